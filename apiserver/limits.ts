@@ -49,6 +49,11 @@ export const TIMER_MS_MAX = 2 ** 31 - 1;
 export const READING_IN_FLIGHT_MAX = 400;
 export const WRITING_IN_FLIGHT_MAX = 200;
 /**
+ * Watches, followed logs and streams at a time of one user, or of the service accounts of one
+ * namespace together. Upstream bounds only how many watches begin at a time, by its priority levels.
+ */
+export const LASTING_OF_USER_MAX = 2_000;
+/**
  * Bytes of lists that are made or being sent at a time; who asks for more waits. Lists below the
  * second, which pages are, do not count: their number is bounded already.
  */

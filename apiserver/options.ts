@@ -13,10 +13,12 @@ export interface KeyPair {
   key: string;
 }
 
-/** Requests that may be worked on at a time; watches and other long ones do not count. */
+/** Requests that may be worked on at a time. */
 export interface InFlightMax {
   readonly reading: number;
   readonly writing: number;
+  /** Watches, logs that are followed, streams: of one user, or one namespace's accounts. */
+  readonly lasting?: number;
 }
 
 /** Everything an apiserver is given. PEM texts, not paths: `cli` reads the files. */

@@ -118,11 +118,12 @@ export function impersonation(authorizer: Authorizer, metrics: AuthorizationMetr
 /** Bounds the requests that are worked on at a time. Throws 429 beyond. */
 export function maxInFlight(inFlight: InFlight): Filter {
   return async ({ context, long }, next) => {
-    const leave = long ? undefined : inFlight.admit(context.info, context.user);
+    const { info, user } = context;
+    const leave = long ? inFlight.admitLasting(user) : inFlight.admit(info, user);
     try {
       await next();
     } finally {
-      leave?.();
+      leave();
     }
   };
 }

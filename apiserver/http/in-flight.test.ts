@@ -19,7 +19,9 @@ let admin: KeyPair;
 
 beforeAll(async () => {
   etcd = await startEtcd();
-  api = await startTestApiserver(etcd.client, { inFlightMax: { reading: 2, writing: 1 } });
+  api = await startTestApiserver(etcd.client, {
+    inFlightMax: { reading: 2, writing: 1, lasting: 2 },
+  });
   admin = await api.credentials("admin", ["system:masters"]);
 });
 afterAll(async () => {
@@ -51,6 +53,69 @@ describe("requests in flight", () => {
     held.destroy();
     await waitFor("room again", async () =>
       (await send(MAPS, { ...anybody, method: "POST", body })).status === 403, patience);
+  });
+});
+
+const WATCHERS = "watchers";
+
+describe("watches", () => {
+  beforeAll(async () => {
+    const metadata = { name: WATCHERS };
+    const rules = [{ verbs: ["watch"], apiGroups: [""], resources: ["configmaps"] }];
+    const apiGroup = "rbac.authorization.k8s.io";
+    const subjects = [{ kind: "Group", name: WATCHERS, apiGroup }];
+    const roleRef = { apiGroup, kind: "ClusterRole", name: WATCHERS };
+    const made = [["clusterroles", { rules }], ["clusterrolebindings", { subjects, roleRef }]];
+    for (const [plural, more] of made as [string, object][]) {
+      const body = { metadata, ...more };
+      const answer = await send(`/apis/${apiGroup}/v1/${plural}`, { method: "POST", body });
+      expect(answer.status).toBe(201);
+    }
+    const watcher = await api.credentials("watcher", [WATCHERS]);
+    await waitFor("the right to watch", async () => {
+      const { status, end } = await open(watcher);
+      end();
+      return status === 200;
+    }, patience);
+  });
+
+  const watch = `${MAPS}?watch=1&allowWatchBookmarks=true`;
+
+  /** Opens a watch, and waits for its head. */
+  async function open(user: KeyPair): Promise<{ status: number; end(): void }> {
+    const { port } = api.apiserver.address;
+    const socket: TLSSocket = connect({ host: "127.0.0.1", port, ca: api.ca.cert, ...user,
+      ALPNProtocols: ["http/1.1"] });
+    socket.on("error", () => undefined);
+    socket.write(`GET ${watch} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    const head = await new Promise<string>((resolve) => socket.once("data", (data: Buffer) => {
+      resolve(data.toString("latin1"));
+    }));
+    return { status: Number(head.split(" ")[1]), end: () => socket.destroy() };
+  }
+
+  it.each<[string, string, (at: number) => string]>([
+    ["one user", "people", () => "alice"],
+    ["the accounts of one namespace", "system:serviceaccounts:team",
+      (at) => `system:serviceaccount:team:bot-${at}`],
+  ])("of %s are bounded, those of others go on", async (_, group, nameOf) => {
+    const groups = [group, WATCHERS];
+    const users = await Promise.all([0, 1, 2].map((at) => api.credentials(nameOf(at), groups)));
+    const first = await open(users[0]!);
+    const second = await open(users[1]!);
+    expect([first.status, second.status]).toEqual([200, 200]);
+    const refused = await send(watch, users[2]!);
+    expect(refused.status).toBe(429);
+    expect(refused.headers["retry-after"]).toBe("1");
+    const other = await api.credentials("other", groups.slice(1));
+    const others = await Promise.all([other, admin, admin, admin].map(open));
+    expect(others.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    first.end();
+    const again = await waitFor("room again", async () => {
+      const next = await open(users[2]!);
+      return next.status === 200 ? next : undefined;
+    }, patience);
+    for (const each of [second, again, ...others]) each.end();
   });
 });
 
