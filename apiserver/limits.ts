@@ -50,7 +50,7 @@ export const READING_IN_FLIGHT_MAX = 400;
 export const WRITING_IN_FLIGHT_MAX = 200;
 /**
  * Watches, followed logs and streams at a time of one user, or of the service accounts of one
- * namespace together. Upstream bounds only how many watches begin at a time, by its priority levels.
+ * namespace together. Upstream's priority levels bound only how many watches begin at a time.
  */
 export const LASTING_OF_USER_MAX = 2_000;
 /**

@@ -122,6 +122,17 @@ export const QUOTA_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;
 /** Scrub: members compare what they have this often, and wait this long for each other's hash. */
 export const SCRUB_INTERVAL_MS = 3_600_000;
 export const SCRUB_TIMEOUT_MS = 600_000;
+/**
+ * Disk: what a file keeps for this member, and how much free space is too little. Both are many
+ * times what may wait to be written: a flush, a segment of the log, a table of the database.
+ */
+export const DISK_RESERVE_BYTES = 64 * 1024 * 1024;
+export const DISK_LOW_BYTES = 48 * 1024 * 1024;
+/** Disk: what must be free before data is taken again. */
+export const DISK_ENOUGH_BYTES = 64 * 1024 * 1024;
+/** Disk: between two looks at the free space; before a command that adds data as often as this. */
+export const DISK_LOOK_INTERVAL_MS = 250;
+export const DISK_LOOK_REST_MS = 10;
 /** State: the size on disk is measured no more often. */
 export const QUOTA_MEASURE_INTERVAL_MS = 1_000;
 

@@ -26,6 +26,7 @@ import { WatchHub } from "./mvcc/watch/hub.ts";
 import { STREAM_LIMITS, type StreamLimits } from "./mvcc/watch/stream-queue.ts";
 import type { Backends } from "./node/backends.ts";
 import { AutoCompaction } from "./node/auto-compaction.ts";
+import type { DiskReserve } from "./node/disk-reserve.ts";
 import { handOver } from "./node/hand-over.ts";
 import { corruptMember } from "./node/corruption.ts";
 import { install } from "./node/install.ts";
@@ -50,6 +51,7 @@ export type MachineOptions = StoreOptions & {
   backends: Backends;
   snapshots: SnapshotFolder;
   measures: Measures;
+  reserve?: DiskReserve | undefined;
 };
 
 /** A store's rooms, put together. */
@@ -152,6 +154,7 @@ function streamLimits({ requestBytes_max = REQUEST_BYTES_MAX }: MachineOptions):
 /** What the options say of how verbs behave. */
 function settingsOf(options: MachineOptions) {
   return {
+    reserve: options.reserve,
     listensForPeers: options.peers !== undefined,
     strictReconfiguration: options.looseReconfiguration !== true,
     transactionOperations_max: options.transactionOperations_max ?? TXN_OPERATIONS_MAX,
@@ -273,11 +276,12 @@ function progressNotices(
 async function shutDown(
   machine: Machine,
   { wal, state, mark }: OpenedMember,
-  { dataDir }: MachineOptions,
+  { dataDir, reserve }: MachineOptions,
   servers: (RpcServer | undefined)[],
 ): Promise<void> {
   machine.expiry.stop();
-  const scrubbed = Promise.all([machine.scrub.stop(), machine.recordCheck.stop()]);
+  const { scrub, recordCheck } = machine;
+  const quiet = Promise.all([scrub.stop(), recordCheck.stop(), reserve?.close()]);
   await handOver(machine.replica);
   machine.watches.close(etcdError("stopped"));
   machine.replica.stop();
@@ -285,7 +289,7 @@ async function shutDown(
   await Promise.all(servers.map((server) => server?.close()));
   await machine.transport.close();
   await machine.sender.close();
-  await scrubbed;
+  await quiet;
   await machine.replica.installed();
   await machine.compactor.stop();
   await machine.flusher.stop();

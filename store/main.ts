@@ -16,6 +16,7 @@ import { Measures, type SlowLimits } from "./measures.ts";
 import type { AutoCompactionOptions } from "./node/auto-compaction.ts";
 import { DEFAULT_TIMING, type Timing } from "./node/timing.ts";
 import { type ClusterOptions, bootstrap } from "./node/bootstrap.ts";
+import { DiskReserve } from "./node/disk-reserve.ts";
 import { Backends } from "./node/backends.ts";
 import { type OpenedMember, openMember } from "./node/open.ts";
 import { SnapshotFolder } from "./snapshot/folder.ts";
@@ -73,6 +74,8 @@ export interface StoreOptions {
    * default of 2 GiB, less than 0 no bound.
    */
   quotaBackendBytes?: number;
+  /** Keeps space on the disk for this member against what else is written there. Default false. */
+  keepsDiskReserve?: boolean;
   /**
    * Compares this member's data with the others' before it serves (etcd's InitialCorruptCheck).
    * Default false.
@@ -133,6 +136,7 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     if (assembled) assembled.replica.fail(reason);
     else early.reject(reason);
   };
+  const reserve = options.keepsDiskReserve ? new DiskReserve(dataDir, clock) : undefined;
   const backends = new Backends(dataDir, { onDamage: fail, measures });
   const folders = { backends, snapshots: new SnapshotFolder(dataDir) };
   const opening = openMember({
@@ -143,8 +147,11 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     bootstrap: () => bootstrap(bootstrapOptions(options)),
     onFatal: fail,
   });
-  const opened = await Promise.race([opening, early.promise]);
-  const machineOptions = { ...options, ...folders, clock, random, measures };
+  const opened = await Promise.race([opening, early.promise]).catch(async (thrown: unknown) => {
+    await reserve?.close();
+    throw thrown;
+  });
+  const machineOptions = { ...options, ...folders, clock, random, measures, reserve };
   let ended: { reason: unknown } | undefined;
   const onFatal = fatalHandler(options);
   const machine = assemble(opened, machineOptions, (reason) => {

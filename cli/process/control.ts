@@ -33,7 +33,9 @@ async function startEtcd(config: ClusterConfig, parts: Parts): Promise<EtcdClien
   const { startStore } = await import("@raft2kube/store/main.ts");
   const dataDir = storeDir(config);
   const path = join(config.runDir, "store.sock");
-  const store = await parts.start("store", () => startStore({ dataDir, listenClient: { path } }));
+  const store = await parts.start("store", () => {
+    return startStore({ dataDir, listenClient: { path }, keepsDiskReserve: true });
+  });
   return store.client;
 }
 

@@ -10,6 +10,8 @@ import type { Compactor } from "../mvcc/compactor.ts";
 import type { Flusher } from "../mvcc/flusher.ts";
 import type { State } from "../mvcc/state.ts";
 import type { WatchHub } from "../mvcc/watch/hub.ts";
+import { spaceCost } from "../mvcc/space-cost.ts";
+import type { DiskReserve } from "../node/disk-reserve.ts";
 import type { SpaceLimit } from "../node/quota.ts";
 import type { Replica } from "../node/replica.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -24,6 +26,8 @@ export interface EtcdContext {
   readonly watches: WatchHub;
   readonly clock: Clock;
   readonly quota: SpaceLimit;
+  /** Of the disk, where this member keeps one. */
+  readonly reserve?: DiskReserve | undefined;
   readonly measures: Measures;
   readonly transactionOperations_max: number;
   readonly transport: Transport;
@@ -55,6 +59,9 @@ export function proposeCommand<K extends CommandKind>(
   command: CommandOf<K>,
 ): Promise<Responses[K]> {
   if (!context.quota.admits(command)) return refuseForSpace(context);
+  // No alarm: unlike the backend's, this lack ends by itself when others make room.
+  const hasRoom = spaceCost(command) === 0 || context.reserve?.hasRoom() !== false;
+  if (!hasRoom) return Promise.reject(etcdError("noSpace"));
   if (!context.state.auth.enabled) return propose(context, command);
   return context.identify().then((caller) => {
     const known: Command = { ...command, caller };

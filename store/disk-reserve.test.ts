@@ -1,0 +1,99 @@
+import { execFileSync } from "node:child_process";
+import { lstatSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { DISK_RESERVE_BYTES } from "./limits.ts";
+import { type Store, startStore } from "./main.ts";
+
+const patience = { clock: systemClock(), timeout_ms: 60_000 };
+const VALUE = Buffer.alloc(512 * 1024, "v");
+
+let disk: string;
+let reasons: unknown[];
+beforeEach(() => {
+  disk = mkdtempSync(join(tmpdir(), "r2k-reserve-"));
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=320m", "tmpfs", disk]);
+  reasons = [];
+});
+afterEach(() => {
+  execFileSync("umount", ["-l", disk]);
+  rmSync(disk, { recursive: true });
+});
+
+const start = () =>
+  startStore({
+    dataDir: join(disk, "data"),
+    keepsDiskReserve: true,
+    onFatal: (reason) => reasons.push(reason),
+  });
+const kept_bytes = () => {
+  const stats = lstatSync(join(disk, "data/member/reserve"), { throwIfNoEntry: false });
+  return (stats?.blocks ?? 0) * 512;
+};
+const isMade = () => kept_bytes() === DISK_RESERVE_BYTES;
+const filler = () => join(disk, "filler");
+
+/** Another program fills the disk to its last byte. */
+function fill(): void {
+  const dd = ["if=/dev/zero", `of=${filler()}`, "bs=64k"];
+  expect(() => execFileSync("dd", dd, { stdio: "pipe" })).toThrow(/No space left/);
+}
+
+const key = (index: number) => Buffer.from(`k${index}`);
+const put = (store: Store, index: number) => store.client.put({ key: key(index), value: VALUE });
+
+/** Puts until one is refused; returns how many were not. */
+async function putAll(store: Store, from: number): Promise<number> {
+  for (let index = from; ; index++) {
+    try {
+      await put(store, index);
+    } catch (thrown) {
+      expect(thrown).toMatchObject({ message: "etcdserver: mvcc: database space exceeded" });
+      return index;
+    }
+  }
+}
+
+describe.runIf(process.getuid?.() === 0)("a disk that others fill", () => {
+  test("leaves the store its reserve, and the store goes on when there is space", async () => {
+    let store = await start();
+    await waitFor("the reserve to be made", isMade, patience);
+    await put(store, 0);
+    fill();
+    await waitFor("the reserve to be released", () => kept_bytes() === 0, patience);
+    const count = await putAll(store, 1);
+    // What takes away goes on, and what was acknowledged is there.
+    for (let index = 0; index < count; index++) {
+      const { kvs } = await store.client.range({ key: key(index) });
+      expect(kvs[0]?.value.equals(VALUE)).toBe(true);
+      await store.client.deleteRange({ key: key(index) });
+    }
+    const { header } = await store.client.range({ key: key(0) });
+    await store.client.compact({ revision: header!.revision });
+    // A start on the disk that is full still.
+    await store.close();
+    store = await start();
+    rmSync(filler());
+    const made = async () => (await put(store, 0).catch(() => undefined)) !== undefined;
+    await waitFor("a put to be taken", made, patience);
+    await waitFor("the reserve to be there again", isMade, patience);
+    expect(reasons).toEqual([]);
+    await store.close();
+  });
+
+  test("is noticed by a member that starts: the reserve of before makes room", async () => {
+    await (await start()).close();
+    const store = await start();
+    await waitFor("the reserve to be made", isMade, patience);
+    await store.close();
+    fill();
+    const again = await start();
+    expect(kept_bytes()).toBe(0);
+    await put(again, 0);
+    expect(reasons).toEqual([]);
+    await again.close();
+  });
+});
