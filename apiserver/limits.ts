@@ -62,9 +62,9 @@ export const ANSWER_SMALL_BYTES = 2 * 1024 * 1024;
 
 /** After answers of so many bytes, a while with fewer than these is a time to give memory back. */
 export const IDLE = {
-  much_bytes: 16 * 1024 * 1024,
-  little_bytes: 64 * 1024,
-  while_ms: 1_000,
+  busy_bytes: 16 * 1024 * 1024,
+  idle_bytes: 64 * 1024,
+  idle_ms: 1_000,
 } as const;
 
 /** Answers at least this large are compressed for clients that ask for gzip. */

@@ -107,7 +107,7 @@ export const UNFLUSHED_BYTES_MAX = 64 * 1024 * 1024;
 export const FLUSH_BYTES = 512 * 1024;
 export const FLUSH_INTERVAL_MS = 100;
 /** State: it is quiet when nothing was flushed for so long, after so much was. */
-export const QUIET = { much_bytes: 8 * 1024 * 1024, little_bytes: 1, while_ms: 1_000 } as const;
+export const QUIET = { busy_bytes: 8 * 1024 * 1024, idle_bytes: 1, idle_ms: 1_000 } as const;
 /** State: recent revisions kept in memory after their flush, for watches and reads. */
 export const RECENT_BYTES_MAX = 8 * 1024 * 1024;
 /** State: decoded records of older revisions kept in memory. */

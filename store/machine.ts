@@ -2,7 +2,7 @@ import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { RpcServer } from "@raft2kube/rpc/server.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { Quiet } from "@raft2kube/std/quiet.ts";
+import { IdleDetector } from "@raft2kube/std/idle.ts";
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { authSetup } from "./auth/setup.ts";
 import type { SnapshotMessage } from "./core/message.ts";
@@ -90,7 +90,7 @@ export function assemble(
   const transport = peers ? newPeers(self, options, sender, () => replica) : soleMemberTransport();
   const watches = new WatchHub(state, fail, streamLimits(options));
   const compactor = new Compactor(state, fail);
-  const quiet = new Quiet(clock, QUIET, options.onQuiet ?? (() => undefined));
+  const quiet = new IdleDetector(clock, QUIET, options.onQuiet ?? (() => undefined));
   const quota = Quota.of(options.quotaBackendBytes ?? 0, state, clock);
   state.onCompact = () => compactor.start();
   state.onAlarms = () => haltIfCorrupt(state, replica, clock);

@@ -7,7 +7,7 @@ import {
   type KeyValue,
   type WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { held } from "@raft2kube/observe/held.ts";
+import { timed } from "@raft2kube/observe/timed.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -173,7 +173,7 @@ export class Feed {
       if (!page.more) break;
       start = `${page.kvs.at(-1)!.key.toString("utf8")}\0`;
     }
-    held(`cache ${this.#kind.plural}: reset`, () => this.#cache.reset(entries, revision));
+    timed(`cache ${this.#kind.plural}: reset`, () => this.#cache.reset(entries, revision));
     return revision;
     // lab:07 end
   }

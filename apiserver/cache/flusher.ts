@@ -1,4 +1,4 @@
-import { held } from "@raft2kube/observe/held.ts";
+import { timed } from "@raft2kube/observe/timed.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { FLUSH_INTERVAL_MS, FLUSH_SLICE_MS } from "../limits.ts";
 
@@ -40,7 +40,7 @@ export class Flusher {
   }
 
   #continue(steps: Iterator<void>): void {
-    const done = held("watch: send", () => runSlice(steps));
+    const done = timed("watch: send", () => runSlice(steps));
     if (done) this.#end();
     else setImmediate(() => this.#continue(steps));
   }

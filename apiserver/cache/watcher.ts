@@ -1,4 +1,4 @@
-import { held } from "@raft2kube/observe/held.ts";
+import { timed } from "@raft2kube/observe/timed.ts";
 import type { Spread } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
@@ -115,7 +115,7 @@ export class Watcher implements Lagging {
     const reader = this.#reader!;
     this.#flowing = true;
     while (this.#flowing) {
-      const bytes = held("watch: first objects", () => this.#next());
+      const bytes = timed("watch: first objects", () => this.#next());
       if (bytes === undefined) {
         if (this.#ended) this.#tellEnd(true);
         return;

@@ -1,4 +1,4 @@
-import { held } from "@raft2kube/observe/held.ts";
+import { timed } from "@raft2kube/observe/timed.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { isLarge, prettyJson, yamlLines } from "./deep-text.ts";
 
@@ -110,7 +110,7 @@ export async function joinSliced(
     }
   };
   while (next < parts.length) {
-    held(by, step);
+    timed(by, step);
     if (slices.due) await slices.pause();
   }
   return whole;

@@ -1,5 +1,5 @@
 import { Gauge } from "prom-client";
-import { Quiet } from "@raft2kube/std/quiet.ts";
+import { IdleDetector } from "@raft2kube/std/idle.ts";
 import { respond } from "../handlers/response/respond.ts";
 import { ResponseBudget } from "../handlers/response/response-budget.ts";
 import type { ApiServer } from "../handlers/server.ts";
@@ -49,7 +49,7 @@ function filters(server: HttpServer, onSent: (bytes: number) => void): Filter[] 
 /** Builds the way of a request from its connection to `dispatch`, and of the answer back. */
 export function handlerChain(server: HttpServer, dispatch: Dispatch): Handler {
   const { clock, closing, metrics, options } = server;
-  const quiet = new Quiet(clock, IDLE, options.onIdle ?? (() => undefined));
+  const quiet = new IdleDetector(clock, IDLE, options.onIdle ?? (() => undefined));
   closing.addEventListener("abort", () => quiet.stop(), { once: true });
   const budget = new ResponseBudget();
   new Gauge({

@@ -13,7 +13,7 @@ const LARGE = { metadata: { name: "large" }, data: { text: "x".repeat(1_000_000)
 it("large answers are followed by a moment to give memory back, small ones are not", async () => {
   await own.ask(MAPS, { method: "POST", body: LARGE });
   expect(told).toBe(0);
-  for (let bytes = 0; bytes < IDLE.much_bytes;) {
+  for (let bytes = 0; bytes < IDLE.busy_bytes;) {
     bytes += (await own.ask(`${MAPS}/large`)).body.length;
   }
   const clock = systemClock();

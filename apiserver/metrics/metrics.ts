@@ -1,8 +1,8 @@
 import { addMetric } from "@raft2kube/observe/families.ts";
-import { exposeHeld } from "@raft2kube/observe/held.ts";
+import { exposeTimed } from "@raft2kube/observe/timed.ts";
 import { type LoopMonitor, monitorLoop } from "@raft2kube/observe/loop-monitor.ts";
 import { metricsRegistry, type Registry as MetricsRegistry } from "@raft2kube/observe/metrics.ts";
-import { addProcessFigures } from "@raft2kube/observe/process-figures.ts";
+import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -44,8 +44,8 @@ export class Metrics {
     this.authentication = new AuthenticationMetrics(this.registry, filters);
     this.authorization = new AuthorizationMetrics(this.registry, filters);
     this.services = new ServiceMetrics(this.registry, serviceCidr);
-    exposeHeld(this.registry);
-    addProcessFigures(this.registry);
+    exposeTimed(this.registry);
+    addProcessMetrics(this.registry);
   }
 
   /** Shows what resources count, and how large the store is. */

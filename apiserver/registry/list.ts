@@ -1,6 +1,6 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
-import { held } from "@raft2kube/observe/held.ts";
+import { timed } from "@raft2kube/observe/timed.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import type { Entry } from "../object/entry.ts";
 import type { WatchCache } from "../cache/watch-cache.ts";
@@ -52,7 +52,7 @@ async function listingOf(
   const place = placeOf(resource.kind, namespace, options);
   const known = await heldState(resource, options, place);
   if (known) {
-    const listing = held(`list ${resource.kind.plural}: select`, () =>
+    const listing = timed(`list ${resource.kind.plural}: select`, () =>
       listFromState(resource.kind, namespace, selection, options, known, place.start),
     );
     const { cache } = resource.metrics;

@@ -3,7 +3,7 @@ import { exposition } from "./exposition.ts";
 import { addMetric, CounterFamily, HistogramFamily } from "./families.ts";
 import { Counter, Histogram, metricsRegistry, type Registry } from "./metrics.ts";
 
-/** As many rows, and buckets in all, as a server in use has. */
+/** The numbers of rows and buckets of a loaded server. */
 const ROWS = 400;
 
 function manyRows(): Registry {
@@ -13,7 +13,7 @@ function manyRows(): Registry {
   return registry;
 }
 
-it("writes what Prometheus reads, of our own metrics and the library's", async () => {
+it("writes Prometheus' text format, of own metrics and the library's", async () => {
   const registry = metricsRegistry();
   new CounterFamily(registry, "a_total", "Back\\slash,\nline.").of({ path: 'x"\\\n' }).add(2);
   const spread = new HistogramFamily(registry, "b_seconds", "Time.", [0.5, 1]).of({ k: "v" });
@@ -55,7 +55,7 @@ it("writes what Prometheus reads, of our own metrics and the library's", async (
   ].join("\n"));
 });
 
-it("writes the same a second time", async () => {
+it("writes the same text twice", async () => {
   const registry = manyRows();
   const first = await exposition(registry);
   expect(first.body.split("\n")).toHaveLength(2 + ROWS * 6 + 1);

@@ -4,7 +4,7 @@ import type { Sample } from "./families.ts";
 
 type Labels = Sample["labels"];
 
-/** What a metric says of itself when it is looked at. */
+/** A metric's current samples. */
 interface Shown {
   readonly name: string;
   readonly help: string;
@@ -13,8 +13,8 @@ interface Shown {
 }
 
 /**
- * The registry in Prometheus' text format, with the content type to send it under. A server that
- * counts much has tens of thousands of lines: they are written in slices, others come in between.
+ * Returns the registry in Prometheus' text format, and its content type. A loaded server has tens
+ * of thousands of lines: they are written in slices, so that the event loop is not blocked.
  */
 export async function exposition(registry: Registry): Promise<{ type: string; body: string }> {
   const parts: string[] = [];
@@ -38,7 +38,7 @@ function lineOf({ metricName, labels, le, value }: Sample, name: string): string
   return `${metricName ?? name}${all === "" ? "" : `{${all}}`} ${numberText(value)}\n`;
 }
 
-/** The text of labels that were shown before: who counts keeps the same for good. */
+/** Cache of encoded labels: counters keep their label objects. */
 const known = new WeakMap<Labels, string>();
 
 function textOf(labels: Labels): string {

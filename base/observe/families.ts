@@ -5,12 +5,12 @@ type Labels = Readonly<Record<string, string>>;
 export interface Sample {
   metricName?: string;
   labels: Readonly<Record<string, string | number>>;
-  /** The upper end of a histogram's bucket, which stands behind the labels. */
+  /** The upper bound of a histogram's bucket, written after the labels. */
   le?: number | "+Inf";
   value: number;
 }
 
-/** What a registry asks of a metric when it is scraped. */
+/** The metric's interface to the registry. */
 interface Scraped {
   readonly name: string;
   readonly help: string;
@@ -20,14 +20,14 @@ interface Scraped {
   reset(): void;
 }
 
-/** What Prometheus' text says of a metric before its samples. */
+/** The metadata of a metric in Prometheus' text format. */
 export interface MetricHead {
   readonly name: string;
   readonly help: string;
   readonly type: "counter" | "gauge" | "histogram";
 }
 
-/** A metric whose samples are made, or asked for, when it is scraped. */
+/** Adds a metric whose samples are computed at each scrape. */
 export function addMetric(
   registry: Registry,
   head: MetricHead,
@@ -42,7 +42,7 @@ export function addMetric(
   registry.registerMetric(metric as never);
 }
 
-/** One count of a family. */
+/** One time series of a family. */
 export class Count {
   value = 0;
 
@@ -51,7 +51,7 @@ export class Count {
   }
 }
 
-/** Numbers of one name: adding to one is adding to a number, labels are put on when asked for. */
+/** Time series of one name: an increment adds to a number; labels are encoded at a scrape. */
 class NumberFamily {
   readonly #counts = new Map<string, { labels: Labels; count: Count }>();
 
@@ -64,7 +64,7 @@ class NumberFamily {
     return [...this.#counts.values()].map(({ labels, count }) => ({ labels, value: count.value }));
   }
 
-  /** The count with these labels, to be kept by who adds to it. */
+  /** Returns the time series with these labels; callers keep it. */
   of(labels: Labels = {}): Count {
     const key = JSON.stringify(labels);
     const known = this.#counts.get(key);
@@ -75,21 +75,21 @@ class NumberFamily {
   }
 }
 
-/** Numbers that only grow. */
+/** Counters of one name. */
 export class CounterFamily extends NumberFamily {
   constructor(registry: Registry, name: string, help: string) {
     super(registry, { name, help, type: "counter" });
   }
 }
 
-/** Numbers that go up and down. */
+/** Gauges of one name. */
 export class GaugeFamily extends NumberFamily {
   constructor(registry: Registry, name: string, help: string) {
     super(registry, { name, help, type: "gauge" });
   }
 }
 
-/** How values are spread over buckets. */
+/** A histogram. */
 export class Spread {
   readonly #bounds: readonly number[];
   readonly #counts: number[];
@@ -100,7 +100,7 @@ export class Spread {
     this.#counts = Array.from({ length: bounds.length + 1 }, () => 0);
   }
 
-  /** Counts a value that came so many times. */
+  /** Observes a value `times` times. */
   observe(value: number, times = 1): void {
     let bucket = 0;
     while (bucket < this.#bounds.length && value > this.#bounds[bucket]!) bucket++;
@@ -122,19 +122,19 @@ export class Spread {
   }
 }
 
-/** Histograms of one name, as cheap to add to. */
+/** Histograms of one name. */
 export class HistogramFamily {
   readonly #bounds: readonly number[];
   readonly #spreads = new Map<string, { labels: Labels; spread: Spread }>();
 
-  /** `bounds` are the upper ends of the buckets, ascending. */
+  /** `bounds` are the upper bounds of the buckets, ascending. */
   constructor(registry: Registry, name: string, help: string, bounds: readonly number[]) {
     this.#bounds = bounds;
     const reset = () => this.#spreads.clear();
     addMetric(registry, { name, help, type: "histogram" }, () => this.#samples(name), reset);
   }
 
-  /** Shows the same under a second, older name. */
+  /** Exposes the same samples under a second, older name. */
   alsoAs(registry: Registry, name: string, help: string): this {
     addMetric(registry, { name, help, type: "histogram" }, () => this.#samples(name));
     return this;
@@ -155,7 +155,7 @@ export class HistogramFamily {
   }
 }
 
-/** `count` bounds, each `factor` times the one before. */
+/** Returns `count` bounds, each `factor` times the previous one. */
 export function exponentialBounds(first: number, factor: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => first * factor ** i);
 }

@@ -1,7 +1,7 @@
 import { type DestinationStream, type Logger as Pino, destination, pino } from "pino";
 import { Sampler } from "./sampling.ts";
 
-/** Fields of one log line: what a reader would filter by. Never secrets. */
+/** Fields of one log line, to filter by. Never secrets. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /** A component's log: one JSON line per entry on standard error. */
@@ -16,7 +16,7 @@ export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
 let root: Pino | undefined;
 
-/** Sets where and how much is logged, for the whole process. By default standard error, `info`. */
+/** Sets the process's log destination and level. Default: standard error, `info`. */
 export function configureLog(options: { level?: LogLevel; stream?: DestinationStream }): void {
   root = pino(
     {
@@ -36,8 +36,8 @@ function levelFromEnvironment(): LogLevel {
 }
 
 /**
- * The log of one component, under its name. An `err` field is written with its stack. Of the same
- * message more than a hundred times in a second one in a hundred is written, with `left_out`.
+ * Returns the logger of one component. An `err` field is written with its stack. After a hundred
+ * equal messages in a second one in a hundred is written, with `left_out`.
  */
 export function logger(component: string): Logger {
   const sampler = new Sampler();

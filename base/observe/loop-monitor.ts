@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Gauge, type Registry } from "prom-client";
 
-/** How long the event loop was held, in milliseconds, since the last reset. */
+/** Delay of the event loop in milliseconds since the last reset. */
 export interface LoopDelay {
   readonly p50_ms: number;
   readonly p999_ms: number;
@@ -17,7 +17,7 @@ export interface LoopMonitor {
 const RESOLUTION_MS = 10;
 const NS_PER_MS = 1e6;
 
-/** Watches the process's event loop; with a registry its p99.9 and maximum are metrics. */
+/** Monitors the process's event loop; with a registry adds its p99.9 and maximum as metrics. */
 export function monitorLoop(registry?: Registry): LoopMonitor {
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   histogram.enable();

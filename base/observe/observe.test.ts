@@ -25,7 +25,7 @@ describe("the log", () => {
 });
 
 describe("metrics", () => {
-  it("are apart for each registry, and show the event loop", async () => {
+  it("are separate for each registry, and include the event loop", async () => {
     const [first, second] = [metricsRegistry(), metricsRegistry()];
     new Counter({ name: "requests_total", help: "Requests.", registers: [first] }).inc(3);
     const monitor = monitorLoop(second);

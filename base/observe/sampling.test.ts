@@ -3,7 +3,7 @@ import { SAME_LINES_BEFORE_SAMPLING, SAMPLED_MESSAGES_MAX, SAMPLED_ONE_IN } from
 import { Sampler } from "./sampling.ts";
 
 describe("sampling of a flood of log lines", () => {
-  it("writes the first hundred in a second, then one in a hundred with what was left out", () => {
+  it("writes the first hundred in a second, then one in a hundred with the number left out", () => {
     const sampler = new Sampler();
     const lines = Array.from({ length: SAME_LINES_BEFORE_SAMPLING + 2 * SAMPLED_ONE_IN }, () => {
       return sampler.admit("slow", 5_000);
@@ -17,7 +17,7 @@ describe("sampling of a flood of log lines", () => {
     expect(sampler.admit("another", 5_000)).toEqual({ leftOut: 0 });
   });
 
-  it("begins anew with each second, and tells then what the last one left out", () => {
+  it("starts again with each second, and reports the number left out in the last one", () => {
     const sampler = new Sampler();
     for (let i = 0; i < SAME_LINES_BEFORE_SAMPLING + 7; i++) sampler.admit("slow", 5_999);
     expect(sampler.admit("slow", 6_000)).toEqual({ leftOut: 7 });

@@ -3,17 +3,16 @@ import { SAME_LINES_BEFORE_SAMPLING, SAMPLED_MESSAGES_MAX, SAMPLED_ONE_IN } from
 const SECOND_ms = 1_000;
 
 /**
- * Decides which of many equal messages are written, so that a flood of them costs neither the disk
- * nor the one who logs: the first hundred in a second, then one in a hundred. It is what etcd and
- * kube-apiserver do (zap's sampler).
+ * Selects which of many equal messages are written, which bounds their cost: the first hundred in a
+ * second, then one in a hundred, as etcd and kube-apiserver do (zap's sampler).
  */
 export class Sampler {
   #second = Number.NEGATIVE_INFINITY;
   readonly #seen = new Map<string, { count: number; leftOut: number }>();
 
   /**
-   * Whether a line of this message is written at `now_ms`; if it is, `leftOut` is how many were not
-   * since the last one that was.
+   * Returns undefined if a line of this message is not written at `now_ms`; else `leftOut`, the
+   * number of lines left out since the last written one.
    */
   admit(message: string, now_ms: number): { readonly leftOut: number } | undefined {
     const second = Math.floor(now_ms / SECOND_ms);
@@ -34,7 +33,7 @@ export class Sampler {
     return { leftOut };
   }
 
-  /** What was left out is told by the next line of its message, in whichever second that comes. */
+  /** The next line of a message reports the number left out, also in a later second. */
   #turnTo(second: number): void {
     this.#second = second;
     for (const [message, seen] of this.#seen) {

@@ -1,5 +1,5 @@
 /**
- * An invariant of the program does not hold: continuing could corrupt data. Never thrown for bad
+ * A violated invariant of the program: continuing could corrupt data. Never thrown for invalid
  * input.
  */
 export class AssertionError extends Error {
@@ -7,21 +7,21 @@ export class AssertionError extends Error {
 }
 
 /**
- * Stops on a broken invariant, in production too. `detail` names the values that broke it; where
- * every request passes, as a function, since putting a text together costs more than most checks.
+ * Throws AssertionError if `condition` is false, in production too. `detail` names the values; on
+ * hot paths pass a function, since formatting a text costs more than most checks.
  */
 export function assert(condition: unknown, detail: string | (() => string)): asserts condition {
   if (condition) return;
   throw new AssertionError(typeof detail === "string" ? detail : detail());
 }
 
-/** The end of an exhaustive switch: reaching it means a case was added and not handled. */
+/** The default of an exhaustive switch: fails if a case was added and not handled. */
 export function unreachable(value: never, what = "value"): never {
   throw new AssertionError(`unhandled ${what}: ${JSON.stringify(value)}`);
 }
 
 /**
- * A revision, index or size: a whole number from 0 to 2^53 - 1, so that arithmetic on it is exact.
+ * Asserts that a revision, index or size is an integer from 0 to 2^53 - 1, for exact arithmetic.
  */
 export function assertSafeInteger(value: number, name: string): number {
   assert(

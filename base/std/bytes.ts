@@ -1,16 +1,16 @@
-/** A key as a string of one character per byte, so that it can be compared and mapped cheaply. */
+/** Returns a key as a string with one character per byte, for comparison and as a map key. */
 export function keyOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 
-/** The bytes behind `keyOf`. */
+/** Returns the bytes of a key made by `keyOf`. */
 export function bytesOf(key: string): Buffer {
   return Buffer.from(key, "latin1");
 }
 
 /**
- * The UTF-8 of `text` in memory of its own. `Buffer.from` takes small ones from Node's shared pool,
- * and whatever is kept of a pool keeps all 64 KiB of it.
+ * Returns the UTF-8 of `text` in its own memory. `Buffer.from` allocates small buffers from Node's
+ * shared pool, and one reference into a pool retains all its 64 KiB.
  */
 export function ownUtf8(text: string): Buffer {
   const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
@@ -18,7 +18,7 @@ export function ownUtf8(text: string): Buffer {
   return bytes;
 }
 
-/** The parts one after the other, copied into memory of their own. */
+/** Concatenates the parts in newly allocated memory. */
 export function ownBytes(...parts: readonly Uint8Array[]): Buffer {
   const bytes = Buffer.allocUnsafeSlow(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -29,7 +29,7 @@ export function ownBytes(...parts: readonly Uint8Array[]): Buffer {
   return bytes;
 }
 
-/** One table for each of eight bytes taken at once: tables[k] is of a byte with k zeros behind. */
+/** Tables for eight bytes at once: tables[k] is for a byte followed by k zero bytes. */
 const CRC32C_TABLES = (() => {
   const tables = Array.from({ length: 8 }, () => new Uint32Array(256));
   for (let i = 0; i < 256; i++) {

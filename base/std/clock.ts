@@ -3,7 +3,7 @@ export interface Timer {
   cancel(): void;
 }
 
-/** Time as an argument, so that a simulator can own it. */
+/** Time as an argument, so that a simulator can control it. */
 export interface Clock {
   /** Wall-clock time, milliseconds since 1970. May step. */
   now(): number;
@@ -13,7 +13,7 @@ export interface Clock {
   after(delay_ms: number, fn: () => void): Timer;
 }
 
-/** The longest that a timer of Node takes, 25 days: one that is set for longer fires at once. */
+/** Maximum delay of a Node timer, 25 days: a longer one fires at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** The machine's clock. Its timers keep the process alive unless `unref` is set. */
@@ -36,7 +36,7 @@ export function systemClock(options: { unref?: boolean } = {}): Clock {
 }
 
 /**
- * A clock that moves only when told to; timers fire in order of their deadline, then of their
+ * A clock that only `advance` moves; timers fire in order of their deadline, then of their
  * creation.
  */
 export class ManualClock implements Clock {
@@ -68,7 +68,7 @@ export class ManualClock implements Clock {
     };
   }
 
-  /** Moves time forward, firing what falls due on the way, timers set by timers included. */
+  /** Moves time forward and fires due timers, including those that timers create. */
   advance(by_ms: number): void {
     const end_ms = this.#now_ms + by_ms;
     for (;;) {

@@ -1,6 +1,6 @@
 /**
- * The base of every error a caller may meet: `code` for programs, `message` for people, `remedy`
- * for what to do about it. Packages derive their own; a bare string is never thrown.
+ * The base of all errors for callers: `code` for programs, `message` for people, `remedy` for the
+ * solution. Packages derive their own; strings are never thrown.
  */
 export class CodedError extends Error {
   override readonly name: string = "CodedError";
@@ -14,12 +14,12 @@ export class CodedError extends Error {
   }
 }
 
-/** The message of whatever was thrown. */
+/** Returns the message of a thrown value. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
-/** The `code` of a thrown error (Node's `ENOENT`, ours), or undefined. */
+/** Returns the `code` of a thrown error (Node's `ENOENT`, CodedError's), or undefined. */
 export function codeOf(thrown: unknown): string | undefined {
   if (typeof thrown !== "object" || thrown === null || !("code" in thrown)) return undefined;
   return typeof thrown.code === "string" ? thrown.code : undefined;
@@ -31,7 +31,7 @@ export function isErrno(thrown: unknown, ...names: string[]): boolean {
   return code !== undefined && names.includes(code);
 }
 
-/** The value thrown, as an Error. */
+/** Returns a thrown value as an Error. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -4,12 +4,12 @@ export interface Random {
   next(): number;
 }
 
-/** A whole number in [low, high). */
+/** Returns an integer in [low, high). */
 export function randomInteger(random: Random, low: number, high: number): number {
   return low + Math.floor(random.next() * (high - low));
 }
 
-/** One element of a list that is not empty. */
+/** Returns a random element of a non-empty list. */
 export function pick<T>(random: Random, items: readonly T[]): T {
   const item = items[randomInteger(random, 0, items.length)];
   if (item === undefined) throw new RangeError("pick from an empty list");
@@ -17,7 +17,7 @@ export function pick<T>(random: Random, items: readonly T[]): T {
 }
 
 /**
- * `length` characters of lower-case letters and digits without vowels, as upstream's name suffixes.
+ * Returns `length` lower-case letters and digits without vowels, as in upstream's name suffixes.
  */
 export function randomSuffix(random: Random, length: number): string {
   const alphabet = "bcdfghjklmnpqrstvwxz2456789";
@@ -26,7 +26,7 @@ export function randomSuffix(random: Random, length: number): string {
   return suffix;
 }
 
-/** A reproducible source: xoshiro128** over a state spread from the seed by splitmix32. */
+/** A reproducible source: xoshiro128** with a state that splitmix32 derives from the seed. */
 export function seededRandom(seed: number): Random {
   let spread = seed >>> 0;
   const splitmix = () => {

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { ManualClock } from "./clock.ts";
 import { inSlices, Slices } from "./slices.ts";
 
-it("others run between the slices of long work, and not within one", async () => {
+it("other events are processed between the slices of long work, not within one", async () => {
   const clock = new ManualClock();
   const order: string[] = [];
   function* work(): Generator<void, string> {

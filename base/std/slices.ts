@@ -1,11 +1,11 @@
 import { type Clock, systemClock } from "./clock.ts";
 
-/** How long work that can wait holds the loop before others come in between. */
+/** Maximum time that divisible work blocks the event loop. */
 const SLICE_MS = 10;
 
 /**
- * Lets others run while long work goes on: `if (slices.due) await slices.pause()` between its steps
- * gives way when SLICE_MS are over.
+ * Divides long work: `if (slices.due) await slices.pause()` between its steps yields to the event
+ * loop after SLICE_MS.
  */
 export class Slices {
   readonly #clock: Clock;
@@ -16,19 +16,19 @@ export class Slices {
     this.#until_ms = clock.monotonic() + SLICE_MS;
   }
 
-  /** Whether it is time to give way. */
+  /** Whether SLICE_MS have passed. */
   get due(): boolean {
     return this.#clock.monotonic() >= this.#until_ms;
   }
 
-  /** Resolves after others have run; the next slice begins. */
+  /** Resolves after other events were processed, and starts the next slice. */
   async pause(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#until_ms = this.#clock.monotonic() + SLICE_MS;
   }
 }
 
-/** Runs the steps of a generator in slices, and resolves with what it returns. */
+/** Runs the steps of a generator in slices, and resolves with its return value. */
 export async function inSlices<T>(steps: Iterator<void, T>, slices = new Slices()): Promise<T> {
   for (;;) {
     const { done, value } = steps.next();

@@ -7,7 +7,7 @@ import { pick, randomInteger, randomSuffix, seededRandom } from "./random.ts";
 import { WaitTimeoutError, delay, waitFor } from "./wait.ts";
 
 describe("ManualClock", () => {
-  it("fires timers in the order of their deadlines, those set by timers included", () => {
+  it("fires timers in the order of their deadlines, including those set by timers", () => {
     const clock = new ManualClock(1_000);
     const fired: string[] = [];
     clock.after(30, () => fired.push("late"));
@@ -54,7 +54,7 @@ describe("bytes", () => {
 });
 
 describe("errors", () => {
-  it("tell their code, message and errno whatever was thrown", () => {
+  it("have code, message and errno for any thrown value", () => {
     const error = new CodedError("BAD", "it is bad", { remedy: "make it good" });
     expect([codeOf(error), messageOf(error), error.remedy]).toEqual([
       "BAD",
@@ -66,7 +66,7 @@ describe("errors", () => {
     expect(asError("text").message).toBe("text");
   });
 
-  it("stop the program where an invariant is broken", () => {
+  it("are thrown for a violated invariant", () => {
     expect(() => assert(false, "the log went backwards")).toThrow(AssertionError);
     expect(() => assertSafeInteger(2 ** 53, "revision")).toThrow(/revision/);
     expect(assertSafeInteger(2 ** 53 - 1, "revision")).toBe(2 ** 53 - 1);
@@ -77,7 +77,7 @@ describe("the machine's clock", () => {
   afterEach(() => void vi.useRealTimers());
   const DAY_MS = 24 * 3_600_000;
 
-  it("keeps a timer that is longer than one of Node's can be", () => {
+  it("fires a timer with a longer delay than Node's maximum on time", () => {
     vi.useFakeTimers();
     const fired: number[] = [];
     const start_ms = Date.now();
@@ -92,7 +92,7 @@ describe("the machine's clock", () => {
 });
 
 describe("waiting", () => {
-  it("ends with the value, with the limit's error, or with the signal", async () => {
+  it("settles with the value, the timeout's error or the signal's reason", async () => {
     const clock = systemClock();
     let asked = 0;
     const third = () => (++asked === 3 ? "now" : undefined);

@@ -14,15 +14,15 @@ export function delay(clock: Clock, delay_ms: number, signal?: AbortSignal): Pro
   });
 }
 
-/** The condition waited for did not come within its limit. */
+/** The condition did not become true within its timeout. */
 export class WaitTimeoutError extends Error {
   override readonly name = "WaitTimeoutError";
   readonly code = "ETIMEDOUT";
 }
 
 /**
- * Asks `probe` until it returns a value other than undefined, null or false, and resolves with
- * that. Rejects with WaitTimeoutError, naming `what` and the last error, after `timeout_ms`, and
+ * Calls `probe` until it returns a value other than undefined, null or false, and resolves with
+ * it. Rejects with WaitTimeoutError, naming `what` and the last error, after `timeout_ms`, and
  * with the signal's reason when that aborts.
  */
 export async function waitFor<T>(

@@ -11,7 +11,7 @@ import { EncryptionFile } from "@raft2kube/apiserver/storage/encryption/reload.t
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { validateNonSpecialIp } from "@raft2kube/api/validation/addresses.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
-import { held } from "@raft2kube/observe/held.ts";
+import { timed } from "@raft2kube/observe/timed.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { CommandError } from "../terminal.ts";
@@ -110,7 +110,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
 async function giveMemoryBack(): Promise<void> {
   // Native code that a start has no use for.
   const { returnFreedMemory, returnUnusedCode } = await import("@raft2kube/linux/memory.ts");
-  held("memory: give back", () => {
+  timed("memory: give back", () => {
     returnFreedMemory();
     returnUnusedCode();
   });

@@ -1,6 +1,6 @@
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import { Gauge, metricsRegistry } from "@raft2kube/observe/metrics.ts";
-import { addProcessFigures } from "@raft2kube/observe/process-figures.ts";
+import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 
 /** The kubelet's own metrics, with upstream's names, counted when asked. */
@@ -9,7 +9,7 @@ export async function kubeletMetrics(
 ): Promise<{ type: string; body: string }> {
   const registry = metricsRegistry();
   const registers = [registry];
-  addProcessFigures(registry);
+  addProcessMetrics(registry);
   const pods = new Gauge({
     name: "kubelet_running_pods",
     help: "Number of pods that have a running pod sandbox",

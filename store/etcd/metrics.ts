@@ -5,7 +5,7 @@ import {
   addMetric,
 } from "@raft2kube/observe/families.ts";
 import { Gauge, type Registry } from "@raft2kube/observe/metrics.ts";
-import { addProcessFigures } from "@raft2kube/observe/process-figures.ts";
+import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
 import { NONE } from "../core/types.ts";
 import { clusterVersion } from "../mvcc/downgrade.ts";
 import { ETCD_VERSION } from "../version.ts";
@@ -24,7 +24,7 @@ type Figure = readonly [
 /** The store's figures under etcd's names; these are read when they are asked for. */
 export function storeMetrics(context: EtcdContext): Registry {
   const { registry } = context.measures;
-  addProcessFigures(registry);
+  addProcessMetrics(registry);
   const figures = [
     ...raftFigures(context),
     ...memberFigures(context),

@@ -6,7 +6,7 @@ interface RetiredWords {
 }
 
 /** Folders without any of the general words. */
-const FINISHED = ["cli", "cni", "device", "dns", "proxy", "scheduler"];
+const FINISHED = ["base/observe", "base/std", "cli", "cni", "device", "dns", "proxy", "scheduler"];
 
 export const RETIRED_WORDS: readonly RetiredWords[] = [
   {

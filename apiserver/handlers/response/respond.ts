@@ -1,7 +1,7 @@
 import { promisify } from "node:util";
 import { constants, gzip as gzipCallback } from "node:zlib";
 import type { Kind, KubeObject, Printed } from "@raft2kube/api/kind.ts";
-import { held } from "@raft2kube/observe/held.ts";
+import { timed } from "@raft2kube/observe/timed.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { isReason, type Status } from "../../object/errors/api-error.ts";
 import { notAcceptableBecause } from "../../object/errors/catalog.ts";
@@ -151,7 +151,7 @@ function typeOfStatus({ request, query }: RequestContext): Negotiated["type"] {
 async function encodeObject(object: KubeObject, negotiated: Negotiated): Promise<Buffer | string> {
   const { kind = "" } = object;
   if (negotiated.type === PROTOBUF_TYPE) {
-    return held(`encode ${kind}: protobuf`, () => encodeProtobuf(object));
+    return timed(`encode ${kind}: protobuf`, () => encodeProtobuf(object));
   }
   if (negotiated.type === JSON_TYPE && !negotiated.pretty) return `${JSON.stringify(object)}\n`;
   return await encodeSliced(object, await formOf(negotiated));
@@ -256,7 +256,7 @@ async function sendBytes(context: RequestContext, answer: Omit<BytesAnswer, "typ
     const send = () => void response.end(bytes, () => resolve());
     if (request.method === "HEAD") response.end(() => resolve());
     else if (bytes.length < HOLDING_BYTES_MIN) send();
-    else held(`send: ${context.info.verb}`, send);
+    else timed(`send: ${context.info.verb}`, send);
   });
 }
 

@@ -1,21 +1,21 @@
 import { expect, it } from "vitest";
-import { exposeHeld, held } from "./held.ts";
+import { exposeTimed, timed } from "./timed.ts";
 import { metricsRegistry } from "./metrics.ts";
 
-it("shows the longest of each name, and passes on what comes of the work", async () => {
+it("records the maximum of each name, and returns or throws as the work does", async () => {
   const registry = metricsRegistry();
-  exposeHeld(registry);
-  expect(held("short", () => 7)).toBe(7);
-  expect(() => held("failing", () => JSON.parse("{"))).toThrow(SyntaxError);
+  exposeTimed(registry);
+  expect(timed("short", () => 7)).toBe(7);
+  expect(() => timed("failing", () => JSON.parse("{"))).toThrow(SyntaxError);
   const value = async (by: string) => {
     const [metric] = await registry.getMetricsAsJSON();
     return metric!.values.find(({ labels }) => labels["by"] === by)?.value;
   };
   expect(await value("failing")).toBeDefined();
   const before = (await value("short"))!;
-  held("short", () => JSON.stringify(Array.from({ length: 1_000_000 }, (_, i) => ({ i }))));
+  timed("short", () => JSON.stringify(Array.from({ length: 1_000_000 }, (_, i) => ({ i }))));
   expect(await value("short")).toBeGreaterThan(before);
   const longest = await value("short");
-  held("short", () => 0);
+  timed("short", () => 0);
   expect(await value("short")).toBe(longest);
 });

@@ -1,21 +1,21 @@
 import { Gauge, type Registry } from "prom-client";
 
-/** The longest that each named piece of work has held the loop, in milliseconds of CPU time. */
+/** Maximum time that each named work has blocked the event loop, in milliseconds of CPU time. */
 const longest_ms = new Map<string, number>();
 
-/** Names kept; further ones count as `other`, so that no client can make metrics without end. */
+/** Maximum number of names; more count as `other`, which bounds the metric's labels. */
 const NAMES_MAX = 500;
 
 const US_PER_MS = 1_000;
 
-/** CPU time of this thread, in the steps of the kernel: waiting for a processor does not count. */
+/** CPU time of this thread, with the kernel's resolution; excludes waiting for a processor. */
 function cpu_ms(): number {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / US_PER_MS;
 }
 
-/** Runs work that may hold the loop, under a name that the metric shows: `list pods: join`. */
-export function held<T>(by: string, work: () => T): T {
+/** Runs synchronous work and records its time under a name, such as `list pods: join`. */
+export function timed<T>(by: string, work: () => T): T {
   const start_ms = cpu_ms();
   try {
     return work();
@@ -30,8 +30,8 @@ function note(by: string, took_ms: number): void {
   if (known === undefined || took_ms > known) longest_ms.set(name, took_ms);
 }
 
-/** Adds the metric `r2k_loop_held_max_ms{by}` of this process' loop to a registry. */
-export function exposeHeld(registry: Registry): void {
+/** Adds the metric `r2k_loop_held_max_ms{by}` of this process to a registry. */
+export function exposeTimed(registry: Registry): void {
   const gauge: Gauge<"by"> = new Gauge({
     name: "r2k_loop_held_max_ms",
     help: "The longest that named work held the event loop, in CPU time.",

@@ -5,12 +5,12 @@ import type { Registry } from "./metrics.ts";
 const MICROSECONDS = 1e6;
 
 /**
- * Adds what Prometheus' libraries expose of every process: memory, processor time, descriptors; and
- * of Node, under the names of its client library.
+ * Adds the process metrics of Prometheus' libraries (memory, processor time, descriptors), and
+ * Node's under the names of its client library.
  */
-export function addProcessFigures(registry: Registry): void {
+export function addProcessMetrics(registry: Registry): void {
   const start_s = Date.now() / 1000 - process.uptime();
-  const figures: [name: string, help: string, value: () => number | undefined][] = [
+  const metrics: [name: string, help: string, value: () => number | undefined][] = [
     ["process_resident_memory_bytes", "Resident memory.", () => process.memoryUsage.rss()],
     ["process_cpu_seconds_total", "Processor time.", cpu_s],
     ["process_start_time_seconds", "When the process began, since 1970.", () => start_s],
@@ -26,7 +26,7 @@ export function addProcessFigures(registry: Registry): void {
       () => process.memoryUsage().external],
     ["nodejs_array_buffers_bytes", "Buffers of it.", () => process.memoryUsage().arrayBuffers],
   ];
-  for (const [name, help, value] of figures) {
+  for (const [name, help, value] of metrics) {
     const type = name === "process_cpu_seconds_total" ? "counter" : "gauge";
     addMetric(registry, { name, help, type }, () => {
       const now = value();
@@ -50,14 +50,14 @@ function cpu_s(): number {
   return (user + system) / MICROSECONDS;
 }
 
-/** Undefined where there is no /proc. */
+/** Undefined without /proc. */
 function addressSpace_bytes(): number | undefined {
   if (process.platform !== "linux") return undefined;
   const kilobytes = /^VmSize:\s+([0-9]+) kB/m.exec(readFileSync("/proc/self/status", "utf8"));
   return kilobytes ? Number(kilobytes[1]) * 1024 : undefined;
 }
 
-/** Undefined where there is no /proc. */
+/** Undefined without /proc. */
 function openFiles(): number | undefined {
   return process.platform === "linux" ? readdirSync("/proc/self/fd").length : undefined;
 }
@@ -70,10 +70,10 @@ function addressSpace_max(): number | undefined {
   return limitOf("Max address space");
 }
 
-/** What is unlimited is as much as there can be, as Prometheus' libraries say it. */
+/** Returns the maximum for `unlimited`, as Prometheus' libraries do. */
 const UNLIMITED = 2 ** 64;
 
-/** Undefined where there is no /proc. */
+/** Undefined without /proc. */
 function limitOf(name: string): number | undefined {
   if (process.platform !== "linux") return undefined;
   const limits = readFileSync("/proc/self/limits", "utf8");
