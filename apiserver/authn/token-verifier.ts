@@ -62,7 +62,7 @@ export class TokenVerifier implements TokenAuthority {
       return known.token;
     }
     this.#known.delete(digest);
-    const verdict = await this.#verifyAnew(token, audiences);
+    const verdict = await this.#verifyUncached(token, audiences);
     this.#metrics.lookedForToken("miss", took_s());
     // What is refused is not kept (upstream): it may be believed in a moment, and a flood of it
     // would drive out the others.
@@ -74,7 +74,7 @@ export class TokenVerifier implements TokenAuthority {
     return verdict;
   }
 
-  async #verifyAnew(token: string, audiences: readonly string[]): Promise<TokenVerdict> {
+  async #verifyUncached(token: string, audiences: readonly string[]): Promise<TokenVerdict> {
     const ended = this.#metrics.verifyToken();
     let verdict: TokenVerdict;
     try {

@@ -94,8 +94,8 @@ export async function serveReview(
   const { kind } = resource;
   if (kind.namespaced) review.metadata.namespace = context.info.namespace;
   const now_ms = server.clock.now();
-  // Upstream keeps what it was asked and says who asked it; the others it makes anew.
-  if (ANSWERED_ANEW.has(kind.kind)) review.metadata = anew(kind.kind, now_ms);
+  // Upstream keeps what it was asked and says who asked it; the others get new metadata.
+  if (WITH_NEW_METADATA.has(kind.kind)) review.metadata = newMetadata(kind.kind, now_ms);
   else updateManagedFields(resource, review, undefined, writeOptionsOf(context), now_ms);
   checkMetadata(kind.kind, review.metadata);
   if (kind.kind === "SelfSubjectRulesReview") review.spec = {};
@@ -114,9 +114,9 @@ function checkMetadata(kind: string, metadata: KubeObject["metadata"]): void {
   throw invalid(SUBJECT, "", [invalidField("metadata", metadata, why)]);
 }
 
-const ANSWERED_ANEW = new Set(["SelfSubjectReview", "SelfSubjectRulesReview"]);
+const WITH_NEW_METADATA = new Set(["SelfSubjectReview", "SelfSubjectRulesReview"]);
 
-const anew = (kind: string, now_ms: number): KubeObject["metadata"] =>
+const newMetadata = (kind: string, now_ms: number): KubeObject["metadata"] =>
   kind === "SelfSubjectReview" ? { creationTimestamp: timeText(now_ms) } : {};
 
 /** Upstream's words name the group alone. */
