@@ -8,7 +8,9 @@ const FARTHEST_MS = 15 * 3_600_000;
 /** A schedule without a start in so many years has none (`0 0 31 2 *`). */
 const YEARS_MAX = 5;
 
+/** Clocks of the zones asked for last. Names come in any case of letters, without end. */
 const clocks = new Map<string, Intl.DateTimeFormat>();
+const CLOCKS_MAX = 100;
 
 /** Whether a zone is known by this name. */
 export function isTimeZone(zone: string): boolean {
@@ -38,6 +40,8 @@ function clockOf(zone: string): Intl.DateTimeFormat {
       timeZone: zone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric",
       hour: "numeric", minute: "numeric", second: "numeric",
     });
+    const [oldest] = clocks.keys();
+    if (clocks.size >= CLOCKS_MAX && oldest !== undefined) clocks.delete(oldest);
     clocks.set(zone, clock);
   }
   return clock;
