@@ -11,7 +11,7 @@ import { type Deed, deeds } from "./apiserver/large-deeds.ts";
 import type { LoopAnswer, LoopQuestion } from "./apiserver/loop-server.ts";
 import type { Row } from "./benchmark.ts";
 
-/** Nothing more comes of what there is when nothing has come for this long. */
+/** Time without an event after which the initial events are complete. */
 const QUIET_MS = 300;
 const SERVER = join(import.meta.dirname, "apiserver/loop-server.ts");
 
@@ -22,7 +22,7 @@ const SERVER = join(import.meta.dirname, "apiserver/loop-server.ts");
 export async function apiserverLoop(): Promise<Row[]> {
   const child = fork(SERVER, { env: { ...process.env, R2K_LOG: "warn" } });
   const next = async () => ((await once(child, "message")) as [LoopAnswer])[0];
-  const tell = (question: LoopQuestion) => {
+  const send = (question: LoopQuestion) => {
     child.send(question);
     return next();
   };
@@ -35,10 +35,10 @@ export async function apiserverLoop(): Promise<Row[]> {
     for (const deed of deeds()) {
       const admin = { cert, key };
       const watch = deed.watched && (await watching(api, deed.watched, admin));
-      await tell("begin");
+      await send("begin");
       const code = await doIt(api, deed, admin);
       await watch?.event();
-      const said = await tell("end");
+      const said = await send("end");
       if (!("held_ms" in said)) throw new Error("the server did not say how long it was held");
       process.stderr.write(`  ${deed.what}: ${code}: ${said.held_ms.toFixed(0)} ms\n`);
       rows.push({ what: deed.what, unit: "ms", ours: said.held_ms, goal: "<= 50 ms" });
@@ -50,7 +50,7 @@ export async function apiserverLoop(): Promise<Row[]> {
   }
 }
 
-/** An open watch that has been told what there is; `event` waits for the next, and ends it. */
+/** An open watch after the existing objects; `event` resolves with the next one, and ends it. */
 async function watching(
   { server, ca }: TestApiserver,
   { path, accept }: NonNullable<Deed["watched"]>,

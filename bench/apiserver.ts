@@ -2,13 +2,20 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Credentials, makeCredentials } from "./apiserver/credentials.ts";
-import { atTenth, type Figures, PHASES, PODS, type Subject, TENTH } from "./apiserver/phases.ts";
+import {
+  atTenth,
+  type Measurements,
+  PHASES,
+  PODS,
+  type Subject,
+  TENTH,
+} from "./apiserver/phases.ts";
 import { type Running, type Side, sides } from "./apiserver/sides.ts";
 import { type Row, median } from "./benchmark.ts";
 
 const STARTS = 3;
 
-/** What a row's figure says of the cost of its size: it, one piece of it, or how many a second. */
+/** What a row measures: the cost of its whole size, the cost of one item, or items per second. */
 type Says = "cost" | "cost of each" | "rate";
 
 interface RowPlan {
@@ -92,8 +99,8 @@ function rowOf(
 ): Row {
   const at = (name: string) => found.map((each) => median(each.get(name) ?? []));
   const [ours, theirs] = at(key);
-  const peerFigure = { name: peer, value: theirs! };
-  const base = { what, unit, ours: ours!, peer: peerFigure, ...(goal === "" ? {} : { goal }) };
+  const peerValue = { name: peer, value: theirs! };
+  const base = { what, unit, ours: ours!, peer: peerValue, ...(goal === "" ? {} : { goal }) };
   if (says === undefined) return base;
   const [small, theirSmall] = at(atTenth(key));
   return {
@@ -110,8 +117,8 @@ function growth(says: Says, small: number, big: number): number {
   return Math.round(Math.log10(factor) * 100) / 100;
 }
 
-function note(into: Map<string, number[]>, figures: Figures): void {
-  for (const [key, value] of Object.entries(figures)) {
+function note(into: Map<string, number[]>, measurements: Measurements): void {
+  for (const [key, value] of Object.entries(measurements)) {
     into.set(key, [...(into.get(key) ?? []), value]);
   }
 }

@@ -1,4 +1,4 @@
-/** One measured figure, and the peer's from the same run on the same machine. */
+/** One measured measurement, and the peer's from the same run on the same machine. */
 export interface Row {
   readonly what: string;
   readonly unit: string;

@@ -38,10 +38,10 @@ async function main(name: string | undefined, args: readonly string[]): Promise<
 }
 
 function atTheOtherSize({ unit, exponent }: Row, at: NonNullable<Row["at"]>): string {
-  const figures = `${format(at.ours)} ${unit}, peer: ${format(at.peer)}`;
+  const measurements = `${format(at.ours)} ${unit}, peer: ${format(at.peer)}`;
   const ratio = `${(at.ours / at.peer).toFixed(2)} x`;
   const grows = exponent ? `   exponent ${exponent.ours}, peer ${exponent.peer}` : "";
-  return `at size ${at.size.toLocaleString("en")}: ${figures}   ${ratio}${grows}`;
+  return `at size ${at.size.toLocaleString("en")}: ${measurements}   ${ratio}${grows}`;
 }
 
 function format(value: number): string {

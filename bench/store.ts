@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { type Row, median } from "./benchmark.ts";
 import { type Cluster, type Side, sides } from "./store/cluster.ts";
 import { PUT_BYTES, benchmark } from "./store/generator.ts";
-import { type Figure, ROWS, type StoreRow } from "./store/rows.ts";
+import { type Measurement, ROWS, type StoreRow } from "./store/rows.ts";
 
 const RESULTS = join(import.meta.dirname, "results/store.json");
 const TEN = 10;
@@ -20,13 +20,13 @@ interface MeasuredRow extends Row {
   readonly size: number;
   /** Runs of each side, of which the median is taken; the other size has one run. */
   readonly rounds: number;
-  /** What was found out beside the figure, at the size and at ten times it. */
+  /** What was found out beside the measurement, at the size and at ten times it. */
   readonly also?: Beside;
   /** The load generator's share of the processors' time beside the store's. */
   readonly generator?: { readonly ours: number; readonly peer: number };
   /** The store's own time on a processor, in microseconds for each of the row's size. */
   readonly cpu_us?: { readonly ours: number; readonly peer: number };
-  /** The machine's load average before: other work makes figures smaller, ratios less sure. */
+  /** The machine's load average before: other work makes measurements smaller, ratios less sure. */
   readonly load: number;
 }
 
@@ -56,7 +56,7 @@ export async function store(args: readonly string[]): Promise<Row[]> {
   });
 }
 
-/** Rows that share what is prepared for them, as one. */
+/** Groups rows with the same preparation. */
 function together(rows: readonly StoreRow[]): StoreRow[][] {
   const groups: StoreRow[][] = [];
   for (const row of rows) {
@@ -85,7 +85,7 @@ function earlier(): readonly MeasuredRow[] {
   }
 }
 
-/** Measures rows of the same size, whose figures come from the same runs. */
+/** Measures rows of the same size, whose measurements come from the same runs. */
 async function measure(
   rows: readonly StoreRow[],
   rounds: number,
@@ -115,7 +115,7 @@ async function measure(
   });
 }
 
-/** What both sides told beside their figures at each size. */
+/** The notes of both sides about their measurements at each size. */
 function beside(sizes: readonly Pair[]): { also?: Beside } {
   const names = Object.keys(sizes[0]![0].also);
   if (names.length === 0) return {};
@@ -125,8 +125,8 @@ function beside(sizes: readonly Pair[]): { also?: Beside } {
 }
 
 /** Log to base 10 of how much more ten times the size cost. */
-function growth({ costIsFigure }: StoreRow, small: number, big: number): number {
-  const factor = costIsFigure ? big / small : (small / big) * TEN;
+function growth({ costIsValue }: StoreRow, small: number, big: number): number {
+  const factor = costIsValue ? big / small : (small / big) * TEN;
   return Math.round(Math.log10(factor) * 100) / 100;
 }
 
@@ -146,13 +146,13 @@ async function inTurn(
   size: number,
   rounds: number,
 ): Promise<Pair[]> {
-  const runs: { side: Side; figures: Measured[] }[] = [];
+  const runs: { side: Side; measurements: Measured[] }[] = [];
   for (let round = 0; round < rounds; round++) {
-    for (const side of both) runs.push({ side, figures: await once(rows, side, size) });
+    for (const side of both) runs.push({ side, measurements: await once(rows, side, size) });
   }
   return rows.map((_, i) => {
     const of = (wanted: Side) =>
-      middle(runs.flatMap(({ side, figures }) => (side === wanted ? [figures[i]!] : [])));
+      middle(runs.flatMap(({ side, measurements }) => (side === wanted ? [measurements[i]!] : [])));
     return [of(both[0]), of(both[1])];
   });
 }
@@ -172,7 +172,7 @@ async function warmUp({ endpoints }: Cluster): Promise<void> {
   await benchmark(endpoints, 100, ["put", `--total=${WARM_UP_PUTS}`, ...PUT_BYTES]);
 }
 
-interface Measured extends Figure {
+interface Measured extends Measurement {
   readonly share: number | undefined;
   readonly cpu_us: number;
 }
@@ -188,12 +188,12 @@ async function once(rows: readonly StoreRow[], side: Side, size: number): Promis
     for (const row of rows) {
       await row.warmUp?.(cluster);
       const before_s = cluster.cpu_s();
-      const figure = await row.measure(cluster, size);
+      const measurement = await row.measure(cluster, size);
       const store_s = cluster.cpu_s() - before_s;
-      const { generator_s } = figure;
+      const { generator_s } = measurement;
       const share = generator_s === undefined ? undefined : generator_s / (generator_s + store_s);
-      measured.push({ ...figure, share, cpu_us: (store_s * 1e6) / size });
-      const said = `${row.name}: ${figure.value.toFixed(1)} ${row.unit}`;
+      measured.push({ ...measurement, share, cpu_us: (store_s * 1e6) / size });
+      const said = `${row.name}: ${measurement.value.toFixed(1)} ${row.unit}`;
       process.stderr.write(`  ${side.name}, size ${size}, ${said}\n`);
     }
     return measured;

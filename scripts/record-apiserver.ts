@@ -18,14 +18,14 @@ import { SEQUENCES } from "@raft2kube/apiserver/managed-fields/golden/sequences.
 import type { SendJson } from "@raft2kube/apiserver/testing/send-json.ts";
 import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
 
-const ROOM = join(import.meta.dirname, "../apiserver");
+const APISERVER_DIR = join(import.meta.dirname, "../apiserver");
 const PEER = join(import.meta.dirname, "../.peers/bin/kube-apiserver");
 
 function write(file: string, recorded: Readonly<Record<string, unknown>>): void {
   const lines = Object.entries(recorded).map(
     ([name, outcomes]) => `${JSON.stringify(name)}: ${JSON.stringify(outcomes)}`,
   );
-  writeFileSync(join(ROOM, file), `{\n${lines.join(",\n")}\n}\n`);
+  writeFileSync(join(APISERVER_DIR, file), `{\n${lines.join(",\n")}\n}\n`);
 }
 
 /** Starts upstream's server with flags, records from it, and ends it. */

@@ -61,6 +61,6 @@ go("mod", "init", "schedules");
 go("get", LIBRARY);
 go("build", "-o", "ask", ".");
 const input = questions().map((each) => JSON.stringify(each)).join("\n");
-const told = execFileSync(join(workspace, "ask"), { input, encoding: "utf8" });
-writeFileSync(RECORD, told);
+const recorded = execFileSync(join(workspace, "ask"), { input, encoding: "utf8" });
+writeFileSync(RECORD, recorded);
 rmSync(workspace, { recursive: true });

@@ -13,7 +13,7 @@ export interface Deed {
 }
 
 const MIB = 1024 * 1024;
-/** The largest body there is, with room for what stands around the values. */
+/** Size of the values in the largest body, with a margin for the syntax around them. */
 const BODY_BYTES = 3 * MIB - 10_000;
 /** The store takes 1.5 MiB, defaults and owners of each value included. */
 const STORED_BYTES = 1.2 * MIB;
@@ -163,7 +163,7 @@ const annotations = (count: number): object[] =>
 const called = <T extends object>(object: T, name: string): T => (
   { ...object, metadata: { name } });
 
-/** The largest object of a shape whose text is no larger than a body may be. */
+/** Returns the largest object of a shape whose text is within the limit of a body. */
 function largest(
   make: Shape["make"],
   value: string,

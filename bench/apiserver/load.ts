@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import type { Credentials } from "./credentials.ts";
 import { peer, type Running } from "./sides.ts";
 
-/** What `api-load` says, by name. */
+/** The values that `api-load` prints, by name. */
 export type Said = Readonly<Record<string, number>>;
 
 /** Runs the load generator (scripts/peers/api-load) on one side until it ends. */

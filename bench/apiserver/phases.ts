@@ -15,7 +15,7 @@ const CALM_WRITES_PER_S = 10;
 const SETTLE_MS = 8_000;
 
 /** What one round of one side gave, by the key of a row. */
-export type Figures = Readonly<Record<string, number>>;
+export type Measurements = Readonly<Record<string, number>>;
 
 /** A server that is being measured. */
 export interface Subject {
@@ -27,13 +27,13 @@ export interface Subject {
 /** Work that both sides do in turn, several times. */
 export interface Phase {
   readonly rounds: number;
-  run(subject: Subject, round: number): Promise<Figures>;
+  run(subject: Subject, round: number): Promise<Measurements>;
 }
 
 /** Rows that grow with the number of pods are measured at this share of it, too. */
 export const TENTH = 0.1;
 
-/** The key of a row's figure at a tenth of its size. */
+/** The key of a row's measurement at a tenth of its size. */
 export function atTenth(key: string): string {
   return `${key} at a tenth`;
 }

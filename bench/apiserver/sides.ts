@@ -18,13 +18,13 @@ export interface Side {
 
 export interface Running {
   readonly server: string;
-  /** From starting the apiserver on a running store until `/readyz` says ok. */
+  /** Time from the start of the apiserver on a running store until `/readyz` returns ok. */
   readonly ready_ms: number;
   /** Share of memory of both processes, in MiB. */
   pss_mib(): number;
   /** CPU time of both processes so far, in ms. */
   cpu_ms(): number;
-  /** What `path` answers; with a body, what posting that answers. */
+  /** Returns the response of `path`; with a body, of posting it. */
   ask(path: string, body?: object): Promise<string>;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-// One engine through the store's work, in a process of its own: prints its figures as JSON.
+// One engine through the store's work, in a process of its own: prints its measurements as JSON.
 // Usage: node bench/backend/workload.ts ENGINE FOLDER
 import { randomBytes } from "node:crypto";
 import { monitorEventLoopDelay } from "node:perf_hooks";
@@ -9,7 +9,7 @@ import { levelBackend } from "@raft2kube/store/backend/level.ts";
 import { memoryBackend } from "@raft2kube/store/backend/memory.ts";
 import { recordKey } from "@raft2kube/store/mvcc/revision.ts";
 import { median } from "../benchmark.ts";
-import type { Figures } from "./figures.ts";
+import type { Measurements } from "./measurements.ts";
 import { lmdbBackend } from "./lmdb.ts";
 
 const RECORDS = 100_000;
@@ -29,7 +29,7 @@ const ENGINES: Readonly<Record<string, (folder: string) => Promise<Backend> | Ba
   memory: memoryBackend,
 };
 
-/** A half is random, a half repeats: about what packs of JSON. */
+/** Half random, half repeated: compresses about as JSON does. */
 const noise = randomBytes(8 * 1024 * VALUE_BYTES);
 function valueOf(i: number, bytes: number): Buffer {
   const value = Buffer.alloc(bytes, "name: web-7d4b9, namespace: default, ");
@@ -95,7 +95,7 @@ async function compact(backend: Backend): Promise<number> {
   return since(start_ms);
 }
 
-async function main(engine: string, folder: string): Promise<Figures> {
+async function main(engine: string, folder: string): Promise<Measurements> {
   const open = ENGINES[engine];
   if (!open) throw new RangeError(`engines: ${Object.keys(ENGINES).join(", ")}`);
   let backend = await open(folder);

@@ -21,7 +21,7 @@ export interface ClassShare {
   readonly bytes: number;
 }
 
-/** Classes that say nothing of who keeps them: their memory counts for who refers to them. */
+/** Generic classes: their memory counts for the objects that refer to them. */
 const CONTAINERS: ReadonlySet<string> = new Set([
   ...["Object", "Array", "Map", "Set", "WeakMap", "Function", "Promise", "Generator", "Date"],
   ...["Buffer", "ArrayBuffer", "Uint8Array", "DataView", "FastBuffer", "Float64Array"],
@@ -50,7 +50,7 @@ interface Graph {
   readonly count: number;
   size(node: number): number;
   name(node: number): string;
-  /** The class of an object; undefined for what counts for its owner. */
+  /** Returns the class of an object; undefined if it counts for its owner. */
   className(node: number): string | undefined;
   /** What a node keeps alive; weak references are left out. */
   references(node: number): Iterable<number>;

@@ -90,7 +90,7 @@ async function post(client: KubeClient, path: string, body: object): Promise<voi
   });
 }
 
-/** Watches of what changes most, read as fast as it comes. */
+/** Watches of the most frequently changed kinds, read without delay. */
 async function watchEverything(client: KubeClient, namespace: string): Promise<AbortController> {
   const end = new AbortController();
   const read = async (path: string) => {

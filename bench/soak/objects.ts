@@ -6,7 +6,7 @@ interface Manifest {
   readonly object: object;
 }
 
-/** A pod's template whose container ends at once when it is asked to. */
+/** A pod template whose container ends at once on SIGTERM. */
 function template(name: string, command: readonly string[], extra: object = {}) {
   const container = {
     name: "main",

@@ -6,7 +6,7 @@ const MIB = 1024 * 1024;
 export type Sample = Readonly<Record<string, number>>;
 
 /** Metrics with the label sets that are added up, and the unit they are shown in. */
-const MEASURES: readonly [what: string, metric: string, divisor: number, unit: string][] = [
+const SAMPLED: readonly [what: string, metric: string, divisor: number, unit: string][] = [
   ["resident", "process_resident_memory_bytes", MIB, "MiB"],
   ["heap used", "nodejs_heap_size_used_bytes", MIB, "MiB"],
   ["external", "nodejs_external_memory_bytes", MIB, "MiB"],
@@ -18,15 +18,15 @@ const MEASURES: readonly [what: string, metric: string, divisor: number, unit: s
 ];
 
 export function unitOf(what: string): string {
-  return MEASURES.find(([name]) => name === what)?.[3] ?? "";
+  return SAMPLED.find(([name]) => name === what)?.[3] ?? "";
 }
 
-/** Reads what a process exposes at `path`; a measure that it does not have is left out. */
+/** Reads the metrics of a process at `path`; missing ones are omitted. */
 export async function sample(client: KubeClient, path: string): Promise<Sample> {
   const text = await client.requestText({ method: "GET", path, accept: "text/plain" });
   const lines = text.split("\n").filter((line) => !line.startsWith("#"));
   const found: Record<string, number> = {};
-  for (const [what, metric, divisor] of MEASURES) {
+  for (const [what, metric, divisor] of SAMPLED) {
     const values = lines
       .filter((line) => line.startsWith(`${metric} `) || line.startsWith(`${metric}{`))
       .map((line) => Number(line.slice(line.lastIndexOf(" ") + 1)));

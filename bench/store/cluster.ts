@@ -135,7 +135,7 @@ function open(port: number): Promise<boolean> {
   });
 }
 
-/** A figure of /proc/PID/status (proc_pid_status(5)), in MiB. */
+/** A measurement of /proc/PID/status (proc_pid_status(5)), in MiB. */
 function status_mib(pid: number, field: string): number {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   const kib = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(status)?.[1];
@@ -143,7 +143,7 @@ function status_mib(pid: number, field: string): number {
   return Number(kib) / 1024;
 }
 
-/** Time that a process has spent on a processor, in seconds; 0 once it is gone. */
+/** Returns a process's processor time in seconds; 0 after its end. */
 export function cpu_s(pid: number): number {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");

@@ -4,7 +4,7 @@ import { cpu_s } from "./cluster.ts";
 
 const CPU_LOOK_MS = 50;
 
-/** What a program printed, and what it took of the processors while it ran. */
+/** A program's output and its processor time. */
 export interface Run {
   readonly output: string;
   readonly cpu_s: number;
@@ -39,7 +39,7 @@ export function benchmark(endpoints: string, clients: number, args: string[]): P
 
 export const PUT_BYTES = ["--val-size=256", "--key-size=32", "--key-space-size=10000"];
 
-/** A number that a program has said behind a word. */
+/** Returns the number after a word in a program's output. */
 export function said({ output }: Run, pattern: RegExp): number {
   const value = Number(pattern.exec(output)?.[1]);
   if (Number.isFinite(value)) return value;

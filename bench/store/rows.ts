@@ -5,8 +5,8 @@ import { median } from "../benchmark.ts";
 import type { Cluster } from "./cluster.ts";
 import { P99, PUT_BYTES, RATE, type Run, benchmark, run, said } from "./generator.ts";
 
-/** One figure of a store. */
-export interface Figure {
+/** One measurement of a store. */
+export interface Measurement {
   readonly value: number;
   /** What the load generator took of the processors, in seconds; where there is one. */
   readonly generator_s?: number;
@@ -23,22 +23,22 @@ export interface StoreRow {
   readonly members: 1 | 3;
   /** The size: requests, watchers or keys. Cost is compared between it and ten times it. */
   readonly size: number;
-  /** The size is not the number of requests: the figure itself is the cost. */
-  readonly costIsFigure?: true;
+  /** The size is not the number of requests: the measurement itself is the cost. */
+  readonly costIsValue?: true;
   /** Rows with the same one are measured on the same store, one after the other. */
   readonly prepare?: (cluster: Cluster, size: number) => Promise<unknown>;
-  measure(cluster: Cluster, size: number): Promise<Figure>;
+  measure(cluster: Cluster, size: number): Promise<Measurement>;
   /** What the store has to have done before, where Puts are not the row's kind of work. */
   warmUp?(cluster: Cluster): Promise<unknown>;
 }
 
-const rate = (done: Run): Figure => ({ value: said(done, RATE), generator_s: done.cpu_s });
+const rate = (done: Run): Measurement => ({ value: said(done, RATE), generator_s: done.cpu_s });
 
 const put = (clients: number) => async ({ endpoints }: Cluster, size: number) => {
   return rate(await benchmark(endpoints, clients, ["put", `--total=${size}`, ...PUT_BYTES]));
 };
 
-async function range({ endpoints }: Cluster, size: number): Promise<Figure> {
+async function range({ endpoints }: Cluster, size: number): Promise<Measurement> {
   await run("etcdctl", [`--endpoints=${endpoints}`, "put", "foo", "x".repeat(256)]);
   return rate(await benchmark(endpoints, 100, ["range", "foo", `--total=${size}`]));
 }
@@ -51,7 +51,7 @@ function fill({ endpoints }: Cluster, keys: number): Promise<Run> {
 }
 
 /** Puts go on while the store is compacted, copied, and read as a whole. */
-async function maintenance(cluster: Cluster, keys: number): Promise<Figure> {
+async function maintenance(cluster: Cluster, keys: number): Promise<Measurement> {
   const { endpoints } = cluster;
   await fill(cluster, keys);
   const dir = mkdtempSync(join(tmpdir(), "r2k-bench-"));
@@ -77,7 +77,7 @@ async function maintenance(cluster: Cluster, keys: number): Promise<Figure> {
 
 const WATCHES_A_STREAM = 100;
 
-async function watch({ endpoints }: Cluster, watchers: number): Promise<Figure> {
+async function watch({ endpoints }: Cluster, watchers: number): Promise<Measurement> {
   const EVENTS = 1_000_000;
   const done = await benchmark(endpoints, 10, [
     "watch",
@@ -91,7 +91,7 @@ async function watch({ endpoints }: Cluster, watchers: number): Promise<Figure> 
   return { value: Number(rates.at(-1)?.[1]), generator_s: done.cpu_s };
 }
 
-async function kubernetes({ endpoints }: Cluster, updates: number): Promise<Figure> {
+async function kubernetes({ endpoints }: Cluster, updates: number): Promise<Measurement> {
   const args = [`--endpoints=${endpoints}`, "--objects=1000", `--total=${updates}`];
   const done = await run("k8s-load", args);
   return { value: said(done, /updates\/s: ([\d.]+)/), generator_s: done.cpu_s };
@@ -99,7 +99,7 @@ async function kubernetes({ endpoints }: Cluster, updates: number): Promise<Figu
 
 const SETTLED_MS = 5_000;
 
-async function memory(cluster: Cluster): Promise<Figure> {
+async function memory(cluster: Cluster): Promise<Measurement> {
   await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));
   const { resident, anonymous } = cluster.memory();
   return { value: resident, also: { anonymous_mib: anonymous } };
@@ -108,7 +108,7 @@ async function memory(cluster: Cluster): Promise<Figure> {
 const RESTARTS = 3;
 
 /** After a clean stop; beside it after a kill, when nothing is left ready for the start. */
-async function restart(cluster: Cluster): Promise<Figure> {
+async function restart(cluster: Cluster): Promise<Measurement> {
   const stopped_ms = await middleRestart(cluster, "SIGTERM");
   return { value: stopped_ms, also: { killed_ms: await middleRestart(cluster, "SIGKILL") } };
 }
@@ -154,7 +154,7 @@ export const ROWS: readonly StoreRow[] = [
   },
   {
     ...{ name: "p99", what: "p99 of Put while it is compacted, copied, read whole", unit: "ms" },
-    ...{ goal: "<= 1.0x", members: 1, size: 10_000, costIsFigure: true, measure: maintenance },
+    ...{ goal: "<= 1.0x", members: 1, size: 10_000, costIsValue: true, measure: maintenance },
   },
   {
     ...{ ...one, name: "watch", what: "events to 1,000 watchers of one writer", goal: ">= 2x" },
@@ -166,12 +166,12 @@ export const ROWS: readonly StoreRow[] = [
   },
   {
     ...{ name: "memory", what: "memory (RSS) with 100,000 keys of 1 KiB", unit: "MiB" },
-    ...{ goal: "<= 1.0x", members: 1, size: 100_000, costIsFigure: true },
+    ...{ goal: "<= 1.0x", members: 1, size: 100_000, costIsValue: true },
     ...{ prepare: fill, measure: memory },
   },
   {
     ...{ name: "restart", what: "restart with 100,000 keys of 1 KiB", unit: "ms" },
-    ...{ goal: "<= 1.0x", members: 1, size: 100_000, costIsFigure: true },
+    ...{ goal: "<= 1.0x", members: 1, size: 100_000, costIsValue: true },
     ...{ prepare: fill, measure: restart },
   },
 ];

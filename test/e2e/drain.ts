@@ -63,7 +63,7 @@ async function podsOf(cluster: TestCluster, selector: string): Promise<string[]>
   return said.split(" ").filter((name) => name !== "");
 }
 
-/** How a node is emptied and comes back, told by kubectl. */
+/** Drains a node with kubectl, and uncordons it. */
 export function drainTests(cluster: () => TestCluster): void {
   const drain = (node: string, flags: readonly string[]) =>
     ["drain", node, `--pod-selector=${OURS}`, ...flags];
@@ -91,20 +91,20 @@ uid: "${uid}", controller: true }]`;
     ]) expect(refused.stderr).toContain(what);
 
     const draining = at.startKubectl(drain(node, EVERYTHING));
-    let told = "";
+    let output = "";
     for (const stream of [draining.stdout, draining.stderr]) {
-      stream?.on("data", (chunk: Buffer) => (told += chunk.toString()));
+      stream?.on("data", (chunk: Buffer) => (output += chunk.toString()));
     }
     const ended = new Promise<number | null>((resolve) => draining.on("exit", resolve));
     const none = "Cannot evict pod as it would violate the pod's disruption budget.";
-    await waitFor("the budget to be asked", () => told.includes(none), patience);
+    await waitFor("the budget to be asked", () => output.includes(none), patience);
     await at.until("the others to go", ["get", "pods", "-l", OURS, "-o", "name"], (names) =>
       !names.includes("pod/alone") && before.filter((name) => names.includes(name)).length === 1);
     expect(draining.exitCode).toBeNull();
     const patch = `{"spec":{"minAvailable":0}}`;
     await at.ask("patch", "pdb", "guard", "--type=merge", "-p", patch);
-    expect([await ended, told]).toEqual([0, expect.stringMatching(/^node\/\S+ drained$/m)]);
-    for (const name of before) expect(told).toContain(`pod/${name} evicted`);
+    expect([await ended, output]).toEqual([0, expect.stringMatching(/^node\/\S+ drained$/m)]);
+    for (const name of before) expect(output).toContain(`pod/${name} evicted`);
     expect(await at.ask("get", "pod", "daemon", "-o", "jsonpath={.status.phase}")).toBe("Running");
     const waiting = "jsonpath={.items[*].status.phase}";
     const phases = ["get", "pods", "-l", "app=guarded", "-o", waiting];

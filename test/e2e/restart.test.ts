@@ -67,9 +67,10 @@ function addressesHeld(): string[] {
 async function noAddressLeaked(): Promise<void> {
   const get = ["get", "pods", "-A", "-o", "jsonpath={range .items[*]}{.status.podIP}{'\\n'}{end}"];
   const apart = async () => {
-    const [told, held] = [(await cluster.ask(...get)).split("\n"), addressesHeld()];
+    const [reported, held] = [(await cluster.ask(...get)).split("\n"), addressesHeld()];
     return [
-      ...told.filter((one) => !held.includes(one)), ...held.filter((one) => !told.includes(one)),
+      ...reported.filter((one) => !held.includes(one)),
+      ...held.filter((one) => !reported.includes(one)),
     ];
   };
   await expect.poll(apart).toEqual([]);

@@ -87,12 +87,12 @@ describe("a cluster whose processes end", { timeout: TIMEOUT_MS }, () => {
       const before = await processOf("control");
       renameSync(file, aside);
       process.kill(before.pid!, "SIGKILL");
-      const told = await waitFor("the crash loop to be told", async () => {
+      const output = await waitFor("the crash loop to be reported", async () => {
         const { code, stdout } = await status();
         return code === 1 && /control +ended with exit status 1, \d+ times/.test(stdout) && stdout;
       }, patience);
-      expect(told).toContain("not well (control has ended; why: r2k logs control)");
-      expect(told).toMatch(/; it is started again \d+ s after that/);
+      expect(output).toContain("not well (control has ended; why: r2k logs control)");
+      expect(output).toMatch(/; it is started again \d+ s after that/);
       renameSync(aside, file);
       await mend();
       await restarted(before);

@@ -6,7 +6,17 @@ interface RetiredWords {
 }
 
 /** Folders without any of the general words. */
-const FINISHED = ["base/observe", "base/std", "cli", "cni", "device", "dns", "proxy", "scheduler"];
+const FINISHED = [
+  "base/observe",
+  "base/std",
+  "bench",
+  "cli",
+  "cni",
+  "device",
+  "dns",
+  "proxy",
+  "scheduler",
+];
 
 export const RETIRED_WORDS: readonly RetiredWords[] = [
   {

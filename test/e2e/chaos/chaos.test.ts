@@ -60,7 +60,7 @@ describe.runIf(previous)("a rolling upgrade from an earlier release", () => {
       const counts = await run("--upgrade-from", previous!);
       expect(counts["member upgraded"]).toBe(4);
       expect(counts["member downgraded"]).toBe(1);
-      expect(counts["member made anew among members of another release"]).toBe(2);
+      expect(counts["member replaced among members of another release"]).toBe(2);
       expect(counts["newer data refused by the earlier release"]).toBe(1);
     },
     TIMEOUT_MS,

@@ -91,12 +91,12 @@ export class Replay {
   ): void {
     this.state = state;
     if (input.kind === "lease-revoke") this.ended.set(input.request.ID, heard_ms);
-    const told = events.map(({ key, rec, previous }) => ({
+    const replayed = events.map(({ key, rec, previous }) => ({
       key,
       what: rec ? `PUT ${describeRec(key, rec)}` : `DELETE ${key}`,
       over: previous ? ` over ${describeRec(key, previous)}` : "",
     }));
-    this.revisions.push({ revision, events: told });
+    this.revisions.push({ revision, events: replayed });
   }
 
   /** An acknowledged change must be what its revision shows (S1). */

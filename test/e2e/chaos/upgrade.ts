@@ -11,7 +11,7 @@ const REFUSAL_MS = 60_000;
 /**
  * Three members of an earlier release go over to this one, one after the other, and one of them
  * back and forth again, while clients work; the leader is the last to go, and hands over. In both
- * mixed clusters a member of the lesser release is made anew, so that it comes by a snapshot of the
+ * mixed clusters a member of the lesser release is replaced, so that it receives a snapshot of the
  * other's. Throws a Violation when a property does not hold.
  */
 export async function rollingUpgrade(chaos: Chaos, old: string): Promise<void> {
@@ -20,24 +20,24 @@ export async function rollingUpgrade(chaos: Chaos, old: string): Promise<void> {
     await chaos.answers();
     chaos.tally.note(release === old ? "member downgraded" : "member upgraded");
   };
-  const anew = async (cluster: ChaosCluster, member: ChaosMember) => {
+  const replaceMember = async (cluster: ChaosCluster, member: ChaosMember) => {
     await cluster.replace(member);
     await cluster.well();
     await chaos.answers();
-    chaos.tally.note("member made anew among members of another release");
+    chaos.tally.note("member replaced among members of another release");
   };
   await chaos.act(async (cluster) => {
     const leader = await cluster.leader();
     const [first, second] = cluster.others(leader) as [ChaosMember, ChaosMember];
     await change(cluster, first, THIS_RELEASE);
-    await anew(cluster, first);
+    await replaceMember(cluster, first);
     await change(cluster, second, THIS_RELEASE);
     await change(cluster, leader, THIS_RELEASE);
   });
   await chaos.act(async (cluster) => {
     const one = await cluster.leader();
     await change(cluster, one, old);
-    await anew(cluster, one);
+    await replaceMember(cluster, one);
     await change(cluster, one, THIS_RELEASE);
   });
   await chaos.act((cluster) => refusesNewerData(chaos, cluster, old));

@@ -1,5 +1,5 @@
 /** What is measured of an engine. */
-export interface Figures {
+export interface Measurements {
   /** 1 KiB records in synced batches of 400. */
   load_perSecond: number;
   /** A synced batch of ten records of 256 B, median. */
@@ -20,7 +20,7 @@ export interface Figures {
   memory_MiB: number;
 }
 
-export const WHAT: Readonly<Record<keyof Figures, readonly [what: string, unit: string]>> = {
+export const WHAT: Readonly<Record<keyof Measurements, readonly [what: string, unit: string]>> = {
   load_perSecond: ["records of 1 KiB, synced batches of 400", "/s"],
   flush_ms: ["a synced batch of 10 records of 256 B", "ms"],
   blocked_ms: ["longest hold of the event loop while loading", "ms"],
