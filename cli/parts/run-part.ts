@@ -1,10 +1,11 @@
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Closable } from "../process/running.ts";
+import { type Closable, UMASK } from "../process/running.ts";
 
 /**
  * Starts one part and resolves when it was closed: on SIGTERM or SIGINT, a second one ends at once.
  */
 export async function runPart(name: string, start: () => Promise<Closable>): Promise<void> {
+  process.umask(UMASK);
   const part = await start();
   const log = logger(name);
   await new Promise<void>((resolve) => {

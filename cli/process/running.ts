@@ -47,6 +47,13 @@ export class Parts implements Closable {
   }
 }
 
+/**
+ * What is made without a mode of its own is for everyone to read: the roots of containers, whose
+ * processes are any user's. Secret files have modes, and lie in folders of the owner. Not left to
+ * whoever starts the process: an operator's may be 077.
+ */
+export const UMASK = 0o022;
+
 /** The command of a cluster's process: starts its parts, reports, and closes them on SIGTERM. */
 export function processCommand(
   name: ProcessName,
@@ -56,6 +63,7 @@ export function processCommand(
     .description(`The ${name} process of a cluster; started by \`r2k start\`.`)
     .requiredOption("--config <file>", "the cluster's cluster.json")
     .action(async (flags: { config: string }) => {
+      process.umask(UMASK);
       configureLog({});
       const config = await readConfigFile(flags.config, basename(dirname(flags.config)));
       boundLog(processLog(config, name), systemClock({ unref: true }));

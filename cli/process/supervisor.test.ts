@@ -57,6 +57,17 @@ it("a process that is killed runs again, under a supervisor of its own", async (
   );
 });
 
+const umaskOf = (pid: number) =>
+  /^Umask:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+
+it("a process that runs again lets containers' users read what it makes, as before", async () => {
+  const first = await running();
+  expect(umaskOf(first.pid)).toBe("0022");
+  process.kill(first.pid, "SIGKILL");
+  const second = await running(first);
+  expect(umaskOf(second.pid)).toBe("0022");
+});
+
 it("a supervisor that is killed is replaced, and the process goes on", async () => {
   const first = await running();
   process.kill(first.supervisor, "SIGKILL");

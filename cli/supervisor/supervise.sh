@@ -14,6 +14,7 @@
 
 # Read as a whole before it runs: the file may be replaced by another version meanwhile.
 main() {
+  mask=$(umask)
   umask 077
   name=$1 run=$2 log=$3 pause_max_s=$4 steady_s=$5
   shift 5
@@ -34,7 +35,8 @@ main() {
     in_charge || break
     uptime_s
     begun_s=$now_s
-    "$@" < /dev/null >> "$log" 2>&1 &
+    # With the mask that the process before had: what containers see is for any user to read.
+    (umask "$mask" && exec "$@") < /dev/null >> "$log" 2>&1 &
     wait $!
     status=$?
   done

@@ -52,6 +52,10 @@ describe("a cluster whose processes end", { timeout: TIMEOUT_MS }, () => {
     await waitFor("the cluster to be well", well, patience);
     expect((await status()).stdout).toMatch(new RegExp(`${name} +pid .*, ended, once, last at`));
     expect(await cluster.ask(...IDS)).toBe(ids);
+    await cluster.ask("run", `after-${name}`, "--image=r2k.local/busybox:1", "--command", "--",
+      "sleep", "1000");
+    const ready = ["wait", "--for=condition=Ready", `pod/after-${name}`, "--timeout=60s"];
+    expect(await cluster.ask(...ready)).toContain("condition met");
     expect((await load.stop()).failures).toEqual([]);
     const events = ["get", "events", "--field-selector", "reason=ProcessRestarted", "-o",
       "jsonpath={range .items[*]}{.involvedObject.kind} {.message}{'\\n'}{end}"];
