@@ -2,7 +2,6 @@ import { isUtf8 } from "node:buffer";
 import { badRequest } from "../object/errors/catalog.ts";
 import { BODY_DEPTH_MAX } from "../limits.ts";
 import { goSyntaxError } from "../object/json-syntax.ts";
-import { mergedJson } from "./merged-json.ts";
 
 /** A value parsed out of a body. */
 export interface Document {
@@ -38,15 +37,12 @@ export function parseJson(body: Buffer, prefix = PARSE_ERROR): Document {
   }
 }
 
-/**
- * The same for a body whose type is known: objects that stand under one key twice are put together,
- * as Go does there.
- */
+/** The same for a body whose type is known: complaints can be put in the document's order. */
 export function parseTypedJson(body: Buffer): Document {
   const document = parseJson(body);
   if (document.duplicates.length === 0) return document;
   const text = textOf(body);
-  return { ...document, value: mergedJson(text), inOrder: (unknown) => inOrder(text, unknown) };
+  return { ...document, inOrder: (unknown) => inOrder(text, unknown) };
 }
 
 /**
