@@ -50,7 +50,8 @@ export function startCronJobs(context: ControllerContext): Running {
   const look = (cronJob: CronJob) => loop.queue.add(keyOf(cronJob));
   cronJobs.handle({
     added: look,
-    deleted: (cronJob) => tracker.forget(keyOf(cronJob)),
+    // A look at what is gone ends the delay until its next start.
+    deleted: look,
     updated(cronJob, old) {
       const { schedule, timeZone } = cronJob.spec;
       if (schedule === old.spec.schedule && timeZone === old.spec.timeZone) return look(cronJob);

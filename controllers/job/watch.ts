@@ -37,7 +37,11 @@ export function watchJobs(
       const { generation } = job.metadata;
       queue.addAfter(keyOf(job), generation === old.metadata.generation ? JOB_BATCH_MS : 0);
     },
-    deleted: (job) => forget(keyOf(job)),
+    deleted(job) {
+      forget(keyOf(job));
+      // A look at what is gone ends the delay until its deadline.
+      queue.add(keyOf(job));
+    },
   });
 }
 

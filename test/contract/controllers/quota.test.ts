@@ -1,7 +1,10 @@
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
+import type { CronJob, Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Pod, ResourceQuota } from "@raft2kube/api/gen/core/v1.ts";
 import {
+  CRON_JOBS,
   DEPLOYMENTS,
+  JOBS,
   NAMESPACES,
   PODS,
   SERVICE_ACCOUNTS,
@@ -96,12 +99,14 @@ test("a quota gives nothing for what another one refuses", async () => {
   expect((await quotas.get({ namespace, name: "a-room" })).status?.used).toEqual({ pods: "0" });
 });
 
-test("nothing is planned for quotas and deployments that are gone", PATIENCE, async () => {
+test("nothing is planned for objects that are gone", PATIENCE, async () => {
   const { clock, admin } = world;
   const timers = () => process.getActiveResourcesInfo().filter((what) => what === "Timeout").length;
   const before = timers();
   const quotas = admin.resource<ResourceQuota>(QUOTAS);
   const deployments = admin.resource<Deployment>(DEPLOYMENTS);
+  const cronJobs = admin.resource<CronJob>(CRON_JOBS);
+  const jobs = admin.resource<Job>(JOBS);
   const labels = { app: "stuck" };
   const template = { metadata: { labels }, spec: { containers: [{ name: "c", image: "i" }] } };
   const names = Array.from({ length: MANY }, (_, index) => `gone-${index}`);
@@ -111,17 +116,26 @@ test("nothing is planned for quotas and deployments that are gone", PATIENCE, as
     await deployments.create({
       metadata, spec: { selector: { matchLabels: labels }, template },
     });
+    const job = { template: { spec: { ...template.spec, restartPolicy: "Never" as const } } };
+    await jobs.create({ metadata, spec: { ...job, activeDeadlineSeconds: 3_000 } });
+    const jobTemplate = { spec: job };
+    await cronJobs.create({ metadata, spec: { schedule: "0 0 1 1 *", jobTemplate } });
   }
   await waitFor("all to be looked at", async () => {
     const counted = (await quotas.list({ namespace: "default" })).items;
     const rolled = (await deployments.list({ namespace: "default" })).items;
-    return counted.every(({ status }) => status?.used) &&
+    const started = (await jobs.list({ namespace: "default" })).items;
+    return started.every(({ status }) => status?.active === 1) &&
+      counted.every(({ status }) => status?.used) &&
       rolled.every(({ status }) => status?.observedGeneration === 1 && status.replicas === 1);
   }, { clock, timeout_ms: 60_000 });
-  expect(timers()).toBeGreaterThan(before + MANY);
+  // One for each quota, deployment, job and CronJob.
+  expect(timers()).toBeGreaterThan(before + 3 * MANY);
   for (const name of names) {
     await quotas.delete({ namespace: "default", name });
     await deployments.delete({ namespace: "default", name });
+    await jobs.delete({ namespace: "default", name });
+    await cronJobs.delete({ namespace: "default", name });
   }
   await waitFor("their timers to go", async () => timers() < before + MANY / 2, {
     clock, timeout_ms: 50_000,
