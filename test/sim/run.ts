@@ -1,6 +1,7 @@
 import { configureLog } from "@raft2kube/observe/log.ts";
 import { type Random, pick } from "@raft2kube/std/random.ts";
 import { describeMembership } from "@raft2kube/store/core/testing/describe.ts";
+import type { MemberId } from "@raft2kube/store/core/types.ts";
 import { kvLinearizable } from "./check/history.ts";
 import { describeKeys } from "./check/kv-state.ts";
 import { leasesEnd, leasesKept } from "./check/leases.ts";
@@ -13,6 +14,7 @@ import type { Life } from "./cluster/life.ts";
 import { Operator } from "./cluster/operator.ts";
 import type { Seams } from "./cluster/seams.ts";
 import { type Setting, drawSetting } from "./cluster/setting.ts";
+import { markOf } from "./cluster/snapshot.ts";
 import { drawSwarm } from "./cluster/swarm.ts";
 import { Witness } from "./cluster/witness.ts";
 import type { Fault } from "./faults/faults.ts";
@@ -298,7 +300,11 @@ class Run {
     });
   }
 
-  /** The faults end, but for links between some: who reaches a majority must go on (S9). */
+  /**
+   * The faults end, but for links between some voters: a majority that is left together must go on
+   * (S9). Learners reach all: one of them as a bridge would leave four or six voters in two equal
+   * halves, neither of them a majority.
+   */
   async #healPartly(): Promise<void> {
     this.#faulty = false;
     this.healed_ms = this.timeline.now_ms;
@@ -310,10 +316,11 @@ class Run {
       return;
     }
     if (this.#churn) return;
+    const voters = this.#votersInStep();
+    if (!voters) return;
     this.story.tell(undefined, () => `HEAL but for ${shape}`);
     this.#endFaults();
-    const ids = all.map(({ id }) => id);
-    network.partition(shape, ids, random);
+    network.partition(shape, voters, random);
     const before = this.#recorder.answered;
     // A single client, one that compacts, may wait for those that are cut off most of the time.
     const more = isWhole(this.#script) ? limits.PARTIAL_ANSWERS : 0;
@@ -323,6 +330,18 @@ class Run {
     await this.#until(this.timeline.now_ms + limits.RECOVERY_MS, () => goesOn() || hurt());
     require(goesOn() || hurt(), "partial partition", `no request was answered under ${shape}`);
     if (goesOn()) this.tally.note("went on under a partial partition");
+  }
+
+  /**
+   * The voters of the newest configuration; undefined while one of them may not know of it. Such a
+   * member stands for election by an earlier one, in which a member that is gone still votes: then
+   * what is a majority now need not be one for it.
+   */
+  #votersInStep(): MemberId[] | undefined {
+    const { index, membership } = this.#witness.configurations.newest;
+    const voters = this.#cluster.all.filter(({ id }) => membership.voters.includes(id));
+    const inStep = voters.every(({ backend }) => (markOf(backend.pairs)?.index ?? 0) >= index);
+    return inStep ? voters.map(({ id }) => id) : undefined;
   }
 
   /** Nothing new goes wrong. */

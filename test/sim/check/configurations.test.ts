@@ -12,6 +12,7 @@ test("quorums intersect: one voter at a time passes, and so does a joint change"
   configurations.applied(1n, 9, { ...of(4n, 5n, 6n), outgoing: [1n, 2n, 3n, 4n] });
   configurations.applied(1n, 10, of(4n, 5n, 6n));
   expect(configurations.compared).toBe(3);
+  expect(configurations.newest).toMatchObject({ index: 10, membership: of(4n, 5n, 6n) });
 });
 
 test("quorums intersect: two voters exchanged at once are found", () => {

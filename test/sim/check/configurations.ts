@@ -18,6 +18,11 @@ export class Configurations {
     return this.#taken.length - 1;
   }
 
+  /** The last configuration that a member has applied, and where in the log its change is. */
+  get newest(): { readonly index: number; readonly membership: Membership } {
+    return this.#taken.at(-1)!;
+  }
+
   /** A member has applied the change at `index` and has this configuration now. */
   applied(member: MemberId, index: number, membership: Membership): void {
     const name = nameOf(membership);

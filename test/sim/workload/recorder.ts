@@ -20,7 +20,7 @@ export interface Recorded {
 /** All requests of all clients, in one order of calls and answers. */
 export class Recorder {
   readonly all: Recorded[] = [];
-  /** How many of them were answered. */
+  /** How many of them a quorum has answered: a serializable read takes none. */
   answered = 0;
   #counter = 0;
   #current: Recorded | undefined;
@@ -65,7 +65,7 @@ export class Recorder {
   end(recorded: Recorded, answer: string): void {
     recorded.ended = ++this.#counter;
     recorded.answer = answer;
-    this.answered++;
+    if (!isSerializable(recorded.input)) this.answered++;
   }
 
   /**
