@@ -59,9 +59,10 @@ test.each(cases)(
 test.each(cases.filter(([, { mutant }]) => mutant !== undefined))(
   "the bug of case %s is still shown, to one of those who may notice it first",
   async (_, { script, mutant, checker }) => {
-    const { seams, noticedBy } = MUTANTS.find(({ name }) => name === mutant)!;
+    const known = MUTANTS.find(({ name }) => name === mutant)!;
+    const { seams, noticedBy, kind = { swarm: true } } = known;
     const { violation } = await runScript({ script, seams });
-    const found = violation ?? (await catchMutant({ seams }, { swarm: true }, 1, MUTANT_SEEDS));
+    const found = violation ?? (await catchMutant({ seams }, kind, 1, MUTANT_SEEDS));
     expect(noticedBy, `${checker} did: ${found?.message}`).toContain(found?.checker);
   },
   MUTANT_SEEDS * SEED_REAL_TIME_MS_MAX,

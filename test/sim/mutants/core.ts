@@ -128,6 +128,16 @@ function answer(state: RaftState, { readId, from, index }: PendingRead): void {
   else send(state, { kind: "read-reply", to: from, readId, index });
 }
 
+/** A leader that no quorum answers goes on leading. */
+function leadWithoutQuorum(raft: Raft): void {
+  const state = inside(raft);
+  const tick = raft.tick.bind(raft);
+  raft.tick = () => {
+    if (raft.isLeader) for (const each of state.progress.values()) each.recentActive = true;
+    tick();
+  };
+}
+
 export const CORE_MUTANTS: readonly Mutant[] = [
   {
     name: "commits behind what an append has shown to fit",
@@ -184,5 +194,13 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     breaks: "S2, S9",
     noticedBy: ["read by a quorum", "read index", "linearizability", "time travel"],
     seams: { raft: confirmByAnyone },
+  },
+  {
+    name: "leads on without a quorum",
+    breaks: "S9, dissertation 6.2",
+    noticedBy: ["partial partition"],
+    // It takes an even number of voters that stays as it is.
+    kind: {},
+    seams: { raft: leadWithoutQuorum },
   },
 ];

@@ -80,9 +80,9 @@ function* huntingTasks(
   count: number,
   isCaught: (name: string) => boolean,
 ): Generator<Task, undefined> {
-  for (const { name } of mutants) {
+  for (const { name, kind: own = kind } of mutants) {
     for (let seed = from; seed < from + count && !isCaught(name); seed++) {
-      yield { script: { seed, ...kind }, mutant: name };
+      yield { script: { seed, ...own }, mutant: name };
     }
   }
   return undefined;

@@ -3,6 +3,7 @@ import type { Raft } from "@raft2kube/store/core/raft.ts";
 import type { RaftState } from "@raft2kube/store/core/state.ts";
 import type { Disk } from "@raft2kube/store/wal/disk.ts";
 import type { Seams } from "../cluster/seams.ts";
+import type { Kind } from "../script.ts";
 
 /** A bug put back in, and the promise that it breaks. */
 export interface Mutant {
@@ -13,6 +14,8 @@ export interface Mutant {
   readonly noticedBy: readonly string[];
   /** Where a bug of this kind was found in the field. */
   readonly seen?: string;
+  /** The kind of run that shows it, where that is not left to the hunt. */
+  readonly kind?: Kind;
   readonly seams: Seams;
 }
 
