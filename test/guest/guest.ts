@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -67,8 +67,10 @@ export async function runGuest(options: GuestOptions): Promise<string> {
     `init=${init}`, "con=null", "con0=fd:0,fd:1", "quiet", "umid=guest", `uml_dir=${dir}/`,
     "HOME=/tmp",
   ];
+  const preload = hasTiles() ? { LD_PRELOAD: compileXstate(dir) } : {};
   const child = spawn("unshare", ["-pf", "--kill-child", GUEST_KERNEL, ...kernel], {
     stdio: ["ignore", "pipe", "ignore"],
+    env: { ...process.env, ...preload },
     timeout: options.timeout_ms,
     killSignal: "SIGKILL",
   });
@@ -78,4 +80,17 @@ export async function runGuest(options: GuestOptions): Promise<string> {
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** Whether the processor has AMX, whose state is more than the guest kernel has room for. */
+function hasTiles(): boolean {
+  return /^flags\s*:.* amx_tile\b/m.test(readFileSync("/proc/cpuinfo", "utf8"));
+}
+
+/** Compiles what lets the guest kernel run on such a processor; returns the library's path. */
+function compileXstate(dir: string): string {
+  const library = join(dir, "xstate.so");
+  const source = join(import.meta.dirname, "xstate.c");
+  execFileSync("gcc", ["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", library, source]);
+  return library;
 }
