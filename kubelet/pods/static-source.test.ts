@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
@@ -26,7 +26,8 @@ let put: (string | undefined)[][];
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "r2k-static-"));
-  clock = new ManualClock(Date.now());
+  // The time of the file system, which the process's own may differ from.
+  clock = new ManualClock(statSync(dir).mtimeMs);
   put = [];
   looks = 0;
   const sink = {
@@ -65,7 +66,7 @@ it("a file that is being written is read when it is whole", async () => {
 
 it("a file whose time lies in the future is read too", async () => {
   writeFileSync(join(dir, "web.yaml"), WHOLE);
-  clock = new ManualClock(Date.now() - 3_600_000);
+  clock = new ManualClock(statSync(dir).mtimeMs - 3_600_000);
   source = new StaticSource({
     dir, nodeName: "node", clock, changed: () => undefined,
     sink: { put: () => void put.push(["read"]), remove: () => undefined },
