@@ -24,7 +24,9 @@ it(
     const refused = await start();
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(/lost\/store\/member has no data, but this cluster has run/);
-    expect(refused.stderr).toMatch(/remedy: put .* back .*r2k start --new-store --name lost/);
+    expect(refused.stderr).toMatch(
+      /remedy: restore .* from a backup; .*r2k start --new-store --name lost/,
+    );
     const accepted = await start("--new-store");
     expect(accepted.code, accepted.stderr).toBe(0);
     expect((await cluster.kubectl(["get", "configmap", "kept"])).stderr).toContain("NotFound");
