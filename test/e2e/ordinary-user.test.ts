@@ -40,7 +40,8 @@ describe("an ordinary user", { timeout: TIMEOUT_MS }, () => {
     const doctor = await asNobody(NAMESPACES, ["doctor"]);
     expect(doctor.stdout).not.toContain("✗");
     expect(doctor.code).toBe(0);
-    const folders = await asNobody([...NAMESPACES, "env", "R2K_DATA=/var/lib/r2k-of-nobody"], ["doctor"]);
+    const elsewhere = ["env", "R2K_DATA=/var/lib/r2k-of-nobody"];
+    const folders = await asNobody([...NAMESPACES, ...elsewhere], ["doctor"]);
     expect(folders.stdout).toMatch(/✗ folders: .*EACCES.*\n +remedy: .*R2K_DATA=DIR/);
     for (const check of ["network namespaces", "veth", "overlayfs", "nftables with NAT"]) {
       expect(doctor.stdout).toContain(`✓ ${check}: works`);
