@@ -1,12 +1,12 @@
 import { isNotFound, KubeError } from "@raft2kube/client-kube/errors.ts";
-import { type KubeObject, nameOf } from "@raft2kube/client-kube/object.ts";
+import { type KubeObject, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
   adoptionPatch,
   controllerReference,
   planClaim,
   releasePatch,
-} from "@raft2kube/client-kube/owner.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+} from "@raft2kube/client-kube/object/owner.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 
 export interface ClaimOptions<C extends KubeObject, T extends KubeObject> {
   controller: C;

@@ -1,8 +1,8 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";
-import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
-import type { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 
 /** What the cluster's builder decides for its controllers. */
 export interface ControllerSettings {

@@ -1,6 +1,6 @@
 import type { Pod, Service, ServicePort } from "@raft2kube/api/gen/core/v1.ts";
-import type { Informer } from "@raft2kube/client-kube/informer.ts";
-import { keyOf } from "@raft2kube/client-kube/object.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { byNamespace, NAMESPACE_INDEX } from "./indexes.ts";
 import { isPodReady, isPodTerminal } from "./pod-state.ts";
 

@@ -1,5 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 
 /** The name of the index of objects by their namespace, which several controllers share. */
 export const NAMESPACE_INDEX = "namespace";

@@ -1,5 +1,5 @@
 import type { Pod, PodCondition } from "@raft2kube/api/gen/core/v1.ts";
-import { timeOf } from "@raft2kube/client-kube/time.ts";
+import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 
 /** One condition of a pod's status. */
 export function podCondition(pod: Pod, type: string): PodCondition | undefined {

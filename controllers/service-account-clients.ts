@@ -1,12 +1,12 @@
 import type { TokenRequest } from "@raft2kube/api/gen/authentication/v1.ts";
 import type { ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import type { KubeConnection, TokenReader } from "@raft2kube/client-kube/credentials.ts";
+import type { KubeConnection, TokenReader } from "@raft2kube/client-kube/transport/credentials.ts";
 import { isAlreadyExists, isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
-import { timeOf } from "@raft2kube/client-kube/time.ts";
-import { httpTransport, type Transport } from "@raft2kube/client-kube/transport.ts";
+import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { timeOf } from "@raft2kube/client-kube/object/time.ts";
+import { httpTransport, type Transport } from "@raft2kube/client-kube/transport/transport.ts";
 import { TOKEN_LIFETIME_S, TOKEN_RENEW_SHARE } from "./limits.ts";
 
 const NAMESPACE = "kube-system";

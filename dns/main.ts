@@ -1,4 +1,4 @@
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { createForwarder } from "./forward/forwarder.ts";

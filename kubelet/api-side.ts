@@ -1,9 +1,9 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { EventRecorder } from "@raft2kube/client-kube/events.ts";
-import type { Informer } from "@raft2kube/client-kube/informer.ts";
-import { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
-import { PODS } from "@raft2kube/client-kube/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
+import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { MirrorPods } from "./api/mirror-pods.ts";
 import { apiObjects } from "./api/objects.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { ActivePods, DeviceManager } from "./device-allocation.ts";
 import { startDeviceManager } from "./devices/device-manager.ts";

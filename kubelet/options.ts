@@ -1,4 +1,4 @@
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { CgroupMode } from "@raft2kube/linux/cgroup.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 

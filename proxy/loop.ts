@@ -1,7 +1,7 @@
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import type { Informer } from "@raft2kube/client-kube/informer.ts";
-import { keyOf, type KubeObject } from "@raft2kube/client-kube/object.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { keyOf, type KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";

@@ -1,5 +1,5 @@
 import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { ReadStore } from "@raft2kube/client-kube/store.ts";
+import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import type { Snapshot } from "./framework/plugin.ts";
 import { NodeInfo, podInfo, type PodInfo } from "./node-info.ts";
 

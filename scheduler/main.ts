@@ -12,12 +12,12 @@ import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { KubeConnection } from "@raft2kube/client-kube/credentials.ts";
-import { EventRecorder } from "@raft2kube/client-kube/events.ts";
-import { Informer } from "@raft2kube/client-kube/informer.ts";
-import { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
+import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
+import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { LeaderElection } from "@raft2kube/client-kube/leader-election.ts";
-import { keyOf } from "@raft2kube/client-kube/object.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import {
   NAMESPACES,
   NODES,
@@ -26,8 +26,8 @@ import {
   PODS,
   RESOURCE_CLAIMS,
   STORAGE_CLASSES,
-} from "@raft2kube/client-kube/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SchedulerCache } from "./cache.ts";
 import { SCHEDULER_BURST, SCHEDULER_QPS } from "./limits.ts";
 import { defaultBinder } from "./plugins/default-binder.ts";

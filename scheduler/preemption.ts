@@ -1,4 +1,4 @@
-import { timeOf } from "@raft2kube/client-kube/time.ts";
+import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { CycleState } from "./framework/cycle-state.ts";
 import { type Handle, priorityOf, type Snapshot } from "./framework/plugin.ts";

@@ -6,10 +6,10 @@ import type {
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { isConflict } from "@raft2kube/client-kube/errors.ts";
-import type { Informer } from "@raft2kube/client-kube/informer.ts";
-import { keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
-import { isBound, reservedFor, SELECTED_NODE } from "@raft2kube/client-kube/volumes.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { isBound, reservedFor, SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import { SELECT_ATTEMPTS_MAX, VOLUME_BIND_TIMEOUT_MS } from "./limits.ts";
 import type { ClaimPlan } from "./plugins/volume-binding.ts";
 

@@ -1,6 +1,6 @@
 import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { Informer } from "@raft2kube/client-kube/informer.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { SchedulerCache } from "./cache.ts";
 import type { ClusterEvent } from "./framework/plugin.ts";
 import type { SchedulingQueue } from "./queue.ts";

@@ -1,10 +1,10 @@
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { isExpired } from "@raft2kube/client-kube/errors.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
-import { httpTransport, type Transport } from "@raft2kube/client-kube/transport.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { httpTransport, type Transport } from "@raft2kube/client-kube/transport/transport.ts";
 import { Event_EventType } from "@raft2kube/proto/gen/etcd.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";

@@ -1,4 +1,4 @@
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 
 const MIB = 1024 * 1024;
 

@@ -1,7 +1,7 @@
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CommandError } from "../terminal.ts";
 import { parseAllDocuments } from "yaml";
 import type { ClusterConfig } from "./config.ts";

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
-import { NODES, PODS } from "@raft2kube/client-kube/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import type { ClusterConfig } from "../cluster/config.ts";

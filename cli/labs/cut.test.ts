@@ -39,8 +39,8 @@ describe("a reader's tree over the product", () => {
     const tree = `${root}/my/02`;
     const resolved = resolveOverlaid("./record.ts", `${tree}/store/wal/wal.ts`, [tree]);
     expect(resolved).toBe(`${root}/store/wal/record.ts`);
-    const named = resolveOverlaid("@raft2kube/client-kube/rest.ts", undefined, [tree]);
-    expect(named).toBe(`${root}/client/kube/rest.ts`);
+    const named = resolveOverlaid("@raft2kube/client-kube/rest/client.ts", undefined, [tree]);
+    expect(named).toBe(`${root}/client/kube/rest/client.ts`);
     expect(resolveOverlaid("vitest", `${tree}/x.ts`, [tree])).toBeUndefined();
   });
 });

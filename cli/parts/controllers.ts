@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { parseDuration } from "@raft2kube/api/duration.ts";
-import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { Command, Option } from "commander";

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
-import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { startDns } from "@raft2kube/dns/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";

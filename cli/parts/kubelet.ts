@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { hostname, networkInterfaces } from "node:os";
-import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { type KubeletOptions, startKubelet } from "@raft2kube/kubelet/main.ts";
 import { parseEvictionHard, parsePodPids, parseTaint } from "@raft2kube/kubelet/flags.ts";
 import { POD_PIDS_MAX } from "@raft2kube/kubelet/limits.ts";

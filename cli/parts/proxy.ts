@@ -1,5 +1,5 @@
-import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command, Option } from "commander";

@@ -1,4 +1,4 @@
-import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { startScheduler } from "@raft2kube/scheduler/main.ts";
 import { Command, Option } from "commander";
 import { runPart } from "./run-part.ts";

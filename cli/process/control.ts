@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
-import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type { Command } from "commander";
 import type { ClusterConfig } from "../cluster/config.ts";

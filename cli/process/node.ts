@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { nodeInvoke } from "@raft2kube/cni/main.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";

@@ -1,6 +1,6 @@
-import { EventRecorder } from "@raft2kube/client-kube/events.ts";
-import { kubeConnection } from "@raft2kube/client-kube/kubeconfig.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";

@@ -5,11 +5,11 @@ import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { isNotFound } from "./errors.ts";
-import type { ObjectName } from "./object.ts";
-import type { ResourceClient } from "./resource-client.ts";
-import type { KubeClient } from "./rest.ts";
-import { LEASES } from "./resources.ts";
-import { microTimeText } from "./time.ts";
+import type { ObjectName } from "./object/object.ts";
+import type { ResourceClient } from "./rest/resource-client.ts";
+import type { KubeClient } from "./rest/client.ts";
+import { LEASES } from "./rest/resources.ts";
+import { microTimeText } from "./object/time.ts";
 
 export interface LeaderElectionOptions {
   client: KubeClient;

@@ -6,9 +6,9 @@ import { seededRandom } from "@raft2kube/std/random.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { isNotFound, KubeError } from "./errors.ts";
-import { Informer } from "./informer.ts";
-import { CONFIG_MAPS } from "./resources.ts";
-import { KubeClient } from "./rest.ts";
+import { Informer } from "./informer/informer.ts";
+import { CONFIG_MAPS } from "./rest/resources.ts";
+import { KubeClient } from "./rest/client.ts";
 
 /**
  * What an apiserver may do on the wire and a healthy one rarely does: expire, throttle, cut,

@@ -1,11 +1,11 @@
 import type { SubjectAccessReview } from "@raft2kube/api/gen/authorization/v1.ts";
 import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { nameOf } from "@raft2kube/client-kube/object.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
-import { CERTIFICATE_SIGNING_REQUESTS } from "@raft2kube/client-kube/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { CERTIFICATE_SIGNING_REQUESTS } from "@raft2kube/client-kube/rest/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { everyChange, startLoop } from "../loop.ts";
 import {

@@ -1,6 +1,6 @@
 import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
 import type { RequestSubject } from "@raft2kube/pki/certificate.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
 import {
   autoApprovals,

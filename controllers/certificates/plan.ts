@@ -3,7 +3,7 @@ import type {
   CertificateSigningRequestCondition,
 } from "@raft2kube/api/gen/certificates/v1.ts";
 import type { RequestSubject, Usage } from "@raft2kube/pki/certificate.ts";
-import { timeOf } from "@raft2kube/client-kube/time.ts";
+import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 
 export const CLIENT = "kubernetes.io/kube-apiserver-client";
 export const KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet";

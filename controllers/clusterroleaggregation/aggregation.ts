@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { keyOf } from "@raft2kube/client-kube/object.ts";
-import { CLUSTER_ROLES } from "@raft2kube/client-kube/resources.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { CLUSTER_ROLES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { startLoop } from "../loop.ts";
 import { aggregatedRules } from "./plan.ts";

@@ -6,11 +6,11 @@ import {
   isNamespaceTerminating,
   isNotFound,
 } from "@raft2kube/client-kube/errors.ts";
-import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
-import { type ObjectName, nameOf } from "@raft2kube/client-kube/object.ts";
-import { controllerOf } from "@raft2kube/client-kube/owner.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import { type ObjectName, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { jobOf } from "./job-of.ts";
 import type { CronPlan } from "./plan.ts";
 

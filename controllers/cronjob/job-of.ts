@@ -1,7 +1,7 @@
 import { offsetAt } from "@raft2kube/api/batch/v1/next-start.ts";
 import type { CronJob, Job } from "@raft2kube/api/gen/batch/v1.ts";
-import { controllerReference } from "@raft2kube/client-kube/owner.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 
 export const CRON_JOB_TYPE = { apiVersion: "batch/v1", kind: "CronJob" };
 const SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp";

@@ -1,7 +1,7 @@
 import type { CronJob } from "@raft2kube/api/gen/batch/v1.ts";
 import { nextStart } from "@raft2kube/api/batch/v1/next-start.ts";
 import type { Schedule } from "@raft2kube/api/batch/v1/schedule.ts";
-import { timeOf } from "@raft2kube/client-kube/time.ts";
+import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { CRON_DELAY_MS, MISSED_STARTS_MAX } from "../limits.ts";
 
 /** When the starts of a CronJob are: its schedule, read, in the zone that it is meant in. */

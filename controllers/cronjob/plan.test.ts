@@ -1,5 +1,5 @@
 import type { CronJob, Job } from "@raft2kube/api/gen/batch/v1.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
 import { jobName, jobOf } from "./job-of.ts";
 import { type CronView, nextLook, planCronJob } from "./plan.ts";

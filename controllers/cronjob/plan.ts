@@ -2,7 +2,7 @@ import { isTimeZone } from "@raft2kube/api/batch/v1/next-start.ts";
 import { parseSchedule } from "@raft2kube/api/batch/v1/schedule.ts";
 import type { CronJob, CronJobStatus, Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { ObjectReference } from "@raft2kube/api/gen/core/v1.ts";
-import { timeOf } from "@raft2kube/client-kube/time.ts";
+import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { finishedCondition } from "../job-state.ts";
 import { jobName } from "./job-of.ts";
 import { missedStarts, type Timetable, untilNextStart } from "./missed.ts";

@@ -5,9 +5,9 @@ import {
   isNamespaceTerminating,
   isNotFound,
 } from "@raft2kube/client-kube/errors.ts";
-import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
-import { nameOf } from "@raft2kube/client-kube/object.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { type DeploymentPlan, isSame, type ReplicaSetUpdate } from "./plan.ts";
 import { REVISION } from "./revision.ts";
 import { wanted } from "./rolling.ts";

@@ -1,11 +1,11 @@
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector, termsOf } from "@raft2kube/api/selector.ts";
-import type { Informer } from "@raft2kube/client-kube/informer.ts";
-import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
-import { controllerOf } from "@raft2kube/client-kube/owner.ts";
-import { DEPLOYMENTS, PODS, REPLICA_SETS } from "@raft2kube/client-kube/resources.ts";
-import type { WorkQueue } from "@raft2kube/client-kube/workqueue.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
+import { DEPLOYMENTS, PODS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resources.ts";
+import type { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";

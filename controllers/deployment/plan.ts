@@ -1,6 +1,6 @@
 import type { Deployment, DeploymentStatus, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { controllerOf } from "@raft2kube/client-kube/owner.ts";
+import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { isPodTerminal } from "../pod-state.ts";
 import { planHistory } from "./history.ts";
 import { makeReplicaSet, syncReplicaSet } from "./replica-set.ts";

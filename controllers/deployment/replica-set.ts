@@ -1,5 +1,5 @@
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
-import { controllerReference } from "@raft2kube/client-kube/owner.ts";
+import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
 import { annotationsOfNew, DESIRED_REPLICAS, MAX_REPLICAS } from "./revision.ts";
 import { newReplicaSetSize, rollingBounds, wanted } from "./rolling.ts";
 import { TEMPLATE_HASH, templateHash } from "./template.ts";

@@ -4,7 +4,7 @@ import type {
   DeploymentStatus,
   ReplicaSet,
 } from "@raft2kube/api/gen/apps/v1.ts";
-import { timeOf, timeText } from "@raft2kube/client-kube/time.ts";
+import { timeOf, timeText } from "@raft2kube/client-kube/object/time.ts";
 import { rollingBounds, wanted } from "./rolling.ts";
 
 const NO_DEADLINE = 2_147_483_647;

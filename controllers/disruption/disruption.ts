@@ -7,15 +7,15 @@ import type {
 } from "@raft2kube/api/gen/policy/v1.ts";
 import { formatLabelTerms, matchesSelector, termsOf } from "@raft2kube/api/selector.ts";
 import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
-import type { Informer } from "@raft2kube/client-kube/informer.ts";
-import { keyOf } from "@raft2kube/client-kube/object.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import {
   DEPLOYMENTS,
   POD_DISRUPTION_BUDGETS,
   PODS,
   REPLICA_SETS,
-} from "@raft2kube/client-kube/resources.ts";
+} from "@raft2kube/client-kube/rest/resources.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";

@@ -1,6 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { PodDisruptionBudget } from "@raft2kube/api/gen/policy/v1.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
 import { DISRUPTION_TARGET_MS, EVICTED_POD_MS } from "../limits.ts";
 import {

@@ -4,7 +4,7 @@ import type {
   PodDisruptionBudget,
   PodDisruptionBudgetStatus,
 } from "@raft2kube/api/gen/policy/v1.ts";
-import { timeOf, timeText } from "@raft2kube/client-kube/time.ts";
+import { timeOf, timeText } from "@raft2kube/client-kube/object/time.ts";
 import { EVICTED_POD_MS } from "../limits.ts";
 import { isPodReady } from "../pod-state.ts";
 import { shareOf } from "../share.ts";

@@ -1,7 +1,7 @@
 import type { Endpoints, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { keyOf, nameOfKey } from "@raft2kube/client-kube/object.ts";
-import { ENDPOINTS, PODS, SERVICES } from "@raft2kube/client-kube/resources.ts";
+import { keyOf, nameOfKey } from "@raft2kube/client-kube/object/object.ts";
+import { ENDPOINTS, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { picks, watchEndpoints } from "../endpoint-pods.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";

@@ -1,5 +1,5 @@
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
-import { NODES, PODS, SERVICES } from "@raft2kube/client-kube/resources.ts";
+import { NODES, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { picks, watchEndpoints } from "../endpoint-pods.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";

@@ -1,9 +1,9 @@
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { Informer } from "@raft2kube/client-kube/informer.ts";
-import { nameOf } from "@raft2kube/client-kube/object.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
-import { ENDPOINT_SLICES } from "@raft2kube/client-kube/resources.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { ENDPOINT_SLICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext } from "../context.ts";
 import { WriteTracker } from "../write-tracker.ts";
 import { MANAGED_BY, SERVICE_NAME, type SlicesPlan } from "./plan.ts";

@@ -1,6 +1,6 @@
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Endpoint, EndpointPort, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { controllerReference } from "@raft2kube/client-kube/owner.ts";
+import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
 import { ENDPOINTS_PER_SLICE_MAX } from "../limits.ts";
 import { type AddressFamily, desiredGroups, familiesOf, groupKey } from "./desired.ts";
 

@@ -1,6 +1,6 @@
 import type { Endpoints, Service } from "@raft2kube/api/gen/core/v1.ts";
-import { keyOf } from "@raft2kube/client-kube/object.ts";
-import { ENDPOINTS, SERVICES } from "@raft2kube/client-kube/resources.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { ENDPOINTS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { OwnSlices } from "../endpointslice/own-slices.ts";
 import { UNSEEN_MS } from "../limits.ts";

@@ -5,7 +5,7 @@ import type {
   Service,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { controllerReference } from "@raft2kube/client-kube/owner.ts";
+import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
 import { type AddressFamily, type EndpointGroup, groupKey } from "../endpointslice/desired.ts";
 import { MANAGED_BY, SERVICE_NAME, type SlicesPlan } from "../endpointslice/plan.ts";
 import { MIRRORED_PER_SUBSET_MAX } from "../limits.ts";

@@ -1,8 +1,8 @@
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
-import { controllerOf, controllerReference } from "@raft2kube/client-kube/owner.ts";
-import { PERSISTENT_VOLUME_CLAIMS, PODS } from "@raft2kube/client-kube/resources.ts";
-import { claimNameOf } from "@raft2kube/client-kube/volumes.ts";
+import { controllerOf, controllerReference } from "@raft2kube/client-kube/object/owner.ts";
+import { PERSISTENT_VOLUME_CLAIMS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { everyChange, startLoop } from "../loop.ts";
 

@@ -1,6 +1,6 @@
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object.ts";
-import { PODS, REPLICA_SETS } from "@raft2kube/client-kube/resources.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import { PODS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { describe, expect, test } from "vitest";
 import { OwnerGraph } from "./graph.ts";
 import { type Dependents, type OwnerState, planItem } from "./plan.ts";

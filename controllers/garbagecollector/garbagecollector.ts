@@ -1,11 +1,11 @@
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { canDo, discover, type DiscoveredResource } from "@raft2kube/client-kube/discovery.ts";
-import type { Informer } from "@raft2kube/client-kube/informer.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object.ts";
-import { groupResourceOf } from "@raft2kube/client-kube/resource.ts";
-import { runWorkers } from "@raft2kube/client-kube/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue.ts";
+import { canDo, discover, type DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
+import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
+import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { DISCOVERY_MS } from "../limits.ts";

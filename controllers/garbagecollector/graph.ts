@@ -1,6 +1,6 @@
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
-import { type KubeObject, nameOf, type ObjectName } from "@raft2kube/client-kube/object.ts";
-import type { ResourceType } from "@raft2kube/client-kube/resource.ts";
+import { type KubeObject, nameOf, type ObjectName } from "@raft2kube/client-kube/object/object.ts";
+import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 
 export const ORPHAN = "orphan";
 export const FOREGROUND = "foregroundDeletion";

@@ -1,5 +1,5 @@
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { FOREGROUND, ORPHAN } from "./graph.ts";
 
 /**

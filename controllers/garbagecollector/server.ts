@@ -1,10 +1,10 @@
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import type { DiscoveredResource } from "@raft2kube/client-kube/discovery.ts";
+import type { DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { KubeObject, ObjectName } from "@raft2kube/client-kube/object.ts";
-import { apiVersionOf, type ResourceType } from "@raft2kube/client-kube/resource.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { KubeObject, ObjectName } from "@raft2kube/client-kube/object/object.ts";
+import { apiVersionOf, type ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ABSENT_OWNERS_MAX } from "../limits.ts";
 import { FOREGROUND, type GraphNode } from "./graph.ts";
 import type { OwnerState, Propagation } from "./plan.ts";

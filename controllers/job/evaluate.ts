@@ -1,6 +1,6 @@
 import type { Job, JobCondition } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { timeOf, timeText } from "@raft2kube/client-kube/time.ts";
+import { timeOf, timeText } from "@raft2kube/client-kube/object/time.ts";
 import { isPodActive, isPodReady, isPodTerminating } from "../pod-state.ts";
 import { type Backoff, nextBackoff } from "./backoff.ts";
 import {

@@ -1,6 +1,6 @@
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { timeOf } from "@raft2kube/client-kube/time.ts";
+import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { podCondition } from "../pod-state.ts";
 
 /** Keeps a pod until its end is counted in the status of its job. */

@@ -1,9 +1,9 @@
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { keyOf, nameOfKey } from "@raft2kube/client-kube/object.ts";
-import { controllerOf } from "@raft2kube/client-kube/owner.ts";
-import { JOBS, PODS } from "@raft2kube/client-kube/resources.ts";
+import { keyOf, nameOfKey } from "@raft2kube/client-kube/object/object.ts";
+import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
+import { JOBS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { finishedCondition } from "../job-state.ts";

@@ -1,6 +1,6 @@
 import type { Job, PodFailurePolicy } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
 import { nextBackoff, NO_FAILURES, remainingBackoff_ms } from "./backoff.ts";
 import { evaluate } from "./evaluate.ts";

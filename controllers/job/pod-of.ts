@@ -1,6 +1,6 @@
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { controllerReference } from "@raft2kube/client-kube/owner.ts";
+import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
 import {
   COMPLETION_INDEX, failuresOf, allFailuresOf, FAILURES, IGNORED_FAILURES, TRACKING,
 } from "./job-pods.ts";

@@ -1,5 +1,5 @@
 import type { Job, JobCondition, JobStatus } from "@raft2kube/api/gen/batch/v1.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { conditionOf, type Evaluation } from "./evaluate.ts";
 
 /** What acting on the pods came to. */

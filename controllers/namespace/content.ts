@@ -1,9 +1,9 @@
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { canDo, discover, type DiscoveredResource } from "@raft2kube/client-kube/discovery.ts";
+import { canDo, discover, type DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
 import { isNotFound, KubeError } from "@raft2kube/client-kube/errors.ts";
-import { nameOf } from "@raft2kube/client-kube/object.ts";
-import { groupResourceOf } from "@raft2kube/client-kube/resource.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { isEmpty, type RemainingContent } from "./plan.ts";
 
 /** Asks for the deletion of all that a namespace holds, and tells what is left of it. */

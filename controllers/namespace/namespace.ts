@@ -1,7 +1,7 @@
 import type { Namespace } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { keyOf } from "@raft2kube/client-kube/object.ts";
-import { NAMESPACES } from "@raft2kube/client-kube/resources.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { NAMESPACES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { NAMESPACE_LOOK_MS } from "../limits.ts";
 import { startLoop } from "../loop.ts";

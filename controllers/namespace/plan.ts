@@ -1,5 +1,5 @@
 import type { Namespace, NamespaceCondition } from "@raft2kube/api/gen/core/v1.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 
 /** What a look at a namespace's content found. */
 export interface RemainingContent {

@@ -1,6 +1,6 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
-import { NODES } from "@raft2kube/client-kube/resources.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { NODE_RANGE_LOOK_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";

@@ -1,5 +1,5 @@
 import type { Node, Pod, Taint, Toleration } from "@raft2kube/api/gen/core/v1.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
 import { planPodGc } from "../podgc/plan.ts";
 import { evictionTime } from "../tainteviction/plan.ts";

@@ -1,11 +1,11 @@
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Node, Pod, Taint } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
-import { keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
-import { LEASES, NODES, PODS } from "@raft2kube/client-kube/resources.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { LEASES, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNode, NODE_INDEX } from "../indexes.ts";
 import { NODE_GRACE_MS } from "../limits.ts";

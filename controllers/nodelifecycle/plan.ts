@@ -1,6 +1,6 @@
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Node, NodeCondition, Taint } from "@raft2kube/api/gen/core/v1.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 
 export const NOT_READY = "node.kubernetes.io/not-ready";
 export const UNREACHABLE = "node.kubernetes.io/unreachable";

@@ -1,5 +1,5 @@
 import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { isPodTerminal } from "../pod-state.ts";
 
 /** Why a pod is left over. */

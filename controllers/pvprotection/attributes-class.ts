@@ -4,7 +4,7 @@ import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
   VOLUME_ATTRIBUTES_CLASSES,
-} from "@raft2kube/client-kube/resources.ts";
+} from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { everyChange, startLoop } from "../loop.ts";
 import { protect, release } from "./finalizer.ts";

@@ -1,6 +1,6 @@
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 
 /** Adds a finalizer to an object that has it not. */
 export async function protect<T extends KubeObject>(

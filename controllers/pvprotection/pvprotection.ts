@@ -1,11 +1,11 @@
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { Informer } from "@raft2kube/client-kube/informer.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
   PODS,
-} from "@raft2kube/client-kube/resources.ts";
-import { claimNameOf } from "@raft2kube/client-kube/volumes.ts";
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { everyChange, startLoop } from "../loop.ts";

@@ -2,10 +2,10 @@ import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { isNamespaceTerminating, isNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
-import { keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
-import { controllerReference } from "@raft2kube/client-kube/owner.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import type { Expectations } from "../expectations.ts";
 import type { ReplicaFailure, ReplicasPlan } from "./plan.ts";
 

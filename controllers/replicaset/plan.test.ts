@@ -1,6 +1,6 @@
 import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
 import { planReplicas, planStatus, statusChanged } from "./plan.ts";
 import { podsToDelete } from "./ranking.ts";

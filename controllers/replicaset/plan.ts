@@ -4,7 +4,7 @@ import type {
   ReplicaSetStatus,
 } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { timeOf, timeText } from "@raft2kube/client-kube/time.ts";
+import { timeOf, timeText } from "@raft2kube/client-kube/object/time.ts";
 import { REPLICAS_BURST } from "../limits.ts";
 import {
   isPodActive,

@@ -1,5 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { timeOf } from "@raft2kube/client-kube/time.ts";
+import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { isPodActive, isPodReady, podCondition } from "../pod-state.ts";
 
 const DELETION_COST = "controller.kubernetes.io/pod-deletion-cost";

@@ -1,9 +1,9 @@
 import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
-import type { Informer } from "@raft2kube/client-kube/informer.ts";
-import { keyOf } from "@raft2kube/client-kube/object.ts";
-import { controllerOf } from "@raft2kube/client-kube/owner.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import type { Expectations } from "../expectations.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";
 

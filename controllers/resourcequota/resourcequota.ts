@@ -6,11 +6,11 @@ import type {
   Service,
 } from "@raft2kube/api/gen/core/v1.ts";
 import { usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
-import { discover } from "@raft2kube/client-kube/discovery.ts";
+import { discover } from "@raft2kube/client-kube/rest/discovery.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { type KubeObject, keyOf } from "@raft2kube/client-kube/object.ts";
-import type { ResourceType } from "@raft2kube/client-kube/resource.ts";
-import { PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES } from "@raft2kube/client-kube/resources.ts";
+import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
+import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
+import { PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { QUOTA_COUNT_MS, QUOTA_RESYNC_MS } from "../limits.ts";
 import { startLoop } from "../loop.ts";

@@ -1,6 +1,6 @@
 import type { Namespace, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
-import { NAMESPACES, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/resources.ts";
+import { NAMESPACES, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { everyChange, startLoop } from "../loop.ts";
 

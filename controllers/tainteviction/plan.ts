@@ -1,6 +1,6 @@
 import type { Pod, Taint } from "@raft2kube/api/gen/core/v1.ts";
-import { timeOf } from "@raft2kube/client-kube/time.ts";
-import { tolerates } from "@raft2kube/client-kube/toleration.ts";
+import { timeOf } from "@raft2kube/client-kube/object/time.ts";
+import { tolerates } from "@raft2kube/client-kube/object/toleration.ts";
 
 /**
  * When a pod must leave a node with these taints, in milliseconds since 1970: `now_ms` at once,

@@ -1,8 +1,8 @@
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
-import { NODES, PODS } from "@raft2kube/client-kube/resources.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNode, NODE_INDEX } from "../indexes.ts";
 import { closeAll, startLoop } from "../loop.ts";

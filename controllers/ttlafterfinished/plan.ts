@@ -1,5 +1,5 @@
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
-import { timeOf } from "@raft2kube/client-kube/time.ts";
+import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { finishedCondition } from "../job-state.ts";
 
 /** When a finished job is to be deleted; undefined when it is not, or is being deleted. */

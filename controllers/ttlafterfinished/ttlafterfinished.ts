@@ -1,7 +1,7 @@
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { nameOf } from "@raft2kube/client-kube/object.ts";
-import { JOBS } from "@raft2kube/client-kube/resources.ts";
+import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { JOBS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { JOB_LOOK_MS } from "../limits.ts";
 import { everyChange, startLoop } from "../loop.ts";

@@ -1,11 +1,11 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import {
   BIND_COMPLETED,
   BOUND_BY_CONTROLLER,
   isReservedFor,
   reservedFor,
-} from "@raft2kube/client-kube/volumes.ts";
+} from "@raft2kube/client-kube/object/volumes.ts";
 
 export interface VolumeWriters {
   claims: ResourceClient<PersistentVolumeClaim>;

@@ -8,7 +8,7 @@ import {
   NO_PROVISIONER,
   satisfies,
   SELECTED_NODE,
-} from "@raft2kube/client-kube/volumes.ts";
+} from "@raft2kube/client-kube/object/volumes.ts";
 
 /** What a claim's state asks for. */
 export type ClaimAction =

@@ -1,5 +1,5 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
-import { BOUND_BY_CONTROLLER } from "@raft2kube/client-kube/volumes.ts";
+import { BOUND_BY_CONTROLLER } from "@raft2kube/client-kube/object/volumes.ts";
 
 /** What a volume's state asks for. */
 export type VolumeAction =

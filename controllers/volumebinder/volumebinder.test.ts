@@ -1,6 +1,6 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
-import { findVolume, reservedFor } from "@raft2kube/client-kube/volumes.ts";
+import { findVolume, reservedFor } from "@raft2kube/client-kube/object/volumes.ts";
 import { describe, expect, test } from "vitest";
 import { type ClaimView, planClaim } from "./claim-plan.ts";
 import { planVolume, unbound } from "./volume-plan.ts";

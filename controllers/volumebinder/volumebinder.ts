@@ -1,15 +1,15 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
-import type { Informer } from "@raft2kube/client-kube/informer.ts";
-import { keyOf, type ObjectName } from "@raft2kube/client-kube/object.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { keyOf, type ObjectName } from "@raft2kube/client-kube/object/object.ts";
 import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
   STORAGE_CLASSES,
-} from "@raft2kube/client-kube/resources.ts";
-import { STORAGE_PROVISIONER } from "@raft2kube/client-kube/volumes.ts";
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { STORAGE_PROVISIONER } from "@raft2kube/client-kube/object/volumes.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { closeAll, startLoop } from "../loop.ts";
 import { bind, type VolumeWriters, withPhase } from "./apply.ts";

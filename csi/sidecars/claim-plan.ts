@@ -1,6 +1,6 @@
 import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
-import { SELECTED_NODE, STORAGE_PROVISIONER } from "@raft2kube/client-kube/volumes.ts";
+import { SELECTED_NODE, STORAGE_PROVISIONER } from "@raft2kube/client-kube/object/volumes.ts";
 import { STORAGE_PROVISIONER_BETA } from "./names.ts";
 
 /** What a provisioner does about a claim. */

@@ -1,17 +1,17 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
-import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
-import type { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
-import { keyOf } from "@raft2kube/client-kube/object.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import {
   PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
   STORAGE_CLASSES,
-} from "@raft2kube/client-kube/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
-import { SELECTED_NODE } from "@raft2kube/client-kube/volumes.ts";
-import { runWorkers } from "@raft2kube/client-kube/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue.ts";
+} from "@raft2kube/client-kube/rest/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
+import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
+import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { planClaim } from "./claim-plan.ts";

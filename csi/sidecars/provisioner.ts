@@ -1,12 +1,12 @@
 import { logger } from "@raft2kube/observe/log.ts";
-import { EventRecorder } from "@raft2kube/client-kube/events.ts";
-import { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
+import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import {
   PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
   STORAGE_CLASSES,
-} from "@raft2kube/client-kube/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+} from "@raft2kube/client-kube/rest/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ControllerServiceCapability_RPC_Type as Rpc } from "@raft2kube/proto/gen/csi.ts";
 import { connectGrpc, type Channel } from "@raft2kube/rpc/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";

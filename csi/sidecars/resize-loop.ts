@@ -1,15 +1,15 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { quantityOf } from "@raft2kube/api/quantity.ts";
-import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
-import type { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
-import { keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
   PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
-} from "@raft2kube/client-kube/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
-import { runWorkers } from "@raft2kube/client-kube/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue.ts";
+} from "@raft2kube/client-kube/rest/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
+import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { accessModeOf } from "./access-mode.ts";
 import type { DriverIdentity } from "./driver-identity.ts";

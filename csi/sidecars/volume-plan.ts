@@ -1,5 +1,5 @@
 import type { NodeSelectorTerm, PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
-import { PROVISIONED_BY } from "@raft2kube/client-kube/volumes.ts";
+import { PROVISIONED_BY } from "@raft2kube/client-kube/object/volumes.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
 import { PROVISIONER_FINALIZER } from "./names.ts";
 

@@ -1,9 +1,9 @@
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { Informer } from "@raft2kube/client-kube/informer.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object.ts";
-import { ENDPOINT_SLICES, NAMESPACES, SERVICES } from "@raft2kube/client-kube/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import { ENDPOINT_SLICES, NAMESPACES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { clusterIps } from "./backends.ts";
 import type { ClusterView } from "./view.ts";

@@ -1,7 +1,7 @@
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
-import { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, expect, test } from "vitest";
 import { OBJECTS_CACHED_CHARACTERS_MAX } from "../limits.ts";

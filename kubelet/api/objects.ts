@@ -7,17 +7,17 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { RuntimeClass } from "@raft2kube/api/gen/node/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object.ts";
-import type { ResourceType } from "@raft2kube/client-kube/resource.ts";
+import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import {
   CONFIG_MAPS,
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
   SECRETS,
   SERVICES,
-} from "@raft2kube/client-kube/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+} from "@raft2kube/client-kube/rest/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { OBJECT_TTL_MS, OBJECTS_CACHED_CHARACTERS_MAX, OBJECTS_CACHED_MAX } from "../limits.ts";
 import type { PodObjects } from "../pod-objects.ts";

@@ -1,5 +1,5 @@
 import type { ObjectReference, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { PodEventSink } from "../pod-event-sink.ts";
 import { containersOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 

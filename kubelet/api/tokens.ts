@@ -1,7 +1,7 @@
 import type { TokenRequest } from "@raft2kube/api/gen/authentication/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { TOKEN_REFRESH_AT, TOKEN_REFRESH_MAX_MS, TOKENS_CACHED_MAX } from "../limits.ts";
 import type { IssuedToken, TokenRequestFields } from "../pod-objects.ts";

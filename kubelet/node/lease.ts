@@ -1,7 +1,7 @@
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
-import { microTimeText } from "@raft2kube/client-kube/time.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { microTimeText } from "@raft2kube/client-kube/object/time.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";

@@ -1,9 +1,9 @@
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Node, NodeStatus } from "@raft2kube/api/gen/core/v1.ts";
-import type { EventRecorder } from "@raft2kube/client-kube/events.ts";
-import type { InformerSet } from "@raft2kube/client-kube/informer-set.ts";
-import { LEASES, NODES } from "@raft2kube/client-kube/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
+import { LEASES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";

@@ -4,7 +4,7 @@ import type {
   NodeCondition,
   NodeStatus,
 } from "@raft2kube/api/gen/core/v1.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { NodeResources } from "./capacity.ts";
 import type { MachineIdentity } from "./machine.ts";
 

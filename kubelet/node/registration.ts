@@ -1,6 +1,6 @@
 import type { Node, NodeStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { architecture } from "./machine.ts";
 
 export interface NodeDescription {

@@ -1,8 +1,8 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, CSINodeSpec } from "@raft2kube/api/gen/storage/v1.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { CSI_NODES, NODES } from "@raft2kube/client-kube/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { CSI_NODES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { CsiDriver, CsiDriverListener } from "./csi-drivers.ts";
 import { missingTopologyLabels, withDriver, withoutDriver } from "./csi-node.ts";

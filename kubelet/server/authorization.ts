@@ -1,5 +1,5 @@
 import type { SubjectAccessReview } from "@raft2kube/api/gen/authorization/v1.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { own } from "@raft2kube/std/own.ts";
 import { REVIEW_CACHE_MAX, REVIEW_CACHE_MS } from "../limits.ts";

@@ -1,6 +1,6 @@
 import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";

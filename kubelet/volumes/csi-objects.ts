@@ -1,8 +1,8 @@
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver } from "@raft2kube/api/gen/storage/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { CSI_DRIVERS, SECRETS } from "@raft2kube/client-kube/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { CSI_DRIVERS, SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CSI_DRIVER_TTL_MS } from "../plugins/limits.ts";
 import type { SecretName } from "./csi-plan.ts";

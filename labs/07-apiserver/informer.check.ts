@@ -1,7 +1,7 @@
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object.ts";
-import { Informer } from "@raft2kube/client-kube/informer.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { pick, seededRandom } from "@raft2kube/std/random.ts";
 import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { check, checkOptions } from "../check.ts";

@@ -7,7 +7,7 @@ import {
   type TestApiserver,
   startTestApiserver,
 } from "@raft2kube/apiserver/testing/test-apiserver.ts";
-import type { KubeConnection } from "@raft2kube/client-kube/credentials.ts";
+import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
 import { squeezed } from "../walk.ts";
 import { type World, withWorld } from "./world.ts";
 

@@ -1,6 +1,6 @@
 import type { Binding, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { nameOf } from "@raft2kube/client-kube/object.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import type { BindPlugin } from "../framework/plugin.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { PodResourceClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { ResourceClaim } from "@raft2kube/api/gen/resource/v1.ts";
-import type { ReadStore } from "@raft2kube/client-kube/store.ts";
+import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import { schedulePod } from "../cycle.ts";

@@ -1,6 +1,6 @@
 import type { Pod, PodResourceClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { ResourceClaim } from "@raft2kube/api/gen/resource/v1.ts";
-import type { ReadStore } from "@raft2kube/client-kube/store.ts";
+import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import type { PreFilterPlugin } from "../framework/plugin.ts";
 import { unresolvable } from "../framework/status.ts";
 

@@ -1,4 +1,4 @@
-import { tolerates } from "@raft2kube/client-kube/toleration.ts";
+import { tolerates } from "@raft2kube/client-kube/object/toleration.ts";
 import type { FilterPlugin } from "../framework/plugin.ts";
 import { unresolvable } from "../framework/status.ts";
 

@@ -1,4 +1,4 @@
-import { tolerates, untolerated } from "@raft2kube/client-kube/toleration.ts";
+import { tolerates, untolerated } from "@raft2kube/client-kube/object/toleration.ts";
 import {
   defaultNormalizeScore,
   type FilterPlugin,

@@ -1,7 +1,7 @@
 import type { Pod, TopologySpreadConstraint } from "@raft2kube/api/gen/core/v1.ts";
 import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
-import { untolerated } from "@raft2kube/client-kube/toleration.ts";
+import { untolerated } from "@raft2kube/client-kube/object/toleration.ts";
 import { own } from "@raft2kube/std/own.ts";
 import { StateKey } from "../framework/cycle-state.ts";
 import type {

@@ -6,16 +6,16 @@ import type {
   Volume,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
-import { keyOf } from "@raft2kube/client-kube/object.ts";
-import { controllerOf } from "@raft2kube/client-kube/owner.ts";
-import type { ReadStore } from "@raft2kube/client-kube/store.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
+import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import {
   claimNameOf,
   findVolume,
   isBound,
   NO_PROVISIONER,
   SELECTED_NODE,
-} from "@raft2kube/client-kube/volumes.ts";
+} from "@raft2kube/client-kube/object/volumes.ts";
 import { own } from "@raft2kube/std/own.ts";
 import { StateKey } from "../framework/cycle-state.ts";
 import type {

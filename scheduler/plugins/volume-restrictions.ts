@@ -1,6 +1,6 @@
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { ReadStore } from "@raft2kube/client-kube/store.ts";
-import { claimNameOf } from "@raft2kube/client-kube/volumes.ts";
+import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
+import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
 import type { FilterPlugin, PreFilterPlugin, Snapshot } from "../framework/plugin.ts";
 import { SKIP, unschedulable } from "../framework/status.ts";
 

@@ -6,7 +6,8 @@ import { handWritten, sourceFiles } from "./sources.ts";
 it("knows which file an import means", () => {
   expect(targetOf("store/wal/wal.ts", "../limits.ts")).toBe("store/limits.ts");
   expect(targetOf("cli/main.ts", "@raft2kube/std/clock.ts")).toBe("base/std/clock.ts");
-  expect(targetOf("cli/main.ts", "@raft2kube/client-kube/rest.ts")).toBe("client/kube/rest.ts");
+  const client = "@raft2kube/client-kube/rest/client.ts";
+  expect(targetOf("cli/main.ts", client)).toBe("client/kube/rest/client.ts");
   expect(targetOf("cli/main.ts", "commander")).toBeUndefined();
 });
 

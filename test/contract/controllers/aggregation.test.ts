@@ -1,5 +1,5 @@
 import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
-import { CLUSTER_ROLES } from "@raft2kube/client-kube/resources.ts";
+import { CLUSTER_ROLES } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startWorld, type World } from "./world.ts";

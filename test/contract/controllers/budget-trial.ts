@@ -9,8 +9,8 @@ import {
   POD_DISRUPTION_BUDGETS,
   PODS,
   SERVICE_ACCOUNTS,
-} from "@raft2kube/client-kube/resources.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/resource-client.ts";
+} from "@raft2kube/client-kube/rest/resources.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";

@@ -19,7 +19,7 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { ClusterRoleBinding } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { PriorityClass } from "@raft2kube/api/gen/scheduling/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import {
   CERTIFICATE_SIGNING_REQUESTS,
   CONFIG_MAPS,
@@ -33,8 +33,8 @@ import {
   REPLICA_SETS,
   SERVICE_ACCOUNTS,
   SERVICES,
-} from "@raft2kube/client-kube/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";

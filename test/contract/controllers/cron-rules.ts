@@ -1,9 +1,9 @@
 import type { CronJob, Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import { isConflict } from "@raft2kube/client-kube/errors.ts";
-import { controllerOf } from "@raft2kube/client-kube/owner.ts";
-import { CRON_JOBS, EVENTS, JOBS } from "@raft2kube/client-kube/resources.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
+import { CRON_JOBS, EVENTS, JOBS } from "@raft2kube/client-kube/rest/resources.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import type { World } from "./world.ts";

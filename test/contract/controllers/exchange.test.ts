@@ -15,8 +15,8 @@ import {
   NODES,
   PODS,
   SERVICES,
-} from "@raft2kube/client-kube/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { aggregatedRules } from "@raft2kube/controllers/clusterroleaggregation/plan.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";

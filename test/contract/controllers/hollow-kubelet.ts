@@ -1,13 +1,13 @@
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { Informer } from "@raft2kube/client-kube/informer.ts";
-import { keyOf, nameOf } from "@raft2kube/client-kube/object.ts";
-import { LEASES, NODES, PODS } from "@raft2kube/client-kube/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
-import { microTimeText, timeText } from "@raft2kube/client-kube/time.ts";
-import { runWorkers } from "@raft2kube/client-kube/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue.ts";
+import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { LEASES, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { microTimeText, timeText } from "@raft2kube/client-kube/object/time.ts";
+import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
+import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { World } from "./world.ts";
 

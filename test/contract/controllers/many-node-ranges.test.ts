@@ -1,6 +1,6 @@
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Event, Node } from "@raft2kube/api/gen/core/v1.ts";
-import { DEPLOYMENTS, EVENTS, NODES } from "@raft2kube/client-kube/resources.ts";
+import { DEPLOYMENTS, EVENTS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, expect, test } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";

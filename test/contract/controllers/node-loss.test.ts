@@ -7,8 +7,8 @@ import {
   NODES,
   PODS,
   SERVICES,
-} from "@raft2kube/client-kube/resources.ts";
-import { timeText } from "@raft2kube/client-kube/time.ts";
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";

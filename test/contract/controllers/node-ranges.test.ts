@@ -1,5 +1,5 @@
 import type { Event, Node } from "@raft2kube/api/gen/core/v1.ts";
-import { EVENTS, NODES } from "@raft2kube/client-kube/resources.ts";
+import { EVENTS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startWorld, type World } from "./world.ts";

@@ -1,6 +1,6 @@
 import type { Node, Pod, PodCondition } from "@raft2kube/api/gen/core/v1.ts";
 import type { PriorityClass } from "@raft2kube/api/gen/scheduling/v1.ts";
-import { NODES, PODS } from "@raft2kube/client-kube/resources.ts";
+import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";

@@ -1,6 +1,6 @@
 import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { ResourceClaim } from "@raft2kube/api/gen/resource/v1.ts";
-import { EVENTS, PODS, RESOURCE_CLAIMS } from "@raft2kube/client-kube/resources.ts";
+import { EVENTS, PODS, RESOURCE_CLAIMS } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";

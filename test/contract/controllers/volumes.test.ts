@@ -7,7 +7,7 @@ import {
   PODS,
   STORAGE_CLASSES,
   VOLUME_ATTRIBUTES_CLASSES,
-} from "@raft2kube/client-kube/resources.ts";
+} from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";

@@ -5,8 +5,8 @@ import {
   startTestApiserver,
   type TestApiserver,
 } from "@raft2kube/apiserver/testing/test-apiserver.ts";
-import { CSI_DRIVERS, CSI_NODES, NODES } from "@raft2kube/client-kube/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { CSI_DRIVERS, CSI_NODES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { csiNodePublisher } from "@raft2kube/kubelet/plugins/csi-node-publisher.ts";
 import type { CsiDriver } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
 import { csiObjects } from "@raft2kube/kubelet/volumes/csi-objects.ts";

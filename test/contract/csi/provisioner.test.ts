@@ -14,8 +14,8 @@ import {
   PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
   STORAGE_CLASSES,
-} from "@raft2kube/client-kube/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";

@@ -1,4 +1,4 @@
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { KubeletOptions } from "@raft2kube/kubelet/main.ts";
 import { issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";

@@ -7,7 +7,7 @@ import {
   LEASES,
   NODES,
   PODS,
-} from "@raft2kube/client-kube/resources.ts";
+} from "@raft2kube/client-kube/rest/resources.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

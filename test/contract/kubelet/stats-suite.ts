@@ -1,5 +1,5 @@
 import type { ConfigMap, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { CONFIG_MAPS, PODS } from "@raft2kube/client-kube/resources.ts";
+import { CONFIG_MAPS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

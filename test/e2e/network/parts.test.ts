@@ -3,8 +3,8 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { type EtcdServer, startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
 import { startTestApiserver, type TestApiserver } from
   "@raft2kube/apiserver/testing/test-apiserver.ts";
-import { ENDPOINT_SLICES, SERVICES } from "@raft2kube/client-kube/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest.ts";
+import { ENDPOINT_SLICES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { type Dns, startDns } from "@raft2kube/dns/main.ts";
 import { deleteTable, nftTableExists } from "@raft2kube/linux/nft.ts";
 import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { TOKEN_REREAD_MS } from "./limits.ts";
+import { TOKEN_REREAD_MS } from "../limits.ts";
 
 /** Gives the token to send, and hears when the server does not accept it any more. */
 export interface TokenReader {

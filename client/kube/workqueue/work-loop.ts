@@ -1,6 +1,6 @@
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { isConflict, isNamespaceTerminating } from "./errors.ts";
+import { isConflict, isNamespaceTerminating } from "../errors.ts";
 import type { WorkQueue } from "./workqueue.ts";
 
 /** Brings one object nearer to what is wanted. May ask to be called again after a time. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { KubeObject } from "./object.ts";
+import type { KubeObject } from "../object/object.ts";
 import { ObjectStore } from "./store.ts";
 
 interface Placed extends KubeObject {

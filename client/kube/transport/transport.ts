@@ -3,10 +3,10 @@ import type { Readable } from "node:stream";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { asError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import type { KubeConnection } from "./credentials.ts";
-import { TransportError } from "./errors.ts";
-import { http1Transport } from "./http1-transport.ts";
-import { http2Transport } from "./http2-transport.ts";
-import { RESPONSE_BYTES_MAX } from "./limits.ts";
+import { TransportError } from "../errors.ts";
+import { http1Transport } from "./http1.ts";
+import { http2Transport } from "./http2.ts";
+import { RESPONSE_BYTES_MAX } from "../limits.ts";
 
 export interface HttpRequest {
   method: string;

@@ -1,12 +1,12 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";
-import { type KubeObject, keyOf } from "./object.ts";
-import type { Selection } from "./query.ts";
+import { type KubeObject, keyOf } from "../object/object.ts";
+import type { Selection } from "../rest/query.ts";
 import { Reflector, type ReflectorSink } from "./reflector.ts";
-import { apiVersionOf, type ResourceType } from "./resource.ts";
-import type { ResourceClient } from "./resource-client.ts";
+import { apiVersionOf, type ResourceType } from "../rest/resource.ts";
+import type { ResourceClient } from "../rest/resource-client.ts";
 import { type IndexFunction, ObjectStore, type ReadStore } from "./store.ts";
-import type { WatchEvent } from "./watch.ts";
+import type { WatchEvent } from "../rest/watch.ts";
 
 /** Called in the order of changes, after the store has them. Must not throw and not wait. */
 export interface Handler<T> {

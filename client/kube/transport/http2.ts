@@ -4,8 +4,8 @@ import { PassThrough, type Readable, pipeline } from "node:stream";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import type { KubeConnection } from "./credentials.ts";
-import { STALE_CONNECTION, TransportError } from "./errors.ts";
-import { PING_INTERVAL_MS, PING_TIMEOUT_MS, STREAMS_PER_CONNECTION_MAX } from "./limits.ts";
+import { STALE_CONNECTION, TransportError } from "../errors.ts";
+import { PING_INTERVAL_MS, PING_TIMEOUT_MS, STREAMS_PER_CONNECTION_MAX } from "../limits.ts";
 import type { HttpRequest, HttpResponse, Transport } from "./transport.ts";
 
 /** HTTP/2 over TLS. A connection that is full, ending or silent is left for a new one. */

@@ -1,6 +1,6 @@
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, test } from "vitest";
-import { EventCorrelator, type Occurrence } from "./event-correlator.ts";
+import { EventCorrelator, type Occurrence } from "./correlator.ts";
 
 function occurrence(message: string, name = "web"): Occurrence {
   const about = { kind: "Pod", namespace: "default", name, uid: `uid-${name}` };

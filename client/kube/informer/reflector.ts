@@ -4,12 +4,12 @@ import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { Backoff } from "./backoff.ts";
-import { isExpired } from "./errors.ts";
-import { REFLECTOR_BACKOFF_MAX_MS, REFLECTOR_BACKOFF_MS, WATCH_TIMEOUT_S } from "./limits.ts";
-import type { KubeList, KubeObject } from "./object.ts";
-import type { ListOptions, Selection } from "./query.ts";
-import type { ResourceClient } from "./resource-client.ts";
-import type { WatchEvent } from "./watch.ts";
+import { isExpired } from "../errors.ts";
+import { REFLECTOR_BACKOFF_MAX_MS, REFLECTOR_BACKOFF_MS, WATCH_TIMEOUT_S } from "../limits.ts";
+import type { KubeList, KubeObject } from "../object/object.ts";
+import type { ListOptions, Selection } from "../rest/query.ts";
+import type { ResourceClient } from "../rest/resource-client.ts";
+import type { WatchEvent } from "../rest/watch.ts";
 
 /** Where a reflector pours a resource into: first all of it, then each change in order. */
 export interface ReflectorSink<T> {

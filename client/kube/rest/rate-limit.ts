@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { RATE_WAITERS_MAX } from "./limits.ts";
+import { RATE_WAITERS_MAX } from "../limits.ts";
 
 /**
  * A token bucket: `qps` requests per second in the long run, `burst` at once. Waiters go in order.

@@ -1,10 +1,10 @@
 import { StringDecoder } from "node:string_decoder";
 import { asError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
-import { KubeError, type Status, TransportError } from "./errors.ts";
-import { WATCH_LINE_BYTES_MAX } from "./limits.ts";
-import type { KubeObject } from "./object.ts";
-import type { KubeClient } from "./rest.ts";
-import type { HttpResponse } from "./transport.ts";
+import { KubeError, type Status, TransportError } from "../errors.ts";
+import { WATCH_LINE_BYTES_MAX } from "../limits.ts";
+import type { KubeObject } from "../object/object.ts";
+import type { KubeClient } from "./client.ts";
+import type { HttpResponse } from "../transport/transport.ts";
 
 /** A change. Of a bookmark only `metadata.resourceVersion` (and annotations) mean something. */
 export interface WatchEvent<T> {

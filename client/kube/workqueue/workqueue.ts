@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { QUEUE_BACKOFF_MAX_MS, QUEUE_BACKOFF_MS, QUEUE_KEYS_MAX } from "./limits.ts";
+import { QUEUE_BACKOFF_MAX_MS, QUEUE_BACKOFF_MS, QUEUE_KEYS_MAX } from "../limits.ts";
 
 export interface WorkQueueOptions {
   clock: Clock;

@@ -1,4 +1,4 @@
-import { type KubeObject, keyOf } from "./object.ts";
+import { type KubeObject, keyOf } from "../object/object.ts";
 
 /** From an object to the values it is found by (`spec.nodeName`, an owner's uid). */
 export type IndexFunction<T> = (object: T) => string[];

@@ -2,8 +2,8 @@ import * as http from "node:http";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
 import type { KubeConnection } from "./credentials.ts";
-import { STALE_CONNECTION, TransportError } from "./errors.ts";
-import { SOCKETS_MAX } from "./limits.ts";
+import { STALE_CONNECTION, TransportError } from "../errors.ts";
+import { SOCKETS_MAX } from "../limits.ts";
 import type { Transport } from "./transport.ts";
 
 /** HTTP/1.1 without TLS, connections kept for the next request. */

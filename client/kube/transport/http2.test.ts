@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, describe, expect, test } from "vitest";
-import { KubeClient } from "./rest.ts";
+import { KubeClient } from "../rest/client.ts";
 
 const CANCEL = constants.NGHTTP2_CANCEL;
 const clock = systemClock();

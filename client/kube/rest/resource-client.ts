@@ -1,7 +1,7 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
-import type { KubeList, KubeObject, ObjectName } from "./object.ts";
-import { nameOf } from "./object.ts";
-import { LIST_PAGE_SIZE, LIST_PAGES_MAX } from "./limits.ts";
+import type { KubeList, KubeObject, ObjectName } from "../object/object.ts";
+import { nameOf } from "../object/object.ts";
+import { LIST_PAGE_SIZE, LIST_PAGES_MAX } from "../limits.ts";
 import {
   type DeleteOptions,
   type ListOptions,
@@ -13,7 +13,7 @@ import {
   type WriteOptions,
 } from "./query.ts";
 import { apiVersionOf, type ResourceAddress, resourcePath, type ResourceType } from "./resource.ts";
-import type { KubeClient } from "./rest.ts";
+import type { KubeClient } from "./client.ts";
 import { watchStream, type WatchStream } from "./watch.ts";
 
 const METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";

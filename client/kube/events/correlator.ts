@@ -7,7 +7,7 @@ import {
   EVENTS_REMEMBERED_MAX,
   EVENTS_SIMILAR_MAX,
   EVENTS_SIMILAR_MS,
-} from "./limits.ts";
+} from "../limits.ts";
 
 /** What a component says about an object. */
 export interface Occurrence {

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { type KubeConnection, type TokenReader, tokenReader } from "./credentials.ts";
-import { KubeError, STALE_CONNECTION, type Status, TransportError } from "./errors.ts";
+import { type KubeConnection, type TokenReader, tokenReader } from "../transport/credentials.ts";
+import { KubeError, STALE_CONNECTION, type Status, TransportError } from "../errors.ts";
 import {
   ATTEMPTS_MAX,
   BURST_DEFAULT,
@@ -9,8 +9,8 @@ import {
   REFUSED_RETRY_MS,
   REQUEST_TIMEOUT_MS,
   RETRY_AFTER_MAX_MS,
-} from "./limits.ts";
-import type { KubeObject } from "./object.ts";
+} from "../limits.ts";
+import type { KubeObject } from "../object/object.ts";
 import { RateLimit } from "./rate-limit.ts";
 import type { ResourceType } from "./resource.ts";
 import { ResourceClient } from "./resource-client.ts";
@@ -19,7 +19,7 @@ import {
   httpTransport,
   readBody,
   type Transport,
-} from "./transport.ts";
+} from "../transport/transport.ts";
 
 export interface KubeClientOptions extends KubeConnection {
   clock?: Clock;

@@ -1,5 +1,5 @@
 import type { ResourceType } from "./resource.ts";
-import type { KubeClient } from "./rest.ts";
+import type { KubeClient } from "./client.ts";
 
 /** A resource that a server offers. */
 export interface DiscoveredResource extends ResourceType {
