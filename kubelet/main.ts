@@ -1,11 +1,11 @@
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { connectRuntime } from "./cri/runtime.ts";
-import { assemble, type Kubelet } from "./kubelet.ts";
+import { assemble, type Kubelet } from "./assembly/kubelet.ts";
 import { RUNTIME_START_MS } from "./limits.ts";
 import type { KubeletOptions } from "./options.ts";
 
-export type { Kubelet } from "./kubelet.ts";
+export type { Kubelet } from "./assembly/kubelet.ts";
 export type { KubeletOptions } from "./options.ts";
 
 /**

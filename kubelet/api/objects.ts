@@ -20,7 +20,7 @@ import {
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { OBJECT_TTL_MS, OBJECTS_CACHED_CHARACTERS_MAX, OBJECTS_CACHED_MAX } from "../limits.ts";
-import type { PodObjects } from "../pod-objects.ts";
+import type { PodObjects } from "../pods/pod-objects.ts";
 import { ServiceAccountTokens } from "./tokens.ts";
 
 /**

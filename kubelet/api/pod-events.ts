@@ -1,6 +1,6 @@
 import type { ObjectReference, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
-import type { PodEventSink } from "../pod-event-sink.ts";
+import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { containersOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 
 const LISTS = {

@@ -4,7 +4,7 @@ import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { TOKEN_REFRESH_AT, TOKEN_REFRESH_MAX_MS, TOKENS_CACHED_MAX } from "../limits.ts";
-import type { IssuedToken, TokenRequestFields } from "../pod-objects.ts";
+import type { IssuedToken, TokenRequestFields } from "../pods/pod-objects.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 
 /**

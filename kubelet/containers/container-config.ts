@@ -3,7 +3,7 @@ import type { Init } from "@raft2kube/proto/codec.ts";
 import { type ContainerConfig, Signal } from "@raft2kube/proto/gen/cri.ts";
 import type { Mount } from "@raft2kube/proto/gen/cri.ts";
 import { CONTAINER_NAME_LABEL, HASH_ANNOTATION } from "../cri/observe.ts";
-import type { DeviceAllocation } from "../device-allocation.ts";
+import type { DeviceAllocation } from "../devices/device-allocation.ts";
 import type { ReadyImage } from "../images/pull.ts";
 import { containerLogPath } from "../pods/pod-paths.ts";
 import { podLabels } from "../sandbox/sandbox-config.ts";

@@ -6,7 +6,7 @@ import {
   type PodSandboxStatus,
 } from "@raft2kube/proto/gen/cri.ts";
 import { POD_UID_LABEL } from "../sandbox/sandbox-config.ts";
-import type { ObservedContainer, ObservedPod, ObservedSandbox } from "../sync/observed.ts";
+import type { ObservedContainer, ObservedPod, ObservedSandbox } from "./observed.ts";
 import { isGone, type Runtime } from "./runtime.ts";
 
 /** Annotation that holds the hash of the spec a container was made from. */

@@ -1,7 +1,7 @@
 import type { Mount } from "@raft2kube/proto/gen/cri.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { ContainerAllocateResponse } from "@raft2kube/proto/gen/deviceplugin.ts";
-import type { DeviceAllocation } from "../device-allocation.ts";
+import type { DeviceAllocation } from "./device-allocation.ts";
 
 /**
  * What the plugins' answers for one container add to it. Of two answers about the same variable or

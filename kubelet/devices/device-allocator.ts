@@ -7,7 +7,7 @@ import {
   type DeviceAllocation,
   type DeviceCapacity,
   type DeviceManager,
-} from "../device-allocation.ts";
+} from "./device-allocation.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { mergeResponses } from "./allocation-response.ts";
 import { writeCheckpoint, type DeviceEntry } from "./checkpoint.ts";

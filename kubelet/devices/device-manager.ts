@@ -3,7 +3,7 @@ import path from "node:path";
 import type { RpcServer } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import type { ActivePods } from "../device-allocation.ts";
+import type { ActivePods } from "./device-allocation.ts";
 import type { PluginHandler } from "../plugins/handler.ts";
 import { readCheckpoint } from "./checkpoint.ts";
 import { DeviceAllocator } from "./device-allocator.ts";

@@ -1,7 +1,7 @@
 import type { Device, DevicePluginOptions } from "@raft2kube/proto/gen/deviceplugin.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import type { DeviceCapacity } from "../device-allocation.ts";
+import type { DeviceCapacity } from "./device-allocation.ts";
 import { DevicePlugin } from "./device-plugin.ts";
 import { PLUGIN_GONE_GRACE_MS, RESOURCES_MAX } from "./limits.ts";
 

@@ -7,7 +7,7 @@ import {
 } from "@raft2kube/proto/gen/podresources.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
-import type { ActivePods } from "../device-allocation.ts";
+import type { ActivePods } from "./device-allocation.ts";
 import {
   containersOf,
   isRestartableInit,

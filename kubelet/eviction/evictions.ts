@@ -7,7 +7,7 @@ import { EVICTED_LEAVES_MS, PRESSURE_LASTS_MS } from "../limits.ts";
 import { filesystemSpace, memoryAvailable_bytes, processSpace } from "../node/machine.ts";
 import type { NodePressure } from "../node/node-status.ts";
 import type { EvictionThresholds } from "../options.ts";
-import type { PodEventSink } from "../pod-event-sink.ts";
+import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { fullNameOf, uidOf } from "../pods/pod-identity.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";

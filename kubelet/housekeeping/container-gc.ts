@@ -6,8 +6,8 @@ import { isGone, type Runtime } from "../cri/runtime.ts";
 import { DEAD_PER_CONTAINER_MAX } from "../limits.ts";
 import { nameOf, namespaceOf } from "../pods/pod-identity.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
-import { logFiles, openLogDirectory } from "../server/logs/log-directory.ts";
-import type { ObservedContainer, ObservedPod, ObservedSandbox } from "../sync/observed.ts";
+import { logFiles, openLogDirectory } from "../logs/log-directory.ts";
+import type { ObservedContainer, ObservedPod, ObservedSandbox } from "../cri/observed.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 
 /** What of a pod's past need not be kept. */

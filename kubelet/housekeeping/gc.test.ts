@@ -1,6 +1,6 @@
 import type { Image } from "@raft2kube/proto/gen/cri.ts";
 import { describe, expect, test } from "vitest";
-import type { ObservedContainer, ObservedPod } from "../sync/observed.ts";
+import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import { garbageOf } from "./container-gc.ts";
 import { planImageGc } from "./image-gc.ts";
 

@@ -10,7 +10,7 @@ import {
   LOG_ROTATE_PERIOD_MS,
 } from "../limits.ts";
 import { containerLogPath, podLogDir, type PodPaths } from "../pods/pod-paths.ts";
-import { type LogDirectory, logFiles, openLogDirectory } from "../server/logs/log-directory.ts";
+import { type LogDirectory, logFiles, openLogDirectory } from "../logs/log-directory.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 
 const log = logger("kubelet-log-rotation");

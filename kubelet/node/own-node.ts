@@ -1,9 +1,9 @@
 import type { ContainerImage, NodeStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { NodeAllocatable } from "../containers/downward.ts";
-import type { DeviceManager } from "../device-allocation.ts";
-import type { Foundation } from "../kubelet.ts";
+import type { NodeAllocatable } from "../pods/downward.ts";
+import type { DeviceManager } from "../devices/device-allocation.ts";
+import type { Foundation } from "../assembly/kubelet.ts";
 import { PODS_MAX } from "../limits.ts";
 import { EVICTION_HARD, type KubeletOptions } from "../options.ts";
 import { allocatableNumbers, nodeResources, type NodeResources } from "./capacity.ts";

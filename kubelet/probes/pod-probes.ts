@@ -1,9 +1,9 @@
 import type { Container, Pod, Probe } from "@raft2kube/api/gen/core/v1.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import type { PodEventSink } from "../pod-event-sink.ts";
+import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { containersOf } from "../pods/pod-identity.ts";
-import type { ObservedContainer } from "../sync/observed.ts";
+import type { ObservedContainer } from "../cri/observed.ts";
 import type { ContainerHealth } from "../sync/plan.ts";
 import { advance, NEW_PROBE, type ProbeState } from "./probe-state.ts";
 import { type ProbeOutcome, runProbe } from "./run-probe.ts";

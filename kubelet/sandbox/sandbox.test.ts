@@ -6,7 +6,7 @@ import { parseResolvConf, podDns } from "./dns.ts";
 import { kernelHostname, podNames } from "./hostname.ts";
 import { hostsText } from "./hosts-file.ts";
 import { sandboxConfig } from "./sandbox-config.ts";
-import { checkSysctls } from "./sysctl.ts";
+import { checkSysctls } from "../admission/sysctl.ts";
 
 function podOf(spec: Partial<Pod["spec"]> = {}): Pod {
   const metadata = { name: "web-0", namespace: "n", uid: "u" };

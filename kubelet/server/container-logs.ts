@@ -8,10 +8,10 @@ import { observePod } from "../cri/observe.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { nameOf } from "../pods/pod-identity.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
-import type { ObservedContainer } from "../sync/observed.ts";
+import type { ObservedContainer } from "../cri/observed.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 import { HttpError } from "./http-error.ts";
-import { type LogOptions, readLog } from "./logs/read-log.ts";
+import { type LogOptions, readLog } from "../logs/read-log.ts";
 import { containersNamed, findPod, type FoundPod } from "./pod-lookup.ts";
 
 const log = logger("kubelet-logs");

@@ -1,7 +1,7 @@
 import { observePod } from "../cri/observe.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { containersOf, fullNameOf } from "../pods/pod-identity.ts";
-import type { ObservedContainer, ObservedPod } from "../sync/observed.ts";
+import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 import type { PodWorker } from "../sync/worker.ts";
 import { HttpError } from "./http-error.ts";

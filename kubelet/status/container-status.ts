@@ -5,7 +5,7 @@ import type {
   VolumeMountStatus,
 } from "@raft2kube/api/gen/core/v1.ts";
 import { absolute } from "../containers/mounts.ts";
-import type { ObservedContainer } from "../sync/observed.ts";
+import type { ObservedContainer } from "../cri/observed.ts";
 
 /** Why a container does not run now, told by the worker: `CrashLoopBackOff`, `ErrImagePull`. */
 export interface WaitingReason {

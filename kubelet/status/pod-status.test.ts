@@ -1,6 +1,6 @@
 import type { Container, Pod, PodStatus, RestartPolicy } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
-import type { ObservedContainer } from "../sync/observed.ts";
+import type { ObservedContainer } from "../cri/observed.ts";
 import { podStatus, type StatusFacts } from "./pod-status.ts";
 import { statusPatch } from "./status-patch.ts";
 

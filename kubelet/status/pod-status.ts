@@ -7,7 +7,7 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import { qosClassOf } from "../containers/qos.ts";
 import { isRestartableInit } from "../pods/pod-identity.ts";
-import type { ObservedContainer, ObservedPod } from "../sync/observed.ts";
+import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import { disruption, podConditions, withTransitionTimes } from "./conditions.ts";
 import { apiTime, containerStatus, type WaitingReason } from "./container-status.ts";
 import { type PodPhase, podPhase } from "./phase.ts";

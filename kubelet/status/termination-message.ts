@@ -12,8 +12,8 @@ import {
   TERMINATION_LOG_LINES_MAX,
   TERMINATION_MESSAGE_BYTES_MAX,
 } from "../limits.ts";
-import { openLogDirectory } from "../server/logs/log-directory.ts";
-import type { ObservedContainer } from "../sync/observed.ts";
+import { openLogDirectory } from "../logs/log-directory.ts";
+import type { ObservedContainer } from "../cri/observed.ts";
 
 /**
  * What an ended container left as its last words: its termination file or, by policy and only after

@@ -4,7 +4,7 @@ import { sandboxConfig } from "../sandbox/sandbox-config.ts";
 import type { WaitingReason } from "../status/container-status.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
 import { containerHash } from "../containers/container-hash.ts";
-import type { ObservedPod } from "./observed.ts";
+import type { ObservedPod } from "../cri/observed.ts";
 import type { KillAction, PodPlan, StartAction } from "./plan.ts";
 import type { PodDeps } from "./pod-deps.ts";
 import { startContainer, StartError } from "./start-container.ts";

@@ -1,6 +1,6 @@
 import type { Container, EphemeralContainer } from "@raft2kube/api/gen/core/v1.ts";
 import { ContainerConfigError } from "../containers/env.ts";
-import { latest, type ObservedPod } from "./observed.ts";
+import { latest, type ObservedPod } from "../cri/observed.ts";
 
 /**
  * The container that `targetContainerName` names: a debug container joins its processes. Throws

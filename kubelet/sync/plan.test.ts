@@ -2,7 +2,7 @@ import type { Container, Pod, RestartPolicy } from "@raft2kube/api/gen/core/v1.t
 import { describe, expect, test } from "vitest";
 import { containerHash } from "../containers/container-hash.ts";
 import { ownGrace } from "./apply-plan.ts";
-import type { ObservedContainer, ObservedPod } from "./observed.ts";
+import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import { type ContainerHealth, planPod } from "./plan.ts";
 
 type Spec = { policy?: RestartPolicy; init?: string[]; sidecars?: string[]; regular?: string[] };

@@ -1,7 +1,7 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { containerHash } from "../containers/container-hash.ts";
 import { type ContainerKind, containersOf } from "../pods/pod-identity.ts";
-import { latest, type ObservedContainer, type ObservedPod } from "./observed.ts";
+import { latest, type ObservedContainer, type ObservedPod } from "../cri/observed.ts";
 import { planInit } from "./plan-init.ts";
 
 /** What a probe says of one running container. */

@@ -1,15 +1,15 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
-import type { NodeAllocatable } from "../containers/downward.ts";
+import type { NodeAllocatable } from "../pods/downward.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import type { DeviceManager } from "../device-allocation.ts";
+import type { DeviceManager } from "../devices/device-allocation.ts";
 import type { ImagePuller } from "../images/pull.ts";
-import type { PodEventSink } from "../pod-event-sink.ts";
-import type { PodObjects } from "../pod-objects.ts";
+import type { PodEventSink } from "../pods/pod-event-sink.ts";
+import type { PodObjects } from "../pods/pod-objects.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import type { SandboxNode } from "../sandbox/sandbox-config.ts";
 import type { PodVolumes } from "../volumes/pod-volumes.ts";
-import type { BackOffs } from "./back-off.ts";
+import type { BackOffs } from "../pods/back-off.ts";
 
 /** What the node is, as far as pods can see it. */
 export interface NodeFacts {

@@ -5,7 +5,7 @@ import type { PodProbes } from "../probes/pod-probes.ts";
 import type { WaitingReason } from "../status/container-status.ts";
 import { type PodVerdict, podStatus } from "../status/pod-status.ts";
 import { terminationMessage } from "../status/termination-message.ts";
-import type { ObservedContainer, ObservedPod } from "./observed.ts";
+import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import type { PodDeps } from "./pod-deps.ts";
 
 export interface StatusInput {

@@ -7,7 +7,7 @@ import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { isGone } from "../cri/runtime.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { podDir, podLogDir, type PodPaths } from "../pods/pod-paths.ts";
-import type { ObservedPod } from "./observed.ts";
+import type { ObservedPod } from "../cri/observed.ts";
 import type { PodDeps } from "./pod-deps.ts";
 
 /** Gives back what a stopped pod held. Its ended containers stay for their logs. Idempotent. */

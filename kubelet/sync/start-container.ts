@@ -16,7 +16,7 @@ import { isStatic, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { containerDir, containerLogPath, hostsFile, podLogDir } from "../pods/pod-paths.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
 import { debugTarget } from "./debug-target.ts";
-import type { ObservedPod, ObservedSandbox } from "./observed.ts";
+import type { ObservedPod, ObservedSandbox } from "../cri/observed.ts";
 import type { StartAction } from "./plan.ts";
 import type { PodDeps } from "./pod-deps.ts";
 

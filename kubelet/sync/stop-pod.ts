@@ -5,7 +5,7 @@ import { runHook } from "../containers/lifecycle-hook.ts";
 import { isGone } from "../cri/runtime.ts";
 import { GRACE_AFTER_HOOK_S, STOP_EXTRA_MS } from "../limits.ts";
 import { containersOf, isRestartableInit } from "../pods/pod-identity.ts";
-import { mayRun, type ObservedContainer, type ObservedPod } from "./observed.ts";
+import { mayRun, type ObservedContainer, type ObservedPod } from "../cri/observed.ts";
 import type { PodDeps } from "./pod-deps.ts";
 
 const log = logger("kubelet-stop");

@@ -1,5 +1,5 @@
 import type { PersistentVolumeClaim, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
-import type { PodObjects } from "../pod-objects.ts";
+import type { PodObjects } from "../pods/pod-objects.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import type { VolumeSpec } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";

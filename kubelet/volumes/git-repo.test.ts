@@ -5,8 +5,8 @@ import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
-import { startNodePlugins } from "../node-plugins.ts";
-import { NO_OBJECTS } from "../pod-objects.ts";
+import { startNodePlugins } from "../assembly/node-plugins.ts";
+import { NO_OBJECTS } from "../pods/pod-objects.ts";
 import { volumesDir } from "../pods/pod-paths.ts";
 import { PodVolumes } from "./pod-volumes.ts";
 

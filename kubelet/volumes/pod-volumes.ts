@@ -7,7 +7,7 @@ import { unmount } from "@raft2kube/linux/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import type { PodObjects } from "../pod-objects.ts";
+import type { PodObjects } from "../pods/pod-objects.ts";
 import { containersOf, fullNameOf, uidOf } from "../pods/pod-identity.ts";
 import { type PodPaths, subpathsDir, volumeDir, volumesDir } from "../pods/pod-paths.ts";
 import { VOLUMES_OF_POD_MAX } from "../limits.ts";

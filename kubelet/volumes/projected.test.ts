@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FILES_OF_POD_BYTES_MAX, VOLUMES_OF_POD_MAX } from "../limits.ts";
-import { NO_OBJECTS, type PodObjects } from "../pod-objects.ts";
+import { NO_OBJECTS, type PodObjects } from "../pods/pod-objects.ts";
 import { PodVolumes } from "./pod-volumes.ts";
 import { configMapPlugin, projectedPlugin } from "./projected.ts";
 

@@ -2,8 +2,8 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { milliValueOf, valueOf } from "@raft2kube/api/quantity.ts";
 import { podResources } from "../containers/qos.ts";
 import { storageRequest_bytes } from "../eviction/local-storage.ts";
-import { AdmissionError } from "../device-allocation.ts";
-import { checkSysctls } from "../sandbox/sysctl.ts";
+import { AdmissionError } from "../devices/device-allocation.ts";
+import { checkSysctls } from "./sysctl.ts";
 
 /**
  * A pod that says it is for Windows: most rules of Pod Security do not apply to it there

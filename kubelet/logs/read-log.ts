@@ -5,7 +5,7 @@ import { openFile } from "@raft2kube/linux/beneath/open-file.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { LOG_FOLLOW_POLL_MS, LOG_LINE_BYTES_MAX } from "../../limits.ts";
+import { LOG_FOLLOW_POLL_MS, LOG_LINE_BYTES_MAX } from "../limits.ts";
 import { type CriLogLine, parseCriLogLine } from "./cri-log-line.ts";
 import { type LogDirectory, logFiles, openLogDirectory } from "./log-directory.ts";
 import { tailPosition } from "./tail-position.ts";

@@ -1,23 +1,23 @@
 import { join } from "node:path";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import type { ActivePods, DeviceManager } from "./device-allocation.ts";
-import { startDeviceManager } from "./devices/device-manager.ts";
-import { CsiDrivers } from "./plugins/csi-drivers.ts";
-import { csiNodePublisher } from "./plugins/csi-node-publisher.ts";
-import { startPluginWatcher } from "./plugins/plugin-watcher.ts";
-import { csiObjects } from "./volumes/csi-objects.ts";
-import { csiPlugin } from "./volumes/csi.ts";
-import { emptyDirPlugin } from "./volumes/empty-dir.ts";
-import { hostPathPlugin } from "./volumes/host-path.ts";
-import type { VolumePlugin } from "./volumes/plugin.ts";
+import type { ActivePods, DeviceManager } from "../devices/device-allocation.ts";
+import { startDeviceManager } from "../devices/device-manager.ts";
+import { CsiDrivers } from "../plugins/csi-drivers.ts";
+import { csiNodePublisher } from "../plugins/csi-node-publisher.ts";
+import { startPluginWatcher } from "../plugins/plugin-watcher.ts";
+import { csiObjects } from "../volumes/csi-objects.ts";
+import { csiPlugin } from "../volumes/csi.ts";
+import { emptyDirPlugin } from "../volumes/empty-dir.ts";
+import { hostPathPlugin } from "../volumes/host-path.ts";
+import type { VolumePlugin } from "../volumes/plugin.ts";
 import {
   configMapPlugin,
   downwardApiPlugin,
   projectedPlugin,
   secretPlugin,
-} from "./volumes/projected.ts";
-import type { ProjectionSources } from "./volumes/projection.ts";
+} from "../volumes/projected.ts";
+import type { ProjectionSources } from "../volumes/projection.ts";
 
 /** Volume kinds and devices of this node: those built in, and those that plugins bring. */
 export interface NodePlugins {

@@ -5,11 +5,11 @@ import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { MirrorPods } from "./api/mirror-pods.ts";
-import { apiObjects } from "./api/objects.ts";
-import { apiPodEvents } from "./api/pod-events.ts";
-import type { PodEventSink } from "./pod-event-sink.ts";
-import type { PodObjects } from "./pod-objects.ts";
+import { MirrorPods } from "./mirror-pods.ts";
+import { apiObjects } from "./objects.ts";
+import { apiPodEvents } from "./pod-events.ts";
+import type { PodEventSink } from "../pods/pod-event-sink.ts";
+import type { PodObjects } from "../pods/pod-objects.ts";
 import {
   CONFIG_HASH,
   CONFIG_MIRROR,
@@ -17,9 +17,9 @@ import {
   isMirror,
   isStatic,
   uidOf,
-} from "./pods/pod-identity.ts";
-import type { PodSourceSink } from "./pods/static-source.ts";
-import { StatusWriter } from "./status/status-writer.ts";
+} from "../pods/pod-identity.ts";
+import type { PodSourceSink } from "../pods/static-source.ts";
+import { StatusWriter } from "../status/status-writer.ts";
 
 export interface ApiSideOptions {
   client: KubeClient;

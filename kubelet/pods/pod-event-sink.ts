@@ -1,6 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { fullNameOf } from "./pods/pod-identity.ts";
+import { fullNameOf } from "./pod-identity.ts";
 
 export type PodEventReason =
   | "Pulling"

@@ -13,8 +13,8 @@ import {
 } from "../sandbox/sandbox-config.ts";
 import type { PodDeps } from "../sync/pod-deps.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
-import { uidOf } from "./pod-identity.ts";
-import { type PodPaths, podsDir } from "./pod-paths.ts";
+import { uidOf } from "../pods/pod-identity.ts";
+import { type PodPaths, podsDir } from "../pods/pod-paths.ts";
 
 const log = logger("kubelet");
 

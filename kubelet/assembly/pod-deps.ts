@@ -3,23 +3,23 @@ import os from "node:os";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { cgroupsOf } from "@raft2kube/linux/cgroup.ts";
-import type { ApiSide } from "./api-side.ts";
-import { ImagePuller } from "./images/pull.ts";
-import { PulledImages } from "./images/pulled-images.ts";
+import type { ApiSide } from "../api/api-side.ts";
+import { ImagePuller } from "../images/pull.ts";
+import { PulledImages } from "../images/pulled-images.ts";
 import type { Foundation } from "./kubelet.ts";
-import { CRASH_BACK_OFF_MAX_MS, CRASH_BACK_OFF_MS, POD_PIDS_MAX } from "./limits.ts";
-import { podsPidsMax } from "./node/machine.ts";
-import type { OwnNode } from "./node/own-node.ts";
+import { CRASH_BACK_OFF_MAX_MS, CRASH_BACK_OFF_MS, POD_PIDS_MAX } from "../limits.ts";
+import { podsPidsMax } from "../node/machine.ts";
+import type { OwnNode } from "../node/own-node.ts";
 import type { NodePlugins } from "./node-plugins.ts";
-import type { KubeletOptions } from "./options.ts";
-import { logEvents } from "./pod-event-sink.ts";
-import { NO_OBJECTS } from "./pod-objects.ts";
-import { namespaceOf } from "./pods/pod-identity.ts";
-import { parseResolvConf } from "./sandbox/dns.ts";
-import { PodCgroups } from "./sandbox/pod-cgroup.ts";
-import { BackOffs } from "./sync/back-off.ts";
-import type { PodDeps } from "./sync/pod-deps.ts";
-import { PodVolumes } from "./volumes/pod-volumes.ts";
+import type { KubeletOptions } from "../options.ts";
+import { logEvents } from "../pods/pod-event-sink.ts";
+import { NO_OBJECTS } from "../pods/pod-objects.ts";
+import { namespaceOf } from "../pods/pod-identity.ts";
+import { parseResolvConf } from "../sandbox/dns.ts";
+import { PodCgroups } from "../sandbox/pod-cgroup.ts";
+import { BackOffs } from "../pods/back-off.ts";
+import type { PodDeps } from "../sync/pod-deps.ts";
+import { PodVolumes } from "../volumes/pod-volumes.ts";
 
 /** Everything that pods' workers need, from the options and the parts made so far. */
 export async function podDeps(
