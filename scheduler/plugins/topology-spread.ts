@@ -14,7 +14,7 @@ import type {
 import { SKIP, unresolvable, unschedulable } from "../framework/status.ts";
 import { SCORE_MAX } from "../limits.ts";
 import type { NodeInfo, PodInfo } from "../node-info.ts";
-import { nodeAffinityMatches } from "../node-selector.ts";
+import { nodeAffinityMatches } from "@raft2kube/client-kube/object/node-selector.ts";
 
 const MISMATCH = "node(s) didn't match pod topology spread constraints";
 const MISSING_LABEL = `${MISMATCH} (missing required label)`;

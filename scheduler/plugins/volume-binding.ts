@@ -25,7 +25,7 @@ import type {
   ReservePlugin,
 } from "../framework/plugin.ts";
 import { type Result, SKIP, type Status, unresolvable } from "../framework/status.ts";
-import { selectsNode } from "../node-selector.ts";
+import { selectsNode } from "@raft2kube/client-kube/object/node-selector.ts";
 import type { VolumeBinder, VolumeReservation } from "../volume-binder.ts";
 
 const BIND_CONFLICT = "node(s) didn't find available persistent volumes to bind";
