@@ -6,7 +6,8 @@ import { isAlreadyExists, isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
-import { httpTransport, type Transport } from "@raft2kube/client-kube/transport/transport.ts";
+import { httpTransport } from "@raft2kube/client-kube/transport/http.ts";
+import type { Transport } from "@raft2kube/client-kube/transport/transport.ts";
 import { TOKEN_LIFETIME_S, TOKEN_RENEW_SHARE } from "./limits.ts";
 
 const NAMESPACE = "kube-system";

@@ -43,8 +43,14 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
  */
 export type Layers = readonly (readonly string[])[];
 
-/** Packages that state the order of their folders; more may follow. */
+/** Packages, by their folder, that state the order of their folders; more may follow. */
 export const LAYERS: Readonly<Record<string, Layers>> = {
+  "client/kube": [
+    ["limits.ts", "errors.ts", "object/"],
+    ["transport/"],
+    ["rest/"],
+    ["informer/", "events/", "workqueue/", "leader-election.ts"],
+  ],
   apiserver: [
     ["limits.ts", "object/"],
     ["metrics/", "managed-fields/", "patch/"],

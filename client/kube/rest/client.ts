@@ -13,13 +13,10 @@ import {
 import type { KubeObject } from "../object/object.ts";
 import { RateLimit } from "./rate-limit.ts";
 import type { ResourceType } from "./resource.ts";
+import type { KubeRequest, KubeRequester } from "./request.ts";
 import { ResourceClient } from "./resource-client.ts";
-import {
-  type HttpResponse,
-  httpTransport,
-  readBody,
-  type Transport,
-} from "../transport/transport.ts";
+import { httpTransport } from "../transport/http.ts";
+import { type HttpResponse, readBody, type Transport } from "../transport/transport.ts";
 
 export interface KubeClientOptions extends KubeConnection {
   clock?: Clock;
@@ -31,23 +28,12 @@ export interface KubeClientOptions extends KubeConnection {
   transport?: Transport;
 }
 
-/** One call to the API by its path; `body` is sent as JSON unless it is a string or a Buffer. */
-export interface KubeRequest {
-  method: string;
-  path: string;
-  body?: unknown;
-  contentType?: string | undefined;
-  accept?: string | undefined;
-  signal?: AbortSignal | undefined;
-  timeout_ms?: number | undefined;
-}
-
 /**
  * A client of one apiserver under one identity. Everything that can be asked of a resource is on
  * the handle that `resource` returns; `request` and `open` serve what is no resource (discovery,
  * health). Failures: KubeError when the API answered, TransportError when it did not.
  */
-export class KubeClient {
+export class KubeClient implements KubeRequester {
   readonly clock: Clock;
   readonly server: string;
   readonly #transport: Transport;

@@ -1,5 +1,5 @@
 import type { ResourceType } from "./resource.ts";
-import type { KubeClient } from "./client.ts";
+import type { KubeRequester } from "./request.ts";
 
 /** A resource that a server offers. */
 export interface DiscoveredResource extends ResourceType {
@@ -26,7 +26,7 @@ const AGGREGATED =
   "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
 
 /** What a server offers, in each group the preferred version of a resource only. */
-export async function discover(client: KubeClient): Promise<DiscoveredResource[]> {
+export async function discover(client: KubeRequester): Promise<DiscoveredResource[]> {
   const documents = await Promise.all(
     ["/api", "/apis"].map((path) => {
       return client.request<GroupDiscoveryList>({ method: "GET", path, accept: AGGREGATED });

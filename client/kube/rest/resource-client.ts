@@ -13,7 +13,7 @@ import {
   type WriteOptions,
 } from "./query.ts";
 import { apiVersionOf, type ResourceAddress, resourcePath, type ResourceType } from "./resource.ts";
-import type { KubeClient } from "./client.ts";
+import type { KubeRequester } from "./request.ts";
 import { watchStream, type WatchStream } from "./watch.ts";
 
 const METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
@@ -21,10 +21,10 @@ const METADATA_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=
 
 /** All that a client can ask of one resource. Objects given back belong to the caller. */
 export class ResourceClient<T extends KubeObject> {
-  readonly client: KubeClient;
+  readonly client: KubeRequester;
   readonly type: ResourceType;
 
-  constructor(client: KubeClient, type: ResourceType) {
+  constructor(client: KubeRequester, type: ResourceType) {
     this.client = client;
     this.type = type;
   }

@@ -3,7 +3,7 @@ import { asError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { KubeError, type Status, TransportError } from "../errors.ts";
 import { WATCH_LINE_BYTES_MAX } from "../limits.ts";
 import type { KubeObject } from "../object/object.ts";
-import type { KubeClient } from "./client.ts";
+import type { KubeRequester } from "./request.ts";
 import type { HttpResponse } from "../transport/transport.ts";
 
 /** A change. Of a bookmark only `metadata.resourceVersion` (and annotations) mean something. */
@@ -21,7 +21,7 @@ export interface WatchStream<T> extends AsyncIterable<WatchEvent<T>> {
 
 /** Opens a watch at `path` and reads its events, one JSON object per line. */
 export function watchStream<T extends KubeObject>(
-  client: KubeClient,
+  client: KubeRequester,
   request: { path: string; accept?: string | undefined; signal?: AbortSignal | undefined },
 ): WatchStream<T> {
   const end = new AbortController();

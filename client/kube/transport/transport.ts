@@ -1,11 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import { asError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
-import type { KubeConnection } from "./credentials.ts";
 import { TransportError } from "../errors.ts";
-import { http1Transport } from "./http1.ts";
-import { http2Transport } from "./http2.ts";
 import { RESPONSE_BYTES_MAX } from "../limits.ts";
 
 export interface HttpRequest {
@@ -30,15 +26,6 @@ export interface HttpResponse {
 export interface Transport {
   send(request: HttpRequest): Promise<HttpResponse>;
   close(): void;
-}
-
-/**
- * The usual transport of a connection: HTTP/2 over TLS, so that all watches of a client share one
- * connection; HTTP/1.1 for `http://`, which only tests and `kubectl proxy` have.
- */
-export function httpTransport(connection: KubeConnection, clock: Clock): Transport {
-  const secure = new URL(connection.server).protocol === "https:";
-  return secure ? http2Transport(connection, clock) : http1Transport(connection, clock);
 }
 
 /** The whole body as text; fails above `RESPONSE_BYTES_MAX` or, through `signal`, on a deadline. */

@@ -3,11 +3,11 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { TransportError } from "@raft2kube/client-kube/errors.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
-import {
-  type HttpRequest,
-  type HttpResponse,
-  httpTransport,
-  type Transport,
+import { httpTransport } from "@raft2kube/client-kube/transport/http.ts";
+import type {
+  HttpRequest,
+  HttpResponse,
+  Transport,
 } from "@raft2kube/client-kube/transport/transport.ts";
 import { startControllers } from "@raft2kube/controllers/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
