@@ -1,20 +1,20 @@
 /**
  * Records how upstream's kube-apiserver answers, where tests of ours compare: who owns which fields
- * after each step of apiserver/managed-fields/golden/sequences.ts, and what admission says to
- * apiserver/admission/golden/scenes.ts. Use: `npm run peers -- kube-apiserver`, then
+ * after each step of apiserver/testing/golden/managed-fields/sequences.ts, and what admission says to
+ * apiserver/testing/golden/admission/scenes.ts. Use: `npm run peers -- kube-apiserver`, then
  * `node scripts/record-apiserver.ts` (needs etcd as well).
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Scene } from "@raft2kube/apiserver/admission/golden/cases.ts";
+import type { Scene } from "@raft2kube/apiserver/testing/golden/admission/cases.ts";
 import {
   EXEMPT_CONFIG,
   EXEMPT_SCENES,
-} from "@raft2kube/apiserver/admission/golden/exempt-cases.ts";
-import { SCENES } from "@raft2kube/apiserver/admission/golden/scenes.ts";
-import { judge } from "@raft2kube/apiserver/admission/golden/record.ts";
-import { play } from "@raft2kube/apiserver/managed-fields/golden/record.ts";
-import { SEQUENCES } from "@raft2kube/apiserver/managed-fields/golden/sequences.ts";
+} from "@raft2kube/apiserver/testing/golden/admission/exempt-cases.ts";
+import { SCENES } from "@raft2kube/apiserver/testing/golden/admission/scenes.ts";
+import { judge } from "@raft2kube/apiserver/testing/golden/admission/record.ts";
+import { play } from "@raft2kube/apiserver/testing/golden/managed-fields/record.ts";
+import { SEQUENCES } from "@raft2kube/apiserver/testing/golden/managed-fields/sequences.ts";
 import type { SendJson } from "@raft2kube/apiserver/testing/send-json.ts";
 import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
 
@@ -25,7 +25,7 @@ function write(file: string, recorded: Readonly<Record<string, unknown>>): void 
   const lines = Object.entries(recorded).map(
     ([name, outcomes]) => `${JSON.stringify(name)}: ${JSON.stringify(outcomes)}`,
   );
-  writeFileSync(join(APISERVER_DIR, file), `{\n${lines.join(",\n")}\n}\n`);
+  writeFileSync(join(APISERVER_DIR, "testing/golden", file), `{\n${lines.join(",\n")}\n}\n`);
 }
 
 /** Starts upstream's server with flags, records from it, and ends it. */
@@ -50,9 +50,9 @@ async function verdicts(scenes: readonly Scene[], send: SendJson) {
 await recordFrom({}, async (send) => {
   const owners: Record<string, unknown> = {};
   for (const sequence of SEQUENCES) owners[sequence.name] = await play(sequence, send);
-  write("patch/apply/golden/upstream.json", owners);
-  write("admission/golden/upstream.json", await verdicts(SCENES, send));
+  write("managed-fields/upstream.json", owners);
+  write("admission/upstream.json", await verdicts(SCENES, send));
 });
 await recordFrom({ "admission-control-config-file": EXEMPT_CONFIG }, async (send) => {
-  write("admission/golden/upstream-exempt.json", await verdicts(EXEMPT_SCENES, send));
+  write("admission/upstream-exempt.json", await verdicts(EXEMPT_SCENES, send));
 });

@@ -1,4 +1,4 @@
-import type { SendJson } from "../../testing/send-json.ts";
+import type { SendJson } from "../../send-json.ts";
 import type { Sequence, Step } from "./sequences.ts";
 
 /** What a step came to: the answer's code, why it was refused, and who owns what afterwards. */

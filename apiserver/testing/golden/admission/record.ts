@@ -1,4 +1,4 @@
-import type { SendJson } from "../../testing/send-json.ts";
+import type { SendJson } from "../../send-json.ts";
 import type { Scene } from "./cases.ts";
 
 /** What trying an object came to: refused why, or warned of what and changed how. */
