@@ -1,8 +1,8 @@
 /**
  * Records how upstream's kube-apiserver answers, where tests of ours compare: who owns which fields
- * after each step of apiserver/testing/golden/managed-fields/sequences.ts, and what admission says to
- * apiserver/testing/golden/admission/scenes.ts. Use: `npm run peers -- kube-apiserver`, then
- * `node scripts/record-apiserver.ts` (needs etcd as well).
+ * after each step of `managed-fields/sequences.ts`, and what admission says to
+ * `admission/scenes.ts` (both in apiserver/testing/golden). Use:
+ * `npm run peers -- kube-apiserver`, then `node scripts/record-apiserver.ts` (needs etcd as well).
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
