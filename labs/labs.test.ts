@@ -2,12 +2,12 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { ROOT_DIR } from "../cli/cluster/assets.ts";
-import { runLabChecks } from "../cli/labs/check.ts";
-import { runContract } from "../cli/labs/contract.ts";
-import { notWritten, regionsOf } from "../cli/labs/cut.ts";
-import { readLabs } from "../cli/labs/manifest.ts";
-import { typeCheck } from "../cli/labs/type-check.ts";
-import { cacheFolder, writeReference, writeSkeletons } from "../cli/labs/workspace.ts";
+import { runLabChecks } from "./runner/check.ts";
+import { runContract } from "./runner/contract.ts";
+import { notWritten, regionsOf } from "./runner/cut.ts";
+import { readLabs } from "./runner/manifest.ts";
+import { typeCheck } from "./runner/type-check.ts";
+import { cacheFolder, writeReference, writeSkeletons } from "./runner/workspace.ts";
 
 const MUTANTS_MIN = 3;
 const TIMEOUT_MS = 240_000;

@@ -3,9 +3,9 @@ import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ROOT_DIR } from "../cli/cluster/assets.ts";
-import { findLab } from "../cli/labs/manifest.ts";
-import { ownTree } from "../cli/labs/own-tree.ts";
-import { cacheFolder, writeReference } from "../cli/labs/workspace.ts";
+import { findLab } from "./runner/manifest.ts";
+import { ownTree } from "./runner/own-tree.ts";
+import { cacheFolder, writeReference } from "./runner/workspace.ts";
 import { bundle } from "../scripts/build/bundle.ts";
 import { entryPoints } from "../scripts/build/entries.ts";
 

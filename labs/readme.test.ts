@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
 import { ROOT_DIR } from "../cli/cluster/assets.ts";
-import { LABS_DIR, readLabs } from "../cli/labs/manifest.ts";
-import { cacheFolder } from "../cli/labs/workspace.ts";
+import { LABS_DIR, readLabs } from "./runner/manifest.ts";
+import { cacheFolder } from "./runner/workspace.ts";
 import { compared, squeezed, walksOf } from "./walk.ts";
 
 const COMMAND_TIMEOUT_MS = 120_000;

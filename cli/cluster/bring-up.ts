@@ -11,7 +11,7 @@ import { delay, waitFor } from "@raft2kube/std/wait.ts";
 import { endProcess } from "../host/end-process.ts";
 import { purgeData, removeFromHost } from "../host/remove.ts";
 import { addNodeLink, nodeNetns } from "../host/node-link.ts";
-import { type ProcessName, runningPid, startProcess } from "../process/supervise.ts";
+import { type ProcessName, runningPid, startProcess } from "../supervisor/supervise.ts";
 import { CommandError, type Progress } from "../terminal.ts";
 import { applyFolder, createMissing } from "./addons.ts";
 import { ADDONS_DIR, EXAMPLES_DIR } from "./assets.ts";

@@ -4,7 +4,7 @@ import { runChecks } from "../preflight/check.ts";
 import { certificateChecks } from "../preflight/certificates.ts";
 import { clusterChecks } from "../preflight/cluster.ts";
 import { ALL_CHECKS, describe } from "../preflight/preflight.ts";
-import { runningPid } from "../process/supervise.ts";
+import { runningPid } from "../supervisor/supervise.ts";
 
 export function command(): Command {
   return new Command("doctor")

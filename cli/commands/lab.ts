@@ -4,10 +4,10 @@ import { join, relative } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { spawnVisible } from "../preflight/spawn-visible.ts";
-import { runContract } from "../labs/contract.ts";
-import { type Lab, findLab, readLabs, readmeOf } from "../labs/manifest.ts";
-import { ownTree } from "../labs/own-tree.ts";
-import { labsOfPart, passedOf } from "../labs/parts.ts";
+import { runContract } from "../../labs/runner/contract.ts";
+import { type Lab, findLab, readLabs, readmeOf } from "../../labs/runner/manifest.ts";
+import { ownTree } from "../../labs/runner/own-tree.ts";
+import { labsOfPart, passedOf } from "../../labs/runner/parts.ts";
 import {
   type CheckRequest,
   checkLab,
@@ -16,10 +16,10 @@ import {
   judgesOwn,
   partsUnderCheck,
   plantedMistake,
-} from "../labs/report.ts";
-import { readState, updateProgress } from "../labs/state.ts";
-import { onEveryChange } from "../labs/watch.ts";
-import { backUp, referenceText, writeSkeletons } from "../labs/workspace.ts";
+} from "../../labs/runner/report.ts";
+import { readState, updateProgress } from "../../labs/runner/state.ts";
+import { onEveryChange } from "../../labs/runner/watch.ts";
+import { backUp, referenceText, writeSkeletons } from "../../labs/runner/workspace.ts";
 import { CommandError } from "../terminal.ts";
 
 export function command(): Command {

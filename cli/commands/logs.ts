@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { Command } from "commander";
 import { processLog } from "../cluster/paths.ts";
-import { asidePath } from "../process/log-file.ts";
+import { asidePath } from "../supervisor/log-file.ts";
 import { CommandError, printable } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 

@@ -15,7 +15,7 @@ import { describe, preflight } from "../preflight/preflight.ts";
 import { installMissing } from "../preflight/programs.ts";
 import { endProcess } from "../host/end-process.ts";
 import { removeFromHost } from "../host/remove.ts";
-import { PROCESS_NAMES, runningPid } from "../process/supervise.ts";
+import { PROCESS_NAMES, runningPid } from "../supervisor/supervise.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { nextSteps } from "./next-steps.ts";
 

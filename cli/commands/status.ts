@@ -7,13 +7,13 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { clusterFiles } from "../cluster/identities.ts";
-import { PROCESS_NAMES, runningPid } from "../process/supervise.ts";
+import { PROCESS_NAMES, runningPid } from "../supervisor/supervise.ts";
 import {
   readRestarts,
   type Restarts,
   restartsText,
   supervisorPid,
-} from "../process/supervisor.ts";
+} from "../supervisor/supervisor.ts";
 import { printable } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 

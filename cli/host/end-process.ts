@@ -2,8 +2,8 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type ClusterPlace, configPath } from "../cluster/config.ts";
-import { type ProcessName, runningPid } from "../process/supervise.ts";
-import { dismissSupervisor, forgetRestarts, supervisorPid } from "../process/supervisor.ts";
+import { type ProcessName, runningPid } from "../supervisor/supervise.ts";
+import { dismissSupervisor, forgetRestarts, supervisorPid } from "../supervisor/supervisor.ts";
 import { alive, processTable, startTimeOf } from "./process-table.ts";
 
 /** Time between SIGTERM and SIGKILL. */

@@ -7,7 +7,7 @@ import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { type ClusterPlace, clusterRoots } from "../cluster/config.ts";
-import { PROCESS_NAMES } from "../process/supervise.ts";
+import { PROCESS_NAMES } from "../supervisor/supervise.ts";
 import { endingByThemselves, killContainers } from "./containers.ts";
 import { endProcess, terminate } from "./end-process.ts";
 import { removeNodeLink } from "./node-link.ts";

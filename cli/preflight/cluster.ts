@@ -1,5 +1,5 @@
 import type { ClusterConfig } from "../cluster/config.ts";
-import { runningPid } from "../process/supervise.ts";
+import { runningPid } from "../supervisor/supervise.ts";
 import { type Check, failed, ok } from "./check.ts";
 
 /** Asks whether both processes of a cluster that was started run; none when neither does. */

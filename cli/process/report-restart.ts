@@ -8,7 +8,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { clusterFiles } from "../cluster/identities.ts";
 import type { Closable } from "./running.ts";
-import { type Restarts, restartsText } from "./supervisor.ts";
+import { type Restarts, restartsText } from "../supervisor/supervisor.ts";
 
 /** Both processes may have ended: the API may take as long as the other one's pauses. */
 const API_TIMEOUT_MS = 600_000;

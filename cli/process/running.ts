@@ -6,10 +6,10 @@ import { basename, dirname } from "node:path";
 import { type ClusterConfig, readConfigFile } from "../cluster/config.ts";
 import { processLog } from "../cluster/paths.ts";
 import { startGivingBack } from "./give-back.ts";
-import { boundLog } from "./log-file.ts";
+import { boundLog } from "../supervisor/log-file.ts";
 import { reportRestart } from "./report-restart.ts";
-import { announce, type ProcessName, writeOwnPid } from "./supervise.ts";
-import { readRestarts, Supervisor } from "./supervisor.ts";
+import { announce, type ProcessName, writeOwnPid } from "../supervisor/supervise.ts";
+import { readRestarts, Supervisor } from "../supervisor/supervisor.ts";
 
 /** Something started that can be ended. */
 export interface Closable {

@@ -1,7 +1,7 @@
 import { dirname, join, relative } from "node:path";
 import { readFile } from "node:fs/promises";
 import { type Plugin, build } from "esbuild";
-import { resolveOverlaid } from "../../cli/labs/own-tree.ts";
+import { resolveOverlaid } from "../../labs/runner/own-tree.ts";
 
 /** Packages with native code, or that find files beside themselves: left where npm put them. */
 export const EXTERNAL = [
@@ -96,7 +96,7 @@ export interface BundleOptions {
   readonly outDir: string;
   /** Sources of entry points by the bundle's name of them, relative to the root, without `.ts`. */
   readonly entries: Readonly<Record<string, string>>;
-  /** Folders that are laid over the product; see `cli/labs/own-tree.ts`. */
+  /** Folders that are laid over the product; see `labs/runner/own-tree.ts`. */
   readonly trees?: readonly string[];
 }
 

@@ -3,7 +3,7 @@
 import { globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { labsInUse, treesInUse } from "../../cli/labs/state.ts";
+import { labsInUse, treesInUse } from "../../labs/runner/state.ts";
 import { entryPoints, productSources } from "./entries.ts";
 
 const root = join(import.meta.dirname, "../..");

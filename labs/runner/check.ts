@@ -2,10 +2,10 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import type { CheckOptions } from "../../labs/check.ts";
-import { describeJudgement } from "../../labs/judge.ts";
-import type { CheckEvent } from "../../labs/run-checks.ts";
-import { ROOT_DIR } from "../cluster/assets.ts";
+import type { CheckOptions } from "../check.ts";
+import { describeJudgement } from "../judge.ts";
+import type { CheckEvent } from "./run-checks.ts";
+import { ROOT_DIR } from "../../cli/cluster/assets.ts";
 import { type Lab, LABS_DIR } from "./manifest.ts";
 
 export interface CheckOutcome {

@@ -1,4 +1,4 @@
-import { CommandError } from "../terminal.ts";
+import { CommandError } from "../../cli/terminal.ts";
 import { type Lab, readLabs } from "./manifest.ts";
 import type { LabState } from "./state.ts";
 

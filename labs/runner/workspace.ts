@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ROOT_DIR } from "../cluster/assets.ts";
-import { CommandError } from "../terminal.ts";
+import { ROOT_DIR } from "../../cli/cluster/assets.ts";
+import { CommandError } from "../../cli/terminal.ts";
 import { cutSkeleton, withoutTags } from "./cut.ts";
 import type { Lab } from "./manifest.ts";
 import { ownTree } from "./own-tree.ts";

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { ROOT_DIR } from "../cluster/assets.ts";
-import { CommandError } from "../terminal.ts";
+import { ROOT_DIR } from "../../cli/cluster/assets.ts";
+import { CommandError } from "../../cli/terminal.ts";
 
 /**
  * A plausible wrong answer: `find` in the reference becomes `replace`; `caughtBy` must then fail.

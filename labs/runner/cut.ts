@@ -1,4 +1,4 @@
-import { CommandError } from "../terminal.ts";
+import { CommandError } from "../../cli/terminal.ts";
 
 /**
  * A tagged region of the product's source: the body of a function that a reader writes.

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { ROOT_DIR } from "../cluster/assets.ts";
-import { CommandError } from "../terminal.ts";
+import { ROOT_DIR } from "../../cli/cluster/assets.ts";
+import { CommandError } from "../../cli/terminal.ts";
 import { type Lab, LABS_DIR } from "./manifest.ts";
 
 /** The suite's result and its output. */

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { CommandError } from "../terminal.ts";
+import { CommandError } from "../../cli/terminal.ts";
 import { ownRoot, ownTree } from "./own-tree.ts";
 
 /** A reader's progress, kept in one file of their own folder. */

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { CommandError } from "../terminal.ts";
-import type { CheckOptions } from "../../labs/check.ts";
+import { CommandError } from "../../cli/terminal.ts";
+import type { CheckOptions } from "../check.ts";
 import { type CheckOutcome, type OnOutcome, runLabChecks } from "./check.ts";
 import type { Lab, Mutant } from "./manifest.ts";
 import { ownTree } from "./own-tree.ts";
