@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { ROOT_DIR } from "../cli/cluster/assets.ts";
+import { ROOT_DIR } from "./runner/paths.ts";
 import { runLabChecks } from "./runner/check.ts";
 import { runContract } from "./runner/contract.ts";
 import { notWritten, regionsOf } from "./runner/cut.ts";

@@ -9,7 +9,7 @@ import { configPath, planCluster, writeCluster } from "../cli/cluster/config.ts"
 import { ensurePki } from "../cli/cluster/pki.ts";
 import { KUBECTL } from "./07-apiserver/own-apiserver.ts";
 import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
-import { OwnPart, markOf } from "./own-part.ts";
+import { OwnPart, markOf } from "./testing/own-part.ts";
 
 const TIMEOUT_MS = 180_000;
 const run = promisify(execFile);

@@ -6,9 +6,9 @@ import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, describe, expect, it } from "vitest";
-import { ROOT_DIR } from "../cli/cluster/assets.ts";
+import { ROOT_DIR } from "./runner/paths.ts";
 import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
-import { OwnPart, markOf } from "./own-part.ts";
+import { OwnPart, markOf } from "./testing/own-part.ts";
 
 const TIMEOUT_MS = 180_000;
 const LABS = ["03", "04", "05"];

@@ -3,8 +3,8 @@ import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
-import { ROOT_DIR } from "../cli/cluster/assets.ts";
-import { LABS_DIR, readLabs } from "./runner/manifest.ts";
+import { LABS_DIR, ROOT_DIR } from "./runner/paths.ts";
+import { readLabs } from "./runner/manifest.ts";
 import { cacheFolder } from "./runner/workspace.ts";
 import { compared, squeezed, walksOf } from "./walk.ts";
 

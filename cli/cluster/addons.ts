@@ -5,18 +5,7 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CommandError } from "../terminal.ts";
 import { parseAllDocuments } from "yaml";
 import type { ClusterConfig } from "./config.ts";
-import { APPLY_MANAGER, withLastApplied } from "./last-applied.ts";
-
-/** An object of a manifest, before the API has seen it. */
-export interface Manifest {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace?: string;
-    readonly annotations?: Readonly<Record<string, string>>;
-  };
-}
+import { APPLY_MANAGER, type Manifest, withLastApplied } from "./last-applied.ts";
 
 /** Applies every manifest of a folder, in the order of its file names. */
 export async function applyFolder(

@@ -1,4 +1,13 @@
-import type { Manifest } from "./addons.ts";
+/** An object of a manifest, before the API has seen it. */
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+}
 
 const ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration";
 

@@ -1,5 +1,6 @@
 import { logger } from "@raft2kube/observe/log.ts";
-import { type Closable, UMASK } from "../process/running.ts";
+import { UMASK } from "../process/running.ts";
+import type { Closable } from "../process/started-parts.ts";
 
 /**
  * Starts one part and resolves when it was closed: on SIGTERM or SIGINT, a second one ends at once.

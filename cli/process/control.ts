@@ -7,7 +7,8 @@ import type { Command } from "commander";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { type ClusterFiles, clusterFiles } from "../cluster/identities.ts";
 import { storeDir } from "../cluster/store-data.ts";
-import { type Parts, processCommand } from "./running.ts";
+import { processCommand } from "./running.ts";
+import type { Parts } from "./started-parts.ts";
 
 /** The process of the control plane: store, apiserver, controllers, scheduler. */
 export function command(): Command {

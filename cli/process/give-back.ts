@@ -1,6 +1,6 @@
 import { returnFreedMemory, returnUnusedCode } from "@raft2kube/linux/memory.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import type { Closable } from "./running.ts";
+import type { Closable } from "./started-parts.ts";
 
 /** Between two times that memory is given back; each takes about a millisecond. */
 export const GIVE_BACK_MS = 60_000;

@@ -3,7 +3,7 @@ import { type IncomingMessage, type ServerResponse, createServer } from "node:ht
 import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
-import type { Closable } from "./running.ts";
+import type { Closable } from "./started-parts.ts";
 
 /**
  * What the command line may ask of a running node that no public protocol has: `POST /images` with

@@ -20,7 +20,8 @@ import { nodePaths } from "../cluster/paths.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { startNodeControl } from "./node-control.ts";
 import { writeNodeNetwork } from "./node-network.ts";
-import { type Parts, processCommand } from "./running.ts";
+import { processCommand } from "./running.ts";
+import type { Parts } from "./started-parts.ts";
 
 const KUBELET_PORT = 10_250;
 const DNS_PORT = 53;

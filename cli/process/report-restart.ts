@@ -7,7 +7,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { clusterFiles } from "../cluster/identities.ts";
-import type { Closable } from "./running.ts";
+import type { Closable } from "./started-parts.ts";
 import { type Restarts, restartsText } from "../supervisor/supervisor.ts";
 
 /** Both processes may have ended: the API may take as long as the other one's pauses. */

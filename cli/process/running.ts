@@ -8,49 +8,14 @@ import { processLog } from "../cluster/paths.ts";
 import { startGivingBack } from "./give-back.ts";
 import { boundLog } from "../supervisor/log-file.ts";
 import { reportRestart } from "./report-restart.ts";
+import { Parts } from "./started-parts.ts";
 import { announce, type ProcessName, writeOwnPid } from "../supervisor/supervise.ts";
 import { readRestarts, Supervisor } from "../supervisor/supervisor.ts";
-
-/** Something started that can be ended. */
-export interface Closable {
-  close(): Promise<void>;
-}
-
-/** Parts that were started one after the other, and end in the opposite order. */
-export class Parts implements Closable {
-  #started: { name: string; part: Closable }[] = [];
-
-  /** Starts a part and keeps it; its failure carries its name. */
-  async start<T extends Closable>(name: string, start: () => Promise<T>): Promise<T> {
-    try {
-      const part = await start();
-      this.#started.push({ name, part });
-      return part;
-    } catch (cause) {
-      const error = asError(cause);
-      const remedy = cause instanceof CodedError ? cause.remedy : undefined;
-      throw new CodedError("PART", `${name} did not start: ${error.message}`, {
-        cause,
-        ...(remedy === undefined ? {} : { remedy }),
-      });
-    }
-  }
-
-  async close(): Promise<void> {
-    for (const { name, part } of this.#started.splice(0).reverse()) {
-      try {
-        await part.close();
-      } catch (thrown) {
-        logger("process").error(`${name} did not close well`, { err: asError(thrown) });
-      }
-    }
-  }
-}
 
 /**
  * What is made without a mode of its own is for everyone to read: the roots of containers, whose
  * processes are any user's. Secret files have modes, and lie in folders of the owner. Not left to
- * whoever starts the process: an operator's may be 077.
+ * the process that starts this one: an operator's may be 077.
  */
 export const UMASK = 0o022;
 

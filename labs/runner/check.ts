@@ -5,8 +5,8 @@ import type { Readable } from "node:stream";
 import type { CheckOptions } from "../check.ts";
 import { describeJudgement } from "../judge.ts";
 import type { CheckEvent } from "./run-checks.ts";
-import { ROOT_DIR } from "../../cli/cluster/assets.ts";
-import { type Lab, LABS_DIR } from "./manifest.ts";
+import { LABS_DIR, ROOT_DIR } from "./paths.ts";
+import type { Lab } from "./manifest.ts";
 
 export interface CheckOutcome {
   readonly title: string;
@@ -35,8 +35,8 @@ export async function runLabChecks(
   const args = [
     `--max-old-space-size=${HEAP_MIB_MAX}`,
     "--import",
-    join(LABS_DIR, "overlay.ts"),
-    join(LABS_DIR, "run-checks.ts"),
+    join(LABS_DIR, "runner/overlay.ts"),
+    join(LABS_DIR, "runner/run-checks.ts"),
     ...files,
   ];
   const child = spawn(process.execPath, args, {

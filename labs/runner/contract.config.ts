@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config";
-import { resolveOverlaid } from "../../cli/cli/labs/own-tree.ts";
+import { resolveOverlaid } from "./own-tree.ts";
 
 const trees = (process.env["R2K_LAB_TREES"] ?? "").split(":").filter(Boolean);
 

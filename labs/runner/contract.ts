@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { ROOT_DIR } from "../../cli/cluster/assets.ts";
-import { CommandError } from "../../cli/terminal.ts";
-import { type Lab, LABS_DIR } from "./manifest.ts";
+import { LABS_DIR, ROOT_DIR } from "./paths.ts";
+import { LabError } from "./lab-error.ts";
+import type { Lab } from "./manifest.ts";
 
 /** The suite's result and its output. */
 export interface ContractResult {
@@ -19,7 +19,7 @@ const SAID_CHARS_MAX = 20_000;
 export function runContract(lab: Lab, trees: readonly string[]): Promise<ContractResult> {
   const { contract } = lab;
   if (!contract) {
-    throw new CommandError("NO_CONTRACT", `lab ${lab.number} has no contract suite`, {
+    throw new LabError("NO_CONTRACT", `lab ${lab.number} has no contract suite`, {
       remedy: "its checks are all there is: leave --contract out",
     });
   }
@@ -28,7 +28,7 @@ export function runContract(lab: Lab, trees: readonly string[]): Promise<Contrac
     "run",
     ...contract.files,
     `--testNamePattern=^${contract.only}`,
-    `--config=${join(LABS_DIR, "contract.config.ts")}`,
+    `--config=${join(LABS_DIR, "runner/contract.config.ts")}`,
   ];
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, {

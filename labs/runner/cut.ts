@@ -1,4 +1,4 @@
-import { CommandError } from "../../cli/terminal.ts";
+import { LabError } from "./lab-error.ts";
 
 /**
  * A tagged region of the product's source: the body of a function that a reader writes.
@@ -41,8 +41,8 @@ export function regionsOf(text: string, path: string): Region[] {
   return regions;
 }
 
-function bad(path: string, index: number, why: string): CommandError {
-  return new CommandError("BAD_TAG", `${path}:${index + 1}: ${why}`);
+function bad(path: string, index: number, why: string): LabError {
+  return new LabError("BAD_TAG", `${path}:${index + 1}: ${why}`);
 }
 
 /** Message thrown by a cut region; checks use it to distinguish missing code from wrong code. */

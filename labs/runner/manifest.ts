@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { ROOT_DIR } from "../../cli/cluster/assets.ts";
-import { CommandError } from "../../cli/terminal.ts";
+import { LABS_DIR } from "./paths.ts";
+import { LabError } from "./lab-error.ts";
 
 /**
  * A plausible wrong answer: `find` in the reference becomes `replace`; `caughtBy` must then fail.
@@ -34,8 +34,6 @@ export interface Lab {
   readonly mutants: readonly Mutant[];
 }
 
-export const LABS_DIR = join(ROOT_DIR, "labs");
-
 /** All labs by number. Throws when a manifest lacks a title. */
 export function readLabs(): Lab[] {
   const folders = readdirSync(LABS_DIR)
@@ -47,7 +45,7 @@ export function readLabs(): Lab[] {
 function readLab(folder: string): Lab {
   const path = join(LABS_DIR, folder, "lab.yaml");
   const manifest = parse(readFileSync(path, "utf8")) as Partial<Lab>;
-  if (!manifest.title) throw new CommandError("BAD_LAB", `${path} has no title`);
+  if (!manifest.title) throw new LabError("BAD_LAB", `${path} has no title`);
   const { title, part, contract, files = [], checks = [], hints = [], mutants = [] } = manifest;
   const number = folder.slice(0, 2);
   const given = { ...(part ? { part } : {}), ...(contract ? { contract } : {}) };
@@ -66,7 +64,7 @@ export function findLab(wanted: string): Lab {
   const labs = readLabs();
   const found = labs.find((lab) => lab.number === wanted.padStart(2, "0"));
   if (found) return found;
-  throw new CommandError("NO_LAB", `there is no lab ${wanted} yet`, {
+  throw new LabError("NO_LAB", `there is no lab ${wanted} yet`, {
     remedy: `one of ${labs.map((lab) => lab.number).join(", ")}`,
   });
 }

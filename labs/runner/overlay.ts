@@ -1,7 +1,7 @@
 // Loaded before the checks (`node --import`): lays the reader's trees over the product.
 import { registerHooks } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { resolveOverlaid } from "../../cli/cli/labs/own-tree.ts";
+import { resolveOverlaid } from "./own-tree.ts";
 
 const trees = (process.env["R2K_LAB_TREES"] ?? "").split(":").filter(Boolean);
 

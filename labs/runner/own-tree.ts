@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { ROOT_DIR } from "../../cli/cluster/assets.ts";
+import { ROOT_DIR } from "./paths.ts";
 
 /**
  * Where a reader's files are: `my/` in the product's folder (git ignores it), in the same tree as

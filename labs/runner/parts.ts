@@ -1,4 +1,4 @@
-import { CommandError } from "../../cli/terminal.ts";
+import { LabError } from "./lab-error.ts";
 import { type Lab, readLabs } from "./manifest.ts";
 import type { LabState } from "./state.ts";
 
@@ -14,7 +14,7 @@ export function labsOfPart(wanted: string): Lab[] {
   });
   if (found.length > 0) return found;
   const parts = [...new Set(labs.map(({ part }) => part))];
-  throw new CommandError("NO_PART", `"${wanted}" is no lab and no part`, {
+  throw new LabError("NO_PART", `"${wanted}" is no lab and no part`, {
     remedy: `a number, all, or one of ${parts.join(", ")}`,
   });
 }
@@ -24,7 +24,7 @@ export function passedOf(labs: readonly Lab[], state: LabState): Lab[] {
   const passed = labs.filter(({ number }) => state.labs[number]?.passedAt !== undefined);
   if (passed.length > 0) return passed;
   const numbers = labs.map(({ number }) => number).join(", ");
-  throw new CommandError("NOT_PASSED", `of lab ${numbers} none has passed; it would not run`, {
+  throw new LabError("NOT_PASSED", `of lab ${numbers} none has passed; it would not run`, {
     remedy: `npm run lab check ${labs[0]!.number}`,
   });
 }

@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { CommandError } from "../../cli/terminal.ts";
+import { LabError } from "./lab-error.ts";
 import type { CheckOptions } from "../check.ts";
 import { type CheckOutcome, type OnOutcome, runLabChecks } from "./check.ts";
 import type { Lab, Mutant } from "./manifest.ts";
@@ -30,7 +30,7 @@ export function judgesOwn({ reference, planted }: CheckRequest): boolean {
 export function plantedMistake(lab: Lab, number: number): Mutant {
   const mutant = lab.mutants[number - 1];
   if (mutant) return mutant;
-  throw new CommandError("NO_MISTAKE", `lab ${lab.number} has no planted mistake ${number}`, {
+  throw new LabError("NO_MISTAKE", `lab ${lab.number} has no planted mistake ${number}`, {
     remedy: `1 to ${lab.mutants.length}`,
   });
 }
@@ -56,7 +56,7 @@ export async function checkLab(
   }
   const tree = ownTree(lab.number);
   if (!request.reference && !existsSync(tree)) {
-    throw new CommandError("NOT_STARTED", `lab ${lab.number} is not started`, {
+    throw new LabError("NOT_STARTED", `lab ${lab.number} is not started`, {
       remedy: `npm run lab start ${lab.number}`,
     });
   }

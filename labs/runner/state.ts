@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { CommandError } from "../../cli/terminal.ts";
+import { LabError } from "./lab-error.ts";
 import { ownRoot, ownTree } from "./own-tree.ts";
 
 /** A reader's progress, kept in one file of their own folder. */
@@ -40,7 +40,7 @@ export function readState(): LabState {
   }
   const state = JSON.parse(text) as LabState;
   if (state.formatVersion === FORMAT_VERSION) return state;
-  throw new CommandError("NEWER_FORMAT", `${statePath()} has format ${state.formatVersion}`, {
+  throw new LabError("NEWER_FORMAT", `${statePath()} has format ${state.formatVersion}`, {
     remedy: "use the r2k that wrote it; the file is not changed",
   });
 }

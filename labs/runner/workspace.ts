@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ROOT_DIR } from "../../cli/cluster/assets.ts";
-import { CommandError } from "../../cli/terminal.ts";
+import { ROOT_DIR } from "./paths.ts";
+import { LabError } from "./lab-error.ts";
 import { cutSkeleton, withoutTags } from "./cut.ts";
 import type { Lab } from "./manifest.ts";
 import { ownTree } from "./own-tree.ts";
@@ -18,7 +18,7 @@ export function writeSkeletons(lab: Lab, tree: string): string[] {
   return lab.files.map((file) => {
     const target = join(tree, file);
     if (existsSync(target)) {
-      throw new CommandError("STARTED", `${target} is there already`, {
+      throw new LabError("STARTED", `${target} is there already`, {
         remedy: `use it, or start again (a backup is kept): npm run lab reset ${lab.number}`,
       });
     }
@@ -40,7 +40,7 @@ export function writeReference(lab: Lab, tree: string, mutate?: Lab["mutants"][n
 
 function mutated(text: string, mutant: Lab["mutants"][number]): string {
   if (text.split(mutant.find).length === 2) return text.replace(mutant.find, () => mutant.replace);
-  throw new CommandError("BAD_MUTANT", `"${mutant.name}": its text is not once in ${mutant.file}`);
+  throw new LabError("BAD_MUTANT", `"${mutant.name}": its text is not once in ${mutant.file}`);
 }
 
 /** The reference of a file, as a reader may see it. */

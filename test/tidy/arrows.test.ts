@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ARROWS, LAYERS, TOPS, importedPackages, packageOf } from "./arrows.ts";
+import { ARROWS, LAYERS, TOPS, TOP_ARROWS, importedPackages, packageOf } from "./arrows.ts";
+import { moduleOf } from "./exports.ts";
 import {
   cyclesOf,
   importsAmong,
@@ -30,6 +31,19 @@ it("the arrows have no cycle", () => {
     for (const next of ARROWS[name] ?? []) visit(next, [...path, name]);
   };
   for (const name of Object.keys(ARROWS)) visit(name, []);
+});
+
+it("the packages at the top import each other one way, types included", () => {
+  const wrong = TOPS.flatMap((name) => {
+    const allowed = [name, ...(TOP_ARROWS[name] ?? [])];
+    return productFiles(name).flatMap((file) => {
+      const targets = [...moduleOf(file).imports.keys()];
+      const others = targets.filter((to) => TOPS.includes(packageOf(to)));
+      const upward = others.filter((to) => !allowed.includes(packageOf(to)));
+      return upward.map((to) => `${file.path} imports ${to}`);
+    });
+  });
+  expect(wrong).toEqual([]);
 });
 
 it("packages reach each other by name, not by a path through the tree", () => {

@@ -66,10 +66,35 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["http/"],
     ["assemble.ts", "main.ts", "offload/thread.ts"],
   ],
+  cli: [
+    ["terminal.ts", "version.ts"],
+    ["cluster/", "store/", "host/process-table.ts"],
+    ["supervisor/"],
+    ["preflight/"],
+    ["host/"],
+    ["cluster/bring-up.ts", "process/"],
+    ["parts/"],
+    ["commands/"],
+    ["etcd.ts", "main.ts"],
+  ],
+  labs: [
+    ["judge.ts", "check.ts", "walk.ts"],
+    ["runner/", "raft/"],
+    ["02-", "03-", "04-", "05-", "06-", "07-"],
+  ],
 };
 
 /** Packages that may import everything: where parts are put together, tested and measured. */
 export const TOPS: readonly string[] = ["cli", "test", "bench", "labs", "scripts"];
+
+/** What those may import of each other. */
+export const TOP_ARROWS: Readonly<Record<string, readonly string[]>> = {
+  labs: ["test"],
+  cli: ["labs"],
+  test: ["cli", "labs"],
+  bench: ["test"],
+  scripts: ["labs", "test"],
+};
 
 /** The package of a path: `base/std/assert.ts` is in `std`, `client/etcd/x.ts` in `client-etcd`. */
 export function packageOf(path: string): string {

@@ -2,12 +2,12 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { ROOT_DIR } from "../cli/cluster/assets.ts";
-import { findLab } from "./runner/manifest.ts";
-import { ownTree } from "./runner/own-tree.ts";
-import { cacheFolder, writeReference } from "./runner/workspace.ts";
-import { bundle } from "../scripts/build/bundle.ts";
-import { entryPoints } from "../scripts/build/entries.ts";
+import { ROOT_DIR } from "../runner/paths.ts";
+import { findLab } from "../runner/manifest.ts";
+import { ownTree } from "../runner/own-tree.ts";
+import { cacheFolder, writeReference } from "../runner/workspace.ts";
+import { bundle } from "../../scripts/build/bundle.ts";
+import { entryPoints } from "../../scripts/build/entries.ts";
 
 const run = promisify(execFile);
 

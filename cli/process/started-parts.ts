@@ -1,0 +1,38 @@
+import { logger } from "@raft2kube/observe/log.ts";
+import { CodedError, asError } from "@raft2kube/std/errors.ts";
+
+/** Something started that can be ended. */
+export interface Closable {
+  close(): Promise<void>;
+}
+
+/** Parts that were started one after the other, and end in the opposite order. */
+export class Parts implements Closable {
+  #started: { name: string; part: Closable }[] = [];
+
+  /** Starts a part and keeps it; its failure carries its name. */
+  async start<T extends Closable>(name: string, start: () => Promise<T>): Promise<T> {
+    try {
+      const part = await start();
+      this.#started.push({ name, part });
+      return part;
+    } catch (cause) {
+      const error = asError(cause);
+      const remedy = cause instanceof CodedError ? cause.remedy : undefined;
+      throw new CodedError("PART", `${name} did not start: ${error.message}`, {
+        cause,
+        ...(remedy === undefined ? {} : { remedy }),
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const { name, part } of this.#started.splice(0).reverse()) {
+      try {
+        await part.close();
+      } catch (thrown) {
+        logger("process").error(`${name} did not close well`, { err: asError(thrown) });
+      }
+    }
+  }
+}
