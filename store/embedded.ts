@@ -22,22 +22,22 @@ import {
   type WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { AUTH_VERBS, authRequestType } from "./etcd/auth.ts";
-import { actingFor } from "./etcd/caller.ts";
-import { compact } from "./etcd/compact.ts";
-import { complete } from "./etcd/complete.ts";
-import type { EtcdContext } from "./etcd/context.ts";
-import { deleteRange } from "./etcd/delete-range.ts";
-import { leaseGrant } from "./etcd/lease-grant.ts";
-import { leaseKeepAlive } from "./etcd/lease-keep-alive.ts";
-import { leaseLeases } from "./etcd/lease-leases.ts";
-import { leaseRevoke } from "./etcd/lease-revoke.ts";
-import { leaseTimeToLive } from "./etcd/lease-time-to-live.ts";
-import { put } from "./etcd/put.ts";
-import { range } from "./etcd/range.ts";
-import { status } from "./etcd/status.ts";
-import { txn } from "./etcd/txn.ts";
-import { WatchSession } from "./etcd/watch.ts";
+import { AUTH_VERBS, authRequestType } from "./etcd/auth/auth.ts";
+import { actingFor } from "./etcd/request/caller.ts";
+import { compact } from "./etcd/kv/compact.ts";
+import { complete } from "./etcd/request/complete.ts";
+import type { EtcdContext } from "./etcd/request/context.ts";
+import { deleteRange } from "./etcd/kv/delete-range.ts";
+import { leaseGrant } from "./etcd/lease/lease-grant.ts";
+import { leaseKeepAlive } from "./etcd/lease/lease-keep-alive.ts";
+import { leaseLeases } from "./etcd/lease/lease-leases.ts";
+import { leaseRevoke } from "./etcd/lease/lease-revoke.ts";
+import { leaseTimeToLive } from "./etcd/lease/lease-time-to-live.ts";
+import { put } from "./etcd/kv/put.ts";
+import { range } from "./etcd/kv/range.ts";
+import { status } from "./etcd/maintenance/status.ts";
+import { txn } from "./etcd/kv/txn.ts";
+import { WatchSession } from "./etcd/watch/watch.ts";
 
 /**
  * The store's client inside its own process: the same verbs, errors, limits and back-pressure as

@@ -6,8 +6,8 @@ import { IdleDetector } from "@raft2kube/std/idle.ts";
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { authSetup } from "./auth/setup.ts";
 import type { SnapshotMessage } from "./core/message.ts";
-import { type EtcdContext, nobody, proposeCommand } from "./etcd/context.ts";
-import { Serving } from "./etcd/serving.ts";
+import { type EtcdContext, nobody, proposeCommand } from "./etcd/request/context.ts";
+import { Serving } from "./etcd/request/serving.ts";
 import {
   GRPC_OVERHEAD_BYTES,
   QUIET,
@@ -18,10 +18,10 @@ import {
   WATCH_PROGRESS_INTERVAL_MS,
 } from "./limits.ts";
 import type { StoreOptions } from "./main.ts";
-import type { Measures } from "./measures.ts";
-import { Compactor } from "./mvcc/compactor.ts";
-import { Flusher, ending } from "./mvcc/flusher.ts";
-import { writeIndex } from "./mvcc/index-file.ts";
+import type { Measures } from "./metrics/member.ts";
+import { Compactor } from "./mvcc/compaction/compactor.ts";
+import { Flusher, ending } from "./mvcc/flush/flusher.ts";
+import { writeIndex } from "./mvcc/restore/index-file.ts";
 import { WatchHub } from "./mvcc/watch/hub.ts";
 import { STREAM_LIMITS, type StreamLimits } from "./mvcc/watch/stream-queue.ts";
 import type { Backends } from "./node/backends.ts";

@@ -7,7 +7,7 @@ import type { Backend } from "@raft2kube/store/backend/backend.ts";
 import { openBackend } from "@raft2kube/store/backend/checked.ts";
 import { levelBackend } from "@raft2kube/store/backend/level.ts";
 import { memoryBackend } from "@raft2kube/store/backend/memory.ts";
-import { recordKey } from "@raft2kube/store/mvcc/revision.ts";
+import { recordKey } from "@raft2kube/store/mvcc/records/revision.ts";
 import { median } from "../benchmark.ts";
 import type { Measurements } from "./measurements.ts";
 import { lmdbBackend } from "./lmdb.ts";

@@ -2,7 +2,7 @@ import {
   Compare_CompareResult as Result,
   Compare_CompareTarget as Target,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { KeyHistory } from "@raft2kube/store/mvcc/key-history.ts";
+import { KeyHistory } from "@raft2kube/store/mvcc/index/key-history.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { Applied, compact, put, putOf, read, remove, removeOf, txn } from "./state.ts";

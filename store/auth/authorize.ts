@@ -6,7 +6,7 @@ import {
   type RequestOp,
   type TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
-import type { LeaseTable } from "../mvcc/lease.ts";
+import type { LeaseTable } from "../mvcc/lease/lease.ts";
 import type { AuthTable } from "./auth-table.ts";
 import { type Caller, ROOT } from "./caller.ts";
 import { covers } from "./permissions.ts";

@@ -3,7 +3,7 @@ import {
   Permission_Type as Type,
   type Role,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { type KeyRange, keyRange } from "../mvcc/key-range.ts";
+import { type KeyRange, keyRange } from "../structures/key-range.ts";
 
 /** Keys from `from` on, up to `to` but without it; no `to` is no end. */
 interface Interval {

@@ -1,4 +1,4 @@
-import { OrderedMap } from "../mvcc/ordered-map.ts";
+import { OrderedMap } from "../structures/ordered-map.ts";
 import {
   type Backend,
   type BackendPair,

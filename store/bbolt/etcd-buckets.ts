@@ -1,10 +1,10 @@
 import type { BackendPair, BackendSnapshot } from "../backend/backend.ts";
 import type { Membership } from "../core/types.ts";
-import { clusterVersion, decodeDowngrade } from "../mvcc/downgrade.ts";
-import { MemberTable } from "../mvcc/members.ts";
-import { readMeta } from "../mvcc/meta.ts";
-import { bucket } from "../mvcc/restore.ts";
-import { recordKey } from "../mvcc/revision.ts";
+import { clusterVersion, decodeDowngrade } from "../mvcc/cluster/downgrade.ts";
+import { MemberTable } from "../mvcc/cluster/members.ts";
+import { readMeta } from "../mvcc/flush/meta.ts";
+import { bucket } from "../mvcc/restore/restore.ts";
+import { recordKey } from "../mvcc/records/revision.ts";
 import type { BboltBucket } from "./write.ts";
 
 /**

@@ -22,15 +22,15 @@ import type {
   ResponseHeader,
   TxnResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { applyAuth } from "../auth/apply-auth.ts";
-import { checkCommandAllowed } from "../auth/check-command.ts";
-import type { SignedIn } from "../auth/enable-commands.ts";
-import { alarm, refuseAlarmed } from "./alarm-command.ts";
+import { applyAuth } from "./auth/apply-auth.ts";
+import { checkCommandAllowed } from "./auth/check-command.ts";
+import type { SignedIn } from "./auth/enable-commands.ts";
+import { alarm, refuseAlarmed } from "./cluster/alarm-command.ts";
 import { type Command, type CommandKind, decodeCommand } from "./command.ts";
-import { compact } from "./compact.ts";
-import { deleteRange } from "./delete-range.ts";
-import { downgradeSet } from "./downgrade.ts";
-import { leaseCheckpoint, leaseGrant, leaseRevoke } from "./lease-commands.ts";
+import { compact } from "./compaction/compact.ts";
+import { deleteRange } from "./kv/delete-range.ts";
+import { downgradeSet } from "./cluster/downgrade.ts";
+import { leaseCheckpoint, leaseGrant, leaseRevoke } from "./lease/lease-commands.ts";
 import {
   type MemberChanged,
   memberAdd,
@@ -38,11 +38,11 @@ import {
   memberPublish,
   memberRemove,
   memberUpdate,
-} from "./member-commands.ts";
-import { checkKept, checkLease, put } from "./put.ts";
+} from "./cluster/member-commands.ts";
+import { checkKept, checkLease, put } from "./kv/put.ts";
 import { type State, header } from "./state.ts";
-import { txn } from "./txn.ts";
-import { WriteTransaction } from "./write-transaction.ts";
+import { txn } from "./kv/txn.ts";
+import { WriteTransaction } from "./kv/write-transaction.ts";
 
 /** What each command answers. */
 export interface Responses {

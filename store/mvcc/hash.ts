@@ -1,11 +1,11 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
 import { crc32c } from "@raft2kube/std/bytes.ts";
-import type { Compactor } from "./compactor.ts";
-import type { Flusher } from "./flusher.ts";
-import { META_KEY } from "./meta.ts";
-import { bucket } from "./restore.ts";
-import { RECORD_PREFIX_BYTES, parseRecordKey } from "./revision.ts";
+import type { Compactor } from "./compaction/compactor.ts";
+import type { Flusher } from "./flush/flusher.ts";
+import { META_KEY } from "./flush/meta.ts";
+import { bucket } from "./restore/restore.ts";
+import { RECORD_PREFIX_BYTES, parseRecordKey } from "./records/revision.ts";
 import type { State } from "./state.ts";
 
 /** A checksum over the records of the revisions up to one. */

@@ -12,10 +12,10 @@ import { memoryBackend } from "../backend/memory.ts";
 import { initialMembership } from "../core/membership.ts";
 import { apply } from "./apply.ts";
 import type { Command } from "./command.ts";
-import { Compactor } from "./compactor.ts";
-import { Flusher } from "./flusher.ts";
-import { range } from "./range.ts";
-import { restoreState } from "./restore.ts";
+import { Compactor } from "./compaction/compactor.ts";
+import { Flusher } from "./flush/flusher.ts";
+import { range } from "./kv/range.ts";
+import { restoreState } from "./restore/restore.ts";
 import type { State } from "./state.ts";
 
 const KEYS = ["a", "b", "c", "d", "e"];

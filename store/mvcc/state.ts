@@ -4,16 +4,16 @@ import { AuthTable } from "../auth/auth-table.ts";
 import { SimpleTokens } from "../auth/simple-tokens.ts";
 import type { Backend, BackendWrite } from "../backend/backend.ts";
 import type { Membership } from "../core/types.ts";
-import { AlarmTable } from "./alarms.ts";
-import { type Counts, newCounts } from "./counts.ts";
-import { KeyIndex } from "./key-index.ts";
-import { LeaseTable } from "./lease.ts";
-import { LeaseTimers } from "./lease-timers.ts";
-import { MemberTable } from "./members.ts";
-import { type Change, RecentRevisions } from "./recent.ts";
-import { RecordCache } from "./record-cache.ts";
-import { Records } from "./records.ts";
-import { Slabs } from "./slabs.ts";
+import { AlarmTable } from "./cluster/alarms.ts";
+import { type Counts, newCounts } from "../metrics/operations.ts";
+import { KeyIndex } from "./index/key-index.ts";
+import { LeaseTable } from "./lease/lease.ts";
+import { LeaseTimers } from "./lease/lease-timers.ts";
+import { MemberTable } from "./cluster/members.ts";
+import { type Change, RecentRevisions } from "./records/recent.ts";
+import { RecordCache } from "./records/record-cache.ts";
+import { Records } from "./records/records.ts";
+import { Slabs } from "../structures/slabs.ts";
 
 export interface Identity {
   clusterId: bigint;

@@ -2,8 +2,8 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Backend } from "../backend/backend.ts";
 import { type OnDamage, openBackend } from "../backend/checked.ts";
-import type { Measures } from "../measures.ts";
-import { META_KEY } from "../mvcc/meta.ts";
+import type { Measures } from "../metrics/member.ts";
+import { META_KEY } from "../mvcc/flush/meta.ts";
 import type { Identity } from "../mvcc/state.ts";
 import { loadSnapshot } from "../snapshot/load.ts";
 

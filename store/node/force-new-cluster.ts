@@ -1,7 +1,7 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import { initialMembership } from "../core/membership.ts";
 import type { Restored } from "../core/raft.ts";
-import { memberKey, removedKey } from "../mvcc/members.ts";
+import { memberKey, removedKey } from "../mvcc/cluster/members.ts";
 import { type State, notePending } from "../mvcc/state.ts";
 
 const log = logger("store");

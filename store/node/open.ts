@@ -15,9 +15,9 @@ import {
   PENDING_READS_MAX,
   UNCOMMITTED_BYTES_MAX,
 } from "../limits.ts";
-import type { Measures } from "../measures.ts";
-import { META_KEY, type Meta, decodeMeta } from "../mvcc/meta.ts";
-import { restoreState } from "../mvcc/restore.ts";
+import type { Measures } from "../metrics/member.ts";
+import { META_KEY, type Meta, decodeMeta } from "../mvcc/flush/meta.ts";
+import { restoreState } from "../mvcc/restore/restore.ts";
 import type { State } from "../mvcc/state.ts";
 import { machineDisk } from "../wal/disk.ts";
 import type { LogWriteError } from "../wal/errors.ts";

@@ -2,7 +2,7 @@ import { type EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Outcome } from "../mvcc/apply.ts";
 import type { MembershipChange } from "../core/types.ts";
 import { type Command, encodeCommand, type Ticket } from "../mvcc/command.ts";
-import { Slabs } from "../mvcc/slabs.ts";
+import { Slabs } from "../structures/slabs.ts";
 import {
   ENTRY_BYTES_MAX,
   PENDING_PROPOSALS_BYTES_MAX,

@@ -1,5 +1,5 @@
-import type { Compactor } from "../mvcc/compactor.ts";
-import { bucket } from "../mvcc/restore.ts";
+import type { Compactor } from "../mvcc/compaction/compactor.ts";
+import { bucket } from "../mvcc/restore/restore.ts";
 import type { State } from "../mvcc/state.ts";
 
 /**

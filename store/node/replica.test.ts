@@ -2,13 +2,13 @@ import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { expect, test, vi } from "vitest";
 import type { Message } from "../core/message.ts";
-import type { EtcdContext } from "../etcd/context.ts";
-import { leaseKeepAliveVerb } from "../etcd/lease-keep-alive.ts";
+import type { EtcdContext } from "../etcd/request/context.ts";
+import { leaseKeepAliveVerb } from "../etcd/lease/lease-keep-alive.ts";
 import { ELECTION_TICKS, ENTRY_BYTES_MAX, REQUEST_TIMEOUT_MS, TICK_MS } from "../limits.ts";
 import type { Outcome } from "../mvcc/apply.ts";
 import { type Command, decodeCommand, encodeCommand } from "../mvcc/command.ts";
-import { LeaseTable } from "../mvcc/lease.ts";
-import { LeaseTimers } from "../mvcc/lease-timers.ts";
+import { LeaseTable } from "../mvcc/lease/lease.ts";
+import { LeaseTimers } from "../mvcc/lease/lease-timers.ts";
 import { entryOf, loneReplica } from "../testing/lone-replica.ts";
 
 const put = (key: string): Command => ({

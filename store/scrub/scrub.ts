@@ -4,7 +4,7 @@ import type { Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { CommitConflict } from "../core/conflict.ts";
 import type { MemberId } from "../core/types.ts";
-import { type EtcdContext, readBarrier } from "../etcd/context.ts";
+import { type EtcdContext, readBarrier } from "../etcd/request/context.ts";
 import { hashKv } from "../mvcc/hash.ts";
 import { memberCorrupt } from "../node/corruption.ts";
 import { type Testimony, type Verdict, both, judge } from "./judge.ts";

@@ -1,5 +1,5 @@
 import type { Backend, BackendWrite } from "../backend/backend.ts";
-import { META_KEY, decodeMeta, encodeMeta } from "../mvcc/meta.ts";
+import { META_KEY, decodeMeta, encodeMeta } from "../mvcc/flush/meta.ts";
 import type { Identity } from "../mvcc/state.ts";
 import { SnapshotError } from "./format.ts";
 import { openSnapshot } from "./read.ts";

@@ -1,4 +1,4 @@
-import { readMeta } from "../mvcc/meta.ts";
+import { readMeta } from "../mvcc/flush/meta.ts";
 import type { State } from "../mvcc/state.ts";
 import type { SnapshotFolder } from "./folder.ts";
 import { type SnapshotFile, writeSnapshot } from "./write.ts";

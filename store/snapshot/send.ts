@@ -12,7 +12,7 @@ import {
   SNAPSHOT_RETRY_MS,
   SNAPSHOT_SILENCE_MS,
 } from "../limits.ts";
-import { type PeerFigures, timedSnapshot } from "../figures/peers.ts";
+import { type PeerFigures, timedSnapshot } from "../metrics/peers.ts";
 import { type Self, helloTo } from "../transport/hello.ts";
 import type { PeerAddress } from "../transport/transport.ts";
 import type { SnapshotFile } from "./write.ts";

@@ -6,7 +6,7 @@ import type { Message } from "../core/message.ts";
 import { Raft } from "../core/raft.ts";
 import type { Entry } from "../core/types.ts";
 import { initialMembership } from "../core/membership.ts";
-import { restoreState } from "../mvcc/restore.ts";
+import { restoreState } from "../mvcc/restore/restore.ts";
 import type { State } from "../mvcc/state.ts";
 import { LeaseExpiry } from "../node/lease-expiry.ts";
 import { Replica } from "../node/replica.ts";

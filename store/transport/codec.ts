@@ -3,7 +3,7 @@ import type { Append, Message as WireMessage, Propose } from "@raft2kube/proto/g
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Message } from "../core/message.ts";
 import type { Entry, MemberId } from "../core/types.ts";
-import { Slabs } from "../mvcc/slabs.ts";
+import { Slabs } from "../structures/slabs.ts";
 import { decodeChange, encodeChange } from "../wal/change.ts";
 
 const EMPTY = Buffer.alloc(0);

@@ -6,7 +6,7 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { PEER_RECONNECT_MS, PEER_SILENCE_MS } from "../limits.ts";
-import type { PeerFigure, PeerFigures } from "../figures/peers.ts";
+import type { PeerFigure, PeerFigures } from "../metrics/peers.ts";
 import { type StreamedMessage, encodeMessage, messageBytes } from "./codec.ts";
 import { type Self, helloTo, saysRemoved, wrongWelcome } from "./hello.ts";
 import { Outbox } from "./outbox.ts";

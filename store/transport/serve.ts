@@ -13,7 +13,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Message } from "../core/message.ts";
 import { PEER_ALIVE_INTERVAL_MS, REMOVED_GRACE_MS } from "../limits.ts";
-import type { PeerFigures } from "../figures/peers.ts";
+import type { PeerFigures } from "../metrics/peers.ts";
 import { decodeMessage, messageBytes } from "./codec.ts";
 import { type Self, checkHello, checkNotRemoved, welcomeOf } from "./hello.ts";
 import type { PeerAddress } from "./transport.ts";

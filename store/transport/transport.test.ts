@@ -9,7 +9,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, expect, test } from "vitest";
 import type { Message } from "../core/message.ts";
-import { PeerFigures } from "../figures/peers.ts";
+import { PeerFigures } from "../metrics/peers.ts";
 import { PEER_BATCH_BYTES, PEER_QUEUE_MESSAGES_MAX } from "../limits.ts";
 import { type StreamedMessage, decodeMessage, encodeMessage } from "./codec.ts";
 import { PEER_PROTOCOLS, type Protocols, type Self } from "./hello.ts";

@@ -1,8 +1,8 @@
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
 import { CATCH_UP_EVENTS_MAX, MERGED_EVENTS_BYTES } from "../../limits.ts";
-import { inRange } from "../key-range.ts";
-import type { Change } from "../recent.ts";
-import { parseRecordKey, recordKey } from "../revision.ts";
+import { inRange } from "../../structures/key-range.ts";
+import type { Change } from "../records/recent.ts";
+import { parseRecordKey, recordKey } from "../records/revision.ts";
 import type { State } from "../state.ts";
 import { type ChangeEvent, changeEvent } from "./events.ts";
 import type { WatchHub } from "./hub.ts";

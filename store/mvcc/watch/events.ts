@@ -1,5 +1,5 @@
 import { type Event, Event_EventType } from "@raft2kube/proto/gen/etcd.ts";
-import type { Change } from "../recent.ts";
+import type { Change } from "../records/recent.ts";
 import type { State } from "../state.ts";
 
 /** What a client is sent for a change. The same object goes to all watchers. */

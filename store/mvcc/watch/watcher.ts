@@ -3,7 +3,7 @@ import {
   Event_EventType,
   WatchCreateRequest_FilterType as Filter,
 } from "@raft2kube/proto/gen/etcd.ts";
-import type { KeyRange } from "../key-range.ts";
+import type { KeyRange } from "../../structures/key-range.ts";
 import type { QueuedResponse, WatchStreamQueue } from "./stream-queue.ts";
 
 /** One watch of one stream. */

@@ -1,5 +1,5 @@
 import { type KeyValue, RangeRequest } from "@raft2kube/proto/gen/etcd.ts";
-import { range } from "@raft2kube/store/mvcc/range.ts";
+import { range } from "@raft2kube/store/mvcc/kv/range.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
 import { text } from "./kv-model.ts";
 import { describeKvState } from "./kv-state.ts";

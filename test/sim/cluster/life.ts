@@ -1,8 +1,8 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Raft } from "@raft2kube/store/core/raft.ts";
-import type { EtcdContext } from "@raft2kube/store/etcd/context.ts";
-import type { Compactor } from "@raft2kube/store/mvcc/compactor.ts";
-import type { Flusher } from "@raft2kube/store/mvcc/flusher.ts";
+import type { EtcdContext } from "@raft2kube/store/etcd/request/context.ts";
+import type { Compactor } from "@raft2kube/store/mvcc/compaction/compactor.ts";
+import type { Flusher } from "@raft2kube/store/mvcc/flush/flusher.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
 import type { WatchHub } from "@raft2kube/store/mvcc/watch/hub.ts";
 import type { LeaseExpiry } from "@raft2kube/store/node/lease-expiry.ts";

@@ -5,7 +5,7 @@ import { CheckedBackend } from "@raft2kube/store/backend/checked.ts";
 import type { Message, SnapshotMessage } from "@raft2kube/store/core/message.ts";
 import { Raft, type Restored } from "@raft2kube/store/core/raft.ts";
 import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
-import { restoreState } from "@raft2kube/store/mvcc/restore.ts";
+import { restoreState } from "@raft2kube/store/mvcc/restore/restore.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
 import { beginLog, fit } from "@raft2kube/store/node/open.ts";
 import { Wal } from "@raft2kube/store/wal/wal.ts";

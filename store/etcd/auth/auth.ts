@@ -1,0 +1,125 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import type { MessageType } from "@raft2kube/proto/codec.ts";
+import {
+  Auth,
+  type AuthMethods,
+  type AuthRoleGetRequest,
+  type AuthRoleGetResponse,
+  type AuthRoleListResponse,
+  type AuthStatusResponse,
+  type AuthUserGetRequest,
+  type AuthUserGetResponse,
+  type AuthUserListResponse,
+  type Permission,
+  Permission_Type,
+} from "@raft2kube/proto/gen/etcd.ts";
+import type { Unary } from "@raft2kube/proto/service.ts";
+import { isAdmin } from "../../auth/authorize.ts";
+import type { AuthCommandKind } from "../../mvcc/auth/apply-auth.ts";
+import { ROOT } from "../../auth/caller.ts";
+import type { Responses } from "../../mvcc/apply.ts";
+import type { Command } from "../../mvcc/command.ts";
+import { header } from "../../mvcc/state.ts";
+import { authenticate } from "./authenticate.ts";
+import { requireAdmin } from "../request/caller.ts";
+import { type EtcdContext, proposeCommand, readBarrier } from "../request/context.ts";
+import { userAdd } from "./user-add.ts";
+import { userChangePassword } from "./user-change-password.ts";
+
+type Verb<M> =
+  M extends Unary<infer Q, infer R> ? (context: EtcdContext, request: Q) => Promise<R> : never;
+
+/** The Auth service, verb by verb. */
+export type AuthVerbs = { readonly [M in keyof AuthMethods]: Verb<AuthMethods[M]> };
+
+/** A verb that is a command as it comes: what it may do is decided when it is applied. */
+function command<K extends AuthCommandKind>(kind: K) {
+  return (context: EtcdContext, request: RequestOf<K>): Promise<Responses[K]> =>
+    proposeCommand<K>(context, { kind, request } as never);
+}
+
+type RequestOf<K extends AuthCommandKind> = Extract<Command, { kind: K }>["request"];
+
+export const AUTH_VERBS: AuthVerbs = {
+  authEnable: command("auth-enable"),
+  authDisable: command("auth-disable"),
+  authStatus,
+  authenticate,
+  userAdd,
+  userGet,
+  userList,
+  userDelete: command("user-delete"),
+  userChangePassword,
+  userGrantRole: command("user-grant-role"),
+  userRevokeRole: command("user-revoke-role"),
+  roleAdd: command("role-add"),
+  roleGet,
+  roleList,
+  roleDelete: command("role-delete"),
+  roleGrantPermission: command("role-grant-permission"),
+  roleRevokePermission: command("role-revoke-permission"),
+};
+
+/** The request type of each verb. */
+export function authRequestType(verb: keyof AuthMethods): MessageType<unknown> {
+  return Auth.methods[verb].request;
+}
+
+/** Auth.AuthStatus. */
+async function authStatus(context: EtcdContext): Promise<AuthStatusResponse> {
+  await readBarrier(context);
+  await requireAdmin(context);
+  const { enabled, revision: authRevision } = context.state.auth;
+  return { header: header(context.state), enabled, authRevision };
+}
+
+/** Auth.UserGet: everybody may look at themselves. */
+async function userGet(
+  context: EtcdContext,
+  { name }: AuthUserGetRequest,
+): Promise<AuthUserGetResponse> {
+  await readBarrier(context);
+  const { state } = context;
+  const caller = state.auth.enabled ? await context.identify() : undefined;
+  if (!isAdmin(state.auth, caller) && caller?.user !== name) await requireAdmin(context);
+  const user = state.auth.user(name);
+  if (!user) throw etcdError("userNotFound");
+  return { header: header(state), roles: user.roles };
+}
+
+/** Auth.UserList. */
+async function userList(context: EtcdContext): Promise<AuthUserListResponse> {
+  await readBarrier(context);
+  await requireAdmin(context);
+  const { state } = context;
+  return { header: header(state), users: state.auth.users().map(({ name }) => name.toString()) };
+}
+
+/** Auth.RoleGet: who has a role may look at it. The role root is shown as what it means. */
+async function roleGet(
+  context: EtcdContext,
+  { role: name }: AuthRoleGetRequest,
+): Promise<AuthRoleGetResponse> {
+  await readBarrier(context);
+  const { state } = context;
+  const caller = state.auth.enabled ? await context.identify() : undefined;
+  const owns = caller !== undefined && state.auth.user(caller.user)?.roles.includes(name);
+  if (!isAdmin(state.auth, caller) && !owns) await requireAdmin(context);
+  const role = state.auth.role(name);
+  if (!role) throw etcdError("roleNotFound");
+  return { header: header(state), perm: name === ROOT ? [EVERYTHING] : role.keyPermission };
+}
+
+const EVERYTHING: Permission = {
+  permType: Permission_Type.READWRITE,
+  key: Buffer.alloc(0),
+  rangeEnd: Buffer.alloc(1),
+};
+
+/** Auth.RoleList. */
+async function roleList(context: EtcdContext): Promise<AuthRoleListResponse> {
+  await readBarrier(context);
+  await requireAdmin(context);
+  const { state } = context;
+  return { header: header(state), roles: state.auth.roles().map(({ name }) => name.toString()) };
+}

@@ -1,0 +1,22 @@
+import type {
+  AuthUserChangePasswordRequest,
+  AuthUserChangePasswordResponse,
+} from "@raft2kube/proto/gen/etcd.ts";
+import { requireAdmin } from "../request/caller.ts";
+import { type EtcdContext, proposeCommand } from "../request/context.ts";
+
+/** Auth.UserChangePassword; one who comes with a hash has hashed it already. */
+export async function userChangePassword(
+  context: EtcdContext,
+  request: AuthUserChangePasswordRequest,
+): Promise<AuthUserChangePasswordResponse> {
+  await requireAdmin(context);
+  const { password } = request;
+  const hashedPassword =
+    password === "" ? request.hashedPassword : await context.auth.passwords.hash(password);
+  const hashed = { ...request, password: "", hashedPassword };
+  return proposeCommand<"user-change-password">(context, {
+    kind: "user-change-password",
+    request: hashed,
+  });
+}

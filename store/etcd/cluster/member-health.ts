@@ -1,0 +1,53 @@
+import type { EtcdContext } from "../request/context.ts";
+
+// What etcd's --strict-reconfig-check demands before the membership changes.
+
+/** Voters, and how many of them have started: one that has tells its name. */
+function voters({ state }: EtcdContext): { ID: bigint; started: boolean }[] {
+  const { learners } = state.membership;
+  return state.members
+    .values()
+    .filter(({ ID }) => !learners.includes(ID))
+    .map(({ ID, name }) => ({ ID, started: name !== "" }));
+}
+
+const quorumOf = (count: number) => Math.floor(count / 2) + 1;
+
+/** Whether the started voters are a quorum with one more voter, which may never start. */
+export function readyToAddVoter(context: EtcdContext): boolean {
+  const all = voters(context);
+  const started = all.filter((voter) => voter.started).length;
+  // From one member to two there is no other way.
+  if (started === 1 && all.length === 1) return true;
+  return started >= quorumOf(all.length + 1);
+}
+
+/** Whether the started voters are a quorum with the learner, which has started. */
+export function readyToPromote(context: EtcdContext): boolean {
+  const all = voters(context);
+  return all.filter(({ started }) => started).length + 1 >= quorumOf(all.length + 1);
+}
+
+/** Whether those that stay are started, a quorum of them. */
+export function readyToRemoveVoter(context: EtcdContext, id: bigint): boolean {
+  const rest = voters(context).filter(({ ID }) => ID !== id);
+  if (rest.length === 0) return false;
+  return rest.filter(({ started }) => started).length >= quorumOf(rest.length);
+}
+
+function answers({ state, transport }: EtcdContext, id: bigint): boolean {
+  return id === state.identity.memberId || transport.connectedSince_ms(id) !== undefined;
+}
+
+/** Whether every voter answers. */
+export function allVotersAnswer(context: EtcdContext): boolean {
+  return voters(context).every(({ ID }) => answers(context, ID));
+}
+
+/** Whether enough voters answer to go on without this one. One that is down may always go. */
+export function safeToRemove(context: EtcdContext, id: bigint): boolean {
+  const all = voters(context);
+  if (!answers(context, id)) return true;
+  const active = all.filter(({ ID }) => answers(context, ID)).length;
+  return active - 1 >= quorumOf(all.length - 1);
+}

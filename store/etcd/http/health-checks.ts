@@ -1,0 +1,55 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { AlarmType } from "@raft2kube/proto/gen/etcd.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { type EtcdContext, readBarrier } from "../request/context.ts";
+import { type Page, text } from "./page.ts";
+
+/** One check behind /livez or /readyz; rejects with what is wrong. */
+type Check = (context: EtcdContext) => Promise<void>;
+
+const serializableRead: Check = ({ replica }) =>
+  replica.stopped ? Promise.reject(etcdError("stopped")) : Promise.resolve();
+
+export const LIVE: Readonly<Record<string, Check>> = { serializable_read: serializableRead };
+export const READY: Readonly<Record<string, Check>> = {
+  data_corruption: async ({ state }) => {
+    if (state.alarms.has(AlarmType.CORRUPT)) throw new Error("alarm activated: CORRUPT");
+  },
+  serializable_read: serializableRead,
+  linearizable_read: (context) => readBarrier(context),
+  non_learner: async ({ state }) => {
+    const { learners } = state.membership;
+    if (learners.includes(state.identity.memberId)) throw new Error("not supported for learner");
+  },
+};
+
+/**
+ * A page for all checks, which `exclude=` leaves some out of and `verbose` tells one by one, and a
+ * page for each.
+ */
+export function checkPages(
+  type: string,
+  checks: Readonly<Record<string, Check>>,
+  context: EtcdContext,
+): Record<string, Page> {
+  const page =
+    (names: readonly string[], mayExclude: boolean): Page =>
+    async (query) => {
+      const excluded = mayExclude ? query.getAll("exclude") : [];
+      const wanted = names.filter((name) => !excluded.includes(name));
+      const told: string[] = [];
+      let good = true;
+      for (const name of wanted) {
+        const problem = await checks[name]!(context).then(() => undefined, messageOf);
+        context.measures.health.checked(type, name, problem === undefined);
+        good &&= problem === undefined;
+        told.push(problem === undefined ? `[+]${name} ok\n` : `[-]${name} failed: ${problem}\n`);
+      }
+      // As Go's http.Error sends it, with one more line's end.
+      if (!good) return text(`${told.join("")}\n`, 503);
+      return text(`${query.has("verbose") ? told.join("") : ""}ok\n`);
+    };
+  const names = Object.keys(checks);
+  const each = names.map((name): [string, Page] => [`/${type}/${name}`, page([name], false)]);
+  return { [`/${type}`]: page(names, true), ...Object.fromEntries(each) };
+}

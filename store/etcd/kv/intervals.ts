@@ -1,0 +1,58 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import type { DeleteRangeRequest, RequestOp } from "@raft2kube/proto/gen/etcd.ts";
+import { type KeyRange, inRange, keyRange } from "../../structures/key-range.ts";
+
+interface Writes {
+  puts: Set<string>;
+  deletes: KeyRange[];
+}
+
+/**
+ * What a delete counts for here. etcd takes the end "\0" as it stands, which makes the range
+ * empty.
+ */
+function deleteInterval(request: DeleteRangeRequest): KeyRange {
+  const range = keyRange(request.key, request.rangeEnd);
+  return range.to === undefined ? { ...range, to: "\0" } : range;
+}
+
+/**
+ * Refuses operations that would write one key twice in one revision, as etcd does: two puts of a
+ * key, or a put of a key that is also deleted. Branches of one nested transaction exclude each
+ * other, so they may repeat what the other writes.
+ */
+export function checkIntervals(operations: RequestOp[]): Writes {
+  const writes: Writes = { puts: new Set(), deletes: [] };
+  for (const { requestDeleteRange } of operations) {
+    if (!requestDeleteRange) continue;
+    writes.deletes.push(deleteInterval(requestDeleteRange));
+  }
+  for (const { requestTxn } of operations) {
+    if (!requestTxn) continue;
+    const branches = [checkIntervals(requestTxn.success), checkIntervals(requestTxn.failure)];
+    for (const branch of branches) refuseClash(writes, branch);
+    for (const { puts, deletes } of branches) {
+      for (const key of puts) writes.puts.add(key);
+      writes.deletes.push(...deletes);
+    }
+  }
+  for (const { requestPut } of operations) {
+    if (!requestPut) continue;
+    const key = requestPut.key.toString("latin1");
+    if (writes.puts.has(key)) throw etcdError("duplicateKey");
+    if (writes.deletes.some((range) => inRange(range, key))) throw etcdError("duplicateKey");
+    writes.puts.add(key);
+  }
+  return writes;
+}
+
+/**
+ * What is written before, or deleted at this level or before, may not be put again; as etcd, no
+ * more.
+ */
+function refuseClash(outer: Writes, branch: Writes): void {
+  for (const key of branch.puts) {
+    if (outer.puts.has(key)) throw etcdError("duplicateKey");
+    if (outer.deletes.some((range) => inRange(range, key))) throw etcdError("duplicateKey");
+  }
+}

@@ -1,0 +1,28 @@
+import type { RequestOp, TxnRequest, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { checkTxnAllowed } from "../../auth/authorize.ts";
+import type { Caller } from "../../auth/caller.ts";
+import { isReadOnly, txn as runTxn } from "../../mvcc/kv/txn.ts";
+import { readAllowed } from "../request/caller.ts";
+import { checkTxn } from "./check.ts";
+import { type EtcdContext, proposeCommand, readBarrier } from "../request/context.ts";
+
+/** KV.Txn. One that only reads does not go through the log. */
+export async function txn(context: EtcdContext, request: TxnRequest): Promise<TxnResponse> {
+  checkTxn(request, context.transactionOperations_max);
+  if (!isReadOnly(request)) return proposeCommand<"txn">(context, { kind: "txn", request });
+  if (!isSerializable(request)) await readBarrier(context);
+  const { state } = context;
+  const allowed = (caller?: Caller) => checkTxnAllowed(state, caller, request);
+  return readAllowed(context, allowed, () => {
+    const from_ms = performance.now();
+    const response = runTxn(state, request);
+    context.measures.applied("read-only txn", performance.now() - from_ms);
+    return response;
+  });
+}
+
+/** Whether every read of it is content with this member's own state. */
+function isSerializable(request: TxnRequest): boolean {
+  const serializable = (operation: RequestOp) => operation.requestRange?.serializable === true;
+  return request.success.every(serializable) && request.failure.every(serializable);
+}

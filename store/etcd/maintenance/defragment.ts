@@ -1,0 +1,16 @@
+import type { DefragmentRequest, DefragmentResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { header } from "../../mvcc/state.ts";
+import { EVERYTHING } from "../../snapshot/write.ts";
+import type { EtcdContext } from "../request/context.ts";
+
+/** Maintenance.Defragment: this member's backend gives back the space of what was removed. */
+export async function defragment(
+  { state, quota, measures, serving }: EtcdContext,
+  _request: DefragmentRequest,
+): Promise<DefragmentResponse> {
+  const { backend } = state;
+  const work = () => backend.compactRange(EVERYTHING);
+  await serving.defragmenting(() => measures.maintenance.timed("defragment", work));
+  await quota.measure();
+  return { header: header(state) };
+}

@@ -1,0 +1,36 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import type { StatusResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { describeAlarm } from "./alarm-text.ts";
+import { NONE } from "../../core/types.ts";
+import { clusterVersion } from "../../mvcc/cluster/downgrade.ts";
+import { header } from "../../mvcc/state.ts";
+import { ETCD_VERSION } from "../../version.ts";
+import { requireUser } from "../request/caller.ts";
+import type { EtcdContext } from "../request/context.ts";
+
+/** Maintenance.Status: this member's own view, without asking others. */
+export async function status(context: EtcdContext): Promise<StatusResponse> {
+  await requireUser(context);
+  const { state, replica } = context;
+  const raft = replica.raft.state;
+  const alarms = state.alarms.list().map(describeAlarm);
+  const { total, inUse } = await state.backend.size();
+  return {
+    header: { ...header(state), raftTerm: raft.term },
+    version: ETCD_VERSION,
+    dbSize: total,
+    leader: raft.leader,
+    raftIndex: raft.log.lastIndex,
+    raftTerm: raft.term,
+    raftAppliedIndex: state.appliedIndex,
+    errors: [...(raft.leader === NONE ? [etcdError("noLeader").message] : []), ...alarms],
+    dbSizeInUse: inUse,
+    isLearner: raft.progress.get(raft.id)?.learner ?? false,
+    storageVersion: clusterVersion(state),
+    dbSizeQuota: context.quota.configured_bytes,
+    downgradeInfo: {
+      enabled: state.downgradeTarget !== undefined,
+      targetVersion: state.downgradeTarget ?? "",
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import type { Call } from "@raft2kube/rpc/server.ts";
+import { checkAdmin, checkUser } from "../../auth/authorize.ts";
+import type { Caller } from "../../auth/caller.ts";
+import type { EtcdContext } from "./context.ts";
+
+/** What a request shows for who makes it. */
+export interface Credentials {
+  token: string | undefined;
+  /** Of the client certificate, which the connection has verified. */
+  commonName?: string | undefined;
+}
+
+/** The names that clients send a token under: gRPC's, and HTTP's for those who come that way. */
+const TOKEN_NAMES = ["token", "authorization"] as const;
+const BEARER = "Bearer ";
+
+export function credentialsOf({ metadata, commonName }: Call): Credentials {
+  for (const name of TOKEN_NAMES) {
+    const [value] = metadata.get(name);
+    if (typeof value !== "string") continue;
+    return { token: value.startsWith(BEARER) ? value.slice(BEARER.length) : value };
+  }
+  // A gateway shows its own certificate, whoever asks it.
+  if (metadata.get("grpcgateway-accept").length > 0) return { token: undefined };
+  return { token: undefined, commonName };
+}
+
+/** The context for one request's verb, which knows its caller while auth is on. */
+export function actingFor(context: EtcdContext, credentials: () => Credentials): EtcdContext {
+  if (!context.state.auth.enabled) return context;
+  return { ...context, identify: () => identify(context, credentials()) };
+}
+
+async function identify(
+  { state, auth }: EtcdContext,
+  { token, commonName }: Credentials,
+): Promise<Caller | undefined> {
+  if (token !== undefined) {
+    const caller = await auth.tokens.caller(token);
+    if (!caller) throw etcdError("invalidAuthToken");
+    return caller;
+  }
+  if (!auth.clientCertAuth || commonName === undefined) return undefined;
+  return { user: commonName, revision: state.auth.revision };
+}
+
+/**
+ * For verbs that any user may call, while auth is on. Those that propose ask whether it is on
+ * first: while it is off a request goes on its way in the turn of the loop in which it came.
+ */
+export async function requireUser(context: EtcdContext): Promise<void> {
+  const { auth } = context.state;
+  if (auth.enabled) checkUser(auth, await context.identify());
+}
+
+/** For verbs that only a user with the role root may call, while auth is on; as `requireUser`. */
+export async function requireAdmin(context: EtcdContext): Promise<void> {
+  const { auth } = context.state;
+  if (auth.enabled) checkAdmin(auth, await context.identify());
+}
+
+/**
+ * For reads: `allowed` decides before, and what was read counts only if users and roles are still
+ * those by which it decided.
+ */
+export async function readAllowed<R>(
+  context: EtcdContext,
+  allowed: (caller: Caller | undefined) => void,
+  read: () => Promise<R> | R,
+): Promise<R> {
+  const { state } = context;
+  if (!state.auth.enabled) return read();
+  const caller = await context.identify();
+  allowed(caller);
+  const result = await read();
+  if (caller && caller.revision !== state.auth.revision) throw etcdError("authOldRevision");
+  return result;
+}

@@ -1,0 +1,121 @@
+import { STATUS, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { AlarmRequest_AlarmAction as Action, AlarmType } from "@raft2kube/proto/gen/etcd.ts";
+import type { Caller } from "../../auth/caller.ts";
+import type { AuthSetup } from "../../auth/setup.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Responses } from "../../mvcc/apply.ts";
+import type { Measures } from "../../metrics/member.ts";
+import type { Command, CommandKind } from "../../mvcc/command.ts";
+import type { Compactor } from "../../mvcc/compaction/compactor.ts";
+import type { Flusher } from "../../mvcc/flush/flusher.ts";
+import type { State } from "../../mvcc/state.ts";
+import type { WatchHub } from "../../mvcc/watch/hub.ts";
+import { spaceCost } from "../../mvcc/space-cost.ts";
+import type { DiskReserve } from "../../node/disk-reserve.ts";
+import type { SpaceLimit } from "../../node/quota.ts";
+import type { Replica } from "../../node/replica.ts";
+import type { Transport } from "../../transport/transport.ts";
+import type { Serving } from "./serving.ts";
+
+/** What the verbs work on. */
+export interface EtcdContext {
+  readonly state: State;
+  readonly replica: Replica;
+  readonly compactor: Compactor;
+  readonly flusher: Pick<Flusher, "settled">;
+  readonly watches: WatchHub;
+  readonly clock: Clock;
+  readonly quota: SpaceLimit;
+  /** Of the disk, where this member keeps one. */
+  readonly reserve?: DiskReserve | undefined;
+  readonly measures: Measures;
+  readonly transactionOperations_max: number;
+  readonly transport: Transport;
+  /** Whether other members can reach this one. */
+  readonly listensForPeers: boolean;
+  /** etcd's --strict-reconfig-check: no change of members that could cost the quorum. */
+  readonly strictReconfiguration: boolean;
+  /** Whether this member compared its data with the others' before it served. */
+  readonly initialCorruptCheck: boolean;
+  readonly serving: Serving;
+  /** A random 63-bit id, for leases whose client chose none. */
+  readonly newLeaseId: () => bigint;
+  readonly auth: AuthSetup;
+  /** Who makes the request at hand; rejects a token that is not good. Asked while auth is on. */
+  readonly identify: () => Promise<Caller | undefined>;
+}
+
+/** Identifies the caller of a request that shows nothing for itself. */
+export const nobody = (): Promise<undefined> => Promise.resolve(undefined);
+
+type CommandOf<K extends CommandKind> = Extract<Command, { kind: K }>;
+
+/**
+ * Takes a command through the log; resolves with its answer, rejects with etcd's error. One for
+ * which there is no space raises the alarm instead.
+ */
+export function proposeCommand<K extends CommandKind>(
+  context: EtcdContext,
+  command: CommandOf<K>,
+): Promise<Responses[K]> {
+  if (!context.quota.admits(command)) return refuseForSpace(context);
+  // No alarm: unlike the backend's, this lack ends by itself when others make room.
+  const hasRoom = spaceCost(command) === 0 || context.reserve?.hasRoom() !== false;
+  if (!hasRoom) return Promise.reject(etcdError("noSpace"));
+  if (!context.state.auth.enabled) return propose(context, command);
+  return context.identify().then((caller) => {
+    const known: Command = { ...command, caller };
+    return propose(context, known) as Promise<Responses[K]>;
+  });
+}
+
+/** Of proposals that were not applied, or not in time. */
+const FAILURES: readonly number[] = [STATUS.UNAVAILABLE, STATUS.DEADLINE_EXCEEDED];
+
+/**
+ * Takes a command of this leader's own through the log, while it leads in this term; rejects with
+ * etcd's "leader changed" where it does no longer.
+ */
+export function proposeInOffice<K extends CommandKind>(
+  { replica }: EtcdContext,
+  command: CommandOf<K>,
+): Promise<Responses[K]> {
+  return new Promise((resolve, reject) => {
+    replica.proposeInOffice(command, (outcome) => {
+      if (outcome.error) reject(outcome.error);
+      else resolve(outcome.response as Responses[K]);
+    });
+  });
+}
+
+function propose<K extends CommandKind>(
+  context: EtcdContext,
+  command: Command,
+): Promise<Responses[K]> {
+  return new Promise((resolve, reject) => {
+    context.replica.propose(command, (outcome) => {
+      if (outcome.error) {
+        if (FAILURES.includes(outcome.error.status)) context.measures.proposalFailed();
+        reject(outcome.error);
+      } else resolve(outcome.response as Responses[K]);
+    });
+  });
+}
+
+async function refuseForSpace(context: EtcdContext): Promise<never> {
+  const { state } = context;
+  const own = { memberID: state.identity.memberId, alarm: AlarmType.NOSPACE };
+  if (!state.alarms.isOn(own)) {
+    const request = { ...own, action: Action.ACTIVATE };
+    await propose<"alarm">(context, { kind: "alarm", request });
+  }
+  throw etcdError("noSpace");
+}
+
+/** Waits until a read here is linearizable. */
+export function readBarrier(context: EtcdContext): Promise<void> {
+  return new Promise((resolve, reject) => {
+    context.replica.readBarrier((error) => (error ? reject(error) : resolve()));
+  });
+}
+

@@ -1,0 +1,216 @@
+import {
+  type MetricHead,
+  type Sample,
+  type Spread,
+  addMetric,
+} from "@raft2kube/observe/families.ts";
+import { Gauge, type Registry } from "@raft2kube/observe/metrics.ts";
+import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
+import { NONE } from "../core/types.ts";
+import { clusterVersion } from "../mvcc/cluster/downgrade.ts";
+import { ETCD_VERSION } from "../version.ts";
+import { alarmName } from "../etcd/maintenance/alarm-text.ts";
+import type { EtcdContext } from "../etcd/request/context.ts";
+import { featuresOf } from "./features.ts";
+
+/** A figure that is read when it is asked for: one value, or one for each set of labels. */
+type Figure = readonly [
+  type: MetricHead["type"],
+  name: string,
+  help: string,
+  value: () => number | Sample[],
+];
+
+/** The store's figures under etcd's names; these are read when they are asked for. */
+export function storeMetrics(context: EtcdContext): Registry {
+  const { registry } = context.measures;
+  addProcessMetrics(registry);
+  const figures = [
+    ...raftFigures(context),
+    ...memberFigures(context),
+    ...clientFigures(context),
+    ...stateFigures(context),
+    ...countFigures(context),
+    ...watchFigures(context),
+    ...compactionFigures(context),
+    ...constants(context),
+  ];
+  for (const [type, name, help, value] of figures) {
+    addMetric(registry, { type, name, help }, () => {
+      const now = value();
+      return typeof now === "number" ? [{ labels: {}, value: now }] : now;
+    });
+  }
+  const { compactor, state } = context;
+  const { indexPause_ms, backendPause_ms, total_ms } = compactor.figures;
+  const spreads: [string, string, Spread][] = [
+    ["index_compaction_pause", "Turns that compact the index.", indexPause_ms],
+    ["db_compaction_pause", "Batches of removals.", backendPause_ms],
+    ["db_compaction_total", "Whole compactions.", total_ms],
+  ];
+  for (const [name, help, spread] of spreads) {
+    addSpread(registry, `etcd_debugging_mvcc_${name}_duration_milliseconds`, help, spread);
+  }
+  const { leaseTtls_s } = state.counts;
+  addSpread(registry, "etcd_debugging_lease_ttl_total", "TTLs of leases granted.", leaseTtls_s);
+  backendFigures(registry, context);
+  return registry;
+}
+
+function addSpread(registry: Registry, name: string, help: string, spread: Spread): void {
+  addMetric(registry, { type: "histogram", name, help }, () => spread.samples(name, {}));
+}
+
+const hex = (id: bigint) => id.toString(16);
+
+function raftFigures({ replica, state }: EtcdContext): Figure[] {
+  const raft = () => replica.raft.state;
+  const isLearner = () => state.membership.learners.includes(state.identity.memberId);
+  const reads = replica.readFigures;
+  return [
+    ["gauge", "etcd_server_has_leader", "1 when this member knows a leader.", () =>
+      raft().leader === NONE ? 0 : 1],
+    ["gauge", "etcd_server_is_leader", "1 when this member leads.", () =>
+      replica.raft.isLeader ? 1 : 0],
+    ["gauge", "etcd_server_is_learner", "1 when this member is a learner.", () =>
+      isLearner() ? 1 : 0],
+    ["gauge", "etcd_server_proposals_committed_total", "Index of the last committed entry.", () =>
+      raft().log.committed],
+    ["gauge", "etcd_server_proposals_applied_total", "Index of the last applied entry.", () =>
+      state.appliedIndex],
+    ["gauge", "etcd_server_proposals_pending", "Proposals not yet applied.", () =>
+      replica.pendingProposals],
+    ["gauge", "etcd_server_snapshot_apply_in_progress_total", "1 while one is installed.", () =>
+      replica.installs > 0 ? 1 : 0],
+    ["counter", "etcd_server_slow_read_indexes_total", "Asked for again.", () => reads.slow],
+    ["counter", "etcd_server_read_indexes_failed_total", "Reads that failed.", () => reads.failed],
+  ];
+}
+
+function memberFigures({ state, transport }: EtcdContext): Figure[] {
+  const { memberId } = state.identity;
+  const others = () => state.members.values().filter(({ ID }) => ID !== memberId);
+  const among = (Remote: bigint, value: number): Sample => {
+    return { labels: { Local: hex(memberId), Remote: hex(Remote) }, value };
+  };
+  const isActive = (id: bigint) => (transport.connectedSince_ms(id) === undefined ? 0 : 1);
+  return [
+    ["gauge", "etcd_network_active_peers", "Members with a stream to them.", () =>
+      others().map(({ ID }) => among(ID, isActive(ID)))],
+    ["gauge", "etcd_network_known_peers", "Members but this one.", () =>
+      others().map(({ ID }) => among(ID, 1))],
+    ["gauge", "etcd_debugging_server_alarms", "Alarms that are on.", () =>
+      state.alarms.list().map(({ memberID, alarm }) => {
+        return { labels: { server_id: hex(memberID), alarm_type: alarmName(alarm) }, value: 1 };
+      })],
+  ];
+}
+
+function clientFigures({ measures }: EtcdContext): Figure[] {
+  const sum = (of: (traffic: Traffic) => number) => () =>
+    measures.clientServers.reduce((all, server) => all + of(server.traffic()), 0);
+  return [
+    ["counter", "etcd_network_client_grpc_received_bytes_total", "Bytes from clients.",
+      sum(({ receivedBytes }) => receivedBytes)],
+    ["counter", "etcd_network_client_grpc_sent_bytes_total", "Bytes to clients.",
+      sum(({ sentBytes }) => sentBytes)],
+  ];
+}
+
+type Traffic = ReturnType<EtcdContext["measures"]["clientServers"][number]["traffic"]>;
+
+function stateFigures({ state, quota, measures }: EtcdContext): Figure[] {
+  return [
+    ["gauge", "etcd_server_quota_backend_bytes", "The bound of the backend.", () =>
+      quota.bytes_max],
+    ["gauge", "etcd_debugging_mvcc_current_revision", "The current revision.", () =>
+      state.revision],
+    ["gauge", "etcd_debugging_mvcc_compact_revision", "The revision last compacted to.", () =>
+      state.compactRevision],
+    ["gauge", "etcd_debugging_mvcc_keys_total", "Keys in the index.", () => state.index.size],
+    ["gauge", "etcd_debugging_auth_revision", "The auth revision.", () => state.auth.revision],
+    ["gauge", "etcd_mvcc_db_open_read_transactions", "Views of the backend that are open.", () =>
+      measures.openReads],
+  ];
+}
+
+function countFigures({ state }: EtcdContext): Figure[] {
+  const counter = (name: string, help: string, value: () => number): Figure => [
+    "counter",
+    name,
+    help,
+    value,
+  ];
+  // The counts outlive a state that a snapshot brought.
+  const { counts } = state;
+  return [
+    counter("etcd_mvcc_range_total", "Ranges.", () => counts.ranges),
+    counter("etcd_mvcc_put_total", "Puts.", () => counts.puts),
+    counter("etcd_mvcc_delete_total", "Deletions.", () => counts.deletes),
+    counter("etcd_mvcc_txn_total", "Transactions of several operations.", () => counts.txns),
+    ["gauge", "etcd_debugging_mvcc_total_put_size_in_bytes", "Keys and values of all puts.", () =>
+      counts.putBytes],
+    counter("etcd_debugging_lease_granted_total", "Leases granted.", () => counts.leasesGranted),
+    counter("etcd_debugging_lease_revoked_total", "Leases ended.", () => counts.leasesRevoked),
+    counter("etcd_debugging_lease_renewed_total", "Renewals.", () => counts.leasesRenewed),
+    counter("etcd_debugging_server_lease_expired_total", "Leases that this leader found expired.",
+      () => counts.leasesExpired),
+  ];
+}
+
+function watchFigures({ watches }: EtcdContext): Figure[] {
+  return [
+    ["gauge", "etcd_debugging_mvcc_watcher_total", "Watches.", () => watches.watcherCount],
+    ["gauge", "etcd_debugging_mvcc_watch_stream_total", "Watch streams.", () =>
+      watches.streamCount],
+    ["gauge", "etcd_debugging_mvcc_slow_watcher_total", "Watches that lag behind.", () =>
+      watches.slowCount],
+    ["gauge", "etcd_debugging_mvcc_pending_events_total", "Events not yet sent.", () =>
+      watches.pendingEvents],
+    ["counter", "etcd_debugging_mvcc_events_total", "Events given to watches.", () =>
+      watches.eventCount],
+  ];
+}
+
+function compactionFigures({ compactor }: EtcdContext): Figure[] {
+  const { figures } = compactor;
+  return [
+    ["gauge", "etcd_debugging_mvcc_db_compaction_last", "Its end, since 1970.", () =>
+      figures.lastEnd_s],
+    ["counter", "etcd_debugging_mvcc_db_compaction_keys_total", "Records removed.", () =>
+      figures.records],
+  ];
+}
+
+function backendFigures(registry: Registry, { state }: EtcdContext): void {
+  const sizes: [string, string, "total" | "inUse"][] = [
+    ["etcd_mvcc_db_total_size_in_bytes", "Bytes of the backend on disk.", "total"],
+    ["etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes of the backend in use.", "inUse"],
+  ];
+  for (const [name, help, which] of sizes) {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      async collect() {
+        this.set((await state.backend.size())[which]);
+      },
+    });
+  }
+}
+
+/** What dashboards join others by: always 1, with what they say as labels. */
+function constants({ state, initialCorruptCheck, serving }: EtcdContext): Figure[] {
+  const help = "1, with a label.";
+  const one = (labels: Record<string, string>) => () => [{ labels, value: 1 }];
+  const cluster = () => clusterVersion(state).replace(/\.[0-9]+$/, "");
+  return [
+    ["gauge", "etcd_server_id", help, one({ server_id: hex(state.identity.memberId) })],
+    ["gauge", "etcd_server_version", help, one({ server_version: ETCD_VERSION })],
+    ["gauge", "etcd_cluster_version", help, () => one({ cluster_version: cluster() })()],
+    ["gauge", "etcd_server_feature_enabled", "1 for a feature that is on.", () =>
+      featuresOf({ initialCorruptCheck, serving }).map(({ name, stage, on }) => {
+        return { labels: { name, stage }, value: on ? 1 : 0 };
+      })],
+  ];
+}

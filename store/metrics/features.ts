@@ -1,0 +1,25 @@
+import type { EtcdContext } from "../etcd/request/context.ts";
+
+/** A feature of etcd's that its gates name. */
+export interface Feature {
+  readonly name: string;
+  readonly stage: "ALPHA" | "BETA";
+  readonly on: boolean;
+}
+
+type FreeFeatures = Pick<EtcdContext, "initialCorruptCheck" | "serving">;
+
+/** Etcd 3.6's features as they are here; the flags admit no other value but for the free ones. */
+export function featuresOf({ initialCorruptCheck, serving }: FreeFeatures): Feature[] {
+  return [
+    { name: "AllAlpha", stage: "ALPHA", on: false },
+    { name: "AllBeta", stage: "BETA", on: false },
+    { name: "CompactHashCheck", stage: "ALPHA", on: false },
+    { name: "InitialCorruptCheck", stage: "ALPHA", on: initialCorruptCheck },
+    { name: "LeaseCheckpoint", stage: "ALPHA", on: true },
+    { name: "LeaseCheckpointPersist", stage: "ALPHA", on: true },
+    { name: "SetMemberLocalAddr", stage: "ALPHA", on: false },
+    { name: "StopGRPCServiceOnDefrag", stage: "ALPHA", on: serving.stopsOnDefragment },
+    { name: "TxnModeWriteWithSharedBuffer", stage: "BETA", on: true },
+  ];
+}

@@ -1,0 +1,237 @@
+import {
+  CounterFamily,
+  HistogramFamily,
+  type Spread,
+  addMetric,
+  exponentialBounds,
+} from "@raft2kube/observe/families.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { type Registry, metricsRegistry } from "@raft2kube/observe/metrics.ts";
+import type { RpcServer } from "@raft2kube/rpc/server.ts";
+import type { Backend, BackendPair, ScanRange } from "../backend/backend.ts";
+import { HealthFigures } from "./health.ts";
+import { MaintenanceFigures } from "./maintenance.ts";
+import { PeerFigures } from "./peers.ts";
+import { SLOW_APPLY_MS, SLOW_SYNC_MS, SLOW_UNARY_MS } from "../limits.ts";
+import type { Command } from "../mvcc/command.ts";
+import type { Disk, DiskFile, Done } from "../wal/disk.ts";
+
+/** From when on something is called slow in the log: etcd's --warning-apply-duration and so on. */
+export interface SlowLimits {
+  apply_ms?: number | undefined;
+  unary_ms?: number | undefined;
+}
+
+/** What is read without an entry of the log. */
+type Reading = "range" | "read-only txn";
+
+const log = logger("store");
+const DISK_BOUNDS_S = exponentialBounds(0.001, 2, 14);
+const APPLY_BOUNDS_S = exponentialBounds(0.0001, 2, 20);
+/** Etcd's names of commands where they are not ours in camel case. */
+const OPS: Readonly<Record<string, string>> = {
+  compact: "Compaction",
+  "sign-in": "Authenticate",
+  "read-only txn": "Txn",
+};
+
+/** What a member measures of itself, under etcd's names, and the warnings about what is slow. */
+export class Measures {
+  readonly registry: Registry = metricsRegistry();
+  readonly peers = new PeerFigures(this.registry);
+  readonly health = new HealthFigures(this.registry);
+  readonly maintenance = new MaintenanceFigures(this.registry);
+  readonly apply_ms: number;
+  readonly unary_ms: number;
+  readonly #walSync = new HistogramFamily(
+    this.registry,
+    "etcd_disk_wal_fsync_duration_seconds",
+    "The latency of syncs of the log.",
+    DISK_BOUNDS_S,
+  ).of();
+  readonly #commit = new HistogramFamily(
+    this.registry,
+    "etcd_disk_backend_commit_duration_seconds",
+    "The latency of batches to the backend.",
+    DISK_BOUNDS_S,
+  ).of();
+  readonly #apply = new HistogramFamily(
+    this.registry,
+    "etcd_server_apply_duration_seconds",
+    "The latency of applying a command.",
+    APPLY_BOUNDS_S,
+  );
+  readonly #byOp = new Map<string, Spread>();
+  readonly #ranges = new HistogramFamily(
+    this.registry,
+    "etcd_server_range_duration_seconds",
+    "The latency of ranges.",
+    APPLY_BOUNDS_S,
+  ).of({ success: "true" });
+  readonly #lateHeartbeats = this.#counter(
+    "etcd_server_heartbeat_send_failures_total",
+    "Heartbeats that this leader sent late.",
+  );
+  readonly #promotions = this.#counter(
+    "etcd_server_learner_promote_successes",
+    "Learners promoted by this leader.",
+  );
+  readonly #failedPromotions = new CounterFamily(
+    this.registry,
+    "etcd_server_learner_promote_failures",
+    "Promotions that this leader refused.",
+  );
+  /** Whom clients are connected to. */
+  readonly clientServers: Pick<RpcServer, "traffic">[] = [];
+  /** Views of the backend and scans that are open. */
+  openReads = 0;
+  readonly #slowApplies = this.#counter("etcd_server_slow_apply_total", "Slow applies and reads.");
+  readonly #leaderChanges = this.#counter(
+    "etcd_server_leader_changes_seen_total",
+    "Changes of the leader that this member saw.",
+  );
+  readonly #failed = this.#counter("etcd_server_proposals_failed_total", "Proposals that failed.");
+  #walBytes = 0;
+
+  constructor(limits: SlowLimits = {}) {
+    this.apply_ms = limits.apply_ms ?? SLOW_APPLY_MS;
+    this.unary_ms = limits.unary_ms ?? SLOW_UNARY_MS;
+    const head = { name: "etcd_disk_wal_write_bytes_total", help: "Bytes of the log." };
+    const samples = () => [{ labels: {}, value: this.#walBytes }];
+    addMetric(this.registry, { ...head, type: "gauge" }, samples);
+  }
+
+  #counter(name: string, help: string) {
+    return new CounterFamily(this.registry, name, help).of();
+  }
+
+  /** What a replica tells of. */
+  ofReplica() {
+    return {
+      onCommand: (kind: Command["kind"] | undefined, took_ms: number, success: boolean) =>
+        this.applied(kind, took_ms, success),
+      onLeader: () => this.#leaderChanges.add(),
+      onLateHeartbeat: (late_ms: number) => this.#heartbeatLate(late_ms),
+    };
+  }
+
+  proposalFailed(): void {
+    this.#failed.add();
+  }
+
+  #heartbeatLate(late_ms: number): void {
+    this.#lateHeartbeats.add();
+    log.warn("leader failed to send out heartbeat on time", { late_ms: Math.round(late_ms) });
+  }
+
+  /** A learner was promoted, or why not. */
+  promoted(refusal?: string): void {
+    if (refusal === undefined) this.#promotions.add();
+    else this.#failedPromotions.of({ Reason: refusal }).add();
+  }
+
+  /** A command was applied, or something was read, in so many ms. */
+  applied(what: Command["kind"] | Reading | undefined, took_ms: number, success = true): void {
+    const op = what ?? "unknown";
+    const spread = what === "range" ? this.#ranges : this.#spreadOf(op, success);
+    spread.observe(took_ms / 1000);
+    if (took_ms < this.apply_ms) return;
+    this.#slowApplies.add();
+    const fields = { took_ms: Math.round(took_ms), expected_ms: this.apply_ms, request: op };
+    log.warn("apply request took too long", fields);
+  }
+
+  #spreadOf(what: string, success: boolean): Spread {
+    const key = success ? what : `${what} failed`;
+    let spread = this.#byOp.get(key);
+    if (!spread) {
+      const labels = { version: "v3", op: opOf(what), success: String(success) };
+      this.#byOp.set(key, (spread = this.#apply.of(labels)));
+    }
+    return spread;
+  }
+
+  /** A disk whose syncs and writes are measured. */
+  disk(disk: Disk): Disk {
+    return {
+      ...disk,
+      open: (name, create, done) =>
+        disk.open(name, create, (error, file) => done(error, file && this.#file(file))),
+    };
+  }
+
+  #file(file: DiskFile): DiskFile {
+    const timed = (done: Done): Done => {
+      const from_ms = performance.now();
+      return (error) => {
+        this.#synced(performance.now() - from_ms);
+        done(error);
+      };
+    };
+    const writeSynced: DiskFile["writeSynced"] = (bytes, offset, done) => {
+      this.#walBytes += bytes.length;
+      file.writeSynced!(bytes, offset, timed(done));
+    };
+    return {
+      ...file,
+      write: (bytes, offset, done) => {
+        this.#walBytes += bytes.length;
+        file.write(bytes, offset, done);
+      },
+      sync: (done) => file.sync(timed(done)),
+      ...(file.writeSynced ? { writeSynced } : {}),
+    };
+  }
+
+  #synced(took_ms: number): void {
+    this.#walSync.observe(took_ms / 1000);
+    if (took_ms < SLOW_SYNC_MS) return;
+    const fields = { took_ms: Math.round(took_ms), expected_ms: SLOW_SYNC_MS };
+    log.warn("slow fdatasync", fields);
+  }
+
+  /** A backend whose batches are measured. */
+  backend(backend: Backend): Backend {
+    return {
+      getSync: (key) => backend.getSync(key),
+      scan: (range) => this.#scan(backend, range),
+      snapshot: () => {
+        const view = backend.snapshot();
+        this.openReads++;
+        return {
+          scan: (range) => view.scan(range),
+          close: () => {
+            this.openReads--;
+            return view.close();
+          },
+        };
+      },
+      compactRange: (range) => backend.compactRange(range),
+      size: () => backend.size(),
+      close: () => backend.close(),
+      writeBatch: async (writes, options) => {
+        const from_ms = performance.now();
+        await backend.writeBatch(writes, options);
+        this.#commit.observe((performance.now() - from_ms) / 1000);
+      },
+    };
+  }
+
+  async *#scan(backend: Backend, range: ScanRange): AsyncGenerator<BackendPair[]> {
+    this.openReads++;
+    try {
+      yield* backend.scan(range);
+    } finally {
+      this.openReads--;
+    }
+  }
+}
+
+/** `delete-range` is `DeleteRange`; what is about users and roles has `Auth` before it. */
+function opOf(kind: string): string {
+  const named = OPS[kind];
+  if (named) return named;
+  const words = kind.split("-").map((word) => word.charAt(0).toUpperCase() + word.slice(1));
+  const prefix = /^(user|role)-/.test(kind) ? "Auth" : "";
+  return kind === "unknown" ? kind : prefix + words.join("");
+}

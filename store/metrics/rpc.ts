@@ -1,0 +1,201 @@
+import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import {
+  type Count,
+  CounterFamily,
+  HistogramFamily,
+  type Spread,
+} from "@raft2kube/observe/families.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { Batch } from "@raft2kube/rpc/batch.ts";
+import type { MethodTable } from "@raft2kube/proto/service.ts";
+import { asRpcError } from "@raft2kube/rpc/error.ts";
+import type { Call, ServedService } from "@raft2kube/rpc/server.ts";
+import { CLIENT_VERSIONS_MAX, CLIENT_VERSION_CHARS_MAX } from "../limits.ts";
+import type { Measures } from "./member.ts";
+
+/** What etcd's clients say of themselves beside each request. */
+const CLIENT_VERSION = "client-api-version";
+
+type Handler = (input: unknown, call: Call) => unknown;
+
+const log = logger("store");
+/** gRPC's own buckets, as its Prometheus library has them. */
+const BOUNDS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** The gRPC figures that etcd has of every server: started, handled by code, how long. */
+class RpcFamilies {
+  readonly started: CounterFamily;
+  readonly handled: CounterFamily;
+  readonly handling: HistogramFamily;
+  readonly messagesIn: CounterFamily;
+  readonly messagesOut: CounterFamily;
+  readonly requests: CounterFamily;
+  readonly streamFailures: CounterFamily;
+
+  constructor({ registry }: Measures) {
+    this.started = new CounterFamily(registry, "grpc_server_started_total", "RPCs started.");
+    this.handled = new CounterFamily(registry, "grpc_server_handled_total", "RPCs ended.");
+    const counter = (name: string, text: string) => new CounterFamily(registry, name, text);
+    this.messagesIn = counter("grpc_server_msg_received_total", "Messages received.");
+    this.messagesOut = counter("grpc_server_msg_sent_total", "Messages sent.");
+    this.requests = counter("etcd_server_client_requests_total", "Requests by client's version.");
+    const failures = "etcd_network_server_stream_failures_total";
+    this.streamFailures = counter(failures, "Streams that failed.");
+    const help = "How long RPCs took.";
+    this.handling = new HistogramFamily(registry, "grpc_server_handling_seconds", help, BOUNDS_S);
+  }
+}
+
+/** One method's figures. */
+class RpcFigures {
+  readonly path: string;
+  readonly #families: RpcFamilies;
+  readonly #labels: Record<string, string>;
+  readonly messagesIn: Count;
+  readonly messagesOut: Count;
+  readonly #started: Count;
+  readonly #handling: Spread;
+  readonly #byCode = new Map<string, Count>();
+  /** One for each kind of client, which its first field of metadata is the same object for. */
+  readonly #byClient = new Map<string, Count>();
+
+  constructor(families: RpcFamilies, service: string, method: MethodTable) {
+    const type = `${method.clientStream ? "client" : ""}${method.serverStream ? "server" : ""}`;
+    const names: Record<string, string> = {
+      "": "unary",
+      client: "client_stream",
+      server: "server_stream",
+      clientserver: "bidi_stream",
+    };
+    this.path = `/${service}/${method.name}`;
+    this.#families = families;
+    this.#labels = {
+      grpc_method: method.name,
+      grpc_service: service,
+      grpc_type: names[type]!,
+    };
+    this.#started = families.started.of(this.#labels);
+    this.#handling = families.handling.of(this.#labels);
+    this.messagesIn = families.messagesIn.of(this.#labels);
+    this.messagesOut = families.messagesOut.of(this.#labels);
+  }
+
+  begin(call: Call): number {
+    this.#started.add();
+    this.#ofClient(call).add();
+    return performance.now();
+  }
+
+  #ofClient({ metadata }: Call): Count {
+    const [said = "unknown"] = metadata.get(CLIENT_VERSION);
+    const version = String(said).slice(0, CLIENT_VERSION_CHARS_MAX);
+    const known = this.#byClient.get(version);
+    if (known) return known;
+    // Whoever makes versions up must not fill the memory with them.
+    const told = this.#byClient.size < CLIENT_VERSIONS_MAX ? version : "other";
+    const type = this.#labels["grpc_type"] === "unary" ? "unary" : "stream";
+    const count = this.#families.requests.of({ type, client_api_version: told });
+    if (told === version) this.#byClient.set(version, count);
+    return count;
+  }
+
+  /** A stream ended with an error that is not its client's leaving. */
+  streamFailed(way: "receive" | "send"): void {
+    const API = this.#labels["grpc_method"] === "Watch" ? "watch" : "lease-keepalive";
+    if (this.#labels["grpc_type"] === "bidi_stream") {
+      this.#families.streamFailures.of({ Type: way, API }).add();
+    }
+  }
+
+  /** Returns how long it took, in ms. */
+  end(from_ms: number, code: string): number {
+    let count = this.#byCode.get(code);
+    if (!count) {
+      count = this.#families.handled.of({ ...this.#labels, grpc_code: code });
+      this.#byCode.set(code, count);
+    }
+    count.add();
+    const took_ms = performance.now() - from_ms;
+    this.#handling.observe(took_ms / 1000);
+    return took_ms;
+  }
+}
+
+/** The same services, every call of which is counted and timed. */
+export function measured(services: ServedService[], measures: Measures): ServedService[] {
+  const families = new RpcFamilies(measures);
+  return services.map(({ service, handlers }) => {
+    const entries = Object.entries(service.methods) as [string, MethodTable][];
+    const wrapped = entries.flatMap(([key, method]): [string, Handler][] => {
+      const handler = handlers[key] as Handler | undefined;
+      if (!handler) return [];
+      const figures = new RpcFigures(families, service.fullName, method);
+      const wrap = method.serverStream ? measuredStream : measuredCall;
+      return [[key, wrap(handler, figures, measures)]];
+    });
+    return { service, handlers: Object.fromEntries(wrapped) };
+  });
+}
+
+function measuredCall(handler: Handler, figures: RpcFigures, measures: Measures): Handler {
+  return async (input, call) => {
+    const from_ms = figures.begin(call);
+    figures.messagesIn.add();
+    try {
+      const answer = await handler(input, call);
+      figures.messagesOut.add();
+      warnIfSlow(figures.path, figures.end(from_ms, "OK"), measures);
+      return answer;
+    } catch (thrown) {
+      warnIfSlow(figures.path, figures.end(from_ms, codeOf(thrown)), measures);
+      throw thrown;
+    }
+  };
+}
+
+function warnIfSlow(method: string, took_ms: number, { unary_ms }: Measures): void {
+  if (took_ms < unary_ms) return;
+  const fields = { method, took_ms: Math.round(took_ms), expected_ms: unary_ms };
+  log.warn("request stats: slow unary request", fields);
+}
+
+function measuredStream(handler: Handler, figures: RpcFigures): Handler {
+  return async function* (input, call) {
+    const from_ms = figures.begin(call);
+    const { messagesIn } = figures;
+    const incoming = isStream(input) ? counted(input, messagesIn) : input;
+    if (incoming === input) messagesIn.add();
+    // What is left early by its reader was cancelled.
+    let code = "Canceled";
+    try {
+      for await (const answer of handler(incoming, call) as AsyncIterable<unknown>) {
+        figures.messagesOut.add(answer instanceof Batch ? answer.responses.length : 1);
+        yield answer;
+      }
+      code = "OK";
+    } catch (thrown) {
+      code = codeOf(thrown);
+      if (!call.signal.aborted) figures.streamFailed("send");
+      throw thrown;
+    } finally {
+      figures.end(from_ms, code);
+    }
+  };
+}
+
+const isStream = (input: unknown): input is AsyncIterable<unknown> =>
+  typeof input === "object" && input !== null && Symbol.asyncIterator in input;
+
+async function* counted(input: AsyncIterable<unknown>, count: Count): AsyncGenerator<unknown> {
+  for await (const message of input) {
+    count.add();
+    yield message;
+  }
+}
+
+/** As Go's gRPC spells it: `InvalidArgument`. */
+function codeOf(thrown: unknown): string {
+  const { code } = thrown instanceof EtcdError ? thrown : asRpcError(thrown);
+  const words = code.toLowerCase().split("_");
+  return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
+}

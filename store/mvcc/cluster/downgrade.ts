@@ -1,0 +1,67 @@
+import { MessageType } from "@raft2kube/proto/codec.ts";
+import type { ResponseHeader } from "@raft2kube/proto/gen/etcd.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { CLUSTER_VERSION, VERSION_BEFORE } from "../../version.ts";
+import { type State, header, notePending } from "../state.ts";
+
+/** membershippb.DowngradeInfoSetRequest: begins a downgrade to a version, or ends the one begun. */
+export interface DowngradeSet {
+  enabled: boolean;
+  /** `major.minor.0` */
+  ver: string;
+}
+export const DowngradeSet: MessageType<DowngradeSet> = new MessageType(
+  "membershippb.DowngradeInfoSetRequest",
+  () => [
+    { id: 1, name: "enabled", type: "bool" },
+    { id: 2, name: "ver", type: "string" },
+  ],
+);
+
+/** Where the downgrade lives in the backend: etcd's bucket and key. */
+export const DOWNGRADE_KEY = Buffer.from("cluster/downgrade", "latin1");
+
+/** etcd's own form of it. */
+interface StoredDowngrade {
+  "target-version": string;
+  enabled: boolean;
+}
+
+/** Applies a decision about downgrading; whether it may be was looked at before it was proposed. */
+export function downgradeSet(state: State, request: DowngradeSet): { header: ResponseHeader } {
+  const { enabled, ver } = request;
+  state.downgradeTarget = enabled ? ver : undefined;
+  notePending(state, DOWNGRADE_KEY, enabled ? encodeDowngrade(ver) : undefined);
+  return { header: header(state) };
+}
+
+function encodeDowngrade(target: string): Buffer {
+  const stored: StoredDowngrade = { "target-version": target, enabled: true };
+  return Buffer.from(JSON.stringify(stored));
+}
+
+/** The target in a record of the backend. */
+export function decodeDowngrade(value: Buffer): string {
+  return (JSON.parse(value.toString()) as StoredDowngrade)["target-version"];
+}
+
+/**
+ * What etcd wrote down of a downgrade, in our form: undefined where none is under way, or where it
+ * led to a version that is not older than ours, and so is over.
+ */
+export function importDowngrade(value: Buffer): Buffer | undefined {
+  const { enabled, "target-version": target } = JSON.parse(value.toString()) as StoredDowngrade;
+  if (!enabled || target === CLUSTER_VERSION) return undefined;
+  if (target === VERSION_BEFORE) return encodeDowngrade(target);
+  throw new CodedError("DOWNGRADE_TARGET", `a downgrade to ${target} is under way in it`, {
+    remedy: `here it leads to ${VERSION_BEFORE}: end it where it began (etcdctl downgrade cancel)`,
+  });
+}
+
+/**
+ * The version whose rules the whole cluster keeps to: its own, or the one it was told to go back
+ * to. Snapshots are written as that version's etcd reads them.
+ */
+export function clusterVersion({ downgradeTarget }: Pick<State, "downgradeTarget">): string {
+  return downgradeTarget ?? CLUSTER_VERSION;
+}

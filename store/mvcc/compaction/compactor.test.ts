@@ -1,0 +1,52 @@
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { expect, test } from "vitest";
+import { memoryBackend } from "../../backend/memory.ts";
+import { initialMembership } from "../../core/membership.ts";
+import { apply } from "../apply.ts";
+import { encodeCommand } from "../command.ts";
+import { Compactor } from "./compactor.ts";
+import { restoreState } from "../restore/restore.ts";
+
+/** A state of four records of one key, two of them compacted away. */
+async function compactedState() {
+  const backend = memoryBackend();
+  const membership = initialMembership([1n]);
+  const bootstrap = { membership, members: [], base: { index: 1, term: 1 } };
+  const identity = { clusterId: 7n, memberId: 1n };
+  const clock = new ManualClock();
+  const state = await restoreState({ backend, identity, clock, bootstrap });
+  const rest = { lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false };
+  const request = { key: Buffer.from("k"), value: Buffer.from("v"), ...rest };
+  for (let index = 2; index <= 5; index++) {
+    const put = encodeCommand({ kind: "put", request }, { session: 1, sequence: index });
+    apply(state, { index, term: 1 }, put);
+  }
+  state.recent.flushedTo(state.revision);
+  Object.assign(state, { compactRevision: 4, flushedCompactRevision: 4 });
+  return { backend, state };
+}
+
+test("S10: a compaction whose removals fail is not taken for done: the member ends", async () => {
+  const { backend, state } = await compactedState();
+  backend.writeBatch = () => Promise.reject(new Error("EIO: i/o error, write"));
+  const failures: unknown[] = [];
+  const compactor = new Compactor(state, (reason) => failures.push(reason));
+  compactor.start();
+  await compactor.done();
+  expect(failures).toMatchObject([{ message: "EIO: i/o error, write" }]);
+  // The next start does it again: what is in the backend still has to go.
+  expect(state.compactedRevision).toBe(-1);
+});
+
+test("S8: removals are durable before a later batch, whose inventory is without them", async () => {
+  const { backend, state } = await compactedState();
+  const batches: { removals: number; sync: boolean }[] = [];
+  backend.writeBatch = (writes, { sync }) => {
+    batches.push({ removals: writes.filter(({ value }) => value === undefined).length, sync });
+    return Promise.resolve();
+  };
+  const compactor = new Compactor(state, (reason) => expect.fail(String(reason)));
+  compactor.start();
+  await compactor.done();
+  expect(batches).toEqual([{ removals: 2, sync: true }]);
+});

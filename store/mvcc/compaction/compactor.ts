@@ -1,0 +1,136 @@
+import type { BackendWrite } from "../../backend/backend.ts";
+import { CompactionFigures } from "../../metrics/compaction.ts";
+import { COMPACT_CHUNK_KEYS } from "../../limits.ts";
+import { recordKey } from "../records/revision.ts";
+import type { State } from "../state.ts";
+
+/**
+ * Removes the records of compacted revisions: from the index a bounded number of keys per turn of
+ * the loop, from the backend in batches. One run at a time; a run interrupted by a restart is
+ * done again, since the meta record says how far it came.
+ */
+export class Compactor {
+  readonly figures = new CompactionFigures();
+  readonly #state: State;
+  readonly #onFailure: (error: unknown) => void;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  #paused = false;
+  #waiting: (() => void)[] = [];
+  /** Reads of old records under way: they hold back the removal. */
+  #readers = 0;
+
+  constructor(state: State, onFailure: (error: unknown) => void) {
+    this.#state = state;
+    this.#onFailure = onFailure;
+  }
+
+  /** Begins, unless a run is under way, which then goes on to the new revision. */
+  start(): void {
+    if (this.#running || this.#halted) return;
+    if (this.#state.compactedRevision >= this.#state.compactRevision) return;
+    this.#running = this.#run()
+      .catch((thrown: unknown) => {
+        this.#stopped = true;
+        this.#onFailure(thrown);
+      })
+      .finally(() => {
+        this.#running = undefined;
+        this.start();
+      });
+  }
+
+  /** Resolves once no compaction is under way: what `physical` asks for. */
+  async done(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  /** Keeps records readable while `read` runs, which has looked up their places before. */
+  async hold<T>(read: () => Promise<T>): Promise<T> {
+    this.#readers++;
+    try {
+      return await read();
+    } finally {
+      this.#readers--;
+      if (this.#readers === 0) for (const resume of this.#waiting.splice(0)) resume();
+    }
+  }
+
+  /** Breaks off, even where a flush that it waits for will never come. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake();
+    await this.done();
+  }
+
+  /** Breaks off: the state is about to be replaced, and with it what there is to compact. */
+  async pause(): Promise<void> {
+    this.#paused = true;
+    this.#wake();
+    await this.done();
+  }
+
+  #wake(): void {
+    for (const flushed of this.#state.onFlushed.splice(0)) flushed();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.start();
+  }
+
+  get #halted(): boolean {
+    return this.#stopped || this.#paused;
+  }
+
+  async #run(): Promise<void> {
+    const at = this.#state.compactRevision;
+    const start_ms = performance.now();
+    let after: string | undefined = "";
+    while (after !== undefined && !this.#halted) {
+      const removals: BackendWrite[] = [];
+      const from_ms = performance.now();
+      after = this.#state.index.compact(at, after, COMPACT_CHUNK_KEYS, (main, sub, tombstone) => {
+        removals.push({ key: recordKey(main, sub, tombstone), value: undefined });
+      });
+      this.figures.indexPause_ms.observe(performance.now() - from_ms);
+      await this.noReaders();
+      await this.#flushed(at);
+      if (this.#halted) return;
+      if (removals.length > 0) await this.#remove(removals);
+    }
+    if (this.#halted) return;
+    this.#state.compactedRevision = at;
+    this.figures.total_ms.observe(performance.now() - start_ms);
+    this.figures.lastEnd_s = Math.floor(Date.now() / 1_000);
+  }
+
+  /**
+   * Synced, though it could be done again: a sync of LevelDB's present log says nothing of the one
+   * before, and a later batch must not be durable without this one, whose removals it counts on.
+   */
+  async #remove(removals: BackendWrite[]): Promise<void> {
+    const from_ms = performance.now();
+    await this.#state.backend.writeBatch(removals, { sync: true });
+    this.figures.backendPause_ms.observe(performance.now() - from_ms);
+    this.figures.records += removals.length;
+  }
+
+  /** Resolves when no read of old records is under way. */
+  async noReaders(): Promise<void> {
+    while (this.#readers > 0) await new Promise<void>((resume) => this.#waiting.push(resume));
+  }
+
+  /**
+   * Removals before their records were written would leave these behind for ever; removals before
+   * the backend knows of the compaction would, after a crash, be missing from a state that claims
+   * to have them (S6).
+   */
+  async #flushed(at: number): Promise<void> {
+    const state = this.#state;
+    const due = () => state.recent.flushed < at || state.flushedCompactRevision < at;
+    while (due() && !this.#halted) {
+      await new Promise<void>((resume) => this.#state.onFlushed.push(resume));
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import { KeyHistory, type KeyPoint } from "./key-history.ts";
+import type { KeyRange } from "../../structures/key-range.ts";
+import { OrderedMap } from "../../structures/ordered-map.ts";
+
+/**
+ * What is known of a key. One that was written once, as the first change of a transaction, and
+ * never since is that revision alone: most keys of a large store are, and a history takes 160
+ * bytes more.
+ */
+export type IndexEntry = number | KeyHistory;
+
+/** Every key with its revisions, in memory: what exists at a revision, and where its record is. */
+export class KeyIndex {
+  readonly #keys = new OrderedMap<IndexEntry>();
+
+  /** Keys with any revision left, deleted ones included. */
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  get(key: string, at: number): KeyPoint | undefined {
+    return pointOf(this.#keys.get(key), at);
+  }
+
+  put(key: string, main: number, sub: number): KeyPoint {
+    const history = this.#history(key);
+    if (history) return history.put(main, sub);
+    this.#create(key, main, sub);
+    return { main, sub, createRevision: main, version: 1 };
+  }
+
+  tombstone(key: string, main: number, sub: number): void {
+    this.#history(key)!.tombstone(main, sub);
+  }
+
+  #create(key: string, main: number, sub: number): void {
+    this.#keys.set(key, sub === 0 ? main : new KeyHistory(main, sub));
+  }
+
+  /** The key's history, to add to it. */
+  #history(key: string): KeyHistory | undefined {
+    const entry = this.#keys.get(key);
+    if (typeof entry !== "number") return entry;
+    const history = new KeyHistory(entry, 0);
+    this.#keys.set(key, history);
+    return history;
+  }
+
+  /** Calls `visit` for all keys in order, those that are deleted too. */
+  each(visit: (key: string, entry: IndexEntry) => void): void {
+    this.#keys.visit("", undefined, (key, entry) => {
+      visit(key, entry);
+      return undefined;
+    });
+  }
+
+  /** Takes in a key behind all that are there. */
+  append(key: string, entry: IndexEntry): void {
+    this.#keys.append(key, entry);
+  }
+
+  /** Takes in a record found in the backend; records come in order of revision. */
+  restore(key: string, main: number, sub: number, record: RestoredRecord | "tombstone"): void {
+    this.#keys.update(key, (entry) => {
+      if (entry === undefined) return restored(main, sub, record);
+      const history = typeof entry === "number" ? new KeyHistory(entry, 0) : entry;
+      if (record !== "tombstone") history.put(main, sub);
+      else if (history.alive) history.tombstone(main, sub);
+      return history;
+    });
+  }
+
+  /** Calls `visit` for the keys of a range that exist at `at`, in order, until it returns false. */
+  visit(range: KeyRange, at: number, visit: (key: string, point: KeyPoint) => boolean | undefined) {
+    if (range.single) {
+      const point = this.get(range.from, at);
+      if (point) visit(range.from, point);
+      return;
+    }
+    this.#keys.visit(range.from, range.to, (key, entry) => {
+      const point = pointOf(entry, at);
+      return point ? visit(key, point) : undefined;
+    });
+  }
+
+  /**
+   * Compacts up to `keys_max` keys after `after` and returns the last one, or undefined at the
+   * end; `removed` hears of each record that is no longer needed.
+   */
+  compact(
+    at: number,
+    after: string,
+    keys_max: number,
+    removed: (main: number, sub: number, tombstone: boolean) => void,
+  ): string | undefined {
+    const emptied: string[] = [];
+    let visited = 0;
+    let last: string | undefined;
+    this.#keys.visit(after, undefined, (key, entry) => {
+      if (key === after && after !== "") return undefined;
+      // What has only its present revision loses nothing.
+      if (typeof entry !== "number" && entry.compact(at, removed)) emptied.push(key);
+      last = key;
+      return ++visited < keys_max;
+    });
+    for (const key of emptied) this.#keys.delete(key);
+    return visited < keys_max ? undefined : last;
+  }
+}
+
+function pointOf(entry: IndexEntry | undefined, at: number): KeyPoint | undefined {
+  if (typeof entry !== "number") return entry?.get(at);
+  if (entry > at) return undefined;
+  return { main: entry, sub: 0, createRevision: entry, version: 1 };
+}
+
+/** The first record of a key that is left. What was before is compacted away. */
+function restored(main: number, sub: number, record: RestoredRecord | "tombstone"): IndexEntry {
+  if (record === "tombstone") return KeyHistory.deletedAt(main, sub);
+  const { createRevision, version } = record;
+  const first = version === 1 && createRevision === main && sub === 0;
+  return first ? main : new KeyHistory(main, sub, createRevision, version);
+}
+
+interface RestoredRecord {
+  createRevision: number;
+  version: number;
+}

@@ -1,0 +1,77 @@
+import {
+  type Compare,
+  Compare_CompareResult as Result,
+  Compare_CompareTarget as Target,
+  type KeyValue,
+} from "@raft2kube/proto/gen/etcd.ts";
+import { keyRange } from "../../structures/key-range.ts";
+import type { RangeSource } from "./range.ts";
+import type { State } from "../state.ts";
+
+const EMPTY = Buffer.alloc(0);
+
+/** What a missing key compares as. */
+const ABSENT: KeyValue = {
+  key: EMPTY,
+  createRevision: 0,
+  modRevision: 0,
+  version: 0,
+  value: EMPTY,
+  lease: 0n,
+};
+
+/**
+ * Whether a condition holds for every key of its range; a missing key is compared as all zeros,
+ * but has no value.
+ */
+export function compareHolds(state: State, source: RangeSource, compare: Compare): boolean {
+  // lab:06 begin compare-holds
+  let found = false;
+  let holds = true;
+  const range = keyRange(compare.key, compare.rangeEnd);
+  state.index.visit(range, source.revision, (_key, { main, sub }) => {
+    found = true;
+    holds = holdsFor(compare, source.read(main, sub));
+    return holds;
+  });
+  if (found) return holds;
+  // etcd: no value to compare with means that the comparison fails, whatever it is.
+  return compare.target !== Target.VALUE && holdsFor(compare, ABSENT);
+  // lab:06 end
+}
+
+function holdsFor(compare: Compare, kv: KeyValue): boolean {
+  const order = difference(compare, kv);
+  switch (compare.result) {
+    case Result.EQUAL:
+      return order === 0;
+    case Result.NOT_EQUAL:
+      return order !== 0;
+    case Result.GREATER:
+      return order > 0;
+    case Result.LESS:
+      return order < 0;
+    default:
+      // As etcd: an unknown relation holds.
+      return true;
+  }
+}
+
+function difference(compare: Compare, kv: KeyValue): number {
+  switch (compare.target) {
+    case Target.VALUE:
+      return Buffer.compare(kv.value, compare.value ?? EMPTY);
+    case Target.CREATE:
+      return kv.createRevision - (compare.createRevision ?? 0);
+    case Target.MOD:
+      return kv.modRevision - (compare.modRevision ?? 0);
+    case Target.VERSION:
+      return kv.version - (compare.version ?? 0);
+    case Target.LEASE: {
+      const lease = compare.lease ?? 0n;
+      return kv.lease < lease ? -1 : kv.lease > lease ? 1 : 0;
+    }
+    default:
+      return 0;
+  }
+}

@@ -1,0 +1,133 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { BlockReader, BlockWriter } from "./index-bytes.ts";
+import { KeyHistory, type Life } from "../index/key-history.ts";
+import { type IndexEntry, KeyIndex } from "../index/key-index.ts";
+import { META_KEY } from "../flush/meta.ts";
+import type { State } from "../state.ts";
+
+const MAGIC = "r2k-ix\n\0";
+/** Another one is passed over: the records themselves say the same, only slower. */
+const INDEX_FORMAT_VERSION = 1;
+const MORE_LEASES = 1;
+const NO_MORE = 0;
+
+const log = logger("store");
+
+/**
+ * Writes the index as it is, for the next start: with it that start need not read the records. It
+ * names the state's record in the backend, byte for byte, and counts for no other: so it is written
+ * at a clean stop, when all is flushed. It is not synced, as its checksums tell what a crash left.
+ */
+export function writeIndex(path: string, state: State): void {
+  const meta = state.backend.getSync(META_KEY);
+  // What is compacted in one and not yet in the other would stay behind.
+  if (!meta || state.compactedRevision !== state.compactRevision) return;
+  const writer = new BlockWriter();
+  writer.text(MAGIC);
+  writer.u32(INDEX_FORMAT_VERSION);
+  writer.text(meta.toString("latin1"));
+  writer.u32(state.index.size);
+  state.index.each((key, entry) => {
+    writer.text(key);
+    writeEntry(writer, entry);
+  });
+  for (const [key, lease] of state.leases.attached()) {
+    writer.u8(MORE_LEASES);
+    writer.text(key);
+    writer.id(lease);
+  }
+  writer.u8(NO_MORE);
+  put(path, Buffer.concat(writer.finish()));
+}
+
+/** A stop goes on without it: on a full disk the next start reads the records. */
+function put(path: string, bytes: Buffer): void {
+  const aside = `${path}.part`;
+  try {
+    writeFileSync(aside, bytes, { mode: 0o600 });
+    renameSync(aside, path);
+  } catch (thrown) {
+    log.warn("the index is not left for the next start", { path, reason: messageOf(thrown) });
+    rmSync(aside, { force: true });
+  }
+}
+
+function writeEntry(writer: BlockWriter, entry: IndexEntry): void {
+  if (typeof entry === "number") {
+    writer.u32(0);
+    writer.whole(entry);
+    return;
+  }
+  const lives = entry.lives();
+  writer.u32(lives.length);
+  for (const { created, version, ended, revisions } of lives) {
+    writer.whole(created);
+    writer.whole(version);
+    writer.u8(ended ? 1 : 0);
+    writer.u32(revisions.length);
+    for (const revision of revisions) writer.whole(revision);
+  }
+}
+
+/**
+ * Fills an empty state's index from the file, if that is of this state and whole; the file is gone
+ * then, since the state moves on. Returns whether it was.
+ */
+export function readIndex(path: string, state: State): boolean {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return false;
+    throw thrown;
+  }
+  rmSync(path);
+  const meta = state.backend.getSync(META_KEY);
+  try {
+    const reader = new BlockReader(bytes);
+    if (!meta || !isOf(reader, meta)) return false;
+    const index = readEntries(reader);
+    const leases = readLeases(reader);
+    if (!reader.done) throw new RangeError("something behind the end");
+    // Only now, when all is read: what is damaged leaves nothing behind.
+    state.index = index;
+    for (const [key, lease] of leases) state.leases.attach(key, lease);
+    return true;
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown;
+    log.warn("the index's file is passed over", { path, reason: messageOf(thrown) });
+    return false;
+  }
+}
+
+function isOf(reader: BlockReader, meta: Buffer): boolean {
+  if (reader.text() !== MAGIC || reader.u32() !== INDEX_FORMAT_VERSION) return false;
+  return reader.text() === meta.toString("latin1");
+}
+
+function readEntries(reader: BlockReader): KeyIndex {
+  const index = new KeyIndex();
+  for (let left = reader.u32(); left > 0; left--) index.append(reader.text(), readEntry(reader));
+  return index;
+}
+
+function readEntry(reader: BlockReader): IndexEntry {
+  const count = reader.u32();
+  if (count === 0) return reader.whole();
+  const lives: Life[] = [];
+  for (let i = 0; i < count; i++) {
+    const [created, version, ended] = [reader.whole(), reader.whole(), reader.u8() === 1];
+    const revisions: number[] = [];
+    for (let left = reader.u32(); left > 0; left--) revisions.push(reader.whole());
+    lives.push({ created, version, ended, revisions });
+  }
+  return KeyHistory.of(lives);
+}
+
+function readLeases(reader: BlockReader): [string, bigint][] {
+  const leases: [string, bigint][] = [];
+  while (reader.u8() === MORE_LEASES) leases.push([reader.text(), reader.id()]);
+  return leases;
+}
