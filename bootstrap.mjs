@@ -17,7 +17,8 @@ function installed() {
   const have = JSON.parse(readFileSync(hidden, "utf8")).packages;
   return (
     Object.entries(want).every(([path, entry]) => {
-      if (!path.startsWith("node_modules/") || entry.link || entry.optional) return true;
+      if (!path.startsWith("node_modules/") || entry.optional) return true;
+      if (entry.link) return existsSync(join(root, path));
       return have[path]?.version === entry.version;
     }) && existsSync(pinnedNode())
   );

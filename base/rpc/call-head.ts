@@ -1,4 +1,4 @@
-import type { HeaderField } from "./h2/hpack/static-table.ts";
+import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
 import { KNOWN_HEADS_MAX } from "./limits.ts";
 
 /** The head of a request, as it is sent. */

@@ -1,4 +1,4 @@
-import type { HeaderField } from "./h2/hpack/static-table.ts";
+import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
 
 /** Fields that belong to gRPC or HTTP, not to the caller. */
 const RESERVED = /^(?:grpc-|content-type$|content-length$|te$)/;

@@ -1,7 +1,7 @@
+import { H2_ERROR } from "@raft2kube/h2/frame.ts";
+import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
 import { neverSent } from "./channel.ts";
 import { RpcError, Status } from "./error.ts";
-import { H2_ERROR } from "./h2/frame.ts";
-import type { HeaderField } from "./h2/hpack/static-table.ts";
 
 /** What a call's answer says of how it went; undefined while it says nothing. */
 export type Verdict = "ok" | RpcError | undefined;

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
+import { Http2ClientConnection } from "@raft2kube/h2/client-connection.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Target } from "./dial.ts";
 import { RpcError, Status } from "./error.ts";
-import { Http2ClientConnection } from "./h2/client-connection.ts";
 import {
   CONNECT_TIMEOUT_MS,
   RECONNECT_GROWTH,

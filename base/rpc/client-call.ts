@@ -1,3 +1,6 @@
+import type { Http2ClientConnection } from "@raft2kube/h2/client-connection.ts";
+import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
+import type { Http2Stream, StreamListener } from "@raft2kube/h2/stream.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
 import { ownBytes } from "@raft2kube/std/bytes.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -7,9 +10,6 @@ import type { Channel, ChannelCall } from "./channel.ts";
 import { type Deadline, Deadlines } from "./deadlines.ts";
 import { RpcError, Status, asRpcError } from "./error.ts";
 import { MESSAGE_HEADER_BYTES, MessageReader, framed, soleMessage } from "./grpc-message.ts";
-import type { Http2ClientConnection } from "./h2/client-connection.ts";
-import type { HeaderField } from "./h2/hpack/static-table.ts";
-import type { Http2Stream, StreamListener } from "./h2/stream.ts";
 import { STREAM_ANSWERS_BYTES_MAX } from "./limits.ts";
 
 export interface CallOptions {

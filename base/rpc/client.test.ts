@@ -11,11 +11,11 @@ import {
   type ServerUnaryCall,
   status as grpcStatus,
 } from "@grpc/grpc-js";
+import { H2_ERROR } from "@raft2kube/h2/frame.ts";
 import { KV, type PutRequest, Watch, type WatchRequest } from "@raft2kube/proto/gen/etcd.ts";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { client, connectGrpc } from "./client.ts";
 import { RpcError, Status } from "./error.ts";
-import { H2_ERROR } from "./h2/frame.ts";
 import { type Call, serve, serveGrpc } from "./server.ts";
 import { serviceDefinition } from "./testing/service-definition.ts";
 

@@ -2,13 +2,13 @@ import type { RequestListener } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
+import { Http2ServerConnection } from "@raft2kube/h2/server-connection.ts";
+import type { Http2Stream, StreamListener } from "@raft2kube/h2/stream.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { Deadlines } from "./deadlines.ts";
 import { errorHead } from "./grpc-answer.ts";
 import type { CallContext, CallOrigin } from "./grpc-call.ts";
 import { type GrpcRequest, type HttpRequest, readHead } from "./grpc-request.ts";
-import { Http2Connection } from "./h2/connection.ts";
-import type { Http2Stream, StreamListener } from "./h2/stream.ts";
 import { handOverTo, refuseHttp } from "./http-request.ts";
 import { REQUEST_TIMEOUT_MS, SHUTDOWN_GRACE_MS } from "./limits.ts";
 import type { Routes } from "./routes.ts";
@@ -34,7 +34,7 @@ type Request = GrpcRequest | HttpRequest;
 /** The HTTP/2 connections of one server, and the calls on them. */
 export class Connections {
   readonly #options: ConnectionsOptions;
-  readonly #all = new Set<Http2Connection<Request>>();
+  readonly #all = new Set<Http2ServerConnection<Request>>();
   readonly #context: CallContext;
   readonly #onHttp: typeof refuseHttp;
   /** Of connections that are closed. */
@@ -52,7 +52,7 @@ export class Connections {
   /** Serves a socket whose client speaks HTTP/2. */
   add(socket: Duplex): void {
     const origin = originOf(socket);
-    const connection = new Http2Connection<Request>(socket, {
+    const connection = new Http2ServerConnection<Request>(socket, {
       clock: this.#options.clock,
       streams_max: this.#options.streams_max,
       interpret: (head) => readHead(head, this.#options.routes),

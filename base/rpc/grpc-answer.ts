@@ -1,5 +1,5 @@
+import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
 import type { RpcError } from "./error.ts";
-import type { HeaderField } from "./h2/hpack/static-table.ts";
 
 /** The head of every answer, and the trailers of one that succeeded. */
 export const ANSWER_HEAD: readonly HeaderField[] = [

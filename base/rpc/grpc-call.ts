@@ -1,3 +1,4 @@
+import type { Http2Stream } from "@raft2kube/h2/stream.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
 import type { CallMetadata } from "./call-metadata.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
@@ -5,7 +6,6 @@ import { RpcError, Status, asRpcError } from "./error.ts";
 import { ANSWER_HEAD, errorHead, errorTrailers } from "./grpc-answer.ts";
 import { MESSAGE_HEADER_BYTES, framed } from "./grpc-message.ts";
 import type { GrpcRequest } from "./grpc-request.ts";
-import type { Http2Stream } from "./h2/stream.ts";
 import { UNFINISHED_REQUESTS_BYTES_MAX } from "./limits.ts";
 
 /** What the calls of a server share. */

@@ -1,6 +1,6 @@
+import type { RequestHead } from "@raft2kube/h2/request-head.ts";
 import { CallMetadata } from "./call-metadata.ts";
 import { RpcError, Status } from "./error.ts";
-import type { RequestHead } from "./h2/request-head.ts";
 import { type Route, type Routes, findRoute } from "./routes.ts";
 
 /** What the head of a call says; one object for all calls with the same head. */

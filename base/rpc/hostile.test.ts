@@ -3,6 +3,15 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";
+import { FLAG, FRAME, H2_ERROR, PREFACE } from "@raft2kube/h2/frame.ts";
+import {
+  FRAME_BYTES_MAX,
+  HEADER_LIST_BYTES_MAX,
+  IDLE_FRAMES_MAX,
+  RESETS_MAX,
+  STREAM_WINDOW_BYTES,
+  WAITING_ANSWERS_BYTES_MAX,
+} from "@raft2kube/h2/limits.ts";
 import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import { Health } from "@raft2kube/proto/gen/health.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
@@ -10,17 +19,10 @@ import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { Connections } from "./connections.ts";
 import { holdBytes } from "./grpc-call.ts";
-import { FLAG, FRAME, H2_ERROR, PREFACE } from "./h2/frame.ts";
 import {
   FIRST_BYTES_TIMEOUT_MS,
-  FRAME_BYTES_MAX,
-  HEADER_LIST_BYTES_MAX,
-  IDLE_FRAMES_MAX,
   REQUEST_TIMEOUT_MS,
-  RESETS_MAX,
-  STREAM_WINDOW_BYTES,
   UNFINISHED_REQUESTS_BYTES_MAX,
-  WAITING_ANSWERS_BYTES_MAX,
 } from "./limits.ts";
 import { routesOf } from "./routes.ts";
 import { type Call, type ServedService, serve, serveGrpc } from "./server.ts";

@@ -5,9 +5,9 @@ import {
   request as httpRequest,
 } from "node:http";
 import { type Duplex, duplexPair } from "node:stream";
-import type { HeaderField } from "./h2/hpack/static-table.ts";
-import type { RequestHead } from "./h2/request-head.ts";
-import type { Http2Stream, StreamListener } from "./h2/stream.ts";
+import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
+import type { RequestHead } from "@raft2kube/h2/request-head.ts";
+import type { Http2Stream, StreamListener } from "@raft2kube/h2/stream.ts";
 
 /** Fields of an HTTP/1.1 answer that speak of its connection (RFC 9113, section 8.2.2). */
 const HOP_FIELDS = /^(?:connection|keep-alive|proxy-connection|transfer-encoding|upgrade)$/;

@@ -29,39 +29,6 @@ export const HEADERS_CHECK_MS = 5_000;
 /** The kernel asks a silent peer whether it is still there after this. */
 export const KEEP_ALIVE_MS = 30_000;
 
-/** HTTP/2: the largest frame taken, and sent: the protocol's own default. */
-export const FRAME_BYTES_MAX = 16_384;
-
-/** HTTP/2: what a connection and each of its streams may send before we have taken it in. */
-export const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
-export const STREAM_WINDOW_BYTES = 1024 * 1024;
-
-/** HTTP/2: a request's header fields, each with the 32 bytes that HPACK counts on top. */
-export const HEADER_LIST_BYTES_MAX = 64 * 1024;
-/** HTTP/2: a header block as it is sent, over its HEADERS and all CONTINUATION frames. */
-export const HEADER_BLOCK_BYTES_MAX = 64 * 1024;
-/** HTTP/2: CONTINUATION frames of one header block (CVE-2024-27983). */
-export const CONTINUATIONS_MAX = 16;
-/** HTTP/2: header blocks of a connection whose meaning is kept at hand. */
-export const KNOWN_BLOCKS_MAX = 64;
-
-/**
- * HTTP/2: streams that a client may open and reset again, at once and a second (CVE-2023-44487).
- */
-export const RESETS_MAX = 1_000;
-export const RESETS_PER_S = 200;
-/**
- * HTTP/2: frames that carry nothing (PING, SETTINGS, PRIORITY, empty DATA, ...), at once, a
- * second, and for each frame of data that we send.
- */
-export const IDLE_FRAMES_MAX = 10_000;
-export const IDLE_FRAMES_PER_S = 500;
-export const IDLE_FRAMES_PER_DATA = 4;
-/** HTTP/2: what waits in a socket whose client does not read, before the connection is given up. */
-export const UNREAD_BYTES_MAX = 4 * 1024 * 1024;
-
-/** Answers of one connection that wait for its client to read; beyond it new calls are refused. */
-export const WAITING_ANSWERS_BYTES_MAX = 64 * 1024 * 1024;
 /** Requests of all connections that are not complete yet; beyond it they are refused. */
 export const UNFINISHED_REQUESTS_BYTES_MAX = 256 * 1024 * 1024;
 /** Messages of one stream that wait for the handler before its client is held back. */

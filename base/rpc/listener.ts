@@ -9,7 +9,7 @@ import {
   type TLSSocket,
   createServer as createTlsServer,
 } from "node:tls";
-import { PREFACE } from "./h2/frame.ts";
+import { PREFACE } from "@raft2kube/h2/frame.ts";
 import {
   CONNECTIONS_MAX,
   FIRST_BYTES_TIMEOUT_MS,

@@ -1,3 +1,4 @@
+import type { Http2Stream, StreamListener } from "@raft2kube/h2/stream.ts";
 import { Batch, Prepared } from "./batch.ts";
 import { RpcError, Status } from "./error.ts";
 import { OK_TRAILERS } from "./grpc-answer.ts";
@@ -11,7 +12,6 @@ import {
 } from "./grpc-call.ts";
 import { MESSAGE_HEADER_BYTES, MessageReader, framed } from "./grpc-message.ts";
 import type { GrpcRequest } from "./grpc-request.ts";
-import type { Http2Stream, StreamListener } from "./h2/stream.ts";
 import { STREAM_ANSWERS_BYTES_MAX, STREAM_REQUESTS_BYTES_MAX } from "./limits.ts";
 import { RequestQueue } from "./request-queue.ts";
 import type { Route } from "./routes.ts";

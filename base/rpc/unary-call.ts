@@ -1,8 +1,8 @@
+import type { StreamListener } from "@raft2kube/h2/stream.ts";
 import { RpcError, Status } from "./error.ts";
 import { OK_TRAILERS } from "./grpc-answer.ts";
 import { GrpcCall, decodeRequest, holdBytes } from "./grpc-call.ts";
 import { MessageReader, soleMessage } from "./grpc-message.ts";
-import type { StreamListener } from "./h2/stream.ts";
 import type { Route } from "./routes.ts";
 
 /** A call with one request and one answer. */

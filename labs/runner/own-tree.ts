@@ -48,7 +48,7 @@ function referencePath(
   return resolve(dirname(logical), specifier);
 }
 
-const BASE = ["std", "proto", "rpc", "linux", "pki", "streaming", "observe"];
+const BASE = ["std", "proto", "h2", "rpc", "linux", "pki", "streaming", "observe"];
 
 function packageFolder(name: string): string {
   if (BASE.includes(name)) return `base/${name}`;

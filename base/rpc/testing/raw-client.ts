@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
+import { FLAG, FRAME, PREFACE, writeFrameHeader } from "@raft2kube/h2/frame.ts";
+import { HpackDecoder } from "@raft2kube/h2/hpack/decoder.ts";
+import { HpackEncoder } from "@raft2kube/h2/hpack/encoder.ts";
+import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
 import { MESSAGE_HEADER_BYTES, framed } from "../grpc-message.ts";
-import { FLAG, FRAME, PREFACE, writeFrameHeader } from "../h2/frame.ts";
-import { HpackDecoder } from "../h2/hpack/decoder.ts";
-import { HpackEncoder } from "../h2/hpack/encoder.ts";
-import type { HeaderField } from "../h2/hpack/static-table.ts";
 
 /** A frame that the server sent. */
 export interface SeenFrame {

@@ -1,10 +1,10 @@
 import { duplexPair } from "node:stream";
+import { FLAG, FRAME, H2_ERROR, Http2Error, PREFACE } from "@raft2kube/h2/frame.ts";
+import { HpackDecoder } from "@raft2kube/h2/hpack/decoder.ts";
+import { HpackEncoder } from "@raft2kube/h2/hpack/encoder.ts";
+import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
 import { Health, HealthCheckResponse_ServingStatus } from "@raft2kube/proto/gen/health.ts";
 import { Connections } from "@raft2kube/rpc/connections.ts";
-import { FLAG, FRAME, H2_ERROR, Http2Error, PREFACE } from "@raft2kube/rpc/h2/frame.ts";
-import { HpackDecoder } from "@raft2kube/rpc/h2/hpack/decoder.ts";
-import { HpackEncoder } from "@raft2kube/rpc/h2/hpack/encoder.ts";
-import type { HeaderField } from "@raft2kube/rpc/h2/hpack/static-table.ts";
 import { routesOf } from "@raft2kube/rpc/routes.ts";
 import { serve } from "@raft2kube/rpc/server.ts";
 import { frameMessage, rawFrame } from "@raft2kube/rpc/testing/raw-client.ts";

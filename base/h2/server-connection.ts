@@ -3,16 +3,16 @@ import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import {
   CONNECTION_WINDOW_BYTES,
-  FIRST_BYTES_TIMEOUT_MS,
   HEADER_LIST_BYTES_MAX,
   IDLE_FRAMES_MAX,
   IDLE_FRAMES_PER_DATA,
   IDLE_FRAMES_PER_S,
   RESETS_MAX,
   RESETS_PER_S,
+  SETTINGS_TIMEOUT_MS,
   STREAM_WINDOW_BYTES,
   WAITING_ANSWERS_BYTES_MAX,
-} from "../limits.ts";
+} from "./limits.ts";
 import { Http2Endpoint } from "./endpoint.ts";
 import { FRAME, Http2Error } from "./frame.ts";
 import type { HeaderBlock } from "./header-block.ts";
@@ -43,7 +43,7 @@ interface Fields<T> {
 const TOO_LARGE: readonly HeaderField[] = [[":status", "431"]];
 
 /** The server's end of one HTTP/2 connection, over a socket whose peer has chosen the protocol. */
-export class Http2Connection<T> extends Http2Endpoint {
+export class Http2ServerConnection<T> extends Http2Endpoint {
   readonly #options: ConnectionOptions<T>;
   readonly #decoder: HpackDecoder<Fields<T>>;
   readonly #resets: TokenBucket;
@@ -72,7 +72,7 @@ export class Http2Connection<T> extends Http2Endpoint {
     });
     this.sender.control(FRAME.SETTINGS, 0, settings);
     this.sender.openWindow(0, CONNECTION_WINDOW_BYTES - DEFAULT_WINDOW_BYTES);
-    this.#silence = clock.after(FIRST_BYTES_TIMEOUT_MS, () => {
+    this.#silence = clock.after(SETTINGS_TIMEOUT_MS, () => {
       if (!this.settled) socket.destroy();
     });
   }

@@ -1,4 +1,4 @@
-import { CONTINUATIONS_MAX, HEADER_BLOCK_BYTES_MAX } from "../limits.ts";
+import { CONTINUATIONS_MAX, HEADER_BLOCK_BYTES_MAX } from "./limits.ts";
 import { FLAG, Http2Error } from "./frame.ts";
 
 /** The header block of a stream, whole. */

@@ -1,4 +1,4 @@
-import { FRAME_BYTES_MAX } from "../limits.ts";
+import { FRAME_BYTES_MAX } from "./limits.ts";
 import { Http2Error, type H2ErrorName } from "./frame.ts";
 
 /** RFC 9113, section 6.5.2. */

@@ -1,4 +1,4 @@
-import { FRAME_BYTES_MAX } from "../limits.ts";
+import { FRAME_BYTES_MAX } from "./limits.ts";
 import { FRAME_HEADER_BYTES, Http2Error, PREFACE } from "./frame.ts";
 
 export type OnFrame = (type: number, flags: number, streamId: number, payload: Buffer) => void;

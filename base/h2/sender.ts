@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { FRAME_BYTES_MAX, UNREAD_BYTES_MAX } from "../limits.ts";
+import { FRAME_BYTES_MAX, UNREAD_BYTES_MAX } from "./limits.ts";
 import {
   FLAG,
   FRAME,

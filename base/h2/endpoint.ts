@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { CONNECTION_WINDOW_BYTES, FIRST_BYTES_TIMEOUT_MS } from "../limits.ts";
+import { CONNECTION_WINDOW_BYTES, SETTINGS_TIMEOUT_MS } from "./limits.ts";
 import { FLAG, FRAME, H2_ERROR, type H2ErrorName, Http2Error } from "./frame.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { type HeaderBlock, HeaderBlocks, parentStream, unpadded } from "./header-block.ts";
@@ -120,7 +120,7 @@ export abstract class Http2Endpoint {
     this.#end();
     this.socket.end();
     // A peer that goes on sending must not keep the socket open.
-    this.clock.after(FIRST_BYTES_TIMEOUT_MS, () => this.socket.destroy());
+    this.clock.after(SETTINGS_TIMEOUT_MS, () => this.socket.destroy());
   }
 
   /** The peer leaves too much unread: nothing more can be said to it. */
