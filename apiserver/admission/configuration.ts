@@ -1,4 +1,4 @@
-import { ConfigFields } from "../object/config-fields.ts";
+import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import {
   NO_POD_SECURITY,
   type PodSecurityConfiguration,
@@ -22,7 +22,7 @@ export async function readAdmissionConfiguration(
   text: string,
   readFile: (path: string) => string,
 ): Promise<AdmissionConfiguration> {
-  const { yamlValue } = await import("../object/yaml.ts");
+  const { yamlValue } = await import("@raft2kube/apimachinery/yaml.ts");
   const whole = read.whole(yamlValue(text), ["apiserver.config.k8s.io/v1"], ["plugins"]);
   let configuration = NO_CONFIGURATION;
   const names = new Set<string>();

@@ -1,6 +1,6 @@
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
-import type { ApiError } from "../object/errors/api-error.ts";
-import { forbidden } from "../object/errors/catalog.ts";
+import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Resource } from "../resource/resource.ts";
 
 /** A write on its way into the store, as admission plugins see it. */

@@ -1,6 +1,6 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { unauthorized } from "../object/errors/catalog.ts";
+import { unauthorized } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type Incoming } from "../request/context.ts";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
 import { clientCertificateUser } from "./client-certificate.ts";

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { unauthorized } from "../object/errors/catalog.ts";
+import { unauthorized } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type Incoming } from "../request/context.ts";
 
 /** Browsers cannot send headers with a WebSocket, so their token hides among the protocols. */

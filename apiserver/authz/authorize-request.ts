@@ -1,5 +1,5 @@
-import { type ApiError } from "../object/errors/api-error.ts";
-import { forbidden } from "../object/errors/catalog.ts";
+import { type ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { RequestContext } from "../request/context.ts";
 import type { Attributes } from "./attributes.ts";
 import type { Authorizer } from "./authorizer.ts";

@@ -10,7 +10,7 @@ import {
   serviceAccountGroups,
   UNAUTHENTICATED_GROUP,
 } from "../authn/identities.ts";
-import { type ApiError, isReason } from "../object/errors/api-error.ts";
+import { type ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { IMPERSONATION_PARTS_MANY } from "../limits.ts";
 import type { Attributes } from "./attributes.ts";
 import { refusal } from "./authorize-request.ts";

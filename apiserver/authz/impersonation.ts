@@ -1,5 +1,5 @@
 import type { AuthorizationMetrics } from "../metrics/access.ts";
-import { badRequest } from "../object/errors/catalog.ts";
+import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type Incoming, type RequestContext } from "../request/context.ts";
 import type { Attributes } from "./attributes.ts";
 import type { Authorizer } from "./authorizer.ts";

@@ -5,7 +5,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { BootstrapServer } from "./server.ts";
-import { isReason } from "../object/errors/api-error.ts";
+import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { IDENTITY_COLLECT_MS, IDENTITY_LEASE_S, IDENTITY_RENEW_MS } from "../limits.ts";
 import type { Resource } from "../resource/resource.ts";
 import { updateObject } from "../registry/update.ts";

@@ -3,7 +3,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { BootstrapServer } from "./server.ts";
-import { isReason } from "../object/errors/api-error.ts";
+import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { PEER_INTERVAL_MS } from "../limits.ts";
 import { firstServiceAddress } from "../registry/services/service-cidr.ts";
 import { updateObject } from "../registry/update.ts";

@@ -1,7 +1,7 @@
 import type { ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { BootstrapServer } from "./server.ts";
-import { timeText } from "../object/time.ts";
+import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { applyStatus, ensure } from "../registry/internal-write.ts";
 
 const NAME = "kubernetes";

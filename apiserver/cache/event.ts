@@ -1,4 +1,4 @@
-import type { Status } from "../object/errors/api-error.ts";
+import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { Entry } from "../object/entry.ts";
 
 /** One change of one object, as the store's watch reported it. */

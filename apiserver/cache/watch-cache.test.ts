@@ -1,7 +1,7 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { isReason } from "../object/errors/api-error.ts";
+import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { HISTORY_EVENTS_MAX, STATES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
 import { inWords, listen } from "../testing/watch-words.ts";
 import { Entry } from "../object/entry.ts";

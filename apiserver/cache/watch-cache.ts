@@ -1,5 +1,5 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { expired } from "../object/errors/catalog.ts";
+import { expired } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { CacheMetrics } from "../metrics/resource-metrics.ts";
 import { WatchMetrics } from "../metrics/watch-metrics.ts";
 import type { Entry } from "../object/entry.ts";

@@ -10,10 +10,10 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { hasStruct } from "@raft2kube/api/schema.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import protobuf from "protobufjs/minimal.js";
-import { badRequest, notAcceptable } from "../object/errors/catalog.ts";
-import { apiVersionOf, parseApiVersion } from "../object/group-version.ts";
+import { badRequest, notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { apiVersionOf, parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
 import type { ObjectList } from "../request/answer.ts";
-import { JSON_TYPE, YAML_TYPE } from "../request/negotiate.ts";
+import { JSON_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { joinSliced } from "./sliced.ts";
 import { listMetadata } from "./transform.ts";
 

@@ -45,7 +45,7 @@ export const PRETTY_JSON: SlicedForm = {
 
 /** YAML, whose writer is loaded when somebody asks for it: hardly anybody does. */
 export async function yamlForm(): Promise<SlicedForm> {
-  const { yamlText } = await import("../object/yaml.ts");
+  const { yamlText } = await import("@raft2kube/apimachinery/yaml.ts");
   return {
     begin: "",
     field: (name, value) =>

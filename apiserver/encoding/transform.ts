@@ -1,6 +1,6 @@
 import type { Column, KubeObject, Printed } from "@raft2kube/api/kind.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
-import { badRequest } from "../object/errors/catalog.ts";
+import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { ObjectList } from "../request/answer.ts";
 import type { Transform } from "../request/negotiate.ts";
 

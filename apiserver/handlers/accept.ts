@@ -1,6 +1,7 @@
-import { notProduced } from "../object/errors/catalog.ts";
+import { notProduced } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
-import { JSON_TYPE, negotiate, PROTOBUF_TYPE, YAML_TYPE } from "../request/negotiate.ts";
+import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
+import { negotiate } from "../request/negotiate.ts";
 
 /** Subresources whose answers are others' own. */
 const PASSED_ON = new Set(["log", "exec", "attach", "portforward", "proxy"]);

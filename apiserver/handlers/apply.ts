@@ -2,22 +2,22 @@ import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { required } from "@raft2kube/api/errors.ts";
 import type { GroupVersionKind } from "@raft2kube/api/kind.ts";
-import { ApiError, isReason } from "../object/errors/api-error.ts";
-import { badRequest, invalid } from "../object/errors/catalog.ts";
+import { ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { badRequest, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { RequestContext } from "../request/context.ts";
-import { decodeDocument, type DecodeOptions, parseBody } from "../encoding/decode.ts";
-import type { Document } from "../encoding/json-document.ts";
-import { YAML_TYPE } from "../request/negotiate.ts";
+import { decodeDocument, type DecodeOptions, parseBody } from "@raft2kube/apimachinery/decode/decode.ts";
+import type { Document } from "@raft2kube/apimachinery/decode/json-document.ts";
+import { YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { isTrue } from "../request/request-info.ts";
-import { apiVersionOf } from "../object/group-version.ts";
+import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import type { WriteOptions } from "../registry/write-options.ts";
-import { isObject, type JsonObject, notUnmarshalled } from "../object/json.ts";
+import { isObject, type JsonObject, notUnmarshalled } from "@raft2kube/apimachinery/json/json.ts";
 import type { Patch } from "./patch.ts";
-import { applyTo } from "../managed-fields/apply.ts";
-import { doubledItems } from "../managed-fields/doubled-items.ts";
-import { mistyped } from "../managed-fields/mistyped.ts";
-import { rootPlace } from "../managed-fields/place.ts";
-import type { Tracked } from "../managed-fields/tracked.ts";
+import { applyTo } from "@raft2kube/apimachinery/managed-fields/apply.ts";
+import { doubledItems } from "@raft2kube/apimachinery/managed-fields/doubled-items.ts";
+import { mistyped } from "@raft2kube/apimachinery/managed-fields/mistyped.ts";
+import { rootPlace } from "@raft2kube/apimachinery/managed-fields/place.ts";
+import type { Tracked } from "@raft2kube/apimachinery/managed-fields/tracked.ts";
 
 /** Reads a server-side apply. Throws 400 on a body of another object, 422 without a manager. */
 export async function readApply(

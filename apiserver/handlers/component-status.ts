@@ -4,7 +4,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { matchesLabels, parseLabelSelector } from "@raft2kube/api/selector.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { ApiServer } from "./server.ts";
-import { notFound } from "../object/errors/catalog.ts";
+import { notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
 import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";

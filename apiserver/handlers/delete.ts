@@ -1,13 +1,13 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { ApiServer } from "./server.ts";
-import type { Status } from "../object/errors/api-error.ts";
-import { isReason } from "../object/errors/api-error.ts";
-import { timeout } from "../object/errors/catalog.ts";
+import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { timeout } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../request/answer.ts";
-import { readBody } from "../request/body.ts";
+import { bodyTypeOf, readBody } from "../request/body.ts";
 import type { RequestContext } from "../request/context.ts";
-import { bodyTypeOf, parseBody } from "../encoding/decode.ts";
-import { PROTOBUF_TYPE } from "../request/negotiate.ts";
+import { parseBody } from "@raft2kube/apimachinery/decode/decode.ts";
+import { PROTOBUF_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { decodeProtobufOptions } from "../encoding/protobuf.ts";
 import { deleteObject } from "../registry/delete.ts";
 import { type DeleteRequest, readDeleteBody, readDeleteQuery } from "../registry/delete-options.ts";
@@ -15,7 +15,7 @@ import { listFromStore } from "../registry/list.ts";
 import { readListOptions } from "../registry/list-options.ts";
 import type { Resource } from "../resource/resource.ts";
 import { selectionOf } from "../registry/selection.ts";
-import { writeOptionsOf } from "./write-options.ts";
+import { writeOptionsOf } from "./write-request.ts";
 import { namespaceOf } from "./read.ts";
 
 /** Kinds whose deletion answers the object instead of a Status, as upstream's do. */

@@ -1,6 +1,6 @@
 import { own } from "@raft2kube/std/own.ts";
 import type { ApiServer } from "./server.ts";
-import { methodNotAllowed, noSuchResource } from "../object/errors/catalog.ts";
+import { methodNotAllowed, noSuchResource } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, noSuchPage } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
 import type { RequestInfo } from "../request/request-info.ts";

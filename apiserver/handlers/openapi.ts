@@ -1,6 +1,6 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
 import type { Document, Documents } from "@raft2kube/api/openapi/documents.ts";
-import { notAcceptable } from "../object/errors/catalog.ts";
+import { notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, type BytesAnswer, jsonAnswer } from "../request/answer.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
 import { accepts, parseAccept } from "../request/media-type.ts";

@@ -1,17 +1,17 @@
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
-import { ApiError } from "../object/errors/api-error.ts";
-import { badRequest, invalid, unsupportedPatchType } from "../object/errors/catalog.ts";
-import { cloneObject } from "../object/clone.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { badRequest, invalid, unsupportedPatchType } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
-import { interpret } from "../encoding/decode.ts";
-import { parseJson } from "../encoding/json-document.ts";
+import { interpret } from "@raft2kube/apimachinery/decode/decode.ts";
+import { parseJson } from "@raft2kube/apimachinery/decode/json-document.ts";
 import { parseMediaType } from "../request/media-type.ts";
 import type { WriteOptions } from "../registry/write-options.ts";
-import { applyJsonPatch, readJsonPatch } from "../patch/json-patch.ts";
-import { isObject, type Json, mergePatch, notUnmarshalled } from "../object/json.ts";
-import { strategicMerge } from "../patch/strategic.ts";
+import { applyJsonPatch, readJsonPatch } from "@raft2kube/apimachinery/patch/json-patch.ts";
+import { isObject, type Json, mergePatch, notUnmarshalled } from "@raft2kube/apimachinery/json/json.ts";
+import { strategicMerge } from "@raft2kube/apimachinery/patch/strategic.ts";
 
 export const PATCH_TYPES = {
   json: "application/json-patch+json",

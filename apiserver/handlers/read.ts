@@ -1,6 +1,6 @@
 import { valueAsked } from "@raft2kube/api/selector.ts";
 import type { ApiServer } from "./server.ts";
-import { badRequest } from "../object/errors/catalog.ts";
+import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
 import { watchEncoderFor } from "./response/watch-encoding.ts";

@@ -1,18 +1,16 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { authorizedChange } from "../authz/authorize-write.ts";
 import type { ApiServer } from "./server.ts";
-import { cloneObject } from "../object/clone.ts";
+import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { type Answer, objectAnswer } from "../request/answer.ts";
 import { readBody } from "../request/body.ts";
 import type { RequestContext } from "../request/context.ts";
-import { decodeBody } from "../encoding/decode.ts";
 import { readApply } from "./apply.ts";
-import { trackedOf } from "../managed-fields/tracked.ts";
+import { trackedOf } from "@raft2kube/apimachinery/managed-fields/tracked.ts";
 import { isApply, readPatch } from "./patch.ts";
 import type { Changed } from "../storage/object-store.ts";
-import { requireName } from "./required-name.ts";
 import type { Resource } from "../resource/resource.ts";
-import { writeOptionsOf } from "./write-options.ts";
+import { readObject, requireName, writeOptionsOf } from "./write-request.ts";
 import { namespaceOf } from "./read.ts";
 import { type Update, updateObject } from "../registry/update.ts";
 import type { WriteOptions } from "../registry/write-options.ts";
@@ -33,17 +31,10 @@ export async function serveUpdate(
   const { kind } = resource;
   const { name } = context.info;
   const options = writeOptionsOf(context);
-  const { fieldValidation, warnings } = options;
-  const body = await readBody(context);
-  const object = await decodeBody(context.request, body, {
-    kind,
-    schema: kind.schema,
-    fieldValidation,
-    warnings,
-  });
+  const object = await readObject(context, { kind, schema: kind.schema }, options);
   requireName(object.metadata.name, name);
   kind.strategy.defaults(object);
-  if (kind.notActedOn !== undefined) warnings.push(kind.notActedOn);
+  if (kind.notActedOn !== undefined) options.warnings.push(kind.notActedOn);
   const mayCreate = kind.strategy.createOnUpdate && endpoint.strategy === undefined;
   return await change(server, resource, context, options, {
     ...endpoint,
@@ -62,16 +53,10 @@ export async function servePatch(
 ): Promise<Answer> {
   const { kind } = resource;
   const options = writeOptionsOf(context);
+  const now_ms = server.clock.now();
   const body = await readBody(context);
   const patch = isApply(context)
-    ? await readApply(
-        context,
-        kind,
-        trackedOf(kind, options.subresource),
-        body,
-        options,
-        server.clock.now(),
-      )
+    ? await readApply(context, kind, trackedOf(kind, options.subresource), body, options, now_ms)
     : readPatch(context, kind, body, options);
   if (kind.notActedOn !== undefined) options.warnings.push(kind.notActedOn);
   return await change(server, resource, context, options, {

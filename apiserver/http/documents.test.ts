@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { parseJson, parseTypedJson } from "../encoding/json-document.ts";
+import { parseJson, parseTypedJson } from "@raft2kube/apimachinery/decode/json-document.ts";
 import { negotiate } from "../request/negotiate.ts";
-import { ApiError } from "../object/errors/api-error.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { parseRequestInfo } from "../request/request-info.ts";
-import { parseYaml } from "../encoding/yaml-document.ts";
+import { parseYaml } from "@raft2kube/apimachinery/decode/yaml-document.ts";
 
 const bytes = (text: string) => Buffer.from(text);
 

@@ -7,7 +7,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { ANONYMOUS } from "../authn/identities.ts";
 import { respondStatus } from "../handlers/response/respond.ts";
 import { CONNECTIONS } from "../metrics/request-labels.ts";
-import { ApiError } from "../object/errors/api-error.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import {
   headerOf,
   type Incoming,

@@ -1,5 +1,5 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
-import { tooMany } from "../object/errors/catalog.ts";
+import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { LASTING_OF_USER_MAX } from "../limits.ts";
 import type { InFlightMax } from "../options.ts";
 import type { RequestInfo } from "../request/request-info.ts";

@@ -5,7 +5,7 @@ import type { ApiServer } from "../handlers/server.ts";
 import { serveZPage, type ZPage } from "../handlers/diagnostics/zpage.ts";
 import type { Discovery } from "../handlers/discovery/serve.ts";
 import { versionInfo } from "../object/version.ts";
-import { methodNotAllowed, notProduced } from "../object/errors/catalog.ts";
+import { methodNotAllowed, notProduced } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { LargeRequests } from "../offload/offload.ts";
 import type { OpenApi } from "../handlers/openapi.ts";
 import { serveResource } from "../handlers/dispatch.ts";
@@ -13,7 +13,7 @@ import { type Answer, type BytesAnswer, jsonAnswer, noSuchPage } from "../reques
 import { headerOf, type RequestContext } from "../request/context.ts";
 import type { Health } from "../handlers/health.ts";
 import { accepts, parseAccept } from "../request/media-type.ts";
-import { JSON_TYPE } from "../request/negotiate.ts";
+import { JSON_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 
 /** Answers a request that is known and allowed. */
 export type Dispatch = (context: RequestContext) => Promise<Answer>;

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { methodNotAllowed } from "../object/errors/catalog.ts";
+import { methodNotAllowed } from "@raft2kube/apimachinery/errors/catalog.ts";
 
 /** What Node's parser says of bytes that are no request, and how each is answered. */
 const CODES: Readonly<Record<string, number>> = {

@@ -1,6 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
-import type { Status } from "../object/errors/api-error.ts";
+import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { RequestInfo } from "../request/request-info.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { Selected } from "../storage/recent-writes.ts";

@@ -1,5 +1,5 @@
 import { Counter } from "prom-client";
-import { tooMany } from "../object/errors/catalog.ts";
+import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Answer } from "../request/answer.ts";
 import { readBody } from "../request/body.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";

@@ -6,7 +6,7 @@ import { giveBody } from "../request/body.ts";
 import type { Incoming, RequestContext } from "../request/context.ts";
 import { asApiError } from "../http/filters.ts";
 import { encodeWhole } from "../handlers/response/respond.ts";
-import { apiVersionOf } from "../object/group-version.ts";
+import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { serveResource } from "../handlers/dispatch.ts";
 import type { Resource } from "../resource/resource.ts";
 import { reserveForServices } from "../registry/services/allocate.ts";

@@ -1,5 +1,5 @@
 import { parseMediaType } from "../request/media-type.ts";
-import { PROTOBUF_TYPE } from "../request/negotiate.ts";
+import { PROTOBUF_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import {
   JSON_BYTES_PER_VALUE,
   LARGE_BYTES_MIN,

@@ -1,14 +1,14 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
 import type { Writer } from "./writer.ts";
-import { ApiError, isReason } from "../object/errors/api-error.ts";
-import { alreadyExists, invalid } from "../object/errors/catalog.ts";
-import { cloneObject } from "../object/clone.ts";
+import { ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { alreadyExists, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { GENERATE_NAME_ATTEMPTS_MAX } from "../limits.ts";
 import { giveBackAfter } from "../resource/allocation.ts";
 import { completeName, fillSystemFields, settleNamespace } from "./metadata.ts";
 import type { Resource } from "../resource/resource.ts";
-import { updateManagedFields } from "../managed-fields/update.ts";
+import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
 import { strategyContext, type WriteOptions } from "./write-options.ts";
 
 /**

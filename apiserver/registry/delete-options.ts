@@ -1,9 +1,9 @@
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { type FieldError, notSupported } from "@raft2kube/api/errors.ts";
-import type { ApiError } from "../object/errors/api-error.ts";
-import { badRequest, invalid } from "../object/errors/catalog.ts";
-import { checkHead } from "../encoding/decode.ts";
+import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { badRequest, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { checkHead } from "@raft2kube/apimachinery/decode/decode.ts";
 import { isTrue, wholeNumber } from "../request/request-info.ts";
 import { dryRunComplaints } from "./write-options.ts";
 

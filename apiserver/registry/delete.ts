@@ -1,7 +1,7 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
 import type { Writer } from "./writer.ts";
-import { conflict, notFound } from "../object/errors/catalog.ts";
+import { conflict, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
 import type { DeleteRequest } from "./delete-options.ts";
 import { type DeletePlan, planDelete } from "./delete-plan.ts";

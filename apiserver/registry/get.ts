@@ -1,5 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { revisionTooLarge } from "../object/errors/catalog.ts";
+import { revisionTooLarge } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { keyOf } from "../storage/keys.ts";
 import { revisionOf } from "./list-options.ts";
 import type { Resource } from "../resource/resource.ts";

@@ -1,7 +1,7 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { type FieldError, forbidden, notSupported } from "@raft2kube/api/errors.ts";
-import { ApiError } from "../object/errors/api-error.ts";
-import { badRequest, invalid } from "../object/errors/catalog.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { badRequest, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { isTrue, wholeNumber } from "../request/request-info.ts";
 import { decodeContinue } from "../storage/continue.ts";
 import { checkFields, readSelectors } from "./selection.ts";

@@ -7,7 +7,7 @@ import type { WatchCache } from "../cache/watch-cache.ts";
 import { entryOfRow } from "../cache/entry-of-row.ts";
 import { selects, type Selection } from "../cache/selection.ts";
 import { countBehind, type State, walkFrom } from "../cache/states.ts";
-import { expired, revisionTooLarge } from "../object/errors/catalog.ts";
+import { expired, revisionTooLarge } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { ObjectList } from "../request/answer.ts";
 import { STORE_PAGE_KEYS } from "../limits.ts";
 import { decodeContinue, encodeContinue } from "../storage/continue.ts";

@@ -9,8 +9,8 @@ import {
   valueIn,
 } from "@raft2kube/api/selector.ts";
 import type { Selection } from "../cache/selection.ts";
-import { badRequest } from "../object/errors/catalog.ts";
-import { apiVersionOf } from "../object/group-version.ts";
+import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { prefixOf } from "../storage/keys.ts";
 
 interface Selectors {

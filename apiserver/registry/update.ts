@@ -3,9 +3,9 @@ import type { KubeObject, UpdateStrategy } from "@raft2kube/api/kind.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
 import type { Writer } from "./writer.ts";
 import type { Entry } from "../object/entry.ts";
-import { ApiError, isReason } from "../object/errors/api-error.ts";
-import { conflict, invalid, MODIFIED, notFound } from "../object/errors/catalog.ts";
-import { cloneObject } from "../object/clone.ts";
+import { ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { conflict, invalid, MODIFIED, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { keyOf, REGISTRY_ROOT } from "../storage/keys.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
@@ -14,7 +14,7 @@ import { createAdmitted } from "./create.ts";
 import { keepSystemFields, settleNamespace } from "./metadata.ts";
 import { isUnemptied } from "./namespace-deletion.ts";
 import type { Resource } from "../resource/resource.ts";
-import { updateManagedFields } from "../managed-fields/update.ts";
+import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
 import { strategyContext, type WriteOptions } from "./write-options.ts";
 
 /** One change of one object, whatever it came as: PUT, a patch, a subresource. */

@@ -1,5 +1,5 @@
 import type { Random } from "@raft2kube/std/random.ts";
-import { serviceUnavailable } from "../object/errors/catalog.ts";
+import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Answer } from "../request/answer.ts";
 import { TIMER_MS_MAX, WATCH_TIMEOUT_MIN_MS } from "../limits.ts";
 import type { WatchEncoder } from "../cache/event.ts";

@@ -7,8 +7,8 @@ import {
   notSupported,
   tooLong,
 } from "@raft2kube/api/errors.ts";
-import type { FieldValidation } from "../encoding/decode.ts";
-import { invalid } from "../object/errors/catalog.ts";
+import type { FieldValidation } from "@raft2kube/apimachinery/decode/decode.ts";
+import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { RequestInfo } from "../request/request-info.ts";
 import { FIELD_MANAGER_BYTES_MAX } from "../limits.ts";
 

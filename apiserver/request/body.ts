@@ -1,6 +1,13 @@
-import { badRequest, bodyTooLarge, timeout, unsupportedMediaType } from "../object/errors/catalog.ts";
+import { JSON_TYPE, OBJECT_TYPES } from "@raft2kube/apimachinery/decode/media-types.ts";
+import {
+  badRequest,
+  bodyTooLarge,
+  timeout,
+  unsupportedMediaType,
+} from "@raft2kube/apimachinery/errors/catalog.ts";
 import { BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT_MS } from "../limits.ts";
 import { headerOf, type Incoming, type RequestContext } from "./context.ts";
+import { parseMediaType } from "./media-type.ts";
 
 const bodies = new WeakMap<Incoming, Promise<Buffer>>();
 
@@ -16,6 +23,15 @@ export function readBody(
   const body = read(request, signal);
   bodies.set(request, body);
   return received === undefined ? body : told(body, received);
+}
+
+/** What type a body is of, JSON where nothing is said. Throws 415 on what is no type. */
+export function bodyTypeOf(request: Incoming): string {
+  const header = headerOf(request, "content-type");
+  if (header === "") return JSON_TYPE;
+  const { type } = parseMediaType(header);
+  if (type === "" || /;[^;=]+(;|$)/.test(header)) throw unsupportedMediaType(OBJECT_TYPES);
+  return type;
 }
 
 /** Says what the body of a request is that was read elsewhere. */

@@ -1,9 +1,6 @@
-import { notAcceptable } from "../object/errors/catalog.ts";
+import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
+import { notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { accepts, parseAccept } from "./media-type.ts";
-
-export const JSON_TYPE = "application/json";
-export const YAML_TYPE = "application/yaml";
-export const PROTOBUF_TYPE = "application/vnd.kubernetes.protobuf";
 
 /** What a client may ask an object or list to be turned into (`as=`). */
 export type Transform =

@@ -3,7 +3,7 @@ import type { Kind } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { Feed } from "../cache/feed.ts";
 import { WatchCache } from "../cache/watch-cache.ts";
-import type { GroupName } from "../object/errors/catalog.ts";
+import type { GroupName } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { ResourceMetrics } from "../metrics/resource-metrics.ts";
 import { WatchMetrics } from "../metrics/watch-metrics.ts";
 import { EVENT_TTL_S } from "../limits.ts";

@@ -5,7 +5,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { type Encryption, NO_ENCRYPTION } from "../storage/encryption/config.ts";
 import { ProgressProof } from "../storage/progress-proof.ts";
 import { ResourceMetrics } from "../metrics/resource-metrics.ts";
-import { apiVersionOf } from "../object/group-version.ts";
+import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { Resource } from "./resource.ts";
 import { ALL_SERVED, type Serves } from "./runtime-config.ts";
 

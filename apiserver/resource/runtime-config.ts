@@ -1,5 +1,5 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
-import { apiVersionOf } from "../object/group-version.ts";
+import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 
 /** Whether a kind is shown to clients. The server itself uses its kinds in any case. */
 export type Serves = (kind: Kind) => boolean;

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { ownBytes, ownUtf8 } from "@raft2kube/std/bytes.ts";
-import { apiVersionOf } from "../object/group-version.ts";
+import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import type { Row } from "./rows.ts";
 import { decodeStoredProtobuf, isProtobuf } from "./stored-protobuf.ts";
 

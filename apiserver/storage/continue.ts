@@ -1,7 +1,7 @@
 import { normalize } from "node:path/posix";
-import type { ApiError } from "../object/errors/api-error.ts";
-import { badRequest } from "../object/errors/catalog.ts";
-import { goSyntaxError } from "../object/json-syntax.ts";
+import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { goSyntaxError } from "@raft2kube/apimachinery/json/go-syntax.ts";
 
 /** Where a list that was cut goes on: behind `key`, at `revision` (or -1: at whatever is now). */
 export interface ContinueToken {

@@ -7,7 +7,7 @@ import {
   type GroupName,
   MODIFIED,
   notFound,
-} from "../object/errors/catalog.ts";
+} from "@raft2kube/apimachinery/errors/catalog.ts";
 import { StoreMetrics } from "../metrics/resource-metrics.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
 import { decodeRow, encodeRow, isSameRow, isServedAsStored, servedLength } from "./body.ts";

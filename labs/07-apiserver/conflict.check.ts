@@ -1,6 +1,6 @@
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import { entryOfRow } from "@raft2kube/apiserver/cache/entry-of-row.ts";
-import { badRequest } from "@raft2kube/apiserver/object/errors/catalog.ts";
+import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { UPDATE_ATTEMPTS_MAX } from "@raft2kube/apiserver/limits.ts";
 import type { Resource } from "@raft2kube/apiserver/resource/resource.ts";
 import { keyOf } from "@raft2kube/apiserver/storage/keys.ts";

@@ -1,6 +1,6 @@
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
-import { ApiError } from "@raft2kube/apiserver/object/errors/api-error.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { listObjects } from "@raft2kube/apiserver/registry/list.ts";
 import { readListOptions } from "@raft2kube/apiserver/registry/list-options.ts";
 import { Resource } from "@raft2kube/apiserver/resource/resource.ts";

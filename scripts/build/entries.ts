@@ -22,6 +22,7 @@ export function entryPoints(): Record<string, string> {
 const PRODUCT = [
   "base",
   "api",
+  "apimachinery",
   "client",
   "store",
   "apiserver",

@@ -22,7 +22,7 @@ export const RETIRED_WORDS: readonly RetiredWords[] = [
   {
     words: ["figure", "figures", "measures", "tally"],
     instead: "metrics, histogram, counter",
-    folders: [...FINISHED, "apiserver"],
+    folders: [...FINISHED, "apimachinery", "apiserver"],
   },
   {
     words: ["told", "tell", "tells", "teller", "story", "stories", "scene", "scenes"],
@@ -32,12 +32,12 @@ export const RETIRED_WORDS: readonly RetiredWords[] = [
   {
     words: ["room", "rooms", "lane", "lanes", "door", "doors", "keeper", "keepers"],
     instead: "budget, offload, endpoint",
-    folders: [...FINISHED, "apiserver"],
+    folders: [...FINISHED, "apimachinery", "apiserver"],
   },
   {
     words: ["sealing", "guess", "guessed", "anew", "whoever"],
     instead: "encryption, cached, again, the member that ...",
-    folders: [...FINISHED, "apiserver"],
+    folders: [...FINISHED, "apimachinery", "apiserver"],
   },
   {
     words: ["opinion", "opinions", "consider", "crowded", "unfit", "wish", "wishes", "promised"],

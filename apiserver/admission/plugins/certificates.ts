@@ -4,7 +4,7 @@ import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import type { RequestSubject } from "@raft2kube/pki/certificate.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { MASTERS_GROUP } from "../../authn/identities.ts";
-import { forbidden } from "../../object/errors/catalog.ts";
+import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns } from "../plugin.ts";
 

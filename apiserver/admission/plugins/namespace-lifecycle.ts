@@ -1,5 +1,5 @@
-import { forbidden, notFound } from "../../object/errors/catalog.ts";
-import { ApiError } from "../../object/errors/api-error.ts";
+import { forbidden, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { AdmissionContext } from "../context.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "../plugin.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";

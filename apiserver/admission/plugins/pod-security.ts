@@ -1,6 +1,6 @@
 import type { Pod, PodSpec } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { invalid } from "../../object/errors/catalog.ts";
+import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { POD_SECURITY_PODS_MAX } from "../../limits.ts";
 import type { PodSecurityMetrics, PodSecuritySubject } from "../../metrics/admission.ts";
 import type { AdmissionContext } from "../context.ts";

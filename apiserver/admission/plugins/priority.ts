@@ -1,5 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { forbidden } from "../../object/errors/catalog.ts";
+import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, concerns } from "../plugin.ts";
 import type { Pod } from "../../object/pod.ts";

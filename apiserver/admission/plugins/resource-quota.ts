@@ -7,7 +7,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { addQuantity, compareQuantity, subtractQuantity } from "@raft2kube/api/quantity.ts";
 import { IDENTITY } from "../../object/identity-name.ts";
 import type { Entry } from "../../object/entry.ts";
-import { updateManagedFields } from "../../managed-fields/update.ts";
+import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, refusal } from "../plugin.ts";
 import { ObjectsIn } from "./objects-in.ts";

@@ -1,6 +1,6 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { dnsLabel, dnsSubdomain, type TextRule } from "@raft2kube/api/validation/names.ts";
-import { ConfigFields, type Fields } from "../../object/config-fields.ts";
+import { ConfigFields, type Fields } from "@raft2kube/apimachinery/config-fields.ts";
 import { isVersion, LATEST, LEVELS, type LevelVersion, type Policy } from "./policy.ts";
 
 /** What PodSecurity is told for the whole cluster. */

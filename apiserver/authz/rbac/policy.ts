@@ -26,7 +26,7 @@ export type PolicyObject =
 
 /** Reads the bootstrap policy, in the file's order, without holding the event loop for long. */
 export async function readPolicy(): Promise<readonly PolicyObject[]> {
-  const { yamlValue } = await import("../../object/yaml.ts");
+  const { yamlValue } = await import("@raft2kube/apimachinery/yaml.ts");
   const [, ...documents] = (await readFile(FILE, "utf8")).split(/^---$/m);
   const objects: PolicyObject[] = [];
   const slices = new Slices();

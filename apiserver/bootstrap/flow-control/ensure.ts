@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { FlowSchema, PriorityLevelConfiguration } from "@raft2kube/api/gen/flowcontrol/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { BootstrapServer } from "../server.ts";
-import { cloneObject } from "../../object/clone.ts";
+import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { updateObject } from "../../registry/update.ts";
 import { decoded, ensure, internalWrite, deleteInternally } from "../../registry/internal-write.ts";

@@ -1,9 +1,9 @@
 import type { FlowSchemaCondition } from "@raft2kube/api/gen/flowcontrol/v1.ts";
 import type { CacheEvent } from "../../cache/event.ts";
 import type { BootstrapServer } from "../server.ts";
-import { isReason } from "../../object/errors/api-error.ts";
+import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { FLOW_CONTROL_MEND_MS } from "../../limits.ts";
-import { timeText } from "../../object/time.ts";
+import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { applyStatus } from "../../registry/internal-write.ts";
 import { type Controller, Periodic } from "../../registry/periodic.ts";
 import { ensureFlowControl, flowControlResources, type Schema } from "./ensure.ts";

@@ -1,8 +1,8 @@
-import { notAcceptable } from "../../object/errors/catalog.ts";
+import { notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, jsonAnswer, textAnswer } from "../../request/answer.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
 import { accepts, type MediaType, parseAccept } from "../../request/media-type.ts";
-import { JSON_TYPE, YAML_TYPE } from "../../request/negotiate.ts";
+import { JSON_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 
 /** A page that people read as text and programs as an object (KEP-4827, KEP-4828). */
 export interface ZPage {
@@ -68,6 +68,6 @@ async function structured(
     const answer = jsonAnswer(object);
     return { ...answer, contentType, body: `${JSON.stringify(object)}\n` };
   }
-  const { yamlText } = await import("../../object/yaml.ts");
+  const { yamlText } = await import("@raft2kube/apimachinery/yaml.ts");
   return { ...textAnswer(200, yamlText(object)), contentType };
 }

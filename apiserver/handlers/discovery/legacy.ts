@@ -1,5 +1,5 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
-import { apiVersionOf } from "../../object/group-version.ts";
+import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import type { ServedGroup, ServedVersion } from "./groups.ts";
 
 /** `/api`: the versions of the core group. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { ApiServer } from "../server.ts";
-import { noSuchResource } from "../../object/errors/catalog.ts";
+import { noSuchResource } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
 import { parseAccept } from "../../request/media-type.ts";

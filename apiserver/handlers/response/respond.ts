@@ -3,14 +3,15 @@ import { constants, gzip as gzipCallback } from "node:zlib";
 import type { Kind, KubeObject, Printed } from "@raft2kube/api/kind.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
-import { isReason, type Status } from "../../object/errors/api-error.ts";
-import { notAcceptableBecause } from "../../object/errors/catalog.ts";
-import { apiVersionOf } from "../../object/group-version.ts";
+import { isReason, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { notAcceptableBecause } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { GZIP_BYTES_MIN } from "../../limits.ts";
 import type { Answer, BytesAnswer, ObjectList } from "../../request/answer.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
 import type { ResponseBudget } from "./response-budget.ts";
-import { JSON_TYPE, type Negotiated, negotiate, PROTOBUF_TYPE, YAML_TYPE } from "../../request/negotiate.ts";
+import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
+import { type Negotiated, negotiate } from "../../request/negotiate.ts";
 import { encodeProtobuf, encodeProtobufList } from "../../encoding/protobuf.ts";
 import {
   COMPACT_JSON,

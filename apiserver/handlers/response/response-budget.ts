@@ -1,4 +1,4 @@
-import { tooMany } from "../../object/errors/catalog.ts";
+import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { ANSWERS_BYTES_MAX, ANSWER_SMALL_BYTES } from "../../limits.ts";
 
 interface Waiting {

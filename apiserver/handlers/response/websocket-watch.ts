@@ -5,7 +5,7 @@ import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import { protocolsWithoutToken } from "../../authn/websocket-token.ts";
 import type { WatchEncoder } from "../../cache/event.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
-import { PROTOBUF_TYPE } from "../../request/negotiate.ts";
+import { PROTOBUF_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import type { WatchSink } from "./watch-sink.ts";
 
 const TEXT = 0x81;

@@ -1,14 +1,12 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { ApiServer } from "../server.ts";
-import { ApiError } from "../../object/errors/api-error.ts";
-import { badRequest, conflict, notFound } from "../../object/errors/catalog.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { badRequest, conflict, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
-import { readBody } from "../../request/body.ts";
 import type { RequestContext } from "../../request/context.ts";
-import { decodeBody } from "../../encoding/decode.ts";
-import { timeText } from "../../object/time.ts";
+import { timeText } from "@raft2kube/apimachinery/time.ts";
 import type { Resource } from "../../resource/resource.ts";
-import { writeOptionsOf } from "../write-options.ts";
+import { readObject, writeOptionsOf } from "../write-request.ts";
 import { keyOf } from "../../storage/keys.ts";
 import { successStatus } from "./success.ts";
 
@@ -17,6 +15,10 @@ export interface Binding extends KubeObject {
   target?: { kind?: string; name?: string };
 }
 
+const FORM = {
+  kind: { group: "", version: "v1", kind: "Binding" },
+  schema: "core/v1.Binding",
+};
 const PART = { group: "", name: "pods/binding" };
 
 interface Pod extends KubeObject {
@@ -30,18 +32,13 @@ export async function serveBinding(
   _resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
-  const { info, warnings } = context;
-  const { dryRun, fieldValidation } = writeOptionsOf(context);
-  const binding = await decodeBody<Binding>(context.request, await readBody(context), {
-    kind: { group: "", version: "v1", kind: "Binding" },
-    schema: "core/v1.Binding",
-    fieldValidation,
-    warnings,
-  });
+  const { info } = context;
+  const options = writeOptionsOf(context);
+  const binding = await readObject<Binding>(context, FORM, options);
   if (binding.metadata.name !== info.name) {
     throw badRequest("name in URL does not match name in Binding object");
   }
-  await bindPod(server, info.namespace, info.name, binding, dryRun);
+  await bindPod(server, info.namespace, info.name, binding, options.dryRun);
   return objectAnswer(successStatus(201), undefined, 201);
 }
 

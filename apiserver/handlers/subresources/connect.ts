@@ -1,6 +1,6 @@
 import { authorizeCreate } from "../../authz/authorize-write.ts";
 import type { ApiServer } from "../server.ts";
-import { badRequest } from "../../object/errors/catalog.ts";
+import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Answer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
 import type { Resource } from "../../resource/resource.ts";

@@ -1,6 +1,6 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
 import type { ApiServer } from "../server.ts";
-import { methodNotAllowed, noSuchResource } from "../../object/errors/catalog.ts";
+import { methodNotAllowed, noSuchResource } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Answer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
 import type { RequestInfo } from "../../request/request-info.ts";

@@ -1,9 +1,9 @@
 import type { PodDisruptionBudget } from "@raft2kube/api/gen/policy/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { ApiError } from "../../object/errors/api-error.ts";
-import { forbidden } from "../../object/errors/catalog.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { DISRUPTED_PODS_MAX } from "../../limits.ts";
-import { timeText } from "../../object/time.ts";
+import { timeText } from "@raft2kube/apimachinery/time.ts";
 
 export type Budget = PodDisruptionBudget & KubeObject;
 

@@ -3,21 +3,19 @@ import { matchesSelector } from "@raft2kube/api/selector.ts";
 import type { AdmissionRequest } from "../../admission/plugin.ts";
 import { internalWrite } from "../../registry/internal-write.ts";
 import type { ApiServer } from "../server.ts";
-import { ApiError, isReason } from "../../object/errors/api-error.ts";
-import { badRequest, notFound } from "../../object/errors/catalog.ts";
+import { ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { badRequest, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
-import { readBody } from "../../request/body.ts";
 import type { RequestContext } from "../../request/context.ts";
-import { decodeBody } from "../../encoding/decode.ts";
 import type { RequestInfo } from "../../request/request-info.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../../limits.ts";
 import { checkPreconditions, deleteObject } from "../../registry/delete.ts";
 import { type DeleteRequest, readDeleteBody } from "../../registry/delete-options.ts";
 import { listObjects } from "../../registry/list.ts";
-import { timeText } from "../../object/time.ts";
+import { timeText } from "@raft2kube/apimachinery/time.ts";
 import type { Resource } from "../../resource/resource.ts";
-import { writeOptionsOf } from "../write-options.ts";
-import { updateManagedFields } from "../../managed-fields/update.ts";
+import { readObject, writeOptionsOf } from "../write-request.ts";
+import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
 import type { WriteOptions } from "../../registry/write-options.ts";
 import {
   type Budget,
@@ -27,12 +25,18 @@ import {
   notYet,
   spendBudget,
 } from "./disruption-budget.ts";
-import { cloneObject } from "../../object/clone.ts";
+import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { successStatus } from "./success.ts";
 
 interface Eviction extends KubeObject {
   deleteOptions?: { dryRun?: string[] };
 }
+
+const FORM = {
+  kind: { group: "policy", version: "v1", kind: "Eviction" },
+  otherVersions: ["policy/v1beta1"],
+  schema: "policy/v1.Eviction",
+};
 
 /** POST pods/NAME/eviction: a deletion that disruption budgets may refuse for now (429). */
 export async function serveEviction(
@@ -42,13 +46,7 @@ export async function serveEviction(
 ): Promise<Answer> {
   const { info, query } = context;
   const options = writeOptionsOf(context);
-  const eviction = await decodeBody<Eviction>(context.request, await readBody(context), {
-    kind: { group: "policy", version: "v1", kind: "Eviction" },
-    otherVersions: ["policy/v1beta1"],
-    schema: "policy/v1.Eviction",
-    fieldValidation: options.fieldValidation,
-    warnings: options.warnings,
-  });
+  const eviction = await readObject<Eviction>(context, FORM, options);
   if (eviction.metadata.name !== info.name) {
     throw badRequest("name in URL does not match name in Eviction object");
   }

@@ -5,8 +5,8 @@ import { pipeline } from "node:stream/promises";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { ApiServer } from "../server.ts";
-import { ApiError } from "../../object/errors/api-error.ts";
-import { serviceUnavailable } from "../../object/errors/catalog.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type Incoming, type RequestContext } from "../../request/context.ts";
 import { linkRewriting } from "./html-links.ts";
 

@@ -1,7 +1,7 @@
 import { Agent } from "node:https";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { ApiServer } from "../server.ts";
-import { badRequest, notFound, serviceUnavailable } from "../../object/errors/catalog.ts";
+import { badRequest, notFound, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 
 const KUBELET_PORT = 10250;
 

@@ -1,6 +1,6 @@
 import type { ApiServer } from "../server.ts";
 import { forbidden, invalid as invalidField } from "@raft2kube/api/errors.ts";
-import { invalid } from "../../object/errors/catalog.ts";
+import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { wholeNumber } from "../../request/request-info.ts";
 import { type Answer, textAnswer } from "../../request/answer.ts";
 import { isWebSocket } from "../../authn/websocket-token.ts";

@@ -10,7 +10,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ANONYMOUS } from "../../authn/identities.ts";
-import { ApiError } from "../../object/errors/api-error.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { Incoming, Outgoing, RequestContext } from "../../request/context.ts";
 import { parseRequestInfo } from "../../request/request-info.ts";
 import { ApiHttpServer } from "../../http/server.ts";

@@ -1,6 +1,6 @@
 import type { Agent } from "node:https";
 import type { ApiServer } from "../server.ts";
-import { noSuchResource } from "../../object/errors/catalog.ts";
+import { noSuchResource } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type Incoming, type RequestContext } from "../../request/context.ts";
 import { forward } from "./forward.ts";
 import { tunnel } from "./tunnel.ts";

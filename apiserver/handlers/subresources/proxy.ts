@@ -4,7 +4,7 @@ import ipaddr from "ipaddr.js";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { authorizeCreate } from "../../authz/authorize-write.ts";
 import type { ApiServer } from "../server.ts";
-import { badRequest, serviceUnavailable } from "../../object/errors/catalog.ts";
+import { badRequest, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Answer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
 import type { Resource } from "../../resource/resource.ts";

@@ -2,18 +2,16 @@ import { printedScale } from "@raft2kube/api/autoscaling/v1/scale.ts";
 import type { KubeObject, View } from "@raft2kube/api/kind.ts";
 import { validateMetadata } from "@raft2kube/api/validation/metadata.ts";
 import type { ApiServer } from "../server.ts";
-import { conflict, invalid, MODIFIED } from "../../object/errors/catalog.ts";
+import { conflict, invalid, MODIFIED } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
 import { readBody } from "../../request/body.ts";
 import type { RequestContext } from "../../request/context.ts";
-import { decodeBody } from "../../encoding/decode.ts";
 import { readApply } from "../apply.ts";
-import { ownersToParent, ownersToScale, SCALE_TRACKED } from "../../managed-fields/scale-owners.ts";
-import { trackUpdate } from "../../managed-fields/track.ts";
+import { ownersToParent, ownersToScale, SCALE_TRACKED } from "@raft2kube/apimachinery/managed-fields/scale-owners.ts";
+import { trackUpdate } from "@raft2kube/apimachinery/managed-fields/track.ts";
 import { isApply, readPatch } from "../patch.ts";
-import { requireName } from "../required-name.ts";
 import type { Resource } from "../../resource/resource.ts";
-import { writeOptionsOf } from "../write-options.ts";
+import { readObject, requireName, writeOptionsOf } from "../write-request.ts";
 import { updateObject } from "../../registry/update.ts";
 import type { WriteOptions } from "../../registry/write-options.ts";
 
@@ -69,7 +67,7 @@ async function wantedScale(
   options: WriteOptions,
 ): Promise<Wanted> {
   const body = await readBody(context);
-  const { fieldValidation, warnings, subresource } = options;
+  const { subresource } = options;
   const now_ms = server.clock.now();
   if (context.info.verb === "patch" && isApply(context)) {
     const applied = await readApply(context, SCALE, SCALE_TRACKED, body, options, now_ms);
@@ -86,13 +84,7 @@ async function wantedScale(
     return scale;
   };
   if (context.info.verb === "update") {
-    const kind = SCALE;
-    const given = await decodeBody(context.request, body, {
-      kind,
-      schema,
-      fieldValidation,
-      warnings,
-    });
+    const given = await readObject(context, { kind: SCALE, schema }, options);
     return (current) => tracked(structuredClone(given), current);
   }
   const patch = readPatch(context, { ...SCALE, schema }, body, options);

@@ -1,5 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Status } from "../../object/errors/api-error.ts";
+import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 
 /** The Status of a call that has nothing else to say. */
 export function successStatus(code: number): KubeObject {

@@ -2,19 +2,17 @@ import { invalid as invalidField, required } from "@raft2kube/api/errors.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { BoundObject, KubernetesClaims } from "../../authn/token-claims.ts";
 import type { ApiServer } from "../server.ts";
-import type { ApiError } from "../../object/errors/api-error.ts";
-import { badRequest, conflict, invalid, notFound } from "../../object/errors/catalog.ts";
+import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { badRequest, conflict, invalid, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
-import { readBody } from "../../request/body.ts";
 import type { RequestContext } from "../../request/context.ts";
-import { decodeBody } from "../../encoding/decode.ts";
 import { TOKEN_SECONDS_MAX, TOKEN_SECONDS_MIN } from "../../limits.ts";
 import type { RequestInfo } from "../../request/request-info.ts";
-import { trackUpdate } from "../../managed-fields/track.ts";
-import type { Tracked } from "../../managed-fields/tracked.ts";
-import { timeText } from "../../object/time.ts";
+import { trackUpdate } from "@raft2kube/apimachinery/managed-fields/track.ts";
+import type { Tracked } from "@raft2kube/apimachinery/managed-fields/tracked.ts";
+import { timeText } from "@raft2kube/apimachinery/time.ts";
 import type { Resource } from "../../resource/resource.ts";
-import { writeOptionsOf } from "../write-options.ts";
+import { readObject, writeOptionsOf } from "../write-request.ts";
 
 interface TokenRequest extends KubeObject {
   spec?: {
@@ -47,13 +45,8 @@ export async function serveToken(
 ): Promise<Answer> {
   const { info, warnings } = context;
   const options = writeOptionsOf(context);
-  const body = await readBody(context);
-  const request = await decodeBody<TokenRequest>(context.request, body, {
-    kind: KIND,
-    schema: TRACKED.schema,
-    fieldValidation: options.fieldValidation,
-    warnings,
-  });
+  const form = { kind: KIND, schema: TRACKED.schema };
+  const request = await readObject<TokenRequest>(context, form, options);
   const account = await resource.store.get<KubeObject>(info.namespace, info.name);
   checkIdentity(request, info);
   const now_ms = server.clock.now();

@@ -7,8 +7,8 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { protocolsWithoutToken } from "../../authn/websocket-token.ts";
 import type { ApiServer } from "../server.ts";
-import { ApiError } from "../../object/errors/api-error.ts";
-import { badRequest, serviceUnavailable } from "../../object/errors/catalog.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { badRequest, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
 
 const log = logger("apiserver");

@@ -1,8 +1,8 @@
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { ServiceWriter } from "./service-writer.ts";
-import { isReason } from "../../object/errors/api-error.ts";
-import { internal, invalid } from "../../object/errors/catalog.ts";
+import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { internal, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { ADDRESS_ATTEMPTS_MAX } from "../../limits.ts";
 import { decoded, ensure } from "../internal-write.ts";
 import { keyOf } from "../../storage/keys.ts";

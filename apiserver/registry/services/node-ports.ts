@@ -1,7 +1,7 @@
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { decodeObject, isEnvelope, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
 import type { ServiceWriter } from "./service-writer.ts";
-import { conflict, internal, invalid, MODIFIED } from "../../object/errors/catalog.ts";
+import { conflict, internal, invalid, MODIFIED } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../../limits.ts";
 import { REGISTRY_ROOT } from "../../storage/keys.ts";
 import { Rows } from "../../storage/rows.ts";

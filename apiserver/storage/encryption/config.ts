@@ -1,4 +1,4 @@
-import { ConfigFields } from "../../object/config-fields.ts";
+import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import { PLAIN, type ValueEncryption } from "../value-encryption.ts";
 import { CIPHERS } from "./ciphers.ts";
 import { type NamedKey, type Provider, valueEncryptionOf } from "./provider.ts";
@@ -28,7 +28,7 @@ const read: ConfigFields = new ConfigFields("EncryptionConfiguration");
  * that name a resource the first holds. Throws ConfigFileError.
  */
 export async function readEncryption(text: string): Promise<Encryption> {
-  const { yamlValue } = await import("../../object/yaml.ts");
+  const { yamlValue } = await import("@raft2kube/apimachinery/yaml.ts");
   const config = read.whole(yamlValue(text), ["apiserver.config.k8s.io/v1"], ["resources"]);
   const rules = read.list("resources", config["resources"]).map(ruleOf);
   const encryptionFor = ({ group, plural }: { group: string; plural: string }) => {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { JsonObject } from "../../../object/json.ts";
+import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 
 /** One request of a sequence. Its answer, and then the object's owners, are what is compared. */
 export interface Step {

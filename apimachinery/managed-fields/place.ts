@@ -1,6 +1,6 @@
 import { type Field, listRuleOf, type Shape, structOf } from "@raft2kube/api/schema.ts";
-import { badRequest } from "../object/errors/catalog.ts";
-import { isObject, type Json, memberOf } from "../object/json.ts";
+import { badRequest } from "../errors/catalog.ts";
+import { isObject, type Json, memberOf } from "../json/json.ts";
 
 /** A place in a kind's schema: what may stand there, and by which rule lists and maps merge. */
 export interface Place {

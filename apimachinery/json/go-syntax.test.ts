@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { goSyntaxError } from "./json-syntax.ts";
+import { goSyntaxError } from "./go-syntax.ts";
 
 function complaintAbout(text: string): string {
   try {

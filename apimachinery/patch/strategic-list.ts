@@ -1,5 +1,5 @@
-import { badRequest } from "../object/errors/catalog.ts";
-import { isObject, type Json, type JsonObject } from "../object/json.ts";
+import { badRequest } from "../errors/catalog.ts";
+import { isObject, type Json, type JsonObject } from "../json/json.ts";
 import { DIRECTIVES, goMap, idOfValue, unfit } from "./directives.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { type Field, listRuleOf, type Shape, structOf } from "@raft2kube/api/schema.ts";
-import { ApiError } from "../object/errors/api-error.ts";
-import { badRequest } from "../object/errors/catalog.ts";
-import { isObject, type Json, type JsonObject, memberOf, setMember } from "../object/json.ts";
+import { ApiError } from "../errors/api-error.ts";
+import { badRequest } from "../errors/catalog.ts";
+import { isObject, type Json, type JsonObject, memberOf, setMember } from "../json/json.ts";
 import { DIRECTIVES, goMap, idOfValue, unfit } from "./directives.ts";
 import { mergeKeyedList, mergeScalarList } from "./strategic-list.ts";
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { JsonObject } from "../object/json.ts";
+import type { JsonObject } from "../json/json.ts";
 import { mergeKeyedList, mergeScalarList } from "./strategic-list.ts";
 
 const ITEMS = 2_000;

@@ -1,4 +1,4 @@
-import type { Json } from "../object/json.ts";
+import type { Json } from "../json/json.ts";
 
 const unset = new WeakSet<object>();
 

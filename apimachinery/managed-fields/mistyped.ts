@@ -1,5 +1,5 @@
 import { type Shape, structOf } from "@raft2kube/api/schema.ts";
-import { isObject, type Json } from "../object/json.ts";
+import { isObject, type Json } from "../json/json.ts";
 
 /**
  * What in an applied object is of another type than its place, in the words of upstream's

@@ -1,6 +1,6 @@
 import type { ManagedFieldsEntry } from "@raft2kube/api/gen/meta/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { timeText } from "../object/time.ts";
+import { timeText } from "../time.ts";
 import { FieldSet } from "./field-set.ts";
 import type { Tracked } from "./tracked.ts";
 

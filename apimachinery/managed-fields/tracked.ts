@@ -1,8 +1,8 @@
 import { zeroStructWithNulls } from "@raft2kube/api/codec/json.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
-import { apiVersionOf } from "../object/group-version.ts";
-import type { JsonObject } from "../object/json.ts";
+import { apiVersionOf } from "../group-version.ts";
+import type { JsonObject } from "../json/json.ts";
 import { noteUnset } from "./unset.ts";
 
 type Path = readonly string[];

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
-import { ApiError } from "../object/errors/api-error.ts";
-import { badRequest } from "../object/errors/catalog.ts";
+import { ApiError } from "../errors/api-error.ts";
+import { badRequest } from "../errors/catalog.ts";
 import {
   JSON_PATCH_COPIES_BYTES_MAX,
   JSON_PATCH_ITEMS_MOVED_MAX,
   JSON_PATCH_OPERATIONS_MAX,
 } from "../limits.ts";
-import { isObject, type Json, type JsonObject, notUnmarshalled, setMember } from "../object/json.ts";
+import { isObject, type Json, type JsonObject, notUnmarshalled, setMember } from "../json/json.ts";
 
 interface Operation {
   op: string;

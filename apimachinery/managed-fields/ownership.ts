@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { isGivenEmpty } from "@raft2kube/api/codec/json.ts";
-import { isObject, type Json } from "../object/json.ts";
+import { isObject, type Json } from "../json/json.ts";
 import { FieldSet } from "./field-set.ts";
 import { comparedPartsOf, type Part, partsOf, type Place } from "./place.ts";
 import { isUnset } from "./unset.ts";

@@ -1,8 +1,8 @@
 import { kindOf } from "@raft2kube/api/kinds.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { describe, expect, it } from "vitest";
-import { decodeDocument } from "../encoding/decode.ts";
-import type { JsonObject } from "../object/json.ts";
+import { decodeDocument } from "../decode/decode.ts";
+import type { JsonObject } from "../json/json.ts";
 import { applyTo } from "./apply.ts";
 import { FieldSet, pathText } from "./field-set.ts";
 import { trackUpdate } from "./track.ts";

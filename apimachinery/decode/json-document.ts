@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
-import { badRequest } from "../object/errors/catalog.ts";
+import { badRequest } from "../errors/catalog.ts";
 import { BODY_DEPTH_MAX } from "../limits.ts";
-import { goSyntaxError } from "../object/json-syntax.ts";
+import { goSyntaxError } from "../json/go-syntax.ts";
 
 /** A value parsed out of a body. */
 export interface Document {

@@ -1,4 +1,4 @@
-import type { Json } from "../object/json.ts";
+import type { Json } from "../json/json.ts";
 import { nameOf, partsOf, type Place } from "./place.ts";
 
 /**

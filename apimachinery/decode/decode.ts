@@ -8,15 +8,11 @@ import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import type { GroupVersionKind, KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
 import { isRetired } from "@raft2kube/api/retired.ts";
-import { badRequest, unsupportedMediaType } from "../object/errors/catalog.ts";
-import { type ApiError, isReason } from "../object/errors/api-error.ts";
-import { apiVersionOf, parseApiVersion } from "../object/group-version.ts";
-import { headerOf, type Incoming } from "../request/context.ts";
+import { badRequest, unsupportedMediaType } from "../errors/catalog.ts";
+import { type ApiError, isReason } from "../errors/api-error.ts";
+import { apiVersionOf, parseApiVersion } from "../group-version.ts";
 import { type Document, parseTypedJson } from "./json-document.ts";
-import { parseMediaType } from "../request/media-type.ts";
-import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "../request/negotiate.ts";
-
-const ACCEPTED = [JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE];
+import { JSON_TYPE, OBJECT_TYPES, PROTOBUF_TYPE, YAML_TYPE } from "./media-types.ts";
 
 /** How strictly fields that the kind does not have are taken. */
 export type FieldValidation = "Ignore" | "Warn" | "Strict";
@@ -28,7 +24,7 @@ export async function parseBody(type: string, body: Buffer): Promise<Document> {
     const { parseYaml } = await import("./yaml-document.ts");
     return parseYaml(body);
   }
-  throw unsupportedMediaType(ACCEPTED);
+  throw unsupportedMediaType(OBJECT_TYPES);
 }
 
 export interface DecodeOptions {
@@ -42,22 +38,15 @@ export interface DecodeOptions {
   warnings: string[];
 }
 
-/** What type a body is of, JSON where nothing is said. Throws 415 on what is no type. */
-export function bodyTypeOf(request: Incoming): string {
-  const header = headerOf(request, "content-type");
-  if (header === "") return JSON_TYPE;
-  const { type } = parseMediaType(header);
-  if (type === "" || /;[^;=]+(;|$)/.test(header)) throw unsupportedMediaType(ACCEPTED);
-  return type;
-}
-
-/** The object in a request's body, its types checked and unknown fields treated as asked. */
+/**
+ * The object in a body of a media type, its types checked and unknown fields treated as asked.
+ * Throws 400 on a body of another object, 415 on another type.
+ */
 export async function decodeBody<T extends KubeObject>(
-  request: Incoming,
+  type: string,
   body: Buffer,
   options: DecodeOptions,
 ): Promise<T> {
-  const type = bodyTypeOf(request);
   if (type === PROTOBUF_TYPE) return decodeProtobufBody<T>(body, options);
   let document: Document;
   try {

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { badRequest } from "../object/errors/catalog.ts";
-import { timeText } from "../object/time.ts";
-import type { JsonObject } from "../object/json.ts";
+import { badRequest } from "../errors/catalog.ts";
+import { timeText } from "../time.ts";
+import type { JsonObject } from "../json/json.ts";
 import { type Conflict, conflictError } from "./conflicts.ts";
 import { FieldSet } from "./field-set.ts";
 import { clientSideFields, renewLastApplied } from "./last-applied.ts";

@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject, memberOf, setMember } from "../object/json.ts";
+import { isObject, type Json, type JsonObject, memberOf, setMember } from "../json/json.ts";
 import { FieldSet } from "./field-set.ts";
 import { isVoid } from "./ownership.ts";
 import { nameOf, partsOf, type Place } from "./place.ts";

@@ -1,5 +1,5 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
-import { isReason } from "../object/errors/api-error.ts";
+import { isReason } from "../errors/api-error.ts";
 import { trackUpdate } from "./track.ts";
 import { trackedOf } from "./tracked.ts";
 

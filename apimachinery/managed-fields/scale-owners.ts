@@ -1,5 +1,5 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
-import { apiVersionOf } from "../object/group-version.ts";
+import { apiVersionOf } from "../group-version.ts";
 import { FieldSet } from "./field-set.ts";
 import { areTracked, type Owner, readOwners, writeOwners } from "./managed-fields.ts";
 import type { Tracked } from "./tracked.ts";

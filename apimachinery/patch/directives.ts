@@ -1,5 +1,5 @@
-import { ApiError } from "../object/errors/api-error.ts";
-import { isObject, type Json } from "../object/json.ts";
+import { ApiError } from "../errors/api-error.ts";
+import { isObject, type Json } from "../json/json.ts";
 
 /** Directives that a strategic merge patch carries among its fields. */
 export const DIRECTIVES = {

@@ -8,7 +8,7 @@ import {
   type ScalarTag,
   type Tags,
 } from "yaml";
-import { badRequest } from "../object/errors/catalog.ts";
+import { badRequest } from "../errors/catalog.ts";
 import { BODY_DEPTH_MAX, YAML_ALIASES_MAX } from "../limits.ts";
 import { type Document, parseJson, textOf } from "./json-document.ts";
 

@@ -1,5 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { isObject, type JsonObject } from "../object/json.ts";
+import { isObject, type JsonObject } from "../json/json.ts";
 import type { FieldSet } from "./field-set.ts";
 import type { Writer } from "./managed-fields.ts";
 import { compare, fieldsSetBy } from "./ownership.ts";

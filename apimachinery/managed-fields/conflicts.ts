@@ -1,4 +1,4 @@
-import { ApiError, type StatusCause } from "../object/errors/api-error.ts";
+import { ApiError, type StatusCause } from "../errors/api-error.ts";
 import { type FieldSet, pathText } from "./field-set.ts";
 import type { Owner } from "./managed-fields.ts";
 

@@ -1,0 +1,15 @@
+/** Nesting of a JSON or YAML body. */
+export const BODY_DEPTH_MAX = 200;
+/** Values that YAML aliases may expand to. */
+export const YAML_ALIASES_MAX = 100;
+/** Operations in one JSON patch (upstream's limit). */
+export const JSON_PATCH_OPERATIONS_MAX = 10_000;
+/** JSON that the copies of one JSON patch may add up to: each may double the whole (upstream's). */
+export const JSON_PATCH_COPIES_BYTES_MAX = 3 * 1024 * 1024;
+/**
+ * Items that one JSON patch may move up or down in lists, to put others before them or take them
+ * out: as many as its operations may in a list of 5,000. A longer list is for fewer operations.
+ */
+export const JSON_PATCH_ITEMS_MOVED_MAX = 5_000 * JSON_PATCH_OPERATIONS_MAX;
+/** Owners of one object that came by updates; the oldest are joined (upstream's 10). */
+export const UPDATE_OWNERS_MAX = 10;
