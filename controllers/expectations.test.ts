@@ -4,7 +4,7 @@ import { Expectations } from "./expectations.ts";
 
 test("creations are awaited one by one", () => {
   const expectations = new Expectations(new ManualClock());
-  expectations.expectCreations("rs", 2);
+  expectations.expect("rs", 2, []);
   expect(expectations.satisfied("rs")).toBe(false);
   expectations.creationObserved("rs");
   expect(expectations.satisfied("rs")).toBe(false);
@@ -16,7 +16,7 @@ test("creations are awaited one by one", () => {
 
 test("the same deletion seen twice counts once", () => {
   const expectations = new Expectations(new ManualClock());
-  expectations.expectDeletions("rs", ["a", "b"]);
+  expectations.expect("rs", 0, ["a", "b"]);
   expectations.deletionObserved("rs", "a");
   expectations.deletionObserved("rs", "a");
   expect(expectations.satisfied("rs")).toBe(false);
@@ -27,7 +27,7 @@ test("the same deletion seen twice counts once", () => {
 test("what is never seen is given up after five minutes", () => {
   const clock = new ManualClock();
   const expectations = new Expectations(clock);
-  expectations.expectCreations("rs", 1);
+  expectations.expect("rs", 1, []);
   clock.advance(300_000);
   expect(expectations.satisfied("rs")).toBe(false);
   clock.advance(1);

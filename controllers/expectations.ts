@@ -20,15 +20,13 @@ export class Expectations {
     this.#clock = clock;
   }
 
-  expectCreations(key: string, count: number): void {
-    this.#set(key, count, []);
-  }
-
   /**
-   * Deletions are told apart by the objects' keys: a late event of an earlier one must not count.
+   * Replaces what is expected of a key. Deletions are told apart by the objects' keys: a late event
+   * of an earlier one must not count.
    */
-  expectDeletions(key: string, objects: string[]): void {
-    this.#set(key, 0, objects);
+  expect(key: string, creations: number, deletions: readonly string[]): void {
+    const since_ms = this.#clock.monotonic();
+    this.#expected.set(key, { creations, deletions: new Set(deletions), since_ms });
   }
 
   /** One creation was seen, or failed. */
@@ -53,10 +51,5 @@ export class Expectations {
   /** The controller's object is gone. */
   forget(key: string): void {
     this.#expected.delete(key);
-  }
-
-  #set(key: string, creations: number, deletions: string[]): void {
-    const since_ms = this.#clock.monotonic();
-    this.#expected.set(key, { creations, deletions: new Set(deletions), since_ms });
   }
 }

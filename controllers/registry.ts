@@ -17,6 +17,7 @@ import { startPodGc } from "./podgc/podgc.ts";
 import { startAttributesClassProtection } from "./pvprotection/attributes-class.ts";
 import { startClaimProtection, startVolumeProtection } from "./pvprotection/pvprotection.ts";
 import { startReplicaSets } from "./replicaset/replicaset.ts";
+import { startReplicationControllers } from "./replicationcontroller/replicationcontroller.ts";
 import { startResourceQuota } from "./resourcequota/resourcequota.ts";
 import { startRootCa } from "./rootca/rootca.ts";
 import { startServiceAccounts } from "./serviceaccount/serviceaccount.ts";
@@ -37,6 +38,7 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "clusterrole-aggregation-controller": startClusterRoleAggregation,
   "deployment-controller": startDeployments,
   "replicaset-controller": startReplicaSets,
+  "replicationcontroller-controller": startReplicationControllers,
   "job-controller": startJobs,
   "ttl-after-finished-controller": startTtlAfterFinished,
   "cronjob-controller": startCronJobs,

@@ -1,14 +1,11 @@
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
-import { isNamespaceTerminating, isNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
-import type { Expectations } from "../expectations.ts";
 import { FINALIZERS_AT_ONCE } from "../limits.ts";
+import { createPods, deletePod, type PodControl } from "../pod-control.ts";
 import { isPodReady } from "../pod-state.ts";
-import { slowStart } from "../replicaset/apply.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { isTracked, TRACKING } from "./job-pods.ts";
 import { podOf } from "./pod-of.ts";
@@ -16,11 +13,8 @@ import type { PodsPlan } from "./pods-plan.ts";
 import type { Outcome } from "./settle.ts";
 
 /** What acting on a job's pods needs. */
-export interface JobControl {
+export interface JobControl extends PodControl {
   jobs: ResourceClient<Job>;
-  pods: ResourceClient<Pod>;
-  recorder: EventRecorder;
-  expectations: Expectations;
 }
 
 /** Deletes what still runs of a job that has come to its end; the pods stay tracked. */
@@ -46,7 +40,7 @@ export async function applyPodsPlan(
       return { ...outcomeOf(evaluation, removed, true), error };
     }
     case "create": {
-      const { done, error } = await createPods(control, job, evaluation, plan.indexes);
+      const { done, error } = await createIndexes(control, job, evaluation, plan.indexes);
       const outcome = outcomeOf(evaluation, [], true);
       return { ...outcome, active: outcome.active + done, error };
     }
@@ -68,32 +62,15 @@ export function outcomeOf(
   };
 }
 
-async function createPods(
+function createIndexes(
   control: JobControl, job: Job, { indexes }: Evaluation, wanted: (number | undefined)[],
 ): Promise<{ done: number; error?: unknown }> {
-  const key = keyOf(job);
-  control.expectations.expectCreations(key, wanted.length);
-  let place = 0;
-  const { done, error } = await slowStart(wanted.length, async () => {
-    const index = wanted[place++];
+  control.expectations.expect(keyOf(job), wanted.length, []);
+  return createPods(control, job, wanted.length, (place) => {
+    const index = wanted[place];
     const last = index === undefined ? undefined : indexes?.awaited.get(index);
-    await createPod(control, job, podOf(job, index, last));
+    return podOf(job, index, last);
   });
-  for (let i = done; i < wanted.length; i++) control.expectations.creationObserved(key);
-  return isNamespaceTerminating(error) ? { done } : { done, error };
-}
-
-async function createPod({ pods, recorder }: JobControl, job: Job, pod: Pod): Promise<void> {
-  try {
-    const { metadata } = await pods.create(pod);
-    recorder.record(job, "Normal", "SuccessfulCreate", `Created pod: ${metadata.name}`);
-  } catch (thrown) {
-    if (!isNamespaceTerminating(thrown)) {
-      const message = `Error creating: ${messageOf(thrown)}`;
-      recorder.record(job, "Warning", "FailedCreate", message);
-    }
-    throw thrown;
-  }
 }
 
 /**
@@ -104,30 +81,11 @@ async function deletePods(
   control: JobControl, job: Job, pods: readonly Pod[], uncounted: boolean,
 ): Promise<{ removed: Pod[]; error?: unknown }> {
   if (pods.length === 0) return { removed: [] };
-  const key = keyOf(job);
-  control.expectations.expectDeletions(key, pods.map(keyOf));
-  const errors = await Promise.all(pods.map((pod) => deletePod(control, job, pod, uncounted)));
+  control.expectations.expect(keyOf(job), 0, pods.map(keyOf));
+  const errors = await Promise.all(pods.map((pod) =>
+    deletePod(control, job, pod, uncounted ? () => stopTracking(control, pod) : undefined)));
   const removed = pods.filter((_, place) => errors[place] === undefined);
   return { removed, error: errors.find((each) => each !== undefined) };
-}
-
-async function deletePod(
-  control: JobControl, job: Job, pod: Pod, uncounted: boolean,
-): Promise<unknown> {
-  const { recorder, expectations } = control;
-  try {
-    if (uncounted) await stopTracking(control, pod);
-    await control.pods.delete(nameOf(pod), { preconditions: { uid: pod.metadata.uid } });
-    const message = `Deleted pod: ${pod.metadata.name}`;
-    recorder.record(job, "Normal", "SuccessfulDelete", message);
-    return undefined;
-  } catch (thrown) {
-    expectations.deletionObserved(keyOf(job), keyOf(pod));
-    if (isNotFound(thrown)) return undefined;
-    const message = `Error deleting: ${messageOf(thrown)}`;
-    recorder.record(job, "Warning", "FailedDelete", message);
-    return thrown;
-  }
 }
 
 /** Removes the finalizer of a pod, if it has it; fails with NotFound when the pod is gone. */

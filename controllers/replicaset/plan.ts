@@ -98,7 +98,7 @@ function nextAvailable(
 /** Whether writing `status` would change anything. */
 export function statusChanged(
   old: ReplicaSetStatus | undefined,
-  status: ReplicaSetStatus,
+  status: ReplicaSetStatus | undefined,
 ): boolean {
   return JSON.stringify(canonical(old)) !== JSON.stringify(canonical(status));
 }

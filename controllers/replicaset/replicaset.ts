@@ -1,87 +1,121 @@
-import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
+import type { ReplicaSet, ReplicaSetStatus } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
-import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { type KubeObject, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
+import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { PODS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { Expectations } from "../expectations.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
+import { type OwnerType, type PodControl, podFromTemplate } from "../pod-control.ts";
 import { isPodActive } from "../pod-state.ts";
-import { applyReplicas, type PodControl, REPLICA_SET_TYPE } from "./apply.ts";
-import { watchPods } from "./watch-pods.ts";
+import { watchPods } from "../watch-pods.ts";
+import { applyReplicas } from "./apply.ts";
 import { planReplicas, planStatus, statusChanged } from "./plan.ts";
 
-const ACCOUNT = "replicaset-controller";
+/** A kind that wants a number of equal pods, and how it reads as a ReplicaSet. */
+export interface ReplicaKind<T extends KubeObject> {
+  /** The service account that writes, and the source of the events. */
+  account: string;
+  type: OwnerType;
+  resource: ResourceType;
+  asReplicaSet(object: T): ReplicaSet;
+  withStatus(object: T, status: ReplicaSetStatus): T;
+}
+
+const REPLICA_SET: ReplicaKind<ReplicaSet> = {
+  account: "replicaset-controller",
+  type: { apiVersion: "apps/v1", kind: "ReplicaSet" },
+  resource: REPLICA_SETS,
+  asReplicaSet: (set) => set,
+  withStatus: (set, status) => ({ ...set, status }),
+};
 
 /** Keeps as many pods of each ReplicaSet as it asks for. */
 export function startReplicaSets(context: ControllerContext): Running {
-  const sets = context.informers.of<ReplicaSet>(REPLICA_SETS);
+  return startReplicas(context, REPLICA_SET);
+}
+
+/** Keeps as many pods of each object of a kind as it asks for. */
+export function startReplicas<T extends KubeObject>(
+  context: ControllerContext, kind: ReplicaKind<T>,
+): Running {
+  const { account, type, asReplicaSet } = kind;
+  const sets = context.informers.of<T>(kind.resource);
   const pods = context.informers.of<Pod>(PODS);
   pods.index(NAMESPACE_INDEX, byNamespace);
   sets.index(NAMESPACE_INDEX, byNamespace);
-  const client = context.client(ACCOUNT);
-  const recorder = context.recorder(ACCOUNT, ACCOUNT);
+  const client = context.client(account);
+  const recorder = context.recorder(account, account);
   const expectations = new Expectations(context.clock);
   const control: PodControl = { pods: client.resource<Pod>(PODS), expectations, recorder };
-  const writer = client.resource<ReplicaSet>(REPLICA_SETS);
+  const writer = client.resource<T>(kind.resource);
 
   const reconcile = async (key: string) => {
-    const replicaSet = sets.store.get(key);
-    if (!replicaSet) return expectations.forget(key);
+    const object = sets.store.get(key);
+    if (!object) return expectations.forget(key);
+    const replicaSet = asReplicaSet(object);
     const trusted = expectations.satisfied(key);
     const { namespace = "", uid } = replicaSet.metadata;
     const own = await claim({
-      controller: replicaSet,
-      type: REPLICA_SET_TYPE,
+      controller: object,
+      type,
       objects: pods.store.by(NAMESPACE_INDEX, namespace).filter(
         (pod) => isPodActive(pod) || controllerOf(pod)?.uid === uid,
       ),
       matches: (pod) => matchesSelector(replicaSet.spec.selector, pod.metadata.labels),
-      fresh: () => writer.get(nameOf(replicaSet)),
+      fresh: () => writer.get(nameOf(object)),
       dependents: control.pods,
     });
     let failed: Awaited<ReturnType<typeof applyReplicas>>;
-    if (trusted && !replicaSet.metadata.deletionTimestamp) {
-      const siblings = related(sets, pods, replicaSet);
+    if (trusted && !object.metadata.deletionTimestamp) {
+      const siblings = related(sets, pods, object);
       const plan = planReplicas(replicaSet, own, siblings, context.clock.now());
-      failed = await applyReplicas(control, replicaSet, plan);
+      const podOf = () => podFromTemplate(object, type, replicaSet.spec.template);
+      failed = await applyReplicas(control, object, plan, podOf);
     }
-    const again_ms = await writeStatus(replicaSet, own, failed?.failure);
+    const again_ms = await writeStatus(object, own, failed?.failure);
     if (failed) throw failed.error;
     return again_ms === undefined ? undefined : { again_ms };
   };
 
   const writeStatus = async (
-    replicaSet: ReplicaSet,
+    object: T,
     own: Pod[],
     failure: Parameters<typeof planStatus>[2],
   ): Promise<number | undefined> => {
-    const { status, again_ms } = planStatus(replicaSet, own, failure, context.clock.now());
-    if (!statusChanged(replicaSet.status, status)) return again_ms;
+    const old = asReplicaSet(object);
+    const { status, again_ms } = planStatus(old, own, failure, context.clock.now());
+    const after = kind.withStatus(object, status);
+    if (!statusChanged(old.status, asReplicaSet(after).status)) return again_ms;
     try {
-      await writer.updateStatus({ ...replicaSet, status });
+      await writer.updateStatus(after);
     } catch (thrown) {
       if (!isNotFound(thrown)) throw thrown;
     }
     return again_ms;
   };
 
-  const loop = startLoop(context, { name: ACCOUNT, reads: [sets, pods], reconcile });
+  const loop = startLoop(context, { name: account, reads: [sets, pods], reconcile });
   sets.handle(everyChange(loop.queue));
-  watchPods(pods, sets, expectations, (key) => loop.queue.add(key));
+  watchPods({
+    pods, owners: sets, kind: type.kind, expectations,
+    selector: (set) => asReplicaSet(set).spec.selector,
+    look: (key) => loop.queue.add(key),
+  });
   return closeAll(loop, recorder);
 }
 
-/** The pods of all ReplicaSets of the same owner: a rollout's old and new ones share nodes. */
-function related(sets: Informer<ReplicaSet>, pods: Informer<Pod>, replicaSet: ReplicaSet): Pod[] {
-  const owner = controllerOf(replicaSet)?.uid;
-  const namespace = replicaSet.metadata.namespace ?? "";
-  const siblings = new Set([replicaSet.metadata.uid]);
+/** The pods of all sets of the same owner: a rollout's old and new ones share nodes. */
+function related<T extends KubeObject>(sets: Informer<T>, pods: Informer<Pod>, set: T): Pod[] {
+  const owner = controllerOf(set)?.uid;
+  const namespace = set.metadata.namespace ?? "";
+  const siblings = new Set([set.metadata.uid]);
   for (const other of sets.store.by(NAMESPACE_INDEX, namespace)) {
     if (owner && controllerOf(other)?.uid === owner) siblings.add(other.metadata.uid);
   }

@@ -10,6 +10,7 @@ import { TestCluster } from "./cluster.ts";
 import { drainTests } from "./drain.ts";
 import { jobScenes } from "./jobs.ts";
 import { OwnHost } from "./own-host.ts";
+import { workloadScenes } from "./workloads.ts";
 
 const TIMEOUT_MS = 120_000;
 const BUSYBOX = "/bin/busybox";
@@ -100,6 +101,7 @@ spec:
   });
 
   describe("jobs", () => jobScenes(() => cluster));
+  describe("workloads", () => workloadScenes(() => cluster));
 
   drainTests(() => cluster);
 });

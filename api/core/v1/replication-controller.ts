@@ -50,7 +50,6 @@ export const replicationController: Kind<ReplicationController> =
   defineKind<ReplicationController>("core/v1.ReplicationController", {
     generation: "spec",
     warnings: ({ spec }) => templateWarnings(spec?.template),
-    notActedOn: "ReplicationController is stored, but no controller makes its pods yet",
     defaults,
     validate,
     status: { validateUpdate: ({ status }) => validateReplicaStatus(status) },

@@ -17,11 +17,13 @@ export const SERVICE_ACCOUNTS = core("ServiceAccount", "serviceaccounts");
 export const EVENTS = core("Event", "events");
 export const PERSISTENT_VOLUME_CLAIMS = core("PersistentVolumeClaim", "persistentvolumeclaims");
 export const PERSISTENT_VOLUMES = core("PersistentVolume", "persistentvolumes", false);
+export const REPLICATION_CONTROLLERS = core("ReplicationController", "replicationcontrollers");
 export const NODES = core("Node", "nodes", false);
 export const NAMESPACES = core("Namespace", "namespaces", false);
 
 export const DEPLOYMENTS = grouped("apps", "Deployment", "deployments");
 export const REPLICA_SETS = grouped("apps", "ReplicaSet", "replicasets");
+export const CONTROLLER_REVISIONS = grouped("apps", "ControllerRevision", "controllerrevisions");
 export const POD_DISRUPTION_BUDGETS = grouped(
   "policy",
   "PodDisruptionBudget",

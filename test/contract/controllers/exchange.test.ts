@@ -27,6 +27,7 @@ import { disruptionRules } from "./disruption-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
 import { jobRules } from "./job-rules.ts";
+import { replicationRules } from "./replication-rules.ts";
 import { startOurManagers, startWorld, type World } from "./world.ts";
 
 /** Programs of another language start, list everything and elect a leader first. */
@@ -196,6 +197,7 @@ for (const [name, { possible, allWorkloads, start }] of Object.entries(EXCHANGES
 
     describe("CronJobs", () => cronRules(() => world));
     describe("Jobs", () => jobRules(() => world));
+    describe("ReplicationControllers", () => replicationRules(() => world));
 
     // With nodes of its own, so it is the last.
     describe("disruption budgets", () => disruptionRules(() => world));

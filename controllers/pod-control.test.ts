@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { slowStart } from "./apply.ts";
+import { slowStart } from "./pod-control.ts";
 
 test("batches double while all goes well", async () => {
   let calls = 0;

@@ -1,0 +1,13 @@
+import { afterAll, beforeAll, describe } from "vitest";
+import { replicationRules } from "./replication-rules.ts";
+import { TIMEOUT_MS } from "./workload-trial.ts";
+import { startWorld, type World } from "./world.ts";
+
+let world: World;
+
+beforeAll(async () => {
+  world = await startWorld();
+});
+afterAll(() => world.close());
+
+describe("ReplicationControllers", { timeout: TIMEOUT_MS }, () => replicationRules(() => world));
