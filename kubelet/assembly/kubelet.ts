@@ -1,99 +1,81 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { VersionResponse } from "@raft2kube/proto/gen/cri.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
-import { AdmissionError } from "../devices/device-allocation.ts";
-import { ApiSide } from "../api/api-side.ts";
+import { admit } from "../admission/admission.ts";
+import { ApiConnection } from "../api/api-connection.ts";
 import { PodEvents } from "../cri/pod-events.ts";
-import { type Runtime, tellPodCidrs } from "../cri/runtime.ts";
-import { Evictions } from "../eviction/evictions.ts";
-import { admitsUnderPressure } from "../eviction/plan.ts";
-import { nodeChores } from "../housekeeping/chores.ts";
-import { collectContainers } from "../housekeeping/container-gc.ts";
-import { ImageGc } from "../housekeeping/image-gc.ts";
-import { startChores } from "../housekeeping/periodic.ts";
-import { Later } from "./later.ts";
-import { IMAGE_GC_HIGH_PERCENT, IMAGE_GC_LOW_PERCENT } from "../limits.ts";
-import { NodeSide } from "../node/node-side.ts";
-import { OwnNode } from "../node/own-node.ts";
-import { type NodePlugins, startNodePlugins } from "./node-plugins.ts";
-import { EVICTION_HARD, type KubeletOptions } from "../options.ts";
-import { podDeps } from "./pod-deps.ts";
-import { NO_OBJECTS } from "../pods/pod-objects.ts";
-import { admitPod } from "../admission/admit-pod.ts";
-import { isStatic, uidOf } from "../pods/pod-identity.ts";
+import type { ConnectedRuntime } from "../cri/runtime.ts";
+import { startDeviceManager } from "../devices/device-manager.ts";
 import { sweepOrphans } from "../housekeeping/sweep.ts";
-import { type PodSourceSink, StaticSource } from "../pods/static-source.ts";
+import { LocalNode } from "../node/local-node.ts";
+import { PressureConditions } from "../node/pressure.ts";
+import type { KubeletOptions } from "../options.ts";
+import { isStatic } from "../pods/pod-identity.ts";
+import { NO_OBJECTS } from "../pods/pod-objects.ts";
 import { serveKubelet } from "../server/server.ts";
 import type { PodDeps } from "../sync/pod-deps.ts";
 import { PodWorkers, shownPod } from "../sync/pod-workers.ts";
+import { activePods, type WorkerTable } from "../sync/worker-table.ts";
+import { startHousekeeping } from "./housekeeping.ts";
+import { startNodePlugins } from "./node-plugins.ts";
+import { podDeps } from "./pod-deps.ts";
+import { nodeReporter, startSources } from "./sources.ts";
 
 export interface Kubelet {
   /** The pods it works on, with their statuses as the kubelet sees them. */
   pods(): Pod[];
-  /** Where its HTTPS API listens; undefined when it serves none. */
+  /** Address of its HTTPS API; undefined when it serves none. */
   address: { host: string; port: number } | undefined;
   /** Stops the kubelet; its pods keep running. */
   close(): Promise<void>;
 }
 
-export interface Foundation {
-  clock: Clock;
-  runtime: Runtime;
-  version: VersionResponse;
-}
-
-/** Parts that others ask for before they are made. */
-interface Wires {
-  workers: Later<PodWorkers>;
-  nodeSide: Later<NodeSide>;
-  statics: Later<StaticSource>;
-  evictions: Later<Evictions>;
-}
-
-/** Puts the kubelet's parts together and sets them going. */
-export async function assemble(options: KubeletOptions, base: Foundation): Promise<Kubelet> {
-  const { clock, runtime } = base;
+/** Constructs the kubelet's parts, each from those before it, and starts them. */
+export async function assemble(
+  options: KubeletOptions,
+  connected: ConnectedRuntime,
+): Promise<Kubelet> {
+  const { clock, runtime } = connected;
   const { rootDir, nodeName, client } = options;
   await mkdir(join(rootDir, "pods"), { recursive: true, mode: 0o750 });
-  const wires: Wires = {
-    workers: new Later("workers"),
-    nodeSide: new Later("node"),
-    statics: new Later("static pods"),
-    evictions: new Later("evictions"),
-  };
-  const api = apiSide(options, clock, wires);
-  const own = new OwnNode(options, base, () => wires.evictions.peek()?.pressure);
+  const api = client && new ApiConnection(client, nodeName, clock);
+  const table: WorkerTable = new Map();
+  const active = { list: () => activePods(table) };
+  const pressure = new PressureConditions(clock);
+  const devices = await startDeviceManager({ rootDir, activePods: active, clock });
+  const node = await LocalNode.open({ ...connected, options, pressure, devices: devices.manager });
   const plugins = await startNodePlugins({
     rootDir,
     nodeName,
     client,
     clock,
-    activePods: { list: () => activePods(wires) },
+    devices: devices.pluginHandler,
     sources: {
       objects: api?.objects ?? NO_OBJECTS,
-      allocatable: () => own.allocatable(),
+      allocatable: () => node.allocatable(),
       hostIPs: () => options.nodeAddresses,
     },
   });
-  await own.open(plugins.devices);
-  const deps = await podDeps(options, base, plugins, api, own);
-  const workers = podWorkers(deps, api, own, plugins, wires);
-  wires.workers.set(workers);
+  const deps = await podDeps(options, connected, {
+    api,
+    node,
+    volumes: plugins.volumes,
+    devices: devices.manager,
+  });
+  const allocatable = () => node.resources.allocatable;
+  const workers = podWorkers(deps, table, { api, pressure, allocatable });
   const server =
     options.server &&
     (await serveKubelet(options.server, { ...deps, nodeName, rootDir, client, workers }));
-  own.serverPort = server?.address.port;
-  const parts = [
-    ...housekeeping(options, deps, workers, wires),
-    ...sources(options, deps, api, own, wires),
-  ];
-  const deviceChanges = plugins.devices.onChange(() => wires.nodeSide.peek()?.trigger());
+  const reporter = api && nodeReporter(options, connected, api, node, server?.address.port);
+  const nodeChanged = () => reporter?.trigger();
+  const housekeeping = startHousekeeping(options, deps, { workers, pressure, nodeChanged });
+  const sources = startSources(options, { clock, api, workers, reporter });
+  const deviceChanges = devices.manager.onChange(nodeChanged);
   const changed = (uid: string) => workers.trigger(uid);
   const podEvents = new PodEvents({ runtime, clock, changed });
   podEvents.start();
-  const sweeping = sweepOrphans(deps, workers, [wires.statics.peek()?.synced, api?.synced]);
+  const sweeping = sweepOrphans(deps, workers, sources.synced);
   return {
     pods: () => workers.list().map(shownPod),
     address: server?.address,
@@ -102,139 +84,36 @@ export async function assemble(options: KubeletOptions, base: Foundation): Promi
       deviceChanges.close();
       await server?.close();
       await podEvents.close();
-      await Promise.all(parts.map((part) => part.close()));
+      await Promise.all([housekeeping.close(), sources.statics?.close(), reporter?.close()]);
       await workers.close();
+      await sources.apiPods?.close();
       await api?.close();
       await plugins.close();
+      await devices.close();
       runtime.close();
     },
   };
 }
 
-interface Part {
-  close(): Promise<void>;
-}
-
-/** Pods that hold resources of the node. */
-function activePods({ workers }: Wires): Pod[] {
-  return (workers.peek()?.list() ?? [])
-    .filter(({ state }) => state === "syncing" || state === "terminating")
-    .map(({ pod }) => pod);
-}
-
-function apiSide(options: KubeletOptions, clock: Clock, wires: Wires): ApiSide | undefined {
-  const { client, nodeName } = options;
-  if (!client) return undefined;
-  return new ApiSide({
-    client,
-    nodeName,
-    clock,
-    statics: () => wires.statics.peek()?.list() ?? [],
-    node: () => wires.nodeSide.peek()?.node,
-  });
+interface WorkerParts {
+  api: ApiConnection | undefined;
+  pressure: PressureConditions;
+  allocatable(): Record<string, string>;
 }
 
 function podWorkers(
   deps: PodDeps,
-  api: ApiSide | undefined,
-  own: OwnNode,
-  { devices }: NodePlugins,
-  wires: Wires,
+  table: WorkerTable,
+  { api, pressure, allocatable }: WorkerParts,
 ): PodWorkers {
-  return new PodWorkers(deps, {
-    async admit(pod) {
-      const pressure = wires.evictions.get().pressure;
-      if (!admitsUnderPressure(pod, pressure)) {
-        const names = Object.entries(pressure).flatMap(([name, under]) => (under ? [name] : []));
-        throw new AdmissionError("Evicted", `The node had condition: [${names.join(" ")}].`);
-      }
-      const others = activePods(wires).filter((one) => uidOf(one) !== uidOf(pod));
-      admitPod(pod, others, own.resources.allocatable);
-      await devices.admit(pod);
-    },
+  const { devices } = deps;
+  return new PodWorkers(deps, table, {
+    admit: (pod) => admit(pod, { devices, pressure, allocatable, activePods: activePods(table) }),
     publish: (pod, status) => api?.statuses.publish(pod, status),
-    reclaimed(pod) {
-      const status = wires.workers.get().get(uidOf(pod))?.status;
-      // A static pod's mirror is taken away when its file is.
-      if (!isStatic(pod) && status) api?.statuses.remove(pod, status);
+    reclaimed(pod, status) {
+      // A static pod's mirror is deleted when its file is gone.
+      if (!isStatic(pod)) api?.statuses.remove(pod, status);
     },
     gone: (uid) => api?.statuses.forget(uid),
   });
-}
-
-/** What keeps the node in order: log rotation, garbage collection, eviction. */
-function housekeeping(
-  options: KubeletOptions,
-  deps: PodDeps,
-  workers: PodWorkers,
-  wires: Wires,
-): Part[] {
-  const { clock, runtime, paths } = deps;
-  const { highPercent = IMAGE_GC_HIGH_PERCENT, lowPercent = IMAGE_GC_LOW_PERCENT } =
-    options.imageGc ?? {};
-  const imageGc = new ImageGc({ runtime, highPercent, lowPercent, now_ms: () => clock.now() });
-  const evictions = new Evictions({
-    ...deps,
-    workers,
-    rootDir: options.rootDir,
-    thresholds: { ...EVICTION_HARD, ...options.evictionHard },
-    async freeDisk() {
-      await collectContainers(runtime, workers, paths);
-      await imageGc.freeAll();
-    },
-    changed: () => wires.nodeSide.peek()?.trigger(),
-  });
-  wires.evictions.set(evictions);
-  return [startChores(nodeChores(deps, workers, imageGc, evictions), clock)];
-}
-
-/** Where pods come from, and the node's own object, which the API's pods depend on. */
-function sources(
-  options: KubeletOptions,
-  { clock, runtime }: PodDeps,
-  api: ApiSide | undefined,
-  own: OwnNode,
-  wires: Wires,
-): Part[] {
-  const workers = wires.workers.get();
-  const sink: PodSourceSink = {
-    put: (pod) => workers.put(pod),
-    remove(uid) {
-      workers.remove(uid);
-      api?.statuses.forget(uid);
-    },
-  };
-  const parts: Part[] = [];
-  if (options.staticPodDir) {
-    const statics = new StaticSource({
-      dir: options.staticPodDir,
-      nodeName: options.nodeName,
-      clock,
-      sink,
-      changed: () => api?.mirrors.trigger(),
-    });
-    wires.statics.set(statics);
-    statics.start();
-    parts.push(statics);
-  }
-  if (api && options.client) {
-    const nodeSide = new NodeSide({
-      client: options.client,
-      informers: api.informers,
-      recorder: api.recorder,
-      clock,
-      description: own.description,
-      status: (previous) => own.status(previous),
-      registered: () => api.mirrors.trigger(),
-      async onPodCidrs(podCidrs) {
-        await tellPodCidrs(runtime, podCidrs);
-        await options.onPodCidrs?.(podCidrs);
-      },
-    });
-    wires.nodeSide.set(nodeSide);
-    api.start(sink);
-    nodeSide.start();
-    parts.push(nodeSide);
-  }
-  return parts;
 }

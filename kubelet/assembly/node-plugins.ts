@@ -1,10 +1,9 @@
 import { join } from "node:path";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import type { ActivePods, DeviceManager } from "../devices/device-allocation.ts";
-import { startDeviceManager } from "../devices/device-manager.ts";
 import { CsiDrivers } from "../plugins/csi-drivers.ts";
 import { csiNodePublisher } from "../plugins/csi-node-publisher.ts";
+import type { PluginHandler } from "../plugins/handler.ts";
 import { startPluginWatcher } from "../plugins/plugin-watcher.ts";
 import { csiObjects } from "../volumes/csi-objects.ts";
 import { csiPlugin } from "../volumes/csi.ts";
@@ -19,10 +18,9 @@ import {
 } from "../volumes/projected.ts";
 import type { ProjectionSources } from "../volumes/projection.ts";
 
-/** Volume kinds and devices of this node: those built in, and those that plugins bring. */
+/** Volume plugins of this node: those built in, and those of CSI drivers that register. */
 export interface NodePlugins {
   volumes: VolumePlugin[];
-  devices: DeviceManager;
   close(): Promise<void>;
 }
 
@@ -32,18 +30,18 @@ export interface NodePluginsOptions {
   /** CSI needs the API; without it the node has no CSI volumes. */
   client: KubeClient | undefined;
   clock: Clock;
-  activePods: ActivePods;
+  /** Handles the plugins of type `DevicePlugin` that register. */
+  devices: PluginHandler;
   sources: ProjectionSources;
 }
 
 export async function startNodePlugins(options: NodePluginsOptions): Promise<NodePlugins> {
-  const { rootDir, nodeName, client, clock, activePods, sources } = options;
-  const devices = await startDeviceManager({ rootDir, activePods, clock });
+  const { rootDir, nodeName, client, clock, devices, sources } = options;
   const drivers = client && new CsiDrivers(csiNodePublisher(client, nodeName));
   const watcher = await startPluginWatcher({
     registryDir: join(rootDir, "plugins_registry"),
     handlers: {
-      DevicePlugin: devices.pluginHandler,
+      DevicePlugin: devices,
       ...(drivers ? { CSIPlugin: drivers } : {}),
     },
     clock,
@@ -62,11 +60,9 @@ export async function startNodePlugins(options: NodePluginsOptions): Promise<Nod
   }
   return {
     volumes,
-    devices: devices.manager,
     async close() {
       await watcher.close();
       drivers?.close();
-      await devices.close();
     },
   };
 }

@@ -3,14 +3,14 @@ import os from "node:os";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { cgroupsOf } from "@raft2kube/linux/cgroup.ts";
-import type { ApiSide } from "../api/api-side.ts";
+import type { ApiConnection } from "../api/api-connection.ts";
+import type { ConnectedRuntime } from "../cri/runtime.ts";
+import type { DeviceManager } from "../devices/device-allocation.ts";
 import { ImagePuller } from "../images/pull.ts";
 import { PulledImages } from "../images/pulled-images.ts";
-import type { Foundation } from "./kubelet.ts";
 import { CRASH_BACK_OFF_MAX_MS, CRASH_BACK_OFF_MS, POD_PIDS_MAX } from "../limits.ts";
 import { podsPidsMax } from "../node/machine.ts";
-import type { OwnNode } from "../node/own-node.ts";
-import type { NodePlugins } from "./node-plugins.ts";
+import type { LocalNode } from "../node/local-node.ts";
 import type { KubeletOptions } from "../options.ts";
 import { logEvents } from "../pods/pod-event-sink.ts";
 import { NO_OBJECTS } from "../pods/pod-objects.ts";
@@ -19,15 +19,21 @@ import { parseResolvConf } from "../sandbox/dns.ts";
 import { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import { BackOffs } from "../pods/back-off.ts";
 import type { PodDeps } from "../sync/pod-deps.ts";
+import type { VolumePlugin } from "../volumes/plugin.ts";
 import { PodVolumes } from "../volumes/pod-volumes.ts";
 
-/** Everything that pods' workers need, from the options and the parts made so far. */
+export interface PodDepsParts {
+  api: ApiConnection | undefined;
+  node: LocalNode;
+  volumes: VolumePlugin[];
+  devices: DeviceManager;
+}
+
+/** Returns what the workers of pods need, from the options and the parts made so far. */
 export async function podDeps(
   options: KubeletOptions,
-  { clock, runtime, version }: Foundation,
-  plugins: NodePlugins,
-  api: ApiSide | undefined,
-  own: OwnNode,
+  { clock, runtime, version }: ConnectedRuntime,
+  { api, node, volumes, devices }: PodDepsParts,
 ): Promise<PodDeps> {
   const { rootDir, podLogsDir, containerLogsDir, cgroupRoot } = options;
   await mkdir(podLogsDir, { recursive: true });
@@ -53,11 +59,11 @@ export async function podDeps(
     runtimeName: version.runtimeName,
     events,
     images: new ImagePuller({ runtime, clock, events, pullSecrets, pulled }),
-    volumes: new PodVolumes({ plugins: plugins.volumes, paths, objects }),
+    volumes: new PodVolumes({ plugins: volumes, paths, objects }),
     objects,
-    devices: plugins.devices,
+    devices,
     node: {
-      allocatable: () => own.allocatable(),
+      allocatable: () => node.allocatable(),
       memory_bytes: os.totalmem(),
       hostIPs: options.nodeAddresses,
     },

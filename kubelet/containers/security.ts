@@ -9,6 +9,7 @@ import {
   SecurityProfile_ProfileType as ProfileType,
   SupplementalGroupsPolicy as GroupsPolicy,
 } from "@raft2kube/proto/gen/cri.ts";
+import type { ImageUser } from "../images/ready-image.ts";
 import { ContainerConfigError } from "./env.ts";
 
 /** Paths hidden from containers that are not privileged (upstream's defaults). */
@@ -85,12 +86,6 @@ export function sandboxSecurity(
       ? {}
       : { runAsGroup: { value: security.runAsGroup } }),
   };
-}
-
-/** The user an image runs as by default: a number, or a name to be looked up in the image. */
-export interface ImageUser {
-  uid: number | undefined;
-  username: string;
 }
 
 /** The node's part of the seccomp profiles of its containers. */

@@ -5,7 +5,7 @@ import {
   PodSandboxState,
   type PodSandboxStatus,
 } from "@raft2kube/proto/gen/cri.ts";
-import { POD_UID_LABEL } from "../sandbox/sandbox-config.ts";
+import { POD_UID_LABEL } from "../pods/pod-labels.ts";
 import type { ObservedContainer, ObservedPod, ObservedSandbox } from "./observed.ts";
 import { isGone, type Runtime } from "./runtime.ts";
 

@@ -3,7 +3,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { EVENTS_REOPEN_MS, RELIST_EVENTED_MS, RELIST_GENERIC_MS } from "../limits.ts";
-import { POD_UID_LABEL } from "../sandbox/sandbox-config.ts";
+import { POD_UID_LABEL } from "../pods/pod-labels.ts";
 import { isUnimplemented, type Runtime } from "./runtime.ts";
 
 const log = logger("kubelet-pod-events");

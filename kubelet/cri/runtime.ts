@@ -3,15 +3,24 @@ import {
   type ImageServiceMethods,
   RuntimeService,
   type RuntimeServiceMethods,
+  type VersionResponse,
 } from "@raft2kube/proto/gen/cri.ts";
 import { client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 
-/** The container runtime behind its socket: the only door the kubelet has to containers. */
+/** The container runtime behind its socket: the kubelet's only access to containers. */
 export interface Runtime {
   readonly runtime: RpcClient<RuntimeServiceMethods>;
   readonly images: RpcClient<ImageServiceMethods>;
   close(): void;
+}
+
+/** A runtime that has answered, and the clock of the kubelet. */
+export interface ConnectedRuntime {
+  clock: Clock;
+  runtime: Runtime;
+  version: VersionResponse;
 }
 
 /** Connects to a CRI socket, `unix:///run/...`; images may be served on another one. */
@@ -28,8 +37,8 @@ export function connectRuntime(endpoint: string, imageEndpoint = endpoint): Runt
   };
 }
 
-/** Tells the runtime the node's pod range, for those that write their network's configuration. */
-export async function tellPodCidrs({ runtime }: Runtime, podCidrs: string[]): Promise<void> {
+/** Sends the node's pod range to the runtime; a runtime may write its CNI configuration from it. */
+export async function updatePodCidrs({ runtime }: Runtime, podCidrs: string[]): Promise<void> {
   const networkConfig = { podCidr: podCidrs.join(",") };
   try {
     await runtime.updateRuntimeConfig({ runtimeConfig: { networkConfig } });

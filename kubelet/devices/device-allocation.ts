@@ -49,14 +49,3 @@ export interface DeviceManager {
   /** Calls back when capacity() changed, so that the Node's status follows at once. */
   onChange(listener: () => void): { close(): void };
 }
-
-/** The pod cannot run on this node: it becomes Failed with `reason`, upstream's word. */
-export class AdmissionError extends Error {
-  override readonly name = "AdmissionError";
-  readonly reason: string;
-
-  constructor(reason: string, message: string) {
-    super(message);
-    this.reason = reason;
-  }
-}

@@ -1,13 +1,13 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
-import {
-  type ActivePods,
-  AdmissionError,
-  type DeviceAllocation,
-  type DeviceCapacity,
-  type DeviceManager,
+import type {
+  ActivePods,
+  DeviceAllocation,
+  DeviceCapacity,
+  DeviceManager,
 } from "./device-allocation.ts";
+import { AdmissionError } from "../pods/admission-error.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { mergeResponses } from "./allocation-response.ts";
 import { writeCheckpoint, type DeviceEntry } from "./checkpoint.ts";

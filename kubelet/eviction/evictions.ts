@@ -3,9 +3,9 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { podResources } from "../containers/qos.ts";
-import { EVICTED_LEAVES_MS, PRESSURE_LASTS_MS } from "../limits.ts";
+import { EVICTED_LEAVES_MS } from "../limits.ts";
 import { filesystemSpace, memoryAvailable_bytes, processSpace } from "../node/machine.ts";
-import type { NodePressure } from "../node/node-status.ts";
+import type { PressureConditions } from "../node/pressure.ts";
 import type { EvictionThresholds } from "../options.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { fullNameOf, uidOf } from "../pods/pod-identity.ts";
@@ -30,6 +30,7 @@ export interface EvictionsOptions {
   clock: Clock;
   runtime: Runtime;
   workers: PodWorkers;
+  pressure: PressureConditions;
   cgroups: PodCgroups;
   events: PodEventSink;
   rootDir: string;
@@ -41,14 +42,9 @@ export interface EvictionsOptions {
   changed(): void;
 }
 
-const NONE: NodePressure = { memory: false, disk: false, pid: false };
-
 /** Watches what is left on the node and ends pods, one at a time, before the kernel has to. */
 export class Evictions {
   readonly #options: EvictionsOptions;
-  #pressure: NodePressure = NONE;
-  /** By kind of pressure: when it was last seen. */
-  readonly #seen_ms = { memory: -Infinity, disk: -Infinity, pid: -Infinity };
   /** Where the runtime keeps images; it does not move while the kubelet runs. */
   #imageMountpoint: string | undefined;
   /** The pod that was evicted last, while it may still be going. */
@@ -58,15 +54,11 @@ export class Evictions {
     this.#options = options;
   }
 
-  /** What the node's conditions say. */
-  get pressure(): NodePressure {
-    return this.#pressure;
-  }
-
   /** One look; ends at most one pod, and none while the last one is still going. */
   async run(): Promise<void> {
     let found = shortages(await this.#signals(), this.#options.thresholds);
-    this.#show(pressureOf(found));
+    const { pressure, changed } = this.#options;
+    if (pressure.update(pressureOf(found))) changed();
     if (found.length === 0 || this.#isLeaving()) return;
     // Freeing takes its time: a disk that is filling up fast needs its writer ended first.
     if (pressureOf(found).disk && !found.some(({ critical }) => critical)) {
@@ -133,22 +125,6 @@ export class Evictions {
       log.warn("a pod's disk usage is unknown", { pod: fullNameOf(pod), err: thrown });
       return { emptyDirs: new Map(), containers: new Map(), hosts: NOTHING };
     }
-  }
-
-  /** A pressure is shown for some minutes after it has gone, so that the node does not flap. */
-  #show(now: NodePressure): void {
-    const { clock, changed } = this.#options;
-    const at_ms = clock.monotonic();
-    if (now.memory) this.#seen_ms.memory = at_ms;
-    if (now.disk) this.#seen_ms.disk = at_ms;
-    if (now.pid) this.#seen_ms.pid = at_ms;
-    const lasts = (seen_ms: number) => at_ms - seen_ms < PRESSURE_LASTS_MS;
-    const before = this.#pressure;
-    const { memory, disk, pid } = this.#seen_ms;
-    const after = { memory: lasts(memory), disk: lasts(disk), pid: lasts(pid) };
-    this.#pressure = after;
-    const kinds = ["memory", "disk", "pid"] as const;
-    if (kinds.some((kind) => before[kind] !== after[kind])) changed();
   }
 
   async #signals(): Promise<Signals> {

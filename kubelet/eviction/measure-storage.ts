@@ -12,7 +12,7 @@ import {
   type PodPaths,
   volumeDir,
 } from "../pods/pod-paths.ts";
-import { POD_UID_LABEL } from "../sandbox/sandbox-config.ts";
+import { POD_UID_LABEL } from "../pods/pod-labels.ts";
 import { EMPTY_DIR_PLUGIN } from "../volumes/empty-dir.ts";
 import { isOnDisk, type LocalStorage, NOTHING, sumOf } from "./local-storage.ts";
 

@@ -1,6 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { qosClassOf } from "../containers/qos.ts";
-import type { NodePressure } from "../node/node-status.ts";
+import type { NodePressure } from "../node/pressure.ts";
 import type { EvictionThresholds } from "../options.ts";
 import { isStatic } from "../pods/pod-identity.ts";
 

@@ -6,11 +6,7 @@ import { GRACE_ANNOTATION } from "../containers/container-config.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { SYNC_BACK_OFF_MAX_MS } from "../limits.ts";
-import {
-  POD_NAME_LABEL,
-  POD_NAMESPACE_LABEL,
-  POD_UID_LABEL,
-} from "../sandbox/sandbox-config.ts";
+import { POD_NAME_LABEL, POD_NAMESPACE_LABEL, POD_UID_LABEL } from "../pods/pod-labels.ts";
 import type { PodDeps } from "../sync/pod-deps.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 import { uidOf } from "../pods/pod-identity.ts";

@@ -3,7 +3,6 @@ import type { Image } from "@raft2kube/proto/gen/cri.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import type { ImageUser } from "../containers/security.ts";
 import { IMAGE_PULL_TIMEOUT_MS, PULL_BACK_OFF_MAX_MS, PULL_BACK_OFF_MS } from "../limits.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { uidOf } from "../pods/pod-identity.ts";
@@ -11,6 +10,7 @@ import { BackOffs } from "../pods/back-off.ts";
 import { credentialsFor, type PullCredential } from "./credentials.ts";
 import type { PulledImages } from "./pulled-images.ts";
 import { withDefaultTag } from "./image-name.ts";
+import type { ReadyImage } from "./ready-image.ts";
 
 /** The image cannot be had now; `reason` is the container's waiting reason. */
 export class ImageError extends Error {
@@ -21,13 +21,6 @@ export class ImageError extends Error {
     super(message);
     this.reason = reason;
   }
-}
-
-export interface ReadyImage {
-  /** What CreateContainer is given. */
-  image: string;
-  imageRef: string;
-  user: ImageUser;
 }
 
 export interface ImagePullerOptions {

@@ -7,13 +7,7 @@ import type {
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { NodeResources } from "./capacity.ts";
 import type { MachineIdentity } from "./machine.ts";
-
-/** What eviction sees of the node's resources. */
-export interface NodePressure {
-  memory: boolean;
-  disk: boolean;
-  pid: boolean;
-}
+import type { NodePressure } from "./pressure.ts";
 
 export interface NodeStatusFacts {
   addresses: NodeAddress[];

@@ -34,7 +34,7 @@ beforeEach(() => {
     put: ({ spec }: Pod) => void put.push(spec.containers.map(({ name }) => name)),
     remove: () => undefined,
   };
-  source = new StaticSource({ dir, nodeName: "node", clock, sink, changed: () => void looks++ });
+  source = new StaticSource({ dir, nodeName: "node", clock, sink });
 });
 
 afterEach(async () => {
@@ -55,7 +55,7 @@ it("a file that is being written is read when it is whole", async () => {
   writeFileSync(join(dir, "web.yaml"), HALF);
   let synced = false;
   void source.synced.then(() => (synced = true));
-  source.start();
+  source.start(() => void looks++);
   await waitFor("a look at the file", () => looks > 0, { clock: systemClock() });
   expect([put, synced]).toEqual([[], false]);
   writeFileSync(join(dir, "web.yaml"), WHOLE);
@@ -68,9 +68,9 @@ it("a file whose time lies in the future is read too", async () => {
   writeFileSync(join(dir, "web.yaml"), WHOLE);
   clock = new ManualClock(statSync(dir).mtimeMs - 3_600_000);
   source = new StaticSource({
-    dir, nodeName: "node", clock, changed: () => undefined,
+    dir, nodeName: "node", clock,
     sink: { put: () => void put.push(["read"]), remove: () => undefined },
   });
-  source.start();
+  source.start(() => undefined);
   await passing("the pod", () => put.length > 0);
 });

@@ -21,8 +21,6 @@ export interface StaticSourceOptions {
   nodeName: string;
   clock: Clock;
   sink: PodSourceSink;
-  /** A file brought, changed or took away a pod. */
-  changed(): void;
 }
 
 const log = logger("kubelet-static-pods");
@@ -43,6 +41,7 @@ export class StaticSource {
   #again = false;
   #closed = false;
   #markSynced: () => void = () => {};
+  #changed: () => void = () => {};
 
   constructor(options: StaticSourceOptions) {
     this.#options = options;
@@ -52,7 +51,9 @@ export class StaticSource {
     });
   }
 
-  start(): void {
+  /** Starts to read the files. `changed` is called after each time that all were read. */
+  start(changed: () => void): void {
+    this.#changed = changed;
     this.#read();
   }
 
@@ -86,7 +87,7 @@ export class StaticSource {
   }
 
   async #readAll(): Promise<void> {
-    const { dir, sink, changed } = this.#options;
+    const { dir, sink } = this.#options;
     try {
       // Watched first: what changes while it is read is read again.
       this.#watcher ??= this.#watch(dir);
@@ -104,7 +105,7 @@ export class StaticSource {
       const known = new Set([...before.values()].map(uidOf));
       for (const uid of known) if (!uids.has(uid)) sink.remove(uid);
       for (const pod of found.values()) if (!known.has(uidOf(pod))) sink.put(pod);
-      changed();
+      this.#changed();
       // A pod whose file is being written is not gone.
       if (!this.#unsettled) this.#markSynced();
     } catch (thrown) {

@@ -10,6 +10,14 @@ export interface ProbeState {
   last: "success" | "failure" | undefined;
 }
 
+/** Health of one running container as its probes found it. */
+export interface ContainerHealth {
+  /** The startup probe has passed, or there is none. */
+  started: boolean;
+  /** The probe that failed past its threshold. */
+  failed: "Liveness" | "Startup" | undefined;
+}
+
 export const NEW_PROBE: ProbeState = { passing: undefined, streak: 0, last: undefined };
 
 /** The state after one more outcome: it turns when a threshold of equal outcomes is reached. */

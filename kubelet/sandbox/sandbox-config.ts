@@ -6,15 +6,11 @@ import { linuxResources } from "../containers/resources.ts";
 import { type NodeSeccomp, sandboxSecurity } from "../containers/security.ts";
 import { POD_WORDS_BYTES_MAX } from "../limits.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+import { podLabels } from "../pods/pod-labels.ts";
 import { podLogDir, type PodPaths } from "../pods/pod-paths.ts";
 import { podCgroup } from "./pod-cgroup.ts";
 import { type ClusterDns, podDns, type ResolverConfig } from "./dns.ts";
 import { kernelHostname, podNames } from "./hostname.ts";
-
-/** Labels by which the kubelet finds its own again after a restart (upstream's names). */
-export const POD_NAME_LABEL = "io.kubernetes.pod.name";
-export const POD_NAMESPACE_LABEL = "io.kubernetes.pod.namespace";
-export const POD_UID_LABEL = "io.kubernetes.pod.uid";
 
 /** What of the node goes into every sandbox. */
 export interface SandboxNode {
@@ -61,14 +57,6 @@ function ownWords(pod: Pod): Pick<PodSandboxConfig, "labels" | "annotations"> {
   const size_bytes = words.reduce((sum, word) => sum + Buffer.byteLength(word), 0);
   if (size_bytes > POD_WORDS_BYTES_MAX) return { labels: podLabels(pod), annotations: {} };
   return { labels: { ...labels, ...podLabels(pod) }, annotations: { ...annotations } };
-}
-
-export function podLabels(pod: Pod): Record<string, string> {
-  return {
-    [POD_NAME_LABEL]: nameOf(pod),
-    [POD_NAMESPACE_LABEL]: namespaceOf(pod),
-    [POD_UID_LABEL]: uidOf(pod),
-  };
 }
 
 /** Every declared port; only those with a hostPort make a mapping in the network plugin. */

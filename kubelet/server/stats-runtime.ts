@@ -2,7 +2,7 @@ import type { FilesystemUsage, NetworkUsage } from "@raft2kube/proto/gen/cri.ts"
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { isUnimplemented, type Runtime } from "../cri/runtime.ts";
 import { filesystemSpace, type FilesystemSpace } from "../node/machine.ts";
-import { POD_UID_LABEL } from "../sandbox/sandbox-config.ts";
+import { POD_UID_LABEL } from "../pods/pod-labels.ts";
 
 /** The networks of pods as the runtime counts them, by UID; none where it does not. */
 export async function podNetworks({ runtime }: Runtime): Promise<Map<string, NetworkUsage>> {

@@ -12,7 +12,7 @@ import { CONTAINER_NAME_LABEL } from "../cri/observe.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
-import { POD_UID_LABEL } from "../sandbox/sandbox-config.ts";
+import { POD_UID_LABEL } from "../pods/pod-labels.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 import type { CpuSample } from "./cpu-rates.ts";
 

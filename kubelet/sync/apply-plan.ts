@@ -5,7 +5,7 @@ import type { WaitingReason } from "../status/container-status.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
 import { containerHash } from "../containers/container-hash.ts";
 import type { ObservedPod } from "../cri/observed.ts";
-import type { KillAction, PodPlan, StartAction } from "./plan.ts";
+import type { KillAction, PodPlan, StartAction } from "./plan-actions.ts";
 import type { PodDeps } from "./pod-deps.ts";
 import { startContainer, StartError } from "./start-container.ts";
 import { startSandbox } from "./start-sandbox.ts";

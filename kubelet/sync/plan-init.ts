@@ -1,8 +1,8 @@
 import type { Container } from "@raft2kube/api/gen/core/v1.ts";
 import { isRestartableInit } from "../pods/pod-identity.ts";
 import { latest, type ObservedContainer, type ObservedPod } from "../cri/observed.ts";
-import type { KillAction, PlanInput, StartAction } from "./plan.ts";
-import { killOfRunning } from "./plan.ts";
+import { killOfRunning } from "./plan-actions.ts";
+import type { KillAction, PlanInput, StartAction } from "./plan-actions.ts";
 
 export interface InitPlan {
   start: StartAction[];

@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { containerHash } from "../containers/container-hash.ts";
 import { ownGrace } from "./apply-plan.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
-import { type ContainerHealth, planPod } from "./plan.ts";
+import { planPod } from "./plan.ts";
+import type { ContainerHealth } from "../probes/probe-state.ts";
 
 type Spec = { policy?: RestartPolicy; init?: string[]; sidecars?: string[]; regular?: string[] };
 

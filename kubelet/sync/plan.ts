@@ -1,52 +1,8 @@
-import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { containerHash } from "../containers/container-hash.ts";
-import { type ContainerKind, containersOf } from "../pods/pod-identity.ts";
-import { latest, type ObservedContainer, type ObservedPod } from "../cri/observed.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { latest, type ObservedPod } from "../cri/observed.ts";
+import { containersOf } from "../pods/pod-identity.ts";
+import { killOfRunning, type PlanInput, type PodPlan, restartsAfter } from "./plan-actions.ts";
 import { planInit } from "./plan-init.ts";
-
-/** What a probe says of one running container. */
-export interface ContainerHealth {
-  /** The startup probe has passed, or there is none. */
-  started: boolean;
-  /** The probe that failed past its threshold. */
-  failed: "Liveness" | "Startup" | undefined;
-}
-
-export interface PlanInput {
-  pod: Pod;
-  observed: ObservedPod;
-  health(container: ObservedContainer): ContainerHealth;
-}
-
-export interface StartAction {
-  kind: ContainerKind;
-  container: Container;
-  /** The restart count of the new container. */
-  attempt: number;
-  /** The container it follows, whose end begins the back-off. */
-  after: ObservedContainer | undefined;
-}
-
-/** Why a container has to end; it may choose the grace period. */
-export type KillCause = "definition-changed" | "liveness-probe" | "startup-probe" | "unknown-state";
-
-export interface KillAction {
-  observed: ObservedContainer;
-  container: Container;
-  cause: KillCause;
-  /** For the Killing event: `failed liveness probe, will be restarted`. */
-  message: string;
-}
-
-/** What is to be done for a pod now; applying it and planning again comes to rest. */
-export interface PodPlan {
-  /** The sandbox and all in it stop: to be made anew, or because the pod has ended. */
-  stop: boolean;
-  /** A sandbox is made, with this attempt. */
-  createSandbox: number | undefined;
-  kill: KillAction[];
-  start: StartAction[];
-}
 
 /**
  * Decides what a pod that should run needs next. The order is upstream's: sandbox, ephemeral
@@ -67,12 +23,6 @@ export function planPod(input: PlanInput): PodPlan {
   const alive = planRegular(input, plan);
   if (!alive) return { ...plan, stop: true, start: [], kill: [] };
   return plan;
-}
-
-/** Whether the restart policy wants a container again after it ended. */
-export function restartsAfter(pod: Pod, exitCode: number): boolean {
-  const policy = pod.spec.restartPolicy ?? "Always";
-  return policy === "Always" || (policy === "OnFailure" && exitCode !== 0);
 }
 
 function usableSandbox(pod: Pod, observed: ObservedPod): boolean {
@@ -125,24 +75,4 @@ function planRegular(input: PlanInput, plan: PodPlan): boolean {
     plan.start.push({ kind: "regular", container, attempt, after: last });
   }
   return alive;
-}
-
-/** Whether and why a running container has to end, in the words of upstream's Killing event. */
-export function killOfRunning(
-  input: PlanInput,
-  container: Container,
-  observed: ObservedContainer,
-): KillAction | undefined {
-  const { name } = container;
-  const again = input.pod.spec.restartPolicy !== "Never" || container.restartPolicy === "Always";
-  const ending = again ? ", will be restarted" : "";
-  const kill = (cause: KillCause, what: string) =>
-    ({ observed, container, cause, message: `Container ${name} ${what}` });
-  if (observed.hash !== containerHash(container)) {
-    return kill("definition-changed", "definition changed, will be restarted");
-  }
-  const { failed } = input.health(observed);
-  if (failed === "Liveness") return kill("liveness-probe", `failed liveness probe${ending}`);
-  if (failed === "Startup") return kill("startup-probe", `failed startup probe${ending}`);
-  return undefined;
 }

@@ -4,6 +4,7 @@ import { fullNameOf, isStatic, uidOf } from "../pods/pod-identity.ts";
 import type { PodVerdict } from "../status/pod-status.ts";
 import type { PodDeps } from "./pod-deps.ts";
 import { PodWorker, type WorkerHooks } from "./worker.ts";
+import type { WorkerTable } from "./worker-table.ts";
 
 const log = logger("kubelet");
 
@@ -16,12 +17,13 @@ export function shownPod({ pod, status }: PodWorker): Pod {
 export class PodWorkers {
   readonly #deps: PodDeps;
   readonly #hooks: WorkerHooks;
-  readonly #workers = new Map<string, PodWorker>();
+  readonly #workers: WorkerTable;
   /** Pods of a file, by full name, that wait until a former one of that name has gone. */
   readonly #queued = new Map<string, Pod>();
 
-  constructor(deps: PodDeps, hooks: WorkerHooks) {
+  constructor(deps: PodDeps, workers: WorkerTable, hooks: WorkerHooks) {
     this.#deps = deps;
+    this.#workers = workers;
     const gone = (uid: string) => {
       hooks.gone(uid);
       this.#gone(uid);

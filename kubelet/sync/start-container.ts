@@ -11,13 +11,14 @@ import { makeEnv } from "../containers/env.ts";
 import { runHook } from "../containers/lifecycle-hook.ts";
 import { containerMounts } from "../containers/mounts.ts";
 import { serviceEnv } from "../containers/service-env.ts";
-import { ImageError, type ReadyImage } from "../images/pull.ts";
+import { ImageError } from "../images/pull.ts";
+import type { ReadyImage } from "../images/ready-image.ts";
 import { isStatic, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { containerDir, containerLogPath, hostsFile, podLogDir } from "../pods/pod-paths.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
 import { debugTarget } from "./debug-target.ts";
 import type { ObservedPod, ObservedSandbox } from "../cri/observed.ts";
-import type { StartAction } from "./plan.ts";
+import type { StartAction } from "./plan-actions.ts";
 import type { PodDeps } from "./pod-deps.ts";
 
 /** A container could not be started; `reason` is what its status shows as waiting reason. */

@@ -5,7 +5,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { WaitingReason } from "../status/container-status.ts";
-import { AdmissionError } from "../devices/device-allocation.ts";
+import { AdmissionError } from "../pods/admission-error.ts";
 import { RESYNC_MS, SYNC_BACK_OFF_MAX_MS, SYNC_BACK_OFF_MS } from "../limits.ts";
 import { PodProbes } from "../probes/pod-probes.ts";
 import { fullNameOf, gracePeriodOf, uidOf } from "../pods/pod-identity.ts";
@@ -31,8 +31,8 @@ export interface WorkerHooks {
   admit(pod: Pod): Promise<void>;
   /** Shows a status. Called for every change. */
   publish(pod: Pod, status: PodStatus): void;
-  /** All of a pod that is being deleted is gone from the node: the object may go. */
-  reclaimed(pod: Pod): void;
+  /** A pod that is being deleted holds nothing of the node any more: its object may be deleted. */
+  reclaimed(pod: Pod, status: PodStatus): void;
   /** Nothing of the pod is left on the node. */
   gone(podUid: string): void;
 }
@@ -316,7 +316,8 @@ export class PodWorker {
   async #reclaim(): Promise<number> {
     if (!this.#reclaimed) await reclaimPod(this.#deps, this.#pod);
     this.#reclaimed = true;
-    if (this.#pod.metadata.deletionTimestamp) this.#hooks.reclaimed(this.#pod);
+    const { status } = this.#view;
+    if (this.#pod.metadata.deletionTimestamp && status) this.#hooks.reclaimed(this.#pod, status);
     if (!this.#forgotten) return RESYNC_MS;
     await removePodRemains(this.#deps, this.#pod, await this.#observe());
     this.#state = "gone";

@@ -18,7 +18,7 @@ test("a gitRepo volume is refused, and nothing is cloned (CVE-2024-10220, 2025-1
     nodeName: "node",
     client: undefined,
     clock: systemClock(),
-    activePods: { list: () => [] },
+    devices: { register: async () => undefined, deregister: async () => undefined },
     sources: { objects: NO_OBJECTS, allocatable, hostIPs: () => [] },
   });
   try {

@@ -85,6 +85,20 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["runner/", "raft/"],
     ["02-", "03-", "04-", "05-", "06-", "07-"],
   ],
+  kubelet: [
+    ["limits.ts", "options.ts", "pods/", "plugins/"],
+    ["cri/", "devices/", "logs/"],
+    ["images/", "probes/", "node/"],
+    ["volumes/"],
+    ["containers/"],
+    ["sandbox/"],
+    ["status/"],
+    ["api/", "sync/"],
+    ["eviction/"],
+    ["admission/", "housekeeping/", "server/"],
+    ["assembly/"],
+    ["flags.ts", "main.ts"],
+  ],
 };
 
 /** Packages that may import everything: where parts are put together, tested and measured. */

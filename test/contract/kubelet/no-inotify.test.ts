@@ -44,10 +44,9 @@ const PLUGINS = `${HEAD}
 const STATIC_PODS = `${HEAD}
   const { StaticSource } = await import(kubelet + "pods/static-source.ts");
   const sink = { put: () => undefined, remove: () => undefined };
-  const changed = () => undefined;
-  const options = { dir: dir + "/manifests", nodeName: "n", clock, sink, changed };
+  const options = { dir: dir + "/manifests", nodeName: "n", clock, sink };
   const source = new StaticSource(options);
-  source.start();
+  source.start(() => undefined);
   await source.synced;
   console.log("reads static pods");
   await source.close();

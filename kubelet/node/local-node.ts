@@ -1,47 +1,43 @@
 import type { ContainerImage, NodeStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { NodeAllocatable } from "../pods/downward.ts";
+import type { ConnectedRuntime } from "../cri/runtime.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
-import type { Foundation } from "../assembly/kubelet.ts";
 import { PODS_MAX } from "../limits.ts";
 import { EVICTION_HARD, type KubeletOptions } from "../options.ts";
+import type { NodeAllocatable } from "../pods/downward.ts";
 import { allocatableNumbers, nodeResources, type NodeResources } from "./capacity.ts";
 import { machineIdentity } from "./machine.ts";
 import { KUBELET_VERSION, nodeAddresses, nodeImages, RuntimeHealth } from "./node-facts.ts";
-import { type NodePressure, nodeStatus } from "./node-status.ts";
+import { nodeStatus } from "./node-status.ts";
+import type { PressureConditions } from "./pressure.ts";
 import type { NodeDescription } from "./registration.ts";
 
 const log = logger("kubelet-node");
-const NO_PRESSURE: NodePressure = { memory: false, disk: false, pid: false };
 
-/** What the kubelet knows of the node it is on, measured anew for each status. */
-export class OwnNode {
-  readonly #options: KubeletOptions;
-  readonly #base: Foundation;
-  readonly #pressure: () => NodePressure | undefined;
+export interface LocalNodeOptions extends ConnectedRuntime {
+  options: KubeletOptions;
+  pressure: PressureConditions;
+  devices: DeviceManager;
+}
+
+/** The node that the kubelet runs on: its description, resources and status. */
+export class LocalNode {
+  readonly #options: LocalNodeOptions;
   readonly #health: RuntimeHealth;
   #images: ContainerImage[] = [];
-  #devices: DeviceManager | undefined;
   #resources: NodeResources = { capacity: {}, allocatable: {} };
-  /** Where the kubelet's API listens, once it does. */
-  serverPort: number | undefined;
 
-  constructor(
-    options: KubeletOptions,
-    base: Foundation,
-    pressure: () => NodePressure | undefined,
-  ) {
+  private constructor(options: LocalNodeOptions) {
     this.#options = options;
-    this.#base = base;
-    this.#pressure = pressure;
-    this.#health = new RuntimeHealth(base.runtime, base.clock);
+    this.#health = new RuntimeHealth(options.runtime, options.clock);
   }
 
-  /** Measures for the first time; devices count from then on. */
-  async open(devices: DeviceManager): Promise<void> {
-    this.#devices = devices;
-    await this.#measure();
+  /** Measures the node's resources and returns it. */
+  static async open(options: LocalNodeOptions): Promise<LocalNode> {
+    const node = new LocalNode(options);
+    await node.#measure();
+    return node;
   }
 
   get resources(): NodeResources {
@@ -53,32 +49,34 @@ export class OwnNode {
   }
 
   get description(): NodeDescription {
-    const { nodeName, hostname = nodeName, nodeLabels, registerWithTaints } = this.#options;
-    return { nodeName, hostname, labels: nodeLabels ?? {}, taints: registerWithTaints ?? [] };
+    const { nodeName, hostname = nodeName, ...options } = this.#options.options;
+    const { nodeLabels: labels = {}, registerWithTaints: taints = [] } = options;
+    return { nodeName, hostname, labels, taints };
   }
 
-  async status(previous: NodeStatus | undefined): Promise<NodeStatus> {
-    const { version, clock } = this.#base;
+  /** Measures the node again and returns its status. `port` is that of the kubelet's API. */
+  async status(previous: NodeStatus | undefined, port: number | undefined): Promise<NodeStatus> {
+    const { version, clock, pressure, options } = this.#options;
     await this.#measure();
     return nodeStatus({
-      addresses: nodeAddresses(this.#options.nodeAddresses, this.description.hostname),
-      port: this.serverPort,
+      addresses: nodeAddresses(options.nodeAddresses, this.description.hostname),
+      port,
       resources: this.#resources,
       identity: await machineIdentity(),
       runtimeVersion: `${version.runtimeName}://${version.runtimeVersion}`,
       kubeletVersion: KUBELET_VERSION,
       notReady: await this.#health.problem(),
-      pressure: this.#pressure() ?? NO_PRESSURE,
-      images: await this.#imagesNow(),
+      pressure: pressure.current,
+      images: await this.#listImages(),
       previous: previous?.conditions ?? [],
       now_ms: clock.now(),
     });
   }
 
-  /** The images as last told: a runtime that does not answer has not lost them. */
-  async #imagesNow(): Promise<ContainerImage[]> {
+  /** The images as last listed: a runtime that does not answer has not lost them. */
+  async #listImages(): Promise<ContainerImage[]> {
     try {
-      this.#images = await nodeImages(this.#base.runtime);
+      this.#images = await nodeImages(this.#options.runtime);
     } catch (thrown) {
       log.debug("no list of images", { error: messageOf(thrown) });
     }
@@ -86,7 +84,8 @@ export class OwnNode {
   }
 
   async #measure(): Promise<void> {
-    const { rootDir, maxPods = PODS_MAX, reserved = {}, evictionHard } = this.#options;
+    const { options, devices } = this.#options;
+    const { rootDir, maxPods = PODS_MAX, reserved = {}, evictionHard } = options;
     const { memoryAvailable_bytes, nodefsAvailable } = { ...EVICTION_HARD, ...evictionHard };
     this.#resources = await nodeResources({
       rootDir,
@@ -94,7 +93,7 @@ export class OwnNode {
       reserved,
       evictionMemory_bytes: memoryAvailable_bytes,
       evictionDisk: nodefsAvailable,
-      devices: this.#devices,
+      devices,
     });
   }
 }

@@ -15,7 +15,7 @@ import { type NodeDescription, registerNode } from "./registration.ts";
 
 const log = logger("kubelet-node");
 
-export interface NodeSideOptions {
+export interface NodeReporterOptions {
   client: KubeClient;
   informers: InformerSet;
   recorder: EventRecorder;
@@ -23,14 +23,12 @@ export interface NodeSideOptions {
   description: NodeDescription;
   /** The status as of now; conditions build on the previous one's. */
   status(previous: NodeStatus | undefined): Promise<NodeStatus>;
-  /** The node is registered: leases, mirrors and drivers can name it as owner. */
-  registered(): void;
   onPodCidrs(podCidrs: string[]): Promise<void>;
 }
 
 /** The node's own object in the API: registered once, then kept up to date, beside its Lease. */
-export class NodeSide {
-  readonly #options: NodeSideOptions;
+export class NodeReporter {
+  readonly #options: NodeReporterOptions;
   readonly #end = new AbortController();
   #node: Node | undefined;
   #shown: NodeStatus | undefined;
@@ -39,7 +37,7 @@ export class NodeSide {
   #running: Promise<unknown> | undefined;
   #configured: string | undefined;
 
-  constructor(options: NodeSideOptions) {
+  constructor(options: NodeReporterOptions) {
     this.#options = options;
   }
 
@@ -49,8 +47,9 @@ export class NodeSide {
     return uid ? { name, uid } : undefined;
   }
 
-  start(): void {
-    this.#running ??= this.#run();
+  /** Starts to register the node; `registered` is called once it is and may be named as owner. */
+  start(registered: () => void): void {
+    this.#running ??= this.#run(registered);
   }
 
   /** Something that the status shows has changed. */
@@ -64,8 +63,8 @@ export class NodeSide {
     await this.#running;
   }
 
-  async #run(): Promise<void> {
-    const { client, clock, registered } = this.#options;
+  async #run(registered: () => void): Promise<void> {
+    const { client, clock } = this.#options;
     const { signal } = this.#end;
     await this.#register();
     const node = this.node;

@@ -1,0 +1,49 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
+import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { CONFIG_HASH, CONFIG_MIRROR, fullNameOf, isStatic } from "../pods/pod-identity.ts";
+import type { PodEventSink } from "../pods/pod-event-sink.ts";
+import type { PodObjects } from "../pods/pod-objects.ts";
+import { StatusWriter } from "../status/status-writer.ts";
+import { apiObjects } from "./objects.ts";
+import { apiPodEvents } from "./pod-events.ts";
+
+/** What the kubelet's parts share of the API: informers, events, and the statuses of pods. */
+export class ApiConnection {
+  readonly client: KubeClient;
+  readonly informers: InformerSet;
+  /** The pods that are assigned to this node, mirrors included. */
+  readonly pods: Informer<Pod>;
+  readonly objects: PodObjects;
+  readonly recorder: EventRecorder;
+  readonly events: PodEventSink;
+  readonly statuses: StatusWriter;
+
+  constructor(client: KubeClient, nodeName: string, clock: Clock) {
+    this.client = client;
+    this.informers = new InformerSet(client, clock);
+    this.pods = this.informers.of<Pod>(PODS, { fieldSelector: `spec.nodeName=${nodeName}` });
+    this.objects = apiObjects(client, this.informers, clock);
+    this.recorder = new EventRecorder({ client, component: "kubelet", host: nodeName, clock });
+    this.events = apiPodEvents(this.recorder);
+    const pods = client.resource<Pod>(PODS);
+    const objectOf = (pod: Pod) => (isStatic(pod) ? this.#mirrorOf(pod) : pod);
+    this.statuses = new StatusWriter({ pods, clock, objectOf });
+  }
+
+  async close(): Promise<void> {
+    this.statuses.close();
+    await this.informers.close();
+    await this.recorder.close();
+  }
+
+  #mirrorOf(pod: Pod): Pod | undefined {
+    const mirror = this.pods.store.get(fullNameOf(pod));
+    const hash = mirror?.metadata.annotations?.[CONFIG_MIRROR];
+    return hash === pod.metadata.annotations?.[CONFIG_HASH] ? mirror : undefined;
+  }
+}

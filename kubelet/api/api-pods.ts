@@ -1,0 +1,70 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { fullNameOf, isMirror, uidOf } from "../pods/pod-identity.ts";
+import type { PodSourceSink } from "../pods/static-source.ts";
+import type { ApiConnection } from "./api-connection.ts";
+import { MirrorPods } from "./mirror-pods.ts";
+
+export interface ApiPodsOptions {
+  api: ApiConnection;
+  clock: Clock;
+  statics(): Pod[];
+  /** The registered Node; undefined before the registration. */
+  node(): { name: string; uid: string } | undefined;
+}
+
+/** Pods that the API assigns to this node, and the mirrors of its static pods. */
+export class ApiPods {
+  readonly mirrors: MirrorPods;
+  readonly #api: ApiConnection;
+  readonly #statics: () => Pod[];
+
+  constructor({ api, clock, statics, node }: ApiPodsOptions) {
+    this.#api = api;
+    this.#statics = statics;
+    const pods = api.client.resource<Pod>(PODS);
+    const mirrors = () => api.pods.store.list().filter(isMirror);
+    this.mirrors = new MirrorPods({ pods, clock, statics, mirrors, node });
+  }
+
+  /** Starts the informers, and puts the node's pods into `sink` from then on. */
+  start(sink: PodSourceSink): void {
+    const { informers, pods, statuses } = this.#api;
+    const put = (pod: Pod) => {
+      if (!isMirror(pod)) return sink.put(pod);
+      const uid = this.#staticUid(pod);
+      if (uid) statuses.rewrite(uid);
+      this.mirrors.trigger();
+    };
+    pods.handle({
+      added: put,
+      updated: (pod, old) => {
+        if (!isMirror(pod) || pod.metadata.deletionTimestamp) put(pod);
+        else if (uidOf(pod) !== uidOf(old)) put(pod);
+        else statuses.review(this.#staticUid(pod) ?? "");
+      },
+      deleted: (pod) => {
+        if (isMirror(pod)) this.mirrors.trigger();
+        else sink.remove(uidOf(pod));
+      },
+    });
+    informers.start();
+    void pods.synced.then(() => this.mirrors.trigger());
+  }
+
+  /** Resolves when all pods of the node have been put. */
+  get synced(): Promise<void> {
+    return this.#api.pods.synced;
+  }
+
+  close(): Promise<void> {
+    return this.mirrors.close();
+  }
+
+  #staticUid(mirror: Pod): string | undefined {
+    const name = fullNameOf(mirror);
+    const pod = this.#statics().find((one) => fullNameOf(one) === name);
+    return pod && uidOf(pod);
+  }
+}

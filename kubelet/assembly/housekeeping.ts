@@ -1,0 +1,42 @@
+import { Evictions } from "../eviction/evictions.ts";
+import { nodeChores } from "../housekeeping/chores.ts";
+import { collectContainers } from "../housekeeping/container-gc.ts";
+import { ImageGc } from "../housekeeping/image-gc.ts";
+import { startChores } from "../housekeeping/periodic.ts";
+import { IMAGE_GC_HIGH_PERCENT, IMAGE_GC_LOW_PERCENT } from "../limits.ts";
+import type { PressureConditions } from "../node/pressure.ts";
+import { EVICTION_HARD, type KubeletOptions } from "../options.ts";
+import type { PodDeps } from "../sync/pod-deps.ts";
+import type { PodWorkers } from "../sync/pod-workers.ts";
+
+export interface HousekeepingParts {
+  workers: PodWorkers;
+  pressure: PressureConditions;
+  /** Called when a condition of the node has changed. */
+  nodeChanged(): void;
+}
+
+/** Starts log rotation, garbage collection and eviction. */
+export function startHousekeeping(
+  options: KubeletOptions,
+  deps: PodDeps,
+  { workers, pressure, nodeChanged }: HousekeepingParts,
+): { close(): Promise<void> } {
+  const { clock, runtime, paths } = deps;
+  const { highPercent = IMAGE_GC_HIGH_PERCENT, lowPercent = IMAGE_GC_LOW_PERCENT } =
+    options.imageGc ?? {};
+  const imageGc = new ImageGc({ runtime, highPercent, lowPercent, now_ms: () => clock.now() });
+  const evictions = new Evictions({
+    ...deps,
+    workers,
+    pressure,
+    rootDir: options.rootDir,
+    thresholds: { ...EVICTION_HARD, ...options.evictionHard },
+    async freeDisk() {
+      await collectContainers(runtime, workers, paths);
+      await imageGc.freeAll();
+    },
+    changed: nodeChanged,
+  });
+  return startChores(nodeChores(deps, workers, imageGc, evictions), clock);
+}

@@ -1,0 +1,13 @@
+/** The user an image runs as by default: a number, or a name to be looked up in the image. */
+export interface ImageUser {
+  uid: number | undefined;
+  username: string;
+}
+
+/** An image that is present on the node. */
+export interface ReadyImage {
+  /** What CreateContainer is given. */
+  image: string;
+  imageRef: string;
+  user: ImageUser;
+}
