@@ -176,8 +176,6 @@ export const EMPTY_NAMESPACE_MS = 30_000;
 export const EMPTY_NAMESPACES_MAX = 10_000;
 /** The longest HTML tag whose links are rewritten behind `/proxy`. */
 export const HTML_TAG_BYTES_MAX = 16 * 1024;
-/** Pods looked at when a namespace begins to enforce a level of pod security (upstream's 3,000). */
-export const POD_SECURITY_PODS_MAX = 3_000;
 /** How often an encryption configuration is looked at for changes (upstream's minute at most). */
 export const ENCRYPTION_RELOAD_MS = 10_000;
 

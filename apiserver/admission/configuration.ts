@@ -3,7 +3,7 @@ import {
   NO_POD_SECURITY,
   type PodSecurityConfiguration,
   readPodSecurity,
-} from "./pod-security/configuration.ts";
+} from "@raft2kube/pod-security/configuration.ts";
 
 /** What `--admission-control-config-file` says to the plugins that can be told something. */
 export interface AdmissionConfiguration {

@@ -1,5 +1,5 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
-import type { Document, Documents } from "@raft2kube/api/openapi/documents.ts";
+import type { Document, Documents } from "@raft2kube/openapi/documents.ts";
 import { notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, type BytesAnswer, jsonAnswer } from "../request/answer.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
@@ -16,7 +16,7 @@ const V2_PROTOBUF = [
 ] as const;
 const JSON_TYPE = "application/json";
 
-type Module = typeof import("@raft2kube/api/openapi/documents.ts");
+type Module = typeof import("@raft2kube/openapi/documents.ts");
 
 /**
  * `/openapi/v2` and `/openapi/v3`: api's documents of the kinds that clients are shown, which are
@@ -36,7 +36,7 @@ export class OpenApi {
     if (path !== "/openapi/v2" && path !== "/openapi/v3" && !path.startsWith("/openapi/v3/")) {
       return undefined;
     }
-    this.#loaded ??= import("@raft2kube/api/openapi/documents.ts");
+    this.#loaded ??= import("@raft2kube/openapi/documents.ts");
     const { documentsOf, plainOf } = await this.#loaded;
     const documents = documentsOf(this.#kinds);
     const answer = (document: Document, type: string) =>

@@ -22,7 +22,9 @@ export function entryPoints(): Record<string, string> {
 const PRODUCT = [
   "base",
   "api",
+  "openapi",
   "apimachinery",
+  "pod-security",
   "client",
   "store",
   "apiserver",

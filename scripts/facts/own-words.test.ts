@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { describedPackages, readTexts } from "../../api/openapi/descriptions.ts";
+import { describedPackages, readTexts } from "@raft2kube/openapi/descriptions.ts";
 import { PACKAGES, STAGING_VERSION } from "./packages.ts";
 
 const MODULES = process.env.GOMODCACHE ??

@@ -1,58 +1,28 @@
 import type { Pod, PodSpec } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { POD_SECURITY_PODS_MAX } from "../../limits.ts";
-import type { PodSecurityMetrics, PodSecuritySubject } from "../../metrics/admission.ts";
-import type { AdmissionContext } from "../context.ts";
-import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
-import { detailOf, reasonOf, violations } from "../pod-security/evaluate.ts";
-import type { Judged } from "../pod-security/finding.ts";
-import { isExempt, type PodSecurityConfiguration } from "../pod-security/configuration.ts";
+import { isExempt, type PodSecurityConfiguration } from "@raft2kube/pod-security/configuration.ts";
+import { detailOf, violations } from "@raft2kube/pod-security/evaluate.ts";
+import type { Judged } from "@raft2kube/pod-security/finding.ts";
+import { isStricter, warningsAbout } from "@raft2kube/pod-security/namespace.ts";
 import {
   ignoredPolicy,
   type LevelVersion,
   policyOf,
-  strictness,
   textOf,
-} from "../pod-security/policy.ts";
+} from "@raft2kube/pod-security/policy.ts";
+import { TEMPLATES } from "@raft2kube/pod-security/template.ts";
+import { changesImages } from "@raft2kube/pod-security/update.ts";
+import type { PodSecurityMetrics, PodSecuritySubject } from "../../metrics/admission.ts";
+import type { AdmissionContext } from "../context.ts";
+import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
 import { namespaceLookup } from "./namespace.ts";
 
+/** Subresources of pods that do not change what runs. */
 const IGNORED_PARTS = new Set([
-  "exec",
-  "attach",
-  "binding",
-  "eviction",
-  "log",
-  "portforward",
-  "proxy",
-  "status",
+  "exec", "attach", "binding", "eviction", "log", "portforward", "proxy", "status",
 ]);
 
-/** Where kinds that make pods keep the template. */
-const TEMPLATES: Readonly<Record<string, (object: KubeObject) => Template | undefined>> = {
-  "/podtemplates": (object) => (object as Made).template,
-  "/replicationcontrollers": ofSpec,
-  "apps/replicasets": ofSpec,
-  "apps/deployments": ofSpec,
-  "apps/statefulsets": ofSpec,
-  "apps/daemonsets": ofSpec,
-  "batch/jobs": ofSpec,
-  "batch/cronjobs": (object) => (object as Made).spec?.jobTemplate?.spec?.template,
-};
-
-interface Template {
-  metadata?: Judged["metadata"];
-  spec?: PodSpec;
-}
-
-interface Made extends KubeObject {
-  template?: Template;
-  spec?: { template?: Template; jobTemplate?: { spec?: { template?: Template } } };
-}
-
-function ofSpec(object: KubeObject): Template | undefined {
-  return (object as Made).spec?.template;
-}
 
 /** Holds pods to the Pod Security Standards that their namespace's labels name. */
 export function podSecurity(context: AdmissionContext): AdmissionPlugin {
@@ -162,51 +132,4 @@ async function checkNamespace(
   }
   if (before === undefined) return;
   request.warnings.push(...warningsAbout(request.name, enforce, await podsIn(request.name)));
-}
-
-/** Whether pods that were let in by `old` may be refused now. */
-function isStricter(now: LevelVersion, old: LevelVersion): boolean {
-  if (now.level === "privileged") return false;
-  return now.version !== old.version || strictness(now.level) > strictness(old.level);
-}
-
-function warningsAbout(namespace: string, enforce: LevelVersion, pods: readonly Pod[]): string[] {
-  const byReason = new Map<string, string[]>();
-  for (const pod of pods.slice(0, POD_SECURITY_PODS_MAX)) {
-    const found = violations(enforce, pod.metadata ?? {}, pod.spec!);
-    if (found.length === 0) continue;
-    const reason = reasonOf(found);
-    byReason.set(reason, [...(byReason.get(reason) ?? []), pod.metadata?.name ?? ""]);
-  }
-  const level = textOf(enforce);
-  const cut = "new PodSecurity enforce level only checked against the first";
-  const head = `existing pods in namespace "${namespace}" violate the new PodSecurity`;
-  return [
-    ...(pods.length > POD_SECURITY_PODS_MAX
-      ? [`${cut} ${POD_SECURITY_PODS_MAX} of ${pods.length} existing pods`]
-      : []),
-    ...(byReason.size > 0 ? [`${head} enforce level "${level}"`] : []),
-    ...[...byReason].map(([reason, names]) => `${namesText(names)}: ${reason}`).sort(),
-  ];
-}
-
-function namesText(names: readonly string[]): string {
-  const [first = "", ...others] = [...names].sort();
-  if (others.length === 0) return first;
-  return `${first} (and ${others.length} other ${others.length === 1 ? "pod" : "pods"})`;
-}
-
-/** Of a pod's update only new images and containers can break a rule. */
-function changesImages(pod: Pod, old: Pod): boolean {
-  const lists = ["containers", "initContainers"] as const;
-  const changed = lists.some((list) => {
-    const [now, before] = [pod.spec?.[list] ?? [], old.spec?.[list] ?? []];
-    const same = (index: number) => now[index]!.image === before[index]!.image;
-    return now.length !== before.length || now.some((_, index) => !same(index));
-  });
-  if (changed) return true;
-  const known = old.spec?.ephemeralContainers ?? [];
-  return (pod.spec?.ephemeralContainers ?? []).some(
-    ({ name, image }) => known.find((each) => each.name === name)?.image !== image,
-  );
 }

@@ -1,6 +1,6 @@
 /** Structures of the facts as JSON Schemas, in the dialect of either version of OpenAPI. */
-import { KINDS } from "../kinds.ts";
-import { structOf, type Field, type Scalar, type Shape, type Special } from "../schema.ts";
+import { KINDS } from "@raft2kube/api/kinds.ts";
+import { structOf, type Field, type Scalar, type Shape, type Special } from "@raft2kube/api/schema.ts";
 import { Descriptions } from "./descriptions.ts";
 import { definitionName, SPECIAL_NAMES } from "./names.ts";
 

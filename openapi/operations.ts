@@ -1,5 +1,5 @@
 /** What can be asked of each kind: paths, operations, parameters; the same for both dialects. */
-import type { GroupVersionKind, Kind, Verb } from "../kind.ts";
+import type { GroupVersionKind, Kind, Verb } from "@raft2kube/api/kind.ts";
 
 export interface Parameter {
   readonly name: string;

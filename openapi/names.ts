@@ -1,5 +1,5 @@
 /** How OpenAPI names the structures of the facts: by their Go packages, read backwards. */
-import type { Special } from "../schema.ts";
+import type { Special } from "@raft2kube/api/schema.ts";
 
 const PACKAGES: Readonly<Record<string, string>> = {
   "meta/v1": "io.k8s.apimachinery.pkg.apis.meta.v1",

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { KINDS } from "../kinds.ts";
+import { KINDS } from "@raft2kube/api/kinds.ts";
 import { type Document, documentsOf, plainOf } from "./documents.ts";
 
 const all = documentsOf(KINDS);

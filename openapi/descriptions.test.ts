@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { hasStruct, structOf } from "../schema.ts";
+import { hasStruct, structOf } from "@raft2kube/api/schema.ts";
 import { definitionName, SPECIAL_NAMES } from "./names.ts";
 import { Descriptions, describedPackages, readTexts } from "./descriptions.ts";
 import { parseTexts } from "./texts.ts";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { gunzipSync, gzip } from "node:zlib";
 import { inSlices } from "@raft2kube/std/slices.ts";
-import type { Kind } from "../kind.ts";
+import type { Kind } from "@raft2kube/api/kind.ts";
 import { Definitions, type Dialect, type Json } from "./definitions.ts";
 import { encodeDocument } from "./gnostic.ts";
 import { pathsOf, rootOf, type Operation, type Parameter } from "./operations.ts";
