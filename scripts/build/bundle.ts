@@ -7,7 +7,6 @@ import { resolveOverlaid } from "../../labs/runner/own-tree.ts";
 export const EXTERNAL = [
   "koffi",
   "netlink",
-  "classic-level",
   "level",
   "@lydell/node-pty",
   "pino",

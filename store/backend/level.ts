@@ -1,7 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { CodedError, asError, codeOf, isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { ClassicLevel } from "classic-level";
+import { Level } from "level";
 import { damageInWrite } from "./damage.ts";
 import {
   type Backend,
@@ -15,14 +15,19 @@ const BLOCK_CACHE_BYTES = 4 * 1024 * 1024;
 /** About what one chunk of a scan holds: LevelDB fetches at least one pair. */
 const SCAN_CHUNK_BYTES = 256 * 1024;
 
+/** Node's LevelDB, as `level` documents it; the types of `level` have only what browsers share. */
+type NodeLevel = Level<Buffer, Buffer> & {
+  compactRange(start: Buffer, end: Buffer): Promise<void>;
+};
+
 /** LevelDB in `folder`, which it locks. Rejects when another process has it. */
 export async function levelBackend(folder: string): Promise<Backend> {
-  const db = new ClassicLevel<Buffer, Buffer>(folder, {
+  const db = new Level<Buffer, Buffer>(folder, {
     keyEncoding: "buffer",
     valueEncoding: "buffer",
     writeBufferSize: WRITE_BUFFER_BYTES,
     cacheSize: BLOCK_CACHE_BYTES,
-  });
+  }) as NodeLevel;
   await db.open().catch((thrown: unknown) => refuse(folder, thrown));
   type Iterating = Parameters<typeof db.iterator>[0];
   async function* scan(range: ScanRange, options: Iterating = {}) {
