@@ -36,9 +36,9 @@ export async function assemble(
   closing: AbortSignal,
 ): Promise<{ server: Assembled; stops: Stop[] }> {
   const { etcd, clock = systemClock(), random = systemRandom, serviceAccountKey } = options;
-  const metrics = new Metrics(options);
+  const metrics = new Metrics(options, clock);
   const { encryption: given = NO_ENCRYPTION } = options;
-  const encryption = measured(given, metrics.registry);
+  const encryption = measured(given, metrics.registry, clock);
   showEncryption(metrics.registry, given, options.encryptionReloads);
   const resources = new Resources(KINDS, etcd, clock, { ...options, encryption });
   metrics.show(resources, etcd);
@@ -48,7 +48,7 @@ export async function assemble(
   try {
     const policy = await readPolicy();
     const roles = await RoleIndex.follow(resources);
-    const graph = await NodeGraph.follow(resources, metrics.authorization);
+    const graph = await NodeGraph.follow(resources, metrics.authorization, clock);
     stops.unshift(
       () => roles.close(),
       () => graph.close(),
@@ -67,7 +67,7 @@ export async function assemble(
     const { configuration = NO_CONFIGURATION } = options.admission ?? {};
     const common = rulesOf(policy, "system:node");
     const chain = [new NodeAuthorizer(graph, common), new RbacAuthorizer(roles)];
-    const authorizer = new Authorizer(chain, metrics.authorization);
+    const authorizer = new Authorizer(chain, metrics.authorization, clock);
     const server: Assembled = {
       options,
       clock,
@@ -87,6 +87,7 @@ export async function assemble(
           options.admission,
         ),
         metrics.admission,
+        clock,
       ),
       tokens: new TokenIssuer({ issuer, audiences, keys, clock }),
       metrics,

@@ -1,3 +1,4 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
 import type { AdmissionMetrics, Pass, PassMetrics } from "../metrics/admission.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "./plugin.ts";
 
@@ -11,8 +12,10 @@ interface Step {
 export class Admission {
   readonly #passes: Readonly<Record<Pass, readonly Step[]>>;
   readonly #metrics: Readonly<Record<Pass, PassMetrics>>;
+  readonly #clock: Clock;
 
-  constructor(plugins: readonly AdmissionPlugin[], metrics: AdmissionMetrics) {
+  constructor(plugins: readonly AdmissionPlugin[], metrics: AdmissionMetrics, clock: Clock) {
+    this.#clock = clock;
     const stepsOf = (pass: Pass) => plugins.flatMap((plugin): Step[] => {
       if (plugin[pass] === undefined) return [];
       const run = (request: AdmissionRequest) => plugin[pass]?.(request);
@@ -33,7 +36,7 @@ export class Admission {
   /** Lets each plugin see the request; the end of one is the beginning of the next. */
   async #pass(pass: Pass, request: AdmissionRequest): Promise<void> {
     const { operation } = request;
-    const from_ms = performance.now();
+    const from_ms = this.#clock.monotonic();
     let last_ms = from_ms;
     let rejected = true;
     try {
@@ -46,7 +49,7 @@ export class Admission {
           if (looking) await looking;
           refused = false;
         } finally {
-          last_ms = performance.now();
+          last_ms = this.#clock.monotonic();
           metrics.ended(operation, refused, (last_ms - before_ms) / 1_000);
         }
       }

@@ -32,12 +32,12 @@ export class Authenticator {
    * to `warnings`.
    */
   async authenticate(request: Incoming, warnings: string[]): Promise<RequestUser> {
-    const from_ms = performance.now();
+    const from_ms = this.#clock.monotonic();
     let user: RequestUser | undefined;
     try {
       return (user = await this.#find(request, warnings));
     } finally {
-      this.#metrics.ended(user?.name, (performance.now() - from_ms) / 1_000);
+      this.#metrics.ended(user?.name, (this.#clock.monotonic() - from_ms) / 1_000);
     }
   }
 

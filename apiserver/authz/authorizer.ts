@@ -1,3 +1,4 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { MASTERS_GROUP } from "../authn/identities.ts";
 import type { AuthorizationMetrics } from "../metrics/access.ts";
 import type { Attributes, AuthorizerPlugin, Decision } from "./attributes.ts";
@@ -8,17 +9,23 @@ import type { Attributes, AuthorizerPlugin, Decision } from "./attributes.ts";
 export class Authorizer {
   readonly #plugins: readonly AuthorizerPlugin[];
   readonly #metrics: AuthorizationMetrics;
+  readonly #clock: Clock;
 
-  constructor(plugins: readonly AuthorizerPlugin[], metrics: AuthorizationMetrics) {
+  constructor(
+    plugins: readonly AuthorizerPlugin[],
+    metrics: AuthorizationMetrics,
+    clock: Clock,
+  ) {
     this.#plugins = plugins;
     this.#metrics = metrics;
+    this.#clock = clock;
   }
 
   /** Decides about a request itself, which is timed. */
   async timed(attributes: Attributes): Promise<Decision> {
-    const from_ms = performance.now();
+    const from_ms = this.#clock.monotonic();
     const decision = await this.decide(attributes);
-    this.#metrics.ended(decision.verdict, (performance.now() - from_ms) / 1_000);
+    this.#metrics.ended(decision.verdict, (this.#clock.monotonic() - from_ms) / 1_000);
     return decision;
   }
 

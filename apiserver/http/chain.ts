@@ -40,7 +40,7 @@ function filters(server: HttpServer, onSent: (bytes: number) => void): Filter[] 
     panicRecovery,
     deadline(clock, metrics.requests),
     authentication(authenticator),
-    impersonation(authorizer, metrics.authorization),
+    impersonation(authorizer, { metrics: metrics.authorization, clock }),
     maxInFlight(new InFlight(options.inFlightMax ?? usual)),
     authorization(authorizer),
   ];

@@ -108,9 +108,12 @@ export function authentication(authenticator: Authenticator): Filter {
 }
 
 /** Lets the request go on as another user. Throws 403 when its own may not act as that one. */
-export function impersonation(authorizer: Authorizer, metrics: AuthorizationMetrics): Filter {
+export function impersonation(
+  authorizer: Authorizer,
+  measured: { metrics: AuthorizationMetrics; clock: Clock },
+): Filter {
   return async ({ context }, next) => {
-    await impersonate(authorizer, metrics, context);
+    await impersonate(authorizer, measured, context);
     await next();
   };
 }

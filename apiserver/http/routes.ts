@@ -87,8 +87,8 @@ async function servePath(
   }
 }
 
-/** Since when the numbers count: one that is smaller than before is no mistake then. */
-const STARTED_s = Math.round(Date.now() / 1_000 - process.uptime());
+/** Start of the process: counters that are smaller than before began again. */
+const STARTED_s = Math.round(performance.timeOrigin / 1_000);
 
 async function exposed(metrics: Registry): Promise<BytesAnswer> {
   const { type: contentType, body } = await exposition(metrics);

@@ -6,6 +6,7 @@ import {
   type Spread,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { DEFAULT_BOUNDS_S } from "./bounds.ts";
 
 /** Asked for by name, or any that is free. */
@@ -25,11 +26,13 @@ export class AllocatorMetrics {
   readonly #failed: CounterFamily;
   readonly #labels: Readonly<Record<string, string>>;
   readonly #durations: Spread | undefined;
+  readonly #clock: Clock;
 
   constructor(init: {
     readonly done: CounterFamily;
     readonly failed: CounterFamily;
     readonly durations?: Spread;
+    readonly clock: Clock;
     readonly labels: Readonly<Record<string, string>>;
   }) {
     this.#done = {
@@ -39,11 +42,12 @@ export class AllocatorMetrics {
     this.#failed = init.failed;
     this.#labels = init.labels;
     this.#durations = init.durations;
+    this.#clock = init.clock;
   }
 
   /** Counts and times an attempt to take something. */
   async attempt<T>(scope: Scope, work: () => Promise<T>): Promise<T> {
-    const from_ms = performance.now();
+    const from_ms = this.#clock.monotonic();
     try {
       const result = await work();
       this.#done[scope].add();
@@ -52,7 +56,7 @@ export class AllocatorMetrics {
       this.#failed.of({ ...this.#labels, scope }).add();
       throw thrown;
     } finally {
-      this.#durations?.observe((performance.now() - from_ms) / 1_000);
+      this.#durations?.observe((this.#clock.monotonic() - from_ms) / 1_000);
     }
   }
 
@@ -96,7 +100,7 @@ export class ServiceMetrics {
   readonly #registry: Registry;
   readonly #cidr: string;
 
-  constructor(registry: Registry, cidr: string) {
+  constructor(registry: Registry, cidr: string, clock: Clock) {
     this.#registry = registry;
     this.#cidr = cidr;
     const counter = (name: string, help: string) => new CounterFamily(registry, name, help);
@@ -107,12 +111,14 @@ export class ServiceMetrics {
       durations: new HistogramFamily(registry, `${ips}_allocation_duration_seconds`,
         "Time to give out a cluster IP.", DEFAULT_BOUNDS_S).of({ cidr }),
       labels: { cidr },
+      clock,
     });
     const ports = "kube_apiserver_nodeport_allocator";
     this.ports = new AllocatorMetrics({
       done: counter(`${ports}_allocation_total`, "Node ports given out."),
       failed: counter(`${ports}_allocation_errors_total`, "Node ports that could not be."),
       labels: {},
+      clock,
     });
     const repair = (of: string, what: string) => new RepairMetrics(
       counter(`apiserver_${of}_repair_${what}_errors_total`, "Reservations found to be wrong."),

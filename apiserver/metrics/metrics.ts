@@ -5,6 +5,7 @@ import { metricsRegistry, type Registry as MetricsRegistry } from "@raft2kube/ob
 import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
 import { AuthenticationMetrics, AuthorizationMetrics, filterDurations } from "./access.ts";
@@ -26,7 +27,7 @@ const log = logger("apiserver");
  */
 export class Metrics {
   readonly registry: MetricsRegistry = metricsRegistry();
-  readonly requests: RequestMetrics = new RequestMetrics(this.registry);
+  readonly requests: RequestMetrics;
   readonly authentication: AuthenticationMetrics;
   readonly authorization: AuthorizationMetrics;
   readonly admission: AdmissionMetrics = new AdmissionMetrics(this.registry);
@@ -36,14 +37,17 @@ export class Metrics {
   /** Shown by itself, at `/metrics/slis`. */
   readonly health: HealthMetrics = new HealthMetrics();
   readonly #others = new Map<string, StoreMetrics>();
+  readonly #clock: Clock;
   /** How long the event loop was held: nothing may hold it for more than 50 ms. */
   readonly #loop: LoopMonitor = monitorLoop(this.registry);
 
-  constructor({ serviceCidr }: { serviceCidr: string }) {
+  constructor({ serviceCidr }: { serviceCidr: string }, clock: Clock) {
+    this.#clock = clock;
+    this.requests = new RequestMetrics(this.registry, clock);
     const filters = filterDurations(this.registry);
     this.authentication = new AuthenticationMetrics(this.registry, filters);
     this.authorization = new AuthorizationMetrics(this.registry, filters);
-    this.services = new ServiceMetrics(this.registry, serviceCidr);
+    this.services = new ServiceMetrics(this.registry, serviceCidr, clock);
     exposeTimed(this.registry);
     addProcessMetrics(this.registry);
   }
@@ -51,14 +55,14 @@ export class Metrics {
   /** Shows what resources count, and how large the store is. */
   show(resources: MeasuredResources, etcd: EtcdClient): void {
     new ResourceCollector(this.registry, resources, this.#others);
-    new ObjectCollector(this.registry, resources);
+    new ObjectCollector(this.registry, resources, this.#clock);
     showSize(this.registry, etcd);
   }
 
   /** Who counts what is asked of the store about something that is no resource. */
   stored(name: string): StoreMetrics {
     let metrics = this.#others.get(name);
-    if (!metrics) this.#others.set(name, (metrics = new StoreMetrics()));
+    if (!metrics) this.#others.set(name, (metrics = new StoreMetrics(this.#clock)));
     return metrics;
   }
 

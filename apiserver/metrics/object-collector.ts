@@ -1,6 +1,7 @@
 import { addMetric } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Registry as MetricsRegistry } from "@raft2kube/observe/metrics.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { OBJECT_COUNT_MS } from "../limits.ts";
 import type { ResourceMetrics } from "./resource-metrics.ts";
@@ -15,10 +16,12 @@ const UNKNOWN = -1;
 export class ObjectCollector {
   readonly #registry: MetricsRegistry;
   readonly #resources: MeasuredResources;
+  readonly #clock: Clock;
   /** What the store said of resources that no cache holds, and until when that is good. */
   readonly #counted = new Map<ResourceMetrics, { until_ms: number; count: Promise<number> }>();
 
-  constructor(registry: MetricsRegistry, resources: MeasuredResources) {
+  constructor(registry: MetricsRegistry, resources: MeasuredResources, clock: Clock) {
+    this.#clock = clock;
     this.#registry = registry;
     this.#resources = resources;
     this.#gauge("apiserver_resource_objects", "Objects stored.",
@@ -49,7 +52,7 @@ export class ObjectCollector {
   #countOf(shared: Shared): Promise<number> | number {
     const { metrics, caches } = shared;
     if (caches.length > 0) return Math.max(...caches.map(({ size }) => size));
-    const now_ms = performance.now();
+    const now_ms = this.#clock.monotonic();
     const known = this.#counted.get(metrics);
     if (known && known.until_ms > now_ms) return known.count;
     const count = askStore(shared);

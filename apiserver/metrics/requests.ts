@@ -7,6 +7,7 @@ import {
   type Spread,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { PROMISE_BOUNDS_S, REQUEST_BOUNDS_S } from "./bounds.ts";
 import {
   type LabelledRequest,
@@ -49,12 +50,14 @@ export interface Counted {
 /** What requests there were and what came of them (upstream: endpoints/metrics). */
 export class RequestMetrics {
   readonly #families: Families;
+  readonly #clock: Clock;
   readonly #current: { reading: Count; writing: Count };
   readonly #late: CounterFamily;
   /** By what is asked for, then by how. */
   readonly #rows = new Map<LabelledResource | undefined, Map<string, Row>>();
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, clock: Clock) {
+    this.#clock = clock;
     this.#families = new Families(registry);
     const current = new GaugeFamily(registry, "apiserver_current_inflight_requests",
       "Requests being worked on, by whether they write.");
@@ -69,7 +72,7 @@ export class RequestMetrics {
   /** Counts one request from now on. */
   begin(request: MeasuredRequest): Counted {
     const { info, long } = request;
-    const from_ms = performance.now();
+    const from_ms = this.#clock.monotonic();
     const row = this.#rowOf(request);
     const reading = info.verb === "get" || info.verb === "list";
     const current = reading ? this.#current.reading : this.#current.writing;
@@ -80,7 +83,7 @@ export class RequestMetrics {
       sent: (bytes) => row.sent(bytes),
       aborted: () => row.aborted(),
       end: (code) => {
-        const took_s = (performance.now() - from_ms) / 1_000;
+        const took_s = (this.#clock.monotonic() - from_ms) / 1_000;
         row.code(code).add();
         if (TERMINATED.has(code)) row.terminated(code);
         if (long) row.open.add(-1);

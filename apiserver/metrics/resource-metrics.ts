@@ -1,4 +1,5 @@
 import { Count, Spread } from "@raft2kube/observe/families.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { REQUEST_BOUNDS_S } from "./bounds.ts";
 
 /** Calls of one kind to the store. */
@@ -6,10 +7,15 @@ export class StoreCalls {
   readonly requests = new Count();
   readonly errors = new Count();
   readonly durations = new Spread(REQUEST_BOUNDS_S);
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Counts and times one. */
   async timed<T>(call: Promise<T>): Promise<T> {
-    const from_ms = performance.now();
+    const from_ms = this.#clock.monotonic();
     this.requests.add();
     try {
       return await call;
@@ -17,7 +23,7 @@ export class StoreCalls {
       this.errors.add();
       throw thrown;
     } finally {
-      this.durations.observe((performance.now() - from_ms) / 1_000);
+      this.durations.observe((this.#clock.monotonic() - from_ms) / 1_000);
     }
   }
 }
@@ -31,13 +37,7 @@ const LEASE_BOUNDS = [10, 50, 100, 500, 1_000, 2_500, 5_000];
 
 /** What is counted of one resource in the store. */
 export class StoreMetrics {
-  readonly calls: Readonly<Record<StoreOperation, StoreCalls>> = {
-    get: new StoreCalls(),
-    list: new StoreCalls(),
-    create: new StoreCalls(),
-    update: new StoreCalls(),
-    delete: new StoreCalls(),
-  };
+  readonly calls: Readonly<Record<StoreOperation, StoreCalls>>;
   /** Lists answered from the store: how many, and the objects read, looked at and given. */
   readonly lists = new Count();
   readonly listFetched = new Count();
@@ -49,6 +49,11 @@ export class StoreMetrics {
   readonly bookmarks = new Count();
   /** Objects that each lease was given to. */
   readonly leaseObjects = new Spread(LEASE_BOUNDS);
+
+  constructor(clock: Clock = systemClock()) {
+    const calls = STORE_OPERATIONS.map((each) => [each, new StoreCalls(clock)] as const);
+    this.calls = Object.fromEntries(calls) as Record<StoreOperation, StoreCalls>;
+  }
 }
 
 const READ_WAIT_BOUNDS_S = REQUEST_BOUNDS_S.filter((bound) => bound <= 3);
@@ -75,11 +80,12 @@ export class CacheMetrics {
 export class ResourceMetrics {
   readonly group: string;
   readonly resource: string;
-  readonly store: StoreMetrics = new StoreMetrics();
+  readonly store: StoreMetrics;
   readonly cache: CacheMetrics = new CacheMetrics();
 
-  constructor(group: string, resource: string) {
+  constructor(group: string, resource: string, clock: Clock) {
     this.group = group;
     this.resource = resource;
+    this.store = new StoreMetrics(clock);
   }
 }

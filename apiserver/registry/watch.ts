@@ -1,3 +1,4 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Answer } from "../request/answer.ts";
@@ -11,18 +12,18 @@ import { selectionOf } from "./selection.ts";
 
 /** Opens a watch: behind a revision, or with all objects first. Throws 410 when history is gone. */
 export async function watchObjects(
-  server: { readonly closing: AbortSignal; readonly random: Random },
+  server: { readonly closing: AbortSignal; readonly clock: Clock; readonly random: Random },
   resource: Resource,
   namespace: string,
   options: WatchOptions,
   encoder: WatchEncoder,
 ): Promise<Answer> {
   if (server.closing.aborted) throw serviceUnavailable("the apiserver is shutting down");
-  const from_ms = performance.now();
+  const from_ms = server.clock.monotonic();
   const watcher = await openWatch(resource, namespace, options, encoder);
   if (options.sendInitialEvents) {
     const spread = resource.watched.listedIn(scopeOf(resource, namespace, options));
-    watcher.onListed(() => spread.observe((performance.now() - from_ms) / 1_000));
+    watcher.onListed(() => spread.observe((server.clock.monotonic() - from_ms) / 1_000));
   }
   const timeout_ms =
     options.timeout_s !== undefined && options.timeout_s > 0

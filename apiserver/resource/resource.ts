@@ -50,7 +50,7 @@ export class Resource {
     clock: Clock,
     { proof = new ProgressProof(etcd), valueEncryption, metrics }: ResourceOptions = {},
   ) {
-    this.metrics = metrics ?? new ResourceMetrics(kind.group, kind.plural);
+    this.metrics = metrics ?? new ResourceMetrics(kind.group, kind.plural, clock);
     this.kind = kind;
     this.#proof = proof;
     this.#etcd = etcd;
@@ -88,9 +88,9 @@ export class Resource {
     if (!(await this.#proof.holds())) return undefined;
     const revision = await this.store.rows.revision();
     const metrics = this.metrics.cache;
-    const from_ms = performance.now();
+    const from_ms = this.#clock.monotonic();
     const caughtUp = await this.#fed!.feed.catchUp(revision);
-    metrics.readWaits.observe((performance.now() - from_ms) / 1_000);
+    metrics.readWaits.observe((this.#clock.monotonic() - from_ms) / 1_000);
     (caughtUp ? metrics.consistent : metrics.consistentByStore).add();
     return caughtUp ? cache : undefined;
   }

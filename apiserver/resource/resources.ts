@@ -38,16 +38,22 @@ export class Resources {
       const path = `${apiVersionOf(kind)}/${kind.plural}`;
       assert(!this.#byPath.has(path), `two kinds for ${path}`);
       const valueEncryption = encryption(storedAs(kind));
-      const metrics = this.#metricsOf(storedAs(kind));
+      const metrics = this.#metricsOf(storedAs(kind), clock);
       this.#byPath.set(path, new Resource(kind, etcd, clock, { proof, valueEncryption, metrics }));
     }
   }
 
   /** Versions of a resource share what is counted of it, as they share what is stored. */
-  #metricsOf({ group, plural }: { group: string; plural: string }): ResourceMetrics {
+  #metricsOf(
+    { group, plural }: { group: string; plural: string },
+    clock: Clock,
+  ): ResourceMetrics {
     const name = `${plural}.${group}`;
     let metrics = this.#metrics.get(name);
-    if (!metrics) this.#metrics.set(name, (metrics = new ResourceMetrics(group, plural)));
+    if (!metrics) {
+      metrics = new ResourceMetrics(group, plural, clock);
+      this.#metrics.set(name, metrics);
+    }
     return metrics;
   }
 

@@ -9,7 +9,7 @@ const MICROSECONDS = 1e6;
  * Node's under the names of its client library.
  */
 export function addProcessMetrics(registry: Registry): void {
-  const start_s = Date.now() / 1000 - process.uptime();
+  const start_s = performance.timeOrigin / 1000;
   const metrics: [name: string, help: string, value: () => number | undefined][] = [
     ["process_resident_memory_bytes", "Resident memory.", () => process.memoryUsage.rss()],
     ["process_cpu_seconds_total", "Processor time.", cpu_s],

@@ -15,7 +15,7 @@ import { NAMESPACE, type World, clock, list, mapOf, refusalOf, withWorld } from 
 
 /** What a cache lags behind its store. */
 const LATE_MS = 20;
-const RUNNING = { closing: new AbortController().signal, random: seededRandom(1) };
+const RUNNING = { closing: new AbortController().signal, clock, random: seededRandom(1) };
 
 /** Watches as a request with this query would: `resourceVersion=7`. */
 async function watch(server: Resource, query: string): Promise<Listener> {

@@ -1,4 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import type { CacheEvent } from "../../cache/event.ts";
 import type { AuthorizationMetrics } from "../../metrics/access.ts";
 import type { Resources } from "../../resource/resources.ts";
@@ -39,7 +40,11 @@ export class NodeGraph {
   readonly #nodeOf = new Map<string, string>();
   readonly #stops: (() => void)[] = [];
 
-  static async follow(resources: Resources, metrics: AuthorizationMetrics): Promise<NodeGraph> {
+  static async follow(
+    resources: Resources,
+    metrics: AuthorizationMetrics,
+    clock: Clock,
+  ): Promise<NodeGraph> {
     const graph = new NodeGraph();
     const watch = async (
       [apiVersion, plural]: readonly [string, string],
@@ -48,10 +53,10 @@ export class NodeGraph {
     ) => {
       const cache = await resources.of(apiVersion, plural).cache();
       const timed = (event: CacheEvent) => {
-        const from_ms = performance.now();
+        const from_ms = clock.monotonic();
         take(event);
         const operation = `${event.type === "DELETED" ? "Delete" : "Add"}${name}`;
-        metrics.graphChanged(operation, (performance.now() - from_ms) / 1_000);
+        metrics.graphChanged(operation, (clock.monotonic() - from_ms) / 1_000);
       };
       graph.#stops.push(cache.subscribe(timed));
     };

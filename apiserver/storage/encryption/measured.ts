@@ -4,6 +4,7 @@ import {
   HistogramFamily,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { PLAIN, type ValueEncryption } from "../value-encryption.ts";
 import { type Encryption, encryptionOf } from "./config.ts";
 
@@ -36,13 +37,14 @@ class EncryptionMetrics {
 }
 
 /** The same encryption, counted and timed. What is stored as it is costs nothing more. */
-export function measured(encryption: Encryption, registry: Registry): Encryption {
+export function measured(encryption: Encryption, registry: Registry, clock: Clock): Encryption {
   const metrics = new EncryptionMetrics(registry);
   const encryptionFor = (resource: { group: string; plural: string }) => {
     const valueEncryption = encryption(resource);
     if (valueEncryption === PLAIN) return valueEncryption;
     const { group, plural } = resource;
-    return timed(valueEncryption, metrics, group === "" ? plural : `${plural}.${group}`);
+    const name = group === "" ? plural : `${plural}.${group}`;
+    return timed(valueEncryption, metrics, name, clock);
   };
   return encryptionOf(encryptionFor, () => encryption.config);
 }
@@ -51,22 +53,23 @@ function timed(
   valueEncryption: ValueEncryption,
   metrics: EncryptionMetrics,
   resource: string,
+  clock: Clock,
 ): ValueEncryption {
   return {
     encrypt(key, value) {
-      const from_ms = performance.now();
+      const from_ms = clock.monotonic();
       const encrypted = valueEncryption.encrypt(key, value);
-      const took_s = (performance.now() - from_ms) / 1_000;
+      const took_s = (clock.monotonic() - from_ms) / 1_000;
       metrics.ended(resource, "to_storage", prefixOf(encrypted), took_s);
       return encrypted;
     },
     decrypt(key, stored) {
-      const from_ms = performance.now();
+      const from_ms = clock.monotonic();
       let opened: ReturnType<ValueEncryption["decrypt"]> | undefined;
       try {
         opened = valueEncryption.decrypt(key, stored);
       } finally {
-        const took_s = (performance.now() - from_ms) / 1_000;
+        const took_s = (clock.monotonic() - from_ms) / 1_000;
         const prefix = prefixOf(stored);
         if (opened) metrics.ended(resource, "from_storage", prefix, took_s);
         else metrics.failed(resource, prefix);
