@@ -1,7 +1,20 @@
 import http from "node:http";
 import https from "node:https";
+import { CodedError } from "@raft2kube/std/errors.ts";
 import { GET_MS_MAX, PROBE_OUTPUT_BYTES_MAX } from "../limits.ts";
 import type { HttpTarget } from "./handler-address.ts";
+
+/** A GET got no answer. The message has upstream's wording, which users grep for. */
+export class HttpGetError extends CodedError {
+  override readonly name = "HttpGetError";
+
+  constructor({ scheme, host, port, path }: HttpTarget, why: string, cause?: Error) {
+    const late = cause?.name === "AbortError" || cause?.name === "TimeoutError";
+    const text = late ? "context deadline exceeded (Client.Timeout exceeded)" : why;
+    const remedy = "check the port and the path of the probe or hook, and the container's log";
+    super("NO_ANSWER", `Get "${scheme}://${host}:${port}${path}": ${text}`, { remedy, cause });
+  }
+}
 
 /** The first bytes of an answer. */
 export interface HttpAnswer {
@@ -12,7 +25,7 @@ export interface HttpAnswer {
 
 /**
  * One GET on a connection of its own, without checking certificates, as probes and hooks do it.
- * Rejects with the socket's error, or with ETIMEDOUT's text after `timeout_ms`.
+ * Rejects with HttpGetError when there is no answer within `timeout_ms`.
  */
 export function httpGet(
   target: HttpTarget,
@@ -32,14 +45,15 @@ export function httpGet(
       signal: AbortSignal.any(signals),
       headers: headerMap(headers, options.userAgent),
     });
-    request.on("error", (error) => reject(explain(error, target)));
+    const fail = (error: Error) => reject(new HttpGetError(target, error.message, error));
+    request.on("error", fail);
     // An answer that switches protocols is an answer, of a server that was asked for no other.
     request.on("upgrade", (response, socket) => {
       socket.on("error", () => undefined);
       socket.destroy();
       resolve({ status: response.statusCode ?? 0, location: undefined, body: "" });
     });
-    request.on("close", () => reject(explain(new Error("the connection was closed"), target)));
+    request.on("close", () => reject(new HttpGetError(target, "the connection was closed")));
     request.on("response", (response) => {
       const chunks: Buffer[] = [];
       let size = 0;
@@ -55,7 +69,7 @@ export function httpGet(
         request.destroy();
       });
       response.on("end", done);
-      response.on("error", (error) => reject(explain(error, target)));
+      response.on("error", fail);
     });
     request.end();
   });
@@ -68,10 +82,3 @@ function headerMap(headers: [string, string][], userAgent: string): Record<strin
   return map;
 }
 
-/** Upstream's wording, which users grep for. */
-function explain(error: Error, { scheme, host, port, path }: HttpTarget): Error {
-  const url = `${scheme}://${host}:${port}${path}`;
-  const late = error.name === "AbortError" || error.name === "TimeoutError";
-  const why = late ? "context deadline exceeded (Client.Timeout exceeded)" : error.message;
-  return new Error(`Get "${url}": ${why}`, { cause: error });
-}

@@ -4,6 +4,7 @@ import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
 import { walk } from "@raft2kube/linux/beneath/walk.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
+import { VolumeError } from "./volume-error.ts";
 
 const DIRECTORY_BITS = 0o2110;
 /** Permissions and the sticky bit: a file that becomes the group's never keeps a set-id bit. */
@@ -35,7 +36,9 @@ function giveToGroup(handle: Handle, stats: Stats, fsGroup: number, readOnly: bo
     handle.chown(-1, fsGroup);
   } catch (cause) {
     if (!isErrno(cause, "EINVAL")) throw cause;
-    throw new Error(`fsGroup ${fsGroup} is not mapped in this user namespace`, { cause });
+    const message = `fsGroup ${fsGroup} is not mapped in this user namespace`;
+    const remedy = "choose a group that the node's user namespace maps (/proc/self/gid_map)";
+    throw new VolumeError("NotSupported", message, { remedy, cause });
   }
   if (stats.isSymbolicLink()) return;
   const access = readOnly ? 0o440 : 0o660;

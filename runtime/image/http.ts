@@ -126,7 +126,8 @@ async function* bodyOf(
     for (;;) {
       const before_ms = clock.monotonic();
       const left_ms = REGISTRY_TIMEOUT_MS - waited_ms;
-      const timeout = clock.after(left_ms, () => response.destroy(new Error("it came too slowly")));
+      const slow = () => response.destroy(unavailable("it came too slowly"));
+      const timeout = clock.after(left_ms, slow);
       const { value, done } = await chunks.next().finally(() => timeout.cancel());
       if (done) break;
       waited_ms += clock.monotonic() - before_ms;
