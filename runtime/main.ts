@@ -23,7 +23,8 @@ import { ImageStore } from "./image/store.ts";
 import { ownCapabilities } from "./oci/capabilities.ts";
 import { giveBackHybridControllers, takeHybridControllers } from "./oci/hybrid-cgroups.ts";
 import { hideCgroups, showCgroups } from "./oci/hidden-cgroups.ts";
-import { OciRuntime, type OciProgram } from "./oci/runtime.ts";
+import type { OciProgram } from "./oci/program.ts";
+import { OciRuntime } from "./oci/runtime.ts";
 import { runtimePaths } from "./paths.ts";
 import { reconcile } from "./reconcile.ts";
 import { RecordTable } from "./record-table.ts";
@@ -71,7 +72,12 @@ export interface RuntimeHandle {
   close(): Promise<void>;
 }
 
-function buildRuntime(options: RuntimeOptions): Runtime {
+/** The runtime as its owner sees it, who starts and closes the watcher of exits. */
+interface OwnedRuntime extends Runtime {
+  readonly exits: ExitWatcher;
+}
+
+function buildRuntime(options: RuntimeOptions): OwnedRuntime {
   const { clock, cgroups = "machine" } = options;
   const paths = runtimePaths(path.resolve(options.rootDir), path.resolve(options.stateDir));
   const sandboxes = new RecordTable<SandboxRecord>(
@@ -123,7 +129,7 @@ function lockOrThrow(root: string): FileLock {
 
 /** Takes what the runtime needs, each thing with its release put on `held`. */
 async function open(
-  runtime: Runtime,
+  runtime: OwnedRuntime,
   options: RuntimeOptions,
   held: AsyncDisposableStack,
 ): Promise<void> {

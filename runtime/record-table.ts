@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
@@ -64,4 +65,9 @@ export class RecordTable<T extends { id: string }> {
     }
     this.#records.delete(id);
   }
+}
+
+/** An id for a sandbox or container: 256 random bits in hexadecimal, as other runtimes have. */
+export function newId(): string {
+  return randomBytes(32).toString("hex");
 }

@@ -5,7 +5,6 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { DiskUsages } from "./container/disk-usage.ts";
 import type { ExecCounts } from "./container/exec-counts.ts";
 import type { ExecOutputs } from "./container/exec-output.ts";
-import type { ExitWatcher } from "./container/exit-watcher.ts";
 import type { ContainerRecord } from "./container/record.ts";
 import type { EventHub } from "./events.ts";
 import type { RegistryEndpoints } from "./image/registry.ts";
@@ -17,6 +16,14 @@ import type { PodNetwork } from "./sandbox/network.ts";
 import type { SandboxRecord } from "./sandbox/record.ts";
 import type { Serial } from "./serial.ts";
 import type { StreamingServer } from "./streaming/server.ts";
+
+/** Ends of containers, as an ExitWatcher finds them. */
+export interface Exits {
+  /** Checks at once whether a container has ended. Does not wait for the calls under way. */
+  check(id: string): void;
+  /** Resolves when a container no longer runs, or after `timeout_ms`. Returns whether it ended. */
+  ended(id: string, timeout_ms: number): Promise<boolean>;
+}
 
 /** What the operations of the runtime work on: one object per runtime, given to each of them. */
 export interface Runtime {
@@ -41,7 +48,7 @@ export interface Runtime {
   /** Changes of one sandbox or container, by id, one after the other. */
   readonly serial: Serial;
   readonly events: EventHub;
-  readonly exits: ExitWatcher;
+  readonly exits: Exits;
   readonly streaming: StreamingServer;
   readonly diskUsages: DiskUsages;
   readonly execs: ExecCounts;

@@ -1,6 +1,6 @@
 import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
 import { startRuntime } from "@raft2kube/runtime/main.ts";
-import type { OciProgram } from "@raft2kube/runtime/oci/runtime.ts";
+import type { OciProgram } from "@raft2kube/runtime/oci/program.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { findProgram } from "../preflight/programs.ts";

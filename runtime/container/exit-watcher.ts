@@ -2,14 +2,14 @@ import { mkdir } from "node:fs/promises";
 import { type FileEvents, watchDirectory } from "@raft2kube/linux/file-events.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { EXIT_CHECK_INTERVAL_MS, EXIT_POLL_INTERVAL_MS } from "../limits.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Exits, Runtime } from "../runtime.ts";
 import { noteExit } from "./exit.ts";
 
 /**
  * Notices that containers end: conmon writes a file for each into one folder, which is watched.
  * `check` asks about one container at once, for whoever has another reason to think that it ended.
  */
-export class ExitWatcher {
+export class ExitWatcher implements Exits {
   #events: FileEvents | undefined;
   #poll: Timer | undefined;
   #runtime: Runtime | undefined;

@@ -1,6 +1,6 @@
 import { release } from "node:os";
 import { runCommand } from "../command.ts";
-import type { OciProgram } from "./runtime.ts";
+import type { OciProgram } from "./program.ts";
 
 /** The first kernel with mount_setattr(2), which makes all mounts of a tree read-only at once. */
 const KERNEL = [5, 12] as const;

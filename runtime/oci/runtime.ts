@@ -5,12 +5,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { runCommand, type CommandResult } from "../command.ts";
 import { RuntimeError } from "../errors.ts";
 import { knowsRecursiveReadOnly } from "./features.ts";
-
-/** The program that makes containers from bundles: crun or runc (OCI runtime spec, runtime.md). */
-export interface OciProgram {
-  path: string;
-  kind: "crun" | "runc";
-}
+import type { OciProgram } from "./program.ts";
 
 /** What the program says of a container. */
 export interface OciState {

@@ -1,20 +1,15 @@
-import { randomBytes } from "node:crypto";
 import { createNetns } from "@raft2kube/linux/netns.ts";
 import type { RunPodSandboxRequest } from "@raft2kube/proto/gen/cri.ts";
 import { NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { refuseHostPid } from "../container/namespaces.ts";
 import { RuntimeError } from "../errors.ts";
+import { newId } from "../record-table.ts";
 import type { Runtime } from "../runtime.ts";
 import { makeSandboxFiles, usesHost } from "./files.ts";
 import { startPause } from "./pause.ts";
 import type { SandboxRecord } from "./record.ts";
 import { removeSandbox, stopSandbox } from "./stop.ts";
-
-/** An id for a sandbox or container: 256 random bits in hexadecimal, as other runtimes have. */
-export function newId(): string {
-  return randomBytes(32).toString("hex");
-}
 
 function requireSupported(runtime: Runtime, request: RunPodSandboxRequest): void {
   const { config, runtimeHandler } = request;

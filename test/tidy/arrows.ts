@@ -103,6 +103,20 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["assembly/"],
     ["flags.ts", "main.ts"],
   ],
+  runtime: [
+    ["limits.ts", "errors.ts", "time.ts"],
+    ["paths.ts", "serial.ts", "state-file.ts", "process-identity.ts", "command.ts", "events.ts"],
+    ["record-table.ts", "image/", "oci/"],
+    ["container/record.ts", "sandbox/record.ts", "sandbox/files.ts", "sandbox/network.ts"],
+    ["container/disk-usage.ts", "container/exec-counts.ts", "container/exec-output.ts"],
+    ["container/monitor.ts", "conmon.ts", "streaming/server.ts"],
+    ["runtime.ts"],
+    ["container/"],
+    ["sandbox/", "streaming/"],
+    ["cri/", "reconcile.ts"],
+    ["build/", "main.ts"],
+  ],
+  csi: [["lib/"], ["drivers/", "sidecars/"]],
 };
 
 /** Packages that may import everything: where parts are put together, tested and measured. */
