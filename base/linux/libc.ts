@@ -14,6 +14,17 @@ export const libc = {
     "int mount(const char *source, const char *target, const char *type, ulong flags, " +
       "const char *data)",
   ),
+  // Without a function of the C library before glibc 2.36: the number comes first.
+  fsopen: library.func("long syscall(long number, const char *type, ulong flags)"),
+  fsconfig: library.func(
+    "long syscall(long number, long fd, long command, const char *key, const char *value, " +
+      "long extra)",
+  ),
+  fsmount: library.func("long syscall(long number, long fd, ulong flags, ulong attributes)"),
+  move_mount: library.func(
+    "long syscall(long number, long from_fd, const char *from, long fd, const char *target, " +
+      "ulong flags)",
+  ),
   flock: library.func("int flock(int fd, int operation)"),
   umount2: library.func("int umount2(const char *target, int flags)"),
   socket: library.func("int socket(int domain, int type, int protocol)"),

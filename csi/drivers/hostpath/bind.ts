@@ -4,6 +4,7 @@ import { MountFlag, bindMount, mount, unmount } from "@raft2kube/linux/mount.ts"
 import { mountOf } from "@raft2kube/linux/mountinfo.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { failedPrecondition, internal, notFound } from "../../lib/errors.ts";
+import { openImage } from "./volume-image.ts";
 
 /** Attributes that are set per mount and not per file system. */
 const ATTRIBUTES = ["nosuid", "nodev", "noexec"] as const;
@@ -59,6 +60,18 @@ export function bind(source: string, target: string, flags: readonly string[]): 
     unmount(target);
     throw thrown;
   }
+}
+
+/** Shows the file system of an image at `target`, with the flags of the capability. */
+export async function showImage(
+  file: string,
+  target: string,
+  flags: readonly string[],
+): Promise<void> {
+  let bits = flags.includes("ro") ? MountFlag.readonly : 0;
+  for (const attribute of ATTRIBUTES) if (flags.includes(attribute)) bits |= MountFlag[attribute];
+  using mount = await openImage(file, bits);
+  mount.attach(target);
 }
 
 /** Unmounts all that is stacked on `target`. Throws INTERNAL when it does not come to an end. */

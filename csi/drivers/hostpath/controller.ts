@@ -24,6 +24,7 @@ import { CAPACITY_MAX_BYTES } from "./limits.ts";
 import { topologyOf, volumeMessage } from "./messages.ts";
 import { snapshotHandlers } from "./snapshots.ts";
 import { withVolume, type HostPathVolume } from "./state.ts";
+import { conditionOfExcess } from "./volume-usage.ts";
 
 // GET_SNAPSHOT of CSI 1.12 is left out: csi-sanity 5.4 fails a plugin that declares it.
 const CAPABILITIES = [
@@ -127,6 +128,7 @@ async function expandVolume(
   if (capacity_bytes > capacity.limit_bytes) {
     throw outOfRange(`volume ${id} has ${capacity_bytes} bytes; it cannot be made smaller`);
   }
+  await driver.contents.grow(id, capacity_bytes);
   await driver.state.change((current) => withVolume(current, { ...volume, capacity_bytes }));
   return capacity_bytes;
 }
@@ -150,8 +152,8 @@ async function conditionOf(
   driver: HostPathDriver,
   volume: HostPathVolume,
 ): Promise<VolumeCondition> {
-  if (await driver.directories.exists("volumes", volume.id)) {
-    return { abnormal: false, message: "the directory is there" };
+  if ((await driver.contents.formOf("volumes", volume.id)) === undefined) {
+    return { abnormal: true, message: "the volume's content is missing from the disk" };
   }
-  return { abnormal: true, message: "the volume's directory is missing from the disk" };
+  return conditionOfExcess(driver, volume);
 }

@@ -8,7 +8,7 @@ import { makeVolume, openDriver } from "./driver.ts";
 describe("openDriver", () => {
   let dataDir: string;
   const place = { topologyKey: "topology.d/node", nodeId: "n" };
-  const open = () => openDriver({ dataDir, place, clock: systemClock() });
+  const open = () => openDriver({ dataDir, place, clock: systemClock(), form: "directory" });
 
   beforeEach(async () => {
     dataDir = await mkdtemp(path.join(os.tmpdir(), "r2k-driver-"));

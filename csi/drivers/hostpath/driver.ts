@@ -15,7 +15,7 @@ import {
   type HostPathState,
   type HostPathVolume,
 } from "./state.ts";
-import { VolumeDirectories } from "./volume-directories.ts";
+import { VolumeContents, type ContentForm } from "./volume-contents.ts";
 import { mountsOfVolume } from "./volume-mounts.ts";
 
 const log = logger("csi-hostpath");
@@ -25,47 +25,51 @@ export interface HostPathDriver {
   readonly place: Place;
   readonly dataDir: string;
   readonly state: StateFile<HostPathState>;
-  readonly directories: VolumeDirectories;
+  readonly contents: VolumeContents;
   readonly pending: PendingOperations;
   readonly clock: Clock;
 }
 
-/** Opens the driver's state and removes the directories that a crash left without an owner. */
+/**
+ * Opens the driver's state and removes the contents that a crash left without a record. `form` is
+ * that of new volumes, found out where it is left out.
+ */
 export async function openDriver(options: {
   dataDir: string;
   place: Place;
   clock: Clock;
+  form?: ContentForm | undefined;
 }): Promise<HostPathDriver> {
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   // The kernel's mount table has resolved paths; ours must compare equal to them.
   const dataDir = await realpath(options.dataDir);
   const state = await StateFile.open(path.join(dataDir, "state.json"), hostPathSchema);
-  const directories = new VolumeDirectories(dataDir);
-  await directories.prepare();
-  await removeLeftovers(dataDir, state, directories);
+  const contents = new VolumeContents(dataDir, options.form);
+  await contents.prepare();
+  await removeLeftovers(dataDir, state, contents);
   if (state.created) await state.write();
   const { place, clock } = options;
-  return { place, dataDir, state, directories, pending: new PendingOperations(), clock };
+  return { place, dataDir, state, contents, pending: new PendingOperations(), clock };
 }
 
-/** Directories without a record were never acknowledged; with the record of all lost, they were. */
+/** Contents without a record were never acknowledged; with the record of all lost, they were. */
 async function removeLeftovers(
   dataDir: string,
   state: StateFile<HostPathState>,
-  directories: VolumeDirectories,
+  contents: VolumeContents,
 ): Promise<void> {
   for (const kind of ["volumes", "snapshots"] as const) {
     const known = new Set(Object.keys(state.current[kind]));
-    for (const id of await directories.leftovers(kind, known)) {
+    for (const id of await contents.leftovers(kind, known)) {
       if (state.created) {
         throw new StateFileError("STATE_MISSING", `${dataDir} has ${kind} but no state.json`, {
           remedy: "restore state.json; to give up their data, move the directory away",
         });
       }
-      const directory = directories.pathOf(kind, id);
-      const used = mountsOfVolume(directory).length > 0 || mountPointsBelow(directory).length > 0;
-      if (used) log.warn("a directory without a record is mounted, left alone", { directory });
-      else await directories.remove(kind, id);
+      const content = contents.pathOf(kind, id);
+      const used = mountsOfVolume(content).length > 0 || mountPointsBelow(content).length > 0;
+      if (used) log.warn("a volume without a record is mounted, left alone", { content });
+      else await contents.remove(kind, id);
     }
   }
 }
@@ -77,22 +81,22 @@ export function requireVolume(driver: HostPathDriver, id: string): HostPathVolum
   return volume;
 }
 
-/** Makes the content, then the record: a crash in between leaves a directory that no one knows. */
+/** Makes the content, then the record: a crash in between leaves one without a record. */
 export async function makeVolume(driver: HostPathDriver, volume: HostPathVolume): Promise<void> {
-  const { directories, state } = driver;
-  const { source } = volume;
-  const from = source && directories.pathOf(`${source.kind}s`, source.id);
-  await directories.create("volumes", volume.id, from);
+  const { contents, state } = driver;
+  const { source, capacity_bytes } = volume;
+  const from = source && ({ kind: `${source.kind}s`, id: source.id } as const);
+  await contents.create("volumes", volume.id, { capacity_bytes, source: from });
   await state.change((current) => withVolume(current, volume));
 }
 
 /** Forgets the volume, then removes its content. Never deletes through a mount. */
 export async function deleteVolume(driver: HostPathDriver, id: string): Promise<void> {
-  const { directories, state } = driver;
+  const { contents, state } = driver;
   if (!volumeOf(state.current, id)) return;
-  const directory = directories.pathOf("volumes", id);
-  const used = mountsOfVolume(directory)[0]?.mountPoint ?? mountPointsBelow(directory)[0];
+  const content = contents.pathOf("volumes", id);
+  const used = mountsOfVolume(content)[0]?.mountPoint ?? mountPointsBelow(content)[0];
   if (used !== undefined) throw failedPrecondition(`volume ${id} is in use: mounted at ${used}`);
   await state.change((current) => withoutVolume(current, id));
-  await directories.remove("volumes", id);
+  await contents.remove("volumes", id);
 }

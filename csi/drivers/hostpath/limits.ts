@@ -1,3 +1,4 @@
+const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 
 /** What a volume gets when its capacity range asks for nothing. */
@@ -6,9 +7,25 @@ export const CAPACITY_DEFAULT_BYTES = 1 * GIB;
 /** The largest volume given out; a claim beyond it is answered OUT_OF_RANGE. */
 export const CAPACITY_MAX_BYTES = 1024 * GIB;
 
+/** ext4's block size: its tables for a volume of CAPACITY_MAX_BYTES stay small. */
+export const BLOCK_BYTES = 4096;
+
+/** A volume has a file for this many bytes: their tables take 3 % of it. */
+export const INODE_BYTES = 8192;
+
+/** The smallest file system made: mkfs.ext4 needs some room for its tables. */
+export const IMAGE_MIN_BYTES = 1 * MIB;
+
+/** A file system's journal, the least that mkfs.ext4 makes, and from which size it has one. */
+export const JOURNAL_BYTES = 4 * MIB;
+export const JOURNAL_FROM_BYTES = 16 * MIB;
+
 /** Volumes and snapshots of one driver: the state file is rewritten whole at each change. */
 export const VOLUMES_MAX = 10_000;
 export const SNAPSHOTS_MAX = 10_000;
 
 /** How long a copy of a volume's content may run before it is ended and undone. */
 export const COPY_TIMEOUT_MS = 10 * 60_000;
+
+/** How long mkfs.ext4 and e2fsck may run; the largest empty volume takes them a second. */
+export const PROGRAM_TIMEOUT_MS = 60_000;

@@ -7,6 +7,7 @@ import { controllerService } from "./controller.ts";
 import { openDriver } from "./driver.ts";
 import { identityService } from "./identity.ts";
 import { nodeService } from "./node.ts";
+import type { ContentForm } from "./volume-contents.ts";
 
 export const HOSTPATH_DRIVER_NAME = "hostpath.csi.r2k.dev";
 
@@ -20,6 +21,8 @@ export interface HostPathOptions {
   /** A kubelet's registry directory; left out, the driver registers nowhere. */
   registrationDir?: string;
   driverName?: string;
+  /** What new volumes are kept as; found out where it is left out. */
+  form?: ContentForm;
   clock: Clock;
 }
 
@@ -31,10 +34,10 @@ export interface HostPathOptions {
 export async function startHostPathDriver(
   options: HostPathOptions,
 ): Promise<{ address: string; close(): Promise<void> }> {
-  const { socket, dataDir, nodeId, registrationDir, clock } = options;
+  const { socket, dataDir, nodeId, registrationDir, form, clock } = options;
   const driverName = options.driverName ?? HOSTPATH_DRIVER_NAME;
   const place = { topologyKey: `topology.${driverName}/node`, nodeId };
-  const driver = await openDriver({ dataDir, place, clock });
+  const driver = await openDriver({ dataDir, place, form, clock });
   await mkdir(path.dirname(socket), { recursive: true, mode: 0o750 });
   const server = await serveGrpc({
     services: [identityService(driverName), controllerService(driver), nodeService(driver)],

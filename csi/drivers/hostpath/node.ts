@@ -1,14 +1,11 @@
-import { statfs } from "node:fs/promises";
 import path from "node:path";
 import {
   Node,
   NodeServiceCapability_RPC_Type as Capability,
   VolumeCapability_AccessMode_Mode as Mode,
-  VolumeUsage_Unit as Unit,
   type NodeMethods,
   type NodePublishVolumeRequest,
   type NodeStageVolumeRequest,
-  type VolumeUsage,
 } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { serve, type Handlers, type ServedService } from "@raft2kube/rpc/server.ts";
@@ -20,6 +17,7 @@ import {
   mountPointOf,
   removeMountPoint,
   requireDirectory,
+  showImage,
   unmountAll,
 } from "./bind.ts";
 import { requireCapability, type MountCapability } from "./capability.ts";
@@ -28,6 +26,7 @@ import { deleteVolume, requireVolume, type HostPathDriver } from "./driver.ts";
 import { isEphemeral, makeEphemeralVolume } from "./ephemeral.ts";
 import { topologyOf } from "./messages.ts";
 import { volumeOf } from "./state.ts";
+import { requireRoom, volumeStats } from "./volume-usage.ts";
 import { isReadOnly, mountAt, mountsOfVolume } from "./volume-mounts.ts";
 
 const CAPABILITIES = [
@@ -39,7 +38,7 @@ const CAPABILITIES = [
 ];
 
 /**
- * The Node service: volumes shown to pods by bind mounts. What is mounted where is read from the
+ * The Node service: volumes shown to pods by mounts. What is mounted where is read from the
  * kernel at each call, so every call can be repeated after a crash of either side.
  */
 export function nodeService(driver: HostPathDriver): ServedService {
@@ -82,17 +81,15 @@ export function nodeService(driver: HostPathDriver): ServedService {
     nodeGetVolumeStats: async (request) => {
       const id = requireString("volume_id", request.volumeId);
       if (request.volumePath === "") requirePath("volume_path", "");
-      await requireShownAt(driver, id, request.volumePath);
-      const volumeCondition = { abnormal: false, message: "the volume is mounted" };
-      return { usage: await usageOf(request.volumePath), volumeCondition };
+      const volume = await requireShownAt(driver, id, request.volumePath);
+      return volumeStats(driver, volume, request.volumePath);
     },
     nodeExpandVolume: async (request) => {
       const id = requireString("volume_id", request.volumeId);
       if (request.volumePath === "") requirePath("volume_path", "");
       capacityOf(request.capacityRange);
-      const volume = requireVolume(driver, id);
-      await requireShownAt(driver, id, request.volumePath);
-      // A directory grows by itself: the size was recorded by ControllerExpandVolume.
+      const volume = await requireShownAt(driver, id, request.volumePath);
+      // ControllerExpandVolume has done it: it runs on the volume's node.
       return { capacityBytes: volume.capacity_bytes };
     },
   };
@@ -109,9 +106,8 @@ async function stage(
   const staging = await mountPointOf("staging_target_path", stagingPath);
   const flags = capability.mount.mountFlags;
   if (isShownAt(driver, id, staging, flags.includes("ro"))) return;
-  await requireContent(driver, id);
   await requireDirectory("staging_target_path", staging);
-  bind(driver.directories.pathOf("volumes", id), staging, flags);
+  await show(driver, id, staging, flags);
 }
 
 async function publish(
@@ -122,7 +118,8 @@ async function publish(
 ): Promise<void> {
   const ephemeral = isEphemeral(request.volumeContext);
   if (ephemeral) await makeEphemeralVolume(driver, request);
-  const { id } = requireVolume(driver, request.volumeId);
+  const volume = requireVolume(driver, request.volumeId);
+  const { id } = volume;
   const staging = ephemeral ? undefined : await requireStaged(driver, id, request);
   const target = await mountPointOf("target_path", targetPath);
   const readOnly =
@@ -133,11 +130,30 @@ async function publish(
   if (capability.accessMode.mode === Mode.SINGLE_NODE_SINGLE_WRITER) {
     requireUnpublished(driver, id, staging);
   }
-  await requireContent(driver, id);
+  if (!readOnly) await requireRoom(driver, volume);
   await makeMountPoint("target_path", target);
   const flags = capability.mount.mountFlags.filter((flag) => flag !== "rw");
-  const source = staging ?? driver.directories.pathOf("volumes", id);
-  bind(source, target, readOnly ? [...flags, "ro"] : flags);
+  const wanted = readOnly ? [...flags, "ro"] : flags;
+  if (staging !== undefined) bind(staging, target, wanted);
+  else await show(driver, id, target, wanted);
+}
+
+/** Mounts the volume itself at `target`. Throws INTERNAL when it is missing. */
+async function show(
+  driver: HostPathDriver,
+  id: string,
+  target: string,
+  flags: readonly string[],
+): Promise<void> {
+  const content = driver.contents.pathOf("volumes", id);
+  switch (await driver.contents.formOf("volumes", id)) {
+    case "image":
+      return showImage(content, target, flags);
+    case "directory":
+      return bind(content, target, flags);
+    case undefined:
+      throw internal(`the content of volume ${id} is missing from the disk`);
+  }
 }
 
 /**
@@ -157,7 +173,7 @@ async function withdraw(
   }
   if (!mountAt(point)) return point;
   requireVolume(driver, id);
-  const ours = mountsOfVolume(driver.directories.pathOf("volumes", id));
+  const ours = mountsOfVolume(driver.contents.pathOf("volumes", id));
   if (!ours.some((mount) => mount.mountPoint === point)) {
     throw internal(`${point} is mounted, but not from volume ${id}: left alone`);
   }
@@ -172,7 +188,7 @@ async function withdraw(
 function isShownAt(driver: HostPathDriver, id: string, point: string, readOnly: boolean): boolean {
   const mount = mountAt(point);
   if (!mount) return false;
-  const ours = mountsOfVolume(driver.directories.pathOf("volumes", id));
+  const ours = mountsOfVolume(driver.contents.pathOf("volumes", id));
   if (!ours.some((one) => one.id === mount.id)) {
     throw failedPrecondition(`something else is mounted at ${point}`);
   }
@@ -191,7 +207,7 @@ async function requireStaged(
   if (request.stagingTargetPath === "") throw failedPrecondition("staging_target_path is missing");
   const plain = requirePath("staging_target_path", request.stagingTargetPath);
   const staging = await mountPointOf("staging_target_path", plain);
-  const ours = mountsOfVolume(driver.directories.pathOf("volumes", id));
+  const ours = mountsOfVolume(driver.contents.pathOf("volumes", id));
   if (!ours.some((mount) => mount.mountPoint === staging)) {
     throw failedPrecondition(`volume ${id} is not staged at ${staging}`);
   }
@@ -200,34 +216,15 @@ async function requireStaged(
 
 /** SINGLE_NODE_SINGLE_WRITER: one target path on the node (CSI spec, NodePublishVolume). */
 function requireUnpublished(driver: HostPathDriver, id: string, staging: string | undefined): void {
-  const ours = mountsOfVolume(driver.directories.pathOf("volumes", id));
+  const ours = mountsOfVolume(driver.contents.pathOf("volumes", id));
   const other = ours.find((mount) => mount.mountPoint !== staging);
   if (other) throw failedPrecondition(`volume ${id} is published at ${other.mountPoint} already`);
 }
 
-async function requireContent(driver: HostPathDriver, id: string): Promise<void> {
-  if (await driver.directories.exists("volumes", id)) return;
-  throw internal(`the directory of volume ${id} is missing from the disk`);
-}
-
-async function requireShownAt(driver: HostPathDriver, id: string, shown: string): Promise<void> {
-  requireVolume(driver, id);
+async function requireShownAt(driver: HostPathDriver, id: string, shown: string) {
+  const volume = requireVolume(driver, id);
   const point = path.isAbsolute(shown) ? await mountPointOf("volume_path", shown) : shown;
-  const ours = mountsOfVolume(driver.directories.pathOf("volumes", id));
-  if (ours.some((mount) => mount.mountPoint === point)) return;
+  const ours = mountsOfVolume(driver.contents.pathOf("volumes", id));
+  if (ours.some((mount) => mount.mountPoint === point)) return volume;
   throw notFound(`volume ${id} is not mounted at ${shown}`);
-}
-
-/** Of the file system below: a directory has no size of its own. */
-async function usageOf(directory: string): Promise<VolumeUsage[]> {
-  const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(directory);
-  return [
-    {
-      unit: Unit.BYTES,
-      total: blocks * bsize,
-      used: (blocks - bfree) * bsize,
-      available: bavail * bsize,
-    },
-    { unit: Unit.INODES, total: files, used: files - ffree, available: ffree },
-  ];
 }

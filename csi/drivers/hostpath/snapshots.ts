@@ -19,7 +19,7 @@ import {
 type SnapshotMethods = "createSnapshot" | "deleteSnapshot" | "listSnapshots";
 
 /**
- * The Controller's calls on snapshots: a snapshot is a copy of the directory, whole at its return.
+ * The Controller's calls on snapshots: a snapshot is a copy of the volume, whole at its return.
  */
 export function snapshotHandlers(
   driver: HostPathDriver,
@@ -53,7 +53,7 @@ async function createSnapshot(
   driver: HostPathDriver,
   request: CreateSnapshotRequest,
 ): Promise<HostPathSnapshot> {
-  const { directories, state, pending, clock } = driver;
+  const { contents, state, pending, clock } = driver;
   return pending.run([request.name, request.sourceVolumeId], async () => {
     const plan = planCreateSnapshot(state.current, request);
     if (plan.kind === "existing") return plan.snapshot;
@@ -65,8 +65,9 @@ async function createSnapshot(
       size_bytes: volume.capacity_bytes,
       created_ms: clock.now(),
     };
-    const content = directories.pathOf("volumes", volume.id);
-    await directories.create("snapshots", snapshot.id, content);
+    const source = { kind: "volumes", id: volume.id } as const;
+    const { size_bytes: capacity_bytes } = snapshot;
+    await contents.create("snapshots", snapshot.id, { capacity_bytes, source });
     await state.change((current) => withSnapshot(current, snapshot));
     return snapshot;
   });
@@ -94,8 +95,8 @@ export function planCreateSnapshot(
 }
 
 async function deleteSnapshot(driver: HostPathDriver, id: string): Promise<void> {
-  const { directories, state } = driver;
+  const { contents, state } = driver;
   if (!snapshotOf(state.current, id)) return;
   await state.change((current) => withoutSnapshot(current, id));
-  await directories.remove("snapshots", id);
+  await contents.remove("snapshots", id);
 }

@@ -1,15 +1,24 @@
+import { statSync } from "node:fs";
 import path from "node:path";
+import { deviceNumber, loopDevicesOf } from "@raft2kube/linux/loop-device.ts";
 import { mountOf, readMountInfo, type MountInfo } from "@raft2kube/linux/mountinfo.ts";
 
 /**
- * The mounts that show a volume's directory, or one below it, somewhere else: its staging and
- * target paths. The kernel's own table is asked, so the answer holds after any crash. `directory`
- * is absolute and has no links in it.
+ * The mounts that show a volume somewhere: its staging and target paths. The kernel's own tables
+ * are asked, so the answer holds after any crash. `content`, an image or a directory, is absolute
+ * and has no links in it.
  */
 export function mountsOfVolume(
-  directory: string,
+  content: string,
   mounts: MountInfo[] = readMountInfo(),
 ): MountInfo[] {
+  if (!statSync(content, { throwIfNoEntry: false })?.isFile()) return mountsOf(content, mounts);
+  const devices = new Set(loopDevicesOf(content).map(deviceNumber));
+  return mounts.filter(({ device }) => devices.has(device));
+}
+
+/** The mounts of a directory, or of one below it, elsewhere. */
+function mountsOf(directory: string, mounts: MountInfo[]): MountInfo[] {
   const under = mountOf(directory, mounts);
   if (!under) return [];
   const root = path.join(under.root, path.relative(under.mountPoint, directory));

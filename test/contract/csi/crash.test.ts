@@ -1,8 +1,16 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtemp, readdir, realpath, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, realpath, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { Controller, type ControllerMethods } from "@raft2kube/proto/gen/csi.ts";
+import { deviceNumber, loopDevicesOf } from "@raft2kube/linux/loop-device.ts";
+import { unmount } from "@raft2kube/linux/mount.ts";
+import { mountPointsBelow, readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import {
+  Controller,
+  Node,
+  type ControllerMethods,
+  type NodeMethods,
+} from "@raft2kube/proto/gen/csi.ts";
 import { client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
@@ -22,6 +30,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await kill();
+  for (const point of mountPointsBelow(dir)) unmount(point, { detach: true });
   await rm(dir, { recursive: true });
 });
 
@@ -38,17 +47,91 @@ async function kill(): Promise<void> {
   await ended;
 }
 
-async function withDriver<R>(use: (controller: RpcClient<ControllerMethods>) => Promise<R>) {
+type Use<R> = (
+  controller: RpcClient<ControllerMethods>,
+  node: RpcClient<NodeMethods>,
+) => Promise<R>;
+
+async function withDriver<R>(use: Use<R>): Promise<R> {
   const channel = connectGrpc(`unix://${path.join(dir, "csi.sock")}`);
   const controller = client(channel, Controller);
   try {
     const answers = () => controller.getCapacity({}, { timeout_ms: 1_000 });
     await waitFor("the driver", answers, { clock });
-    return await use(controller);
+    return await use(controller, client(channel, Node));
   } finally {
     channel.close();
   }
 }
+
+/** Loop devices over volumes that nothing has mounted. */
+async function unmountedLoops(): Promise<string[]> {
+  const devices = new Set(readMountInfo().map(({ device }) => device));
+  const volumes = path.join(dir, "data", "volumes");
+  const loops = (await readdir(volumes)).flatMap((id) => loopDevicesOf(path.join(volumes, id)));
+  return loops.filter((name) => !devices.has(deviceNumber(name)));
+}
+
+/** A claim's way through the driver, ended by the kill wherever it is. */
+async function mountGrowAndUnmount(
+  volumeId: string,
+  ...[controller, node]: Parameters<Use<void>>
+): Promise<void> {
+  const options = { timeout_ms: 5_000 };
+  const stagingTargetPath = path.join(dir, `staging-${volumeId}`);
+  const targetPath = path.join(dir, `target-${volumeId}`);
+  await mkdir(stagingTargetPath, { recursive: true });
+  const volumeCapability = capabilities[0]!;
+  const request = { volumeId, stagingTargetPath, volumeCapability };
+  for (let i = 1; ; i++) {
+    await node.nodeStageVolume(request, options);
+    await node.nodePublishVolume({ ...request, targetPath }, options);
+    await node.nodeUnpublishVolume({ volumeId, targetPath }, options);
+    await node.nodeUnstageVolume({ volumeId, stagingTargetPath }, options);
+    const capacityRange = { requiredBytes: (i << 20) + 1 };
+    await controller.controllerExpandVolume({ volumeId, capacityRange }, options);
+  }
+}
+
+it("hostpath, killed while it mounts and grows: no loop device is left, each heals", async () => {
+  const seed = Number(process.env["R2K_SEED"] ?? randomInteger({ next: Math.random }, 1, 2 ** 31));
+  const random = seededRandom(seed);
+  const context = `seed ${seed}`;
+  const ids: string[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    start();
+    await withDriver(async (controller, node) => {
+      for (let i = ids.length; i < 3; i++) {
+        const capacityRange = { requiredBytes: 1 << 20 };
+        const create = { name: `v${i}`, volumeCapabilities: capabilities, capacityRange };
+        ids.push((await controller.createVolume(create)).volume!.volumeId);
+      }
+      const work = Promise.allSettled(ids.map((id) => mountGrowAndUnmount(id, controller, node)));
+      await delay(clock, randomInteger(random, 0, 400));
+      await kill();
+      await work;
+    });
+    await waitFor(context, async () => (await unmountedLoops()).length === 0, { clock });
+  }
+  start();
+  await withDriver(async (controller, node) => {
+    const volumes = path.join(dir, "data", "volumes");
+    expect((await readdir(volumes)).sort(), context).toEqual(ids.toSorted());
+    for (const volumeId of ids) {
+      const stagingTargetPath = path.join(dir, `staging-${volumeId}`);
+      const volumeCapability = capabilities[0]!;
+      const targetPath = path.join(dir, `target-${volumeId}`);
+      await node.nodeStageVolume({ volumeId, stagingTargetPath, volumeCapability });
+      await node.nodeUnpublishVolume({ volumeId, targetPath });
+      await node.nodeUnstageVolume({ volumeId, stagingTargetPath });
+      const file = path.join(volumes, volumeId);
+      expect(loopDevicesOf(file), context).toEqual([]);
+      await controller.deleteVolume({ volumeId });
+    }
+    expect(mountPointsBelow(dir), context).toEqual([]);
+    expect(await readdir(volumes), context).toEqual([]);
+  });
+});
 
 it("hostpath, killed at any moment: what it acknowledged is there, and nothing else", async () => {
   const seed = Number(process.env["R2K_SEED"] ?? randomInteger({ next: Math.random }, 1, 2 ** 31));

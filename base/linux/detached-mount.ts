@@ -1,0 +1,74 @@
+import { closeSync } from "node:fs";
+import { check, libc } from "./libc.ts";
+
+/** The same on every architecture: system calls from 424 on share one table. */
+const SYS_MOVE_MOUNT = 429;
+const SYS_FSOPEN = 430;
+const SYS_FSCONFIG = 431;
+const SYS_FSMOUNT = 432;
+/** FSOPEN_CLOEXEC and FSMOUNT_CLOEXEC. */
+const CLOEXEC = 1;
+const CONFIG_SET_FLAG = 0;
+const CONFIG_SET_STRING = 1;
+const CONFIG_CREATE = 6;
+/** The mount of the descriptor itself, not a path below it. */
+const MOVE_FROM_EMPTY_PATH = 4;
+const AT_FDCWD = -100;
+
+/**
+ * A mount that no path leads to: only its descriptor does, and the kernel takes it away when that
+ * is closed, also by the end of the process. Linux 5.2.
+ */
+export class DetachedMount implements Disposable {
+  readonly #fd: number;
+
+  private constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /**
+   * Mounts a file system. `options` are the file system's own; `attributes` are the mount's, and
+   * only those of MountFlag that mount_setattr(2) knows by the same bits: readonly, nosuid, nodev,
+   * noexec.
+   */
+  static open(what: {
+    type: string;
+    source: string;
+    options?: readonly string[];
+    attributes?: number;
+  }): DetachedMount {
+    const { type, source, options = [], attributes = 0 } = what;
+    const detail = `${type} of ${source}`;
+    const context = check("fsopen", libc.fsopen(SYS_FSOPEN, type, CLOEXEC), detail);
+    try {
+      const configure = (command: number, key: string | null, value: string | null) => {
+        const result = libc.fsconfig(SYS_FSCONFIG, context, command, key, value, 0);
+        check("fsconfig", result, `${detail}${key === null ? "" : `, ${key}`}`);
+      };
+      configure(CONFIG_SET_STRING, "source", source);
+      for (const option of options) configure(CONFIG_SET_FLAG, option, null);
+      configure(CONFIG_CREATE, null, null);
+      const fd = libc.fsmount(SYS_FSMOUNT, context, CLOEXEC, attributes);
+      return new DetachedMount(check("fsmount", fd, detail));
+    } finally {
+      closeSync(context);
+    }
+  }
+
+  /** The root of the mount, as a path that holds as long as this does, for other programs too. */
+  get path(): string {
+    return `/proc/${process.pid}/fd/${this.#fd}/.`;
+  }
+
+  /** Shows the mount at `target`, no link, where it stays when this is disposed of. */
+  attach(target: string): void {
+    const result = libc.move_mount(
+      SYS_MOVE_MOUNT, this.#fd, "", AT_FDCWD, target, MOVE_FROM_EMPTY_PATH,
+    );
+    check("move_mount", result, target);
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
+  }
+}

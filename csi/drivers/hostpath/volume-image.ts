@@ -1,0 +1,158 @@
+import { execFile } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { open, rmdir, stat } from "node:fs/promises";
+import path from "node:path";
+import { promisify } from "node:util";
+import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
+import { DetachedMount } from "@raft2kube/linux/detached-mount.ts";
+import { check, libc } from "@raft2kube/linux/libc.ts";
+import { loopDevicesOf, openLoopDevice } from "@raft2kube/linux/loop-device.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { internal, resourceExhausted } from "../../lib/errors.ts";
+import {
+  BLOCK_BYTES,
+  IMAGE_MIN_BYTES,
+  INODE_BYTES,
+  JOURNAL_BYTES,
+  JOURNAL_FROM_BYTES,
+  PROGRAM_TIMEOUT_MS,
+} from "./limits.ts";
+
+const log = logger("csi-hostpath");
+const run = promisify(execFile);
+const RUN = { timeout: PROGRAM_TIMEOUT_MS, killSignal: "SIGKILL" } as const;
+
+/** ext4's ioctl to grow while mounted; its argument is a number of blocks (fs/ext4/ext4.h). */
+const EXT4_IOC_RESIZE_FS = 0x40086610;
+/** e2fsck(8): what is above was not corrected. */
+const FSCK_CORRECTED_MAX = 3;
+
+/** Length of the image of a volume: room for the journal comes on top of what was asked for. */
+export function imageSize(capacity_bytes: number): number {
+  const size = Math.max(capacity_bytes, IMAGE_MIN_BYTES);
+  const journal = size < JOURNAL_FROM_BYTES ? 0 : JOURNAL_BYTES;
+  return Math.ceil((size + journal) / BLOCK_BYTES) * BLOCK_BYTES;
+}
+
+/**
+ * Makes a sparse file with an empty ext4 in it, whose root directory every user may write to. It is
+ * synced, its name is not. The programs get it by descriptor: one that outlives this process never
+ * writes to another file of that name.
+ */
+export async function makeImage(file: string, capacity_bytes: number): Promise<void> {
+  const size = imageSize(capacity_bytes);
+  const handle = await open(file, "wx+", 0o600);
+  try {
+    await handle.truncate(size);
+    const journal = size < JOURNAL_FROM_BYTES
+      ? ["-O", "^has_journal"]
+      : ["-J", `size=${JOURNAL_BYTES / 1024 ** 2}`, "-E", "lazy_journal_init=1"];
+    const tables = ["-b", String(BLOCK_BYTES), "-i", String(INODE_BYTES)];
+    await run("mkfs.ext4", ["-q", "-F", "-m", "0", ...tables, ...journal, pathOf(handle.fd)], RUN);
+    using mount = mountImage(file);
+    setDirectoryMode(mount.path, 0o777);
+    await rmdir(path.join(mount.path, "lost+found"));
+  } finally {
+    await handle.close();
+  }
+  await syncFile(file);
+}
+
+/**
+ * Mounts the file system of an image, without showing it anywhere, as often as it is asked for; the
+ * loop device goes with the last mount. Repairs a file system that a crash of the machine left. The
+ * host gets the blocks of deleted files back (`discard`).
+ */
+export async function openImage(file: string, attributes = 0): Promise<DetachedMount> {
+  if (!isAttached(file)) await repair(file);
+  return mountImage(file, attributes);
+}
+
+function mountImage(file: string, attributes = 0): DetachedMount {
+  using device = openLoopDevice(file);
+  const how = { type: "ext4", options: ["discard"], attributes };
+  return DetachedMount.open({ ...how, source: device.path });
+}
+
+/** Whether a loop device of the image is there: it is mounted somewhere. */
+export function isAttached(file: string): boolean {
+  return loopDevicesOf(file).length > 0;
+}
+
+/**
+ * Grows an image and its file system to the capacity, while it is in use too. The kernel allows it
+ * those with CAP_SYS_RESOURCE: EPERM. What is large enough stays as it is.
+ */
+export async function growImage(file: string, capacity_bytes: number): Promise<void> {
+  const size = imageSize(capacity_bytes);
+  using mount = await openImage(file);
+  using device = openLoopDevice(file);
+  const handle = await open(file, "r+");
+  try {
+    if ((await handle.stat()).size < size) await handle.truncate(size);
+  } finally {
+    await handle.close();
+  }
+  device.updateSize();
+  const blocks = Buffer.alloc(8);
+  blocks.writeBigUInt64LE(BigInt(Math.max(size, (await stat(file)).size) / BLOCK_BYTES));
+  const root = openSync(mount.path, "r");
+  try {
+    check("ioctl", libc.ioctl(root, EXT4_IOC_RESIZE_FS, blocks), `EXT4_IOC_RESIZE_FS of ${file}`);
+  } finally {
+    closeSync(root);
+  }
+  await syncFile(file);
+}
+
+/**
+ * Why images cannot be made here, found by making one in `directory`; undefined where they can.
+ * Throws RESOURCE_EXHAUSTED when the disk is full, which says nothing about that.
+ */
+export async function imagesMissing(directory: string): Promise<string | undefined> {
+  const probe = path.join(directory, ".probe");
+  try {
+    await removePath(probe);
+    await makeImage(probe, IMAGE_MIN_BYTES);
+    return undefined;
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOSPC", "EDQUOT")) throw resourceExhausted(messageOf(thrown));
+    return messageOf(thrown);
+  } finally {
+    await removePath(probe);
+  }
+}
+
+/** Makes what was written to a file survive a power loss. */
+export async function syncFile(file: string): Promise<void> {
+  const handle = await open(file, "r+");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** `e2fsck -p`, as a mount at boot has it. Without the program the kernel's own checks remain. */
+async function repair(file: string): Promise<void> {
+  const handle = await open(file, "r+");
+  try {
+    await run("e2fsck", ["-p", pathOf(handle.fd)], RUN);
+  } catch (thrown) {
+    const { code } = thrown as { code?: unknown };
+    if (code === "ENOENT") return;
+    if (typeof code !== "number" || code > FSCK_CORRECTED_MAX) {
+      throw internal(`${file} is damaged: ${messageOf(thrown)}; e2fsck -f ${file} may repair it`);
+    }
+    log.warn("repaired the file system of a volume", { file });
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A descriptor of this process as a path for its children. */
+function pathOf(fd: number): string {
+  return `/proc/${process.pid}/fd/${fd}`;
+}

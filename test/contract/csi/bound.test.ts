@@ -1,0 +1,187 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync, statfsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
+import type { ContentForm } from "@raft2kube/csi/drivers/hostpath/volume-contents.ts";
+import { imagesMissing } from "@raft2kube/csi/drivers/hostpath/volume-image.ts";
+import { VolumeUsage_Unit as Unit, type Volume } from "@raft2kube/proto/gen/csi.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { CsiFixture, MIB, refused, WRITER } from "./fixture.ts";
+
+/** A write by which a claim of 1 MiB would take more than it asked for. */
+const TOO_MUCH = Buffer.alloc(3 * MIB, "x");
+const missing = await imagesMissing("/var/tmp");
+
+let form: ContentForm | undefined;
+const csi = new CsiFixture({
+  async start(dir) {
+    const socket = path.join(dir, "csi.sock");
+    const dataDir = path.join(dir, "data");
+    const options = { socket, dataDir, nodeId: "n", clock: systemClock() };
+    const driver = await startHostPathDriver({ ...options, ...(form && { form }) });
+    return { socket, close: driver.close };
+  },
+});
+afterEach(() => csi.close());
+
+const grow = ({ volumeId }: Volume, requiredBytes: number) =>
+  csi.controller.controllerExpandVolume({ volumeId, capacityRange: { requiredBytes } });
+const stats = ({ volumeId }: Volume, target: string) =>
+  csi.node.nodeGetVolumeStats({ volumeId, volumePath: csi.path(target) });
+const bytesOf = async (volume: Volume, target: string) =>
+  (await stats(volume, target)).usage.find(({ unit }) => unit === Unit.BYTES)!;
+
+/** Loop devices over files of this test, deleted ones too. */
+const loops = () =>
+  execFileSync("losetup", ["-a"], { encoding: "utf8" })
+    .split("\n")
+    .filter((line) => line.includes(csi.dir));
+
+/** What the driver's data takes of the machine's disk. */
+function onDisk_bytes(): number {
+  const said = execFileSync("du", ["-sxk", csi.path("data")], { encoding: "utf8" });
+  return Number(said.split("\t")[0]) * 1024;
+}
+
+/** Whether this process may grow a file system that is mounted: bit 24 is CAP_SYS_RESOURCE. */
+function growsMounted(): boolean {
+  const [, bits] = /CapEff:\s*(\w+)/.exec(readFileSync("/proc/self/status", "utf8"))!;
+  return ((BigInt(`0x${bits}`) >> 24n) & 1n) === 1n;
+}
+
+describe.runIf(missing === undefined)("a volume that is an image", () => {
+  beforeEach(async () => {
+    form = undefined;
+    await csi.open();
+  });
+
+  it("takes no more of the disk than its capacity: the write gets ENOSPC", async () => {
+    const volume = await csi.create({ name: "v" });
+    await csi.publish(volume, "t");
+    await expect(writeFile(csi.path("t/file"), TOO_MUCH)).rejects.toThrow("ENOSPC");
+    expect((await bytesOf(volume, "t")).total).toBeLessThanOrEqual(MIB);
+    expect(onDisk_bytes()).toBeLessThan(2 * MIB);
+    await csi.withdraw(volume, "t");
+    expect(loops()).toEqual([]);
+  });
+
+  it("is empty and for everyone, nothing of its file system in it", async () => {
+    const volume = await csi.create({ name: "v", capacityRange: { requiredBytes: 32 * MIB } });
+    await csi.publish(volume, "t");
+    expect(readdirSync(csi.path("t"))).toEqual([]);
+    const { blocks, bsize } = statfsSync(csi.path("t"));
+    expect(blocks * bsize).toBeGreaterThan(0.9 * 32 * MIB);
+    await csi.withdraw(volume, "t");
+  });
+
+  it("of one pod is bounded as well, and goes with it", async () => {
+    const volumeId = "csi-inline";
+    const volumeContext = { "csi.storage.k8s.io/ephemeral": "true" };
+    const targetPath = csi.path("t");
+    const request = { volumeId, volumeContext, targetPath, volumeCapability: WRITER };
+    for (let i = 0; i < 2; i++) await csi.node.nodePublishVolume(request);
+    const { blocks, bsize } = statfsSync(targetPath);
+    expect(blocks * bsize).toBeLessThanOrEqual(1024 * MIB);
+    for (let i = 0; i < 2; i++) await csi.node.nodeUnpublishVolume({ volumeId, targetPath });
+    expect([readdirSync(csi.path("data/volumes")), loops()]).toEqual([[], []]);
+  });
+
+  it("grows with its content, mounted where the kernel allows it", async () => {
+    const volume = await csi.create({ name: "v" });
+    await csi.publish(volume, "t");
+    await writeFile(csi.path("t/file"), "kept", { mode: 0o640 });
+    if (growsMounted()) await grow(volume, 8 * MIB);
+    else await expect(grow(volume, 8 * MIB)).rejects.toEqual(refused(Status.FAILED_PRECONDITION));
+    await csi.unpublish(volume, "t");
+    for (const size of [8 * MIB, 8 * MIB, 64 * MIB]) await grow(volume, size);
+    await csi.publish(volume, "t");
+    expect(await readFile(csi.path("t/file"), "utf8")).toBe("kept");
+    await writeFile(csi.path("t/more"), TOO_MUCH);
+    const { total } = await bytesOf(volume, "t");
+    expect([total > 0.9 * 64 * MIB, total <= 64 * MIB]).toEqual([true, true]);
+    await csi.withdraw(volume, "t");
+    expect(loops()).toEqual([]);
+  });
+
+  it("has a bound of its own as a clone of one that is in use", async () => {
+    const source = await csi.create({ name: "source" });
+    await csi.publish(source, "s");
+    await writeFile(csi.path("s/file"), "cloned");
+    const volumeContentSource = { volume: { volumeId: source.volumeId } };
+    const clone = await csi.create({ name: "clone", volumeContentSource });
+    await csi.publish(clone, "c");
+    expect(await readFile(csi.path("c/file"), "utf8")).toBe("cloned");
+    await expect(writeFile(csi.path("c/more"), TOO_MUCH)).rejects.toThrow("ENOSPC");
+    await csi.withdraw(clone, "c");
+    await csi.withdraw(source, "s");
+    expect(loops()).toEqual([]);
+  });
+
+  it("gives the blocks of what was deleted in it back to the disk", async () => {
+    const volume = await csi.create({ name: "v", capacityRange: { requiredBytes: 64 * MIB } });
+    await csi.publish(volume, "t");
+    await writeFile(csi.path("t/file"), Buffer.alloc(32 * MIB, "x"), { flush: true });
+    expect(onDisk_bytes()).toBeGreaterThan(32 * MIB);
+    await writeFile(csi.path("t/file"), "", { flush: true });
+    await csi.unpublish(volume, "t");
+    expect(onDisk_bytes()).toBeLessThan(8 * MIB);
+    await csi.controller.deleteVolume({ volumeId: volume.volumeId });
+  });
+
+  it("stands beside the directories of earlier versions, which go on", async () => {
+    await csi.stop();
+    form = "directory";
+    await csi.start();
+    const volume = await csi.create({ name: "old" });
+    await csi.publish(volume, "t");
+    await writeFile(csi.path("t/file"), "old");
+    await csi.stop();
+    form = undefined;
+    await csi.start();
+    await csi.publish(volume, "t");
+    expect(await bytesOf(volume, "t")).toMatchObject({ total: MIB, used: 4096 });
+    const volumeContentSource = { volume: { volumeId: volume.volumeId } };
+    const clone = await csi.create({ name: "clone", volumeContentSource });
+    await csi.publish(clone, "c");
+    expect(await readFile(csi.path("c/file"), "utf8")).toBe("old");
+    await grow(volume, 8 * MIB);
+    expect(await bytesOf(volume, "t")).toMatchObject({ total: 8 * MIB });
+    await csi.withdraw(clone, "c");
+    await csi.withdraw(volume, "t");
+    expect([csi.mounts(), loops()]).toEqual([[], []]);
+  });
+});
+
+describe("a volume that is a directory", () => {
+  beforeEach(async () => {
+    form = "directory";
+    await csi.open();
+  });
+
+  it("is reported above its capacity, and published again only after it was expanded", async () => {
+    const volume = await csi.create({ name: "v" });
+    await csi.publish(volume, "t");
+    expect((await stats(volume, "t")).volumeCondition?.abnormal).toBe(false);
+    await writeFile(csi.path("t/file"), TOO_MUCH);
+    const bytes = await bytesOf(volume, "t");
+    expect(bytes).toMatchObject({ total: MIB, used: 3 * MIB, available: 0 });
+    const { volumeId } = volume;
+    const { status } = await csi.controller.controllerGetVolume({ volumeId });
+    for (const condition of [status?.volumeCondition, (await stats(volume, "t")).volumeCondition]) {
+      expect(condition?.message).toContain(`holds ${3 * MIB} bytes, its capacity is ${MIB}`);
+      expect(condition?.abnormal).toBe(true);
+    }
+    await csi.publish(volume, "t");
+    await csi.unpublish(volume, "t");
+    await expect(csi.publish(volume, "t")).rejects.toEqual(refused(Status.RESOURCE_EXHAUSTED));
+    await csi.node.nodePublishVolume({ ...csi.publication(volume, "r"), readonly: true });
+    await grow(volume, 8 * MIB);
+    await csi.publish(volume, "t");
+    expect((await stats(volume, "t")).volumeCondition?.abnormal).toBe(false);
+    await csi.node.nodeUnpublishVolume({ volumeId, targetPath: csi.path("r") });
+    await csi.withdraw(volume, "t");
+  });
+});
