@@ -1,6 +1,13 @@
 import type { Container, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
-import { limitsStorage, type LocalStorage, storageExcess, totalOf } from "./local-storage.ts";
+import {
+  capacityExcess,
+  hasCapacity,
+  limitsStorage,
+  type LocalStorage,
+  storageExcess,
+  totalOf,
+} from "./local-storage.ts";
 
 const MEBIBYTE = 2 ** 20;
 
@@ -58,5 +65,24 @@ describe("local storage", () => {
     expect(limitsStorage(podOf([containerOf("a", "1Mi")]))).toBe(true);
     const total = totalOf(storageOf({ a: 1 }, { v: 2 }));
     expect(total).toEqual({ used_bytes: 3 * MEBIBYTE, inodes: 3 });
+  });
+
+  test("a volume above the capacity that its driver reports, but not a full one", () => {
+    const usage = (used_bytes?: number, capacity_bytes?: number) => ({
+      used_bytes,
+      capacity_bytes,
+      available_bytes: 0,
+      inodes: undefined,
+      inodesFree: undefined,
+      inodesUsed: undefined,
+    });
+    const excess = 'Usage of volume "v" exceeds its capacity of 1048576 bytes. ';
+    expect(capacityExcess("v", usage(MEBIBYTE + 1, MEBIBYTE))).toBe(excess);
+    expect(capacityExcess("v", usage(MEBIBYTE, MEBIBYTE))).toBeUndefined();
+    for (const unknown of [undefined, usage(), usage(1), usage(undefined, 1)]) {
+      expect(capacityExcess("v", unknown)).toBeUndefined();
+    }
+    expect(hasCapacity({ name: "v", csi: { driver: "d" } })).toBe(true);
+    expect(hasCapacity(SIZED)).toBe(false);
   });
 });

@@ -6,6 +6,7 @@ import {
   valueOf,
 } from "@raft2kube/api/quantity.ts";
 import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
+import type { VolumeUsage } from "../volumes/volume-usage.ts";
 
 /** What a pod has written to the node's disk. */
 export interface LocalStorage {
@@ -34,6 +35,21 @@ export function totalOf({ emptyDirs, containers, hosts }: LocalStorage): TreeUsa
 /** An emptyDir on disk; one in memory is held to its size by the kernel. */
 export function isOnDisk({ emptyDir }: Volume): boolean {
   return emptyDir !== undefined && (emptyDir.medium ?? "") === "";
+}
+
+/** A volume that has a capacity of its own, which its CSI driver reports. */
+export function hasCapacity({ persistentVolumeClaim, ephemeral, csi }: Volume): boolean {
+  return persistentVolumeClaim !== undefined || ephemeral !== undefined || csi !== undefined;
+}
+
+/**
+ * Why the pod is to be evicted for a volume that holds more than its capacity: its driver measures
+ * it and does not bound it. A file system never reports that. Upstream has no such rule.
+ */
+export function capacityExcess(name: string, usage: VolumeUsage | undefined): string | undefined {
+  const { used_bytes = 0, capacity_bytes = Infinity } = usage ?? {};
+  if (used_bytes <= capacity_bytes) return undefined;
+  return `Usage of volume "${name}" exceeds its capacity of ${capacity_bytes} bytes. `;
 }
 
 /** Whether the pod has any limit of what it writes to disk. */

@@ -7,7 +7,8 @@ import { STORAGE_REST } from "../limits.ts";
 import { fullNameOf, uidOf } from "../pods/pod-identity.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
-import { limitsStorage, storageExcess } from "./local-storage.ts";
+import type { PodVolumes } from "../volumes/pod-volumes.ts";
+import { capacityExcess, hasCapacity, limitsStorage, storageExcess } from "./local-storage.ts";
 import { measureStorage } from "./measure-storage.ts";
 
 const log = logger("kubelet-storage");
@@ -17,13 +18,14 @@ export interface StorageLimitsOptions {
   runtime: Runtime;
   paths: PodPaths;
   workers: PodWorkers;
+  volumes: PodVolumes;
   /** Ends a pod for the node's sake. */
   evict(pod: Pod, message: string): void;
 }
 
 /**
  * Holds pods to the limits of what they write to the node's disk: measures those that have one, and
- * evicts what is over it (upstream's local storage eviction).
+ * evicts what is over it (upstream's local storage eviction). So too for volumes with a capacity.
  */
 export class StorageLimits {
   readonly #options: StorageLimitsOptions;
@@ -40,7 +42,7 @@ export class StorageLimits {
     const before = this.#due_ms;
     this.#due_ms = new Map();
     for (const { pod, state, uid } of workers.list()) {
-      if (state !== "syncing" || !limitsStorage(pod)) continue;
+      if (state !== "syncing" || !isLimited(pod)) continue;
       const due_ms = before.get(uid) ?? 0;
       const begun_ms = clock.monotonic();
       if (begun_ms < due_ms) {
@@ -55,11 +57,29 @@ export class StorageLimits {
 
   async #check(pod: Pod): Promise<void> {
     try {
-      const message = storageExcess(pod, await measureStorage(pod, this.#options));
-      if (message !== undefined) this.#options.evict(pod, message);
+      const storage = limitsStorage(pod) ? await measureStorage(pod, this.#options) : undefined;
+      const message = storage && storageExcess(pod, storage);
+      const reason = message ?? (await this.#capacityExcess(pod));
+      if (reason !== undefined) this.#options.evict(pod, reason);
     } catch (thrown) {
       const fields = { pod: fullNameOf(pod), uid: uidOf(pod), error: messageOf(thrown) };
       log.warn("what a pod has on disk could not be measured", fields);
     }
   }
+  async #capacityExcess(pod: Pod): Promise<string | undefined> {
+    for (const { name } of (pod.spec.volumes ?? []).filter(hasCapacity)) {
+      try {
+        const excess = capacityExcess(name, await this.#options.volumes.usage(pod, name));
+        if (excess !== undefined) return excess;
+      } catch (thrown) {
+        // At every look while a driver is away, which is reported where its volumes are set up.
+        log.debug("a volume could not be measured", { volume: name, error: messageOf(thrown) });
+      }
+    }
+    return undefined;
+  }
+}
+
+function isLimited(pod: Pod): boolean {
+  return limitsStorage(pod) || (pod.spec.volumes ?? []).some(hasCapacity);
 }

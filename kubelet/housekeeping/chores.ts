@@ -17,14 +17,14 @@ import { LogRotation } from "./rotate-logs.ts";
 
 /** All that a node has to have done to it from time to time. */
 export function nodeChores(
-  { runtime, clock, paths }: PodDeps,
+  { runtime, clock, paths, volumes }: PodDeps,
   workers: PodWorkers,
   imageGc: ImageGc,
   evictions: Evictions,
 ): Chore[] {
   const evict = (pod: Pod, message: string) => evictions.evict(pod, message);
   const rotation = new LogRotation({ runtime, workers, paths, clock });
-  const storage = new StorageLimits({ runtime, clock, paths, workers, evict });
+  const storage = new StorageLimits({ runtime, clock, paths, workers, volumes, evict });
   return [
     {
       name: "log rotation",

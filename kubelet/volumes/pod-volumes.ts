@@ -123,6 +123,18 @@ export class PodVolumes {
     return found;
   }
 
+  /**
+   * What a volume of a pod holds; undefined when it is not set up, or its kind cannot be measured.
+   */
+  async usage(pod: Pod, name: string): Promise<VolumeUsage | undefined> {
+    const root = volumesDir(this.#options.paths, uidOf(pod));
+    for (const plugin of this.#options.plugins) {
+      if (!plugin.usage || !(await namesIn(join(root, plugin.name))).includes(name)) continue;
+      return plugin.usage({ dir: join(root, plugin.name, name), measured: undefined });
+    }
+    return undefined;
+  }
+
   /** Removes the bind mounts that one ended container had of parts of volumes. */
   async #tearDownSubPaths(podUid: string): Promise<void> {
     const dir = subpathsDir(this.#options.paths, podUid);

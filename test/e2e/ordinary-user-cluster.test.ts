@@ -61,6 +61,27 @@ async function answer(): Promise<string> {
   return space.ask("curl", ["-sS", "--max-time", "5", `http://${address}/`]);
 }
 
+/** A claim of 1 MiB, and a pod that writes 8 MiB into it and stays. */
+const GREEDY = [
+  {
+    kind: "PersistentVolumeClaim",
+    spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Mi" } } },
+  },
+  {
+    kind: "Pod",
+    spec: {
+      terminationGracePeriodSeconds: 1,
+      containers: [{
+        name: "main",
+        image: "r2k.local/busybox:1",
+        command: ["sh", "-c", "dd if=/dev/zero of=/data/big bs=1M count=8; exec sleep 600"],
+        volumeMounts: [{ name: "data", mountPath: "/data" }],
+      }],
+      volumes: [{ name: "data", persistentVolumeClaim: { claimName: "greedy" } }],
+    },
+  },
+].map((object) => ({ apiVersion: "v1", metadata: { name: "greedy" }, ...object }));
+
 describe("a cluster of an ordinary user", { timeout: TIMEOUT_MS }, () => {
   it("starts, and says what it does without", async () => {
     const started = await r2k("start", "-o", "json");
@@ -98,6 +119,16 @@ describe("a cluster of an ordinary user", { timeout: TIMEOUT_MS }, () => {
     await says("other", /user 1000 is not mapped in this user namespace/);
     await says("wide", /hostPID needs cgroups/);
     await kubectl("delete", "pod", "other", "wide");
+  });
+
+  it("evicts a pod that wrote more into its volume than the claim has", async () => {
+    const list = JSON.stringify({ apiVersion: "v1", kind: "List", items: GREEDY });
+    const apply = `kubectl apply -f - <<'EOF'\n${list}\nEOF`;
+    await space.ask("sh", ["-c", apply], { KUBECONFIG: kubeconfig });
+    const status = ["get", "pod", "greedy", "-o", "jsonpath={.status.reason}{.status.message}"];
+    const evicted = async () => /^Evicted.*exceeds its capacity/.test(await kubectl(...status));
+    await waitFor("greedy to be evicted", evicted, { clock, timeout_ms: 60_000 });
+    await kubectl("delete", "pod/greedy", "pvc/greedy");
   });
 
   it("keeps its pods when its processes are killed, and goes on", async () => {

@@ -72,6 +72,15 @@ describe("persistent storage", { timeout: STEP_TIMEOUT_MS }, () => {
     await cluster.ask("delete", "pod", "reader");
   });
 
+  it("a claim takes no more of the disk than it asked for", async () => {
+    const fill = "dd if=/dev/zero of=/data/big bs=1M count=64 && sleep 600; rm /data/big";
+    await cluster.apply(pod("greedy", fill, claimed("data")));
+    // Without loop devices the write succeeds, and the pod is evicted for it.
+    const status = ["get", "pod", "greedy", "-o", "jsonpath={.status.phase} {.status.reason}"];
+    await cluster.until("the bound", status, (text) => /^Succeeded|^Failed Evicted/.test(text));
+    await cluster.ask("delete", "pod", "greedy");
+  });
+
   it("a claim grows", async () => {
     const size = ["get", "pvc", "data", "-o", "jsonpath={.status.capacity.storage}"];
     expect(await cluster.ask(...size)).toBe("8Mi");
