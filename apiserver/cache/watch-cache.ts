@@ -1,7 +1,6 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { expired } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { CacheMetrics } from "../metrics/resource-metrics.ts";
-import { WatchMetrics } from "../metrics/watch-metrics.ts";
+import { CacheMetrics, WatchMetrics } from "../metrics/resource-metrics.ts";
 import type { Entry } from "../object/entry.ts";
 import type { CacheEvent, WatchEncoder, WatchItem } from "./event.ts";
 import { Flusher } from "./flusher.ts";

@@ -1,11 +1,7 @@
-import {
-  type Count,
-  CounterFamily,
-  HistogramFamily,
-  type Spread,
-} from "@raft2kube/observe/families.ts";
+import type { Count, CounterFamily, HistogramFamily, Spread } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { API_LEVEL } from "../object/version.ts";
+import { familiesOf, Known, type Labels } from "./families.ts";
 
 const BOUNDS_S = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 
@@ -16,20 +12,21 @@ export type Pass = "admit" | "validate";
 
 /** Durations of one plugin, or of all of them, in one pass. */
 export class PassMetrics {
-  readonly #of: (operation: Operation, rejected: boolean) => Spread;
-  readonly #spreads = new Map<Operation, { let: Spread | undefined; not: Spread | undefined }>();
+  readonly #family: HistogramFamily;
+  readonly #labels: Labels;
+  readonly #let = new Known<Spread>();
+  readonly #refused = new Known<Spread>();
 
-  constructor(of: (operation: Operation, rejected: boolean) => Spread) {
-    this.#of = of;
+  constructor(family: HistogramFamily, labels: Labels) {
+    this.#family = family;
+    this.#labels = labels;
   }
 
   ended(operation: Operation, rejected: boolean, seconds: number): void {
-    let known = this.#spreads.get(operation);
-    if (!known) this.#spreads.set(operation, (known = { let: undefined, not: undefined }));
-    const spread = rejected
-      ? (known.not ??= this.#of(operation, true))
-      : (known.let ??= this.#of(operation, false));
-    spread.observe(seconds);
+    const known = rejected ? this.#refused : this.#let;
+    known.of(operation, () =>
+      this.#family.of({ ...this.#labels, operation, rejected: String(rejected) }))
+      .observe(seconds);
   }
 }
 
@@ -39,20 +36,18 @@ export class AdmissionMetrics {
   readonly #steps: HistogramFamily;
 
   constructor(registry: Registry) {
+    const { histogram } = familiesOf(registry);
     const name = (of: string) => `apiserver_admission_${of}_admission_duration_seconds`;
-    this.#plugins = new HistogramFamily(registry, name("controller"),
-      "Time that one plugin took.", BOUNDS_S);
-    this.#steps = new HistogramFamily(registry, name("step"), "Time that all took.", BOUNDS_S);
+    this.#plugins = histogram(name("controller"), "Time that one plugin took.", BOUNDS_S);
+    this.#steps = histogram(name("step"), "Time that all took.", BOUNDS_S);
   }
 
   ofPlugin(name: string, type: Pass): PassMetrics {
-    return new PassMetrics((operation, rejected) =>
-      this.#plugins.of({ name, type, operation, rejected: String(rejected) }));
+    return new PassMetrics(this.#plugins, { name, type });
   }
 
   ofStep(type: Pass): PassMetrics {
-    return new PassMetrics((operation, rejected) =>
-      this.#steps.of({ type, operation, rejected: String(rejected) }));
+    return new PassMetrics(this.#steps, { type });
   }
 }
 
@@ -67,12 +62,12 @@ export interface PodSecuritySubject {
 export class PodSecurityMetrics {
   readonly #evaluations: CounterFamily;
   readonly #exemptions: CounterFamily;
-  readonly #known = new Map<string, Count>();
+  readonly #known = new Known<Count>();
 
   constructor(registry: Registry) {
-    this.#evaluations = new CounterFamily(registry, "pod_security_evaluations_total",
-      "Pods that were judged.");
-    this.#exemptions = new CounterFamily(registry, "pod_security_exemptions_total",
+    const { counter } = familiesOf(registry);
+    this.#evaluations = counter("pod_security_evaluations_total", "Pods that were judged.");
+    this.#exemptions = counter("pod_security_exemptions_total",
       "Requests that were not, because somebody or something is exempt.");
     for (const operation of ["CREATE", "UPDATE"] as const) {
       for (const isPod of [true, false]) {
@@ -88,17 +83,15 @@ export class PodSecurityMetrics {
     allowed: boolean,
   ): void {
     const { operation, isPod, subresource } = subject;
-    const { level } = policy;
     const version = versionOf(policy);
-    const key = `${operation} ${isPod} ${subresource} ${mode} ${level} ${version} ${allowed}`;
-    let count = this.#known.get(key);
-    if (!count) {
-      const decision = allowed ? "allow" : "deny";
-      const labels = { policy_level: level, policy_version: version };
-      count = this.#evaluations.of({ decision, mode, ...labels, ...subjectLabels(subject) });
-      this.#known.set(key, count);
-    }
-    count.add();
+    const key = [operation, isPod, subresource, mode, policy.level, version, allowed].join(" ");
+    this.#known.of(key, () => this.#evaluations.of({
+      decision: allowed ? "allow" : "deny",
+      mode,
+      policy_level: policy.level,
+      policy_version: version,
+      ...subjectLabels(subject),
+    })).add();
   }
 
   exempted(subject: PodSecuritySubject): void {

@@ -1,48 +1,54 @@
 import {
   addMetric,
   type Count,
-  CounterFamily,
-  HistogramFamily,
+  type CounterFamily,
   type Spread,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { DEFAULT_BOUNDS_S } from "./bounds.ts";
+import { DEFAULT_BOUNDS_S, familiesOf, type Labels } from "./families.ts";
 
 /** Asked for by name, or any that is free. */
-export type Scope = "static" | "dynamic";
+type Scope = "static" | "dynamic";
 
-/** How many are given out and how many are left, undefined while nobody knows. */
-type Stock = () => Stocked | undefined;
-
-interface Stocked {
+/** How many are given out and how many are left. */
+interface Stock {
   readonly taken: number;
   readonly free: number;
 }
 
-/** One allocator's attempts. */
+/** One allocator's attempts (upstream: registry/core/service/...). */
 export class AllocatorMetrics {
+  readonly #registry: Registry;
+  readonly #prefix: string;
+  readonly #labels: Labels;
+  readonly #clock: Clock;
   readonly #done: Readonly<Record<Scope, Count>>;
   readonly #failed: CounterFamily;
-  readonly #labels: Readonly<Record<string, string>>;
   readonly #durations: Spread | undefined;
-  readonly #clock: Clock;
 
-  constructor(init: {
-    readonly done: CounterFamily;
-    readonly failed: CounterFamily;
-    readonly durations?: Spread;
-    readonly clock: Clock;
-    readonly labels: Readonly<Record<string, string>>;
-  }) {
+  constructor(
+    { registry, clock }: { registry: Registry; clock: Clock },
+    prefix: string,
+    what: string,
+    labels: Labels,
+    timed: boolean,
+  ) {
+    this.#registry = registry;
+    this.#clock = clock;
+    this.#prefix = prefix;
+    this.#labels = labels;
+    const { counter, histogram } = familiesOf(registry);
+    const done = counter(`${prefix}_allocation_total`, `${what} given out.`);
     this.#done = {
-      static: init.done.of({ ...init.labels, scope: "static" }),
-      dynamic: init.done.of({ ...init.labels, scope: "dynamic" }),
+      static: done.of({ ...labels, scope: "static" }),
+      dynamic: done.of({ ...labels, scope: "dynamic" }),
     };
-    this.#failed = init.failed;
-    this.#labels = init.labels;
-    this.#durations = init.durations;
-    this.#clock = init.clock;
+    this.#failed = counter(`${prefix}_allocation_errors_total`, `${what} that could not be.`);
+    if (!timed) return;
+    const help = `Time to give out ${what}.`;
+    this.#durations = histogram(`${prefix}_allocation_duration_seconds`, help, DEFAULT_BOUNDS_S)
+      .of(labels);
   }
 
   /** Counts and times an attempt to take something. */
@@ -50,10 +56,10 @@ export class AllocatorMetrics {
     const from_ms = this.#clock.monotonic();
     try {
       const result = await work();
-      this.#done[scope].add();
+      this.took(scope, 1);
       return result;
     } catch (thrown) {
-      this.#failed.of({ ...this.#labels, scope }).add();
+      this.failed(scope);
       throw thrown;
     } finally {
       this.#durations?.observe((this.#clock.monotonic() - from_ms) / 1_000);
@@ -68,6 +74,18 @@ export class AllocatorMetrics {
   failed(scope: Scope): void {
     this.#failed.of({ ...this.#labels, scope }).add();
   }
+
+  /** Shows how many are given out, once that is known. */
+  show(unit: "ips" | "ports", stock: () => Stock | undefined): void {
+    const gauge = (name: string, help: string, read: (now: Stock) => number) =>
+      addMetric(this.#registry,
+        { name: `${this.#prefix}_${name}_${unit}`, help, type: "gauge" }, () => {
+          const now = stock();
+          return now === undefined ? [] : [{ labels: this.#labels, value: read(now) }];
+        });
+    gauge("allocated", `How many ${unit} are given out.`, ({ taken }) => taken);
+    gauge("available", `How many ${unit} are left.`, ({ free }) => free);
+  }
 }
 
 /** What the rounds that mend reservations found. */
@@ -75,9 +93,11 @@ export class RepairMetrics {
   readonly #errors: CounterFamily;
   readonly #failures: Count;
 
-  constructor(errors: CounterFamily, failures: CounterFamily) {
-    this.#errors = errors;
-    this.#failures = failures.of();
+  constructor(registry: Registry, of: string, what: string) {
+    const { counter } = familiesOf(registry);
+    const name = `apiserver_${of}_repair`;
+    this.#errors = counter(`${name}_${what}_errors_total`, "Reservations found to be wrong.");
+    this.#failures = counter(`${name}_reconcile_errors_total`, "Repairs that failed.").of();
   }
 
   /** Reservations that nobody holds, or that were missing. */
@@ -91,66 +111,20 @@ export class RepairMetrics {
   }
 }
 
-/** Addresses and node ports of Services (upstream: registry/core/service/...). */
+/** Addresses and node ports of Services. */
 export class ServiceMetrics {
   readonly addresses: AllocatorMetrics;
   readonly ports: AllocatorMetrics;
   readonly addressRepair: RepairMetrics;
   readonly portRepair: RepairMetrics;
-  readonly #registry: Registry;
-  readonly #cidr: string;
 
   constructor(registry: Registry, cidr: string, clock: Clock) {
-    this.#registry = registry;
-    this.#cidr = cidr;
-    const counter = (name: string, help: string) => new CounterFamily(registry, name, help);
-    const ips = "kube_apiserver_clusterip_allocator";
-    this.addresses = new AllocatorMetrics({
-      done: counter(`${ips}_allocation_total`, "Cluster IPs given out."),
-      failed: counter(`${ips}_allocation_errors_total`, "Cluster IPs that could not be."),
-      durations: new HistogramFamily(registry, `${ips}_allocation_duration_seconds`,
-        "Time to give out a cluster IP.", DEFAULT_BOUNDS_S).of({ cidr }),
-      labels: { cidr },
-      clock,
-    });
-    const ports = "kube_apiserver_nodeport_allocator";
-    this.ports = new AllocatorMetrics({
-      done: counter(`${ports}_allocation_total`, "Node ports given out."),
-      failed: counter(`${ports}_allocation_errors_total`, "Node ports that could not be."),
-      labels: {},
-      clock,
-    });
-    const repair = (of: string, what: string) => new RepairMetrics(
-      counter(`apiserver_${of}_repair_${what}_errors_total`, "Reservations found to be wrong."),
-      counter(`apiserver_${of}_repair_reconcile_errors_total`, "Repairs that failed."));
-    this.addressRepair = repair("clusterip", "ip");
-    this.portRepair = repair("nodeport", "port");
-  }
-
-  /** Shows how many addresses are given out. */
-  showAddresses(stock: Stock): void {
-    const labels = { cidr: this.#cidr };
-    this.#show("kube_apiserver_clusterip_allocator", "ips", "cluster IPs", labels, stock);
-  }
-
-  /** Shows how many node ports are. */
-  showPorts(stock: Stock): void {
-    this.#show("kube_apiserver_nodeport_allocator", "ports", "node ports", {}, stock);
-  }
-
-  #show(
-    prefix: string,
-    unit: string,
-    what: string,
-    labels: Readonly<Record<string, string>>,
-    stock: Stock,
-  ): void {
-    const gauge = (name: string, help: string, read: (now: Stocked) => number) =>
-      addMetric(this.#registry, { name: `${prefix}_${name}_${unit}`, help, type: "gauge" }, () => {
-        const now = stock();
-        return now === undefined ? [] : [{ labels, value: read(now) }];
-      });
-    gauge("allocated", `How many ${what} are given out.`, ({ taken }) => taken);
-    gauge("available", `How many ${what} are left.`, ({ free }) => free);
+    const allocator = (of: string, what: string, labels: Labels, timed: boolean) =>
+      new AllocatorMetrics(
+        { registry, clock }, `kube_apiserver_${of}_allocator`, what, labels, timed);
+    this.addresses = allocator("clusterip", "Cluster IPs", { cidr }, true);
+    this.ports = allocator("nodeport", "Node ports", {}, false);
+    this.addressRepair = new RepairMetrics(registry, "clusterip", "ip");
+    this.portRepair = new RepairMetrics(registry, "nodeport", "port");
   }
 }

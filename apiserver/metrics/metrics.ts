@@ -11,12 +11,10 @@ import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
 import { AuthenticationMetrics, AuthorizationMetrics, filterDurations } from "./access.ts";
 import { AdmissionMetrics, PodSecurityMetrics } from "./admission.ts";
 import { ServiceMetrics } from "./allocators.ts";
-import { HealthMetrics } from "./health.ts";
-import { ResourceCollector } from "./resource-collector.ts";
-import { ObjectCollector } from "./object-collector.ts";
+import { showResources } from "./resource-collector.ts";
 import { RequestMetrics } from "./requests.ts";
 import { StoreMetrics } from "./resource-metrics.ts";
-import { ServerMetrics } from "./server.ts";
+import { HealthMetrics, ServerMetrics } from "./server.ts";
 import type { MeasuredResources } from "./shared.ts";
 
 const log = logger("apiserver");
@@ -54,8 +52,7 @@ export class Metrics {
 
   /** Shows what resources count, and how large the store is. */
   show(resources: MeasuredResources, etcd: EtcdClient): void {
-    new ResourceCollector(this.registry, resources, this.#others);
-    new ObjectCollector(this.registry, resources, this.#clock);
+    showResources(this.registry, resources, this.#others, this.#clock);
     showSize(this.registry, etcd);
   }
 

@@ -1,14 +1,8 @@
 import { own } from "@raft2kube/std/own.ts";
-import {
-  type Count,
-  CounterFamily,
-  GaugeFamily,
-  HistogramFamily,
-  type Spread,
-} from "@raft2kube/observe/families.ts";
+import type { Count, CounterFamily, GaugeFamily, Spread } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { PROMISE_BOUNDS_S, REQUEST_BOUNDS_S } from "./bounds.ts";
+import { familiesOf, Known, PROMISE_BOUNDS_S, REQUEST_BOUNDS_S } from "./families.ts";
 import {
   type LabelledRequest,
   type LabelledResource,
@@ -49,24 +43,30 @@ export interface Counted {
 
 /** What requests there were and what came of them (upstream: endpoints/metrics). */
 export class RequestMetrics {
-  readonly #families: Families;
   readonly #clock: Clock;
+  readonly #families: Families;
   readonly #current: { reading: Count; writing: Count };
   readonly #late: CounterFamily;
   /** By what is asked for, then by how. */
-  readonly #rows = new Map<LabelledResource | undefined, Map<string, Row>>();
+  readonly #rows = new Map<LabelledResource | undefined, Known<Row>>();
+  readonly #validations: ReadonlyMap<string, Spread>;
 
   constructor(registry: Registry, clock: Clock) {
     this.#clock = clock;
-    this.#families = new Families(registry);
-    const current = new GaugeFamily(registry, "apiserver_current_inflight_requests",
+    const { counter, gauge, histogram } = familiesOf(registry);
+    this.#families = families(registry);
+    const current: GaugeFamily = gauge("apiserver_current_inflight_requests",
       "Requests being worked on, by whether they write.");
     this.#current = {
       reading: current.of({ request_kind: "readOnly" }),
       writing: current.of({ request_kind: "mutating" }),
     };
-    this.#late = new CounterFamily(registry, "apiserver_request_post_timeout_total",
+    this.#late = counter("apiserver_request_post_timeout_total",
       "What became of work whose client had been told that it takes too long.");
+    const validations = histogram("field_validation_request_duration_seconds",
+      "Time to answer writes, by how unknown fields are taken.", PROMISE_BOUNDS_S);
+    this.#validations = new Map(["", "Ignore", "Warn", "Strict", "invalid"].map((each) =>
+      [each, validations.of({ field_validation: each })]));
   }
 
   /** Counts one request from now on. */
@@ -84,32 +84,34 @@ export class RequestMetrics {
       aborted: () => row.aborted(),
       end: (code) => {
         const took_s = (this.#clock.monotonic() - from_ms) / 1_000;
-        row.code(code).add();
-        if (TERMINATED.has(code)) row.terminated(code);
+        row.ended(code);
         if (long) row.open.add(-1);
         else {
           current.add(-1);
           row.took(took_s);
-          if (WRITES.has(info.verb)) this.#families.validationOf(request.query).observe(took_s);
+          if (WRITES.has(info.verb)) this.#validationOf(request.query).observe(took_s);
         }
       },
     };
   }
 
-  /** Work that went on after its client was told 504 has ended, well or not. */
+  /** Work that went on after its client was told 504 has ended, regardless of the outcome. */
   endedLate(status: "ok" | "error"): void {
     this.#late.of({ source: "timeout-handler", status }).add();
+  }
+
+  #validationOf(query: URLSearchParams): Spread {
+    const asked = query.getAll("fieldValidation").join();
+    return this.#validations.get(asked) ?? this.#validations.get("invalid")!;
   }
 
   #rowOf({ info, resource, query, apply }: MeasuredRequest): Row {
     const verb = verbOf(info, apply);
     const dryRun = dryRunOf(query);
-    const key = `${verb} ${dryRun} ${placeOf(info, resource)}`;
-    let rows = this.#rows.get(resource);
-    if (!rows) this.#rows.set(resource, (rows = new Map<string, Row>()));
-    let row = rows.get(key);
-    if (!row) rows.set(key, (row = new Row(this.#families, info, resource, verb, dryRun)));
-    return row;
+    const rows = this.#rows.get(resource) ?? new Known<Row>();
+    this.#rows.set(resource, rows);
+    return rows.of(`${verb} ${dryRun} ${placeOf(info, resource)}`, () =>
+      new Row(this.#families, labelsOf(info, resource, verb), dryRun, info.verb, resource));
   }
 }
 
@@ -123,59 +125,37 @@ function dryRunOf(query: URLSearchParams): string {
   return query.getAll("dryRun").every((each) => each === "All") ? "All" : "invalid";
 }
 
-/** The metrics of requests. */
-class Families {
-  readonly requests: CounterFamily;
-  readonly terminations: CounterFamily;
-  readonly aborts: CounterFamily;
-  readonly open: GaugeFamily;
-  readonly deprecated: GaugeFamily;
-  readonly durations: HistogramFamily;
-  readonly promises: HistogramFamily;
-  readonly sizes: HistogramFamily;
-  readonly bodies: HistogramFamily;
-  readonly #validations: ReadonlyMap<string, Spread>;
+type Families = ReturnType<typeof families>;
 
-  constructor(registry: Registry) {
-    const counter = (name: string, help: string) =>
-      new CounterFamily(registry, `apiserver_${name}`, help);
-    const gauge = (name: string, help: string) =>
-      new GaugeFamily(registry, `apiserver_${name}`, help);
-    const histogram = (name: string, help: string, bounds: readonly number[]) =>
-      new HistogramFamily(registry, name, help, bounds);
-    this.requests = counter("request_total", "Requests, by what came of them.");
-    this.terminations = counter("request_terminations_total",
-      "Requests that this server ended in self-defence.");
-    this.aborts = counter("request_aborts_total", "Requests whose answer was cut off.");
-    this.open = gauge("longrunning_requests", "Watches, tunnels and logs being served.");
-    this.deprecated = gauge("requested_deprecated_apis", "Deprecated APIs that were asked for.");
-    this.durations = histogram("apiserver_request_duration_seconds",
-      "Time to answer, watches and other long requests left out.", REQUEST_BOUNDS_S);
-    const promised = "Time to answer what is no dry run.";
-    this.promises = histogram("apiserver_request_sli_duration_seconds", promised, PROMISE_BOUNDS_S)
-      .alsoAs(registry, "apiserver_request_slo_duration_seconds", promised);
-    this.sizes = histogram("apiserver_response_sizes",
-      "Bytes of answers to reads that are sent whole.", SIZE_BOUNDS);
-    this.bodies = histogram("apiserver_request_body_size_bytes", "Bytes of requests' bodies.",
-      BODY_BOUNDS);
-    const validations = histogram("field_validation_request_duration_seconds",
-      "Time to answer writes, by how unknown fields are taken.", PROMISE_BOUNDS_S);
-    this.#validations = new Map(["", "Ignore", "Warn", "Strict", "invalid"].map((each) =>
-      [each, validations.of({ field_validation: each })]));
-  }
-
-  validationOf(query: URLSearchParams): Spread {
-    const asked = query.getAll("fieldValidation").join();
-    return this.#validations.get(asked) ?? this.#validations.get("invalid")!;
-  }
+/** The metrics of requests that have rows. */
+function families(registry: Registry) {
+  const { counter, gauge, histogram } = familiesOf(registry);
+  const promised = "Time to answer what is no dry run.";
+  return {
+    requests: counter("apiserver_request_total", "Requests, by what came of them."),
+    terminations: counter("apiserver_request_terminations_total",
+      "Requests that this server ended in self-defence."),
+    aborts: counter("apiserver_request_aborts_total", "Requests whose answer was cut off."),
+    open: gauge("apiserver_longrunning_requests", "Watches, tunnels and logs being served."),
+    deprecated: gauge("apiserver_requested_deprecated_apis",
+      "Deprecated APIs that were asked for."),
+    durations: histogram("apiserver_request_duration_seconds",
+      "Time to answer, watches and other long requests left out.", REQUEST_BOUNDS_S),
+    promises: histogram("apiserver_request_sli_duration_seconds", promised, PROMISE_BOUNDS_S)
+      .alsoAs(registry, "apiserver_request_slo_duration_seconds", promised),
+    sizes: histogram("apiserver_response_sizes",
+      "Bytes of answers to reads that are sent whole.", SIZE_BOUNDS),
+    bodies: histogram("apiserver_request_body_size_bytes", "Bytes of requests' bodies.",
+      BODY_BOUNDS),
+  };
 }
 
 /** What is counted of all requests that are told by the same labels. */
 class Row {
   readonly #families: Families;
-  readonly #labels: RequestLabels;
+  readonly #labels: RequestLabels & Readonly<Record<string, string>>;
   readonly #dryRun: string;
-  readonly #info: Pick<LabelledRequest, "verb">;
+  readonly #verb: string;
   /** Made by the first that needs them: a row has no samples of what it never does. */
   readonly #codes = new Map<number, Count>();
   #durations: Spread | undefined;
@@ -186,33 +166,31 @@ class Row {
 
   constructor(
     families: Families,
-    info: LabelledRequest,
-    resource: LabelledResource | undefined,
-    verb: string,
+    labels: RequestLabels,
     dryRun: string,
+    verb: string,
+    resource: LabelledResource | undefined,
   ) {
     this.#families = families;
-    this.#info = { verb: info.verb };
+    this.#labels = { ...labels };
     this.#dryRun = dryRun;
-    this.#labels = labelsOf(info, resource, verb);
+    this.#verb = verb;
     if (resource?.kind.deprecated === undefined) return;
-    const { group, version, resource: plural, subresource } = this.#labels;
-    const labels = { group, version, resource: plural, subresource, removed_release: "" };
-    families.deprecated.of(labels).value = 1;
+    const { group, version, resource: plural, subresource } = labels;
+    const deprecated = { group, version, resource: plural, subresource, removed_release: "" };
+    families.deprecated.of(deprecated).value = 1;
   }
 
-  /** Requests that ended so. */
-  code(code: number): Count {
+  /** A request ended so; an answer of some codes was made by giving up. */
+  ended(code: number): void {
     let count = this.#codes.get(code);
-    if (!count) {
+    if (count === undefined) {
       const labels = { ...this.#labels, dry_run: this.#dryRun, code: String(code) };
-      this.#codes.set(code, (count = this.#families.requests.of(labels)));
+      count = this.#families.requests.of(labels);
+      this.#codes.set(code, count);
     }
-    return count;
-  }
-
-  /** An answer of this code was made by giving up. */
-  terminated(code: number): void {
+    count.add();
+    if (!TERMINATED.has(code)) return;
     this.#families.terminations.of({ ...this.#labels, code: String(code) }).add();
   }
 
@@ -222,24 +200,24 @@ class Row {
   }
 
   get open(): Count {
-    return (this.#open ??= this.#families.open.of({ ...this.#labels }));
+    return (this.#open ??= this.#families.open.of(this.#labels));
   }
 
   took(seconds: number): void {
-    const labels = { ...this.#labels };
+    const labels = this.#labels;
     const dry_run = this.#dryRun;
     (this.#durations ??= this.#families.durations.of({ ...labels, dry_run })).observe(seconds);
     if (dry_run === "") (this.#promises ??= this.#families.promises.of(labels)).observe(seconds);
   }
 
   sent(bytes: number): void {
-    if (!["GET", "LIST"].includes(this.#labels.verb)) return;
-    (this.#sizes ??= this.#families.sizes.of({ ...this.#labels })).observe(bytes);
+    if (this.#labels.verb !== "GET" && this.#labels.verb !== "LIST") return;
+    (this.#sizes ??= this.#families.sizes.of(this.#labels)).observe(bytes);
   }
 
   received(bytes: number): void {
     const { group, resource } = this.#labels;
-    const verb = own(BODY_VERBS, this.#info.verb) ?? this.#info.verb;
+    const verb = own(BODY_VERBS, this.#verb) ?? this.#verb;
     (this.#bodies ??= this.#families.bodies.of({ group, resource, verb })).observe(bytes);
   }
 }

@@ -1,208 +1,213 @@
-import { addMetric, type Count, type Sample, type Spread } from "@raft2kube/observe/families.ts";
-import type { Registry as MetricsRegistry } from "@raft2kube/observe/metrics.ts";
-import { HISTORY_EVENTS_MAX } from "../limits.ts";
+import { addMetric, type Sample, type Spread } from "@raft2kube/observe/families.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Registry } from "@raft2kube/observe/metrics.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { HISTORY_EVENTS_MAX, OBJECT_COUNT_MS } from "../limits.ts";
+import type { Labels } from "./families.ts";
 import {
   type CacheMetrics,
   type ResourceMetrics,
   STORE_OPERATIONS,
-  type StoreCalls,
   type StoreMetrics,
 } from "./resource-metrics.ts";
-import {
-  type MeasuredResource,
-  type MeasuredResources,
-  type Shared,
-  sharedOf,
-} from "./shared.ts";
+import { type MeasuredResource, type MeasuredResources, type Shared, sharedOf } from "./shared.ts";
 
-type Labels = Readonly<Record<string, string>>;
+const log = logger("apiserver");
+
+type Type = "counter" | "gauge";
+/** A metric with one sample of each resource. */
+type Declared<T> = readonly [name: string, type: Type, help: string, value: (of: T) => number];
+
+/** Of each resource in the store (upstream: storage/etcd3/metrics). */
+const STORED: readonly Declared<StoreMetrics>[] = [
+  ["apiserver_storage_list_total", "counter", "Lists made from the store.",
+    (store) => store.lists.value],
+  ["apiserver_storage_list_fetched_objects_total", "counter", "Objects read for that.",
+    (store) => store.listFetched.value],
+  ["apiserver_storage_list_evaluated_objects_total", "counter",
+    "Objects of them that were looked at.", (store) => store.listFetched.value],
+  ["apiserver_storage_list_returned_objects_total", "counter",
+    "Objects of them that a client got.", (store) => store.listReturned.value],
+  ["apiserver_storage_decode_errors_total", "counter", "Values that were no objects.",
+    (store) => store.decodeErrors.value],
+  ["apiserver_storage_events_received_total", "counter", "Events of the store's watches.",
+    (store) => store.events.value],
+  ["etcd_bookmark_total", "counter", "Notices of progress of the store's watches.",
+    (store) => store.bookmarks.value],
+  ["etcd_bookmark_counts", "gauge", "The same, by its older name.",
+    (store) => store.bookmarks.value],
+];
+
+/** Of each resource with a cache (upstream: storage/cacher/metrics). */
+const CACHED: readonly Declared<Shared>[] = [
+  ["apiserver_watch_cache_initializations_total", "counter", "Listings taken over whole.",
+    ({ metrics }) => metrics.cache.initializations.value],
+  ["apiserver_watch_cache_events_dispatched_total", "counter", "Events offered to watchers.",
+    ({ metrics }) => metrics.cache.dispatched.value],
+  ["apiserver_watch_cache_events_received_total", "counter",
+    "Events taken from the store's watch.", ({ metrics }) => metrics.store.events.value],
+  ["apiserver_init_events_total", "counter", "Objects that watches began with.",
+    ({ metrics }) => metrics.cache.initial.value],
+  ["apiserver_terminated_watchers_total", "counter",
+    "Watchers closed because they did not read.", ({ metrics }) => metrics.cache.terminated.value],
+  ["apiserver_cache_list_returned_objects_total", "counter",
+    "Objects that lists from the cache gave.", ({ metrics }) => metrics.cache.listReturned.value],
+  ["watch_cache_capacity", "gauge", "Events that a cache remembers at most.",
+    () => HISTORY_EVENTS_MAX],
+  ["r2k_watch_cache_bytes", "gauge", "Objects in a cache, as JSON.",
+    ({ caches }) => sum(caches.map(({ bytes }) => bytes))],
+  ["r2k_watch_history_bytes", "gauge", "What a cache's remembered events take.",
+    ({ caches }) => sum(caches.map(({ historyBytes }) => historyBytes))],
+  ["apiserver_watch_cache_resource_version", "gauge", "The newest revision in the cache.",
+    ({ caches }) => Math.max(...caches.map(({ revision }) => revision))],
+  ["apiserver_resource_size_estimate_bytes", "gauge",
+    "Bytes of objects as JSON, of what a cache holds.",
+    ({ caches }) => Math.max(...caches.map(({ bytes }) => bytes))],
+];
+
+/** The same with the label `index`, which is empty: no cache here has one. */
+const INDEXED: readonly Declared<CacheMetrics>[] = [
+  ["apiserver_cache_list_total", "counter", "Lists made from the cache.",
+    (cache) => cache.lists.value],
+  ["apiserver_cache_list_fetched_objects_total", "counter", "Objects looked at for that.",
+    (cache) => cache.listFetched.value],
+];
 
 /**
  * Shows what each resource counts, in the store and in the watch cache. Resources add to plain
- * numbers; labels are put on when somebody looks (upstream: storage/etcd3/metrics, cacher/metrics).
+ * numbers; labels are put on at a scrape. `others` are things in the store that are no resources,
+ * by upstream's names.
  */
-export class ResourceCollector {
-  readonly #registry: MetricsRegistry;
-  readonly #resources: MeasuredResources;
-  readonly #others: ReadonlyMap<string, StoreMetrics>;
-
-  /** `others` are things in the store that are no resources, by upstream's names. */
-  constructor(
-    registry: MetricsRegistry,
-    resources: MeasuredResources,
-    others: ReadonlyMap<string, StoreMetrics>,
-  ) {
-    this.#registry = registry;
-    this.#resources = resources;
-    this.#others = others;
-    this.#exposeCalls();
-    this.#exposeStore();
-    this.#exposeCaches();
-    this.#exposeWatches();
+export function showResources(
+  registry: Registry,
+  resources: MeasuredResources,
+  others: ReadonlyMap<string, StoreMetrics>,
+  clock: Clock,
+): void {
+  const stored = () => sharedOf(resources);
+  const cached = () => stored().filter(({ caches }) => caches.length > 0);
+  for (const [name, type, help, value] of STORED) {
+    addMetric(registry, { name, type, help }, () => stored().map(({ metrics }) =>
+      ({ labels: labelsOf(metrics), value: value(metrics.store) })));
   }
-
-  #exposeCalls(): void {
-    this.#calls("etcd_requests_total", "Calls to the store.", (calls) => calls.requests);
-    this.#calls("etcd_request_errors_total", "Calls that failed.", (calls) => calls.errors);
-    const name = "etcd_request_duration_seconds";
-    const head = { name, help: "Time of calls to the store.", type: "histogram" } as const;
-    addMetric(this.#registry, head, () => this.#allCalls().flatMap(({ labels, calls }) =>
-      calls.durations.samples(name, labels)));
+  for (const [name, type, help, value] of CACHED) {
+    addMetric(registry, { name, type, help }, () => cached().map((shared) =>
+      ({ labels: labelsOf(shared.metrics), value: value(shared) })));
   }
-
-  #calls(
-    name: string,
-    help: string,
-    read: (calls: StoreCalls) => Count,
-  ): void {
-    addMetric(this.#registry, { name, help, type: "counter" }, () =>
-      this.#allCalls().flatMap(({ labels, calls }) => {
-        const { value } = read(calls);
-        return value === 0 ? [] : [{ labels, value }];
-      }));
+  for (const [name, type, help, value] of INDEXED) {
+    addMetric(registry, { name, type, help }, () => cached().map(({ metrics }) =>
+      ({ labels: { ...labelsOf(metrics), index: "" }, value: value(metrics.cache) })));
   }
-
-  /** All operations that there were. */
-  #allCalls() {
-    return this.#stored().flatMap(({ labels, store }) =>
-      STORE_OPERATIONS.flatMap((operation) => {
-        const calls = store.calls[operation];
-        if (calls.requests.value === 0) return [];
-        return [{ labels: { ...labels, operation }, calls }];
-      }));
-  }
-
-  #stored(): { labels: Labels; store: StoreMetrics }[] {
-    const others = [...this.#others].map(([resource, store]) =>
-      ({ labels: { group: "", resource }, store }));
-    return [
-      ...sharedOf(this.#resources).map(({ metrics }) =>
-        ({ labels: labelsOf(metrics), store: metrics.store })),
-      ...others,
-    ];
-  }
-
-  #exposeStore(): void {
-    const counter = (name: string, help: string, read: (store: StoreMetrics) => Count) =>
-      addMetric(this.#registry, { name, help, type: "counter" }, () =>
-        sharedOf(this.#resources).map(({ metrics }) =>
-          ({ labels: labelsOf(metrics), value: read(metrics.store).value })));
-    const list = (what: string, help: string, read: (store: StoreMetrics) => Count) =>
-      counter(`apiserver_storage_list_${what}`, help, read);
-    list("total", "Lists made from the store.", (store) => store.lists);
-    list("fetched_objects_total", "Objects read for that.", (store) => store.listFetched);
-    list("evaluated_objects_total", "Objects of them that were looked at.",
-      (store) => store.listFetched);
-    list("returned_objects_total", "Objects of them that a client got.",
-      (store) => store.listReturned);
-    counter("apiserver_storage_decode_errors_total", "Values that were no objects.",
-      (store) => store.decodeErrors);
-    counter("apiserver_storage_events_received_total", "Events of the store's watches.",
-      (store) => store.events);
-    counter("etcd_bookmark_total", "Notices of progress of the store's watches.",
-      (store) => store.bookmarks);
-    const head = { name: "etcd_bookmark_counts", help: "The same, by its older name." };
-    addMetric(this.#registry, { ...head, type: "gauge" }, () =>
-      sharedOf(this.#resources).map(({ metrics }) =>
-        ({ labels: labelsOf(metrics), value: metrics.store.bookmarks.value })));
-    const name = "etcd_lease_object_counts";
-    const help = "Objects that one lease of the store was given to.";
-    addMetric(this.#registry, { name, help, type: "histogram" }, () => sharedOf(this.#resources)
-      .filter(({ metrics }) => metrics.resource === "events")
+  addMetric(registry, {
+    name: "apiserver_watch_cache_consistent_read_total", type: "counter",
+    help: "Reads that had to be newest, from the cache or from the store instead.",
+  }, () => cached().flatMap(({ metrics }) => consistentReads(metrics)));
+  const histogram = (name: string, help: string, read: (name: string) => Sample[]) =>
+    addMetric(registry, { name, type: "histogram", help }, () => read(name));
+  histogram("apiserver_watch_cache_read_wait_seconds",
+    "Time until a cache was as new as a read needed.", (name) => cached().flatMap(({ metrics }) =>
+      metrics.cache.readWaits.samples(name, labelsOf(metrics))));
+  histogram("etcd_lease_object_counts", "Objects that one lease of the store was given to.",
+    (name) => stored().filter(({ metrics }) => metrics.resource === "events")
       .flatMap(({ metrics }) => metrics.store.leaseObjects.samples(name, {})));
-  }
+  showCalls(registry, resources, others);
+  showWatches(registry, resources);
+  showObjects(registry, resources, clock);
+}
 
-  #exposeCaches(): void {
-    const counter = (name: string, help: string, read: (shared: Shared) => number) =>
-      this.#ofCaches(name, help, "counter", (shared) =>
-        [{ labels: labelsOf(shared.metrics), value: read(shared) }]);
-    const watch = (what: string, help: string, read: (metrics: CacheMetrics) => Count) =>
-      counter(`apiserver_${what}`, help, ({ metrics }) => read(metrics.cache).value);
-    watch("watch_cache_initializations_total", "Listings taken over whole.",
-      (cache) => cache.initializations);
-    watch("watch_cache_events_dispatched_total", "Events offered to watchers.",
-      (cache) => cache.dispatched);
-    counter("apiserver_watch_cache_events_received_total", "Events taken from the store's watch.",
-      ({ metrics }) => metrics.store.events.value);
-    watch("init_events_total", "Objects that watches began with.", (cache) => cache.initial);
-    watch("terminated_watchers_total", "Watchers closed because they did not read.",
-      (cache) => cache.terminated);
-    watch("cache_list_returned_objects_total", "Objects that lists from the cache gave.",
-      (cache) => cache.listReturned);
-    const indexed = (what: string, help: string, read: (metrics: CacheMetrics) => Count) =>
-      this.#ofCaches(`apiserver_cache_list_${what}`, help, "counter", ({ metrics }) =>
-        [{ labels: { ...labelsOf(metrics), index: "" }, value: read(metrics.cache).value }]);
-    indexed("total", "Lists made from the cache.", (cache) => cache.lists);
-    indexed("fetched_objects_total", "Objects looked at for that.", (cache) => cache.listFetched);
-    this.#ofCaches("apiserver_watch_cache_consistent_read_total",
-      "Reads that had to be newest, from the cache or from the store instead.", "counter",
-      ({ metrics }) => [true, false].flatMap((success) => {
-        const { value } = success ? metrics.cache.consistent : metrics.cache.consistentByStore;
-        const labels = { success: String(success), fallback: String(!success) };
-        return value === 0 ? [] : [{ labels: { ...labelsOf(metrics), ...labels }, value }];
-      }));
-    const waits = "apiserver_watch_cache_read_wait_seconds";
-    this.#ofCaches(waits, "Time until a cache was as new as a read needed.", "histogram",
-      ({ metrics }) => metrics.cache.readWaits.samples(waits, labelsOf(metrics)));
-    this.#ofCaches("watch_cache_capacity", "Events that a cache remembers at most.", "gauge",
-      ({ metrics }) => [{ labels: labelsOf(metrics), value: HISTORY_EVENTS_MAX }]);
-    this.#ofCaches("r2k_watch_cache_bytes", "Objects in a cache, as JSON.", "gauge",
-      ({ metrics, caches }) =>
-        [{ labels: labelsOf(metrics), value: sum(caches, ({ bytes }) => bytes) }]);
-    this.#ofCaches("r2k_watch_history_bytes", "What a cache's remembered events take.", "gauge",
-      ({ metrics, caches }) =>
-        [{ labels: labelsOf(metrics), value: sum(caches, ({ historyBytes }) => historyBytes) }]);
-    this.#ofCaches("apiserver_watch_cache_resource_version", "The newest revision in the cache.",
-      "gauge", ({ metrics, caches }) => {
-        const value = Math.max(...caches.map(({ revision }) => revision));
-        return [{ labels: labelsOf(metrics), value }];
-      });
-  }
+function consistentReads(metrics: ResourceMetrics): Sample[] {
+  return [true, false].flatMap((success) => {
+    const { value } = success ? metrics.cache.consistent : metrics.cache.consistentByStore;
+    const labels = { success: String(success), fallback: String(!success) };
+    return value === 0 ? [] : [{ labels: { ...labelsOf(metrics), ...labels }, value }];
+  });
+}
 
-  #exposeWatches(): void {
-    this.#ofWatched("apiserver_watch_events_total", "Events sent to watchers.", "counter",
-      ({ startedCache }, labels) => [{ labels, value: startedCache!.eventsSent }]);
-    const sizes = "apiserver_watch_events_sizes";
-    this.#ofWatched(sizes, "Bytes of events sent to watchers.", "histogram",
-      ({ watched }, labels) => watched.sizes.samples(sizes, labels));
-    const lists = "apiserver_watch_list_duration_seconds";
-    const samplesOf = (spreads: ReadonlyMap<string, Spread>, labels: Labels) =>
-      [...spreads].flatMap(([scope, spread]) => spread.samples(lists, { ...labels, scope }));
-    this.#ofWatched(lists, "Time until a watch has told all the objects it begins with.",
-      "histogram", ({ watched }, labels) => samplesOf(watched.lists, labels));
-  }
+/** The calls to the store, of operations that there were. */
+function showCalls(
+  registry: Registry,
+  resources: MeasuredResources,
+  others: ReadonlyMap<string, StoreMetrics>,
+): void {
+  const stored = () => [
+    ...sharedOf(resources).map(({ metrics }) =>
+      ({ labels: labelsOf(metrics), store: metrics.store })),
+    ...[...others].map(([resource, store]) => ({ labels: { group: "", resource }, store })),
+  ];
+  const calls = () => stored().flatMap(({ labels, store }) =>
+    STORE_OPERATIONS.map((operation) =>
+      ({ labels: { ...labels, operation }, calls: store.calls[operation] }))
+      .filter(({ calls }) => calls.requests.value > 0));
+  const counter = (name: string, help: string, of: "requests" | "errors") =>
+    addMetric(registry, { name, type: "counter", help }, () => calls()
+      .map(({ labels, calls }) => ({ labels, value: calls[of].value }))
+      .filter(({ value }) => value > 0));
+  counter("etcd_requests_total", "Calls to the store.", "requests");
+  counter("etcd_request_errors_total", "Calls that failed.", "errors");
+  const name = "etcd_request_duration_seconds";
+  addMetric(registry, { name, type: "histogram", help: "Time of calls to the store." }, () =>
+    calls().flatMap(({ labels, calls }) => calls.durations.samples(name, labels)));
+}
 
-  /** A metric with samples of each resource that has a cache. */
-  #ofCaches(
+/** What is sent to watchers, of each version of a resource. */
+function showWatches(registry: Registry, resources: MeasuredResources): void {
+  const watched = (
     name: string,
-    help: string,
-    type: "counter" | "gauge" | "histogram",
-    read: (shared: Shared) => Sample[],
-  ): void {
-    addMetric(this.#registry, { name, help, type }, () =>
-      sharedOf(this.#resources).filter(({ caches }) => caches.length > 0).flatMap(read));
-  }
-
-  /** The same for each version of it. */
-  #ofWatched(
-    name: string,
-    help: string,
     type: "counter" | "histogram",
-    read: (resource: MeasuredResource, labels: Labels) => Sample[],
-  ): void {
-    addMetric(this.#registry, { name, help, type }, () =>
-      [...this.#resources.all()].flatMap((resource) => {
-        if (resource.startedCache === undefined) return [];
-        const { group, version, plural } = resource.kind;
-        return read(resource, { group, version, resource: plural });
-      }));
+    help: string,
+    read: (resource: MeasuredResource, labels: Labels, name: string) => Sample[],
+  ) => addMetric(registry, { name, type, help }, () => [...resources.all()].flatMap((resource) => {
+    if (resource.startedCache === undefined) return [];
+    const { group, version, plural } = resource.kind;
+    return read(resource, { group, version, resource: plural }, name);
+  }));
+  watched("apiserver_watch_events_total", "counter", "Events sent to watchers.",
+    ({ startedCache }, labels) => [{ labels, value: startedCache!.eventsSent }]);
+  watched("apiserver_watch_events_sizes", "histogram", "Bytes of events sent to watchers.",
+    ({ watched }, labels, name) => watched.sizes.samples(name, labels));
+  const samplesOf = (spreads: [string, Spread][], labels: Labels, name: string) =>
+    spreads.flatMap(([scope, spread]) => spread.samples(name, { ...labels, scope }));
+  watched("apiserver_watch_list_duration_seconds", "histogram",
+    "Time until a watch has sent all the objects it begins with.",
+    ({ watched }, labels, name) => samplesOf(watched.lists, labels, name));
+}
+
+/** What a gauge says that could not be found out (upstream's). */
+const UNKNOWN = -1;
+
+/** How many objects there are of each resource: a cache knows; else the store is asked. */
+function showObjects(registry: Registry, resources: MeasuredResources, clock: Clock): void {
+  /** What the store said, and until when that is good: it is asked once a minute, as upstream. */
+  const counted = new Map<ResourceMetrics, { until_ms: number; count: Promise<number> }>();
+  const countOf = (shared: Shared): Promise<number> | number => {
+    const { metrics, caches } = shared;
+    if (caches.length > 0) return Math.max(...caches.map(({ size }) => size));
+    const now_ms = clock.monotonic();
+    const known = counted.get(metrics);
+    if (known && known.until_ms > now_ms) return known.count;
+    const count = askStore(shared);
+    counted.set(metrics, { until_ms: now_ms + OBJECT_COUNT_MS, count });
+    return count;
+  };
+  const gauge = (name: string, help: string, labels: (metrics: ResourceMetrics) => Labels) =>
+    addMetric(registry, { name, type: "gauge", help }, () =>
+      Promise.all(sharedOf(resources).map(async (shared) =>
+        ({ labels: labels(shared.metrics), value: await countOf(shared) }))));
+  gauge("apiserver_resource_objects", "Objects stored.", labelsOf);
+  gauge("apiserver_storage_objects", "The same, by its older name.", ({ group, resource }) =>
+    ({ resource: group === "" ? resource : `${resource}.${group}` }));
+}
+
+async function askStore({ resource }: Shared): Promise<number> {
+  try {
+    return await resource.stored();
+  } catch (thrown) {
+    log.debug("the store does not count", { kind: resource.kind.kind, reason: messageOf(thrown) });
+    return UNKNOWN;
   }
 }
 
-function labelsOf({ group, resource }: ResourceMetrics): Labels {
-  return { group, resource };
-}
+const labelsOf = ({ group, resource }: ResourceMetrics) => ({ group, resource });
 
-function sum<T>(items: readonly T[], read: (item: T) => number): number {
-  return items.reduce((total, item) => total + read(item), 0);
-}
+const sum = (values: readonly number[]): number => values.reduce((total, each) => total + each, 0);

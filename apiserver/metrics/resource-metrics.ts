@@ -1,6 +1,6 @@
 import { Count, Spread } from "@raft2kube/observe/families.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { REQUEST_BOUNDS_S } from "./bounds.ts";
+import { Known, REQUEST_BOUNDS_S } from "./families.ts";
 
 /** Calls of one kind to the store. */
 export class StoreCalls {
@@ -84,8 +84,27 @@ export class ResourceMetrics {
   readonly cache: CacheMetrics = new CacheMetrics();
 
   constructor(group: string, resource: string, clock: Clock) {
+    this.store = new StoreMetrics(clock);
     this.group = group;
     this.resource = resource;
-    this.store = new StoreMetrics(clock);
+  }
+}
+
+const SIZE_BOUNDS = Array.from({ length: 8 }, (_, i) => 1_024 * 2 ** i);
+const LIST_BOUNDS_S = [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 2, 4, 6, 8, 10, 15, 20, 30, 45, 60];
+
+/** What is counted of those who watch one version of a resource. */
+export class WatchMetrics {
+  /** Bytes of each event that was sent, as often as it was. */
+  readonly sizes: Spread = new Spread(SIZE_BOUNDS);
+  readonly #lists = new Known<Spread>();
+
+  /** Time until a watch that begins with all objects has sent them, by scope. */
+  listedIn(scope: string): Spread {
+    return this.#lists.of(scope, () => new Spread(LIST_BOUNDS_S));
+  }
+
+  get lists(): [scope: string, spread: Spread][] {
+    return this.#lists.entries();
   }
 }

@@ -1,6 +1,7 @@
-import { addMetric, type Count, CounterFamily } from "@raft2kube/observe/families.ts";
-import type { Registry } from "@raft2kube/observe/metrics.ts";
+import { addMetric, type Count, type CounterFamily } from "@raft2kube/observe/families.ts";
+import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
 import { API_LEVEL, versionInfo } from "../object/version.ts";
+import { familiesOf, type Labels } from "./families.ts";
 
 /** How a client wants the kubelet of a log to be believed. */
 type LogUsage = "enforce_tls" | "skip_tls_allowed";
@@ -13,7 +14,7 @@ export class ServerMetrics {
   readonly #logFailures: readonly Count[];
 
   constructor(registry: Registry) {
-    const counter = (name: string, help: string) => new CounterFamily(registry, name, help);
+    const { counter } = familiesOf(registry);
     this.handshakeErrors = counter("apiserver_tls_handshake_errors_total",
       "Connections given up before their TLS handshake was done.").of();
     // Upstream has each under an older name, too.
@@ -36,23 +37,43 @@ export class ServerMetrics {
 }
 
 function showVersion(registry: Registry): void {
-  const one = (name: string, help: string, labels: Record<string, string>) =>
+  const one = (name: string, help: string, labels: Labels) =>
     addMetric(registry, { name, help, type: "gauge" }, () => [{ labels, value: 1 }]);
   const version = versionInfo();
-  const [major = "", minor = ""] = API_LEVEL.split(".");
-  const level = `${major}.${minor}`;
+  const { major, minor, goVersion: go_version, compiler, platform } = version;
   one("version_info", "The API level that is served, and the oldest it is compatible with.", {
-    component: "kube", binary: level, emulation: level,
+    component: "kube",
+    binary: API_LEVEL.replace(/\.\d+$/, ""),
+    emulation: API_LEVEL.replace(/\.\d+$/, ""),
     min_compat: `${version.minCompatibilityMajor}.${version.minCompatibilityMinor}`,
   });
+  const { gitVersion: git_version, gitCommit: git_commit, gitTreeState: git_tree_state } = version;
   one("kubernetes_build_info", "What this server was built from.", {
-    major, minor,
-    git_version: version.gitVersion,
-    git_commit: version.gitCommit,
-    git_tree_state: version.gitTreeState,
-    build_date: version.buildDate,
-    go_version: version.goVersion,
-    compiler: version.compiler,
-    platform: version.platform,
+    ...{ major, minor, git_version, git_commit, git_tree_state },
+    ...{ build_date: version.buildDate, go_version, compiler, platform },
   });
+}
+
+/**
+ * What health checks said, for `/metrics/slis`: others than those who look after the server itself
+ * ask it often, and for nothing else (upstream: component-base/metrics/prometheus/slis).
+ */
+export class HealthMetrics {
+  readonly registry: Registry = metricsRegistry();
+  readonly #checks: CounterFamily;
+  /** The last result of each, 1 for good. */
+  readonly #last = new Map<string, { labels: Labels; value: number }>();
+
+  constructor() {
+    this.#checks = familiesOf(this.registry).counter("kubernetes_healthchecks_total",
+      "Health checks that were asked for, by what they said.");
+    const head = { name: "kubernetes_healthcheck", help: "What a health check said last." };
+    addMetric(this.registry, { ...head, type: "gauge" }, () => [...this.#last.values()]);
+  }
+
+  /** A check of a page, such as `readyz`, was asked for. */
+  checked(type: string, name: string, good: boolean): void {
+    this.#last.set(`${type}/${name}`, { labels: { name, type }, value: good ? 1 : 0 });
+    this.#checks.of({ name, status: good ? "success" : "error", type }).add();
+  }
 }

@@ -1,6 +1,5 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
-import type { ResourceMetrics } from "./resource-metrics.ts";
-import type { WatchMetrics } from "./watch-metrics.ts";
+import type { ResourceMetrics, WatchMetrics } from "./resource-metrics.ts";
 
 /** A watch cache, as far as its gauges read it. */
 export interface MeasuredCache {

@@ -34,8 +34,8 @@ export function allocateServices(writer: ServiceWriter): Controller {
   const addresses = new ClusterIps(writer);
   const ports = new NodePorts(writer);
   const { services } = writer.metrics;
-  services.showAddresses(() => addresses.stock);
-  services.showPorts(() => ports.stock);
+  services.addresses.show("ips", () => addresses.stock);
+  services.ports.show("ports", () => ports.stock);
   resource.allocation = new ServiceAllocation(addresses, ports, services);
   return new ServiceRepair(writer, resource, addresses, ports);
 }

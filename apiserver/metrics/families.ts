@@ -1,0 +1,74 @@
+import {
+  type Count,
+  CounterFamily,
+  exponentialBounds,
+  GaugeFamily,
+  HistogramFamily,
+  type Spread,
+} from "@raft2kube/observe/families.ts";
+import type { Registry } from "@raft2kube/observe/metrics.ts";
+
+/** Buckets of requests and of calls to the store, in seconds (upstream's). */
+export const REQUEST_BOUNDS_S = [
+  0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45,
+  60,
+];
+/** The same for what is promised to users, which nobody measures below 50 ms. */
+export const PROMISE_BOUNDS_S = REQUEST_BOUNDS_S.filter((bound) => bound >= 0.05);
+/** Of who asks and whether they may. */
+export const ACCESS_BOUNDS_S = exponentialBounds(0.001, 2, 15);
+/** Where Prometheus' own default is upstream's. */
+export const DEFAULT_BOUNDS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Declares the families of a registry: a name and a help text each. */
+export function familiesOf(registry: Registry) {
+  return {
+    counter: (name: string, help: string) => new CounterFamily(registry, name, help),
+    gauge: (name: string, help: string) => new GaugeFamily(registry, name, help),
+    histogram: (name: string, help: string, bounds: readonly number[]) =>
+      new HistogramFamily(registry, name, help, bounds),
+  };
+}
+
+/** What is known under a key, made when it is asked for first. */
+export class Known<T> {
+  readonly #known = new Map<string, T>();
+
+  of(key: string, make: () => T): T {
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const made = make();
+    this.#known.set(key, made);
+    return made;
+  }
+
+  entries(): [key: string, value: T][] {
+    return [...this.#known];
+  }
+}
+
+/** How often something came out so, and how long it took, by the values of one label. */
+export class Outcomes<T extends string> {
+  readonly #byValue: ReadonlyMap<T, { readonly count: Count; readonly duration: Spread }>;
+
+  constructor(
+    counts: CounterFamily,
+    durations: HistogramFamily,
+    label: string,
+    values: readonly T[],
+    more: Labels = {},
+  ) {
+    this.#byValue = new Map(values.map((value) => {
+      const labels = { ...more, [label]: value };
+      return [value, { count: counts.of(labels), duration: durations.of(labels) }];
+    }));
+  }
+
+  add(value: T, seconds: number): void {
+    const { count, duration } = this.#byValue.get(value)!;
+    count.add();
+    duration.observe(seconds);
+  }
+}
