@@ -3,11 +3,19 @@ import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Resource } from "../resource/resource.ts";
 
+/** What a write says beside its object, as far as admission looks at it. */
+interface AdmissionOptions {
+  user: RequestUser;
+  dryRun: boolean;
+  subresource: string;
+  /** Texts for `Warning:` headers. */
+  warnings: string[];
+}
+
 /** A write on its way into the store, as admission plugins see it. */
-export interface AdmissionRequest {
+export interface AdmissionRequest extends AdmissionOptions {
   operation: "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
   resource: Resource;
-  subresource: string;
   namespace: string;
   /** Empty while `generateName` has not been completed. */
   name: string;
@@ -15,10 +23,18 @@ export interface AdmissionRequest {
   object: KubeObject | undefined;
   /** What is stored now; undefined for CREATE. Frozen. */
   old: KubeObject | undefined;
-  user: RequestUser;
-  dryRun: boolean;
-  /** Texts for `Warning:` headers. */
-  warnings: string[];
+}
+
+/** The request of a write of `object`, where there is one, over `old`, where there is one. */
+export function admissionRequest(
+  operation: AdmissionRequest["operation"],
+  resource: Resource,
+  { namespace = "", name = "" }: { namespace?: string; name?: string },
+  { object, old }: { object?: KubeObject | undefined; old?: KubeObject | undefined },
+  { user, dryRun, subresource, warnings }: AdmissionOptions,
+): AdmissionRequest {
+  const options = { user, dryRun, subresource, warnings };
+  return { operation, resource, namespace, name, object, old, ...options };
 }
 
 /**

@@ -16,11 +16,18 @@ export interface Attributes {
   fieldSelector: string;
 }
 
+/** The attributes of a question about a resource; what is not named is empty. */
+export function aboutResource(asked: Pick<Attributes, "user" | "verb"> & Partial<Attributes>) {
+  const nothing = { group: "", version: "v1", resource: "", subresource: "", namespace: "" };
+  const rest = { name: "", path: "", fieldSelector: "", resourceRequest: true };
+  return { ...nothing, ...rest, ...asked } satisfies Attributes;
+}
+
 /** `allow` and `deny` end the chain; with no opinion the next authorizer is asked. */
-export type Decision =
-  | { verdict: "allow"; reason: string }
-  | { verdict: "deny"; reason: string }
-  | { verdict: "no-opinion"; reason: string };
+export interface Decision {
+  readonly verdict: "allow" | "deny" | "no-opinion";
+  readonly reason: string;
+}
 
 export interface AuthorizerPlugin {
   readonly name: string;

@@ -7,19 +7,12 @@ import type { Authorizer } from "./authorizer.ts";
 /** The attributes of a request, as its URL states them. */
 export function attributesOf(context: Pick<RequestContext, "info" | "user" | "query">): Attributes {
   const { info, user } = context;
+  const fieldSelector = context.query.get("fieldSelector") ?? "";
   const { verb, resourceRequest, group, version, resource, subresource, path } = info;
+  const { namespace, name } = info;
   return {
-    user,
-    verb,
-    resourceRequest,
-    group,
-    version,
-    resource,
-    subresource,
-    path,
-    namespace: info.namespace,
-    name: info.name,
-    fieldSelector: context.query.get("fieldSelector") ?? "",
+    ...{ user, verb, resourceRequest, path, fieldSelector },
+    ...{ group, version, resource, subresource, namespace, name },
   };
 }
 

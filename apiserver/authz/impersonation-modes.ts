@@ -12,7 +12,7 @@ import {
 } from "../authn/identities.ts";
 import { type ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { IMPERSONATION_PARTS_MANY } from "../limits.ts";
-import type { Attributes } from "./attributes.ts";
+import { aboutResource, type Attributes } from "./attributes.ts";
 import { refusal } from "./authorize-request.ts";
 
 /** Whom a request asks to act as. */
@@ -106,7 +106,7 @@ async function userIn(
   if (!isLegacy) await need({ ...request, verb: `impersonate-on:${mode}:${request.verb}` });
   const verb = isLegacy ? "impersonate" : `impersonate:${mode}`;
   const ask = (part: Partial<Attributes>): Attributes =>
-    ({ ...nothing(request.user, verb), ...part });
+    aboutResource({ user: request.user, verb, ...part });
   const group = isLegacy ? "" : AUTHENTICATION;
   await need(ask(nameIn(mode, group, wanted.name)));
   if (wanted.uid !== "") {
@@ -201,13 +201,6 @@ function forbiddenExtra(extra: Wanted["extra"]): string | undefined {
     }
   }
   return undefined;
-}
-
-function nothing(user: RequestUser, verb: string): Attributes {
-  return {
-    user, verb, resourceRequest: true, group: "", version: "v1", resource: "", subresource: "",
-    namespace: "", name: "", path: "", fieldSelector: "",
-  };
 }
 
 function identity(mode: Mode, { name, groups: asked, uid, extra }: Wanted): RequestUser {

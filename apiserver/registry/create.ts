@@ -1,5 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { AdmissionRequest } from "../admission/plugin.ts";
+import { type AdmissionRequest, admissionRequest } from "../admission/plugin.ts";
 import type { Writer } from "./writer.ts";
 import { ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { alreadyExists, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
@@ -31,7 +31,9 @@ export async function createObject(
   delete object.metadata.deletionTimestamp;
   delete object.metadata.deletionGracePeriodSeconds;
   updateManagedFields(resource, object, undefined, options, writer.clock.now());
-  const request = admissionRequest(resource, object, namespace, options);
+  const { name = "" } = object.metadata;
+  const place = { namespace, name };
+  const request = admissionRequest("CREATE", resource, place, { object }, options);
   await writer.admission.admit(request);
   return await createAdmitted(writer, resource, request, options);
 }
@@ -111,25 +113,4 @@ async function rehearse(resource: Resource, object: KubeObject): Promise<KubeObj
   const { namespace = "", name = "" } = object.metadata;
   if (await resource.store.find(namespace, name)) throw alreadyExists(resource.subject, name);
   return object;
-}
-
-function admissionRequest(
-  resource: Resource,
-  object: KubeObject,
-  namespace: string,
-  options: WriteOptions,
-): AdmissionRequest {
-  const { user, dryRun, subresource, warnings } = options;
-  return {
-    operation: "CREATE",
-    resource,
-    subresource,
-    namespace,
-    user,
-    dryRun,
-    warnings,
-    name: object.metadata.name ?? "",
-    object,
-    old: undefined,
-  };
 }

@@ -1,5 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { AdmissionRequest } from "../admission/plugin.ts";
+import { admissionRequest } from "../admission/plugin.ts";
 import type { Writer } from "./writer.ts";
 import { conflict, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
@@ -23,7 +23,10 @@ export async function deleteObject(
   const changed = await store.change<KubeObject>(namespace, name, async (current) => {
     if (current === undefined) throw notFound(subject, name);
     checkPreconditions(resource, current, request);
-    await writer.admission.validate(admissionRequest(resource, current, options));
+    const asked = { ...options, subresource: "" };
+    const { metadata } = current;
+    await writer.admission.validate(
+      admissionRequest("DELETE", resource, metadata, { old: current }, asked));
     plan = planFor(writer, resource, current, request);
     return attemptOf(plan, current, request);
   });
@@ -76,25 +79,4 @@ export function checkPreconditions(
   if (request.resourceVersion !== undefined && request.resourceVersion !== resourceVersion) {
     throw mismatch("ResourceVersion", request.resourceVersion, resourceVersion, "modified");
   }
-}
-
-function admissionRequest(
-  resource: Resource,
-  old: KubeObject,
-  options: WriteOptions,
-): AdmissionRequest {
-  const { user, dryRun, warnings } = options;
-  const { namespace = "", name = "" } = old.metadata;
-  return {
-    operation: "DELETE",
-    resource,
-    subresource: "",
-    namespace,
-    name,
-    object: undefined,
-    old,
-    user,
-    dryRun,
-    warnings,
-  };
 }

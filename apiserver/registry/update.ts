@@ -1,6 +1,6 @@
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { KubeObject, UpdateStrategy } from "@raft2kube/api/kind.ts";
-import type { AdmissionRequest } from "../admission/plugin.ts";
+import { admissionRequest } from "../admission/plugin.ts";
 import type { Writer } from "./writer.ts";
 import type { Entry } from "../object/entry.ts";
 import { ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
@@ -143,7 +143,7 @@ async function createThroughUpdate(
   if (!update.owns) updateManagedFields(resource, object, undefined, options, writer.clock.now());
   // A PUT that names a version means a certain object, which is not there.
   if (object.metadata.resourceVersion) throw notFound(resource.subject, update.name);
-  const request = requestFor(resource, object, undefined, update, options);
+  const request = admissionRequest("CREATE", resource, update, { object }, options);
   await writer.admission.admit(request);
   return await createAdmitted(writer, resource, request, options);
 }
@@ -162,7 +162,7 @@ async function attempt(
   checkPreconditions(resource, update, options, object, old);
   if (!update.owns) updateManagedFields(resource, object, old, options, context.now_ms);
   keepSystemFields(object, old);
-  const request = requestFor(resource, object, old, update, options);
+  const request = admissionRequest("UPDATE", resource, update, { object, old }, options);
   await writer.admission.admit(request);
   const strategy = update.strategy ?? resource.kind.strategy;
   strategy.prepareUpdate(object, old, context);
@@ -235,26 +235,4 @@ function uidConflict(
 function isFinished(object: KubeObject): boolean {
   const { finalizers = [], deletionTimestamp, deletionGracePeriodSeconds } = object.metadata;
   return deletionTimestamp !== undefined && finalizers.length === 0 && !deletionGracePeriodSeconds;
-}
-
-function requestFor(
-  resource: Resource,
-  object: KubeObject,
-  old: KubeObject | undefined,
-  update: Update,
-  options: WriteOptions,
-): AdmissionRequest {
-  const { user, dryRun, subresource, warnings } = options;
-  return {
-    operation: old ? "UPDATE" : "CREATE",
-    resource,
-    subresource,
-    namespace: update.namespace,
-    name: update.name,
-    object,
-    old,
-    user,
-    dryRun,
-    warnings,
-  };
 }

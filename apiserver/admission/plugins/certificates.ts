@@ -1,12 +1,12 @@
 import { X509Certificate } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { RequestSubject } from "@raft2kube/pki/certificate.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { MASTERS_GROUP } from "../../authn/identities.ts";
-import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { aboutResource } from "../../authz/attributes.ts";
 import type { AdmissionContext } from "../context.ts";
-import { type AdmissionPlugin, type AdmissionRequest, concerns } from "../plugin.ts";
+import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
 
 const GROUP = "certificates.k8s.io";
 const PLURAL = "certificatesigningrequests";
@@ -56,11 +56,8 @@ export function certificateSubjectRestriction(): AdmissionPlugin {
       if (spec.signerName !== CLIENT_SIGNER) return;
       const { organizations } = await certificateSubject(request, spec.request);
       if (!organizations.includes(MASTERS_GROUP)) return;
-      throw forbidden(
-        request.resource.subject,
-        request.name,
-        `use of ${CLIENT_SIGNER} signer with system:masters group is not allowed`,
-      );
+      const what = `use of ${CLIENT_SIGNER} signer with ${MASTERS_GROUP} group`;
+      throw refusal(request, `${what} is not allowed`);
     },
   };
 }
@@ -75,7 +72,7 @@ export async function certificateSubject(
     return await readRequest(Buffer.from(body, "base64").toString("utf8"));
   } catch (thrown) {
     if (!(thrown instanceof CodedError)) throw thrown;
-    throw forbidden(request.resource.subject, request.name, thrown.message);
+    throw refusal(request, thrown.message);
   }
 }
 
@@ -83,11 +80,7 @@ function checkPem(request: AdmissionRequest, certificate: string): void {
   try {
     new X509Certificate(Buffer.from(certificate, "base64"));
   } catch (thrown) {
-    throw forbidden(
-      request.resource.subject,
-      request.name,
-      `status.certificate is no certificate: ${String(thrown)}`,
-    );
+    throw refusal(request, `status.certificate is no certificate: ${String(thrown)}`);
   }
 }
 
@@ -98,34 +91,12 @@ async function requireSigner(
 ): Promise<void> {
   const { signerName } = ((request.old ?? request.object) as SigningRequest).spec;
   const domain = signerName.slice(0, signerName.indexOf("/"));
+  const { user } = request;
   for (const name of [signerName, `${domain}/*`]) {
-    if (await maySigner(context, request.user, verb, name)) return;
+    const question = { user, verb, name, group: GROUP, version: "*", resource: "signers" };
+    const { verdict } = await context.authorizer.decide(aboutResource(question));
+    if (verdict === "allow") return;
   }
-  throw forbidden(
-    request.resource.subject,
-    request.name,
-    `user not permitted to ${verb} requests with signerName ${JSON.stringify(signerName)}`,
-  );
-}
-
-async function maySigner(
-  context: AdmissionContext,
-  user: RequestUser,
-  verb: string,
-  name: string,
-): Promise<boolean> {
-  const decision = await context.authorizer.decide({
-    user,
-    verb,
-    name,
-    group: GROUP,
-    version: "*",
-    resource: "signers",
-    subresource: "",
-    namespace: "",
-    path: "",
-    fieldSelector: "",
-    resourceRequest: true,
-  });
-  return decision.verdict === "allow";
+  const why = `user not permitted to ${verb} requests with signerName`;
+  throw refusal(request, `${why} ${JSON.stringify(signerName)}`);
 }

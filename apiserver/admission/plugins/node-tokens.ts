@@ -1,5 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { aboutResource } from "../../authz/attributes.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionRequest, refusal } from "../plugin.ts";
 import { asksForAudience } from "./token-audiences.ts";
@@ -41,15 +42,9 @@ async function checkAudience(
   const pods = resources.of("v1", "pods").store;
   const found = await pods.find<KubeObject & Pod>(namespace, pod);
   if (found && (await asksForAudience(resources, found, audience))) return;
-  const decision = await authorizer.decide({
-    ...{ user, namespace, name, resource: audience, group: "", version: "v1" },
-    verb: "request-serviceaccounts-token-audience",
-    resourceRequest: true,
-    subresource: "",
-    path: "",
-    fieldSelector: "",
-  });
-  if (decision.verdict === "allow") return;
+  const verb = "request-serviceaccounts-token-audience";
+  const question = aboutResource({ user, verb, namespace, name, resource: audience });
+  if ((await authorizer.decide(question)).verdict === "allow") return;
   throw refusal(
     request,
     `audience ${JSON.stringify(audience)} not found in pod spec volume, ` +

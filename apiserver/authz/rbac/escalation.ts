@@ -6,7 +6,7 @@ import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { forbidden, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { ROLE_GRANTS_MAX } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
-import type { Attributes } from "../attributes.ts";
+import { aboutResource } from "../attributes.ts";
 import type { Authorizer } from "../authorizer.ts";
 import { grantsToCompare, uncovered } from "./covers.ts";
 import type { RoleIndex } from "./role-index.ts";
@@ -131,7 +131,7 @@ function ruleText(rule: PolicyRule): string {
 }
 
 async function holds(
-  rights: Rights,
+  { authorizer }: Rights,
   user: RequestUser,
   verb: string,
   resource: Resource,
@@ -139,44 +139,18 @@ async function holds(
   namespace: string,
 ): Promise<boolean> {
   const { group, version, plural } = resource.kind;
-  return await allowed(rights, {
-    user,
-    verb,
-    group,
-    version,
-    resource: plural,
-    namespace,
-    name: object.metadata.name ?? "",
-  });
+  const { name = "" } = object.metadata;
+  const question = { user, verb, group, version, resource: plural, namespace, name };
+  return (await authorizer.decide(aboutResource(question))).verdict === "allow";
 }
 
 async function mayBind(
-  rights: Rights,
+  { authorizer }: Rights,
   user: RequestUser,
-  roleRef: { kind: string; name: string },
+  { kind, name }: { kind: string; name: string },
   namespace: string,
 ): Promise<boolean> {
-  const resource = roleRef.kind === "Role" ? "roles" : "clusterroles";
-  return await allowed(rights, {
-    user,
-    verb: "bind",
-    group: GROUP,
-    version: "v1",
-    resource,
-    namespace,
-    name: roleRef.name,
-  });
-}
-
-type Asked = Omit<Attributes, "resourceRequest" | "subresource" | "path" | "fieldSelector">;
-
-async function allowed(rights: Rights, asked: Asked): Promise<boolean> {
-  const decision = await rights.authorizer.decide({
-    ...asked,
-    resourceRequest: true,
-    subresource: "",
-    path: "",
-    fieldSelector: "",
-  });
-  return decision.verdict === "allow";
+  const resource = kind === "Role" ? "roles" : "clusterroles";
+  const question = { user, verb: "bind", group: GROUP, resource, namespace, name };
+  return (await authorizer.decide(aboutResource(question))).verdict === "allow";
 }

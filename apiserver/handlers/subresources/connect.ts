@@ -1,3 +1,4 @@
+import { admissionRequest } from "../../admission/plugin.ts";
 import { authorizeCreate } from "../../authz/authorize-write.ts";
 import type { ApiServer } from "../server.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
@@ -37,18 +38,9 @@ export async function serveConnect(
   const container = forwarding ? undefined : (query.get("container") ?? "");
   const place = await placeOf(server, info.namespace, info.name, container);
   if (context.upgrade === undefined) throw badRequest("Upgrade request required");
-  await server.admission.validate({
-    operation: "CONNECT",
-    resource,
-    subresource: info.subresource,
-    namespace: info.namespace,
-    name: info.name,
-    object: place.pod,
-    old: undefined,
-    user,
-    dryRun: false,
-    warnings: [],
-  });
+  const options = { user, dryRun: false, subresource: info.subresource, warnings: [] };
+  await server.admission.validate(
+    admissionRequest("CONNECT", resource, info, { object: place.pod }, options));
   const path = [KUBELET_PATHS[info.subresource]!, info.namespace, info.name];
   if (!forwarding) path.push(place.container);
   const passed = forwarding ? portsOf(query) : streamsOf(query);

@@ -1,13 +1,12 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
-import type { AdmissionRequest } from "../../admission/plugin.ts";
+import { admissionRequest } from "../../admission/plugin.ts";
 import { internalWrite } from "../../registry/internal-write.ts";
 import type { ApiServer } from "../server.ts";
 import { ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { badRequest, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
-import type { RequestInfo } from "../../request/request-info.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../../limits.ts";
 import { checkPreconditions, deleteObject } from "../../registry/delete.ts";
 import { type DeleteRequest, readDeleteBody } from "../../registry/delete-options.ts";
@@ -55,24 +54,11 @@ export async function serveEviction(
     dryRun: [...(eviction.deleteOptions?.dryRun ?? []), ...query.getAll("dryRun")],
   });
   // Before anything of it is done: a budget that was spent is not given back.
-  const admitted = admissionRequest(resource, info, eviction, options);
+  const admitted = admissionRequest("CREATE", resource, info, { object: eviction }, options);
   await server.admission.admit(admitted);
   await server.admission.validate(admitted);
   await new PodEviction(server, resource, request, options).evict(info.namespace, info.name);
   return objectAnswer(successStatus(201), undefined, 201);
-}
-
-function admissionRequest(
-  resource: Resource,
-  { namespace, name, subresource }: RequestInfo,
-  object: Eviction,
-  { user, dryRun, warnings }: WriteOptions,
-): AdmissionRequest {
-  const old = undefined;
-  return {
-    operation: "CREATE",
-    ...{ resource, subresource, namespace, name, object, old, user, dryRun, warnings },
-  };
 }
 
 /** One eviction, with what was asked of it. */

@@ -1,5 +1,6 @@
 import { invalid as invalidField, required } from "@raft2kube/api/errors.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { admissionRequest } from "../../admission/plugin.ts";
 import type { BoundObject, KubernetesClaims } from "../../authn/token-claims.ts";
 import type { ApiServer } from "../server.ts";
 import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
@@ -43,7 +44,7 @@ export async function serveToken(
   resource: Resource,
   context: RequestContext,
 ): Promise<Answer> {
-  const { info, warnings } = context;
+  const { info } = context;
   const options = writeOptionsOf(context);
   const form = { kind: KIND, schema: TRACKED.schema };
   const request = await readObject<TokenRequest>(context, form, options);
@@ -67,18 +68,8 @@ export async function serveToken(
     ...(account.metadata.uid === undefined ? {} : { uid: account.metadata.uid }),
     creationTimestamp: timeText(now_ms),
   };
-  await server.admission.validate({
-    operation: "CREATE",
-    resource,
-    subresource: "token",
-    namespace: info.namespace,
-    name: info.name,
-    object: request,
-    old: undefined,
-    user: context.user,
-    dryRun: options.dryRun,
-    warnings,
-  });
+  await server.admission.validate(
+    admissionRequest("CREATE", resource, info, { object: request }, options));
   const audiences = spec.audiences?.length ? spec.audiences : server.tokens.audiences;
   spec.audiences = [...audiences];
   const claims = await claimsFor(server, account, spec.boundObjectRef);
@@ -104,24 +95,12 @@ function checkIdentity({ metadata }: TokenRequest, { name, namespace }: RequestI
 function lifetimeOf(name = "", asked_s = DEFAULT_SECONDS): number {
   const field = "spec.expirationSeconds";
   if (asked_s < TOKEN_SECONDS_MIN) {
-    throw invalid(SUBJECT, name, [
-      {
-        type: "FieldValueInvalid",
-        field,
-        value: asked_s,
-        detail: "may not specify a duration less than 10 minutes",
-      },
-    ]);
+    const detail = "may not specify a duration less than 10 minutes";
+    throw invalid(SUBJECT, name, [invalidField(field, asked_s, detail)]);
   }
   if (asked_s > 2 ** 32) {
-    throw invalid(SUBJECT, name, [
-      {
-        type: "FieldValueInvalid",
-        field,
-        value: asked_s,
-        detail: "may not specify a duration larger than 2^32 seconds",
-      },
-    ]);
+    const detail = "may not specify a duration larger than 2^32 seconds";
+    throw invalid(SUBJECT, name, [invalidField(field, asked_s, detail)]);
   }
   return Math.min(asked_s, TOKEN_SECONDS_MAX);
 }
