@@ -1,3 +1,4 @@
+// In a process of its own: its answers fill much memory.
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { connect, type TLSSocket } from "node:tls";
 import { systemClock } from "@raft2kube/std/clock.ts";

@@ -1,3 +1,4 @@
+// In a process of its own: it measures how much memory the process takes.
 import { createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";

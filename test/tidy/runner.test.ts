@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -10,7 +10,10 @@ const dir = mkdtempSync(join(tmpdir(), "r2k-runner-"));
 beforeAll(() => {
   process.env["R2K_CASE_MARKER"] = join(dir, "marker");
 });
-afterAll(() => rmSync(dir, { recursive: true }));
+afterAll(() => {
+  delete process.env["R2K_CASE_MARKER"];
+  rmSync(dir, { recursive: true });
+});
 
 it("what would end a process fails the run, though every test passes at last", async () => {
   const patterns = [`${CASES}/unhandled.case.ts`, `${CASES}/failing.case.ts`];
@@ -24,4 +27,20 @@ it("what would end a process fails the run, though every test passes at last", a
     "no test caught: a rejection of a case",
     "no test caught: an error of a case",
   ]);
+});
+
+it("files share a process, but for one that says it needs its own", async () => {
+  const pids = join(dir, "pids");
+  process.env["R2K_CASE_PIDS"] = pids;
+  const { failures, passed } = await runPatterns(
+    ["first", "second", "own"].map((name) => `${CASES}/process/${name}.case.ts`),
+    { sequential: true, quiet: true },
+  );
+  delete process.env["R2K_CASE_PIDS"];
+  expect([failures, passed]).toEqual([[], 3]);
+  const lines = readFileSync(pids, "utf8").trim().split("\n");
+  const pidOf = new Map(lines.map((line) => line.split(" ") as [string, string]));
+  expect(pidOf.get("first")).toMatch(/^\d+$/);
+  expect(pidOf.get("second")).toBe(pidOf.get("first"));
+  expect(pidOf.get("own")).not.toBe(pidOf.get("first"));
 });

@@ -1,0 +1,11 @@
+import { appendFileSync } from "node:fs";
+import { expect, test } from "vitest";
+
+/** For runner.test.ts: a test that writes down its name and the process it runs in. */
+export function recordPid(name: string): void {
+  test(name, () => {
+    const path = process.env["R2K_CASE_PIDS"]!;
+    appendFileSync(path, `${name} ${process.pid}\n`);
+    expect(process.pid).toBeGreaterThan(0);
+  });
+}

@@ -1,0 +1,3 @@
+import { recordPid } from "./record-pid.ts";
+
+recordPid("second");
