@@ -78,3 +78,9 @@ export const JOB_BATCH_MS = 200;
 export const FINALIZERS_AT_ONCE = 20;
 /** How long a Job with a deadline far ahead is left alone: the wall clock may be set meanwhile. */
 export const JOB_LOOK_MS = 3_600_000;
+
+/** Pods that one DaemonSet creates, and that it deletes, in one step (upstream's BurstReplicas). */
+export const DAEMON_PODS_BURST = 250;
+/** The pause before a failed daemon pod is replaced, and the end of its doubling (upstream's). */
+export const DAEMON_BACKOFF_MS = 1_000;
+export const DAEMON_BACKOFF_MAX_MS = 15 * 60_000;

@@ -20,6 +20,19 @@ export function isPodAvailable(pod: Pod, minReady_s: number, now_ms: number): bo
   return since_ms !== undefined && since_ms + minReady_s * 1000 <= now_ms;
 }
 
+/** Milliseconds until the next of these pods, which are ready, counts as available. */
+export function nextAvailable_ms(
+  pods: readonly Pod[],
+  minReady_s: number,
+  now_ms: number,
+): number | undefined {
+  const waits_ms = pods
+    .filter((pod) => isPodReady(pod) && !isPodAvailable(pod, minReady_s, now_ms))
+    .map((pod) => timeOf(podCondition(pod, "Ready")?.lastTransitionTime) ?? now_ms)
+    .map((since_ms) => since_ms + minReady_s * 1000 - now_ms);
+  return waits_ms.length === 0 ? undefined : Math.max(1, Math.min(...waits_ms));
+}
+
 /** Whether all its containers have ended for good. */
 export function isPodTerminal(pod: Pod): boolean {
   return pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";

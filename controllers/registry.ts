@@ -2,6 +2,7 @@ import { startApproving, startCleaning, startSigning } from "./certificates/cert
 import { startClusterRoleAggregation } from "./clusterroleaggregation/aggregation.ts";
 import type { ControllerContext, Running } from "./context.ts";
 import { startCronJobs } from "./cronjob/cronjob.ts";
+import { startDaemonSets } from "./daemonset/daemonset.ts";
 import { startDeployments } from "./deployment/deployment.ts";
 import { startDisruption } from "./disruption/disruption.ts";
 import { startEndpoints } from "./endpoints/endpoints.ts";
@@ -39,6 +40,7 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "deployment-controller": startDeployments,
   "replicaset-controller": startReplicaSets,
   "replicationcontroller-controller": startReplicationControllers,
+  "daemonset-controller": startDaemonSets,
   "job-controller": startJobs,
   "ttl-after-finished-controller": startTtlAfterFinished,
   "cronjob-controller": startCronJobs,

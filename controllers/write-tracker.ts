@@ -52,6 +52,11 @@ export class WriteTracker {
     this.#written.get(key)?.delete(keyOf(object));
   }
 
+  /** The same, when it is not known which key wrote the object. */
+  goneUnderAny(object: KubeObject): void {
+    for (const key of this.#written.keys()) this.gone(key, object);
+  }
+
   forget(key: string): void {
     this.#written.delete(key);
   }

@@ -1,8 +1,9 @@
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
+import { templateHash } from "../pod-template.ts";
 import { annotationsOfNew, DESIRED_REPLICAS, MAX_REPLICAS } from "./revision.ts";
 import { newReplicaSetSize, rollingBounds, wanted } from "./rolling.ts";
-import { TEMPLATE_HASH, templateHash } from "./template.ts";
+import { TEMPLATE_HASH } from "./template.ts";
 
 export const DEPLOYMENT_TYPE = { apiVersion: "apps/v1", kind: "Deployment" };
 

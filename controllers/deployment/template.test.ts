@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { sameTemplate, templateHash } from "./template.ts";
+import { templateHash } from "../pod-template.ts";
+import { sameTemplate } from "./template.ts";
 
 const TEMPLATE = {
   metadata: { labels: { app: "web" } },

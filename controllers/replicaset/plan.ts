@@ -4,14 +4,14 @@ import type {
   ReplicaSetStatus,
 } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { timeOf, timeText } from "@raft2kube/client-kube/object/time.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { REPLICAS_BURST } from "../limits.ts";
 import {
   isPodActive,
   isPodAvailable,
   isPodReady,
   isPodTerminating,
-  podCondition,
+  nextAvailable_ms,
 } from "../pod-state.ts";
 import { podsToDelete } from "./ranking.ts";
 
@@ -66,7 +66,7 @@ export function planStatus(
   };
   const conditions = planConditions(replicaSet.status?.conditions ?? [], failure, now_ms);
   if (conditions.length > 0) status.conditions = conditions;
-  return { status, again_ms: nextAvailable(ready, minReadySeconds, now_ms) };
+  return { status, again_ms: nextAvailable_ms(ready, minReadySeconds, now_ms) };
 }
 
 function planConditions(
@@ -80,19 +80,6 @@ function planConditions(
   if (known?.reason === failure.reason) return [...others, known];
   const lastTransitionTime = timeText(now_ms);
   return [...others, { type: "ReplicaFailure", status: "True", lastTransitionTime, ...failure }];
-}
-
-/** Milliseconds until the next ready pod counts as available. */
-function nextAvailable(
-  ready: readonly Pod[],
-  minReady_s: number,
-  now_ms: number,
-): number | undefined {
-  const waits_ms = ready
-    .filter((pod) => !isPodAvailable(pod, minReady_s, now_ms))
-    .map((pod) => timeOf(podCondition(pod, "Ready")?.lastTransitionTime) ?? now_ms)
-    .map((since_ms) => since_ms + minReady_s * 1000 - now_ms);
-  return waits_ms.length === 0 ? undefined : Math.max(1, Math.min(...waits_ms));
 }
 
 /** Whether writing `status` would change anything. */

@@ -14,7 +14,7 @@ import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
 import { type OwnerType, type PodControl, podFromTemplate } from "../pod-control.ts";
 import { isPodActive } from "../pod-state.ts";
-import { watchPods } from "../watch-pods.ts";
+import { watchDependents } from "../watch-dependents.ts";
 import { applyReplicas } from "./apply.ts";
 import { planReplicas, planStatus, statusChanged } from "./plan.ts";
 
@@ -103,8 +103,8 @@ export function startReplicas<T extends KubeObject>(
 
   const loop = startLoop(context, { name: account, reads: [sets, pods], reconcile });
   sets.handle(everyChange(loop.queue));
-  watchPods({
-    pods, owners: sets, kind: type.kind, expectations,
+  watchDependents({
+    dependents: pods, owners: sets, kind: type.kind, expectations,
     selector: (set) => asReplicaSet(set).spec.selector,
     look: (key) => loop.queue.add(key),
   });

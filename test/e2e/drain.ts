@@ -45,17 +45,14 @@ spec:
   template:${pod("everywhere")}
 `;
 
-/** A pod with no controller, or with this one. */
-function bare(name: string, owner = ""): string {
-  return `
+const BARE = `
 apiVersion: v1
 kind: Pod
-metadata: { name: ${name}, labels: { drained: "yes" }${owner} }
+metadata: { name: alone, labels: { drained: "yes" } }
 spec:
   terminationGracePeriodSeconds: 1
   containers: [{ name: main, image: "r2k.local/busybox:1", command: [sleep, "1000"] }]
 `;
-}
 
 async function podsOf(cluster: TestCluster, selector: string): Promise<string[]> {
   const names = "jsonpath={.items[*].metadata.name}";
@@ -72,10 +69,9 @@ export function drainTests(cluster: () => TestCluster): void {
     const at = cluster();
     const node = await at.ask("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
     await at.apply(MANIFEST);
-    const uid = await at.ask("get", "daemonset", "everywhere", "-o", "jsonpath={.metadata.uid}");
-    const owner = `, ownerReferences: [{ apiVersion: apps/v1, kind: DaemonSet, name: everywhere, \
-uid: "${uid}", controller: true }]`;
-    await at.apply(`${bare("alone")}---${bare("daemon", owner)}`);
+    await at.apply(BARE);
+    await at.ask("rollout", "status", "daemonset/everywhere", "--timeout=90s");
+    const [daemon = ""] = await podsOf(at, "app=everywhere");
     await at.ask("wait", "pods", "-l", OURS, "--for=condition=Ready", "--timeout=90s");
     const allowed = "jsonpath={.status.disruptionsAllowed}/{.status.expectedPods}";
     await at.until("the count", ["get", "pdb", "guard", "-o", allowed], (n) => n === "1/2");
@@ -87,7 +83,7 @@ uid: "${uid}", controller: true }]`;
     for (const what of [
       `${local}: default/free`,
       "declare no controller (use --force to override): default/alone",
-      "cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore): default/daemon",
+      `cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore): default/${daemon}`,
     ]) expect(refused.stderr).toContain(what);
 
     const draining = at.startKubectl(drain(node, EVERYTHING));
@@ -105,7 +101,7 @@ uid: "${uid}", controller: true }]`;
     await at.ask("patch", "pdb", "guard", "--type=merge", "-p", patch);
     expect([await ended, output]).toEqual([0, expect.stringMatching(/^node\/\S+ drained$/m)]);
     for (const name of before) expect(output).toContain(`pod/${name} evicted`);
-    expect(await at.ask("get", "pod", "daemon", "-o", "jsonpath={.status.phase}")).toBe("Running");
+    expect(await at.ask("get", "pod", daemon, "-o", "jsonpath={.status.phase}")).toBe("Running");
     const waiting = "jsonpath={.items[*].status.phase}";
     const phases = ["get", "pods", "-l", "app=guarded", "-o", waiting];
     await at.until("new pods to wait", phases, (all) => all === "Pending Pending");
@@ -114,7 +110,7 @@ uid: "${uid}", controller: true }]`;
     for (const name of ["guarded", "free"]) {
       await at.ask("rollout", "status", `deployment/${name}`, "--timeout=90s");
     }
-    const listed = ["deployment/guarded", "deployment/free", "ds/everywhere", "pod/daemon"];
+    const listed = ["deployment/guarded", "deployment/free", "ds/everywhere"];
     await at.ask("delete", "pdb/guard", ...listed, "--wait=false");
   });
 }

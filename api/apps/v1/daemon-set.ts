@@ -73,7 +73,6 @@ function validateStrategy(strategy: DaemonSetUpdateStrategy): FieldError[] {
 export const daemonSet: Kind<DaemonSet> = defineKind<DaemonSet>("apps/v1.DaemonSet", {
   generation: "spec",
   warnings: (object) => templateWarnings(object.spec.template),
-  notActedOn: "DaemonSet is stored, but no controller makes its pods yet",
   defaults,
   shown: withoutTemplateCount,
   prepareCreate: (object) => countTemplate(object, 1),

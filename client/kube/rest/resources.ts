@@ -23,6 +23,7 @@ export const NAMESPACES = core("Namespace", "namespaces", false);
 
 export const DEPLOYMENTS = grouped("apps", "Deployment", "deployments");
 export const REPLICA_SETS = grouped("apps", "ReplicaSet", "replicasets");
+export const DAEMON_SETS = grouped("apps", "DaemonSet", "daemonsets");
 export const CONTROLLER_REVISIONS = grouped("apps", "ControllerRevision", "controllerrevisions");
 export const POD_DISRUPTION_BUDGETS = grouped(
   "policy",

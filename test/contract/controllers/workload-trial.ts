@@ -156,6 +156,18 @@ export function templateOf(
   };
 }
 
+/** The merge patch to such a template, which has no annotations that the last one had. */
+export function templatePatch(...wanted: Parameters<typeof templateOf>): object {
+  const { metadata = {}, spec } = templateOf(...wanted);
+  const { annotations = {} } = metadata;
+  const none = Object.keys(annotations).length === 0;
+  return { metadata: { ...metadata, annotations: none ? null : annotations }, spec };
+}
+
+export function imagesOf(pods: readonly Pod[]): string[] {
+  return pods.map(({ spec }) => spec.containers[0]?.image ?? "");
+}
+
 function getsReady({ metadata }: Pod): boolean {
   return metadata.annotations?.[UNREADY] === undefined;
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { daemonRules } from "./daemon-rules.ts";
 import { replicationRules } from "./replication-rules.ts";
 import { TIMEOUT_MS } from "./workload-trial.ts";
 import { startWorld, type World } from "./world.ts";
@@ -11,3 +12,4 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 describe("ReplicationControllers", { timeout: TIMEOUT_MS }, () => replicationRules(() => world));
+describe("DaemonSets", { timeout: TIMEOUT_MS }, () => daemonRules(() => world));

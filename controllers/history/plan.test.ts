@@ -1,0 +1,57 @@
+import type { ControllerRevision } from "@raft2kube/api/gen/apps/v1.ts";
+import type { PodTemplateSpec } from "@raft2kube/api/gen/core/v1.ts";
+import { describe, expect, test } from "vitest";
+import { dataHash, dataOf, planRevision, templateOf } from "./plan.ts";
+
+const template = (image: string): PodTemplateSpec => ({
+  metadata: { labels: { app: "a" } }, spec: { containers: [{ name: "c", image }] },
+});
+
+function revision(image: string, number: number): ControllerRevision {
+  const data = dataOf(template(image)) as unknown as ControllerRevision["data"];
+  return { metadata: { name: image }, revision: number, data };
+}
+
+describe("planRevision", () => {
+  const plan = (image: string, revisions: ControllerRevision[]) => {
+    const { current, number, old } = planRevision(template(image), revisions);
+    return [current?.metadata.name, number, old.map(({ metadata }) => metadata.name)];
+  };
+  test.each([
+    ["the first", "a", [], [undefined, 1, []]],
+    ["the newest", "b", [revision("b", 2), revision("a", 1)], ["b", 2, ["a"]]],
+    ["another template", "c", [revision("b", 7), revision("a", 1)], [undefined, 8, ["a", "b"]]],
+    ["one that is back", "a", [revision("b", 2), revision("a", 1)], ["a", 3, ["b"]]],
+  ])("%s", (_name, image, revisions, wanted) => {
+    expect(plan(image, revisions)).toEqual(wanted);
+  });
+
+  test("two that hold the template: the newer counts", () => {
+    const { current, duplicates } = planRevision(template("a"),
+      [revision("a", 1), { ...revision("a", 2), metadata: { name: "again" } }]);
+    expect([current?.metadata.name, duplicates[0]?.metadata.name]).toEqual(["again", "a"]);
+  });
+
+  test("defaults that were added since are no difference", () => {
+    const old = revision("a", 1);
+    const now = structuredClone(template("a"));
+    now.spec!.restartPolicy = "Always";
+    now.spec!.dnsPolicy = "ClusterFirst";
+    now.spec!.schedulerName = "default-scheduler";
+    now.spec!.terminationGracePeriodSeconds = 30;
+    now.spec!.securityContext = {};
+    Object.assign(now.spec!.containers[0]!, {
+      resources: {}, terminationMessagePath: "/dev/termination-log",
+      terminationMessagePolicy: "File", imagePullPolicy: "Always",
+    });
+    expect(planRevision(now, [old]).current).toBe(old);
+  });
+});
+
+test("a revision's template is whole, with letters that Go escapes", () => {
+  const odd = template("a<&>\u2028");
+  const data = dataOf(odd);
+  expect(templateOf({ ...revision("x", 1), data: data as never })).toEqual(odd);
+  expect(Object.keys(data.spec.template)).toEqual(["$patch", "metadata", "spec"]);
+  expect(dataHash(data, 0)).not.toBe(dataHash(data, 1));
+});

@@ -1,0 +1,101 @@
+import type { ControllerRevision } from "@raft2kube/api/gen/apps/v1.ts";
+import type { PodTemplateSpec } from "@raft2kube/api/gen/core/v1.ts";
+import { defaultTemplate } from "@raft2kube/api/apps/v1/workload.ts";
+import { canonicalJson, safeName } from "../pod-template.ts";
+
+/** The label of a pod that names the revision it was made from. */
+export const POD_REVISION = "controller-revision-hash";
+
+/** What a revision keeps: a strategic merge patch that puts the whole template back. */
+export interface RevisionData {
+  spec: { template: PodTemplateSpec & { $patch?: "replace" } };
+}
+
+/** The revision of a template among those that there are. */
+export interface RevisionPlan {
+  /** The one that holds the template. Undefined: it is to be created. */
+  current: ControllerRevision | undefined;
+  /** The number that it is to have, greater than those of all others. */
+  number: number;
+  /** All others, oldest first. */
+  old: ControllerRevision[];
+  /** Further ones that hold the template, which only manual changes make. */
+  duplicates: ControllerRevision[];
+}
+
+/** Finds the revision of a template. A template that is back gets its old one with a new number. */
+export function planRevision(
+  template: PodTemplateSpec, revisions: readonly ControllerRevision[],
+): RevisionPlan {
+  const sorted = [...revisions].sort(byRevision);
+  const wanted = jsonOf(template);
+  const equal = sorted.filter((each) => jsonOf(templateOf(each)) === wanted);
+  const newest = sorted.at(-1);
+  if (equal.length === 0 && newest && holdsWithDefaults(newest, wanted)) equal.push(newest);
+  const current = equal.pop();
+  const old = sorted.filter((each) => each !== current && !equal.includes(each));
+  const greatest = old.at(-1)?.revision ?? 0;
+  const number = current && current.revision > greatest ? current.revision : greatest + 1;
+  return { current, number, old, duplicates: equal };
+}
+
+/** The template of a revision. */
+export function templateOf(revision: ControllerRevision): PodTemplateSpec {
+  const { spec } = revision.data as unknown as RevisionData;
+  const { $patch: _replace, ...template } = spec.template;
+  return template;
+}
+
+/** What a revision of a template keeps, with its keys in order as upstream writes them. */
+export function dataOf(template: PodTemplateSpec): RevisionData {
+  const data = { spec: { template: { ...template, $patch: "replace" } } };
+  return JSON.parse(sortedJson(data)) as RevisionData;
+}
+
+/**
+ * Upstream's hash of a revision's data (HashControllerRevision): FNV-1 (32 bits) over its JSON as
+ * Go writes it, and the collision count.
+ */
+export function dataHash(data: RevisionData, collisionCount: number): string {
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(`${goJson(data)}${collisionCount}`)) {
+    hash = (Math.imul(hash, 0x01000193) ^ byte) >>> 0;
+  }
+  return safeName(hash);
+}
+
+/** Oldest first. */
+export function byRevision(a: ControllerRevision, b: ControllerRevision): number {
+  const created = ({ metadata }: ControllerRevision) => metadata.creationTimestamp ?? "";
+  const name = ({ metadata }: ControllerRevision) => metadata.name ?? "";
+  return a.revision - b.revision || compareText(created(a), created(b)) ||
+    compareText(name(a), name(b));
+}
+
+/** Whether a revision differs only by defaults that a later version has added. */
+function holdsWithDefaults(revision: ControllerRevision, wanted: string): boolean {
+  const template = structuredClone(templateOf(revision));
+  defaultTemplate(template);
+  return jsonOf(template) === wanted;
+}
+
+function jsonOf(template: PodTemplateSpec): string {
+  return canonicalJson(template);
+}
+
+function sortedJson(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) => {
+    if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
+    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => compareText(a, b)));
+  });
+}
+
+/** Go's encoder writes these letters as escapes. */
+function goJson(value: unknown): string {
+  return sortedJson(value).replace(/[<>&\u2028\u2029]/g, (letter) =>
+    `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
