@@ -6,7 +6,7 @@ import {
   changeMembership,
   initialMembership,
 } from "@raft2kube/store/core/membership.ts";
-import { describeMembership } from "@raft2kube/store/core/testing/describe.ts";
+import { describeMembership } from "../../testing/raft/describe.ts";
 import type { Membership, MembershipChange } from "@raft2kube/store/core/types.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";

@@ -1,7 +1,7 @@
 import { seededRandom } from "@raft2kube/std/random.ts";
-import { describeInput } from "../../test/sim/check/history.ts";
-import { kvStep } from "../../test/sim/check/kv-model.ts";
-import { EMPTY_STATE } from "../../test/sim/check/kv-state.ts";
+import { describeInput } from "../../testing/history/history.ts";
+import { kvStep } from "../../testing/history/kv-model.ts";
+import { EMPTY_STATE } from "../../testing/history/kv-state.ts";
 import { check, checkOptions, stillAtWork } from "../check.ts";
 import { judge } from "../judge.ts";
 import { randomInput } from "./random-input.ts";

@@ -5,7 +5,7 @@ import {
   type RequestOp,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
-import type { KvInput } from "../../test/sim/check/kv-model.ts";
+import type { KvInput } from "../../testing/history/kv-model.ts";
 import { compact, put, putOf, read, remove, removeOf, txn } from "./state.ts";
 
 const KEYS = ["a", "b", "c", "d", "e"];

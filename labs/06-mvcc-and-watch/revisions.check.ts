@@ -6,7 +6,7 @@ import { KeyHistory } from "@raft2kube/store/mvcc/index/key-history.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { Applied, compact, put, putOf, read, remove, removeOf, txn } from "./state.ts";
-import type { KvInput } from "../../test/sim/check/kv-model.ts";
+import type { KvInput } from "../../testing/history/kv-model.ts";
 
 interface Step {
   readonly what: string;

@@ -13,8 +13,8 @@ import {
   RangeRequest,
   type TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { describeAnswer, describeRefusal } from "../../test/sim/check/answers.ts";
-import type { KvInput } from "../../test/sim/check/kv-model.ts";
+import { describeAnswer, describeRefusal } from "../../testing/history/answers.ts";
+import type { KvInput } from "../../testing/history/kv-model.ts";
 
 /** A state in memory, and commands applied to it one after the other, as from a log. */
 export class Applied {

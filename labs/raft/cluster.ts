@@ -1,11 +1,14 @@
 import { type Random, seededRandom } from "@raft2kube/std/random.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
+import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import type { MemberId, Membership, MembershipChange } from "@raft2kube/store/core/types.ts";
-import { Timeline } from "../../test/sim/world/timeline.ts";
-import { Chronicle } from "./chronicle.ts";
+import { TestCluster } from "../../testing/raft/cluster.ts";
+import { SafetyChecker } from "../../testing/raft/safety.ts";
+import { Timeline } from "../../testing/timeline.ts";
+import { Trace } from "./trace.ts";
 import { ELECTION_TICKS, HEARTBEAT_TICKS } from "./limits.ts";
+import { checkStep } from "./lessons.ts";
 import { Network, type Quality } from "./network.ts";
-import { Safety } from "./safety.ts";
 import { Server } from "./server.ts";
 
 export interface ClusterOptions {
@@ -35,13 +38,24 @@ export class LabCluster {
   readonly timeline = new Timeline();
   readonly random: Random;
   readonly network: Network;
-  readonly chronicle = new Chronicle(() => this.timeline.now_ms);
-  readonly safety = new Safety();
-  readonly #options: ClusterOptions;
+  readonly trace = new Trace(() => this.timeline.now_ms);
+  readonly #cluster: TestCluster;
+  readonly #safety = new SafetyChecker();
+  readonly #snapshotEvery: number | undefined;
 
   constructor(options: ClusterOptions) {
-    this.#options = options;
     this.random = seededRandom(options.seed);
+    this.#cluster = new TestCluster({
+      random: this.random,
+      electionTicks: ELECTION_TICKS,
+      heartbeatTicks: HEARTBEAT_TICKS,
+      appendBytes_max: options.appendBytes_max ?? APPEND_BYTES_MAX,
+      inflightAppends_max: 64,
+      inflightBytes_max: APPEND_BYTES_MAX,
+      uncommittedBytes_max: APPEND_BYTES_MAX,
+      applyBytes_max: APPEND_BYTES_MAX,
+    });
+    this.#snapshotEvery = options.snapshotEvery;
     this.network = new Network({
       timeline: this.timeline,
       random: this.random,
@@ -56,19 +70,14 @@ export class LabCluster {
 
   /** Starts one more member: with its voters, or with a membership it has from elsewhere. */
   add(id: MemberId, membership: Membership | MemberId[]): Server {
-    const server = new Server(id, membership, {
+    const voters = Array.isArray(membership) ? initialMembership(membership) : membership;
+    const server = new Server(this.#cluster.add(id, voters), {
       timeline: this.timeline,
-      chronicle: this.chronicle,
-      core: {
-        random: this.random,
-        electionTicks: ELECTION_TICKS,
-        heartbeatTicks: HEARTBEAT_TICKS,
-        appendBytes_max: this.#options.appendBytes_max ?? APPEND_BYTES_MAX,
-        inflightAppends_max: 64,
-      },
+      trace: this.trace,
+      random: this.random,
       send: (message) => this.network.send(message),
-      stepped: (stepped) => this.safety.look(stepped),
-      snapshotEvery: this.#options.snapshotEvery,
+      stepped: (stepped) => checkStep(this.#safety, stepped),
+      snapshotEvery: this.#snapshotEvery,
     });
     this.servers.push(server);
     return server;
@@ -93,12 +102,12 @@ export class LabCluster {
 
   connect(server: Server): void {
     server.connected = true;
-    this.chronicle.note(server.id, "is connected again");
+    this.trace.note(server.id, "is connected again");
   }
 
   disconnect(server: Server): void {
     server.connected = false;
-    this.chronicle.note(server.id, "is cut off");
+    this.trace.note(server.id, "is cut off");
   }
 
   /** Proposes at this member: the slot and term it was given, undefined where it does not lead. */
@@ -115,7 +124,7 @@ export class LabCluster {
     const [first = ""] = commands;
     const what = first.length > 20 ? `${first.length} bytes` : `"${first}"`;
     const more = commands.length > 1 ? ` and ${commands.length - 1} more` : "";
-    this.chronicle.note(server.id, `takes ${what}${more} into slot ${proposed.index}`);
+    this.trace.note(server.id, `takes ${what}${more} into slot ${proposed.index}`);
     return proposed;
   }
 
@@ -123,7 +132,7 @@ export class LabCluster {
   change(server: Server, change: MembershipChange): string {
     const proposed = server.member.raft.proposeChange(change);
     server.wake();
-    this.chronicle.note(server.id, "is asked to change the membership");
+    this.trace.note(server.id, "is asked to change the membership");
     if (typeof proposed === "string") return proposed;
     return "refused" in proposed ? proposed.refused : "accepted";
   }
@@ -134,25 +143,15 @@ export class LabCluster {
   }
 
   #lose(message: Message): void {
-    this.chronicle.message(message, true);
-    if (message.kind !== "snapshot") return;
-    // Whoever streams a snapshot notices that it did not get through.
-    const sender = this.server(message.from);
-    sender.member.raft.reportSnapshot(message.to, false);
-    sender.wake();
+    this.trace.message(message, true);
+    this.#cluster.lose(message);
+    if (message.kind === "snapshot") this.server(message.from).wake();
   }
 
   #deliver(message: Message): void {
-    const server = this.server(message.to);
-    if (message.kind !== "snapshot") return server.receive(message);
-    const { raft } = server.member;
-    const before = raft.state.log.base.index;
-    server.receive(message);
-    const { base } = raft.state.log;
-    const begunAnew = base.index !== before && base.index === message.mark.index;
-    const sender = this.server(message.from);
-    if (begunAnew) server.member.stage(message.mark, sender.member.disk.state);
-    sender.member.raft.reportSnapshot(message.to, true);
-    sender.wake();
+    this.trace.message(message, false);
+    this.#cluster.deliver(message);
+    this.server(message.to).wake();
+    if (message.kind === "snapshot") this.server(message.from).wake();
   }
 }

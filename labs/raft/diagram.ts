@@ -1,5 +1,5 @@
 import type { MemberId } from "@raft2kube/store/core/types.ts";
-import type { Happening } from "./chronicle.ts";
+import type { TraceEvent } from "./trace.ts";
 
 const COLUMN = 18;
 const TIME = 10;
@@ -10,7 +10,7 @@ const TIME = 10;
  * their answers are counted, not drawn.
  */
 export function drawDiagram(
-  happenings: readonly Happening[],
+  events: readonly TraceEvent[],
   members: readonly MemberId[],
   lines_max: number,
 ): string[] {
@@ -21,30 +21,30 @@ export function drawDiagram(
     if (beats > 0) lines.push(`${" ".repeat(TIME)}${idle(members)}  (heartbeats: ${beats})`);
     beats = 0;
   };
-  for (const happening of happenings) {
-    if (isBeat(happening)) {
+  for (const event of events) {
+    if (isBeat(event)) {
       beats++;
       continue;
     }
     tellBeats();
-    lines.push(`${time(happening.at_ms)}${line(happening, members)}`);
+    lines.push(`${time(event.at_ms)}${line(event, members)}`);
   }
   tellBeats();
   return [head.trimEnd(), ...lines.slice(-lines_max).map((text) => text.trimEnd())];
 }
 
-function isBeat(happening: Happening): boolean {
-  return happening.kind === "message" && /^(heartbeat|alive) /.test(happening.label);
+function isBeat(event: TraceEvent): boolean {
+  return event.kind === "message" && /^(heartbeat|alive) /.test(event.label);
 }
 
 function time(at_ms: number): string {
   return `${(at_ms / 1_000).toFixed(4)}  `.padStart(TIME);
 }
 
-function line(happening: Happening, members: readonly MemberId[]): string {
-  if (happening.kind === "message") return arrow(happening, members);
-  const at = members.indexOf(happening.at);
-  return `${idle(members, at)}  ${happening.text}`;
+function line(event: TraceEvent, members: readonly MemberId[]): string {
+  if (event.kind === "message") return arrow(event, members);
+  const at = members.indexOf(event.at);
+  return `${idle(members, at)}  ${event.text}`;
 }
 
 /** A line for each member, a dot where something happens. */
@@ -56,7 +56,7 @@ function idle(members: readonly MemberId[], marked = -1): string {
 }
 
 function arrow(
-  { from, to, label, lost }: Extract<Happening, { kind: "message" }>,
+  { from, to, label, lost }: Extract<TraceEvent, { kind: "message" }>,
   members: readonly MemberId[],
 ): string {
   const [start, end] = [members.indexOf(from), members.indexOf(to)];

@@ -1,5 +1,5 @@
 import { randomInteger } from "@raft2kube/std/random.ts";
-import type { AppliedEntry } from "@raft2kube/store/core/testing/member.ts";
+import type { AppliedEntry } from "../../testing/raft/member.ts";
 import { judge } from "../judge.ts";
 import type { LabCluster } from "./cluster.ts";
 import { AGREEMENT_MS, ATTEMPT_MS, ELECTION_MS } from "./limits.ts";

@@ -28,4 +28,4 @@ export const ENTRY_BYTES = 32;
 /** What the diagram of a failure shows. */
 export const DIAGRAM_LINES = 40;
 /** How many events of a run are remembered for it. */
-export const CHRONICLE_EVENTS_MAX = 2_000;
+export const TRACE_EVENTS_MAX = 2_000;

@@ -1,6 +1,6 @@
 import type { Random } from "@raft2kube/std/random.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
-import type { Timeline } from "../../test/sim/world/timeline.ts";
+import type { Timeline } from "../../testing/timeline.ts";
 import {
   ENTRY_BYTES,
   LATENCY_MS,

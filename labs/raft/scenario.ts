@@ -40,7 +40,7 @@ function play(title: string, options: ClusterOptions, body: (cluster: LabCluster
 
 function explain(title: string, seed: number, cluster: LabCluster, reason: Error): string {
   const members = cluster.servers.map(({ id }) => id);
-  const diagram = drawDiagram(cluster.chronicle.happenings, members, DIAGRAM_LINES);
+  const diagram = drawDiagram(cluster.trace.events, members, DIAGRAM_LINES);
   const broken = reason.name === "Error" ? reason.message : whereThrown(reason);
   const { lab = "" } = checkOptions();
   return [

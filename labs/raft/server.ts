@@ -1,15 +1,15 @@
+import type { Random } from "@raft2kube/std/random.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
-import { initialMembership } from "@raft2kube/store/core/membership.ts";
-import { TestMember, type TestOptions } from "@raft2kube/store/core/testing/member.ts";
-import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
-import type { Timeline } from "../../test/sim/world/timeline.ts";
-import type { Chronicle } from "./chronicle.ts";
+import type { MemberId } from "@raft2kube/store/core/types.ts";
+import type { TestMember } from "../../testing/raft/member.ts";
+import type { Timeline } from "../../testing/timeline.ts";
+import type { Trace } from "./trace.ts";
 import { DISK_MS, TICK_MS } from "./limits.ts";
 
 export interface ServerOptions {
   readonly timeline: Timeline;
-  readonly chronicle: Chronicle;
-  readonly core: TestOptions;
+  readonly trace: Trace;
+  readonly random: Random;
   readonly send: (message: Message) => void;
   /** Called after every step. */
   readonly stepped: (server: Server) => void;
@@ -24,19 +24,14 @@ export class Server {
   readonly #options: ServerOptions;
   up = true;
   connected = true;
-  /** How far its applied entries were compared with the others'. */
-  checkedTo = 0;
-  /** What was seen of it in this life. */
-  seen = { committed: 0, term: 0 };
-  #life = 0;
+  #generation = 0;
   #awake = false;
-  #standing = "";
+  #role = "";
 
-  constructor(id: MemberId, membership: Membership | MemberId[], options: ServerOptions) {
-    this.id = id;
+  constructor(member: TestMember, options: ServerOptions) {
+    this.id = member.id;
+    this.member = member;
     this.#options = options;
-    const voters = Array.isArray(membership) ? initialMembership(membership) : membership;
-    this.member = new TestMember(id, voters, options.core);
     this.#startClock();
   }
 
@@ -55,25 +50,17 @@ export class Server {
 
   /** Loses power: what was not durable is gone. */
   crash(): void {
-    this.#options.chronicle.note(this.id, "crashes");
+    this.#options.trace.note(this.id, "crashes");
     this.up = false;
-    this.#life++;
+    this.#generation++;
   }
 
   /** Comes back with what its disk has. */
   restart(): void {
     this.member.crash();
     this.up = true;
-    this.checkedTo = Math.min(this.checkedTo, this.member.applied.length);
-    this.seen = { committed: 0, term: 0 };
-    this.#options.chronicle.note(this.id, "is back");
+    this.#options.trace.note(this.id, "is back");
     this.#startClock();
-    this.wake();
-  }
-
-  receive(message: Message): void {
-    this.#options.chronicle.message(message, false);
-    this.member.raft.step(message);
     this.wake();
   }
 
@@ -93,7 +80,7 @@ export class Server {
       for (const message of ready.messages) this.#options.send(message);
       if (ready.write) this.#later(DISK_MS, () => this.#sync());
     }
-    this.#tellStanding();
+    this.#traceRole();
     this.#compactIfDue();
     this.#options.stepped(this);
   }
@@ -117,22 +104,22 @@ export class Server {
       this.#later(TICK_MS, tick);
     };
     // Members' clocks do not tick together.
-    this.#later(this.#options.core.random.next() * TICK_MS, tick);
+    this.#later(this.#options.random.next() * TICK_MS, tick);
   }
 
   /** Acts after a while, unless the power went in between. `always` is done in any case. */
   #later(delay_ms: number, act: () => void, always: () => void = () => undefined): void {
-    const life = this.#life;
+    const generation = this.#generation;
     this.#options.timeline.after(delay_ms, () => {
       always();
-      if (life === this.#life && this.up) act();
+      if (generation === this.#generation && this.up) act();
     });
   }
 
-  #tellStanding(): void {
+  #traceRole(): void {
     const { role, term } = this.member.raft.state;
-    const standing = `is ${role} in term ${term}`;
-    if (standing !== this.#standing) this.#options.chronicle.note(this.id, standing);
-    this.#standing = standing;
+    const described = `is ${role} in term ${term}`;
+    if (described !== this.#role) this.#options.trace.note(this.id, described);
+    this.#role = described;
   }
 }

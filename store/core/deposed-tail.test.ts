@@ -1,8 +1,8 @@
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import type { Message } from "./message.ts";
-import { TestCluster } from "./testing/cluster.ts";
-import { SafetyChecker } from "./testing/safety.ts";
+import { TestCluster } from "../../testing/raft/cluster.ts";
+import { SafetyChecker } from "../../testing/raft/safety.ts";
 
 const OLD = 1n;
 const NEW = 2n;

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Message } from "./message.ts";
 import { initialMembership } from "./membership.ts";
 import { Raft } from "./raft.ts";
-import { TestCluster } from "./testing/cluster.ts";
+import { TestCluster } from "../../testing/raft/cluster.ts";
 import type { Entry } from "./types.ts";
 
 const options = {

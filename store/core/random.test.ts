@@ -1,7 +1,7 @@
 import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
-import { TestCluster } from "./testing/cluster.ts";
-import { SafetyChecker } from "./testing/safety.ts";
+import { TestCluster } from "../../testing/raft/cluster.ts";
+import { SafetyChecker } from "../../testing/raft/safety.ts";
 
 /** One random step: time, proposals, disks, and a network that loses, doubles and reorders. */
 function randomStep(cluster: TestCluster, random: Random, step: number): void {

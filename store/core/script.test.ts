@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ScriptRunner } from "./testing/script.ts";
+import { ScriptRunner } from "../../testing/raft/script.ts";
 
 /**
  * Golden scripts: `R2K_REWRITE=1 npx vitest run store/core/script.test.ts` writes down what

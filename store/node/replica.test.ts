@@ -9,7 +9,7 @@ import type { Outcome } from "../mvcc/apply.ts";
 import { type Command, decodeCommand, encodeCommand } from "../mvcc/command.ts";
 import { LeaseTable } from "../mvcc/lease/lease.ts";
 import { LeaseTimers } from "../mvcc/lease/lease-timers.ts";
-import { entryOf, loneReplica } from "../testing/lone-replica.ts";
+import { entryOf, loneReplica } from "../../testing/raft/lone-replica.ts";
 
 const put = (key: string): Command => ({
   kind: "put",

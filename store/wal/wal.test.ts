@@ -15,7 +15,7 @@ import {
   encodeSegmentHeader,
   segmentSequence,
 } from "./segment.ts";
-import { MemoryDisk } from "./testing/memory-disk.ts";
+import { MemoryDisk } from "../../testing/disk/memory-disk.ts";
 import { SYNCED_FORMAT_VERSION, SYNCED_NAME } from "./synced-mark.ts";
 import { Wal } from "./wal.ts";
 

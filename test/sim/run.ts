@@ -1,12 +1,12 @@
 import { configureLog } from "@raft2kube/observe/log.ts";
 import { type Random, pick } from "@raft2kube/std/random.ts";
-import { describeMembership } from "@raft2kube/store/core/testing/describe.ts";
+import { describeMembership } from "../../testing/raft/describe.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
-import { kvLinearizable } from "./check/history.ts";
-import { describeKeys } from "./check/kv-state.ts";
+import { kvLinearizable } from "../../testing/history/history.ts";
+import { describeKeys } from "../../testing/history/kv-state.ts";
 import { leasesEnd, leasesKept } from "./check/leases.ts";
 import { digestOf } from "./check/state-digest.ts";
-import { Violation, require, thrownBy } from "./check/violation.ts";
+import { Violation, require, thrownBy } from "../../testing/violation.ts";
 import { watchKept } from "./check/watches.ts";
 import { Churn } from "./cluster/churn.ts";
 import { BIRTH, Cluster, DRIFT_MAX, membershipAtBirth } from "./cluster/cluster.ts";
@@ -31,7 +31,7 @@ import { Watchers } from "./workload/watching.ts";
 import { Loop } from "./world/loop.ts";
 import { type Streams, streamsOf } from "./world/streams.ts";
 import { Tally } from "./world/tally.ts";
-import { Timeline } from "./world/timeline.ts";
+import { Timeline } from "../../testing/timeline.ts";
 
 export interface RunOptions {
   script: Script;
@@ -228,7 +228,7 @@ class Run {
     const lacking: string[] = [];
     if (tally.get("operations") < limits.OPERATIONS_MIN) lacking.push("operations");
     if (tally.get("faults") < limits.FAULTS_MIN) lacking.push("faults");
-    const changes = this.#witness.elections.terms - 1;
+    const changes = this.#witness.safety.terms - 1;
     if (changes < limits.LEADER_CHANGES_MIN) lacking.push("leader changes");
     return lacking;
   }
@@ -407,7 +407,7 @@ class Run {
     await this.#until(this.timeline.now_ms + limits.SETTLE_MS);
     // A lease may end at this very moment: then all hear of that first.
     const applied = () => this.#cluster.all.map(({ life }) => life?.state.appliedIndex);
-    const level = () => new Set([...applied(), this.#witness.lastApplied]).size === 1;
+    const level = () => new Set([...applied(), this.#witness.safety.lastApplied]).size === 1;
     await this.#until(this.timeline.now_ms + limits.SETTLE_MS, level);
     const due = this.#witness.reference.digest();
     for (const { id, life } of this.#cluster.all) {
@@ -422,7 +422,7 @@ class Run {
   }
 
   #checkHistories(): void {
-    const { reference, elections, agreement, configurations, coverage } = this.#witness;
+    const { reference, safety, agreement, configurations, coverage } = this.#witness;
     const history = this.#recorder.history(reference);
     kvLinearizable(history);
     this.tally.note("requests checked", history.length);
@@ -432,7 +432,7 @@ class Run {
     this.tally.note("watch events checked", events);
     this.tally.note("states compared", agreement.compared);
     this.tally.note("pairs of state and event", coverage.size);
-    this.tally.note("terms with a leader", elections.terms);
+    this.tally.note("terms with a leader", safety.terms);
     this.tally.note("configurations compared", configurations.compared);
     const leases = [...this.#leases.all.values()];
     this.tally.note("lease expired", leasesKept(leases, 1 + DRIFT_MAX));

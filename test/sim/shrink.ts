@@ -1,4 +1,4 @@
-import type { Violation } from "./check/violation.ts";
+import type { Violation } from "../../testing/violation.ts";
 import type { Seams } from "./cluster/seams.ts";
 import { runScript } from "./run.ts";
 import type { Script } from "./script.ts";

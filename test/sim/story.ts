@@ -1,5 +1,5 @@
 import type { Message } from "@raft2kube/store/core/message.ts";
-import { describeMessage } from "@raft2kube/store/core/testing/describe.ts";
+import { describeMessage } from "../../testing/raft/describe.ts";
 
 export interface StoryLine {
   at_ms: number;

@@ -4,7 +4,7 @@ import { type ClusterMethods, Cluster as ClusterService } from "@raft2kube/proto
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { Violation, require } from "../../sim/check/violation.ts";
+import { Violation, require } from "../../../testing/violation.ts";
 import { ChaosMember } from "./member.ts";
 import { Machine, openHub, openSharedMemory } from "./surroundings.ts";
 

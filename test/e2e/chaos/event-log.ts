@@ -3,7 +3,7 @@ import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { described } from "../../sim/workload/watching.ts";
-import { require } from "../../sim/check/violation.ts";
+import { require } from "../../../testing/violation.ts";
 import type { ChaosMember } from "./member.ts";
 
 const FIRST_REVISION = 2;

@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { systemRandom, randomInteger } from "@raft2kube/std/random.ts";
-import { Violation } from "../../sim/check/violation.ts";
+import { Violation } from "../../../testing/violation.ts";
 import { THIS_RELEASE, checkOut } from "./releases.ts";
 import { Chaos } from "./rounds.ts";
 import { rollingUpgrade } from "./upgrade.ts";

@@ -1,5 +1,5 @@
-import { describeAnswer, describeRefusal } from "../../sim/check/answers.ts";
-import type { KvInput } from "../../sim/check/kv-model.ts";
+import { describeAnswer, describeRefusal } from "../../../testing/history/answers.ts";
+import type { KvInput } from "../../../testing/history/kv-model.ts";
 import { perform } from "../../sim/workload/perform.ts";
 import type { ChaosMember } from "./member.ts";
 

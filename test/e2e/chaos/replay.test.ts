@@ -1,6 +1,6 @@
 import { DeleteRangeRequest, PutRequest, RangeRequest } from "@raft2kube/proto/gen/etcd.ts";
 import { expect, test } from "vitest";
-import type { KvInput } from "../../sim/check/kv-model.ts";
+import type { KvInput } from "../../../testing/history/kv-model.ts";
 import type { LoggedRevision } from "./event-log.ts";
 import type { Recorded } from "./recorder.ts";
 import { Replay } from "./replay.ts";

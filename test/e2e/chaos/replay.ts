@@ -1,9 +1,9 @@
-import { type KvInput, isSerializable, kvStep, text } from "../../sim/check/kv-model.ts";
-import type { KvOperation } from "../../sim/check/history.ts";
-import { EMPTY_STATE, type KvEvent, type KvState, describeRec } from "../../sim/check/kv-state.ts";
+import { type KvInput, isSerializable, kvStep, text } from "../../../testing/history/kv-model.ts";
+import type { KvOperation } from "../../../testing/history/history.ts";
+import { EMPTY_STATE, type KvEvent, type KvState, describeRec } from "../../../testing/history/kv-state.ts";
 import { serializableKept } from "../../sim/check/serializable.ts";
-import { kvLinearizable } from "../../sim/check/history.ts";
-import { require } from "../../sim/check/violation.ts";
+import { kvLinearizable } from "../../../testing/history/history.ts";
+import { require } from "../../../testing/violation.ts";
 import type { RevisionEvents } from "../../sim/check/watches.ts";
 import type { LoggedRevision } from "./event-log.ts";
 import type { Recorded } from "./recorder.ts";

@@ -2,7 +2,7 @@ import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/r
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
 import { leasesKept } from "../../sim/check/leases.ts";
-import { Violation, require } from "../../sim/check/violation.ts";
+import { Violation, require } from "../../../testing/violation.ts";
 import { watchKept } from "../../sim/check/watches.ts";
 import { Tally } from "../../sim/world/tally.ts";
 import { ChaosCluster } from "./cluster.ts";

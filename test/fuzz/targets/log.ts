@@ -4,7 +4,7 @@ import { LogDamagedError, LogFormatError } from "@raft2kube/store/wal/errors.ts"
 import { RECORD_HEADER_BYTES, recordSize } from "@raft2kube/store/wal/record.ts";
 import { recoverLog } from "@raft2kube/store/wal/recover.ts";
 import { SEGMENT_HEADER_BYTES } from "@raft2kube/store/wal/segment.ts";
-import { MemoryDisk } from "@raft2kube/store/wal/testing/memory-disk.ts";
+import { MemoryDisk } from "../../../testing/disk/memory-disk.ts";
 import { SYNCED_NAME } from "@raft2kube/store/wal/synced-mark.ts";
 import { Wal } from "@raft2kube/store/wal/wal.ts";
 import type { Target } from "../target.ts";

@@ -1,4 +1,4 @@
-import { require } from "./violation.ts";
+import { require } from "../../../testing/violation.ts";
 
 /** Each member's state at an index is the one that the commands up to there lead to (S3, S4). */
 export class StateAgreement {

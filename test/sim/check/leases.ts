@@ -1,4 +1,4 @@
-import { require } from "./violation.ts";
+import { require } from "../../../testing/violation.ts";
 
 /** A lease's life as clients know it. Times are true ones. */
 export interface LeaseHistory {

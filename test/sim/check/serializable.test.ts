@@ -1,7 +1,7 @@
 import { PutRequest, RangeRequest } from "@raft2kube/proto/gen/etcd.ts";
 import { expect, test } from "vitest";
-import { type KvInput, kvStep } from "./kv-model.ts";
-import { EMPTY_STATE } from "./kv-state.ts";
+import { type KvInput, kvStep } from "../../../testing/history/kv-model.ts";
+import { EMPTY_STATE } from "../../../testing/history/kv-state.ts";
 import { serializableKept } from "./serializable.ts";
 
 const key = Buffer.from("a");

@@ -1,6 +1,6 @@
-import { type KvInput, kvStep } from "./kv-model.ts";
-import { type KvState, stateAt } from "./kv-state.ts";
-import { require } from "./violation.ts";
+import { type KvInput, kvStep } from "../../../testing/history/kv-model.ts";
+import { type KvState, stateAt } from "../../../testing/history/kv-state.ts";
+import { require } from "../../../testing/violation.ts";
 
 /**
  * A serializable read may be old, but is whole: it answers what was there at the revision that its

@@ -1,8 +1,8 @@
 import { type KeyValue, RangeRequest } from "@raft2kube/proto/gen/etcd.ts";
 import { range } from "@raft2kube/store/mvcc/kv/range.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
-import { text } from "./kv-model.ts";
-import { describeKvState } from "./kv-state.ts";
+import { text } from "../../../testing/history/kv-model.ts";
+import { describeKvState } from "../../../testing/history/kv-state.ts";
 
 const FIRST = Buffer.from([0]);
 

@@ -1,4 +1,4 @@
-import { require } from "./violation.ts";
+import { require } from "../../../testing/violation.ts";
 
 /** One response of a watch. */
 export interface WatchSeen {

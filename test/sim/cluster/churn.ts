@@ -8,7 +8,7 @@ import type {
   MembershipStep,
 } from "@raft2kube/store/core/types.ts";
 import type { Tally } from "../world/tally.ts";
-import type { Timeline } from "../world/timeline.ts";
+import type { Timeline } from "../../../testing/timeline.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Life } from "./life.ts";
 import type { Member } from "./member.ts";

@@ -10,7 +10,7 @@ import type { Story } from "../story.ts";
 import { Network, type Parcel } from "../world/network.ts";
 import type { Tally } from "../world/tally.ts";
 import type { Streams } from "../world/streams.ts";
-import type { Timeline } from "../world/timeline.ts";
+import type { Timeline } from "../../../testing/timeline.ts";
 import type { Life } from "./life.ts";
 import { Member } from "./member.ts";
 import { type Release, translate, unheardOf } from "./release.ts";

@@ -1,6 +1,6 @@
 import type { Message } from "@raft2kube/store/core/message.ts";
 import type { RaftState } from "@raft2kube/store/core/state.ts";
-import type { CoreEvent } from "./observe.ts";
+import type { CoreEvent } from "../../../testing/raft/observe.ts";
 
 /**
  * Which events came into a core in which state, both reduced to what the protocol tells apart. A

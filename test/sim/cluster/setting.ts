@@ -1,9 +1,9 @@
+import { CORE_OPTIONS } from "../../../testing/raft/limits.ts";
 import { type Random, pick } from "@raft2kube/std/random.ts";
 import { type Timing, DEFAULT_TIMING } from "@raft2kube/store/node/timing.ts";
 import { EVERYDAY_FAULTS, type WeightedFault } from "../faults/plan.ts";
 import {
   CLIENTS,
-  CORE_OPTIONS,
   FAULT_INTERVALS_MS,
   INFORMERS,
   LEASE_KEEPERS,

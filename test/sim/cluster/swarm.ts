@@ -1,6 +1,7 @@
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
 import { drawFaults } from "../faults/plan.ts";
-import { CORE_OPTIONS, LOSS_MAX, REPLAY_MAX, STRAGGLERS_MAX } from "../limits.ts";
+import { CORE_OPTIONS } from "../../../testing/raft/limits.ts";
+import { LOSS_MAX, REPLAY_MAX, STRAGGLERS_MAX } from "../limits.ts";
 import type { ClientRole } from "../workload/client.ts";
 import { EVEN_PACE, drawLatePace, drawPace } from "../world/pace.ts";
 import type { Streams } from "../world/streams.ts";

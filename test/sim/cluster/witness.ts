@@ -3,30 +3,24 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import type { Raft, Restored } from "@raft2kube/store/core/raft.ts";
 import type { Ready } from "@raft2kube/store/core/ready.ts";
-import { describeEntry, describeState } from "@raft2kube/store/core/testing/describe.ts";
-import type { Entry, LogBase, MemberId, Membership } from "@raft2kube/store/core/types.ts";
+import { describeEntry, describeState } from "../../../testing/raft/describe.ts";
+import type { LogBase, MemberId, Membership } from "@raft2kube/store/core/types.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
 import { StateAgreement } from "../check/agreement.ts";
-import { changesKnown } from "../check/changes.ts";
-import { Configurations } from "../check/configurations.ts";
-import { ElectionSafety, HardStateKept, OneVotePerTerm } from "../check/elections.ts";
-import {
-  CommitMonotonic,
-  CommitsOwnTerm,
-  LeaderAppendOnly,
-  LogMatching,
-  StateMachineSafety,
-  leaderCompleteness,
-} from "../check/logs.ts";
+import { changesKnown } from "../../../testing/raft/checks/changes.ts";
+import { Configurations } from "../../../testing/raft/checks/configurations.ts";
+import { OneVotePerTerm } from "../../../testing/raft/checks/elections.ts";
+import { LogMatching } from "../../../testing/raft/checks/logs.ts";
+import { Safety, logEntryOf } from "../../../testing/raft/safety.ts";
 import { type Applied, ReferenceLog } from "../check/reference.ts";
 import { digestOf } from "../check/state-digest.ts";
-import { Violation, thrownBy } from "../check/violation.ts";
+import { Violation, thrownBy } from "../../../testing/violation.ts";
 import type { Story } from "../story.ts";
 import { isDamage } from "../world/backend.ts";
 import type { Tally } from "../world/tally.ts";
-import { Consensus } from "./consensus.ts";
+import { Consensus } from "../../../testing/raft/consensus.ts";
 import { Coverage } from "./coverage.ts";
-import type { CoreEvent } from "./observe.ts";
+import type { CoreEvent } from "../../../testing/raft/observe.ts";
 import type { Life } from "./life.ts";
 
 /** How many applied batches share one look at the whole state. */
@@ -40,26 +34,18 @@ const RARE = 2;
  */
 export class Witness {
   readonly reference = new ReferenceLog();
-  readonly elections = new ElectionSafety();
+  readonly safety: Safety;
   readonly agreement = new StateAgreement();
   readonly configurations: Configurations;
   /** Where in the log a change stands that a core hands out to be applied. */
   readonly #changes = new WeakMap<object, number>();
   readonly #votes = new OneVotePerTerm();
-  readonly #hard = new HardStateKept();
   readonly #matching = new LogMatching();
-  readonly #machine = new StateMachineSafety();
-  readonly #appendOnly = new LeaderAppendOnly();
-  readonly #ownTerm = new CommitsOwnTerm();
-  readonly #commits = new CommitMonotonic();
-  readonly #inOffice = new Map<MemberId, string>();
   readonly #looks = new Map<MemberId, number>();
   readonly #story: Story;
   readonly #tally: Tally;
   /** Checkers whose findings do not count. */
   readonly #silent: readonly string[];
-  /** The first index that a state machine applies. */
-  readonly #first: number;
   /** What the protocol says of each step of a core. */
   readonly #consensus: Consensus;
   /** A broken invariant inside a member, to be thrown outside of it. */
@@ -85,7 +71,7 @@ export class Witness {
     );
     this.#story = story;
     this.#tally = tally;
-    this.#first = birth.index + 1;
+    this.safety = new Safety(birth.index + 1, (member, raft) => this.#elected(member, raft));
   }
 
   /** Right before `event` comes into a core. */
@@ -95,11 +81,6 @@ export class Witness {
     if (hides) this.#tally.note("append ended before a conflict");
     const times = this.coverage.note(state, event, came, hides ? " before a conflict" : "");
     if (times < RARE) this.onRare(state.id);
-  }
-
-  /** The last slot that anyone has applied. */
-  get lastApplied(): number | undefined {
-    return this.#machine.last?.index;
   }
 
   /** A member starts, and found this on its disk. */
@@ -112,7 +93,7 @@ export class Witness {
     const { raft, state } = life;
     this.#guard(() => {
       const { term, vote } = raft.state;
-      this.#hard.recovered(member, { term, vote });
+      this.safety.recovered(member, { term, vote });
       this.agreement.seen(member, state.appliedIndex, digestOf(state));
       if (state.appliedIndex > 0) {
         this.configurations.has(member, state.appliedIndex, state.membership);
@@ -129,7 +110,7 @@ export class Witness {
     const writes = new Map<number, { term: number; vote: MemberId }>();
     raft.ready = () => {
       const result = ready();
-      this.#guard(() => this.#look(member, number, raft));
+      this.#guard(() => this.safety.look(member, number, raft));
       if (!result) return result;
       if (result.write?.hardState) writes.set(result.write.id, result.write.hardState);
       this.#guard(() => this.#ready(member, raft, result));
@@ -137,7 +118,7 @@ export class Witness {
     };
     raft.persisted = (id) => {
       const hard = writes.get(id);
-      if (hard) this.#guard(() => this.#hard.persisted(member, hard));
+      if (hard) this.#guard(() => this.safety.persisted(member, hard));
       writes.delete(id);
       persisted(id);
     };
@@ -152,25 +133,9 @@ export class Witness {
     };
   }
 
-  #look(member: MemberId, life: number, raft: Raft): void {
-    const { term, log } = raft.state;
-    this.#commits.seen(member, life, log.committed);
-    const office = raft.isLeader ? `term ${term} of life ${life}` : "";
-    if (office !== "") {
-      this.elections.leads(member, term);
-      this.#hard.leads(member, term);
-      this.#appendOnly.leads(member, office, log);
-      this.#ownTerm.leads(member, office, term, log, log.committed);
-      if (this.#inOffice.get(member) !== office) this.#takesOffice(member, raft);
-    }
-    this.#inOffice.set(member, office);
-  }
-
-  #takesOffice(member: MemberId, raft: Raft): void {
+  #elected(member: MemberId, raft: Raft): void {
     this.#tally.note("leader elected");
     this.#story.tell(member, () => `leads term ${raft.state.term}`);
-    const committed = this.#machine.committedBefore(raft.state.term);
-    if (committed) leaderCompleteness(member, raft.state.log, committed);
   }
 
   #ready(member: MemberId, raft: Raft, ready: Ready): void {
@@ -179,11 +144,11 @@ export class Witness {
     for (const entry of write?.entries ?? []) {
       const before = raft.state.log.term(entry.index - 1) ?? 0;
       this.#story.tell(member, () => `writes ${describeEntry(entry).slice(0, 100)}`);
-      this.#matching.written(member, slotOf(entry), before);
+      this.#matching.written(member, logEntryOf(entry), before);
     }
     for (const entry of committed) {
       if (entry.change) this.#changes.set(entry.change, entry.index);
-      if (!this.#machine.applied(member, slotOf(entry), this.#first, term)) continue;
+      if (!this.safety.applied(member, logEntryOf(entry), term)) continue;
       const applied = this.reference.append(entry);
       this.agreement.expect(entry.index, this.reference.digest);
       if (applied) this.onApplied(applied);
@@ -212,7 +177,7 @@ export class Witness {
 
   ended(member: MemberId): void {
     this.#story.tell(member, () => "ends");
-    this.#inOffice.delete(member);
+    this.safety.ended(member);
   }
 
   /** A member ended itself for a reason that its disk gave. */
@@ -246,9 +211,4 @@ export class Witness {
       if (!this.#silent.includes(thrown.checker)) this.broken ??= thrown;
     }
   }
-}
-
-function slotOf({ index, term, data, change }: Entry) {
-  const steps = change?.steps.map(({ action, member }) => `${action} ${member}`).join();
-  return { index, term, digest: `${data.toString("latin1")}${change ? `change ${steps}` : ""}` };
 }

@@ -4,7 +4,7 @@
 //   --worlds W       different worlds of each scenario at most
 //   --mutant NAME    with this bug put in
 import { parseArgs } from "node:util";
-import { describeMessage } from "@raft2kube/store/core/testing/describe.ts";
+import { describeMessage } from "../../../testing/raft/describe.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { MUTANTS } from "../mutants/all.ts";
 import { SCENARIOS } from "./scenarios.ts";

@@ -8,7 +8,7 @@ import type { BackendFault } from "../world/backend.ts";
 import type { DiskFault } from "../world/disk.ts";
 import { RARE_MOMENTS } from "../world/power.ts";
 import type { Tally } from "../world/tally.ts";
-import type { Timeline } from "../world/timeline.ts";
+import type { Timeline } from "../../../testing/timeline.ts";
 import { link } from "../world/partition.ts";
 import { betweenLeaders } from "./between-leaders.ts";
 import type { Fault } from "./faults.ts";

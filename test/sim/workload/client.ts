@@ -1,10 +1,10 @@
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
 import type { RangeResponse, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
-import { describeAnswer, describeRefusal } from "../check/answers.ts";
-import { type KvInput, isSerializable } from "../check/kv-model.ts";
+import { describeAnswer, describeRefusal } from "../../../testing/history/answers.ts";
+import { type KvInput, isSerializable } from "../../../testing/history/kv-model.ts";
 import type { Life } from "../cluster/life.ts";
 import type { Tally } from "../world/tally.ts";
-import type { Timeline } from "../world/timeline.ts";
+import type { Timeline } from "../../../testing/timeline.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import type { Recorder } from "./recorder.ts";
 import { perform } from "./perform.ts";

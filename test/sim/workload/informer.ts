@@ -1,13 +1,13 @@
 import { type Event, Event_EventType, RangeRequest } from "@raft2kube/proto/gen/etcd.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { type Random, pick } from "@raft2kube/std/random.ts";
-import { text } from "../check/kv-model.ts";
-import { type Rec, describeKeys } from "../check/kv-state.ts";
-import { require } from "../check/violation.ts";
+import { text } from "../../../testing/history/kv-model.ts";
+import { type Rec, describeKeys } from "../../../testing/history/kv-state.ts";
+import { require } from "../../../testing/violation.ts";
 import type { Life } from "../cluster/life.ts";
 import { isDamage } from "../world/backend.ts";
 import type { Tally } from "../world/tally.ts";
-import type { Timeline } from "../world/timeline.ts";
+import type { Timeline } from "../../../testing/timeline.ts";
 
 export interface InformerWorld {
   timeline: Timeline;

@@ -1,6 +1,6 @@
 import type { LeaseHistory } from "../check/leases.ts";
 import type { Applied } from "../check/reference.ts";
-import type { Timeline } from "../world/timeline.ts";
+import type { Timeline } from "../../../testing/timeline.ts";
 
 /** What clients know of leases, and when the log ended them. */
 export class LeaseBook {

@@ -1,5 +1,5 @@
 import type { CallOptions, EtcdClient } from "@raft2kube/client-etcd/client.ts";
-import type { KvInput } from "../check/kv-model.ts";
+import type { KvInput } from "../../../testing/history/kv-model.ts";
 
 /** Makes a request of the model's to a real client. */
 export function perform(

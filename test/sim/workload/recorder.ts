@@ -1,9 +1,9 @@
 import type { Life } from "../cluster/life.ts";
-import { type KvInput, isSerializable } from "../check/kv-model.ts";
+import { type KvInput, isSerializable } from "../../../testing/history/kv-model.ts";
 import { serializableKept } from "../check/serializable.ts";
-import type { KvOperation } from "../check/history.ts";
+import type { KvOperation } from "../../../testing/history/history.ts";
 import { type ReferenceLog, ticketName } from "../check/reference.ts";
-import { require } from "../check/violation.ts";
+import { require } from "../../../testing/violation.ts";
 
 /** A request from its call to its answer. */
 export interface Recorded {

@@ -8,7 +8,7 @@ import {
   type TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
-import type { KvInput } from "../check/kv-model.ts";
+import type { KvInput } from "../../../testing/history/kv-model.ts";
 
 /** Ten hot keys. */
 export const KEYS = Array.from({ length: 10 }, (_, i) => `k${i}`);

@@ -7,13 +7,13 @@ import {
 import type { WatchStream } from "@raft2kube/client-etcd/client.ts";
 import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
-import { text } from "../check/kv-model.ts";
-import { describeRec } from "../check/kv-state.ts";
+import { text } from "../../../testing/history/kv-model.ts";
+import { describeRec } from "../../../testing/history/kv-state.ts";
 import type { WatchHistory } from "../check/watches.ts";
 import type { Life } from "../cluster/life.ts";
 import type { Story } from "../story.ts";
 import type { Tally } from "../world/tally.ts";
-import type { Timeline } from "../world/timeline.ts";
+import type { Timeline } from "../../../testing/timeline.ts";
 import { KEYS } from "./requests.ts";
 
 export interface WatchWorld {

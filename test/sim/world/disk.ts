@@ -1,9 +1,9 @@
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import type { Disk, DiskFile, Done } from "@raft2kube/store/wal/disk.ts";
 import { SEGMENT_HEADER_BYTES } from "@raft2kube/store/wal/segment.ts";
-import { Folder } from "./folder.ts";
+import { Folder } from "../../../testing/disk/folder.ts";
 import type { Host } from "./host.ts";
-import { type Inode, SECTOR_BYTES } from "./inode.ts";
+import { type Inode, SECTOR_BYTES } from "../../../testing/disk/inode.ts";
 import type { DiskPace } from "./pace.ts";
 import type { Moment, Power } from "./power.ts";
 import type { Tally } from "./tally.ts";

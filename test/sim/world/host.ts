@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import type { Timeline } from "./timeline.ts";
+import type { Timeline } from "../../../testing/timeline.ts";
 
 /** Midnight of the first day of 2026, where every host's wall clock begins. */
 const EPOCH_MS = Date.UTC(2026, 0, 1);

@@ -2,7 +2,7 @@ import type { Random } from "@raft2kube/std/random.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import { type PartitionShape, cutLinks, link } from "./partition.ts";
 import type { Tally } from "./tally.ts";
-import type { Timeline } from "./timeline.ts";
+import type { Timeline } from "../../../testing/timeline.ts";
 
 /** A message under way, and for a snapshot the state that goes with it. */
 export interface Parcel {

@@ -1,7 +1,7 @@
 import type { RaftState } from "@raft2kube/store/core/state.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
 import type { DurableLogs } from "./durable-logs.ts";
-import { require } from "./violation.ts";
+import { require } from "../../violation.ts";
 
 /**
  * Membership changes come one after the other (dissertation section 4.1): a leader appends one only

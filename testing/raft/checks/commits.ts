@@ -4,7 +4,7 @@ import type { RaftState } from "@raft2kube/store/core/state.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
 import type { DurableLogs } from "./durable-logs.ts";
 import { isQuorum } from "./quorum.ts";
-import { require } from "./violation.ts";
+import { require } from "../../violation.ts";
 
 /**
  * What is committed, as it becomes so: by a leader, once a quorum of its configuration has the

@@ -1,10 +1,10 @@
 import { unreachable } from "@raft2kube/std/assert.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
-import { CHRONICLE_EVENTS_MAX } from "./limits.ts";
+import { TRACE_EVENTS_MAX } from "./limits.ts";
 
 /** What a diagram can show: a message that arrived or was lost, or what happened at one member. */
-export type Happening =
+export type TraceEvent =
   | {
       readonly kind: "message";
       readonly at_ms: number;
@@ -16,8 +16,8 @@ export type Happening =
   | { readonly kind: "note"; readonly at_ms: number; readonly at: MemberId; readonly text: string };
 
 /** The newest part of what happened in a run. */
-export class Chronicle {
-  #happenings: Happening[] = [];
+export class Trace {
+  #events: TraceEvent[] = [];
   readonly #now: () => number;
 
   constructor(now: () => number) {
@@ -34,14 +34,14 @@ export class Chronicle {
     this.#keep({ kind: "note", at_ms: this.#now(), at, text });
   }
 
-  get happenings(): readonly Happening[] {
-    return this.#happenings;
+  get events(): readonly TraceEvent[] {
+    return this.#events;
   }
 
-  #keep(happening: Happening): void {
-    this.#happenings.push(happening);
-    if (this.#happenings.length < 2 * CHRONICLE_EVENTS_MAX) return;
-    this.#happenings = this.#happenings.slice(-CHRONICLE_EVENTS_MAX);
+  #keep(event: TraceEvent): void {
+    this.#events.push(event);
+    if (this.#events.length < 2 * TRACE_EVENTS_MAX) return;
+    this.#events = this.#events.slice(-TRACE_EVENTS_MAX);
   }
 }
 

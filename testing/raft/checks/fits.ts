@@ -1,7 +1,7 @@
 import type { AppendMessage, Message } from "@raft2kube/store/core/message.ts";
 import type { RaftState } from "@raft2kube/store/core/state.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
-import { require } from "./violation.ts";
+import { require } from "../../violation.ts";
 
 /**
  * A follower commits what it knows to be its leader's: by an append no further than its last entry

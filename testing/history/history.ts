@@ -1,7 +1,7 @@
 import { type KvInput, kvStep } from "./kv-model.ts";
 import { EMPTY_STATE, type KvState } from "./kv-state.ts";
 import { type Operation, type Model, checkLinearizability } from "./linearizability.ts";
-import { require } from "./violation.ts";
+import { require } from "../violation.ts";
 
 /** A request as its client saw it, with its answer in the model's words. */
 export interface KvOperation extends Operation<KvInput, string> {

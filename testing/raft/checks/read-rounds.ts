@@ -2,7 +2,7 @@ import type { Message } from "@raft2kube/store/core/message.ts";
 import type { RaftState } from "@raft2kube/store/core/state.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
 import { isQuorum } from "./quorum.ts";
-import { require } from "./violation.ts";
+import { require } from "../../violation.ts";
 
 /** What one leader knows of reads in one term. */
 interface Office {

@@ -1,8 +1,8 @@
 import { unreachable } from "@raft2kube/std/assert.ts";
-import type { Message } from "../message.ts";
-import type { Raft } from "../raft.ts";
-import type { Ready } from "../ready.ts";
-import type { Entry, Membership } from "../types.ts";
+import type { Message } from "@raft2kube/store/core/message.ts";
+import type { Raft } from "@raft2kube/store/core/raft.ts";
+import type { Ready } from "@raft2kube/store/core/ready.ts";
+import type { Entry, Membership } from "@raft2kube/store/core/types.ts";
 
 /** A message in one line, as the golden scripts show it. */
 export function describeMessage(message: Message): string {

@@ -1,6 +1,6 @@
-import type { Message } from "../message.ts";
-import { initialMembership } from "../membership.ts";
-import type { MemberId, Membership } from "../types.ts";
+import type { Message } from "@raft2kube/store/core/message.ts";
+import { initialMembership } from "@raft2kube/store/core/membership.ts";
+import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
 import { TestMember, type TestOptions } from "./member.ts";
 
 /** Members and the messages between them, delivered only when told to. */

@@ -4,7 +4,7 @@ import type { RaftState } from "@raft2kube/store/core/state.ts";
 import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
 import type { DurableLogs } from "./durable-logs.ts";
 import { isQuorum } from "./quorum.ts";
-import { require } from "./violation.ts";
+import { require } from "../../violation.ts";
 
 /**
  * Ballots: term and vote are durable before any message that depends on them leaves (Raft section

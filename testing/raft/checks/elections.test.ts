@@ -7,7 +7,8 @@ test("election safety: one leader in each term passes, two in one do not", () =>
   good.leads(1n, 2);
   good.leads(2n, 3);
   expect(good.terms).toBe(2);
-  expect(() => good.leads(3n, 3)).toThrow("election safety: term 3: 2 and 3 lead");
+  expect(() => good.leads(3n, 3)).toThrow("election safety: term 3 is led by 2 and 3");
+  expect(() => good.leads(2n, 3, 1)).toThrow("election safety: term 3 is led by 2 twice");
 });
 
 test("one vote per term: the same vote twice passes, another does not", () => {

@@ -1,7 +1,7 @@
 import { seededRandom } from "@raft2kube/std/random.ts";
-import type { Message } from "../message.ts";
-import type { Proposed } from "../propose.ts";
-import type { MembershipChange, MembershipStep } from "../types.ts";
+import type { Message } from "@raft2kube/store/core/message.ts";
+import type { Proposed } from "@raft2kube/store/core/propose.ts";
+import type { MembershipChange, MembershipStep } from "@raft2kube/store/core/types.ts";
 import { TestCluster } from "./cluster.ts";
 import {
   describeMembership,

@@ -1,5 +1,5 @@
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
-import type { Disk, DiskFile, Done } from "../disk.ts";
+import type { Disk, DiskFile, Done } from "@raft2kube/store/wal/disk.ts";
 
 const SECTOR_BYTES = 512;
 

@@ -1,8 +1,16 @@
-import type { Random } from "@raft2kube/std/random.ts";
-import type { Message } from "../message.ts";
-import { Raft, type Restored } from "../raft.ts";
-import type { Ready, Write } from "../ready.ts";
-import type { Entry, HardState, LogBase, MemberId, Membership, SnapshotMark } from "../types.ts";
+import type { Message } from "@raft2kube/store/core/message.ts";
+import type { RaftOptions } from "@raft2kube/store/core/options.ts";
+import { Raft, type Restored } from "@raft2kube/store/core/raft.ts";
+import type { Ready, Write } from "@raft2kube/store/core/ready.ts";
+import type {
+  Entry,
+  HardState,
+  LogBase,
+  MemberId,
+  Membership,
+  SnapshotMark,
+} from "@raft2kube/store/core/types.ts";
+import { CORE_OPTIONS } from "./limits.ts";
 
 /** What a member of the test cluster has on its disk: it survives a crash. */
 export interface TestDisk {
@@ -20,13 +28,8 @@ export interface AppliedEntry {
   command: string;
 }
 
-export interface TestOptions {
-  random: Random;
-  appendBytes_max?: number;
-  inflightAppends_max?: number;
-  electionTicks?: number;
-  heartbeatTicks?: number;
-}
+/** What of the core's options differs from CORE_OPTIONS. */
+export type TestOptions = Partial<Omit<RaftOptions, "id">> & Pick<RaftOptions, "random">;
 
 /** A write handed to the disk and not yet durable. */
 interface PendingWrite {
@@ -43,6 +46,8 @@ export class TestMember {
   readonly disk: TestDisk;
   readonly #options: TestOptions;
   raft: Raft;
+  /** Counts the starts. */
+  generation = 0;
   applied: AppliedEntry[];
   pending: PendingWrite[] = [];
   #staged: AppliedEntry[] = [];
@@ -64,6 +69,7 @@ export class TestMember {
   }
 
   #start(): Raft {
+    this.generation++;
     const { hardState, base, entries, mark, state } = this.disk;
     this.applied = [...state];
     this.pending = [];
@@ -77,15 +83,8 @@ export class TestMember {
     return new Raft(
       {
         id: this.id,
-        random: this.#options.random,
-        electionTicks: this.#options.electionTicks ?? 10,
-        heartbeatTicks: this.#options.heartbeatTicks ?? 1,
-        appendBytes_max: this.#options.appendBytes_max ?? 1_000,
-        inflightAppends_max: this.#options.inflightAppends_max ?? 16,
-        inflightBytes_max: 100_000,
-        uncommittedBytes_max: 100_000,
-        applyBytes_max: 10_000,
-        pendingReads_max: 100,
+        ...CORE_OPTIONS,
+        ...this.#options,
       },
       restored,
     );

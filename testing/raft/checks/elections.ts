@@ -1,14 +1,16 @@
-import { require } from "./violation.ts";
+import { require } from "../../violation.ts";
 
 /** At most one leader in a term (Raft section 5.2). */
 export class ElectionSafety {
-  readonly #leaders = new Map<number, bigint>();
+  readonly #leaders = new Map<number, { member: bigint; generation: number }>();
 
-  leads(member: bigint, term: number): void {
-    const known = this.#leaders.get(term) ?? member;
-    const message = () => `term ${term}: ${known} and ${member} lead`;
-    require(known === member, "election safety", message);
-    this.#leaders.set(term, member);
+  /** A member leads; `generation` counts its starts: after a crash it may not lead the term again. */
+  leads(member: bigint, term: number, generation = 0): void {
+    const known = this.#leaders.get(term) ?? { member, generation };
+    const both = () => (known.member === member ? `${member} twice` : `${known.member} and ${member}`);
+    const same = known.member === member && known.generation === generation;
+    require(same, "election safety", () => `term ${term} is led by ${both()}`);
+    this.#leaders.set(term, known);
   }
 
   /** Terms that had a leader. */
@@ -17,7 +19,7 @@ export class ElectionSafety {
   }
 }
 
-/** At most one vote of a member in a term, through all its lives (Raft section 5.2). */
+/** At most one vote of a member in a term, through all its generations (Raft section 5.2). */
 export class OneVotePerTerm {
   readonly #votes = new Map<string, bigint>();
 
@@ -45,12 +47,12 @@ export class HardStateKept {
     this.#durable.set(member, { term: next.term, vote: next.vote });
   }
 
-  /** A member begins a life with this. */
+  /** A member starts with this. */
   recovered(member: bigint, found: Hard): void {
     this.#compare(member, found, "came back with");
   }
 
-  /** In office on a vote that is not durable, it could be elected in the same term once more. */
+  /** A leader by a vote that is not durable could be elected in the same term once more. */
   leads(member: bigint, term: number): void {
     const known = this.#durable.get(member);
     const kept = known?.term === term && known.vote === member;

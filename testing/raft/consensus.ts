@@ -2,13 +2,13 @@ import type { Message } from "@raft2kube/store/core/message.ts";
 import type { Raft } from "@raft2kube/store/core/raft.ts";
 import type { Ready, Write } from "@raft2kube/store/core/ready.ts";
 import type { LogBase, MemberId } from "@raft2kube/store/core/types.ts";
-import { acknowledgedIsDurable } from "../check/acknowledgements.ts";
-import { Ballots } from "../check/ballots.ts";
-import { Changes } from "../check/change-order.ts";
-import { Commits } from "../check/commits.ts";
-import { DurableLog, type DurableLogs } from "../check/durable-logs.ts";
-import { Fits } from "../check/fits.ts";
-import { ReadRounds } from "../check/read-rounds.ts";
+import { acknowledgedIsDurable } from "./checks/acknowledgements.ts";
+import { Ballots } from "./checks/ballots.ts";
+import { Changes } from "./checks/change-order.ts";
+import { Commits } from "./checks/commits.ts";
+import { DurableLog, type DurableLogs } from "./checks/durable-logs.ts";
+import { Fits } from "./checks/fits.ts";
+import { ReadRounds } from "./checks/read-rounds.ts";
 import { type Before, type CoreEvent, type CoreObserver, observe } from "./observe.ts";
 
 /** Runs a check; what it finds must not be taken for a failure of the member. */
