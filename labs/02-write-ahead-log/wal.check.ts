@@ -145,7 +145,7 @@ check("after a failed sync nothing is acknowledged any more", async () => {
   const failures: LogWriteError[] = [];
   const { wal } = openLog(disk, failures);
   await appendAll(wal, disk, 1);
-  disk.failNextSync = new Error("EIO");
+  disk.image.failNextSync = new Error("EIO");
   let acknowledged = 0;
   wal.append(write(2), () => acknowledged++);
   await waitFor("the failure to be reported", () => failures.length > 0, soon);
@@ -223,7 +223,7 @@ check("damage to what was acknowledged is refused, not cut away", async () => {
   await wal.close();
   const name = disk.list().find((file) => file.endsWith(".wal"))!;
   const at = disk.read(name).indexOf("command 2");
-  disk.flip(name, at, 3);
+  disk.image.folder.get(name).flip(at, 1 << 3);
   // The records must tell by themselves: the mark beside them is not synced, and may be lost.
   if (disk.list().includes(SYNCED_NAME)) disk.removeSync(SYNCED_NAME);
   let refused = "";

@@ -224,7 +224,8 @@ test("S8: the mark vouches for the last batch too when only a barrier waited beh
   const disk = new MemoryDisk();
   const { wal } = open(disk);
   append(wal, [entry(1, 1, 100)]);
-  disk.run(2);
+  // Created, the folder synced, written.
+  disk.run(3);
   append(wal, []);
   disk.run();
   const { end } = open(disk).recovered;
@@ -232,7 +233,7 @@ test("S8: the mark vouches for the last batch too when only a barrier waited beh
   expect(() => open(disk)).toThrow(LogDamagedError);
 });
 
-/** Three slots, the last two in one batch, of which a bit flips before a power cut. */
+/** Three entries, the last two in one batch, of which a bit flips before a power cut. */
 function flippedBeforePowerCut(random: Random, idle_ms: number): MemoryDisk {
   const disk = new MemoryDisk();
   const clock = new ManualClock();
@@ -354,11 +355,10 @@ test("S10: a failed sync ends the member and acknowledges nothing", () => {
   const { wal } = open(disk, (reason) => reasons.push(reason));
   append(wal, [entry(1, 1)]);
   disk.run();
-  disk.failSync = Object.assign(new Error("EIO: i/o error, fdatasync"), { code: "EIO" });
+  disk.image.failNextSync = Object.assign(new Error("EIO: i/o error, fdatasync"), { code: "EIO" });
   let acknowledged = false;
   append(wal, [entry(2, 1)], () => (acknowledged = true));
   disk.run();
-  disk.failSync = undefined;
   append(wal, [entry(3, 1)], () => (acknowledged = true));
   disk.run();
   expect(acknowledged).toBe(false);
@@ -372,7 +372,7 @@ test("S10: a log that has failed can be closed", async () => {
   const { wal } = open(disk, () => undefined);
   append(wal, [entry(1, 1)]);
   disk.run();
-  disk.failSync = Object.assign(new Error("EIO: i/o error, fdatasync"), { code: "EIO" });
+  disk.image.failNextSync = Object.assign(new Error("EIO: i/o error, fdatasync"), { code: "EIO" });
   append(wal, [entry(2, 1)]);
   disk.run();
   let closed = false;
@@ -408,7 +408,7 @@ test("any bytes in a segment give an error of ours or a shorter log, never a cra
     for (let i = 0; i < 300; i++) {
       bytes[randomInteger(random, SEGMENT_HEADER_BYTES, 2_000)] = pick(random, [0, 1, 24, 255]);
     }
-    disk.files.set("0000000000000001.wal", { content: bytes, durable: Buffer.from(bytes) });
+    disk.put("0000000000000001.wal", bytes);
     const thrown = caught(() => open(disk));
     expect(thrown === undefined || thrown instanceof LogDamagedError).toBe(true);
   }

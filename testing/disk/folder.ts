@@ -1,7 +1,8 @@
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { Inode } from "./inode.ts";
 
-type NameChange = (names: Map<string, Inode>) => void;
+/** What a change leaves under each name that it touches; undefined: no file. */
+type NameChange = readonly (readonly [string, Inode | undefined])[];
 
 /** A folder's names: they are durable only once the folder itself was synced. */
 export class Folder {
@@ -17,25 +18,22 @@ export class Folder {
 
   create(name: string): Inode {
     const inode = new Inode();
-    this.#change((names) => names.set(name, inode));
+    this.#change([[name, inode]]);
     return inode;
   }
 
   rename(from: string, to: string): void {
     const inode = this.get(from);
-    this.#change((names) => {
-      names.delete(from);
-      names.set(to, inode);
-    });
+    this.#change([[from, undefined], [to, inode]]);
   }
 
   remove(name: string): void {
     this.get(name);
-    this.#change((names) => names.delete(name));
+    this.#change([[name, undefined]]);
   }
 
   sync(): void {
-    for (const change of this.#unsynced) change(this.#durable);
+    for (const change of this.#unsynced) apply(change, this.#durable);
     this.#unsynced = [];
   }
 
@@ -46,14 +44,39 @@ export class Folder {
   crash(random: Random): number {
     const kept = randomInteger(random, 0, this.#unsynced.length + 1);
     const lost = this.#unsynced.length - kept;
-    for (const change of this.#unsynced.slice(0, kept)) change(this.#durable);
+    for (const change of this.#unsynced.slice(0, kept)) apply(change, this.#durable);
     this.#unsynced = [];
     this.names = new Map(this.#durable);
     return lost;
   }
 
+  /** Returns a copy of the folder and of its files. */
+  copy(): Folder {
+    const copies = new Map<Inode, Inode>();
+    const copyOf = (inode: Inode) => {
+      if (!copies.has(inode)) copies.set(inode, inode.copy());
+      return copies.get(inode)!;
+    };
+    const copied = (names: Map<string, Inode>) =>
+      new Map([...names].map(([name, inode]) => [name, copyOf(inode)]));
+    const result = new Folder();
+    result.names = copied(this.names);
+    result.#durable = copied(this.#durable);
+    result.#unsynced = this.#unsynced.map((change) =>
+      change.map(([name, inode]) => [name, inode && copyOf(inode)]),
+    );
+    return result;
+  }
+
   #change(change: NameChange): void {
-    change(this.names);
+    apply(change, this.names);
     this.#unsynced.push(change);
+  }
+}
+
+function apply(change: NameChange, names: Map<string, Inode>): void {
+  for (const [name, inode] of change) {
+    if (inode) names.set(name, inode);
+    else names.delete(name);
   }
 }

@@ -1,14 +1,6 @@
-import { type Random, randomInteger } from "@raft2kube/std/random.ts";
+import type { Survival, Write } from "./survival.ts";
 
-/** What a disk writes as a whole: a write may be torn between two of these. */
-export const SECTOR_BYTES = 512;
-
-interface Write {
-  readonly offset: number;
-  readonly bytes: Buffer;
-}
-
-/** What became of the writes that a crash found unsynced. */
+/** How many unsynced writes a power cut has lost, torn and kept. */
 export interface CrashOutcome {
   lost: number;
   torn: number;
@@ -51,6 +43,14 @@ export class Inode {
     this.#unsynced = [];
   }
 
+  copy(): Inode {
+    const result = new Inode();
+    result.content = Buffer.from(this.content);
+    result.#durable = Buffer.from(this.#durable);
+    result.#unsynced = [...this.#unsynced];
+    return result;
+  }
+
   /** Changes one byte at rest. */
   flip(offset: number, mask: number): void {
     for (const bytes of [this.content, this.#durable]) {
@@ -64,26 +64,18 @@ export class Inode {
     this.#durable = overlay(this.#durable, bytes, offset);
   }
 
-  /** Power is lost: each unsynced write is kept, lost, or torn at a sector. */
-  crash(random: Random): CrashOutcome {
+  /** Power is lost: of each unsynced write, oldest first, `survival` names the ranges that stay. */
+  crash(survival: Survival): CrashOutcome {
     const outcome = { lost: 0, torn: 0, kept: 0 };
-    for (const { offset, bytes } of this.#unsynced) {
-      const die = random.next();
-      if (die < 0.4) {
-        outcome.lost++;
-      } else if (die < 0.7 || bytes.length <= SECTOR_BYTES) {
-        this.#durable = overlay(this.#durable, bytes, offset);
-        outcome.kept++;
-      } else {
-        const sectors = Math.floor(bytes.length / SECTOR_BYTES);
-        const cut = randomInteger(random, 1, sectors + 1) * SECTOR_BYTES;
-        // A disk may write the later sectors first.
-        const part = random.next() < 0.7 ? bytes.subarray(0, cut) : bytes.subarray(cut);
-        const at = part.byteOffset - bytes.byteOffset;
-        this.#durable = overlay(this.#durable, part, offset + at);
-        outcome.torn++;
+    this.#unsynced.forEach((write, i) => {
+      const { offset, bytes } = write;
+      const ranges = survival(write, i);
+      for (const [from, to] of ranges) {
+        this.#durable = overlay(this.#durable, bytes.subarray(from, to), offset + from);
       }
-    }
+      const kept = ranges.reduce((sum, [from, to]) => sum + to - from, 0);
+      outcome[ranges.length === 0 ? "lost" : kept === bytes.length ? "kept" : "torn"]++;
+    });
     this.#unsynced = [];
     this.content = Buffer.from(this.#durable);
     return outcome;

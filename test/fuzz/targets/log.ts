@@ -60,7 +60,7 @@ function diskOf(parts: Buffer[]): MemoryDisk {
   const disk = new MemoryDisk();
   parts.forEach((part, i) => {
     if (part.length === 0) return;
-    disk.files.set(NAMES[i]!, { content: Buffer.from(part), durable: Buffer.from(part) });
+    disk.put(NAMES[i]!, part);
   });
   return disk;
 }
@@ -75,7 +75,7 @@ export const log: Target = {
     try {
       const first = recoverLog(disk, identity);
       first.entries.forEach(({ index }, i) => {
-        if (index !== first.base.index + i + 1) throw new Error(`slot ${index} out of its place`);
+        if (index !== first.base.index + i + 1) throw new Error(`entry ${index} out of its place`);
       });
       // A start that cuts a torn tail leaves what the next one finds.
       const second = recoverLog(disk, identity);

@@ -12,7 +12,7 @@ import { Wal } from "@raft2kube/store/wal/wal.ts";
 import { Violation } from "../../../testing/violation.ts";
 import { SEGMENT_BYTES } from "../limits.ts";
 import { BackendImage, isDamage, simulatedBackend } from "../world/backend.ts";
-import { DiskImage, simulatedDisk } from "../world/disk.ts";
+import { FaultyImage, SimulatedDisk } from "../world/disk.ts";
 import { Host } from "../world/host.ts";
 import type { Parcel } from "../world/network.ts";
 import { type DiskPace, EVEN_PACE } from "../world/pace.ts";
@@ -66,7 +66,7 @@ export const CLUSTER_ID = 1n;
 export class Member {
   readonly id: MemberId;
   readonly host: Host;
-  readonly disk: DiskImage;
+  readonly disk: FaultyImage;
   readonly power = new Power();
   /** The software that its next life runs. */
   release: Release;
@@ -95,7 +95,7 @@ export class Member {
     this.#pace = (random, mean_ms) => (this.slow ? log : EVEN_PACE)(random, mean_ms);
     this.#backendPace = (random, mean_ms) => (this.slow ? backend : EVEN_PACE)(random, mean_ms);
     this.host = new Host(options.timeline, options.rate);
-    this.disk = new DiskImage(options.random, options.tally);
+    this.disk = new FaultyImage(options.random, options.tally);
   }
 
   /** The present life, while it is up. */
@@ -153,7 +153,7 @@ export class Member {
 
   async #open(): Promise<Life> {
     const { random, seams, membership, base } = this.#options;
-    const disk = simulatedDisk(this.disk, this.host, this.power, random, this.#pace);
+    const disk = new SimulatedDisk(this.disk, this.host, this.power, random, this.#pace);
     const identity = { clusterId: CLUSTER_ID, memberId: this.id };
     const { wal, recovered } = Wal.open({
       disk: seams.disk?.(disk) ?? disk,

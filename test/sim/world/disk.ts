@@ -1,9 +1,10 @@
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
-import type { Disk, DiskFile, Done } from "@raft2kube/store/wal/disk.ts";
 import { SEGMENT_HEADER_BYTES } from "@raft2kube/store/wal/segment.ts";
-import { Folder } from "../../../testing/disk/folder.ts";
 import type { Host } from "./host.ts";
-import { type Inode, SECTOR_BYTES } from "../../../testing/disk/inode.ts";
+import { DiskImage } from "../../../testing/disk/image.ts";
+import type { Inode } from "../../../testing/disk/inode.ts";
+import { type Operation, ScheduledDisk } from "../../../testing/disk/scheduled-disk.ts";
+import { SECTOR_BYTES, tornAtOneSector } from "../../../testing/disk/survival.ts";
 import type { DiskPace } from "./pace.ts";
 import type { Moment, Power } from "./power.ts";
 import type { Tally } from "./tally.ts";
@@ -39,12 +40,10 @@ interface LastBatch {
 }
 
 /**
- * A disk that outlives its member. Bytes are durable after a sync of their file, names after a
- * sync of the folder. It damages only bytes for which a later sync vouches: the end of the log
+ * A disk with faults. It damages only bytes for which a later sync vouches: the end of the log
  * cannot be told from a torn write, so damage there is taken back at a crash.
  */
-export class DiskImage {
-  readonly folder = new Folder();
+export class FaultyImage extends DiskImage {
   readonly #random: Random;
   readonly #tally: Tally;
   armed: DiskFault | undefined;
@@ -55,6 +54,7 @@ export class DiskImage {
   #misread: { inode: Inode; offset: number } | undefined;
 
   constructor(random: Random, tally: Tally) {
+    super();
     this.#random = random;
     this.#tally = tally;
   }
@@ -63,7 +63,7 @@ export class DiskImage {
     if (this.armed !== "EIO on read") this.armed = undefined;
     const mangled = this.#mangled;
     for (const inode of new Set(this.folder.names.values())) {
-      const { lost, torn } = inode.crash(this.#random);
+      const { lost, torn } = inode.crash(tornAtOneSector(this.#random));
       this.#tally.note("unsynced write lost", lost);
       this.#tally.note("unsynced write torn", torn);
     }
@@ -90,10 +90,10 @@ export class DiskImage {
     return this.#misread !== undefined;
   }
 
-  read(name: string): Buffer {
+  override read(name: string): Buffer {
     if (this.armed === "EIO on read") throw this.#fail("EIO on read", "EIO");
     const inode = this.folder.get(name);
-    const bytes = Buffer.from(inode.content);
+    const bytes = super.read(name);
     if (this.badness > 0 && this.#random.next() < this.badness) this.misread();
     const misread = this.#misread;
     if (misread?.inode === inode) {
@@ -111,7 +111,7 @@ export class DiskImage {
   }
 
   /** Takes a write in; returns the error that it meets. */
-  write(inode: Inode, bytes: Buffer, offset: number): Error | null {
+  override write(inode: Inode, bytes: Buffer, offset: number): Error | null {
     const { armed } = this;
     if (armed === "EIO on write" || armed === "ENOSPC on write") {
       return this.#fail(armed, armed.slice(0, armed.indexOf(" ")));
@@ -131,12 +131,12 @@ export class DiskImage {
   }
 
   /** Takes a new file in; returns the error that it meets. */
-  create(name: string): { inode: Inode } | { error: Error } {
+  override create(name: string): { inode: Inode } | { error: Error } {
     if (this.armed === "ENOSPC on create") return { error: this.#fail(this.armed, "ENOSPC") };
     return { inode: this.folder.create(name) };
   }
 
-  sync(inode: Inode): Error | null {
+  override sync(inode: Inode): Error | null {
     if (this.armed === "fsync error") {
       inode.syncFailed();
       return this.#fail("fsync error", "EIO");
@@ -184,63 +184,54 @@ export class DiskImage {
   }
 }
 
-/** The disk as one life of a member sees it: each operation takes its time, and ends in order. */
-export function simulatedDisk(
-  image: DiskImage,
-  host: Host,
-  power: Power,
-  random: Random,
-  pace: DiskPace,
-): Disk {
-  const { folder } = image;
-  const { life } = host;
-  let busyUntil_ms = 0;
-  /** Does `act` in its time; power may be lost right before it, or before anyone hears of it. */
-  const later = <T>(mean_ms: number, moment: Moment | undefined, act: () => T, tell: Tell<T>) => {
-    const now_ms = host.clock.monotonic() / host.rate;
-    const done_ms = Math.max(now_ms, busyUntil_ms) + pace(random, mean_ms);
-    busyUntil_ms = done_ms;
-    const run = () => {
-      if (moment && power.cut("before", moment)) return;
-      const result = act();
-      if (moment && power.cut("after", moment)) return;
-      tell(result);
-    };
-    host.after(done_ms - now_ms, run, life);
-  };
-  const file = (name: string, inode: Inode): DiskFile => ({
-    name,
-    write: (bytes, offset, done) =>
-      later(0.1, "save", () => image.write(inode, bytes, offset), done),
-    sync: (done) => later(2, "sync", () => image.sync(inode), done),
-    close: (done) => later(0.1, undefined, () => null, done),
-  });
-  const change = (moment: Moment, act: () => void, done: Done) =>
-    later(0.2, moment, act, () => done(null));
-  const syncFolder = (done: Done) =>
-    later(2, "sync folder", () => folder.sync(), () => done(null));
-  return {
-    list: () => [...folder.names.keys()].sort(),
-    read: (name) => image.read(name),
-    cutSync: (name, offset, size) => folder.get(name).cut(offset, size),
-    removeSync: (name) => {
-      folder.remove(name);
-      folder.sync();
-    },
-    open: (name, create, done) => {
-      if (!create) {
-        const opened = () => file(name, folder.get(name));
-        return later(0.2, undefined, opened, (found) => done(null, found));
-      }
-      later(0.2, "create", () => image.create(name), (made) => {
-        if ("error" in made) return done(made.error);
-        syncFolder((error) => done(error, file(name, made.inode)));
-      });
-    },
-    rename: (from, to, done) => change("rename", () => folder.rename(from, to), done),
-    remove: (name, done) => change("remove", () => folder.remove(name), done),
-    syncFolder,
-  };
-}
+/** How long an operation takes on average, and which moment of power it is. */
+const OPERATIONS: Readonly<Record<Operation, { mean_ms: number; moment?: Moment }>> = {
+  "open": { mean_ms: 0.2 },
+  "create": { mean_ms: 0.2, moment: "create" },
+  "write": { mean_ms: 0.1, moment: "save" },
+  "sync": { mean_ms: 2, moment: "sync" },
+  "close": { mean_ms: 0.1 },
+  "rename": { mean_ms: 0.2, moment: "rename" },
+  "remove": { mean_ms: 0.2, moment: "remove" },
+  "sync folder": { mean_ms: 2, moment: "sync folder" },
+};
 
-type Tell<T> = (result: T) => void;
+/**
+ * The disk as one generation of a member sees it: operations take their time, and end in order.
+ * Power may be lost right before an operation, or before its result is reported.
+ */
+export class SimulatedDisk extends ScheduledDisk {
+  readonly #host: Host;
+  readonly #power: Power;
+  readonly #random: Random;
+  readonly #pace: DiskPace;
+  readonly #life: number;
+  #busyUntil_ms = 0;
+
+  constructor(image: DiskImage, host: Host, power: Power, random: Random, pace: DiskPace) {
+    super(image);
+    this.#host = host;
+    this.#power = power;
+    this.#random = random;
+    this.#pace = pace;
+    this.#life = host.life;
+  }
+
+  protected override schedule<T>(
+    operation: Operation,
+    act: () => T,
+    report: (result: T) => void,
+  ): void {
+    const { mean_ms, moment } = OPERATIONS[operation];
+    const now_ms = this.#host.clock.monotonic() / this.#host.rate;
+    const done_ms = Math.max(now_ms, this.#busyUntil_ms) + this.#pace(this.#random, mean_ms);
+    this.#busyUntil_ms = done_ms;
+    const run = () => {
+      if (moment && this.#power.cut("before", moment)) return;
+      const result = act();
+      if (moment && this.#power.cut("after", moment)) return;
+      report(result);
+    };
+    this.#host.after(done_ms - now_ms, run, this.#life);
+  }
+}
