@@ -44,6 +44,7 @@ const UNIT = [
   "dns",
   "cli",
   "scripts",
+  "testing",
 ];
 
 /** Real processes and sockets on a machine that others use too. */

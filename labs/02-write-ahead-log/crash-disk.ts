@@ -24,7 +24,7 @@ export class CrashDisk extends ScheduledDisk {
     return this.operations >= this.#dieAt;
   }
 
-  /** The disk after the power returns: `keep(i)` (0 to 1) of a file's i-th unsynced write is left. */
+  /** Returns the disk after a power cut: `keep(i)` (0 to 1) of a file's i-th unsynced write. */
   restarted(keep: (write: number) => number): CrashDisk {
     const folder = this.image.folder.copy();
     for (const inode of folder.names.values()) inode.crash(firstShare(keep));

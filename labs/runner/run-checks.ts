@@ -3,7 +3,13 @@
 import { writeSync } from "node:fs";
 import { relative } from "node:path";
 import { pathToFileURL } from "node:url";
-import { NOT_WRITTEN, checkOptions, onSignOfLife, registeredChecks, stillAtWork } from "../check.ts";
+import {
+  NOT_WRITTEN,
+  checkOptions,
+  onSignOfLife,
+  registeredChecks,
+  stillAtWork,
+} from "../check.ts";
 
 const REPORT_FD = 3;
 const STACK_LINES = 5;

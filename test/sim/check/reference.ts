@@ -1,7 +1,12 @@
 import type { Entry } from "@raft2kube/store/core/types.ts";
 import { decodeCommand, ticketOf } from "@raft2kube/store/mvcc/command.ts";
 import { type KvInput, kvStep } from "../../../testing/history/kv-model.ts";
-import { EMPTY_STATE, type KvState, describeKvState, describeRec } from "../../../testing/history/kv-state.ts";
+import {
+  EMPTY_STATE,
+  type KvState,
+  describeKvState,
+  describeRec,
+} from "../../../testing/history/kv-state.ts";
 import type { RevisionEvents } from "./watches.ts";
 
 /** What came of a command, by the model. */

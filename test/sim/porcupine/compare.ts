@@ -2,7 +2,11 @@
 // for a history, and porcupine (built from main.go by `go build`) for the same one.
 import { execFileSync } from "node:child_process";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
-import { type Model, type Operation, checkLinearizability } from "../../../testing/history/linearizability.ts";
+import {
+  type Model,
+  type Operation,
+  checkLinearizability,
+} from "../../../testing/history/linearizability.ts";
 
 const CALLS = 10_000;
 const CLIENTS = 6;

@@ -4,12 +4,14 @@ import { require } from "../../violation.ts";
 export class ElectionSafety {
   readonly #leaders = new Map<number, { member: bigint; generation: number }>();
 
-  /** A member leads; `generation` counts its starts: after a crash it may not lead the term again. */
+  /** A member leads. `generation` counts its starts: it leads a term in one of them only. */
   leads(member: bigint, term: number, generation = 0): void {
     const known = this.#leaders.get(term) ?? { member, generation };
-    const both = () => (known.member === member ? `${member} twice` : `${known.member} and ${member}`);
     const same = known.member === member && known.generation === generation;
-    require(same, "election safety", () => `term ${term} is led by ${both()}`);
+    require(same, "election safety", () => {
+      const twice = known.member === member;
+      return `term ${term} is led by ${twice ? `${member} twice` : `${known.member} and ${member}`}`;
+    });
     this.#leaders.set(term, known);
   }
 

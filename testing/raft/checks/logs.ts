@@ -81,8 +81,8 @@ export class StateMachineSafety {
 }
 
 /**
- * A leader has every entry committed in an earlier term (Raft section 5.4). Of a later one it may
- * know nothing: a member that was paused may receive the votes of a past term and have no followers.
+ * A leader has every entry committed in an earlier term (Raft section 5.4), but not of a later one:
+ * a member that was paused may receive the votes of a past term, and then has no followers.
  */
 export function leaderCompleteness(member: bigint, log: LogView, committed: LogEntry): void {
   if (committed.index < log.firstIndex - 1) return;
@@ -112,13 +112,19 @@ export class LeaderAppendOnly {
   }
 }
 
-/** A leader counts only slots of its own term; entries of older terms are committed with them (Raft section 5.4.2). */
+/**
+ * A leader counts copies of entries of its own term only; older entries are committed with them
+ * (Raft section 5.4.2).
+ */
 export class CommitsOwnTerm {
   readonly #atStart = new Map<bigint, { leadership: string; commit: number }>();
 
   leads(member: bigint, leadership: string, term: number, log: LogView, commit: number): void {
     const start = this.#atStart.get(member);
-    if (start?.leadership !== leadership) return void this.#atStart.set(member, { leadership, commit });
+    if (start?.leadership !== leadership) {
+      this.#atStart.set(member, { leadership, commit });
+      return;
+    }
     const own = commit === start.commit || log.term(commit) === term;
     const message = () =>
       `${member} counted ${commit}/${log.term(commit)} as leader of term ${term}`;
