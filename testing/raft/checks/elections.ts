@@ -9,8 +9,8 @@ export class ElectionSafety {
     const known = this.#leaders.get(term) ?? { member, generation };
     const same = known.member === member && known.generation === generation;
     require(same, "election safety", () => {
-      const twice = known.member === member;
-      return `term ${term} is led by ${twice ? `${member} twice` : `${known.member} and ${member}`}`;
+      const by = known.member === member ? `${member} twice` : `${known.member} and ${member}`;
+      return `term ${term} is led by ${by}`;
     });
     this.#leaders.set(term, known);
   }
