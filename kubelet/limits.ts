@@ -48,7 +48,7 @@ export const NODE_RETRY_MS = 1_000;
 export const NODE_IMAGES_MAX = 50;
 export const PODS_MAX = 110;
 /** Labels and annotations of one pod, as far as the runtime is told them. */
-export const POD_WORDS_BYTES_MAX = 16 * 1024;
+export const POD_METADATA_BYTES_MAX = 16 * 1024;
 /**
  * Processes and threads of one pod (upstream has no limit unless configured), and the share of the
  * machine's that all pods together may have; the rest is for the node itself.

@@ -111,8 +111,8 @@ export async function createUnderConmon(
     throw new RuntimeError("deadline-exceeded", message);
   }
   if (line === undefined) {
-    const said = (await readFile(errorsFile, "utf8")).trim();
-    throw new RuntimeError("internal", `conmon did not create the container: ${said}`);
+    const output = (await readFile(errorsFile, "utf8")).trim();
+    throw new RuntimeError("internal", `conmon did not create the container: ${output}`);
   }
   const { data, message } = JSON.parse(line) as Report;
   if (data > 0) return data;

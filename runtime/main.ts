@@ -131,7 +131,7 @@ function lockOrThrow(root: string): FileLock {
 async function open(
   runtime: OwnedRuntime,
   options: RuntimeOptions,
-  held: AsyncDisposableStack,
+  resources: AsyncDisposableStack,
 ): Promise<void> {
   const { paths, exits, streaming } = runtime;
   // No user of the machine is to reach the set-id programs of a container (CVE-2021-41103).
@@ -139,22 +139,22 @@ async function open(
     await mkdir(folder, { recursive: true, mode: 0o700 });
     setDirectoryMode(folder, 0o700);
   }
-  held.use(lockOrThrow(paths.root));
+  resources.use(lockOrThrow(paths.root));
   if (options.cgroups === "none") {
     runtime.log.warn("no cgroups: containers have no limits and no statistics");
     hideCgroups(paths.cgroupV1);
-    held.defer(() => showCgroups(paths.cgroupV1));
+    resources.defer(() => showCgroups(paths.cgroupV1));
   } else if (options.ociRuntime.kind === "crun") {
     takeHybridControllers(paths.cgroupV1);
-    held.defer(() => giveBackHybridControllers(paths.cgroupV1));
+    resources.defer(() => giveBackHybridControllers(paths.cgroupV1));
   }
-  held.defer(() => runtime.serial.idle());
+  resources.defer(() => runtime.serial.idle());
   await exits.open(runtime);
-  held.defer(() => exits.close());
+  resources.defer(() => exits.close());
   await runtime.images.open();
   await reconcile(runtime);
   await streaming.open();
-  held.defer(() => streaming.close());
+  resources.defer(() => streaming.close());
   const server = await serveGrpc({
     services: [
       serve(RuntimeService, runtimeService(runtime)),
@@ -162,7 +162,7 @@ async function open(
     ],
     listen: { path: options.socket },
   });
-  held.defer(() => server.close());
+  resources.defer(() => server.close());
 }
 
 /**
@@ -171,11 +171,11 @@ async function open(
  */
 export async function startRuntime(options: RuntimeOptions): Promise<RuntimeHandle> {
   const runtime = buildRuntime(options);
-  const held = new AsyncDisposableStack();
+  const resources = new AsyncDisposableStack();
   try {
-    await open(runtime, options, held);
+    await open(runtime, options, resources);
   } catch (error) {
-    await held.disposeAsync();
+    await resources.disposeAsync();
     throw error;
   }
   return {
@@ -184,6 +184,6 @@ export async function startRuntime(options: RuntimeOptions): Promise<RuntimeHand
       const ids = runtime.sandboxes.values().map(({ id }) => id);
       await Promise.all(ids.map((id) => removePodSandbox(runtime, id)));
     },
-    close: () => held.disposeAsync(),
+    close: () => resources.disposeAsync(),
   };
 }

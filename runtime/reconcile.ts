@@ -4,7 +4,7 @@ import path from "node:path";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { deleteNetns } from "@raft2kube/linux/netns.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { noteExit, releaseContainer } from "./container/exit.ts";
+import { recordExit, releaseContainer } from "./container/exit.ts";
 import type { ContainerRecord } from "./container/record.ts";
 import { unmountRootfs } from "./container/rootfs.ts";
 import { identify } from "./process-identity.ts";
@@ -39,13 +39,13 @@ async function settleStarting(runtime: Runtime, record: ContainerRecord): Promis
     process: process ?? { pid: state?.pid ?? 0, startTicks: "" },
   } as const;
   await runtime.containers.put({ ...record, phase });
-  await noteExit(runtime, record.id);
+  await recordExit(runtime, record.id);
 }
 
 async function settle(runtime: Runtime, record: ContainerRecord): Promise<void> {
   switch (record.phase.state) {
     case "running":
-      await noteExit(runtime, record.id);
+      await recordExit(runtime, record.id);
       break;
     case "starting":
       await settleStarting(runtime, record);

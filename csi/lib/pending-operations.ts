@@ -9,8 +9,8 @@ export class PendingOperations {
 
   /** Runs `operation` while holding all `keys`; throws ABORTED when one of them is held. */
   async run<R>(keys: readonly string[], operation: () => Promise<R>): Promise<R> {
-    const held = keys.find((key) => this.#keys.has(key));
-    if (held !== undefined) throw aborted(`an operation on ${held} is already pending`);
+    const pending = keys.find((key) => this.#keys.has(key));
+    if (pending !== undefined) throw aborted(`an operation on ${pending} is already pending`);
     for (const key of keys) this.#keys.add(key);
     try {
       return await operation();

@@ -21,7 +21,7 @@ import type { DriverIdentity } from "./driver-identity.ts";
 import { DELETE_WORKERS, PROVISION_WORKERS, RETRY_MAX_MS, RETRY_MS } from "./limits.ts";
 import { referenceTo } from "./object-reference.ts";
 import { provision } from "./provision.ts";
-import { wordsOf } from "./rpc-words.ts";
+import { rpcErrorText } from "./rpc-error-text.ts";
 import { isToBeDeleted, ownerOf } from "./volume-plan.ts";
 
 /**
@@ -102,10 +102,10 @@ export class Provisioner {
     if (plan.act === "selectNode") return this.#selectNode(claim);
     const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
     if (volumes.store.get(volumeNameOf(claim))) return void this.#undecided.delete(key);
-    await this.#provisionAndTell(key, claim, plan.storageClass, plan.selectedNode);
+    await this.#provisionAndRecord(key, claim, plan.storageClass, plan.selectedNode);
   }
 
-  async #provisionAndTell(
+  async #provisionAndRecord(
     key: string,
     claim: PersistentVolumeClaim,
     storageClass: StorageClass,
@@ -122,8 +122,9 @@ export class Provisioner {
       this.#events.record(about, "Normal", "ProvisioningSucceeded", done);
     } catch (thrown) {
       const className = storageClass.metadata.name ?? "";
-      const why = `failed to provision volume with StorageClass "${className}": ${wordsOf(thrown)}`;
-      this.#events.record(about, "Warning", "ProvisioningFailed", why);
+      const why = rpcErrorText(thrown);
+      const text = `failed to provision volume with StorageClass "${className}": ${why}`;
+      this.#events.record(about, "Warning", "ProvisioningFailed", text);
       const status = thrown instanceof RpcError ? thrown.status : undefined;
       if (status !== undefined && UNDECIDED.has(status)) this.#undecided.set(key, claim);
       else this.#undecided.delete(key);
@@ -163,7 +164,7 @@ export class Provisioner {
       await deleteVolume(this.#client, this.#driver, volume);
     } catch (thrown) {
       const about = referenceTo("PersistentVolume", volume);
-      this.#events.record(about, "Warning", "VolumeFailedDelete", wordsOf(thrown));
+      this.#events.record(about, "Warning", "VolumeFailedDelete", rpcErrorText(thrown));
       throw thrown;
     }
   }

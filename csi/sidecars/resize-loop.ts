@@ -22,7 +22,7 @@ import {
 import { referenceTo } from "./object-reference.ts";
 import { ProvisioningError } from "./provisioning-error.ts";
 import { planResize } from "./resize-plan.ts";
-import { wordsOf } from "./rpc-words.ts";
+import { rpcErrorText } from "./rpc-error-text.ts";
 import { ownerOf, type VolumeOwner } from "./volume-plan.ts";
 
 /** Grows the volumes of claims that ask for more than they have. */
@@ -81,7 +81,7 @@ export class Resizer {
       await this.#record(claim, volume, quantityOf(size_bytes, "binary"));
       this.#events.record(about, "Normal", "VolumeResizeSuccessful", "Resize volume succeeded");
     } catch (thrown) {
-      const why = `resize volume "${name}" failed: ${wordsOf(thrown)}`;
+      const why = `resize volume "${name}" failed: ${rpcErrorText(thrown)}`;
       this.#events.record(about, "Warning", "VolumeResizeFailed", why);
       throw thrown;
     }

@@ -94,24 +94,24 @@ class FreshObjects<T extends KubeObject & WithData> {
     const entry: Read<T> = { read_ms, object, characters: 0 };
     this.#drop(key);
     this.#read.set(key, entry);
-    this.#makeRoom();
+    this.#evictOldest();
     // What is missing or failed is asked for anew: a pod waits for it.
     const drop = () => {
       if (this.#read.get(key) === entry) this.#drop(key);
     };
-    object.then((found) => (found ? this.#weigh(key, entry, found) : drop()), drop);
+    object.then((found) => (found ? this.#recordSize(key, entry, found) : drop()), drop);
     return object;
   }
 
-  #weigh(key: string, entry: Read<T>, { data = {}, binaryData = {} }: T): void {
+  #recordSize(key: string, entry: Read<T>, { data = {}, binaryData = {} }: T): void {
     if (this.#read.get(key) !== entry) return;
     const pairs = [...Object.entries(data), ...Object.entries(binaryData)];
     entry.characters = pairs.reduce((sum, [name, text]) => sum + name.length + text.length, 0);
     this.#characters += entry.characters;
-    this.#makeRoom();
+    this.#evictOldest();
   }
 
-  #makeRoom(): void {
+  #evictOldest(): void {
     for (const key of this.#read.keys()) {
       const few = this.#read.size <= OBJECTS_CACHED_MAX;
       if (few && this.#characters <= OBJECTS_CACHED_CHARACTERS_MAX) return;

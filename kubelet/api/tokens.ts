@@ -40,8 +40,8 @@ export class ServiceAccountTokens {
         },
       });
     const expires_ms = Date.parse(status?.expirationTimestamp ?? "");
-    const life_ms = (expires_ms - now_ms) * TOKEN_REFRESH_AT;
-    const refresh_ms = now_ms + Math.min(life_ms, TOKEN_REFRESH_MAX_MS);
+    const lifetime_ms = (expires_ms - now_ms) * TOKEN_REFRESH_AT;
+    const refresh_ms = now_ms + Math.min(lifetime_ms, TOKEN_REFRESH_MAX_MS);
     const issued = { token: status?.token ?? "", expires_ms, refresh_ms };
     this.#tokens.delete(key);
     this.#tokens.set(key, issued);

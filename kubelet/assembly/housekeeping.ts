@@ -1,8 +1,8 @@
 import { Evictions } from "../eviction/evictions.ts";
-import { nodeChores } from "../housekeeping/chores.ts";
+import { housekeepingTasks } from "../housekeeping/tasks.ts";
 import { collectContainers } from "../housekeeping/container-gc.ts";
 import { ImageGc } from "../housekeeping/image-gc.ts";
-import { startChores } from "../housekeeping/periodic.ts";
+import { startPeriodicTasks } from "../housekeeping/periodic.ts";
 import { IMAGE_GC_HIGH_PERCENT, IMAGE_GC_LOW_PERCENT } from "../limits.ts";
 import type { PressureConditions } from "../node/pressure.ts";
 import { EVICTION_HARD, type KubeletOptions } from "../options.ts";
@@ -38,5 +38,5 @@ export function startHousekeeping(
     },
     changed: nodeChanged,
   });
-  return startChores(nodeChores(deps, workers, imageGc, evictions), clock);
+  return startPeriodicTasks(housekeepingTasks(deps, workers, imageGc, evictions), clock);
 }

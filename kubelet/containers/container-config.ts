@@ -10,7 +10,7 @@ import { podLabels } from "../pods/pod-labels.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
 import { containerHash } from "./container-hash.ts";
 import { ContainerConfigError } from "./env.ts";
-import { expand, ExpansionRoom } from "./expand.ts";
+import { expand, ExpansionBudget } from "./expand.ts";
 import { volumeDevices } from "./mounts.ts";
 import { containerLinuxResources } from "./resources.ts";
 import { containerSecurity, type NodeSeccomp } from "./security.ts";
@@ -47,12 +47,12 @@ export function containerConfig(
 ): Init<ContainerConfig> {
   const { attempt, image, env, devices } = parts;
   const lookup = (name: string) => env.get(name);
-  const room = new ExpansionRoom();
+  const budget = new ExpansionBudget();
   return {
     metadata: { name: container.name, attempt },
     image: { image: image.imageRef, userSpecifiedImage: container.image ?? "" },
-    command: (container.command ?? []).map((word) => expand(word, lookup, room)),
-    args: (container.args ?? []).map((word) => expand(word, lookup, room)),
+    command: (container.command ?? []).map((argument) => expand(argument, lookup, budget)),
+    args: (container.args ?? []).map((argument) => expand(argument, lookup, budget)),
     workingDir: container.workingDir ?? "",
     envs: [
       ...[...env].map(([key, value]) => ({ key, value })),

@@ -1,6 +1,6 @@
 import type { Container, EnvVar, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { own } from "@raft2kube/std/own.ts";
-import { expand, ExpansionRoom } from "./expand.ts";
+import { expand, ExpansionBudget } from "./expand.ts";
 import { fieldValue, resourceValue, type NodeAllocatable } from "../pods/downward.ts";
 
 /** A container's environment cannot be made; the reason is the container's waiting reason. */
@@ -38,9 +38,9 @@ export async function makeEnv(
   context: EnvContext,
 ): Promise<Map<string, string>> {
   const services = await sources.services();
-  const room = new ExpansionRoom();
+  const budget = new ExpansionBudget();
   const result = new Map<string, string>();
-  const add = (name: string, value: string) => result.set(room.take(name), room.take(value));
+  const add = (name: string, value: string) => result.set(budget.take(name), budget.take(value));
   for (const source of container.envFrom ?? []) {
     const prefix = source.prefix ?? "";
     if (source.configMapRef) {
@@ -76,7 +76,7 @@ async function valueOf(
   context: EnvContext,
 ): Promise<string | undefined> {
   const from = variable.valueFrom;
-  if (!from) return expand(variable.value ?? "", lookup, new ExpansionRoom());
+  if (!from) return expand(variable.value ?? "", lookup, new ExpansionBudget());
   if (from.fieldRef) return fieldValue(from.fieldRef.fieldPath ?? "", pod, context);
   if (from.resourceFieldRef) {
     return resourceValue(from.resourceFieldRef, pod, container, context.allocatable);

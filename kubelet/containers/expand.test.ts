@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { expand, expandStrictly, ExpansionRoom } from "./expand.ts";
+import { expand, expandStrictly, ExpansionBudget } from "./expand.ts";
 
 const lookup = (name: string) => ({ A: "1", EMPTY: "", "B C": "2" })[name];
 
@@ -18,7 +18,7 @@ describe("expansion of $(NAME)", () => {
     ["cost: $", "cost: $"],
     ["$$", "$"],
   ])("%s becomes %s", (text, expected) => {
-    expect(expand(text, lookup, new ExpansionRoom())).toBe(expected);
+    expect(expand(text, lookup, new ExpansionBudget())).toBe(expected);
   });
 
   test("a strict expansion names the missing variable", () => {
@@ -27,6 +27,6 @@ describe("expansion of $(NAME)", () => {
 
   test("many open brackets are looked through once", () => {
     const text = "$(".repeat(500_000);
-    expect(expand(text, lookup, new ExpansionRoom())).toBe(text);
+    expect(expand(text, lookup, new ExpansionBudget())).toBe(text);
   });
 });

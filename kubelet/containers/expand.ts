@@ -4,7 +4,7 @@ import { EXPANDED_CHARACTERS_MAX } from "../limits.ts";
  * Room for what one container's variables become: each may repeat those before it, so that a few
  * lines could expand to more than all memory.
  */
-export class ExpansionRoom {
+export class ExpansionBudget {
   #left = EXPANDED_CHARACTERS_MAX;
 
   /** Counts a text; gives it back. Throws RangeError when there is no more room. */
@@ -26,12 +26,12 @@ export class ExpansionRoom {
 export function expand(
   text: string,
   lookup: (name: string) => string | undefined,
-  room: ExpansionRoom,
+  budget: ExpansionBudget,
 ): string {
   let out = "";
   let at = 0;
   const lastClose = text.lastIndexOf(")");
-  const emit = (piece: string) => (out += room.take(piece));
+  const emit = (piece: string) => (out += budget.take(piece));
   while (at < text.length) {
     const dollar = text.indexOf("$", at);
     if (dollar === -1 || dollar + 1 === text.length) {
@@ -65,5 +65,5 @@ export function expandStrictly(text: string, lookup: (name: string) => string | 
     if (value === undefined) throw new RangeError(`missing value for ${JSON.stringify(name)}`);
     return value;
   };
-  return expand(text, found, new ExpansionRoom());
+  return expand(text, found, new ExpansionBudget());
 }

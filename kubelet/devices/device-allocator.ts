@@ -71,11 +71,11 @@ export class DeviceAllocator implements DeviceManager {
   }
 
   release(podUid: string): Promise<void> {
-    return this.#keep((held) => held !== podUid);
+    return this.#retainOnly((uid) => uid !== podUid);
   }
 
   async retain(podUids: ReadonlySet<string>): Promise<void> {
-    await this.#keep((held) => podUids.has(held));
+    await this.#retainOnly((uid) => podUids.has(uid));
     this.#allKnown = true;
   }
 
@@ -112,7 +112,7 @@ export class DeviceAllocator implements DeviceManager {
   #forgetEnded(): void {
     if (!this.#allKnown) return;
     const active = new Set(this.#activePods.list().map(uidOf));
-    this.#holders.keep((held) => active.has(held));
+    this.#holders.retain((uid) => active.has(uid));
   }
 
   async #allocateAll(pod: Pod): Promise<DeviceEntry[]> {
@@ -140,11 +140,11 @@ export class DeviceAllocator implements DeviceManager {
     entries: readonly DeviceEntry[],
   ): Promise<string[]> {
     const healthy = this.#resources.healthy(resource).map(({ ID }) => ID);
-    const held = this.#holders.held(resource);
+    const allocated = this.#holders.allocated(resource);
     for (const entry of entries) {
-      if (entry.resource === resource) for (const id of entry.deviceIds) held.add(id);
+      if (entry.resource === resource) for (const id of entry.deviceIds) allocated.add(id);
     }
-    const free = healthy.filter((id) => !held.has(id));
+    const free = healthy.filter((id) => !allocated.has(id));
     const reusable = [...passed].filter((id) => healthy.includes(id));
     const plan = planDevices(count, { reusable, free });
     if (plan.kind === "short") {
@@ -182,9 +182,9 @@ export class DeviceAllocator implements DeviceManager {
     return entries;
   }
 
-  #keep(isKept: (podUid: string) => boolean): Promise<void> {
+  #retainOnly(isKept: (podUid: string) => boolean): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#holders.keep(isKept)) await this.#save();
+      if (this.#holders.retain(isKept)) await this.#save();
     });
   }
 

@@ -21,7 +21,7 @@ export class DeviceHolders {
   }
 
   /** Every device of the resource that someone holds. */
-  held(resource: string): Set<string> {
+  allocated(resource: string): Set<string> {
     const entries = this.#entries.filter((entry) => entry.resource === resource);
     return new Set(entries.flatMap((entry) => entry.deviceIds));
   }
@@ -31,7 +31,7 @@ export class DeviceHolders {
   }
 
   /** Forgets what pods hold that are not to be kept; says whether there was anything. */
-  keep(isKept: (podUid: string) => boolean): boolean {
+  retain(isKept: (podUid: string) => boolean): boolean {
     const before = this.#entries.length;
     this.#entries = this.#entries.filter((entry) => isKept(entry.podUid));
     return this.#entries.length < before;

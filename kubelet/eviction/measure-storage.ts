@@ -30,9 +30,9 @@ export async function measureStorage(
   const layers = await writableLayers(runtime, uid);
   for (const { container: { name } } of containersOf(pod)) {
     const logs = await logsUsage(paths, pod, name);
-    const lastWords = await treeUsage(containerDir(paths, uid, name));
+    const messages = await treeUsage(containerDir(paths, uid, name));
     const own = layers.filter((one) => one.container === name);
-    containers.set(name, sumOf([logs, lastWords, ...own]));
+    containers.set(name, sumOf([logs, messages, ...own]));
   }
   return { emptyDirs, containers, hosts: fileUsage(hostsFile(paths, uid)) };
 }

@@ -62,7 +62,7 @@ export class ImageGc {
    */
   async run(): Promise<void> {
     const { highPercent, lowPercent, runtime } = this.#options;
-    const { images, inUse } = await this.#look();
+    const { images, inUse } = await this.#list();
     const { imageFilesystems } = await runtime.images.imageFsInfo({});
     const mountpoint = imageFilesystems[0]?.fsId?.mountpoint;
     if (!mountpoint) return;
@@ -75,11 +75,11 @@ export class ImageGc {
 
   /** Removes every unused image: the disk is under pressure. */
   async freeAll(): Promise<void> {
-    const { images, inUse } = await this.#look();
+    const { images, inUse } = await this.#list();
     await this.#free(images, inUse, Infinity);
   }
 
-  async #look(): Promise<{ images: Image[]; inUse: Set<string> }> {
+  async #list(): Promise<{ images: Image[]; inUse: Set<string> }> {
     const { runtime, now_ms } = this.#options;
     const [{ images }, { containers }] = await Promise.all([
       runtime.images.listImages({}),

@@ -5,17 +5,20 @@ import { delay } from "@raft2kube/std/wait.ts";
 
 const log = logger("kubelet-housekeeping");
 
-export interface Chore {
+export interface PeriodicTask {
   name: string;
   period_ms: number;
   /** May give another pause until the next time, in milliseconds. */
   run(): Promise<void | number>;
 }
 
-/** Does chores again and again, each on its own period; one that fails is done again next time. */
-export function startChores(chores: Chore[], clock: Clock): { close(): Promise<void> } {
+/** Runs each task once in its period. A run that failed is logged; the next one is on time. */
+export function startPeriodicTasks(
+  tasks: PeriodicTask[],
+  clock: Clock,
+): { close(): Promise<void> } {
   const end = new AbortController();
-  const running = chores.map((chore) => repeat(chore, clock, end.signal));
+  const running = tasks.map((task) => repeat(task, clock, end.signal));
   return {
     async close() {
       end.abort();
@@ -25,7 +28,7 @@ export function startChores(chores: Chore[], clock: Clock): { close(): Promise<v
 }
 
 async function repeat(
-  { name, period_ms, run }: Chore,
+  { name, period_ms, run }: PeriodicTask,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {

@@ -64,17 +64,17 @@ function workerOf(name: string): PodWorker {
   } as unknown as PodWorker;
 }
 
-async function look(after_ms: number): Promise<number> {
+async function check(after_ms: number): Promise<number> {
   clock.advance(after_ms);
   return rotation.run();
 }
 
 test("a log is set aside when it is full, and the oldest go", async () => {
-  await look(0);
+  await check(0);
   expect(filesOf("a")).toEqual(["0.log"]);
-  for (let round = 0; round < 4; round++) {
+  for (let count = 0; count < 4; count++) {
     write("a", FULL_BYTES);
-    await look(10);
+    await check(10);
   }
   expect(reopened).toEqual(["a", "a", "a", "a"]);
   expect(filesOf("a")).toEqual(["0.log", "0.log.20260102-000000.030", "0.log.20260102-000000.040"]);
@@ -82,27 +82,27 @@ test("a log is set aside when it is full, and the oldest go", async () => {
 });
 
 test("one that grows fast is looked at again when it will be full", async () => {
-  expect(await look(1_000)).toBe(1_000);
+  expect(await check(1_000)).toBe(1_000);
   write("a", 400);
   // 400 bytes in a second: the other 600 take one and a half.
-  expect(await look(1_000)).toBe(1_000);
+  expect(await check(1_000)).toBe(1_000);
   write("a", 300);
-  expect(await look(250)).toBe(250);
+  expect(await check(250)).toBe(250);
   write("a", 300);
-  expect(await look(1)).toBe(50);
-  expect(await look(1_000)).toBe(1_000);
+  expect(await check(1)).toBe(50);
+  expect(await check(1_000)).toBe(1_000);
 });
 
 test("one that cannot be rotated keeps its name, and does not hold up the others", async () => {
   refuses = true;
   write("a", FULL_BYTES);
-  await look(0);
+  await check(0);
   expect(readFileSync(logOf("a"))).toHaveLength(FULL_BYTES);
   refuses = false;
   renameSync(join(dir, "n_a_u"), join(dir, "elsewhere"));
   symlinkSync(join(dir, "elsewhere"), join(dir, "n_a_u"));
   write("b", FULL_BYTES);
-  await look(1);
+  await check(1);
   expect(reopened).toEqual(["b"]);
   expect(filesOf("b")).toHaveLength(2);
   expect(readdirSync(join(dir, "elsewhere/c"))).toEqual(["0.log"]);

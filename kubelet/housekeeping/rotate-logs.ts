@@ -25,7 +25,7 @@ export interface RotateOptions {
 }
 
 /** How large a log was when it was last looked at. */
-interface Look {
+interface Sample {
   size_bytes: number;
   at_ms: number;
 }
@@ -37,7 +37,7 @@ interface Look {
  */
 export class LogRotation {
   readonly #options: RotateOptions;
-  #looks = new Map<string, Look>();
+  #samples = new Map<string, Sample>();
 
   constructor(options: RotateOptions) {
     this.#options = options;
@@ -45,12 +45,12 @@ export class LogRotation {
 
   /** One look at all logs; gives the milliseconds until the next one. */
   async run(): Promise<number> {
-    const before = this.#looks;
-    this.#looks = new Map();
+    const before = this.#samples;
+    this.#samples = new Map();
     let next_ms = LOG_ROTATE_PERIOD_MS;
     for (const { path, id } of this.#running()) {
       try {
-        next_ms = Math.min(next_ms, await this.#look(path, id, before.get(path)));
+        next_ms = Math.min(next_ms, await this.#check(path, id, before.get(path)));
       } catch (thrown) {
         // One that cannot be rotated (it is just ending) does not hold up the others.
         log.warn("a log was not rotated", { path, error: messageOf(thrown) });
@@ -77,7 +77,7 @@ export class LogRotation {
   }
 
   /** Rotates one log if it is due; gives the milliseconds until it will be, as fast as it grows. */
-  async #look(path: string, id: string, before: Look | undefined): Promise<number> {
+  async #check(path: string, id: string, before: Sample | undefined): Promise<number> {
     const { clock, paths, fileBytes_max = LOG_FILE_BYTES_MAX } = this.#options;
     using opened = openLogDirectory(paths.podLogsDir, path);
     if (!opened) return Infinity;
@@ -89,7 +89,7 @@ export class LogRotation {
       await this.#rotate(opened, id);
       size_bytes = 0;
     }
-    this.#looks.set(path, { size_bytes, at_ms });
+    this.#samples.set(path, { size_bytes, at_ms });
     if (grown_bytes === 0) return Infinity;
     return ((fileBytes_max - size_bytes) * elapsed_ms) / grown_bytes;
   }

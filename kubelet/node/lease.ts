@@ -21,15 +21,15 @@ export interface NodeLeaseOptions {
 /** Renews the node's Lease until aborted: the cheap sign that the node is alive. */
 export async function renewNodeLease(options: NodeLeaseOptions): Promise<void> {
   const { clock, signal } = options;
-  let held: Lease | undefined;
+  let renewed: Lease | undefined;
   while (!signal.aborted) {
     let pause_ms = NODE_LEASE_RENEW_MS;
     try {
-      held = await renew(options, held);
+      renewed = await renew(options, renewed);
     } catch (thrown) {
       if (signal.aborted) return;
       log.warn("node lease not renewed, trying again", { error: messageOf(thrown) });
-      held = undefined;
+      renewed = undefined;
       pause_ms = NODE_RETRY_MS;
     }
     await delay(clock, pause_ms, signal);
@@ -38,7 +38,7 @@ export async function renewNodeLease(options: NodeLeaseOptions): Promise<void> {
 
 async function renew(
   { leases, clock, node }: NodeLeaseOptions,
-  held: Lease | undefined,
+  renewed: Lease | undefined,
 ): Promise<Lease> {
   const spec = {
     holderIdentity: node.name,
@@ -46,7 +46,7 @@ async function renew(
     renewTime: microTimeText(clock.now()),
   };
   const name = { namespace: NAMESPACE, name: node.name };
-  const current = held ?? (await present(leases, name));
+  const current = renewed ?? (await present(leases, name));
   if (current) return leases.update({ ...current, spec: { ...current.spec, ...spec } });
   const owner = { apiVersion: "v1", kind: "Node", name: node.name, uid: node.uid };
   return leases.create({ metadata: { ...name, ownerReferences: [owner] }, spec });

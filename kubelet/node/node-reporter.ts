@@ -125,8 +125,8 @@ export class NodeReporter {
     const patch = { status: { ...now, addresses } };
     await client.resource<Node>(NODES).patch(name, "strategic", patch);
     if (!this.#shown || readiness(this.#shown) !== ready) {
-      const word = ready ? "NodeReady" : "NodeNotReady";
-      this.#record("Normal", word, `Node ${description.nodeName} status is now: ${word}`);
+      const reason = ready ? "NodeReady" : "NodeNotReady";
+      this.#record("Normal", reason, `Node ${description.nodeName} status is now: ${reason}`);
     }
     this.#shown = now;
     this.#shown_ms = clock.monotonic();
@@ -137,8 +137,8 @@ export class NodeReporter {
     const { informers, description } = this.#options;
     const fieldSelector = `metadata.name=${description.nodeName}`;
     const informer = informers.of<Node>(NODES, { fieldSelector });
-    const look = (node: Node) => void this.#configure(node);
-    informer.handle({ added: look, updated: look });
+    const configure = (node: Node) => void this.#configure(node);
+    informer.handle({ added: configure, updated: configure });
   }
 
   async #configure(node: Node): Promise<void> {

@@ -45,11 +45,11 @@ export function nodeStatus(facts: NodeStatusFacts): NodeStatus {
   };
 }
 
-type Told = { type: string; status: "True" | "False"; reason: string; message: string };
+type ConditionState = { type: string; status: "True" | "False"; reason: string; message: string };
 
 /** The four conditions in upstream's words; a status that did not change keeps its time. */
 function nodeConditions({ notReady, pressure, previous, now_ms }: NodeStatusFacts) {
-  const ready: Told = notReady
+  const ready: ConditionState = notReady
     ? { type: "Ready", status: "False", reason: "KubeletNotReady", message: notReady }
     : {
         type: "Ready",
@@ -57,7 +57,7 @@ function nodeConditions({ notReady, pressure, previous, now_ms }: NodeStatusFact
         reason: "KubeletReady",
         message: "kubelet is posting ready status",
       };
-  const told: Told[] = [
+  const states: ConditionState[] = [
     pressureCondition("MemoryPressure", pressure.memory, [
       "KubeletHasInsufficientMemory",
       "kubelet has insufficient memory available",
@@ -79,7 +79,7 @@ function nodeConditions({ notReady, pressure, previous, now_ms }: NodeStatusFact
     ready,
   ];
   const now = timeText(now_ms);
-  return told.map((condition): NodeCondition => {
+  return states.map((condition): NodeCondition => {
     const before = previous.find(({ type }) => type === condition.type);
     const since = before?.status === condition.status ? before.lastTransitionTime : undefined;
     return { ...condition, lastHeartbeatTime: now, lastTransitionTime: since ?? now };
@@ -90,7 +90,7 @@ function pressureCondition(
   type: string,
   under: boolean,
   [badReason, bad, goodReason, good]: [string, string, string, string],
-): Told {
+): ConditionState {
   if (under) return { type, status: "True", reason: badReason, message: bad };
   return { type, status: "False", reason: goodReason, message: good };
 }

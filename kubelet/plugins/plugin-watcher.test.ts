@@ -25,7 +25,7 @@ describe("planRegistry", () => {
 
 describe("startPluginWatcher", () => {
   let registryDir: string;
-  let told: string[];
+  let calls: string[];
   let refuse: string | undefined;
   let watcher: { close(): Promise<void> };
 
@@ -37,9 +37,9 @@ describe("startPluginWatcher", () => {
         CSIPlugin: {
           register: async ({ name, endpoint }) => {
             if (refuse !== undefined) throw new Error(refuse);
-            told.push(`+${name} ${endpoint}`);
+            calls.push(`+${name} ${endpoint}`);
           },
-          deregister: async ({ name }) => void told.push(`-${name}`),
+          deregister: async ({ name }) => void calls.push(`-${name}`),
         },
       },
     });
@@ -53,12 +53,12 @@ describe("startPluginWatcher", () => {
         }),
       ],
     });
-  const toldOf = (entry: string, times = 1) =>
-    waitFor(entry, () => told.filter((one) => one === entry).length >= times, { clock });
+  const waitForCall = (entry: string, times = 1) =>
+    waitFor(entry, () => calls.filter((one) => one === entry).length >= times, { clock });
 
   beforeEach(async () => {
     registryDir = await mkdtemp(path.join(os.tmpdir(), "r2k-registry-"));
-    told = [];
+    calls = [];
     refuse = undefined;
   });
   afterEach(async () => {
@@ -69,24 +69,24 @@ describe("startPluginWatcher", () => {
   it("registers plugins found at start and later, and lets go when the socket goes", async () => {
     const early = await plugin("early");
     watcher = await start();
-    await toldOf("+early /run/early");
+    await waitForCall("+early /run/early");
     const late = await plugin("late");
-    await toldOf("+late /run/late");
+    await waitForCall("+late /run/late");
     await late.close();
-    await toldOf("-late");
-    expect(told).not.toContain("-early");
+    await waitForCall("-late");
+    expect(calls).not.toContain("-early");
     await early.close();
-    await toldOf("-early");
+    await waitForCall("-early");
   });
 
   it("registers a plugin again when its socket was replaced", async () => {
     watcher = await start();
     const first = await plugin("driver");
-    await toldOf("+driver /run/driver");
+    await waitForCall("+driver /run/driver");
     await first.close();
     const second = await plugin("driver");
-    await toldOf("+driver /run/driver", 2);
-    expect(told).toEqual(["+driver /run/driver", "-driver", "+driver /run/driver"]);
+    await waitForCall("+driver /run/driver", 2);
+    expect(calls).toEqual(["+driver /run/driver", "-driver", "+driver /run/driver"]);
     await second.close();
   });
 
@@ -112,7 +112,7 @@ describe("startPluginWatcher", () => {
       { pluginRegistered: false, error: "not today" },
       { pluginRegistered: true, error: "" },
     ]);
-    expect(told).toEqual([`+p ${path.join(registryDir, "p.sock")}`]);
+    expect(calls).toEqual([`+p ${path.join(registryDir, "p.sock")}`]);
     await server.close();
   });
 });

@@ -20,7 +20,7 @@ const WHOLE = `${HALF}  - {name: second, image: i}\n`;
 let dir: string;
 let clock: ManualClock;
 let source: StaticSource;
-let looks: number;
+let reads: number;
 /** The containers of each pod that was put. */
 let put: (string | undefined)[][];
 
@@ -29,7 +29,7 @@ beforeEach(() => {
   // The time of the file system, which the process's own may differ from.
   clock = new ManualClock(statSync(dir).mtimeMs);
   put = [];
-  looks = 0;
+  reads = 0;
   const sink = {
     put: ({ spec }: Pod) => void put.push(spec.containers.map(({ name }) => name)),
     remove: () => undefined,
@@ -55,8 +55,8 @@ it("a file that is being written is read when it is whole", async () => {
   writeFileSync(join(dir, "web.yaml"), HALF);
   let synced = false;
   void source.synced.then(() => (synced = true));
-  source.start(() => void looks++);
-  await waitFor("a look at the file", () => looks > 0, { clock: systemClock() });
+  source.start(() => void reads++);
+  await waitFor("a look at the file", () => reads > 0, { clock: systemClock() });
   expect([put, synced]).toEqual([[], false]);
   writeFileSync(join(dir, "web.yaml"), WHOLE);
   await passing("the pod", () => put.length > 0);

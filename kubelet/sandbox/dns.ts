@@ -17,10 +17,10 @@ export interface ClusterDns {
 export function parseResolvConf(text: string): ResolverConfig {
   const config: ResolverConfig = { servers: [], searches: [], options: [] };
   for (const line of text.split("\n")) {
-    const [word, ...rest] = line.trim().split(/\s+/);
-    if (word === "nameserver" && rest[0]) config.servers.push(rest[0]);
-    if (word === "search") config.searches = rest.filter((domain) => domain !== ".");
-    if (word === "options") config.options = rest;
+    const [keyword, ...rest] = line.trim().split(/\s+/);
+    if (keyword === "nameserver" && rest[0]) config.servers.push(rest[0]);
+    if (keyword === "search") config.searches = rest.filter((domain) => domain !== ".");
+    if (keyword === "options") config.options = rest;
   }
   return config;
 }

@@ -23,8 +23,8 @@ function ownNames({ hostname, domain }: PodNames): string {
   return domain ? `${hostname}.${domain}\t${hostname}` : hostname;
 }
 
-function line(words: string[]): string {
-  return `${words.join("\t")}\n`;
+function line(fields: string[]): string {
+  return `${fields.join("\t")}\n`;
 }
 
 const LOOPBACK = [

@@ -4,7 +4,7 @@ import { type PodSandboxConfig, type PortMapping, Protocol } from "@raft2kube/pr
 import { podResources } from "../containers/qos.ts";
 import { linuxResources } from "../containers/resources.ts";
 import { type NodeSeccomp, sandboxSecurity } from "../containers/security.ts";
-import { POD_WORDS_BYTES_MAX } from "../limits.ts";
+import { POD_METADATA_BYTES_MAX } from "../limits.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { podLabels } from "../pods/pod-labels.ts";
 import { podLogDir, type PodPaths } from "../pods/pod-paths.ts";
@@ -34,7 +34,7 @@ export function sandboxConfig(
     logDirectory: podLogDir(node.paths, pod),
     dnsConfig: podDns(pod, node.hostResolver, node.clusterDns),
     portMappings: portMappings(pod),
-    ...ownWords(pod),
+    ...podMetadata(pod),
     linux: {
       cgroupParent: podCgroup(node.cgroupRoot, pod),
       securityContext: sandboxSecurity(pod, node.seccomp),
@@ -51,11 +51,11 @@ export function sandboxConfig(
  * all pods in one message of 16 MiB, which a dozen pods could fill: over POD_WORDS_BYTES_MAX they
  * are left out, but for the labels that the kubelet itself looks for.
  */
-function ownWords(pod: Pod): Pick<PodSandboxConfig, "labels" | "annotations"> {
+function podMetadata(pod: Pod): Pick<PodSandboxConfig, "labels" | "annotations"> {
   const { labels = {}, annotations = {} } = pod.metadata;
-  const words = [labels, annotations].flatMap(Object.entries).flat() as string[];
-  const size_bytes = words.reduce((sum, word) => sum + Buffer.byteLength(word), 0);
-  if (size_bytes > POD_WORDS_BYTES_MAX) return { labels: podLabels(pod), annotations: {} };
+  const texts = [labels, annotations].flatMap(Object.entries).flat() as string[];
+  const size_bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  if (size_bytes > POD_METADATA_BYTES_MAX) return { labels: podLabels(pod), annotations: {} };
   return { labels: { ...labels, ...podLabels(pod) }, annotations: { ...annotations } };
 }
 

@@ -1,7 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { MESSAGE_BYTES_MAX } from "@raft2kube/rpc/limits.ts";
 import { describe, expect, test } from "vitest";
-import { PODS_MAX, POD_WORDS_BYTES_MAX } from "../limits.ts";
+import { PODS_MAX, POD_METADATA_BYTES_MAX } from "../limits.ts";
 import { parseResolvConf, podDns } from "./dns.ts";
 import { kernelHostname, podNames } from "./hostname.ts";
 import { hostsText } from "./hosts-file.ts";
@@ -111,10 +111,10 @@ describe("sandbox configuration", () => {
     expect(config("short")).toMatchObject({
       labels: { a: "b", ...own }, annotations: { text: "short" },
     });
-    const long = config("x".repeat(POD_WORDS_BYTES_MAX));
+    const long = config("x".repeat(POD_METADATA_BYTES_MAX));
     expect([long.labels, long.annotations]).toEqual([own, {}]);
     // Of three sandboxes that each pod may have left.
-    expect(3 * PODS_MAX * POD_WORDS_BYTES_MAX).toBeLessThan(MESSAGE_BYTES_MAX);
+    expect(3 * PODS_MAX * POD_METADATA_BYTES_MAX).toBeLessThan(MESSAGE_BYTES_MAX);
   });
 
   test("a pod that asks for a user namespace is refused", () => {

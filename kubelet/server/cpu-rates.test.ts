@@ -31,6 +31,6 @@ test("the runtime's own rate is taken as it is; a forgotten key begins again", (
   const rates = new CpuRates();
   expect(rates.rateOf("a", sample(1_000, 0, 42))).toBe(42);
   rates.rateOf("b", sample(1_000, 0));
-  rates.keepOnly(new Set(["a"]));
+  rates.retain(new Set(["a"]));
   expect(rates.rateOf("b", sample(3_000, 1e9))).toBeUndefined();
 });

@@ -24,7 +24,7 @@ export class CpuRates {
   }
 
   /** Forgets all keys but these. */
-  keepOnly(keys: ReadonlySet<string>): void {
+  retain(keys: ReadonlySet<string>): void {
     for (const key of this.#before.keys()) if (!keys.has(key)) this.#before.delete(key);
   }
 }

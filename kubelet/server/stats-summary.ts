@@ -57,7 +57,7 @@ export function statsSummary(facts: SummaryFacts) {
     node: nodeStats(facts, cpu),
     pods: pods.map((pod) => podStats(pod, facts, cpu)),
   };
-  rates.keepOnly(keys);
+  rates.retain(keys);
   return summary;
 }
 

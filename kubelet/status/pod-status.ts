@@ -53,7 +53,7 @@ export function podStatus(facts: StatusFacts): PodStatus {
     begun,
     "ephemeral",
   );
-  const final = finalWord(facts);
+  const final = finalPhase(facts);
   const derived = podPhase({ pod, initStatuses, statuses, ended: facts.ended });
   const phase = final?.phase ?? (facts.ended ? derived : openPhase(derived, previous));
   const sandboxReady = sandbox?.ready ?? false;
@@ -90,13 +90,13 @@ function openPhase(derived: PodPhase, previous: PodStatus | undefined): PodPhase
   return previous?.phase === "Pending" ? "Pending" : "Running";
 }
 
-type FinalWord = { phase: PodPhase; reason?: string; message?: string };
+type FinalPhase = { phase: PodPhase; reason?: string; message?: string };
 
 /**
  * A pod that has succeeded or failed stays so, whatever is left of its containers; one that the
  * node has ended fails with the node's reason, once all of it is stopped.
  */
-function finalWord({ previous, verdict, ended }: StatusFacts): FinalWord | undefined {
+function finalPhase({ previous, verdict, ended }: StatusFacts): FinalPhase | undefined {
   const { phase, reason, message } = previous ?? {};
   if (phase === "Succeeded" || phase === "Failed") {
     return { phase, ...(reason ? { reason } : {}), ...(message ? { message } : {}) };

@@ -31,7 +31,7 @@ it("leaves conditions of others alone, whose newest word it may not have read", 
 });
 
 describe("whether an object shows what the kubelet said", () => {
-  const told = {
+  const reported = {
     phase: "Running" as const,
     conditions: [{ type: "Ready", status: "True", lastTransitionTime: "2026-01-01T00:00:00Z" }],
     podIPs: [{ ip: "10.244.0.9" }],
@@ -40,15 +40,15 @@ describe("whether an object shows what the kubelet said", () => {
   it.each<[string, object, boolean]>([
     ["just so", {}, true],
     ["another time", { conditions: [{ type: "Ready", status: "True" }] }, true],
-    ["more conditions, of others", { conditions: [...told.conditions, others] }, true],
+    ["more conditions, of others", { conditions: [...reported.conditions, others] }, true],
     ["fields of others", { nominatedNodeName: "n" }, true],
     ["a condition turned", { conditions: [{ type: "Ready", status: "False" }] }, false],
-    ["a reason added", { conditions: [{ ...told.conditions[0], reason: "Why" }] }, false],
+    ["a reason added", { conditions: [{ ...reported.conditions[0], reason: "Why" }] }, false],
     ["a condition gone", { conditions: [] }, false],
     ["another phase", { phase: "Failed" }, false],
     ["a field added", { message: "words" }, false],
     ["a field gone", { podIPs: undefined }, false],
   ])("%s", (_what, difference, shows) => {
-    expect(showsStatus({ ...told, ...difference }, told)).toBe(shows);
+    expect(showsStatus({ ...reported, ...difference }, reported)).toBe(shows);
   });
 });

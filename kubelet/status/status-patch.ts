@@ -45,11 +45,11 @@ export function statusPatch(uid: string, status: PodStatus): object {
  * Whether an object in the API says what the kubelet has said of the pod: each field that is the
  * kubelet's, and each of its conditions but for the time. `told` is plain JSON.
  */
-export function showsStatus(shown: PodStatus | undefined, told: PodStatus): boolean {
-  const conditions = (told.conditions ?? []).filter(isOwn).every((condition) => {
+export function showsStatus(shown: PodStatus | undefined, reported: PodStatus): boolean {
+  const conditions = (reported.conditions ?? []).filter(isOwn).every((condition) => {
     const there = shown?.conditions?.find(({ type }) => type === condition.type);
     const same = ["status", "reason", "message", "observedGeneration"] as const;
     return same.every((field) => there?.[field] === condition[field]);
   });
-  return conditions && OWNED.every((name) => isDeepStrictEqual(shown?.[name], told[name]));
+  return conditions && OWNED.every((name) => isDeepStrictEqual(shown?.[name], reported[name]));
 }

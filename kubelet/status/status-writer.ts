@@ -124,7 +124,7 @@ export class StatusWriter {
     const { pods } = this.#options;
     const object = this.#options.objectOf(entry.pod);
     if (!object) return false;
-    this.#lookForOverwriting(entry, object);
+    this.#detectOverwrite(entry, object);
     const { status } = entry;
     const text = JSON.stringify(status);
     const where = { namespace: namespaceOf(object), name: nameOf(object) };
@@ -152,7 +152,7 @@ export class StatusWriter {
   }
 
   /** Versions that are older than our last write do not show it yet, and say nothing. */
-  #lookForOverwriting(entry: Entry, object: Pod): void {
+  #detectOverwrite(entry: Entry, object: Pod): void {
     const revision = revisionOf(object);
     if (entry.written === undefined || revision <= entry.revision) return;
     if (showsStatus(object.status, JSON.parse(entry.written) as PodStatus)) {

@@ -29,8 +29,9 @@ export async function terminationMessage(
   if (text !== "" || policy !== "FallbackToLogsOnError" || observed.exitCode === 0) return text;
   const log = await tail(podLogsDir, observed.logPath, TERMINATION_LOG_BYTES_MAX * 2);
   const lines = log.split("\n");
-  const words = lines.flatMap((line) => /^\S+ (?:stdout|stderr) [FP] (.*)$/.exec(line)?.[1] ?? []);
-  const last = words.slice(-TERMINATION_LOG_LINES_MAX).join("\n");
+  const entry = /^\S+ (?:stdout|stderr) [FP] (.*)$/;
+  const contents = lines.flatMap((line) => entry.exec(line)?.[1] ?? []);
+  const last = contents.slice(-TERMINATION_LOG_LINES_MAX).join("\n");
   return last.slice(-TERMINATION_LOG_BYTES_MAX);
 }
 

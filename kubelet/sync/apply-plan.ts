@@ -127,8 +127,8 @@ function inBackOff(
     return false;
   }
   const id = `${nameOf(pod)}_${namespaceOf(pod)}(${uidOf(pod)})`;
-  const told = `Back-off restarting failed container ${name} in pod ${id}`;
-  deps.events.record(pod, "Warning", "BackOff", told, name);
+  const event = `Back-off restarting failed container ${name} in pod ${id}`;
+  deps.events.record(pod, "Warning", "BackOff", event, name);
   const seconds = deps.restartBackOff.delayOf(key) / 1_000;
   const pause = seconds >= 60 ? `${Math.floor(seconds / 60)}m${seconds % 60}s` : `${seconds}s`;
   const message = `back-off ${pause} restarting failed container=${name} pod=${id}`;

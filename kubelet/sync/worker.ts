@@ -161,7 +161,7 @@ export class PodWorker {
         pause_ms = await this.#step();
         if (this.#failures === failures) this.#failures = 0;
       } catch (thrown) {
-        this.#tell(thrown);
+        this.#report(thrown);
         pause_ms = this.#backOff();
       }
     }
@@ -176,7 +176,7 @@ export class PodWorker {
     return Math.min(doubled_ms, SYNC_BACK_OFF_MAX_MS);
   }
 
-  #tell(thrown: unknown): void {
+  #report(thrown: unknown): void {
     if (this.#closed) return;
     const { events } = this.#deps;
     const error = messageOf(thrown);

@@ -234,13 +234,13 @@ async function call<R>(made: () => Promise<R>): Promise<R> {
     return await made();
   } catch (thrown) {
     if (!(thrown instanceof RpcError)) throw thrown;
-    const message = `rpc error: code = ${codeWord(thrown.code)} desc = ${messageOf(thrown)}`;
+    const message = `rpc error: code = ${codeName(thrown.code)} desc = ${messageOf(thrown)}`;
     throw new VolumeError("MountFailed", message, { cause: thrown });
   }
 }
 
 /** `FAILED_PRECONDITION` as Go prints it: `FailedPrecondition`. */
-function codeWord(code: string): string {
-  const words = code.toLowerCase().split("_");
-  return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
+function codeName(code: string): string {
+  const parts = code.toLowerCase().split("_");
+  return parts.map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join("");
 }

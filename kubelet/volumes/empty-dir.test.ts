@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { unmount } from "@raft2kube/linux/mount.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { emptyDirPlugin } from "./empty-dir.ts";
-import { FilesRoom } from "./files.ts";
+import { FilesBudget } from "./files.ts";
 
 let dir: string;
 beforeEach(() => (dir = mkdtempSync(join(tmpdir(), "r2k-empty-dir-"))));
@@ -19,7 +19,8 @@ test.runIf(process.getuid?.() === 0).each([
   const volume = { name: "v", emptyDir: { medium: "Memory", sizeLimit } };
   const pod = { metadata: { name: "p", uid: "u" }, spec: { containers: [], volumes: [volume] } };
   const spec = { name: "v", volume };
-  const request = { pod, spec, dir, fsGroup: undefined, readOnly: false, room: new FilesRoom() };
+  const budget = new FilesBudget();
+  const request = { pod, spec, dir, fsGroup: undefined, readOnly: false, budget };
   await emptyDirPlugin().setUp(request);
   const { blocks, bsize } = statfsSync(dir);
   expect(blocks * bsize).toBe(most_bytes);

@@ -9,7 +9,7 @@ const PAGE_BYTES = 4_096;
  * Room for the files that one pod's volumes are made of, all of them together. It is taken before a
  * file is decoded: sources may name one large object as often as the pod's own size allows.
  */
-export class FilesRoom {
+export class FilesBudget {
   #left_bytes = FILES_OF_POD_BYTES_MAX;
 
   /** Throws VolumeError TooLarge when there is no more room. */
@@ -29,10 +29,10 @@ export class FilesRoom {
 export class Files {
   readonly payload = new Map<string, ProjectedFile>();
   readonly #directories = new Set<string>();
-  readonly #room: FilesRoom;
+  readonly #budget: FilesBudget;
 
-  constructor(room: FilesRoom) {
-    this.#room = room;
+  constructor(budget: FilesBudget) {
+    this.#budget = budget;
   }
 
   /** Adds a file, in place of one added before. Throws VolumeError TooLarge. */
@@ -41,9 +41,9 @@ export class Files {
       const directory = path.slice(0, at);
       if (this.#directories.has(directory)) continue;
       this.#directories.add(directory);
-      this.#room.take(PAGE_BYTES);
+      this.#budget.take(PAGE_BYTES);
     }
-    this.#room.take(Buffer.byteLength(file.text, file.encoding));
+    this.#budget.take(Buffer.byteLength(file.text, file.encoding));
     this.payload.set(path, file);
   }
 }

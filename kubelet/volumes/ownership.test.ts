@@ -90,7 +90,7 @@ describe.runIf(process.getuid?.() === 0)("fsGroup", () => {
     const victim = join(dir, "victim");
     writeFileSync(victim, "", { mode: 0o644 });
     await withSwapper(victim, async () => {
-      for (let round = 0; round < 2_000; round++) await applyFsGroup(volume, GROUP, false);
+      for (let count = 0; count < 2_000; count++) await applyFsGroup(volume, GROUP, false);
     });
     expect(lstatSync(victim)).toMatchObject({ uid: 0, gid: 0, mode: 0o100644 });
   });

@@ -5,7 +5,7 @@ import type {
   Volume,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
-import type { FilesRoom } from "./files.ts";
+import type { FilesBudget } from "./files.ts";
 import type { VolumeUsage } from "./volume-usage.ts";
 
 /** A pod's volume after its claim, if it has one, was resolved to the bound PersistentVolume. */
@@ -31,7 +31,7 @@ export interface SetUpRequest {
   /** Whether every user of the volume in the pod reads it only. */
   readOnly: boolean;
   /** What is left to the pod for files made from objects. */
-  room: FilesRoom;
+  budget: FilesBudget;
 }
 
 /** A volume that is ready: what containers get mounted. */

@@ -12,7 +12,7 @@ import { containersOf, fullNameOf, uidOf } from "../pods/pod-identity.ts";
 import { type PodPaths, subpathsDir, volumeDir, volumesDir } from "../pods/pod-paths.ts";
 import { VOLUMES_OF_POD_MAX } from "../limits.ts";
 import { resolveVolume } from "./claim.ts";
-import { FilesRoom } from "./files.ts";
+import { FilesBudget } from "./files.ts";
 import type { ReadyVolume, SetUpRequest, VolumePlugin, VolumeSpec } from "./plugin.ts";
 import type { VolumeUsage } from "./volume-usage.ts";
 import { VolumeError } from "./volume-error.ts";
@@ -52,10 +52,10 @@ export class PodVolumes {
   async setUp(pod: Pod): Promise<Map<string, ReadyVolume>> {
     const ready = new Map<string, ReadyVolume>();
     const failures: { volume: string; message: string }[] = [];
-    const room = new FilesRoom();
+    const budget = new FilesBudget();
     const one = async (volume: Volume, readOnly: boolean) => {
       try {
-        ready.set(volume.name, await this.#setUpOne(pod, volume, { readOnly, room }));
+        ready.set(volume.name, await this.#setUpOne(pod, volume, { readOnly, budget }));
       } catch (thrown) {
         const { name } = volume;
         const message = `MountVolume.SetUp failed for volume "${name}" : ${messageOf(thrown)}`;
@@ -150,7 +150,7 @@ export class PodVolumes {
   async #setUpOne(
     pod: Pod,
     volume: Volume,
-    how: Pick<SetUpRequest, "readOnly" | "room">,
+    how: Pick<SetUpRequest, "readOnly" | "budget">,
   ): Promise<ReadyVolume> {
     const { objects, paths } = this.#options;
     const spec = await resolveVolume(pod, volume, objects);

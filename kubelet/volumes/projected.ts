@@ -32,8 +32,8 @@ function filesPlugin(options: {
   return {
     name: options.name,
     supports: ({ volume }) => options.supports(volume),
-    async setUp({ pod, spec, dir, fsGroup, room }) {
-      const files = new Files(room);
+    async setUp({ pod, spec, dir, fsGroup, budget }) {
+      const files = new Files(budget);
       await options.gather(files, pod, spec.volume);
       if (options.memory) await mountMemory(dir, MEMORY_OPTIONS);
       else await mkdir(dir, { recursive: true });

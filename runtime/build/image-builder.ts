@@ -32,12 +32,12 @@ interface MadeImage {
 
 async function makeImage(recipe: ImageRecipe): Promise<MadeImage> {
   const blobs = new Map<string, Buffer>();
-  const keep = (content: Buffer) => {
+  const addBlob = (content: Buffer) => {
     const digest = digestOf(content);
     blobs.set(digest, content);
     return { digest, size: content.length };
   };
-  const layer = keep(await layerOf(recipe.entries));
+  const layer = addBlob(await layerOf(recipe.entries));
   const config: ImageConfig = {
     ...hostPlatform(),
     created: EPOCH.toISOString(),
@@ -48,10 +48,10 @@ async function makeImage(recipe: ImageRecipe): Promise<MadeImage> {
   const manifest: ImageManifest = {
     schemaVersion: 2,
     mediaType: MediaType.ociManifest,
-    config: { mediaType: MediaType.ociConfig, ...keep(Buffer.from(JSON.stringify(config))) },
+    config: { mediaType: MediaType.ociConfig, ...addBlob(Buffer.from(JSON.stringify(config))) },
     layers: [{ mediaType: MediaType.ociLayer, ...layer }],
   };
-  const { digest: manifestDigest } = keep(Buffer.from(JSON.stringify(manifest)));
+  const { digest: manifestDigest } = addBlob(Buffer.from(JSON.stringify(manifest)));
   return { manifestDigest, blobs };
 }
 

@@ -6,7 +6,7 @@ import { ExecOutputs } from "./exec-output.ts";
 /** What a call keeps of two streams with so many bytes on each. */
 function kept(output: ReturnType<ExecOutputs["hold"]>, each_bytes: number): number {
   const streams = [new PassThrough(), new PassThrough()];
-  const texts = streams.map((stream) => output.keep(stream));
+  const texts = streams.map((stream) => output.collect(stream));
   for (const stream of streams) stream.emit("data", Buffer.alloc(each_bytes, "x"));
   return texts.reduce((sum, text) => sum + text().length, 0);
 }
@@ -37,7 +37,7 @@ test("a call that is answered gives its room back, once", () => {
 test("what arrives in pieces is kept in order", () => {
   const stream = new PassThrough();
   using output = new ExecOutputs().hold();
-  const text = output.keep(stream);
+  const text = output.collect(stream);
   const letters = Array.from({ length: 2_000 }, (_, i) => String.fromCharCode(97 + (i % 26)));
   for (const letter of letters) stream.emit("data", Buffer.from(letter));
   expect(text().toString()).toBe(letters.join(""));

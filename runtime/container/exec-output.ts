@@ -14,8 +14,8 @@ export class ExecOutputs {
     let [own_bytes, shared_bytes] = [EXEC_SYNC_OWN_BYTES, 0];
     const take = (wanted_bytes: number): number => {
       const own = Math.min(wanted_bytes, own_bytes);
-      const room = EXEC_SYNC_OUTPUT_BYTES - EXEC_SYNC_OWN_BYTES - shared_bytes;
-      const shared = Math.min(wanted_bytes - own, room, this.#left_bytes);
+      const allowed = EXEC_SYNC_OUTPUT_BYTES - EXEC_SYNC_OWN_BYTES - shared_bytes;
+      const shared = Math.min(wanted_bytes - own, allowed, this.#left_bytes);
       own_bytes -= own;
       shared_bytes += shared;
       this.#left_bytes -= shared;
@@ -39,19 +39,19 @@ export class ExecOutput implements Disposable {
   }
 
   /** Keeps what arrives on a stream; the function returned gives all of it. */
-  keep(stream: Readable): () => Buffer {
+  collect(stream: Readable): () => Buffer {
     // In one piece: a buffer for each byte that is written alone takes a hundred times as much.
-    let [held, length] = [Buffer.alloc(0), 0];
+    let [buffer, length] = [Buffer.alloc(0), 0];
     stream.on("data", (chunk: Buffer) => {
       const kept_bytes = this.#take(chunk.length);
-      if (length + kept_bytes > held.length) {
+      if (length + kept_bytes > buffer.length) {
         const grown = Buffer.allocUnsafeSlow(Math.max(2 * length, length + kept_bytes));
-        held.copy(grown, 0, 0, length);
-        held = grown;
+        buffer.copy(grown, 0, 0, length);
+        buffer = grown;
       }
-      length += chunk.copy(held, length, 0, kept_bytes);
+      length += chunk.copy(buffer, length, 0, kept_bytes);
     });
-    return () => held.subarray(0, length);
+    return () => buffer.subarray(0, length);
   }
 
   [Symbol.dispose](): void {

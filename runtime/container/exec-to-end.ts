@@ -51,8 +51,8 @@ export async function execToEnd(
     stdio: ["ignore", "pipe", "pipe"],
   });
   using output = runtime.execOutputs.hold();
-  const stdout = output.keep(exec.child.stdout!);
-  const stderr = output.keep(exec.child.stderr!);
+  const stdout = output.collect(exec.child.stdout!);
+  const stderr = output.collect(exec.child.stderr!);
   try {
     const exitCode = await exitWithin(runtime, exec, timeout_s * 1000);
     if (exitCode === undefined) {

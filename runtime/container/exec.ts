@@ -50,9 +50,9 @@ function launch(
     child.on("exit", (code, signalName) => {
       const exitCode = code ?? exitCodeOf(signalName);
       // The program's own exit leaves no log; what is there is why it did not start.
-      readLog(log).then((said) => {
-        if (said === "" || exitCode === 0) resolve(exitCode);
-        else reject(new RuntimeError("internal", `failed to exec in container: ${said}`));
+      readLog(log).then((output) => {
+        if (output === "" || exitCode === 0) resolve(exitCode);
+        else reject(new RuntimeError("internal", `failed to exec in container: ${output}`));
       }, reject);
     });
   });

@@ -3,7 +3,7 @@ import { type FileEvents, watchDirectory } from "@raft2kube/linux/file-events.ts
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { EXIT_CHECK_INTERVAL_MS, EXIT_POLL_INTERVAL_MS } from "../limits.ts";
 import type { Exits, Runtime } from "../runtime.ts";
-import { noteExit } from "./exit.ts";
+import { recordExit } from "./exit.ts";
 
 /**
  * Notices that containers end: conmon writes a file for each into one folder, which is watched.
@@ -38,7 +38,7 @@ export class ExitWatcher implements Exits {
   check(id: string): void {
     const runtime = this.#runtime;
     if (!runtime) return;
-    void noteExit(runtime, id)
+    void recordExit(runtime, id)
       .then((ended) => ended && this.#wake(id))
       .catch((err: unknown) => {
         runtime.log.error("could not take note of a container's end", { container: id, err });

@@ -67,19 +67,19 @@ export async function releaseContainer(runtime: Runtime, record: ContainerRecord
 
 /** Whether the OCI runtime or a cgroup still holds something of a container. */
 export function needsRelease(runtime: Runtime, record: ContainerRecord): boolean {
-  const held = existsSync(path.join(runtime.paths.oci, record.id));
-  return held || runtime.cgroups.exists(record.cgroup);
+  const hasState = existsSync(path.join(runtime.paths.oci, record.id));
+  return hasState || runtime.cgroups.exists(record.cgroup);
 }
 
 /**
  * Takes note that a running container has ended, when it has; true then. Its processes that are
  * left are killed. Waits for other changes of the container, so never call it from within one.
  */
-export function noteExit(runtime: Runtime, id: string): Promise<boolean> {
-  return runtime.serial.run(id, () => noteExitNow(runtime, id));
+export function recordExit(runtime: Runtime, id: string): Promise<boolean> {
+  return runtime.serial.run(id, () => recordExitNow(runtime, id));
 }
 
-async function noteExitNow(runtime: Runtime, id: string): Promise<boolean> {
+async function recordExitNow(runtime: Runtime, id: string): Promise<boolean> {
   const record = runtime.containers.find(id);
   if (record?.phase.state !== "running") return false;
   const { startedAt_ms, process } = record.phase;

@@ -104,7 +104,7 @@ export class BlobStore {
     await this.#reserve.take(bytes.length + FILE_BYTES);
     const temporary = await this.#temporaryFile();
     await writeFile(temporary, bytes);
-    await this.#keep(temporary, digest);
+    await this.#publish(temporary, digest);
     return digest;
   }
 
@@ -133,7 +133,7 @@ export class BlobStore {
           `${digest} has ${size} bytes, expected ${expected.size}`,
         );
       }
-      await this.#keep(temporary, digest);
+      await this.#publish(temporary, digest);
       return { digest, size };
     } catch (error) {
       await rm(temporary, { force: true });
@@ -167,7 +167,7 @@ export class BlobStore {
     return path.join(directory, randomBytes(8).toString("hex"));
   }
 
-  async #keep(temporary: string, digest: string): Promise<void> {
+  async #publish(temporary: string, digest: string): Promise<void> {
     const file = this.file(digest);
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
     await rename(temporary, file);

@@ -80,8 +80,8 @@ export class LayerStore {
   }
 
   /** Removes every layer but those to keep, and what interrupted work left behind. */
-  async keepOnly(keep: ReadonlySet<string>): Promise<void> {
-    const kept = new Set([...keep].map(nameOf));
+  async retain(diffIds: ReadonlySet<string>): Promise<void> {
+    const kept = new Set([...diffIds].map(nameOf));
     for (const entry of await this.#entries()) {
       const name = entry.replace(/\.json$/, "");
       if (kept.has(name)) continue;

@@ -57,8 +57,8 @@ export class RegistryRepository {
   async manifest(tagOrDigest: string): Promise<{ digest: string; bytes: Buffer }> {
     const answer = await this.#get(`manifests/${tagOrDigest}`, { Accept: ACCEPT });
     const bytes = await readBounded(answer.body, MANIFEST_BYTES, `${this.#name}: the manifest`);
-    const said = answer.headers["docker-content-digest"];
-    const claimed = tagOrDigest.includes(":") ? tagOrDigest : typeof said === "string" ? said : "";
+    const sent = answer.headers["docker-content-digest"];
+    const claimed = tagOrDigest.includes(":") ? tagOrDigest : typeof sent === "string" ? sent : "";
     const digest = digestOf(bytes, claimed.startsWith("sha512:") ? "sha512" : "sha256");
     if (DIGEST.test(claimed) && claimed !== digest) {
       const message = `${this.#name}: the manifest ${claimed} has digest ${digest}`;
@@ -125,8 +125,8 @@ export class RegistryRepository {
 
 /** The messages in a registry's answer (distribution spec, error codes), or its text; one line. */
 export function errorsOf(text: string): string {
-  const said = errorList(text).map(({ code, message }) => `${code}: ${message}`);
-  const line = (said.join("; ") || text).replace(/[\p{Cc}\s]+/gu, " ");
+  const sent = errorList(text).map(({ code, message }) => `${code}: ${message}`);
+  const line = (sent.join("; ") || text).replace(/[\p{Cc}\s]+/gu, " ");
   return line.slice(0, REGISTRY_MESSAGE_CHARACTERS);
 }
 

@@ -258,6 +258,6 @@ export class ImageStore {
     for (const digest of await this.blobs.list()) {
       if (!blobs.has(digest)) await this.blobs.remove(digest);
     }
-    await this.layers.keepOnly(layers);
+    await this.layers.retain(layers);
   }
 }

@@ -20,10 +20,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(base, { recursive: true, force: true }));
 
-const room = { take: () => Promise.resolve() };
+const reserve = { take: () => Promise.resolve() };
 async function unpack(entries: TarInput[], limits?: UnpackLimits) {
   using directory = Directory.open(root);
-  return await unpackLayer(writeTar(entries), directory, room, limits);
+  return await unpackLayer(writeTar(entries), directory, reserve, limits);
 }
 function attributes(file: string): Record<string, string> {
   using folder = Directory.open(path.dirname(file));
@@ -193,7 +193,7 @@ describe.runIf(process.getuid?.() === 0)("unpacking a layer", () => {
       .reduce((a, b) => a + b, 0) + 8 * 32;
     tar.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
     using directory = Directory.open(root);
-    await unpackLayer(Readable.from([tar]), directory, room);
+    await unpackLayer(Readable.from([tar]), directory, reserve);
     expect(readdirSync(root, { encoding: "buffer" })).toEqual([Buffer.from([0xff])]);
   });
 

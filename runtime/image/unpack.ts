@@ -64,7 +64,7 @@ async function replacing<T>(parent: Directory, name: Buffer, make: () => T): Pro
 }
 
 /** Where what is written is counted before. */
-interface Room {
+interface Reserve {
   take(size_bytes: number): Promise<void>;
 }
 
@@ -72,14 +72,14 @@ async function makeFile(
   parent: Directory,
   last: Buffer,
   entry: TarEntry,
-  room: Room,
+  reserve: Reserve,
 ): Promise<Handle> {
   const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
   const fd = await replacing(parent, last, () => parent.open(last, flags, { mode: 0o600 }));
   const file = new Handle(fd, last.toString());
   try {
     for await (const chunk of entry.content) {
-      await room.take(chunk.length);
+      await reserve.take(chunk.length);
       for (let at = 0; at < chunk.length; ) {
         at += (await writeTo(fd, chunk, at, chunk.length - at)).bytesWritten;
       }
@@ -111,14 +111,14 @@ const NODES = {
 /** Unpacks one layer into a directory that is not left, whatever the layer says. */
 class Unpacking {
   readonly #root: Directory;
-  readonly #room: Room;
+  readonly #reserve: Reserve;
   readonly #ids = readMappedIds();
   readonly #directories: { place: Place; ino: number; mtime_ms: number }[] = [];
   readonly lost = { attributesLost: 0, ownersLost: 0 };
 
-  constructor(root: Directory, room: Room) {
+  constructor(root: Directory, reserve: Reserve) {
     this.#root = root;
-    this.#room = room;
+    this.#reserve = reserve;
   }
 
   async add(entry: TarEntry): Promise<void> {
@@ -126,7 +126,7 @@ class Unpacking {
     const place = placeOf(header, header.name);
     const { folder, last } = place;
     if (last.length === 0) return this.#describeRoot(header, place);
-    await this.#room.take(FILE_BYTES);
+    await this.#reserve.take(FILE_BYTES);
     using parent = this.#root.makeDirectories(folder, IMPLIED_MODE, { links: "inside" });
     const whiteout = whiteoutOf(header, last);
     if (whiteout.kind === "opaque") return makeOpaque(parent);
@@ -155,7 +155,7 @@ class Unpacking {
       case "directory":
         return makeDirectory(parent, last);
       case "file":
-        return makeFile(parent, last, entry, this.#room);
+        return makeFile(parent, last, entry, this.#reserve);
       case "symlink":
         await replacing(parent, last, () => parent.makeSymlink(last, header.linkname));
         return parent.handle(last);
@@ -207,8 +207,8 @@ class Unpacking {
     if (last.length === 0) return this.#root.directory(".");
     using parent = this.#root.find(folder, { links: "inside" });
     if (!parent?.stats().isDirectory()) return undefined;
-    using held = this.#root.directory(folder, { links: "inside" });
-    return held.find(last);
+    using opened = this.#root.directory(folder, { links: "inside" });
+    return opened.find(last);
   }
 }
 
@@ -222,10 +222,10 @@ class Unpacking {
 export async function unpackLayer(
   source: AsyncIterable<Buffer>,
   root: Directory,
-  room: Room,
+  reserve: Reserve,
   limits: UnpackLimits = { entries: LAYER_ENTRIES, size_bytes: LAYER_UNPACKED_BYTES },
 ): Promise<Unpacked> {
-  const unpacking = new Unpacking(root, room);
+  const unpacking = new Unpacking(root, reserve);
   let [entries, size_bytes] = [0, 0];
   for await (const entry of tarEntries(source)) {
     entries++;

@@ -24,8 +24,8 @@ export async function knowsRecursiveReadOnly(
   if (!isSince(kernel, KERNEL)) return false;
   const features = await runCommand(path, ["features"]);
   if (features.code === 0) {
-    const said = JSON.parse(features.stdout.toString("utf8")) as { mountOptions?: string[] };
-    return said.mountOptions?.includes("rro") ?? false;
+    const known = JSON.parse(features.stdout.toString("utf8")) as { mountOptions?: string[] };
+    return known.mountOptions?.includes("rro") ?? false;
   }
   if (kind !== "crun") return false;
   const { stdout } = await runCommand(path, ["--version"]);

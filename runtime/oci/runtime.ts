@@ -95,8 +95,9 @@ export class OciRuntime {
     throw this.#failure(command, id, result.stderr.toString("utf8"), result.code);
   }
 
-  #failure(command: string, id: string, said: string, code: number): RuntimeError {
-    const message = `${this.program.kind} ${command} ${id}: ${said.trim() || `exit code ${code}`}`;
+  #failure(command: string, id: string, output: string, code: number): RuntimeError {
+    const why = output.trim() || `exit code ${code}`;
+    const message = `${this.program.kind} ${command} ${id}: ${why}`;
     return new RuntimeError("internal", message);
   }
 }

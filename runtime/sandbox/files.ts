@@ -15,9 +15,9 @@ const MOUNT_FLAGS = MountFlag.nosuid | MountFlag.nodev | MountFlag.noexec;
 export function resolvConfText(dns: DNSConfig | undefined, hosts: string): string {
   const { servers = [], searches = [], options = [] } = dns ?? {};
   if (servers.length + searches.length + options.length === 0) return hosts;
-  for (const word of [...servers, ...searches, ...options]) {
-    if (/[\s\0]/.test(word)) {
-      throw new RuntimeError("invalid-argument", `DNS setting ${JSON.stringify(word)}`);
+  for (const setting of [...servers, ...searches, ...options]) {
+    if (/[\s\0]/.test(setting)) {
+      throw new RuntimeError("invalid-argument", `DNS setting ${JSON.stringify(setting)}`);
     }
   }
   const lines = [

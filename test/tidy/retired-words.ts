@@ -12,9 +12,12 @@ const FINISHED = [
   "bench",
   "cli",
   "cni",
+  "csi",
   "device",
   "dns",
+  "kubelet",
   "proxy",
+  "runtime",
   "scheduler",
 ];
 

@@ -26,7 +26,7 @@ import { deleteVolume, requireVolume, type HostPathDriver } from "./driver.ts";
 import { isEphemeral, makeEphemeralVolume } from "./ephemeral.ts";
 import { topologyOf } from "./messages.ts";
 import { volumeOf } from "./state.ts";
-import { requireRoom, volumeStats } from "./volume-usage.ts";
+import { requireSpace, volumeStats } from "./volume-usage.ts";
 import { isReadOnly, mountAt, mountsOfVolume } from "./volume-mounts.ts";
 
 const CAPABILITIES = [
@@ -130,7 +130,7 @@ async function publish(
   if (capability.accessMode.mode === Mode.SINGLE_NODE_SINGLE_WRITER) {
     requireUnpublished(driver, id, staging);
   }
-  if (!readOnly) await requireRoom(driver, volume);
+  if (!readOnly) await requireSpace(driver, volume);
   await makeMountPoint("target_path", target);
   const flags = capability.mount.mountFlags.filter((flag) => flag !== "rw");
   const wanted = readOnly ? [...flags, "ro"] : flags;

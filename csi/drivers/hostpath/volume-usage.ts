@@ -43,7 +43,7 @@ export async function conditionOfExcess(
 }
 
 /** Throws RESOURCE_EXHAUSTED for a volume above its capacity: it can be read, or expanded. */
-export async function requireRoom(driver: HostPathDriver, volume: HostPathVolume): Promise<void> {
+export async function requireSpace(driver: HostPathDriver, volume: HostPathVolume): Promise<void> {
   const { abnormal, message } = await conditionOfExcess(driver, volume);
   if (!abnormal) return;
   throw resourceExhausted(`${message}: expand it, or mount it read-only`);

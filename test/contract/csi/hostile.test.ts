@@ -6,7 +6,7 @@ import { serveRegistration } from "@raft2kube/csi/lib/registration.ts";
 import { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
 import { startPluginWatcher } from "@raft2kube/kubelet/plugins/plugin-watcher.ts";
 import { csiPlugin } from "@raft2kube/kubelet/volumes/csi.ts";
-import { FilesRoom } from "@raft2kube/kubelet/volumes/files.ts";
+import { FilesBudget } from "@raft2kube/kubelet/volumes/files.ts";
 import type { VolumePlugin } from "@raft2kube/kubelet/volumes/plugin.ts";
 import { Identity, Node } from "@raft2kube/proto/gen/csi.ts";
 import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
@@ -86,7 +86,7 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
       dir: await volumeDir(),
       fsGroup: undefined,
       readOnly: false,
-      room: new FilesRoom(),
+      budget: new FilesBudget(),
     });
   const tearDown = async () =>
     plugin.tearDown({

@@ -8,7 +8,7 @@ import { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
 import { startPluginWatcher } from "@raft2kube/kubelet/plugins/plugin-watcher.ts";
 import { csiPlugin } from "@raft2kube/kubelet/volumes/csi.ts";
 import type { CsiObjects } from "@raft2kube/kubelet/volumes/csi-objects.ts";
-import { FilesRoom } from "@raft2kube/kubelet/volumes/files.ts";
+import { FilesBudget } from "@raft2kube/kubelet/volumes/files.ts";
 import type { VolumePlugin, VolumeSpec } from "@raft2kube/kubelet/volumes/plugin.ts";
 import { unmount } from "@raft2kube/linux/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
@@ -102,7 +102,7 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
     return { name: "data", volume, claim: { pvc, pv } };
   }
   const setUp = async (uid: string, spec: VolumeSpec, fsGroup?: number) => {
-    const how = { fsGroup, readOnly: false, room: new FilesRoom() };
+    const how = { fsGroup, readOnly: false, budget: new FilesBudget() };
     return plugin.setUp({ pod: pod(uid), spec, dir: await volumeDir(uid), ...how });
   };
   const tearDown = async (uid: string) =>

@@ -12,16 +12,16 @@ import type { PodDeps } from "../sync/pod-deps.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 import { collectContainers } from "./container-gc.ts";
 import type { ImageGc } from "./image-gc.ts";
-import type { Chore } from "./periodic.ts";
+import type { PeriodicTask } from "./periodic.ts";
 import { LogRotation } from "./rotate-logs.ts";
 
 /** All that a node has to have done to it from time to time. */
-export function nodeChores(
+export function housekeepingTasks(
   { runtime, clock, paths, volumes }: PodDeps,
   workers: PodWorkers,
   imageGc: ImageGc,
   evictions: Evictions,
-): Chore[] {
+): PeriodicTask[] {
   const evict = (pod: Pod, message: string) => evictions.evict(pod, message);
   const rotation = new LogRotation({ runtime, workers, paths, clock });
   const storage = new StorageLimits({ runtime, clock, paths, workers, volumes, evict });

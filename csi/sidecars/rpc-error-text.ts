@@ -1,0 +1,9 @@
+import { RpcError } from "@raft2kube/rpc/error.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+
+/** What failed in a driver's own words, as upstream's sidecars print them into events. */
+export function rpcErrorText(thrown: unknown): string {
+  const message = messageOf(thrown);
+  if (!(thrown instanceof RpcError)) return message;
+  return `rpc error: code = ${thrown.code} desc = ${message}`;
+}
