@@ -1,11 +1,9 @@
+import type { ConfigMap as CoreConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { BootstrapServer } from "./server.ts";
-import { updateObject } from "../registry/update.ts";
-import { ensure, internalWrite } from "../registry/internal-write.ts";
+import { changeInternally, ensure } from "../registry/internal-write.ts";
 
-interface ConfigMap extends KubeObject {
-  data?: Record<string, string>;
-}
+type ConfigMap = CoreConfigMap & KubeObject;
 
 const NAMESPACE = "kube-system";
 const NAME = "extension-apiserver-authentication";
@@ -18,19 +16,6 @@ export async function publishClientCa(server: BootstrapServer): Promise<void> {
   await ensure(server, resource, wanted);
   const found = await resource.store.get<ConfigMap>(NAMESPACE, NAME);
   if (found.data?.["client-ca-file"] === data["client-ca-file"]) return;
-  await updateObject(
-    server,
-    resource,
-    {
-      namespace: NAMESPACE,
-      name: NAME,
-      mayCreate: false,
-      transform(current) {
-        const map = current as ConfigMap;
-        map.data = { ...map.data, ...data };
-        return map;
-      },
-    },
-    internalWrite(),
-  );
+  await changeInternally<ConfigMap>(server, resource, wanted.metadata, (map) =>
+    ({ ...map, data: { ...map.data, ...data } }));
 }

@@ -9,7 +9,7 @@ import { LegacyTokenRecord } from "./legacy-token-record.ts";
 import { ensureNamespaces } from "./namespaces.ts";
 import { ensurePriorityClasses } from "./priority-classes.ts";
 import { reconcilePolicy } from "./rbac/reconcile.ts";
-import type { Controller } from "../registry/periodic.ts";
+import type { Controller } from "../periodic.ts";
 import { ensureServiceCidr } from "./service-cidr.ts";
 
 type Step = { readonly names: readonly string[] } & (

@@ -8,10 +8,9 @@ import type { BootstrapServer } from "./server.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { IDENTITY_COLLECT_MS, IDENTITY_LEASE_S, IDENTITY_RENEW_MS } from "../limits.ts";
 import type { Resource } from "../resource/resource.ts";
-import { updateObject } from "../registry/update.ts";
 import { IDENTITY, identityName } from "../object/identity-name.ts";
-import { ensure, internalWrite, deleteInternally } from "../registry/internal-write.ts";
-import { type Controller, Periodic } from "../registry/periodic.ts";
+import { changeInternally, deleteInternally, ensure } from "../registry/internal-write.ts";
+import { type Controller, Periodic } from "../periodic.ts";
 
 const log = logger("apiserver");
 
@@ -59,20 +58,14 @@ export class IdentityLease implements Controller {
     const wanted = this.#lease();
     const leases = this.#leases;
     await ensure(this.#server, leases, wanted);
-    const change = {
-      namespace: NAMESPACE,
-      name: this.#name,
-      mayCreate: false,
-      transform: (current: KubeObject | undefined) => ({
-        ...current!,
-        metadata: {
-          ...current!.metadata,
-          labels: { ...current!.metadata.labels, ...wanted.metadata.labels },
-        },
-        spec: { ...(current as OwnLease).spec, ...wanted.spec },
-      }),
-    };
-    await updateObject(this.#server, leases, change, internalWrite());
+    await changeInternally<OwnLease>(this.#server, leases, wanted.metadata, (current) => ({
+      ...current,
+      metadata: {
+        ...current.metadata,
+        labels: { ...current.metadata.labels, ...wanted.metadata.labels },
+      },
+      spec: { ...current.spec, ...wanted.spec },
+    }));
   }
 
   #lease(): OwnLease {

@@ -1,42 +1,38 @@
+import type { Endpoints as CoreEndpoints } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { BootstrapServer } from "./server.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { PEER_INTERVAL_MS } from "../limits.ts";
 import { firstServiceAddress } from "../registry/services/service-cidr.ts";
-import { updateObject } from "../registry/update.ts";
-import { decoded, ensure, internalWrite } from "../registry/internal-write.ts";
+import { changeInternally, decoded, ensure } from "../registry/internal-write.ts";
 import { PeerLeases } from "./peer-leases.ts";
-import type { Controller } from "../registry/periodic.ts";
+import { type Controller, Periodic } from "../periodic.ts";
 
 const log = logger("apiserver");
 
 const NAMESPACE = "default";
 const NAME = "kubernetes";
-const PORT = { name: "https", protocol: "TCP" };
+const PORT = { name: "https", protocol: "TCP" } as const;
 
-interface Endpoints extends KubeObject {
-  subsets?: { addresses?: { ip: string }[]; ports?: object[] }[];
-}
-
-interface Slice extends KubeObject {
-  addressType: string;
-  endpoints: { addresses: string[]; conditions: { ready: boolean } }[];
-  ports: object[];
-}
+type Endpoints = CoreEndpoints & KubeObject;
+type Slice = EndpointSlice & KubeObject;
 
 /** Keeps the Service by which pods reach the API, and where it leads: to all apiservers alive. */
 export class KubernetesService implements Controller {
   readonly #server: BootstrapServer;
   readonly #peers: PeerLeases;
-  #timer: Timer | undefined;
-  #round: Promise<void> = Promise.resolve();
+  readonly #mending: Periodic;
 
   constructor(server: BootstrapServer) {
     this.#server = server;
     this.#peers = new PeerLeases(server);
+    this.#mending = new Periodic(
+      server.clock, "the Service kubernetes was not mended", PEER_INTERVAL_MS,
+      () => this.#reconcile(), PEER_INTERVAL_MS,
+    );
   }
 
   /**
@@ -51,16 +47,7 @@ export class KubernetesService implements Controller {
       const remedy = "pods cannot reach the API: give --advertise-address one that they reach";
       log.error("the Service kubernetes leads nowhere", { reason: messageOf(thrown), remedy });
     }
-    this.#schedule();
-  }
-
-  #schedule(): void {
-    this.#timer = this.#server.clock.after(PEER_INTERVAL_MS, () => {
-      this.#round = this.#reconcile().catch((thrown: unknown) => {
-        log.warn("the Service kubernetes was not mended", { reason: messageOf(thrown) });
-      });
-      this.#schedule();
-    });
+    this.#mending.schedule();
   }
 
   async #reconcile(): Promise<void> {
@@ -78,8 +65,7 @@ export class KubernetesService implements Controller {
 
   /** Leads clients to the other servers; the last one leaves its address behind. */
   async close(): Promise<void> {
-    this.#timer?.cancel();
-    await this.#round;
+    await this.#mending.close();
     try {
       await this.#peers.leave();
       const others = await this.#peers.addresses();
@@ -141,15 +127,6 @@ async function put(
 ): Promise<void> {
   const resource = server.resources.of(apiVersion, plural);
   await ensure(server, resource, wanted);
-  await updateObject(
-    server,
-    resource,
-    {
-      namespace: NAMESPACE,
-      name: NAME,
-      mayCreate: false,
-      transform: (current) => ({ ...decoded(resource, wanted), metadata: current!.metadata }),
-    },
-    internalWrite(),
-  );
+  await changeInternally(server, resource, wanted.metadata, ({ metadata }) =>
+    ({ ...decoded(resource, wanted), metadata }));
 }

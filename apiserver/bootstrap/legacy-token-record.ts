@@ -3,12 +3,11 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { BootstrapServer } from "./server.ts";
 import { LEGACY_RECORD_AGAIN_MS, LEGACY_RECORD_CHECK_MS } from "../limits.ts";
 import type { Resource } from "../resource/resource.ts";
-import { updateObject } from "../registry/update.ts";
-import { ensure, internalWrite } from "../registry/internal-write.ts";
-import { type Controller, Periodic } from "../registry/periodic.ts";
+import { changeInternally, ensure } from "../registry/internal-write.ts";
+import { type Controller, Periodic } from "../periodic.ts";
 
-const NAMESPACE = "kube-system";
 const NAME = "kube-apiserver-legacy-service-account-token-tracking";
+const PLACE = { name: NAME, namespace: "kube-system" };
 const DATE = /^\d{4}-\d\d-\d\d$/;
 
 type Record = ConfigMap & KubeObject;
@@ -40,30 +39,24 @@ export class LegacyTokenRecord implements Controller {
 
   async #round(): Promise<void> {
     const { clock } = this.#server;
-    const found = await this.#maps.store.find<Record>(NAMESPACE, NAME);
+    const found = await this.#maps.store.find<Record>(PLACE.namespace, NAME);
     const data = { since: new Date(clock.now()).toISOString().slice(0, 10) };
     if (found === undefined) {
       if (clock.monotonic() - this.#made_ms < LEGACY_RECORD_AGAIN_MS) return;
-      await ensure(this.#server, this.#maps, recordOf(data));
+      const record: Record = { metadata: PLACE, data };
+      await ensure(this.#server, this.#maps, record);
       this.#made_ms = clock.monotonic();
       return;
     }
     if (isDate(found.data?.["since"])) return;
-    const transform = (current: KubeObject | undefined) => {
-      const record = current as Record;
-      return { ...record, data: { ...record.data, ...data } };
-    };
-    const change = { namespace: NAMESPACE, name: NAME, mayCreate: false, transform };
-    await updateObject(this.#server, this.#maps, change, internalWrite());
+    await changeInternally<Record>(this.#server, this.#maps, PLACE, (record) =>
+      ({ ...record, data: { ...record.data, ...data } }));
   }
 
   close(): Promise<void> {
     return this.#periodic.close();
   }
 }
-
-const recordOf = (data: { since: string }): Record =>
-  ({ metadata: { name: NAME, namespace: NAMESPACE }, data });
 
 const isDate = (text: string | undefined): boolean =>
   text !== undefined && DATE.test(text) && !Number.isNaN(Date.parse(text));

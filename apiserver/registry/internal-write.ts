@@ -51,6 +51,19 @@ export async function ensure(
   }
 }
 
+/** Changes an object that is there, as the server itself. Throws 404. */
+export async function changeInternally<T extends KubeObject>(
+  writer: Writer,
+  resource: Resource,
+  { namespace = "", name = "" }: { namespace?: string; name?: string },
+  change: (current: T) => KubeObject,
+  options = internalWrite(),
+): Promise<void> {
+  const transform = (current: KubeObject | undefined) => change(current as T);
+  const update = { namespace, name, mayCreate: false, transform };
+  await updateObject(writer, resource, update, options);
+}
+
 /** Applies a status under a manager's name, whoever owned its fields before. */
 export async function applyStatus(
   writer: Writer,

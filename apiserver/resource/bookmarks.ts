@@ -1,30 +1,13 @@
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { BOOKMARK_INTERVAL_MS } from "../limits.ts";
+import { Periodic } from "../periodic.ts";
 import type { Resources } from "./resources.ts";
 
-/**
- * Tells watchers from time to time how far they are, so that one who reconnects need not list
- * again.
- */
-export class Bookmarks {
-  readonly #resources: Resources;
-  readonly #clock: Clock;
-  #timer: Timer;
-
-  constructor(resources: Resources, clock: Clock) {
-    this.#resources = resources;
-    this.#clock = clock;
-    this.#timer = this.#schedule();
-  }
-
-  #schedule(): Timer {
-    return this.#clock.after(BOOKMARK_INTERVAL_MS, () => {
-      for (const resource of this.#resources.all()) resource.startedCache?.bookmarkAll();
-      this.#timer = this.#schedule();
-    });
-  }
-
-  close(): void {
-    this.#timer.cancel();
-  }
+/** Sends bookmarks to watchers from time to time, so that one that reconnects need not list again. */
+export function sendBookmarks(resources: Resources, clock: Clock): Periodic {
+  const sending = new Periodic(clock, "bookmarks were not sent", BOOKMARK_INTERVAL_MS, () => {
+    for (const resource of resources.all()) resource.startedCache?.bookmarkAll();
+  });
+  sending.schedule();
+  return sending;
 }

@@ -1,12 +1,9 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
-import { logger } from "@raft2kube/observe/log.ts";
 import { Compare_CompareResult, Compare_CompareTarget } from "@raft2kube/proto/gen/etcd.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { COMPACTION_INTERVAL_MS } from "../limits.ts";
-
-const log = logger("apiserver");
+import { Periodic } from "../periodic.ts";
 
 /** Upstream's key: several apiservers agree through its version on who compacts. */
 const COMPACT_KEY = Buffer.from("compact_rev_key");
@@ -18,29 +15,21 @@ const COMPACT_KEY = Buffer.from("compact_rev_key");
  */
 export class Compactor {
   readonly #etcd: EtcdClient;
-  readonly #clock: Clock;
-  #timer: Timer;
+  readonly #rounds: Periodic;
   #version = 0;
   /** What the next round may compact to: the store's revision at this round. */
   #revision = 0;
-  #round: Promise<void> = Promise.resolve();
   readonly #compacted: (revision: number) => void;
 
   /** `compacted` hears of each compaction, whichever server made it. */
   constructor(etcd: EtcdClient, clock: Clock, compacted: (revision: number) => void) {
     this.#etcd = etcd;
-    this.#clock = clock;
     this.#compacted = compacted;
-    this.#timer = this.#schedule();
-  }
-
-  #schedule(): Timer {
-    return this.#clock.after(COMPACTION_INTERVAL_MS, () => {
-      this.#round = this.#compact().catch((thrown: unknown) => {
-        log.warn("the store was not compacted", { reason: messageOf(thrown) });
-      });
-      this.#timer = this.#schedule();
-    });
+    this.#rounds = new Periodic(
+      clock, "the store was not compacted", COMPACTION_INTERVAL_MS, () => this.#compact(),
+      COMPACTION_INTERVAL_MS,
+    );
+    this.#rounds.schedule();
   }
 
   async #compact(): Promise<void> {
@@ -78,7 +67,6 @@ export class Compactor {
   }
 
   async close(): Promise<void> {
-    this.#timer.cancel();
-    await this.#round;
+    await this.#rounds.close();
   }
 }

@@ -61,7 +61,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["informer/", "events/", "workqueue/", "leader-election.ts"],
   ],
   apiserver: [
-    ["limits.ts", "object/"],
+    ["limits.ts", "periodic.ts", "object/"],
     ["metrics/"],
     ["storage/"],
     ["cache/"],

@@ -4,8 +4,13 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { BootstrapServer } from "../server.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import type { Resource } from "../../resource/resource.ts";
-import { updateObject } from "../../registry/update.ts";
-import { decoded, ensure, internalWrite, deleteInternally } from "../../registry/internal-write.ts";
+import {
+  changeInternally,
+  decoded,
+  deleteInternally,
+  ensure,
+  internalWrite,
+} from "../../registry/internal-write.ts";
 import { type Flow, FLOWS, LEVELS, MANDATORY } from "./objects.ts";
 
 export type Level = PriorityLevelConfiguration & KubeObject;
@@ -65,10 +70,8 @@ async function settle<T extends Level | Schema>(
   if (found === undefined) return await ensure(server, resource, wanted, internalWrite(PRODUCER));
   const { spec } = decoded<T>(resource, wanted);
   if (revised(found, spec) === undefined) return;
-  const transform = (current: KubeObject | undefined): KubeObject =>
-    revised(cloneObject(current as T), spec) ?? current!;
-  const change = { namespace: "", name, mayCreate: false, transform };
-  await updateObject(server, resource, change, internalWrite(PRODUCER));
+  const change = (current: T) => revised(cloneObject(current), spec) ?? current;
+  await changeInternally<T>(server, resource, { name }, change, internalWrite(PRODUCER));
 }
 
 /** The object with the spec and annotation it should have; undefined where it has them. */

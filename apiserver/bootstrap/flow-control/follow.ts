@@ -5,7 +5,7 @@ import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { FLOW_CONTROL_MEND_MS } from "../../limits.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { applyStatus } from "../../registry/internal-write.ts";
-import { type Controller, Periodic } from "../../registry/periodic.ts";
+import { type Controller, Periodic } from "../../periodic.ts";
 import { ensureFlowControl, flowControlResources, type Schema } from "./ensure.ts";
 import { MANDATORY } from "./objects.ts";
 

@@ -2,8 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { BootstrapServer } from "../server.ts";
 import type { Resource } from "../../resource/resource.ts";
-import { updateObject } from "../../registry/update.ts";
-import { ensure, internalWrite, deleteInternally } from "../../registry/internal-write.ts";
+import { changeInternally, deleteInternally, ensure } from "../../registry/internal-write.ts";
 import {
   type Binding,
   type PolicyObject,
@@ -68,14 +67,8 @@ async function reconcile<T extends KubeObject>(
     return await ensure(server, resource, wanted);
   }
   if (isDeepStrictEqual(change, found)) return;
-  const transform = (current: KubeObject | undefined): KubeObject => {
-    const now = merged(current as T, wanted);
-    return now === "another" ? current! : now;
-  };
-  await updateObject(
-    server,
-    resource,
-    { namespace, name, mayCreate: false, transform },
-    internalWrite(),
-  );
+  await changeInternally<T>(server, resource, wanted.metadata, (current) => {
+    const now = merged(current, wanted);
+    return now === "another" ? current : now;
+  });
 }

@@ -3,7 +3,7 @@ import { isWithoutSelector } from "@raft2kube/api/core/v1/service/defaults.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Controller } from "../periodic.ts";
+import type { Controller } from "../../periodic.ts";
 import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { ServiceMetrics } from "../../metrics/allocators.ts";
 import type { Allocation, Reservation } from "../../resource/allocation.ts";

@@ -1,4 +1,5 @@
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
+import type { IPAddress } from "@raft2kube/api/gen/networking/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { ServiceWriter } from "./service-writer.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
@@ -18,9 +19,7 @@ import {
 } from "./service-cidr.ts";
 import type { Service } from "./service.ts";
 
-interface IpAddress extends KubeObject {
-  spec: { parentRef: { resource: string; namespace: string; name: string } };
-}
+type IpAddress = IPAddress & KubeObject;
 
 /**
  * Addresses of Services. Each one given out is an IPAddress object, whose name is the address: the

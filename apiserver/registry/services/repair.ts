@@ -1,15 +1,10 @@
-import { logger } from "@raft2kube/observe/log.ts";
-import type { Timer } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
-import type { Controller } from "../periodic.ts";
+import { type Controller, Periodic } from "../../periodic.ts";
 import type { ServiceWriter } from "./service-writer.ts";
 import { REPAIR_INTERVAL_MS, REPAIR_ROUNDS } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
 import type { ClusterIps } from "./cluster-ips.ts";
 import type { NodePorts } from "./node-ports.ts";
 import { heldAddress, heldPorts, type Service } from "./service.ts";
-
-const log = logger("apiserver");
 
 /**
  * Makes reservations and Services agree again after a crash between two writes. What a Service
@@ -24,35 +19,36 @@ export class ServiceRepair implements Controller {
   /** For how many rounds nobody has held a reservation. */
   #unheldAddresses = new Map<string, number>();
   #unheldPorts = new Map<number, number>();
-  #timer: Timer | undefined;
-  #running: Promise<void> = Promise.resolve();
+  readonly #mending: Periodic;
 
   constructor(writer: ServiceWriter, services: Resource, addresses: ClusterIps, ports: NodePorts) {
     this.#writer = writer;
     this.#services = services;
     this.#addresses = addresses;
     this.#ports = ports;
+    this.#mending = new Periodic(
+      writer.clock, "reservations of Services were not mended", REPAIR_INTERVAL_MS,
+      () => this.#counted(), REPAIR_INTERVAL_MS,
+    );
   }
 
   async start(): Promise<void> {
     await this.#round();
-    this.#schedule();
-  }
-
-  #schedule(): void {
-    this.#timer = this.#writer.clock.after(REPAIR_INTERVAL_MS, () => {
-      this.#running = this.#round().catch((thrown: unknown) => {
-        this.#writer.metrics.services.addressRepair.failedRound();
-        this.#writer.metrics.services.portRepair.failedRound();
-        log.warn("reservations of Services were not mended", { reason: messageOf(thrown) });
-      });
-      this.#schedule();
-    });
+    this.#mending.schedule();
   }
 
   async close(): Promise<void> {
-    this.#timer?.cancel();
-    await this.#running;
+    await this.#mending.close();
+  }
+
+  async #counted(): Promise<void> {
+    try {
+      await this.#round();
+    } catch (thrown) {
+      this.#writer.metrics.services.addressRepair.failedRound();
+      this.#writer.metrics.services.portRepair.failedRound();
+      throw thrown;
+    }
   }
 
   /** Compares once. Reservations are read before Services, so that none of these seems unheld. */

@@ -1,18 +1,9 @@
+import type { ServiceSpec } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 
-/** The parts of a Service that hold addresses and ports (core/v1). */
+/** A Service as the registry sees it: decoding has made sure that it has a spec. */
 export interface Service extends KubeObject {
-  spec: {
-    type?: string;
-    clusterIP?: string;
-    clusterIPs?: string[];
-    ipFamilies?: string[];
-    ipFamilyPolicy?: string;
-    ports?: { name?: string; protocol?: string; port: number; nodePort?: number }[];
-    allocateLoadBalancerNodePorts?: boolean;
-    externalTrafficPolicy?: string;
-    healthCheckNodePort?: number;
-  };
+  spec: ServiceSpec;
 }
 
 /** Whether a Service has an address of its own. */

@@ -1,7 +1,7 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { ROUND_RETRY_MS } from "../limits.ts";
+import { ROUND_RETRY_MS } from "./limits.ts";
 
 const log = logger("apiserver");
 
@@ -17,18 +17,29 @@ export class Periodic {
   readonly #clock: Clock;
   readonly #what: string;
   readonly #interval_ms: number;
-  readonly #round: () => Promise<void>;
+  readonly #round: () => Promise<void> | void;
+  readonly #retry_ms: number;
   #timer: Timer | undefined;
   #running: Promise<void> | undefined;
   #again = false;
   #closed = false;
 
-  /** `what` is said of a round that fails: `the lease was not renewed`. */
-  constructor(clock: Clock, what: string, interval_ms: number, round: () => Promise<void>) {
+  /**
+   * `what` is logged of a round that fails: `the lease was not renewed`. It is tried again after
+   * `retry_ms`, or after the interval if that is shorter.
+   */
+  constructor(
+    clock: Clock,
+    what: string,
+    interval_ms: number,
+    round: () => Promise<void> | void,
+    retry_ms = ROUND_RETRY_MS,
+  ) {
     this.#clock = clock;
     this.#what = what;
     this.#interval_ms = interval_ms;
     this.#round = round;
+    this.#retry_ms = retry_ms;
   }
 
   /** The next round begins when the interval has passed. */
@@ -54,7 +65,7 @@ export class Periodic {
       await this.#round();
     } catch (thrown) {
       log.warn(this.#what, { reason: messageOf(thrown) });
-      next_ms = Math.min(next_ms, ROUND_RETRY_MS);
+      next_ms = Math.min(next_ms, this.#retry_ms);
     }
     this.#running = undefined;
     const again = this.#again;
