@@ -1,6 +1,6 @@
-import type { AdmissionPlugin } from "../plugin.ts";
-import { concerns } from "../plugin.ts";
-import type { Pod, Toleration } from "../../object/pod.ts";
+import type { Toleration } from "@raft2kube/api/gen/core/v1.ts";
+import { type AdmissionPlugin, concerns } from "../plugin.ts";
+import type { Pod } from "../../object/pod.ts";
 
 /** How long a pod stays on a node that has gone quiet (upstream's default). */
 const TOLERATION_SECONDS = 300;
@@ -17,14 +17,10 @@ export function defaultTolerationSeconds(): AdmissionPlugin {
       const { spec } = request.object as Pod;
       for (const key of TAINTS) {
         if ((spec.tolerations ?? []).some((toleration) => covers(toleration, key))) continue;
+        const tolerationSeconds = TOLERATION_SECONDS;
         spec.tolerations = [
           ...(spec.tolerations ?? []),
-          {
-            key,
-            operator: "Exists",
-            effect: "NoExecute",
-            tolerationSeconds: TOLERATION_SECONDS,
-          },
+          { key, operator: "Exists", effect: "NoExecute", tolerationSeconds },
         ];
       }
     },

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import type { Node as CoreNode } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { type AdmissionRequest, refusal } from "../plugin.ts";
 
@@ -19,9 +20,7 @@ const OWN_LABELS = new Set([
 const RESTRICTED_DOMAIN = "node-restriction.kubernetes.io";
 const OWN_PREFIXES = ["kubelet.kubernetes.io/", "node.kubernetes.io/"];
 
-interface Node extends KubeObject {
-  spec?: { taints?: object[] };
-}
+type Node = CoreNode & KubeObject;
 
 /** A node writes its own Node, and not what decides over the work it gets. Throws 403. */
 export function checkNode(request: AdmissionRequest, node: string): void {

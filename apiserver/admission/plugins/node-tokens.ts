@@ -1,16 +1,10 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { TokenRequest } from "@raft2kube/api/gen/authentication/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { aboutResource } from "../../authz/attributes.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionRequest, refusal } from "../plugin.ts";
 import { asksForAudience } from "./token-audiences.ts";
-
-interface TokenRequest extends KubeObject {
-  spec?: {
-    audiences?: string[] | null;
-    boundObjectRef?: { kind?: string; name?: string; uid?: string };
-  };
-}
 
 /** A node gets tokens only for pods that run on it, bound to them. Throws 403. */
 export async function checkToken(

@@ -1,14 +1,10 @@
+import type { PriorityClass as SchedulingClass } from "@raft2kube/api/gen/scheduling/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { AdmissionContext } from "../context.ts";
-import { type AdmissionPlugin, concerns } from "../plugin.ts";
+import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
 import type { Pod } from "../../object/pod.ts";
 
-interface PriorityClass extends KubeObject {
-  value?: number;
-  globalDefault?: boolean;
-  preemptionPolicy?: string;
-}
+type PriorityClass = SchedulingClass & KubeObject;
 
 const PREEMPT_LOWER = "PreemptLowerPriority";
 
@@ -16,6 +12,19 @@ const PREEMPT_LOWER = "PreemptLowerPriority";
 function keepPriority({ spec }: Pod, { spec: old }: Pod): void {
   if (old.priority !== undefined) spec.priority ??= old.priority;
   if (old.preemptionPolicy !== undefined) spec.preemptionPolicy ??= old.preemptionPolicy;
+}
+
+function mismatch(
+  request: AdmissionRequest,
+  what: string,
+  given: number | string,
+  wanted: number | string,
+) {
+  return refusal(
+    request,
+    `the ${what} (${given}) must not be provided in pod spec; priority admission controller ` +
+      `computed ${wanted} from the given PriorityClass name`,
+  );
 }
 
 /** Turns a pod's priority class into a number; only one class may be the default. */
@@ -38,32 +47,19 @@ export function priority(context: AdmissionContext): AdmissionPlugin {
         ? await classes.store.find<PriorityClass>("", spec.priorityClassName)
         : await defaultClass();
       if (spec.priorityClassName && named === undefined) {
-        throw forbidden(
-          request.resource.subject,
-          request.name,
-          `no PriorityClass with name ${spec.priorityClassName} was found`,
-        );
+        const name = spec.priorityClassName;
+        throw refusal(request, `no PriorityClass with name ${name} was found`);
       }
       if (named) spec.priorityClassName = named.metadata.name!;
       const value = named?.value ?? 0;
       if (spec.priority !== undefined && spec.priority !== value) {
-        throw forbidden(
-          request.resource.subject,
-          request.name,
-          `the integer value of priority (${spec.priority}) must not be provided in pod spec; ` +
-            `priority admission controller computed ${value} from the given PriorityClass name`,
-        );
+        throw mismatch(request, "integer value of priority", spec.priority, value);
       }
       spec.priority = value;
       const policy = named?.preemptionPolicy ?? PREEMPT_LOWER;
       if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== policy) {
-        throw forbidden(
-          request.resource.subject,
-          request.name,
-          `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided ` +
-            `in pod spec; priority admission controller computed ${policy} from the given ` +
-            "PriorityClass name",
-        );
+        const what = "string value of PreemptionPolicy";
+        throw mismatch(request, what, spec.preemptionPolicy, policy);
       }
       spec.preemptionPolicy = policy;
     },
@@ -73,12 +69,8 @@ export function priority(context: AdmissionContext): AdmissionPlugin {
       if (wanted.globalDefault !== true) return;
       const current = await defaultClass();
       if (current === undefined || current.metadata.name === request.name) return;
-      throw forbidden(
-        classes.subject,
-        request.name,
-        `PriorityClass ${current.metadata.name} is already marked as default. ` +
-          "Only one default can exist",
-      );
+      const why = `PriorityClass ${current.metadata.name} is already marked as default`;
+      throw refusal(request, `${why}. Only one default can exist`);
     },
   };
 }

@@ -1,15 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
+import type { RuntimeClass as NodeRuntimeClass } from "@raft2kube/api/gen/node/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
-import type { Pod, Toleration } from "../../object/pod.ts";
+import type { Pod } from "../../object/pod.ts";
 
-interface RuntimeClass extends KubeObject {
-  overhead?: { podFixed?: Record<string, string> };
-  scheduling?: { nodeSelector?: Record<string, string>; tolerations?: Toleration[] };
-}
+type RuntimeClass = NodeRuntimeClass & KubeObject;
 
 /** Gives a pod what its runtime costs and where it runs, as its RuntimeClass says. */
 export function runtimeClass(context: AdmissionContext): AdmissionPlugin {

@@ -1,10 +1,11 @@
 import { randomSuffix, systemRandom } from "@raft2kube/std/random.ts";
+import type { PodSpec, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { objectsNamedBy, type ReferringPod } from "../../authz/node/references.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
-import { isMirrorPod, type Pod, type PodSpec, startedContainers } from "../../object/pod.ts";
+import { isMirrorPod, type Pod, startedContainers } from "../../object/pod.ts";
 
 const DEFAULT_ACCOUNT = "default";
 const MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -16,11 +17,7 @@ const DEFAULT_MODE = 0o644;
 /** What an account says when its pods may use its own secrets alone (deprecated upstream). */
 const MOUNTABLE_ONLY = "kubernetes.io/enforce-mountable-secrets";
 
-interface Account extends KubeObject {
-  automountServiceAccountToken?: boolean;
-  secrets?: { name?: string }[];
-  imagePullSecrets?: { name?: string }[];
-}
+type Account = ServiceAccount & KubeObject;
 
 /**
  * Gives every pod its account, and its containers the account's token with what is needed to use
@@ -92,8 +89,7 @@ function checkMirrorPod(request: AdmissionRequest, pod: Pod): void {
   if (secretsNamedBy(pod).length > 0) {
     throw refusal(request, "a mirror pod may not reference secrets");
   }
-  const volumes = pod.spec.volumes as { projected?: { sources?: object[] } }[] | undefined;
-  const sources = (volumes ?? []).flatMap(({ projected }) => projected?.sources ?? []);
+  const sources = (pod.spec.volumes ?? []).flatMap(({ projected }) => projected?.sources ?? []);
   if (sources.some((source) => "serviceAccountToken" in source)) {
     throw refusal(request, "a mirror pod may not use ServiceAccountToken volume projections");
   }
@@ -128,25 +124,16 @@ function mountToken(spec: PodSpec): void {
   if (known === undefined) spec.volumes = [...(spec.volumes ?? []), tokenVolume(name)];
 }
 
+const NAMESPACE = { apiVersion: "v1", fieldPath: "metadata.namespace" };
+
 function tokenVolume(name: string) {
   return {
     name,
     projected: {
       sources: [
         { serviceAccountToken: { expirationSeconds: TOKEN_SECONDS, path: "token" } },
-        {
-          configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] },
-        },
-        {
-          downwardAPI: {
-            items: [
-              {
-                path: "namespace",
-                fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" },
-              },
-            ],
-          },
-        },
+        { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+        { downwardAPI: { items: [{ path: "namespace", fieldRef: NAMESPACE }] } },
       ],
       defaultMode: DEFAULT_MODE,
     },

@@ -1,11 +1,7 @@
-import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { type AdmissionPlugin, concerns } from "../plugin.ts";
 
-interface Node extends KubeObject {
-  spec: { taints?: { key: string; effect: string }[] };
-}
-
-const TAINT = { key: "node.kubernetes.io/not-ready", effect: "NoSchedule" };
+const TAINT = { key: "node.kubernetes.io/not-ready", effect: "NoSchedule" } as const;
 
 /** A new node takes no pods until its controller has seen it ready. */
 export function taintNodesByCondition(): AdmissionPlugin {
@@ -13,10 +9,10 @@ export function taintNodesByCondition(): AdmissionPlugin {
     name: "TaintNodesByCondition",
     admit(request) {
       if (request.operation !== "CREATE" || !concerns(request, "", "nodes")) return;
-      const { spec } = request.object as Node;
-      const taints = spec.taints ?? [];
+      const node = request.object as Node;
+      const { taints = [] } = (node.spec ??= {});
       if (taints.some(({ key, effect }) => key === TAINT.key && effect === TAINT.effect)) return;
-      spec.taints = [...taints, { ...TAINT }];
+      node.spec.taints = [...taints, { ...TAINT }];
     },
   };
 }

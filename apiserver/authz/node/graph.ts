@@ -1,3 +1,4 @@
+import type { PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { CacheEvent } from "../../cache/event.ts";
@@ -5,12 +6,7 @@ import type { AuthorizationMetrics } from "../../metrics/access.ts";
 import type { Resources } from "../../resource/resources.ts";
 import { podReferences, reference, type ReferringPod } from "./references.ts";
 
-interface Volume extends KubeObject {
-  spec?: {
-    claimRef?: { namespace?: string; name?: string };
-    csi?: Record<string, { namespace?: string; name?: string } | undefined>;
-  };
-}
+type Volume = PersistentVolume & KubeObject;
 
 /** A volume's attachment, or a slice of devices. */
 interface OfNode extends KubeObject {
@@ -18,7 +14,9 @@ interface OfNode extends KubeObject {
 }
 
 /** Secrets of a volume that a node needs; the others are its controller's alone. */
-const NODE_SECRETS = ["nodeStageSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef"];
+const NODE_SECRETS = [
+  "nodeStageSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef",
+] as const;
 
 interface Held {
   node: string;

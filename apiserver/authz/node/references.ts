@@ -1,40 +1,9 @@
+import type { Container, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { isMirrorPod } from "../../object/pod.ts";
 
-/** The parts of a pod that name other objects (core/v1 Pod). */
-export interface ReferringPod extends KubeObject {
-  spec?: PodSpec;
-}
-
-interface PodSpec {
-  nodeName?: string;
-  serviceAccountName?: string;
-  imagePullSecrets?: { name?: string }[];
-  volumes?: Volume[];
-  initContainers?: Container[];
-  containers?: Container[];
-  ephemeralContainers?: Container[];
-  resourceClaims?: { name: string; resourceClaimName?: string }[];
-}
-
-interface Named {
-  name?: string;
-}
-
-interface Container {
-  envFrom?: { configMapRef?: Named; secretRef?: Named }[];
-  env?: { valueFrom?: { configMapKeyRef?: Named; secretKeyRef?: Named } }[];
-}
-
-interface Volume {
-  name: string;
-  secret?: { secretName?: string };
-  configMap?: Named;
-  projected?: { sources?: { secret?: Named; configMap?: Named }[] };
-  persistentVolumeClaim?: { claimName: string };
-  ephemeral?: object;
-  csi?: { nodePublishSecretRef?: Named };
-}
+/** A pod, whose spec names other objects. */
+export type ReferringPod = Pod & KubeObject;
 
 /** `secrets/default/token`: an object as the node graph names it. */
 export function reference(resource: string, namespace: string, name: string): string {
@@ -63,7 +32,9 @@ export function objectsNamedBy(pod: ReferringPod): Set<string> {
   add("serviceaccounts", spec.serviceAccountName);
   for (const secret of spec.imagePullSecrets ?? []) add("secrets", secret.name);
   const containers = [spec.initContainers, spec.containers, spec.ephemeralContainers];
-  for (const container of containers.flatMap((each) => each ?? [])) addEnvironment(container, add);
+  for (const container of containers.flatMap((each) => (each ?? []) as Container[])) {
+    addEnvironment(container, add);
+  }
   for (const volume of spec.volumes ?? []) addVolume(volume, name, add);
   for (const claim of spec.resourceClaims ?? []) add("resourceclaims", claim.resourceClaimName);
   return found;

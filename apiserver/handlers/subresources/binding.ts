@@ -1,3 +1,4 @@
+import type { Binding as CoreBinding, Pod as CorePod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { ApiServer } from "../server.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
@@ -11,9 +12,7 @@ import { keyOf } from "../../storage/keys.ts";
 import { successStatus } from "./success.ts";
 
 /** A pod's place as the scheduler states it (core/v1). */
-export interface Binding extends KubeObject {
-  target?: { kind?: string; name?: string };
-}
+export type Binding = Partial<CoreBinding> & KubeObject;
 
 const FORM = {
   kind: { group: "", version: "v1", kind: "Binding" },
@@ -21,10 +20,7 @@ const FORM = {
 };
 const PART = { group: "", name: "pods/binding" };
 
-interface Pod extends KubeObject {
-  spec?: { nodeName?: string; schedulingGates?: object[] };
-  status?: { conditions?: { type: string; status: string; lastTransitionTime?: string }[] };
-}
+type Pod = CorePod & KubeObject;
 
 /** POST pods/NAME/binding: the scheduler puts a pod on a node, once. */
 export async function serveBinding(

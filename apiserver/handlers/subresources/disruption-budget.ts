@@ -1,3 +1,4 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { PodDisruptionBudget } from "@raft2kube/api/gen/policy/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
@@ -7,13 +8,7 @@ import { timeText } from "@raft2kube/apimachinery/time.ts";
 
 export type Budget = PodDisruptionBudget & KubeObject;
 
-/** A pod as far as its eviction goes. */
-export interface EvictedPod extends KubeObject {
-  status?: {
-    phase?: string;
-    conditions?: { type: string; status: string; lastTransitionTime?: string }[];
-  };
-}
+export type EvictedPod = Pod & KubeObject;
 
 const ALLOWED = "DisruptionAllowed";
 

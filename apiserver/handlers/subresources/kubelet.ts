@@ -1,25 +1,13 @@
 import { Agent } from "node:https";
+import type { Node as CoreNode, Pod as CorePod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { ApiServer } from "../server.ts";
 import { badRequest, notFound, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 
 const KUBELET_PORT = 10250;
 
-interface Node extends KubeObject {
-  status?: {
-    addresses?: { type: string; address: string }[];
-    daemonEndpoints?: { kubeletEndpoint?: { Port?: number } };
-  };
-}
-
-interface Pod extends KubeObject {
-  spec?: { nodeName?: string; containers?: { name: string }[] } & Containers;
-}
-
-interface Containers {
-  initContainers?: { name: string }[];
-  ephemeralContainers?: { name: string }[];
-}
+type Node = CoreNode & KubeObject;
+type Pod = CorePod & KubeObject;
 
 /** Where a kubelet answers. */
 export interface KubeletAddress {

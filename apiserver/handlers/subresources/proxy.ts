@@ -1,6 +1,7 @@
 import { Agent } from "node:https";
 import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
+import type { Endpoints, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { authorizeCreate } from "../../authz/authorize-write.ts";
 import type { ApiServer } from "../server.ts";
@@ -89,17 +90,12 @@ function portIn(text: string): number {
   throw badRequest(`invalid port ${JSON.stringify(text)}`);
 }
 
-interface Pod extends KubeObject {
-  spec?: { containers?: { ports?: { containerPort: number }[] }[] };
-  status?: { podIP?: string };
-}
-
 async function podPlace(
   resource: Resource,
   namespace: string,
   target: ProxyTarget,
 ): Promise<ProxyPlace> {
-  const pod = await resource.store.get<Pod>(namespace, target.name);
+  const pod = await resource.store.get<Pod & KubeObject>(namespace, target.name);
   const declared = (pod.spec?.containers ?? []).flatMap((each) => each.ports ?? []);
   const usual = target.scheme === "https" ? 443 : 80;
   const port =
@@ -109,21 +105,13 @@ async function podPlace(
   return { host: reachable(host), port, agent: agentOf(target) };
 }
 
-interface Service extends KubeObject {
-  spec?: { ports?: { name?: string; port: number }[] };
-}
-
-interface Endpoints extends KubeObject {
-  subsets?: { addresses?: { ip: string }[]; ports?: { name?: string; port: number }[] }[];
-}
-
 async function servicePlace(
   server: ApiServer,
   resource: Resource,
   namespace: string,
   target: ProxyTarget,
 ): Promise<ProxyPlace> {
-  const service = await resource.store.get<Service>(namespace, target.name);
+  const service = await resource.store.get<Service & KubeObject>(namespace, target.name);
   const ports = service.spec?.ports ?? [];
   const wanted =
     target.port === ""
@@ -137,7 +125,7 @@ async function servicePlace(
   }
   const endpoints = await server.resources
     .of("v1", "endpoints")
-    .store.find<Endpoints>(namespace, target.name);
+    .store.find<Endpoints & KubeObject>(namespace, target.name);
   for (const subset of endpoints?.subsets ?? []) {
     const port = (subset.ports ?? []).find((each) => (each.name ?? "") === (wanted.name ?? ""));
     const addresses = subset.addresses ?? [];

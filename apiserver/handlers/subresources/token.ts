@@ -1,4 +1,6 @@
 import { invalid as invalidField, required } from "@raft2kube/api/errors.ts";
+import type { TokenRequest as Question } from "@raft2kube/api/gen/authentication/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { admissionRequest } from "../../admission/plugin.ts";
 import type { BoundObject, KubernetesClaims } from "../../authn/token-claims.ts";
@@ -15,14 +17,10 @@ import { timeText } from "@raft2kube/apimachinery/time.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { readObject, writeOptionsOf } from "../write-request.ts";
 
-interface TokenRequest extends KubeObject {
-  spec?: {
-    audiences?: string[] | null;
-    expirationSeconds?: number;
-    boundObjectRef?: { kind?: string; apiVersion?: string; name?: string; uid?: string };
-  };
-  status?: { token: string; expirationTimestamp: string };
-}
+type TokenRequest = KubeObject & {
+  spec?: Partial<Question["spec"]>;
+  status?: Question["status"];
+};
 
 const KIND = { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" };
 const SUBJECT = { group: KIND.group, name: KIND.kind };
@@ -105,16 +103,12 @@ function lifetimeOf(name = "", asked_s = DEFAULT_SECONDS): number {
   return Math.min(asked_s, TOKEN_SECONDS_MAX);
 }
 
-interface PodOfAccount extends KubeObject {
-  spec?: { serviceAccountName?: string; nodeName?: string };
-}
-
-type BoundReference = NonNullable<TokenRequest["spec"]>["boundObjectRef"];
+type BoundReference = Question["spec"]["boundObjectRef"];
 
 async function claimsFor(
   server: ApiServer,
   account: KubeObject,
-  bound: BoundReference,
+  bound: BoundReference | undefined,
 ): Promise<KubernetesClaims> {
   const { namespace = "", name = "", uid = "" } = account.metadata;
   const claims: KubernetesClaims = { namespace, serviceaccount: { name, uid } };
@@ -124,7 +118,7 @@ async function claimsFor(
   if (bound.apiVersion?.includes("/")) throw cannotBind(bound);
   if (bound.kind === "Pod") {
     const pod = await boundObject(server, "pods", namespace, bound);
-    const { spec } = pod as PodOfAccount;
+    const { spec } = pod as Pod & KubeObject;
     if (spec?.serviceAccountName !== name) {
       throw badRequest(
         `cannot bind token for serviceaccount ${JSON.stringify(name)} ` +
