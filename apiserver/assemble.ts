@@ -22,8 +22,8 @@ import { showEncryption } from "./metrics/encryption.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import type { ApiserverOptions } from "./options.ts";
 import { Resources } from "./resource/resources.ts";
-import { NO_ENCRYPTION } from "./storage/encryption/config.ts";
-import { measured } from "./storage/encryption/measured.ts";
+import { NO_ENCRYPTION } from "@raft2kube/encryption/config.ts";
+import { measured } from "@raft2kube/encryption/measured.ts";
 
 /** Everything that the layers of one apiserver are given; each asks for its own part of it. */
 export type Assembled = HttpServer & BootstrapServer;

@@ -176,8 +176,6 @@ export const EMPTY_NAMESPACE_MS = 30_000;
 export const EMPTY_NAMESPACES_MAX = 10_000;
 /** The longest HTML tag whose links are rewritten behind `/proxy`. */
 export const HTML_TAG_BYTES_MAX = 16 * 1024;
-/** How often an encryption configuration is looked at for changes (upstream's minute at most). */
-export const ENCRYPTION_RELOAD_MS = 10_000;
 
 /** The longest name of a field manager. */
 export const FIELD_MANAGER_BYTES_MAX = 128;

@@ -3,8 +3,8 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { SigningKeyTexts } from "./authn/signing-keys.ts";
 import type { AdmissionFlags } from "./admission/plugins.ts";
 import type { Serves } from "./resource/runtime-config.ts";
-import type { Encryption } from "./storage/encryption/config.ts";
-import type { Reloads } from "./storage/encryption/reloads.ts";
+import type { Encryption } from "@raft2kube/encryption/config.ts";
+import type { Reloads } from "@raft2kube/encryption/reloads.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 
 /** A PEM certificate and its key. */

@@ -2,7 +2,7 @@ import type { BootstrapServer } from "./server.ts";
 import { PEER_LEASE_S } from "../limits.ts";
 import { REGISTRY_ROOT } from "../storage/keys.ts";
 import { Rows } from "../storage/rows.ts";
-import { PLAIN } from "../storage/value-encryption.ts";
+import { PLAIN } from "@raft2kube/encryption/value-encryption.ts";
 
 /**
  * Upstream's place: every apiserver keeps a key with its address here, which ends with its lease.

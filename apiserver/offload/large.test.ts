@@ -11,7 +11,7 @@ import { notOlderThan } from "./not-older.ts";
 import { fileApiserver } from "../testing/file-apiserver.ts";
 import { ask as request } from "../testing/ask.ts";
 import { startTestApiserver } from "../testing/test-apiserver.ts";
-import { readEncryption } from "../storage/encryption/config.ts";
+import { readEncryption } from "@raft2kube/encryption/config.ts";
 
 const MAPS = "/api/v1/namespaces/default/configmaps";
 const JSON_TYPE = { "content-type": "application/json" };

@@ -10,7 +10,7 @@ import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { serveResource } from "../handlers/dispatch.ts";
 import type { Resource } from "../resource/resource.ts";
 import { reserveForServices } from "../registry/services/allocate.ts";
-import { readEncryption } from "../storage/encryption/config.ts";
+import { readEncryption } from "@raft2kube/encryption/config.ts";
 import type {
   FromThread,
   LargeAnswer,

@@ -9,7 +9,7 @@ import { EVENT_TTL_S } from "../limits.ts";
 import { prefixOf } from "../storage/keys.ts";
 import { LeasePool } from "../storage/lease-pool.ts";
 import { ProgressProof } from "../storage/progress-proof.ts";
-import type { ValueEncryption } from "../storage/value-encryption.ts";
+import type { ValueEncryption } from "@raft2kube/encryption/value-encryption.ts";
 import { ObjectStore } from "../storage/object-store.ts";
 import type { Allocation } from "./allocation.ts";
 

@@ -2,7 +2,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { type Encryption, NO_ENCRYPTION } from "../storage/encryption/config.ts";
+import { type Encryption, NO_ENCRYPTION } from "@raft2kube/encryption/config.ts";
 import { ProgressProof } from "../storage/progress-proof.ts";
 import { ResourceMetrics } from "../metrics/resource-metrics.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";

@@ -14,7 +14,7 @@ import { decodeRow, encodeRow, isSameRow, isServedAsStored, servedLength } from 
 import { keyOf } from "./keys.ts";
 import { RecentWrites } from "./recent-writes.ts";
 import { Rows } from "./rows.ts";
-import type { ValueEncryption } from "./value-encryption.ts";
+import type { ValueEncryption } from "@raft2kube/encryption/value-encryption.ts";
 
 /** What an attempt to change an object wants done with it. */
 export type Attempt<T> =

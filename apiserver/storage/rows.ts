@@ -4,7 +4,7 @@ import type { KeyValue, ResponseHeader, TxnResponse } from "@raft2kube/proto/gen
 import { assert } from "@raft2kube/std/assert.ts";
 import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
 import { StoreMetrics } from "../metrics/resource-metrics.ts";
-import { PLAIN, type ValueEncryption } from "./value-encryption.ts";
+import { PLAIN, type ValueEncryption } from "@raft2kube/encryption/value-encryption.ts";
 
 /** One key of the store with its value. */
 export interface Row {

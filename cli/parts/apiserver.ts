@@ -6,8 +6,8 @@ import { type AdmissionFlags, checkSwitches } from "@raft2kube/apiserver/admissi
 import { startApiserver } from "@raft2kube/apiserver/main.ts";
 import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import { readRuntimeConfig } from "@raft2kube/apiserver/resource/runtime-config.ts";
-import { readEncryption } from "@raft2kube/apiserver/storage/encryption/config.ts";
-import { EncryptionFile } from "@raft2kube/apiserver/storage/encryption/reload.ts";
+import { readEncryption } from "@raft2kube/encryption/config.ts";
+import { EncryptionFile } from "@raft2kube/encryption/reload.ts";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { validateNonSpecialIp } from "@raft2kube/api/validation/addresses.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";

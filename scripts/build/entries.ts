@@ -25,6 +25,7 @@ const PRODUCT = [
   "openapi",
   "apimachinery",
   "pod-security",
+  "encryption",
   "client",
   "store",
   "apiserver",

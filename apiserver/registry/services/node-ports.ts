@@ -5,7 +5,7 @@ import { conflict, internal, invalid, MODIFIED } from "@raft2kube/apimachinery/e
 import { UPDATE_ATTEMPTS_MAX } from "../../limits.ts";
 import { REGISTRY_ROOT } from "../../storage/keys.ts";
 import { Rows } from "../../storage/rows.ts";
-import { PLAIN } from "../../storage/value-encryption.ts";
+import { PLAIN } from "@raft2kube/encryption/value-encryption.ts";
 import type { Service } from "./service.ts";
 
 export const NODE_PORTS = { from: 30_000, to: 32_767 };

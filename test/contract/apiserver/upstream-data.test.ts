@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readEncryption } from "@raft2kube/apiserver/storage/encryption/config.ts";
+import { readEncryption } from "@raft2kube/encryption/config.ts";
 import { type EtcdServer, startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
 import { type SendJson, senderTo } from "@raft2kube/apiserver/testing/send-json.ts";
 import {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readEncryption } from "@raft2kube/apiserver/storage/encryption/config.ts";
+import { readEncryption } from "@raft2kube/encryption/config.ts";
 import * as stories from "../transcripts/servers.ts";
 
 /** Secrets are encrypted: that is measured, too. */

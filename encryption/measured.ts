@@ -5,7 +5,7 @@ import {
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { PLAIN, type ValueEncryption } from "../value-encryption.ts";
+import { PLAIN, type ValueEncryption } from "./value-encryption.ts";
 import { type Encryption, encryptionOf } from "./config.ts";
 
 type Direction = "to_storage" | "from_storage";

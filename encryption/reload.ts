@@ -1,8 +1,8 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { ENCRYPTION_RELOAD_MS } from "../../limits.ts";
-import type { ValueEncryption } from "../value-encryption.ts";
+import { ENCRYPTION_RELOAD_MS } from "./limits.ts";
+import type { ValueEncryption } from "./value-encryption.ts";
 import { type Encryption, encryptionOf, readEncryption } from "./config.ts";
 import { Reloads } from "./reloads.ts";
 

@@ -1,4 +1,4 @@
-import { type ValueEncryption, EncryptionError } from "../value-encryption.ts";
+import { type ValueEncryption, EncryptionError } from "./value-encryption.ts";
 import { CIPHERS } from "./ciphers.ts";
 
 /** A secret by the name that stands in front of what it encrypted. */

@@ -8,11 +8,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Resource } from "../../resource/resource.ts";
-import { CIPHERS, encryptBox } from "./ciphers.ts";
-import { readEncryption } from "./config.ts";
-import { poly1305 } from "./poly1305.ts";
-import { type Provider, valueEncryptionOf } from "./provider.ts";
+import { Resource } from "../resource/resource.ts";
+import { CIPHERS, encryptBox } from "@raft2kube/encryption/ciphers.ts";
+import { readEncryption } from "@raft2kube/encryption/config.ts";
+import { poly1305 } from "@raft2kube/encryption/poly1305.ts";
+import { type Provider, valueEncryptionOf } from "@raft2kube/encryption/provider.ts";
 
 const clock = systemClock();
 const hex = (text: string) => Buffer.from(text.replaceAll(/\s/g, ""), "hex");

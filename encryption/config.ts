@@ -1,5 +1,5 @@
 import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
-import { PLAIN, type ValueEncryption } from "../value-encryption.ts";
+import { PLAIN, type ValueEncryption } from "./value-encryption.ts";
 import { CIPHERS } from "./ciphers.ts";
 import { type NamedKey, type Provider, valueEncryptionOf } from "./provider.ts";
 

@@ -2,7 +2,7 @@ import { ManualClock } from "@raft2kube/std/clock.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { ENCRYPTION_RELOAD_MS } from "../../limits.ts";
+import { ENCRYPTION_RELOAD_MS } from "./limits.ts";
 import { EncryptionFile } from "./reload.ts";
 
 const KEY = "/registry/secrets/default/s";

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes, timingSafeEqual } from "node:crypto";
-import { EncryptionError } from "../value-encryption.ts";
+import { EncryptionError } from "./value-encryption.ts";
 import { poly1305 } from "./poly1305.ts";
 import { xsalsa20 } from "./salsa20.ts";
 
