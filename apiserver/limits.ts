@@ -174,6 +174,8 @@ export const LEASE_OBJECTS_MAX = 1_000;
 export const EMPTY_NAMESPACE_MS = 30_000;
 /** Such namespaces remembered, for each of the two (upstream's 10,000). */
 export const EMPTY_NAMESPACES_MAX = 10_000;
+/** What is read of the answer by which a backend refuses a request. */
+export const BACKEND_REFUSAL_BYTES_MAX = 64 * 1024;
 /** The longest HTML tag whose links are rewritten behind `/proxy`. */
 export const HTML_TAG_BYTES_MAX = 16 * 1024;
 

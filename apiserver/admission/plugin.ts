@@ -65,3 +65,8 @@ export function refusal(request: AdmissionRequest, why: string): ApiError {
   const name = request.name || metadata?.name || metadata?.generateName || "";
   return forbidden(request.resource.subject, name, why);
 }
+
+/** 403 about what a node asks for; `why` goes on after its name. */
+export function nodeRefusal(request: AdmissionRequest, node: string, why: string): ApiError {
+  return refusal(request, `node ${JSON.stringify(node)} ${why}`);
+}

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Node as CoreNode } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { type AdmissionRequest, refusal } from "../plugin.ts";
+import { type AdmissionRequest, nodeRefusal } from "../plugin.ts";
 
 const OWN_LABELS = new Set([
   "kubernetes.io/hostname",
@@ -25,26 +25,23 @@ type Node = CoreNode & KubeObject;
 /** A node writes its own Node, and not what decides over the work it gets. Throws 403. */
 export function checkNode(request: AdmissionRequest, node: string): void {
   if (request.operation === "DELETE") {
-    throw refusal(request, `node ${JSON.stringify(node)} cannot delete nodes`);
+    throw nodeRefusal(request, node, "cannot delete nodes");
   }
   const name = request.object?.metadata.name ?? request.name;
   if (name !== node) {
-    throw refusal(
-      request,
-      `node ${JSON.stringify(node)} is not allowed to modify node ${JSON.stringify(name)}`,
-    );
+    throw nodeRefusal(request, node, `is not allowed to modify node ${JSON.stringify(name)}`);
   }
   const object = request.object as Node;
   const old = request.old as Node | undefined;
   checkLabels(request, object, old, node);
   if (old === undefined) return;
   if (!isDeepStrictEqual(object.spec?.taints ?? [], old.spec?.taints ?? [])) {
-    throw refusal(request, `node ${JSON.stringify(node)} is not allowed to modify taints`);
+    throw nodeRefusal(request, node, "is not allowed to modify taints");
   }
   // Owned by something that is deleted, the node would go with it (CVE-2025-5187).
   const { ownerReferences: owners = [] } = object.metadata;
   if (!isDeepStrictEqual(owners, old.metadata.ownerReferences ?? [])) {
-    throw refusal(request, `node ${JSON.stringify(node)} is not allowed to modify ownerReferences`);
+    throw nodeRefusal(request, node, "is not allowed to modify ownerReferences");
   }
 }
 
@@ -63,8 +60,7 @@ function checkLabels(
   const refused = changed.filter((key) => !mayLabel(key)).sort();
   if (refused.length > 0) {
     const labels = refused.join(", ");
-    const why = `node ${JSON.stringify(node)} is not allowed to modify labels: ${labels}`;
-    throw refusal(request, why);
+    throw nodeRefusal(request, node, `is not allowed to modify labels: ${labels}`);
   }
 }
 

@@ -2,27 +2,24 @@ import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { objectsNamedBy, type ReferringPod } from "../../authz/node/references.ts";
 import type { AdmissionContext } from "../context.ts";
-import { type AdmissionRequest, refusal } from "../plugin.ts";
+import { type AdmissionRequest, nodeRefusal, refusal } from "../plugin.ts";
 import { isMirrorPod, MIRROR_ANNOTATION, type Pod } from "../../object/pod.ts";
 
 /** A node makes mirror pods of its own, and deletes what runs on it. Throws 403. */
 export async function checkPod(
-  context: AdmissionContext,
   request: AdmissionRequest,
   node: string,
+  context: AdmissionContext,
 ): Promise<void> {
   if (request.operation === "DELETE") {
     const pod = request.old as Pod;
     if (pod.spec.nodeName !== node) {
-      throw refusal(
-        request,
-        `node ${JSON.stringify(node)} can only delete pods with ` + "spec.nodeName set to itself",
-      );
+      throw nodeRefusal(request, node, "can only delete pods with spec.nodeName set to itself");
     }
     return;
   }
   if (request.operation !== "CREATE") {
-    throw refusal(request, `node ${JSON.stringify(node)} cannot update pods, only their status`);
+    throw nodeRefusal(request, node, "cannot update pods, only their status");
   }
   const pod = request.object as Pod;
   if (!isMirrorPod(pod)) {
@@ -33,10 +30,7 @@ export async function checkPod(
     );
   }
   if (pod.spec.nodeName !== node) {
-    throw refusal(
-      request,
-      `node ${JSON.stringify(node)} can only create pods with spec.nodeName set to itself`,
-    );
+    throw nodeRefusal(request, node, "can only create pods with spec.nodeName set to itself");
   }
   await checkMirrorOwner(context, request, node);
   checkNamesNothing(request, pod, node);
@@ -53,7 +47,7 @@ async function checkMirrorOwner(
   const [owner] = owners;
   const own = owner?.kind === "Node" && owner.apiVersion === "v1" && owner.name === node;
   if (owners.length !== 1 || !own) {
-    throw refusal(request, `node ${JSON.stringify(node)} can only create pods owned by itself`);
+    throw nodeRefusal(request, node, "can only create pods owned by itself");
   }
   const found = await context.resources.of("v1", "nodes").store.find<KubeObject>("", node);
   if (found?.metadata.uid !== owner.uid) {
@@ -67,14 +61,14 @@ function checkNamesNothing(request: AdmissionRequest, pod: Pod, node: string): v
   const claims = "resourceClaims" in pod.spec ? "resourceclaims" : undefined;
   const what = named?.split("/")[0] ?? claims;
   if (what === undefined) return;
-  throw refusal(request, `node ${JSON.stringify(node)} can not create pods that reference ${what}`);
+  throw nodeRefusal(request, node, `can not create pods that reference ${what}`);
 }
 
 /** A node evicts what runs on it. Throws 403, or 404 for a pod that is not there. */
 export async function checkEviction(
-  context: AdmissionContext,
   request: AdmissionRequest,
   node: string,
+  context: AdmissionContext,
 ): Promise<void> {
   const pods = context.resources.of("v1", "pods");
   const pod = await pods.store.get<Pod>(request.namespace, request.name);
@@ -86,13 +80,10 @@ export async function checkEviction(
 export function checkPodStatus(request: AdmissionRequest, node: string): void {
   const old = request.old as Pod | undefined;
   if (request.operation !== "UPDATE" || old?.spec.nodeName !== node) {
-    throw refusal(
-      request,
-      `node ${JSON.stringify(node)} can only update pod status for pods with ` +
-        "spec.nodeName set to itself",
-    );
+    const what = "can only update pod status for pods with spec.nodeName set to itself";
+    throw nodeRefusal(request, node, what);
   }
   if (!isDeepStrictEqual(request.object?.metadata.labels ?? {}, old.metadata.labels ?? {})) {
-    throw refusal(request, `node ${JSON.stringify(node)} cannot update labels through pod status`);
+    throw nodeRefusal(request, node, "cannot update labels through pod status");
   }
 }

@@ -1,9 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ResourceSlice } from "@raft2kube/api/gen/resource/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { own } from "@raft2kube/std/own.ts";
 import { nodeNameOf } from "../../authn/identities.ts";
 import type { AdmissionContext } from "../context.ts";
-import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
+import {
+  type AdmissionPlugin,
+  type AdmissionRequest,
+  nodeRefusal,
+  refusal,
+} from "../plugin.ts";
 import { certificateSubject, type SigningRequest } from "./certificates.ts";
 import { checkNode } from "./node-object.ts";
 import { checkEviction, checkPod, checkPodStatus } from "./node-pods.ts";
@@ -19,33 +25,33 @@ export function nodeRestriction(context: AdmissionContext): AdmissionPlugin {
     async validate(request) {
       const node = nodeNameOf(request.user);
       if (node === undefined) return;
-      if (concerns(request, "", "pods")) return await checkPod(context, request, node);
-      if (concerns(request, "", "pods", "status")) return checkPodStatus(request, node);
-      if (concerns(request, "", "pods", "eviction")) {
-        return await checkEviction(context, request, node);
-      }
-      if (concerns(request, "", "nodes") || concerns(request, "", "nodes", "status")) {
-        return checkNode(request, node);
-      }
-      if (concerns(request, "", "serviceaccounts", "token")) {
-        return await checkToken(request, context, node);
-      }
-      if (concerns(request, "coordination.k8s.io", "leases")) {
-        return checkOwnName(request, node, "lease");
-      }
-      if (concerns(request, "storage.k8s.io", "csinodes")) {
-        return checkOwnName(request, node, "CSINode");
-      }
-      if (concerns(request, "", "persistentvolumeclaims", "status")) {
-        return checkClaimStatus(request, node);
-      }
-      if (concerns(request, "certificates.k8s.io", "certificatesigningrequests")) {
-        return await checkSigningRequest(request, node);
-      }
-      if (concerns(request, "resource.k8s.io", "resourceslices")) return checkSlice(request, node);
+      const { kind: { group, plural } } = request.resource;
+      const part = request.subresource === "" ? "" : `/${request.subresource}`;
+      await own(CHECKS, `${group}/${plural}${part}`)?.(request, node, context);
     },
   };
 }
+
+type Check = (
+  request: AdmissionRequest,
+  node: string,
+  context: AdmissionContext,
+) => Promise<void> | void;
+
+/** By group, resource and subresource: what a node may do there. Throws 403. */
+const CHECKS: Readonly<Record<string, Check>> = {
+  "/pods": checkPod,
+  "/pods/status": checkPodStatus,
+  "/pods/eviction": checkEviction,
+  "/nodes": checkNode,
+  "/nodes/status": checkNode,
+  "/serviceaccounts/token": checkToken,
+  "/persistentvolumeclaims/status": checkClaimStatus,
+  "coordination.k8s.io/leases": (request, node) => checkOwnName(request, node, "lease"),
+  "storage.k8s.io/csinodes": (request, node) => checkOwnName(request, node, "CSINode"),
+  "certificates.k8s.io/certificatesigningrequests": checkSigningRequest,
+  "resource.k8s.io/resourceslices": checkSlice,
+};
 
 /** The authorizer cannot know whose a new slice is, nor each one that a collection's end takes. */
 function checkSlice(request: AdmissionRequest, node: string): void {
@@ -71,11 +77,8 @@ function checkClaimStatus(request: AdmissionRequest, node: string): void {
     return { ...others, metadata: kept, status: left };
   };
   if (isDeepStrictEqual(rest(request.object), rest(request.old))) return;
-  throw refusal(
-    request,
-    `node ${JSON.stringify(node)} is not allowed to update fields other than ` +
-      "status.quantity and status.conditions",
-  );
+  const fields = "status.quantity and status.conditions";
+  throw nodeRefusal(request, node, `is not allowed to update fields other than ${fields}`);
 }
 
 const NODE_SIGNERS = [

@@ -9,8 +9,8 @@ import { asksForAudience } from "./token-audiences.ts";
 /** A node gets tokens only for pods that run on it, bound to them. Throws 403. */
 export async function checkToken(
   request: AdmissionRequest,
-  context: AdmissionContext,
   node: string,
+  context: AdmissionContext,
 ): Promise<void> {
   const { boundObjectRef: bound, audiences } = (request.object as TokenRequest).spec ?? {};
   if (bound?.kind !== "Pod" || !bound.name) {

@@ -1,10 +1,12 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Condition } from "@raft2kube/api/gen/meta/v1.ts";
 import type { PodDisruptionBudget } from "@raft2kube/api/gen/policy/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { DISRUPTED_PODS_MAX } from "../../limits.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
+import { withCondition } from "./conditions.ts";
 
 export type Budget = PodDisruptionBudget & KubeObject;
 
@@ -92,21 +94,13 @@ function whyNone({ metadata, status }: Budget): string {
   return told ? `${none} (${told.reason}): ${told.message}` : none;
 }
 
-type Conditions = NonNullable<Budget["status"]>["conditions"];
-
-function exhausted({ status }: Budget, now_ms: number): Conditions {
-  const conditions = status!.conditions ?? [];
-  const before = conditions.find(({ type }) => type === ALLOWED);
-  const since = before?.status === "False" ? before.lastTransitionTime : undefined;
-  const condition = {
+function exhausted({ status }: Budget, now_ms: number): Condition[] {
+  return withCondition(status!.conditions, {
     type: ALLOWED,
     status: "False",
     observedGeneration: status!.observedGeneration ?? 0,
-    lastTransitionTime: since ?? timeText(now_ms),
+    lastTransitionTime: timeText(now_ms),
     reason: "InsufficientPods",
     message: "",
-  };
-  return before
-    ? conditions.map((each) => (each === before ? condition : each))
-    : [...conditions, condition];
+  });
 }

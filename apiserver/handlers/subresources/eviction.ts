@@ -16,6 +16,7 @@ import type { Resource } from "../../resource/resource.ts";
 import { readObject, writeOptionsOf } from "../write-request.ts";
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
 import type { WriteOptions } from "../../registry/write-options.ts";
+import { withCondition } from "./conditions.ts";
 import {
   type Budget,
   type EvictedPod,
@@ -168,18 +169,12 @@ class PodEviction {
 const DISRUPTION_TARGET = "DisruptionTarget";
 
 function marked(pod: EvictedPod, now_ms: number): EvictedPod {
-  const conditions = pod.status?.conditions ?? [];
-  const before = conditions.find(({ type }) => type === DISRUPTION_TARGET);
-  const since = before?.status === "True" ? before.lastTransitionTime : undefined;
-  const condition = {
+  const conditions = withCondition(pod.status?.conditions, {
     type: DISRUPTION_TARGET,
     status: "True",
     reason: "EvictionByEvictionAPI",
     message: "Eviction API: evicting",
-    lastTransitionTime: since ?? timeText(now_ms),
-  };
-  const all = before
-    ? conditions.map((each) => (each === before ? condition : each))
-    : [...conditions, condition];
-  return { ...pod, status: { ...pod.status, conditions: all } };
+    lastTransitionTime: timeText(now_ms),
+  });
+  return { ...pod, status: { ...pod.status, conditions } };
 }

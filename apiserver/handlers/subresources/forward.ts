@@ -8,6 +8,7 @@ import type { ApiServer } from "../server.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type Incoming, type RequestContext } from "../../request/context.ts";
+import { refusalText } from "./backend-refusal.ts";
 import { linkRewriting } from "./html-links.ts";
 
 const log = logger("apiserver");
@@ -39,12 +40,7 @@ export interface Backend {
 
 /** What concerns one connection alone. */
 const REFUSED_HEADERS = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-  "location",
+  "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "location",
 ]);
 
 /** Which other pages may read this server's answers is nothing for a backend to say. */
@@ -122,14 +118,8 @@ function open(
     const send = agent ? httpsRequest : httpRequest;
     const carries = backend.body === true && hasBody(context.request);
     const framing = carries && headers["content-length"] === undefined ? CHUNKED : {};
-    const request = send({
-      host,
-      port,
-      path,
-      method,
-      headers: { ...headers, ...framing },
-      agent: agent as HttpAgent | undefined,
-    });
+    const given = { host, port, path, method, headers: { ...headers, ...framing } };
+    const request = send({ ...given, agent: agent as HttpAgent | undefined });
     const end = () => request.destroy();
     context.signal.addEventListener("abort", end, { once: true });
     server.closing.addEventListener("abort", end, { once: true });
@@ -168,14 +158,7 @@ function hasBody(request: Incoming): boolean {
 
 /** What a kubelet says when it refuses, as the client is told. */
 async function refusal(answer: IncomingMessage, code: number): Promise<ApiError> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of answer) {
-    length += (chunk as Buffer).length;
-    if (length > 64 * 1024) break;
-    chunks.push(chunk as Buffer);
-  }
-  const message = Buffer.concat(chunks).toString("utf8").trim();
+  const message = await refusalText(answer);
   const reason = code === 404 ? "NotFound" : code === 400 ? "BadRequest" : "InternalError";
   return new ApiError({ code, reason, message: message || `the kubelet answered ${code}` });
 }

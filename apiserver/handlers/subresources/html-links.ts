@@ -3,46 +3,31 @@ import { Transform, type TransformCallback } from "node:stream";
 import { createGunzip, createGzip } from "node:zlib";
 import { HTML_TAG_BYTES_MAX } from "../../limits.ts";
 
-/** The attributes that hold a URL, by tag (as upstream's proxy). */
-const LINKS: ReadonlyMap<string, readonly string[]> = new Map([
-  ["a", ["href"]],
-  ["applet", ["codebase"]],
-  ["area", ["href"]],
-  ["audio", ["src"]],
-  ["base", ["href"]],
-  ["blockquote", ["cite"]],
-  ["body", ["background"]],
-  ["button", ["formaction"]],
-  ["command", ["icon"]],
-  ["del", ["cite"]],
-  ["embed", ["src"]],
-  ["form", ["action"]],
-  ["frame", ["longdesc", "src"]],
-  ["head", ["profile"]],
-  ["html", ["manifest"]],
-  ["iframe", ["longdesc", "src"]],
-  ["img", ["longdesc", "src", "usemap"]],
-  ["input", ["src", "usemap", "formaction"]],
-  ["ins", ["cite"]],
-  ["link", ["href"]],
-  ["object", ["classid", "codebase", "data", "usemap"]],
-  ["q", ["cite"]],
-  ["script", ["src"]],
-  ["source", ["src"]],
-  ["video", ["poster", "src"]],
-]);
+/** The tags whose attribute holds a URL, by attribute (as upstream's proxy). */
+const TAGS_OF: Readonly<Record<string, string>> = {
+  action: "form",
+  background: "body",
+  cite: "blockquote del ins q",
+  classid: "object",
+  codebase: "applet object",
+  data: "object",
+  formaction: "button input",
+  href: "a area base link",
+  icon: "command",
+  longdesc: "frame iframe img",
+  manifest: "html",
+  poster: "video",
+  profile: "head",
+  src: "audio embed frame iframe img input script source video",
+  usemap: "img input object",
+};
+
+const LINKS: ReadonlySet<string> = new Set(Object.entries(TAGS_OF).flatMap(([attribute, tags]) =>
+  tags.split(" ").map((tag) => `${tag} ${attribute}`)));
 
 /** Elements whose content is text up to their own end tag. */
 const RAW_TEXT = new Set([
-  "iframe",
-  "noembed",
-  "noframes",
-  "noscript",
-  "plaintext",
-  "script",
-  "style",
-  "textarea",
-  "title",
+  "iframe", "noembed", "noframes", "noscript", "plaintext", "script", "style", "textarea", "title",
   "xmp",
 ]);
 
@@ -161,11 +146,10 @@ export class LinkRewriter extends Transform {
   }
 
   #rewritten(text: string, { name, attributes }: Tag): string {
-    const links = LINKS.get(name) ?? [];
     let out = "";
     let from = 0;
     for (const { key, start, end } of attributes) {
-      if (!links.includes(key)) continue;
+      if (!LINKS.has(`${name} ${key}`)) continue;
       out += text.slice(from, start) + this.#rewrite(text.slice(start, end));
       from = end;
     }

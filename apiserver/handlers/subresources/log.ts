@@ -12,15 +12,9 @@ import { sendOverWebSocket } from "./websocket-log.ts";
 
 /** Parameters of PodLogOptions that a kubelet understands under the same name. */
 const PASSED = [
-  "follow",
-  "previous",
-  "sinceSeconds",
-  "sinceTime",
-  "timestamps",
-  "tailLines",
-  "limitBytes",
+  "follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "tailLines", "limitBytes",
   "stream",
-] as const;
+];
 
 /** GET pods/NAME/log: the container's log as its kubelet streams it. */
 export async function serveLog(

@@ -64,18 +64,8 @@ export function splitPath(
 
 /** What concerns one connection alone, or says who asks; both end here. */
 const OURS = new Set([
-  "authorization",
-  "connection",
-  "expect",
-  "http2-settings",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
+  "authorization", "connection", "expect", "http2-settings", "keep-alive", "proxy-authenticate",
+  "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
 ]);
 
 const isOurs = (name: string): boolean =>

@@ -10,6 +10,7 @@ import type { ApiServer } from "../server.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { badRequest, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
+import { refusalText } from "./backend-refusal.ts";
 
 const log = logger("apiserver");
 
@@ -34,9 +35,6 @@ const PROTOCOL_HEADERS = [
   "sec-websocket-extensions",
   "x-stream-protocol-version",
 ];
-
-/** What is read of a backend's refusal. */
-const REFUSAL_BYTES = 64 * 1024;
 
 /**
  * Hands the client's connection to a backend that agrees to the same upgrade. Bytes flow freely
@@ -86,7 +84,7 @@ function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
       resolve({ answer, socket, head });
     });
     request.on("response", (answer) => {
-      readRefusal(answer)
+      refusalText(answer)
         .then((text) => refusal(answer.statusCode ?? 502, text))
         .then(reject, reject)
         .finally(() => request.destroy());
@@ -98,22 +96,6 @@ function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
     if (context.signal.aborted) request.destroy();
     request.end();
   });
-}
-
-/** What a backend says instead of an upgrade, as far as it says it. */
-async function readRefusal(answer: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let left = REFUSAL_BYTES;
-  try {
-    for await (const chunk of answer) {
-      chunks.push((chunk as Buffer).subarray(0, left));
-      left -= (chunk as Buffer).length;
-      if (left <= 0) break;
-    }
-  } catch (thrown) {
-    log.debug("a refusal broke off", { reason: messageOf(thrown) });
-  }
-  return Buffer.concat(chunks).toString("utf8").trim();
 }
 
 function refusal(code: number, text: string): ApiError {
