@@ -4,7 +4,6 @@ import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { RequestInfo } from "../request/request-info.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { Selected } from "../storage/recent-writes.ts";
-import type { StoreMethod } from "./store-methods.ts";
 
 /**
  * What an apiserver is given that a thread can be given too: no functions. The thread has the
@@ -61,18 +60,3 @@ export type LargeAnswer =
       warnings: string[];
     }
   | { id: number; status: Status; warnings: string[] };
-
-/** One call of the store's client; messages are in protobuf, a watch's bear its stream's number. */
-export type StoreCall = { id: number } & (
-  | { call: "unary"; method: StoreMethod; request: Uint8Array; timeout_ms: number | undefined }
-  | { call: "watch"; stream: number; requireLeader: boolean | undefined }
-  | { call: "send"; stream: number; request: Uint8Array }
-  | { call: "next" | "close"; stream: number }
-);
-
-/** What came of it. Of `next` no bytes mean that the stream has ended. */
-export type StoreAnswer = { id: number } & (
-  | { bytes: Uint8Array | undefined }
-  | { etcd: { status: number; message: string } }
-  | { failed: string }
-);

@@ -19,7 +19,8 @@ import type {
   ThreadOptions,
   ToThread,
 } from "./messages.ts";
-import { bufferOf } from "./store-methods.ts";
+import { Pending } from "./pending.ts";
+import { bufferOf } from "./store-calls.ts";
 import { StorePort } from "./store-port.ts";
 
 const log = logger("apiserver");
@@ -40,17 +41,12 @@ type FunctionsIn<T> = {
 /** For whoever asks a thread that is being ended: nobody should. */
 const REPLACED = serviceUnavailable("the thread of large requests was replaced");
 
-interface Waiting {
-  resolve(answer: LargeAnswer): void;
-  reject(reason: unknown): void;
-}
-
 interface Running {
   readonly worker: Worker;
   readonly store: StorePort;
   /** What the thread was told of encryption. */
   readonly encryption: string | undefined;
-  readonly waiting: Map<number, Waiting>;
+  readonly waiting: Pending<LargeAnswer>;
 }
 
 /** Starts the thread of large requests when one comes, and ends it when none does. */
@@ -58,7 +54,6 @@ export class LargeThread {
   readonly #server: OffloadServer;
   #running: Running | undefined;
   #idle: Timer | undefined;
-  #nextId = 0;
 
   constructor(server: OffloadServer) {
     this.#server = server;
@@ -67,23 +62,17 @@ export class LargeThread {
   /** Has the thread answer a request. Throws what it throws, 503 when the thread breaks. */
   async ask(context: RequestContext, query: URLSearchParams, body: Buffer): Promise<Answer> {
     const running = this.#started();
-    const id = this.#nextId++;
-    const { request, info, user } = context;
-    const abort = () => tell(running, { do: "abort", id });
-    context.signal.addEventListener("abort", abort, { once: true });
+    const { id: requestId, request, info, user, signal } = context;
+    const { method = "GET", url = "/" } = request;
+    const headers = { ...request.headers };
+    const asked = { requestId, method, url, headers, info, user, query: query.toString(), body };
     this.#idle?.cancel();
     try {
-      const answer = await new Promise<LargeAnswer>((resolve, reject) => {
-        running.waiting.set(id, { resolve, reject });
-        const { method = "GET", url = "/" } = request;
-        const headers = { ...request.headers };
-        const asked = { id, requestId: context.id, method, url, headers, info, user };
-        tell(running, { do: "serve", request: { ...asked, query: query.toString(), body } });
-      });
-      return answerOf(context, answer);
+      return answerOf(context, await running.waiting.ask((id) => {
+        signal.addEventListener("abort", () => tell(running, { do: "abort", id }), { once: true });
+        tell(running, { do: "serve", request: { id, ...asked } });
+      }));
     } finally {
-      running.waiting.delete(id);
-      context.signal.removeEventListener("abort", abort);
       if (running.waiting.size === 0) this.#rest(running);
     }
   }
@@ -114,10 +103,10 @@ export class LargeThread {
       resourceLimits: { maxOldGenerationSizeMb: LARGE_HEAP_MB_MAX },
     });
     const store = new StorePort(this.#server.etcd, port1);
-    const running: Running = { worker, store, encryption, waiting: new Map() };
+    const running: Running = { worker, store, encryption, waiting: new Pending() };
     worker.on("message", (message: FromThread) => {
       if ("write" in message) this.#note(message.write);
-      else running.waiting.get(message.answer.id)?.resolve(message.answer);
+      else running.waiting.answer(message.answer);
     });
     worker.on("error", (thrown) => {
       log.error("the thread of large requests broke", { err: asError(thrown) });
@@ -148,8 +137,7 @@ export class LargeThread {
 
   async #end(running: Running, reason: Error): Promise<void> {
     if (this.#running === running) this.#running = undefined;
-    for (const { reject } of running.waiting.values()) reject(reason);
-    running.waiting.clear();
+    running.waiting.end(reason);
     running.store.close();
     await running.worker.terminate();
   }

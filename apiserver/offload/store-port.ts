@@ -1,10 +1,9 @@
 import type { MessagePort } from "node:worker_threads";
 import type { CallOptions, EtcdClient, WatchStream } from "@raft2kube/client-etcd/client.ts";
-import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import { EtcdError, etcdError, STATUS } from "@raft2kube/client-etcd/errors.ts";
 import { WatchRequest, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { StoreAnswer, StoreCall } from "./messages.ts";
-import { bufferOf, packed, STORE_METHODS } from "./store-methods.ts";
+import { bufferOf, packed, STORE_METHODS, type StoreAnswer, type StoreCall } from "./store-calls.ts";
 
 interface Stream {
   readonly stream: WatchStream;
@@ -33,38 +32,44 @@ export class StorePort {
   }
 
   async #serve(call: StoreCall): Promise<void> {
-    const answer = await this.#answerTo(call);
+    const { id } = call;
+    let answer: StoreAnswer;
+    try {
+      answer = { id, bytes: await this.#make(call) };
+    } catch (thrown) {
+      const status = thrown instanceof EtcdError ? thrown.status : STATUS.UNKNOWN;
+      answer = { id, etcd: { status, message: messageOf(thrown) } };
+    }
     const bytes = "bytes" in answer ? answer.bytes : undefined;
     this.#port.postMessage(answer, bytes ? [bytes.buffer as ArrayBuffer] : []);
-  }
-
-  async #answerTo(call: StoreCall): Promise<StoreAnswer> {
-    const { id } = call;
-    try {
-      return { id, bytes: await this.#make(call) };
-    } catch (thrown) {
-      if (!(thrown instanceof EtcdError)) return { id, failed: messageOf(thrown) };
-      return { id, etcd: { status: thrown.status, message: thrown.message } };
-    }
   }
 
   async #make(call: StoreCall): Promise<Uint8Array | undefined> {
     switch (call.call) {
       case "unary":
         return await this.#unary(call);
-      case "watch":
-        return this.#watch(call);
-      case "send":
-        return this.#send(call);
+      case "watch": {
+        const { requireLeader } = call;
+        const stream = this.#etcd.watch(requireLeader === undefined ? {} : { requireLeader });
+        this.#streams.set(call.stream, { stream, responses: stream[Symbol.asyncIterator]() });
+        return undefined;
+      }
+      case "send": {
+        const { stream } = this.#stream(call.stream);
+        const { createRequest, cancelRequest } = WatchRequest.decode(bufferOf(call.request));
+        if (createRequest) stream.create(createRequest);
+        else if (cancelRequest) stream.cancel(cancelRequest.watchId);
+        else stream.requestProgress();
+        return undefined;
+      }
       case "next": {
         const next = await this.#stream(call.stream).responses.next();
         return next.done ? undefined : packed(WatchResponse, next.value);
       }
-      case "close": {
+      case "close":
         this.#streams.get(call.stream)?.stream.close();
         this.#streams.delete(call.stream);
         return undefined;
-      }
     }
   }
 
@@ -79,22 +84,9 @@ export class StorePort {
     return packed(types.response, await make(types.request.decode(bufferOf(request)), options));
   }
 
-  #watch({ stream: id, requireLeader }: Call<"watch">): undefined {
-    const stream = this.#etcd.watch(requireLeader === undefined ? {} : { requireLeader });
-    this.#streams.set(id, { stream, responses: stream[Symbol.asyncIterator]() });
-  }
-
-  #send({ stream: id, request }: Call<"send">): undefined {
-    const { stream } = this.#stream(id);
-    const { createRequest, cancelRequest } = WatchRequest.decode(bufferOf(request));
-    if (createRequest) stream.create(createRequest);
-    else if (cancelRequest) stream.cancel(cancelRequest.watchId);
-    else stream.requestProgress();
-  }
-
   #stream(id: number): Stream {
     const stream = this.#streams.get(id);
-    if (stream === undefined) throw new Error("the watch stream is closed");
+    if (stream === undefined) throw etcdError("stopped");
     return stream;
   }
 }

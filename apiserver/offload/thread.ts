@@ -18,7 +18,7 @@ import type {
   ThreadInit,
   ToThread,
 } from "./messages.ts";
-import { bufferOf } from "./store-methods.ts";
+import { bufferOf } from "./store-calls.ts";
 import { storeOverPort } from "./store-over-port.ts";
 import { isLargeJson } from "./weight.ts";
 

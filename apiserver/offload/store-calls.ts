@@ -16,6 +16,20 @@ export const STORE_METHODS = {
 
 export type StoreMethod = keyof typeof STORE_METHODS;
 
+/** One call of the store's client; messages are in protobuf, a watch's bear its stream's number. */
+export type StoreCall = { id: number } & (
+  | { call: "unary"; method: StoreMethod; request: Uint8Array; timeout_ms: number | undefined }
+  | { call: "watch"; stream: number; requireLeader: boolean | undefined }
+  | { call: "send"; stream: number; request: Uint8Array }
+  | { call: "next" | "close"; stream: number }
+);
+
+/** What came of it. Of `next` no bytes mean that the stream has ended. */
+export type StoreAnswer = { id: number } & (
+  | { bytes: Uint8Array | undefined }
+  | { etcd: { status: number; message: string } }
+);
+
 /**
  * A message as it goes from one thread to another: its protobuf form, as over gRPC, in memory of
  * its own, which is handed over. A part of a larger buffer would take all of that along.
