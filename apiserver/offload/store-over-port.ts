@@ -69,7 +69,7 @@ export function storeOverPort(port: MessagePort): EtcdClient {
   return self;
 }
 
-/** One response is asked for at a time: a client that does not read holds the store's stream back. */
+/** One response is asked for at a time: a client that does not read holds the stream back. */
 function watchOver(ask: Ask, stream: number, { signal, requireLeader }: WatchOptions): WatchStream {
   let closed = false;
   /** What goes wrong here, the next response reports as well. */

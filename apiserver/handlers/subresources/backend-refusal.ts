@@ -5,7 +5,7 @@ import { BACKEND_REFUSAL_BYTES_MAX } from "../../limits.ts";
 
 const log = logger("apiserver");
 
-/** The text of an answer by which a backend refuses, as far as it comes and there is room for it. */
+/** The text of an answer by which a backend refuses, as far as it comes and is kept. */
 export async function refusalText(answer: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let left = BACKEND_REFUSAL_BYTES_MAX;
