@@ -73,7 +73,7 @@ describe.each(readdirSync(KEPT))("a data directory of %s", (name) => {
     expect(lines).toHaveLength(4);
     expect(lines[0]).toMatch(/^member [0-9a-f]+ of cluster [0-9a-f]+: applied 27 of term 2/);
     expect(lines[1]).toBe("state: 22 records up to revision 23");
-    expect(lines[2]).toBe("log: 1 segments, slots 2 to 27");
+    expect(lines[2]).toBe("log: 1 segments, entries 2 to 27");
     expect(lines[3]).toMatch(/^snapshot: .* at 27\/2, revision 23, 25 pairs$/);
     const dumped = await all(dump(dataDir));
     const put = /^22\/2 put {"key":"key-3","value":"value/;

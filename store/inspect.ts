@@ -29,7 +29,7 @@ export async function* verify(dataDir: string): AsyncGenerator<string> {
     if (last < meta.appliedIndex) {
       throw new CodedError("LOG_LOST", `the log ends at ${last}, behind the state`);
     }
-    yield `log: ${log.segments.length} segments, slots ${log.base.index + 1} to ${last}`;
+    yield `log: ${log.segments.length} segments, entries ${log.base.index + 1} to ${last}`;
     yield* verifySnapshots(dataDir);
   } finally {
     await backend.close();
@@ -116,10 +116,10 @@ function readLog(dataDir: string, { clusterId, memberId }: Meta) {
 }
 
 function describeEntry({ index, term, data, change }: Entry): string {
-  const slot = `${index}/${term}`;
+  const entry = `${index}/${term}`;
   const command = change ? change.context : data;
   const steps = change?.steps.map(({ action, member }) => `${action} ${member.toString(16)}`);
-  const prefix = steps ? `${slot} change [${steps.join(", ")}]` : slot;
+  const prefix = steps ? `${entry} change [${steps.join(", ")}]` : entry;
   if (command.length === 0) return `${prefix} (empty)`;
   const { kind, request } = decodeCommand(command);
   return `${prefix} ${kind} ${JSON.stringify(request, readable)}`;

@@ -22,7 +22,7 @@ const key = Buffer.from("k");
 
 /**
  * A member that crashed between the log's record of a snapshot and its installation: `old` is its
- * state, `ahead` the leader's, a hundred slots further.
+ * state, `ahead` the leader's, a hundred entries further.
  */
 async function crashed(): Promise<{ dataDir: string; file: string; index: number }> {
   const ahead = join(folder, "ahead");

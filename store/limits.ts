@@ -61,7 +61,7 @@ export const RECORD_BYTES_MAX = 16 * 1024 * 1024;
 /** Log: one command, with room in its record for what else an entry says of itself. */
 export const ENTRY_BYTES_MAX = RECORD_BYTES_MAX - 1024;
 /**
- * Log: slots kept after they are applied, for followers that are a little behind (etcd keeps
+ * Log: entries kept after they are applied, for followers that are a little behind (etcd keeps
  * 5,000).
  */
 export const LOG_TAIL_ENTRIES_MAX = 5_000;

@@ -62,7 +62,7 @@ export interface StoreOptions {
   /** The log's folder, when it is not to be below `dataDir`. */
   walDir?: string;
   timing?: Timing;
-  /** Slots kept in the log for members that are a little behind. */
+  /** Entries kept in the log for members that are a little behind. */
   catchUpEntries_max?: number;
   /** Members may be added and removed though it could cost the quorum. Default false. */
   looseReconfiguration?: boolean;

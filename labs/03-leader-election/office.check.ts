@@ -141,7 +141,7 @@ check("a leader repeats the newest read with its next heartbeat", () => {
   raft.step(appended(2n, raft.state.term, 1));
   work(raft);
   raft.requestRead(7);
-  const round = raft.state.reads.lastRound;
+  const round = raft.leading!.reads.lastRound;
   // The first round of heartbeats is lost.
   work(raft);
   for (let i = 0; i < HEARTBEAT_TICKS; i++) raft.tick();

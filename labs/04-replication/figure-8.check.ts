@@ -68,7 +68,7 @@ scenario("figure 8, step by step", { servers: 5, runs: RUNS, appendBytes_max: 1 
   const again = () => [s1, s2].find(({ isLeader }) => isLeader);
   until(cluster, "one of the first two is elected", () => again() !== undefined);
   const leader = again()!;
-  const matchOf = () => leader.member.raft.state.progress.get(third.id)?.match ?? 0;
+  const matchOf = () => leader.member.raft.leading?.progress.get(third.id)?.match ?? 0;
   until(cluster, `slot ${index} on the disks of three`, () => matchOf() >= index);
   leader.crash();
   // (d) S5 is elected by S3 and S4, whose logs end in older terms, and overwrites the slot.

@@ -180,7 +180,7 @@ check("after a refusal the next try follows at once, where the hint says", () =>
 check("an acknowledgement is a sign of life", () => {
   const raft = longLog();
   raft.step(appended(2n, raft.state.term, 51));
-  judge(raft.state.progress.get(2n)?.recentActive === true, {
+  judge(raft.leading?.progress.get(2n)?.recentActive === true, {
     when: "member 2 acknowledges an append",
     expected: "it counts as heard from (recentActive)",
     happened: "it does not",

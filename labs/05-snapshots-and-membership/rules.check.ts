@@ -1,4 +1,4 @@
-import { Slots } from "@raft2kube/store/core/slots.ts";
+import { LogEntries } from "@raft2kube/store/core/entries.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { appended, coreWith, electMember1, entry, work } from "../raft/core.ts";
@@ -10,7 +10,7 @@ const snapshot = (mark: typeof MARK, term: number) =>
   ({ kind: "snapshot", from: 2n, to: 1n, term, mark }) as const;
 
 check("compaction forgets slots, and remembers where the log now begins", () => {
-  const slots = new Slots({ index: 0, term: 0 }, [entry(1, 1), entry(2, 1), entry(3, 2)]);
+  const slots = new LogEntries({ index: 0, term: 0 }, [entry(1, 1), entry(2, 1), entry(3, 2)]);
   slots.compactTo(2);
   const { base, lastIndex } = slots;
   judge(base.index === 2 && base.term === 1 && lastIndex === 3, {
@@ -148,7 +148,7 @@ check("a follower that the log no longer reaches is sent a snapshot", () => {
 
 check("no snapshot travels to a follower that was not heard from", () => {
   const raft = leaderBehindSnapshot();
-  const silent = raft.state.progress.get(3n)!;
+  const silent = raft.leading!.progress.get(3n)!;
   silent.next = 2;
   silent.paused = false;
   raft.propose([Buffer.from("x")]);
@@ -263,7 +263,7 @@ check("a newcomer is listened to from the moment it is one", () => {
   const news = { commit: 0, commitTerm: 0 };
   raft.step({ kind: "heartbeat-reply", from: 4n, to: 1n, term, readId: 0, ...news });
   const sent = work(raft).now.filter(({ kind, to }) => kind === "append" && to === 4n);
-  judge(sent.length > 0 && raft.state.progress.get(4n)?.learner === true, {
+  judge(sent.length > 0 && raft.leading?.progress.get(4n)?.learner === true, {
     when: "the change ~4 is applied, and member 4 answers its first heartbeat",
     expected: "an append to member 4, who is known as a learner",
     happened: `${sent.length} appends`,
@@ -293,10 +293,10 @@ check("a successor that is removed is none any more", () => {
   work(raft);
   raft.step(appended(2n, raft.state.term, 2));
   work(raft);
-  judge(raft.state.transferee === 0n, {
+  judge(raft.leading?.transferee === 0n, {
     when: "the leader is to hand over to member 3, and the removal of member 3 is applied",
     expected: "it leads on: no transferee",
-    happened: `it waits for member ${raft.state.transferee}`,
+    happened: `it waits for member ${raft.leading?.transferee}`,
     why: "a leader that waits for its successor refuses all writes",
   });
 });

@@ -1,9 +1,8 @@
 import { jointIndex } from "./joint.ts";
-import { answerPostponedReads } from "./read-index.ts";
-import type { RaftState } from "./state.ts";
+import type { LeaderState, RaftState } from "./state.ts";
 
 /** The largest index a quorum has on disk. The leader's own entry counts once it is persisted. */
-function quorumIndex(raft: RaftState): number {
+function quorumIndex(raft: LeaderState): number {
   // lab:04 begin quorum-index
   return jointIndex(raft.voterSets, (member) =>
     member === raft.id ? raft.log.persisted : (raft.progress.get(member)?.match ?? 0),
@@ -11,18 +10,20 @@ function quorumIndex(raft: RaftState): number {
   // lab:04 end
 }
 
+/** The result of `advanceCommit`: `first` is the first commit of the leader's term. */
+export type CommitAdvance = "none" | "first" | "later";
+
 /**
- * Commits what a quorum has, if it is of the leader's own term (Raft section 5.4.2). Returns
- * whether something new is committed; reads that waited for the term's first commit then go on.
+ * Commits what a quorum has, if it is of the leader's own term (Raft section 5.4.2). Sends nothing:
+ * what follows from a commit is the caller's.
  */
-export function advanceCommit(raft: RaftState): boolean {
+export function advanceCommit(raft: LeaderState): CommitAdvance {
   // lab:04 begin advance-commit
   const index = quorumIndex(raft);
-  if (index <= raft.log.committed || raft.log.term(index) !== raft.term) return false;
+  if (index <= raft.log.committed || raft.log.term(index) !== raft.term) return "none";
   const first = !hasCommittedInTerm(raft);
   raft.log.commitTo(index);
-  if (first) answerPostponedReads(raft);
-  return true;
+  return first ? "first" : "later";
   // lab:04 end
 }
 

@@ -3,17 +3,7 @@ import { jointVote } from "./joint.ts";
 import type { RaftLog } from "./log.ts";
 import type { AppendMessage, CommitNews } from "./message.ts";
 import { type RaftState, send } from "./state.ts";
-import type { MemberId } from "./types.ts";
-
-/**
- * Another member has committed an entry of `term` at `index`, and this one an entry of another
- * term: two majorities have decided apart, and state machine safety (Raft figure 3) is broken.
- */
-export interface CommitConflict {
-  member: MemberId;
-  index: number;
-  term: number;
-}
+import type { CommitConflict, MemberId } from "./types.ts";
 
 /** How far this member knows the log to be committed. */
 export function commitNews({ log }: RaftState): CommitNews {

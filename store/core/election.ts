@@ -7,14 +7,15 @@ import {
 } from "./conflict.ts";
 import type { VoteMessage, VoteReplyMessage } from "./message.ts";
 import { jointVote } from "./joint.ts";
-import { becomeLeader } from "./leadership.ts";
+import { startTerm } from "./leadership.ts";
 import type { RaftLog } from "./log.ts";
 import {
   type RaftState,
+  becomeCandidate,
   becomeFollower,
+  becomePreCandidate,
   isSoleVoter,
   isVoter,
-  reset,
   send,
   sendAfterPersist,
 } from "./state.ts";
@@ -76,26 +77,9 @@ export function campaign(raft: RaftState, kind: CampaignKind): void {
   // lab:03 end
 }
 
-/**
- * A pre-candidate changes neither term nor vote, so that a member cut off disturbs no one on its
- * return.
- */
-function becomePreCandidate(raft: RaftState): void {
-  // lab:03 begin become-pre-candidate
-  raft.role = "pre-candidate";
-  raft.votes = new Map();
-  raft.leader = NONE;
-  raft.electionElapsed = 0;
-  // lab:03 end
-}
-
-/** A candidate enters the next term and votes for itself. */
-function becomeCandidate(raft: RaftState): void {
-  // lab:03 begin become-candidate
-  reset(raft, raft.term + 1);
-  raft.role = "candidate";
-  raft.vote = raft.id;
-  // lab:03 end
+/** Campaigns at once: the leader transfers its leadership to this member. */
+export function handleTimeoutNow(raft: RaftState): void {
+  if (raft.role === "follower" && mayCampaign(raft)) campaign(raft, "transfer");
 }
 
 /** Whether a candidate's log is at least as complete as ours (Raft section 5.4.1). */
@@ -137,22 +121,22 @@ export function handleVoteReply(raft: RaftState, message: VoteReplyMessage): voi
   noteConflict(raft, message);
   // lab:03 begin handle-vote-reply
   takeCommitNews(raft, message);
+  if (raft.role !== "candidate" && raft.role !== "pre-candidate") return;
   const pre = raft.role === "pre-candidate";
-  if (raft.role !== "candidate" && !pre) return;
   if (message.pre !== pre) return;
   if (pre && message.granted && message.term !== raft.term + 1) return;
   if (!raft.votes.has(message.from)) raft.votes.set(message.from, message.granted);
   const outcome = jointVote(raft.voterSets, raft.votes);
   if (outcome === "won") {
-    if (pre) campaign(raft, "election");
-    else becomeLeader(raft);
+    if (raft.role === "candidate") startTerm(raft);
+    else campaign(raft, "election");
   } else if (outcome === "lost") {
     becomeFollower(raft, raft.term, NONE);
   }
   // lab:03 end
 }
 
-/** Commits what another member knows to be, when our log has the same slot there (log matching). */
+/** Commits what another member has committed, where our log has the same entry (log matching). */
 function takeCommitNews(raft: RaftState, message: VoteMessage | VoteReplyMessage): void {
   const { commit, commitTerm } = message;
   if (raft.role === "leader" || commit <= raft.log.committed) return;

@@ -1,8 +1,8 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { sendAppend } from "./append.ts";
 import { commitNews, noteConflict } from "./conflict.ts";
 import type { HeartbeatMessage, HeartbeatReplyMessage } from "./message.ts";
 import { confirmRead } from "./read-index.ts";
-import { sendAppend } from "./replication.ts";
 import { type RaftState, send } from "./state.ts";
 
 /** The follower's part: commit as told, and answer, which confirms the leader's term. */
@@ -32,8 +32,9 @@ function checkNothingLost({ log }: RaftState, { commit, from }: HeartbeatMessage
  * confirms.
  */
 export function handleHeartbeatReply(raft: RaftState, message: HeartbeatReplyMessage): void {
+  if (raft.role !== "leader") return;
   const progress = raft.progress.get(message.from);
-  if (raft.role !== "leader" || !progress) return;
+  if (!progress) return;
   noteConflict(raft, message);
   progress.recentActive = true;
   progress.paused = false;

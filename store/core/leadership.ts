@@ -1,37 +1,27 @@
-import { assert } from "@raft2kube/std/assert.ts";
+import { broadcastAppend, broadcastHeartbeat } from "./append.ts";
 import { jointVote } from "./joint.ts";
-import { broadcastAppend, broadcastHeartbeat } from "./replication.ts";
-import { type RaftState, becomeFollower, forgetConflict, reset } from "./state.ts";
+import { type CandidateState, type LeaderState, becomeFollower, becomeLeader } from "./state.ts";
 import { handOver } from "./transfer.ts";
 import { type MembershipChange, NONE } from "./types.ts";
 
 const EMPTY = Buffer.alloc(0);
 
 /**
- * Takes office: an empty entry of the new term, whose commitment commits everything before it
- * (Raft section 5.4.2).
+ * Begins the term of the candidate that won the election: an empty entry of the new term, whose
+ * commitment commits everything before it (Raft section 5.4.2).
  */
-export function becomeLeader(raft: RaftState): void {
-  assert(raft.role === "candidate", `a ${raft.role} cannot become leader`);
-  reset(raft, raft.term);
-  raft.role = "leader";
-  raft.leader = raft.id;
-  forgetConflict(raft);
-  const own = raft.progress.get(raft.id);
-  if (own) own.becomeReplicate();
-  // Changes in the log may not be applied yet: take none before all that is here is.
-  raft.pendingChangeIndex = raft.log.lastIndex;
-  appendOwn(raft, EMPTY, undefined);
-  broadcastAppend(raft);
+export function startTerm(raft: CandidateState): void {
+  const leader = becomeLeader(raft);
+  appendOwn(leader, EMPTY, undefined);
+  broadcastAppend(leader);
 }
 
 /** Adds an entry of the leader's own; the caller broadcasts. Returns its index. */
 export function appendOwn(
-  raft: RaftState,
+  raft: LeaderState,
   data: Buffer,
   change: MembershipChange | undefined,
 ): number {
-  assert(raft.role === "leader", `a ${raft.role} does not append`);
   const index = raft.log.lastIndex + 1;
   raft.log.append({ index, term: raft.term, data, change });
   raft.uncommittedBytes += data.length;
@@ -39,9 +29,9 @@ export function appendOwn(
 }
 
 /**
- * One tick in office: heartbeats, and stepping down without a quorum (dissertation section 6.2).
+ * One tick of a leader: heartbeats, and stepping down without a quorum (dissertation section 6.2).
  */
-export function tickLeader(raft: RaftState): void {
+export function tickLeader(raft: LeaderState): void {
   // lab:03 begin tick-leader
   raft.heartbeatElapsed++;
   raft.electionElapsed++;
@@ -50,7 +40,7 @@ export function tickLeader(raft: RaftState): void {
     if (!heardFromQuorum(raft)) return becomeFollower(raft, raft.term, NONE);
     raft.transferee = NONE;
     handOver(raft);
-    countAnew(raft);
+    restartQuorumCheck(raft);
   }
   if (raft.heartbeatElapsed >= raft.options.heartbeatTicks) {
     raft.heartbeatElapsed = 0;
@@ -59,8 +49,8 @@ export function tickLeader(raft: RaftState): void {
   // lab:03 end
 }
 
-/** Whether a quorum has answered since it was last counted anew. */
-function heardFromQuorum(raft: RaftState): boolean {
+/** Whether a quorum has answered since the last check. */
+function heardFromQuorum(raft: LeaderState): boolean {
   // lab:03 begin heard-from-quorum
   const heard = new Map([[raft.id, true]]);
   for (const [member, { recentActive }] of raft.progress) {
@@ -70,7 +60,7 @@ function heardFromQuorum(raft: RaftState): boolean {
   // lab:03 end
 }
 
-/** Whoever answers from now on is heard. */
-function countAnew(raft: RaftState): void {
+/** Starts the next check of the quorum: members that answer from now on count. */
+function restartQuorumCheck(raft: LeaderState): void {
   for (const progress of raft.progress.values()) progress.recentActive = false;
 }

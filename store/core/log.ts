@@ -1,14 +1,14 @@
 import { assert } from "@raft2kube/std/assert.ts";
-import { Slots } from "./slots.ts";
+import { LogEntries } from "./entries.ts";
 import type { Entry, LogBase, SnapshotMark } from "./types.ts";
 
 /**
- * The log in memory: the slots after `base`, and three cursors over them. Entries are handed out
+ * The log in memory: the entries after `base`, and three cursors over them. Entries are handed out
  * for writing once, become `persisted` when the writer says so, `committed` when a quorum has
  * them, and are handed out for applying only when they are both.
  */
 export class RaftLog {
-  readonly #slots: Slots;
+  readonly #entries: LogEntries;
   /** Writes handed out and not yet acknowledged, oldest first; a truncation lowers `lastIndex`. */
   #writes: { id: number; lastIndex: number }[] = [];
   #nextWrite = 1;
@@ -22,7 +22,7 @@ export class RaftLog {
    * index.
    */
   constructor(base: LogBase, entries: Entry[], committed: number, applied: number) {
-    this.#slots = new Slots(base, entries);
+    this.#entries = new LogEntries(base, entries);
     const last = base.index + entries.length;
     assert(committed <= last, () => `committed ${committed} is beyond the log's end ${last}`);
     assert(applied >= base.index, `applied ${applied} is before the log's base ${base.index}`);
@@ -35,33 +35,33 @@ export class RaftLog {
   }
 
   get base(): LogBase {
-    return this.#slots.base;
+    return this.#entries.base;
   }
 
   get firstIndex(): number {
-    return this.#slots.base.index + 1;
+    return this.#entries.base.index + 1;
   }
 
   get lastIndex(): number {
-    return this.#slots.lastIndex;
+    return this.#entries.lastIndex;
   }
 
   get lastTerm(): number {
-    return this.#slots.lastTerm;
+    return this.#entries.lastTerm;
   }
 
-  /** The term of a slot, or undefined when it is compacted away or not there yet. */
+  /** The term of an entry, or undefined when it is compacted away or not there yet. */
   term(index: number): number | undefined {
-    return this.#slots.term(index);
+    return this.#entries.term(index);
   }
 
   entry(index: number): Entry | undefined {
-    return this.#slots.entry(index);
+    return this.#entries.entry(index);
   }
 
   /** Whether there is a change of membership after `after`, up to `upTo`. */
   hasChange(after: number, upTo: number): boolean {
-    return this.#slots.hasChange(after, upTo);
+    return this.#entries.hasChange(after, upTo);
   }
 
   /**
@@ -69,21 +69,21 @@ export class RaftLog {
    * leader proposes a change only after it has applied the one before (S11).
    */
   changeBeforeLast(index: number): number {
-    return this.#slots.changeBeforeLast(index);
+    return this.#entries.changeBeforeLast(index);
   }
 
-  /** The slots from `from` on, at least one, as many as fit in `max_bytes` of data. */
+  /** The entries from `from` on, at least one, as many as fit in `max_bytes` of data. */
   slice(from: number, max_bytes: number, upTo = this.lastIndex): Entry[] {
-    return this.#slots.slice(from, max_bytes, upTo);
+    return this.#entries.slice(from, max_bytes, upTo);
   }
 
-  /** Adds slots at the end: the leader's way. */
+  /** Adds entries at the end: the leader's way. */
   append(entry: Entry): void {
-    this.#slots.push(entry);
+    this.#entries.push(entry);
   }
 
   /**
-   * The follower's way (Raft section 5.3): when `prevIndex` fits, drops slots that conflict, adds
+   * The follower's way (Raft section 5.3): when `prevIndex` fits, drops entries that conflict, adds
    * what is new and returns the last index now known equal to the leader's; undefined when it
    * does not fit.
    */
@@ -101,17 +101,17 @@ export class RaftLog {
     // lab:04 end
   }
 
-  /** Drops slot `from` and all behind it, and takes back what the cursors said of them. */
+  /** Drops entry `from` and all behind it, and takes back what the cursors said of them. */
   #truncate(from: number): void {
-    assert(from > this.committed, `slot ${from} is committed (${this.committed}) and conflicts`);
-    this.#slots.truncate(from);
+    assert(from > this.committed, `entry ${from} is committed (${this.committed}) and conflicts`);
+    this.#entries.truncate(from);
     this.persisted = Math.min(this.persisted, from - 1);
     this.#handedToWriter = Math.min(this.#handedToWriter, from - 1);
     for (const write of this.#writes) write.lastIndex = Math.min(write.lastIndex, from - 1);
   }
 
   /**
-   * The largest slot at or below `index` whose term is at most `term`: where logs may still
+   * The largest entry at or below `index` whose term is at most `term`: where logs may still
    * agree, so that a rejected append skips whole terms at once (Raft section 5.3, end).
    */
   lastIndexWithTermAtMost(index: number, term: number): { index: number; term: number } {
@@ -119,14 +119,14 @@ export class RaftLog {
     let at = Math.min(index, this.lastIndex);
     for (; at > this.base.index; at--) {
       const here = this.term(at);
-      assert(here !== undefined, `slot ${at} has no term`);
+      assert(here !== undefined, `entry ${at} has no term`);
       if (here <= term) return { index: at, term: here };
     }
     return { index: at, term: this.term(at) ?? 0 };
     // lab:04 end
   }
 
-  /** The slots up to `index` are committed; one that is committed already is fine. */
+  /** The entries up to `index` are committed; one that is committed already is fine. */
   commitTo(index: number): void {
     if (index <= this.committed) return;
     assert(
@@ -142,7 +142,7 @@ export class RaftLog {
 
   /** Opens a write of everything not yet handed out. */
   takeWrite(): { id: number; entries: Entry[] } {
-    const entries = this.#slots.after(this.#handedToWriter);
+    const entries = this.#entries.after(this.#handedToWriter);
     this.#handedToWriter = this.lastIndex;
     const id = this.#nextWrite++;
     this.#writes.push({ id, lastIndex: this.lastIndex });
@@ -157,7 +157,7 @@ export class RaftLog {
   }
 
   /**
-   * Committed and persisted slots not yet handed out for applying, bounded in bytes, up to the
+   * Committed and persisted entries not yet handed out for applying, bounded in bytes, up to the
    * first that `held` keeps back.
    */
   takeCommitted(max_bytes: number, held: (entry: Entry) => boolean): Entry[] {
@@ -170,18 +170,18 @@ export class RaftLog {
     return entries;
   }
 
-  /** Forgets slots up to `index`, whose effects are durable in the state machine. */
+  /** Forgets entries up to `index`, whose effects are durable in the state machine. */
   compactTo(index: number): void {
     assert(
       index <= this.#handedToApply,
       () => `compact ${index} beyond applied ${this.#handedToApply}`,
     );
-    this.#slots.compactTo(index);
+    this.#entries.compactTo(index);
   }
 
   /** Starts over from a snapshot that replaces everything. */
   restore(mark: SnapshotMark): void {
-    this.#slots.restart(mark);
+    this.#entries.restart(mark);
     for (const write of this.#writes) write.lastIndex = Math.min(write.lastIndex, mark.index);
     this.committed = mark.index;
     this.persisted = mark.index;

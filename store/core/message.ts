@@ -8,7 +8,7 @@ interface Envelope {
 }
 
 /**
- * How far the sender knows the log to be committed. Whoever has the same slot may take it over:
+ * How far the sender knows the log to be committed. Whoever has the same entry may take it over:
  * in a change of membership the only one who knows may be one that can no longer lead.
  */
 export interface CommitNews {
@@ -49,7 +49,7 @@ export interface AppendReplyMessage extends Envelope {
   /** Accepted: the last index known equal. Rejected: the `prevIndex` that did not fit. */
   index: number;
   reject: boolean;
-  /** When rejected: the largest slot at which the logs may agree, and its term. */
+  /** When rejected: the largest entry at which the logs may agree, and its term. */
   hintIndex: number;
   hintTerm: number;
 }

@@ -9,9 +9,9 @@ export type ProgressState = "probe" | "replicate" | "snapshot";
 
 /** What the leader knows of one follower's log. */
 export class Progress {
-  /** The last slot known equal to the leader's. */
+  /** The last entry known equal to the leader's. */
   match = 0;
-  /** The next slot to send. */
+  /** The next entry to send. */
   next: number;
   state: ProgressState = "probe";
   /** In `snapshot`: the index of the snapshot on its way. */

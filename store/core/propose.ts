@@ -1,8 +1,8 @@
+import { broadcastAppend } from "./append.ts";
 import { appendOwn } from "./leadership.ts";
 import type { Refusal } from "./options.ts";
 import { refuseChange } from "./reconfigure.ts";
-import { broadcastAppend } from "./replication.ts";
-import { type RaftState, isVoter, send } from "./state.ts";
+import { type LeaderState, type RaftState, isVoter, send } from "./state.ts";
 import { type MembershipChange, NONE } from "./types.ts";
 
 /** Where a proposal went: into the log from `index` on in `term`, or to the leader. */
@@ -22,7 +22,7 @@ export function propose(
 
 /** The leader's part: refuse, or append and replicate. */
 export function proposeAsLeader(
-  raft: RaftState,
+  raft: LeaderState,
   data: Buffer[],
   change: MembershipChange | undefined,
 ): Proposed {
@@ -36,7 +36,7 @@ export function proposeAsLeader(
 }
 
 function refuse(
-  raft: RaftState,
+  raft: LeaderState,
   data: Buffer[],
   change: MembershipChange | undefined,
 ): Refusal | undefined {

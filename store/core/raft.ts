@@ -1,5 +1,5 @@
 import { assert } from "@raft2kube/std/assert.ts";
-import { advanceCommit } from "./commit.ts";
+import { commitAndBroadcast } from "./commit-broadcast.ts";
 import { standForElection, tickFollower } from "./election.ts";
 import { tickLeader } from "./leadership.ts";
 import { RaftLog } from "./log.ts";
@@ -8,12 +8,10 @@ import type { Message } from "./message.ts";
 import type { RaftOptions, Refusal } from "./options.ts";
 import { type Proposed, propose } from "./propose.ts";
 import { requestRead } from "./read-index.ts";
-import { ReadQueue } from "./read-queue.ts";
 import { type HardStates, type Ready, noteDurable, takeReady } from "./ready.ts";
 import { applyChange, leaveJointIfDue } from "./reconfigure.ts";
-import { broadcastAppend } from "./replication.ts";
 import { noteSnapshot } from "./snapshot.ts";
-import { type RaftState, becomeFollower } from "./state.ts";
+import { type LeaderState, type RaftState, newState } from "./state.ts";
 import { step } from "./step.ts";
 import { handOver, requestTransfer } from "./transfer.ts";
 import {
@@ -31,7 +29,7 @@ import {
 export interface Restored {
   hardState: HardState;
   base: LogBase;
-  /** The slots after `base`. */
+  /** The entries after `base`. */
   entries: Entry[];
   /** The state machine's applied index, and the membership as of it. */
   applied: number;
@@ -53,25 +51,18 @@ export class Raft {
     const committed = Math.max(hardState.commit, applied, base.index);
     const log = new RaftLog(base, entries, committed, applied);
     this.#hardStates = { last: hardState, writing: [] };
-    this.#state = {
+    this.#state = newState({
       options,
       id: options.id,
       log,
-      role: "follower",
       term: hardState.term,
       vote: hardState.vote,
       leader: NONE,
       membership,
       voterSets: voterSets(membership),
-      progress: new Map(),
-      votes: new Map(),
       electionElapsed: 0,
-      heartbeatElapsed: 0,
       electionTimeout: 0,
-      transferee: NONE,
-      pendingChangeIndex: 0,
       applied,
-      uncommittedBytes: 0,
       durableCommit: Math.max(hardState.commit, applied),
       conflicts: new Map(),
       fatal: undefined,
@@ -79,16 +70,14 @@ export class Raft {
       snapshotTerm: base.term,
       snapshotMembership: membership,
       restored: undefined,
-      reads: new ReadQueue(options.pendingReads_max),
       readRound: 0,
       outbox: [],
       outboxAfterPersist: [],
       readAnswers: [],
-    };
-    becomeFollower(this.#state, hardState.term, NONE);
+    });
   }
 
-  /** What this member knows, to look at and not to change. */
+  /** Returns the member's state, to be read and not changed. */
   get state(): Readonly<RaftState> {
     return this.#state;
   }
@@ -97,10 +86,16 @@ export class Raft {
     return this.#state.role === "leader";
   }
 
+  /** Returns the state as that of a leader; undefined while this member does not lead. */
+  get leading(): Readonly<LeaderState> | undefined {
+    return this.#state.role === "leader" ? this.#state : undefined;
+  }
+
   /** One step of time. */
   tick(): void {
-    if (this.isLeader) tickLeader(this.#state);
-    else tickFollower(this.#state);
+    const raft = this.#state;
+    if (raft.role === "leader") tickLeader(raft);
+    else tickFollower(raft);
   }
 
   /** Stands for election now, if it may. A sole voter needs no pre-vote. */
@@ -146,7 +141,7 @@ export class Raft {
     noteDurable(raft, this.#hardStates, id);
     if (raft.role !== "leader") return;
     raft.progress.get(raft.id)?.acknowledged(raft.log.persisted);
-    if (advanceCommit(raft)) broadcastAppend(raft);
+    commitAndBroadcast(raft);
   }
 
   /** The state machine has applied everything up to `index`, `bytes` of commands. */
@@ -154,7 +149,9 @@ export class Raft {
     const raft = this.#state;
     assert(index >= raft.applied, () => `applied went back from ${raft.applied} to ${index}`);
     raft.applied = index;
-    raft.uncommittedBytes = Math.max(0, raft.uncommittedBytes - bytes);
+    if (raft.role === "leader") {
+      raft.uncommittedBytes = Math.max(0, raft.uncommittedBytes - bytes);
+    }
     leaveJointIfDue(raft);
   }
 
@@ -170,7 +167,7 @@ export class Raft {
   }
 
   /**
-   * The state up to `mark` is durable outside the log: a tail of `keep` slots stays for slow
+   * The state up to `mark` is durable outside the log: a tail of `keep` entries stays for slow
    * followers.
    */
   compact(mark: SnapshotMark, keep: number): void {
@@ -181,16 +178,15 @@ export class Raft {
 
   /** The transport could not reach `member`: appends to it may be lost. */
   reportUnreachable(member: MemberId): void {
-    const progress = this.#state.progress.get(member);
+    const progress = this.leading?.progress.get(member);
     if (progress?.state === "replicate") progress.becomeProbe();
   }
 
   /**
-   * A snapshot on its way to `member` has ended, well or not; the next append finds out where it
-   * stands.
+   * A snapshot to `member` has ended, delivered or not; the next append finds out where it stands.
    */
   reportSnapshot(member: MemberId, delivered: boolean): void {
-    const progress = this.#state.progress.get(member);
+    const progress = this.leading?.progress.get(member);
     if (progress?.state !== "snapshot") return;
     if (!delivered) progress.pendingSnapshot = 0;
     progress.becomeProbe();

@@ -81,7 +81,7 @@ function run(seed: number, steps: number): SafetyChecker {
   heal(cluster);
   checker.check(cluster);
   expect(cluster.leader()!.applied.length, `seed ${seed}: progress`).toBeGreaterThan(before);
-  for (const id of cluster.leader()!.raft.state.progress.keys()) {
+  for (const id of cluster.leader()!.raft.leading!.progress.keys()) {
     const { applied } = cluster.get(id);
     expect(applied.length, `seed ${seed}: member ${id} caught up`).toBe(leader!.applied.length);
   }

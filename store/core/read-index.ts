@@ -1,15 +1,15 @@
-import type { Refusal } from "./options.ts";
-import type { ReadMessage, ReadReplyMessage } from "./message.ts";
+import { broadcastHeartbeat } from "./append.ts";
 import { hasCommittedInTerm } from "./commit.ts";
 import { jointVote } from "./joint.ts";
+import type { ReadMessage, ReadReplyMessage } from "./message.ts";
+import type { Refusal } from "./options.ts";
 import type { PendingRead } from "./read-queue.ts";
-import { broadcastHeartbeat } from "./replication.ts";
-import { type RaftState, isSoleVoter, send } from "./state.ts";
+import { type LeaderState, type RaftState, isSoleVoter, send } from "./state.ts";
 import { type MemberId, NONE } from "./types.ts";
 
 /**
  * Asks for an index at which a read is linearizable (dissertation section 6.4): the leader
- * confirms with a round of heartbeats that it is still in office. `readId` names this attempt and
+ * confirms with a round of heartbeats that it still leads. `readId` names this attempt and
  * must never be used again: an answer to an earlier attempt must not confirm a later one.
  */
 export function requestRead(raft: RaftState, readId: number): Refusal | undefined {
@@ -28,7 +28,7 @@ export function handleReadReply(raft: RaftState, message: ReadReplyMessage): voi
   raft.readAnswers.push({ readId: message.readId, index: message.index });
 }
 
-function leaderRead(raft: RaftState, readId: number, from: MemberId): Refusal | undefined {
+function leaderRead(raft: LeaderState, readId: number, from: MemberId): Refusal | undefined {
   if (raft.reads.full) return "too-many-reads";
   if (!hasCommittedInTerm(raft)) {
     raft.reads.postpone(readId, from);
@@ -38,12 +38,12 @@ function leaderRead(raft: RaftState, readId: number, from: MemberId): Refusal | 
   return undefined;
 }
 
-/** Reads that waited for the first commit of the term. */
-export function answerPostponedReads(raft: RaftState): void {
+/** Starts the reads that waited for the first commit of the term. */
+export function startPostponedReads(raft: LeaderState): void {
   for (const { readId, from } of raft.reads.takePostponed()) startRead(raft, readId, from);
 }
 
-function startRead(raft: RaftState, readId: number, from: MemberId): void {
+function startRead(raft: LeaderState, readId: number, from: MemberId): void {
   const index = raft.log.committed;
   if (isSoleVoter(raft)) return answer(raft, { readId, from, index });
   // The round is numbered here, not by the requester: members' own numbers may be equal.
@@ -53,7 +53,7 @@ function startRead(raft: RaftState, readId: number, from: MemberId): void {
 }
 
 /** A follower has answered the heartbeat of `round`. */
-export function confirmRead(raft: RaftState, round: number, from: MemberId): void {
+export function confirmRead(raft: LeaderState, round: number, from: MemberId): void {
   const read = raft.reads.round(round);
   if (!read) return;
   read.acks.set(from, true);
@@ -62,7 +62,7 @@ export function confirmRead(raft: RaftState, round: number, from: MemberId): voi
 }
 
 /** The voters have changed: what the answers so far confirm under the new ones is answered. */
-export function reviewReads(raft: RaftState): void {
+export function reviewReads(raft: LeaderState): void {
   const confirmed = raft.reads.lastWhere(({ acks }) => jointVote(raft.voterSets, acks) === "won");
   if (!confirmed) return;
   for (const read of raft.reads.takeThrough(confirmed.round)) answer(raft, read);

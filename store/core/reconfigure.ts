@@ -1,10 +1,11 @@
-import { advanceCommit, hasCommittedInTerm } from "./commit.ts";
+import { broadcastAppend, sendAppend } from "./append.ts";
+import { commitAndBroadcast } from "./commit-broadcast.ts";
+import { hasCommittedInTerm } from "./commit.ts";
 import { appendOwn } from "./leadership.ts";
-import { MembershipError, changeMembership, everyMember, voterSets } from "./membership.ts";
+import { MembershipError, changeMembership } from "./membership.ts";
 import type { Refusal } from "./options.ts";
 import { reviewReads } from "./read-index.ts";
-import { broadcastAppend, sendAppend } from "./replication.ts";
-import { type RaftState, isVoter, newProgress } from "./state.ts";
+import { type LeaderState, type RaftState, adoptMembership, isVoter } from "./state.ts";
 import { type Membership, type MembershipChange, NONE } from "./types.ts";
 
 const EMPTY = Buffer.alloc(0);
@@ -13,7 +14,10 @@ const EMPTY = Buffer.alloc(0);
  * Whether a change may be proposed now (S9: only after an entry of the leader's own term is
  * committed).
  */
-export function refuseChange(raft: RaftState, change: MembershipChange): Refusal | undefined {
+export function refuseChange(
+  raft: LeaderState,
+  change: MembershipChange,
+): Refusal | undefined {
   // lab:05 begin refuse-change
   if (!hasCommittedInTerm(raft)) return "term-not-committed";
   if (raft.pendingChangeIndex > raft.applied) return "membership-pending";
@@ -41,46 +45,23 @@ export function applyChange(raft: RaftState, change: MembershipChange): Membersh
   return raft.membership;
 }
 
-/** Takes a membership as it is, from a change or a snapshot. */
+/** Puts a membership into effect; a leader acts on what a smaller or larger quorum allows. */
 export function switchMembership(raft: RaftState, membership: Membership): void {
   // lab:05 begin switch-membership
-  raft.membership = membership;
-  raft.voterSets = voterSets(membership);
-  updateProgress(raft);
+  adoptMembership(raft, membership);
   if (raft.role !== "leader") return;
   // A smaller quorum may already have more; newcomers need what there is.
-  if (advanceCommit(raft)) broadcastAppend(raft);
-  else probeNewcomers(raft);
+  if (!commitAndBroadcast(raft)) probeNewcomers(raft);
   if (raft.transferee !== NONE && !isVoter(raft, raft.transferee)) raft.transferee = NONE;
   // lab:05 end
   reviewReads(raft);
-}
-
-/** Forgets who is gone, and begins to watch who is new. */
-function updateProgress(raft: RaftState): void {
-  const members = new Set(everyMember(raft.membership));
-  for (const member of raft.progress.keys()) {
-    if (!members.has(member)) raft.progress.delete(member);
-  }
-  for (const member of members) {
-    const known = raft.progress.get(member);
-    if (known) {
-      known.learner = !isVoter(raft, member);
-      continue;
-    }
-    const progress = newProgress(raft, raft.log.lastIndex + 1, member);
-    // Counted as alive at first, else the check of the quorum could depose the leader that added
-    // it.
-    progress.recentActive = true;
-    raft.progress.set(member, progress);
-  }
 }
 
 /**
  * Asks those whose position is unknown where they stand: there is no reason to let them wait for a
  * heartbeat or a proposal. The append is empty: they are taken to have all until they refuse it.
  */
-function probeNewcomers(raft: RaftState): void {
+function probeNewcomers(raft: LeaderState): void {
   for (const [member, progress] of raft.progress) {
     const unknown = member !== raft.id && progress.state === "probe";
     if (unknown) sendAppend(raft, member, progress, true);

@@ -1,55 +1,11 @@
-import type { AppendMessage, AppendReplyMessage } from "./message.ts";
-import { advanceCommit } from "./commit.ts";
+import { sendAppend } from "./append.ts";
+import { commitAndBroadcast } from "./commit-broadcast.ts";
 import { contradictsCommitted } from "./conflict.ts";
+import type { AppendMessage, AppendReplyMessage } from "./message.ts";
 import type { Progress } from "./progress.ts";
-import { sendSnapshot } from "./snapshot.ts";
-import { type RaftState, send, sendAfterPersist } from "./state.ts";
+import { type LeaderState, type RaftState, send, sendAfterPersist } from "./state.ts";
 import { transferIfCaughtUp } from "./transfer.ts";
 import type { MemberId } from "./types.ts";
-
-/** Sends everyone what they lack. */
-export function broadcastAppend(raft: RaftState): void {
-  for (const [member, progress] of raft.progress) {
-    if (member !== raft.id) sendAppend(raft, member, progress, true);
-  }
-}
-
-export function broadcastHeartbeat(raft: RaftState, round: number): void {
-  for (const [to, progress] of raft.progress) {
-    if (to === raft.id) continue;
-    // No further than the follower is known to have: its log beyond may still conflict.
-    const commit = Math.min(progress.match, raft.log.committed);
-    send(raft, { kind: "heartbeat", to, commit, readId: round });
-  }
-}
-
-/**
- * Sends one append as the follower's state allows, a snapshot when the log no longer reaches back
- * to it. Without `evenEmpty`, only when there are entries to send. Returns whether something was
- * sent.
- */
-export function sendAppend(
-  raft: RaftState,
-  to: MemberId,
-  progress: Progress,
-  evenEmpty: boolean,
-): boolean {
-  // lab:04 begin send-append
-  if (progress.isPaused) return false;
-  const prevIndex = progress.next - 1;
-  const prevTerm = raft.log.term(prevIndex);
-  if (prevTerm === undefined) return sendSnapshot(raft, to, progress);
-  // With a full window an empty append still goes out, so that a lost window is noticed.
-  const full = progress.state === "replicate" && progress.inflights.full;
-  const entries = full ? [] : raft.log.slice(progress.next, raft.options.appendBytes_max);
-  if (entries.length === 0 && !evenEmpty) return false;
-  let bytes = 0;
-  for (const entry of entries) bytes += entry.data.length;
-  send(raft, { kind: "append", to, prevIndex, prevTerm, entries, commit: raft.log.committed });
-  progress.sent(entries.length, bytes);
-  return true;
-  // lab:04 end
-}
 
 /** The follower's part (Raft section 5.3). */
 export function handleAppend(raft: RaftState, message: AppendMessage): void {
@@ -91,8 +47,9 @@ function acknowledge(raft: RaftState, to: MemberId, index: number): void {
 /** The leader's part: learn where the follower stands, commit, and send what comes next. */
 export function handleAppendReply(raft: RaftState, message: AppendReplyMessage): void {
   // lab:04 begin handle-append-reply
+  if (raft.role !== "leader") return;
   const progress = raft.progress.get(message.from);
-  if (raft.role !== "leader" || !progress) return;
+  if (!progress) return;
   progress.recentActive = true;
   if (message.reject) return handleRejection(raft, progress, message);
   const wasPaused = progress.isPaused;
@@ -101,8 +58,7 @@ export function handleAppendReply(raft: RaftState, message: AppendReplyMessage):
   const probed = progress.state === "probe" && message.index === progress.match;
   if (!news && !probed) return;
   advanceState(raft, progress, message.index);
-  if (advanceCommit(raft)) broadcastAppend(raft);
-  else if (wasPaused) sendAppend(raft, message.from, progress, true);
+  if (!commitAndBroadcast(raft) && wasPaused) sendAppend(raft, message.from, progress, true);
   while (sendAppend(raft, message.from, progress, false)) {
     // As long as the window and the log have more.
   }
@@ -111,7 +67,7 @@ export function handleAppendReply(raft: RaftState, message: AppendReplyMessage):
 }
 
 /** The follower has `index`: what it is sent next, and how much of it at once. */
-function advanceState(raft: RaftState, progress: Progress, index: number): void {
+function advanceState(raft: LeaderState, progress: Progress, index: number): void {
   if (progress.state === "probe") return progress.becomeReplicate();
   if (progress.state === "replicate") return progress.inflights.freeTo(index);
   // The snapshot has arrived, or the log reaches back to the follower again without it.
@@ -122,9 +78,13 @@ function advanceState(raft: RaftState, progress: Progress, index: number): void 
 }
 
 /** The follower's log did not fit: step back to where the logs may agree, and try there. */
-function handleRejection(raft: RaftState, progress: Progress, message: AppendReplyMessage): void {
+function handleRejection(
+  raft: LeaderState,
+  progress: Progress,
+  message: AppendReplyMessage,
+): void {
   // lab:04 begin handle-rejection
-  // Skip the leader's own slots whose term is above what the follower said it has there.
+  // Skip the leader's own entries whose term is above what the follower said it has there.
   const { hintIndex, hintTerm } = message;
   const fits = raft.log.lastIndexWithTermAtMost(hintIndex, hintTerm);
   const hint = hintTerm > 0 ? fits.index : hintIndex;

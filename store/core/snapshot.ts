@@ -2,15 +2,20 @@ import { assert } from "@raft2kube/std/assert.ts";
 import { conflictsWith, endForConflict } from "./conflict.ts";
 import type { SnapshotMessage } from "./message.ts";
 import type { Progress } from "./progress.ts";
-import { switchMembership } from "./reconfigure.ts";
-import { type RaftState, send, sendAfterPersist } from "./state.ts";
+import {
+  type LeaderState,
+  type RaftState,
+  adoptMembership,
+  send,
+  sendAfterPersist,
+} from "./state.ts";
 import type { MemberId, SnapshotMark } from "./types.ts";
 
 /**
  * The leader's part (Raft section 7): its log no longer reaches back to the follower, which needs
  * the state instead. Returns whether it was sent.
  */
-export function sendSnapshot(raft: RaftState, to: MemberId, progress: Progress): boolean {
+export function sendSnapshot(raft: LeaderState, to: MemberId, progress: Progress): boolean {
   // lab:05 begin send-snapshot
   // A follower that has not been heard from would only make a snapshot travel for nothing.
   if (!progress.recentActive) return false;
@@ -60,12 +65,12 @@ function restore(raft: RaftState, mark: SnapshotMark): boolean {
   raft.applied = mark.index;
   raft.restored = mark;
   noteSnapshot(raft, mark);
-  switchMembership(raft, mark.membership);
+  adoptMembership(raft, mark.membership);
   return true;
   // lab:05 end
 }
 
-/** The state machine can now give a snapshot at `mark` to followers whose slots are gone. */
+/** The state machine can now give a snapshot at `mark` to followers whose entries are gone. */
 export function noteSnapshot(raft: RaftState, mark: SnapshotMark): void {
   raft.snapshotIndex = mark.index;
   raft.snapshotTerm = mark.term;

@@ -1,6 +1,6 @@
 import { assert, unreachable } from "@raft2kube/std/assert.ts";
 import { commitNews, conflictsWith } from "./conflict.ts";
-import { handleVote, handleVoteReply, refuseForConflict } from "./election.ts";
+import { handleTimeoutNow, handleVote, handleVoteReply, refuseForConflict } from "./election.ts";
 import { handleHeartbeat, handleHeartbeatReply } from "./heartbeat.ts";
 import type { Message } from "./message.ts";
 import { proposeAsLeader } from "./propose.ts";
@@ -8,7 +8,7 @@ import { handleRead, handleReadReply } from "./read-index.ts";
 import { handleAppend, handleAppendReply } from "./replication.ts";
 import { handleSnapshot } from "./snapshot.ts";
 import { type RaftState, becomeFollower, forgetConflict, send } from "./state.ts";
-import { handleTimeoutNow, handleTransfer } from "./transfer.ts";
+import { handleTransfer } from "./transfer.ts";
 import { NONE } from "./types.ts";
 
 /** Takes one message: first its term (Raft section 5.1), then its content. */

@@ -1,9 +1,8 @@
+import { sendAppend } from "./append.ts";
 import type { TransferMessage } from "./message.ts";
-import { campaign, mayCampaign } from "./election.ts";
 import type { Refusal } from "./options.ts";
 import type { Progress } from "./progress.ts";
-import { sendAppend } from "./replication.ts";
-import { type RaftState, isVoter, send } from "./state.ts";
+import { type LeaderState, type RaftState, isVoter, send } from "./state.ts";
 import { type MemberId, NONE } from "./types.ts";
 
 /**
@@ -23,7 +22,7 @@ export function handleTransfer(raft: RaftState, message: TransferMessage): void 
   if (raft.role === "leader") startTransfer(raft, message.transferee);
 }
 
-function startTransfer(raft: RaftState, transferee: MemberId): Refusal | undefined {
+function startTransfer(raft: LeaderState, transferee: MemberId): Refusal | undefined {
   const progress = raft.progress.get(transferee);
   if (!progress || !isVoter(raft, transferee)) return "not-a-voter";
   if (transferee === raft.id || transferee === raft.transferee) return undefined;
@@ -40,7 +39,7 @@ function startTransfer(raft: RaftState, transferee: MemberId): Refusal | undefin
  * without the entry that made them so. Tried again each election timeout, with one that answers:
  * a voter that is down may have as much of the log, and would be waited for in vain.
  */
-export function handOver(raft: RaftState): void {
+export function handOver(raft: LeaderState): void {
   if (isVoter(raft, raft.id)) return;
   let best: { member: MemberId; progress: Progress } | undefined;
   for (const [member, progress] of raft.progress) {
@@ -56,12 +55,7 @@ function isBetterSuccessor(a: Progress, b: Progress): boolean {
 }
 
 /** The successor has answered: if it has everything, it may campaign. */
-export function transferIfCaughtUp(raft: RaftState, from: MemberId, progress: Progress): void {
+export function transferIfCaughtUp(raft: LeaderState, from: MemberId, progress: Progress): void {
   if (from !== raft.transferee || progress.match !== raft.log.lastIndex) return;
   send(raft, { kind: "timeout-now", to: from });
-}
-
-/** The leader stands back for this member. */
-export function handleTimeoutNow(raft: RaftState): void {
-  if (raft.role === "follower" && mayCampaign(raft)) campaign(raft, "transfer");
 }

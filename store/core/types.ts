@@ -39,7 +39,7 @@ export interface MembershipChange {
   context: Buffer;
 }
 
-/** One slot of the replicated log. Treated as frozen. */
+/** One entry of the replicated log. Treated as frozen. */
 export interface Entry {
   index: number;
   term: number;
@@ -63,7 +63,17 @@ export interface SnapshotMark {
   membership: Membership;
 }
 
-/** The last slot before the log begins. */
+/**
+ * Another member has committed an entry of `term` at `index`, and this one an entry of another
+ * term: two majorities have decided apart, and state machine safety (Raft figure 3) is broken.
+ */
+export interface CommitConflict {
+  member: MemberId;
+  index: number;
+  term: number;
+}
+
+/** The last entry before the log begins. */
 export interface LogBase {
   index: number;
   term: number;

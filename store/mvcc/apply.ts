@@ -80,7 +80,7 @@ export type Outcome =
   | { response?: undefined; error: EtcdError };
 
 /** Where an entry stands in the log. */
-export interface Slot {
+export interface LogPosition {
   index: number;
   term: number;
 }
@@ -92,16 +92,16 @@ export interface Slot {
  */
 export function apply(
   state: State,
-  slot: Slot,
+  position: LogPosition,
   data: Buffer,
   known?: Command,
 ): Outcome | undefined {
   assert(
-    slot.index === state.appliedIndex + 1,
-    () => `entry ${slot.index} after ${state.appliedIndex}`,
+    position.index === state.appliedIndex + 1,
+    () => `entry ${position.index} after ${state.appliedIndex}`,
   );
-  state.appliedIndex = slot.index;
-  state.appliedTerm = slot.term;
+  state.appliedIndex = position.index;
+  state.appliedTerm = position.term;
   if (data.length === 0) return undefined;
   try {
     const command = known ?? decodeCommand(data);

@@ -35,8 +35,8 @@ export interface Bootstrap {
 }
 
 /**
- * A new cluster is born with its log behind slot 1, on all its members alike. One who joins later
- * begins with nothing, behind slot 0, where no log reaches back to: a snapshot tells it all.
+ * A new cluster is born with its log behind entry 1, on all its members alike. One who joins later
+ * begins with nothing, behind entry 0, where no log reaches back to: a snapshot tells it all.
  */
 const BIRTH: LogBase = { index: 1, term: 1 };
 const NOTHING: LogBase = { index: 0, term: 0 };

@@ -16,7 +16,8 @@ export async function handOver(replica: Replica): Promise<void> {
 }
 
 function successorOf({ raft }: Replica): MemberId | undefined {
-  const { progress, id, voterSets } = raft.state;
+  if (!raft.leading) return undefined;
+  const { progress, id, voterSets } = raft.leading;
   let best: { member: MemberId; match: number } | undefined;
   for (const [member, { match, state }] of progress) {
     const reachable = member !== id && voterSets.voters.has(member) && state === "replicate";

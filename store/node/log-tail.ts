@@ -1,17 +1,18 @@
+import { everyMember } from "../core/membership.ts";
 import type { Raft } from "../core/raft.ts";
 import { LOG_TAIL_BYTES_MAX, LOG_TAIL_ENTRIES_MAX } from "../limits.ts";
 
 /**
- * How many slots up to `applied` stay in the log for followers that are a little behind: none
- * where there is nobody to follow. Slot 1 never stays (see `open.ts`).
+ * Returns how many entries up to `applied` stay in the log for followers that are a little behind:
+ * none in a cluster of one. Entry 1 never stays (see `open.ts`).
  */
 export function logTail(
   raft: Raft,
   applied: number,
   entries_max = LOG_TAIL_ENTRIES_MAX,
 ): number {
-  const { log, progress, id } = raft.state;
-  if (progress.size === 0 || (progress.size === 1 && progress.has(id))) return 0;
+  const { log, membership, id } = raft.state;
+  if (everyMember(membership).every((member) => member === id)) return 0;
   let bytes = 0;
   let kept = 0;
   while (kept < Math.min(entries_max, applied - 1)) {

@@ -152,7 +152,7 @@ async function finishInstall(
   snapshots.clean();
 }
 
-/** Writes behind which slot a new member's log begins. */
+/** Writes behind which entry a new member's log begins. */
 export async function beginLog(wal: Wal, log: RecoveredLog, { base, membership }: Bootstrap) {
   if (base.index === 0) return;
   const { index, term } = base;
@@ -187,8 +187,8 @@ export function fit(state: State, log: RecoveredLog): Restored {
 }
 
 /**
- * Where the log in memory begins: slots that are applied already stay for followers that are
- * behind. Slot 1 is never sent: whoever lacks it lacks what the cluster was born with.
+ * Where the log in memory begins: entries that are applied already stay for followers that are
+ * behind. Entry 1 is never sent: whoever lacks it lacks what the cluster was born with.
  */
 function baseOf({ appliedIndex, appliedTerm, membership }: State, log: RecoveredLog): LogBase {
   const alone = membership.voters.length < 2 && membership.learners.length === 0;

@@ -1,11 +1,16 @@
 import { type EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import type { CommitConflict } from "../core/conflict.ts";
 import type { Message } from "../core/message.ts";
 import type { Raft } from "../core/raft.ts";
 import type { Ready, Write } from "../core/ready.ts";
-import type { Entry, MemberId, MembershipChange, SnapshotMark } from "../core/types.ts";
+import type {
+  CommitConflict,
+  Entry,
+  MemberId,
+  MembershipChange,
+  SnapshotMark,
+} from "../core/types.ts";
 import {
   APPEND_BYTES_MAX,
   ENTRY_BYTES_MAX,
@@ -255,7 +260,7 @@ export class Replica {
   /** Late by a whole heartbeat, where somebody waits for it (etcd's measure). */
   #tellLate(late_ms: number): void {
     const { raft, onLateHeartbeat } = this.#options;
-    const awaited = raft.isLeader && raft.state.progress.size > 1;
+    const awaited = (raft.leading?.progress.size ?? 0) > 1;
     if (awaited && late_ms > this.timing.tick_ms * HEARTBEAT_TICKS) onLateHeartbeat?.(late_ms);
   }
 

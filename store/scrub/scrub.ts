@@ -2,8 +2,7 @@ import { AlarmRequest_AlarmAction as Action, AlarmType } from "@raft2kube/proto/
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { CommitConflict } from "../core/conflict.ts";
-import type { MemberId } from "../core/types.ts";
+import type { CommitConflict, MemberId } from "../core/types.ts";
 import { type EtcdContext, readBarrier } from "../etcd/request/context.ts";
 import { hashKv } from "../mvcc/hash.ts";
 import { memberCorrupt } from "../node/corruption.ts";

@@ -101,7 +101,7 @@ function decodeAppend(append: Append) {
   entries.forEach(({ index, term }, i) => {
     const expected = append.prevIndex + i + 1;
     if (index !== expected) {
-      throw new PeerMessageError("append", `slot ${index} in the place of ${expected}`);
+      throw new PeerMessageError("append", `entry ${index} in the place of ${expected}`);
     }
     const before = i === 0 ? append.prevTerm : entries[i - 1]!.term;
     if (term < before) throw new PeerMessageError("append", `term ${term} behind ${before}`);

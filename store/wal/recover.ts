@@ -22,7 +22,7 @@ import {
 } from "./segment.ts";
 import { type FoundMark, SYNCED_NAME, readMark } from "./synced-mark.ts";
 
-/** A segment file and the highest slot in it. */
+/** A segment file and the highest entry in it. */
 export interface SegmentInfo {
   sequence: number;
   start: number;
@@ -34,7 +34,7 @@ export interface RecoveredLog {
   /** Oldest first; the last is the one to continue. Empty for a new log. */
   segments: SegmentInfo[];
   hardState: HardState;
-  /** The slot before `entries`; its term is undefined when the segment that held it is gone. */
+  /** The entry before `entries`; its term is undefined when the segment that held it is gone. */
   base: { index: number; term: number | undefined };
   entries: Entry[];
   /** Absolute position where writing goes on. */
@@ -175,7 +175,7 @@ function takeHead(log: RecoveredLog, file: string, head: SegmentHead, own: LogId
   log.hardState = head.hardState;
 }
 
-/** A slot written again takes the place of the earlier one and of all that followed it. */
+/** An entry written again takes the place of the earlier one and of all that followed it. */
 function takeEntry(log: RecoveredLog, entry: Entry): void {
   const segment = log.segments.at(-1)!;
   segment.lastIndex = Math.max(segment.lastIndex, entry.index);
@@ -184,7 +184,7 @@ function takeEntry(log: RecoveredLog, entry: Entry): void {
     log.entries = [];
   }
   const next = log.base.index + log.entries.length + 1;
-  if (entry.index > next) throw new RangeError(`slot ${entry.index} after ${next - 1}`);
+  if (entry.index > next) throw new RangeError(`entry ${entry.index} after ${next - 1}`);
   log.entries.length = Math.min(log.entries.length, entry.index - log.base.index - 1);
   log.entries.push(entry);
 }

@@ -104,7 +104,7 @@ test("group commit: all that waits while the disk is busy shares one sync", () =
   expect(wal.syncs - before).toBe(2);
 });
 
-test("a slot written again takes the place of what followed it", () => {
+test("an entry written again takes the place of what followed it", () => {
   const disk = new MemoryDisk();
   const { wal } = open(disk);
   append(wal, [entry(1, 1), entry(2, 1), entry(3, 1)]);

@@ -108,7 +108,7 @@ export class Wal {
   }
 
   /**
-   * Slots up to `index` are no longer needed: segments that hold nothing else are reused or
+   * Entries up to `index` are no longer needed: segments that hold nothing else are reused or
    * removed.
    */
   cut(index: number): void {

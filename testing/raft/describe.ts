@@ -76,7 +76,7 @@ export function describeState(raft: Raft): string {
 
 /** What the leader knows of the others. */
 export function describeProgress(raft: Raft): string[] {
-  return [...raft.state.progress].map(([member, progress]) => {
+  return [...(raft.leading?.progress ?? [])].map(([member, progress]) => {
     const { state, match, next, isPaused, learner, inflights } = progress;
     const flags = `${isPaused ? " paused" : ""}${learner ? " learner" : ""}`;
     return `${member}: ${state} match ${match} next ${next} in flight ${inflights.count}${flags}`;

@@ -1,10 +1,9 @@
 import { type Clock, ManualClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { memoryBackend } from "@raft2kube/store/backend/memory.ts";
-import type { CommitConflict } from "@raft2kube/store/core/conflict.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import { Raft } from "@raft2kube/store/core/raft.ts";
-import type { Entry } from "@raft2kube/store/core/types.ts";
+import type { CommitConflict, Entry } from "@raft2kube/store/core/types.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import { restoreState } from "@raft2kube/store/mvcc/restore/restore.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";

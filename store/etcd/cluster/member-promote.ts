@@ -43,7 +43,7 @@ async function promote(
   request: MemberPromoteRequest,
 ): Promise<MemberPromoteResponse> {
   const { raft } = context.replica;
-  const progress = raft.state.progress.get(request.ID);
+  const progress = raft.leading?.progress.get(request.ID);
   if (!progress) throw etcdError("memberNotFound");
   if (progress.match < raft.state.log.lastIndex * LEARNER_READY_SHARE) {
     throw etcdError("learnerNotReady");

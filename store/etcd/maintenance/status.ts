@@ -25,7 +25,7 @@ export async function status(context: EtcdContext): Promise<StatusResponse> {
     raftAppliedIndex: state.appliedIndex,
     errors: [...(raft.leader === NONE ? [etcdError("noLeader").message] : []), ...alarms],
     dbSizeInUse: inUse,
-    isLearner: raft.progress.get(raft.id)?.learner ?? false,
+    isLearner: raft.membership.learners.includes(raft.id),
     storageVersion: clusterVersion(state),
     dbSizeQuota: context.quota.configured_bytes,
     downgradeInfo: {

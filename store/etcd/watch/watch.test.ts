@@ -65,8 +65,8 @@ function putMuch(state: State): void {
     return { requestPut: { key: Buffer.from(`k${name}`), value: Buffer.alloc(size) } };
   });
   const command = TxnRequest.decode(TxnRequest.encode({ success }));
-  const slot = { index: state.appliedIndex + 1, term: 1 };
-  apply(state, slot, Buffer.from("x"), { kind: "txn", request: command });
+  const entry = { index: state.appliedIndex + 1, term: 1 };
+  apply(state, entry, Buffer.from("x"), { kind: "txn", request: command });
 }
 
 const shape = (responses: WatchResponse[]) => {

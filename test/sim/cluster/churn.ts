@@ -178,8 +178,9 @@ export class Churn {
 }
 
 /** Nothing is open in its log that could still change the configuration. */
-function isSettled({ raft: { state } }: Life): boolean {
-  return hasCommittedInTerm(state) && state.pendingChangeIndex <= state.applied;
+function isSettled({ raft: { leading } }: Life): boolean {
+  if (!leading) return false;
+  return hasCommittedInTerm(leading) && leading.pendingChangeIndex <= leading.applied;
 }
 
 function changeOf(

@@ -26,15 +26,14 @@ export class Coverage {
 const flag = (name: string, set: boolean) => (set ? ` ${name}` : "");
 
 function describe(raft: RaftState): string {
-  const { role, id, log, membership, applied, reads, transferee, pendingChangeIndex } = raft;
-  const leads = role === "leader";
+  const { role, id, log, membership, applied } = raft;
+  const leader = role === "leader" ? raft : undefined;
+  const leads = leader !== undefined;
   let probes = false;
   let installs = false;
-  if (leads) {
-    for (const [member, { state }] of raft.progress) {
-      probes ||= member !== id && state === "probe";
-      installs ||= state === "snapshot";
-    }
+  for (const [member, { state }] of leader?.progress ?? []) {
+    probes ||= member !== id && state === "probe";
+    installs ||= state === "snapshot";
   }
   return (
     role +
@@ -45,10 +44,10 @@ function describe(raft: RaftState): string {
     flag("unwritten", log.persisted < log.lastIndex) +
     flag("unapplied", applied < log.committed) +
     flag("older tail", !leads && log.lastTerm < raft.term && log.committed < log.lastIndex) +
-    flag("changing", leads && pendingChangeIndex > applied) +
+    flag("changing", leads && leader.pendingChangeIndex > applied) +
     flag("own term open", leads && log.term(log.committed) !== raft.term) +
-    flag("handing over", transferee !== 0n) +
-    flag("reading", reads.lastRound > 0) +
+    flag("handing over", leads && leader.transferee !== 0n) +
+    flag("reading", leads && leader.reads.lastRound > 0) +
     flag("probing", probes) +
     flag("installing", installs)
   );

@@ -139,7 +139,7 @@ export class Operator {
     const votes = voters.includes(young.id);
     if (young.lost && listens) return [{ action: "remove", member: young.id }];
     if (!listens && !votes) return [{ action: "add-learner", member: young.id }];
-    const progress = leader.raft.state.progress.get(young.id);
+    const progress = leader.raft.leading?.progress.get(young.id);
     const behind = leader.raft.state.log.lastIndex - (progress?.match ?? 0);
     const removal = { action: "remove", member: old } as const;
     const promotion = { action: "add-voter", member: young.id } as const;

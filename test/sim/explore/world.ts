@@ -249,9 +249,11 @@ export class World {
 /** What of a member tells worlds apart. */
 function describeMember({ raft, disk, pending }: TestMember): string {
   const { state } = raft;
-  const { role, term, vote, leader, membership, log, applied, pendingChangeIndex } = state;
+  const { role, term, vote, leader, membership, log, applied } = state;
   const entries = log.slice(log.firstIndex, Infinity).map((e) => `${e.index}/${e.term}`);
-  const progress = [...state.progress].map(([id, p]) => {
+  const leading = state.role === "leader" ? state : undefined;
+  const votes = "votes" in state && state.votes ? [...state.votes] : [];
+  const progress = [...(leading?.progress ?? [])].map(([id, p]) => {
     const { match, next, paused, recentActive, inflights } = p;
     return [id, p.state, match, next, paused, recentActive, inflights.count].join();
   });
@@ -266,10 +268,10 @@ function describeMember({ raft, disk, pending }: TestMember): string {
   });
   const { voters, outgoing, learners, learnersNext, autoLeave } = membership;
   return [
-    [role, term, vote, leader, voters, outgoing, learners, applied, pendingChangeIndex],
+    [role, term, vote, leader, voters, outgoing, learners, applied, leading?.pendingChangeIndex],
     [learnersNext, autoLeave, log.firstIndex, state.conflicts.size],
     [log.committed, log.persisted, state.durableCommit, ...entries],
-    [...progress, ...[...state.votes].map(String), state.transferee, ...writes],
+    [...progress, ...votes.map(String), leading?.transferee, ...writes],
     [disk.hardState.term, disk.hardState.vote, disk.hardState.commit],
     disk.entries.map((e) => `${e.index}/${e.term}`),
   ].join("|");

@@ -1,14 +1,14 @@
-import { answerPostponedReads } from "@raft2kube/store/core/read-index.ts";
+import { broadcastAppend } from "@raft2kube/store/core/append.ts";
 import { appendOwn } from "@raft2kube/store/core/leadership.ts";
 import { MembershipError, changeMembership } from "@raft2kube/store/core/membership.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import { majorityIndex } from "@raft2kube/store/core/quorum.ts";
 import type { Raft } from "@raft2kube/store/core/raft.ts";
 import type { PendingRead } from "@raft2kube/store/core/read-queue.ts";
-import { broadcastAppend } from "@raft2kube/store/core/replication.ts";
-import { type RaftState, send } from "@raft2kube/store/core/state.ts";
+import { startPostponedReads } from "@raft2kube/store/core/read-index.ts";
+import { type LeaderState, send } from "@raft2kube/store/core/state.ts";
 import type { MembershipChange } from "@raft2kube/store/core/types.ts";
-import { type Mutant, inside, matchOf, onProgress } from "./mutant.ts";
+import { type Mutant, inside, insideLeader, matchOf, onProgress } from "./mutant.ts";
 
 /** Commits all that it has of what an append says is committed, whether that fits or not. */
 function commitBeyondMatch(raft: Raft): void {
@@ -43,10 +43,10 @@ function writeFirstVoteOnly(raft: Raft): void {
 
 /** A round that a quorum has answered answers all reads that wait by then. */
 function confirmLaterReads(raft: Raft): void {
-  const state = inside(raft);
   const step = raft.step.bind(raft);
   raft.step = (message) => {
-    const { reads } = state;
+    const reads = insideLeader(raft)?.reads;
+    if (!reads) return step(message);
     const take = reads.takeThrough.bind(reads);
     reads.takeThrough = () => take(reads.lastRound);
     step(message);
@@ -56,17 +56,16 @@ function confirmLaterReads(raft: Raft): void {
 
 /** A leader takes a change as soon as it leads, if all that it found in its log is applied. */
 function changeEarly(raft: Raft): void {
-  const state = inside(raft);
   const propose = raft.proposeChange.bind(raft);
   raft.proposeChange = (change) => {
     const proposed = propose(change);
     if (typeof proposed === "string" || !("refused" in proposed)) return proposed;
     if (proposed.refused !== "term-not-committed") return proposed;
-    return appendChange(state, change) ?? proposed;
+    return appendChange(insideLeader(raft)!, change) ?? proposed;
   };
 }
 
-function appendChange(state: RaftState, change: MembershipChange) {
+function appendChange(state: LeaderState, change: MembershipChange) {
   if (state.pendingChangeIndex > state.applied) return undefined;
   try {
     changeMembership(state.membership, change);
@@ -100,13 +99,13 @@ function campaignUnapplied(raft: Raft): void {
   };
 }
 
-function commitByIncoming(raft: RaftState): void {
+function commitByIncoming(raft: LeaderState): void {
   const { voters, outgoing } = raft.voterSets;
   if (outgoing.size === 0) return;
   const index = majorityIndex(voters, matchOf(raft));
   if (index <= raft.log.committed || raft.log.term(index) !== raft.term) return;
   raft.log.commitTo(index);
-  answerPostponedReads(raft);
+  startPostponedReads(raft);
   broadcastAppend(raft);
 }
 
@@ -123,17 +122,16 @@ function confirmByAnyone(raft: Raft): void {
   };
 }
 
-function answer(state: RaftState, { readId, from, index }: PendingRead): void {
+function answer(state: LeaderState, { readId, from, index }: PendingRead): void {
   if (from === state.id) state.readAnswers.push({ readId, index });
   else send(state, { kind: "read-reply", to: from, readId, index });
 }
 
 /** A leader that no quorum answers goes on leading. */
 function leadWithoutQuorum(raft: Raft): void {
-  const state = inside(raft);
   const tick = raft.tick.bind(raft);
   raft.tick = () => {
-    if (raft.isLeader) for (const each of state.progress.values()) each.recentActive = true;
+    for (const each of raft.leading?.progress.values() ?? []) each.recentActive = true;
     tick();
   };
 }

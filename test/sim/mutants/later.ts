@@ -1,6 +1,6 @@
 import type { Raft } from "@raft2kube/store/core/raft.ts";
 import { switchMembership } from "@raft2kube/store/core/reconfigure.ts";
-import { type Mutant, inside } from "./mutant.ts";
+import { type Mutant, inside, insideLeader } from "./mutant.ts";
 
 /** A candidate is up to date when its log is as long, whatever its last term. */
 function comparesLengthOnly(raft: Raft): void {
@@ -43,9 +43,10 @@ function trustsLeader(raft: Raft): void {
 
 /** A leader takes the next change while one of its own is not applied yet. */
 function overlapsChanges(raft: Raft): void {
-  const state = inside(raft);
   const propose = raft.proposeChange.bind(raft);
   raft.proposeChange = (change) => {
+    const state = insideLeader(raft);
+    if (!state) return propose(change);
     const { pendingChangeIndex } = state;
     state.pendingChangeIndex = 0;
     const proposed = propose(change);

@@ -1,6 +1,6 @@
 import type { Backend } from "@raft2kube/store/backend/backend.ts";
 import type { Raft } from "@raft2kube/store/core/raft.ts";
-import type { RaftState } from "@raft2kube/store/core/state.ts";
+import type { LeaderState, RaftState } from "@raft2kube/store/core/state.ts";
 import type { Disk } from "@raft2kube/store/wal/disk.ts";
 import type { Seams } from "../cluster/seams.ts";
 import type { Kind } from "../script.ts";
@@ -22,24 +22,32 @@ export interface Mutant {
 /** The core's state, which the product only lets others read. */
 export const inside = (raft: Raft): RaftState => raft.state as RaftState;
 
+/** The state of a member that leads, which the product only lets others read. */
+export function insideLeader(raft: Raft): LeaderState | undefined {
+  const state = inside(raft);
+  return state.role === "leader" ? state : undefined;
+}
+
 /** Runs after every answer that a leader gets. */
-export function onProgress(after: (raft: RaftState) => void) {
+export function onProgress(after: (raft: LeaderState) => void) {
   return (raft: Raft) => {
     const step = raft.step.bind(raft);
     const persisted = raft.persisted.bind(raft);
     raft.step = (message) => {
       step(message);
-      if (raft.isLeader) after(inside(raft));
+      const leader = insideLeader(raft);
+      if (leader) after(leader);
     };
     raft.persisted = (id) => {
       persisted(id);
-      if (raft.isLeader) after(inside(raft));
+      const leader = insideLeader(raft);
+      if (leader) after(leader);
     };
   };
 }
 
 /** What the leader knows each to have on disk. */
-export const matchOf = (raft: RaftState) => (member: bigint) =>
+export const matchOf = (raft: LeaderState) => (member: bigint) =>
   member === raft.id ? raft.log.persisted : (raft.progress.get(member)?.match ?? 0);
 
 /** A database of which some operations are others. */

@@ -1,6 +1,6 @@
 import type { Raft } from "@raft2kube/store/core/raft.ts";
 import { jointIndex } from "@raft2kube/store/core/joint.ts";
-import { sendAfterPersist, type RaftState } from "@raft2kube/store/core/state.ts";
+import { type LeaderState, type RaftState, sendAfterPersist } from "@raft2kube/store/core/state.ts";
 import { NONE } from "@raft2kube/store/core/types.ts";
 import { type Mutant, inside, matchOf, onProgress } from "./mutant.ts";
 
@@ -15,7 +15,7 @@ function onStep(before: (raft: RaftState, message: Parameters<Raft["step"]>[0]) 
 }
 
 /** The largest index that a majority less one has. */
-function commitWithOneLess(raft: RaftState): void {
+function commitWithOneLess(raft: LeaderState): void {
   const have = [...raft.voterSets.voters].map(matchOf(raft)).sort((a, b) => b - a);
   const needed = Math.max(1, Math.floor(have.length / 2));
   const index = have[needed - 1] ?? 0;

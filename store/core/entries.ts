@@ -2,10 +2,10 @@ import { assert } from "@raft2kube/std/assert.ts";
 import type { Entry, LogBase } from "./types.ts";
 
 /**
- * The slots of the log that are still here: an array that begins right after `base`. What lies at
+ * The entries of the log that are still here: an array that begins right after `base`. What lies at
  * or before the base is in a snapshot.
  */
-export class Slots {
+export class LogEntries {
   #base: LogBase;
   #entries: Entry[];
   /** Indexes of the changes of membership among them. */
@@ -29,7 +29,7 @@ export class Slots {
     return this.#entries.at(-1)?.term ?? this.#base.term;
   }
 
-  /** The term of a slot, or undefined when it is compacted away or not there yet. */
+  /** The term of an entry, or undefined when it is compacted away or not there yet. */
   term(index: number): number | undefined {
     if (index === this.#base.index) return this.#base.term;
     return this.#entries[index - this.#base.index - 1]?.term;
@@ -50,11 +50,11 @@ export class Slots {
     return this.#changes[last - 1] ?? 0;
   }
 
-  /** The slots from `from` through `upTo`, at least one, as many as fit in `max_bytes` of data. */
+  /** Returns entries `from` through `upTo`: as many as fit in `max_bytes` of data, one at least. */
   slice(from: number, max_bytes: number, upTo: number): Entry[] {
     if (from > upTo) return [];
     const start = from - this.#base.index - 1;
-    assert(start >= 0, `slot ${from} is compacted; the log begins at ${this.#base.index + 1}`);
+    assert(start >= 0, `entry ${from} is compacted; the log begins at ${this.#base.index + 1}`);
     const end = upTo - this.#base.index;
     let bytes = 0;
     let stop = start;
@@ -72,18 +72,19 @@ export class Slots {
   }
 
   push(entry: Entry): void {
-    assert(entry.index === this.lastIndex + 1, () => `slot ${entry.index} after ${this.lastIndex}`);
+    const { lastIndex } = this;
+    assert(entry.index === lastIndex + 1, () => `entry ${entry.index} after ${lastIndex}`);
     this.#entries.push(entry);
     if (entry.change) this.#changes.push(entry.index);
   }
 
-  /** Drops slot `from` and everything behind it. */
+  /** Drops entry `from` and everything behind it. */
   truncate(from: number): void {
     this.#entries.length = from - this.#base.index - 1;
     this.#changes = this.#changes.filter((index) => index < from);
   }
 
-  /** Forgets the slots through `index`, which becomes the base. One already forgotten is fine. */
+  /** Forgets the entries through `index`, which becomes the base. One already forgotten is fine. */
   compactTo(index: number): void {
     // lab:05 begin compact-to
     if (index <= this.#base.index) return;
