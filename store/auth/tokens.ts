@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import type { State } from "../mvcc/state.ts";
 import type { Caller } from "./caller.ts";
-import type { SignedIn } from "../mvcc/auth/enable-commands.ts";
+import type { SignedIn } from "../mvcc/commands/enable-commands.ts";
 
 /** How tokens are made and read: `--auth-token`. */
 export interface TokenProvider {

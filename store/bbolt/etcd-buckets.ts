@@ -1,6 +1,6 @@
 import type { BackendPair, BackendSnapshot } from "../backend/backend.ts";
 import type { Membership } from "../core/types.ts";
-import { clusterVersion, decodeDowngrade } from "../mvcc/cluster/downgrade.ts";
+import { clusterVersion, decodeDowngrade } from "../mvcc/commands/downgrade.ts";
 import { MemberTable } from "../mvcc/cluster/members.ts";
 import { readMeta } from "../mvcc/flush/meta.ts";
 import { bucket } from "../mvcc/restore/restore.ts";

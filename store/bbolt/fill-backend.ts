@@ -2,7 +2,7 @@ import { AlarmMember, AlarmType, KeyValue, Role, User } from "@raft2kube/proto/g
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import type { Backend, BackendPair, BackendWrite } from "../backend/backend.ts";
 import { IMPORT_BATCH_BYTES } from "../limits.ts";
-import { DOWNGRADE_KEY, decodeDowngrade, importDowngrade } from "../mvcc/cluster/downgrade.ts";
+import { DOWNGRADE_KEY, decodeDowngrade, importDowngrade } from "../mvcc/commands/downgrade.ts";
 import { KeyIndex } from "../mvcc/index/key-index.ts";
 import { StoredLease } from "../mvcc/lease/lease.ts";
 import { REVISION_BYTES, parseRecordKey } from "../mvcc/records/revision.ts";

@@ -22,15 +22,15 @@ import type {
   ResponseHeader,
   TxnResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { applyAuth } from "./auth/apply-auth.ts";
-import { checkCommandAllowed } from "./auth/check-command.ts";
-import type { SignedIn } from "./auth/enable-commands.ts";
-import { alarm, refuseAlarmed } from "./cluster/alarm-command.ts";
+import { applyAuth } from "./commands/apply-auth.ts";
+import { checkCommandAllowed } from "./commands/check-command.ts";
+import type { SignedIn } from "./commands/enable-commands.ts";
+import { alarm, refuseAlarmed } from "./commands/alarm-command.ts";
 import { type Command, type CommandKind, decodeCommand } from "./command.ts";
-import { compact } from "./compaction/compact.ts";
+import { compact } from "./commands/compact.ts";
 import { deleteRange } from "./kv/delete-range.ts";
-import { downgradeSet } from "./cluster/downgrade.ts";
-import { leaseCheckpoint, leaseGrant, leaseRevoke } from "./lease/lease-commands.ts";
+import { downgradeSet } from "./commands/downgrade.ts";
+import { leaseCheckpoint, leaseGrant, leaseRevoke } from "./commands/lease-commands.ts";
 import {
   type MemberChanged,
   memberAdd,
@@ -38,7 +38,7 @@ import {
   memberPublish,
   memberRemove,
   memberUpdate,
-} from "./cluster/member-commands.ts";
+} from "./commands/member-commands.ts";
 import { checkKept, checkLease, put } from "./kv/put.ts";
 import { type State, header } from "./state.ts";
 import { txn } from "./kv/txn.ts";

@@ -26,8 +26,8 @@ import {
   TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { Caller } from "../auth/caller.ts";
-import { SignIn } from "./auth/enable-commands.ts";
-import { DowngradeSet } from "./cluster/downgrade.ts";
+import { SignIn } from "./commands/enable-commands.ts";
+import { DowngradeSet } from "./commands/downgrade.ts";
 
 /** What a log entry asks the state machine to do, and for whom while auth is on. */
 export type Command = Request & { caller?: Caller | undefined };

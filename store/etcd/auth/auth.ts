@@ -15,7 +15,7 @@ import {
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { Unary } from "@raft2kube/proto/service.ts";
 import { isAdmin } from "../../auth/authorize.ts";
-import type { AuthCommandKind } from "../../mvcc/auth/apply-auth.ts";
+import type { AuthCommandKind } from "../../mvcc/commands/apply-auth.ts";
 import { ROOT } from "../../auth/caller.ts";
 import type { Responses } from "../../mvcc/apply.ts";
 import type { Command } from "../../mvcc/command.ts";

@@ -4,7 +4,7 @@ import {
   DowngradeRequest_DowngradeAction as Action,
   type DowngradeResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { clusterVersion } from "../../mvcc/cluster/downgrade.ts";
+import { clusterVersion } from "../../mvcc/commands/downgrade.ts";
 import { header } from "../../mvcc/state.ts";
 import { type EtcdContext, proposeCommand, readBarrier } from "../request/context.ts";
 

@@ -5,7 +5,7 @@ import type { Backend, BackendWrite, ScanRange } from "../../backend/backend.ts"
 import type { LogBase, Membership } from "../../core/types.ts";
 import { AUTH_BUCKETS } from "../../auth/auth-table.ts";
 import { RECENT_BYTES_MAX, RECORD_CACHE_BYTES_MAX } from "../../limits.ts";
-import { decodeDowngrade } from "../cluster/downgrade.ts";
+import { decodeDowngrade } from "../commands/downgrade.ts";
 import { readIndex } from "./index-file.ts";
 import { StoredLease } from "../lease/lease.ts";
 import { type MemberRecord, encodeMember, memberKey } from "../cluster/members.ts";

@@ -7,7 +7,7 @@ import type {
   ResponseHeader,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { LEARNERS_MAX } from "../../limits.ts";
-import { type MemberRecord, encodeMember, memberKey, removedKey } from "./members.ts";
+import { type MemberRecord, encodeMember, memberKey, removedKey } from "../cluster/members.ts";
 import { type State, header, notePending } from "../state.ts";
 
 /** The answer of a command that changes the members: the list is the asker's to make. */

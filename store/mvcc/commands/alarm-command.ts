@@ -5,7 +5,7 @@ import {
   type AlarmResponse,
   AlarmType,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { alarmKey } from "./alarms.ts";
+import { alarmKey } from "../cluster/alarms.ts";
 import type { Command } from "../command.ts";
 import { spaceCost } from "../space-cost.ts";
 import { type State, header, notePending } from "../state.ts";

@@ -8,7 +8,7 @@ import type {
   LeaseRevokeResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { LEASE_TTL_MAX_S, LEASE_TTL_MIN_S } from "../../limits.ts";
-import { type Lease, StoredLease, leaseKey } from "./lease.ts";
+import { type Lease, StoredLease, leaseKey } from "../lease/lease.ts";
 import { type State, header, notePending } from "../state.ts";
 import { WriteTransaction } from "../kv/write-transaction.ts";
 
