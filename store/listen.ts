@@ -1,7 +1,7 @@
 import type { RequestListener } from "node:http";
 import { listen as listenHttp } from "@raft2kube/rpc/listener.ts";
 import { reflectionServices } from "@raft2kube/rpc/reflection.ts";
-import { type RpcServer, type ServerOptions, serveGrpc } from "@raft2kube/rpc/server.ts";
+import { type RpcServer, serveGrpc } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { httpPages, notFoundPages } from "./etcd/http/http.ts";
 import { LEADER_VERBS } from "./etcd/serve/leader-verbs.ts";
@@ -12,13 +12,10 @@ import { etcdServices } from "./etcd/serve/services.ts";
 import { gateway } from "./gateway/gateway.ts";
 import { GRPC_OVERHEAD_BYTES, REQUEST_BYTES_MAX } from "./limits.ts";
 import type { Machine } from "./machine.ts";
-import type { StoreOptions } from "./main.ts";
+import type { Listen, StoreOptions } from "./options.ts";
 import { PEER_PROTOCOLS } from "./transport/hello.ts";
 import { Peers } from "./transport/peers.ts";
 import { peerService, refuseForeign } from "./transport/serve.ts";
-
-/** One address to listen on. */
-export type Listen = ServerOptions["listen"];
 
 /** Serves clients on all their addresses, and HTTP alone on those that are for it. */
 export async function listenForClients(

@@ -17,7 +17,6 @@ import {
   TXN_OPERATIONS_MAX,
   WATCH_PROGRESS_INTERVAL_MS,
 } from "./limits.ts";
-import type { StoreOptions } from "./main.ts";
 import type { Measures } from "./metrics/member.ts";
 import { Compactor } from "./mvcc/compaction/compactor.ts";
 import { Flusher, ending } from "./mvcc/flush/flusher.ts";
@@ -33,9 +32,11 @@ import { install } from "./node/install.ts";
 import { LeaseExpiry } from "./node/lease-expiry.ts";
 import { logTail } from "./node/log-tail.ts";
 import { type OpenedMember, indexPath } from "./node/open.ts";
+import { actOnOutcomes } from "./node/outcome.ts";
 import { RecordCheck } from "./node/record-check.ts";
 import { Quota, unlimitedSpace } from "./node/quota.ts";
 import { Replica } from "./node/replica.ts";
+import type { StoreOptions } from "./options.ts";
 import type { SnapshotFolder } from "./snapshot/folder.ts";
 import { makeSnapshot } from "./snapshot/make.ts";
 import { SnapshotReceiver } from "./snapshot/receive.ts";
@@ -92,8 +93,7 @@ export function assemble(
   const compactor = new Compactor(state, fail);
   const quiet = new IdleDetector(clock, QUIET, options.onQuiet ?? (() => undefined));
   const quota = Quota.of(options.quotaBackendBytes ?? 0, state, clock);
-  state.onCompact = () => compactor.start();
-  state.onAlarms = () => haltIfCorrupt(state, replica, clock);
+  const onAlarms = () => haltIfCorrupt(state, replica, clock);
   const onFlushed: ConstructorParameters<typeof Flusher>[2] = (flushed) => {
     const { appliedIndex: index, appliedTerm: term, membership, bytes } = flushed;
     raft.compact({ index, term, membership }, logTail(raft, index, options.catchUpEntries_max));
@@ -104,11 +104,12 @@ export function assemble(
   const flusher = new Flusher(state, clock, onFlushed, fail);
   const onMembers = () => membersChanged(machine, clock);
   const rooms = { state, flusher, compactor, watches, clock };
-  const installing = { ...rooms, backends, snapshots, onMembers };
+  const installing = { ...rooms, backends, snapshots, onMembers, onAlarms };
   const replica = new Replica({
     ...{ raft, wal, state, clock, transport },
     session: randomInteger(random, 1, 2 ** 32),
     onApplied: () => flusher.changed(),
+    onOutcome: actOnOutcomes({ watches, onCompacted: () => compactor.start(), onAlarms }),
     onLeadership: (leads) => expiry.leads(leads),
     onConflict: (conflict) => scrub.reportConflict(conflict),
     install: (mark) => install(installing, mark),
@@ -120,7 +121,7 @@ export function assemble(
   const context: EtcdContext = {
     ...{ ...rooms, replica, transport, measures, quota: quota ?? unlimitedSpace },
     ...settingsOf(options),
-    auth: authSetup(options.auth ?? {}, state, replica),
+    auth: authSetup(options.auth ?? {}, state, (index) => replica.untilApplied(index)),
     identify: nobody,
   };
   const scrub = new Scrub(context, options.corruptCheckInterval_ms ?? SCRUB_INTERVAL_MS);

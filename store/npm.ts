@@ -1,12 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Store, type StoreOptions, startStore as startMember } from "./main.ts";
+import { type Store, startStore as startMember } from "./main.ts";
+import type { StoreOptions } from "./options.ts";
 
 // What the npm package offers as `raft2kube/store`.
 
 export { type Imported, type ImportOptions, importSnapshot } from "./import.ts";
-export type { StoreOptions } from "./main.ts";
+export type { StoreOptions } from "./options.ts";
 
 /** A store in this process, which other programs can reach as well. */
 export interface EmbeddedStore extends Store {

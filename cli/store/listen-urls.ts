@@ -1,5 +1,5 @@
 import type { ServerTls } from "@raft2kube/rpc/server.ts";
-import type { Listen } from "@raft2kube/store/listen.ts";
+import type { Listen } from "@raft2kube/store/options.ts";
 import { FlagError } from "./flag-error.ts";
 import type { Settings } from "./settings.ts";
 

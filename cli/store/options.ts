@@ -8,7 +8,7 @@ import {
   WATCH_PROGRESS_INTERVAL_MS,
   WATCH_PROGRESS_INTERVAL_MS_MIN,
 } from "@raft2kube/store/limits.ts";
-import type { PeersOptions, StoreOptions } from "@raft2kube/store/main.ts";
+import type { PeersOptions, StoreOptions } from "@raft2kube/store/options.ts";
 import type { AutoCompactionOptions } from "@raft2kube/store/node/auto-compaction.ts";
 import { FlagError, SettingError } from "./flag-error.ts";
 import { goDuration_ms } from "./go-values.ts";

@@ -9,7 +9,8 @@ import { Cluster } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { SignJWT, UnsecuredJWT } from "jose";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Store, type StoreOptions, startStore } from "../main.ts";
+import { type Store, startStore } from "../main.ts";
+import type { StoreOptions } from "../options.ts";
 import { type TestMember, TestMembers, urlOf } from "../testing/members.ts";
 import { parseAuthToken } from "./jwt-options.ts";
 

@@ -6,7 +6,6 @@ import {
   type RequestOp,
   type TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
-import type { LeaseTable } from "../mvcc/lease/lease.ts";
 import type { AuthTable } from "./auth-table.ts";
 import { type Caller, ROOT } from "./caller.ts";
 import { covers } from "./permissions.ts";
@@ -14,7 +13,8 @@ import { covers } from "./permissions.ts";
 /** What permissions are looked up in. */
 export interface AuthView {
   readonly auth: AuthTable;
-  readonly leases: LeaseTable;
+  /** The keys attached to each lease, in latin1. */
+  readonly leases: { get(id: bigint): { readonly keys: Iterable<string> } | undefined };
 }
 
 const ONE_KEY: Buffer = Buffer.alloc(0);

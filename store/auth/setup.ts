@@ -1,10 +1,13 @@
 import { TOKEN_TTL_MS } from "../limits.ts";
-import type { State } from "../mvcc/state.ts";
-import type { Replica } from "../node/replica.ts";
 import type { JwtOptions } from "./jwt-options.ts";
 import { jwtTokenProvider } from "./jwt-tokens.ts";
 import { Passwords } from "./passwords.ts";
-import { type TokenProvider, simpleTokenProvider } from "./tokens.ts";
+import {
+  type AppliedWait,
+  type TokenProvider,
+  type TokenState,
+  simpleTokenProvider,
+} from "./tokens.ts";
 
 /** How users sign in, once auth is turned on by AuthEnable. */
 export interface AuthOptions {
@@ -25,10 +28,12 @@ export interface AuthSetup {
   readonly clientCertAuth: boolean;
 }
 
-export function authSetup(options: AuthOptions, state: State, replica: Replica): AuthSetup {
+export function authSetup(
+  options: AuthOptions,
+  state: TokenState,
+  applied: AppliedWait,
+): AuthSetup {
   state.tokens.ttl_ms = options.tokenTtl_ms ?? TOKEN_TTL_MS;
-  const applied = (index: number) =>
-    replica.until(() => state.appliedIndex >= index, replica.request_ms);
   return {
     tokens: options.jwt ? jwtTokenProvider(options.jwt) : simpleTokenProvider(state, applied),
     passwords: new Passwords(options.bcryptCost),

@@ -1,7 +1,8 @@
 import { randomInt } from "node:crypto";
-import type { State } from "../mvcc/state.ts";
+import type { AuthTable } from "./auth-table.ts";
 import type { Caller } from "./caller.ts";
-import type { SignedIn } from "../mvcc/commands/enable-commands.ts";
+import type { SignedIn } from "./sign-in.ts";
+import type { SimpleTokens } from "./simple-tokens.ts";
 
 /** How tokens are made and read: `--auth-token`. */
 export interface TokenProvider {
@@ -16,11 +17,18 @@ export interface TokenProvider {
 const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const SECRET_LETTERS = 16;
 
+/** The part of the replicated state that tokens are looked up in. */
+export interface TokenState {
+  readonly auth: AuthTable;
+  readonly tokens: SimpleTokens;
+  readonly appliedIndex: number;
+}
+
 /** Waits until this member has applied an entry; false when that takes too long. */
 export type AppliedWait = (index: number) => Promise<boolean>;
 
 /** Random tokens that every member remembers, as `--auth-token simple`. */
-export function simpleTokenProvider(state: State, applied: AppliedWait): TokenProvider {
+export function simpleTokenProvider(state: TokenState, applied: AppliedWait): TokenProvider {
   return {
     // From the machine's own source: who could foretell it could sign in.
     secret: () =>

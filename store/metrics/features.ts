@@ -1,5 +1,3 @@
-import type { EtcdContext } from "../etcd/request/context.ts";
-
 /** A feature of etcd's that its gates name. */
 export interface Feature {
   readonly name: string;
@@ -7,9 +5,13 @@ export interface Feature {
   readonly on: boolean;
 }
 
-type FreeFeatures = Pick<EtcdContext, "initialCorruptCheck" | "serving">;
+/** The features that flags decide. */
+interface FreeFeatures {
+  readonly initialCorruptCheck: boolean;
+  readonly serving: { readonly stopsOnDefragment: boolean };
+}
 
-/** Etcd 3.6's features as they are here; the flags admit no other value but for the free ones. */
+/** Returns etcd 3.6's features and whether each is on here. */
 export function featuresOf({ initialCorruptCheck, serving }: FreeFeatures): Feature[] {
   return [
     { name: "AllAlpha", stage: "ALPHA", on: false },

@@ -13,7 +13,6 @@ import { HealthFigures } from "./health.ts";
 import { MaintenanceFigures } from "./maintenance.ts";
 import { PeerFigures } from "./peers.ts";
 import { SLOW_APPLY_MS, SLOW_SYNC_MS, SLOW_UNARY_MS } from "../limits.ts";
-import type { Command } from "../mvcc/command.ts";
 import type { Disk, DiskFile, Done } from "../wal/disk.ts";
 
 /** From when on something is called slow in the log: etcd's --warning-apply-duration and so on. */
@@ -21,9 +20,6 @@ export interface SlowLimits {
   apply_ms?: number | undefined;
   unary_ms?: number | undefined;
 }
-
-/** What is read without an entry of the log. */
-type Reading = "range" | "read-only txn";
 
 const log = logger("store");
 const DISK_BOUNDS_S = exponentialBounds(0.001, 2, 14);
@@ -108,7 +104,7 @@ export class Measures {
   /** What a replica tells of. */
   ofReplica() {
     return {
-      onCommand: (kind: Command["kind"] | undefined, took_ms: number, success: boolean) =>
+      onCommand: (kind: string | undefined, took_ms: number, success: boolean) =>
         this.applied(kind, took_ms, success),
       onLeader: () => this.#leaderChanges.add(),
       onLateHeartbeat: (late_ms: number) => this.#heartbeatLate(late_ms),
@@ -130,8 +126,8 @@ export class Measures {
     else this.#failedPromotions.of({ Reason: refusal }).add();
   }
 
-  /** A command was applied, or something was read, in so many ms. */
-  applied(what: Command["kind"] | Reading | undefined, took_ms: number, success = true): void {
+  /** Records a command, or a read that needs no entry of the log (`range`, `read-only txn`). */
+  applied(what: string | undefined, took_ms: number, success = true): void {
     const op = what ?? "unknown";
     const spread = what === "range" ? this.#ranges : this.#spreadOf(op, success);
     spread.observe(took_ms / 1000);

@@ -1,38 +1,14 @@
-import { assert } from "@raft2kube/std/assert.ts";
+import { assert, unreachable } from "@raft2kube/std/assert.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
-import type {
-  AuthDisableResponse,
-  AuthEnableResponse,
-  AuthRoleAddResponse,
-  AuthRoleDeleteResponse,
-  AuthRoleGrantPermissionResponse,
-  AuthRoleRevokePermissionResponse,
-  AuthUserAddResponse,
-  AuthUserChangePasswordResponse,
-  AuthUserDeleteResponse,
-  AuthUserGrantRoleResponse,
-  AuthUserRevokeRoleResponse,
-  AlarmResponse,
-  CompactionResponse,
-  DeleteRangeResponse,
-  LeaseCheckpointResponse,
-  LeaseGrantResponse,
-  LeaseRevokeResponse,
-  PutResponse,
-  ResponseHeader,
-  TxnResponse,
-} from "@raft2kube/proto/gen/etcd.ts";
 import { applyAuth } from "./commands/apply-auth.ts";
 import { checkCommandAllowed } from "./commands/check-command.ts";
-import type { SignedIn } from "./commands/enable-commands.ts";
 import { alarm, refuseAlarmed } from "./commands/alarm-command.ts";
-import { type Command, type CommandKind, decodeCommand } from "./command.ts";
+import { type Command, decodeCommand } from "./command.ts";
 import { compact } from "./commands/compact.ts";
 import { deleteRange } from "./kv/delete-range.ts";
 import { downgradeSet } from "./commands/downgrade.ts";
 import { leaseCheckpoint, leaseGrant, leaseRevoke } from "./commands/lease-commands.ts";
 import {
-  type MemberChanged,
   memberAdd,
   memberPromote,
   memberPublish,
@@ -40,44 +16,10 @@ import {
   memberUpdate,
 } from "./commands/member-commands.ts";
 import { checkKept, checkLease, put } from "./kv/put.ts";
+import type { Applied, Outcome, Responses } from "./responses.ts";
 import { type State, header } from "./state.ts";
 import { txn } from "./kv/txn.ts";
 import { WriteTransaction } from "./kv/write-transaction.ts";
-
-/** What each command answers. */
-export interface Responses {
-  put: PutResponse;
-  "delete-range": DeleteRangeResponse;
-  txn: TxnResponse;
-  compact: CompactionResponse;
-  "lease-grant": LeaseGrantResponse;
-  "lease-revoke": LeaseRevokeResponse;
-  "lease-checkpoint": LeaseCheckpointResponse;
-  "member-add": MemberChanged;
-  "member-promote": MemberChanged;
-  "member-remove": MemberChanged;
-  "member-update": MemberChanged;
-  "member-publish": MemberChanged;
-  "auth-enable": AuthEnableResponse;
-  "auth-disable": AuthDisableResponse;
-  "sign-in": SignedIn;
-  "user-add": AuthUserAddResponse;
-  "user-delete": AuthUserDeleteResponse;
-  "user-change-password": AuthUserChangePasswordResponse;
-  "user-grant-role": AuthUserGrantRoleResponse;
-  "user-revoke-role": AuthUserRevokeRoleResponse;
-  "role-add": AuthRoleAddResponse;
-  "role-delete": AuthRoleDeleteResponse;
-  "role-grant-permission": AuthRoleGrantPermissionResponse;
-  "role-revoke-permission": AuthRoleRevokePermissionResponse;
-  alarm: AlarmResponse;
-  "downgrade-set": { header: ResponseHeader };
-}
-
-/** What came of a command: an answer, or one of etcd's errors, the same on every member. */
-export type Outcome =
-  | { response: Responses[CommandKind]; error?: undefined }
-  | { response?: undefined; error: EtcdError };
 
 /** Where an entry stands in the log. */
 export interface LogPosition {
@@ -88,7 +30,8 @@ export interface LogPosition {
 /**
  * Applies one committed entry: the only way the state changes. Synchronous and a function of
  * state and entry alone. `known` is the command when this member proposed it, which saves
- * decoding. An entry is applied once: indexes follow each other (S4).
+ * decoding. An entry is applied once: indexes follow each other (S4). What others must do about
+ * the change, watches for instance, is the caller's: the outcome says it.
  */
 export function apply(
   state: State,
@@ -107,18 +50,60 @@ export function apply(
     const command = known ?? decodeCommand(data);
     // By the users and roles of this place in the log: the same on every member.
     checkCommandAllowed(state, command);
-    return { response: run(state, command) };
+    return run(state, command);
   } catch (thrown) {
     if (thrown instanceof EtcdError) return { error: thrown };
     throw thrown;
   }
 }
 
-function run(state: State, command: Command): Responses[CommandKind] {
+function run(state: State, command: Command): Applied {
   refuseAlarmed(state, command);
   switch (command.kind) {
-    case "put": {
+    case "put":
+    case "delete-range":
+    case "txn":
+    case "lease-revoke": {
       const transaction = new WriteTransaction(state);
+      const response = write(state, transaction, command);
+      return { response, changes: transaction.committed };
+    }
+    case "compact":
+      return { response: compact(state, command.request), compacted: true };
+    case "lease-grant":
+      return { response: leaseGrant(state, command.request) };
+    case "lease-checkpoint":
+      return { response: leaseCheckpoint(state, command.request) };
+    case "member-add":
+      return { response: memberAdd(state, command.request) };
+    case "member-promote":
+      return { response: memberPromote(state, command.request) };
+    case "member-remove":
+      return { response: memberRemove(state, command.request) };
+    case "member-update":
+      return { response: memberUpdate(state, command.request) };
+    case "member-publish":
+      return { response: memberPublish(state, command.request) };
+    case "alarm":
+      return { response: alarm(state, command.request), alarmed: true };
+    case "downgrade-set":
+      return { response: downgradeSet(state, command.request) };
+    default:
+      return { response: applyAuth(state, command) };
+  }
+}
+
+type WritingKind = "put" | "delete-range" | "txn" | "lease-revoke";
+type WritingCommand = Extract<Command, { kind: WritingKind }>;
+
+/** Changes keys, in one revision at most, and commits the transaction. */
+function write(
+  state: State,
+  transaction: WriteTransaction,
+  command: WritingCommand,
+): Responses[WritingKind] {
+  switch (command.kind) {
+    case "put": {
       checkLease(state, command.request);
       checkKept(state, transaction, command.request);
       const prevKv = put(state, transaction, command.request);
@@ -126,36 +111,15 @@ function run(state: State, command: Command): Responses[CommandKind] {
       return { header: header(state), prevKv };
     }
     case "delete-range": {
-      const transaction = new WriteTransaction(state);
       const result = deleteRange(state, transaction, command.request);
       transaction.commit();
       return { header: header(state), ...result };
     }
     case "txn":
-      return txn(state, command.request);
-    case "compact":
-      return compact(state, command.request);
-    case "lease-grant":
-      return leaseGrant(state, command.request);
+      return txn(state, transaction, command.request);
     case "lease-revoke":
-      return leaseRevoke(state, command.request);
-    case "lease-checkpoint":
-      return leaseCheckpoint(state, command.request);
-    case "member-add":
-      return memberAdd(state, command.request);
-    case "member-promote":
-      return memberPromote(state, command.request);
-    case "member-remove":
-      return memberRemove(state, command.request);
-    case "member-update":
-      return memberUpdate(state, command.request);
-    case "member-publish":
-      return memberPublish(state, command.request);
-    case "alarm":
-      return alarm(state, command.request);
-    case "downgrade-set":
-      return downgradeSet(state, command.request);
+      return leaseRevoke(state, transaction, command.request);
     default:
-      return applyAuth(state, command);
+      return unreachable(command, "command");
   }
 }

@@ -1,5 +1,5 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
-import type { MessageType } from "@raft2kube/proto/codec.ts";
+import { MessageType } from "@raft2kube/proto/codec.ts";
 import {
   AuthDisableRequest,
   AuthEnableRequest,
@@ -26,8 +26,21 @@ import {
   TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { Caller } from "../auth/caller.ts";
-import { SignIn } from "./commands/enable-commands.ts";
-import { DowngradeSet } from "./commands/downgrade.ts";
+import { SignIn } from "../auth/sign-in.ts";
+
+/** membershippb.DowngradeInfoSetRequest: begins a downgrade to a version, or ends the one begun. */
+export interface DowngradeSet {
+  enabled: boolean;
+  /** `major.minor.0` */
+  ver: string;
+}
+export const DowngradeSet: MessageType<DowngradeSet> = new MessageType(
+  "membershippb.DowngradeInfoSetRequest",
+  () => [
+    { id: 1, name: "enabled", type: "bool" },
+    { id: 2, name: "ver", type: "string" },
+  ],
+);
 
 /** What a log entry asks the state machine to do, and for whom while auth is on. */
 export type Command = Request & { caller?: Caller | undefined };

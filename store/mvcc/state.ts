@@ -10,7 +10,7 @@ import { KeyIndex } from "./index/key-index.ts";
 import { LeaseTable } from "./lease/lease.ts";
 import { LeaseTimers } from "./lease/lease-timers.ts";
 import { MemberTable } from "./cluster/members.ts";
-import { type Change, RecentRevisions } from "./records/recent.ts";
+import { RecentRevisions } from "./records/recent.ts";
 import { RecordCache } from "./records/record-cache.ts";
 import { Records } from "./records/records.ts";
 import { Slabs } from "../structures/slabs.ts";
@@ -19,9 +19,6 @@ export interface Identity {
   clusterId: bigint;
   memberId: bigint;
 }
-
-/** Hears of each revision as it is made, synchronously, after the state shows it. */
-export type RevisionListener = (main: number, changes: Change[]) => void;
 
 /**
  * The replicated state machine's data. `apply` changes it, synchronously and alike on every
@@ -63,10 +60,6 @@ export interface State {
   readonly pending: Map<string, BackendWrite>;
   /** Called once, after the next flush. */
   onFlushed: (() => void)[];
-  onRevision: RevisionListener;
-  onCompact: (revision: number) => void;
-  /** After an alarm went on or off. */
-  onAlarms: () => void;
 }
 
 export interface StateOptions {
@@ -110,9 +103,6 @@ export function newState(options: StateOptions): State {
     recordsUnread: false,
     pending,
     onFlushed: [],
-    onRevision: () => undefined,
-    onCompact: () => undefined,
-    onAlarms: () => undefined,
   };
 }
 

@@ -19,6 +19,8 @@ export interface InstallOptions {
   clock: Clock;
   /** The members may have changed with the state. */
   onMembers: () => void;
+  /** The alarms may have changed with the state. */
+  onAlarms: () => void;
 }
 
 const log = logger("snapshot");
@@ -29,7 +31,7 @@ const log = logger("snapshot");
  * go on from the old state until the new one is whole, then change over at once.
  */
 export async function install(options: InstallOptions, mark: SnapshotMark): Promise<void> {
-  const { state, backends, snapshots, flusher, compactor, watches, clock, onMembers } = options;
+  const { state, backends, snapshots, flusher, compactor, watches, clock } = options;
   await compactor.pause();
   await flusher.pause();
   const { identity, backend: old, revision: before } = state;
@@ -37,13 +39,13 @@ export async function install(options: InstallOptions, mark: SnapshotMark): Prom
   const nothing = { membership: mark.membership, members: [], base: mark };
   const fresh = await restoreState({ backend, identity, clock, bootstrap: nothing });
   // What waited for a flush was about the old state; who has signed in stays so.
-  const { tokens, counts, onFlushed, onRevision, onCompact, onAlarms } = state;
+  const { tokens, counts, onFlushed } = state;
   if (!fresh.auth.enabled) tokens.clear();
-  Object.assign(state, fresh, { tokens, counts, onFlushed, onRevision, onCompact, onAlarms });
+  Object.assign(state, fresh, { tokens, counts, onFlushed });
   flusher.resume();
   watches.replaced(before);
-  onMembers();
-  onAlarms();
+  options.onMembers();
+  options.onAlarms();
   log.info("installed a snapshot", { index: mark.index, revision: state.revision });
   await compactor.noReaders();
   await backends.retire(old);

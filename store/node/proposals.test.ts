@@ -5,7 +5,7 @@ import {
   PENDING_PROPOSALS_BYTES_MAX,
   PENDING_PROPOSALS_MAX,
 } from "../limits.ts";
-import type { Outcome } from "../mvcc/apply.ts";
+import type { Outcome } from "../mvcc/responses.ts";
 import type { Command } from "../mvcc/command.ts";
 import { encodeEntry } from "../wal/payload.ts";
 import { RECORD, encodeRecord, recordSize } from "../wal/record.ts";

@@ -1,5 +1,5 @@
 import { type EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
-import type { Outcome } from "../mvcc/apply.ts";
+import type { Outcome } from "../mvcc/responses.ts";
 import type { MembershipChange } from "../core/types.ts";
 import { type Command, encodeCommand, type Ticket } from "../mvcc/command.ts";
 import { Slabs } from "../structures/slabs.ts";

@@ -17,7 +17,8 @@ import {
   HEARTBEAT_TICKS,
   UNFLUSHED_BYTES_MAX,
 } from "../limits.ts";
-import { type Outcome, apply } from "../mvcc/apply.ts";
+import { apply } from "../mvcc/apply.ts";
+import type { Outcome } from "../mvcc/responses.ts";
 import { type Command, isMemberCommand, kindOf, ticketOf } from "../mvcc/command.ts";
 import type { State } from "../mvcc/state.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -43,7 +44,9 @@ export interface ReplicaOptions {
   session: number;
   /** After entries were applied. */
   onApplied: () => void;
-  /** After this member took or lost office. */
+  /** After each command, before its proposer gets the response. */
+  onOutcome?: ((outcome: Outcome) => void) | undefined;
+  /** After this member became the leader, or stopped being it. */
   onLeadership: (leads: boolean) => void;
   /** After the members or what is known of them changed. */
   onMembers: () => void;
@@ -183,6 +186,12 @@ export class Replica {
     if (this.#stopped) return;
     this.#options.raft.reportSnapshot(member, delivered);
     this.schedule();
+  }
+
+  /** Waits until entry `index` is applied; false when that takes longer than a request may. */
+  untilApplied(index: number): Promise<boolean> {
+    const { state } = this.#options;
+    return this.until(() => state.appliedIndex >= index, this.request_ms);
   }
 
   /** Waits for a condition on the core or the state; false when its time or the member ends. */
@@ -424,6 +433,7 @@ export class Replica {
     const outcome: Outcome | undefined = apply(state, { index, term }, command, known);
     assert(outcome, () => `entry ${index} has a command and no outcome`);
     onCommand?.(kindOf(command), clock.monotonic() - from_ms, !outcome.error);
+    this.#options.onOutcome?.(outcome);
     if (change && !outcome.error) this.#applyChange(change);
     this.#proposals.applied(ticket, outcome);
     if (isMemberCommand(command)) this.#options.onMembers();

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
-import { type Store, type StoreOptions, startStore } from "../main.ts";
+import { type Store, startStore } from "../main.ts";
+import type { StoreOptions } from "../options.ts";
 import { Proxy } from "./proxy.ts";
 
 /** A member that tests start, stop and start again. */

@@ -56,6 +56,25 @@ export type Layers = readonly (readonly string[])[];
 
 /** Packages, by their folder, that state the order of their folders; more may follow. */
 export const LAYERS: Readonly<Record<string, Layers>> = {
+  store: [
+    ["limits.ts", "version.ts", "read-at.ts", "structures/"],
+    ["core/", "backend/"],
+    ["wal/"],
+    ["metrics/", "auth/", "transport/"],
+    ["mvcc/records/", "mvcc/index/", "mvcc/cluster/", "mvcc/lease/"],
+    ["mvcc/state.ts", "mvcc/command.ts", "mvcc/space-cost.ts", "mvcc/responses.ts"],
+    ["mvcc/kv/", "mvcc/commands/", "mvcc/apply.ts"],
+    ["mvcc/compaction/", "mvcc/flush/", "mvcc/restore/", "mvcc/hash.ts", "mvcc/watch/"],
+    ["bbolt/", "snapshot/"],
+    ["node/"],
+    ["etcd/request/"],
+    ["etcd/kv/", "etcd/lease/", "etcd/cluster/", "etcd/maintenance/", "etcd/auth/", "etcd/watch/"],
+    ["metrics/collect.ts", "scrub/"],
+    ["etcd/http/", "etcd/serve/", "gateway/"],
+    ["embedded.ts", "options.ts"],
+    ["machine.ts", "listen.ts", "import.ts", "inspect.ts"],
+    ["main.ts", "npm.ts"],
+  ],
   "client/kube": [
     ["limits.ts", "errors.ts", "object/"],
     ["transport/"],

@@ -17,7 +17,7 @@ import type { Unary } from "@raft2kube/proto/service.ts";
 import { isAdmin } from "../../auth/authorize.ts";
 import type { AuthCommandKind } from "../../mvcc/commands/apply-auth.ts";
 import { ROOT } from "../../auth/caller.ts";
-import type { Responses } from "../../mvcc/apply.ts";
+import type { Responses } from "../../mvcc/responses.ts";
 import type { Command } from "../../mvcc/command.ts";
 import { header } from "../../mvcc/state.ts";
 import { authenticate } from "./authenticate.ts";

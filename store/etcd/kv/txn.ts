@@ -2,6 +2,7 @@ import type { RequestOp, TxnRequest, TxnResponse } from "@raft2kube/proto/gen/et
 import { checkTxnAllowed } from "../../auth/authorize.ts";
 import type { Caller } from "../../auth/caller.ts";
 import { isReadOnly, txn as runTxn } from "../../mvcc/kv/txn.ts";
+import { WriteTransaction } from "../../mvcc/kv/write-transaction.ts";
 import { readAllowed } from "../request/caller.ts";
 import { checkTxn } from "./check.ts";
 import { type EtcdContext, proposeCommand, readBarrier } from "../request/context.ts";
@@ -15,7 +16,7 @@ export async function txn(context: EtcdContext, request: TxnRequest): Promise<Tx
   const allowed = (caller?: Caller) => checkTxnAllowed(state, caller, request);
   return readAllowed(context, allowed, () => {
     const from_ms = performance.now();
-    const response = runTxn(state, request);
+    const response = runTxn(state, new WriteTransaction(state), request);
     context.measures.applied("read-only txn", performance.now() - from_ms);
     return response;
   });

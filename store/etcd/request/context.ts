@@ -3,7 +3,7 @@ import { AlarmRequest_AlarmAction as Action, AlarmType } from "@raft2kube/proto/
 import type { Caller } from "../../auth/caller.ts";
 import type { AuthSetup } from "../../auth/setup.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import type { Responses } from "../../mvcc/apply.ts";
+import type { Responses } from "../../mvcc/responses.ts";
 import type { Measures } from "../../metrics/member.ts";
 import type { Command, CommandKind } from "../../mvcc/command.ts";
 import type { Compactor } from "../../mvcc/compaction/compactor.ts";

@@ -8,7 +8,8 @@ import {
 } from "@raft2kube/proto/gen/health.ts";
 import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Store, type StoreOptions, startStore } from "../../main.ts";
+import { type Store, startStore } from "../../main.ts";
+import type { StoreOptions } from "../../options.ts";
 
 let dataDir: string;
 let store: Store;

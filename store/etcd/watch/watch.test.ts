@@ -59,14 +59,15 @@ test.each(REQUESTS)("who asks for %s and takes no answer is not listened to", as
 });
 
 /** A revision whose events take three responses. */
-function putMuch(state: State): void {
+function putMuch(state: State, watches: WatchHub): void {
   const size = Math.floor((REQUEST_BYTES_MAX + GRPC_OVERHEAD_BYTES) * 0.6);
   const success = ["a", "b", "c"].map((name) => {
     return { requestPut: { key: Buffer.from(`k${name}`), value: Buffer.alloc(size) } };
   });
   const command = TxnRequest.decode(TxnRequest.encode({ success }));
   const entry = { index: state.appliedIndex + 1, term: 1 };
-  apply(state, entry, Buffer.from("x"), { kind: "txn", request: command });
+  const outcome = apply(state, entry, Buffer.from("x"), { kind: "txn", request: command });
+  watches.notify(outcome!.changes!);
 }
 
 const shape = (responses: WatchResponse[]) => {
@@ -76,12 +77,12 @@ const shape = (responses: WatchResponse[]) => {
 };
 
 test("a watch that wants fragments gets a large revision in parts, another one whole", async () => {
-  const { state, session } = await open();
+  const { state, watches, session } = await open();
   const range = { key, rangeEnd: Buffer.from("l") };
   await session.handle(request({ createRequest: { ...range, watchId: 1n, fragment: true } }));
   await session.handle(request({ createRequest: { ...range, watchId: 2n } }));
   expect(await session.take()).toHaveLength(2);
-  putMuch(state);
+  putMuch(state, watches);
   // Together they are more than a stream holds: the second watch catches up.
   const responses: WatchResponse[] = [];
   while (responses.length < 4) responses.push(...(await session.take())!);

@@ -19,14 +19,12 @@ export function alarm(state: State, request: AlarmRequest): AlarmResponse {
   if (action === Action.DEACTIVATE) {
     if (!state.alarms.remove(named)) return answer([]);
     notePending(state, alarmKey(named), undefined);
-    state.onAlarms();
     return answer([named]);
   }
   if (action !== Action.ACTIVATE || kind === AlarmType.NONE) return answer([]);
   if (!state.alarms.isOn(named)) {
     state.alarms.add(named);
     notePending(state, alarmKey(named), Buffer.alloc(0));
-    state.onAlarms();
   }
   return answer([named]);
 }

@@ -1,6 +1,6 @@
 import { unreachable } from "@raft2kube/std/assert.ts";
-import type { Responses } from "../apply.ts";
 import type { Command } from "../command.ts";
+import type { Responses } from "../responses.ts";
 import type { State } from "../state.ts";
 import { authDisable, authEnable, signIn } from "./enable-commands.ts";
 import {

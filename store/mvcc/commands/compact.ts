@@ -12,7 +12,6 @@ export function compact(state: State, request: CompactionRequest): CompactionRes
   if (revision <= state.compactRevision) throw etcdError("compacted");
   if (revision > state.revision) throw etcdError("futureRevision");
   state.compactRevision = revision;
-  state.onCompact(revision);
   return { header: header(state) };
   // lab:06 end
 }

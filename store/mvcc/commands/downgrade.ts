@@ -1,22 +1,8 @@
-import { MessageType } from "@raft2kube/proto/codec.ts";
 import type { ResponseHeader } from "@raft2kube/proto/gen/etcd.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { CLUSTER_VERSION, VERSION_BEFORE } from "../../version.ts";
+import type { DowngradeSet } from "../command.ts";
 import { type State, header, notePending } from "../state.ts";
-
-/** membershippb.DowngradeInfoSetRequest: begins a downgrade to a version, or ends the one begun. */
-export interface DowngradeSet {
-  enabled: boolean;
-  /** `major.minor.0` */
-  ver: string;
-}
-export const DowngradeSet: MessageType<DowngradeSet> = new MessageType(
-  "membershippb.DowngradeInfoSetRequest",
-  () => [
-    { id: 1, name: "enabled", type: "bool" },
-    { id: 2, name: "ver", type: "string" },
-  ],
-);
 
 /** Where the downgrade lives in the backend: etcd's bucket and key. */
 export const DOWNGRADE_KEY = Buffer.from("cluster/downgrade", "latin1");

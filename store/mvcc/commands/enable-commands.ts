@@ -1,12 +1,8 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
-import { MessageType } from "@raft2kube/proto/codec.ts";
-import type {
-  AuthDisableResponse,
-  AuthEnableResponse,
-  ResponseHeader,
-} from "@raft2kube/proto/gen/etcd.ts";
-import { type State, header } from "../state.ts";
+import type { AuthDisableResponse, AuthEnableResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { ROOT } from "../../auth/caller.ts";
+import type { SignIn, SignedIn } from "../../auth/sign-in.ts";
+import { type State, header } from "../state.ts";
 
 /** Turns auth on, which takes a user root that has the role root. No revision, as etcd. */
 export function authEnable(state: State): AuthEnableResponse {
@@ -26,28 +22,6 @@ export function authDisable(state: State): AuthDisableResponse {
     state.tokens.clear();
   }
   return { header: header(state) };
-}
-
-/**
- * etcdserverpb.InternalAuthenticateRequest without its password, which stays out of the log: it
- * was checked before.
- */
-export interface SignIn {
-  name: string;
-  /** Random, made by the proposer; empty where tokens are not this kind. */
-  simpleToken: string;
-}
-export const SignIn: MessageType<SignIn> = new MessageType("r2k.SignIn", () => [
-  { id: 1, name: "name", type: "string" },
-  { id: 3, name: "simpleToken", type: "string" },
-]);
-
-/** What a sign-in came to. */
-export interface SignedIn {
-  header: ResponseHeader;
-  /** Empty where tokens are not simple ones. */
-  token: string;
-  authRevision: number;
 }
 
 /** Gives a user a token that all members know, named after the place of its entry in the log. */

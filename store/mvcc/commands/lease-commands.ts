@@ -10,7 +10,7 @@ import type {
 import { LEASE_TTL_MAX_S, LEASE_TTL_MIN_S } from "../../limits.ts";
 import { type Lease, StoredLease, leaseKey } from "../lease/lease.ts";
 import { type State, header, notePending } from "../state.ts";
-import { WriteTransaction } from "../kv/write-transaction.ts";
+import type { WriteTransaction } from "../kv/write-transaction.ts";
 
 /** Makes a lease; the proposer has chosen an id where the client had not. */
 export function leaseGrant(state: State, request: LeaseGrantRequest): LeaseGrantResponse {
@@ -27,10 +27,13 @@ export function leaseGrant(state: State, request: LeaseGrantRequest): LeaseGrant
 }
 
 /** Ends a lease and deletes its keys, in order, in one revision. */
-export function leaseRevoke(state: State, request: LeaseRevokeRequest): LeaseRevokeResponse {
+export function leaseRevoke(
+  state: State,
+  transaction: WriteTransaction,
+  request: LeaseRevokeRequest,
+): LeaseRevokeResponse {
   const lease = state.leases.get(request.ID);
   if (!lease) throw etcdError("leaseNotFound");
-  const transaction = new WriteTransaction(state);
   for (const key of [...lease.keys].sort()) {
     transaction.delete({ from: key, to: key, single: true });
   }

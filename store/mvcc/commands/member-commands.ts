@@ -4,16 +4,11 @@ import type {
   MemberPromoteRequest,
   MemberRemoveRequest,
   MemberUpdateRequest,
-  ResponseHeader,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { LEARNERS_MAX } from "../../limits.ts";
 import { type MemberRecord, encodeMember, memberKey, removedKey } from "../cluster/members.ts";
+import type { MemberChanged } from "../responses.ts";
 import { type State, header, notePending } from "../state.ts";
-
-/** The answer of a command that changes the members: the list is the asker's to make. */
-export interface MemberChanged {
-  header: ResponseHeader;
-}
 
 /** Adds a member whose id the proposer has made. Raft's own change goes along in the same entry. */
 export function memberAdd(state: State, request: Member): MemberChanged {

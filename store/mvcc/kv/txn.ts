@@ -10,7 +10,7 @@ import { deleteRange } from "./delete-range.ts";
 import { checkKept, checkLease, put } from "./put.ts";
 import { type RangeSource, range } from "./range.ts";
 import { type State, header, innerHeader } from "../state.ts";
-import { WriteTransaction } from "./write-transaction.ts";
+import type { WriteTransaction } from "./write-transaction.ts";
 
 /**
  * The branch taken at each level: decided for the whole tree before anything is done, as etcd
@@ -36,8 +36,11 @@ export function isReadOnly(request: TxnRequest): boolean {
  * Does a transaction: compare, check everything that may fail, then act. One revision at most
  * (S3).
  */
-export function txn(state: State, request: TxnRequest): TxnResponse {
-  const transaction = new WriteTransaction(state);
+export function txn(
+  state: State,
+  transaction: WriteTransaction,
+  request: TxnRequest,
+): TxnResponse {
   const path = choosePath(state, transaction, request);
   checkPath(state, transaction, path);
   const response = act(state, transaction, path);

@@ -77,13 +77,17 @@ export class WriteTransaction {
     this.#state.leases.attach(key, 0n);
   }
 
-  /** Ends the transaction. */
+  /** The changes of the committed transaction, in order. */
+  get committed(): readonly Change[] {
+    return this.#changes;
+  }
+
+  /** Makes the revision of the changes, if there are any. */
   commit(): void {
     // lab:06 begin transaction-commit
     if (this.#changes.length === 0) return;
     this.#state.recent.add(this.#main, this.#changes);
     this.#state.revision = this.#main;
-    this.#state.onRevision(this.#main, this.#changes);
     // lab:06 end
   }
 }

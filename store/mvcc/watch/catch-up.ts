@@ -5,8 +5,17 @@ import type { Change } from "../records/recent.ts";
 import { parseRecordKey, recordKey } from "../records/revision.ts";
 import type { State } from "../state.ts";
 import { type ChangeEvent, changeEvent } from "./events.ts";
-import type { WatchHub } from "./hub.ts";
+import type { WatchStreamQueue } from "./stream-queue.ts";
 import type { Watcher } from "./watcher.ts";
+
+/** What catching up needs of the hub of all watches. */
+interface Hub {
+  watchers(stream: WatchStreamQueue): ReadonlyMap<bigint, Watcher>;
+  /** Sends events up to revision `main`. */
+  send(watcher: Watcher, main: number, events: ChangeEvent[]): void;
+  cancelCompacted(watcher: Watcher): void;
+  answerProgress(stream: WatchStreamQueue): void;
+}
 
 /**
  * Brings watchers from a revision in the past to the present: from the backend as far as it must,
@@ -15,11 +24,11 @@ import type { Watcher } from "./watcher.ts";
  */
 export class CatchUp {
   readonly #state: State;
-  readonly #hub: WatchHub;
+  readonly #hub: Hub;
   readonly #onFailure: (error: unknown) => void;
   readonly #running = new Set<Watcher>();
 
-  constructor(state: State, hub: WatchHub, onFailure: (error: unknown) => void) {
+  constructor(state: State, hub: Hub, onFailure: (error: unknown) => void) {
     this.#state = state;
     this.#hub = hub;
     this.#onFailure = onFailure;

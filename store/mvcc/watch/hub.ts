@@ -67,7 +67,6 @@ export class WatchHub {
     this.#state = state;
     this.#limits = limits;
     this.#catchUp = new CatchUp(state, this, onFailure);
-    state.onRevision = (main, changes) => this.#notify(main, changes);
   }
 
   get watcherCount(): number {
@@ -173,8 +172,13 @@ export class WatchHub {
     else this.#groups.delete(groupName(watcher));
   }
 
-  #notify(main: number, changes: Change[]): void {
-    if (this.#byStream.size === 0) return;
+  /**
+   * Sends the changes of the revision that was just made to the watches of their keys. Called
+   * once for each revision, before the next one is made.
+   */
+  notify(changes: readonly Change[]): void {
+    if (this.#byStream.size === 0 || changes.length === 0) return;
+    const main = this.#state.revision;
     const events = changes.map((change) => changeEvent(this.#state, change));
     this.#notifySingles(main, events);
     for (const { range, watchers } of this.#groups.values()) {

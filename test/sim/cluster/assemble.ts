@@ -17,6 +17,7 @@ import { WatchHub } from "@raft2kube/store/mvcc/watch/hub.ts";
 import { install } from "@raft2kube/store/node/install.ts";
 import { LeaseExpiry } from "@raft2kube/store/node/lease-expiry.ts";
 import { unlimitedSpace } from "@raft2kube/store/node/quota.ts";
+import { actOnOutcomes } from "@raft2kube/store/node/outcome.ts";
 import { Replica } from "@raft2kube/store/node/replica.ts";
 import type { Timing } from "@raft2kube/store/node/timing.ts";
 import { Scrub } from "@raft2kube/store/scrub/scrub.ts";
@@ -50,17 +51,16 @@ export interface Parts {
 
 /** Puts a member's rooms together as the store's `main.ts` does, without a server. */
 export function assemble(parts: Parts): Life {
-  const { raft, wal, state, clock, random, number, power } = parts;
+  const { raft, wal, state, clock, random, number, power, onAlarms } = parts;
   addMoments(parts);
   const fail = (reason: unknown) => replica.fail(reason);
   const watches = new WatchHub(state, fail, STREAM_LIMITS);
   const compactor = new Compactor(state, fail);
-  state.onCompact = () => {
+  const onCompacted = () => {
     power.pass("before", "compaction");
     compactor.start();
     power.pass("after", "compaction");
   };
-  state.onAlarms = parts.onAlarms;
   const flusher = new Flusher(state, clock, logCutter(parts), fail);
   const transport = { ...soleMemberTransport(), send: parts.send, ask: parts.ask };
   const session = randomInteger(random, 1, 2 ** 32);
@@ -71,12 +71,10 @@ export function assemble(parts: Parts): Life {
       retire: () => Promise.resolve(),
     },
     snapshots: { received: () => "received", installed: parts.installed },
-    onMembers: () => undefined,
+    ...{ onMembers: () => undefined, onAlarms },
   };
   const replica = new Replica({
-    raft,
-    wal,
-    state,
+    ...{ raft, wal, state },
     ...{ clock, timing: parts.timing },
     transport,
     session,
@@ -86,6 +84,7 @@ export function assemble(parts: Parts): Life {
       parts.onApplied();
       flusher.changed();
     },
+    onOutcome: actOnOutcomes({ watches, onCompacted, onAlarms }),
     onLeadership: (leads) => expiry.leads(leads),
     onConflict: (conflict) => scrub.reportConflict(conflict),
     onFatal: ending(flusher, parts.onFatal),
@@ -99,7 +98,8 @@ export function assemble(parts: Parts): Life {
     initialCorruptCheck: false,
     serving: new Serving(false),
     newLeaseId: () => BigInt(randomInteger(random, 1, 2 ** 48)),
-    ...{ auth: authSetup({}, state, replica), identify: nobody, measures: new Measures() },
+    auth: authSetup({}, state, (index) => replica.untilApplied(index)),
+    ...{ identify: nobody, measures: new Measures() },
   };
   const client = embeddedClient(context);
   const scrub = new Scrub({ ...context, state: knowingMembers(state) }, SCRUB_INTERVAL_MS);

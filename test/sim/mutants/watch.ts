@@ -15,10 +15,10 @@ function onAdd(see: (watcher: Watcher, life: Life) => void) {
   };
 }
 
-function skipSomeEvents({ state }: Life): void {
-  const notify = state.onRevision;
-  state.onRevision = (main, changes) => {
-    if (main % 31 !== 0) notify(main, changes);
+function skipSomeEvents({ state, watches }: Life): void {
+  const notify = watches.notify.bind(watches);
+  watches.notify = (changes) => {
+    if (state.revision % 31 !== 0) notify(changes);
   };
 }
 
