@@ -22,21 +22,11 @@ import {
   type WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { AUTH_VERBS, authRequestType } from "./etcd/auth/auth.ts";
+import { authRequestType } from "./etcd/auth/auth.ts";
 import { actingFor } from "./etcd/request/caller.ts";
-import { compact } from "./etcd/kv/compact.ts";
 import { complete } from "./etcd/request/complete.ts";
 import type { EtcdContext } from "./etcd/request/context.ts";
-import { deleteRange } from "./etcd/kv/delete-range.ts";
-import { leaseGrant } from "./etcd/lease/lease-grant.ts";
-import { leaseKeepAlive } from "./etcd/lease/lease-keep-alive.ts";
-import { leaseLeases } from "./etcd/lease/lease-leases.ts";
-import { leaseRevoke } from "./etcd/lease/lease-revoke.ts";
-import { leaseTimeToLive } from "./etcd/lease/lease-time-to-live.ts";
-import { put } from "./etcd/kv/put.ts";
-import { range } from "./etcd/kv/range.ts";
-import { status } from "./etcd/maintenance/status.ts";
-import { txn } from "./etcd/kv/txn.ts";
+import { VERBS, type Verb, invoke } from "./etcd/serve/verbs.ts";
 import { WatchSession } from "./etcd/watch/watch.ts";
 
 /**
@@ -46,33 +36,32 @@ import { WatchSession } from "./etcd/watch/watch.ts";
  */
 export function embeddedClient(context: EtcdContext): EtcdClient {
   const sessions = new Set<WatchStream>();
-  const call = <R>(verb: (context: EtcdContext) => Promise<R>, options?: CallOptions) => {
+  const call = <Q, R>(verb: Verb<Q, Promise<R>>, request: Q, options?: CallOptions) => {
     const acting = actingFor(context, () => ({ token: options?.token }));
-    return withDeadline(context.clock, verb(acting), options);
+    return withDeadline(context.clock, invoke(verb, acting, request), options);
   };
   const self: EtcdClient = {
-    range: (init, o) => call((c) => range(c, complete(RangeRequest, init)), o),
-    put: (init, o) => call((c) => put(c, complete(PutRequest, init)), o),
-    deleteRange: (init, o) => call((c) => deleteRange(c, complete(DeleteRangeRequest, init)), o),
-    txn: (init, o) => call((c) => txn(c, complete(TxnRequest, init)), o),
-    compact: (init, o) => call((c) => compact(c, complete(CompactionRequest, init)), o),
+    range: (init, o) => call(VERBS.range, complete(RangeRequest, init), o),
+    put: (init, o) => call(VERBS.put, complete(PutRequest, init), o),
+    deleteRange: (init, o) => call(VERBS.deleteRange, complete(DeleteRangeRequest, init), o),
+    txn: (init, o) => call(VERBS.txn, complete(TxnRequest, init), o),
+    compact: (init, o) => call(VERBS.compact, complete(CompactionRequest, init), o),
     watch(options = {}) {
       const stream = embeddedWatch(context, options, () => sessions.delete(stream));
       sessions.add(stream);
       return stream;
     },
-    leaseGrant: (init, o) => call((c) => leaseGrant(c, complete(LeaseGrantRequest, init)), o),
-    leaseRevoke: (init, o) => call((c) => leaseRevoke(c, complete(LeaseRevokeRequest, init)), o),
+    leaseGrant: (init, o) => call(VERBS.leaseGrant, complete(LeaseGrantRequest, init), o),
+    leaseRevoke: (init, o) => call(VERBS.leaseRevoke, complete(LeaseRevokeRequest, init), o),
     leaseKeepAlive: (init, o) =>
-      call((c) => leaseKeepAlive(c, complete(LeaseKeepAliveRequest, init)), o),
+      call(VERBS.leaseKeepAlive, complete(LeaseKeepAliveRequest, init), o),
     leaseTimeToLive: (init, o) =>
-      call((c) => leaseTimeToLive(c, complete(LeaseTimeToLiveRequest, init)), o),
-    leaseLeases: (o) => call(leaseLeases, o),
-    status: (o) => call(status, o),
+      call(VERBS.leaseTimeToLive, complete(LeaseTimeToLiveRequest, init), o),
+    leaseLeases: (o) => call(VERBS.leaseLeases, {}, o),
+    status: (o) => call(VERBS.status, {}, o),
     auth: authCalls((name, request, o) => {
-      const verb = AUTH_VERBS[name] as (context: EtcdContext, request: unknown) => Promise<unknown>;
-      const type = authRequestType(name);
-      return call((c) => verb(c, complete(type, request as Init<unknown>)), o);
+      const verb = VERBS[name] as Verb<unknown, Promise<unknown>>;
+      return call(verb, complete(authRequestType(name), request as Init<unknown>), o);
     }),
     as: (user) => signedIn(self, user),
     close() {

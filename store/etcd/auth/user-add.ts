@@ -1,5 +1,4 @@
 import type { AuthUserAddRequest, AuthUserAddResponse } from "@raft2kube/proto/gen/etcd.ts";
-import { requireAdmin } from "../request/caller.ts";
 import { type EtcdContext, proposeCommand } from "../request/context.ts";
 
 /** Auth.UserAdd: the password is hashed here, so that neither log nor other members see it. */
@@ -7,7 +6,6 @@ export async function userAdd(
   context: EtcdContext,
   request: AuthUserAddRequest,
 ): Promise<AuthUserAddResponse> {
-  await requireAdmin(context);
   const none = request.options?.noPassword === true;
   const hashedPassword = none ? "" : await context.auth.passwords.hash(request.password);
   const hashed = { ...request, password: "", hashedPassword };

@@ -2,7 +2,6 @@ import type {
   AuthUserChangePasswordRequest,
   AuthUserChangePasswordResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { requireAdmin } from "../request/caller.ts";
 import { type EtcdContext, proposeCommand } from "../request/context.ts";
 
 /** Auth.UserChangePassword; one who comes with a hash has hashed it already. */
@@ -10,7 +9,6 @@ export async function userChangePassword(
   context: EtcdContext,
   request: AuthUserChangePasswordRequest,
 ): Promise<AuthUserChangePasswordResponse> {
-  await requireAdmin(context);
   const { password } = request;
   const hashedPassword =
     password === "" ? request.hashedPassword : await context.auth.passwords.hash(password);

@@ -1,5 +1,4 @@
 import type { CompactionRequest, CompactionResponse } from "@raft2kube/proto/gen/etcd.ts";
-import { requireAdmin } from "../request/caller.ts";
 import { type EtcdContext, proposeCommand } from "../request/context.ts";
 
 /** KV.Compact; with `physical` the answer waits until the records are gone from the backend. */
@@ -7,7 +6,6 @@ export async function compact(
   context: EtcdContext,
   request: CompactionRequest,
 ): Promise<CompactionResponse> {
-  if (context.state.auth.enabled) await requireAdmin(context);
   const response = await proposeCommand<"compact">(context, { kind: "compact", request });
   if (request.physical) await context.compactor.done();
   return response;

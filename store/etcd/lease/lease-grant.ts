@@ -1,6 +1,5 @@
 import type { LeaseGrantRequest, LeaseGrantResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { leaseTtlMin_s } from "../../node/timing.ts";
-import { requireUser } from "../request/caller.ts";
 import { type EtcdContext, proposeCommand } from "../request/context.ts";
 
 /**
@@ -11,7 +10,6 @@ export async function leaseGrant(
   context: EtcdContext,
   request: LeaseGrantRequest,
 ): Promise<LeaseGrantResponse> {
-  if (context.state.auth.enabled) await requireUser(context);
   const ID = request.ID === 0n ? context.newLeaseId() : request.ID;
   // Too short for this member's elections: it would end before a new leader could renew it.
   const TTL = Math.max(request.TTL, leaseTtlMin_s(context.replica.timing));

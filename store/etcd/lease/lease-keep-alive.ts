@@ -2,7 +2,6 @@ import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { checkLeaseWrites } from "../../auth/authorize.ts";
 import { header } from "../../mvcc/state.ts";
-import { requireUser } from "../request/caller.ts";
 import { type EtcdContext, proposeInOffice, readBarrier } from "../request/context.ts";
 import { type LeaderVerb, onLeader } from "../request/on-leader.ts";
 
@@ -15,7 +14,6 @@ export async function leaseKeepAlive(
   request: LeaseKeepAliveRequest,
 ): Promise<LeaseKeepAliveResponse> {
   const { state } = context;
-  await requireUser(context);
   if (state.auth.enabled) checkLeaseWrites(state, await context.identify(), request.ID);
   const response = await onLeader(context, leaseKeepAliveVerb, request);
   return { ...response, header: header(context.state) };

@@ -1,5 +1,4 @@
 import type { LeaseRevokeRequest, LeaseRevokeResponse } from "@raft2kube/proto/gen/etcd.ts";
-import { requireUser } from "../request/caller.ts";
 import { type EtcdContext, proposeCommand } from "../request/context.ts";
 
 /** Lease.LeaseRevoke: its keys go with it, which the caller must be allowed to delete. */
@@ -7,6 +6,5 @@ export async function leaseRevoke(
   context: EtcdContext,
   request: LeaseRevokeRequest,
 ): Promise<LeaseRevokeResponse> {
-  if (context.state.auth.enabled) await requireUser(context);
   return proposeCommand<"lease-revoke">(context, { kind: "lease-revoke", request });
 }

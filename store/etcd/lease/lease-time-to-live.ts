@@ -2,7 +2,6 @@ import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { LeaseTimeToLiveRequest, LeaseTimeToLiveResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { checkRead, isAdmin } from "../../auth/authorize.ts";
 import { header } from "../../mvcc/state.ts";
-import { requireUser } from "../request/caller.ts";
 import { type EtcdContext, readBarrier } from "../request/context.ts";
 import { type LeaderVerb, onLeader } from "../request/on-leader.ts";
 
@@ -11,7 +10,6 @@ export async function leaseTimeToLive(
   context: EtcdContext,
   request: LeaseTimeToLiveRequest,
 ): Promise<LeaseTimeToLiveResponse> {
-  await requireUser(context);
   const response = await onLeader(context, leaseTimeToLiveVerb, request);
   await checkKeys(context, response);
   return { ...response, header: header(context.state) };

@@ -3,7 +3,6 @@ import type { SnapshotRequest, SnapshotResponse } from "@raft2kube/proto/gen/etc
 import { etcdBuckets, storageVersion } from "../../bbolt/etcd-buckets.ts";
 import { bboltFile, bytesOf, layOut } from "../../bbolt/write.ts";
 import { SNAPSHOT_BLOB_BYTES } from "../../limits.ts";
-import { requireAdmin } from "../request/caller.ts";
 import type { EtcdContext } from "../request/context.ts";
 
 /**
@@ -14,7 +13,6 @@ export async function* snapshot(
   context: EtcdContext,
   _request: SnapshotRequest,
 ): AsyncGenerator<SnapshotResponse> {
-  await requireAdmin(context);
   const { state, flusher, measures } = context;
   const end = measures.maintenance.begin("snapshot");
   await flusher.settled();

@@ -5,12 +5,10 @@ import { NONE } from "../../core/types.ts";
 import { clusterVersion } from "../../mvcc/commands/downgrade.ts";
 import { header } from "../../mvcc/state.ts";
 import { ETCD_VERSION } from "../../version.ts";
-import { requireUser } from "../request/caller.ts";
 import type { EtcdContext } from "../request/context.ts";
 
 /** Maintenance.Status: this member's own view, without asking others. */
 export async function status(context: EtcdContext): Promise<StatusResponse> {
-  await requireUser(context);
   const { state, replica } = context;
   const raft = replica.raft.state;
   const alarms = state.alarms.list().map(describeAlarm);

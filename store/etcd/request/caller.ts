@@ -45,16 +45,13 @@ async function identify(
   return { user: commonName, revision: state.auth.revision };
 }
 
-/**
- * For verbs that any user may call, while auth is on. Those that propose ask whether it is on
- * first: while it is off a request goes on its way in the turn of the loop in which it came.
- */
+/** Throws etcd's error while auth is on and the caller is not a user. */
 export async function requireUser(context: EtcdContext): Promise<void> {
   const { auth } = context.state;
   if (auth.enabled) checkUser(auth, await context.identify());
 }
 
-/** For verbs that only a user with the role root may call, while auth is on; as `requireUser`. */
+/** Throws etcd's error while auth is on and the caller does not have the role root. */
 export async function requireAdmin(context: EtcdContext): Promise<void> {
   const { auth } = context.state;
   if (auth.enabled) checkAdmin(auth, await context.identify());

@@ -17,55 +17,21 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { type Call, type Handlers, type ServedService, serve } from "@raft2kube/rpc/server.ts";
 import { STREAM_RESPONSES_PER_S, STREAM_REST_MS_MAX, STREAM_REST_MS_MIN } from "../../limits.ts";
-import { alarm } from "../maintenance/alarm.ts";
-import { AUTH_VERBS } from "../auth/auth.ts";
-import { actingFor, credentialsOf, requireAdmin } from "../request/caller.ts";
-import { compact } from "../kv/compact.ts";
+import { actingFor, credentialsOf } from "../request/caller.ts";
 import type { EtcdContext } from "../request/context.ts";
-import { defragment } from "../maintenance/defragment.ts";
-import { deleteRange } from "../kv/delete-range.ts";
-import { downgrade } from "../maintenance/downgrade.ts";
 import { healthCheck, healthWatch } from "./health.ts";
-import { hash } from "../maintenance/hash.ts";
-import { hashKv } from "../maintenance/hash-kv.ts";
-import { leaseGrant } from "../lease/lease-grant.ts";
-import { leaseKeepAlive } from "../lease/lease-keep-alive.ts";
-import { leaseLeases } from "../lease/lease-leases.ts";
-import { leaseRevoke } from "../lease/lease-revoke.ts";
-import { leaseTimeToLive } from "../lease/lease-time-to-live.ts";
-import { memberAdd } from "../cluster/member-add.ts";
-import { memberList } from "../cluster/member-list.ts";
-import { memberPromote } from "../cluster/member-promote.ts";
-import { memberRemove } from "../cluster/member-remove.ts";
-import { memberUpdate } from "../cluster/member-update.ts";
-import { moveLeader } from "../maintenance/move-leader.ts";
-import { put } from "../kv/put.ts";
-import { range } from "../kv/range.ts";
 import { LeaderLoss, admit, endedByLoss, whenLost } from "./require-leader.ts";
-import { snapshot } from "../maintenance/snapshot.ts";
-import { status } from "../maintenance/status.ts";
-import { txn } from "../kv/txn.ts";
+import { VERBS, type Verb, invoke, invokeStream } from "./verbs.ts";
 import { WatchEncoding } from "../watch/watch-encoding.ts";
 import { WatchSession } from "../watch/watch.ts";
 
-/** Verbs that decide themselves who may call them; all others are for users with the role root. */
-const DECIDING = new Set<unknown>([
-  ...[range, put, deleteRange, txn, compact],
-  ...[leaseGrant, leaseRevoke, leaseTimeToLive, leaseLeases],
-  ...[memberList, status, alarm, healthCheck],
-  ...Object.values(AUTH_VERBS),
-]);
-
 /** etcd's services over the verbs. An RPC that is not here answers UNIMPLEMENTED, naming itself. */
 export function etcdServices(context: EtcdContext): ServedService[] {
-  type Verb<Q, R> = (context: EtcdContext, request: Q) => Promise<R>;
-  const unary = <Q, R>(verb: Verb<Q, R>, onLearner: (request: Q) => boolean = () => false) => {
+  const unary = <Q, R>(verb: Verb<Q, Promise<R>>) => {
     return async (request: Q, call: Call): Promise<R> => {
       try {
-        admit(context, call, onLearner(request));
-        const acting = contextFor(context, call);
-        if (!DECIDING.has(verb)) await requireAdmin(acting);
-        return await verb(acting, request);
+        admit(context, call, verb.onLearner?.(request) === true);
+        return await invoke(verb, contextFor(context, call), request);
       } catch (thrown) {
         return rethrow(thrown);
       }
@@ -86,55 +52,56 @@ export function etcdServices(context: EtcdContext): ServedService[] {
   const encoding = new WatchEncoding();
   return [
     serve(KV, {
-      range: unary(range, ({ serializable }) => serializable),
-      put: unary(put),
-      deleteRange: unary(deleteRange),
-      txn: unary(txn),
-      compact: unary(compact),
+      range: unary(VERBS.range),
+      put: unary(VERBS.put),
+      deleteRange: unary(VERBS.deleteRange),
+      txn: unary(VERBS.txn),
+      compact: unary(VERBS.compact),
     }),
     serve(Watch, {
       watch: stream((requests, call) => watchResponses(context, loss, encoding, requests, call)),
     }),
     serve(Lease, {
-      leaseGrant: unary(leaseGrant),
-      leaseRevoke: unary(leaseRevoke),
+      leaseGrant: unary(VERBS.leaseGrant),
+      leaseRevoke: unary(VERBS.leaseRevoke),
       leaseKeepAlive: stream((requests, call) =>
         endedByLoss(loss, call, keepAlives(context, requests, call))),
-      leaseTimeToLive: unary(leaseTimeToLive),
-      leaseLeases: unary(leaseLeases),
+      leaseTimeToLive: unary(VERBS.leaseTimeToLive),
+      leaseLeases: unary(VERBS.leaseLeases),
     }),
     serve(Cluster, {
-      memberAdd: unary(memberAdd),
-      memberRemove: unary(memberRemove),
-      memberUpdate: unary(memberUpdate),
-      memberList: unary(memberList),
-      memberPromote: unary(memberPromote),
+      memberAdd: unary(VERBS.memberAdd),
+      memberRemove: unary(VERBS.memberRemove),
+      memberUpdate: unary(VERBS.memberUpdate),
+      memberList: unary(VERBS.memberList),
+      memberPromote: unary(VERBS.memberPromote),
     }),
     serve(Maintenance, {
-      status: unary(status, () => true),
-      alarm: unary(alarm),
-      defragment: unary(defragment),
-      hash: unary(hash),
-      hashKV: unary(hashKv),
-      snapshot: stream((request, call) => snapshot(contextFor(context, call), request), true),
-      moveLeader: unary(moveLeader),
-      downgrade: unary(downgrade),
+      status: unary(VERBS.status),
+      alarm: unary(VERBS.alarm),
+      defragment: unary(VERBS.defragment),
+      hash: unary(VERBS.hash),
+      hashKV: unary(VERBS.hashKV),
+      snapshot: stream(
+        (request, call) => invokeStream(VERBS.snapshot, contextFor(context, call), request),
+        true,
+      ),
+      moveLeader: unary(VERBS.moveLeader),
+      downgrade: unary(VERBS.downgrade),
     }),
     serve(Auth, authHandlers(unary)),
     serve(Health, {
-      check: unary(healthCheck),
+      check: unary({ run: healthCheck, right: "none" }),
       watch: stream((request, call) => healthWatch(context, loss, request, call)),
     }),
   ];
 }
 
-type Unary = <Q, R>(
-  verb: (context: EtcdContext, request: Q) => Promise<R>,
-) => (request: Q, call: Call) => Promise<R>;
+type Unary = <Q, R>(verb: Verb<Q, Promise<R>>) => (request: Q, call: Call) => Promise<R>;
 
 function authHandlers(unary: Unary): Handlers<AuthMethods> {
-  const handlers = Object.entries(AUTH_VERBS).map(([name, verb]) => {
-    return [name, unary(verb as (context: EtcdContext, request: unknown) => Promise<unknown>)];
+  const handlers = (Object.keys(Auth.methods) as (keyof AuthMethods)[]).map((name) => {
+    return [name, unary(VERBS[name] as Verb<unknown, Promise<unknown>>)];
   });
   return Object.fromEntries(handlers) as Handlers<AuthMethods>;
 }
@@ -155,7 +122,7 @@ async function* keepAlives(
   call: Call,
 ) {
   for await (const request of requests) {
-    yield await leaseKeepAlive(contextFor(context, call), request);
+    yield await invoke(VERBS.leaseKeepAlive, contextFor(context, call), request);
   }
 }
 
