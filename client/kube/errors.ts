@@ -70,6 +70,16 @@ export function isNotFound(thrown: unknown): boolean {
   return hasReason(thrown, "NotFound");
 }
 
+/** Resolves with what was read, or undefined when the object or its resource does not exist. */
+export async function undefinedIfNotFound<T>(read: Promise<T>): Promise<T | undefined> {
+  try {
+    return await read;
+  } catch (thrown) {
+    if (isNotFound(thrown)) return undefined;
+    throw thrown;
+  }
+}
+
 /** The object was changed since it was read, or a precondition does not hold. */
 export function isConflict(thrown: unknown): boolean {
   return hasReason(thrown, "Conflict");

@@ -13,12 +13,12 @@ import { SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
 import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import { planClaim } from "./claim-plan.ts";
 import { volumeNameOf } from "./create-request.ts";
 import { deleteVolume } from "./delete-volume.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
 import { DELETE_WORKERS, PROVISION_WORKERS, RETRY_MAX_MS, RETRY_MS } from "./limits.ts";
+import type { SidecarOptions } from "./sidecar-options.ts";
 import { referenceTo } from "./object-reference.ts";
 import { provision } from "./provision.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
@@ -47,14 +47,7 @@ export class Provisioner {
   readonly #undecided = new Map<string, PersistentVolumeClaim>();
   #working: Promise<unknown> = Promise.resolve();
 
-  constructor(options: {
-    client: KubeClient;
-    driver: DriverIdentity;
-    nodeName: string | undefined;
-    informers: InformerSet;
-    events: EventRecorder;
-    clock: Clock;
-  }) {
+  constructor(options: SidecarOptions) {
     this.#client = options.client;
     this.#driver = options.driver;
     this.#nodeName = options.nodeName;

@@ -10,7 +10,6 @@ import {
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
 import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import { accessModeOf } from "./access-mode.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
 import {
@@ -19,6 +18,7 @@ import {
   RETRY_MAX_MS,
   RETRY_MS,
 } from "./limits.ts";
+import type { SidecarOptions } from "./sidecar-options.ts";
 import { referenceTo } from "./object-reference.ts";
 import { ProvisioningError } from "./provisioning-error.ts";
 import { planResize } from "./resize-plan.ts";
@@ -35,14 +35,7 @@ export class Resizer {
   readonly #queue: WorkQueue;
   #working: Promise<void> = Promise.resolve();
 
-  constructor(options: {
-    client: KubeClient;
-    driver: DriverIdentity;
-    nodeName: string | undefined;
-    informers: InformerSet;
-    events: EventRecorder;
-    clock: Clock;
-  }) {
+  constructor(options: SidecarOptions) {
     this.#client = options.client;
     this.#driver = options.driver;
     this.#owner = ownerOf(options.driver, options.nodeName);

@@ -2,7 +2,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
 import { admitsUnderPressure } from "../eviction/plan.ts";
 import type { NodePressure } from "../node/pressure.ts";
-import { AdmissionError } from "../pods/admission-error.ts";
+import { AdmissionError } from "../pods/reason-error.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { admitPod } from "./admit-pod.ts";
 

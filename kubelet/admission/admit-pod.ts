@@ -2,7 +2,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { milliValueOf, valueOf } from "@raft2kube/api/quantity.ts";
 import { podResources } from "../containers/qos.ts";
 import { storageRequest_bytes } from "../eviction/local-storage.ts";
-import { AdmissionError } from "../pods/admission-error.ts";
+import { AdmissionError } from "../pods/reason-error.ts";
 import { checkSysctls } from "./sysctl.ts";
 
 /**

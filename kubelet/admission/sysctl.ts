@@ -1,5 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { AdmissionError } from "../pods/admission-error.ts";
+import { AdmissionError } from "../pods/reason-error.ts";
 
 /** Kernel settings that are the pod's own and harm nobody else (upstream's safe set). */
 const SAFE_SYSCTLS = new Set([

@@ -6,7 +6,7 @@ import type {
   Service,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { RuntimeClass } from "@raft2kube/api/gen/node/v1.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
@@ -35,18 +35,18 @@ export function apiObjects(client: KubeClient, informers: InformerSet, clock: Cl
     configMap: (namespace, name) => configMaps.get(namespace, name),
     secret: (namespace, name) => secrets.get(namespace, name),
     claim: (namespace, name) =>
-      optional(
+      undefinedIfNotFound(
         client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS).get({ namespace, name }),
       ),
     persistentVolume: (name) =>
-      optional(client.resource<PersistentVolume>(PERSISTENT_VOLUMES).get({ name })),
+      undefinedIfNotFound(client.resource<PersistentVolume>(PERSISTENT_VOLUMES).get({ name })),
     async services() {
       const informer = informers.of<Service>(SERVICES);
       await informer.synced;
       return informer.store.list();
     },
     async runtimeHandler(name) {
-      const found = await optional(client.resource<RuntimeClass>(RUNTIME_CLASSES).get({ name }));
+      const found = await undefinedIfNotFound(client.resource<RuntimeClass>(RUNTIME_CLASSES).get({ name }));
       return found?.handler;
     },
     token: (pod, fields) => tokens.get(pod, fields),
@@ -90,7 +90,7 @@ class FreshObjects<T extends KubeObject & WithData> {
     const read_ms = this.#clock.monotonic();
     const cached = this.#read.get(key);
     if (cached && read_ms - cached.read_ms < OBJECT_TTL_MS) return cached.object;
-    const object = optional(this.#client.resource<T>(this.#type).get({ namespace, name }));
+    const object = undefinedIfNotFound(this.#client.resource<T>(this.#type).get({ namespace, name }));
     const entry: Read<T> = { read_ms, object, characters: 0 };
     this.#drop(key);
     this.#read.set(key, entry);
@@ -129,13 +129,4 @@ class FreshObjects<T extends KubeObject & WithData> {
 interface WithData {
   data?: Record<string, string>;
   binaryData?: Record<string, string>;
-}
-
-async function optional<T>(read: Promise<T>): Promise<T | undefined> {
-  try {
-    return await read;
-  } catch (thrown) {
-    if (isNotFound(thrown)) return undefined;
-    throw thrown;
-  }
 }

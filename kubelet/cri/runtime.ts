@@ -52,6 +52,15 @@ export function isGone(thrown: unknown): boolean {
   return thrown instanceof RpcError && thrown.status === Status.NOT_FOUND;
 }
 
+/** Waits for a call that stops or removes something; its absence is success. */
+export async function ignoreGone(call: Promise<unknown>): Promise<void> {
+  try {
+    await call;
+  } catch (thrown) {
+    if (!isGone(thrown)) throw thrown;
+  }
+}
+
 /** The runtime does not offer this call. */
 export function isUnimplemented(thrown: unknown): boolean {
   return thrown instanceof RpcError && thrown.status === Status.UNIMPLEMENTED;

@@ -7,7 +7,7 @@ import type {
   DeviceCapacity,
   DeviceManager,
 } from "./device-allocation.ts";
-import { AdmissionError } from "../pods/admission-error.ts";
+import { AdmissionError } from "../pods/reason-error.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { mergeResponses } from "./allocation-response.ts";
 import { writeCheckpoint, type DeviceEntry } from "./checkpoint.ts";

@@ -1,8 +1,9 @@
-import { access, readdir, readlink, unlink } from "node:fs/promises";
+import { access, readlink, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { namesIn } from "@raft2kube/linux/names-in.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { observePod } from "../cri/observe.ts";
-import { isGone, type Runtime } from "../cri/runtime.ts";
+import { ignoreGone, type Runtime } from "../cri/runtime.ts";
 import { DEAD_PER_CONTAINER_MAX } from "../limits.ts";
 import { nameOf, namespaceOf } from "../pods/pod-identity.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
@@ -71,7 +72,7 @@ async function removeDeadLinks(dir: string): Promise<void> {
   for (const name of await namesIn(dir)) {
     const link = join(dir, name);
     const target = await readlink(link);
-    if (!(await exists(target))) await unlinkIfThere(link);
+    if (!(await exists(target))) await rm(link, { force: true });
   }
 }
 
@@ -82,30 +83,5 @@ async function exists(path: string): Promise<boolean> {
   } catch (thrown) {
     if (isErrno(thrown, "ENOENT")) return false;
     throw thrown;
-  }
-}
-
-async function namesIn(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return [];
-    throw thrown;
-  }
-}
-
-async function unlinkIfThere(path: string): Promise<void> {
-  try {
-    await unlink(path);
-  } catch (thrown) {
-    if (!isErrno(thrown, "ENOENT")) throw thrown;
-  }
-}
-
-async function ignoreGone(call: Promise<unknown>): Promise<void> {
-  try {
-    await call;
-  } catch (thrown) {
-    if (!isGone(thrown)) throw thrown;
   }
 }

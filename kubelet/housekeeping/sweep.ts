@@ -1,7 +1,7 @@
-import { readdir } from "node:fs/promises";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { namesIn } from "@raft2kube/linux/names-in.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { GRACE_ANNOTATION } from "../containers/container-config.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Runtime } from "../cri/runtime.ts";
@@ -60,7 +60,7 @@ async function orphans(
     const grace_s = Number(annotations[GRACE_ANNOTATION] ?? 0);
     if (uid && name && namespace) found.set(uid, remainsOf({ uid, name, namespace, grace_s }));
   }
-  for (const uid of await uidsOnDisk(paths)) {
+  for (const uid of await namesIn(podsDir(paths))) {
     if (!found.has(uid)) found.set(uid, remainsOf({ uid, name: uid, namespace: "", grace_s: 0 }));
   }
   return [...found.values()].filter(({ metadata }) => !isKnown(metadata.uid ?? ""));
@@ -69,13 +69,4 @@ async function orphans(
 function remainsOf(of: { uid: string; name: string; namespace: string; grace_s: number }): Pod {
   const { grace_s: terminationGracePeriodSeconds, ...metadata } = of;
   return { metadata, spec: { containers: [], terminationGracePeriodSeconds } };
-}
-
-async function uidsOnDisk(paths: PodPaths): Promise<string[]> {
-  try {
-    return await readdir(podsDir(paths));
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return [];
-    throw thrown;
-  }
 }

@@ -6,6 +6,7 @@ import type { Runtime } from "../cri/runtime.ts";
 import { IMAGE_PULL_TIMEOUT_MS, PULL_BACK_OFF_MAX_MS, PULL_BACK_OFF_MS } from "../limits.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { uidOf } from "../pods/pod-identity.ts";
+import { ReasonError } from "../pods/reason-error.ts";
 import { BackOffs } from "../pods/back-off.ts";
 import { credentialsFor, type PullCredential } from "./credentials.ts";
 import type { PulledImages } from "./pulled-images.ts";
@@ -13,14 +14,8 @@ import { withDefaultTag } from "./image-name.ts";
 import type { ReadyImage } from "./ready-image.ts";
 
 /** The image cannot be had now; `reason` is the container's waiting reason. */
-export class ImageError extends Error {
+export class ImageError extends ReasonError {
   override readonly name = "ImageError";
-  readonly reason: string;
-
-  constructor(reason: string, message: string) {
-    super(message);
-    this.reason = reason;
-  }
 }
 
 export interface ImagePullerOptions {

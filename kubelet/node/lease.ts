@@ -1,5 +1,5 @@
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { microTimeText } from "@raft2kube/client-kube/object/time.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -46,20 +46,8 @@ async function renew(
     renewTime: microTimeText(clock.now()),
   };
   const name = { namespace: NAMESPACE, name: node.name };
-  const current = renewed ?? (await present(leases, name));
+  const current = renewed ?? (await undefinedIfNotFound(leases.get(name)));
   if (current) return leases.update({ ...current, spec: { ...current.spec, ...spec } });
   const owner = { apiVersion: "v1", kind: "Node", name: node.name, uid: node.uid };
   return leases.create({ metadata: { ...name, ownerReferences: [owner] }, spec });
-}
-
-async function present(
-  leases: ResourceClient<Lease>,
-  name: { namespace: string; name: string },
-): Promise<Lease | undefined> {
-  try {
-    return await leases.get(name);
-  } catch (thrown) {
-    if (isNotFound(thrown)) return undefined;
-    throw thrown;
-  }
 }

@@ -1,6 +1,6 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, CSINodeSpec } from "@raft2kube/api/gen/storage/v1.ts";
-import { isAlreadyExists, isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { isAlreadyExists, isConflict, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { CSI_NODES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -29,7 +29,8 @@ export function csiNodePublisher(client: KubeClient, nodeName: string): CsiDrive
 
 function registeredNode(client: KubeClient, name: string): Promise<Node> {
   const nodes = client.resource<Node>(NODES);
-  return waitFor(`node ${name} to be registered`, () => getOrUndefined(() => nodes.get({ name })), {
+  const read = () => undefinedIfNotFound(nodes.get({ name }));
+  return waitFor(`node ${name} to be registered`, read, {
     clock: client.clock,
     timeout_ms: NODE_WAIT_MS,
     interval_ms: NODE_POLL_MS,
@@ -65,7 +66,7 @@ async function changeOnce(
 ): Promise<void> {
   const csiNodes = client.resource<CSINode>(CSI_NODES);
   const name = node.metadata.name ?? "";
-  const existing = await getOrUndefined(() => csiNodes.get({ name }));
+  const existing = await undefinedIfNotFound(csiNodes.get({ name }));
   if (existing) {
     const spec = change(existing.spec);
     if (spec !== existing.spec) await csiNodes.update({ ...existing, spec });
@@ -74,13 +75,4 @@ async function changeOnce(
   const owner = { apiVersion: "v1", kind: "Node", name, uid: node.metadata.uid ?? "" };
   const spec = change({ drivers: [] });
   await csiNodes.create({ metadata: { name, ownerReferences: [owner] }, spec });
-}
-
-async function getOrUndefined<T>(get: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await get();
-  } catch (thrown) {
-    if (isNotFound(thrown)) return undefined;
-    throw thrown;
-  }
 }

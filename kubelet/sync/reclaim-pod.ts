@@ -4,7 +4,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
-import { isGone } from "../cri/runtime.ts";
+import { ignoreGone } from "../cri/runtime.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { podDir, podLogDir, type PodPaths } from "../pods/pod-paths.ts";
 import type { ObservedPod } from "../cri/observed.ts";
@@ -58,13 +58,5 @@ async function removeLogLinks(paths: PodPaths, pod: Pod): Promise<void> {
     }
   } catch (thrown) {
     if (!isErrno(thrown, "ENOENT")) throw thrown;
-  }
-}
-
-async function ignoreGone(call: Promise<unknown>): Promise<void> {
-  try {
-    await call;
-  } catch (thrown) {
-    if (!isGone(thrown)) throw thrown;
   }
 }

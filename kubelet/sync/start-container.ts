@@ -14,6 +14,7 @@ import { serviceEnv } from "../containers/service-env.ts";
 import { ImageError } from "../images/pull.ts";
 import type { ReadyImage } from "../images/ready-image.ts";
 import { isStatic, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+import { ReasonError } from "../pods/reason-error.ts";
 import { containerDir, containerLogPath, hostsFile, podLogDir } from "../pods/pod-paths.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
 import { debugTarget } from "./debug-target.ts";
@@ -22,14 +23,8 @@ import type { StartAction } from "./plan-actions.ts";
 import type { PodDeps } from "./pod-deps.ts";
 
 /** A container could not be started; `reason` is what its status shows as waiting reason. */
-export class StartError extends Error {
+export class StartError extends ReasonError {
   override readonly name = "StartError";
-  readonly reason: string;
-
-  constructor(reason: string, message: string) {
-    super(message);
-    this.reason = reason;
-  }
 }
 
 export interface StartContext {

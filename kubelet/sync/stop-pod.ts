@@ -2,7 +2,7 @@ import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { runHook } from "../containers/lifecycle-hook.ts";
-import { isGone } from "../cri/runtime.ts";
+import { ignoreGone } from "../cri/runtime.ts";
 import { GRACE_AFTER_HOOK_S, STOP_EXTRA_MS } from "../limits.ts";
 import { containersOf, isRestartableInit } from "../pods/pod-identity.ts";
 import { mayRun, type ObservedContainer, type ObservedPod } from "../cri/observed.ts";
@@ -39,13 +39,9 @@ export async function stopContainer(
   const hooked = container?.lifecycle?.preStop !== undefined && grace_s > 0;
   const least_s = hooked ? GRACE_AFTER_HOOK_S : 0;
   const timeout = Math.max(grace_s - used_s, least_s);
-  try {
-    const timeout_ms = timeout * 1_000 + STOP_EXTRA_MS;
-    const call = signal ? { timeout_ms, signal } : { timeout_ms };
-    await runtime.runtime.stopContainer({ containerId: observed.id, timeout }, call);
-  } catch (thrown) {
-    if (!isGone(thrown)) throw thrown;
-  }
+  const timeout_ms = timeout * 1_000 + STOP_EXTRA_MS;
+  const call = signal ? { timeout_ms, signal } : { timeout_ms };
+  await ignoreGone(runtime.runtime.stopContainer({ containerId: observed.id, timeout }, call));
 }
 
 /**
@@ -75,15 +71,8 @@ export async function stopPod(
 
 /** Stops the pod's sandboxes; containers still in them are killed by the runtime. */
 export async function stopSandboxes({ runtime }: PodDeps, observed: ObservedPod): Promise<void> {
-  await all(
-    observed.sandboxes.map(async ({ id }) => {
-      try {
-        await runtime.runtime.stopPodSandbox({ podSandboxId: id });
-      } catch (thrown) {
-        if (!isGone(thrown)) throw thrown;
-      }
-    }),
-  );
+  const stop = (podSandboxId: string) => runtime.runtime.stopPodSandbox({ podSandboxId });
+  await all(observed.sandboxes.map(({ id }) => ignoreGone(stop(id))));
 }
 
 /** Waits for all, then throws the first failure: one that hangs must not hide the others' work. */

@@ -5,7 +5,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { WaitingReason } from "../status/container-status.ts";
-import { AdmissionError } from "../pods/admission-error.ts";
+import { AdmissionError } from "../pods/reason-error.ts";
 import { RESYNC_MS, SYNC_BACK_OFF_MAX_MS, SYNC_BACK_OFF_MS } from "../limits.ts";
 import { PodProbes } from "../probes/pod-probes.ts";
 import { fullNameOf, gracePeriodOf, uidOf } from "../pods/pod-identity.ts";

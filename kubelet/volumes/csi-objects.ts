@@ -1,6 +1,6 @@
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver } from "@raft2kube/api/gen/storage/v1.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { CSI_DRIVERS, SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -22,7 +22,7 @@ export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
     async csiDriver(name) {
       const known = remembered.get(name);
       if (known && clock.monotonic() < known.until_ms) return known.object;
-      const object = await absentIsUndefined(client.resource<CSIDriver>(CSI_DRIVERS).get({ name }));
+      const object = await undefinedIfNotFound(client.resource<CSIDriver>(CSI_DRIVERS).get({ name }));
       // An absent one is asked for again at once: it is often created a moment after the driver.
       if (object) {
         remembered.set(name, { object, until_ms: clock.monotonic() + CSI_DRIVER_TTL_MS });
@@ -30,7 +30,7 @@ export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
       return object;
     },
     async secret(name) {
-      const secret = await absentIsUndefined(client.resource<Secret>(SECRETS).get(name));
+      const secret = await undefinedIfNotFound(client.resource<Secret>(SECRETS).get(name));
       if (!secret) {
         throw new VolumeError("NotFound", `secret ${name.namespace}/${name.name} not found`);
       }
@@ -40,13 +40,4 @@ export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
       );
     },
   };
-}
-
-async function absentIsUndefined<T>(got: Promise<T>): Promise<T | undefined> {
-  try {
-    return await got;
-  } catch (thrown) {
-    if (isNotFound(thrown)) return undefined;
-    throw thrown;
-  }
 }

@@ -1,4 +1,4 @@
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
@@ -6,7 +6,8 @@ import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { unmount } from "@raft2kube/linux/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { namesIn } from "@raft2kube/linux/names-in.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import type { PodObjects } from "../pods/pod-objects.ts";
 import { containersOf, fullNameOf, uidOf } from "../pods/pod-identity.ts";
 import { type PodPaths, subpathsDir, volumeDir, volumesDir } from "../pods/pod-paths.ts";
@@ -209,13 +210,4 @@ function usedVolumes(pod: Pod): Map<string, boolean> {
     for (const { name } of container.volumeDevices ?? []) used.set(name, false);
   }
   return used;
-}
-
-async function namesIn(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return [];
-    throw thrown;
-  }
 }

@@ -1,10 +1,11 @@
 import { createHash, randomBytes, type Hash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
+import { namesIn } from "@raft2kube/linux/names-in.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import { FILE_BYTES, type DiskReserve } from "./disk-reserve.ts";
@@ -149,7 +150,7 @@ export class BlobStore {
   async list(): Promise<string[]> {
     const found: string[] = [];
     for (const algorithm of ["sha256", "sha512"]) {
-      for (const hex of await listDirectory(path.join(this.#directory, algorithm))) {
+      for (const hex of await namesIn(path.join(this.#directory, algorithm))) {
         if (DIGEST.test(`${algorithm}:${hex}`)) found.push(`${algorithm}:${hex}`);
       }
     }
@@ -171,14 +172,5 @@ export class BlobStore {
     const file = this.file(digest);
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
     await rename(temporary, file);
-  }
-}
-
-async function listDirectory(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return [];
-    throw error;
   }
 }

@@ -1,10 +1,11 @@
-import { lstat, mkdir, readdir, rm } from "node:fs/promises";
+import { lstat, mkdir, rm } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { namesIn } from "@raft2kube/linux/names-in.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import { LAYER_BLOBS_KNOWN, LAYER_UNPACKED_BYTES } from "../limits.ts";
@@ -82,7 +83,7 @@ export class LayerStore {
   /** Removes every layer but those to keep, and what interrupted work left behind. */
   async retain(diffIds: ReadonlySet<string>): Promise<void> {
     const kept = new Set([...diffIds].map(nameOf));
-    for (const entry of await this.#entries()) {
+    for (const entry of await namesIn(this.#directory)) {
       const name = entry.replace(/\.json$/, "");
       if (kept.has(name)) continue;
       // The state first: a folder without it counts as absent.
@@ -131,15 +132,6 @@ export class LayerStore {
   async #remove(name: string): Promise<void> {
     using layers = Directory.open(this.#directory);
     await removeTree(layers, name);
-  }
-
-  async #entries(): Promise<string[]> {
-    try {
-      return await readdir(this.#directory);
-    } catch (error) {
-      if (isErrno(error, "ENOENT")) return [];
-      throw error;
-    }
   }
 
   #stateFile(name: string): string {

@@ -1,0 +1,16 @@
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { DriverIdentity } from "./driver-identity.ts";
+
+/** What the provisioner and the resizer of a driver share. */
+export interface SidecarOptions {
+  client: KubeClient;
+  driver: DriverIdentity;
+  /** Set where each node has a sidecar of its own. */
+  nodeName: string | undefined;
+  informers: InformerSet;
+  events: EventRecorder;
+  clock: Clock;
+}
