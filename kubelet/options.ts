@@ -2,7 +2,7 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { CgroupMode } from "@raft2kube/linux/cgroup.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 
-/** What a kubelet needs to know; paths are absolute. */
+/** Configuration of a kubelet; paths are absolute. */
 export interface KubeletOptions {
   nodeName: string;
   /** The node's own addresses, the primary first: InternalIP of the Node, hostIP of pods. */
@@ -45,7 +45,7 @@ export interface KubeletOptions {
   evictionHard?: EvictionThresholds;
   imageGc?: { highPercent: number; lowPercent: number };
   server?: KubeletServerOptions;
-  /** Told once the Node has its pod range; the network's configuration follows from it. */
+  /** Called when the Node has its pod range; writes the CNI configuration. */
   onPodCidrs?: (podCidrs: string[]) => Promise<void>;
   clock?: Clock;
 }
@@ -55,7 +55,7 @@ export interface KubeletServerOptions {
   listen: { host: string; port: number };
   cert: string;
   key: string;
-  /** Client certificates signed by it are let in under their subject. */
+  /** Clients with a certificate of this CA are authenticated by its subject. */
   clientCa: string;
 }
 

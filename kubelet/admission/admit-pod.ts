@@ -6,8 +6,8 @@ import { AdmissionError } from "../pods/reason-error.ts";
 import { checkSysctls } from "./sysctl.ts";
 
 /**
- * A pod that says it is for Windows: most rules of Pod Security do not apply to it there
- * (privilege escalation, capabilities, seccomp), so that it must never run here.
+ * Refuses a pod for another operating system: most rules of Pod Security do not apply to a Windows
+ * pod (privilege escalation, capabilities, seccomp), so that it must never run here.
  */
 function checkOs({ spec }: Pod): void {
   if (spec.os?.name === undefined || spec.os.name === "linux") return;
@@ -16,9 +16,9 @@ function checkOs({ spec }: Pod): void {
 }
 
 /**
- * Whether the node is for such a pod and has room for it, in upstream's words: the scheduler has
- * looked before, but static pods and other schedulers may have taken the room since. Throws
- * AdmissionError.
+ * Checks the pod's operating system, sysctls, resources and host ports against the node and its
+ * `others`. The scheduler has checked them, but static pods and other schedulers may have taken the
+ * resources since. Throws AdmissionError with upstream's messages.
  */
 export function admitPod(pod: Pod, others: Pod[], allocatable: Record<string, string>): void {
   checkOs(pod);

@@ -1,7 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { AdmissionError } from "../pods/reason-error.ts";
 
-/** Kernel settings that are the pod's own and harm nobody else (upstream's safe set). */
+/** Namespaced sysctls that affect only the pod that sets them (upstream's safe set). */
 const SAFE_SYSCTLS = new Set([
   "kernel.shm_rmid_forced",
   "net.ipv4.ip_local_port_range",
@@ -17,7 +17,9 @@ const SAFE_SYSCTLS = new Set([
   "net.ipv4.tcp_wmem",
 ]);
 
-/** Refuses sysctls that are not safe, or that would change the node itself. */
+/**
+ * Throws AdmissionError for a sysctl that is not safe, or that is set in the node's own namespace.
+ */
 export function checkSysctls(pod: Pod): void {
   for (const { name } of pod.spec.securityContext?.sysctls ?? []) {
     const plain = name.replaceAll("/", ".");

@@ -16,13 +16,13 @@ import {
 
 const log = logger("kubelet-mirror");
 
-/** What has to happen so that each static pod has its one mirror. */
+/** Mirrors to create and delete so that each static pod has exactly one. */
 export interface MirrorPlan {
   create: Pod[];
   delete: Pod[];
 }
 
-/** Compares static pods with the mirrors that the API shows for this node. */
+/** Compares the static pods with the mirrors in the API for this node. Pure. */
 export function planMirrors(statics: Pod[], mirrors: Pod[]): MirrorPlan {
   const byName = new Map(statics.map((pod) => [fullNameOf(pod), pod]));
   const plan: MirrorPlan = { create: [], delete: [] };
@@ -37,13 +37,13 @@ export function planMirrors(statics: Pod[], mirrors: Pod[]): MirrorPlan {
   }
   const going = new Set(plan.delete.map(fullNameOf));
   for (const pod of statics) {
-    // Its wrong mirror goes first; the next round makes the right one.
+    // The outdated mirror is deleted first; the next sync creates its replacement.
     if (!shown.has(fullNameOf(pod)) && !going.has(fullNameOf(pod))) plan.create.push(pod);
   }
   return plan;
 }
 
-/** The API object that shows a static pod: owned by the node, so that it goes with it. */
+/** Returns the mirror of a static pod. The Node owns it, so that it is deleted with the Node. */
 export function mirrorOf(pod: Pod, node: { name: string; uid: string }): Pod {
   const { uid: _, ...metadata } = pod.metadata;
   const hash = pod.metadata.annotations?.[CONFIG_HASH] ?? "";
@@ -66,7 +66,7 @@ export interface MirrorPodsOptions {
   clock: Clock;
   statics(): Pod[];
   mirrors(): Pod[];
-  /** Undefined until the node is registered: a mirror without owner would be refused. */
+  /** Undefined until the node is registered: the API refuses a mirror without an owner. */
   node(): { name: string; uid: string } | undefined;
 }
 
@@ -75,7 +75,7 @@ export class MirrorPods {
   readonly #options: MirrorPodsOptions;
   #running: Promise<void> | undefined;
   #again = false;
-  /** When a mirror that somebody deleted went, by its full name. */
+  /** Time at which a mirror was deleted by another client, by full name. */
   readonly #deleted_ms = new Map<string, number>();
   #timer: Timer | undefined;
   #closed = false;
@@ -84,7 +84,9 @@ export class MirrorPods {
     this.#options = options;
   }
 
-  /** Static pods, mirrors or the node's registration changed. */
+  /**
+   * Syncs the mirrors. Call it when static pods, mirrors or the node's registration have changed.
+   */
   trigger(): void {
     if (this.#closed) return;
     if (this.#running) {
@@ -133,7 +135,7 @@ export class MirrorPods {
     if (wait_ms > 0) this.#timer = this.#options.clock.after(wait_ms, () => this.trigger());
   }
 
-  /** How long a mirror of this name is to be left away. */
+  /** Returns the milliseconds until a mirror of this name may be created again. */
   #untilAgain(name: string): number {
     const left_ms = (this.#deleted_ms.get(name) ?? -Infinity) + MIRROR_AGAIN_MS
       - this.#options.clock.monotonic();

@@ -24,8 +24,8 @@ import type { PodObjects } from "../pods/pod-objects.ts";
 import { ServiceAccountTokens } from "./tokens.ts";
 
 /**
- * Objects that pods refer to, read from the API by name, which is all the Node authorizer grants.
- * ConfigMaps and Secrets are kept for a minute, so that many pods of one kind do not ask each time.
+ * Reads objects that pods refer to from the API by name, which is all that the Node authorizer
+ * grants. ConfigMaps and Secrets are cached for a minute, shared by all pods.
  */
 export function apiObjects(client: KubeClient, informers: InformerSet, clock: Clock): PodObjects {
   const configMaps = new FreshObjects<ConfigMap>(client, CONFIG_MAPS, clock);
@@ -64,13 +64,13 @@ const RUNTIME_CLASSES: ResourceType = {
 interface Read<T> {
   read_ms: number;
   object: Promise<T | undefined>;
-  /** Length of the object's text, once it is there. */
+  /** Characters of the object's data; 0 until it is read. */
   characters: number;
 }
 
 /**
- * Reads of one resource that are at most a minute old; readers at the same time share one. The
- * oldest go when there are too many, or too much text in them.
+ * Cache of one resource, with entries of at most a minute. Concurrent readers share a request. The
+ * oldest entries are dropped above the limits of objects and of characters.
  */
 class FreshObjects<T extends KubeObject & WithData> {
   readonly #client: KubeClient;
@@ -95,7 +95,7 @@ class FreshObjects<T extends KubeObject & WithData> {
     this.#drop(key);
     this.#read.set(key, entry);
     this.#evictOldest();
-    // What is missing or failed is asked for anew: a pod waits for it.
+    // A missing object and a failure are not cached: a pod waits for the object.
     const drop = () => {
       if (this.#read.get(key) === entry) this.#drop(key);
     };
@@ -125,7 +125,7 @@ class FreshObjects<T extends KubeObject & WithData> {
   }
 }
 
-/** What ConfigMaps and Secrets have most of. */
+/** The fields of ConfigMaps and Secrets that hold data. */
 interface WithData {
   data?: Record<string, string>;
   binaryData?: Record<string, string>;

@@ -9,7 +9,7 @@ const LISTS = {
   ephemeral: "ephemeralContainers",
 } as const;
 
-/** Events of pods as objects of the API. */
+/** Records events of pods in the API. */
 export function apiPodEvents(recorder: EventRecorder): PodEventSink {
   return {
     record(pod, type, reason, message, container) {

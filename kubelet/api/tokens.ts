@@ -8,8 +8,8 @@ import type { IssuedToken, TokenRequestFields } from "../pods/pod-objects.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 
 /**
- * Tokens of pods' service accounts, bound to the pod and kept until they have used up most of their
- * life; the volume that shows one is set up again in time and gets the new one.
+ * Caches tokens of pods' service accounts, bound to the pod, until TOKEN_REFRESH_AT of their
+ * lifetime. The volume that holds one is set up again in time and gets the new token.
  */
 export class ServiceAccountTokens {
   readonly #client: KubeClient;

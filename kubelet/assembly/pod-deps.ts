@@ -37,7 +37,8 @@ export async function podDeps(
 ): Promise<PodDeps> {
   const { rootDir, podLogsDir, containerLogsDir, cgroupRoot } = options;
   await mkdir(podLogsDir, { recursive: true });
-  // Logs are opened beneath it without following links; it may be reached by one itself.
+  // The log directory may be reached by a link; files beneath it are opened without following
+  // links.
   const paths = { rootDir, podLogsDir: await realpath(podLogsDir), containerLogsDir };
   const events = api?.events ?? logEvents();
   const objects = api?.objects ?? NO_OBJECTS;

@@ -15,7 +15,7 @@ import { volumeDevices } from "./mounts.ts";
 import { containerLinuxResources } from "./resources.ts";
 import { containerSecurity, type NodeSeccomp } from "./security.ts";
 
-/** Annotations that a restarted kubelet reads back (upstream's names). */
+/** Annotations that a restarted kubelet reads (upstream's names). */
 const RESTART_COUNT_ANNOTATION = "io.kubernetes.container.restartCount";
 export const TERMINATION_FILE_ANNOTATION = "r2k.io/termination-file";
 export const TERMINATION_POLICY_ANNOTATION = "io.kubernetes.container.terminationMessagePolicy";
@@ -37,8 +37,8 @@ export interface ContainerParts {
 }
 
 /**
- * The CRI configuration of one container. Throws ContainerConfigError, and RangeError for a command
- * line that is longer than EXPANDED_CHARACTERS_MAX.
+ * Returns the CRI configuration of one container. Throws ContainerConfigError, and RangeError for a
+ * command line longer than EXPANDED_CHARACTERS_MAX.
  */
 export function containerConfig(
   pod: Pod,

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import type { Container } from "@raft2kube/api/gen/core/v1.ts";
 
 /**
- * What of a container's spec cannot change under a running container: its name and image, the only
- * fields of a running pod that the API lets be changed and that need a new container. Stored as an
- * annotation, so that a restarted kubelet leaves matching containers alone.
+ * Hash of the fields whose change needs a new container: name and image, the only such fields that
+ * the API lets a running pod change. Stored as an annotation, so that a restarted kubelet keeps
+ * containers whose hash matches.
  */
 export function containerHash(container: Container): string {
   const { name, image } = container;

@@ -3,17 +3,17 @@ import { own } from "@raft2kube/std/own.ts";
 import { expand, ExpansionBudget } from "./expand.ts";
 import { fieldValue, resourceValue, type NodeAllocatable } from "../pods/downward.ts";
 
-/** A container's environment cannot be made; the reason is the container's waiting reason. */
+/** The container's configuration cannot be made; the reason is the container's waiting reason. */
 export class ContainerConfigError extends Error {
   override readonly name = "ContainerConfigError";
   readonly reason = "CreateContainerConfigError";
 }
 
-/** Reads of the objects that environments refer to, in the pod's namespace. */
+/** Reads objects of the pod's namespace that environments refer to. */
 export interface EnvSources {
   /** The data, or undefined when the ConfigMap is not there. */
   configMap(name: string): Promise<Record<string, string> | undefined>;
-  /** The data as it is in the object, in base64: a key is decoded when a variable takes it. */
+  /** The data in base64, as in the object: only the keys that a variable takes are decoded. */
   secret(name: string): Promise<Record<string, string> | undefined>;
   /** Variables for the Services the pod may see. */
   services(): Promise<Map<string, string>>;
@@ -26,10 +26,10 @@ export interface EnvContext {
 }
 
 /**
- * The environment of a container: Services first, then envFrom, then env in order, later ones
- * winning, with `$(NAME)` of earlier ones expanded.
- * Throws ContainerConfigError when a ConfigMap, Secret or key that is not optional is missing,
- * RangeError when all is longer than EXPANDED_CHARACTERS_MAX.
+ * Returns the environment of a container: Services first, then envFrom, then env in order, later
+ * values override, with `$(NAME)` of earlier variables expanded. Throws ContainerConfigError when a
+ * ConfigMap, Secret or key that is not optional is missing, RangeError when the result is longer
+ * than EXPANDED_CHARACTERS_MAX.
  */
 export async function makeEnv(
   pod: Pod,

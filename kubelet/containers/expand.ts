@@ -1,13 +1,16 @@
 import { EXPANDED_CHARACTERS_MAX } from "../limits.ts";
 
 /**
- * Room for what one container's variables become: each may repeat those before it, so that a few
- * lines could expand to more than all memory.
+ * Budget of characters for one container's expanded variables: each may repeat those before it, so
+ * that a few lines could expand beyond all memory.
  */
 export class ExpansionBudget {
   #left = EXPANDED_CHARACTERS_MAX;
 
-  /** Counts a text; gives it back. Throws RangeError when there is no more room. */
+  /**
+   * Takes the text's length from the budget and returns the text. Throws RangeError when the budget
+   * is exceeded.
+   */
   take(text: string): string {
     this.#left -= text.length;
     if (this.#left >= 0) return text;
@@ -20,8 +23,8 @@ export class ExpansionBudget {
 
 /**
  * Replaces `$(NAME)` by its value; an unknown name stays as it is, `$$(NAME)` becomes `$(NAME)`.
- * Throws RangeError when `room` has too little for the result.
- * Source: the API's words on `command`, `args` and `env[].value`.
+ * Throws RangeError when the result exceeds `budget`. Source: API reference, `command`, `args` and
+ * `env[].value`.
  */
 export function expand(
   text: string,
@@ -56,8 +59,8 @@ export function expand(
 }
 
 /**
- * As `expand`, but an unknown name is an error, as subPathExpr demands.
- * Throws RangeError naming the missing variable.
+ * Expands as `expand` does, but throws RangeError naming an unknown variable. Source: API
+ * reference, `subPathExpr`.
  */
 export function expandStrictly(text: string, lookup: (name: string) => string | undefined): string {
   const found = (name: string) => {

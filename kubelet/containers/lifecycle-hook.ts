@@ -13,14 +13,14 @@ export interface HookTarget {
   clock: Clock;
 }
 
-/** A hook ended badly: its exit code, its answer, or its time ran out. */
+/** A hook failed: by its exit code, its HTTP status or its timeout. */
 export class HookError extends Error {
   override readonly name = "HookError";
 }
 
 /**
- * Carries out a postStart or preStop hook and waits for its end, at most `timeout_ms`.
- * Throws HookError. Source: the API's words on LifecycleHandler.
+ * Runs a postStart or preStop hook and waits for its end, at most `timeout_ms`. Throws HookError.
+ * Source: API reference, LifecycleHandler.
  */
 export async function runHook(
   handler: LifecycleHandler,
@@ -45,7 +45,7 @@ export async function runHook(
     await delay(clock, Math.min(timeout_ms, handler.sleep.seconds * 1_000));
     return;
   }
-  // tcpSocket was never carried out by any version; the API keeps the field for old manifests.
+  // No version of the kubelet has run tcpSocket hooks; the API keeps the field for old manifests.
   if (handler.tcpSocket) return;
   throw new HookError("the lifecycle hook has no handler");
 }

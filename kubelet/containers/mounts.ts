@@ -25,7 +25,10 @@ export interface MountContext {
 
 const TERMINATION_PATH = "/dev/termination-log";
 
-/** Everything mounted into a container besides its image. Makes the bind mounts of subPaths. */
+/**
+ * Returns everything that is mounted into a container on top of its image. Makes the bind mounts of
+ * subPaths.
+ */
 export async function containerMounts(
   pod: Pod,
   container: Container,
@@ -104,7 +107,7 @@ function propagationOf({ mountPropagation = "None" }: VolumeMount): MountPropaga
   }
 }
 
-/** A path in a container as the runtime is told it. */
+/** Returns the absolute form of a path in a container, as the runtime needs it. */
 export function absolute(path: string): string {
   return path.startsWith("/") ? path : `/${path}`;
 }

@@ -6,8 +6,9 @@ export type QosClass = "Guaranteed" | "Burstable" | "BestEffort";
 const COMPUTE = ["cpu", "memory"] as const;
 
 /**
- * The pod's quality-of-service class. Guaranteed: every container limits cpu and memory and asks
- * for the same; BestEffort: none asks for either. Source: the API's words on `status.qosClass`.
+ * Returns the pod's quality-of-service class. Guaranteed: every container has limits of cpu and
+ * memory and requests the same; BestEffort: no container requests either. Source: API reference,
+ * `status.qosClass`.
  */
 export function qosClassOf(pod: Pod): QosClass {
   if (pod.status?.qosClass) return pod.status.qosClass as QosClass;
@@ -33,8 +34,8 @@ function positive(text: string | undefined): bigint | undefined {
 }
 
 /**
- * The kernel's preference for killing a container when memory runs out, -1000..1000. Upstream's
- * table by class: Guaranteed -997, BestEffort 1000, Burstable by its share of memory.
+ * Returns the container's oom_score_adj, -1000 to 1000. Upstream's table by class: Guaranteed -997,
+ * BestEffort 1000, Burstable by its share of memory.
  */
 export function oomScoreAdjOf(pod: Pod, container: Container, nodeMemory_bytes: number): number {
   if ((pod.spec.priority ?? 0) >= SYSTEM_CRITICAL_PRIORITY) return -997;
@@ -49,14 +50,14 @@ export function oomScoreAdjOf(pod: Pod, container: Container, nodeMemory_bytes: 
 const SYSTEM_CRITICAL_PRIORITY = 2_000_000_000;
 
 export interface ComputeResources {
-  /** Thousandths of a core; undefined: not asked for or not limited. */
+  /** Thousandths of a core; undefined: no request or no limit. */
   cpuRequest_milli: number | undefined;
   cpuLimit_milli: number | undefined;
   memoryRequest_bytes: number | undefined;
   memoryLimit_bytes: number | undefined;
 }
 
-/** One container's requests and limits; a request left out is the limit. */
+/** Returns one container's requests and limits; a request that is left out equals the limit. */
 export function containerResources(container: Container): ComputeResources {
   const { requests, limits } = container.resources ?? {};
   const cpuRequest = requests?.cpu ?? limits?.cpu;
@@ -70,8 +71,8 @@ export function containerResources(container: Container): ComputeResources {
 }
 
 /**
- * The pod's whole: containers and sidecars together, or the largest init step if that is more,
- * plus overhead. A limit is undefined when one container has none.
+ * Returns the pod's requests and limits: containers and sidecars together, or the largest init
+ * container if that is more, plus overhead. A limit is undefined when one container has none.
  */
 export function podResources(pod: Pod): ComputeResources {
   const main = (pod.spec.containers ?? []).map(containerResources);
@@ -137,7 +138,7 @@ export function cpuShares(request_milli: number | undefined): number {
 /** CFS period in microseconds, the kernel's own default. */
 export const CPU_PERIOD_US = 100_000;
 
-/** CFS quota in microseconds, at least 1 ms as the kernel demands; -1 is without limit. */
+/** Returns the CFS quota in microseconds, at least 1 ms (the kernel's minimum); -1: no limit. */
 export function cpuQuota_us(limit_milli: number | undefined): number {
   if (limit_milli === undefined || limit_milli === 0) return -1;
   return Math.max(1_000, Math.floor((limit_milli * CPU_PERIOD_US) / 1000));

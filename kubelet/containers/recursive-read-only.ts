@@ -3,8 +3,8 @@ import type { Runtime } from "../cri/runtime.ts";
 import { ContainerConfigError } from "./env.ts";
 
 /**
- * Whether a mount is read-only with all mounts beneath it: as wished where the runtime can do it,
- * and a plain read-only mount for IfPossible where it cannot. Throws ContainerConfigError.
+ * Whether a mount is read-only recursively: as requested where the runtime supports it; a plain
+ * read-only mount for IfPossible where it does not. Throws ContainerConfigError.
  */
 export async function recursiveReadOnly(wanted: VolumeMount, runtime: Runtime): Promise<boolean> {
   const mode = wanted.recursiveReadOnly ?? "Disabled";

@@ -10,7 +10,7 @@ import {
   oomScoreAdjOf,
 } from "./qos.ts";
 
-/** Requests and limits as the runtime takes them. Memory 0 and quota -1 mean without limit. */
+/** Returns requests and limits in CRI's form. Memory 0 and quota -1 mean no limit. */
 export function linuxResources(compute: ComputeResources): Init<LinuxContainerResources> {
   return {
     cpuPeriod: CPU_PERIOD_US,
@@ -20,7 +20,7 @@ export function linuxResources(compute: ComputeResources): Init<LinuxContainerRe
   };
 }
 
-/** A container's resources with its place in the kernel's out-of-memory order. */
+/** Returns a container's resources with its oom_score_adj. */
 export function containerLinuxResources(
   pod: Pod,
   container: Container,

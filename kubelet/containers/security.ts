@@ -38,9 +38,8 @@ const READONLY_PATHS = [
 ];
 
 /**
- * The namespaces shared by the pod's containers. A pod that relies on a user namespace of its own
- * gets no sandbox and no container: without one its root would be the node's. Throws
- * ContainerConfigError.
+ * Returns the namespaces that the pod's containers share. A pod with `hostUsers: false` is refused:
+ * without a user namespace its root would be the node's. Throws ContainerConfigError.
  */
 export function namespaceOptions(pod: Pod): Init<NamespaceOption> {
   const spec = pod.spec;
@@ -61,7 +60,7 @@ export function namespaceOptions(pod: Pod): Init<NamespaceOption> {
   };
 }
 
-/** A debug container joins its target's processes, unless it sees them anyway. */
+/** A debug container joins the pid namespace of its target, unless the pod's is shared anyway. */
 function namespacesOf(pod: Pod, targetId: string | undefined): Init<NamespaceOption> {
   const options = namespaceOptions(pod);
   if (targetId === undefined || options.pid !== NamespaceMode.CONTAINER) return options;
@@ -88,11 +87,11 @@ export function sandboxSecurity(
   };
 }
 
-/** The node's part of the seccomp profiles of its containers. */
+/** The node's configuration of seccomp profiles. */
 export interface NodeSeccomp {
-  /** Localhost profiles are files under it. */
+  /** Directory of Localhost profiles. */
   root: string;
-  /** Whether a container whose pod names no profile gets the runtime's, or none. */
+  /** Whether containers without a profile get RuntimeDefault; else they are unconfined. */
   byDefault: boolean;
 }
 
@@ -104,8 +103,8 @@ export interface SecurityParts {
 }
 
 /**
- * The container's security context, its own fields winning over the pod's.
- * Throws ContainerConfigError when runAsNonRoot cannot be kept.
+ * Returns the container's security context; its own fields override the pod's. Throws
+ * ContainerConfigError when runAsNonRoot does not hold.
  */
 export function containerSecurity(
   pod: Pod,
@@ -189,8 +188,8 @@ function checkNonRoot(runAsUser: number | undefined, image: ImageUser, container
 }
 
 /**
- * A path below the folder of profiles. None at all would confine nothing (CVE-2023-2431), and one
- * outside of it could be a file that the pod wrote itself.
+ * Returns the path below the directory of profiles. An empty path would confine nothing
+ * (CVE-2023-2431); one outside of it could be a file that the pod wrote itself.
  */
 function localProfile(path = ""): string {
   if (path !== "" && !path.startsWith("/") && !path.split("/").includes("..")) return path;

@@ -1,9 +1,9 @@
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 
 /**
- * The variables a container finds its namespace's Services by, in Docker's old link form:
- * `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT`, `NAME_PORT_80_TCP_ADDR`, ...
- * Source: the documentation of discovery by environment variables. Headless Services have none.
+ * Returns the variables of the namespace's Services in the form of Docker links:
+ * `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT`, `NAME_PORT_80_TCP_ADDR`, ... Source: documentation of
+ * discovery by environment variables. Headless Services have none.
  */
 export function serviceEnv(services: Service[]): Map<string, string> {
   const env = new Map<string, string>();

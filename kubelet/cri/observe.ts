@@ -15,7 +15,7 @@ export const CONTAINER_NAME_LABEL = "io.kubernetes.container.name";
 
 const NANOSECONDS_PER_MS = 1_000_000n;
 
-/** Asks the runtime for all that belongs to one pod. */
+/** Reads the sandboxes and containers of one pod from the runtime. */
 export async function observePod(
   { runtime }: Runtime,
   pod: { uid: string; name: string; namespace: string },
@@ -77,7 +77,7 @@ function observedSandbox(status: PodSandboxStatus): ObservedSandbox {
   };
 }
 
-/** A container's status in the kubelet's words; its sandbox is not in it. */
+/** Converts CRI's status of a container. `sandboxId` is empty: the status does not have it. */
 export function observedContainer(status: ContainerStatus): ObservedContainer {
   return {
     id: status.id,

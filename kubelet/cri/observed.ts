@@ -1,4 +1,4 @@
-/** The state of a pod's containers as the runtime tells it; everything the plan looks at. */
+/** State of a container as the runtime reports it: the input of the plan. */
 export interface ObservedContainer {
   id: string;
   name: string;
@@ -16,7 +16,7 @@ export interface ObservedContainer {
   message: string;
   image: string;
   imageRef: string;
-  /** Of the spec it was made from (`containerHash`). */
+  /** `containerHash` of the spec that it was created from. */
   hash: string;
   logPath: string;
   annotations: Record<string, string>;

@@ -16,16 +16,16 @@ export interface PodEventsOptions {
 }
 
 /**
- * Tells which pods changed. The runtime's event stream tells at once; a list of all containers
- * every few minutes (every second while there is no stream) catches what was missed.
+ * Reports which pods changed: at once by the runtime's event stream, and by a list of all
+ * containers every few minutes (every second without a stream), which finds missed changes.
  */
 export class PodEvents {
   readonly #options: PodEventsOptions;
   readonly #end = new AbortController();
-  /** Of every container and sandbox, what the last list said. */
+  /** State of every container and sandbox in the last list. */
   #known = new Map<string, { uid: string; state: string }>();
   #streaming = false;
-  /** The stream was away: what happened meanwhile is in the next list only. */
+  /** The stream was interrupted: changes in between are found by the next list only. */
   #missed = false;
   /** Ends the pause before the next list. */
   #wake = new AbortController();
@@ -49,7 +49,7 @@ export class PodEvents {
     const { runtime, clock } = this.#options;
     const { signal } = this.#end;
     while (!signal.aborted) {
-      // Until the stream fails it counts as open: an idle one says nothing.
+      // The stream counts as open until it fails: an idle stream sends nothing.
       this.#streaming = true;
       try {
         for await (const event of runtime.runtime.getContainerEvents({}, { signal })) {
@@ -78,13 +78,13 @@ export class PodEvents {
     const { clock } = this.#options;
     const { signal } = this.#end;
     while (!signal.aborted) {
-      // What happens after this list, the stream tells, if it was asked for before the list.
+      // The stream reports what happens after this list if it was open before it.
       const streamed = this.#streaming;
       this.#missed = false;
       try {
         await this.#relist(signal);
       } catch (thrown) {
-        // The node's Ready condition tells of a runtime that does not answer.
+        // The node's Ready condition reports a runtime that does not answer.
         if (!signal.aborted) log.debug("no list", { error: messageOf(thrown) });
         this.#missed = true;
       }

@@ -47,7 +47,9 @@ export async function updatePodCidrs({ runtime }: Runtime, podCidrs: string[]): 
   }
 }
 
-/** The thing asked for is not there: for stopping and removing that is success. */
+/**
+ * Whether the runtime does not have the container or sandbox, which is success for stop and remove.
+ */
 export function isGone(thrown: unknown): boolean {
   return thrown instanceof RpcError && thrown.status === Status.NOT_FOUND;
 }

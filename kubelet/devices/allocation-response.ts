@@ -4,8 +4,8 @@ import type { ContainerAllocateResponse } from "@raft2kube/proto/gen/deviceplugi
 import type { DeviceAllocation } from "./device-allocation.ts";
 
 /**
- * What the plugins' answers for one container add to it. Of two answers about the same variable or
- * path the first counts: order is that of allocation, so it is the same at every start. Pure.
+ * Merges the plugins' responses for one container. Of two values for one variable or path the first
+ * wins; the order is that of allocation, the same at every start. Pure.
  */
 export function mergeResponses(
   responses: readonly ContainerAllocateResponse[],

@@ -14,7 +14,10 @@ export interface DeviceEntry {
   response: ContainerAllocateResponse;
 }
 
-/** What must survive the kubelet: who holds which devices, and which resources had plugins. */
+/**
+ * What must survive a restart of the kubelet: the devices of each container, and the resources that
+ * had plugins.
+ */
 export interface DeviceCheckpoint {
   entries: DeviceEntry[];
   resources: Record<string, string[]>;
@@ -25,7 +28,7 @@ export class CheckpointError extends CodedError {
   override readonly name = "CheckpointError";
 }
 
-/** Replaces the checkpoint, durably. The form is upstream's in spirit, its checksum our own. */
+/** Replaces the checkpoint durably. Its structure follows upstream's; the checksum is our own. */
 export function writeCheckpoint(file: string, checkpoint: DeviceCheckpoint): Promise<void> {
   const data = {
     PodDeviceEntries: checkpoint.entries.map((entry) => ({
@@ -40,7 +43,7 @@ export function writeCheckpoint(file: string, checkpoint: DeviceCheckpoint): Pro
   return replaceFile(file, JSON.stringify({ Data: data, Checksum: checksumOf(data) }));
 }
 
-/** Reads it; a missing file is an empty checkpoint. Throws CheckpointError. */
+/** Reads the checkpoint; a missing file is an empty checkpoint. Throws CheckpointError. */
 export async function readCheckpoint(file: string): Promise<DeviceCheckpoint> {
   let text: string;
   try {

@@ -24,8 +24,8 @@ import {
 const log = logger("device-allocator");
 
 /**
- * Gives pods their devices. Pods are admitted one after the other, and what they hold is on disk
- * before they are told, so that no device is ever given twice, a kubelet's restart included.
+ * Allocates devices to pods. Pods are admitted one at a time, and an allocation is on disk before
+ * the pod is admitted, so that no device is allocated twice, also after a restart of the kubelet.
  */
 export class DeviceAllocator implements DeviceManager {
   readonly #resources: DeviceResources;
@@ -34,7 +34,10 @@ export class DeviceAllocator implements DeviceManager {
   readonly #checkpointFile: string;
   readonly #listeners = new Set<() => void>();
   #tail: Promise<void> = Promise.resolve();
-  /** Until then a pod that is not active may be one that its source has yet to name. */
+  /**
+   * False until all sources have reported their pods: until then, an unknown pod may still hold
+   * devices.
+   */
   #allKnown = false;
 
   constructor(options: {
@@ -88,13 +91,11 @@ export class DeviceAllocator implements DeviceManager {
     return { close: () => void this.#listeners.delete(listener) };
   }
 
-  /**
-   * The devices have changed: the listeners hear of it, the checkpoint keeps the resources' names.
-   */
+  /** Notifies the listeners that the devices have changed, and saves the names of the resources. */
   changed(): void {
     for (const listener of this.#listeners) listener();
     this.#inTurn(() => this.#save()).catch((thrown: unknown) => {
-      // What pods hold is saved when they are admitted; this only remembers which resources exist.
+      // Allocations are saved at admission; this saves only which resources exist.
       log.error("the device checkpoint was not written", { error: messageOf(thrown) });
     });
   }
@@ -106,8 +107,9 @@ export class DeviceAllocator implements DeviceManager {
   }
 
   /**
-   * A pod's end shows in the API, and the scheduler gives its place to the next, before all that it
-   * held is given back. Its containers are gone by then, so its devices are free.
+   * Frees the devices of pods that have ended: the API shows a pod's end, and the scheduler assigns
+   * its resources to the next pod, before the pod is reclaimed. Its containers have stopped by
+   * then.
    */
   #forgetEnded(): void {
     if (!this.#allKnown) return;

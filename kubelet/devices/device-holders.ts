@@ -1,6 +1,6 @@
 import type { DeviceEntry } from "./checkpoint.ts";
 
-/** Which containers hold which devices: the memory behind the checkpoint. */
+/** Devices allocated to containers, as in the checkpoint. */
 export class DeviceHolders {
   #entries: DeviceEntry[];
 
@@ -20,7 +20,7 @@ export class DeviceHolders {
     return this.ofPod(podUid).filter((entry) => entry.container === container);
   }
 
-  /** Every device of the resource that someone holds. */
+  /** Returns the allocated devices of a resource. */
   allocated(resource: string): Set<string> {
     const entries = this.#entries.filter((entry) => entry.resource === resource);
     return new Set(entries.flatMap((entry) => entry.deviceIds));
@@ -30,7 +30,7 @@ export class DeviceHolders {
     this.#entries = [...this.#entries, ...entries];
   }
 
-  /** Forgets what pods hold that are not to be kept; says whether there was anything. */
+  /** Frees the devices of pods for which `isKept` is false. Returns whether there were any. */
   retain(isKept: (podUid: string) => boolean): boolean {
     const before = this.#entries.length;
     this.#entries = this.#entries.filter((entry) => isKept(entry.podUid));

@@ -98,7 +98,7 @@ function pluginHandlerFor(resources: DeviceResources): PluginHandler {
         const message = `the plugin of ${name} speaks ${supportedVersions.join(", ")}, not v1beta1`;
         throw new CodedError("DevicePluginVersion", message);
       }
-      // Through the registry a plugin says nothing of its options: it is asked for them.
+      // The registration socket does not report the plugin's options: ask the plugin.
       await resources.add(name, endpoint, await optionsOf(endpoint));
     },
     deregister: ({ name }) => resources.remove(name),

@@ -18,10 +18,10 @@ import {
 const log = logger("device-plugin");
 
 export interface DevicePluginListener {
-  /** The plugin's whole list of devices, again at each change. */
+  /** Receives the plugin's full list of devices, at each change. */
   devices(devices: Device[]): void;
   /**
-   * The stream of devices ended: the plugin has to register again. Told once, and not by `close`.
+   * Called once when the stream of devices ends, not by `close`: the plugin has to register again.
    */
   stopped(): void;
 }
@@ -57,7 +57,7 @@ export class DevicePlugin {
     this.#channel.close();
   }
 
-  /** What one container gets for these devices. Throws RpcError with the plugin's words. */
+  /** Returns what a container gets for these devices. Throws RpcError with the plugin's message. */
   async allocate(devicesIds: readonly string[]): Promise<ContainerAllocateResponse> {
     const { containerResponses } = await this.#plugin.allocate(
       { containerRequests: [{ devicesIds }] },
@@ -69,7 +69,7 @@ export class DevicePlugin {
     throw new CodedError("BadDevicePlugin", `the plugin of ${this.resource} gave ${answers}`);
   }
 
-  /** The plugin's preference among devices, empty when it has none to give. */
+  /** Returns the devices that the plugin prefers; empty when it has no preference. */
   async preferred(request: {
     available: readonly string[];
     must: readonly string[];
@@ -91,7 +91,7 @@ export class DevicePlugin {
     return containerResponses[0]?.deviceIDs ?? [];
   }
 
-  /** Lets a plugin that wants it prepare the devices just before their container starts. */
+  /** Calls PreStartContainer if the plugin requires it. */
   async preStart(devicesIds: readonly string[]): Promise<void> {
     if (!this.options.preStartRequired) return;
     await this.#plugin.preStartContainer({ devicesIds }, { timeout_ms: PRE_START_TIMEOUT_MS });
@@ -116,7 +116,7 @@ export class DevicePlugin {
   }
 }
 
-/** Asks a plugin that registered without saying so which calls it wants. */
+/** Reads the options of a plugin that registered without them. */
 export async function optionsOf(socket: string): Promise<DevicePluginOptions> {
   const channel = connectGrpc(`unix://${socket}`);
   try {

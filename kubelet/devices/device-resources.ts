@@ -11,13 +11,13 @@ const HEALTHY = "Healthy";
 interface Resource {
   plugin: DevicePlugin | undefined;
   devices: Map<string, Device>;
-  /** While there is no plugin: takes the resource off the node when it fires. */
+  /** Set while there is no plugin: removes the resource when it fires. */
   gone: Timer | undefined;
 }
 
 /**
- * The resources of this node and their devices, as plugins come, change and go. A resource whose
- * plugin stops has no healthy devices at once, and leaves the Node after a grace time.
+ * The node's extended resources and their devices. When a plugin stops, its resource has no healthy
+ * devices at once and is removed from the Node after a grace period.
  */
 export class DeviceResources {
   readonly #clock: Clock;
@@ -35,7 +35,7 @@ export class DeviceResources {
     }
   }
 
-  /** Takes a plugin into use, in place of an earlier one of the same resource. */
+  /** Starts to use a plugin; it replaces an earlier one of the same resource. */
   async add(name: string, socket: string, options: DevicePluginOptions): Promise<void> {
     const existing = this.#resources.get(name);
     if (!existing && this.#resources.size >= RESOURCES_MAX) {
@@ -59,7 +59,7 @@ export class DeviceResources {
     });
   }
 
-  /** Lets go of a plugin that says itself that it is gone. */
+  /** Removes a plugin that has deregistered. */
   async remove(name: string): Promise<void> {
     const resource = this.#resources.get(name);
     if (!resource?.plugin) return;
@@ -67,7 +67,7 @@ export class DeviceResources {
     this.#stopped(name, resource);
   }
 
-  /** Resources that belong to device plugins, with or without one at the moment. */
+  /** Returns the resources of device plugins, also of those that are not connected. */
   names(): Set<string> {
     return new Set(this.#resources.keys());
   }

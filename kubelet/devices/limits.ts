@@ -1,6 +1,6 @@
 /**
- * How long a resource stays on the Node after its plugin went: it may be restarting (upstream: 5
- * min).
+ * Time for which a resource stays on the Node after its plugin stopped, which may be restarting
+ * (upstream: 5 min).
  */
 export const PLUGIN_GONE_GRACE_MS = 5 * 60_000;
 
@@ -9,9 +9,9 @@ export const ALLOCATE_TIMEOUT_MS = 60_000;
 export const PRE_START_TIMEOUT_MS = 30_000;
 export const PREFERRED_TIMEOUT_MS = 10_000;
 
-/** Resources registered at once, and devices of one: a plugin that sends more is let go. */
+/** Registered resources, and devices of one resource. A plugin that sends more is disconnected. */
 export const RESOURCES_MAX = 100;
 export const DEVICES_MAX = 10_000;
 
-/** A checkpoint beyond this is not ours. */
+/** Largest checkpoint that is read. */
 export const CHECKPOINT_BYTES_MAX = 64 * 1024 * 1024;

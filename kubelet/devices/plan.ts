@@ -8,13 +8,13 @@ export interface DeviceRequest {
   resource: string;
   count: number;
   /**
-   * Whether the container ends before the pod's others start, so that its devices go on to them.
-   * Sidecars run beside the others and keep theirs.
+   * Whether later containers of the pod may reuse the devices: the container ends before they
+   * start. Sidecars run beside the others and keep theirs.
    */
   passesOn: boolean;
 }
 
-/** What the pod's containers ask for, of `resources` alone, in the order they start. Pure. */
+/** Returns the pod's requests for `resources`, in the order in which the containers start. Pure. */
 export function deviceRequests(pod: Pod, resources: ReadonlySet<string>): DeviceRequest[] {
   return containersOf(pod).flatMap(({ kind, container }) =>
     requestsOf(container, resources).map(([resource, count]) => ({
@@ -26,7 +26,7 @@ export function deviceRequests(pod: Pod, resources: ReadonlySet<string>): Device
   );
 }
 
-/** What one container asks for: limits are what counts for extended resources. */
+/** Returns the container's requests; for extended resources they are its limits. */
 export function requestsOf(
   container: Container,
   resources: ReadonlySet<string>,
@@ -37,7 +37,7 @@ export function requestsOf(
     .filter(([, count]) => count > 0);
 }
 
-/** The devices of a resource as a request sees them. */
+/** Devices that a request can choose from. */
 export interface DeviceChoice {
   /** Held by earlier init containers of the same pod: taken first. */
   reusable: readonly string[];
@@ -47,7 +47,9 @@ export interface DeviceChoice {
 
 export type DevicePlan =
   | { kind: "short"; available: number }
-  /** Taken as they are, or what the plugin prefers of `candidates`, `must` included. */
+  /**
+   * `choose`: the plugin's preference among `candidates`, with `must` included, else `fallback`.
+   */
   | { kind: "choose"; must: string[]; candidates: string[]; fallback: string[] };
 
 /** Decides which devices a request can get. Pure; the order of ids makes it repeatable. */
@@ -62,8 +64,9 @@ export function planDevices(count: number, choice: DeviceChoice): DevicePlan {
 }
 
 /**
- * A plugin's preference where it is one: of the right number, of candidates only, with all that
- * must be included. Anything else is ignored, since the choice is the kubelet's. Pure.
+ * Returns the plugin's preference if it is valid: the right number of devices, all of them
+ * candidates, and all that must be included. Otherwise undefined, since the choice is the
+ * kubelet's. Pure.
  */
 export function acceptPreference(
   preferred: readonly string[],

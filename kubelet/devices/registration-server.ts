@@ -52,7 +52,7 @@ function requireRegistration(request: {
   if (!isExtendedResource(resourceName)) {
     throw refused(`the resource name ${JSON.stringify(resourceName)} is not that of a device`);
   }
-  // A file of the plugin directory and nothing else: the kubelet will connect to it as root.
+  // The endpoint must be a file of the plugin directory: the kubelet connects to it as root.
   if (endpoint === "" || endpoint !== path.basename(endpoint) || endpoint.startsWith(".")) {
     throw refused(`the endpoint ${JSON.stringify(endpoint)} is not the name of a socket`);
   }

@@ -36,31 +36,31 @@ export interface EvictionsOptions {
   rootDir: string;
   paths: PodPaths;
   thresholds: Required<EvictionThresholds>;
-  /** Frees disk space without ending a pod: dead containers, unused images. */
+  /** Frees disk space without evicting a pod: dead containers, unused images. */
   freeDisk(): Promise<void>;
   /** The pressure has changed. */
   changed(): void;
 }
 
-/** Watches what is left on the node and ends pods, one at a time, before the kernel has to. */
+/** Measures the node's resources and evicts pods, one at a time, before the kernel has to kill. */
 export class Evictions {
   readonly #options: EvictionsOptions;
-  /** Where the runtime keeps images; it does not move while the kubelet runs. */
+  /** Mount point of the runtime's images; constant while the kubelet runs. */
   #imageMountpoint: string | undefined;
-  /** The pod that was evicted last, while it may still be going. */
+  /** The pod that was evicted last, while it may still be terminating. */
   #leaving: { uid: string; until_ms: number } | undefined;
 
   constructor(options: EvictionsOptions) {
     this.#options = options;
   }
 
-  /** One look; ends at most one pod, and none while the last one is still going. */
+  /** Measures once. Evicts at most one pod, and none while the last one is terminating. */
   async run(): Promise<void> {
     let found = shortages(await this.#signals(), this.#options.thresholds);
     const { pressure, changed } = this.#options;
     if (pressure.update(pressureOf(found))) changed();
     if (found.length === 0 || this.#isLeaving()) return;
-    // Freeing takes its time: a disk that is filling up fast needs its writer ended first.
+    // Freeing takes time: when little is left, the pod that writes most is evicted first.
     if (pressureOf(found).disk && !found.some(({ critical }) => critical)) {
       await this.#options.freeDisk();
       found = shortages(await this.#signals(), this.#options.thresholds);
@@ -69,7 +69,7 @@ export class Evictions {
     if (shortage) await this.#relieve(shortage);
   }
 
-  /** Ends a pod for what it did to the node, or for the node's sake (`disrupted`). */
+  /** Evicts a pod. `disrupted`: the node is short of a resource and the pod did nothing wrong. */
   evict(pod: Pod, message: string, disrupted = false): void {
     const { workers, events } = this.#options;
     log.warn("evicting a pod", { pod: fullNameOf(pod), message });
@@ -99,7 +99,7 @@ export class Evictions {
     this.#leaving = { uid: uidOf(victim.pod), until_ms };
   }
 
-  /** What a pod has of the resource that is short. */
+  /** Returns the pod's usage and request of the resource that is short. */
   async #candidate(pod: Pod, { resource }: Shortage): Promise<Candidate> {
     const usage = this.#options.cgroups.usage(pod);
     switch (resource) {

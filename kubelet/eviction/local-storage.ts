@@ -27,7 +27,7 @@ export function sumOf(usages: Iterable<TreeUsage>): TreeUsage {
   }), NOTHING);
 }
 
-/** All that counts against the pod's own limit. */
+/** Returns the usage that counts against the pod's own limit. */
 export function totalOf({ emptyDirs, containers, hosts }: LocalStorage): TreeUsage {
   return sumOf([...emptyDirs.values(), ...containers.values(), hosts]);
 }
@@ -61,19 +61,19 @@ export function limitsStorage(pod: Pod): boolean {
 }
 
 /**
- * Why the pod is to be evicted for what it wrote, in upstream's words; undefined when it kept all
- * its limits: of each emptyDir, of the pod as a whole, of each container, in upstream's order.
+ * Returns upstream's message for the limit that the pod exceeds, or undefined: first that of an
+ * emptyDir, then the pod's, then a container's, as upstream.
  */
 export function storageExcess(pod: Pod, storage: LocalStorage): string | undefined {
   return emptyDirExcess(pod, storage) ?? podExcess(pod, storage) ?? containerExcess(pod, storage);
 }
 
-/** What the pod asked for of the node's disk, in bytes. */
+/** Returns the pod's request of ephemeral storage in bytes. */
 export function storageRequest_bytes(pod: Pod): number {
   return valueOf(podAmount(pod, "requests") ?? "0");
 }
 
-/** A limit of nothing is no limit, as upstream has it. */
+/** A limit of 0 is no limit, as in upstream. */
 function isExceeded(limit: string, { used_bytes } = NOTHING): boolean {
   return valueOf(limit) > 0 && used_bytes > valueOf(limit);
 }

@@ -16,7 +16,7 @@ import { POD_UID_LABEL } from "../pods/pod-labels.ts";
 import { EMPTY_DIR_PLUGIN } from "../volumes/empty-dir.ts";
 import { isOnDisk, type LocalStorage, NOTHING, sumOf } from "./local-storage.ts";
 
-/** Measures what a pod has on the node's disk now: all that it can make grow. */
+/** Measures the pod's files on the node's disk: everything that it can make grow. */
 export async function measureStorage(
   pod: Pod,
   { runtime, paths }: { runtime: Runtime; paths: PodPaths },
@@ -37,7 +37,7 @@ export async function measureStorage(
   return { emptyDirs, containers, hosts: fileUsage(hostsFile(paths, uid)) };
 }
 
-/** What a container's logs take, rotated ones included. */
+/** Returns the disk usage of a container's logs, rotated ones included. */
 export function logsUsage(paths: PodPaths, pod: Pod, container: string): Promise<TreeUsage> {
   return treeUsage(join(podLogDir(paths, pod), container));
 }

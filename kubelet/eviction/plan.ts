@@ -12,16 +12,16 @@ export interface Signals {
   processes: { most: number; running: number };
 }
 
-/** A threshold that is crossed, in the words of the eviction message. */
+/** A crossed threshold, as the eviction message reports it. */
 export interface Shortage {
   resource: "memory" | "ephemeral-storage" | "inodes" | "pids";
   threshold: string;
   available: string;
-  /** Less than half of what is to be kept is left. */
+  /** Less than half of the threshold is left. */
   critical: boolean;
 }
 
-/** Compares what is left with the thresholds; the first of each kind of resource counts. */
+/** Compares the signals with the thresholds. Returns at most one shortage of each resource. */
 export function shortages(signals: Signals, limits: Required<EvictionThresholds>): Shortage[] {
   const { nodefs, imagefs } = signals;
   const found: Shortage[] = [];
@@ -79,14 +79,14 @@ export function pressureOf(found: Shortage[]): NodePressure {
   };
 }
 
-/** Pods from which the system would suffer; also never turned away. */
+/** Whether the pod is critical for the system: never evicted, and admitted under pressure. */
 export function isCritical(pod: Pod): boolean {
   return isStatic(pod) || (pod.spec.priority ?? 0) >= SYSTEM_CRITICAL_PRIORITY;
 }
 
 const SYSTEM_CRITICAL_PRIORITY = 2_000_000_000;
 
-/** A pod, and what it uses and asked for of the resource that is short. */
+/** A pod with its usage and request of the resource that is short. */
 export interface Candidate {
   pod: Pod;
   used: number;
@@ -94,9 +94,8 @@ export interface Candidate {
 }
 
 /**
- * The pod to evict first: one that uses more than it asked for, of the lowest priority, the largest
- * excess. Critical pods are never chosen. Source: the documentation of node-pressure
- * eviction; upstream spares static critical pods in the same way.
+ * Returns the pod to evict first: above its request before others, then by lowest priority, then by
+ * largest excess. Critical pods are never chosen. Source: documentation of node-pressure eviction.
  */
 export function chooseVictim(candidates: Candidate[]): Candidate | undefined {
   const excess = ({ used, requested }: Candidate) => used - requested;
@@ -117,7 +116,7 @@ export function evictionMessage({ resource, threshold, available }: Shortage): s
   );
 }
 
-/** Whether a node under pressure takes this pod all the same. */
+/** Whether a node under this pressure still admits the pod. */
 export function admitsUnderPressure(pod: Pod, pressure: NodePressure): boolean {
   if (isCritical(pod)) return true;
   if (pressure.disk || pressure.pid) return false;

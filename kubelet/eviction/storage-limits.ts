@@ -19,24 +19,26 @@ export interface StorageLimitsOptions {
   paths: PodPaths;
   workers: PodWorkers;
   volumes: PodVolumes;
-  /** Ends a pod for the node's sake. */
+  /** Evicts a pod. */
   evict(pod: Pod, message: string): void;
 }
 
 /**
- * Holds pods to the limits of what they write to the node's disk: measures those that have one, and
- * evicts what is over it (upstream's local storage eviction). So too for volumes with a capacity.
+ * Evicts pods that exceed their limits of ephemeral storage (upstream's local storage eviction).
  */
 export class StorageLimits {
   readonly #options: StorageLimitsOptions;
-  /** By pod: when it is measured next. One whose files take long to measure rests longer. */
+  /** Time of the next measurement by pod; later for a pod whose measurement takes long. */
   #due_ms = new Map<string, number>();
 
   constructor(options: StorageLimitsOptions) {
     this.#options = options;
   }
 
-  /** One look at every pod that is due; a pod that cannot be measured does not hold up others. */
+  /**
+   * Measures every pod that is due. A pod that cannot be measured is logged and does not delay
+   * others.
+   */
   async run(): Promise<void> {
     const { clock, workers } = this.#options;
     const before = this.#due_ms;

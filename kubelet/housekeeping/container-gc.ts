@@ -11,15 +11,15 @@ import { logFiles, openLogDirectory } from "../logs/log-directory.ts";
 import type { ObservedContainer, ObservedPod, ObservedSandbox } from "../cri/observed.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 
-/** What of a pod's past need not be kept. */
+/** Containers and sandboxes of a pod that can be removed. */
 export interface Garbage {
   containers: ObservedContainer[];
   sandboxes: ObservedSandbox[];
 }
 
 /**
- * Ended containers beyond the newest of each name, and dead sandboxes that are neither the pod's
- * newest nor hold a container that is kept.
+ * Returns the ended containers other than the newest of each name, and the dead sandboxes that are
+ * neither the pod's newest nor hold a kept container. Pure.
  */
 export function garbageOf(observed: ObservedPod): Garbage {
   const dead = new Map<string, number>();
@@ -36,7 +36,7 @@ export function garbageOf(observed: ObservedPod): Garbage {
   return { containers, sandboxes };
 }
 
-/** Removes the garbage of every pod, with the logs of the containers that go. */
+/** Removes the garbage of every pod, with the logs of the removed containers. */
 export async function collectContainers(
   runtime: Runtime,
   workers: PodWorkers,

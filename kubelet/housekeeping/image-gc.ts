@@ -18,8 +18,8 @@ export interface ImageGcPlan {
 }
 
 /**
- * Chooses images to remove until `free_bytes` would be freed: none that a container uses, none that
- * is pinned, none that has just come.
+ * Returns the images to remove to free `free_bytes`: never one that a container uses, that is
+ * pinned, or that is new.
  */
 export function planImageGc(
   images: Image[],
@@ -57,9 +57,7 @@ export class ImageGc {
     this.#options = options;
   }
 
-  /**
-   * One round: notes which images are in use and, above the high mark, frees down to the low one.
-   */
+  /** Records which images are in use and, above the high mark, frees down to the low mark. */
   async run(): Promise<void> {
     const { highPercent, lowPercent, runtime } = this.#options;
     const { images, inUse } = await this.#list();

@@ -24,16 +24,16 @@ export interface RotateOptions {
   files_max?: number;
 }
 
-/** How large a log was when it was last looked at. */
+/** Size of a log at its last check. */
 interface Sample {
   size_bytes: number;
   at_ms: number;
 }
 
 /**
- * Sets aside the logs of running containers that have grown too large, and drops the oldest. A log
- * that grows fast is looked at again when it will be full, so that however much a container writes,
- * its files exceed their bound by little.
+ * Rotates the logs of running containers that are too large, and removes the oldest. A log that
+ * grows fast is checked again when it will be full, so that a container exceeds the bound by
+ * little.
  */
 export class LogRotation {
   readonly #options: RotateOptions;
@@ -43,7 +43,7 @@ export class LogRotation {
     this.#options = options;
   }
 
-  /** One look at all logs; gives the milliseconds until the next one. */
+  /** Checks all logs. Returns the milliseconds until the next check. */
   async run(): Promise<number> {
     const before = this.#samples;
     this.#samples = new Map();
@@ -52,7 +52,7 @@ export class LogRotation {
       try {
         next_ms = Math.min(next_ms, await this.#check(path, id, before.get(path)));
       } catch (thrown) {
-        // One that cannot be rotated (it is just ending) does not hold up the others.
+        // A log that cannot be rotated (its container is ending) does not delay the others.
         log.warn("a log was not rotated", { path, error: messageOf(thrown) });
       }
     }
@@ -76,7 +76,7 @@ export class LogRotation {
     }
   }
 
-  /** Rotates one log if it is due; gives the milliseconds until it will be, as fast as it grows. */
+  /** Rotates one log if it is full. Returns the milliseconds until it will be full at its rate. */
   async #check(path: string, id: string, before: Sample | undefined): Promise<number> {
     const { clock, paths, fileBytes_max = LOG_FILE_BYTES_MAX } = this.#options;
     using opened = openLogDirectory(paths.podLogsDir, path);
@@ -102,7 +102,7 @@ export class LogRotation {
     try {
       await runtime.runtime.reopenContainerLog({ containerId });
     } catch (thrown) {
-      // The runtime goes on writing to the renamed file: give it its name back.
+      // The runtime still writes to the renamed file: restore its name.
       directory.rename(aside, directory, name);
       throw thrown;
     }

@@ -14,7 +14,7 @@ import { type PodPaths, podsDir } from "../pods/pod-paths.ts";
 
 const log = logger("kubelet");
 
-/** Once all sources have spoken, whatever none of them knows is stopped and cleared away. */
+/** Stops and removes pods that no source knows, once all `sources` are synced. */
 export function sweepOrphans(
   { runtime, paths, devices, clock }: PodDeps,
   workers: PodWorkers,
@@ -27,7 +27,7 @@ export function sweepOrphans(
       try {
         const found = await orphans(runtime, paths, (uid) => workers.get(uid) !== undefined);
         for (const pod of found) workers.sweep(pod);
-        // Nothing else frees the devices of a pod that went between its admission and its sandbox.
+        // Devices of a pod that vanished between its admission and its sandbox are freed only here.
         await devices.retain(new Set(workers.list().map(({ pod }) => uidOf(pod))));
         return;
       } catch (thrown) {
@@ -41,8 +41,8 @@ export function sweepOrphans(
 }
 
 /**
- * Pods that the runtime or the disk still shows but no source does: they went while the kubelet was
- * away. Each is given as a pod without containers, good enough to stop and clear it.
+ * Returns the pods that the runtime or the disk has but no source knows: they were deleted while no
+ * kubelet ran. Each has no containers in its spec: enough to stop and remove it.
  */
 async function orphans(
   { runtime }: Runtime,

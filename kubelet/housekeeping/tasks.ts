@@ -15,7 +15,7 @@ import type { ImageGc } from "./image-gc.ts";
 import type { PeriodicTask } from "./periodic.ts";
 import { LogRotation } from "./rotate-logs.ts";
 
-/** All that a node has to have done to it from time to time. */
+/** Returns the periodic tasks of a node. */
 export function housekeepingTasks(
   { runtime, clock, paths, volumes }: PodDeps,
   workers: PodWorkers,

@@ -3,11 +3,11 @@ import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { AuthConfig } from "@raft2kube/proto/gen/cri.ts";
 
-/** What a pod's pull secret says for an image. */
+/** A pull secret's credential for an image. */
 export interface PullCredential {
   auth: Init<AuthConfig>;
   secret: { uid: string; namespace: string; name: string };
-  /** Tells credentials apart without keeping them. */
+  /** Hash that identifies the credential without storing it. */
   hash: string;
 }
 
@@ -19,9 +19,9 @@ interface DockerAuth {
 }
 
 /**
- * Credentials for an image from a pod's pull secrets, the closest match first. A secret that does
- * not parse gives none: the pull then says what the registry answers.
- * Source: the documentation of `kubernetes.io/dockerconfigjson` and `kubernetes.io/dockercfg`.
+ * Returns the credentials of a pod's pull secrets for an image, the closest match first. A secret
+ * that does not parse yields none; the registry then rejects the pull. Source: documentation of
+ * `kubernetes.io/dockerconfigjson` and `kubernetes.io/dockercfg`.
  */
 export function credentialsFor(image: string, secrets: Secret[]): PullCredential[] {
   const repository = repositoryOf(image);
@@ -62,7 +62,7 @@ function authsOf(secret: Secret): { server: string; auth: DockerAuth }[] {
   });
 }
 
-/** A tenant wrote it: it may be anything. */
+/** Returns the parsed JSON, or undefined: a tenant's text may be anything. */
 function jsonOrNothing(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString("utf8")) as unknown;
@@ -88,7 +88,7 @@ function authConfig(serverAddress: string, auth: DockerAuth): Init<AuthConfig> {
   };
 }
 
-/** `registry/path` of an image reference, with Docker Hub's implied parts filled in. */
+/** Returns `registry/path` of an image reference, with Docker Hub's implied parts filled in. */
 export function repositoryOf(image: string): string {
   const name = image.replace(/@.*$/, "").replace(/:[^/:]*$/, "");
   const [first = "", ...rest] = name.split("/");
@@ -97,7 +97,10 @@ export function repositoryOf(image: string): string {
   return `index.docker.io/${rest.length === 0 ? "library/" : ""}${name}`;
 }
 
-/** `*` stands for one label of the host name; a path must be a prefix by whole parts. */
+/**
+ * Whether a pattern matches: `*` is one label of the host name; a path must be a prefix by whole
+ * segments.
+ */
 function matches(server: string, repository: string): boolean {
   const [host = "", ...path] = server.replace(/^docker\.io/, "index.docker.io").split("/");
   const [imageHost = "", ...imagePath] = repository.split("/");

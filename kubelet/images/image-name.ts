@@ -1,6 +1,6 @@
 /**
- * The image reference with `:latest` where it has neither tag nor digest.
- * Throws RangeError for what is no reference (distribution's grammar, shortened).
+ * Returns the image reference, with `:latest` if it has neither tag nor digest. Throws RangeError
+ * for an invalid reference (distribution's grammar, shortened).
  */
 export function withDefaultTag(image: string): string {
   const match = /^([^@\s]+?)(?::([\w][\w.-]{0,127}))?(?:@(\w+:[0-9a-f]{32,}))?$/.exec(image);

@@ -13,7 +13,7 @@ import type { PulledImages } from "./pulled-images.ts";
 import { withDefaultTag } from "./image-name.ts";
 import type { ReadyImage } from "./ready-image.ts";
 
-/** The image cannot be had now; `reason` is the container's waiting reason. */
+/** The image is not available; `reason` is the container's waiting reason. */
 export class ImageError extends ReasonError {
   override readonly name = "ImageError";
 }
@@ -22,19 +22,17 @@ export interface ImagePullerOptions {
   runtime: Runtime;
   clock: Clock;
   events: PodEventSink;
-  /** Which credentials pulled the images that are here. */
+  /** Records of the credentials that pulled each image. */
   pulled: PulledImages;
   /** The pod's pull secrets that exist. */
   pullSecrets(pod: Pod): Promise<Secret[]>;
 }
 
-/**
- * Makes sure that images are there, by each container's imagePullPolicy, with back-off per image.
- */
+/** Pulls images by each container's imagePullPolicy, with back-off for each pod and image. */
 export class ImagePuller {
   readonly #options: ImagePullerOptions;
   readonly #backOffs: BackOffs;
-  /** By pod and image: when the last pull failed and with what. */
+  /** Time and message of the last failed pull, by pod and image. */
   readonly #failures = new Map<string, { failed_ms: number; message: string }>();
 
   constructor(options: ImagePullerOptions) {
@@ -48,8 +46,8 @@ export class ImagePuller {
   }
 
   /**
-   * The image, pulled when its policy says so. Throws ImageError; events are recorded here. When
-   * `signal` aborts, the pull ends with whatever error that brings.
+   * Returns the image, pulled if its policy requires it. Throws ImageError; records the events.
+   * When `signal` aborts, rejects with the error of the cancelled pull.
    */
   async ensure(pod: Pod, container: Container, signal: AbortSignal): Promise<ReadyImage> {
     const { events } = this.#options;
@@ -77,14 +75,14 @@ export class ImagePuller {
     return this.#pull(pod, container, image, signal);
   }
 
-  /** How long until a pull that failed is worth trying; 0: now. */
+  /** Returns the milliseconds until a failed pull is tried again; 0: now. */
   remaining(pod: Pod, container: Container): number {
     const key = `${uidOf(pod)}/${container.image}`;
     const failure = this.#failures.get(key);
     return failure ? this.#backOffs.remaining(key, failure.failed_ms) : 0;
   }
 
-  /** Forgets a pod that is gone. */
+  /** Drops the state of a removed pod. */
   forget(podUid: string): void {
     this.#backOffs.forgetAll(`${podUid}/`);
     for (const key of this.#failures.keys()) {
@@ -156,7 +154,7 @@ export class ImagePuller {
     return readyImage(image, found);
   }
 
-  /** The image that was just pulled, after it is recorded who may have it. */
+  /** Records the credential that pulled the image. Returns the image. */
   async #recorded(image: string, credential: PullCredential | undefined) {
     const { runtime, pulled } = this.#options;
     const { image: found } = await runtime.images.imageStatus({ image: { image } });
@@ -170,7 +168,7 @@ export class ImagePuller {
     return credentialsFor(image, await this.#options.pullSecrets(pod));
   }
 
-  /** Tries each matching credential, the anonymous pull when there is none. */
+  /** Pulls with each matching credential in turn; anonymously if there is none. */
   async #pullWithSecrets(
     pod: Pod,
     image: string,
@@ -203,7 +201,7 @@ function readyImage(image: string, { id, uid, username }: Image): ReadyImage {
   return { image, imageRef: id, user };
 }
 
-/** As Go prints a duration: `1.234s`, `56ms`. */
+/** Returns a duration in Go's format: `1.234s`, `56ms`. */
 function durationText(elapsed_ms: number): string {
   const whole_ms = Math.round(elapsed_ms);
   return whole_ms < 1_000 ? `${whole_ms}ms` : `${whole_ms / 1_000}s`;

@@ -9,7 +9,7 @@ import { repositoryOf, type PullCredential } from "./credentials.ts";
 const log = logger("kubelet");
 const API_VERSION = "kubelet.config.k8s.io/v1beta1";
 
-/** Who may use an image of one repository: everyone, or pods with one of these secrets. */
+/** Pods that may use an image of one repository: all, or those with one of these secrets. */
 interface Access {
   nodePodsAccessible?: boolean;
   kubernetesSecrets?: PulledSecret[];
@@ -31,17 +31,17 @@ interface PulledRecord {
 const hexOf = (text: string) => createHash("sha256").update(text).digest("hex");
 
 /**
- * Which credentials pulled which image, so that a pod without them does not get what another pod's
- * secret brought to the node (KEP 2535, policy NeverVerifyPreloadedImages: images that no kubelet
- * pulled are for all). One file for each image; an intent is on disk while a pull is under way, so
- * that one cut short leaves no image that counts as preloaded.
+ * Records which credentials pulled which image, so that a pod without them does not use an image
+ * that another pod's secret pulled (KEP 2535, policy NeverVerifyPreloadedImages: images that no
+ * kubelet pulled are for all). One file for each image. An intent is on disk during a pull, so that
+ * an interrupted pull does not count as preloaded.
  */
 export class PulledImages {
   readonly #directory: string;
   readonly #records = new Map<string, PulledRecord>();
-  /** By the name of the file: records that cannot be read, of images that are for none. */
+  /** Names of damaged record files: no pod may use their images without a pull. */
   readonly #damaged = new Set<string>();
-  /** By image name: pulls that are under way; 0 where one was cut short. */
+  /** Pulls in progress by image name; 0: an interrupted one. */
   readonly #intents = new Map<string, number>();
   #last: Promise<void> = Promise.resolve();
 
@@ -62,8 +62,8 @@ export class PulledImages {
   }
 
   /**
-   * Whether a pod must show that it may have an image that is here, by pulling it. `credentials`
-   * gives the pod's own for that image; it is asked only when they matter.
+   * Whether a pod must pull an image that is present, to prove its access. `credentials` returns
+   * the pod's own for that image; it is called only when needed.
    */
   async mustPull(
     image: string,
@@ -79,13 +79,16 @@ export class PulledImages {
     return !(await credentials()).some((own) => known.some((secret) => isSame(secret, own)));
   }
 
-  /** Before a pull. */
+  /** Records the intent of a pull. Call it before the pull. */
   intend(image: string): Promise<void> {
     this.#intents.set(image, (this.#intents.get(image) ?? 0) + 1);
     return this.#next(() => this.#write("pulling", image, { kind: "ImagePullIntent", image }));
   }
 
-  /** After a pull that failed; one that was cut short may still end with the image here. */
+  /**
+   * Drops the intent of a failed pull. An interrupted pull may still complete in the runtime: its
+   * intent is kept.
+   */
   async failed(image: string, cutShort: boolean): Promise<void> {
     await this.#next(async () => {
       if (!cutShort) return this.#settle(image);
@@ -95,7 +98,10 @@ export class PulledImages {
     });
   }
 
-  /** After a pull with a credential, or without any; `present` are the images that are here. */
+  /**
+   * Records a completed pull, with its credential if it had one; `present` are the ids of the
+   * images in the runtime.
+   */
   async pulled(
     image: string,
     imageRef: string,
@@ -119,7 +125,7 @@ export class PulledImages {
     });
   }
 
-  /** Forgets images that are gone. */
+  /** Removes the records of images that are no longer present. */
   async #prune(imageRef: string, present: ReadonlySet<string>): Promise<void> {
     for (const gone of this.#records.keys()) {
       if (gone === imageRef || present.has(gone)) continue;
@@ -135,7 +141,7 @@ export class PulledImages {
     this.#intents.delete(image);
   }
 
-  /** One change at a time. */
+  /** Runs changes one at a time. */
   #next(change: () => Promise<void>): Promise<void> {
     const changed = this.#last.then(change);
     this.#last = changed.then(() => undefined, () => undefined);
@@ -171,7 +177,7 @@ interface Document {
   credentialMapping?: Record<string, Access>;
 }
 
-/** The files are our own; what is no JSON says nothing. */
+/** Returns the parsed record; an empty one for a file that is not JSON. */
 function documentOf(text: string): Document {
   try {
     return JSON.parse(text) as Document;
@@ -181,7 +187,9 @@ function documentOf(text: string): Document {
   }
 }
 
-/** The same secret, whatever is in it by now, or the same credential in another secret. */
+/**
+ * Whether it is the same secret, also with a new content, or the same credential in another secret.
+ */
 function isSame(known: PulledSecret, { secret, hash }: PullCredential): boolean {
   if (known.credentialHash === hash) return true;
   const { uid, namespace, name } = secret;

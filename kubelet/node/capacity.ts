@@ -20,7 +20,7 @@ export interface CapacityOptions {
   devices: DeviceManager | undefined;
 }
 
-/** What the node has for pods: the machine less what is reserved, and the devices. */
+/** Returns capacity and allocatable: the machine without the reserved amounts, and the devices. */
 export async function nodeResources(options: CapacityOptions): Promise<NodeResources> {
   const disk = await filesystemSpace(options.rootDir);
   const capacity: Record<string, string> = {
@@ -47,7 +47,7 @@ export async function nodeResources(options: CapacityOptions): Promise<NodeResou
   };
 }
 
-/** The allocatable amounts as numbers. */
+/** Returns the allocatable amounts as numbers. */
 export function allocatableNumbers({ allocatable }: NodeResources): NodeAllocatable {
   return {
     cpu_milli: milliValueOf(allocatable["cpu"] ?? "0"),

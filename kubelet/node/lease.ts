@@ -18,7 +18,7 @@ export interface NodeLeaseOptions {
   signal: AbortSignal;
 }
 
-/** Renews the node's Lease until aborted: the cheap sign that the node is alive. */
+/** Renews the node's Lease, the heartbeat of the node, until aborted. */
 export async function renewNodeLease(options: NodeLeaseOptions): Promise<void> {
   const { clock, signal } = options;
   let renewed: Lease | undefined;

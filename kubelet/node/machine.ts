@@ -3,7 +3,7 @@ import os from "node:os";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { PODS_PIDS_SHARE } from "../limits.ts";
 
-/** What the machine has and what is left of it. */
+/** Capacity of a file system and what is left of it. */
 export interface FilesystemSpace {
   capacity_bytes: number;
   available_bytes: number;
@@ -11,7 +11,7 @@ export interface FilesystemSpace {
   inodesFree: number;
 }
 
-/** Space of the file system that holds `path`. */
+/** Returns the space of the file system that holds `path`. */
 export async function filesystemSpace(path: string): Promise<FilesystemSpace> {
   const { bsize, blocks, bavail, files, ffree } = await statfs(path);
   return {
@@ -22,7 +22,7 @@ export async function filesystemSpace(path: string): Promise<FilesystemSpace> {
   };
 }
 
-/** Memory that could be given to processes now (MemAvailable), in bytes. */
+/** Returns the memory that is available to processes (MemAvailable), in bytes. */
 export async function memoryAvailable_bytes(): Promise<number> {
   const text = await readFile("/proc/meminfo", "utf8");
   const kibibytes = /^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1];
@@ -30,12 +30,12 @@ export async function memoryAvailable_bytes(): Promise<number> {
 }
 
 export interface ProcessSpace {
-  /** Processes and threads that the kernel takes. */
+  /** Limit of the kernel. */
   most: number;
   running: number;
 }
 
-/** How full the kernel's table of processes and threads is. */
+/** Returns the usage and limit of the kernel's process table. */
 export async function processSpace(): Promise<ProcessSpace> {
   const numberIn = async (path: string) => Number(await readFile(path, "utf8"));
   const pids = await numberIn("/proc/sys/kernel/pid_max");
@@ -44,7 +44,7 @@ export async function processSpace(): Promise<ProcessSpace> {
   return { most: Math.min(pids, threads), running: Number(running ?? 0) };
 }
 
-/** Processes and threads that all pods together may have. */
+/** Returns the limit of processes and threads of all pods together. */
 export async function podsPidsMax(): Promise<number> {
   return Math.floor((await processSpace()).most * PODS_PIDS_SHARE);
 }
@@ -58,7 +58,7 @@ export interface MachineIdentity {
   architecture: string;
 }
 
-/** Names of this machine and its system, for `status.nodeInfo`. Unreadable ones are empty. */
+/** Returns the machine's and system's names for `status.nodeInfo`; unreadable ones are empty. */
 export async function machineIdentity(): Promise<MachineIdentity> {
   const release = await textOf("/etc/os-release");
   return {
@@ -71,7 +71,7 @@ export async function machineIdentity(): Promise<MachineIdentity> {
   };
 }
 
-/** The processor's name as container images spell it. */
+/** Returns the processor architecture by Go's name (GOARCH), as in image indexes. */
 export function architecture(): string {
   return { x64: "amd64", ia32: "386" }[os.arch() as string] ?? os.arch();
 }
@@ -80,7 +80,7 @@ async function textOf(path: string): Promise<string> {
   try {
     return (await readFile(path, "utf8")).trim();
   } catch (thrown) {
-    // Absent on this system, or not for this user: the field stays empty.
+    // Absent on this system or not readable by this user: the field stays empty.
     if (isErrno(thrown, "ENOENT", "EACCES", "ENOTDIR", "EIO", "ENODATA")) return "";
     throw thrown;
   }

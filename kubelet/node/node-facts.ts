@@ -8,8 +8,8 @@ import { NODE_IMAGES_MAX, RUNTIME_SILENT_MS } from "../limits.ts";
 export const KUBELET_VERSION = "v1.36.0";
 
 /**
- * Why the runtime keeps the node from being ready, in upstream's words; empty when it does not.
- * A runtime that has answered within the last half minute may be silent: it is being restarted.
+ * Health of the runtime. A runtime that has answered within RUNTIME_SILENT_MS counts as healthy: it
+ * may be restarting.
  */
 export class RuntimeHealth {
   readonly #runtime: Runtime;
@@ -47,7 +47,7 @@ async function runtimeProblem({ runtime }: Runtime): Promise<string> {
 
 const STATUS_TIMEOUT_MS = 5_000;
 
-/** The node's largest images, as its status names them for the scheduler. */
+/** Returns the node's largest images for its status; the scheduler prefers nodes that have them. */
 export async function nodeImages({ images }: Runtime): Promise<ContainerImage[]> {
   const { images: all } = await images.listImages({});
   return all
@@ -61,7 +61,7 @@ export async function nodeImages({ images }: Runtime): Promise<ContainerImage[]>
 
 const NAMES_PER_IMAGE_MAX = 5;
 
-/** The addresses a Node shows: its own, then its host name. */
+/** Returns the addresses of the Node's status: InternalIPs, then Hostname. */
 export function nodeAddresses(addresses: string[], hostname: string): NodeAddress[] {
   return [
     ...addresses.map((address) => ({ type: "InternalIP" as const, address })),

@@ -21,12 +21,12 @@ export interface NodeReporterOptions {
   recorder: EventRecorder;
   clock: Clock;
   description: NodeDescription;
-  /** The status as of now; conditions build on the previous one's. */
+  /** Returns the current status. `previous` has the transition times of the conditions. */
   status(previous: NodeStatus | undefined): Promise<NodeStatus>;
   onPodCidrs(podCidrs: string[]): Promise<void>;
 }
 
-/** The node's own object in the API: registered once, then kept up to date, beside its Lease. */
+/** Registers the Node once, reports its status, and renews its Lease. */
 export class NodeReporter {
   readonly #options: NodeReporterOptions;
   readonly #end = new AbortController();
@@ -41,7 +41,7 @@ export class NodeReporter {
     this.#options = options;
   }
 
-  /** The registered Node. */
+  /** The registered Node; undefined before. */
   get node(): { name: string; uid: string } | undefined {
     const { name = "", uid } = this.#node?.metadata ?? {};
     return uid ? { name, uid } : undefined;
@@ -52,7 +52,7 @@ export class NodeReporter {
     this.#running ??= this.#run(registered);
   }
 
-  /** Something that the status shows has changed. */
+  /** Reports the status soon. Call it when something in it has changed. */
   trigger(): void {
     this.#wake.abort();
   }
@@ -100,7 +100,7 @@ export class NodeReporter {
     while (!signal.aborted) {
       let pause_ms = NODE_STATUS_MS;
       try {
-        // A node that is not ready is looked at more often: others wait for it.
+        // A node that is not ready reports more often: the scheduler waits for it.
         if (!(await this.#show())) pause_ms = NODE_RETRY_MS;
       } catch (thrown) {
         if (signal.aborted) return;
@@ -112,7 +112,7 @@ export class NodeReporter {
     }
   }
 
-  /** Writes the status when it differs or its heartbeat is due; whether the node is ready. */
+  /** Writes the status if it differs or its heartbeat is due. Returns whether the node is ready. */
   async #show(): Promise<boolean> {
     const { client, clock, description, status } = this.#options;
     const now = await status(this.#shown);
@@ -120,7 +120,7 @@ export class NodeReporter {
     const due = clock.monotonic() - this.#shown_ms >= NODE_STATUS_REPORT_MS;
     if (!due && this.#shown && !differs(now, this.#shown)) return ready;
     const name = { name: description.nodeName, subresource: "status" };
-    // Addresses are one list: joined by type, an old address would stay.
+    // Replace the list of addresses: a merge by type would keep an old address.
     const addresses = [...(now.addresses ?? []), { $patch: "replace" }];
     const patch = { status: { ...now, addresses } };
     await client.resource<Node>(NODES).patch(name, "strategic", patch);
@@ -161,7 +161,7 @@ export class NodeReporter {
 
   #record(type: "Normal" | "Warning", reason: string, message: string): void {
     const { nodeName } = this.#options.description;
-    // As upstream, an event about a node has the node's name for its UID.
+    // As in upstream, the UID in events about a node is the node's name.
     const about = { apiVersion: "v1", kind: "Node", name: nodeName, uid: nodeName };
     this.#options.recorder.record(about, type, reason, message);
   }

@@ -25,7 +25,7 @@ export interface NodeStatusFacts {
   now_ms: number;
 }
 
-/** The Node's status as the kubelet knows it. */
+/** Returns the Node's status. Pure. */
 export function nodeStatus(facts: NodeStatusFacts): NodeStatus {
   const { identity, resources, port } = facts;
   return {
@@ -47,7 +47,10 @@ export function nodeStatus(facts: NodeStatusFacts): NodeStatus {
 
 type ConditionState = { type: string; status: "True" | "False"; reason: string; message: string };
 
-/** The four conditions in upstream's words; a status that did not change keeps its time. */
+/**
+ * Returns the four conditions with upstream's reasons; an unchanged condition keeps its transition
+ * time.
+ */
 function nodeConditions({ notReady, pressure, previous, now_ms }: NodeStatusFacts) {
   const ready: ConditionState = notReady
     ? { type: "Ready", status: "False", reason: "KubeletNotReady", message: notReady }

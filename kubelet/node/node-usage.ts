@@ -12,7 +12,7 @@ import {
   processSpace,
 } from "./machine.ts";
 
-/** What the whole machine uses. */
+/** Usage of the whole machine. */
 export interface NodeUsage {
   cpu_ns: number;
   memory: NodeMemory;
@@ -33,7 +33,7 @@ export interface NodeMemory {
 }
 
 export interface NodeNetwork {
-  /** The name of the interface that the default route goes through, if there is one. */
+  /** Interface of the default route, if there is one. */
   defaultName: string | undefined;
   interfaces: InterfaceCounters[];
 }
@@ -41,7 +41,7 @@ export interface NodeNetwork {
 /** Nanoseconds of a kernel tick; USER_HZ is 100 on every architecture we run on. */
 const TICK_NS = 10_000_000;
 
-/** The machine's usage now; `rootDir` names the file system that pods write to. */
+/** Measures the machine's usage; `rootDir` is on the file system that pods write to. */
 export async function nodeUsage(rootDir: string): Promise<NodeUsage> {
   const [line = ""] = (await readFile("/proc/stat", "utf8")).split("\n");
   // user nice system idle iowait irq softirq steal: all but idle and iowait is work.
@@ -79,7 +79,7 @@ function nodeNetwork(): NodeNetwork {
   };
 }
 
-/** Lines of a name and a number: `MemTotal:  1024 kB`, `pgfault 17`. */
+/** Parses lines of a name and a number: `MemTotal: 1024 kB`, `pgfault 17`. */
 function numbersIn(text: string): Map<string, number> {
   const lines = [...text.matchAll(/^(\S+?):?\s+(\d+)/gm)];
   return new Map(lines.map(([, name, value]) => [name!, Number(value)]));

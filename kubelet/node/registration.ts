@@ -10,7 +10,7 @@ export interface NodeDescription {
   taints: { key: string; value?: string; effect: string }[];
 }
 
-/** Labels that every node has, and those of the options. */
+/** Returns the labels that every node has and those of the options. */
 export function nodeLabels({ hostname, labels }: NodeDescription): Record<string, string> {
   return {
     "kubernetes.io/hostname": hostname,
@@ -23,8 +23,8 @@ export function nodeLabels({ hostname, labels }: NodeDescription): Record<string
 }
 
 /**
- * Creates the Node, or takes over the one that is there: its labels are brought up to date, all
- * else (taints, cordon, pod range) is kept as it was.
+ * Creates the Node, or updates the labels of an existing one; its taints, cordon and pod range are
+ * kept.
  */
 export async function registerNode(
   nodes: ResourceClient<Node>,

@@ -11,7 +11,7 @@ const log = logger("csi-drivers");
 export interface CsiDriver {
   name: string;
   endpoint: string;
-  /** The driver's own name for this node. */
+  /** The driver's id of this node. */
   nodeId: string;
   /** Topology segments: labels of the node, and what volumes are reachable from. */
   topology: Record<string, string>;
@@ -22,20 +22,18 @@ export interface CsiDriver {
   node: RpcClient<NodeMethods>;
 }
 
-/** Told when a driver came or went, to publish it (CSINode, topology labels). */
+/** Called when a driver was added or removed, to publish it (CSINode, topology labels). */
 export interface CsiDriverListener {
   added(driver: CsiDriver): Promise<void>;
   removed(name: string): Promise<void>;
 }
 
-/** No driver of that name is registered here, now. */
+/** No driver of that name is registered. */
 export class CsiDriverMissingError extends CodedError {
   override readonly name = "CsiDriverMissingError";
 }
 
-/**
- * The CSI drivers registered with this kubelet: a handler of plugins, and where volumes find them.
- */
+/** The registered CSI drivers. Implements the handler of CSI plugins. */
 export class CsiDrivers implements PluginHandler {
   readonly #drivers = new Map<string, { driver: CsiDriver; channel: Channel }>();
   readonly #listener: CsiDriverListener;
@@ -44,7 +42,10 @@ export class CsiDrivers implements PluginHandler {
     this.#listener = listener;
   }
 
-  /** Throws CsiDriverMissingError, in upstream's words: they end in a FailedMount event. */
+  /**
+   * Returns the driver. Throws CsiDriverMissingError with upstream's message, which becomes a
+   * FailedMount event.
+   */
   require(name: string): CsiDriver {
     const known = this.#drivers.get(name);
     if (known) return known.driver;
@@ -79,7 +80,8 @@ export class CsiDrivers implements PluginHandler {
 
   async deregister(plugin: Plugin): Promise<void> {
     const known = this.#drivers.get(plugin.name);
-    // A newer release registers from its own socket before the old one's goes: keep the newer.
+    // A newer release registers from its own socket before the old one's is removed: keep the
+    // newer.
     if (!known || known.driver.endpoint !== plugin.endpoint) return;
     this.#drivers.delete(plugin.name);
     known.channel.close();

@@ -9,9 +9,9 @@ import { missingTopologyLabels, withDriver, withoutDriver } from "./csi-node.ts"
 import { NODE_POLL_MS, NODE_WAIT_MS, PUBLISH_ATTEMPTS_MAX } from "./limits.ts";
 
 /**
- * Tells the API of the node's CSI drivers: the CSINode object, owned by the Node, and the Node's
- * topology labels. `added` waits a while for the Node, which a starting kubelet is about to
- * register, and fails when it does not come.
+ * Publishes the node's CSI drivers: the CSINode object, owned by the Node, and the Node's topology
+ * labels. `added` waits up to NODE_WAIT_MS for the Node, which a starting kubelet is about to
+ * register, and rejects when it does not appear.
  */
 export function csiNodePublisher(client: KubeClient, nodeName: string): CsiDriverListener {
   return {

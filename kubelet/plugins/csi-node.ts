@@ -3,7 +3,7 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import type { CsiDriver } from "./csi-drivers.ts";
 
 /**
- * The CSINode's list of drivers with this one in it; the same object when nothing changes. Pure.
+ * Returns the CSINode's spec with this driver in it; the same object when nothing changes. Pure.
  */
 export function withDriver(spec: CSINodeSpec, driver: CsiDriver): CSINodeSpec {
   const entry: CSINodeDriver = {
@@ -18,7 +18,7 @@ export function withDriver(spec: CSINodeSpec, driver: CsiDriver): CSINodeSpec {
 }
 
 /**
- * The CSINode's list of drivers without the named one; the same object when it is not there. Pure.
+ * Returns the CSINode's spec without the named driver; the same object when it is not in it. Pure.
  */
 export function withoutDriver(spec: CSINodeSpec, name: string): CSINodeSpec {
   const drivers = spec.drivers.filter((one) => one.name !== name);
@@ -26,8 +26,8 @@ export function withoutDriver(spec: CSINodeSpec, name: string): CSINodeSpec {
 }
 
 /**
- * The labels a node still lacks for a driver's topology. Throws when the node carries another value
- * for one: volumes made under the old value would become unreachable (upstream refuses it as well).
+ * Returns the labels that a node lacks for a driver's topology. Throws if the node has another
+ * value for one: volumes made under the old value would become unreachable (as upstream).
  */
 export function missingTopologyLabels(
   labels: Readonly<Record<string, string>>,

@@ -1,18 +1,15 @@
 import type { PluginInfo } from "@raft2kube/proto/gen/pluginregistration.ts";
 
-/**
- * A plugin as it described itself, `endpoint` filled in by its registration socket when it said
- * none.
- */
+/** A plugin's info; `endpoint` defaults to its registration socket. */
 export type Plugin = PluginInfo;
 
-/** Takes plugins of one type (`CSIPlugin`, `DevicePlugin`) into use. */
+/** Handles plugins of one type (`CSIPlugin`, `DevicePlugin`). */
 export interface PluginHandler {
   /**
-   * The plugin is there. Called again, after `deregister`, when its socket was replaced. What it
-   * throws is told to the plugin, and the plugin is tried again with back-off.
+   * Registers a plugin. Called again, after `deregister`, when its socket was replaced. An error is
+   * reported to the plugin, and registration is retried with back-off.
    */
   register(plugin: Plugin): Promise<void>;
-  /** Its registration socket is gone. */
+  /** Removes a plugin whose registration socket was removed. */
   deregister(plugin: Plugin): Promise<void>;
 }

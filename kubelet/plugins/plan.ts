@@ -5,8 +5,8 @@ export interface RegistrySocket {
 }
 
 /**
- * What to do after a look into the registry: sockets that vanished, and sockets that are new. A
- * replaced one is both, since it may be another plugin. Pure.
+ * Compares a scan of the registry with the known sockets: those that vanished, and those that are
+ * new. A replaced socket is both, since it may be another plugin. Pure.
  */
 export function planRegistry(
   seen: readonly RegistrySocket[],

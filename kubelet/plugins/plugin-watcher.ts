@@ -19,9 +19,9 @@ export interface PluginWatcherOptions {
 }
 
 /**
- * Follows the sockets of a registry directory and keeps each plugin registered while its socket is
- * there (pluginregistration v1). `close` leaves plugins registered: they outlive a kubelet's
- * restart.
+ * Watches a registry directory and keeps each plugin registered while its socket exists
+ * (pluginregistration v1). `close` leaves plugins registered: they outlive a restart of the
+ * kubelet.
  */
 export async function startPluginWatcher(
   options: PluginWatcherOptions,
@@ -44,7 +44,7 @@ class PluginWatcher {
   constructor(options: PluginWatcherOptions) {
     this.#options = options;
     const { registryDir } = options;
-    // The registry is looked at every RESCAN_MS in any case.
+    // Without events the registry is scanned every RESCAN_MS.
     this.#files = watchDirectory(registryDir, () => this.#scan(), (error) => {
       log.warn("no file events of the registry", { registryDir, error: messageOf(error) });
     });
@@ -60,9 +60,7 @@ class PluginWatcher {
     await Promise.all(this.#leaving);
   }
 
-  /**
-   * Looks into the registry; at most one look at a time, and one more after it if asked meanwhile.
-   */
+  /** Scans the registry; one scan at a time, and one more after it if requested meanwhile. */
   #scan(): void {
     if (this.#closed) return;
     if (this.#scanning) {
@@ -81,7 +79,7 @@ class PluginWatcher {
     });
   }
 
-  /** Lets go of a plugin without keeping the others waiting: it may hang. */
+  /** Deregisters a plugin without blocking the others: it may hang. */
   #leave(one: PluginRegistration): Promise<void> {
     const left = one.leave({ deregister: true }).catch((thrown: unknown) => {
       const fields = { socket: one.socket.path, error: messageOf(thrown) };

@@ -17,7 +17,8 @@ const log = logger("plugin-registration");
 export type PluginHandlers = Readonly<Record<string, PluginHandler>>;
 
 /**
- * One registration socket from its appearance to its end: asked, registered, told, in the end left.
+ * One registration socket: reads the plugin's info, registers it, notifies it, and deregisters it
+ * in the end.
  */
 export class PluginRegistration {
   readonly socket: RegistrySocket;
@@ -27,7 +28,7 @@ export class PluginRegistration {
   readonly #registering: Promise<void>;
   #registered: Plugin | undefined;
 
-  /** Begins when `predecessor`, the registration of a socket replaced by this one, was left. */
+  /** Starts after `predecessor`, the registration of the replaced socket, has ended. */
   constructor(
     socket: RegistrySocket,
     handlers: PluginHandlers,
@@ -41,7 +42,8 @@ export class PluginRegistration {
   }
 
   /**
-   * Stops trying. With `deregister`, which a closing kubelet leaves out, the handler lets go of it.
+   * Stops retrying. With `deregister`, also deregisters the plugin; a closing kubelet leaves that
+   * out.
    */
   async leave(options: { deregister: boolean }): Promise<void> {
     this.#left.abort();
@@ -81,7 +83,7 @@ export class PluginRegistration {
         await registration.notifyRegistrationStatus({ pluginRegistered: false, error }, options);
         throw thrown;
       }
-      // From here on the handler holds it, whether or not the plugin takes the good news.
+      // The handler has the plugin from here on, also if the notification fails.
       this.#registered = plugin;
       await registration.notifyRegistrationStatus({ pluginRegistered: true }, options);
       log.info("plugin registered", { type: plugin.type, plugin: plugin.name });

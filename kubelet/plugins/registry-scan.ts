@@ -5,8 +5,8 @@ import { PLUGIN_SOCKETS_MAX } from "./limits.ts";
 import type { RegistrySocket } from "./plan.ts";
 
 /**
- * The sockets below a registry directory, hidden files left out as upstream does. Links are not
- * followed: a plugin's socket is a socket. At most PLUGIN_SOCKETS_MAX, the first by name.
+ * Returns the sockets below a registry directory without hidden files, as upstream. Links are not
+ * followed. At most PLUGIN_SOCKETS_MAX, the first by name.
  */
 export async function scanRegistry(directory: string): Promise<RegistrySocket[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });

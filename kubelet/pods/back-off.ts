@@ -2,13 +2,13 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 
 interface Entry {
   delay_ms: number;
-  /** When the delay last grew. */
+  /** Time of the last increase. */
   grown_ms: number;
 }
 
 /**
- * Growing pauses by key, as upstream's flowcontrol.Backoff: none before the first retry, then from
- * `first_ms` doubling to `most_ms`; forgotten when the last failure lies two of the longest back.
+ * Exponential back-off by key, as upstream's flowcontrol.Backoff: none before the first retry, then
+ * `first_ms` doubling up to `most_ms`; reset when the last failure is older than twice `most_ms`.
  */
 export class BackOffs {
   readonly #clock: Clock;
@@ -22,19 +22,19 @@ export class BackOffs {
     this.#most_ms = options.most_ms;
   }
 
-  /** Milliseconds still to wait after a failure at `failed_ms` (wall clock); 0: try now. */
+  /** Returns the milliseconds left to wait after a failure at `failed_ms` (wall clock); 0: none. */
   remaining(key: string, failed_ms: number): number {
     const entry = this.#entries.get(key);
     if (!entry || this.#stale(entry, failed_ms)) return 0;
     return Math.max(0, failed_ms + entry.delay_ms - this.#clock.now());
   }
 
-  /** The pause in force, for messages. */
+  /** Returns the current delay in milliseconds, for messages. */
   delayOf(key: string): number {
     return this.#entries.get(key)?.delay_ms ?? 0;
   }
 
-  /** A retry is made now, after a failure at `failed_ms`: the next pause is longer. */
+  /** Increases the delay. Call it when retrying after a failure at `failed_ms`. */
   grow(key: string, failed_ms: number): void {
     const entry = this.#entries.get(key);
     const fresh = !entry || this.#stale(entry, failed_ms);
@@ -46,7 +46,7 @@ export class BackOffs {
     this.#entries.delete(key);
   }
 
-  /** Forgets all keys that begin so: a pod that is gone. */
+  /** Drops all keys with a prefix: those of a removed pod. */
   forgetAll(prefix: string): void {
     for (const key of this.#entries.keys()) if (key.startsWith(prefix)) this.#entries.delete(key);
   }

@@ -2,7 +2,7 @@ import type { Container, Pod, ResourceFieldSelector } from "@raft2kube/api/gen/c
 import { milliQuantityOf, parseQuantity, quantityOf } from "@raft2kube/api/quantity.ts";
 import { own } from "@raft2kube/std/own.ts";
 
-/** The node's allocatable amounts: what a container without a limit may use at most. */
+/** The node's allocatable amounts: the limits of a container that has none. */
 export interface NodeAllocatable {
   cpu_milli: number;
   memory_bytes: number;
@@ -15,8 +15,8 @@ export interface PodAddresses {
 }
 
 /**
- * The value of a pod's field as the downward API gives it. Throws RangeError for a path that is
- * not offered. Source: the API's words on ObjectFieldSelector in env and volumes.
+ * Returns a pod's field for the downward API. Throws RangeError for an unsupported path. Source:
+ * API reference, ObjectFieldSelector.
  */
 export function fieldValue(path: string, pod: Pod, addresses: PodAddresses): string {
   const metadata = pod.metadata ?? {};
@@ -58,8 +58,9 @@ function lines(map: Record<string, string> | undefined): string {
 }
 
 /**
- * A container's request or limit divided by the selector's divisor, rounded up; an absent limit is
- * the node's allocatable amount. Throws RangeError for another resource or container.
+ * Returns a container's request or limit divided by the selector's divisor, rounded up; an absent
+ * limit is the node's allocatable amount. Throws RangeError for an unsupported resource or an
+ * unknown container.
  */
 export function resourceValue(
   selector: ResourceFieldSelector,

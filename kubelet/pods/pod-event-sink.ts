@@ -30,8 +30,7 @@ export type PodEventReason =
   | (string & {});
 
 /**
- * Tells users what happened to a pod, in upstream's words. `container` names the container that it
- * concerns, which becomes the event's field path.
+ * Records events about pods, with upstream's reasons. `container` becomes the event's field path.
  */
 export interface PodEventSink {
   record(
@@ -43,7 +42,7 @@ export interface PodEventSink {
   ): void;
 }
 
-/** A kubelet without API server tells its log. */
+/** Returns a sink that logs events, for a kubelet without an API server. */
 export function logEvents(): PodEventSink {
   const log = logger("kubelet-events");
   return {

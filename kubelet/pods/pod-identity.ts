@@ -45,7 +45,7 @@ export function isRestartableInit(container: Container): boolean {
 
 export type ContainerKind = "init" | "regular" | "ephemeral";
 
-/** Every container of the pod with the list it stands in, in start order. */
+/** Returns every container of the pod with its kind, in start order. */
 export function containersOf(pod: Pod): { kind: ContainerKind; container: Container }[] {
   const of = (kind: ContainerKind, list: Container[] | undefined) =>
     (list ?? []).map((container) => ({ kind, container }));
@@ -56,7 +56,7 @@ export function containersOf(pod: Pod): { kind: ContainerKind; container: Contai
   ];
 }
 
-/** Seconds a pod gets to stop: the deletion's own grace, else the spec's, else 30. */
+/** Returns the grace period in seconds: the deletion's, else the spec's, else 30. */
 export function gracePeriodOf(pod: Pod): number {
   return (
     pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30

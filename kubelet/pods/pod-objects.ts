@@ -18,22 +18,22 @@ export interface IssuedToken {
   expires_ms: number;
 }
 
-/** What pods refer to in the API. Absent objects are undefined; other failures throw. */
+/** Reads API objects that pods refer to. Absent objects are undefined; other failures reject. */
 export interface PodObjects {
   configMap(namespace: string, name: string): Promise<ConfigMap | undefined>;
   secret(namespace: string, name: string): Promise<Secret | undefined>;
-  /** Always read anew: binding decides whether a pod may start. */
+  /** Never cached: binding decides whether a pod may start. */
   claim(namespace: string, name: string): Promise<PersistentVolumeClaim | undefined>;
   persistentVolume(name: string): Promise<PersistentVolume | undefined>;
-  /** Services of all namespaces; waits until they are known. */
+  /** Returns the Services of all namespaces, once their informer is synced. */
   services(): Promise<Service[]>;
-  /** The handler that a RuntimeClass names. */
+  /** Returns the handler of a RuntimeClass. */
   runtimeHandler(runtimeClassName: string): Promise<string | undefined>;
-  /** A token of the pod's service account, bound to the pod. */
+  /** Returns a token of the pod's service account, bound to the pod. */
   token(pod: Pod, fields: TokenRequestFields): Promise<IssuedToken>;
 }
 
-/** A static pod of a kubelet without API server refers to something in the API. */
+/** A static pod refers to an API object, but the kubelet has no API server. */
 export class NoApiServerError extends CodedError {
   override readonly name = "NoApiServerError";
 
@@ -44,7 +44,7 @@ export class NoApiServerError extends CodedError {
   }
 }
 
-/** The objects of a kubelet that has no API server: none, and asking is an error. */
+/** Objects of a kubelet without an API server: every read of an object rejects. */
 export const NO_OBJECTS: PodObjects = {
   configMap: async (_, name) => refuse(`ConfigMap ${name}`),
   secret: async (_, name) => refuse(`Secret ${name}`),

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { nameOf, namespaceOf, uidOf } from "./pod-identity.ts";
 
-/** Where the kubelet keeps what belongs to a pod; the layout is upstream's. */
+/** Directories of the kubelet's files of pods, in upstream's layout. */
 export interface PodPaths {
   rootDir: string;
   /** `/var/log/pods` upstream. */
@@ -32,7 +32,7 @@ export function volumeDir(
   return join(volumesDir(paths, podUid), pluginName, volumeName);
 }
 
-/** Bind mounts of subPaths live here, one per container and mount. */
+/** Returns the directory of bind mounts of subPaths, one per container and mount. */
 export function subpathsDir(paths: PodPaths, podUid: string): string {
   return join(podDir(paths, podUid), "volume-subpaths");
 }

@@ -3,10 +3,10 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { STATIC_POD_FILE_BYTES_MAX, STATIC_POD_SETTLE_MS } from "../limits.ts";
 import { StaticPodError } from "./static-pod.ts";
 
-/** Reads files that others write in place, once they have stopped writing. */
+/** Reads files that are written in place, once they have not changed for a while. */
 export class SettledFiles {
   readonly #clock: Clock;
-  /** By file: its version, and since when it is that. */
+  /** Version of each file, and the time since which it has it. */
   readonly #seen = new Map<string, { version: string; since_ms: number }>();
 
   constructor(clock: Clock) {
@@ -14,8 +14,8 @@ export class SettledFiles {
   }
 
   /**
-   * The file's text; undefined when it has changed within STATIC_POD_SETTLE_MS, or while it was
-   * read. Throws StaticPodError for one that is too large.
+   * Returns the file's text; undefined when it has changed within STATIC_POD_SETTLE_MS, or during
+   * the read. Throws StaticPodError for a file that is too large.
    */
   async read(file: string): Promise<string | undefined> {
     const handle = await open(file, "r");
@@ -32,7 +32,10 @@ export class SettledFiles {
     }
   }
 
-  /** By its own time of change; where clocks differ, by how long it has been seen as it is. */
+  /**
+   * Decides by the file's change time; where clocks differ, by the time since it was first seen in
+   * this version.
+   */
   #isSettled(file: string, stats: Version): boolean {
     const version = versionOf(stats);
     const now_ms = this.#clock.monotonic();

@@ -1,7 +1,7 @@
 import { parseAllDocuments } from "yaml";
 import { StaticPodError } from "./static-pod.ts";
 
-/** What the one document of a file, YAML or JSON, holds. Throws StaticPodError. */
+/** Parses a file with one document, YAML or JSON. Throws StaticPodError. */
 export function parsePodFile(text: string, file: string): unknown {
   const [first, ...more] = [...parseAllDocuments(text)];
   if (!first || more.length > 0) {

@@ -9,8 +9,9 @@ export class StaticPodError extends CodedError {
 }
 
 /**
- * A static pod from a file's parsed content: its name gets the node's as suffix, its UID is a hash
- * of file, content and node, so a changed file is another pod. Throws StaticPodError.
+ * Returns a static pod from a file's parsed content. The node's name is the suffix of its name; its
+ * UID is a hash of file, content and node, so that a changed file is another pod. Throws
+ * StaticPodError.
  */
 export function staticPod(
   parsed: unknown,
@@ -47,7 +48,7 @@ export function staticPod(
     spec: {
       ...pod.spec,
       nodeName,
-      // Taints cannot drive away what the scheduler never placed.
+      // Static pods tolerate all NoExecute taints, as in upstream.
       tolerations: [...(pod.spec.tolerations ?? []), { operator: "Exists", effect: "NoExecute" }],
       terminationGracePeriodSeconds: pod.spec.terminationGracePeriodSeconds ?? 30,
     },

@@ -26,14 +26,14 @@ export interface StaticSourceOptions {
 const log = logger("kubelet-static-pods");
 const EXTENSIONS = [".yaml", ".yml", ".json", ".manifest"];
 
-/** Pods from files of a directory, kept in step with the files. */
+/** Source of static pods: watches the files of a directory. */
 export class StaticSource {
   readonly synced: Promise<void>;
   readonly #options: StaticSourceOptions;
-  /** By file: the pod it holds. A file that does not parse keeps its last pod running. */
+  /** Pod of each file. A file that does not parse keeps its last pod running. */
   #pods = new Map<string, Pod>();
   readonly #files: SettledFiles;
-  /** A file is being written: it is looked at again soon. */
+  /** A file is being written: it is read again after STATIC_POD_SETTLE_MS. */
   #unsettled = false;
   #watcher: FileEvents | undefined;
   #timer: Timer | undefined;
@@ -57,7 +57,7 @@ export class StaticSource {
     this.#read();
   }
 
-  /** The pods of the files as last read. */
+  /** Returns the pods as last read. */
   list(): Pod[] {
     return [...this.#pods.values()];
   }
@@ -89,7 +89,7 @@ export class StaticSource {
   async #readAll(): Promise<void> {
     const { dir, sink } = this.#options;
     try {
-      // Watched first: what changes while it is read is read again.
+      // Watch before reading: changes during the read trigger another one.
       this.#watcher ??= this.#watch(dir);
       const found = new Map<string, Pod>();
       this.#unsettled = false;
@@ -106,7 +106,7 @@ export class StaticSource {
       for (const uid of known) if (!uids.has(uid)) sink.remove(uid);
       for (const pod of found.values()) if (!known.has(uidOf(pod))) sink.put(pod);
       this.#changed();
-      // A pod whose file is being written is not gone.
+      // Not synced while a file is being written: its pod is not removed.
       if (!this.#unsettled) this.#markSynced();
     } catch (thrown) {
       if (!isErrno(thrown, "ENOENT")) throw thrown;
@@ -123,11 +123,11 @@ export class StaticSource {
         this.#unsettled = true;
         return undefined;
       }
-      // Loaded when there is a file to read: most kubelets never have one.
+      // The parser is loaded with the first file: most kubelets have none.
       const { parsePodFile } = await import("./static-pod-file.ts");
       const parsed = parsePodFile(text, file);
       const pod = staticPod(parsed, { file, nodeName, now_ms: clock.now() });
-      // It does not pass through the API server, which would have filled these in.
+      // The API server would have set the defaults.
       defaultPod(pod);
       return pod;
     } catch (thrown) {
@@ -136,7 +136,10 @@ export class StaticSource {
     }
   }
 
-  /** Undefined where there is nothing to watch with: it is read every so often all the same. */
+  /**
+   * Returns undefined when the directory cannot be watched; it is still read every
+   * STATIC_POD_PERIOD_MS.
+   */
   #watch(dir: string): FileEvents | undefined {
     let lost = false;
     const events = watchDirectory(dir, () => this.#read(), (error) => {
