@@ -46,7 +46,8 @@ export function apiObjects(client: KubeClient, informers: InformerSet, clock: Cl
       return informer.store.list();
     },
     async runtimeHandler(name) {
-      const found = await undefinedIfNotFound(client.resource<RuntimeClass>(RUNTIME_CLASSES).get({ name }));
+      const classes = client.resource<RuntimeClass>(RUNTIME_CLASSES);
+      const found = await undefinedIfNotFound(classes.get({ name }));
       return found?.handler;
     },
     token: (pod, fields) => tokens.get(pod, fields),
@@ -90,7 +91,8 @@ class FreshObjects<T extends KubeObject & WithData> {
     const read_ms = this.#clock.monotonic();
     const cached = this.#read.get(key);
     if (cached && read_ms - cached.read_ms < OBJECT_TTL_MS) return cached.object;
-    const object = undefinedIfNotFound(this.#client.resource<T>(this.#type).get({ namespace, name }));
+    const resource = this.#client.resource<T>(this.#type);
+    const object = undefinedIfNotFound(resource.get({ namespace, name }));
     const entry: Read<T> = { read_ms, object, characters: 0 };
     this.#drop(key);
     this.#read.set(key, entry);
