@@ -13,11 +13,11 @@ const log = logger("kubelet-status");
 interface Entry {
   pod: Pod;
   status: PodStatus;
-  /** The status as JSON that the API has; undefined: not written yet. */
+  /** The status that the API has, as JSON; undefined: not written yet. */
   written: string | undefined;
-  /** The object's revision at which it is known to show that. */
+  /** Resource version at which the object is known to have that status. */
   revision: number;
-  /** The pod is stopped and given back: delete the object once its last status is written. */
+  /** The pod is reclaimed: delete the object after its last status is written. */
   removes: boolean;
   writing: boolean;
   failures: number;
@@ -28,17 +28,17 @@ export interface StatusWriterOptions {
   pods: ResourceClient<Pod>;
   clock: Clock;
   /**
-   * The API object that shows a pod: itself, or a static pod's mirror; undefined when there is
+   * Returns the API object of a pod: the pod, or a static pod's mirror; undefined when there is
    * none.
    */
   objectOf(pod: Pod): Pod | undefined;
 }
 
 /**
- * Shows statuses in the API: the newest of each pod, one write at a time per pod, tried again until
- * the API has it, and again when somebody else has written over it: the control plane marks the
- * pods of a silent node as not ready, and only their kubelet sets them back. A pod whose object is
- * gone or is another by now is left.
+ * Writes the newest status of each pod to the API, one write at a time per pod. Retries until the
+ * API has it, and writes it again when another client has overwritten it: the control plane marks
+ * the pods of a silent node as not ready, and only their kubelet sets them back. A pod whose object
+ * is deleted or replaced is skipped.
  */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
@@ -56,7 +56,7 @@ export class StatusWriter {
     void this.#write(entry);
   }
 
-  /** The pod is done for good: its object is deleted after its last status. */
+  /** Deletes the pod's object after its last status is written. */
   remove(pod: Pod, status: PodStatus): void {
     const entry = this.#entryOf(pod, status);
     entry.pod = pod;
@@ -64,7 +64,7 @@ export class StatusWriter {
     void this.#write(entry);
   }
 
-  /** The object of a static pod has appeared or was replaced: it needs the status. */
+  /** Writes the status again: the mirror was created or replaced. */
   rewrite(podUid: string): void {
     const entry = this.#entries.get(podUid);
     if (!entry) return;
@@ -72,7 +72,7 @@ export class StatusWriter {
     void this.#write(entry);
   }
 
-  /** The object that shows a pod has changed: it is put right if it no longer says what we said. */
+  /** Checks a changed object, and writes the status again if another client has overwritten it. */
   review(podUid: string): void {
     const entry = this.#entries.get(podUid);
     if (entry) void this.#write(entry);
@@ -119,7 +119,7 @@ export class StatusWriter {
     }
   }
 
-  /** Makes one write if one is due; whether another may be. */
+  /** Makes one write if it is due. Returns whether another may be due. */
   async #writeOnce(entry: Entry): Promise<boolean> {
     const { pods } = this.#options;
     const object = this.#options.objectOf(entry.pod);
@@ -143,7 +143,7 @@ export class StatusWriter {
       }
       return false;
     } catch (thrown) {
-      // Gone, or replaced by another of its name: there is nothing to show this status on.
+      // The object was deleted or replaced by another of its name: skip it.
       if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
       log.debug("the pod's object is gone", { pod: fullNameOf(object), uid });
       entry.written = text;
@@ -151,7 +151,10 @@ export class StatusWriter {
     }
   }
 
-  /** Versions that are older than our last write do not show it yet, and say nothing. */
+  /**
+   * Marks the status as unwritten if another client has overwritten it. Versions older than our
+   * last write are ignored.
+   */
   #detectOverwrite(entry: Entry, object: Pod): void {
     const revision = revisionOf(object);
     if (entry.written === undefined || revision <= entry.revision) return;

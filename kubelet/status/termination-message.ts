@@ -16,8 +16,9 @@ import { openLogDirectory } from "../logs/log-directory.ts";
 import type { ObservedContainer } from "../cri/observed.ts";
 
 /**
- * What an ended container left as its last words: its termination file or, by policy and only after
- * a failure, the end of its log. Empty when there is none. Neither is read through a link.
+ * Returns the termination message of an ended container: its termination file or, by policy and
+ * only after a failure, the end of its log. Empty when there is none. Neither is read through a
+ * link.
  */
 export async function terminationMessage(
   observed: ObservedContainer,

@@ -14,23 +14,23 @@ import { stopContainer, stopPod } from "./stop-pod.ts";
 export interface ApplyContext {
   volumes: ReadonlyMap<string, ReadyVolume>;
   podIPs: string[];
-  /** Why containers wait, by name; kept here from step to step. */
+  /** Waiting reasons by container name; kept between steps. */
   waiting: Map<string, WaitingReason>;
-  /** The pod is to be stopped meanwhile: what is not begun is left. */
+  /** Aborted when the pod is to be stopped: containers that are not started yet are skipped. */
   signal: AbortSignal;
 }
 
 export interface ApplyResult {
-  /** Something was started or stopped: look again at once. */
+  /** A container was started or stopped: take another step at once. */
   changed: boolean;
   waitingChanged: boolean;
-  /** When to try again what has to wait. */
+  /** Milliseconds until the next retry. */
   retry_ms: number | undefined;
-  /** A container could not be started: to be tried again, at growing intervals. */
+  /** A container could not be started: retry with back-off. */
   failed: boolean;
 }
 
-/** Carries out a plan. Throws SandboxError, or what the runtime throws when it stops something. */
+/** Applies a plan. Throws SandboxError, or the runtime's error for a stop. */
 export async function applyPlan(
   deps: PodDeps,
   pod: Pod,
@@ -89,7 +89,7 @@ async function killOne(deps: PodDeps, pod: Pod, kill: KillAction): Promise<void>
   await stopContainer(deps, pod, kill.observed, kill.message, { grace_s });
 }
 
-/** The grace period of the probe that failed, when it has one of its own. */
+/** Returns the grace period of the failed probe, if it has its own. */
 export function ownGrace({ cause, container }: KillAction): number | undefined {
   switch (cause) {
     case "liveness-probe":
@@ -108,7 +108,7 @@ function graceOf(pod: Pod): number {
   return pod.spec.terminationGracePeriodSeconds ?? 30;
 }
 
-/** Whether a container that crashed has to wait; then its waiting reason is CrashLoopBackOff. */
+/** Whether a crashed container is in back-off; its waiting reason is then CrashLoopBackOff. */
 function inBackOff(
   deps: PodDeps,
   pod: Pod,
@@ -117,7 +117,7 @@ function inBackOff(
   result: ApplyResult,
 ): boolean {
   if (!after) return false;
-  // One that was made and could not be started has failed as it was made.
+  // A container that was created but not started failed at its creation.
   const failed_ms = after.state === "exited" ? after.finishedAt_ms : after.createdAt_ms;
   const { name } = container;
   const key = `${uidOf(pod)}/${name}/${containerHash(container)}`;

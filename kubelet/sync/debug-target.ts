@@ -3,8 +3,8 @@ import { ContainerConfigError } from "../containers/env.ts";
 import { latest, type ObservedPod } from "../cri/observed.ts";
 
 /**
- * The container that `targetContainerName` names: a debug container joins its processes. Throws
- * ContainerConfigError, in upstream's words, when there is none or it does not run.
+ * Returns the container of `targetContainerName`, whose pid namespace a debug container joins.
+ * Throws ContainerConfigError, with upstream's message, when it does not run.
  */
 export function debugTarget(
   container: Container | EphemeralContainer,

@@ -15,11 +15,11 @@ export interface StartAction {
   container: Container;
   /** The restart count of the new container. */
   attempt: number;
-  /** The container it follows, whose end begins the back-off. */
+  /** The previous container of this name; the back-off begins at its end. */
   after: ObservedContainer | undefined;
 }
 
-/** Why a container has to end; it may choose the grace period. */
+/** Cause of a kill; it may determine the grace period. */
 export type KillCause = "definition-changed" | "liveness-probe" | "startup-probe" | "unknown-state";
 
 export interface KillAction {
@@ -30,23 +30,26 @@ export interface KillAction {
   message: string;
 }
 
-/** What is to be done for a pod now; applying it and planning again comes to rest. */
+/** Actions for a pod. Applying and planning repeatedly reaches an empty plan. */
 export interface PodPlan {
-  /** The sandbox and all in it stop: to be made anew, or because the pod has ended. */
+  /** Stop the sandbox and its containers: it is to be created again, or the pod has ended. */
   stop: boolean;
-  /** A sandbox is made, with this attempt. */
+  /** Attempt of the sandbox to create. */
   createSandbox: number | undefined;
   kill: KillAction[];
   start: StartAction[];
 }
 
-/** Whether the restart policy wants a container again after it ended. */
+/** Whether the restart policy restarts a container after this exit code. */
 export function restartsAfter(pod: Pod, exitCode: number): boolean {
   const policy = pod.spec.restartPolicy ?? "Always";
   return policy === "Always" || (policy === "OnFailure" && exitCode !== 0);
 }
 
-/** Whether and why a running container has to end, in the words of upstream's Killing event. */
+/**
+ * Returns the kill of a running container, with upstream's Killing message; undefined when it may
+ * run.
+ */
 export function killOfRunning(
   input: PlanInput,
   container: Container,

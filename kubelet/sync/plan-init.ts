@@ -7,16 +7,19 @@ import type { KillAction, PlanInput, StartAction } from "./plan-actions.ts";
 export interface InitPlan {
   start: StartAction[];
   kill: KillAction[];
-  /** Every step is done and every sidecar has started: the regular containers may go. */
+  /**
+   * Every init container has completed and every sidecar has started: the regular containers may
+   * start.
+   */
   initialized: boolean;
 }
 
 type Step = { start?: StartAction; kill?: KillAction; passed: boolean };
 
 /**
- * The init containers' turn: each step waits for the one before; a sidecar counts as passed once it
- * has started, and is kept running for as long as the pod lives. `failed`: a step failed and the
- * pod's policy is not to try again.
+ * Plans the init containers: each waits for the one before. A sidecar counts as completed when it
+ * has started, and is restarted as long as the pod lives. `failed`: an init container failed and
+ * the restart policy is Never.
  */
 export function planInit(input: PlanInput, sandboxId: string): InitPlan | "failed" {
   const { pod, observed } = input;
@@ -41,7 +44,9 @@ export function planInit(input: PlanInput, sandboxId: string): InitPlan | "faile
   return plan;
 }
 
-/** The number of steps known to be done, because something after them has started. */
+/**
+ * Returns the number of init containers that have completed, because a later container has started.
+ */
 function passedBefore({ pod, observed }: PlanInput, sandboxId: string): number {
   const steps = pod.spec.initContainers ?? [];
   const here = (container: Container) => latest(observed, container.name, sandboxId);
@@ -89,7 +94,7 @@ function planSidecar(
   }
 }
 
-/** Attempts count over all sandboxes of the pod. */
+/** The attempt counts the containers of this name in all sandboxes of the pod. */
 function startOf(observed: ObservedPod, container: Container): StartAction {
   const last = latest(observed, container.name);
   return { kind: "init", container, attempt: last ? last.attempt + 1 : 0, after: last };

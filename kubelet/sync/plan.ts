@@ -5,8 +5,9 @@ import { killOfRunning, type PlanInput, type PodPlan, restartsAfter } from "./pl
 import { planInit } from "./plan-init.ts";
 
 /**
- * Decides what a pod that should run needs next. The order is upstream's: sandbox, ephemeral
- * containers, init containers one by one (sidecars stay), then the regular ones together.
+ * Plans the next actions of a pod that should run. The order is upstream's: sandbox, ephemeral
+ * containers, init containers one by one (sidecars keep running), then the regular ones together.
+ * Pure.
  */
 export function planPod(input: PlanInput): PodPlan {
   const { pod, observed } = input;
@@ -52,7 +53,7 @@ function planEphemeral({ pod, observed }: PlanInput, plan: PodPlan): void {
   }
 }
 
-/** Adds what the regular containers need; false when none runs, and none will. */
+/** Adds the actions of the regular containers. Returns false when none runs or will be started. */
 function planRegular(input: PlanInput, plan: PodPlan): boolean {
   const { pod, observed } = input;
   let alive = false;

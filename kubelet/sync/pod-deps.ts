@@ -11,14 +11,14 @@ import type { SandboxNode } from "../sandbox/sandbox-config.ts";
 import type { PodVolumes } from "../volumes/pod-volumes.ts";
 import type { BackOffs } from "../pods/back-off.ts";
 
-/** What the node is, as far as pods can see it. */
+/** Facts of the node that pods can see. */
 export interface NodeFacts {
   allocatable(): NodeAllocatable;
   memory_bytes: number;
   hostIPs: string[];
 }
 
-/** Everything that carrying out a pod's plan needs; one for the whole kubelet. */
+/** Dependencies of the pod workers; one object for the whole kubelet. */
 export interface PodDeps {
   clock: Clock;
   runtime: Runtime;

@@ -15,11 +15,11 @@ export interface StatusInput {
   waiting: ReadonlyMap<string, WaitingReason>;
 }
 
-/** What the node sees of one pod: the runtime's word, and the status made of it. */
+/** State of one pod on the node: what the runtime reports, and the status derived from it. */
 export class PodView {
   readonly #deps: PodDeps;
   readonly #probes: PodProbes;
-  /** Last words by container id; a container ends only once. */
+  /** Termination messages by container id; a container ends only once. */
   readonly #messages = new Map<string, string>();
   #status: PodStatus | undefined;
   #podIPs: string[] = [];
@@ -30,7 +30,7 @@ export class PodView {
     this.#status = known;
   }
 
-  /** The status last made, or the one that the API had when the kubelet was started. */
+  /** The last status, or the one in the API when the kubelet started. */
   get status(): PodStatus | undefined {
     return this.#status;
   }
@@ -52,7 +52,7 @@ export class PodView {
     return observed;
   }
 
-  /** Makes the pod's status of what was observed. */
+  /** Derives the pod's status from what was observed. */
   statusOf(pod: Pod, observed: ObservedPod, input: StatusInput): PodStatus {
     const { clock, node, runtimeName } = this.#deps;
     this.#status = podStatus({
@@ -88,7 +88,7 @@ export class PodView {
   }
 }
 
-/** Whether a pod has come to its end for good; it never runs again. */
+/** Whether a pod has succeeded or failed: it never runs again. */
 export function isTerminal(status: PodStatus | undefined): boolean {
   return status?.phase === "Succeeded" || status?.phase === "Failed";
 }

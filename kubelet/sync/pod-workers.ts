@@ -8,17 +8,17 @@ import type { WorkerTable } from "./worker-table.ts";
 
 const log = logger("kubelet");
 
-/** A worker's pod with the status that the kubelet would show for it. */
+/** Returns a worker's pod with its current status. */
 export function shownPod({ pod, status }: PodWorker): Pod {
   return { ...pod, ...(status ? { status } : {}) };
 }
 
-/** One worker per pod, from its first sight until nothing of it is left on the node. */
+/** One worker per pod, from its first appearance until it is removed from the node. */
 export class PodWorkers {
   readonly #deps: PodDeps;
   readonly #hooks: WorkerHooks;
   readonly #workers: WorkerTable;
-  /** Pods of a file, by full name, that wait until a former one of that name has gone. */
+  /** Static pods by full name that wait until the previous pod of that name is removed. */
   readonly #queued = new Map<string, Pod>();
 
   constructor(deps: PodDeps, workers: WorkerTable, hooks: WorkerHooks) {
@@ -31,7 +31,7 @@ export class PodWorkers {
     this.#hooks = { ...hooks, gone };
   }
 
-  /** A pod is new or was changed. */
+  /** Adds or updates a pod. */
   put(pod: Pod): void {
     const uid = uidOf(pod);
     const worker = this.#workers.get(uid);
@@ -43,7 +43,7 @@ export class PodWorkers {
     this.#begin(pod);
   }
 
-  /** A source has dropped a pod. */
+  /** Removes a pod: its source no longer has it. */
   remove(podUid: string): void {
     this.#workers.get(podUid)?.forget();
     for (const [name, pod] of this.#queued) if (uidOf(pod) === podUid) this.#queued.delete(name);
@@ -53,7 +53,7 @@ export class PodWorkers {
     this.#workers.get(podUid)?.trigger();
   }
 
-  /** Ends a pod for the node's sake (eviction). */
+  /** Stops a pod with a verdict of the node (eviction). */
   end(podUid: string, verdict: PodVerdict, grace_s: number): void {
     this.#workers.get(podUid)?.end(verdict, grace_s);
   }
@@ -62,7 +62,7 @@ export class PodWorkers {
     return this.#workers.get(podUid);
   }
 
-  /** The pod of a name, the newest when a former one is still going. */
+  /** Returns the worker of a name, the newest when an older one is still terminating. */
   named(fullName: string): PodWorker | undefined {
     return [...this.#workers.values()].findLast(({ pod }) => fullNameOf(pod) === fullName);
   }

@@ -10,7 +10,10 @@ import { podDir, podLogDir, type PodPaths } from "../pods/pod-paths.ts";
 import type { ObservedPod } from "../cri/observed.ts";
 import type { PodDeps } from "./pod-deps.ts";
 
-/** Gives back what a stopped pod held. Its ended containers stay for their logs. Idempotent. */
+/**
+ * Releases the resources of a stopped pod. Its ended containers are kept for their logs.
+ * Idempotent.
+ */
 export async function reclaimPod(deps: PodDeps, pod: Pod): Promise<void> {
   const uid = uidOf(pod);
   await deps.volumes.tearDown(uid);
@@ -20,7 +23,7 @@ export async function reclaimPod(deps: PodDeps, pod: Pod): Promise<void> {
   deps.restartBackOff.forgetAll(`${uid}/`);
 }
 
-/** Removes containers, sandboxes, logs and directories of a pod that no source has any more. */
+/** Removes containers, sandboxes, logs and directories of a pod that no source has. */
 export async function removePodRemains(
   { runtime, paths }: PodDeps,
   pod: Pod,
@@ -35,7 +38,7 @@ export async function removePodRemains(
   const dir = podDir(paths, uidOf(pod));
   const [inside] = mountPointsBelow(dir);
   if (inside) {
-    // Deleting on would delete through the mount.
+    // Going on would delete through the mount.
     throw new CodedError("StillMounted", `${dir} is kept: ${inside} is still mounted`);
   }
   await removePath(dir);
@@ -51,7 +54,7 @@ async function removeLogLinks(paths: PodPaths, pod: Pod): Promise<void> {
   try {
     for (const name of await readdir(containerLogsDir)) {
       const link = join(containerLogsDir, name);
-      // Another pod of the same name may have links of its own by now.
+      // Another pod of the same name may already have its own links.
       if (name.startsWith(prefix) && (await readlink(link)).startsWith(`${logs}/`)) {
         await unlink(link);
       }

@@ -35,13 +35,13 @@ export interface StartContext {
   sandboxConfig: Init<PodSandboxConfig>;
   volumes: ReadonlyMap<string, ReadyVolume>;
   podIPs: string[];
-  /** The pod is to be stopped: nothing more needs to be waited for. */
+  /** Aborted when the pod is to be stopped. */
   signal: AbortSignal;
 }
 
 /**
- * Takes one container from its image to its postStart hook. Throws StartError, with the events that
- * tell users why already recorded.
+ * Starts one container, from its image to its postStart hook. Throws StartError; its events are
+ * recorded already.
  */
 export async function startContainer(context: StartContext, action: StartAction): Promise<void> {
   const { deps, pod } = context;
@@ -136,7 +136,7 @@ async function configOf(
   });
 }
 
-/** The namespace's own Services unless switched off, and the API's own always (as upstream). */
+/** Returns the namespace's Services unless disabled, and always the API's own (as upstream). */
 async function visibleServices({ objects }: PodDeps, pod: Pod) {
   if (isStatic(pod)) return [];
   const links = pod.spec.enableServiceLinks ?? true;
@@ -157,12 +157,14 @@ async function makeTerminationLog(
   await writeFile(file, "");
   using directory = Directory.open(dir);
   using made = directory.handle(basename(file));
-  // Any user of the container may write its last words.
+  // Any user of the container may write the termination message.
   made.chmod(0o666);
   return file;
 }
 
-/** `<containerLogsDir>/<pod>_<namespace>_<container>-<id>.log`, where log collectors look. */
+/**
+ * Links the log as `<containerLogsDir>/<pod>_<namespace>_<container>-<id>.log` for log collectors.
+ */
 async function linkLog(
   { deps, pod }: StartContext,
   { container, attempt }: StartAction,
@@ -204,5 +206,5 @@ async function postStart(
   }
 }
 
-/** A hook without end would hold the pod for ever. */
+/** Longest postStart hook: one that never ends would block the pod for ever. */
 const POST_START_MAX_MS = 600_000;

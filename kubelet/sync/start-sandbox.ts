@@ -8,12 +8,12 @@ import { hostsText } from "../sandbox/hosts-file.ts";
 import { sandboxConfig } from "../sandbox/sandbox-config.ts";
 import type { PodDeps } from "./pod-deps.ts";
 
-/** The pod's sandbox could not be made; told as FailedCreatePodSandBox. */
+/** The pod's sandbox could not be made; reported as FailedCreatePodSandBox. */
 export class SandboxError extends Error {
   override readonly name = "SandboxError";
 }
 
-/** Makes a sandbox: the pod's namespaces and addresses. Throws SandboxError. */
+/** Runs the pod's sandbox: its namespaces and addresses. Throws SandboxError. */
 export async function startSandbox(deps: PodDeps, pod: Pod, attempt: number): Promise<void> {
   const { runtime, events, sandboxNode, paths } = deps;
   try {
@@ -28,7 +28,10 @@ export async function startSandbox(deps: PodDeps, pod: Pod, attempt: number): Pr
   }
 }
 
-/** The runtime's own name of the pod's RuntimeClass; the runtime refuses one that it has not. */
+/**
+ * Returns the handler of the pod's RuntimeClass; the runtime refuses a handler that it does not
+ * have.
+ */
 async function handlerOf({ objects }: PodDeps, pod: Pod): Promise<string> {
   const name = pod.spec.runtimeClassName;
   if (!name) return "";
@@ -37,7 +40,7 @@ async function handlerOf({ objects }: PodDeps, pod: Pod): Promise<string> {
   return handler;
 }
 
-/** Directories every pod has; made before its volumes. */
+/** Makes the pod's directories, before its volumes are set up. */
 export async function makePodDirs({ paths }: PodDeps, pod: Pod): Promise<void> {
   await mkdir(podDir(paths, uidOf(pod)), { recursive: true, mode: 0o750 });
   await mkdir(podLogDir(paths, pod), { recursive: true });
@@ -55,6 +58,6 @@ export async function writeHostsFile(deps: PodDeps, pod: Pod, podIPs: string[]):
   } catch (thrown) {
     if (!isErrno(thrown, "ENOENT")) throw thrown;
   }
-  // In place: a rename would leave running containers with the old file.
+  // Written in place: after a rename, running containers would still have the old file.
   await writeFile(file, text, { mode: 0o644 });
 }

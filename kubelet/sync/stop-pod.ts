@@ -12,13 +12,13 @@ const log = logger("kubelet-stop");
 
 export interface StopOptions {
   grace_s: number;
-  /** Aborted when a shorter grace period is ordered: the stop is then begun anew. */
+  /** Aborted when a shorter grace period is requested: the stop is then started again. */
   signal?: AbortSignal;
 }
 
 /**
- * Stops one container: the Killing event, the preStop hook within the grace period, then the
- * runtime's stop with what is left of it. Resolves when the container has ended.
+ * Stops one container: records the Killing event, runs the preStop hook within the grace period,
+ * then stops it with the rest of the period. Resolves when the container has ended.
  */
 export async function stopContainer(
   deps: PodDeps,
@@ -44,9 +44,7 @@ export async function stopContainer(
   await ignoreGone(runtime.runtime.stopContainer({ containerId: observed.id, timeout }, call));
 }
 
-/**
- * Stops everything of a pod: regular containers together, sidecars after them, then the sandbox.
- */
+/** Stops a pod: regular containers together, then sidecars in reverse order, then the sandbox. */
 export async function stopPod(
   deps: PodDeps,
   pod: Pod,
@@ -75,13 +73,16 @@ export async function stopSandboxes({ runtime }: PodDeps, observed: ObservedPod)
   await all(observed.sandboxes.map(({ id }) => ignoreGone(stop(id))));
 }
 
-/** Waits for all, then throws the first failure: one that hangs must not hide the others' work. */
+/**
+ * Waits for all, then rejects with the first failure, so that one failure does not leave others
+ * running.
+ */
 async function all(work: Promise<void>[]): Promise<void> {
   const failed = (await Promise.allSettled(work)).find((one) => one.status === "rejected");
   if (failed) throw failed.reason;
 }
 
-/** The hook's failure is told and changes nothing: the container is stopped all the same. */
+/** Runs the hook. Its failure is recorded as an event; the container is stopped regardless. */
 async function preStop(
   deps: PodDeps,
   pod: Pod,

@@ -21,15 +21,19 @@ import { makePodDirs, writeHostsFile } from "./start-sandbox.ts";
 import { stopPod } from "./stop-pod.ts";
 
 /**
- * syncing: the pod runs or is brought to. terminating: it is being stopped. terminated: nothing
- * runs, its resources are being given back, and the API may show its end. gone: nothing is left.
+ * syncing: the pod runs or is being started. terminating: it is being stopped. terminated: nothing
+ * runs, its resources are being released, and the API may report its end. gone: nothing is left on
+ * the node.
  */
 export type WorkerState = "syncing" | "terminating" | "terminated" | "gone";
 
 export interface WorkerHooks {
-  /** Refuses a pod that this node cannot run. Asked once, before anything is started. */
+  /**
+   * Rejects with AdmissionError for a pod that this node cannot run. Called once, before anything
+   * is started.
+   */
   admit(pod: Pod): Promise<void>;
-  /** Shows a status. Called for every change. */
+  /** Publishes a status. Called for every change. */
   publish(pod: Pod, status: PodStatus): void;
   /** A pod that is being deleted holds nothing of the node any more: its object may be deleted. */
   reclaimed(pod: Pod, status: PodStatus): void;
@@ -40,9 +44,9 @@ export interface WorkerHooks {
 const log = logger("kubelet-pod");
 
 /**
- * One pod's life on the node, step by step. A step observes the runtime, publishes the status,
- * plans, and applies; anything that happens only triggers another step, so nothing is ever done
- * twice at once for a pod, and a step that failed is simply done again later.
+ * State machine of one pod on the node. A step observes the runtime, publishes the status, plans
+ * and applies. Events only trigger another step. Invariant: at most one step of a pod runs at a
+ * time; a failed step is repeated with back-off.
  */
 export class PodWorker {
   readonly uid: string;
@@ -57,7 +61,7 @@ export class PodWorker {
   #verdict: PodVerdict | undefined;
   #grace_s: number | undefined;
   #shorten = new AbortController();
-  /** Ends what a sync waits for (an image's pull) when the pod is to be stopped. */
+  /** Cancels what a sync waits for (an image pull) when the pod is to be stopped. */
   readonly #stop = new AbortController();
   /** The source no longer has the pod. */
   #forgotten = false;
@@ -83,7 +87,7 @@ export class PodWorker {
       wasReady: (observed) => this.#view.wasReady(observed),
     });
     this.#view = new PodView(deps, this.#probes, pod.status?.startTime ? pod.status : undefined);
-    // What ended before the kubelet was started is not run again, but cleared away.
+    // A pod that ended before the kubelet started is not run again, but reclaimed.
     if (isTerminal(this.#view.status)) this.#order(0);
   }
 
@@ -95,7 +99,9 @@ export class PodWorker {
     return this.#state;
   }
 
-  /** The source has dropped the pod, so what it says of it again is about a new life. */
+  /**
+   * Whether the source has removed the pod; a pod that it adds again under this UID is a new one.
+   */
   get forgotten(): boolean {
     return this.#forgotten;
   }
@@ -104,21 +110,21 @@ export class PodWorker {
     return this.#view.status;
   }
 
-  /** The source's newer version of the pod. */
+  /** Updates the pod to the source's newer version. */
   update(pod: Pod): void {
     this.#pod = pod;
     if (pod.metadata.deletionTimestamp) this.#order(gracePeriodOf(pod));
     this.trigger();
   }
 
-  /** The source has dropped the pod: it is stopped, and its remains are removed. */
+  /** Stops the pod and removes its remains: its source no longer has it. */
   forget(): void {
     this.#forgotten = true;
     this.#order(gracePeriodOf(this.#pod));
     this.trigger();
   }
 
-  /** Ends the pod for the node's sake: it becomes Failed. */
+  /** Stops the pod with a verdict of the node: it becomes Failed. */
   end(verdict: PodVerdict, grace_s: number): void {
     if (this.#state !== "syncing") return;
     this.#verdict = verdict;
@@ -126,13 +132,13 @@ export class PodWorker {
     this.trigger();
   }
 
-  /** Something may have changed: a step is taken soon. */
+  /** Takes a step soon. Call it when something may have changed. */
   trigger(): void {
     this.#dirty = true;
     if (!this.#running && !this.#closed) void this.#run();
   }
 
-  /** Stops working on the pod; its containers are left as they are. */
+  /** Stops the worker; the containers keep running. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
@@ -188,7 +194,7 @@ export class PodWorker {
     }
   }
 
-  /** One step; returns how long to rest when nothing happens, in milliseconds. */
+  /** Takes one step. Returns the milliseconds until the next step without an event. */
   async #step(): Promise<number> {
     switch (this.#state) {
       case "syncing":
@@ -248,7 +254,7 @@ export class PodWorker {
     }
   }
 
-  /** Milliseconds until activeDeadlineSeconds is over; without one, for ever. */
+  /** Returns the milliseconds left of activeDeadlineSeconds; Infinity without one. */
   #deadlineLeft(): number {
     const { activeDeadlineSeconds } = this.#pod.spec;
     const start_ms = timeOf(this.#view.status?.startTime);
@@ -265,7 +271,7 @@ export class PodWorker {
     return 0;
   }
 
-  /** Stops the pod, showing each container's end as it comes. */
+  /** Stops the pod, and publishes each container's end as it happens. */
   async #terminate(): Promise<number> {
     const observed = await this.#observe();
     this.#publish(observed, false);
@@ -312,7 +318,10 @@ export class PodWorker {
     }
   }
 
-  /** Gives back volumes, cgroup and devices; then the API object may go, then the remains. */
+  /**
+   * Releases volumes, cgroup and devices; then the API object may be deleted, then the pod's
+   * remains.
+   */
   async #reclaim(): Promise<number> {
     if (!this.#reclaimed) await reclaimPod(this.#deps, this.#pod);
     this.#reclaimed = true;
@@ -334,12 +343,12 @@ export class PodWorker {
   }
 
   #publish(observed: ObservedPod, ended: boolean): void {
-    // A pod that was only swept up has no object to show anything on.
+    // A pod found by the sweep has no object in the API.
     if (this.#closed || this.#pod.spec.containers.length === 0) return;
     const input = { verdict: this.#verdict, ended, waiting: this.#waiting };
     this.#hooks.publish(this.#pod, this.#view.statusOf(this.#pod, observed, input));
   }
 }
 
-/** Between two looks at a pod that is being stopped. */
+/** Interval of status updates while a pod is being stopped. */
 const POLL_WHILE_STOPPING_MS = 100;
