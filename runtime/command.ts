@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 import { COMMAND_OUTPUT_BYTES, COMMAND_TIMEOUT_MS } from "./limits.ts";
 import { RuntimeError } from "./errors.ts";
 
-/** How a program ended, and what it printed. */
+/** Exit code and output of a program. */
 export interface CommandResult {
   /** The exit code; 128 + signal when a signal ended it. */
   code: number;
@@ -12,7 +12,9 @@ export interface CommandResult {
   stderr: Buffer;
 }
 
-/** Collects a stream up to a limit; what is beyond is read and dropped, so that nobody blocks. */
+/**
+ * Collects a stream up to a limit; the rest is read and dropped, so that the writer does not block.
+ */
 export function collect(stream: Readable, limit_bytes: number): () => Buffer {
   const chunks: Buffer[] = [];
   let size = 0;

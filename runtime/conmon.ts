@@ -9,7 +9,7 @@ import { COMMAND_OUTPUT_BYTES, CREATE_TIMEOUT_MS } from "./limits.ts";
 import type { OciRuntime } from "./oci/runtime.ts";
 import type { ContainerPaths } from "./paths.ts";
 
-/** A container to be created under conmon. */
+/** Request to create a container under conmon. */
 export interface ConmonRequest {
   id: string;
   paths: ContainerPaths;
@@ -22,7 +22,7 @@ export interface ConmonRequest {
   leaveStdinOpen: boolean;
 }
 
-/** What conmon reports once: the pid, or -1 and why not. */
+/** Report of conmon: the pid, or -1 and the reason. */
 interface Report {
   data: number;
   message?: string;
@@ -49,8 +49,8 @@ function argumentsOf(oci: OciRuntime, request: ConmonRequest): string[] {
 }
 
 /**
- * The first line of a pipe whose other end stays open; undefined when it ends without one, or at
- * once when `patience` aborts.
+ * Returns the first line of a pipe whose other end stays open; undefined when it ends without one,
+ * or when `patience` aborts.
  */
 function firstLine(pipe: Readable, patience: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve) => {
@@ -69,10 +69,10 @@ function firstLine(pipe: Readable, patience: AbortSignal): Promise<string | unde
 }
 
 /**
- * Creates a container under a conmon of its own, which outlives us: it keeps the log, holds input,
- * output and terminal, serves the attach socket, and writes the exit code to `<exits>/<id>`.
- * Resolves with the pid of the container's process, which waits to be started; an error has the OCI
- * runtime's own words. After `timeout_ms` it is deadline-exceeded, and conmon is killed.
+ * Creates a container under its own conmon, which outlives this process: it writes the log, holds
+ * input, output and terminal, serves the attach socket, and writes the exit code to `<exits>/<id>`.
+ * Resolves with the pid of the container's process, which waits for start. Rejects with the OCI
+ * runtime's message; after `timeout_ms` with deadline-exceeded, and conmon is killed.
  */
 export async function createUnderConmon(
   conmonPath: string,
@@ -83,7 +83,7 @@ export async function createUnderConmon(
   const errorsFile = `${request.paths.run}/conmon.log`;
   const errors = await open(errorsFile, "w", 0o600);
   const child = spawn(conmonPath, argumentsOf(oci, request), {
-    // Where it leaves a file named `oom` when the kernel kills for want of memory.
+    // Directory of the file `oom`, which conmon writes when the kernel kills for lack of memory.
     cwd: request.paths.run,
     stdio: ["ignore", "ignore", errors.fd, "pipe"],
     env: { PATH: process.env["PATH"], _OCI_SYNCPIPE: String(REPORT_FD) },
@@ -97,7 +97,7 @@ export async function createUnderConmon(
       reject(new RuntimeError("internal", message, { cause, remedy: "install conmon" }));
     });
   });
-  // What conmon has forked reports, long after the program that was called has ended.
+  // The forked conmon reports after the program that was started has exited.
   const patience = new AbortController();
   const timer = clock.after(timeout_ms, () => patience.abort());
   const report = firstLine(child.stdio[REPORT_FD] as Readable, patience.signal);
@@ -119,7 +119,7 @@ export async function createUnderConmon(
   throw new RuntimeError("internal", message?.trim() || "the OCI runtime gave no reason");
 }
 
-/** Ends a conmon, and the OCI runtime that it waits for: both are of the session that it made. */
+/** Kills a conmon and the OCI runtime that it waits for: both are in its session. */
 async function killConmon({ id, paths }: ConmonRequest): Promise<void> {
   if (!(await isMonitored(paths, id))) return;
   const pid = Number(await readFile(paths.conmonPidFile, "utf8"));

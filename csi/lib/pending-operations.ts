@@ -1,13 +1,16 @@
 import { aborted } from "./errors.ts";
 
 /**
- * One operation at a time on one volume. The spec lets a plugin answer ABORTED while an operation
- * is pending and has the caller try again, so nothing queues here (CSI spec, "Error Scheme").
+ * Allows one operation at a time on one volume: others are answered ABORTED, and the caller retries
+ * (CSI spec, "Error Scheme"). Nothing queues.
  */
 export class PendingOperations {
   readonly #keys = new Set<string>();
 
-  /** Runs `operation` while holding all `keys`; throws ABORTED when one of them is held. */
+  /**
+   * Runs `operation` with all `keys` pending; throws ABORTED when an operation on one of them is
+   * pending.
+   */
   async run<R>(keys: readonly string[], operation: () => Promise<R>): Promise<R> {
     const pending = keys.find((key) => this.#keys.has(key));
     if (pending !== undefined) throw aborted(`an operation on ${pending} is already pending`);

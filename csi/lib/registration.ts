@@ -8,9 +8,9 @@ import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
 const SUPPORTED_VERSIONS = ["1.0.0"];
 
 /**
- * Announces a CSI driver to a kubelet: a socket in its registry directory that answers who the
- * plugin is and where (pluginregistration v1). The kubelet forgets the driver when the socket goes,
- * so it is closed first.
+ * Registers a CSI driver with a kubelet: serves a socket in its registry directory that reports the
+ * driver's name and endpoint (pluginregistration v1). The kubelet removes the driver when the
+ * socket is removed, so it is closed first.
  */
 export function serveRegistration(options: {
   registrationDir: string;

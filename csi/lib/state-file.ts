@@ -4,7 +4,7 @@ import { crc32c } from "@raft2kube/std/bytes.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { STATE_FILE_MAX_BYTES } from "./limits.ts";
 
-/** How a driver's state is shaped on disk. `parse` throws on anything that is not a whole `T`. */
+/** Schema of a driver's state on disk. `parse` throws on anything that is not a valid `T`. */
 export interface StateSchema<T> {
   readonly version: number;
   empty(): T;
@@ -24,13 +24,14 @@ interface Envelope {
 }
 
 /**
- * A driver's memory: one JSON file replaced as a whole. `current` is what the file holds; a change
- * is visible only after it is on disk, so an answer given to a caller survives a crash.
+ * State of a driver in one JSON file, replaced as a whole. Invariant: `current` is what the file
+ * holds; a change is visible only after it is on disk, so that an answer given to a caller survives
+ * a crash.
  */
 export class StateFile<T> {
   readonly #file: string;
   readonly #schema: StateSchema<T>;
-  /** Whether there was no file: nothing that exists can be known to it. */
+  /** Whether there was no file: volumes that exist are then unknown. */
   readonly created: boolean;
   #current: T;
   #tail: Promise<unknown> = Promise.resolve();
@@ -47,7 +48,7 @@ export class StateFile<T> {
     return new StateFile(file, schema, await load(file, schema));
   }
 
-  /** Writes the state as it is, so that from now on a missing file means a lost one. */
+  /** Writes the current state; from then on, a missing file means a lost one. */
   write(): Promise<void> {
     return this.change((current) => ({ ...current }));
   }

@@ -4,7 +4,7 @@ import {
 } from "@raft2kube/proto/gen/csi.ts";
 import { ProvisioningError } from "./provisioning-error.ts";
 
-/** A claim's access mode in CSI's words. Throws ProvisioningError for an unknown one. */
+/** Returns CSI's access mode for a claim's. Throws ProvisioningError for an unknown one. */
 export function accessModeOf(mode: string, capabilities: ReadonlySet<number>): number {
   const distinguishes = capabilities.has(Rpc.SINGLE_NODE_MULTI_WRITER);
   switch (mode) {

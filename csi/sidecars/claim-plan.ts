@@ -3,22 +3,24 @@ import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { SELECTED_NODE, STORAGE_PROVISIONER } from "@raft2kube/client-kube/object/volumes.ts";
 import { STORAGE_PROVISIONER_BETA } from "./names.ts";
 
-/** What a provisioner does about a claim. */
+/** Action of a provisioner for a claim. */
 export type ClaimPlan =
   | { act: "leave" }
-  /** Nobody chose a node, and any will do: choose this one, so that only one provisioner acts. */
+  /**
+   * No node is selected and any is possible: select this one, so that only one provisioner acts.
+   */
   | { act: "selectNode" }
   | { act: "provision"; storageClass: StorageClass; selectedNode: string | undefined };
 
 export interface Provisioner {
   driverName: string;
-  /** Set where each node has a provisioner of its own: it acts for claims of that node alone. */
+  /** Set where each node has its own provisioner, which acts only for claims of that node. */
   nodeName: string | undefined;
 }
 
 /**
- * Decides what to do about a claim. It is ours when the volume binder named our driver on it:
- * before that a volume that exists may still be bound to it. Pure.
+ * Plans the action for a claim. It is this driver's when the volume binder has annotated it: before
+ * that, an existing volume may still be bound to it. Pure.
  */
 export function planClaim(
   claim: PersistentVolumeClaim,

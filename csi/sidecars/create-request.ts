@@ -24,18 +24,18 @@ export function fsTypeOf(storageClass: StorageClass): string {
   return storageClass.parameters?.[FSTYPE] ?? "";
 }
 
-/** What goes into the request and is found out elsewhere. */
+/** Input of the request that is not in the claim or its class. */
 export interface Surroundings {
   capabilities: ReadonlySet<number>;
-  /** Where the volume must be reachable from; undefined where the driver does not care. */
+  /** Topology from which the volume must be reachable; undefined if the driver has none. */
   segments: Record<string, string> | undefined;
   /** The volume to clone, for a claim with a data source. */
   source: VolumeContentSource | undefined;
 }
 
 /**
- * The CreateVolume call for a claim. Throws ProvisioningError for what is not supported, by its
- * name. Pure.
+ * Returns the CreateVolume request for a claim. Throws ProvisioningError for an unsupported field,
+ * by its name. Pure.
  */
 export function createVolumeRequest(
   claim: PersistentVolumeClaim,

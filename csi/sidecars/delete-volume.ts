@@ -7,8 +7,8 @@ import { CONTROLLER_CALL_TIMEOUT_MS } from "./limits.ts";
 import { PROVISIONER_FINALIZER } from "./names.ts";
 
 /**
- * Deletes a volume's storage, then its object, then the finalizer that kept the object until here.
- * Each step is fine with having been done before.
+ * Deletes a volume's storage, then its object, then the finalizer that kept the object. Each step
+ * is idempotent.
  */
 export async function deleteVolume(
   client: KubeClient,

@@ -10,7 +10,7 @@ import { client, type Channel, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { DRIVER_INFO_TIMEOUT_MS } from "./limits.ts";
 
-/** What a sidecar knows of its driver. */
+/** Identity and capabilities of a driver. */
 export interface DriverIdentity {
   name: string;
   controller: RpcClient<ControllerMethods>;
@@ -18,11 +18,14 @@ export interface DriverIdentity {
   capabilities: ReadonlySet<number>;
   /** Whether its volumes are reachable from some nodes only. */
   hasTopology: boolean;
-  /** Where the node beside this driver is, in its own words. */
+  /** Topology segments of the driver's node. */
   topology: Record<string, string>;
 }
 
-/** Asks a driver who it is. Throws when it is not ready, or makes no volumes. */
+/**
+ * Reads a driver's identity and capabilities. Throws when it is not ready or does not create
+ * volumes.
+ */
 export async function identifyDriver(channel: Channel): Promise<DriverIdentity> {
   const options = { timeout_ms: DRIVER_INFO_TIMEOUT_MS };
   const identity = client(channel, Identity);

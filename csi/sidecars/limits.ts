@@ -1,7 +1,7 @@
 /** Calls of the driver that create and delete (upstream's default is 15 s; copies take longer). */
 export const CONTROLLER_CALL_TIMEOUT_MS = 60_000;
 
-/** Calls that only ask who the driver is. */
+/** Calls that only read the driver's identity. */
 export const DRIVER_INFO_TIMEOUT_MS = 10_000;
 
 /** A driver that does not answer yet is asked again after this. */

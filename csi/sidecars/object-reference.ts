@@ -4,7 +4,9 @@ import type {
   PersistentVolumeClaim,
 } from "@raft2kube/api/gen/core/v1.ts";
 
-/** What an event is about. Objects of a list come without their type, which an event needs. */
+/**
+ * Returns the reference to an event's object. Objects of a list have no type, which an event needs.
+ */
 export function referenceTo(
   kind: "PersistentVolume" | "PersistentVolumeClaim",
   { metadata }: PersistentVolume | PersistentVolumeClaim,

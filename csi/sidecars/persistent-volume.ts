@@ -10,7 +10,7 @@ import type { Topology, Volume } from "@raft2kube/proto/gen/csi.ts";
 import { fsTypeOf, volumeNameOf } from "./create-request.ts";
 import { PROVISIONER_FINALIZER } from "./names.ts";
 
-/** The PersistentVolume that shows a new volume to the cluster, bound for its claim alone. Pure. */
+/** Returns the PersistentVolume of a new volume, bound to its claim. Pure. */
 export function persistentVolumeOf(
   claim: PersistentVolumeClaim,
   storageClass: StorageClass,

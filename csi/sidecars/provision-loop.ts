@@ -25,7 +25,8 @@ import { rpcErrorText } from "./rpc-error-text.ts";
 import { isToBeDeleted, ownerOf } from "./volume-plan.ts";
 
 /**
- * After these the driver may have made the volume, or still be making it (CSI spec, "Timeouts").
+ * Statuses after which the driver may have created the volume, or still be creating it (CSI spec,
+ * "Timeouts").
  */
 const UNDECIDED: ReadonlySet<number> = new Set([
   Status.CANCELLED,
@@ -34,7 +35,7 @@ const UNDECIDED: ReadonlySet<number> = new Set([
   Status.ABORTED,
 ]);
 
-/** The provisioner of one driver: claims become volumes, released volumes are deleted. */
+/** Provisions volumes for claims of one driver, and deletes released ones. */
 export class Provisioner {
   readonly #client: KubeClient;
   readonly #driver: DriverIdentity;
@@ -43,7 +44,7 @@ export class Provisioner {
   readonly #events: EventRecorder;
   readonly #claims: WorkQueue;
   readonly #volumes: WorkQueue;
-  /** Claims whose volume may exist by now: finished even when the claim is deleted meanwhile. */
+  /** Claims whose volume may exist: completed even when the claim is deleted meanwhile. */
   readonly #undecided = new Map<string, PersistentVolumeClaim>();
   #working: Promise<unknown> = Promise.resolve();
 
@@ -59,7 +60,7 @@ export class Provisioner {
     this.#volumes = new WorkQueue(backOff);
   }
 
-  /** Begins to work once the informers have their lists. */
+  /** Starts the workers; they wait until the informers are synced. */
   start(): void {
     const claims = this.#informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
     const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
@@ -128,14 +129,14 @@ export class Provisioner {
     }
   }
 
-  /** Takes a claim that any node will do for; of two provisioners one has a conflict. */
+  /** Selects this node for a claim. Of two provisioners that do so, one gets a conflict. */
   async #selectNode(claim: PersistentVolumeClaim): Promise<void> {
     const nodeName = this.#nodeName;
     if (nodeName === undefined) return;
     await this.#annotate(claim, { ...claim.metadata.annotations, [SELECTED_NODE]: nodeName });
   }
 
-  /** Hands a claim back to the scheduler, which will look for a node with more room. */
+  /** Removes the selected node, so that the scheduler chooses one with more space. */
   async #rejectNode(claim: PersistentVolumeClaim): Promise<void> {
     const { [SELECTED_NODE]: _full, ...annotations } = claim.metadata.annotations ?? {};
     await this.#annotate(claim, annotations);

@@ -19,7 +19,7 @@ import { CONTROLLER_CALL_TIMEOUT_MS } from "./limits.ts";
 import { persistentVolumeOf } from "./persistent-volume.ts";
 import { ProvisioningError } from "./provisioning-error.ts";
 
-/** What making a volume needs of the world. */
+/** Context of provisioning a volume. */
 export interface ProvisionContext {
   client: KubeClient;
   driver: DriverIdentity;
@@ -28,9 +28,9 @@ export interface ProvisionContext {
 }
 
 /**
- * Makes the volume of a claim and its PersistentVolume, and gives that one's name. Both are named
- * after the claim, so a repetition finds what an interrupted attempt left. Throws
- * ProvisioningError, RpcError or the API's errors.
+ * Creates the volume of a claim and its PersistentVolume. Returns the latter's name. Both are named
+ * after the claim, so that a repeated attempt finds them. Throws ProvisioningError, RpcError or the
+ * API's errors.
  */
 export async function provision(
   context: ProvisionContext,
@@ -70,7 +70,7 @@ async function createOnce(
   }
 }
 
-/** Where the volume must be reachable from: the selected node, in the driver's topology keys. */
+/** Returns the topology of the selected node, in the driver's keys. */
 async function segmentsOf(
   { client, driver, nodeName }: ProvisionContext,
   selectedNode: string | undefined,
@@ -95,7 +95,7 @@ async function segmentsOf(
   return segments;
 }
 
-/** The volume to clone: a claim of the same namespace, bound to a volume of the same driver. */
+/** Returns the volume to clone: that of a claim in the same namespace, of the same driver. */
 async function sourceOf(
   { client, driver }: ProvisionContext,
   claim: PersistentVolumeClaim,

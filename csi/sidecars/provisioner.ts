@@ -71,7 +71,7 @@ interface Sidecars {
   loops: { start(): void; close(): Promise<void> }[];
 }
 
-/** Makes what the driver is able to, over one set of informers, which is started. */
+/** Creates the sidecars that the driver supports and starts their informers. */
 function makeSidecars(options: ProvisionerOptions, driver: DriverIdentity): Sidecars {
   const { client, nodeName, clock } = options;
   const informers = new InformerSet(client, clock);

@@ -45,7 +45,7 @@ export class Resizer {
     this.#queue = new WorkQueue({ clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MAX_MS });
   }
 
-  /** Begins to work once the informers have their lists. */
+  /** Starts the workers; they wait until the informers are synced. */
   start(): void {
     const claims = this.#informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
     const changed = (claim: PersistentVolumeClaim) => this.#queue.add(keyOf(claim));
@@ -102,7 +102,7 @@ export class Resizer {
     return expanded.capacityBytes;
   }
 
-  /** The volume first: a claim never shows more than its volume. */
+  /** Updates the volume first: a claim never reports more capacity than its volume. */
   async #record(
     claim: PersistentVolumeClaim,
     volume: PersistentVolume,

@@ -2,7 +2,7 @@ import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen
 import { compareQuantity, valueOf } from "@raft2kube/api/quantity.ts";
 import { isReachable, type VolumeOwner } from "./volume-plan.ts";
 
-/** What a resizer does about a claim. */
+/** Action of a resizer for a claim. */
 export type ResizePlan =
   | { act: "leave" }
   | { act: "expand"; volumeHandle: string; required_bytes: number };

@@ -1,7 +1,7 @@
 import { RpcError } from "@raft2kube/rpc/error.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 
-/** What failed in a driver's own words, as upstream's sidecars print them into events. */
+/** Returns the driver's error as upstream's sidecars print it into events. */
 export function rpcErrorText(thrown: unknown): string {
   const message = messageOf(thrown);
   if (!(thrown instanceof RpcError)) return message;

@@ -3,22 +3,22 @@ import { PROVISIONED_BY } from "@raft2kube/client-kube/object/volumes.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
 import { PROVISIONER_FINALIZER } from "./names.ts";
 
-/** Who asks: a driver, and where each node has its own, the place whose volumes it holds. */
+/** Owner of volumes: a driver and, where each node has its own, its topology. */
 export interface VolumeOwner {
   driverName: string;
   /** Undefined: every volume of the driver is ours. */
   segments: Record<string, string> | undefined;
 }
 
-/** What a sidecar answers for: all volumes of its driver, or those of its node. */
+/** Returns the owner of a sidecar: of all volumes of its driver, or of those of its node. */
 export function ownerOf(driver: DriverIdentity, nodeName: string | undefined): VolumeOwner {
   const segments = nodeName === undefined ? undefined : driver.topology;
   return { driverName: driver.name, segments };
 }
 
 /**
- * Whether the storage behind a PersistentVolume is to be deleted now: it was released, its policy
- * is Delete, we made it, and it is of this place. Pure.
+ * Whether to delete a PersistentVolume's storage: it is released, its policy is Delete, and the
+ * owner created it. Pure.
  */
 export function isToBeDeleted(volume: PersistentVolume, owner: VolumeOwner): boolean {
   const { metadata, spec, status } = volume;
@@ -30,7 +30,9 @@ export function isToBeDeleted(volume: PersistentVolume, owner: VolumeOwner): boo
   return isReachable(volume, owner.segments);
 }
 
-/** Whether the volume is one of this place: some term of its node affinity names just that. */
+/**
+ * Whether the volume is in the owner's topology: a term of its node affinity names exactly that.
+ */
 export function isReachable(
   volume: PersistentVolume,
   segments: Record<string, string> | undefined,

@@ -38,7 +38,7 @@ export interface NodeNetwork {
   interfaces: InterfaceCounters[];
 }
 
-/** Nanoseconds of a kernel tick; USER_HZ is 100 on every architecture we run on. */
+/** Nanoseconds of a kernel tick; USER_HZ is 100 on every supported architecture. */
 const TICK_NS = 10_000_000;
 
 /** Measures the machine's usage; `rootDir` is on the file system that pods write to. */

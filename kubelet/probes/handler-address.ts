@@ -1,14 +1,12 @@
 import type { Container, HTTPGetAction } from "@raft2kube/api/gen/core/v1.ts";
 import type { IntOrString } from "@raft2kube/api/scalars.ts";
 
-/**
- * A probe or hook that cannot be carried out as written: a port name that no container declares.
- */
+/** A probe or hook that cannot be run as specified: it names a port that no container declares. */
 export class HandlerError extends Error {
   override readonly name = "HandlerError";
 }
 
-/** The number behind a port that is given by number or by a port's name of the container. */
+/** Returns the port's number; a name is looked up in the container's ports. */
 export function portOf(port: IntOrString | undefined, container: Container): number {
   const number =
     typeof port === "string" && !/^[0-9]+$/.test(port)
@@ -28,7 +26,7 @@ export interface HttpTarget {
   headers: [string, string][];
 }
 
-/** Where an httpGet goes; the pod's own address unless it names a host. */
+/** Returns the target of an httpGet: the pod's address unless the action names a host. */
 export function httpTarget(action: HTTPGetAction, container: Container, podIP: string): HttpTarget {
   return {
     scheme: action.scheme === "HTTPS" ? "https" : "http",

@@ -16,7 +16,7 @@ export class HttpGetError extends CodedError {
   }
 }
 
-/** The first bytes of an answer. */
+/** The beginning of a response. */
 export interface HttpAnswer {
   status: number;
   location: string | undefined;
@@ -24,8 +24,8 @@ export interface HttpAnswer {
 }
 
 /**
- * One GET on a connection of its own, without checking certificates, as probes and hooks do it.
- * Rejects with HttpGetError when there is no answer within `timeout_ms`.
+ * Sends one GET on a new connection, without checking certificates, as probes and hooks do. Rejects
+ * with HttpGetError when there is no response within `timeout_ms`.
  */
 export function httpGet(
   target: HttpTarget,
@@ -47,7 +47,7 @@ export function httpGet(
     });
     const fail = (error: Error) => reject(new HttpGetError(target, error.message, error));
     request.on("error", fail);
-    // An answer that switches protocols is an answer, of a server that was asked for no other.
+    // A response that switches protocols is a response, although none was requested.
     request.on("upgrade", (response, socket) => {
       socket.on("error", () => undefined);
       socket.destroy();

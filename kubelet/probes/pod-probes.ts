@@ -32,7 +32,7 @@ export interface PodProbesOptions {
 }
 
 /**
- * The probes of one pod: one series per running container and kind, begun anew with a new
+ * The probes of one pod: one series per running container and kind, started again with each new
  * container.
  */
 export class PodProbes {
@@ -44,7 +44,7 @@ export class PodProbes {
     this.#options = options;
   }
 
-  /** Starts the probes of containers that run now and ends those of containers that do not. */
+  /** Starts the probes of containers that run, and stops those of containers that do not. */
   sync(running: ObservedContainer[]): void {
     const wanted = new Set<string>();
     for (const { kind: listed, container } of containersOf(this.#options.pod())) {
@@ -64,7 +64,7 @@ export class PodProbes {
     }
   }
 
-  /** Whether a running container has started, and which probe wants it gone. */
+  /** Returns whether a container has started, and which of its probes failed. */
   health(observed: ObservedContainer): ContainerHealth {
     const startup = this.#probings.get(`${observed.id}/Startup`);
     const liveness = this.#probings.get(`${observed.id}/Liveness`);
@@ -73,7 +73,7 @@ export class PodProbes {
     return { started, failed: liveness?.state.passing === false ? "Liveness" : undefined };
   }
 
-  /** Whether a running container takes traffic. */
+  /** Whether a running container is ready for traffic. */
   ready(observed: ObservedContainer): boolean {
     if (!this.health(observed).started) return false;
     const readiness = this.#probings.get(`${observed.id}/Readiness`);
@@ -82,8 +82,8 @@ export class PodProbes {
   }
 
   /**
-   * A pod that is being stopped is not restarted for its health any more; the readiness of what
-   * still runs is watched to the end.
+   * Keeps only the readiness probes of the running containers, for a pod that is being stopped: its
+   * containers are not restarted for their health.
    */
   keepReadinessOnly(running: ObservedContainer[]): void {
     for (const [key, probing] of this.#probings) {
@@ -133,7 +133,7 @@ export class PodProbes {
       const before = probing.state.passing;
       probing.state = advance(probing.state, outcome, probe);
       if (probing.state.passing !== before) this.#options.changed();
-      // Having started, or being on its way out, is final for this container.
+      // A passed startup probe and a failed liveness probe are final for this container.
       if (kind === "Startup" && probing.state.passing !== undefined) return;
       if (kind === "Liveness" && probing.state.passing === false) return;
     }
@@ -151,7 +151,7 @@ export class PodProbes {
   }
 }
 
-/** How soon the other probes follow once the startup probe has passed. */
+/** Interval at which the other probes check whether the startup probe has passed. */
 const WAIT_FOR_STARTUP_MS = 1_000;
 
 function probesOf(container: Container): [ProbeKind, Probe][] {

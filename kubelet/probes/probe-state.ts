@@ -1,7 +1,7 @@
 import type { Probe } from "@raft2kube/api/gen/core/v1.ts";
 import type { ProbeOutcome } from "./run-probe.ts";
 
-/** What a probe has found so far of one container. */
+/** State of one probe of one container. */
 export interface ProbeState {
   /** Undefined until a threshold was reached for the first time. */
   passing: boolean | undefined;
@@ -20,7 +20,10 @@ export interface ContainerHealth {
 
 export const NEW_PROBE: ProbeState = { passing: undefined, streak: 0, last: undefined };
 
-/** The state after one more outcome: it turns when a threshold of equal outcomes is reached. */
+/**
+ * Returns the state after one more outcome: `passing` changes when a threshold of equal outcomes is
+ * reached. Pure.
+ */
 export function advance(state: ProbeState, outcome: ProbeOutcome, probe: Probe): ProbeState {
   if (outcome.result === "error") return state;
   const streak = state.last === outcome.result ? state.streak + 1 : 1;

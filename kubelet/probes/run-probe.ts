@@ -9,7 +9,7 @@ import { PROBE_ANSWER_BYTES_MAX, PROBE_OUTPUT_BYTES_MAX } from "../limits.ts";
 import { HandlerError, httpTarget, portOf } from "./handler-address.ts";
 import { httpGet } from "./http-get.ts";
 
-/** What one try of a probe found. An `error` says nothing of the container and is not counted. */
+/** Outcome of one run of a probe. An `error` is not counted. */
 export interface ProbeOutcome {
   result: "success" | "failure" | "error";
   output: string;
@@ -24,7 +24,7 @@ export interface ProbeTarget {
 
 const USER_AGENT = "kube-probe/1.36";
 
-/** Tries a probe once. Never throws: what goes wrong is the outcome. */
+/** Runs a probe once. Never rejects: a failure is an outcome. */
 export async function runProbe(probe: Probe, target: ProbeTarget): Promise<ProbeOutcome> {
   const timeout_ms = (probe.timeoutSeconds ?? 1) * 1_000;
   try {
@@ -59,7 +59,7 @@ async function execProbe(
   }
 }
 
-/** The runtime enforces the probe's own time; this is for a runtime that hangs. */
+/** Added to the probe's timeout, which the runtime enforces: for a runtime that hangs. */
 const EXEC_MARGIN_MS = 5_000;
 
 async function httpProbe(
@@ -78,7 +78,7 @@ async function httpProbe(
     if (status < 300 || !location) return { result: "success", output: body };
     const { scheme, host, port, path } = target;
     const next = new URL(location, `${scheme}://${host}:${port}${path}`);
-    // Another host is not this container's business: it did answer.
+    // A redirection to another host counts as success, as upstream.
     if (next.hostname !== host) return { result: "success", output: "Probe terminated redirects" };
     const secure = next.protocol === "https:";
     target = {

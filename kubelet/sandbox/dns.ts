@@ -26,8 +26,8 @@ export function parseResolvConf(text: string): ResolverConfig {
 }
 
 /**
- * What a pod resolves names with: by its dnsPolicy, then its dnsConfig on top.
- * Source: the documentation of pods' DNS policies.
+ * Returns the pod's resolver configuration: by its dnsPolicy, with its dnsConfig added. Source:
+ * documentation of pods' DNS policies.
  */
 export function podDns(pod: Pod, host: ResolverConfig, cluster: ClusterDns): ResolverConfig {
   const base = baseDns(pod, host, cluster);

@@ -10,7 +10,7 @@ export interface PodNames {
   domain: string;
 }
 
-/** The pod's host name and domain: spec.hostname or the pod's name, and spec.subdomain. */
+/** Returns the pod's host name and domain: spec.hostname or the pod's name, and spec.subdomain. */
 export function podNames(pod: Pod, clusterDomain: string): PodNames {
   const override = pod.spec.hostnameOverride;
   if (override) return { hostname: override, domain: "" };
@@ -21,7 +21,7 @@ export function podNames(pod: Pod, clusterDomain: string): PodNames {
   return { hostname, domain: `${subdomain}.${namespaceOf(pod)}.svc.${clusterDomain}` };
 }
 
-/** What `hostname` prints in the pod: with setHostnameAsFQDN the full name. */
+/** Returns the host name that the kernel has: with setHostnameAsFQDN the full name. */
 export function kernelHostname(pod: Pod, names: PodNames): string {
   if (!pod.spec.setHostnameAsFQDN || !names.domain) return names.hostname;
   return `${names.hostname}.${names.domain}`;

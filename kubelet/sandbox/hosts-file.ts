@@ -4,8 +4,8 @@ import type { PodNames } from "./hostname.ts";
 const HEADER = "# Kubernetes-managed hosts file";
 
 /**
- * The pod's /etc/hosts. A pod on the node's network starts from the node's own file (`nodeHosts`);
- * any other gets loopback names and its addresses. hostAliases come last in both.
+ * Returns the pod's /etc/hosts. A pod on the node's network starts from the node's file
+ * (`nodeHosts`); any other has loopback names and its addresses. hostAliases come last in both.
  */
 export function hostsText(pod: Pod, podIPs: string[], names: PodNames, nodeHosts: string): string {
   const parts = pod.spec.hostNetwork

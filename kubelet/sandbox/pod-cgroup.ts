@@ -14,13 +14,13 @@ export function podCgroup(root: string, pod: Pod): string {
   return `${root}/${qosClassOf(pod).toLowerCase()}/pod${uidOf(pod)}`;
 }
 
-/** Processes and threads, which every pod's group and all of them together are held to. */
+/** Limits of processes and threads, of each pod and of all pods together. */
 export interface PidLimits {
   pod: number;
   allPods: number;
 }
 
-/** The cgroups above the containers' own: one per class, one per pod with the pod's limits. */
+/** The cgroups above the containers': one per QoS class, one per pod with the pod's limits. */
 export class PodCgroups {
   readonly #cgroups: Cgroups;
   readonly #root: string;
@@ -34,7 +34,7 @@ export class PodCgroups {
     this.#pids = pids;
   }
 
-  /** The classes' groups; best-effort pods share what all others leave. */
+  /** Creates the cgroups of the QoS classes; best-effort pods have the least CPU weight. */
   createClasses(): void {
     for (const name of CLASSES) this.#cgroups.create(`${this.#root}/${name}`);
     if (this.#countsPids) this.#cgroups.setLimits(this.#root, { pids: this.#pids.allPods });
@@ -55,7 +55,7 @@ export class PodCgroups {
     });
   }
 
-  /** Removes a pod's group, whatever its class was; what still runs in it is killed. */
+  /** Removes a pod's cgroup, of any class; processes still in it are killed. */
   async remove(podUid: string): Promise<void> {
     for (const name of CLASSES) {
       const path = `${this.#root}/${name}/pod${podUid}`;

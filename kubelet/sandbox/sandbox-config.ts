@@ -12,7 +12,7 @@ import { podCgroup } from "./pod-cgroup.ts";
 import { type ClusterDns, podDns, type ResolverConfig } from "./dns.ts";
 import { kernelHostname, podNames } from "./hostname.ts";
 
-/** What of the node goes into every sandbox. */
+/** Configuration of the node for all sandboxes. */
 export interface SandboxNode {
   paths: PodPaths;
   cgroupRoot: string;
@@ -21,7 +21,9 @@ export interface SandboxNode {
   seccomp: NodeSeccomp;
 }
 
-/** The CRI configuration of a pod's sandbox; `attempt` counts the sandboxes of this pod from 0. */
+/**
+ * Returns the CRI configuration of a pod's sandbox; `attempt` counts the pod's sandboxes from 0.
+ */
 export function sandboxConfig(
   pod: Pod,
   attempt: number,
@@ -47,9 +49,9 @@ export function sandboxConfig(
 }
 
 /**
- * The pod's own labels and annotations, for those who ask the runtime. The runtime lists those of
- * all pods in one message of 16 MiB, which a dozen pods could fill: over POD_WORDS_BYTES_MAX they
- * are left out, but for the labels that the kubelet itself looks for.
+ * Returns the pod's labels and annotations for the runtime, which lists those of all pods in one
+ * message of 16 MiB that a dozen pods could fill: over POD_METADATA_BYTES_MAX they are left out,
+ * except the labels that the kubelet needs.
  */
 function podMetadata(pod: Pod): Pick<PodSandboxConfig, "labels" | "annotations"> {
   const { labels = {}, annotations = {} } = pod.metadata;
@@ -59,7 +61,7 @@ function podMetadata(pod: Pod): Pick<PodSandboxConfig, "labels" | "annotations">
   return { labels: { ...labels, ...podLabels(pod) }, annotations: { ...annotations } };
 }
 
-/** Every declared port; only those with a hostPort make a mapping in the network plugin. */
+/** Returns every declared port; the network plugin maps those with a hostPort. */
 function portMappings(pod: Pod): Init<PortMapping>[] {
   if (pod.spec.hostNetwork) return [];
   const containers = [...(pod.spec.initContainers ?? []), ...(pod.spec.containers ?? [])];

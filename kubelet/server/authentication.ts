@@ -14,8 +14,8 @@ export interface User {
 }
 
 /**
- * Finds out who sends a request: the subject of a client certificate that the cluster's CA signed,
- * or the user of a bearer token by the API's TokenReview. There are no anonymous requests.
+ * Authenticates requests: by the subject of a client certificate of the cluster's CA, or by the
+ * user of a bearer token in a TokenReview. There are no anonymous requests.
  */
 export class Authentication {
   readonly #client: KubeClient | undefined;
@@ -27,7 +27,7 @@ export class Authentication {
     this.#reviews = new ExpiringCache({ clock, ttl_ms: REVIEW_CACHE_MS, most: REVIEW_CACHE_MAX });
   }
 
-  /** The user, or HttpError 401. */
+  /** Returns the user. Throws HttpError 401. */
   async userOf(request: IncomingMessage): Promise<User> {
     const user = certificateUser(request.socket as TLSSocket) ?? (await this.#tokenUser(request));
     if (user) return user;
@@ -41,7 +41,7 @@ export class Authentication {
     return this.#reviews.get(token, () => this.#askOne(client, token));
   }
 
-  /** Anyone may send tokens, each of which would be a request to the API: few at a time. */
+  /** Reviews one token. Reviews are bounded: anyone may send tokens, each a request to the API. */
   async #askOne(client: KubeClient, token: string): Promise<User | undefined> {
     if (this.#asking >= REVIEWS_AT_ONCE_MAX) throw new HttpError(429, "Too Many Requests");
     this.#asking++;
@@ -66,7 +66,7 @@ export class Authentication {
 function certificateUser(socket: TLSSocket): User | undefined {
   if (!socket.authorized) return undefined;
   const { subject } = socket.getPeerCertificate();
-  // A certificate with several common names names nobody.
+  // A certificate with several common names is not accepted.
   if (typeof subject?.CN !== "string" || subject.CN === "") return undefined;
   const groups = subject.O as string | string[] | undefined;
   return { name: subject.CN, groups: groups === undefined ? [] : [groups].flat() };

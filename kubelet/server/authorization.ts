@@ -14,9 +14,9 @@ export interface NodeAccess {
 }
 
 /**
- * What a request needs to be allowed, as rights on `nodes/<subresource>` (upstream's fine-grained
- * kubelet authorization), by its method and the segments that it is routed by. Running something in
- * a pod is never a mere `get`, however it is asked for.
+ * Returns the rights on `nodes/<subresource>` of which a request needs one (upstream's fine-grained
+ * kubelet authorization), by its method and routed segments. A request that runs something in a pod
+ * never needs a mere `get`.
  */
 export function accessOf(method: string, segments: readonly string[]): NodeAccess {
   const [first = ""] = segments;
@@ -46,7 +46,7 @@ const SUBRESOURCES: Record<string, string[]> = {
   configz: ["configz"],
 };
 
-/** Asks the API whether users may do what they ask of this node. Without an API: nobody may. */
+/** Authorizes requests by SubjectAccessReviews. Without an API every request is denied. */
 export class Authorization {
   readonly #client: KubeClient | undefined;
   readonly #nodeName: string;

@@ -3,9 +3,9 @@ import type { TLSSocket } from "node:tls";
 import { CONNECTIONS_OF_ADDRESS_MAX, CONNECTIONS_UNKNOWN_MAX } from "../limits.ts";
 
 /**
- * Bounds the connections that have shown no certificate of the cluster, from one address and from
- * all: each takes a descriptor of the node's process, which every pod can connect to. What is over
- * is closed. Those of the API server are not counted once it has shown its certificate.
+ * Bounds the connections without a certificate of the cluster, per address and in total: each takes
+ * a descriptor of the node's process, which every pod can connect to. Connections above the bounds
+ * are closed. Those of the API server do not count after its certificate is verified.
  */
 export function limitConnections(
   server: Server,

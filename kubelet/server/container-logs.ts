@@ -48,7 +48,7 @@ export async function serveContainerLogs(
   try {
     await pipeline(Readable.from(readLog(source, options), { objectMode: false }), response);
   } catch (thrown) {
-    // The head is out: all that is left is to end the connection.
+    // The response's head is sent: only the connection can be closed.
     if (!gone.signal.aborted) log.warn("a log broke off", { error: messageOf(thrown) });
     response.destroy();
   }

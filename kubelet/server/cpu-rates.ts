@@ -6,13 +6,13 @@ export interface CpuSample {
   nanoCores: number | undefined;
 }
 
-/** Keeps the last sample of each key, from which the next one gives a rate. */
+/** Computes CPU rates from successive samples of each key. */
 export class CpuRates {
   readonly #before = new Map<string, { sample: CpuSample; rate: number | undefined }>();
 
   /**
-   * Nanocores since the sample before; undefined for the first one, and after a counter that was
-   * reset. Samples less than SHORTEST_MS apart give the rate before.
+   * Returns nanocores since the previous sample; undefined for the first one, and after a counter
+   * reset. Samples less than SHORTEST_MS apart return the previous rate.
    */
   rateOf(key: string, sample: CpuSample): number | undefined {
     if (sample.nanoCores !== undefined) return sample.nanoCores;
@@ -23,7 +23,7 @@ export class CpuRates {
     return rate;
   }
 
-  /** Forgets all keys but these. */
+  /** Drops all other keys. */
   retain(keys: ReadonlySet<string>): void {
     for (const key of this.#before.keys()) if (!keys.has(key)) this.#before.delete(key);
   }
@@ -35,5 +35,5 @@ function rateBetween(before: CpuSample, after: CpuSample): number | undefined {
   return used_ns < 0 ? undefined : Math.round(used_ns / elapsed_s);
 }
 
-/** Over less than this a rate says nothing. */
+/** Shortest interval of a meaningful rate. */
 const SHORTEST_MS = 1_000;

@@ -1,6 +1,6 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 
-/** Answers that are worth keeping for a while; a failure is not kept. The oldest goes first. */
+/** Caches results for a while; failures are not cached. The oldest entry is dropped first. */
 export class ExpiringCache<T> {
   readonly #clock: Clock;
   readonly #ttl_ms: number;

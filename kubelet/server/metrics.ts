@@ -3,7 +3,7 @@ import { Gauge, metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 
-/** The kubelet's own metrics, with upstream's names, counted when asked. */
+/** Returns the kubelet's own metrics, with upstream's names, collected at each scrape. */
 export async function kubeletMetrics(
   workers: PodWorkers,
 ): Promise<{ type: string; body: string }> {

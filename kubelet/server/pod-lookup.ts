@@ -11,7 +11,7 @@ export interface FoundPod {
   observed: ObservedPod;
 }
 
-/** The pod that a path names by namespace and name, and maybe UID. HttpError 404 without one. */
+/** Returns the pod by namespace and name, and UID if given. Throws HttpError 404. */
 export async function findPod(
   workers: PodWorkers,
   runtime: Runtime,
@@ -27,7 +27,7 @@ export async function findPod(
   return { worker, observed };
 }
 
-/** The container's newest instance, and the one before it. HttpError 404 for an unknown name. */
+/** Returns the container's instances, newest first. Throws HttpError 404 for an unknown name. */
 export function containersNamed(found: FoundPod, name: string): ObservedContainer[] {
   const { pod } = found.worker;
   if (!containersOf(pod).some(({ container }) => container.name === name)) {
@@ -36,7 +36,7 @@ export function containersNamed(found: FoundPod, name: string): ObservedContaine
   return found.observed.containers.filter((one) => one.name === name);
 }
 
-/** The instance that runs. HttpError 404 when none does. */
+/** Returns the running instance. Throws HttpError 404 when none runs. */
 export function runningContainer(found: FoundPod, name: string): ObservedContainer {
   const [newest] = containersNamed(found, name);
   if (newest?.state === "running") return newest;

@@ -1,19 +1,19 @@
 import { HttpError } from "./http-error.ts";
 
-/** What a request asks for; authorization and routing read the same. */
+/** Parsed target of a request, for both authorization and routing. */
 export interface RequestTarget {
   /** The path's segments, decoded; empty ones are passed over. */
   segments: readonly string[];
   query: URLSearchParams;
 }
 
-/** Unreserved characters need no escape, and an escape would only hide them (RFC 3986, 2.3). */
+/** Unreserved characters need no escape (RFC 3986, 2.3). */
 const UNRESERVED = /^[A-Za-z0-9._~-]$/;
 const ORIGIN = /^https?:\/\/[^/?#]*/i;
 
 /**
- * Reads a request's target. Throws HttpError 400 for a path that two readers could understand
- * differently: escapes of unreserved characters, of a slash or of NUL, dot segments, backslashes.
+ * Parses a request's target. Throws HttpError 400 for an ambiguous path: escapes of unreserved
+ * characters, of a slash or of NUL, dot segments, backslashes.
  */
 export function parseTarget(target: string): RequestTarget {
   const [, path = "", query = ""] = /^([^?#]*)\??([^#]*)/.exec(target.replace(ORIGIN, ""))!;

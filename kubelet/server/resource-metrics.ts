@@ -3,7 +3,7 @@ import type { NodeUsage } from "../node/node-usage.ts";
 import { nameOf, namespaceOf } from "../pods/pod-identity.ts";
 import type { PodUsage, Usage } from "./stats.ts";
 
-/** The body of /metrics/resource, which metrics-server scrapes: usage now, without history. */
+/** Returns the body of /metrics/resource, which metrics-server scrapes. */
 export function resourceMetrics(node: NodeUsage, pods: PodUsage[], now_ms: number): string {
   const text = new Exposition();
   text.metric("node_cpu_usage_seconds_total", "counter", "Cumulative cpu time of the node", [
@@ -71,7 +71,7 @@ function labelsOf(pod: Pod) {
   return { namespace: namespaceOf(pod), pod: nameOf(pod) };
 }
 
-/** What was not measured has no sample: a zero would read as usage. */
+/** Returns no sample for what was not measured: 0 would be a usage. */
 function cpuSeconds(labels: Record<string, string>, { cpu }: Usage): Sample[] {
   return cpu ? [[labels, cpu.total_ns / 1e9, cpu.time_ms]] : [];
 }

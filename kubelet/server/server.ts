@@ -59,7 +59,7 @@ export async function serveKubelet(
     key: options.key,
     ca: options.clientCa,
     requestCert: true,
-    // Who has no certificate may have a token; `Authentication` decides.
+    // A client without a certificate may have a token: see `Authentication`.
     rejectUnauthorized: false,
     minVersion: "TLSv1.2",
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
@@ -133,7 +133,7 @@ class Handler {
     }
   }
 
-  /** What a request asks for, once its user may have it. */
+  /** Authenticates and authorizes a request. Returns its target. */
   async #admit(request: IncomingMessage): Promise<RequestTarget> {
     const user = await this.#authentication.userOf(request);
     const target = parseTarget(request.url ?? "/");
@@ -161,7 +161,7 @@ class Handler {
       case "stats/summary":
         return this.#summary(response);
       case "metrics/": {
-        // Loaded when somebody scrapes.
+        // Loaded with the first scrape.
         const { kubeletMetrics } = await import("./metrics.ts");
         const { type, body } = await kubeletMetrics(workers);
         return send(response, 200, type, body);

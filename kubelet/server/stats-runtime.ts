@@ -4,7 +4,7 @@ import { isUnimplemented, type Runtime } from "../cri/runtime.ts";
 import { filesystemSpace, type FilesystemSpace } from "../node/machine.ts";
 import { POD_UID_LABEL } from "../pods/pod-labels.ts";
 
-/** The networks of pods as the runtime counts them, by UID; none where it does not. */
+/** Returns the network usage of pods by UID; empty if the runtime does not report it. */
 export async function podNetworks({ runtime }: Runtime): Promise<Map<string, NetworkUsage>> {
   const networks = new Map<string, NetworkUsage>();
   try {
@@ -19,20 +19,23 @@ export async function podNetworks({ runtime }: Runtime): Promise<Map<string, Net
   return networks;
 }
 
-/** What the runtime's images and containers take. */
+/** Usage of the runtime's image and container file systems. */
 export interface RuntimeFilesystems {
   image: FilesystemUsage | undefined;
   container: FilesystemUsage | undefined;
 }
 
-/** The first filesystem of each kind; a runtime that keeps both on one may name only images'. */
+/**
+ * Returns the first file system of each kind; a runtime with one for both may report only the
+ * images'.
+ */
 export async function runtimeFilesystems({ images }: Runtime): Promise<RuntimeFilesystems> {
   const { imageFilesystems, containerFilesystems } = await images.imageFsInfo({});
   const [image] = imageFilesystems;
   return { image, container: containerFilesystems[0] ?? image };
 }
 
-/** The space of each mount point that exists on this machine. */
+/** Returns the space of each mount point that exists on this machine. */
 export async function spacesOf(
   usages: readonly (FilesystemUsage | undefined)[],
 ): Promise<Map<string, FilesystemSpace>> {
@@ -42,7 +45,7 @@ export async function spacesOf(
     try {
       spaces.set(mountpoint, await filesystemSpace(mountpoint));
     } catch (thrown) {
-      // A runtime in another mount namespace: only what it counts itself is known.
+      // The runtime is in another mount namespace: only its own numbers are known.
       if (!isErrno(thrown, "ENOENT", "ENOTDIR", "EACCES")) throw thrown;
     }
   }

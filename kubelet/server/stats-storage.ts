@@ -13,7 +13,7 @@ import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodVolumes } from "../volumes/pod-volumes.ts";
 import type { VolumeUsage } from "../volumes/volume-usage.ts";
 
-/** What a pod had on disk and in its volumes when it was last measured. */
+/** Disk and volume usage of a pod at its last measurement. */
 export interface PodStorage {
   time_ms: number;
   /** What counts against the pod's limit of ephemeral storage. */
@@ -39,7 +39,7 @@ interface Entry {
 
 /**
  * Measures pods' storage for statistics, at most every STATS_STORAGE_MS, and less often where it
- * takes long: a pod decides how many files it has, and a driver how long it takes to answer.
+ * takes long: pods decide how many files they have, and drivers how long they take.
  */
 export class PodStorages {
   readonly #options: PodStoragesOptions;
@@ -50,8 +50,9 @@ export class PodStorages {
   }
 
   /**
-   * What these pods have, by UID; forgets all others. Waits STATS_STORAGE_WAIT_MS at most: a pod
-   * whose measurement takes longer has that of before, or none yet.
+   * Returns the storage of these pods by UID; drops all others. Waits at most
+   * STATS_STORAGE_WAIT_MS: for a pod whose measurement takes longer, returns the previous one, if
+   * any.
    */
   async of(pods: Pod[]): Promise<Map<string, PodStorage>> {
     const { clock } = this.#options;
@@ -74,7 +75,7 @@ export class PodStorages {
     return entry.measuring;
   }
 
-  /** Never rejects: a pod that cannot be measured keeps what was known. */
+  /** Never rejects: a pod that cannot be measured keeps its previous measurement. */
   async #measure(pod: Pod, entry: Entry): Promise<void> {
     const { clock, paths, volumes } = this.#options;
     const begun_ms = clock.monotonic();

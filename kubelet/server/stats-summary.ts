@@ -38,8 +38,8 @@ export interface SummaryFacts {
 type Cpu = (key: string, sample: CpuSample | undefined) => object | undefined;
 
 /**
- * The body of /stats/summary (k8s.io/kubelet/pkg/apis/stats/v1alpha1). What is not known is left
- * out, as upstream leaves it out.
+ * Returns the body of /stats/summary (k8s.io/kubelet/pkg/apis/stats/v1alpha1). Unknown values are
+ * left out, as upstream.
  */
 export function statsSummary(facts: SummaryFacts) {
   const { pods, rates } = facts;
@@ -137,7 +137,10 @@ function swapStats(sample: SwapSample | undefined) {
   };
 }
 
-/** What the containers that have it counted use together; the room left is each one's own. */
+/**
+ * Returns the sum of the containers' swap usage, where measured; there is no sum of the available
+ * swap.
+ */
 function sumOfSwap(containers: ContainerUsage[]): SwapSample | undefined {
   const counted = containers.flatMap(({ swap }) => (swap?.usage_bytes === undefined ? [] : [swap]));
   if (counted.length === 0) return undefined;
@@ -170,7 +173,7 @@ function runtimeFsStats(usage: FilesystemUsage | undefined, spaces: SummaryFacts
   });
 }
 
-/** In the order of the pod's spec; one that is not measured is left out. */
+/** Returns the volumes in the order of the pod's spec, without those that are not measured. */
 function volumeStats(pod: Pod, { time_ms, volumes }: PodStorage) {
   return (pod.spec.volumes ?? []).flatMap((volume) => {
     const usage = volumes.get(volume.name);
@@ -198,8 +201,8 @@ function volumeFsStats(time_ms: number, usage: VolumeUsage) {
 }
 
 /**
- * The default interface's counters, and those of all interfaces, that one included. containerd
- * gives no time.
+ * Returns the counters of the default interface and of all interfaces, including that one.
+ * containerd reports no time.
  */
 function podNetworkStats(network: NetworkUsage, now_ms: number) {
   const { defaultInterface, interfaces } = network;

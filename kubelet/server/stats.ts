@@ -34,7 +34,7 @@ export interface SwapSample {
   usage_bytes: number | undefined;
 }
 
-/** What one container or pod has used, at one moment. */
+/** Usage of one container or pod at one time. */
 export interface Usage {
   cpu: CpuSample | undefined;
   memory: MemorySample | undefined;
@@ -51,7 +51,7 @@ export interface PodUsage {
   pod: Pod;
   started_ms: number | undefined;
   containers: ContainerUsage[];
-  /** Of the pod's own cgroup; undefined when it has just gone. */
+  /** Usage of the pod's cgroup; undefined when it has just been removed. */
   whole: (Usage & { processes: number }) | undefined;
 }
 
@@ -62,7 +62,7 @@ export interface StatsSources {
   now_ms(): number;
 }
 
-/** The usage of every pod that runs, measured now. */
+/** Measures every running pod. */
 export async function podUsages(sources: StatsSources): Promise<PodUsage[]> {
   const { runtime, workers, cgroups, now_ms } = sources;
   const stats = await runningStats(runtime);
@@ -81,7 +81,7 @@ export async function podUsages(sources: StatsSources): Promise<PodUsage[]> {
   });
 }
 
-/** A runtime may list containers that have ended too. */
+/** Returns the statistics of running containers; a runtime may also list ended ones. */
 async function runningStats({ runtime }: Runtime): Promise<ContainerStats[]> {
   const state = { state: ContainerState.CONTAINER_RUNNING };
   const { containers } = await runtime.listContainers({ filter: { state } });
@@ -118,7 +118,7 @@ function containerUsage(stats: ContainerStats, started_ms: number | undefined): 
   };
 }
 
-/** A time in CRI, nanoseconds since 1970, in milliseconds. */
+/** Converts CRI's nanoseconds since 1970 to milliseconds. */
 export function fromCriTime({ timestamp }: { timestamp: bigint }): number {
   return Number(timestamp / 1_000_000n);
 }

@@ -15,7 +15,7 @@ export interface StreamingContext {
 }
 
 /**
- * The URL at the runtime's streaming server for an exec, attach or port-forward request.
+ * Returns the URL at the runtime's streaming server for an exec, attach or port-forward request.
  * Paths: /exec/NAMESPACE/POD[/UID]/CONTAINER, /portForward/NAMESPACE/POD[/UID].
  */
 export async function streamingUrl(
@@ -64,12 +64,12 @@ function flag(query: URLSearchParams, name: string): boolean {
   return ["true", "1"].includes(query.get(name) ?? "");
 }
 
-/** Headers that belong to this hop or to the caller's identity, and stay here. */
+/** Headers that are not forwarded: they belong to this hop or to the caller's identity. */
 const OWN_HEADERS = ["host", "authorization", "content-length"];
 
 /**
- * Hands a connection that asks for an upgrade to the runtime's streaming server, bytes as they are,
- * so SPDY and WebSocket alike end at the runtime. HttpError 502 when that cannot be reached.
+ * Tunnels an upgrade request to the runtime's streaming server, bytes unchanged, so that SPDY and
+ * WebSocket both end at the runtime. HttpError 502 when it cannot be reached.
  */
 export async function tunnelTo(
   url: string,

@@ -13,12 +13,15 @@ const KUBELET_CONDITIONS: readonly string[] = [
 
 const BY_KUBELET = "TerminationByKubelet";
 
-/** Whether a condition is the kubelet's, by its type or by what it says. */
+/** Whether the kubelet owns a condition, by its type or reason. */
 export function isOwn({ type = "", reason }: PodCondition): boolean {
   return KUBELET_CONDITIONS.includes(type) || reason === BY_KUBELET;
 }
 
-/** What controllers go by that do not count a pod's end as its failure (`podFailurePolicy`). */
+/**
+ * Returns the DisruptionTarget condition, by which controllers do not count the pod's end as a
+ * failure (`podFailurePolicy`).
+ */
 export function disruption({ message }: { message: string }): Condition {
   return { type: "DisruptionTarget", status: "True", reason: BY_KUBELET, message };
 }
@@ -33,7 +36,7 @@ export interface ConditionFacts {
 
 type Condition = PodCondition & { type: string; status: "True" | "False" };
 
-/** The kubelet's own conditions, without times (`withTransitionTimes` adds them). */
+/** Returns the kubelet's own conditions without times (`withTransitionTimes` adds them). */
 export function podConditions(facts: ConditionFacts): Condition[] {
   const containers = containersReady(facts);
   return [
@@ -41,12 +44,12 @@ export function podConditions(facts: ConditionFacts): Condition[] {
     initialized(facts),
     { ...podReady(facts, containers), type: "Ready" },
     { ...containers, type: "ContainersReady" },
-    // Said of every pod that has come here: some have their node from the start, from no scheduler.
+    // Set for every pod on the node: some were never scheduled.
     { type: "PodScheduled", status: "True" },
   ];
 }
 
-/** Keeps the transition time of a condition whose status is unchanged; others changed `now`. */
+/** Adds transition times: an unchanged status keeps its time, others get `now`. */
 export function withTransitionTimes(
   conditions: PodCondition[],
   previous: PodCondition[],

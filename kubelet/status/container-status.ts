@@ -7,7 +7,7 @@ import type {
 import { absolute } from "../containers/mounts.ts";
 import type { ObservedContainer } from "../cri/observed.ts";
 
-/** Why a container does not run now, told by the worker: `CrashLoopBackOff`, `ErrImagePull`. */
+/** Why a container does not run, set by the worker: `CrashLoopBackOff`, `ErrImagePull`. */
 export interface WaitingReason {
   reason: string;
   message: string;
@@ -17,14 +17,14 @@ export interface ContainerFacts {
   container: Container;
   /** Containers of this name, newest first. */
   observed: ObservedContainer[];
-  /** What the API says now; kept where the runtime has forgotten an ended container. */
+  /** Status in the API; kept where the runtime no longer has an ended container. */
   previous: ContainerStatus | undefined;
   waiting: WaitingReason | undefined;
-  /** The waiting reason when there is no better one. */
+  /** The default waiting reason. */
   defaultWaiting: WaitingReason;
   ready: boolean;
   started: boolean;
-  /** An init container that ended well counts as ready. */
+  /** Whether it is an init container, which is ready when it has succeeded. */
   isStep: boolean;
   /** The scheme of containerID: the runtime's name. */
   runtimeName: string;
@@ -36,7 +36,7 @@ export function apiTime(time_ms: number): string {
   return `${new Date(time_ms).toISOString().slice(0, 19)}Z`;
 }
 
-/** One entry of containerStatuses. */
+/** Returns one entry of containerStatuses. */
 export function containerStatus(facts: ContainerFacts): ContainerStatus {
   const { container, observed, previous, runtimeName } = facts;
   const [current, before] = observed;
@@ -80,7 +80,7 @@ export function containerStatus(facts: ContainerFacts): ContainerStatus {
   }
 }
 
-/** How volumes are mounted in fact: whether read-only goes for the mounts beneath, too. */
+/** Returns the mounts as the runtime made them: whether they are recursively read-only. */
 function volumeMounts(
   { volumeMounts: asked = [] }: Container,
   { recursiveReadOnly }: ObservedContainer,
@@ -100,7 +100,7 @@ function isReady({ ready, isStep }: ContainerFacts, current: ObservedContainer):
   return ready && current.state === "running";
 }
 
-/** Nothing is there: it never started, or the runtime lost what the API knows of. */
+/** Returns the status of a container that the runtime does not have: never started, or lost. */
 function forgotten({ container, previous, waiting, defaultWaiting }: ContainerFacts) {
   const base = { name: container.name, ready: false, started: false };
   if (previous?.state?.terminated) return { ...previous, ready: false, started: false };
@@ -125,7 +125,10 @@ function forgotten({ container, previous, waiting, defaultWaiting }: ContainerFa
   };
 }
 
-/** The end that the API shows as current or last, when the runtime has dropped that container. */
+/**
+ * Returns the termination in the API, current or last, of a container that the runtime no longer
+ * has.
+ */
 function previousEnd(
   previous: ContainerStatus | undefined,
   current: ObservedContainer,

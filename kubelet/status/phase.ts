@@ -7,11 +7,11 @@ export interface PhaseFacts {
   pod: Pod;
   initStatuses: ContainerStatus[];
   statuses: ContainerStatus[];
-  /** The pod has been stopped for good: nothing restarts, whatever the policy. */
+  /** The pod is stopped: nothing restarts, regardless of the policy. */
   ended: boolean;
 }
 
-/** The pod's phase, derived from its containers alone (upstream's getPhase). */
+/** Returns the pod's phase, derived from its containers alone (upstream's getPhase). Pure. */
 export function podPhase({ pod, initStatuses, statuses, ended }: PhaseFacts): PodPhase {
   const policy = pod.spec.restartPolicy ?? "Always";
   const init = initState(pod, initStatuses);

@@ -12,19 +12,19 @@ import { disruption, podConditions, withTransitionTimes } from "./conditions.ts"
 import { apiTime, containerStatus, type WaitingReason } from "./container-status.ts";
 import { type PodPhase, podPhase } from "./phase.ts";
 
-/** A pod that the kubelet ends or refuses of its own accord: phase Failed with this reason. */
+/** Decision of the kubelet to stop or refuse a pod: phase Failed with this reason. */
 export interface PodVerdict {
   /** `Evicted`, `DeadlineExceeded`, `OutOfcpu`, `UnexpectedAdmissionError`, ... */
   reason: string;
   message: string;
-  /** It did nothing wrong: the node is short of something, and it goes for the others. */
+  /** The node is short of a resource and the pod did nothing wrong. */
   disrupted?: boolean;
 }
 
 export interface StatusFacts {
   pod: Pod;
   observed: ObservedPod;
-  /** The status last known, for transition times and forgotten containers. */
+  /** Last known status, for transition times and for containers that the runtime no longer has. */
   previous: PodStatus | undefined;
   /** By container name. */
   waiting: ReadonlyMap<string, WaitingReason>;
@@ -38,7 +38,7 @@ export interface StatusFacts {
   now_ms: number;
 }
 
-/** The whole status of a pod, from what the runtime and the probes say. */
+/** Returns the status of a pod, from what the runtime and the probes report. Pure. */
 export function podStatus(facts: StatusFacts): PodStatus {
   const { pod, observed, previous, hostIPs } = facts;
   const [sandbox] = observed.sandboxes;
@@ -81,9 +81,8 @@ export function podStatus(facts: StatusFacts): PodStatus {
 }
 
 /**
- * The phase while the pod may still hold something: its end is shown only when all of it is
- * stopped, since the scheduler gives its place and its devices to another pod at once (upstream's
- * rule).
+ * Returns the phase while the pod may still hold resources: its end is reported only when all of it
+ * is stopped, since the scheduler then assigns its resources to another pod (upstream's rule).
  */
 function openPhase(derived: PodPhase, previous: PodStatus | undefined): PodPhase {
   if (derived !== "Succeeded" && derived !== "Failed") return derived;
@@ -93,8 +92,8 @@ function openPhase(derived: PodPhase, previous: PodStatus | undefined): PodPhase
 type FinalPhase = { phase: PodPhase; reason?: string; message?: string };
 
 /**
- * A pod that has succeeded or failed stays so, whatever is left of its containers; one that the
- * node has ended fails with the node's reason, once all of it is stopped.
+ * Returns the final phase: a pod that has succeeded or failed stays so; one that the node has
+ * stopped fails with the node's reason, once all of it is stopped.
  */
 function finalPhase({ previous, verdict, ended }: StatusFacts): FinalPhase | undefined {
   const { phase, reason, message } = previous ?? {};
@@ -140,7 +139,10 @@ function statusesOf(
   });
 }
 
-/** What a container was given: as the spec says, since it is not changed while it runs. */
+/**
+ * Returns the allocated resources: those of the spec, since they do not change while the container
+ * runs.
+ */
 function allocated({ resources = {} }: Container) {
   const { requests, limits } = resources;
   return {
@@ -149,14 +151,14 @@ function allocated({ resources = {} }: Container) {
   };
 }
 
-/** Which version of the pod a status or condition is about. */
+/** Returns the generation of the pod that a status or condition is about. */
 function observedGeneration({ metadata: { generation } }: Pod): { observedGeneration?: number } {
   return generation === undefined ? {} : { observedGeneration: generation };
 }
 
 const NOT_READY = { ready: false, started: false };
 
-/** The kubelet's conditions beside those of others (readiness gates, disruption). */
+/** Returns the kubelet's conditions with those of others (readiness gates, disruption). */
 function allConditions(
   pod: Pod,
   own: PodCondition[],
@@ -166,7 +168,7 @@ function allConditions(
   const others = (pod.status?.conditions ?? []).filter(
     ({ type }) => !own.some((each) => each.type === type),
   );
-  // A pod that is new here has the time at which the API server bound it.
+  // A new pod has the time at which the API server bound it.
   const before = [...(previous?.conditions ?? []), ...(pod.status?.conditions ?? [])];
   const all = own.map((each) => ({ ...each, ...observedGeneration(pod) }));
   return [...withTransitionTimes(all, before, now), ...others];

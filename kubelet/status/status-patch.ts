@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { isOwn } from "./conditions.ts";
 
-/** Fields of a pod's status that the kubelet owns; those it does not set are to vanish. */
+/** Fields of a pod's status that the kubelet owns; those that it does not set are removed. */
 const OWNED = [
   "observedGeneration",
   "phase",
@@ -19,16 +19,16 @@ const OWNED = [
   "ephemeralContainerStatuses",
 ] as const satisfies (keyof PodStatus)[];
 
-/** Lists that a strategic merge would join by key; the kubelet's replaces the old one. */
+/** Lists that a strategic merge would merge by key; the kubelet replaces them. */
 const REPLACED = ["podIPs", "hostIPs"] as const;
 
 /**
- * A strategic merge patch of a pod's status. Conditions are joined by type, so those of others
- * stay: they are not sent, since they may have changed since we read them. The UID makes the API
- * refuse it for another pod of the same name.
+ * Returns a strategic merge patch of a pod's status. Conditions are merged by type, and those of
+ * others are not sent, since they may have changed since they were read. The UID makes the API
+ * reject it for another pod of the same name.
  */
 export function statusPatch(uid: string, status: PodStatus): object {
-  // An element that is joined keeps what it is not told to drop: a reason that is past.
+  // A merged element keeps the fields that are not removed explicitly: an old reason.
   const conditions = (status.conditions ?? []).filter(isOwn).map((condition) => {
     return { ...condition, reason: condition.reason ?? null, message: condition.message ?? null };
   });
@@ -42,8 +42,8 @@ export function statusPatch(uid: string, status: PodStatus): object {
 }
 
 /**
- * Whether an object in the API says what the kubelet has said of the pod: each field that is the
- * kubelet's, and each of its conditions but for the time. `told` is plain JSON.
+ * Whether an object in the API has the reported status: each field that the kubelet owns, and each
+ * of its conditions except for the times. `reported` is plain JSON.
  */
 export function showsStatus(shown: PodStatus | undefined, reported: PodStatus): boolean {
   const conditions = (reported.conditions ?? []).filter(isOwn).every((condition) => {

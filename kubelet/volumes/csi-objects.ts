@@ -22,7 +22,8 @@ export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
     async csiDriver(name) {
       const known = remembered.get(name);
       if (known && clock.monotonic() < known.until_ms) return known.object;
-      const object = await undefinedIfNotFound(client.resource<CSIDriver>(CSI_DRIVERS).get({ name }));
+      const drivers = client.resource<CSIDriver>(CSI_DRIVERS);
+      const object = await undefinedIfNotFound(drivers.get({ name }));
       // An absent one is asked for again at once: it is often created a moment after the driver.
       if (object) {
         remembered.set(name, { object, until_ms: clock.monotonic() + CSI_DRIVER_TTL_MS });

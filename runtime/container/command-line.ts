@@ -5,7 +5,7 @@ import { RuntimeError } from "../errors.ts";
 const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /**
- * What a container runs. A command replaces the image's entrypoint and its arguments both;
+ * Returns the container's arguments. A command replaces the image's entrypoint and its arguments;
  * arguments alone replace the image's (Kubernetes, "Define a Command and Arguments for a
  * Container").
  */
@@ -20,9 +20,9 @@ export function commandLine(config: ContainerConfig, image: ImageDefaults): stri
 }
 
 /**
- * The environment: a search path, name and home first, the image's over them, the pod's over all.
- * It has a HOME always: without one the OCI runtime reads the container's /etc/passwd, which a
- * volume can make a fifo that no one writes to.
+ * Returns the environment: PATH, HOSTNAME and HOME first, overridden by the image's, then by the
+ * pod's. HOME is always set: without it the OCI runtime reads the container's /etc/passwd, which a
+ * volume can make a FIFO without a writer.
  */
 export function environment(
   config: ContainerConfig,

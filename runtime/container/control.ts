@@ -14,7 +14,7 @@ async function control(runtime: Runtime, id: string, line: string): Promise<void
     throw new RuntimeError("failed-precondition", `container ${id} is not running`);
   }
   try {
-    // Not blocking: when conmon is gone nobody reads the pipe, which then has no other end.
+    // Non-blocking: without conmon the pipe has no reader.
     const flags = constants.O_WRONLY | constants.O_NONBLOCK;
     await using pipe = await open(runtime.paths.container(id).controlFifo, flags);
     await pipe.write(line);
@@ -24,7 +24,7 @@ async function control(runtime: Runtime, id: string, line: string): Promise<void
   }
 }
 
-/** Makes conmon open the log file anew, after it was renamed away. */
+/** Makes conmon reopen the log file after it was renamed. */
 export async function reopenLog(runtime: Runtime, id: string): Promise<void> {
   await control(runtime, id, `${REOPEN_LOG} 0 0\n`);
 }

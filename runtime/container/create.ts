@@ -28,7 +28,7 @@ function logPathOf(sandbox: SandboxRecord, logPath: string): string | undefined 
   throw new RuntimeError("invalid-argument", `log path ${logPath} leaves the log directory`);
 }
 
-/** Refuses what makes two containers of the same name and attempt in one pod. */
+/** Throws already-exists for a second container of the same name and attempt in a sandbox. */
 function requireNew(runtime: Runtime, request: CreateContainerRequest): void {
   const wanted = request.config?.metadata;
   const same = runtime.containers.values().find(
@@ -47,7 +47,7 @@ async function requireRecursiveReadOnly(runtime: Runtime, config: ContainerConfi
   throw new RuntimeError("unimplemented", `${what} is not supported by the OCI runtime and kernel`);
 }
 
-/** Puts the container's files and bundle in place; resolves with its record. */
+/** Creates the container's files and bundle. Returns its record. */
 async function build(
   runtime: Runtime,
   id: string,
@@ -95,9 +95,9 @@ async function build(
 }
 
 /**
- * CreateContainer: everything is ready but its process. A failure leaves nothing behind. One at a
- * time in a sandbox: of two with one name the second is refused, and none is made in a sandbox that
- * is being removed.
+ * Serves CreateContainer: prepares everything except the process. A failure leaves nothing behind.
+ * One at a time in a sandbox, so that a second container of the same name is refused, and none is
+ * created in a sandbox that is being removed.
  */
 export async function createContainer(
   runtime: Runtime,

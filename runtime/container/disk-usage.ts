@@ -2,19 +2,19 @@ import { treeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { DISK_USAGE_REST, DISK_USAGE_TTL_MS } from "../limits.ts";
 
-/** What a folder holds. */
+/** Disk usage of a directory. */
 export interface DiskUsage {
   used_bytes: number;
   inodes: number;
   measuredAt_ms: number;
-  /** When it has to be measured again; later for a folder that took long. */
+  /** Time of the next measurement; later for a directory that took long. */
   staleAt_ms: number;
 }
 
 /**
- * Sizes of folders, measured one at a time and kept for a while: statistics are asked for every few
- * seconds, and a container can make its folder as big as it likes. Measuring one folder takes at
- * most one part in DISK_USAGE_REST of the time.
+ * Disk usage of directories, measured one at a time and cached: statistics are requested every few
+ * seconds, and a container can make its directory as large as it likes. Measuring one directory
+ * takes at most 1 in DISK_USAGE_REST of the time.
  */
 export class DiskUsages {
   readonly #clock: Clock;
@@ -26,7 +26,7 @@ export class DiskUsages {
     this.#clock = clock;
   }
 
-  /** What the folder held when it was last measured, which is not long ago. */
+  /** Returns the directory's usage at its last measurement. */
   get(directory: string): Promise<DiskUsage> {
     const known = this.#known.get(directory);
     if (known && this.#clock.monotonic() < known.staleAt_ms) return Promise.resolve(known);

@@ -2,13 +2,15 @@ import { RuntimeError } from "../errors.ts";
 import { EXECS_PER_CONTAINER } from "../limits.ts";
 
 /**
- * Counts the commands under way in each container. Each one holds a process of the OCI runtime on
- * the node, outside of the pod's limits.
+ * Bounds the running commands of each container: each has a process of the OCI runtime on the node,
+ * outside of the pod's limits.
  */
 export class ExecCounts {
   readonly #running = new Map<string, number>();
 
-  /** Counts one more; the function returned counts it off. RESOURCE_EXHAUSTED at the limit. */
+  /**
+   * Counts one more command. The returned function ends it. Throws resource-exhausted at the limit.
+   */
   enter(containerId: string): () => void {
     const running = this.#running.get(containerId) ?? 0;
     if (running >= EXECS_PER_CONTAINER) {

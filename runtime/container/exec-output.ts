@@ -2,14 +2,14 @@ import type { Readable } from "node:stream";
 import { EXEC_SYNC_ALL_BYTES, EXEC_SYNC_OUTPUT_BYTES, EXEC_SYNC_OWN_BYTES } from "../limits.ts";
 
 /**
- * Room for the output that ExecSync calls hold until their commands end, which may be hours. Each
- * call has EXEC_SYNC_OWN_BYTES of its own; what is more comes out of EXEC_SYNC_ALL_BYTES that all
- * of them share, up to EXEC_SYNC_OUTPUT_BYTES for one.
+ * Budget for the output that ExecSync calls buffer until their commands end, which may take hours.
+ * Each call has EXEC_SYNC_OWN_BYTES of its own; the rest comes from EXEC_SYNC_ALL_BYTES, shared by
+ * all calls, up to EXEC_SYNC_OUTPUT_BYTES per call.
  */
 export class ExecOutputs {
   #left_bytes = EXEC_SYNC_ALL_BYTES;
 
-  /** Begins to hold the output of one call. Dispose of it when the call is answered. */
+  /** Returns the buffer of one call. Dispose of it when the call is answered. */
   hold(): ExecOutput {
     let [own_bytes, shared_bytes] = [EXEC_SYNC_OWN_BYTES, 0];
     const take = (wanted_bytes: number): number => {
@@ -28,7 +28,7 @@ export class ExecOutputs {
   }
 }
 
-/** What one call keeps of its command's output; the rest is read and dropped. */
+/** Buffered output of one call; output above its budget is read and dropped. */
 export class ExecOutput implements Disposable {
   readonly #take: (wanted_bytes: number) => number;
   readonly #release: () => void;
@@ -38,9 +38,9 @@ export class ExecOutput implements Disposable {
     this.#release = release;
   }
 
-  /** Keeps what arrives on a stream; the function returned gives all of it. */
+  /** Buffers a stream. The returned function returns the buffered bytes. */
   collect(stream: Readable): () => Buffer {
-    // In one piece: a buffer for each byte that is written alone takes a hundred times as much.
+    // One contiguous buffer: one for each small write would take a hundred times as much.
     let [buffer, length] = [Buffer.alloc(0), 0];
     stream.on("data", (chunk: Buffer) => {
       const kept_bytes = this.#take(chunk.length);

@@ -10,14 +10,14 @@ import { CONSOLE_INTERVAL_MS } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import { startExec, type Exec } from "./exec.ts";
 
-/** A command that runs on a terminal. */
+/** A command with a terminal. */
 export interface TerminalExec {
   exec: Exec;
   terminal: Terminal;
   resize(size: TerminalSize): void;
 }
 
-/** Waits for the OCI runtime to hand the terminal over, or to fail. */
+/** Waits until the OCI runtime sends the terminal, or fails. */
 async function awaitTerminal(
   runtime: Runtime,
   exec: Exec,
@@ -38,10 +38,10 @@ async function awaitTerminal(
 }
 
 /**
- * crun makes the terminal inside the container and hands us its master: sizes are set on it. It
- * sets the first one itself, but in the process that stays, and lets the command go before
- * (libcrun_container_exec_with_options): a command that asks for the size in its first moment may
- * find none, and has it as a change (SIGWINCH), as under containerd, which sets it after the start.
+ * crun creates the terminal in the container and sends its master, on which sizes are set. crun
+ * sets the first size after it has released the command (libcrun_container_exec_with_options): a
+ * command that reads the size at once may find none, and gets it as a change (SIGWINCH), as under
+ * containerd, which sets it after the start.
  */
 async function startWithConsoleSocket(
   runtime: Runtime,
@@ -67,8 +67,8 @@ async function startWithConsoleSocket(
 }
 
 /**
- * runc hands a terminal over only when it detaches, and nobody would get the exit code then. It
- * runs on a terminal of ours instead, and copies to the container's, sizes too when it is told.
+ * runc sends a terminal only when it detaches, and then no process gets the exit code. It runs on a
+ * terminal of this process instead, and copies to the container's, with the sizes that it is given.
  */
 async function startOnOwnTerminal(
   runtime: Runtime,
@@ -94,7 +94,7 @@ async function startOnOwnTerminal(
   }
 }
 
-/** Starts a command on a terminal, of this size if it is known, in a running container. */
+/** Starts a command with a terminal in a running container. */
 export function startTerminalExec(
   runtime: Runtime,
   id: string,

@@ -12,7 +12,7 @@ export interface ExecOutcome {
   exitCode: number;
 }
 
-/** A command's children may hold its output open for ever: after its end they get a moment. */
+/** Waits briefly for the output after the command's end: its children may hold it open for ever. */
 async function drained(runtime: Runtime, exec: Exec): Promise<void> {
   const { stdout, stderr } = exec.child;
   const open = [stdout, stderr].filter((stream) => stream && !stream.closed) as Readable[];
@@ -23,7 +23,7 @@ async function drained(runtime: Runtime, exec: Exec): Promise<void> {
   for (const stream of open) stream.destroy();
 }
 
-/** The exit code, or undefined when it did not come within `timeout_ms`; 0 waits for ever. */
+/** Returns the exit code, or undefined after `timeout_ms`; 0 waits for ever. */
 async function exitWithin(runtime: Runtime, exec: Exec, timeout_ms: number) {
   if (timeout_ms <= 0) return exec.exited;
   const patience = new AbortController();
@@ -36,8 +36,9 @@ async function exitWithin(runtime: Runtime, exec: Exec, timeout_ms: number) {
 }
 
 /**
- * ExecSync: runs a command to its end and returns what it printed, as much of it as ExecOutputs has
- * room for. After `timeout_s` seconds it is killed and the call fails with deadline-exceeded.
+ * Serves ExecSync: runs a command to its end and returns its output, within the budget of
+ * ExecOutputs. After `timeout_s` seconds the command is killed and the call fails with
+ * deadline-exceeded.
  */
 export async function execToEnd(
   runtime: Runtime,

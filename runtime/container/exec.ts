@@ -21,7 +21,7 @@ export interface ExecRequest {
   stdio: StdioOptions;
 }
 
-/** A command under way. */
+/** A running command. */
 export interface Exec {
   /** The OCI runtime's process, which waits for the command and has its standard streams. */
   child: ChildProcess;
@@ -33,7 +33,7 @@ export interface Exec {
   cleanUp(): Promise<void>;
 }
 
-/** Runs the OCI runtime; `exited` settles as Exec's. */
+/** Starts the OCI runtime; `exited` settles as Exec's. */
 function launch(
   program: string,
   args: string[],
@@ -41,7 +41,7 @@ function launch(
   log: string,
 ): Pick<Exec, "child" | "exited"> {
   const child = spawn(program, args, { stdio });
-  // Input that comes after the command's end, and output that cannot be read, end alone.
+  // Errors of input after the command's end, and of output that cannot be read, are ignored.
   for (const pipe of child.stdio) pipe?.on("error", () => pipe.destroy());
   const exited = new Promise<number>((resolve, reject) => {
     child.on("error", (cause) => {
@@ -49,7 +49,8 @@ function launch(
     });
     child.on("exit", (code, signalName) => {
       const exitCode = code ?? exitCodeOf(signalName);
-      // The program's own exit leaves no log; what is there is why it did not start.
+      // The log is empty after the command's own exit; otherwise it has the reason why it did not
+      // start.
       readLog(log).then((output) => {
         if (output === "" || exitCode === 0) resolve(exitCode);
         else reject(new RuntimeError("internal", `failed to exec in container: ${output}`));
@@ -68,7 +69,7 @@ async function readPid(file: string): Promise<number | undefined> {
   }
 }
 
-/** Starts a command in a running container. RESOURCE_EXHAUSTED when it runs too many already. */
+/** Starts a command in a running container. Throws resource-exhausted when it runs too many. */
 export async function startExec(runtime: Runtime, id: string, request: ExecRequest): Promise<Exec> {
   const leave = runtime.execs.enter(id);
   try {

@@ -6,8 +6,7 @@ import type { Exits, Runtime } from "../runtime.ts";
 import { recordExit } from "./exit.ts";
 
 /**
- * Notices that containers end: conmon writes a file for each into one folder, which is watched.
- * `check` asks about one container at once, for whoever has another reason to think that it ended.
+ * Detects ends of containers: conmon writes a file for each into one directory, which is watched.
  */
 export class ExitWatcher implements Exits {
   #events: FileEvents | undefined;
@@ -15,7 +14,7 @@ export class ExitWatcher implements Exits {
   #runtime: Runtime | undefined;
   readonly #waiting = new Map<string, Set<() => void>>();
 
-  /** Begins to watch; containers that ended before are for `reconcile` to find. */
+  /** Starts to watch; containers that ended before are found by `reconcile`. */
   async open(runtime: Runtime): Promise<void> {
     this.#runtime = runtime;
     await mkdir(runtime.paths.exits, { recursive: true, mode: 0o700 });
@@ -34,7 +33,9 @@ export class ExitWatcher implements Exits {
     this.#runtime = undefined;
   }
 
-  /** Looks whether a container has ended, and takes note. Does not wait for calls under way. */
+  /**
+   * Checks whether a container has ended, and records it. Does not wait for the calls under way.
+   */
   check(id: string): void {
     const runtime = this.#runtime;
     if (!runtime) return;
@@ -46,7 +47,7 @@ export class ExitWatcher implements Exits {
   }
 
   /**
-   * Resolves when the container is no longer running, or after `timeout_ms`; true when it ended.
+   * Resolves when the container no longer runs, or after `timeout_ms`. Returns whether it ended.
    */
   async ended(id: string, timeout_ms: number): Promise<boolean> {
     const runtime = this.#runtime;
@@ -57,13 +58,13 @@ export class ExitWatcher implements Exits {
       const left_ms = deadline_ms - runtime.clock.monotonic();
       if (left_ms <= 0) return false;
       await this.#woken(runtime, id, Math.min(left_ms, EXIT_CHECK_INTERVAL_MS));
-      // The folder's watch tells of ends that conmon saw; a conmon that was killed writes nothing.
+      // The watch reports ends that conmon saw; a killed conmon writes nothing.
       if (running()) this.check(id);
     }
     return true;
   }
 
-  /** Asks about all containers again and again. */
+  /** Checks all running containers periodically. */
   #pollForEver(): void {
     const runtime = this.#runtime;
     if (!runtime) return;

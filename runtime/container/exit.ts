@@ -9,10 +9,10 @@ import type { Runtime } from "../runtime.ts";
 import { isMonitored } from "./monitor.ts";
 import type { ContainerExit, ContainerRecord } from "./record.ts";
 
-/** The exit code of a container that ended without anyone to see how. */
+/** Exit code of a container whose end was not observed. */
 const UNKNOWN_CODE = 255;
 
-/** What conmon wrote when the container's process ended; undefined while there is nothing. */
+/** Reads the exit file of conmon; undefined while there is none. */
 async function readExitFile(file: string): Promise<{ code: number; at_ms: number } | undefined> {
   try {
     const [text, { mtimeMs }] = await Promise.all([readFile(file, "utf8"), stat(file)]);
@@ -23,7 +23,7 @@ async function readExitFile(file: string): Promise<{ code: number; at_ms: number
   }
 }
 
-/** Waits for conmon's word as long as there is a conmon to write it, and not for ever. */
+/** Waits for the exit file while the conmon runs, at most a while. */
 async function awaitExitFile(runtime: Runtime, id: string) {
   const paths = runtime.paths.container(id);
   const options = { clock: runtime.clock, timeout_ms: EXIT_FILE_TIMEOUT_MS, interval_ms: 5 };
@@ -40,8 +40,8 @@ async function awaitExitFile(runtime: Runtime, id: string) {
 }
 
 /**
- * How a container ended, once its process has: conmon's word, and the kernel's for memory. Waits a
- * moment for conmon; a container whose conmon was killed too ended nobody knows how.
+ * Determines how a container ended, after its process has: from conmon's exit file and the kernel's
+ * memory events. Waits briefly for conmon; without it the exit is unknown.
  */
 async function findOutExit(runtime: Runtime, record: ContainerRecord): Promise<ContainerExit> {
   const found = await awaitExitFile(runtime, record.id);
@@ -58,7 +58,7 @@ async function findOutExit(runtime: Runtime, record: ContainerRecord): Promise<C
   return { exitCode: found.code, finishedAt_ms: found.at_ms, reason, message: "" };
 }
 
-/** Frees what the OCI runtime holds of a container: its state, its cgroup, whatever runs in it. */
+/** Releases a container's state and cgroup in the OCI runtime, and kills what still runs in it. */
 export async function releaseContainer(runtime: Runtime, record: ContainerRecord): Promise<void> {
   runtime.cgroups.kill(record.cgroup);
   await runtime.oci.delete(record.id, { force: true });
@@ -72,8 +72,8 @@ export function needsRelease(runtime: Runtime, record: ContainerRecord): boolean
 }
 
 /**
- * Takes note that a running container has ended, when it has; true then. Its processes that are
- * left are killed. Waits for other changes of the container, so never call it from within one.
+ * Records that a running container has ended. Returns whether it has. Its remaining processes are
+ * killed. Waits for other changes of the container: never call it from within one.
  */
 export function recordExit(runtime: Runtime, id: string): Promise<boolean> {
   return runtime.serial.run(id, () => recordExitNow(runtime, id));
@@ -85,14 +85,14 @@ async function recordExitNow(runtime: Runtime, id: string): Promise<boolean> {
   const { startedAt_ms, process } = record.phase;
   const ended = await readExitFile(runtime.paths.container(id).exitFile);
   if (!ended && isAlive(process)) return false;
-  // What is left of it dies first: nothing of a container outlives its first process.
+  // Kill the remaining processes first: nothing of a container outlives its first process.
   runtime.cgroups.kill(record.cgroup);
   const exit = await findOutExit(runtime, record);
   await runtime.containers.put({ ...record, phase: { state: "exited", startedAt_ms, exit } });
   try {
     await releaseContainer(runtime, record);
   } catch (err) {
-    // It has ended all the same; its removal tries again.
+    // The container has ended regardless; its removal retries.
     runtime.log.warn("an ended container could not be released", { container: id, err });
   }
   runtime.events.containerEvent("stopped", id, record.sandboxId);

@@ -3,8 +3,8 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import type { ContainerPaths } from "../paths.ts";
 
 /**
- * Whether the conmon of a container still runs, and so will write how it ends. Its command line
- * names the container, which tells it from a later process with the same pid.
+ * Whether the conmon of a container still runs, and will write its exit file. Its command line
+ * names the container, which distinguishes it from a later process with the same pid.
  */
 export async function isMonitored(paths: ContainerPaths, id: string): Promise<boolean> {
   try {

@@ -16,7 +16,10 @@ function targetNamespace(runtime: Runtime, sandbox: SandboxRecord, targetId: str
   return { type: "pid", path: `/proc/${target.phase.process.pid}/ns/pid` };
 }
 
-/** What a container leaves behind is found by its pid namespace, or else by its cgroup. */
+/**
+ * Throws failed-precondition for the host's pid namespace without cgroups: a container's remaining
+ * processes are found by its pid namespace or its cgroup.
+ */
 export function refuseHostPid(runtime: Runtime): void {
   if (runtime.cgroups.version !== "none") return;
   const message = "hostPID needs cgroups: without, what a container leaves running is not found";
@@ -24,8 +27,8 @@ export function refuseHostPid(runtime: Runtime): void {
 }
 
 /**
- * A container's namespaces: network, ipc and host name are the sandbox's, its pid namespace is its
- * own unless the pod shares one, and what the pod takes from the host is left out.
+ * Returns a container's namespaces: network, ipc and uts are the sandbox's; pid is its own unless
+ * the pod shares one; those of the host are left out.
  */
 export function containerNamespaces(
   runtime: Runtime,

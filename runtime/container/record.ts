@@ -13,8 +13,8 @@ export interface ContainerExit {
 }
 
 /**
- * Where a container is in its life. `starting` is on disk while conmon may be making it: whoever
- * finds it after a crash has to look what became of it.
+ * State of a container. `starting` is on disk while conmon may be creating it: after a crash, its
+ * outcome must be determined.
  */
 export type ContainerPhase =
   | { state: "created" }
@@ -27,7 +27,7 @@ export interface ContainerRecord {
   id: string;
   sandboxId: string;
   config: ContainerConfig;
-  /** The image as found: its id, a name with digest, and what its layers are. */
+  /** The image: its id, a name with digest, and the diff ids of its layers. */
   image: { id: string; ref: string; diffIds: string[] };
   createdAt_ms: number;
   phase: ContainerPhase;

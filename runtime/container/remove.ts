@@ -4,8 +4,8 @@ import { removeContainerFiles, unmountRootfs } from "./rootfs.ts";
 import { killContainer } from "./stop.ts";
 
 /**
- * RemoveContainer: kills it when it runs, then removes its root, files and record, not its log,
- * which is the kubelet's. One that is unknown is no error.
+ * Serves RemoveContainer: kills the container if it runs, then removes its root, files and record,
+ * but not its log, which is the kubelet's. An unknown container is no error.
  */
 export async function removeContainer(runtime: Runtime, id: string): Promise<void> {
   await killContainer(runtime, id);

@@ -12,8 +12,8 @@ function escapeOption(path: string): string {
 }
 
 /**
- * A layer that is a link would show its target, a folder of the host, to the container. Only the
- * runtime writes where layers are, so what was looked at is what is mounted.
+ * Throws for a layer that is a link, which would expose its target, a directory of the host. Only
+ * the runtime writes where layers are, so that what was checked is what is mounted.
  */
 function requireDirectory(layer: string): void {
   try {
@@ -42,7 +42,7 @@ export async function mountRootfs(paths: ContainerPaths, lower: string[]): Promi
   mount({ source: "overlay", target: paths.rootfs, type: "overlay", data });
 }
 
-/** Takes the root away; again is no error. */
+/** Unmounts the root. Idempotent. */
 export function unmountRootfs(paths: ContainerPaths): void {
   unmount(paths.rootfs, { detach: true });
 }

@@ -22,7 +22,7 @@ import type { SandboxRecord } from "../sandbox/record.ts";
 import { commandLine, environment } from "./command-line.ts";
 import { containerNamespaces } from "./namespaces.ts";
 
-/** What a container's spec is made from. */
+/** Input of a container's spec. */
 export interface SpecInput {
   id: string;
   sandbox: SandboxRecord;
@@ -114,8 +114,8 @@ function linuxOf(runtime: Runtime, input: SpecInput, process: OciProcess): OciLi
 }
 
 /**
- * The bundle's config.json of a container. Annotations of the pod never reach it: OCI runtimes take
- * orders from annotations (CVE-2022-0811 and its like).
+ * Returns the config.json of a container. Annotations of the pod are never in it: OCI runtimes act
+ * on annotations (CVE-2022-0811).
  */
 export function containerSpec(runtime: Runtime, input: SpecInput): OciSpec {
   refuseUnsupported(input.config);

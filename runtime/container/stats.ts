@@ -12,12 +12,12 @@ import { nanoseconds } from "../time.ts";
 import type { ContainerRecord } from "./record.ts";
 import { listContainers } from "./status.ts";
 
-/** A group's CPU time, in CRI's words. */
+/** Returns a cgroup's CPU usage in CRI's form. */
 export function cpuUsage(usage: CgroupUsage, timestamp: bigint): Init<CpuUsage> {
   return { timestamp, usageCoreNanoSeconds: { value: usage.cpu_ns } };
 }
 
-/** A group's memory, in CRI's words. */
+/** Returns a cgroup's memory usage in CRI's form. */
 export function memoryUsage({ memory }: CgroupUsage, timestamp: bigint): Init<MemoryUsage> {
   const { limit_bytes, workingSet_bytes } = memory;
   const available = limit_bytes === undefined ? undefined : limit_bytes - workingSet_bytes;
@@ -32,7 +32,7 @@ export function memoryUsage({ memory }: CgroupUsage, timestamp: bigint): Init<Me
   };
 }
 
-/** How much of the disk a folder takes, in CRI's words. */
+/** Returns the disk usage of a directory in CRI's form. */
 export async function folderUsage(
   runtime: Runtime,
   directory: string,
@@ -69,8 +69,8 @@ export async function containerStats(
 }
 
 /**
- * Statistics of the containers that pass a filter. As containerd's they include those that have
- * ended and are still kept: their writable layers take space until they are removed.
+ * Returns statistics of the containers that pass a filter, including ended ones, as containerd:
+ * their writable layers take space until they are removed.
  */
 export async function listContainerStats(
   runtime: Runtime,

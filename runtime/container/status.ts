@@ -17,7 +17,7 @@ const STATES: Record<ContainerPhase["state"], ContainerState> = {
   exited: ContainerState.CONTAINER_EXITED,
 };
 
-/** Whether all of a selector's labels are there, with its values. */
+/** Whether `labels` match a selector. */
 export function matchesLabels(
   labels: Record<string, string>,
   selector: Record<string, string> | undefined,
@@ -25,7 +25,7 @@ export function matchesLabels(
   return Object.entries(selector ?? {}).every(([key, value]) => labels[key] === value);
 }
 
-/** One line of ListContainers. */
+/** Returns one entry of ListContainers. */
 export function containerLine(record: ContainerRecord): Init<Container> {
   const { config } = record;
   return {
@@ -70,7 +70,7 @@ export function containerStatus(record: ContainerRecord): Init<ContainerStatus> 
   };
 }
 
-/** Containers that pass a filter, the oldest first. */
+/** Returns the containers that pass a filter, oldest first. */
 export function listContainers(
   runtime: Runtime,
   filter: Partial<ContainerFilter> = {},

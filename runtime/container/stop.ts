@@ -5,14 +5,15 @@ import type { Runtime } from "../runtime.ts";
 import type { ContainerRecord } from "./record.ts";
 import { signalNumber } from "./signals.ts";
 
-/** The container once no call that began before changes it: one being started has started. */
+/**
+ * Returns the container after the calls that began before have finished: a container that was being
+ * started has started.
+ */
 async function settled(runtime: Runtime, id: string): Promise<ContainerRecord | undefined> {
   return await runtime.serial.run(id, () => Promise.resolve(runtime.containers.find(id)));
 }
 
-/**
- * SIGKILL to all that runs in a container, and waits for its end. One that does not run is fine.
- */
+/** Kills all processes of a container and waits for its end. Idempotent. */
 export async function killContainer(runtime: Runtime, id: string): Promise<void> {
   const record = await settled(runtime, id);
   if (record?.phase.state !== "running") return;
