@@ -18,3 +18,19 @@ export const LOCK_WAIT_MS = 10_000;
 export const LOCK_RETRY_MS = 5;
 /** Attempts to set route_localnet while other calls change the port mappings. */
 export const LOCALNET_ATTEMPTS_MAX = 16;
+/**
+ * A pod may have one of so many parts of the node's table of connections (nf_conntrack_max): of
+ * 262,144, the kernel's own on a machine of 2 GiB and more, 32,768.
+ */
+export const CONNECTION_SHARES = 8;
+/** The table's size where it cannot be read. */
+export const CONNECTIONS_MAX_DEFAULT = 65_536;
+/**
+ * One of so many new connections is counted. With 32,000 connections of a pod a new one takes
+ * 0.2 us longer so, and 23 us longer when every one is counted (Linux 6.18, UDP).
+ */
+export const CONNECTION_SAMPLES = 16;
+/** How long a pod above its bound gets no new connection, from the last one that was counted. */
+export const OVER_BOUND_MS = 2_000;
+/** Addresses of pods that are counted at a time: a node's whole range. */
+export const PODS_COUNTED = 65_535;

@@ -7,6 +7,7 @@ import { replaceRoute } from "@raft2kube/linux/route.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";
+import { boundConnections } from "./connection-bound.ts";
 import { enableForwarding, forwardingChain, restoreForwarding } from "./forwarding.ts";
 
 /** A node: a network namespace that a veth pair connects with the host. */
@@ -43,6 +44,7 @@ export async function createNode(node: NodeLink): Promise<void> {
   linkHost(node);
   inNetns(node.netnsPath, () => linkInside(node));
   await applyRuleset(insideRules(node), { netns: node.netnsPath });
+  await boundConnections(node.netnsPath, node.podCidr);
   await applyRuleset(egressRules(node, await forwardingChain()));
   enableForwarding();
 }

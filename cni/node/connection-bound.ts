@@ -1,0 +1,70 @@
+import { readSysctl } from "@raft2kube/linux/sysctl.ts";
+import { applyRuleset } from "@raft2kube/linux/nft.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import {
+  CONNECTION_SAMPLES,
+  CONNECTION_SHARES,
+  CONNECTIONS_MAX_DEFAULT,
+  OVER_BOUND_MS,
+  PODS_COUNTED,
+} from "../limits.ts";
+
+const TABLE = "r2k-connections";
+
+/**
+ * Bounds the entries of connection tracking that one pod can have in the node's namespace, so that
+ * a pod does not fill the table for all: new connections of a pod above it are dropped. Returns the
+ * bound; undefined, with a warning in the log, where the kernel has no `ct count` or `numgen`.
+ */
+export async function boundConnections(
+  netns: string,
+  podCidr: string,
+  bound = Math.floor(connectionsMax() / CONNECTION_SHARES),
+): Promise<number | undefined> {
+  try {
+    await applyRuleset(boundRules(podCidr, bound), { netns });
+    return bound;
+  } catch (thrown) {
+    logger("network").warn("a pod can fill the node's table of connections", {
+      reason: messageOf(thrown),
+      remedy: "a kernel with CONFIG_NFT_CONNLIMIT and CONFIG_NFT_NUMGEN",
+    });
+    return undefined;
+  }
+}
+
+/**
+ * Counting walks all of a pod's connections, so one of CONNECTION_SAMPLES new ones is counted, and
+ * counts for that many. A pod found above the bound is refused new connections for OVER_BOUND_MS.
+ * Before the entry is confirmed: a dropped packet leaves none.
+ */
+function boundRules(podCidr: string, bound: number): string {
+  const counted = Math.max(1, Math.floor(bound / CONNECTION_SAMPLES));
+  const sampled = `ct state new ip saddr ${podCidr} numgen random mod ${CONNECTION_SAMPLES} 0`;
+  const size = `size ${PODS_COUNTED};`;
+  return [
+    `add table ip ${TABLE}`,
+    `delete table ip ${TABLE}`,
+    `add table ip ${TABLE}`,
+    `add set ip ${TABLE} counted { type ipv4_addr; ${size} flags dynamic; }`,
+    `add set ip ${TABLE} over { type ipv4_addr; ${size} flags dynamic,timeout; ` +
+      `timeout ${OVER_BOUND_MS}ms; }`,
+    `add chain ip ${TABLE} prerouting { type filter hook prerouting priority mangle; }`,
+    `add rule ip ${TABLE} prerouting ct state new ip saddr @over drop`,
+    `add rule ip ${TABLE} prerouting ${sampled} ` +
+      `add @counted { ip saddr ct count over ${counted} } add @over { ip saddr } drop`,
+    "",
+  ].join("\n");
+}
+
+/** The machine's size of the table, for each network namespace. */
+function connectionsMax(): number {
+  try {
+    return Number(readSysctl("net.netfilter.nf_conntrack_max"));
+  } catch (thrown) {
+    // The module is not loaded yet, or a user namespace does not show it.
+    if (isErrno(thrown, "ENOENT", "EACCES")) return CONNECTIONS_MAX_DEFAULT;
+    throw thrown;
+  }
+}

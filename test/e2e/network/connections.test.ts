@@ -1,0 +1,89 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { boundConnections } from "@raft2kube/cni/node/connection-bound.ts";
+import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
+import { addAddress } from "@raft2kube/linux/address.ts";
+import { listFlows } from "@raft2kube/linux/conntrack.ts";
+import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
+import { inNetns } from "@raft2kube/linux/netns.ts";
+import { listRuleset } from "@raft2kube/linux/nft.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createWorld, type World } from "../../contract/cni/world.ts";
+
+const NODE = "10.244.0.1";
+const GREEDY = "10.244.0.2";
+const MODEST = "10.244.0.3";
+const BOUND = 256;
+const FLOWS = 4_000;
+
+let world: World;
+let pods: string;
+let link: NodeLink;
+
+beforeAll(async () => {
+  world = createWorld();
+  link = {
+    name: "bound",
+    netnsPath: join(world.root, "run", "netns", "node"),
+    hostDevice: "r2k-bound",
+    hostAddress: "10.200.0.1",
+    nodeAddress: "10.200.0.2",
+    podCidr: "10.244.0.0/16",
+    serviceCidr: "10.96.0.0/16",
+  };
+  await createNode(link);
+  pods = world.container();
+  inNetns(link.netnsPath, () => {
+    using route = openRoute();
+    createVeth(route, { name: "pods", up: true }, { name: "eth0", up: true, netns: pods });
+    const { index } = getLink(route, "pods");
+    addAddress(route, index, `${NODE}/24`);
+    setLink(route, { index }, { up: true });
+  });
+  inNetns(pods, () => {
+    using route = openRoute();
+    const { index } = getLink(route, "eth0");
+    for (const address of [GREEDY, MODEST]) addAddress(route, index, `${address}/24`);
+  });
+});
+afterAll(async () => {
+  await deleteNode(link);
+  world.close();
+});
+
+/** Sends one datagram to each of `count` ports of the node: a new connection each. */
+function sendFrom(address: string, count: number): Promise<void> {
+  const script = `
+    const socket = require("node:dgram").createSocket("udp4");
+    socket.bind(0, "${address}", async () => {
+      for (let port = 1024; port < 1024 + ${count}; port++) {
+        await new Promise((sent) => socket.send("x", port, "${NODE}", sent));
+      }
+      socket.close();
+    });`;
+  return new Promise((resolve, reject) => {
+    inNetns(pods, () => {
+      execFile(process.execPath, ["-e", script], (thrown) => (thrown ? reject(thrown) : resolve()));
+    });
+  });
+}
+
+const connectionsOf = (address: string) =>
+  inNetns(link.netnsPath, () => listFlows("udp")).filter(
+    ({ original }) => original.source === address,
+  ).length;
+
+test("a node bounds the connections of its pods", async () => {
+  const rules = await listRuleset(["table", "ip", "r2k-connections"], { netns: link.netnsPath });
+  expect(JSON.stringify(rules)).toContain('"ct count"');
+});
+
+test("a pod above its bound gets no new connection, another pod does", async () => {
+  expect(await boundConnections(link.netnsPath, link.podCidr, BOUND)).toBe(BOUND);
+  await sendFrom(GREEDY, FLOWS);
+  const greedy = connectionsOf(GREEDY);
+  // One of 16 is counted, at random: that it takes four times the bound happens once in 10^9.
+  expect(greedy).toBeLessThan(4 * BOUND);
+  await sendFrom(MODEST, 16);
+  expect(connectionsOf(MODEST)).toBe(16);
+});
