@@ -22,6 +22,7 @@ import { startReplicationControllers } from "./replicationcontroller/replication
 import { startResourceQuota } from "./resourcequota/resourcequota.ts";
 import { startRootCa } from "./rootca/rootca.ts";
 import { startServiceAccounts } from "./serviceaccount/serviceaccount.ts";
+import { startStatefulSets } from "./statefulset/statefulset.ts";
 import { startTaintEviction } from "./tainteviction/tainteviction.ts";
 import { startTtlAfterFinished } from "./ttlafterfinished/ttlafterfinished.ts";
 import { startVolumeBinder } from "./volumebinder/volumebinder.ts";
@@ -41,6 +42,7 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "replicaset-controller": startReplicaSets,
   "replicationcontroller-controller": startReplicationControllers,
   "daemonset-controller": startDaemonSets,
+  "statefulset-controller": startStatefulSets,
   "job-controller": startJobs,
   "ttl-after-finished-controller": startTtlAfterFinished,
   "cronjob-controller": startCronJobs,

@@ -131,7 +131,6 @@ export const statefulSet: Kind<StatefulSet> = defineKind<StatefulSet>("apps/v1.S
   nameRule: dnsLabel,
   generation: "spec",
   warnings: (object) => templateWarnings(object.spec.template),
-  notActedOn: "StatefulSet is stored, but no controller makes its pods yet",
   defaults,
   validate,
   validateCreate,

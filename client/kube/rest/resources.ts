@@ -24,6 +24,7 @@ export const NAMESPACES = core("Namespace", "namespaces", false);
 export const DEPLOYMENTS = grouped("apps", "Deployment", "deployments");
 export const REPLICA_SETS = grouped("apps", "ReplicaSet", "replicasets");
 export const DAEMON_SETS = grouped("apps", "DaemonSet", "daemonsets");
+export const STATEFUL_SETS = grouped("apps", "StatefulSet", "statefulsets");
 export const CONTROLLER_REVISIONS = grouped("apps", "ControllerRevision", "controllerrevisions");
 export const POD_DISRUPTION_BUDGETS = grouped(
   "policy",

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import type { DaemonSet, Deployment, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
+import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
@@ -23,11 +23,13 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cronRules } from "./cron-rules.ts";
+import { daemonRules } from "./daemon-rules.ts";
 import { disruptionRules } from "./disruption-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
 import { jobRules } from "./job-rules.ts";
 import { replicationRules } from "./replication-rules.ts";
+import { statefulRules } from "./stateful-rules.ts";
 import { startOurManagers, startWorld, type World } from "./world.ts";
 
 /** Programs of another language start, list everything and elect a leader first. */
@@ -86,17 +88,15 @@ const template = (image: string) => ({
 const EXCHANGES = {
   "our controllers and scheduler on kube-apiserver 1.36": {
     possible: existsSync(APISERVER),
-    allWorkloads: false,
     start: startOnUpstream,
   },
   "kube-controller-manager and kube-scheduler 1.36 on our apiserver": {
     possible: hasUpstreamManagers(),
-    allWorkloads: true,
     start: () => startWorld({ startOthers: startUpstreamManagers }),
   },
 };
 
-for (const [name, { possible, allWorkloads, start }] of Object.entries(EXCHANGES)) {
+for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
   describe.skipIf(!possible)(name, { timeout: TIMEOUT_MS }, () => {
     let world: Exchange;
     let kubelets: HollowKubelet[] = [];
@@ -173,31 +173,11 @@ for (const [name, { possible, allWorkloads, start }] of Object.entries(EXCHANGES
       expect(metadata.managedFields).toContainEqual(expect.objectContaining(byController));
     });
 
-    // Ours have no such controllers yet.
-    if (allWorkloads) {
-      it("a StatefulSet and a DaemonSet", async () => {
-        const spec = { selector: { matchLabels: labels }, template: template("web:1") };
-        const kind = (plural: string, name: string) =>
-          ({ group: "apps", version: "v1", plural, namespaced: true, kind: name }) as const;
-        await world.admin.resource<StatefulSet>(kind("statefulsets", "StatefulSet")).create({
-          metadata: { namespace, name: "db" },
-          spec: { ...spec, replicas: 2, serviceName: "db" },
-        });
-        await world.admin.resource<DaemonSet>(kind("daemonsets", "DaemonSet")).create({
-          metadata: { namespace, name: "agent" },
-          spec: { ...spec, selector: { matchLabels: labels } },
-        });
-        await until("four ready", async () => {
-          const now = await pods();
-          const ready = now.filter(({ status }) => status?.phase === "Running");
-          return ready.length === 4 && now.some(({ metadata }) => metadata.name === "db-1");
-        });
-      });
-    }
-
     describe("CronJobs", () => cronRules(() => world));
     describe("Jobs", () => jobRules(() => world));
     describe("ReplicationControllers", () => replicationRules(() => world));
+    describe("DaemonSets", () => daemonRules(() => world));
+    describe("StatefulSets", () => statefulRules(() => world));
 
     // With nodes of its own, so it is the last.
     describe("disruption budgets", () => disruptionRules(() => world));

@@ -1,19 +1,12 @@
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { TransportError } from "@raft2kube/client-kube/errors.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
-import { httpTransport } from "@raft2kube/client-kube/transport/http.ts";
-import type {
-  HttpRequest,
-  HttpResponse,
-  Transport,
-} from "@raft2kube/client-kube/transport/transport.ts";
-import { startControllers } from "@raft2kube/controllers/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { JobTrial, TIMEOUT_MS } from "./job-trial.ts";
+import { startMortal } from "./mortal-controllers.ts";
 import { startWorld, type World } from "./world.ts";
 
 const HOUR_MS = 3_600_000;
@@ -59,60 +52,15 @@ function exitCode(pod: Pod): number | undefined {
   return job.startsWith("stops") ? undefined : 0;
 }
 
-/** Lets some writes through; from then on the process that uses it is as good as killed. */
-class DyingTransport implements Transport {
-  readonly #transport: Transport;
-  readonly died: Promise<"died">;
-  #left: number;
-  #die: (value: "died") => void = () => {};
-  #dead = false;
-
-  constructor(transport: Transport, writes: number) {
-    this.#transport = transport;
-    this.#left = writes;
-    this.died = new Promise((resolve) => {
-      this.#die = resolve;
-    });
-  }
-
-  async send(request: HttpRequest): Promise<HttpResponse> {
-    const counts = request.method !== "GET" && !request.path.includes("/events");
-    if (this.#dead || (counts && this.#left === 0)) {
-      this.#dead = true;
-      this.#die("died");
-      throw new TransportError("ECONNRESET", "the process was killed");
-    }
-    if (counts) this.#left -= 1;
-    return this.#transport.send(request);
-  }
-
-  close(): void {
-    this.#transport.close();
-  }
-}
-
 /** The job controller, an hour ahead, so that no pause after a failure is waited for. */
-async function startJobController(writes: number) {
-  const connection = await world.connection("admin", ["system:masters"]);
+function startJobController(writes: number) {
   const { clock: real } = world;
   const clock: Clock = {
     now: () => real.now() + HOUR_MS,
     monotonic: () => real.monotonic(),
     after: (delay_ms, act) => real.after(delay_ms, act),
   };
-  const transport = new DyingTransport(httpTransport(connection, real), writes);
-  const controllers = await startControllers({
-    connection: { ...connection, transport } as typeof connection,
-    clusterCidr: "10.244.0.0/16", rootCa: "", clock, controllers: ["job-controller"],
-    leaderElect: false, useServiceAccountCredentials: false,
-  });
-  return {
-    died: transport.died,
-    async close() {
-      await controllers.close();
-      transport.close();
-    },
-  };
+  return startMortal(world, writes, { clock, controllers: ["job-controller"] });
 }
 
 const INDEXED = { completionMode: "Indexed", completions: 3, parallelism: 3 } as const;

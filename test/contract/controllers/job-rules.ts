@@ -30,6 +30,7 @@ export function jobRules(given: () => JobWorld): void {
   it("fewer at a time: pods go and are no failures", () => scaledDown(trial));
   it("a finished job is deleted with its pods after its time", () => timeToLive(trial));
   it("pods outlive a job that is deleted without them, and are let go", () => orphaned(trial));
+  it("another job adopts pods that its selector matches, and tracks them", () => heir(trial));
 }
 
 async function completions(trial: JobTrial): Promise<void> {
@@ -225,4 +226,28 @@ async function orphaned(trial: JobTrial): Promise<void> {
     const { metadata } = await trial.podClient.get(name);
     return metadata.ownerReferences === undefined && metadata.finalizers === undefined;
   });
+}
+
+async function heir(trial: JobTrial): Promise<void> {
+  const labels = { app: "job-heir" };
+  const containers = [{ name: "c", image: "c:1" }];
+  const spec = {
+    parallelism: 2, manualSelector: true, selector: { matchLabels: labels },
+    template: { metadata: { labels }, spec: { restartPolicy: "Never" as const, containers } },
+  };
+  await trial.create("job-heir", undefined, spec);
+  const uids = (await trial.running("job-heir", 2)).map(({ metadata }) => metadata.uid).sort();
+  const name = { namespace: "default", name: "job-heir" };
+  await trial.jobs.delete(name, { propagationPolicy: "Orphan" });
+  await trial.until("the job to be gone", () =>
+    trial.get("job-heir").then(() => false, (thrown) => isNotFound(thrown)));
+  const { metadata: { uid } } = await trial.create("job-heir", undefined, spec);
+  await trial.until("two tracked pods", async () => {
+    const pods = await trial.pods("job-heir");
+    return pods.length === 2 && pods.every(({ metadata }) =>
+      metadata.ownerReferences?.[0]?.uid === uid && metadata.finalizers?.includes(TRACKING));
+  });
+  expect((await trial.pods("job-heir")).map(({ metadata }) => metadata.uid).sort()).toEqual(uids);
+  await trial.status("job-heir", ({ active }) => active === 2);
+  await trial.jobs.delete(name, { propagationPolicy: "Background" });
 }

@@ -84,15 +84,20 @@ export class WorkloadTrial<T extends Counted> {
 
   async pods(name: string): Promise<Pod[]> {
     const { items } = await this.podClient.list({ namespace });
-    return items.filter((pod) => controllerOf(pod)?.name === name)
+    return items.filter((pod) => this.#owns(name, pod))
       .sort((a, b) => (a.metadata.name! < b.metadata.name! ? -1 : 1));
   }
 
   async revisions(name: string): Promise<ControllerRevision[]> {
     const { items } = await this.world.admin.resource<ControllerRevision>(CONTROLLER_REVISIONS)
       .list({ namespace });
-    return items.filter((each) => controllerOf(each)?.name === name)
+    return items.filter((each) => this.#owns(name, each))
       .sort((a, b) => a.revision - b.revision);
+  }
+
+  #owns(name: string, object: KubeObject): boolean {
+    const owner = controllerOf(object);
+    return owner?.name === name && owner.kind === this.#type.kind;
   }
 
   /** Waits until the pods of an object that are not being deleted hold, and returns them. */

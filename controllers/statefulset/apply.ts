@@ -1,0 +1,176 @@
+import type { StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
+import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import {
+  isAlreadyExists, isNamespaceTerminating, isNotFound,
+} from "@raft2kube/client-kube/errors.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import { slowStart } from "../pod-control.ts";
+import type { WriteTracker } from "../write-tracker.ts";
+import { claimsOf, hasIdentity, withIdentity } from "./identity.ts";
+import type { StatefulPlan, StatefulView, Task } from "./plan.ts";
+import { planRetention } from "./retention.ts";
+
+/** What acting on pods and their claims needs. */
+export interface StatefulControl {
+  pods: ResourceClient<Pod>;
+  claims: ResourceClient<PersistentVolumeClaim>;
+  recorder: EventRecorder;
+  /** Creations and changes: until the informers show them, nothing else is planned. */
+  written: { pods: WriteTracker; claims: WriteTracker };
+}
+
+/**
+ * Carries out a plan, stage by stage, and stops at the first error. Returns it, and how many pods
+ * were deleted by the last stage, the update.
+ */
+export async function applyPlan(
+  control: StatefulControl, view: StatefulView, { stages }: StatefulPlan,
+): Promise<{ updated: number; error?: unknown }> {
+  const isOrdered = view.set.spec.podManagementPolicy !== "Parallel";
+  for (const tasks of stages) {
+    let place = 0;
+    const next = async () => {
+      const task = tasks[place++];
+      if (task) await applyTask(control, view, task);
+    };
+    const { error } = isOrdered ? await inOrder(tasks.length, next)
+      : await slowStart(tasks.length, next);
+    if (error !== undefined) return { updated: 0, error };
+  }
+  return { updated: stages[UPDATE_STAGE]?.length ?? 0 };
+}
+
+const UPDATE_STAGE = 3;
+
+async function inOrder(count: number, act: () => Promise<void>): Promise<{ error?: unknown }> {
+  try {
+    for (let place = 0; place < count; place++) await act();
+    return {};
+  } catch (error) {
+    return { error };
+  }
+}
+
+async function applyTask(
+  control: StatefulControl, view: StatefulView, task: Task,
+): Promise<void> {
+  const { set } = view;
+  const { pod } = task;
+  switch (task.do) {
+    case "create":
+      return told(control, set, pod, "Create", async () => {
+        await makeClaims(control, view, task);
+        control.written.pods.wrote(keyOf(set), await control.pods.create(pod));
+      });
+    case "delete":
+      return told(control, set, pod, "Delete", () => deletePod(control, pod));
+    case "retain":
+      return retainClaims(control, view, task);
+    case "claims":
+      return makeClaims(control, view, task);
+    case "repair":
+      return repair(control, view, task);
+    default:
+      return task.do satisfies never;
+  }
+}
+
+/** Records the outcome on the set. A pod of this name that is there already is no event. */
+async function told(
+  { recorder }: StatefulControl, set: StatefulSet, pod: Pod, verb: string,
+  act: () => Promise<void>,
+): Promise<void> {
+  const what = `${verb} Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name}`;
+  try {
+    await act();
+    recorder.record(set, "Normal", `Successful${verb}`, `${what} successful`);
+  } catch (thrown) {
+    if (!isAlreadyExists(thrown) && !isNamespaceTerminating(thrown)) {
+      const message = `${what} failed error: ${messageOf(thrown)}`;
+      recorder.record(set, "Warning", `Failed${verb}`, message);
+    }
+    throw thrown;
+  }
+}
+
+/** By its uid: an informer that lags must not make it delete the next pod of the same name. */
+async function deletePod({ pods }: StatefulControl, pod: Pod): Promise<void> {
+  try {
+    await pods.delete(nameOf(pod), { preconditions: { uid: pod.metadata.uid } });
+  } catch (thrown) {
+    if (!isNotFound(thrown)) throw thrown;
+  }
+}
+
+async function repair(
+  control: StatefulControl, view: StatefulView, task: Task,
+): Promise<void> {
+  const { set } = view;
+  const { pod, ordinal } = task;
+  if (hasIdentity(set, pod, ordinal)) return retainClaims(control, view, task);
+  await told(control, set, pod, "Update", async () => {
+    await makeClaims(control, view, task);
+    const updated = await control.pods.update(withIdentity(set, pod, ordinal));
+    control.written.pods.wrote(keyOf(set), updated);
+  });
+}
+
+/** Creates the claims of a pod that are missing, with their owners, and gives the others theirs. */
+async function makeClaims(
+  control: StatefulControl, view: StatefulView, task: Task,
+): Promise<void> {
+  const { set } = view;
+  for (const claim of claimsOf(set, task.ordinal)) {
+    const { name = "" } = claim.metadata;
+    const existing = view.claim(name);
+    if (existing?.metadata.deletionTimestamp) {
+      throw new CodedError("ClaimLeaving", `pvc ${name} is being deleted`);
+    }
+    if (existing) continue;
+    const { owners } = planRetention(set, task.pod, task.ordinal, claim);
+    if (owners) claim.metadata.ownerReferences = owners;
+    await createClaim(control, set, task.pod, claim);
+  }
+  await retainClaims(control, view, task);
+}
+
+async function createClaim(
+  { claims, recorder, written }: StatefulControl, set: StatefulSet, pod: Pod,
+  claim: PersistentVolumeClaim,
+): Promise<void> {
+  const what = `Create Claim ${claim.metadata.name}`;
+  const where = `Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name}`;
+  try {
+    written.claims.wrote(keyOf(set), await claims.create(claim));
+    recorder.record(set, "Normal", "SuccessfulCreate", `${what} ${where} success`);
+  } catch (thrown) {
+    if (!isAlreadyExists(thrown)) {
+      const message = `${what} for ${where} failed error: ${messageOf(thrown)}`;
+      recorder.record(set, "Warning", "FailedCreate", message);
+    }
+    throw thrown;
+  }
+}
+
+/** Gives the claims that are there the owners that the retention policy wants. */
+async function retainClaims(
+  { claims, recorder, written }: StatefulControl, view: StatefulView, { pod, ordinal }: Task,
+): Promise<void> {
+  const { set } = view;
+  for (const { metadata: { name = "" } } of claimsOf(set, ordinal)) {
+    const claim = view.claim(name);
+    if (!claim) continue;
+    const { owners, conflict } = planRetention(set, pod, ordinal, claim);
+    if (conflict) {
+      recorder.record(set, "Warning", "ConflictingController", `PersistentVolumeClaim ${name} ` +
+        "has a conflicting OwnerReference that acts as a manging controller, the retention " +
+        "policy is ignored for this claim");
+    }
+    if (!owners) continue;
+    const metadata = { ...claim.metadata, ownerReferences: owners };
+    written.claims.wrote(keyOf(set), await claims.update({ ...claim, metadata }));
+  }
+}

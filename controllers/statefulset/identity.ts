@@ -1,0 +1,89 @@
+import type { StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
+import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { POD_REVISION } from "../history/plan.ts";
+import { podFromTemplate } from "../pod-control.ts";
+
+export const STATEFUL_SET_TYPE = { apiVersion: "apps/v1", kind: "StatefulSet" };
+const POD_NAME = "statefulset.kubernetes.io/pod-name";
+const POD_INDEX = "apps.kubernetes.io/pod-index";
+const INT32_MAX = 2 ** 31 - 1;
+
+/** The ordinals of a set: `count` from `start` on. */
+export function ordinalsOf({ spec }: StatefulSet): { start: number; count: number } {
+  return { start: spec.ordinals?.start ?? 0, count: spec.replicas ?? 1 };
+}
+
+/** The ordinal in the name of a pod of this set; undefined for any other pod. */
+export function ordinalOf({ metadata: { name = "" } }: StatefulSet, pod: Pod): number | undefined {
+  const match = /^(.*)-(\d+)$/s.exec(pod.metadata.name ?? "");
+  const ordinal = Number(match?.[2]);
+  return match?.[1] === name && ordinal <= INT32_MAX ? ordinal : undefined;
+}
+
+/** Whether the set has a pod of this ordinal. */
+export function isWanted(set: StatefulSet, ordinal: number): boolean {
+  const { start, count } = ordinalsOf(set);
+  return ordinal >= start && ordinal < start + count;
+}
+
+/** The name of the revision that a pod was made from. */
+export function revisionOf({ metadata }: Pod): string {
+  return metadata.labels?.[POD_REVISION] ?? "";
+}
+
+/** The pod of an ordinal, by the template of `set`, of the revision of this name. */
+export function podOf(set: StatefulSet, ordinal: number, revision: string): Pod {
+  const pod = podFromTemplate(set, STATEFUL_SET_TYPE, set.spec.template);
+  const name = `${set.metadata.name}-${ordinal}`;
+  delete pod.metadata.generateName;
+  pod.metadata.name = name;
+  pod.metadata.labels = { ...pod.metadata.labels, [POD_REVISION]: revision };
+  const { serviceName } = set.spec;
+  pod.spec = { ...pod.spec, hostname: name, ...(serviceName && { subdomain: serviceName }) };
+  return withIdentity(set, pod, ordinal);
+}
+
+/** The pod with the labels and the volumes of its ordinal. */
+export function withIdentity(set: StatefulSet, pod: Pod, ordinal: number): Pod {
+  const labels = {
+    ...pod.metadata.labels, [POD_NAME]: pod.metadata.name ?? "", [POD_INDEX]: String(ordinal),
+  };
+  const claims = (set.spec.volumeClaimTemplates ?? []).map(({ metadata: { name = "" } }) =>
+    ({ name, persistentVolumeClaim: { claimName: claimName(set, name, ordinal) } }));
+  const own = pod.spec.volumes?.filter((each) => !claims.some(({ name }) => name === each.name));
+  const volumes = [...claims, ...own ?? []];
+  return {
+    ...pod,
+    metadata: { ...pod.metadata, labels },
+    spec: { ...pod.spec, ...(volumes.length > 0 && { volumes }) },
+  };
+}
+
+/** Whether a pod has the label and the volumes of its ordinal. */
+export function hasIdentity(set: StatefulSet, pod: Pod, ordinal: number): boolean {
+  if (pod.metadata.labels?.[POD_NAME] !== pod.metadata.name) return false;
+  return (set.spec.volumeClaimTemplates ?? []).every(({ metadata: { name = "" } }) => {
+    const volume = pod.spec.volumes?.find((each) => each.name === name);
+    return volume?.persistentVolumeClaim?.claimName === claimName(set, name, ordinal);
+  });
+}
+
+function claimName(set: StatefulSet, template: string, ordinal: number): string {
+  return `${template}-${set.metadata.name}-${ordinal}`;
+}
+
+/** The claims of an ordinal, as the templates describe them. */
+export function claimsOf(set: StatefulSet, ordinal: number): PersistentVolumeClaim[] {
+  return (set.spec.volumeClaimTemplates ?? []).map((template) => {
+    const { metadata, spec } = structuredClone(template);
+    return {
+      metadata: {
+        ...metadata,
+        namespace: set.metadata.namespace,
+        name: claimName(set, metadata.name ?? "", ordinal),
+        labels: { ...metadata.labels, ...set.spec.selector.matchLabels },
+      },
+      spec,
+    };
+  });
+}

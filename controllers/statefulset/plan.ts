@@ -1,0 +1,173 @@
+import type { ControllerRevision, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
+import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { templateOf } from "../history/plan.ts";
+import { isPodAvailable, isPodReady, isPodTerminal } from "../pod-state.ts";
+import {
+  claimsOf, hasIdentity, isWanted, ordinalOf, ordinalsOf, podOf, revisionOf,
+} from "./identity.ts";
+import { isClaimStale, planRetention } from "./retention.ts";
+
+/** A StatefulSet, its pods and its revisions. */
+export interface StatefulView {
+  set: StatefulSet;
+  pods: readonly Pod[];
+  /** The revision that pods below the partition, or not updated yet, are made from. */
+  current: ControllerRevision;
+  /** The revision of the template of now. */
+  update: ControllerRevision;
+  claim(name: string): PersistentVolumeClaim | undefined;
+  now_ms: number;
+}
+
+/** One thing to do about one pod. */
+export interface Task {
+  /**
+   * `retain` gives a pod's claims their owners, `claims` makes missing ones too, `repair` gives
+   * the pod its labels and volumes besides.
+   */
+  do: "create" | "delete" | "retain" | "claims" | "repair";
+  pod: Pod;
+  ordinal: number;
+}
+
+/** Tasks of a step. The stages follow each other; OrderedReady does one task after the other. */
+export interface StatefulPlan {
+  stages: Task[][];
+}
+
+interface Placed {
+  pod: Pod;
+  ordinal: number;
+}
+
+/**
+ * Plans the next step of a StatefulSet, as upstream: pods in the order of their ordinals, each when
+ * all before it are available; then those that are too many, the last first; then the update of one
+ * pod. With Parallel no pod waits for another, except for the update.
+ */
+export function planStep(view: StatefulView): StatefulPlan {
+  const { set } = view;
+  const none: StatefulPlan = { stages: [] };
+  if (set.metadata.deletionTimestamp) return none;
+  const isOrdered = set.spec.podManagementPolicy !== "Parallel";
+  const { start, count } = ordinalsOf(set);
+  const byOrdinal = new Map(placedPods(view).map((each) => [each.ordinal, each.pod]));
+  const wanted: Task[] = [];
+  for (let ordinal = start; ordinal < start + count; ordinal++) {
+    const { tasks, blocks } = planReplica(view, ordinal, byOrdinal.get(ordinal));
+    wanted.push(...tasks);
+    if (blocks && isOrdered) return { stages: [wanted] };
+  }
+  const condemned = condemnedPods(view);
+  const retained = condemned.filter(({ pod, ordinal }) => !claimsMatch(view, pod, ordinal))
+    .map((each): Task => ({ do: "retain", ...each }));
+  const { tasks: gone, blocks } = planCondemned(view, condemned, isOrdered);
+  const stages = [wanted, retained, gone];
+  if (blocks || set.spec.updateStrategy?.type === "OnDelete") return { stages };
+  return { stages: [...stages, planUpdate(view, byOrdinal)] };
+}
+
+/** The pods that have an ordinal of the set. */
+export function placedPods({ set, pods }: StatefulView): Placed[] {
+  return pods.flatMap((pod) => {
+    const ordinal = ordinalOf(set, pod);
+    return ordinal === undefined ? [] : [{ pod, ordinal }];
+  });
+}
+
+function condemnedPods(view: StatefulView): Placed[] {
+  return placedPods(view).filter(({ ordinal }) => !isWanted(view.set, ordinal))
+    .sort((a, b) => b.ordinal - a.ordinal);
+}
+
+/** `blocks`: in order, the next ordinals must wait. */
+function planReplica(
+  view: StatefulView, ordinal: number, pod: Pod | undefined,
+): { tasks: Task[]; blocks: boolean } {
+  const { set } = view;
+  if (!pod) {
+    const made = newPod(view, ordinal);
+    const stale = claimsIn(view, ordinal).some((claim) => isClaimStale(set, made, claim));
+    return { tasks: stale ? [] : [{ do: "create", pod: made, ordinal }], blocks: true };
+  }
+  if (isPodTerminal(pod)) {
+    return { tasks: isLeaving(pod) ? [] : [{ do: "delete", pod, ordinal }], blocks: true };
+  }
+  const tasks: Task[] = [];
+  if (pod.status?.phase === "Pending" && !claimsComplete(view, pod, ordinal)) {
+    tasks.push({ do: "claims", pod, ordinal });
+  }
+  const isOrdered = set.spec.podManagementPolicy !== "Parallel";
+  if (isOrdered && !isAvailable(view, pod)) return { tasks, blocks: true };
+  if (!hasIdentity(set, pod, ordinal) || !claimsMatch(view, pod, ordinal)) {
+    tasks.push({ do: "repair", pod, ordinal });
+  }
+  return { tasks, blocks: false };
+}
+
+/** In order, one at a time: the last first, when all others are available. */
+function planCondemned(
+  view: StatefulView, condemned: readonly Placed[], isOrdered: boolean,
+): { tasks: Task[]; blocks: boolean } {
+  if (!isOrdered) {
+    const staying = condemned.filter(({ pod }) => !isLeaving(pod));
+    return { tasks: staying.map((each): Task => ({ do: "delete", ...each })), blocks: false };
+  }
+  const [last] = condemned;
+  if (!last) return { tasks: [], blocks: false };
+  const firstUnavailable = [...condemned].reverse().find(({ pod }) => !isAvailable(view, pod));
+  const mayGo = !isLeaving(last.pod) && (isAvailable(view, last.pod) || last === firstUnavailable);
+  return { tasks: mayGo ? [{ do: "delete", ...last }] : [], blocks: true };
+}
+
+/** The last pod that is not of the newest revision, when all after it are available. */
+function planUpdate(view: StatefulView, byOrdinal: ReadonlyMap<number, Pod>): Task[] {
+  const { set, update } = view;
+  const { start, count } = ordinalsOf(set);
+  const partition = set.spec.updateStrategy?.rollingUpdate?.partition ?? 0;
+  for (let ordinal = start + count - 1; ordinal >= start + partition; ordinal--) {
+    const pod = byOrdinal.get(ordinal);
+    if (!pod) return [];
+    const isOld = revisionOf(pod) !== update.metadata.name;
+    if (isOld && !isLeaving(pod)) return [{ do: "delete", pod, ordinal }];
+    if (!isAvailable(view, pod)) return [];
+  }
+  return [];
+}
+
+/** A new pod below the partition is of the current revision, any other of the newest. */
+function newPod({ set, current, update }: StatefulView, ordinal: number): Pod {
+  const { type, rollingUpdate } = set.spec.updateStrategy ?? {};
+  const { start } = ordinalsOf(set);
+  const before = rollingUpdate ? rollingUpdate.partition ?? 0
+    : type === "RollingUpdate" ? set.status?.currentReplicas ?? 0 : 0;
+  const revision = ordinal < start + before ? current : update;
+  const spec = { ...set.spec, template: templateOf(revision) };
+  return podOf({ ...set, spec }, ordinal, revision.metadata.name ?? "");
+}
+
+function claimsIn(view: StatefulView, ordinal: number): PersistentVolumeClaim[] {
+  return claimsOf(view.set, ordinal).flatMap(({ metadata }) =>
+    view.claim(metadata.name ?? "") ?? []);
+}
+
+/** Whether the owners of the claims that are there are as the retention policy has them. */
+function claimsMatch(view: StatefulView, pod: Pod, ordinal: number): boolean {
+  return claimsIn(view, ordinal).every((claim) =>
+    planRetention(view.set, pod, ordinal, claim).owners === undefined);
+}
+
+function claimsComplete(view: StatefulView, pod: Pod, ordinal: number): boolean {
+  const wanted = view.set.spec.volumeClaimTemplates?.length ?? 0;
+  return claimsIn(view, ordinal).length === wanted && claimsMatch(view, pod, ordinal);
+}
+
+function isLeaving({ metadata }: Pod): boolean {
+  return metadata.deletionTimestamp !== undefined;
+}
+
+/** Whether a pod runs, has been ready for minReadySeconds, and is not being deleted. */
+function isAvailable({ set, now_ms }: StatefulView, pod: Pod): boolean {
+  return !isLeaving(pod) && pod.status?.phase === "Running" && isPodReady(pod) &&
+    isPodAvailable(pod, set.spec.minReadySeconds ?? 0, now_ms);
+}

@@ -1,0 +1,201 @@
+import type { ControllerRevision, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
+import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { matchesSelector } from "@raft2kube/api/selector.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import {
+  CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS,
+} from "@raft2kube/client-kube/rest/resources.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import type { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { claim } from "../claim.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { deleteRevisions, type HistoryControl, keepRevision } from "../history/apply.ts";
+import { dataHash, planRevision, type RevisionPlan } from "../history/plan.ts";
+import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
+import { UNSEEN_MS } from "../limits.ts";
+import { closeAll, everyChange, startLoop } from "../loop.ts";
+import { nextAvailable_ms } from "../pod-state.ts";
+import { watchDependents } from "../watch-dependents.ts";
+import { WriteTracker } from "../write-tracker.ts";
+import { applyPlan, type StatefulControl } from "./apply.ts";
+import { ordinalOf, revisionOf, STATEFUL_SET_TYPE } from "./identity.ts";
+import { planStep, type StatefulView } from "./plan.ts";
+import { planStatus, statusChanged } from "./status.ts";
+
+const ACCOUNT = "statefulset-controller";
+const REVISION_HASH = "controller.kubernetes.io/hash";
+
+interface Reads {
+  sets: Informer<StatefulSet>;
+  pods: Informer<Pod>;
+  claims: Informer<PersistentVolumeClaim>;
+  revisions: Informer<ControllerRevision>;
+}
+
+/** Keeps the pods of each StatefulSet, each of a name and claims of its own. */
+export function startStatefulSets(context: ControllerContext): Running {
+  const reads: Reads = {
+    sets: context.informers.of<StatefulSet>(STATEFUL_SETS),
+    pods: context.informers.of<Pod>(PODS),
+    claims: context.informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS),
+    revisions: context.informers.of<ControllerRevision>(CONTROLLER_REVISIONS),
+  };
+  const { sets, pods, claims, revisions } = reads;
+  for (const each of [sets, pods, revisions]) each.index(NAMESPACE_INDEX, byNamespace);
+  const recorder = context.recorder(ACCOUNT, ACCOUNT);
+  const reconciler = new StatefulReconciler(context, reads, recorder);
+  const loop = startLoop(context, {
+    name: ACCOUNT, reads: [sets, pods, claims, revisions],
+    reconcile: (key) => reconciler.reconcile(key),
+  });
+  sets.handle(everyChange(loop.queue));
+  sets.handle({ deleted: (set) => reconciler.forget(keyOf(set)) });
+  pods.handle({ deleted: (pod) => reconciler.gone(pod) });
+  revisions.handle({ deleted: (revision) => reconciler.gone(revision) });
+  const watched = {
+    owners: sets, kind: STATEFUL_SET_TYPE.kind,
+    selector: (set: StatefulSet) => set.spec.selector,
+    look: (key: string) => loop.queue.add(key),
+  };
+  watchDependents({ ...watched, dependents: pods });
+  watchDependents({ ...watched, dependents: revisions });
+  claims.handle({
+    deleted(gone) {
+      reconciler.gone(gone);
+      lookAtUsers(gone, sets, loop.queue);
+    },
+  });
+  return closeAll(loop, recorder);
+}
+
+/** A claim that is gone is made again, or lets a pod be made that waited for its end. */
+function lookAtUsers(
+  { metadata }: PersistentVolumeClaim, sets: Informer<StatefulSet>, queue: WorkQueue,
+): void {
+  for (const set of sets.store.by(NAMESPACE_INDEX, metadata.namespace ?? "")) {
+    const templates = set.spec.volumeClaimTemplates ?? [];
+    const uses = templates.some((template) =>
+      metadata.name?.startsWith(`${template.metadata.name}-${set.metadata.name}-`));
+    if (uses) queue.add(keyOf(set));
+  }
+}
+
+class StatefulReconciler {
+  readonly #reads: Reads;
+  readonly #clock: ControllerContext["clock"];
+  readonly #writer: ResourceClient<StatefulSet>;
+  readonly #control: StatefulControl;
+  readonly #history: HistoryControl<StatefulSet>;
+  readonly #written: WriteTracker;
+
+  constructor(context: ControllerContext, reads: Reads, recorder: StatefulControl["recorder"]) {
+    const { clock } = context;
+    const client = context.client(ACCOUNT);
+    this.#reads = reads;
+    this.#clock = clock;
+    this.#writer = client.resource<StatefulSet>(STATEFUL_SETS);
+    this.#written = new WriteTracker(clock);
+    this.#control = {
+      pods: client.resource<Pod>(PODS),
+      claims: client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS),
+      recorder,
+      written: { pods: new WriteTracker(clock), claims: new WriteTracker(clock) },
+    };
+    this.#history = {
+      type: STATEFUL_SET_TYPE,
+      revisions: client.resource<ControllerRevision>(CONTROLLER_REVISIONS),
+      written: new WriteTracker(clock),
+      hashOf: (_template, data, collisionCount) => dataHash(data, collisionCount),
+      hashLabel: REVISION_HASH,
+    };
+  }
+
+  /** What was written and the informers must show, by what shows it. */
+  get #tracked(): [WriteTracker, Informer<KubeObject>][] {
+    const { sets, pods, claims, revisions } = this.#reads;
+    const { written } = this.#control;
+    return [
+      [this.#written, sets], [written.pods, pods], [written.claims, claims],
+      [this.#history.written, revisions],
+    ] as unknown as [WriteTracker, Informer<KubeObject>][];
+  }
+
+  forget(key: string): void {
+    for (const [tracker] of this.#tracked) tracker.forget(key);
+  }
+
+  gone(object: Pod | PersistentVolumeClaim | ControllerRevision): void {
+    for (const [tracker] of this.#tracked) tracker.goneUnderAny(object);
+  }
+
+  async reconcile(key: string): Promise<{ again_ms: number } | void> {
+    const { sets, pods, claims, revisions } = this.#reads;
+    const set = sets.store.get(key);
+    if (!set) return this.forget(key);
+    const seen = this.#tracked.map(([tracker, { store }]) => tracker.isSeen(key, store));
+    if (seen.includes(false)) return { again_ms: UNSEEN_MS };
+    const { namespace = "", deletionTimestamp } = set.metadata;
+    const known = await this.#claim(set, revisions, this.#history.revisions, () => true);
+    const own = await this.#claim(set, pods, this.#control.pods,
+      (pod) => ordinalOf(set, pod) !== undefined);
+    const history = planRevision(set.spec.template, known);
+    // Its revisions were orphaned before it: none is made for a set that goes.
+    if (deletionTimestamp && !history.current) return;
+    const { current: update, collisionCount } = await keepRevision(
+      this.#history, set, set.spec.template, history, set.status?.collisionCount ?? 0);
+    const { currentRevision } = set.status ?? {};
+    const view: StatefulView = {
+      set, pods: own, update,
+      current: known.find(({ metadata }) => metadata.name === currentRevision &&
+        metadata.name !== update.metadata.name) ?? update,
+      claim: (name) => claims.store.get(`${namespace}/${name}`),
+      now_ms: this.#clock.now(),
+    };
+    const { updated, error } = await applyPlan(this.#control, view, planStep(view));
+    await this.#writeStatus(view, collisionCount, updated);
+    await deleteRevisions(this.#history, set, surplusRevisions(view, history));
+    if (error !== undefined) throw error;
+    const again_ms = nextAvailable_ms(own, set.spec.minReadySeconds ?? 0, view.now_ms);
+    if (again_ms !== undefined) return { again_ms };
+  }
+
+  /** Its pods or revisions, adopted and released if need be. */
+  #claim<D extends KubeObject>(
+    set: StatefulSet, { store }: Informer<D>, dependents: ResourceClient<D>,
+    isMember: (object: D) => boolean,
+  ): Promise<D[]> {
+    return claim({
+      controller: set,
+      type: STATEFUL_SET_TYPE,
+      objects: store.by(NAMESPACE_INDEX, set.metadata.namespace ?? ""),
+      matches: (object) =>
+        matchesSelector(set.spec.selector, object.metadata.labels) && isMember(object),
+      fresh: () => this.#writer.get(nameOf(set)),
+      dependents,
+    });
+  }
+
+  async #writeStatus(view: StatefulView, collisionCount: number, updated: number): Promise<void> {
+    const { set } = view;
+    const status = planStatus(view, collisionCount, updated);
+    if (!statusChanged(set.status, status)) return;
+    try {
+      this.#written.wrote(keyOf(set), await this.#writer.updateStatus({ ...set, status }));
+    } catch (thrown) {
+      if (!isNotFound(thrown)) throw thrown;
+    }
+  }
+}
+
+/** Revisions beyond the limit that neither a pod nor the status names, the oldest first. */
+export function surplusRevisions(
+  { set, pods, current, update }: StatefulView, { old, duplicates }: RevisionPlan,
+): ControllerRevision[] {
+  const live = new Set([current, update].map(({ metadata }) => metadata.name));
+  for (const pod of pods) live.add(revisionOf(pod));
+  const unused = [...duplicates, ...old].filter(({ metadata }) => !live.has(metadata.name));
+  const limit = set.spec.revisionHistoryLimit ?? Infinity;
+  return unused.slice(0, Math.max(0, unused.length - limit));
+}

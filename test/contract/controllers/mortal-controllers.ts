@@ -1,0 +1,62 @@
+import { TransportError } from "@raft2kube/client-kube/errors.ts";
+import { httpTransport } from "@raft2kube/client-kube/transport/http.ts";
+import type {
+  HttpRequest,
+  HttpResponse,
+  Transport,
+} from "@raft2kube/client-kube/transport/transport.ts";
+import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
+import type { World } from "./world.ts";
+
+/** Lets some writes through; from then on the process that uses it is as good as killed. */
+class DyingTransport implements Transport {
+  readonly #transport: Transport;
+  readonly died: Promise<"died">;
+  #left: number;
+  #die: (value: "died") => void = () => {};
+  #dead = false;
+
+  constructor(transport: Transport, writes: number) {
+    this.#transport = transport;
+    this.#left = writes;
+    this.died = new Promise((resolve) => {
+      this.#die = resolve;
+    });
+  }
+
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    const counts = request.method !== "GET" && !/\/(events|leases)/.test(request.path);
+    if (this.#dead || (counts && this.#left === 0)) {
+      this.#dead = true;
+      this.#die("died");
+      throw new TransportError("ECONNRESET", "the process was killed");
+    }
+    if (counts) this.#left -= 1;
+    return this.#transport.send(request);
+  }
+
+  close(): void {
+    this.#transport.close();
+  }
+}
+
+/** Controllers that die, as if killed, when they have made so many writes. */
+export async function startMortal(
+  world: Pick<World, "clock" | "connection">, writes: number,
+  options: Partial<ControllersOptions>,
+) {
+  const connection = await world.connection("admin", ["system:masters"]);
+  const transport = new DyingTransport(httpTransport(connection, world.clock), writes);
+  const controllers = await startControllers({
+    connection: { ...connection, transport } as typeof connection,
+    clusterCidr: "10.244.0.0/16", rootCa: "", clock: world.clock,
+    leaderElect: false, useServiceAccountCredentials: false, ...options,
+  });
+  return {
+    died: transport.died,
+    async close() {
+      await controllers.close();
+      transport.close();
+    },
+  };
+}
