@@ -1,4 +1,5 @@
 /** The words of CEL, the expression language of policies, CustomResourceDefinitions and claims. */
+import { CodedError } from "@raft2kube/std/errors.ts";
 
 /** `at` is where it begins. */
 export type Token = { readonly text: string; readonly at: number } & (
@@ -8,12 +9,12 @@ export type Token = { readonly text: string; readonly at: number } & (
 export type LiteralType = "int" | "uint" | "double" | "string" | "bytes" | "bool" | "null";
 
 /** The text is no expression; `at` counts characters from its beginning. */
-export class CelError extends Error {
+export class CelError extends CodedError {
   override readonly name = "CelError";
   readonly at: number;
 
   constructor(message: string, at: number) {
-    super(message);
+    super("CEL", message);
     this.at = at;
   }
 }

@@ -11,7 +11,7 @@ import { timed } from "@raft2kube/observe/timed.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { FEED_RETRY_MS, FRESH_WAIT_MS, PROGRESS_RETRY_MS, STORE_PAGE_KEYS } from "../limits.ts";
@@ -25,12 +25,11 @@ import type { WatchCache } from "./watch-cache.ts";
 const log = logger("apiserver");
 
 /** The store no longer has the history from where the feed would go on: it must list again. */
-class CompactedError extends Error {
+class CompactedError extends CodedError {
   override readonly name = "CompactedError";
-  readonly code = "COMPACTED";
 
   constructor(revision: number) {
-    super(`the store is compacted up to revision ${revision}`);
+    super("COMPACTED", `the store is compacted up to revision ${revision}`);
   }
 }
 
@@ -86,7 +85,7 @@ export class Feed {
   async close(): Promise<void> {
     this.#stop.abort();
     this.#stream?.close();
-    this.#failed(new Error("the apiserver is closing"));
+    this.#failed(new CodedError("CLOSING", "the apiserver is closing"));
     await this.#running;
   }
 
@@ -215,7 +214,8 @@ export class Feed {
     // lab:07 begin take
     if (response.canceled) {
       if (response.compactRevision > 0) throw new CompactedError(response.compactRevision);
-      throw new Error(`the store ended the watch: ${response.cancelReason}`);
+      const why = `the store ended the watch: ${response.cancelReason}`;
+      throw new CodedError("WATCH_ENDED", why);
     }
     if (response.created) {
       if (this.#away) log.info("the store's watch goes on", { kind: this.#kind.kind });

@@ -1,5 +1,5 @@
 import { logger } from "@raft2kube/observe/log.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import type { ApiServer } from "./server.ts";
 import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
 import { type Answer, type BytesAnswer, textAnswer } from "../request/answer.ts";
@@ -16,6 +16,8 @@ interface HealthCheck {
   readonly name: string;
   run(): Promise<void> | void;
 }
+
+const notReady = (why: string) => new CodedError("NOT_READY", why);
 
 /** The step behind which every APIService that is served has its object. */
 const REGISTRATION = "kube-apiserver-autoregistration";
@@ -75,14 +77,14 @@ export class Health {
       {
         name: "shutdown",
         run: () => {
-          if (this.#server.closing.aborted) throw new Error("process is shutting down");
+          if (this.#server.closing.aborted) throw notReady("process is shutting down");
         },
       },
     ];
   }
 
   #mustHave(step: string): void {
-    if (!this.#started.has(step)) throw new Error("not finished");
+    if (!this.#started.has(step)) throw notReady("not finished");
   }
 
   async #reachStore(): Promise<void> {

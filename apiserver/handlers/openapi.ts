@@ -1,5 +1,6 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
 import type { Document, Documents } from "@raft2kube/openapi/documents.ts";
+import { JSON_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, type BytesAnswer, jsonAnswer } from "../request/answer.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
@@ -14,7 +15,6 @@ const V2_PROTOBUF = [
   "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
   "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
 ] as const;
-const JSON_TYPE = "application/json";
 
 type Module = typeof import("@raft2kube/openapi/documents.ts");
 

@@ -1,5 +1,6 @@
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { KubeObject, UpdateStrategy } from "@raft2kube/api/kind.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
 import { admissionRequest } from "../admission/plugin.ts";
 import type { Writer } from "./writer.ts";
 import type { Entry } from "../object/entry.ts";
@@ -64,12 +65,12 @@ export async function updateObject(
 }
 
 /** An object is there and was not, or the other way round; `error` is what a client is told. */
-class Turned extends Error {
+class Turned extends CodedError {
   override readonly name = "Turned";
   readonly error: ApiError;
 
   constructor(error: ApiError) {
-    super(error.message, { cause: error });
+    super("TURNED", error.message, { cause: error });
     this.error = error;
   }
 }

@@ -105,16 +105,7 @@ export const deployment: Kind<Deployment> = defineKind<Deployment>("apps/v1.Depl
     immutable("spec.selector", object.spec.selector, old.spec.selector),
   status: { keepLabels: true, validateUpdate: validateStatus },
   subresources: {
-    scale: {
-      view: scaleView<Deployment>({
-        desired: (object) => object.spec.replicas ?? 0,
-        actual: (object) => object.status?.replicas ?? 0,
-        selector: (object) => termsOf(object.spec.selector) ?? [],
-        setDesired: (object, replicas) => {
-          object.spec.replicas = replicas;
-        },
-      }),
-    },
+    scale: { view: scaleView<Deployment>(({ spec }) => termsOf(spec.selector) ?? []) },
   },
   columns: [
     nameColumn,

@@ -49,16 +49,7 @@ export const replicaSet: Kind<ReplicaSet> = defineKind<ReplicaSet>("apps/v1.Repl
     immutable("spec.selector", object.spec.selector, old.spec.selector),
   status: { validateUpdate: ({ status }) => validateReplicaStatus(status) },
   subresources: {
-    scale: {
-      view: scaleView<ReplicaSet>({
-        desired: (object) => object.spec.replicas ?? 0,
-        actual: (object) => object.status?.replicas ?? 0,
-        selector: (object) => termsOf(object.spec.selector) ?? [],
-        setDesired: (object, replicas) => {
-          object.spec.replicas = replicas;
-        },
-      }),
-    },
+    scale: { view: scaleView<ReplicaSet>(({ spec }) => termsOf(spec.selector) ?? []) },
   },
   columns: [
     nameColumn,

@@ -137,16 +137,7 @@ export const statefulSet: Kind<StatefulSet> = defineKind<StatefulSet>("apps/v1.S
   validateUpdate,
   status: { validateUpdate: validateStatus },
   subresources: {
-    scale: {
-      view: scaleView<StatefulSet>({
-        desired: (object) => object.spec.replicas ?? 0,
-        actual: (object) => object.status?.replicas ?? 0,
-        selector: (object) => termsOf(object.spec.selector) ?? [],
-        setDesired: (object, replicas) => {
-          object.spec.replicas = replicas;
-        },
-      }),
-    },
+    scale: { view: scaleView<StatefulSet>(({ spec }) => termsOf(spec.selector) ?? []) },
   },
   columns: [
     nameColumn,

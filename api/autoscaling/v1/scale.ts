@@ -5,12 +5,10 @@ import { invalid, type FieldError } from "../../errors.ts";
 import type { KubeObject, Printed, View } from "../../kind.ts";
 import { formatLabelTerms, type LabelTerms } from "../../selector.ts";
 
-/** How a kind shows its replicas. */
-interface Scalable<T extends KubeObject> {
-  desired(object: T): number;
-  actual(object: T): number;
-  selector(object: T): LabelTerms;
-  setDesired(object: T, replicas: number): void;
+/** A kind with replicas, as all of them have these. */
+interface Scalable extends KubeObject {
+  spec: { replicas?: number };
+  status?: { replicas?: number };
 }
 
 /** How a Scale is printed; nothing is known of it as a kind of its own. */
@@ -26,12 +24,15 @@ export const printedScale: Printed<Scale> = {
   ],
 };
 
-/** The `/scale` view of a kind. The resourceVersion it carries is that of its parent. */
-export function scaleView<T extends KubeObject>(parts: Scalable<T>): View<T> {
+/**
+ * The `/scale` view of a kind, by the labels of its pods. The resourceVersion it carries is that of
+ * its parent.
+ */
+export function scaleView<T extends Scalable>(podsOf: (object: T) => LabelTerms): View<T> {
   return {
     read(object): Scale {
       const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
-      const selector = formatLabelTerms(parts.selector(object));
+      const selector = formatLabelTerms(podsOf(object));
       return {
         kind: "Scale",
         apiVersion: "autoscaling/v1",
@@ -42,9 +43,9 @@ export function scaleView<T extends KubeObject>(parts: Scalable<T>): View<T> {
           ...(resourceVersion === undefined ? {} : { resourceVersion }),
           ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
         },
-        spec: { ...(parts.desired(object) === 0 ? {} : { replicas: parts.desired(object) }) },
+        spec: object.spec.replicas ? { replicas: object.spec.replicas } : {},
         status: {
-          replicas: parts.actual(object), ...(selector === "" ? {} : { selector }),
+          replicas: object.status?.replicas ?? 0, ...(selector === "" ? {} : { selector }),
         },
       };
     },
@@ -53,7 +54,7 @@ export function scaleView<T extends KubeObject>(parts: Scalable<T>): View<T> {
       if (replicas < 0) {
         return [invalid("spec.replicas", replicas, "must be greater than or equal to 0")];
       }
-      parts.setDesired(object, replicas);
+      object.spec.replicas = replicas;
       return [];
     },
   };

@@ -2,6 +2,7 @@
  * The schedule of a CronJob in the dialect of robfig/cron, which upstream reads it with: five
  * fields, no seconds, Sunday is 0 only, `N/step` runs to the field's end, `?` is `*`.
  */
+import { CodedError } from "@raft2kube/std/errors.ts";
 import { parseDuration } from "../../duration.ts";
 
 /** Starts at matching minutes of a time zone, or again and again after a period. */
@@ -60,7 +61,11 @@ export function parseSchedule(text: string): Schedule | string {
   }
 }
 
-class Unreadable extends Error {}
+class Unreadable extends CodedError {
+  constructor(message: string) {
+    super("SCHEDULE", message);
+  }
+}
 
 function read(text: string): Schedule {
   if (text === "") throw new Unreadable("empty spec string");

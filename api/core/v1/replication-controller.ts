@@ -55,14 +55,7 @@ export const replicationController: Kind<ReplicationController> =
     status: { validateUpdate: ({ status }) => validateReplicaStatus(status) },
     subresources: {
       scale: {
-        view: scaleView<ReplicationController>({
-          desired: (object) => object.spec.replicas ?? 0,
-          actual: (object) => object.status?.replicas ?? 0,
-          selector: (object) => termsOfMap(object.spec.selector ?? {}),
-          setDesired: (object, replicas) => {
-            object.spec.replicas = replicas;
-          },
-        }),
+        view: scaleView<ReplicationController>(({ spec }) => termsOfMap(spec.selector ?? {})),
       },
     },
     columns: [
