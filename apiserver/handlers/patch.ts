@@ -1,39 +1,18 @@
-import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
-import { invalid as invalidField } from "@raft2kube/api/errors.ts";
-import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
-import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { badRequest, invalid, unsupportedPatchType } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
-import { headerOf, type RequestContext } from "../request/context.ts";
-import { interpret } from "@raft2kube/apimachinery/decode/decode.ts";
-import { parseJson } from "@raft2kube/apimachinery/decode/json-document.ts";
-import { parseMediaType } from "../request/media-type.ts";
+import { forbidden, required } from "@raft2kube/api/errors.ts";
+import { invalid, unsupportedPatchType } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { readApply } from "@raft2kube/apimachinery/managed-fields/read-apply.ts";
+import type { Tracked } from "@raft2kube/apimachinery/managed-fields/tracked.ts";
+import {
+  type Patch,
+  PATCH_TYPES,
+  type PatchedKind,
+  readPatch,
+} from "@raft2kube/apimachinery/patch/read-patch.ts";
 import type { WriteOptions } from "../registry/write-options.ts";
-import { applyJsonPatch, readJsonPatch } from "@raft2kube/apimachinery/patch/json-patch.ts";
-import { isObject, type Json, mergePatch, notUnmarshalled } from "@raft2kube/apimachinery/json/json.ts";
-import { strategicMerge } from "@raft2kube/apimachinery/patch/strategic.ts";
-
-export const PATCH_TYPES = {
-  json: "application/json-patch+json",
-  merge: "application/merge-patch+json",
-  strategic: "application/strategic-merge-patch+json",
-  apply: "application/apply-patch+yaml",
-} as const;
-
-/** A patch that was read, ready to be applied to whatever state there is. */
-export interface Patch {
-  /** Whether the patch itself says who owns which field. */
-  readonly owns: boolean;
-  /** Whether it makes the object when there is none. */
-  readonly creates: boolean;
-  /** The new state. Throws ApiError when the patch does not fit. */
-  apply(current: KubeObject | undefined): KubeObject;
-}
-
-/** Whether a patch is a server-side apply, which `apply/read-apply.ts` reads. */
-export function isApply(context: RequestContext): boolean {
-  return parseMediaType(headerOf(context.request, "content-type")).type === PATCH_TYPES.apply;
-}
+import { readBody } from "../request/body.ts";
+import { headerOf, type RequestContext } from "../request/context.ts";
+import { parseMediaType } from "../request/media-type.ts";
+import { isTrue } from "../request/request-info.ts";
 
 /** Throws 415 where a patch is of no type that there is; this comes before all but the path. */
 export function checkPatchType({ request, info }: RequestContext): void {
@@ -44,105 +23,30 @@ export function checkPatchType({ request, info }: RequestContext): void {
   if (!known.includes(type.trim())) throw unsupportedPatchType();
 }
 
-/** What must be known of a kind to patch it. */
-export type PatchedKind = Pick<Kind, "group" | "version" | "kind" | "schema">;
+const SUBJECT = { group: "meta.k8s.io", name: "PatchOptions" };
 
-/**
- * Reads a JSON, merge or strategic patch. What is wrong with it is told of an object that is there
- * to be patched.
- */
-export function readPatch(
+/** The patch in a request's body. Throws 422 on an apply without a manager, or others by force. */
+export async function readPatchBody(
   context: RequestContext,
   kind: PatchedKind,
-  body: Buffer,
+  tracked: Tracked,
   options: WriteOptions,
-): Patch {
-  const { type } = parseMediaType(headerOf(context.request, "content-type"));
-  if (context.query.has("force")) throw forceForbidden();
-  let change: Change | undefined;
-  return {
-    creates: false,
-    owns: false,
-    apply: (current) => (change ??= changeIn(type, kind, body, options))(current),
-  };
-}
-
-type Change = (current: KubeObject | undefined) => KubeObject;
-
-function changeIn(type: string, kind: PatchedKind, body: Buffer, options: WriteOptions): Change {
-  const strategic = type === PATCH_TYPES.strategic;
-  const parsed = parseJson(body, strategic ? "" : "error decoding patch: ");
-  const { value } = parsed;
-  const word = type === PATCH_TYPES.json ? "json patch " : "";
-  const duplicates = parsed.duplicates.map((complaint) => word + complaint);
-  const change = changeOf(type, kind, value);
-  const { fieldValidation, warnings } = options;
-  const decoding = { kind, schema: kind.schema, fieldValidation, warnings };
-  return (current) => {
-    if (current === undefined) throw badRequest("a patch needs an object to change");
-    const patched = change(plain(current));
-    try {
-      return interpret<KubeObject>({ value: patched, duplicates }, decoding);
-    } catch (thrown) {
-      if (!(thrown instanceof DecodeError)) throw thrown;
-      // Upstream shows what came out, but of a strategic patch the patch itself.
-      const why = strategic ? (convertersWords(thrown) ?? thrown.message) : thrown.message;
-      throw unfitPatch(JSON.stringify(strategic ? value : patched), why);
-    }
-  };
-}
-
-/**
- * What upstream's converter says of a value in the wrong place: of a strategic patch, no JSON is
- * made on the way to the object. undefined where its words are the decoder's.
- */
-function convertersWords({ mismatch }: DecodeError): string | undefined {
-  if (mismatch === undefined) return undefined;
-  const { value, goType } = mismatch;
-  if (goType.startsWith("[]")) return `cannot restore slice from ${goKind(value)}`;
-  if (goType.startsWith("map[")) return `cannot restore map from ${goKind(value)}`;
-  return SIMPLE_TYPES.has(goType) ? `unrecognized type: ${goType}` : undefined;
-}
-
-const SIMPLE_TYPES = new Set(["string", "bool", "int32", "int64", "float64"]);
-
-/** The Go kind of a JSON value that was decoded without knowing its place. */
-function goKind(value: unknown): string {
-  if (Array.isArray(value)) return "slice";
-  if (typeof value === "number") return Number.isInteger(value) ? "int64" : "float64";
-  if (typeof value === "boolean") return "bool";
-  return typeof value === "object" ? "map" : typeof value;
-}
-
-/** 422 for a patch after which the object is none of its kind. */
-function unfitPatch(shown: string, why: string): ApiError {
-  return invalid({ group: "", name: "" }, "", [invalidField("patch", shown, why)]);
-}
-
-function forceForbidden(): ApiError {
-  const detail = "may not be specified for non-apply patch";
-  const finding = { type: "FieldValueForbidden", field: "force", detail } as const;
-  return invalid({ group: "meta.k8s.io", name: "PatchOptions" }, "", [finding]);
-}
-
-function plain(object: KubeObject): Json {
-  return cloneObject(object);
-}
-
-function changeOf(type: string, kind: PatchedKind, value: Json): (document: Json) => Json {
-  if (type === PATCH_TYPES.json) {
-    const operations = readJsonPatch(value);
-    return (document) => applyJsonPatch(document, operations);
+  now_ms: number,
+): Promise<Patch> {
+  const { query, request, info } = context;
+  const body = await readBody(context);
+  const { type } = parseMediaType(headerOf(request, "content-type"));
+  if (type !== PATCH_TYPES.apply) {
+    if (!query.has("force")) return readPatch(type, kind, body, options);
+    const why = "may not be specified for non-apply patch";
+    throw invalid(SUBJECT, "", [forbidden("force", why)]);
   }
-  const strategic = type === PATCH_TYPES.strategic;
-  if (value === null && !strategic) throw badRequest("Invalid JSON Patch");
-  if (!isObject(value)) {
-    const complaint = notUnmarshalled(value, "map[string]interface {}");
-    throw badRequest(strategic ? complaint : `error decoding patch: ${complaint}`);
+  const manager = query.get("fieldManager") ?? "";
+  if (manager === "") {
+    throw invalid(SUBJECT, "", [required("fieldManager", "is required for apply patch")]);
   }
-  if (!strategic) return (document) => mergePatch(document, value);
-  return (document) => {
-    if (!isObject(document)) throw new ApiError({ code: 500, reason: "", message: "no object" });
-    return strategicMerge(kind.schema, document, value);
-  };
+  const { subresource } = options;
+  const writer = { manager, operation: "Apply", subresource, now_ms } as const;
+  const asked = { writer, force: isTrue(query.get("force")) };
+  return await readApply(body, kind, tracked, info.name, asked, options);
 }

@@ -3,11 +3,9 @@ import { authorizedChange } from "../authz/authorize-write.ts";
 import type { ApiServer } from "./server.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { type Answer, objectAnswer } from "../request/answer.ts";
-import { readBody } from "../request/body.ts";
 import type { RequestContext } from "../request/context.ts";
-import { readApply } from "./apply.ts";
 import { trackedOf } from "@raft2kube/apimachinery/managed-fields/tracked.ts";
-import { isApply, readPatch } from "./patch.ts";
+import { readPatchBody } from "./patch.ts";
 import type { Changed } from "../storage/object-store.ts";
 import type { Resource } from "../resource/resource.ts";
 import { readObject, requireName, writeOptionsOf } from "./write-request.ts";
@@ -54,10 +52,8 @@ export async function servePatch(
   const { kind } = resource;
   const options = writeOptionsOf(context);
   const now_ms = server.clock.now();
-  const body = await readBody(context);
-  const patch = isApply(context)
-    ? await readApply(context, kind, trackedOf(kind, options.subresource), body, options, now_ms)
-    : readPatch(context, kind, body, options);
+  const tracked = trackedOf(kind, options.subresource);
+  const patch = await readPatchBody(context, kind, tracked, options, now_ms);
   if (kind.notActedOn !== undefined) options.warnings.push(kind.notActedOn);
   return await change(server, resource, context, options, {
     ...endpoint,

@@ -1,30 +1,15 @@
+import type {
+  FieldSelectorAttributes,
+  SubjectAccessReviewSpec,
+} from "@raft2kube/api/gen/authorization/v1.ts";
+import type { FieldSelectorRequirement } from "@raft2kube/api/gen/meta/v1.ts";
 import { type FieldError, invalid, required } from "@raft2kube/api/errors.ts";
 import { labelValue, qualifiedName } from "@raft2kube/api/validation/names.ts";
 
 /** One condition of a selector. */
-export interface Requirement {
-  key?: string;
-  operator?: string;
-  values?: string[];
-}
-
+export type Requirement = FieldSelectorRequirement;
 /** What a question about a list or watch says of its selector. */
-export interface Selector {
-  rawSelector?: string;
-  requirements?: Requirement[];
-}
-
-/** What the reviews of access have in common (authorization.k8s.io/v1). */
-export interface AccessQuestion {
-  resourceAttributes?: {
-    namespace?: string;
-    fieldSelector?: Selector;
-    labelSelector?: Selector;
-  };
-  nonResourceAttributes?: { path?: string; verb?: string };
-  user?: string;
-  groups?: string[] | null;
-}
+export type Selector = FieldSelectorAttributes;
 
 const PATH = "spec.resourceAttributes";
 
@@ -80,7 +65,7 @@ function validateRequirement(
 }
 
 /** What is wrong with a question about access; `who` is whether it names a user. */
-export function validateQuestion(spec: AccessQuestion, who: boolean): FieldError[] {
+export function validateQuestion(spec: SubjectAccessReviewSpec, who: boolean): FieldError[] {
   const { resourceAttributes: asked, nonResourceAttributes: path, user = "", groups } = spec;
   const errors: FieldError[] = [];
   if (asked !== undefined && path !== undefined) {
@@ -102,7 +87,7 @@ export function validateQuestion(spec: AccessQuestion, who: boolean): FieldError
 }
 
 /** The same for a question about one namespace. */
-export function validateLocalQuestion(spec: AccessQuestion, namespace: string): FieldError[] {
+export function validateLocalQuestion(spec: SubjectAccessReviewSpec, namespace: string): FieldError[] {
   const errors = validateQuestion(spec, true);
   const asked = spec.resourceAttributes;
   if (asked !== undefined && (asked.namespace ?? "") !== namespace) {

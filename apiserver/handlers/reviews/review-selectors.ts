@@ -1,6 +1,7 @@
 import { parseFieldSelector, parseLabelSelector, SelectorError } from "@raft2kube/api/selector.ts";
 import { own } from "@raft2kube/std/own.ts";
-import type { AccessQuestion, Requirement, Selector } from "./review-rules.ts";
+import type { SubjectAccessReviewSpec } from "@raft2kube/api/gen/authorization/v1.ts";
+import type { Requirement, Selector } from "./review-rules.ts";
 
 /**
  * The `fieldSelector` of a request that a question is about. Of its conditions those count that
@@ -24,7 +25,7 @@ function fieldCondition({ key = "", operator = "", values = [] }: Requirement): 
 const LABEL_OPERATORS: ReadonlySet<string> = new Set(["In", "NotIn", "Exists", "DoesNotExist"]);
 
 /** What of a question's selectors was not understood, for the answer's `evaluationError`. */
-export function ignoredSelectors({ resourceAttributes: asked }: AccessQuestion): string {
+export function ignoredSelectors({ resourceAttributes: asked }: SubjectAccessReviewSpec): string {
   const isLabel = ({ operator = "" }: Requirement) => LABEL_OPERATORS.has(operator);
   const isField = (each: Requirement) => fieldCondition(each) !== undefined;
   const found = [

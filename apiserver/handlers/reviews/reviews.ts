@@ -1,3 +1,8 @@
+import type { TokenReviewSpec } from "@raft2kube/api/gen/authentication/v1.ts";
+import type {
+  SelfSubjectRulesReviewSpec,
+  SubjectAccessReviewSpec,
+} from "@raft2kube/api/gen/authorization/v1.ts";
 import { type FieldError, invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { pathSegment } from "@raft2kube/api/validation/names.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
@@ -11,36 +16,15 @@ import type { Resource } from "../../resource/resource.ts";
 import { writeOptionsOf } from "../write-request.ts";
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
 import { bindPod } from "../subresources/binding.ts";
-import { type Selector, validateLocalQuestion, validateQuestion } from "./review-rules.ts";
+import { validateLocalQuestion, validateQuestion } from "./review-rules.ts";
 import { fieldSelectorText, ignoredSelectors } from "./review-selectors.ts";
 import { successStatus } from "../subresources/success.ts";
 
-interface ResourceAttributes {
-  namespace?: string;
-  verb?: string;
-  group?: string;
-  version?: string;
-  resource?: string;
-  subresource?: string;
-  fieldSelector?: Selector;
-  labelSelector?: Selector;
-  name?: string;
-}
-
-interface AccessSpec {
-  resourceAttributes?: ResourceAttributes;
-  nonResourceAttributes?: { path?: string; verb?: string };
-  user?: string;
-  groups?: string[] | null;
-  uid?: string;
-  extra?: Record<string, string[]>;
-  namespace?: string;
-  token?: string;
-  audiences?: string[] | null;
-}
+/** What the questions ask, taken together. */
+type Spec = SubjectAccessReviewSpec & SelfSubjectRulesReviewSpec & TokenReviewSpec;
 
 interface Review extends KubeObject {
-  spec?: AccessSpec;
+  spec?: Spec;
   status?: object;
 }
 
@@ -122,7 +106,7 @@ const newMetadata = (kind: string, now_ms: number): KubeObject["metadata"] =>
 /** Upstream's words name the group alone. */
 const SUBJECT = { group: "authorization.k8s.io", name: "" };
 
-function findingsOf(kind: string, spec: AccessSpec, namespace: string): FieldError[] {
+function findingsOf(kind: string, spec: Spec, namespace: string): FieldError[] {
   switch (kind) {
     case "SubjectAccessReview":
       return validateQuestion(spec, true);
@@ -135,7 +119,7 @@ function findingsOf(kind: string, spec: AccessSpec, namespace: string): FieldErr
   }
 }
 
-function attributesOf(user: RequestUser, spec: AccessSpec): Attributes {
+function attributesOf(user: RequestUser, spec: Spec): Attributes {
   const { resourceAttributes: asked, nonResourceAttributes: path } = spec;
   return {
     user,
@@ -152,7 +136,7 @@ function attributesOf(user: RequestUser, spec: AccessSpec): Attributes {
   };
 }
 
-async function access(server: ApiServer, user: RequestUser, spec: AccessSpec): Promise<object> {
+async function access(server: ApiServer, user: RequestUser, spec: Spec): Promise<object> {
   const decision: Decision = await server.authorizer.decide(attributesOf(user, spec));
   const evaluationError = ignoredSelectors(spec);
   return {

@@ -4,12 +4,10 @@ import { validateMetadata } from "@raft2kube/api/validation/metadata.ts";
 import type { ApiServer } from "../server.ts";
 import { conflict, invalid, MODIFIED } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
-import { readBody } from "../../request/body.ts";
 import type { RequestContext } from "../../request/context.ts";
-import { readApply } from "../apply.ts";
 import { ownersToParent, ownersToScale, SCALE_TRACKED } from "@raft2kube/apimachinery/managed-fields/scale-owners.ts";
 import { trackUpdate } from "@raft2kube/apimachinery/managed-fields/track.ts";
-import { isApply, readPatch } from "../patch.ts";
+import { readPatchBody } from "../patch.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { readObject, requireName, writeOptionsOf } from "../write-request.ts";
 import { updateObject } from "../../registry/update.ts";
@@ -66,19 +64,9 @@ async function wantedScale(
   context: RequestContext,
   options: WriteOptions,
 ): Promise<Wanted> {
-  const body = await readBody(context);
-  const { subresource } = options;
   const now_ms = server.clock.now();
-  if (context.info.verb === "patch" && isApply(context)) {
-    const applied = await readApply(context, SCALE, SCALE_TRACKED, body, options, now_ms);
-    return (current) => applied.apply(current);
-  }
-  const writer = {
-    manager: options.fieldManager,
-    operation: "Update",
-    subresource,
-    now_ms,
-  } as const;
+  const { fieldManager: manager, subresource } = options;
+  const writer = { manager, operation: "Update", subresource, now_ms } as const;
   const tracked = (scale: KubeObject, current: KubeObject) => {
     trackUpdate(SCALE_TRACKED, scale, current, writer);
     return scale;
@@ -87,8 +75,12 @@ async function wantedScale(
     const given = await readObject(context, { kind: SCALE, schema }, options);
     return (current) => tracked(structuredClone(given), current);
   }
-  const patch = readPatch(context, { ...SCALE, schema }, body, options);
-  return (current) => tracked(patch.apply(current), current);
+  const kind = { ...SCALE, schema };
+  const patch = await readPatchBody(context, kind, SCALE_TRACKED, options, now_ms);
+  return (current) => {
+    const scale = patch.apply(current);
+    return patch.owns ? scale : tracked(scale, current);
+  };
 }
 
 function checkScale(resource: Resource, name: string, scale: KubeObject, object: KubeObject): void {

@@ -1,53 +1,42 @@
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
-import { required } from "@raft2kube/api/errors.ts";
 import type { GroupVersionKind } from "@raft2kube/api/kind.ts";
-import { ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { badRequest, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
-import type { RequestContext } from "../request/context.ts";
-import { decodeDocument, type DecodeOptions, parseBody } from "@raft2kube/apimachinery/decode/decode.ts";
-import type { Document } from "@raft2kube/apimachinery/decode/json-document.ts";
-import { YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
-import { isTrue } from "../request/request-info.ts";
-import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
-import type { WriteOptions } from "../registry/write-options.ts";
-import { isObject, type JsonObject, notUnmarshalled } from "@raft2kube/apimachinery/json/json.ts";
-import type { Patch } from "./patch.ts";
-import { applyTo } from "@raft2kube/apimachinery/managed-fields/apply.ts";
-import { doubledItems } from "@raft2kube/apimachinery/managed-fields/doubled-items.ts";
-import { mistyped } from "@raft2kube/apimachinery/managed-fields/mistyped.ts";
-import { rootPlace } from "@raft2kube/apimachinery/managed-fields/place.ts";
-import type { Tracked } from "@raft2kube/apimachinery/managed-fields/tracked.ts";
+import { decodeDocument, type DecodeOptions, parseBody } from "../decode/decode.ts";
+import type { Document } from "../decode/json-document.ts";
+import { YAML_TYPE } from "../decode/media-types.ts";
+import { ApiError, isReason } from "../errors/api-error.ts";
+import { badRequest } from "../errors/catalog.ts";
+import { apiVersionOf } from "../group-version.ts";
+import { isObject, type JsonObject, notUnmarshalled } from "../json/json.ts";
+import type { Patch, ReadOptions } from "../patch/read-patch.ts";
+import { type Application, applyTo } from "./apply.ts";
+import { doubledItems } from "./doubled-items.ts";
+import { mistyped } from "./mistyped.ts";
+import { rootPlace } from "./place.ts";
+import type { Tracked } from "./tracked.ts";
 
-/** Reads a server-side apply. Throws 400 on a body of another object, 422 without a manager. */
+/**
+ * Reads a server-side apply of the object called `name`. What is wrong with it is thrown when it is
+ * applied: 400 on a body of another object, 500 on one that does not fit the kind.
+ */
 export async function readApply(
-  context: RequestContext,
+  body: Buffer,
   kind: GroupVersionKind,
   tracked: Tracked,
-  body: Buffer,
-  options: WriteOptions,
-  now_ms: number,
+  name: string,
+  asked: Omit<Application, "wanted">,
+  { fieldValidation, warnings }: ReadOptions,
 ): Promise<Patch> {
-  const { query, info } = context;
-  const manager = query.get("fieldManager") ?? "";
-  if (manager === "") {
-    throw invalid({ group: "meta.k8s.io", name: "PatchOptions" }, "", [
-      required("fieldManager", "is required for apply patch"),
-    ]);
-  }
-  const { fieldValidation, warnings, subresource } = options;
   const decoding = { kind, schema: tracked.schema, fieldValidation, warnings };
-  const read = await readWanted(body, kind, decoding, info.name);
-  const writer = { manager, operation: "Apply", subresource, now_ms } as const;
-  const force = isTrue(query.get("force"));
+  const read = await readWanted(body, kind, decoding, name);
   return {
     creates: true,
     owns: true,
     apply(current) {
       if (read instanceof ApiError) throw read;
       const { wanted, named } = read;
-      if (current === undefined && !named) throw nameless(info.name);
-      const value = applyTo(tracked, current, { writer, wanted, force });
+      if (current === undefined && !named) throw nameless(name);
+      const value = applyTo(tracked, current, { ...asked, wanted });
       return decodeDocument({ value, duplicates: [] }, { ...decoding, fieldValidation: "Ignore" });
     },
   };

@@ -1,0 +1,126 @@
+import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
+import { invalid as invalidField } from "@raft2kube/api/errors.ts";
+import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { type DecodeOptions, interpret } from "../decode/decode.ts";
+import { parseJson } from "../decode/json-document.ts";
+import { ApiError } from "../errors/api-error.ts";
+import { badRequest, invalid } from "../errors/catalog.ts";
+import { cloneObject } from "../json/clone.ts";
+import { isObject, type Json, mergePatch, notUnmarshalled } from "../json/json.ts";
+import { applyJsonPatch, readJsonPatch } from "./json-patch.ts";
+import { strategicMerge } from "./strategic.ts";
+
+export const PATCH_TYPES = {
+  json: "application/json-patch+json",
+  merge: "application/merge-patch+json",
+  strategic: "application/strategic-merge-patch+json",
+  apply: "application/apply-patch+yaml",
+} as const;
+
+/** A patch that was read, ready to be applied to whatever state there is. */
+export interface Patch {
+  /** Whether the patch itself says who owns which field. */
+  readonly owns: boolean;
+  /** Whether it makes the object when there is none. */
+  readonly creates: boolean;
+  /** The new state. Throws ApiError when the patch does not fit. */
+  apply(current: KubeObject | undefined): KubeObject;
+}
+
+/** What must be known of a kind to patch it. */
+export type PatchedKind = Pick<Kind, "group" | "version" | "kind" | "schema">;
+
+/** How fields that the kind does not have are taken. */
+export type ReadOptions = Pick<DecodeOptions, "fieldValidation" | "warnings">;
+
+/**
+ * Reads a JSON, merge or strategic patch. What is wrong with it is told of an object that is there
+ * to be patched.
+ */
+export function readPatch(
+  type: string,
+  kind: PatchedKind,
+  body: Buffer,
+  options: ReadOptions,
+): Patch {
+  let change: Change | undefined;
+  return {
+    creates: false,
+    owns: false,
+    apply: (current) => (change ??= changeIn(type, kind, body, options))(current),
+  };
+}
+
+type Change = (current: KubeObject | undefined) => KubeObject;
+
+function changeIn(type: string, kind: PatchedKind, body: Buffer, options: ReadOptions): Change {
+  const strategic = type === PATCH_TYPES.strategic;
+  const parsed = parseJson(body, strategic ? "" : "error decoding patch: ");
+  const { value } = parsed;
+  const word = type === PATCH_TYPES.json ? "json patch " : "";
+  const duplicates = parsed.duplicates.map((complaint) => word + complaint);
+  const change = changeOf(type, kind, value);
+  const { fieldValidation, warnings } = options;
+  const decoding = { kind, schema: kind.schema, fieldValidation, warnings };
+  return (current) => {
+    if (current === undefined) throw badRequest("a patch needs an object to change");
+    const patched = change(plain(current));
+    try {
+      return interpret<KubeObject>({ value: patched, duplicates }, decoding);
+    } catch (thrown) {
+      if (!(thrown instanceof DecodeError)) throw thrown;
+      // Upstream shows what came out, but of a strategic patch the patch itself.
+      const why = strategic ? (convertersWords(thrown) ?? thrown.message) : thrown.message;
+      throw unfitPatch(JSON.stringify(strategic ? value : patched), why);
+    }
+  };
+}
+
+/**
+ * What upstream's converter says of a value in the wrong place: of a strategic patch, no JSON is
+ * made on the way to the object. undefined where its words are the decoder's.
+ */
+function convertersWords({ mismatch }: DecodeError): string | undefined {
+  if (mismatch === undefined) return undefined;
+  const { value, goType } = mismatch;
+  if (goType.startsWith("[]")) return `cannot restore slice from ${goKind(value)}`;
+  if (goType.startsWith("map[")) return `cannot restore map from ${goKind(value)}`;
+  return SIMPLE_TYPES.has(goType) ? `unrecognized type: ${goType}` : undefined;
+}
+
+const SIMPLE_TYPES = new Set(["string", "bool", "int32", "int64", "float64"]);
+
+/** The Go kind of a JSON value that was decoded without knowing its place. */
+function goKind(value: unknown): string {
+  if (Array.isArray(value)) return "slice";
+  if (typeof value === "number") return Number.isInteger(value) ? "int64" : "float64";
+  if (typeof value === "boolean") return "bool";
+  return typeof value === "object" ? "map" : typeof value;
+}
+
+/** 422 for a patch after which the object is none of its kind. */
+function unfitPatch(shown: string, why: string): ApiError {
+  return invalid({ group: "", name: "" }, "", [invalidField("patch", shown, why)]);
+}
+
+function plain(object: KubeObject): Json {
+  return cloneObject(object);
+}
+
+function changeOf(type: string, kind: PatchedKind, value: Json): (document: Json) => Json {
+  if (type === PATCH_TYPES.json) {
+    const operations = readJsonPatch(value);
+    return (document) => applyJsonPatch(document, operations);
+  }
+  const strategic = type === PATCH_TYPES.strategic;
+  if (value === null && !strategic) throw badRequest("Invalid JSON Patch");
+  if (!isObject(value)) {
+    const complaint = notUnmarshalled(value, "map[string]interface {}");
+    throw badRequest(strategic ? complaint : `error decoding patch: ${complaint}`);
+  }
+  if (!strategic) return (document) => mergePatch(document, value);
+  return (document) => {
+    if (!isObject(document)) throw new ApiError({ code: 500, reason: "", message: "no object" });
+    return strategicMerge(kind.schema, document, value);
+  };
+}
