@@ -87,7 +87,10 @@ export function validateQuestion(spec: SubjectAccessReviewSpec, who: boolean): F
 }
 
 /** The same for a question about one namespace. */
-export function validateLocalQuestion(spec: SubjectAccessReviewSpec, namespace: string): FieldError[] {
+export function validateLocalQuestion(
+  spec: SubjectAccessReviewSpec,
+  namespace: string,
+): FieldError[] {
   const errors = validateQuestion(spec, true);
   const asked = spec.resourceAttributes;
   if (asked !== undefined && (asked.namespace ?? "") !== namespace) {
