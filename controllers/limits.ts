@@ -84,3 +84,6 @@ export const DAEMON_PODS_BURST = 250;
 /** The pause before a failed daemon pod is replaced, and the end of its doubling (upstream's). */
 export const DAEMON_BACKOFF_MS = 1_000;
 export const DAEMON_BACKOFF_MAX_MS = 15 * 60_000;
+
+/** How long a bootstrap token whose end is far ahead is left alone: the wall clock may be set. */
+export const TOKEN_LOOK_MS = 3_600_000;

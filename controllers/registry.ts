@@ -24,6 +24,8 @@ import { startRootCa } from "./rootca/rootca.ts";
 import { startServiceAccounts } from "./serviceaccount/serviceaccount.ts";
 import { startStatefulSets } from "./statefulset/statefulset.ts";
 import { startTaintEviction } from "./tainteviction/tainteviction.ts";
+import { startTokenCleaner } from "./tokencleaner/tokencleaner.ts";
+import { startNodeTtl } from "./ttl/ttl.ts";
 import { startTtlAfterFinished } from "./ttlafterfinished/ttlafterfinished.ts";
 import { startVolumeBinder } from "./volumebinder/volumebinder.ts";
 
@@ -58,6 +60,8 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "certificatesigningrequest-approving-controller": startApproving,
   "certificatesigningrequest-signing-controller": startSigning,
   "certificatesigningrequest-cleaner-controller": startCleaning,
+  "token-cleaner-controller": startTokenCleaner,
+  "ttl-controller": startNodeTtl,
   // Last: it shares the informers of whole objects that the others have asked for.
   "garbage-collector-controller": startGarbageCollector,
 };

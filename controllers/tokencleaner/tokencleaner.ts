@@ -1,0 +1,36 @@
+import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
+import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { TOKEN_LOOK_MS } from "../limits.ts";
+import { everyChange, startLoop } from "../loop.ts";
+import { expiresAt_ms } from "./plan.ts";
+
+const ACCOUNT = "token-cleaner";
+
+/** Deletes bootstrap tokens that have expired. */
+export function startTokenCleaner(context: ControllerContext): Running {
+  const { clock } = context;
+  const secrets = context.informers.of<Secret>(SECRETS, {
+    namespace: "kube-system", fieldSelector: "type=bootstrap.kubernetes.io/token",
+  });
+  const writer = context.client(ACCOUNT).resource<Secret>(SECRETS);
+
+  const reconcile = async (key: string) => {
+    const secret = secrets.store.get(key);
+    const end_ms = secret && expiresAt_ms(secret);
+    if (!secret || end_ms === undefined) return;
+    const left_ms = end_ms - clock.now();
+    if (left_ms > 0) return { again_ms: Math.min(left_ms, TOKEN_LOOK_MS) };
+    try {
+      await writer.delete(nameOf(secret), { preconditions: { uid: secret.metadata.uid } });
+    } catch (thrown) {
+      if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
+    }
+  };
+
+  const loop = startLoop(context, { name: ACCOUNT, reads: [secrets], reconcile });
+  secrets.handle(everyChange(loop.queue));
+  return loop;
+}

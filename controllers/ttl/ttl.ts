@@ -1,0 +1,33 @@
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { everyChange, startLoop } from "../loop.ts";
+import { nodeTtl_s } from "./plan.ts";
+
+const ACCOUNT = "ttl-controller";
+const TTL = "node.alpha.kubernetes.io/ttl";
+
+/** Writes on each node for how long its kubelet may keep Secrets and ConfigMaps. */
+export function startNodeTtl(context: ControllerContext): Running {
+  const nodes = context.informers.of<Node>(NODES);
+  const writer = context.client(ACCOUNT).resource<Node>(NODES);
+  let ttl_s: number | undefined;
+
+  const reconcile = async (name: string) => {
+    const node = nodes.store.get(name);
+    if (!node) return;
+    ttl_s = nodeTtl_s(nodes.store.size, ttl_s);
+    if (node.metadata.annotations?.[TTL] === String(ttl_s)) return;
+    try {
+      const metadata = { annotations: { [TTL]: String(ttl_s) } };
+      await writer.patch({ name }, "strategic", { metadata });
+    } catch (thrown) {
+      if (!isNotFound(thrown)) throw thrown;
+    }
+  };
+
+  const loop = startLoop(context, { name: ACCOUNT, reads: [nodes], reconcile });
+  nodes.handle(everyChange(loop.queue));
+  return loop;
+}
