@@ -1,16 +1,16 @@
 /** What decoders bear from a client. Limits of the API itself stand with the kinds. */
 
 /** Deeper nesting than any kind has; only schemas of CRDs and hostile bodies recurse. */
-export const MAX_DEPTH = 200;
+export const DEPTH_MAX = 200;
 
 /** Unknown fields that are named in an answer; the rest are dropped without a word. */
-export const MAX_UNKNOWN_FIELDS = 100;
+export const UNKNOWN_FIELDS_MAX = 100;
 
 /** Characters of a quantity, so that no number takes long to read. */
-export const MAX_QUANTITY_LENGTH = 256;
+export const QUANTITY_LENGTH_MAX = 256;
 
 /** Exponents of quantities beyond this reach the cap or vanish; bounding them bounds the work. */
-export const MAX_QUANTITY_EXPONENT = 60;
+export const QUANTITY_EXPONENT_MAX = 60;
 
 /** Nested parts of a CEL expression. */
 export const CEL_DEPTH_MAX = 100;
@@ -19,4 +19,4 @@ export const CEL_DEPTH_MAX = 100;
  * Topology spread constraints of a pod, and pod (anti-)affinity terms of each kind: the scheduler
  * compares each of them with every pod. Upstream has no bound.
  */
-export const MAX_SCHEDULING_TERMS = 100;
+export const SCHEDULING_TERMS_MAX = 100;

@@ -4,7 +4,7 @@
  * Source: behaviour of k8s.io/apimachinery/pkg/api/resource.
  */
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { MAX_QUANTITY_EXPONENT, MAX_QUANTITY_LENGTH } from "./limits.ts";
+import { QUANTITY_EXPONENT_MAX, QUANTITY_LENGTH_MAX } from "./limits.ts";
 
 export type QuantityFormat = "decimal" | "binary" | "exponent";
 
@@ -18,7 +18,7 @@ const OUTLINE = /^[+-]?\d*(?:\.\d*)?([eEinumkKMGTP]*[+-]?\d*)$/;
 
 function complaintAbout(text: string): string {
   const outline = text === "" ? null : OUTLINE.exec(text);
-  if (outline === null || text.length > MAX_QUANTITY_LENGTH) {
+  if (outline === null || text.length > QUANTITY_LENGTH_MAX) {
     return "quantities must match the regular expression " +
       "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
   }
@@ -37,7 +37,7 @@ export class QuantityError extends CodedError {
 const NANOS = 1_000_000_000n;
 const KIBI = 1024n;
 /** Amounts further from zero than an int64 are brought back to it, as upstream does. */
-const MAX_NANOS = ((1n << 63n) - 1n) * NANOS;
+const NANOS_MAX = ((1n << 63n) - 1n) * NANOS;
 
 const DECIMAL_EXPONENTS: Readonly<Record<string, number>> = {
   n: -9, u: -6, m: -3, "": 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18,
@@ -71,11 +71,11 @@ export function parseQuantity(text: string): ParsedQuantity {
   if (match === undefined) throw new QuantityError(text);
   const [, sign = "", whole = "", fraction = "", suffix = ""] = match;
   const { format, exponent, factor } = scaleOf(suffix);
-  const bounded = Math.max(-MAX_QUANTITY_EXPONENT, Math.min(MAX_QUANTITY_EXPONENT, exponent));
+  const bounded = Math.max(-QUANTITY_EXPONENT_MAX, Math.min(QUANTITY_EXPONENT_MAX, exponent));
   const digits = BigInt(whole + fraction) * factor * NANOS;
   const shift = bounded - fraction.length;
   const size = shift >= 0 ? digits * 10n ** BigInt(shift) : divideUp(digits, 10n ** BigInt(-shift));
-  const capped = size > MAX_NANOS ? MAX_NANOS : size;
+  const capped = size > NANOS_MAX ? NANOS_MAX : size;
   return { nanos: sign === "-" ? -capped : capped, format };
 }
 
@@ -91,7 +91,7 @@ export function isQuantity(text: string): boolean {
 
 /** The parts of a text that is a quantity. */
 function matchOf(text: string): RegExpExecArray | undefined {
-  if (text.length > MAX_QUANTITY_LENGTH) return undefined;
+  if (text.length > QUANTITY_LENGTH_MAX) return undefined;
   // Without a digit it is none of whatever it says: `Gi` is 0.
   return text === "" ? undefined : (SYNTAX.exec(text) ?? undefined);
 }

@@ -115,7 +115,7 @@ export const PROGRESS_RETRY_MS = 100;
 /** Time between bookmarks. */
 export const BOOKMARK_INTERVAL_MS = 60_000;
 /** A watch without `timeoutSeconds` ends between this and twice this. */
-export const WATCH_TIMEOUT_MIN_MS = 1_800_000;
+export const WATCH_TIMEOUT_MS_MIN = 1_800_000;
 
 /** So many groups or extras of one impersonation are first asked for all at once (upstream's). */
 export const IMPERSONATION_PARTS_MANY = 4;

@@ -71,7 +71,7 @@ export const JOB_PODS_BURST = 500;
 export const UNCOUNTED_PODS_MAX = 500;
 /** The pause before a failed pod of a Job is replaced, and what its doubling ends at. */
 export const JOB_BACKOFF_MS = 10_000;
-export const JOB_BACKOFF_MAX_MS = 600_000;
+export const JOB_BACKOFF_MS_MAX = 600_000;
 /** How long changes of a Job's pods are gathered before it is looked at. */
 export const JOB_BATCH_MS = 200;
 /** Finalizers that are removed from pods of one Job at a time. */
@@ -83,7 +83,7 @@ export const JOB_LOOK_MS = 3_600_000;
 export const DAEMON_PODS_BURST = 250;
 /** The pause before a failed daemon pod is replaced, and the end of its doubling (upstream's). */
 export const DAEMON_BACKOFF_MS = 1_000;
-export const DAEMON_BACKOFF_MAX_MS = 15 * 60_000;
+export const DAEMON_BACKOFF_MS_MAX = 15 * 60_000;
 
 /** How long a bootstrap token whose end is far ahead is left alone: the wall clock may be set. */
 export const TOKEN_LOOK_MS = 3_600_000;

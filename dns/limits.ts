@@ -19,7 +19,7 @@ export const UPSTREAM_TIMEOUT_MS = 2_000;
 export const FORWARDED_MAX = 256;
 export const CACHE_ENTRIES_MAX = 2_000;
 /** Maximum time that an upstream answer is cached; a negative one without SOA less. */
-export const CACHE_TTL_MAX_S = 30;
+export const CACHE_TTL_S_MAX = 30;
 export const CACHE_FAILURE_TTL_S = 5;
 /** CNAMEs followed within the cluster, since ExternalNames may form a loop. */
 export const CNAME_CHAIN_MAX = 8;

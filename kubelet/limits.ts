@@ -2,13 +2,13 @@
 
 /** A crashed container waits this long before its second restart; doubled up to the most. */
 export const CRASH_BACK_OFF_MS = 10_000;
-export const CRASH_BACK_OFF_MAX_MS = 300_000;
+export const CRASH_BACK_OFF_MS_MAX = 300_000;
 /** The same for image pulls. */
 export const PULL_BACK_OFF_MS = 10_000;
-export const PULL_BACK_OFF_MAX_MS = 300_000;
+export const PULL_BACK_OFF_MS_MAX = 300_000;
 /** A pod whose sync failed (volumes, sandbox) is tried again after this. */
 export const SYNC_BACK_OFF_MS = 1_000;
-export const SYNC_BACK_OFF_MAX_MS = 10_000;
+export const SYNC_BACK_OFF_MS_MAX = 10_000;
 /** Every pod is looked at this often even when nothing happened. */
 export const RESYNC_MS = 60_000;
 /** Between two lists of all containers while the runtime streams events, and while it does not. */
@@ -74,14 +74,14 @@ export const VOLUMES_OF_POD_MAX = 512;
 export const OBJECT_TTL_MS = 60_000;
 /** A service account token is replaced when it has lived 80 % of its time, or a day. */
 export const TOKEN_REFRESH_AT = 0.8;
-export const TOKEN_REFRESH_MAX_MS = 24 * 3_600_000;
+export const TOKEN_REFRESH_MS_MAX = 24 * 3_600_000;
 
 /** A container log is cut at this size and this many files are kept, the current one included. */
 export const LOG_FILE_BYTES_MAX = 10 * 2 ** 20;
 export const LOG_FILES_MAX = 5;
 /** Between two looks at the sizes of logs: at most, and at least for one that grows fast. */
 export const LOG_ROTATE_PERIOD_MS = 1_000;
-export const LOG_ROTATE_MIN_MS = 50;
+export const LOG_ROTATE_MS_MIN = 50;
 
 /** Images are removed, least recently used first, above the high mark until below the low one. */
 export const IMAGE_GC_HIGH_PERCENT = 85;
@@ -130,7 +130,7 @@ export const REVIEWS_AT_ONCE_MAX = 16;
 
 /** A status that could not be written is written again after this, doubled up to the most. */
 export const STATUS_RETRY_MS = 250;
-export const STATUS_RETRY_MAX_MS = 10_000;
+export const STATUS_RETRY_MS_MAX = 10_000;
 /** Mirror pods that could not be written are tried again after this. */
 export const MIRROR_RETRY_MS = 5_000;
 /**

@@ -2,7 +2,7 @@
 export const SYNC_DELAY_MS = 20;
 /** Delay before the first retry of a failed transaction; doubled each time. */
 export const RETRY_FIRST_MS = 500;
-export const RETRY_MAX_MS = 30_000;
+export const RETRY_MS_MAX = 30_000;
 /** Interval between checks that the table exists; another program may flush the ruleset. */
 export const VERIFY_MS = 5_000;
 /** Elements in one statement of a transaction. */

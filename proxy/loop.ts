@@ -7,7 +7,7 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Rules } from "./apply/nftables/apply.ts";
 import { deleteStaleFlows } from "./apply/stale-flows.ts";
-import { SYNC_DELAY_MS, RETRY_FIRST_MS, RETRY_MAX_MS, VERIFY_MS } from "./limits.ts";
+import { SYNC_DELAY_MS, RETRY_FIRST_MS, RETRY_MS_MAX, VERIFY_MS } from "./limits.ts";
 import type { ServicePort } from "./plan/model.ts";
 import { planService } from "./plan/service.ts";
 import { type StaleFlow, staleFlows } from "./plan/stale-flows.ts";
@@ -149,7 +149,7 @@ export class ProxyLoop {
         error: messageOf(thrown), retry_ms,
       });
       this.#rebuild = true;
-      this.#retry_ms = Math.min(retry_ms * 2, RETRY_MAX_MS);
+      this.#retry_ms = Math.min(retry_ms * 2, RETRY_MS_MAX);
       return retry_ms;
     }
   }

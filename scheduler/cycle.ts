@@ -3,7 +3,7 @@ import { CycleState } from "./framework/cycle-state.ts";
 import type { Framework } from "./framework/framework.ts";
 import type { Snapshot } from "./framework/plugin.ts";
 import { fitErrorMessage, type Status } from "./framework/status.ts";
-import { MIN_FEASIBLE_NODES, MIN_FEASIBLE_NODES_PERCENT } from "./limits.ts";
+import { FEASIBLE_NODES_MIN, FEASIBLE_NODES_PERCENT_MIN } from "./limits.ts";
 import type { NodeInfo, PodInfo } from "./node-info.ts";
 import type { Nominator } from "./nominator.ts";
 
@@ -99,9 +99,9 @@ function findNodesThatPass(input: CycleInput, state: CycleState) {
 
 /** Returns how many feasible nodes end the search: all of a small cluster, a share of a large. */
 export function numFeasibleNodesToFind(numAllNodes: number): number {
-  if (numAllNodes < MIN_FEASIBLE_NODES) return numAllNodes;
-  const percent = Math.max(MIN_FEASIBLE_NODES_PERCENT, 50 - Math.floor(numAllNodes / 125));
-  return Math.max(MIN_FEASIBLE_NODES, Math.floor((numAllNodes * percent) / 100));
+  if (numAllNodes < FEASIBLE_NODES_MIN) return numAllNodes;
+  const percent = Math.max(FEASIBLE_NODES_PERCENT_MIN, 50 - Math.floor(numAllNodes / 125));
+  return Math.max(FEASIBLE_NODES_MIN, Math.floor((numAllNodes * percent) / 100));
 }
 
 function selectHost(

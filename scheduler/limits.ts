@@ -2,14 +2,14 @@
 export const SCORE_MAX = 100;
 
 /** Clusters below this number of nodes are evaluated whole (upstream's minFeasibleNodesToFind). */
-export const MIN_FEASIBLE_NODES = 100;
+export const FEASIBLE_NODES_MIN = 100;
 
 /** Lowest share of nodes, in percent, that a cycle of a large cluster looks for. */
-export const MIN_FEASIBLE_NODES_PERCENT = 5;
+export const FEASIBLE_NODES_PERCENT_MIN = 5;
 
 /** Backoff of a pod after a failed attempt: doubles from the first to the second. */
 export const POD_BACKOFF_MS = 1_000;
-export const POD_BACKOFF_MAX_MS = 10_000;
+export const POD_BACKOFF_MS_MAX = 10_000;
 
 /** How long a pod stays unschedulable without an event before it is tried again. */
 export const UNSCHEDULABLE_FLUSH_MS = 5 * 60_000;

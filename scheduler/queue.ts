@@ -3,7 +3,7 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { type ClusterEvent, type Plugin, priorityOf } from "./framework/plugin.ts";
 import { Heap } from "./heap.ts";
 import {
-  POD_BACKOFF_MAX_MS,
+  POD_BACKOFF_MS_MAX,
   POD_BACKOFF_MS,
   UNSCHEDULABLE_FLUSH_MS,
   UNSCHEDULABLE_FLUSH_INTERVAL_MS,
@@ -113,7 +113,7 @@ export class SchedulingQueue {
   #failed(queued: QueuedPod, plugins: ReadonlySet<string>): QueuedPod {
     const attempts = queued.attempts + 1;
     const doubled_ms = POD_BACKOFF_MS * 2 ** Math.min(attempts - 1, 20);
-    const ready_ms = this.#clock.monotonic() + Math.min(POD_BACKOFF_MAX_MS, doubled_ms);
+    const ready_ms = this.#clock.monotonic() + Math.min(POD_BACKOFF_MS_MAX, doubled_ms);
     return { ...queued, attempts, ready_ms, plugins };
   }
 

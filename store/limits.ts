@@ -172,9 +172,9 @@ export const LEARNER_READY_SHARE = 0.9;
 export const LEARNERS_MAX = 1;
 
 /** Lease: the longest TTL, in seconds (etcd's). */
-export const LEASE_TTL_MAX_S = 9_000_000_000;
+export const LEASE_TTL_S_MAX = 9_000_000_000;
 /** Lease: the shortest TTL, in seconds: one and a half elections, rounded up (etcd's rule). */
-export const LEASE_TTL_MIN_S = Math.ceil((TICK_MS * ELECTION_TICKS * 1.5) / 1000);
+export const LEASE_TTL_S_MIN = Math.ceil((TICK_MS * ELECTION_TICKS * 1.5) / 1000);
 /** Lease: expired leases revoked per round, and the rounds' interval. */
 export const LEASE_REVOKES_MAX = 1_000;
 export const LEASE_CHECK_INTERVAL_MS = 500;
@@ -208,7 +208,7 @@ export const SIGN_IN_ATTEMPTS_MAX = 5;
  * Compaction by itself: by time at least this often, with so many looks in between; by revision
  * each five minutes (etcd's).
  */
-export const COMPACTION_INTERVAL_MAX_MS = 3_600_000;
+export const COMPACTION_INTERVAL_MS_MAX = 3_600_000;
 export const COMPACTION_LOOKS = 10;
 export const COMPACTION_REVISION_INTERVAL_MS = 300_000;
 

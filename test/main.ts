@@ -16,7 +16,7 @@ const accepted = JSON.parse(
 const SECOND_TRIES_MAX = 4;
 /** The slowest files that are listed; those below the least time are not. */
 const SLOWEST = 10;
-const SLOW_MIN_S = 5;
+const SLOW_S_MIN = 5;
 
 const print = (line: string) => void process.stdout.write(`${line}\n`);
 
@@ -56,7 +56,7 @@ function selected(args: readonly string[]): readonly Group[] | undefined {
 
 function listSlowest(results: readonly GroupResult[]): void {
   const files = results.flatMap((result) => result.times ?? []);
-  const slow = files.filter(({ took_s }) => took_s >= SLOW_MIN_S);
+  const slow = files.filter(({ took_s }) => took_s >= SLOW_S_MIN);
   const slowest = slow.toSorted((a, b) => b.took_s - a.took_s).slice(0, SLOWEST);
   for (const { name, took_s } of slowest) print(`SLOW ${took_s.toFixed(1)} s: ${name}`);
 }

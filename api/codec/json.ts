@@ -7,7 +7,7 @@
 import {
   structOf, type Field, type Scalar, type Shape, type Special, type Struct,
 } from "../schema.ts";
-import { MAX_DEPTH, MAX_UNKNOWN_FIELDS } from "../limits.ts";
+import { DEPTH_MAX, UNKNOWN_FIELDS_MAX } from "../limits.ts";
 import { DecodeError } from "./decode-error.ts";
 import { specialFromJson } from "./special-json.ts";
 
@@ -29,7 +29,7 @@ export class DecodeContext {
   readonly goPath: string[] = [];
 
   reportUnknown(name: string): void {
-    if (this.unknownFields.length >= MAX_UNKNOWN_FIELDS) return;
+    if (this.unknownFields.length >= UNKNOWN_FIELDS_MAX) return;
     this.unknownFields.push([...this.path, `.${name}`].join("").replace(/^\./, ""));
   }
 
@@ -128,7 +128,7 @@ export function decodeStruct(struct: Struct, value: unknown, context: DecodeCont
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw context.mismatch(value, goName(struct.name));
   }
-  if (context.path.length > MAX_DEPTH) throw new DecodeError("exceeded max depth");
+  if (context.path.length > DEPTH_MAX) throw new DecodeError("exceeded max depth");
   const source = value as JsonObject;
   const result: JsonObject = {};
   const outer = context.struct;

@@ -7,7 +7,7 @@ import protobuf from "protobufjs/minimal.js";
 import {
   structOf, type Field, type Scalar, type Shape, type Struct,
 } from "../schema.ts";
-import { MAX_DEPTH } from "../limits.ts";
+import { DEPTH_MAX } from "../limits.ts";
 import { absentValue, isEmptyValue, type JsonObject } from "./json.ts";
 import { DecodeError } from "./decode-error.ts";
 import { specialFromProtobuf, writeSpecial } from "./special-protobuf.ts";
@@ -126,7 +126,7 @@ function writeScalar(scalar: Scalar, id: number, value: unknown, writer: Writer)
 export function readStruct(
   struct: Struct, reader: Reader, end: number, depth: number,
 ): JsonObject {
-  if (depth > MAX_DEPTH) throw new DecodeError("proto: exceeded max depth");
+  if (depth > DEPTH_MAX) throw new DecodeError("proto: exceeded max depth");
   const byId = fieldsById(struct);
   const read = new Map<Field, unknown>();
   while (reader.pos < end) {

@@ -3,7 +3,7 @@ import ipaddr from "ipaddr.js";
 import { invalid, type FieldError } from "../errors.ts";
 import { dnsSubdomain } from "./names.ts";
 
-const MAX_PREFIX: Readonly<Record<number, number>> = { 4: 32, 6: 128 };
+const PREFIX_MAX: Readonly<Record<number, number>> = { 4: 32, 6: 128 };
 
 /** An address of either family. */
 export function validateIp(text: string, path: string): FieldError[] {
@@ -52,7 +52,7 @@ export function validateBalancerPlace(ip: string, hostname: string, path: string
 /** Whether a text is a range such as `10.0.0.0/8`. */
 export function isCidr(text: string): boolean {
   const [address = "", bits = "", ...rest] = text.split("/");
-  const limit = MAX_PREFIX[isIP(address)];
+  const limit = PREFIX_MAX[isIP(address)];
   return limit !== undefined && rest.length === 0 && /^\d+$/.test(bits) && Number(bits) <= limit;
 }
 

@@ -5,16 +5,16 @@ import { qualifiedName } from "./names.ts";
 
 const STATUSES = ["False", "True", "Unknown"];
 const REASON = /^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$/;
-const MAX_REASON_BYTES = 1024;
-const MAX_MESSAGE_BYTES = 32 * 1024;
+const REASON_BYTES_MAX = 1024;
+const MESSAGE_BYTES_MAX = 32 * 1024;
 
 function validateReason(reason: string, path: string): FieldError[] {
   if (reason === "") return [required(path)];
   const errors = REASON.test(reason) ? [] : [invalid(path, reason,
     "a condition reason must start with alphabetic character, optionally followed by a string " +
     "of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_'")];
-  return Buffer.byteLength(reason) > MAX_REASON_BYTES
-    ? [...errors, tooLong(path, MAX_REASON_BYTES)] : errors;
+  return Buffer.byteLength(reason) > REASON_BYTES_MAX
+    ? [...errors, tooLong(path, REASON_BYTES_MAX)] : errors;
 }
 
 function validateCondition(condition: Partial<Condition>, path: string): FieldError[] {
@@ -28,8 +28,8 @@ function validateCondition(condition: Partial<Condition>, path: string): FieldEr
     ...(condition.lastTransitionTime === undefined
       ? [required(`${path}.lastTransitionTime`, "must be set")] : []),
     ...validateReason(condition.reason ?? "", `${path}.reason`),
-    ...(Buffer.byteLength(message) > MAX_MESSAGE_BYTES
-      ? [tooLong(`${path}.message`, MAX_MESSAGE_BYTES)] : []),
+    ...(Buffer.byteLength(message) > MESSAGE_BYTES_MAX
+      ? [tooLong(`${path}.message`, MESSAGE_BYTES_MAX)] : []),
   ];
 }
 

@@ -4,7 +4,7 @@ import type { ObjectMeta, OwnerReference } from "../gen/meta/v1.ts";
 import { forbidden, invalid, required, tooLong, type FieldError } from "../errors.ts";
 import { dnsLabel, labelValue, qualifiedName, type TextRule } from "./names.ts";
 
-const MAX_ANNOTATIONS_BYTES = 256 * 1024;
+const ANNOTATIONS_BYTES_MAX = 256 * 1024;
 const IMMUTABLE = "field is immutable";
 const ORPHAN = "orphan";
 const FOREGROUND = "foregroundDeletion";
@@ -29,7 +29,7 @@ export function validateAnnotations(
     (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value),
     0,
   );
-  if (size_bytes > MAX_ANNOTATIONS_BYTES) errors.push(tooLong(path, MAX_ANNOTATIONS_BYTES));
+  if (size_bytes > ANNOTATIONS_BYTES_MAX) errors.push(tooLong(path, ANNOTATIONS_BYTES_MAX));
   return errors;
 }
 

@@ -14,9 +14,9 @@ const LABEL_VALUE = `(${KEY_NAME})?`;
 const WILDCARD = `\\*\\.${SUBDOMAIN}`;
 const CONFIG_KEY = "[-._a-zA-Z0-9]+";
 
-export const MAX_LABEL_LENGTH = 63;
-export const MAX_SUBDOMAIN_LENGTH = 253;
-const MAX_PORT_NAME_LENGTH = 15;
+export const LABEL_LENGTH_MAX = 63;
+export const SUBDOMAIN_LENGTH_MAX = 253;
+const PORT_NAME_LENGTH_MAX = 15;
 
 const compiled = new Map<string, RegExp>();
 
@@ -49,7 +49,7 @@ const SUBDOMAIN_RULE =
 
 /** RFC 1123 label: namespaces, containers, volumes. */
 export function dnsLabel(text: string): string[] {
-  const long = tooLong(text, MAX_LABEL_LENGTH);
+  const long = tooLong(text, LABEL_LENGTH_MAX);
   if (matches(LABEL, text)) return long;
   if (matches(SUBDOMAIN, text)) return [...long, "must not contain dots"];
   return [...long, patternComplaint(LABEL_RULE, LABEL, "my-name", "123-abc")];
@@ -57,7 +57,7 @@ export function dnsLabel(text: string): string[] {
 
 /** RFC 1123 subdomain: the names of most kinds. */
 export function dnsSubdomain(text: string): string[] {
-  const long = tooLong(text, MAX_SUBDOMAIN_LENGTH);
+  const long = tooLong(text, SUBDOMAIN_LENGTH_MAX);
   if (matches(SUBDOMAIN, text)) return long;
   return [...long, patternComplaint(SUBDOMAIN_RULE, SUBDOMAIN, "example.com")];
 }
@@ -66,7 +66,7 @@ export function dnsSubdomain(text: string): string[] {
 export function searchDomain(text: string): string[] {
   const label = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?";
   const pattern = `${label}(\\.${label})*`;
-  const long = tooLong(text, MAX_SUBDOMAIN_LENGTH);
+  const long = tooLong(text, SUBDOMAIN_LENGTH_MAX);
   if (matches(pattern, text)) return long;
   const rule =
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric " +
@@ -76,7 +76,7 @@ export function searchDomain(text: string): string[] {
 
 /** RFC 1035 label, which starts with a letter: Services. */
 export function dns1035Label(text: string): string[] {
-  const long = tooLong(text, MAX_LABEL_LENGTH);
+  const long = tooLong(text, LABEL_LENGTH_MAX);
   if (matches(LABEL_1035, text)) return long;
   const rule =
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', " +
@@ -86,7 +86,7 @@ export function dns1035Label(text: string): string[] {
 
 /** A host of an Ingress rule such as `*.example.com`. */
 export function wildcardSubdomain(text: string): string[] {
-  const long = tooLong(text, MAX_SUBDOMAIN_LENGTH);
+  const long = tooLong(text, SUBDOMAIN_LENGTH_MAX);
   if (matches(WILDCARD, text)) return long;
   const rule =
     "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS " +
@@ -116,21 +116,21 @@ export function qualifiedName(text: string): string[] {
   const complaints: string[] = [];
   if (prefix === "") complaints.push("prefix part must be non-empty");
   else if (prefix !== undefined) {
-    const long = tooLong(prefix, MAX_SUBDOMAIN_LENGTH, "bytes");
+    const long = tooLong(prefix, SUBDOMAIN_LENGTH_MAX, "bytes");
     const wrong = matches(SUBDOMAIN, prefix)
       ? []
       : [patternComplaint(SUBDOMAIN_RULE, SUBDOMAIN, "example.com")];
     complaints.push(...[...long, ...wrong].map((each) => `prefix part ${each}`));
   }
   if (name === "") complaints.push("name part must be non-empty");
-  complaints.push(...tooLong(name, MAX_LABEL_LENGTH, "bytes").map((each) => `name part ${each}`));
+  complaints.push(...tooLong(name, LABEL_LENGTH_MAX, "bytes").map((each) => `name part ${each}`));
   if (!matches(KEY_NAME, name)) complaints.push(`name part ${keyNameComplaint()}`);
   return complaints;
 }
 
 /** The value of a label. */
 export function labelValue(text: string): string[] {
-  const long = tooLong(text, MAX_LABEL_LENGTH, "bytes");
+  const long = tooLong(text, LABEL_LENGTH_MAX, "bytes");
   if (matches(LABEL_VALUE, text)) return long;
   const rule =
     "a valid label must be an empty string or consist of alphanumeric characters, " +
@@ -140,7 +140,7 @@ export function labelValue(text: string): string[] {
 
 /** The name of a container's port or a Service's target. */
 export function portName(text: string): string[] {
-  const complaints = tooLong(text, MAX_PORT_NAME_LENGTH);
+  const complaints = tooLong(text, PORT_NAME_LENGTH_MAX);
   if (!/^[-a-z0-9]+$/.test(text)) {
     complaints.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
   }
@@ -152,7 +152,7 @@ export function portName(text: string): string[] {
 
 /** A key of a ConfigMap or Secret, which becomes a file name. */
 export function configKey(text: string): string[] {
-  const complaints = tooLong(text, MAX_SUBDOMAIN_LENGTH);
+  const complaints = tooLong(text, SUBDOMAIN_LENGTH_MAX);
   if (!matches(CONFIG_KEY, text)) {
     const rule = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'";
     complaints.push(patternComplaint(rule, CONFIG_KEY, "key.name", "KEY_NAME", "key-name"));

@@ -13,12 +13,12 @@ interface Kept {
  * bound, and hundreds of kinds could still take all memory. Beyond it the largest are shortened.
  */
 export class HistoryBudget {
-  readonly #max_bytes: number;
+  readonly #bytes_max: number;
   readonly #histories = new Set<Kept>();
   #bytes = 0;
 
-  constructor(max_bytes = HISTORIES_BYTES_MAX) {
-    this.#max_bytes = max_bytes;
+  constructor(bytes_max = HISTORIES_BYTES_MAX) {
+    this.#bytes_max = bytes_max;
   }
 
   /** What all histories take. */
@@ -38,7 +38,7 @@ export class HistoryBudget {
 
   /** Shortens the largest histories until all of them fit. */
   fit(): void {
-    while (this.#bytes > this.#max_bytes) {
+    while (this.#bytes > this.#bytes_max) {
       let largest: Kept | undefined;
       for (const each of this.#histories) {
         if (each.size > 1 && each.bytes > (largest?.bytes ?? 0)) largest = each;

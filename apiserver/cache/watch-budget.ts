@@ -15,13 +15,13 @@ export interface Lagging {
  * wait for is there once, and counts once. Beyond the bound those with the longest queues end.
  */
 export class WatchMemoryBudget {
-  readonly #max_bytes: number;
+  readonly #bytes_max: number;
   readonly #holders = new Map<Chunk, number>();
   readonly #held = new Map<Lagging, Set<Chunk>>();
   #bytes = 0;
 
-  constructor(max_bytes = WATCH_QUEUES_BYTES_MAX) {
-    this.#max_bytes = max_bytes;
+  constructor(bytes_max = WATCH_QUEUES_BYTES_MAX) {
+    this.#bytes_max = bytes_max;
   }
 
   /** Bytes of chunks that wait for somebody. */
@@ -36,7 +36,7 @@ export class WatchMemoryBudget {
     const holders = this.#holders.get(chunk) ?? 0;
     this.#holders.set(chunk, holders + 1);
     if (holders === 0) this.#bytes += chunk.bytes.length;
-    while (this.#bytes > this.#max_bytes && this.#held.size > 1) {
+    while (this.#bytes > this.#bytes_max && this.#held.size > 1) {
       const longest = this.#longest();
       this.leave(longest);
       longest.giveUp();

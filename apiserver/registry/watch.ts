@@ -2,7 +2,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Answer } from "../request/answer.ts";
-import { TIMER_MS_MAX, WATCH_TIMEOUT_MIN_MS } from "../limits.ts";
+import { TIMER_MS_MAX, WATCH_TIMEOUT_MS_MIN } from "../limits.ts";
 import type { WatchEncoder } from "../cache/event.ts";
 import type { Watcher } from "../cache/watcher.ts";
 import { listFromStore } from "./list.ts";
@@ -28,7 +28,7 @@ export async function watchObjects(
   const timeout_ms =
     options.timeout_s !== undefined && options.timeout_s > 0
       ? Math.min(options.timeout_s * 1000, TIMER_MS_MAX)
-      : WATCH_TIMEOUT_MIN_MS * (1 + server.random.next());
+      : WATCH_TIMEOUT_MS_MIN * (1 + server.random.next());
   return { type: "watch", watcher, timeout_ms };
 }
 

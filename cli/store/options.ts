@@ -23,7 +23,7 @@ const METRICS_PORT = 2381;
 const DEFAULT_PEER_URL = `http://localhost:${PEER_PORT}`;
 
 /** etcd's bound on an election, and how many heartbeats it must at least be long. */
-const ELECTION_MAX_MS = 50_000;
+const ELECTION_MS_MAX = 50_000;
 const ELECTION_HEARTBEATS_MIN = 5;
 /** The most that HTTP/2 can say of streams. */
 const STREAMS_MAX = 2 ** 32 - 1;
@@ -97,7 +97,7 @@ function progressInterval_ms(settings: Settings): number {
 /** etcd's checks of its two times. */
 function timingOf(settings: Settings) {
   const tick_ms = positive(settings, "heartbeat-interval");
-  const election_ms = positive(settings, "election-timeout", ELECTION_MAX_MS);
+  const election_ms = positive(settings, "election-timeout", ELECTION_MS_MAX);
   if (election_ms < tick_ms * ELECTION_HEARTBEATS_MIN) {
     const message = `--election-timeout[${election_ms}ms] should be at least as 5 times as`;
     throw new SettingError(`${message} --heartbeat-interval[${tick_ms}ms]`);

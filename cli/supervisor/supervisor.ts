@@ -9,7 +9,7 @@ import { SUPERVISOR_SCRIPT } from "../cluster/assets.ts";
 import { alive, startTimeOf } from "../host/process-table.ts";
 
 /** The longest pause before a process is started again. */
-const PAUSE_MAX_S = 60;
+const PAUSE_S_MAX = 60;
 /** A process that has run so long begins with short pauses again. */
 const STEADY_S = 300;
 /** A supervisor that was killed is replaced after this long, doubled each time. */
@@ -91,7 +91,7 @@ export class Supervisor {
   async start(): Promise<void> {
     const { name, runDir, logPath } = this.#of;
     const former = supervisorPid(runDir, name);
-    const args = [SUPERVISOR_SCRIPT, name, runDir, logPath, String(PAUSE_MAX_S), String(STEADY_S)];
+    const args = [SUPERVISOR_SCRIPT, name, runDir, logPath, String(PAUSE_S_MAX), String(STEADY_S)];
     const child = spawn("/bin/sh", [...args, ...ownCommand()], {
       // Its input ends with this process. Its session is its own: no terminal's signals reach it.
       stdio: ["pipe", "inherit", "inherit"],

@@ -1,7 +1,7 @@
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { Balancer } from "./balancer.ts";
-import { ENDPOINT_REST_MAX_MS, ENDPOINT_REST_MS } from "./limits.ts";
+import { ENDPOINT_REST_MS_MAX, ENDPOINT_REST_MS } from "./limits.ts";
 
 const NONE: ReadonlySet<number> = new Set();
 
@@ -11,7 +11,7 @@ test("calls stay with one endpoint until it fails, then with the next", () => {
   expect([balancer.pick(NONE), balancer.pick(NONE)]).toEqual([0, 0]);
   balancer.failed(0);
   expect([balancer.pick(NONE), balancer.pick(NONE)]).toEqual([1, 1]);
-  clock.advance(ENDPOINT_REST_MAX_MS);
+  clock.advance(ENDPOINT_REST_MS_MAX);
   expect(balancer.pick(NONE)).toBe(1);
 });
 
@@ -40,7 +40,7 @@ test("one that fails again and again rests longer, up to a bound; a success ends
   balancer.failed(0);
   expect(restsFor(2 * ENDPOINT_REST_MS)).toBe(true);
   for (let i = 0; i < 10; i++) balancer.failed(0);
-  expect(restsFor(ENDPOINT_REST_MAX_MS)).toBe(true);
+  expect(restsFor(ENDPOINT_REST_MS_MAX)).toBe(true);
   balancer.succeeded(0);
   balancer.failed(0);
   expect(restsFor(ENDPOINT_REST_MS)).toBe(true);

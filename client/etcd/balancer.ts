@@ -1,5 +1,5 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { ENDPOINT_REST_MAX_MS, ENDPOINT_REST_MS } from "./limits.ts";
+import { ENDPOINT_REST_MS_MAX, ENDPOINT_REST_MS } from "./limits.ts";
 
 interface EndpointState {
   /** Failures since the last success. */
@@ -45,7 +45,7 @@ export class Balancer {
 
   failed(at: number): void {
     const state = this.#states[at]!;
-    const rest_ms = Math.min(ENDPOINT_REST_MS * 2 ** state.failures, ENDPOINT_REST_MAX_MS);
+    const rest_ms = Math.min(ENDPOINT_REST_MS * 2 ** state.failures, ENDPOINT_REST_MS_MAX);
     state.failures++;
     state.restsUntil_ms = this.#clock.monotonic() + rest_ms;
     if (at === this.#current) this.#current = (at + 1) % this.#states.length;

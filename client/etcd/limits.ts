@@ -9,4 +9,4 @@ export const MESSAGE_BYTES_MAX = 0x7fff_ffff;
 
 /** An endpoint that failed is not asked for this long, doubled with each failure up to a bound. */
 export const ENDPOINT_REST_MS = 500;
-export const ENDPOINT_REST_MAX_MS = 8_000;
+export const ENDPOINT_REST_MS_MAX = 8_000;

@@ -19,7 +19,7 @@ export const REQUEST_TIMEOUT_MS = 60_000;
 export const ATTEMPTS_MAX = 10;
 
 /** The longest Retry-After that is waited for; a longer one is given to the caller as its error. */
-export const RETRY_AFTER_MAX_MS = 30_000;
+export const RETRY_AFTER_MS_MAX = 30_000;
 
 /** Pause before trying again after a refused connection. */
 export const REFUSED_RETRY_MS = 200;
@@ -42,14 +42,14 @@ export const WATCH_TIMEOUT_S = 300;
 
 /** Back-off of a failing list or watch: doubles from the first to the second, with jitter. */
 export const REFLECTOR_BACKOFF_MS = 200;
-export const REFLECTOR_BACKOFF_MAX_MS = 30_000;
+export const REFLECTOR_BACKOFF_MS_MAX = 30_000;
 
 /** Keys in one work queue: more than the objects of a large cluster. */
 export const QUEUE_KEYS_MAX = 1_000_000;
 
 /** Back-off of a key that keeps failing: doubles from the first to the second. */
 export const QUEUE_BACKOFF_MS = 5;
-export const QUEUE_BACKOFF_MAX_MS = 60_000;
+export const QUEUE_BACKOFF_MS_MAX = 60_000;
 
 /** Events waiting to be written; more are dropped, and the drop is logged. */
 export const EVENTS_PENDING_MAX = 1_000;

@@ -1,5 +1,5 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { DAEMON_BACKOFF_MAX_MS, DAEMON_BACKOFF_MS } from "../limits.ts";
+import { DAEMON_BACKOFF_MS_MAX, DAEMON_BACKOFF_MS } from "../limits.ts";
 
 interface Pause {
   pause_ms: number;
@@ -25,10 +25,10 @@ export class FailureBackoff {
   failed(key: string): void {
     const now_ms = this.#clock.monotonic();
     for (const [other, { since_ms }] of this.#pauses) {
-      if (now_ms - since_ms > 2 * DAEMON_BACKOFF_MAX_MS) this.#pauses.delete(other);
+      if (now_ms - since_ms > 2 * DAEMON_BACKOFF_MS_MAX) this.#pauses.delete(other);
     }
     const last = this.#pauses.get(key);
-    const pause_ms = last ? Math.min(DAEMON_BACKOFF_MAX_MS, 2 * last.pause_ms) : DAEMON_BACKOFF_MS;
+    const pause_ms = last ? Math.min(DAEMON_BACKOFF_MS_MAX, 2 * last.pause_ms) : DAEMON_BACKOFF_MS;
     this.#pauses.set(key, { pause_ms, since_ms: now_ms });
   }
 }

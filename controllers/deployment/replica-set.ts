@@ -1,7 +1,7 @@
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
 import { templateHash } from "../pod-template.ts";
-import { annotationsOfNew, DESIRED_REPLICAS, MAX_REPLICAS } from "./revision.ts";
+import { annotationsOfNew, DESIRED_REPLICAS, REPLICAS_MAX } from "./revision.ts";
 import { newReplicaSetSize, rollingBounds, wanted } from "./rolling.ts";
 import { TEMPLATE_HASH } from "./template.ts";
 
@@ -73,7 +73,7 @@ function sizeAnnotations(deployment: Deployment): Record<string, string> {
   const size = wanted(deployment);
   return {
     [DESIRED_REPLICAS]: String(size),
-    [MAX_REPLICAS]: String(size + rollingBounds(deployment).maxSurge),
+    [REPLICAS_MAX]: String(size + rollingBounds(deployment).maxSurge),
   };
 }
 

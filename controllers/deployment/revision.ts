@@ -4,7 +4,7 @@ import { REVISION_HISTORY_CHARS_MAX } from "../limits.ts";
 export const REVISION = "deployment.kubernetes.io/revision";
 export const REVISION_HISTORY = "deployment.kubernetes.io/revision-history";
 export const DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas";
-export const MAX_REPLICAS = "deployment.kubernetes.io/max-replicas";
+export const REPLICAS_MAX = "deployment.kubernetes.io/max-replicas";
 
 /** Annotations of a deployment that its ReplicaSets do not inherit. */
 const NOT_COPIED = new Set([
@@ -13,7 +13,7 @@ const NOT_COPIED = new Set([
   REVISION,
   REVISION_HISTORY,
   DESIRED_REPLICAS,
-  MAX_REPLICAS,
+  REPLICAS_MAX,
 ]);
 
 const INT32_MAX = 2 ** 31 - 1;

@@ -1,5 +1,5 @@
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
-import { DESIRED_REPLICAS, MAX_REPLICAS, numberAnnotation } from "./revision.ts";
+import { DESIRED_REPLICAS, REPLICAS_MAX, numberAnnotation } from "./revision.ts";
 import {
   availableOf,
   isRolling,
@@ -75,7 +75,7 @@ function shareOf(deployment: Deployment, set: ReplicaSet, toAdd: number, added: 
 function fractionOf(deployment: Deployment, set: ReplicaSet): number {
   if (wanted(deployment) === 0) return -wanted(set);
   const most = wanted(deployment) + rollingBounds(deployment).maxSurge;
-  const before = numberAnnotation(set, MAX_REPLICAS) || deployment.status?.replicas || most;
+  const before = numberAnnotation(set, REPLICAS_MAX) || deployment.status?.replicas || most;
   return Math.round((wanted(set) * most) / before) - wanted(set);
 }
 

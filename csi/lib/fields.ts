@@ -1,12 +1,12 @@
 import path from "node:path";
 import { invalidArgument } from "./errors.ts";
-import { MAP_MAX_BYTES, PATH_MAX_BYTES, STRING_MAX_BYTES } from "./limits.ts";
+import { MAP_BYTES_MAX, PATH_BYTES_MAX, STRING_BYTES_MAX } from "./limits.ts";
 
 /** A required string within the spec's size limit; `field` is its name in the .proto file. */
 export function requireString(field: string, value: string): string {
   if (value === "") throw invalidArgument(`${field} is missing`);
-  if (Buffer.byteLength(value) > STRING_MAX_BYTES) {
-    throw invalidArgument(`${field} is longer than ${STRING_MAX_BYTES} bytes`);
+  if (Buffer.byteLength(value) > STRING_BYTES_MAX) {
+    throw invalidArgument(`${field} is longer than ${STRING_BYTES_MAX} bytes`);
   }
   return value;
 }
@@ -16,8 +16,8 @@ export function requireString(field: string, value: string): string {
  */
 export function requirePath(field: string, value: string): string {
   if (value === "") throw invalidArgument(`${field} is missing`);
-  if (Buffer.byteLength(value) > PATH_MAX_BYTES) {
-    throw invalidArgument(`${field} is longer than ${PATH_MAX_BYTES} bytes`);
+  if (Buffer.byteLength(value) > PATH_BYTES_MAX) {
+    throw invalidArgument(`${field} is longer than ${PATH_BYTES_MAX} bytes`);
   }
   if (value.includes("\0")) throw invalidArgument(`${field} contains a zero byte`);
   const plain = path.normalize(value);
@@ -34,7 +34,7 @@ export function requireSmallMap(field: string, map: Readonly<Record<string, stri
   for (const [key, value] of Object.entries(map)) {
     bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
   }
-  if (bytes > MAP_MAX_BYTES) {
-    throw invalidArgument(`${field} is larger than ${MAP_MAX_BYTES} bytes`);
+  if (bytes > MAP_BYTES_MAX) {
+    throw invalidArgument(`${field} is larger than ${MAP_BYTES_MAX} bytes`);
   }
 }

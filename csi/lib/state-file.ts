@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { STATE_FILE_MAX_BYTES } from "./limits.ts";
+import { STATE_FILE_BYTES_MAX } from "./limits.ts";
 
 /** Schema of a driver's state on disk. `parse` throws on anything that is not a valid `T`. */
 export interface StateSchema<T> {
@@ -89,7 +89,7 @@ async function load<T>(file: string, schema: StateSchema<T>): Promise<T | undefi
   let text: string;
   try {
     const { size } = await stat(file);
-    if (size > STATE_FILE_MAX_BYTES) throw damaged(file, `it has ${size} bytes`);
+    if (size > STATE_FILE_BYTES_MAX) throw damaged(file, `it has ${size} bytes`);
     text = await readFile(file, "utf8");
   } catch (thrown) {
     if (isErrno(thrown, "ENOENT")) return undefined;

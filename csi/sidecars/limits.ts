@@ -9,7 +9,7 @@ export const DRIVER_RETRY_MS = 1_000;
 
 /** A claim or volume that failed is tried again after this, doubled up to the most (upstream's). */
 export const RETRY_MS = 1_000;
-export const RETRY_MAX_MS = 5 * 60_000;
+export const RETRY_MS_MAX = 5 * 60_000;
 
 /** Volumes made, deleted and grown at once. */
 export const PROVISION_WORKERS = 4;

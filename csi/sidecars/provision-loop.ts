@@ -17,7 +17,7 @@ import { planClaim } from "./claim-plan.ts";
 import { volumeNameOf } from "./create-request.ts";
 import { deleteVolume } from "./delete-volume.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
-import { DELETE_WORKERS, PROVISION_WORKERS, RETRY_MAX_MS, RETRY_MS } from "./limits.ts";
+import { DELETE_WORKERS, PROVISION_WORKERS, RETRY_MS_MAX, RETRY_MS } from "./limits.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 import { referenceTo } from "./object-reference.ts";
 import { provision } from "./provision.ts";
@@ -55,7 +55,7 @@ export class Provisioner {
     this.#informers = options.informers;
     this.#events = options.events;
     const { clock } = options;
-    const backOff = { clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MAX_MS };
+    const backOff = { clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MS_MAX };
     this.#claims = new WorkQueue(backOff);
     this.#volumes = new WorkQueue(backOff);
   }

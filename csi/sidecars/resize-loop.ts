@@ -15,7 +15,7 @@ import type { DriverIdentity } from "./driver-identity.ts";
 import {
   CONTROLLER_CALL_TIMEOUT_MS,
   RESIZE_WORKERS,
-  RETRY_MAX_MS,
+  RETRY_MS_MAX,
   RETRY_MS,
 } from "./limits.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
@@ -42,7 +42,7 @@ export class Resizer {
     this.#informers = options.informers;
     this.#events = options.events;
     const { clock } = options;
-    this.#queue = new WorkQueue({ clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MAX_MS });
+    this.#queue = new WorkQueue({ clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MS_MAX });
   }
 
   /** Starts the workers; they wait until the informers are synced. */

@@ -16,7 +16,7 @@ import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { DeviceSet } from "./device-set.ts";
 import {
   RECHECK_MS,
-  REGISTER_BACK_OFF_MAX_MS,
+  REGISTER_BACK_OFF_MS_MAX,
   REGISTER_BACK_OFF_MS,
   REGISTER_TIMEOUT_MS,
 } from "./limits.ts";
@@ -117,7 +117,7 @@ class ServedDevicePlugin {
       const resource = this.#options.behaviour.resourceName;
       log.warn("registration failed, retrying", { resource, error: messageOf(thrown) });
       const pause_ms = this.#pause_ms;
-      this.#pause_ms = Math.min(pause_ms * 2, REGISTER_BACK_OFF_MAX_MS);
+      this.#pause_ms = Math.min(pause_ms * 2, REGISTER_BACK_OFF_MS_MAX);
       return pause_ms;
     }
   }

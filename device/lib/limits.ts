@@ -3,7 +3,7 @@ export const RECHECK_MS = 5_000;
 
 /** Backoff after a failed registration; doubles from the first to the second. */
 export const REGISTER_BACK_OFF_MS = 250;
-export const REGISTER_BACK_OFF_MAX_MS = 30_000;
+export const REGISTER_BACK_OFF_MS_MAX = 30_000;
 
 /** Timeout of Register. */
 export const REGISTER_TIMEOUT_MS = 10_000;

@@ -1,4 +1,4 @@
-import { CACHE_ENTRIES_MAX, CACHE_FAILURE_TTL_S, CACHE_TTL_MAX_S } from "../limits.ts";
+import { CACHE_ENTRIES_MAX, CACHE_FAILURE_TTL_S, CACHE_TTL_S_MAX } from "../limits.ts";
 import { RCODE } from "../wire/message.ts";
 import { recordSpans, TYPE_OPT, TYPE_SOA } from "../wire/records.ts";
 
@@ -52,10 +52,10 @@ export function timeToLive(message: Buffer): number {
     const soa = spans.find(({ type }) => type === TYPE_SOA);
     if (!soa) return CACHE_FAILURE_TTL_S;
     const minimum = message.readUInt32BE(soa.end - 4);
-    return Math.min(minimum, message.readUInt32BE(soa.fixed + 4), CACHE_TTL_MAX_S);
+    return Math.min(minimum, message.readUInt32BE(soa.fixed + 4), CACHE_TTL_S_MAX);
   }
   const times = spans.map(({ fixed }) => message.readUInt32BE(fixed + 4));
-  return Math.min(CACHE_TTL_MAX_S, ...times);
+  return Math.min(CACHE_TTL_S_MAX, ...times);
 }
 
 /** Returns a copy whose TTLs are reduced by `age_s`. */

@@ -3,7 +3,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { TOKEN_REFRESH_AT, TOKEN_REFRESH_MAX_MS, TOKENS_CACHED_MAX } from "../limits.ts";
+import { TOKEN_REFRESH_AT, TOKEN_REFRESH_MS_MAX, TOKENS_CACHED_MAX } from "../limits.ts";
 import type { IssuedToken, TokenRequestFields } from "../pods/pod-objects.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 
@@ -41,7 +41,7 @@ export class ServiceAccountTokens {
       });
     const expires_ms = Date.parse(status?.expirationTimestamp ?? "");
     const lifetime_ms = (expires_ms - now_ms) * TOKEN_REFRESH_AT;
-    const refresh_ms = now_ms + Math.min(lifetime_ms, TOKEN_REFRESH_MAX_MS);
+    const refresh_ms = now_ms + Math.min(lifetime_ms, TOKEN_REFRESH_MS_MAX);
     const issued = { token: status?.token ?? "", expires_ms, refresh_ms };
     this.#tokens.delete(key);
     this.#tokens.set(key, issued);

@@ -8,7 +8,7 @@ import type { ConnectedRuntime } from "../cri/runtime.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
 import { ImagePuller } from "../images/pull.ts";
 import { PulledImages } from "../images/pulled-images.ts";
-import { CRASH_BACK_OFF_MAX_MS, CRASH_BACK_OFF_MS, POD_PIDS_MAX } from "../limits.ts";
+import { CRASH_BACK_OFF_MS_MAX, CRASH_BACK_OFF_MS, POD_PIDS_MAX } from "../limits.ts";
 import { podsPidsMax } from "../node/machine.ts";
 import type { LocalNode } from "../node/local-node.ts";
 import type { KubeletOptions } from "../options.ts";
@@ -80,7 +80,7 @@ export async function podDeps(
     restartBackOff: new BackOffs({
       clock,
       first_ms: CRASH_BACK_OFF_MS,
-      most_ms: CRASH_BACK_OFF_MAX_MS,
+      most_ms: CRASH_BACK_OFF_MS_MAX,
     }),
   };
 }

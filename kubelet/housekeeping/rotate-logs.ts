@@ -6,7 +6,7 @@ import type { Runtime } from "../cri/runtime.ts";
 import {
   LOG_FILE_BYTES_MAX,
   LOG_FILES_MAX,
-  LOG_ROTATE_MIN_MS,
+  LOG_ROTATE_MS_MIN,
   LOG_ROTATE_PERIOD_MS,
 } from "../limits.ts";
 import { containerLogPath, podLogDir, type PodPaths } from "../pods/pod-paths.ts";
@@ -56,7 +56,7 @@ export class LogRotation {
         log.warn("a log was not rotated", { path, error: messageOf(thrown) });
       }
     }
-    return Math.max(LOG_ROTATE_MIN_MS, next_ms);
+    return Math.max(LOG_ROTATE_MS_MIN, next_ms);
   }
 
   /** The log and the id of every running container. */

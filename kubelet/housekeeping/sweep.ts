@@ -5,7 +5,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { GRACE_ANNOTATION } from "../containers/container-config.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { SYNC_BACK_OFF_MAX_MS } from "../limits.ts";
+import { SYNC_BACK_OFF_MS_MAX } from "../limits.ts";
 import { POD_NAME_LABEL, POD_NAMESPACE_LABEL, POD_UID_LABEL } from "../pods/pod-labels.ts";
 import type { PodDeps } from "../sync/pod-deps.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
@@ -32,7 +32,7 @@ export function sweepOrphans(
         return;
       } catch (thrown) {
         log.warn("no look for left-over pods, trying again", { error: messageOf(thrown) });
-        await delay(clock, SYNC_BACK_OFF_MAX_MS, end.signal);
+        await delay(clock, SYNC_BACK_OFF_MS_MAX, end.signal);
       }
     }
   };

@@ -3,7 +3,7 @@ import type { Image } from "@raft2kube/proto/gen/cri.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { IMAGE_PULL_TIMEOUT_MS, PULL_BACK_OFF_MAX_MS, PULL_BACK_OFF_MS } from "../limits.ts";
+import { IMAGE_PULL_TIMEOUT_MS, PULL_BACK_OFF_MS_MAX, PULL_BACK_OFF_MS } from "../limits.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { ReasonError } from "../pods/reason-error.ts";
@@ -41,7 +41,7 @@ export class ImagePuller {
     this.#backOffs = new BackOffs({
       clock,
       first_ms: PULL_BACK_OFF_MS,
-      most_ms: PULL_BACK_OFF_MAX_MS,
+      most_ms: PULL_BACK_OFF_MS_MAX,
     });
   }
 

@@ -3,7 +3,7 @@ export const RESCAN_MS = 10_000;
 
 /** A plugin that could not be registered is tried again after this, doubled up to the most. */
 export const REGISTER_BACK_OFF_MS = 500;
-export const REGISTER_BACK_OFF_MAX_MS = 15_000;
+export const REGISTER_BACK_OFF_MS_MAX = 15_000;
 
 /** One call of a plugin's registration socket (upstream: 10 s for the dial, 1 s for the call). */
 export const REGISTRATION_TIMEOUT_MS = 10_000;

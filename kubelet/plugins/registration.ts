@@ -6,7 +6,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Plugin, PluginHandler } from "./handler.ts";
 import {
-  REGISTER_BACK_OFF_MAX_MS,
+  REGISTER_BACK_OFF_MS_MAX,
   REGISTER_BACK_OFF_MS,
   REGISTRATION_TIMEOUT_MS,
 } from "./limits.ts";
@@ -64,7 +64,7 @@ export class PluginRegistration {
         const fields = { socket: this.socket.path, error: messageOf(thrown) };
         log.warn("a plugin could not be registered, trying again", fields);
       }
-      const bounded_ms = Math.min(pause_ms, REGISTER_BACK_OFF_MAX_MS);
+      const bounded_ms = Math.min(pause_ms, REGISTER_BACK_OFF_MS_MAX);
       await delay(this.#clock, bounded_ms, this.#left.signal);
     }
   }

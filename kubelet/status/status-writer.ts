@@ -4,7 +4,7 @@ import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { STATUS_RETRY_MAX_MS, STATUS_RETRY_MS } from "../limits.ts";
+import { STATUS_RETRY_MS_MAX, STATUS_RETRY_MS } from "../limits.ts";
 import { fullNameOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { showsStatus, statusPatch } from "./status-patch.ts";
 
@@ -110,7 +110,7 @@ export class StatusWriter {
     } catch (thrown) {
       const pod = fullNameOf(entry.pod);
       log.warn("pod status not written, trying again", { pod, error: messageOf(thrown) });
-      const pause_ms = Math.min(STATUS_RETRY_MS * 2 ** entry.failures++, STATUS_RETRY_MAX_MS);
+      const pause_ms = Math.min(STATUS_RETRY_MS * 2 ** entry.failures++, STATUS_RETRY_MS_MAX);
       if (!this.#closed) {
         entry.timer = this.#options.clock.after(pause_ms, () => void this.#write(entry));
       }

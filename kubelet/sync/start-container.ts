@@ -194,7 +194,7 @@ async function postStart(
   const podIP = podIPs[0] ?? node.hostIPs[0] ?? "";
   try {
     const target = { container, containerId, podIP, runtime, clock };
-    await runHook(handler, POST_START_MAX_MS, target);
+    await runHook(handler, POST_START_MS_MAX, target);
   } catch (thrown) {
     events.record(pod, "Warning", "FailedPostStartHook", "PostStartHook failed", container.name);
     const message = "FailedPostStartHook";
@@ -207,4 +207,4 @@ async function postStart(
 }
 
 /** Longest postStart hook: one that never ends would block the pod for ever. */
-const POST_START_MAX_MS = 600_000;
+const POST_START_MS_MAX = 600_000;

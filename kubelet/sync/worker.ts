@@ -6,7 +6,7 @@ import type { Timer } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { WaitingReason } from "../status/container-status.ts";
 import { AdmissionError } from "../pods/reason-error.ts";
-import { RESYNC_MS, SYNC_BACK_OFF_MAX_MS, SYNC_BACK_OFF_MS } from "../limits.ts";
+import { RESYNC_MS, SYNC_BACK_OFF_MS_MAX, SYNC_BACK_OFF_MS } from "../limits.ts";
 import { PodProbes } from "../probes/pod-probes.ts";
 import { fullNameOf, gracePeriodOf, uidOf } from "../pods/pod-identity.ts";
 import type { PodVerdict } from "../status/pod-status.ts";
@@ -179,7 +179,7 @@ export class PodWorker {
   /** Counts one more failure; returns how long to wait after it, in milliseconds. */
   #backOff(): number {
     const doubled_ms = SYNC_BACK_OFF_MS * 2 ** Math.min(this.#failures++, 10);
-    return Math.min(doubled_ms, SYNC_BACK_OFF_MAX_MS);
+    return Math.min(doubled_ms, SYNC_BACK_OFF_MS_MAX);
   }
 
   #report(thrown: unknown): void {

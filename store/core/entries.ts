@@ -50,8 +50,8 @@ export class LogEntries {
     return this.#changes[last - 1] ?? 0;
   }
 
-  /** Returns entries `from` through `upTo`: as many as fit in `max_bytes` of data, one at least. */
-  slice(from: number, max_bytes: number, upTo: number): Entry[] {
+  /** Returns entries `from` through `upTo`: as many as fit in `bytes_max` of data, one at least. */
+  slice(from: number, bytes_max: number, upTo: number): Entry[] {
     if (from > upTo) return [];
     const start = from - this.#base.index - 1;
     assert(start >= 0, `entry ${from} is compacted; the log begins at ${this.#base.index + 1}`);
@@ -60,7 +60,7 @@ export class LogEntries {
     let stop = start;
     while (stop < end) {
       bytes += this.#entries[stop]!.data.length;
-      if (bytes > max_bytes && stop > start) break;
+      if (bytes > bytes_max && stop > start) break;
       stop++;
     }
     return this.#entries.slice(start, stop);

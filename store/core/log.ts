@@ -72,9 +72,9 @@ export class RaftLog {
     return this.#entries.changeBeforeLast(index);
   }
 
-  /** The entries from `from` on, at least one, as many as fit in `max_bytes` of data. */
-  slice(from: number, max_bytes: number, upTo = this.lastIndex): Entry[] {
-    return this.#entries.slice(from, max_bytes, upTo);
+  /** The entries from `from` on, at least one, as many as fit in `bytes_max` of data. */
+  slice(from: number, bytes_max: number, upTo = this.lastIndex): Entry[] {
+    return this.#entries.slice(from, bytes_max, upTo);
   }
 
   /** Adds entries at the end: the leader's way. */
@@ -160,10 +160,10 @@ export class RaftLog {
    * Committed and persisted entries not yet handed out for applying, bounded in bytes, up to the
    * first that `held` keeps back.
    */
-  takeCommitted(max_bytes: number, held: (entry: Entry) => boolean): Entry[] {
+  takeCommitted(bytes_max: number, held: (entry: Entry) => boolean): Entry[] {
     const upTo = Math.min(this.committed, this.persisted);
     if (this.#handedToApply >= upTo) return [];
-    const entries = this.slice(this.#handedToApply + 1, max_bytes, upTo);
+    const entries = this.slice(this.#handedToApply + 1, bytes_max, upTo);
     const stop = entries.findIndex(held);
     if (stop >= 0) entries.length = stop;
     this.#handedToApply += entries.length;

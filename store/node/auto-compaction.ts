@@ -3,7 +3,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
-  COMPACTION_INTERVAL_MAX_MS,
+  COMPACTION_INTERVAL_MS_MAX,
   COMPACTION_LOOKS,
   COMPACTION_REVISION_INTERVAL_MS,
 } from "../limits.ts";
@@ -57,7 +57,7 @@ export class AutoCompaction {
   get #interval_ms(): number {
     const options = this.#options;
     if (options.mode === "revision") return COMPACTION_REVISION_INTERVAL_MS;
-    return Math.min(options.keep_ms, COMPACTION_INTERVAL_MAX_MS) / COMPACTION_LOOKS;
+    return Math.min(options.keep_ms, COMPACTION_INTERVAL_MS_MAX) / COMPACTION_LOOKS;
   }
 
   #note(keep_ms: number): void {
@@ -89,7 +89,7 @@ export class AutoCompaction {
     if (options.mode === "revision") return this.#store.revision() - options.keepRevisions;
     const [oldest] = this.#seen;
     const wait_ms = this.#waited
-      ? Math.min(options.keep_ms, COMPACTION_INTERVAL_MAX_MS)
+      ? Math.min(options.keep_ms, COMPACTION_INTERVAL_MS_MAX)
       : options.keep_ms;
     if (this.#clock.monotonic() - this.#lastSuccess_ms < wait_ms) return undefined;
     if (oldest !== this.#last) this.#waited = true;

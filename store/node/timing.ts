@@ -1,4 +1,4 @@
-import { ELECTION_TICKS, LEASE_TTL_MIN_S, REQUEST_TIMEOUT_MS, TICK_MS } from "../limits.ts";
+import { ELECTION_TICKS, LEASE_TTL_S_MIN, REQUEST_TIMEOUT_MS, TICK_MS } from "../limits.ts";
 
 /** The beat of a member: etcd's --heartbeat-interval and --election-timeout. */
 export interface Timing {
@@ -18,5 +18,5 @@ export const request_ms = (timing: Timing): number =>
 
 /** The shortest TTL of a lease, by etcd's rule: one and a half elections. */
 export function leaseTtlMin_s(timing: Timing): number {
-  return Math.max(LEASE_TTL_MIN_S, Math.ceil((election_ms(timing) * 1.5) / 1000));
+  return Math.max(LEASE_TTL_S_MIN, Math.ceil((election_ms(timing) * 1.5) / 1000));
 }

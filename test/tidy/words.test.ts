@@ -50,6 +50,18 @@ it("retired words name no file and no symbol", () => {
   expect(returned).toEqual([]);
 });
 
+/** Names of protocols, of JavaScript, and types' own bounds. */
+const NAMES_OF_OTHERS = /^MAX_(SAFE_INTEGER|CONCURRENT_STREAMS|FRAME_SIZE|HEADER_LIST_SIZE|INT32)$/;
+
+it("a bound is named by what it bounds, its unit, then MAX or MIN", () => {
+  const turned = /^(MAX|MIN)_|_(MAX|MIN)_(MS|S|BYTES|MB|CHARS)$|^(max|min)_(bytes|entries)$/;
+  const wrong = product.flatMap((file) => {
+    const names = declaredNames(file).filter((name) => !NAMES_OF_OTHERS.test(name));
+    return names.filter((name) => turned.test(name)).map((name) => `${file.path}: ${name}`);
+  });
+  expect(wrong).toEqual([]);
+});
+
 it("no any, no swallowed error, no ignored type error", () => {
   expect(found(product, /\bas any\b|: any\b|<any>|any\[\]/)).toEqual([]);
   expect(found(product, /catch\s*(\([^)]*\))?\s*\{\s*\}/)).toEqual([]);

@@ -7,7 +7,7 @@ import {
   type RequestOp,
   type TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { LEASE_TTL_MIN_S } from "@raft2kube/store/limits.ts";
+import { LEASE_TTL_S_MIN } from "@raft2kube/store/limits.ts";
 import type { Command } from "@raft2kube/store/mvcc/command.ts";
 import { type KvEvent, type KvState, type Rec, describeRec, keysIn, stateAt } from "./kv-state.ts";
 
@@ -193,7 +193,7 @@ function compact(state: KvState, revision: number): KvStep {
 
 function leaseGrant(state: KvState, id: bigint, asked_s: number): KvStep {
   if (state.leases.has(id)) return unchanged(state, "!leaseExists");
-  const ttl_s = Math.max(asked_s, LEASE_TTL_MIN_S);
+  const ttl_s = Math.max(asked_s, LEASE_TTL_S_MIN);
   const leases = new Map(state.leases).set(id, ttl_s);
   return { ...unchanged(state, `lease ${id} for ${ttl_s}`), state: { ...state, leases } };
 }

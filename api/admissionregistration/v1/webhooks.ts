@@ -17,7 +17,7 @@ export const FAILURE_POLICIES: readonly string[] = ["Fail", "Ignore"];
 export const REINVOCATION_POLICIES: readonly string[] = ["IfNeeded", "Never"];
 const SIDE_EFFECTS = ["None", "NoneOnDryRun"];
 const REVIEW_VERSIONS = ["v1", "v1beta1"];
-const TIMEOUT_MAX_S = 30;
+const TIMEOUT_S_MAX = 30;
 const TIMEOUT_BY_DEFAULT_S = 10;
 const HTTPS = 443;
 const ADMISSION = "is stored, but admission does not call it yet";
@@ -59,9 +59,9 @@ function validateHook(hook: Webhook, path: string, conditions: boolean): FieldEr
     ...(sideEffects === undefined
       ? [required(`${path}.sideEffects`, `must specify one of ${SIDE_EFFECTS.join(", ")}`)]
       : validateChoice(sideEffects, SIDE_EFFECTS, `${path}.sideEffects`)),
-    ...(timeout >= 1 && timeout <= TIMEOUT_MAX_S ? []
+    ...(timeout >= 1 && timeout <= TIMEOUT_S_MAX ? []
       : [invalid(`${path}.timeoutSeconds`, timeout,
-        `the timeout value must be between 1 and ${TIMEOUT_MAX_S} seconds`)]),
+        `the timeout value must be between 1 and ${TIMEOUT_S_MAX} seconds`)]),
     ...validateLabelSelector(hook.namespaceSelector, `${path}.namespaceSelector`),
     ...validateLabelSelector(hook.objectSelector, `${path}.objectSelector`),
     ...("reinvocationPolicy" in hook ? validateChoice(hook.reinvocationPolicy,

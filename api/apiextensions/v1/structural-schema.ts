@@ -6,7 +6,7 @@ import { own } from "@raft2kube/std/own.ts";
 import type { JSONSchemaProps } from "../../gen/apiextensions/v1.ts";
 import { checkCel, type CelType } from "../../cel/check.ts";
 import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
-import { MAX_DEPTH } from "../../limits.ts";
+import { DEPTH_MAX } from "../../limits.ts";
 
 type Schema = JSONSchemaProps;
 
@@ -43,7 +43,7 @@ export function validateSchema(schema: Schema, path: string): FieldError[] {
 }
 
 function validatePlace(schema: Schema, path: string, depth: number): FieldError[] {
-  if (depth > MAX_DEPTH) return [invalid(path, "", "nested too deeply")];
+  if (depth > DEPTH_MAX) return [invalid(path, "", "nested too deeply")];
   return [
     ...validateType(schema, path, depth === 0),
     ...validateExtensions(schema, path),
@@ -123,7 +123,7 @@ function validateRules(schema: Schema, path: string): FieldError[] {
 function celTypeOf(schema: Schema, depth: number): CelType {
   const { type = "", properties } = schema;
   if (type !== "object") return own(SCALARS, type) ?? "dyn";
-  if (properties === undefined || depth > MAX_DEPTH) return "map";
+  if (properties === undefined || depth > DEPTH_MAX) return "map";
   const members = Object.entries(properties).map(([name, each]) =>
     [name, celTypeOf(each, depth + 1)] as const);
   const open = schema["x-kubernetes-preserve-unknown-fields"] === true;

@@ -14,7 +14,7 @@ const COLUMN_FORMATS = [
   "int32", "int64", "float", "double", "byte", "date", "date-time", "password",
 ];
 const SELECTABLE_TYPES = ["string", "integer", "boolean"];
-const MAX_SELECTABLE = 8;
+const SELECTABLE_MAX = 8;
 const COLUMNS = "additionalPrinterColumns";
 const PATH = /^(\.[A-Za-z_$][\w$-]*|\[[^\]]*\])+$/;
 
@@ -67,7 +67,7 @@ function validateScale(
 function validateSelectable(
   fields: readonly SelectableField[], { schema }: Version, path: string,
 ): FieldError[] {
-  if (fields.length > MAX_SELECTABLE) return [tooMany(path, fields.length, MAX_SELECTABLE)];
+  if (fields.length > SELECTABLE_MAX) return [tooMany(path, fields.length, SELECTABLE_MAX)];
   const seen = new Set<string>();
   return fields.flatMap(({ jsonPath }, index) => {
     const at = `${path}[${index}].jsonPath`;

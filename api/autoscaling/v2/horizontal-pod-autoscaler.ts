@@ -13,8 +13,8 @@ import { METRIC_FIELDS, validateMetric, validateReference } from "./validate-met
 
 const DEFAULT_UTILIZATION = 80;
 const PERIOD_S = 15;
-const MAX_WINDOW_S = 3600;
-const MAX_PERIOD_S = 1800;
+const WINDOW_S_MAX = 3600;
+const PERIOD_S_MAX = 1800;
 const SELECT_POLICIES = ["Disabled", "Max", "Min"];
 const POLICY_TYPES = ["Percent", "Pods"];
 const SHOWN = 2;
@@ -78,8 +78,8 @@ function validateRules(rules: HPAScalingRules | undefined, path: string): FieldE
   const at = `${path}.stabilizationWindowSeconds`;
   const errors: FieldError[] = [];
   if (seconds < 0) errors.push(invalid(at, seconds, "must be greater than or equal to zero"));
-  if (seconds > MAX_WINDOW_S) {
-    errors.push(invalid(at, seconds, `must be less than or equal to ${MAX_WINDOW_S}`));
+  if (seconds > WINDOW_S_MAX) {
+    errors.push(invalid(at, seconds, `must be less than or equal to ${WINDOW_S_MAX}`));
   }
   if (selectPolicy !== undefined && !SELECT_POLICIES.includes(selectPolicy)) {
     errors.push(notSupported(`${path}.selectPolicy`, selectPolicy, SELECT_POLICIES));
@@ -102,9 +102,9 @@ function validatePolicy(policy: HPAScalingPolicy, path: string): FieldError[] {
   for (const [name, number] of [["value", value], ["periodSeconds", periodSeconds]] as const) {
     if (number <= 0) errors.push(invalid(`${path}.${name}`, number, "must be greater than zero"));
   }
-  if (periodSeconds > MAX_PERIOD_S) {
+  if (periodSeconds > PERIOD_S_MAX) {
     errors.push(invalid(`${path}.periodSeconds`, periodSeconds,
-      `must be less than or equal to ${MAX_PERIOD_S}`));
+      `must be less than or equal to ${PERIOD_S_MAX}`));
   }
   return errors;
 }

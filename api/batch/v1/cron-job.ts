@@ -13,7 +13,7 @@ import { isTimeZone } from "./next-start.ts";
 import { parseSchedule } from "./schedule.ts";
 
 const POLICIES = ["Allow", "Forbid", "Replace"];
-const MAX_NAME = 52;
+const NAME_MAX = 52;
 const ZONE_PART = /^(?!-)(?!\.{1,2}$)[A-Za-z._\-0-9+]{1,14}$/;
 
 function validateSchedule(schedule: string, old: string | undefined): FieldError[] {
@@ -77,8 +77,8 @@ function validateSpec({ spec }: CronJob, old?: CronJob): FieldError[] {
 
 /** Jobs are named by their CronJob and eleven more characters; longer stored names are borne. */
 function validateName({ metadata }: CronJob): FieldError[] {
-  return (metadata.name ?? "").length <= MAX_NAME ? [] : [
-    invalid("metadata.name", metadata.name, `must be no more than ${MAX_NAME} characters`),
+  return (metadata.name ?? "").length <= NAME_MAX ? [] : [
+    invalid("metadata.name", metadata.name, `must be no more than ${NAME_MAX} characters`),
   ];
 }
 

@@ -12,9 +12,9 @@ import { qualifiedName } from "../../validation/names.ts";
 const ACTIONS = ["Count", "FailIndex", "FailJob", "Ignore"];
 const OPERATORS = ["In", "NotIn"];
 const STATUSES = ["False", "True", "Unknown"];
-const MAX_RULES = 20;
-const MAX_PATTERNS = 20;
-const MAX_EXIT_CODES = 255;
+const RULES_MAX = 20;
+const PATTERNS_MAX = 20;
+const EXIT_CODES_MAX = 255;
 
 /** A value that must be there and be one of a few. */
 function validateChoice(
@@ -38,7 +38,7 @@ function validateExitCodes(
   }
   const at = `${path}.values`;
   if (values.length === 0) errors.push(invalid(at, values, "at least one value is required"));
-  if (values.length > MAX_EXIT_CODES) errors.push(tooMany(at, values.length, MAX_EXIT_CODES));
+  if (values.length > EXIT_CODES_MAX) errors.push(tooMany(at, values.length, EXIT_CODES_MAX));
   values.forEach((value, index) => {
     if (operator === "In" && value === 0) {
       errors.push(invalid(`${at}[${index}]`, value, "must not be 0 for the In operator"));
@@ -71,8 +71,8 @@ function validateRule(
   if (onExitCodes !== undefined) {
     errors.push(...validateExitCodes(onExitCodes, `${path}.onExitCodes`, containers));
   }
-  if (onPodConditions.length > MAX_PATTERNS) {
-    errors.push(tooMany(`${path}.onPodConditions`, onPodConditions.length, MAX_PATTERNS));
+  if (onPodConditions.length > PATTERNS_MAX) {
+    errors.push(tooMany(`${path}.onPodConditions`, onPodConditions.length, PATTERNS_MAX));
   }
   errors.push(...onPodConditions.flatMap((each, index) =>
     validatePattern(each, `${path}.onPodConditions[${index}]`)));
@@ -88,8 +88,8 @@ export function validateFailurePolicy(spec: JobSpec, path: string): FieldError[]
   const rules = spec.podFailurePolicy?.rules ?? [];
   const { containers = [], initContainers = [] } = spec.template.spec ?? {};
   const names = [...containers, ...initContainers].map((each) => each.name);
-  const errors = rules.length > MAX_RULES
-    ? [tooMany(`${path}.rules`, rules.length, MAX_RULES)] : [];
+  const errors = rules.length > RULES_MAX
+    ? [tooMany(`${path}.rules`, rules.length, RULES_MAX)] : [];
   return [...errors, ...rules.flatMap((each, index) =>
     validateRule(each, spec, `${path}.rules[${index}]`, names))];
 }
@@ -164,8 +164,8 @@ export function validateSuccessPolicy(spec: JobSpec, path: string): FieldError[]
     return [required(`${path}.rules`,
       "at least one rules must be specified when the successPolicy is specified")];
   }
-  const errors = rules.length > MAX_RULES
-    ? [tooMany(`${path}.rules`, rules.length, MAX_RULES)] : [];
+  const errors = rules.length > RULES_MAX
+    ? [tooMany(`${path}.rules`, rules.length, RULES_MAX)] : [];
   if (spec.completions === undefined) return errors;
   return [...errors, ...rules.flatMap((each, index) =>
     validateSuccessRule(each, spec.completions!, `${path}.rules[${index}]`))];

@@ -22,7 +22,7 @@ const USAGES = [
   "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth",
   "signing", "timestamping",
 ];
-const MIN_LIFETIME_S = 600;
+const LIFETIME_S_MIN = 600;
 const LEGACY_SIGNER = "kubernetes.io/legacy-unknown";
 const DECISIONS = ["Approved", "Denied"];
 
@@ -59,7 +59,7 @@ function validate(csr: CertificateSigningRequest): FieldError[] {
     if (usages.indexOf(usage) < index) errors.push(duplicate(at, usage));
   });
   errors.push(...validateSigner(csr.spec.signerName));
-  if (expirationSeconds !== undefined && expirationSeconds < MIN_LIFETIME_S) {
+  if (expirationSeconds !== undefined && expirationSeconds < LIFETIME_S_MIN) {
     errors.push(invalid("spec.expirationSeconds", expirationSeconds,
       "may not specify a duration less than 600 seconds (10 minutes)"));
   }

@@ -8,7 +8,7 @@ import type { Kind } from "../../kind.ts";
 import { configKey } from "../../validation/names.ts";
 
 /** The most that a ConfigMap or a Secret holds. */
-export const MAX_DATA_BYTES = 1024 * 1024;
+export const DATA_BYTES_MAX = 1024 * 1024;
 
 /** The complaints about keys at a path such as `data`. */
 export function validateKeys(data: Record<string, string> = {}, path: string): FieldError[] {
@@ -44,8 +44,8 @@ function validate(object: ConfigMap): FieldError[] {
     ...validateKeys(data, "data"), ...twice, ...validateKeys(binaryData, "binaryData"),
   ];
   const text_bytes = Object.values(data).reduce((sum, each) => sum + Buffer.byteLength(each), 0);
-  if (text_bytes + decodedBytes(binaryData) > MAX_DATA_BYTES) {
-    errors.push(tooLong("[]", MAX_DATA_BYTES));
+  if (text_bytes + decodedBytes(binaryData) > DATA_BYTES_MAX) {
+    errors.push(tooLong("[]", DATA_BYTES_MAX));
   }
   return errors;
 }

@@ -9,8 +9,8 @@ import { dnsSubdomain, pathSegment, qualifiedName } from "../../validation/names
 /** Where events of cluster-wide objects lie. */
 const OLD_PLACES = ["", "default"];
 const NEW_PLACES = ["default", "kube-system"];
-const MAX_ACTION_BYTES = 128;
-const MAX_NOTE_BYTES = 1024;
+const ACTION_BYTES_MAX = 128;
+const NOTE_BYTES_MAX = 1024;
 
 function firstSeen(event: Event, now_ms: number): string {
   return age(event.firstTimestamp ?? event.eventTime, now_ms);
@@ -55,8 +55,8 @@ function validateNewStyle(event: Event, controller: string): FieldError[] {
   errors.push(...qualifiedName(reporter).map((each) => invalid(controller, reporter, each)));
   if (instance === "") errors.push(required("reportingInstance"));
   for (const [name, value = "", limit] of [
-    ["reportingInstance", instance, MAX_ACTION_BYTES], ["action", event.action, MAX_ACTION_BYTES],
-    ["reason", event.reason, MAX_ACTION_BYTES], ["message", event.message, MAX_NOTE_BYTES],
+    ["reportingInstance", instance, ACTION_BYTES_MAX], ["action", event.action, ACTION_BYTES_MAX],
+    ["reason", event.reason, ACTION_BYTES_MAX], ["message", event.message, NOTE_BYTES_MAX],
   ] as const) {
     if (value.length > limit) {
       errors.push(invalid(name, "", `can have at most ${limit} characters`));

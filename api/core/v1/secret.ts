@@ -6,7 +6,7 @@ import { defineKind } from "../../define.ts";
 import { invalid, required, tooLong, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { immutable } from "../../validation/metadata.ts";
-import { decodedBytes, MAX_DATA_BYTES, validateFrozen, validateKeys } from "./config-map.ts";
+import { decodedBytes, DATA_BYTES_MAX, validateFrozen, validateKeys } from "./config-map.ts";
 
 const ACCOUNT_ANNOTATION = "kubernetes.io/service-account.name";
 
@@ -72,7 +72,7 @@ export const secret: Kind<Secret> = defineKind<Secret>("core/v1.Secret", {
   },
   validate(object) {
     const errors = validateKeys(object.data, "data");
-    if (decodedBytes(object.data) > MAX_DATA_BYTES) errors.push(tooLong("data", MAX_DATA_BYTES));
+    if (decodedBytes(object.data) > DATA_BYTES_MAX) errors.push(tooLong("data", DATA_BYTES_MAX));
     return [...errors, ...validateType(object)];
   },
   validateUpdate: (object, old) => [

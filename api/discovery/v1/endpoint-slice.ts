@@ -15,9 +15,9 @@ import {
 
 const ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"];
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
-const MAX_ENDPOINTS = 1000;
-const MAX_ADDRESSES = 100;
-const MAX_PORTS = 20_000;
+const ENDPOINTS_MAX = 1000;
+const ADDRESSES_MAX = 100;
+const PORTS_MAX = 20_000;
 const SHOWN = 3;
 
 function validateAddress(address: string, type: string, path: string): FieldError[] {
@@ -63,8 +63,8 @@ function validateEndpoint(endpoint: Endpoint, type: string, path: string): Field
   const errors: FieldError[] = [];
   if (addresses.length === 0) {
     errors.push(required(`${path}.addresses`, "must contain at least 1 address"));
-  } else if (addresses.length > MAX_ADDRESSES) {
-    errors.push(tooMany(`${path}.addresses`, addresses.length, MAX_ADDRESSES));
+  } else if (addresses.length > ADDRESSES_MAX) {
+    errors.push(tooMany(`${path}.addresses`, addresses.length, ADDRESSES_MAX));
   }
   addresses.forEach((each, index) =>
     errors.push(...validateAddress(each, type, `${path}.addresses[${index}]`)));
@@ -81,7 +81,7 @@ function validateEndpoint(endpoint: Endpoint, type: string, path: string): Field
 }
 
 function validatePorts(ports: readonly EndpointPort[]): FieldError[] {
-  if (ports.length > MAX_PORTS) return [tooMany("ports", ports.length, MAX_PORTS)];
+  if (ports.length > PORTS_MAX) return [tooMany("ports", ports.length, PORTS_MAX)];
   const names = new Set<string>();
   return ports.flatMap((port, index) => {
     const at = `ports[${index}]`;
@@ -106,8 +106,8 @@ function validate(slice: EndpointSlice): FieldError[] {
   else if (!ADDRESS_TYPES.includes(addressType)) {
     errors.push(notSupported("addressType", addressType, ADDRESS_TYPES));
   }
-  if (endpoints.length > MAX_ENDPOINTS) {
-    return [...errors, tooMany("endpoints", endpoints.length, MAX_ENDPOINTS)];
+  if (endpoints.length > ENDPOINTS_MAX) {
+    return [...errors, tooMany("endpoints", endpoints.length, ENDPOINTS_MAX)];
   }
   return [...errors,
     ...endpoints.flatMap((each, index) =>

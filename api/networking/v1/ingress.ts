@@ -19,7 +19,7 @@ const DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class";
 const CLASS_ANNOTATION = "kubernetes.io/ingress.class";
 const SHOWN = 3;
 const SCOPES = ["Cluster", "Namespace"];
-const MAX_CONTROLLER_LENGTH = 250;
+const CONTROLLER_LENGTH_MAX = 250;
 const NOT_ACTED_ON = "is stored, but no ingress controller comes with this cluster";
 
 /** Another object of the namespace, by group, kind and name. */
@@ -160,8 +160,8 @@ function validateClass({ spec }: IngressClass): FieldError[] {
   const { controller = "", parameters } = spec;
   if (controller === "") return [required("spec.controller")];
   const errors = domainPath(controller).map((each) => invalid("spec.controller", controller, each));
-  if (controller.length > MAX_CONTROLLER_LENGTH) {
-    errors.push(tooLong("spec.controller", MAX_CONTROLLER_LENGTH));
+  if (controller.length > CONTROLLER_LENGTH_MAX) {
+    errors.push(tooLong("spec.controller", CONTROLLER_LENGTH_MAX));
   }
   return parameters === undefined ? errors : [...errors,
     ...validateReference(parameters, "spec.parameters"),

@@ -9,10 +9,10 @@ import {
   validateToleration,
 } from "./names.ts";
 
-const MAX_REQUESTS = 32;
-const MAX_ALTERNATIVES = 8;
-const MAX_CONSTRAINTS = 32;
-const MAX_CONFIGS = 32;
+const REQUESTS_MAX = 32;
+const ALTERNATIVES_MAX = 8;
+const CONSTRAINTS_MAX = 32;
+const CONFIGS_MAX = 32;
 const MODES = ["All", "ExactCount"];
 
 /** A request is for one device unless it says otherwise. */
@@ -54,7 +54,7 @@ function validateRequest(request: DeviceRequest, path: string): FieldError[] {
   }
   if (exactly !== undefined) return [...errors, ...validateAmount(exactly, `${path}.exactly`)];
   if (firstAvailable.length === 0) return [...errors, required(path, only)];
-  return [...errors, ...validateSet(firstAvailable, `${path}.firstAvailable`, MAX_ALTERNATIVES,
+  return [...errors, ...validateSet(firstAvailable, `${path}.firstAvailable`, ALTERNATIVES_MAX,
     (each) => each.name, (each, at) =>
       [...validateLabel(each.name, `${at}.name`), ...validateAmount(each, at)])];
 }
@@ -81,7 +81,7 @@ export function validateReference(
 export function validateReferences(
   names: readonly string[] = [], path: string, known: ReadonlySet<string>,
 ): FieldError[] {
-  return validateSet(names, path, MAX_REQUESTS, (each) => each,
+  return validateSet(names, path, REQUESTS_MAX, (each) => each,
     (each, at) => validateReference(each, at, known));
 }
 
@@ -105,11 +105,11 @@ export function validateDeviceClaim(claim: DeviceClaim, path: string): FieldErro
   const each = (): string => String(next++);
   let next = 0;
   return [
-    ...validateSet(claim.requests, `${path}.requests`, MAX_REQUESTS, ({ name }) => name,
+    ...validateSet(claim.requests, `${path}.requests`, REQUESTS_MAX, ({ name }) => name,
       validateRequest),
-    ...validateSet(claim.constraints ?? [], `${path}.constraints`, MAX_CONSTRAINTS, each,
+    ...validateSet(claim.constraints ?? [], `${path}.constraints`, CONSTRAINTS_MAX, each,
       (constraint, at) => validateConstraint(constraint, at, known)),
-    ...validateSet(claim.config ?? [], `${path}.config`, MAX_CONFIGS, each, (config, at) => [
+    ...validateSet(claim.config ?? [], `${path}.config`, CONFIGS_MAX, each, (config, at) => [
       ...validateReferences(config.requests, `${at}.requests`, known),
       ...validateConfiguration(config, at),
     ]),

@@ -6,13 +6,13 @@ import { invalid, tooMany, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { validateConfiguration, validateSelectors } from "./names.ts";
 
-const MAX_CONFIGS = 32;
+const CONFIGS_MAX = 32;
 
 function validate({ spec }: DeviceClass): FieldError[] {
   const { selectors, config = [], extendedResourceName: name } = spec;
   return [
     ...validateSelectors(selectors, "spec.selectors"),
-    ...(config.length > MAX_CONFIGS ? [tooMany("spec.config", config.length, MAX_CONFIGS)] : []),
+    ...(config.length > CONFIGS_MAX ? [tooMany("spec.config", config.length, CONFIGS_MAX)] : []),
     ...config.flatMap((each, index) => validateConfiguration(each, `spec.config[${index}]`)),
     ...(name === undefined || isExtendedResource(name) ? []
       : [invalid("spec.extendedResourceName", name, "must be a valid extended resource name")]),

@@ -9,13 +9,13 @@ import {
 } from "../../errors.ts";
 import { dnsLabel, dnsSubdomain, labelValue, qualifiedName } from "../../validation/names.ts";
 
-const MAX_ID_LENGTH = 32;
-const MAX_DOMAIN_LENGTH = 63;
-const MAX_NAME_LENGTH = MAX_DOMAIN_LENGTH + 1 + MAX_ID_LENGTH;
-const MAX_POOL_LENGTH = 253;
-const MAX_SELECTORS = 32;
-const MAX_EXPRESSION_BYTES = 10 * 1024;
-const MAX_PARAMETERS_BYTES = 10 * 1024;
+const ID_LENGTH_MAX = 32;
+const DOMAIN_LENGTH_MAX = 63;
+const NAME_LENGTH_MAX = DOMAIN_LENGTH_MAX + 1 + ID_LENGTH_MAX;
+const POOL_LENGTH_MAX = 253;
+const SELECTORS_MAX = 32;
+const EXPRESSION_BYTES_MAX = 10 * 1024;
+const PARAMETERS_BYTES_MAX = 10 * 1024;
 export const TAINT_EFFECTS: readonly string[] = ["NoExecute", "NoSchedule", "None"];
 
 /** A device as selectors see it. */
@@ -44,7 +44,7 @@ export function validateSet<T>(
 }
 
 function identifier(text: string, path: string): FieldError[] {
-  const long = text.length > MAX_ID_LENGTH ? [tooLong(path, MAX_ID_LENGTH)] : [];
+  const long = text.length > ID_LENGTH_MAX ? [tooLong(path, ID_LENGTH_MAX)] : [];
   if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(text)) return long;
   return [...long, invalid(path, text, "a valid C identifier must start with alphabetic " +
     "character or '_', followed by a string of alphanumeric characters or '_' (e.g. 'my_name',  " +
@@ -76,7 +76,7 @@ export function validateKeys(
   map: object, path: string, validateKey: (name: string, path: string) => FieldError[],
 ): FieldError[] {
   return Object.keys(map).flatMap((key) => [
-    ...(key.length > MAX_NAME_LENGTH ? [tooLong(path, MAX_NAME_LENGTH)] : []),
+    ...(key.length > NAME_LENGTH_MAX ? [tooLong(path, NAME_LENGTH_MAX)] : []),
     ...validateKey(key, path),
   ]);
 }
@@ -84,7 +84,7 @@ export function validateKeys(
 /** Subdomains with slashes between. */
 export function validatePoolName(name: string, path: string): FieldError[] {
   if (name === "") return [required(path)];
-  const long = name.length > MAX_POOL_LENGTH ? [tooLong(path, MAX_POOL_LENGTH)] : [];
+  const long = name.length > POOL_LENGTH_MAX ? [tooLong(path, POOL_LENGTH_MAX)] : [];
   return [...long, ...name.split("/").flatMap((part) =>
     dnsSubdomain(part).map((each) => invalid(path, part, each)))];
 }
@@ -98,13 +98,13 @@ export function validateLabel(name: string, path: string): FieldError[] {
 export function validateSelectors(
   selectors: readonly DeviceSelector[] = [], path: string,
 ): FieldError[] {
-  const errors = selectors.length > MAX_SELECTORS
-    ? [tooMany(path, selectors.length, MAX_SELECTORS)] : [];
+  const errors = selectors.length > SELECTORS_MAX
+    ? [tooMany(path, selectors.length, SELECTORS_MAX)] : [];
   return [...errors, ...selectors.flatMap(({ cel }, index) => {
     const at = `${path}[${index}].cel`;
     if (cel === undefined) return [required(at)];
-    if (Buffer.byteLength(cel.expression) > MAX_EXPRESSION_BYTES) {
-      return [tooLong(`${at}.expression`, MAX_EXPRESSION_BYTES)];
+    if (Buffer.byteLength(cel.expression) > EXPRESSION_BYTES_MAX) {
+      return [tooLong(`${at}.expression`, EXPRESSION_BYTES_MAX)];
     }
     const outcome = checkCel(cel.expression, SCOPE, ["bool"]);
     return "complaint" in outcome
@@ -122,8 +122,8 @@ export function validateConfiguration({ opaque }: DeviceConfiguration, path: str
   if (typeof parameters !== "object" || Array.isArray(parameters)) {
     return [...errors, invalid(at, "<value omitted>", "must be a valid JSON object")];
   }
-  return Buffer.byteLength(JSON.stringify(parameters)) <= MAX_PARAMETERS_BYTES ? errors
-    : [...errors, tooLong(at, MAX_PARAMETERS_BYTES)];
+  return Buffer.byteLength(JSON.stringify(parameters)) <= PARAMETERS_BYTES_MAX ? errors
+    : [...errors, tooLong(at, PARAMETERS_BYTES_MAX)];
 }
 
 export function validateToleration(

@@ -15,9 +15,9 @@ import {
 } from "./device-claim.ts";
 import { validateConfiguration, validateLabel, validatePoolName, validateSet } from "./names.ts";
 
-const MAX_RESULTS = 32;
-const MAX_CONFIGS = 64;
-const MAX_CONSUMERS = 256;
+const RESULTS_MAX = 32;
+const CONFIGS_MAX = 64;
+const CONSUMERS_MAX = 256;
 const SOURCES = ["FromClaim", "FromClass"];
 const DEVICES = "is stored, but devices are not allocated by claims yet";
 
@@ -40,10 +40,10 @@ function validateAllocation(
   let next = 0;
   const each = (): string => String(next++);
   return [
-    ...validateSet(devices.results ?? [], `${path}.devices.results`, MAX_RESULTS, each,
+    ...validateSet(devices.results ?? [], `${path}.devices.results`, RESULTS_MAX, each,
       (result, at) => [...validateReference(result.request, `${at}.request`, known),
         ...validatePlace(result, at)]),
-    ...validateSet(devices.config ?? [], `${path}.devices.config`, MAX_CONFIGS, each,
+    ...validateSet(devices.config ?? [], `${path}.devices.config`, CONFIGS_MAX, each,
       (config, at) => [
         ...((config.source as string) === "" ? [required(`${at}.source`)]
           : SOURCES.includes(config.source) ? []
@@ -80,7 +80,7 @@ function validateStatus({ spec, status = {} }: ResourceClaim, old: ResourceClaim
   const { allocation, reservedFor = [], devices = [] } = status;
   const allocated = new Set((allocation?.devices?.results ?? []).map(told));
   const errors = [
-    ...validateSet(reservedFor, "status.reservedFor", MAX_CONSUMERS, ({ uid }) => uid,
+    ...validateSet(reservedFor, "status.reservedFor", CONSUMERS_MAX, ({ uid }) => uid,
       (consumer, at) => (["resource", "name", "uid"] as const).flatMap((name) =>
         consumer[name] === "" ? [required(`${at}.${name}`)] : [])),
     ...validateSet(devices, "status.devices", Infinity, told,

@@ -17,11 +17,11 @@ import {
 } from "./names.ts";
 import { validateNodeSelector } from "./resource-claim.ts";
 
-const MAX_DEVICES = 128;
-const MAX_DEVICES_WITH_TAINTS = 64;
-const MAX_COUNTER_SETS = 8;
-const MAX_CONSUMPTIONS = 2;
-const MAX_VALUE_LENGTH = 64;
+const DEVICES_MAX = 128;
+const DEVICES_WITH_TAINTS_MAX = 64;
+const COUNTER_SETS_MAX = 8;
+const CONSUMPTIONS_MAX = 2;
+const VALUE_LENGTH_MAX = 64;
 const ATTRIBUTE_TYPES = [
   "int", "bool", "string", "version", "ints", "bools", "strings", "versions",
 ] as const;
@@ -33,16 +33,16 @@ const SEMVER = new RegExp(`^${NUMBER}\\.${NUMBER}\\.${NUMBER}` +
 function validateAttribute(attribute: DeviceAttribute, path: string): FieldError[] {
   const { string = "", version } = attribute;
   const errors: FieldError[] = [];
-  if (string.length > MAX_VALUE_LENGTH) {
-    errors.push(tooLong(`${path}.string`, MAX_VALUE_LENGTH));
+  if (string.length > VALUE_LENGTH_MAX) {
+    errors.push(tooLong(`${path}.string`, VALUE_LENGTH_MAX));
   }
   if (version !== undefined) {
     if (!SEMVER.test(version)) {
       errors.push(invalid(`${path}.version`, version,
         "must be a string compatible with semver.org spec 2.0.0"));
     }
-    if (version.length > MAX_VALUE_LENGTH) {
-      errors.push(tooLong(`${path}.version`, MAX_VALUE_LENGTH));
+    if (version.length > VALUE_LENGTH_MAX) {
+      errors.push(tooLong(`${path}.version`, VALUE_LENGTH_MAX));
     }
   }
   return ATTRIBUTE_TYPES.filter((name) => attribute[name] !== undefined).length === 1 ? errors
@@ -80,7 +80,7 @@ function validateDevice(device: Device, path: string, apart: boolean): FieldErro
       validateAttribute(each, `${path}.attributes[${name}]`)),
     ...validateKeys(capacity, `${path}.capacity`, validateName),
     ...taints.flatMap((each, index) => validateTaint(each, `${path}.taints[${index}]`)),
-    ...validateSet(consumesCounters, `${path}.consumesCounters`, MAX_CONSUMPTIONS,
+    ...validateSet(consumesCounters, `${path}.consumesCounters`, CONSUMPTIONS_MAX,
       (each) => each.counterSet, (each, at) =>
         validateCounters(each.counterSet, "counterSet", each.counters, at)),
   ];
@@ -147,10 +147,10 @@ function validate(slice: ResourceSlice): FieldError[] {
   const special = (devices ?? []).some((each) =>
     (each.taints ?? []).length > 0 || (each.consumesCounters ?? []).length > 0);
   return [...errors,
-    ...validateSet(devices ?? [], "spec.devices", special ? MAX_DEVICES_WITH_TAINTS : MAX_DEVICES,
+    ...validateSet(devices ?? [], "spec.devices", special ? DEVICES_WITH_TAINTS_MAX : DEVICES_MAX,
       (each) => each.name,
       (each, at) => validateDevice(each, at, perDeviceNodeSelection === true)),
-    ...validateSet(sharedCounters ?? [], "spec.sharedCounters", MAX_COUNTER_SETS,
+    ...validateSet(sharedCounters ?? [], "spec.sharedCounters", COUNTER_SETS_MAX,
       (each: CounterSet) => each.name,
       (each, at) => validateCounters(each.name, "name", each.counters, at))];
 }

@@ -13,9 +13,9 @@ import { dnsSubdomain, qualifiedName } from "../../validation/names.ts";
 
 const FS_GROUP_POLICIES = ["ReadWriteOnceWithFSType", "File", "None"];
 const LIFECYCLE_MODES = ["Ephemeral", "Persistent"];
-const MAX_NODE_ID_BYTES = 256;
-const UPDATE_PERIOD_MIN_S = 10;
-const TOKEN_EXPIRATION_MIN_S = 600;
+const NODE_ID_BYTES_MAX = 256;
+const UPDATE_PERIOD_S_MIN = 10;
+const TOKEN_EXPIRATION_S_MIN = 600;
 
 function validateDriver({ spec }: CSIDriver): FieldError[] {
   const errors: FieldError[] = [];
@@ -31,9 +31,9 @@ function validateDriver({ spec }: CSIDriver): FieldError[] {
     }
   }
   const period = spec.nodeAllocatableUpdatePeriodSeconds;
-  if (period !== undefined && period < UPDATE_PERIOD_MIN_S) {
+  if (period !== undefined && period < UPDATE_PERIOD_S_MIN) {
     errors.push(invalid("spec.nodeAllocatableUpdatePeriodSeconds", period,
-      `must be greater than or equal to ${UPDATE_PERIOD_MIN_S} seconds`));
+      `must be greater than or equal to ${UPDATE_PERIOD_S_MIN} seconds`));
   }
   return [...errors, ...validateTokens(spec.tokenRequests)];
 }
@@ -45,7 +45,7 @@ function validateTokens(requests: readonly TokenRequest[] = []): FieldError[] {
     const path = `spec.tokenRequests[${index}]`;
     const errors = seen.has(audience) ? [duplicate(`${path}.audience`, audience)] : [];
     seen.add(audience);
-    if (expirationSeconds === undefined || expirationSeconds >= TOKEN_EXPIRATION_MIN_S) {
+    if (expirationSeconds === undefined || expirationSeconds >= TOKEN_EXPIRATION_S_MIN) {
       return errors;
     }
     return [...errors, invalid(`${path}.expirationSeconds`, expirationSeconds,
@@ -106,9 +106,9 @@ function validateNode({ spec }: CSINode): FieldError[] {
     if (names.has(driver.name)) errors.push(duplicate(`${at}.name`, driver.name));
     names.add(driver.name);
     if (driver.nodeID === "") errors.push(required(`${at}.nodeID`));
-    if (Buffer.byteLength(driver.nodeID) > MAX_NODE_ID_BYTES) {
+    if (Buffer.byteLength(driver.nodeID) > NODE_ID_BYTES_MAX) {
       errors.push(invalid(`${at}.nodeID`, driver.nodeID,
-        `must be ${MAX_NODE_ID_BYTES} characters or less`));
+        `must be ${NODE_ID_BYTES_MAX} characters or less`));
     }
     driver.topologyKeys?.forEach((key, place, all) => {
       if (key === "") errors.push(required(at));

@@ -13,7 +13,7 @@ const DEFAULT_ANNOTATIONS = [
 ];
 const RECLAIM_POLICIES = ["Delete", "Retain"];
 const BINDING_MODES = ["Immediate", "WaitForFirstConsumer"];
-const MAX_PARAMETERS_BYTES = 256 * 1024;
+const PARAMETERS_BYTES_MAX = 256 * 1024;
 
 /** The class of claims that name none. */
 export function isDefaultClass(object: StorageClass): boolean {
@@ -38,7 +38,7 @@ function validate(object: StorageClass): FieldError[] {
     if (key === "") errors.push(invalid("parameters", key, "field can not be empty."));
     size_bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
   }
-  if (size_bytes > MAX_PARAMETERS_BYTES) errors.push(tooLong("parameters", MAX_PARAMETERS_BYTES));
+  if (size_bytes > PARAMETERS_BYTES_MAX) errors.push(tooLong("parameters", PARAMETERS_BYTES_MAX));
   if ((reclaimPolicy ?? "") !== "" && !RECLAIM_POLICIES.includes(reclaimPolicy!)) {
     errors.push(notSupported("reclaimPolicy", reclaimPolicy, RECLAIM_POLICIES));
   }

@@ -8,8 +8,8 @@ import type { Kind } from "../../kind.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
 
 const SCHEMA = "storage/v1.VolumeAttributesClass";
-const MAX_PARAMETERS = 512;
-const MAX_PARAMETERS_BYTES = 256 * 1024;
+const PARAMETERS_MAX = 512;
+const PARAMETERS_BYTES_MAX = 256 * 1024;
 
 function validate({ driverName, parameters = {} }: VolumeAttributesClass): FieldError[] {
   const errors = driverName === "" ? [required("driverName")]
@@ -18,14 +18,14 @@ function validate({ driverName, parameters = {} }: VolumeAttributesClass): Field
   if (entries.length === 0) {
     errors.push(required("parameters", "must contain at least one key/value pair"));
   }
-  if (entries.length > MAX_PARAMETERS) errors.push(tooLong("parameters", MAX_PARAMETERS));
+  if (entries.length > PARAMETERS_MAX) errors.push(tooLong("parameters", PARAMETERS_MAX));
   if (Object.hasOwn(parameters, "")) {
     errors.push(invalid("parameters", "", "field can not be empty."));
   }
   const size_bytes = entries.reduce((sum, [key, value]) =>
     sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0);
-  return size_bytes <= MAX_PARAMETERS_BYTES ? errors
-    : [...errors, tooLong("parameters", MAX_PARAMETERS_BYTES)];
+  return size_bytes <= PARAMETERS_BYTES_MAX ? errors
+    : [...errors, tooLong("parameters", PARAMETERS_BYTES_MAX)];
 }
 
 function validateUpdate(

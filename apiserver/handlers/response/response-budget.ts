@@ -11,12 +11,12 @@ interface Waiting {
  * room for it, those who wait in the order they came. Their number is that of requests in flight.
  */
 export class ResponseBudget {
-  readonly #max_bytes: number;
+  readonly #bytes_max: number;
   #taken_bytes = 0;
   #waiting: Waiting[] = [];
 
-  constructor(max_bytes = ANSWERS_BYTES_MAX) {
-    this.#max_bytes = max_bytes;
+  constructor(bytes_max = ANSWERS_BYTES_MAX) {
+    this.#bytes_max = bytes_max;
   }
 
   /** Bytes of the answers that are being made or sent. */
@@ -39,7 +39,7 @@ export class ResponseBudget {
   }
 
   #fits(bytes: number): boolean {
-    return this.#taken_bytes === 0 || this.#taken_bytes + bytes <= this.#max_bytes;
+    return this.#taken_bytes === 0 || this.#taken_bytes + bytes <= this.#bytes_max;
   }
 
   #turn(bytes: number, signal: AbortSignal): Promise<void> {

@@ -5,7 +5,7 @@ import { delay } from "@raft2kube/std/wait.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { Backoff } from "./backoff.ts";
 import { isExpired } from "../errors.ts";
-import { REFLECTOR_BACKOFF_MAX_MS, REFLECTOR_BACKOFF_MS, WATCH_TIMEOUT_S } from "../limits.ts";
+import { REFLECTOR_BACKOFF_MS_MAX, REFLECTOR_BACKOFF_MS, WATCH_TIMEOUT_S } from "../limits.ts";
 import type { KubeList, KubeObject } from "../object/object.ts";
 import type { ListOptions, Selection } from "../rest/query.ts";
 import type { ResourceClient } from "../rest/resource-client.ts";
@@ -48,7 +48,7 @@ export class Reflector<T extends KubeObject> {
     this.#random = options.random ?? systemRandom;
     this.#backoff = new Backoff({
       first_ms: REFLECTOR_BACKOFF_MS,
-      most_ms: REFLECTOR_BACKOFF_MAX_MS,
+      most_ms: REFLECTOR_BACKOFF_MS_MAX,
       random: this.#random,
     });
   }

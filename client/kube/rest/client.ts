@@ -8,7 +8,7 @@ import {
   QPS_DEFAULT,
   REFUSED_RETRY_MS,
   REQUEST_TIMEOUT_MS,
-  RETRY_AFTER_MAX_MS,
+  RETRY_AFTER_MS_MAX,
 } from "../limits.ts";
 import type { KubeObject } from "../object/object.ts";
 import { RateLimit } from "./rate-limit.ts";
@@ -162,7 +162,7 @@ function retryAfter(response: HttpResponse): number | undefined {
   const seconds = Number(response.headers["retry-after"]);
   if (response.status !== 429 || !Number.isFinite(seconds) || seconds < 0) return undefined;
   const pause_ms = seconds * 1000;
-  return pause_ms <= RETRY_AFTER_MAX_MS ? pause_ms : undefined;
+  return pause_ms <= RETRY_AFTER_MS_MAX ? pause_ms : undefined;
 }
 
 function retryAfterFailure(thrown: unknown, method: string): number | undefined {

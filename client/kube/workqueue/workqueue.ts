@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { QUEUE_BACKOFF_MAX_MS, QUEUE_BACKOFF_MS, QUEUE_KEYS_MAX } from "../limits.ts";
+import { QUEUE_BACKOFF_MS_MAX, QUEUE_BACKOFF_MS, QUEUE_KEYS_MAX } from "../limits.ts";
 
 export interface WorkQueueOptions {
   clock: Clock;
@@ -30,7 +30,7 @@ export class WorkQueue {
   constructor(options: WorkQueueOptions) {
     this.#clock = options.clock;
     this.#backoff_ms = options.backoff_ms ?? QUEUE_BACKOFF_MS;
-    this.#backoffMax_ms = options.backoffMax_ms ?? QUEUE_BACKOFF_MAX_MS;
+    this.#backoffMax_ms = options.backoffMax_ms ?? QUEUE_BACKOFF_MS_MAX;
     this.#keys_max = options.keys_max ?? QUEUE_KEYS_MAX;
   }
 

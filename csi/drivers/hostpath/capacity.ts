@@ -1,6 +1,6 @@
 import type { CapacityRange } from "@raft2kube/proto/gen/csi.ts";
 import { invalidArgument, outOfRange } from "../../lib/errors.ts";
-import { CAPACITY_DEFAULT_BYTES, CAPACITY_MAX_BYTES } from "./limits.ts";
+import { CAPACITY_DEFAULT_BYTES, CAPACITY_BYTES_MAX } from "./limits.ts";
 
 /** A range after its checks; `limit_bytes` is Infinity when the caller set none. */
 export interface Capacity {
@@ -17,8 +17,8 @@ export function capacityOf(range: CapacityRange | undefined): Capacity {
   if (required_bytes > limit_bytes) {
     throw outOfRange(`required_bytes ${required_bytes} exceeds limit_bytes ${limit_bytes}`);
   }
-  if (required_bytes > CAPACITY_MAX_BYTES) {
-    throw outOfRange(`required_bytes ${required_bytes} exceeds ${CAPACITY_MAX_BYTES}`);
+  if (required_bytes > CAPACITY_BYTES_MAX) {
+    throw outOfRange(`required_bytes ${required_bytes} exceeds ${CAPACITY_BYTES_MAX}`);
   }
   return { required_bytes, limit_bytes };
 }

@@ -20,7 +20,7 @@ import { unsupported } from "./capability.ts";
 import { capacityOf } from "./capacity.ts";
 import { planCreateVolume } from "./create-volume.ts";
 import { deleteVolume, makeVolume, requireVolume, type HostPathDriver } from "./driver.ts";
-import { CAPACITY_MAX_BYTES } from "./limits.ts";
+import { CAPACITY_BYTES_MAX } from "./limits.ts";
 import { topologyOf, volumeMessage } from "./messages.ts";
 import { snapshotHandlers } from "./snapshots.ts";
 import { withVolume, type HostPathVolume } from "./state.ts";
@@ -73,7 +73,7 @@ export function controllerService(driver: HostPathDriver): ServedService {
     },
     getCapacity: async (request) => ({
       availableCapacity: await availableBytes(driver, request),
-      maximumVolumeSize: { value: CAPACITY_MAX_BYTES },
+      maximumVolumeSize: { value: CAPACITY_BYTES_MAX },
     }),
     controllerExpandVolume: async (request) => {
       const id = requireString("volume_id", request.volumeId);

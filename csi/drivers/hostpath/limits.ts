@@ -5,16 +5,16 @@ const GIB = 1024 ** 3;
 export const CAPACITY_DEFAULT_BYTES = 1 * GIB;
 
 /** The largest volume given out; a claim beyond it is answered OUT_OF_RANGE. */
-export const CAPACITY_MAX_BYTES = 1024 * GIB;
+export const CAPACITY_BYTES_MAX = 1024 * GIB;
 
-/** ext4's block size: its tables for a volume of CAPACITY_MAX_BYTES stay small. */
+/** ext4's block size: its tables for a volume of CAPACITY_BYTES_MAX stay small. */
 export const BLOCK_BYTES = 4096;
 
 /** A volume has a file for this many bytes: their tables take 3 % of it. */
 export const INODE_BYTES = 8192;
 
 /** The smallest file system made: mkfs.ext4 needs some room for its tables. */
-export const IMAGE_MIN_BYTES = 1 * MIB;
+export const IMAGE_BYTES_MIN = 1 * MIB;
 
 /** A file system's journal, the least that mkfs.ext4 makes, and from which size it has one. */
 export const JOURNAL_BYTES = 4 * MIB;

@@ -13,7 +13,7 @@ import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { internal, resourceExhausted } from "../../lib/errors.ts";
 import {
   BLOCK_BYTES,
-  IMAGE_MIN_BYTES,
+  IMAGE_BYTES_MIN,
   INODE_BYTES,
   JOURNAL_BYTES,
   JOURNAL_FROM_BYTES,
@@ -31,7 +31,7 @@ const FSCK_CORRECTED_MAX = 3;
 
 /** Length of the image of a volume: room for the journal comes on top of what was asked for. */
 export function imageSize(capacity_bytes: number): number {
-  const size = Math.max(capacity_bytes, IMAGE_MIN_BYTES);
+  const size = Math.max(capacity_bytes, IMAGE_BYTES_MIN);
   const journal = size < JOURNAL_FROM_BYTES ? 0 : JOURNAL_BYTES;
   return Math.ceil((size + journal) / BLOCK_BYTES) * BLOCK_BYTES;
 }
@@ -115,7 +115,7 @@ export async function imagesMissing(directory: string): Promise<string | undefin
   const probe = path.join(directory, ".probe");
   try {
     await removePath(probe);
-    await makeImage(probe, IMAGE_MIN_BYTES);
+    await makeImage(probe, IMAGE_BYTES_MIN);
     return undefined;
   } catch (thrown) {
     if (isErrno(thrown, "ENOSPC", "EDQUOT")) throw resourceExhausted(messageOf(thrown));

@@ -7,7 +7,7 @@ import type {
   LeaseRevokeRequest,
   LeaseRevokeResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { LEASE_TTL_MAX_S, LEASE_TTL_MIN_S } from "../../limits.ts";
+import { LEASE_TTL_S_MAX, LEASE_TTL_S_MIN } from "../../limits.ts";
 import { type Lease, StoredLease, leaseKey } from "../lease/lease.ts";
 import { type State, header, notePending } from "../state.ts";
 import type { WriteTransaction } from "../kv/write-transaction.ts";
@@ -16,9 +16,9 @@ import type { WriteTransaction } from "../kv/write-transaction.ts";
 export function leaseGrant(state: State, request: LeaseGrantRequest): LeaseGrantResponse {
   const { ID, TTL } = request;
   if (ID === 0n) throw etcdError("leaseNotFound");
-  if (TTL > LEASE_TTL_MAX_S) throw etcdError("leaseTTLTooLarge");
+  if (TTL > LEASE_TTL_S_MAX) throw etcdError("leaseTTLTooLarge");
   if (state.leases.get(ID)) throw etcdError("leaseExists");
-  const lease = state.leases.add(ID, Math.max(TTL, LEASE_TTL_MIN_S));
+  const lease = state.leases.add(ID, Math.max(TTL, LEASE_TTL_S_MIN));
   noteLease(state, lease);
   state.leaseTimers.started(lease);
   state.counts.leasesGranted++;

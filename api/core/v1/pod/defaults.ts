@@ -16,11 +16,11 @@ const DOMAIN = `${HOST}(?::[0-9]+)?`;
 /** Registry, path, tag and digest, as the distribution specification spells them. */
 const REFERENCE = new RegExp(`^(?:${DOMAIN}/)?${COMPONENT}(?:/${COMPONENT})*` +
   "(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[a-z0-9+._-]+:[0-9a-fA-F]{32,})?$");
-const MAX_REFERENCE = 255;
+const REFERENCE_MAX = 255;
 
 /** `Always` for an image whose tag is, or is taken to be, `latest`. */
 export function pullPolicyOf(image: string): PullPolicy {
-  if (!REFERENCE.test(image) || (image.split(/[:@]/)[0] ?? "").length > MAX_REFERENCE) {
+  if (!REFERENCE.test(image) || (image.split(/[:@]/)[0] ?? "").length > REFERENCE_MAX) {
     return "IfNotPresent";
   }
   const digest = image.includes("@");

@@ -4,7 +4,7 @@ import { cronJob } from "../../../batch/v1/cron-job.ts";
 import { decodeJson } from "../../../codec/json.ts";
 import { messageOfField } from "../../../errors.ts";
 import type { Pod } from "../../../gen/core/v1.ts";
-import { MAX_SCHEDULING_TERMS } from "../../../limits.ts";
+import { SCHEDULING_TERMS_MAX } from "../../../limits.ts";
 import { podTemplate } from "../pod-template.ts";
 import { pullPolicyOf } from "./defaults.ts";
 import { pod } from "./pod.ts";
@@ -149,8 +149,8 @@ describe("validation", () => {
       ({ affinity: { podAntiAffinity: { [hard]: times(count, () => ({ topologyKey })) } } });
     for (const terms of [spread, near, apart]) {
       const containers = [image];
-      expect(complaints({ containers, ...terms(MAX_SCHEDULING_TERMS) })).toEqual([]);
-      expect(complaints({ containers, ...terms(MAX_SCHEDULING_TERMS + 1) })).toEqual([
+      expect(complaints({ containers, ...terms(SCHEDULING_TERMS_MAX) })).toEqual([]);
+      expect(complaints({ containers, ...terms(SCHEDULING_TERMS_MAX + 1) })).toEqual([
         expect.stringContaining("Too many: 101: must have at most 100 items"),
       ]);
     }

@@ -15,7 +15,7 @@ const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];
 const MESSAGE_POLICIES = ["File", "FallbackToLogsOnError"];
 const RESTART_POLICIES = ["Always", "Never", "OnFailure"];
 const PROPAGATIONS = ["Bidirectional", "HostToContainer", "None"];
-const MAX_ID = 2 ** 31 - 1;
+const ID_MAX = 2 ** 31 - 1;
 
 /** What containers of one pod share. */
 export interface PodScope {
@@ -118,7 +118,7 @@ function validateSecurity(context: SecurityContext | undefined, path: string): F
   for (const name of ["runAsUser", "runAsGroup"] as const) {
     const id = context[name];
     if (id === undefined) continue;
-    errors.push(...inRange(id, 0, MAX_ID).map((each) => invalid(`${path}.${name}`, id, each)));
+    errors.push(...inRange(id, 0, ID_MAX).map((each) => invalid(`${path}.${name}`, id, each)));
   }
   if (context.allowPrivilegeEscalation === false) {
     if (context.privileged === true) {

@@ -6,7 +6,7 @@ import type {
 import {
   duplicate, forbidden, invalid, notSupported, required, tooMany, type FieldError,
 } from "../../../errors.ts";
-import { MAX_SCHEDULING_TERMS } from "../../../limits.ts";
+import { SCHEDULING_TERMS_MAX } from "../../../limits.ts";
 import { validateLabelSelector } from "../../../validation/label-selector.ts";
 import { dnsLabel, dnsSubdomain, inRange, labelValue, qualifiedName } from "../../../validation/names.ts";
 
@@ -159,8 +159,8 @@ export function validateAffinity(affinity: Affinity | undefined, path: string): 
   for (const name of ["podAffinity", "podAntiAffinity"] as const) {
     for (const list of [hard, soft] as const) {
       const count = affinity?.[name]?.[list]?.length ?? 0;
-      if (count <= MAX_SCHEDULING_TERMS) continue;
-      return [...errors, tooMany(`${path}.${name}.${list}`, count, MAX_SCHEDULING_TERMS)];
+      if (count <= SCHEDULING_TERMS_MAX) continue;
+      return [...errors, tooMany(`${path}.${name}.${list}`, count, SCHEDULING_TERMS_MAX)];
     }
     affinity?.[name]?.[hard]?.forEach((each, index) =>
       errors.push(...validatePodTerm(each, `${path}.${name}.${hard}[${index}]`)));
@@ -179,7 +179,7 @@ export function validateSpreading(
   constraints: readonly TopologySpreadConstraint[] = [], path: string,
 ): FieldError[] {
   const { length } = constraints;
-  if (length > MAX_SCHEDULING_TERMS) return [tooMany(path, length, MAX_SCHEDULING_TERMS)];
+  if (length > SCHEDULING_TERMS_MAX) return [tooMany(path, length, SCHEDULING_TERMS_MAX)];
   const pairOf = (each: TopologySpreadConstraint): string =>
     `${each.topologyKey}, ${each.whenUnsatisfiable}`;
   return constraints.flatMap((each, index) => {

@@ -23,11 +23,11 @@ const RESTART_POLICIES = ["Always", "OnFailure", "Never"];
 const DNS_POLICIES = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
 const PREEMPTION_POLICIES = ["PreemptLowerPriority", "Never"];
 const MAX_INT32 = 2 ** 31 - 1;
-const MAX_SYSCTL_NAME = 253;
+const SYSCTL_NAME_MAX = 253;
 const SYSCTL = "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
-const MAX_NAMESERVERS = 3;
-const MAX_SEARCH_PATHS = 32;
-const MAX_SEARCH_CHARACTERS = 2048;
+const NAMESERVERS_MAX = 3;
+const SEARCH_PATHS_MAX = 32;
+const SEARCH_CHARACTERS_MAX = 2048;
 
 type Named = "hostname" | "subdomain" | "serviceAccountName" | "nodeName" | "priorityClassName";
 
@@ -50,19 +50,19 @@ function validateDns(
   }
   const { nameservers = [], searches = [], options = [] } = config ?? {};
   const errors: FieldError[] = [];
-  if (nameservers.length > MAX_NAMESERVERS) {
+  if (nameservers.length > NAMESERVERS_MAX) {
     errors.push(invalid(`${path}.nameservers`, nameservers,
-      `must not have more than ${MAX_NAMESERVERS} nameservers`));
+      `must not have more than ${NAMESERVERS_MAX} nameservers`));
   }
   nameservers.forEach((each, index) =>
     errors.push(...validateIp(each, `${path}.nameservers[${index}]`)));
-  if (searches.length > MAX_SEARCH_PATHS) {
+  if (searches.length > SEARCH_PATHS_MAX) {
     errors.push(invalid(`${path}.searches`, searches,
-      `must not have more than ${MAX_SEARCH_PATHS} search paths`));
+      `must not have more than ${SEARCH_PATHS_MAX} search paths`));
   }
-  if (searches.join(" ").length > MAX_SEARCH_CHARACTERS) {
+  if (searches.join(" ").length > SEARCH_CHARACTERS_MAX) {
     errors.push(invalid(`${path}.searches`, searches, "must not have more than " +
-      `${MAX_SEARCH_CHARACTERS} characters (including spaces) in the search list`));
+      `${SEARCH_CHARACTERS_MAX} characters (including spaces) in the search list`));
   }
   searches.forEach((search, index) => {
     if (search === ".") return;
@@ -101,9 +101,9 @@ function validateSysctls(
     const twice = names.has(name);
     names.add(name);
     if (name === "") return [required(at)];
-    if (name.length > MAX_SYSCTL_NAME || !new RegExp(SYSCTL).test(name)) {
+    if (name.length > SYSCTL_NAME_MAX || !new RegExp(SYSCTL).test(name)) {
       return [invalid(at, name,
-        `must have at most ${MAX_SYSCTL_NAME} characters and match regex ${SYSCTL}`)];
+        `must have at most ${SYSCTL_NAME_MAX} characters and match regex ${SYSCTL}`)];
     }
     return twice ? [duplicate(at, name)] : [];
   });

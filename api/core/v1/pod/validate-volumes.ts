@@ -69,9 +69,9 @@ function validateDownwardFile(file: DownwardAPIVolumeFile, path: string): FieldE
   return [...errors, ...validateMode(file.mode, `${path}.mode`)];
 }
 
-const MAX_DRIVER_NAME = 63;
-const MIN_TOKEN_LIFETIME_S = 10 * 60;
-const MAX_TOKEN_LIFETIME_S = 2 ** 32;
+const DRIVER_NAME_MAX = 63;
+const TOKEN_LIFETIME_S_MIN = 10 * 60;
+const TOKEN_LIFETIME_S_MAX = 2 ** 32;
 
 /** Upstream names the volume, not the source, in complaints about the token's path. */
 function validateToken(
@@ -79,11 +79,11 @@ function validateToken(
 ): FieldError[] {
   const seconds = token.expirationSeconds ?? 0;
   const errors: FieldError[] = [];
-  if (seconds < MIN_TOKEN_LIFETIME_S) {
+  if (seconds < TOKEN_LIFETIME_S_MIN) {
     errors.push(invalid(`${path}.expirationSeconds`, seconds,
       "may not specify a duration less than 10 minutes"));
   }
-  if (seconds > MAX_TOKEN_LIFETIME_S) {
+  if (seconds > TOKEN_LIFETIME_S_MAX) {
     errors.push(invalid(`${path}.expirationSeconds`, seconds,
       "may not specify a duration larger than 2^32 seconds"));
   }
@@ -118,7 +118,7 @@ function validateProjected(projected: ProjectedVolumeSource, path: string): Fiel
 /** The name of a storage driver. */
 export function validateDriverName(name: string, path: string): FieldError[] {
   if (name === "") return [required(path)];
-  const long = name.length > MAX_DRIVER_NAME ? [tooLong(path, MAX_DRIVER_NAME)] : [];
+  const long = name.length > DRIVER_NAME_MAX ? [tooLong(path, DRIVER_NAME_MAX)] : [];
   return [...long, ...dnsSubdomain(name.toLowerCase()).map((each) => invalid(path, name, each))];
 }
 

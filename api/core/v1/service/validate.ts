@@ -20,7 +20,7 @@ const POLICIES = ["Cluster", "Local"];
 const FAMILIES = ["IPv4", "IPv6"];
 const IP_MODES = ["Proxy", "VIP"];
 const FAMILY_POLICIES = ["PreferDualStack", "RequireDualStack", "SingleStack"];
-const MAX_AFFINITY_S = 24 * 3600;
+const AFFINITY_S_MAX = 24 * 3600;
 
 function validatePort(port: ServicePort, named: boolean, path: string): FieldError[] {
   const { name = "", targetPort = 0, appProtocol } = port;
@@ -114,9 +114,9 @@ function validateAffinity({ spec }: Service): FieldError[] {
   if (seconds === undefined) {
     return [required(path, "when session affinity type is ClientIP")];
   }
-  return inRange(seconds, 1, MAX_AFFINITY_S).length === 0 ? []
+  return inRange(seconds, 1, AFFINITY_S_MAX).length === 0 ? []
     : [invalid(`${path}.clientIP.timeoutSeconds`, seconds,
-      `must be greater than 0 and less than ${MAX_AFFINITY_S}`)];
+      `must be greater than 0 and less than ${AFFINITY_S_MAX}`)];
 }
 
 function validateAddresses({ spec }: Service): FieldError[] {

@@ -10,7 +10,7 @@ const MANIFESTS = join(import.meta.dirname, "manifests");
 
 /** How long one command may take; most take a tenth of a second. */
 const COMMAND_TIMEOUT_MS = 90_000;
-const OUTPUT_MAX_BYTES = 1 << 22;
+const OUTPUT_BYTES_MAX = 1 << 22;
 
 /** A kubectl in front of a server, with a home for what it keeps of discovery. */
 export interface Stage {
@@ -67,7 +67,7 @@ function run(
   cwd: string,
   env: Record<string, string>,
 ): Promise<{ exit: number; stdout: string; stderr: string }> {
-  const options = { cwd, env, timeout: COMMAND_TIMEOUT_MS, maxBuffer: OUTPUT_MAX_BYTES };
+  const options = { cwd, env, timeout: COMMAND_TIMEOUT_MS, maxBuffer: OUTPUT_BYTES_MAX };
   return new Promise((resolve, reject) => {
     execFile("sh", ["-c", command], options, (error, stdout, stderr) => {
       const exit = error === null ? 0 : error.code;
