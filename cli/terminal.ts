@@ -1,3 +1,4 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, asError } from "@raft2kube/std/errors.ts";
 
 /**
@@ -48,15 +49,18 @@ export interface Progress {
   note(line: string): void;
 }
 
-export function terminalProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
+export function terminalProgress(
+  clock: Clock,
+  stream: NodeJS.WriteStream = process.stderr,
+): Progress {
   const live = stream.isTTY;
   return {
     async step(title, work) {
       if (live) stream.write(`  … ${title}`);
-      const start_ms = performance.now();
+      const start_ms = clock.monotonic();
       try {
         const result = await work();
-        const took_s = ((performance.now() - start_ms) / 1000).toFixed(1);
+        const took_s = ((clock.monotonic() - start_ms) / 1000).toFixed(1);
         stream.write(`${live ? "\r\u001b[K" : ""}  ✓ ${title} (${took_s} s)\n`);
         return result;
       } catch (thrown) {

@@ -90,7 +90,7 @@ export function assemble(
   const receiver = new SnapshotReceiver({ self, folder: snapshots, measures, onReceived });
   const transport = peers ? newPeers(self, options, sender, () => replica) : soleMemberTransport();
   const watches = new WatchHub(state, fail, streamLimits(options));
-  const compactor = new Compactor(state, fail);
+  const compactor = new Compactor(state, fail, clock);
   const quiet = new IdleDetector(clock, QUIET, options.onQuiet ?? (() => undefined));
   const quota = Quota.of(options.quotaBackendBytes ?? 0, state, clock);
   const onAlarms = () => haltIfCorrupt(state, replica, clock);
@@ -121,7 +121,7 @@ export function assemble(
   const context: EtcdContext = {
     ...{ ...rooms, replica, transport, measures, quota: quota ?? unlimitedSpace },
     ...settingsOf(options),
-    auth: authSetup(options.auth ?? {}, state, (index) => replica.untilApplied(index)),
+    auth: authSetup(options.auth ?? {}, state, (index) => replica.untilApplied(index), clock),
     identify: nobody,
   };
   const scrub = new Scrub(context, options.corruptCheckInterval_ms ?? SCRUB_INTERVAL_MS);

@@ -43,7 +43,7 @@ const log = logger("store");
 export async function startStore(options: StoreOptions): Promise<Store> {
   const { dataDir, clock = systemClock(), random = systemRandom } = options;
   mkdirSync(join(dataDir, "member"), { recursive: true, mode: 0o700 });
-  const measures = new Measures(options.slow);
+  const measures = new Measures(options.slow, clock);
   let assembled: Machine | undefined;
   // What fails before there is a machine fails the start.
   const early = Promise.withResolvers<never>();

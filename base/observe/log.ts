@@ -1,3 +1,4 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { type DestinationStream, type Logger as Pino, destination, pino } from "pino";
 import { Sampler } from "./sampling.ts";
 
@@ -16,13 +17,15 @@ export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
 let root: Pino | undefined;
 
+const clock = systemClock();
+
 /** Sets the process's log destination and level. Default: standard error, `info`. */
 export function configureLog(options: { level?: LogLevel; stream?: DestinationStream }): void {
   root = pino(
     {
       level: options.level ?? levelFromEnvironment(),
       base: undefined,
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
     options.stream ?? destination({ fd: 2, sync: true }),
@@ -45,7 +48,7 @@ export function logger(component: string): Logger {
     return (message: string, fields: LogFields = {}) => {
       if (!root) configureLog({});
       if (!root?.isLevelEnabled(level)) return;
-      const admitted = sampler.admit(`${level} ${message}`, Date.now());
+      const admitted = sampler.admit(`${level} ${message}`, clock.now());
       if (!admitted) return;
       const leftOut = admitted.leftOut > 0 ? { left_out: admitted.leftOut } : {};
       root[level]({ component, ...fields, ...leftOut }, message);

@@ -45,7 +45,8 @@ export class Connections {
   constructor(options: ConnectionsOptions) {
     const { clock, messageBytes_max, http } = options;
     this.#options = options;
-    this.#context = { deadlines: new Deadlines(clock), messageBytes_max, unfinishedBytes: 0 };
+    const deadlines = new Deadlines(clock);
+    this.#context = { clock, deadlines, messageBytes_max, unfinishedBytes: 0 };
     this.#onHttp = http ? handOverTo(http) : refuseHttp;
   }
 

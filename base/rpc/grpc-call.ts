@@ -1,5 +1,6 @@
 import type { Http2Stream } from "@raft2kube/h2/stream.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import type { CallMetadata } from "./call-metadata.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
 import { RpcError, Status, asRpcError } from "./error.ts";
@@ -10,6 +11,7 @@ import { UNFINISHED_REQUESTS_BYTES_MAX } from "./limits.ts";
 
 /** What the calls of a server share. */
 export interface CallContext {
+  readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly messageBytes_max: number;
   /** Bytes of requests that are not complete, over all connections. */
@@ -47,7 +49,7 @@ export abstract class GrpcCall {
     this.#origin = from;
     const { timeout_ms } = request;
     if (timeout_ms === undefined) return;
-    this.deadline = new Date(Date.now() + timeout_ms);
+    this.deadline = new Date(context.clock.now() + timeout_ms);
     this.#deadline = context.deadlines.add(timeout_ms, this);
   }
 

@@ -79,7 +79,7 @@ async function keepLogs(config: ClusterConfig, progress: Progress): Promise<void
 }
 
 async function steps(what: BringUp): Promise<void> {
-  const { config, progress, signal } = what;
+  const { config, clock, progress, signal } = what;
   const step = async <T>(title: string, work: () => Promise<T>): Promise<T> => {
     const result = await progress.step(title, () => untilAborted(signal, work()));
     await interruptForTest(title, what);
@@ -88,7 +88,9 @@ async function steps(what: BringUp): Promise<void> {
   };
   checkStoreData(config, what.newStore);
   const notes: string[] = [];
-  const files = await step("certificates and plugins", () => prepareFiles(config, notes));
+  const files = await step("certificates and plugins", () =>
+    prepareFiles(config, clock, notes),
+  );
   notes.forEach(progress.note);
   await step("network namespace of the node", () => addNodeLink(config));
   await step("control plane", () => ensureProcess(config, "control", what));
@@ -112,12 +114,16 @@ async function steps(what: BringUp): Promise<void> {
   }
 }
 
-async function prepareFiles(config: ClusterConfig, notes: string[]): Promise<ClusterFiles> {
+async function prepareFiles(
+  config: ClusterConfig,
+  clock: Clock,
+  notes: string[],
+): Promise<ClusterFiles> {
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   await mkdir(config.runDir, { recursive: true, mode: 0o700 });
   await writeCluster(config);
   if (config.cniBinDir === undefined) await installPlugins(ownPluginsDir(config));
-  return ensurePki(config, Date.now(), (line) => notes.push(line));
+  return ensurePki(config, clock.now(), (line) => notes.push(line));
 }
 
 async function ensureProcess(

@@ -1,3 +1,4 @@
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { checkClusterName, clusterRoots, planCluster, readCluster } from "../cluster/config.ts";
 import { runChecks } from "../preflight/check.ts";
@@ -19,7 +20,7 @@ async function doctor(flags: { name: string; output?: string }): Promise<void> {
   const name = checkClusterName(flags.name);
   const config = (await readCluster(name, roots)) ?? (await planCluster(name, roots));
   const running = runningPid(config.runDir, "control") !== undefined;
-  const certificates = await certificateChecks(config, Date.now());
+  const certificates = await certificateChecks(config, systemClock().now());
   const results = await runChecks([...ALL_CHECKS, ...clusterChecks(config), ...certificates], {
     dataDir: config.dataDir,
     runDir: config.runDir,

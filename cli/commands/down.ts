@@ -26,14 +26,15 @@ export function command(): Command {
 }
 
 async function down(flags: { name: string; purge?: boolean }): Promise<void> {
-  const progress = terminalProgress();
+  const clock = systemClock();
+  const progress = terminalProgress(clock);
   const config = await findCluster(checkClusterName(flags.name), progress);
   if (!config) {
     progress.note(`There is no cluster "${flags.name}" here.`);
     return;
   }
   await progress.step(`removing "${config.name}" from this host`, () => {
-    return removeFromHost(config, systemClock());
+    return removeFromHost(config, clock);
   });
   if (flags.purge) {
     await forgetKubeconfig(config, progress);

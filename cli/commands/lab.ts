@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { Command, InvalidArgumentError } from "commander";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { spawnVisible } from "../preflight/spawn-visible.ts";
 import { runContract } from "../../labs/runner/contract.ts";
 import { type Lab, findLab, readLabs, readmeOf } from "../../labs/runner/manifest.ts";
@@ -61,7 +62,8 @@ function positive(text: string): number {
 }
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
-const now = () => new Date().toISOString();
+const clock = systemClock();
+const now = () => new Date(clock.now()).toISOString();
 
 function list(): void {
   const { labs } = readState();
@@ -204,7 +206,7 @@ async function reset(number: string, flags: { yes?: boolean }): Promise<void> {
   ) {
     return;
   }
-  const backup = backUp(item, Date.now());
+  const backup = backUp(item, clock.now());
   if (backup !== undefined) say(`  yours is kept in ${backup}`);
   writeSkeletons(item, ownTree(item.number));
   await updateProgress(

@@ -56,8 +56,9 @@ export function command(): Command {
 }
 
 async function start(flags: StartFlags): Promise<void> {
-  const start_ms = performance.now();
-  const progress = terminalProgress();
+  const clock = systemClock();
+  const start_ms = clock.monotonic();
+  const progress = terminalProgress(clock);
   const roots = clusterRoots(process.env);
   const name = checkClusterName(flags.name);
   const existing = await readCluster(name, roots);
@@ -67,7 +68,7 @@ async function start(flags: StartFlags): Promise<void> {
   if (running) progress.note(`The cluster "${name}" is running.`);
   else await bringUpNew(config, !existing, flags, progress);
   if (flags.mergeKubeconfig) await mergeKubeconfig(clusterFiles(config).kubeconfig("admin"));
-  print(flags, config, running ? 0 : (performance.now() - start_ms) / 1000);
+  print(flags, config, running ? 0 : (clock.monotonic() - start_ms) / 1000);
   if (flags.foreground) await stayUntilInterrupted(config, progress);
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { SettingError } from "./flag-error.ts";
 
@@ -17,13 +18,16 @@ type Texts<K extends string> = Record<K, string | undefined>;
  */
 export class TlsFiles<K extends string> {
   readonly #paths: Record<K, string | undefined>;
+  readonly #clock: Clock;
   #texts: Texts<K>;
   #stamps: string;
-  #looked_ms = performance.now();
+  #looked_ms: number;
 
   /** Reads all files; throws SettingError, naming the file, when one cannot be used. */
-  constructor(paths: Record<K, string | undefined>) {
+  constructor(paths: Record<K, string | undefined>, clock: Clock) {
     this.#paths = paths;
+    this.#clock = clock;
+    this.#looked_ms = clock.monotonic();
     try {
       this.#stamps = this.#stampsNow();
       this.#texts = this.#read();
@@ -39,7 +43,7 @@ export class TlsFiles<K extends string> {
   }
 
   #look(): void {
-    const now_ms = performance.now();
+    const now_ms = this.#clock.monotonic();
     if (now_ms - this.#looked_ms < LOOK_AGAIN_MS) return;
     this.#looked_ms = now_ms;
     try {

@@ -2,6 +2,7 @@ import type { PeerCertificate, SecureVersion } from "node:tls";
 import { checkServerIdentity } from "node:tls";
 import type { ClientTls } from "@raft2kube/rpc/client.ts";
 import type { ServerTls } from "@raft2kube/rpc/server.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { openSslCiphers } from "./cipher-suites.ts";
 import { SettingError } from "./flag-error.ts";
 import type { Settings } from "./settings.ts";
@@ -18,7 +19,7 @@ export function serverTls(settings: Settings, prefix: "" | "peer-"): ServerTls {
     throw new SettingError(`--${prefix}client-cert-auth needs --${prefix}trusted-ca-file`);
   }
   const crl = settings.path(prefix === "" ? "client-crl-file" : "peer-crl-file");
-  const files = new TlsFiles({ cert, key, ca, crl });
+  const files = new TlsFiles({ cert, key, ca, crl }, systemClock());
   return {
     get cert() {
       return files.text("cert")!;
@@ -46,7 +47,7 @@ export function peerClientTls(settings: Settings): ClientTls | undefined {
     ca: settings.path("peer-trusted-ca-file"),
   };
   if (Object.values(paths).every((path) => path === undefined)) return undefined;
-  const files = new TlsFiles(paths);
+  const files = new TlsFiles(paths, systemClock());
   return {
     get ca() {
       return files.text("ca");

@@ -1,3 +1,4 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { TOKEN_TTL_MS } from "../limits.ts";
 import type { JwtOptions } from "./jwt-options.ts";
 import { jwtTokenProvider } from "./jwt-tokens.ts";
@@ -32,10 +33,13 @@ export function authSetup(
   options: AuthOptions,
   state: TokenState,
   applied: AppliedWait,
+  clock: Clock,
 ): AuthSetup {
   state.tokens.ttl_ms = options.tokenTtl_ms ?? TOKEN_TTL_MS;
   return {
-    tokens: options.jwt ? jwtTokenProvider(options.jwt) : simpleTokenProvider(state, applied),
+    tokens: options.jwt
+      ? jwtTokenProvider(options.jwt, clock)
+      : simpleTokenProvider(state, applied),
     passwords: new Passwords(options.bcryptCost),
     clientCertAuth: options.clientCertAuth ?? false,
   };

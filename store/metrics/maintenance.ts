@@ -5,6 +5,7 @@ import {
   exponentialBounds,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 
 type Kind = "defragment" | "snapshot" | "hash" | "hashKv" | "snapshotSync" | "snapshotSave";
 
@@ -41,9 +42,11 @@ const KINDS: Readonly<Record<Kind, readonly [string, string, readonly number[]]>
 /** How long work on the whole store took, under etcd's names. */
 export class MaintenanceFigures {
   readonly #spreads: Readonly<Record<Kind, Spread>>;
+  readonly #clock: Clock;
   #defragmenting = 0;
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, clock: Clock) {
+    this.#clock = clock;
     const entries = Object.entries(KINDS).map(([kind, [name, help, bounds]]) => {
       return [kind, new HistogramFamily(registry, name, help, bounds).of()];
     });
@@ -68,7 +71,7 @@ export class MaintenanceFigures {
 
   /** The same for work that is no promise: call what is returned at its end. */
   begin(kind: Kind): () => void {
-    const from_ms = performance.now();
-    return () => this.#spreads[kind].observe((performance.now() - from_ms) / 1_000);
+    const from_ms = this.#clock.monotonic();
+    return () => this.#spreads[kind].observe((this.#clock.monotonic() - from_ms) / 1_000);
   }
 }

@@ -8,6 +8,7 @@ import {
 import { logger } from "@raft2kube/observe/log.ts";
 import { type Registry, metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import type { RpcServer } from "@raft2kube/rpc/server.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import type { Backend, BackendPair, ScanRange } from "../backend/backend.ts";
 import { HealthFigures } from "./health.ts";
 import { MaintenanceFigures } from "./maintenance.ts";
@@ -34,9 +35,10 @@ const OPS: Readonly<Record<string, string>> = {
 /** What a member measures of itself, under etcd's names, and the warnings about what is slow. */
 export class Measures {
   readonly registry: Registry = metricsRegistry();
-  readonly peers = new PeerFigures(this.registry);
+  readonly clock: Clock;
+  readonly peers: PeerFigures;
   readonly health = new HealthFigures(this.registry);
-  readonly maintenance = new MaintenanceFigures(this.registry);
+  readonly maintenance: MaintenanceFigures;
   readonly apply_ms: number;
   readonly unary_ms: number;
   readonly #walSync = new HistogramFamily(
@@ -89,7 +91,10 @@ export class Measures {
   readonly #failed = this.#counter("etcd_server_proposals_failed_total", "Proposals that failed.");
   #walBytes = 0;
 
-  constructor(limits: SlowLimits = {}) {
+  constructor(limits: SlowLimits = {}, clock: Clock = systemClock()) {
+    this.clock = clock;
+    this.peers = new PeerFigures(this.registry, clock);
+    this.maintenance = new MaintenanceFigures(this.registry, clock);
     this.apply_ms = limits.apply_ms ?? SLOW_APPLY_MS;
     this.unary_ms = limits.unary_ms ?? SLOW_UNARY_MS;
     const head = { name: "etcd_disk_wal_write_bytes_total", help: "Bytes of the log." };
@@ -158,9 +163,9 @@ export class Measures {
 
   #file(file: DiskFile): DiskFile {
     const timed = (done: Done): Done => {
-      const from_ms = performance.now();
+      const from_ms = this.clock.monotonic();
       return (error) => {
-        this.#synced(performance.now() - from_ms);
+        this.#synced(this.clock.monotonic() - from_ms);
         done(error);
       };
     };
@@ -206,9 +211,9 @@ export class Measures {
       size: () => backend.size(),
       close: () => backend.close(),
       writeBatch: async (writes, options) => {
-        const from_ms = performance.now();
+        const from_ms = this.clock.monotonic();
         await backend.writeBatch(writes, options);
-        this.#commit.observe((performance.now() - from_ms) / 1000);
+        this.#commit.observe((this.clock.monotonic() - from_ms) / 1000);
       },
     };
   }

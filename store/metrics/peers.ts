@@ -7,6 +7,7 @@ import {
   exponentialBounds,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 
 /** etcd's buckets (upstream: etcdserver/api/rafthttp/metrics.go). */
 const ROUND_TRIP_BOUNDS_S = exponentialBounds(0.0001, 2, 16);
@@ -18,6 +19,7 @@ export interface SnapshotFigure {
   readonly failures: Count;
   readonly took_s: Spread;
   inflight: number;
+  readonly clock: Clock;
 }
 
 /** What passes between this member and one other. */
@@ -29,9 +31,11 @@ export class PeerFigure {
   readonly snapshotsSent: SnapshotFigure;
   readonly snapshotsReceived: SnapshotFigure;
   readonly #roundTrip_s: Spread;
+  readonly #clock: Clock;
   #asked_ms: number | undefined;
 
   constructor(families: Families, member: string) {
+    this.#clock = families.clock;
     const [to, from] = [{ To: member }, { From: member }];
     this.sentBytes = families.sentBytes.of(to);
     this.receivedBytes = families.receivedBytes.of(from);
@@ -44,13 +48,13 @@ export class PeerFigure {
 
   /** A heartbeat leaves: the first that is not answered yet is timed, for streams keep order. */
   asked(): void {
-    this.#asked_ms ??= performance.now();
+    this.#asked_ms ??= this.#clock.monotonic();
   }
 
   /** A heartbeat is answered. */
   answered(): void {
     if (this.#asked_ms === undefined) return;
-    this.#roundTrip_s.observe((performance.now() - this.#asked_ms) / 1_000);
+    this.#roundTrip_s.observe((this.#clock.monotonic() - this.#asked_ms) / 1_000);
     this.#asked_ms = undefined;
   }
 
@@ -63,12 +67,19 @@ export class PeerFigure {
 
 class SnapshotFamilies {
   readonly #label: "To" | "From";
+  readonly #clock: Clock;
   readonly #success: CounterFamily;
   readonly #failures: CounterFamily;
   readonly #took: HistogramFamily;
   readonly #all = new Map<string, SnapshotFigure>();
 
-  constructor(registry: Registry, way: "send" | "receive", label: "To" | "From") {
+  constructor(
+    registry: Registry,
+    clock: Clock,
+    way: "send" | "receive",
+    label: "To" | "From",
+  ) {
+    this.#clock = clock;
     this.#label = label;
     const name = (what: string) => `etcd_network_snapshot_${way}_${what}`;
     const how = `Snapshots to ${way}`;
@@ -91,6 +102,7 @@ class SnapshotFamilies {
       failures: this.#failures.of(labels),
       took_s: this.#took.of(labels),
       inflight: 0,
+      clock: this.#clock,
     };
     this.#all.set(labels[this.#label]!, figure);
     return figure;
@@ -98,6 +110,7 @@ class SnapshotFamilies {
 }
 
 class Families {
+  readonly clock: Clock;
   readonly sentBytes: CounterFamily;
   readonly receivedBytes: CounterFamily;
   readonly sendFailures: CounterFamily;
@@ -107,7 +120,8 @@ class Families {
   readonly sent: SnapshotFamilies;
   readonly received: SnapshotFamilies;
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, clock: Clock) {
+    this.clock = clock;
     const counter = (name: string, help: string) =>
       new CounterFamily(registry, `etcd_network_${name}`, help);
     this.sentBytes = counter("peer_sent_bytes_total", "Bytes of messages to other members.");
@@ -121,8 +135,8 @@ class Families {
       "From a heartbeat to its answer.",
       ROUND_TRIP_BOUNDS_S,
     );
-    this.sent = new SnapshotFamilies(registry, "send", "To");
-    this.received = new SnapshotFamilies(registry, "receive", "From");
+    this.sent = new SnapshotFamilies(registry, clock, "send", "To");
+    this.received = new SnapshotFamilies(registry, clock, "receive", "From");
   }
 }
 
@@ -131,8 +145,8 @@ export class PeerFigures {
   readonly #families: Families;
   readonly #members = new Map<bigint, PeerFigure>();
 
-  constructor(registry: Registry) {
-    this.#families = new Families(registry);
+  constructor(registry: Registry, clock: Clock = systemClock()) {
+    this.#families = new Families(registry, clock);
   }
 
   of(member: bigint): PeerFigure {
@@ -153,12 +167,12 @@ export class PeerFigures {
 
 /** Follows a snapshot to its end, which the promise is. */
 export async function timedSnapshot<R>(figure: SnapshotFigure, passing: Promise<R>): Promise<R> {
-  const from_ms = performance.now();
+  const from_ms = figure.clock.monotonic();
   figure.inflight++;
   try {
     const result = await passing;
     figure.success.add();
-    figure.took_s.observe((performance.now() - from_ms) / 1_000);
+    figure.took_s.observe((figure.clock.monotonic() - from_ms) / 1_000);
     return result;
   } catch (thrown) {
     figure.failures.add();

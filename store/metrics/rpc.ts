@@ -10,6 +10,7 @@ import { Batch } from "@raft2kube/rpc/batch.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
 import { asRpcError } from "@raft2kube/rpc/error.ts";
 import type { Call, ServedService } from "@raft2kube/rpc/server.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { CLIENT_VERSIONS_MAX, CLIENT_VERSION_CHARS_MAX } from "../limits.ts";
 import type { Measures } from "./member.ts";
 
@@ -24,6 +25,7 @@ const BOUNDS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** The gRPC figures that etcd has of every server: started, handled by code, how long. */
 class RpcFamilies {
+  readonly clock: Clock;
   readonly started: CounterFamily;
   readonly handled: CounterFamily;
   readonly handling: HistogramFamily;
@@ -32,7 +34,8 @@ class RpcFamilies {
   readonly requests: CounterFamily;
   readonly streamFailures: CounterFamily;
 
-  constructor({ registry }: Measures) {
+  constructor({ registry, clock }: Measures) {
+    this.clock = clock;
     this.started = new CounterFamily(registry, "grpc_server_started_total", "RPCs started.");
     this.handled = new CounterFamily(registry, "grpc_server_handled_total", "RPCs ended.");
     const counter = (name: string, text: string) => new CounterFamily(registry, name, text);
@@ -83,7 +86,7 @@ class RpcFigures {
   begin(call: Call): number {
     this.#started.add();
     this.#ofClient(call).add();
-    return performance.now();
+    return this.#families.clock.monotonic();
   }
 
   #ofClient({ metadata }: Call): Count {
@@ -115,7 +118,7 @@ class RpcFigures {
       this.#byCode.set(code, count);
     }
     count.add();
-    const took_ms = performance.now() - from_ms;
+    const took_ms = this.#families.clock.monotonic() - from_ms;
     this.#handling.observe(took_ms / 1000);
     return took_ms;
   }

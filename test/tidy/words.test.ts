@@ -98,6 +98,15 @@ it("base/std and store/core do no I/O and read no clock", () => {
   );
 });
 
+it("time is read from a clock that was an argument", () => {
+  // Names a folder, and begins a log before there is a clock.
+  const names = ["kubelet/volumes/atomic-writer.ts", "cli/supervisor/supervise.ts"];
+  const apart = /^(test|bench|labs|scripts)\/|\/testing\/|\.test\.ts$|^base\/std\/clock\.ts$/;
+  const readers = product.filter(({ path }) => !apart.test(path) && !names.includes(path));
+  const forbidden = /\bDate\.now\(|\bperformance\.now\(|\bprocess\.hrtime\b|\bnew Date\(\)/;
+  expect(found(readers, forbidden)).toEqual([]);
+});
+
 it("programs are started without a shell", () => {
   expect(found(product, /(?<!runtime\.)\bexecSync\(|\bshell:\s*true/)).toEqual([]);
 });

@@ -21,9 +21,9 @@ export async function range(context: EtcdContext, request: RangeRequest): Promis
   const { key, rangeEnd } = request;
   const allowed = (caller?: Caller) => checkRead(context.state.auth, caller, key, rangeEnd);
   return readAllowed(context, allowed, async () => {
-    const from_ms = performance.now();
+    const from_ms = context.clock.monotonic();
     const response = await read(context, request);
-    context.measures.applied("range", performance.now() - from_ms);
+    context.measures.applied("range", context.clock.monotonic() - from_ms);
     return response;
   });
 }

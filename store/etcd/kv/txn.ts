@@ -15,9 +15,9 @@ export async function txn(context: EtcdContext, request: TxnRequest): Promise<Tx
   const { state } = context;
   const allowed = (caller?: Caller) => checkTxnAllowed(state, caller, request);
   return readAllowed(context, allowed, () => {
-    const from_ms = performance.now();
+    const from_ms = context.clock.monotonic();
     const response = runTxn(state, new WriteTransaction(state), request);
-    context.measures.applied("read-only txn", performance.now() - from_ms);
+    context.measures.applied("read-only txn", context.clock.monotonic() - from_ms);
     return response;
   });
 }

@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import type { BackendWrite } from "../../backend/backend.ts";
 import { CompactionFigures } from "../../metrics/compaction.ts";
 import { COMPACT_CHUNK_KEYS } from "../../limits.ts";
@@ -13,6 +14,7 @@ export class Compactor {
   readonly figures = new CompactionFigures();
   readonly #state: State;
   readonly #onFailure: (error: unknown) => void;
+  readonly #clock: Clock;
   #running: Promise<void> | undefined;
   #stopped = false;
   #paused = false;
@@ -20,7 +22,12 @@ export class Compactor {
   /** Reads of old records under way: they hold back the removal. */
   #readers = 0;
 
-  constructor(state: State, onFailure: (error: unknown) => void) {
+  constructor(
+    state: State,
+    onFailure: (error: unknown) => void,
+    clock: Clock = systemClock(),
+  ) {
+    this.#clock = clock;
     this.#state = state;
     this.#onFailure = onFailure;
   }
@@ -85,15 +92,15 @@ export class Compactor {
 
   async #run(): Promise<void> {
     const at = this.#state.compactRevision;
-    const start_ms = performance.now();
+    const start_ms = this.#clock.monotonic();
     let after: string | undefined = "";
     while (after !== undefined && !this.#halted) {
       const removals: BackendWrite[] = [];
-      const from_ms = performance.now();
+      const from_ms = this.#clock.monotonic();
       after = this.#state.index.compact(at, after, COMPACT_CHUNK_KEYS, (main, sub, tombstone) => {
         removals.push({ key: recordKey(main, sub, tombstone), value: undefined });
       });
-      this.figures.indexPause_ms.observe(performance.now() - from_ms);
+      this.figures.indexPause_ms.observe(this.#clock.monotonic() - from_ms);
       await this.noReaders();
       await this.#flushed(at);
       if (this.#halted) return;
@@ -101,8 +108,8 @@ export class Compactor {
     }
     if (this.#halted) return;
     this.#state.compactedRevision = at;
-    this.figures.total_ms.observe(performance.now() - start_ms);
-    this.figures.lastEnd_s = Math.floor(Date.now() / 1_000);
+    this.figures.total_ms.observe(this.#clock.monotonic() - start_ms);
+    this.figures.lastEnd_s = Math.floor(this.#clock.now() / 1_000);
   }
 
   /**
@@ -110,9 +117,9 @@ export class Compactor {
    * before, and a later batch must not be durable without this one, whose removals it counts on.
    */
   async #remove(removals: BackendWrite[]): Promise<void> {
-    const from_ms = performance.now();
+    const from_ms = this.#clock.monotonic();
     await this.#state.backend.writeBatch(removals, { sync: true });
-    this.figures.backendPause_ms.observe(performance.now() - from_ms);
+    this.figures.backendPause_ms.observe(this.#clock.monotonic() - from_ms);
     this.figures.records += removals.length;
   }
 

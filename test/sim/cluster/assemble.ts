@@ -55,7 +55,7 @@ export function assemble(parts: Parts): Life {
   addMoments(parts);
   const fail = (reason: unknown) => replica.fail(reason);
   const watches = new WatchHub(state, fail, STREAM_LIMITS);
-  const compactor = new Compactor(state, fail);
+  const compactor = new Compactor(state, fail, clock);
   const onCompacted = () => {
     power.pass("before", "compaction");
     compactor.start();
@@ -98,8 +98,8 @@ export function assemble(parts: Parts): Life {
     initialCorruptCheck: false,
     serving: new Serving(false),
     newLeaseId: () => BigInt(randomInteger(random, 1, 2 ** 48)),
-    auth: authSetup({}, state, (index) => replica.untilApplied(index)),
-    ...{ identify: nobody, measures: new Measures() },
+    auth: authSetup({}, state, (index) => replica.untilApplied(index), clock),
+    ...{ identify: nobody, measures: new Measures({}, clock) },
   };
   const client = embeddedClient(context);
   const scrub = new Scrub({ ...context, state: knowingMembers(state) }, SCRUB_INTERVAL_MS);
