@@ -94,7 +94,9 @@ export class Channel {
       });
       this.#dialling = socket;
       const patience = this.#clock.after(CONNECT_TIMEOUT_MS, () => {
-        if (this.#dialling === socket) socket.destroy(new Error("no answer in time"));
+        const message = `no answer within ${CONNECT_TIMEOUT_MS} ms`;
+        const late = new RpcError(Status.UNAVAILABLE, message);
+        if (this.#dialling === socket) socket.destroy(late);
       });
       socket.once("close", () => {
         patience.cancel();

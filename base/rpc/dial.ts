@@ -1,5 +1,6 @@
 import { type Socket, connect, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { RpcError, Status } from "./error.ts";
 import { KEEP_ALIVE_MS } from "./limits.ts";
 
 /** PEM texts. `cert` and `key` are presented to the server. */
@@ -62,10 +63,15 @@ function dialTls(
   const where = { host, port, servername, ALPNProtocols: ["h2"] };
   const socket = connectTls({ ...where, ...Object.fromEntries(given) }, () => {
     if (socket.alpnProtocol === "h2") onOpen();
-    else socket.destroy(new Error("the server does not speak HTTP/2 over TLS (ALPN)"));
+    else socket.destroy(noHttp2(`${host}:${port}`));
   });
   socket.on("error", onError);
   return socket;
+}
+
+function noHttp2(address: string): RpcError {
+  const message = `${address} does not speak HTTP/2 over TLS (ALPN)`;
+  return new RpcError(Status.UNAVAILABLE, message, { remedy: "give the address of a gRPC server" });
 }
 
 function kept(socket: Socket): Socket {

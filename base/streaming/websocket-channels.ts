@@ -1,5 +1,6 @@
 import { Readable, Writable } from "node:stream";
 import type { WebSocket } from "ws";
+import { StreamingError } from "./errors.ts";
 import { Inflow, Unread } from "./inflow.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CHUNK_BYTES, PING_MS } from "./limits.ts";
@@ -74,7 +75,7 @@ export class WebSocketChannels {
   /** One message; also an empty one, which tells a client that the channel is open. */
   send(channel: number, data: Buffer, done: (error?: Error | null) => void = () => {}): void {
     if (this.gone.aborted) {
-      done(new Error("the connection is closed"));
+      done(new StreamingError("the connection is closed"));
       return;
     }
     const message = this.#base64

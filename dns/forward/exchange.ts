@@ -54,7 +54,7 @@ function overUdp(
     socket.on("message", (message) => {
       if (answers(message, query)) end(() => resolve(message));
     });
-    socket.on("error", (thrown) => end(() => reject(failed(address, thrown))));
+    socket.on("error", (thrown) => end(() => reject(failed(address, thrown.message, thrown))));
     socket.on("connect", () => socket.send(query));
     socket.connect(port, address);
   });
@@ -84,10 +84,10 @@ function overTcp(
       if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return;
       const message = received.subarray(2, 2 + received.readUInt16BE(0));
       if (answers(message, query)) end(() => resolve(message));
-      else end(() => reject(failed(address, new Error("its answer is for another question"))));
+      else end(() => reject(failed(address, "its answer is for another question")));
     });
-    socket.on("error", (thrown) => end(() => reject(failed(address, thrown))));
-    socket.on("end", () => end(() => reject(failed(address, new Error("connection closed")))));
+    socket.on("error", (thrown) => end(() => reject(failed(address, thrown.message, thrown))));
+    socket.on("end", () => end(() => reject(failed(address, "connection closed"))));
   });
 }
 
@@ -95,6 +95,6 @@ function timedOut(address: string, timeout_ms: number): UpstreamError {
   return new UpstreamError("ETIMEDOUT", `resolver ${address} did not answer in ${timeout_ms} ms`);
 }
 
-function failed(address: string, cause: Error): UpstreamError {
-  return new UpstreamError("EUPSTREAM", `resolver ${address}: ${cause.message}`, { cause });
+function failed(address: string, reason: string, cause?: Error): UpstreamError {
+  return new UpstreamError("EUPSTREAM", `resolver ${address}: ${reason}`, { cause });
 }

@@ -107,6 +107,20 @@ it("time is read from a clock that was an argument", () => {
   expect(found(readers, forbidden)).toEqual([]);
 });
 
+/** Packages whose errors all have a type; the others follow. */
+const TYPED_ERRORS = [
+  "api", "apimachinery", "base", "client", "cni", "controllers", "csi", "device", "dns", "proxy",
+  "scheduler",
+];
+
+it("errors have a type: no bare Error where packages are finished", () => {
+  const apart = /\/testing\/|\.test\.ts$|^base\/std\/errors\.ts$/;
+  const finished = product.filter(({ path }) => {
+    return TYPED_ERRORS.includes(path.split("/")[0]!) && !apart.test(path);
+  });
+  expect(found(finished, /(?<!\w)(new Error|throw Error)\(/)).toEqual([]);
+});
+
 it("programs are started without a shell", () => {
   expect(found(product, /(?<!runtime\.)\bexecSync\(|\bshell:\s*true/)).toEqual([]);
 });
