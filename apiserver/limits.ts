@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 /** The largest body of a write, as upstream's limit for its etcd client with headroom. */
 export const BODY_BYTES_MAX = 3 * 1024 * 1024;
 /**
@@ -181,3 +183,21 @@ export const HTML_TAG_BYTES_MAX = 16 * 1024;
 
 /** The longest name of a field manager. */
 export const FIELD_MANAGER_BYTES_MAX = 128;
+
+assertLimits({
+  "a large body fits into what may wait": BODY_BYTES_MAX <= LARGE_REQUESTS_BYTES_MAX,
+  "one history is part of all": HISTORY_BYTES_MAX <= HISTORIES_BYTES_MAX,
+  "one watcher's queue is part of all": WATCHER_QUEUE_BYTES_MAX <= WATCH_QUEUES_BYTES_MAX,
+  "small answers are a part of all": ANSWER_SMALL_BYTES <= ANSWERS_BYTES_MAX,
+  "past states are those of events": STATES_MAX <= HISTORY_EVENTS_MAX,
+  "a slice of a flush is shorter than the time between two": FLUSH_SLICE_MS < FLUSH_INTERVAL_MS,
+  "the store is asked several times within a read's wait": PROGRESS_RETRY_MS < FRESH_WAIT_MS,
+  "a read waits for the cache within its request": FRESH_WAIT_MS < REQUEST_TIMEOUT_MS,
+  "headers, then the body, then the answer":
+    HEADERS_TIMEOUT_MS <= REQUEST_BODY_TIMEOUT_MS && REQUEST_BODY_TIMEOUT_MS <= REQUEST_TIMEOUT_MS,
+  "connections are looked at within their times": CONNECTION_CHECK_MS < HEADERS_TIMEOUT_MS,
+  "an apiserver renews its leases before they end":
+    PEER_INTERVAL_MS < PEER_LEASE_S * 1_000 && IDENTITY_RENEW_MS < IDENTITY_LEASE_S * 1_000,
+  "lifetimes of tokens have a range": TOKEN_SECONDS_MIN < TOKEN_SECONDS_MAX,
+  "a watch's end fits into a timer": 2 * WATCH_TIMEOUT_MS_MIN <= TIMER_MS_MAX,
+});

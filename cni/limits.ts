@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 /** Timeout of one command of one plugin, which is then killed. */
 export const PLUGIN_TIMEOUT_MS = 60_000;
 /** Maximum output of a plugin on stdout; a result has a few kilobytes. */
@@ -34,3 +36,9 @@ export const CONNECTION_SAMPLES = 16;
 export const OVER_BOUND_MS = 2_000;
 /** Addresses of pods that are counted at a time: a node's whole range. */
 export const PODS_COUNTED = 65_535;
+
+assertLimits({
+  "a lock is tried several times": LOCK_RETRY_MS < LOCK_WAIT_MS,
+  "a plugin waits for its lock within its time": LOCK_WAIT_MS < PLUGIN_TIMEOUT_MS,
+  "a configuration's answer fits into what is read": CONFIG_BYTES <= PLUGIN_STDOUT_BYTES,
+});

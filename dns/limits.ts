@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 /** Maximum size of a datagram to a client without EDNS (RFC 1035, 2.3.4). */
 export const UDP_BYTES_PLAIN = 512;
 /**
@@ -25,3 +27,12 @@ export const CACHE_FAILURE_TTL_S = 5;
 export const CNAME_CHAIN_MAX = 8;
 /** TTL of the cluster's records. */
 export const DEFAULT_TTL_S = 5;
+
+assertLimits({
+  "plain UDP, EDNS and TCP carry more and more":
+    UDP_BYTES_PLAIN <= UDP_BYTES_MAX && UDP_BYTES_MAX <= TCP_BYTES_MAX,
+  "one client has a part of the connections": TCP_CONNECTIONS_PER_CLIENT_MAX < TCP_CONNECTIONS_MAX,
+  "a forwarded query ends before its connection is idle for too long":
+    UPSTREAM_TIMEOUT_MS < TCP_IDLE_MS,
+  "failures are cached no longer than answers": CACHE_FAILURE_TTL_S <= CACHE_TTL_S_MAX,
+});

@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 /** Upstream's defaults unless a comment says why not. */
 
 /** A crashed container waits this long before its second restart; doubled up to the most. */
@@ -154,3 +156,22 @@ export const STREAM_CONNECT_MS = 5_000;
 export const PRESSURE_LASTS_MS = 300_000;
 /** The node stays ready while its runtime is silent for less than this. */
 export const RUNTIME_SILENT_MS = 30_000;
+
+assertLimits({
+  "back-offs grow":
+    CRASH_BACK_OFF_MS <= CRASH_BACK_OFF_MS_MAX && PULL_BACK_OFF_MS <= PULL_BACK_OFF_MS_MAX,
+  "retries grow":
+    SYNC_BACK_OFF_MS <= SYNC_BACK_OFF_MS_MAX && STATUS_RETRY_MS <= STATUS_RETRY_MS_MAX,
+  "the node's Lease is renewed several times before it ends":
+    3 * NODE_LEASE_RENEW_MS < NODE_LEASE_S * 1_000,
+  "the node's status is looked at more often than reported": NODE_STATUS_MS < NODE_STATUS_REPORT_MS,
+  "containers are listed less often when the runtime streams events":
+    RELIST_GENERIC_MS < RELIST_EVENTED_MS,
+  "images are removed down to a lower mark": IMAGE_GC_LOW_PERCENT < IMAGE_GC_HIGH_PERCENT,
+  "a message from the log is no longer than one from a file":
+    TERMINATION_LOG_BYTES_MAX <= TERMINATION_MESSAGE_BYTES_MAX,
+  "the log is looked at no more often than allowed": LOG_ROTATE_MS_MIN <= LOG_ROTATE_PERIOD_MS,
+  "a line fits into a log file": LOG_LINE_BYTES_MAX <= LOG_FILE_BYTES_MAX,
+  "headers come before the request is over": HEADERS_TIMEOUT_MS <= REQUEST_TIMEOUT_MS,
+  "unknown connections are many addresses'": CONNECTIONS_OF_ADDRESS_MAX < CONNECTIONS_UNKNOWN_MAX,
+});

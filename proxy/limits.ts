@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 /** Delay between a change and the sync that applies it together with later changes. */
 export const SYNC_DELAY_MS = 20;
 /** Delay before the first retry of a failed transaction; doubled each time. */
@@ -11,3 +13,8 @@ export const ELEMENTS_PER_STATEMENT = 500;
 export const AFFINITY_CLIENTS = 65_535;
 /** Default timeout of ClientIP affinity: upstream's 3 hours. */
 export const AFFINITY_DEFAULT_S = 10_800;
+
+assertLimits({
+  "a retry waits longer than a sync collects changes": SYNC_DELAY_MS < RETRY_FIRST_MS,
+  "the pause between retries grows": RETRY_FIRST_MS <= RETRY_MS_MAX,
+});

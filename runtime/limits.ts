@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 /** Every bound of the runtime, named. Sizes are bytes, times milliseconds. */
 
 /** An image manifest or index: the distribution spec asks registries to accept 4 MiB. */
@@ -91,3 +93,14 @@ export const EVENT_BACKLOG = 1_000;
  */
 export const DISK_USAGE_TTL_MS = 2_000;
 export const DISK_USAGE_REST = 10;
+
+assertLimits({
+  "a call's own output is part of all that it may have":
+    EXEC_SYNC_OWN_BYTES <= EXEC_SYNC_OUTPUT_BYTES,
+  "one call's output is part of all calls'": EXEC_SYNC_OUTPUT_BYTES <= EXEC_SYNC_ALL_BYTES,
+  "a layer is larger unpacked": LAYER_BYTES <= LAYER_UNPACKED_BYTES,
+  "the disk is looked at before its reserve is used up": DISK_CHECK_BYTES < DISK_RESERVE_BYTES,
+  "an exit is looked for within the time of its file": EXIT_POLL_INTERVAL_MS < EXIT_FILE_TIMEOUT_MS,
+  "a terminal is asked for before a command starts without its size":
+    CONSOLE_INTERVAL_MS < FIRST_SIZE_TIMEOUT_MS,
+});

@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 /** Highest score of a node; scores range from 0 to it. */
 export const SCORE_MAX = 100;
 
@@ -37,3 +39,11 @@ export const PREEMPTION_NODES_MAX = 100;
 
 /** Attempts to write the selected node of a claim that is updated concurrently. */
 export const SELECT_ATTEMPTS_MAX = 5;
+
+assertLimits({
+  "back-offs grow": POD_BACKOFF_MS <= POD_BACKOFF_MS_MAX,
+  "images have a range of sizes": IMAGE_BYTES_MIN < IMAGE_BYTES_MAX,
+  "the bound on requests lets a second's requests go at once": SCHEDULER_QPS <= SCHEDULER_BURST,
+  "unschedulable pods are looked at within their time":
+    UNSCHEDULABLE_FLUSH_INTERVAL_MS <= UNSCHEDULABLE_FLUSH_MS,
+});

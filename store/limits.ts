@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 // Every bound of the store. Sizes in bytes, times in milliseconds, unless the name says otherwise.
 
 /** Raft: one append message carries at most this much data (at least one entry). */
@@ -216,3 +218,38 @@ export const COMPACTION_REVISION_INTERVAL_MS = 300_000;
 export const SLOW_APPLY_MS = 100;
 export const SLOW_UNARY_MS = 300;
 export const SLOW_SYNC_MS = 1_000;
+
+assertLimits({
+  "several heartbeats go out before an election": HEARTBEAT_TICKS < ELECTION_TICKS,
+  "an append fits into what may be under way": APPEND_BYTES_MAX <= INFLIGHT_BYTES_MAX,
+  "what is under way is part of what may be proposed": INFLIGHT_BYTES_MAX <= UNCOMMITTED_BYTES_MAX,
+  "a proposal that waits may be uncommitted": UNCOMMITTED_BYTES_MAX <= PENDING_PROPOSALS_BYTES_MAX,
+  "an append fits into a frame of messages": APPEND_BYTES_MAX <= PEER_BATCH_BYTES,
+  "a frame fits into the queue of its member": PEER_BATCH_BYTES <= PEER_QUEUE_BYTES_MAX,
+  "a request fits into an entry": REQUEST_BYTES_MAX + GRPC_OVERHEAD_BYTES <= ENTRY_BYTES_MAX,
+  "a peer says that it lives several times before it is given up":
+    3 * PEER_ALIVE_INTERVAL_MS < PEER_SILENCE_MS,
+  "a stream is given up no sooner than an election begins":
+    TICK_MS * ELECTION_TICKS < PEER_SILENCE_MS,
+  "a request outlives two elections": 2 * TICK_MS * ELECTION_TICKS < REQUEST_TIMEOUT_MS,
+  "a block and a part are what readers take":
+    SNAPSHOT_BLOCK_BYTES <= SNAPSHOT_BLOCK_BYTES_MAX &&
+    SNAPSHOT_PART_BYTES <= SNAPSHOT_REPORT_BYTES,
+  "a flush begins before writers have to wait": FLUSH_BYTES < UNFLUSHED_BYTES_MAX,
+  "what a transaction nests is more than one has": TXN_OPERATIONS_MAX <= TXN_TREE_OPERATIONS_MAX,
+  "data is refused while the reserve still holds a segment":
+    SEGMENT_BYTES < DISK_LOW_BYTES && DISK_LOW_BYTES < DISK_ENOUGH_BYTES,
+  "the disk is looked at as often as commands may ask": DISK_LOOK_REST_MS < DISK_LOOK_INTERVAL_MS,
+  "events that go together fit into the stream's queue":
+    MERGED_EVENTS_BYTES <= STREAM_QUEUE_BYTES_MAX,
+  "the rest between responses has a range": STREAM_REST_MS_MIN < STREAM_REST_MS_MAX,
+  "a lease lives longer than an election":
+    TICK_MS * ELECTION_TICKS < LEASE_TTL_S_MIN * 1_000 && LEASE_TTL_S_MIN < LEASE_TTL_S_MAX,
+  "expired leases are looked for within the shortest TTL":
+    LEASE_CHECK_INTERVAL_MS < LEASE_TTL_S_MIN * 1_000,
+  "bcrypt's cost is within its bounds":
+    BCRYPT_COST_MIN <= BCRYPT_COST_DEFAULT && BCRYPT_COST_DEFAULT <= BCRYPT_COST_MAX,
+  "a scrub ends before the next": SCRUB_TIMEOUT_MS < SCRUB_INTERVAL_MS,
+  "a notice of progress can be asked for more often":
+    WATCH_PROGRESS_INTERVAL_MS_MIN <= WATCH_PROGRESS_INTERVAL_MS,
+});

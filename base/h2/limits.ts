@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 /** The largest frame taken, and sent: the protocol's own default (RFC 9113, section 6.5.2). */
 export const FRAME_BYTES_MAX = 16_384;
 
@@ -32,3 +34,12 @@ export const WAITING_ANSWERS_BYTES_MAX = 64 * 1024 * 1024;
 
 /** A connection without the peer's SETTINGS by then is closed, as is one that failed and stays. */
 export const SETTINGS_TIMEOUT_MS = 10_000;
+
+assertLimits({
+  "a frame fits into a stream's window": FRAME_BYTES_MAX <= STREAM_WINDOW_BYTES,
+  "a stream's window is part of its connection's": STREAM_WINDOW_BYTES <= CONNECTION_WINDOW_BYTES,
+  "the frames of a header block carry as much as it may have":
+    HEADER_BLOCK_BYTES_MAX <= CONTINUATIONS_MAX * FRAME_BYTES_MAX,
+  "a connection that does not read ends before its answers fill the memory":
+    UNREAD_BYTES_MAX <= WAITING_ANSWERS_BYTES_MAX,
+});

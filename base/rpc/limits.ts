@@ -1,3 +1,6 @@
+import { STREAM_WINDOW_BYTES } from "@raft2kube/h2/limits.ts";
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 /** The largest message a client or server takes unless told otherwise: CRI's 16 MiB. */
 export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -48,3 +51,15 @@ export const RECONNECT_GROWTH = 1.6;
 export const WAITING_CALLS_MAX = 20_000;
 /** Client: heads of requests that a method keeps ready: one for each timeout. */
 export const KNOWN_HEADS_MAX = 32;
+
+assertLimits({
+  "one message fits into what may be incomplete":
+    MESSAGE_BYTES_MAX <= UNFINISHED_REQUESTS_BYTES_MAX,
+  "a stream is held back before its window is full":
+    STREAM_REQUESTS_BYTES_MAX <= STREAM_WINDOW_BYTES,
+  "a call outlives the attempt to connect": CONNECT_TIMEOUT_MS < CALL_TIMEOUT_MS,
+  "a request has time for its body": HEADERS_TIMEOUT_MS < REQUEST_TIMEOUT_MS,
+  "headers are looked at within their time": HEADERS_CHECK_MS < HEADERS_TIMEOUT_MS,
+  "the pause between connections grows":
+    RECONNECT_MS_MIN < RECONNECT_MS_MAX && RECONNECT_GROWTH > 1,
+});

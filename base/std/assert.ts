@@ -15,6 +15,16 @@ export function assert(condition: unknown, detail: string | (() => string)): ass
   throw new AssertionError(typeof detail === "string" ? detail : detail());
 }
 
+/**
+ * Asserts relations between limits, each by the sentence that it makes true; a `limits.ts` calls it
+ * when it is loaded. A limit that is changed alone then fails at once, not under load.
+ */
+export function assertLimits(relations: Readonly<Record<string, boolean>>): void {
+  for (const [sentence, holds] of Object.entries(relations)) {
+    assert(holds, () => `limits that do not fit together: ${sentence}`);
+  }
+}
+
 /** The default of an exhaustive switch: fails if a case was added and not handled. */
 export function unreachable(value: never, what = "value"): never {
   throw new AssertionError(`unhandled ${what}: ${JSON.stringify(value)}`);

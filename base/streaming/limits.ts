@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 /** Every bound of the streaming protocols, named. */
 
 /** One SPDY frame; the format allows 16 MiB. */
@@ -24,3 +26,12 @@ export const FLUSH_TIMEOUT_MS = 10_000;
 export const MESSAGE_BYTES = 1 << 20;
 /** One order to resize a terminal. */
 export const RESIZE_BYTES = 1_024;
+
+assertLimits({
+  "a chunk fits into a frame and a message":
+    CHUNK_BYTES <= FRAME_BYTES && CHUNK_BYTES <= MESSAGE_BYTES,
+  "a frame fits into a stream's buffer": FRAME_BYTES <= STREAM_BUFFER_BYTES,
+  "control frames and headers are frames":
+    CONTROL_BYTES <= FRAME_BYTES && HEADER_BYTES <= FRAME_BYTES,
+  "a size of a terminal fits into a message": RESIZE_BYTES <= MESSAGE_BYTES,
+});

@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 /**
  * A call without a deadline of its own ends after this; longer than etcd's own limit for a
  * proposal (7 s).
@@ -10,3 +12,7 @@ export const MESSAGE_BYTES_MAX = 0x7fff_ffff;
 /** An endpoint that failed is not asked for this long, doubled with each failure up to a bound. */
 export const ENDPOINT_REST_MS = 500;
 export const ENDPOINT_REST_MS_MAX = 8_000;
+
+assertLimits({
+  "the rest of an endpoint grows": ENDPOINT_REST_MS <= ENDPOINT_REST_MS_MAX,
+});

@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 /** Objects per page of a list (client-go's reflector asks for the same). */
 export const LIST_PAGE_SIZE = 500;
 
@@ -76,3 +78,14 @@ export const STREAMS_PER_CONNECTION_MAX = 100;
  */
 export const PING_INTERVAL_MS = 30_000;
 export const PING_TIMEOUT_MS = 15_000;
+
+assertLimits({
+  "the bound on requests lets a second's requests go at once": QPS_DEFAULT <= BURST_DEFAULT,
+  "an event of a watch is no larger than a list": WATCH_LINE_BYTES_MAX <= RESPONSE_BYTES_MAX,
+  "a Retry-After that is waited for is shorter than a request":
+    RETRY_AFTER_MS_MAX < REQUEST_TIMEOUT_MS,
+  "back-offs grow":
+    REFLECTOR_BACKOFF_MS <= REFLECTOR_BACKOFF_MS_MAX && QUEUE_BACKOFF_MS <= QUEUE_BACKOFF_MS_MAX,
+  "a connection is given up before it is asked again": PING_TIMEOUT_MS < PING_INTERVAL_MS,
+  "repeats are recognised among the events remembered": EVENTS_SIMILAR_MAX <= EVENTS_REMEMBERED_MAX,
+});

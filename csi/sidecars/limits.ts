@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 /** Calls of the driver that create and delete (upstream's default is 15 s; copies take longer). */
 export const CONTROLLER_CALL_TIMEOUT_MS = 60_000;
 
@@ -15,3 +17,9 @@ export const RETRY_MS_MAX = 5 * 60_000;
 export const PROVISION_WORKERS = 4;
 export const DELETE_WORKERS = 4;
 export const RESIZE_WORKERS = 4;
+
+assertLimits({
+  "back-offs grow": RETRY_MS <= RETRY_MS_MAX,
+  "a driver is asked who it is in less time than a call":
+    DRIVER_INFO_TIMEOUT_MS <= CONTROLLER_CALL_TIMEOUT_MS,
+});

@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 /**
  * Time for which a resource stays on the Node after its plugin stopped, which may be restarting
  * (upstream: 5 min).
@@ -15,3 +17,7 @@ export const DEVICES_MAX = 10_000;
 
 /** Largest checkpoint that is read. */
 export const CHECKPOINT_BYTES_MAX = 64 * 1024 * 1024;
+
+assertLimits({
+  "a preference is asked for within an allocation": PREFERRED_TIMEOUT_MS <= ALLOCATE_TIMEOUT_MS,
+});

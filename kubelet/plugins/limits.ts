@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 /** The registry is read again this often, next to file events: a missed event must not matter. */
 export const RESCAN_MS = 10_000;
 
@@ -26,3 +28,10 @@ export const CSI_DRIVER_TTL_MS = 60_000;
 /** How long a driver's registration waits for the Node object, and how often it looks. */
 export const NODE_WAIT_MS = 5_000;
 export const NODE_POLL_MS = 50;
+
+assertLimits({
+  "back-offs grow": REGISTER_BACK_OFF_MS <= REGISTER_BACK_OFF_MS_MAX,
+  "the node is looked for several times": NODE_POLL_MS < NODE_WAIT_MS,
+  "a driver is asked who it is in less time than a call":
+    DRIVER_INFO_TIMEOUT_MS <= DRIVER_CALL_TIMEOUT_MS,
+});

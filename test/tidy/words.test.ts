@@ -109,8 +109,8 @@ it("time is read from a clock that was an argument", () => {
 
 /** Packages whose errors all have a type; the others follow. */
 const TYPED_ERRORS = [
-  "api", "apimachinery", "base", "client", "cni", "controllers", "csi", "device", "dns", "proxy",
-  "scheduler",
+  "api", "apimachinery", "base", "client", "cni", "controllers", "csi", "device", "dns",
+  "encryption", "kubelet", "pod-security", "proxy", "runtime", "scheduler",
 ];
 
 it("errors have a type: no bare Error where packages are finished", () => {

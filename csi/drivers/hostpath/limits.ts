@@ -1,3 +1,5 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 
@@ -29,3 +31,10 @@ export const COPY_TIMEOUT_MS = 10 * 60_000;
 
 /** How long mkfs.ext4 and e2fsck may run; the largest empty volume takes them a second. */
 export const PROGRAM_TIMEOUT_MS = 60_000;
+
+assertLimits({
+  "a volume without a size is smaller than the largest":
+    CAPACITY_DEFAULT_BYTES <= CAPACITY_BYTES_MAX,
+  "a journal fits into the image that has one": JOURNAL_BYTES < JOURNAL_FROM_BYTES,
+  "the smallest image has no journal": IMAGE_BYTES_MIN < JOURNAL_FROM_BYTES,
+});
