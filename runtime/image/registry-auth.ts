@@ -60,12 +60,13 @@ async function fetchToken(
   if (url?.protocol !== "https:" && url?.protocol !== "http:") {
     throw denied(`token server: no URL: ${JSON.stringify(realm)}`);
   }
+  // Nor may a registry have the node ask services of its network that know no TLS.
+  if (url.protocol === "http:" && !registry.startsWith("http:")) {
+    throw denied(`token server ${url.origin}: a registry over TLS names one without`);
+  }
   if (service) url.searchParams.set("service", service);
   url.searchParams.set("scope", parameters["scope"] || scope);
   const basic = basicCredentials(auth);
-  if (basic && url.protocol === "http:" && !registry.startsWith("http:")) {
-    throw denied(`token server ${url.origin}: credentials are not sent in plain text`);
-  }
   const headers: Record<string, string> = basic ? { Authorization: `Basic ${basic}` } : {};
   const name = `token server ${url.origin}`;
   const answer = await get(url.href, { headers, clock, name, ...(signal && { signal }) });

@@ -1,10 +1,12 @@
 // In a process of its own: it measures how much memory the process takes.
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:https";
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
+import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { IMAGE_CONFIG_BYTES, MANIFEST_BYTES, REGISTRY_TIMEOUT_MS, TOKEN_BYTES } from "../limits.ts";
@@ -289,4 +291,29 @@ test("content that says it is too large is not fetched", async () => {
   } });
   await expect(pull()).rejects.toThrow(/at most/);
   expect(asked.some((request) => request.includes("/blobs/"))).toBe(false);
+});
+
+test("a registry with a certificate of an unknown authority is sent no request", async () => {
+  const now_ms = systemClock().now();
+  const ca = await createCa({ commonName: "unknown", days: 1, now_ms });
+  const subject = { commonName: "localhost", dnsNames: ["localhost"], usages: ["server" as const] };
+  const pair = await issueCertificate(ca, { ...subject, days: 1 }, now_ms);
+  const requests: string[] = [];
+  const registry = createTlsServer(pair, (request, response) => {
+    requests.push(request.url ?? "");
+    response.end("{}");
+  });
+  registry.on("tlsClientError", () => undefined); // the refusal that is expected
+  registry.listen(0, "127.0.0.1");
+  await once(registry, "listening");
+  try {
+    const { port } = registry.address() as AddressInfo;
+    const endpoints = { [domain]: `https://localhost:${port}` };
+    await expect(pull({ endpoints })).rejects.toThrow(/certificate/);
+    answers.set(/manifests/, whole(302, "", `Location: https://localhost:${port}/v2/`));
+    await expect(pull()).rejects.toThrow(/certificate/);
+    expect(requests).toEqual([]);
+  } finally {
+    registry.close();
+  }
 });
