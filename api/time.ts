@@ -8,6 +8,17 @@ export interface Moment {
   readonly nanos: number;
 }
 
+/** The first second of the year 0, and the last of the year 9999: RFC 3339 has no others. */
+const SECONDS_MIN = -62_167_219_200;
+const SECONDS_MAX = 253_402_300_799;
+const NANOS_MAX = 999_999_999;
+
+/** Whether RFC 3339 can write it. */
+export function isWritable({ seconds, nanos }: Moment): boolean {
+  if (nanos < 0 || nanos > NANOS_MAX) return false;
+  return seconds >= SECONDS_MIN && seconds <= SECONDS_MAX;
+}
+
 /** Reads RFC 3339; undefined when the text is no time. */
 export function parseTime(text: string): Moment | undefined {
   const match = SYNTAX.exec(text);

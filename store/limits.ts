@@ -78,6 +78,8 @@ export const SPARE_SEGMENTS_MAX = 1;
 
 /** Requests: etcd's defaults for --max-request-bytes and --max-txn-ops. */
 export const REQUEST_BYTES_MAX = 1_572_864;
+/** Locks and elections: a lease that the store grants for them, in seconds (etcd's). */
+export const SESSION_TTL_S = 60;
 /** Requests: what etcd allows gRPC on top of the request limit. */
 export const GRPC_OVERHEAD_BYTES = 512 * 1024;
 /** Gateway: how many times as large as its gRPC message a body of JSON may be. */

@@ -18,6 +18,17 @@ describe("bytes that are no message of the kind", () => {
     expect(() => decode("core/v1.ConfigMap", hex)).toThrow(message);
   });
 
+  it.each([
+    ["the year 139,000", "08cde2cdffffff00"],
+    ["the last second of int64", "08ffffffffffffffff7f"],
+    ["before the year 0", "08ffffffffffffffffff8001"],
+    ["more nanoseconds than a second has", "10ffffffff07"],
+  ])("a time that RFC 3339 cannot write: %s", (_name, time) => {
+    // LeaseSpec: renewTime = 4.
+    const length = (time.length / 2).toString(16).padStart(2, "0");
+    expect(() => decode("coordination/v1.LeaseSpec", `22${length}${time}`)).toThrow(DecodeError);
+  });
+
   it("a text where a number stands", () => {
     // ContainerPort: containerPort = 3.
     expect(() => decode("core/v1.ContainerPort", "1a0161"))

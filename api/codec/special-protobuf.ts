@@ -2,7 +2,7 @@
 
 import { formatDuration, parseDuration } from "../duration.ts";
 import { structOf, type Special } from "../schema.ts";
-import { formatMicroTime, formatTime, parseTime, type Moment } from "../time.ts";
+import { formatMicroTime, formatTime, isWritable, parseTime, type Moment } from "../time.ts";
 import { DecodeError } from "./decode-error.ts";
 import type { JsonObject } from "./json.ts";
 import { readStruct, writeStruct, type Reader, type Writer } from "./protobuf.ts";
@@ -121,7 +121,9 @@ function readTime(reader: Reader, end: number): Moment | undefined {
     else if (id === 2) nanos = reader.int32();
     return id === 1 || id === 2;
   });
-  return { seconds, nanos };
+  const moment = { seconds, nanos };
+  if (!isWritable(moment)) throw new DecodeError("time: year outside of range [0,9999]");
+  return moment;
 }
 
 function readIntOrString(reader: Reader, end: number): number | string {

@@ -22,6 +22,16 @@ const FILES: readonly ReflectedFile[] = [
     packageName: "etcdserverpb",
     dependencies: ["mvccpb.proto", "authpb.proto"],
   },
+  {
+    path: "etcd/v3lockpb",
+    packageName: "v3lockpb",
+    dependencies: ["etcdserverpb.proto"],
+  },
+  {
+    path: "etcd/v3electionpb",
+    packageName: "v3electionpb",
+    dependencies: ["etcdserverpb.proto", "mvccpb.proto"],
+  },
   { path: "health", packageName: "grpc.health.v1", dependencies: [] },
   { path: "reflection", packageName: "grpc.reflection.v1", dependencies: [] },
   {

@@ -1,3 +1,11 @@
+/** A file of a Go module. */
+interface SchemaFile {
+  readonly path: string;
+  readonly packageName: string;
+  /** The module that has it, if not the source's own; of the same version. */
+  readonly module?: string;
+}
+
 /**
  * Where each schema's facts come from: a Go module, its files in order, the packages they declare.
  */
@@ -5,7 +13,7 @@ export interface SchemaSource {
   readonly name: string;
   readonly module: string;
   readonly version: string;
-  readonly files: readonly { readonly path: string; readonly packageName: string }[];
+  readonly files: readonly SchemaFile[];
   /** Names (lowerCamel) of the 64-bit fields whose whole range matters. */
   readonly bigints: RegExp;
   /** Its messages are also written as JSON, which needs the names of fields and enum values. */
@@ -13,6 +21,8 @@ export interface SchemaSource {
 }
 
 const NONE = /^$/;
+const ETCD_SERVER = "go.etcd.io/etcd/server/v3";
+const ETCD_API = "etcdserver/api";
 
 export const SCHEMA_SOURCES: readonly SchemaSource[] = [
   {
@@ -23,6 +33,16 @@ export const SCHEMA_SOURCES: readonly SchemaSource[] = [
       { path: "mvccpb/kv.proto", packageName: "mvccpb" },
       { path: "authpb/auth.proto", packageName: "authpb" },
       { path: "etcdserverpb/rpc.proto", packageName: "etcdserverpb" },
+      {
+        path: `${ETCD_API}/v3lock/v3lockpb/v3lock.proto`,
+        packageName: "v3lockpb",
+        module: ETCD_SERVER,
+      },
+      {
+        path: `${ETCD_API}/v3election/v3electionpb/v3election.proto`,
+        packageName: "v3electionpb",
+        module: ETCD_SERVER,
+      },
     ],
     bigints: /^(ID|lease|leader|clusterId|memberId|memberID|targetID|watchId)$/,
     json: true,

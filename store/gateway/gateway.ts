@@ -52,7 +52,7 @@ export function gateway({
     if (!route) return refuse(request, response, new RpcError(Status.NOT_FOUND, "Not Found"));
     if (request.method !== "POST") {
       const error = new RpcError(Status.UNIMPLEMENTED, "Method Not Allowed");
-      return refuse(request, response.setHeader("allow", "POST"), error, errorBody(error), 405);
+      return refuse(request, response.setHeader("allow", "POST"), error);
     }
     void answer(route, bodies, clock, request, response);
   };
@@ -166,9 +166,8 @@ function refuse(
   response: ServerResponse,
   error: RpcError,
   body = errorBody(error),
-  status = httpStatusOf(error.status),
 ): void {
   // What is left of the body is not read.
   if (!request.complete) response.setHeader("connection", "close");
-  response.writeHead(status, JSON_TYPE).end(body);
+  response.writeHead(httpStatusOf(error.status), JSON_TYPE).end(body);
 }

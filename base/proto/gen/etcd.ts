@@ -1053,6 +1053,117 @@ export const AuthRoleRevokePermissionResponse: MessageType<AuthRoleRevokePermiss
   { id: 1, name: "header", type: () => ResponseHeader as never, optional: true },
 ]);
 
+export interface LockRequest {
+  name: Buffer;
+  lease: bigint;
+}
+export const LockRequest: MessageType<LockRequest> = new MessageType("v3lockpb.LockRequest", () => [
+  { id: 1, name: "name", type: "bytes" },
+  { id: 2, name: "lease", type: "int64", bigint: true },
+]);
+
+export interface LockResponse {
+  header?: ResponseHeader | undefined;
+  key: Buffer;
+}
+export const LockResponse: MessageType<LockResponse> = new MessageType("v3lockpb.LockResponse", () => [
+  { id: 1, name: "header", type: () => ResponseHeader as never, optional: true },
+  { id: 2, name: "key", type: "bytes" },
+]);
+
+export interface UnlockRequest {
+  key: Buffer;
+}
+export const UnlockRequest: MessageType<UnlockRequest> = new MessageType("v3lockpb.UnlockRequest", () => [
+  { id: 1, name: "key", type: "bytes" },
+]);
+
+export interface UnlockResponse {
+  header?: ResponseHeader | undefined;
+}
+export const UnlockResponse: MessageType<UnlockResponse> = new MessageType("v3lockpb.UnlockResponse", () => [
+  { id: 1, name: "header", type: () => ResponseHeader as never, optional: true },
+]);
+
+export interface CampaignRequest {
+  name: Buffer;
+  lease: bigint;
+  value: Buffer;
+}
+export const CampaignRequest: MessageType<CampaignRequest> = new MessageType("v3electionpb.CampaignRequest", () => [
+  { id: 1, name: "name", type: "bytes" },
+  { id: 2, name: "lease", type: "int64", bigint: true },
+  { id: 3, name: "value", type: "bytes" },
+]);
+
+export interface CampaignResponse {
+  header?: ResponseHeader | undefined;
+  leader?: LeaderKey | undefined;
+}
+export const CampaignResponse: MessageType<CampaignResponse> = new MessageType("v3electionpb.CampaignResponse", () => [
+  { id: 1, name: "header", type: () => ResponseHeader as never, optional: true },
+  { id: 2, name: "leader", type: () => LeaderKey as never, optional: true },
+]);
+
+export interface LeaderKey {
+  name: Buffer;
+  key: Buffer;
+  rev: number;
+  lease: bigint;
+}
+export const LeaderKey: MessageType<LeaderKey> = new MessageType("v3electionpb.LeaderKey", () => [
+  { id: 1, name: "name", type: "bytes" },
+  { id: 2, name: "key", type: "bytes" },
+  { id: 3, name: "rev", type: "int64" },
+  { id: 4, name: "lease", type: "int64", bigint: true },
+]);
+
+export interface LeaderRequest {
+  name: Buffer;
+}
+export const LeaderRequest: MessageType<LeaderRequest> = new MessageType("v3electionpb.LeaderRequest", () => [
+  { id: 1, name: "name", type: "bytes" },
+]);
+
+export interface LeaderResponse {
+  header?: ResponseHeader | undefined;
+  kv?: KeyValue | undefined;
+}
+export const LeaderResponse: MessageType<LeaderResponse> = new MessageType("v3electionpb.LeaderResponse", () => [
+  { id: 1, name: "header", type: () => ResponseHeader as never, optional: true },
+  { id: 2, name: "kv", type: () => KeyValue as never, optional: true },
+]);
+
+export interface ResignRequest {
+  leader?: LeaderKey | undefined;
+}
+export const ResignRequest: MessageType<ResignRequest> = new MessageType("v3electionpb.ResignRequest", () => [
+  { id: 1, name: "leader", type: () => LeaderKey as never, optional: true },
+]);
+
+export interface ResignResponse {
+  header?: ResponseHeader | undefined;
+}
+export const ResignResponse: MessageType<ResignResponse> = new MessageType("v3electionpb.ResignResponse", () => [
+  { id: 1, name: "header", type: () => ResponseHeader as never, optional: true },
+]);
+
+export interface ProclaimRequest {
+  leader?: LeaderKey | undefined;
+  value: Buffer;
+}
+export const ProclaimRequest: MessageType<ProclaimRequest> = new MessageType("v3electionpb.ProclaimRequest", () => [
+  { id: 1, name: "leader", type: () => LeaderKey as never, optional: true },
+  { id: 2, name: "value", type: "bytes" },
+]);
+
+export interface ProclaimResponse {
+  header?: ResponseHeader | undefined;
+}
+export const ProclaimResponse: MessageType<ProclaimResponse> = new MessageType("v3electionpb.ProclaimResponse", () => [
+  { id: 1, name: "header", type: () => ResponseHeader as never, optional: true },
+]);
+
 export interface KVMethods {
   range: Unary<RangeRequest, RangeResponse>;
   put: Unary<PutRequest, PutResponse>;
@@ -1428,3 +1539,75 @@ export const Auth = {
     },
   },
 } as unknown as ServiceTable<AuthMethods>;
+
+export interface LockMethods {
+  lock: Unary<LockRequest, LockResponse>;
+  unlock: Unary<UnlockRequest, UnlockResponse>;
+}
+export const Lock = {
+  fullName: "v3lockpb.Lock",
+  methods: {
+    lock: {
+      name: "Lock",
+      request: LockRequest,
+      response: LockResponse,
+      clientStream: false,
+      serverStream: false,
+    },
+    unlock: {
+      name: "Unlock",
+      request: UnlockRequest,
+      response: UnlockResponse,
+      clientStream: false,
+      serverStream: false,
+    },
+  },
+} as unknown as ServiceTable<LockMethods>;
+
+export interface ElectionMethods {
+  campaign: Unary<CampaignRequest, CampaignResponse>;
+  proclaim: Unary<ProclaimRequest, ProclaimResponse>;
+  leader: Unary<LeaderRequest, LeaderResponse>;
+  observe: ServerStream<LeaderRequest, LeaderResponse>;
+  resign: Unary<ResignRequest, ResignResponse>;
+}
+export const Election = {
+  fullName: "v3electionpb.Election",
+  methods: {
+    campaign: {
+      name: "Campaign",
+      request: CampaignRequest,
+      response: CampaignResponse,
+      clientStream: false,
+      serverStream: false,
+    },
+    proclaim: {
+      name: "Proclaim",
+      request: ProclaimRequest,
+      response: ProclaimResponse,
+      clientStream: false,
+      serverStream: false,
+    },
+    leader: {
+      name: "Leader",
+      request: LeaderRequest,
+      response: LeaderResponse,
+      clientStream: false,
+      serverStream: false,
+    },
+    observe: {
+      name: "Observe",
+      request: LeaderRequest,
+      response: LeaderResponse,
+      clientStream: false,
+      serverStream: true,
+    },
+    resign: {
+      name: "Resign",
+      request: ResignRequest,
+      response: ResignResponse,
+      clientStream: false,
+      serverStream: false,
+    },
+  },
+} as unknown as ServiceTable<ElectionMethods>;

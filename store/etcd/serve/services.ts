@@ -1,18 +1,21 @@
 import { EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import {
   Auth,
-  type AuthMethods,
   Cluster,
+  Election,
   KV,
   Lease,
   type LeaseKeepAliveRequest,
+  Lock,
   Maintenance,
   Watch,
   type WatchRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { Health } from "@raft2kube/proto/gen/health.ts";
+import type { MethodTable, ServiceTable } from "@raft2kube/proto/service.ts";
 import { Batch } from "@raft2kube/rpc/batch.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
+import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { type Call, type Handlers, type ServedService, serve } from "@raft2kube/rpc/server.ts";
@@ -31,7 +34,7 @@ export function etcdServices(context: EtcdContext): ServedService[] {
     return async (request: Q, call: Call): Promise<R> => {
       try {
         admit(context, call, verb.onLearner?.(request) === true);
-        return await invoke(verb, contextFor(context, call), request);
+        return await invoke(verb, contextFor(context, call), request, call);
       } catch (thrown) {
         return rethrow(thrown);
       }
@@ -51,45 +54,32 @@ export function etcdServices(context: EtcdContext): ServedService[] {
   const loss = new LeaderLoss(context.replica, context.clock);
   const encoding = new WatchEncoding();
   return [
-    serve(KV, {
-      range: unary(VERBS.range),
-      put: unary(VERBS.put),
-      deleteRange: unary(VERBS.deleteRange),
-      txn: unary(VERBS.txn),
-      compact: unary(VERBS.compact),
-    }),
+    serve(KV, unaryHandlers(KV, unary)),
+    serve(Cluster, unaryHandlers(Cluster, unary)),
+    serve(Auth, unaryHandlers(Auth, unary)),
+    serve(Lock, unaryHandlers(Lock, unary)),
     serve(Watch, {
       watch: stream((requests, call) => watchResponses(context, loss, encoding, requests, call)),
     }),
     serve(Lease, {
-      leaseGrant: unary(VERBS.leaseGrant),
-      leaseRevoke: unary(VERBS.leaseRevoke),
+      ...unaryHandlers(Lease, unary),
       leaseKeepAlive: stream((requests, call) =>
         endedByLoss(loss, call, keepAlives(context, requests, call))),
-      leaseTimeToLive: unary(VERBS.leaseTimeToLive),
-      leaseLeases: unary(VERBS.leaseLeases),
-    }),
-    serve(Cluster, {
-      memberAdd: unary(VERBS.memberAdd),
-      memberRemove: unary(VERBS.memberRemove),
-      memberUpdate: unary(VERBS.memberUpdate),
-      memberList: unary(VERBS.memberList),
-      memberPromote: unary(VERBS.memberPromote),
     }),
     serve(Maintenance, {
-      status: unary(VERBS.status),
-      alarm: unary(VERBS.alarm),
-      defragment: unary(VERBS.defragment),
-      hash: unary(VERBS.hash),
-      hashKV: unary(VERBS.hashKV),
+      ...unaryHandlers(Maintenance, unary),
       snapshot: stream(
         (request, call) => invokeStream(VERBS.snapshot, contextFor(context, call), request),
         true,
       ),
-      moveLeader: unary(VERBS.moveLeader),
-      downgrade: unary(VERBS.downgrade),
     }),
-    serve(Auth, authHandlers(unary)),
+    serve(Election, {
+      ...unaryHandlers(Election, unary),
+      observe: stream((request, call) => {
+        const leaders = invokeStream(VERBS.observe, contextFor(context, call), request, call);
+        return endedByLoss(loss, call, leaders);
+      }),
+    }),
     serve(Health, {
       check: unary({ run: healthCheck, right: "none" }),
       watch: stream((request, call) => healthWatch(context, loss, request, call)),
@@ -99,11 +89,15 @@ export function etcdServices(context: EtcdContext): ServedService[] {
 
 type Unary = <Q, R>(verb: Verb<Q, Promise<R>>) => (request: Q, call: Call) => Promise<R>;
 
-function authHandlers(unary: Unary): Handlers<AuthMethods> {
-  const handlers = (Object.keys(Auth.methods) as (keyof AuthMethods)[]).map((name) => {
-    return [name, unary(VERBS[name] as Verb<unknown, Promise<unknown>>)];
+/** The handlers of all RPCs of a service that stream neither way, which VERBS has by name. */
+function unaryHandlers<M>({ methods }: ServiceTable<M>, unary: Unary): Handlers<M> {
+  const handlers = Object.entries<MethodTable>(methods).flatMap(([name, method]) => {
+    if (method.clientStream || method.serverStream) return [];
+    const verb = VERBS[name as keyof typeof VERBS] as Verb<unknown, Promise<unknown>> | undefined;
+    assert(verb !== undefined, `there is no verb for ${name}`);
+    return [[name, unary(verb)]];
   });
-  return Object.fromEntries(handlers) as Handlers<AuthMethods>;
+  return Object.fromEntries(handlers) as Handlers<M>;
 }
 
 /** What a request shows for its caller is looked at when a verb asks who it is. */

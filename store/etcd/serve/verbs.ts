@@ -4,12 +4,15 @@ import {
   type MemberListRequest,
   type RangeRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
+import type { Call } from "@raft2kube/rpc/server.ts";
 import { AUTH_VERBS } from "../auth/auth.ts";
 import { memberAdd } from "../cluster/member-add.ts";
 import { memberList } from "../cluster/member-list.ts";
 import { memberPromote } from "../cluster/member-promote.ts";
 import { memberRemove } from "../cluster/member-remove.ts";
 import { memberUpdate } from "../cluster/member-update.ts";
+import { observe } from "../concurrency/election.ts";
+import { ELECTION_VERBS, LOCK_VERBS } from "../concurrency/verbs.ts";
 import { compact } from "../kv/compact.ts";
 import { deleteRange } from "../kv/delete-range.ts";
 import { put } from "../kv/put.ts";
@@ -38,9 +41,13 @@ import { type EtcdContext, readBarrier } from "../request/context.ts";
  */
 type Right = "user" | "admin" | "keys" | "applied" | "own" | "none";
 
+/** What ends a call before it is answered; most verbs need not know. */
+type Ending = Pick<Call, "signal">;
+const ENDLESS: Ending = new AbortController();
+
 /** An RPC: what it does, and what must hold before it does it. `R` is what `run` returns. */
 export interface Verb<Q, R> {
-  readonly run: (context: EtcdContext, request: Q) => R;
+  readonly run: (context: EtcdContext, request: Q, ending: Ending) => R;
   readonly right: Right | ((request: Q) => Right);
   /** Whether a learner answers it. Default never. */
   readonly onLearner?: (request: Q) => boolean;
@@ -79,6 +86,13 @@ export const VERBS = {
   snapshot: { run: snapshot, right: "admin", onLearner: always },
   moveLeader: { run: moveLeader, right: "admin" },
   downgrade: { run: downgrade, right: "admin" },
+  lock: { run: LOCK_VERBS.lock, right: "keys" },
+  unlock: { run: LOCK_VERBS.unlock, right: "applied" },
+  campaign: { run: ELECTION_VERBS.campaign, right: "keys" },
+  proclaim: { run: ELECTION_VERBS.proclaim, right: "applied" },
+  leader: { run: ELECTION_VERBS.leader, right: "keys" },
+  observe: { run: observe, right: "keys" },
+  resign: { run: ELECTION_VERBS.resign, right: "applied" },
   authEnable: { run: AUTH_VERBS.authEnable, right: "applied" },
   authDisable: { run: AUTH_VERBS.authDisable, right: "applied" },
   authStatus: { run: AUTH_VERBS.authStatus, right: "admin", linearizable: always },
@@ -106,9 +120,12 @@ export function invoke<Q, R>(
   verb: Verb<Q, Promise<R>>,
   context: EtcdContext,
   request: Q,
+  ending = ENDLESS,
 ): Promise<R> {
-  if (!context.state.auth.enabled && !verb.linearizable) return verb.run(context, request);
-  return checked(verb, context, request).then(() => verb.run(context, request));
+  if (!context.state.auth.enabled && !verb.linearizable) {
+    return verb.run(context, request, ending);
+  }
+  return checked(verb, context, request).then(() => verb.run(context, request, ending));
 }
 
 /** The same for a verb that streams its responses. */
@@ -116,9 +133,10 @@ export async function* invokeStream<Q, R>(
   verb: Verb<Q, AsyncIterable<R>>,
   context: EtcdContext,
   request: Q,
+  ending = ENDLESS,
 ): AsyncGenerator<R> {
   await checked(verb, context, request);
-  yield* verb.run(context, request);
+  yield* verb.run(context, request, ending);
 }
 
 async function checked<Q>(

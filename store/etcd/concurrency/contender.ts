@@ -1,0 +1,174 @@
+import { STATUS, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import {
+  Compare,
+  Compare_CompareTarget as Target,
+  DeleteRangeRequest,
+  Event_EventType as EventType,
+  type KeyValue,
+  LeaseGrantRequest,
+  PutRequest,
+  RangeRequest,
+  RangeRequest_SortOrder as Order,
+  RangeRequest_SortTarget as SortTarget,
+  RequestOp,
+  type ResponseHeader,
+  TxnRequest,
+  type TxnResponse,
+  WatchCreateRequest,
+  WatchCreateRequest_FilterType as Filter,
+} from "@raft2kube/proto/gen/etcd.ts";
+import { RpcError } from "@raft2kube/rpc/error.ts";
+import { SESSION_TTL_S } from "../../limits.ts";
+import { requireUser } from "../request/caller.ts";
+import type { EtcdContext } from "../request/context.ts";
+import { leaseGrant } from "../lease/lease-grant.ts";
+import { range } from "../kv/range.ts";
+import { txn } from "../kv/txn.ts";
+import { type KeysChanged, watchKeys } from "./watch-keys.ts";
+
+/**
+ * A key that competes for a name, as etcd's client library writes it (client/v3/concurrency):
+ * `NAME/LEASE`, with the lease in hexadecimal. Among the keys of a name the one that was created
+ * first holds the lock, or leads. The key ends with its lease.
+ */
+export interface Contender {
+  readonly key: Buffer;
+  /** The revision at which the key was created. */
+  readonly rev: number;
+  readonly lease: bigint;
+}
+
+/** An error that etcd has no status for: its services pass on what the client library returns. */
+export const concurrencyError = (text: string): RpcError => new RpcError(STATUS.UNKNOWN, text);
+
+/** The lease of a request; 0 asks for a new one, which lasts 60 s unless its client renews it. */
+export async function sessionLease(context: EtcdContext, lease: bigint): Promise<bigint> {
+  if (lease !== 0n) return lease;
+  await requireUser(context);
+  const { ID } = await leaseGrant(context, { ...LeaseGrantRequest.create(), TTL: SESSION_TTL_S });
+  return ID;
+}
+
+/** All keys that compete for a name: the byte after `/` ends the range. */
+export function contendersOf(name: Buffer): { key: Buffer; rangeEnd: Buffer } {
+  return {
+    key: Buffer.concat([name, Buffer.from("/")]),
+    rangeEnd: Buffer.concat([name, Buffer.from("0")]),
+  };
+}
+
+/**
+ * Enters the competition for a name, or finds the key that this lease has entered with before;
+ * `value` is then the one it has.
+ */
+export async function enter(
+  context: EtcdContext,
+  name: Buffer,
+  lease: bigint,
+  value: Buffer,
+): Promise<{ contender: Contender; value: Buffer; header: ResponseHeader }> {
+  const key = Buffer.concat([contendersOf(name).key, Buffer.from(lease.toString(16))]);
+  const { succeeded, header, responses } = await ifCreatedAt(context, { key, rev: 0 }, {
+    success: { requestPut: { ...PutRequest.create(), key, value, lease } },
+    failure: { requestRange: { ...RangeRequest.create(), key } },
+  });
+  const before = succeeded ? undefined : responses[0]!.responseRange!.kvs[0]!;
+  const rev = before ? before.createRevision : header!.revision;
+  return { contender: { key, rev, lease }, value: before?.value ?? value, header: header! };
+}
+
+/** Writes a contender's value; resolves with undefined if its key is not the same any more. */
+export async function propose(
+  context: EtcdContext,
+  { key, rev, lease }: Contender,
+  value: Buffer,
+): Promise<ResponseHeader | undefined> {
+  const { succeeded, header } = await ifCreatedAt(context, { key, rev }, {
+    success: { requestPut: { ...PutRequest.create(), key, value, lease } },
+  });
+  return succeeded ? header : undefined;
+}
+
+/** Deletes a contender's key, if it is still the same. */
+export async function leave(
+  context: EtcdContext,
+  { key, rev }: Pick<Contender, "key" | "rev">,
+): Promise<ResponseHeader> {
+  const { header } = await ifCreatedAt(context, { key, rev }, {
+    success: { requestDeleteRange: { ...DeleteRangeRequest.create(), key } },
+  });
+  return header!;
+}
+
+/**
+ * Blocks until all keys that entered before the contender are gone. If it cannot (`signal` aborts,
+ * the watch ends), the contender leaves, and the reason is thrown.
+ */
+export async function waitForTurn(
+  context: EtcdContext,
+  name: Buffer,
+  contender: Contender,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    for (;;) {
+      const before = { sortOrder: Order.DESCEND, maxCreateRevision: contender.rev - 1 };
+      const { kv, header } = await first(context, name, before);
+      if (!kv) return;
+      await deletion(context, kv.key, header.revision + 1, signal);
+    }
+  } catch (thrown) {
+    await leave(context, contender);
+    throw thrown;
+  }
+}
+
+/** The key of a name that was created first, and so holds it; or the last one below a bound. */
+export async function first(
+  context: EtcdContext,
+  name: Buffer,
+  more: Partial<RangeRequest> = { sortOrder: Order.ASCEND },
+): Promise<{ kv: KeyValue | undefined; header: ResponseHeader }> {
+  const { kvs, header } = await range(context, {
+    ...RangeRequest.create(),
+    ...contendersOf(name),
+    ...{ sortTarget: SortTarget.CREATE, limit: 1 },
+    ...more,
+  });
+  return { kv: kvs[0], header: header! };
+}
+
+async function deletion(
+  context: EtcdContext,
+  key: Buffer,
+  startRevision: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const create = { ...WatchCreateRequest.create(), key, startRevision, filters: [Filter.NOPUT] };
+  const deleted = ({ events }: KeysChanged) =>
+    events.some(({ type }) => type === EventType.DELETE);
+  for await (const changed of watchKeys(context, create, signal)) if (deleted(changed)) return;
+  throw etcdError("stopped");
+}
+
+interface Branches {
+  readonly success: Partial<RequestOp>;
+  readonly failure?: Partial<RequestOp>;
+}
+
+/** Runs `success` if the key has this create revision (0: does not exist), else `failure`. */
+function ifCreatedAt(
+  context: EtcdContext,
+  { key, rev }: Pick<Contender, "key" | "rev">,
+  { success, failure }: Branches,
+): Promise<TxnResponse> {
+  const compare = { ...Compare.create(), key, target: Target.CREATE, createRevision: rev };
+  const operations = (operation?: Partial<RequestOp>) =>
+    operation ? [{ ...RequestOp.create(), ...operation }] : [];
+  return txn(context, {
+    ...TxnRequest.create(),
+    compare: [compare],
+    success: operations(success),
+    failure: operations(failure),
+  });
+}
