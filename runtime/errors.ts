@@ -1,6 +1,6 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 
-/** What a caller of the runtime did wrong or met; the CRI services map each to its gRPC status. */
+/** Codes of errors; the CRI services map each to a gRPC status. */
 export type RuntimeErrorCode =
   | "not-found"
   | "invalid-argument"

@@ -1,6 +1,6 @@
 import { EVENT_BACKLOG } from "./limits.ts";
 
-/** What happened to a container or sandbox, in CRI's four words. */
+/** Event of a container or sandbox, of one of CRI's four types. */
 export interface RuntimeEvent {
   kind: "created" | "started" | "stopped" | "deleted";
   /** The container, or the sandbox itself. */
@@ -8,9 +8,7 @@ export interface RuntimeEvent {
   sandboxId: string;
 }
 
-/**
- * Passes events to whoever reads them; a reader that falls behind loses the oldest, not the rest.
- */
+/** Distributes events to readers; a slow reader loses the oldest events only. */
 export class EventHub {
   readonly #readers = new Set<Reader>();
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 
-/** A process, told apart from a later one with the same pid by when it started. */
+/** Identity of a process: its start time distinguishes it from a later one with the same pid. */
 export interface ProcessIdentity {
   pid: number;
   /** In clock ticks since boot (field 22 of /proc/PID/stat), as text: compared, never computed. */

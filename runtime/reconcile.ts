@@ -22,7 +22,7 @@ async function lose(runtime: Runtime, record: ContainerRecord, message: string):
   await runtime.containers.put({ ...record, phase });
 }
 
-/** A container that was being started when the runtime went: it runs, or it never will. */
+/** Determines the outcome of a container that was being started when the runtime stopped. */
 async function settleStarting(runtime: Runtime, record: ContainerRecord): Promise<void> {
   const state = await runtime.oci.state(record.id);
   const process = state?.status === "running" ? identify(state.pid) : undefined;
@@ -61,13 +61,13 @@ async function settle(runtime: Runtime, record: ContainerRecord): Promise<void> 
   }
 }
 
-/** Ids in a directory that no record is about. */
+/** Returns the ids in a directory that have no record. */
 async function strangers(directory: string, known: (id: string) => boolean): Promise<string[]> {
   await mkdir(directory, { recursive: true, mode: 0o711 });
   return (await readdir(directory)).filter((id) => !known(id));
 }
 
-/** Removes what calls that were cut short left in the state directory. */
+/** Removes what interrupted calls left in the state directory. */
 async function removeStrangers(runtime: Runtime): Promise<void> {
   const { paths, containers, sandboxes } = runtime;
   const isContainer = (id: string) => containers.find(id) !== undefined;
@@ -87,8 +87,8 @@ async function removeStrangers(runtime: Runtime): Promise<void> {
 }
 
 /**
- * Brings the records together with what there is, after a start: containers went on, ended, or were
- * half made while nobody looked. Running ones are left alone.
+ * Reconciles the records with the running containers after a start: containers may have ended or be
+ * half created. Running ones are not touched.
  */
 export async function reconcile(runtime: Runtime): Promise<void> {
   await runtime.sandboxes.load(runtime.paths.sandboxes);
@@ -98,7 +98,7 @@ export async function reconcile(runtime: Runtime): Promise<void> {
   try {
     await runtime.network.collect(runtime.sandboxes.values());
   } catch (error) {
-    // Nothing depends on it: what is not freed now is freed after the next start.
+    // Not essential: the next start retries.
     runtime.log.warn("could not collect leftovers of the network", { why: messageOf(error) });
   }
 }

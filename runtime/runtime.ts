@@ -25,7 +25,7 @@ export interface Exits {
   ended(id: string, timeout_ms: number): Promise<boolean>;
 }
 
-/** What the operations of the runtime work on: one object per runtime, given to each of them. */
+/** Dependencies of the runtime's operations; one object per runtime. */
 export interface Runtime {
   readonly clock: Clock;
   readonly log: Logger;
@@ -36,7 +36,7 @@ export interface Runtime {
   readonly cgroups: Cgroups;
   /** Where sandboxes without a cgroup parent of their own go. */
   readonly cgroupParent: string;
-  /** What containers can be given at most. */
+  /** Capabilities that containers can have at most. */
   readonly ownCapabilities: ReadonlySet<string>;
   /** The ids that containers can run as, and that files can belong to. */
   readonly ids: MappedIds;
@@ -45,7 +45,7 @@ export interface Runtime {
   readonly network: PodNetwork;
   readonly sandboxes: RecordTable<SandboxRecord>;
   readonly containers: RecordTable<ContainerRecord>;
-  /** Changes of one sandbox or container, by id, one after the other. */
+  /** Serializes the changes of each sandbox and container, by id. */
   readonly serial: Serial;
   readonly events: EventHub;
   readonly exits: Exits;

@@ -23,12 +23,12 @@ const NEW_DATA_DIR = "..data_tmp";
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /**
- * Replaces the files of a volume at once, as its readers see it: all new files are written to a
- * fresh directory, then the link `..data` is renamed to point there. Names at the top are links
- * through `..data`. Returns whether anything changed; a payload already in place is not written
- * again. `own` is applied to the fresh directory before it is shown. All is done through the
- * volume's descriptor, so that nothing that is found in it leads out. Source: the API's promise
- * that ConfigMap, Secret and projected volumes are updated atomically.
+ * Replaces the files of a volume atomically for its readers: all new files are written to a fresh
+ * directory, then the link `..data` is renamed to point to it. Names at the top are links through
+ * `..data`. Returns whether anything changed; an equal payload is not written again. `own` is
+ * applied to the fresh directory before it is visible. All paths are opened through the volume's
+ * descriptor, so that no link leads out of it. Source: API reference, atomic updates of ConfigMap,
+ * Secret and projected volumes.
  */
 export async function writeAtomically(
   dir: string,
@@ -58,7 +58,7 @@ function checkPath(path: string): void {
   }
 }
 
-/** Where a link leads; undefined when there is none. */
+/** Returns a link's target; undefined when there is no link. */
 function linkTarget(volume: Directory, name: string): string | undefined {
   using found = volume.find(name);
   return found?.stats().isSymbolicLink() ? found.readLink().toString() : undefined;
@@ -67,7 +67,7 @@ function linkTarget(volume: Directory, name: string): string | undefined {
 function writeFiles(volume: Directory, name: string, payload: Payload): void {
   volume.makeDirectory(name, 0o755);
   using fresh = volume.directory(name);
-  // Modes are not left to the file creation mask.
+  // The file creation mask must not change the mode.
   fresh.chmod(0o755);
   for (const [path, { text, encoding, mode }] of payload) {
     using parent = fresh.makeDirectories(dirname(path), 0o755);
@@ -83,7 +83,7 @@ function writeFiles(volume: Directory, name: string, payload: Payload): void {
 
 /** Whether a directory of the volume has these files and no others. */
 function holds(volume: Directory, name: string, payload: Payload): boolean {
-  // The link has had another target than one of ours.
+  // The target is not a directory of a payload.
   if (!/^\.\.[^/]+$/.test(name)) return false;
   using found = volume.find(name);
   if (!found?.stats().isDirectory()) return false;
@@ -120,7 +120,7 @@ function filesBelow(directory: Directory, below: string): string[] {
   return files;
 }
 
-/** A link at the top for each first part of a path, and none else. */
+/** Makes a link at the top for the first segment of each path, and removes all others. */
 async function linkTops(volume: Directory, payload: Payload): Promise<void> {
   const tops = new Set([...payload.keys()].map((path) => path.split("/")[0]!));
   for (const top of tops) {
@@ -134,7 +134,7 @@ async function linkTops(volume: Directory, payload: Payload): Promise<void> {
   }
 }
 
-/** Directories of former payloads, and of writes that a crash cut short. */
+/** Removes directories of former payloads, and of writes that a crash interrupted. */
 async function removeStale(volume: Directory, current: string): Promise<void> {
   for (const name of namesOf(volume)) {
     if (!name.startsWith("..") || name === DATA_DIR || name === current) continue;

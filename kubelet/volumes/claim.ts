@@ -5,8 +5,8 @@ import type { VolumeSpec } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 
 /**
- * The volume with its claim resolved. Throws VolumeError when the claim is missing, not bound, or
- * was made for another pod.
+ * Returns the volume with its claim resolved. Throws VolumeError when the claim is missing, not
+ * bound, or made for another pod.
  */
 export async function resolveVolume(
   pod: Pod,

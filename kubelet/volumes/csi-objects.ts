@@ -15,7 +15,7 @@ export interface CsiObjects {
   secret(name: SecretName): Promise<Record<string, string>>;
 }
 
-/** Reads them from the apiserver; a CSIDriver is remembered for a minute, a secret never. */
+/** Reads them from the API; a CSIDriver is cached for a minute, a secret never. */
 export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
   const remembered = new Map<string, { object: CSIDriver | undefined; until_ms: number }>();
   return {
@@ -24,7 +24,7 @@ export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
       if (known && clock.monotonic() < known.until_ms) return known.object;
       const drivers = client.resource<CSIDriver>(CSI_DRIVERS);
       const object = await undefinedIfNotFound(drivers.get({ name }));
-      // An absent one is asked for again at once: it is often created a moment after the driver.
+      // An absent CSIDriver is not cached: it is often created a moment after the driver.
       if (object) {
         remembered.set(name, { object, until_ms: clock.monotonic() + CSI_DRIVER_TTL_MS });
       }

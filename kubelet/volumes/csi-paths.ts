@@ -4,7 +4,7 @@ import { join } from "node:path";
 /** The plugin's name on disk, below `pods/<uid>/volumes/`. */
 export const CSI_PLUGIN_DIR = "kubernetes.io~csi";
 
-/** Where a volume's own directory is shown to its pod. */
+/** Returns the target path of a volume, which its pod mounts. */
 export function targetPath(volumeDir: string): string {
   return join(volumeDir, "mount");
 }
@@ -15,12 +15,12 @@ export function stagedVolumeDir(rootDir: string, driver: string, volumeHandle: s
   return join(rootDir, "plugins", "kubernetes.io", "csi", driver, hash);
 }
 
-/** The staging target path that all pods of the node share. */
+/** Returns the staging target path, shared by all pods of the node. */
 export function stagingPath(rootDir: string, driver: string, volumeHandle: string): string {
   return join(stagedVolumeDir(rootDir, driver, volumeHandle), "globalmount");
 }
 
-/** The id of an inline volume, which no one else knows: made from pod and name as upstream does. */
+/** Returns the id of an inline volume: derived from pod and volume name, as upstream. */
 export function inlineVolumeHandle(podUid: string, volumeName: string): string {
   return `csi-${createHash("sha256").update(`${podUid}${volumeName}`).digest("hex")}`;
 }

@@ -16,7 +16,7 @@ export interface SecretName {
   name: string;
 }
 
-/** All that the driver is called with, decided before the first call. */
+/** Arguments of the calls to the driver, planned before the first call. */
 export interface CsiMountPlan {
   driver: string;
   volumeHandle: string;
@@ -27,15 +27,15 @@ export interface CsiMountPlan {
   stageSecret: SecretName | undefined;
   publishSecret: SecretName | undefined;
   /**
-   * Whether the kubelet gives the files to the pod's fsGroup; drivers with VOLUME_MOUNT_GROUP do
-   * it.
+   * Whether the kubelet applies the pod's fsGroup; drivers with VOLUME_MOUNT_GROUP do it
+   * themselves.
    */
   ownedByFsGroup: boolean;
-  /** Whether publishing is repeated on each sync, for drivers whose content goes stale. */
+  /** Whether NodePublishVolume is repeated at each sync, for drivers whose content changes. */
   republish: boolean;
 }
 
-/** The driver a volume names, in either of its two forms; undefined for other kinds of volume. */
+/** Returns the driver of a persistent or inline CSI volume; undefined for other kinds. */
 export function driverOf(spec: VolumeSpec): string | undefined {
   return spec.volume.csi?.driver ?? spec.claim?.pv.spec.csi?.driver;
 }
@@ -47,9 +47,8 @@ export function isReadOnly({ volume, claim }: VolumeSpec): boolean {
 }
 
 /**
- * Decides how a CSI volume is mounted. Throws VolumeError (NotSupported, NotAttached) for what this
- * kubelet does not do. `object` is the driver's CSIDriver, whose absence has upstream's defaults.
- * Pure.
+ * Plans the mount of a CSI volume. Throws VolumeError (NotSupported, NotAttached) for unsupported
+ * requests. `object` is the driver's CSIDriver; without it upstream's defaults hold. Pure.
  */
 export function planCsiMount(
   pod: Pod,
@@ -138,7 +137,8 @@ function secretName(reference: { namespace?: string; name?: string } | undefined
 }
 
 /**
- * The API's mode in CSI's words; ReadWriteOnce means one node, many pods, where the driver tells.
+ * Returns CSI's access mode; ReadWriteOnce means one node and many pods, where the driver
+ * distinguishes them.
  */
 function accessMode(mode: string | undefined, capabilities: ReadonlySet<number>): number {
   const distinguishes = capabilities.has(Capability.SINGLE_NODE_MULTI_WRITER);
@@ -165,7 +165,7 @@ function podInfo(
     throw new VolumeError("NotSupported", "tokenRequests of a CSIDriver are not supported");
   }
   const prefix = "csi.storage.k8s.io";
-  // An inline volume's driver has to know that it is one, whatever its CSIDriver asks for.
+  // The attribute that marks an inline volume is always set, regardless of its CSIDriver.
   const inline = { [`${prefix}/ephemeral`]: String(lifecycle === "Ephemeral") };
   if (!object?.spec.podInfoOnMount) return lifecycle === "Ephemeral" ? inline : {};
   return {
@@ -177,7 +177,10 @@ function podInfo(
   };
 }
 
-/** CSIDriver.spec.fsGroupPolicy; its default goes by file system type and access mode. */
+/**
+ * Returns whether fsGroup applies, by CSIDriver.spec.fsGroupPolicy; the default depends on file
+ * system type and access mode.
+ */
 function fsGroupApplies(spec: VolumeSpec, object: CSIDriver | undefined): boolean {
   const policy = object?.spec.fsGroupPolicy ?? "ReadWriteOnceWithFSType";
   if (policy === "None") return false;

@@ -9,7 +9,7 @@ import { stagingPath, targetPath } from "./csi-paths.ts";
 import { readVolumeData } from "./csi-volume-data.ts";
 import type { VolumeUsage } from "./volume-usage.ts";
 
-/** Asks the driver (NodeGetVolumeStats); undefined when it has no such call. */
+/** Returns the usage by NodeGetVolumeStats; undefined when the driver does not have that call. */
 export async function csiVolumeUsage(
   { rootDir, drivers }: { rootDir: string; drivers: CsiDrivers },
   dir: string,

@@ -8,7 +8,7 @@ import { VolumeError } from "./volume-error.ts";
 const FILE = "vol_data.json";
 
 /**
- * What must be known to take a volume away when its objects are gone from the API: kept beside its
+ * Data that tearDown needs when the volume's objects are deleted from the API: on disk beside its
  * mount from before the first call of the driver until after the last. Field names are upstream's.
  */
 export interface CsiVolumeData {
@@ -22,7 +22,7 @@ export interface CsiVolumeData {
    * driver.
    */
   setUp: boolean;
-  /** Whether the driver asked to be called again at each sync, for content that goes stale. */
+  /** Whether NodePublishVolume is repeated at each sync. */
   republish: boolean;
 }
 
@@ -31,7 +31,7 @@ export function writeVolumeData(volumeDir: string, data: CsiVolumeData): Promise
   return replaceFile(join(volumeDir, FILE), JSON.stringify(data));
 }
 
-/** Reads it back; undefined when there is none. Throws VolumeError when it cannot be understood. */
+/** Reads a volume's data; undefined when there is none. Throws VolumeError when it is damaged. */
 export async function readVolumeData(volumeDir: string): Promise<CsiVolumeData | undefined> {
   const file = join(volumeDir, FILE);
   let text: string;
@@ -67,7 +67,7 @@ function parse(file: string, text: string): CsiVolumeData {
   };
 }
 
-/** The directories of all pods on the node that hold this volume. */
+/** Returns the directories of all pods on the node that have this volume. */
 export async function usersOfVolume(
   podsDir: string,
   volume: { driverName: string; volumeHandle: string },

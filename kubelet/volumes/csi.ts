@@ -26,14 +26,14 @@ export interface CsiPluginOptions {
   nodeName: string;
   drivers: CsiDrivers;
   objects: CsiObjects;
-  /** After this a call counts as failed and is tried again; the driver may still work on it. */
+  /** Timeout of a call, which is then retried; the driver may still work on it. */
   callTimeout_ms?: number;
 }
 
 /**
- * Volumes of CSI drivers, persistent and inline: NodeStage once per node, NodePublish once per pod,
- * the reverse when they go. `vol_data.json` is on disk before the driver is first called and until
- * it was last called, so an interrupted volume is always found again by tearDown.
+ * Volumes of CSI drivers, persistent and inline: NodeStageVolume once per node, NodePublishVolume
+ * once per pod, the reverse on removal. `vol_data.json` is on disk from before the first call of
+ * the driver until after the last, so that tearDown always finds an interrupted volume.
  */
 export function csiPlugin(options: CsiPluginOptions): VolumePlugin {
   const turns = new VolumeTurns();
@@ -60,7 +60,7 @@ async function setUp(
     hostPath: targetPath(dir),
     readOnly: isReadOnly(spec),
   };
-  // Neither apiserver nor driver is needed for a pod that runs: both may be restarting.
+  // A running pod needs neither the API server nor the driver: both may be restarting.
   if (mounted && !known.republish) return volume;
 
   const driver = requireDriver(options.drivers, name);
@@ -87,7 +87,7 @@ async function setUp(
   return volume;
 }
 
-/** Stages the volume unless the driver does not stage, and gives its staging path. */
+/** Stages the volume if the driver supports it. Returns its staging path. */
 async function stage(
   options: CsiPluginOptions,
   driver: CsiDriver,
@@ -114,7 +114,7 @@ async function stage(
   return staging;
 }
 
-/** Staging is shared by pods: what names one of them is for publishing only. */
+/** Staging is shared by pods: fields that name a pod are for publishing only. */
 function withoutPodInfo(context: Record<string, string>): Record<string, string> {
   const prefix = "csi.storage.k8s.io/";
   return Object.fromEntries(Object.entries(context).filter(([key]) => !key.startsWith(prefix)));
@@ -193,7 +193,9 @@ async function unstageIfLast(
   await removeEmpty(stagedVolumeDir(options.rootDir, driver.name, data.volumeHandle));
 }
 
-/** Removes what setUp made, and nothing that is not empty: a mount's content is never deleted. */
+/**
+ * Removes the directories that setUp made if they are empty: a mount's content is never deleted.
+ */
 async function removeVolume(dir: string): Promise<void> {
   if (isMountPoint(targetPath(dir))) {
     throw new VolumeError("StillMounted", `${targetPath(dir)} is mounted by no known driver`);
@@ -228,7 +230,7 @@ function timeoutOf({ callTimeout_ms = DRIVER_CALL_TIMEOUT_MS }: CsiPluginOptions
   return callTimeout_ms;
 }
 
-/** Runs a call of the driver; its failure keeps the plugin's own words, as upstream prints them. */
+/** Runs a call of the driver; its error keeps the driver's message, as upstream prints it. */
 async function call<R>(made: () => Promise<R>): Promise<R> {
   try {
     return await made();
@@ -239,7 +241,7 @@ async function call<R>(made: () => Promise<R>): Promise<R> {
   }
 }
 
-/** `FAILED_PRECONDITION` as Go prints it: `FailedPrecondition`. */
+/** Returns a status code as Go prints it: `FailedPrecondition`. */
 function codeName(code: string): string {
   const parts = code.toLowerCase().split("_");
   return parts.map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join("");

@@ -8,8 +8,8 @@ import type { TearDownRequest } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 
 /**
- * Whether something is mounted exactly there. The kernel is asked about this one name: its list of
- * all mounts is as long as pods make it, and each volume of each pod is asked about at each sync.
+ * Whether `path` is a mount point. Only this name is looked up: the kernel's list of all mounts is
+ * as long as pods make it, and each volume of each pod is checked at each sync.
  */
 export function isMountPoint(path: string): boolean {
   try {
@@ -24,8 +24,8 @@ export function isMountPoint(path: string): boolean {
 }
 
 /**
- * Makes `dir` a file system in memory, which secrets need so that they never touch a disk.
- * `options` are tmpfs's (`size=1048576`). False when it is one already: then nothing is done.
+ * Mounts a tmpfs at `dir`, so that secrets are never on disk. `options` are tmpfs's
+ * (`size=1048576`). Returns false, and does nothing, when it is one already.
  */
 export async function mountMemory(dir: string, options = ""): Promise<boolean> {
   await mkdir(dir, { recursive: true });
@@ -36,8 +36,9 @@ export async function mountMemory(dir: string, options = ""): Promise<boolean> {
 }
 
 /**
- * Removes a directory and what is in it, after unmounting what the kubelet mounted on `dir` itself.
- * A mount further down (`inside`) is somebody else's data: StillMounted, and nothing is removed.
+ * Removes a directory and its contents, after unmounting what the kubelet mounted on `dir` itself.
+ * A mount further down (`inside`) is another volume's data: throws StillMounted and removes
+ * nothing.
  */
 export async function removeVolumeDir({ dir, inside }: TearDownRequest): Promise<void> {
   while (isMountPoint(dir)) unmount(dir);

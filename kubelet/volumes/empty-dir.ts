@@ -30,10 +30,10 @@ async function makeDir({ spec, dir, fsGroup }: SetUpRequest): Promise<void> {
   if (medium !== "" && medium !== "Memory") {
     throw new VolumeError("NotSupported", `emptyDir medium ${medium} is not supported`);
   }
-  // One that was set up before stays as it is: its owner and mode are the pod's to change by now.
+  // A directory that was set up before is unchanged: the pod may have changed its owner and mode.
   if (medium === "Memory") {
     const limit_bytes = sizeLimit === undefined ? undefined : valueOf(sizeLimit);
-    // A size of 0 is no limit at all to tmpfs: a block is the least that it can be.
+    // 0 is no limit for tmpfs: use one block.
     const options = limit_bytes === undefined ? "" : `size=${Math.max(1, limit_bytes)}`;
     if (!(await mountMemory(dir, options))) return;
   } else {

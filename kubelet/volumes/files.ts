@@ -2,17 +2,17 @@ import { FILES_OF_POD_BYTES_MAX } from "../limits.ts";
 import type { ProjectedFile } from "./atomic-writer.ts";
 import { VolumeError } from "./volume-error.ts";
 
-/** What tmpfs takes for the smallest file; a directory is counted as one too. */
+/** Size of a page, which tmpfs takes for the smallest file and for a directory. */
 const PAGE_BYTES = 4_096;
 
 /**
- * Room for the files that one pod's volumes are made of, all of them together. It is taken before a
- * file is decoded: sources may name one large object as often as the pod's own size allows.
+ * Budget of bytes for the files in one pod's volumes. It is taken before a file is decoded: sources
+ * may name one large object as often as the pod's size allows.
  */
 export class FilesBudget {
   #left_bytes = FILES_OF_POD_BYTES_MAX;
 
-  /** Throws VolumeError TooLarge when there is no more room. */
+  /** Takes bytes from the budget. Throws VolumeError TooLarge when it is exceeded. */
   take(bytes: number): void {
     this.#left_bytes -= Math.max(1, Math.ceil(bytes / PAGE_BYTES)) * PAGE_BYTES;
     if (this.#left_bytes >= 0) return;
@@ -25,7 +25,7 @@ export class FilesBudget {
   }
 }
 
-/** The files of one volume by relative path, with the text of their objects, not yet decoded. */
+/** Files of one volume by relative path, with the text of their objects, not yet decoded. */
 export class Files {
   readonly payload = new Map<string, ProjectedFile>();
   readonly #directories = new Set<string>();

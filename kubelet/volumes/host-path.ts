@@ -15,7 +15,7 @@ export function hostPathPlugin(): VolumePlugin {
       await ensurePath(path, type);
       return { kind: "filesystem", hostPath: path, readOnly, propagatesMounts: true };
     },
-    // Nothing of the node's own path is ours to remove.
+    // The path is the node's: nothing is removed.
     tearDown: async () => {},
   };
 }
@@ -26,7 +26,7 @@ function sourceOf({ volume, claim }: VolumeSpec): { path: string; type: string }
   return source ? { path: source.path, type: source.type ?? "" } : undefined;
 }
 
-/** Checks or makes the path as its type says. Throws VolumeError in upstream's words. */
+/** Checks or creates the path by its type. Throws VolumeError with upstream's message. */
 export async function ensurePath(path: string, type: string): Promise<void> {
   const found = await statOf(path);
   if (type === "DirectoryOrCreate" && !found) {

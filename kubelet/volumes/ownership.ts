@@ -11,10 +11,10 @@ const DIRECTORY_BITS = 0o2110;
 const KEPT_BITS = 0o1777;
 
 /**
- * Gives a volume's files to the pod's fsGroup: group ownership, group access, and directories that
- * pass their group on. Containers may be using the volume, so every file is changed through the
- * descriptor it was looked up by: neither a link nor a name that changes meanwhile leads out of the
- * volume. A mount within it is EXDEV. Source: the API's words on `fsGroup`.
+ * Changes a volume's files to the pod's fsGroup: group ownership, group access, and directories
+ * whose files inherit the group. Containers may be using the volume, so that every file is changed
+ * through the descriptor by which it was looked up: neither a link nor a renamed file leads out of
+ * the volume. A mount within it is EXDEV. Source: API reference, `fsGroup`.
  */
 export async function applyFsGroup(
   path: string,

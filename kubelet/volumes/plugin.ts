@@ -17,7 +17,7 @@ export interface VolumeSpec {
   claim?: { pvc: PersistentVolumeClaim; pv: PersistentVolume };
 }
 
-/** What a plugin gets to make a volume ready for one pod. */
+/** Request to set up a volume for one pod. */
 export interface SetUpRequest {
   pod: Pod;
   spec: VolumeSpec;
@@ -30,23 +30,23 @@ export interface SetUpRequest {
   fsGroup: number | undefined;
   /** Whether every user of the volume in the pod reads it only. */
   readOnly: boolean;
-  /** What is left to the pod for files made from objects. */
+  /** The pod's budget for files made from objects. */
   budget: FilesBudget;
 }
 
-/** A volume that is ready: what containers get mounted. */
+/** A volume that containers can mount. */
 export type ReadyVolume =
   | { kind: "filesystem"; hostPath: string; readOnly: boolean; propagatesMounts?: boolean }
   | { kind: "block"; devicePath: string; readOnly: boolean };
 
-/** A volume of a running pod to measure, known from the disk alone. */
+/** Request to measure a volume of a running pod, found on disk. */
 export interface UsageRequest {
   dir: string;
-  /** What is beneath `dir`, where that has been measured already. */
+  /** Usage beneath `dir`, if it is measured already. */
   measured: TreeUsage | undefined;
 }
 
-/** A volume to take away, known from the disk alone: the pod may be gone from the API. */
+/** Request to remove a volume, found on disk: the pod may be deleted from the API. */
 export interface TearDownRequest {
   podUid: string;
   volumeName: string;

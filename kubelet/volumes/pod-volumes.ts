@@ -26,7 +26,7 @@ export interface PodVolumesOptions {
   objects: PodObjects;
 }
 
-/** One or more volumes of a pod are not ready; each has its own FailedMount text. */
+/** Volumes of a pod are not ready; each has its own FailedMount message. */
 export class VolumesNotReady extends Error {
   override readonly name = "VolumesNotReady";
   readonly failures: { volume: string; message: string }[];
@@ -38,9 +38,9 @@ export class VolumesNotReady extends Error {
 }
 
 /**
- * The volumes of all pods. There is no record of what is mounted but the directories themselves:
- * `<pod>/volumes/<plugin>/<volume>` exists before anything is mounted and goes after it was
- * unmounted, so a restarted kubelet, or one that was killed halfway, finds everything again.
+ * Volumes of all pods. The only record of mounts are the directories:
+ * `<pod>/volumes/<plugin>/<volume>` exists before anything is mounted and is removed after it is
+ * unmounted, so that a restarted or killed kubelet finds everything.
  */
 export class PodVolumes {
   readonly #options: PodVolumesOptions;
@@ -49,7 +49,7 @@ export class PodVolumes {
     this.#options = options;
   }
 
-  /** Makes the volumes that containers use ready, or current again. Throws VolumesNotReady. */
+  /** Sets up or refreshes the volumes that the pod's containers use. Throws VolumesNotReady. */
   async setUp(pod: Pod): Promise<Map<string, ReadyVolume>> {
     const ready = new Map<string, ReadyVolume>();
     const failures: { volume: string; message: string }[] = [];
@@ -71,7 +71,7 @@ export class PodVolumes {
     return ready;
   }
 
-  /** Unmounts and removes all that the disk shows of a pod's volumes. Throws VolumesNotReady. */
+  /** Unmounts and removes all volumes of a pod that are on disk. Throws VolumesNotReady. */
   async tearDown(podUid: string): Promise<void> {
     const { paths } = this.#options;
     await this.#tearDownSubPaths(podUid);
@@ -96,8 +96,8 @@ export class PodVolumes {
   }
 
   /**
-   * What the volumes of a pod that are set up hold, by name. One that cannot be measured is left
-   * out and logged. `measured`: trees that need not be measured again.
+   * Returns the usage of a pod's volumes by name. A volume that cannot be measured is logged and
+   * left out. `measured`: trees that are measured already.
    */
   async usages(
     pod: Pod,
@@ -136,7 +136,7 @@ export class PodVolumes {
     return undefined;
   }
 
-  /** Removes the bind mounts that one ended container had of parts of volumes. */
+  /** Removes the bind mounts of a pod's subPaths. */
   async #tearDownSubPaths(podUid: string): Promise<void> {
     const dir = subpathsDir(this.#options.paths, podUid);
     for (const point of mountPointsBelow(dir)) unmount(point);
@@ -190,7 +190,7 @@ function kindOf(source: object): string {
   return `volumes of kind ${Object.keys(source)[0] ?? "(none)"}`;
 }
 
-/** A mount beneath each volume's directory, by the directory, for those that have one. */
+/** Returns a mount beneath each volume's directory, by the directory, for those that have one. */
 function mountsInside(root: string): Map<string, string> {
   const found = new Map<string, string>();
   for (const point of mountPointsBelow(root)) {
@@ -200,7 +200,7 @@ function mountsInside(root: string): Map<string, string> {
   return found;
 }
 
-/** Volumes that a container mounts, and whether all of them only read it. */
+/** Returns the volumes that containers mount, with whether all mounts are read-only. */
 function usedVolumes(pod: Pod): Map<string, boolean> {
   const used = new Map<string, boolean>();
   for (const { container } of containersOf(pod)) {

@@ -18,13 +18,16 @@ import { directoryUsage } from "./volume-usage.ts";
 import { VolumeError } from "./volume-error.ts";
 
 const MODE_DEFAULT = 0o644;
-/** The files of before lie beside the new ones until these are shown. */
+/** The old files exist beside the new ones until these are visible: hence twice the size. */
 const MEMORY_OPTIONS = `size=${2 * FILES_OF_POD_BYTES_MAX}`;
 
-/** A volume whose files are made from objects: gathered anew at each sync, replaced atomically. */
+/**
+ * Returns a plugin for volumes whose files are made from objects: gathered at each sync, replaced
+ * atomically.
+ */
 function filesPlugin(options: {
   name: string;
-  /** In memory, because it holds secrets. */
+  /** Whether the files are in memory, because they are secret. */
   memory: boolean;
   supports(volume: Volume): boolean;
   gather(files: Files, pod: Pod, volume: Volume): Promise<void>;

@@ -13,7 +13,7 @@ import type { ProjectedFile } from "./atomic-writer.ts";
 import type { Files } from "./files.ts";
 import { VolumeError } from "./volume-error.ts";
 
-/** What projections read: objects of the API and facts of the node. */
+/** Sources of projections: objects of the API and facts of the node. */
 export interface ProjectionSources {
   objects: PodObjects;
   allocatable(): NodeAllocatable;
@@ -82,7 +82,7 @@ export function addDownward(
   }
 }
 
-/** Adds a token of the pod's service account; others than the pod's own group cannot read it. */
+/** Adds a token of the pod's service account, readable by the pod's group only. */
 export async function addToken(
   files: Files,
   pod: Pod,

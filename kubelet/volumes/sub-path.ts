@@ -35,7 +35,7 @@ function leadsOut(subPath: string, cause?: unknown): VolumeError {
   return new VolumeError("InvalidPath", `subPath ${subPath} leads out of the volume`, { cause });
 }
 
-/** What the subPath names; parts that are missing are made, through no link. */
+/** Returns a handle of the subPath; missing parts are created as directories, through no link. */
 function findOrMake(volume: Directory, subPath: string): Handle {
   const parts = subPath.split("/").filter((part) => part !== "" && part !== ".");
   try {

@@ -10,7 +10,7 @@ export type VolumeErrorCode =
   | "MountFailed"
   | "StillMounted";
 
-/** A volume cannot be made ready or taken away; the text goes into the FailedMount event. */
+/** A volume cannot be set up or torn down; the message goes into the FailedMount event. */
 export class VolumeError extends CodedError {
   override readonly name = "VolumeError";
   declare readonly code: VolumeErrorCode;

@@ -1,7 +1,7 @@
 import { type TreeUsage, treeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import { filesystemSpace } from "../node/machine.ts";
 
-/** What a volume holds and has room for; undefined is what its driver does not say. */
+/** Usage and capacity of a volume; undefined where its driver does not report it. */
 export interface VolumeUsage {
   capacity_bytes: number | undefined;
   available_bytes: number | undefined;
@@ -12,8 +12,8 @@ export interface VolumeUsage {
 }
 
 /**
- * Usage of a volume that is a directory: what is in it, and the room of its file system. `measured`
- * saves measuring it again.
+ * Returns the usage of a directory volume and the space of its file system. `measured`: the tree's
+ * usage, if it is measured already.
  */
 export async function directoryUsage(dir: string, measured?: TreeUsage): Promise<VolumeUsage> {
   const { used_bytes, inodes: inodesUsed } = measured ?? (await treeUsage(dir));

@@ -10,7 +10,7 @@ import { updateResources } from "../container/update.ts";
 import { isAlive } from "../process-identity.ts";
 import type { Runtime } from "../runtime.ts";
 
-/** Has a look at running containers whose process is gone: their conmon may be gone too. */
+/** Checks running containers whose process has ended: their conmon may have been killed. */
 function checkEnded(runtime: Runtime): void {
   for (const { id, phase } of runtime.containers.values()) {
     if (phase.state === "running" && !isAlive(phase.process)) runtime.exits.check(id);

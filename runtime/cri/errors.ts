@@ -15,7 +15,7 @@ const STATUSES: Record<RuntimeErrorCode, Status> = {
   internal: Status.INTERNAL,
 };
 
-/** What an operation threw, as the status that CRI's callers expect. */
+/** Converts a thrown error to the status that CRI's callers expect. */
 export function toRpcError(thrown: unknown): RpcError {
   if (thrown instanceof RpcError) return thrown;
   if (thrown instanceof RuntimeError) {

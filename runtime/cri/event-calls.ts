@@ -12,7 +12,7 @@ const TYPES = {
   deleted: ContainerEventType.CONTAINER_DELETED_EVENT,
 } as const;
 
-/** CRI's call that tells what happens as it happens, with the pod's state at that time. */
+/** Serves GetContainerEvents: streams events with the pod's state at that time. */
 export function eventCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
   return {
     async *getContainerEvents(_, { signal }) {

@@ -11,8 +11,8 @@ import {
 export const FILE_BYTES = 4_096;
 
 /**
- * Keeps images from filling the disk that they share with the store, logs and volumes: whatever is
- * written for an image is counted here first. Over the reserve: resource-exhausted.
+ * Keeps images from filling the disk that they share with the store, logs and volumes: all bytes
+ * written for an image are counted here first. Throws resource-exhausted over the reserve.
  */
 export class DiskReserve {
   readonly #directory: string;
@@ -31,7 +31,7 @@ export class DiskReserve {
     await this.#check(size_bytes);
   }
 
-  /** Passes bytes on that are going to be written. */
+  /** Passes bytes that are to be written, counting them. */
   async *pass(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of chunks) {
       await this.take(chunk.length);

@@ -24,7 +24,7 @@ export interface HttpAnswer {
 export interface GetOptions {
   headers: Readonly<Record<string, string>>;
   clock: Clock;
-  /** Whom the answer is from, for messages. */
+  /** Name of the server, for messages. */
   name: string;
   signal?: AbortSignal;
 }
@@ -80,7 +80,7 @@ function redirection(url: URL, response: IncomingMessage): URL | undefined {
   throw unavailable(`${url.origin} redirects to what cannot be followed`);
 }
 
-/** Whose credentials may follow: only the place that they are for gets them. */
+/** Returns the headers for a redirection: credentials go only to the server that they are for. */
 function headersFor(headers: GetOptions["headers"], from: URL, to: URL): GetOptions["headers"] {
   if (from.origin === to.origin) return headers;
   const { Authorization: _, ...others } = headers;

@@ -40,8 +40,8 @@ export class LayerStore {
   }
 
   /**
-   * Makes the folder of all layers, which root alone may enter: programs in it keep their set-id
-   * bits, and no user of the machine is to run those (CVE-2021-41103).
+   * Creates the directory of all layers, which only root may enter: programs in it keep their
+   * set-id bits, and no user of the machine is to run those (CVE-2021-41103).
    */
   async open(): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
@@ -53,7 +53,7 @@ export class LayerStore {
     return path.join(this.#directory, nameOf(diffId));
   }
 
-  /** What a layer takes on disk, or undefined when it is not here whole. */
+  /** Returns a layer's size on disk; undefined when it is absent or incomplete. */
   async usage(diffId: string): Promise<LayerState | undefined> {
     const state = await readState<LayerState>(this.#stateFile(nameOf(diffId)), LAYER_STATE);
     if (state?.diffId !== diffId) return undefined;

@@ -3,7 +3,7 @@ import { isMapped, type MappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { TarHeader } from "./tar/header.ts";
 
-/** What of an entry could not be kept. */
+/** Attributes of an entry that could not be restored. */
 export interface Lost {
   owner: boolean;
   attributes: boolean;

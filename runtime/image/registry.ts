@@ -110,8 +110,8 @@ export class RegistryRepository {
   }
 
   /**
-   * What the registry says of a failure. Another place that it redirects to is not quoted: the
-   * message ends in events, and that place may answer only because this node asks.
+   * Returns the error of a failed request. A server that the registry redirects to is not quoted:
+   * the message ends in events, and that server may answer only because this node asks.
    */
   async #explanation(answer: HttpAnswer): Promise<string> {
     if (answer.redirected) {

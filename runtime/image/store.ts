@@ -83,9 +83,9 @@ export class ImageStore {
   }
 
   /**
-   * Runs `work`, which puts content here and then names it by `add`. Meanwhile nothing is
-   * collected, since what has no name yet looks unneeded. What a failure leaves is kept only when
-   * the source was not reachable, as the next attempt continues there.
+   * Runs `work`, which stores content and then names it by `add`. No garbage is collected
+   * meanwhile, since content without a name looks unused. What a failed `work` has stored is kept
+   * only if the source was unreachable: the next attempt continues there.
    */
   async receive<T>(work: () => Promise<T>): Promise<T> {
     this.#arriving++;
@@ -206,7 +206,7 @@ export class ImageStore {
     return { ...image, repoTags: [...repoTags].sort(), repoDigests: [...repoDigests].sort() };
   }
 
-  /** An image on disk that cannot be used is as if it were not here: the others still are. */
+  /** Skips an image on disk that cannot be used. */
   async #load(name: string, manifest: string): Promise<void> {
     try {
       this.#images.set(manifest, await this.#readImage(manifest));

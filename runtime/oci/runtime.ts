@@ -7,7 +7,7 @@ import { RuntimeError } from "../errors.ts";
 import { knowsRecursiveReadOnly } from "./features.ts";
 import type { OciProgram } from "./program.ts";
 
-/** What the program says of a container. */
+/** State of a container as the program reports it. */
 export interface OciState {
   status: "creating" | "created" | "running" | "stopped" | "paused";
   pid: number;
@@ -31,7 +31,7 @@ export class OciRuntime {
     this.#cgroups = cgroups;
   }
 
-  /** Whether mounts can be made read-only with all beneath them; asked until it is known. */
+  /** Whether recursive read-only mounts are supported; cached. */
   async recursiveReadOnly(): Promise<boolean> {
     return (this.#recursiveReadOnly ??= await knowsRecursiveReadOnly(this.program));
   }
@@ -42,7 +42,7 @@ export class OciRuntime {
     return [...cgroups, "--root", this.#root];
   }
 
-  /** Makes and starts a container that needs no monitor: its output goes nowhere. */
+  /** Creates and starts a container without a monitor: its output is discarded. */
   async runDetached(id: string, bundle: string, pidFile: string): Promise<number> {
     const args = ["run", "--detach", "--bundle", bundle, "--pid-file", pidFile, id];
     // The container keeps these: pipes would never end.
@@ -55,7 +55,7 @@ export class OciRuntime {
     return Number(await readFile(pidFile, "utf8"));
   }
 
-  /** Lets a created container's process run. */
+  /** Starts a created container's process. */
   async start(id: string): Promise<void> {
     await this.#run("start", id, [id]);
   }
@@ -67,7 +67,7 @@ export class OciRuntime {
     const args = options.force ? ["delete", "--force", id] : ["delete", id];
     const result = await this.#try(args);
     if (result.code === 0) return;
-    // A forced delete that found the cgroup busy has forgotten the container all the same.
+    // A forced delete that found the cgroup busy has removed the container's state regardless.
     if ((await this.state(id)) === undefined) return;
     throw this.#failure("delete", id, result.stderr.toString("utf8"), result.code);
   }
@@ -102,7 +102,7 @@ export class OciRuntime {
   }
 }
 
-/** What the program wrote to its log, the words only. */
+/** Returns the messages of the program's log. */
 export async function readLog(file: string): Promise<string> {
   try {
     const text = await readFile(file, "utf8");

@@ -32,7 +32,8 @@ const ARCHITECTURES: Partial<Record<NodeJS.Architecture, string[]>> = {
 };
 
 /**
- * RuntimeDefault: what programs use is allowed, what administers the kernel needs its capability.
+ * The RuntimeDefault profile: what programs use is allowed; administration of the kernel needs its
+ * capability.
  */
 export function defaultProfile(capabilities: readonly string[]): OciSeccomp {
   const has = (capability: string) => capabilities.includes(capability);

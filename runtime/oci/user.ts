@@ -43,7 +43,7 @@ function readLines(rootfs: string, file: string): string[][] {
   }
 }
 
-/** Lines whose ids are no numbers name nobody. */
+/** Lines whose ids are not numbers are skipped. */
 function readAccounts(rootfs: string): Account[] {
   return readLines(rootfs, "etc/passwd").flatMap(([name = "", , first, second, , home = ""]) => {
     const [uid, gid] = [idOf(first), idOf(second)];
@@ -89,9 +89,9 @@ function findGroup(group: string, groups: Group[]): number {
 }
 
 /**
- * Who a container's process is. CRI's user and group go before the image's; without a group it is
- * the user's own in the image's /etc/passwd, else 0. Groups in which the image's /etc/group lists
- * the user are added unless the policy is Strict.
+ * Returns the user of a container's process. CRI's user and group override the image's; without a
+ * group it is the user's primary one in the image's /etc/passwd, else 0. Groups that list the user
+ * in the image's /etc/group are added unless the policy is Strict.
  */
 export function resolveUser(
   rootfs: string,
@@ -127,9 +127,8 @@ export function homeOf(rootfs: string, uid: number): string {
 }
 
 /**
- * The user as far as it exists here: in a user namespace only mapped ids do. An id that the pod or
- * image asks for and that is missing is refused by name; groups that only the image's /etc/group
- * adds are left out.
+ * Returns the user with its ids mapped: in a user namespace, an unmapped id of the pod or image is
+ * refused by name; unmapped groups from the image's /etc/group are left out.
  */
 export function mappedUser(user: OciUser, ids: MappedIds, asked: readonly number[]): OciUser {
   const missing = (what: string, id: number) =>

@@ -41,9 +41,9 @@ export function usesHost(config: PodSandboxConfig, kind: "network" | "pid" | "ip
 }
 
 /**
- * Writes what all containers of the sandbox see: resolv.conf, hostname, hosts, and mounts /dev/shm.
- * Both are held to their size by the kernel.
- * Kubelets mount a hosts file of their own over this one.
+ * Writes the files of all containers of the sandbox: resolv.conf, hostname and hosts, and mounts
+ * /dev/shm. The kernel limits the size of both mounts. Kubelets mount their own hosts file over
+ * this one.
  */
 export async function makeSandboxFiles(paths: SandboxPaths, config: PodSandboxConfig) {
   const hostname = hostnameOf(config);

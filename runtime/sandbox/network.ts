@@ -84,8 +84,8 @@ export class PodNetwork {
   }
 
   /**
-   * Brings loopback up in a pinned namespace and attaches it. Resolves with its addresses, and with
-   * the network as it is now: it is taken down as it was set up, whatever the folder has then.
+   * Sets loopback up in a pinned namespace and attaches it to the network. Returns its addresses
+   * and the network's configuration as of now, by which it is detached later.
    */
   async attach(record: SandboxRecord, netns: string): Promise<Attached> {
     const network = this.#load();
@@ -112,7 +112,7 @@ export class PodNetwork {
     await this.#cni.delNetworkList(network, attachmentOf(record, netns));
   }
 
-  /** Frees what attachments of sandboxes that no longer exist still hold. */
+  /** Releases attachments of sandboxes that no longer exist. */
   async collect(sandboxes: Iterable<SandboxRecord>): Promise<void> {
     const network = loadNetwork(this.#confDir);
     if (!network) return;

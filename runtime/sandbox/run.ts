@@ -41,7 +41,7 @@ async function bringUp(runtime: Runtime, record: SandboxRecord): Promise<Sandbox
   const paths = runtime.paths.sandbox(record.id);
   await makeSandboxFiles(paths, record.config);
   if (record.netns !== undefined) createNetns(record.netns);
-  // Both need the namespace and not each other.
+  // Both need the namespace, but not each other.
   const [pause, network] = await Promise.allSettled([
     startPause(runtime, record),
     record.netns === undefined ? { ips: [] } : runtime.network.attach(record, record.netns),
@@ -61,7 +61,7 @@ async function bringUp(runtime: Runtime, record: SandboxRecord): Promise<Sandbox
  */
 export async function runSandbox(runtime: Runtime, request: RunPodSandboxRequest): Promise<string> {
   requireSupported(runtime, request);
-  // Of two with one name that come at once the second waits, and is refused or tries again.
+  // Of two concurrent calls with one name the second waits, and is refused or retries.
   const { name, namespace, uid, attempt } = request.config!.metadata!;
   const key = JSON.stringify([name, namespace, uid, attempt]);
   return await runtime.serial.run(key, () => runNow(runtime, request));
@@ -97,7 +97,7 @@ async function runNow(runtime: Runtime, request: RunPodSandboxRequest): Promise<
   return id;
 }
 
-/** Undoes a failed start. What fails here too is left to the caller's StopPodSandbox. */
+/** Undoes a failed start. A failure here is logged and left to the caller's StopPodSandbox. */
 async function takeDown(runtime: Runtime, record: SandboxRecord, why: unknown): Promise<void> {
   try {
     await stopSandbox(runtime, record);

@@ -11,7 +11,7 @@ import type { Runtime } from "../runtime.ts";
 import { nanoseconds } from "../time.ts";
 import type { SandboxRecord } from "./record.ts";
 
-/** A sandbox is ready while its first process lives: that one holds its namespaces. */
+/** A sandbox is ready while its first process, which holds its namespaces, runs. */
 export function sandboxState(record: SandboxRecord): PodSandboxState {
   const ready = record.state === "ready" && record.pause !== undefined && isAlive(record.pause);
   return ready ? PodSandboxState.SANDBOX_READY : PodSandboxState.SANDBOX_NOTREADY;

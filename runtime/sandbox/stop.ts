@@ -12,11 +12,11 @@ function containersOf(runtime: Runtime, id: string) {
   return runtime.containers.values().filter((container) => container.sandboxId === id);
 }
 
-/** Ends a sandbox: its containers, network and namespaces. Each step again is no error. */
+/** Stops a sandbox: its containers, network and namespaces. Each step is idempotent. */
 export async function stopSandbox(runtime: Runtime, record: SandboxRecord): Promise<void> {
   const paths = runtime.paths.sandbox(record.id);
   await Promise.all(containersOf(runtime, record.id).map(({ id }) => killContainer(runtime, id)));
-  // While the namespace is there: plugins clean up inside it.
+  // Before the namespace is removed: plugins clean up inside it.
   await runtime.network.detach(record);
   if (record.pause) signal(record.pause, "SIGKILL");
   await runtime.oci.delete(record.id, { force: true });

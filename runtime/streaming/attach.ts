@@ -24,14 +24,14 @@ function inPackets(to: Writable): Writable {
   };
   const packets = new Writable({
     write: (chunk: Buffer, _, done) => send(chunk, 0, done),
-    // The end of input goes to conmon, which closes the process's or not, as it was told.
+    // Conmon closes the process's input at its end, as configured.
     final: (done) => to.end(done),
   });
   packets.on("error", () => packets.destroy());
   return packets;
 }
 
-/** Joins a client with the process that conmon holds, until one of them goes. */
+/** Connects a client with the process under conmon, until either closes. */
 async function join(runtime: Runtime, id: string, remote: RemoteCommand): Promise<void> {
   const { attachSocket } = runtime.paths.container(id);
   const { incoming, outgoing } = packetConnection(connectSeqpacket(attachSocket));
@@ -59,7 +59,7 @@ async function join(runtime: Runtime, id: string, remote: RemoteCommand): Promis
   await over;
 }
 
-/** Serves one `attach`: to the container's first process as it runs. */
+/** Serves one `attach` to the container's first process. */
 export function attachHandler(
   runtime: Runtime,
   id: string,
