@@ -136,8 +136,8 @@ export const STATUS_RETRY_MS_MAX = 10_000;
 /** Mirror pods that could not be written are tried again after this. */
 export const MIRROR_RETRY_MS = 5_000;
 /**
- * A mirror that somebody deleted comes back after this: kubectl waits for the name to be free, and
- * takes a new mirror for the old one.
+ * Delay before a deleted mirror is created again: kubectl waits until the name is free, and would
+ * take a new mirror for the old one.
  */
 export const MIRROR_AGAIN_MS = 1_000;
 /** ConfigMaps, Secrets and tokens kept in memory, each; and the text of those objects. */

@@ -26,7 +26,7 @@ setsid sh -c 'echo $$ > '$file'; sleep 1000; exit' $id &
 const isAlive = (pid: number) => existsSync(`/proc/${pid}/cmdline`)
   && readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "";
 
-test("an OCI runtime that does not come to an end is given up, and ended", async () => {
+test("an OCI runtime that hangs is killed after the timeout", async () => {
   const program = path.join(dir, "conmon");
   writeFileSync(program, SILENT, { mode: 0o755 });
   const id = "of-the-test";

@@ -32,7 +32,7 @@ describe("records", () => {
     expect(third.values()).toEqual([]);
   });
 
-  test("of another version or damaged are not guessed at", async () => {
+  test("of another version or damaged are refused", async () => {
     const file = path.join(dir, "x.json");
     writeFileSync(file, JSON.stringify({ schema: "test", version: 2, state: {} }));
     await expect(readState(file, kind)).rejects.toThrow(/version 2/);

@@ -31,7 +31,7 @@ async function serve(text: string) {
   return { objects: apiObjects(client, new InformerSet(client), clock), asked };
 }
 
-test("Secrets are kept while their text has room, the newest of them", async () => {
+test("Secrets are cached within the bound of characters, the newest of them", async () => {
   const length = 4 * 2 ** 20;
   const kept = OBJECTS_CACHED_CHARACTERS_MAX / length - 1;
   const { objects, asked } = await serve("x".repeat(length));

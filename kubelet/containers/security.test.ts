@@ -53,7 +53,7 @@ describe("container security", () => {
     expect(containerSecurity(pod, container, parts).seccomp).toMatchObject({ profileType });
   });
 
-  test("groups are the pod's own alone when it says so, for the image's author adds others", () => {
+  test("with supplementalGroupsPolicy Strict only the pod's own groups are added", () => {
     const groups = (securityContext: NonNullable<Pod["spec"]["securityContext"]>) =>
       securityOf(undefined, { securityContext });
     const given = { supplementalGroups: [5], fsGroup: 6 };

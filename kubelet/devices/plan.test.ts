@@ -4,7 +4,7 @@ import { acceptPreference, deviceRequests, planDevices } from "./plan.ts";
 import { isExtendedResource } from "./resource-name.ts";
 
 describe("planDevices", () => {
-  it("takes what init containers pass on first, then free ones in order", () => {
+  it("takes the devices of earlier init containers first, then free ones in order", () => {
     expect(planDevices(3, { reusable: ["d"], free: ["c", "a", "b"] })).toEqual({
       kind: "choose",
       must: ["d"],
@@ -13,7 +13,7 @@ describe("planDevices", () => {
     });
   });
 
-  it("says how many there are when they are too few", () => {
+  it("reports how many devices are free when they are too few", () => {
     expect(planDevices(2, { reusable: [], free: ["a"] })).toEqual({ kind: "short", available: 1 });
   });
 });

@@ -64,7 +64,7 @@ describe("the victim", () => {
     expect(chooseVictim(candidates)?.pod.metadata.name).toBe(name);
   });
 
-  test("a node under pressure turns away what would suffer first", () => {
+  test("a node under pressure refuses the pods that it would evict first", () => {
     const memory = { memory: true, disk: false, pid: false };
     expect(admitsUnderPressure(small.pod, memory)).toBe(false);
     expect(admitsUnderPressure(modest.pod, memory)).toBe(true);

@@ -64,7 +64,7 @@ test("an image that anyone can pull is for all", async () => {
   expect(await must(await PulledImages.open(directory))).toBe(false);
 });
 
-test("a pull that was cut short leaves no image for all", async () => {
+test("an image of an interrupted pull is not for all pods", async () => {
   const images = await PulledImages.open(directory);
   await images.intend(IMAGE);
   expect(await must(await PulledImages.open(directory))).toBe(true);
@@ -76,7 +76,7 @@ test("a pull that was cut short leaves no image for all", async () => {
   expect(readdirSync(path.join(directory, "pulling"))).toEqual([]);
 });
 
-test("a pull that failed says nothing of an image that was there before", async () => {
+test("a failed pull changes nothing for an image that was present before", async () => {
   const images = await PulledImages.open(directory);
   await images.intend(IMAGE);
   await images.intend(IMAGE);
@@ -99,7 +99,7 @@ test("no password is on disk; a damaged record makes every pod pull", async () =
   expect(await must(await PulledImages.open(directory))).toBe(false);
 });
 
-test("what is kept is bounded", async () => {
+test("records are bounded", async () => {
   const images = await PulledImages.open(directory);
   for (let i = 0; i <= PULLED_CREDENTIALS_MAX; i++) await pull(images, credential(`${i}`, `${i}`));
   expect(await must(images, [credential("0", "0")])).toBe(true);

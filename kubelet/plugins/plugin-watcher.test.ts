@@ -66,7 +66,7 @@ describe("startPluginWatcher", () => {
     await rm(registryDir, { recursive: true });
   });
 
-  it("registers plugins found at start and later, and lets go when the socket goes", async () => {
+  it("registers plugins at start and later, and deregisters those without a socket", async () => {
     const early = await plugin("early");
     watcher = await start();
     await waitForCall("+early /run/early");
@@ -90,7 +90,7 @@ describe("startPluginWatcher", () => {
     await second.close();
   });
 
-  it("tells a refused plugin why, and tries it again", async () => {
+  it("reports the reason to a refused plugin, and retries it", async () => {
     refuse = "not today";
     const statuses: { pluginRegistered: boolean; error: string }[] = [];
     const server = await serveGrpc({

@@ -21,7 +21,7 @@ describe("restart back-off", () => {
     expect(waits).toEqual([0, 10, 20, 40, 80, 160, 300, 300].map((seconds) => seconds * 1_000));
   });
 
-  test("after ten quiet minutes it begins again", () => {
+  test("after ten minutes without a failure it is reset", () => {
     const { clock, backOffs } = make();
     backOffs.grow("p/a", clock.now());
     backOffs.grow("p/a", clock.now());
@@ -31,7 +31,7 @@ describe("restart back-off", () => {
     expect(backOffs.delayOf("p/a")).toBe(10_000);
   });
 
-  test("a pod that is gone is forgotten", () => {
+  test("the keys of a removed pod are dropped", () => {
     const { clock, backOffs } = make();
     backOffs.grow("p/a", clock.now());
     backOffs.forgetAll("p/");

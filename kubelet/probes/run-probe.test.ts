@@ -31,7 +31,7 @@ async function probe(length: number) {
   return runProbe({ grpc: { port, service: "" }, timeoutSeconds: 5 }, { ...target, runtime });
 }
 
-test("an answer to a gRPC probe is bounded, as a pod may hold it back half sent", async () => {
+test("a response to a gRPC probe is bounded, since a pod may send half of it", async () => {
   expect(await probe(2)).toMatchObject({ result: "success" });
   const refused = await probe(PROBE_ANSWER_BYTES_MAX + 2);
   expect(refused).toMatchObject({ result: "failure" });

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { REVIEWS_AT_ONCE_MAX } from "../limits.ts";
 import { Authentication } from "./authentication.ts";
 
-test("strangers' tokens are few requests to the API at a time", async () => {
+test("reviews of unknown tokens are bounded", async () => {
   const asked: ((answer: object) => void)[] = [];
   const request = () => new Promise((resolve) => asked.push(resolve));
   const client = { request } as unknown as KubeClient;

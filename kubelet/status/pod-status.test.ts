@@ -121,7 +121,7 @@ describe("phase", () => {
     expect(statusOf(podOf(spec), containers, { ended }).phase).toBe(phase);
   });
 
-  test("a pod's end is shown when all of it is stopped, and never taken back", () => {
+  test("a pod's end is reported when all of it is stopped, and never reverted", () => {
     const over = [ran("a", "exited"), ran("b", "exited")];
     const pod = podOf({ policy: "Never" });
     expect(statusOf(pod, over).phase).toBe("Running");
@@ -140,14 +140,14 @@ describe("phase", () => {
     expect(statusOf(podOf(), killed, { ended: true }).phase).toBe("Failed");
   });
 
-  test("an end is for ever, even when nothing is left to show it", () => {
+  test("a final phase never changes, even when the runtime has no containers any more", () => {
     const previous: PodStatus = { phase: "Succeeded", startTime: "2001-09-09T01:46:40Z" };
     expect(statusOf(podOf(), [], { previous, ended: true }).phase).toBe("Succeeded");
     const evicted: PodStatus = { phase: "Failed", reason: "Evicted", message: "low" };
     expect(statusOf(podOf(), [], { previous: evicted })).toMatchObject(evicted);
   });
 
-  test("a verdict of the node is final, and shown when all is stopped", () => {
+  test("a verdict of the node is final, and reported when all containers have stopped", () => {
     const verdict = { reason: "Evicted", message: "The node was low on resource: memory." };
     const both = [ran("a", "running"), ran("b", "running")];
     expect(statusOf(podOf(), both, { verdict }).phase).toBe("Running");
@@ -157,7 +157,7 @@ describe("phase", () => {
     expect(condition(status, "DisruptionTarget")).toBeUndefined();
   });
 
-  test("a pod that goes for the node's sake says so from the first on, and to the API", () => {
+  test("a disrupted pod has a DisruptionTarget condition from the first status on", () => {
     const message = "The node was low on resource: memory.";
     const verdict = { reason: "Evicted", message, disrupted: true };
     const pod = podOf();
@@ -202,7 +202,7 @@ describe("container statuses", () => {
     });
   });
 
-  test("one that waits to be restarted says why, and how it ended", () => {
+  test("a container in back-off has its waiting reason and its last termination", () => {
     const waiting = new Map([["a", { reason: "CrashLoopBackOff", message: "back-off 10s" }]]);
     const [a] = statusOf(podOf(), [ran("a", "exited", 1)], { waiting }).containerStatuses!;
     expect(a?.state?.waiting?.reason).toBe("CrashLoopBackOff");
@@ -244,7 +244,7 @@ describe("conditions", () => {
     });
   });
 
-  test("a readiness gate that nobody has set keeps it unready", () => {
+  test("a readiness gate without a condition keeps the pod unready", () => {
     const pod = podOf();
     pod.spec.readinessGates = [{ conditionType: "example.com/gate" }];
     expect(condition(statusOf(pod, both), "Ready")?.reason).toBe("ReadinessGatesNotReady");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { showsStatus, statusPatch } from "./status-patch.ts";
 
-it("drops what a condition said before: a reason that is past, a message that is past", () => {
+it("removes the old reason and message of a condition", () => {
   const conditions = [{ type: "Ready", status: "True" }];
   const patch = statusPatch("uid-1", { phase: "Running", conditions }) as {
     metadata: object;
@@ -21,7 +21,7 @@ it("replaces lists of addresses instead of joining them", () => {
   expect(patch.status.podIPs).toEqual([{ ip: "10.244.0.9" }, { $patch: "replace" }]);
 });
 
-it("leaves conditions of others alone, whose newest word it may not have read", () => {
+it("does not send conditions of others, which may have changed since they were read", () => {
   const gate = { type: "example.com/gate", status: "False" };
   const conditions = [{ type: "Ready", status: "True" }, gate];
   const { status } = statusPatch("uid-1", { conditions }) as {
@@ -30,7 +30,7 @@ it("leaves conditions of others alone, whose newest word it may not have read", 
   expect(status.conditions.map(({ type }) => type)).toEqual(["Ready"]);
 });
 
-describe("whether an object shows what the kubelet said", () => {
+describe("whether an object has the reported status", () => {
   const reported = {
     phase: "Running" as const,
     conditions: [{ type: "Ready", status: "True", lastTransitionTime: "2026-01-01T00:00:00Z" }],

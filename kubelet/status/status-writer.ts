@@ -161,7 +161,7 @@ export class StatusWriter {
     if (showsStatus(object.status, JSON.parse(entry.written) as PodStatus)) {
       entry.revision = revision;
     } else {
-      log.info("somebody wrote over the pod's status: writing it again", {
+      log.info("another client overwrote the pod's status, writing it again", {
         pod: fullNameOf(object),
       });
       entry.written = undefined;

@@ -63,7 +63,7 @@ describe("sandbox", () => {
     expect(plan(podOf({}), observedOf([], "none"))).toEqual({ ...REST, createSandbox: 0 });
   });
 
-  test("a dead one is stopped and made anew", () => {
+  test("a dead one is stopped and created again", () => {
     const made = plan(podOf({}), observedOf([ran("a", "exited")], "dead"));
     expect(made).toEqual({ ...REST, stop: true, createSandbox: 1 });
   });

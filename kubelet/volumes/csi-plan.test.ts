@@ -66,7 +66,7 @@ describe("planCsiMount", () => {
     expect(plan.capability.mount?.volumeMountGroup).toBe("7");
   });
 
-  it("tells a driver about the pod only if it asks, and always that a volume is inline", () => {
+  it("passes the pod's info to drivers that request it, and always that it is inline", () => {
     const context = (spec: VolumeSpec, more: Partial<CSIDriver["spec"]>) =>
       planCsiMount(pod, spec, object(more), NONE, undefined).volumeContext;
     const volumeLifecycleModes = ["Persistent" as const, "Ephemeral" as const];
@@ -84,7 +84,7 @@ describe("planCsiMount", () => {
     });
   });
 
-  it("refuses by name what this kubelet does not do", () => {
+  it("refuses unsupported fields by name", () => {
     const plan = (spec: VolumeSpec, driver: CSIDriver | undefined) => () =>
       planCsiMount(pod, spec, driver, NONE, undefined);
     const volume = persistent("ReadWriteOnce");

@@ -39,7 +39,7 @@ describe.runIf(process.getuid?.() === 0)("a mount point", () => {
   ];
   const ANSWERS = [true, true, true, false, false, false, false, false, false];
 
-  test("is told from what is none, of the same file system too", () => {
+  test("is distinguished from other directories, also of the same file system", () => {
     expect(NAMES.map((name) => isMountPoint(at(name)))).toEqual(ANSWERS);
   });
 

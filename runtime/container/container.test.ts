@@ -32,7 +32,7 @@ test("the pod's environment goes over the image's, a path is always there", () =
   ]);
 });
 
-test("there is a HOME always, so that no one looks for it in the container's files", () => {
+test("HOME is always set, so that the OCI runtime does not read the container's files", () => {
   const home = (envs: { key: string; value: string }[], image: { Env?: string[] }) =>
     environment(config({ envs }), image, { hostname: "", home: "" }).find((pair) => {
       return pair.startsWith("HOME=");

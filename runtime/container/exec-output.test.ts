@@ -21,7 +21,7 @@ test("the output of all calls together is bounded, and each has some", () => {
   expect(all).toBe(EXEC_SYNC_ALL_BYTES + 100 * EXEC_SYNC_OWN_BYTES);
 });
 
-test("a call that is answered gives its room back, once", () => {
+test("an answered call returns its budget once", () => {
   const outputs = new ExecOutputs();
   for (let i = 0; i < 10; i++) {
     const call = outputs.hold();

@@ -50,7 +50,7 @@ async function findOutExit(runtime: Runtime, record: ContainerRecord): Promise<C
       exitCode: UNKNOWN_CODE,
       finishedAt_ms: runtime.clock.now(),
       reason: "Unknown",
-      message: `nobody saw how it ended: its conmon was ${found}`,
+      message: `its exit was not observed: its conmon was ${found}`,
     };
   }
   const outOfMemory = found.code !== 0 && (runtime.cgroups.oomKills(record.cgroup) ?? 0) > 0;

@@ -93,7 +93,7 @@ test.each([
   expect(thrown(() => parseManifest(bytes))).toMatchObject(refusal(text));
 });
 
-test("what an index has instead is told in few words", () => {
+test("an index without this platform is refused with a short list of its platforms", () => {
   const entry = { ...descriptor, platform: { os: "o".repeat(1e5), architecture: "a" } };
   const index = { schemaVersion: 2, manifests: Array.from({ length: 1_000 }, () => entry) };
   const parsed = parseManifest(json(index));

@@ -172,7 +172,7 @@ test("a layer that keeps waiting is cancelled with its pull", async () => {
   await expect(pull({ signal: abort.signal })).rejects.toMatchObject({ code: "unavailable" });
 });
 
-test("a layer that comes too slowly is given up", async () => {
+test("a layer that arrives too slowly is cancelled", async () => {
   // A third of what a transfer may take passes whenever the pull waits for another byte.
   let drip = () => undefined as void;
   let now_ms = 0;

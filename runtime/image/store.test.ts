@@ -143,7 +143,7 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
     }
   });
 
-  test("a layer that unpacks to far more than it is gets refused", async () => {
+  test("a layer whose compression ratio is too large is refused", async () => {
     const zeros = async function* (): AsyncGenerator<Buffer> {
       for (let i = 0; i < 4_096; i++) yield Buffer.alloc(1 << 20);
     };
@@ -166,7 +166,7 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
     await expect(read()).rejects.toMatchObject({ code: "invalid-argument" });
   });
 
-  test("removing an image keeps layers that a container stands on", async () => {
+  test("removing an image keeps the layers of a container", async () => {
     const store = await open("a");
     await buildDemoImages(store, programs);
     const web = store.get("r2k.local/web:1");

@@ -139,7 +139,7 @@ export class ImageStore {
     return [...this.#images.values()].map((image) => this.#named(image));
   }
 
-  /** Removes an image, all its names with it, and the content nobody else needs. */
+  /** Removes an image with all its names, and the content that no other image needs. */
   async remove(nameOrId: string): Promise<void> {
     await this.#serial.run("index", async () => {
       const image = this.#findStored(nameOrId);

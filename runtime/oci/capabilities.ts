@@ -19,7 +19,7 @@ const DEFAULTS = [
   "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
 ].map((name) => `CAP_${name}`);
 
-/** The capabilities this process could give away: nobody can give one that it lacks itself. */
+/** The capabilities that this process can grant: those that it has itself. */
 export function ownCapabilities(status = readFileSync("/proc/self/status", "utf8")): Set<string> {
   const bits = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
   return new Set(CAPABILITIES.filter((_, index) => (bits >> BigInt(index)) & 1n));

@@ -45,7 +45,7 @@ describe("capabilities", () => {
     expect(sets.bounding).toContain("CAP_CHOWN");
   });
 
-  test("nobody gets one that the runtime lacks", () => {
+  test("a capability that the runtime lacks is not granted", () => {
     const own = new Set([...all].filter((name) => name !== "CAP_SYS_RESOURCE"));
     const { bounding } = capabilitySets(undefined, { privileged: true, root: true, own });
     expect(bounding).toContain("CAP_SYS_ADMIN");
@@ -122,7 +122,7 @@ describe("users", () => {
     expect(resolveUser(root, image, context)).toEqual(user);
   });
 
-  test("lines without ids name nobody, and no id is out of range", () => {
+  test("lines without ids are skipped, and no id is out of range", () => {
     const lines = ["a:x::", "b", "c:x:0x0:0", "d:x:-1:0", "e:x:9999999999:0"];
     writeFileSync(path.join(root, "etc/passwd"), lines.join("\n"));
     for (const user of ["a", "b", "c", "d", "e", "2147483648", "-1"]) {

@@ -28,7 +28,7 @@ export function copy(from: Readable | null | undefined, to: Writable | undefined
 
 /** Passes the client's input on, its end included. */
 export function copyInput(from: Readable | undefined, to: Writable): void {
-  // The command may end before it has read all: then there is nobody to write to.
+  // The command may end before it has read all of its input.
   to.on("error", () => from?.unpipe(to));
   if (from) from.pipe(to);
   else to.end();

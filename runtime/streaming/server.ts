@@ -20,9 +20,9 @@ interface Waiting {
 }
 
 /**
- * The server behind the URLs that Exec, Attach and PortForward answer with. A URL holds a random
- * token, is good for one request and for a minute, and the server listens on loopback only: whoever
- * got the URL over the CRI socket may use it, nobody else.
+ * Serves the URLs that Exec, Attach and PortForward return. A URL has a random token and is valid
+ * for one request within a minute; the server listens on loopback only. Only a client of the CRI
+ * socket gets a URL.
  */
 export class StreamingServer {
   readonly #clock: Clock;

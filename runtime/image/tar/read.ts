@@ -115,10 +115,10 @@ async function nextHeader(bytes: Bytes): Promise<TarHeader | undefined> {
 }
 
 /**
- * The entries of a tar (POSIX with pax headers, GNU, or older), in order. What a loop leaves of an
- * entry's content is skipped; leaving the loop ends the source. A broken archive is
- * invalid-argument; what the source fails with is passed on. Bytes after the end are read too, so
- * that whoever hashes the source sees all of it.
+ * The entries of a tar (POSIX with pax headers, GNU, or older), in order. Content that the loop
+ * does not read is skipped; leaving the loop ends the source. A broken archive is invalid-argument;
+ * errors of the source are passed on. Bytes after the end are read too, so that a hash of the
+ * source covers all of it.
  */
 export async function* tarEntries(
   source: AsyncIterable<Buffer>,
