@@ -3,8 +3,14 @@ import { type Check, type CheckContext, type CheckResult, runChecks } from "./ch
 import { kernelChecks } from "./kernel.ts";
 import { machineChecks } from "./machine.ts";
 import { programChecks } from "./programs.ts";
+import { runtimeVersionCheck } from "./runtime-version.ts";
 
-export const ALL_CHECKS: readonly Check[] = [...kernelChecks, ...machineChecks, ...programChecks];
+export const ALL_CHECKS: readonly Check[] = [
+  ...kernelChecks,
+  ...machineChecks,
+  ...programChecks,
+  runtimeVersionCheck,
+];
 
 /** Asks everything; throws with exit code 2 and every failure's remedy when one has failed. */
 export async function preflight(context: CheckContext): Promise<CheckResult[]> {
