@@ -1,3 +1,4 @@
+import { pipeline, Transform } from "node:stream";
 import { TransportError } from "@raft2kube/client-kube/errors.ts";
 import { httpTransport } from "@raft2kube/client-kube/transport/http.ts";
 import type {
@@ -6,6 +7,7 @@ import type {
   Transport,
 } from "@raft2kube/client-kube/transport/transport.ts";
 import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import type { World } from "./world.ts";
 
 /** Lets some writes through; from then on the process that uses it is as good as killed. */
@@ -38,6 +40,58 @@ class DyingTransport implements Transport {
   close(): void {
     this.#transport.close();
   }
+}
+
+/** Brings what is watched of some resources later, each piece so long after the one before. */
+class LaggingTransport implements Transport {
+  readonly #transport: Transport;
+  readonly #clock: Clock;
+  readonly #lags_ms: Readonly<Record<string, number>>;
+
+  constructor(transport: Transport, clock: Clock, lags_ms: Readonly<Record<string, number>>) {
+    this.#transport = transport;
+    this.#clock = clock;
+    this.#lags_ms = lags_ms;
+  }
+
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    const response = await this.#transport.send(request);
+    const [resource = "", query = ""] = request.path.split("/").at(-1)?.split("?") ?? [];
+    const lag_ms = this.#lags_ms[resource];
+    if (lag_ms === undefined || !query.includes("watch=true")) return response;
+    const body = new Transform({
+      transform: (piece, _encoding, done) => {
+        this.#clock.after(lag_ms, () => done(null, piece));
+      },
+    });
+    pipeline(response.body, body, () => {});
+    return { ...response, body };
+  }
+
+  close(): void {
+    this.#transport.close();
+  }
+}
+
+/** Controllers whose informers lag: of these resources by so many milliseconds. */
+export async function startLagging(
+  world: Pick<World, "clock" | "connection">, lags_ms: Readonly<Record<string, number>>,
+  options: Partial<ControllersOptions>,
+) {
+  const connection = await world.connection("admin", ["system:masters"]);
+  const http = httpTransport(connection, world.clock);
+  const transport = new LaggingTransport(http, world.clock, lags_ms);
+  const controllers = await startControllers({
+    connection: { ...connection, transport } as typeof connection,
+    clusterCidr: "10.244.0.0/16", rootCa: "", clock: world.clock,
+    leaderElect: false, useServiceAccountCredentials: false, ...options,
+  });
+  return {
+    async close() {
+      await controllers.close();
+      transport.close();
+    },
+  };
 }
 
 /** Controllers that die, as if killed, when they have made so many writes. */

@@ -5,7 +5,7 @@ import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { DAEMON_SETS, STATEFUL_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startMortal } from "./mortal-controllers.ts";
+import { startLagging, startMortal } from "./mortal-controllers.ts";
 import {
   imagesOf, templateOf, templatePatch, TIMEOUT_MS, WorkloadTrial,
 } from "./workload-trial.ts";
@@ -125,6 +125,16 @@ async function remove(kind: string, name: string): Promise<void> {
     kind === "daemon" ? daemons : stateful;
   await trial.delete(name, "Background");
 }
+
+test.each(["pods", "controllerrevisions", "daemonsets", "statefulsets"])(
+  "an informer of %s that lags makes no pod twice", async (resource) => {
+    const lags_ms = { [resource]: 300 };
+    const controllers = await startLagging(world, lags_ms, { controllers: CONTROLLERS });
+    const names = SCENES.map(([kind]) => `${kind}-${resource}`);
+    await Promise.all(SCENES.map(([, play], place) => play(names[place]!)));
+    for (const name of names) await expectOnce(name, "by an informer that lags");
+    await controllers.close();
+  }, TIMEOUT_MS);
 
 test("of two controllers with one lease the second takes over", async () => {
   const options = { controllers: CONTROLLERS, leaderElect: true };
