@@ -18,8 +18,6 @@ import type {
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { ClusterRoleBinding } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { PriorityClass } from "@raft2kube/api/gen/scheduling/v1.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import {
   CERTIFICATE_SIGNING_REQUESTS,
   CONFIG_MAPS,
@@ -35,33 +33,16 @@ import {
   SERVICES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { startWorld, type World } from "./world.ts";
+import { describe, expect, test } from "vitest";
+import { startHollowKubelet } from "./hollow-kubelet.ts";
+import { isGone, sharedWorld } from "./shared-world.ts";
 
-let world: World;
-let kubelets: HollowKubelet[];
+const world = sharedWorld(["n1", "n2"], {}, {
+  getsReady: (pod) => pod.spec.containers[0]?.image !== "broken",
+});
+const { eventually } = world;
 const namespace = "default";
 const HOST = "kubernetes.io/hostname";
-
-beforeAll(async () => {
-  world = await startWorld();
-  const getsReady = (pod: Pod) => pod.spec.containers[0]?.image !== "broken";
-  kubelets = await Promise.all(
-    ["n1", "n2"].map((name) => startHollowKubelet(world, name, { getsReady })),
-  );
-});
-
-afterAll(async () => {
-  await Promise.all(kubelets.map((kubelet) => kubelet.close()));
-  await world.close();
-});
-
-/** Waits until a probe of the API gives something; not found is "not yet". */
-function eventually<T>(what: string, probe: () => Promise<T>) {
-  return waitFor(what, probe, { clock: world.clock, timeout_ms: 50_000, interval_ms: 20 });
-}
 
 function deployment(name: string, image: string, replicas: number): Deployment {
   const labels = { app: name };
@@ -92,16 +73,6 @@ function complete(name: string) {
     const counts = [updatedReplicas, replicas, availableReplicas];
     return seen && counts.every((count) => count === spec.replicas) ? status : undefined;
   });
-}
-
-async function isGone(probe: () => Promise<KubeObject>): Promise<boolean> {
-  try {
-    await probe();
-    return false;
-  } catch (thrown) {
-    if (isNotFound(thrown)) return true;
-    throw thrown;
-  }
 }
 
 describe("every namespace", () => {

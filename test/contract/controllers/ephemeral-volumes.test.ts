@@ -5,31 +5,15 @@ import {
   PERSISTENT_VOLUMES,
   PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { startWorld, type World } from "./world.ts";
+import { expect, test } from "vitest";
+import { sharedWorld } from "./shared-world.ts";
 
-let world: World;
-let kubelet: HollowKubelet;
+const world = sharedWorld(["n1"]);
+const { eventually } = world;
 const namespace = "default";
-
-beforeAll(async () => {
-  world = await startWorld();
-  kubelet = await startHollowKubelet(world, "n1");
-});
-
-afterAll(async () => {
-  await kubelet.close();
-  await world.close();
-});
 
 const claims = () => world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
 const pods = () => world.admin.resource<Pod>(PODS);
-
-function eventually<T>(what: string, probe: () => Promise<T>) {
-  return waitFor(what, probe, { clock: world.clock, timeout_ms: 50_000, interval_ms: 20 });
-}
 
 const SPEC: PersistentVolumeClaim["spec"] = {
   storageClassName: "",

@@ -9,30 +9,12 @@ import {
   SERVICES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { startWorld, type World } from "./world.ts";
+import { expect, test } from "vitest";
+import { sharedWorld } from "./shared-world.ts";
 
-let world: World;
-const kubelets = new Map<string, HollowKubelet>();
+const world = sharedWorld(["n1", "n2"], { nodeMonitorGracePeriod_ms: 3_000 }, { renew_ms: 300 });
+const { eventually, kubelets } = world;
 const namespace = "default";
-
-beforeAll(async () => {
-  world = await startWorld({ nodeMonitorGracePeriod_ms: 3_000 });
-  for (const name of ["n1", "n2"]) {
-    kubelets.set(name, await startHollowKubelet(world, name, { renew_ms: 300 }));
-  }
-});
-
-afterAll(async () => {
-  for (const kubelet of kubelets.values()) await kubelet.close();
-  await world.close();
-});
-
-function eventually<T>(what: string, probe: () => Promise<T>) {
-  return waitFor(what, probe, { clock: world.clock, timeout_ms: 50_000, interval_ms: 30 });
-}
 
 test("a node whose kubelet says that it is not ready keeps its endpoints", async () => {
   const pods = world.admin.resource<Pod>(PODS);

@@ -1,22 +1,14 @@
 import type { Event, Node } from "@raft2kube/api/gen/core/v1.ts";
 import { EVENTS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { startWorld, type World } from "./world.ts";
+import { expect, test } from "vitest";
+import { sharedWorld } from "./shared-world.ts";
 
 /** Four ranges of 16 addresses. */
 const SETTINGS = { clusterCidr: "10.9.0.0/26", nodeCidrMask: 28 };
 const RANGES = 4;
 
-let world: World;
-beforeAll(async () => {
-  world = await startWorld(SETTINGS);
-});
-afterAll(() => world.close());
-
-function eventually<T>(what: string, probe: () => Promise<T>) {
-  return waitFor(what, probe, { clock: world.clock, timeout_ms: 50_000, interval_ms: 20 });
-}
+const world = sharedWorld([], SETTINGS);
+const { eventually } = world;
 
 test("nodes beyond the last range say so once, and get one when another node goes", async () => {
   const nodes = world.admin.resource<Node>(NODES);

@@ -1,36 +1,16 @@
 import type { ConfigMap, Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import {
   CONFIG_MAPS,
   NAMESPACES,
   PODS,
   SERVICE_ACCOUNTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { startWorld, type World } from "./world.ts";
+import { expect, test } from "vitest";
+import { isGone, sharedWorld } from "./shared-world.ts";
 
 const namespace = "default";
-let world: World;
-
-beforeAll(async () => {
-  world = await startWorld();
-});
-afterAll(() => world.close());
-
-function eventually<T>(what: string, probe: () => Promise<T>) {
-  return waitFor(what, probe, { clock: world.clock, timeout_ms: 50_000, interval_ms: 20 });
-}
-
-async function isGone(get: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await get();
-    return false;
-  } catch (thrown) {
-    if (isNotFound(thrown)) return true;
-    throw thrown;
-  }
-}
+const world = sharedWorld([]);
+const { eventually } = world;
 
 test("a namespace's pods go first: what guards them stays until the last is gone", async () => {
   const namespaces = world.admin.resource<Namespace>(NAMESPACES);

@@ -1,28 +1,12 @@
 import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { ResourceClaim } from "@raft2kube/api/gen/resource/v1.ts";
 import { EVENTS, PODS, RESOURCE_CLAIMS } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { startWorld, type World } from "./world.ts";
+import { expect, test } from "vitest";
+import { sharedWorld } from "./shared-world.ts";
 
-let world: World;
-let kubelet: HollowKubelet;
+const world = sharedWorld(["n1"]);
+const { eventually } = world;
 const namespace = "default";
-
-beforeAll(async () => {
-  world = await startWorld();
-  kubelet = await startHollowKubelet(world, "n1");
-});
-
-afterAll(async () => {
-  await kubelet.close();
-  await world.close();
-});
-
-function eventually<T>(what: string, probe: () => Promise<T>) {
-  return waitFor(what, probe, { clock: world.clock, timeout_ms: 50_000, interval_ms: 20 });
-}
 
 test("a pod says whether its resource claim is missing or only not allocated", async () => {
   const pods = world.admin.resource<Pod>(PODS);

@@ -4,28 +4,12 @@ import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import { LeaderElection } from "@raft2kube/client-kube/leader-election.ts";
 import { LEASES, PODS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { startWorld, type World } from "./world.ts";
+import { expect, test } from "vitest";
+import { sharedWorld } from "./shared-world.ts";
 
-let world: World;
-let kubelet: HollowKubelet;
+const world = sharedWorld(["n1"]);
+const { eventually } = world;
 const namespace = "default";
-
-beforeAll(async () => {
-  world = await startWorld();
-  kubelet = await startHollowKubelet(world, "n1");
-});
-
-afterAll(async () => {
-  await kubelet.close();
-  await world.close();
-});
-
-function eventually<T>(what: string, probe: () => Promise<T>) {
-  return waitFor(what, probe, { clock: world.clock, timeout_ms: 50_000, interval_ms: 30 });
-}
 
 function replicaSet(name: string, replicas: number): ReplicaSet {
   const labels = { app: name };

@@ -1,6 +1,5 @@
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass, VolumeAttributesClass } from "@raft2kube/api/gen/storage/v1.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
@@ -8,38 +7,12 @@ import {
   STORAGE_CLASSES,
   VOLUME_ATTRIBUTES_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { startWorld, type World } from "./world.ts";
+import { expect, test } from "vitest";
+import { isGone, sharedWorld } from "./shared-world.ts";
 
-let world: World;
-let kubelets: HollowKubelet[];
+const world = sharedWorld(["n1", "n2"]);
+const { eventually } = world;
 const namespace = "default";
-
-beforeAll(async () => {
-  world = await startWorld();
-  kubelets = await Promise.all(["n1", "n2"].map((name) => startHollowKubelet(world, name)));
-});
-
-afterAll(async () => {
-  for (const kubelet of kubelets) await kubelet.close();
-  await world.close();
-});
-
-function eventually<T>(what: string, probe: () => Promise<T>) {
-  return waitFor(what, probe, { clock: world.clock, timeout_ms: 50_000, interval_ms: 20 });
-}
-
-async function isGone(get: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await get();
-    return false;
-  } catch (thrown) {
-    if (isNotFound(thrown)) return true;
-    throw thrown;
-  }
-}
 
 function claim(name: string, storageClassName: string): PersistentVolumeClaim {
   return {
