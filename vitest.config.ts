@@ -11,13 +11,14 @@ const apart = (process.env["R2K_TEST_EXCLUDE"]?.split(",") ?? []).flatMap((path)
 );
 const exclude = ["**/node_modules/**", "dist/**", ".peers/**", ".cache/**", ...apart];
 
-/** Folders of few files, which start whole programs or change what belongs to the process. */
-const OWN_PROCESS_FOLDERS = /^(test\/(clock|contract|e2e|guest)|labs)\//;
+/** Folders of files that start whole programs, or change what belongs to the machine. */
+const OWN_PROCESS_FOLDERS =
+  /^(labs|test\/(clock|e2e|guest|contract\/(cni|cri|csi|device|http2|kubelet)))\//;
 
 /**
  * Whether a test file gets a process of its own. All others share one for each worker, which loads
- * a module once: 299 unit test files took 250 s of processor time in processes of their own, and
- * 120 s so. A file says that it needs its own with a comment on a line of its own.
+ * a module once: in processes of their own, 299 unit test files spent half of their processor time
+ * on starting and loading. A file says that it needs its own in a comment that begins so.
  */
 function needsOwnProcess(path: string): boolean {
   if (OWN_PROCESS_FOLDERS.test(path)) return true;
@@ -25,26 +26,32 @@ function needsOwnProcess(path: string): boolean {
   return /^\/\/ In a process of its own: /m.test(text);
 }
 
+const NODE_LOADS = { viteModuleRunner: false, nodeLoader: false };
+
 const files = globSync(include, { cwd: import.meta.dirname, exclude });
 const own = files.filter(needsOwnProcess);
 const shared = files.filter((path) => !own.includes(path));
 
-/** vitest takes an empty list for its own patterns. */
+/**
+ * Node loads TypeScript itself for processes that stay; those that do not get it transformed once
+ * for all of them. vitest takes an empty list for its own patterns.
+ */
 const projects = [
-  { name: "shared", isolate: false, include: shared },
+  { name: "shared", isolate: false, experimental: NODE_LOADS, include: shared },
   { name: "own", isolate: true, include: own },
 ].filter((project) => project.include.length > 0);
 
+const settings = {
+  pool: "forks" as const,
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  expect: { poll: { timeout: 50_000 } },
+  exclude,
+};
+
 export default defineConfig({
   test: {
-    pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
-    expect: { poll: { timeout: 50_000 } },
-    projects: projects.map((project) => ({
-      extends: true as const,
-      test: { ...project, exclude },
-    })),
+    projects: projects.map((project) => ({ test: { ...settings, ...project } })),
   },
 });

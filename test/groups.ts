@@ -58,7 +58,8 @@ export const GROUPS: readonly Group[] = [
   { name: "tidy", beside: true, run: () => runVitest(["test/tidy"], { sequential: true }) },
   { name: "unit", run: () => runVitest(UNIT.filter((dir) => existsSync(join(ROOT, dir))), REAL) },
   { name: "contract", run: () => inTwoHalves("test/contract", ["etcd", "apiserver"]) },
-  { name: "fuzz", run: () => runVitest(["test/fuzz"]) },
+  // One file, and so one processor, while the contract suites wait.
+  { name: "fuzz", beside: true, run: () => runVitest(["test/fuzz"]) },
   { name: "sim", run: () => runVitest(["test/sim", "test/clock"]) },
   { name: "labs", run: () => runVitest(["labs"], REAL) },
   { name: "guest", beside: true, run: () => runVitest(["test/guest"], ALONE) },

@@ -1,3 +1,4 @@
+// In a process of its own: it measures how much memory the process takes.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { randomInteger, systemRandom } from "@raft2kube/std/random.ts";
