@@ -47,9 +47,9 @@ export function applyChange(raft: RaftState, change: MembershipChange): Membersh
 
 /** Puts a membership into effect; a leader acts on what a smaller or larger quorum allows. */
 export function switchMembership(raft: RaftState, membership: Membership): void {
-  // lab:05 begin switch-membership
   adoptMembership(raft, membership);
   if (raft.role !== "leader") return;
+  // lab:05 begin switch-membership
   // A smaller quorum may already have more; newcomers need what there is.
   if (!commitAndBroadcast(raft)) probeNewcomers(raft);
   if (raft.transferee !== NONE && !isVoter(raft, raft.transferee)) raft.transferee = NONE;
