@@ -4,7 +4,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { BackendWrite } from "./backend/backend.ts";
 import { openBackend } from "./backend/checked.ts";
-import { type ImportedFigures, fillBackend } from "./bbolt/fill-backend.ts";
+import { type ImportSummary, fillBackend } from "./bbolt/fill-backend.ts";
 import { openBbolt } from "./bbolt/read.ts";
 import { encodeMember, memberKey } from "./mvcc/cluster/members.ts";
 import { META_KEY, encodeMeta } from "./mvcc/flush/meta.ts";
@@ -25,7 +25,7 @@ export interface ImportOptions {
   cluster?: ClusterOptions;
 }
 
-export interface Imported extends ImportedFigures {
+export interface Imported extends ImportSummary {
   /** Whether a SHA-256 in the file vouched for it. */
   hasDigest: boolean;
 }
@@ -46,10 +46,10 @@ export async function importSnapshot(options: ImportOptions): Promise<Imported> 
     rmSync(aside, { recursive: true, force: true });
     mkdirSync(join(aside, "member"), { recursive: true, mode: 0o700 });
     const backend = await openBackend(join(aside, "member", "db"));
-    let figures: ImportedFigures;
+    let summary: ImportSummary;
     try {
-      figures = await fillBackend(path, file, backend);
-      await backend.writeBatch(birthWrites(born, figures), { sync: true });
+      summary = await fillBackend(path, file, backend);
+      await backend.writeBatch(birthWrites(born, summary), { sync: true });
     } finally {
       await backend.close();
     }
@@ -57,7 +57,7 @@ export async function importSnapshot(options: ImportOptions): Promise<Imported> 
     rmSync(dataDir, { recursive: true, force: true });
     mkdirSync(dirname(dataDir), { recursive: true });
     await renameDurably(aside, dataDir);
-    return { ...figures, hasDigest: file.hasDigest };
+    return { ...summary, hasDigest: file.hasDigest };
   } catch (thrown) {
     rmSync(aside, { recursive: true, force: true });
     throw thrown;
@@ -80,9 +80,9 @@ function refuseUnreadable(path: string, thrown: unknown): never {
 }
 
 /** Who the member is, and last of all the record that makes the backend a state. */
-function birthWrites(born: Bootstrap, figures: ImportedFigures): BackendWrite[] {
+function birthWrites(born: Bootstrap, summary: ImportSummary): BackendWrite[] {
   const { identity, membership, members, base } = born;
-  const { revision, compactRevision, compactedRevision } = figures;
+  const { revision, compactRevision, compactedRevision } = summary;
   const meta = encodeMeta({
     ...identity,
     membership,

@@ -25,7 +25,7 @@ export async function listenForClients(
   const { requestBytes_max = REQUEST_BYTES_MAX, streams_max } = options;
   const { clock } = context;
   const etcd = etcdServices(context);
-  const services = measured([...etcd, ...reflectionServices(etcd)], context.measures);
+  const services = measured([...etcd, ...reflectionServices(etcd)], context.metrics);
   const pages = httpPages(context);
   const messageBytes_max = requestBytes_max + GRPC_OVERHEAD_BYTES;
   const forClients =
@@ -39,7 +39,7 @@ export async function listenForClients(
       const bounds = { messageBytes_max, ...(streams_max === undefined ? {} : { streams_max }) };
       const server = await serveGrpc({ services, listen, http: shared, ...bounds });
       grpc.push(server);
-      context.measures.clientServers.push(server);
+      context.metrics.clientServers.push(server);
     }
     for (const listen of apart) http.push(await serveHttp(listen, forClients));
     for (const listen of listenMetrics) http.push(await serveHttp(listen, pages));
@@ -86,7 +86,7 @@ export async function listenForPeers(
 ): Promise<RpcServer[]> {
   if (!peers || !(transport instanceof Peers)) return [];
   const handlers = {
-    figures: context.measures.peers,
+    metrics: context.metrics.peers,
     receive: replica.receive.bind(replica),
     met: transport.met.bind(transport),
     snapshot: receiver.receive.bind(receiver),

@@ -6,7 +6,7 @@ import { IdleDetector } from "@raft2kube/std/idle.ts";
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { authSetup } from "./auth/setup.ts";
 import type { SnapshotMessage } from "./core/message.ts";
-import { type EtcdContext, nobody, proposeCommand } from "./etcd/request/context.ts";
+import { type EtcdContext, anonymous, proposeCommand } from "./etcd/request/context.ts";
 import { Serving } from "./etcd/request/serving.ts";
 import {
   GRPC_OVERHEAD_BYTES,
@@ -17,7 +17,7 @@ import {
   TXN_OPERATIONS_MAX,
   WATCH_PROGRESS_INTERVAL_MS,
 } from "./limits.ts";
-import type { Measures } from "./metrics/member.ts";
+import type { MemberMetrics } from "./metrics/member.ts";
 import { Compactor } from "./mvcc/compaction/compactor.ts";
 import { Flusher, ending } from "./mvcc/flush/flusher.ts";
 import { writeIndex } from "./mvcc/restore/index-file.ts";
@@ -51,7 +51,7 @@ export type MachineOptions = StoreOptions & {
   random: Random;
   backends: Backends;
   snapshots: SnapshotFolder;
-  measures: Measures;
+  metrics: MemberMetrics;
   reserve?: DiskReserve | undefined;
 };
 
@@ -82,12 +82,12 @@ export function assemble(
   onFatal: (reason: unknown) => void,
 ): Machine {
   const { state, wal, raft } = opened;
-  const { clock, random, peers, backends, snapshots, measures } = options;
+  const { clock, random, peers, backends, snapshots, metrics } = options;
   const fail = (reason: unknown) => replica.fail(reason);
   const self = selfOf(opened, peers?.advertiseUrls ?? []);
   const sender = newSender(self, opened, options, () => replica);
   const onReceived = (message: SnapshotMessage) => replica.receive(message);
-  const receiver = new SnapshotReceiver({ self, folder: snapshots, measures, onReceived });
+  const receiver = new SnapshotReceiver({ self, folder: snapshots, metrics, onReceived });
   const transport = peers ? newPeers(self, options, sender, () => replica) : soleMemberTransport();
   const watches = new WatchHub(state, fail, streamLimits(options));
   const compactor = new Compactor(state, fail, clock);
@@ -103,8 +103,8 @@ export function assemble(
   };
   const flusher = new Flusher(state, clock, onFlushed, fail);
   const onMembers = () => membersChanged(machine, clock);
-  const rooms = { state, flusher, compactor, watches, clock };
-  const installing = { ...rooms, backends, snapshots, onMembers, onAlarms };
+  const parts = { state, flusher, compactor, watches, clock };
+  const installing = { ...parts, backends, snapshots, onMembers, onAlarms };
   const replica = new Replica({
     ...{ raft, wal, state, clock, transport },
     session: randomInteger(random, 1, 2 ** 32),
@@ -114,15 +114,15 @@ export function assemble(
     onConflict: (conflict) => scrub.reportConflict(conflict),
     install: (mark) => install(installing, mark),
     ...{ onMembers, onFatal: ending(flusher, onFatal) },
-    ...measures.ofReplica(),
+    ...metrics.ofReplica(),
     ...{ timing: options.timing, requestBytes_max: options.requestBytes_max },
   });
   const expiry = new LeaseExpiry(state, replica, clock);
   const context: EtcdContext = {
-    ...{ ...rooms, replica, transport, measures, quota: quota ?? unlimitedSpace },
+    ...{ ...parts, replica, transport, metrics, quota: quota ?? unlimitedSpace },
     ...settingsOf(options),
     auth: authSetup(options.auth ?? {}, state, (index) => replica.untilApplied(index), clock),
-    identify: nobody,
+    identify: anonymous,
   };
   const scrub = new Scrub(context, options.corruptCheckInterval_ms ?? SCRUB_INTERVAL_MS);
   const progress = progressNotices(watches, clock, options.watchProgressInterval_ms);
@@ -196,14 +196,14 @@ function selfOf({ state }: OpenedMember, advertised: string[]): Self {
 function newSender(
   self: Self,
   { state, raft }: OpenedMember,
-  { peers, clock, snapshots, measures }: MachineOptions,
+  { peers, clock, snapshots, metrics }: MachineOptions,
   replica: () => Replica,
 ): SnapshotSender {
   return new SnapshotSender({
     self,
     clock,
     tls: peers?.tls,
-    figures: measures.peers,
+    metrics: metrics.peers,
     make: () => makeSnapshot(state, snapshots),
     isFresh: (index) => index >= raft.state.log.base.index,
     onEnd: (member, delivered) => replica().snapshotSent(member, delivered),
@@ -220,7 +220,7 @@ function newPeers(
     self,
     tls: options.peers?.tls,
     clock: options.clock,
-    figures: options.measures.peers,
+    metrics: options.metrics.peers,
     onUnreachable: (member) => replica().unreachable(member),
     onRemoved: (reason) => endRemoved(replica(), options.clock, reason),
     sendSnapshot: (message, to) => sender.send(message, to),

@@ -10,7 +10,7 @@ import { embeddedClient } from "./embedded.ts";
 import { caughtUp, publish } from "./etcd/cluster/publish.ts";
 import { listed, listenForClients, listenForPeers, urlOf } from "./listen.ts";
 import { type Machine, assemble } from "./machine.ts";
-import { Measures } from "./metrics/member.ts";
+import { MemberMetrics } from "./metrics/member.ts";
 import { DEFAULT_TIMING } from "./node/timing.ts";
 import { bootstrap } from "./node/bootstrap.ts";
 import { DiskReserve } from "./node/disk-reserve.ts";
@@ -43,7 +43,7 @@ const log = logger("store");
 export async function startStore(options: StoreOptions): Promise<Store> {
   const { dataDir, clock = systemClock(), random = systemRandom } = options;
   mkdirSync(join(dataDir, "member"), { recursive: true, mode: 0o700 });
-  const measures = new Measures(options.slow, clock);
+  const metrics = new MemberMetrics(options.slow, clock);
   let assembled: Machine | undefined;
   // What fails before there is a machine fails the start.
   const early = Promise.withResolvers<never>();
@@ -53,10 +53,10 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     else early.reject(reason);
   };
   const reserve = options.keepsDiskReserve ? new DiskReserve(dataDir, clock) : undefined;
-  const backends = new Backends(dataDir, { onDamage: fail, measures });
+  const backends = new Backends(dataDir, { onDamage: fail, metrics });
   const folders = { backends, snapshots: new SnapshotFolder(dataDir) };
   const opening = openMember({
-    ...{ dataDir, clock, random, measures, ...folders },
+    ...{ dataDir, clock, random, metrics, ...folders },
     forceNewCluster: options.forceNewCluster ?? false,
     walDir: options.walDir,
     timing: options.timing ?? DEFAULT_TIMING,
@@ -67,7 +67,7 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     await reserve?.close();
     throw thrown;
   });
-  const machineOptions = { ...options, ...folders, clock, random, measures, reserve };
+  const machineOptions = { ...options, ...folders, clock, random, metrics, reserve };
   let ended: { reason: unknown } | undefined;
   const onFatal = fatalHandler(options);
   const machine = assemble(opened, machineOptions, (reason) => {

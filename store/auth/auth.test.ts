@@ -203,12 +203,13 @@ test("a client certificate's common name is its user, where that is asked for", 
     const tls = { ...(await issue(name, ["client"])), ca: ca.cert };
     return connectEtcd({ endpoints: [`https://${address}`], tls });
   };
-  const [byAlice, byRoot, byNobody] = await Promise.all(["alice", "root", "nobody"].map(connect));
+  const names = ["alice", "root", "nobody"];
+  const [byAlice, byRoot, byAnonymous] = await Promise.all(names.map(connect));
   await byRoot!.put({ key });
   expect((await byAlice!.range({ key })).kvs).toHaveLength(1);
   await expect(byAlice!.put({ key })).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
-  await expect(byNobody!.range({ key })).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+  await expect(byAnonymous!.range({ key })).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
   // A token says more than a certificate.
-  expect((await byNobody!.as(root).put({ key })).header).toBeDefined();
-  for (const each of [byAlice, byRoot, byNobody]) await each!.close();
+  expect((await byAnonymous!.as(root).put({ key })).header).toBeDefined();
+  for (const each of [byAlice, byRoot, byAnonymous]) await each!.close();
 });

@@ -107,8 +107,8 @@ test("a database of format 1 opens as it is; a later format is refused, naming b
   const mark = join(folder, MARK_NAME);
   writeFileSync(mark, encodeMark(BACKEND_FORMAT_VERSION + 1));
   const [next, known] = [BACKEND_FORMAT_VERSION + 1, BACKEND_FORMAT_VERSION];
-  const told = `database format ${next}; this release reads up to ${known}`;
-  await expect(openBackend(folder)).rejects.toThrow(told);
+  const reported = `database format ${next}; this release reads up to ${known}`;
+  await expect(openBackend(folder)).rejects.toThrow(reported);
   writeFileSync(mark, "something else");
   await expect(openBackend(folder)).rejects.toThrow(BackendDamagedError);
 });
@@ -217,8 +217,8 @@ test("S10: a batch that cannot read what it takes the place of names the damage"
     return real.getSync(name);
   };
   const damage: unknown[] = [];
-  const told = (reason: unknown) => damage.push(reason);
-  const backend = new CheckedBackend({ ...real, getSync }, folder, told);
+  const reported = (reason: unknown) => damage.push(reason);
+  const backend = new CheckedBackend({ ...real, getSync }, folder, reported);
   backend.keepInventory();
   cut = true;
   const batch = backend.writeBatch([{ key: key("lease/1"), value: key("x") }], { sync: true });

@@ -24,7 +24,7 @@ export function etcdBuckets(view: BackendSnapshot): BboltBucket[] {
     same("lease"),
     { name: "members", pairs: () => members(view) },
     { name: "members_removed", pairs: () => removedMembers(view) },
-    { name: "meta", pairs: () => figures(view) },
+    { name: "meta", pairs: () => metaPairs(view) },
   ];
 }
 
@@ -93,7 +93,7 @@ async function* removedMembers(view: BackendSnapshot): AsyncGenerator<BackendPai
 /** etcd writes ids without leading zeros. */
 const hex = (id: bigint) => id.toString(16);
 
-async function* figures(view: BackendSnapshot): AsyncGenerator<BackendPair[]> {
+async function* metaPairs(view: BackendSnapshot): AsyncGenerator<BackendPair[]> {
   const meta = await readMeta(view);
   const pairs = [
     pair("confState", confState(meta.membership)),

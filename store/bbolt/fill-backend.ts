@@ -10,7 +10,7 @@ import { BboltError } from "./errors.ts";
 import type { OpenBbolt } from "./read.ts";
 
 /** What an imported state is at. */
-export interface ImportedFigures {
+export interface ImportSummary {
   revision: number;
   compactRevision: number;
   compactedRevision: number;
@@ -33,7 +33,7 @@ export async function fillBackend(
   path: string,
   file: OpenBbolt,
   backend: Backend,
-): Promise<ImportedFigures> {
+): Promise<ImportSummary> {
   const damaged = (what: string) => new BboltError("BBOLT_DAMAGED", path, what);
   if (!file.buckets.includes("key") || !file.buckets.includes("meta")) {
     throw new BboltError("BBOLT_FORMAT", path, "a bbolt file, but not etcd's: no bucket key, meta");

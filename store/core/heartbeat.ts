@@ -21,8 +21,8 @@ export function handleHeartbeat(raft: RaftState, message: HeartbeatMessage): voi
  */
 function checkNothingLost({ log }: RaftState, { commit, from }: HeartbeatMessage): void {
   if (commit <= log.lastIndex) return;
-  const told = `member ${from.toString(16)} was told that it reaches ${commit} at least`;
-  throw new CodedError("LOG_LOST", `the log ends at ${log.lastIndex}, and ${told}`, {
+  const acknowledged = `member ${from.toString(16)} was told that it reaches ${commit} at least`;
+  throw new CodedError("LOG_LOST", `the log ends at ${log.lastIndex}, and ${acknowledged}`, {
     remedy: "its disk loses what it synced: add this member anew, with an empty data directory",
   });
 }

@@ -297,8 +297,8 @@ describe("Dissertation section 4.2: newcomers, and leaders that go", () => {
         raft.step({ kind: "heartbeat-reply", from, to: 1n, term: 3, readId: 0, ...news });
       }
       raft.tick();
-      const told = drainChanges(raft).filter(({ kind }) => kind === "timeout-now");
-      successors.push(...told.map(({ to }) => to));
+      const transfers = drainChanges(raft).filter(({ kind }) => kind === "timeout-now");
+      successors.push(...transfers.map(({ to }) => to));
     }
     expect(successors.at(-1)).toBe(3n);
   });

@@ -62,7 +62,8 @@ export function confirmRead(raft: LeaderState, round: number, from: MemberId): v
 }
 
 /** The voters have changed: what the answers so far confirm under the new ones is answered. */
-export function reviewReads(raft: LeaderState): void {
+export function reviewReads(raft: RaftState): void {
+  if (raft.role !== "leader") return;
   const confirmed = raft.reads.lastWhere(({ acks }) => jointVote(raft.voterSets, acks) === "won");
   if (!confirmed) return;
   for (const read of raft.reads.takeThrough(confirmed.round)) answer(raft, read);

@@ -28,8 +28,9 @@ function admitHigherTerm(raft: RaftState, message: Message): boolean {
   if (message.kind === "vote") {
     // While a leader is in office, no one who merely lost sight of it may depose it (section
     // 4.2.3).
-    const inOffice = raft.leader !== NONE && raft.electionElapsed < raft.options.electionTicks;
-    if (inOffice && !message.transfer) return false;
+    const { leader, electionElapsed, options } = raft;
+    const isLeaderActive = leader !== NONE && electionElapsed < options.electionTicks;
+    if (isLeaderActive && !message.transfer) return false;
     if (message.pre) return true;
   }
   // Granted in the future term that we asked about: we enter it only once elected to.

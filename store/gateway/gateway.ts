@@ -113,8 +113,9 @@ async function answerStream(
     for (const each of answered instanceof Batch ? answered.responses : [answered]) {
       if (signal.aborted) return;
       if (!response.headersSent) response.writeHead(200, JSON_TYPE);
-      const room = response.write(`${JSON.stringify({ result: jsonOf(method.response, each) })}\n`);
-      if (!room) await unlessAborted(once(response, "drain"), signal);
+      const line = JSON.stringify({ result: jsonOf(method.response, each) });
+      const drained = response.write(`${line}\n`);
+      if (!drained) await unlessAborted(once(response, "drain"), signal);
     }
   }
   if (signal.aborted) return;

@@ -14,7 +14,7 @@ import type { EtcdContext } from "../etcd/request/context.ts";
 import { featuresOf } from "./features.ts";
 
 /** A figure that is read when it is asked for: one value, or one for each set of labels. */
-type Figure = readonly [
+type Metric = readonly [
   type: MetricHead["type"],
   name: string,
   help: string,
@@ -23,26 +23,26 @@ type Figure = readonly [
 
 /** The store's figures under etcd's names; these are read when they are asked for. */
 export function storeMetrics(context: EtcdContext): Registry {
-  const { registry } = context.measures;
+  const { registry } = context.metrics;
   addProcessMetrics(registry);
-  const figures = [
-    ...raftFigures(context),
-    ...memberFigures(context),
-    ...clientFigures(context),
-    ...stateFigures(context),
-    ...countFigures(context),
-    ...watchFigures(context),
-    ...compactionFigures(context),
+  const metrics = [
+    ...raftMetrics(context),
+    ...memberMetrics(context),
+    ...clientMetrics(context),
+    ...stateMetrics(context),
+    ...countMetrics(context),
+    ...watchMetrics(context),
+    ...compactionMetrics(context),
     ...constants(context),
   ];
-  for (const [type, name, help, value] of figures) {
+  for (const [type, name, help, value] of metrics) {
     addMetric(registry, { type, name, help }, () => {
       const now = value();
       return typeof now === "number" ? [{ labels: {}, value: now }] : now;
     });
   }
   const { compactor, state } = context;
-  const { indexPause_ms, backendPause_ms, total_ms } = compactor.figures;
+  const { indexPause_ms, backendPause_ms, total_ms } = compactor.metrics;
   const spreads: [string, string, Spread][] = [
     ["index_compaction_pause", "Turns that compact the index.", indexPause_ms],
     ["db_compaction_pause", "Batches of removals.", backendPause_ms],
@@ -53,7 +53,7 @@ export function storeMetrics(context: EtcdContext): Registry {
   }
   const { leaseTtls_s } = state.counts;
   addSpread(registry, "etcd_debugging_lease_ttl_total", "TTLs of leases granted.", leaseTtls_s);
-  backendFigures(registry, context);
+  backendMetrics(registry, context);
   return registry;
 }
 
@@ -63,10 +63,10 @@ function addSpread(registry: Registry, name: string, help: string, spread: Sprea
 
 const hex = (id: bigint) => id.toString(16);
 
-function raftFigures({ replica, state }: EtcdContext): Figure[] {
+function raftMetrics({ replica, state }: EtcdContext): Metric[] {
   const raft = () => replica.raft.state;
   const isLearner = () => state.membership.learners.includes(state.identity.memberId);
-  const reads = replica.readFigures;
+  const reads = replica.readMetrics;
   return [
     ["gauge", "etcd_server_has_leader", "1 when this member knows a leader.", () =>
       raft().leader === NONE ? 0 : 1],
@@ -87,7 +87,7 @@ function raftFigures({ replica, state }: EtcdContext): Figure[] {
   ];
 }
 
-function memberFigures({ state, transport }: EtcdContext): Figure[] {
+function memberMetrics({ state, transport }: EtcdContext): Metric[] {
   const { memberId } = state.identity;
   const others = () => state.members.values().filter(({ ID }) => ID !== memberId);
   const among = (Remote: bigint, value: number): Sample => {
@@ -106,9 +106,9 @@ function memberFigures({ state, transport }: EtcdContext): Figure[] {
   ];
 }
 
-function clientFigures({ measures }: EtcdContext): Figure[] {
+function clientMetrics({ metrics }: EtcdContext): Metric[] {
   const sum = (of: (traffic: Traffic) => number) => () =>
-    measures.clientServers.reduce((all, server) => all + of(server.traffic()), 0);
+    metrics.clientServers.reduce((all, server) => all + of(server.traffic()), 0);
   return [
     ["counter", "etcd_network_client_grpc_received_bytes_total", "Bytes from clients.",
       sum(({ receivedBytes }) => receivedBytes)],
@@ -117,9 +117,9 @@ function clientFigures({ measures }: EtcdContext): Figure[] {
   ];
 }
 
-type Traffic = ReturnType<EtcdContext["measures"]["clientServers"][number]["traffic"]>;
+type Traffic = ReturnType<EtcdContext["metrics"]["clientServers"][number]["traffic"]>;
 
-function stateFigures({ state, quota, measures }: EtcdContext): Figure[] {
+function stateMetrics({ state, quota, metrics }: EtcdContext): Metric[] {
   return [
     ["gauge", "etcd_server_quota_backend_bytes", "The bound of the backend.", () =>
       quota.bytes_max],
@@ -130,12 +130,12 @@ function stateFigures({ state, quota, measures }: EtcdContext): Figure[] {
     ["gauge", "etcd_debugging_mvcc_keys_total", "Keys in the index.", () => state.index.size],
     ["gauge", "etcd_debugging_auth_revision", "The auth revision.", () => state.auth.revision],
     ["gauge", "etcd_mvcc_db_open_read_transactions", "Views of the backend that are open.", () =>
-      measures.openReads],
+      metrics.openReads],
   ];
 }
 
-function countFigures({ state }: EtcdContext): Figure[] {
-  const counter = (name: string, help: string, value: () => number): Figure => [
+function countMetrics({ state }: EtcdContext): Metric[] {
+  const counter = (name: string, help: string, value: () => number): Metric => [
     "counter",
     name,
     help,
@@ -158,7 +158,7 @@ function countFigures({ state }: EtcdContext): Figure[] {
   ];
 }
 
-function watchFigures({ watches }: EtcdContext): Figure[] {
+function watchMetrics({ watches }: EtcdContext): Metric[] {
   return [
     ["gauge", "etcd_debugging_mvcc_watcher_total", "Watches.", () => watches.watcherCount],
     ["gauge", "etcd_debugging_mvcc_watch_stream_total", "Watch streams.", () =>
@@ -172,17 +172,17 @@ function watchFigures({ watches }: EtcdContext): Figure[] {
   ];
 }
 
-function compactionFigures({ compactor }: EtcdContext): Figure[] {
-  const { figures } = compactor;
+function compactionMetrics({ compactor }: EtcdContext): Metric[] {
+  const { metrics } = compactor;
   return [
     ["gauge", "etcd_debugging_mvcc_db_compaction_last", "Its end, since 1970.", () =>
-      figures.lastEnd_s],
+      metrics.lastEnd_s],
     ["counter", "etcd_debugging_mvcc_db_compaction_keys_total", "Records removed.", () =>
-      figures.records],
+      metrics.records],
   ];
 }
 
-function backendFigures(registry: Registry, { state }: EtcdContext): void {
+function backendMetrics(registry: Registry, { state }: EtcdContext): void {
   const sizes: [string, string, "total" | "inUse"][] = [
     ["etcd_mvcc_db_total_size_in_bytes", "Bytes of the backend on disk.", "total"],
     ["etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes of the backend in use.", "inUse"],
@@ -200,7 +200,7 @@ function backendFigures(registry: Registry, { state }: EtcdContext): void {
 }
 
 /** What dashboards join others by: always 1, with what they say as labels. */
-function constants({ state, initialCorruptCheck, serving }: EtcdContext): Figure[] {
+function constants({ state, initialCorruptCheck, serving }: EtcdContext): Metric[] {
   const help = "1, with a label.";
   const one = (labels: Record<string, string>) => () => [{ labels, value: 1 }];
   const cluster = () => clusterVersion(state).replace(/\.[0-9]+$/, "");

@@ -2,7 +2,7 @@ import { CounterFamily, addMetric } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 
 /** What health checks found, under etcd's names (upstream: etcdserver/api/etcdhttp/health.go). */
-export class HealthFigures {
+export class HealthMetrics {
   readonly #success: CounterFamily;
   readonly #failures: CounterFamily;
   readonly #checks: CounterFamily;

@@ -40,7 +40,7 @@ const KINDS: Readonly<Record<Kind, readonly [string, string, readonly number[]]>
 };
 
 /** How long work on the whole store took, under etcd's names. */
-export class MaintenanceFigures {
+export class MaintenanceMetrics {
   readonly #spreads: Readonly<Record<Kind, Spread>>;
   readonly #clock: Clock;
   #defragmenting = 0;

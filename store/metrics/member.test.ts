@@ -5,7 +5,7 @@ import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { configureLog } from "@raft2kube/observe/log.ts";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { type Store, startStore } from "../main.ts";
-import { Measures } from "./member.ts";
+import { MemberMetrics } from "./member.ts";
 import type { Disk, DiskFile } from "../wal/disk.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "r2k-measures-"));
@@ -25,7 +25,7 @@ function keepLog(): void {
   configureLog({ level: "info", stream: { write } });
 }
 
-async function figures(url: string): Promise<Map<string, number>> {
+async function samples(url: string): Promise<Map<string, number>> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return new Map(samples.map((line) => {
@@ -65,7 +65,7 @@ test("what dashboards ask for is there, and counts", async () => {
   await client.range({ key: Buffer.from("k") });
   await client.put({}).catch(() => undefined);
   await client.close();
-  const found = await figures(endpoint!);
+  const found = await samples(endpoint!);
   expect(DASHBOARD.filter((name) => !found.has(name))).toEqual([]);
   const put = "grpc_method=\"Put\",grpc_service=\"etcdserverpb.KV\",grpc_type=\"unary\"";
   expect(found.get(`grpc_server_started_total{${put}}`)).toBe(4);
@@ -97,7 +97,7 @@ test("what takes longer than it may is warned of by name", async () => {
 
 test("a slow sync of the log is warned of", async () => {
   keepLog();
-  const measures = new Measures();
+  const metrics = new MemberMetrics();
   const file: DiskFile = {
     name: "slow",
     write: (_bytes, _offset, done) => done(null),
@@ -110,7 +110,7 @@ test("a slow sync of the log is warned of", async () => {
   };
   const disk = { open: (_name, _create, done) => done(null, file) } as Pick<Disk, "open"> as Disk;
   await new Promise<void>((resolve) => {
-    measures.disk(disk).open("slow", false, (_error, opened) => opened!.sync(() => resolve()));
+    metrics.disk(disk).open("slow", false, (_error, opened) => opened!.sync(() => resolve()));
   });
   expect(lines).toMatchObject([{ level: "warn", msg: "slow fdatasync", expected_ms: 1_000 }]);
 });

@@ -10,9 +10,9 @@ import { type Registry, metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import type { RpcServer } from "@raft2kube/rpc/server.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import type { Backend, BackendPair, ScanRange } from "../backend/backend.ts";
-import { HealthFigures } from "./health.ts";
-import { MaintenanceFigures } from "./maintenance.ts";
-import { PeerFigures } from "./peers.ts";
+import { HealthMetrics } from "./health.ts";
+import { MaintenanceMetrics } from "./maintenance.ts";
+import { PeerMetricsByMember } from "./peers.ts";
 import { SLOW_APPLY_MS, SLOW_SYNC_MS, SLOW_UNARY_MS } from "../limits.ts";
 import type { Disk, DiskFile, Done } from "../wal/disk.ts";
 
@@ -33,12 +33,12 @@ const OPS: Readonly<Record<string, string>> = {
 };
 
 /** What a member measures of itself, under etcd's names, and the warnings about what is slow. */
-export class Measures {
+export class MemberMetrics {
   readonly registry: Registry = metricsRegistry();
   readonly clock: Clock;
-  readonly peers: PeerFigures;
-  readonly health = new HealthFigures(this.registry);
-  readonly maintenance: MaintenanceFigures;
+  readonly peers: PeerMetricsByMember;
+  readonly health = new HealthMetrics(this.registry);
+  readonly maintenance: MaintenanceMetrics;
   readonly apply_ms: number;
   readonly unary_ms: number;
   readonly #walSync = new HistogramFamily(
@@ -93,8 +93,8 @@ export class Measures {
 
   constructor(limits: SlowLimits = {}, clock: Clock = systemClock()) {
     this.clock = clock;
-    this.peers = new PeerFigures(this.registry, clock);
-    this.maintenance = new MaintenanceFigures(this.registry, clock);
+    this.peers = new PeerMetricsByMember(this.registry, clock);
+    this.maintenance = new MaintenanceMetrics(this.registry, clock);
     this.apply_ms = limits.apply_ms ?? SLOW_APPLY_MS;
     this.unary_ms = limits.unary_ms ?? SLOW_UNARY_MS;
     const head = { name: "etcd_disk_wal_write_bytes_total", help: "Bytes of the log." };

@@ -14,7 +14,7 @@ const ROUND_TRIP_BOUNDS_S = exponentialBounds(0.0001, 2, 16);
 const SNAPSHOT_BOUNDS_S = exponentialBounds(0.1, 2, 10);
 
 /** A snapshot on its way, to a member or from one. */
-export interface SnapshotFigure {
+export interface SnapshotMetrics {
   readonly success: Count;
   readonly failures: Count;
   readonly took_s: Spread;
@@ -23,13 +23,13 @@ export interface SnapshotFigure {
 }
 
 /** What passes between this member and one other. */
-export class PeerFigure {
+export class PeerMetrics {
   readonly sentBytes: Count;
   readonly receivedBytes: Count;
   readonly sendFailures: Count;
   readonly receiveFailures: Count;
-  readonly snapshotsSent: SnapshotFigure;
-  readonly snapshotsReceived: SnapshotFigure;
+  readonly snapshotsSent: SnapshotMetrics;
+  readonly snapshotsReceived: SnapshotMetrics;
   readonly #roundTrip_s: Spread;
   readonly #clock: Clock;
   #asked_ms: number | undefined;
@@ -71,7 +71,7 @@ class SnapshotFamilies {
   readonly #success: CounterFamily;
   readonly #failures: CounterFamily;
   readonly #took: HistogramFamily;
-  readonly #all = new Map<string, SnapshotFigure>();
+  readonly #all = new Map<string, SnapshotMetrics>();
 
   constructor(
     registry: Registry,
@@ -87,25 +87,25 @@ class SnapshotFamilies {
     this.#failures = new CounterFamily(registry, name("failures"), `${how}: those that did not.`);
     const inflight = { name: name("inflights_total"), help: `${how}: now.` };
     addMetric(registry, { ...inflight, type: "gauge" }, () =>
-      [...this.#all].map(([member, figure]) => ({
+      [...this.#all].map(([member, metrics]) => ({
         labels: { [label]: member },
-        value: figure.inflight,
+        value: metrics.inflight,
       })),
     );
     const took = name("total_duration_seconds");
     this.#took = new HistogramFamily(registry, took, `${how}: how long.`, SNAPSHOT_BOUNDS_S);
   }
 
-  of(labels: Record<string, string>): SnapshotFigure {
-    const figure: SnapshotFigure = {
+  of(labels: Record<string, string>): SnapshotMetrics {
+    const metrics: SnapshotMetrics = {
       success: this.#success.of(labels),
       failures: this.#failures.of(labels),
       took_s: this.#took.of(labels),
       inflight: 0,
       clock: this.#clock,
     };
-    this.#all.set(labels[this.#label]!, figure);
-    return figure;
+    this.#all.set(labels[this.#label]!, metrics);
+    return metrics;
   }
 }
 
@@ -141,21 +141,21 @@ class Families {
 }
 
 /** What passes between this member and all others, under etcd's names. */
-export class PeerFigures {
+export class PeerMetricsByMember {
   readonly #families: Families;
-  readonly #members = new Map<bigint, PeerFigure>();
+  readonly #members = new Map<bigint, PeerMetrics>();
 
   constructor(registry: Registry, clock: Clock = systemClock()) {
     this.#families = new Families(registry, clock);
   }
 
-  of(member: bigint): PeerFigure {
-    let figure = this.#members.get(member);
-    if (!figure) {
-      figure = new PeerFigure(this.#families, member.toString(16));
-      this.#members.set(member, figure);
+  of(member: bigint): PeerMetrics {
+    let metrics = this.#members.get(member);
+    if (!metrics) {
+      metrics = new PeerMetrics(this.#families, member.toString(16));
+      this.#members.set(member, metrics);
     }
-    return figure;
+    return metrics;
   }
 
   /** A member that answered answers no more. */
@@ -166,18 +166,18 @@ export class PeerFigures {
 }
 
 /** Follows a snapshot to its end, which the promise is. */
-export async function timedSnapshot<R>(figure: SnapshotFigure, passing: Promise<R>): Promise<R> {
-  const from_ms = figure.clock.monotonic();
-  figure.inflight++;
+export async function timedSnapshot<R>(metrics: SnapshotMetrics, passing: Promise<R>): Promise<R> {
+  const from_ms = metrics.clock.monotonic();
+  metrics.inflight++;
   try {
     const result = await passing;
-    figure.success.add();
-    figure.took_s.observe((figure.clock.monotonic() - from_ms) / 1_000);
+    metrics.success.add();
+    metrics.took_s.observe((metrics.clock.monotonic() - from_ms) / 1_000);
     return result;
   } catch (thrown) {
-    figure.failures.add();
+    metrics.failures.add();
     throw thrown;
   } finally {
-    figure.inflight--;
+    metrics.inflight--;
   }
 }

@@ -12,7 +12,7 @@ import { asRpcError } from "@raft2kube/rpc/error.ts";
 import type { Call, ServedService } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CLIENT_VERSIONS_MAX, CLIENT_VERSION_CHARS_MAX } from "../limits.ts";
-import type { Measures } from "./member.ts";
+import type { MemberMetrics } from "./member.ts";
 
 /** What etcd's clients say of themselves beside each request. */
 const CLIENT_VERSION = "client-api-version";
@@ -34,7 +34,7 @@ class RpcFamilies {
   readonly requests: CounterFamily;
   readonly streamFailures: CounterFamily;
 
-  constructor({ registry, clock }: Measures) {
+  constructor({ registry, clock }: MemberMetrics) {
     this.clock = clock;
     this.started = new CounterFamily(registry, "grpc_server_started_total", "RPCs started.");
     this.handled = new CounterFamily(registry, "grpc_server_handled_total", "RPCs ended.");
@@ -50,7 +50,7 @@ class RpcFamilies {
 }
 
 /** One method's figures. */
-class RpcFigures {
+class RpcMetrics {
   readonly path: string;
   readonly #families: RpcFamilies;
   readonly #labels: Record<string, string>;
@@ -95,10 +95,10 @@ class RpcFigures {
     const known = this.#byClient.get(version);
     if (known) return known;
     // Whoever makes versions up must not fill the memory with them.
-    const told = this.#byClient.size < CLIENT_VERSIONS_MAX ? version : "other";
+    const counted = this.#byClient.size < CLIENT_VERSIONS_MAX ? version : "other";
     const type = this.#labels["grpc_type"] === "unary" ? "unary" : "stream";
-    const count = this.#families.requests.of({ type, client_api_version: told });
-    if (told === version) this.#byClient.set(version, count);
+    const count = this.#families.requests.of({ type, client_api_version: counted });
+    if (counted === version) this.#byClient.set(version, count);
     return count;
   }
 
@@ -125,63 +125,63 @@ class RpcFigures {
 }
 
 /** The same services, every call of which is counted and timed. */
-export function measured(services: ServedService[], measures: Measures): ServedService[] {
-  const families = new RpcFamilies(measures);
+export function measured(services: ServedService[], metrics: MemberMetrics): ServedService[] {
+  const families = new RpcFamilies(metrics);
   return services.map(({ service, handlers }) => {
     const entries = Object.entries(service.methods) as [string, MethodTable][];
     const wrapped = entries.flatMap(([key, method]): [string, Handler][] => {
       const handler = handlers[key] as Handler | undefined;
       if (!handler) return [];
-      const figures = new RpcFigures(families, service.fullName, method);
+      const rpc = new RpcMetrics(families, service.fullName, method);
       const wrap = method.serverStream ? measuredStream : measuredCall;
-      return [[key, wrap(handler, figures, measures)]];
+      return [[key, wrap(handler, rpc, metrics)]];
     });
     return { service, handlers: Object.fromEntries(wrapped) };
   });
 }
 
-function measuredCall(handler: Handler, figures: RpcFigures, measures: Measures): Handler {
+function measuredCall(handler: Handler, rpc: RpcMetrics, metrics: MemberMetrics): Handler {
   return async (input, call) => {
-    const from_ms = figures.begin(call);
-    figures.messagesIn.add();
+    const from_ms = rpc.begin(call);
+    rpc.messagesIn.add();
     try {
       const answer = await handler(input, call);
-      figures.messagesOut.add();
-      warnIfSlow(figures.path, figures.end(from_ms, "OK"), measures);
+      rpc.messagesOut.add();
+      warnIfSlow(rpc.path, rpc.end(from_ms, "OK"), metrics);
       return answer;
     } catch (thrown) {
-      warnIfSlow(figures.path, figures.end(from_ms, codeOf(thrown)), measures);
+      warnIfSlow(rpc.path, rpc.end(from_ms, codeOf(thrown)), metrics);
       throw thrown;
     }
   };
 }
 
-function warnIfSlow(method: string, took_ms: number, { unary_ms }: Measures): void {
+function warnIfSlow(method: string, took_ms: number, { unary_ms }: MemberMetrics): void {
   if (took_ms < unary_ms) return;
   const fields = { method, took_ms: Math.round(took_ms), expected_ms: unary_ms };
   log.warn("request stats: slow unary request", fields);
 }
 
-function measuredStream(handler: Handler, figures: RpcFigures): Handler {
+function measuredStream(handler: Handler, rpc: RpcMetrics): Handler {
   return async function* (input, call) {
-    const from_ms = figures.begin(call);
-    const { messagesIn } = figures;
+    const from_ms = rpc.begin(call);
+    const { messagesIn } = rpc;
     const incoming = isStream(input) ? counted(input, messagesIn) : input;
     if (incoming === input) messagesIn.add();
     // What is left early by its reader was cancelled.
     let code = "Canceled";
     try {
       for await (const answer of handler(incoming, call) as AsyncIterable<unknown>) {
-        figures.messagesOut.add(answer instanceof Batch ? answer.responses.length : 1);
+        rpc.messagesOut.add(answer instanceof Batch ? answer.responses.length : 1);
         yield answer;
       }
       code = "OK";
     } catch (thrown) {
       code = codeOf(thrown);
-      if (!call.signal.aborted) figures.streamFailed("send");
+      if (!call.signal.aborted) rpc.streamFailed("send");
       throw thrown;
     } finally {
-      figures.end(from_ms, code);
+      rpc.end(from_ms, code);
     }
   };
 }

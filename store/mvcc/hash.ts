@@ -17,7 +17,7 @@ export interface KvHash {
 }
 
 /** What a hash waits for, and holds on to while it reads the backend. */
-export interface HashRooms {
+export interface HashParts {
   flusher: Pick<Flusher, "settled">;
   compactor: Pick<Compactor, "hold">;
   /** Reading ends when the member does. */
@@ -37,7 +37,7 @@ const ALL_KEYS = { from: "", to: undefined, single: false };
 export async function hashKv(
   state: State,
   revision: number,
-  { flusher, compactor, replica }: HashRooms,
+  { flusher, compactor, replica }: HashParts,
 ): Promise<KvHash> {
   // To etcd it is no mistake: no record is of a revision below zero.
   if (revision < 0) return { hash: SEED, revision, compactRevision: state.compactRevision };
@@ -80,7 +80,7 @@ export async function hashKv(
  */
 export async function hashBackend(
   state: State,
-  { flusher, compactor, replica }: HashRooms,
+  { flusher, compactor, replica }: HashParts,
 ): Promise<number> {
   await flusher.settled();
   return compactor.hold(async () => {

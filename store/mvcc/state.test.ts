@@ -134,7 +134,7 @@ test("S3, S4, S6: each revision reads as the model's, compacted and restarted", 
     const model = new Model();
     let running = await open();
     let index = 0;
-    for (let life = 0; life < 3; life++) {
+    for (let generation = 0; generation < 3; generation++) {
       const { state, flusher, compactor, backend } = running;
       for (let step = 0; step < 60; step++) {
         const command = randomCommand(random, model);

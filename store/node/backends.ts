@@ -2,7 +2,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Backend } from "../backend/backend.ts";
 import { type OnDamage, openBackend } from "../backend/checked.ts";
-import type { Measures } from "../metrics/member.ts";
+import type { MemberMetrics } from "../metrics/member.ts";
 import { META_KEY } from "../mvcc/flush/meta.ts";
 import type { Identity } from "../mvcc/state.ts";
 import { loadSnapshot } from "../snapshot/load.ts";
@@ -10,7 +10,7 @@ import { loadSnapshot } from "../snapshot/load.ts";
 export interface BackendsOptions {
   /** Hears of what a database gives back damaged, whoever reads it. */
   onDamage?: OnDamage;
-  measures?: Measures;
+  metrics?: MemberMetrics;
 }
 
 const FIRST = "db";
@@ -62,9 +62,9 @@ export class Backends {
   }
 
   async #open(name: string): Promise<Backend> {
-    const { onDamage, measures } = this.#options;
+    const { onDamage, metrics } = this.#options;
     const backend = await openBackend(join(this.#folder, name), onDamage);
-    return measures?.backend(backend) ?? backend;
+    return metrics?.backend(backend) ?? backend;
   }
 
   /** The newest first: later indexes sort behind earlier ones, and all behind the first's name. */

@@ -46,7 +46,7 @@ export class DiskReserve {
   }
 
   /** Whether there is space for commands that add data. */
-  hasRoom(): boolean {
+  hasSpace(): boolean {
     if (this.#clock.monotonic() - this.#lookedAt_ms >= DISK_LOOK_REST_MS) this.#look();
     return !this.#short;
   }

@@ -50,7 +50,7 @@ export class LeaseExpiry {
     for (const ID of leaseTimers.takeExpired(LEASE_REVOKES_MAX)) {
       // An outcome changes nothing here: a lease not revoked comes up again.
       const command = { kind: "lease-revoke" as const, request: { ID }, caller };
-      this.#replica.proposeInOffice(command, ({ error }) => {
+      this.#replica.proposeInTerm(command, ({ error }) => {
         if (!error) this.#state.counts.leasesExpired++;
       });
     }
@@ -62,6 +62,6 @@ export class LeaseExpiry {
     const checkpoints = due.map(({ id: ID, left_s: remainingTTL }) => ({ ID, remainingTTL }));
     // One that is lost leaves the lease with what the checkpoint before it said.
     const command = { kind: "lease-checkpoint" as const, request: { checkpoints } };
-    this.#replica.proposeInOffice(command, () => undefined);
+    this.#replica.proposeInTerm(command, () => undefined);
   }
 }

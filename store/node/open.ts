@@ -15,7 +15,7 @@ import {
   PENDING_READS_MAX,
   UNCOMMITTED_BYTES_MAX,
 } from "../limits.ts";
-import type { Measures } from "../metrics/member.ts";
+import type { MemberMetrics } from "../metrics/member.ts";
 import { META_KEY, type Meta, decodeMeta } from "../mvcc/flush/meta.ts";
 import { restoreState } from "../mvcc/restore/restore.ts";
 import type { State } from "../mvcc/state.ts";
@@ -40,7 +40,7 @@ export interface OpenOptions {
   forceNewCluster: boolean;
   /** Where the log lives. Default below `dataDir`. */
   walDir: string | undefined;
-  measures: Measures;
+  metrics: MemberMetrics;
   timing: Timing;
   clock: Clock;
   random: Random;
@@ -96,7 +96,7 @@ async function openWith(options: OpenOptions, opening: { backend: Backend }) {
   const { memberId, clusterId } = known ?? born!.identity;
   const identity = { memberId, clusterId };
   const folder = options.walDir ?? join(options.dataDir, "member", "wal");
-  const disk = options.measures.disk(machineDisk(folder));
+  const disk = options.metrics.disk(machineDisk(folder));
   const { wal, recovered } = Wal.open({ disk, identity, clock, onFatal });
   // The log first: a backend that says where the log begins must find it there.
   if (born && recovered.segments.length === 0) await beginLog(wal, recovered, born);
@@ -164,7 +164,7 @@ export async function beginLog(wal: Wal, log: RecoveredLog, { base, membership }
   log.hardState = hardState;
 }
 
-const ANEW = "restore it, or add this member anew with an empty data directory";
+const REPLACE_MEMBER = "restore it, or add this member anew with an empty data directory";
 
 /** The log must go on where the state ends (S4): both missing ends are refused. */
 export function fit(state: State, log: RecoveredLog): Restored {
@@ -172,13 +172,13 @@ export function fit(state: State, log: RecoveredLog): Restored {
   const last = log.base.index + log.entries.length;
   if (last < applied) {
     throw new CodedError("LOG_LOST", `the log ends at ${last}, the state is at ${applied}`, {
-      remedy: `the log was lost or replaced: ${ANEW}`,
+      remedy: `the log was lost or replaced: ${REPLACE_MEMBER}`,
     });
   }
   if (log.base.index > applied) {
     const message = `the log begins after ${log.base.index}, the state is at ${applied}`;
     throw new CodedError("STATE_LOST", message, {
-      remedy: `the backend was lost or replaced: ${ANEW}`,
+      remedy: `the backend was lost or replaced: ${REPLACE_MEMBER}`,
     });
   }
   const base = baseOf(state, log);

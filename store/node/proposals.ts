@@ -23,7 +23,7 @@ export interface ProposalTerms {
 }
 
 /** In which office commands are about to be proposed. */
-export interface Office {
+export interface Leadership {
   term: number;
   isLeader: boolean;
 }
@@ -112,14 +112,14 @@ export class Proposals {
    * The oldest that wait, up to `bytes_max` but at least one; they count as proposed now. What
    * belongs to another office ends here.
    */
-  takeWaiting(bytes_max: number, office: Office): ProposalBatch {
+  takeWaiting(bytes_max: number, leadership: Leadership): ProposalBatch {
     const batch: ProposalBatch = { sequences: [], data: [], change: undefined };
     const outdated: number[] = [];
     let bytes = 0;
     let taken = 0;
     for (const sequence of this.#waiting) {
       const proposal = this.#bySequence.get(sequence);
-      if (proposal && isOutdated(proposal, office)) {
+      if (proposal && isOutdated(proposal, leadership)) {
         taken++;
         outdated.push(sequence);
         continue;
@@ -129,7 +129,7 @@ export class Proposals {
       if (batch.sequences.length > 0 && (alone || bytes > bytes_max)) break;
       taken++;
       if (!proposal) continue;
-      proposal.proposedIn = office.term;
+      proposal.proposedIn = leadership.term;
       batch.sequences.push(sequence);
       if (proposal.change) batch.change = proposal.change;
       else batch.data.push(proposal.data);
@@ -206,6 +206,6 @@ export class Proposals {
   }
 }
 
-function isOutdated({ onlyInTerm }: Proposal, { term, isLeader }: Office): boolean {
+function isOutdated({ onlyInTerm }: Proposal, { term, isLeader }: Leadership): boolean {
   return onlyInTerm !== undefined && (!isLeader || onlyInTerm !== term);
 }

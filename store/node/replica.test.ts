@@ -227,9 +227,9 @@ test("S8: a message that breaks the core ends the member, not its stream alone",
 });
 
 test("S8: a leader reports each member that has committed something else, once", async () => {
-  const told: unknown[] = [];
+  const reported: unknown[] = [];
   const { receive, append, lead, raft } = await loneReplica({
-    onConflict: ({ member, index }) => told.push([member, index]),
+    onConflict: ({ member, index }) => reported.push([member, index]),
   });
   await append(2n, 1, [entryOf(2, 1)]);
   await lead();
@@ -238,7 +238,7 @@ test("S8: a leader reports each member that has committed something else, once",
   for (const commit of [2, 2, 3]) {
     for (const from of [2n, 3n]) await receive({ ...answer, from, commit });
   }
-  expect(told).toEqual([
+  expect(reported).toEqual([
     [2n, 2],
     [3n, 2],
   ]);

@@ -122,7 +122,7 @@ export class Replica {
     return this.#installs;
   }
 
-  get readFigures(): { readonly slow: number; readonly failed: number } {
+  get readMetrics(): { readonly slow: number; readonly failed: number } {
     return this.#reads;
   }
 
@@ -149,7 +149,7 @@ export class Replica {
   /**
    * Proposes a command of the leader's own: it ends with the term, and no other leader gets it.
    */
-  proposeInOffice(command: Command, done: OutcomeCallback): void {
+  proposeInTerm(command: Command, done: OutcomeCallback): void {
     const { raft, clock } = this.#options;
     if (this.#stopped) return done({ error: etcdError("stopped") });
     if (!raft.isLeader) return done({ error: etcdError("notLeader") });
@@ -258,7 +258,7 @@ export class Replica {
       if (this.#stopped) return;
       this.#tickLater();
       const now_ms = clock.monotonic();
-      this.#tellLate(now_ms - due_ms);
+      this.#reportLate(now_ms - due_ms);
       this.#proposals.expire(now_ms, (late) => this.#whyLate(late));
       this.#reads.expire(now_ms);
       this.#options.raft.tick();
@@ -267,7 +267,7 @@ export class Replica {
   }
 
   /** Late by a whole heartbeat, where somebody waits for it (etcd's measure). */
-  #tellLate(late_ms: number): void {
+  #reportLate(late_ms: number): void {
     const { raft, onLateHeartbeat } = this.#options;
     const awaited = (raft.leading?.progress.size ?? 0) > 1;
     if (awaited && late_ms > this.timing.tick_ms * HEARTBEAT_TICKS) onLateHeartbeat?.(late_ms);
@@ -316,8 +316,8 @@ export class Replica {
     const { state, raft } = this.#options;
     if (state.recent.unflushedBytes > UNFLUSHED_BYTES_MAX) return this.#waitForFlush();
     while (this.#proposals.hasWaiting) {
-      const office = { term: raft.state.term, isLeader: raft.isLeader };
-      const { sequences, data, change } = this.#proposals.takeWaiting(APPEND_BYTES_MAX, office);
+      const leadership = { term: raft.state.term, isLeader: raft.isLeader };
+      const { sequences, data, change } = this.#proposals.takeWaiting(APPEND_BYTES_MAX, leadership);
       if (sequences.length === 0) return;
       const proposed = change ? raft.proposeChange(change) : raft.propose(data);
       if (typeof proposed === "string" || !("refused" in proposed)) continue;
@@ -387,7 +387,7 @@ export class Replica {
       await this.#options.install(mark);
       this.#proposals.forget();
       this.#installs--;
-      // An office taken meanwhile began on the state that is gone: leases would never end (S7).
+      // Leases of a leadership that began on the replaced state would never end (S7): start again.
       if (this.#leads) this.#options.onLeadership(true);
       if (this.#installs > 0) return;
       const held = this.#held.splice(0);

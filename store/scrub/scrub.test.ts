@@ -119,8 +119,8 @@ test("members agree on each revision while keys change and are compacted", async
     // Every member has what the others have told of once it has read through the leader.
     for (const each of all) await each.store!.client.range({ key });
     const answers = await Promise.all(services.map((each) => each.hashKV({ revision })));
-    const told = answers.map(({ hash, compactRevision }) => `${compactRevision} ${hash}`);
-    expect(new Set(told).size, told.join()).toBe(1);
+    const hashes = answers.map(({ hash, compactRevision }) => `${compactRevision} ${hash}`);
+    expect(new Set(hashes).size, hashes.join()).toBe(1);
     compared++;
     await writing;
   }

@@ -6,7 +6,7 @@ import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { SnapshotMessage } from "../core/message.ts";
 import { timedSnapshot } from "../metrics/peers.ts";
 import { SNAPSHOT_REPORT_BYTES } from "../limits.ts";
-import type { Measures } from "../metrics/member.ts";
+import type { MemberMetrics } from "../metrics/member.ts";
 import { type Self, checkHello } from "../transport/hello.ts";
 import type { SnapshotFolder } from "./folder.ts";
 import { checkSnapshot } from "./load.ts";
@@ -15,7 +15,7 @@ import { renameDurably } from "./write.ts";
 export interface SnapshotReceiverOptions {
   self: Self;
   folder: SnapshotFolder;
-  measures: Pick<Measures, "peers" | "maintenance">;
+  metrics: Pick<MemberMetrics, "peers" | "maintenance">;
   onReceived: (message: SnapshotMessage) => void;
 }
 
@@ -38,7 +38,7 @@ export class SnapshotReceiver {
     const incoming = parts[Symbol.asyncIterator]();
     const first = await incoming.next();
     const part = first.done ? undefined : first.value;
-    const { self, folder, measures } = this.#options;
+    const { self, folder, metrics } = this.#options;
     const { from } = checkHello(self, part?.hello);
     const offer = part?.offer;
     if (!offer) throw new RpcError(Status.INVALID_ARGUMENT, "a snapshot begins with an offer");
@@ -46,13 +46,13 @@ export class SnapshotReceiver {
     folder.dropIncoming(path);
     const arrived = Promise.withResolvers<undefined>();
     // What comes of it is told to whoever sends; here it is only counted.
-    const counted = timedSnapshot(measures.peers.of(from).snapshotsReceived, arrived.promise);
+    const counted = timedSnapshot(metrics.peers.of(from).snapshotsReceived, arrived.promise);
     counted.catch(() => undefined);
-    const saved = measures.maintenance.begin("snapshotSave");
+    const saved = metrics.maintenance.begin("snapshotSave");
     const handle = await open(path, "a", 0o600);
     try {
       yield* this.#fill(handle, path, offer, incoming, () => stream === this.#stream);
-      await measures.maintenance.timed("snapshotSync", () => handle.sync());
+      await metrics.maintenance.timed("snapshotSync", () => handle.sync());
       saved();
       await this.#take(path, offer, from);
       arrived.resolve(undefined);

@@ -12,7 +12,7 @@ import {
   SNAPSHOT_RETRY_MS,
   SNAPSHOT_SILENCE_MS,
 } from "../limits.ts";
-import { type PeerFigures, timedSnapshot } from "../metrics/peers.ts";
+import { type PeerMetricsByMember, timedSnapshot } from "../metrics/peers.ts";
 import { type Self, helloTo } from "../transport/hello.ts";
 import type { PeerAddress } from "../transport/transport.ts";
 import type { SnapshotFile } from "./write.ts";
@@ -21,7 +21,7 @@ export interface SnapshotSenderOptions {
   self: Self;
   tls: ClientTls | undefined;
   clock: Clock;
-  figures: PeerFigures;
+  metrics: PeerMetricsByMember;
   /** Makes a snapshot of the state that is on disk. */
   make: () => Promise<SnapshotFile>;
   /** Whether the log still goes on behind a snapshot at this index. */
@@ -48,8 +48,8 @@ export class SnapshotSender {
   /** Begins, unless the member is being sent one; `onEnd` hears how it went. */
   send(message: SnapshotMessage, to: PeerAddress): void {
     if (this.#sending.has(to.id) || this.#closing.signal.aborted) return;
-    const figure = this.#options.figures.of(to.id).snapshotsSent;
-    const sending = timedSnapshot(figure, this.#send(message, to))
+    const metrics = this.#options.metrics.of(to.id).snapshotsSent;
+    const sending = timedSnapshot(metrics, this.#send(message, to))
       .catch((thrown: unknown) => {
         log.warn("a snapshot was not delivered", {
           member: to.id.toString(16),

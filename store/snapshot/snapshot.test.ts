@@ -8,7 +8,7 @@ import { memoryBackend } from "../backend/memory.ts";
 import { initialMembership } from "../core/membership.ts";
 import type { Message } from "../core/message.ts";
 import { META_KEY, decodeMeta, encodeMeta } from "../mvcc/flush/meta.ts";
-import { Measures } from "../metrics/member.ts";
+import { MemberMetrics } from "../metrics/member.ts";
 import { PEER_PROTOCOLS, type Self } from "../transport/hello.ts";
 import { SnapshotFolder } from "./folder.ts";
 import { checkSnapshot, loadSnapshot } from "./load.ts";
@@ -31,10 +31,10 @@ async function filled(pairs = 5_000) {
   const writes = Array.from({ length: pairs }, (_, i) => {
     return { key: Buffer.from(`key/${i}`), value: Buffer.alloc(i % 700, i) };
   });
-  const figures = { appliedIndex: 300, appliedTerm: 4, revision: 20 };
+  const metrics = { appliedIndex: 300, appliedTerm: 4, revision: 20 };
   const identity = { clusterId: 9n, memberId: 1n };
   const compacted = { compactRevision: -1, compactedRevision: -1 };
-  const meta = encodeMeta({ ...identity, ...figures, ...compacted, membership });
+  const meta = encodeMeta({ ...identity, ...metrics, ...compacted, membership });
   await backend.writeBatch([...writes, { key: META_KEY, value: meta }], { sync: true });
   return backend;
 }
@@ -116,9 +116,9 @@ test("a broken stream goes on where the file ends; the core hears once it is who
   const file = await written();
   const received: Message[] = [];
   const snapshots = new SnapshotFolder(folder);
-  const measures = new Measures();
+  const metrics = new MemberMetrics();
   const onReceived = (message: Message) => received.push(message);
-  const receiver = new SnapshotReceiver({ self, folder: snapshots, measures, onReceived });
+  const receiver = new SnapshotReceiver({ self, folder: snapshots, metrics, onReceived });
   const run = async (parts: SnapshotPart[]) => {
     const progress: { offset: number; done?: boolean }[] = [];
     for await (const each of receiver.receive(stream(parts))) progress.push(each);
@@ -139,8 +139,8 @@ test("what has come of an older snapshot goes when another is offered", async ()
   const file = await written();
   const snapshots = new SnapshotFolder(folder);
   const onReceived = () => undefined;
-  const measures = new Measures();
-  const receiver = new SnapshotReceiver({ self, folder: snapshots, measures, onReceived });
+  const metrics = new MemberMetrics();
+  const receiver = new SnapshotReceiver({ self, folder: snapshots, metrics, onReceived });
   for (const index of [100, 200, 300]) {
     const parts = partsOf({ ...file, index }, 0, 200_000);
     const all = async () => {
@@ -156,8 +156,8 @@ test("what is not what was offered is thrown away", async () => {
   const file = await written();
   const snapshots = new SnapshotFolder(folder);
   const onReceived = () => undefined;
-  const measures = new Measures();
-  const receiver = new SnapshotReceiver({ self, folder: snapshots, measures, onReceived });
+  const metrics = new MemberMetrics();
+  const receiver = new SnapshotReceiver({ self, folder: snapshots, metrics, onReceived });
   const parts = partsOf(file, 0, file.bytes);
   parts[3]!.data = Buffer.alloc(parts[3]!.data.length);
   const all = async () => {
@@ -174,7 +174,7 @@ test("one file is made for all who need it at the same time", async () => {
     self,
     tls: undefined,
     clock: new ManualClock(),
-    figures: new Measures().peers,
+    metrics: new MemberMetrics().peers,
     make: () => {
       made++;
       return written();

@@ -6,7 +6,7 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { PEER_RECONNECT_MS, PEER_SILENCE_MS } from "../limits.ts";
-import type { PeerFigure, PeerFigures } from "../metrics/peers.ts";
+import type { PeerMetrics, PeerMetricsByMember } from "../metrics/peers.ts";
 import { type StreamedMessage, encodeMessage, messageBytes } from "./codec.ts";
 import { type Self, helloTo, saysRemoved, wrongWelcome } from "./hello.ts";
 import { Outbox } from "./outbox.ts";
@@ -16,7 +16,7 @@ export interface PeerOptions {
   self: Self;
   tls: ClientTls | undefined;
   clock: Clock;
-  figures: PeerFigures;
+  metrics: PeerMetricsByMember;
   /** The stream broke, or its queue is full: messages may be lost. */
   onUnreachable: (member: bigint) => void;
   /** The peer says that this member was removed from the cluster. */
@@ -29,7 +29,7 @@ const log = logger("peer");
 export class Peer {
   readonly id: bigint;
   readonly #options: PeerOptions;
-  readonly #figure: PeerFigure;
+  readonly #metrics: PeerMetrics;
   readonly #outbox = new Outbox();
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
@@ -41,7 +41,7 @@ export class Peer {
     this.id = id;
     this.#urls = urls;
     this.#options = options;
-    this.#figure = options.figures.of(id);
+    this.#metrics = options.metrics.of(id);
     this.#running = this.#run();
   }
 
@@ -59,9 +59,9 @@ export class Peer {
   }
 
   send(message: StreamedMessage): void {
-    if (message.kind === "heartbeat") this.#figure.asked();
+    if (message.kind === "heartbeat") this.#metrics.asked();
     if (this.#outbox.push(message)) return;
-    this.#figure.sendFailures.add();
+    this.#metrics.sendFailures.add();
     this.#options.onUnreachable(this.id);
   }
 
@@ -83,10 +83,10 @@ export class Peer {
   }
 
   #disconnected(): void {
-    const { figures, self } = this.#options;
-    if (this.#connectedSince_ms !== undefined) figures.disconnected(self.memberId, this.id);
+    const { metrics, self } = this.#options;
+    if (this.#connectedSince_ms !== undefined) metrics.disconnected(self.memberId, this.id);
     this.#connectedSince_ms = undefined;
-    this.#figure.broken();
+    this.#metrics.broken();
   }
 
   /** Says once what is wrong, not with each attempt. */
@@ -141,7 +141,7 @@ export class Peer {
     while (!signal.aborted) {
       const batch = await this.#outbox.take();
       if (batch.length === 0) continue;
-      for (const message of batch) this.#figure.sentBytes.add(messageBytes(message));
+      for (const message of batch) this.#metrics.sentBytes.add(messageBytes(message));
       const messages: Init<WireMessage>[] = batch.map(encodeMessage);
       yield { messages };
     }

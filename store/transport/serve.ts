@@ -13,14 +13,14 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Message } from "../core/message.ts";
 import { PEER_ALIVE_INTERVAL_MS, REMOVED_GRACE_MS } from "../limits.ts";
-import type { PeerFigures } from "../metrics/peers.ts";
+import type { PeerMetricsByMember } from "../metrics/peers.ts";
 import { decodeMessage, messageBytes } from "./codec.ts";
 import { type Self, checkHello, checkNotRemoved, welcomeOf } from "./hello.ts";
 import type { PeerAddress } from "./transport.ts";
 
 /** What a member does with what others say. */
 export interface PeerHandlers {
-  figures: PeerFigures;
+  metrics: PeerMetricsByMember;
   receive(message: Message): void;
   /** Another member has come, and listens there. */
   met(peer: PeerAddress): void;
@@ -62,7 +62,7 @@ async function* exchange(
   const reading = readFrames(self, handlers, clock, stream, from).catch((thrown: unknown) => {
     // A stream that breaks is the sender's to open again; one that is refused hears why.
     if (!call.signal.aborted) refusal = thrown;
-    handlers.figures.of(from).receiveFailures.add();
+    handlers.metrics.of(from).receiveFailures.add();
   });
   void reading.then(end);
   while (!ended.signal.aborted) {
@@ -79,7 +79,7 @@ async function readFrames(
   stream: AsyncIterator<Frame>,
   from: bigint,
 ): Promise<void> {
-  const figure = handlers.figures.of(from);
+  const metrics = handlers.metrics.of(from);
   let removed_ms: number | undefined;
   for (;;) {
     const next = await stream.next();
@@ -92,8 +92,8 @@ async function readFrames(
     for (const wire of next.value.messages) {
       const message = decodeMessage(wire, from, self.memberId);
       if (!message) continue;
-      figure.receivedBytes.add(messageBytes(message));
-      if (message.kind === "heartbeat-reply") figure.answered();
+      metrics.receivedBytes.add(messageBytes(message));
+      if (message.kind === "heartbeat-reply") metrics.answered();
       handlers.receive(message);
     }
   }

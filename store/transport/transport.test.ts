@@ -9,7 +9,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, expect, test } from "vitest";
 import type { Message } from "../core/message.ts";
-import { PeerFigures } from "../metrics/peers.ts";
+import { PeerMetricsByMember } from "../metrics/peers.ts";
 import { PEER_BATCH_BYTES, PEER_QUEUE_MESSAGES_MAX } from "../limits.ts";
 import { type StreamedMessage, decodeMessage, encodeMessage } from "./codec.ts";
 import { PEER_PROTOCOLS, type Protocols, type Self } from "./hello.ts";
@@ -102,7 +102,7 @@ function selfOf(
 async function serveMember(self: Self, received: Message[]): Promise<RpcServer> {
   const refuse = () => Promise.reject(new Error("not asked here"));
   const handlers = {
-    figures: new PeerFigures(metricsRegistry()),
+    metrics: new PeerMetricsByMember(metricsRegistry()),
     receive: (message: Message) => void received.push(message),
     met: () => undefined,
     answer: (kind: string, body: Buffer) => Promise.resolve(Buffer.from(`${kind}:${body}`)),
@@ -123,7 +123,7 @@ function peersOf(self: Self, events: string[]): Peers {
     self,
     tls: undefined,
     clock,
-    figures: new PeerFigures(metricsRegistry()),
+    metrics: new PeerMetricsByMember(metricsRegistry()),
     onUnreachable: (member) => events.push(`unreachable ${member}`),
     onRemoved: (reason) => events.push(reason),
     sendSnapshot: () => undefined,
@@ -152,8 +152,8 @@ test("a removed member hears that it was removed", async () => {
   const server = await serveMember(selfOf(2n, [1n]), []);
   const events: string[] = [];
   peersOf(selfOf(1n), events).update([{ id: 2n, urls: [`http://${server.address}`] }]);
-  const told = "member 1 was removed from the cluster";
-  await waitFor("the refusal", () => events.includes(told), { clock });
+  const reported = "member 1 was removed from the cluster";
+  await waitFor("the refusal", () => events.includes(reported), { clock });
 });
 
 test("a refusal by whatever else answers there is no removal", async () => {

@@ -21,15 +21,17 @@ export interface Transport {
 
 /** For a member that listens for no peers: there is nobody to send to. */
 export function soleMemberTransport(): Transport {
-  const nobody = (member: MemberId) => new RangeError(`no way to member ${member.toString(16)}`);
+  const unreachable = (member: MemberId) => {
+    return new RangeError(`no way to member ${member.toString(16)}`);
+  };
   return {
     send(messages) {
       const first = messages[0];
-      if (first) throw nobody(first.to);
+      if (first) throw unreachable(first.to);
     },
     update: () => undefined,
     connectedSince_ms: () => undefined,
-    ask: (member) => Promise.reject(nobody(member)),
+    ask: (member) => Promise.reject(unreachable(member)),
     close: () => Promise.resolve(),
   };
 }

@@ -165,7 +165,7 @@ test("S1: a power cut loses nothing acknowledged, and leaves a prefix of what wa
   for (let seed = 1; seed <= 300; seed++) {
     const random = seededRandom(seed);
     const disk = new MemoryDisk();
-    for (let life = 0; life < 4; life++) {
+    for (let start = 0; start < 4; start++) {
       const { acknowledged, last } = live(disk, random);
       disk.powerCut(random);
       const { recovered } = open(disk);
@@ -276,8 +276,8 @@ test("S1: what a start finds counts, so it is made durable, in a full segment to
   append(wal, [entry(1, 1)]);
   disk.run();
   const { end, size } = open(disk).recovered;
-  const room = size - SEGMENT_HEADER_BYTES - end;
-  append(wal, [entry(2, 1, room - RECORD_HEADER_BYTES - 17)]);
+  const space = size - SEGMENT_HEADER_BYTES - end;
+  append(wal, [entry(2, 1, space - RECORD_HEADER_BYTES - 17)]);
   // Written, and killed before the sync.
   disk.run(1);
   const found = open(disk).recovered;

@@ -150,10 +150,10 @@ export class Wal {
   #writeBatch(batch: Pending[], done: () => void): void {
     let bytes = 0;
     let count = 0;
-    const room = this.#file ? this.#fileSize - this.#offset() : 0;
+    const space = this.#file ? this.#fileSize - this.#offset() : 0;
     for (const pending of batch) {
       const size = sizeOf(pending);
-      if (bytes + size > room) break;
+      if (bytes + size > space) break;
       bytes += size;
       count++;
     }

@@ -19,6 +19,7 @@ const FINISHED = [
   "proxy",
   "runtime",
   "scheduler",
+  "store",
 ];
 
 export const RETIRED_WORDS: readonly RetiredWords[] = [
@@ -51,5 +52,10 @@ export const RETIRED_WORDS: readonly RetiredWords[] = [
     words: ["hide", "front", "fronts", "near", "leads", "claims", "ledger", "here", "everywhere"],
     instead: "masquerade, frontend, local, the name of upstream's chain",
     folders: ["proxy"],
+  },
+  {
+    words: ["slot", "slots", "life", "lives", "office", "nobody"],
+    instead: "entry, generation, term or leadership, anonymous",
+    folders: ["store/auth", "store/core", "store/etcd", "store/mvcc", "store/node"],
   },
 ];

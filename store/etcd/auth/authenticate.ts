@@ -1,7 +1,7 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { AuthenticateRequest, AuthenticateResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { SIGN_IN_ATTEMPTS_MAX } from "../../limits.ts";
-import { type EtcdContext, nobody, proposeCommand, readBarrier } from "../request/context.ts";
+import { type EtcdContext, anonymous, proposeCommand, readBarrier } from "../request/context.ts";
 
 /**
  * Auth.Authenticate: a password for a token. The password is checked here, where it takes its
@@ -14,7 +14,7 @@ export async function authenticate(
   await readBarrier(context);
   const { tokens } = context.auth;
   // Whatever token the request carries counts for nothing here.
-  const unnamed = { ...context, identify: nobody };
+  const unnamed = { ...context, identify: anonymous };
   for (let attempt = 1; attempt <= SIGN_IN_ATTEMPTS_MAX; attempt++) {
     const checkedAt = await checkPassword(context, name, password);
     const request = { name, simpleToken: tokens.secret() };

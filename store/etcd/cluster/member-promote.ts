@@ -30,10 +30,10 @@ async function promoteHere(
   if (!context.replica.raft.isLeader) throw etcdError("notLeader");
   try {
     const response = await promote(context, request);
-    context.measures.promoted();
+    context.metrics.promoted();
     return response;
   } catch (thrown) {
-    context.measures.promoted(messageOf(thrown));
+    context.metrics.promoted(messageOf(thrown));
     throw thrown;
   }
 }

@@ -37,17 +37,17 @@ export function checkPages(
     async (query) => {
       const excluded = mayExclude ? query.getAll("exclude") : [];
       const wanted = names.filter((name) => !excluded.includes(name));
-      const told: string[] = [];
+      const lines: string[] = [];
       let good = true;
       for (const name of wanted) {
         const problem = await checks[name]!(context).then(() => undefined, messageOf);
-        context.measures.health.checked(type, name, problem === undefined);
+        context.metrics.health.checked(type, name, problem === undefined);
         good &&= problem === undefined;
-        told.push(problem === undefined ? `[+]${name} ok\n` : `[-]${name} failed: ${problem}\n`);
+        lines.push(problem === undefined ? `[+]${name} ok\n` : `[-]${name} failed: ${problem}\n`);
       }
       // As Go's http.Error sends it, with one more line's end.
-      if (!good) return text(`${told.join("")}\n`, 503);
-      return text(`${query.has("verbose") ? told.join("") : ""}ok\n`);
+      if (!good) return text(`${lines.join("")}\n`, 503);
+      return text(`${query.has("verbose") ? lines.join("") : ""}ok\n`);
     };
   const names = Object.keys(checks);
   const each = names.map((name): [string, Page] => [`/${type}/${name}`, page([name], false)]);

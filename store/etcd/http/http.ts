@@ -17,7 +17,7 @@ export function httpPages(context: EtcdContext): RequestListener {
   const pages: Record<string, Page> = {
     "/health": async (query) => {
       const answer = await health(context, query);
-      context.measures.health.answered(answer.status === 200);
+      context.metrics.health.answered(answer.status === 200);
       return answer;
     },
     ...checkPages("livez", LIVE, context),

@@ -23,7 +23,7 @@ export async function range(context: EtcdContext, request: RangeRequest): Promis
   return readAllowed(context, allowed, async () => {
     const from_ms = context.clock.monotonic();
     const response = await read(context, request);
-    context.measures.applied("range", context.clock.monotonic() - from_ms);
+    context.metrics.applied("range", context.clock.monotonic() - from_ms);
     return response;
   });
 }

@@ -17,7 +17,7 @@ export async function txn(context: EtcdContext, request: TxnRequest): Promise<Tx
   return readAllowed(context, allowed, () => {
     const from_ms = context.clock.monotonic();
     const response = runTxn(state, new WriteTransaction(state), request);
-    context.measures.applied("read-only txn", context.clock.monotonic() - from_ms);
+    context.metrics.applied("read-only txn", context.clock.monotonic() - from_ms);
     return response;
   });
 }

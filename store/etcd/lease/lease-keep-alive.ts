@@ -2,7 +2,7 @@ import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { checkLeaseWrites } from "../../auth/authorize.ts";
 import { header } from "../../mvcc/state.ts";
-import { type EtcdContext, proposeInOffice, readBarrier } from "../request/context.ts";
+import { type EtcdContext, proposeInTerm, readBarrier } from "../request/context.ts";
 import { type LeaderVerb, onLeader } from "../request/on-leader.ts";
 
 /**
@@ -42,7 +42,7 @@ async function renewHere(
   const checkpoint = state.leaseTimers.checkpointOf(ID);
   if (checkpoint > 0 || lease.remaining_s > 0) {
     const request = { checkpoints: [{ ID, remainingTTL: 0 }] };
-    await proposeInOffice<"lease-checkpoint">(context, { kind: "lease-checkpoint", request });
+    await proposeInTerm<"lease-checkpoint">(context, { kind: "lease-checkpoint", request });
     state.leaseTimers.renewalRecorded(ID, checkpoint);
   }
   return { header: header(state), ID, TTL: lease.ttl_s };

@@ -5,12 +5,12 @@ import type { EtcdContext } from "../request/context.ts";
 
 /** Maintenance.Defragment: this member's backend gives back the space of what was removed. */
 export async function defragment(
-  { state, quota, measures, serving }: EtcdContext,
+  { state, quota, metrics, serving }: EtcdContext,
   _request: DefragmentRequest,
 ): Promise<DefragmentResponse> {
   const { backend } = state;
   const work = () => backend.compactRange(EVERYTHING);
-  await serving.defragmenting(() => measures.maintenance.timed("defragment", work));
+  await serving.defragmenting(() => metrics.maintenance.timed("defragment", work));
   await quota.measure();
   return { header: header(state) };
 }

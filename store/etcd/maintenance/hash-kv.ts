@@ -8,9 +8,9 @@ export async function hashKv(
   context: EtcdContext,
   request: HashKVRequest,
 ): Promise<HashKVResponse> {
-  const { state, measures } = context;
+  const { state, metrics } = context;
   const work = () => hashRecords(state, request.revision, context);
-  const hashed = await measures.maintenance.timed("hashKv", work);
+  const hashed = await metrics.maintenance.timed("hashKv", work);
   const { hash, revision: hashRevision, compactRevision } = hashed;
   return { header: header(state), hash, compactRevision, hashRevision };
 }

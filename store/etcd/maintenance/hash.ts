@@ -8,8 +8,8 @@ export async function hash(
   context: EtcdContext,
   _request: HashRequest,
 ): Promise<HashResponse> {
-  const { state, measures } = context;
+  const { state, metrics } = context;
   const answerHeader = header(state);
-  const hashed = await measures.maintenance.timed("hash", () => hashBackend(state, context));
+  const hashed = await metrics.maintenance.timed("hash", () => hashBackend(state, context));
   return { header: answerHeader, hash: hashed };
 }

@@ -13,8 +13,8 @@ export async function* snapshot(
   context: EtcdContext,
   _request: SnapshotRequest,
 ): AsyncGenerator<SnapshotResponse> {
-  const { state, flusher, measures } = context;
-  const end = measures.maintenance.begin("snapshot");
+  const { state, flusher, metrics } = context;
+  const end = metrics.maintenance.begin("snapshot");
   await flusher.settled();
   const view = state.backend.snapshot();
   try {

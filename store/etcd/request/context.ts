@@ -4,7 +4,7 @@ import type { Caller } from "../../auth/caller.ts";
 import type { AuthSetup } from "../../auth/setup.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Responses } from "../../mvcc/responses.ts";
-import type { Measures } from "../../metrics/member.ts";
+import type { MemberMetrics } from "../../metrics/member.ts";
 import type { Command, CommandKind } from "../../mvcc/command.ts";
 import type { Compactor } from "../../mvcc/compaction/compactor.ts";
 import type { Flusher } from "../../mvcc/flush/flusher.ts";
@@ -28,7 +28,7 @@ export interface EtcdContext {
   readonly quota: SpaceLimit;
   /** Of the disk, where this member keeps one. */
   readonly reserve?: DiskReserve | undefined;
-  readonly measures: Measures;
+  readonly metrics: MemberMetrics;
   readonly transactionOperations_max: number;
   readonly transport: Transport;
   /** Whether other members can reach this one. */
@@ -46,7 +46,7 @@ export interface EtcdContext {
 }
 
 /** Identifies the caller of a request that shows nothing for itself. */
-export const nobody = (): Promise<undefined> => Promise.resolve(undefined);
+export const anonymous = (): Promise<undefined> => Promise.resolve(undefined);
 
 type CommandOf<K extends CommandKind> = Extract<Command, { kind: K }>;
 
@@ -60,8 +60,8 @@ export function proposeCommand<K extends CommandKind>(
 ): Promise<Responses[K]> {
   if (!context.quota.admits(command)) return refuseForSpace(context);
   // No alarm: unlike the backend's, this lack ends by itself when others make room.
-  const hasRoom = spaceCost(command) === 0 || context.reserve?.hasRoom() !== false;
-  if (!hasRoom) return Promise.reject(etcdError("noSpace"));
+  const admitted = spaceCost(command) === 0 || context.reserve?.hasSpace() !== false;
+  if (!admitted) return Promise.reject(etcdError("noSpace"));
   if (!context.state.auth.enabled) return propose(context, command);
   return context.identify().then((caller) => {
     const known: Command = { ...command, caller };
@@ -76,12 +76,12 @@ const FAILURES: readonly number[] = [STATUS.UNAVAILABLE, STATUS.DEADLINE_EXCEEDE
  * Takes a command of this leader's own through the log, while it leads in this term; rejects with
  * etcd's "leader changed" where it does no longer.
  */
-export function proposeInOffice<K extends CommandKind>(
+export function proposeInTerm<K extends CommandKind>(
   { replica }: EtcdContext,
   command: CommandOf<K>,
 ): Promise<Responses[K]> {
   return new Promise((resolve, reject) => {
-    replica.proposeInOffice(command, (outcome) => {
+    replica.proposeInTerm(command, (outcome) => {
       if (outcome.error) reject(outcome.error);
       else resolve(outcome.response as Responses[K]);
     });
@@ -95,7 +95,7 @@ function propose<K extends CommandKind>(
   return new Promise((resolve, reject) => {
     context.replica.propose(command, (outcome) => {
       if (outcome.error) {
-        if (FAILURES.includes(outcome.error.status)) context.measures.proposalFailed();
+        if (FAILURES.includes(outcome.error.status)) context.metrics.proposalFailed();
         reject(outcome.error);
       } else resolve(outcome.response as Responses[K]);
     });

@@ -37,10 +37,10 @@ export async function* healthWatch(
   const unlisten = [serving.listen(() => wake()), whenLost(loss, call, end)];
   call.signal.addEventListener("abort", end, { once: true });
   try {
-    let told: Status | undefined;
+    let sent: Status | undefined;
     while (!ended) {
-      if (status() === told) await new Promise<void>((resolve) => (wake = resolve));
-      else yield { status: (told = status()) };
+      if (status() === sent) await new Promise<void>((resolve) => (wake = resolve));
+      else yield { status: (sent = status()) };
     }
     throw new RpcError(RpcStatus.CANCELLED, "Stream has ended.");
   } finally {

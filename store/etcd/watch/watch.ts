@@ -63,7 +63,7 @@ export class WatchSession {
    */
   async follow(requests: AsyncIterable<WatchRequest>): Promise<void> {
     for await (const request of requests) {
-      await this.#queue.room();
+      await this.#queue.untilNotFull();
       if (this.#queue.ended) return;
       await this.handle(request);
     }

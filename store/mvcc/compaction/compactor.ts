@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import type { BackendWrite } from "../../backend/backend.ts";
-import { CompactionFigures } from "../../metrics/compaction.ts";
+import { CompactionMetrics } from "../../metrics/compaction.ts";
 import { COMPACT_CHUNK_KEYS } from "../../limits.ts";
 import { recordKey } from "../records/revision.ts";
 import type { State } from "../state.ts";
@@ -11,7 +11,7 @@ import type { State } from "../state.ts";
  * done again, since the meta record says how far it came.
  */
 export class Compactor {
-  readonly figures = new CompactionFigures();
+  readonly metrics = new CompactionMetrics();
   readonly #state: State;
   readonly #onFailure: (error: unknown) => void;
   readonly #clock: Clock;
@@ -100,7 +100,7 @@ export class Compactor {
       after = this.#state.index.compact(at, after, COMPACT_CHUNK_KEYS, (main, sub, tombstone) => {
         removals.push({ key: recordKey(main, sub, tombstone), value: undefined });
       });
-      this.figures.indexPause_ms.observe(this.#clock.monotonic() - from_ms);
+      this.metrics.indexPause_ms.observe(this.#clock.monotonic() - from_ms);
       await this.noReaders();
       await this.#flushed(at);
       if (this.#halted) return;
@@ -108,8 +108,8 @@ export class Compactor {
     }
     if (this.#halted) return;
     this.#state.compactedRevision = at;
-    this.figures.total_ms.observe(this.#clock.monotonic() - start_ms);
-    this.figures.lastEnd_s = Math.floor(this.#clock.now() / 1_000);
+    this.metrics.total_ms.observe(this.#clock.monotonic() - start_ms);
+    this.metrics.lastEnd_s = Math.floor(this.#clock.now() / 1_000);
   }
 
   /**
@@ -119,8 +119,8 @@ export class Compactor {
   async #remove(removals: BackendWrite[]): Promise<void> {
     const from_ms = this.#clock.monotonic();
     await this.#state.backend.writeBatch(removals, { sync: true });
-    this.figures.backendPause_ms.observe(this.#clock.monotonic() - from_ms);
-    this.figures.records += removals.length;
+    this.metrics.backendPause_ms.observe(this.#clock.monotonic() - from_ms);
+    this.metrics.records += removals.length;
   }
 
   /** Resolves when no read of old records is under way. */

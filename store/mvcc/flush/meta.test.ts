@@ -15,8 +15,8 @@ test("the state's figures are read as they were written", () => {
 test("a later format of the state is refused, naming both", () => {
   const next = STATE_FORMAT_VERSION + 1;
   const stored = { ...(JSON.parse(encodeMeta(meta).toString()) as object), format: next };
-  const told = `state format ${next}; this release reads ${STATE_FORMAT_VERSION}`;
-  expect(() => decodeMeta(Buffer.from(JSON.stringify(stored)))).toThrow(told);
+  const reported = `state format ${next}; this release reads ${STATE_FORMAT_VERSION}`;
+  expect(() => decodeMeta(Buffer.from(JSON.stringify(stored)))).toThrow(reported);
 });
 
 test("S8: figures that cannot be read stop the member", () => {

@@ -11,7 +11,7 @@ export interface KeyPoint extends Revision {
  * One life of a key, from its creation to its deletion: the revisions as main, sub, main, sub,
  * ...
  */
-export interface Life {
+export interface Generation {
   created: number;
   /** The version of the last revision, a tombstone not counted. */
   version: number;
@@ -22,8 +22,8 @@ export interface Life {
 
 /** All revisions of one key that are not compacted away. */
 export class KeyHistory {
-  #current: Life;
-  #older: Life[] | undefined;
+  #current: Generation;
+  #older: Generation[] | undefined;
 
   constructor(main: number, sub: number, created = main, version = 1) {
     this.#current = { created, version, revisions: [main, sub], ended: false };
@@ -36,18 +36,19 @@ export class KeyHistory {
     return history;
   }
 
-  /** A history as `lives` told it: one at least, the oldest first. */
-  static of(lives: Life[]): KeyHistory {
+  /** Makes a history of generations: one at least, the oldest first. */
+  static of(generations: Generation[]): KeyHistory {
     const history = new KeyHistory(0, 0);
-    const current = lives.pop();
-    assert(current && lives.every(({ ended }) => ended), "a history of lives that did not end");
+    const current = generations.pop();
+    const isWhole = current && generations.every(({ ended }) => ended);
+    assert(isWhole, "a generation before the last one did not end");
     history.#current = current;
-    history.#older = lives.length > 0 ? lives : undefined;
+    history.#older = generations.length > 0 ? generations : undefined;
     return history;
   }
 
   /** All that is known, the oldest life first. */
-  lives(): readonly Life[] {
+  generations(): readonly Generation[] {
     return [...(this.#older ?? []), this.#current];
   }
 
@@ -114,14 +115,14 @@ export class KeyHistory {
   }
 }
 
-function lastMain(generation: Life): number {
+function lastMain(generation: Generation): number {
   return generation.revisions[generation.revisions.length - 2]!;
 }
 
 /**
  * Where `at` falls in one life: at a record, after its end (undefined), or before its beginning.
  */
-function pointIn(generation: Life, at: number): KeyPoint | undefined | "before" {
+function pointIn(generation: Generation, at: number): KeyPoint | undefined | "before" {
   // lab:06 begin point-in
   const { revisions, ended, created, version } = generation;
   const count = revisions.length / 2;
@@ -154,7 +155,7 @@ function lastAtOrBefore(revisions: number[], at: number): number {
 
 /** Returns whether the whole life is forgotten. */
 function compactOne(
-  generation: Life,
+  generation: Generation,
   at: number,
   removed: (main: number, sub: number, tombstone: boolean) => void,
 ): boolean {

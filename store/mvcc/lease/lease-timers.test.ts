@@ -6,7 +6,7 @@ const lease = (id: bigint, ttl_s: number, remaining_s = 0) => {
   return { id, ttl_s, remaining_s, keys: new Set<string>() };
 };
 
-function inOffice(...leases: ReturnType<typeof lease>[]) {
+function leading(...leases: ReturnType<typeof lease>[]) {
   const clock = new ManualClock();
   const timers = new LeaseTimers(clock);
   for (const each of leases) timers.started(each);
@@ -15,7 +15,7 @@ function inOffice(...leases: ReturnType<typeof lease>[]) {
 }
 
 test("a new leader gives a lease what is left, or its TTL, and the grace", () => {
-  const { clock, timers } = inOffice(lease(1n, 10), lease(2n, 10, 4));
+  const { clock, timers } = leading(lease(1n, 10), lease(2n, 10, 4));
   expect([timers.remaining_s(1n), timers.remaining_s(2n)]).toEqual([11, 5]);
   clock.advance(5_000);
   expect(timers.takeExpired(9)).toEqual([2n]);
@@ -23,7 +23,7 @@ test("a new leader gives a lease what is left, or its TTL, and the grace", () =>
 });
 
 test("an expired lease comes up again until it ends", () => {
-  const { clock, timers } = inOffice(lease(1n, 2));
+  const { clock, timers } = leading(lease(1n, 2));
   clock.advance(3_000);
   expect(timers.takeExpired(9)).toEqual([1n]);
   expect(timers.takeExpired(9)).toEqual([]);
@@ -35,7 +35,7 @@ test("an expired lease comes up again until it ends", () => {
 });
 
 test("what is left is recorded at half of the TTL, five minutes at most", () => {
-  const { clock, timers } = inOffice(lease(1n, 10), lease(2n, 3_600));
+  const { clock, timers } = leading(lease(1n, 10), lease(2n, 3_600));
   clock.advance(5_000);
   expect(timers.takeCheckpoints(9)).toEqual([{ id: 1n, left_s: 6 }]);
   clock.advance(295_000);
@@ -44,7 +44,7 @@ test("what is left is recorded at half of the TTL, five minutes at most", () => 
 
 test("a renewal has to be recorded behind a checkpoint, and only behind the last one", () => {
   const held = lease(1n, 10);
-  const { clock, timers } = inOffice(held);
+  const { clock, timers } = leading(held);
   expect(timers.checkpointOf(1n)).toBe(0);
   clock.advance(5_000);
   timers.takeCheckpoints(9);
@@ -59,7 +59,7 @@ test("a renewal has to be recorded behind a checkpoint, and only behind the last
 });
 
 test("who is not in office has nothing to do, however many leases come and go", () => {
-  const { clock, timers } = inOffice(lease(1n, 2));
+  const { clock, timers } = leading(lease(1n, 2));
   timers.stop();
   clock.advance(10_000);
   expect(timers.takeExpired(9)).toEqual([]);

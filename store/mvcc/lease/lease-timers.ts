@@ -35,7 +35,7 @@ export class LeaseTimers {
   readonly #ends = new DeadlineHeap();
   readonly #checkpoints = new DeadlineHeap();
   #checkpointed = 0;
-  #inOffice = false;
+  #leading = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -65,14 +65,14 @@ export class LeaseTimers {
    */
   restart(leases: Iterable<Lease>, grace_ms: number): void {
     const now_ms = this.#clock.monotonic();
-    this.#inOffice = true;
+    this.#leading = true;
     for (const lease of leases) this.#set(lease, now_ms + leftOf(lease) * 1000 + grace_ms);
     this.#queueAll();
   }
 
   /** The office is lost: nothing comes up here any more. */
   stop(): void {
-    this.#inOffice = false;
+    this.#leading = false;
     this.#ends.clear();
     this.#checkpoints.clear();
   }
@@ -144,7 +144,7 @@ export class LeaseTimers {
     const checkpointAt_ms = this.#clock.monotonic() + checkpointInterval_ms(ttl_s);
     const running = { at_ms, ttl_s, checkpointAt_ms, checkpoint: 0 };
     this.#running.set(id, running);
-    if (this.#inOffice) this.#queue(id, running);
+    if (this.#leading) this.#queue(id, running);
   }
 
   #queueAll(): void {

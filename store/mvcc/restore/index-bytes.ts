@@ -12,30 +12,30 @@ export class BlockWriter {
   #crc = 0;
 
   u8(value: number): void {
-    this.#room(1);
+    this.#reserve(1);
     this.#block[this.#at++] = value;
   }
 
   u32(value: number): void {
-    this.#room(4);
+    this.#reserve(4);
     this.#at = this.#block.writeUInt32LE(value, this.#at);
   }
 
   /** A whole number below 2^53. */
   whole(value: number): void {
-    this.#room(8);
+    this.#reserve(8);
     this.#at = this.#block.writeDoubleLE(value, this.#at);
   }
 
   id(value: bigint): void {
-    this.#room(8);
+    this.#reserve(8);
     this.#at = this.#block.writeBigInt64LE(value, this.#at);
   }
 
   /** A string of one character for each byte. */
   text(value: string): void {
     this.u32(value.length);
-    this.#room(value.length);
+    this.#reserve(value.length);
     this.#at += this.#block.write(value, this.#at, "latin1");
   }
 
@@ -46,7 +46,7 @@ export class BlockWriter {
   }
 
   /** A value is never cut in two. */
-  #room(bytes: number): void {
+  #reserve(bytes: number): void {
     if (this.#at + bytes <= this.#block.length) return;
     this.#close();
     const length = Math.max(BLOCK_BYTES, BLOCK_HEAD_BYTES + bytes);

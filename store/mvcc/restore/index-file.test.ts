@@ -71,7 +71,7 @@ const LOOKS = 20;
 /**
  * What the index and the leases say: how it is kept may differ, what it answers must not.
  */
-function told(state: State): unknown[] {
+function described(state: State): unknown[] {
   const { index, leases, revision, compactRevision: first } = state;
   const step = Math.ceil((revision - first) / LOOKS);
   const keys: unknown[] = [];
@@ -92,14 +92,14 @@ test("the index from the file is the one from the records, and the file is gone"
     expect(existsSync(path)).toBe(false);
     const scanned = await open(state.backend, path);
     expect(scanned.recordsUnread).toBe(false);
-    expect(told(restored), `seed ${seed}`).toEqual(told(scanned));
+    expect(described(restored), `seed ${seed}`).toEqual(described(scanned));
   }
 });
 
 test("a file that is damaged, cut short, or of another moment is passed over", async () => {
   configureLog({ level: "silent" });
   const state = await stopped(1, 400);
-  const due = told(await open(state.backend));
+  const due = described(await open(state.backend));
   writeIndex(path, state);
   const whole = readFileSync(path);
   const random = seededRandom(1);
@@ -110,7 +110,7 @@ test("a file that is damaged, cut short, or of another moment is passed over", a
     writeFileSync(path, i % 2 === 0 ? bytes : bytes.subarray(0, at));
     const restored = await open(state.backend, path);
     expect(restored.recordsUnread, `change ${i} at byte ${at}`).toBe(false);
-    expect(told(restored)).toEqual(due);
+    expect(described(restored)).toEqual(due);
   }
   writeFileSync(path, whole);
   const other = await stopped(2, 400);

@@ -2,7 +2,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { BlockReader, BlockWriter } from "./index-bytes.ts";
-import { KeyHistory, type Life } from "../index/key-history.ts";
+import { KeyHistory, type Generation } from "../index/key-history.ts";
 import { type IndexEntry, KeyIndex } from "../index/key-index.ts";
 import { META_KEY } from "../flush/meta.ts";
 import type { State } from "../state.ts";
@@ -60,9 +60,9 @@ function writeEntry(writer: BlockWriter, entry: IndexEntry): void {
     writer.whole(entry);
     return;
   }
-  const lives = entry.lives();
-  writer.u32(lives.length);
-  for (const { created, version, ended, revisions } of lives) {
+  const generations = entry.generations();
+  writer.u32(generations.length);
+  for (const { created, version, ended, revisions } of generations) {
     writer.whole(created);
     writer.whole(version);
     writer.u8(ended ? 1 : 0);
@@ -116,14 +116,14 @@ function readEntries(reader: BlockReader): KeyIndex {
 function readEntry(reader: BlockReader): IndexEntry {
   const count = reader.u32();
   if (count === 0) return reader.whole();
-  const lives: Life[] = [];
+  const generations: Generation[] = [];
   for (let i = 0; i < count; i++) {
     const [created, version, ended] = [reader.whole(), reader.whole(), reader.u8() === 1];
     const revisions: number[] = [];
     for (let left = reader.u32(); left > 0; left--) revisions.push(reader.whole());
-    lives.push({ created, version, ended, revisions });
+    generations.push({ created, version, ended, revisions });
   }
-  return KeyHistory.of(lives);
+  return KeyHistory.of(generations);
 }
 
 function readLeases(reader: BlockReader): [string, bigint][] {

@@ -94,8 +94,8 @@ async function begin(state: State, { members, base }: Bootstrapped): Promise<voi
 function newMeta(state: State) {
   const { identity, appliedIndex, appliedTerm, revision, membership } = state;
   const { compactRevision, compactedRevision } = state;
-  const figures = { appliedIndex, appliedTerm, revision, compactRevision, compactedRevision };
-  return { ...identity, ...figures, membership };
+  const indexes = { appliedIndex, appliedTerm, revision, compactRevision, compactedRevision };
+  return { ...identity, ...indexes, membership };
 }
 
 /** The backend's keys under a name, as etcd's buckets. */

@@ -59,7 +59,7 @@ export class CatchUp {
         return this.#hub.cancelCompacted(watcher);
       }
       if (watcher.stream.full) {
-        await watcher.stream.room();
+        await watcher.stream.untilNotFull();
         continue;
       }
       const { first } = this.#state.recent;

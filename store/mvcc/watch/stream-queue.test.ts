@@ -50,12 +50,12 @@ test("a response does not grow without end, and a full queue says so", async () 
   const queued = queue.pushEvents(response(5, [event()]), MERGED_EVENTS_BYTES)!;
   expect(queue.extend(queued, [event()], header(6), 1)).toBe(false);
   while (!queue.full) queue.pushEvents(response(6, [event()]), MERGED_EVENTS_BYTES);
-  let room = false;
-  const waiting = queue.room().then(() => (room = true));
-  expect(room).toBe(false);
+  let notFull = false;
+  const waiting = queue.untilNotFull().then(() => (notFull = true));
+  expect(notFull).toBe(false);
   await queue.take();
   await waiting;
-  expect([room, queue.full]).toEqual([true, false]);
+  expect([notFull, queue.full]).toEqual([true, false]);
 });
 
 test("who waits hears of the end", async () => {

@@ -147,7 +147,7 @@ export class WatchStreamQueue {
   }
 
   /** Resolves when there is room for a good deal more, or the stream has ended. */
-  room(): Promise<void> {
+  untilNotFull(): Promise<void> {
     if (this.#ended || !this.full) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push(resolve));
   }

@@ -6,8 +6,8 @@ import type { Raft } from "@raft2kube/store/core/raft.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
 import { embeddedClient } from "@raft2kube/store/embedded.ts";
 import { authSetup } from "@raft2kube/store/auth/setup.ts";
-import { Measures } from "@raft2kube/store/metrics/member.ts";
-import { type EtcdContext, nobody } from "@raft2kube/store/etcd/request/context.ts";
+import { MemberMetrics } from "@raft2kube/store/metrics/member.ts";
+import { type EtcdContext, anonymous } from "@raft2kube/store/etcd/request/context.ts";
 import { Serving } from "@raft2kube/store/etcd/request/serving.ts";
 import { TXN_OPERATIONS_MAX } from "@raft2kube/store/limits.ts";
 import { Compactor } from "@raft2kube/store/mvcc/compaction/compactor.ts";
@@ -98,7 +98,7 @@ export function assemble(parts: Parts): Life {
     ...{ initialCorruptCheck: false, serving: new Serving(false) },
     newLeaseId: () => BigInt(randomInteger(random, 1, 2 ** 48)),
     auth: authSetup({}, state, (index) => replica.untilApplied(index), clock),
-    ...{ identify: nobody, measures: new Measures({}, clock) },
+    ...{ identify: anonymous, metrics: new MemberMetrics({}, clock) },
   };
   const client = embeddedClient(context);
   const scrub = new Scrub({ ...context, state: knowingMembers(state) }, SCRUB_INTERVAL_MS);

@@ -11,7 +11,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     seen: "etcd #15247",
     seams: {
       life: ({ expiry, replica }: Life) => {
-        replica.proposeInOffice = (command, done) => replica.propose(command, done);
+        replica.proposeInTerm = (command, done) => replica.propose(command, done);
         const leads = expiry.leads.bind(expiry);
         expiry.leads = (inOffice) => {
           if (inOffice) leads(true);

@@ -35,10 +35,10 @@ export class Recorder {
       propose(command, done, timeout_ms);
     };
     // The leader's own proposals take tickets too, but for those that it refuses at once.
-    const proposeInOffice = replica.proposeInOffice.bind(replica);
-    replica.proposeInOffice = (command, done) => {
+    const proposeInTerm = replica.proposeInTerm.bind(replica);
+    replica.proposeInTerm = (command, done) => {
       if (replica.raft.isLeader) sequence++;
-      proposeInOffice(command, done);
+      proposeInTerm(command, done);
     };
   }
 
