@@ -92,7 +92,7 @@ function withDeadline<R>(clock: Clock, result: Promise<R>, options?: CallOptions
       timer?.cancel();
       signal?.removeEventListener("abort", cancelled);
     };
-    // After a deadline or an abort nobody hears what became of the call, failures included.
+    // After a deadline or an abort the result of the call is ignored, failures included.
     result.finally(release).then(resolve, reject);
     if (signal?.aborted) return cancelled();
     if (timeout_ms !== undefined && timeout_ms <= 0) return expired();

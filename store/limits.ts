@@ -29,7 +29,7 @@ export const PEER_QUEUE_MESSAGES_MAX = 4_096;
 export const PEER_QUEUE_BYTES_MAX = 64 * 1024 * 1024;
 /** Peers: messages put into one frame, at least one. */
 export const PEER_BATCH_BYTES = 2 * 1024 * 1024;
-/** Peers: a stream's receiver says that it lives this often; silent for longer, it is given up. */
+/** Peers: a stream's receiver reports this often; after a longer silence it is given up. */
 export const PEER_ALIVE_INTERVAL_MS = 1_000;
 export const PEER_SILENCE_MS = 5_000;
 /** Peers: between a broken stream and the next attempt. */
@@ -58,9 +58,9 @@ export const IMPORT_BATCH_BYTES = 1024 * 1024;
 
 /** Log: size of a segment file, preallocated. */
 export const SEGMENT_BYTES = 8 * 1024 * 1024;
-/** Log: one record; etcd's request limit with room for a snapshot mark of many members. */
+/** Log: one record; etcd's request limit and a snapshot mark of many members. */
 export const RECORD_BYTES_MAX = 16 * 1024 * 1024;
-/** Log: one command, with room in its record for what else an entry says of itself. */
+/** Log: one command, without the other fields of its record. */
 export const ENTRY_BYTES_MAX = RECORD_BYTES_MAX - 1024;
 /**
  * Log: entries kept after they are applied, for followers that are a little behind (etcd keeps
@@ -150,7 +150,7 @@ export const STREAM_QUEUE_RESPONSES_MAX = 1_000;
 export const MERGED_EVENTS_BYTES = 256 * 1024;
 /** Watch: responses that one stream sends a second; beyond it events wait to go together. */
 export const STREAM_RESPONSES_PER_S = 5_000;
-/** Watch: for so long at most, and not for less than a timer can tell. */
+/** Watch: the longest rest, and the shortest that a timer can measure. */
 export const STREAM_REST_MS_MAX = 20;
 export const STREAM_REST_MS_MIN = 2;
 /** Watch: events put into one response while catching up. */
@@ -190,11 +190,11 @@ export const LEASE_CHECKPOINT_INTERVAL_MS = 300_000;
 export const LEASE_CHECKPOINT_SHARE = 0.5;
 export const LEASE_CHECKPOINTS_MAX = 1_000;
 
-/** Figures: versions that clients say they have, told apart; and how much of one is kept. */
+/** Metrics: client versions that are counted apart; and how much of one is kept. */
 export const CLIENT_VERSIONS_MAX = 64;
 export const CLIENT_VERSION_CHARS_MAX = 32;
 
-/** Auth: how long a token holds that nobody uses (etcd's). */
+/** Auth: how long an unused token is valid (etcd's). */
 export const TOKEN_TTL_MS = 300_000;
 /** Auth: simple tokens at a time; the one used longest ago goes first. */
 export const SIMPLE_TOKENS_MAX = 100_000;

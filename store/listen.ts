@@ -78,7 +78,7 @@ async function serveHttp(where: Listen, pages: RequestListener): Promise<RpcServ
   };
 }
 
-/** Serves other members on all addresses that they are told. */
+/** Serves other members on all advertised addresses. */
 export async function listenForPeers(
   { peers }: StoreOptions,
   { self, replica, transport, context, receiver }: Machine,

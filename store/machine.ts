@@ -55,7 +55,7 @@ export type MachineOptions = StoreOptions & {
   reserve?: DiskReserve | undefined;
 };
 
-/** A store's rooms, put together. */
+/** The parts of a member, put together. */
 export interface Machine {
   self: Self;
   transport: Transport;
@@ -75,7 +75,7 @@ export interface Machine {
   close(servers: (RpcServer | undefined)[]): Promise<void>;
 }
 
-/** Puts the rooms together. Nothing runs before `start`. */
+/** Puts the parts together. Nothing runs before `start`. */
 export function assemble(
   opened: OpenedMember,
   options: MachineOptions,
@@ -227,7 +227,7 @@ function newPeers(
   });
 }
 
-/** The streams follow the members; who was removed ends, once its last answers have left. */
+/** Updates the streams to members; a removed member ends after its last answers have left. */
 function membersChanged({ context, transport, self, replica }: Machine, clock: Clock): void {
   const members = context.state.members.values();
   transport.update(members.map(({ ID, peerURLs }) => ({ id: ID, urls: peerURLs })));

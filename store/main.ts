@@ -26,7 +26,7 @@ export interface Store {
   client: EtcdClient;
   /** Where gRPC is served: `host:port` or `unix:///path`. */
   address: string | undefined;
-  /** The same for each address, as clients are told: `http://host:port`, `unix:///path`. */
+  /** The same for each address, as an endpoint: `http://host:port`, `unix:///path`. */
   endpoints: string[];
   /** Where HTTP alone is served, in the order of `listenHttp`, then `listenMetrics`. */
   httpAddresses: string[];
@@ -81,7 +81,7 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     refuseAlone(opened, options);
     servers.push(...(await listenForPeers(options, machine, clock)));
     await machine.start();
-    // Nobody is served before there is a leader and this member has applied what it knows.
+    // No client is served before there is a leader and this member has applied what it knows.
     await caughtUp(machine.context);
     // What it acknowledges from now on must not meet the lost members at the next start.
     if (options.forceNewCluster) await machine.flusher.settled();

@@ -11,7 +11,7 @@ export type { StoreOptions } from "./options.ts";
 
 /** A store in this process, which other programs can reach as well. */
 export interface EmbeddedStore extends Store {
-  /** What etcd's clients are told: `http://127.0.0.1:PORT`, or `unix:///path`. */
+  /** The endpoint for etcd's clients: `http://127.0.0.1:PORT`, or `unix:///path`. */
   endpoint: string;
 }
 

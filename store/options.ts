@@ -25,7 +25,7 @@ export interface StoreOptions {
   name?: string;
   /** Makes the cluster's id differ from others of the same name. Default `etcd-cluster`. */
   clusterToken?: string;
-  /** Without them the store is a cluster of one, which nobody can join. */
+  /** Without them the store is a cluster of one that no member can join. */
   peers?: PeersOptions;
   /**
    * Goes on alone with the data of a cluster whose majority is lost: all other members are
@@ -40,7 +40,7 @@ export interface StoreOptions {
   listenMetrics?: readonly Listen[];
   /** Serves etcd's JSON gateway where HTTP is served for clients. Default true. */
   grpcGateway?: boolean;
-  /** What members are told to reach this one's clients by. Default the address listened on. */
+  /** The advertised addresses for clients. Default the address listened on. */
   advertiseClientUrls?: string[];
   transactionOperations_max?: number;
   requestBytes_max?: number;

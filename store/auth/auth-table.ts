@@ -89,7 +89,7 @@ export class AuthTable {
     this.#note({ key: keyOf(ROLES, Buffer.from(name)), value: undefined });
   }
 
-  /** What was changed is a new revision: who was found before must be found again. */
+  /** Counts a change as a new revision: callers identified before are identified again. */
   commit(): void {
     this.#revision++;
     this.#permissions.clear();

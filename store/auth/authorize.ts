@@ -72,8 +72,8 @@ function check(
 }
 
 /**
- * Who may not write a key of a lease may not hang another on it either: it could not be revoked
- * without that right.
+ * Throws unless the caller may write the key and all keys of its lease: a lease can be revoked
+ * only with the right for all of them.
  */
 export function checkPutAllowed(view: AuthView, caller: Caller | undefined, put: PutRequest): void {
   checkWrite(view.auth, caller, put.key);

@@ -57,7 +57,7 @@ export class Passwords {
 
   /**
    * Whether a password is the one hashed. No hash, of a user that does not exist, takes as long as
-   * one of the present cost, so that the time of a refused sign-in tells no names.
+   * one of the present cost, so that the time of a refused sign-in reveals no names.
    */
   async matches(password: string, hash: Buffer | undefined): Promise<boolean> {
     if (Buffer.byteLength(password) > BCRYPT_PASSWORD_BYTES_MAX) return false;
@@ -92,7 +92,7 @@ export class Passwords {
     return thread;
   }
 
-  /** Nobody waits for a thread that is gone; the next question starts another. */
+  /** Fails what waits for a thread that is gone; the next question starts another. */
   #end(reason: unknown): void {
     this.#thread = undefined;
     for (const { reject } of this.#waiting.values()) reject(reason);

@@ -14,7 +14,7 @@ import {
 export interface AuthOptions {
   /** Signed tokens; without it simple ones, which the members remember. */
   jwt?: JwtOptions | undefined;
-  /** How long a simple token holds that nobody uses. */
+  /** How long an unused simple token is valid. */
   tokenTtl_ms?: number | undefined;
   /** The strength of password hashes. Default BCRYPT_COST_DEFAULT. */
   bcryptCost?: number | undefined;

@@ -9,7 +9,7 @@ interface IssuedToken {
 /**
  * The tokens in use and whose they are. Each member learns of them from the log and keeps them in
  * memory, so a member that has restarted knows none; when they end is by this member's clock
- * and no part of the replicated state. Every use gives a token its whole time anew.
+ * and no part of the replicated state. Every use renews the whole time of a token.
  */
 export class SimpleTokens {
   readonly #clock: Clock;

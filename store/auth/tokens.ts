@@ -10,7 +10,7 @@ export interface TokenProvider {
   secret(): string;
   /** The token of a sign-in that was applied. */
   issue(user: string, signedIn: SignedIn): Promise<string>;
-  /** Who signed in for a token; undefined when it is not, or no longer, good. */
+  /** Returns the user of a token; undefined when the token is not, or no longer, valid. */
   caller(token: string): Promise<Caller | undefined>;
 }
 

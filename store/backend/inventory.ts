@@ -1,6 +1,6 @@
 import type { Backend, BackendWrite, ScanRange } from "./backend.ts";
 
-/** Where the inventory lives in the database. Nobody above sees it. */
+/** The key of the inventory in the database. Not visible through the backend. */
 export const INVENTORY_KEY = Buffer.from("r2k/inventory", "latin1");
 /**
  * Records of revisions are written once and removed once: their keys alone tell them apart, and

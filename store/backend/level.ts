@@ -35,7 +35,7 @@ export async function levelBackend(folder: string): Promise<Backend> {
     const iterator = db.iterator({ ...options, ...bounds });
     const read = () => {
       const chunk = iterator.nextv(SCAN_CHUNK_PAIRS) as Promise<BackendPair[]>;
-      // Who waits for it hears of its failure; after an early end that is no one.
+      // A failure rejects the waiting read, if there still is one.
       chunk.catch(() => undefined);
       return chunk;
     };

@@ -21,7 +21,7 @@ import {
 } from "./state.ts";
 import { NONE } from "./types.ts";
 
-/** What set a campaign off: `pre-vote` asks first, `transfer` was told to by the leader. */
+/** The cause of a campaign: `pre-vote` asks first, `transfer` is asked for by the leader. */
 export type CampaignKind = "pre-vote" | "election" | "transfer";
 
 /** One tick of who does not lead: once it has heard of no leader for its timeout, it stands. */
@@ -69,7 +69,7 @@ export function campaign(raft: RaftState, kind: CampaignKind): void {
     const { lastIndex, lastTerm } = raft.log;
     const transfer = kind === "transfer";
     const vote = { kind: "vote", to, term, pre, lastIndex, lastTerm, transfer, ...news } as const;
-    // Whoever votes for us votes for this log, and once in this term: after a crash we must not
+    // A vote for us is a vote for this log, and once in this term: after a crash we must not
     // stand in it again with a shorter one. So the request waits for the disk, as a vote does.
     if (pre) send(raft, vote);
     else sendAfterPersist(raft, vote);

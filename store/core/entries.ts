@@ -96,7 +96,7 @@ export class LogEntries {
     this.#changes = this.#changes.filter((change) => change > index);
   }
 
-  /** Begins anew behind `base`: nothing of before is left. */
+  /** Starts over behind `base`, without entries. */
   restart(base: LogBase): void {
     // lab:05 begin restart
     this.#base = { index: base.index, term: base.term };

@@ -5,7 +5,7 @@ import type { HeartbeatMessage, HeartbeatReplyMessage } from "./message.ts";
 import { confirmRead } from "./read-index.ts";
 import { type RaftState, send } from "./state.ts";
 
-/** The follower's part: commit as told, and answer, which confirms the leader's term. */
+/** The follower's part: commit up to the index named, and answer, which confirms the term. */
 export function handleHeartbeat(raft: RaftState, message: HeartbeatMessage): void {
   checkNothingLost(raft, message);
   // lab:04 begin handle-heartbeat
@@ -28,7 +28,7 @@ function checkNothingLost({ log }: RaftState, { commit, from }: HeartbeatMessage
 }
 
 /**
- * The leader's part: the follower lives, so probe it again, and count it for the read it
+ * The leader's part: the follower is up, so probe it again, and count it for the read it
  * confirms.
  */
 export function handleHeartbeatReply(raft: RaftState, message: HeartbeatReplyMessage): void {

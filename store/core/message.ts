@@ -8,7 +8,7 @@ interface Envelope {
 }
 
 /**
- * How far the sender knows the log to be committed. Whoever has the same entry may take it over:
+ * How far the sender knows the log to be committed. A member with the same entry may take it over:
  * in a change of membership the only one who knows may be one that can no longer lead.
  */
 export interface CommitNews {
@@ -97,7 +97,7 @@ export interface TransferMessage extends Envelope {
   transferee: MemberId;
 }
 
-/** The leader tells its successor to campaign at once (dissertation section 3.10). */
+/** The leader asks its successor to campaign at once (dissertation section 3.10). */
 export interface TimeoutNowMessage extends Envelope {
   kind: "timeout-now";
 }

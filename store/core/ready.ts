@@ -9,7 +9,7 @@ export interface Write {
   /** Set when it changed. */
   hardState: HardState | undefined;
   entries: Entry[];
-  /** The log begins anew behind this. */
+  /** The log starts over behind this. */
   snapshot: SnapshotMark | undefined;
 }
 
@@ -37,8 +37,8 @@ export interface HardStates {
 export function takeReady(raft: RaftState, states: HardStates): Ready | undefined {
   let held = 0;
   // A change of membership takes effect only once this member's disk knows that it is committed:
-  // else it could come back from a crash, under the old membership, to find nobody left who would
-  // elect it.
+  // else it could come back from a crash, under the old membership, to find no member left that
+  // would elect it.
   const committed = raft.log.takeCommitted(raft.options.applyBytes_max, ({ change, index }) => {
     if (!change || index <= raft.durableCommit) return false;
     held = index;

@@ -28,7 +28,7 @@ export function sendSnapshot(raft: LeaderState, to: MemberId, progress: Progress
 
 /**
  * The follower's answer to a snapshot that its transport has received whole and the state machine
- * has installed at `message.mark`: the log begins anew behind it. An older one is answered with
+ * has installed at `message.mark`: the log starts over behind it. An older one is answered with
  * what is committed.
  */
 export function handleSnapshot(raft: RaftState, message: SnapshotMessage): void {

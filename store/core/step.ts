@@ -26,7 +26,7 @@ export function step(raft: RaftState, message: Message): void {
 function admitHigherTerm(raft: RaftState, message: Message): boolean {
   // lab:03 begin admit-higher-term
   if (message.kind === "vote") {
-    // While a leader is in office, no one who merely lost sight of it may depose it (section
+    // While a leader is active, a member that lost contact with it may not depose it (section
     // 4.2.3).
     const { leader, electionElapsed, options } = raft;
     const isLeaderActive = leader !== NONE && electionElapsed < options.electionTicks;

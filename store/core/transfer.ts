@@ -7,7 +7,7 @@ import { type MemberId, NONE } from "./types.ts";
 
 /**
  * Hands the leadership to `transferee` (dissertation section 3.10): the leader takes no more
- * proposals, brings the successor up to date and tells it to campaign. Given up after an election
+ * proposals, brings the successor up to date and asks it to campaign. Given up after an election
  * timeout.
  */
 export function requestTransfer(raft: RaftState, transferee: MemberId): Refusal | undefined {
@@ -18,7 +18,7 @@ export function requestTransfer(raft: RaftState, transferee: MemberId): Refusal 
 }
 
 export function handleTransfer(raft: RaftState, message: TransferMessage): void {
-  // A refusal needs no answer: whoever asked sees that the leader stays.
+  // A refusal needs no answer: the member that asked sees that the leader stays.
   if (raft.role === "leader") startTransfer(raft, message.transferee);
 }
 

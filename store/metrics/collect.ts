@@ -13,7 +13,7 @@ import { alarmName } from "../etcd/maintenance/alarm-text.ts";
 import type { EtcdContext } from "../etcd/request/context.ts";
 import { featuresOf } from "./features.ts";
 
-/** A figure that is read when it is asked for: one value, or one for each set of labels. */
+/** A metric that is read when it is collected: one value, or one for each set of labels. */
 type Metric = readonly [
   type: MetricHead["type"],
   name: string,
@@ -21,7 +21,7 @@ type Metric = readonly [
   value: () => number | Sample[],
 ];
 
-/** The store's figures under etcd's names; these are read when they are asked for. */
+/** Returns the registry with the metrics that are read when they are collected. */
 export function storeMetrics(context: EtcdContext): Registry {
   const { registry } = context.metrics;
   addProcessMetrics(registry);

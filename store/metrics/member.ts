@@ -32,7 +32,7 @@ const OPS: Readonly<Record<string, string>> = {
   "read-only txn": "Txn",
 };
 
-/** What a member measures of itself, under etcd's names, and the warnings about what is slow. */
+/** The metrics of a member under etcd's names, and the warnings about slow operations. */
 export class MemberMetrics {
   readonly registry: Registry = metricsRegistry();
   readonly clock: Clock;
@@ -106,7 +106,7 @@ export class MemberMetrics {
     return new CounterFamily(this.registry, name, help).of();
   }
 
-  /** What a replica tells of. */
+  /** Returns the callbacks of a replica that are counted. */
   ofReplica() {
     return {
       onCommand: (kind: string | undefined, took_ms: number, success: boolean) =>

@@ -23,7 +23,7 @@ const log = logger("store");
 /** gRPC's own buckets, as its Prometheus library has them. */
 const BOUNDS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** The gRPC figures that etcd has of every server: started, handled by code, how long. */
+/** The gRPC metrics of etcd: calls started, handled by code, and their duration. */
 class RpcFamilies {
   readonly clock: Clock;
   readonly started: CounterFamily;
@@ -49,7 +49,7 @@ class RpcFamilies {
   }
 }
 
-/** One method's figures. */
+/** The metrics of one method. */
 class RpcMetrics {
   readonly path: string;
   readonly #families: RpcFamilies;
@@ -94,7 +94,7 @@ class RpcMetrics {
     const version = String(said).slice(0, CLIENT_VERSION_CHARS_MAX);
     const known = this.#byClient.get(version);
     if (known) return known;
-    // Whoever makes versions up must not fill the memory with them.
+    // Made-up versions must not fill the memory.
     const counted = this.#byClient.size < CLIENT_VERSIONS_MAX ? version : "other";
     const type = this.#labels["grpc_type"] === "unary" ? "unary" : "stream";
     const count = this.#families.requests.of({ type, client_api_version: counted });

@@ -76,7 +76,7 @@ export async function hashKv(
 }
 
 /**
- * A checksum over everything in the backend but the state's own figures, at the present revision.
+ * A checksum over everything in the backend but the state's own record, at the present revision.
  */
 export async function hashBackend(
   state: State,

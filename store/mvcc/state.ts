@@ -48,7 +48,7 @@ export interface State {
   membership: Membership;
   readonly members: MemberTable;
   readonly alarms: AlarmTable;
-  /** The version that the cluster was told to go back to, `major.minor.0`. */
+  /** The version of the downgrade under way, `major.minor.0`. */
   downgradeTarget: string | undefined;
   /** The index is from a file: whether the records are all there is still to be looked at. */
   recordsUnread: boolean;

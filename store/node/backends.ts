@@ -8,7 +8,7 @@ import type { Identity } from "../mvcc/state.ts";
 import { loadSnapshot } from "../snapshot/load.ts";
 
 export interface BackendsOptions {
-  /** Hears of what a database gives back damaged, whoever reads it. */
+  /** Called for each damaged record that is read from a database. */
   onDamage?: OnDamage;
   metrics?: MemberMetrics;
 }

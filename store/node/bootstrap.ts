@@ -9,7 +9,7 @@ import { clusterIdOf, memberIdOf, soleIds } from "./member-ids.ts";
 
 /** How a member finds the others at its very first start. Later its data directory knows them. */
 export interface ClusterOptions {
-  /** What the others are told. */
+  /** The addresses that other members get. */
   advertiseUrls: string[];
   /** Every member's peer URLs by its name, this one's included. */
   initialCluster: Record<string, string[]>;
@@ -22,7 +22,7 @@ export interface BootstrapOptions {
   token: string;
   cluster: ClusterOptions | undefined;
   tls: ClientTls | undefined;
-  /** Asks whoever answers at one of these addresses for the cluster's members. */
+  /** Asks the first of these addresses that answers for the cluster's members. */
   fetchMembers: (urls: string[], tls: ClientTls | undefined) => Promise<Members | undefined>;
 }
 
@@ -36,7 +36,7 @@ export interface Bootstrap {
 
 /**
  * A new cluster is born with its log behind entry 1, on all its members alike. One who joins later
- * begins with nothing, behind entry 0, where no log reaches back to: a snapshot tells it all.
+ * begins with nothing, behind entry 0, where no log reaches back to: the leader sends a snapshot.
  */
 const BIRTH: LogBase = { index: 1, term: 1 };
 const NOTHING: LogBase = { index: 0, term: 0 };
@@ -62,7 +62,7 @@ export async function bootstrap(options: BootstrapOptions): Promise<Bootstrap> {
   return cluster.initialState === "existing" ? join(options, cluster) : found(options, cluster);
 }
 
-/** Its own line must be there, and say what the others will be told (as etcd demands). */
+/** Its own line must be there, and name the advertised addresses (as etcd demands). */
 function checkOwn(name: string, { initialCluster, advertiseUrls }: ClusterOptions): void {
   const own = initialCluster[name];
   const remedy = "give --initial-cluster this member's own name and advertised peer URLs";

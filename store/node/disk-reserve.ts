@@ -22,7 +22,7 @@ const BLOCK_BYTES = 512;
 /**
  * Keeps the member going when others fill its disk, since a failed write ends it. A file takes
  * DISK_RESERVE_BYTES while there is enough; when less than DISK_LOW_BYTES are free it is removed:
- * the log, flushes and compactions go on, and whoever removes what fills the disk is served.
+ * the log, flushes and compactions go on, and requests that free space are served.
  * When that much is used up too, commands that add data are refused until there is space. etcd has
  * nothing like it: there the NOSPACE alarm knows the size of the backend alone.
  */

@@ -9,7 +9,7 @@ import { election_ms } from "./timing.ts";
  * The leader's clock over leases. It revokes expired ones through the log, in its own term only: a
  * revocation that has not gone out when the leadership is lost ends with it, and one that has gone
  * out stands in the log before anything the successor does, renewals included (S7). And it records
- * what is left of the others, so that leaders that follow each other do not each begin anew.
+ * what is left of the others, so that leaders that follow each other do not each start over.
  */
 export class LeaseExpiry {
   readonly #state: State;
@@ -23,7 +23,7 @@ export class LeaseExpiry {
     this.#clock = clock;
   }
 
-  /** This member took or lost office. */
+  /** This member became the leader, or stopped being it. */
   leads(leads: boolean): void {
     this.#timer?.cancel();
     this.#timer = undefined;

@@ -38,7 +38,7 @@ export interface OpenOptions {
   /** Who a member without state is. */
   bootstrap: () => Promise<Bootstrap>;
   forceNewCluster: boolean;
-  /** Where the log lives. Default below `dataDir`. */
+  /** The folder of the log. Default below `dataDir`. */
   walDir: string | undefined;
   metrics: MemberMetrics;
   timing: Timing;
@@ -188,7 +188,7 @@ export function fit(state: State, log: RecoveredLog): Restored {
 
 /**
  * Where the log in memory begins: entries that are applied already stay for followers that are
- * behind. Entry 1 is never sent: whoever lacks it lacks what the cluster was born with.
+ * behind. Entry 1 is never sent: a member without it lacks the initial state too.
  */
 function baseOf({ appliedIndex, appliedTerm, membership }: State, log: RecoveredLog): LogBase {
   const alone = membership.voters.length < 2 && membership.learners.length === 0;

@@ -22,7 +22,7 @@ export interface ProposalTerms {
   done: OutcomeCallback;
 }
 
-/** In which office commands are about to be proposed. */
+/** The leadership in which commands are about to be proposed. */
 export interface Leadership {
   term: number;
   isLeader: boolean;
@@ -74,8 +74,8 @@ export class Proposals {
   readonly #slabs = new Slabs();
 
   /**
-   * `session` tells this start of the member from earlier ones, whose entries may still be in the
-   * log.
+   * `session` distinguishes this start of the member from earlier ones, whose entries may still be
+   * in the log.
    */
   constructor(session: number, requestBytes_max = REQUEST_BYTES_MAX) {
     this.#session = session;
@@ -110,7 +110,7 @@ export class Proposals {
 
   /**
    * The oldest that wait, up to `bytes_max` but at least one; they count as proposed now. What
-   * belongs to another office ends here.
+   * belongs to another leadership ends here.
    */
   takeWaiting(bytes_max: number, leadership: Leadership): ProposalBatch {
     const batch: ProposalBatch = { sequences: [], data: [], change: undefined };

@@ -4,7 +4,7 @@ import type { Command } from "../mvcc/command.ts";
 import { spaceCost } from "../mvcc/space-cost.ts";
 import type { State } from "../mvcc/state.ts";
 
-/** Whether there is room for what a command adds. */
+/** Whether there is space for what a command adds. */
 export interface SpaceLimit {
   /** As it was configured, in bytes: 0 for the default or for none. */
   readonly configured_bytes: number;

@@ -5,7 +5,7 @@ import type { State } from "../mvcc/state.ts";
 /**
  * Reads all records once, behind a start that had the index from a file: what the database has
  * lost or changed meanwhile is noticed soon after, not with the first read that misses it (S8). The
- * database itself tells of damage.
+ * database itself reports damage.
  */
 export class RecordCheck {
   readonly #state: State;

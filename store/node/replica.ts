@@ -40,7 +40,7 @@ export interface ReplicaOptions {
   state: State;
   transport: Transport;
   clock: Clock;
-  /** Random, to tell this start of the member from earlier ones: below 2^32. */
+  /** Random, to distinguish this start of the member from earlier ones: below 2^32. */
   session: number;
   /** After entries were applied. */
   onApplied: () => void;
@@ -138,7 +138,7 @@ export class Replica {
     this.schedule();
   }
 
-  /** Proposes a command; `done` hears its outcome once it is applied here, or a timeout. */
+  /** Proposes a command; `done` gets its outcome once it is applied here, or a timeout. */
   propose(command: Command, done: OutcomeCallback, timeout_ms = this.request_ms): void {
     if (this.#stopped) return done({ error: etcdError("stopped") });
     const asked_ms = this.#options.clock.monotonic();
@@ -181,7 +181,7 @@ export class Replica {
     if (!this.#stopped) this.#options.raft.reportUnreachable(member);
   }
 
-  /** A snapshot to a member has ended, well or not. */
+  /** A snapshot to a member has ended, delivered or not. */
   snapshotSent(member: MemberId, delivered: boolean): void {
     if (this.#stopped) return;
     this.#options.raft.reportSnapshot(member, delivered);

@@ -26,7 +26,7 @@ export class Scrub {
   readonly #stopping = Promise.withResolvers<undefined>();
   #stopped = false;
 
-  /** With an interval of 0 it only checks when it is told to. */
+  /** With an interval of 0 it only checks on request. */
   constructor(context: EtcdContext, interval_ms: number) {
     this.#context = context;
     this.#interval_ms = interval_ms;
@@ -76,7 +76,7 @@ export async function checkAtStart(context: EtcdContext): Promise<void> {
   throw memberCorrupt(memberId);
 }
 
-/** `ended` resolves when nobody wants to know any more. */
+/** `ended` resolves when the result is not needed any more. */
 async function compareTwice(context: EtcdContext, ended = NEVER): Promise<Verdict> {
   const first = await compare(context, ended);
   return first.kind === "agree" ? first : both(first, await compare(context, ended));

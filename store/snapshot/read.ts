@@ -53,7 +53,7 @@ async function* readBlocks(
     if (head.length < BLOCK_HEAD_BYTES) throw damaged(`ends at byte ${at}, within a block's head`);
     const length = head.readUInt32LE(0);
     if (length > SNAPSHOT_BLOCK_BYTES_MAX) throw damaged(`a block of ${length} bytes at ${at}`);
-    // What a damaged head promises is not made room for.
+    // No memory is allocated for the sizes that a damaged head names.
     const end = at + BLOCK_HEAD_BYTES + length;
     if (end > bytes) throw damaged(`ends within the block at byte ${at}`);
     const block = await readAt(handle, at + BLOCK_HEAD_BYTES, length);

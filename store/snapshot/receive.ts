@@ -23,7 +23,7 @@ const log = logger("snapshot");
 
 /**
  * Takes snapshots from the leader: parts go into a file that outlives a broken stream; once whole
- * and checked it is renamed, and the core hears of it. The latest stream wins.
+ * and checked it is renamed, and the core is notified. The latest stream wins.
  */
 export class SnapshotReceiver {
   readonly #options: SnapshotReceiverOptions;
@@ -45,7 +45,7 @@ export class SnapshotReceiver {
     const path = folder.incoming(offer, offer.crc);
     folder.dropIncoming(path);
     const arrived = Promise.withResolvers<undefined>();
-    // What comes of it is told to whoever sends; here it is only counted.
+    // The sender gets the result; here it is only counted.
     const counted = timedSnapshot(metrics.peers.of(from).snapshotsReceived, arrived.promise);
     counted.catch(() => undefined);
     const saved = metrics.maintenance.begin("snapshotSave");

@@ -45,7 +45,7 @@ export class SnapshotSender {
     this.#options = options;
   }
 
-  /** Begins, unless the member is being sent one; `onEnd` hears how it went. */
+  /** Begins, unless the member is being sent one; `onEnd` gets the result. */
   send(message: SnapshotMessage, to: PeerAddress): void {
     if (this.#sending.has(to.id) || this.#closing.signal.aborted) return;
     const metrics = this.#options.metrics.of(to.id).snapshotsSent;

@@ -1,7 +1,7 @@
 import { assert } from "@raft2kube/std/assert.ts";
 
 const CHUNK_MAX = 512;
-/** What comes in order fills chunks so far: room is left for what comes between. */
+/** Keys that come in order fill chunks so far; the rest is for keys between them. */
 const CHUNK_APPENDED_MAX = CHUNK_MAX - (CHUNK_MAX >> 3);
 
 /**

@@ -7,7 +7,7 @@ export class Outbox {
   #bytes = 0;
   #waiting: (() => void) | undefined;
 
-  /** Whether there was room; without it the message is lost, as on any network. */
+  /** Returns whether the message fit; otherwise it is lost, as on any network. */
   push(message: StreamedMessage): boolean {
     const bytes = messageBytes(message);
     const full =
@@ -42,7 +42,7 @@ export class Outbox {
     return this.#messages.splice(0, count);
   }
 
-  /** Whoever waits for a message goes on. */
+  /** Wakes the reader that waits for a message. */
   wake(): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;

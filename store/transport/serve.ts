@@ -60,7 +60,7 @@ async function* exchange(
   call.signal.addEventListener("abort", end, { once: true });
   let refusal: unknown;
   const reading = readFrames(self, handlers, clock, stream, from).catch((thrown: unknown) => {
-    // A stream that breaks is the sender's to open again; one that is refused hears why.
+    // A stream that breaks is the sender's to open again; a refused one gets the reason.
     if (!call.signal.aborted) refusal = thrown;
     handlers.metrics.of(from).receiveFailures.add();
   });

@@ -19,7 +19,7 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** For a member that listens for no peers: there is nobody to send to. */
+/** The transport of a member that listens for no peers: no message can be sent. */
 export function soleMemberTransport(): Transport {
   const unreachable = (member: MemberId) => {
     return new RangeError(`no way to member ${member.toString(16)}`);

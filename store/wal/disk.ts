@@ -42,7 +42,7 @@ export interface DiskFile {
 }
 
 /**
- * The folder the log lives in, as an argument, so that a simulator can lose, tear and corrupt.
+ * The folder of the log, as an argument, so that a simulator can lose, tear and corrupt.
  * Reading happens only at start and is synchronous; everything later is not.
  */
 export interface Disk {

@@ -61,7 +61,7 @@ export interface SegmentContent {
 /**
  * Reads a segment. What does not check is the torn tail of a last write if nothing durable lies
  * behind it; each record says how far the log was durable when it was written, so damage to
- * acknowledged bytes is told apart from a tear, and thrown as LogDamagedError.
+ * acknowledged bytes is distinguished from a tear, and thrown as LogDamagedError.
  */
 export function readSegment(file: string, bytes: Buffer, start: number): SegmentContent {
   // lab:02 begin readSegment

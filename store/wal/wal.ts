@@ -220,7 +220,7 @@ export class Wal {
     return this.#position - this.#segments.at(-1)!.start + SEGMENT_HEADER_BYTES;
   }
 
-  /** Opens the segment to continue after a start, or begins a new one with room for `bytes`. */
+  /** Opens the segment to continue after a start, or begins a new one that holds `bytes`. */
   #rotate(bytes: number, done: () => void): void {
     const current = this.#segments.at(-1);
     if (current && !this.#file) {

@@ -71,7 +71,7 @@ async function authStatus(context: EtcdContext): Promise<AuthStatusResponse> {
   return { header: header(context.state), enabled, authRevision };
 }
 
-/** Auth.UserGet: everybody may look at themselves. */
+/** Auth.UserGet: every user may read their own entry. */
 async function userGet(
   context: EtcdContext,
   { name }: AuthUserGetRequest,
@@ -91,7 +91,7 @@ async function userList(context: EtcdContext): Promise<AuthUserListResponse> {
   return { header: header(state), users: state.auth.users().map(({ name }) => name.toString()) };
 }
 
-/** Auth.RoleGet: who has a role may look at it. The role root is shown as what it means. */
+/** Auth.RoleGet: allowed for users with the role. The role root shows a right for all keys. */
 async function roleGet(
   context: EtcdContext,
   { role: name }: AuthRoleGetRequest,

@@ -4,7 +4,7 @@ import type {
 } from "@raft2kube/proto/gen/etcd.ts";
 import { type EtcdContext, proposeCommand } from "../request/context.ts";
 
-/** Auth.UserChangePassword; one who comes with a hash has hashed it already. */
+/** Auth.UserChangePassword. A request without a password carries the hash itself. */
 export async function userChangePassword(
   context: EtcdContext,
   request: AuthUserChangePasswordRequest,

@@ -2,7 +2,7 @@ import type { EtcdContext } from "../request/context.ts";
 
 // What etcd's --strict-reconfig-check demands before the membership changes.
 
-/** Voters, and how many of them have started: one that has tells its name. */
+/** Voters, and how many of them have started: a started one has published its name. */
 function voters({ state }: EtcdContext): { ID: bigint; started: boolean }[] {
   const { learners } = state.membership;
   return state.members

@@ -7,7 +7,7 @@ export function memberList(context: EtcdContext): Promise<MemberListResponse> {
   return Promise.resolve({ header: clusterHeader(context), members: membersOf(context.state) });
 }
 
-/** All members as etcd tells of them. */
+/** Returns all members as etcd lists them. */
 export function membersOf(state: State): Member[] {
   return state.members.values().map((member) => memberOf(state, member.ID)!);
 }

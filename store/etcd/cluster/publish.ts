@@ -14,7 +14,7 @@ export async function caughtUp(context: EtcdContext): Promise<void> {
   await persist(() => readBarrier(context));
 }
 
-/** Tells the cluster this member's name and addresses, unless it knows. */
+/** Publishes this member's name and addresses to the cluster, unless they are known. */
 export async function publish(context: EtcdContext, presence: Presence): Promise<void> {
   const { state } = context;
   const ID = state.identity.memberId;

@@ -24,7 +24,7 @@ export const READY: Readonly<Record<string, Check>> = {
 };
 
 /**
- * A page for all checks, which `exclude=` leaves some out of and `verbose` tells one by one, and a
+ * A page for all checks, which `exclude=` leaves some out of and `verbose` lists one by one, and a
  * page for each.
  */
 export function checkPages(

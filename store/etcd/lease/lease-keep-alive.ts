@@ -38,7 +38,7 @@ async function renewHere(
   state.leaseTimers.renewed(lease);
   state.counts.leasesRenewed++;
   // A checkpoint would give the next leader less than this renewal promises: it is taken back, in
-  // the log behind it. In this office only: a next leader has begun with the checkpoint already.
+  // the log behind it. In this term only: a next leader has begun with the checkpoint already.
   const checkpoint = state.leaseTimers.checkpointOf(ID);
   if (checkpoint > 0 || lease.remaining_s > 0) {
     const request = { checkpoints: [{ ID, remainingTTL: 0 }] };

@@ -15,7 +15,7 @@ export async function leaseTimeToLive(
   return { ...response, header: header(context.state) };
 }
 
-/** The keys of a lease are told to those alone who may read them all. */
+/** Throws unless the caller may read all keys of the lease. */
 async function checkKeys(context: EtcdContext, { keys }: LeaseTimeToLiveResponse): Promise<void> {
   const { auth } = context.state;
   if (!auth.enabled || keys.length === 0) return;

@@ -64,7 +64,7 @@ function targetOf(version: string): string {
   return `${Number(found[1])}.${Number(found[2])}.0`;
 }
 
-/** etcd tells of the cluster's version by its first two numbers. */
+/** Returns the first two numbers of a version, as etcd names the cluster's. */
 function shortVersion({ state }: EtcdContext): string {
   return clusterVersion(state).replace(/\.[0-9]+$/, "");
 }

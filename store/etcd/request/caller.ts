@@ -21,7 +21,7 @@ export function credentialsOf({ metadata, commonName }: Call): Credentials {
     if (typeof value !== "string") continue;
     return { token: value.startsWith(BEARER) ? value.slice(BEARER.length) : value };
   }
-  // A gateway shows its own certificate, whoever asks it.
+  // A gateway presents its own certificate for every client.
   if (metadata.get("grpcgateway-accept").length > 0) return { token: undefined };
   return { token: undefined, commonName };
 }

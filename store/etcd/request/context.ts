@@ -59,7 +59,7 @@ export function proposeCommand<K extends CommandKind>(
   command: CommandOf<K>,
 ): Promise<Responses[K]> {
   if (!context.quota.admits(command)) return refuseForSpace(context);
-  // No alarm: unlike the backend's, this lack ends by itself when others make room.
+  // No alarm: unlike the backend's, this lack ends by itself once space is freed.
   const admitted = spaceCost(command) === 0 || context.reserve?.hasSpace() !== false;
   if (!admitted) return Promise.reject(etcdError("noSpace"));
   if (!context.state.auth.enabled) return propose(context, command);

@@ -22,7 +22,7 @@ export function admit({ state, replica }: EtcdContext, call: Call, onLearner: bo
   if (wantsLeader(call) && replica.raft.state.leader === NONE) throw etcdError("noLeader");
 }
 
-/** Tells streams that asked for it when the member has had no leader for some elections. */
+/** Notifies streams that asked for it when the member had no leader for some elections. */
 export class LeaderLoss {
   readonly #replica: Replica;
   readonly #clock: Clock;
@@ -94,7 +94,7 @@ export async function* endedByLoss<R>(
     }
   } finally {
     unlisten();
-    // What it waits for ends with the call; nobody hears of that any more.
+    // What it waits for ends with the call; the result is not used any more.
     void answers.return(undefined).catch(() => undefined);
   }
 }

@@ -58,8 +58,8 @@ export class WatchSession {
   }
 
   /**
-   * Does a client's requests as they come, until it ends them. Whoever does not take the answers is
-   * not listened to either: what waits is bounded, and the rest waits with the client.
+   * Does a client's requests as they come, until it ends them. While the client does not take the
+   * answers, no request is read: what waits is bounded, and the rest waits with the client.
    */
   async follow(requests: AsyncIterable<WatchRequest>): Promise<void> {
     for await (const request of requests) {
@@ -98,7 +98,7 @@ export class WatchSession {
     else if (progressRequest) this.#progress();
   }
 
-  /** Ends the stream; its reader hears of `reason`. */
+  /** Ends the stream; its reader gets `reason`. */
   close(reason?: EtcdError): void {
     this.#context.watches.closeStream(this.#queue, reason);
   }

@@ -2,7 +2,7 @@ import { AlarmMember, AlarmType } from "@raft2kube/proto/gen/etcd.ts";
 
 const PREFIX = Buffer.from("alarm/", "latin1");
 
-/** Where an alarm lives in the backend: the alarm itself is the key, as in etcd's bucket. */
+/** Returns the backend key of an alarm: the alarm itself is the key, as in etcd's bucket. */
 export function alarmKey(alarm: AlarmMember): Buffer {
   return Buffer.concat([PREFIX, AlarmMember.encode(alarm)]);
 }

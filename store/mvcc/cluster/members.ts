@@ -14,7 +14,7 @@ const REMOVED_PREFIX = "members_removed/";
 
 const hex = (id: bigint) => id.toString(16).padStart(16, "0");
 
-/** Where a member lives in the backend, and where it is remembered once it is removed. */
+/** The backend keys of a member, and of one that was removed. */
 export const memberKey = (id: bigint): Buffer => Buffer.from(MEMBER_PREFIX + hex(id));
 export const removedKey = (id: bigint): Buffer => Buffer.from(REMOVED_PREFIX + hex(id));
 

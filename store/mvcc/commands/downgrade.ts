@@ -4,7 +4,7 @@ import { CLUSTER_VERSION, VERSION_BEFORE } from "../../version.ts";
 import type { DowngradeSet } from "../command.ts";
 import { type State, header, notePending } from "../state.ts";
 
-/** Where the downgrade lives in the backend: etcd's bucket and key. */
+/** The backend key of the downgrade: etcd's bucket and key. */
 export const DOWNGRADE_KEY = Buffer.from("cluster/downgrade", "latin1");
 
 /** etcd's own form of it. */
@@ -45,7 +45,7 @@ export function importDowngrade(value: Buffer): Buffer | undefined {
 }
 
 /**
- * The version whose rules the whole cluster keeps to: its own, or the one it was told to go back
+ * The version whose rules the whole cluster keeps to: its own, or the one it is downgraded
  * to. Snapshots are written as that version's etcd reads them.
  */
 export function clusterVersion({ downgradeTarget }: Pick<State, "downgradeTarget">): string {

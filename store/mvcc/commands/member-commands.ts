@@ -49,7 +49,7 @@ export function memberUpdate(state: State, request: MemberUpdateRequest): Member
   return { header: header(state) };
 }
 
-/** A member tells its name and where its clients reach it. */
+/** Records the name and the client addresses that a member publishes. */
 export function memberPublish(state: State, request: Member): MemberChanged {
   const member = existing(state, request.ID);
   keep(state, { ...member, name: request.name, clientURLs: request.clientURLs });

@@ -8,7 +8,7 @@ const meta = {
   ...{ compactRevision: -1, compactedRevision: -1, membership: initialMembership([1n, 2n]) },
 };
 
-test("the state's figures are read as they were written", () => {
+test("the state's record is read as it was written", () => {
   expect(decodeMeta(encodeMeta(meta))).toEqual(meta);
 });
 
@@ -19,7 +19,7 @@ test("a later format of the state is refused, naming both", () => {
   expect(() => decodeMeta(Buffer.from(JSON.stringify(stored)))).toThrow(reported);
 });
 
-test("S8: figures that cannot be read stop the member", () => {
+test("S8: a record of the state that cannot be read stops the member", () => {
   const cut = encodeMeta(meta).subarray(0, 20);
   expect(() => decodeMeta(cut)).toThrow(expect.objectContaining({ code: "STATE_DAMAGED" }));
 });

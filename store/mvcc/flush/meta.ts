@@ -4,7 +4,7 @@ import type { BackendSnapshot } from "../../backend/backend.ts";
 import type { Membership } from "../../core/types.ts";
 import type { Identity } from "../state.ts";
 
-/** Where the state's own figures live in the backend: one record, replaced with every flush. */
+/** The backend key of the state's own record, which every flush replaces. */
 export const META_KEY = Buffer.from("meta/state", "latin1");
 export const STATE_FORMAT_VERSION = 1;
 
@@ -58,8 +58,8 @@ export function encodeMeta(meta: Meta): Buffer {
 }
 
 /**
- * The figures in a record. Throws a CodedError for one of a later release (STATE_FORMAT), and for
- * one that cannot be read (STATE_DAMAGED).
+ * Returns what such a record says. Throws a CodedError for one of a later release (STATE_FORMAT),
+ * and for one that cannot be read (STATE_DAMAGED).
  */
 export function decodeMeta(bytes: Buffer): Meta {
   try {
@@ -99,7 +99,7 @@ function interpret(stored: StoredMeta): Meta {
   };
 }
 
-/** The state's own figures in a view of a backend that has a state. */
+/** Reads the state's own record in a view of a backend that has a state. */
 export async function readMeta(view: BackendSnapshot): Promise<Meta> {
   const to = Buffer.concat([META_KEY, Buffer.from([0])]);
   for await (const [pair] of view.scan({ from: META_KEY, to })) {

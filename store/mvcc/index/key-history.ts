@@ -8,8 +8,8 @@ export interface KeyPoint extends Revision {
 }
 
 /**
- * One life of a key, from its creation to its deletion: the revisions as main, sub, main, sub,
- * ...
+ * One generation of a key, from its creation to its deletion: the revisions as main, sub, main,
+ * sub, ...
  */
 export interface Generation {
   created: number;
@@ -47,12 +47,12 @@ export class KeyHistory {
     return history;
   }
 
-  /** All that is known, the oldest life first. */
+  /** Returns all generations, the oldest first. */
   generations(): readonly Generation[] {
     return [...(this.#older ?? []), this.#current];
   }
 
-  /** Written at (main, sub). Returns the point, whose version counts from 1 in each life. */
+  /** Written at (main, sub). Returns the point, whose version counts from 1 in each generation. */
   put(main: number, sub: number): KeyPoint {
     // lab:06 begin key-put
     this.#assertLater(main, sub);
@@ -120,7 +120,7 @@ function lastMain(generation: Generation): number {
 }
 
 /**
- * Where `at` falls in one life: at a record, after its end (undefined), or before its beginning.
+ * Where `at` falls in one generation: at a record, after its end (undefined), or before it.
  */
 function pointIn(generation: Generation, at: number): KeyPoint | undefined | "before" {
   // lab:06 begin point-in
@@ -153,7 +153,7 @@ function lastAtOrBefore(revisions: number[], at: number): number {
   return low - 1;
 }
 
-/** Returns whether the whole life is forgotten. */
+/** Returns whether the whole generation is dropped. */
 function compactOne(
   generation: Generation,
   at: number,

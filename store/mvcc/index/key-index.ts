@@ -85,7 +85,7 @@ export class KeyIndex {
 
   /**
    * Compacts up to `keys_max` keys after `after` and returns the last one, or undefined at the
-   * end; `removed` hears of each record that is no longer needed.
+   * end; `removed` is called for each record that is no longer needed.
    */
   compact(
     at: number,

@@ -7,7 +7,7 @@ const EMPTY = Buffer.alloc(0);
 
 /**
  * The changes of one revision (S3). They show in the index at once, so that later operations of
- * the same transaction see them; whoever may fail must check before the first change. `commit`
+ * the same transaction see them; all checks come before the first change. `commit`
  * makes the revision, if anything changed.
  */
 export class WriteTransaction {

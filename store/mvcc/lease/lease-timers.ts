@@ -60,7 +60,7 @@ export class LeaseTimers {
   }
 
   /**
-   * A new leader gives every lease its time anew plus `grace_ms`: renewals that the old leader
+   * A new leader gives every lease its whole time plus `grace_ms`: renewals that the old leader
    * took were not replicated (S7: it may outlive its grant by election + ttl, never end early).
    */
   restart(leases: Iterable<Lease>, grace_ms: number): void {
@@ -70,7 +70,7 @@ export class LeaseTimers {
     this.#queueAll();
   }
 
-  /** The office is lost: nothing comes up here any more. */
+  /** Stops: this member does not lead any more. */
   stop(): void {
     this.#leading = false;
     this.#ends.clear();

@@ -25,7 +25,7 @@ export const StoredLease: MessageType<StoredLease> = new MessageType("leasepb.Le
 
 const PREFIX = Buffer.from("lease/", "latin1");
 
-/** Where a lease lives in the backend. */
+/** Returns the backend key of a lease. */
 export function leaseKey(id: bigint): Buffer {
   const key = Buffer.allocUnsafe(PREFIX.length + 8);
   PREFIX.copy(key);

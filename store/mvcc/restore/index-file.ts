@@ -18,7 +18,7 @@ const log = logger("store");
 /**
  * Writes the index as it is, for the next start: with it that start need not read the records. It
  * names the state's record in the backend, byte for byte, and counts for no other: so it is written
- * at a clean stop, when all is flushed. It is not synced, as its checksums tell what a crash left.
+ * at a clean stop, when all is flushed. It is not synced: its checksums detect what a crash left.
  */
 export function writeIndex(path: string, state: State): void {
   const meta = state.backend.getSync(META_KEY);

@@ -35,7 +35,7 @@ export interface Bootstrapped {
 /** Reads the state from the backend, making a new one in an empty backend. */
 export async function restoreState(options: RestoreOptions): Promise<State> {
   const { backend, identity, clock, bootstrap, indexPath } = options;
-  // A whole scan tells of a record that is lost, where a look at it would find a new database.
+  // A whole scan detects a lost record, where a single read would find a new database.
   await drain(backend.scan(bucket("meta")));
   const stored = backend.getSync(META_KEY);
   const meta = stored ? decodeMeta(stored) : undefined;

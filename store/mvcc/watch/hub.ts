@@ -44,7 +44,7 @@ interface Group {
 
 /**
  * All watches. A change is turned into an event once; watchers that are up to date get it at once
- * while their stream has room, the others catch up from the recent revisions or the backend.
+ * while their stream is not full, the others catch up from the recent revisions or the backend.
  */
 export class WatchHub {
   readonly #state: State;
@@ -127,8 +127,8 @@ export class WatchHub {
   }
 
   /**
-   * The state was replaced by a newer one: who had seen everything up to revision `before` has
-   * something to catch up on.
+   * The state was replaced by a newer one: watchers that had seen everything up to revision
+   * `before` catch up.
    */
   replaced(before: number): void {
     for (const watchers of this.#byStream.values()) {
@@ -311,7 +311,7 @@ export class WatchHub {
     return nextRevision > this.#state.revision + 1;
   }
 
-  /** Tells quiet, up to date watchers that asked for it how far they are. */
+  /** Sends progress to quiet, up to date watchers that asked for it. */
   notifyProgress(): void {
     for (const watchers of this.#byStream.values()) {
       for (const watcher of watchers.values()) {
@@ -324,7 +324,7 @@ export class WatchHub {
     }
   }
 
-  /** Ends every stream for a reason that its reader hears. */
+  /** Ends every stream; its reader gets the reason. */
   close(reason: EtcdError): void {
     for (const stream of [...this.#byStream.keys()]) this.closeStream(stream, reason);
   }

@@ -39,8 +39,8 @@ export const STREAM_LIMITS: StreamLimits = {
 
 /**
  * What one watch stream has to send and its reader has not taken. Events are refused when it is
- * full: their watchers fall behind and catch up when there is room. Answers to the reader's own
- * requests always fit: whoever takes its requests waits for `room` before the next one.
+ * full: their watchers fall behind and catch up later. Answers to the reader's own
+ * requests always fit: their handler awaits `untilNotFull` before the next one.
  */
 export class WatchStreamQueue {
   readonly #limits: StreamLimits;
@@ -146,7 +146,7 @@ export class WatchStreamQueue {
     return taken.map(({ response }) => response);
   }
 
-  /** Resolves when there is room for a good deal more, or the stream has ended. */
+  /** Resolves when a good part of the queue is free, or the stream has ended. */
   untilNotFull(): Promise<void> {
     if (this.#ended || !this.full) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push(resolve));

@@ -49,7 +49,7 @@ export interface Parts {
   onFatal: (reason: unknown) => void;
 }
 
-/** Puts a member's rooms together as the store's `main.ts` does, without a server. */
+/** Puts a member's parts together as the store's `main.ts` does, without a server. */
 export function assemble(parts: Parts): Life {
   const { raft, wal, state, clock, random, number, power, onAlarms } = parts;
   addMoments(parts);
