@@ -52,7 +52,7 @@ class Table {
     }
   }
 
-  /** Members of `cfg` then `cfgj` have the indexes of `idx`, in the order of their first mention. */
+  /** Members of `cfg`, then of `cfgj`, have the indexes of `idx`, in that order. */
   #committed(lists: Map<string, string[]>): number | "unbounded" {
     const { sets, members } = setsOf(lists);
     const known = lists.get("idx") ?? [];
