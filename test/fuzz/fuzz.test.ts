@@ -1,6 +1,7 @@
 // In a process of its own: it measures how much memory the process takes.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { inspect } from "node:util";
 import { randomInteger, systemRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import { fuzz } from "./fuzz.ts";
@@ -30,7 +31,7 @@ test.each(TARGETS.map(({ name }) => name))(
     const before = process.memoryUsage().rss;
     const { failure, taken, refused } = await fuzz(named(name), { seed, runs });
     const again = `npm run fuzz -- ${name} --runs 1 --seed ${failure?.seed}`;
-    expect(failure?.thrown, again).toBeUndefined();
+    expect(failure && `${again}: ${inspect(failure.thrown)}`).toBeUndefined();
     // Neither is every input refused at the door, nor is nothing looked at.
     expect(Math.min(taken, refused)).toBeGreaterThan(0);
     expect(process.memoryUsage().rss - before).toBeLessThan(MEMORY_GROWTH_BYTES_MAX);
