@@ -1,6 +1,6 @@
 import type { Timer } from "@raft2kube/std/clock.ts";
 
-interface Happening {
+interface Scheduled {
   readonly at_ms: number;
   readonly order: number;
   readonly act: () => void;
@@ -11,7 +11,7 @@ interface Happening {
 export class Timeline {
   #now_ms = 0;
   #order = 0;
-  readonly #heap: Happening[] = [];
+  readonly #heap: Scheduled[] = [];
 
   /** Milliseconds since the run began. */
   get now_ms(): number {
@@ -21,11 +21,11 @@ export class Timeline {
   /** Lets `act` happen `delay_ms` from now. */
   after(delay_ms: number, act: () => void): Timer {
     const at_ms = this.#now_ms + Math.max(0, delay_ms);
-    const happening = { at_ms, order: this.#order++, act, cancelled: false };
-    this.#push(happening);
+    const scheduled = { at_ms, order: this.#order++, act, cancelled: false };
+    this.#push(scheduled);
     return {
       cancel: () => {
-        happening.cancelled = true;
+        scheduled.cancelled = true;
       },
     };
   }
@@ -42,19 +42,19 @@ export class Timeline {
     }
   }
 
-  #push(happening: Happening): void {
+  #push(scheduled: Scheduled): void {
     const heap = this.#heap;
-    let at = heap.push(happening) - 1;
+    let at = heap.push(scheduled) - 1;
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if (!before(happening, heap[parent]!)) break;
+      if (!before(scheduled, heap[parent]!)) break;
       heap[at] = heap[parent]!;
       at = parent;
     }
-    heap[at] = happening;
+    heap[at] = scheduled;
   }
 
-  #pop(): Happening | undefined {
+  #pop(): Scheduled | undefined {
     const heap = this.#heap;
     const top = heap[0];
     const last = heap.pop();
@@ -73,6 +73,6 @@ export class Timeline {
   }
 }
 
-function before(a: Happening, b: Happening): boolean {
+function before(a: Scheduled, b: Scheduled): boolean {
   return a.at_ms < b.at_ms || (a.at_ms === b.at_ms && a.order < b.order);
 }

@@ -22,7 +22,7 @@ scenario("3A initial election", { servers: 3, runs: RUNS }, (cluster) => {
     when: "the first leader is in office",
     expected: "a term of at least 1",
     happened: `term ${term}`,
-    why: "term 0 is that of a log without slots; an election always begins a new one",
+    why: "term 0 is that of a log without entries; an election always begins a new one",
   });
   cluster.run(2 * ELECTION_MS);
   const later = expectSameTerm(cluster, "two quiet seconds later");

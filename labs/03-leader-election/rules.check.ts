@@ -95,14 +95,14 @@ check("a vote leaves only once it is on disk", () => {
   });
 });
 
-check("nobody votes for a log that lacks slots", () => {
+check("nobody votes for a log that lacks entries", () => {
   const ours: CoreState = { term: 3, log: [1, 1, 2] };
   const cases = [
     [3, 2, true, "the same log"],
-    [4, 2, true, "one slot more"],
-    [2, 2, false, "one slot less of the same term"],
-    [9, 1, false, "many slots more, but of an older term"],
-    [1, 3, true, "fewer slots, but of a newer term"],
+    [4, 2, true, "one entry more"],
+    [2, 2, false, "one entry less of the same term"],
+    [9, 1, false, "many entries more, but of an older term"],
+    [1, 3, true, "fewer entries, but of a newer term"],
   ] as const;
   for (const [index, term, expected, what] of cases) {
     const raft = coreWith(ours);
@@ -115,7 +115,7 @@ check("nobody votes for a log that lacks slots", () => {
       when: `our log ends at 3/2, the candidate's at ${index}/${term}: ${what}`,
       expected: expected ? "yes" : "no",
       happened: granted ? "yes" : "no",
-      why: "a leader must have every committed slot (Leader Completeness, Raft section 5.4.1)",
+      why: "a leader must have every committed entry (Leader Completeness, Raft section 5.4.1)",
     });
   }
 });

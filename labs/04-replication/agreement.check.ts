@@ -41,12 +41,12 @@ function others(cluster: LabCluster, server: Server): Server[] {
 
 scenario("3B basic agreement", { servers: 3, runs: RUNS }, (cluster) => {
   expectLeader(cluster, "three members start");
-  const slots = ["100", "200", "300"].map((command) => agree(cluster, command, { by: 3 }));
-  judge(slots[1] === slots[0]! + 1 && slots[2] === slots[1] + 1, {
+  const indexes = ["100", "200", "300"].map((command) => agree(cluster, command, { by: 3 }));
+  judge(indexes[1] === indexes[0]! + 1 && indexes[2] === indexes[1] + 1, {
     when: "three commands are written, one after the other, under one leader",
-    expected: "three slots in a row",
-    happened: `slots ${slots}`,
-    why: "a slot that holds no command of anybody was lost, or written twice",
+    expected: "three entries in a row",
+    happened: `entries ${indexes}`,
+    why: "an entry that holds no command of anybody was lost, or written twice",
   });
 });
 
@@ -131,9 +131,9 @@ scenario("3B concurrent proposals", { servers: 3, runs: RUNS }, (cluster) => {
   const found = taken.map(({ index }) => leader.member.applied[index - 1]?.command);
   judge(found.join() === "1,2,3,4,5", {
     when: "five commands are proposed in one instant",
-    expected: "1, 2, 3, 4, 5 in the slots that propose() named",
+    expected: "1, 2, 3, 4, 5 in the entries that propose() named",
     happened: `${found.join(", ")}`,
-    why: "a client is answered when the slot it was told is applied",
+    why: "a client is answered when the entry it was told is applied",
   });
 });
 
@@ -179,10 +179,10 @@ scenario(
     }
     agree(cluster, "last", { by: 5 });
     expectCount({
-      what: `refused appends, with logs that differ by ${BACKUP_COMMANDS} slots of three terms`,
+      what: `refused appends, with logs that differ by ${BACKUP_COMMANDS} entries of three terms`,
       count: cluster.network.rejections,
       max: REJECTIONS_MAX,
-      why: "a step for each slot is a round trip for each: skip whole terms (Raft 5.3, end)",
+      why: "a step for each entry is a round trip for each: skip whole terms (Raft 5.3, end)",
     });
   },
 );

@@ -7,8 +7,8 @@ import { scenario } from "../raft/scenario.ts";
 import type { Server } from "../raft/server.ts";
 
 const RUNS = 5;
-const FIGURE_8_ROUNDS = 60;
-const FIGURE_8_PAUSE_MS = 2;
+const OLDER_TERM_ROUNDS = 60;
+const OLDER_TERM_PAUSE_MS = 2;
 const UNRELIABLE_ROUNDS = 200;
 const REORDERING_FROM = 40;
 
@@ -85,12 +85,12 @@ scenario(
 /** Leaders crash in the middle of what they do, as in the paper's figure 8; three stay up. */
 scenario("3C figure 8", { servers: 5, runs: RUNS, appendBytes_max: 1 }, (cluster) => {
   agree(cluster, "first", { by: 1 });
-  for (let round = 0; round < FIGURE_8_ROUNDS; round++) {
+  for (let round = 0; round < OLDER_TERM_ROUNDS; round++) {
     const leader = awaitLeader(cluster);
     if (leader) {
       cluster.submit(leader, `${round}`);
       // So short that the disk may have it and others not, or some and not all.
-      cluster.run(cluster.random.next() * FIGURE_8_PAUSE_MS);
+      cluster.run(cluster.random.next() * OLDER_TERM_PAUSE_MS);
       leader.crash();
     }
     const down = cluster.servers.filter(({ up }) => !up);

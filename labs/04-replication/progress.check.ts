@@ -6,7 +6,7 @@ import { appended, coreWith, electMember1, work } from "../raft/core.ts";
 
 const INFLIGHTS_MAX = 3;
 
-/** A follower that is known to fit up to slot 5, with slots up to 8 under way to it. */
+/** A follower that is known to fit up to entry 5, with entries up to 8 under way to it. */
 function streaming(): Progress {
   const progress = new Progress(6, false, new Inflights(INFLIGHTS_MAX, 1_000));
   progress.match = 5;
@@ -15,20 +15,20 @@ function streaming(): Progress {
   return progress;
 }
 
-/** A follower of which nothing is known, asked about slot 9. */
+/** A follower of which nothing is known, asked about entry 9. */
 function probing(): Progress {
   const progress = new Progress(10, false, new Inflights(INFLIGHTS_MAX, 1_000));
   progress.sent(1, 10);
   return progress;
 }
 
-function told({ match, next, paused }: Progress): string {
+function described({ match, next, paused }: Progress): string {
   return `match ${match}, next ${next}${paused ? ", paused" : ""}`;
 }
 
 check("an acknowledgement moves a follower's place forward, never back", () => {
   const cases = [
-    [6, true, "match 6, next 9", "slot 6 of 6 to 8 under way"],
+    [6, true, "match 6, next 9", "entry 6 of 6 to 8 under way"],
     [8, true, "match 8, next 9", "all that is under way"],
     [12, true, "match 12, next 13", "more than was sent: it had that already"],
     [5, false, "match 5, next 9, paused", "what is known already"],
@@ -37,10 +37,10 @@ check("an acknowledgement moves a follower's place forward, never back", () => {
   for (const [index, news, expected, what] of cases) {
     const progress = streaming();
     const said = progress.acknowledged(index);
-    judge(said === news && told(progress) === expected, {
+    judge(said === news && described(progress) === expected, {
       when: `match 5, 6 to 8 under way, a full window; ${index} is acknowledged (${what})`,
       expected: `${expected}; ${news ? "news" : "no news"}`,
-      happened: `${told(progress)}; ${said ? "news" : "no news"}`,
+      happened: `${described(progress)}; ${said ? "news" : "no news"}`,
       why: "what is under way must not be sent again, and what is acknowledged not be forgotten",
     });
   }
@@ -49,16 +49,16 @@ check("an acknowledgement moves a follower's place forward, never back", () => {
 check("a refusal steps back once, and an old one not at all", () => {
   const old = streaming();
   judge(!old.rejected(4, 2) && old.next === 9, {
-    when: "match 5, slots 6 to 8 under way; an append after slot 4 is refused, come late",
-    expected: "nothing changes: slot 5 was acknowledged since",
-    happened: told(old),
+    when: "match 5, entries 6 to 8 under way; an append after entry 4 is refused, come late",
+    expected: "nothing changes: entry 5 was acknowledged since",
+    happened: described(old),
     why: "an answer of the past would throw the follower back, and its window away",
   });
   const gap = streaming();
   judge(gap.rejected(7, 5) && gap.next === 6, {
-    when: "match 5, slots 6 to 8 under way; an append after slot 7 is refused: one was lost",
+    when: "match 5, entries 6 to 8 under way; an append after entry 7 is refused: one was lost",
     expected: "next 6, right behind what is known",
-    happened: told(gap),
+    happened: described(gap),
     why: "what is known equal need not be looked for again",
   });
   const cases = [
@@ -69,11 +69,11 @@ check("a refusal steps back once, and an old one not at all", () => {
   for (const [rejected, hint, expected, what] of cases) {
     const progress = probing();
     progress.rejected(rejected, hint);
-    judge(told(progress) === expected, {
-      when: `one append after slot 9 is under way, one after ${rejected} is refused (${what})`,
+    judge(described(progress) === expected, {
+      when: `one append after entry 9 is under way, one after ${rejected} is refused (${what})`,
       expected,
-      happened: told(progress),
-      why: "each step back is a round trip; each step back too many sends slots again",
+      happened: described(progress),
+      why: "each step back is a round trip; each step back too many sends entries again",
     });
   }
 });
@@ -90,11 +90,11 @@ check("a follower that answers gets all that fits into its window", () => {
   const sent = work(raft).now.flatMap((message) => {
     return message.kind === "append" && message.to === 2n ? message.entries : [];
   });
-  const slots = sent.map(({ index }) => index).join(" ");
-  judge(slots === "2 3 4 5", {
-    when: "slots 2 to 5 wait for member 2, each a message of its own, and it answers for slot 1",
-    expected: "slots 2 3 4 5 are sent, one behind the other",
-    happened: `slots ${slots || "none"} are sent`,
+  const indexes = sent.map(({ index }) => index).join(" ");
+  judge(indexes === "2 3 4 5", {
+    when: "entries 2 to 5 wait for member 2, each a message of its own, and it answers for entry 1",
+    expected: "entries 2 3 4 5 are sent, one behind the other",
+    happened: `entries ${indexes || "none"} are sent`,
     why: "one message for each round trip makes a far follower slow (dissertation 10.2.1)",
   });
 });
@@ -112,8 +112,8 @@ check("a change of membership is applied once its commit is on disk", () => {
   const first = raft.ready();
   const early = first?.committed.some(({ change }) => change !== undefined);
   judge(early === false && first?.write?.hardState?.commit === 2, {
-    when: "a change of membership in slot 2 is committed",
-    expected: "commit index 2 is written, and slot 2 is not yet applied",
+    when: "a change of membership in entry 2 is committed",
+    expected: "commit index 2 is written, and entry 2 is not yet applied",
     happened: early ? "it is applied" : `written: commit ${first?.write?.hardState?.commit}`,
     why: "back from a crash under the old membership it might find nobody who elects it",
   });
@@ -123,8 +123,8 @@ check("a change of membership is applied once its commit is on disk", () => {
     applied.some(({ change }) => change !== undefined),
     {
       when: "that write has ended",
-      expected: "slot 2 is applied",
-      happened: `${applied.length} slots are applied, none of them a change`,
+      expected: "entry 2 is applied",
+      happened: `${applied.length} entries are applied, none of them a change`,
       why: "the change would never come into effect",
     },
   );
@@ -140,16 +140,16 @@ check("a successor is told to campaign once it has everything", () => {
   raft.transferLeadership(3n);
   const early = work(raft).now.some(({ kind }) => kind === "timeout-now");
   raft.step(appended(3n, term, 1));
-  const told3 = work(raft).now.some(({ kind, to }) => kind === "timeout-now" && to === 3n);
-  judge(!early && told3, {
-    when: "the leadership is to go to member 3, which lacks slot 1, and then acknowledges it",
+  const isSent = work(raft).now.some(({ kind, to }) => kind === "timeout-now" && to === 3n);
+  judge(!early && isSent, {
+    when: "the leadership is to go to member 3, which lacks entry 1, and then acknowledges it",
     expected: "timeout-now to member 3, then and not before",
-    happened: early ? "it was told before it had the slot" : "it was not told",
+    happened: early ? "it was told before it had the entry" : "it was not told",
     why: "a leader that stops meets its clients' next write with an election (D 3.10)",
   });
 });
 
-/** Member 1 leads, with a log of 50 slots, and member 2's answers move it. */
+/** Member 1 leads, with a log of 50 entries, and member 2's answers move it. */
 function longLog() {
   const raft = coreWith({ term: 1, log: Array.from({ length: 50 }, () => 1), commit: 50 });
   electMember1(raft);
@@ -159,7 +159,7 @@ function longLog() {
 
 check("after a refusal the next try follows at once, where the hint says", () => {
   const cases = [
-    [30, 1, 30, "its log ends with slot 30 of term 1"],
+    [30, 1, 30, "its log ends with entry 30 of term 1"],
     [0, 0, 0, "its log is empty: a newcomer"],
   ] as const;
   for (const [hintIndex, hintTerm, after, what] of cases) {
@@ -169,10 +169,10 @@ check("after a refusal the next try follows at once, where the hint says", () =>
     const next = work(raft).now.find(({ kind, to }) => kind === "append" && to === 2n);
     const found = next?.kind === "append" ? next.prevIndex : undefined;
     judge(found === after, {
-      when: `member 2 refuses an append after slot 50, hint ${hintIndex}/${hintTerm} (${what})`,
-      expected: `an append after slot ${after}, at once`,
-      happened: found === undefined ? "no append" : `an append after slot ${found}`,
-      why: "slot by slot, or heartbeat by heartbeat, a follower far behind never catches up",
+      when: `member 2 refuses an append after entry 50, hint ${hintIndex}/${hintTerm} (${what})`,
+      expected: `an append after entry ${after}, at once`,
+      happened: found === undefined ? "no append" : `an append after entry ${found}`,
+      why: "entry by entry, or heartbeat by heartbeat, a follower far behind never catches up",
     });
   }
 });

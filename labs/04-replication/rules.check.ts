@@ -4,7 +4,7 @@ import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { append, appended, askVote, coreWith, electMember1, work } from "../raft/core.ts";
 
-/** The terms of member 1's slots, as `1 1 2`. */
+/** The terms of member 1's entries, as `1 1 2`. */
 function termsOf(raft: Raft): string {
   const { log } = raft.state;
   const indexes = Array.from({ length: log.lastIndex }, (_, i) => i + 1);
@@ -18,17 +18,17 @@ function replies(messages: readonly Message[]) {
 check("a follower drops what conflicts, and keeps what does not", () => {
   const start = { term: 3, log: [1, 1, 2, 2, 2], commit: 1 } as const;
   const cases = [
-    [{ index: 2, term: 1 }, [3, 3], "1 1 3 3", "slots 3 to 5 are of another term"],
-    [{ index: 5, term: 2 }, [3], "1 1 2 2 2 3", "the new slot follows on ours"],
+    [{ index: 2, term: 1 }, [3, 3], "1 1 3 3", "entries 3 to 5 are of another term"],
+    [{ index: 5, term: 2 }, [3], "1 1 2 2 2 3", "the new entry follows on ours"],
     [
       { index: 2, term: 1 },
       [2],
       "1 1 2 2 2",
       "an old append, come late: all of it is here already",
     ],
-    [{ index: 2, term: 1 }, [2, 3], "1 1 2 3", "the first slot fits, the second does not"],
+    [{ index: 2, term: 1 }, [2, 3], "1 1 2 3", "the first entry fits, the second does not"],
     [{ index: 3, term: 2 }, [], "1 1 2 2 2", "nothing in it: a probe"],
-    [{ index: 4, term: 3 }, [3], "1 1 2 2 2", "it does not fit before the first slot"],
+    [{ index: 4, term: 3 }, [3], "1 1 2 2 2", "it does not fit before the first entry"],
     [{ index: 7, term: 3 }, [3], "1 1 2 2 2", "our log ends before it"],
   ] as const;
   for (const [prev, terms, expected, what] of cases) {
@@ -36,9 +36,9 @@ check("a follower drops what conflicts, and keeps what does not", () => {
     raft.step(append(2n, 3, prev, terms));
     work(raft);
     judge(termsOf(raft) === expected, {
-      when: `slots 1 1 2 2 2, an append after ${prev.index}/${prev.term}: [${terms}] (${what})`,
-      expected: `slots ${expected}`,
-      happened: `slots ${termsOf(raft)}`,
+      when: `entries 1 1 2 2 2, an append after ${prev.index}/${prev.term}: [${terms}] (${what})`,
+      expected: `entries ${expected}`,
+      happened: `entries ${termsOf(raft)}`,
       why: "equal index and term mean equal logs up to there (Log Matching, Raft section 5.3)",
     });
   }
@@ -49,21 +49,21 @@ check("an append is acknowledged once it is on disk, and as far as it is equal",
   raft.step(append(2n, 1, { index: 1, term: 1 }, [1, 1]));
   const { now, afterDisk, writes } = work(raft);
   judge(replies(now).length === 0, {
-    when: "an append of slots 2 and 3",
+    when: "an append of entries 2 and 3",
     expected: "the answer waits for the disk: sendAfterPersist",
     happened: "it was sent at once",
     why: "the leader counts it; a crash here would take back a commit (promise S1)",
   });
   const written = writes.flatMap(({ entries }) => entries.map(({ index }) => index));
   judge(written.join() === "2,3", {
-    when: "an append of slots 2 and 3",
-    expected: "slots 2, 3 in what is to be written",
-    happened: written.length > 0 ? `slots ${written}` : "nothing is to be written",
+    when: "an append of entries 2 and 3",
+    expected: "entries 2, 3 in what is to be written",
+    happened: written.length > 0 ? `entries ${written}` : "nothing is to be written",
     why: "what is not written is not there after a crash",
   });
   const [reply] = replies(afterDisk);
   judge(reply?.index === 3 && !reply.reject, {
-    when: "an append of slots 2 and 3 that fits",
+    when: "an append of entries 2 and 3 that fits",
     expected: "accepted up to 3",
     happened: reply ? `${reply.reject ? "refused" : "accepted"} ${reply.index}` : "no answer",
     why: "the leader learns from it what this member has, no less and no more",
@@ -72,10 +72,10 @@ check("an append is acknowledged once it is on disk, and as far as it is equal",
   longer.step(append(2n, 2, { index: 1, term: 1 }, [1]));
   const [short] = replies(work(longer).afterDisk);
   judge(short?.index === 2, {
-    when: "slots 1 to 4 are here, an append brings slot 2 only, which is equal",
+    when: "entries 1 to 4 are here, an append brings entry 2 only, which is equal",
     expected: "accepted up to 2: nothing is known of 3 and 4",
     happened: short ? `accepted up to ${short.index}` : "no answer",
-    why: "slots behind it may differ from the leader's; counted, they would be committed",
+    why: "entries behind it may differ from the leader's; counted, they would be committed",
   });
 });
 
@@ -84,10 +84,10 @@ check("an append from before the commit index is answered with that index", () =
   raft.step(append(2n, 2, { index: 1, term: 1 }, [1]));
   const [reply] = replies(work(raft).afterDisk);
   judge(reply?.index === 3 && !reply.reject, {
-    when: "slots 1 to 3 are committed, and an append of slot 2 comes",
+    when: "entries 1 to 3 are committed, and an append of entry 2 comes",
     expected: "accepted up to 3: what is committed is equal everywhere",
     happened: reply ? `${reply.reject ? "refused" : "accepted"} ${reply.index}` : "no answer",
-    why: "the slots may be compacted by now, and cannot be compared; the leader need not try",
+    why: "the entries may be compacted by now, and cannot be compared; the leader need not try",
   });
 });
 
@@ -96,10 +96,10 @@ check("a follower commits what the leader has, as far as it knows itself equal",
   raft.step(append(2n, 2, { index: 1, term: 1 }, [1], 4));
   work(raft);
   judge(raft.state.log.committed === 2, {
-    when: "an append of slot 2, commit index 4, while slots 3 and 4 here may be others",
-    expected: "commit index 2: the smaller of the leader's and the last slot known equal",
+    when: "an append of entry 2, commit index 4, while entries 3 and 4 here may be others",
+    expected: "commit index 2: the smaller of the leader's and the last entry known equal",
     happened: `commit index ${raft.state.log.committed}`,
-    why: "it would apply slots that the leader has others for (Raft figure 2, AppendEntries 5)",
+    why: "it would apply entries that the leader has others for (Raft figure 2, AppendEntries 5)",
   });
 });
 
@@ -108,21 +108,21 @@ check("a refused append says where the logs may agree", () => {
   raft.step(append(2n, 5, { index: 9, term: 3 }, [5]));
   const [reply] = replies([...work(raft).now]);
   judge(reply?.reject === true && reply.index === 9, {
-    when: "an append after slot 9, our log ends with slot 7",
-    expected: "refused at once, naming slot 9",
+    when: "an append after entry 9, our log ends with entry 7",
+    expected: "refused at once, naming entry 9",
     happened: reply ? `${reply.reject ? "refused" : "accepted"} ${reply.index}` : "no answer",
     why: "the leader must find out where the logs agree; a refusal promises nothing",
   });
   judge(reply?.hintIndex === 3 && reply.hintTerm === 1, {
     when: "an append after 9/3, our terms are 1 1 1 4 4 4 4",
-    expected: "hint 3/1: slots of term 4 cannot agree with a log that was in term 3 there",
+    expected: "hint 3/1: entries of term 4 cannot agree with a log that was in term 3 there",
     happened: `hint ${reply?.hintIndex}/${reply?.hintTerm}`,
-    why: "a step back for each slot is a round trip for each slot (Raft section 5.3, end)",
+    why: "a step back for each entry is a round trip for each entry (Raft section 5.3, end)",
   });
 });
 
-check("copies on a majority do not commit a slot of an older term", () => {
-  // Figure 8 of the paper: slot 2 of term 2 reaches a majority in term 3 and must not count yet.
+check("copies on a majority do not commit an entry of an older term", () => {
+  // Figure 8 of the paper: entry 2 of term 2 reaches a majority in term 3 and must not count yet.
   const raft = coreWith({ term: 2, vote: 1n, log: [1, 2], commit: 1 });
   electMember1(raft);
   work(raft);
@@ -130,7 +130,7 @@ check("copies on a majority do not commit a slot of an older term", () => {
   raft.step(appended(2n, term, 2));
   work(raft);
   judge(raft.state.log.committed === 1, {
-    when: `in term ${term}, slot 2 of term 2 is on two of three members`,
+    when: `in term ${term}, entry 2 of term 2 is on two of three members`,
     expected: "commit index 1 still",
     happened: `commit index ${raft.state.log.committed}`,
     why: "a leader of another term may still overwrite it (Raft section 5.4.2 and figure 8)",
@@ -138,14 +138,14 @@ check("copies on a majority do not commit a slot of an older term", () => {
   raft.step(appended(2n, term, 3));
   const { applied } = work(raft);
   judge(raft.state.log.committed === 3 && applied.length > 0, {
-    when: `slot 3, the first of term ${term}, is on two of three members`,
+    when: `entry 3, the first of term ${term}, is on two of three members`,
     expected: "commit index 3, and with it everything before",
     happened: `commit index ${raft.state.log.committed}`,
-    why: "committing a slot of the own term commits all before it: that is how a leader begins",
+    why: "committing an entry of the own term commits all before it: that is how a leader begins",
   });
 });
 
-check("the leader's own slot counts only once it is on its disk", () => {
+check("the leader's own entry counts only once it is on its disk", () => {
   const raft = coreWith({ voters: [1n, 2n, 3n, 4n, 5n] });
   electMember1(raft, [2n, 3n, 4n]);
   work(raft);
@@ -155,21 +155,21 @@ check("the leader's own slot counts only once it is on its disk", () => {
   const ready = raft.ready();
   for (const from of [2n, 3n]) raft.step(appended(from, raft.state.term, 2));
   judge(raft.state.log.committed === 1, {
-    when: "slot 2 is on the disks of members 2 and 3 of five, and under way to the leader's own",
+    when: "entry 2 is on the disks of members 2 and 3 of five, and under way to the leader's own",
     expected: "commit index 1 still: two of five have it",
     happened: `commit index ${raft.state.log.committed}`,
     why: "if the leader loses power now, it is on two disks of five: no majority (D 10.2.1)",
   });
   raft.persisted(ready!.write!.id);
   judge(raft.state.log.committed === 2, {
-    when: "the leader's own write of slot 2 has ended",
+    when: "the leader's own write of entry 2 has ended",
     expected: "commit index 2: three of five have it",
     happened: `commit index ${raft.state.log.committed}`,
     why: "a write that everybody needed has must be committed at once, not at the next message",
   });
 });
 
-check("term, vote and slots are written before anything that depends on them", () => {
+check("term, vote and entries are written before anything that depends on them", () => {
   const raft = coreWith({ term: 1, log: [1] });
   raft.step(append(3n, 4, { index: 1, term: 1 }, [4]));
   const { writes } = work(raft);
@@ -181,9 +181,9 @@ check("term, vote and slots are written before anything that depends on them", (
     why: "a member back in an older term would vote again where it has voted (Raft figure 2)",
   });
   judge(entries?.length === 1, {
-    when: "an append of one slot",
-    expected: "the slot in the same write",
-    happened: `${entries?.length ?? 0} slots`,
+    when: "an append of one entry",
+    expected: "the entry in the same write",
+    happened: `${entries?.length ?? 0} entries`,
     why: "one sync for both: the disk is the slowest part of a write",
   });
   judge(raft.ready() === undefined, {
@@ -217,10 +217,10 @@ check("a snapshot's mark is written once", () => {
   const second = work(raft).writes;
   const count = (writes: typeof first) => writes.filter(({ snapshot }) => snapshot).length;
   judge(count(first) === 1 && count(second) === 0, {
-    when: "a snapshot at 5/2 was received and written, then an append brings slot 6",
+    when: "a snapshot at 5/2 was received and written, then an append brings entry 6",
     expected: "the mark in the first write, and not again",
     happened: `written ${count(first)} times at first, then ${count(second)} times`,
-    why: "the mark begins the log anew: written again, it drops the slots behind it",
+    why: "the mark begins the log anew: written again, it drops the entries behind it",
   });
 });
 

@@ -66,11 +66,11 @@ const JOINT = { voters: new Set([3n, 4n, 5n]), outgoing: new Set([1n, 2n, 3n]) }
 const WHY_BOTH =
   "a decision that only one of them made can be made differently by the other (D 4.3)";
 
-check("while joint, a slot is committed when both majorities have it", () => {
+check("while joint, an entry is committed when both majorities have it", () => {
   const cases = [
-    [{ 1: 9, 2: 9, 3: 9, 4: 9, 5: 9 }, 9, "all have slot 9"],
-    [{ 1: 0, 2: 0, 3: 9, 4: 9, 5: 9 }, 0, "the new voters have slot 9, of the old only 3"],
-    [{ 1: 9, 2: 9, 3: 9, 4: 0, 5: 0 }, 0, "the old voters have slot 9, of the new only 3"],
+    [{ 1: 9, 2: 9, 3: 9, 4: 9, 5: 9 }, 9, "all have entry 9"],
+    [{ 1: 0, 2: 0, 3: 9, 4: 9, 5: 9 }, 0, "the new voters have entry 9, of the old only 3"],
+    [{ 1: 9, 2: 9, 3: 9, 4: 0, 5: 0 }, 0, "the old voters have entry 9, of the new only 3"],
     [{ 1: 7, 2: 2, 3: 9, 4: 8, 5: 1 }, 7, "7 and 9 of the old, 9 and 8 of the new"],
   ] as const;
   for (const [match, expected, what] of cases) {

@@ -9,27 +9,27 @@ const MARK = { index: 5, term: 2, membership: initialMembership([1n, 2n, 4n]) };
 const snapshot = (mark: typeof MARK, term: number) =>
   ({ kind: "snapshot", from: 2n, to: 1n, term, mark }) as const;
 
-check("compaction forgets slots, and remembers where the log now begins", () => {
-  const slots = new LogEntries({ index: 0, term: 0 }, [entry(1, 1), entry(2, 1), entry(3, 2)]);
-  slots.compactTo(2);
-  const { base, lastIndex } = slots;
+check("compaction forgets entries, and remembers where the log now begins", () => {
+  const entries = new LogEntries({ index: 0, term: 0 }, [entry(1, 1), entry(2, 1), entry(3, 2)]);
+  entries.compactTo(2);
+  const { base, lastIndex } = entries;
   judge(base.index === 2 && base.term === 1 && lastIndex === 3, {
-    when: "slots of terms 1 1 2, compacted to slot 2",
-    expected: "base 2/1, last slot 3",
-    happened: `base ${base.index}/${base.term}, last slot ${lastIndex}`,
-    why: "the next append is compared with the slot before it: its term must be known (Raft 7)",
+    when: "entries of terms 1 1 2, compacted to entry 2",
+    expected: "base 2/1, last entry 3",
+    happened: `base ${base.index}/${base.term}, last entry ${lastIndex}`,
+    why: "the next append is compared with the entry before it: its term must be known (Raft 7)",
   });
-  judge(slots.entry(3)?.data.toString() === "3/2" && slots.entry(2) === undefined, {
-    when: "the slots after that",
-    expected: "slot 3 as it was, slot 2 gone",
-    happened: `slot 3 holds "${slots.entry(3)?.data}", slot 2 "${slots.entry(2)?.data}"`,
-    why: "a slot under another's index is another command",
+  judge(entries.entry(3)?.data.toString() === "3/2" && entries.entry(2) === undefined, {
+    when: "the entries after that",
+    expected: "entry 3 as it was, entry 2 gone",
+    happened: `entry 3 holds "${entries.entry(3)?.data}", entry 2 "${entries.entry(2)?.data}"`,
+    why: "an entry under another's index is another command",
   });
-  slots.compactTo(1);
-  judge(slots.base.index === 2, {
-    when: "compacted to slot 1 afterwards, which is gone already",
+  entries.compactTo(1);
+  judge(entries.base.index === 2, {
+    when: "compacted to entry 1 afterwards, which is gone already",
     expected: "nothing changes",
-    happened: `the base is ${slots.base.index}`,
+    happened: `the base is ${entries.base.index}`,
     why: "snapshots of the state machine may be reported late",
   });
 });
@@ -43,7 +43,7 @@ check("a snapshot begins the log anew, and is written before it is acknowledged"
     when: "our log is 1 1, and a snapshot at 5/2 comes",
     expected: "a log that begins behind 5/2, with nothing in it",
     happened: `it begins behind ${log.base.index}/${log.base.term} and ends with ${log.lastIndex}`,
-    why: "slots 1 and 2 may be others than the leader's; 3 to 5 are only in the snapshot",
+    why: "entries 1 and 2 may be others than the leader's; 3 to 5 are only in the snapshot",
   });
   judge(log.committed === 5 && raft.state.applied === 5, {
     when: "after the snapshot at 5/2",
@@ -56,7 +56,7 @@ check("a snapshot begins the log anew, and is written before it is acknowledged"
     when: "after the snapshot at 5/2, whose voters are 1 2 4; here they were 1 2 3",
     expected: "voters 1,2,4, and a snapshot at 5 to give to others",
     happened: `voters ${voters}, and a snapshot at ${raft.state.snapshotIndex}`,
-    why: "changes of membership are among the slots that are gone; and this member may lead next",
+    why: "changes of membership are among the entries that are gone; and this member may lead next",
   });
   judge(
     writes.some((write) => write.snapshot?.index === 5),
@@ -88,7 +88,7 @@ check("a snapshot older than what is committed changes nothing", () => {
     when: "committed up to 7, compacted up to 6, a snapshot at 5/2 comes late",
     expected: "the log as it was, committed 7",
     happened: `the log ends with ${log.lastIndex}, committed ${log.committed}`,
-    why: "slots 6 and 7 were acknowledged; without them a majority may be none any more",
+    why: "entries 6 and 7 were acknowledged; without them a majority may be none any more",
   });
   const reply = afterDisk.find((message) => message.kind === "append-reply");
   judge(reply?.index === 7, {
@@ -99,20 +99,20 @@ check("a snapshot older than what is committed changes nothing", () => {
   });
 });
 
-check("a snapshot whose slot is here keeps the slots behind it", () => {
+check("a snapshot whose entry is here keeps the entries behind it", () => {
   const raft = coreWith({ term: 2, log: [1, 1, 2, 2, 2, 2, 2], commit: 3 });
   raft.step(snapshot(MARK, 2));
   work(raft);
   const { log } = raft.state;
   judge(log.lastIndex === 7 && log.committed === 5, {
-    when: "slots 1 to 7 are here, committed up to 3, and a snapshot at 5/2, as our slot 5 is",
+    when: "entries 1 to 7 are here, committed up to 3, and a snapshot at 5/2, as our entry 5 is",
     expected: "the log stays, committed up to 5",
     happened: `the log ends with ${log.lastIndex}, committed ${log.committed}`,
-    why: "slots 6 and 7 may be what a commit counts on (Raft figure 13, step 6)",
+    why: "entries 6 and 7 may be what a commit counts on (Raft figure 13, step 6)",
   });
 });
 
-/** Member 1 leads; slots 1 to 5 are committed, and in its snapshot instead of its log. */
+/** Member 1 leads; entries 1 to 5 are committed, and in its snapshot instead of its log. */
 function leaderBehindSnapshot() {
   const raft = coreWith({ term: 1, log: [1, 1, 1, 1], commit: 4 });
   electMember1(raft);
@@ -131,10 +131,10 @@ check("a follower that the log no longer reaches is sent a snapshot", () => {
   const { now } = work(raft);
   const sent = now.find((message) => message.kind === "snapshot");
   judge(sent?.to === 3n && sent.mark.index === 5, {
-    when: "the log begins behind slot 5, member 3 has slot 1",
+    when: "the log begins behind entry 5, member 3 has entry 1",
     expected: "a snapshot at 5 to member 3",
     happened: sent ? `at ${sent.mark.index} to ${sent.to}` : `${now.map(({ kind }) => kind)}`,
-    why: "the slots between are nowhere any more: only the state can bring it up to date",
+    why: "the entries between are nowhere any more: only the state can bring it up to date",
   });
   raft.propose([Buffer.from("x")]);
   const later = work(raft).now.filter(({ to, kind }) => to === 3n && kind !== "heartbeat");
@@ -161,7 +161,7 @@ check("no snapshot travels to a follower that was not heard from", () => {
   });
 });
 
-check("no change of membership before the term's first slot is committed", () => {
+check("no change of membership before the term's first entry is committed", () => {
   const raft = coreWith({ term: 1, log: [1], commit: 1 });
   electMember1(raft);
   work(raft);
@@ -176,7 +176,7 @@ check("no change of membership before the term's first slot is committed", () =>
   work(raft);
   const first = raft.proposeChange(changeOf("change +4"));
   judge(typeof first === "object" && "index" in first, {
-    when: "the term's first slot is committed, and a voter is added",
+    when: "the term's first entry is committed, and a voter is added",
     expected: "it takes it",
     happened: JSON.stringify(first),
     why: "now it knows every change that was made before it",
@@ -230,20 +230,20 @@ check("a change takes effect when it is applied", () => {
   });
   judge(log.lastIndex === 4 && log.entry(4)?.change?.steps.length === 0, {
     when: "the joint configuration is in effect, and was to be left by itself",
-    expected: "the leader proposes to leave it: a change without steps in slot 4",
-    happened: `the log ends with slot ${log.lastIndex}`,
+    expected: "the leader proposes to leave it: a change without steps in entry 4",
+    happened: `the log ends with entry ${log.lastIndex}`,
     why: "nobody else does; joint, the cluster fails when either majority does",
   });
   raft.appliedTo(raft.state.applied, 0);
   judge(log.lastIndex === 4, {
     when: "the change to leave is under way, and something else is applied meanwhile",
     expected: "no second one: pendingChangeIndex says that one is under way",
-    happened: `the log ends with slot ${log.lastIndex}`,
-    why: "each applied slot would bring another change, and each of them another slot",
+    happened: `the log ends with entry ${log.lastIndex}`,
+    why: "each applied entry would bring another change, and each of them another entry",
   });
 });
 
-/** Member 1 leads 1, 2 and 3, and its first slot is committed. */
+/** Member 1 leads 1, 2 and 3, and its first entry is committed. */
 function leading(voters: readonly bigint[] = [1n, 2n, 3n]) {
   const raft = coreWith({ voters });
   electMember1(raft, voters.slice(1));
@@ -279,7 +279,7 @@ check("fewer voters may have committed more already", () => {
   raft.step(appended(2n, raft.state.term, 2));
   work(raft);
   judge(raft.state.log.committed === 3, {
-    when: "voters 1 2; member 2 has acknowledged slot 2, its own removal, and not slot 3",
+    when: "voters 1 2; member 2 has acknowledged entry 2, its own removal, and not entry 3",
     expected: "commit index 3, as soon as the removal is applied: member 1 alone decides",
     happened: `commit index ${raft.state.log.committed}`,
     why: "nobody is left whose answer could bring it about later",

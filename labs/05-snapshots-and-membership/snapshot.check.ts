@@ -42,7 +42,7 @@ function expectSmallLogs(cluster: LabCluster): void {
   for (const server of cluster.servers) {
     if (!server.up || !server.connected) continue;
     expectCount({
-      what: `bytes of log on member ${server.id}'s disk, a snapshot each ${SNAPSHOT_EVERY} slots`,
+      what: `bytes of log on member ${server.id}'s disk, a snapshot each ${SNAPSHOT_EVERY} entries`,
       count: server.logBytes,
       max: LOG_BYTES_MAX,
       why: "a log never cut fills the disk, and a restart replays all of it (Raft section 7)",
@@ -68,9 +68,9 @@ scenario("3D crash and restart all servers", snapshots, (cluster) => {
     crashAll(cluster);
     const after = agree(cluster, `${round} after`, { by: 3 });
     judge(after > before, {
-      when: `all members crash after slot ${before} was applied, and come back`,
-      expected: `the next command in a slot behind ${before}`,
-      happened: `in slot ${after}`,
+      when: `all members crash after entry ${before} was applied, and come back`,
+      expected: `the next command in an entry behind ${before}`,
+      happened: `in entry ${after}`,
       why: "snapshot and log together are what a member remembers: neither may be forgotten",
     });
   }
@@ -91,7 +91,7 @@ scenario("3D snapshot initialization after crash", snapshots, (cluster) => {
     when: "a member restarts twice from its snapshot and log",
     expected: "the state of the snapshot, and behind it the log",
     happened: `the state holds ${commands.length} commands: ${commands.slice(0, 5)}, ...`,
-    why: "a snapshot is the only place where its slots' effects still are",
+    why: "a snapshot is the only place where its entries' effects still are",
   });
 });
 

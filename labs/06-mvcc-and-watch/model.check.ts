@@ -28,9 +28,9 @@ async function compareWithModel(seed: number): Promise<void> {
     const input = randomInput(random, model.revision);
     const { answer, state } = kvStep(model, input);
     const happened = applied.do(input);
-    const story = before.slice(-SHOWN).map((line) => `\n    ${line}`);
+    const lines = before.slice(-SHOWN).map((line) => `\n    ${line}`);
     judge(happened === answer, {
-      when: `${describeInput(input)}, with seed ${seed}, after${story.join("")}\n`,
+      when: `${describeInput(input)}, with seed ${seed}, after${lines.join("")}\n`,
       expected: answer,
       happened,
       why: "etcd's clients, Kubernetes first, count on each of these answers to the letter",

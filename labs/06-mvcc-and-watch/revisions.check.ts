@@ -15,7 +15,7 @@ interface Step {
 }
 
 /** Does the steps on a new state; the first answer that is not as expected ends it. */
-async function tell(steps: readonly Step[], why: string): Promise<void> {
+async function judgeSteps(steps: readonly Step[], why: string): Promise<void> {
   const applied = await Applied.open();
   const before: string[] = [];
   for (const { what, input, answer } of steps) {
@@ -84,7 +84,7 @@ check("compaction keeps what a read at its revision or later can see", () => {
 });
 
 check("each change makes one revision, and an empty one makes none", () =>
-  tell(
+  judgeSteps(
     [
       { what: "read a", input: read("a"), answer: "@1 0: " },
       { what: "put a x", input: put("a", "x"), answer: "@2 put" },
@@ -117,7 +117,7 @@ check("a transaction is one revision, and sees what it has done", () => {
     { requestRange: (read("a", 0, "c") as Extract<KvInput, { kind: "range" }>).request },
     { requestDeleteRange: removeOf("a") },
   ];
-  return tell(
+  return judgeSteps(
     [
       {
         what: "txn: put a 1, put b 2, read a to c, delete a",
@@ -136,7 +136,7 @@ check("a transaction compares first, and then takes one branch", () => {
   const create = { compare: [isAbsent("a")], success: [{ requestPut: putOf("a", "mine") }] };
   const readA = (read("a") as Extract<KvInput, { kind: "range" }>).request;
   const nested = { ...create, failure: [{ requestRange: readA }] };
-  return tell(
+  return judgeSteps(
     [
       {
         what: "if a is absent: put a mine",
@@ -176,7 +176,7 @@ check("a transaction compares first, and then takes one branch", () => {
 });
 
 check("what is compacted, and what is yet to come, is refused", () =>
-  tell(
+  judgeSteps(
     [
       { what: "put a x", input: put("a", "x"), answer: "@2 put" },
       { what: "put a y", input: put("a", "y"), answer: "@3 put" },

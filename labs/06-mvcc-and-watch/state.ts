@@ -35,9 +35,9 @@ export class Applied {
   /** Does a request; the answer in one line: revision, then what was found or done; or `!error`. */
   do(input: KvInput): string {
     if (input.kind === "range") return this.#range(input.request);
-    const slot = { index: ++this.#index, term: 1 };
+    const place = { index: ++this.#index, term: 1 };
     // The answers of the others are those of members and users, which no check here asks for.
-    const outcome = apply(this.state, slot, Buffer.from("lab"), input as Command);
+    const outcome = apply(this.state, place, Buffer.from("lab"), input as Command);
     if (!outcome) return "no answer";
     if (outcome.error) return describeRefusal(outcome.error) ?? `!${outcome.error.message}`;
     return describeAnswer(input.kind as "put", outcome.response as never);

@@ -25,7 +25,7 @@ async function write(client: EtcdClient, from: number, to: number, bytes = 0): P
 }
 
 /** The newest revision that a watch has told of. */
-function toldUpTo(responses: readonly WatchResponse[]): number {
+function reportedUpTo(responses: readonly WatchResponse[]): number {
   const last = responses.findLast(({ events }) => events.length > 0);
   return last?.events.at(-1)?.kv?.modRevision ?? 0;
 }
@@ -34,7 +34,7 @@ function toldUpTo(responses: readonly WatchResponse[]): number {
 async function eventsFrom(store: OwnStore, from: number, last: number): Promise<Event[]> {
   const stream = store.client.watch();
   stream.create({ ...KEYS, startRevision: from });
-  const responses = await follow(stream[Symbol.asyncIterator](), (all) => toldUpTo(all) >= last);
+  const responses = await follow(stream[Symbol.asyncIterator](), (all) => reportedUpTo(all) >= last);
   stream.close();
   return responses.flatMap(({ events }) => events);
 }
@@ -77,7 +77,7 @@ check("a reader that is slow falls behind, and catches up without a gap", () =>
     await follow(reader, (all) => all.some(({ created }) => created));
     // Nobody reads meanwhile: more than the stream may hold.
     await write(store.client, 0, SLOW_WRITES, SLOW_VALUE_BYTES);
-    const responses = await follow(reader, (all) => toldUpTo(all) > SLOW_WRITES);
+    const responses = await follow(reader, (all) => reportedUpTo(all) > SLOW_WRITES);
     stream.close();
     const events = responses.flatMap((response) => response.events);
     judgeEvents(events, FIRST, `${SLOW_WRITES} writes while nobody read`);
@@ -109,14 +109,14 @@ check("all changes of a transaction come in one response, in their order", () =>
     const reader = stream[Symbol.asyncIterator]();
     const responses = await follow(reader, (all) => all.some(({ events }) => events.length > 0));
     stream.close();
-    const told = responses.at(-1)!.events.map(({ type, kv }) => {
+    const reported = responses.at(-1)!.events.map(({ type, kv }) => {
       const sign = type === Event_EventType.DELETE ? "-" : "+";
       return `${kv?.modRevision} ${sign}${kv?.key.toString()}`;
     });
-    judge(told.join(", ") === "3 +k2, 3 -k1", {
+    judge(reported.join(", ") === "3 +k2, 3 -k1", {
       when: "a transaction puts k2 and deletes k1, as revision 3",
       expected: "one response with 3 +k2, 3 -k1",
-      happened: told.join(", "),
+      happened: reported.join(", "),
       why: "half a transaction is a state that never was (S5)",
     });
   }),

@@ -9,7 +9,7 @@ import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { orBroken } from "./broken.ts";
-import { heard } from "./heard.ts";
+import { expectLines } from "./expect-lines.ts";
 import { ALL, emptyCache, ofApp, onNode, podEntry, put, remove } from "./objects.ts";
 import { clock, refusalOf } from "./world.ts";
 
@@ -21,7 +21,7 @@ check("fan-out: a watch gets exactly what came behind its revision", () =>
     put(cache, "a", 4);
     const { lines } = listen(cache.watchFrom(ALL, 3));
     remove(cache, "b", 5);
-    await heard(lines, {
+    await expectLines(lines, {
       when: "a is made at 2, b at 3, a changed at 4; a watch from 3; b removed at 5",
       expected: ["MODIFIED a 4", "DELETED b 5"],
       why: "resourceVersion means: I have seen this. Neither it again, nor less than all behind it",
@@ -36,7 +36,7 @@ check("fan-out: a watch of everything begins with what is there", () =>
     put(cache, "a", 3);
     const { lines } = listen(cache.watchAll(ALL, true));
     put(cache, "c", 4);
-    await heard(lines, {
+    await expectLines(lines, {
       when: "b is made at 2, a at 3; a watch with initial events; c is made at 4",
       expected: ["ADDED a 3", "ADDED b 2", "BOOKMARK 3 end", "ADDED c 4"],
       why: "the bookmark says: your copy is whole, as of 3. What comes later must come behind it",
@@ -56,7 +56,7 @@ check("fan-out: the history is bounded, and behind it a watch is 410", () =>
       why: "a gap that nobody is told of is an object that stays in a controller's copy for ever",
     });
     const { lines } = listen(cache.watchFrom(ALL, 2 + HISTORY_EVENTS_MAX - 1));
-    await heard(lines, {
+    await expectLines(lines, {
       when: "a watch from the last revision but one",
       expected: [`MODIFIED a ${2 + HISTORY_EVENTS_MAX}`],
       why: "a reader that lags a little goes on, and costs no list",
@@ -86,7 +86,7 @@ check("fan-out: an object that begins or ceases to match is added or deleted", (
     remove(cache, "a", 6);
     put(cache, "b", 7, { app: "web" });
     remove(cache, "b", 8);
-    await heard(lines, {
+    await expectLines(lines, {
       when: "app=web is watched: a is made without, becomes web, changes, becomes db; b is web",
       expected: ["ADDED a 3", "MODIFIED a 4", "DELETED a 5", "ADDED b 7", "DELETED b 8"],
       why: "a Service that watches its pods by label must lose the one that is relabelled",
@@ -112,9 +112,9 @@ check("fan-out: each event is made into bytes once for a form, whoever gets it",
     put(cache, "a", 2, { app: "web" });
     const when = "four watch in one form, two of them by label, and one in another form";
     for (const { lines } of listeners) {
-      await heard(lines, { when, expected: ["ADDED a 2"], why: "each sees it in its own form" });
+      await expectLines(lines, { when, expected: ["ADDED a 2"], why: "each sees it in its own form" });
     }
-    await heard(loud.lines, { when, expected: ["LOUD"], why: "each sees it in its own form" });
+    await expectLines(loud.lines, { when, expected: ["LOUD"], why: "each sees it in its own form" });
     judge(made === 1, {
       when,
       expected: "that the four get the same bytes, made once",
@@ -137,8 +137,8 @@ check("fan-out: a pod's event costs the kubelets of other nodes nothing", () =>
     put(cache, "a", 4, { node: "n8" });
     const why = "the old node must stop it, the new one start it: both have to hear";
     const when = "200 kubelets watch; a pod is made, bound to n7, then shown on n8";
-    await heard(kubelets[7]!.lines, { when, expected: ["ADDED a 3", "DELETED a 4"], why });
-    await heard(kubelets[8]!.lines, { when, expected: ["ADDED a 4"], why });
+    await expectLines(kubelets[7]!.lines, { when, expected: ["ADDED a 3", "DELETED a 4"], why });
+    await expectLines(kubelets[8]!.lines, { when, expected: ["ADDED a 4"], why });
     judge(asked <= 12 && kubelets.every(({ lines }, i) => i === 7 || i === 8 || !lines[0]), {
       when,
       expected: "that the watches of n7 and n8 are asked whether it is theirs, and no others",
@@ -163,7 +163,7 @@ check("fan-out: who joins while events wait gets each of them once", () =>
     }
     const expected = changesOf(10);
     for (const [i, { lines }] of listeners.entries()) {
-      await heard(lines, {
+      await expectLines(lines, {
         when: `ten changes in one turn of the loop; watcher ${i} joins from 1, after ${i} of them`,
         expected,
         why: "the history told it of the first; told again by the channel, it goes back in time",
@@ -193,7 +193,7 @@ check("fan-out: who does not read is closed, and the others miss nothing", () =>
       if (i === 0) await waitFor("the first", () => slow.lines.length === 1, { clock });
     }
     const expected = changesOf(changes);
-    await heard(good.lines, {
+    await expectLines(good.lines, {
       when: `${changes} changes; one watcher reads, another does not`,
       expected,
       why: "one client must not hold back, or take from, another",

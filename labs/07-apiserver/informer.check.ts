@@ -44,10 +44,10 @@ async function follow(own: Server): Promise<void> {
   const client = new KubeClient({ ...(await own.connection()), clock, qps: 1_000, burst: 1_000 });
   const maps = client.resource(MAPS);
   const informer = new Informer({ resource: maps, clock });
-  const story: string[] = [];
+  const changes: string[] = [];
   informer.handle({
-    added: ({ metadata }) => story.push(`+${metadata.name}`),
-    deleted: ({ metadata }) => story.push(`-${metadata.name}`),
+    added: ({ metadata }) => changes.push(`+${metadata.name}`),
+    deleted: ({ metadata }) => changes.push(`-${metadata.name}`),
   });
   try {
     informer.start();
@@ -67,7 +67,7 @@ async function follow(own: Server): Promise<void> {
       happened: summary(informer.store.list()),
       why: "controllers act on their informer's copy: what is wrong there is done wrong",
     });
-    judgeStory(story);
+    judgeChanges(changes);
   } finally {
     await informer.close();
     client.close();
@@ -75,9 +75,9 @@ async function follow(own: Server): Promise<void> {
 }
 
 /** Whoever is there cannot be added, whoever is not cannot go. */
-function judgeStory(story: readonly string[]): void {
+function judgeChanges(changes: readonly string[]): void {
   const there = new Set<string>();
-  for (const [i, line] of story.entries()) {
+  for (const [i, line] of changes.entries()) {
     const [sign, name] = [line[0], line.slice(1)];
     judge((sign === "+") !== there.has(name), {
       when: `an informer's handlers are told of change ${i + 1}`,

@@ -19,7 +19,7 @@ function classOf(fields: Fields): StorageClass {
 }
 
 check("kind: defaults fill what is absent, and nothing else", () => {
-  const told = ({ reclaimPolicy, volumeBindingMode }: StorageClass) =>
+  const described = ({ reclaimPolicy, volumeBindingMode }: StorageClass) =>
     `${reclaimPolicy}, ${volumeBindingMode}`;
   const cases = [
     [{}, "Delete, Immediate"],
@@ -28,17 +28,17 @@ check("kind: defaults fill what is absent, and nothing else", () => {
   ] as const;
   for (const [fields, expected] of cases) {
     const object = classOf(fields);
-    judge(told(object) === expected, {
+    judge(described(object) === expected, {
       when: `a StorageClass with ${JSON.stringify(fields)}`,
       expected,
-      happened: told(object),
+      happened: described(object),
       why: "what a user wrote stands; what nobody wrote must mean the same to every reader",
     });
     KIND.strategy.defaults(object);
-    judge(told(object) === expected, {
+    judge(described(object) === expected, {
       when: "the defaults are filled in a second time, as after each decode",
       expected,
-      happened: told(object),
+      happened: described(object),
       why: "a stored object is decoded again and again: it must not change by being read",
     });
   }

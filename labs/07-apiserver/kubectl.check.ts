@@ -1,7 +1,7 @@
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { squeezed } from "../walk.ts";
-import { heard } from "./heard.ts";
+import { expectLines } from "./expect-lines.ts";
 import { KUBECTL, type OwnApiserver, withApiserver } from "./own-apiserver.ts";
 import { mapOf } from "./world.ts";
 
@@ -34,13 +34,13 @@ async function listsAndWatches(own: OwnApiserver): Promise<void> {
   await expectKubectl(own, pages, "configmap/a\nconfigmap/b\nconfigmap/c");
   const lines = own.follow("-n lab configmaps");
   const begun = ["a", "b", "c"].map((name) => `ADDED ${name}`);
-  await heard(lines, { when: "kubectl get -w begins", expected: begun, why: WHY });
+  await expectLines(lines, { when: "kubectl get -w begins", expected: begun, why: WHY });
   const stale = { ...mapOf("a", 1), metadata: { ...mapOf("a").metadata, resourceVersion: "1" } };
   await expectKubectl(own, "replace -f -", "the object has been modified", stale);
   await expectKubectl(own, "replace -f -", "configmap/a replaced", mapOf("a", 1));
   await expectKubectl(own, "-n lab delete configmap b", 'configmap "b" deleted');
   const later = ["MODIFIED a", "DELETED b"];
-  await heard(lines, {
+  await expectLines(lines, {
     when: "kubectl get -w goes on: a replace is refused, a is replaced, b is deleted",
     expected: [...begun, ...later],
     why: "what was refused did not happen, what happened is told once",

@@ -4,7 +4,7 @@ import { type Listener, listen } from "@raft2kube/apiserver/testing/watch-words.
 import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { check, checkOptions, stillAtWork } from "../check.ts";
 import { orBroken } from "./broken.ts";
-import { heard } from "./heard.ts";
+import { expectLines } from "./expect-lines.ts";
 import { ALL, type Seen, emptyCache, ofApp, onNode, podEntry, put, remove } from "./objects.ts";
 
 const RUNS = 10;
@@ -70,7 +70,7 @@ async function play(seed: number): Promise<void> {
     if (random.next() < 0.2) await new Promise((resolve) => void setImmediate(resolve));
   }
   for (const { selection, start, listener } of watching) {
-    await heard(listener.lines, {
+    await expectLines(listener.lines, {
       when: `${CHANGES} changes, seed ${seed}; a watch of ${selection.id || "all"} from ${start}`,
       expected: filtered(log, selection, start),
       why: "a watch is the log, filtered: in order, each once, none left out",

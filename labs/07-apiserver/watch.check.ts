@@ -10,7 +10,7 @@ import { seededRandom } from "@raft2kube/std/random.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { betweenReads, lateWatches } from "./between.ts";
-import { heard } from "./heard.ts";
+import { expectLines } from "./expect-lines.ts";
 import { NAMESPACE, type World, clock, list, mapOf, refusalOf, withWorld } from "./world.ts";
 
 /** What a cache lags behind its store. */
@@ -35,7 +35,7 @@ check("watch: behind a list it misses nothing and repeats nothing", () =>
     const b = await writer.store.create(mapOf("b"));
     const { lines } = await watch(server, `resourceVersion=${revision}`);
     const c = await writer.store.create(mapOf("c"));
-    await heard(lines, {
+    await expectLines(lines, {
       when: `a list at ${revision}, then b is made, then a watch from ${revision}, then c is made`,
       expected: [b, c].map(({ metadata: m }) => `ADDED ${m.name} ${m.resourceVersion}`),
       why: "list and watch is how every controller follows: a gap here is a pod nobody starts",
@@ -49,7 +49,7 @@ check("watch: without a revision, what there is comes first", () =>
     const a = await server.store.create(mapOf("a"));
     await list(server, "");
     const { lines } = await watch(server, "");
-    await heard(lines, {
+    await expectLines(lines, {
       when: "a watch without a resourceVersion, and one map is there",
       expected: [`ADDED a ${a.metadata.resourceVersion}`],
       why: "kubectl get -w of nothing known begins with what is there",
@@ -103,7 +103,7 @@ check("watch: of a revision that the cache no longer holds is 410", () =>
 /** Writes down what a feed does with its cache. */
 class Recorder implements FeedTarget {
   revision = 0;
-  readonly told: string[] = [];
+  readonly recorded: string[] = [];
 
   moved(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
@@ -111,13 +111,13 @@ class Recorder implements FeedTarget {
 
   reset(listing: readonly Entry[], revision: number): void {
     this.revision = revision;
-    this.told.push(`listed ${listing.map(({ name }) => name).join()}`);
+    this.recorded.push(`listed ${listing.map(({ name }) => name).join()}`);
   }
 
   apply(change: Change): void {
     this.revision = change.revision;
     const name = change.type === "put" ? change.entry.name : change.key.split("/").at(-1);
-    this.told.push(`${change.type} ${name} ${change.revision}`);
+    this.recorded.push(`${change.type} ${name} ${change.revision}`);
   }
 
   progress(revision: number): void {
@@ -145,12 +145,12 @@ check("feed: lists, then takes each change behind the list, once and in order", 
   withWorld(async (world) => {
     const server = world.server();
     await server.store.create(mapOf("a"));
-    await withFeed(world, server, async ({ told }, feed) => {
+    await withFeed(world, server, async ({ recorded }, feed) => {
       await feed.ready;
       const b = await server.store.create(mapOf("b"));
       const remove = (object: typeof b | undefined) => ({ do: "delete" as const, object: object! });
       const { object } = await server.store.change<typeof b>(NAMESPACE, "a", remove);
-      await heard(told, {
+      await expectLines(recorded, {
         when: "a is there when the feed begins; then b is made and a removed",
         expected: [
           "listed a",
@@ -174,8 +174,8 @@ check("feed: its pages are of one moment", () =>
       made = "";
       made = (await writer.store.create(mapOf("z"))).metadata.resourceVersion;
     });
-    await withFeed(world, world.server(etcd), async ({ told }) => {
-      await heard(told, {
+    await withFeed(world, world.server(etcd), async ({ recorded }) => {
+      await expectLines(recorded, {
         when: `${names.length} maps are listed by ${STORE_PAGE_KEYS}; z is made between two pages`,
         expected: () => [`listed ${names.join()}`, `put z ${made}`],
         why: "listed at two revisions, the watch that follows tells it twice, or never",
@@ -196,8 +196,8 @@ check("feed: told that its revision is compacted, it lists anew", () =>
       for (const name of ["b", "c"]) await writer.store.create(mapOf(name));
       await world.etcd.compact({ revision: await writer.store.rows.revision() });
     });
-    const follow = async ({ told }: Recorder) => {
-      await heard(told, {
+    const follow = async ({ recorded }: Recorder) => {
+      await expectLines(recorded, {
         when: "between its list and its watch b and c are made, and the store is compacted",
         expected: ["listed a", "listed a,b,c"],
         why: "asking on for what is gone, it would show the past for ever, and say nothing",

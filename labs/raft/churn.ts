@@ -35,7 +35,7 @@ export function playChurn(cluster: LabCluster): void {
   const log = new Set(cluster.servers[0]!.member.applied.map(({ command }) => command));
   const lost = seen.find(({ command }) => !log.has(command));
   judge(!lost, {
-    when: `a client saw its write "${lost?.command}" applied in slot ${lost?.index}`,
+    when: `a client saw its write "${lost?.command}" applied in entry ${lost?.index}`,
     expected: "it is there at the end",
     happened: "no member has it",
     why: "an acknowledged write must survive crashes and partitions (promise S1)",
@@ -55,7 +55,7 @@ function runClient(cluster: LabCluster, client: number, seen: Write[], over: () 
     if (over()) return;
     const command = `${client}:${number++}`;
     const taken = cluster.servers.map((server) => cluster.submit(server, command)?.index);
-    const index = taken.findLast((slot) => slot !== undefined);
+    const index = taken.findLast((each) => each !== undefined);
     if (index === undefined) return void cluster.timeline.after(PAUSE_MS, next);
     let attempt = 0;
     const look = () => {

@@ -17,7 +17,7 @@ export interface ClusterOptions {
   readonly quality?: Quality;
   /** A snapshot each so many applied entries; none without. */
   readonly snapshotEvery?: number;
-  /** How much of the log travels in one append; 1 makes each slot travel alone. */
+  /** How much of the log travels in one append; 1 makes each entry travel alone. */
   readonly appendBytes_max?: number;
 }
 
@@ -110,7 +110,7 @@ export class LabCluster {
     this.trace.note(server.id, "is cut off");
   }
 
-  /** Proposes at this member: the slot and term it was given, undefined where it does not lead. */
+  /** Proposes at this member: the entry and term it was given, undefined where it does not lead. */
   submit(server: Server, command: string): Taken | undefined {
     return this.submitAll(server, [command]);
   }
@@ -124,7 +124,7 @@ export class LabCluster {
     const [first = ""] = commands;
     const what = first.length > 20 ? `${first.length} bytes` : `"${first}"`;
     const more = commands.length > 1 ? ` and ${commands.length - 1} more` : "";
-    this.trace.note(server.id, `takes ${what}${more} into slot ${proposed.index}`);
+    this.trace.note(server.id, `takes ${what}${more} as entry ${proposed.index}`);
     return proposed;
   }
 

@@ -10,7 +10,7 @@ export interface CoreState {
   readonly term?: number;
   readonly vote?: MemberId;
   readonly commit?: number;
-  /** The terms of slots 1, 2, ...: `[1, 1, 2]` is a log of three slots. */
+  /** The terms of entries 1, 2, ...: `[1, 1, 2]` is a log of three entries. */
   readonly log?: readonly number[];
   readonly voters?: readonly MemberId[];
   /** In place of `voters`, for a configuration that is more than voters. */
@@ -37,7 +37,7 @@ export function coreWith(state: CoreState = {}): Raft {
     {
       hardState: { term, vote, commit },
       base: { index: 0, term: 0 },
-      entries: log.map((slotTerm, i) => entry(i + 1, slotTerm)),
+      entries: log.map((entryTerm, i) => entry(i + 1, entryTerm)),
       applied: 0,
       membership: state.membership ?? initialMembership([...voters]),
     },
@@ -97,7 +97,7 @@ export function append(
   terms: readonly number[],
   commit = 0,
 ) {
-  const entries = terms.map((slotTerm, i) => entry(prev.index + 1 + i, slotTerm));
+  const entries = terms.map((entryTerm, i) => entry(prev.index + 1 + i, entryTerm));
   const before = { prevIndex: prev.index, prevTerm: prev.term };
   return { kind: "append", from, to: 1n, term, ...before, entries, commit } as const;
 }

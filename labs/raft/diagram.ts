@@ -17,7 +17,7 @@ export function drawDiagram(
   const head = " ".repeat(TIME) + members.map((id) => `member ${id}`.padEnd(COLUMN)).join("");
   const lines: string[] = [];
   let beats = 0;
-  const tellBeats = () => {
+  const drawBeats = () => {
     if (beats > 0) lines.push(`${" ".repeat(TIME)}${idle(members)}  (heartbeats: ${beats})`);
     beats = 0;
   };
@@ -26,10 +26,10 @@ export function drawDiagram(
       beats++;
       continue;
     }
-    tellBeats();
+    drawBeats();
     lines.push(`${time(event.at_ms)}${line(event, members)}`);
   }
-  tellBeats();
+  drawBeats();
   return [head.trimEnd(), ...lines.slice(-lines_max).map((text) => text.trimEnd())];
 }
 

@@ -48,7 +48,7 @@ export function expectSameTerm(cluster: LabCluster, situation: string): number {
   return first!.term;
 }
 
-/** How many members have applied slot `index`, and what; that they agree is watched anyway. */
+/** How many members have applied entry `index`, and what; that they agree is watched anyway. */
 export function appliedAt(cluster: LabCluster, index: number): AppliedEntry[] {
   return cluster.servers.flatMap(({ member }) => member.applied[index - 1] ?? []);
 }
@@ -61,7 +61,7 @@ export interface Agreement {
 }
 
 /**
- * A client's write: proposes until it is applied by as many members as wanted; returns its slot.
+ * A client's write: proposes until it is applied by as many members as wanted; returns its entry.
  */
 export function agree(cluster: LabCluster, command: string, wanted: Agreement): number {
   const begun_ms = cluster.now_ms;
@@ -108,7 +108,7 @@ function awaitApplied(
   return undefined;
 }
 
-/** Waits until `by` members have applied slot `index`. */
+/** Waits until `by` members have applied entry `index`. */
 export function expectApplied(cluster: LabCluster, index: number, by: number): void {
   const begun_ms = cluster.now_ms;
   while (cluster.now_ms - begun_ms < AGREEMENT_MS) {
@@ -116,19 +116,19 @@ export function expectApplied(cluster: LabCluster, index: number, by: number): v
     cluster.run(POLL_MS);
   }
   judge(false, {
-    when: `slot ${index} is in the leader's log`,
+    when: `entry ${index} is in the leader's log`,
     expected: `applied by ${by} members within ${AGREEMENT_MS / 1_000} s`,
     happened: `applied by ${appliedAt(cluster, index).length}; ${standings(cluster)}`,
     why: "a leader goes on sending until every follower has everything (Raft section 5.3)",
   });
 }
 
-/** Nobody may have applied slot `index`. */
+/** Nobody may have applied entry `index`. */
 export function expectNotApplied(cluster: LabCluster, index: number, situation: string): void {
   const applied = appliedAt(cluster, index);
   judge(applied.length === 0, {
     when: situation,
-    expected: `slot ${index} applied by nobody: no majority has it`,
+    expected: `entry ${index} applied by nobody: no majority has it`,
     happened: `${applied.length} members applied "${applied[0]?.command}"`,
     why: "what a minority commits, the majority overwrites: an acknowledged write is gone",
   });

@@ -54,8 +54,8 @@ function words(message: Message): string {
       return `${message.pre ? "pre-" : ""}${message.granted ? "yes" : "no"}`;
     case "append": {
       const { entries, prevIndex, commit } = message;
-      const slots = entries.length === 0 ? "" : ` ${prevIndex + 1}..${prevIndex + entries.length}`;
-      return `append${slots} c${commit}`;
+      const range = entries.length === 0 ? "" : ` ${prevIndex + 1}..${prevIndex + entries.length}`;
+      return `append${range} c${commit}`;
     }
     case "append-reply":
       if (!message.reject) return `have ${message.index}`;

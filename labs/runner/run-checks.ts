@@ -24,18 +24,18 @@ export type CheckEvent =
   | { readonly kind: "passed"; readonly title: string; readonly took_ms: number }
   | { readonly kind: "failed"; readonly title: string; readonly message: string };
 
-function tell(event: CheckEvent): void {
+function report(event: CheckEvent): void {
   writeSync(REPORT_FD, `${JSON.stringify(event)}\n`);
 }
 
 async function attempt(title: string, body: () => unknown): Promise<void> {
-  tell({ kind: "begins", title });
+  report({ kind: "begins", title });
   const begun_ms = performance.now();
   try {
     await Promise.race([body(), tooLong()]);
-    tell({ kind: "passed", title, took_ms: Math.round(performance.now() - begun_ms) });
+    report({ kind: "passed", title, took_ms: Math.round(performance.now() - begun_ms) });
   } catch (thrown) {
-    tell({ kind: "failed", title, message: describe(thrown) });
+    report({ kind: "failed", title, message: describe(thrown) });
   }
 }
 
@@ -60,11 +60,11 @@ function describe(thrown: unknown): string {
   return stack.split("\n").slice(0, STACK_LINES).join("\n");
 }
 
-let told_ms = performance.now();
+let reported_ms = performance.now();
 onSignOfLife(() => {
-  if (performance.now() - told_ms < SIGN_OF_LIFE_MS) return;
-  told_ms = performance.now();
-  tell({ kind: "alive" });
+  if (performance.now() - reported_ms < SIGN_OF_LIFE_MS) return;
+  reported_ms = performance.now();
+  report({ kind: "alive" });
 });
 // While a check waits for something the loop turns, and this is heard; in a loop without end not.
 const turning = setInterval(stillAtWork, SIGN_OF_LIFE_MS);
@@ -74,7 +74,7 @@ for (const path of process.argv.slice(2)) {
     await import(pathToFileURL(path).href);
   } catch (thrown) {
     const title = `${relative(process.cwd(), path)} can be loaded`;
-    tell({ kind: "failed", title, message: describe(thrown) });
+    report({ kind: "failed", title, message: describe(thrown) });
   }
 }
 const { only = "" } = checkOptions();

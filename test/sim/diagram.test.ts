@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import { svgDiagram, textDiagram } from "./diagram.ts";
-import { Story } from "./story.ts";
+import { Transcript } from "./transcript.ts";
 
-function twoMessages(): Story {
-  const story = new Story(true, () => 12.5);
+function twoMessages(): Transcript {
+  const transcript = new Transcript(true, () => 12.5);
   const reply = { index: 7, reject: false, hintIndex: 0, hintTerm: 0 } as const;
-  story.arrived({ kind: "timeout-now", from: 1n, to: 3n, term: 2 }, 11);
-  story.arrived({ kind: "append-reply", from: 2n, to: 1n, term: 2, ...reply }, 12);
-  return story;
+  transcript.arrived({ kind: "timeout-now", from: 1n, to: 3n, term: 2 }, 11);
+  transcript.arrived({ kind: "append-reply", from: 2n, to: 1n, term: 2, ...reply }, 12);
+  return transcript;
 }
 
 test("messages are arrows between the columns of their members", () => {
@@ -25,7 +25,7 @@ test("the drawing has a lane for each member and an arrow for each message", () 
 });
 
 test("a story that nobody wants keeps nothing", () => {
-  const story = new Story(false, () => 0);
-  story.tell(1n, () => "unheard");
-  expect(story.print(10)).toEqual([]);
+  const transcript = new Transcript(false, () => 0);
+  transcript.record(1n, () => "unheard");
+  expect(transcript.print(10)).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import type { Message } from "@raft2kube/store/core/message.ts";
-import type { Story, StoryMessage } from "./story.ts";
+import type { Transcript, TranscriptMessage } from "./transcript.ts";
 
 const COLUMN = 14;
 
@@ -21,13 +21,13 @@ function label(message: Message): string {
   }
 }
 
-function membersOf(messages: readonly StoryMessage[]): bigint[] {
+function membersOf(messages: readonly TranscriptMessage[]): bigint[] {
   const ids = new Set(messages.flatMap(({ message }) => [message.from, message.to]));
   return [...ids].sort((a, b) => (a < b ? -1 : 1));
 }
 
 /** The last messages that arrived, one line each: an arrow from the sender's column. */
-export function textDiagram({ messages }: Story, count: number): string[] {
+export function textDiagram({ messages }: Transcript, count: number): string[] {
   const shown = messages.slice(-count);
   const ids = membersOf(shown);
   const head = " ".repeat(11) + ids.map((id) => String(id).padEnd(COLUMN)).join("");
@@ -51,19 +51,19 @@ function arrowBetween(left: number, right: number, rightward: boolean, columns: 
   return cells.join("");
 }
 
-const LANE = 140;
+const SVG_COLUMN = 140;
 const ROW = 18;
 const MARGIN = 60;
 
 /** The same as a drawing, time going down. */
-export function svgDiagram({ messages }: Story, count: number): string {
+export function svgDiagram({ messages }: Transcript, count: number): string {
   const shown = messages.slice(-count);
   const ids = membersOf(shown);
-  const x = (id: bigint) => MARGIN + ids.indexOf(id) * LANE;
+  const x = (id: bigint) => MARGIN + ids.indexOf(id) * SVG_COLUMN;
   const height = MARGIN + (shown.length + 2) * ROW;
-  const lanes = ids.map(
+  const columns = ids.map(
     (id) =>
-      `<line x1="${x(id)}" y1="30" x2="${x(id)}" y2="${height}" class="lane"/>` +
+      `<line x1="${x(id)}" y1="30" x2="${x(id)}" y2="${height}" class="column"/>` +
       `<text x="${x(id)}" y="20" text-anchor="middle">member ${id}</text>`,
   );
   const arrows = shown.map(({ message, arrived_ms }, i) => {
@@ -78,12 +78,12 @@ export function svgDiagram({ messages }: Story, count: number): string {
     );
   });
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${2 * MARGIN + ids.length * LANE}"`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${2 * MARGIN + ids.length * SVG_COLUMN}"`,
     ` height="${height}" font-family="sans-serif" font-size="10">`,
-    "<style>line{stroke:#456}.lane{stroke:#bbb}</style>",
+    "<style>line{stroke:#456}.column{stroke:#bbb}</style>",
     '<defs><marker id="head" refX="6" refY="3" markerWidth="6" markerHeight="6" orient="auto">',
     '<path d="M0 0L6 3L0 6z" fill="#456"/></marker></defs>',
-    ...lanes,
+    ...columns,
     ...arrows,
     "</svg>",
   ].join("\n");

@@ -37,7 +37,7 @@ export const CLIENTS = 14;
 /** Readers that list and watch, as controllers do. */
 export const INFORMERS = 2;
 /** How many of them mostly keep leases. */
-export const LEASE_KEEPERS = 2;
+export const LEASE_HOLDERS = 2;
 /** The mean pause between two requests of a client: while faults go on, and when all is well. */
 export const THINK_MS = 30;
 export const THINK_WELL_MS = 100;

@@ -4,10 +4,10 @@
 //       --minutes M      begins no seed after M minutes
 //       --plain          of the plain kind, with all faults and clients; else of the swarm kind
 //       --totals FILE    adds to what FILE holds, and leaves out seeds that it has
-//   --story SEED         runs one seed and tells its end, with a diagram (--svg FILE draws it)
+//   --transcript SEED         runs one seed and tells its end, with a diagram (--svg FILE draws it)
 //   --shrink SEED        finds what a failing seed needs to fail; --write NAME keeps it as a case
 //   --mutants            puts each known bug back in and says which seed and checker found it
-//   --mutant NAME        only this bug, with --mutants; puts it in, with --story or --shrink
+//   --mutant NAME        only this bug, with --mutants; puts it in, with --transcript or --shrink
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ import { commitOf, runSeeds } from "./seeds/seeds.ts";
 import { Totals } from "./seeds/totals.ts";
 import { shrink } from "./shrink.ts";
 
-const STORY_LINES = 120;
+const TRANSCRIPT_LINES = 120;
 const DIAGRAM_MESSAGES = 60;
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
@@ -40,7 +40,7 @@ function parse() {
       plain: { type: "boolean", default: false },
       minutes: { ...text, default: "Infinity" },
       totals: text,
-      story: text,
+      transcript: text,
       svg: text,
       shrink: text,
       write: text,
@@ -65,8 +65,8 @@ async function main(): Promise<number> {
   const args = parse();
   const mutant = args.mutant === undefined ? undefined : mutantOf(args.mutant);
   const kind: Kind = args.plain ? {} : { swarm: true };
-  if (args.story !== undefined) {
-    return tell({ seed: number("story", args.story, 0), ...kind }, args.svg, mutant);
+  if (args.transcript !== undefined) {
+    return record({ seed: number("transcript", args.transcript, 0), ...kind }, args.svg, mutant);
   }
   if (args.shrink !== undefined) {
     return minimise({ seed: number("shrink", args.shrink, 0), ...kind }, args.write, mutant);
@@ -102,11 +102,11 @@ async function many(
     onFailure: say,
   });
   const took_s = (performance.now() - began_ms) / 1000;
-  for (const line of totals.tally.lines()) say(line);
+  for (const line of totals.counters.lines()) say(line);
   const failed = totals.failures.map(({ seed }) => seed);
   const list = failed.length > 0 ? ` (${failed.join(", ")})` : "";
   const classes = plain ? CLASSES : [...CLASSES, ...SWARM_CLASSES];
-  const missing = totals.tally.missing(classes);
+  const missing = totals.counters.missing(classes);
   if (missing.length > 0) say(`never happened: ${missing.join(", ")}`);
   const ranges = totals.ranges.map(([from, to]) => `${from} to ${to}`).join(", ");
   say(
@@ -117,17 +117,17 @@ async function many(
 }
 
 /** One seed, told. */
-async function tell(
+async function record(
   script: Script,
   svg: string | undefined,
   mutant: Mutant | undefined,
 ): Promise<number> {
   const seams = mutant?.seams ?? {};
-  const { story, violation, tally } = await runScript({ script, story: true, seams });
-  for (const line of story.print(STORY_LINES)) say(line);
-  for (const line of textDiagram(story, DIAGRAM_MESSAGES)) say(line);
-  if (svg !== undefined) writeFileSync(svg, svgDiagram(story, DIAGRAM_MESSAGES));
-  for (const line of tally.lines()) say(line);
+  const { transcript, violation, counters } = await runScript({ script, transcript: true, seams });
+  for (const line of transcript.print(TRANSCRIPT_LINES)) say(line);
+  for (const line of textDiagram(transcript, DIAGRAM_MESSAGES)) say(line);
+  if (svg !== undefined) writeFileSync(svg, svgDiagram(transcript, DIAGRAM_MESSAGES));
+  for (const line of counters.lines()) say(line);
   say(`seed ${script.seed}: ${violation?.message ?? "all properties held"}`);
   return violation ? 1 : 0;
 }
@@ -156,10 +156,10 @@ async function minimise(
 }
 
 /** A wrong argument is told in a line; anything else is a bug of the simulator. */
-function tellWrongArgument(thrown: unknown): number {
+function reportWrongArgument(thrown: unknown): number {
   if (!(thrown instanceof RangeError || thrown instanceof TypeError)) throw thrown;
   process.stderr.write(`${thrown.message}\n`);
   return 2;
 }
 
-process.exitCode = await main().catch(tellWrongArgument);
+process.exitCode = await main().catch(reportWrongArgument);

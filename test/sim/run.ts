@@ -10,7 +10,7 @@ import { Violation, require, thrownBy } from "../../testing/violation.ts";
 import { watchKept } from "./check/watches.ts";
 import { Churn } from "./cluster/churn.ts";
 import { BIRTH, Cluster, DRIFT_MAX, membershipAtBirth } from "./cluster/cluster.ts";
-import type { Life } from "./cluster/life.ts";
+import type { Generation } from "./cluster/generation.ts";
 import { Operator } from "./cluster/operator.ts";
 import type { Seams } from "./cluster/seams.ts";
 import { type Setting, drawSetting } from "./cluster/setting.ts";
@@ -22,7 +22,7 @@ import { Injector } from "./faults/inject.ts";
 import { drawFault } from "./faults/plan.ts";
 import * as limits from "./limits.ts";
 import { type Script, isWhole } from "./script.ts";
-import { Story } from "./story.ts";
+import { Transcript } from "./transcript.ts";
 import { SimClient } from "./workload/client.ts";
 import { Informer } from "./workload/informer.ts";
 import { LeaseBook } from "./workload/lease-book.ts";
@@ -30,20 +30,20 @@ import { Recorder } from "./workload/recorder.ts";
 import { Watchers } from "./workload/watching.ts";
 import { Loop } from "./world/loop.ts";
 import { type Streams, streamsOf } from "./world/streams.ts";
-import { Tally } from "./world/tally.ts";
+import { Counters } from "./world/counters.ts";
 import { Timeline } from "../../testing/timeline.ts";
 
 export interface RunOptions {
   script: Script;
   /** Keeps a story to print. */
-  story?: boolean;
+  transcript?: boolean;
   seams?: Seams;
 }
 
 export interface RunResult {
   script: Script;
-  tally: Tally;
-  story: Story;
+  counters: Counters;
+  transcript: Transcript;
   violation: Violation | undefined;
   clients: string[];
   /** Numbers of the faults that came up, and when. */
@@ -72,11 +72,11 @@ export async function runScript(options: RunOptions): Promise<RunResult> {
   } finally {
     loop.end();
   }
-  const { tally, story, faultTimes, healed_ms } = run;
+  const { counters, transcript, faultTimes, healed_ms } = run;
   return {
     script: options.script,
-    tally,
-    story,
+    counters,
+    transcript,
     violation,
     clients: run.clients,
     faults: faultTimes.map((_, number) => number),
@@ -91,9 +91,9 @@ const TRACE_LINES = 6;
 const GUIDED_MS = 5;
 
 class Run {
-  readonly tally = new Tally();
+  readonly counters = new Counters();
   readonly timeline = new Timeline();
-  readonly story: Story;
+  readonly transcript: Transcript;
   readonly #loop: Loop;
   readonly #script: Script;
   readonly #streams: Streams;
@@ -119,21 +119,21 @@ class Run {
   /** What clients' loops could not handle. */
   #failed: unknown;
 
-  constructor({ script, story = false, seams = {} }: RunOptions, loop: Loop) {
+  constructor({ script, transcript = false, seams = {} }: RunOptions, loop: Loop) {
     this.#loop = loop;
-    const { timeline, tally } = this;
+    const { timeline, counters } = this;
     const streams = streamsOf(script.seed);
     this.#script = script;
     this.#streams = streams;
     this.#faultTimes = streams("times of faults");
     this.#watchTimes = streams("times of watches");
-    this.story = new Story(story, () => timeline.now_ms);
+    this.transcript = new Transcript(transcript, () => timeline.now_ms);
     const setting = script.swarm ? drawSwarm(streams) : drawSetting(streams("setting"));
     this.#setting = setting;
-    this.story.tell(undefined, () => `SETTING ${JSON.stringify(setting)}`);
+    this.transcript.record(undefined, () => `SETTING ${JSON.stringify(setting)}`);
     this.#witness = new Witness(
-      this.story,
-      tally,
+      this.transcript,
+      counters,
       BIRTH,
       membershipAtBirth(setting),
       seams.silent,
@@ -141,22 +141,22 @@ class Run {
     this.#leases = new LeaseBook(timeline);
     this.#witness.onApplied = (applied) => this.#leases.applied(applied);
     const witness = this.#witness;
-    const shared = { timeline, tally, story: this.story };
+    const shared = { timeline, counters, transcript: this.transcript };
     const heard = this.#heard(seams);
     const world = { ...shared, streams, witness, seams: heard };
     const cluster = new Cluster({ ...world, setting });
     this.#cluster = cluster;
-    tally.note("clock drifts", cluster.members.size);
-    const operator = new Operator(cluster, timeline, streams("operator"), tally);
+    counters.note("clock drifts", cluster.members.size);
+    const operator = new Operator(cluster, timeline, streams("operator"), counters);
     this.#operator = operator;
     const { churn } = setting;
-    this.#churn = churn && new Churn(cluster, timeline, streams("churn"), tally, churn);
+    this.#churn = churn && new Churn(cluster, timeline, streams("churn"), counters, churn);
     this.#injector = new Injector({ ...shared, cluster, operator });
-    const lives = () => cluster.lives;
-    this.#watchers = new Watchers({ ...shared, random: streams("watches"), lives });
+    const generations = () => cluster.generations;
+    this.#watchers = new Watchers({ ...shared, random: streams("watches"), generations });
     this.#clients = this.#makeClients();
     this.#informers = Array.from({ length: setting.informers }, (_, i) => {
-      return new Informer({ timeline, random: streams(`informer ${i}`), tally, lives });
+      return new Informer({ timeline, random: streams(`informer ${i}`), counters, generations });
     });
     cluster.network.loss = setting.loss;
     cluster.network.replay = setting.replay;
@@ -166,22 +166,22 @@ class Run {
 
   /** The recorder hears every life's proposals, whatever else reaches in. */
   #heard(seams: Seams): Seams {
-    const life = (born: Life) => {
+    const generation = (born: Generation) => {
       this.#recorder.listen(born);
-      seams.life?.(born);
+      seams.generation?.(born);
       this.#watchers.openAfterStart(born);
     };
-    return { ...seams, life };
+    return { ...seams, generation };
   }
 
   #makeClients(): SimClient[] {
-    const { timeline, tally } = this;
-    const lives = () => this.#cluster.lives;
+    const { timeline, counters } = this;
+    const generations = () => this.#cluster.generations;
     const leases = this.#leases;
     const all = this.#setting.clients.map((role, i) => {
       const name = `c${i}`;
       const random = this.#streams(`client ${name}`);
-      const world = { timeline, random, tally, recorder: this.#recorder, leases, lives };
+      const world = { timeline, random, counters, recorder: this.#recorder, leases, generations };
       return new SimClient(name, role, world);
     });
     const { clients } = this.#script;
@@ -224,10 +224,10 @@ class Run {
 
   /** What a run is to have at least, and has not yet. */
   #lacking(): string[] {
-    const { tally } = this;
+    const { counters } = this;
     const lacking: string[] = [];
-    if (tally.get("operations") < limits.OPERATIONS_MIN) lacking.push("operations");
-    if (tally.get("faults") < limits.FAULTS_MIN) lacking.push("faults");
+    if (counters.get("operations") < limits.OPERATIONS_MIN) lacking.push("operations");
+    if (counters.get("faults") < limits.FAULTS_MIN) lacking.push("faults");
     const changes = this.#witness.safety.terms - 1;
     if (changes < limits.LEADER_CHANGES_MIN) lacking.push("leader changes");
     return lacking;
@@ -251,8 +251,8 @@ class Run {
     const seekChange = late && leads && this.#lacking().includes("leader changes");
     const drawn = () => drawFault(random, this.#setting.faults);
     const fault: Fault = seekChange ? { kind: "leader crash" } : drawn();
-    this.story.tell(undefined, () => `FAULT ${number} ${JSON.stringify(fault)}`);
-    if (this.#injector.inject(fault, random)) this.tally.note("faults");
+    this.transcript.record(undefined, () => `FAULT ${number} ${JSON.stringify(fault)}`);
+    if (this.#injector.inject(fault, random)) this.counters.note("faults");
   }
 
   /** Where the run has hardly been, something goes wrong more often. */
@@ -263,12 +263,12 @@ class Run {
       if (!this.#faulty || random.next() >= guidance) return;
       this.timeline.after(random.next() * GUIDED_MS, () => {
         const member = this.#cluster.members.get(id);
-        if (!this.#faulty || !member?.life) return;
+        if (!this.#faulty || !member?.generation) return;
         const fault = drawFault(random, faults);
-        this.story.tell(id, () => `FAULT where it had not been ${JSON.stringify(fault)}`);
+        this.transcript.record(id, () => `FAULT where it had not been ${JSON.stringify(fault)}`);
         if (!this.#injector.inject(fault, random, member)) return;
-        this.tally.note("faults");
-        this.tally.note("fault where the run had not been");
+        this.counters.note("faults");
+        this.counters.note("fault where the run had not been");
       });
     };
   }
@@ -284,7 +284,7 @@ class Run {
 
   #noticeProgressLater(): void {
     this.timeline.after(700, () => {
-      for (const { watches } of this.#cluster.lives) watches.notifyProgress();
+      for (const { watches } of this.#cluster.generations) watches.notifyProgress();
       this.#noticeProgressLater();
     });
   }
@@ -318,7 +318,7 @@ class Run {
     if (this.#churn) return;
     const voters = this.#votersInStep();
     if (!voters) return;
-    this.story.tell(undefined, () => `HEAL but for ${shape}`);
+    this.transcript.record(undefined, () => `HEAL but for ${shape}`);
     this.#endFaults();
     network.partition(shape, voters, random);
     const before = this.#recorder.answered;
@@ -329,7 +329,7 @@ class Run {
     const hurt = () => all.some(({ lost, standing }) => lost || standing === "damaged");
     await this.#until(this.timeline.now_ms + limits.RECOVERY_MS, () => goesOn() || hurt());
     require(goesOn() || hurt(), "partial partition", `no request was answered under ${shape}`);
-    if (goesOn()) this.tally.note("went on under a partial partition");
+    if (goesOn()) this.counters.note("went on under a partial partition");
   }
 
   /**
@@ -361,7 +361,7 @@ class Run {
 
   /** The cluster must be whole again, with a leader, in bounded time. */
   async #heal(): Promise<void> {
-    this.story.tell(undefined, () => "HEAL");
+    this.transcript.record(undefined, () => "HEAL");
     this.#endFaults();
     const settled = () => this.#operator.content && (this.#churn?.content ?? true);
     const whole = () => settled() && this.#cluster.leader !== undefined;
@@ -378,7 +378,7 @@ class Run {
     require(whole(), "recovery", message);
     // What faults have kept from being elected is elected now.
     while (isWhole(this.#script) && this.#lacking().includes("leader changes")) {
-      this.#cluster.all.find(({ life }) => life && life === this.#cluster.leader)?.crash();
+      this.#cluster.all.find(({ generation }) => generation && generation === this.#cluster.leader)?.crash();
       await this.#until(this.timeline.now_ms + limits.RECOVERY_MS, whole);
       require(whole(), "recovery", message);
     }
@@ -406,12 +406,12 @@ class Run {
     for (const informer of this.#informers) informer.settle();
     await this.#until(this.timeline.now_ms + limits.SETTLE_MS);
     // A lease may end at this very moment: then all hear of that first.
-    const applied = () => this.#cluster.all.map(({ life }) => life?.state.appliedIndex);
+    const applied = () => this.#cluster.all.map(({ generation }) => generation?.state.appliedIndex);
     const level = () => new Set([...applied(), this.#witness.safety.lastApplied]).size === 1;
     await this.#until(this.timeline.now_ms + limits.SETTLE_MS, level);
     const due = this.#witness.reference.digest();
-    for (const { id, life } of this.#cluster.all) {
-      const has = life ? digestOf(life.state) : "nothing: it does not run";
+    for (const { id, generation } of this.#cluster.all) {
+      const has = generation ? digestOf(generation.state) : "nothing: it does not run";
       const message = `${id} has\n  ${has}\nnot\n  ${due}`;
       require(has === due, "convergence", message);
     }
@@ -425,19 +425,19 @@ class Run {
     const { reference, safety, agreement, configurations, coverage } = this.#witness;
     const history = this.#recorder.history(reference);
     kvLinearizable(history);
-    this.tally.note("requests checked", history.length);
+    this.counters.note("requests checked", history.length);
     let events = 0;
     for (const watch of this.#watchers.all) events += watchKept(watch, reference.revisions);
-    this.tally.note("watches checked", this.#watchers.all.length);
-    this.tally.note("watch events checked", events);
-    this.tally.note("states compared", agreement.compared);
-    this.tally.note("pairs of state and event", coverage.size);
-    this.tally.note("terms with a leader", safety.terms);
-    this.tally.note("configurations compared", configurations.compared);
+    this.counters.note("watches checked", this.#watchers.all.length);
+    this.counters.note("watch events checked", events);
+    this.counters.note("states compared", agreement.compared);
+    this.counters.note("pairs of state and event", coverage.size);
+    this.counters.note("terms with a leader", safety.terms);
+    this.counters.note("configurations compared", configurations.compared);
     const leases = [...this.#leases.all.values()];
-    this.tally.note("lease expired", leasesKept(leases, 1 + DRIFT_MAX));
+    this.counters.note("lease expired", leasesKept(leases, 1 + DRIFT_MAX));
     leasesEnd(leases, limits.LEASE_SLACK_MS, this.timeline.now_ms);
-    this.tally.note("virtual seconds", Math.round(this.timeline.now_ms / 1000));
+    this.counters.note("virtual seconds", Math.round(this.timeline.now_ms / 1000));
     const lacking = isWhole(this.#script) ? this.#lacking() : [];
     require(lacking.length === 0, "volume", `too few ${lacking.join(" and ")}`);
   }

@@ -18,13 +18,13 @@ import { Totals } from "./seeds/totals.ts";
 test(
   "a seed gives the same run every time, and can be told and drawn",
   async () => {
-    const first = await runScript({ script: { seed: 11 }, story: true });
-    const second = await runScript({ script: { seed: 11 }, story: true });
+    const first = await runScript({ script: { seed: 11 }, transcript: true });
+    const second = await runScript({ script: { seed: 11 }, transcript: true });
     expect(first.violation).toBeUndefined();
-    expect(second.tally.counts).toEqual(first.tally.counts);
-    expect(second.story.print(2_000)).toEqual(first.story.print(2_000));
-    expect(textDiagram(first.story, 20)).toHaveLength(21);
-    expect(svgDiagram(first.story, 20).match(/marker-end/g)).toHaveLength(20);
+    expect(second.counters.counts).toEqual(first.counters.counts);
+    expect(second.transcript.print(2_000)).toEqual(first.transcript.print(2_000));
+    expect(textDiagram(first.transcript, 20)).toHaveLength(21);
+    expect(svgDiagram(first.transcript, 20).match(/marker-end/g)).toHaveLength(20);
   },
   SEED_REAL_TIME_MS_MAX,
 );
@@ -32,11 +32,11 @@ test(
 test(
   "leaving out faults and clients leaves the others as they were",
   async () => {
-    const whole = await runScript({ script: { seed: 12 }, story: true });
+    const whole = await runScript({ script: { seed: 12 }, transcript: true });
     const script = { seed: 12, faults: [], clients: ["c3"], faulty_ms: 4_000 };
     const part = await runScript({ script });
     expect(part.violation).toBeUndefined();
-    expect(part.tally.get("faults")).toBe(0);
+    expect(part.counters.get("faults")).toBe(0);
     const early = (times: number[]) => times.filter((at_ms) => at_ms <= 4_000);
     expect(part.faultTimes).toEqual(early(whole.faultTimes));
   },
@@ -84,9 +84,9 @@ test(
       save: () => undefined,
       onFailure: (message) => failures.push(message),
     });
-    expect(failures, "npm run sim -- --story SEED").toEqual([]);
+    expect(failures, "npm run sim -- --transcript SEED").toEqual([]);
     expect(totals.size).toBe(TEST_SEEDS);
-    expect(totals.tally.missing([...CLASSES, ...SWARM_CLASSES])).toEqual([]);
+    expect(totals.counters.missing([...CLASSES, ...SWARM_CLASSES])).toEqual([]);
   },
   TEST_SEEDS * SEED_REAL_TIME_MS_MAX,
 );

@@ -16,7 +16,7 @@ export interface LoggedRevision {
   /** `PUT key=...` or `DELETE key`, in the order of their sub-revisions. */
   readonly what: readonly string[];
   /** When the first member told of it. */
-  readonly heard_ms: number;
+  readonly received_ms: number;
 }
 
 /**
@@ -26,13 +26,13 @@ export interface LoggedRevision {
 export class EventLog {
   /** From the first revision on, without a gap. */
   readonly revisions: LoggedRevision[] = [];
-  readonly #heard = new Map<string, number>();
+  readonly #received = new Map<string, number>();
   #broken: unknown;
   #stopped = false;
 
   /** The newest revision that a member has told of. */
-  heardFrom(member: ChaosMember): number {
-    return this.#heard.get(member.name) ?? FIRST_REVISION - 1;
+  receivedFrom(member: ChaosMember): number {
+    return this.#received.get(member.name) ?? FIRST_REVISION - 1;
   }
 
   get newest(): number {
@@ -63,7 +63,7 @@ export class EventLog {
 
   async #once(member: ChaosMember): Promise<void> {
     const stream = member.watcher.watch({ requireLeader: false });
-    const startRevision = this.heardFrom(member) + 1;
+    const startRevision = this.receivedFrom(member) + 1;
     stream.create({ key: EVERYTHING, rangeEnd: EVERYTHING, startRevision });
     try {
       for await (const response of stream) {
@@ -87,13 +87,13 @@ export class EventLog {
   }
 
   #one(member: ChaosMember, revision: number, what: string[]): void {
-    const due = this.heardFrom(member) + 1;
+    const due = this.receivedFrom(member) + 1;
     const order = `${member.name} told of revision ${revision} after ${due - 1}`;
     require(revision === due, "watch of everything", order);
-    this.#heard.set(member.name, revision);
+    this.#received.set(member.name, revision);
     const known = this.revisions[revision - FIRST_REVISION];
     if (!known) {
-      this.revisions.push({ revision, what, heard_ms: performance.now() });
+      this.revisions.push({ revision, what, received_ms: performance.now() });
       return;
     }
     const message = `${member.name} at ${revision} has\n  ${what}\nothers\n  ${known.what}`;

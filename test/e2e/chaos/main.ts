@@ -82,11 +82,11 @@ async function play(folder: string, args: Arguments): Promise<number> {
     keepLogs(folder);
   }
   await chaos.close();
-  chaos.tally.note("seconds", Math.round(performance.now() / 1000));
-  for (const line of chaos.tally.lines()) say(line);
+  chaos.counters.note("seconds", Math.round(performance.now() / 1000));
+  for (const line of chaos.counters.lines()) say(line);
   say(broken === undefined ? "all properties held" : "a property did not hold");
   if (result !== undefined) {
-    const counts = Object.fromEntries([...chaos.tally.counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+    const counts = Object.fromEntries([...chaos.counters.counts].sort(([a], [b]) => (a < b ? -1 : 1)));
     writeFileSync(result, `${JSON.stringify({ seed, minutes, broken, counts }, undefined, 2)}\n`);
   }
   return broken === undefined ? 0 : 1;

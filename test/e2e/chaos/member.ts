@@ -28,7 +28,7 @@ export class ChaosMember {
   readonly watcher: EtcdClient;
   readonly #log: string;
   #process: ChildProcess | undefined;
-  #lives = 0;
+  #memberGenerations = 0;
   /** Set when the process ended and nobody had asked it to. */
   ended: Ended | undefined;
   /** It was damaged: it may end itself for that reason, and is then replaced. */
@@ -77,7 +77,7 @@ export class ChaosMember {
     const child = spawn(program, args, { stdio: ["ignore", output, output], env });
     this.#process = child;
     this.ended = undefined;
-    this.#lives++;
+    this.#memberGenerations++;
     child.once("exit", (code) => {
       if (this.#process !== child) return;
       this.#process = undefined;
@@ -85,8 +85,8 @@ export class ChaosMember {
     });
   }
 
-  get lives(): number {
-    return this.#lives;
+  get memberGenerations(): number {
+    return this.#memberGenerations;
   }
 
   /** SIGKILL, and the process is gone when it resolves. */
@@ -120,7 +120,7 @@ export class ChaosMember {
   /** Its data is gone; what comes next begins with an empty folder. */
   blank(): void {
     rmSync(this.dataDir, { recursive: true, force: true });
-    this.dataDir = join(this.machine.disk, `data-${this.#lives + 1}`);
+    this.dataDir = join(this.machine.disk, `data-${this.#memberGenerations + 1}`);
     this.suspect = false;
   }
 

@@ -73,7 +73,7 @@ export class Replay {
       const { state, answer, events } = kvStep(this.state, input);
       if (state.revision !== revision || !sameEvents(events, what)) continue;
       if (recorded?.answer !== undefined && recorded.answer !== answer) continue;
-      this.#note(state, revision, events, input, logged.heard_ms);
+      this.#note(state, revision, events, input, logged.received_ms);
       return { input, answer, recorded };
     }
     const claimed = answered.map(({ input, answer }) => `  ${input.kind} -> ${answer}`).join("\n");
@@ -87,10 +87,10 @@ export class Replay {
     revision: number,
     events: readonly KvEvent[],
     input: KvInput,
-    heard_ms: number,
+    received_ms: number,
   ): void {
     this.state = state;
-    if (input.kind === "lease-revoke") this.ended.set(input.request.ID, heard_ms);
+    if (input.kind === "lease-revoke") this.ended.set(input.request.ID, received_ms);
     const replayed = events.map(({ key, rec, previous }) => ({
       key,
       what: rec ? `PUT ${describeRec(key, rec)}` : `DELETE ${key}`,

@@ -4,7 +4,7 @@ import { delay, waitFor } from "@raft2kube/std/wait.ts";
 import { leasesKept } from "../../sim/check/leases.ts";
 import { Violation, require } from "../../../testing/violation.ts";
 import { watchKept } from "../../sim/check/watches.ts";
-import { Tally } from "../../sim/world/tally.ts";
+import { Counters } from "../../sim/world/counters.ts";
 import { ChaosCluster } from "./cluster.ts";
 import { EventLog } from "./event-log.ts";
 import { CHAOS_FAULTS, type ChaosFault } from "./faults.ts";
@@ -33,7 +33,7 @@ export interface ChaosOptions {
  * rest, and what was recorded is judged. The next round goes on from there.
  */
 export class Chaos {
-  readonly tally = new Tally();
+  readonly counters = new Counters();
   readonly #random: Random;
   readonly #cluster: ChaosCluster;
   readonly #log = new EventLog();
@@ -90,7 +90,7 @@ export class Chaos {
     await this.answers();
     await this.#workload.stop();
     await this.#judge();
-    this.tally.note("rounds");
+    this.counters.note("rounds");
   }
 
   async #fault(): Promise<void> {
@@ -101,7 +101,7 @@ export class Chaos {
     const done = await fault.begin(this.#cluster, victim, this.#random);
     const at_s = (performance.now() / 1000).toFixed(1).padStart(7);
     this.#say(`${at_s} s  ${victim.name}  ${fault.name}${done ? "" : ": not possible"}`);
-    this.tally.note(done ? `fault: ${fault.name}` : `not possible here: ${fault.name}`);
+    this.counters.note(done ? `fault: ${fault.name}` : `not possible here: ${fault.name}`);
     await delay(systemClock(), randomInteger(this.#random, ...HOLD_MS));
     this.#log.throwIfBroken();
     // Some go on under the next fault; what takes data does not.
@@ -122,7 +122,7 @@ export class Chaos {
     const newest = Math.max(this.#workload.revision, this.#log.newest);
     const all = () => {
       this.#log.throwIfBroken();
-      return members.every((member) => this.#log.heardFrom(member) >= newest);
+      return members.every((member) => this.#log.receivedFrom(member) >= newest);
     };
     await this.#within("all members to tell of all revisions", all, "watch of everything");
     const log = this.#log.revisions.slice(this.#taken);
@@ -131,9 +131,9 @@ export class Chaos {
     this.#replay.round(log, known, open);
     await this.#judgeWatches();
     this.#judgeLeases();
-    this.tally.note("requests answered", known.length);
-    this.tally.note("requests without an answer", open.length);
-    this.tally.note("revisions replayed", log.length);
+    this.counters.note("requests answered", known.length);
+    this.counters.note("requests without an answer", open.length);
+    this.counters.note("revisions replayed", log.length);
   }
 
   /** What is still open must have been sent all there is, now or soon. */
@@ -146,8 +146,8 @@ export class Chaos {
         return true;
       };
       await this.#within(`${watch.name} to be right`, kept, "watch");
-      this.tally.note("watch events checked", events);
-      this.tally.note("watches checked");
+      this.counters.note("watch events checked", events);
+      this.counters.note("watches checked");
     }
     this.#workload.closeWatches();
   }
@@ -157,7 +157,7 @@ export class Chaos {
       lease.ended_ms = this.#replay.ended.get(lease.id);
       lease.expired_ms = lease.ended_ms;
     }
-    this.tally.note("leases checked", this.#workload.leases.length);
+    this.counters.note("leases checked", this.#workload.leases.length);
     leasesKept(this.#workload.leases, CLOCK_RATE_MAX);
   }
 
@@ -173,9 +173,9 @@ export class Chaos {
     this.#log.stop();
     await this.#workload.stop();
     const { replaced, endedByDamage, endedByFullDisk } = this.#cluster;
-    this.tally.note("members replaced", replaced);
-    this.tally.note("members that ended themselves: damage found", endedByDamage);
-    this.tally.note("members that ended themselves: disk full", endedByFullDisk);
+    this.counters.note("members replaced", replaced);
+    this.counters.note("members that ended themselves: damage found", endedByDamage);
+    this.counters.note("members that ended themselves: disk full", endedByFullDisk);
     await this.#cluster.close();
   }
 }

@@ -18,13 +18,13 @@ export async function rollingUpgrade(chaos: Chaos, old: string): Promise<void> {
   const change = async (cluster: ChaosCluster, member: ChaosMember, release: string) => {
     await cluster.change(member, release);
     await chaos.answers();
-    chaos.tally.note(release === old ? "member downgraded" : "member upgraded");
+    chaos.counters.note(release === old ? "member downgraded" : "member upgraded");
   };
   const replaceMember = async (cluster: ChaosCluster, member: ChaosMember) => {
     await cluster.replace(member);
     await cluster.well();
     await chaos.answers();
-    chaos.tally.note("member replaced among members of another release");
+    chaos.counters.note("member replaced among members of another release");
   };
   await chaos.act(async (cluster) => {
     const leader = await cluster.leader();
@@ -54,7 +54,7 @@ async function refusesNewerData(chaos: Chaos, cluster: ChaosCluster, old: string
   const { words } = await waitFor("the earlier release to refuse", () => member.ended, options);
   const named = /format \d+; this release reads up to \d+/.test(words);
   require(named, "downgrade", `${member.name} ended otherwise: ${words}`);
-  chaos.tally.note("newer data refused by the earlier release");
+  chaos.counters.note("newer data refused by the earlier release");
   member.release = THIS_RELEASE;
   member.start(cluster.members, "existing");
 }

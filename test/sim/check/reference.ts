@@ -31,12 +31,12 @@ export class ReferenceLog {
     const input = decodeCommand(entry.data);
     const { answer, state, events } = kvStep(this.state, input);
     if (events.length > 0) {
-      const told = events.map(({ key, rec, previous }) => ({
+      const recorded = events.map(({ key, rec, previous }) => ({
         key,
         what: rec ? `PUT ${describeRec(key, rec)}` : `DELETE ${key}`,
         over: previous ? ` over ${describeRec(key, previous)}` : "",
       }));
-      this.revisions.push({ revision: state.revision, events: told });
+      this.revisions.push({ revision: state.revision, events: recorded });
     }
     this.state = state;
     const applied = { index: entry.index, input, answer };
@@ -49,8 +49,8 @@ export class ReferenceLog {
   /** Describes the state as it is now, whenever it is called; each member asks. */
   get digest(): () => string {
     const { state } = this;
-    let told: string | undefined;
-    return () => (told ??= describeKvState(state));
+    let recorded: string | undefined;
+    return () => (recorded ??= describeKvState(state));
   }
 
   /** What the log did for a proposal: nothing, once, or, if the store is wrong, twice. */

@@ -25,7 +25,7 @@ import { soleMemberTransport } from "@raft2kube/store/transport/transport.ts";
 import type { Wal } from "@raft2kube/store/wal/wal.ts";
 import { SCRUB_INTERVAL_MS, STREAM_LIMITS } from "../limits.ts";
 import type { Power } from "../world/power.ts";
-import type { Life } from "./life.ts";
+import type { Generation } from "./generation.ts";
 import type { LogCutting } from "./member.ts";
 
 export interface Parts {
@@ -50,7 +50,7 @@ export interface Parts {
 }
 
 /** Puts a member's parts together as the store's `main.ts` does, without a server. */
-export function assemble(parts: Parts): Life {
+export function assemble(parts: Parts): Generation {
   const { raft, wal, state, clock, random, number, power, onAlarms } = parts;
   addMoments(parts);
   const fail = (reason: unknown) => replica.fail(reason);

@@ -7,10 +7,10 @@ import type {
   MembershipChange,
   MembershipStep,
 } from "@raft2kube/store/core/types.ts";
-import type { Tally } from "../world/tally.ts";
+import type { Counters } from "../world/counters.ts";
 import type { Timeline } from "../../../testing/timeline.ts";
 import type { Cluster } from "./cluster.ts";
-import type { Life } from "./life.ts";
+import type { Generation } from "./generation.ts";
 import type { Member } from "./member.ts";
 import type { Churn as ChurnSetting } from "./setting.ts";
 
@@ -31,7 +31,7 @@ export class Churn {
   readonly #cluster: Cluster;
   readonly #timeline: Timeline;
   readonly #random: Random;
-  readonly #tally: Tally;
+  readonly #counters: Counters;
   readonly #setting: ChurnSetting;
   /** Runs, and is in no configuration yet. */
   #spare: Member | undefined;
@@ -41,13 +41,13 @@ export class Churn {
     cluster: Cluster,
     timeline: Timeline,
     random: Random,
-    tally: Tally,
+    counters: Counters,
     setting: ChurnSetting,
   ) {
     this.#cluster = cluster;
     this.#timeline = timeline;
     this.#random = random;
-    this.#tally = tally;
+    this.#counters = counters;
     this.#setting = setting;
     this.#burstLater();
     this.#round();
@@ -79,9 +79,9 @@ export class Churn {
   }
 
   #burst(changes: number, tries: number, made: number): void {
-    if (made === 2) this.#tally.note("changes close together");
+    if (made === 2) this.#counters.note("changes close together");
     if (made === changes || tries === 0 || this.#ended) return;
-    const leaders = this.#cluster.lives.filter(({ raft }) => raft.isLeader);
+    const leaders = this.#cluster.generations.filter(({ raft }) => raft.isLeader);
     const change = leaders.length > 0 ? this.#propose(pick(this.#random, leaders)) : false;
     this.#timeline.after(this.#random.next() * RETRY_MS, () => {
       this.#burst(changes, tries - 1, made + (change ? 1 : 0));
@@ -89,20 +89,20 @@ export class Churn {
   }
 
   /** Whether the leader took a change. */
-  #propose(leader: Life): boolean {
+  #propose(leader: Generation): boolean {
     const { membership } = leader.raft.state;
     const change = membership.outgoing.length > 0 ? this.#leave() : this.#draw(membership);
     return change !== undefined && this.#ask(leader, change);
   }
 
-  #ask({ raft, replica }: Life, change: MembershipChange): boolean {
+  #ask({ raft, replica }: Generation, change: MembershipChange): boolean {
     const { voters, learners } = raft.state.membership;
     const proposed = raft.proposeChange(change);
     replica.schedule();
     if (typeof proposed === "string" || "refused" in proposed) return false;
-    for (const step of change.steps) this.#tally.note(nameOf(step, voters, learners));
-    if (change.steps.length > 1) this.#tally.note("joint change");
-    if (change.transition === "explicit") this.#tally.note("explicit joint change");
+    for (const step of change.steps) this.#counters.note(nameOf(step, voters, learners));
+    if (change.steps.length > 1) this.#counters.note("joint change");
+    if (change.transition === "explicit") this.#counters.note("explicit joint change");
     return true;
   }
 
@@ -148,15 +148,15 @@ export class Churn {
   }
 
   /** Nobody else can lead now: no term is newer, and no member sleeps. */
-  #isOnlyLeader({ raft }: Life): boolean {
+  #isOnlyLeader({ raft }: Generation): boolean {
     const { all } = this.#cluster;
-    return all.every(({ life, host }) => {
-      return life && !host.paused && life.raft.state.term <= raft.state.term;
+    return all.every(({ generation, host }) => {
+      return generation && !host.paused && generation.raft.state.term <= raft.state.term;
     });
   }
 
   /** What is not in the configuration leaves, and what is in it but does not exist. */
-  #reconcile(leader: Life): void {
+  #reconcile(leader: Generation): void {
     if (!isSettled(leader)) return;
     const { membership, id: self } = leader.raft.state;
     if (membership.outgoing.length > 0) {
@@ -178,7 +178,7 @@ export class Churn {
 }
 
 /** Nothing is open in its log that could still change the configuration. */
-function isSettled({ raft: { leading } }: Life): boolean {
+function isSettled({ raft: { leading } }: Generation): boolean {
   if (!leading) return false;
   return hasCommittedInTerm(leading) && leading.pendingChangeIndex <= leading.applied;
 }

@@ -6,12 +6,12 @@ import type { Message } from "@raft2kube/store/core/message.ts";
 import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
 import { LEADER_VERBS } from "@raft2kube/store/etcd/serve/leader-verbs.ts";
 import { answerAsLeader } from "@raft2kube/store/etcd/request/on-leader.ts";
-import type { Story } from "../story.ts";
+import type { Transcript } from "../transcript.ts";
 import { Network, type Parcel } from "../world/network.ts";
-import type { Tally } from "../world/tally.ts";
+import type { Counters } from "../world/counters.ts";
 import type { Streams } from "../world/streams.ts";
 import type { Timeline } from "../../../testing/timeline.ts";
-import type { Life } from "./life.ts";
+import type { Generation } from "./generation.ts";
 import { Member } from "./member.ts";
 import { type Release, translate, unheardOf } from "./release.ts";
 import type { Seams } from "./seams.ts";
@@ -22,8 +22,8 @@ export interface ClusterOptions {
   setting: Setting;
   timeline: Timeline;
   streams: Streams;
-  tally: Tally;
-  story: Story;
+  counters: Counters;
+  transcript: Transcript;
   witness: Witness;
   seams: Seams;
 }
@@ -69,14 +69,14 @@ export class Cluster {
 
   constructor(options: ClusterOptions) {
     this.#options = options;
-    const { timeline, streams, tally, setting } = options;
+    const { timeline, streams, counters, setting } = options;
     this.#random = streams("clocks");
     this.release = setting.release;
     const random = streams("network");
     this.network = new Network({
       timeline,
       random,
-      tally,
+      counters,
       latency_ms: setting.latency_ms,
       deliver: (parcel) => this.#deliver(parcel),
       lost: (parcel) => this.#lost(parcel),
@@ -90,13 +90,13 @@ export class Cluster {
   }
 
   /** Members that run and are not paused. */
-  get lives(): Life[] {
-    return this.all.flatMap(({ life, host }) => (life && !host.paused ? [life] : []));
+  get generations(): Generation[] {
+    return this.all.flatMap(({ generation, host }) => (generation && !host.paused ? [generation] : []));
   }
 
   /** The leader of the newest term. */
-  get leader(): Life | undefined {
-    const leaders = this.lives.filter(({ raft }) => raft.isLeader);
+  get leader(): Generation | undefined {
+    const leaders = this.generations.filter(({ raft }) => raft.isLeader);
     return leaders.sort((a, b) => b.raft.state.term - a.raft.state.term)[0];
   }
 
@@ -106,18 +106,18 @@ export class Cluster {
   }
 
   #add(id: MemberId, membership: Membership, base: { index: number; term: number }): Member {
-    const { timeline, streams, tally, story, witness, seams, setting } = this.#options;
+    const { timeline, streams, counters, transcript, witness, seams, setting } = this.#options;
     const { release } = this;
     this.#nextId = id + 1n;
     const rate = 1 + (this.#random.next() * 2 - 1) * DRIFT_MAX;
     const random = streams(`member ${id}`);
     const send = (parcel: Parcel) => {
-      if (story.wanted) this.#sent.set(parcel, timeline.now_ms);
+      if (transcript.wanted) this.#sent.set(parcel, timeline.now_ms);
       this.network.send(parcel);
     };
     const ask = (to: MemberId, kind: string, body: Buffer) => this.#ask(member, to, kind, body);
     const installs = () => timeline.after(0, () => this.#installs(id));
-    const shared = { timeline, random, tally, witness, seams, setting, release };
+    const shared = { timeline, random, counters, witness, seams, setting, release };
     const member: Member = new Member({
       ...{ id, membership, base, rate, ...shared },
       ...{ send, ask, installs },
@@ -131,7 +131,7 @@ export class Cluster {
     const { leader } = this;
     if (!this.successorInstalls || !leader?.raft.state.membership.voters.includes(id)) return;
     this.successorInstalls = false;
-    this.#options.tally.note("leadership handed over to one that installs");
+    this.#options.counters.note("leadership handed over to one that installs");
     leader.replica.transferLeadership(id);
   }
 
@@ -143,12 +143,12 @@ export class Cluster {
 
   #deliver(parcel: Parcel): void {
     const member = this.members.get(parcel.message.to);
-    if (!member?.life) return this.#lost(parcel);
+    if (!member?.generation) return this.#lost(parcel);
     const message = this.#read(parcel.message, member.release);
-    if (!message) return this.#options.tally.note("message of another release passed over");
-    if (member.host.paused) this.#breakWithLife(member, () => this.#lost(parcel));
+    if (!message) return this.#options.counters.note("message of another release passed over");
+    if (member.host.paused) this.#breakWithGeneration(member, () => this.#lost(parcel));
     member.host.awake(() => {
-      this.#options.story.arrived(message, this.#sent.get(parcel) ?? 0);
+      this.#options.transcript.arrived(message, this.#sent.get(parcel) ?? 0);
       member.receive({ ...parcel, message });
       if (message.kind === "snapshot") this.#reportSnapshot(parcel, true);
     });
@@ -157,21 +157,21 @@ export class Cluster {
   /** A member asks another, as by the peers' unary call; without an answer it is UNAVAILABLE. */
   #ask(from: Member, to: MemberId, kind: string, body: Buffer): Promise<Buffer> {
     const { host } = from;
-    const { life } = host;
+    const { generation } = host;
     return new Promise((resolve, reject) => {
-      const own = (act: () => void) => host.awake(() => host.life === life && act());
+      const own = (act: () => void) => host.awake(() => host.generation === generation && act());
       const broken = () => {
         own(() => reject(new RpcError(Status.UNAVAILABLE, `no way to member ${to}`)));
       };
-      const back = (told: () => void) => this.network.call(to, from.id, () => own(told), broken);
+      const back = (recorded: () => void) => this.network.call(to, from.id, () => own(recorded), broken);
       const arrived = () => {
         const asked = this.members.get(to);
-        if (!asked?.life) return broken();
+        if (!asked?.generation) return broken();
         asked.host.awake(() => {
-          if (!asked.life) return broken();
-          this.#options.tally.note(`asked for ${kind}`);
-          this.#breakWithLife(asked, broken);
-          answerAsLeader(asked.life.context, LEADER_VERBS, kind, body).then(
+          if (!asked.generation) return broken();
+          this.#options.counters.note(`asked for ${kind}`);
+          this.#breakWithGeneration(asked, broken);
+          answerAsLeader(asked.generation.context, LEADER_VERBS, kind, body).then(
             (answer) => back(() => resolve(answer)),
             (thrown: unknown) => back(() => reject(asError(thrown))),
           );
@@ -182,10 +182,10 @@ export class Cluster {
   }
 
   /** Whoever waits for a member hears some time after its life has ended. */
-  #breakWithLife(asked: Member, broken: () => void): void {
-    const { life } = asked;
+  #breakWithGeneration(asked: Member, broken: () => void): void {
+    const { generation } = asked;
     this.#options.timeline.after(CALL_MS_MAX, () => {
-      if (asked.life !== life) broken();
+      if (asked.generation !== generation) broken();
     });
   }
 
@@ -193,7 +193,7 @@ export class Cluster {
   #read(message: Message, to: Release): Message | undefined {
     const from = this.members.get(message.from)?.release ?? to;
     if (from === to) return message;
-    this.#options.tally.note("message between releases");
+    this.#options.counters.note("message between releases");
     if (from === "next" && message.kind === "heartbeat") unheardOf(message.from, message.to);
     return translate(message, from, to);
   }
@@ -203,18 +203,18 @@ export class Cluster {
     if (kind === "snapshot") return this.#reportSnapshot(parcel, false);
     if (kind !== "append" || !this.#options.setting.noticesLoss) return;
     const sender = this.members.get(from);
-    sender?.host.after(BREAK_MS, () => sender.life?.replica.unreachable(to));
+    sender?.host.after(BREAK_MS, () => sender.generation?.replica.unreachable(to));
   }
 
   #reportSnapshot({ message }: Parcel, delivered: boolean): void {
     const sender = this.members.get(message.from);
     // The sender hears of it in its own time.
-    sender?.host.after(5, () => sender.life?.replica.snapshotSent(message.to, delivered));
+    sender?.host.after(5, () => sender.generation?.replica.snapshotSent(message.to, delivered));
   }
 
   /** Any member that is up, by chance. */
   anyUp(random: Random): Member | undefined {
-    const up = this.all.filter(({ life }) => life);
+    const up = this.all.filter(({ generation }) => generation);
     return up.length > 0 ? pick(random, up) : undefined;
   }
 }

@@ -17,10 +17,10 @@ import { Host } from "../world/host.ts";
 import type { Parcel } from "../world/network.ts";
 import { type DiskPace, EVEN_PACE } from "../world/pace.ts";
 import { Power } from "../world/power.ts";
-import type { Tally } from "../world/tally.ts";
+import type { Counters } from "../world/counters.ts";
 import type { Timeline } from "../../../testing/timeline.ts";
 import { assemble } from "./assemble.ts";
-import type { Life } from "./life.ts";
+import type { Generation } from "./generation.ts";
 import type { Release } from "./release.ts";
 import type { Seams } from "./seams.ts";
 import type { Setting } from "./setting.ts";
@@ -31,7 +31,7 @@ export interface MemberOptions {
   readonly id: MemberId;
   readonly timeline: Timeline;
   readonly random: Random;
-  readonly tally: Tally;
+  readonly counters: Counters;
   readonly witness: Witness;
   readonly seams: Seams;
   /** How fast its clock runs. */
@@ -76,7 +76,7 @@ export class Member {
   readonly #backendPace: DiskPace;
   readonly #received = new Map<number, Map<string, Buffer>>();
   readonly #options: MemberOptions;
-  #life: Life | undefined;
+  #generation: Generation | undefined;
   standing: Standing = "down";
   /** Damage was done to its disk: it is as good as lost until it is replaced. */
   suspect = false;
@@ -95,46 +95,46 @@ export class Member {
     this.#pace = (random, mean_ms) => (this.slow ? log : EVEN_PACE)(random, mean_ms);
     this.#backendPace = (random, mean_ms) => (this.slow ? backend : EVEN_PACE)(random, mean_ms);
     this.host = new Host(options.timeline, options.rate);
-    this.disk = new FaultyImage(options.random, options.tally);
+    this.disk = new FaultyImage(options.random, options.counters);
   }
 
   /** The present life, while it is up. */
-  get life(): Life | undefined {
-    return this.#life;
+  get generation(): Generation | undefined {
+    return this.#generation;
   }
 
   /** Power is lost. */
   crash(): void {
-    const life = this.#life;
-    this.#life = undefined;
+    const generation = this.#generation;
+    this.#generation = undefined;
     this.standing = "down";
     this.host.end();
     this.power.appointed = undefined;
     this.disk.crash();
     this.backend.crash(this.#options.random);
-    life?.replica.stop();
-    void life?.client.close();
+    generation?.replica.stop();
+    void generation?.client.close();
     this.#options.witness.ended(this.id);
   }
 
   /** Begins a life. */
   start(): void {
     this.standing = "starting";
-    const number = this.host.life;
+    const number = this.host.generation;
     this.#open().then(
-      (life) => {
-        if (this.host.life !== number) return;
+      (generation) => {
+        if (this.host.generation !== number) return;
         this.standing = "up";
         this.misreads = false;
-        this.#life = life;
-        this.#options.seams.life?.(life);
-        this.#options.witness.began(this.id, life);
-        life.compactor.start();
-        life.replica.start();
-        if (this.#options.setting.scrub) life.scrub.start();
+        this.#generation = generation;
+        this.#options.seams.generation?.(generation);
+        this.#options.witness.began(this.id, generation);
+        generation.compactor.start();
+        generation.replica.start();
+        if (this.#options.setting.scrub) generation.scrub.start();
       },
       (thrown: unknown) => {
-        if (this.host.life === number) this.#failedStart(thrown);
+        if (this.host.generation === number) this.#failedStart(thrown);
       },
     );
   }
@@ -151,7 +151,7 @@ export class Member {
     else witness.broke(this.id, thrown);
   }
 
-  async #open(): Promise<Life> {
+  async #open(): Promise<Generation> {
     const { random, seams, membership, base } = this.#options;
     const disk = new SimulatedDisk(this.disk, this.host, this.power, random, this.#pace);
     const identity = { clusterId: CLUSTER_ID, memberId: this.id };
@@ -180,9 +180,9 @@ export class Member {
   }
 
   async #backendOf(image: BackendImage): Promise<Backend> {
-    const { random, tally, seams } = this.#options;
+    const { random, counters, seams } = this.#options;
     const { host, power } = this;
-    const onDamage = (reason: unknown) => this.#life?.replica.fail(reason);
+    const onDamage = (reason: unknown) => this.#generation?.replica.fail(reason);
     const checked = (raw: Backend) => {
       const above = new CheckedBackend(raw, "db", onDamage);
       above.keepInventory();
@@ -190,14 +190,14 @@ export class Member {
     };
     const checksums = seams.checksums ?? checked;
     const pace = this.#backendPace;
-    const world = { host, power, random, pace, tally, checksums };
+    const world = { host, power, random, pace, counters, checksums };
     const backend = await simulatedBackend(image, world);
     return seams.backend?.(backend) ?? backend;
   }
 
   /** Makes a database from a received state; from its end on it is the one in use. */
   async #load(index: number): Promise<Backend> {
-    const { random, tally } = this.#options;
+    const { random, counters } = this.#options;
     const pairs = this.#received.get(index);
     if (!pairs) throw new Error(`no state received at ${index}`);
     await new Promise<void>((resolve) => void this.host.after(random.next() * 100, resolve));
@@ -207,19 +207,19 @@ export class Member {
     await backend.writeBatch(stateForMember(pairs, this.id), { sync: true });
     // Only one that is whole is taken for the newest.
     this.backend = image;
-    tally.note("snapshot installed");
+    counters.note("snapshot installed");
     this.power.pass("after", "snapshot filled");
     return backend;
   }
 
-  #assemble(parts: { wal: Wal; state: State; restored: Restored }): Life {
+  #assemble(parts: { wal: Wal; state: State; restored: Restored }): Generation {
     const { random, seams, witness, setting, ask, installs } = this.#options;
     const { state, restored } = parts;
     seams.restored?.(restored, state);
     const raft = new Raft({ id: this.id, random, ...setting.core }, restored);
     seams.raft?.(raft);
-    const number = this.host.life;
-    const life = assemble({
+    const number = this.host.generation;
+    const generation = assemble({
       ...parts,
       raft,
       cutting: setting.cutting,
@@ -234,14 +234,14 @@ export class Member {
       clock: this.host.clock,
       power: this.power,
       send: (messages) => {
-        if (this.host.life === number) this.#send(messages);
+        if (this.host.generation === number) this.#send(messages);
       },
       ask,
       onApplied: () => witness.applied(this.id, state),
       onAlarms: () => witness.alarmed(this.id, state),
       onFatal: (reason) => this.#fatal(reason),
     });
-    return life;
+    return generation;
   }
 
   #installed(index: number): void {
@@ -270,7 +270,7 @@ export class Member {
     } catch (thrown) {
       // What cannot be read cannot be sent: the core hears that it did not arrive.
       if (!isDamage(thrown)) throw thrown;
-      this.host.after(5, () => this.#life?.replica.snapshotSent(message.to, false));
+      this.host.after(5, () => this.#generation?.replica.snapshotSent(message.to, false));
       return;
     }
     this.#options.send({ message: { ...message, mark: markOf(state) ?? message.mark }, state });
@@ -288,13 +288,13 @@ export class Member {
 
   /** A parcel arrives: a snapshot's state goes to disk before the core hears of it. */
   receive({ message, state }: Parcel): void {
-    if (!this.#life) return;
+    if (!this.#generation) return;
     if (message.kind === "snapshot" && state) {
       if (this.power.cut("before", "snapshot received")) return;
       this.#received.set(message.mark.index, state);
       if (this.power.cut("after", "snapshot received")) return;
     }
-    this.#life.replica.receive(message);
+    this.#generation.replica.receive(message);
   }
 }
 

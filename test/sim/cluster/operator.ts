@@ -1,9 +1,9 @@
 import type { Random } from "@raft2kube/std/random.ts";
 import type { MemberId, Membership, MembershipStep } from "@raft2kube/store/core/types.ts";
-import type { Tally } from "../world/tally.ts";
+import type { Counters } from "../world/counters.ts";
 import type { Timeline } from "../../../testing/timeline.ts";
 import type { Cluster } from "./cluster.ts";
-import type { Life } from "./life.ts";
+import type { Generation } from "./generation.ts";
 import type { Member } from "./member.ts";
 import type { Release } from "./release.ts";
 
@@ -20,7 +20,7 @@ export class Operator {
   readonly #cluster: Cluster;
   readonly #random: Random;
   readonly #timeline: Timeline;
-  readonly #tally: Tally;
+  readonly #counters: Counters;
   /** Starts in a row that found damage. */
   readonly #tries = new Map<MemberId, number>();
   #replacement: { old: MemberId; young: Member; jointly: boolean } | undefined;
@@ -28,11 +28,11 @@ export class Operator {
   /** Starts members at once; while faults go on it takes its time. */
   hurries = false;
 
-  constructor(cluster: Cluster, timeline: Timeline, random: Random, tally: Tally) {
+  constructor(cluster: Cluster, timeline: Timeline, random: Random, counters: Counters) {
     this.#cluster = cluster;
     this.#timeline = timeline;
     this.#random = random;
-    this.#tally = tally;
+    this.#counters = counters;
     this.#round();
   }
 
@@ -82,18 +82,18 @@ export class Operator {
     const old = all.find(({ release }) => release !== this.#upgrade);
     if (!old) {
       this.#upgrade = undefined;
-      this.#tally.note("rolling upgrade done");
+      this.#counters.note("rolling upgrade done");
       return;
     }
-    if (!leader || all.some((member) => member !== old && !member.life)) return;
-    const successor = all.find((member) => member !== old && member.life);
-    if (old.life === leader && successor && this.#random.next() < 0.5) {
+    if (!leader || all.some((member) => member !== old && !member.generation)) return;
+    const successor = all.find((member) => member !== old && member.generation);
+    if (old.generation === leader && successor && this.#random.next() < 0.5) {
       leader.replica.transferLeadership(successor.id);
       return;
     }
     old.release = this.#upgrade;
-    this.#tally.note("member upgraded");
-    if (old.life) old.crash();
+    this.#counters.note("member upgraded");
+    if (old.generation) old.crash();
     if (old.standing === "down" && !old.lost) old.start();
   }
 
@@ -111,7 +111,7 @@ export class Operator {
     const steps = this.#nextSteps(leader, membership);
     if (steps === undefined) return;
     if (steps.length > 0) return this.#propose(leader, steps);
-    this.#tally.note("member replaced");
+    this.#counters.note("member replaced");
     this.#cluster.remove(old);
     this.#replacement = undefined;
     if (young.lost) this.#replaceBy(young.id, false);
@@ -131,7 +131,7 @@ export class Operator {
   }
 
   /** What is to be proposed next: nothing when all is done, undefined to wait. */
-  #nextSteps(leader: Life, membership: Membership): MembershipStep[] | undefined {
+  #nextSteps(leader: Generation, membership: Membership): MembershipStep[] | undefined {
     const { old, young, jointly } = this.#replacement!;
     const { voters, outgoing, learners } = membership;
     if (outgoing.length > 0) return undefined;
@@ -149,7 +149,7 @@ export class Operator {
     return voters.includes(old) ? [removal] : [];
   }
 
-  #propose({ raft, replica }: Life, steps: MembershipStep[]): void {
+  #propose({ raft, replica }: Generation, steps: MembershipStep[]): void {
     raft.proposeChange({ steps, transition: "auto", context: Buffer.alloc(0) });
     replica.schedule();
   }

@@ -2,7 +2,7 @@ import type { Backend } from "@raft2kube/store/backend/backend.ts";
 import type { Raft, Restored } from "@raft2kube/store/core/raft.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
 import type { Disk } from "@raft2kube/store/wal/disk.ts";
-import type { Life } from "./life.ts";
+import type { Generation } from "./generation.ts";
 
 /**
  * Where a mutant may reach into a member while it is put together. Without one nothing is changed.
@@ -21,5 +21,5 @@ export interface Seams {
   /** The core, before anything is stepped into it. */
   raft?: (raft: Raft) => void;
   /** The whole member, before it begins to tick. */
-  life?: (life: Life) => void;
+  generation?: (generation: Generation) => void;
 }

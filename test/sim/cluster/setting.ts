@@ -6,7 +6,7 @@ import {
   CLIENTS,
   FAULT_INTERVALS_MS,
   INFORMERS,
-  LEASE_KEEPERS,
+  LEASE_HOLDERS,
   LOSS_MAX,
   REPLAY_MAX,
   THINK_MS,
@@ -95,5 +95,5 @@ export function drawSetting(random: Random): Setting {
 /** Each kind of client a plain run has. */
 function roleOf(number: number): ClientRole {
   if (number === 0) return "compaction";
-  return number <= LEASE_KEEPERS ? "leases" : "everything";
+  return number <= LEASE_HOLDERS ? "leases" : "everything";
 }

@@ -15,13 +15,13 @@ import { Safety, logEntryOf } from "../../../testing/raft/safety.ts";
 import { type Applied, ReferenceLog } from "../check/reference.ts";
 import { digestOf } from "../check/state-digest.ts";
 import { Violation, thrownBy } from "../../../testing/violation.ts";
-import type { Story } from "../story.ts";
+import type { Transcript } from "../transcript.ts";
 import { isDamage } from "../world/backend.ts";
-import type { Tally } from "../world/tally.ts";
+import type { Counters } from "../world/counters.ts";
 import { Consensus } from "../../../testing/raft/consensus.ts";
 import { Coverage } from "./coverage.ts";
 import type { CoreEvent } from "../../../testing/raft/observe.ts";
-import type { Life } from "./life.ts";
+import type { Generation } from "./generation.ts";
 
 /** How many applied batches share one look at the whole state. */
 const DIGEST_EVERY = 4;
@@ -42,8 +42,8 @@ export class Witness {
   readonly #votes = new OneVotePerTerm();
   readonly #matching = new LogMatching();
   readonly #looks = new Map<MemberId, number>();
-  readonly #story: Story;
-  readonly #tally: Tally;
+  readonly #transcript: Transcript;
+  readonly #counters: Counters;
   /** Checkers whose findings do not count. */
   readonly #silent: readonly string[];
   /** What the protocol says of each step of a core. */
@@ -56,8 +56,8 @@ export class Witness {
   readonly coverage = new Coverage();
 
   constructor(
-    story: Story,
-    tally: Tally,
+    transcript: Transcript,
+    counters: Counters,
     birth: LogBase,
     initial: Membership,
     silent: readonly string[] = [],
@@ -69,8 +69,8 @@ export class Witness {
       (check) => this.#guard(check),
       (raft, event, came) => this.#meets(raft, event, came),
     );
-    this.#story = story;
-    this.#tally = tally;
+    this.#transcript = transcript;
+    this.#counters = counters;
     this.safety = new Safety(birth.index + 1, (member, raft) => this.#elected(member, raft));
   }
 
@@ -78,7 +78,7 @@ export class Witness {
   #meets({ state }: Raft, event: CoreEvent, came: Message | undefined): void {
     const appends = came?.kind === "append" && came.term >= state.term;
     const hides = appends && this.#consensus.commits.isHiddenFrom(came, state.log);
-    if (hides) this.#tally.note("append ended before a conflict");
+    if (hides) this.#counters.note("append ended before a conflict");
     const times = this.coverage.note(state, event, came, hides ? " before a conflict" : "");
     if (times < RARE) this.onRare(state.id);
   }
@@ -89,8 +89,8 @@ export class Witness {
   }
 
   /** A member begins a life. Its core is listened to from now on. */
-  began(member: MemberId, life: Life): void {
-    const { raft, state } = life;
+  began(member: MemberId, generation: Generation): void {
+    const { raft, state } = generation;
     this.#guard(() => {
       const { term, vote } = raft.state;
       this.safety.recovered(member, { term, vote });
@@ -99,12 +99,12 @@ export class Witness {
         this.configurations.has(member, state.appliedIndex, state.membership);
       }
     });
-    this.#story.tell(member, () => `begins life ${life.number}: ${describeState(raft)}`);
-    this.#listen(member, life);
+    this.#transcript.record(member, () => `begins life ${generation.number}: ${describeState(raft)}`);
+    this.#listen(member, generation);
     this.#consensus.began(raft);
   }
 
-  #listen(member: MemberId, { raft, number }: Life): void {
+  #listen(member: MemberId, { raft, number }: Generation): void {
     const ready = raft.ready.bind(raft);
     const persisted = raft.persisted.bind(raft);
     const writes = new Map<number, { term: number; vote: MemberId }>();
@@ -134,8 +134,8 @@ export class Witness {
   }
 
   #elected(member: MemberId, raft: Raft): void {
-    this.#tally.note("leader elected");
-    this.#story.tell(member, () => `leads term ${raft.state.term}`);
+    this.#counters.note("leader elected");
+    this.#transcript.record(member, () => `leads term ${raft.state.term}`);
   }
 
   #ready(member: MemberId, raft: Raft, ready: Ready): void {
@@ -143,7 +143,7 @@ export class Witness {
     const { term } = raft.state;
     for (const entry of write?.entries ?? []) {
       const before = raft.state.log.term(entry.index - 1) ?? 0;
-      this.#story.tell(member, () => `writes ${describeEntry(entry).slice(0, 100)}`);
+      this.#transcript.record(member, () => `writes ${describeEntry(entry).slice(0, 100)}`);
       this.#matching.written(member, logEntryOf(entry), before);
     }
     for (const entry of committed) {
@@ -176,20 +176,20 @@ export class Witness {
   }
 
   ended(member: MemberId): void {
-    this.#story.tell(member, () => "ends");
+    this.#transcript.record(member, () => "ends");
     this.safety.ended(member);
   }
 
   /** A member ended itself for a reason that its disk gave. */
   stopped(member: MemberId, reason: string): void {
-    this.#tally.note("member ended itself");
-    this.#story.tell(member, () => `ended itself: ${reason}`);
+    this.#counters.note("member ended itself");
+    this.#transcript.record(member, () => `ended itself: ${reason}`);
   }
 
   /** A member does not start: its disk says things that it never wrote. */
   foundDamage(member: MemberId, reason: string): void {
-    this.#tally.note("damage found");
-    this.#story.tell(member, () => `does not start: ${reason}`);
+    this.#counters.note("damage found");
+    this.#transcript.record(member, () => `does not start: ${reason}`);
   }
 
   /** An assertion of the store itself did not hold. */

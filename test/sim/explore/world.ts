@@ -124,7 +124,7 @@ export class World {
         this.#crash(this.#cluster.get(step.member));
         break;
       case "told to campaign":
-        this.#tell(this.#cluster.get(step.member));
+        this.#record(this.#cluster.get(step.member));
         break;
     }
     this.#safety.check(this.#cluster);
@@ -212,7 +212,7 @@ export class World {
   }
 
   /** A hand-over that its leader has forgotten: the others do not hold on to that leader. */
-  #tell(member: TestMember): void {
+  #record(member: TestMember): void {
     this.elections++;
     const { id, term } = member.raft.state;
     const from = this.members.find((other) => other !== member)!.id;

@@ -37,7 +37,7 @@ export function betweenLeaders(
 ): { readonly ended: boolean } | undefined {
   const { cluster, operator, timeline } = world;
   const { network } = cluster;
-  const old = cluster.all.find(({ life }) => life && life === cluster.leader);
+  const old = cluster.all.find(({ generation }) => generation && generation === cluster.leader);
   const member = old && spared(cluster, old, random);
   if (!old || !member) return undefined;
   const standing = { ended: false };
@@ -56,7 +56,7 @@ export function betweenLeaders(
     const others = cluster.all.filter((each) => each !== old && each !== member);
     network.cut(some.flatMap((each) => around(each, others)));
   };
-  const { term } = old.life!.raft.state;
+  const { term } = old.generation!.raft.state;
   const elected = () => (cluster.leader?.raft.state.term ?? 0) > term;
   const catchesUp = next(() => {
     network.release(old.id, member.id);
@@ -65,7 +65,7 @@ export function betweenLeaders(
   const starts = next(() => {
     apart([old, member]);
     if (member.standing === "down" && !member.lost) member.start();
-    when(timeline, START_MS_MAX, () => member.life !== undefined, catchesUp, next(end));
+    when(timeline, START_MS_MAX, () => member.generation !== undefined, catchesUp, next(end));
   });
   const hears = next(() => {
     apart([old]);
@@ -90,9 +90,9 @@ export function betweenLeaders(
 
 /** A member without which, and without the old leader, others can elect one. */
 function spared(cluster: Cluster, old: Member, random: Random): Member | undefined {
-  const { membership } = old.life!.raft.state;
+  const { membership } = old.generation!.raft.state;
   const { voters, learners } = membership;
-  const others = cluster.all.filter((member) => member !== old && member.life);
+  const others = cluster.all.filter((member) => member !== old && member.generation);
   const listening = others.filter(({ id }) => learners.includes(id));
   const voting = voters.length >= VOTERS_MIN ? others.filter(({ id }) => voters.includes(id)) : [];
   const possible = [...(voters.length > 2 ? listening : []), ...voting];

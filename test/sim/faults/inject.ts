@@ -3,11 +3,11 @@ import { type Random, pick } from "@raft2kube/std/random.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Member } from "../cluster/member.ts";
 import type { Operator } from "../cluster/operator.ts";
-import type { Story } from "../story.ts";
+import type { Transcript } from "../transcript.ts";
 import type { BackendFault } from "../world/backend.ts";
 import type { DiskFault } from "../world/disk.ts";
 import { RARE_MOMENTS } from "../world/power.ts";
-import type { Tally } from "../world/tally.ts";
+import type { Counters } from "../world/counters.ts";
 import type { Timeline } from "../../../testing/timeline.ts";
 import { link } from "../world/partition.ts";
 import { betweenLeaders } from "./between-leaders.ts";
@@ -17,8 +17,8 @@ export interface FaultWorld {
   cluster: Cluster;
   operator: Operator;
   timeline: Timeline;
-  tally: Tally;
-  story: Story;
+  counters: Counters;
+  transcript: Transcript;
 }
 
 type Between = Extract<Fault, { kind: "member between two leaders" }>;
@@ -51,7 +51,7 @@ export class Injector {
       case "leader crash":
         return this.#crashLeader();
       case "power cut everywhere":
-        this.#world.cluster.all.forEach((member) => member.life && member.crash());
+        this.#world.cluster.all.forEach((member) => member.generation && member.crash());
         return this.#done(fault.kind);
       case "power cut":
         return this.#appoint(random, fault);
@@ -93,13 +93,13 @@ export class Injector {
   }
 
   #done(name: string): true {
-    this.#world.tally.note(name);
+    this.#world.counters.note(name);
     return true;
   }
 
   #onOne(random: Random, name: string, act: (member: Member) => void): boolean {
     const { cluster } = this.#world;
-    const suspects = cluster.all.filter(({ life, suspect }) => life && suspect);
+    const suspects = cluster.all.filter(({ generation, suspect }) => generation && suspect);
     const seeksDamage = name === "crash" && suspects.length > 0 && random.next() < 0.3;
     const member = seeksDamage ? pick(random, suspects) : this.#victim(random);
     if (!member) return false;
@@ -110,7 +110,7 @@ export class Injector {
   /** The one that a fault is to meet, else the leader. */
   get #leading(): Member | undefined {
     const { cluster } = this.#world;
-    return this.#target ?? cluster.all.find(({ life }) => life && life === cluster.leader);
+    return this.#target ?? cluster.all.find(({ generation }) => generation && generation === cluster.leader);
   }
 
   #crashLeader(): boolean {
@@ -122,8 +122,8 @@ export class Injector {
   /** Any member that is up, the leader more often. */
   #victim(random: Random): Member | undefined {
     const { cluster } = this.#world;
-    if (this.#target?.life) return this.#target;
-    const leader = cluster.all.find(({ life }) => life && life === cluster.leader);
+    if (this.#target?.generation) return this.#target;
+    const leader = cluster.all.find(({ generation }) => generation && generation === cluster.leader);
     return leader && random.next() < 0.4 ? leader : cluster.anyUp(random);
   }
 
@@ -131,7 +131,7 @@ export class Injector {
   #appoint(random: Random, { side, moment }: Extract<Fault, { kind: "power cut" }>): boolean {
     const one = this.#victim(random);
     const rare = RARE_MOMENTS.includes(moment);
-    const waiting = this.#world.cluster.all.filter(({ life, power }) => life && !power.appointed);
+    const waiting = this.#world.cluster.all.filter(({ generation, power }) => generation && !power.appointed);
     const victims = rare ? waiting : one ? [one] : [];
     const cut = (member: Member) => {
       for (const { power } of victims) power.appointed = undefined;
@@ -160,9 +160,9 @@ export class Injector {
     return this.#onOne(random, name, ({ host }) => {
       if (host.paused) return;
       host.pause();
-      const life = host.life;
+      const generation = host.generation;
       this.#world.timeline.after(for_ms, () => {
-        if (host.life === life) host.resume();
+        if (host.generation === generation) host.resume();
       });
     });
   }
@@ -230,10 +230,10 @@ export class Injector {
   }
 
   #handOver(random: Random): boolean {
-    const { leader, lives } = this.#world.cluster;
+    const { leader, generations } = this.#world.cluster;
     if (!leader) return false;
     // Whoever else is asked passes it on to the leader.
-    const asked = random.next() < 0.5 ? leader : pick(random, lives);
+    const asked = random.next() < 0.5 ? leader : pick(random, generations);
     asked.replica.transferLeadership(pick(random, leader.raft.state.membership.voters));
     return this.#done("leadership handed over");
   }
@@ -293,7 +293,7 @@ export class Injector {
       ({ lost, standing, suspect }) => lost || standing === "damaged" || suspect,
     );
     if (unsound.length >= Math.floor((voters.length - 1) / 2)) return undefined;
-    const sound = cluster.all.filter((each) => each.life && !unsound.includes(each));
+    const sound = cluster.all.filter((each) => each.generation && !unsound.includes(each));
     const voting = sound.filter(({ id }) => voters.includes(id));
     return voting.length > 0 ? pick(random, voting) : undefined;
   }

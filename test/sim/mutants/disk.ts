@@ -8,7 +8,7 @@ import { CRC_BYTES, CheckedBackend, seal } from "@raft2kube/store/backend/checke
 import { decodeRecord } from "@raft2kube/store/wal/record.ts";
 import { SEGMENT_HEADER_BYTES, decodeSegmentHeader } from "@raft2kube/store/wal/segment.ts";
 import { SYNCED_NAME } from "@raft2kube/store/wal/synced-mark.ts";
-import type { Life } from "../cluster/life.ts";
+import type { Generation } from "../cluster/generation.ts";
 import { type Mutant, database, disk } from "./mutant.ts";
 
 /** Files whose sync says that all is well, whatever the disk says. */
@@ -184,7 +184,7 @@ export const DISK_MUTANTS: readonly Mutant[] = [
     breaks: "S4",
     noticedBy: ["store's own", "state agreement", "scrub"],
     seams: {
-      life: ({ state }: Life) => {
+      generation: ({ state }: Generation) => {
         const { recent } = state;
         const changes = recent.changes.bind(recent);
         recent.changes = (main) => {

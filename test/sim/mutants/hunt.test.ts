@@ -31,8 +31,8 @@ test("docs/sim.md says who caught each bug, and why some have no place here", ()
   const rows = page.split("\n").filter((line) => line.startsWith("| "));
   const caught = /\| seed \d+ \| [a-z]/;
   const untold = MUTANTS.filter(({ name, seen = "" }) => {
-    const told = (row: string) => row.includes(`| ${name} |`) && row.includes(seen);
-    return !rows.some((row) => told(row) && caught.test(row));
+    const recorded = (row: string) => row.includes(`| ${name} |`) && row.includes(seen);
+    return !rows.some((row) => recorded(row) && caught.test(row));
   });
   expect(untold.map(({ name }) => name)).toEqual([]);
   for (const { seen, why } of ELSEWHERE) {

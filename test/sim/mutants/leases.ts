@@ -1,4 +1,4 @@
-import type { Life } from "../cluster/life.ts";
+import type { Generation } from "../cluster/generation.ts";
 import type { Mutant } from "./mutant.ts";
 
 const LONG_MS = 600_000;
@@ -10,11 +10,11 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     noticedBy: ["lease kept"],
     seen: "etcd #15247",
     seams: {
-      life: ({ expiry, replica }: Life) => {
+      generation: ({ expiry, replica }: Generation) => {
         replica.proposeInTerm = (command, done) => replica.propose(command, done);
         const leads = expiry.leads.bind(expiry);
-        expiry.leads = (inOffice) => {
-          if (inOffice) leads(true);
+        expiry.leads = (isLeader) => {
+          if (isLeader) leads(true);
         };
       },
     },
@@ -25,7 +25,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     noticedBy: ["lease ends"],
     seen: "etcd #17132",
     seams: {
-      life: ({ state }: Life) => {
+      generation: ({ state }: Generation) => {
         const { leaseTimers } = state;
         const restart = leaseTimers.restart.bind(leaseTimers);
         leaseTimers.restart = (leases, grace_ms) => restart(leases, grace_ms + LONG_MS);

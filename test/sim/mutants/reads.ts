@@ -1,5 +1,5 @@
 import type { Raft } from "@raft2kube/store/core/raft.ts";
-import type { Life } from "../cluster/life.ts";
+import type { Generation } from "../cluster/generation.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The one id under which all attempts of a member go. */
@@ -27,7 +27,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
     breaks: "S2",
     noticedBy: ["linearizability", "time travel"],
     seams: {
-      life: ({ replica }: Life) => {
+      generation: ({ replica }: Generation) => {
         replica.readBarrier = (done) => done();
       },
     },
@@ -45,7 +45,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
     noticedBy: ["linearizability", "time travel"],
     seen: "kubernetes #59848",
     seams: {
-      life: ({ client }: Life) => {
+      generation: ({ client }: Generation) => {
         const range = client.range.bind(client);
         client.range = (request, options) => {
           const list = (request.rangeEnd?.length ?? 0) > 0;

@@ -1,7 +1,7 @@
 import type { RequestOp } from "@raft2kube/proto/gen/etcd.ts";
 import type { Restored } from "@raft2kube/store/core/raft.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
-import type { Life } from "../cluster/life.ts";
+import type { Generation } from "../cluster/generation.ts";
 import type { Mutant } from "./mutant.ts";
 
 function applyAgain(restored: Restored, state: State): void {
@@ -26,7 +26,7 @@ function revisionOfRecords(_: Restored, state: State): void {
 const isOldRead = ({ requestRange }: RequestOp) => (requestRange?.revision ?? 0) > 0;
 
 /** Reads of old revisions travel to no other member: only here can they fail a transaction. */
-function keepOldReadsHere({ replica }: Life): void {
+function keepOldReadsHere({ replica }: Generation): void {
   const propose = replica.propose.bind(replica);
   replica.propose = (command, done, timeout_ms) => {
     if (command.kind !== "txn") return propose(command, done, timeout_ms);
@@ -59,14 +59,14 @@ export const STATE_MUTANTS: readonly Mutant[] = [
     breaks: "S3, S6",
     noticedBy: ["state agreement", "linearizability"],
     seen: "etcd #18667",
-    seams: { life: keepOldReadsHere },
+    seams: { generation: keepOldReadsHere },
   },
   {
     name: "compacts one revision too many",
     breaks: "S6",
     noticedBy: ["linearizability", "watch"],
     seams: {
-      life: ({ state }: Life) => {
+      generation: ({ state }: Generation) => {
         const compact = state.index.compact.bind(state.index);
         state.index.compact = (at, after, max, removed) => compact(at + 1, after, max, removed);
       },
@@ -77,7 +77,7 @@ export const STATE_MUTANTS: readonly Mutant[] = [
     breaks: "S6",
     noticedBy: ["watch", "linearizability"],
     seams: {
-      life: ({ state }: Life) => {
+      generation: ({ state }: Generation) => {
         const said = { get: () => state.compactRevision, set: () => undefined };
         Object.defineProperty(state, "flushedCompactRevision", said);
       },

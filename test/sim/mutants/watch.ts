@@ -1,21 +1,21 @@
 import type { WatchStreamQueue } from "@raft2kube/store/mvcc/watch/stream-queue.ts";
 import type { Watcher } from "@raft2kube/store/mvcc/watch/watcher.ts";
-import type { Life } from "../cluster/life.ts";
+import type { Generation } from "../cluster/generation.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** Sees each watch as it is taken in. */
-function onAdd(see: (watcher: Watcher, life: Life) => void) {
-  return (life: Life) => {
-    const { watches } = life;
+function onAdd(see: (watcher: Watcher, generation: Generation) => void) {
+  return (generation: Generation) => {
+    const { watches } = generation;
     const add = watches.add.bind(watches);
     watches.add = (watcher) => {
-      see(watcher, life);
+      see(watcher, generation);
       add(watcher);
     };
   };
 }
 
-function skipSomeEvents({ state, watches }: Life): void {
+function skipSomeEvents({ state, watches }: Generation): void {
   const notify = watches.notify.bind(watches);
   watches.notify = (changes) => {
     if (state.revision % 31 !== 0) notify(changes);
@@ -45,10 +45,10 @@ function dropWhatDoesNotFit(watcher: Watcher): void {
 }
 
 /** After a snapshot took the place of the state, watches begin a little before where they were. */
-function rewindOnReplacement(life: Life): void {
-  const { watches } = life;
+function rewindOnReplacement(generation: Generation): void {
+  const { watches } = generation;
   const all: Watcher[] = [];
-  onAdd((watcher) => all.push(watcher))(life);
+  onAdd((watcher) => all.push(watcher))(generation);
   const replaced = watches.replaced.bind(watches);
   watches.replaced = (before) => {
     for (const watcher of all) {
@@ -59,7 +59,7 @@ function rewindOnReplacement(life: Life): void {
 }
 
 /** A deletion in the very revision of a compaction goes with it, and not with the next one. */
-function compactDeletions({ state }: Life): void {
+function compactDeletions({ state }: Generation): void {
   const compact = state.index.compact.bind(state.index);
   const gone = new Set<string>();
   state.index.compact = (at, after, max, removed) => {
@@ -76,7 +76,7 @@ function compactDeletions({ state }: Life): void {
 }
 
 /** Quiet watches hear of progress, wherever they begin. */
-function noticeEarlyWatches({ watches }: Life): void {
+function noticeEarlyWatches({ watches }: Generation): void {
   const streams: WatchStreamQueue[] = [];
   const openStream = watches.openStream.bind(watches);
   watches.openStream = () => {
@@ -100,7 +100,7 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
     name: "leaves a watch without some event",
     breaks: "S5",
     noticedBy: ["watch", "informer"],
-    seams: { life: skipSomeEvents },
+    seams: { generation: skipSomeEvents },
   },
   {
     name: "tells of progress while events are on their way",
@@ -108,7 +108,7 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
     noticedBy: ["watch", "informer", "time travel"],
     seen: "etcd #15220",
     seams: {
-      life: ({ watches }: Life) => {
+      generation: ({ watches }: Generation) => {
         watches.answerProgress = (stream) => {
           if (!stream.progressWanted) return;
           stream.progressWanted = false;
@@ -122,21 +122,21 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
     breaks: "S5",
     noticedBy: ["watch", "informer", "time travel"],
     seen: "etcd #15271",
-    seams: { life: rewindOnReplacement },
+    seams: { generation: rewindOnReplacement },
   },
   {
     name: "drops what does not fit into a stream",
     breaks: "S5",
     noticedBy: ["watch", "informer"],
     seen: "etcd #17529",
-    seams: { life: onAdd(dropWhatDoesNotFit) },
+    seams: { generation: onAdd(dropWhatDoesNotFit) },
   },
   {
     name: "compacts a deletion that a watch may begin with",
     breaks: "S5",
     noticedBy: ["watch", "state agreement", "linearizability"],
     seen: "etcd #18089",
-    seams: { life: compactDeletions },
+    seams: { generation: compactDeletions },
   },
   {
     name: "begins a watch at the revision of a compaction one too late",
@@ -144,7 +144,7 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
     noticedBy: ["watch", "informer"],
     seen: "etcd #19179",
     seams: {
-      life: onAdd((watcher, { state }) => {
+      generation: onAdd((watcher, { state }) => {
         if (watcher.nextRevision === state.compactRevision) watcher.nextRevision++;
       }),
     },
@@ -155,7 +155,7 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
     noticedBy: ["watch", "informer", "time travel"],
     seen: "etcd #20221",
     seams: {
-      life: onAdd((watcher, { state }) => {
+      generation: onAdd((watcher, { state }) => {
         watcher.nextRevision = Math.min(watcher.nextRevision, state.revision + 1);
       }),
     },
@@ -164,6 +164,6 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
     name: "tells a watch of a revision to come of progress before it",
     breaks: "S5, K1",
     noticedBy: ["time travel", "watch"],
-    seams: { life: noticeEarlyWatches },
+    seams: { generation: noticeEarlyWatches },
   },
 ];

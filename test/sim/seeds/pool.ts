@@ -31,11 +31,11 @@ export interface PoolOptions {
 
 /** Runs tasks in processes of their own, each one after the other, until none is left. */
 export async function runPool(options: PoolOptions): Promise<void> {
-  const lanes = Array.from({ length: options.jobs }, () => runLane(options));
-  await Promise.all(lanes);
+  const workers = Array.from({ length: options.jobs }, () => runWorker(options));
+  await Promise.all(workers);
 }
 
-async function runLane({ clock, next, onVerdict }: PoolOptions): Promise<void> {
+async function runWorker({ clock, next, onVerdict }: PoolOptions): Promise<void> {
   let worker: ChildProcess | undefined;
   let runs = 0;
   try {

@@ -32,7 +32,7 @@ test("totals go on where an earlier run left them", () => {
     [5, 5],
   ]);
   expect(third.size).toBe(4);
-  expect(third.tally.get("crash")).toBe(8);
+  expect(third.counters.get("crash")).toBe(8);
   expect(third.cpu_s).toBe(2);
   expect(third.failures).toEqual([
     { seed: 3, commit: "def", message: "watch: an event is missing" },

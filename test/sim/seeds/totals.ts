@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { Tally } from "../world/tally.ts";
+import { Counters } from "../world/counters.ts";
 import type { Kind } from "../script.ts";
 import type { Verdict } from "./pool.ts";
 
@@ -27,7 +27,7 @@ interface Stored extends Partial<Part> {
 
 /** What many runs have shown together, kept in a file that later runs add to. */
 export class Totals {
-  readonly tally = new Tally();
+  readonly counters = new Counters();
   readonly failures: Failure[] = [];
   readonly #seeds = new Set<number>();
   readonly #commits = new Map<string, number>();
@@ -50,7 +50,7 @@ export class Totals {
     for (const [commit, seeds] of Object.entries(stored.commits)) {
       totals.#commits.set(commit, seeds);
     }
-    for (const [name, times] of Object.entries(stored.counts)) totals.tally.note(name, times);
+    for (const [name, times] of Object.entries(stored.counts)) totals.counters.note(name, times);
     totals.failures.push(...stored.failures);
     totals.#cpu_s = stored.cpu_s;
     return totals;
@@ -76,7 +76,7 @@ export class Totals {
     this.#seeds.add(seed);
     this.#commits.set(commit, (this.#commits.get(commit) ?? 0) + 1);
     this.#cpu_s += cpu_ms / 1000;
-    for (const [name, times] of counts) this.tally.note(name, times);
+    for (const [name, times] of counts) this.counters.note(name, times);
     if (message !== undefined) this.failures.push({ seed, commit, message });
   }
 
@@ -87,7 +87,7 @@ export class Totals {
       commits: Object.fromEntries(this.#commits),
       failures: this.failures,
       cpu_s: Math.round(this.#cpu_s * 10) / 10,
-      counts: Object.fromEntries([...this.tally.counts].sort(([a], [b]) => (a < b ? -1 : 1))),
+      counts: Object.fromEntries([...this.counters.counts].sort(([a], [b]) => (a < b ? -1 : 1))),
     };
     const all = readStored(path);
     const stored: Stored = this.#kind.swarm

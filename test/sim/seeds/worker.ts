@@ -6,11 +6,11 @@ import type { Task, Verdict } from "./pool.ts";
 process.on("message", ({ script, mutant }: Task) => {
   const seams = MUTANTS.find(({ name }) => name === mutant)?.seams;
   const began = process.cpuUsage();
-  void runScript({ script, ...(seams ? { seams } : {}) }).then(({ tally, violation }) => {
+  void runScript({ script, ...(seams ? { seams } : {}) }).then(({ counters, violation }) => {
     const { user, system } = process.cpuUsage(began);
     const verdict: Verdict = {
       script,
-      counts: [...tally.counts],
+      counts: [...counters.counts],
       cpu_ms: (user + system) / 1000,
       checker: violation?.checker,
       message: violation?.message,

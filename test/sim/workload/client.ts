@@ -2,8 +2,8 @@ import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
 import type { RangeResponse, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { describeAnswer, describeRefusal } from "../../../testing/history/answers.ts";
 import { type KvInput, isSerializable } from "../../../testing/history/kv-model.ts";
-import type { Life } from "../cluster/life.ts";
-import type { Tally } from "../world/tally.ts";
+import type { Generation } from "../cluster/generation.ts";
+import type { Counters } from "../world/counters.ts";
 import type { Timeline } from "../../../testing/timeline.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import type { Recorder } from "./recorder.ts";
@@ -16,11 +16,11 @@ const CALL_TIMEOUT_MS = 2_000;
 export interface ClientWorld {
   timeline: Timeline;
   random: Random;
-  tally: Tally;
+  counters: Counters;
   recorder: Recorder;
   leases: LeaseBook;
   /** The members that are up, as far as a client can know. */
-  lives: () => Life[];
+  generations: () => Generation[];
 }
 
 /** What a client mostly does. */
@@ -38,7 +38,7 @@ export class SimClient {
   #revision = 1;
   #stopped = false;
   /** The member that a client of reads or of bursts stays with. */
-  #endpoint: Life | undefined;
+  #endpoint: Generation | undefined;
 
   constructor(name: string, role: ClientRole, world: ClientWorld) {
     this.name = name;
@@ -56,20 +56,20 @@ export class SimClient {
     while (!this.#stopped) {
       const pause_ms = this.#role === "compaction" ? 100 + random.next() * 100 : undefined;
       await this.#sleep(pause_ms ?? random.next() * 2 * think_ms());
-      const life = this.#anyone();
-      if (!life) continue;
-      this.#world.tally.note("operations");
-      if (this.#role === "compaction") await this.#compact(life);
+      const generation = this.#anyone();
+      if (!generation) continue;
+      this.#world.counters.note("operations");
+      if (this.#role === "compaction") await this.#compact(generation);
       else if (this.#role === "reads") await this.#read();
       else if (this.#role === "bursts") await this.#burst();
-      else await this.#one(life, this.#role === "leases" ? 0.7 + random.next() * 0.3 : undefined);
+      else await this.#one(generation, this.#role === "leases" ? 0.7 + random.next() * 0.3 : undefined);
     }
   }
 
   /** A member that this client stays with, one that takes itself for the leader first of all. */
-  #familiar(): Life {
-    const { random, lives } = this.#world;
-    const up = lives();
+  #familiar(): Generation {
+    const { random, generations } = this.#world;
+    const up = generations();
     const leaders = up.filter(({ raft }) => raft.isLeader);
     const known = this.#endpoint && up.includes(this.#endpoint) && random.next() < 0.9;
     if (!known) this.#endpoint = pick(random, leaders.length > 0 ? leaders : up);
@@ -82,20 +82,20 @@ export class SimClient {
 
   /** Does not wait for one answer before it asks for the next. */
   async #burst(): Promise<void> {
-    const { random, tally } = this.#world;
-    const life = this.#familiar();
+    const { random, counters } = this.#world;
+    const generation = this.#familiar();
     const count = randomInteger(random, 1, BURST_MAX + 1);
-    tally.note("operations", count - 1);
+    counters.note("operations", count - 1);
     const requests = Array.from({ length: count }, () => randomRequest(this.#knowledge));
-    await Promise.all(requests.map((request) => this.request(life, request)));
+    await Promise.all(requests.map((request) => this.request(generation, request)));
   }
 
-  async #one(life: Life, wish: number | undefined): Promise<void> {
+  async #one(generation: Generation, wish: number | undefined): Promise<void> {
     const die = wish ?? this.#world.random.next();
     if (die < 0.75 && wish === undefined) {
-      await this.request(life, randomRequest(this.#knowledge));
-    } else if (die < 0.92 && wish === undefined) await this.#update(life);
-    else await this.#lease(life);
+      await this.request(generation, randomRequest(this.#knowledge));
+    } else if (die < 0.92 && wish === undefined) await this.#update(generation);
+    else await this.#lease(generation);
   }
 
   get #knowledge(): Knowledge {
@@ -113,79 +113,79 @@ export class SimClient {
     return Buffer.from(`${this.name}.${++this.#values}${padding}`);
   }
 
-  #anyone(): Life | undefined {
-    const lives = this.#world.lives();
-    return lives.length > 0 ? pick(this.#world.random, lives) : undefined;
+  #anyone(): Generation | undefined {
+    const generations = this.#world.generations();
+    return generations.length > 0 ? pick(this.#world.random, generations) : undefined;
   }
 
   /** Read, then write if nobody else has, and again: Kubernetes' way. */
-  async #update(life: Life): Promise<void> {
+  async #update(generation: Generation): Promise<void> {
     const name = pick(this.#world.random, KEYS);
-    const read = (await this.request(life, readOne(name))) as RangeResponse | undefined;
+    const read = (await this.request(generation, readOne(name))) as RangeResponse | undefined;
     if (!read) return;
     let modRevision = read.kvs[0]?.modRevision ?? 0;
     for (let attempt = 0; attempt < 3; attempt++) {
-      this.#world.tally.note("operations");
+      this.#world.counters.note("operations");
       const input = updateIfUnchanged(name, modRevision, this.#value());
-      const response = (await this.request(life, input)) as TxnResponse | undefined;
+      const response = (await this.request(generation, input)) as TxnResponse | undefined;
       if (!response) return;
-      this.#world.tally.note(response.succeeded ? "update made" : "update met a newer one");
+      this.#world.counters.note(response.succeeded ? "update made" : "update met a newer one");
       if (response.succeeded) return;
       modRevision = response.responses[0]?.responseRange?.kvs[0]?.modRevision ?? 0;
     }
   }
 
-  async #compact(life: Life): Promise<void> {
+  async #compact(generation: Generation): Promise<void> {
     const { random } = this.#world;
-    const revision = Math.max(1, life.state.revision - randomInteger(random, -1, 150));
-    await this.request(life, { kind: "compact", request: { revision, physical: false } });
+    const revision = Math.max(1, generation.state.revision - randomInteger(random, -1, 150));
+    await this.request(generation, { kind: "compact", request: { revision, physical: false } });
   }
 
-  async #lease(life: Life): Promise<void> {
-    const { random, leases, lives } = this.#world;
+  async #lease(generation: Generation): Promise<void> {
+    const { random, leases, generations } = this.#world;
     const alive = leases.alive();
     const die = random.next();
     if (alive.length < 3 || die < 0.2) {
       const ID = BigInt(randomInteger(random, 1, 2 ** 40));
       const TTL = randomInteger(random, 2, 5);
       const asked_ms = this.#world.timeline.now_ms;
-      const answer = await this.request(life, { kind: "lease-grant", request: { ID, TTL } });
+      const answer = await this.request(generation, { kind: "lease-grant", request: { ID, TTL } });
       if (answer) leases.granted(ID, TTL, asked_ms);
     } else if (die < 0.85) {
       // Whoever does not lead passes it on.
-      const leader = lives().find(({ raft }) => raft.isLeader) ?? life;
-      await this.#keepAlive(random.next() < 0.5 ? leader : life, pick(random, alive));
+      const leader = generations().find(({ raft }) => raft.isLeader) ?? generation;
+      await this.#keepAlive(random.next() < 0.5 ? leader : generation, pick(random, alive));
     } else {
       const ID = pick(random, alive);
       leases.unwanted(ID);
-      await this.request(life, { kind: "lease-revoke", request: { ID } });
+      await this.request(generation, { kind: "lease-revoke", request: { ID } });
     }
   }
 
-  async #keepAlive(life: Life, ID: bigint): Promise<void> {
-    const { leases, tally, timeline } = this.#world;
+  async #keepAlive(generation: Generation, ID: bigint): Promise<void> {
+    const { leases, counters, timeline } = this.#world;
     const asked_ms = timeline.now_ms;
-    const answer = await this.#inTime(life.client.leaseKeepAlive({ ID }));
+    const answer = await this.#inTime(generation.client.leaseKeepAlive({ ID }));
     if (!answer || "thrown" in answer || answer.value.TTL <= 0) return;
-    tally.note("lease renewed");
+    counters.note("lease renewed");
     leases.renewed(ID, asked_ms);
   }
 
   /** Makes one request and records it; undefined when it failed. */
-  async request(life: Life, input: KvInput): Promise<unknown> {
-    const { recorder, tally } = this.#world;
-    const [recorded, call] = recorder.begin(this.name, input, () => perform(life.client, input));
+  async request(generation: Generation, input: KvInput): Promise<unknown> {
+    const { recorder, counters } = this.#world;
+    const [recorded, call] = recorder.begin(this.name, input, () => perform(generation.client, input));
     const outcome = await this.#inTime(call);
     if (outcome && "value" in outcome) {
       recorder.end(recorded, describeAnswer(input.kind as never, outcome.value as never));
-      tally.note(`answered ${isSerializable(input) ? "serializable" : input.kind}`);
+      counters.note(`answered ${isSerializable(input) ? "serializable" : input.kind}`);
       const { header } = outcome.value as { header?: { revision: number } };
       this.#revision = Math.max(this.#revision, header?.revision ?? 0);
       return outcome.value;
     }
     const refusal = outcome && describeRefusal(outcome.thrown);
     if (refusal) recorder.end(recorded, refusal);
-    tally.note(refusal ? `refused ${input.kind}` : `unanswered ${input.kind}`);
+    counters.note(refusal ? `refused ${input.kind}` : `unanswered ${input.kind}`);
     return undefined;
   }
 

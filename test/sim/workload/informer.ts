@@ -4,16 +4,16 @@ import { type Random, pick } from "@raft2kube/std/random.ts";
 import { text } from "../../../testing/history/kv-model.ts";
 import { type Rec, describeKeys } from "../../../testing/history/kv-state.ts";
 import { require } from "../../../testing/violation.ts";
-import type { Life } from "../cluster/life.ts";
+import type { Generation } from "../cluster/generation.ts";
 import { isDamage } from "../world/backend.ts";
-import type { Tally } from "../world/tally.ts";
+import type { Counters } from "../world/counters.ts";
 import type { Timeline } from "../../../testing/timeline.ts";
 
 export interface InformerWorld {
   timeline: Timeline;
   random: Random;
-  tally: Tally;
-  lives: () => Life[];
+  counters: Counters;
+  generations: () => Generation[];
 }
 
 const RETRY_MS = 50;
@@ -45,8 +45,8 @@ export class Informer {
   /** Lists and watches for as long as the run goes on. */
   async work(): Promise<never> {
     for (;;) {
-      const { random, lives } = this.#world;
-      const up = lives();
+      const { random, generations } = this.#world;
+      const up = generations();
       if (up.length > 0) await this.#once(pick(random, up));
       await this.#sleep(RETRY_MS);
     }
@@ -57,21 +57,21 @@ export class Informer {
     return describeKeys(this.#known);
   }
 
-  async #once(life: Life): Promise<void> {
+  async #once(generation: Generation): Promise<void> {
     try {
-      if (this.#lost || this.#world.random.next() < 0.3) await this.#list(life);
-      await this.#watch(life);
+      if (this.#lost || this.#world.random.next() < 0.3) await this.#list(generation);
+      await this.#watch(generation);
     } catch (thrown) {
       // The member went away, was cut off, or its disk failed: the next one is asked.
       if (!(thrown instanceof EtcdError || isDamage(thrown))) throw thrown;
     }
   }
 
-  async #list({ client }: Life): Promise<void> {
+  async #list({ client }: Generation): Promise<void> {
     const request = { ...RangeRequest.create(), key: FROM, rangeEnd: TO };
     const { header, kvs } = await client.range(request);
     this.#goTo(header!.revision, "list");
-    this.#world.tally.note("informer listed");
+    this.#world.counters.note("informer listed");
     this.#known.clear();
     for (const kv of kvs) this.#known.set(text(kv.key), recOf(kv));
     this.#lost = false;
@@ -83,7 +83,7 @@ export class Informer {
     this.#revision = revision;
   }
 
-  async #watch({ client }: Life): Promise<void> {
+  async #watch({ client }: Generation): Promise<void> {
     const { timeline, random } = this.#world;
     const stream = client.watch();
     const startRevision = this.#revision + 1;

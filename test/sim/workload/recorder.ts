@@ -1,4 +1,4 @@
-import type { Life } from "../cluster/life.ts";
+import type { Generation } from "../cluster/generation.ts";
 import { type KvInput, isSerializable } from "../../../testing/history/kv-model.ts";
 import { serializableKept } from "../check/serializable.ts";
 import type { KvOperation } from "../../../testing/history/history.ts";
@@ -26,7 +26,7 @@ export class Recorder {
   #current: Recorded | undefined;
 
   /** Hears which proposal a request becomes, in one life of a member. */
-  listen({ replica, session }: Life): void {
+  listen({ replica, session }: Generation): void {
     const propose = replica.propose.bind(replica);
     let sequence = 0;
     replica.propose = (command, done, timeout_ms) => {
@@ -79,8 +79,8 @@ export class Recorder {
       if (ticket) known.add(ticket);
       const applied = ticket ? reference.applied(ticket) : [];
       const where = applied.map(({ index }) => index).join(", ");
-      const told = answer ?? "no answer";
-      const message = `a request of ${client} (${told}) is at [${where}] of the log`;
+      const recorded = answer ?? "no answer";
+      const message = `a request of ${client} (${recorded}) is at [${where}] of the log`;
       require(applied.length <= 1, "applied once", message);
       const acknowledged = answer !== undefined && ticket !== undefined;
       require(!acknowledged || applied.length === 1, "acknowledged is in the log", message);

@@ -10,18 +10,18 @@ import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
 import { text } from "../../../testing/history/kv-model.ts";
 import { describeRec } from "../../../testing/history/kv-state.ts";
 import type { WatchHistory } from "../check/watches.ts";
-import type { Life } from "../cluster/life.ts";
-import type { Story } from "../story.ts";
-import type { Tally } from "../world/tally.ts";
+import type { Generation } from "../cluster/generation.ts";
+import type { Transcript } from "../transcript.ts";
+import type { Counters } from "../world/counters.ts";
 import type { Timeline } from "../../../testing/timeline.ts";
 import { KEYS } from "./requests.ts";
 
 export interface WatchWorld {
   timeline: Timeline;
   random: Random;
-  tally: Tally;
-  story: Story;
-  lives: () => Life[];
+  counters: Counters;
+  transcript: Transcript;
+  generations: () => Generation[];
 }
 
 /** Opens watches on members, reads them fast or slowly, and keeps what they were sent. */
@@ -38,24 +38,24 @@ export class Watchers {
 
   /** Opens a watch on any member, for a while or, without `for_ms`, to the end. */
   open(for_ms: number | undefined): void {
-    const { random, lives } = this.#world;
-    const up = lives();
+    const { random, generations } = this.#world;
+    const up = generations();
     if (up.length === 0) return;
-    const life = pick(random, up);
-    this.#openOn(life, startOf(life, random), for_ms);
+    const generation = pick(random, up);
+    this.#openOn(generation, startOf(generation, random), for_ms);
   }
 
   /**
    * Opens a watch at the end of what is compacted, on a member that has just begun: all that it
    * sends comes from the disk.
    */
-  openAfterStart(life: Life): void {
-    this.#openOn(life, Math.max(1, life.state.compactRevision), 2_000);
+  openAfterStart(generation: Generation): void {
+    this.#openOn(generation, Math.max(1, generation.state.compactRevision), 2_000);
   }
 
-  #openOn(life: Life, startRevision: number, for_ms: number | undefined): void {
-    const { random, timeline, tally, story } = this.#world;
-    const stream = life.client.watch();
+  #openOn(generation: Generation, startRevision: number, for_ms: number | undefined): void {
+    const { random, timeline, counters, transcript } = this.#world;
+    const stream = generation.client.watch();
     const whole = random.next() < 0.5;
     const [from, to] = whole ? ["k", "l"] : [pick(random, KEYS), ""];
     const watch: WatchHistory = {
@@ -69,10 +69,10 @@ export class Watchers {
       open: true,
     };
     this.all.push(watch);
-    const where = `at ${life.state.revision}, compacted ${life.state.compactRevision}`;
-    const { memberId } = life.state.identity;
-    story.tell(memberId, () => `watched from ${startRevision}: ${watch.name}, ${where}`);
-    tally.note(startRevision > life.state.revision ? "watch from ahead" : "watch from the past");
+    const where = `at ${generation.state.revision}, compacted ${generation.state.compactRevision}`;
+    const { memberId } = generation.state.identity;
+    transcript.record(memberId, () => `watched from ${startRevision}: ${watch.name}, ${where}`);
+    counters.note(startRevision > generation.state.revision ? "watch from ahead" : "watch from the past");
     const progressNotify = random.next() < 0.5;
     stream.create({
       key: Buffer.from(from),
@@ -106,7 +106,7 @@ export class Watchers {
     try {
       for await (const response of stream) {
         take(watch, response);
-        this.#world.tally.note("watch event", response.events.length);
+        this.#world.counters.note("watch event", response.events.length);
         if (response.canceled) return;
         if (pause_ms > 0 && !this.#hurries) await this.#pause(pause_ms);
       }
@@ -121,7 +121,7 @@ export class Watchers {
 const PAUSES_MS = [8, 60, 1e6] as const;
 
 /** Now, some way off, or the very revision before which all is compacted. */
-function startOf({ state }: Life, random: Random): number {
+function startOf({ state }: Generation, random: Random): number {
   const die = random.next();
   const offset = randomInteger(random, -100, 101);
   if (die < 0.2) return 0;

@@ -12,7 +12,7 @@ import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
 import type { Host } from "./host.ts";
 import type { DiskPace } from "./pace.ts";
 import type { Power } from "./power.ts";
-import type { Tally } from "./tally.ts";
+import type { Counters } from "./counters.ts";
 
 /** A fault that a database's next write meets. */
 export const BACKEND_FAULTS = ["EIO in the backend", "ENOSPC in the backend"] as const;
@@ -154,7 +154,7 @@ export interface BackendWorld {
   power: Power;
   random: Random;
   pace: DiskPace;
-  tally: Tally;
+  counters: Counters;
   /** What stands between the state and the values as they are stored. */
   checksums: (raw: Backend) => Backend;
 }
@@ -172,7 +172,7 @@ export async function simulatedBackend(image: BackendImage, world: BackendWorld)
 /** What the engine under the checksums does: batches take their time, and are whole or absent. */
 function rawBackend(image: BackendImage, live: Backend, world: BackendWorld): Backend {
   const { host, random, pace } = world;
-  const { life } = host;
+  const { generation } = host;
   const stored = async function* (chunks: AsyncIterable<BackendPair[]>) {
     for await (const chunk of chunks) {
       yield chunk.map(([key, value]): BackendPair => [key, image.read(key, value)]);
@@ -196,7 +196,7 @@ function rawBackend(image: BackendImage, live: Backend, world: BackendWorld): Ba
       return new Promise((resolve, reject) => {
         const delay_ms = pace(random, sync ? 4 : 0.5);
         const write = () => void writeOut(image, live, world, plain, sync)?.then(resolve, reject);
-        host.after(delay_ms, write, life);
+        host.after(delay_ms, write, generation);
       });
     },
   };
@@ -210,7 +210,7 @@ const removesAlone = (writes: BackendWrite[]) =>
 function writeOut(
   image: BackendImage,
   live: Backend,
-  { power, random, tally }: BackendWorld,
+  { power, random, counters }: BackendWorld,
   writes: BackendWrite[],
   sync: boolean,
 ): Promise<void> | undefined {
@@ -219,7 +219,7 @@ function writeOut(
   const { armed } = image;
   image.armed = undefined;
   if (armed) {
-    tally.note(armed);
+    counters.note(armed);
     const code = armed.slice(0, armed.indexOf(" "));
     return Promise.reject(Object.assign(new Error(`${code}: simulated`), { code: FAILED }));
   }

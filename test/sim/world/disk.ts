@@ -7,7 +7,7 @@ import { type Operation, ScheduledDisk } from "../../../testing/disk/scheduled-d
 import { SECTOR_BYTES, tornAtOneSector } from "../../../testing/disk/survival.ts";
 import type { DiskPace } from "./pace.ts";
 import type { Moment, Power } from "./power.ts";
-import type { Tally } from "./tally.ts";
+import type { Counters } from "./counters.ts";
 
 /** A fault that the next fitting operation meets. */
 export const DISK_FAULTS = [
@@ -45,7 +45,7 @@ interface LastBatch {
  */
 export class FaultyImage extends DiskImage {
   readonly #random: Random;
-  readonly #tally: Tally;
+  readonly #counters: Counters;
   armed: DiskFault | undefined;
   /** A disk that goes bad: the chance that a read or a write is changed, or goes elsewhere. */
   badness = 0;
@@ -53,10 +53,10 @@ export class FaultyImage extends DiskImage {
   #lastBatch: LastBatch | undefined;
   #misread: { inode: Inode; offset: number } | undefined;
 
-  constructor(random: Random, tally: Tally) {
+  constructor(random: Random, counters: Counters) {
     super();
     this.#random = random;
-    this.#tally = tally;
+    this.#counters = counters;
   }
 
   crash(): void {
@@ -64,10 +64,10 @@ export class FaultyImage extends DiskImage {
     const mangled = this.#mangled;
     for (const inode of new Set(this.folder.names.values())) {
       const { lost, torn } = inode.crash(tornAtOneSector(this.#random));
-      this.#tally.note("unsynced write lost", lost);
-      this.#tally.note("unsynced write torn", torn);
+      this.#counters.note("unsynced write lost", lost);
+      this.#counters.note("unsynced write torn", torn);
     }
-    this.#tally.note("directory entry lost", this.folder.crash(this.#random));
+    this.#counters.note("directory entry lost", this.folder.crash(this.#random));
     this.#lastBatch = undefined;
     this.#mangled = undefined;
     if (!mangled || mangled.syncs >= 2) return;
@@ -156,13 +156,13 @@ export class FaultyImage extends DiskImage {
 
   #fail(fault: DiskFault, code: string): Error {
     this.armed = undefined;
-    this.#tally.note(fault);
+    this.#counters.note(fault);
     return Object.assign(new Error(`${code}: simulated`), { code });
   }
 
   #mangle(inode: Inode, bytes: Buffer, offset: number, fault: DamagingFault): void {
     if (this.armed === fault) this.armed = undefined;
-    this.#tally.note(fault);
+    this.#counters.note(fault);
     const right = Buffer.from(bytes);
     if (fault === "write corrupted") {
       const wrong = Buffer.from(bytes);
@@ -205,7 +205,7 @@ export class SimulatedDisk extends ScheduledDisk {
   readonly #power: Power;
   readonly #random: Random;
   readonly #pace: DiskPace;
-  readonly #life: number;
+  readonly #generation: number;
   #busyUntil_ms = 0;
 
   constructor(image: DiskImage, host: Host, power: Power, random: Random, pace: DiskPace) {
@@ -214,7 +214,7 @@ export class SimulatedDisk extends ScheduledDisk {
     this.#power = power;
     this.#random = random;
     this.#pace = pace;
-    this.#life = host.life;
+    this.#generation = host.generation;
   }
 
   protected override schedule<T>(
@@ -232,6 +232,6 @@ export class SimulatedDisk extends ScheduledDisk {
       if (moment && this.#power.cut("after", moment)) return;
       report(result);
     };
-    this.#host.after(done_ms - now_ms, run, this.#life);
+    this.#host.after(done_ms - now_ms, run, this.#generation);
   }
 }

@@ -12,7 +12,7 @@ const NEVER: Timer = { cancel: () => undefined };
  */
 export class Host {
   readonly #timeline: Timeline;
-  #life = 0;
+  #generation = 0;
   #paused = false;
   #held: (() => void)[] = [];
   #wallStep_ms = 0;
@@ -25,8 +25,8 @@ export class Host {
   }
 
   /** Counts lives, so that two of them can be told apart. */
-  get life(): number {
-    return this.#life;
+  get generation(): number {
+    return this.#generation;
   }
 
   get paused(): boolean {
@@ -37,12 +37,12 @@ export class Host {
    * Lets `act` happen `delay_ms` of true time from now, if life number `life` lasts until then.
    * What a life that has ended still asks for never happens.
    */
-  after(delay_ms: number, act: () => void, life = this.#life): Timer {
-    if (life !== this.#life) return NEVER;
+  after(delay_ms: number, act: () => void, generation = this.#generation): Timer {
+    if (generation !== this.#generation) return NEVER;
     let cancelled = false;
     this.#timeline.after(delay_ms, () => {
       this.awake(() => {
-        if (this.#life === life && !cancelled) act();
+        if (this.#generation === generation && !cancelled) act();
       });
     });
     return {
@@ -70,7 +70,7 @@ export class Host {
 
   /** This life ends: nothing of it happens any more. */
   end(): void {
-    this.#life++;
+    this.#generation++;
     this.#paused = false;
     this.#held = [];
   }
@@ -81,11 +81,11 @@ export class Host {
 
   /** The clock that a process on this machine sees, for as long as its life lasts. */
   get clock(): Clock {
-    const life = this.#life;
+    const generation = this.#generation;
     return {
       now: () => EPOCH_MS + this.#timeline.now_ms * this.rate + this.#wallStep_ms,
       monotonic: () => this.#timeline.now_ms * this.rate,
-      after: (delay_ms, act) => this.after(delay_ms / this.rate, act, life),
+      after: (delay_ms, act) => this.after(delay_ms / this.rate, act, generation),
     };
   }
 }

@@ -1,7 +1,7 @@
 import type { Random } from "@raft2kube/std/random.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import { type PartitionShape, cutLinks, link } from "./partition.ts";
-import type { Tally } from "./tally.ts";
+import type { Counters } from "./counters.ts";
 import type { Timeline } from "../../../testing/timeline.ts";
 
 /** A message under way, and for a snapshot the state that goes with it. */
@@ -13,7 +13,7 @@ export interface Parcel {
 export interface NetworkOptions {
   readonly timeline: Timeline;
   readonly random: Random;
-  readonly tally: Tally;
+  readonly counters: Counters;
   /** The mean time that a message takes. */
   readonly latency_ms: (from: bigint, to: bigint) => number;
   /** Hands a parcel to its receiver. */
@@ -52,17 +52,17 @@ export class Network {
   }
 
   send(parcel: Parcel): void {
-    const { random, tally, timeline } = this.#options;
+    const { random, counters, timeline } = this.#options;
     const { message } = parcel;
     const name = link(message.from, message.to);
     const held = this.#held.get(name);
     if (held) return void held.push(parcel);
     if (this.#cut.has(name)) {
-      tally.note("message cut off");
+      counters.note("message cut off");
       return this.#options.lost(parcel);
     }
     if (random.next() < this.loss) {
-      tally.note("message lost");
+      counters.note("message lost");
       return this.#options.lost(parcel);
     }
     const late_ms = this.#straggles() ? random.next() * LATE_MS_MAX : 0;
@@ -72,7 +72,7 @@ export class Network {
     // A proposal that came twice would be two: the transport is a stream and repeats none.
     if (message.kind === "propose" || message.kind === "snapshot") return;
     if (random.next() >= this.replay) return;
-    tally.note("message replayed");
+    counters.note("message replayed");
     this.#deliverAfter(clogged_ms + this.#latency_ms(message) * 20, parcel);
   }
 
@@ -81,10 +81,10 @@ export class Network {
    * the connection breaks.
    */
   call(from: bigint, to: bigint, arrived: () => void, broken: () => void): void {
-    const { random, tally, timeline } = this.#options;
+    const { random, counters, timeline } = this.#options;
     const name = link(from, to);
     const breaks = this.#cut.has(name) || random.next() < this.loss;
-    if (breaks) tally.note("call broken");
+    if (breaks) counters.note("call broken");
     timeline.after(breaks ? BREAK_MS : this.#latency_ms({ from, to }), () => {
       if (breaks || this.#cut.has(name)) broken();
       else arrived();

@@ -5,7 +5,7 @@ import { isQuorum } from "./quorum.ts";
 import { require } from "../../violation.ts";
 
 /** What one leader knows of reads in one term. */
-interface Office {
+interface Leadership {
   term: number;
   /** When each read came, by its requester and id. */
   readonly asked: Map<string, number>;
@@ -21,7 +21,7 @@ interface Office {
  * asked for.
  */
 export class ReadRounds {
-  readonly #offices = new Map<MemberId, Office>();
+  readonly #offices = new Map<MemberId, Leadership>();
   readonly #requests = new Map<string, number>();
   /** Counts what happens, so that two things have an order. */
   #now = 0;
@@ -33,7 +33,7 @@ export class ReadRounds {
 
   /** A leader is asked. */
   asked(raft: RaftState, from: MemberId, readId: number): void {
-    const { asked } = this.#office(raft);
+    const { asked } = this.#leadership(raft);
     const name = `${from}/${readId}`;
     if (!asked.has(name)) asked.set(name, ++this.#now);
   }
@@ -41,7 +41,7 @@ export class ReadRounds {
   /** What leaves a member. */
   sent(raft: RaftState, messages: readonly Message[]): void {
     if (raft.role !== "leader") return;
-    const { rounds } = this.#office(raft);
+    const { rounds } = this.#leadership(raft);
     for (const message of messages) {
       if (message.kind !== "heartbeat" || rounds.has(message.readId)) continue;
       rounds.set(message.readId, ++this.#now);
@@ -50,7 +50,7 @@ export class ReadRounds {
 
   /** A leader gets an answer to a heartbeat. */
   answered(raft: RaftState, from: MemberId, round: number): void {
-    const { rounds, answered } = this.#office(raft);
+    const { rounds, answered } = this.#leadership(raft);
     const left = rounds.get(round);
     if (left === undefined || round === 0) return;
     answered.set(from, Math.max(left, answered.get(from) ?? 0));
@@ -59,7 +59,7 @@ export class ReadRounds {
   /** A leader lets a read be answered. */
   confirmed(raft: RaftState, from: MemberId, readId: number): void {
     const { id, term, membership } = raft;
-    const { asked, answered } = this.#office(raft);
+    const { asked, answered } = this.#leadership(raft);
     const came = asked.get(`${from}/${readId}`);
     if (came === undefined) return;
     const agrees = (member: MemberId) => member === id || (answered.get(member) ?? 0) > came;
@@ -76,11 +76,11 @@ export class ReadRounds {
     require(index >= committed, "read index", message);
   }
 
-  #office({ id, term }: RaftState): Office {
+  #leadership({ id, term }: RaftState): Leadership {
     const known = this.#offices.get(id);
     if (known?.term === term) return known;
-    const office = { term, asked: new Map(), rounds: new Map(), answered: new Map() };
-    this.#offices.set(id, office);
-    return office;
+    const leadership = { term, asked: new Map(), rounds: new Map(), answered: new Map() };
+    this.#offices.set(id, leadership);
+    return leadership;
   }
 }

@@ -1,14 +1,14 @@
 import type { Message } from "@raft2kube/store/core/message.ts";
 import { describeMessage } from "../../testing/raft/describe.ts";
 
-export interface StoryLine {
+export interface TranscriptLine {
   at_ms: number;
   /** Whose doing it is; undefined for the world's. */
   member: bigint | undefined;
   text: string;
 }
 
-export interface StoryMessage {
+export interface TranscriptMessage {
   sent_ms: number;
   arrived_ms: number;
   message: Message;
@@ -17,10 +17,10 @@ export interface StoryMessage {
 const LINES_MAX = 20_000;
 
 /** What happened in a run, line by line, when somebody wants to read it: its last part. */
-export class Story {
+export class Transcript {
   readonly wanted: boolean;
-  lines: StoryLine[] = [];
-  messages: StoryMessage[] = [];
+  lines: TranscriptLine[] = [];
+  messages: TranscriptMessage[] = [];
   readonly #now: () => number;
 
   constructor(wanted: boolean, now: () => number) {
@@ -28,7 +28,7 @@ export class Story {
     this.#now = now;
   }
 
-  tell(member: bigint | undefined, text: () => string): void {
+  record(member: bigint | undefined, text: () => string): void {
     if (!this.wanted) return;
     this.lines.push({ at_ms: this.#now(), member, text: text() });
     if (this.lines.length > 2 * LINES_MAX) this.lines = this.lines.slice(-LINES_MAX);
@@ -38,7 +38,7 @@ export class Story {
     if (!this.wanted) return;
     this.messages.push({ sent_ms, arrived_ms: this.#now(), message });
     if (this.messages.length > 2 * LINES_MAX) this.messages = this.messages.slice(-LINES_MAX);
-    this.tell(message.to, () => `got ${describeMessage(message)}`);
+    this.record(message.to, () => `got ${describeMessage(message)}`);
   }
 
   /** The last `count` lines as text. */

@@ -36,7 +36,7 @@ function termOnDisk({ member: { disk } }: Server, index: number): number | undef
 }
 
 /**
- * The paper's figure 8 with its members' names: S1 leads, then S5, then S1 again, then S5. Slots
+ * The paper's figure 8 with its members' names: S1 leads, then S5, then S1 again, then S5. Entries
  * travel one by one, as they may.
  */
 scenario("figure 8, step by step", { servers: 5, runs: RUNS, appendBytes_max: 1 }, (cluster) => {
@@ -48,30 +48,30 @@ scenario("figure 8, step by step", { servers: 5, runs: RUNS, appendBytes_max: 1 
     Server,
     Server,
   ];
-  // (a) S1 writes a slot to S2 only.
+  // (a) S1 writes an entry to S2 only.
   connectOnly(cluster, [s1, s2]);
   const { index } = cluster.submit(s1, "of the first term")!;
-  until(cluster, `slot ${index} on the disks of two`, () => !!termOnDisk(s2, index));
+  until(cluster, `entry ${index} on the disks of two`, () => !!termOnDisk(s2, index));
   s1.crash();
-  // (b) S5 is elected by S3 and S4, and writes another slot to its own disk alone.
+  // (b) S5 is elected by S3 and S4, and writes another entry to its own disk alone.
   connectOnly(cluster, [s3, s4, s5]);
   const newer = () => [s3, s4, s5].find(({ isLeader }) => isLeader);
   until(cluster, "the three others elect a leader", () => newer() !== undefined);
   const second = newer()!;
   cluster.disconnect(second);
-  until(cluster, `slot ${index} on its own disk`, () => !!termOnDisk(second, index));
+  until(cluster, `entry ${index} on its own disk`, () => !!termOnDisk(second, index));
   second.crash();
   const [third, fourth] = [s3, s4, s5].filter((server) => server !== second) as [Server, Server];
-  // (c) S1 is elected again, by S2 and S3, and brings its slot to S3: a majority has it.
+  // (c) S1 is elected again, by S2 and S3, and brings its entry to S3: a majority has it.
   s1.restart();
   connectOnly(cluster, [s1, s2, third]);
   const again = () => [s1, s2].find(({ isLeader }) => isLeader);
   until(cluster, "one of the first two is elected", () => again() !== undefined);
   const leader = again()!;
   const matchOf = () => leader.member.raft.leading?.progress.get(third.id)?.match ?? 0;
-  until(cluster, `slot ${index} on the disks of three`, () => matchOf() >= index);
+  until(cluster, `entry ${index} on the disks of three`, () => matchOf() >= index);
   leader.crash();
-  // (d) S5 is elected by S3 and S4, whose logs end in older terms, and overwrites the slot.
+  // (d) S5 is elected by S3 and S4, whose logs end in older terms, and overwrites the entry.
   second.restart();
   connectOnly(cluster, [second, third, fourth]);
   agree(cluster, "of the second leader", { by: 3 });

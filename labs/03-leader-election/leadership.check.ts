@@ -127,10 +127,10 @@ check("what others know to be committed is taken over from a ballot", () => {
   const knows = { commit: 2, commitTerm: 2 };
   raft.step({ ...yes(2n, 2, true), granted: false, ...knows });
   judge(raft.state.log.committed === 2, {
-    when: "an answer says that slot 2 of term 2 is committed, and our slot 2 is of term 2",
+    when: "an answer says that entry 2 of term 2 is committed, and our entry 2 is of term 2",
     expected: "commit index 2",
     happened: `commit index ${raft.state.log.committed}`,
-    why: "a change of membership may wait in that slot, and decide who votes (takeCommitNews)",
+    why: "a change of membership may wait in that entry, and decide who votes (takeCommitNews)",
   });
 });
 
@@ -186,11 +186,11 @@ check("a leader that votes no more tries to hand over, each timeout anew", () =>
   for (const from of [2n, 3n]) raft.step(appended(from, raft.state.term, raft.state.log.lastIndex));
   work(raft);
   for (let i = 0; i < ELECTION_TICKS; i++) raft.tick();
-  const told = work(raft).now.filter(({ kind }) => kind === "timeout-now");
-  judge(told.length === 1, {
+  const sent = work(raft).now.filter(({ kind }) => kind === "timeout-now");
+  judge(sent.length === 1, {
     when: "member 1 leads, is no voter any more, and its first try to hand over came to nothing",
     expected: "after a timeout it tells a voter with all of its log to campaign now",
-    happened: `it sent ${told.length} of these`,
+    happened: `it sent ${sent.length} of these`,
     why: "the cluster would depend on a machine that is to be taken away (D 4.2.2)",
   });
 });

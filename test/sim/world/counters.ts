@@ -1,5 +1,5 @@
 /** How often each thing happened: what a run prints at its end. */
-export class Tally {
+export class Counters {
   readonly counts = new Map<string, number>();
 
   note(name: string, times = 1): void {
@@ -10,7 +10,7 @@ export class Tally {
     return this.counts.get(name) ?? 0;
   }
 
-  add(other: Tally): void {
+  add(other: Counters): void {
     for (const [name, times] of other.counts) this.note(name, times);
   }
 

@@ -11,7 +11,7 @@ import type { Replica } from "@raft2kube/store/node/replica.ts";
 import type { Wal } from "@raft2kube/store/wal/wal.ts";
 
 /** A member between a start and its end: the product's own rooms, over simulated surroundings. */
-export interface Life {
+export interface Generation {
   /** Counts the lives of one member. */
   readonly number: number;
   /** Random for each life: the tickets of its proposals carry it. */

@@ -7,7 +7,7 @@ const SILENCE_MS_MAX = 10_000;
 /** Lines of a long story that are shown around the first difference. */
 const SHOWN = 4;
 
-interface Story {
+interface Expectation {
   readonly when: string;
   /** What it must be, known at once or only when it has happened. */
   readonly expected: readonly string[] | (() => readonly string[]);
@@ -15,10 +15,10 @@ interface Story {
 }
 
 /** Waits until as many lines have come as are expected, and judges them. */
-export async function heard(lines: readonly string[], story: Story): Promise<void> {
-  const { when, why } = story;
+export async function expectLines(lines: readonly string[], expectation: Expectation): Promise<void> {
+  const { when, why } = expectation;
   const expected = () =>
-    typeof story.expected === "function" ? story.expected() : story.expected;
+    typeof expectation.expected === "function" ? expectation.expected() : expectation.expected;
   try {
     const enough = () => lines.length >= expected().length;
     await waitFor("all lines", enough, { clock, timeout_ms: SILENCE_MS_MAX, interval_ms: 5 });
