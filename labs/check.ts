@@ -15,16 +15,16 @@ export function check(title: string, body: Check["body"]): void {
   registered.push({ title, body });
 }
 
-let signOfLife: () => void = () => undefined;
+let reportAlive: () => void = () => undefined;
 
 /** Who wants to hear that a long check is still at work. */
-export function onSignOfLife(hear: () => void): void {
-  signOfLife = hear;
+export function onAlive(hear: () => void): void {
+  reportAlive = hear;
 }
 
 /** Said by a check between its steps, so that it is not taken for a loop without end. */
 export function stillAtWork(): void {
-  signOfLife();
+  reportAlive();
 }
 
 /** The checks of all files loaded so far. */

@@ -19,6 +19,11 @@ export class CrashDisk extends ScheduledDisk {
     this.#dieAt = dieAt;
   }
 
+  /** Whether no operation is waiting: without a further request nothing happens any more. */
+  get idle(): boolean {
+    return this.#queue.length === 0;
+  }
+
   /** Whether the power went. */
   get dead(): boolean {
     return this.operations >= this.#dieAt;

@@ -1,4 +1,3 @@
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type { LogWriteError } from "@raft2kube/store/wal/errors.ts";
 import { RECORD, decodeRecord, encodeRecord, recordSize } from "@raft2kube/store/wal/record.ts";
@@ -9,8 +8,49 @@ import { judge } from "../judge.ts";
 import { CrashDisk } from "./crash-disk.ts";
 
 const identity = { clusterId: 1n, memberId: 2n };
-// A machine that is busy with other things is slow; what hangs is told apart all the same.
-const soon = { clock: systemClock(), timeout_ms: 15_000, interval_ms: 1 };
+const clock = systemClock();
+/** Turns of the loop in which the disk has nothing to do: nothing will happen any more. */
+const IDLE_TURNS_MAX = 500;
+const AWAIT_MS_MAX = 5_000;
+
+/** Waits for a condition; judges as soon as the disk is idle for good, or takes too long. */
+async function awaited(
+  disk: CrashDisk,
+  when: string,
+  expected: string,
+  progress: () => { readonly done: boolean; readonly happened: string },
+): Promise<void> {
+  const begun_ms = clock.monotonic();
+  for (let idle = 0; !progress().done; idle = disk.idle ? idle + 1 : 0) {
+    const took_ms = clock.monotonic() - begun_ms;
+    const { happened } = progress();
+    judge(idle < IDLE_TURNS_MAX && took_ms < AWAIT_MS_MAX, {
+      when,
+      expected,
+      happened: `${happened}; ${disk.idle ? "the disk is idle" : "the disk is still at work"}`,
+      why: "the member waits for this as well: no client gets an answer, and no stop ends",
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Waits until `count` of the writes are acknowledged. */
+function awaitAcknowledged(disk: CrashDisk, count: number, acknowledged: () => number) {
+  const expected = `done() of ${count === 1 ? "the write" : `all ${count}`}, once they are durable`;
+  return awaited(disk, `${count} appended`, expected, () => {
+    const have = acknowledged();
+    return { done: have >= count, happened: `done() of ${have} of ${count}` };
+  });
+}
+
+/** Closes the log; judges if that does not end. */
+async function close(wal: Wal, disk: CrashDisk): Promise<void> {
+  let closed = false;
+  void wal.close().then(() => (closed = true));
+  await awaited(disk, "close() of the log", "it returns once all that was queued is durable", () => {
+    return { done: closed, happened: "it does not return (`#pump` calls `#idle` when it is done)" };
+  });
+}
 
 function entry(index: number) {
   return { index, term: 1, data: Buffer.from(`command ${index}`), change: undefined };
@@ -22,14 +62,14 @@ function write(id: number) {
 
 function openLog(disk: CrashDisk, failures: LogWriteError[] = []) {
   const onFatal = (reason: LogWriteError) => failures.push(reason);
-  return Wal.open({ disk, identity, clock: soon.clock, onFatal });
+  return Wal.open({ disk, identity, clock, onFatal });
 }
 
 /** Appends 1..count; resolves with the acknowledged indexes once all are, or the disk is dead. */
 async function appendAll(wal: Wal, disk: CrashDisk, count: number): Promise<number[]> {
   const acknowledged: number[] = [];
   for (let id = 1; id <= count; id++) wal.append(write(id), () => acknowledged.push(id));
-  await waitFor("the appends", () => acknowledged.length === count || disk.dead, soon);
+  await awaitAcknowledged(disk, count, () => (disk.dead ? count : acknowledged.length));
   return acknowledged;
 }
 
@@ -90,8 +130,8 @@ check("nothing is acknowledged before a sync covered it", async () => {
     const { recovered } = openLog(disk.restarted(() => 0));
     survivors.push(recovered.entries.length);
   });
-  await waitFor("the acknowledgement", () => survivors.length > 0, soon);
-  await wal.close();
+  await awaitAcknowledged(disk, 1, () => survivors.length);
+  await close(wal, disk);
   judge(survivors[0] === 1, {
     when: "append of entry 1, and a power loss the moment done() is called",
     expected: "the write was synced first: entry 1 is there after the restart",
@@ -110,7 +150,7 @@ check("acknowledgements come in the order of the appends", async () => {
   const disk = new CrashDisk();
   const { wal } = openLog(disk);
   const order = await appendAll(wal, disk, 50);
-  await wal.close();
+  await close(wal, disk);
   judge(
     order.every((id, i) => id === i + 1),
     {
@@ -122,6 +162,20 @@ check("acknowledgements come in the order of the appends", async () => {
   );
 });
 
+check("close returns once everything that is queued is durable", async () => {
+  const disk = new CrashDisk();
+  const { wal } = openLog(disk);
+  let acknowledged = 0;
+  for (let id = 1; id <= 50; id++) wal.append(write(id), () => acknowledged++);
+  await close(wal, disk);
+  judge(acknowledged === 50, {
+    when: "50 appends at once, and close() right after them",
+    expected: "close() returns after done() of all 50",
+    happened: `it returned after done() of ${acknowledged}`,
+    why: "a member that stops closes its log: a proposal it has taken must not be dropped",
+  });
+});
+
 check("what waits while the disk is busy goes out under one sync", async () => {
   const disk = new CrashDisk();
   const { wal } = openLog(disk);
@@ -129,8 +183,8 @@ check("what waits while the disk is busy goes out under one sync", async () => {
   const before = disk.syncs;
   const acknowledged: number[] = [];
   for (let id = 2; id <= 101; id++) wal.append(write(id), () => acknowledged.push(id));
-  await waitFor("100 appends", () => acknowledged.length === 100, soon);
-  await wal.close();
+  await awaitAcknowledged(disk, 100, () => acknowledged.length);
+  await close(wal, disk);
   const syncs = disk.syncs - before;
   judge(syncs <= 3, {
     when: "100 appends at once, the log already open",
@@ -148,9 +202,11 @@ check("after a failed sync nothing is acknowledged any more", async () => {
   disk.image.failNextSync = new Error("EIO");
   let acknowledged = 0;
   wal.append(write(2), () => acknowledged++);
-  await waitFor("the failure to be reported", () => failures.length > 0, soon);
+  await awaited(disk, "fsync fails", "onFatal is called", () => {
+    return { done: failures.length > 0, happened: "it is not called" };
+  });
   wal.append(write(3), () => acknowledged++);
-  await waitFor("the disk to be idle", () => failures.length === 1, soon);
+  while (!disk.idle) await new Promise((resolve) => setImmediate(resolve));
   judge(acknowledged === 0, {
     when: "fsync fails for entry 2, then entry 3 is appended",
     expected: "neither is acknowledged",
@@ -163,7 +219,7 @@ check("what was acknowledged survives a power loss at every operation", async ()
   const whole = new CrashDisk();
   const { wal } = openLog(whole);
   await appendAll(wal, whole, 12);
-  await wal.close();
+  await close(wal, whole);
   for (let dieAt = 1; dieAt <= whole.operations; dieAt++) {
     for (const keep of [() => 0, () => 1, () => 0.5, (i: number) => (i % 2 === 0 ? 0.3 : 1)]) {
       const disk = new CrashDisk(dieAt);
@@ -200,8 +256,8 @@ check("a torn tail is cut and the log goes on behind it", async () => {
   const last = first.recovered.entries.at(-1)?.index ?? 0;
   let done = false;
   first.wal.append(write(last + 1), () => (done = true));
-  await waitFor("the append after recovery", () => done, soon);
-  await first.wal.close();
+  await awaitAcknowledged(again, 1, () => (done ? 1 : 0));
+  await close(first.wal, again);
   const found = openLog(again).recovered.entries.map((item) => item.index);
   judge(found.at(-1) === last + 1 && last >= acknowledged.length, {
     when: `restart after a torn write, then append of entry ${last + 1}`,
@@ -218,9 +274,9 @@ check("damage to what was acknowledged is refused, not cut away", async () => {
   let done = 0;
   for (let id = 2; id <= 5; id++) {
     wal.append(write(id), () => done++);
-    await waitFor("one append", () => done === id - 1, soon);
+    await awaitAcknowledged(disk, id - 1, () => done);
   }
-  await wal.close();
+  await close(wal, disk);
   const name = disk.list().find((file) => file.endsWith(".wal"))!;
   const at = disk.read(name).indexOf("command 2");
   disk.image.folder.get(name).flip(at, 1 << 3);

@@ -34,7 +34,8 @@ function reportedUpTo(responses: readonly WatchResponse[]): number {
 async function eventsFrom(store: OwnStore, from: number, last: number): Promise<Event[]> {
   const stream = store.client.watch();
   stream.create({ ...KEYS, startRevision: from });
-  const responses = await follow(stream[Symbol.asyncIterator](), (all) => reportedUpTo(all) >= last);
+  const reader = stream[Symbol.asyncIterator]();
+  const responses = await follow(reader, (all) => reportedUpTo(all) >= last);
   stream.close();
   return responses.flatMap(({ events }) => events);
 }

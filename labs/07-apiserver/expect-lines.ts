@@ -15,7 +15,10 @@ interface Expectation {
 }
 
 /** Waits until as many lines have come as are expected, and judges them. */
-export async function expectLines(lines: readonly string[], expectation: Expectation): Promise<void> {
+export async function expectLines(
+  lines: readonly string[],
+  expectation: Expectation,
+): Promise<void> {
   const { when, why } = expectation;
   const expected = () =>
     typeof expectation.expected === "function" ? expectation.expected() : expectation.expected;

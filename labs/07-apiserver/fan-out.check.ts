@@ -111,10 +111,11 @@ check("fan-out: each event is made into bytes once for a form, whoever gets it",
     const loud = listen(cache.watchFrom({ ...ALL, encoder: shout }, 1));
     put(cache, "a", 2, { app: "web" });
     const when = "four watch in one form, two of them by label, and one in another form";
+    const why = "each sees it in its own form";
     for (const { lines } of listeners) {
-      await expectLines(lines, { when, expected: ["ADDED a 2"], why: "each sees it in its own form" });
+      await expectLines(lines, { when, expected: ["ADDED a 2"], why });
     }
-    await expectLines(loud.lines, { when, expected: ["LOUD"], why: "each sees it in its own form" });
+    await expectLines(loud.lines, { when, expected: ["LOUD"], why });
     judge(made === 1, {
       when,
       expected: "that the four get the same bytes, made once",

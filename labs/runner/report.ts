@@ -42,8 +42,8 @@ export function partsUnderCheck(lab: Lab, request: CheckRequest): string[] {
 }
 
 /**
- * Judges the reader's own part, together with the other parts that they use. Outcomes are told as
- * they come. Throws when the lab was not started.
+ * Judges the reader's own part, together with the other parts that they use. Outcomes are reported
+ * as they come. Throws when the lab was not started.
  */
 export async function checkLab(
   lab: Lab,
@@ -61,13 +61,27 @@ export async function checkLab(
     });
   }
   const trees = partsUnderCheck(lab, request).map((number) => ownTree(number));
-  const [outcomes, types] = await Promise.all([
-    runLabChecks(lab, trees, { only, runs, seed }, onOutcome),
-    request.reference ? "" : typeCheck(lab, tree),
-  ]);
-  if (types === "") return outcomes;
-  // First what runs and is wrong: a type is often what is still being written.
-  return [...outcomes, { title: TYPES_TITLE, passed: false, message: shortened(types) }];
+  const types = request.reference ? Promise.resolve("") : typeCheck(lab, tree);
+  return typesFirst(types, (report) => {
+    return runLabChecks(lab, trees, { only, runs, seed }, report);
+  }, onOutcome);
+}
+
+/** Runs the checks beside the type check, and reports what the types lack before their outcomes. */
+export async function typesFirst(
+  types: Promise<string>,
+  runChecks: (report: OnOutcome) => Promise<CheckOutcome[]>,
+  onOutcome: OnOutcome = () => undefined,
+): Promise<CheckOutcome[]> {
+  let waiting: CheckOutcome[] | undefined = [];
+  const checks = runChecks((outcome) => (waiting ? waiting.push(outcome) : onOutcome(outcome)));
+  checks.catch(() => undefined); // It is awaited below.
+  const complaints = await types;
+  const wrong = { title: TYPES_TITLE, passed: false, message: shortened(complaints) };
+  const first = complaints === "" ? [] : [wrong];
+  for (const outcome of [...first, ...waiting]) onOutcome(outcome);
+  waiting = undefined;
+  return [...first, ...(await checks)];
 }
 
 async function checkPlanted(

@@ -6,14 +6,14 @@ import { pathToFileURL } from "node:url";
 import {
   NOT_WRITTEN,
   checkOptions,
-  onSignOfLife,
+  onAlive,
   registeredChecks,
   stillAtWork,
 } from "../check.ts";
 
 const REPORT_FD = 3;
 const STACK_LINES = 5;
-const SIGN_OF_LIFE_MS = 1_000;
+const ALIVE_MS = 1_000;
 /** No check may wait longer than this for something to happen. */
 const CHECK_MS_MAX = 60_000;
 
@@ -61,13 +61,13 @@ function describe(thrown: unknown): string {
 }
 
 let reported_ms = performance.now();
-onSignOfLife(() => {
-  if (performance.now() - reported_ms < SIGN_OF_LIFE_MS) return;
+onAlive(() => {
+  if (performance.now() - reported_ms < ALIVE_MS) return;
   reported_ms = performance.now();
   report({ kind: "alive" });
 });
 // While a check waits for something the loop turns, and this is heard; in a loop without end not.
-const turning = setInterval(stillAtWork, SIGN_OF_LIFE_MS);
+const turning = setInterval(stillAtWork, ALIVE_MS);
 
 for (const path of process.argv.slice(2)) {
   try {

@@ -128,6 +128,10 @@ export class Wal {
     if (file) await new Promise<void>((resolve) => file.close(() => resolve()));
   }
 
+  /**
+   * Writes what is queued, one batch at a time, and calls each write's `done` in order once its
+   * batch is durable. With nothing left to write it calls `#idle`, for which `close` waits.
+   */
   #pump(): void {
     // lab:02 begin pump
     if (this.#busy || this.#dead) return;

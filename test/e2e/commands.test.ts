@@ -8,9 +8,9 @@ import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TestCluster } from "./cluster.ts";
 import { drainTests } from "./drain.ts";
-import { jobScenes } from "./jobs.ts";
+import { jobCases } from "./jobs.ts";
 import { OwnHost } from "./own-host.ts";
-import { workloadScenes } from "./workloads.ts";
+import { workloadCases } from "./workloads.ts";
 
 const TIMEOUT_MS = 120_000;
 const BUSYBOX = "/bin/busybox";
@@ -100,8 +100,8 @@ spec:
     expect(await cluster.ask("get", "events")).toMatch(/Liveness probe failed/);
   });
 
-  describe("jobs", () => jobScenes(() => cluster));
-  describe("workloads", () => workloadScenes(() => cluster));
+  describe("jobs", () => jobCases(() => cluster));
+  describe("workloads", () => workloadCases(() => cluster));
 
   drainTests(() => cluster);
 });

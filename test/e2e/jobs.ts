@@ -5,7 +5,7 @@ const IMAGE = "r2k.local/busybox:1";
 const WAIT = "--timeout=90s";
 
 /** Jobs and CronJobs by the real kubectl, their pods by the real kubelet. */
-export function jobScenes(given: () => TestCluster): void {
+export function jobCases(given: () => TestCluster): void {
   const job = (name: string, spec: string, command: string) => `
 apiVersion: batch/v1
 kind: Job

@@ -14,7 +14,7 @@ const template = (app: string, command = "sleep 1000") => `
 `;
 
 /** Kinds that keep pods running, by the real kubectl, their pods by the real kubelet. */
-export function workloadScenes(given: () => TestCluster): void {
+export function workloadCases(given: () => TestCluster): void {
   it("runs, scales and deletes a ReplicationController", () => older(given()));
   it("rolls a DaemonSet out, and back", () => agents(given()));
   it("keeps names and volumes of a StatefulSet in an update", () => databases(given()));

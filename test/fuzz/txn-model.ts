@@ -23,14 +23,14 @@ export interface Rec {
 }
 
 /** An answer in words that the store's can be put into too. */
-export type Told =
+export type Answer =
   | { range: Rec[]; more: boolean; count: number; at: number }
   | { put: Rec | undefined; at: number }
   | { deleted: number; before: Rec[]; at: number }
-  | ToldTxn;
-export interface ToldTxn {
+  | TxnAnswers;
+export interface TxnAnswers {
   succeeded: boolean;
-  told: Told[];
+  answers: Answer[];
 }
 
 type Keys = ReadonlyMap<string, Rec>;
@@ -59,14 +59,14 @@ export class TxnModel {
   }
 
   /** Does it, or names etcd's error and does nothing. */
-  txn(request: TxnRequest): ToldTxn | EtcdErrorName {
+  txn(request: TxnRequest): TxnAnswers | EtcdErrorName {
     const branch = this.#choose(request);
     const error = this.#refusal(flat(branch));
     if (error) return error;
     const work = new Work(this.#revisions);
-    const told = this.#act(work, branch);
+    const answers = this.#act(work, branch);
     if (work.changed) this.#revisions.push(work.keys);
-    return told;
+    return answers;
   }
 
   #choose({ compare, success, failure }: TxnRequest): Branch {
@@ -94,16 +94,16 @@ export class TxnModel {
     return undefined;
   }
 
-  #act(work: Work, { succeeded, operations, inner }: Branch): ToldTxn {
+  #act(work: Work, { succeeded, operations, inner }: Branch): TxnAnswers {
     const branches = inner.values();
-    const told = operations.map((operation): Told => {
+    const answers = operations.map((operation): Answer => {
       const { requestRange, requestPut, requestDeleteRange } = operation;
       if (requestRange) return work.range(requestRange);
       if (requestPut) return work.put(requestPut);
       if (requestDeleteRange) return work.remove(requestDeleteRange);
       return this.#act(work, branches.next().value!);
     });
-    return { succeeded, told };
+    return { succeeded, answers };
   }
 }
 
@@ -122,7 +122,7 @@ class Work {
     return this.#revisions.length - 1 + (this.changed ? 1 : 0);
   }
 
-  range(request: RangeRequest): Told {
+  range(request: RangeRequest): Answer {
     const { revision, countOnly, keysOnly, limit } = request;
     const keys = revision > 0 ? this.#revisions[revision]! : this.keys;
     const all = sorted(keys).filter(({ key }) => within(request, key));
@@ -134,7 +134,7 @@ class Work {
     return { range, more: found.length > cut.length, count, at: this.#at };
   }
 
-  put({ key, value, lease, ignoreValue, ignoreLease, prevKv }: PutRequest): Told {
+  put({ key, value, lease, ignoreValue, ignoreLease, prevKv }: PutRequest): Answer {
     const name = text(key);
     const before = this.keys.get(name);
     this.changed = true;
@@ -149,7 +149,7 @@ class Work {
     return { put: prevKv ? before : undefined, at: this.#at };
   }
 
-  remove(request: DeleteRangeRequest): Told {
+  remove(request: DeleteRangeRequest): Answer {
     const gone = sorted(this.keys).filter(({ key }) => within(request, key));
     for (const { key } of gone) this.keys.delete(key);
     if (gone.length > 0) this.changed = true;

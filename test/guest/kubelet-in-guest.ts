@@ -38,7 +38,7 @@ const LISTLESS = spec([
 
 const node = await Node.start(ours("crun"), async () => ({ cgroupRoot: CGROUP_ROOT }));
 
-function tell(name: string, facts: object): void {
+function report(name: string, facts: object): void {
   process.stdout.write(`FOUND ${name} ${JSON.stringify(facts)}\n`);
 }
 
@@ -67,13 +67,13 @@ function hasNftables(): boolean {
   }
 }
 
-async function tellLimits(pair: Pod): Promise<void> {
+async function reportLimits(pair: Pod): Promise<void> {
   const throttled = () => {
     const stat = readFileSync(join(cgroupOf(pair, "busy"), "cpu.stat"), "utf8");
     return Number(/^nr_throttled (\d+)$/m.exec(stat)?.[1]) > 0;
   };
   await waitFor("the busy container to be held back", throttled, { clock: systemClock() });
-  tell("limits", {
+  report("limits", {
     pod: limits(cgroupOf(pair)),
     main: limits(cgroupOf(pair, "main")),
     busy: limits(cgroupOf(pair, "busy")),
@@ -81,11 +81,11 @@ async function tellLimits(pair: Pod): Promise<void> {
   });
 }
 
-async function tellStatistics(pair: Pod): Promise<void> {
+async function reportStatistics(pair: Pod): Promise<void> {
   const { runtime } = node.served;
   const { stats } = await runtime.containerStats({ containerId: idOf(pair, "busy") });
   const usage = openCgroups().usage(`${CGROUP_ROOT}/guaranteed/pod${pair.metadata.uid}`);
-  tell("statistics", {
+  report("statistics", {
     containerCpu_ns: stats?.cpu?.usageCoreNanoSeconds?.value,
     containerWorkingSet_bytes: stats?.memory?.workingSetBytes?.value,
     podCpu_ns: usage?.cpu_ns,
@@ -100,33 +100,33 @@ const containers = (pod: Pod) => {
   });
 };
 
-tell("kernel", { controllers: openCgroups().controllers, nftables: hasNftables() });
+report("kernel", { controllers: openCgroups().controllers, nftables: hasNftables() });
 node.put("pair", PAIR);
 node.put("greedy", GREEDY);
 node.put("listless", LISTLESS);
 const pair = await node.untilReady("pair");
-await tellLimits(pair);
-await tellStatistics(pair);
+await reportLimits(pair);
+await reportStatistics(pair);
 
 const greedy = await node.until("back off", "greedy", (pod) => {
   return statusOf(pod, "main")?.state?.waiting?.reason === "CrashLoopBackOff";
 });
 const { restartCount, lastState } = statusOf(greedy, "main") as ContainerStatus;
 const { exitCode, reason } = lastState?.terminated ?? {};
-tell("greedy", { restartCount, phase: greedy.status?.phase, last: { exitCode, reason } });
+report("greedy", { restartCount, phase: greedy.status?.phase, last: { exitCode, reason } });
 
 const again = await node.until("run again", "listless", (pod) => {
   const { restartCount = 0, state } = statusOf(pod, "main") ?? {};
   return restartCount > 0 && state?.running !== undefined;
 });
-tell("listless", { restartCount: statusOf(again, "main")?.restartCount });
+report("listless", { restartCount: statusOf(again, "main")?.restartCount });
 
 await node.stopKubelet();
 await node.served.restart();
 await node.startKubelet();
-tell("restart", { before: containers(pair), after: containers(await node.untilReady("pair")) });
+report("restart", { before: containers(pair), after: containers(await node.untilReady("pair")) });
 
 for (const name of ["pair", "greedy", "listless"]) await node.take(name);
 const below = readdirSync(join(MOUNT, CGROUP_ROOT), { recursive: true }).map(String);
-tell("end", { podCgroups: below.filter((path) => /^[a-z]+\/pod[^/]*$/.test(path)) });
+report("end", { podCgroups: below.filter((path) => /^[a-z]+\/pod[^/]*$/.test(path)) });
 await node.close();

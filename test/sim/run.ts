@@ -142,8 +142,8 @@ class Run {
     this.#witness.onApplied = (applied) => this.#leases.applied(applied);
     const witness = this.#witness;
     const shared = { timeline, counters, transcript: this.transcript };
-    const heard = this.#heard(seams);
-    const world = { ...shared, streams, witness, seams: heard };
+    const received = this.#received(seams);
+    const world = { ...shared, streams, witness, seams: received };
     const cluster = new Cluster({ ...world, setting });
     this.#cluster = cluster;
     counters.note("clock drifts", cluster.members.size);
@@ -165,7 +165,7 @@ class Run {
   }
 
   /** The recorder hears every life's proposals, whatever else reaches in. */
-  #heard(seams: Seams): Seams {
+  #received(seams: Seams): Seams {
     const generation = (born: Generation) => {
       this.#recorder.listen(born);
       seams.generation?.(born);
@@ -378,7 +378,7 @@ class Run {
     require(whole(), "recovery", message);
     // What faults have kept from being elected is elected now.
     while (isWhole(this.#script) && this.#lacking().includes("leader changes")) {
-      this.#cluster.all.find(({ generation }) => generation && generation === this.#cluster.leader)?.crash();
+      this.#cluster.leadingMember?.crash();
       await this.#until(this.timeline.now_ms + limits.RECOVERY_MS, whole);
       require(whole(), "recovery", message);
     }

@@ -16,10 +16,17 @@ const FINISHED = [
   "device",
   "dns",
   "kubelet",
+  "labs",
   "proxy",
   "runtime",
   "scheduler",
   "store",
+  "test/contract",
+  "test/e2e",
+  "test/fuzz",
+  "test/guest",
+  "test/sim",
+  "testing",
 ];
 
 export const RETIRED_WORDS: readonly RetiredWords[] = [
@@ -42,6 +49,11 @@ export const RETIRED_WORDS: readonly RetiredWords[] = [
     words: ["sealing", "guess", "guessed", "anew", "whoever"],
     instead: "encryption, cached, again, the member that ...",
     folders: [...FINISHED, "apimachinery", "apiserver"],
+  },
+  {
+    words: ["slot", "slots", "life", "lives", "office", "happening", "happenings"],
+    instead: "entry, generation, term or leadership, event",
+    folders: ["labs", "test/sim", "testing"],
   },
   {
     words: ["opinion", "opinions", "consider", "crowded", "unfit", "wish", "wishes", "promised"],

@@ -39,10 +39,10 @@ export function openRaw(netns: string, ifName: string): RawLink {
     },
     receive() {
       const frames: Buffer[] = [];
-      const room = Buffer.alloc(FRAME_BYTES);
+      const buffer = Buffer.alloc(FRAME_BYTES);
       for (;;) {
         try {
-          frames.push(Buffer.from(room.subarray(0, readSync(fd, room))));
+          frames.push(Buffer.from(buffer.subarray(0, readSync(fd, buffer))));
         } catch (thrown) {
           if (isErrno(thrown, "EAGAIN")) return frames;
           throw thrown;

@@ -101,9 +101,9 @@ function guardContract(bench: () => Bench): void {
       const list = bench().conflist({ bridge: { ipspoofchk: false } });
       const pod = await bench().attach(list, { ports: onLoopback(8099) });
       const { world } = bench();
-      const heard: string[] = [];
+      const received: string[] = [];
       using socket = closable(createSocket("udp4"));
-      socket.it.on("message", (message) => heard.push(String(message)));
+      socket.it.on("message", (message) => received.push(String(message)));
       // Without a host, bind() makes its socket before it returns: in the namespace.
       inNetns(world.host, () => socket.it.bind(DISCARD));
       await once(socket.it, "listening");
@@ -117,7 +117,7 @@ function guardContract(bench: () => Bench): void {
       send("127.0.0.2", GATEWAY, "from loopback");
       send(pod.address, GATEWAY, "marker");
       await marked;
-      expect(heard).toEqual(["marker"]);
+      expect(received).toEqual(["marker"]);
     },
   );
 

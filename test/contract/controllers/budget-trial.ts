@@ -99,10 +99,10 @@ export class BudgetTrial {
   }
 
   /** Waits until a budget's status has these figures. */
-  async counted(name: string, figures: object): Promise<void> {
+  async counted(name: string, counts: object): Promise<void> {
     await this.eventually(`the count of ${name}`, async () => {
       const { status } = await this.budgets.get(this.nameOf(name));
-      expect(status).toMatchObject(figures);
+      expect(status).toMatchObject(counts);
       return true;
     });
   }
@@ -125,11 +125,11 @@ export class BudgetTrial {
   }
 
   /** Waits for an event about an object. */
-  async told(about: string, reason: string): Promise<void> {
+  async reported(about: string, reason: string): Promise<void> {
     await this.eventually(`the event ${reason}`, async () => {
       const { items } = await this.#world.admin.resource<Event>(EVENTS).list({ namespace });
-      return items.some(({ involvedObject, reason: told }) =>
-        told === reason && involvedObject.name === about);
+      return items.some(({ involvedObject, reason: reported }) =>
+        reported === reason && involvedObject.name === about);
     });
   }
 

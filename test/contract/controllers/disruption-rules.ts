@@ -53,20 +53,20 @@ async function unmanaged(trial: BudgetTrial): Promise<void> {
   const { metadata, spec } = trial.pod("alone");
   await trial.pods.create({ metadata: { ...metadata, ...trial.nameOf("alone") }, spec });
   await trial.protect("alone", { maxUnavailable: 1 });
-  await trial.told("alone", "UnmanagedPods");
+  await trial.reported("alone", "UnmanagedPods");
   await trial.counted("alone", { expectedPods: 0, disruptionsAllowed: 0 });
 }
 
 async function scaleless(trial: BudgetTrial): Promise<void> {
   await trial.protect("odd", { minAvailable: "100%" });
-  await trial.told("odd", "NoPods");
+  await trial.reported("odd", "NoPods");
   const { metadata, spec } = trial.pod("odd");
   const uid = "11111111-1111-1111-1111-111111111111";
   const owner = { apiVersion: "v1", kind: "Node", name: "n", uid, controller: true };
   // Its owner is not there: the garbage collector must not be faster than the count.
   const held = { ownerReferences: [owner], finalizers: ["r2k.test/hold"] };
   await trial.pods.create({ metadata: { ...metadata, ...held, ...trial.nameOf("odd") }, spec });
-  await trial.told("odd", "CalculateExpectedPodCountFailed");
+  await trial.reported("odd", "CalculateExpectedPodCountFailed");
   const message = "nodes does not implement the scale subresource";
   const failed = { status: "False", reason: "SyncFailed", message };
   await trial.counted("odd", { disruptionsAllowed: 0, conditions: [failed] });

@@ -65,8 +65,8 @@ export async function startHollowKubelet(
       }
       const ready = options.getsReady?.(pod) ?? true;
       const condition = pod.status?.conditions?.find(({ type }) => type === "Ready");
-      const told = condition?.status === (ready ? "True" : "False");
-      if (pod.status?.phase === "Running" && told) return;
+      const reported = condition?.status === (ready ? "True" : "False");
+      if (pod.status?.phase === "Running" && reported) return;
       const podIP = pod.status?.podIP ?? `10.244.${number}.${address++ % 250}`;
       await writer.updateStatus({ ...pod, status: runningStatus(pod, podIP, ready, clock.now()) });
     } catch (thrown) {

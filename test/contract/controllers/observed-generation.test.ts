@@ -66,8 +66,8 @@ async function letGo(name: string): Promise<void> {
 
 test("the scheduler, of a pod that fits nowhere", async () => {
   await pod("nowhere", "none");
-  const told = await condition("nowhere", { type: "PodScheduled", status: "False" });
-  expect(told.observedGeneration).toBe(1);
+  const reported = await condition("nowhere", { type: "PodScheduled", status: "False" });
+  expect(reported.observedGeneration).toBe(1);
 });
 
 test("the scheduler, of a pod that another takes the place of", async () => {
@@ -80,8 +80,8 @@ test("the scheduler, of a pod that another takes the place of", async () => {
   await pod("lowly", "small");
   await condition("lowly", { type: "Ready", status: "True" });
   await pod("noble", "small", { priorityClassName: "high" });
-  const told = await condition("lowly", { reason: "PreemptionByScheduler" });
-  expect(told.observedGeneration).toBe(1);
+  const reported = await condition("lowly", { reason: "PreemptionByScheduler" });
+  expect(reported.observedGeneration).toBe(1);
   await letGo("lowly");
 });
 
@@ -91,8 +91,8 @@ test("the taint manager, of a pod that does not tolerate its node", async () => 
   await condition("intolerant", { type: "Ready", status: "True" });
   const taints = [{ key: "r2k.test/away", effect: "NoExecute" as const }];
   await world.admin.resource<Node>(NODES).patch({ name: "tainted" }, "merge", { spec: { taints } });
-  const told = await condition("intolerant", { reason: "DeletionByTaintManager" });
-  expect(told.observedGeneration).toBe(1);
+  const reported = await condition("intolerant", { reason: "DeletionByTaintManager" });
+  expect(reported.observedGeneration).toBe(1);
   await letGo("intolerant");
 });
 
@@ -102,7 +102,7 @@ test("the node controller, of a pod whose node is silent", async () => {
   await pod("unheard", "silent", { tolerations });
   await condition("unheard", { type: "Ready", status: "True" });
   await kubelet.close();
-  const told = await condition("unheard", { type: "Ready", status: "False" });
-  expect(told.observedGeneration).toBe(1);
+  const reported = await condition("unheard", { type: "Ready", status: "False" });
+  expect(reported.observedGeneration).toBe(1);
   await letGo("unheard");
 });

@@ -72,10 +72,10 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
     for (const pid of [conmon, main]) process.kill(pid, "SIGKILL");
     await waitFor("them to be gone", () => !existsSync(`/proc/${main}`), { clock });
     await launch();
-    const told = await pods.exited(id);
-    expect(told).toMatchObject({ exitCode: 255, reason: "Unknown" });
+    const reported = await pods.exited(id);
+    expect(reported).toMatchObject({ exitCode: 255, reason: "Unknown" });
     // One that is waited for in vain is called silent.
-    expect(told.message).toContain("its conmon was gone");
+    expect(reported.message).toContain("its conmon was gone");
   });
 
   test("containers go on, keep their log, and what ended meanwhile is told", async () => {

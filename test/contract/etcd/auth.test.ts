@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { AuthStory } from "./auth-story.ts";
+import { AuthCases } from "./auth-cases.ts";
 import {
   ETCD_36_PROGRAM,
   type Implementation,
@@ -12,7 +12,7 @@ import {
   upstream36,
 } from "./implementations.ts";
 
-const story = (name: string) => readFileSync(join(import.meta.dirname, `auth-${name}.txt`), "utf8");
+const cases = (name: string) => readFileSync(join(import.meta.dirname, `auth-${name}.txt`), "utf8");
 
 function contract(implementation: Implementation, name: "story" | "closed"): void {
   let running: Running | undefined;
@@ -22,7 +22,7 @@ function contract(implementation: Implementation, name: "story" | "closed"): voi
   afterAll(() => running?.stop());
 
   test(`the outcomes of auth-${name}.txt`, async () => {
-    expect(await new AuthStory(running!.client).play(story(name))).toBe(story(name));
+    expect(await new AuthCases(running!.client).play(cases(name))).toBe(cases(name));
   });
 }
 

@@ -29,7 +29,7 @@ const TARGETS = [
 ];
 
 /** Does always the same to a store, and notes what it is told. */
-async function story({ endpoint }: Running): Promise<string[]> {
+async function cases({ endpoint }: Running): Promise<string[]> {
   const channel = connectGrpc(endpoint!);
   const { downgrade, status } = rpcClient(channel, Maintenance);
   const lines: string[] = [];
@@ -67,10 +67,10 @@ async function story({ endpoint }: Running): Promise<string[]> {
   return lines;
 }
 
-async function storyOn(start: () => Promise<Running>): Promise<string[]> {
+async function casesOn(start: () => Promise<Running>): Promise<string[]> {
   const running = await start();
   try {
-    return await story(running);
+    return await cases(running);
   } finally {
     await running.stop();
   }
@@ -84,12 +84,12 @@ describe("a downgrade is allowed, begun and ended as by etcd", () => {
     ["a follower of three", threeMembers.start],
   ])("%s", async (_name, start) => {
     expect(recorded().length).toBeGreaterThan(TARGETS.length);
-    expect(await storyOn(start)).toEqual(recorded());
+    expect(await casesOn(start)).toEqual(recorded());
   });
 });
 
 test.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6 says what is recorded", async () => {
-  const lines = await storyOn(upstream36.start);
+  const lines = await casesOn(upstream36.start);
   if (process.env.R2K_RECORD === "1") {
     writeFileSync(RECORDED, `${JSON.stringify(lines, undefined, 1)}\n`);
   }

@@ -51,14 +51,14 @@ export function etcd3FailoverRules(members: () => SecureMembers): void {
 
   test("reads, writes, a watch and a lease outlive the leader", async () => {
     const watcher = await persist("a watch", () => client.watch().prefix("told/").create());
-    const told: string[] = [];
-    watcher.on("put", ({ value }) => told.push(value.toString()));
+    const recorded: string[] = [];
+    watcher.on("put", ({ value }) => recorded.push(value.toString()));
     const lease = client.lease(LEASE_TTL_S);
     let lost: unknown;
     lease.on("lost", (reason) => (lost = reason));
     await persist("a lease", () => lease.put("leased").value("kept"));
     await put("told/before", "before");
-    await until("the watch", () => told.includes("before"));
+    await until("the watch", () => recorded.includes("before"));
 
     const operator = await members().client();
     const leader = await members().leader(operator);
@@ -66,9 +66,9 @@ export function etcd3FailoverRules(members: () => SecureMembers): void {
     await members().kill(leader);
     try {
       for (const value of ["first", "second", "third"]) await put(`told/${value}`, value);
-      await until("the watch to go on", () => told.includes("third"));
+      await until("the watch to go on", () => recorded.includes("third"));
       // A put that was tried again may have been done twice; none is missing, none out of order.
-      expect([...new Set(told)]).toEqual(["before", "first", "second", "third"]);
+      expect([...new Set(recorded)]).toEqual(["before", "first", "second", "third"]);
       const all = () => client.getAll().prefix("told/").count();
       expect(await persist("a list", all)).toBe(4);
       const renewed = await persist("a renewal", () => lease.keepaliveOnce());

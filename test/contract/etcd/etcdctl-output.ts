@@ -58,8 +58,8 @@ export function comparable(line: string, format: Format, printed: Printed): stri
   const { code, errors } = printed;
   const logged = errors.split("\n").filter((each) => !/^\{"level":"(warn|info)"/.test(each));
   // etcdctl falls over some input; where in its memory is of no interest.
-  const told = logged[0]?.startsWith("panic:") ? logged.slice(0, 1) : logged;
-  const common = `${textOf(line, format, printed)}${told.join("\n")}`
+  const recorded = logged[0]?.startsWith("panic:") ? logged.slice(0, 1) : logged;
+  const common = `${textOf(line, format, printed)}${recorded.join("\n")}`
     .replace(/(https?:\/\/)?(127\.0\.0\.1|localhost):[0-9]+/g, "ADDRESS")
     .replace(/\b[0-9a-f]{13,16}\b/g, "ID")
     .replace(/\b[0-9]{15,20}\b/g, "ID")
@@ -70,10 +70,10 @@ export function comparable(line: string, format: Format, printed: Printed): stri
     // A column is as wide as the widest id in it.
     .replace(/-{3,}/g, "-")
     .replace(/ {2,}/g, " ");
-  const figures = /^(endpoint status|version)/.test(line)
+  const counts = /^(endpoint status|version)/.test(line)
     ? common.replace(/\b[0-9.]+( [kMG]?B)?/g, "N")
     : common;
-  return `${figures}\nexit code ${code}`;
+  return `${counts}\nexit code ${code}`;
 }
 
 const HEADER_FIELDS = /"(ClusterID|MemberID|Revision|RaftTerm)" .*\n/g;

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
-import { STORY, type GatewayRequest } from "./gateway-story.ts";
+import { CASES, type GatewayRequest } from "./gateway-cases.ts";
 import {
   ETCD_36_PROGRAM, ETCD_PROGRAM, type Implementation, served, upstream, upstream36,
 } from "./implementations.ts";
@@ -69,7 +69,7 @@ async function record({ start }: Implementation): Promise<Answered[]> {
   const answered: Answered[] = [];
   let token = "";
   try {
-    for (const request of STORY) {
+    for (const request of CASES) {
       const { answers, ...rest } = await ask(running.endpoint!, token, request);
       for (const answer of answers) token = (answer as { token?: string }).token ?? token;
       answered.push({ ...rest, answers: answers.map((answer) => judged(answer, request)) });
@@ -99,12 +99,12 @@ function sameAs(implementation: Implementation, asked: readonly GatewayRequest[]
   });
 
   test.each(asked)("$path $body", (request) => {
-    const i = STORY.indexOf(request);
+    const i = CASES.indexOf(request);
     expect(ours[i]).toEqual(asOf36(theirs[i]!));
   });
 }
 
-describe.runIf(existsSync(ETCD_PROGRAM))("etcd 3.4", () => sameAs(upstream, STORY));
+describe.runIf(existsSync(ETCD_PROGRAM))("etcd 3.4", () => sameAs(upstream, CASES));
 describe.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6", () => {
-  sameAs(upstream36, STORY.filter(({ differs36 }) => differs36 === undefined));
+  sameAs(upstream36, CASES.filter(({ differs36 }) => differs36 === undefined));
 });

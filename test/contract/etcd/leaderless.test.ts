@@ -2,17 +2,17 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ETCD_36_PROGRAM } from "./implementations.ts";
-import { leaderlessStory } from "./leaderless-story.ts";
+import { leaderlessCases } from "./leaderless-cases.ts";
 import { type ThreeMembers, threeEtcds, threeOfOurs } from "./three-members.ts";
 
 /** What etcd 3.6.5 answered: `R2K_RECORD=1` writes it anew, where the built peer is. */
 const RECORDED = join(import.meta.dirname, "recorded/leaderless.json");
-const TOLD_MS = 180_000;
+const REPORTED_MS = 180_000;
 
-async function storyOf(starting: Promise<ThreeMembers>): Promise<Record<string, string>> {
+async function casesOf(starting: Promise<ThreeMembers>): Promise<Record<string, string>> {
   const members = await starting;
   try {
-    return await leaderlessStory(members);
+    return await leaderlessCases(members);
   } finally {
     await members.stop();
   }
@@ -22,14 +22,14 @@ const recorded = () => JSON.parse(readFileSync(RECORDED, "utf8")) as Record<stri
 
 describe("a member that has lost its leader", () => {
   test("answers as etcd's, with and without hasleader", async () => {
-    expect(await storyOf(threeOfOurs())).toEqual(recorded());
-  }, TOLD_MS);
+    expect(await casesOf(threeOfOurs())).toEqual(recorded());
+  }, REPORTED_MS);
 });
 
 test.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6 says what is recorded", async () => {
-  const story = await storyOf(threeEtcds(ETCD_36_PROGRAM));
+  const cases = await casesOf(threeEtcds(ETCD_36_PROGRAM));
   if (process.env.R2K_RECORD === "1") {
-    writeFileSync(RECORDED, `${JSON.stringify(story, undefined, 1)}\n`);
+    writeFileSync(RECORDED, `${JSON.stringify(cases, undefined, 1)}\n`);
   }
-  expect(story).toEqual(recorded());
-}, TOLD_MS);
+  expect(cases).toEqual(recorded());
+}, REPORTED_MS);

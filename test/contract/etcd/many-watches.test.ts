@@ -25,7 +25,7 @@ const PUTS = 20;
 const VALUE_BYTES = 500;
 const PREFIX = "many/";
 const clock = systemClock();
-const TOLD_MS = 120_000;
+const REPORTED_MS = 120_000;
 
 /** A stream of many watches of the same keys. */
 class ManyWatches {
@@ -71,7 +71,7 @@ class ManyWatches {
 }
 
 /** What a member says of its watches on its metrics page. */
-async function watchFigures({ endpoint }: Running) {
+async function watchMetrics({ endpoint }: Running) {
   const page = await (await fetch(`${endpoint}/metrics`)).text();
   const of = (name: string) =>
     Number(new RegExp(`^etcd_debugging_mvcc_${name} (.*)$`, "m").exec(page)![1]);
@@ -106,14 +106,14 @@ function manyRules({ start }: Implementation, { slow_min, pending_max }: Stalled
     const { put } = shorthand(running.client);
     const streams = Array.from({ length: STREAMS }, () => new ManyWatches(channel));
     await Promise.all(streams.map((stream) => stream.create()));
-    expect(await watchFigures(running)).toEqual({
+    expect(await watchMetrics(running)).toEqual({
       watches: WATCHES, streams: STREAMS, slow: 0, pending: 0,
     });
     const [slow, fast] = [streams.slice(0, SLOW_STREAMS), streams.slice(SLOW_STREAMS)];
     const taken = Promise.all(fast.map((stream) => stream.takeAll()));
     for (let i = 0; i < PUTS; i++) await put(`${PREFIX}k`, "x".repeat(VALUE_BYTES));
     await taken;
-    const stalled = await watchFigures(running);
+    const stalled = await watchMetrics(running);
     expect(stalled.watches).toBe(WATCHES);
     expect(stalled.slow).toBeGreaterThanOrEqual(slow_min);
     expect(stalled.slow).toBeLessThanOrEqual(SLOW_STREAMS * WATCHES_PER_STREAM);
@@ -124,14 +124,14 @@ function manyRules({ start }: Implementation, { slow_min, pending_max }: Stalled
       for (const each of seen.values()) expect(each.join()).toBe(versions);
     }
     const caughtUp = async () => {
-      const { slow: behind, pending } = await watchFigures(running);
+      const { slow: behind, pending } = await watchMetrics(running);
       return behind <= 0 && pending === 0;
     };
-    await waitFor("the slow ones to catch up", caughtUp, { clock, timeout_ms: TOLD_MS });
+    await waitFor("the slow ones to catch up", caughtUp, { clock, timeout_ms: REPORTED_MS });
     await Promise.all(streams.map((stream) => stream.end()));
-    const gone = async () => (await watchFigures(running)).watches === 0;
-    await waitFor("the watches to end", gone, { clock, timeout_ms: TOLD_MS });
-  }, 2 * TOLD_MS);
+    const gone = async () => (await watchMetrics(running)).watches === 0;
+    await waitFor("the watches to end", gone, { clock, timeout_ms: REPORTED_MS });
+  }, 2 * REPORTED_MS);
 }
 
 /** A stream is full at its bound, and takes one response more at most. */

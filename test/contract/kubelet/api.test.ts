@@ -102,12 +102,12 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     const log = () => ask("/containerLogs/default/whole/main", MASTER);
     await expect.poll(log).toEqual({ status: 200, body: "said\nsaiddefault" });
     const fieldSelector = `involvedObject.uid=${pod.metadata.uid}`;
-    const told = async () => {
+    const reported = async () => {
       const { items } = await world.admin.resource<Event>(EVENTS).list({ fieldSelector });
       const reasons = items.map(({ reason }) => reason);
       return ["Scheduled", "Pulled", "Created", "Started"].every((one) => reasons.includes(one));
     };
-    await waitFor("the events", told, { clock });
+    await waitFor("the events", reported, { clock });
   });
 
   it("says its word again when somebody writes over a pod's status", async () => {

@@ -86,7 +86,8 @@ async function play(folder: string, args: Arguments): Promise<number> {
   for (const line of chaos.counters.lines()) say(line);
   say(broken === undefined ? "all properties held" : "a property did not hold");
   if (result !== undefined) {
-    const counts = Object.fromEntries([...chaos.counters.counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+    const sorted = [...chaos.counters.counts].sort(([a], [b]) => (a < b ? -1 : 1));
+    const counts = Object.fromEntries(sorted);
     writeFileSync(result, `${JSON.stringify({ seed, minutes, broken, counts }, undefined, 2)}\n`);
   }
   return broken === undefined ? 0 : 1;

@@ -21,10 +21,10 @@ const folder = () => (made ??= mkdtempSync(join(tmpdir(), "r2k-fuzz-")));
 
 async function snapshotOf(values: number): Promise<Buffer> {
   const backend = memoryBackend();
-  const figures = { appliedIndex: 9, appliedTerm: 2, revision: 4 };
+  const counts = { appliedIndex: 9, appliedTerm: 2, revision: 4 };
   const compaction = { compactRevision: -1, compactedRevision: -1 };
   const membership = initialMembership([1n, 2n, 3n]);
-  const meta = encodeMeta({ ...identity, ...figures, ...compaction, membership });
+  const meta = encodeMeta({ ...identity, ...counts, ...compaction, membership });
   const writes = Array.from({ length: values }, (_, i) => {
     return { key: Buffer.from(`key/${i}`), value: Buffer.alloc(i % 50, i) };
   });

@@ -39,7 +39,7 @@ const LAYERS: readonly TarInput[][] = [
   ].map((entry) => entry as TarInput),
 ];
 const LIMITS = { entries: 100, size_bytes: 1 << 20 };
-const room = { take: () => Promise.resolve() };
+const budget = { take: () => Promise.resolve() };
 let made: string | undefined;
 
 /** A folder with one to unpack in, and one beside it that must stay as it is. */
@@ -79,7 +79,7 @@ export const tarLayer: Target = {
     const before = look(made);
     try {
       using root = folder.directory("root");
-      await unpackLayer(Readable.from([bytes]), root, room, LIMITS);
+      await unpackLayer(Readable.from([bytes]), root, budget, LIMITS);
       return "taken";
     } catch (thrown) {
       const refusals = ["invalid-argument", "resource-exhausted"];

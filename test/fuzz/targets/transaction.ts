@@ -19,7 +19,7 @@ import type { Command } from "@raft2kube/store/mvcc/command.ts";
 import { range } from "@raft2kube/store/mvcc/kv/range.ts";
 import { restoreState } from "@raft2kube/store/mvcc/restore/restore.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
-import { type Rec, type Told, type ToldTxn, TxnModel, text } from "../txn-model.ts";
+import { type Rec, type Answer, type TxnAnswers, TxnModel, text } from "../txn-model.ts";
 import type { Target } from "../target.ts";
 import { BEFORE, LEASE, randomTxn } from "./transactions.ts";
 
@@ -48,11 +48,11 @@ export const transaction: Target = {
     const again = TxnRequest.encode(TxnRequest.decode(TxnRequest.encode(request)));
     if (!again.equals(TxnRequest.encode(request))) throw new Error("is another when sent on");
     const { state, model } = await both();
-    const told = answer(state, { kind: "txn", request });
-    same("the answer", told, model.txn(request));
+    const answers = answer(state, { kind: "txn", request });
+    same("the answer", answers, model.txn(request));
     same("the revision", state.revision, model.revision);
     same("the keys", allKeys(state), model.newest);
-    return typeof told === "string" ? "refused" : "taken";
+    return typeof answers === "string" ? "refused" : "taken";
   },
 };
 
@@ -78,11 +78,12 @@ async function both(): Promise<{ state: State; model: TxnModel }> {
 }
 
 /** What comes of a command, in the model's words. */
-function answer(state: State, command: Command): ToldTxn | EtcdErrorName {
-  const slot = { index: state.appliedIndex + 1, term: 1 };
-  const { response, error } = apply(state, slot, Buffer.from("x"), command)!;
+function answer(state: State, command: Command): TxnAnswers | EtcdErrorName {
+  const entry = { index: state.appliedIndex + 1, term: 1 };
+  const { response, error } = apply(state, entry, Buffer.from("x"), command)!;
   if (error) return nameOf(error);
-  return command.kind === "txn" ? tell(response as TxnResponse) : { succeeded: true, told: [] };
+  if (command.kind !== "txn") return { succeeded: true, answers: [] };
+  return answersOf(response as TxnResponse);
 }
 
 function nameOf({ message }: EtcdError): EtcdErrorName {
@@ -92,11 +93,11 @@ function nameOf({ message }: EtcdError): EtcdErrorName {
   return name;
 }
 
-function tell({ succeeded, responses }: TxnResponse): ToldTxn {
-  return { succeeded, told: responses.map(tellOne) };
+function answersOf({ succeeded, responses }: TxnResponse): TxnAnswers {
+  return { succeeded, answers: responses.map(answerOf) };
 }
 
-function tellOne(response: ResponseOp): Told {
+function answerOf(response: ResponseOp): Answer {
   const { responseRange, responsePut, responseDeleteRange, responseTxn } = response;
   if (responseRange) {
     const { kvs, more, count, header } = responseRange;
@@ -110,7 +111,7 @@ function tellOne(response: ResponseOp): Told {
     const { deleted, prevKvs, header } = responseDeleteRange;
     return { deleted, before: prevKvs.map(rec), at: header!.revision };
   }
-  return tell(responseTxn!);
+  return answersOf(responseTxn!);
 }
 
 function rec({ key, value, createRevision, modRevision, version, lease }: KeyValue): Rec {

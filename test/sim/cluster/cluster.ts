@@ -91,13 +91,21 @@ export class Cluster {
 
   /** Members that run and are not paused. */
   get generations(): Generation[] {
-    return this.all.flatMap(({ generation, host }) => (generation && !host.paused ? [generation] : []));
+    return this.all.flatMap(({ generation, host }) => {
+      return generation && !host.paused ? [generation] : [];
+    });
   }
 
   /** The leader of the newest term. */
   get leader(): Generation | undefined {
     const leaders = this.generations.filter(({ raft }) => raft.isLeader);
     return leaders.sort((a, b) => b.raft.state.term - a.raft.state.term)[0];
+  }
+
+  /** The member whose generation is the leader. */
+  get leadingMember(): Member | undefined {
+    const { leader } = this;
+    return leader && this.all.find(({ generation }) => generation === leader);
   }
 
   /** A member that will join: it knows nothing yet. */
@@ -163,7 +171,7 @@ export class Cluster {
       const broken = () => {
         own(() => reject(new RpcError(Status.UNAVAILABLE, `no way to member ${to}`)));
       };
-      const back = (recorded: () => void) => this.network.call(to, from.id, () => own(recorded), broken);
+      const back = (act: () => void) => this.network.call(to, from.id, () => own(act), broken);
       const arrived = () => {
         const asked = this.members.get(to);
         if (!asked?.generation) return broken();

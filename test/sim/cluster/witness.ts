@@ -99,7 +99,8 @@ export class Witness {
         this.configurations.has(member, state.appliedIndex, state.membership);
       }
     });
-    this.#transcript.record(member, () => `begins life ${generation.number}: ${describeState(raft)}`);
+    const { number } = generation;
+    this.#transcript.record(member, () => `generation ${number}: ${describeState(raft)}`);
     this.#listen(member, generation);
     this.#consensus.began(raft);
   }

@@ -110,7 +110,7 @@ export class Injector {
   /** The one that a fault is to meet, else the leader. */
   get #leading(): Member | undefined {
     const { cluster } = this.#world;
-    return this.#target ?? cluster.all.find(({ generation }) => generation && generation === cluster.leader);
+    return this.#target ?? cluster.leadingMember;
   }
 
   #crashLeader(): boolean {
@@ -123,7 +123,7 @@ export class Injector {
   #victim(random: Random): Member | undefined {
     const { cluster } = this.#world;
     if (this.#target?.generation) return this.#target;
-    const leader = cluster.all.find(({ generation }) => generation && generation === cluster.leader);
+    const leader = cluster.leadingMember;
     return leader && random.next() < 0.4 ? leader : cluster.anyUp(random);
   }
 
@@ -131,7 +131,9 @@ export class Injector {
   #appoint(random: Random, { side, moment }: Extract<Fault, { kind: "power cut" }>): boolean {
     const one = this.#victim(random);
     const rare = RARE_MOMENTS.includes(moment);
-    const waiting = this.#world.cluster.all.filter(({ generation, power }) => generation && !power.appointed);
+    const waiting = this.#world.cluster.all.filter(({ generation, power }) => {
+      return generation && !power.appointed;
+    });
     const victims = rare ? waiting : one ? [one] : [];
     const cut = (member: Member) => {
       for (const { power } of victims) power.appointed = undefined;

@@ -62,7 +62,10 @@ export class SimClient {
       if (this.#role === "compaction") await this.#compact(generation);
       else if (this.#role === "reads") await this.#read();
       else if (this.#role === "bursts") await this.#burst();
-      else await this.#one(generation, this.#role === "leases" ? 0.7 + random.next() * 0.3 : undefined);
+      else {
+        const kind = this.#role === "leases" ? 0.7 + random.next() * 0.3 : undefined;
+        await this.#one(generation, kind);
+      }
     }
   }
 
@@ -174,7 +177,8 @@ export class SimClient {
   /** Makes one request and records it; undefined when it failed. */
   async request(generation: Generation, input: KvInput): Promise<unknown> {
     const { recorder, counters } = this.#world;
-    const [recorded, call] = recorder.begin(this.name, input, () => perform(generation.client, input));
+    const act = () => perform(generation.client, input);
+    const [recorded, call] = recorder.begin(this.name, input, act);
     const outcome = await this.#inTime(call);
     if (outcome && "value" in outcome) {
       recorder.end(recorded, describeAnswer(input.kind as never, outcome.value as never));

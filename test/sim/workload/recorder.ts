@@ -35,10 +35,10 @@ export class Recorder {
       propose(command, done, timeout_ms);
     };
     // The leader's own proposals take tickets too, but for those that it refuses at once.
-    const proposeInTerm = replica.proposeInTerm.bind(replica);
+    const proposeOwn = replica.proposeInTerm.bind(replica);
     replica.proposeInTerm = (command, done) => {
       if (replica.raft.isLeader) sequence++;
-      proposeInTerm(command, done);
+      proposeOwn(command, done);
     };
   }
 

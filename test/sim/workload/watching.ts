@@ -72,7 +72,8 @@ export class Watchers {
     const where = `at ${generation.state.revision}, compacted ${generation.state.compactRevision}`;
     const { memberId } = generation.state.identity;
     transcript.record(memberId, () => `watched from ${startRevision}: ${watch.name}, ${where}`);
-    counters.note(startRevision > generation.state.revision ? "watch from ahead" : "watch from the past");
+    const isAhead = startRevision > generation.state.revision;
+    counters.note(isAhead ? "watch from ahead" : "watch from the past");
     const progressNotify = random.next() < 0.5;
     stream.create({
       key: Buffer.from(from),

@@ -26,13 +26,13 @@ describe("answers agree with upstream's", () => {
     expect(golden.size).toBe(ids.length);
   });
 
-  const told = readTable();
+  const recorded = readTable();
   it("for the kinds that docs/FEATURES.md has", () => {
     expect([...found.values()].map(({ schema, asked }) => [schema, asked]))
-      .toEqual(told.map(({ schema, asked }) => [schema, asked]));
+      .toEqual(recorded.map(({ schema, asked }) => [schema, asked]));
   });
 
-  it.each(told)("$schema, at least as often as docs/FEATURES.md says", (row) => {
+  it.each(recorded)("$schema, at least as often as docs/FEATURES.md says", (row) => {
     const shown = differing.filter(({ schema }) => schema === row.schema).slice(0, SHOWN)
       .map(({ id, ours, upstream }) =>
         `${id}\n  ours: ${JSON.stringify(ours)}\n  upstream: ${JSON.stringify(upstream)}`);

@@ -38,10 +38,10 @@ export const WITH_TEXTS: ReadonlySet<string> = new Set([
   "core/v1.Pod", "core/v1.Service", "apps/v1.Deployment", "core/v1.PersistentVolumeClaim",
 ]);
 
-type Door = "create" | "update" | "status";
+type Verb = "create" | "update" | "status";
 
 /** The most cases of one object through one door. */
-const CASES_MAX: Readonly<Record<Door, number>> = { create: 80, update: 40, status: 25 };
+const CASES_MAX: Readonly<Record<Verb, number>> = { create: 80, update: 40, status: 25 };
 const CASES_MAX_WITH_TEXTS: typeof CASES_MAX = { create: 300, update: 150, status: 50 };
 
 const BASES = join(import.meta.dirname, "bases");
@@ -70,13 +70,13 @@ function subjectOf(kind: Kind, object: KubeObject, name: string): Subject {
   const scope = kind.namespaced ? `/namespaces/${namespace}` : "";
   const about = `${schema} ${name}`;
   const stored = kind.storage !== undefined;
-  const statusDoor = kind.subresources["status"] !== undefined && "status" in object;
+  const hasStatus = kind.subresources["status"] !== undefined && "status" in object;
   return {
     schema, object, stored,
     collection: `${root}/${kind.version}${scope}/${kind.plural}`,
     creates: creates(about, schema, object),
     updates: stored
-      ? [...updates(about, schema, object), ...(statusDoor ? statuses(about, schema, object) : [])]
+      ? [...updates(about, schema, object), ...(hasStatus ? statuses(about, schema, object) : [])]
       : [],
   };
 }
@@ -135,8 +135,8 @@ function nameOf({ path, name }: Change): string {
 }
 
 /** As many as are asked about: those whose names' digests are lowest, in the order given. */
-function some(door: Door, schema: string, all: readonly Change[]): Change[] {
-  const limit = (WITH_TEXTS.has(schema) ? CASES_MAX_WITH_TEXTS : CASES_MAX)[door];
+function some(verb: Verb, schema: string, all: readonly Change[]): Change[] {
+  const limit = (WITH_TEXTS.has(schema) ? CASES_MAX_WITH_TEXTS : CASES_MAX)[verb];
   const digests = new Map(all.map((each) => [each, digestOf(nameOf(each))]));
   const chosen = new Set([...all]
     .sort((a, b) => (digests.get(a)! < digests.get(b)! ? -1 : 1)).slice(0, limit));

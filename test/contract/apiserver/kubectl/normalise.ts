@@ -16,7 +16,7 @@ const OF_TIME = /^.*(?:Waited for|Throttling request).*\n/gm;
 const STORED_ONLY = /^Warning: \w+ is stored, but .*\n/gm;
 
 /** What a command of a script wrote, without what differs from run to run. */
-export function told(text: string, ns: string): string {
+export function normalised(text: string, ns: string): string {
   return new Names()
     .text(text)
     .replace(/\buid\d+\b/g, "UID")

@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Server } from "../transcripts/servers.ts";
-import { told } from "./normalise.ts";
+import { normalised } from "./normalise.ts";
 import type { Script } from "./script.ts";
 
 const MANIFESTS = join(import.meta.dirname, "manifests");
@@ -57,7 +57,7 @@ async function play({ name, lines }: Script, server: Server, home: string): Prom
   const played: Played[] = [];
   for (const command of lines) {
     const { exit, stdout, stderr } = await run(command, cwd, env);
-    played.push({ command, exit, stdout: told(stdout, ns), stderr: told(stderr, ns) });
+    played.push({ command, exit, stdout: normalised(stdout, ns), stderr: normalised(stderr, ns) });
   }
   return played;
 }

@@ -66,7 +66,7 @@ describe("diagnostic pages", () => {
   });
 
   it("names nothing as absent that upstream has not", () => {
-    const told = JSON.stringify(readPages());
-    expect(absent.filter((name) => !told.includes(`[+]${name} ok`))).toEqual([]);
+    const recorded = JSON.stringify(readPages());
+    expect(absent.filter((name) => !recorded.includes(`[+]${name} ok`))).toEqual([]);
   });
 });

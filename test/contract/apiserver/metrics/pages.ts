@@ -41,13 +41,13 @@ const MONITOR = { "impersonate-user": "m", "impersonate-group": "system:monitori
 
 /** Asks a server for its diagnostic pages, in all forms and as others than its master. */
 export async function askPages(call: Call): Promise<PageAnswer[]> {
-  const told: PageAnswer[] = [];
+  const recorded: PageAnswer[] = [];
   const ask = async (path: string, more: { accept?: string; by?: string }, sent: Sent) => {
     const { status, headers, body } = await call("GET", path, sent);
     const type = String(headers["content-type"] ?? "").replace("; escaping=underscores", "");
     const { warning } = headers;
     const said = bodyOf(path, status, type, body.toString("utf8"));
-    told.push({
+    recorded.push({
       path, ...more, status, type,
       ...(warning === undefined ? {} : { warning: String(warning) }),
       ...(said === undefined ? {} : { body: said }),
@@ -64,7 +64,7 @@ export async function askPages(call: Call): Promise<PageAnswer[]> {
     await ask(page, { by: "nobody" }, { anonymous: true });
     await ask(page, { by: "system:monitoring" }, { headers: MONITOR });
   }
-  return told;
+  return recorded;
 }
 
 function bodyOf(path: string, status: number, type: string, body: string): unknown {

@@ -31,8 +31,8 @@ describe("ours answers as kube-apiserver 1.36", { timeout: TIMEOUT_MS }, () => {
   it("knows of no difference in what is not asked", () => {
     const asked = new Set(CASES.flatMap(({ name }) =>
       RECORDING[name]!.map(({ ask }) => `${name}: ${ask}`)));
-    const known = Object.values(KNOWN).flatMap((stories) =>
-      Object.entries(stories).flatMap(([name, asks]) => asks.map((ask) => `${name}: ${ask}`)));
+    const known = Object.values(KNOWN).flatMap((names) =>
+      Object.entries(names).flatMap(([name, asks]) => asks.map((ask) => `${name}: ${ask}`)));
     expect(known.filter((each) => !asked.has(each))).toEqual([]);
   });
 

@@ -133,12 +133,12 @@ function lengthOf(frame: Buffer): { head: number; payload: number } | undefined 
 function normalised(payload: Buffer): string {
   const text = payload.toString("latin1");
   if (!text.startsWith("{")) return text.replaceAll(/[^ -~]+/g, " ").slice(0, START_LETTERS);
-  const told = JSON.stringify(JSON.parse(text), inOrder)
+  const recorded = JSON.stringify(JSON.parse(text), inOrder)
     .replaceAll(UID, "UID")
     .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, "TIME")
     .replaceAll(/"resourceVersion":"\d+"/g, `"resourceVersion":"N"`)
     .replaceAll(/"cells":\["one",1,"[^"]*"\]/g, `"cells":["one",1,"AGE"]`);
-  return text.endsWith("\n") ? `${told}\n` : told;
+  return text.endsWith("\n") ? `${recorded}\n` : recorded;
 }
 
 /** Of protobuf what stands before uids and times, whose lengths differ. */

@@ -96,20 +96,20 @@ function partOf(random: Random, { object, schema }: Subject): KubeObject {
   return (chance(random, 0.5) ? disturbed(random, part, 0.05) : part) as KubeObject;
 }
 
-const door = (random: Random, { object }: Subject): string =>
+const subresource = (random: Random, { object }: Subject): string =>
   "status" in object && chance(random, 0.25) ? "/status" : "";
 
 function apply(random: Random, subject: Subject): Step {
   const force = chance(random, 0.4) ? "&force=true" : "";
   const query = `?fieldManager=${pick(random, MANAGERS)}${force}`;
-  const path = `${pathOf(subject)}${door(random, subject)}${query}`;
+  const path = `${pathOf(subject)}${subresource(random, subject)}${query}`;
   const body = withHead(partOf(random, subject), subject.object);
   return { method: "PATCH", path, type: "application/apply-patch+yaml", body };
 }
 
 function merge(random: Random, subject: Subject): Step {
   const { apiVersion: _version, kind: _kind, ...body } = partOf(random, subject);
-  const path = `${pathOf(subject)}${door(random, subject)}${managed(random)}`;
+  const path = `${pathOf(subject)}${subresource(random, subject)}${managed(random)}`;
   return {
     method: "PATCH", path, type: "application/merge-patch+json",
     body: disturbed(random, body, 0.1),
@@ -118,7 +118,7 @@ function merge(random: Random, subject: Subject): Step {
 
 function strategic(random: Random, subject: Subject): Step {
   const { apiVersion: _version, kind: _kind, ...body } = partOf(random, subject);
-  const path = `${pathOf(subject)}${door(random, subject)}${managed(random)}`;
+  const path = `${pathOf(subject)}${subresource(random, subject)}${managed(random)}`;
   return {
     method: "PATCH", path, type: "application/strategic-merge-patch+json",
     body: directed(random, body),
@@ -127,7 +127,7 @@ function strategic(random: Random, subject: Subject): Step {
 
 function jsonPatch(random: Random, subject: Subject): Step {
   const { apiVersion: _version, kind: _kind, ...object } = subject.object;
-  const path = `${pathOf(subject)}${door(random, subject)}${managed(random)}`;
+  const path = `${pathOf(subject)}${subresource(random, subject)}${managed(random)}`;
   return {
     method: "PATCH", path, type: "application/json-patch+json",
     body: jsonPatchOf(random, object),
@@ -138,7 +138,7 @@ function update(random: Random, subject: Subject): Step {
   const path = pathOf(subject);
   const body = withHead(disturbed(random, partOf(random, subject), 0.08), subject.object);
   return {
-    method: "PUT", path: `${path}${door(random, subject)}${managed(random)}`, body,
+    method: "PUT", path: `${path}${subresource(random, subject)}${managed(random)}`, body,
     ...(chance(random, 0.9) ? { onto: path } : {}),
   };
 }

@@ -2,7 +2,7 @@ import type { Case, Recorder } from "../recorder.ts";
 import { configMap, deployment, pod } from "./bodies.ts";
 
 /** One range of a node's pods, and all of them. */
-async function tellRanges({ post, patch }: Pick<Recorder, "post" | "patch">): Promise<void> {
+async function patchRanges({ post, patch }: Pick<Recorder, "post" | "patch">): Promise<void> {
   const single = (name: string, spec: object) =>
     post("/api/v1/nodes", { metadata: { name: `update-range-${name}` }, spec });
   await single("a", { podCIDR: "10.2.0.0/24" });
@@ -136,7 +136,7 @@ export const UPDATE: readonly Case[] = [
       await patch("/api/v1/nodes/update-node", "strategic", {
         spec: { taints: [{ key: "k", effect: "Sometimes" }] },
       });
-      await tellRanges({ post, patch });
+      await patchRanges({ post, patch });
       await patch("/api/v1/nodes/update-node/status", "merge", {
         status: { capacity: { cpu: "4", memory: "8Gi", pods: "110" } },
       });

@@ -27,10 +27,10 @@ const WITH = { metadata: { hasleader: "true" } };
 const WITHOUT = { metadata: {} };
 
 /** What a member is asked, and what came of it. */
-type Story = Record<string, string>;
+type Cases = Record<string, string>;
 
 /** How a call ended, in one line. */
-async function told(call: Promise<unknown>): Promise<string> {
+async function recorded(call: Promise<unknown>): Promise<string> {
   try {
     await call;
     return "answered";
@@ -41,7 +41,7 @@ async function told(call: Promise<unknown>): Promise<string> {
 }
 
 /** Takes a member its leader, and notes what it answers with and without metadata `hasleader`. */
-export async function leaderlessStory(members: ThreeMembers): Promise<Story> {
+export async function leaderlessCases(members: ThreeMembers): Promise<Cases> {
   const channel = connectGrpc(members.endpoint);
   try {
     await client(channel, Lease).leaseGrant({ ID: LEASE, TTL: 3_600 });
@@ -51,7 +51,7 @@ export async function leaderlessStory(members: ThreeMembers): Promise<Story> {
     const { range } = client(channel, KV);
     const local = { key: k, serializable: true };
     await members.loseOthers();
-    const refused = () => told(range(local, WITH)).then((answer) => answer !== "answered");
+    const refused = () => recorded(range(local, WITH)).then((answer) => answer !== "answered");
     await waitFor("the leader's end", refused, { clock, timeout_ms: PATIENCE_MS });
     // All at once: what waits for a leader does so together.
     const ends = endsOf(open[0]);
@@ -69,7 +69,7 @@ export async function leaderlessStory(members: ThreeMembers): Promise<Story> {
       ...titled("open, without", kept),
       ...titled("with hasleader", { ...unary, ...required }),
       ...titled("without", indifferent),
-      "with another word, range": await told(range(local, other)),
+      "with another word, range": await recorded(range(local, other)),
       ...pages,
     };
   } finally {
@@ -77,8 +77,8 @@ export async function leaderlessStory(members: ThreeMembers): Promise<Story> {
   }
 }
 
-const titled = (title: string, story: Story): Story =>
-  Object.fromEntries(Object.entries(story).map(([what, came]) => [`${title}: ${what}`, came]));
+const titled = (title: string, cases: Cases): Cases =>
+  Object.fromEntries(Object.entries(cases).map(([what, came]) => [`${title}: ${what}`, came]));
 
 type Options = typeof WITH | typeof WITHOUT;
 
@@ -96,9 +96,9 @@ async function openStreams(channel: Channel, options: Options) {
 
 type Open = Awaited<ReturnType<typeof openStreams>>;
 
-async function endsOf({ watch, renewals, health }: Open): Promise<Story> {
+async function endsOf({ watch, renewals, health }: Open): Promise<Cases> {
   const [watched, renewed, looked] = await Promise.all([
-    told(watch.next()), told(renewals.next()), told(health.next()),
+    recorded(watch.next()), recorded(renewals.next()), recorded(health.next()),
   ]);
   return { watch: watched, "lease keep-alive": renewed, "health watch": looked };
 }
@@ -107,11 +107,11 @@ async function endsOf({ watch, renewals, health }: Open): Promise<Story> {
  * When those that asked for it have ended, the others go on: a watch does what it is asked, the
  * health has not changed; a lease waits for a leader.
  */
-async function stillServed(open: Open, others: Promise<unknown>): Promise<Story> {
+async function stillServed(open: Open, others: Promise<unknown>): Promise<Cases> {
   const { watching, renewing, watch, renewals, health } = open;
   const change = health.next().then(() => "changed", () => "ended");
   renewing.send({ ID: LEASE });
-  const renewal = told(renewals.next());
+  const renewal = recorded(renewals.next());
   await others;
   watching.send({ cancelRequest: { watchId: 0n } });
   const { value } = await watch.next();
@@ -126,8 +126,8 @@ async function stillServed(open: Open, others: Promise<unknown>): Promise<Story>
   };
 }
 
-async function newStreams(channel: Channel, options: Options): Promise<Story> {
-  const first = (stream: AsyncIterable<unknown>) => told(stream[Symbol.asyncIterator]().next());
+async function newStreams(channel: Channel, options: Options): Promise<Cases> {
+  const first = (stream: AsyncIterable<unknown>) => recorded(stream[Symbol.asyncIterator]().next());
   const watching = new Requests({ createRequest: { key: k } });
   const renewing = new Requests({ ID: LEASE });
   return {
@@ -139,7 +139,7 @@ async function newStreams(channel: Channel, options: Options): Promise<Story> {
 }
 
 /** One call of each kind. */
-async function answers(channel: Channel, more: Options): Promise<Story> {
+async function answers(channel: Channel, more: Options): Promise<Cases> {
   const kv = client(channel, KV);
   const lease = client(channel, Lease);
   const maintenance = client(channel, Maintenance);
@@ -165,8 +165,8 @@ async function answers(channel: Channel, more: Options): Promise<Story> {
     "health check": health.check({ service: "" }, options),
     "health check of a service": health.check({ service: "etcdserverpb.KV" }, options),
   };
-  const ends = Object.entries(calls).map(async ([what, call]) => [what, await told(call)]);
-  return Object.fromEntries(await Promise.all(ends)) as Story;
+  const ends = Object.entries(calls).map(async ([what, call]) => [what, await recorded(call)]);
+  return Object.fromEntries(await Promise.all(ends)) as Cases;
 }
 
 const PAGES = [
@@ -176,11 +176,11 @@ const PAGES = [
 ];
 
 /** Each page's status, kind and lines; etcd's order of the lines is any. */
-async function pagesOf(endpoint: string): Promise<Story> {
-  const told = PAGES.map(async (path) => {
+async function pagesOf(endpoint: string): Promise<Cases> {
+  const recorded = PAGES.map(async (path) => {
     const answer = await fetch(`${endpoint}${path}`);
     const lines = (await answer.text()).split("\n").sort().join("|");
     return [path, `${answer.status} ${answer.headers.get("content-type")} ${lines}`];
   });
-  return Object.fromEntries(await Promise.all(told)) as Story;
+  return Object.fromEntries(await Promise.all(recorded)) as Cases;
 }

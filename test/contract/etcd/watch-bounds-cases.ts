@@ -6,7 +6,7 @@ import type { Running } from "./implementations.ts";
 import { WideStream } from "./wide-watch.ts";
 
 /** What was asked, and what a store answered. */
-export type Story = Record<string, string>;
+export type Cases = Record<string, string>;
 
 const MAX = 2n ** 63n - 1n;
 const MIN = -(2n ** 63n);
@@ -17,7 +17,7 @@ const IDS = [MIN, -2n, -1n, 1n, 5n, 2n ** 53n + 1n, MAX];
 const k = bytes("k");
 
 /** Asks a new store for watches from the ends of what 64 bits hold. */
-export async function watchBoundsStory({ endpoint }: Running): Promise<Story> {
+export async function watchBoundsCases({ endpoint }: Running): Promise<Cases> {
   // Of one member alone: another may be ahead of it.
   const client = connectEtcd({ endpoints: [endpoint!] });
   const use = shorthand(client);
@@ -41,20 +41,20 @@ export async function watchBoundsStory({ endpoint }: Running): Promise<Story> {
   }
 }
 
-const titled = (title: string, story: Story): Story =>
-  Object.fromEntries(Object.entries(story).map(([what, came]) => [`${title}, ${what}`, came]));
+const titled = (title: string, cases: Cases): Cases =>
+  Object.fromEntries(Object.entries(cases).map(([what, came]) => [`${title}, ${what}`, came]));
 
 type Put = () => Promise<unknown>;
 
-async function starts(channel: Channel, put: Put): Promise<Story> {
-  const story: Story = {};
+async function starts(channel: Channel, put: Put): Promise<Cases> {
+  const cases: Cases = {};
   for (const startRevision of PAST) {
-    story[`from ${startRevision}`] = await firstOf(channel, startRevision, put);
+    cases[`from ${startRevision}`] = await firstOf(channel, startRevision, put);
   }
   for (const startRevision of FUTURE) {
-    story[`from ${startRevision}`] = await nothingOf(channel, startRevision, put);
+    cases[`from ${startRevision}`] = await nothingOf(channel, startRevision, put);
   }
-  return story;
+  return cases;
 }
 
 /** How a watch from there begins, while the key changes. */
@@ -85,12 +85,12 @@ async function nothingOf(channel: Channel, startRevision: bigint, put: Put): Pro
 }
 
 /** Ids that a client chooses, again while they are taken, and when they are free. */
-async function chosenIds(channel: Channel, put: Put): Promise<Story> {
+async function chosenIds(channel: Channel, put: Put): Promise<Cases> {
   const stream = new WideStream(channel);
-  const story: Story = {};
+  const cases: Cases = {};
   const create = async (what: string, watchId: bigint) => {
     stream.send({ createRequest: { key: bytes(`key of ${watchId}`), watchId } });
-    story[what] = described(await stream.next());
+    cases[what] = described(await stream.next());
   };
   for (const id of IDS) await create(`id ${id}`, id);
   for (const id of IDS) await create(`id ${id} again`, id);
@@ -99,31 +99,31 @@ async function chosenIds(channel: Channel, put: Put): Promise<Story> {
   stream.send({ cancelRequest: { watchId: 77n } });
   for (const id of IDS) {
     stream.send({ cancelRequest: { watchId: id } });
-    story[`id ${id} cancelled`] = described(await stream.next());
+    cases[`id ${id} cancelled`] = described(await stream.next());
     await create(`id ${id} when it is free`, id);
   }
   stream.end();
   const negative = new WideStream(channel);
   negative.send({ createRequest: { key: k, watchId: -1n } });
   await negative.next();
-  story["an event of id -1"] = described(await negative.nextWhile(put));
+  cases["an event of id -1"] = described(await negative.nextWhile(put));
   negative.end();
-  return story;
+  return cases;
 }
 
 /** Whether a watch that compaction ended still has its id. */
-async function afterCompaction(channel: Channel): Promise<Story> {
+async function afterCompaction(channel: Channel): Promise<Cases> {
   const stream = new WideStream(channel);
-  const story: Story = {};
+  const cases: Cases = {};
   stream.send({ createRequest: { key: k, watchId: 9n, startRevision: 1n } });
   await stream.next();
-  story["id 9, compacted"] = described(await stream.next());
+  cases["id 9, compacted"] = described(await stream.next());
   stream.send({ createRequest: { key: k, watchId: 9n } });
-  story["id 9 after that"] = described(await stream.next());
+  cases["id 9 after that"] = described(await stream.next());
   stream.send({ cancelRequest: { watchId: 9n } });
-  story["id 9 cancelled after that"] = described(await stream.next());
+  cases["id 9 cancelled after that"] = described(await stream.next());
   stream.end();
-  return story;
+  return cases;
 }
 
 function described(response: WatchResponse): string {

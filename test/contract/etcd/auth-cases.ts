@@ -14,7 +14,7 @@ import { Watching } from "./watch-fixture.ts";
  * Plays a story about users and permissions on a store. Each line is a step, `WHO does what`, and
  * what came of it; the text that is played back holds the store's own outcomes.
  */
-export class AuthStory {
+export class AuthCases {
   readonly #client: EtcdClient;
   readonly #tokens = new Map<string, string>([["forger", "nonsense.1"]]);
 

@@ -23,7 +23,7 @@ const odd = Buffer.from([0xfb, 0xff, 0x00]).toString("base64");
 const BIG = "9007199254740993";
 
 /** Requests in their order, for a new and empty store. */
-export const STORY: readonly GatewayRequest[] = [
+export const CASES: readonly GatewayRequest[] = [
   post("kv/put", { key: a, value: v }),
   post("kv/put", { key: a, value: odd, prev_kv: true }),
   post("kv/put", { key: b, value: v, prevKv: true }),
