@@ -47,7 +47,8 @@ function awaitAcknowledged(disk: CrashDisk, count: number, acknowledged: () => n
 async function close(wal: Wal, disk: CrashDisk): Promise<void> {
   let closed = false;
   void wal.close().then(() => (closed = true));
-  await awaited(disk, "close() of the log", "it returns once all that was queued is durable", () => {
+  const expected = "it returns once all that was queued is durable";
+  await awaited(disk, "close() of the log", expected, () => {
     return { done: closed, happened: "it does not return (`#pump` calls `#idle` when it is done)" };
   });
 }
