@@ -59,7 +59,7 @@ function count(pod: Pod): void {
 }
 
 /** A DaemonSet on two nodes, and its update. */
-async function daemonScene(name: string): Promise<void> {
+async function daemonCase(name: string): Promise<void> {
   await daemons.create(name, {
     selector: { matchLabels: { app: name } }, template: templateOf(TRIAL, name, "c:1"),
   });
@@ -71,7 +71,7 @@ async function daemonScene(name: string): Promise<void> {
 }
 
 /** A StatefulSet of two pods, and its update. */
-async function statefulScene(name: string): Promise<void> {
+async function statefulCase(name: string): Promise<void> {
   await stateful.create(name, {
     replicas: 2, serviceName: name, selector: { matchLabels: { app: name } },
     template: templateOf(TRIAL, name, "c:1"),
@@ -93,12 +93,12 @@ async function expectOnce(name: string, what: string): Promise<void> {
   expect(doubled, what).toEqual([]);
 }
 
-const SCENES: [string, (name: string) => Promise<void>][] = [
-  ["daemon", daemonScene], ["stateful", statefulScene],
+const CASES: [string, (name: string) => Promise<void>][] = [
+  ["daemon", daemonCase], ["stateful", statefulCase],
 ];
 
 describe("a controller killed after any of its writes", { timeout: 5 * TIMEOUT_MS }, () => {
-  test.each(SCENES)("makes each pod once: %s", async (kind, play) => {
+  test.each(CASES)("makes each pod once: %s", async (kind, play) => {
     let deaths = 0;
     for (let writes = 0; writes < WRITES_MAX; writes++) {
       const name = `${kind}-${writes}`;
@@ -139,11 +139,11 @@ test.each(["pods", "controllerrevisions", "daemonsets", "statefulsets"])(
 test("of two controllers with one lease the second takes over", async () => {
   const options = { controllers: CONTROLLERS, leaderElect: true };
   const first = await startMortal(world, 7, { ...options, identity: "first" });
-  const ended = Promise.all(SCENES.map(([kind, play]) => play(`${kind}-lease`)));
+  const ended = Promise.all(CASES.map(([kind, play]) => play(`${kind}-lease`)));
   await first.died;
   const second = await startMortal(world, Infinity, { ...options, identity: "second" });
   await ended;
-  for (const [kind] of SCENES) await expectOnce(`${kind}-lease`, "by two leaders");
+  for (const [kind] of CASES) await expectOnce(`${kind}-lease`, "by two leaders");
   await second.close();
   await first.close();
 }, TIMEOUT_MS);
@@ -151,7 +151,7 @@ test("of two controllers with one lease the second takes over", async () => {
 test("two controllers at once never have two pods of an identity of a StatefulSet", async () => {
   const both = await Promise.all([1, 2].map(() =>
     startMortal(world, Infinity, { controllers: ["statefulset-controller"] })));
-  await statefulScene("stateful-both");
+  await statefulCase("stateful-both");
   await expectOnce("stateful-both", "by two at once");
   await Promise.all(both.map((each) => each.close()));
 }, TIMEOUT_MS);
