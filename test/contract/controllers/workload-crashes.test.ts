@@ -130,8 +130,8 @@ test.each(["pods", "controllerrevisions", "daemonsets", "statefulsets"])(
   "an informer of %s that lags makes no pod twice", async (resource) => {
     const lags_ms = { [resource]: 300 };
     const controllers = await startLagging(world, lags_ms, { controllers: CONTROLLERS });
-    const names = SCENES.map(([kind]) => `${kind}-${resource}`);
-    await Promise.all(SCENES.map(([, play], place) => play(names[place]!)));
+    const names = CASES.map(([kind]) => `${kind}-${resource}`);
+    await Promise.all(CASES.map(([, play], place) => play(names[place]!)));
     for (const name of names) await expectOnce(name, "by an informer that lags");
     await controllers.close();
   }, TIMEOUT_MS);
