@@ -7,7 +7,7 @@ import type { TestApiserver } from "@raft2kube/apiserver/testing/test-apiserver.
 import { ask, type AskOptions } from "@raft2kube/apiserver/testing/ask.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { type Deed, deeds } from "./apiserver/large-deeds.ts";
+import { type Deed, deeds } from "./apiserver/large-requests.ts";
 import type { LoopAnswer, LoopQuestion } from "./apiserver/loop-server.ts";
 import type { Row } from "./benchmark.ts";
 

@@ -27,7 +27,7 @@ import { startTaintEviction } from "./tainteviction/tainteviction.ts";
 import { startTokenCleaner } from "./tokencleaner/tokencleaner.ts";
 import { startNodeTtl } from "./ttl/ttl.ts";
 import { startTtlAfterFinished } from "./ttlafterfinished/ttlafterfinished.ts";
-import { startVolumeBinder } from "./volumebinder/volumebinder.ts";
+import { startVolumeBinder } from "./persistentvolume/persistentvolume.ts";
 
 /** All controllers, under upstream's names. */
 export const CONTROLLERS: Record<string, (context: ControllerContext) => Running> = {

@@ -76,7 +76,8 @@ function pruned(
   const merged = mergeApplied(place, live ?? {}, wanted) as JsonObject;
   if (own === undefined) return merged as JsonObject & KubeObject;
   const kept = claims.reduce((sum, each) => sum.union(each), new FieldSet());
-  return prune(place, merged, own.fields.minus(claims.at(-1)!), kept) as JsonObject & KubeObject;
+  const givenUp = own.fields.difference(claims.at(-1)!);
+  return prune(place, merged, givenUp, kept) as JsonObject & KubeObject;
 }
 
 /** The other owners once the apply has happened. Throws 409 when it may not take from them. */
@@ -100,7 +101,7 @@ function othersAfter(
 }
 
 function without({ owner, fields }: Conflict, allowed: FieldSet): Conflict {
-  return { owner, fields: fields.minus(allowed) };
+  return { owner, fields: fields.difference(allowed) };
 }
 
 function isReal({ fields }: Conflict): boolean {
@@ -108,7 +109,9 @@ function isReal({ fields }: Conflict): boolean {
 }
 
 function conflictsOf(others: readonly Owner[], changed: FieldSet): Conflict[] {
-  return others.map((owner) => ({ owner, fields: owner.fields.both(changed) })).filter(isReal);
+  return others
+    .map((owner) => ({ owner, fields: owner.fields.intersection(changed) }))
+    .filter(isReal);
 }
 
 /** An object that was never tracked belongs whole to whoever was there before. */

@@ -84,11 +84,11 @@ export class FieldSet {
   }
 
   /** Fields of this one that the other has not; this very set when it loses nothing. */
-  minus(other: FieldSet): FieldSet {
+  difference(other: FieldSet): FieldSet {
     let children: Map<string, FieldSet> | undefined;
     for (const [element, theirs] of other.children) {
       const own = this.children.get(element);
-      const left = own?.minus(theirs);
+      const left = own?.difference(theirs);
       if (own === undefined || left === own || left === undefined) continue;
       children ??= new Map(this.children);
       if (left.empty) children.delete(element);
@@ -98,11 +98,11 @@ export class FieldSet {
   }
 
   /** Fields of both. */
-  both(other: FieldSet): FieldSet {
+  intersection(other: FieldSet): FieldSet {
     const set = new FieldSet();
     set.member = this.member && other.member;
     for (const [element, theirs] of other.children) {
-      const common = this.children.get(element)?.both(theirs);
+      const common = this.children.get(element)?.intersection(theirs);
       if (common !== undefined && !common.empty) set.#put(element, common);
     }
     return set;

@@ -26,7 +26,7 @@ export function clientSideFields(
   if (applied?.["apiVersion"] !== tracked.apiVersion) return undefined;
   const place = rootPlace(tracked.schema);
   const { changed, removed } = compare(place, applied, live);
-  return fieldsSetBy(place, applied).minus(changed).minus(removed);
+  return fieldsSetBy(place, applied).difference(changed).difference(removed);
 }
 
 function parsed(text: string): JsonObject | undefined {

@@ -25,7 +25,7 @@ function ownersOf(object: KubeObject): Owner[] {
 }
 
 function owns(owner: Owner): boolean {
-  return !owner.fields.both(replicas()).empty;
+  return !owner.fields.intersection(replicas()).empty;
 }
 
 function same(a: Owner, b: Owner): boolean {
@@ -49,7 +49,7 @@ export function ownersToParent(kind: Kind, parent: KubeObject, scale: KubeObject
   const before = ownersOf(parent);
   const kept = before.map((owner) => {
     const stays = !owns(owner) || ofScale.some((each) => same(each, owner));
-    return stays ? owner : { ...owner, fields: owner.fields.minus(replicas()) };
+    return stays ? owner : { ...owner, fields: owner.fields.difference(replicas()) };
   });
   const added = ofScale
     .filter((each) => !kept.some((owner) => same(owner, each) && owns(owner)))

@@ -69,7 +69,7 @@ export function withoutDifference(
       owner.apiVersion === tracked.apiVersion
         ? lost
         : lostElsewhere(tracked, owner.apiVersion, before, next);
-    return gone ? [{ ...owner, fields: owner.fields.minus(gone) }] : [];
+    return gone ? [{ ...owner, fields: owner.fields.difference(gone) }] : [];
   });
 }
 

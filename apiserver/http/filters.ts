@@ -25,7 +25,7 @@ const APPLY_TYPE = "application/apply-patch+yaml";
 export interface Exchange {
   readonly context: RequestContext;
   /** It may last: a watch, a log, a tunnel. */
-  readonly long: boolean;
+  readonly longRunning: boolean;
   /** What its metrics are counted by, from the filter of metrics on. */
   counted?: Counted;
   /** Aborts `context.signal`: what still works for the request need not go on. */
@@ -42,14 +42,14 @@ export function requestMetrics(
   onSent: (bytes: number) => void,
 ): Filter {
   return async (exchange, next) => {
-    const { context, long } = exchange;
+    const { context, longRunning } = exchange;
     const { info, query } = context;
     const { group, version, resource: plural, subresource } = info;
     const found = info.resourceRequest ? resources.find(group, version, plural) : undefined;
     const resource = found && isServed(found.kind, subresource) ? found : undefined;
     const isPatch = info.verb === "patch";
     const apply = isPatch && headerOf(context.request, "content-type") === APPLY_TYPE;
-    const counted = metrics.begin({ info, resource, query, long, apply });
+    const counted = metrics.begin({ info, resource, query, longRunning, apply });
     context.sent = (bytes) => {
       counted.sent(bytes);
       onSent(bytes);
@@ -64,7 +64,10 @@ export function requestMetrics(
   };
 }
 
-/** Answers what was thrown with a `Status`; an answer that has begun is cut. */
+/**
+ * upstream: WithPanicRecovery. Answers what was thrown with a `Status`; an answer that has begun is
+ * cut.
+ */
 export const panicRecovery: Filter = async ({ context, counted, abandon }, next) => {
   try {
     await next();
@@ -78,10 +81,10 @@ export const panicRecovery: Filter = async ({ context, counted, abandon }, next)
   }
 };
 
-/** Throws 504 when the time of a request that may not last is up. */
+/** upstream: WithRequestDeadline. Throws 504 when the time of a request that may not last is up. */
 export function deadline(clock: Clock, metrics: RequestMetrics): Filter {
-  return async ({ context, long }, next) => {
-    if (long) return await next();
+  return async ({ context, longRunning }, next) => {
+    if (longRunning) return await next();
     const { promise: late, reject } = Promise.withResolvers<never>();
     let isLate = false;
     const timer = clock.after(timeoutOf(context.query), () => {
@@ -99,7 +102,10 @@ export function deadline(clock: Clock, metrics: RequestMetrics): Filter {
   };
 }
 
-/** Finds out who asks. Throws 401 when credentials are shown and not believed. */
+/**
+ * upstream: WithAuthentication. Identifies the user of a request. Throws 401 for credentials that
+ * are not valid.
+ */
 export function authentication(authenticator: Authenticator): Filter {
   return async ({ context }, next) => {
     context.user = await authenticator.authenticate(context.request, context.warnings);
@@ -107,7 +113,10 @@ export function authentication(authenticator: Authenticator): Filter {
   };
 }
 
-/** Lets the request go on as another user. Throws 403 when its own may not act as that one. */
+/**
+ * upstream: WithImpersonation. Continues the request as another user. Throws 403 if its own user
+ * may not impersonate that one.
+ */
 export function impersonation(
   authorizer: Authorizer,
   measured: { metrics: AuthorizationMetrics; clock: Clock },
@@ -118,11 +127,11 @@ export function impersonation(
   };
 }
 
-/** Bounds the requests that are worked on at a time. Throws 429 beyond. */
+/** upstream: WithMaxInFlightLimit. Bounds the requests in progress. Throws 429 beyond. */
 export function maxInFlight(inFlight: InFlight): Filter {
-  return async ({ context, long }, next) => {
+  return async ({ context, longRunning }, next) => {
     const { info, user } = context;
-    const leave = long ? inFlight.admitLasting(user) : inFlight.admit(info, user);
+    const leave = longRunning ? inFlight.admitLongRunning(user) : inFlight.admit(info, user);
     try {
       await next();
     } finally {
@@ -131,7 +140,7 @@ export function maxInFlight(inFlight: InFlight): Filter {
   };
 }
 
-/** Throws 403 unless an authorizer allows the request. */
+/** upstream: WithAuthorization. Throws 403 unless an authorizer allows the request. */
 export function authorization(authorizer: Authorizer): Filter {
   return async ({ context }, next) => {
     await authorize(authorizer, context);

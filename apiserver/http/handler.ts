@@ -52,7 +52,8 @@ export class Handler implements RequestListener {
         const bare = bareContext(request, response, gone.signal);
         return await respondStatus(bare, context.status);
       }
-      await this.#run({ context, long: isLong(context), abandon: () => gone.abort() });
+      const longRunning = isLongRunning(context);
+      await this.#run({ context, longRunning, abandon: () => gone.abort() });
     } catch (thrown) {
       // Nothing may leave here: what could not be answered is logged and the connection ended.
       log.error("an answer could not be sent", { reason: messageOf(thrown) });
@@ -125,6 +126,6 @@ function refuseTarget(response: Outgoing): void {
 }
 
 /** Requests that may last: they are not counted among the durations. */
-function isLong(context: RequestContext): boolean {
+function isLongRunning(context: RequestContext): boolean {
   return context.info.verb === "watch" || CONNECTIONS.has(context.info.subresource);
 }

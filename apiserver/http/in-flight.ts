@@ -36,7 +36,7 @@ export class InFlight {
    * The same for a request that lasts, which is bounded by who it is from: nobody's watches leave
    * those of others no room.
    */
-  admitLasting({ name, groups }: RequestUser): () => void {
+  admitLongRunning({ name, groups }: RequestUser): () => void {
     const whose = groups.find((group) => group.startsWith(ACCOUNTS_OF_NAMESPACE)) ?? name;
     const now = this.#lasting.get(whose) ?? 0;
     const most = this.#max.lasting ?? LASTING_OF_USER_MAX;

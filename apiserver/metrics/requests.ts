@@ -25,7 +25,7 @@ export interface MeasuredRequest {
   readonly resource: LabelledResource | undefined;
   readonly query: URLSearchParams;
   /** It may last: a watch, a log, a tunnel. */
-  readonly long: boolean;
+  readonly longRunning: boolean;
   /** It is an apply. */
   readonly apply: boolean;
 }
@@ -71,12 +71,12 @@ export class RequestMetrics {
 
   /** Counts one request from now on. */
   begin(request: MeasuredRequest): Counted {
-    const { info, long } = request;
+    const { info, longRunning } = request;
     const from_ms = this.#clock.monotonic();
     const row = this.#rowOf(request);
     const reading = info.verb === "get" || info.verb === "list";
     const current = reading ? this.#current.reading : this.#current.writing;
-    if (long) row.open.add();
+    if (longRunning) row.open.add();
     else current.add();
     return {
       received: (bytes) => row.received(bytes),
@@ -85,7 +85,7 @@ export class RequestMetrics {
       end: (code) => {
         const took_s = (this.#clock.monotonic() - from_ms) / 1_000;
         row.ended(code);
-        if (long) row.open.add(-1);
+        if (longRunning) row.open.add(-1);
         else {
           current.add(-1);
           row.took(took_s);

@@ -3,7 +3,7 @@ import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
 import { planPodGc } from "../podgc/plan.ts";
 import { evictionTime } from "../tainteviction/plan.ts";
-import { observe, planTaints, silentConditions } from "./plan.ts";
+import { observe, planTaints, unknownConditions } from "./plan.ts";
 
 const NOW_MS = Date.parse("2026-01-01T00:00:00Z");
 
@@ -30,9 +30,9 @@ describe("observe", () => {
   });
 });
 
-describe("silentConditions", () => {
+describe("unknownConditions", () => {
   test("what the kubelet told is in doubt, what it never told too; told once", () => {
-    const conditions = silentConditions(node({ Ready: "True", Other: "True" }), NOW_MS) ?? [];
+    const conditions = unknownConditions(node({ Ready: "True", Other: "True" }), NOW_MS) ?? [];
     const told = Object.fromEntries(conditions.map(({ type, status, reason }) => [
       type, `${status}/${reason ?? ""}`,
     ]));
@@ -44,7 +44,7 @@ describe("silentConditions", () => {
       PIDPressure: "Unknown/NodeStatusNeverUpdated",
     });
     const silent: Node = { ...node({}), status: { conditions } };
-    expect(silentConditions(silent, NOW_MS)).toBeUndefined();
+    expect(unknownConditions(silent, NOW_MS)).toBeUndefined();
   });
 });
 

@@ -11,7 +11,7 @@ import { byNode, NODE_INDEX } from "../indexes.ts";
 import { NODE_GRACE_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
 import { isPodReady } from "../pod-state.ts";
-import { isReady, type NodeHealth, observe, planTaints, silentConditions } from "./plan.ts";
+import { isReady, type NodeHealth, observe, planTaints, unknownConditions } from "./plan.ts";
 
 const ACCOUNT = "node-controller";
 const LEASE_NAMESPACE = "kube-node-lease";
@@ -39,7 +39,7 @@ export function startNodeLifecycle(context: ControllerContext): Running {
     health.set(name, known);
     const silent_ms = now_ms - known.seen_ms;
     if (silent_ms >= grace_ms) {
-      const conditions = silentConditions(node, clock.now());
+      const conditions = unknownConditions(node, clock.now());
       if (conditions) {
         const message = `Node ${name} status is now: NodeNotReady`;
         if (isReady(node)) recorder.record(node, "Normal", "NodeNotReady", message);

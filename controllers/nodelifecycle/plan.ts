@@ -7,7 +7,7 @@ export const UNREACHABLE = "node.kubernetes.io/unreachable";
 const UNSCHEDULABLE = "node.kubernetes.io/unschedulable";
 
 /** Conditions that a silent kubelet leaves in doubt. */
-const DOUBTFUL = ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"];
+const MONITORED_CONDITIONS = ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"];
 
 /** Which taint each condition, in this state, brings about. */
 const TAINT_OF: Record<string, Record<string, string>> = {
@@ -19,14 +19,14 @@ const TAINT_OF: Record<string, Record<string, string>> = {
 };
 
 /** Taints that are ours to add and remove; all others are left alone. */
-const OURS = new Set([
+const MANAGED_TAINTS = new Set([
   ...Object.values(TAINT_OF).flatMap((states) => Object.values(states)),
   UNSCHEDULABLE,
 ]);
 
 /** When a node was last heard of, by our own clock: its clock may be wrong. */
 export interface NodeHealth {
-  sign: string;
+  heartbeat: string;
   seen_ms: number;
 }
 
@@ -40,8 +40,8 @@ export function observe(
   const ready = conditionOf(node, "Ready");
   // What we set to Unknown ourselves is no sign of life.
   const status = ready?.status === "Unknown" ? "" : (ready?.lastHeartbeatTime ?? "");
-  const sign = `${node.metadata.uid ?? ""}/${status}/${lease?.spec.renewTime ?? ""}`;
-  return known?.sign === sign ? known : { sign, seen_ms: now_ms };
+  const heartbeat = `${node.metadata.uid ?? ""}/${status}/${lease?.spec.renewTime ?? ""}`;
+  return known?.heartbeat === heartbeat ? known : { heartbeat, seen_ms: now_ms };
 }
 
 export function conditionOf(node: Node, type: string): NodeCondition | undefined {
@@ -53,11 +53,11 @@ export function isReady(node: Node): boolean {
 }
 
 /** The conditions of a node that has been silent for too long; undefined if they say so already. */
-export function silentConditions(node: Node, now_ms: number): NodeCondition[] | undefined {
+export function unknownConditions(node: Node, now_ms: number): NodeCondition[] | undefined {
   const now = timeText(now_ms);
   let changed = false;
   const conditions = [...(node.status?.conditions ?? [])];
-  for (const type of DOUBTFUL) {
+  for (const type of MONITORED_CONDITIONS) {
     const index = conditions.findIndex((condition) => condition.type === type);
     const known = conditions[index];
     if (known?.status === "Unknown") continue;
@@ -91,7 +91,7 @@ export function planTaints(node: Node, evict: boolean, now_ms: number): Taint[] 
   const taints = node.spec.taints ?? [];
   const same = (a: Taint, b: Taint) => a.key === b.key && a.effect === b.effect;
   const kept = taints.filter((taint) => {
-    return !OURS.has(taint.key) || wanted.some((other) => same(taint, other));
+    return !MANAGED_TAINTS.has(taint.key) || wanted.some((other) => same(taint, other));
   });
   const added = wanted
     .filter((taint) => !kept.some((other) => same(taint, other)))

@@ -35,7 +35,7 @@ export interface StatefulPlan {
   stages: Task[][];
 }
 
-interface Placed {
+interface PodWithOrdinal {
   pod: Pod;
   ordinal: number;
 }
@@ -68,14 +68,14 @@ export function planStep(view: StatefulView): StatefulPlan {
 }
 
 /** The pods that have an ordinal of the set. */
-export function placedPods({ set, pods }: StatefulView): Placed[] {
+export function placedPods({ set, pods }: StatefulView): PodWithOrdinal[] {
   return pods.flatMap((pod) => {
     const ordinal = ordinalOf(set, pod);
     return ordinal === undefined ? [] : [{ pod, ordinal }];
   });
 }
 
-function condemnedPods(view: StatefulView): Placed[] {
+function condemnedPods(view: StatefulView): PodWithOrdinal[] {
   return placedPods(view).filter(({ ordinal }) => !isWanted(view.set, ordinal))
     .sort((a, b) => b.ordinal - a.ordinal);
 }
@@ -91,7 +91,7 @@ function planReplica(
     return { tasks: stale ? [] : [{ do: "create", pod: made, ordinal }], blocks: true };
   }
   if (isPodTerminal(pod)) {
-    return { tasks: isLeaving(pod) ? [] : [{ do: "delete", pod, ordinal }], blocks: true };
+    return { tasks: isTerminating(pod) ? [] : [{ do: "delete", pod, ordinal }], blocks: true };
   }
   const tasks: Task[] = [];
   if (pod.status?.phase === "Pending" && !claimsComplete(view, pod, ordinal)) {
@@ -107,16 +107,17 @@ function planReplica(
 
 /** In order, one at a time: the last first, when all others are available. */
 function planCondemned(
-  view: StatefulView, condemned: readonly Placed[], isOrdered: boolean,
+  view: StatefulView, condemned: readonly PodWithOrdinal[], isOrdered: boolean,
 ): { tasks: Task[]; blocks: boolean } {
   if (!isOrdered) {
-    const staying = condemned.filter(({ pod }) => !isLeaving(pod));
+    const staying = condemned.filter(({ pod }) => !isTerminating(pod));
     return { tasks: staying.map((each): Task => ({ do: "delete", ...each })), blocks: false };
   }
   const [last] = condemned;
   if (!last) return { tasks: [], blocks: false };
   const firstUnavailable = [...condemned].reverse().find(({ pod }) => !isAvailable(view, pod));
-  const mayGo = !isLeaving(last.pod) && (isAvailable(view, last.pod) || last === firstUnavailable);
+  const isNext = isAvailable(view, last.pod) || last === firstUnavailable;
+  const mayGo = !isTerminating(last.pod) && isNext;
   return { tasks: mayGo ? [{ do: "delete", ...last }] : [], blocks: true };
 }
 
@@ -129,7 +130,7 @@ function planUpdate(view: StatefulView, byOrdinal: ReadonlyMap<number, Pod>): Ta
     const pod = byOrdinal.get(ordinal);
     if (!pod) return [];
     const isOld = revisionOf(pod) !== update.metadata.name;
-    if (isOld && !isLeaving(pod)) return [{ do: "delete", pod, ordinal }];
+    if (isOld && !isTerminating(pod)) return [{ do: "delete", pod, ordinal }];
     if (!isAvailable(view, pod)) return [];
   }
   return [];
@@ -162,12 +163,12 @@ function claimsComplete(view: StatefulView, pod: Pod, ordinal: number): boolean 
   return claimsIn(view, ordinal).length === wanted && claimsMatch(view, pod, ordinal);
 }
 
-function isLeaving({ metadata }: Pod): boolean {
+function isTerminating({ metadata }: Pod): boolean {
   return metadata.deletionTimestamp !== undefined;
 }
 
 /** Whether a pod runs, has been ready for minReadySeconds, and is not being deleted. */
 function isAvailable({ set, now_ms }: StatefulView, pod: Pod): boolean {
-  return !isLeaving(pod) && pod.status?.phase === "Running" && isPodReady(pod) &&
+  return !isTerminating(pod) && pod.status?.phase === "Running" && isPodReady(pod) &&
     isPodAvailable(pod, set.spec.minReadySeconds ?? 0, now_ms);
 }

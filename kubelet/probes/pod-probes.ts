@@ -10,7 +10,7 @@ import { type ProbeOutcome, runProbe } from "./run-probe.ts";
 
 type ProbeKind = "Startup" | "Liveness" | "Readiness";
 
-interface Probing {
+interface ProbeWorker {
   kind: ProbeKind;
   probe: Probe;
   container: Container;
@@ -32,13 +32,13 @@ export interface PodProbesOptions {
 }
 
 /**
- * The probes of one pod: one series per running container and kind, started again with each new
- * container.
+ * The probes of one pod (upstream: the prober's workers): one series per running container and
+ * kind, started again with each new container.
  */
 export class PodProbes {
   readonly #options: PodProbesOptions;
   /** By container id and kind. */
-  readonly #probings = new Map<string, Probing>();
+  readonly #probings = new Map<string, ProbeWorker>();
 
   constructor(options: PodProbesOptions) {
     this.#options = options;
@@ -108,18 +108,18 @@ export class PodProbes {
   ): void {
     const { clock } = this.#options;
     const due_ms = observed.startedAt_ms + (probe.initialDelaySeconds ?? 0) * 1_000;
-    const probing: Probing = {
+    const probing: ProbeWorker = {
       kind, probe, container, observed, state: NEW_PROBE, timer: undefined,
     };
     this.#probings.set(key, probing);
     this.#schedule(key, probing, Math.max(0, due_ms - clock.now()));
   }
 
-  #schedule(key: string, probing: Probing, delay_ms: number): void {
-    probing.timer = this.#options.clock.after(delay_ms, () => void this.#try(key, probing));
+  #schedule(key: string, probing: ProbeWorker, delay_ms: number): void {
+    probing.timer = this.#options.clock.after(delay_ms, () => void this.#doProbe(key, probing));
   }
 
-  async #try(key: string, probing: Probing): Promise<void> {
+  async #doProbe(key: string, probing: ProbeWorker): Promise<void> {
     const { runtime } = this.#options;
     const { probe, container, observed, kind } = probing;
     const period_ms = (probe.periodSeconds ?? 10) * 1_000;
@@ -140,7 +140,7 @@ export class PodProbes {
     this.#schedule(key, probing, waits ? Math.min(period_ms, WAIT_FOR_STARTUP_MS) : period_ms);
   }
 
-  #record({ kind, container }: Probing, { result, output }: ProbeOutcome): void {
+  #record({ kind, container }: ProbeWorker, { result, output }: ProbeOutcome): void {
     if (result === "success") return;
     const { events, pod } = this.#options;
     const message =

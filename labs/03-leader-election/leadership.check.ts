@@ -140,7 +140,7 @@ check("a leader repeats the newest read with its next heartbeat", () => {
   work(raft);
   raft.step(appended(2n, raft.state.term, 1));
   work(raft);
-  raft.requestRead(7);
+  raft.requestReadIndex(7);
   const round = raft.leading!.reads.lastRound;
   // The first round of heartbeats is lost.
   work(raft);

@@ -246,7 +246,7 @@ check("a read that came too early goes on with the term's first commit", () => {
   const raft = coreWith({ term: 1, log: [1] });
   electMember1(raft);
   work(raft);
-  raft.requestRead(7);
+  raft.requestReadIndex(7);
   const early = work(raft).now.filter(({ kind }) => kind === "heartbeat").length;
   raft.step(appended(2n, raft.state.term, 2));
   const later = work(raft).now.filter((message) => {

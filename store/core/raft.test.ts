@@ -232,7 +232,7 @@ describe("bounds", () => {
 
   test("reads beyond the bound are refused", () => {
     const raft = electedWithOldLog();
-    expect([1, 2, 3].map((id) => raft.requestRead(id))).toEqual([
+    expect([1, 2, 3].map((id) => raft.requestReadIndex(id))).toEqual([
       undefined,
       undefined,
       "too-many-reads",
@@ -309,8 +309,8 @@ test("S2: reads that wait are answered when those remain who have confirmed them
   raft.step(appended(2n, 3, 3));
   drainChanges(raft);
   raft.proposeChange({ ...simply, steps: [{ action: "remove", member: 2n }] });
-  for (const id of [7, 8]) raft.requestRead(id);
-  expect(raft.requestRead(9)).toBe("too-many-reads");
+  for (const id of [7, 8]) raft.requestReadIndex(id);
+  expect(raft.requestReadIndex(9)).toBe("too-many-reads");
   drainChanges(raft);
   raft.step(appended(2n, 4, 3));
   const reads: number[] = [];
@@ -323,7 +323,7 @@ test("S2: reads that wait are answered when those remain who have confirmed them
     }
   }
   expect(reads).toEqual([7, 8]);
-  expect(raft.requestRead(9)).toBeUndefined();
+  expect(raft.requestReadIndex(9)).toBeUndefined();
 });
 
 describe("S9: dissertation section 4.1 and its correction", () => {

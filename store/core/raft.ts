@@ -7,7 +7,7 @@ import { voterSets } from "./membership.ts";
 import type { Message } from "./message.ts";
 import type { RaftOptions, Refusal } from "./options.ts";
 import { type Proposed, propose } from "./propose.ts";
-import { requestRead } from "./read-index.ts";
+import { requestReadIndex } from "./read-index.ts";
 import { type HardStates, type Ready, noteDurable, takeReady } from "./ready.ts";
 import { applyChange, leaveJointIfDue } from "./reconfigure.ts";
 import { noteSnapshot } from "./snapshot.ts";
@@ -122,8 +122,8 @@ export class Raft {
   }
 
   /** Asks for a safe read index; the answer comes in `ready().reads` under this id. */
-  requestRead(readId: number): Refusal | undefined {
-    return requestRead(this.#state, readId);
+  requestReadIndex(readId: number): Refusal | undefined {
+    return requestReadIndex(this.#state, readId);
   }
 
   transferLeadership(to: MemberId): Refusal | undefined {

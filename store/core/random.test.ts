@@ -13,7 +13,7 @@ function randomStep(cluster: TestCluster, random: Random, step: number): void {
   else if (die < 0.6) cluster.post(member.sync());
   else if (die < 0.9) deliverOne(cluster, random);
   else if (die < 0.95) member.raft.propose([Buffer.from(`command ${step}`)]);
-  else if (die < 0.96) member.raft.requestRead(step);
+  else if (die < 0.96) member.raft.requestReadIndex(step);
   else if (die < 0.965) member.crash();
   else if (die < 0.97) member.compact(randomInteger(random, 0, 5));
   else if (die < 0.98) togglePartition(cluster, random);

@@ -8,23 +8,24 @@ import { type LeaderState, type RaftState, isSoleVoter, send } from "./state.ts"
 import { type MemberId, NONE } from "./types.ts";
 
 /**
- * Asks for an index at which a read is linearizable (dissertation section 6.4): the leader
- * confirms with a round of heartbeats that it still leads. `readId` names this attempt and
- * must never be used again: an answer to an earlier attempt must not confirm a later one.
+ * ReadIndex (etcd: MsgReadIndex, ReadOnlySafe). Asks for an index at which a read is linearizable
+ * (dissertation section 6.4): the leader confirms with a round of heartbeats that it still leads.
+ * `readId` names this attempt and must never be used again: an answer to an earlier attempt must
+ * not confirm a later one.
  */
-export function requestRead(raft: RaftState, readId: number): Refusal | undefined {
+export function requestReadIndex(raft: RaftState, readId: number): Refusal | undefined {
   if (raft.role === "leader") return leaderRead(raft, readId, raft.id);
   if (raft.leader === NONE) return "no-leader";
   send(raft, { kind: "read", to: raft.leader, readId });
   return undefined;
 }
 
-export function handleRead(raft: RaftState, message: ReadMessage): void {
+export function handleReadIndex(raft: RaftState, message: ReadMessage): void {
   // Refused or not leader: the requester's attempt times out and is made again under another id.
   if (raft.role === "leader") leaderRead(raft, message.readId, message.from);
 }
 
-export function handleReadReply(raft: RaftState, message: ReadReplyMessage): void {
+export function handleReadIndexReply(raft: RaftState, message: ReadReplyMessage): void {
   raft.readAnswers.push({ readId: message.readId, index: message.index });
 }
 

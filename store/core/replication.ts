@@ -7,8 +7,8 @@ import { type LeaderState, type RaftState, send, sendAfterPersist } from "./stat
 import { transferIfCaughtUp } from "./transfer.ts";
 import type { MemberId } from "./types.ts";
 
-/** The follower's part (Raft section 5.3). */
-export function handleAppend(raft: RaftState, message: AppendMessage): void {
+/** AppendEntries at a follower (Raft section 5.3; etcd: MsgApp). */
+export function handleAppendEntries(raft: RaftState, message: AppendMessage): void {
   if (contradictsCommitted(raft, message)) return;
   // lab:04 begin handle-append
   const { log } = raft;
@@ -44,8 +44,11 @@ function acknowledge(raft: RaftState, to: MemberId, index: number): void {
   sendAfterPersist(raft, { kind: "append-reply", to, index, ...accepted });
 }
 
-/** The leader's part: learn where the follower stands, commit, and send what comes next. */
-export function handleAppendReply(raft: RaftState, message: AppendReplyMessage): void {
+/**
+ * The response to AppendEntries at the leader (etcd: MsgAppResp): updates the follower's progress,
+ * commits, and sends the next entries.
+ */
+export function handleAppendEntriesReply(raft: RaftState, message: AppendReplyMessage): void {
   // lab:04 begin handle-append-reply
   if (raft.role !== "leader") return;
   const progress = raft.progress.get(message.from);

@@ -4,8 +4,8 @@ import { handleTimeoutNow, handleVote, handleVoteReply, refuseForConflict } from
 import { handleHeartbeat, handleHeartbeatReply } from "./heartbeat.ts";
 import type { Message } from "./message.ts";
 import { proposeAsLeader } from "./propose.ts";
-import { handleRead, handleReadReply } from "./read-index.ts";
-import { handleAppend, handleAppendReply } from "./replication.ts";
+import { handleReadIndex, handleReadIndexReply } from "./read-index.ts";
+import { handleAppendEntries, handleAppendEntriesReply } from "./replication.ts";
 import { handleSnapshot } from "./snapshot.ts";
 import { type RaftState, becomeFollower, forgetConflict, send } from "./state.ts";
 import { handleTransfer } from "./transfer.ts";
@@ -63,7 +63,7 @@ function handle(raft: RaftState, message: Message): void {
       return handleVoteReply(raft, message);
     case "append":
       followSender(raft, message);
-      return handleAppend(raft, message);
+      return handleAppendEntries(raft, message);
     case "heartbeat":
       followSender(raft, message);
       return handleHeartbeat(raft, message);
@@ -71,7 +71,7 @@ function handle(raft: RaftState, message: Message): void {
       followSender(raft, message);
       return handleSnapshot(raft, message);
     case "append-reply":
-      return handleAppendReply(raft, message);
+      return handleAppendEntriesReply(raft, message);
     case "heartbeat-reply":
       return handleHeartbeatReply(raft, message);
     case "propose":
@@ -79,9 +79,9 @@ function handle(raft: RaftState, message: Message): void {
       if (raft.role === "leader") proposeAsLeader(raft, message.data, message.change);
       return undefined;
     case "read":
-      return handleRead(raft, message);
+      return handleReadIndex(raft, message);
     case "read-reply":
-      return handleReadReply(raft, message);
+      return handleReadIndexReply(raft, message);
     case "transfer":
       return handleTransfer(raft, message);
     case "timeout-now":

@@ -6,10 +6,11 @@ import type { Replica } from "./replica.ts";
 import { election_ms } from "./timing.ts";
 
 /**
- * The leader's clock over leases. It revokes expired ones through the log, in its own term only: a
- * revocation that has not gone out when the leadership is lost ends with it, and one that has gone
- * out stands in the log before anything the successor does, renewals included (S7). And it records
- * what is left of the others, so that leaders that follow each other do not each start over.
+ * Lease expiry on the leader (etcd: the lessor's revokeExpiredLeases and checkpointing). Revokes
+ * expired leases through the log, in its own term only: a revocation that has not gone out when the
+ * leadership is lost ends with it, and one that has gone out stands in the log before anything the
+ * successor does, renewals included (S7). Records the remaining time of the others, so that leaders
+ * that follow each other do not each start over.
  */
 export class LeaseExpiry {
   readonly #state: State;

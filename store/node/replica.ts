@@ -348,7 +348,7 @@ export class Replica {
   #readWaiting(): void {
     if (!this.#reads.hasWaiting) return;
     const id = this.#reads.openAttempt(this.#options.clock.monotonic());
-    if (this.#options.raft.requestRead(id)) this.#reads.abandon(id);
+    if (this.#options.raft.requestReadIndex(id)) this.#reads.abandon(id);
   }
 
   #handle(ready: Ready): void {

@@ -56,11 +56,11 @@ export class Consensus implements CoreObserver {
   #listen(raft: Raft): void {
     const { id } = raft.state;
     const writes = new Map<number, Write>();
-    const { ready, persisted, requestRead } = raft;
-    raft.requestRead = (readId) => {
+    const { ready, persisted, requestReadIndex } = raft;
+    raft.requestReadIndex = (readId) => {
       this.#reads.requested(id, readId, this.commits.last);
       if (raft.isLeader) this.#reads.asked(raft.state, id, readId);
-      return requestRead.call(raft, readId);
+      return requestReadIndex.call(raft, readId);
     };
     raft.ready = () => {
       const result = ready.call(raft);

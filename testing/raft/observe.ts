@@ -39,7 +39,7 @@ export function observe(raft: Raft, observer: CoreObserver): void {
     observer.after(raft, before, event);
     return result;
   };
-  const { step, tick, propose, proposeChange, requestRead, transferLeadership } = raft;
+  const { step, tick, propose, proposeChange, requestReadIndex, transferLeadership } = raft;
   const { persisted, appliedTo, applyChange, reportSnapshot } = raft;
   Object.assign(raft, {
     step: (message) => around(message.kind, message, () => step.call(raft, message)),
@@ -47,7 +47,8 @@ export function observe(raft: Raft, observer: CoreObserver): void {
     propose: (data) => around("propose commands", undefined, () => propose.call(raft, data)),
     proposeChange: (change) =>
       around("propose change", undefined, () => proposeChange.call(raft, change)),
-    requestRead: (id) => around("request read", undefined, () => requestRead.call(raft, id)),
+    requestReadIndex: (id) =>
+      around("request read", undefined, () => requestReadIndex.call(raft, id)),
     transferLeadership: (to) =>
       around("hand over", undefined, () => transferLeadership.call(raft, to)),
     persisted: (id) => around("persisted", undefined, () => persisted.call(raft, id)),

@@ -50,7 +50,7 @@ export class ScriptRunner {
       return [outcome(proposed)];
     },
     "change": ([id, ...steps]) => [outcome(this.#member(id).raft.proposeChange(change(steps)))],
-    "read": ([id, readId]) => [this.#member(id).raft.requestRead(Number(readId)) ?? "asked"],
+    "read": ([id, readId]) => [this.#member(id).raft.requestReadIndex(Number(readId)) ?? "asked"],
     "transfer": ([id, to]) => {
       return [this.#member(id).raft.transferLeadership(BigInt(to!)) ?? "asked"];
     },

@@ -25,9 +25,9 @@ interface Running {
 const HEAP_SLACK = 1_024;
 
 /**
- * When leases end, by this member's clock: kept by every member, queued and acted on by the leader
- * alone. A renewal only moves the lease's deadline; the heaps learn of it when the old one comes
- * up.
+ * When leases expire, by this member's clock (etcd: the lessor's LeaseExpiredNotifier): kept by
+ * every member, queued and acted on by the leader alone. A renewal only moves the lease's deadline;
+ * the heaps are updated when the old deadline comes up.
  */
 export class LeaseTimers {
   readonly #clock: Clock;

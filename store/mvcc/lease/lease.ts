@@ -33,7 +33,7 @@ export function leaseKey(id: bigint): Buffer {
   return key;
 }
 
-/** All leases, and which key hangs on which. */
+/** All leases, and the keys attached to each (etcd: the lessor). */
 export class LeaseTable {
   readonly #leases = new Map<bigint, Lease>();
   readonly #leaseOfKey = new Map<string, bigint>();

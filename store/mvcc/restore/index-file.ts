@@ -75,7 +75,7 @@ function writeEntry(writer: BlockWriter, entry: IndexEntry): void {
  * Fills an empty state's index from the file, if that is of this state and whole; the file is gone
  * then, since the state moves on. Returns whether it was.
  */
-export function readIndex(path: string, state: State): boolean {
+export function readIndexFile(path: string, state: State): boolean {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);

@@ -6,7 +6,7 @@ import type { LogBase, Membership } from "../../core/types.ts";
 import { AUTH_BUCKETS } from "../../auth/auth-table.ts";
 import { RECENT_BYTES_MAX, RECORD_CACHE_BYTES_MAX } from "../../limits.ts";
 import { decodeDowngrade } from "../commands/downgrade.ts";
-import { readIndex } from "./index-file.ts";
+import { readIndexFile } from "./index-file.ts";
 import { StoredLease } from "../lease/lease.ts";
 import { type MemberRecord, encodeMember, memberKey } from "../cluster/members.ts";
 import { META_KEY, decodeMeta, encodeMeta } from "../flush/meta.ts";
@@ -70,7 +70,7 @@ export async function restoreState(options: RestoreOptions): Promise<State> {
   for await (const chunk of backend.scan(bucket("cluster"))) {
     for (const [, value] of chunk) state.downgradeTarget = decodeDowngrade(value);
   }
-  state.recordsUnread = indexPath !== undefined && readIndex(indexPath, state);
+  state.recordsUnread = indexPath !== undefined && readIndexFile(indexPath, state);
   if (!state.recordsUnread) await restoreIndex(state);
   return state;
 }

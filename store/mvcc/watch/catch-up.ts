@@ -18,9 +18,9 @@ interface Hub {
 }
 
 /**
- * Brings watchers from a revision in the past to the present: from the backend as far as it must,
- * then from the recent revisions, which join the live events without a gap, as nothing else runs
- * in between.
+ * Catch-up of unsynced watchers (etcd: syncWatchers). Brings watchers from a revision in the past
+ * to the present: from the backend as far as it must, then from the recent revisions, which join
+ * the live events without a gap, as nothing else runs in between.
  */
 export class CatchUp {
   readonly #state: State;

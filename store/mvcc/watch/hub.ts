@@ -43,8 +43,9 @@ interface Group {
 }
 
 /**
- * All watches. A change is turned into an event once; watchers that are up to date get it at once
- * while their stream is not full, the others catch up from the recent revisions or the backend.
+ * All watches (etcd: watchableStore). A change is turned into an event once; watchers that are up
+ * to date (etcd: the synced group) get it at once while their stream is not full, the others catch
+ * up from the recent revisions or the backend.
  */
 export class WatchHub {
   readonly #state: State;

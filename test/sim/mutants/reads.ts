@@ -7,12 +7,12 @@ const SAME = 7;
 
 /** Every attempt to confirm a read has the same id: an answer to one is taken for another's. */
 function reuseReadId(raft: Raft): void {
-  const requestRead = raft.requestRead.bind(raft);
+  const requestReadIndex = raft.requestReadIndex.bind(raft);
   const ready = raft.ready.bind(raft);
   let latest = 0;
-  raft.requestRead = (readId) => {
+  raft.requestReadIndex = (readId) => {
     latest = readId;
-    return requestRead(SAME);
+    return requestReadIndex(SAME);
   };
   raft.ready = () => {
     const result = ready();
