@@ -18,13 +18,13 @@ test("messages are arrows between the columns of their members", () => {
   ]);
 });
 
-test("the drawing has a lane for each member and an arrow for each message", () => {
+test("the drawing has a column for each member and an arrow for each message", () => {
   const svg = svgDiagram(twoMessages(), 10);
-  expect(svg.match(/class="lane"/g)).toHaveLength(3);
+  expect(svg.match(/class="column"/g)).toHaveLength(3);
   expect(svg.match(/marker-end/g)).toHaveLength(2);
 });
 
-test("a story that nobody wants keeps nothing", () => {
+test("a transcript that is not wanted keeps nothing", () => {
   const transcript = new Transcript(false, () => 0);
   transcript.record(1n, () => "unheard");
   expect(transcript.print(10)).toEqual([]);

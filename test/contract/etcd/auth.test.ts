@@ -14,7 +14,7 @@ import {
 
 const cases = (name: string) => readFileSync(join(import.meta.dirname, `auth-${name}.txt`), "utf8");
 
-function contract(implementation: Implementation, name: "story" | "closed"): void {
+function contract(implementation: Implementation, name: "cases" | "closed"): void {
   let running: Running | undefined;
   beforeAll(async () => {
     running = await implementation.start();
@@ -26,10 +26,10 @@ function contract(implementation: Implementation, name: "story" | "closed"): voi
   });
 }
 
-describe.each(["story", "closed"] as const)("%s", (name) => {
+describe.each(["cases", "closed"] as const)("%s", (name) => {
   describe("embedded", () => contract(embedded, name));
   describe("over gRPC", () => contract(served, name));
   describe("a follower of three", () => contract(threeMembers, name));
 });
-// The other story tells of what 3.6.5 does not refuse.
-describe.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6", () => contract(upstream36, "story"));
+// The other file has requests that 3.6.5 does not refuse.
+describe.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6", () => contract(upstream36, "cases"));
