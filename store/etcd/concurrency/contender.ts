@@ -17,14 +17,18 @@ import {
   WatchCreateRequest,
   WatchCreateRequest_FilterType as Filter,
 } from "@raft2kube/proto/gen/etcd.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { SESSION_TTL_S } from "../../limits.ts";
 import { requireUser } from "../request/caller.ts";
 import type { EtcdContext } from "../request/context.ts";
 import { leaseGrant } from "../lease/lease-grant.ts";
 import { range } from "../kv/range.ts";
 import { txn } from "../kv/txn.ts";
-import { type KeysChanged, watchKeys } from "./watch-keys.ts";
+import { type KeysChanged, cancelled, watchKeys } from "./watch-keys.ts";
+
+const log = logger("store");
 
 /**
  * A key that competes for a name, as etcd's client library writes it (client/v3/concurrency):
@@ -57,6 +61,14 @@ export function contendersOf(name: Buffer): { key: Buffer; rangeEnd: Buffer } {
   };
 }
 
+/** A contender as it entered: its value, and whether it was the first at that moment. */
+interface Entered {
+  readonly contender: Contender;
+  readonly value: Buffer;
+  readonly isFirst: boolean;
+  readonly header: ResponseHeader;
+}
+
 /**
  * Enters the competition for a name, or finds the key that this lease has entered with before;
  * `value` is then the one it has.
@@ -66,15 +78,17 @@ export async function enter(
   name: Buffer,
   lease: bigint,
   value: Buffer,
-): Promise<{ contender: Contender; value: Buffer; header: ResponseHeader }> {
+): Promise<Entered> {
   const key = Buffer.concat([contendersOf(name).key, Buffer.from(lease.toString(16))]);
-  const { succeeded, header, responses } = await ifCreatedAt(context, { key, rev: 0 }, {
-    success: { requestPut: { ...PutRequest.create(), key, value, lease } },
-    failure: { requestRange: { ...RangeRequest.create(), key } },
+  const created = await ifCreatedAt(context, { key, rev: 0 }, {
+    success: [{ requestPut: { ...PutRequest.create(), key, value, lease } }, firstOf(name)],
+    failure: [{ requestRange: { ...RangeRequest.create(), key } }, firstOf(name)],
   });
-  const before = succeeded ? undefined : responses[0]!.responseRange!.kvs[0]!;
-  const rev = before ? before.createRevision : header!.revision;
-  return { contender: { key, rev, lease }, value: before?.value ?? value, header: header! };
+  const header = created.header!;
+  const [entered, leading] = created.responses.map(({ responseRange }) => responseRange?.kvs[0]);
+  const rev = entered ? entered.createRevision : header.revision;
+  const isFirst = leading?.createRevision === rev;
+  return { contender: { key, rev, lease }, value: entered?.value ?? value, isFirst, header };
 }
 
 /** Writes a contender's value; resolves with undefined if its key is not the same any more. */
@@ -84,7 +98,7 @@ export async function propose(
   value: Buffer,
 ): Promise<ResponseHeader | undefined> {
   const { succeeded, header } = await ifCreatedAt(context, { key, rev }, {
-    success: { requestPut: { ...PutRequest.create(), key, value, lease } },
+    success: [{ requestPut: { ...PutRequest.create(), key, value, lease } }],
   });
   return succeeded ? header : undefined;
 }
@@ -95,14 +109,34 @@ export async function leave(
   { key, rev }: Pick<Contender, "key" | "rev">,
 ): Promise<ResponseHeader> {
   const { header } = await ifCreatedAt(context, { key, rev }, {
-    success: { requestDeleteRange: { ...DeleteRangeRequest.create(), key } },
+    success: [{ requestDeleteRange: { ...DeleteRangeRequest.create(), key } }],
   });
   return header!;
 }
 
+export const always = (): boolean => true;
+
+/** Runs `work`. If it fails, its failure is thrown; the contender leaves before, where `leaves`. */
+export async function orLeave<R>(
+  context: EtcdContext,
+  contender: Contender,
+  leaves: () => boolean,
+  work: () => Promise<R>,
+): Promise<R> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (!leaves()) throw thrown;
+    await leave(context, contender).catch((failure: unknown) => {
+      log.warn("a lock or election was not left", { reason: messageOf(failure) });
+    });
+    throw thrown;
+  }
+}
+
 /**
- * Blocks until all keys that entered before the contender are gone. If it cannot (`signal` aborts,
- * the watch ends), the contender leaves, and the reason is thrown.
+ * Blocks until all keys that entered before the contender are gone. Throws when the watch of one
+ * ends, and CANCELLED when `signal` aborts.
  */
 export async function waitForTurn(
   context: EtcdContext,
@@ -110,16 +144,12 @@ export async function waitForTurn(
   contender: Contender,
   signal: AbortSignal,
 ): Promise<void> {
-  try {
-    for (;;) {
-      const before = { sortOrder: Order.DESCEND, maxCreateRevision: contender.rev - 1 };
-      const { kv, header } = await first(context, name, before);
-      if (!kv) return;
-      await deletion(context, kv.key, header.revision + 1, signal);
-    }
-  } catch (thrown) {
-    await leave(context, contender);
-    throw thrown;
+  for (;;) {
+    if (signal.aborted) throw cancelled();
+    const before = { sortOrder: Order.DESCEND, maxCreateRevision: contender.rev - 1 };
+    const { kv, header } = await first(context, name, before);
+    if (!kv) return;
+    await deletion(context, kv.key, header.revision + 1, signal);
   }
 }
 
@@ -127,15 +157,15 @@ export async function waitForTurn(
 export async function first(
   context: EtcdContext,
   name: Buffer,
-  more: Partial<RangeRequest> = { sortOrder: Order.ASCEND },
+  more?: Partial<RangeRequest>,
 ): Promise<{ kv: KeyValue | undefined; header: ResponseHeader }> {
-  const { kvs, header } = await range(context, {
-    ...RangeRequest.create(),
-    ...contendersOf(name),
-    ...{ sortTarget: SortTarget.CREATE, limit: 1 },
-    ...more,
-  });
+  const { kvs, header } = await range(context, { ...firstOf(name).requestRange, ...more });
   return { kv: kvs[0], header: header! };
+}
+
+function firstOf(name: Buffer): { requestRange: RangeRequest } {
+  const order = { sortTarget: SortTarget.CREATE, sortOrder: Order.ASCEND, limit: 1 };
+  return { requestRange: { ...RangeRequest.create(), ...contendersOf(name), ...order } };
 }
 
 async function deletion(
@@ -152,19 +182,19 @@ async function deletion(
 }
 
 interface Branches {
-  readonly success: Partial<RequestOp>;
-  readonly failure?: Partial<RequestOp>;
+  readonly success: readonly Partial<RequestOp>[];
+  readonly failure?: readonly Partial<RequestOp>[];
 }
 
 /** Runs `success` if the key has this create revision (0: does not exist), else `failure`. */
 function ifCreatedAt(
   context: EtcdContext,
   { key, rev }: Pick<Contender, "key" | "rev">,
-  { success, failure }: Branches,
+  { success, failure = [] }: Branches,
 ): Promise<TxnResponse> {
   const compare = { ...Compare.create(), key, target: Target.CREATE, createRevision: rev };
-  const operations = (operation?: Partial<RequestOp>) =>
-    operation ? [{ ...RequestOp.create(), ...operation }] : [];
+  const operations = (parts: readonly Partial<RequestOp>[]) =>
+    parts.map((part) => ({ ...RequestOp.create(), ...part }));
   return txn(context, {
     ...TxnRequest.create(),
     compare: [compare],

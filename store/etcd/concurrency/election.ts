@@ -17,16 +17,18 @@ import type { Call } from "@raft2kube/rpc/server.ts";
 import type { EtcdContext } from "../request/context.ts";
 import {
   type Contender,
+  always,
   concurrencyError,
   contendersOf,
   enter,
   first,
   leave,
+  orLeave,
   propose,
   sessionLease,
   waitForTurn,
 } from "./contender.ts";
-import { watchKeys } from "./watch-keys.ts";
+import { cancelled, watchKeys } from "./watch-keys.ts";
 
 type Ending = Pick<Call, "signal">;
 
@@ -40,11 +42,22 @@ export async function campaign(
   { signal }: Ending,
 ): Promise<CampaignResponse> {
   const held = await sessionLease(context, lease);
-  const { contender, value: entered, header } = await enter(context, name, held, value);
-  if (!entered.equals(value) && !(await propose(context, contender, value))) throw notLeader();
-  await waitForTurn(context, name, contender, signal);
+  const { contender, value: entered, isFirst, header } = await enter(context, name, held, value);
   const { key, rev } = contender;
-  return { header, leader: { name, key, rev, lease: held } };
+  const elected = { header, leader: { name, key, rev, lease: held } };
+  if (!entered.equals(value)) {
+    await orLeave(context, contender, always, async () => {
+      if (!(await propose(context, contender, value))) throw notLeader();
+    });
+  }
+  if (isFirst) return elected;
+  // A candidate whose call fails otherwise stays one, as with etcd: its client may call again.
+  const ended = () => signal.aborted;
+  await orLeave(context, contender, ended, async () => {
+    await waitForTurn(context, name, contender, signal);
+    if (signal.aborted) throw cancelled();
+  });
+  return elected;
 }
 
 /** Election.Proclaim: the leader changes its value without another election. */

@@ -10,7 +10,8 @@ import type { Call } from "@raft2kube/rpc/server.ts";
 import type { EtcdContext } from "../request/context.ts";
 import { deleteRange } from "../kv/delete-range.ts";
 import { range } from "../kv/range.ts";
-import { concurrencyError, enter, sessionLease, waitForTurn } from "./contender.ts";
+import { always, concurrencyError, enter, orLeave, sessionLease, waitForTurn } from "./contender.ts";
+import { cancelled } from "./watch-keys.ts";
 
 const NO_VALUE = Buffer.alloc(0);
 
@@ -24,12 +25,16 @@ export async function lock(
   { signal }: Pick<Call, "signal">,
 ): Promise<LockResponse> {
   const held = await sessionLease(context, lease);
-  const { contender } = await enter(context, name, held, NO_VALUE);
-  await waitForTurn(context, name, contender, signal);
+  const { contender, isFirst, header } = await enter(context, name, held, NO_VALUE);
   const { key } = contender;
-  const { kvs, header } = await range(context, { ...RangeRequest.create(), key });
-  if (kvs.length === 0) throw concurrencyError("mutex: session is expired");
-  return { header, key };
+  if (isFirst) return { header, key };
+  return orLeave(context, contender, always, async () => {
+    await waitForTurn(context, name, contender, signal);
+    const own = await range(context, { ...RangeRequest.create(), key });
+    if (signal.aborted) throw cancelled();
+    if (own.kvs.length === 0) throw concurrencyError("mutex: session is expired");
+    return { header: own.header, key };
+  });
 }
 
 /** Lock.Unlock: deletes the key that Lock returned. */

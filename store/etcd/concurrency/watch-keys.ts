@@ -7,6 +7,9 @@ import { WatchSession } from "../watch/watch.ts";
 /** A response of a watch that has events. */
 export type KeysChanged = Pick<WatchResponse, "header" | "events">;
 
+/** The error of a call whose client ended it. */
+export const cancelled = (): RpcError => new RpcError(Status.CANCELLED, "context canceled");
+
 /**
  * One watch of this member's, for a call that waits for keys to change: as a client's, with the
  * rights of the caller. Throws if the watch ends or is refused, and CANCELLED when `signal` aborts.
@@ -20,11 +23,11 @@ export async function* watchKeys(
   const close = () => session.close();
   signal.addEventListener("abort", close, { once: true });
   try {
-    if (signal.aborted) close();
+    if (signal.aborted) throw cancelled();
     await session.handle({ createRequest });
     for (;;) {
       const responses = await session.take();
-      if (!responses) throw new RpcError(Status.CANCELLED, "context canceled");
+      if (!responses) throw cancelled();
       for (const response of responses) {
         if (response.compactRevision > 0) throw etcdError("compacted");
         if (response.canceled) throw new RpcError(STATUS.UNKNOWN, response.cancelReason);

@@ -96,3 +96,10 @@ test("a watch that wants fragments gets a large revision in parts, another one w
   ]);
   session.close();
 });
+
+test("a create that comes after the session was closed makes no watch", async () => {
+  const { watches, session } = await open();
+  session.close();
+  expect(() => session.handle(request({ createRequest: { key } }))).not.toThrow();
+  expect(watches.watcherCount).toBe(0);
+});

@@ -93,6 +93,8 @@ export class WatchSession {
   }
 
   #act({ createRequest, cancelRequest, progressRequest }: WatchRequest): void {
+    // Closed while the caller of a create was looked up.
+    if (this.#queue.ended) return;
     if (createRequest) this.#create(createRequest);
     else if (cancelRequest) this.#cancel(cancelRequest.watchId);
     else if (progressRequest) this.#progress();

@@ -1,4 +1,7 @@
 import { existsSync } from "node:fs";
+import { Election, Lock } from "@raft2kube/proto/gen/etcd.ts";
+import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -123,6 +126,29 @@ function concurrency(implementation: Implementation): void {
     const late = await request("election/proclaim", { leader: first.leader, value: b64("c") });
     expect(await late.json()).toMatchObject({ code: 2, message: "election: not leader" });
     await values.return(undefined);
+  });
+
+  test("clients of gRPC", async () => {
+    const channel = connectGrpc(running.endpoint!);
+    try {
+      const [locks, elections] = [client(channel, Lock), client(channel, Election)];
+      const name = Buffer.from(nameOf());
+      const { key } = await locks.lock({ name });
+      expect((await locks.unlock({ key })).header!.revision).toBeGreaterThan(0);
+      const { leader } = await elections.campaign({ name, value: Buffer.from("a") });
+      expect((await elections.leader({ name })).kv!.key).toEqual(leader!.key);
+      for await (const { kv } of elections.observe({ name })) {
+        expect(kv!.value.toString()).toBe("a");
+        break;
+      }
+      await elections.proclaim({ leader, value: Buffer.from("b") });
+      await elections.resign({ leader });
+      await expect(elections.leader({ name })).rejects.toMatchObject({
+        status: Status.UNKNOWN, message: "election: no leader",
+      });
+    } finally {
+      await channel.close();
+    }
   });
 
   test("campaigning again with another value proclaims it", async () => {
