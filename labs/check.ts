@@ -42,6 +42,8 @@ export interface CheckOptions {
   readonly runs?: number | undefined;
   /** The first seed. */
   readonly seed?: number | undefined;
+  /** The planted mistake that is judged, by its number. */
+  readonly planted?: number | undefined;
 }
 
 /** The options as the runner hands them over. */

@@ -134,7 +134,7 @@ function lookUpService(
       const ips = headless ? backends.map(({ address }) => address) : clusterIps(service);
       // Without ready endpoints the name of a headless Service does not exist.
       if (headless && ips.length === 0) return NXDOMAIN;
-      const srv = serviceRecords(zone, name, service, backends, () => true);
+      const srv = srvRecords(zone, name, service, backends, () => true);
       const records = ips.map((ip) => addressRecord(name, zone.ttl_s, ip));
       return { exists: true, records: [...records, ...srv.records], additionals: srv.additionals };
     }
@@ -149,7 +149,7 @@ function lookUpService(
       const matches = (port: { name: string; protocol: string }) =>
         port.protocol.toLowerCase() === parsed.transport &&
         (parsed.kind === "transport" || port.name.toLowerCase() === parsed.port);
-      const srv = serviceRecords(zone, name, service, backends, matches);
+      const srv = srvRecords(zone, name, service, backends, matches);
       if (srv.records.length === 0) return NXDOMAIN;
       return { exists: true, ...(parsed.kind === "port" ? srv : { records: [] }) };
     }
@@ -157,7 +157,7 @@ function lookUpService(
 }
 
 /** Returns SRV records of the ports that match, and the addresses of their targets. */
-function serviceRecords(
+function srvRecords(
   zone: Zone,
   name: string,
   service: Service,

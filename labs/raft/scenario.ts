@@ -42,14 +42,15 @@ function explain(title: string, seed: number, cluster: LabCluster, reason: Error
   const members = cluster.servers.map(({ id }) => id);
   const diagram = drawDiagram(cluster.trace.events, members, DIAGRAM_LINES);
   const broken = reason.name === "Error" ? reason.message : whereThrown(reason);
-  const { lab = "" } = checkOptions();
+  const { lab = "", planted } = checkOptions();
+  const judged = planted === undefined ? lab : `${lab} --planted ${planted}`;
   return [
     broken,
     "",
     `what led to it, in seconds (t: term, c: commit index), with seed ${seed}:`,
     ...diagram,
     "",
-    `again: ./r2k lab check ${lab} --only "${title}" --seed ${seed} --runs 1`,
+    `again: ./r2k lab check ${judged} --only "${title}" --seed ${seed} --runs 1`,
   ].join("\n");
 }
 

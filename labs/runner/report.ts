@@ -43,7 +43,7 @@ export function partsUnderCheck(lab: Lab, request: CheckRequest): string[] {
 
 /**
  * Judges the reader's own part, together with the other parts that they use. Outcomes are reported
- * as they come. Throws when the lab was not started.
+ * as they come, once the type check has ended. Throws when the lab was not started.
  */
 export async function checkLab(
   lab: Lab,
@@ -52,7 +52,7 @@ export async function checkLab(
 ): Promise<CheckOutcome[]> {
   const { only, runs, seed, planted } = request;
   if (planted !== undefined) {
-    return checkPlanted(lab, plantedMistake(lab, planted), { only, runs, seed }, onOutcome);
+    return checkPlanted(lab, plantedMistake(lab, planted), request, onOutcome);
   }
   const tree = ownTree(lab.number);
   if (!request.reference && !existsSync(tree)) {
@@ -76,7 +76,11 @@ export async function typesFirst(
   let waiting: CheckOutcome[] | undefined = [];
   const checks = runChecks((outcome) => (waiting ? waiting.push(outcome) : onOutcome(outcome)));
   checks.catch(() => undefined); // It is awaited below.
-  const complaints = await types;
+  const complaints = await types.catch(async (thrown: unknown) => {
+    for (const outcome of waiting ?? []) onOutcome(outcome);
+    await checks;
+    throw thrown;
+  });
   const wrong = { title: TYPES_TITLE, passed: false, message: shortened(complaints) };
   const first = complaints === "" ? [] : [wrong];
   for (const outcome of [...first, ...waiting]) onOutcome(outcome);
@@ -87,13 +91,13 @@ export async function typesFirst(
 async function checkPlanted(
   lab: Lab,
   mutant: Mutant,
-  options: CheckOptions,
+  { only, runs, seed, planted }: CheckRequest,
   onOutcome?: OnOutcome,
 ): Promise<CheckOutcome[]> {
   const tree = mkdtempSync(join(cacheFolder(), "labs-planted-"));
   try {
     writeReference(lab, tree, mutant);
-    return await runLabChecks(lab, [tree], options, onOutcome);
+    return await runLabChecks(lab, [tree], { only, runs, seed, planted }, onOutcome);
   } finally {
     rmSync(tree, { recursive: true });
   }

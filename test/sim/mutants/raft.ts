@@ -38,7 +38,7 @@ function keepConflicts(raft: RaftState, message: Parameters<Raft["step"]>[0]): b
 
 export const RAFT_MUTANTS: readonly Mutant[] = [
   {
-    name: "commits slots of an older term by counting",
+    name: "commits entries of an older term by counting",
     breaks: "S1, Raft 5.4.2",
     noticedBy: [
       "commits in own term",
@@ -88,7 +88,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     },
   },
   {
-    name: "keeps its own slots where they conflict",
+    name: "keeps its own entries where they conflict",
     breaks: "Raft 5.3",
     noticedBy: [
       "acknowledged is durable",

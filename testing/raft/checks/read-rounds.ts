@@ -21,7 +21,7 @@ interface Leadership {
  * asked for.
  */
 export class ReadRounds {
-  readonly #offices = new Map<MemberId, Leadership>();
+  readonly #leaderships = new Map<MemberId, Leadership>();
   readonly #requests = new Map<string, number>();
   /** Counts what happens, so that two things have an order. */
   #now = 0;
@@ -77,10 +77,10 @@ export class ReadRounds {
   }
 
   #leadership({ id, term }: RaftState): Leadership {
-    const known = this.#offices.get(id);
+    const known = this.#leaderships.get(id);
     if (known?.term === term) return known;
     const leadership = { term, asked: new Map(), rounds: new Map(), answered: new Map() };
-    this.#offices.set(id, leadership);
+    this.#leaderships.set(id, leadership);
     return leadership;
   }
 }
