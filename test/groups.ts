@@ -18,8 +18,12 @@ export interface GroupResult {
 /** Tests that run, and are timed and counted, together. */
 export interface Group {
   readonly name: string;
-  /** Runs at the same time as the group before it, from which it needs nothing but a processor. */
-  readonly beside?: boolean;
+  /**
+   * `beside`: starts with the group before it, from which it needs nothing but a processor. `next`:
+   * starts when that one has ended, beside what else has been started. By default a group starts
+   * when all before it have ended.
+   */
+  readonly starts?: "beside" | "next";
   /** Whether this machine can run the group; by default it can. */
   possible?(): Promise<boolean>;
   run(): Promise<GroupResult>;
@@ -51,43 +55,48 @@ const UNIT = [
 const REAL = { secondTry: true };
 const ALONE = { secondTry: true, sequential: true };
 
-/** In the order in which a mistake is cheapest to find. */
-export const GROUPS: readonly Group[] = [
+const ALL: readonly Group[] = [
   { name: "types", run: () => runCommand("node_modules/.bin/tsc", ["--noEmit"]) },
   // One process parses each source once for all rules.
-  { name: "tidy", beside: true, run: () => runVitest(["test/tidy"], { sequential: true }) },
+  { name: "tidy", starts: "beside", run: () => runVitest(["test/tidy"], { sequential: true }) },
   { name: "unit", run: () => runVitest(UNIT.filter((dir) => existsSync(join(ROOT, dir))), REAL) },
-  { name: "contract", run: () => inTwoHalves("test/contract", ["etcd", "apiserver"]) },
-  // One file, and so one processor, while the contract suites wait.
-  { name: "fuzz", beside: true, run: () => runVitest(["test/fuzz"]) },
-  { name: "sim", run: () => runVitest(["test/sim", "test/clock"]) },
+  // The node's suites take the machine's names for themselves, and wait more than they compute:
+  // the others, which have nothing on the machine in common, run beside them.
+  { name: "contract", run: () => runVitest(contractSuites(false), ALONE) },
+  { name: "contract", starts: "beside", run: () => runVitest(contractSuites(true), REAL) },
+  { name: "fuzz", starts: "next", run: () => runVitest(["test/fuzz"]) },
+  { name: "sim", starts: "next", run: () => runVitest(["test/sim", "test/clock"]) },
   { name: "labs", run: () => runVitest(["labs"], REAL) },
-  { name: "guest", beside: true, run: () => runVitest(["test/guest"], ALONE) },
+  { name: "guest", starts: "beside", run: () => runVitest(["test/guest"], ALONE) },
   {
     name: "e2e",
     possible: async () => process.getuid?.() === 0,
     run: () => runVitest(["test/e2e"], ALONE),
   },
-].filter((group) => group.name === "types" || hasTests(group.name));
+];
 
-/**
- * A folder's tests in two runs side by side: subfolders whose files have nothing on the machine in
- * common, and all others, a file at a time. They wait more than they compute.
- */
-async function inTwoHalves(folder: string, apart: readonly string[]): Promise<GroupResult> {
-  const others = readdirSync(join(ROOT, folder)).filter((name) => !apart.includes(name));
-  const within = (names: readonly string[]) => names.map((name) => `${folder}/${name}`);
-  const results = await Promise.all([
-    runVitest(within(apart), REAL),
-    runVitest(within(others), ALONE),
-  ]);
-  return {
-    passed: results.reduce((sum, { passed }) => sum + passed, 0),
-    failures: results.flatMap(({ failures }) => failures),
-    leftOut: results.flatMap(({ leftOut }) => leftOut),
-    secondTries: results.flatMap(({ secondTries }) => secondTries),
-    times: results.flatMap(({ times }) => times ?? []),
-  };
+/** In the order in which a mistake is cheapest to find. */
+export const GROUPS = ALL.filter((group) => group.name === "types" || hasTests(group.name));
+
+/** The groups in rows that follow each other; the sequences of a row run at the same time. */
+export function rowsOf(groups: readonly Group[]): Group[][][] {
+  const rows: Group[][][] = [];
+  for (const group of groups) {
+    const row = rows.at(-1);
+    if (group.starts === undefined || !row) rows.push([[group]]);
+    else if (group.starts === "beside") row.push([group]);
+    else row.at(-1)!.push(group);
+  }
+  return rows;
+}
+
+/** The contract suites of servers, or all others. */
+function contractSuites(ofServers: boolean): string[] {
+  const servers = ["etcd", "apiserver"];
+  const suites = readdirSync(join(ROOT, "test/contract"));
+  return suites
+    .filter((suite) => servers.includes(suite) === ofServers)
+    .map((suite) => `test/contract/${suite}`);
 }
 
 function hasTests(name: string): boolean {

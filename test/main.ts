@@ -3,7 +3,7 @@
 // 0 when tests ran, none failed and nothing unnamed was left out.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Group, GroupResult } from "./groups.ts";
+import { type Group, type GroupResult, rowsOf } from "./groups.ts";
 import { installTestPrograms } from "./programs.ts";
 import { selectGroups, UnknownTestError } from "./selection.ts";
 
@@ -25,7 +25,9 @@ async function main(args: readonly string[]): Promise<number> {
   if (groups === undefined) return 2;
   await installTestPrograms(print);
   const results: GroupResult[] = [];
-  for (const row of rowsOf(groups)) results.push(...(await Promise.all(row.map(runGroup))));
+  for (const row of rowsOf(groups)) {
+    results.push(...(await Promise.all(row.map(runInTurn))).flat());
+  }
   listSlowest(results);
   const leftOut = results.flatMap((result) => result.leftOut);
   const unnamed = leftOut.filter((title) => !(title in accepted));
@@ -61,15 +63,10 @@ function listSlowest(results: readonly GroupResult[]): void {
   for (const { name, took_s } of slowest) print(`SLOW ${took_s.toFixed(1)} s: ${name}`);
 }
 
-/** The groups that run at the same time. */
-function rowsOf(groups: readonly Group[]): Group[][] {
-  const rows: Group[][] = [];
-  for (const group of groups) {
-    const row = rows.at(-1);
-    if (group.beside && row) row.push(group);
-    else rows.push([group]);
-  }
-  return rows;
+async function runInTurn(groups: readonly Group[]): Promise<GroupResult[]> {
+  const results: GroupResult[] = [];
+  for (const group of groups) results.push(await runGroup(group));
+  return results;
 }
 
 async function runGroup(group: Group): Promise<GroupResult> {

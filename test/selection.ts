@@ -13,7 +13,7 @@ export class UnknownTestError extends Error {
   override readonly name = "UnknownTestError";
 
   constructor(argument: string) {
-    const names = ["quick", ...GROUPS.map((group) => group.name)].join(", ");
+    const names = [...new Set(["quick", ...GROUPS.map((group) => group.name)])].join(", ");
     super(
       `npm test: ${argument} is no group (${names}), no file or folder with tests, ` +
         `and in no test file's name or text`,

@@ -90,7 +90,8 @@ async function main(): Promise<number> {
   const text = { type: "string" } as const;
   const options = { groups: text, keep: text };
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
-  const whole = GROUPS.map(({ name }) => name).filter((name) => !(`test/${name}` in leftOut));
+  const names = [...new Set(GROUPS.map(({ name }) => name))];
+  const whole = names.filter((name) => !(`test/${name}` in leftOut));
   const groups = values.groups?.split(",") ?? whole;
   const known = Object.keys(clocksAt(Date.now()));
   const unknown = positionals.filter((name) => !known.includes(name));

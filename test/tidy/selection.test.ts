@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { rowsOf } from "../groups.ts";
 import { findTests, selectGroups, UnknownTestError } from "../selection.ts";
 
 const names = (...args: string[]) => selectGroups(args).map(({ name }) => name);
@@ -32,4 +33,16 @@ it("an argument that finds no test is refused by name", () => {
   const absent = ["no such", "test"].join("-");
   expect(() => selectGroups(["unit", absent])).toThrow(UnknownTestError);
   expect(() => selectGroups([absent])).toThrow(absent);
+});
+
+it("groups start beside or after the one before them, or when all others have ended", () => {
+  const group = (name: string, starts?: "beside" | "next") => {
+    return { name, ...(starts && { starts }), run: () => Promise.reject(new Error("not run")) };
+  };
+  const groups = [
+    group("a"), group("b", "beside"), group("c", "next"), group("d"), group("e", "next"),
+  ];
+  const rows = rowsOf(groups).map((row) => row.map((turn) => turn.map(({ name }) => name)));
+  expect(rows).toEqual([[["a"], ["b", "c"]], [["d", "e"]]]);
+  expect(rowsOf([group("c", "next")])).toHaveLength(1);
 });
