@@ -68,3 +68,33 @@ export class WriteTracker {
     this.#written.set(key, written);
   }
 }
+
+/** An informer, by the store that shows what was written. */
+interface Shows<O extends KubeObject> {
+  readonly store: Pick<ReadStore<O>, "get">;
+}
+
+/** The trackers of a reconciler that writes several kinds, each with the informer of its kind. */
+export class ShownWrites {
+  readonly #tracked: readonly (readonly [WriteTracker, Shows<KubeObject>])[];
+
+  constructor(tracked: readonly (readonly [WriteTracker, Shows<KubeObject>])[]) {
+    this.#tracked = tracked;
+  }
+
+  /** Whether all that was written under a key is shown, of every kind. */
+  areSeen(key: string): boolean {
+    return this.#tracked.map(([tracker, { store }]) => tracker.isSeen(key, store)).every(Boolean);
+  }
+
+  /** An object of this informer is gone; one of the same name of another kind is still expected. */
+  gone<O extends KubeObject>(informer: Shows<O>, object: O): void {
+    for (const [tracker, shows] of this.#tracked) {
+      if (shows === informer) tracker.goneUnderAny(object);
+    }
+  }
+
+  forget(key: string): void {
+    for (const [tracker] of this.#tracked) tracker.forget(key);
+  }
+}

@@ -18,7 +18,7 @@ import { UNSEEN_MS } from "../limits.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
 import { nextAvailable_ms } from "../pod-state.ts";
 import { watchDependents } from "../watch-dependents.ts";
-import { WriteTracker } from "../write-tracker.ts";
+import { ShownWrites, WriteTracker } from "../write-tracker.ts";
 import { applyPlan, type StatefulControl } from "./apply.ts";
 import { ordinalOf, revisionOf, STATEFUL_SET_TYPE } from "./identity.ts";
 import { planStep, type StatefulView } from "./plan.ts";
@@ -51,9 +51,9 @@ export function startStatefulSets(context: ControllerContext): Running {
     reconcile: (key) => reconciler.reconcile(key),
   });
   sets.handle(everyChange(loop.queue));
-  sets.handle({ deleted: (set) => reconciler.forget(keyOf(set)) });
-  pods.handle({ deleted: (pod) => reconciler.gone(pod) });
-  revisions.handle({ deleted: (revision) => reconciler.gone(revision) });
+  sets.handle({ deleted: (set) => reconciler.written.forget(keyOf(set)) });
+  pods.handle({ deleted: (pod) => reconciler.written.gone(pods, pod) });
+  revisions.handle({ deleted: (gone) => reconciler.written.gone(revisions, gone) });
   const watched = {
     owners: sets, kind: STATEFUL_SET_TYPE.kind,
     selector: (set: StatefulSet) => set.spec.selector,
@@ -63,7 +63,7 @@ export function startStatefulSets(context: ControllerContext): Running {
   watchDependents({ ...watched, dependents: revisions });
   claims.handle({
     deleted(gone) {
-      reconciler.gone(gone);
+      reconciler.written.gone(claims, gone);
       lookAtUsers(gone, sets, loop.queue);
     },
   });
@@ -83,6 +83,8 @@ function lookAtUsers(
 }
 
 class StatefulReconciler {
+  /** What was written and the informers must show. */
+  readonly written: ShownWrites;
   readonly #reads: Reads;
   readonly #clock: ControllerContext["clock"];
   readonly #writer: ResourceClient<StatefulSet>;
@@ -110,32 +112,18 @@ class StatefulReconciler {
       hashOf: (_template, data, collisionCount) => dataHash(data, collisionCount),
       hashLabel: REVISION_HASH,
     };
-  }
-
-  /** What was written and the informers must show, by what shows it. */
-  get #tracked(): [WriteTracker, Informer<KubeObject>][] {
-    const { sets, pods, claims, revisions } = this.#reads;
     const { written } = this.#control;
-    return [
-      [this.#written, sets], [written.pods, pods], [written.claims, claims],
-      [this.#history.written, revisions],
-    ] as unknown as [WriteTracker, Informer<KubeObject>][];
-  }
-
-  forget(key: string): void {
-    for (const [tracker] of this.#tracked) tracker.forget(key);
-  }
-
-  gone(object: Pod | PersistentVolumeClaim | ControllerRevision): void {
-    for (const [tracker] of this.#tracked) tracker.goneUnderAny(object);
+    this.written = new ShownWrites([
+      [this.#written, reads.sets], [written.pods, reads.pods], [written.claims, reads.claims],
+      [this.#history.written, reads.revisions],
+    ]);
   }
 
   async reconcile(key: string): Promise<{ again_ms: number } | void> {
     const { sets, pods, claims, revisions } = this.#reads;
     const set = sets.store.get(key);
-    if (!set) return this.forget(key);
-    const seen = this.#tracked.map(([tracker, { store }]) => tracker.isSeen(key, store));
-    if (seen.includes(false)) return { again_ms: UNSEEN_MS };
+    if (!set) return this.written.forget(key);
+    if (!this.written.areSeen(key)) return { again_ms: UNSEEN_MS };
     const { namespace = "", deletionTimestamp } = set.metadata;
     const known = await this.#claim(set, revisions, this.#history.revisions, () => true);
     const own = await this.#claim(set, pods, this.#control.pods,
