@@ -8,6 +8,9 @@ export const WORKERS = 5;
 /** Pods that one ReplicaSet creates or deletes in one step (upstream's BurstReplicas). */
 export const REPLICAS_BURST = 500;
 
+/** Pods that one Parallel StatefulSet creates, and that it scales away, in one step. */
+export const STATEFUL_PODS_BURST = 500;
+
 /** How long a controller waits to see its own writes in its informer before it looks again. */
 export const EXPECTATIONS_MS = 5 * 60_000;
 

@@ -32,6 +32,17 @@ describe("planRevision", () => {
     expect([current?.metadata.name, duplicates[0]?.metadata.name]).toEqual(["again", "a"]);
   });
 
+  test.each([
+    ["nothing", undefined], ["null", null], ["text", "text"], ["no spec", {}],
+    ["a spec of null", { spec: null }], ["no template", { spec: { replicas: 1 } }],
+    ["a template that is a list", { spec: { template: [] } }],
+  ])("data without a template is no template's: %s", (_name, data) => {
+    const odd = { metadata: { name: "odd" }, revision: 4, data: data as never };
+    expect(templateOf(odd)).toBe(undefined);
+    expect(plan("a", [odd])).toEqual([undefined, 5, ["odd"]]);
+    expect(plan("a", [revision("a", 1), odd])).toEqual(["a", 5, ["odd"]]);
+  });
+
   test("defaults that were added since are no difference", () => {
     const old = revision("a", 1);
     const now = structuredClone(template("a"));

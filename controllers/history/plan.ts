@@ -29,7 +29,7 @@ export function planRevision(
 ): RevisionPlan {
   const sorted = [...revisions].sort(byRevision);
   const wanted = jsonOf(template);
-  const equal = sorted.filter((each) => jsonOf(templateOf(each)) === wanted);
+  const equal = sorted.filter((each) => holds(each, wanted));
   const newest = sorted.at(-1);
   if (equal.length === 0 && newest && holdsWithDefaults(newest, wanted)) equal.push(newest);
   const current = equal.pop();
@@ -39,10 +39,12 @@ export function planRevision(
   return { current, number, old, duplicates: equal };
 }
 
-/** The template of a revision. */
-export function templateOf(revision: ControllerRevision): PodTemplateSpec {
-  const { spec } = revision.data as unknown as RevisionData;
-  const { $patch: _replace, ...template } = spec.template;
+/** The template of a revision. Undefined: its data has none (an orphan made by other hands). */
+export function templateOf(revision: ControllerRevision): PodTemplateSpec | undefined {
+  const data = revision.data as unknown as { spec?: Partial<RevisionData["spec"]> | null } | null;
+  const held: unknown = data?.spec?.template;
+  if (typeof held !== "object" || held === null || Array.isArray(held)) return undefined;
+  const { $patch: _replace, ...template } = held as RevisionData["spec"]["template"];
   return template;
 }
 
@@ -72,9 +74,15 @@ export function byRevision(a: ControllerRevision, b: ControllerRevision): number
     compareText(name(a), name(b));
 }
 
+function holds(revision: ControllerRevision, wanted: string): boolean {
+  const template = templateOf(revision);
+  return template !== undefined && jsonOf(template) === wanted;
+}
+
 /** Whether a revision differs only by defaults that a later version has added. */
 function holdsWithDefaults(revision: ControllerRevision, wanted: string): boolean {
   const template = structuredClone(templateOf(revision));
+  if (!template) return false;
   defaultTemplate(template);
   return jsonOf(template) === wanted;
 }

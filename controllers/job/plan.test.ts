@@ -2,6 +2,7 @@ import type { Job, PodFailurePolicy } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
+import { JOB_PODS_BURST } from "../limits.ts";
 import { nextBackoff, NO_FAILURES, remainingBackoff_ms } from "./backoff.ts";
 import { evaluate } from "./evaluate.ts";
 import { firstFree, intervalsText, overlap, parseIntervals, total, union } from "./intervals.ts";
@@ -106,6 +107,17 @@ describe("the pause after failures", () => {
 });
 
 describe("the number of pods", () => {
+  test("as many as the fields hold: a burst at once", () => {
+    const most = { parallelism: 2 ** 31 - 1, completions: 2 ** 31 - 1 };
+    const burst = (first: number) =>
+      Array.from({ length: JOB_PODS_BURST }, (_, place) => first + place);
+    expect(planned(job(indexed(most)), [])).toEqual({ do: "create", indexes: burst(0) });
+    expect(planned(job(indexed(most), { completedIndexes: "0-2000000000" }), []))
+      .toEqual({ do: "create", indexes: burst(2_000_000_001) });
+    expect(planned(job(most), []))
+      .toEqual({ do: "create", indexes: burst(0).map(() => undefined) });
+  });
+
   test("is what is missing of the completions, and not more at once than allowed", () => {
     const three = job({ completions: 3, parallelism: 2 });
     expect(planned(three, [])).toEqual({ do: "create", indexes: [undefined, undefined] });

@@ -7,6 +7,7 @@ import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
 import { dataOf } from "../history/plan.ts";
 import { claimsOf, hasIdentity, ordinalOf, podOf } from "./identity.ts";
+import { STATEFUL_PODS_BURST } from "../limits.ts";
 import { planStep, type StatefulView } from "./plan.ts";
 import { planRetention } from "./retention.ts";
 import { planStatus, statusChanged } from "./status.ts";
@@ -125,6 +126,42 @@ describe("Parallel", () => {
   });
 });
 
+describe("as many replicas as the field holds", () => {
+  const replicas = 2 ** 31 - 1;
+  const created = (from: number) =>
+    Array.from({ length: STATEFUL_PODS_BURST }, (_, place) => `create db-${from + place} new`);
+
+  test("Parallel: a step makes a burst, the next one goes on after it", () => {
+    const set = statefulSet({ ...PARALLEL, replicas });
+    expect(steps(view(set, []))).toEqual(created(0));
+    const first = Array.from({ length: STATEFUL_PODS_BURST }, (_, ordinal) => `${ordinal}:new`);
+    expect(steps(view(set, first))).toEqual(created(STATEFUL_PODS_BURST));
+  });
+
+  test("Parallel: what is done about pods that exist does not count", () => {
+    const set = statefulSet({ ...PARALLEL, replicas, ordinals: { start: 1 } });
+    expect(steps(view(set, ["0:new", "1:new failed"]))).toEqual(
+      ["delete db-1", ...created(2), "delete db-0"]);
+  });
+
+  test("Parallel: a burst of those that are too many goes, the last first", () => {
+    const pods = Array.from({ length: STATEFUL_PODS_BURST + 2 }, (_, ordinal) => `${ordinal}:new`);
+    const gone = steps(view(statefulSet({ ...PARALLEL, replicas: 0 }), pods));
+    expect(gone).toHaveLength(STATEFUL_PODS_BURST);
+    expect([gone[0], gone.at(-1)]).toEqual(["delete db-501", "delete db-2"]);
+  });
+
+  test("OrderedReady: one", () => {
+    expect(steps(view(statefulSet({ replicas }), ["0:new"]))).toEqual(["create db-1 new"]);
+  });
+
+  test("the status counts the pods that exist", () => {
+    expect(planStatus(view(statefulSet({ replicas }), ["0:new"]), 0, 0)).toMatchObject({
+      replicas: 1, currentReplicas: 0, updatedReplicas: 1,
+    });
+  });
+});
+
 describe("updates", () => {
   const rolling = (partition?: number) => ({
     updateStrategy: { type: "RollingUpdate" as const, ...(partition !== undefined && {
@@ -144,6 +181,13 @@ describe("updates", () => {
     ["scaling comes first", { replicas: 2 }, ["0:old", "1:old", "2:old"], ["delete db-2"]],
   ])("%s", (_name, spec, pods, wanted) => {
     expect(steps(view(statefulSet(spec), pods))).toEqual(wanted);
+  });
+
+  test("a current revision without a template: pods are of the newest", () => {
+    const current: ControllerRevision = { ...revision("old", 1), data: {} };
+    const given = { ...view(statefulSet(rolling(2)), []), current };
+    expect(steps(given)).toEqual(["create db-0 new"]);
+    expect(planStep(given).stages[0]?.[0]?.pod.metadata.labels).toMatchObject({ made: "new" });
   });
 
   test("without a partition as many are old as the status has", () => {

@@ -1,6 +1,7 @@
 import type { ControllerRevision, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { templateOf } from "../history/plan.ts";
+import { STATEFUL_PODS_BURST } from "../limits.ts";
 import { isPodAvailable, isPodReady, isPodTerminal } from "../pod-state.ts";
 import {
   claimsOf, hasIdentity, isWanted, ordinalOf, ordinalsOf, podOf, revisionOf,
@@ -43,7 +44,9 @@ interface PodWithOrdinal {
 /**
  * Plans the next step of a StatefulSet, as upstream: pods in the order of their ordinals, each when
  * all before it are available; then those that are too many, the last first; then the update of one
- * pod. With Parallel no pod waits for another, except for the update.
+ * pod. With Parallel no pod waits for another, except for the update; of those that are missing a
+ * step makes STATEFUL_PODS_BURST, and their events bring the set back for the others. The work is
+ * bounded by that and by what exists, not by `replicas`.
  */
 export function planStep(view: StatefulView): StatefulPlan {
   const { set } = view;
@@ -53,10 +56,13 @@ export function planStep(view: StatefulView): StatefulPlan {
   const { start, count } = ordinalsOf(set);
   const byOrdinal = new Map(placedPods(view).map((each) => [each.ordinal, each.pod]));
   const wanted: Task[] = [];
-  for (let ordinal = start; ordinal < start + count; ordinal++) {
+  let created = 0;
+  for (let place = 0; place < count && created < STATEFUL_PODS_BURST; place++) {
+    const ordinal = start + place;
     const { tasks, blocks } = planReplica(view, ordinal, byOrdinal.get(ordinal));
     wanted.push(...tasks);
     if (blocks && isOrdered) return { stages: [wanted] };
+    created += tasks.filter((task) => task.do === "create").length;
   }
   const condemned = condemnedPods(view);
   const retained = condemned.filter(({ pod, ordinal }) => !claimsMatch(view, pod, ordinal))
@@ -110,7 +116,8 @@ function planCondemned(
   view: StatefulView, condemned: readonly PodWithOrdinal[], isOrdered: boolean,
 ): { tasks: Task[]; blocks: boolean } {
   if (!isOrdered) {
-    const staying = condemned.filter(({ pod }) => !isTerminating(pod));
+    const staying = condemned.filter(({ pod }) => !isTerminating(pod))
+      .slice(0, STATEFUL_PODS_BURST);
     return { tasks: staying.map((each): Task => ({ do: "delete", ...each })), blocks: false };
   }
   const [last] = condemned;
@@ -136,15 +143,19 @@ function planUpdate(view: StatefulView, byOrdinal: ReadonlyMap<number, Pod>): Ta
   return [];
 }
 
-/** A new pod below the partition is of the current revision, any other of the newest. */
+/**
+ * A new pod below the partition is of the current revision, any other of the newest, and so is each
+ * when the current revision holds no template.
+ */
 function newPod({ set, current, update }: StatefulView, ordinal: number): Pod {
   const { type, rollingUpdate } = set.spec.updateStrategy ?? {};
   const { start } = ordinalsOf(set);
   const before = rollingUpdate ? rollingUpdate.partition ?? 0
     : type === "RollingUpdate" ? set.status?.currentReplicas ?? 0 : 0;
-  const revision = ordinal < start + before ? current : update;
-  const spec = { ...set.spec, template: templateOf(revision) };
-  return podOf({ ...set, spec }, ordinal, revision.metadata.name ?? "");
+  const held = ordinal < start + before ? templateOf(current) : undefined;
+  const revision = held ? current : update;
+  const template = held ?? templateOf(update) ?? set.spec.template;
+  return podOf({ ...set, spec: { ...set.spec, template } }, ordinal, revision.metadata.name ?? "");
 }
 
 function claimsIn(view: StatefulView, ordinal: number): PersistentVolumeClaim[] {
