@@ -79,6 +79,8 @@ describe("local storage", () => {
     const excess = 'Usage of volume "v" exceeds its capacity of 1048576 bytes. ';
     expect(capacityExcess("v", usage(MEBIBYTE + 1, MEBIBYTE))).toBe(excess);
     expect(capacityExcess("v", usage(MEBIBYTE, MEBIBYTE))).toBeUndefined();
+    const read = { ...usage(MEBIBYTE + 1, MEBIBYTE), readOnly: true };
+    expect(capacityExcess("v", read)).toBeUndefined();
     for (const unknown of [undefined, usage(), usage(1), usage(undefined, 1)]) {
       expect(capacityExcess("v", unknown)).toBeUndefined();
     }

@@ -44,11 +44,12 @@ export function hasCapacity({ persistentVolumeClaim, ephemeral, csi }: Volume): 
 
 /**
  * Why the pod is to be evicted for a volume that holds more than its capacity: its driver measures
- * it and does not bound it. A file system never reports that. Upstream has no such rule.
+ * it and does not bound it. A file system never reports that. A pod that mounts it read-only stays.
+ * Upstream has no such rule.
  */
 export function capacityExcess(name: string, usage: VolumeUsage | undefined): string | undefined {
-  const { used_bytes = 0, capacity_bytes = Infinity } = usage ?? {};
-  if (used_bytes <= capacity_bytes) return undefined;
+  const { used_bytes = 0, capacity_bytes = Infinity, readOnly = false } = usage ?? {};
+  if (readOnly || used_bytes <= capacity_bytes) return undefined;
   return `Usage of volume "${name}" exceeds its capacity of ${capacity_bytes} bytes. `;
 }
 

@@ -26,7 +26,8 @@ export async function csiVolumeUsage(
     stagingTargetPath: staged ? stagingPath(rootDir, driver.name, data.volumeHandle) : "",
   };
   const options = { timeout_ms: DRIVER_CALL_TIMEOUT_MS };
-  return usageIn(await driver.node.nodeGetVolumeStats(request, options));
+  const stats = await driver.node.nodeGetVolumeStats(request, options);
+  return { ...usageIn(stats), readOnly: data.readOnly };
 }
 
 function usageIn({ usage }: NodeGetVolumeStatsResponse): VolumeUsage {

@@ -24,6 +24,8 @@ export interface CsiVolumeData {
   setUp: boolean;
   /** Whether NodePublishVolume is repeated at each sync. */
   republish: boolean;
+  /** Whether the pod can only read it. */
+  readOnly: boolean;
 }
 
 /** Writes a volume's data, durably. */
@@ -64,6 +66,7 @@ function parse(file: string, text: string): CsiVolumeData {
     volumeLifecycleMode,
     setUp: data.setUp === true,
     republish: data.republish === true,
+    readOnly: data.readOnly === true,
   };
 }
 

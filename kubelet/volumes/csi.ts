@@ -74,6 +74,7 @@ async function setUp(
     volumeLifecycleMode: plan.lifecycle,
     setUp: false,
     republish: plan.republish,
+    readOnly: plan.readOnly || (spec.claim?.pv.spec.mountOptions ?? []).includes("ro"),
   };
   await turns.run(`${name} ${plan.volumeHandle}`, async () => {
     await mkdir(dir, { recursive: true, mode: 0o750 });

@@ -9,6 +9,8 @@ export interface VolumeUsage {
   inodes: number | undefined;
   inodesFree: number | undefined;
   inodesUsed: number | undefined;
+  /** Whether the pod can only read it, so that it put nothing there. */
+  readOnly?: boolean;
 }
 
 /**

@@ -173,6 +173,10 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
     expect(await setUp("b", claimed(handle, reading))).toMatchObject({ readOnly: true });
     const file = path.join(await volumeDir("b"), "mount", "f");
     await expect(writeFile(file, "")).rejects.toThrow("EROFS");
+    const usageOf = async (uid: string) =>
+      plugin.usage?.({ dir: await volumeDir(uid), measured: undefined });
+    expect(await usageOf("a")).toMatchObject({ readOnly: false });
+    expect(await usageOf("b")).toMatchObject({ readOnly: true });
     await tearDown("a");
     await tearDown("b");
     expect(mountPointsBelow(dir)).toEqual([]);
