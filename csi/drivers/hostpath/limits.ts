@@ -29,6 +29,9 @@ export const SNAPSHOTS_MAX = 10_000;
 /** How long a copy of a volume's content may run before it is ended and undone. */
 export const COPY_TIMEOUT_MS = 10 * 60_000;
 
+/** How long the last unmount of a volume waits for what it has in memory to be written out. */
+export const SYNC_TIMEOUT_MS = 10 * 60_000;
+
 /** How long mkfs.ext4 and e2fsck may run; the largest empty volume takes them a second. */
 export const PROGRAM_TIMEOUT_MS = 60_000;
 

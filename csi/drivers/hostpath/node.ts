@@ -27,6 +27,7 @@ import { isEphemeral, makeEphemeralVolume } from "./ephemeral.ts";
 import { topologyOf } from "./messages.ts";
 import { volumeOf } from "./state.ts";
 import { requireSpace, volumeStats } from "./volume-usage.ts";
+import { syncFileSystem } from "./volume-image.ts";
 import { isReadOnly, mountAt, mountsOfVolume } from "./volume-mounts.ts";
 
 const CAPABILITIES = [
@@ -176,6 +177,10 @@ async function withdraw(
   const ours = mountsOfVolume(driver.contents.pathOf("volumes", id));
   if (!ours.some((mount) => mount.mountPoint === point)) {
     throw internal(`${point} is mounted, but not from volume ${id}: left alone`);
+  }
+  const isLast = ours.every((mount) => mount.mountPoint === point);
+  if (isLast && (await driver.contents.formOf("volumes", id)) === "image") {
+    await syncFileSystem(point);
   }
   unmountAll(point);
   return point;

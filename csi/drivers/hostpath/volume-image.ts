@@ -18,6 +18,7 @@ import {
   JOURNAL_BYTES,
   JOURNAL_FROM_BYTES,
   PROGRAM_TIMEOUT_MS,
+  SYNC_TIMEOUT_MS,
 } from "./limits.ts";
 
 const log = logger("csi-hostpath");
@@ -107,9 +108,13 @@ export async function growImage(file: string, capacity_bytes: number): Promise<v
   await syncFile(file);
 }
 
+/** Failures of a kernel, or of a process without the rights, that makes no images at all. */
+const LASTING = ["EPERM", "EACCES", "ENODEV", "ENXIO", "ENOSYS", "ENOTTY", "EINVAL", "EOPNOTSUPP"];
+
 /**
  * Why images cannot be made here, found by making one in `directory`; undefined where they can.
- * Throws RESOURCE_EXHAUSTED when the disk is full, which says nothing about that.
+ * Throws what may pass, which says nothing about that: RESOURCE_EXHAUSTED when the disk is full,
+ * INTERNAL otherwise.
  */
 export async function imagesMissing(directory: string): Promise<string | undefined> {
   const probe = path.join(directory, ".probe");
@@ -119,7 +124,11 @@ export async function imagesMissing(directory: string): Promise<string | undefin
     return undefined;
   } catch (thrown) {
     if (isErrno(thrown, "ENOSPC", "EDQUOT")) throw resourceExhausted(messageOf(thrown));
-    return messageOf(thrown);
+    // Without mkfs.ext4, /dev/loop-control or the device's node; not without `directory`.
+    const { path: missing = "" } = thrown as NodeJS.ErrnoException;
+    const lacks = isErrno(thrown, "ENOENT") && missing !== probe;
+    if (lacks || isErrno(thrown, ...LASTING)) return messageOf(thrown);
+    throw internal(`making an image failed, which may pass: ${messageOf(thrown)}`);
   } finally {
     await removePath(probe);
   }
@@ -132,6 +141,22 @@ export async function syncFile(file: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
+  }
+}
+
+/**
+ * Writes out what the file system at `point` has in memory, in a process of its own: the last
+ * unmount does it in the caller's thread. A failure is left to the unmount. Throws INTERNAL when it
+ * takes longer than SYNC_TIMEOUT_MS.
+ */
+export async function syncFileSystem(point: string): Promise<void> {
+  try {
+    await run("sync", ["-f", point], { timeout: SYNC_TIMEOUT_MS, killSignal: "SIGKILL" });
+  } catch (thrown) {
+    if ((thrown as { killed?: boolean }).killed) {
+      throw internal(`${point} is not written out after ${SYNC_TIMEOUT_MS / 1000} s`);
+    }
+    log.warn("a volume was not written out before its unmount", { error: messageOf(thrown) });
   }
 }
 

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, statfsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import type { ContentForm } from "@raft2kube/csi/drivers/hostpath/volume-contents.ts";
@@ -8,7 +8,7 @@ import { imagesMissing } from "@raft2kube/csi/drivers/hostpath/volume-image.ts";
 import { VolumeUsage_Unit as Unit, type Volume } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CsiFixture, MIB, refused, WRITER } from "./fixture.ts";
 
 /** A write by which a claim of 1 MiB would take more than it asked for. */
@@ -40,6 +40,9 @@ const loops = () =>
     .split("\n")
     .filter((line) => line.includes(csi.dir));
 
+const which = (program: string) =>
+  execFileSync("sh", ["-c", `command -v ${program}`], { encoding: "utf8" }).trim();
+
 /** What the driver's data takes of the machine's disk. */
 function onDisk_bytes(): number {
   const said = execFileSync("du", ["-sxk", csi.path("data")], { encoding: "utf8" });
@@ -66,6 +69,21 @@ describe.runIf(missing === undefined)("a volume that is an image", () => {
     expect(onDisk_bytes()).toBeLessThan(2 * MIB);
     await csi.withdraw(volume, "t");
     expect(loops()).toEqual([]);
+  });
+
+  it("is written out by another process before its last unmount", async () => {
+    await mkdir(csi.path("bin"));
+    const program = `#!/bin/sh\necho "$@" >>${csi.path("synced")}\nexec ${which("sync")} "$@"\n`;
+    await writeFile(csi.path("bin/sync"), program, { mode: 0o755 });
+    const volume = await csi.create({ name: "v" });
+    await csi.publish(volume, "t");
+    vi.stubEnv("PATH", `${csi.path("bin")}:${process.env["PATH"]}`);
+    try {
+      await csi.withdraw(volume, "t");
+    } finally {
+      vi.unstubAllEnvs();
+    }
+    expect(await readFile(csi.path("synced"), "utf8")).toBe(`-f ${csi.stagingOf(volume)}\n`);
   });
 
   it("is empty and for everyone, nothing of its file system in it", async () => {

@@ -1,0 +1,34 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { Status } from "@raft2kube/rpc/error.ts";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { VolumeContents } from "./volume-contents.ts";
+
+describe("the form of new volumes", () => {
+  let dataDir: string;
+  const bin = () => path.join(dataDir, "bin");
+
+  beforeEach(async () => {
+    dataDir = await mkdtemp(path.join(os.tmpdir(), "r2k-contents-"));
+    await mkdir(bin());
+    vi.stubEnv("PATH", bin());
+  });
+  afterEach(async () => {
+    vi.unstubAllEnvs();
+    await rm(dataDir, { recursive: true });
+  });
+
+  it("is asked for again after a failure that may pass, settled by one that lasts", async () => {
+    const contents = new VolumeContents(dataDir);
+    await contents.prepare();
+    const create = (id: string) => contents.create("volumes", id, { capacity_bytes: 1 });
+    const mkfs = path.join(bin(), "mkfs.ext4");
+    await writeFile(mkfs, "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+    await expect(create("a")).rejects.toMatchObject({ status: Status.INTERNAL });
+    expect(await contents.formOf("volumes", "a")).toBeUndefined();
+    await rm(mkfs);
+    await create("a");
+    expect(await contents.formOf("volumes", "a")).toBe("directory");
+  });
+});
