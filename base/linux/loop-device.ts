@@ -2,6 +2,7 @@ import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc, SystemCallError } from "./libc.ts";
+import { splitDeviceNumber } from "./special-file.ts";
 
 /** Requests of ioctl(2), and LO_FLAGS_AUTOCLEAR (include/uapi/linux/loop.h). */
 const LOOP_CTL_GET_FREE = 0x4c82;
@@ -32,7 +33,8 @@ export interface LoopDevice extends Disposable {
  */
 export function openLoopDevice(file: string): LoopDevice {
   for (const name of loopDevicesOf(file)) {
-    const device = open(name);
+    const device = openAttached(name);
+    if (device === undefined) continue;
     // Open, it is not detached any more; until then it could be, and be another file's.
     if (backingFile(name) === file) return device;
     device[Symbol.dispose]();
@@ -45,6 +47,22 @@ export function openLoopDevice(file: string): LoopDevice {
     closeSync(backing);
     closeSync(control);
   }
+}
+
+/** Undefined for a device that is being detached. */
+function openAttached(name: string): LoopDevice | undefined {
+  try {
+    return open(name);
+  } catch (thrown) {
+    if (isErrno(thrown, "ENXIO", "ENODEV")) return undefined;
+    throw thrown;
+  }
+}
+
+/** The file of the loop device with this number of stat(2); undefined for any other device. */
+export function fileOfLoopDevice(device: number): string | undefined {
+  const { major, minor } = splitDeviceNumber(device);
+  return backingFileIn(`/sys/dev/block/${major}:${minor}`);
 }
 
 /** The loop devices of a file, as `loop3`. */
@@ -89,10 +107,14 @@ function open(name: string): LoopDevice & { fd: number } {
   };
 }
 
-/** Undefined for a device without a file. */
 function backingFile(name: string): string | undefined {
+  return backingFileIn(path.join(SYSFS, name));
+}
+
+/** Undefined for a device without a file. */
+function backingFileIn(directory: string): string | undefined {
   try {
-    return readFileSync(path.join(SYSFS, name, "loop/backing_file"), "utf8").replace(/\n$/, "");
+    return readFileSync(path.join(directory, "loop/backing_file"), "utf8").replace(/\n$/, "");
   } catch (thrown) {
     if (isErrno(thrown, "ENOENT", "ENXIO", "ENODEV")) return undefined;
     throw thrown;

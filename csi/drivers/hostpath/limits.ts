@@ -32,8 +32,11 @@ export const COPY_TIMEOUT_MS = 10 * 60_000;
 /** How long the last unmount of a volume waits for what it has in memory to be written out. */
 export const SYNC_TIMEOUT_MS = 10 * 60_000;
 
-/** How long mkfs.ext4 and e2fsck may run; the largest empty volume takes them a second. */
+/** How long mkfs.ext4 may run; the largest volume takes it a second. */
 export const PROGRAM_TIMEOUT_MS = 60_000;
+
+/** What e2fsck gets besides for each GiB of the image: a full check reads all of its tables. */
+export const REPAIR_MS_PER_GIB = 2_000;
 
 assertLimits({
   "a volume without a size is smaller than the largest":

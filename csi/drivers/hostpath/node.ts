@@ -28,7 +28,7 @@ import { topologyOf } from "./messages.ts";
 import { volumeOf } from "./state.ts";
 import { requireSpace, volumeStats } from "./volume-usage.ts";
 import { syncFileSystem } from "./volume-image.ts";
-import { isReadOnly, mountAt, mountsOfVolume } from "./volume-mounts.ts";
+import { isImageAt, isReadOnly, mountAt, mountsOfVolume } from "./volume-mounts.ts";
 
 const CAPABILITIES = [
   Capability.STAGE_UNSTAGE_VOLUME,
@@ -229,7 +229,8 @@ function requireUnpublished(driver: HostPathDriver, id: string, staging: string 
 async function requireShownAt(driver: HostPathDriver, id: string, shown: string) {
   const volume = requireVolume(driver, id);
   const point = path.isAbsolute(shown) ? await mountPointOf("volume_path", shown) : shown;
-  const ours = mountsOfVolume(driver.contents.pathOf("volumes", id));
-  if (ours.some((mount) => mount.mountPoint === point)) return volume;
+  const content = driver.contents.pathOf("volumes", id);
+  if (path.isAbsolute(point) && isImageAt(content, point)) return volume;
+  if (mountsOfVolume(content).some((mount) => mount.mountPoint === point)) return volume;
   throw notFound(`volume ${id} is not mounted at ${shown}`);
 }

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { closeSync, openSync } from "node:fs";
 import { open, rmdir, stat } from "node:fs/promises";
 import path from "node:path";
@@ -18,6 +19,7 @@ import {
   JOURNAL_BYTES,
   JOURNAL_FROM_BYTES,
   PROGRAM_TIMEOUT_MS,
+  REPAIR_MS_PER_GIB,
   SYNC_TIMEOUT_MS,
 } from "./limits.ts";
 
@@ -117,9 +119,8 @@ const LASTING = ["EPERM", "EACCES", "ENODEV", "ENXIO", "ENOSYS", "ENOTTY", "EINV
  * INTERNAL otherwise.
  */
 export async function imagesMissing(directory: string): Promise<string | undefined> {
-  const probe = path.join(directory, ".probe");
+  const probe = path.join(directory, `.probe-${randomUUID()}`);
   try {
-    await removePath(probe);
     await makeImage(probe, IMAGE_BYTES_MIN);
     return undefined;
   } catch (thrown) {
@@ -164,17 +165,31 @@ export async function syncFileSystem(point: string): Promise<void> {
 async function repair(file: string): Promise<void> {
   const handle = await open(file, "r+");
   try {
-    await run("e2fsck", ["-p", pathOf(handle.fd)], RUN);
+    const timeout = repairTimeout_ms((await handle.stat()).size);
+    await run("e2fsck", ["-p", pathOf(handle.fd)], { ...RUN, timeout });
   } catch (thrown) {
     const { code } = thrown as { code?: unknown };
     if (code === "ENOENT") return;
     if (typeof code !== "number" || code > FSCK_CORRECTED_MAX) {
-      throw internal(`${file} is damaged: ${messageOf(thrown)}; e2fsck -f ${file} may repair it`);
+      throw internal(repairFailure(file, thrown));
     }
     log.warn("repaired the file system of a volume", { file });
   } finally {
     await handle.close();
   }
+}
+
+/** How long e2fsck may take for an image of this size. */
+export function repairTimeout_ms(size: number): number {
+  return PROGRAM_TIMEOUT_MS + Math.ceil(size / 1024 ** 3) * REPAIR_MS_PER_GIB;
+}
+
+/** What to say of an e2fsck that failed: one that was ended says nothing about the image. */
+export function repairFailure(file: string, thrown: unknown): string {
+  const { killed, signal } = thrown as { killed?: boolean; signal?: string | null };
+  if (killed) return `the check of ${file} was ended by its time limit; e2fsck -p ${file} has none`;
+  if (signal) return `the check of ${file} was ended by ${signal}`;
+  return `${file} is damaged: ${messageOf(thrown)}; e2fsck -f ${file} may repair it`;
 }
 
 /** A descriptor of this process as a path for its children. */

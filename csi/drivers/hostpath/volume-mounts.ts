@@ -1,6 +1,6 @@
-import { statSync } from "node:fs";
+import { lstatSync, statSync } from "node:fs";
 import path from "node:path";
-import { deviceNumber, loopDevicesOf } from "@raft2kube/linux/loop-device.ts";
+import { deviceNumber, fileOfLoopDevice, loopDevicesOf } from "@raft2kube/linux/loop-device.ts";
 import { mountOf, readMountInfo, type MountInfo } from "@raft2kube/linux/mountinfo.ts";
 
 /**
@@ -15,6 +15,17 @@ export function mountsOfVolume(
   if (!statSync(content, { throwIfNoEntry: false })?.isFile()) return mountsOf(content, mounts);
   const devices = new Set(loopDevicesOf(content).map(deviceNumber));
   return mounts.filter(({ device }) => devices.has(device));
+}
+
+/**
+ * Whether the image `content` is mounted at `point`, asked of its loop device alone: statistics are
+ * read often, and mounts and loop devices are many. False does not say that it is not.
+ */
+export function isImageAt(content: string, point: string): boolean {
+  const [at, above] = [point, path.dirname(point)].map((file) => {
+    return lstatSync(file, { throwIfNoEntry: false })?.dev;
+  });
+  return at !== undefined && at !== above && fileOfLoopDevice(at) === content;
 }
 
 /** The mounts of a directory, or of one below it, elsewhere. */

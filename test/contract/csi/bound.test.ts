@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, statfsSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import type { ContentForm } from "@raft2kube/csi/drivers/hostpath/volume-contents.ts";
 import { imagesMissing } from "@raft2kube/csi/drivers/hostpath/volume-image.ts";
+import { isImageAt } from "@raft2kube/csi/drivers/hostpath/volume-mounts.ts";
 import { VolumeUsage_Unit as Unit, type Volume } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -84,6 +85,20 @@ describe.runIf(missing === undefined)("a volume that is an image", () => {
       vi.unstubAllEnvs();
     }
     expect(await readFile(csi.path("synced"), "utf8")).toBe(`-f ${csi.stagingOf(volume)}\n`);
+  });
+
+  it("is known by the loop device of its mount, and by no link or directory there", async () => {
+    const volume = await csi.create({ name: "v" });
+    const other = await csi.create({ name: "other" });
+    await csi.publish(volume, "t");
+    await mkdir(csi.path("t/sub"));
+    await symlink(csi.path("t"), csi.path("link"));
+    const content = csi.path(`data/volumes/${volume.volumeId}`);
+    const found = ["t", "t/sub", "link", ".", "none"].map((at) => isImageAt(content, csi.path(at)));
+    expect(found).toEqual([true, false, false, false, false]);
+    expect(isImageAt(csi.path(`data/volumes/${other.volumeId}`), csi.path("t"))).toBe(false);
+    await expect(stats(volume, "link")).rejects.toEqual(refused(Status.NOT_FOUND));
+    await csi.withdraw(volume, "t");
   });
 
   it("is empty and for everyone, nothing of its file system in it", async () => {
