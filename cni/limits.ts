@@ -25,7 +25,9 @@ export const LOCALNET_ATTEMPTS_MAX = 16;
  * 262,144, the kernel's own on a machine of 2 GiB and more, 32,768.
  */
 export const CONNECTION_SHARES = 8;
-/** The table's size where it cannot be read. */
+/** The least that a pod may have, however small the table: a pod with none could not speak. */
+export const CONNECTIONS_BOUND_MIN = 256;
+/** The table's size where it cannot be read, or has no bound. */
 export const CONNECTIONS_MAX_DEFAULT = 65_536;
 /**
  * One of so many new connections is counted. With 32,000 connections of a pod a new one takes

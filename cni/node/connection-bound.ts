@@ -5,6 +5,7 @@ import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import {
   CONNECTION_SAMPLES,
   CONNECTION_SHARES,
+  CONNECTIONS_BOUND_MIN,
   CONNECTIONS_MAX_DEFAULT,
   OVER_BOUND_MS,
   PODS_COUNTED,
@@ -20,7 +21,7 @@ const TABLE = "r2k-connections";
 export async function boundConnections(
   netns: string,
   podCidr: string,
-  bound = Math.floor(connectionsMax() / CONNECTION_SHARES),
+  bound = connectionBound(connectionsMax()),
 ): Promise<number | undefined> {
   try {
     await applyRuleset(boundRules(podCidr, bound), { netns });
@@ -58,13 +59,19 @@ function boundRules(podCidr: string, bound: number): string {
   ].join("\n");
 }
 
-/** The machine's size of the table, for each network namespace. */
-function connectionsMax(): number {
+/** A pod's bound in a table of `max` entries, as the sysctl has it: 0 is a table without end. */
+export function connectionBound(max: string): number {
+  const entries = Number(max) > 0 ? Number(max) : CONNECTIONS_MAX_DEFAULT;
+  return Math.max(CONNECTIONS_BOUND_MIN, Math.floor(entries / CONNECTION_SHARES));
+}
+
+/** The machine's size of the table, for each network namespace; empty when it cannot be read. */
+function connectionsMax(): string {
   try {
-    return Number(readSysctl("net.netfilter.nf_conntrack_max"));
+    return readSysctl("net.netfilter.nf_conntrack_max");
   } catch (thrown) {
     // The module is not loaded yet, or a user namespace does not show it.
-    if (isErrno(thrown, "ENOENT", "EACCES")) return CONNECTIONS_MAX_DEFAULT;
+    if (isErrno(thrown, "ENOENT", "EACCES")) return "";
     throw thrown;
   }
 }
