@@ -1,4 +1,6 @@
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
@@ -224,4 +226,17 @@ test("S10: a batch that cannot read what it takes the place of names the damage"
   const batch = backend.writeBatch([{ key: key("lease/1"), value: key("x") }], { sync: true });
   await expect(batch).rejects.toThrow(BackendDamagedError);
   expect(damage).toHaveLength(1);
+});
+
+test("S10: a single read of a table that was cut short names the damage", async () => {
+  await fill();
+  for (const table of readdirSync(folder).filter((each) => each.endsWith(".ldb"))) {
+    truncateSync(join(folder, table), 1_000);
+  }
+  const damage: unknown[] = [];
+  const raw = await levelBackend(folder);
+  const backend = new CheckedBackend(raw, folder, (reason) => damage.push(reason));
+  expect(() => backend.getSync(key("key-5"))).toThrow(BackendDamagedError);
+  expect(damage).toHaveLength(1);
+  await backend.close();
 });

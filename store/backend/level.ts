@@ -52,7 +52,13 @@ export async function levelBackend(folder: string): Promise<Backend> {
     }
   }
   return {
-    getSync: (key) => db.getSync(key),
+    getSync(key) {
+      try {
+        return db.getSync(key);
+      } catch (thrown) {
+        throw withCode(thrown);
+      }
+    },
     scan: (range) => scan(range),
     async writeBatch(writes, { sync }) {
       const operations = writes.map(({ key, value }) =>
@@ -76,6 +82,17 @@ export async function levelBackend(folder: string): Promise<Backend> {
     },
     close: () => db.close(),
   };
+}
+
+/** How LevelDB's status begins, and the code that asynchronous calls have for it. */
+const STATUS_CODES = { "IO error: ": "LEVEL_IO_ERROR", "Corruption: ": "LEVEL_CORRUPTION" };
+
+/** Synchronous reads fail with LevelDB's status as text alone: adds its code. */
+function withCode(thrown: unknown): unknown {
+  const message = messageOf(thrown);
+  const status = Object.entries(STATUS_CODES).find(([text]) => message.startsWith(text));
+  if (codeOf(thrown) !== undefined || !status) return thrown;
+  return new CodedError(status[1], message, { cause: thrown });
 }
 
 /** Says what to do about a folder that cannot be opened. */
