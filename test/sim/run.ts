@@ -14,7 +14,6 @@ import type { Generation } from "./cluster/generation.ts";
 import { Operator } from "./cluster/operator.ts";
 import type { Seams } from "./cluster/seams.ts";
 import { type Setting, drawSetting } from "./cluster/setting.ts";
-import { markOf } from "./cluster/snapshot.ts";
 import { drawSwarm } from "./cluster/swarm.ts";
 import { Witness } from "./cluster/witness.ts";
 import type { Fault } from "./faults/faults.ts";
@@ -338,10 +337,8 @@ class Run {
    * what is a majority now need not be one for it.
    */
   #votersInStep(): MemberId[] | undefined {
-    const { index, membership } = this.#witness.configurations.newest;
-    const voters = this.#cluster.all.filter(({ id }) => membership.voters.includes(id));
-    const inStep = voters.every(({ backend }) => (markOf(backend.pairs)?.index ?? 0) >= index);
-    return inStep ? voters.map(({ id }) => id) : undefined;
+    const { voters, inStep } = this.#cluster.newestVoters;
+    return inStep.length === voters.length ? voters.map(({ id }) => id) : undefined;
   }
 
   /** Nothing new goes wrong. */

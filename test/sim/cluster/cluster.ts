@@ -14,6 +14,7 @@ import type { Timeline } from "../../../testing/timeline.ts";
 import type { Generation } from "./generation.ts";
 import { Member } from "./member.ts";
 import { type Release, translate, unheardOf } from "./release.ts";
+import { markOf } from "./snapshot.ts";
 import type { Seams } from "./seams.ts";
 import type { Setting } from "./setting.ts";
 import type { Witness } from "./witness.ts";
@@ -106,6 +107,14 @@ export class Cluster {
   get leadingMember(): Member | undefined {
     const { leader } = this;
     return leader && this.all.find(({ generation }) => generation === leader);
+  }
+
+  /** The voters of the newest configuration, and those of them that have durably applied it. */
+  get newestVoters(): { voters: Member[]; inStep: Member[] } {
+    const { index, membership } = this.#options.witness.configurations.newest;
+    const voters = this.all.filter(({ id }) => membership.voters.includes(id));
+    const inStep = voters.filter(({ backend }) => (markOf(backend.pairs)?.index ?? 0) >= index);
+    return { voters, inStep };
   }
 
   /** A member that will join: it knows nothing yet. */

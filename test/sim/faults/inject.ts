@@ -284,7 +284,11 @@ export class Injector {
     return operator.upgrade(cluster.release === "previous" ? "this" : "next");
   }
 
-  /** A member whose disk the cluster can do without: a majority of sound ones stays. */
+  /**
+   * A member whose disk the cluster can do without: a majority of sound ones stays, and a majority
+   * that durably applied the newest configuration. The others may still need the vote of a member
+   * that has been removed by it.
+   */
   #mayLose(random: Random): Member | undefined {
     const { cluster } = this.#world;
     const leader = cluster.leader;
@@ -296,7 +300,12 @@ export class Injector {
     );
     if (unsound.length >= Math.floor((voters.length - 1) / 2)) return undefined;
     const sound = cluster.all.filter((each) => each.generation && !unsound.includes(each));
-    const voting = sound.filter(({ id }) => voters.includes(id));
+    const { inStep } = cluster.newestVoters;
+    const majority = Math.floor(voters.length / 2) + 1;
+    const voting = sound.filter((each) => {
+      const others = inStep.filter((other) => other !== each && !unsound.includes(other));
+      return voters.includes(each.id) && others.length >= majority;
+    });
     return voting.length > 0 ? pick(random, voting) : undefined;
   }
 }
