@@ -104,7 +104,7 @@ function checkSegment(part: string): void {
     const why = part.includes("\0") ? "may not contain NUL" : `may not be '${part}'`;
     throw badRequest(`Name parameter invalid: ${shown}: ${why}`);
   }
-  // For upstream it separates segments as any other: there is no such place.
+  // Upstream takes an encoded slash for a separator: such a path names no resource.
   if (part.includes("/")) throw noSuchResource();
 }
 

@@ -38,7 +38,7 @@ export function planSlices(
     planGroup(service, { family, ports }, endpoints, byGroup.get(key) ?? [], plan);
     byGroup.delete(key);
   }
-  // Groups that no pod has any more.
+  // Groups without pods: their slices are deleted.
   for (const slices of byGroup.values()) plan.delete.push(...slices);
   keepOne(service, existing, plan);
   return plan;

@@ -53,7 +53,7 @@ export function capacityExcess(name: string, usage: VolumeUsage | undefined): st
   return `Usage of volume "${name}" exceeds its capacity of ${capacity_bytes} bytes. `;
 }
 
-/** Whether the pod has any limit of what it writes to disk. */
+/** Whether the pod limits its writes to disk. */
 export function limitsStorage(pod: Pod): boolean {
   const sized = (pod.spec.volumes ?? []).some(
     (volume) => isOnDisk(volume) && volume.emptyDir?.sizeLimit !== undefined,

@@ -26,7 +26,7 @@ export interface BootstrapOptions {
   fetchMembers: (urls: string[], tls: ClientTls | undefined) => Promise<Members | undefined>;
 }
 
-/** What a member knows before it has any state. */
+/** The membership and log position that a member without state begins with. */
 export interface Bootstrap {
   identity: Identity;
   membership: Membership;

@@ -145,7 +145,7 @@ function state(csr: CertificateSigningRequest): string {
 
 export const certificateSigningRequest: Kind<CertificateSigningRequest> =
   defineKind<CertificateSigningRequest>("certificates/v1.CertificateSigningRequest", {
-    /** Names are those of secrets or of nodes: any path segment is right. */
+    /** Any path segment is a valid name, as with upstream (ValidateCertificateRequestName). */
     nameRule: () => [],
     prepareCreate: takeIdentity,
     prepareUpdate: (object, old) => keep(object, old, "spec"),
