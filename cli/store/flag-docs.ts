@@ -11,7 +11,7 @@ export function flagDivergence(): string {
 }
 
 function fateOf({ use, kind }: Flag): string {
-  if (use.does === "nothing") return `taken with a warning: ${use.why}`;
+  if (use.does === "nothing") return `accepted with a warning: ${use.why}`;
   if (use.does !== "only" || use.why === "") return "";
   if (use.values.length === 0) return `refused: ${use.why}`;
   const values = use.values.map((value) => (value === "" ? "empty" : `\`${value}\``)).join(", ");

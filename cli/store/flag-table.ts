@@ -107,7 +107,7 @@ const ACTING: Flag[] = [
 ];
 
 const BBOLT = "it tunes bbolt, and the backend here is LevelDB";
-const KEEPS = "the log is cut once the state is on disk; --snapshot-catchup-entries stay";
+const KEEPS = "the log is compacted once the state is on disk; --snapshot-catchup-entries are kept";
 const TRACING = "there is no tracing here";
 
 const TUNING: Flag[] = [
@@ -129,12 +129,12 @@ const TUNING: Flag[] = [
     "compaction-sleep-interval": "duration",
     "compaction-batch-limit": "number",
   }),
-  ...nothing("connections that are dead are found by TCP's keep-alive", {
+  ...nothing("TCP keep-alive detects dead connections", {
     "grpc-keepalive-min-time": "duration",
     "grpc-keepalive-interval": "duration",
     "grpc-keepalive-timeout": "duration",
   }),
-  ...nothing("members notice a silent one after five seconds", {
+  ...nothing("members detect a silent peer after five seconds", {
     "raft-read-timeout": "duration",
     "raft-write-timeout": "duration",
   }),
@@ -142,12 +142,12 @@ const TUNING: Flag[] = [
     "client-cert-file": "text",
     "client-key-file": "text",
   }),
-  ...nothing("etcd does not look at it either", { "v2-deprecation": "text" }),
-  ...nothing("a downgrade ends by its cancel alone", { "downgrade-check-time": "duration" }),
-  ...nothing("addresses of other members are not looked for in their certificates", {
+  ...nothing("etcd ignores it too", { "v2-deprecation": "text" }),
+  ...nothing("only `downgrade cancel` ends a downgrade", { "downgrade-check-time": "duration" }),
+  ...nothing("addresses of peers are not compared with their certificates", {
     "peer-skip-client-san-verification": "switch",
   }),
-  ...nothing("files are told apart by who writes to standard error", {
+  ...nothing("rotate the file from outside", {
     "log-rotation-config-json": "text",
   }),
 ];
