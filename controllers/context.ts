@@ -16,6 +16,8 @@ export interface ControllerSettings {
   clusterSigning?: { cert: string; key: string };
   /** How long a node may be silent before it counts as lost. Default 40 s. */
   nodeMonitorGracePeriod_ms?: number;
+  /** How long a generated token of a ServiceAccount may be unused. Default a year. */
+  legacyTokenUnused_ms?: number;
 }
 
 /**

@@ -93,10 +93,16 @@ export const DAEMON_BACKOFF_MS_MAX = 15 * 60_000;
 /** How long a bootstrap token whose end is far ahead is left alone: the wall clock may be set. */
 export const TOKEN_LOOK_MS = 3_600_000;
 
+/** How long a generated token may be unused (upstream's year), and how often that is looked at. */
+export const LEGACY_TOKEN_UNUSED_MS = 8_760 * 3_600_000;
+export const LEGACY_TOKENS_LOOK_MS = 24 * 3_600_000;
+
 assertLimits({
   "back-offs grow":
     JOB_BACKOFF_MS <= JOB_BACKOFF_MS_MAX && DAEMON_BACKOFF_MS <= DAEMON_BACKOFF_MS_MAX,
   "pods of a node that is gone are looked at within its time": POD_GC_MS <= NODE_GONE_MS,
   "a quota is counted within its resync": QUOTA_COUNT_MS <= QUOTA_RESYNC_MS,
   "a token is replaced before it ends": TOKEN_RENEW_SHARE < 1,
+  "unused tokens are found within a share of their time":
+    LEGACY_TOKENS_LOOK_MS < LEGACY_TOKEN_UNUSED_MS,
 });

@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { CodedError } from "@raft2kube/std/errors.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
@@ -11,6 +10,7 @@ import { LeaderElection } from "@raft2kube/client-kube/leader-election.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ControllerContext, ControllerSettings, Running } from "./context.ts";
 import { CONTROLLERS } from "./registry.ts";
+import { selectControllers } from "./selection.ts";
 import { ServiceAccountClients } from "./service-account-clients.ts";
 
 export interface ControllersOptions extends ControllerSettings {
@@ -20,7 +20,7 @@ export interface ControllersOptions extends ControllerSettings {
   leaderElect?: boolean;
   /** Each controller writes under its own service account. Default true; false only for tests. */
   useServiceAccountCredentials?: boolean;
-  /** Which to run: `*` all, `name` that one, `-name` not that one. Default `["*"]`. */
+  /** Which to run (`selectControllers`). Default `["*"]`. */
   controllers?: string[];
   /** Unique among the candidates; by default the host's name and a random part. */
   identity?: string;
@@ -97,21 +97,6 @@ function startSelected(
       accounts?.close();
     },
   };
-}
-
-/** The names that upstream's --controllers list selects. */
-export function selectControllers(selection: readonly string[]): string[] {
-  const known = Object.keys(CONTROLLERS);
-  for (const item of selection) {
-    const name = item.replace(/^-/, "");
-    if (item === "*" || known.includes(name)) continue;
-    const message = `no controller is named "${name}"; there are: ${known.join(", ")}`;
-    throw new CodedError("UnknownController", message);
-  }
-  return known.filter((name) => {
-    if (selection.includes(`-${name}`)) return false;
-    return selection.includes("*") || selection.includes(name);
-  });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

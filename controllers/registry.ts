@@ -1,3 +1,4 @@
+import { startBootstrapSigner } from "./bootstrapsigner/bootstrapsigner.ts";
 import { startApproving, startCleaning, startSigning } from "./certificates/certificates.ts";
 import { startClusterRoleAggregation } from "./clusterroleaggregation/aggregation.ts";
 import type { ControllerContext, Running } from "./context.ts";
@@ -11,6 +12,7 @@ import { startEndpointSliceMirroring } from "./endpointslicemirroring/mirroring.
 import { startEphemeralVolumes } from "./ephemeralvolume/ephemeralvolume.ts";
 import { startGarbageCollector } from "./garbagecollector/garbagecollector.ts";
 import { startJobs } from "./job/job.ts";
+import { startLegacyTokenCleaner } from "./legacytokencleaner/legacytokencleaner.ts";
 import { startNamespaces } from "./namespace/namespace.ts";
 import { startNodeIpam } from "./nodeipam/nodeipam.ts";
 import { startNodeLifecycle } from "./nodelifecycle/nodelifecycle.ts";
@@ -60,7 +62,9 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "certificatesigningrequest-approving-controller": startApproving,
   "certificatesigningrequest-signing-controller": startSigning,
   "certificatesigningrequest-cleaner-controller": startCleaning,
+  "bootstrap-signer-controller": startBootstrapSigner,
   "token-cleaner-controller": startTokenCleaner,
+  "legacy-serviceaccount-token-cleaner-controller": startLegacyTokenCleaner,
   "ttl-controller": startNodeTtl,
   // Last: it shares the informers of whole objects that the others have asked for.
   "garbage-collector-controller": startGarbageCollector,

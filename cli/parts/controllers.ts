@@ -17,6 +17,7 @@ interface Flags {
   useServiceAccountCredentials: string;
   controllers: string;
   nodeMonitorGracePeriod: string;
+  legacyServiceAccountTokenCleanUpPeriod: string;
 }
 
 /** `r2k controllers`: the controllers alone, with kube-controller-manager's flags. */
@@ -37,6 +38,8 @@ export function command(): Command {
     .addOption(boolean("--use-service-account-credentials", "one service account each"))
     .option("--controllers <names>", "comma-separated: *, NAME, -NAME", "*")
     .option("--node-monitor-grace-period <duration>", "silence of a node that is lost", "40s")
+    .option("--legacy-service-account-token-clean-up-period <duration>",
+      "how long a generated token may be unused", "8760h")
     .action(async (flags: Flags) => {
       const options = await optionsOf(flags);
       await runPart("controllers", () => startControllers(options));
@@ -44,11 +47,7 @@ export function command(): Command {
 }
 
 async function optionsOf(flags: Flags): Promise<ControllersOptions> {
-  const grace_ns = parseDuration(flags.nodeMonitorGracePeriod);
-  if (grace_ns === undefined) {
-    const value = flags.nodeMonitorGracePeriod;
-    throw new CodedError("BadFlag", `--node-monitor-grace-period: "${value}" is not a duration`);
-  }
+  const unused = flags.legacyServiceAccountTokenCleanUpPeriod;
   const options: ControllersOptions = {
     connection: await kubeConnection(flags.kubeconfig),
     clusterCidr: flags.clusterCidr,
@@ -57,7 +56,9 @@ async function optionsOf(flags: Flags): Promise<ControllersOptions> {
     leaderElect: flags.leaderElect === "true",
     useServiceAccountCredentials: flags.useServiceAccountCredentials === "true",
     controllers: flags.controllers.split(","),
-    nodeMonitorGracePeriod_ms: Number(grace_ns / 1_000_000n),
+    nodeMonitorGracePeriod_ms:
+      duration_ms("node-monitor-grace-period", flags.nodeMonitorGracePeriod),
+    legacyTokenUnused_ms: duration_ms("legacy-service-account-token-clean-up-period", unused),
   };
   const { clusterSigningCertFile: cert, clusterSigningKeyFile: key } = flags;
   if (cert !== undefined && key !== undefined) {
@@ -67,4 +68,10 @@ async function optionsOf(flags: Flags): Promise<ControllersOptions> {
     };
   }
   return options;
+}
+
+function duration_ms(flag: string, value: string): number {
+  const parsed_ns = parseDuration(value);
+  if (parsed_ns !== undefined) return Number(parsed_ns / 1_000_000n);
+  throw new CodedError("BadFlag", `--${flag}: "${value}" is not a duration`);
 }

@@ -90,6 +90,8 @@ async function startControl(
       ...(config.nodeCidrMaskSize === undefined ? {} : { nodeCidrMask: config.nodeCidrMaskSize }),
       rootCa: ca.cert,
       clusterSigning: ca,
+      // Off by default, as upstream; on in a cluster that kubeadm makes, too.
+      controllers: ["*", "bootstrap-signer-controller", "token-cleaner-controller"],
       // The only instance: an election would cost the first start its lease time after a crash.
       leaderElect: false,
       clock: systemClock(),

@@ -3,6 +3,9 @@ import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 const TYPE = "bootstrap.kubernetes.io/token";
 const NAMESPACE = "kube-system";
 
+/** The Secrets that can be bootstrap tokens. */
+export const BOOTSTRAP_TOKENS = { namespace: NAMESPACE, fieldSelector: `type=${TYPE}` };
+
 /**
  * When a bootstrap token expires; undefined for one without an end and for other Secrets. One whose
  * end cannot be read has expired, as the apiserver has it.

@@ -5,16 +5,14 @@ import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { TOKEN_LOOK_MS } from "../limits.ts";
 import { everyChange, startLoop } from "../loop.ts";
-import { expiresAt_ms } from "./plan.ts";
+import { BOOTSTRAP_TOKENS, expiresAt_ms } from "./plan.ts";
 
 const ACCOUNT = "token-cleaner";
 
 /** Deletes bootstrap tokens that have expired. */
 export function startTokenCleaner(context: ControllerContext): Running {
   const { clock } = context;
-  const secrets = context.informers.of<Secret>(SECRETS, {
-    namespace: "kube-system", fieldSelector: "type=bootstrap.kubernetes.io/token",
-  });
+  const secrets = context.informers.of<Secret>(SECRETS, BOOTSTRAP_TOKENS);
   const writer = context.client(ACCOUNT).resource<Secret>(SECRETS);
 
   const reconcile = async (key: string) => {

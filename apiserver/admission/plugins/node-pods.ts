@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { objectsNamedBy, type ReferringPod } from "../../authz/node/references.ts";
+import { objectsNamedBy } from "@raft2kube/api/core/v1/pod/references.ts";
+import type { ReferringPod } from "../../authz/node/references.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionRequest, nodeRefusal, refusal } from "../plugin.ts";
 import { isMirrorPod, MIRROR_ANNOTATION, type Pod } from "../../object/pod.ts";

@@ -1,10 +1,11 @@
+import { reference } from "@raft2kube/api/core/v1/pod/references.ts";
 import type { PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { CacheEvent } from "../../cache/event.ts";
 import type { AuthorizationMetrics } from "../../metrics/access.ts";
 import type { Resources } from "../../resource/resources.ts";
-import { podReferences, reference, type ReferringPod } from "./references.ts";
+import { podReferences, type ReferringPod } from "./references.ts";
 
 type Volume = PersistentVolume & KubeObject;
 

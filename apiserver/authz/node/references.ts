@@ -1,14 +1,10 @@
-import type { Container, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { objectsNamedBy, reference } from "@raft2kube/api/core/v1/pod/references.ts";
 import { isMirrorPod } from "../../object/pod.ts";
 
 /** A pod, whose spec names other objects. */
 export type ReferringPod = Pod & KubeObject;
-
-/** `secrets/default/token`: an object as the node graph names it. */
-export function reference(resource: string, namespace: string, name: string): string {
-  return `${resource}/${namespace}/${name}`;
-}
 
 /**
  * Everything a pod's node must read to run it. Of a mirror pod that is nothing but itself: a node
@@ -18,49 +14,4 @@ export function podReferences(pod: ReferringPod): Set<string> {
   const { namespace = "", name = "" } = pod.metadata;
   const found = isMirrorPod(pod) ? new Set<string>() : objectsNamedBy(pod);
   return found.add(reference("pods", namespace, name));
-}
-
-/** The other objects that a pod's spec names. */
-export function objectsNamedBy(pod: ReferringPod): Set<string> {
-  const found = new Set<string>();
-  const { namespace = "", name = "" } = pod.metadata;
-  const { spec } = pod;
-  if (spec === undefined) return found;
-  const add = (resource: string, object: string | undefined) => {
-    if (object !== undefined && object !== "") found.add(reference(resource, namespace, object));
-  };
-  add("serviceaccounts", spec.serviceAccountName);
-  for (const secret of spec.imagePullSecrets ?? []) add("secrets", secret.name);
-  const containers = [spec.initContainers, spec.containers, spec.ephemeralContainers];
-  for (const container of containers.flatMap((each) => (each ?? []) as Container[])) {
-    addEnvironment(container, add);
-  }
-  for (const volume of spec.volumes ?? []) addVolume(volume, name, add);
-  for (const claim of spec.resourceClaims ?? []) add("resourceclaims", claim.resourceClaimName);
-  return found;
-}
-
-type Add = (resource: string, object: string | undefined) => void;
-
-function addEnvironment(container: Container, add: Add): void {
-  for (const source of container.envFrom ?? []) {
-    add("configmaps", source.configMapRef?.name);
-    add("secrets", source.secretRef?.name);
-  }
-  for (const variable of container.env ?? []) {
-    add("configmaps", variable.valueFrom?.configMapKeyRef?.name);
-    add("secrets", variable.valueFrom?.secretKeyRef?.name);
-  }
-}
-
-function addVolume(volume: Volume, pod: string, add: Add): void {
-  add("secrets", volume.secret?.secretName);
-  add("configmaps", volume.configMap?.name);
-  for (const source of volume.projected?.sources ?? []) {
-    add("secrets", source.secret?.name);
-    add("configmaps", source.configMap?.name);
-  }
-  add("persistentvolumeclaims", volume.persistentVolumeClaim?.claimName);
-  if (volume.ephemeral) add("persistentvolumeclaims", `${pod}-${volume.name}`);
-  add("secrets", volume.csi?.nodePublishSecretRef?.name);
 }

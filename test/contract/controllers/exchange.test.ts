@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,10 +26,13 @@ import { cronRules } from "./cron-rules.ts";
 import { daemonRules } from "./daemon-rules.ts";
 import { disruptionRules } from "./disruption-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
+import {
+  hasUpstreamManagers, startUpstreamManagers, upstreamControllers,
+} from "./upstream-managers.ts";
 import { jobRules } from "./job-rules.ts";
 import { replicationRules } from "./replication-rules.ts";
 import { statefulRules } from "./stateful-rules.ts";
+import { tokenRules } from "./token-rules.ts";
 import { startOurManagers, startWorld, type World } from "./world.ts";
 
 /** Programs of another language start, list everything and elect a leader first. */
@@ -95,6 +98,11 @@ const EXCHANGES = {
     start: () => startWorld({ startOthers: startUpstreamManagers }),
   },
 };
+
+it.skipIf(!hasUpstreamManagers())("upstream's controllers are those recorded", () => {
+  const recorded = join(import.meta.dirname, "recorded/names.txt");
+  expect(upstreamControllers()).toBe(readFileSync(recorded, "utf8"));
+});
 
 for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
   describe.skipIf(!possible)(name, { timeout: TIMEOUT_MS }, () => {
@@ -173,6 +181,7 @@ for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
       expect(metadata.managedFields).toContainEqual(expect.objectContaining(byController));
     });
 
+    describe("bootstrap tokens", () => tokenRules(() => world));
     describe("CronJobs", () => cronRules(() => world));
     describe("Jobs", () => jobRules(() => world));
     describe("ReplicationControllers", () => replicationRules(() => world));

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, openSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -21,8 +21,20 @@ const ELECTED = {
 /** Whether upstream's programs were built here. */
 export const hasUpstreamManagers = (): boolean => existsSync(MANAGER) && existsSync(SCHEDULER);
 
-/** Upstream's kube-controller-manager and kube-scheduler, as a cluster runs them. */
-export async function startUpstreamManagers(others: Others): Promise<{ close(): Promise<void> }> {
+/** What `--help` says about the controllers, as `recorded/names.txt` has it. */
+export function upstreamControllers(): string {
+  const { stdout } = spawnSync(MANAGER, ["--help"], { encoding: "utf8" });
+  const lines = stdout.matchAll(/^ *((?:All|Disabled-by-default) controllers: .*?)(?: \(|$)/gm);
+  return [...lines].map(([, text]) => `${text}\n`).join("");
+}
+
+/**
+ * Upstream's kube-controller-manager, with all controllers of ours and `flags`, and kube-scheduler.
+ */
+export async function startUpstreamManagers(
+  others: Others,
+  flags: Readonly<Record<string, string>> = {},
+): Promise<{ close(): Promise<void> }> {
   const dir = await mkdtemp(join(tmpdir(), "r2k-managers-"));
   const file = async (name: string, text: string) => {
     await writeFile(join(dir, name), text, { mode: 0o600 });
@@ -42,6 +54,8 @@ export async function startUpstreamManagers(others: Others): Promise<{ close(): 
     "cluster-signing-key-file": await file("ca.key", others.ca.key),
     "allocate-node-cidrs": "true",
     "cluster-cidr": "10.244.0.0/16",
+    controllers: "*,bootstrap-signer-controller,token-cleaner-controller",
+    ...flags,
     ...ELECTED,
     "secure-port": "0",
   });

@@ -103,6 +103,7 @@ export async function startOurManagers(
     clusterCidr: "10.244.0.0/16",
     rootCa: ca.cert,
     clusterSigning: ca,
+    controllers: ["*", "bootstrap-signer-controller", "token-cleaner-controller"],
     leaderElect: false,
     ...options,
   });
