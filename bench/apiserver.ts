@@ -123,16 +123,18 @@ function note(into: Map<string, number[]>, measurements: Measurements): void {
   }
 }
 
-async function begin(side: Side, dir: string, credentials: Credentials): Promise<Subject> {
+/** Starts a server that has the account which pods need. */
+export async function begin(side: Side, dir: string, credentials: Credentials): Promise<Subject> {
   const running = await side.start(dir, credentials);
-  // Pods need their account, which a controller would make.
+  // A controller would make it.
   await running.ask("/api/v1/namespaces/default/serviceaccounts", {
     metadata: { name: "default" },
   });
   return { name: side.name, running, credentials };
 }
 
-function folder(dir: string, name: string): string {
+/** Makes a folder, and returns its path. */
+export function folder(dir: string, name: string): string {
   const path = join(dir, name);
   mkdirSync(path);
   return path;

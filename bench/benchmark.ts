@@ -5,11 +5,15 @@ export interface Row {
   readonly ours: number;
   readonly peer?: { readonly name: string; readonly value: number };
   readonly goal?: string;
+  /** The least and the greatest of several rounds, where all of them are printed. */
+  readonly ranges?: { readonly ours: Range; readonly peer: Range };
   /** The same at another size. */
   readonly at?: { readonly size: number; readonly ours: number; readonly peer: number };
   /** Growth of the cost between sizes ten times apart, as a power of the size. */
   readonly exponent?: { readonly ours: number; readonly peer: number };
 }
+
+export type Range = readonly [least: number, greatest: number];
 
 /** Measures and returns its rows; prints progress to standard error. */
 export type Benchmark = (args: readonly string[]) => Promise<Row[]>;

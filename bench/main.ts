@@ -14,6 +14,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   backend: async () => (await import("./backend.ts")).backend,
   pod: async () => (await import("./pod.ts")).pod,
   soak: async () => (await import("./soak.ts")).soak,
+  compare: async () => (await import("./compare.ts")).compare,
 };
 
 async function main(name: string | undefined, args: readonly string[]): Promise<number> {
@@ -27,6 +28,7 @@ async function main(name: string | undefined, args: readonly string[]): Promise<
     const ratio = row.peer === undefined ? "" : `   ${(row.ours / row.peer.value).toFixed(2)} x`;
     const peer = row.peer === undefined ? "" : `   ${row.peer.name}: ${format(row.peer.value)}`;
     process.stdout.write(`${row.what}: ${format(row.ours)} ${row.unit}${peer}${ratio}\n`);
+    if (row.ranges) process.stdout.write(`  ${asRanges(row.ranges)}\n`);
     if (row.at) process.stdout.write(`  ${atTheOtherSize(row, row.at)}\n`);
   }
   const machine = { cores: cpus().length, cpu: cpus()[0]?.model, kernel: release() };
@@ -35,6 +37,12 @@ async function main(name: string | undefined, args: readonly string[]): Promise<
   mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, `${name}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
   return 0;
+}
+
+function asRanges({ ours, peer }: NonNullable<Row["ranges"]>): string {
+  const overlap = ours[0] <= peer[1] && peer[0] <= ours[1];
+  const [here, there] = [ours, peer].map((range) => range.map(format).join(" to "));
+  return `${here}, peer: ${there}: ${overlap ? "overlap" : "apart"}`;
 }
 
 function atTheOtherSize({ unit, exponent }: Row, at: NonNullable<Row["at"]>): string {

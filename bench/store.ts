@@ -177,8 +177,8 @@ interface Measured extends Measurement {
   readonly cpu_us: number;
 }
 
-/** The rows one after the other, on one store. */
-async function once(rows: readonly StoreRow[], side: Side, size: number): Promise<Measured[]> {
+/** Measures the rows one after the other, on one store. */
+export async function once(rows: readonly StoreRow[], side: Side, size: number): Promise<Measured[]> {
   const [{ members, unit, prepare }] = rows as [StoreRow];
   const cluster = await side.start(members);
   try {

@@ -83,6 +83,28 @@ const memory = (scale: number): Phase => ({
 
 const watches = { clients: WATCHERS, conns: 20, count: PODS };
 
+const patches = (rounds: number): Phase => ({
+  rounds,
+  run: async (subject) => {
+    const [said, cpu_ms] = await counted(subject, "patch", { count: PATCHES });
+    return { patch: said["rate"]!, patch_cpu: cpu_ms / PATCHES };
+  },
+});
+
+const events = (rounds: number, clients: number, count: number): Phase => ({
+  rounds,
+  run: async (subject) => {
+    const flags = { clients, conns: 20, count, rate: WRITES_PER_S, duration: "8s" };
+    const [said, cpu_ms] = await counted(subject, "watch", flags);
+    return {
+      events: said["rate"]!,
+      events_cpu: (cpu_ms * 1_000) / said["delivered"]!,
+      delay_p50: said["p50_ms"]!,
+      delay_p99: said["p99_ms"]!,
+    };
+  },
+});
+
 const warmUp: Phase = {
   rounds: 1,
   run: async (subject) => {
@@ -107,13 +129,7 @@ export const PHASES: readonly Phase[] = [
   ...AT_A_TENTH,
   creates(CREATE_ROUNDS, PODS * TENTH * 2, PODS, 1),
   ...lists(3, 1),
-  {
-    rounds: 3,
-    run: async (subject) => {
-      const [said, cpu_ms] = await counted(subject, "patch", { count: PATCHES });
-      return { patch: said["rate"]!, patch_cpu: cpu_ms / PATCHES };
-    },
-  },
+  patches(3),
   memory(1),
   {
     rounds: 2,
@@ -126,19 +142,7 @@ export const PHASES: readonly Phase[] = [
       return { calm_p50: said["p50_ms"]!, calm_p99: said["p99_ms"]! };
     },
   },
-  {
-    rounds: 2,
-    run: async (subject) => {
-      const flags = { ...watches, rate: WRITES_PER_S, duration: "8s" };
-      const [said, cpu_ms] = await counted(subject, "watch", flags);
-      return {
-        events: said["rate"]!,
-        events_cpu: (cpu_ms * 1_000) / said["delivered"]!,
-        delay_p50: said["p50_ms"]!,
-        delay_p99: said["p99_ms"]!,
-      };
-    },
-  },
+  events(2, WATCHERS, PODS),
   {
     rounds: 2,
     run: async (subject) => {
@@ -146,6 +150,16 @@ export const PHASES: readonly Phase[] = [
       return { write_p99: said["write_p99_ms"]! };
     },
   },
+];
+
+/** The pods that a short round ends with, and its work, less than a minute of it. */
+export const SHORT_PODS = 3_000;
+export const SHORT: readonly Phase[] = [
+  warmUp,
+  creates(1, PODS * TENTH, SHORT_PODS, 1),
+  ...lists(1, 1),
+  patches(1),
+  events(1, WATCHERS * TENTH, SHORT_PODS),
 ];
 
 async function work(

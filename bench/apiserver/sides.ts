@@ -7,7 +7,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Credentials } from "./credentials.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
+export const ROOT = join(import.meta.dirname, "../..");
 const READY_TIMEOUT_MS = 180_000;
 
 /** An apiserver and its store, of one make. */
@@ -29,9 +29,15 @@ export interface Running {
   close(): Promise<void>;
 }
 
+/** Of the two sides, which run at the same time. */
+const PORTS = {
+  ours: { store: 23_890, peer: 23_891, api: 26_443 },
+  peer: { store: 23_892, peer: 23_893, api: 26_444 },
+} as const;
+
 interface Make {
   readonly name: string;
-  readonly ports: { readonly store: number; readonly peer: number; readonly api: number };
+  readonly ports: (typeof PORTS)["ours" | "peer"];
   readonly store: readonly [program: string, ...args: string[]];
   readonly apiserver: readonly [program: string, ...args: string[]];
   /** Flags that this make alone has or needs. */
@@ -47,27 +53,43 @@ export function peer(name: string): string {
 
 /** Ours on our store, and upstream's on etcd. */
 export function sides(): readonly [ours: Side, theirs: Side] {
-  return [sideOf(ours()), sideOf(theirs())];
+  return [oursOf(ROOT), sideOf(theirs())];
 }
 
-function ours(): Make {
-  // The launcher brings the bundle up to date, and would be a process of its own.
-  const fresh = spawnSync(join(ROOT, "r2k"), ["version"], { stdio: ["ignore", "ignore", 2] });
-  if (fresh.status !== 0) throw new Error("r2k version failed");
-  const node = join(ROOT, "node_modules/node/bin/node");
-  const bundle = join(ROOT, ".cache/bundle/main.js");
+/** Node with its flags as bootstrap.mjs starts store and apiserver, and the bundle. */
+interface Bundle {
+  readonly store: readonly [program: string, ...args: string[]];
+  readonly apiserver: readonly [program: string, ...args: string[]];
+}
+
+/** Brings a checkout's bundle up to date, and returns how its parts are started. */
+export function bundleOf(root: string): Bundle {
+  // The launcher would be a process of its own.
+  const fresh = spawnSync(join(root, "r2k"), ["version"], { stdio: ["ignore", "ignore", 2] });
+  if (fresh.status !== 0) throw new Error(`r2k version failed in ${root}`);
+  // env(1) becomes Node: both are one process.
+  const node = [`R2K_ROOT=${root}`, join(root, "node_modules/node/bin/node")];
+  const bundle = join(root, ".cache/bundle/main.js");
   return {
+    store: ["env", ...node, "--max-semi-space-size=4", "--heap-growing-percent=200", bundle],
+    apiserver: ["env", ...node, "--max-semi-space-size=16", bundle],
+  };
+}
+
+/** Ours from the bundle of a checkout; as the peer beside that of another. */
+export function oursOf(root: string, as: "ours" | "peer" = "ours"): Side {
+  const { store, apiserver } = bundleOf(root);
+  return sideOf({
     name: "r2k apiserver on r2k store",
-    ports: { store: 23_890, peer: 23_891, api: 26_443 },
-    // As bootstrap.mjs starts them.
-    store: [node, "--max-semi-space-size=4", "--heap-growing-percent=200", bundle, "store"],
-    apiserver: [node, "--max-semi-space-size=16", bundle, "apiserver"],
+    ports: PORTS[as],
+    store: [...store, "store"],
+    apiserver: [...apiserver, "apiserver"],
     flags: ({ ca, admin }) => ({
       "kubelet-client-certificate": admin.cert,
       "kubelet-client-key": admin.key,
       "kubelet-certificate-authority": ca,
     }),
-  };
+  });
 }
 
 function theirs(): Make {
@@ -75,7 +97,7 @@ function theirs(): Make {
   const apiserver = peer("kube-apiserver");
   return {
     name: `kube-apiserver ${versionOf(apiserver)} on etcd ${versionOf(etcd)}`,
-    ports: { store: 23_892, peer: 23_893, api: 26_444 },
+    ports: PORTS.peer,
     store: [etcd, "--log-level", "fatal"],
     apiserver: [apiserver, "--authorization-mode", "Node,RBAC"],
     flags: () => ({}),
@@ -163,7 +185,7 @@ function run(
   log: number,
 ): ChildProcess {
   const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
-  const settings = { R2K_LOG: "warn", R2K_ROOT: ROOT, MALLOC_ARENA_MAX: "1" };
+  const settings = { R2K_LOG: "warn", MALLOC_ARENA_MAX: "1" };
   const env = { ...process.env, ...settings };
   return spawn(program, [...args, ...words], { stdio: ["ignore", log, log], env });
 }

@@ -6,9 +6,8 @@ import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { peer } from "../apiserver/sides.ts";
+import { bundleOf, peer, ROOT } from "../apiserver/sides.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
 const READY_TIMEOUT_MS = 120_000;
 const TICKS_PER_S = 100;
 /** As much as etcd advises at most: a million keys of 1 KiB are past its default. */
@@ -42,20 +41,19 @@ export interface Memory {
   readonly anonymous: number;
 }
 
+/** Ours from the bundle of a checkout. */
+export function oursOf(root: string): Side {
+  const command = [...bundleOf(root).store, "store"];
+  return { name: "r2k store", start: (members) => startAll(command, members, 24_790) };
+}
+
 /** Ours from the bundle, and etcd. */
 export function sides(): readonly [ours: Side, theirs: Side] {
-  // The launcher brings the bundle up to date, and would be a process of its own.
-  const fresh = spawnSync(join(ROOT, "r2k"), ["version"], { stdio: ["ignore", "ignore", 2] });
-  if (fresh.status !== 0) throw new Error("r2k version failed");
-  const node = join(ROOT, "node_modules/node/bin/node");
-  // As bootstrap.mjs starts it.
-  const flags = ["--max-semi-space-size=4", "--heap-growing-percent=200"];
-  const ours = [node, ...flags, join(ROOT, ".cache/bundle/main.js"), "store"];
   const etcd = peer("etcd");
   const said = spawnSync(etcd, ["--version"], { encoding: "utf8" }).stdout;
   const version = /Version: (\S+)/.exec(said)?.[1] ?? "?";
   return [
-    { name: "r2k store", start: (members) => startAll(ours, members, 24_790) },
+    oursOf(ROOT),
     {
       name: `etcd ${version}`,
       start: (members) => startAll([etcd], members, 24_690),
@@ -109,8 +107,7 @@ async function startAll(command: string[], members: number, port: number): Promi
 
 function start([program, ...args]: string[], flags: Record<string, string>): ChildProcess {
   const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
-  const settings = { R2K_ROOT: ROOT, MALLOC_ARENA_MAX: "1" };
-  const env = { ...process.env, ...settings };
+  const env = { ...process.env, MALLOC_ARENA_MAX: "1" };
   return spawn(program!, [...args, ...words], { stdio: ["ignore", "ignore", "inherit"], env });
 }
 
