@@ -3,6 +3,7 @@ import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import { SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 
 const ANSWER_TIMEOUT_MS = 90_000;
@@ -41,10 +42,10 @@ function get(host: string): Promise<string> {
       response.setEncoding("utf8").on("data", (text: string) => (body += text));
       response.on("end", () => {
         if (response.statusCode === 200) resolve(body);
-        else reject(new Error(`HTTP ${response.statusCode}: ${body}`));
+        else reject(new CodedError("ANSWER", `HTTP ${response.statusCode}: ${body}`));
       });
     });
-    call.on("timeout", () => call.destroy(new Error("no answer in time")));
+    call.on("timeout", () => call.destroy(new CodedError("ANSWER", "no answer in time")));
     call.on("error", reject);
     call.end();
   });

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 import { alive, startTimeOf } from "../host/process-table.ts";
 import { putAside } from "./log-file.ts";
@@ -124,7 +124,7 @@ function announcement(child: ReturnType<typeof spawn>, signal: AbortSignal): Pro
 function logTail(path: string): Error | undefined {
   if (!existsSync(path)) return undefined;
   const lines = readFileSync(path, "utf8").trimEnd().split("\n").slice(-LOG_TAIL_LINES);
-  return new Error(`the log ends with\n    ${lines.join("\n    ")}`);
+  return new CodedError("LOG_TAIL", `the log ends with\n    ${lines.join("\n    ")}`);
 }
 
 /** Reports the result of the start to the parent, if there is one. */

@@ -59,7 +59,7 @@ export class SnapshotReceiver {
     } finally {
       await handle.close();
       // Where it has not come so far: a promise is settled once.
-      arrived.reject(new Error("the snapshot did not arrive"));
+      arrived.reject(new RpcError(Status.ABORTED, "the snapshot did not arrive"));
     }
     yield { offset: offer.bytes, done: true };
   }

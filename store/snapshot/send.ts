@@ -2,6 +2,7 @@ import { open, rm } from "node:fs/promises";
 import { logger } from "@raft2kube/observe/log.ts";
 import { Peer as PeerService } from "@raft2kube/proto/gen/peer.ts";
 import { type ClientTls, client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
@@ -123,10 +124,10 @@ export class SnapshotSender {
         if (progress.done) return;
         from.resolve(progress.offset);
       }
-      throw new Error("the member ended the stream");
+      throw new RpcError(Status.UNAVAILABLE, "the member ended the stream");
     } finally {
       silence.cancel();
-      from.reject(new Error("the stream has ended"));
+      from.reject(new RpcError(Status.CANCELLED, "the stream has ended"));
       this.#closing.signal.removeEventListener("abort", stop);
       stop();
       channel.close();
@@ -143,7 +144,9 @@ async function* partsOf<O extends object>(file: SnapshotFile, offer: O, from: Pr
     while (at < file.bytes) {
       const part = Buffer.allocUnsafe(Math.min(SNAPSHOT_PART_BYTES, file.bytes - at));
       const { bytesRead } = await handle.read(part, 0, part.length, at);
-      if (bytesRead === 0) throw new Error(`${file.path} has become shorter`);
+      if (bytesRead === 0) {
+        throw new RpcError(Status.DATA_LOSS, `${file.path} has become shorter`);
+      }
       at += bytesRead;
       yield { data: part.subarray(0, bytesRead) };
     }

@@ -2,6 +2,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { Peer as PeerService, type Message as WireMessage } from "@raft2kube/proto/gen/peer.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import { type ClientTls, client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
@@ -116,12 +117,12 @@ export class Peer {
       const { signal } = abort;
       for await (const welcome of exchange(this.#frames(signal), { signal })) {
         const wrong = wrongWelcome(self, this.id, welcome);
-        if (wrong !== undefined) throw new Error(wrong);
+        if (wrong !== undefined) throw new RpcError(Status.FAILED_PRECONDITION, wrong);
         silence.cancel();
         silence = clock.after(PEER_SILENCE_MS, stop);
         if (this.#connectedSince_ms === undefined) this.#connected(url);
       }
-      throw new Error("the member ended the stream");
+      throw new RpcError(Status.UNAVAILABLE, "the member ended the stream");
     } finally {
       silence.cancel();
       this.#closing.signal.removeEventListener("abort", stop);

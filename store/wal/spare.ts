@@ -1,3 +1,4 @@
+import { assert } from "@raft2kube/std/assert.ts";
 import type { Disk, DiskFile, Done } from "./disk.ts";
 import { SEGMENT_HEADER_BYTES } from "./segment.ts";
 
@@ -52,7 +53,8 @@ export class SparePool {
     done: (error: Error | null, file?: DiskFile, size?: number) => void,
   ): void {
     this.#disk.open(name, true, (error, file) => {
-      if (error || !file) return done(error ?? new Error("no file"));
+      if (error) return done(error);
+      assert(file, "an open without an error has a file");
       const fill = (offset: number) => {
         if (offset >= bytes) return file.sync((failed) => done(failed, file, bytes));
         const zeros = ZEROS.subarray(0, Math.min(ZEROS.length, bytes - offset));

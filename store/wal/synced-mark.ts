@@ -1,3 +1,4 @@
+import { assert } from "@raft2kube/std/assert.ts";
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { SYNCED_MARK_DELAY_MS } from "../limits.ts";
@@ -129,7 +130,8 @@ export class SyncedMark {
     this.#busy = true;
     if (this.#file) return this.#act(this.#file);
     this.#disk.open(SYNCED_NAME, !this.#exists, (error, file) => {
-      if (error || !file) return this.#fail(error ?? new Error("no file"));
+      if (error) return this.#fail(error);
+      assert(file, "an open without an error has a file");
       this.#exists = true;
       this.#file = file;
       this.#act(file);

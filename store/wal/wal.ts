@@ -240,7 +240,8 @@ export class Wal {
     const sequence = (current?.sequence ?? 0) + 1;
     const name = segmentName(sequence);
     this.#spares.take(name, needed, (error, file, size) => {
-      if (error || !file) return this.#fail(name, error ?? new Error("no file"));
+      if (error) return this.#fail(name, error);
+      assert(file, "a segment taken without an error has a file");
       this.#file?.close((failed) => this.#fail("log folder", failed));
       this.#file = file;
       this.#fileSize = size ?? needed;

@@ -4,23 +4,20 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { type EtcdContext, readBarrier } from "../request/context.ts";
 import { type Page, text } from "./page.ts";
 
-/** One check behind /livez or /readyz; rejects with what is wrong. */
-type Check = (context: EtcdContext) => Promise<void>;
+/** One check behind /livez or /readyz; resolves to the problem, or rejects with it. */
+type Check = (context: EtcdContext) => Promise<string | undefined>;
 
-const serializableRead: Check = ({ replica }) =>
-  replica.stopped ? Promise.reject(etcdError("stopped")) : Promise.resolve();
+const serializableRead: Check = async ({ replica }) =>
+  replica.stopped ? etcdError("stopped").message : undefined;
 
 export const LIVE: Readonly<Record<string, Check>> = { serializable_read: serializableRead };
 export const READY: Readonly<Record<string, Check>> = {
-  data_corruption: async ({ state }) => {
-    if (state.alarms.has(AlarmType.CORRUPT)) throw new Error("alarm activated: CORRUPT");
-  },
+  data_corruption: async ({ state }) =>
+    state.alarms.has(AlarmType.CORRUPT) ? "alarm activated: CORRUPT" : undefined,
   serializable_read: serializableRead,
-  linearizable_read: (context) => readBarrier(context),
-  non_learner: async ({ state }) => {
-    const { learners } = state.membership;
-    if (learners.includes(state.identity.memberId)) throw new Error("not supported for learner");
-  },
+  linearizable_read: (context) => readBarrier(context).then(() => undefined),
+  non_learner: async ({ state: { membership, identity } }) =>
+    membership.learners.includes(identity.memberId) ? "not supported for learner" : undefined,
 };
 
 /**
@@ -40,7 +37,7 @@ export function checkPages(
       const lines: string[] = [];
       let good = true;
       for (const name of wanted) {
-        const problem = await checks[name]!(context).then(() => undefined, messageOf);
+        const problem = await checks[name]!(context).catch(messageOf);
         context.metrics.health.checked(type, name, problem === undefined);
         good &&= problem === undefined;
         lines.push(problem === undefined ? `[+]${name} ok\n` : `[-]${name} failed: ${problem}\n`);
