@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { runCommand } from "./run-command.ts";
-import { runVitest } from "./run-vitest.ts";
+import { type RunOptions, runVitest } from "./run-vitest.ts";
 
 export interface GroupResult {
   passed: number;
@@ -24,6 +24,8 @@ export interface Group {
    * when all before it have ended.
    */
   readonly starts?: "beside" | "next";
+  /** Where its tests are. */
+  readonly folders?: readonly string[];
   /** Whether this machine can run the group; by default it can. */
   possible?(): Promise<boolean>;
   run(): Promise<GroupResult>;
@@ -31,25 +33,10 @@ export interface Group {
 
 const ROOT = join(import.meta.dirname, "..");
 
-const UNIT = [
-  "base",
-  "api",
-  "client",
-  "store",
-  "apiserver",
-  "scheduler",
-  "controllers",
-  "kubelet",
-  "runtime",
-  "cni",
-  "csi",
-  "device",
-  "proxy",
-  "dns",
-  "cli",
-  "scripts",
-  "testing",
-];
+/** Every folder but those of groups of their own. */
+const UNIT = readdirSync(ROOT, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && !/^(\..*|test|labs|node_modules|dist)$/.test(entry.name))
+  .map(({ name }) => name);
 
 /** Real processes and sockets on a machine that others use too. */
 const REAL = { secondTry: true };
@@ -58,25 +45,32 @@ const ALONE = { secondTry: true, sequential: true };
 const ALL: readonly Group[] = [
   { name: "types", run: () => runCommand("node_modules/.bin/tsc", ["--noEmit"]) },
   // One process parses each source once for all rules.
-  { name: "tidy", starts: "beside", run: () => runVitest(["test/tidy"], { sequential: true }) },
-  { name: "unit", run: () => runVitest(UNIT.filter((dir) => existsSync(join(ROOT, dir))), REAL) },
+  testsIn("tidy", ["test/tidy"], { sequential: true }, { starts: "beside" }),
+  testsIn("unit", UNIT, REAL),
   // The node's suites take the machine's names for themselves, and wait more than they compute:
   // the others, which have nothing on the machine in common, run beside them.
-  { name: "contract", run: () => runVitest(contractSuites(false), ALONE) },
-  { name: "contract", starts: "beside", run: () => runVitest(contractSuites(true), REAL) },
-  { name: "fuzz", starts: "next", run: () => runVitest(["test/fuzz"]) },
-  { name: "sim", starts: "next", run: () => runVitest(["test/sim", "test/clock"]) },
-  { name: "labs", run: () => runVitest(["labs"], REAL) },
-  { name: "guest", starts: "beside", run: () => runVitest(["test/guest"], ALONE) },
-  {
-    name: "e2e",
-    possible: async () => process.getuid?.() === 0,
-    run: () => runVitest(["test/e2e"], ALONE),
-  },
+  testsIn("contract", contractSuites(false), ALONE),
+  testsIn("contract", contractSuites(true), REAL, { starts: "beside" }),
+  testsIn("fuzz", ["test/fuzz"], {}, { starts: "next" }),
+  testsIn("sim", ["test/sim", "test/clock"], {}, { starts: "next" }),
+  testsIn("labs", ["labs"], REAL),
+  testsIn("guest", ["test/guest"], ALONE, { starts: "beside" }),
+  testsIn("e2e", ["test/e2e"], ALONE, { possible: async () => process.getuid?.() === 0 }),
 ];
 
+function testsIn(
+  name: string,
+  folders: readonly string[],
+  options: RunOptions,
+  more: Pick<Group, "starts" | "possible"> = {},
+): Group {
+  return { name, folders, ...more, run: () => runVitest(folders, options) };
+}
+
 /** In the order in which a mistake is cheapest to find. */
-export const GROUPS = ALL.filter((group) => group.name === "types" || hasTests(group.name));
+export const GROUPS = ALL.filter(
+  ({ folders }) => folders?.some((folder) => existsSync(join(ROOT, folder))) ?? true,
+);
 
 /** The groups in rows that follow each other; the sequences of a row run at the same time. */
 export function rowsOf(groups: readonly Group[]): Group[][][] {
@@ -97,9 +91,4 @@ function contractSuites(ofServers: boolean): string[] {
   return suites
     .filter((suite) => servers.includes(suite) === ofServers)
     .map((suite) => `test/contract/${suite}`);
-}
-
-function hasTests(name: string): boolean {
-  if (name === "unit" || name === "tidy") return true;
-  return existsSync(join(ROOT, name === "labs" ? "labs" : `test/${name}`));
 }

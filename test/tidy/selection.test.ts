@@ -1,11 +1,18 @@
 import { expect, it } from "vitest";
-import { rowsOf } from "../groups.ts";
+import { GROUPS, rowsOf } from "../groups.ts";
 import { findTests, selectGroups, UnknownTestError } from "../selection.ts";
 
 const names = (...args: string[]) => selectGroups(args).map(({ name }) => name);
 
 it("no argument selects every group", () => {
   expect(names()).toEqual(expect.arrayContaining(["types", "tidy", "unit", "contract", "e2e"]));
+});
+
+it("every test file is in a folder of a group", () => {
+  const folders = GROUPS.flatMap((group) => group.folders ?? []);
+  const all = findTests(".test.ts").files;
+  const left = all.filter((path) => !folders.some((folder) => path.startsWith(`${folder}/`)));
+  expect(left).toEqual([]);
 });
 
 it("quick is types, tidy and unit; it and a group may stand together", () => {
