@@ -29,8 +29,8 @@ const API_ROWS: readonly (readonly [key: string, what: string, unit: string])[] 
   ["delay_p50", "the same: delay from write to event, p50", "ms"],
 ];
 
-/** Does each short work on the bundle of one checkout, then of the other. */
-type Round = () => Promise<Measurements[]>;
+/** Does each short work on both bundles, in this order of their indexes. */
+type Round = (order: readonly number[]) => Promise<Measurements[]>;
 
 const ROUNDS: Readonly<Record<string, (roots: readonly string[]) => Round>> = {
   store: storeRounds,
@@ -53,8 +53,9 @@ export async function compare(args: readonly string[]): Promise<Row[]> {
   const found = roots.map(() => [] as Measurements[]);
   const run = wanted.map((name) => ROUNDS[name]!(roots));
   for (let round = 0; round < Number(values.rounds); round++) {
+    const order = round % 2 === 0 ? [0, 1] : [1, 0];
     const parts: Measurements[][] = [];
-    for (const each of run) parts.push(await each());
+    for (const each of run) parts.push(await each(order));
     for (const [i, each] of found.entries()) {
       each.push(Object.assign({}, ...parts.map((part) => part[i])) as Measurements);
     }
@@ -84,14 +85,17 @@ function storeRows() {
 
 function storeRounds(roots: readonly string[]): Round {
   const sides = roots.map(storeOf);
-  return () => storeRound(sides);
+  return (order) => storeRound(sides, order);
 }
 
-async function storeRound(sides: readonly StoreSide[]): Promise<Measurements[]> {
+async function storeRound(
+  sides: readonly StoreSide[],
+  order: readonly number[],
+): Promise<Measurements[]> {
   const found = sides.map(() => ({}) as Record<string, number>);
   for (const row of storeRows()) {
-    for (const [i, side] of sides.entries()) {
-      const [measured] = await once([row], side, row.size);
+    for (const i of order) {
+      const [measured] = await once([row], sides[i]!, row.size);
       Object.assign(found[i]!, {
         [row.name]: measured!.value,
         [`${row.name} cpu`]: measured!.cpu_us,
@@ -103,10 +107,13 @@ async function storeRound(sides: readonly StoreSide[]): Promise<Measurements[]> 
 
 function apiserverRounds(roots: readonly string[]): Round {
   const sides = roots.map((root, i) => apiserverOf(root, i === 0 ? "ours" : "peer"));
-  return () => apiserverRound(sides);
+  return (order) => apiserverRound(sides, order);
 }
 
-async function apiserverRound(sides: readonly ApiserverSide[]): Promise<Measurements[]> {
+async function apiserverRound(
+  sides: readonly ApiserverSide[],
+  order: readonly number[],
+): Promise<Measurements[]> {
   const dir = mkdtempSync(join(tmpdir(), "r2k-bench-"));
   const subjects: Subject[] = [];
   try {
@@ -116,9 +123,7 @@ async function apiserverRound(sides: readonly ApiserverSide[]): Promise<Measurem
     }
     const found = subjects.map(({ running }) => ({ ready: running.ready_ms }));
     for (const { run } of SHORT) {
-      for (const [i, subject] of subjects.entries()) {
-        Object.assign(found[i]!, await run(subject, 0));
-      }
+      for (const i of order) Object.assign(found[i]!, await run(subjects[i]!, 0));
     }
     return found;
   } finally {

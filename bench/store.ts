@@ -178,7 +178,11 @@ interface Measured extends Measurement {
 }
 
 /** Measures the rows one after the other, on one store. */
-export async function once(rows: readonly StoreRow[], side: Side, size: number): Promise<Measured[]> {
+export async function once(
+  rows: readonly StoreRow[],
+  side: Side,
+  size: number,
+): Promise<Measured[]> {
   const [{ members, unit, prepare }] = rows as [StoreRow];
   const cluster = await side.start(members);
   try {

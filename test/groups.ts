@@ -35,8 +35,8 @@ const ROOT = join(import.meta.dirname, "..");
 
 /** Every folder but those of groups of their own. */
 const UNIT = readdirSync(ROOT, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory() && !/^(\..*|test|labs|node_modules|dist)$/.test(entry.name))
-  .map(({ name }) => name);
+  .flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
+  .filter((name) => !/^(\..*|test|labs|node_modules|dist)$/.test(name));
 
 /** Real processes and sockets on a machine that others use too. */
 const REAL = { secondTry: true };
