@@ -37,6 +37,7 @@ Try:
 ${(demo ? WITH_DEMO : WITHOUT_DEMO).map((line) => `  ${line}`).join("\n")}
 
 Then:
+  docs/walks/README.md    pages to follow: rolling updates, a canary, a database, ...
   r2k status${other}      what runs
   r2k down${other}        stop, keep the data  (--purge: remove that too)
 `;

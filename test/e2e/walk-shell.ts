@@ -1,0 +1,58 @@
+import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { expect } from "vitest";
+import { type Walk, compared, squeezed } from "../../labs/walk.ts";
+import type { TestCluster } from "./cluster.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+/** Longer than the minute that a CronJob's next start may be away. */
+const patience = { clock: systemClock(), timeout_ms: 90_000, interval_ms: 200 };
+/** Commands that only ask: their answer may still be on its way. */
+const ASKS = /^(kubectl (get|describe|logs|top|auth|rollout history|exec \S+ -- rows)|curl|for) /;
+const ASSIGNMENT = /^([A-Z]+)=(.*)$/;
+
+/** A shell on a cluster's host, in the repository's folder, in which a document is followed. */
+export class WalkShell {
+  readonly #cluster: TestCluster;
+  readonly #variables: Record<string, string> = {};
+
+  constructor(cluster: TestCluster) {
+    this.#cluster = cluster;
+  }
+
+  /**
+   * Runs a command and compares what it prints. One that only asks is repeated until the answer is
+   * the expected one, as the documents tell their readers to do.
+   */
+  async follow({ command, expected }: Walk): Promise<void> {
+    const [, name, value] = ASSIGNMENT.exec(command) ?? [];
+    if (name) {
+      this.#variables[name] = (await this.#run(`printf %s ${value}`)).trim();
+      return;
+    }
+    const wanted = expected.length > 0 ? expected.map(squeezed) : [""];
+    let last: string[] = [];
+    const fits = async () => {
+      last = compared(await this.#run(command), expected);
+      return last.join("\n") === wanted.join("\n");
+    };
+    if (!(await fits()) && ASKS.test(command)) {
+      await waitFor(command, fits, patience).catch((cause: unknown) => {
+        throw new Error(`${String(cause)}; it prints:\n${last.join("\n")}`, { cause });
+      });
+    }
+    expect(last, command).toEqual(wanted);
+  }
+
+  async #run(command: string): Promise<string> {
+    // As root nothing is asked for; sudo would drop the variables that move the cluster's folders.
+    const here = command
+      .replaceAll("sudo ", "")
+      .replace(/^r2k image load/, `$& --name ${this.#cluster.name}`);
+    const path = `${ROOT}:${process.env["PATH"] ?? ""}`;
+    const env = { ...this.#cluster.env, ...this.#variables, PATH: path, R2K_ROOT: ROOT };
+    const script = `cd "$R2K_ROOT"; exec 2>&1; ${here}`;
+    return (await this.#cluster.host.run("sh", ["-c", script], { env })).stdout;
+  }
+}

@@ -1,0 +1,32 @@
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, it } from "vitest";
+import { walksOf } from "../../labs/walk.ts";
+import { TestCluster } from "./cluster.ts";
+import { WalkShell } from "./walk-shell.ts";
+
+const PAGES_DIR = join(import.meta.dirname, "../../docs/walks");
+const START_TIMEOUT_MS = 180_000;
+const PAGE_TIMEOUT_MS = 300_000;
+/** Pages that take the whole cluster for themselves; the others wait more than they compute. */
+const ALONE = /^05-/;
+
+let cluster: TestCluster;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start("walks");
+}, START_TIMEOUT_MS);
+
+afterAll(() => cluster?.close(), START_TIMEOUT_MS);
+
+async function follow(page: string): Promise<void> {
+  const shell = new WalkShell(cluster);
+  for (const walk of walksOf(readFileSync(join(PAGES_DIR, page), "utf8"))) await shell.follow(walk);
+}
+
+describe("what a page's commands print is what stands there", { timeout: PAGE_TIMEOUT_MS }, () => {
+  for (const page of globSync("[0-9]*.md", { cwd: PAGES_DIR }).sort()) {
+    const run = ALONE.test(page) ? it : it.concurrent;
+    run(page, () => follow(page));
+  }
+});
