@@ -7,7 +7,8 @@ import { addressBytes, addressText, attribute, parseAttributes, u32Attribute } f
 
 const RTM = { NEWADDR: 20, DELADDR: 21, GETADDR: 22 } as const;
 const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8 } as const;
-const IFA_F_NODAD = 2;
+const IFA_F_NODAD = 0x02;
+const IFA_F_NOPREFIXROUTE = 0x200;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SCOPE_HOST = 254;
@@ -30,7 +31,7 @@ export function splitCidr(cidr: string): { address: string; prefix: number } {
   return { address, prefix };
 }
 
-function body(link: number, cidr: string): Buffer {
+function body(link: number, cidr: string, connected = true): Buffer {
   const { address, prefix } = splitCidr(cidr);
   const bytes = addressBytes(address);
   const header = Buffer.alloc(8);
@@ -47,15 +48,25 @@ function body(link: number, cidr: string): Buffer {
   }
   // Duplicate detection would leave an IPv6 address unusable for a second; allocation is ours to
   // keep unique.
-  if (bytes.length === 16) parts.push(u32Attribute(IFA.FLAGS, IFA_F_NODAD));
+  const flags = (bytes.length === 16 ? IFA_F_NODAD : 0) | (connected ? 0 : IFA_F_NOPREFIXROUTE);
+  if (flags !== 0) parts.push(u32Attribute(IFA.FLAGS, flags));
   return Buffer.concat(parts);
 }
 
-/** Puts an address on a link. Returns false when it is there already. */
-export function addAddress(route: NetlinkSocket, link: number, cidr: string): boolean {
+/**
+ * Puts an address on a link; unless `connected` is false with a route to its subnet. Returns false
+ * when it is there already.
+ */
+export function addAddress(
+  route: NetlinkSocket,
+  link: number,
+  cidr: string,
+  { connected = true } = {},
+): boolean {
   try {
     const flags = NLM_F.CREATE | NLM_F.EXCL;
-    route.request(RTM.NEWADDR, flags, body(link, cidr), `add address ${cidr} to link ${link}`);
+    const doing = `add address ${cidr} to link ${link}`;
+    route.request(RTM.NEWADDR, flags, body(link, cidr, connected), doing);
     return true;
   } catch (thrown) {
     if (isErrno(thrown, "EEXIST")) return false;

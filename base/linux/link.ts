@@ -20,7 +20,7 @@ import {
 const RTM = { NEWLINK: 16, DELLINK: 17, GETLINK: 18, SETLINK: 19 } as const;
 const IFLA = {
   ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, PROTINFO: 12, OPERSTATE: 16, LINKINFO: 18,
-  NET_NS_FD: 28,
+  IFALIAS: 20, NET_NS_FD: 28,
 } as const;
 const INFO = { KIND: 1, DATA: 2 } as const;
 const VETH_INFO_PEER = 1;
@@ -47,6 +47,8 @@ export interface Link {
   master: number;
   /** The index of a veth's other end, in that one's namespace; 0 when none. */
   peer: number;
+  /** A text for people and owners; empty when none. */
+  alias: string;
 }
 
 /** What can be set on a link; what is left out stays. */
@@ -54,6 +56,7 @@ export interface LinkSettings {
   name?: string;
   mtu?: number;
   mac?: string;
+  alias?: string;
   up?: boolean;
   promiscuous?: boolean;
   /** Index of the bridge; 0 takes it off. */
@@ -94,6 +97,7 @@ export function parseLink(body: Buffer): Link {
     operstate: OPERSTATES[attributes.get(IFLA.OPERSTATE)?.[0] ?? 0] ?? "unknown",
     master: u32(IFLA.MASTER),
     peer: u32(IFLA.LINK),
+    alias: textOf(attributes.get(IFLA.IFALIAS) ?? Buffer.alloc(0)),
   };
 }
 
@@ -134,11 +138,12 @@ function withNetnsFd<T>(path: string | undefined, fn: (attributes: Buffer[]) => 
 }
 
 function settingAttributes(settings: LinkSettings): Buffer[] {
-  const { name, mtu, mac, master } = settings;
+  const { name, mtu, mac, alias, master } = settings;
   return [
     ...(name === undefined ? [] : [textAttribute(IFLA.IFNAME, name)]),
     ...(mtu === undefined ? [] : [u32Attribute(IFLA.MTU, mtu)]),
     ...(mac === undefined ? [] : [attribute(IFLA.ADDRESS, macBytes(mac))]),
+    ...(alias === undefined ? [] : [attribute(IFLA.IFALIAS, Buffer.from(alias))]),
     ...(master === undefined ? [] : [u32Attribute(IFLA.MASTER, master)]),
   ];
 }
@@ -194,6 +199,11 @@ function raise(name: string): void {
 /** Creates a bridge. EEXIST when the name is taken. */
 export function createBridge(route: NetlinkSocket, link: NewLink): void {
   create(route, "bridge", link, []);
+}
+
+/** Creates an intermediate functional block: a link to which what arrives by others is redirected. */
+export function createIfb(route: NetlinkSocket, link: NewLink): void {
+  create(route, "ifb", link, []);
 }
 
 /** Creates a VXLAN tunnel end (RFC 7348). */

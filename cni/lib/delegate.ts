@@ -24,14 +24,18 @@ export function hasIpam(call: PluginCall): boolean {
   return call.config.ipam?.type !== undefined && call.config.ipam.type !== "";
 }
 
-/** Runs ADD of the IPAM plugin; resolves with the container's addresses. */
+/**
+ * Runs ADD of the IPAM plugin; resolves with the container's addresses. The configuration's own
+ * `dns` replaces the plugin's, as in the reference plugins.
+ */
 export async function ipamAdd(call: PluginCall): Promise<CniResult> {
   const type = call.config.ipam?.type ?? "";
   const result = parseResult(await delegate(call, "ADD"), `IPAM plugin ${type}`);
   if (!result.ips?.length) {
     throw new CniError("plugin-garbage", `IPAM plugin ${type} returned no address`);
   }
-  return result;
+  const { dns } = call.config;
+  return dns && Object.keys(dns).length > 0 ? { ...result, dns } : result;
 }
 
 /** Runs DEL, CHECK, STATUS or GC of the IPAM plugin; does nothing without one. */

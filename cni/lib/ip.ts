@@ -1,5 +1,11 @@
+import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 import { CniError } from "./errors.ts";
+
+/** Returns the family of an address or of one with a prefix length. */
+export function familyOf(cidr: string): 4 | 6 {
+  return isIP(cidr.split("/")[0] ?? "") === 6 ? 6 : 4;
+}
 
 /** An address as a number, for arithmetic on ranges. */
 export interface Ip {

@@ -130,6 +130,19 @@ function asCniError(thrown: unknown): CniError {
   return new CniError(code, asError(thrown).message, { cause: thrown });
 }
 
+/** Error 7 if a plugin that makes the container's interface is not the first of its list. */
+export function requireFirst(call: PluginCall): void {
+  if (!call.prevResult) return;
+  throw new CniError("invalid-config", `${call.config.type} must be the first plugin of its list`);
+}
+
+/** Returns the result of the plugin before; error 7 if there is none. */
+export function requireChained(call: PluginCall): CniResult {
+  if (call.prevResult) return call.prevResult;
+  const what = `${call.config.type} must be chained: it needs prevResult`;
+  throw new CniError("invalid-config", what);
+}
+
 /** Returns the value of one key of CNI_ARGS (`K=V;K=V`), or undefined. */
 export function argument(args: string, key: string): string | undefined {
   const pair = args.split(";").find((text) => text.startsWith(`${key}=`));

@@ -16,6 +16,10 @@ it("links in documents lead somewhere", () => {
   expect(broken).toEqual([]);
 });
 
+it("no document is empty", () => {
+  expect(product.filter(({ text }) => text.trim() === "").map(({ path }) => path)).toEqual([]);
+});
+
 it("files that documents name exist", () => {
   const named = /`((?:[\w.-]+\/)+[\w.-]+\.(?:ts|mjs|yaml|proto|json|md))(?:#\w+)?`/g;
   const wrong = product.flatMap((file) =>

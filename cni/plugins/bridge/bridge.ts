@@ -1,16 +1,14 @@
 import { openRoute } from "@raft2kube/linux/link.ts";
-import { CniError } from "../../lib/errors.ts";
+import { checkFailed } from "../../lib/check.ts";
 import { hasIpam, ipamAdd, ipamRun } from "../../lib/delegate.ts";
-import type { CniPlugin, PluginCall } from "../../lib/skel.ts";
-import type { CniResult } from "../../lib/types.ts";
-import { checkVeth } from "./check.ts";
-import { type BridgeConfig, configOf } from "./config.ts";
 import {
-  addMasquerade,
-  deleteMasquerade,
-  deleteStaleMasquerade,
-  missingMasquerade,
-} from "./masquerade.ts";
+  addMasquerade, deleteMasquerade, deleteStaleMasquerade, requireMasquerade,
+} from "../../lib/masquerade.ts";
+import { type CniPlugin, type PluginCall, requireFirst } from "../../lib/skel.ts";
+import type { CniResult } from "../../lib/types.ts";
+import { configureInside, deletePair, linkIn } from "../../lib/veth.ts";
+import { checkPort } from "./check.ts";
+import { type BridgeConfig, configOf } from "./config.ts";
 import { type AddressPlan, planAddresses, planResult } from "./plan.ts";
 import {
   addSpoofCheck,
@@ -18,9 +16,7 @@ import {
   deleteStaleSpoofChecks,
   hasSpoofCheck,
 } from "./spoof-check.ts";
-import {
-  configureInside, connect, disconnect, ensureBridge, ensureGateway, linkIn,
-} from "./veth.ts";
+import { connect, ensureBridge, ensureGateway } from "./veth.ts";
 
 const LAYER_2_ONLY: CniResult = { cniVersion: "1.1.0" };
 
@@ -32,9 +28,7 @@ export const bridge: CniPlugin = {
 
   async add(call) {
     const config = configOf(call);
-    if (call.prevResult) {
-      throw new CniError("invalid-config", "bridge must be the first plugin of its list");
-    }
+    requireFirst(call);
     return add(call, config);
   },
 
@@ -42,7 +36,7 @@ export const bridge: CniPlugin = {
     const config = configOf(call);
     await ipamRun(call, "DEL");
     if (config.ipMasq) await deleteMasquerade(call);
-    if (call.netns !== "") disconnect(call.netns, call.ifName);
+    if (call.netns !== "") deletePair(call.netns, call.ifName);
     if (config.checksMac) await deleteSpoofCheck(call);
   },
 
@@ -50,13 +44,11 @@ export const bridge: CniPlugin = {
     const config = configOf(call);
     const result = call.prevResult as CniResult;
     await ipamRun(call, "CHECK");
-    checkVeth(config, call, result);
+    checkPort(config, call, result);
     if (config.checksMac && !(await hasSpoofCheck(call))) {
-      throw new CniError("check-failed", `the spoof check of ${call.ifName} is missing`);
+      throw checkFailed(`the spoof check of ${call.ifName} is missing`);
     }
-    if (!config.ipMasq) return;
-    const [missing] = await missingMasquerade(call, result.ips ?? []);
-    if (missing) throw new CniError("check-failed", `${missing.address} is not masqueraded`);
+    if (config.ipMasq) await requireMasquerade(call, result.ips ?? []);
   },
 
   async status(call) {
@@ -94,13 +86,13 @@ async function add(call: PluginCall, config: BridgeConfig): Promise<CniResult> {
     const ends = [link, host].map(({ name, mac, mtu }) => ({ name, mac, mtu }));
     return planResult([...ends, inside], addresses, ipam);
   } catch (thrown) {
-    disconnect(call.netns, call.ifName);
+    deletePair(call.netns, call.ifName);
     throw thrown;
   }
 }
 
 async function configure(call: PluginCall, config: BridgeConfig, plan: AddressPlan): Promise<void> {
-  configureInside(call.netns, call.ifName, plan);
+  configureInside(call, plan);
   if (config.isGateway) {
     using route = openRoute();
     ensureGateway(route, ensureBridge(route, config), plan.gateways, config.forceAddress);

@@ -1,6 +1,6 @@
-import { isIP } from "node:net";
 import { CniError } from "../../lib/errors.ts";
 import { requireIfName } from "../../lib/names.ts";
+import { flagOf, mtuOf, requireMasqueradeBackend } from "../../lib/options.ts";
 import { argument, type PluginCall } from "../../lib/skel.ts";
 
 /** The bridge plugin's configuration, with defaults. */
@@ -31,11 +31,7 @@ const UNSUPPORTED = ["vlan", "vlanTrunk", "preserveDefaultVlan"] as const;
 /** Parses the configuration; error 2 for an unsupported option, 7 for an invalid value. */
 export function configOf(call: PluginCall): BridgeConfig {
   const { config } = call;
-  const flag = (key: string): boolean => {
-    const value = config[key] ?? false;
-    if (typeof value === "boolean") return value;
-    throw new CniError("invalid-config", `${key} ${JSON.stringify(value)} is not a boolean`);
-  };
+  const flag = (key: string) => flagOf(config, key);
   for (const key of UNSUPPORTED) {
     const value = config[key];
     const idle = value === undefined || value === false || value === 0;
@@ -45,11 +41,7 @@ export function configOf(call: PluginCall): BridgeConfig {
   if (flag("disableContainerInterface")) {
     throw new CniError("unsupported-field", "bridge: disableContainerInterface is not supported");
   }
-  const backend = config.ipMasqBackend ?? "nftables";
-  if (backend !== "nftables") {
-    const what = `bridge: ipMasqBackend ${JSON.stringify(backend)} is not supported, nftables is`;
-    throw new CniError("unsupported-field", what);
-  }
+  requireMasqueradeBackend(config);
   const isDefaultGateway = flag("isDefaultGateway");
   if (flag("hairpinMode") && flag("promiscMode")) {
     throw new CniError("invalid-config", "hairpinMode and promiscMode exclude each other");
@@ -65,7 +57,7 @@ export function configOf(call: PluginCall): BridgeConfig {
     isolated: flag("portIsolation"),
     checksMac: flag("macspoofchk") || flag("ipspoofchk"),
     checksAddresses: flag("ipspoofchk"),
-    mtu: mtuOf(config.mtu),
+    mtu: mtuOf(config),
     mac: macOf(call),
   };
 }
@@ -79,14 +71,6 @@ function bridgeName(value: unknown): string {
   }
 }
 
-function mtuOf(value: unknown): number | undefined {
-  if (value === undefined || value === 0) return undefined;
-  if (typeof value === "number" && Number.isInteger(value) && value >= 68 && value <= 65535) {
-    return value;
-  }
-  throw new CniError("invalid-config", `mtu ${JSON.stringify(value)} is not from 68 to 65535`);
-}
-
 /** Returns the MAC of the capability `mac`, `args.cni.mac` or CNI_ARGS `MAC=`, in that order. */
 function macOf(call: PluginCall): string | undefined {
   const runtime = call.config.runtimeConfig as { mac?: string } | undefined;
@@ -94,8 +78,4 @@ function macOf(call: PluginCall): string | undefined {
   const mac = runtime?.mac ?? args?.cni?.mac ?? argument(call.args, "MAC");
   if (mac === undefined || /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac)) return mac;
   throw new CniError("invalid-config", `mac ${JSON.stringify(mac)} is not a MAC address`);
-}
-
-export function familyOf(cidr: string): 4 | 6 {
-  return isIP(cidr.split("/")[0] ?? "") === 6 ? 6 : 4;
 }

@@ -1,6 +1,6 @@
-import { formatIp, subnetOf } from "../../lib/ip.ts";
+import { familyOf, formatIp, subnetOf } from "../../lib/ip.ts";
 import type { CniResult, ResultInterface, ResultIp, ResultRoute } from "../../lib/types.ts";
-import { type BridgeConfig, familyOf } from "./config.ts";
+import type { BridgeConfig } from "./config.ts";
 
 /** Addresses and routes of the container, and addresses of the bridge. */
 export interface AddressPlan {
@@ -36,12 +36,6 @@ export function planAddresses(config: BridgeConfig, ipam: CniResult): AddressPla
 function firstOf(cidr: string): string {
   const { family, network } = subnetOf(cidr);
   return formatIp({ family, value: network + 1n });
-}
-
-/** Returns a route's gateway, by default that of the address of the same family. */
-export function gatewayOf(route: ResultRoute, ips: readonly ResultIp[]): string | undefined {
-  const family = familyOf(route.dst);
-  return route.gw ?? ips.find((ip) => familyOf(ip.address) === family && ip.gateway)?.gateway;
 }
 
 /**

@@ -2,11 +2,10 @@ import { createHash } from "node:crypto";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { applyRuleset, listRuleset, nftTableExists } from "@raft2kube/linux/nft.ts";
 import { CniError } from "../../lib/errors.ts";
-import { formatIp, parseIp } from "../../lib/ip.ts";
+import { familyOf, formatIp, parseIp } from "../../lib/ip.ts";
 import { networkMark } from "../../lib/owner.ts";
 import type { PluginCall } from "../../lib/skel.ts";
 import type { ResultIp, ValidAttachment } from "../../lib/types.ts";
-import { familyOf } from "./config.ts";
 
 /**
  * The table with one chain per container, at the ingress of the host end: it accepts only frames

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { CniError } from "../../lib/errors.ts";
-import { parseIp, parseSubnet, type Ip } from "../../lib/ip.ts";
+import { parseIp, type Ip } from "../../lib/ip.ts";
+import { routesOf } from "../../lib/options.ts";
 import { argument, type PluginCall } from "../../lib/skel.ts";
 import type { Dns, ResultRoute } from "../../lib/types.ts";
 import { type Range, type RangeConfig, toRange } from "./range.ts";
@@ -61,16 +62,6 @@ function requireDisjoint(ranges: Range[]): void {
     );
     if (b) throw new CniError("invalid-config", `ranges ${a.text} and ${b.text} overlap`);
   }
-}
-
-function routesOf(routes: unknown): ResultRoute[] {
-  if (routes === undefined || routes === null) return [];
-  if (!Array.isArray(routes)) throw new CniError("invalid-config", "ipam.routes is not a list");
-  for (const route of routes as ResultRoute[]) {
-    parseSubnet(route.dst, "route destination");
-    if (route.gw !== undefined) parseIp(route.gw, "route gateway");
-  }
-  return routes as ResultRoute[];
 }
 
 /** Returns the addresses of CNI_ARGS `IP=`, `args.cni.ips` and the capability `ips`. */

@@ -3,7 +3,7 @@ import { applyRuleset, NftError } from "@raft2kube/linux/nft.ts";
 import { CniError } from "../../lib/errors.ts";
 import { deleteElements, listElements, type NftElement } from "../../lib/nft-elements.ts";
 import { isStale, ownerComment } from "../../lib/owner.ts";
-import type { CniPlugin, PluginCall } from "../../lib/skel.ts";
+import { type CniPlugin, type PluginCall, requireChained } from "../../lib/skel.ts";
 import type { CniResult } from "../../lib/types.ts";
 import { configOf } from "./config.ts";
 import { disabledLocalnet, localnetsOf, syncLocalnets } from "./localnet.ts";
@@ -71,10 +71,7 @@ const commentOf = (call: PluginCall) =>
 
 function planned(call: PluginCall): { result: CniResult; elements: NftElement[] } {
   const config = configOf(call);
-  const result = call.prevResult;
-  if (!result) {
-    throw new CniError("invalid-config", "portmap must be chained: it needs prevResult");
-  }
+  const result = requireChained(call);
   return { result, elements: planElements(config, result, commentOf(call)) };
 }
 

@@ -5,8 +5,9 @@ import { type Cni, createCni } from "@raft2kube/cni/lib/cni.ts";
 import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import { execInvoke } from "@raft2kube/cni/lib/exec.ts";
 import { findPlugin } from "@raft2kube/cni/lib/plugins.ts";
-import type { Attachment, CniResult, Invoke, NetworkList, PortMapping } from
-  "@raft2kube/cni/lib/types.ts";
+import type {
+  Attachment, CapabilityArgs, CniResult, Invoke, NetworkList, PortMapping,
+} from "@raft2kube/cni/lib/types.ts";
 import type { CniVersion } from "@raft2kube/cni/lib/version.ts";
 import { deleteLink, listLinks, openRoute } from "@raft2kube/linux/link.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
@@ -95,13 +96,7 @@ export class Bench {
 
   conflist(changes: NetworkChanges = {}): NetworkList {
     const versions = changes.versions ?? ["1.0.0", "1.1.0"];
-    const ipam = {
-      type: "host-local",
-      dataDir: this.#dataDir,
-      ranges: [[{ subnet: SUBNET }]],
-      routes: [{ dst: "0.0.0.0/0" }],
-      ...changes.ipam,
-    };
+    const ipam = this.hostLocal({ routes: [{ dst: "0.0.0.0/0" }], ...changes.ipam });
     const bridge = {
       type: "bridge",
       bridge: "cni0",
@@ -121,6 +116,18 @@ export class Bench {
       plugins: [bridge, portmap],
     };
     return parseConflist(JSON.stringify(list), "10-test.conflist");
+  }
+
+  /** A network of these plugins. */
+  listOf(plugins: readonly object[]): NetworkList {
+    const list = { name: NETWORK, cniVersion: "1.0.0", cniVersions: ["1.0.0", "1.1.0"], plugins };
+    return parseConflist(JSON.stringify(list), "20-test.conflist");
+  }
+
+  /** IPAM by host-local, from this bench's folder. */
+  hostLocal(changes: object = {}): object {
+    const ranges = [[{ subnet: SUBNET }]];
+    return { type: "host-local", dataDir: this.#dataDir, ranges, ...changes };
   }
 
   /** The addresses that host-local has given out. */
@@ -147,18 +154,22 @@ export class Bench {
     return join(this.#dataDir, NETWORK, address);
   }
 
-  /** The host's ends of containers' links. */
+  /** Links of the host that belong to containers: ends of pairs, and those that shape traffic. */
   hostEnds(): string[] {
     using route = openRoute();
     return listLinks(route)
-      .filter(({ kind, name }) => kind === "veth" && name !== "up0")
+      .filter(({ kind, name }) => (kind === "veth" && name !== "up0") || kind === "ifb")
       .map((link) => link.name);
   }
 
-  async attach(list: NetworkList, options: { ports?: PortMapping[]; netns?: string } = {}) {
+  async attach(
+    list: NetworkList,
+    options: { ports?: PortMapping[]; netns?: string; capabilityArgs?: CapabilityArgs } = {},
+  ) {
     const netns = options.netns ?? this.world.container();
     const containerId = `pod${netns.replace(/^.*\//, "")}`;
-    const capabilityArgs = options.ports ? { portMappings: options.ports } : {};
+    const ports = options.ports ? { portMappings: options.ports } : {};
+    const capabilityArgs = { ...ports, ...options.capabilityArgs };
     const attachment = { containerId, netns, ifName: "eth0", capabilityArgs };
     const result = await this.cni.addNetworkList(list, attachment);
     this.attached.push([list, attachment]);

@@ -1,13 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe } from "vitest";
 import { addContract, addLimitsContract } from "./add.ts";
 import { badConfigContract } from "./bad-config.ts";
+import { bandwidthContract } from "./bandwidth.ts";
 import { Bench, type Implementation } from "./bench.ts";
 import { checkContract, delContract, killContract } from "./del-check.ts";
 import { loopbackPortsContract } from "./loopback-ports.ts";
 import { portsContract } from "./ports.ts";
+import { ptpContract } from "./ptp.ts";
+import { staticContract } from "./static.ts";
 import { upkeepContract, versionsContract } from "./versions.ts";
 
-/** The rules every implementation of bridge, host-local, portmap and loopback keeps. */
+/** The rules every implementation of these plugins keeps. */
 export function cniContract(name: string, implementation: Implementation): void {
   describe(name, () => {
     let made: Bench | undefined;
@@ -29,6 +32,9 @@ export function cniContract(name: string, implementation: Implementation): void 
     describe("a plugin that is killed", () => killContract(bench, implementation));
     describe("port mappings", () => portsContract(bench, implementation));
     describe("ports of loopback addresses", () => loopbackPortsContract(bench, implementation));
+    describe("a link with two ends (ptp)", () => ptpContract(bench));
+    describe("fixed addresses (static)", () => staticContract(bench));
+    describe("bounds of traffic (bandwidth)", () => bandwidthContract(bench, implementation));
     describe("versions", () => versionsContract(bench, implementation));
     describe("GC, STATUS and loopback", () => upkeepContract(bench, implementation));
   });

@@ -1,13 +1,13 @@
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { applyRuleset } from "@raft2kube/linux/nft.ts";
-import { formatSubnet, subnetOf } from "../../lib/ip.ts";
+import { CniError } from "./errors.ts";
+import { familyOf, formatSubnet, subnetOf } from "./ip.ts";
 import {
   addElement, deleteElement, deleteElements, listElements, type NftElement,
-} from "../../lib/nft-elements.ts";
-import { isStale, networkMark, ownerComment } from "../../lib/owner.ts";
-import type { PluginCall } from "../../lib/skel.ts";
-import type { ResultIp, ValidAttachment } from "../../lib/types.ts";
-import { familyOf } from "./config.ts";
+} from "./nft-elements.ts";
+import { isStale, networkMark, ownerComment } from "./owner.ts";
+import type { PluginCall } from "./skel.ts";
+import type { ResultIp, ValidAttachment } from "./types.ts";
 
 /**
  * Traffic that leaves its network is masqueraded. One table for all networks has a map from source
@@ -88,11 +88,12 @@ export async function deleteStaleMasquerade(call: PluginCall, valid: ValidAttach
   await deleteElements(TABLE, (comment) => isStale(comment, call.network, valid));
 }
 
-/** Returns the container's addresses that should be masqueraded and are not. */
-export async function missingMasquerade(call: PluginCall, ips: readonly ResultIp[]) {
+/** Error 102 if an address of the container is not masqueraded. */
+export async function requireMasquerade(call: PluginCall, ips: readonly ResultIp[]): Promise<void> {
   const present = await listElements(TABLE);
-  return ips.filter((ip) => {
+  const missing = ips.find((ip) => {
     const { set, key } = elementOf(call, ip);
     return !present.some((element) => element.set === set && element.key === key);
   });
+  if (missing) throw new CniError("check-failed", `${missing.address} is not masqueraded`);
 }

@@ -1,0 +1,149 @@
+import { randomBytes } from "node:crypto";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { addAddress } from "@raft2kube/linux/address.ts";
+import {
+  createVeth, deleteLink, findLink, getLink, type Link, openRoute, setLink,
+} from "@raft2kube/linux/link.ts";
+import type { NetlinkSocket } from "@raft2kube/linux/netlink.ts";
+import { inNetns } from "@raft2kube/linux/netns.ts";
+import { addRoute } from "@raft2kube/linux/route.ts";
+import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { CniError } from "./errors.ts";
+import { familyOf } from "./ip.ts";
+import { disableRouteLearning } from "./route-learning.ts";
+import type { ResultIp, ResultRoute } from "./types.ts";
+
+/** Scope of a route whose destination is on the link itself (RT_SCOPE_LINK). */
+export const SCOPE_LINK = 253;
+
+/** The container's interface: the path of its network namespace, and its name in there. */
+export interface ContainerInterface {
+  netns: string;
+  ifName: string;
+}
+
+/** The two ends of a veth pair. */
+export interface VethPair {
+  host: Link;
+  container: Link;
+}
+
+/** Settings of a new pair; undefined is the kernel's default. */
+export interface PairSettings {
+  /** Of both ends. */
+  mtu: number | undefined;
+  /** Of the container end. */
+  mac?: string | undefined;
+  /** Index of the bridge that the host end becomes a port of. */
+  master?: number | undefined;
+}
+
+/**
+ * Creates a veth pair whose other end is the container's interface, and sets the host end up. The
+ * container end stays down. Error 4 if the interface exists.
+ */
+export function createPair(
+  route: NetlinkSocket,
+  at: ContainerInterface,
+  settings: PairSettings,
+): VethPair {
+  if (linkExists(at)) {
+    // Not deleted: an earlier ADD of this container may have created it.
+    throw new CniError("invalid-environment", `${at.netns} has a link ${at.ifName} already`);
+  }
+  const size = settings.mtu === undefined ? {} : { mtu: settings.mtu };
+  const mac = settings.mac === undefined ? {} : { mac: settings.mac };
+  const master = settings.master === undefined ? {} : { master: settings.master };
+  const name = `veth${randomBytes(4).toString("hex")}`;
+  createVeth(route, { name, ...master, ...size }, { name: at.ifName, netns: at.netns, ...size,
+    ...mac });
+  try {
+    const host = getLink(route, name);
+    // Frames to 01:80:c2:00:00:0X may be delivered to a bridge's port itself (IEEE 802.1D, table
+    // 7-10), and all frames to an end that is no port.
+    disableRouteLearning(name);
+    setLink(route, host, { up: true });
+    return { host, container: linkIn(at.netns, at.ifName) };
+  } catch (thrown) {
+    deletePair(at.netns, at.ifName);
+    throw thrown;
+  }
+}
+
+function linkExists({ netns, ifName }: ContainerInterface): boolean {
+  return inNetns(netns, () => {
+    using route = openRoute();
+    return findLink(route, ifName) !== undefined;
+  });
+}
+
+/** Returns a link of a namespace. */
+export function linkIn(netns: string, name: string): Link {
+  return inNetns(netns, () => {
+    using route = openRoute();
+    return getLink(route, name);
+  });
+}
+
+/**
+ * Adds addresses and routes to the container end, and sets it up. Without `connected` an address
+ * adds no route to its subnet.
+ */
+export function configureInside(
+  { netns, ifName }: ContainerInterface,
+  plan: { ips: readonly ResultIp[]; routes: readonly ResultRoute[] },
+  { connected = true } = {},
+): void {
+  inNetns(netns, () => {
+    using route = openRoute();
+    const { index } = getLink(route, ifName);
+    disableRouteLearning(ifName);
+    // Announces the address when the link comes up, for neighbours that know another MAC.
+    writeSysctl(`net/ipv4/conf/${ifName}/arp_notify`, 1);
+    setLink(route, { index }, { up: true });
+    for (const { address } of plan.ips) addAddress(route, index, address, { connected });
+    for (const to of plan.routes) {
+      const via = gatewayOf(to, plan.ips);
+      const { mtu, advmss, priority: metric, table, scope } = to;
+      const known = Object.entries({ via, mtu, advmss, metric, table, scope });
+      const given = Object.fromEntries(known.filter(([, value]) => value !== undefined));
+      try {
+        addRoute(route, { to: to.dst, link: index, ...given });
+      } catch (thrown) {
+        if (!isErrno(thrown, "EEXIST")) throw thrown; // the kernel added it with the address
+      }
+    }
+  });
+}
+
+/**
+ * Returns a route's gateway, by default that of the address of the same family; none for a
+ * destination on the link.
+ */
+export function gatewayOf(route: ResultRoute, ips: readonly ResultIp[]): string | undefined {
+  if (route.gw !== undefined || route.scope === SCOPE_LINK) return route.gw;
+  const family = familyOf(route.dst);
+  return ips.find((ip) => familyOf(ip.address) === family && ip.gateway)?.gateway;
+}
+
+/** Lets the host forward packets of the families of these addresses. */
+export function enableForwarding(addresses: readonly string[]): void {
+  for (const family of new Set(addresses.map(familyOf))) {
+    writeSysctl(family === 4 ? "net.ipv4.ip_forward" : "net.ipv6.conf.all.forwarding", 1);
+  }
+}
+
+/**
+ * Deletes the container end and with it the host end. Ignores a missing link or namespace.
+ */
+export function deletePair(netns: string, ifName: string): void {
+  try {
+    inNetns(netns, () => {
+      using route = openRoute();
+      deleteLink(route, ifName);
+    });
+  } catch (thrown) {
+    // ENOENT: no such file; EINVAL: the file does not pin a namespace.
+    if (!isErrno(thrown, "ENOENT", "EINVAL")) throw thrown;
+  }
+}

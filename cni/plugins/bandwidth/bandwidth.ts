@@ -1,0 +1,97 @@
+import {
+  createIfb, deleteLink, findLink, getLink, type Link, listLinks, openRoute,
+} from "@raft2kube/linux/link.ts";
+import type { NetlinkSocket } from "@raft2kube/linux/netlink.ts";
+import { addTokenBucket, listQdiscs, redirectIngress } from
+  "@raft2kube/linux/traffic-control.ts";
+import { checkFailed, checkHostEnd } from "../../lib/check.ts";
+import { isStale, ownerComment } from "../../lib/owner.ts";
+import { type CniPlugin, type PluginCall, requireChained } from "../../lib/skel.ts";
+import type { CniResult } from "../../lib/types.ts";
+import { linkIn } from "../../lib/veth.ts";
+import { type Bound, configOf } from "./config.ts";
+import { ifbName, planBucket } from "./plan.ts";
+
+/**
+ * Bounds the rate of a container's traffic by token buckets on the host. What goes to the container
+ * is shaped where it leaves by the veth's host end. What comes from it cannot be shaped where it
+ * arrives: it is redirected to an intermediate link (ifb), and shaped where it leaves that one.
+ */
+export const bandwidth: CniPlugin = {
+  name: "bandwidth",
+
+  async add(call) {
+    const result = requireChained(call);
+    const { ingress, egress } = configOf(call);
+    if (!ingress && !egress) return result;
+    using route = openRoute();
+    const host = hostEndOf(call, result);
+    if (ingress) addTokenBucket(route, host.index, planBucket(ingress));
+    if (!egress) return result;
+    const { name, mac, mtu } = shapeEgress(route, call, host, egress);
+    return { ...result, interfaces: [...(result.interfaces ?? []), { name, mac, mtu }] };
+  },
+
+  async del(call) {
+    using route = openRoute();
+    deleteLink(route, ifbName(call.network, call.containerId));
+  },
+
+  async check(call) {
+    const { ingress, egress } = configOf(call);
+    if (!ingress && !egress) return;
+    using route = openRoute();
+    const host = hostEndOf(call, requireChained(call));
+    if (ingress) requireBucket(route, host, ingress);
+    if (!egress) return;
+    const name = ifbName(call.network, call.containerId);
+    const ifb = findLink(route, name);
+    if (!ifb) throw checkFailed(`there is no link ${name}`);
+    requireBucket(route, ifb, egress);
+    const redirects = listQdiscs(route).some(({ link, kind }) =>
+      link === host.index && kind === "ingress");
+    if (!redirects) throw checkFailed(`what arrives by ${host.name} is not sent to ${name}`);
+  },
+
+  async status(call) {
+    configOf(call);
+  },
+
+  async gc(call, valid) {
+    using route = openRoute();
+    for (const { kind, name, alias } of listLinks(route)) {
+      if (kind === "ifb" && isStale(alias, call.network, valid)) deleteLink(route, name);
+    }
+  },
+};
+
+/** Returns the host's end of the container's interface. */
+function hostEndOf({ netns, ifName }: PluginCall, result: CniResult): Link {
+  return checkHostEnd(result, linkIn(netns, ifName));
+}
+
+function shapeEgress(route: NetlinkSocket, call: PluginCall, host: Link, bound: Bound): Link {
+  const name = ifbName(call.network, call.containerId);
+  const { network, containerId, ifName } = call;
+  const alias = ownerComment(network, containerId, ifName);
+  createIfb(route, { name, mtu: host.mtu, up: true, alias });
+  try {
+    const ifb = getLink(route, name);
+    addTokenBucket(route, ifb.index, planBucket(bound));
+    redirectIngress(route, host.index, ifb.index);
+    return ifb;
+  } catch (thrown) {
+    deleteLink(route, name);
+    throw thrown;
+  }
+}
+
+/** Error 102 if a link is not shaped by this bound. */
+function requireBucket(route: NetlinkSocket, { index, name }: Link, bound: Bound): void {
+  const { rate, limit_bytes } = planBucket(bound);
+  const found = listQdiscs(route).find(({ link, kind }) => link === index && kind === "tbf");
+  if (!found) throw checkFailed(`${name} has no token bucket`);
+  if (found.rate === rate && found.limit_bytes === limit_bytes) return;
+  const what = `${found.rate} bytes per second (limit ${found.limit_bytes})`;
+  throw checkFailed(`${name} is shaped to ${what}, not to ${rate} (limit ${limit_bytes})`);
+}

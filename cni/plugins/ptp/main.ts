@@ -1,0 +1,4 @@
+import { runInterfacePlugin } from "../run-interface-plugin.ts";
+import { ptp } from "./ptp.ts";
+
+runInterfacePlugin(ptp);
