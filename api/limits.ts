@@ -6,12 +6,6 @@ export const DEPTH_MAX = 200;
 /** Unknown fields that are named in an answer; the rest are dropped without a word. */
 export const UNKNOWN_FIELDS_MAX = 100;
 
-/** Characters of a quantity, so that no number takes long to read. */
-export const QUANTITY_LENGTH_MAX = 256;
-
-/** Exponents of quantities beyond this reach the cap or vanish; bounding them bounds the work. */
-export const QUANTITY_EXPONENT_MAX = 60;
-
 /** Nested parts of a CEL expression. */
 export const CEL_DEPTH_MAX = 100;
 

@@ -1,4 +1,4 @@
-import { valueOf } from "@raft2kube/api/quantity.ts";
+import { valueOf } from "@raft2kube/std/quantity.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { EvictionThresholds } from "./options.ts";
 

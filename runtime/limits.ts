@@ -94,6 +94,14 @@ export const EVENT_BACKLOG = 1_000;
 export const DISK_USAGE_TTL_MS = 2_000;
 export const DISK_USAGE_REST = 10;
 
+/** Bits per second that an annotation may bound a pod's traffic to, as upstream. */
+export const BANDWIDTH_MIN = 1_000;
+export const BANDWIDTH_MAX = 1e15;
+/** What a bounded pod may send at once: the traffic of this long, in bits, within these bounds. */
+export const BANDWIDTH_BURST_S = 0.1;
+export const BANDWIDTH_BURST_MIN = 1_048_576;
+export const BANDWIDTH_BURST_MAX = 2_147_483_647;
+
 assertLimits({
   "a call's own output is part of all that it may have":
     EXEC_SYNC_OWN_BYTES <= EXEC_SYNC_OUTPUT_BYTES,
@@ -103,4 +111,6 @@ assertLimits({
   "an exit is looked for within the time of its file": EXIT_POLL_INTERVAL_MS < EXIT_FILE_TIMEOUT_MS,
   "a terminal is asked for before a command starts without its size":
     CONSOLE_INTERVAL_MS < FIRST_SIZE_TIMEOUT_MS,
+  "a bound of traffic is a range": BANDWIDTH_MIN < BANDWIDTH_MAX,
+  "a burst is a range": BANDWIDTH_BURST_MIN < BANDWIDTH_BURST_MAX,
 });

@@ -1,5 +1,5 @@
 import type { Container, Pod, ResourceList } from "@raft2kube/api/gen/core/v1.ts";
-import { milliValueOf, valueOf } from "@raft2kube/api/quantity.ts";
+import { milliValueOf, valueOf } from "@raft2kube/std/quantity.ts";
 import { SCORE_CPU_MILLIS, SCORE_MEMORY_BYTES } from "./limits.ts";
 
 /** Amounts by resource name: cpu in thousandths of a core, memory in bytes, others in units. */

@@ -1,7 +1,7 @@
 /** The special types out of JSON, in canonical form. */
 
 import { formatDuration, parseDuration } from "../duration.ts";
-import { canonicalQuantity, QuantityError } from "../quantity.ts";
+import { canonicalQuantity, QuantityError } from "@raft2kube/std/quantity.ts";
 import { structOf, type Special } from "../schema.ts";
 import { formatMicroTime, formatTime, parseTime } from "../time.ts";
 import { DecodeError } from "./decode-error.ts";

@@ -32,6 +32,7 @@ export function bridgeConflist(options: {
         ipam: { type: "host-local", dataDir, ranges: [[{ subnet: podCidr }]] },
       },
       { type: "portmap", capabilities: { portMappings: true }, snat: true },
+      { type: "bandwidth", capabilities: { bandwidth: true } },
     ],
   };
   return `${JSON.stringify(list, null, 2)}\n`;

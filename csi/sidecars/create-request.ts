@@ -1,6 +1,6 @@
 import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
-import { valueOf } from "@raft2kube/api/quantity.ts";
+import { valueOf } from "@raft2kube/std/quantity.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type {
   CreateVolumeRequest,

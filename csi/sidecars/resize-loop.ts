@@ -1,5 +1,5 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
-import { quantityOf } from "@raft2kube/api/quantity.ts";
+import { quantityOf } from "@raft2kube/std/quantity.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";

@@ -1,5 +1,5 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
-import { compareQuantity, valueOf } from "@raft2kube/api/quantity.ts";
+import { compareQuantity, valueOf } from "@raft2kube/std/quantity.ts";
 import { isReachable, type VolumeOwner } from "./volume-plan.ts";
 
 /** Action of a resizer for a claim. */

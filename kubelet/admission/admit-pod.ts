@@ -1,5 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { milliValueOf, valueOf } from "@raft2kube/api/quantity.ts";
+import { milliValueOf, valueOf } from "@raft2kube/std/quantity.ts";
 import { podResources } from "../containers/qos.ts";
 import { storageRequest_bytes } from "../eviction/local-storage.ts";
 import { AdmissionError } from "../pods/reason-error.ts";

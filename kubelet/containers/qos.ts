@@ -1,5 +1,5 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { milliValueOf, parseQuantity, valueOf } from "@raft2kube/api/quantity.ts";
+import { milliValueOf, parseQuantity, valueOf } from "@raft2kube/std/quantity.ts";
 
 export type QosClass = "Guaranteed" | "Burstable" | "BestEffort";
 

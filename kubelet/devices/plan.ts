@@ -1,5 +1,5 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { valueOf } from "@raft2kube/api/quantity.ts";
+import { valueOf } from "@raft2kube/std/quantity.ts";
 import { containersOf, isRestartableInit } from "../pods/pod-identity.ts";
 
 /** Devices that one container asks for, of one resource. */

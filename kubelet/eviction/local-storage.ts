@@ -4,7 +4,7 @@ import {
   canonicalQuantity,
   compareQuantity,
   valueOf,
-} from "@raft2kube/api/quantity.ts";
+} from "@raft2kube/std/quantity.ts";
 import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import type { VolumeUsage } from "../volumes/volume-usage.ts";
 

@@ -1,5 +1,5 @@
 import os from "node:os";
-import { milliValueOf, quantityOf, subtractQuantity, valueOf } from "@raft2kube/api/quantity.ts";
+import { milliValueOf, quantityOf, subtractQuantity, valueOf } from "@raft2kube/std/quantity.ts";
 import type { NodeAllocatable } from "../pods/downward.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
 import { filesystemSpace } from "./machine.ts";

@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { valueOf } from "@raft2kube/api/quantity.ts";
+import { valueOf } from "@raft2kube/std/quantity.ts";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { mountMemory, removeVolumeDir } from "./disk.ts";

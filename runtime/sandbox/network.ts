@@ -5,7 +5,11 @@ import { getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
 import { inNetns, isNetns } from "@raft2kube/linux/netns.ts";
 import { Protocol, type PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { isQuantity, valueOf } from "@raft2kube/std/quantity.ts";
 import { RuntimeError } from "../errors.ts";
+import {
+  BANDWIDTH_BURST_MAX, BANDWIDTH_BURST_MIN, BANDWIDTH_BURST_S, BANDWIDTH_MAX, BANDWIDTH_MIN,
+} from "../limits.ts";
 import type { SandboxRecord } from "./record.ts";
 
 /** The pod's interface, as every CRI runtime names it. */
@@ -46,6 +50,36 @@ function portMappings(config: PodSandboxConfig): PortMapping[] {
       if (name === undefined) throw new RuntimeError("invalid-argument", `protocol ${protocol}`);
       return { hostPort, containerPort, protocol: name, ...(hostIp && { hostIP: hostIp }) };
     });
+}
+
+/** Annotations by which a pod bounds its traffic, with the direction's names in the capability. */
+const BANDWIDTH = [
+  ["kubernetes.io/ingress-bandwidth", "ingressRate", "ingressBurst"],
+  ["kubernetes.io/egress-bandwidth", "egressRate", "egressBurst"],
+] as const;
+
+/**
+ * Returns the capability `bandwidth` of a pod's annotations, in bits per second; undefined without
+ * them. Bounds as upstream's (pkg/util/bandwidth): 1 kbit/s to 1 Pbit/s.
+ */
+export function bandwidthOf(
+  annotations: Readonly<Record<string, string>>,
+): Record<string, number> | undefined {
+  const bandwidth: Record<string, number> = {};
+  for (const [annotation, rate, burst] of BANDWIDTH) {
+    const text = annotations[annotation];
+    if (text === undefined) continue;
+    const bits = isQuantity(text) ? valueOf(text) : Number.NaN;
+    if (!(bits >= BANDWIDTH_MIN && bits <= BANDWIDTH_MAX)) {
+      const what = `annotation ${annotation}: ${JSON.stringify(text)} is not from 1k to 1P bits`;
+      throw new RuntimeError("invalid-argument", `${what} per second`);
+    }
+    bandwidth[rate] = bits;
+    bandwidth[burst] = Math.round(
+      Math.min(Math.max(bits * BANDWIDTH_BURST_S, BANDWIDTH_BURST_MIN), BANDWIDTH_BURST_MAX),
+    );
+  }
+  return Object.keys(bandwidth).length > 0 ? bandwidth : undefined;
 }
 
 /** What a sandbox's ADD and DEL say, the same for both (CNI conventions, K8S_POD_*). */
@@ -93,7 +127,10 @@ export class PodNetwork {
       using route = openRoute();
       setLink(route, getLink(route, "lo"), { up: true });
     });
-    const result = await this.#cni.addNetworkList(network, attachmentOf(record, netns));
+    const attachment = attachmentOf(record, netns);
+    const bandwidth = bandwidthOf(record.config.annotations);
+    const capabilityArgs = { ...attachment.capabilityArgs, ...(bandwidth && { bandwidth }) };
+    const result = await this.#cni.addNetworkList(network, { ...attachment, capabilityArgs });
     const ips = (result.ips ?? []).map(({ address }) => address.split("/")[0]!);
     if (ips.length === 0) {
       await this.detach({ ...record, network });

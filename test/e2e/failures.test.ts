@@ -144,7 +144,7 @@ describe("a network plugin that fails", { timeout: TIMEOUT_MS }, () => {
       const host = await OwnHost.create();
       const plugins = join(host.dir, "plugins");
       mkdirSync(plugins);
-      for (const name of ["bridge", "host-local", "portmap", "loopback"]) {
+      for (const name of ["bridge", "host-local", "portmap", "bandwidth", "loopback"]) {
         writeFileSync(join(plugins, name), script, { mode: 0o755 });
       }
       const started = await host.r2k([
@@ -157,7 +157,7 @@ describe("a network plugin that fails", { timeout: TIMEOUT_MS }, () => {
       ]);
       await host.close();
       expect(started.code).toBe(1);
-      expect(started.stderr).toMatch(/is not Ready: .*network.*plugin (bridge|portmap) /);
+      expect(started.stderr).toMatch(/is not Ready: .*network.*plugin (bridge|portmap|bandwidth) /);
     });
   }
 
@@ -172,7 +172,7 @@ describe("a network plugin that fails", { timeout: TIMEOUT_MS }, () => {
       `ADD) echo '{"cniVersion":"1.0.0","code":99,"msg":"the cable is out"}'; exit 1;;`,
       "esac",
     ].join("\n");
-    for (const name of ["bridge", "host-local", "portmap", "loopback"]) {
+    for (const name of ["bridge", "host-local", "portmap", "bandwidth", "loopback"]) {
       writeFileSync(join(plugins, name), script, { mode: 0o755 });
     }
     const cluster = await TestCluster.startIn(host, "badcni", [

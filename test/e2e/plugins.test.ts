@@ -31,6 +31,28 @@ describe("on the plugins of containernetworking", { timeout: TIMEOUT_MS }, () =>
     expect(own.code).not.toBe(0);
   });
 
+  it("a pod's annotations bound its traffic", async () => {
+    const bound = ["--annotations=kubernetes.io/ingress-bandwidth=8M",
+      "--annotations=kubernetes.io/egress-bandwidth=4M"];
+    const pod = ["run", "bounded", "--image=r2k.local/busybox:1", ...bound];
+    await cluster.ask(...pod, "--", "sleep", "600");
+    await cluster.ask("wait", "--for=condition=Ready", "pod/bounded", "--timeout=60s");
+    const netns = `--net=${cluster.host.dir}/run/cnipeer/netns/node`;
+    const shown = await cluster.host.run("nsenter", [netns, "tc", "qdisc", "show"]);
+    const buckets = shown.stdout.split("\n").filter((line) => line.includes("tbf"));
+    expect(buckets.filter((line) => /dev veth\w+ .* rate 8Mbit/.test(line))).toHaveLength(1);
+    expect(buckets.filter((line) => /dev bwp\w+ .* rate 4Mbit/.test(line))).toHaveLength(1);
+    await cluster.ask("delete", "pod", "bounded", "--grace-period=1");
+  });
+
+  it("a bound that is no rate is refused by name", async () => {
+    const bound = "--annotations=kubernetes.io/egress-bandwidth=fast";
+    await cluster.ask("run", "unbounded", "--image=r2k.local/busybox:1", bound);
+    const events = ["get", "events", "--field-selector=involvedObject.name=unbounded"];
+    await cluster.until("the reason", events, (text) => /egress-bandwidth.*"fast"/.test(text));
+    await cluster.ask("delete", "pod", "unbounded", "--grace-period=1");
+  });
+
   it("a deleted pod's address is given back", async () => {
     await cluster.ask("run", "short", "--image=r2k.local/busybox:1", "--", "sleep", "600");
     const ipOf = ["get", "pod", "short", "-o", "jsonpath={.status.podIP}"];

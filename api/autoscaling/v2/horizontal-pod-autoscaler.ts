@@ -8,7 +8,7 @@ import { ageColumn, column, nameColumn, NONE, UNKNOWN, UNSET } from "../../colum
 import { defineKind } from "../../define.ts";
 import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
-import { parseQuantity } from "../../quantity.ts";
+import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import { METRIC_FIELDS, validateMetric, validateReference } from "./validate-metric.ts";
 
 const DEFAULT_UTILIZATION = 80;

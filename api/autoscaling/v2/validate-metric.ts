@@ -4,7 +4,7 @@ import type { CrossVersionObjectReference, MetricIdentifier, MetricSpec, MetricT
   "../../gen/autoscaling/v2.ts";
 import { validateContainerResourceName } from "../../core/v1/pod/validate-resources.ts";
 import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
-import { parseQuantity } from "../../quantity.ts";
+import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import { dnsLabel, pathSegment } from "../../validation/names.ts";
 
 /** The fields of sources, in the order in which they are looked at: the first alone is. */

@@ -5,7 +5,7 @@ import { column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { duplicate, forbidden, invalid, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
-import { compareQuantity, parseQuantity } from "../../quantity.ts";
+import { compareQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
 import { qualifiedName } from "../../validation/names.ts";
 import {
   mayOvercommit, validateContainerResourceName, validateResourceName,

@@ -5,7 +5,7 @@ import { ageColumn, column, nameColumn, UNSET, wide } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
-import { compareQuantity, parseQuantity } from "../../quantity.ts";
+import { compareQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { dnsSubdomain, qualifiedName } from "../../validation/names.ts";

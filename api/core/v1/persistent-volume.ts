@@ -7,7 +7,7 @@ import { ageColumn, column, nameColumn, UNSET, wide } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
-import { parseQuantity } from "../../quantity.ts";
+import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import { timeOf } from "../../time.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { dnsSubdomain } from "../../validation/names.ts";

@@ -6,7 +6,7 @@ import { ageColumn, column, nameColumn, NONE, UNSET } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { duplicate, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
-import { parseQuantity } from "../../quantity.ts";
+import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { immutable, nonNegative } from "../../validation/metadata.ts";
 import { dnsSubdomain, qualifiedName } from "../../validation/names.ts";

@@ -1,7 +1,7 @@
 import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { compareQuantity } from "@raft2kube/api/quantity.ts";
+import { compareQuantity } from "@raft2kube/std/quantity.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, concerns, refusal } from "../plugin.ts";

@@ -4,7 +4,7 @@ import type { Amounts } from "@raft2kube/api/core/v1/pod/amounts.ts";
 import { coversPod, isScoped } from "@raft2kube/api/core/v1/quota/scopes.ts";
 import { usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { addQuantity, compareQuantity, subtractQuantity } from "@raft2kube/api/quantity.ts";
+import { addQuantity, compareQuantity, subtractQuantity } from "@raft2kube/std/quantity.ts";
 import { IDENTITY } from "../../object/identity-name.ts";
 import type { Entry } from "../../object/entry.ts";
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";

@@ -4,7 +4,7 @@ import type {
   Pod,
   Volume,
 } from "@raft2kube/api/gen/core/v1.ts";
-import { compareQuantity } from "@raft2kube/api/quantity.ts";
+import { compareQuantity } from "@raft2kube/std/quantity.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 
 /**

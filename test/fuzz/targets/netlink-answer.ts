@@ -6,6 +6,7 @@ import { attribute, nest, textAttribute, u32Attribute, u8Attribute } from
   "@raft2kube/linux/netlink-attributes.ts";
 import { decodeBody, messagesOf, NetlinkError } from "@raft2kube/linux/netlink-messages.ts";
 import { parseRoute } from "@raft2kube/linux/route.ts";
+import { parseQdisc } from "@raft2kube/linux/traffic-control.ts";
 import type { Target } from "../target.ts";
 
 const HEADER_BYTES = 16;
@@ -25,7 +26,7 @@ const tuple = (type: number, from: number, to: number) =>
   nest(type, nest(1, attribute(1, ip(from)), attribute(2, ip(to))),
     nest(2, u8Attribute(1, 17), attribute(2, port(5353)), attribute(3, port(53))));
 
-/** Bodies of the kernel's answers: RTM_NEWLINK, NEWADDR, NEWROUTE, NEWNEIGH, CT_NEW. */
+/** Bodies of the kernel's answers: RTM_NEWLINK, NEWADDR, NEWROUTE, NEWNEIGH, CT_NEW, NEWQDISC. */
 const ANSWERS = [
   message(16, Buffer.alloc(16), textAttribute(3, "eth0"), attribute(1, Buffer.alloc(6, 2)),
     u32Attribute(4, 1500), nest(18, textAttribute(1, "veth"))),
@@ -34,10 +35,11 @@ const ANSWERS = [
     attribute(5, ip(1)), u32Attribute(4, 2), nest(8, u32Attribute(2, 1400))),
   message(28, Buffer.from([2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0]), attribute(1, ip(9)),
     attribute(2, Buffer.alloc(6, 2))),
+  message(36, Buffer.alloc(20), textAttribute(1, "tbf"), nest(2, attribute(1, Buffer.alloc(36, 1)))),
   message(256, Buffer.from([2, 0, 0, 0]), tuple(1, 1, 2), tuple(2, 2, 1)),
 ];
 const DECODERS: readonly ((body: Buffer) => unknown)[] = [
-  parseLink, parseAddress, parseRoute, parseNeighbour, parseFlow,
+  parseLink, parseQdisc, parseAddress, parseRoute, parseNeighbour, parseFlow,
 ];
 
 /** Datagrams of the kernel: names and addresses in them are what others chose. */

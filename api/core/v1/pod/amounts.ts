@@ -1,5 +1,5 @@
 /** What a pod asks for as a whole, as quotas and limit ranges count it. */
-import { addQuantity, compareQuantity } from "../../../quantity.ts";
+import { addQuantity, compareQuantity } from "@raft2kube/std/quantity.ts";
 
 /** Quantities by the name of the resource. */
 export type Amounts = Record<string, string>;

@@ -1,6 +1,6 @@
 /** The quality-of-service class, fixed when a pod is created. Source: "Pod Quality of Service". */
 import type { PodQOSClass, PodSpec, ResourceRequirements } from "../../../gen/core/v1.ts";
-import { addQuantity, compareQuantity, parseQuantity } from "../../../quantity.ts";
+import { addQuantity, compareQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
 
 const COUNTED = ["cpu", "memory"];
 

@@ -2,7 +2,7 @@
 import { own } from "@raft2kube/std/own.ts";
 import type { ResourceRequirements } from "../../../gen/core/v1.ts";
 import { forbidden, invalid, required, type FieldError } from "../../../errors.ts";
-import { compareQuantity, parseQuantity } from "../../../quantity.ts";
+import { compareQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
 import { qualifiedName } from "../../../validation/names.ts";
 
 const FOR_CONTAINERS = new Set(["cpu", "memory", "ephemeral-storage"]);

@@ -5,7 +5,7 @@ import type {
 import {
   duplicate, forbidden, invalid, notSupported, required, tooLong, type FieldError,
 } from "../../../errors.ts";
-import { parseQuantity } from "../../../quantity.ts";
+import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import { dnsLabel, dnsSubdomain } from "../../../validation/names.ts";
 import { validateFieldRef, validateResourceRef } from "./validate-env.ts";
 

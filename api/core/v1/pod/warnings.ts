@@ -2,7 +2,7 @@
 import type {
   Container, ContainerPort, PodSpec, PodTemplateSpec, Volume,
 } from "../../../gen/core/v1.ts";
-import { parseQuantity } from "../../../quantity.ts";
+import { parseQuantity } from "@raft2kube/std/quantity.ts";
 
 /** Kinds of volumes that upstream no longer serves, by field. */
 const GONE_VOLUMES: Readonly<Record<string, string>> = {

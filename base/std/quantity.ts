@@ -3,7 +3,7 @@
  * billionths, which is the finest step upstream keeps (smaller ones round up, away from zero).
  * Source: behaviour of k8s.io/apimachinery/pkg/api/resource.
  */
-import { CodedError } from "@raft2kube/std/errors.ts";
+import { CodedError } from "./errors.ts";
 import { QUANTITY_EXPONENT_MAX, QUANTITY_LENGTH_MAX } from "./limits.ts";
 
 export type QuantityFormat = "decimal" | "binary" | "exponent";
