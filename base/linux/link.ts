@@ -201,7 +201,7 @@ export function createBridge(route: NetlinkSocket, link: NewLink): void {
   create(route, "bridge", link, []);
 }
 
-/** Creates an intermediate functional block: a link to which what arrives by others is redirected. */
+/** Creates an intermediate functional block: a link to which traffic of others is redirected. */
 export function createIfb(route: NetlinkSocket, link: NewLink): void {
   create(route, "ifb", link, []);
 }

@@ -44,7 +44,8 @@ export function checkInside(at: ContainerInterface, result: CniResult): Link {
   if (!link) throw checkFailed(`there is no link ${at.ifName} in ${at.netns}`);
   if (!link.up) throw checkFailed(`${at.ifName} in ${at.netns} is down`);
   if (own.mac && own.mac !== link.mac) {
-    throw checkFailed(`${at.ifName} in ${at.netns} has the MAC address ${link.mac}, not ${own.mac}`);
+    const what = `${at.ifName} in ${at.netns} has the MAC address ${link.mac}`;
+    throw checkFailed(`${what}, not ${own.mac}`);
   }
   const index = result.interfaces?.indexOf(own);
   for (const ip of result.ips ?? []) {

@@ -19,11 +19,11 @@ export interface BandwidthConfig {
 
 /** A token bucket's size is 32 bits of bytes in the kernel. */
 const BURST_BITS_MAX = 8 * 0xffffffff;
-const FIGURES = ["ingressRate", "ingressBurst", "egressRate", "egressBurst"] as const;
+const SETTINGS = ["ingressRate", "ingressBurst", "egressRate", "egressBurst"] as const;
 const UNSUPPORTED = ["unshapedSubnets", "shapedSubnets"] as const;
 
 /**
- * Parses the configuration; without figures of its own, those of the capability `bandwidth` count,
+ * Parses the configuration; without settings of its own, those of the capability `bandwidth` count,
  * as in the reference plugin. Error 2 for an unsupported option, 7 for an invalid value.
  */
 export function configOf(call: PluginCall): BandwidthConfig {
@@ -33,15 +33,15 @@ export function configOf(call: PluginCall): BandwidthConfig {
     throw new CniError("unsupported-field", `bandwidth: ${key} is not supported`);
   }
   const runtime = call.config.runtimeConfig as { bandwidth?: object } | undefined;
-  const own = FIGURES.some((key) => call.config[key]);
-  const figures = (own ? call.config : (runtime?.bandwidth ?? {})) as Record<string, unknown>;
-  return { ingress: boundOf(figures, "ingress"), egress: boundOf(figures, "egress") };
+  const own = SETTINGS.some((key) => call.config[key]);
+  const settings = (own ? call.config : (runtime?.bandwidth ?? {})) as Record<string, unknown>;
+  return { ingress: boundOf(settings, "ingress"), egress: boundOf(settings, "egress") };
 }
 
-function boundOf(figures: Record<string, unknown>, direction: string): Bound | undefined {
+function boundOf(settings: Record<string, unknown>, direction: string): Bound | undefined {
   const [rate, burst] = [`${direction}Rate`, `${direction}Burst`];
-  const rate_bits = bitsOf(figures, rate);
-  const burst_bits = bitsOf(figures, burst);
+  const rate_bits = bitsOf(settings, rate);
+  const burst_bits = bitsOf(settings, burst);
   if (rate_bits === 0 && burst_bits === 0) return undefined;
   if (rate_bits === 0 || burst_bits === 0) {
     const [set, missing] = rate_bits === 0 ? [burst, rate] : [rate, burst];
@@ -53,8 +53,8 @@ function boundOf(figures: Record<string, unknown>, direction: string): Bound | u
   return { rate_bits, burst_bits };
 }
 
-function bitsOf(figures: Record<string, unknown>, key: string): number {
-  const value = figures[key] ?? 0;
+function bitsOf(settings: Record<string, unknown>, key: string): number {
+  const value = settings[key] ?? 0;
   if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
   throw new CniError("invalid-config", `${key} ${JSON.stringify(value)} is not a number of bits`);
 }

@@ -14,7 +14,7 @@ export interface PtpConfig {
 export function configOf(call: PluginCall): PtpConfig {
   requireMasqueradeBackend(call.config);
   if (!hasIpam(call)) {
-    throw new CniError("invalid-config", 'ptp needs an IPAM plugin: the configuration has no "ipam"');
+    throw new CniError("invalid-config", 'ptp: the configuration has no "ipam"');
   }
   return { ipMasq: flagOf(call.config, "ipMasq"), mtu: mtuOf(call.config) };
 }

@@ -7,7 +7,7 @@ import { SCOPE_LINK } from "../../lib/veth.ts";
 export interface PtpPlan {
   /** Of the container end, as in the result. */
   ips: ResultIp[];
-  /** Of the container: to each gateway on the link, to its own subnet by the gateway, and IPAM's. */
+  /** Of the container: to each gateway on the link, to its subnet by the gateway, and IPAM's. */
   routes: ResultRoute[];
   /** The gateways, which are addresses of the host end alone: no subnet is on that link. */
   hostAddresses: string[];

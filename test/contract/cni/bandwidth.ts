@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { parseInterfaceCounters } from "@raft2kube/linux/interface-counters.ts";
 import { deleteLink, findLink, openRoute } from "@raft2kube/linux/link.ts";
 import { listQdiscs } from "@raft2kube/linux/traffic-control.ts";
-import type { CapabilityArgs } from "@raft2kube/cni/lib/types.ts";
+import type { CapabilityArgs, NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { type Bench, GATEWAY, type Implementation } from "./bench.ts";
 import { ask } from "./world.ts";
 
@@ -11,21 +11,24 @@ const BOUNDS = {
   ingressRate: 8_000_000, ingressBurst: 800_000, egressRate: 4_000_000, egressBurst: 400_000,
 };
 
-/** Token buckets on both ways of a container's traffic. */
-export function bandwidthContract(bench: () => Bench, implementation: Implementation): void {
-  const list = (bandwidth: object = {}) => {
-    const ptp = { type: "ptp", ipam: bench().hostLocal({ routes: [{ dst: "0.0.0.0/0" }] }) };
-    const shaped = { type: "bandwidth", capabilities: { bandwidth: true }, ...bandwidth };
-    return bench().listOf([ptp, shaped]);
-  };
-  /** Bytes per second of the token bucket of a link of the host; undefined without one. */
-  const rateOf = (name: string | undefined) => {
-    using route = openRoute();
-    const index = findLink(route, name ?? "")?.index;
-    return listQdiscs(route).find(({ link, kind }) => link === index && kind === "tbf")?.rate;
-  };
+function shapedList(bench: Bench, bandwidth: object = {}): NetworkList {
+  const ptp = { type: "ptp", ipam: bench.hostLocal({ routes: [{ dst: "0.0.0.0/0" }] }) };
+  const shaped = { type: "bandwidth", capabilities: { bandwidth: true }, ...bandwidth };
+  return bench.listOf([ptp, shaped]);
+}
 
-  test("shapes the host's end, and what comes from the container by a link of its own", async () => {
+/** Bytes per second of the token bucket of a link of the host; undefined without one. */
+function rateOf(name: string | undefined): number | undefined {
+  using route = openRoute();
+  const index = findLink(route, name ?? "")?.index;
+  return listQdiscs(route).find(({ link, kind }) => link === index && kind === "tbf")?.rate;
+}
+
+/** Token buckets on both ways of a container's traffic. */
+export function bandwidthContract(bench: () => Bench): void {
+  const list = (bandwidth: object = {}) => shapedList(bench(), bandwidth);
+
+  test("shapes the host's end, and the container's traffic by a link of its own", async () => {
     const { result, netns, address } = await bench().attach(list(BOUNDS));
     const [host, inside, ifb] = result.interfaces ?? [];
     expect(inside?.sandbox).toBe(netns);
@@ -48,17 +51,25 @@ export function bandwidthContract(bench: () => Bench, implementation: Implementa
   test.each([
     ["count where the configuration has none", {}, 2_000],
     ["do not replace the configuration's", BOUNDS, 1_000_000],
-  ])("the capability's figures %s", async (_what, configured, rate) => {
+  ])("the capability's settings %s", async (_what, configured, rate) => {
     const capabilityArgs: CapabilityArgs = { bandwidth: { ...BOUNDS, ingressRate: 16_000 } };
     const { result } = await bench().attach(list(configured), { capabilityArgs });
     expect(rateOf(result.interfaces?.[0]?.name)).toBe(rate);
   });
 
-  test("without figures it passes the result on", async () => {
+  test("without settings it passes the result on", async () => {
     const { result } = await bench().attach(list());
     expect(result.interfaces).toHaveLength(2);
     expect(rateOf(result.interfaces?.[0]?.name)).toBeUndefined();
   });
+}
+
+/** CHECK, DEL and GC of token buckets, and settings that cannot be. */
+export function bandwidthUpkeepContract(
+  bench: () => Bench,
+  implementation: Implementation,
+): void {
+  const list = (bandwidth: object = {}) => shapedList(bench(), bandwidth);
 
   test("CHECK passes after ADD, fails without the link; DEL does not", async () => {
     const network = list(BOUNDS);
@@ -77,12 +88,12 @@ export function bandwidthContract(bench: () => Bench, implementation: Implementa
       ["a rate without a burst", { ingressRate: 1000 }, /urst/],
       ["a burst without a rate", { egressBurst: 1000 }, /ate/],
       ["a burst that the kernel cannot hold", { egressRate: 1, egressBurst: 2 ** 40 }, /urst/],
-    ])("%s", async (_what, figures, message) => {
+    ])("%s", async (_what, settings, message) => {
       const netns = bench().world.container();
       const attachment = { containerId: "refused", netns, ifName: "eth0" };
-      const attempt = bench().cni.addNetworkList(list(figures), attachment);
+      const attempt = bench().cni.addNetworkList(list(settings), attachment);
       await expect(attempt).rejects.toThrow(message);
-      // The reference's DEL refuses such figures too, and leaves the plugin before it undeleted.
+      // The reference's DEL refuses such settings too, and leaves the plugin before it undeleted.
       if (implementation.newest) expect(bench().hostEnds()).toEqual([]);
       else await bench().cni.delNetworkList(list(), attachment);
     });

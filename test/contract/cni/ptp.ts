@@ -1,18 +1,21 @@
 import { expect, test } from "vitest";
 import { listAddresses } from "@raft2kube/linux/address.ts";
 import { getLink, openRoute } from "@raft2kube/linux/link.ts";
+import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
 import { deleteRoute, listRoutes } from "@raft2kube/linux/route.ts";
 import { type Bench, GATEWAY, SUBNET } from "./bench.ts";
 import { ADDRESSES, ask, routeFromOutside } from "./world.ts";
 
+function ptpList(bench: Bench, ptp: object = {}, ipam: object = {}): NetworkList {
+  const routes = [{ dst: "0.0.0.0/0" }];
+  const addresses = bench.hostLocal({ routes, ...ipam });
+  return bench.listOf([{ type: "ptp", mtu: 1400, ipam: addresses, ...ptp }]);
+}
+
 /** A container on a link that it shares with the host alone. */
 export function ptpContract(bench: () => Bench): void {
-  const list = (ptp: object = {}, ipam: object = {}) => {
-    const routes = [{ dst: "0.0.0.0/0" }];
-    const plugin = { type: "ptp", mtu: 1400, ipam: bench().hostLocal({ routes, ...ipam }), ...ptp };
-    return bench().listOf([plugin]);
-  };
+  const list = (ptp?: object, ipam?: object) => ptpList(bench(), ptp, ipam);
 
   test("the host has the gateway's address alone, and a route to each container", async () => {
     const { netns, result, address } = await bench().attach(list());
@@ -62,6 +65,11 @@ export function ptpContract(bench: () => Bench): void {
     expect(await ask(one.netns, sixth ?? "", 80)).toBe(other);
     await bench().cni.checkNetworkList(both, one.attachment);
   });
+}
+
+/** CHECK of such a link, what ADD refuses, and the result's DNS. */
+export function ptpLimitsContract(bench: () => Bench): void {
+  const list = (ptp?: object, ipam?: object) => ptpList(bench(), ptp, ipam);
 
   test("CHECK passes after ADD, fails without the container's route", async () => {
     const network = list();

@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe } from "vitest";
 import { addContract, addLimitsContract } from "./add.ts";
 import { badConfigContract } from "./bad-config.ts";
-import { bandwidthContract } from "./bandwidth.ts";
+import { bandwidthContract, bandwidthUpkeepContract } from "./bandwidth.ts";
 import { Bench, type Implementation } from "./bench.ts";
 import { checkContract, delContract, killContract } from "./del-check.ts";
 import { loopbackPortsContract } from "./loopback-ports.ts";
 import { portsContract } from "./ports.ts";
-import { ptpContract } from "./ptp.ts";
+import { ptpContract, ptpLimitsContract } from "./ptp.ts";
 import { staticContract } from "./static.ts";
 import { upkeepContract, versionsContract } from "./versions.ts";
 
@@ -32,9 +32,15 @@ export function cniContract(name: string, implementation: Implementation): void 
     describe("a plugin that is killed", () => killContract(bench, implementation));
     describe("port mappings", () => portsContract(bench, implementation));
     describe("ports of loopback addresses", () => loopbackPortsContract(bench, implementation));
-    describe("a link with two ends (ptp)", () => ptpContract(bench));
+    describe("a link with two ends (ptp)", () => {
+      ptpContract(bench);
+      ptpLimitsContract(bench);
+    });
     describe("fixed addresses (static)", () => staticContract(bench));
-    describe("bounds of traffic (bandwidth)", () => bandwidthContract(bench, implementation));
+    describe("bounds of traffic (bandwidth)", () => {
+      bandwidthContract(bench);
+      bandwidthUpkeepContract(bench, implementation);
+    });
     describe("versions", () => versionsContract(bench, implementation));
     describe("GC, STATUS and loopback", () => upkeepContract(bench, implementation));
   });

@@ -35,7 +35,8 @@ const ANSWERS = [
     attribute(5, ip(1)), u32Attribute(4, 2), nest(8, u32Attribute(2, 1400))),
   message(28, Buffer.from([2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0]), attribute(1, ip(9)),
     attribute(2, Buffer.alloc(6, 2))),
-  message(36, Buffer.alloc(20), textAttribute(1, "tbf"), nest(2, attribute(1, Buffer.alloc(36, 1)))),
+  message(36, Buffer.alloc(20), textAttribute(1, "tbf"),
+    nest(2, attribute(1, Buffer.alloc(36, 1)))),
   message(256, Buffer.from([2, 0, 0, 0]), tuple(1, 1, 2), tuple(2, 2, 1)),
 ];
 const DECODERS: readonly ((body: Buffer) => unknown)[] = [
