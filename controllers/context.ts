@@ -3,6 +3,7 @@ import type { Random } from "@raft2kube/std/random.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { ControllerMetrics } from "./metrics/metrics.ts";
 
 /** What the cluster's builder decides for its controllers. */
 export interface ControllerSettings {
@@ -30,6 +31,7 @@ export interface ControllerContext {
   /** Shared by all, under the identity of the controller manager, as upstream's. */
   readonly informers: InformerSet;
   readonly settings: ControllerSettings;
+  readonly metrics: ControllerMetrics;
   /** The client of one controller, under its own service account. */
   client(account: string): KubeClient;
   /** The events of one controller, written by its own client. */

@@ -97,6 +97,11 @@ export const TOKEN_LOOK_MS = 3_600_000;
 export const LEGACY_TOKEN_UNUSED_MS = 8_760 * 3_600_000;
 export const LEGACY_TOKENS_LOOK_MS = 24 * 3_600_000;
 
+/** How long a handshake, the headers and the rest of a request for metrics may take. */
+export const SERVE_TIMEOUT_MS = 10_000;
+/** Life of the certificate that is made when none was given (upstream's year). */
+export const SERVING_DAYS = 365;
+
 assertLimits({
   "back-offs grow":
     JOB_BACKOFF_MS <= JOB_BACKOFF_MS_MAX && DAEMON_BACKOFF_MS <= DAEMON_BACKOFF_MS_MAX,

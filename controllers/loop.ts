@@ -7,6 +7,8 @@ import { WORKERS } from "./limits.ts";
 
 export interface LoopOptions {
   name: string;
+  /** What metrics call its queue, as upstream does. Default `name`. */
+  queue?: string;
   /** Work begins when all of these have their first list. */
   reads: Pick<Informer<KubeObject>, "synced">[];
   workers?: number;
@@ -21,7 +23,8 @@ export interface Loop extends Running {
 /** Starts a reconciler over a queue of its own, once its informers are in step. */
 export function startLoop(context: ControllerContext, options: LoopOptions): Loop {
   const { name, reads, workers = WORKERS, reconcile } = options;
-  const queue = new WorkQueue({ clock: context.clock });
+  const observer = context.metrics.queues.follow(options.queue ?? name);
+  const queue = new WorkQueue({ clock: context.clock, observer });
   let end: () => void = () => {};
   const ended = new Promise<"ended">((resolve) => {
     end = () => resolve("ended");

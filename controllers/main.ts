@@ -9,7 +9,9 @@ import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { LeaderElection } from "@raft2kube/client-kube/leader-election.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ControllerContext, ControllerSettings, Running } from "./context.ts";
+import { ControllerMetrics } from "./metrics/metrics.ts";
 import { CONTROLLERS } from "./registry.ts";
+import { type ServeOptions, serveMetrics } from "./serving/server.ts";
 import { selectControllers } from "./selection.ts";
 import { ServiceAccountClients } from "./service-account-clients.ts";
 
@@ -24,8 +26,16 @@ export interface ControllersOptions extends ControllerSettings {
   controllers?: string[];
   /** Unique among the candidates; by default the host's name and a random part. */
   identity?: string;
+  /** Where to serve health and metrics. Default nowhere. */
+  serve?: ServeOptions;
   clock?: Clock;
   random?: Random;
+}
+
+/** Controllers at work, or in wait for it. */
+export interface RunningControllers extends Running {
+  /** Where health and metrics are served. */
+  readonly served?: { readonly host: string; readonly port: number } | undefined;
 }
 
 const LEASE = { namespace: "kube-system", name: "kube-controller-manager" };
@@ -33,65 +43,80 @@ const LEASE = { namespace: "kube-system", name: "kube-controller-manager" };
 /**
  * Starts the controllers, or stands for election to. Fails with `UnknownController` on a bad name.
  */
-export async function startControllers(options: ControllersOptions): Promise<Running> {
+export async function startControllers(options: ControllersOptions): Promise<RunningControllers> {
   const { connection, clock = systemClock() } = options;
   const names = selectControllers(options.controllers ?? ["*"]);
-  const client = new KubeClient({ ...connection, clock, userAgent: "r2k-controllers" });
-  if (options.leaderElect === false) {
-    const running = startSelected(options, client, clock, names);
-    return {
-      async close() {
-        await running.close();
-        client.close();
-      },
-    };
-  }
-  const election = new LeaderElection({
-    client,
-    lease: LEASE,
-    identity: options.identity ?? `${hostname()}_${randomUUID()}`,
-    clock,
-    async lead(signal) {
-      const running = startSelected(options, client, clock, names);
-      await aborted(signal);
-      await running.close();
-    },
-  });
-  election.start();
+  const metrics = new ControllerMetrics(connection.server, clock);
+  const observer = metrics.requests;
+  const client = new KubeClient({ ...connection, clock, observer, userAgent: "r2k-controllers" });
+  const served = options.serve && await serveMetrics(options.serve, client, metrics.registry);
+  const parts = { client, clock, metrics };
+  const working = options.leaderElect === false
+    ? startSelected(options, parts, names)
+    : elect(options, parts, names);
   return {
+    served: served?.address,
     async close() {
-      await election.close();
+      await working.close();
+      await served?.close();
+      metrics.close();
       client.close();
     },
   };
 }
 
+interface Parts {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly metrics: ControllerMetrics;
+}
+
+/** Stands for election, and runs the controllers while it leads. */
+function elect(options: ControllersOptions, parts: Parts, names: string[]): Running {
+  const election = new LeaderElection({
+    client: parts.client,
+    lease: LEASE,
+    identity: options.identity ?? `${hostname()}_${randomUUID()}`,
+    clock: parts.clock,
+    async lead(signal) {
+      const running = startSelected(options, parts, names);
+      await aborted(signal);
+      await running.close();
+    },
+  });
+  parts.metrics.election(() => election.leading);
+  election.start();
+  return election;
+}
+
 function startSelected(
   options: ControllersOptions,
-  client: KubeClient,
-  clock: Clock,
+  { client, clock, metrics }: Parts,
   names: string[],
 ): Running {
   const informers = new InformerSet(client, clock);
   const accounts =
     options.useServiceAccountCredentials === false
       ? undefined
-      : new ServiceAccountClients(client, options.connection, clock);
+      : new ServiceAccountClients(client, options.connection, clock, metrics.requests);
   const clientOf = (account: string) => accounts?.client(account) ?? client;
   const context: ControllerContext = {
     clock,
     random: options.random ?? systemRandom,
     informers,
     settings: options,
+    metrics,
     client: clientOf,
     recorder: (account, component) =>
       new EventRecorder({ client: clientOf(account), component, clock }),
   };
   const running = names.flatMap((name) => CONTROLLERS[name]?.(context) ?? []);
   informers.start();
+  metrics.running(names);
   logger("controllers").info("started", { controllers: names });
   return {
     async close() {
+      metrics.running([]);
       await Promise.all(running.map((controller) => controller.close()));
       await informers.close();
       accounts?.close();

@@ -4,7 +4,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { KubeConnection, TokenReader } from "@raft2kube/client-kube/transport/credentials.ts";
 import { isAlreadyExists, isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { KubeClient, type RequestObserver } from "@raft2kube/client-kube/rest/client.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { httpTransport } from "@raft2kube/client-kube/transport/http.ts";
 import type { Transport } from "@raft2kube/client-kube/transport/transport.ts";
@@ -21,10 +21,17 @@ export class ServiceAccountClients {
   readonly #manager: KubeClient;
   readonly #connection: KubeConnection;
   readonly #clock: Clock;
+  readonly #observer: RequestObserver;
   readonly #transport: Transport;
   readonly #clients = new Map<string, KubeClient>();
 
-  constructor(manager: KubeClient, connection: KubeConnection, clock: Clock) {
+  constructor(
+    manager: KubeClient,
+    connection: KubeConnection,
+    clock: Clock,
+    observer: RequestObserver,
+  ) {
+    this.#observer = observer;
     this.#manager = manager;
     this.#connection = connection;
     this.#clock = clock;
@@ -40,6 +47,7 @@ export class ServiceAccountClients {
         server: this.#connection.server,
         clock: this.#clock,
         transport: this.#transport,
+        observer: this.#observer,
         token: accountToken(this.#manager, account, this.#clock),
         userAgent: `r2k-controllers/${account}`,
       });

@@ -116,19 +116,12 @@ export const STATIC_POD_FILE_BYTES_MAX = 1 << 20;
 /** A static pod's file is read when it has not changed for this long: it is whole. */
 export const STATIC_POD_SETTLE_MS = 250;
 
-/** Connections to the kubelet's API that have shown no certificate: of one address, and all. */
-export const CONNECTIONS_OF_ADDRESS_MAX = 64;
-export const CONNECTIONS_UNKNOWN_MAX = 1_024;
 /** How long a handshake, the headers and the rest of a request to the kubelet may take. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 export const HEADERS_TIMEOUT_MS = 10_000;
 export const REQUEST_TIMEOUT_MS = 30_000;
 /** A running exec, attach or port-forward without traffic ends after this. */
 export const STREAM_IDLE_MS = 4 * 3_600_000;
-export const REVIEW_CACHE_MS = 120_000;
-export const REVIEW_CACHE_MAX = 1_000;
-/** Tokens that the API is asked about at a time. */
-export const REVIEWS_AT_ONCE_MAX = 16;
 
 /** A status that could not be written is written again after this, doubled up to the most. */
 export const STATUS_RETRY_MS = 250;
@@ -173,5 +166,4 @@ assertLimits({
   "the log is looked at no more often than allowed": LOG_ROTATE_MS_MIN <= LOG_ROTATE_PERIOD_MS,
   "a line fits into a log file": LOG_LINE_BYTES_MAX <= LOG_FILE_BYTES_MAX,
   "headers come before the request is over": HEADERS_TIMEOUT_MS <= REQUEST_TIMEOUT_MS,
-  "unknown connections are many addresses'": CONNECTIONS_OF_ADDRESS_MAX < CONNECTIONS_UNKNOWN_MAX,
 });

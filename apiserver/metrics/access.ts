@@ -1,17 +1,8 @@
 import {
-  type Count,
-  exponentialBounds,
-  type HistogramFamily,
-  type Spread,
+  type Count, DEFAULT_BOUNDS_S, exponentialBounds, familiesOf, type HistogramFamily, type Spread,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
-import {
-  ACCESS_BOUNDS_S,
-  DEFAULT_BOUNDS_S,
-  familiesOf,
-  Known,
-  Outcomes,
-} from "./families.ts";
+import { ACCESS_BOUNDS_S, Known, Outcomes } from "./families.ts";
 
 const HOUR_s = 3_600;
 const DAY_s = 24 * HOUR_s;

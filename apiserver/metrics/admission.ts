@@ -1,7 +1,9 @@
-import type { Count, CounterFamily, HistogramFamily, Spread } from "@raft2kube/observe/families.ts";
+import {
+  type Count, type CounterFamily, familiesOf, type HistogramFamily, type Spread,
+} from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { API_LEVEL } from "../object/version.ts";
-import { familiesOf, Known, type Labels } from "./families.ts";
+import { Known, type Labels } from "./families.ts";
 
 const BOUNDS_S = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 

@@ -1,12 +1,9 @@
 import {
-  addMetric,
-  type Count,
-  type CounterFamily,
-  type Spread,
+  addMetric, type Count, type CounterFamily, DEFAULT_BOUNDS_S, familiesOf, type Spread,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { DEFAULT_BOUNDS_S, familiesOf, type Labels } from "./families.ts";
+import type { Labels } from "./families.ts";
 
 /** Asked for by name, or any that is free. */
 type Scope = "static" | "dynamic";

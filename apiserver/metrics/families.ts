@@ -1,12 +1,6 @@
 import {
-  type Count,
-  CounterFamily,
-  exponentialBounds,
-  GaugeFamily,
-  HistogramFamily,
-  type Spread,
+  type Count, type CounterFamily, exponentialBounds, type HistogramFamily, type Spread,
 } from "@raft2kube/observe/families.ts";
-import type { Registry } from "@raft2kube/observe/metrics.ts";
 
 /** Buckets of requests and of calls to the store, in seconds (upstream's). */
 export const REQUEST_BOUNDS_S = [
@@ -17,20 +11,8 @@ export const REQUEST_BOUNDS_S = [
 export const PROMISE_BOUNDS_S = REQUEST_BOUNDS_S.filter((bound) => bound >= 0.05);
 /** Of who asks and whether they may. */
 export const ACCESS_BOUNDS_S = exponentialBounds(0.001, 2, 15);
-/** Where Prometheus' own default is upstream's. */
-export const DEFAULT_BOUNDS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export type Labels = Readonly<Record<string, string>>;
-
-/** Declares the families of a registry: a name and a help text each. */
-export function familiesOf(registry: Registry) {
-  return {
-    counter: (name: string, help: string) => new CounterFamily(registry, name, help),
-    gauge: (name: string, help: string) => new GaugeFamily(registry, name, help),
-    histogram: (name: string, help: string, bounds: readonly number[]) =>
-      new HistogramFamily(registry, name, help, bounds),
-  };
-}
 
 /** What is known under a key, made when it is asked for first. */
 export class Known<T> {

@@ -1,8 +1,10 @@
 import { own } from "@raft2kube/std/own.ts";
-import type { Count, CounterFamily, GaugeFamily, Spread } from "@raft2kube/observe/families.ts";
+import {
+  type Count, type CounterFamily, familiesOf, type GaugeFamily, type Spread,
+} from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { familiesOf, Known, PROMISE_BOUNDS_S, REQUEST_BOUNDS_S } from "./families.ts";
+import { Known, PROMISE_BOUNDS_S, REQUEST_BOUNDS_S } from "./families.ts";
 import {
   type LabelledRequest,
   type LabelledResource,

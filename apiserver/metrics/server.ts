@@ -1,7 +1,9 @@
-import { addMetric, type Count, type CounterFamily } from "@raft2kube/observe/families.ts";
+import {
+  addMetric, type Count, type CounterFamily, familiesOf,
+} from "@raft2kube/observe/families.ts";
 import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
 import { API_LEVEL, versionInfo } from "../object/version.ts";
-import { familiesOf, type Labels } from "./families.ts";
+import type { Labels } from "./families.ts";
 
 /** How a client wants the kubelet of a log to be believed. */
 type LogUsage = "enforce_tls" | "skip_tls_allowed";

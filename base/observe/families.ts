@@ -159,3 +159,16 @@ export class HistogramFamily {
 export function exponentialBounds(first: number, factor: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => first * factor ** i);
 }
+
+/** The upper bounds of Prometheus' libraries, in seconds. */
+export const DEFAULT_BOUNDS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Declares the families of a registry: a name and a help text each. */
+export function familiesOf(registry: Registry) {
+  return {
+    counter: (name: string, help: string) => new CounterFamily(registry, name, help),
+    gauge: (name: string, help: string) => new GaugeFamily(registry, name, help),
+    histogram: (name: string, help: string, bounds: readonly number[]) =>
+      new HistogramFamily(registry, name, help, bounds),
+  };
+}

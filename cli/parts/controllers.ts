@@ -18,6 +18,11 @@ interface Flags {
   controllers: string;
   nodeMonitorGracePeriod: string;
   legacyServiceAccountTokenCleanUpPeriod: string;
+  bindAddress: string;
+  securePort: string;
+  tlsCertFile?: string;
+  tlsPrivateKeyFile?: string;
+  clientCaFile?: string;
 }
 
 /** `r2k controllers`: the controllers alone, with kube-controller-manager's flags. */
@@ -40,6 +45,11 @@ export function command(): Command {
     .option("--node-monitor-grace-period <duration>", "silence of a node that is lost", "40s")
     .option("--legacy-service-account-token-clean-up-period <duration>",
       "how long a generated token may be unused", "8760h")
+    .option("--bind-address <address>", "where to serve health and metrics", "127.0.0.1")
+    .option("--secure-port <port>", "of health and metrics over HTTPS; 0 serves none", "10257")
+    .option("--tls-cert-file <file>", "certificate of that; made at the start without")
+    .option("--tls-private-key-file <file>", "its key")
+    .option("--client-ca-file <file>", "CA whose client certificates may ask; tokens always may")
     .action(async (flags: Flags) => {
       const options = await optionsOf(flags);
       await runPart("controllers", () => startControllers(options));
@@ -60,6 +70,8 @@ async function optionsOf(flags: Flags): Promise<ControllersOptions> {
       duration_ms("node-monitor-grace-period", flags.nodeMonitorGracePeriod),
     legacyTokenUnused_ms: duration_ms("legacy-service-account-token-clean-up-period", unused),
   };
+  const serve = await serveOptions(flags);
+  if (serve) options.serve = serve;
   const { clusterSigningCertFile: cert, clusterSigningKeyFile: key } = flags;
   if (cert !== undefined && key !== undefined) {
     options.clusterSigning = {
@@ -68,6 +80,24 @@ async function optionsOf(flags: Flags): Promise<ControllersOptions> {
     };
   }
   return options;
+}
+
+async function serveOptions(flags: Flags): Promise<ControllersOptions["serve"]> {
+  const port = Number(flags.securePort);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new CodedError("BadFlag", `--secure-port: "${flags.securePort}" is no port`);
+  }
+  if (port === 0) return undefined;
+  const { tlsCertFile, tlsPrivateKeyFile, clientCaFile, bindAddress: host } = flags;
+  const read = (file: string) => readFile(file, "utf8");
+  const tls = tlsCertFile !== undefined && tlsPrivateKeyFile !== undefined
+    ? { cert: await read(tlsCertFile), key: await read(tlsPrivateKeyFile) } : undefined;
+  return {
+    host,
+    port,
+    tls,
+    clientCa: clientCaFile === undefined ? undefined : await read(clientCaFile),
+  };
 }
 
 function duration_ms(flag: string, value: string): number {

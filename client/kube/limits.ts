@@ -79,7 +79,18 @@ export const STREAMS_PER_CONNECTION_MAX = 100;
 export const PING_INTERVAL_MS = 30_000;
 export const PING_TIMEOUT_MS = 15_000;
 
+/** Connections to a component's server that have shown no certificate: of one address, and all. */
+export const CONNECTIONS_OF_ADDRESS_MAX = 64;
+export const CONNECTIONS_UNKNOWN_MAX = 1_024;
+
+/** How long a component keeps what the API said about a token or a right, and how many of them. */
+export const REVIEW_CACHE_MS = 120_000;
+export const REVIEW_CACHE_MAX = 1_000;
+/** Tokens that the API is asked about at a time. */
+export const REVIEWS_AT_ONCE_MAX = 16;
+
 assertLimits({
+  "unknown connections are many addresses'": CONNECTIONS_OF_ADDRESS_MAX < CONNECTIONS_UNKNOWN_MAX,
   "the bound on requests lets a second's requests go at once": QPS_DEFAULT <= BURST_DEFAULT,
   "an event of a watch is no larger than a list": WATCH_LINE_BYTES_MAX <= RESPONSE_BYTES_MAX,
   "a Retry-After that is waited for is shorter than a request":

@@ -40,7 +40,9 @@ export function startBootstrapSigner(context: ControllerContext): Running {
   };
 
   const reads = [secrets, maps];
-  const loop = startLoop(context, { name: ACCOUNT, reads, workers: 1, reconcile });
+  const loop = startLoop(context, {
+    queue: "bootstrap_signer_queue", name: ACCOUNT, reads, workers: 1, reconcile,
+  });
   const look = () => loop.queue.add(KEY);
   maps.handle({ added: look, updated: look });
   secrets.handle({ added: look, updated: look, deleted: look });

@@ -90,6 +90,7 @@ function startRequests(
 ): Running {
   const requests = context.informers.of<Request>(CERTIFICATE_SIGNING_REQUESTS);
   const loop = startLoop(context, {
+    queue: "certificate",
     name,
     reads: [requests],
     workers: 1,

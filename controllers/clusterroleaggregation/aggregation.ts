@@ -27,7 +27,9 @@ export function startClusterRoleAggregation(context: ControllerContext): Running
       if (!isNotFound(thrown)) throw thrown;
     }
   };
-  const loop = startLoop(context, { name: ACCOUNT, reads: [roles], workers: 1, reconcile });
+  const loop = startLoop(context, {
+    queue: "ClusterRoleAggregator", name: ACCOUNT, reads: [roles], workers: 1, reconcile,
+  });
   const look = () => {
     for (const role of roles.store.list()) {
       if (role.aggregationRule) loop.queue.add(keyOf(role));

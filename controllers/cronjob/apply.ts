@@ -19,6 +19,8 @@ export interface CronControl {
   cronJobs: ResourceClient<CronJob>;
   jobs: ResourceClient<Job>;
   recorder: EventRecorder;
+  /** Is told of each job that was created, and when it was to start. */
+  created(start_ms: number): void;
 }
 
 /**
@@ -65,7 +67,7 @@ async function start(
     await removed(control, cronJob, { namespace, name, uid }, true);
     active = active.filter((each) => each.uid !== uid);
   }
-  const job = await create(control, cronJob, jobOf(cronJob, start_ms));
+  const job = await create(control, cronJob, start_ms);
   // Someone else's job has the name: they keep their own account of it.
   if (job === undefined) return { ...status, active };
   return { ...status, active: [...active, referenceTo(job)], lastScheduleTime: timeText(start_ms) };
@@ -75,10 +77,12 @@ async function start(
 async function create(
   control: CronControl,
   cronJob: CronJob,
-  wanted: Job,
+  start_ms: number,
 ): Promise<Job | undefined> {
+  const wanted = jobOf(cronJob, start_ms);
   try {
     const job = await control.jobs.create(wanted);
+    control.created(start_ms);
     const message = `Created job ${job.metadata.name}`;
     control.recorder.record(cronJob, "Normal", "SuccessfulCreate", message);
     return job;

@@ -17,7 +17,7 @@ const ACCOUNT = "cronjob-controller";
 
 /** Starts the jobs of each CronJob in time, and removes old ones. */
 export function startCronJobs(context: ControllerContext): Running {
-  const { clock, informers } = context;
+  const { clock, informers, metrics } = context;
   const cronJobs = informers.of<CronJob>(CRON_JOBS);
   const jobs = informers.of<Job>(JOBS);
   jobs.index(NAMESPACE_INDEX, byNamespace);
@@ -27,6 +27,8 @@ export function startCronJobs(context: ControllerContext): Running {
     cronJobs: client.resource<CronJob>(CRON_JOBS),
     jobs: client.resource<Job>(JOBS),
     recorder,
+    created: (start_ms) =>
+      metrics.jobs.creationSkew.observe(Math.max(0, clock.now() - start_ms) / 1_000),
   };
   const tracker = new WriteTracker(clock);
   const localZone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -46,7 +48,9 @@ export function startCronJobs(context: ControllerContext): Running {
     return again_ms === undefined ? undefined : { again_ms: Math.min(again_ms, CRON_LOOK_MS) };
   };
 
-  const loop = startLoop(context, { name: ACCOUNT, reads: [cronJobs, jobs], reconcile });
+  const loop = startLoop(context, {
+    queue: "cronjob", name: ACCOUNT, reads: [cronJobs, jobs], reconcile,
+  });
   const look = (cronJob: CronJob) => loop.queue.add(keyOf(cronJob));
   cronJobs.handle({
     added: look,

@@ -51,6 +51,7 @@ export function startDaemonSets(context: ControllerContext): Running {
     recorder,
   });
   const loop = startLoop(context, {
+    queue: "daemonset",
     name: COMPONENT, reads: [sets, pods, nodes, revisions],
     reconcile: (key) => reconciler.reconcile(key),
   });

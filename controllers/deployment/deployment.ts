@@ -55,7 +55,9 @@ export function startDeployments(context: ControllerContext): Running {
     return plan.again_ms === undefined ? undefined : { again_ms: plan.again_ms };
   };
 
-  const loop = startLoop(context, { name: ACCOUNT, reads: [deployments, sets, pods], reconcile });
+  const loop = startLoop(context, {
+    queue: "deployment", name: ACCOUNT, reads: [deployments, sets, pods], reconcile,
+  });
   watchDeployments(deployments, sets, pods, loop.queue);
   return closeAll(loop, recorder);
 }

@@ -73,7 +73,7 @@ export function startDisruption(context: ControllerContext): Running {
   };
 
   const reads = [budgets, pods, sets, deployments];
-  const loop = startLoop(context, { name: ACCOUNT, reads, reconcile });
+  const loop = startLoop(context, { queue: "disruption", name: ACCOUNT, reads, reconcile });
   budgets.handle(everyChange(loop.queue));
   watchPods(pods, budgets, recorder, (key) => loop.queue.add(key));
   return closeAll(loop, startStaleTargets(context, ACCOUNT, client), recorder);

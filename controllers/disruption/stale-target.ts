@@ -46,7 +46,9 @@ export function startStaleTargets(
     }
   };
   const name = `${account} stale`;
-  const loop = startLoop(context, { name, reads: [pods], workers: 1, reconcile });
+  const loop = startLoop(context, {
+    queue: "stale_pod_disruption", name, reads: [pods], workers: 1, reconcile,
+  });
   const look = (pod: Pod) => {
     if (staleIn_ms(pod, context.clock.now()) !== undefined) loop.queue.add(keyOf(pod));
   };

@@ -41,7 +41,7 @@ export function startEndpoints(context: ControllerContext): Running {
   };
 
   const reads = [services, pods, endpoints];
-  const loop = startLoop(context, { name: ACCOUNT, reads, reconcile });
+  const loop = startLoop(context, { queue: "endpoint", name: ACCOUNT, reads, reconcile });
   watchEndpoints(services, pods, (key) => loop.queue.add(key));
   // One that was changed or removed by hand is put right; one without a Service is its maker's.
   const look = (object: Endpoints) => {

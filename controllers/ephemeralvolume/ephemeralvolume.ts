@@ -30,7 +30,9 @@ export function startEphemeralVolumes(context: ControllerContext): Running {
     }
   };
 
-  const loop = startLoop(context, { name: ACCOUNT, reads: [pods, claims], reconcile });
+  const loop = startLoop(context, {
+    queue: "ephemeral_volume", name: ACCOUNT, reads: [pods, claims], reconcile,
+  });
   pods.handle(everyChange(loop.queue));
   claims.handle({
     deleted: (claim) => {

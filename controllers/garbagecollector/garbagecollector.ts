@@ -45,8 +45,12 @@ class GarbageCollector {
   constructor(context: ControllerContext) {
     this.#context = context;
     this.#server = new OwnerServer(context.client(ACCOUNT));
-    this.#inspectQueue = new WorkQueue({ clock: context.clock });
-    this.#orphanQueue = new WorkQueue({ clock: context.clock });
+    const queue = (work: string) => new WorkQueue({
+      clock: context.clock,
+      observer: context.metrics.queues.follow(`garbage_collector_attempt_to_${work}`),
+    });
+    this.#inspectQueue = queue("delete");
+    this.#orphanQueue = queue("orphan");
     this.#running = [this.#followResources()];
   }
 

@@ -4,6 +4,7 @@ import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { FINALIZERS_AT_ONCE } from "../limits.ts";
+import type { JobMetrics } from "../metrics/workloads.ts";
 import { createPods, deletePod, type PodControl } from "../pod-control.ts";
 import { isPodReady } from "../pod-state.ts";
 import type { Evaluation } from "./evaluate.ts";
@@ -15,6 +16,7 @@ import type { Outcome } from "./settle.ts";
 /** What acting on a job's pods needs. */
 export interface JobControl extends PodControl {
   jobs: ResourceClient<Job>;
+  metrics: JobMetrics;
 }
 
 /** Deletes what still runs of a job that has come to its end; the pods stay tracked. */
@@ -62,15 +64,19 @@ export function outcomeOf(
   };
 }
 
-function createIndexes(
-  control: JobControl, job: Job, { indexes }: Evaluation, wanted: (number | undefined)[],
+async function createIndexes(
+  control: JobControl, job: Job, { indexes, terminating }: Evaluation,
+  wanted: (number | undefined)[],
 ): Promise<{ done: number; error?: unknown }> {
   control.expectations.expect(keyOf(job), wanted.length, []);
-  return createPods(control, job, wanted.length, (place) => {
+  const made = await createPods(control, job, wanted.length, (place) => {
     const index = wanted[place];
     const last = index === undefined ? undefined : indexes?.awaited.get(index);
     return podOf(job, index, last);
   });
+  const before = { failed: job.status?.failed ?? 0, terminating };
+  control.metrics.podsCreated(job, before, made.done, wanted.length);
+  return made;
 }
 
 /**

@@ -13,6 +13,7 @@ import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { finishedCondition } from "../job-state.ts";
 import { JOB_LOOK_MS, UNSEEN_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
+import type { JobAction } from "../metrics/workloads.ts";
 import { WriteTracker } from "../write-tracker.ts";
 import { applyPodsPlan, clearPods, type JobControl, outcomeOf, releasePods } from "./apply.ts";
 import { type Backoff, NO_FAILURES } from "./backoff.ts";
@@ -37,6 +38,7 @@ export function startJobs(context: ControllerContext): Running {
   const expectations = new Expectations(context.clock);
   const control: JobControl = {
     jobs: client.resource<Job>(JOBS), pods: client.resource<Pod>(PODS), recorder, expectations,
+    metrics: context.metrics.jobs,
   };
   const written = new WriteTracker(context.clock);
   const memory = new Map<string, Memory>();
@@ -57,11 +59,21 @@ export function startJobs(context: ControllerContext): Running {
     const near = pods.store.by(NAMESPACE_INDEX, job.metadata.namespace ?? "");
     const own = await ownPods(control, job, near);
     const step = new JobStep(control, job, known, context.clock.now());
-    const again_ms = await step.run(own, trusted, (object) => written.wrote(key, object));
+    const begun_ms = context.clock.monotonic();
+    const synced = (result: "success" | "error") => control.metrics.synced(
+      job, step.action, result, (context.clock.monotonic() - begun_ms) / 1_000);
+    let again_ms: number | undefined;
+    try {
+      again_ms = await step.run(own, trusted, (object) => written.wrote(key, object));
+    } catch (thrown) {
+      synced("error");
+      throw thrown;
+    }
+    synced("success");
     return again_ms === undefined ? undefined : { again_ms: Math.min(again_ms, JOB_LOOK_MS) };
   };
 
-  const loop = startLoop(context, { name: ACCOUNT, reads: [jobs, pods], reconcile });
+  const loop = startLoop(context, { queue: "job", name: ACCOUNT, reads: [jobs, pods], reconcile });
   watchJobs(jobs, loop.queue, forget);
   watchJobPods(pods, jobs, expectations, loop.queue);
   return closeAll(loop, startOrphans(context, control), recorder);
@@ -94,6 +106,8 @@ class JobStep {
   readonly #control: JobControl;
   readonly #memory: Memory;
   readonly #now_ms: number;
+  /** What this look has come to so far. */
+  action: JobAction = "tracking";
   /** With what this look makes of its status. */
   #job: Job;
   /** The status as the server has it. */
@@ -118,7 +132,10 @@ class JobStep {
     const { recorder } = this.#control;
     const pods = this.#withoutReleased(own);
     const evaluation = evaluate(this.#job, pods, this.#memory.backoff, this.#now_ms);
+    if (!trusted) this.action = "reconciling";
     const { outcome, plan } = await this.#act(evaluation, trusted);
+    if (plan.do === "create") this.action = "pods_created";
+    if (plan.do === "delete") this.action = "pods_deleted";
     const settled = settle(this.#job, evaluation, outcome, this.#now_ms);
     for (const { reason, message } of settled.events) {
       recorder.record(this.#job, "Normal", reason, message);
@@ -174,7 +191,14 @@ class JobStep {
     const after = countReleased(this.#job.status ?? {}, pods);
     const finished = error === undefined && final && canFinish(after) ? final : undefined;
     await this.#write(finished ? withEnd(after, finished) : after, wrote);
-    if (finished) this.#tell(finished);
+    const { metrics } = this.#control;
+    for (const result of ["succeeded", "failed"] as const) {
+      metrics.podsFinished(job, result, (after[result] ?? 0) - (before.status?.[result] ?? 0));
+    }
+    if (finished) {
+      metrics.finished(job, finished);
+      this.#tell(finished);
+    }
     if (error !== undefined) throw error;
   }
 

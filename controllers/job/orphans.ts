@@ -31,7 +31,9 @@ export function startOrphans(context: ControllerContext, control: JobControl): R
     }
   };
 
-  const loop = startLoop(context, { name: "job-orphans", reads: [jobs, pods], reconcile });
+  const loop = startLoop(context, {
+    queue: "job_orphan_pod", name: "job-orphans", reads: [jobs, pods], reconcile,
+  });
   const lookAt = (pod: Pod) => {
     if (!isTracked(pod)) return;
     const owner = jobKeyOf(pod);

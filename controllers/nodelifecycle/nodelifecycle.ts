@@ -14,6 +14,10 @@ import { isPodReady } from "../pod-state.ts";
 import { isReady, type NodeHealth, observe, planTaints, unknownConditions } from "./plan.ts";
 
 const ACCOUNT = "node-controller";
+/** The taints that the conditions of a node come to when its pods must go. */
+const EVICTING: ReadonlySet<string> = new Set([
+  "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable",
+]);
 const LEASE_NAMESPACE = "kube-node-lease";
 
 /** Notices nodes that fall silent, and turns the conditions of all nodes into taints. */
@@ -48,12 +52,19 @@ export function startNodeLifecycle(context: ControllerContext): Running {
       await markPodsNotReady(podWriter, recorder, pods.store.by(NODE_INDEX, name), clock.now());
     }
     const evict = nodes.store.list().some(isReady);
-    await setTaints(nodeWriter, node, planTaints(node, evict, clock.now()));
+    const taints = planTaints(node, evict, clock.now());
+    await setTaints(nodeWriter, node, taints);
+    if (taints?.some(isEvicting) && !node.spec.taints?.some(isEvicting)) {
+      context.metrics.nodes.evicted(node);
+    }
     return { again_ms: Math.max(1_000, grace_ms - silent_ms) };
   };
 
+  context.metrics.nodes.show(() => nodes.store.list(), isReady);
   const reads = [nodes, leases, pods];
-  const loop = startLoop(context, { name: "node-lifecycle-controller", reads, reconcile });
+  const loop = startLoop(context, {
+    queue: "node_lifecycle_controller", name: "node-lifecycle-controller", reads, reconcile,
+  });
   const look = (node: Node) => loop.queue.add(keyOf(node));
   nodes.handle({
     added: look,
@@ -67,6 +78,9 @@ export function startNodeLifecycle(context: ControllerContext): Running {
   leases.handle({ updated: (lease) => loop.queue.add(lease.metadata.name ?? "") });
   return closeAll(loop, recorder);
 }
+
+const isEvicting = ({ effect, key }: Taint): boolean =>
+  effect === "NoExecute" && EVICTING.has(key);
 
 async function setTaints(
   writer: ResourceClient<Node>,

@@ -26,6 +26,10 @@ interface Storage {
   classes: Informer<StorageClass>;
 }
 
+function show({ metrics }: ControllerContext, { claims, volumes }: Storage): void {
+  metrics.volumes.show(() => claims.store.list(), () => volumes.store.list());
+}
+
 /** Brings claims and volumes together, and tells provisioners which claims are theirs. */
 export function startVolumeBinder(context: ControllerContext): Running {
   const storage: Storage = {
@@ -33,6 +37,7 @@ export function startVolumeBinder(context: ControllerContext): Running {
     volumes: context.informers.of(PERSISTENT_VOLUMES),
     classes: context.informers.of(STORAGE_CLASSES),
   };
+  show(context, storage);
   const client = context.client(ACCOUNT);
   const writers: VolumeWriters = {
     claims: client.resource(PERSISTENT_VOLUME_CLAIMS),
@@ -42,7 +47,7 @@ export function startVolumeBinder(context: ControllerContext): Running {
   const reads = [storage.claims, storage.volumes, storage.classes];
   // One worker each, as upstream: two claims must not choose the same volume.
   const claimLoop = startLoop(context, {
-    name: "persistentvolume-binder-controller",
+    queue: "claims", name: "persistentvolume-binder-controller",
     reads,
     workers: 1,
     reconcile: async (key) => {
@@ -53,7 +58,7 @@ export function startVolumeBinder(context: ControllerContext): Running {
     },
   });
   const volumeLoop = startLoop(context, {
-    name: "persistentvolume-binder-controller",
+    queue: "volumes", name: "persistentvolume-binder-controller",
     reads,
     workers: 1,
     reconcile: async (key) => {

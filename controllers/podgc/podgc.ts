@@ -14,7 +14,7 @@ const ALL = "all pods";
 
 /** Removes pods that no kubelet will ever remove. */
 export function startPodGc(context: ControllerContext): Running {
-  const { clock } = context;
+  const { clock, metrics } = context;
   const nodes = context.informers.of<Node>(NODES);
   const pods = context.informers.of<Pod>(PODS);
   const client = context.client(ACCOUNT);
@@ -27,7 +27,16 @@ export function startPodGc(context: ControllerContext): Running {
     const gone = await goneNodes();
     const isGone = (name: string) => gone.has(name);
     for (const leftover of planPodGc(pods.store.list(), isGone, TERMINATED_PODS_MAX)) {
-      await remove(podWriter, leftover, clock.now());
+      const { pod, why } = leftover;
+      const count = (isDeleted: boolean) =>
+        metrics.nodes.collected(pod.metadata.namespace ?? "", why, isDeleted);
+      try {
+        await remove(podWriter, leftover, clock.now());
+        count(true);
+      } catch (thrown) {
+        count(false);
+        throw thrown;
+      }
     }
     return { again_ms: POD_GC_MS };
   };
@@ -57,7 +66,9 @@ export function startPodGc(context: ControllerContext): Running {
   };
 
   const reads = [nodes, pods];
-  const loop = startLoop(context, { name: ACCOUNT, reads, workers: 1, reconcile });
+  const loop = startLoop(context, {
+    queue: "orphaned_pods_nodes", name: ACCOUNT, reads, workers: 1, reconcile,
+  });
   loop.queue.add(ALL);
   // One that never had a node and is being deleted need not wait for the next round.
   pods.handle({

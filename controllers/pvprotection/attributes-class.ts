@@ -37,7 +37,9 @@ export function startAttributesClassProtection(context: ControllerContext): Runn
   };
 
   const reads = [classes, claims, volumes];
-  const loop = startLoop(context, { name: account, reads, workers: 1, reconcile });
+  const loop = startLoop(context, {
+    queue: "vacprotection", name: account, reads, workers: 1, reconcile,
+  });
   classes.handle(everyChange(loop.queue));
   // Whatever named a class before may be what kept it.
   const look = (each: PersistentVolumeClaim | PersistentVolume) => {

@@ -37,7 +37,7 @@ export function startClaimProtection(context: ControllerContext): Running {
   };
 
   const reads = [claims, pods];
-  const loop = startLoop(context, { name: account, reads, reconcile });
+  const loop = startLoop(context, { queue: "pvcprotection", name: account, reads, reconcile });
   claims.handle(everyChange(loop.queue));
   const look = (pod: Pod) => {
     for (const volume of pod.spec.volumes ?? []) {
@@ -72,7 +72,9 @@ export function startVolumeProtection(context: ControllerContext): Running {
     if (volume.status?.phase !== "Bound") await release(writer, volume, VOLUME_FINALIZER);
   };
 
-  const loop = startLoop(context, { name: account, reads: [volumes], workers: 1, reconcile });
+  const loop = startLoop(context, {
+    queue: "pvprotection", name: account, reads: [volumes], workers: 1, reconcile,
+  });
   volumes.handle(everyChange(loop.queue));
   return loop;
 }

@@ -101,7 +101,9 @@ export function startReplicas<T extends KubeObject>(
     return again_ms;
   };
 
-  const loop = startLoop(context, { name: account, reads: [sets, pods], reconcile });
+  const loop = startLoop(context, {
+    queue: type.kind.toLowerCase(), name: account, reads: [sets, pods], reconcile,
+  });
   sets.handle(everyChange(loop.queue));
   watchDependents({
     dependents: pods, owners: sets, kind: type.kind, expectations,

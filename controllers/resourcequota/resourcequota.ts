@@ -77,7 +77,9 @@ export function startResourceQuota(context: ControllerContext): Running {
   };
 
   const reads = [quotas, ...followed];
-  const loop = startLoop(context, { name: ACCOUNT, reads, workers: 1, reconcile });
+  const loop = startLoop(context, {
+    queue: "resourcequota_primary", name: ACCOUNT, reads, workers: 1, reconcile,
+  });
   const count = (quota: ResourceQuota & KubeObject) => loop.queue.add(keyOf(quota));
   // Admission takes from the status of quotas for objects that informers have not seen yet: a
   // change of the status, or a new object, must not have it counted anew.

@@ -38,7 +38,9 @@ export function startRootCa(context: ControllerContext): Running {
   };
 
   const reads = [namespaces, maps];
-  const loop = startLoop(context, { name: ACCOUNT, reads, workers: 1, reconcile });
+  const loop = startLoop(context, {
+    queue: "root_ca_cert_publisher", name: ACCOUNT, reads, workers: 1, reconcile,
+  });
   namespaces.handle(everyChange(loop.queue));
   const look = (map: ConfigMap) => loop.queue.add(map.metadata.namespace ?? "");
   maps.handle({ updated: look, deleted: look });

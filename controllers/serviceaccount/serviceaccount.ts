@@ -27,7 +27,9 @@ export function startServiceAccounts(context: ControllerContext): Running {
   };
 
   const reads = [namespaces, accounts];
-  const loop = startLoop(context, { name: ACCOUNT, reads, workers: 1, reconcile });
+  const loop = startLoop(context, {
+    queue: "serviceaccount", name: ACCOUNT, reads, workers: 1, reconcile,
+  });
   namespaces.handle(everyChange(loop.queue));
   accounts.handle({ deleted: (account) => loop.queue.add(account.metadata.namespace ?? "") });
   return loop;

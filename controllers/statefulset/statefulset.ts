@@ -47,6 +47,7 @@ export function startStatefulSets(context: ControllerContext): Running {
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
   const reconciler = new StatefulReconciler(context, reads, recorder);
   const loop = startLoop(context, {
+    queue: "statefulset",
     name: ACCOUNT, reads: [sets, pods, claims, revisions],
     reconcile: (key) => reconciler.reconcile(key),
   });

@@ -14,6 +14,7 @@ const COMPONENT = "taint-eviction-controller";
 /** Deletes the pods that do not tolerate their node's NoExecute taints, or no longer do. */
 export function startTaintEviction(context: ControllerContext): Running {
   const { clock } = context;
+  const { taintDeletions, taintDeletionDelays } = context.metrics.nodes;
   const nodes = context.informers.of<Node>(NODES);
   const pods = context.informers.of<Pod>(PODS);
   pods.index(NODE_INDEX, byNode);
@@ -28,10 +29,10 @@ export function startTaintEviction(context: ControllerContext): Running {
     const at_ms = evictionTime(pod, node.spec.taints ?? [], now_ms);
     if (at_ms === undefined) return;
     if (at_ms > now_ms) return { again_ms: at_ms - now_ms };
-    await evict(pod);
+    await evict(pod, now_ms - at_ms);
   };
 
-  const evict = async (pod: Pod) => {
+  const evict = async (pod: Pod, late_ms: number) => {
     const { uid } = pod.metadata;
     const condition = {
       type: "DisruptionTarget",
@@ -47,12 +48,16 @@ export function startTaintEviction(context: ControllerContext): Running {
     try {
       await writer.patch({ ...nameOf(pod), subresource: "status" }, "strategic", patch);
       await writer.delete(nameOf(pod), { preconditions: { uid } });
+      taintDeletions.add();
+      taintDeletionDelays.observe(late_ms / 1_000);
     } catch (thrown) {
       if (!isNotFound(thrown)) throw thrown;
     }
   };
 
-  const loop = startLoop(context, { name: COMPONENT, reads: [nodes, pods], reconcile });
+  const loop = startLoop(context, {
+    queue: "noexec_taint_pod", name: COMPONENT, reads: [nodes, pods], reconcile,
+  });
   const look = (pod: Pod) => {
     if (pod.spec.nodeName) loop.queue.add(keyOf(pod));
   };

@@ -28,7 +28,9 @@ export function startTokenCleaner(context: ControllerContext): Running {
     }
   };
 
-  const loop = startLoop(context, { name: ACCOUNT, reads: [secrets], reconcile });
+  const loop = startLoop(context, {
+    queue: "token_cleaner", name: ACCOUNT, reads: [secrets], reconcile,
+  });
   secrets.handle(everyChange(loop.queue));
   return loop;
 }

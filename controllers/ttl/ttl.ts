@@ -27,7 +27,9 @@ export function startNodeTtl(context: ControllerContext): Running {
     }
   };
 
-  const loop = startLoop(context, { name: ACCOUNT, reads: [nodes], reconcile });
+  const loop = startLoop(context, {
+    queue: "ttlcontroller", name: ACCOUNT, reads: [nodes], reconcile,
+  });
   nodes.handle(everyChange(loop.queue));
   return loop;
 }

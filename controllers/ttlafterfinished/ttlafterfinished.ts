@@ -26,6 +26,7 @@ export function startTtlAfterFinished(context: ControllerContext): Running {
       if ((timeLeft(fresh) ?? Infinity) > 0) return;
       const preconditions = { uid: fresh.metadata.uid };
       await writer.delete(nameOf(job), { propagationPolicy: "Foreground", preconditions });
+      context.metrics.jobs.ttlDeletion.observe(Math.max(0, -(timeLeft(fresh) ?? 0)) / 1_000);
     } catch (thrown) {
       if (!isNotFound(thrown)) throw thrown;
     }
@@ -35,7 +36,9 @@ export function startTtlAfterFinished(context: ControllerContext): Running {
     return end_ms === undefined ? undefined : end_ms - clock.now();
   };
 
-  const loop = startLoop(context, { name: ACCOUNT, reads: [jobs], reconcile });
+  const loop = startLoop(context, {
+    queue: "ttl_jobs_to_delete", name: ACCOUNT, reads: [jobs], reconcile,
+  });
   jobs.handle(everyChange(loop.queue));
   return loop;
 }

@@ -1,11 +1,9 @@
-import type { SubjectAccessReview } from "@raft2kube/api/gen/authorization/v1.ts";
+import { AccessReviews } from "@raft2kube/client-kube/delegated/access-reviews.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { own } from "@raft2kube/std/own.ts";
-import { REVIEW_CACHE_MAX, REVIEW_CACHE_MS } from "../limits.ts";
-import type { User } from "./authentication.ts";
-import { ExpiringCache } from "./expiring-cache.ts";
-import { HttpError } from "./http-error.ts";
+import type { User } from "@raft2kube/client-kube/delegated/authentication.ts";
+import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 
 export interface NodeAccess {
   verb: string;
@@ -48,53 +46,25 @@ const SUBRESOURCES: Record<string, string[]> = {
 
 /** Authorizes requests by SubjectAccessReviews. Without an API every request is denied. */
 export class Authorization {
-  readonly #client: KubeClient | undefined;
   readonly #nodeName: string;
-  readonly #reviews: ExpiringCache<boolean>;
+  readonly #reviews: AccessReviews | undefined;
 
   constructor(client: KubeClient | undefined, nodeName: string, clock: Clock) {
-    this.#client = client;
     this.#nodeName = nodeName;
-    this.#reviews = new ExpiringCache({ clock, ttl_ms: REVIEW_CACHE_MS, most: REVIEW_CACHE_MAX });
+    this.#reviews = client && new AccessReviews(client, clock);
   }
 
   /** Throws HttpError 403. */
   async check(user: User, access: NodeAccess): Promise<void> {
     for (const subresource of access.subresources) {
-      if (await this.#allowed(user, access.verb, subresource)) return;
+      const { verb } = access;
+      const node = { group: "", version: "v1", resource: "nodes", name: this.#nodeName };
+      const resourceAttributes = { verb, ...node, subresource };
+      if (await this.#reviews?.isAllowed(user, { resourceAttributes })) return;
     }
     const message =
       `Forbidden (user=${user.name}, verb=${access.verb}, resource=nodes, ` +
       `subresource(s)=[${access.subresources.join(" ")}])`;
     throw new HttpError(403, message);
-  }
-
-  #allowed({ name, groups }: User, verb: string, subresource: string): Promise<boolean> {
-    const client = this.#client;
-    if (!client) return Promise.resolve(false);
-    const key = JSON.stringify([name, groups, verb, subresource]);
-    return this.#reviews.get(key, async () => {
-      const { status } = await client.request<SubjectAccessReview>({
-        method: "POST",
-        path: "/apis/authorization.k8s.io/v1/subjectaccessreviews",
-        body: {
-          apiVersion: "authorization.k8s.io/v1",
-          kind: "SubjectAccessReview",
-          spec: {
-            user: name,
-            groups,
-            resourceAttributes: {
-              verb,
-              group: "",
-              version: "v1",
-              resource: "nodes",
-              subresource,
-              name: this.#nodeName,
-            },
-          },
-        },
-      });
-      return status?.allowed ?? false;
-    });
   }
 }

@@ -10,7 +10,7 @@ import { nameOf } from "../pods/pod-identity.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import type { ObservedContainer } from "../cri/observed.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
-import { HttpError } from "./http-error.ts";
+import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { type LogOptions, readLog } from "../logs/read-log.ts";
 import { containersNamed, findPod, type FoundPod } from "./pod-lookup.ts";
 

@@ -1,4 +1,4 @@
-import { HttpError } from "./http-error.ts";
+import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 
 /** Parsed target of a request, for both authorization and routing. */
 export interface RequestTarget {

@@ -5,7 +5,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { STREAM_CONNECT_MS, STREAM_IDLE_MS } from "../limits.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
-import { HttpError } from "./http-error.ts";
+import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { findPod, runningContainer } from "./pod-lookup.ts";
 
 export interface StreamingContext {

@@ -79,7 +79,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["limits.ts", "errors.ts", "object/"],
     ["transport/"],
     ["rest/"],
-    ["informer/", "events/", "workqueue/", "leader-election.ts"],
+    ["informer/", "events/", "workqueue/", "delegated/", "leader-election.ts"],
   ],
   apiserver: [
     ["limits.ts", "periodic.ts", "object/"],

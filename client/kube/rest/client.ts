@@ -18,12 +18,19 @@ import { ResourceClient } from "./resource-client.ts";
 import { httpTransport } from "../transport/http.ts";
 import { type HttpResponse, readBody, type Transport } from "../transport/transport.ts";
 
+/**
+ * Is given each attempt of a request: its method, the status of the answer (0 without one), and the
+ * seconds until its head came.
+ */
+export type RequestObserver = (method: string, status: number, took_s: number) => void;
+
 export interface KubeClientOptions extends KubeConnection {
   clock?: Clock;
   /** Requests per second in the long run and at once; a watch counts once. */
   qps?: number;
   burst?: number;
   userAgent?: string;
+  observer?: RequestObserver | undefined;
   /** Another way to carry requests (or a shared one), not closed with the client. */
   transport?: Transport;
 }
@@ -41,6 +48,7 @@ export class KubeClient implements KubeRequester {
   readonly #rate: RateLimit;
   readonly #token: TokenReader | undefined;
   readonly #userAgent: string;
+  readonly #observer: RequestObserver | undefined;
   #closed = false;
 
   constructor(options: KubeClientOptions) {
@@ -52,6 +60,7 @@ export class KubeClient implements KubeRequester {
     this.#rate = new RateLimit({ clock: this.clock, qps, burst });
     this.#token = options.token === undefined ? undefined : tokenReader(options.token, this.clock);
     this.#userAgent = options.userAgent ?? "r2k";
+    this.#observer = options.observer;
   }
 
   /** The typed door to one resource: `client.resource<Pod>(PODS)`. */
@@ -135,7 +144,16 @@ export class KubeClient implements KubeRequester {
       headers["content-type"] = request.contentType ?? "application/json";
       headers["content-length"] = String(bytes.length);
     }
-    return this.#transport.send({ method, path, headers, body: bytes, signal, timeout_ms });
+    const begun_ms = this.clock.monotonic();
+    let status = 0;
+    try {
+      const sent = { method, path, headers, body: bytes, signal, timeout_ms };
+      const response = await this.#transport.send(sent);
+      ({ status } = response);
+      return response;
+    } finally {
+      this.#observer?.(method, status, (this.clock.monotonic() - begun_ms) / 1_000);
+    }
   }
 }
 

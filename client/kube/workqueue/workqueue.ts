@@ -2,8 +2,21 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { QUEUE_BACKOFF_MS_MAX, QUEUE_BACKOFF_MS, QUEUE_KEYS_MAX } from "../limits.ts";
 
+/** Follows the keys of a queue. */
+export interface QueueObserver {
+  /** A key is to be looked at, which it was not before. */
+  added(key: string): void;
+  /** A worker has it. */
+  taken(key: string): void;
+  /** The worker is finished with it. */
+  done(key: string): void;
+  /** A key is to come after a delay. */
+  delayed(): void;
+}
+
 export interface WorkQueueOptions {
   clock: Clock;
+  observer?: QueueObserver | undefined;
   /** Back-off of a failing key: doubles from the first to the second. */
   backoff_ms?: number;
   backoffMax_ms?: number;
@@ -19,6 +32,7 @@ export class WorkQueue {
   readonly #backoff_ms: number;
   readonly #backoffMax_ms: number;
   readonly #keys_max: number;
+  readonly #observer: QueueObserver | undefined;
   readonly #waiting = new Set<string>();
   readonly #active = new Set<string>();
   readonly #again = new Set<string>();
@@ -29,6 +43,7 @@ export class WorkQueue {
 
   constructor(options: WorkQueueOptions) {
     this.#clock = options.clock;
+    this.#observer = options.observer;
     this.#backoff_ms = options.backoff_ms ?? QUEUE_BACKOFF_MS;
     this.#backoffMax_ms = options.backoffMax_ms ?? QUEUE_BACKOFF_MS_MAX;
     this.#keys_max = options.keys_max ?? QUEUE_KEYS_MAX;
@@ -42,10 +57,14 @@ export class WorkQueue {
   /** Adds a key now. Fails with `QueueFull` above the bound: the program is then not keeping up. */
   add(key: string): void {
     if (this.#closed || this.#waiting.has(key)) return;
-    if (this.#active.has(key)) {
-      this.#again.add(key);
-      return;
-    }
+    if (this.#again.has(key)) return;
+    this.#observer?.added(key);
+    if (this.#active.has(key)) this.#again.add(key);
+    else this.#hand(key);
+  }
+
+  /** Gives a key to a worker that waits, or keeps it for the next. */
+  #hand(key: string): void {
     if (this.#waiting.size >= this.#keys_max) {
       throw new CodedError("QueueFull", `a work queue holds ${this.#keys_max} keys already`);
     }
@@ -60,6 +79,7 @@ export class WorkQueue {
 
   /** A delay that was asked for before is past: the worker says when the key is to come again. */
   #begin(key: string): void {
+    this.#observer?.taken(key);
     this.#active.add(key);
     this.#delayed.get(key)?.timer.cancel();
     this.#delayed.delete(key);
@@ -68,6 +88,7 @@ export class WorkQueue {
   /** Adds a key after a delay; an earlier time for the same key wins. */
   addAfter(key: string, delay_ms: number): void {
     if (this.#closed) return;
+    this.#observer?.delayed();
     if (delay_ms <= 0) return this.add(key);
     const at_ms = this.#clock.monotonic() + delay_ms;
     const delayed = this.#delayed.get(key);
@@ -111,8 +132,9 @@ export class WorkQueue {
 
   /** The worker is finished with a key it took. */
   done(key: string): void {
+    this.#observer?.done(key);
     this.#active.delete(key);
-    if (this.#again.delete(key)) this.add(key);
+    if (this.#again.delete(key) && !this.#closed) this.#hand(key);
   }
 
   /** Nothing more comes out; workers that wait get undefined, delays are dropped. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
-import type { Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
 import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
@@ -112,6 +112,11 @@ for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
     beforeAll(async () => {
       world = await start();
       kubelets = await Promise.all(["n1", "n2"].map((each) => startHollowKubelet(world, each)));
+      // Pods go to both nodes only when both are open to them.
+      await until("nodes without taints", async () => {
+        const { items } = await world.admin.resource<Node>(NODES).list();
+        return items.filter(({ spec }) => !spec.taints?.length).length === kubelets.length;
+      });
     }, TIMEOUT_MS);
     afterAll(async () => {
       await Promise.all(kubelets.map((each) => each.close()));

@@ -6,7 +6,9 @@ import { startApiserver } from "@raft2kube/apiserver/main.ts";
 import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
 import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
+import {
+  type ControllersOptions, type RunningControllers, startControllers,
+} from "@raft2kube/controllers/main.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { startScheduler } from "@raft2kube/scheduler/main.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
@@ -92,13 +94,13 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   };
 }
 
-/** Our controllers and our scheduler, under their own identities. */
-export async function startOurManagers(
+/** All our controllers, under their own identities. */
+export async function startOurControllers(
   connection: World["connection"],
   ca: KeyPair,
   options: Partial<ControllersOptions> = {},
-): Promise<{ close(): Promise<void> }> {
-  const controllers = await startControllers({
+): Promise<RunningControllers> {
+  return startControllers({
     connection: await connection("system:kube-controller-manager"),
     clusterCidr: "10.244.0.0/16",
     rootCa: ca.cert,
@@ -107,6 +109,15 @@ export async function startOurManagers(
     leaderElect: false,
     ...options,
   });
+}
+
+/** Our controllers and our scheduler, under their own identities. */
+export async function startOurManagers(
+  connection: World["connection"],
+  ca: KeyPair,
+  options: Partial<ControllersOptions> = {},
+): Promise<{ close(): Promise<void> }> {
+  const controllers = await startOurControllers(connection, ca, options);
   const scheduler = await startScheduler({
     connection: await connection("system:kube-scheduler"),
     leaderElect: false,

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import type { TokenReview } from "@raft2kube/api/gen/authentication/v1.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { KubeClient } from "../rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { REVIEW_CACHE_MAX, REVIEW_CACHE_MS, REVIEWS_AT_ONCE_MAX } from "../limits.ts";
 import { ExpiringCache } from "./expiring-cache.ts";

@@ -1,4 +1,4 @@
-/** A request that cannot be answered; the message is sent as plain text, as upstream's kubelet. */
+/** A request that is refused; the message is sent as plain text. */
 export class HttpError extends Error {
   override readonly name = "HttpError";
   readonly status: number;

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { KubeClient } from "../rest/client.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { REVIEWS_AT_ONCE_MAX } from "../limits.ts";

@@ -1,0 +1,71 @@
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import {
+  addMetric, type Count, type CounterFamily, familiesOf, type Spread,
+} from "@raft2kube/observe/families.ts";
+import type { Registry } from "@raft2kube/observe/metrics.ts";
+
+/** Buckets of the time that a pod outlives its toleration (upstream's), in seconds. */
+const DELETION_BOUNDS_S = [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 30, 60, 120, 180, 240];
+const PERCENT = 100;
+
+/** Nodes by zone, and the pods that are removed because of them. */
+export class NodeMetrics {
+  /** Pods deleted for a taint, and the seconds from when they had to go to that. */
+  readonly taintDeletions: Count;
+  readonly taintDeletionDelays: Spread;
+  readonly #evictions: CounterFamily;
+  readonly #collected: CounterFamily;
+  readonly #notCollected: CounterFamily;
+  #nodes: () => readonly Node[] = () => [];
+  #isReady: (node: Node) => boolean = () => true;
+
+  constructor(registry: Registry) {
+    const { counter, histogram } = familiesOf(registry);
+    this.taintDeletions = counter("taint_eviction_controller_pod_deletions_total",
+      "Pods deleted for a taint of their node.").of();
+    this.taintDeletionDelays = histogram(
+      "taint_eviction_controller_pod_deletion_duration_seconds",
+      "Time from when a pod had to go to its deletion.", DELETION_BOUNDS_S).of();
+    this.#evictions = counter("node_collector_evictions_total",
+      "Nodes that were given a taint which evicts their pods.");
+    this.#collected = counter("pod_gc_collector_force_delete_pods_total",
+      "Pods that were deleted because no kubelet would.");
+    this.#notCollected = counter("pod_gc_collector_force_delete_pod_errors_total",
+      "Such pods whose deletion failed.");
+    this.#showZones(registry);
+  }
+
+  /** Shows these nodes by zone. */
+  show(nodes: () => readonly Node[], isReady: (node: Node) => boolean): void {
+    this.#nodes = nodes;
+    this.#isReady = isReady;
+  }
+
+  evicted(node: Node): void {
+    this.#evictions.of({ zone: zoneOf(node) }).add();
+  }
+
+  collected(namespace: string, reason: string, isDeleted: boolean): void {
+    (isDeleted ? this.#collected : this.#notCollected).of({ namespace, reason }).add();
+  }
+
+  #showZones(registry: Registry): void {
+    const gauge = (last: string, help: string, value: (size: number, ready: number) => number) =>
+      addMetric(registry, { name: `node_collector_${last}`, help, type: "gauge" }, () =>
+        [...Map.groupBy(this.#nodes(), zoneOf)].map(([zone, nodes]) => {
+          const ready = nodes.filter(this.#isReady).length;
+          return { labels: { zone }, value: value(nodes.length, ready) };
+        }));
+    gauge("zone_size", "Nodes of each zone.", (size) => size);
+    gauge("zone_health", "Share of ready nodes, in percent.", (size, ready) =>
+      ready * PERCENT / size);
+    gauge("unhealthy_nodes_in_zone", "Nodes that are not ready.", (size, ready) => size - ready);
+  }
+}
+
+/** Upstream's key: region and zone, apart by a character that neither has. */
+function zoneOf({ metadata: { labels = {} } }: Node): string {
+  const zone = labels["topology.kubernetes.io/zone"] ?? "";
+  const region = labels["topology.kubernetes.io/region"] ?? "";
+  return zone === "" && region === "" ? "" : `${region}:\0:${zone}`;
+}

@@ -1,0 +1,107 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import https from "node:https";
+import type { AddressInfo } from "node:net";
+import { exposition } from "@raft2kube/observe/exposition.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Registry } from "@raft2kube/observe/metrics.ts";
+import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { AccessReviews } from "@raft2kube/client-kube/delegated/access-reviews.ts";
+import { Authentication } from "@raft2kube/client-kube/delegated/authentication.ts";
+import { limitConnections } from "@raft2kube/client-kube/delegated/connection-limits.ts";
+import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { SERVE_TIMEOUT_MS, SERVING_DAYS } from "../limits.ts";
+
+/** Where and how a component serves its health and metrics. */
+export interface ServeOptions {
+  host: string;
+  port: number;
+  /** PEM. Without, a certificate that nobody knows is made at the start, as upstream. */
+  tls?: { cert: string; key: string } | undefined;
+  /** PEM of the CA whose client certificates are believed; tokens always are reviewed. */
+  clientCa?: string | undefined;
+}
+
+export interface ServedComponent {
+  readonly address: { readonly host: string; readonly port: number };
+  close(): Promise<void>;
+}
+
+const HEALTH = new Set(["/healthz", "/livez", "/readyz"]);
+const log = logger("controllers-server");
+
+/**
+ * Serves `/metrics` to users who may `get` that path (the API is asked), and `/healthz`, `/livez`
+ * and `/readyz` to all. Rejects when the port is taken.
+ */
+export async function serveMetrics(
+  { host, port, tls, clientCa }: ServeOptions,
+  client: KubeClient,
+  registry: Registry,
+): Promise<ServedComponent> {
+  const authentication = new Authentication(client, client.clock);
+  const reviews = new AccessReviews(client, client.clock);
+  const answer = async (request: IncomingMessage): Promise<{ type: string; body: string }> => {
+    if (request.method !== "GET") throw new HttpError(405, "Method Not Allowed");
+    const path = (request.url ?? "").replace(/\?.*$/s, "");
+    if (HEALTH.has(path)) return { type: "text/plain; charset=utf-8", body: "ok" };
+    const user = await authentication.userOf(request);
+    const allowed = await reviews.isAllowed(user, { nonResourceAttributes: { path, verb: "get" } });
+    if (!allowed) throw new HttpError(403, `Forbidden (user=${user.name}, verb=get, path=${path})`);
+    if (path !== "/metrics") throw new HttpError(404, "404 page not found");
+    return exposition(registry);
+  };
+  const server = https.createServer({
+    ...(tls ?? await ownCertificate(client.clock.now())),
+    // Never the public CAs, which are the default.
+    ca: clientCa ?? [],
+    requestCert: clientCa !== undefined,
+    rejectUnauthorized: false,
+    minVersion: "TLSv1.2",
+    handshakeTimeout: SERVE_TIMEOUT_MS,
+    headersTimeout: SERVE_TIMEOUT_MS,
+    requestTimeout: SERVE_TIMEOUT_MS,
+  });
+  limitConnections(server);
+  server.on("request", (request, response) => void respond(response, () => answer(request)));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, resolve);
+  });
+  server.removeAllListeners("error");
+  server.on("error", (error) => log.error("the server failed", { error: error.message }));
+  const { address, port: own } = server.address() as AddressInfo;
+  return {
+    address: { host: address, port: own },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function respond(
+  response: ServerResponse,
+  answer: () => Promise<{ type: string; body: string }>,
+): Promise<void> {
+  try {
+    const { type, body } = await answer();
+    response.writeHead(200, { "content-type": type }).end(body);
+  } catch (thrown) {
+    const status = thrown instanceof HttpError ? thrown.status : 500;
+    if (status === 500) log.warn("a request failed", { error: messageOf(thrown) });
+    const head = { "content-type": "text/plain; charset=utf-8" };
+    response.writeHead(status, head).end(`${status === 500 ? "error" : messageOf(thrown)}\n`);
+  }
+}
+
+async function ownCertificate(now_ms: number): Promise<{ cert: string; key: string }> {
+  const ca = await createCa({ commonName: "controllers-ca", days: SERVING_DAYS, now_ms });
+  const subject = {
+    commonName: "controllers", usages: ["server" as const], ipAddresses: ["127.0.0.1"],
+    dnsNames: ["localhost"], days: SERVING_DAYS,
+  };
+  return issueCertificate(ca, subject, now_ms);
+}
