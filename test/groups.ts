@@ -52,7 +52,7 @@ const ALL: readonly Group[] = [
   testsIn("contract", contractSuites(false), ALONE),
   testsIn("contract", contractSuites(true), REAL, { starts: "beside" }),
   testsIn("fuzz", ["test/fuzz"], {}, { starts: "next" }),
-  testsIn("sim", ["test/sim", "test/clock"], {}, { starts: "next" }),
+  testsIn("sim", ["test/sim", "test/clock", "test/conformance"], {}, { starts: "next" }),
   testsIn("labs", ["labs"], REAL),
   testsIn("guest", ["test/guest"], ALONE, { starts: "beside" }),
   testsIn("e2e", ["test/e2e"], ALONE, { possible: async () => process.getuid?.() === 0 }),

@@ -1,0 +1,29 @@
+/** Seconds for one test: the longest that pass take five minutes on a busy machine. */
+export const TEST_LIMIT_S = 420;
+
+/** Seconds for a test whose known failure is a wait for what never comes. */
+export const FAILING_LIMIT_S = 150;
+
+/** Seconds for the tests of `SLOW`. */
+export const SLOW_LIMIT_S = 1500;
+
+/** Seconds that a test has to remove what it made, and the program to write its report. */
+export const GRACE_S = 15;
+export const REPORT_S = 75;
+
+/** Waits for two compactions (9 minutes), for jobs that do not come (5), for a status (5). */
+export const SLOW =
+  /should support continue listing|not schedule jobs when suspended|ResourceQuota should apply/;
+
+/** Tests that evict or preempt the pods of others. */
+export const ALONE = /NoExecuteTaint|SchedulerPre/;
+
+/** What a process of e2e.test may take before Go collects. */
+export const MEMORY = "600MiB";
+
+/**
+ * Tests that end without a word, and so pass, when they cannot make a CustomResourceDefinition.
+ * To be removed when those are served.
+ */
+export const NEEDS_CUSTOM_RESOURCES =
+  /AdmissionWebhook .*custom resource|CustomResourceConversionWebhook|CustomResourceFieldSelectors/;

@@ -1,0 +1,151 @@
+// `npm run conformance [-- NAME...]`: upstream's conformance tests of Kubernetes 1.36, each in a
+// process of its own, on a cluster of its own. A NAME is a part of a test's name, or a pattern.
+// Without one, the tests run that have no result of this commit: a run can be interrupted.
+//   --failed       only the tests that did not pass the last time
+//   --list         prints the names and the last results, and runs nothing
+//   --report       writes docs/CONFORMANCE.md from the record again, and runs nothing
+//   --workers N    how many tests run at the same time, 4 by default
+//   --cluster C    the cluster's name; one that runs already is used, and left running
+// Needs root, Go, Debian's apt and mmdebstrap. Writes results.txt and docs/CONFORMANCE.md.
+import { execFileSync, spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { clusterRoots, readCluster } from "../../cli/cluster/config.ts";
+import { clusterFiles } from "../../cli/cluster/identities.ts";
+import { CommandError, reportFailure } from "../../cli/terminal.ts";
+import { ALONE, FAILING_LIMIT_S, SLOW, SLOW_LIMIT_S, TEST_LIMIT_S } from "./limits.ts";
+import { runTest, type Surroundings } from "./one-test.ts";
+import { buildImages, buildPrograms, conformanceNames, PLACES } from "./programs.ts";
+import { readRecord, type Result, type Results, withResult, writeRecord } from "./record.ts";
+import { count, formatReport } from "./report.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const DOCUMENT = join(ROOT, "docs/CONFORMANCE.md");
+const NEVER: Result = { outcome: "not-run", date: "-", commit: "-", took_s: 0 };
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+function r2k(...args: string[]): void {
+  const done = spawnSync(join(ROOT, "r2k"), args, { stdio: "inherit" });
+  if (done.status === 0) return;
+  throw new CommandError("R2K", `r2k ${args.join(" ")} ended with ${done.status}`);
+}
+
+/** Starts the cluster unless it runs; resolves with its kubeconfig and what stops it. */
+async function startCluster(name: string) {
+  const roots = clusterRoots(process.env);
+  const found = (await readCluster(name, roots)) !== undefined;
+  r2k("start", "--name", name, "--no-demo", "--ready-timeout", "300");
+  const config = (await readCluster(name, roots))!;
+  r2k("image", "load", "--name", name, PLACES.images);
+  const stop = () => (found ? undefined : r2k("down", "--name", name, "--purge"));
+  return { kubeconfig: clusterFiles(config).kubeconfig("admin"), stop };
+}
+
+function limitOf(name: string, { cause }: Result): number {
+  if (SLOW.test(name)) return SLOW_LIMIT_S;
+  return cause === undefined ? TEST_LIMIT_S : FAILING_LIMIT_S;
+}
+
+/** Chooses the tests to run: of a cluster that is shared first, then those that need it alone. */
+function choose(results: Results, wanted: readonly string[], failed: boolean, commit: string) {
+  const patterns = wanted.map((text) => pattern(text));
+  const isWanted = (name: string, result: Result) => {
+    if (patterns.length > 0 && !patterns.some((each) => each(name))) return false;
+    if (failed) return result.outcome !== "passed";
+    return patterns.length > 0 || result.commit !== commit;
+  };
+  const names = [...results].flatMap(([name, result]) => (isWanted(name, result) ? [name] : []));
+  return [names.filter((name) => !ALONE.test(name)), names.filter((name) => ALONE.test(name))];
+}
+
+/** A name's own text matches, brackets and all; other text is a pattern. */
+function pattern(text: string): (name: string) => boolean {
+  return (name) => name.includes(text) || new RegExp(text).test(name);
+}
+
+function write(results: Results): void {
+  writeRecord(results);
+  writeFileSync(DOCUMENT, formatReport(results));
+}
+
+class Run {
+  private readonly clock = systemClock();
+  private readonly commit: string;
+  private interrupted = false;
+
+  constructor(commit: string) {
+    this.commit = commit;
+    process.on("SIGINT", () => (this.interrupted = true));
+    process.on("SIGTERM", () => (this.interrupted = true));
+  }
+
+  /** Runs tests, `workers` at a time, and records each as it ends. */
+  async all(at: Surroundings, names: readonly string[], workers: number): Promise<void> {
+    const queue = [...names];
+    const work = async () => {
+      while (queue.length > 0 && !this.interrupted) await this.one(at, queue.shift()!);
+    };
+    await Promise.all(Array.from({ length: workers }, work));
+  }
+
+  private async one(at: Surroundings, name: string): Promise<void> {
+    const start_ms = this.clock.monotonic();
+    const limit_s = limitOf(name, readRecord().get(name) ?? NEVER);
+    const { outcome, message } = await runTest(at, name, limit_s);
+    if (this.interrupted) return;
+    const took_s = (this.clock.monotonic() - start_ms) / 1000;
+    const date = new Date(this.clock.now()).toISOString().slice(0, 10);
+    // Read again: causes may have been written meanwhile.
+    write(withResult(readRecord(), name, { outcome, date, commit: this.commit, took_s }));
+    say(`${outcome.padEnd(7)} ${took_s.toFixed(0).padStart(4)} s  ${name}`);
+    if (message !== "") say(`               ${message}`);
+  }
+}
+
+function parse() {
+  const text = { type: "string" } as const;
+  const flag = { type: "boolean", default: false } as const;
+  const workers = { ...text, default: "4" };
+  const cluster = { ...text, default: "conformance" };
+  const options = { failed: flag, list: flag, report: flag, workers, cluster };
+  return parseArgs({ allowPositionals: true, options });
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parse();
+  const record = readRecord();
+  if (values.list) {
+    for (const [name, { outcome }] of record) say(`${outcome.padEnd(7)}  ${name}`);
+    return;
+  }
+  if (values.report) return write(record);
+  buildPrograms();
+  await buildImages();
+  const results = new Map(conformanceNames().map((name) => [name, record.get(name) ?? NEVER]));
+  const git = ["rev-parse", "--short=8", "HEAD"];
+  const commit = execFileSync("git", git, { cwd: ROOT, encoding: "utf8" }).trim();
+  const [shared = [], alone = []] = choose(results, positionals, values.failed, commit);
+  say(`${shared.length + alone.length} of ${results.size} tests; their output: ${PLACES.logs}`);
+  if (shared.length + alone.length === 0) return;
+  write(results);
+  const cluster = await startCluster(values.cluster);
+  const run = new Run(commit);
+  try {
+    const at = { ...PLACES, kubeconfig: cluster.kubeconfig };
+    await run.all(at, shared, Number(values.workers));
+    await run.all(at, alone, 1);
+  } finally {
+    cluster.stop();
+  }
+  const { passed, failed, notRun } = count(readRecord().values());
+  say(`${passed} passed, ${failed} failed, ${notRun} not run`);
+}
+
+try {
+  await main();
+} catch (thrown) {
+  process.exitCode = reportFailure(thrown);
+}

@@ -1,0 +1,75 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { judge, type Verdict } from "./judge.ts";
+import { GRACE_S, MEMORY, NEEDS_CUSTOM_RESOURCES, REPORT_S } from "./limits.ts";
+
+export interface Surroundings {
+  readonly e2e: string;
+  readonly kubectl: string;
+  readonly kubeconfig: string;
+  /** Where each test's output is kept. */
+  readonly logs: string;
+}
+
+/** The file that a test's output goes to. */
+export function logOf(logs: string, name: string): string {
+  const words = name.replaceAll(/[^A-Za-z0-9]+/g, "_").slice(0, 80);
+  return join(logs, `${words}-${createHash("sha1").update(name).digest("hex").slice(0, 6)}.log`);
+}
+
+/**
+ * Runs one test in a process of its own, which ginkgo ends after `limit_s`. One that does not end
+ * then is killed, and lost.
+ */
+export async function runTest(at: Surroundings, name: string, limit_s: number): Promise<Verdict> {
+  mkdirSync(at.logs, { recursive: true });
+  const log = logOf(at.logs, name);
+  const report = log.replace(/log$/, "json");
+  rmSync(report, { force: true });
+  const ended = await runProcess(at.e2e, argumentsFor(at, name, limit_s, report), log, limit_s);
+  if (!existsSync(report)) return { outcome: "lost", message: `${ended}, and left no report` };
+  const verdict = judge(readFileSync(report, "utf8"));
+  rmSync(report);
+  if (verdict.outcome !== "passed" || !NEEDS_CUSTOM_RESOURCES.test(name)) return verdict;
+  return { outcome: "skipped", message: "it made no CustomResourceDefinition, and ended" };
+}
+
+function argumentsFor(at: Surroundings, name: string, limit_s: number, report: string): string[] {
+  // Go's patterns have no escaped space or quote.
+  const pattern = name.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+  return [
+    `--ginkgo.focus=${pattern}$`,
+    `--ginkgo.timeout=${limit_s}s`,
+    `--ginkgo.grace-period=${GRACE_S}s`,
+    `--ginkgo.json-report=${report}`,
+    "--ginkgo.no-color",
+    "--ginkgo.v",
+    `--kubeconfig=${at.kubeconfig}`,
+    `--kubectl-path=${at.kubectl}`,
+    "--provider=skeleton",
+    "--node-os-distro=debian",
+    "--non-blocking-taints=none",
+    "--allowed-not-ready-nodes=0",
+    "--disable-log-dump=true",
+  ];
+}
+
+/** Resolves with how a process ended, as words. */
+async function runProcess(program: string, args: string[], log: string, limit_s: number) {
+  const output = openSync(log, "w");
+  const timeout = (limit_s + REPORT_S) * 1000;
+  // Half of a process's time went to collecting the tree of all tests.
+  const env = { ...process.env, GOGC: "off", GOMEMLIMIT: MEMORY };
+  const options = { timeout, killSignal: "SIGKILL", env } as const;
+  const child = spawn(program, args, { stdio: ["ignore", output, output], ...options });
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("exit", (code, signal) => resolve(`it ended with ${signal ?? code}`));
+    });
+  } finally {
+    closeSync(output);
+  }
+}

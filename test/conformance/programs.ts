@@ -1,0 +1,63 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { CommandError } from "../../cli/terminal.ts";
+import { makeBase, makeImages } from "./images.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const BUILT = join(ROOT, ".peers/bin");
+const OWN = join(ROOT, ".peers/conformance");
+
+/** Where programs, images and logs are; none of it is committed. */
+export const PLACES = {
+  e2e: join(BUILT, "e2e.test"),
+  kubectl: join(BUILT, "kubectl"),
+  agnhost: join(BUILT, "agnhost"),
+  nonewprivs: join(BUILT, "nonewprivs"),
+  base: join(OWN, "base.tar"),
+  images: join(OWN, "images.tar"),
+  logs: join(OWN, "logs"),
+};
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+/** Builds upstream's programs where they are missing: 11 minutes on two processors. */
+export function buildPrograms(): void {
+  const { e2e, kubectl, agnhost, nonewprivs } = PLACES;
+  const missing: string[] = existsSync(kubectl) ? [] : ["kubectl"];
+  if (![e2e, agnhost, nonewprivs].every((path) => existsSync(path))) missing.push("conformance");
+  if (missing.length === 0) return;
+  const peers = join(ROOT, "scripts/peers/main.ts");
+  const built = spawnSync(process.execPath, [peers, ...missing], { stdio: "inherit" });
+  if (built.status === 0) return;
+  throw new CommandError("NOT_BUILT", `${missing.join(", ")} could not be built`, {
+    remedy: "see the messages above; Go and its module proxy are needed",
+  });
+}
+
+/** Makes the images where they are missing. */
+export async function buildImages(): Promise<void> {
+  if (existsSync(PLACES.images)) return;
+  say("making the images ...");
+  execFileSync("mkdir", ["-p", OWN]);
+  makeBase(PLACES.base);
+  const cwd = join(ROOT, "scripts/peers/conformance");
+  const module = ["list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes"];
+  const kubernetes = execFileSync("go", module, { cwd, encoding: "utf8" }).trim();
+  const busybox = programOf("busybox");
+  const catatonit = programOf("catatonit");
+  await makeImages({ ...PLACES, kubernetes, busybox, catatonit }, PLACES.images);
+}
+
+function programOf(name: string): string {
+  return execFileSync("sh", ["-c", `command -v ${name}`], { encoding: "utf8" }).trim();
+}
+
+/** The names of upstream's conformance tests, as e2e.test lists them. */
+export function conformanceNames(): string[] {
+  const options = { encoding: "utf8", maxBuffer: 1 << 26 } as const;
+  const list = execFileSync(PLACES.e2e, ["--list-conformance-tests"], options);
+  const tests = parse(list) as readonly { codename: string }[];
+  return tests.map(({ codename }) => codename).toSorted();
+}
