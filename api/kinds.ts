@@ -18,6 +18,7 @@ import { event } from "./events/v1/event.ts";
 import { flowSchema } from "./flowcontrol/v1/flow-schema.ts";
 import { priorityLevel } from "./flowcontrol/v1/priority-level.ts";
 import type { Kind } from "./kind.ts";
+import { nodeMetrics, podMetrics } from "./metrics/v1beta1/metrics.ts";
 import { ipAddress, serviceCIDR } from "./networking/v1/addresses.ts";
 import { ingress, ingressClass } from "./networking/v1/ingress.ts";
 import { networkPolicy } from "./networking/v1/network-policy.ts";
@@ -56,6 +57,7 @@ const WRITTEN: readonly (readonly Kind[])[] = [
   [csiDriver, csiNode, csiStorageCapacity, storageClass, volumeAttachment, volumeAttributesClass],
   [customResourceDefinition],
   [deviceClass, resourceClaim, resourceClaimTemplate, resourceSlice],
+  [nodeMetrics, podMetrics],
 ];
 
 function allKinds(): readonly Kind[] {

@@ -8,6 +8,8 @@ export type Time = string;
 /** RFC 3339 in UTC with six digits of a second. */
 export type MicroTime = string;
 
+/** Go's form of a duration: `15s`, `1m30.5s`. */
+export type Duration = string;
 
 /** A decimal number with an optional suffix: `100m`, `1Gi`; see `quantity.ts`. */
 export type Quantity = string;

@@ -17,6 +17,7 @@ import { readPolicy, rulesOf } from "./authz/rbac/policy.ts";
 import { RbacAuthorizer } from "./authz/rbac/rbac-authorizer.ts";
 import { RoleIndex } from "./authz/rbac/role-index.ts";
 import type { BootstrapServer } from "./bootstrap/server.ts";
+import { startScraper } from "./handlers/metrics-server/kubelets.ts";
 import type { HttpServer } from "./http/chain.ts";
 import { showEncryption } from "./metrics/encryption.ts";
 import { Metrics } from "./metrics/metrics.ts";
@@ -68,6 +69,8 @@ export async function assemble(
     const common = rulesOf(policy, "system:node");
     const chain = [new NodeAuthorizer(graph, common), new RbacAuthorizer(roles)];
     const authorizer = new Authorizer(chain, metrics.authorization, clock);
+    const scraper = startScraper({ options, resources, closing, clock });
+    stops.unshift(() => scraper.close());
     const server: Assembled = {
       options,
       clock,
@@ -89,6 +92,7 @@ export async function assemble(
         metrics.admission,
         clock,
       ),
+      scraper,
       tokens: new TokenIssuer({ issuer, audiences, keys, clock }),
       metrics,
     };

@@ -181,6 +181,24 @@ export const BACKEND_REFUSAL_BYTES_MAX = 64 * 1024;
 /** The longest HTML tag whose links are rewritten behind `/proxy`. */
 export const HTML_TAG_BYTES_MAX = 16 * 1024;
 
+/** How often kubelets are scraped for the metrics API (metrics-server's --metric-resolution). */
+export const METRICS_INTERVAL_MS = 15_000;
+/** The time between the first two scrapes, so that the first client need not wait for long. */
+export const METRICS_FIRST_WINDOW_MS = 2_000;
+/** How long a request waits for the first two scrapes. */
+export const METRICS_WAIT_MS = 8_000;
+/** How long kubelets are scraped after the last request for metrics. */
+export const METRICS_IDLE_MS = 300_000;
+/** How long a new container runs before its start counts as a measurement (metrics-server's). */
+export const METRICS_FRESH_MS = 10_000;
+/** How long a kubelet may take for its metrics (metrics-server's). */
+export const METRICS_TIMEOUT_MS = 10_000;
+/** What is read of one kubelet: some 500 pods of 10 containers. */
+export const METRICS_BYTES_MAX = 8 * 1024 * 1024;
+export const METRICS_CONTAINERS_MAX = 10_000;
+/** Kubelets that are scraped side by side. */
+export const METRICS_NODES_AT_ONCE_MAX = 16;
+
 /** The longest name of a field manager. */
 export const FIELD_MANAGER_BYTES_MAX = 128;
 
@@ -199,5 +217,8 @@ assertLimits({
   "an apiserver renews its leases before they end":
     PEER_INTERVAL_MS < PEER_LEASE_S * 1_000 && IDENTITY_RENEW_MS < IDENTITY_LEASE_S * 1_000,
   "lifetimes of tokens have a range": TOKEN_SECONDS_MIN < TOKEN_SECONDS_MAX,
+  "metrics are measured over more than one answer's time":
+    METRICS_FIRST_WINDOW_MS < METRICS_WAIT_MS && METRICS_WAIT_MS < REQUEST_TIMEOUT_MS &&
+    METRICS_FRESH_MS < METRICS_INTERVAL_MS && METRICS_INTERVAL_MS < METRICS_IDLE_MS,
   "a watch's end fits into a timer": 2 * WATCH_TIMEOUT_MS_MIN <= TIMER_MS_MAX,
 });

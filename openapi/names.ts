@@ -4,6 +4,7 @@ import type { Special } from "@raft2kube/api/schema.ts";
 const PACKAGES: Readonly<Record<string, string>> = {
   "meta/v1": "io.k8s.apimachinery.pkg.apis.meta.v1",
   "apiextensions/v1": "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1",
+  "metrics/v1beta1": "io.k8s.metrics.pkg.apis.metrics.v1beta1",
   "apiregistration/v1": "io.k8s.kube-aggregator.pkg.apis.apiregistration.v1",
 };
 

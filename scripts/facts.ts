@@ -9,7 +9,9 @@ import { join } from "node:path";
 import { factsText, resourcesText } from "./facts/format.ts";
 import { packageFacts, type GoPackage } from "./facts/convert.ts";
 import { KUBERNETES_VERSION, PACKAGES, STAGING_VERSION } from "./facts/packages.ts";
-import { discoveryFile, resourceFacts, type ResourceList } from "./facts/resources.ts";
+import {
+  discoveryFile, OTHER_RESOURCES, resourceFacts, type ResourceList,
+} from "./facts/resources.ts";
 
 const FACTS_DIR = join(import.meta.dirname, "../api/facts");
 const READER = join(import.meta.dirname, "facts/read-types.go");
@@ -46,6 +48,8 @@ function main(): void {
     const upstream = moduleDirectory("k8s.io/kubernetes", KUBERNETES_VERSION, workspace);
     const resources = PACKAGES.flatMap((each) => {
       const file = join(upstream, "api/discovery", discoveryFile(each));
+      const other = OTHER_RESOURCES[each.name];
+      if (other !== undefined) return resourceFacts(other, each);
       if (!existsSync(file)) return [];
       return resourceFacts(JSON.parse(readFileSync(file, "utf8")) as ResourceList, each);
     });

@@ -1,3 +1,5 @@
+import type { Kind } from "@raft2kube/api/kind.ts";
+import { assert } from "@raft2kube/std/assert.ts";
 import { own } from "@raft2kube/std/own.ts";
 import type { ApiServer } from "./server.ts";
 import { methodNotAllowed, noSuchResource } from "@raft2kube/apimachinery/errors/catalog.ts";
@@ -11,6 +13,7 @@ import { serveComponentStatus } from "./component-status.ts";
 import type { Resource } from "../resource/resource.ts";
 import { serveCreate } from "./create.ts";
 import { serveDelete, serveDeleteCollection } from "./delete.ts";
+import { serveNodeMetrics, servePodMetrics } from "./metrics-server/serve.ts";
 import { serveGet, serveList, serveWatch } from "./read.ts";
 import { servePatch, serveUpdate } from "./update.ts";
 
@@ -70,7 +73,20 @@ function verbOf({ kind }: Resource, info: RequestInfo): ServeVerb {
   const serve = own(VERBS, info.verb);
   const known: readonly string[] = kind.verbs;
   if (serve === undefined || !known.includes(info.verb)) throw methodNotAllowed();
-  return kind.served === "virtual" ? serveComponentStatus : serve;
+  return kind.served === "virtual" ? virtualOf(kind) : serve;
+}
+
+/** How kinds are read of which nothing is stored. */
+const VIRTUAL: Readonly<Record<string, ServeVerb>> = {
+  "core/v1.ComponentStatus": serveComponentStatus,
+  "metrics/v1beta1.NodeMetrics": serveNodeMetrics,
+  "metrics/v1beta1.PodMetrics": servePodMetrics,
+};
+
+function virtualOf({ schema }: Kind): ServeVerb {
+  const serve = own(VIRTUAL, schema);
+  assert(serve !== undefined, `${schema} is virtual, and nothing makes its objects`);
+  return serve;
 }
 
 /** Objects in namespaces are named with theirs, others without; only lists span all of them. */

@@ -7,6 +7,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { Writer } from "../registry/writer.ts";
 import type { Resources } from "../resource/resources.ts";
+import type { Scraper } from "./metrics-server/scraper.ts";
 
 /** What the handlers of requests work with; `assemble.ts` makes it. */
 export interface ApiServer extends Writer {
@@ -20,6 +21,8 @@ export interface ApiServer extends Writer {
   readonly authorizer: Authorizer;
   readonly roles: RoleIndex;
   readonly tokens: TokenIssuer;
+  /** What nodes and pods use, by the kubelets. */
+  readonly scraper: Scraper;
   readonly metrics: Pick<Metrics, "health" | "registry" | "server">;
   /** Aborted when the server begins to close. */
   readonly closing: AbortSignal;

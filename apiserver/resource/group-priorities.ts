@@ -24,6 +24,8 @@ export const GROUPS: ReadonlyMap<string, number> = new Map([
   ["discovery.k8s.io", 16_200],
   ["resource.k8s.io", 16_200],
   ["flowcontrol.apiserver.k8s.io", 16_100],
+  // As metrics-server's manifest has it.
+  ["metrics.k8s.io", 100],
 ]);
 
 const VERSION_PRIORITY = 15;
@@ -31,6 +33,7 @@ const ODD_VERSIONS: ReadonlyMap<string, number> = new Map([
   ["/v1", 1],
   ["autoscaling/v2", 30],
   ["flowcontrol.apiserver.k8s.io/v1", 21],
+  ["metrics.k8s.io/v1beta1", 100],
   ["resource.k8s.io/v1", 21],
 ]);
 

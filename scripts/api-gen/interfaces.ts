@@ -8,7 +8,7 @@ const SCALARS: Readonly<Record<string, string>> = {
 
 /** Types of `api/scalars.ts`, by their name in the facts. */
 const SPECIALS: Readonly<Record<string, string>> = {
-  bytes: "Bytes", Time: "Time", MicroTime: "MicroTime",
+  bytes: "Bytes", Time: "Time", MicroTime: "MicroTime", Duration: "Duration",
   Quantity: "Quantity", IntOrString: "IntOrString", RawExtension: "RawExtension",
   FieldsV1: "FieldsV1", JSON: "JSONValue", SchemaOrArray: "SchemaOrArray",
   SchemaOrBool: "SchemaOrBool", SchemaOrStrings: "SchemaOrStrings",

@@ -53,6 +53,10 @@ export const PACKAGES: readonly ApiPackage[] = [
     name: "apiregistration/v1", group: "apiregistration.k8s.io",
     module: "k8s.io/kube-aggregator", path: "pkg/apis/apiregistration/v1",
   },
+  {
+    name: "metrics/v1beta1", group: "metrics.k8s.io", module: "k8s.io/metrics",
+    path: "pkg/apis/metrics/v1beta1",
+  },
 ];
 
 const EXTENSIONS = "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1";

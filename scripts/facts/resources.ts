@@ -19,6 +19,22 @@ export interface ResourceList {
   }[];
 }
 
+/** Discovery of the groups that kube-apiserver does not serve: metrics-server's. */
+export const OTHER_RESOURCES: Readonly<Record<string, ResourceList>> = {
+  "metrics/v1beta1": {
+    resources: [
+      {
+        name: "nodes", singularName: "", namespaced: false, kind: "NodeMetrics",
+        verbs: ["get", "list"],
+      },
+      {
+        name: "pods", singularName: "", namespaced: true, kind: "PodMetrics",
+        verbs: ["get", "list"],
+      },
+    ],
+  },
+};
+
 /** The file name of the discovery document of one group and version. */
 export function discoveryFile(of: ApiPackage): string {
   const version = of.name.split("/")[1]!;

@@ -25,13 +25,19 @@ export async function kubeletOf(server: ApiServer, nodeName: string): Promise<Ku
   const nodes = server.resources.of("v1", "nodes");
   const node = await nodes.store.find<Node>("", nodeName);
   if (node === undefined) throw notFound(nodes.subject, nodeName);
+  return addressOf(node);
+}
+
+/** Where the kubelet of a node answers. Throws 503 when the node names no address. */
+export function addressOf(node: Readonly<Node>): KubeletAddress {
   const { addresses = [], daemonEndpoints } = node.status ?? {};
   for (const type of ADDRESS_TYPES) {
     const found = addresses.find((each) => each.type === type);
     const port = daemonEndpoints?.kubeletEndpoint?.Port || KUBELET_PORT;
     if (found) return { host: found.address, port };
   }
-  throw serviceUnavailable(`no preferred addresses found for node ${JSON.stringify(nodeName)}`);
+  const name = JSON.stringify(node.metadata.name);
+  throw serviceUnavailable(`no preferred addresses found for node ${name}`);
 }
 
 /** A pod's place: its kubelet, its uid, and the container asked for or the only one. */
@@ -98,16 +104,18 @@ function onlyContainer(pod: Pod, name: string): string {
   );
 }
 
-const agents = new WeakMap<ApiServer, Map<boolean, Agent>>();
+type KubeletClient = Pick<ApiServer, "options" | "closing">;
+
+const agents = new WeakMap<KubeletClient["options"], Map<boolean, Agent>>();
 
 /**
  * Connections to kubelets, with this server's certificate for them; closed with the server. A
  * `careless` one goes to whoever answers there: a client may ask for that to read logs of a node
  * whose certificate has expired.
  */
-export function kubeletAgent(server: ApiServer, careless = false): Agent {
-  const known = agents.get(server) ?? new Map<boolean, Agent>();
-  agents.set(server, known);
+export function kubeletAgent(server: KubeletClient, careless = false): Agent {
+  const known = agents.get(server.options) ?? new Map<boolean, Agent>();
+  agents.set(server.options, known);
   let agent = known.get(careless);
   if (agent === undefined) {
     const { cert, key, ca } = server.options.kubeletClient;

@@ -3,6 +3,7 @@ import { Agent } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { senderTo } from "@raft2kube/apiserver/testing/send-json.ts";
+import { AS_UPSTREAM } from "@raft2kube/apiserver/testing/as-upstream.ts";
 import { startTestApiserver } from "@raft2kube/apiserver/testing/test-apiserver.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import type { Subject } from "./cases.ts";
@@ -16,7 +17,7 @@ export async function askOurs(
   const agent = new Agent({ keepAlive: true });
   const store = await startStore({ dataDir: dir });
   try {
-    const api = await startTestApiserver(store.client);
+    const api = await startTestApiserver(store.client, { serves: AS_UPSTREAM });
     try {
       return await judge(subjects, await senderTo(api, agent));
     } finally {

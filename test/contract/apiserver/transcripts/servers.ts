@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import { startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
+import { AS_UPSTREAM } from "@raft2kube/apiserver/testing/as-upstream.ts";
 import { startTestApiserver } from "@raft2kube/apiserver/testing/test-apiserver.ts";
 import { startUpstream } from "@raft2kube/apiserver/testing/upstream-apiserver.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
@@ -87,7 +88,7 @@ function rsaKey(): ApiserverOptions["serviceAccountKey"] {
 export async function startOurs(more: Partial<ApiserverOptions> = {}): Promise<Server> {
   const dataDir = await mkdtemp(join(tmpdir(), "r2k-stories-"));
   const store = await startStore({ dataDir });
-  const options = { random: LOW, serviceAccountKey: rsaKey(), ...more };
+  const options = { serves: AS_UPSTREAM, random: LOW, serviceAccountKey: rsaKey(), ...more };
   const api = await startTestApiserver(store.client, options);
   const pair = await api.credentials("admin", ["system:masters"]);
   const port = Number(new URL(api.server).port);

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { AS_UPSTREAM } from "@raft2kube/apiserver/testing/as-upstream.ts";
 import { KINDS, kindOf, splitApiVersion } from "@raft2kube/api/kinds.ts";
 import { parseAllDocuments } from "yaml";
 import type { Kind } from "@raft2kube/api/kind.ts";
@@ -28,7 +29,7 @@ const objectsOf = (group: string): Made[] =>
 
 /** Kinds that are kept, group by group, and have objects in the file. */
 const groups = Map.groupBy(
-  KINDS.filter(({ verbs }) => verbs.includes("list")),
+  KINDS.filter((kind) => kind.verbs.includes("list") && AS_UPSTREAM(kind)),
   ({ group }) => group,
 );
 

@@ -1,0 +1,32 @@
+/** One sample of Prometheus' text format. */
+export interface Sample {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+  /** Milliseconds since 1970, where the line has them. */
+  readonly time_ms: number | undefined;
+}
+
+const LINE = /^([a-zA-Z_:][\w:]*)(\{.*\})?[ \t]+(\S+)(?:[ \t]+(-?\d+))?[ \t]*$/;
+const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g;
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", "\\": "\\", '"': '"' };
+
+/** Reads the samples of some names; lines that are none are left out. */
+export function* samplesOf(text: string, names: ReadonlySet<string>): Generator<Sample> {
+  let start = 0;
+  while (start < text.length) {
+    const end = text.indexOf("\n", start);
+    const line = text.slice(start, end === -1 ? text.length : end);
+    start = end === -1 ? text.length : end + 1;
+    const [, name = "", labels = "", value = "", time] = LINE.exec(line) ?? [];
+    if (!names.has(name)) continue;
+    const time_ms = time === undefined ? undefined : Number(time);
+    yield { name, labels: labelsOf(labels), value: Number(value), time_ms };
+  }
+}
+
+function labelsOf(text: string): Record<string, string> {
+  const pairs = [...text.matchAll(LABEL)].map(([, name = "", value = ""]) =>
+    [name, value.replace(/\\(.)/g, (_, escaped: string) => ESCAPES[escaped] ?? escaped)]);
+  return Object.fromEntries(pairs) as Record<string, string>;
+}

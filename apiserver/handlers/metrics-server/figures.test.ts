@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import { figuresText } from "../../testing/fake-kubelet.ts";
+import { nextWindow, nodeUsage, podUsage, readPoints, type Window } from "./figures.ts";
+
+const START_MS = 1_000_000;
+const NODE = { cpu_s: 100, memory_bytes: 1024 };
+
+interface Run {
+  cpu_s: number;
+  start_ms?: number;
+  memory_bytes?: number;
+}
+
+/** One scrape of a node with the pod `shop/web`, whose container `main` is in this state. */
+function scrape(time_ms: number, ...runs: Run[]) {
+  const containers = runs.map(({ cpu_s, start_ms = 1_000, memory_bytes = 4096 }, index) => ({
+    namespace: "shop", pod: "web", container: index === 0 ? "main" : `c${index}`,
+    cpu_s, memory_bytes, start_ms,
+  }));
+  return readPoints(figuresText(time_ms, NODE, containers), time_ms);
+}
+
+function windowOf(...scrapes: ReturnType<typeof scrape>[]): Window {
+  return scrapes.reduce<Window | undefined>((window, each) =>
+    nextWindow(window, each), undefined)!;
+}
+
+const usesOf = (window: Window) => podUsage(window, "shop/web")?.get("main");
+
+test("two scrapes are a window; one is none", () => {
+  const first = scrape(START_MS, { cpu_s: 10 });
+  expect(usesOf(windowOf(first))).toBeUndefined();
+  expect(nodeUsage(windowOf(first))).toBeUndefined();
+  const window = windowOf(first, scrape(START_MS + 15_000, { cpu_s: 13 }));
+  expect(usesOf(window)).toEqual({
+    timestamp: "1970-01-01T00:16:55Z", timestamp_ms: START_MS + 15_000, window: "15s",
+    usage: { cpu: "200m", memory: "4Ki" },
+  });
+  expect(nodeUsage(window)?.usage).toEqual({ cpu: "0", memory: "1Ki" });
+});
+
+test("processor time is told in nanocores", () => {
+  const window = windowOf(scrape(START_MS, { cpu_s: 1 }), scrape(START_MS + 3_000, { cpu_s: 2 }));
+  expect(usesOf(window)?.usage["cpu"]).toBe("333333333n");
+});
+
+test("a scrape that brings nothing new keeps the window before", () => {
+  const [first, second] = [scrape(START_MS, { cpu_s: 1 }), scrape(START_MS + 15_000, { cpu_s: 4 })];
+  expect(usesOf(windowOf(first, second, second))).toEqual(usesOf(windowOf(first, second)));
+});
+
+test("a container that was restarted is measured again from its start", () => {
+  const before = scrape(START_MS, { cpu_s: 50 });
+  const restarted = { cpu_s: 3, start_ms: START_MS + 10_000 };
+  expect(usesOf(windowOf(before, scrape(START_MS + 15_000, restarted)))).toBeUndefined();
+  const fresh = { cpu_s: 3, start_ms: START_MS + 3_000 };
+  expect(usesOf(windowOf(before, scrape(START_MS + 15_000, fresh)))).toMatchObject({
+    window: "12s", usage: { cpu: "250m" },
+  });
+});
+
+test("a counter that went back is no usage", () => {
+  const window = windowOf(scrape(START_MS, { cpu_s: 5 }), scrape(START_MS + 15_000, { cpu_s: 4 }));
+  expect(usesOf(window)).toBeUndefined();
+});
+
+test("a pod of which a container is not measured is left out whole", () => {
+  const once = scrape(START_MS, { cpu_s: 5 }, { cpu_s: 5 });
+  const later = scrape(START_MS + 15_000, { cpu_s: 6 }, { cpu_s: 6, memory_bytes: 0 });
+  expect(podUsage(windowOf(once, later), "shop/web")).toBeUndefined();
+  const joined = windowOf(scrape(START_MS, { cpu_s: 5 }), scrape(START_MS + 15_000, { cpu_s: 6 },
+    { cpu_s: 1 }));
+  expect(podUsage(joined, "shop/web")).toBeUndefined();
+});
+
+test("lines that are no samples, strange numbers and labels do no harm", () => {
+  const text = [
+    "# HELP x", "}{", "node_cpu_usage_seconds_total NaN", "node_cpu_usage_seconds_total -1 5",
+    'container_cpu_usage_seconds_total{namespace="a",pod="\\"b\\\\",container="__proto__"} 1 5',
+    'container_memory_working_set_bytes{namespace="a",pod="\\"b\\\\",container="__proto__"} 7 5',
+  ].join("\n");
+  const { node, pods } = readPoints(text, 1);
+  expect(node).toBeUndefined();
+  expect([...pods].map(([key, points]) => [key, [...points.keys()]])).toEqual(
+    [['a/"b\\', ["__proto__"]]]);
+});

@@ -1,0 +1,59 @@
+import { request, type RequestOptions } from "node:https";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { METRICS_BYTES_MAX, METRICS_TIMEOUT_MS } from "../../limits.ts";
+import { keyOf } from "../../storage/keys.ts";
+import type { ApiServer } from "../server.ts";
+import { addressOf, kubeletAgent } from "../subresources/kubelet.ts";
+import { readPoints } from "./figures.ts";
+import { Scraper } from "./scraper.ts";
+
+/** A kubelet's metrics could not be read. */
+class ScrapeError extends CodedError {
+  override readonly name = "ScrapeError";
+}
+
+type Parts = Pick<ApiServer, "clock" | "closing" | "options" | "resources">;
+
+/** The scraper of this server's kubelets; idle until somebody asks. */
+export function startScraper(parts: Parts): Scraper {
+  const { clock, closing, resources } = parts;
+  const nodes = resources.of("v1", "nodes");
+  return new Scraper({
+    clock,
+    nodes: async () => (await nodes.cache()).list().map(({ name }) => name),
+    async scrape(name) {
+      const entry = (await nodes.cache()).get(keyOf(nodes.kind, "", name));
+      if (entry === undefined) throw new ScrapeError("Gone", `node ${name} is gone`);
+      const place = addressOf(entry.shared<Node & KubeObject>());
+      const text = await scrapeKubelet({ ...place, agent: kubeletAgent(parts) }, closing);
+      return readPoints(text, clock.now());
+    },
+  });
+}
+
+/** Reads `/metrics/resource` of one kubelet, bounded in bytes and time. */
+async function scrapeKubelet(place: RequestOptions, closing: AbortSignal): Promise<string> {
+  const signal = AbortSignal.any([AbortSignal.timeout(METRICS_TIMEOUT_MS), closing]);
+  return await new Promise((resolve, reject) => {
+    const outgoing = request({ ...place, path: "/metrics/resource", signal }, (answer) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      answer.on("error", reject);
+      answer.on("data", (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes <= METRICS_BYTES_MAX) return void chunks.push(chunk);
+        const message = `/metrics/resource is longer than ${METRICS_BYTES_MAX} bytes`;
+        outgoing.destroy(new ScrapeError("TooLarge", message));
+      });
+      answer.on("end", () => {
+        const { statusCode } = answer;
+        if (statusCode === 200) return resolve(Buffer.concat(chunks).toString("utf8"));
+        reject(new ScrapeError("Refused", `/metrics/resource answered ${statusCode}`));
+      });
+    });
+    outgoing.on("error", reject);
+    outgoing.end();
+  });
+}

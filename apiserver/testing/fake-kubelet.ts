@@ -1,0 +1,76 @@
+import { once } from "node:events";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
+
+/** A kubelet that serves figures and nothing else, for tests. */
+export interface FakeKubelet {
+  readonly port: number;
+  /** The body of `/metrics/resource`, called for each request. */
+  figures: () => string;
+  /** Requests so far. */
+  readonly asked: number;
+  close(): Promise<void>;
+}
+
+/** Listens on 127.0.0.1 with a certificate of `ca`, and asks clients for one of it. */
+export async function startFakeKubelet(
+  ca: KeyPair, figures: () => string, now_ms = Date.now(),
+): Promise<FakeKubelet> {
+  const pair = await issueCertificate(ca, {
+    commonName: "system:node:fake", ipAddresses: ["127.0.0.1"], usages: ["server"], days: 1,
+  }, now_ms);
+  const state = { figures, asked: 0 };
+  const server = createServer({ ...pair, ca: ca.cert, requestCert: true }, (request, response) => {
+    state.asked++;
+    const isKnown = request.url === "/metrics/resource";
+    response.writeHead(isKnown ? 200 : 404).end(isKnown ? state.figures() : "");
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    get figures() {
+      return state.figures;
+    },
+    set figures(next) {
+      state.figures = next;
+    },
+    get asked() {
+      return state.asked;
+    },
+    async close() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, "close");
+    },
+  };
+}
+
+interface Container {
+  namespace: string;
+  pod: string;
+  container: string;
+  cpu_s: number;
+  memory_bytes: number;
+  start_ms?: number;
+}
+
+/** A body of `/metrics/resource`. */
+export function figuresText(
+  time_ms: number, node: { cpu_s: number; memory_bytes: number }, containers: Container[],
+): string {
+  const lines = [
+    `node_cpu_usage_seconds_total ${node.cpu_s} ${time_ms}`,
+    `node_memory_working_set_bytes ${node.memory_bytes} ${time_ms}`,
+    ...containers.flatMap(({ container, namespace, pod, cpu_s, memory_bytes, start_ms = 1_000 }) => {
+      const of = `{container="${container}",namespace="${namespace}",pod="${pod}"}`;
+      return [
+        `container_cpu_usage_seconds_total${of} ${cpu_s} ${time_ms}`,
+        `container_memory_working_set_bytes${of} ${memory_bytes} ${time_ms}`,
+        `container_start_time_seconds${of} ${start_ms / 1e3}`,
+      ];
+    }),
+  ];
+  return `${lines.join("\n")}\n`;
+}
