@@ -2,6 +2,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
+import type { AutoscalerSettings } from "./podautoscaler/settings.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ControllerMetrics } from "./metrics/metrics.ts";
 
@@ -19,6 +20,8 @@ export interface ControllerSettings {
   nodeMonitorGracePeriod_ms?: number;
   /** How long a generated token of a ServiceAccount may be unused. Default a year. */
   legacyTokenUnused_ms?: number;
+  /** Periods and tolerance of HorizontalPodAutoscalers. Default upstream's. */
+  autoscalers?: Partial<AutoscalerSettings>;
 }
 
 /**

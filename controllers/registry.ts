@@ -16,6 +16,7 @@ import { startLegacyTokenCleaner } from "./legacytokencleaner/legacytokencleaner
 import { startNamespaces } from "./namespace/namespace.ts";
 import { startNodeIpam } from "./nodeipam/nodeipam.ts";
 import { startNodeLifecycle } from "./nodelifecycle/nodelifecycle.ts";
+import { startPodAutoscalers } from "./podautoscaler/podautoscaler.ts";
 import { startPodGc } from "./podgc/podgc.ts";
 import { startAttributesClassProtection } from "./pvprotection/attributes-class.ts";
 import { startClaimProtection, startVolumeProtection } from "./pvprotection/pvprotection.ts";
@@ -50,6 +51,7 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "job-controller": startJobs,
   "ttl-after-finished-controller": startTtlAfterFinished,
   "cronjob-controller": startCronJobs,
+  "horizontal-pod-autoscaler-controller": startPodAutoscalers,
   "disruption-controller": startDisruption,
   "endpoints-controller": startEndpoints,
   "endpointslice-controller": startEndpointSlices,

@@ -23,7 +23,14 @@ interface Flags {
   tlsCertFile?: string;
   tlsPrivateKeyFile?: string;
   clientCaFile?: string;
+  horizontalPodAutoscalerSyncPeriod: string;
+  horizontalPodAutoscalerDownscaleStabilization: string;
+  horizontalPodAutoscalerTolerance: string;
+  horizontalPodAutoscalerCpuInitializationPeriod: string;
+  horizontalPodAutoscalerInitialReadinessDelay: string;
 }
+
+const AUTOSCALER = "horizontal-pod-autoscaler";
 
 /** `r2k controllers`: the controllers alone, with kube-controller-manager's flags. */
 export function command(): Command {
@@ -50,6 +57,14 @@ export function command(): Command {
     .option("--tls-cert-file <file>", "certificate of that; made at the start without")
     .option("--tls-private-key-file <file>", "its key")
     .option("--client-ca-file <file>", "CA whose client certificates may ask; tokens always may")
+    .option(`--${AUTOSCALER}-sync-period <duration>`, "how often autoscalers look", "15s")
+    .option(`--${AUTOSCALER}-downscale-stabilization <duration>`,
+      "how long the highest recommendation holds", "5m")
+    .option(`--${AUTOSCALER}-tolerance <share>`, "difference to the target that is ignored", "0.1")
+    .option(`--${AUTOSCALER}-cpu-initialization-period <duration>`,
+      "how long after a pod's start its CPU use may be that of its start", "5m")
+    .option(`--${AUTOSCALER}-initial-readiness-delay <duration>`,
+      "how long after a pod's start its readiness may be its first", "30s")
     .action(async (flags: Flags) => {
       const options = await optionsOf(flags);
       await runPart("controllers", () => startControllers(options));
@@ -69,6 +84,7 @@ async function optionsOf(flags: Flags): Promise<ControllersOptions> {
     nodeMonitorGracePeriod_ms:
       duration_ms("node-monitor-grace-period", flags.nodeMonitorGracePeriod),
     legacyTokenUnused_ms: duration_ms("legacy-service-account-token-clean-up-period", unused),
+    autoscalers: autoscalersOf(flags),
   };
   const serve = await serveOptions(flags);
   if (serve) options.serve = serve;
@@ -104,4 +120,26 @@ function duration_ms(flag: string, value: string): number {
   const parsed_ns = parseDuration(value);
   if (parsed_ns !== undefined) return Number(parsed_ns / 1_000_000n);
   throw new CodedError("BadFlag", `--${flag}: "${value}" is not a duration`);
+}
+
+function autoscalersOf(flags: Flags): NonNullable<ControllersOptions["autoscalers"]> {
+  const tolerance = Number(flags.horizontalPodAutoscalerTolerance);
+  if (!(tolerance >= 0)) {
+    const value = flags.horizontalPodAutoscalerTolerance;
+    throw new CodedError("BadFlag", `--${AUTOSCALER}-tolerance: "${value}" is not a share`);
+  }
+  const syncPeriod_ms = duration_ms(`${AUTOSCALER}-sync-period`,
+    flags.horizontalPodAutoscalerSyncPeriod);
+  if (syncPeriod_ms === 0) {
+    throw new CodedError("BadFlag", `--${AUTOSCALER}-sync-period: must be more than 0`);
+  }
+  return {
+    syncPeriod_ms, tolerance,
+    downscaleStabilization_ms: duration_ms(`${AUTOSCALER}-downscale-stabilization`,
+      flags.horizontalPodAutoscalerDownscaleStabilization),
+    cpuInitializationPeriod_ms: duration_ms(`${AUTOSCALER}-cpu-initialization-period`,
+      flags.horizontalPodAutoscalerCpuInitializationPeriod),
+    initialReadinessDelay_ms: duration_ms(`${AUTOSCALER}-initial-readiness-delay`,
+      flags.horizontalPodAutoscalerInitialReadinessDelay),
+  };
 }

@@ -101,7 +101,6 @@ function shown(object: HorizontalPodAutoscaler): Stored {
 export const horizontalPodAutoscaler: Kind<HorizontalPodAutoscaler> =
   defineKind<HorizontalPodAutoscaler>("autoscaling/v1.HorizontalPodAutoscaler", {
     storedAs: { group: "autoscaling", version: "v2", kind: "HorizontalPodAutoscaler" },
-    ...(second.notActedOn === undefined ? {} : { notActedOn: second.notActedOn }),
     fromStorage,
     toStorage,
     defaults({ spec, metadata }) {

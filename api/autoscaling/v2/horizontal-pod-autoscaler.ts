@@ -148,7 +148,6 @@ function metricsCell({ spec, status }: HorizontalPodAutoscaler): string {
 
 export const horizontalPodAutoscaler: Kind<HorizontalPodAutoscaler> =
   defineKind<HorizontalPodAutoscaler>("autoscaling/v2.HorizontalPodAutoscaler", {
-    notActedOn: "HorizontalPodAutoscaler is stored, but nothing scales by it yet",
     defaults: defaultAutoscaler,
     validate: validateAutoscaler,
     columns: [

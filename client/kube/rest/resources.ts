@@ -31,6 +31,12 @@ export const POD_DISRUPTION_BUDGETS = grouped(
   "PodDisruptionBudget",
   "poddisruptionbudgets",
 );
+export const HORIZONTAL_POD_AUTOSCALERS: ResourceType = {
+  ...grouped("autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers"), version: "v2",
+};
+export const POD_METRICS: ResourceType = {
+  ...grouped("metrics.k8s.io", "PodMetrics", "pods"), version: "v1beta1",
+};
 export const LEASES = grouped("coordination.k8s.io", "Lease", "leases");
 export const ENDPOINT_SLICES = grouped("discovery.k8s.io", "EndpointSlice", "endpointslices");
 export const STORAGE_CLASSES = grouped("storage.k8s.io", "StorageClass", "storageclasses", false);

@@ -95,7 +95,7 @@ const EXCHANGES = {
   },
   "kube-controller-manager and kube-scheduler 1.36 on our apiserver": {
     possible: hasUpstreamManagers(),
-    start: () => startWorld({ startOthers: startUpstreamManagers }),
+    start: () => startWorld({ startOthers: (others) => startUpstreamManagers(others) }),
   },
 };
 

@@ -20,6 +20,8 @@ export interface HollowKubelet {
 export interface HollowOptions {
   allocatable?: Record<string, string>;
   labels?: Record<string, string>;
+  /** Where its API answers on 127.0.0.1; by default nowhere. */
+  port?: number;
   /** How often the lease is renewed; by default each ten seconds. */
   renew_ms?: number;
   /** Whether a pod ever gets ready; by default all do. */
@@ -95,7 +97,7 @@ export async function startHollowKubelet(
 async function register(
   client: KubeClient,
   name: string,
-  { allocatable, labels }: HollowOptions,
+  { allocatable, labels, port }: HollowOptions,
   now_ms: number,
 ): Promise<void> {
   const amounts = { cpu: "8", memory: "16Gi", pods: "110", ...allocatable };
@@ -111,7 +113,11 @@ async function register(
     metadata: { name, labels: { "kubernetes.io/hostname": name, ...labels } },
     spec: {},
   });
-  const status = { capacity: amounts, allocatable: amounts, conditions };
+  const place = port === undefined ? {} : {
+    addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
+    daemonEndpoints: { kubeletEndpoint: { Port: port } },
+  };
+  const status = { capacity: amounts, allocatable: amounts, conditions, ...place };
   await nodes.patch({ name, subresource: "status" }, "strategic", { status });
   const leases = client.resource<Lease>(LEASES);
   await leases.create({

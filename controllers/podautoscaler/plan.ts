@@ -1,0 +1,216 @@
+import type { Scale } from "@raft2kube/api/gen/autoscaling/v1.ts";
+import type {
+  HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus, MetricStatus,
+} from "@raft2kube/api/gen/autoscaling/v2.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { beginHistory, type History } from "./history.ts";
+import { type Answered, readMetric, type Reading } from "./measure.ts";
+import { normalize } from "./normalize.ts";
+import type { AutoscalerSettings } from "./settings.ts";
+import { type Finding, withFinding } from "./status.ts";
+
+/** An event about the autoscaler. */
+export interface Note {
+  readonly type: "Normal" | "Warning";
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** The pods that the scale's selector finds, or why there is no such selector. */
+export type Selected =
+  | {
+    readonly pods: readonly Pod[];
+    /** All autoscalers that select one of these pods, this one included. */
+    readonly rivals: readonly { readonly namespace: string; readonly name: string }[];
+    readonly answered: Answered;
+  }
+  | { readonly invalid: string };
+
+/** An autoscaler with what it scales. */
+export interface AutoscalerView {
+  readonly autoscaler: HorizontalPodAutoscaler;
+  readonly scale: Scale;
+  readonly selected: Selected;
+  /** Undefined before the first plan. */
+  readonly history: History | undefined;
+  readonly settings: AutoscalerSettings;
+  readonly now_ms: number;
+}
+
+/** What is to be done. */
+export interface AutoscalerPlan {
+  readonly status: HorizontalPodAutoscalerStatus;
+  /** The replicas to set, and why; undefined when nothing is scaled. */
+  readonly rescale?: { readonly replicas: number; readonly reason: string };
+  readonly notes: readonly Note[];
+  readonly history: History;
+}
+
+type Conditions = NonNullable<HorizontalPodAutoscalerStatus["conditions"]>;
+
+/** What was found on the way to a plan. */
+class Findings {
+  readonly notes: Note[] = [];
+  #conditions: readonly Conditions[number][];
+  readonly #now_ms: number;
+
+  constructor(conditions: Conditions, now_ms: number) {
+    this.#conditions = conditions;
+    this.#now_ms = now_ms;
+  }
+
+  get conditions(): Conditions {
+    return [...this.#conditions];
+  }
+
+  set(
+    type: Finding["type"], status: Finding["status"], reason: string, message: string,
+  ): void {
+    this.#conditions = withFinding(this.#conditions, { type, status, reason, message },
+      this.#now_ms);
+  }
+
+  warn(reason: string, message: string): void {
+    this.notes.push({ type: "Warning", reason, message });
+  }
+}
+
+/** Plans one step of an autoscaler whose target's scale was read (upstream's reconcile). */
+export function planAutoscaler(view: AutoscalerView): AutoscalerPlan {
+  const { autoscaler: { spec, status }, scale, now_ms } = view;
+  const current = scale.spec?.replicas ?? 0;
+  const min = spec.minReplicas ?? 1;
+  const history = view.history ?? beginHistory(current, now_ms);
+  const findings = new Findings(status?.conditions ?? [], now_ms);
+  findings.set("AbleToScale", "True", "SucceededGetScale",
+    "the HPA controller was able to get the target's current scale");
+  const end = (desired: number, metrics: MetricStatus[], more: Partial<AutoscalerPlan> = {}) => ({
+    status: statusOf(status, current, desired, metrics, findings),
+    notes: findings.notes, history, ...more,
+  });
+  if (current === 0) {
+    findings.set("ScalingActive", "False", "ScalingDisabled",
+      "scaling is disabled since the replica count of the target is zero");
+    return end(current, []);
+  }
+  const outside = outsideBounds(current, min, spec.maxReplicas);
+  if (outside) return end(outside.replicas, [], { rescale: outside });
+  const read = readMetrics(view, current, findings);
+  if ("failed" in read) {
+    findings.warn("FailedComputeMetricsReplicas", read.failed);
+    return end(status?.desiredReplicas ?? 0, read.metrics);
+  }
+  const normal = normalize({
+    autoscaler: view.autoscaler, history, current, desired: read.desired, min, now_ms,
+    downscale_ms: view.settings.downscaleStabilization_ms,
+  });
+  const { stabilized, limited } = normal;
+  if (stabilized.replicas === read.desired) {
+    findings.set("AbleToScale", "True", "ReadyForNewScale",
+      "recommended size matches current size");
+  } else findings.set("AbleToScale", "True", stabilized.reason, stabilized.message);
+  findings.set("ScalingLimited", limited.replicas === stabilized.replicas ? "False" : "True",
+    limited.reason, limited.message);
+  const isWish = limited.replicas !== current;
+  const reason = read.desired > current ? `${read.name} above target`
+    : read.desired < current ? "All metrics below target" : "";
+  return end(limited.replicas, read.metrics, {
+    history: normal.history,
+    ...(isWish ? { rescale: { replicas: limited.replicas, reason } } : {}),
+  });
+}
+
+/** Outside its bounds a workload is scaled without a look at metrics. */
+function outsideBounds(current: number, min: number, max: number) {
+  if (current > max) {
+    return { replicas: max, reason: "Current number of replicas above Spec.MaxReplicas" };
+  }
+  if (current < min) {
+    return { replicas: min, reason: "Current number of replicas below Spec.MinReplicas" };
+  }
+  return undefined;
+}
+
+/** Upstream's status names no generation. */
+function statusOf(
+  before: HorizontalPodAutoscalerStatus | undefined, currentReplicas: number,
+  desiredReplicas: number, currentMetrics: MetricStatus[], { conditions }: Findings,
+): HorizontalPodAutoscalerStatus {
+  const { lastScaleTime } = before ?? {};
+  return {
+    ...(lastScaleTime === undefined ? {} : { lastScaleTime }),
+    currentReplicas, desiredReplicas, currentMetrics, conditions,
+  };
+}
+
+type ReadMetrics =
+  | { readonly desired: number; readonly name: string; readonly metrics: MetricStatus[] }
+  | { readonly failed: string; readonly metrics: MetricStatus[] };
+
+/** The most that a metric asks for; where one fails, nothing is scaled down. */
+function readMetrics(view: AutoscalerView, current: number, findings: Findings): ReadMetrics {
+  const { autoscaler, selected, settings, now_ms, scale } = view;
+  const wrong = complaintOf(scale.status?.selector ?? "", selected);
+  if ("invalid" in selected || wrong !== undefined) {
+    const { reason, message, condition = message, why = reason } = wrong ?? UNREADABLE;
+    findings.warn(reason, message);
+    findings.set("ScalingActive", "False", why, condition);
+    return { failed: message, metrics: [] };
+  }
+  const { pods, answered } = selected;
+  const measured = { pods, answered, settings, now_ms, currentReplicas: current };
+  const specs = autoscaler.spec.metrics ?? [];
+  const readings = specs.map((each) => readMetric(autoscaler, each, measured));
+  for (const each of readings) if ("failed" in each) findings.warn(each.failed, each.message);
+  // A metric that failed leaves its place in the list.
+  const metrics = readings.map((each): MetricStatus =>
+    "failed" in each ? { type: "" as MetricStatus["type"] } : each.status);
+  const failures = readings.filter((each) => "failed" in each);
+  const best = readings.reduce<Extract<Reading, { name: string }> | undefined>((most, each) =>
+    "failed" in each || (most && most.replicas !== 0 && each.replicas <= most.replicas)
+      ? most : each, undefined);
+  const [first] = failures;
+  const blocked = first && (!best || best.replicas < current);
+  if (blocked) {
+    findings.set("ScalingActive", "False", first.failed,
+      `the HPA was unable to compute the replica count: ${first.message}`);
+    const count = `${failures.length} invalid out of ${specs.length}`;
+    return { failed: `invalid metrics (${count}), first error is: ${first.whole}`, metrics };
+  }
+  const { name = "", replicas = 0 } = best ?? {};
+  findings.set("ScalingActive", "True", "ValidMetricFound",
+    `the HPA was able to successfully calculate a replica count from ${name}`);
+  return { desired: replicas, name, metrics };
+}
+
+interface Complaint {
+  /** Of the event. */
+  readonly reason: string;
+  readonly message: string;
+  /** Of the condition, where they differ. */
+  readonly why?: string;
+  readonly condition?: string;
+}
+
+const UNREADABLE: Complaint = { reason: "InvalidSelector", message: "invalid selector" };
+
+function complaintOf(selector: string, selected: Selected): Complaint | undefined {
+  if (selector === "") {
+    return {
+      reason: "SelectorRequired", message: "selector is required", why: "InvalidSelector",
+      condition: "the HPA target's scale is missing a selector",
+    };
+  }
+  if ("invalid" in selected) {
+    const message = "couldn't convert selector into a corresponding internal selector object: " +
+      selected.invalid;
+    return { reason: "InvalidSelector", message };
+  }
+  if (selected.rivals.length < 2) return undefined;
+  const names = selected.rivals.map(({ name, namespace }) => `{${name} ${namespace}}`);
+  const which = `[${names.join(" ")}]`;
+  return {
+    reason: "AmbiguousSelector",
+    message: `pods by selector ${selector} are controlled by multiple HPAs: ${which}`,
+  };
+}

@@ -1,0 +1,158 @@
+import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1.ts";
+import {
+  type LabelTerms, matchesLabels, parseLabelSelector, SelectorError,
+} from "@raft2kube/api/selector.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import {
+  HORIZONTAL_POD_AUTOSCALERS, POD_METRICS, PODS,
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
+import { closeAll, startLoop } from "../loop.ts";
+import { WriteTracker } from "../write-tracker.ts";
+import { applyPlan, type AutoscalerControl, writeFailedScale } from "./apply.ts";
+import type { History } from "./history.ts";
+import type { Answered } from "./measure.ts";
+import { planAutoscaler, type Selected } from "./plan.ts";
+import { ScaleTargets } from "./scale-target.ts";
+import { AUTOSCALER_DEFAULTS, type AutoscalerSettings } from "./settings.ts";
+
+const ACCOUNT = "horizontal-pod-autoscaler";
+const log = logger("horizontal-pod-autoscaler");
+
+/** Sets the replicas of workloads by what their pods use. */
+export function startPodAutoscalers(context: ControllerContext): Running {
+  const settings = { ...AUTOSCALER_DEFAULTS, ...context.settings.autoscalers };
+  const autoscalers = context.informers.of<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS);
+  const pods = context.informers.of<Pod>(PODS);
+  pods.index(NAMESPACE_INDEX, byNamespace);
+  const recorder = context.recorder(ACCOUNT, ACCOUNT);
+  const reconciler = new AutoscalerReconciler(context, { autoscalers, pods }, recorder, settings);
+  const loop = startLoop(context, {
+    name: ACCOUNT, reads: [autoscalers, pods],
+    async reconcile(key) {
+      await reconciler.reconcile(key);
+      return autoscalers.store.get(key) ? { again_ms: settings.syncPeriod_ms } : undefined;
+    },
+  });
+  // A change is looked at one period later too (upstream): metrics are not newer before.
+  const look = (autoscaler: HorizontalPodAutoscaler) =>
+    loop.queue.addAfter(keyOf(autoscaler), settings.syncPeriod_ms);
+  autoscalers.handle({
+    added: look, updated: look,
+    deleted: (autoscaler) => reconciler.forget(keyOf(autoscaler)),
+  });
+  return closeAll(loop, recorder);
+}
+
+interface Reads {
+  readonly autoscalers: Informer<HorizontalPodAutoscaler>;
+  readonly pods: Informer<Pod>;
+}
+
+class AutoscalerReconciler {
+  readonly #context: ControllerContext;
+  readonly #reads: Reads;
+  readonly #settings: AutoscalerSettings;
+  readonly #targets: ScaleTargets;
+  readonly #metrics: ResourceClient<PodMetrics>;
+  readonly #control: AutoscalerControl;
+  readonly #written: WriteTracker;
+  readonly #histories = new Map<string, History>();
+  /** What each autoscaler's target selected when it was last read. */
+  readonly #selectors = new Map<string, LabelTerms>();
+
+  constructor(
+    context: ControllerContext, reads: Reads, recorder: EventRecorder,
+    settings: AutoscalerSettings,
+  ) {
+    const client = context.client(ACCOUNT);
+    this.#context = context;
+    this.#reads = reads;
+    this.#settings = settings;
+    this.#targets = new ScaleTargets(client);
+    this.#metrics = client.resource<PodMetrics>(POD_METRICS);
+    this.#written = new WriteTracker(context.clock);
+    this.#control = {
+      autoscalers: client.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS),
+      targets: this.#targets, recorder, clock: context.clock,
+      wrote: (written) => this.#written.wrote(keyOf(written), written),
+    };
+  }
+
+  forget(key: string): void {
+    this.#histories.delete(key);
+    this.#selectors.delete(key);
+    this.#written.forget(key);
+  }
+
+  async reconcile(key: string): Promise<void> {
+    const { store } = this.#reads.autoscalers;
+    const autoscaler = store.get(key);
+    if (!autoscaler) return this.forget(key);
+    // Of a status that is not the newest the times of conditions would be lost.
+    if (!this.#written.isSeen(key, store)) return;
+    const { namespace = "" } = autoscaler.metadata;
+    let target;
+    try {
+      target = await this.#targets.get(autoscaler.spec.scaleTargetRef, namespace);
+    } catch (thrown) {
+      return await writeFailedScale(this.#control, autoscaler, messageOf(thrown));
+    }
+    const selector = target.scale.status?.selector ?? "";
+    const plan = planAutoscaler({
+      autoscaler, scale: target.scale,
+      selected: await this.#select(key, namespace, selector),
+      history: this.#histories.get(key),
+      settings: this.#settings, now_ms: this.#context.clock.now(),
+    });
+    // It may have been deleted meanwhile; then nothing of it is kept.
+    const keep = (history: History) => {
+      if (store.get(key)) this.#histories.set(key, history);
+    };
+    keep(plan.history);
+    keep(await applyPlan(this.#control, autoscaler, target, plan));
+    log.debug("reconciled", { key, rescale: plan.rescale });
+  }
+
+  async #select(key: string, namespace: string, selector: string): Promise<Selected> {
+    let terms: LabelTerms;
+    try {
+      terms = parseLabelSelector(selector);
+    } catch (thrown) {
+      if (!(thrown instanceof SelectorError)) throw thrown;
+      return { invalid: thrown.message };
+    }
+    if (selector === "") return { pods: [], rivals: [], answered: { items: [] } };
+    this.#selectors.set(key, terms);
+    const pods = this.#reads.pods.store.by(NAMESPACE_INDEX, namespace)
+      .filter(({ metadata }) => matchesLabels(terms, metadata.labels));
+    const rivals = [...this.#selectors].filter(([other, each]) =>
+      other.startsWith(`${namespace}/`) &&
+      pods.some(({ metadata }) => matchesLabels(each, metadata.labels)));
+    return {
+      pods,
+      rivals: rivals.map(([other]) => ({ namespace, name: other.slice(namespace.length + 1) }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1)),
+      answered: await this.#askMetrics(namespace, selector),
+    };
+  }
+
+  async #askMetrics(namespace: string, labelSelector: string): Promise<Answered> {
+    try {
+      return await this.#metrics.list({ namespace, labelSelector });
+    } catch (thrown) {
+      // client-go's words where there is no such API.
+      const where = isNotFound(thrown) ? ` (get ${POD_METRICS.plural}.${POD_METRICS.group})` : "";
+      return { error: `${messageOf(thrown)}${where}` };
+    }
+  }
+}

@@ -1,0 +1,175 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { timeOf } from "@raft2kube/client-kube/object/time.ts";
+import { podCondition } from "../pod-state.ts";
+import { MetricError } from "./metric-error.ts";
+import type { MetricsByPod, PodMetric } from "./pod-metrics.ts";
+import { requestsOf } from "./requests.ts";
+import type { AutoscalerSettings } from "./settings.ts";
+
+/** How far usage may be from the target before anything is scaled, as shares of the target. */
+export interface Tolerances {
+  readonly up: number;
+  readonly down: number;
+}
+
+/** What a proposal is made of. */
+export interface Question {
+  /** The pods of the workload, in any state. */
+  readonly pods: readonly Pod[];
+  readonly metrics: MetricsByPod;
+  readonly resource: string;
+  /** "" for whole pods. */
+  readonly container: string;
+  readonly currentReplicas: number;
+  readonly tolerances: Tolerances;
+  readonly now_ms: number;
+  readonly settings: Pick<AutoscalerSettings,
+    "cpuInitializationPeriod_ms" | "initialReadinessDelay_ms">;
+}
+
+/** How many replicas there should be by one metric, and what was measured. */
+export interface Proposal {
+  readonly replicas: number;
+  /** The average over the pods, in thousandths. */
+  readonly average_milli: number;
+  /** In percent of what is requested. */
+  readonly utilization?: number;
+}
+
+interface Usage {
+  readonly ratio: number;
+  readonly average_milli: number;
+  readonly utilization?: number;
+}
+
+/** Proposes by use in percent of the pods' requests. Throws `MetricError`. */
+export function proposeByUtilization(question: Question, target: number): Proposal {
+  const groups = groupsOf(question);
+  const requests = requestsOf(question.pods, question.resource, question.container);
+  const usageOf = (metrics: MetricsByPod): Usage => utilizationOf(metrics, requests, target);
+  // A pod that tells nothing uses all it asked for, or the target if that is more.
+  const fallback = BigInt(Math.max(100, target));
+  const whole = (name: string) => Number(BigInt(requests.get(name) ?? 0) * fallback / 100n);
+  return propose(question, groups, usageOf, whole);
+}
+
+/** Proposes by average use, in thousandths. Throws `MetricError`. */
+export function proposeByAverage(question: Question, target_milli: number): Proposal {
+  const usageOf = (metrics: MetricsByPod): Usage => {
+    const average_milli = Math.trunc(sumOf(metrics.values()) / metrics.size);
+    return { ratio: average_milli / target_milli, average_milli };
+  };
+  return propose(question, groupsOf(question), usageOf, () => target_milli);
+}
+
+function sumOf(metrics: Iterable<PodMetric>): number {
+  let sum = 0;
+  for (const { milli } of metrics) sum += milli;
+  return sum;
+}
+
+function utilizationOf(
+  metrics: MetricsByPod, requests: ReadonlyMap<string, number>, target: number,
+): Usage {
+  const known = [...metrics].filter(([name]) => requests.has(name));
+  const used = sumOf(known.map(([, metric]) => metric));
+  const requested = known.reduce((sum, [name]) => sum + (requests.get(name) ?? 0), 0);
+  if (requested === 0) throw new MetricError("no metrics returned matched known pods");
+  // Exact: the product of memory in thousandths of bytes does not fit into a double.
+  const utilization = Number(BigInt(used) * 100n / BigInt(requested));
+  const average_milli = Math.trunc(used / known.length);
+  return { ratio: utilization / target, utilization, average_milli };
+}
+
+/**
+ * The workload is scaled by the ratio of what the ready pods use to the target. Where pods are
+ * unready or tell nothing the change is damped: such a pod counts as unused when scaling up, and one
+ * that tells nothing as used (`whole`) when scaling down; a change that turns around by that is none.
+ */
+function propose(
+  { currentReplicas, tolerances }: Question,
+  { ready, readyCount, unready, missing }: Groups,
+  usageOf: (metrics: MetricsByPod) => Usage,
+  whole: (name: string) => number,
+): Proposal {
+  const usage = usageOf(ready);
+  const { ratio } = usage;
+  const proposed = (replicas: number): Proposal => ({
+    replicas, average_milli: usage.average_milli,
+    ...(usage.utilization === undefined ? {} : { utilization: usage.utilization }),
+  });
+  const withUnready = unready.length > 0 && ratio > 1;
+  if (!withUnready && missing.length === 0) {
+    if (isWithin(tolerances, ratio)) return proposed(currentReplicas);
+    return proposed(Math.ceil(ratio * readyCount));
+  }
+  const metrics = new Map(ready);
+  const assume = (name: string, milli: number) =>
+    metrics.set(name, { milli, time_ms: 0, window_ms: 0 });
+  for (const name of missing) {
+    if (ratio < 1) assume(name, whole(name));
+    else if (ratio > 1) assume(name, 0);
+  }
+  if (withUnready) for (const name of unready) assume(name, 0);
+  const damped = usageOf(metrics).ratio;
+  const turns = (ratio < 1 && damped > 1) || (ratio > 1 && damped < 1);
+  if (isWithin(tolerances, damped) || turns) return proposed(currentReplicas);
+  const replicas = Math.ceil(damped * metrics.size);
+  const against = (damped < 1 && replicas > currentReplicas) ||
+    (damped > 1 && replicas < currentReplicas);
+  return proposed(against ? currentReplicas : replicas);
+}
+
+function isWithin({ up, down }: Tolerances, ratio: number): boolean {
+  return 1 - down <= ratio && ratio <= 1 + up;
+}
+
+interface Groups {
+  readonly ready: MetricsByPod;
+  /** Ready pods; `ready` may have metrics of pods that are not in the list any more besides. */
+  readonly readyCount: number;
+  readonly unready: readonly string[];
+  /** Pods that were not measured. */
+  readonly missing: readonly string[];
+}
+
+/** Sorts the pods; those that are ending or failed count for nothing. Throws `MetricError`. */
+function groupsOf(question: Question): Groups {
+  const { pods, metrics } = question;
+  if (pods.length === 0) {
+    throw new MetricError("no pods returned by selector while calculating replica count");
+  }
+  const ready = new Map(metrics);
+  const [unready, missing]: [string[], string[]] = [[], []];
+  let readyCount = 0;
+  for (const pod of pods) {
+    const { name = "", deletionTimestamp } = pod.metadata;
+    const metric = metrics.get(name);
+    const phase = pod.status?.phase;
+    if (deletionTimestamp !== undefined || phase === "Failed") ready.delete(name);
+    else if (phase === "Pending" || (metric && isUnready(question, pod, metric))) {
+      ready.delete(name);
+      unready.push(name);
+    } else if (metric === undefined) missing.push(name);
+    else readyCount++;
+  }
+  if (ready.size > 0) return { ready, readyCount, unready, missing };
+  const why = "did not receive metrics for targeted pods (pods might be unready)";
+  throw new MetricError(why);
+}
+
+/** Of processor time alone: what a pod uses while it starts says nothing about its load. */
+function isUnready(
+  { resource, settings, now_ms }: Question, pod: Pod, { time_ms, window_ms }: PodMetric,
+): boolean {
+  if (resource !== "cpu") return false;
+  const condition = podCondition(pod, "Ready");
+  const start_ms = timeOf(pod.status?.startTime);
+  if (condition === undefined || start_ms === undefined) return true;
+  const since_ms = timeOf(condition.lastTransitionTime) ?? 0;
+  const isFalse = condition.status === "False";
+  if (start_ms + settings.cpuInitializationPeriod_ms > now_ms) {
+    return isFalse || time_ms < since_ms + window_ms;
+  }
+  return isFalse && start_ms + settings.initialReadinessDelay_ms > since_ms;
+}

@@ -1,0 +1,158 @@
+import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
+import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.ts";
+import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { figuresText } from "@raft2kube/apiserver/testing/fake-kubelet.ts";
+import {
+  DEPLOYMENTS, EVENTS, HORIZONTAL_POD_AUTOSCALERS, PODS,
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { AUTOSCALER_CASES, type AutoscalerCase, type Use } from "./autoscaler-cases.ts";
+import type { World } from "./world.ts";
+
+type Subject = Pick<World, "admin" | "clock">;
+
+const TIMEOUT_MS = 150_000;
+const namespace = "default";
+const NODE = { cpu_s: 1e4, memory_bytes: 2 ** 30 };
+const USE_LABEL = "use";
+
+/** The figures of a kubelet whose pods use what the case of their label says. */
+export class Figures {
+  readonly #pods: Informer<Pod>;
+  readonly #clock: Subject["clock"];
+
+  constructor({ admin, clock }: Subject) {
+    this.#clock = clock;
+    this.#pods = new Informer<Pod>({ resource: admin.resource<Pod>(PODS), clock });
+    this.#pods.start();
+  }
+
+  text(): string {
+    const now_ms = this.#clock.now();
+    const containers = [...this.#pods.store.list()].flatMap((pod) => this.#of(pod, now_ms));
+    return figuresText(now_ms, NODE, containers);
+  }
+
+  #of(pod: Pod, now_ms: number) {
+    const { namespace: space = "", name = "", labels } = pod.metadata;
+    const use = uses[Number(labels?.[USE_LABEL])];
+    return pod.spec.containers.flatMap(({ name: container }) => {
+      const { cores = 0, bytes = 2 ** 20 } = use?.[container as keyof Use] ?? {};
+      // The same rate at any time: a counter that grows with the clock.
+      const cpu_s = (now_ms / 1e3) * cores;
+      return [{ namespace: space, pod: name, container, cpu_s, memory_bytes: bytes }];
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#pods.close();
+  }
+}
+
+const cases = Object.entries(AUTOSCALER_CASES);
+const uses = cases.map(([, each]) => each.use);
+
+/** What is expected of whoever scales by autoscalers; all cases go on side by side. */
+export function autoscalerRules(subject: () => Subject): void {
+  const autoscalers = () =>
+    subject().admin.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS);
+  const deployments = () => subject().admin.resource<Deployment>(DEPLOYMENTS);
+  const until = (what: string, holds: () => Promise<boolean>) =>
+    waitFor(what, holds, { clock: subject().clock, timeout_ms: TIMEOUT_MS, interval_ms: 500 });
+
+  beforeAll(async () => {
+    for (const [index, [, each]] of cases.entries()) {
+      await deployments().create(deploymentOf(index, each));
+    }
+    await until("all pods run", async () => {
+      const { items } = await deployments().list({ namespace });
+      return items.every(({ spec, status }) => (status?.readyReplicas ?? 0) === spec.replicas);
+    });
+    for (const [index, [, each]] of cases.entries()) {
+      await autoscalers().create(autoscalerOf(index, each));
+    }
+  }, TIMEOUT_MS);
+
+  it.each(cases.map(([name, each], index) => [name, index, each] as const))(
+    "%s", async (_name, index, { ends, conditions, says = {}, events = [], metrics }) => {
+      const name = nameOf(index);
+      const shown = { replicas: -1, conditions: [] as string[] };
+      try {
+        await until(name, async () => {
+          shown.replicas = (await deployments().get({ namespace, name })).spec.replicas ?? 0;
+          const { status } = await autoscalers().get({ namespace, name });
+          shown.conditions = (status?.conditions ?? []).map((each) =>
+            `${each.type} ${each.status} ${each.reason}`);
+          return shown.replicas === ends && shown.conditions.join() === conditions.join();
+        });
+      } catch (thrown) {
+        expect(shown).toEqual({ replicas: ends, conditions });
+        throw thrown;
+      }
+      const { status } = await autoscalers().get({ namespace, name });
+      for (const [type, words] of Object.entries(says)) {
+        expect(status?.conditions?.find((each) => each.type === type)?.message).toContain(words);
+      }
+      if (metrics) expect(status?.currentMetrics).toEqual(metrics);
+      for (const words of events) {
+        await until(words, async () => (await eventsOf(subject(), name)).some((each) =>
+          each.startsWith(words)));
+      }
+    }, TIMEOUT_MS);
+
+  it("pods that two autoscalers select are scaled by neither", async () => {
+    const second = autoscalerOf(0, cases[0]![1]);
+    await autoscalers().create({ ...second, metadata: { namespace, name: "rival" } });
+    for (const name of [nameOf(0), "rival"]) {
+      await until(`${name} is ambiguous`, async () => {
+        const { status } = await autoscalers().get({ namespace, name });
+        const active = status?.conditions?.find(({ type }) => type === "ScalingActive");
+        return active?.reason === "AmbiguousSelector" &&
+          /^pods by selector app=hpa-0 are controlled by multiple HPAs: \[\{/
+            .test(active.message ?? "");
+      });
+    }
+    await autoscalers().delete({ namespace, name: "rival" });
+    await until("one alone scales again", async () => {
+      const { status } = await autoscalers().get({ namespace, name: nameOf(0) });
+      return status?.conditions?.some(({ reason }) => reason === "ValidMetricFound") ?? false;
+    });
+  }, TIMEOUT_MS);
+
+  afterAll(async () => {
+    await autoscalers().deleteCollection({ namespace });
+    await deployments().deleteCollection({ namespace });
+  });
+}
+
+const nameOf = (index: number) => `hpa-${index}`;
+
+function deploymentOf(index: number, { replicas, requests }: AutoscalerCase): Deployment {
+  const labels = { app: nameOf(index) };
+  const resources = { requests: requests ?? { cpu: "100m", memory: "100Mi" } };
+  const containers = ["web", "side"].map((name) => ({ name, image: "web:1", resources }));
+  return {
+    metadata: { namespace, name: nameOf(index) },
+    spec: {
+      replicas, selector: { matchLabels: labels },
+      template: { metadata: { labels: { ...labels, [USE_LABEL]: String(index) } },
+        spec: { containers } },
+    },
+  };
+}
+
+function autoscalerOf(index: number, { spec }: AutoscalerCase): HorizontalPodAutoscaler {
+  const scaleTargetRef = { apiVersion: "apps/v1", kind: "Deployment", name: nameOf(index) };
+  return {
+    metadata: { namespace, name: nameOf(index) },
+    spec: { scaleTargetRef, maxReplicas: 10, ...spec },
+  };
+}
+
+async function eventsOf({ admin }: Subject, name: string): Promise<string[]> {
+  const fieldSelector = `involvedObject.name=${name},involvedObject.kind=HorizontalPodAutoscaler`;
+  const { items } = await admin.resource<Event>(EVENTS).list({ namespace, fieldSelector });
+  return items.map(({ reason, message }) => `${reason}: ${message}`);
+}
