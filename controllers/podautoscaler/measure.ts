@@ -42,22 +42,31 @@ export function readMetric(
   }
 }
 
-function failureOf(metric: MetricSpec, message: string): Reading {
-  const said = (failed: string, what: string): Reading =>
-    ({ failed, message, whole: `failed to get ${what} value: ${message}` });
-  switch (metric.type) {
+function failureOf({ type, ...metric }: MetricSpec, message: string): Reading {
+  const said = (failed: string, what: string, more = ""): Reading =>
+    ({ failed, message, whole: `failed to get ${what} value: ${more}${message}` });
+  switch (type) {
     case "Resource":
       return said("FailedGetResourceMetric", `${metric.resource?.name} resource metric`);
     case "ContainerResource": {
       const { container } = metric.containerResource ?? {};
       return said("FailedGetContainerResourceMetric", `${container} container metric`);
     }
-    case "Object":
-      return said("FailedGetObjectMetric", "object metric");
+    case "Object": {
+      const { target, metric: named } = metric.object ?? {};
+      const more = target?.type === "AverageValue"
+        ? `failed to get ${named?.name} object metric: ` : "";
+      return said("FailedGetObjectMetric", "object metric", more);
+    }
     case "Pods":
       return said("FailedGetPodsMetric", "pods metric");
-    case "External":
-      return said("FailedGetExternalMetric", `${metric.external?.metric.name} external metric`);
+    case "External": {
+      const { target, metric: named } = metric.external ?? {};
+      const more = target?.averageValue !== undefined
+        ? `failed to get ${named?.name} external metric: `
+        : `failed to get external metric ${named?.name}: `;
+      return said("FailedGetExternalMetric", `${named?.name} external metric`, more);
+    }
     default:
       return { failed: "InvalidMetricSourceType", message, whole: message };
   }
@@ -90,21 +99,17 @@ function readResource(
 /** No server of other metrics is asked: the words are those of one that is not there. */
 function unavailable(namespace: string, { type, object, pods, external }: MetricSpec): string {
   if (type === "Object" && object) {
-    const { describedObject: { kind, name }, metric, target } = object;
-    const on = `on ${kind} ${namespace}/${name}`;
-    const why = `unable to get metric ${metric.name}: ${NO_CUSTOM} ${on}`;
-    return target.type === "AverageValue" ? `failed to get ${metric.name} object metric: ${why}`
-      : why;
+    const { describedObject: { kind, name }, metric } = object;
+    // Upstream puts the words in this order.
+    return `unable to get metric ${metric.name}: ${kind} on ${namespace} ${name}/${NO_CUSTOM}`;
   }
   if (type === "Pods" && pods) return `unable to get metric ${pods.metric.name}: ${NO_CUSTOM}`;
   if (type === "External" && external) {
-    const { metric: { name, selector }, target } = external;
-    const where = `${namespace}/${name}/${selectorText(selector)}`;
+    const { name, selector } = external.metric;
     const missing = `the server could not find the requested resource (get ` +
       `${name}.external.metrics.k8s.io)`;
-    const why = `unable to get external metric ${where}: ${NO_EXTERNAL}: ${missing}`;
-    return target.averageValue === undefined ? `failed to get external metric ${name}: ${why}`
-      : `failed to get ${name} external metric: ${why}`;
+    return `unable to get external metric ${namespace}/${name}/${selectorText(selector)}: ` +
+      `${NO_EXTERNAL}: ${missing}`;
   }
   return `unknown metric source type ${JSON.stringify(type)}`;
 }

@@ -1,4 +1,4 @@
-import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, PodPhase } from "@raft2kube/api/gen/core/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { expect, test } from "vitest";
 import { proposeByAverage, proposeByUtilization, type Question } from "./replicas.ts";
@@ -11,7 +11,7 @@ const MINUTE_MS = 60_000;
 interface Case {
   readonly milli?: number | undefined;
   readonly ready?: "True" | "False" | "never";
-  readonly phase?: string;
+  readonly phase?: PodPhase;
   readonly deleted?: true;
   readonly age_ms?: number;
   readonly request?: string;

@@ -6,6 +6,7 @@ import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
 import { saveArchive } from "@raft2kube/runtime/image/archive.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { autoscalingCases } from "./autoscaling.ts";
 import { TestCluster } from "./cluster.ts";
 import { drainTests } from "./drain.ts";
 import { jobCases } from "./jobs.ts";
@@ -102,6 +103,7 @@ spec:
 
   describe("jobs", () => jobCases(() => cluster));
   describe("workloads", () => workloadCases(() => cluster));
+  describe("autoscaling", () => autoscalingCases(() => cluster));
 
   drainTests(() => cluster);
 });

@@ -43,7 +43,7 @@ const WITHIN = "ScalingLimited False DesiredWithinRange";
 const TOO_MANY = "ScalingLimited True TooManyReplicas";
 const NO_CUSTOM = "unable to fetch metrics from custom metrics API: no custom metrics API " +
   "(custom.metrics.k8s.io) registered";
-const NO_EXTERNAL = "failed to get external metric queue: unable to get external metric " +
+const NO_EXTERNAL = "unable to get external metric " +
   "default/queue/nil: unable to fetch metrics from external metrics API: the server could not " +
   "find the requested resource (get queue.external.metrics.k8s.io)";
 const UNABLE = "the HPA was unable to compute the replica count: ";
@@ -139,9 +139,10 @@ export const AUTOSCALER_CASES: Readonly<Record<string, AutoscalerCase>> = {
     conditions: ["AbleToScale True SucceededGetScale",
       "ScalingActive False FailedGetObjectMetric"],
     says: { ScalingActive:
-      `${UNABLE}unable to get metric hits: ${NO_CUSTOM} on Service default/front` },
+      `${UNABLE}unable to get metric hits: Service on default front/${NO_CUSTOM}` },
     events: ["FailedComputeMetricsReplicas: invalid metrics (1 invalid out of 1), first error " +
-      `is: failed to get object metric value: unable to get metric hits: ${NO_CUSTOM}`],
+      "is: failed to get object metric value: unable to get metric hits: Service on default " +
+      `front/${NO_CUSTOM}`],
   },
   "a metric of pods, which nobody serves": {
     replicas: 1, use: BUSY, ends: 1,
@@ -167,7 +168,8 @@ export const AUTOSCALER_CASES: Readonly<Record<string, AutoscalerCase>> = {
     conditions: ["AbleToScale True SucceededGetScale",
       "ScalingActive False FailedGetExternalMetric"],
     events: ["FailedComputeMetricsReplicas: invalid metrics (1 invalid out of 2), first error " +
-      `is: failed to get queue external metric value: ${NO_EXTERNAL}`],
+      "is: failed to get queue external metric value: failed to get external metric queue: " +
+      NO_EXTERNAL],
   },
   "of several metrics the one that asks for most": {
     replicas: 1, use: BUSY, spec: { maxReplicas: 3, metrics: [cpu(1000), cpu(50)] }, ends: 3,
@@ -178,8 +180,8 @@ export const AUTOSCALER_CASES: Readonly<Record<string, AutoscalerCase>> = {
     spec: { scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "nobody" } },
     conditions: ["AbleToScale False FailedGetScale"],
     says: { AbleToScale: "the HPA controller was unable to get the target's current scale: " +
-      'deployments/scale.apps "nobody" not found' },
-    events: ['FailedGetScale: deployments/scale.apps "nobody" not found'],
+      'deployments.apps "nobody" not found' },
+    events: ['FailedGetScale: deployments.apps "nobody" not found'],
   },
   "a kind that is none": {
     replicas: 1, use: BUSY, ends: 1,

@@ -106,20 +106,21 @@ export function autoscalerRules(subject: () => Subject): void {
     const second = autoscalerOf(0, cases[0]![1]);
     await autoscalers().create({ ...second, metadata: { namespace, name: "rival" } });
     for (const name of [nameOf(0), "rival"]) {
+      let said = "";
       await until(`${name} is ambiguous`, async () => {
         const { status } = await autoscalers().get({ namespace, name });
         const active = status?.conditions?.find(({ type }) => type === "ScalingActive");
-        return active?.reason === "AmbiguousSelector" &&
-          /^pods by selector app=hpa-0 are controlled by multiple HPAs: \[\{/
-            .test(active.message ?? "");
+        said = active?.message ?? "";
+        return active?.reason === "AmbiguousSelector";
       });
+      expect(said).toMatch(/^pods by selector app=hpa-0 are controlled by multiple HPAs: \[\{/);
     }
     await autoscalers().delete({ namespace, name: "rival" });
     await until("one alone scales again", async () => {
       const { status } = await autoscalers().get({ namespace, name: nameOf(0) });
       return status?.conditions?.some(({ reason }) => reason === "ValidMetricFound") ?? false;
     });
-  }, TIMEOUT_MS);
+  }, 3 * TIMEOUT_MS);
 
   afterAll(async () => {
     await autoscalers().deleteCollection({ namespace });
