@@ -3,11 +3,11 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 
-/** A kubelet that serves figures and nothing else, for tests. */
+/** A kubelet that serves metrics of resources and nothing else, for tests. */
 export interface FakeKubelet {
   readonly port: number;
   /** The body of `/metrics/resource`, called for each request. */
-  figures: () => string;
+  exposition: () => string;
   /** Requests so far. */
   readonly asked: number;
   close(): Promise<void>;
@@ -15,26 +15,26 @@ export interface FakeKubelet {
 
 /** Listens on 127.0.0.1 with a certificate of `ca`, and asks clients for one of it. */
 export async function startFakeKubelet(
-  ca: KeyPair, figures: () => string, now_ms = Date.now(),
+  ca: KeyPair, exposition: () => string, now_ms = Date.now(),
 ): Promise<FakeKubelet> {
   const pair = await issueCertificate(ca, {
     commonName: "system:node:fake", ipAddresses: ["127.0.0.1"], usages: ["server"], days: 1,
   }, now_ms);
-  const state = { figures, asked: 0 };
+  const state = { exposition, asked: 0 };
   const server = createServer({ ...pair, ca: ca.cert, requestCert: true }, (request, response) => {
     state.asked++;
     const isKnown = request.url === "/metrics/resource";
-    response.writeHead(isKnown ? 200 : 404).end(isKnown ? state.figures() : "");
+    response.writeHead(isKnown ? 200 : 404).end(isKnown ? state.exposition() : "");
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     port: (server.address() as AddressInfo).port,
-    get figures() {
-      return state.figures;
+    get exposition() {
+      return state.exposition;
     },
-    set figures(next) {
-      state.figures = next;
+    set exposition(next) {
+      state.exposition = next;
     },
     get asked() {
       return state.asked;
@@ -57,13 +57,14 @@ interface Container {
 }
 
 /** A body of `/metrics/resource`. */
-export function figuresText(
+export function expositionText(
   time_ms: number, node: { cpu_s: number; memory_bytes: number }, containers: Container[],
 ): string {
   const lines = [
     `node_cpu_usage_seconds_total ${node.cpu_s} ${time_ms}`,
     `node_memory_working_set_bytes ${node.memory_bytes} ${time_ms}`,
-    ...containers.flatMap(({ container, namespace, pod, cpu_s, memory_bytes, start_ms = 1_000 }) => {
+    ...containers.flatMap(({ cpu_s, memory_bytes, start_ms = 1_000, ...names }) => {
+      const { container, namespace, pod } = names;
       const of = `{container="${container}",namespace="${namespace}",pod="${pod}"}`;
       return [
         `container_cpu_usage_seconds_total${of} ${cpu_s} ${time_ms}`,

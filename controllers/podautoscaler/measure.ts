@@ -3,7 +3,7 @@ import type {
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import type { PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1.ts";
-import { formatQuantity, milliValueOf, parseQuantity } from "@raft2kube/api/quantity.ts";
+import { formatQuantity, milliValueOf, parseQuantity } from "@raft2kube/std/quantity.ts";
 import { MetricError } from "./metric-error.ts";
 import { metricsOf } from "./pod-metrics.ts";
 import { proposeByAverage, proposeByUtilization, type Question, type Tolerances } from

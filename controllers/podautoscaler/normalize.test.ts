@@ -67,7 +67,8 @@ test("a window of scaling up holds the lowest recommendation", () => {
 
 test("of several policies the greatest change counts, or the least, or none", () => {
   const policies: NonNullable<HPAScalingRules["policies"]> = [
-    { type: "Pods", value: 3, periodSeconds: 60 }, { type: "Percent", value: 50, periodSeconds: 60 },
+    { type: "Pods", value: 3, periodSeconds: 60 },
+    { type: "Percent", value: 50, periodSeconds: 60 },
   ];
   const grown = (selectPolicy: string) =>
     run([{ at_ms: 0, current: 11, desired: 40 }], rules({ policies, selectPolicy }))[0];

@@ -207,7 +207,7 @@ function complaintOf(selector: string, selected: Selected): Complaint | undefine
     return { reason: "InvalidSelector", message };
   }
   if (selected.rivals.length < 2) return undefined;
-  const names = selected.rivals.map(({ name, namespace }) => `{${name} ${namespace}}`);
+  const names = selected.rivals.map(({ name, namespace }) => `${namespace}/${name}`);
   const which = `[${names.join(" ")}]`;
   return {
     reason: "AmbiguousSelector",

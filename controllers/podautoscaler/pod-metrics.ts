@@ -1,6 +1,6 @@
 import type { PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1.ts";
 import { parseDuration } from "@raft2kube/api/duration.ts";
-import { milliValueOf } from "@raft2kube/api/quantity.ts";
+import { milliValueOf } from "@raft2kube/std/quantity.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 
 /** What one pod uses of one resource, in thousandths of its unit. */

@@ -97,7 +97,8 @@ test("the tolerance may differ by direction", () => {
   expect(proposeByUtilization(wide, 50).replicas).toBe(2);
   const down = { ...question(uses(490, 490, 490)), tolerances: { up: 0.5, down: 0.01 } };
   expect(proposeByUtilization(down, 50).replicas).toBe(3);
-  expect(proposeByUtilization({ ...down, tolerances: { up: 0.5, down: 0.5 } }, 90).replicas).toBe(3);
+  const half = { ...down, tolerances: { up: 0.5, down: 0.5 } };
+  expect(proposeByUtilization(half, 90).replicas).toBe(3);
   expect(proposeByUtilization(down, 90).replicas).toBe(2);
 });
 

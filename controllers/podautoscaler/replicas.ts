@@ -82,9 +82,9 @@ function utilizationOf(
 }
 
 /**
- * The workload is scaled by the ratio of what the ready pods use to the target. Where pods are
- * unready or tell nothing the change is damped: such a pod counts as unused when scaling up, and one
- * that tells nothing as used (`whole`) when scaling down; a change that turns around by that is none.
+ * Scales by the ratio of what the ready pods use to the target. Where pods are unready or were not
+ * measured the change is damped: such a pod counts as unused when scaling up, and one that was not
+ * measured as used (`whole`) when scaling down. A change that turns around by that is none.
  */
 function propose(
   { currentReplicas, tolerances }: Question,

@@ -1,10 +1,10 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { milliValueOf } from "@raft2kube/api/quantity.ts";
+import { milliValueOf } from "@raft2kube/std/quantity.ts";
 import { MetricError } from "./metric-error.ts";
 
 /**
- * What each pod requests of a resource, in thousandths: the pod's own request where it has any, else
- * the sum over its containers and sidecars, or one container's. Throws `MetricError` when a
+ * What each pod requests of a resource, in thousandths: the pod's own request where it has any,
+ * else the sum over its containers and sidecars, or one container's. Throws `MetricError` when a
  * container has none: there is no share of nothing.
  */
 export function requestsOf(

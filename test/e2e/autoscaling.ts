@@ -55,7 +55,8 @@ async function top(cluster: TestCluster): Promise<void> {
     expect(await ask("top", "pods", "-A", "--sort-by=cpu"))
       .toMatch(/^NAMESPACE +NAME +CPU\(cores\) +MEMORY\(bytes\) *\n\S+ +\S+ +\d+m +\d+Mi/);
     const pods = await ask("top", "pods", "--containers", "-l", "app=busy");
-    expect(pods).toMatch(/^POD +NAME +CPU\(cores\) +MEMORY\(bytes\) *\nbusy-\S+ +main +\d+m +\d+Mi/);
+    const row = /^POD +NAME +CPU\(cores\) +MEMORY\(bytes\) *\nbusy-\S+ +main +\d+m +\d+Mi/;
+    expect(pods).toMatch(row);
     const [, pod = ""] = /(busy-\S+)/.exec(pods) ?? [];
     expect(await ask("top", "pod", pod)).toMatch(new RegExp(`\\n${pod} +\\d+m`));
   }
@@ -67,9 +68,9 @@ async function follow(cluster: TestCluster): Promise<void> {
   const behavior = { scaleDown: { stabilizationWindowSeconds: 5 } };
   await cluster.ask("patch", "hpa", "busy", "-p", JSON.stringify({ spec: { behavior } }));
   const get = ["get", "hpa", "busy"];
-  const row = /^NAME +REFERENCE +TARGETS +MINPODS +MAXPODS +REPLICAS +AGE\nbusy +Deployment\/busy +/;
-  const cells = /cpu: \d+%\/80% +1 +3 +1 /;
-  await cluster.until("a first measurement", get, (text) => row.test(text) && cells.test(text),
+  const head = /^NAME +REFERENCE +TARGETS +MINPODS +MAXPODS +REPLICAS +AGE\n/;
+  const row = /\nbusy +Deployment\/busy +cpu: \d+%\/80% +1 +3 +1 /;
+  await cluster.until("a first measurement", get, (text) => head.test(text) && row.test(text),
     TIMEOUT_MS);
   await cluster.ask("exec", "deploy/busy", "--", "touch", "/tmp/busy");
   const replicas = ["get", "deployment", "busy", "-o", "jsonpath={.status.readyReplicas}"];

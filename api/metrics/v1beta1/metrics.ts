@@ -4,7 +4,7 @@ import type { NodeMetrics, PodMetrics } from "../../gen/metrics/v1beta1.ts";
 import { column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import type { Column, Kind, KubeObject } from "../../kind.ts";
-import { addQuantity } from "../../quantity.ts";
+import { addQuantity } from "@raft2kube/std/quantity.ts";
 
 interface Measured extends KubeObject {
   window: string;

@@ -6,7 +6,7 @@ import { METRICS_BYTES_MAX, METRICS_TIMEOUT_MS } from "../../limits.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { ApiServer } from "../server.ts";
 import { addressOf, kubeletAgent } from "../subresources/kubelet.ts";
-import { readPoints } from "./figures.ts";
+import { readPoints } from "./points.ts";
 import { Scraper } from "./scraper.ts";
 
 /** A kubelet's metrics could not be read. */

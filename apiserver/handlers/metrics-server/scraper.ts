@@ -5,7 +5,7 @@ import {
   METRICS_FIRST_WINDOW_MS, METRICS_IDLE_MS, METRICS_INTERVAL_MS, METRICS_NODES_AT_ONCE_MAX,
   METRICS_WAIT_MS,
 } from "../../limits.ts";
-import { nextWindow, type NodePoints, type Window } from "./figures.ts";
+import { nextWindow, type NodePoints, type Window } from "./points.ts";
 
 const log = logger("apiserver-metrics");
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { type FakeKubelet, figuresText, startFakeKubelet } from "../../testing/fake-kubelet.ts";
+import { type FakeKubelet, expositionText, startFakeKubelet } from "../../testing/fake-kubelet.ts";
 import { fileApiserver } from "../../testing/file-apiserver.ts";
 
 const file = fileApiserver();
@@ -43,7 +43,7 @@ beforeAll(async () => {
     const of = (pod: string, container: string) =>
       ({ namespace: "default", pod, container, cpu_s, memory_bytes: 3 * 1024 * 1024 });
     const containers = names.flatMap((pod) => [of(pod, "main"), of(pod, "side")]);
-    return figuresText(now_ms, { cpu_s: cpu_s * 8, memory_bytes: 2 ** 30 }, containers);
+    return expositionText(now_ms, { cpu_s: cpu_s * 8, memory_bytes: 2 ** 30 }, containers);
   });
   for (const [name, port] of [["n1", kubelet.port], ["n2", 1]] as const) {
     await create("/api/v1/nodes", { metadata: { name, labels: { disk: name } } });

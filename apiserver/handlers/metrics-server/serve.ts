@@ -12,7 +12,7 @@ import { selectionOf } from "../../registry/selection.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { ApiServer } from "../server.ts";
-import { nodeUsage, podUsage, type Usage, type Window } from "./figures.ts";
+import { nodeUsage, podUsage, type Usage, type Window } from "./points.ts";
 
 type Windows = ReadonlyMap<string, Window>;
 

@@ -1,10 +1,11 @@
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { figuresText } from "@raft2kube/apiserver/testing/fake-kubelet.ts";
+import { expositionText } from "@raft2kube/apiserver/testing/fake-kubelet.ts";
 import {
   DEPLOYMENTS, EVENTS, HORIZONTAL_POD_AUTOSCALERS, PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -18,8 +19,8 @@ const namespace = "default";
 const NODE = { cpu_s: 1e4, memory_bytes: 2 ** 30 };
 const USE_LABEL = "use";
 
-/** The figures of a kubelet whose pods use what the case of their label says. */
-export class Figures {
+/** The metrics of a kubelet whose pods use what the case of their label says. */
+export class PodUses {
   readonly #pods: Informer<Pod>;
   readonly #clock: Subject["clock"];
 
@@ -32,7 +33,7 @@ export class Figures {
   text(): string {
     const now_ms = this.#clock.now();
     const containers = [...this.#pods.store.list()].flatMap((pod) => this.#of(pod, now_ms));
-    return figuresText(now_ms, NODE, containers);
+    return expositionText(now_ms, NODE, containers);
   }
 
   #of(pod: Pod, now_ms: number) {
@@ -102,6 +103,19 @@ export function autoscalerRules(subject: () => Subject): void {
       }
     }, TIMEOUT_MS);
 
+  ambiguousRule(autoscalers, until);
+
+  afterAll(async () => {
+    await autoscalers().deleteCollection({ namespace });
+    await deployments().deleteCollection({ namespace });
+  });
+}
+
+type Until = (what: string, holds: () => Promise<boolean>) => Promise<unknown>;
+
+function ambiguousRule(
+  autoscalers: () => ResourceClient<HorizontalPodAutoscaler>, until: Until,
+): void {
   it("pods that two autoscalers select are scaled by neither", async () => {
     const second = autoscalerOf(0, cases[0]![1]);
     await autoscalers().create({ ...second, metadata: { namespace, name: "rival" } });
@@ -113,7 +127,9 @@ export function autoscalerRules(subject: () => Subject): void {
         said = active?.message ?? "";
         return active?.reason === "AmbiguousSelector";
       });
-      expect(said).toMatch(/^pods by selector app=hpa-0 are controlled by multiple HPAs: \[\{/);
+      expect(said.replace("rival default/hpa-0", "hpa-0 default/rival")).toBe(
+        "pods by selector app=hpa-0 are controlled by multiple HPAs: " +
+        "[default/hpa-0 default/rival]");
     }
     await autoscalers().delete({ namespace, name: "rival" });
     await until("one alone scales again", async () => {
@@ -121,11 +137,6 @@ export function autoscalerRules(subject: () => Subject): void {
       return status?.conditions?.some(({ reason }) => reason === "ValidMetricFound") ?? false;
     });
   }, 3 * TIMEOUT_MS);
-
-  afterAll(async () => {
-    await autoscalers().deleteCollection({ namespace });
-    await deployments().deleteCollection({ namespace });
-  });
 }
 
 const nameOf = (index: number) => `hpa-${index}`;

@@ -1,6 +1,6 @@
 import { type FakeKubelet, startFakeKubelet } from "@raft2kube/apiserver/testing/fake-kubelet.ts";
 import { afterAll, beforeAll, describe } from "vitest";
-import { autoscalerRules, Figures } from "./autoscaler-rules.ts";
+import { autoscalerRules, PodUses } from "./autoscaler-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
 import { startWorld, type World } from "./world.ts";
@@ -21,21 +21,21 @@ const MANAGERS = {
 for (const [name, { possible, start }] of Object.entries(MANAGERS)) {
   describe.skipIf(!possible)(`autoscalers by ${name}`, { timeout: TIMEOUT_MS }, () => {
     let world: World;
-    let figures: Figures;
+    let uses: PodUses;
     let kubelet: FakeKubelet;
     let node: HollowKubelet;
 
     beforeAll(async () => {
       world = await start();
-      figures = new Figures(world);
-      kubelet = await startFakeKubelet(world.ca, () => figures.text(), world.clock.now());
+      uses = new PodUses(world);
+      kubelet = await startFakeKubelet(world.ca, () => uses.text(), world.clock.now());
       const allocatable = { cpu: "100", memory: "100Gi" };
       node = await startHollowKubelet(world, "n1", { port: kubelet.port, allocatable });
     }, TIMEOUT_MS);
     afterAll(async () => {
       await node.close();
       await kubelet.close();
-      await figures.close();
+      await uses.close();
       await world.close();
     }, TIMEOUT_MS);
 

@@ -27,7 +27,8 @@ export interface World {
   close(): Promise<void>;
 }
 
-type Settings = "autoscalers" | "clusterCidr" | "controllers" | "nodeCidrMask" | "nodeMonitorGracePeriod_ms";
+type Settings =
+  | "autoscalers" | "clusterCidr" | "controllers" | "nodeCidrMask" | "nodeMonitorGracePeriod_ms";
 
 type WorldOptions = Partial<
   Pick<ControllersOptions, Settings> & {

@@ -1,6 +1,6 @@
 import type { ResourceList } from "@raft2kube/api/gen/core/v1.ts";
 import { formatDuration } from "@raft2kube/api/duration.ts";
-import { formatQuantity } from "@raft2kube/api/quantity.ts";
+import { formatQuantity } from "@raft2kube/std/quantity.ts";
 import { timeOf } from "@raft2kube/api/time.ts";
 import {
   METRICS_FRESH_MS, METRICS_INTERVAL_MS, METRICS_CONTAINERS_MAX,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { figuresText } from "../../testing/fake-kubelet.ts";
-import { nextWindow, nodeUsage, podUsage, readPoints, type Window } from "./figures.ts";
+import { expositionText } from "../../testing/fake-kubelet.ts";
+import { nextWindow, nodeUsage, podUsage, readPoints, type Window } from "./points.ts";
 
 const START_MS = 1_000_000;
 const NODE = { cpu_s: 100, memory_bytes: 1024 };
@@ -17,7 +17,7 @@ function scrape(time_ms: number, ...runs: Run[]) {
     namespace: "shop", pod: "web", container: index === 0 ? "main" : `c${index}`,
     cpu_s, memory_bytes, start_ms,
   }));
-  return readPoints(figuresText(time_ms, NODE, containers), time_ms);
+  return readPoints(expositionText(time_ms, NODE, containers), time_ms);
 }
 
 function windowOf(...scrapes: ReturnType<typeof scrape>[]): Window {
