@@ -7,7 +7,6 @@ export const OFF_BY_DEFAULT: readonly string[] = [
 export const LEFT_OUT: Readonly<Record<string, string>> = {
   "cloud-node-lifecycle-controller": "a name alone upstream: it runs in cloud controller managers",
   "device-taint-eviction-controller": "devices are not allocated by claims yet",
-  "horizontal-pod-autoscaler-controller": "HorizontalPodAutoscalers are stored only",
   "kube-apiserver-serving-clustertrustbundle-publisher-controller":
     "ClusterTrustBundle is beta and off by default upstream",
   "node-route-controller": "a name alone upstream: it runs in cloud controller managers",
