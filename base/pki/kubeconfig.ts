@@ -46,12 +46,22 @@ export function kubeconfig(name: string, access: KubeAccess): string {
 
 /** A kubeconfig's text with another certificate for its current user, everything else as it was. */
 export function withClientCertificate(text: string, cert: string): string {
+  return withCurrent(text, "user", "client-certificate-data", base64(cert));
+}
+
+/** A kubeconfig's text with another server for its current cluster, everything else as it was. */
+export function withServer(text: string, server: string): string {
+  return withCurrent(text, "cluster", "server", server);
+}
+
+/** Sets one field of the user or the cluster that the current context names. */
+function withCurrent(text: string, part: "user" | "cluster", field: string, value: string): string {
   const config = parseDocument(text);
-  const { contexts, users } = config.toJS() as Record<"contexts" | "users", Named[]>;
-  const current = contexts.find(({ name }) => name === config.get("current-context"));
-  const user = (current?.["context"] as Section | undefined)?.["user"];
-  const index = users.findIndex(({ name }) => name === user);
-  config.setIn(["users", index, "user", "client-certificate-data"], base64(cert));
+  const lists = config.toJS() as Record<string, Named[]>;
+  const current = lists["contexts"]?.find(({ name }) => name === config.get("current-context"));
+  const named = (current?.["context"] as Section | undefined)?.[part];
+  const index = lists[`${part}s`]?.findIndex(({ name }) => name === named);
+  config.setIn([`${part}s`, index, part, field], value);
   return config.toString();
 }
 

@@ -33,13 +33,14 @@ export async function unmergeKubeconfig(from: string): Promise<boolean> {
   return true;
 }
 
-/** Puts a renewed kubeconfig's entries in ~/.kube/config where those of the old one are. */
-export async function followRenewal(before: string, after: string): Promise<void> {
+/** Puts a changed kubeconfig's entries in ~/.kube/config where those of the old one are. */
+export async function followChange(before: string, after: string): Promise<void> {
   const config = (await readConfig(userConfig())) as Lists;
-  const [old, renewed] = [parse(before) as Lists, parse(after) as Lists];
+  const [old, changed] = [parse(before) as Lists, parse(after) as Lists];
   if (unmergeConfigs(config, old) === undefined) return;
-  const { users } = renewed;
-  await replaceFile(userConfig(), stringify(mergeConfigs(config, { users })), { mode: 0o600 });
+  const { clusters, users } = changed;
+  const merged = mergeConfigs(config, { clusters, users });
+  await replaceFile(userConfig(), stringify(merged), { mode: 0o600 });
 }
 
 /** `base` without the entries of `own`; undefined when it has none of them. */

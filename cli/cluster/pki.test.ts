@@ -52,6 +52,33 @@ it("keeps existing files, and only admin is in system:masters", async () => {
   }
 });
 
+describe("another port of the API", () => {
+  const serverOf = async (user: (typeof KUBECONFIG_USERS)[number]) =>
+    (await readKubeconfig(files.kubeconfig(user))).server;
+
+  it("reaches every kubeconfig, and the copy in ~/.kube/config", async () => {
+    vi.stubEnv("HOME", dir);
+    await mergeKubeconfig(files.kubeconfig("admin"));
+    const moved = { ...config, apiPort: 7443 };
+    const notes: string[] = [];
+    await ensurePki(moved, START_MS, (line) => notes.push(line));
+    for (const user of KUBECONFIG_USERS) expect(await serverOf(user)).toMatch(/:7443$/);
+    const copy = await readKubeconfig(join(dir, ".kube/config"));
+    expect(copy.server).toBe("https://127.0.0.1:7443");
+    expect(notes.join("\n")).toMatch(/old port/);
+    expect(await unmergeKubeconfig(files.kubeconfig("admin"))).toBe(true);
+    vi.unstubAllEnvs();
+  });
+
+  it("leaves a kubeconfig alone that names another host", async () => {
+    const path = files.kubeconfig("proxy");
+    const text = read(path).replace(config.hostAddress, "api.example.test");
+    writeFileSync(path, text);
+    await ensurePki({ ...config, apiPort: 7443 }, START_MS);
+    expect(read(path)).toBe(text);
+  });
+});
+
 describe("a missing file of a key pair", () => {
   it("ca.crt: the key stays, and the remedy restores the certificate", async () => {
     const { cert, key } = files.pair("ca");

@@ -19,7 +19,7 @@ import {
   userRequest,
 } from "./identities.ts";
 import { readKeyPair, readIfPresent } from "./key-pair.ts";
-import { CERTIFICATE_DAYS, refuseForeign, renewDue } from "./renew.ts";
+import { CERTIFICATE_DAYS, refuseForeign, renewDue, updateServers } from "./renew.ts";
 
 /**
  * Creates the missing certificates, service-account key and kubeconfigs of a cluster. Existing ones
@@ -44,6 +44,7 @@ export async function ensurePki(
       ...(await issue(ca, userRequest(user, config), now_ms)),
     }));
   }
+  await updateServers(config, note);
   await refuseForeign(config, ca);
   await renewDue(config, ca, now_ms, note);
   return files;

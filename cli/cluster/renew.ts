@@ -3,13 +3,13 @@ import { readFile } from "node:fs/promises";
 import { relative } from "node:path";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { type KeyPair, renewCertificate } from "@raft2kube/pki/certificate.ts";
-import { withClientCertificate } from "@raft2kube/pki/kubeconfig.ts";
+import { readKubeconfig, withClientCertificate, withServer } from "@raft2kube/pki/kubeconfig.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 import { type KeptCertificate, certificatePath, keptCertificates } from "./certificates.ts";
 import type { ClusterConfig } from "./config.ts";
-import { clusterFiles } from "./identities.ts";
-import { followRenewal } from "./merge-kubeconfig.ts";
+import { clusterFiles, KUBECONFIG_USERS, serverFor } from "./identities.ts";
+import { followChange } from "./merge-kubeconfig.ts";
 
 export const CERTIFICATE_DAYS = 365;
 /** A start renews what ends before this many days have passed. */
@@ -62,13 +62,41 @@ async function renewKubeconfig(
   const before = await readFile(path, "utf8");
   const after = withClientCertificate(before, cert);
   await replaceFile(path, after, { mode: 0o600 });
-  if (user !== "admin") return;
-  note(`  copies of ${path} that were made elsewhere have the old certificate`);
+  if (user === "admin") await changeCopies(path, { before, after, what: "certificate" }, note);
+}
+
+/** Notes that copies of admin's kubeconfig are out of date, and changes the one in ~/.kube/config. */
+async function changeCopies(
+  path: string,
+  { before, after, what }: { before: string; after: string; what: string },
+  note: (line: string) => void,
+): Promise<void> {
+  note(`  copies of ${path} that were made elsewhere have the old ${what}`);
   try {
-    await followRenewal(before, after);
+    await followChange(before, after);
   } catch (thrown) {
-    // The file is the user's: what cannot be read or written there keeps no cluster from starting.
+    // The file is the user's: a failure to read or write it keeps no cluster from starting.
     note(`  ~/.kube/config may have it too: ${messageOf(thrown)}`);
+  }
+}
+
+/**
+ * Gives the kubeconfigs the API's port of the configuration, which `start --api-port` changes.
+ * Another host in a kubeconfig is its user's choice, and stays.
+ */
+export async function updateServers(
+  config: ClusterConfig,
+  note: (line: string) => void,
+): Promise<void> {
+  for (const user of KUBECONFIG_USERS) {
+    const path = clusterFiles(config).kubeconfig(user);
+    const { server } = await readKubeconfig(path);
+    const wanted = serverFor(user, config);
+    if (server === wanted || new URL(server).hostname !== new URL(wanted).hostname) continue;
+    const before = await readFile(path, "utf8");
+    const after = withServer(before, wanted);
+    await replaceFile(path, after, { mode: 0o600 });
+    if (user === "admin") await changeCopies(path, { before, after, what: "port" }, note);
   }
 }
 

@@ -47,7 +47,7 @@ export function command(): Command {
     .option("--merge-kubeconfig", "add the cluster to ~/.kube/config")
     .option("--etcd-servers <urls>", "use this etcd instead of the own store (new clusters)")
     .option("--new-store", "begin with an empty store in the place of one that was lost")
-    .option("--api-port <port>", "the API's port on loopback (new clusters; default 6443)")
+    .option("--api-port <port>", "the API's port (new or stopped clusters; default 6443)")
     .option("--cni-bin-dir <dir>", "use these CNI plugins instead of ours (new clusters)")
     .option("--node-cidr-mask-size <bits>", "a node's part of the pod range (new; default 24)")
     .option("--ready-timeout <seconds>", "how long the node may take to be Ready", "30")
@@ -62,9 +62,12 @@ async function start(flags: StartFlags): Promise<void> {
   const roots = clusterRoots(process.env);
   const name = checkClusterName(flags.name);
   const existing = await readCluster(name, roots);
-  const config = existing ?? (await planCluster(name, roots, newClusterChoices(flags)));
-  refuseChangedChoices(flags, existing);
+  const choices = newClusterChoices(flags);
+  const planned = existing ?? (await planCluster(name, roots, choices));
+  const config = { ...planned, apiPort: choices?.apiPort ?? planned.apiPort };
   const running = existing !== undefined && isRunning(existing);
+  refuseChangedChoices(flags, existing);
+  if (config.apiPort !== planned.apiPort) refuseRunning(config);
   if (running) progress.note(`The cluster "${name}" is running.`);
   else await bringUpNew(config, !existing, flags, progress);
   if (flags.mergeKubeconfig) await mergeKubeconfig(clusterFiles(config).kubeconfig("admin"));
@@ -147,7 +150,6 @@ function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undef
   if (!existing) return;
   const changed = [
     flags.etcdServers !== undefined && flags.etcdServers !== existing.etcdServers,
-    flags.apiPort !== undefined && Number(flags.apiPort) !== existing.apiPort,
     flags.cniBinDir !== undefined && flags.cniBinDir !== existing.cniBinDir,
     flags.nodeCidrMaskSize !== undefined &&
       Number(flags.nodeCidrMaskSize) !== existing.nodeCidrMaskSize,
@@ -155,11 +157,18 @@ function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undef
   if (!changed.includes(true)) return;
   throw new CommandError(
     "FIXED",
-    `"${existing.name}" exists; its store, port, plugins and ranges cannot change`,
+    `"${existing.name}" exists; its store, plugins and ranges cannot change`,
     {
       remedy: `r2k down --purge --name ${existing.name} first, or start without these flags`,
     },
   );
+}
+
+function refuseRunning({ name, apiPort, runDir }: ClusterConfig): void {
+  if (runningPid(runDir, "control") === undefined) return;
+  const what = `"${name}" is running; --api-port ${apiPort} cannot change its port now`;
+  const remedy = `r2k down --name ${name}, then start it with this flag`;
+  throw new CommandError("RUNNING", what, { remedy });
 }
 
 function isRunning(config: ClusterConfig): boolean {

@@ -172,7 +172,14 @@ describe("a cluster that is killed and started again", { timeout: TIMEOUT_MS }, 
     await everythingIsThere();
   });
 
-  it("down, then start: objects as they were, the claim's data; the demo answers", async () => {
+  it("another port is refused while it runs", async () => {
+    const moved = ["start", "--name", NAME, "--api-port", "7443"];
+    const { code, stderr } = await cluster.host.r2k(moved);
+    expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/r2k down/) });
+    await everythingIsThere();
+  });
+
+  it("down, then start on another port: objects as they were, the claim's data", async () => {
     await cluster.ask("scale", "deployment", "web", "--replicas=3");
     await ready(3);
     const said = join(cluster.host.dir, "said");
@@ -183,7 +190,8 @@ describe("a cluster that is killed and started again", { timeout: TIMEOUT_MS }, 
     expect(down.code, down.stderr).toBe(0);
     expect(openCgroups().exists(cgroup())).toBe(false);
     expect(readFileSync(join(said, "last-words"), "utf8")).toBe("goodbye\n");
-    await cluster.up();
+    await cluster.up(["--api-port", "7443"]);
+    expect(await cluster.ask("cluster-info")).toMatch(/127\.0\.0\.1:7443/);
     await renewed(containersBefore, 3);
     await everythingIsThere();
   });
