@@ -65,7 +65,7 @@ async function renewKubeconfig(
   if (user === "admin") await changeCopies(path, { before, after, what: "certificate" }, note);
 }
 
-/** Notes that copies of admin's kubeconfig are out of date, and changes the one in ~/.kube/config. */
+/** Notes that copies of a kubeconfig are out of date, and changes the one in ~/.kube/config. */
 async function changeCopies(
   path: string,
   { before, after, what }: { before: string; after: string; what: string },
