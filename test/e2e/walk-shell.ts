@@ -6,8 +6,8 @@ import { type Walk, compared, squeezed } from "../../labs/walk.ts";
 import type { TestCluster } from "./cluster.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-/** Longer than the minute that a CronJob's next start may be away. */
-const patience = { clock: systemClock(), timeout_ms: 90_000, interval_ms: 200 };
+/** A CronJob's next start may be a minute away, an autoscaler's step three of its looks. */
+const patience = { clock: systemClock(), timeout_ms: 120_000, interval_ms: 200 };
 /** Commands that only ask: their answer may still be on its way. */
 const ASKS = /^(kubectl (get|describe|logs|top|auth|rollout history|exec \S+ -- rows)|curl|for) /;
 const ASSIGNMENT = /^([A-Z]+)=(.*)$/;

@@ -46,8 +46,13 @@ it("every manifest is applied by the page of its number", () => {
   expect(idle).toEqual([]);
 });
 
-it("a page is short, says why, names a lab, and its sources", () => {
-  const parts = [/^## Why it works that way$/m, /\]\(\.\.\/\.\.\/labs\//, /`[\w./-]+\.ts#\w+`/];
+it("a page is short, says why, leads to a lab and to the sources", () => {
+  const parts = [
+    /^## Why it works that way$/m,
+    /\]\(\.\.\/\.\.\/labs\//,
+    /\]\(\.\.\/\.\.\/(controllers|apiserver|proxy)\//,
+    /`[\w./-]+\.ts#\w+`/,
+  ];
   const wrong = pages.filter(({ text, lines }) => {
     return lines.length > LINES_MAX || parts.some((part) => !part.test(text));
   });
