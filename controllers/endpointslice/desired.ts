@@ -76,5 +76,31 @@ function endpointOf(
     targetRef: { kind: "Pod", namespace, name, uid },
     ...(nodeName ? { nodeName } : {}),
     ...(zone ? { zone } : {}),
+    ...(ready ? hintsOf(service, nodeName, zone) : {}),
   };
+}
+
+/** The values of `trafficDistribution` for which endpoints near the client are preferred. */
+const NEAR: ReadonlySet<string> = new Set(["PreferClose", "PreferSameZone", "PreferSameNode"]);
+/** By their value `Auto` upstream computes hints from the zones' CPU, and not from the field. */
+const MODES = ["service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"];
+
+/**
+ * The hints of a ready endpoint by its Service's `trafficDistribution`: the clients of its zone
+ * and, with PreferSameNode, of its node (upstream's trafficdist).
+ */
+function hintsOf(
+  { metadata, spec }: Service,
+  nodeName: string | undefined,
+  zone: string | undefined,
+): Pick<Endpoint, "hints"> {
+  const distribution = spec?.trafficDistribution;
+  if (distribution === undefined || !NEAR.has(distribution)) return {};
+  const modes = MODES.map((name) => metadata.annotations?.[name]);
+  const mode = modes.find((value) => value !== undefined);
+  if (mode === "Auto" || mode === "auto") return {};
+  const forNodes = distribution === "PreferSameNode" && nodeName ? [{ name: nodeName }] : undefined;
+  const forZones = zone ? [{ name: zone }] : undefined;
+  if (!forNodes && !forZones) return {};
+  return { hints: { ...(forZones && { forZones }), ...(forNodes && { forNodes }) } };
 }

@@ -93,6 +93,51 @@ describe("conditions of an endpoint", () => {
   });
 });
 
+describe("hints of an endpoint", () => {
+  const MODE = "service.kubernetes.io/topology-mode";
+  const near = (zone?: string) => (name: string): Node => ({
+    metadata: { name, labels: zone === undefined ? {} : { "topology.kubernetes.io/zone": zone } },
+    spec: {},
+  });
+  const hintsFor = (of: Service, shape: PodShape = {}, zone: string | undefined = "z") =>
+    planSlices(of, [pod("a", shape)], [], near(zone)).create[0]?.endpoints[0]?.hints;
+  const prefers = (trafficDistribution: string) => service({ trafficDistribution });
+  const inZone = { forZones: [{ name: "z" }] };
+  const onNode = { forNodes: [{ name: "n1" }] };
+
+  // Facts of upstream's tests of trafficdist.
+  test.each([
+    ["PreferClose", inZone, undefined],
+    ["PreferSameZone", inZone, undefined],
+    ["PreferSameNode", { ...inZone, ...onNode }, onNode],
+    ["Nearest", undefined, undefined],
+  ])("%s: %j, without a zone %j", (distribution, wanted, withoutZone) => {
+    expect(hintsFor(prefers(distribution))).toEqual(wanted);
+    const plan = planSlices(prefers(distribution), [pod("a")], [], near());
+    expect(plan.create[0]?.endpoints[0]?.hints).toEqual(withoutZone);
+  });
+
+  test("none for one that is not ready, without the field, or with the mode Auto", () => {
+    expect(hintsFor(prefers("PreferSameZone"), { ready: false })).toBeUndefined();
+    expect(hintsFor(service())).toBeUndefined();
+    const auto = prefers("PreferSameZone");
+    auto.metadata.annotations = { [MODE]: "Auto" };
+    expect(hintsFor(auto)).toBeUndefined();
+    auto.metadata.annotations = { [MODE]: "Disabled" };
+    expect(hintsFor(auto)).toEqual(inZone);
+  });
+
+  test("a changed or removed distribution rewrites the slices, and nothing else does", () => {
+    const before = after([], planSlices(service(), [pod("a")], [], near("z")));
+    const plan = planSlices(prefers("PreferSameNode"), [pod("a")], before, near("z"));
+    expect(plan.update[0]?.endpoints[0]?.hints).toEqual({ ...inZone, ...onNode });
+    const hinted = after(before, plan);
+    expect(planSlices(prefers("PreferSameNode"), [pod("a")], hinted, near("z")).update).toEqual([]);
+    const back = planSlices(service(), [pod("a")], hinted, near("z")).update;
+    expect(back.map(({ endpoints }) => endpoints[0]?.hints)).toEqual([undefined]);
+  });
+});
+
 describe("slices", () => {
   test("carry owner, labels, address type, resolved port, node and zone", () => {
     const zone = "topology.kubernetes.io/zone";

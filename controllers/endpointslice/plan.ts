@@ -137,9 +137,11 @@ function endpointKey({ addresses, targetRef }: Endpoint): string {
 }
 
 function endpointFacts(endpoint: Endpoint): unknown {
-  const { addresses, conditions = {}, hostname, nodeName, zone, targetRef } = endpoint;
+  const { addresses, conditions = {}, hostname, nodeName, zone, targetRef, hints } = endpoint;
   const { ready, serving, terminating } = conditions;
-  return [addresses, ready, serving, terminating, hostname, nodeName, zone, targetRef?.uid];
+  const names = (some: readonly { name: string }[] = []) => some.map(({ name }) => name);
+  const near = [names(hints?.forZones), names(hints?.forNodes)];
+  return [addresses, ready, serving, terminating, hostname, nodeName, zone, targetRef?.uid, near];
 }
 
 function labelsOf(service: Service): Record<string, string> {

@@ -6,7 +6,8 @@ import { podFromTemplate } from "../pod-control.ts";
 export const STATEFUL_SET_TYPE = { apiVersion: "apps/v1", kind: "StatefulSet" };
 const POD_NAME = "statefulset.kubernetes.io/pod-name";
 const POD_INDEX = "apps.kubernetes.io/pod-index";
-const INT32_MAX = 2 ** 31 - 1;
+/** Start and count are each below 2^31, and nothing bounds their sum (upstream's validation). */
+const ORDINAL_MAX = 2 * (2 ** 31 - 1);
 
 /** The ordinals of a set: `count` from `start` on. */
 export function ordinalsOf({ spec }: StatefulSet): { start: number; count: number } {
@@ -17,7 +18,7 @@ export function ordinalsOf({ spec }: StatefulSet): { start: number; count: numbe
 export function ordinalOf({ metadata: { name = "" } }: StatefulSet, pod: Pod): number | undefined {
   const match = /^(.*)-(\d+)$/s.exec(pod.metadata.name ?? "");
   const ordinal = Number(match?.[2]);
-  return match?.[1] === name && ordinal <= INT32_MAX ? ordinal : undefined;
+  return match?.[1] === name && ordinal <= ORDINAL_MAX ? ordinal : undefined;
 }
 
 /** Whether the set has a pod of this ordinal. */

@@ -94,6 +94,8 @@ describe("OrderedReady", () => {
     ["two that are broken: the lower one holds the other", { replicas: 1 },
       ["0:new", "1:new unready", "2:new unready"], []],
     ["ordinals from 5", { ordinals: { start: 5 }, replicas: 2 }, ["5:new"], ["create db-6 new"]],
+    ["ordinals beyond an int32", { ordinals: { start: 2_147_483_647 }, replicas: 3 },
+      ["2147483647:new", "2147483648:new"], ["create db-2147483649 new"]],
     ["those before the start go last", { ordinals: { start: 1 }, replicas: 2 }, ALL,
       ["delete db-0"]],
   ])("%s", (_name, spec, pods, wanted) => {
