@@ -12,6 +12,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   apiserver: async () => (await import("./apiserver.ts")).apiserver,
   "apiserver-loop": async () => (await import("./apiserver-loop.ts")).apiserverLoop,
   backend: async () => (await import("./backend.ts")).backend,
+  workloads: async () => (await import("./workloads.ts")).workloads,
   pod: async () => (await import("./pod.ts")).pod,
   soak: async () => (await import("./soak.ts")).soak,
   compare: async () => (await import("./compare.ts")).compare,

@@ -29,15 +29,16 @@ export interface Running {
   close(): Promise<void>;
 }
 
-/** Of the two sides, which run at the same time. */
+/** Of the two sides, which run at the same time, and of the benchmark of workloads. */
 const PORTS = {
   ours: { store: 23_890, peer: 23_891, api: 26_443 },
   peer: { store: 23_892, peer: 23_893, api: 26_444 },
+  workloads: { store: 23_894, peer: 23_895, api: 26_445 },
 } as const;
 
 interface Make {
   readonly name: string;
-  readonly ports: (typeof PORTS)["ours" | "peer"];
+  readonly ports: (typeof PORTS)[keyof typeof PORTS];
   readonly store: readonly [program: string, ...args: string[]];
   readonly apiserver: readonly [program: string, ...args: string[]];
   /** Flags that this make alone has or needs. */
@@ -77,7 +78,7 @@ export function bundleOf(root: string): Bundle {
 }
 
 /** Ours from the bundle of a checkout; as the peer beside that of another. */
-export function oursOf(root: string, as: "ours" | "peer" = "ours"): Side {
+export function oursOf(root: string, as: keyof typeof PORTS = "ours"): Side {
   const { store, apiserver } = bundleOf(root);
   return sideOf({
     name: "r2k apiserver on r2k store",
@@ -230,7 +231,7 @@ function pss_mib(pid: number): number {
 const TICK_MS = 10;
 
 /** User and system time of a process (proc(5), fields 14 and 15 of stat). */
-function cpu_ms(pid: number): number {
+export function cpu_ms(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }
