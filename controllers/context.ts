@@ -24,6 +24,12 @@ export interface ControllerSettings {
   autoscalers?: Partial<AutoscalerSettings>;
 }
 
+/** Requests of one client per second in the long run, and at once. */
+export interface RequestRate {
+  qps: number;
+  burst: number;
+}
+
 /**
  * What a controller is given. Reading goes through shared informers, writing through its own
  * client.
@@ -36,7 +42,7 @@ export interface ControllerContext {
   readonly settings: ControllerSettings;
   readonly metrics: ControllerMetrics;
   /** The client of one controller, under its own service account. */
-  client(account: string): KubeClient;
+  client(account: string, rate?: RequestRate): KubeClient;
   /** The events of one controller, written by its own client. */
   recorder(account: string, component: string): EventRecorder;
 }

@@ -38,6 +38,13 @@ export const NAMESPACE_LOOK_MS = 1_000;
 /** How soon a node that found no pod range left is looked at again; a node's end wakes it too. */
 export const NODE_RANGE_LOOK_MS = 300_000;
 
+/**
+ * Requests per second and at once of the garbage collector: each deletion takes two, so it may make
+ * twice as many as others (upstream's factor).
+ */
+export const GARBAGE_QPS = 100;
+export const GARBAGE_BURST = 100;
+
 /** How often the garbage collector asks which resources there are. */
 export const DISCOVERY_MS = 30_000;
 

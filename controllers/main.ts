@@ -8,7 +8,7 @@ import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { LeaderElection } from "@raft2kube/client-kube/leader-election.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import type { ControllerContext, ControllerSettings, Running } from "./context.ts";
+import type { ControllerContext, ControllerSettings, RequestRate, Running } from "./context.ts";
 import { ControllerMetrics } from "./metrics/metrics.ts";
 import { CONTROLLERS } from "./registry.ts";
 import { type ServeOptions, serveMetrics } from "./serving/server.ts";
@@ -99,7 +99,8 @@ function startSelected(
     options.useServiceAccountCredentials === false
       ? undefined
       : new ServiceAccountClients(client, options.connection, clock, metrics.requests);
-  const clientOf = (account: string) => accounts?.client(account) ?? client;
+  const clientOf = (account: string, rate?: RequestRate) =>
+    accounts?.client(account, rate) ?? client;
   const context: ControllerContext = {
     clock,
     random: options.random ?? systemRandom,

@@ -8,6 +8,7 @@ import { KubeClient, type RequestObserver } from "@raft2kube/client-kube/rest/cl
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { httpTransport } from "@raft2kube/client-kube/transport/http.ts";
 import type { Transport } from "@raft2kube/client-kube/transport/transport.ts";
+import type { RequestRate } from "./context.ts";
 import { TOKEN_LIFETIME_S, TOKEN_RENEW_SHARE } from "./limits.ts";
 
 const NAMESPACE = "kube-system";
@@ -39,8 +40,11 @@ export class ServiceAccountClients {
     this.#transport = httpTransport({ server, ca, tlsServerName }, clock);
   }
 
-  /** The client of one account, which is made on its first request if it is not there. */
-  client(account: string): KubeClient {
+  /**
+   * The client of one account, which is made on its first request if it is not there. `rate` is for
+   * the first that asks for it.
+   */
+  client(account: string, rate: Partial<RequestRate> = {}): KubeClient {
     let client = this.#clients.get(account);
     if (!client) {
       client = new KubeClient({
@@ -48,6 +52,7 @@ export class ServiceAccountClients {
         clock: this.#clock,
         transport: this.#transport,
         observer: this.#observer,
+        ...rate,
         token: accountToken(this.#manager, account, this.#clock),
         userAgent: `r2k-controllers/${account}`,
       });

@@ -8,7 +8,7 @@ import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
 import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { ControllerContext, Running } from "../context.ts";
-import { DISCOVERY_MS } from "../limits.ts";
+import { DISCOVERY_MS, GARBAGE_BURST, GARBAGE_QPS } from "../limits.ts";
 import { type GraphWork, OwnerGraph } from "./graph.ts";
 import { inspect, orphanDependents } from "./reconcile.ts";
 import { OwnerServer } from "./server.ts";
@@ -44,7 +44,8 @@ class GarbageCollector {
 
   constructor(context: ControllerContext) {
     this.#context = context;
-    this.#server = new OwnerServer(context.client(ACCOUNT));
+    const rate = { qps: GARBAGE_QPS, burst: GARBAGE_BURST };
+    this.#server = new OwnerServer(context.client(ACCOUNT, rate));
     const queue = (work: string) => new WorkQueue({
       clock: context.clock,
       observer: context.metrics.queues.follow(`garbage_collector_attempt_to_${work}`),

@@ -37,7 +37,7 @@ export function startPodAutoscalers(context: ControllerContext): Running {
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
   const reconciler = new AutoscalerReconciler(context, { autoscalers, pods }, recorder, settings);
   const loop = startLoop(context, {
-    name: ACCOUNT, reads: [autoscalers, pods],
+    queue: "horizontalpodautoscaler", name: ACCOUNT, reads: [autoscalers, pods],
     async reconcile(key) {
       await reconciler.reconcile(key);
       return autoscalers.store.get(key) ? { again_ms: settings.syncPeriod_ms } : undefined;
