@@ -74,7 +74,7 @@ export function defineKind<T extends KubeObject>(
   const version = fact.package.slice(fact.package.indexOf("/") + 1);
   const self = { group: fact.group, version, kind: fact.kind };
   const served = servedOf(fact, definition.virtual);
-  const statusDoor = fact.subresources.some((each) => each.name === "status");
+  const hasStatus = fact.subresources.some((each) => each.name === "status");
   return {
     ...self,
     schema,
@@ -90,7 +90,7 @@ export function defineKind<T extends KubeObject>(
     storage: served === "stored"
       ? { prefix: STORAGE_PREFIXES[schema] ?? fact.plural, as: definition.storedAs ?? self }
       : undefined,
-    strategy: makeStrategy({ schema, namespaced: fact.namespaced, statusDoor }, definition),
+    strategy: makeStrategy({ schema, namespaced: fact.namespaced, hasStatus }, definition),
     subresources: Object.fromEntries(fact.subresources.map((each) =>
       [each.name, subresourceOf(each, definition)])),
     columns: definition.columns ?? [nameColumn, ageColumn],

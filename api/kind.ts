@@ -33,12 +33,14 @@ export interface RequestUser {
 }
 
 /**
- * What a write through one door (the kind itself, or a subresource whose body is the whole object)
- * does with the object. The order is upstream's: decode, defaults, prepare, validate. All may
- * change `object` in place, which belongs to the request; `old` is frozen.
+ * Processing of a write to the kind itself, or to a subresource whose body is the whole object. The
+ * order is upstream's: decode, defaults, prepare, validate. All may change `object` in place, which
+ * belongs to the request; `old` is frozen.
  */
 export interface UpdateStrategy<T extends KubeObject> {
-  /** Keeps what this door may not change (status, or everything but status), raises generation. */
+  /**
+   * Restores fields that this write may not change (status, or everything else); raises generation.
+   */
   prepareUpdate(object: T, old: T, context: StrategyContext): void;
   validateUpdate(object: T, old: T, context: StrategyContext): FieldError[];
 }

@@ -35,8 +35,8 @@ export interface StrategyParts<T extends KubeObject> {
 interface KindFacts {
   readonly schema: string;
   readonly namespaced: boolean;
-  /** Whether status has a door of its own, so that the main door leaves it alone. */
-  readonly statusDoor: boolean;
+  /** Whether the kind has a status subresource, so that other writes keep the status. */
+  readonly hasStatus: boolean;
 }
 
 /** An object by field name: how parts are exchanged without knowing the kind. */
@@ -72,7 +72,7 @@ export function raiseGeneration(
   else delete object.metadata.generation;
 }
 
-/** The strategy of a kind's main door. */
+/** The strategy of writes to the kind itself, not to a subresource. */
 export function makeStrategy<T extends KubeObject>(
   facts: KindFacts, parts: StrategyParts<T>,
 ): Strategy<T> {
@@ -83,13 +83,13 @@ export function makeStrategy<T extends KubeObject>(
     ...(parts.gracePeriod_s === undefined ? {} : { gracePeriod_s: parts.gracePeriod_s }),
     defaults: (object) => parts.defaults?.(object),
     prepareCreate(object, context) {
-      if (facts.statusDoor && parts.statusOnCreate !== true) clearStatus(object, facts.schema);
+      if (facts.hasStatus && parts.statusOnCreate !== true) clearStatus(object, facts.schema);
       // Where nobody counts, what a creator says stays (as upstream).
       if (parts.generation !== undefined) object.metadata.generation = 1;
       parts.prepareCreate?.(object, context);
     },
     prepareUpdate(object, old, context) {
-      if (facts.statusDoor) keep(object, old, "status");
+      if (facts.hasStatus) keep(object, old, "status");
       parts.prepareUpdate?.(object, old, context);
       if (parts.generation === undefined) keepMetadata(object, old, "generation");
       else raiseGeneration(object, old, parts.generation === "annotations");
@@ -126,9 +126,9 @@ export function keepMetadata(
   else target[name] = structuredClone(value);
 }
 
-/** What the status door of a kind adds to the usual: everything but status is kept. */
+/** Additions of a kind's status subresource to the usual rules: everything but status is kept. */
 export interface StatusParts<T extends KubeObject> {
-  /** Metadata that this door may not change either. */
+  /** Metadata that the status subresource may not change either. */
   readonly keepLabels?: boolean;
   prepareUpdate?(object: T, old: T, context: StrategyContext): void;
   validateUpdate?(object: T, old: T, context: StrategyContext): FieldError[];

@@ -15,7 +15,7 @@ export interface ClientConnectionOptions {
   /** The server's settings have come: calls may begin, or more of them than before. */
   readonly onReady: () => void;
   /** A stream has ended: another may begin. */
-  readonly onRoom: () => void;
+  readonly onFreeStream: () => void;
   /** No more streams begin here; those under way may go on. */
   readonly onLeaving: () => void;
   readonly onClose: () => void;
@@ -49,14 +49,14 @@ export class Http2ClientConnection extends Http2Endpoint {
   }
 
   /** Whether another stream may begin now. */
-  get hasRoom(): boolean {
+  get hasFreeStream(): boolean {
     const open = this.settled && !this.closing && !this.over;
     return open && this.streams.size < this.sender.settings.streams_max;
   }
 
   /** Begins a stream; `constant` for a head that is sent again and again. */
   open(head: readonly HeaderField[], constant: boolean, listener: StreamListener): Http2Stream {
-    assert(this.hasRoom, "a stream where none may begin");
+    assert(this.hasFreeStream, "a stream where none may begin");
     const stream = new Http2Stream(this.#nextId, this, this.sender.settings.initialWindowBytes);
     this.#nextId += 2;
     stream.listener = listener;
@@ -134,7 +134,7 @@ export class Http2ClientConnection extends Http2Endpoint {
   protected override forget(stream: Http2Stream, how: "ended" | "reset"): void {
     super.forget(stream, how);
     this.rest();
-    if (!this.closing) this.#options.onRoom();
+    if (!this.closing) this.#options.onFreeStream();
   }
 
   #leave(): void {

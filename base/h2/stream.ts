@@ -49,7 +49,7 @@ export class Http2Stream {
   #unacknowledged = 0;
   #queue: Outgoing[] = [];
   #backlog = 0;
-  #onRoom: (() => void) | undefined;
+  #onDrain: (() => void) | undefined;
 
   constructor(id: number, owner: Owner, sendWindow: number) {
     this.id = id;
@@ -94,8 +94,8 @@ export class Http2Stream {
   }
 
   /** Calls back once nothing waits, or the stream is over. One caller at a time. */
-  onRoom(callback: () => void): void {
-    this.#onRoom = callback;
+  onDrain(callback: () => void): void {
+    this.#onDrain = callback;
   }
 
   #send(item: Outgoing, bytes: number): void {
@@ -126,7 +126,7 @@ export class Http2Stream {
       this.#sent(item);
     }
     sender.stopWaiting(this);
-    this.#callRoom();
+    this.#callDrain();
   }
 
   /** The connection has ended the stream. */
@@ -137,12 +137,12 @@ export class Http2Stream {
     sender.waitingBytes -= this.#backlog;
     this.#backlog = 0;
     this.#queue = [];
-    this.#callRoom();
+    this.#callDrain();
   }
 
-  #callRoom(): void {
-    const callback = this.#onRoom;
-    this.#onRoom = undefined;
+  #callDrain(): void {
+    const callback = this.#onDrain;
+    this.#onDrain = undefined;
     callback?.();
   }
 

@@ -121,8 +121,8 @@ function throwIfError(body: Buffer, type: number, flags: number, doing: string):
   if (errno <= 0) return;
   // With NETLINK_CAP_ACK the request's header alone stands between the number and the attributes.
   const at = type === NLMSG_ERROR ? 4 + HEADER_BYTES : 4;
-  const told = (flags & NLM_F_ACK_TLVS) !== 0 && parseAttributes(body, at).get(NLMSGERR_ATTR_MSG);
-  const why = told ? ` (${told.toString("utf8").replace(/\0+$/, "")})` : "";
+  const text = (flags & NLM_F_ACK_TLVS) !== 0 && parseAttributes(body, at).get(NLMSGERR_ATTR_MSG);
+  const why = text ? ` (${text.toString("utf8").replace(/\0+$/, "")})` : "";
   const code = errnoName(errno);
   throw new NetlinkError(code, `${doing}: ${code}${why}`);
 }

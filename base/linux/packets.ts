@@ -69,18 +69,18 @@ export function packetConnection(fd: number): PacketConnection {
 
 /** The packets that lie in a socket's buffer, which bounds them. */
 function* leftIn(fd: number): Iterable<Buffer> {
-  const room = Buffer.alloc(PACKET_BYTES);
+  const buffer = Buffer.alloc(PACKET_BYTES);
   for (;;) {
     let bytes: number;
     try {
-      bytes = readSync(fd, room);
+      bytes = readSync(fd, buffer);
     } catch (thrown) {
       if (isErrno(thrown, "EAGAIN")) return;
-      // The reset is told once; the packets come after it.
+      // The reset is reported once; the packets come after it.
       if (!isErrno(thrown, "ECONNRESET")) throw thrown;
       continue;
     }
     if (bytes === 0) return;
-    yield Buffer.from(room.subarray(0, bytes));
+    yield Buffer.from(buffer.subarray(0, bytes));
   }
 }

@@ -62,7 +62,7 @@ export class Channel {
   /** Lets a call go out, now or when it can. */
   start(call: ChannelCall): void {
     const connection = this.#ready;
-    if (connection?.hasRoom && this.#waiting.size === 0) return call.begin(connection);
+    if (connection?.hasFreeStream && this.#waiting.size === 0) return call.begin(connection);
     if (this.#closed) return call.fail(neverSent("the channel is closed"));
     if (this.#waiting.size >= WAITING_CALLS_MAX) {
       const text = `${WAITING_CALLS_MAX} calls wait for ${this.target.authority}`;
@@ -115,7 +115,7 @@ export class Channel {
         if (this.#dialling === socket) this.#opened(connection);
         this.#sendWaiting();
       },
-      onRoom: () => this.#sendWaiting(),
+      onFreeStream: () => this.#sendWaiting(),
       onLeaving: () => this.#left(connection),
       onClose: () => {
         // Nothing is left to say to one that has not become ready.
@@ -160,7 +160,7 @@ export class Channel {
   #sendWaiting(): void {
     for (const call of this.#waiting) {
       const connection = this.#ready;
-      if (!connection?.hasRoom) return;
+      if (!connection?.hasFreeStream) return;
       this.#waiting.delete(call);
       call.begin(connection);
     }

@@ -151,7 +151,7 @@ export abstract class ClientCall implements ChannelCall, StreamListener {
         if (this.over) return;
         stream.data(encodeRequest(method, request));
         if (stream.backlog > STREAM_ANSWERS_BYTES_MAX) {
-          await new Promise<void>((resolve) => stream.onRoom(resolve));
+          await new Promise<void>((resolve) => stream.onDrain(resolve));
         }
       }
       if (!this.over) stream.data(NO_BYTES, true);

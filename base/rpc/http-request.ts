@@ -87,7 +87,7 @@ function answer(stream: Http2Stream, response: IncomingMessage): void {
     stream.data(chunk);
     if (stream.backlog === 0) return;
     response.pause();
-    stream.onRoom(() => response.resume());
+    stream.onDrain(() => response.resume());
   });
   response.on("end", () => stream.data(Buffer.alloc(0), true));
   response.on("error", () => stream.reset("INTERNAL_ERROR"));

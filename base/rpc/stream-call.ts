@@ -109,7 +109,7 @@ export class StreamCall extends GrpcCall implements StreamListener {
         if (batch) this.#sendAll(response.responses);
         else this.send(method, response);
         // While the client takes its time over a batch, the next one may grow.
-        if (this.stream.backlog > (batch ? 0 : STREAM_ANSWERS_BYTES_MAX)) await this.#room();
+        if (this.stream.backlog > (batch ? 0 : STREAM_ANSWERS_BYTES_MAX)) await this.#drained();
       }
       if (!this.over) this.#succeed();
     } catch (thrown) {
@@ -136,8 +136,8 @@ export class StreamCall extends GrpcCall implements StreamListener {
     throw new RpcError(Status.INTERNAL, "the call ended without a whole request");
   }
 
-  #room(): Promise<void> {
-    return new Promise((resolve) => this.stream.onRoom(resolve));
+  #drained(): Promise<void> {
+    return new Promise((resolve) => this.stream.onDrain(resolve));
   }
 
   #succeed(): void {

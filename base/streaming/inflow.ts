@@ -3,12 +3,12 @@ import { CHUNK_BYTES, PIECE_OVERHEAD_BYTES, STREAM_BUFFER_BYTES } from "./limits
 
 /** Bytes that one connection has received and its streams' readers have not taken. */
 export class Unread {
-  readonly #onRoom: () => void;
+  readonly #onRead: () => void;
   #bytes = 0;
 
-  /** `onRoom` is called whenever a reader has taken something. */
-  constructor(onRoom: () => void) {
-    this.#onRoom = onRoom;
+  /** `onRead` is called whenever a reader has taken something. */
+  constructor(onRead: () => void) {
+    this.#onRead = onRead;
   }
 
   /** Whether the connection must wait before it receives more. */
@@ -22,7 +22,7 @@ export class Unread {
 
   remove(bytes: number): void {
     this.#bytes -= bytes;
-    this.#onRoom();
+    this.#onRead();
   }
 }
 

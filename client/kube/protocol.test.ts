@@ -153,17 +153,17 @@ describe("Informer", () => {
     const random = seededRandom(1);
     const informer = new Informer({ resource, clock, random });
     cleanups.push(() => informer.close());
-    const told: string[] = [];
+    const calls: string[] = [];
     informer.handle({
-      added: (object) => told.push(`+${object.metadata.name}`),
-      updated: (object) => told.push(`~${object.metadata.name}`),
-      deleted: (object) => told.push(`-${object.metadata.name}@${object.metadata.resourceVersion}`),
+      added: (object) => calls.push(`+${object.metadata.name}`),
+      updated: (object) => calls.push(`~${object.metadata.name}`),
+      deleted: ({ metadata }) => calls.push(`-${metadata.name}@${metadata.resourceVersion}`),
     });
     expect(informer.hasSynced).toBe(false);
     informer.start();
     await informer.synced;
-    await waitFor("the last event", () => told.includes("-d@21"), { clock });
-    expect(told).toEqual(["+a", "+b", "+c", "~a", "+d", "-b@2", "-c@3", "-d@21"]);
+    await waitFor("the last event", () => calls.includes("-d@21"), { clock });
+    expect(calls).toEqual(["+a", "+b", "+c", "~a", "+d", "-b@2", "-c@3", "-d@21"]);
     expect(informer.store.list().map((object) => object.metadata.name)).toEqual(["a"]);
     expect(urls[0]).toContain("limit=500");
     expect(urls[1]).toContain("continue=next");
@@ -188,20 +188,20 @@ describe("Informer", () => {
     expect(urls[2]).not.toContain("limit");
   });
 
-  test("an object replaced by another of its name is told as gone and new", async () => {
+  test("an object replaced by another of its name is reported as deleted and added", async () => {
     const other = { ...map("a", "5"), metadata: { ...map("a", "5").metadata, uid: "a2" } };
     const replaced = stream({ type: "MODIFIED", object: other });
     const { client } = await serve(page([map("a", "1")], "1"), replaced);
     const informer = new Informer({ resource: client.resource<ConfigMap>(CONFIG_MAPS), clock });
     cleanups.push(() => informer.close());
-    const told: string[] = [];
+    const calls: string[] = [];
     informer.handle({
-      added: (object) => told.push(`+${object.metadata.uid}`),
-      updated: (object) => told.push(`~${object.metadata.uid}`),
-      deleted: (object) => told.push(`-${object.metadata.uid}`),
+      added: (object) => calls.push(`+${object.metadata.uid}`),
+      updated: (object) => calls.push(`~${object.metadata.uid}`),
+      deleted: (object) => calls.push(`-${object.metadata.uid}`),
     });
     informer.start();
-    await waitFor("the replacement", () => told.length === 3, { clock });
-    expect(told).toEqual(["+a", "-a", "+a2"]);
+    await waitFor("the replacement", () => calls.length === 3, { clock });
+    expect(calls).toEqual(["+a", "-a", "+a2"]);
   });
 });

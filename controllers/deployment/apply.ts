@@ -75,7 +75,7 @@ async function create(
     }
     return { status: failed, error: thrown };
   }
-  tellScaled(control, deployment, name, 0, wanted(replicaSet));
+  recordScaled(control, deployment, name, 0, wanted(replicaSet));
   return undefined;
 }
 
@@ -86,10 +86,10 @@ async function resize(
 ): Promise<void> {
   await control.replicaSets.update(replicaSet);
   const to = wanted(replicaSet);
-  tellScaled(control, deployment, replicaSet.metadata.name ?? "", from, to);
+  recordScaled(control, deployment, replicaSet.metadata.name ?? "", from, to);
 }
 
-function tellScaled(
+function recordScaled(
   control: DeploymentControl,
   deployment: Deployment,
   name: string,

@@ -51,8 +51,8 @@ class Rollout {
       const annotations = { ...metadata.annotations, [REVISION]: String(plan.revision) };
       this.deployment.metadata = { ...metadata, annotations };
     }
-    const told = JSON.stringify(status) !== JSON.stringify(plan.status);
-    return told || plan.create !== undefined || plan.update.length + plan.delete.length > 0;
+    const changed = JSON.stringify(status) !== JSON.stringify(plan.status);
+    return changed || plan.create !== undefined || plan.update.length + plan.delete.length > 0;
   }
 
   /**
@@ -147,16 +147,16 @@ describe("a rolling update", () => {
       rollout.run();
       const { maxSurge, maxUnavailable } = rollingBounds(rollout.deployment);
       rollout.change({ template: template("v2") });
-      const told = `seed ${seed} ${JSON.stringify(rollingUpdate)} replicas ${replicas}`;
+      const context = `seed ${seed} ${JSON.stringify(rollingUpdate)} replicas ${replicas}`;
       rollout.run(undefined, () => {
-        expect(wantedByAll(rollout.sets), told).toBeLessThanOrEqual(replicas + maxSurge);
-        expect(rollout.available(), told).toBeGreaterThanOrEqual(replicas - maxUnavailable);
+        expect(wantedByAll(rollout.sets), context).toBeLessThanOrEqual(replicas + maxSurge);
+        expect(rollout.available(), context).toBeGreaterThanOrEqual(replicas - maxUnavailable);
       });
-      expect(rollout.images(), told).toBe(`v2=${replicas}`);
+      expect(rollout.images(), context).toBe(`v2=${replicas}`);
     }
   });
 
-  test("a broken image stops with the old pods in service and is told after the deadline", () => {
+  test("a broken image stops with the old pods in service, reported after the deadline", () => {
     const rollout = new Rollout({ replicas: 4 });
     rollout.run();
     rollout.change({ template: template("broken") });

@@ -18,8 +18,8 @@ export interface SlicesPlan {
 
 /**
  * The writes that bring a Service's slices to its pods. Endpoints stay in the slice they are in,
- * new ones fill slices that are written anyway, then others with room, then new slices: each slice
- * that is left alone is one that no proxy has to read again.
+ * new ones fill slices that are written anyway, then others with free places, then new slices: each
+ * slice that is left alone is one that no proxy has to read again.
  */
 export function planSlices(
   service: Service,
@@ -68,9 +68,9 @@ function planGroup(
   const homeless = [...missing.values()];
   for (const wanted of [true, false]) {
     for (const draft of drafts.filter((item) => item.changed === wanted)) {
-      const room = ENDPOINTS_PER_SLICE_MAX - draft.endpoints.length;
-      if (homeless.length === 0 || room <= 0) continue;
-      draft.endpoints.push(...homeless.splice(0, room));
+      const free = ENDPOINTS_PER_SLICE_MAX - draft.endpoints.length;
+      if (homeless.length === 0 || free <= 0) continue;
+      draft.endpoints.push(...homeless.splice(0, free));
       draft.changed = true;
     }
   }

@@ -197,7 +197,7 @@ class JobStep {
     }
     if (finished) {
       metrics.finished(job, finished);
-      this.#tell(finished);
+      this.#recordFinished(finished);
     }
     if (error !== undefined) throw error;
   }
@@ -211,7 +211,7 @@ class JobStep {
     this.#stored = job.status;
   }
 
-  #tell({ type, reason = "", message = "" }: JobCondition): void {
+  #recordFinished({ type, reason = "", message = "" }: JobCondition): void {
     const { recorder } = this.#control;
     const { spec, status } = this.#job;
     if (type !== "Complete") return recorder.record(this.#job, "Warning", reason, message);

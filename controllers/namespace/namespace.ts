@@ -22,7 +22,7 @@ export function startNamespaces(context: ControllerContext): Running {
     const content = await deleteContent(client, name);
     try {
       if (isEmpty(content)) await finalize(await writer.get({ name }));
-      else await tell(await writer.get({ name }), content);
+      else await setConditions(await writer.get({ name }), content);
     } catch (thrown) {
       if (isNotFound(thrown)) return;
       throw thrown;
@@ -37,7 +37,7 @@ export function startNamespaces(context: ControllerContext): Running {
     await writer.updateSubresource({ name: keyOf(namespace) }, "finalize", finalized);
   };
 
-  const tell = async (
+  const setConditions = async (
     namespace: Namespace,
     content: Awaited<ReturnType<typeof deleteContent>>,
   ) => {

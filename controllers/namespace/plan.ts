@@ -25,17 +25,17 @@ export function isEmpty({ remaining, failures, discoveryFailure }: RemainingCont
   return remaining.size === 0 && failures.length === 0 && discoveryFailure === undefined;
 }
 
-/** The conditions that tell a user why a namespace stays (upstream's types, reasons and texts). */
+/** Conditions that explain why a namespace is not deleted (upstream's types and texts). */
 export function deletionConditions(
   namespace: Namespace,
   content: RemainingContent,
   now_ms: number,
 ): NamespaceCondition[] {
   const { remaining, finalizers, failures, discoveryFailure } = content;
-  const told = (counts: Map<string, number>, word: string) =>
+  const listed = (counts: Map<string, number>, word: string) =>
     [...counts].map(([name, count]) => `${name} ${word} ${count} resource instances`);
-  const resources = told(remaining, "has");
-  const holding = told(finalizers, "in");
+  const resources = listed(remaining, "has");
+  const holding = listed(finalizers, "in");
   const conditions: [string, string, string, string, string][] = [
     [
       "NamespaceDeletionDiscoveryFailure",

@@ -31,12 +31,12 @@ describe("observe", () => {
 });
 
 describe("unknownConditions", () => {
-  test("what the kubelet told is in doubt, what it never told too; told once", () => {
+  test("conditions become Unknown once, also those that the kubelet never posted", () => {
     const conditions = unknownConditions(node({ Ready: "True", Other: "True" }), NOW_MS) ?? [];
-    const told = Object.fromEntries(conditions.map(({ type, status, reason }) => [
+    const reasons = Object.fromEntries(conditions.map(({ type, status, reason }) => [
       type, `${status}/${reason ?? ""}`,
     ]));
-    expect(told).toEqual({
+    expect(reasons).toEqual({
       Ready: "Unknown/NodeStatusUnknown",
       Other: "True/",
       MemoryPressure: "Unknown/NodeStatusNeverUpdated",

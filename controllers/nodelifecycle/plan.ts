@@ -64,8 +64,8 @@ export function unknownConditions(node: Node, now_ms: number): NodeCondition[] |
     changed = true;
     const unknown = { ...known, type, status: "Unknown", lastTransitionTime: now };
     if (known) {
-      const told = { reason: "NodeStatusUnknown", message: "Kubelet stopped posting node status." };
-      conditions[index] = { ...unknown, ...told };
+      const why = { reason: "NodeStatusUnknown", message: "Kubelet stopped posting node status." };
+      conditions[index] = { ...unknown, ...why };
     } else {
       const message = "Kubelet never posted node status.";
       const lastHeartbeatTime = node.metadata.creationTimestamp ?? now;

@@ -61,12 +61,12 @@ async function applyTask(
   const { pod } = task;
   switch (task.do) {
     case "create":
-      return told(control, set, pod, "Create", async () => {
+      return withEvent(control, set, pod, "Create", async () => {
         await makeClaims(control, view, task);
         control.written.pods.wrote(keyOf(set), await control.pods.create(pod));
       });
     case "delete":
-      return told(control, set, pod, "Delete", () => deletePod(control, pod));
+      return withEvent(control, set, pod, "Delete", () => deletePod(control, pod));
     case "retain":
       return retainClaims(control, view, task);
     case "claims":
@@ -79,7 +79,7 @@ async function applyTask(
 }
 
 /** Records the outcome on the set. A pod of this name that is there already is no event. */
-async function told(
+async function withEvent(
   { recorder }: StatefulControl, set: StatefulSet, pod: Pod, verb: string,
   act: () => Promise<void>,
 ): Promise<void> {
@@ -111,7 +111,7 @@ async function repair(
   const { set } = view;
   const { pod, ordinal } = task;
   if (hasIdentity(set, pod, ordinal)) return retainClaims(control, view, task);
-  await told(control, set, pod, "Update", async () => {
+  await withEvent(control, set, pod, "Update", async () => {
     await makeClaims(control, view, task);
     const updated = await control.pods.update(withIdentity(set, pod, ordinal));
     control.written.pods.wrote(keyOf(set), updated);

@@ -7,9 +7,11 @@ interface RetiredWords {
 
 /** Folders without any of the general words. */
 const FINISHED = [
-  "base/observe",
-  "base/std",
+  "api",
+  "base",
   "bench",
+  "client",
+  "controllers",
   "cli",
   "cni",
   "csi",

@@ -75,9 +75,9 @@ function validateHook(hook: Webhook, path: string, conditions: boolean): FieldEr
 
 /** Conditions that were there already are not looked at again: rules may have become stricter. */
 function sameConditions(webhooks: readonly Webhook[], old: readonly Webhook[]): boolean {
-  const told = (list: readonly Webhook[]): string =>
+  const serialize = (list: readonly Webhook[]): string =>
     JSON.stringify(list.map((each) => each.matchConditions ?? []));
-  return told(webhooks) === told(old);
+  return serialize(webhooks) === serialize(old);
 }
 
 function validate({ webhooks = [] }: Configuration, old?: Configuration): FieldError[] {

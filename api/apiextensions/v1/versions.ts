@@ -25,8 +25,8 @@ const PATH = /^(\.[A-Za-z_$][\w$-]*|\[[^\]]*\])+$/;
 function pathOf(
   versions: readonly Version[], index: number, part: keyof Version, shared: string,
 ): string {
-  const told = versions.map((each) => JSON.stringify(each[part]));
-  return told.every((each) => each === told[0])
+  const serialized = versions.map((each) => JSON.stringify(each[part]));
+  return serialized.every((each) => each === serialized[0])
     ? `spec.${shared}` : `spec.versions[${index}].${part}`;
 }
 

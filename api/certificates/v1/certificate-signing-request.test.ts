@@ -50,15 +50,15 @@ describe("CertificateSigningRequest", () => {
     expect(errors.join()).toContain(message);
   });
 
-  it("is approved through its own door alone", () => {
+  it("is approved only through its own subresource", () => {
     const object = approved({ reason: "ok" });
     expect(object.status?.conditions).toEqual([{
       type: "Approved", status: "True", reason: "ok", lastUpdateTime: "2026-01-01T00:00:00Z",
       lastTransitionTime: "2026-01-01T00:00:00Z",
     }]);
     expect(approval.validateUpdate(object, made(), CONTEXT)).toEqual([]);
-    const door = kind.subresources.status!.strategy!;
-    expect(door.validateUpdate(object, made(), CONTEXT).map(messageOfField).join())
+    const status = kind.subresources.status!.strategy!;
+    expect(status.validateUpdate(object, made(), CONTEXT).map(messageOfField).join())
       .toContain('updates may not add a condition of type "Approved"');
   });
 

@@ -112,7 +112,7 @@ function fillTimes(
   }
 }
 
-/** Conditions of these types stay through this door as they were. */
+/** Writes by this path keep conditions of these types unchanged. */
 function validateKept(
   csr: CertificateSigningRequest, old: CertificateSigningRequest, fixed: readonly string[],
 ): FieldError[] {

@@ -24,7 +24,10 @@ function defaults(namespace: Namespace): void {
   namespace.status.phase ??= "Active";
 }
 
-/** `fieldOf` is the place of one finalizer: upstream tells its index at one door only. */
+/**
+ * `fieldOf` returns the path of one finalizer: upstream has its index in one subresource's errors
+ * only.
+ */
 function validateFinalizers(
   namespace: Namespace, fieldOf: (index: number) => string,
 ): FieldError[] {

@@ -15,9 +15,9 @@ function repeated(tolerations: readonly Toleration[] = [], path: string): FieldE
   const seen = new Set<string>();
   return tolerations.flatMap((each, index) => {
     const { key = "", operator = "", value = "", effect = "" } = each;
-    const told = JSON.stringify([key, operator, value, effect]);
-    const errors = seen.has(told) ? [duplicate(`${path}[${index}]`, each)] : [];
-    seen.add(told);
+    const serialized = JSON.stringify([key, operator, value, effect]);
+    const errors = seen.has(serialized) ? [duplicate(`${path}[${index}]`, each)] : [];
+    seen.add(serialized);
     return errors;
   });
 }

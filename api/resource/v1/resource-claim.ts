@@ -27,7 +27,7 @@ interface Place {
   readonly device: string;
 }
 
-const told = ({ driver, pool, device }: Place): string => `${driver}/${pool}/${device}`;
+const deviceKey = ({ driver, pool, device }: Place): string => `${driver}/${pool}/${device}`;
 
 function validatePlace({ driver, pool, device }: Place, path: string): FieldError[] {
   return [...validateDriverName(driver, `${path}.driver`),
@@ -70,20 +70,20 @@ function validateDevice(
 ): FieldError[] {
   return [
     ...validatePlace(device, path),
-    ...(allocated.has(told(device)) ? []
-      : [invalid(path, told(device), "must be an allocated device in the claim")]),
+    ...(allocated.has(deviceKey(device)) ? []
+      : [invalid(path, deviceKey(device), "must be an allocated device in the claim")]),
     ...validateConditions(device.conditions, `${path}.conditions`),
   ];
 }
 
 function validateStatus({ spec, status = {} }: ResourceClaim, old: ResourceClaim): FieldError[] {
   const { allocation, reservedFor = [], devices = [] } = status;
-  const allocated = new Set((allocation?.devices?.results ?? []).map(told));
+  const allocated = new Set((allocation?.devices?.results ?? []).map(deviceKey));
   const errors = [
     ...validateSet(reservedFor, "status.reservedFor", CONSUMERS_MAX, ({ uid }) => uid,
       (consumer, at) => (["resource", "name", "uid"] as const).flatMap((name) =>
         consumer[name] === "" ? [required(`${at}.${name}`)] : [])),
-    ...validateSet(devices, "status.devices", Infinity, told,
+    ...validateSet(devices, "status.devices", Infinity, deviceKey,
       (device, at) => validateDevice(device, at, allocated)),
   ];
   if (reservedFor.length > 0 && allocation === undefined) {

@@ -23,9 +23,9 @@ export function validateTopologies(terms: readonly TopologySelectorTerm[] = []):
     const path = `allowedTopologies[${index}]`;
     const places = (term.matchLabelExpressions ?? [])
       .map(({ key, values = [] }) => [key, [...values].sort()]).sort();
-    const told = JSON.stringify(places);
-    const errors = seen.has(told) ? [duplicate(`${path}.matchLabelExpressions`, "")] : [];
-    seen.add(told);
+    const serialized = JSON.stringify(places);
+    const errors = seen.has(serialized) ? [duplicate(`${path}.matchLabelExpressions`, "")] : [];
+    seen.add(serialized);
     return [...validateTerm(term, path), ...errors];
   });
 }

@@ -13,7 +13,7 @@ export type ConstantFields = readonly HeaderField[];
 export class HpackEncoder {
   /** In order of entry: the last one has index 62. */
   readonly #entries: string[] = [];
-  #room = DEFAULT_HEADER_TABLE_BYTES;
+  #bytesLeft = DEFAULT_HEADER_TABLE_BYTES;
   #tableAllowed = true;
   #sayNoTable = false;
   readonly #blocks = new Map<ConstantFields, Buffer>();
@@ -60,8 +60,8 @@ export class HpackEncoder {
     if (index !== undefined) return integer(bytes, 0x80, 7, index);
     const [name, value] = field;
     const nameIndex = STATIC_TABLE.findIndex((known) => known[0] === name) + 1;
-    if (remember && this.#tableAllowed && fieldSize(field) <= this.#room) {
-      this.#room -= fieldSize(field);
+    if (remember && this.#tableAllowed && fieldSize(field) <= this.#bytesLeft) {
+      this.#bytesLeft -= fieldSize(field);
       this.#entries.push(keyOf(field));
       integer(bytes, 0x40, 6, nameIndex);
     } else integer(bytes, 0, 4, nameIndex);

@@ -134,8 +134,8 @@ export class SpdyConnection implements StreamCarrier {
     });
   }
 
-  /** Waits until more may be read, or there is nothing more to come. */
-  async #room(): Promise<void> {
+  /** Waits until more may be read, or the connection has ended. */
+  async #drained(): Promise<void> {
     while ((this.#unread.full || this.#unsent > CONTROL_BYTES) && !this.#socket.destroyed) {
       // A peer's end is not seen while it is not read; what is sent to it fails then.
       const ping = this.#clock.after(PING_MS, () => {
@@ -184,7 +184,7 @@ export class SpdyConnection implements StreamCarrier {
       for await (const chunk of this.#socket) {
         for (const frame of parser.push(chunk as Buffer)) {
           await this.#handle(frame);
-          await this.#room();
+          await this.#drained();
         }
       }
       return undefined;

@@ -103,7 +103,7 @@ export class Informer<T extends KubeObject> {
     const object = this.#transform(received);
     const old = this.#store.set(object);
     if (old === undefined) for (const handler of this.#handlers) handler.added?.(object);
-    else if (!sameRevision(old, object)) this.#tellUpdated(object, old);
+    else if (!sameRevision(old, object)) this.#callUpdated(object, old);
   }
 
   /** Tells of a removal with the object's last state, which a DELETED event carries. */
@@ -114,7 +114,7 @@ export class Informer<T extends KubeObject> {
     for (const handler of this.#handlers) handler.deleted?.(object);
   }
 
-  #tellUpdated(object: T, old: T): void {
+  #callUpdated(object: T, old: T): void {
     // Same name, another object: readers that track identity must hear of both.
     const replaced = old.metadata.uid !== object.metadata.uid;
     for (const handler of this.#handlers) {

@@ -23,7 +23,7 @@ interface Connection {
   streams: number;
   /** Takes no new requests: the server is ending it, or it did not answer a ping. */
   draining: boolean;
-  /** Why it broke; its requests are told so. */
+  /** Why it broke: the error of its requests. */
   failure: Error | undefined;
   connected: boolean;
 }
@@ -186,6 +186,6 @@ function transportError(
   const message = cause ? messageOf(cause) : "the server closed the connection";
   const code = codeOf(cause) ?? "ECONNRESET";
   const refused = code === "ECONNREFUSED";
-  const told = reused && !refused ? STALE_CONNECTION : code;
-  return new TransportError(told, `${what}: ${message}`, { cause });
+  const reported = reused && !refused ? STALE_CONNECTION : code;
+  return new TransportError(reported, `${what}: ${message}`, { cause });
 }

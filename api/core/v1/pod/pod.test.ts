@@ -176,14 +176,14 @@ describe("warnings", () => {
     expect(pod.strategy.warnings(made(spec))).toEqual([`spec.resourceClaims: ${text}`]);
     const template = { metadata: {}, spec };
     const selector = {};
-    const told = [
+    const texts = [
       deployment.strategy.warnings({ metadata: {}, spec: { selector, template } }),
       podTemplate.strategy.warnings({ metadata: {}, template }),
       cronJob.strategy.warnings({
         metadata: {}, spec: { schedule: "@daily", jobTemplate: { spec: { template } } },
       }),
     ];
-    expect(told).toEqual([
+    expect(texts).toEqual([
       [`spec.template.spec.resourceClaims: ${text}`],
       [`template.spec.resourceClaims: ${text}`],
       [`spec.jobTemplate.spec.template.spec.resourceClaims: ${text}`],
@@ -220,12 +220,12 @@ describe("updates", () => {
   });
 
   it("through /status change the status alone", () => {
-    const door = pod.subresources.status!.strategy!;
+    const status = pod.subresources.status!.strategy!;
     const object = structuredClone(old);
     object.spec.nodeName = "elsewhere";
     object.status = { phase: "Running" };
-    door.prepareUpdate(object, old, CONTEXT);
-    expect(door.validateUpdate(object, old, CONTEXT)).toEqual([]);
+    status.prepareUpdate(object, old, CONTEXT);
+    expect(status.validateUpdate(object, old, CONTEXT)).toEqual([]);
     expect(object.spec).toEqual(old.spec);
     expect(object.status).toEqual({ phase: "Running", qosClass: "BestEffort" });
   });

@@ -36,7 +36,7 @@ function gracePeriod_s(pod: Pod): number {
   return pod.spec.terminationGracePeriodSeconds ?? 0;
 }
 
-/** Only the named list of the spec may change through this door. */
+/** Only the named list of the spec may change through this subresource. */
 function keepAllBut(pod: Pod, old: Pod, name: "ephemeralContainers"): void {
   const changed = pod.spec[name];
   keep(pod, old, "spec");

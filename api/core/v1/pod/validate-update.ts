@@ -88,7 +88,7 @@ function withoutChangeable(now: PodSpec, before: PodSpec): PodSpec {
   return withoutGatedChanges(spec, before);
 }
 
-/** Through the pod's own door. */
+/** Validates an update of the pod itself, not of a subresource. */
 export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
   const images: FieldError[] = [];
   for (const name of ["containers", "initContainers"] as const) {
