@@ -136,7 +136,7 @@ function readUsage(
   autoscaler: HorizontalPodAutoscaler, { name, container, target }: Wanted, measured: Measured,
 ) {
   const { averageValue, averageUtilization } = target;
-  const tell = (what: string) => <T>(act: () => T): T => {
+  const describe = (what: string) => <T>(act: () => T): T => {
     try {
       return act();
     } catch (thrown) {
@@ -149,7 +149,7 @@ function readUsage(
     ({ ...measured, resource: name, container, tolerances, metrics: metricsFor(measured.answered,
       name, container) });
   if (averageValue !== undefined) {
-    const proposal = tell("usage")(() =>
+    const proposal = describe("usage")(() =>
       proposeByAverage(question(), milliValueOf(averageValue)));
     const current = { averageValue: amountOf(name, proposal.average_milli) };
     return { current, replicas: proposal.replicas };
@@ -158,7 +158,7 @@ function readUsage(
     throw new MetricError("invalid resource metric source: neither an average utilization target " +
       "nor an average value (usage) target was set");
   }
-  const { replicas, utilization, average_milli } = tell("utilization")(() =>
+  const { replicas, utilization, average_milli } = describe("utilization")(() =>
     proposeByUtilization(question(), averageUtilization));
   return {
     replicas,
