@@ -104,8 +104,8 @@ function run(args) {
 }
 
 /**
- * Bundles the sources anew when one of them is newer than the bundle; a packed release has it
- * ready.
+ * Bundles the sources again when one of them is newer than the bundle; a packed release includes
+ * it.
  */
 function refreshBundle() {
   const script = join(root, "scripts/build/refresh.ts");

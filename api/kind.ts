@@ -18,7 +18,7 @@ export interface GroupVersionKind {
 export type Verb =
   | "create" | "delete" | "deletecollection" | "get" | "list" | "patch" | "update" | "watch";
 
-/** Who asks and when: all that a strategy may know besides the objects themselves. */
+/** The user and time of a request: a strategy's only input besides the objects. */
 export interface StrategyContext {
   /** The server's time, that defaults such as `lastTransitionTime` are taken from. */
   readonly now_ms: number;

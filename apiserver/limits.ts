@@ -72,7 +72,7 @@ export const IDLE = {
 /** Answers at least this large are compressed for clients that ask for gzip. */
 export const GZIP_BYTES_MIN = 128 * 1024;
 
-/** Attempts of a write against a changing object before the client is told of the conflict. */
+/** Attempts of a write against a changing object before the client gets a conflict. */
 export const UPDATE_ATTEMPTS_MAX = 20;
 /** Names tried for `generateName` before giving up (upstream's 8). */
 export const GENERATE_NAME_ATTEMPTS_MAX = 8;

@@ -23,7 +23,7 @@ export interface InFlightMax {
 
 /** Everything an apiserver is given. PEM texts, not paths: `cli` reads the files. */
 export interface ApiserverOptions {
-  /** The store; closed by whoever made it. */
+  /** The store; its creator closes it. */
   etcd: EtcdClient;
   /** Where to listen; port 0 takes a free one. */
   listen: readonly { host: string; port: number }[];
@@ -46,7 +46,7 @@ export interface ApiserverOptions {
   kubeletClient: KeyPair & { ca: string };
   /** Whether Secrets of kube-system are tokens for joining machines. Default no. */
   bootstrapTokens?: boolean;
-  /** Admission plugins switched on or off, by upstream's names, and what they are told. */
+  /** Admission plugins enabled or disabled, by upstream's names, and their configuration. */
   admission?: AdmissionFlags;
   /** Kinds that clients are shown, by `readRuntimeConfig`. Default all. */
   serves?: Serves;

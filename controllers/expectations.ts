@@ -21,8 +21,8 @@ export class Expectations {
   }
 
   /**
-   * Replaces what is expected of a key. Deletions are told apart by the objects' keys: a late event
-   * of an earlier one must not count.
+   * Replaces what is expected of a key. Deletions are distinguished by the objects' keys: a late
+   * event of an earlier one must not count.
    */
   expect(key: string, creations: number, deletions: readonly string[]): void {
     const since_ms = this.#clock.monotonic();

@@ -61,7 +61,7 @@ export const NODE_GONE_MS = 40_000;
 /** Ended pods kept for their logs and status (upstream's --terminated-pod-gc-threshold). */
 export const TERMINATED_PODS_MAX = 12_500;
 
-/** How often quotas are counted anew; sooner when they name kinds that are only listed. */
+/** Interval of recounting quotas; shorter when they name kinds that are only listed. */
 export const QUOTA_RESYNC_MS = 300_000;
 export const QUOTA_COUNT_MS = 10_000;
 

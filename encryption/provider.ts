@@ -12,7 +12,7 @@ export type Provider =
   | { readonly type: "identity" }
   | { readonly type: "aescbc" | "aesgcm" | "secretbox"; readonly keys: readonly NamedKey[] };
 
-/** In front of everything encrypted, whoever did it. */
+/** The common prefix of all encrypted values. */
 const ANY_PREFIX = "k8s:enc:";
 
 /** One key's way to encrypt, and what it stands under in the store. */

@@ -49,7 +49,7 @@ export const NODE_RETRY_MS = 1_000;
 /** Images named in the Node's status. */
 export const NODE_IMAGES_MAX = 50;
 export const PODS_MAX = 110;
-/** Labels and annotations of one pod, as far as the runtime is told them. */
+/** Labels and annotations of one pod that are passed to the runtime. */
 export const POD_METADATA_BYTES_MAX = 16 * 1024;
 /**
  * Processes and threads of one pod (upstream has no limit unless configured), and the share of the

@@ -3,7 +3,7 @@ import { dnsLabel, dnsSubdomain, type TextRule } from "@raft2kube/api/validation
 import { ConfigFields, type Fields } from "@raft2kube/apimachinery/config-fields.ts";
 import { isVersion, LATEST, LEVELS, type LevelVersion, type Policy } from "./policy.ts";
 
-/** What PodSecurity is told for the whole cluster. */
+/** The cluster-wide configuration of PodSecurity. */
 export interface PodSecurityConfiguration {
   /** For namespaces whose labels do not say. */
   readonly defaults: Policy;

@@ -79,7 +79,7 @@ function refuseUnreadable(path: string, thrown: unknown): never {
   throw new CodedError("NO_FILE", `${path} cannot be read: ${messageOf(thrown)}`, { remedy });
 }
 
-/** Who the member is, and last of all the record that makes the backend a state. */
+/** Writes of the member's identity, and last the state record, which makes the backend complete. */
 function birthWrites(born: Bootstrap, summary: ImportSummary): BackendWrite[] {
   const { identity, membership, members, base } = born;
   const { revision, compactRevision, compactedRevision } = summary;

@@ -98,7 +98,7 @@ async function checkRecords(backend: Backend, meta: Meta): Promise<string> {
   return `${records} records up to revision ${meta.revision}`;
 }
 
-/** Reads the log without touching it; what a start would cut or remove is only told. */
+/** Reads the log without changing it; reports what a start would truncate or remove. */
 function readLog(dataDir: string, { clusterId, memberId }: Meta) {
   const notes: string[] = [];
   const machine = machineDisk(join(dataDir, "member", "wal"));

@@ -102,7 +102,7 @@ export function interpret<T extends KubeObject>(document: Document, options: Dec
   return object;
 }
 
-/** An empty list of owners is not as good as none: it asks that nobody owns anything. */
+/** An empty list of owners differs from a missing one: it requests that no field has an owner. */
 function keepReset({ metadata }: KubeObject, value: unknown): void {
   const given = (value as { metadata?: { managedFields?: unknown } | null }).metadata;
   if (Array.isArray(given?.managedFields) && given.managedFields.length === 0) {

@@ -37,9 +37,7 @@ export interface ApiErrorInit {
   continue?: string;
 }
 
-/**
- * An error that a client of the API is told about: an HTTP code and the `Status` that goes with it.
- */
+/** An error that is returned to a client of the API: an HTTP code and its `Status`. */
 export class ApiError extends CodedError {
   override readonly name = "ApiError";
   readonly http: number;

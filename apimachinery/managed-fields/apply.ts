@@ -114,7 +114,7 @@ function conflictsOf(others: readonly Owner[], changed: FieldSet): Conflict[] {
     .filter(isReal);
 }
 
-/** An object that was never tracked belongs whole to whoever was there before. */
+/** An object without managed fields is owned entirely by the manager `before-first-apply`. */
 function ownersOf(
   tracked: Tracked,
   current: KubeObject,

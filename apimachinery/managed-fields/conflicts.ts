@@ -40,7 +40,7 @@ function groupOf({ who, paths }: { who: string; paths: string[] }): string {
   return [`conflicts with ${who}:`, ...paths.map((path) => `- ${path}`)].join("\n");
 }
 
-/** Who an owner is; one who applies is known by its name alone. */
+/** Identifies an owner; an applier by its name alone. */
 function nameOf({ manager, subresource, operation, apiVersion }: Owner): string {
   const endpoint = subresource === "" ? "" : ` with subresource ${JSON.stringify(subresource)}`;
   const version = operation === "Apply" ? "" : ` using ${apiVersion}`;

@@ -16,7 +16,7 @@ export interface Owner {
   read?: { fields: FieldSet; json: ManagedFieldsEntry["fieldsV1"] };
 }
 
-/** Fields that nobody owns, since the server alone writes them; what is below them may be owned. */
+/** Fields without an owner, since only the server writes them; fields below them may be owned. */
 const SERVERS_OWN: readonly (readonly string[])[] = [
   ["f:apiVersion"],
   ["f:kind"],
@@ -39,7 +39,7 @@ export function withoutIgnored(tracked: Tracked, fields: FieldSet): FieldSet {
   return fields;
 }
 
-/** Takes out of a set, in place, what nobody owns. */
+/** Removes fields without an owner from a set, in place. */
 export function withoutServersOwn(fields: FieldSet): FieldSet {
   for (const path of SERVERS_OWN) fields.unset(path);
   return fields;
@@ -133,7 +133,7 @@ function entryOf(owner: Owner): ManagedFieldsEntry {
   };
 }
 
-/** Who writes, and when. */
+/** The manager of a write, and its time. */
 export interface Writer {
   manager: string;
   operation: Owner["operation"];

@@ -10,7 +10,7 @@ type Path = readonly string[];
 /** How the owners of an object's fields are kept for one endpoint to it. */
 export interface Tracked {
   readonly apiVersion: string;
-  /** Name of the schema by which fields are told apart: `apps/v1.Deployment`. */
+  /** Name of the schema that defines the fields: `apps/v1.Deployment`. */
   readonly schema: string;
   /** Fields that writes through this endpoint never change, whatever they say. */
   readonly ignored: readonly Path[];
@@ -77,7 +77,7 @@ function elsewhere(kind: Kind, apiVersion: string): Elsewhere | undefined {
 
 const empty = new Map<string, JsonObject>();
 
-/** An object in which nobody has set anything, as Go writes it: what a creation starts from. */
+/** An object without any set field, as Go writes it: the base of a creation. */
 export function nothingOf(schema: string): JsonObject {
   const known = empty.get(schema);
   if (known !== undefined) return known;

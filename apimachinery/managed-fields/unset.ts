@@ -2,7 +2,7 @@ import type { Json } from "../json/json.ts";
 
 const unset = new WeakSet<object>();
 
-/** Notes the empty lists and maps within an object in which nobody has set anything. */
+/** Records the empty lists and maps of an object in which no field is set. */
 export function noteUnset(nothing: object): void {
   const members = Object.values(nothing);
   if (members.length === 0) unset.add(nothing);

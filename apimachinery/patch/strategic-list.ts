@@ -3,10 +3,9 @@ import { isObject, type Json, type JsonObject } from "../json/json.ts";
 import { DIRECTIVES, goMap, idOfValue, unfit } from "./directives.ts";
 
 /**
- * Merges a list whose items are told apart by `key`: same key merges, new ones are added, `$patch:
- * delete`
- * removes, `$patch: replace` replaces the whole list. `order` is the client's wish for the items'
- * order, `merge` merges two items.
+ * Merges a list whose items are identified by `key`: same key merges, new ones are added, `$patch:
+ * delete` removes, `$patch: replace` replaces the whole list. `order` is the client's wish for the
+ * items' order, `merge` merges two items.
  */
 export function mergeKeyedList(
   key: string,
@@ -72,7 +71,7 @@ function keyed(item: Json, key: string): JsonObject {
   return item;
 }
 
-/** Merges a list of plain values as a set: what is not there yet is added behind. */
+/** Merges a list of plain values as a set: missing values are appended. */
 export function mergeScalarList(
   original: readonly Json[],
   patch: readonly Json[],

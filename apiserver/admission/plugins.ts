@@ -56,7 +56,7 @@ export interface AdmissionSwitches {
   readonly disable?: readonly string[];
 }
 
-/** What admission is told by flags. */
+/** The flags of admission. */
 export interface AdmissionFlags extends AdmissionSwitches {
   /** What `--admission-control-config-file` says, by `readAdmissionConfiguration`. */
   readonly configuration?: AdmissionConfiguration;

@@ -3,7 +3,7 @@ import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Incoming } from "../request/context.ts";
 
-/** Who a certificate says that somebody is, and until when. */
+/** The user in a client certificate, and its expiry. */
 export interface Certified {
   readonly user: RequestUser;
   readonly until_ms: number;

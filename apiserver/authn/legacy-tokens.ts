@@ -8,11 +8,11 @@ import type { Resources } from "../resource/resources.ts";
 import { parseServiceAccount, serviceAccountGroups, serviceAccountName } from "./identities.ts";
 import type { Holder } from "./token-authority.ts";
 
-/** Who signs tokens in Secrets, as they say. */
+/** The issuer claim of tokens in Secrets. */
 export const LEGACY_ISSUER = "kubernetes/serviceaccount";
 const CLAIM = "kubernetes.io/serviceaccount/";
 const LAST_USED = "kubernetes.io/legacy-token-last-used";
-/** Set by who cleans up tokens that nobody uses (upstream's legacy token cleaner). */
+/** Set by upstream's legacy token cleaner on unused tokens. */
 const INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since";
 const DAY_MS = 24 * 3600 * 1000;
 

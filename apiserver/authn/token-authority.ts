@@ -16,11 +16,11 @@ export interface RefusedToken {
 /** undefined is a token of somebody else's, or none at all. */
 export type TokenVerdict = VerifiedToken | RefusedToken | undefined;
 
-/** Who knows whose a bearer token is. */
+/** An authenticator of bearer tokens. */
 export interface TokenAuthority {
   /** Whose token it is. `audiences` default to this server's. */
   verify(token: string, audiences?: readonly string[]): Promise<TokenVerdict>;
 }
 
-/** Who a token's claims say that its holder is. */
+/** The user in a token's claims. */
 export type Holder = Omit<VerifiedToken, "audiences"> | RefusedToken;

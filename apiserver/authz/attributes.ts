@@ -16,7 +16,7 @@ export interface Attributes {
   fieldSelector: string;
 }
 
-/** The attributes of a question about a resource; what is not named is empty. */
+/** The attributes of an authorization request for a resource; omitted ones are empty. */
 export function aboutResource(asked: Pick<Attributes, "user" | "verb"> & Partial<Attributes>) {
   const nothing = { group: "", version: "v1", resource: "", subresource: "", namespace: "" };
   const rest = { name: "", path: "", fieldSelector: "", resourceRequest: true };

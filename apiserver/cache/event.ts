@@ -11,7 +11,7 @@ export interface CacheEvent {
   readonly previous: Entry | undefined;
 }
 
-/** What a watcher is told. */
+/** An event of a watch. */
 export type WatchItem =
   | { type: "ADDED" | "MODIFIED" | "DELETED"; revision: number; entry: Entry }
   | { type: "BOOKMARK"; revision: number; initialEventsEnd: boolean }

@@ -35,7 +35,7 @@ export class WatchCache {
   #revision = 0;
   readonly #groups: WatchGroups;
   readonly #listeners = new Set<(event: CacheEvent) => void>();
-  /** Who waits for the cache to get further. */
+  /** Waiters for a later revision of the cache. */
   #waiting = new Set<() => void>();
 
   readonly #metrics: CacheMetrics;

@@ -16,7 +16,7 @@ const log = logger("apiserver");
 /** What watchers are told whose form cannot show an object. */
 export const UNSHOWN = "an object cannot be shown in the form that was asked for";
 
-/** Who gets a watcher's bytes. */
+/** The receiver of a watcher's bytes. */
 export interface WatchReader {
   /** False when it can take no more until it calls `resume()`. */
   write(bytes: Buffer): boolean;
@@ -29,7 +29,7 @@ export interface WatcherInit {
   readonly bookmarks: boolean;
   /** Events up to this revision are known to the client, or among the initial ones. */
   readonly start: number;
-  /** What it is told before anything that happens later. */
+  /** Events sent before all later ones. */
   readonly initial: Iterable<WatchItem>;
   readonly metrics: { readonly cache: CacheMetrics; readonly sizes: Spread };
   /** Where what waits for readers is counted; by default the process's. */

@@ -55,7 +55,7 @@ async function leaseHolders(server: ApiServer): Promise<ComponentStatus[]> {
 
 function whatIsWrong(lease: Lease | undefined, now_ms: number): string | undefined {
   const { holderIdentity = "", renewTime, leaseDurationSeconds = 0 } = lease?.spec ?? {};
-  if (holderIdentity === "" || renewTime === undefined) return "nobody holds its lease";
+  if (holderIdentity === "" || renewTime === undefined) return "its lease has no holder";
   const ended = Date.parse(renewTime) + leaseDurationSeconds * 1_000 < now_ms;
   return ended ? `its lease was last renewed at ${renewTime}` : undefined;
 }

@@ -133,7 +133,7 @@ export class Health {
   }
 }
 
-/** Who may ask for a single check is told why it fails. */
+/** The answer for a single check has the reason of its failure. */
 async function single(check: HealthCheck): Promise<BytesAnswer> {
   try {
     await check.run();

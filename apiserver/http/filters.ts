@@ -156,7 +156,9 @@ export function cut(request: Incoming): void {
   else request.socket.destroy();
 }
 
-/** What was thrown, as the client is told; the unforeseen is logged in full and answered as 500. */
+/**
+ * Turns a thrown error into the client's answer; an unexpected one is logged and answered as 500.
+ */
 export function asApiError(thrown: unknown, context: RequestContext): ApiError {
   if (thrown instanceof ApiError) return thrown;
   if (context.signal.aborted) return serviceUnavailable("the request was ended");

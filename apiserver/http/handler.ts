@@ -92,7 +92,7 @@ function contextOf(parts: Parts, info: RequestInfo, query: URLSearchParams): Req
   return { ...parts, id, info, query, user: ANONYMOUS, warnings: [], cut: cutOff };
 }
 
-/** The context of a request whose path nobody can read. */
+/** The context of a request with an invalid path. */
 function bareContext(request: Incoming, response: Outgoing, signal: AbortSignal): RequestContext {
   const query = new URLSearchParams();
   const info = parseRequestInfo(request.method ?? "GET", "/", query);

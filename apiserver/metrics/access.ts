@@ -23,7 +23,7 @@ export function filterDurations(registry: Registry): HistogramFamily {
 const LEGACY_USES = {
   shown: ["legacy_tokens", "Tokens without an audience whose signature was right."],
   manual: ["legacy_manual_token_uses", "Uses of tokens in Secrets that somebody made."],
-  generated: ["legacy_auto_token_uses", "Uses of tokens in Secrets that nobody made."],
+  generated: ["legacy_auto_token_uses", "Uses of generated tokens in Secrets."],
   invalid: ["invalid_legacy_auto_token_uses", "Uses of tokens marked as invalid."],
 } as const;
 

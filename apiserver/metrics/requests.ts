@@ -64,7 +64,7 @@ export class RequestMetrics {
       writing: current.of({ request_kind: "mutating" }),
     };
     this.#late = counter("apiserver_request_post_timeout_total",
-      "What became of work whose client had been told that it takes too long.");
+      "Result of work whose request had timed out.");
     const validations = histogram("field_validation_request_duration_seconds",
       "Time to answer writes, by how unknown fields are taken.", PROMISE_BOUNDS_S);
     this.#validations = new Map(["", "Ignore", "Warn", "Strict", "invalid"].map((each) =>

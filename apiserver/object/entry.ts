@@ -39,13 +39,13 @@ export class Entry {
     this.#shared = undefined;
   }
 
-  /** Parsed once and shared: nobody changes it. For what is looked at with each request. */
+  /** Parsed once and shared: do not modify it. For fields that each request reads. */
   shared<T extends KubeObject = KubeObject>(): Readonly<T> {
     this.#shared ??= this.object<T>();
     return this.#shared as T;
   }
 
-  /** Parsed anew at each call: the caller owns the result. */
+  /** Parsed at each call: the caller owns the result. */
   object<T extends KubeObject = KubeObject>(): T {
     return JSON.parse(this.body.toString("utf8")) as T;
   }

@@ -45,7 +45,9 @@ async function start({ options, encryption, store }: ThreadInit): Promise<Assemb
   return server;
 }
 
-/** The owner's cache need not parse what it is told of before the store's watch brings it. */
+/**
+ * The owner's cache need not parse a write that was announced before the store's watch delivers it.
+ */
 function announceWrites({ kind, store }: Resource): void {
   const { plural } = kind;
   const apiVersion = apiVersionOf(kind);

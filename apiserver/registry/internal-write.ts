@@ -64,7 +64,7 @@ export async function changeInternally<T extends KubeObject>(
   await updateObject(writer, resource, update, options);
 }
 
-/** Applies a status under a manager's name, whoever owned its fields before. */
+/** Applies a status under a manager's name, and takes over fields of other owners. */
 export async function applyStatus(
   writer: Writer,
   resource: Resource,

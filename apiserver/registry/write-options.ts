@@ -83,7 +83,7 @@ function managerOf(userAgent: string): string {
   return (userAgent.split("/")[0] ?? "").slice(0, FIELD_MANAGER_BYTES_MAX);
 }
 
-/** What strategies are told about a write. */
+/** The context of a write for strategies. */
 export function strategyContext(clock: Clock, options: WriteOptions): StrategyContext {
   return { now_ms: clock.now(), user: options.user };
 }

@@ -22,7 +22,7 @@ export interface RequestContext {
   readonly response: Outgoing;
   readonly info: RequestInfo;
   readonly query: URLSearchParams;
-  /** Who asks, after impersonation. Anonymous until authentication ran. */
+  /** The user, after impersonation. Anonymous until authentication ran. */
   user: RequestUser;
   /** Aborted when the client has gone, or the server closes. */
   readonly signal: AbortSignal;

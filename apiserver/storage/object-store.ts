@@ -49,7 +49,7 @@ export interface ObjectStoreOptions {
 interface Base {
   /** 0 when there is nothing. */
   revision: number;
-  /** Decoded anew at each call. */
+  /** Decoded at each call. */
   object(): KubeObject | undefined;
   /** The stored bytes before encryption, when it was read from the store. */
   value: Buffer | undefined;
@@ -173,7 +173,7 @@ export class ObjectStore {
       const newest = base.fromCache ? await this.#newest(key) : base;
       if (newest.revision !== base.revision) return { current: newest };
       if (value === undefined) return { changed: { object, created: false, deleted: false } };
-      // What is stored in another form, encrypted by an old key or as protobuf, is written anew.
+      // A value stored in another form, encrypted by an old key or as protobuf, is rewritten.
       if (isSameRow(newest.value!, value) && !newest.stale) {
         object.metadata.resourceVersion = String(base.revision);
         return { changed: { object, created: false, deleted: false } };

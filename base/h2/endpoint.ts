@@ -10,9 +10,9 @@ import { WINDOW_BYTES_MAX, readSettings } from "./settings.ts";
 import type { Http2Stream } from "./stream.ts";
 
 /**
- * One end of an HTTP/2 connection (RFC 9113): what servers and clients do alike. What the peer may
- * make us hold or do is bounded everywhere: one that goes beyond is told why and loses its stream
- * or its connection.
+ * One end of an HTTP/2 connection (RFC 9113): the common part of servers and clients. All resources
+ * of a peer are bounded: a peer that exceeds a bound gets an error code and loses its stream or its
+ * connection.
  */
 export abstract class Http2Endpoint {
   readonly socket: Duplex;

@@ -6,7 +6,7 @@ export type OnFrame = (type: number, flags: number, streamId: number, payload: B
 /**
  * Cuts what a socket delivers into frames. Payloads are views of the delivered bytes; only a frame
  * that came in pieces is put together in a buffer of its own, which is never larger than a frame
- * may be. Throws Http2Error for what nobody who speaks HTTP/2 sends.
+ * may be. Throws Http2Error for invalid HTTP/2.
  */
 export class FrameReader {
   readonly #onFrame: OnFrame;

@@ -139,7 +139,7 @@ export class Http2ServerConnection<T> extends Http2Endpoint {
 
   protected override spendIdleFrame(): void {
     if (this.#idleFrames.take()) return;
-    // Who takes much from us has windows to open and may well look how far away we are.
+    // A client that receives much data sends WINDOW_UPDATE and may measure the round trip by PING.
     this.#idleFrames.give((this.sender.dataFrames - this.#rewarded) * IDLE_FRAMES_PER_DATA);
     this.#rewarded = this.sender.dataFrames;
     if (this.#idleFrames.take()) return;

@@ -20,7 +20,7 @@ export const DEFAULT_WINDOW_BYTES = 65_535;
 export const DEFAULT_HEADER_TABLE_BYTES = 4_096;
 const FRAME_BYTES_LARGEST = 0xffffff;
 
-/** What the peer told us, as far as a sender needs it. */
+/** The peer's settings that a sender needs. */
 export interface PeerSettings {
   headerTableBytes: number;
   initialWindowBytes: number;

@@ -3,7 +3,7 @@ import { type H2ErrorName, Http2Error } from "./frame.ts";
 import type { HeaderField } from "./hpack/static-table.ts";
 import type { FrameSender, Outgoing } from "./sender.ts";
 
-/** Who takes what arrives on a stream. */
+/** The receiver of a stream's data. */
 export interface StreamListener {
   /** Header fields behind the request's head: a client hears the answer's head and trailers. */
   onFields?(fields: readonly HeaderField[]): void;

@@ -77,8 +77,8 @@ export function listFlows(protocol: keyof typeof IPPROTO): Flow[] {
 }
 
 /**
- * Makes the kernel forget the connections that `stale` picks, so that their next packet is looked
- * up anew. Returns how many there were.
+ * Deletes the conntrack entries that `stale` selects, so that the next packet of each is evaluated
+ * again. Returns their number.
  */
 export function forgetFlows(
   protocol: keyof typeof IPPROTO,

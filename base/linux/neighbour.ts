@@ -15,7 +15,7 @@ export interface Neighbour {
   link: number;
 }
 
-/** Sets a permanent neighbour entry, so that nobody is asked for it. */
+/** Sets a permanent neighbour entry, for which no ARP request is sent. */
 export function replaceNeighbour(socket: NetlinkSocket, neighbour: Neighbour): void {
   const address = addressBytes(neighbour.address);
   const header = Buffer.alloc(12);

@@ -59,7 +59,7 @@ type Long = { low: number; high: number; toNumber(): number };
 
 /** Encoding never waits, so one writer serves all. */
 const WRITER = new BackwardWriter();
-/** The default of every `bytes` field: nobody can write into it. */
+/** The default of every `bytes` field: it is empty, so no caller can modify it. */
 const NO_BYTES = Buffer.alloc(0);
 
 /** Depth of nested messages past which input is refused. */

@@ -131,7 +131,7 @@ export function encodeAnswer(method: MethodTable, response: unknown): Buffer {
   return framed(method.response.encode(response as never, MESSAGE_HEADER_BYTES));
 }
 
-/** A request's message; what does not parse is told in gRPC-Go's words. */
+/** Decodes a request's message; errors have gRPC-Go's wording. */
 export function decodeRequest(method: MethodTable, message: Buffer): unknown {
   try {
     return method.request.decode(message);

@@ -1,7 +1,7 @@
 import { STREAM_WINDOW_BYTES } from "@raft2kube/h2/limits.ts";
 import { assertLimits } from "@raft2kube/std/assert.ts";
 
-/** The largest message a client or server takes unless told otherwise: CRI's 16 MiB. */
+/** The largest message that a client or server accepts by default: CRI's 16 MiB. */
 export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** A unary call without a deadline of its own ends after this. */

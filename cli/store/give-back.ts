@@ -7,7 +7,7 @@ const HEAP_BYTES_MAX = 64 * 1024 * 1024;
 type Collect = (how: { type: "major"; execution: "sync"; flavor: "last-resort" }) => void;
 
 /**
- * Gives the kernel back what a burst of writes left: buffers that nobody holds, which V8 sees no
+ * Returns memory to the kernel after a burst of writes: unreferenced buffers, which V8 sees no
  * reason to collect while nothing is allocated, what malloc keeps between those that live, and the
  * code that only a start needed.
  */

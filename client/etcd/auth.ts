@@ -11,7 +11,7 @@ type AuthCall<M> =
 /** etcd's Auth service: users, roles, and whether they are asked for. */
 export type EtcdAuth = { readonly [M in keyof AuthMethods]: AuthCall<AuthMethods[M]> };
 
-/** Who a client acts for, when the store asks. */
+/** The user of a client, for a store with auth enabled. */
 export interface EtcdUser {
   readonly name: string;
   readonly password: string;

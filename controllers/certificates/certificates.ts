@@ -73,7 +73,7 @@ export function startSigning(context: ControllerContext): Running {
   });
 }
 
-/** Removes requests that are done with, or that nobody decided. */
+/** Removes requests that are finished, or were never approved or denied. */
 export function startCleaning(context: ControllerContext): Running {
   const writer = context.client(ACCOUNT).resource<Request>(CERTIFICATE_SIGNING_REQUESTS);
   return startRequests(context, CLEANING, async (request) => {

@@ -19,7 +19,7 @@ export interface CronControl {
   cronJobs: ResourceClient<CronJob>;
   jobs: ResourceClient<Job>;
   recorder: EventRecorder;
-  /** Is told of each job that was created, and when it was to start. */
+  /** Called with each job that was created and its scheduled time. */
   created(start_ms: number): void;
 }
 

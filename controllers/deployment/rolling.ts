@@ -72,7 +72,7 @@ export function growNew(
 }
 
 /**
- * One step of the old sets towards nothing: unhealthy pods first (they serve nobody), then healthy
+ * Scales the old sets down by one step: unhealthy pods first (they serve no requests), then healthy
  * ones as far as enough pods stay available.
  */
 export function shrinkOld(

@@ -180,7 +180,7 @@ class Counter {
   }
 }
 
-/** Nothing to write: what is not there is as good as what is empty. */
+/** Nothing to write: a missing map equals an empty one. */
 function isSameStatus(
   now: PodDisruptionBudgetStatus,
   before: PodDisruptionBudgetStatus | undefined,

@@ -12,7 +12,7 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 /** What the controllers of some pods want together. */
 export interface ExpectedScale {
   readonly replicas: number;
-  /** Pods that no controller has: nobody says how many of them there should be. */
+  /** Pods without a controller, for which no expected count exists. */
   readonly unmanaged: readonly Pod[];
 }
 

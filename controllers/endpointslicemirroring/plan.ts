@@ -11,7 +11,7 @@ import { MANAGED_BY, SERVICE_NAME, type SlicesPlan } from "../endpointslice/plan
 import { MIRRORED_PER_SUBSET_MAX } from "../limits.ts";
 
 export const MIRROR_MANAGER = "endpointslicemirroring-controller.k8s.io";
-/** Whoever keeps slices beside an Endpoints object labels it so. */
+/** The label of an Endpoints object whose slices another controller manages. */
 const SKIP = "endpointslice.kubernetes.io/skip-mirror";
 /** Old leader elections kept their lock on an Endpoints object. */
 const LEADER = "control-plane.alpha.kubernetes.io/leader";

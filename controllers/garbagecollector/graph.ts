@@ -22,7 +22,8 @@ export interface GraphWork {
 }
 
 /**
- * Who owns whom, by uid, from the metadata of all objects. Owners may be known only by reference.
+ * The graph of owners and dependents, by uid, from the metadata of all objects. Owners may be known
+ * only by reference.
  */
 export class OwnerGraph {
   readonly #nodes = new Map<string, GraphNode>();

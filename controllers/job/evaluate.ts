@@ -20,7 +20,7 @@ export interface Evaluation {
   succeeded: number;
   backoff: Backoff;
   indexes?: IndexedEvaluation;
-  /** The end that the job has come to, if it has: what is told of before the pods are let go. */
+  /** The condition that ends the job, if any; written before the pods' finalizers are removed. */
   ending?: JobCondition;
   /** When the deadline is, if that is to come. */
   deadline_ms?: number;

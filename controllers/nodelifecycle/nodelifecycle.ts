@@ -94,8 +94,8 @@ async function setTaints(
 }
 
 /**
- * Endpoints must not lead to a node that nobody hears of. A kubelet that says itself that its node
- * is not ready still answers for its pods: theirs is its word (as upstream, tryUpdateNodeHealth).
+ * Endpoints must not contain pods of an unreachable node. A kubelet that reports its node as not
+ * ready still reports its pods' readiness itself (as upstream, tryUpdateNodeHealth).
  */
 async function markPodsNotReady(
   writer: ResourceClient<Pod>,

@@ -76,8 +76,8 @@ export function unknownConditions(node: Node, now_ms: number): NodeCondition[] |
 }
 
 /**
- * The taints that a node's conditions ask for; undefined if it has them. `evict` is false when no
- * node of the cluster is ready: then the fault is likelier ours, and nobody is to be driven away.
+ * Returns the taints for a node's conditions; undefined if it has them. `evict` is false when no
+ * node of the cluster is ready: then the control plane is likely at fault, and no pod is evicted.
  */
 export function planTaints(node: Node, evict: boolean, now_ms: number): Taint[] | undefined {
   const wanted: Taint[] = [];

@@ -11,8 +11,8 @@ export interface LeftoverPod {
 }
 
 /**
- * Pods that nobody else will remove: those on nodes that are gone, those being deleted that never
- * had a node, and the oldest of more ended ones than are kept.
+ * Returns orphaned pods: pods on deleted nodes, terminating pods that were never scheduled, and the
+ * oldest terminated pods above the threshold.
  */
 export function planPodGc(
   pods: readonly Pod[],

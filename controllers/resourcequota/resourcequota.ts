@@ -25,12 +25,12 @@ const QUOTAS: ResourceType = {
   kind: "ResourceQuota",
 };
 
-/** Kinds of the core group that quotas count by their bare name, and that nobody here follows. */
+/** Kinds of the core group that quotas count by their bare name, and that have no informer here. */
 const LISTED = ["configmaps", "replicationcontrollers", "resourcequotas", "secrets"];
 
 /**
- * Keeps the status of quotas: what is limited, and what is used, counted anew whenever pods,
- * services or claims come or go, and from time to time for kinds that are only listed.
+ * Keeps the status of quotas: limits and usage, counted again whenever pods, services or claims
+ * come or go, and from time to time for kinds that are only listed.
  */
 export function startResourceQuota(context: ControllerContext): Running {
   const { informers } = context;
@@ -82,7 +82,7 @@ export function startResourceQuota(context: ControllerContext): Running {
   });
   const count = (quota: ResourceQuota & KubeObject) => loop.queue.add(keyOf(quota));
   // Admission takes from the status of quotas for objects that informers have not seen yet: a
-  // change of the status, or a new object, must not have it counted anew.
+  // change of the status, or a new object, must not cause another count.
   quotas.handle({
     added: count,
     // Nothing is counted for it then, and it is not looked at again.

@@ -127,6 +127,6 @@ function parseEnvelope(file: string, text: string): Envelope {
 
 function damaged(file: string, why: string): StateFileError {
   return new StateFileError("STATE_DAMAGED", `${file} is damaged: ${why}`, {
-    remedy: "restore it from a backup; without it existing volumes cannot be told apart",
+    remedy: "restore it from a backup; without it existing volumes cannot be identified",
   });
 }

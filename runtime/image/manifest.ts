@@ -67,7 +67,7 @@ function decodeDescriptor(value: unknown, what: string): Descriptor {
 }
 
 /**
- * An index or a manifest, told apart by what is in it: the media type inside is optional. Fields
+ * An index or a manifest, distinguished by its fields: the media type inside is optional. Fields
  * that we do not use are left out; one that is not what the image spec says is invalid-argument.
  */
 export function parseManifest(bytes: Buffer): Parsed {

@@ -13,7 +13,7 @@ const CAPABILITIES = [
   "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE",
 ].map((name) => `CAP_${name}`);
 
-/** What a container has unless told otherwise: the set that other CRI runtimes agree on. */
+/** Default capabilities of a container: the common set of other CRI runtimes. */
 const DEFAULTS = [
   "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP",
   "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",

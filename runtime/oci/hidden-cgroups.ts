@@ -6,8 +6,8 @@ const isHidden = (mark: string) => readMountInfo().some(({ source }) => source =
 
 /**
  * Hides the v2 hierarchy of a hybrid machine from crun, which refuses one with controllers even
- * when told to use no cgroups, and which an ordinary user cannot empty: an empty file system is
- * mounted over it, named `mark` so that it is found again. Does nothing on other machines.
+ * with cgroups disabled, and which an ordinary user cannot empty: an empty file system is mounted
+ * over it, named `mark` so that it is found again. Does nothing on other machines.
  */
 export function hideCgroups(mark: string): void {
   if (isHidden(mark) || controllersInTheWay().length === 0) return;

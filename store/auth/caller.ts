@@ -1,4 +1,4 @@
-/** Who makes a request, as found by token or certificate before it went into the log. */
+/** The user of a request, authenticated by token or certificate before it went into the log. */
 export interface Caller {
   user: string;
   /** The auth revision at which the user was found: older than the present one is refused. */

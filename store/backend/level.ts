@@ -106,7 +106,7 @@ function refuse(folder: string, thrown: unknown): never {
     cause: thrown,
     remedy: locked
       ? "stop the store that runs on this data directory, or use another --data-dir"
-      : "if its files are damaged, add this member anew with an empty data directory",
+      : "if its files are damaged, add this member again with an empty data directory",
   });
 }
 

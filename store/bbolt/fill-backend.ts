@@ -26,8 +26,8 @@ const FIRST_REVISION = 1;
 
 /**
  * Fills an empty backend from etcd's buckets: records, leases, alarms, auth and a downgrade, as
- * they are. Members are left behind, as by etcd's restore: they are told anew. What does not fit
- * together throws BboltError naming the record; a downgrade without a place here DOWNGRADE_TARGET.
+ * they are. Members are not copied, as in etcd's restore: the caller provides new ones. Throws
+ * BboltError with the record that is inconsistent; DOWNGRADE_TARGET for an unsupported downgrade.
  */
 export async function fillBackend(
   path: string,

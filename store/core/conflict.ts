@@ -75,6 +75,6 @@ function commitConflict(log: RaftLog, { member, index, term }: CommitConflict): 
   return new CodedError("COMMIT_CONFLICT", `${own}, and ${other}`, {
     remedy:
       "two majorities decided apart, or a data directory was replaced by another: compare the " +
-      "members' data, keep one side, and add the other's members anew, with empty data directories",
+      "members' data, keep one side, and add the other's members again with empty data directories",
   });
 }

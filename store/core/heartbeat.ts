@@ -21,9 +21,9 @@ export function handleHeartbeat(raft: RaftState, message: HeartbeatMessage): voi
  */
 function checkNothingLost({ log }: RaftState, { commit, from }: HeartbeatMessage): void {
   if (commit <= log.lastIndex) return;
-  const acknowledged = `member ${from.toString(16)} was told that it reaches ${commit} at least`;
+  const acknowledged = `member ${from.toString(16)} has an acknowledgement of ${commit}`;
   throw new CodedError("LOG_LOST", `the log ends at ${log.lastIndex}, and ${acknowledged}`, {
-    remedy: "its disk loses what it synced: add this member anew, with an empty data directory",
+    remedy: "its disk lost synced writes: add this member again, with an empty data directory",
   });
 }
 

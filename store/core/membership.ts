@@ -45,7 +45,7 @@ export function changeMembership(current: Membership, change: MembershipChange):
   // lab:05 end
 }
 
-/** Who votes and who learns after the steps, taken one after the other, joint or not. */
+/** Returns the voters and learners after the steps, taken one after the other, joint or not. */
 function takeSteps(current: Membership, steps: MembershipStep[]): Membership {
   const voters = new Set(current.voters);
   const learners = new Set(current.learners);

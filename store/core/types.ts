@@ -5,7 +5,7 @@ export type MemberId = bigint;
 export const NONE: MemberId = 0n;
 
 /**
- * Who votes and who only listens. During a joint change both `voters` and `outgoing` must agree.
+ * Voters and learners. During a joint change majorities of both `voters` and `outgoing` must agree.
  */
 export interface Membership {
   voters: MemberId[];

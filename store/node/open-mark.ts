@@ -6,13 +6,13 @@ import { REBUILD } from "../backend/damage.ts";
 
 const log = logger("store");
 
-/** How far a process is that has the database open. */
+/** What a process with an open database is doing. */
 type Phase = "reading" | "running";
 
 const WARNINGS: Record<Phase, { said: string; remedy: string }> = {
   reading: {
     said: "the last process ended while it read its database",
-    remedy: `if this one does too, and nobody killed it, the database is damaged: ${REBUILD}`,
+    remedy: `if this one ends too, without a kill, the database is damaged: ${REBUILD}`,
   },
   running: {
     said: "the last process ended without closing its database",

@@ -35,7 +35,7 @@ export interface OpenOptions {
   dataDir: string;
   backends: Backends;
   snapshots: SnapshotFolder;
-  /** Who a member without state is. */
+  /** Returns the identity and membership of a member without state. */
   bootstrap: () => Promise<Bootstrap>;
   forceNewCluster: boolean;
   /** The folder of the log. Default below `dataDir`. */
@@ -51,7 +51,7 @@ export interface OpenedMember {
   state: State;
   wal: Wal;
   raft: Raft;
-  /** Lies there until it is told that the database is closed. */
+  /** The mark beside an open database; removed when the database is closed. */
   mark: OpenMark;
 }
 
@@ -164,7 +164,7 @@ export async function beginLog(wal: Wal, log: RecoveredLog, { base, membership }
   log.hardState = hardState;
 }
 
-const REPLACE_MEMBER = "restore it, or add this member anew with an empty data directory";
+const REPLACE_MEMBER = "restore it, or add this member again with an empty data directory";
 
 /** The log must go on where the state ends (S4): both missing ends are refused. */
 export function fit(state: State, log: RecoveredLog): Restored {

@@ -216,7 +216,9 @@ export class Replica {
     this.schedule();
   }
 
-  /** Who calls is a stream or the disk: what the core finds broken is this member's to end with. */
+  /**
+   * Runs a call of a stream or the disk; an invariant that the core finds broken ends this member.
+   */
   #orFail(act: () => void): void {
     try {
       act();

@@ -89,7 +89,10 @@ export class SnapshotSender {
     }
   }
 
-  /** Who asks while a file is being made waits for that one: two would write to one place. */
+  /**
+   * Returns the current file; concurrent calls share one that is being made, since both would write
+   * to the same path.
+   */
   #current(): Promise<SnapshotFile> {
     this.#file = this.#renew(this.#file);
     return this.#file;

@@ -15,7 +15,7 @@ export interface Protocols {
  */
 export const PEER_PROTOCOLS: Protocols = { oldest: 1, newest: 1 };
 
-/** Who this member is, to others. */
+/** This member's identity in a hello. */
 export interface Self {
   protocols: Protocols;
   clusterId: bigint;

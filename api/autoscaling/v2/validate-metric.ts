@@ -77,7 +77,7 @@ function validateSubject(metric: MetricSpec, field: SourceField, path: string): 
   }
 }
 
-/** Its selector is for who measures: nobody looks at it here. */
+/** Its selector is for the metrics server and is not validated here. */
 function validateIdentifier({ name }: MetricIdentifier, path: string): FieldError[] {
   return name === "" ? [required(`${path}.name`, "must specify a metric name")]
     : pathSegment(name).map((each) => invalid(`${path}.name`, name, each));

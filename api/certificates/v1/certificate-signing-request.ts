@@ -87,7 +87,7 @@ function validateConditions(conditions: readonly Condition[]): FieldError[] {
   return errors;
 }
 
-/** Who asks is written by the server, from the identity of the request. */
+/** The server sets the requester's identity from the request. */
 function takeIdentity(csr: CertificateSigningRequest, context: StrategyContext): void {
   const { user } = context;
   for (const name of ["username", "uid", "groups", "extra"] as const) delete csr.spec[name];

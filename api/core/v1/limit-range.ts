@@ -89,7 +89,7 @@ function validateRatios(item: LimitRangeItem, path: string): FieldError[] {
   });
 }
 
-/** Of what nobody may use more than asked for, the default limit is the default request. */
+/** For resources that cannot be overcommitted, the default limit is the default request. */
 function validateFixed(
   { default: limits = {}, defaultRequest = {} }: LimitRangeItem, path: string,
 ): FieldError[] {

@@ -112,7 +112,7 @@ export function validateSelectors(
   })];
 }
 
-/** What a driver is told, which nobody else reads. */
+/** Opaque parameters that only the driver reads. */
 export function validateConfiguration({ opaque }: DeviceConfiguration, path: string): FieldError[] {
   if (opaque === undefined) return [required(`${path}.opaque`)];
   const at = `${path}.opaque.parameters`;

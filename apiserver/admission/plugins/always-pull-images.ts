@@ -6,7 +6,9 @@ import type { Pod } from "../../object/pod.ts";
 const ALWAYS = "Always";
 const LISTS = ["initContainers", "containers", "ephemeralContainers"] as const;
 
-/** Every pod pulls its images anew, so that only who may pull an image can run it. */
+/**
+ * Sets every imagePullPolicy to Always, so that only pods with pull credentials can use an image.
+ */
 export function alwaysPullImages(): AdmissionPlugin {
   return {
     name: "AlwaysPullImages",

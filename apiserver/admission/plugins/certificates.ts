@@ -46,7 +46,7 @@ export function certificateSigning(context: AdmissionContext): AdmissionPlugin {
   };
 }
 
-/** Nobody gets a client certificate that makes its holder a master. */
+/** Refuses client certificates for the group system:masters. */
 export function certificateSubjectRestriction(): AdmissionPlugin {
   return {
     name: "CertificateSubjectRestriction",

@@ -6,7 +6,7 @@ const FINALIZERS: Readonly<Record<string, string>> = {
   volumeattributesclasses: "kubernetes.io/vac-protection",
 };
 
-/** Claims and volumes stay until nobody uses them: their controllers take the finalizer away. */
+/** Adds finalizers to claims and volumes; their controllers remove them after the last use. */
 export function storageObjectInUseProtection(): AdmissionPlugin {
   return {
     name: "StorageObjectInUseProtection",

@@ -27,7 +27,7 @@ interface RoleLike extends KubeObject {
 }
 
 /**
- * Nobody may grant what they do not have: writing a role needs all of its rules (or the verb
+ * Users may grant only rights that they have: writing a role needs all of its rules (or the verb
  * `escalate`), writing a binding all rules of the role bound (or the verb `bind`). `namespace` is
  * the request's: the object need not name it. Throws 403.
  */

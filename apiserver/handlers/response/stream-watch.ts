@@ -45,7 +45,7 @@ export async function streamWatch(context: RequestContext, answer: WatchAnswer):
   }
 }
 
-/** Undefined when the client is told why not. */
+/** Undefined if an error was sent to the client. */
 async function openSink(
   context: RequestContext,
   contentType: string,

@@ -7,7 +7,7 @@ import { REVIEW_CACHE_MAX, REVIEW_CACHE_MS, REVIEWS_AT_ONCE_MAX } from "../limit
 import { ExpiringCache } from "./expiring-cache.ts";
 import { HttpError } from "./http-error.ts";
 
-/** Who asks. */
+/** The user of a request. */
 export interface User {
   name: string;
   groups: string[];

@@ -68,7 +68,9 @@ export class Informer<T extends KubeObject> {
     this.#store.addIndex(name, indexer);
   }
 
-  /** Adds a handler, told at once of what is there; the function given back removes it. */
+  /**
+   * Adds a handler and calls it at once for all present objects; the returned function removes it.
+   */
   handle(handler: Handler<T>): () => void {
     this.#handlers.add(handler);
     for (const object of this.#store.list()) handler.added?.(object);

@@ -88,7 +88,7 @@ function isSmaller(a: PersistentVolume, b: PersistentVolume): boolean {
   return compareQuantity(size(a), size(b)) < 0;
 }
 
-/** The volume with its claim written into it: from here on nobody else may have it. */
+/** Returns the volume with its claimRef set: no other claim may bind it. */
 export function reservedFor(
   volume: PersistentVolume,
   claim: PersistentVolumeClaim,

@@ -41,7 +41,7 @@ export interface EtcdContext {
   /** A random 63-bit id, for leases whose client chose none. */
   readonly newLeaseId: () => bigint;
   readonly auth: AuthSetup;
-  /** Who makes the request at hand; rejects a token that is not good. Asked while auth is on. */
+  /** Returns the user of the request; rejects an invalid token. Called while auth is enabled. */
   readonly identify: () => Promise<Caller | undefined>;
 }
 

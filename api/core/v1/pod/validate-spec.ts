@@ -109,7 +109,7 @@ function validateSysctls(
   });
 }
 
-/** A pod that acts as nobody gets nobody's token. */
+/** A pod without a service account gets no token. */
 function validateTokens(spec: PodSpec, path: string): FieldError[] {
   if ((spec.serviceAccountName ?? "") !== "") return [];
   return (spec.volumes ?? []).flatMap((volume, index) =>
