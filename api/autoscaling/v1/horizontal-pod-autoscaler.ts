@@ -4,32 +4,26 @@
  */
 import type { HorizontalPodAutoscaler } from "../../gen/autoscaling/v1.ts";
 import type {
-  HorizontalPodAutoscaler as Stored, HorizontalPodAutoscalerSpec, MetricSpec,
+  HorizontalPodAutoscaler as Stored, MetricSpec,
 } from "../../gen/autoscaling/v2.ts";
 import { defineKind } from "../../define.ts";
 import { validateCounts } from "../../validation/metadata.ts";
 import type { Kind, KubeObject } from "../../kind.ts";
-import { horizontalPodAutoscaler as second, validateAutoscaler } from
-  "../v2/horizontal-pod-autoscaler.ts";
-
-const METRICS = "autoscaling.alpha.kubernetes.io/metrics";
-const BEHAVIOR = "autoscaling.alpha.kubernetes.io/behavior";
-const CURRENT = "autoscaling.alpha.kubernetes.io/current-metrics";
-const CONDITIONS = "autoscaling.alpha.kubernetes.io/conditions";
+import {
+  DEFAULT_UTILIZATION, horizontalPodAutoscaler as second, validateAutoscaler,
+} from "../v2/horizontal-pod-autoscaler.ts";
+import { readAnnotations, writeAnnotations } from "./annotations.ts";
 
 type StoredStatus = NonNullable<Stored["status"]>;
 
 const isCpuShare = (metric: MetricSpec): boolean => metric.type === "Resource" &&
   metric.resource?.name === "cpu" && metric.resource.target.averageUtilization !== undefined;
 
-function annotated(object: KubeObject, values: Record<string, unknown>): KubeObject["metadata"] {
-  const annotations = { ...object.metadata.annotations };
-  for (const [key, value] of Object.entries(values)) {
-    const empty = value === undefined || (Array.isArray(value) && value.length === 0);
-    if (!empty) annotations[key] = JSON.stringify(value);
-  }
-  if (Object.keys(annotations).length === 0) return object.metadata;
-  return { ...object.metadata, annotations };
+function withAnnotations(
+  metadata: KubeObject["metadata"], annotations: Record<string, string>,
+): KubeObject["metadata"] {
+  const { annotations: _before, ...rest } = metadata;
+  return { ...rest, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) };
 }
 
 function fromStorage(object: KubeObject): HorizontalPodAutoscaler {
@@ -38,53 +32,57 @@ function fromStorage(object: KubeObject): HorizontalPodAutoscaler {
   const cpu = metrics.find(isCpuShare)?.resource?.target.averageUtilization;
   const { currentMetrics, conditions, ...status }: StoredStatus =
     stored.status ?? { desiredReplicas: 0, currentMetrics: [] };
+  const used = currentMetrics?.findLast(({ type, resource }) => type === "Resource" &&
+    resource?.name === "cpu" && resource.current.averageUtilization !== undefined);
+  const share = used?.resource?.current.averageUtilization;
+  const annotations = writeAnnotations(stored.metadata.annotations, {
+    metrics: metrics.filter((each) => !isCpuShare(each)),
+    ...(behavior && { behavior }), ...(currentMetrics && { currentMetrics }),
+    ...(conditions && { conditions }),
+  });
   return {
     kind: "HorizontalPodAutoscaler",
     apiVersion: "autoscaling/v1",
-    metadata: annotated(stored, {
-      [METRICS]: metrics.filter((each) => !isCpuShare(each)), [BEHAVIOR]: behavior,
-      [CURRENT]: currentMetrics, [CONDITIONS]: conditions,
-    }),
+    metadata: withAnnotations(stored.metadata, annotations),
     spec: {
       scaleTargetRef, maxReplicas,
       ...(minReplicas === undefined ? {} : { minReplicas }),
       ...(cpu === undefined ? {} : { targetCPUUtilizationPercentage: cpu }),
     },
-    status: { ...status, currentReplicas: status.currentReplicas ?? 0 },
+    status: {
+      ...status, currentReplicas: status.currentReplicas ?? 0,
+      ...(share === undefined ? {} : { currentCPUUtilizationPercentage: share }),
+    },
   };
 }
 
-function taken(annotations: Record<string, string>, key: string): unknown {
-  const text = annotations[key];
-  delete annotations[key];
-  return text === undefined ? undefined : JSON.parse(text) as unknown;
+function cpuSpec(averageUtilization: number): MetricSpec {
+  const target = { type: "Utilization" as const, averageUtilization };
+  return { type: "Resource", resource: { name: "cpu", target } };
 }
 
 function toStorage(object: HorizontalPodAutoscaler): Stored {
-  const annotations = { ...object.metadata.annotations };
-  const others = (taken(annotations, METRICS) ?? []) as MetricSpec[];
-  const behavior = taken(annotations, BEHAVIOR) as HorizontalPodAutoscalerSpec["behavior"];
-  const currentMetrics = (taken(annotations, CURRENT) ?? []) as StoredStatus["currentMetrics"];
-  const conditions = taken(annotations, CONDITIONS) as StoredStatus["conditions"];
+  const { rest, said } = readAnnotations(object.metadata.annotations);
   const { targetCPUUtilizationPercentage: cpu, ...spec } = object.spec;
-  const share: MetricSpec[] = cpu === undefined ? [] : [{
-    type: "Resource",
-    resource: { name: "cpu", target: { type: "Utilization", averageUtilization: cpu } },
-  }];
-  const { currentCPUUtilizationPercentage: _cpu, currentReplicas, ...status } =
+  const { currentCPUUtilizationPercentage: used, currentReplicas, ...status } =
     object.status ?? { currentReplicas: 0, desiredReplicas: 0 };
-  const { annotations: _annotations, ...metadata } = object.metadata;
+  const metrics = [...said.metrics ?? [], ...cpu === undefined ? [] : [cpuSpec(cpu)]];
+  const usedNow: StoredStatus["currentMetrics"] = used === undefined ? []
+    : [{ type: "Resource", resource: { name: "cpu", current: { averageUtilization: used } } }];
   return {
     kind: "HorizontalPodAutoscaler",
     apiVersion: "autoscaling/v2",
-    metadata: { ...metadata, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) },
+    metadata: withAnnotations(object.metadata, rest),
     spec: {
-      ...spec, metrics: [...others, ...share], ...(behavior === undefined ? {} : { behavior }),
+      ...spec,
+      metrics,
+      ...(said.behavior && { behavior: said.behavior }),
     },
     status: {
       // The second version leaves a count of nothing away.
       ...(currentReplicas === 0 ? {} : { currentReplicas }),
-      ...status, currentMetrics, ...(conditions === undefined ? {} : { conditions }),
+      ...status, currentMetrics: [...said.currentMetrics ?? usedNow],
+      ...(said.conditions && { conditions: [...said.conditions] }),
     },
   };
 }
@@ -105,9 +103,11 @@ export const horizontalPodAutoscaler: Kind<HorizontalPodAutoscaler> =
     toStorage,
     defaults({ spec, metadata }) {
       spec.minReplicas ??= 1;
-      if (metadata.annotations?.[METRICS] === undefined) spec.targetCPUUtilizationPercentage ??= 80;
+      const { metrics = [] } = readAnnotations(metadata.annotations).said;
+      if (metrics.length === 0) spec.targetCPUUtilizationPercentage ??= DEFAULT_UTILIZATION;
     },
-    validate: (object) => validateAutoscaler(toStorage(object)),
+    validateCreate: (object) => validateAutoscaler(toStorage(object)),
+    validateUpdate: (object, old) => validateAutoscaler(toStorage(object), toStorage(old)),
     status: {
       validateUpdate: ({ status }) =>
         validateCounts(status, ["currentReplicas", "desiredReplicas"]),

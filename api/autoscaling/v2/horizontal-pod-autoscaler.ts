@@ -1,7 +1,8 @@
 /** HorizontalPodAutoscaler: replicas that follow measurements. Stored in this version. */
 import { own } from "@raft2kube/std/own.ts";
 import type {
-  HorizontalPodAutoscaler, HPAScalingPolicy, HPAScalingRules, MetricSpec, MetricStatus,
+  CrossVersionObjectReference, HorizontalPodAutoscaler, HPAScalingPolicy, HPAScalingRules,
+  MetricSpec, MetricStatus,
   MetricTarget,
 } from "../../gen/autoscaling/v2.ts";
 import { ageColumn, column, nameColumn, NONE, UNKNOWN, UNSET } from "../../columns.ts";
@@ -9,9 +10,11 @@ import { defineKind } from "../../define.ts";
 import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { parseQuantity } from "@raft2kube/std/quantity.ts";
-import { METRIC_FIELDS, validateMetric, validateReference } from "./validate-metric.ts";
+import {
+  METRIC_FIELDS, validateMetric, validateReference, type VersionRule,
+} from "./validate-metric.ts";
 
-const DEFAULT_UTILIZATION = 80;
+export const DEFAULT_UTILIZATION = 80;
 const PERIOD_S = 15;
 const WINDOW_S_MAX = 3600;
 const PERIOD_S_MAX = 1800;
@@ -45,11 +48,16 @@ export function defaultAutoscaler({ spec }: HorizontalPodAutoscaler): void {
   spec.behavior.scaleDown = { ...structuredClone(SCALE_DOWN), ...spec.behavior.scaleDown };
 }
 
-export function validateAutoscaler({ spec }: HorizontalPodAutoscaler): FieldError[] {
+/** What was there before the update may stay: no replicas at least, references to the core. */
+export function validateAutoscaler(
+  { spec }: HorizontalPodAutoscaler, old?: HorizontalPodAutoscaler,
+): FieldError[] {
   const { minReplicas, maxReplicas, metrics = [] } = spec;
   const errors: FieldError[] = [];
-  if (minReplicas !== undefined && minReplicas < 1) {
-    errors.push(invalid("spec.minReplicas", minReplicas, "must be greater than or equal to 1"));
+  const least = old?.spec.minReplicas === 0 ? 0 : 1;
+  if (minReplicas !== undefined && minReplicas < least) {
+    const why = `must be greater than or equal to ${least}`;
+    errors.push(invalid("spec.minReplicas", minReplicas, why));
   }
   const outside = metrics.some((each) => each.type === "Object" || each.type === "External");
   if (minReplicas === 0 && !outside) {
@@ -65,11 +73,20 @@ export function validateAutoscaler({ spec }: HorizontalPodAutoscaler): FieldErro
     errors.push(invalid("spec.maxReplicas", maxReplicas,
       "must be greater than or equal to `minReplicas`"));
   }
-  errors.push(...validateReference(spec.scaleTargetRef, "spec.scaleTargetRef", false));
+  const rule = targetRule(spec.scaleTargetRef, old?.spec.scaleTargetRef);
+  errors.push(...validateReference(spec.scaleTargetRef, "spec.scaleTargetRef", rule));
   return [...errors,
     ...metrics.flatMap((each, index) => validateMetric(each, `spec.metrics[${index}]`)),
     ...(["scaleUp", "scaleDown"] as const).flatMap((name) =>
       validateRules(spec.behavior?.[name], `spec.behavior.${name}`))];
+}
+
+function targetRule(
+  { apiVersion, kind }: CrossVersionObjectReference, old: CrossVersionObjectReference | undefined,
+): VersionRule {
+  if (old?.apiVersion === apiVersion && old?.kind === kind) return "any";
+  // The one kind of the core that can be scaled.
+  return kind === "ReplicationController" ? "core too" : "of a group";
 }
 
 function validateRules(rules: HPAScalingRules | undefined, path: string): FieldError[] {
@@ -149,7 +166,8 @@ function metricsCell({ spec, status }: HorizontalPodAutoscaler): string {
 export const horizontalPodAutoscaler: Kind<HorizontalPodAutoscaler> =
   defineKind<HorizontalPodAutoscaler>("autoscaling/v2.HorizontalPodAutoscaler", {
     defaults: defaultAutoscaler,
-    validate: validateAutoscaler,
+    validateCreate: (object) => validateAutoscaler(object),
+    validateUpdate: (object, old) => validateAutoscaler(object, old),
     columns: [
       nameColumn,
       column("Reference", ({ spec }) => `${spec.scaleTargetRef.kind}/${spec.scaleTargetRef.name}`),

@@ -56,7 +56,7 @@ function validateSubject(metric: MetricSpec, field: SourceField, path: string): 
   switch (field) {
     case "object":
       return [
-        ...validateReference(metric.object!.describedObject, `${path}.describedObject`, true),
+        ...validateReference(metric.object!.describedObject, `${path}.describedObject`, "core too"),
         ...validateIdentifier(metric.object!.metric, `${path}.metric`),
       ];
     case "external":
@@ -137,22 +137,25 @@ function oneOf(
   return [forbidden(doubled, `may not set both ${words.join(" and ")}`)];
 }
 
-/** What is scaled or described; only the latter may be of the core group. */
+/** Which apiVersion a reference may have. */
+export type VersionRule = "of a group" | "core too" | "any";
+
+/** Validates what an autoscaler scales or a metric describes. */
 export function validateReference(
-  { kind, name, apiVersion = "" }: CrossVersionObjectReference, path: string, mayBeCore: boolean,
+  { kind, name, apiVersion = "" }: CrossVersionObjectReference, path: string, rule: VersionRule,
 ): FieldError[] {
   const errors = Object.entries({ kind, name }).flatMap(([field, text]) => text === ""
     ? [required(`${path}.${field}`)]
     : pathSegment(text).map((each) => invalid(`${path}.${field}`, text, each)));
-  const wrong = complaintOf(apiVersion, mayBeCore);
+  const wrong = complaintOf(apiVersion, rule);
   return wrong === undefined ? errors
     : [...errors, invalid(`${path}.apiVersion`, apiVersion, wrong)];
 }
 
-function complaintOf(apiVersion: string, mayBeCore: boolean): string | undefined {
+function complaintOf(apiVersion: string, rule: VersionRule): string | undefined {
+  if (rule === "any") return undefined;
   const [group, ...versions] = apiVersion.split("/");
   if (versions.length > 1) return `unexpected GroupVersion string: ${apiVersion}`;
   const core = versions.length === 0 || group === "";
-  // Replication controllers are of the core.
-  return core && !mayBeCore ? "apiVersion must specify API group" : undefined;
+  return core && rule === "of a group" ? "apiVersion must specify API group" : undefined;
 }

@@ -3,8 +3,11 @@ import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.
 import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { expositionText } from "@raft2kube/apiserver/testing/fake-kubelet.ts";
 import {
-  DEPLOYMENTS, EVENTS, HORIZONTAL_POD_AUTOSCALERS, PODS,
+  DEPLOYMENTS, EVENTS, HORIZONTAL_POD_AUTOSCALERS, PODS, REPLICA_SETS, REPLICATION_CONTROLLERS,
+  STATEFUL_SETS,
 } from "@raft2kube/client-kube/rest/resources.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -104,6 +107,7 @@ export function autoscalerRules(subject: () => Subject): void {
     }, TIMEOUT_MS);
 
   ambiguousRule(autoscalers, until);
+  targetRules(subject, until);
 
   afterAll(async () => {
     await autoscalers().deleteCollection({ namespace });
@@ -138,6 +142,33 @@ function ambiguousRule(
     });
   }, 3 * TIMEOUT_MS);
 }
+
+const TARGETS: readonly [ResourceType, apiVersion: string][] = [
+  [REPLICA_SETS, "apps/v1"], [STATEFUL_SETS, "apps/v1"], [REPLICATION_CONTROLLERS, "v1"],
+];
+
+/** Whatever has a `/scale` is scaled: here by its bounds alone. */
+function targetRules(subject: () => Subject, until: Until): void {
+  it.each(TARGETS)("scales $plural", async (type, apiVersion) => {
+    const { kind = "", plural } = type;
+    const { admin } = subject();
+    const labels = { app: plural };
+    const selector = kind === "ReplicationController" ? labels : { matchLabels: labels };
+    const template = { metadata: { labels },
+      spec: { containers: [{ name: "web", image: "web:1" }] } };
+    const resource = admin.resource<Scalable>(type);
+    const metadata = { namespace, name: plural };
+    await resource.create({ metadata, spec: { replicas: 2, selector, template } } as Scalable);
+    await admin.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS).create({
+      metadata, spec: { scaleTargetRef: { apiVersion, kind, name: plural }, maxReplicas: 1 },
+    });
+    await until(`one of ${plural}`, async () =>
+      (await resource.get(metadata)).spec.replicas === 1);
+    await resource.delete(metadata);
+  }, TIMEOUT_MS);
+}
+
+type Scalable = KubeObject & { spec: { replicas?: number } };
 
 const nameOf = (index: number) => `hpa-${index}`;
 

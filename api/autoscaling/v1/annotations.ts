@@ -1,0 +1,281 @@
+/**
+ * What version 1 of a HorizontalPodAutoscaler has no fields for, as upstream writes it into
+ * annotations: metrics and conditions in structures of version 1, behavior in the form of Go's
+ * internal structure, whose fields begin with capitals.
+ */
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { decodeJson } from "../../codec/json.ts";
+import type {
+  HorizontalPodAutoscalerCondition, MetricSpec as FirstSpec, MetricStatus as FirstStatus,
+} from "../../gen/autoscaling/v1.ts";
+import type {
+  HorizontalPodAutoscalerBehavior, HPAScalingRules, MetricIdentifier, MetricSpec, MetricStatus,
+  MetricTarget,
+} from "../../gen/autoscaling/v2.ts";
+import type { LabelSelector } from "../../gen/meta/v1.ts";
+import { parseQuantity } from "@raft2kube/std/quantity.ts";
+
+const METRICS = "autoscaling.alpha.kubernetes.io/metrics";
+const BEHAVIOR = "autoscaling.alpha.kubernetes.io/behavior";
+const CURRENT = "autoscaling.alpha.kubernetes.io/current-metrics";
+const CONDITIONS = "autoscaling.alpha.kubernetes.io/conditions";
+/** Of an alpha that wrote tolerances apart; upstream drops them. */
+const DROPPED = ["up", "down"].map((way) =>
+  `autoscaling.alpha.kubernetes.io/scale-${way}-tolerance`);
+
+/** What stands in the annotations of one object. */
+export interface Annotated {
+  readonly metrics?: readonly MetricSpec[];
+  readonly behavior?: HorizontalPodAutoscalerBehavior;
+  readonly currentMetrics?: readonly MetricStatus[];
+  readonly conditions?: readonly HorizontalPodAutoscalerCondition[];
+}
+
+type Annotations = Readonly<Record<string, string>>;
+
+/** The annotations without what conversion put there, and what that said. */
+export function readAnnotations(
+  annotations: Annotations | undefined,
+): { rest: Record<string, string>; said: Annotated } {
+  const rest = { ...annotations };
+  const take = <T>(name: string, read: (value: unknown) => T): T | undefined => {
+    const text = rest[name];
+    delete rest[name];
+    return text === undefined ? undefined : readJson(text, read);
+  };
+  const metrics = take(METRICS, (value) =>
+    listOf<FirstSpec>("MetricSpec", value).map(specOf));
+  const behavior = take(BEHAVIOR, behaviorOf);
+  const currentMetrics = take(CURRENT, (value) =>
+    listOf<FirstStatus>("MetricStatus", value).map(statusOf));
+  const conditions = take(CONDITIONS, (value) =>
+    listOf<HorizontalPodAutoscalerCondition>("HorizontalPodAutoscalerCondition", value));
+  for (const name of DROPPED) delete rest[name];
+  return {
+    rest,
+    said: {
+      ...(metrics && { metrics }), ...(behavior && { behavior }),
+      ...(currentMetrics && { currentMetrics }), ...(conditions && { conditions }),
+    },
+  };
+}
+
+/** The annotations with all that version 1 has no fields for. */
+export function writeAnnotations(
+  annotations: Annotations | undefined,
+  { metrics = [], behavior, currentMetrics = [], conditions = [] }: Annotated,
+): Record<string, string> {
+  const { rest } = readAnnotations(annotations);
+  const put = (name: string, values: readonly unknown[]) => {
+    if (values.length > 0) rest[name] = JSON.stringify(values);
+  };
+  put(METRICS, metrics.map(firstSpecOf));
+  put(CURRENT, currentMetrics.map(firstStatusOf));
+  if (behavior) {
+    const { scaleUp, scaleDown } = behavior;
+    const both = { ScaleUp: internalRules(scaleUp), ScaleDown: internalRules(scaleDown) };
+    rest[BEHAVIOR] = JSON.stringify(both);
+  }
+  put(CONDITIONS, conditions);
+  return rest;
+}
+
+/** What upstream cannot read it passes over. */
+function readJson<T>(text: string, read: (value: unknown) => T): T | undefined {
+  try {
+    return read(JSON.parse(text) as unknown);
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError || thrown instanceof CodedError) return undefined;
+    throw thrown;
+  }
+}
+
+class NoListError extends CodedError {
+  override readonly name = "NoListError";
+}
+
+function listOf<T extends object>(type: string, value: unknown): T[] {
+  if (!Array.isArray(value)) throw new NoListError("NoList", "an annotation holds no list");
+  return value.map((each: object) => decodeJson<T>(`autoscaling/v1.${type}`, each).object);
+}
+
+type Identified = { metric: MetricIdentifier };
+
+const identifier = (name: string, selector: LabelSelector | undefined): Identified =>
+  ({ metric: { name, ...(selector && { selector }) } });
+
+function target(
+  type: string, { value, averageValue, averageUtilization }: Partial<MetricTarget>,
+): { target: MetricTarget } {
+  return { target: {
+    type: type as MetricTarget["type"], ...(value !== undefined && { value }),
+    ...(averageValue !== undefined && { averageValue }),
+    ...(averageUtilization !== undefined && { averageUtilization }),
+  } };
+}
+
+function firstSpecOf({ type, object, pods, resource, containerResource, external }: MetricSpec) {
+  const share = ({ averageUtilization, averageValue }: MetricTarget) => ({
+    targetAverageUtilization: averageUtilization, targetAverageValue: averageValue,
+  });
+  return {
+    type,
+    object: object && {
+      target: object.describedObject, metricName: object.metric.name,
+      targetValue: object.target.value ?? "0", selector: object.metric.selector,
+      averageValue: object.target.averageValue,
+    },
+    pods: pods && {
+      metricName: pods.metric.name, targetAverageValue: pods.target.averageValue ?? "0",
+      selector: pods.metric.selector,
+    },
+    resource: resource && { name: resource.name, ...share(resource.target) },
+    containerResource: containerResource && {
+      name: containerResource.name, ...share(containerResource.target),
+      container: containerResource.container,
+    },
+    external: external && {
+      metricName: external.metric.name, metricSelector: external.metric.selector,
+      targetValue: external.target.value, targetAverageValue: external.target.averageValue,
+    },
+  };
+}
+
+function specOf({ type, object, pods, resource, containerResource, external }: FirstSpec) {
+  const share = (averageUtilization: number | undefined, averageValue: string | undefined) =>
+    target(averageUtilization === undefined ? "AverageValue" : "Utilization",
+      { averageUtilization, averageValue });
+  return {
+    type,
+    ...(object && { object: {
+      describedObject: object.target, ...identifier(object.metricName, object.selector),
+      ...objectTarget(object),
+    } }),
+    ...(pods && { pods: {
+      ...identifier(pods.metricName, pods.selector),
+      ...target("AverageValue", { averageValue: pods.targetAverageValue }),
+    } }),
+    ...(resource && { resource: {
+      name: resource.name,
+      ...share(resource.targetAverageUtilization, resource.targetAverageValue),
+    } }),
+    ...(containerResource && { containerResource: {
+      name: containerResource.name,
+      ...share(containerResource.targetAverageUtilization, containerResource.targetAverageValue),
+      container: containerResource.container,
+    } }),
+    ...(external && { external: {
+      ...identifier(external.metricName, external.metricSelector),
+      ...target(external.targetValue === undefined ? "AverageValue" : "Value",
+        { value: external.targetValue, averageValue: external.targetAverageValue }),
+    } }),
+  } as MetricSpec;
+}
+
+/** A value of 0 beside an average is one that version 1 could not leave away. */
+function objectTarget(
+  { targetValue: value, averageValue }: NonNullable<FirstSpec["object"]>,
+): { target: MetricTarget } {
+  if (averageValue === undefined) return target("Value", { value });
+  const isZero = parseQuantity(value).nanos === 0n;
+  return target("AverageValue", { averageValue, ...(isZero ? {} : { value }) });
+}
+
+function firstStatusOf(
+  { type, object, pods, resource, containerResource, external }: MetricStatus,
+) {
+  const share = (current: { averageUtilization?: number; averageValue?: string }) => ({
+    currentAverageUtilization: current.averageUtilization,
+    currentAverageValue: current.averageValue ?? "0",
+  });
+  return {
+    type,
+    object: object && {
+      target: object.describedObject, metricName: object.metric.name,
+      currentValue: object.current.value ?? "0", selector: object.metric.selector,
+      averageValue: object.current.averageValue,
+    },
+    pods: pods && {
+      metricName: pods.metric.name, currentAverageValue: pods.current.averageValue ?? "0",
+      selector: pods.metric.selector,
+    },
+    resource: resource && { name: resource.name, ...share(resource.current) },
+    containerResource: containerResource && {
+      name: containerResource.name, ...share(containerResource.current),
+      container: containerResource.container,
+    },
+    external: external && {
+      metricName: external.metric.name, metricSelector: external.metric.selector,
+      currentValue: external.current.value ?? "0",
+      currentAverageValue: external.current.averageValue,
+    },
+  };
+}
+
+function statusOf(
+  { type, object, pods, resource, containerResource, external }: FirstStatus,
+): MetricStatus {
+  const share = (averageUtilization: number | undefined, averageValue: string) => ({
+    current: { averageValue, ...(averageUtilization !== undefined && { averageUtilization }) },
+  });
+  const amounts = (value: string, averageValue: string | undefined) =>
+    ({ current: { value, ...(averageValue !== undefined && { averageValue }) } });
+  return {
+    type,
+    ...(object && { object: {
+      ...identifier(object.metricName, object.selector),
+      ...amounts(object.currentValue, object.averageValue), describedObject: object.target,
+    } }),
+    ...(pods && { pods: {
+      ...identifier(pods.metricName, pods.selector),
+      current: { averageValue: pods.currentAverageValue },
+    } }),
+    ...(resource && { resource: {
+      name: resource.name,
+      ...share(resource.currentAverageUtilization, resource.currentAverageValue),
+    } }),
+    ...(containerResource && { containerResource: {
+      name: containerResource.name,
+      ...share(containerResource.currentAverageUtilization,
+        containerResource.currentAverageValue),
+      container: containerResource.container,
+    } }),
+    ...(external && { external: {
+      ...identifier(external.metricName, external.metricSelector),
+      ...amounts(external.currentValue, external.currentAverageValue),
+    } }),
+  };
+}
+
+function internalRules(rules: HPAScalingRules | undefined): object | null {
+  if (rules === undefined) return null;
+  const { stabilizationWindowSeconds, selectPolicy, policies, tolerance } = rules;
+  return {
+    StabilizationWindowSeconds: stabilizationWindowSeconds ?? null,
+    SelectPolicy: selectPolicy ?? null,
+    Policies: policies?.map(({ type, value, periodSeconds }) =>
+      ({ Type: type, Value: value, PeriodSeconds: periodSeconds })) ?? null,
+    Tolerance: tolerance ?? null,
+  };
+}
+
+const BEHAVIOR_TYPE = "autoscaling/v2.HorizontalPodAutoscalerBehavior";
+
+/** Go reads the names of fields in any case. */
+function behaviorOf(value: unknown): HorizontalPodAutoscalerBehavior | undefined {
+  const { object } = decodeJson<HorizontalPodAutoscalerBehavior>(BEHAVIOR_TYPE,
+    withFieldNames(value) as object);
+  return Object.keys(object).length === 0 ? undefined : object;
+}
+
+const FIELDS = new Map([
+  "scaleUp", "scaleDown", "stabilizationWindowSeconds", "selectPolicy", "policies", "tolerance",
+  "type", "value", "periodSeconds",
+].map((name) => [name.toLowerCase(), name]));
+
+function withFieldNames(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withFieldNames);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) =>
+    [FIELDS.get(name.toLowerCase()) ?? name, withFieldNames(each)]));
+}

@@ -1,0 +1,124 @@
+import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
+import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.ts";
+import type { PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1.ts";
+import { type FakeKubelet, startFakeKubelet } from "@raft2kube/apiserver/testing/fake-kubelet.ts";
+import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import {
+  DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, POD_METRICS,
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { PodUses } from "./autoscaler-rules.ts";
+import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
+import { startLagging, startMortal } from "./mortal-controllers.ts";
+import { startWorld, type World } from "./world.ts";
+
+const TIMEOUT_MS = 120_000;
+const ACCOUNT = "horizontal-pod-autoscaler-controller";
+const HPA = { controllers: [ACCOUNT], autoscalers: { syncPeriod_ms: 200 } };
+/** More writes than it takes to scale twice. */
+const WRITES_MAX = 5;
+const place = { namespace: "default", name: "crashed" };
+
+let world: World;
+let uses: PodUses;
+let kubelet: FakeKubelet;
+let node: HollowKubelet;
+let watched: Informer<Deployment>;
+/** The numbers of replicas that the Deployment was given, in order. */
+let sizes: number[] = [];
+
+const deployments = () => world.admin.resource<Deployment>(DEPLOYMENTS);
+const autoscalers = () =>
+  world.admin.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS);
+const until = (what: string, holds: () => Promise<boolean> | boolean) =>
+  waitFor(what, async () => holds(), { clock: world.clock, timeout_ms: TIMEOUT_MS });
+
+beforeAll(async () => {
+  world = await startWorld({ controllers: ["*", `-${ACCOUNT}`] });
+  uses = new PodUses(world);
+  kubelet = await startFakeKubelet(world.ca, () => uses.text(), world.clock.now());
+  node = await startHollowKubelet(world, "n1", { port: kubelet.port });
+  const labels = { app: "crashed", use: "0" };
+  const resources = { requests: { cpu: "100m" } };
+  await deployments().create({
+    metadata: place,
+    spec: { replicas: 2, selector: { matchLabels: { app: "crashed" } }, template: {
+      metadata: { labels }, spec: { containers: [{ name: "web", image: "web:1", resources }] } } },
+  });
+  const metrics = world.admin.resource<PodMetrics>(POD_METRICS);
+  await until("two pods measured", async () =>
+    (await metrics.list({ namespace: place.namespace })).items.length === 2);
+  watched = new Informer<Deployment>({ resource: deployments(), clock: world.clock });
+  const note = ({ spec }: Deployment) => {
+    if (sizes.at(-1) !== spec.replicas) sizes.push(spec.replicas ?? 1);
+  };
+  watched.handle({ added: note, updated: note });
+  watched.start();
+  await watched.synced;
+}, TIMEOUT_MS);
+
+afterAll(async () => {
+  await watched.close();
+  await node.close();
+  await kubelet.close();
+  await uses.close();
+  await world.close();
+}, TIMEOUT_MS);
+
+/** Two replicas again, and an autoscaler that sets three, the least, and by metrics four. */
+async function begin(): Promise<void> {
+  await deployments().patch(place, "merge", { spec: { replicas: 2 } });
+  await until("two pods", async () =>
+    (await deployments().get(place)).status?.readyReplicas === 2 && sizes.at(-1) === 2);
+  sizes = [2];
+  const scaleTargetRef = { apiVersion: "apps/v1", kind: "Deployment", name: place.name };
+  const metrics: HorizontalPodAutoscaler["spec"]["metrics"] = [{ type: "Resource", resource: {
+    name: "cpu", target: { type: "Utilization", averageUtilization: 50 } } }];
+  await autoscalers().create({
+    metadata: place, spec: { scaleTargetRef, minReplicas: 3, maxReplicas: 4, metrics },
+  });
+}
+
+/** It was scaled by both steps, each once and in their order, and the status says so. */
+async function end(): Promise<void> {
+  await until("four replicas told", async () => {
+    const { status } = await autoscalers().get(place);
+    return status?.desiredReplicas === 4 && status.currentReplicas === 4;
+  });
+  expect(sizes).toEqual([2, 3, 4]);
+  await autoscalers().delete(place);
+}
+
+test.each(Array.from({ length: WRITES_MAX }, (_, writes) => writes))(
+  "killed after %i writes, the next controllers go on", async (writes) => {
+    await begin();
+    const mortal = await startMortal(world, writes, HPA);
+    await mortal.died;
+    await mortal.close();
+    const next = await startMortal(world, Infinity, HPA);
+    await end();
+    await next.close();
+  }, TIMEOUT_MS);
+
+test("informers that lag scale nothing twice", async () => {
+  const lagging = await startLagging(world, { horizontalpodautoscalers: 700, pods: 700 }, HPA);
+  await begin();
+  await end();
+  await lagging.close();
+}, TIMEOUT_MS);
+
+test("two controllers at once do the work of one", async () => {
+  await begin();
+  const both = await Promise.all([1, 2].map(() => startMortal(world, Infinity, HPA)));
+  await end();
+  await Promise.all(both.map((each) => each.close()));
+}, TIMEOUT_MS);
+
+test("an apiserver that is away for a while delays it", async () => {
+  const controllers = await startMortal(world, Infinity, HPA);
+  await world.restartApiserver();
+  await begin();
+  await end();
+  await controllers.close();
+}, TIMEOUT_MS);
