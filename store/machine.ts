@@ -113,6 +113,7 @@ export function assemble(
     onLeadership: (leads) => expiry.leads(leads),
     onConflict: (conflict) => scrub.reportConflict(conflict),
     install: (mark) => install(installing, mark),
+    dropSnapshot: (mark) => snapshots.drop(mark),
     ...{ onMembers, onFatal: ending(flusher, onFatal) },
     ...metrics.ofReplica(),
     ...{ timing: options.timing, requestBytes_max: options.requestBytes_max },

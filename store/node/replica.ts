@@ -25,6 +25,7 @@ import type { Transport } from "../transport/transport.ts";
 import type { Wal } from "../wal/wal.ts";
 import { type LateProposal, type OutcomeCallback, Proposals } from "./proposals.ts";
 import { type ReadCallback, Reads } from "./reads.ts";
+import { SnapshotInstalls } from "./snapshot-installs.ts";
 import { TimeoutReason } from "./timeout-reason.ts";
 import { DEFAULT_TIMING, type Timing, election_ms, request_ms } from "./timing.ts";
 
@@ -52,6 +53,8 @@ export interface ReplicaOptions {
   onMembers: () => void;
   /** Puts a received snapshot, whose record is in the log, in the place of the state. */
   install: (mark: SnapshotMark) => Promise<void>;
+  /** Removes a received snapshot that a newer one replaced before it was installed. */
+  dropSnapshot: (mark: SnapshotMark) => void;
   /** A broken invariant: the member must end. */
   onFatal: (reason: unknown) => void;
   /** Hears of each command that was applied, how long that took, and whether it did something. */
@@ -90,9 +93,8 @@ export class Replica {
   #failed = false;
   /** Asked at the end of each turn; gone once they say true. */
   #waits: (() => boolean)[] = [];
-  /** Snapshots being installed one after the other, and what is committed behind them. */
-  #installs = 0;
-  #installing: Promise<void> = Promise.resolve();
+  readonly #snapshots: SnapshotInstalls;
+  /** Committed behind a snapshot that is not yet in the place of the state. */
   #held: Entry[] = [];
 
   constructor(options: ReplicaOptions) {
@@ -102,6 +104,12 @@ export class Replica {
     this.#timeoutReason = new TimeoutReason(election_ms(this.timing));
     this.#proposals = new Proposals(options.session, options.requestBytes_max);
     this.#reads = new Reads(options.session * 2 ** 20);
+    this.#snapshots = new SnapshotInstalls({
+      install: options.install,
+      drop: options.dropSnapshot,
+      onInstalled: () => this.#installed(),
+      onFailed: (reason) => this.fail(reason),
+    });
   }
 
   get raft(): Raft {
@@ -117,9 +125,9 @@ export class Replica {
     return this.#failed;
   }
 
-  /** Snapshots received and not yet in the place of the state. */
+  /** Snapshots received that are to be put in the place of the state. */
   get installs(): number {
-    return this.#installs;
+    return this.#snapshots.pending;
   }
 
   get readMetrics(): { readonly slow: number; readonly failed: number } {
@@ -248,6 +256,7 @@ export class Replica {
   stop(): void {
     this.#stopped = true;
     this.#ticker?.cancel();
+    this.#snapshots.stop();
     this.#proposals.failAll({ error: etcdError("stopped") });
     this.#reads.failAll(etcdError("stopped"));
     for (const wait of this.#waits.splice(0)) wait();
@@ -357,13 +366,13 @@ export class Replica {
     const { wal, transport } = this.#options;
     const { write, messages, messagesAfterPersist, committed, reads } = ready;
     if (write) {
-      if (write.snapshot) this.#installs++;
+      if (write.snapshot) this.#snapshots.taken();
       wal.append(write, () => {
         if (!this.#stopped) this.#orFail(() => this.#persisted(write, messagesAfterPersist));
       });
     }
     if (messages.length > 0) transport.send(messages);
-    if (this.#installs > 0) this.#held.push(...committed);
+    if (this.#awaitsSnapshot) this.#held.push(...committed);
     else if (committed.length > 0) this.#apply(committed);
     for (const { readId, index } of reads) this.#reads.confirmed(readId, index);
     this.#reads.applied(this.#options.state.appliedIndex);
@@ -378,33 +387,35 @@ export class Replica {
       else others.push(message);
     }
     if (others.length > 0) transport.send(others);
-    if (snapshot) this.#install(snapshot);
+    if (snapshot) this.#snapshots.recorded(snapshot);
     this.schedule();
   }
 
-  /** What is committed meanwhile waits; the snapshot may hold some of it already. */
-  #install(mark: SnapshotMark): void {
-    const work = async () => {
-      if (this.#stopped) return;
-      await this.#options.install(mark);
-      this.#proposals.forget();
-      this.#installs--;
-      // Leases of a leadership that began on the replaced state would never end (S7): start again.
-      if (this.#leads) this.#options.onLeadership(true);
-      if (this.#installs > 0) return;
-      const held = this.#held.splice(0);
-      const { appliedIndex } = this.#options.state;
-      const rest = held.filter(({ index }) => index > appliedIndex);
-      if (rest.length > 0) this.#apply(rest);
-      this.#reads.applied(this.#options.state.appliedIndex);
-      this.schedule();
-    };
-    this.#installing = this.#installing.then(work).catch((thrown: unknown) => this.fail(thrown));
+  /**
+   * The core has taken a snapshot that is not in the place of the state: `restored` until its
+   * record goes to the log.
+   */
+  get #awaitsSnapshot(): boolean {
+    return this.#snapshots.pending > 0 || this.#options.raft.state.restored !== undefined;
+  }
+
+  /** What is committed meanwhile has waited; the snapshot may hold some of it already. */
+  #installed(): void {
+    this.#proposals.forget();
+    // Leases of a leadership that began on the replaced state would never end (S7): start again.
+    if (this.#leads) this.#options.onLeadership(true);
+    if (this.#awaitsSnapshot) return;
+    const held = this.#held.splice(0);
+    const { appliedIndex } = this.#options.state;
+    const rest = held.filter(({ index }) => index > appliedIndex);
+    if (rest.length > 0) this.#apply(rest);
+    this.#reads.applied(this.#options.state.appliedIndex);
+    this.schedule();
   }
 
   /** Resolves once no snapshot is being installed. */
   installed(): Promise<void> {
-    return this.#installing;
+    return this.#snapshots.idle();
   }
 
   #apply(entries: Entry[]): void {

@@ -36,6 +36,11 @@ export class SnapshotFolder {
     }
   }
 
+  /** A received file is of no more use: the log's record names a newer one. */
+  drop(mark: LogBase): void {
+    rmSync(this.received(mark), { force: true });
+  }
+
   /** A received state is in use: its file and older ones go, one received meanwhile stays. */
   installed({ index }: LogBase): void {
     for (const name of readdirSync(this.path)) {

@@ -3,7 +3,7 @@ import { seededRandom } from "@raft2kube/std/random.ts";
 import { memoryBackend } from "@raft2kube/store/backend/memory.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import { Raft } from "@raft2kube/store/core/raft.ts";
-import type { CommitConflict, Entry } from "@raft2kube/store/core/types.ts";
+import type { CommitConflict, Entry, SnapshotMark } from "@raft2kube/store/core/types.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import { restoreState } from "@raft2kube/store/mvcc/restore/restore.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
@@ -20,7 +20,8 @@ const NOTHING = { index: 1, term: 1 };
 export interface LoneReplicaOptions {
   connectedSince_ms?: number;
   /** What a received snapshot puts in the place of the state, when it resolves. */
-  install?: (clock: Clock) => Promise<Partial<State>>;
+  install?: (clock: Clock, mark: SnapshotMark) => Promise<Partial<State>>;
+  dropSnapshot?: (mark: SnapshotMark) => void;
   onConflict?: (conflict: CommitConflict) => void;
   /** Why the member has to end. Default: it must not have to. */
   onFatal?: (reason: unknown) => void;
@@ -71,9 +72,10 @@ export async function loneReplica(options: LoneReplicaOptions = {}) {
     onLeadership: (leads) => expiry.leads(leads),
     onMembers: () => undefined,
     install: async (mark) => {
-      const received = await options.install?.(clock);
+      const received = await options.install?.(clock, mark);
       Object.assign(state, { appliedIndex: mark.index, appliedTerm: mark.term }, received);
     },
+    dropSnapshot: (mark) => options.dropSnapshot?.(mark),
     onConflict: options.onConflict,
     onFatal,
   });

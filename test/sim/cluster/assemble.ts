@@ -44,6 +44,8 @@ export interface Parts {
   load: (index: number) => Promise<Backend>;
   /** A received state is in use. */
   installed: (mark: { index: number }) => void;
+  /** A received state will not be used: a newer one has come. */
+  dropSnapshot: (mark: { index: number }) => void;
   onApplied: () => void;
   onAlarms: () => void;
   onFatal: (reason: unknown) => void;
@@ -80,6 +82,7 @@ export function assemble(parts: Parts): Generation {
     session,
     onMembers: () => undefined,
     install: (mark) => install(installing, mark),
+    dropSnapshot: parts.dropSnapshot,
     onApplied: () => {
       parts.onApplied();
       flusher.changed();

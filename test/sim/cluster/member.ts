@@ -213,7 +213,7 @@ export class Member {
   }
 
   #assemble(parts: { wal: Wal; state: State; restored: Restored }): Generation {
-    const { random, seams, witness, setting, ask, installs } = this.#options;
+    const { random, seams, witness, setting, ask, installs, counters } = this.#options;
     const { state, restored } = parts;
     seams.restored?.(restored, state);
     const raft = new Raft({ id: this.id, random, ...setting.core }, restored);
@@ -231,6 +231,10 @@ export class Member {
         return this.#load(index);
       },
       installed: ({ index }) => this.#installed(index),
+      dropSnapshot: ({ index }) => {
+        counters.note("snapshot superseded");
+        this.#received.delete(index);
+      },
       clock: this.host.clock,
       power: this.power,
       send: (messages) => {

@@ -1,0 +1,96 @@
+import { expect, test } from "vitest";
+import type { SnapshotMark } from "../core/types.ts";
+import type { Command } from "../mvcc/command.ts";
+import { encodeCommand } from "../mvcc/command.ts";
+import { entryOf, loneReplica } from "../../testing/raft/lone-replica.ts";
+
+const TERM = 2;
+
+/** A replica whose installations each wait until the test ends them. */
+async function installing() {
+  const begun: number[] = [];
+  const dropped: number[] = [];
+  const gates = new Map<number, PromiseWithResolvers<void>>();
+  const replica = await loneReplica({
+    install: async (_clock, { index }) => {
+      begun.push(index);
+      const gate = Promise.withResolvers<void>();
+      gates.set(index, gate);
+      await gate.promise;
+      return {};
+    },
+    dropSnapshot: ({ index }) => dropped.push(index),
+  });
+  const { membership } = replica.raft.state;
+  const message = (index: number) => {
+    const mark: SnapshotMark = { index, term: TERM, membership };
+    return { kind: "snapshot", from: 2n, to: 1n, term: TERM, mark } as const;
+  };
+  return { ...replica, begun, dropped, message, end: (at: number) => gates.get(at)!.resolve() };
+}
+
+const put = (key: string): Command => ({
+  kind: "put",
+  request: {
+    key: Buffer.from(key),
+    value: Buffer.from("x"),
+    lease: 0n,
+    prevKv: false,
+    ignoreValue: false,
+    ignoreLease: false,
+  },
+});
+
+const entry = (index: number) =>
+  entryOf(index, TERM, encodeCommand(put("a"), { session: 6, sequence: index }));
+
+test("of the snapshots that wait for one being installed, only the newest is installed", async () => {
+  const { replica, state, receive, append, settle, begun, dropped, message, end } =
+    await installing();
+  for (const index of [10, 20, 30, 40]) await receive(message(index));
+  expect(begun).toEqual([10]);
+  expect(dropped).toEqual([20, 30]);
+  expect(replica.installs).toBe(2);
+  await append(2n, TERM, [entry(41)]);
+  end(10);
+  await settle();
+  expect(begun).toEqual([10, 40]);
+  expect(replica.installs).toBe(1);
+  expect(state.appliedIndex).toBe(10);
+  end(40);
+  await replica.installed();
+  expect(begun).toEqual([10, 40]);
+  expect(dropped).toEqual([20, 30]);
+  expect(replica.installs).toBe(0);
+  expect(state.appliedIndex).toBe(41);
+  await receive(message(50));
+  end(50);
+  await replica.installed();
+  expect(state.appliedIndex).toBe(50);
+});
+
+test("what was committed between two snapshots is applied behind neither", async () => {
+  const { raft, replica, state, receive, append, settle, message, end } = await installing();
+  await receive(message(10));
+  await append(2n, TERM, [entry(11)]);
+  // The core has taken the second one, and its record is not on its way to the log yet.
+  replica.receive(message(20));
+  end(10);
+  await replica.installed();
+  expect(state.appliedIndex).toBe(10);
+  expect(raft.state.applied).toBe(20);
+  await settle();
+  end(20);
+  await replica.installed();
+  expect(state.appliedIndex).toBe(20);
+  expect(state.revision).toBe(1);
+});
+
+test("a member that stops installs no snapshot that waits", async () => {
+  const { replica, receive, begun, message, end } = await installing();
+  for (const index of [10, 20]) await receive(message(index));
+  replica.stop();
+  end(10);
+  await replica.installed();
+  expect(begun).toEqual([10]);
+});

@@ -1,0 +1,77 @@
+import type { SnapshotMark } from "../core/types.ts";
+
+export interface SnapshotInstallsOptions {
+  /** Puts a received snapshot, whose record is in the log, in the place of the state. */
+  install: (mark: SnapshotMark) => Promise<void>;
+  /** Removes a received snapshot that will not be installed. */
+  drop: (mark: SnapshotMark) => void;
+  /** After a snapshot took the place of the state. */
+  onInstalled: () => void;
+  onFailed: (reason: unknown) => void;
+}
+
+/**
+ * Installs received snapshots, one at a time and only the newest that waits: a member whose disk is
+ * slower than its leader sends would otherwise fall further behind with each.
+ */
+export class SnapshotInstalls {
+  readonly #options: SnapshotInstallsOptions;
+  #pending = 0;
+  #waiting: SnapshotMark | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: SnapshotInstallsOptions) {
+    this.#options = options;
+  }
+
+  /** Snapshots that the core has taken and that are neither installed nor superseded. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** The core has taken a snapshot; its record is on its way to the log. */
+  taken(): void {
+    this.#pending++;
+  }
+
+  /**
+   * The record of a snapshot is durable. A crash now leads to this snapshot, so one that waits
+   * since earlier is of no more use; one that is being installed comes to its end.
+   */
+  recorded(mark: SnapshotMark): void {
+    const superseded = this.#waiting;
+    this.#waiting = mark;
+    if (superseded) {
+      this.#pending--;
+      this.#options.drop(superseded);
+    }
+    this.#running ??= this.#run();
+  }
+
+  /** Begins no other installation. */
+  stop(): void {
+    this.#waiting = undefined;
+  }
+
+  /** Resolves once no snapshot is being installed. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { install, onInstalled, onFailed } = this.#options;
+    try {
+      while (this.#waiting) {
+        const mark = this.#waiting;
+        this.#waiting = undefined;
+        await install(mark);
+        this.#pending--;
+        onInstalled();
+      }
+    } catch (thrown) {
+      onFailed(thrown);
+    } finally {
+      this.#running = undefined;
+    }
+  }
+}
