@@ -344,10 +344,10 @@ class Run {
   /** Nothing new goes wrong. */
   #endFaults(): void {
     this.#cluster.network.heal();
+    this.#cluster.evenDisks();
     this.#operator.hurries = true;
     for (const member of this.#cluster.all) {
       const { host, disk, backend, power } = member;
-      member.slow = false;
       if (host.paused) host.resume();
       disk.armed = undefined;
       disk.badness = 0;

@@ -66,6 +66,8 @@ export class Cluster {
   successorInstalls = false;
   /** What new members run. */
   release: Release;
+  /** Disks have paces of their own. */
+  #slow = true;
   #nextId = 1n;
 
   constructor(options: ClusterOptions) {
@@ -140,6 +142,7 @@ export class Cluster {
       ...{ send, ask, installs },
     });
     this.members.set(id, member);
+    member.slow = this.#slow;
     member.start();
     return member;
   }
@@ -150,6 +153,12 @@ export class Cluster {
     this.successorInstalls = false;
     this.#options.counters.note("leadership handed over to one that installs");
     leader.replica.transferLeadership(id);
+  }
+
+  /** All disks are alike from now on, those of members to come too. */
+  evenDisks(): void {
+    this.#slow = false;
+    for (const member of this.all) member.slow = false;
   }
 
   /** A member leaves for good. */
