@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { configureLog } from "@raft2kube/observe/log.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { type Store, startStore } from "../main.ts";
 import { MemberMetrics } from "./member.ts";
@@ -97,7 +98,7 @@ test("what takes longer than it may is warned of by name", async () => {
 
 test("a slow sync of the log is warned of", async () => {
   keepLog();
-  const metrics = new MemberMetrics();
+  const metrics = new MemberMetrics({}, systemClock());
   const file: DiskFile = {
     name: "slow",
     write: (_bytes, _offset, done) => done(null),

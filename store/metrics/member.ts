@@ -8,7 +8,7 @@ import {
 import { logger } from "@raft2kube/observe/log.ts";
 import { type Registry, metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import type { RpcServer } from "@raft2kube/rpc/server.ts";
-import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Backend, BackendPair, ScanRange } from "../backend/backend.ts";
 import { HealthMetrics } from "./health.ts";
 import { MaintenanceMetrics } from "./maintenance.ts";
@@ -91,7 +91,7 @@ export class MemberMetrics {
   readonly #failed = this.#counter("etcd_server_proposals_failed_total", "Proposals that failed.");
   #walBytes = 0;
 
-  constructor(limits: SlowLimits = {}, clock: Clock = systemClock()) {
+  constructor(limits: SlowLimits = {}, clock: Clock) {
     this.clock = clock;
     this.peers = new PeerMetricsByMember(this.registry, clock);
     this.maintenance = new MaintenanceMetrics(this.registry, clock);

@@ -1,5 +1,6 @@
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { PeerMetricsByMember, timedSnapshot } from "./peers.ts";
 
@@ -15,7 +16,7 @@ async function samples(registry: ReturnType<typeof metricsRegistry>): Promise<st
 
 test("the first unanswered heartbeat is timed, and none over a broken stream", async () => {
   const registry = metricsRegistry();
-  const metrics = new PeerMetricsByMember(registry).of(26n);
+  const metrics = new PeerMetricsByMember(registry, systemClock()).of(26n);
   metrics.answered();
   for (let i = 0; i < 3; i++) metrics.asked();
   metrics.answered();
@@ -31,7 +32,7 @@ test("the first unanswered heartbeat is timed, and none over a broken stream", a
 
 test("snapshots count as on their way, arrived or failed", async () => {
   const registry = metricsRegistry();
-  const metrics = new PeerMetricsByMember(registry);
+  const metrics = new PeerMetricsByMember(registry, systemClock());
   const { snapshotsSent, snapshotsReceived } = metrics.of(2n);
   await timedSnapshot(snapshotsSent, Promise.resolve());
   const cut = timedSnapshot(snapshotsReceived, Promise.reject(new Error("cut")));

@@ -7,7 +7,7 @@ import {
   exponentialBounds,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
-import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 
 /** etcd's buckets (upstream: etcdserver/api/rafthttp/metrics.go). */
 const ROUND_TRIP_BOUNDS_S = exponentialBounds(0.0001, 2, 16);
@@ -145,7 +145,7 @@ export class PeerMetricsByMember {
   readonly #families: Families;
   readonly #members = new Map<bigint, PeerMetrics>();
 
-  constructor(registry: Registry, clock: Clock = systemClock()) {
+  constructor(registry: Registry, clock: Clock) {
     this.#families = new Families(registry, clock);
   }
 

@@ -5,7 +5,7 @@ import {
   RangeRequest,
   type RangeRequest as Range,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { ManualClock } from "@raft2kube/std/clock.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import { memoryBackend } from "../backend/memory.ts";
@@ -98,7 +98,7 @@ async function open(backend = memoryBackend()) {
   const begin = { membership: bootstrap, members: [], base: { index: 0, term: 0 } };
   const state = await restoreState({ backend, identity, clock, bootstrap: begin });
   const flusher = new Flusher(state, clock, () => undefined, failed);
-  const compactor = new Compactor(state, failed);
+  const compactor = new Compactor(state, failed, systemClock());
   return { backend, clock, state, flusher, compactor };
 }
 

@@ -46,7 +46,7 @@ export interface ReplicaOptions {
   /** After entries were applied. */
   onApplied: () => void;
   /** After each command, before its proposer gets the response. */
-  onOutcome?: ((outcome: Outcome) => void) | undefined;
+  onOutcome: (outcome: Outcome) => void;
   /** After this member became the leader, or stopped being it. */
   onLeadership: (leads: boolean) => void;
   /** After the members or what is known of them changed. */
@@ -446,7 +446,7 @@ export class Replica {
     const outcome: Outcome | undefined = apply(state, { index, term }, command, known);
     assert(outcome, () => `entry ${index} has a command and no outcome`);
     onCommand?.(kindOf(command), clock.monotonic() - from_ms, !outcome.error);
-    this.#options.onOutcome?.(outcome);
+    this.#options.onOutcome(outcome);
     if (change && !outcome.error) this.#applyChange(change);
     this.#proposals.applied(ticket, outcome);
     if (isMemberCommand(command)) this.#options.onMembers();

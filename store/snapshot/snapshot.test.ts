@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { SnapshotPart } from "@raft2kube/proto/gen/peer.ts";
-import { ManualClock } from "@raft2kube/std/clock.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { memoryBackend } from "../backend/memory.ts";
 import { initialMembership } from "../core/membership.ts";
@@ -116,7 +116,7 @@ test("a broken stream goes on where the file ends; the core hears once it is who
   const file = await written();
   const received: Message[] = [];
   const snapshots = new SnapshotFolder(folder);
-  const metrics = new MemberMetrics();
+  const metrics = new MemberMetrics({}, systemClock());
   const onReceived = (message: Message) => received.push(message);
   const receiver = new SnapshotReceiver({ self, folder: snapshots, metrics, onReceived });
   const run = async (parts: SnapshotPart[]) => {
@@ -139,7 +139,7 @@ test("what has come of an older snapshot goes when another is offered", async ()
   const file = await written();
   const snapshots = new SnapshotFolder(folder);
   const onReceived = () => undefined;
-  const metrics = new MemberMetrics();
+  const metrics = new MemberMetrics({}, systemClock());
   const receiver = new SnapshotReceiver({ self, folder: snapshots, metrics, onReceived });
   for (const index of [100, 200, 300]) {
     const parts = partsOf({ ...file, index }, 0, 200_000);
@@ -156,7 +156,7 @@ test("what is not what was offered is thrown away", async () => {
   const file = await written();
   const snapshots = new SnapshotFolder(folder);
   const onReceived = () => undefined;
-  const metrics = new MemberMetrics();
+  const metrics = new MemberMetrics({}, systemClock());
   const receiver = new SnapshotReceiver({ self, folder: snapshots, metrics, onReceived });
   const parts = partsOf(file, 0, file.bytes);
   parts[3]!.data = Buffer.alloc(parts[3]!.data.length);
@@ -174,7 +174,7 @@ test("one file is made for all who need it at the same time", async () => {
     self,
     tls: undefined,
     clock: new ManualClock(),
-    metrics: new MemberMetrics().peers,
+    metrics: new MemberMetrics({}, systemClock()).peers,
     make: () => {
       made++;
       return written();

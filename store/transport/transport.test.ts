@@ -102,7 +102,7 @@ function selfOf(
 async function serveMember(self: Self, received: Message[]): Promise<RpcServer> {
   const refuse = () => Promise.reject(new Error("not asked here"));
   const handlers = {
-    metrics: new PeerMetricsByMember(metricsRegistry()),
+    metrics: new PeerMetricsByMember(metricsRegistry(), clock),
     receive: (message: Message) => void received.push(message),
     met: () => undefined,
     answer: (kind: string, body: Buffer) => Promise.resolve(Buffer.from(`${kind}:${body}`)),
@@ -123,7 +123,7 @@ function peersOf(self: Self, events: string[]): Peers {
     self,
     tls: undefined,
     clock,
-    metrics: new PeerMetricsByMember(metricsRegistry()),
+    metrics: new PeerMetricsByMember(metricsRegistry(), clock),
     onUnreachable: (member) => events.push(`unreachable ${member}`),
     onRemoved: (reason) => events.push(reason),
     sendSnapshot: () => undefined,

@@ -69,6 +69,7 @@ export async function loneReplica(options: LoneReplicaOptions = {}) {
       connectedSince_ms: () => options.connectedSince_ms,
     },
     onApplied: () => undefined,
+    onOutcome: () => undefined,
     onLeadership: (leads) => expiry.leads(leads),
     onMembers: () => undefined,
     install: async (mark) => {

@@ -1,4 +1,4 @@
-import { ManualClock } from "@raft2kube/std/clock.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { memoryBackend } from "../../backend/memory.ts";
 import { initialMembership } from "../../core/membership.ts";
@@ -30,7 +30,7 @@ test("S10: a compaction whose removals fail is not taken for done: the member en
   const { backend, state } = await compactedState();
   backend.writeBatch = () => Promise.reject(new Error("EIO: i/o error, write"));
   const failures: unknown[] = [];
-  const compactor = new Compactor(state, (reason) => failures.push(reason));
+  const compactor = new Compactor(state, (reason) => failures.push(reason), systemClock());
   compactor.start();
   await compactor.done();
   expect(failures).toMatchObject([{ message: "EIO: i/o error, write" }]);
@@ -45,7 +45,8 @@ test("S8: removals are durable before a later batch, whose inventory is without 
     batches.push({ removals: writes.filter(({ value }) => value === undefined).length, sync });
     return Promise.resolve();
   };
-  const compactor = new Compactor(state, (reason) => expect.fail(String(reason)));
+  const failed = (reason: unknown) => expect.fail(String(reason));
+  const compactor = new Compactor(state, failed, systemClock());
   compactor.start();
   await compactor.done();
   expect(batches).toEqual([{ removals: 2, sync: true }]);

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import type { BackendWrite } from "../../backend/backend.ts";
 import { CompactionMetrics } from "../../metrics/compaction.ts";
 import { COMPACT_CHUNK_KEYS } from "../../limits.ts";
@@ -22,11 +22,7 @@ export class Compactor {
   /** Reads of old records under way: they hold back the removal. */
   #readers = 0;
 
-  constructor(
-    state: State,
-    onFailure: (error: unknown) => void,
-    clock: Clock = systemClock(),
-  ) {
+  constructor(state: State, onFailure: (error: unknown) => void, clock: Clock) {
     this.#clock = clock;
     this.#state = state;
     this.#onFailure = onFailure;

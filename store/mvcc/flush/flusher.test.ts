@@ -34,7 +34,7 @@ test("S4: after a batch that failed there is no other: what it took would be mis
   applied("lease/2");
   await flusher.stop();
   // Who waits for a flush is let go.
-  const compactor = new Compactor(state, (reason) => failures.push(reason));
+  const compactor = new Compactor(state, (reason) => failures.push(reason), clock);
   state.compactRevision = 1;
   compactor.start();
   await new Promise<void>((resolve) => setImmediate(resolve));

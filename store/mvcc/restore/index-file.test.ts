@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DeleteRangeRequest, PutRequest } from "@raft2kube/proto/gen/etcd.ts";
 import { configureLog } from "@raft2kube/observe/log.ts";
-import { ManualClock } from "@raft2kube/std/clock.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterAll, expect, test } from "vitest";
 import { memoryBackend } from "../../backend/memory.ts";
@@ -50,7 +50,7 @@ async function stopped(seed: number, steps: number): Promise<State> {
   const random = seededRandom(seed);
   const state = await open();
   const flusher = new Flusher(state, new ManualClock(), () => undefined, failed);
-  const compactor = new Compactor(state, failed);
+  const compactor = new Compactor(state, failed, systemClock());
   let index = 0;
   const run = (command: Command) =>
     apply(state, { index: ++index, term: 1 }, Buffer.from("x"), command);
