@@ -106,8 +106,7 @@ export function assemble(
   const parts = { state, flusher, compactor, watches, clock };
   const installing = { ...parts, backends, snapshots, onMembers, onAlarms };
   const replica = new Replica({
-    ...{ raft, wal, state, clock, transport },
-    session: randomInteger(random, 1, 2 ** 32),
+    ...{ raft, wal, state, clock, transport, session: randomInteger(random, 1, 2 ** 32) },
     onApplied: () => flusher.changed(),
     onOutcome: actOnOutcomes({ watches, onCompacted: () => compactor.start(), onAlarms }),
     onLeadership: (leads) => expiry.leads(leads),

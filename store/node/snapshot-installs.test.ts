@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import type { SnapshotMark } from "../core/types.ts";
-import type { Command } from "../mvcc/command.ts";
-import { encodeCommand } from "../mvcc/command.ts";
+import { type Command, encodeCommand } from "../mvcc/command.ts";
 import { entryOf, loneReplica } from "../../testing/raft/lone-replica.ts";
 
 const TERM = 2;
@@ -44,7 +43,7 @@ const put = (key: string): Command => ({
 const entry = (index: number) =>
   entryOf(index, TERM, encodeCommand(put("a"), { session: 6, sequence: index }));
 
-test("of the snapshots that wait for one being installed, only the newest is installed", async () => {
+test("of the snapshots that wait, only the newest is installed", async () => {
   const { replica, state, receive, append, settle, begun, dropped, message, end } =
     await installing();
   for (const index of [10, 20, 30, 40]) await receive(message(index));
