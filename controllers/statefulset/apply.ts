@@ -23,24 +23,25 @@ export interface StatefulControl {
 }
 
 /**
- * Carries out a plan, stage by stage, and stops at the first error. Returns it, and how many pods
- * were deleted by the last stage, the update.
+ * Carries out a plan, stage by stage, and stops at the first error. Returns it, the pods that were
+ * created, and how many were deleted by the last stage, the update.
  */
 export async function applyPlan(
   control: StatefulControl, view: StatefulView, { stages }: StatefulPlan,
-): Promise<{ updated: number; error?: unknown }> {
+): Promise<{ created: Pod[]; updated: number; error?: unknown }> {
+  const created: Pod[] = [];
   const isOrdered = view.set.spec.podManagementPolicy !== "Parallel";
   for (const tasks of stages) {
     let place = 0;
     const next = async () => {
       const task = tasks[place++];
-      if (task) await applyTask(control, view, task);
+      if (task) await applyTask(control, view, task, created);
     };
     const { error } = isOrdered ? await inOrder(tasks.length, next)
       : await slowStart(tasks.length, next);
-    if (error !== undefined) return { updated: 0, error };
+    if (error !== undefined) return { created, updated: 0, error };
   }
-  return { updated: stages[UPDATE_STAGE]?.length ?? 0 };
+  return { created, updated: stages[UPDATE_STAGE]?.length ?? 0 };
 }
 
 const UPDATE_STAGE = 3;
@@ -55,7 +56,7 @@ async function inOrder(count: number, act: () => Promise<void>): Promise<{ error
 }
 
 async function applyTask(
-  control: StatefulControl, view: StatefulView, task: Task,
+  control: StatefulControl, view: StatefulView, task: Task, created: Pod[],
 ): Promise<void> {
   const { set } = view;
   const { pod } = task;
@@ -63,7 +64,9 @@ async function applyTask(
     case "create":
       return withEvent(control, set, pod, "Create", async () => {
         await makeClaims(control, view, task);
-        control.written.pods.wrote(keyOf(set), await control.pods.create(pod));
+        const made = await control.pods.create(pod);
+        control.written.pods.wrote(keyOf(set), made);
+        created.push(made);
       });
     case "delete":
       return withEvent(control, set, pod, "Delete", () => deletePod(control, pod));

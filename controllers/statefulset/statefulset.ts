@@ -142,8 +142,9 @@ class StatefulReconciler {
       claim: (name) => claims.store.get(`${namespace}/${name}`),
       now_ms: this.#clock.now(),
     };
-    const { updated, error } = await applyPlan(this.#control, view, planStep(view));
-    await this.#writeStatus(view, collisionCount, updated);
+    const { created, updated, error } = await applyPlan(this.#control, view, planStep(view));
+    // Counted at once, as upstream: a write of the status less for each pod.
+    await this.#writeStatus({ ...view, pods: [...own, ...created] }, collisionCount, updated);
     await deleteRevisions(this.#history, set, surplusRevisions(view, history));
     if (error !== undefined) throw error;
     const again_ms = nextAvailable_ms(own, set.spec.minReadySeconds ?? 0, view.now_ms);
