@@ -11,7 +11,7 @@ import { once } from "./store.ts";
 import { oursOf as storeOf, type Side as StoreSide } from "./store/cluster.ts";
 import { ROWS } from "./store/rows.ts";
 
-const STORE_ROWS = ["put", "put-seq", "range", "watch", "kubernetes"];
+const STORE_ROWS = ["put", "put-seq", "range", "watch"];
 const PODS = `${SHORT_PODS.toLocaleString("en")} pods`;
 
 const API_ROWS: readonly (readonly [key: string, what: string, unit: string])[] = [
