@@ -3,15 +3,14 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { decodeJson } from "./codec/json.ts";
 import type { KubeObject } from "./kind.ts";
-import { KINDS, kindOf, kindOfResource } from "./kinds.ts";
+import { KINDS, kindOf } from "./kinds.ts";
 
 const DIVERGENCE = join(import.meta.dirname, "../docs/DIVERGENCE.md");
 const stored = KINDS.filter((each) => each.storage !== undefined);
 
 describe("all kinds", () => {
-  it("are found by kind and by plural", () => {
+  it("are found by kind", () => {
     expect(kindOf("apps", "v1", "Deployment")?.plural).toBe("deployments");
-    expect(kindOfResource("", "v1", "pods")?.kind).toBe("Pod");
     expect(kindOf("apps", "v1", "Nothing")).toBeUndefined();
   });
 

@@ -69,23 +69,8 @@ function allKinds(): readonly Kind[] {
 export const KINDS: readonly Kind[] = allKinds();
 
 const byKind = new Map(KINDS.map((each) => [`${each.group}/${each.version}/${each.kind}`, each]));
-const byPlural = new Map(
-  KINDS.map((each) => [`${each.group}/${each.version}/${each.plural}`, each]),
-);
 
 /** The kind of a body's `apiVersion` and `kind`; undefined when there is none. */
 export function kindOf(group: string, version: string, kind: string): Kind | undefined {
   return byKind.get(`${group}/${version}/${kind}`);
-}
-
-/** The kind behind a path's plural; undefined when there is none. */
-export function kindOfResource(group: string, version: string, plural: string): Kind | undefined {
-  return byPlural.get(`${group}/${version}/${plural}`);
-}
-
-/** Group and version of an `apiVersion`; the core group is "". */
-export function splitApiVersion(apiVersion: string): { group: string; version: string } {
-  const slash = apiVersion.indexOf("/");
-  if (slash === -1) return { group: "", version: apiVersion };
-  return { group: apiVersion.slice(0, slash), version: apiVersion.slice(slash + 1) };
 }

@@ -3,7 +3,8 @@ import { DecodeError } from "../api/codec/decode-error.ts";
 import { decodeJson } from "../api/codec/json.ts";
 import { bodyOf, type FieldError } from "../api/errors.ts";
 import type { Kind, KubeObject } from "../api/kind.ts";
-import { kindOf, splitApiVersion } from "../api/kinds.ts";
+import { kindOf } from "../api/kinds.ts";
+import { parseApiVersion } from "../apimachinery/group-version.ts";
 import { readAnswers, sorted, type Answer } from "./rules/answers.ts";
 import { cases, type Case } from "./rules/cases.ts";
 
@@ -40,7 +41,7 @@ function complain(kind: Kind, { object, old }: Case): FieldError[] {
 }
 
 function ours(each: Case): Answer {
-  const { group, version } = splitApiVersion(each.apiVersion);
+  const { group, version } = parseApiVersion(each.apiVersion)!;
   try {
     const errors = complain(kindOf(group, version, each.kind)!, each);
     return { complaints: sorted(errors.map((one) =>

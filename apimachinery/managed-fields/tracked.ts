@@ -1,7 +1,7 @@
 import { zeroStructWithNulls } from "@raft2kube/api/codec/json.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
-import { apiVersionOf } from "../group-version.ts";
+import { apiVersionOf, parseApiVersion } from "../group-version.ts";
 import type { JsonObject } from "../json/json.ts";
 import { noteUnset } from "./unset.ts";
 
@@ -65,8 +65,8 @@ function usuallyIgnored(kind: Kind, subresource: string): readonly Path[] {
 }
 
 function elsewhere(kind: Kind, apiVersion: string): Elsewhere | undefined {
-  const [version = "", group = ""] = apiVersion.split("/").reverse();
-  const other = kindOf(group, version, kind.kind);
+  const named = parseApiVersion(apiVersion);
+  const other = named && kindOf(named.group, named.version, kind.kind);
   if (other === undefined) return undefined;
   const convert = (object: KubeObject) => {
     const stored = kind.toStorage?.(structuredClone(object)) ?? structuredClone(object);

@@ -70,13 +70,6 @@ export class Resources {
     return found;
   }
 
-  /** The resource of a body's apiVersion and kind. */
-  ofKind(apiVersion: string, kind: string): Resource | undefined {
-    return [...this.#byPath.values()].find(
-      (each) => each.kind.kind === kind && apiVersionOf(each.kind) === apiVersion,
-    );
-  }
-
   all(): IterableIterator<Resource> {
     return this.#byPath.values();
   }

@@ -4,9 +4,7 @@ import { inNetns } from "./netns.ts";
 import { NETLINK_ROUTE, NetlinkSocket, NLM_F } from "./netlink.ts";
 import { decodeBody, NetlinkError } from "./netlink-messages.ts";
 import {
-  addressBytes,
   attribute,
-  be16Attribute,
   macBytes,
   macText,
   nest,
@@ -24,7 +22,6 @@ const IFLA = {
 } as const;
 const INFO = { KIND: 1, DATA: 2 } as const;
 const VETH_INFO_PEER = 1;
-const VXLAN = { ID: 1, LINK: 3, LOCAL: 4, LEARNING: 7, PORT: 15 } as const;
 const BRPORT = { HAIRPIN: 4, ISOLATED: 33 } as const;
 const AF_BRIDGE = 7;
 const IFF = { UP: 0x1, PROMISC: 0x100 } as const;
@@ -204,21 +201,6 @@ export function createBridge(route: NetlinkSocket, link: NewLink): void {
 /** Creates an intermediate functional block: a link to which traffic of others is redirected. */
 export function createIfb(route: NetlinkSocket, link: NewLink): void {
   create(route, "ifb", link, []);
-}
-
-/** Creates a VXLAN tunnel end (RFC 7348). */
-export function createVxlan(
-  route: NetlinkSocket,
-  link: NewLink,
-  tunnel: { vni: number; port: number; local?: string; device?: number; learning?: boolean },
-): void {
-  create(route, "vxlan", link, [
-    u32Attribute(VXLAN.ID, tunnel.vni),
-    be16Attribute(VXLAN.PORT, tunnel.port),
-    u8Attribute(VXLAN.LEARNING, tunnel.learning ? 1 : 0),
-    ...(tunnel.local ? [attribute(VXLAN.LOCAL, addressBytes(tunnel.local))] : []),
-    ...(tunnel.device ? [u32Attribute(VXLAN.LINK, tunnel.device)] : []),
-  ]);
 }
 
 /** Deletes a link (of a veth pair, both ends). Returns whether there was one. */

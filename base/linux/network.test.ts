@@ -5,10 +5,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { addAddress, deleteAddress, listAddresses, splitCidr } from "./address.ts";
 import {
-  createBridge, createVeth, createVxlan, deleteLink, findLink, getLink, listLinks, openRoute,
+  createBridge, createVeth, deleteLink, findLink, getLink, listLinks, openRoute,
   setBridgePort, setLink,
 } from "./link.ts";
-import { listNeighbours, replaceNeighbour } from "./neighbour.ts";
 import { applyRuleset, deleteTable, listRuleset } from "./nft.ts";
 import { createNetns, deleteNetns, inNetns, isNetns } from "./netns.ts";
 import { addRoute, deleteRoute, listRoutes, replaceRoute } from "./route.ts";
@@ -94,16 +93,6 @@ describe("links", () => {
     deleteLink(route, "r2kbr");
   });
 
-  test("vxlan", () => {
-    using route = routeIn(one);
-    createVxlan(route, { name: "r2kvx" }, { vni: 7, port: 8472 });
-    expect(getLink(route, "r2kvx").kind).toBe("vxlan");
-    const show = () => execFileSync("ip", ["-d", "link", "show", "r2kvx"]).toString();
-    const shown = inNetns(one, show);
-    expect(shown).toMatch(/vxlan id 7 .*dstport 8472 nolearning/);
-    deleteLink(route, "r2kvx");
-  });
-
   test("the kernel's explanation is part of the error", () => {
     using route = routeIn(one);
     const name = "a-name-longer-than-ifnamsiz";
@@ -112,7 +101,7 @@ describe("links", () => {
   });
 });
 
-describe("addresses, routes, neighbours", () => {
+describe("addresses, routes", () => {
   test("round trip on a veth, both families", () => {
     using route = routeIn(one);
     createVeth(route, { name: "r2ke", up: true }, { name: "r2kf", up: true });
@@ -136,11 +125,6 @@ describe("addresses, routes, neighbours", () => {
     expect(listRoutes(route, 6).map(({ to }) => to)).toContain("fd00:77::/32");
     expect(deleteRoute(route, { to: "10.77.0.0/16", link, metric: 5 })).toBe(true);
     expect(deleteRoute(route, { to: "10.77.0.0/16", link, metric: 5 })).toBe(false);
-
-    replaceNeighbour(route, { address: "10.9.0.9", mac: "02:00:00:00:00:09", link });
-    expect(listNeighbours(route)).toContainEqual(
-      { address: "10.9.0.9", mac: "02:00:00:00:00:09", link },
-    );
     expect(deleteAddress(route, link, "10.9.0.1/24")).toBe(true);
     expect(deleteAddress(route, link, "10.9.0.1/24")).toBe(false);
     deleteLink(route, "r2ke");

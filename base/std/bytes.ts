@@ -1,13 +1,3 @@
-/** Returns a key as a string with one character per byte, for comparison and as a map key. */
-export function keyOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
-}
-
-/** Returns the bytes of a key made by `keyOf`. */
-export function bytesOf(key: string): Buffer {
-  return Buffer.from(key, "latin1");
-}
-
 /**
  * Returns the UTF-8 of `text` in its own memory. `Buffer.from` allocates small buffers from Node's
  * shared pool, and one reference into a pool retains all its 64 KiB.

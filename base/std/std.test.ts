@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { AssertionError, assert, assertSafeInteger } from "./assert.ts";
-import { bytesOf, crc32c, keyOf } from "./bytes.ts";
+import { crc32c } from "./bytes.ts";
 import { ManualClock, systemClock } from "./clock.ts";
 import { CodedError, asError, codeOf, isErrno, messageOf } from "./errors.ts";
 import { pick, randomInteger, randomSuffix, seededRandom } from "./random.ts";
@@ -45,11 +45,6 @@ describe("bytes", () => {
     expect(crc32c(Buffer.from("123456789"))).toBe(0xe3069283);
     const whole = Buffer.from("in two parts, of which none is a multiple of eight");
     expect(crc32c(whole.subarray(4), crc32c(whole.subarray(0, 4)))).toBe(crc32c(whole));
-  });
-
-  it("turns any bytes into a key and back", () => {
-    const bytes = Buffer.from([0, 255, 128, 10, 0xc3]);
-    expect(bytesOf(keyOf(bytes))).toEqual(bytes);
   });
 });
 

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { LIBRARIES } from "../../scripts/build/libraries.ts";
 import { moduleOf, targetOf } from "./exports.ts";
-import { handWritten, sourceFiles } from "./sources.ts";
+import { APART, handWritten, type SourceFile, sourceFiles } from "./sources.ts";
 
 it("knows which file an import means", () => {
   expect(targetOf("store/wal/wal.ts", "../limits.ts")).toBe("store/limits.ts");
@@ -11,19 +11,25 @@ it("knows which file an import means", () => {
   expect(targetOf("cli/main.ts", "commander")).toBeUndefined();
 });
 
-it("what a file exports is used: by another file, or by itself", () => {
-  const files = handWritten().filter((file) => file.path.endsWith(".ts"));
-  const users = sourceFiles().filter((file) => file.path.endsWith(".ts"));
-  const modules = new Map(users.map((file) => [file.path, moduleOf(file)]));
+const files = handWritten().filter((file) => file.path.endsWith(".ts"));
+const modules = new Map(
+  sourceFiles()
+    .filter((file) => file.path.endsWith(".ts"))
+    .map((file) => [file.path, moduleOf(file)]),
+);
+
+/** Exports that no file of `users` imports and their own file does not use, as `path: name`. */
+function unused(of: readonly SourceFile[], users: (path: string) => boolean): string[] {
   const used = new Map<string, Set<string>>();
-  for (const { imports } of modules.values()) {
+  for (const [path, { imports }] of modules) {
+    if (!users(path)) continue;
     for (const [target, names] of imports) {
       used.set(target, new Set([...(used.get(target) ?? []), ...names]));
     }
   }
   // What the npm package offers is used by others.
   for (const source of Object.values(LIBRARIES)) used.set(`${source}.ts`, new Set(["*"]));
-  const unused = files.flatMap((file) => {
+  return of.flatMap((file) => {
     const names = used.get(file.path);
     if (names?.has("*")) return [];
     return modules
@@ -32,5 +38,32 @@ it("what a file exports is used: by another file, or by itself", () => {
       .filter((name) => file.text.split(new RegExp(`\\b${name}\\b`)).length <= 2)
       .map((name) => `${file.path}: ${name}`);
   });
-  expect(unused).toEqual([]);
+}
+
+it("what a file exports is used: by another file, or by itself", () => {
+  expect(unused(files, () => true)).toEqual([]);
+});
+
+/** Doubles, what tests look at the kernel with, what documents are compared with. */
+const FOR_TESTS = [
+  "apiserver/cache/selection.ts: EVERYTHING",
+  "base/linux/conntrack.ts: listFlows",
+  "base/linux/link.ts: listLinks",
+  "base/linux/netns.ts: enterNetns",
+  "base/linux/route.ts: deleteRoute",
+  "base/std/clock.ts: ManualClock",
+  "base/std/random.ts: seededRandom",
+  "cli/store/flag-docs.ts: flagDivergence",
+  "cni/build.ts: buildPlugins",
+  "openapi/descriptions.ts: describedPackages",
+  "runtime/image/archive.ts: saveArchive",
+  "scheduler/test-objects.ts: pod",
+  "store/backend/memory.ts: memoryBackend",
+  "store/core/state.ts: Role",
+];
+
+it("no part of the product is there for its tests alone", () => {
+  const isProduct = (path: string) => !APART.test(path);
+  const product = files.filter(({ path }) => isProduct(path));
+  expect(unused(product, isProduct)).toEqual(FOR_TESTS);
 });

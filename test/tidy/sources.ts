@@ -11,6 +11,9 @@ export interface SourceFile {
   readonly lines: readonly string[];
 }
 
+/** Paths of code that is not the product's own. */
+export const APART = /^(bench|labs|scripts|test|testing)\/|\/testing\/|\.test\.ts$/;
+
 let files: SourceFile[] | undefined;
 
 /** Every TypeScript and JavaScript file of the product that git knows or could know. */

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { RETIRED_WORDS } from "./retired-words.ts";
-import { type SourceFile, handWritten } from "./sources.ts";
+import { APART, type SourceFile, handWritten } from "./sources.ts";
 import { declaredNames } from "./syntax.ts";
 
 /** Matches of a pattern in code, as `path:line: text`. Comments do not count. */
@@ -115,9 +115,6 @@ it("time is read from a clock that was an argument", () => {
   const forbidden = /\bDate\.now\(|\bperformance\.now\(|\bprocess\.hrtime\b|\bnew Date\(\)/;
   expect(found(readers, forbidden)).toEqual([]);
 });
-
-/** Code that is not the product's. */
-const APART = /^(bench|labs|scripts|test|testing)\/|\/testing\/|\.test\.ts$/;
 
 it("errors have a type: no bare Error in the product", () => {
   const typed = product.filter(({ path }) => !APART.test(path) && path !== "base/std/errors.ts");

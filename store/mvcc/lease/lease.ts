@@ -60,11 +60,6 @@ export class LeaseTable {
     this.#leases.delete(id);
   }
 
-  /** The lease a key hangs on now, 0 for none. */
-  leaseOf(key: string): bigint {
-    return this.#leaseOfKey.get(key) ?? 0n;
-  }
-
   /** Every key that hangs on a lease. */
   attached(): Iterable<[key: string, lease: bigint]> {
     return this.#leaseOfKey;

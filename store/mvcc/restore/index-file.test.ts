@@ -75,10 +75,11 @@ function described(state: State): unknown[] {
   const { index, leases, revision, compactRevision: first } = state;
   const step = Math.ceil((revision - first) / LOOKS);
   const keys: unknown[] = [];
+  const leaseOf = new Map(leases.attached());
   index.each((key) => {
     const points: unknown[] = [];
     for (let at = first; at <= revision; at += step) points.push(index.get(key, at));
-    keys.push([key, index.get(key, revision), points, leases.leaseOf(key)]);
+    keys.push([key, index.get(key, revision), points, leaseOf.get(key)]);
   });
   return [index.size, keys, [...leases.get(7n)!.keys].sort()];
 }

@@ -7,7 +7,8 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
-import { kindOf, splitApiVersion } from "@raft2kube/api/kinds.ts";
+import { kindOf } from "@raft2kube/api/kinds.ts";
+import { parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
 import { parseAllDocuments } from "yaml";
 import { changed, changes, type Change } from "./mutations.ts";
 
@@ -56,7 +57,7 @@ function readBases(): KubeObject[] {
 /** All that is asked, in a fixed order. */
 export function subjects(): Subject[] {
   return readBases().map((object, index) => {
-    const { group, version } = splitApiVersion(object.apiVersion ?? "");
+    const { group, version } = parseApiVersion(object.apiVersion ?? "")!;
     const kind = kindOf(group, version, object.kind ?? "");
     if (kind === undefined) throw new Error(`no kind ${object.apiVersion} ${object.kind}`);
     return subjectOf(kind, object, object.metadata.name ?? `number ${index}`);

@@ -1,6 +1,6 @@
+import { parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
 import { parse } from "yaml";
 import { decodeObject, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
-import { splitApiVersion } from "@raft2kube/api/kinds.ts";
 import type { Received, Sent } from "./caller.ts";
 import { Names } from "./normalise.ts";
 import type { Server } from "./servers.ts";
@@ -142,7 +142,7 @@ function contentOf({ headers, body }: Received): unknown {
 function protobufOf(body: Buffer): unknown {
   const envelope = readEnvelope(body);
   const { apiVersion, kind } = envelope;
-  const { group, version } = splitApiVersion(apiVersion);
+  const { group, version } = parseApiVersion(apiVersion)!;
   const meta = kind === "Status" || kind.startsWith("API") || kind.startsWith("PartialObject");
   const folder = meta ? "meta" : group === "" ? "core" : group.split(".")[0];
   return decodeObject(`${folder}/${meta ? "v1" : version}.${kind}`, envelope);

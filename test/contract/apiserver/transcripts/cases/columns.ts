@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { AS_UPSTREAM } from "@raft2kube/apiserver/testing/as-upstream.ts";
-import { KINDS, kindOf, splitApiVersion } from "@raft2kube/api/kinds.ts";
+import { KINDS, kindOf } from "@raft2kube/api/kinds.ts";
+import { parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
 import { parseAllDocuments } from "yaml";
 import type { Kind } from "@raft2kube/api/kind.ts";
 import type { Case } from "../recorder.ts";
@@ -25,7 +26,7 @@ const pathOf = ({ group, version, plural, namespaced }: Kind) => {
 const objectsOf = (group: string): Made[] =>
   parseAllDocuments(readFileSync(FILE, "utf8"))
     .map((document) => document.toJS() as Made)
-    .filter(({ apiVersion }) => splitApiVersion(apiVersion).group === group);
+    .filter(({ apiVersion }) => parseApiVersion(apiVersion)!.group === group);
 
 /** Kinds that are kept, group by group, and have objects in the file. */
 const groups = Map.groupBy(
@@ -38,7 +39,7 @@ export const COLUMNS: readonly Case[] = [...groups].map(([group, kinds]) => ({
   name: `columns: ${group || "core"}`,
   async run({ post, patch, get }) {
     for (const { status, ...object } of objectsOf(group)) {
-      const kind = kindOf(group, splitApiVersion(object.apiVersion).version, object.kind)!;
+      const kind = kindOf(group, parseApiVersion(object.apiVersion)!.version, object.kind)!;
       const path = pathOf(kind);
       await post(path, object);
       if (status) await patch(`${path}/${object.metadata.name}/status`, "merge", { status });
