@@ -58,6 +58,7 @@ export async function compare(args: readonly string[]): Promise<Row[]> {
     for (const each of run) parts.push(await each(order));
     for (const [i, each] of found.entries()) {
       each.push(Object.assign({}, ...parts.map((part) => part[i])) as Measurements);
+      process.stderr.write(`  round ${round}, ${roots[i]}: ${JSON.stringify(each.at(-1))}\n`);
     }
   }
   return rowsOf().flatMap(([key, what, unit]) => {
