@@ -48,7 +48,6 @@ it("what a file exports is used: by another file, or by itself", () => {
 const FOR_TESTS = [
   "apiserver/cache/selection.ts: EVERYTHING",
   "base/linux/conntrack.ts: listFlows",
-  "base/linux/link.ts: listLinks",
   "base/linux/netns.ts: enterNetns",
   "base/linux/route.ts: deleteRoute",
   "base/std/clock.ts: ManualClock",
