@@ -14,6 +14,8 @@ const RUNS = 10_000;
 const FEWER_RUNS: Readonly<Record<string, number>> = {
   "bbolt-file": 3_000, "snapshot-file": 600, "tar-layer": 3_000, transaction: 6_000,
 };
+/** A machine that does not get through its runs by then has done as many as it could. */
+const TIME_MS = 20_000;
 /** A reader that makes room for what a length promises would need far more. */
 const MEMORY_GROWTH_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -29,7 +31,7 @@ test.each(TARGETS.map(({ name }) => name))(
     const runs = FEWER_RUNS[name] ?? RUNS;
     process.stdout.write(`${name}: ${runs} runs from seed ${seed}\n`);
     const before = process.memoryUsage().rss;
-    const { failure, taken, refused } = await fuzz(named(name), { seed, runs });
+    const { failure, taken, refused } = await fuzz(named(name), { seed, runs, time_ms: TIME_MS });
     const again = `npm run fuzz -- ${name} --runs 1 --seed ${failure?.seed}`;
     expect(failure && `${again}: ${inspect(failure.thrown)}`).toBeUndefined();
     // Neither is every input refused at the door, nor is nothing looked at.
@@ -67,4 +69,26 @@ test("the fuzzer finds a mistake, and its seed makes it again", async () => {
   expect(failure?.thrown).toBeInstanceOf(TypeError);
   const again = await fuzz(careless, { seed: failure!.seed, runs: 1 });
   expect(again.failure?.input).toEqual(failure!.input);
+});
+
+/** A target that is busy, or waits, for each input. */
+const busyFor = (wait: () => void): Target => ({
+  name: "busy",
+  corpus: () => Promise.resolve([Buffer.from("x")]),
+  read: () => {
+    wait();
+    return Promise.resolve("taken");
+  },
+});
+
+test("an input that computes for too long has failed, one on a busy machine has not", async () => {
+  const limits = { seed: 1, runs: 1, inputTime_ms: 100 };
+  const start = process.cpuUsage();
+  const computing = busyFor(() => {
+    while (process.cpuUsage(start).user < 200_000);
+  });
+  expect((await fuzz(computing, limits)).failure?.thrown).toMatchObject({ name: "SlowInput" });
+  const idle = new Int32Array(new SharedArrayBuffer(4));
+  const waiting = busyFor(() => void Atomics.wait(idle, 0, 0, 150));
+  expect((await fuzz(waiting, limits)).failure).toBeUndefined();
 });
