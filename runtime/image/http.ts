@@ -14,7 +14,7 @@ import {
 export interface HttpAnswer {
   status: number;
   headers: IncomingHttpHeaders;
-  /** Whether another place than the one asked has answered. */
+  /** Whether another server than the one asked has answered. */
   redirected: boolean;
   /** Fails when the answer ends early, or comes too slowly for as long as it is waited for. */
   body: AsyncIterable<Buffer>;
@@ -90,6 +90,7 @@ function headersFor(headers: GetOptions["headers"], from: URL, to: URL): GetOpti
 /** GET with redirections followed, REGISTRY_REDIRECTS at most. */
 export async function get(where: string, options: GetOptions): Promise<HttpAnswer> {
   if (!URL.canParse(where)) throw unavailable(`${options.name}: ${where} is no URL`);
+  const { origin } = new URL(where);
   let url = new URL(where);
   let { headers } = options;
   for (let redirects = 0; ; redirects++) {
@@ -99,7 +100,7 @@ export async function get(where: string, options: GetOptions): Promise<HttpAnswe
       return {
         status: response.statusCode ?? 0,
         headers: response.headers,
-        redirected: redirects > 0,
+        redirected: url.origin !== origin,
         body: bodyOf(response, options),
         cancel: () => void response.destroy(),
       };

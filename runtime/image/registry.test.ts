@@ -244,9 +244,9 @@ test("credentials go to the registry alone, not to where it redirects", async ()
 });
 
 test("another place's answer is not quoted: the node may reach what a pod may not", async () => {
-  const internal = whole(500, "the secret of an internal service");
-  answers.set(/internal/, internal);
-  answers.set(/manifests/, whole(302, "", `Location: http://${domain}/internal`));
+  const internal = `http://localhost:${domain.split(":")[1]}/internal`;
+  answers.set(/internal/, whole(500, "the secret of an internal service"));
+  answers.set(/manifests/, whole(302, "", `Location: ${internal}`));
   await expect(pull()).rejects.toThrow(/: 500 for manifests\/1$/);
 });
 

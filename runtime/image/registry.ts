@@ -74,7 +74,8 @@ export class RegistryRepository {
 
   async #get(what: string, headers: Record<string, string>): Promise<HttpAnswer> {
     const first = await this.#send(what, headers);
-    if (first.status !== 401) return this.#checked(what, first);
+    // Credentials are for what the registry asks for, not for where it redirects to.
+    if (first.status !== 401 || first.redirected) return this.#checked(what, first);
     const challenge = parseChallenge(first.headers["www-authenticate"]);
     first.cancel();
     const { auth, clock, signal } = this.#options;

@@ -1,0 +1,155 @@
+// In a process of its own: it adds an authority to those that the process trusts.
+import { once } from "node:events";
+import { createServer, type RequestListener } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo, Server } from "node:net";
+import { buffer } from "node:stream/consumers";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
+import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { parseReference } from "./reference.ts";
+import { RegistryRepository } from "./registry.ts";
+
+const USER = { username: "u", password: "secret" };
+const BASIC = `Basic ${Buffer.from("u:secret").toString("base64")}`;
+
+/** The registry, over TLS; another server over TLS; one without. Each notes what it is asked. */
+const names = ["registry", "other", "plain"] as const;
+type Name = (typeof names)[number];
+const servers: Server[] = [];
+const at = {} as Record<Name, string>;
+/** The `Authorization` of each request. */
+let asked: Record<Name, (string | undefined)[]>;
+let answers: Partial<Record<Name, RequestListener>>;
+
+beforeAll(async () => {
+  const now_ms = systemClock().now();
+  const ca = await createCa({ commonName: "trusted", days: 1, now_ms });
+  setDefaultCACertificates([...getCACertificates("default"), ca.cert]);
+  const wanted = { commonName: "r", dnsNames: ["localhost"], ipAddresses: ["127.0.0.1"], days: 1 };
+  const pair = await issueCertificate(ca, { ...wanted, usages: ["server"] }, now_ms);
+  for (const name of names) {
+    const listener: RequestListener = (request, response) => {
+      asked[name].push(request.headers.authorization);
+      answers[name]?.(request, response);
+    };
+    const server = name === "plain" ? createServer(listener) : createTlsServer(pair, listener);
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    servers.push(server);
+    const { port } = server.address() as AddressInfo;
+    at[name] = `${name === "plain" ? "http" : "https"}://localhost:${port}`;
+  }
+});
+afterAll(() => {
+  for (const server of servers) server.close();
+});
+beforeEach(() => {
+  asked = { registry: [], other: [], plain: [] };
+  answers = { other: says(200, "content"), plain: says(200, '{"token":"t"}') };
+});
+
+const says = (status: number, body = "", headers = {}): RequestListener =>
+  (_, response) => void response.writeHead(status, headers).end(body);
+const redirectTo = (location: string) => says(307, "", { location });
+const challenge = (realm: string) =>
+  says(401, "", { "www-authenticate": `Bearer realm="${realm}"` });
+const secretsSentTo = (name: Name) => asked[name].filter((sent) => sent !== undefined);
+
+function repository(auth: object = USER): RegistryRepository {
+  const reference = parseReference("registry.example/x:1");
+  const endpoints = { "registry.example": at.registry };
+  return new RegistryRepository(reference, { auth, endpoints, clock: systemClock() });
+}
+
+const DIGEST = `sha256:${"0".repeat(64)}`;
+const UNENCRYPTED: readonly [string, () => string][] = [
+  ["a server", () => at.plain],
+  ["a metadata address", () => "http://169.254.169.254/latest/meta-data/"],
+];
+const calls: readonly [string, (from?: RegistryRepository) => Promise<unknown>][] = [
+  ["a manifest", (from = repository()) => from.manifest("1")],
+  ["a blob", (from = repository()) => from.blob(DIGEST)],
+];
+
+test("credentials go to the registry and to its token server", async () => {
+  answers.other = says(200, '{"token":"t"}');
+  answers.registry = (request, response) => {
+    const known = request.headers.authorization === "Bearer t";
+    (known ? says(200, "content") : challenge(`${at.other}/token`))(request, response);
+  };
+  expect((await repository().manifest("1")).bytes.toString()).toBe("content");
+  expect(asked.other).toEqual([BASIC]);
+});
+
+describe.each(calls)("%s that a registry over TLS redirects", (_name, call) => {
+  test.each(UNENCRYPTED)("to %s without TLS", async (_, where) => {
+    answers.registry = redirectTo(where());
+    await expect(call()).rejects.toThrow(/redirects to what cannot be followed/);
+    expect(asked.plain).toEqual([]);
+  });
+
+  test("by way of another to one without TLS", async () => {
+    answers.registry = redirectTo(at.other);
+    answers.other = redirectTo(at.plain);
+    await expect(call()).rejects.toThrow(/redirects to what cannot be followed/);
+    expect(asked.plain).toEqual([]);
+  });
+
+  test("to another server, and that one back: credentials stay behind", async () => {
+    answers.registry = challenge(`${at.other}/token`);
+    const tokens = repository({ registryToken: "early" });
+    await expect(tokens.manifest("1")).rejects.toMatchObject({ code: "permission-denied" });
+    expect(secretsSentTo("registry").length).toBe(1);
+    asked.registry = [];
+    answers.registry = (request, response) => {
+      (asked.registry.length > 1 ? says(200) : redirectTo(at.other))(request, response);
+    };
+    answers.other = redirectTo(`${at.registry}/again`);
+    await call(tokens);
+    expect(secretsSentTo("other")).toEqual([]);
+    expect(asked.registry).toEqual(["Bearer early", undefined]);
+  });
+
+  test.each(["registry", "other"] as const)(
+    "to another server that asks for credentials for the token server of the %s",
+    async (name) => {
+      answers.registry = redirectTo(`${at.other}/blobs`);
+      answers.other = challenge(`${at[name]}/token`);
+      await expect(call()).rejects.toMatchObject({ code: "permission-denied" });
+      answers.other = says(401, "", { "www-authenticate": "Basic" });
+      await expect(call()).rejects.toMatchObject({ code: "permission-denied" });
+      expect([...secretsSentTo("other"), ...secretsSentTo("registry")]).toEqual([]);
+    },
+  );
+});
+
+describe("a token server over TLS that redirects", () => {
+  beforeEach(() => {
+    answers.registry = (request, response) => {
+      const first = request.url!.startsWith("/v2/");
+      (first ? challenge(`${at.registry}/token`) : redirectTo(where))(request, response);
+    };
+  });
+  let where = "";
+
+  test.each(UNENCRYPTED)("to %s without TLS", async (_, target) => {
+    where = target();
+    await expect(repository().manifest("1")).rejects.toThrow(/cannot be followed/);
+    expect(asked.plain).toEqual([]);
+  });
+
+  test("to another server: user and password stay behind", async () => {
+    where = at.other;
+    answers.other = says(200, '{"token":"t"}');
+    await expect(repository().manifest("1")).rejects.toMatchObject({ code: "permission-denied" });
+    expect(asked.other.length).toBe(1);
+    expect(secretsSentTo("other")).toEqual([]);
+  });
+});
+
+test("what a redirection is answered with is read by nobody but the pull", async () => {
+  answers.registry = redirectTo(at.other);
+  expect((await buffer(await repository().blob(DIGEST))).toString()).toBe("content");
+});
