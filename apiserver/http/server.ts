@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Count } from "@raft2kube/observe/families.ts";
+import { TLS_FLOOR } from "@raft2kube/rpc/tls-floor.ts";
 import {
   CONNECTION_CHECK_MS,
   DRAIN_TIMEOUT_MS,
@@ -105,7 +106,7 @@ export class ApiHttpServer {
       // Any client may connect; whose certificate does not verify is told so by a 401.
       requestCert: true,
       rejectUnauthorized: false,
-      minVersion: "TLSv1.2",
+      ...TLS_FLOOR,
       allowHTTP1: true,
       maxHeaderSize: HEADER_BYTES_MAX,
       handshakeTimeout: timeouts.handshake_ms,

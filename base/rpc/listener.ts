@@ -18,6 +18,7 @@ import {
   KEEP_ALIVE_MS,
 } from "./limits.ts";
 import type { ServerTls } from "./server.ts";
+import { TLS_FLOOR } from "./tls-floor.ts";
 
 export interface ListenerOptions {
   listen: { host: string; port: number } | { path: string };
@@ -114,7 +115,8 @@ function tlsListener(
 function contextOf(tls: ServerTls): SecureContextOptions {
   const { cert, key, clientCa: ca, crl, minVersion, maxVersion, ciphers } = tls;
   const given = Object.entries({ cert, key, ca, crl, minVersion, maxVersion, ciphers });
-  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+  const set = Object.fromEntries(given.filter(([, value]) => value !== undefined));
+  return { ...TLS_FLOOR, ...set };
 }
 
 /** Looks at the first bytes of a connection, and leaves them for whom it belongs to. */

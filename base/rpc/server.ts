@@ -72,7 +72,7 @@ export interface ServerTls {
   readonly crl?: string | undefined;
   readonly minVersion?: SecureVersion | undefined;
   readonly maxVersion?: SecureVersion | undefined;
-  /** OpenSSL's names, with colons between them. */
+  /** OpenSSL's names, with colons between them; else TLS_FLOOR's. */
   readonly ciphers?: string | undefined;
   /** What speaks against a verified client certificate: the connection is then closed. */
   readonly refuses?: ((certificate: PeerCertificate) => string | undefined) | undefined;

@@ -1,3 +1,4 @@
+import { TLS13_SUITES } from "@raft2kube/rpc/tls-floor.ts";
 import { SettingError } from "./flag-error.ts";
 
 /** Go's names of the suites that TLS 1.2 may use with us, and OpenSSL's of the same. */
@@ -23,9 +24,6 @@ const SUITES: Readonly<Record<string, string>> = {
   TLS_RSA_WITH_AES_128_CBC_SHA256: "AES128-SHA256",
 };
 
-/** TLS 1.3's own suites, which Go does not let one choose, stay on beside the chosen ones. */
-const ALWAYS = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
-
 /** OpenSSL's cipher list for suites by Go's names; undefined for its own choice. */
 export function openSslCiphers(suites: readonly string[]): string | undefined {
   if (suites.length === 0) return undefined;
@@ -34,5 +32,6 @@ export function openSslCiphers(suites: readonly string[]): string | undefined {
     if (name !== undefined) return name;
     throw new SettingError(`--cipher-suites: unexpected TLS cipher ${suite}`);
   });
-  return [ALWAYS, ...names].join(":");
+  // Go does not let TLS 1.3's be chosen: they stay on.
+  return [TLS13_SUITES, ...names].join(":");
 }

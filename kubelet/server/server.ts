@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { TLS_FLOOR } from "@raft2kube/rpc/tls-floor.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
@@ -61,7 +62,7 @@ export async function serveKubelet(
     requestCert: true,
     // A client without a certificate may have a token: see `Authentication`.
     rejectUnauthorized: false,
-    minVersion: "TLSv1.2",
+    ...TLS_FLOOR,
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     headersTimeout: HEADERS_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
