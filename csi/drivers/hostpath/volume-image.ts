@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { closeSync, openSync } from "node:fs";
-import { open, rmdir, stat } from "node:fs/promises";
+import { open, rmdir } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
@@ -32,11 +32,14 @@ const EXT4_IOC_RESIZE_FS = 0x40086610;
 /** e2fsck(8): what is above was not corrected. */
 const FSCK_CORRECTED_MAX = 3;
 
-/** Length of the image of a volume: room for the journal comes on top of what was asked for. */
-export function imageSize(capacity_bytes: number): number {
-  const size = Math.max(capacity_bytes, IMAGE_BYTES_MIN);
-  const journal = size < JOURNAL_FROM_BYTES ? 0 : JOURNAL_BYTES;
-  return Math.ceil((size + journal) / BLOCK_BYTES) * BLOCK_BYTES;
+/** Where an ext4's superblock has its compatible features, and the one of a journal. */
+const FEATURES_AT = 1024 + 0x5c;
+const HAS_JOURNAL = 0x4;
+
+/** Length of the image of a volume: room for a journal comes on top of what was asked for. */
+function imageSize(capacity_bytes: number, hasJournal: boolean): number {
+  const size = Math.max(capacity_bytes, IMAGE_BYTES_MIN) + (hasJournal ? JOURNAL_BYTES : 0);
+  return Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
 }
 
 /**
@@ -45,13 +48,13 @@ export function imageSize(capacity_bytes: number): number {
  * writes to another file of that name.
  */
 export async function makeImage(file: string, capacity_bytes: number): Promise<void> {
-  const size = imageSize(capacity_bytes);
+  const hasJournal = capacity_bytes >= JOURNAL_FROM_BYTES;
   const handle = await open(file, "wx+", 0o600);
   try {
-    await handle.truncate(size);
-    const journal = size < JOURNAL_FROM_BYTES
-      ? ["-O", "^has_journal"]
-      : ["-J", `size=${JOURNAL_BYTES / 1024 ** 2}`, "-E", "lazy_journal_init=1"];
+    await handle.truncate(imageSize(capacity_bytes, hasJournal));
+    const journal = hasJournal
+      ? ["-J", `size=${JOURNAL_BYTES / 1024 ** 2}`, "-E", "lazy_journal_init=1"]
+      : ["-O", "^has_journal"];
     const tables = ["-b", String(BLOCK_BYTES), "-i", String(INODE_BYTES)];
     await run("mkfs.ext4", ["-q", "-F", "-m", "0", ...tables, ...journal, pathOf(handle.fd)], RUN);
     using mount = mountImage(file);
@@ -89,18 +92,24 @@ export function isAttached(file: string): boolean {
  * those with CAP_SYS_RESOURCE: EPERM. What is large enough stays as it is.
  */
 export async function growImage(file: string, capacity_bytes: number): Promise<void> {
-  const size = imageSize(capacity_bytes);
   using mount = await openImage(file);
   using device = openLoopDevice(file);
   const handle = await open(file, "r+");
+  let size: number;
   try {
-    if ((await handle.stat()).size < size) await handle.truncate(size);
+    // One that began without a journal stays without.
+    const features = Buffer.alloc(4);
+    await handle.read(features, 0, features.length, FEATURES_AT);
+    size = imageSize(capacity_bytes, (features.readUInt32LE() & HAS_JOURNAL) !== 0);
+    const before = await handle.stat();
+    if (before.size < size) await handle.truncate(size);
+    else size = before.size;
   } finally {
     await handle.close();
   }
   device.updateSize();
   const blocks = Buffer.alloc(8);
-  blocks.writeBigUInt64LE(BigInt(Math.max(size, (await stat(file)).size) / BLOCK_BYTES));
+  blocks.writeBigUInt64LE(BigInt(size / BLOCK_BYTES));
   const root = openSync(mount.path, "r");
   try {
     check("ioctl", libc.ioctl(root, EXT4_IOC_RESIZE_FS, blocks), `EXT4_IOC_RESIZE_FS of ${file}`);
