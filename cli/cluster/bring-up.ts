@@ -1,12 +1,11 @@
-import { existsSync } from "node:fs";
-import { cp, mkdir } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
 import { endProcess } from "../host/end-process.ts";
 import { purgeData, removeFromHost } from "../host/remove.ts";
@@ -19,6 +18,7 @@ import { type ClusterConfig, configPath, writeCluster } from "./config.ts";
 import { firstAnswer } from "./demo.ts";
 import { logsDir, ownPluginsDir, processLog } from "./paths.ts";
 import type { ClusterFiles } from "./identities.ts";
+import { keepLogs } from "./keep-logs.ts";
 import { ensurePki } from "./pki.ts";
 import { checkStoreData } from "./store-data.ts";
 import { installPlugins } from "./plugins.ts";
@@ -58,7 +58,7 @@ export async function bringUp(what: BringUp): Promise<void> {
   try {
     await steps(what);
   } catch (thrown) {
-    if (what.isNew && !what.signal.aborted) await keepLogs(config, progress);
+    if (what.isNew && !what.signal.aborted) await noteLogs(config, progress);
     await progress.step("undoing this start", async () => {
       await removeFromHost(config, clock);
       if (what.isNew) await purgeData(config);
@@ -67,15 +67,14 @@ export async function bringUp(what: BringUp): Promise<void> {
   }
 }
 
-/**
- * The logs of a first start that failed would go with its data: they are put where one can look.
- */
-async function keepLogs(config: ClusterConfig, progress: Progress): Promise<void> {
-  const logs = logsDir(config);
-  if (!existsSync(logs)) return;
-  const kept = join(tmpdir(), `r2k-${config.name}-failed`);
-  await cp(logs, kept, { recursive: true, force: true });
-  progress.note(`  the logs of this start are kept in ${kept}`);
+/** What cannot be kept, on a full disk for one, must not keep the start from being undone. */
+async function noteLogs(config: ClusterConfig, progress: Progress): Promise<void> {
+  try {
+    const kept = await keepLogs(logsDir(config), config.name);
+    if (kept !== undefined) progress.note(`  the logs of this start are kept in ${kept}`);
+  } catch (thrown) {
+    progress.note(`  the logs of this start cannot be kept: ${messageOf(thrown)}`);
+  }
 }
 
 async function steps(what: BringUp): Promise<void> {
