@@ -58,6 +58,8 @@ export class Deadlines {
       this.#slots.delete(slot);
       for (const target of targets) target.expire();
     }
-    if (this.#slots.size > 0) this.#arm(Math.min(...this.#slots.keys()));
+    let next = Infinity;
+    for (const slot of this.#slots.keys()) next = Math.min(next, slot);
+    if (next < Infinity) this.#arm(next);
   }
 }

@@ -1,5 +1,6 @@
 import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
 import type { RpcError } from "./error.ts";
+import { ERROR_TEXT_BYTES_MAX } from "./limits.ts";
 
 /** The head of every answer, and the trailers of one that succeeded. */
 export const ANSWER_HEAD: readonly HeaderField[] = [
@@ -23,14 +24,24 @@ export function errorHead(error: RpcError): HeaderField[] {
   return [...ANSWER_HEAD, ACCEPTED, ...errorTrailers(error)];
 }
 
-/** Printable ASCII as it is, all else as %XX of its UTF-8 bytes (PROTOCOL-HTTP2.md). */
+/**
+ * Printable ASCII as it is, all else as %XX of its UTF-8 bytes (PROTOCOL-HTTP2.md). A longer text
+ * than ERROR_TEXT_BYTES_MAX is cut: it may quote what its client sent, and a client gives up a
+ * connection whose trailers are too large for it.
+ */
 function percentEncoded(message: string): string {
   let text = "";
-  for (const byte of Buffer.from(message)) {
-    const plain = byte >= 0x20 && byte < 0x7f && byte !== 0x25;
-    text += plain
-      ? String.fromCharCode(byte)
-      : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  for (const character of message) {
+    const encoded = PLAIN.test(character) ? character : percentBytes(character);
+    if (text.length + encoded.length > ERROR_TEXT_BYTES_MAX) return `${text}...`;
+    text += encoded;
   }
   return text;
+}
+
+const PLAIN = /^[ -$&-~]$/;
+
+function percentBytes(character: string): string {
+  const hexes = [...Buffer.from(character)].map((byte) => byte.toString(16).padStart(2, "0"));
+  return hexes.map((hex) => `%${hex.toUpperCase()}`).join("");
 }

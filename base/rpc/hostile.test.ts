@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";
 import { FLAG, FRAME, H2_ERROR, PREFACE } from "@raft2kube/h2/frame.ts";
+import { HpackEncoder } from "@raft2kube/h2/hpack/encoder.ts";
+import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
 import {
   FRAME_BYTES_MAX,
   HEADER_LIST_BYTES_MAX,
@@ -17,9 +19,13 @@ import { Health } from "@raft2kube/proto/gen/health.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterAll, afterEach, expect, test } from "vitest";
+import { client as callerOf, connectGrpc } from "./client.ts";
 import { Connections } from "./connections.ts";
+import { Deadlines } from "./deadlines.ts";
+import { RpcError, Status } from "./error.ts";
 import { holdBytes } from "./grpc-call.ts";
 import {
+  ERROR_TEXT_BYTES_MAX,
   FIRST_BYTES_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,
   UNFINISHED_REQUESTS_BYTES_MAX,
@@ -107,6 +113,55 @@ test("header flood: a list past the limit is refused, the connection goes on", a
   client.call(5, CHECK, EMPTY);
   await expect.poll(() => client.fields(5)["grpc-status"]).toBe("0");
   expect(client.fields(3)).toEqual({ ":status": "431" });
+});
+
+test.each(["x", "%", "\u00ff"])("a long path of %j is answered in few words", async (letter) => {
+  const client = await start();
+  const fields: HeaderField[] = [
+    [":method", "POST"], [":scheme", "http"], [":path", `/${letter.repeat(60_000)}/y`],
+    ["content-type", "application/grpc"], ["te", "trailers"],
+  ];
+  const block = new HpackEncoder().encode(fields);
+  const parts = Array.from({ length: Math.ceil(block.length / FRAME_BYTES_MAX) }, (_, i) =>
+    block.subarray(i * FRAME_BYTES_MAX, (i + 1) * FRAME_BYTES_MAX));
+  parts.forEach((part, i) => {
+    const flags = i === parts.length - 1 ? FLAG.END_HEADERS : 0;
+    client.send(i === 0 ? FRAME.HEADERS : FRAME.CONTINUATION, flags, 1, part);
+  });
+  client.call(3, CHECK, EMPTY);
+  await expect.poll(() => client.fields(3)["grpc-status"]).toBe("0");
+  const { "grpc-status": status, "grpc-message": said = "" } = client.fields(1);
+  expect(status).toBe(String(Status.UNIMPLEMENTED));
+  expect(said).toMatch(/^unknown service .*\.\.\.$/);
+  expect(said.length).toBeLessThanOrEqual(ERROR_TEXT_BYTES_MAX + 3);
+});
+
+test.each([10_000, 100_000, 1_000_000])(
+  "an error of %i bytes is cut, and ends neither connection nor process", async (length) => {
+    const text = "\u{1f600}".repeat(length / 4);
+    const fails = serve(Health, { check: () => Promise.reject(new RpcError(Status.UNKNOWN, text)) });
+    const server = await serveGrpc({ listen: { path: join(dir, "long.sock") }, services: [fails] });
+    const channel = connectGrpc(`unix://${join(dir, "long.sock")}`);
+    closers.push(server.close, () => channel.close());
+    const health = callerOf(channel, Health);
+    for (let i = 0; i < 2; i++) {
+      const failed: unknown = await health.check({}).catch((thrown: unknown) => thrown);
+      expect(failed).toMatchObject({ status: Status.UNKNOWN });
+      expect((failed as RpcError).message).toMatch(/^(\u{1f600})+\.\.\.$/u);
+    }
+  },
+);
+
+test("many calls, each with a deadline of its own", () => {
+  const clock = new ManualClock();
+  const deadlines = new Deadlines(clock);
+  let met = 0;
+  for (let i = 1; i <= 200_000; i++) deadlines.add(i * 20, { expire: () => met++ });
+  for (let i = 1; i <= 3; i++) {
+    clock.advance(20);
+    expect(met).toBe(i);
+  }
+  deadlines.close();
 });
 
 test.each([

@@ -13,6 +13,12 @@ export const CALL_TIMEOUT_MS = 120_000;
  */
 export const CONCURRENT_STREAMS_MAX = 10_000;
 
+/**
+ * The text of a call's error as it is sent: with the other trailers less than the 8 KiB that every
+ * client takes (PROTOCOL-HTTP2.md).
+ */
+export const ERROR_TEXT_BYTES_MAX = 6 * 1024;
+
 /** Connections that a server holds at once; more are closed as they come. */
 export const CONNECTIONS_MAX = 20_000;
 

@@ -97,5 +97,6 @@ function integer(bytes: number[], pattern: number, prefixBits: number, value: nu
 function string(bytes: number[], text: string): void {
   const encoded = Buffer.from(text, "latin1");
   integer(bytes, 0, 7, encoded.length);
-  bytes.push(...encoded);
+  // Not spread: an argument for each byte does not fit on the stack.
+  for (const byte of encoded) bytes.push(byte);
 }
