@@ -4,8 +4,8 @@ import { createServer, type RequestListener } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Server } from "node:net";
 import { buffer } from "node:stream/consumers";
-import { getCACertificates, setDefaultCACertificates } from "node:tls";
-import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { connect, getCACertificates, setDefaultCACertificates } from "node:tls";
+import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parseReference } from "./reference.ts";
@@ -18,6 +18,7 @@ const BASIC = `Basic ${Buffer.from("u:secret").toString("base64")}`;
 const names = ["registry", "other", "plain"] as const;
 type Name = (typeof names)[number];
 const servers: Server[] = [];
+let pair: KeyPair;
 const at = {} as Record<Name, string>;
 /** The `Authorization` of each request. */
 let asked: Record<Name, (string | undefined)[]>;
@@ -28,7 +29,7 @@ beforeAll(async () => {
   const ca = await createCa({ commonName: "trusted", days: 1, now_ms });
   setDefaultCACertificates([...getCACertificates("default"), ca.cert]);
   const wanted = { commonName: "r", dnsNames: ["localhost"], ipAddresses: ["127.0.0.1"], days: 1 };
-  const pair = await issueCertificate(ca, { ...wanted, usages: ["server"] }, now_ms);
+  pair = await issueCertificate(ca, { ...wanted, usages: ["server"] }, now_ms);
   for (const name of names) {
     const listener: RequestListener = (request, response) => {
       asked[name].push(request.headers.authorization);
@@ -147,6 +148,30 @@ describe("a token server over TLS that redirects", () => {
     expect(asked.other.length).toBe(1);
     expect(secretsSentTo("other")).toEqual([]);
   });
+});
+
+test("a registry that speaks TLS 1.1 alone is sent no request", async () => {
+  const requests: unknown[] = [];
+  const old = createTlsServer(
+    { ...pair, minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT:@SECLEVEL=0" },
+    (request) => void requests.push(request.url),
+  );
+  old.on("tlsClientError", () => undefined); // the refusal that is expected
+  old.listen(0, "127.0.0.1");
+  await once(old, "listening");
+  const { port } = old.address() as AddressInfo;
+  try {
+    answers.registry = redirectTo(`https://localhost:${port}/`);
+    await expect(repository().manifest("1")).rejects.toThrow(/cannot reach.*(version|protocol)/i);
+    expect(requests).toEqual([]);
+    // The server is well: a client that goes so low is answered.
+    const low = { minVersion: "TLSv1", ciphers: "DEFAULT:@SECLEVEL=0" } as const;
+    const socket = connect({ port, host: "localhost", ...low });
+    await once(socket, "secureConnect");
+    socket.destroy();
+  } finally {
+    old.close();
+  }
 });
 
 test("what a redirection is answered with is read by nobody but the pull", async () => {
