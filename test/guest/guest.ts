@@ -44,7 +44,8 @@ function initText({ script, modules }: GuestOptions): string {
     "mkdir -p /dev/pts /dev/shm",
     "mount -t devpts devpts /dev/pts",
     "mount -t tmpfs tmpfs /dev/shm",
-    "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
+    // As systemd mounts it.
+    "mount -t cgroup2 -o nsdelegate,memory_recursiveprot cgroup2 /sys/fs/cgroup",
     "ip link set lo up",
     ...inserts,
     script,

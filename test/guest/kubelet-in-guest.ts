@@ -8,6 +8,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { ours } from "../contract/cri/ours.ts";
 import { Node, statusOf } from "../contract/kubelet/fixture.ts";
 import { sh, SLEEP, spec } from "../contract/kubelet/specs.ts";
+import { attack, ATTACKERS } from "./cgroup-attacks.ts";
 
 // Run inside a guest: what kubelet and runtime do together on cgroup v2, one line per subject:
 // `FOUND name {...}`. System calls are slow there, so the pods start side by side.
@@ -43,7 +44,8 @@ function report(name: string, facts: object): void {
 }
 
 function cgroupOf(pod: Pod, container = ""): string {
-  return join(MOUNT, CGROUP_ROOT, "guaranteed", `pod${pod.metadata.uid}`, idOf(pod, container));
+  const quality = pod.status?.qosClass?.toLowerCase() ?? "";
+  return join(MOUNT, CGROUP_ROOT, quality, `pod${pod.metadata.uid}`, idOf(pod, container));
 }
 
 function idOf(pod: Pod, container: string): string {
@@ -127,6 +129,13 @@ await node.startKubelet();
 report("restart", { before: containers(pair), after: containers(await node.untilReady("pair")) });
 
 for (const name of ["pair", "greedy", "listless"]) await node.take(name);
+for (const [name, attacker] of Object.entries(ATTACKERS)) node.put(name, attacker);
+report("attacks", await attack(node, (pod) => cgroupOf(pod, "main")));
+report("attacked", Object.fromEntries(Object.keys(ATTACKERS).map((name) => {
+  return [name, limits(cgroupOf(node.pod(name)!))];
+})));
+
+for (const name of Object.keys(ATTACKERS)) await node.take(name);
 const below = readdirSync(join(MOUNT, CGROUP_ROOT), { recursive: true }).map(String);
 report("end", { podCgroups: below.filter((path) => /^[a-z]+\/pod[^/]*$/.test(path)) });
 await node.close();

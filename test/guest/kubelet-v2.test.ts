@@ -3,10 +3,10 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { guestsMissing, runGuest } from "./guest.ts";
 
 const PROGRAM = join(import.meta.dirname, "kubelet-in-guest.ts");
-/** Overlayfs and a bridge with what it needs, in the order of need. */
+/** Overlayfs, a bridge with what it needs, in the order of need, and loop devices. */
 const MODULES = [
   "fs/overlayfs/overlay.ko", "net/llc/llc.ko", "net/802/stp.ko", "lib/crc-ccitt.ko",
-  "net/ipv6/ipv6.ko", "net/bridge/bridge.ko", "drivers/net/veth.ko",
+  "net/ipv6/ipv6.ko", "net/bridge/bridge.ko", "drivers/net/veth.ko", "drivers/block/loop.ko",
 ];
 const TIMEOUT_MS = 170_000;
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
@@ -59,6 +59,29 @@ describe.runIf(missing === undefined)("kubelet and runtime on cgroup v2, in a gu
     const { before, after } = found("restart") as { before: object[]; after: object[] };
     expect(before).toHaveLength(2);
     expect(after).toEqual(before);
+  });
+
+  it("lets no pod change its cgroup or reach the machine's devices", () => {
+    const attacks = found("attacks") as Record<string, string[]>;
+    expect(attacks["confined"]).toEqual(["a device that all have"]);
+    expect(attacks["confined: unshare"]).toEqual(["125"]);
+    expect(attacks["confined in a user namespace"]).toEqual([]);
+    // They succeed where nothing is promised.
+    expect(attacks["almighty"]).toEqual(expect.arrayContaining([
+      "mount: cgroup.procs", "second mount: cgroup.subtree_control", "mount made writable",
+      "a disk of the machine", "the log of the kernel",
+    ]));
+  });
+
+  it("keeps a pod's limits from one without a seccomp profile, which may divide its cgroup", () => {
+    const attacks = found("attacks") as Record<string, string[]>;
+    expect(attacks["unfiltered"]).toEqual(["a device that all have"]);
+    expect(attacks["unfiltered in a user namespace"]).toEqual([
+      "second mount: cgroup.procs", "second mount: cgroup.threads",
+      "second mount: cgroup.subtree_control", "second mount: memory.oom.group",
+    ]);
+    const limits = { memory: String(32 << 20), cpu: "max 100000", pids: "4096" };
+    expect(found("attacked")).toMatchObject({ confined: limits, unfiltered: limits });
   });
 
   it("leaves no pod's cgroup behind", () => {

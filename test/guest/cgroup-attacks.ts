@@ -1,0 +1,116 @@
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node } from "../contract/kubelet/fixture.ts";
+import { sh, SLEEP, spec } from "../contract/kubelet/specs.ts";
+
+/** Files of a cgroup by which a pod would give itself more, or reach others. */
+const FILES: Readonly<Record<string, string>> = {
+  "cgroup.procs": "0",
+  "cgroup.threads": "0",
+  "cgroup.subtree_control": "+pids",
+  "cgroup.type": "threaded",
+  "cgroup.max.descendants": "max",
+  "cgroup.freeze": "0",
+  "memory.max": "max",
+  "memory.high": "max",
+  "memory.oom.group": "0",
+  "pids.max": "max",
+  "cpu.max": "max",
+  "cpu.weight": "10000",
+};
+
+/** Makes a device node, and reads what it begins with. */
+const opens = (device: string, begin: string) =>
+  `rm -f /tmp/device; mknod /tmp/device ${device} && head -c 6 /tmp/device | grep -q '${begin}'`;
+
+/** Each attack by its name, a shell command that ends well when it succeeded. */
+function attacks(loop: string): Record<string, string> {
+  const [major, minor] = loop.split(":");
+  const writes = (where: string, root: string, before = "") => {
+    const all = [...Object.entries(FILES), ["cgroup.procs of a new one", "0"]] as const;
+    return Object.fromEntries(all.map(([file, text]) => {
+      const made = file in FILES ? `${root}/${file}` : `${root}/x/cgroup.procs`;
+      const make = file in FILES ? "" : `mkdir ${root}/x && `;
+      return [`${where}: ${file}`, `${before}${make}echo ${text} > ${made}`];
+    }));
+  };
+  const v1 = (name: string) => `mount -t cgroup -o ${name} cgroup /tmp/m`;
+  return {
+    ...writes("mount", "/sys/fs/cgroup"),
+    ...writes("second mount", "/tmp/m", "mount -t cgroup2 cgroup2 /tmp/m && "),
+    ...writes("bind mount", "/tmp/m", "mount -o bind /sys/fs/cgroup /tmp/m && "),
+    "mount made writable": "mount -o remount,rw /sys/fs/cgroup",
+    "version 1, release_agent": `${v1("pids")} && echo /x > /tmp/m/release_agent`,
+    "version 1, devices": `${v1("devices")} && echo a > /tmp/m/devices.allow`,
+    "sysfs again": "mount -t sysfs sysfs /tmp/m && echo x > /tmp/m/kernel/uevent_helper",
+    "a disk of the machine": opens(`b ${major} ${minor}`, "SECRET"),
+    "the log of the kernel": opens("c 1 11", "."),
+    "a device that all have": opens("c 1 8", ""),
+  };
+}
+
+const main = (more: object = {}) => [sh("main", SLEEP, {
+  resources: { limits: { memory: "32Mi" } }, ...more,
+})];
+/** The pods that attack; the last may do all, which shows that the attacks are real. */
+export const ATTACKERS: Readonly<Record<string, Pod["spec"]>> = {
+  confined: spec(main({ securityContext: { seccompProfile: { type: "RuntimeDefault" } } })),
+  unfiltered: spec(main({ securityContext: { seccompProfile: { type: "Unconfined" } } })),
+  almighty: spec(main({ securityContext: { privileged: true } })),
+};
+
+/** Builds the program that makes namespaces; it needs no library, as the pods have none. */
+function compile(): string {
+  const program = join(mkdtempSync(join(tmpdir(), "r2k-attack-")), "own-namespaces");
+  const source = join(import.meta.dirname, "own-namespaces.c");
+  execFileSync("gcc", ["-static", "-Os", "-Wall", "-Werror", "-o", program, source]);
+  return program;
+}
+
+/** A block device that is the machine's own; `major:minor`. */
+function makeDisk(): string {
+  const file = "/run/disk";
+  writeFileSync(file, Buffer.from("SECRET".padEnd(1 << 20, "\0")));
+  const device = execFileSync("losetup", ["-f", "--show", file], { encoding: "utf8" }).trim();
+  return readFileSync(`/sys/block/${device.replace("/dev/", "")}/dev`, "utf8").trim();
+}
+
+/** A script that says which attacks succeed, each made by a shell that `enter` starts. */
+function script(enter: string, loop: string): string {
+  const lines = Object.entries(attacks(loop)).map(([what, command]) => {
+    const quoted = `'${command.replaceAll("'", `'\\''`)}'`;
+    return `${enter}sh -c ${quoted} >/dev/null 2>&1 && echo '${what}'; umount /tmp/m 2>/dev/null`;
+  });
+  return `${lines.join("\n")}\ntrue\n`;
+}
+
+/** Attacks from each pod, with and without a user namespace of its own; what succeeded. */
+export async function attack(
+  node: Node,
+  cgroupOf: (pod: Pod) => string,
+): Promise<Record<string, string[]>> {
+  const loop = makeDisk();
+  const tool = compile();
+  const succeeded: Record<string, string[]> = {};
+  for (const name of Object.keys(ATTACKERS)) {
+    const pod = await node.untilReady(name);
+    const [pid] = readFileSync(join(cgroupOf(pod), "cgroup.procs"), "utf8").split("\n");
+    const tmp = `/proc/${pid}/root/tmp`;
+    mkdirSync(`${tmp}/m`);
+    copyFileSync(tool, `${tmp}/own`);
+    chmodSync(`${tmp}/own`, 0o755);
+    for (const [how, enter] of [["", ""], [" in a user namespace", "/tmp/own "]] as const) {
+      writeFileSync(`${tmp}/attacks`, script(enter, loop));
+      const said = await node.exec(name, "main", "sh", "/tmp/attacks");
+      succeeded[name + how] = said.split("\n").filter(Boolean);
+    }
+    const entered = await node.exec(name, "main", "sh", "-c", "/tmp/own true; echo $?");
+    succeeded[`${name}: unshare`] = [entered.trim()];
+  }
+  return succeeded;
+}
