@@ -5,6 +5,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ClusterProcess, killAll } from "./cluster.ts";
+import { attackAsStranger, processesOf, secretsIn } from "./local-user.ts";
 import { OwnHost } from "./own-host.ts";
 import { openCheckout, type UserCheckout, UserNamespace } from "./user-namespace.ts";
 
@@ -119,6 +120,19 @@ describe("a cluster of an ordinary user", { timeout: TIMEOUT_MS }, () => {
     await says("other", /user 1000 is not mapped in this user namespace/);
     await says("wide", /hostPID needs cgroups/);
     await kubectl("delete", "pod", "other", "wide");
+  });
+
+  it("leaves other users of the machine nothing to read, write, connect to or trace", async () => {
+    const { stdout } = await r2k("status", "-o", "json");
+    const { processes } = JSON.parse(stdout) as { processes: ClusterProcess[] };
+    const pids = processes.flatMap(({ pid, supervisor }) => [pid ?? 0, supervisor ?? 0]);
+    const folders = [checkout.own];
+    const target = { folders, pids: processesOf(pids) };
+    const { reach, commands } = await attackAsStranger(host, checkout, target);
+    expect(reach).toEqual({ files: [], sockets: [], abstract: [], processes: [] });
+    const secrets = secretsIn(join(checkout.own, "data"));
+    expect(secrets.length).toBeGreaterThan(20);
+    expect(secrets.filter((secret) => commands.includes(secret))).toEqual([]);
   });
 
   it("evicts a pod that wrote more into its volume than the claim has", async () => {

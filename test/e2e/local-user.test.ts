@@ -1,0 +1,91 @@
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { basename, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TestCluster } from "./cluster.ts";
+import { attackAsStranger, processesOf, secretsIn, STRANGER } from "./local-user.ts";
+import { asUser, openCheckout, type UserCheckout } from "./user-namespace.ts";
+
+const TIMEOUT_MS = 180_000;
+
+let cluster: TestCluster;
+let checkout: UserCheckout;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start("local", ["--no-demo"]);
+  // From here on the cluster's own permissions count.
+  checkout = await openCheckout(cluster.host, STRANGER);
+}, TIMEOUT_MS);
+
+afterAll(async () => {
+  await checkout?.close();
+  await cluster?.close();
+}, TIMEOUT_MS);
+
+const folder = (name: string) => join(cluster.host.dir, name);
+
+async function pids(): Promise<number[]> {
+  const named = await cluster.processes();
+  const found = processesOf(named.flatMap(({ pid, supervisor }) => [pid ?? 0, supervisor ?? 0]));
+  return found.filter((pid) => pid > 0);
+}
+
+/** What servers of the cluster answer the stranger, by address and path: the status alone. */
+async function ask(url: string, ...more: string[]): Promise<string> {
+  const flags = ["-sko", "/dev/null", "-w", "%{http_code}", "--max-time", "5", ...more];
+  const curl = ["curl", ...flags, url];
+  return (await cluster.host.run("setpriv", [...asUser(STRANGER), ...curl])).stdout;
+}
+
+describe("another user of a machine with a cluster", { timeout: TIMEOUT_MS }, () => {
+  it("reads and writes none of its files, reaches no socket and no process", async () => {
+    const folders = ["data", "run", "home"].map(folder);
+    const { reach, sockets, commands } = await attackAsStranger(cluster.host, checkout, {
+      folders, pids: await pids(),
+    });
+    expect(reach).toEqual({ files: [], sockets: [], abstract: [], processes: [] });
+    expect(sockets.map((path) => basename(path))).toEqual(
+      expect.arrayContaining(["store.sock", "cri.sock", "node.sock", "csi-hostpath.sock"]),
+    );
+    expect(commands).toContain("node");
+    const secrets = secretsIn(folder("data"));
+    expect(secrets.length).toBeGreaterThan(20);
+    expect(secrets.filter((secret) => commands.includes(secret))).toEqual([]);
+  });
+
+  it("the attacker finds what is open", async () => {
+    const open = mkdtempSync(join(cluster.host.dir, "open-"));
+    chmodSync(open, 0o777);
+    const socket = createServer().listen(join(open, "sock"));
+    await once(socket, "listening");
+    chmodSync(join(open, "sock"), 0o777);
+    const target = { folders: [open], pids: [] };
+    const { reach } = await attackAsStranger(cluster.host, checkout, target);
+    expect(reach.files).toEqual([`write ${open}`, `write ${join(open, "sock")}`]);
+    expect(reach.sockets).toEqual([join(open, "sock")]);
+    socket.close();
+    rmSync(open, { recursive: true });
+  });
+
+  it("is answered by every port only what all may know", async () => {
+    const address = "jsonpath={.items[0].status.addresses[?(@.type=='InternalIP')].address}";
+    const node = await cluster.ask("get", "nodes", "-o", address);
+    const { stdout } = await cluster.host.run("ss", ["-Hltn"]);
+    const listening = stdout.trim().split("\n").map((line) => line.split(/\s+/)[3]!);
+    const api = listening.map((where) => `https://${where}`);
+    // One server, on the loopback and on the link to the node.
+    expect(new Set(listening.map((where) => where.split(":").at(-1))).size).toBe(1);
+    const guarded = [
+      ...api.flatMap((base) => ["/api/v1/secrets", "/metrics", "/logs", "/debug/pprof/"].map(
+        (path) => base + path)),
+      ...["/pods", "/metrics", "/configz", "/stats/summary", "/run/a/b/c", "/exec/a/b/c"].map(
+        (path) => `https://${node}:10250${path}`),
+    ];
+    for (const url of guarded) expect(await ask(url), url).toMatch(/^40[13]$/);
+    expect(await ask(`${api[0]}/version`)).toBe("200");
+    for (const where of [...listening, `${node}:10250`]) {
+      expect(await ask(`http://${where}/`), where).toMatch(/^(000|400)$/);
+    }
+  });
+});
