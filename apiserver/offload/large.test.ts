@@ -186,3 +186,17 @@ it("the thread works on a store in this very process", async () => {
     await rm(dir, { recursive: true });
   }
 });
+
+it("an object with 150,000 things to warn about is made, with a few of the warnings", async () => {
+  const env = Array.from({ length: 150_000 }, () => ({ name: "A" }));
+  const [name, labels] = ["warned", { a: "b" }];
+  const podSpec = { containers: [{ name: "a", image: "b", env }] };
+  const template = { metadata: { labels }, spec: podSpec };
+  const spec = { selector: { matchLabels: labels }, template };
+  const path = "/apis/apps/v1/namespaces/default/deployments?dryRun=All";
+  const made = await ask(path, { method: "POST", body: { metadata: { name }, spec } });
+  expect(made.status).toBe(201);
+  const warned = String(made.headers["warning"]);
+  expect(warned).toContain("hides previous definition");
+  expect(warned.length).toBeLessThan(8_000);
+});

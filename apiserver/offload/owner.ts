@@ -148,7 +148,7 @@ function tell({ worker }: Running, message: ToThread): void {
 }
 
 function answerOf(context: RequestContext, answer: LargeAnswer): Answer {
-  context.warnings.push(...answer.warnings);
+  for (const warning of answer.warnings) context.warnings.push(warning);
   if ("status" in answer) throw errorOf(answer.status);
   const { code, contentType, body, headers } = answer;
   const bytes = typeof body === "string" ? body : bufferOf(body);

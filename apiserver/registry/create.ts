@@ -78,7 +78,7 @@ async function createNamed(
   if (findings.length > 0) {
     throw invalid(resource.kindSubject, object.metadata.name ?? "", findings);
   }
-  options.warnings.push(...kind.strategy.warnings(object));
+  for (const warning of kind.strategy.warnings(object)) options.warnings.push(warning);
   await writer.admission.validate(request);
   const reserved = await resource.allocation?.reserve(object, undefined, options.dryRun);
   let created: KubeObject;

@@ -171,7 +171,8 @@ async function attempt(
   if (findings.length > 0) throw invalid(resource.kindSubject, update.name, findings);
   // What a spec is warned about is said where it is written.
   if (update.strategy === undefined) {
-    options.warnings.push(...resource.kind.strategy.warnings(object, old));
+    const { warnings } = resource.kind.strategy;
+    for (const warning of warnings(object, old)) options.warnings.push(warning);
   }
   await writer.admission.validate(request);
   if (options.dryRun) return { do: "keep", object };

@@ -23,6 +23,7 @@ import {
   yamlForm,
 } from "../../encoding/sliced.ts";
 import { streamWatch } from "./stream-watch.ts";
+import { warningHeaders } from "./warnings.ts";
 import { listMetadata, Transformer } from "../../encoding/transform.ts";
 
 const gzip = promisify(gzipCallback);
@@ -240,7 +241,7 @@ async function sendBytes(context: RequestContext, answer: Omit<BytesAnswer, "typ
     "audit-id": context.id,
     ...answer.headers,
   };
-  if (warnings.length > 0) headers["warning"] = [...new Set(warnings)].map(warningHeader);
+  if (warnings.length > 0) headers["warning"] = warningHeaders(warnings);
   if (encoding) headers["content-encoding"] = encoding;
   else if (bytes.length >= GZIP_BYTES_MIN && acceptsGzip(context)) {
     bytes = await gzip(bytes, { level: constants.Z_BEST_SPEED });
@@ -264,13 +265,4 @@ async function sendBytes(context: RequestContext, answer: Omit<BytesAnswer, "typ
 /** Whether compressed bytes may be sent. */
 export function acceptsGzip(context: RequestContext): boolean {
   return headerOf(context.request, "accept-encoding").includes("gzip");
-}
-
-/** RFC 7234 5.5 with code 299, as upstream writes it. */
-function warningHeader(text: string): string {
-  const safe = text
-    .replace(/[\r\n]+/g, " ")
-    .replace(/[\\"]/g, "\\$&")
-    .replace(/[^\x20-\x7e]/g, "?");
-  return `299 - "${safe}"`;
 }
