@@ -139,7 +139,8 @@ test.each(["x", "%", "\u00ff"])("a long path of %j is answered in few words", as
 test.each([10_000, 100_000, 1_000_000])(
   "an error of %i bytes is cut, and ends neither connection nor process", async (length) => {
     const text = "\u{1f600}".repeat(length / 4);
-    const fails = serve(Health, { check: () => Promise.reject(new RpcError(Status.UNKNOWN, text)) });
+    const error = new RpcError(Status.UNKNOWN, text);
+    const fails = serve(Health, { check: () => Promise.reject(error) });
     const server = await serveGrpc({ listen: { path: join(dir, "long.sock") }, services: [fails] });
     const channel = connectGrpc(`unix://${join(dir, "long.sock")}`);
     closers.push(server.close, () => channel.close());

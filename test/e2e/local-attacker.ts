@@ -19,8 +19,9 @@ function succeeds(attempt: () => unknown): boolean {
   try {
     attempt();
     return true;
-  } catch {
-    return false;
+  } catch (thrown) {
+    if (thrown instanceof Error && "code" in thrown) return false; // the kernel's refusal
+    throw thrown;
   }
 }
 
@@ -29,7 +30,8 @@ function look(path: string, found: string[]): void {
   const entry = succeeds(() => lstatSync(path)) ? lstatSync(path) : undefined;
   if (entry === undefined || entry.isSymbolicLink()) return;
   if (succeeds(() => accessSync(path, constants.W_OK))) found.push(`write ${path}`);
-  if (entry.isFile() && succeeds(() => accessSync(path, constants.R_OK))) found.push(`read ${path}`);
+  const canRead = succeeds(() => accessSync(path, constants.R_OK));
+  if (entry.isFile() && canRead) found.push(`read ${path}`);
   if (!entry.isDirectory()) return;
   if (succeeds(() => readdirSync(path))) {
     for (const name of readdirSync(path)) look(join(path, name), found);
