@@ -1,4 +1,4 @@
-/** Characters of warnings that one answer has, and those of each once there are more (upstream's). */
+/** Characters of all warnings of an answer, and of each once there are more (as upstream). */
 const WARNINGS_CHARACTERS = 4 * 1024;
 const CUT_CHARACTERS = 256;
 
