@@ -30,12 +30,14 @@ function buildModule(name: string, command = "..."): void {
   runGo(name, ["build", "-o", `${bin}/`, `./${command}`]);
 }
 
-/** Builds upstream's e2e.test, and statically what runs in images: agnhost, nonewprivs. */
+/** Builds upstream's e2e.test, kubectl and the programs of its images, statically. */
 function buildConformance(): void {
-  const flags = ["-mod=mod", "-ldflags=-s -w"];
-  const e2e = ["-vet=off", "-o", `${bin}/e2e.test`, "k8s.io/kubernetes/test/e2e"];
+  const to = join(bin, "../conformance");
+  const version = "-X k8s.io/component-base/version.gitVersion=v1.36.3";
+  const flags = ["-mod=mod", `-ldflags=-s -w ${version}`];
+  const e2e = ["-vet=off", "-o", `${to}/e2e.test`, "k8s.io/kubernetes/test/e2e"];
   runGo("conformance", ["test", "-c", ...flags, ...e2e], { CGO_ENABLED: "0" });
-  runGo("conformance", ["build", ...flags, "-o", `${bin}/`, "tool"], { CGO_ENABLED: "0" });
+  runGo("conformance", ["build", ...flags, "-o", `${to}/`, "tool"], { CGO_ENABLED: "0" });
 }
 
 function runGo(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): void {
