@@ -1,7 +1,7 @@
 // The images that the tests name, made on this machine: a registry is not asked.
 import { execFileSync } from "node:child_process";
 import { createWriteStream, existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { buffer } from "node:stream/consumers";
 import { createHash } from "node:crypto";
@@ -160,8 +160,12 @@ export async function makeImages(from: ImageSources, path: string): Promise<void
 async function addBusybox(archive: Archive, from: ImageSources): Promise<void> {
   // Debian's busybox drops variables whose names are no identifiers: `sh -c env` finds bash first.
   // `/bin/sh` stays busybox's, whose messages tests compare.
+  const entries = await busyboxEntries(from.busybox);
+  // Upstream's has every applet in /bin, too.
+  const applets = entries.filter(({ name, type }) => type === "symlink" && !/^bin\//.test(name));
   const box = await archive.layer([
-    ...(await busyboxEntries(from.busybox)),
+    ...entries,
+    ...applets.map((applet) => ({ ...applet, name: `bin/${basename(applet.name)}` })),
     ...["usr/local/", "usr/local/bin/", "lib/", "var/tmp/"].map(directory),
     { name: "usr/local/bin/bash", mode: 0o755, content: ofBase(from, "usr/bin/bash-static") },
     { name: "usr/local/bin/sh", type: "symlink", linkname: "bash" },

@@ -124,7 +124,9 @@ async function main(): Promise<void> {
   if (values.report) return write(record);
   buildPrograms();
   await buildImages();
-  const results = new Map(conformanceNames().map((name) => [name, record.get(name) ?? NEVER]));
+  // Read again: another run may have ended a test meanwhile.
+  const known = readRecord();
+  const results = new Map(conformanceNames().map((name) => [name, known.get(name) ?? NEVER]));
   const git = ["rev-parse", "--short=8", "HEAD"];
   const commit = execFileSync("git", git, { cwd: ROOT, encoding: "utf8" }).trim();
   const [shared = [], alone = []] = choose(results, positionals, values.failed, commit);
