@@ -10,12 +10,7 @@ import { configureInside, deletePair, linkIn } from "../../lib/veth.ts";
 import { checkPort } from "./check.ts";
 import { type BridgeConfig, configOf } from "./config.ts";
 import { type AddressPlan, planAddresses, planResult } from "./plan.ts";
-import {
-  addSpoofCheck,
-  deleteSpoofCheck,
-  deleteStaleSpoofChecks,
-  hasSpoofCheck,
-} from "./spoof-check.ts";
+import { addSpoofCheck, spoofChecks } from "./spoof-check.ts";
 import { connect, ensureBridge, ensureGateway } from "./veth.ts";
 
 const LAYER_2_ONLY: CniResult = { cniVersion: "1.1.0" };
@@ -37,7 +32,7 @@ export const bridge: CniPlugin = {
     await ipamRun(call, "DEL");
     if (config.ipMasq) await deleteMasquerade(call);
     if (call.netns !== "") deletePair(call.netns, call.ifName);
-    if (config.checksMac) await deleteSpoofCheck(call);
+    if (config.checksMac) await spoofChecks.delete(call);
   },
 
   async check(call) {
@@ -45,7 +40,7 @@ export const bridge: CniPlugin = {
     const result = call.prevResult as CniResult;
     await ipamRun(call, "CHECK");
     checkPort(config, call, result);
-    if (config.checksMac && !(await hasSpoofCheck(call))) {
+    if (config.checksMac && !(await spoofChecks.has(call))) {
       throw checkFailed(`the spoof check of ${call.ifName} is missing`);
     }
     if (config.ipMasq) await requireMasquerade(call, result.ips ?? []);
@@ -60,7 +55,7 @@ export const bridge: CniPlugin = {
     const config = configOf(call);
     await ipamRun(call, "GC");
     if (config.ipMasq) await deleteStaleMasquerade(call, valid);
-    if (config.checksMac) await deleteStaleSpoofChecks(call, valid);
+    if (config.checksMac) await spoofChecks.deleteStale(call, valid);
   },
 };
 
