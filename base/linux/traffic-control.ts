@@ -20,7 +20,7 @@ export interface TokenBucket {
   readonly rate: number;
   /** Size of the bucket in bytes: what may be sent at once. */
   readonly burst_bytes: number;
-  /** Bytes that wait for tokens; more are dropped. */
+  /** Bytes that wait for tokens, at most 2^32 - 1; more are dropped. */
   readonly limit_bytes: number;
 }
 
@@ -45,7 +45,7 @@ function header(link: number, parent = 0): Buffer {
 export function addTokenBucket(route: NetlinkSocket, link: number, bucket: TokenBucket): void {
   const parms = Buffer.alloc(QOPT.BYTES);
   parms.writeUInt32LE(Math.min(bucket.rate, U32_MAX), QOPT.RATE);
-  parms.writeUInt32LE(Math.min(bucket.limit_bytes, U32_MAX), QOPT.LIMIT);
+  parms.writeUInt32LE(bucket.limit_bytes, QOPT.LIMIT);
   const rate64 = Buffer.alloc(8);
   rate64.writeBigUInt64LE(BigInt(bucket.rate));
   const options = nest(

@@ -29,10 +29,11 @@ export const bridge: CniPlugin = {
 
   async del(call) {
     const config = configOf(call);
-    await ipamRun(call, "DEL");
     if (config.ipMasq) await deleteMasquerade(call);
     if (call.netns !== "") deletePair(call.netns, call.ifName);
     if (config.checksMac) await spoofChecks.delete(call);
+    // Last: from now on another container may get the address.
+    await ipamRun(call, "DEL");
   },
 
   async check(call) {
@@ -73,6 +74,7 @@ async function add(call: PluginCall, config: BridgeConfig): Promise<CniResult> {
       }
       await configure(call, config, addresses);
     } catch (thrown) {
+      deletePair(call.netns, call.ifName);
       await ipamRun(call, "DEL");
       throw thrown;
     }
