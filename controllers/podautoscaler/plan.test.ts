@@ -34,6 +34,7 @@ test.each([
   });
   expect(rescale).toBeUndefined();
   expect(status.currentMetrics).toHaveLength(read);
-  expect(status.conditions?.at(-1)).toMatchObject({ type: "ScalingActive", status: "False", reason });
+  expect(status.conditions?.at(-1)).toMatchObject(
+    { type: "ScalingActive", status: "False", reason });
   expect(notes.at(-1)?.reason).toBe("FailedComputeMetricsReplicas");
 });

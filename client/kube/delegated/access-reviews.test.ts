@@ -4,7 +4,7 @@ import { REVIEWS_AT_ONCE_MAX } from "../limits.ts";
 import type { KubeClient } from "../rest/client.ts";
 import { AccessReviews } from "./access-reviews.ts";
 
-test("questions about rights are bounded: any user may ask for any path", async () => {
+test("questions about rights are bounded, because each user may ask for every path", async () => {
   const asked: ((answer: object) => void)[] = [];
   const request = () => new Promise((resolve) => asked.push(resolve));
   const reviews = new AccessReviews({ request } as unknown as KubeClient, new ManualClock());
