@@ -69,9 +69,11 @@ export function readPoints(text: string, now_ms: number): NodePoints {
     const pod = isNode ? undefined : pods.get(key) ?? new Map<string, Building>();
     if (pod) pods.set(key, pod);
     const container = labels["container"] ?? "";
-    if (pod && !pod.has(container) && ++containers > METRICS_CONTAINERS_MAX) break;
-    const point = pod ? pod.get(container) ?? {} : node;
-    pod?.set(container, point);
+    const known = pod ? pod.get(container) : node;
+    if (known === undefined && ++containers > METRICS_CONTAINERS_MAX) break;
+    const point = known ?? {};
+    // Copied: a part of a text keeps the whole of it.
+    if (known === undefined) pod?.set(Buffer.from(container).toString(), point);
     if (name === START) point.start_ms = value * 1e3;
     else {
       point.time_ms = time_ms;
