@@ -12,7 +12,9 @@ const PROGRAM = `
       gc();
       await new Promise((resolve) => setImmediate(resolve));
     }
-    return process.memoryUsage().heapUsed;
+    const { heapUsed, external } = process.memoryUsage();
+    // A long text of a buffer lies outside of the heap.
+    return heapUsed + external;
   };
   const of = '{container="a-container-of-a-long-name",namespace="default",pod="web"}';
   const textOf = (time_ms) => Buffer.from([
