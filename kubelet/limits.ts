@@ -19,6 +19,9 @@ export const RELIST_GENERIC_MS = 1_000;
 /** A lost event stream is opened again after this. */
 export const EVENTS_REOPEN_MS = 1_000;
 
+/** Largest checkpoint (of devices, of allocated resources) that is read. */
+export const CHECKPOINT_BYTES_MAX = 64 * 1024 * 1024;
+
 /** Of the credentials that pulled one image, and of pulls that were cut short: the newest. */
 export const PULLED_CREDENTIALS_MAX = 100;
 export const PULLS_CUT_SHORT_MAX = 1_000;

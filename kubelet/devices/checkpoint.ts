@@ -1,9 +1,5 @@
-import { readFile, stat } from "node:fs/promises";
-import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { ContainerAllocateResponse } from "@raft2kube/proto/gen/deviceplugin.ts";
-import { crc32c } from "@raft2kube/std/bytes.ts";
-import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { CHECKPOINT_BYTES_MAX } from "./limits.ts";
+import { readCheckpointFile, writeCheckpointFile } from "../pods/checkpoint-file.ts";
 
 /** Devices that a container holds, and what its plugin answered for them. */
 export interface DeviceEntry {
@@ -23,11 +19,6 @@ export interface DeviceCheckpoint {
   resources: Record<string, string[]>;
 }
 
-/** The checkpoint is damaged: pods would be given devices that others hold. */
-export class CheckpointError extends CodedError {
-  override readonly name = "CheckpointError";
-}
-
 /** Replaces the checkpoint durably. Its structure follows upstream's; the checksum is our own. */
 export function writeCheckpoint(file: string, checkpoint: DeviceCheckpoint): Promise<void> {
   const data = {
@@ -40,25 +31,27 @@ export function writeCheckpoint(file: string, checkpoint: DeviceCheckpoint): Pro
     })),
     RegisteredDevices: checkpoint.resources,
   };
-  return replaceFile(file, JSON.stringify({ Data: data, Checksum: checksumOf(data) }));
+  return writeCheckpointFile(file, data);
 }
 
-/** Reads the checkpoint; a missing file is an empty checkpoint. Throws CheckpointError. */
+/**
+ * Reads the checkpoint; a missing file is an empty checkpoint. Throws CheckpointError: with a
+ * damaged one, pods would be given devices that others hold.
+ */
 export async function readCheckpoint(file: string): Promise<DeviceCheckpoint> {
-  let text: string;
-  try {
-    const { size } = await stat(file);
-    if (size > CHECKPOINT_BYTES_MAX) throw damaged(file, `it has ${size} bytes`);
-    text = await readFile(file, "utf8");
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return { entries: [], resources: {} };
-    throw thrown;
-  }
-  try {
-    return parse(text);
-  } catch (thrown) {
-    throw damaged(file, messageOf(thrown));
-  }
+  const remedy = "stop the pods that use devices, then remove the file";
+  const data = await readCheckpointFile<Stored>(file, remedy);
+  if (data === undefined) return { entries: [], resources: {} };
+  return {
+    entries: data.PodDeviceEntries.map((entry) => ({
+      podUid: entry.PodUID,
+      container: entry.ContainerName,
+      resource: entry.ResourceName,
+      deviceIds: entry.DeviceIDs,
+      response: ContainerAllocateResponse.decode(Buffer.from(entry.AllocResp, "base64")),
+    })),
+    resources: data.RegisteredDevices,
+  };
 }
 
 interface StoredEntry {
@@ -72,29 +65,4 @@ interface StoredEntry {
 interface Stored {
   PodDeviceEntries: StoredEntry[];
   RegisteredDevices: Record<string, string[]>;
-}
-
-function parse(text: string): DeviceCheckpoint {
-  const { Data: data, Checksum: checksum } = JSON.parse(text) as { Data: Stored; Checksum: number };
-  if (checksumOf(data) !== checksum) throw new TypeError("checksum mismatch");
-  return {
-    entries: data.PodDeviceEntries.map((entry) => ({
-      podUid: entry.PodUID,
-      container: entry.ContainerName,
-      resource: entry.ResourceName,
-      deviceIds: entry.DeviceIDs,
-      response: ContainerAllocateResponse.decode(Buffer.from(entry.AllocResp, "base64")),
-    })),
-    resources: data.RegisteredDevices,
-  };
-}
-
-function checksumOf(data: unknown): number {
-  return crc32c(Buffer.from(JSON.stringify(data) ?? ""));
-}
-
-function damaged(file: string, why: string): CheckpointError {
-  return new CheckpointError("CheckpointDamaged", `${file} is damaged: ${why}`, {
-    remedy: "stop the pods that use devices, then remove the file",
-  });
 }

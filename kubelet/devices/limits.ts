@@ -15,9 +15,6 @@ export const PREFERRED_TIMEOUT_MS = 10_000;
 export const RESOURCES_MAX = 100;
 export const DEVICES_MAX = 10_000;
 
-/** Largest checkpoint that is read. */
-export const CHECKPOINT_BYTES_MAX = 64 * 1024 * 1024;
-
 assertLimits({
   "a preference is asked for within an allocation": PREFERRED_TIMEOUT_MS <= ALLOCATE_TIMEOUT_MS,
 });

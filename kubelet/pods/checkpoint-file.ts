@@ -1,0 +1,45 @@
+import { readFile, stat } from "node:fs/promises";
+import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { crc32c } from "@raft2kube/std/bytes.ts";
+import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { CHECKPOINT_BYTES_MAX } from "../limits.ts";
+
+/** A checkpoint is damaged: what pods were given before the restart is unknown. */
+export class CheckpointError extends CodedError {
+  override readonly name = "CheckpointError";
+}
+
+/** Replaces a checkpoint durably: the data with its checksum, as JSON. */
+export function writeCheckpointFile(file: string, data: unknown): Promise<void> {
+  return replaceFile(file, JSON.stringify({ Data: data, Checksum: checksumOf(data) }));
+}
+
+/**
+ * Reads a checkpoint's data; undefined when there is no file. Throws CheckpointError with `remedy`
+ * for a file that is too large, does not parse, or whose checksum differs.
+ */
+export async function readCheckpointFile<T>(file: string, remedy: string): Promise<T | undefined> {
+  const damaged = (why: string) =>
+    new CheckpointError("CheckpointDamaged", `${file} is damaged: ${why}`, { remedy });
+  let text: string;
+  try {
+    const { size } = await stat(file);
+    if (size > CHECKPOINT_BYTES_MAX) throw damaged(`it has ${size} bytes`);
+    text = await readFile(file, "utf8");
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return undefined;
+    throw thrown;
+  }
+  try {
+    const { Data: data, Checksum: checksum } = JSON.parse(text) as { Data: T; Checksum: number };
+    if (checksumOf(data) !== checksum) throw damaged("checksum mismatch");
+    return data;
+  } catch (thrown) {
+    if (thrown instanceof CheckpointError) throw thrown;
+    throw damaged(messageOf(thrown));
+  }
+}
+
+function checksumOf(data: unknown): number {
+  return crc32c(Buffer.from(JSON.stringify(data) ?? ""));
+}
