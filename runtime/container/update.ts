@@ -24,7 +24,9 @@ export async function updateResources(
     }
     const given = Object.entries(limits).filter(([, value]) => value !== 0 && value !== "");
     const resources = { ...record.resources, ...Object.fromEntries(given) };
-    const changed = resourcesFor(limits, { cgroupVersion: runtime.cgroups.version });
+    // Without a quota there is none to lift.
+    const fresh = (record.resources?.cpuQuota ?? 0) <= 0;
+    const changed = resourcesFor(limits, { cgroupVersion: runtime.cgroups.version, fresh });
     if (state === "created") {
       await rewriteSpec(runtime, id, (spec) => Object.assign(spec.linux.resources, changed));
     } else {

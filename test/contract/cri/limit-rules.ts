@@ -31,7 +31,7 @@ export function limitRules(bench: Bench): void {
       const limit = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max";
       const memory = () => pods.shell(containerId, `${limit} 2>/dev/null || true`);
       expect(await memory()).toBe(String(32 << 20));
-      const linux = { memoryLimitInBytes: 64 << 20 };
+      const linux = { memoryLimitInBytes: 64 << 20, cpuQuota: -1, cpuPeriod: 100_000 };
       await runtime.updateContainerResources({ containerId, linux });
       expect(await memory()).toBe(String(64 << 20));
       expect((await pods.status(containerId)).resources?.linux?.memoryLimitInBytes).toBe(64 << 20);
