@@ -2,6 +2,7 @@ import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import type { Snapshot } from "./framework/plugin.ts";
 import { NodeInfo, podInfo, type PodInfo } from "./node-info.ts";
+import { requestsLess } from "./resources.ts";
 
 /**
  * Nodes and their pods from the informers, plus assumed pods: those that got a node in an earlier
@@ -50,11 +51,17 @@ export class SchedulerCache implements Snapshot {
     this.#nodes = undefined;
   }
 
-  /** Adds or replaces a pod that the informer shows on its node; it is no longer assumed. */
-  setPod(pod: Pod): void {
+  /**
+   * Adds or replaces a pod that the informer shows on its node; it is no longer assumed. Returns
+   * whether it requests less than before.
+   */
+  setPod(pod: Pod): boolean {
     const uid = pod.metadata.uid ?? "";
     this.#assumed.delete(uid);
-    this.#place(podInfo(pod), pod.spec.nodeName ?? "");
+    const before = this.#infos.get(this.#placed.get(uid) ?? "")?.pods.get(uid);
+    const info = podInfo(pod);
+    this.#place(info, pod.spec.nodeName ?? "");
+    return before !== undefined && requestsLess(info.requests, before.requests);
   }
 
   /** Adds a pod to the node that it is about to be bound to. */

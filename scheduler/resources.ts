@@ -1,4 +1,4 @@
-import type { Container, Pod, ResourceList } from "@raft2kube/api/gen/core/v1.ts";
+import type { Container, ContainerStatus, Pod, ResourceList } from "@raft2kube/api/gen/core/v1.ts";
 import { milliValueOf, valueOf } from "@raft2kube/std/quantity.ts";
 import { SCORE_CPU_MILLIS, SCORE_MEMORY_BYTES } from "./limits.ts";
 
@@ -31,7 +31,7 @@ function setMax(total: Amounts, other: Amounts): void {
  */
 export function podRequests(
   pod: Pod,
-  requestsOf: (container: Container) => Amounts = (c) => amountsOf(c.resources?.requests),
+  requestsOf: (container: Container) => Amounts = (c) => containerRequests(pod, c),
 ): Amounts {
   const running: Amounts = new Map();
   for (const container of pod.spec.containers) addAmounts(running, requestsOf(container));
@@ -55,10 +55,40 @@ export function podRequests(
   return running;
 }
 
+/**
+ * Returns a container's requests. While a resize is under way they are the largest of those that
+ * its spec desires, its node has allocated, and it has; an infeasible resize does not count.
+ */
+function containerRequests(pod: Pod, container: Container): Amounts {
+  const desired = amountsOf(container.resources?.requests);
+  const status = statusOf(pod, container);
+  if (!status?.resources) return desired;
+  const requests = amountsOf(status.resources.requests);
+  setMax(requests, amountsOf(status.allocatedResources));
+  if (!isInfeasible(pod)) setMax(requests, desired);
+  return requests;
+}
+
+function statusOf({ status = {} }: Pod, { name }: Container): ContainerStatus | undefined {
+  const isOwn = (each: ContainerStatus) => each.name === name;
+  return status.containerStatuses?.find(isOwn) ?? status.initContainerStatuses?.find(isOwn);
+}
+
+function isInfeasible({ status }: Pod): boolean {
+  return (status?.conditions ?? []).some(
+    ({ type, reason }) => type === "PodResizePending" && reason === "Infeasible",
+  );
+}
+
+/** Whether a pod requests less of something than before. */
+export function requestsLess(now: Amounts, before: Amounts): boolean {
+  return [...before].some(([name, amount]) => (now.get(name) ?? 0) < amount);
+}
+
 /** Returns the requests for scores, with a minimum for containers without requests. */
 export function podRequestsForScore(pod: Pod): Amounts {
   return podRequests(pod, (container) => {
-    const requests = amountsOf(container.resources?.requests);
+    const requests = containerRequests(pod, container);
     if (!requests.has("cpu")) requests.set("cpu", SCORE_CPU_MILLIS);
     if (!requests.has("memory")) requests.set("memory", SCORE_MEMORY_BYTES);
     return requests;

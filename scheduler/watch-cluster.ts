@@ -46,7 +46,7 @@ function watchPods({ pods, cache, queue, isOurs }: WatchOptions): void {
   };
   const assigned = (pod: Pod, wasAssigned: boolean) => {
     queue.remove(pod);
-    cache.setPod(pod);
+    if (cache.setPod(pod)) queue.moveAllToActiveOrBackoff("pod-scaled-down");
     if (!wasAssigned) queue.moveAllToActiveOrBackoff("pod-assigned");
   };
   const isTerminal = ({ status }: Pod) => {

@@ -18,6 +18,7 @@ export type ClusterEvent =
   | "node-labels"
   | "node-taints"
   | "pod-removed"
+  | "pod-scaled-down"
   | "pod-assigned"
   | "namespace"
   | "volumes"

@@ -13,7 +13,7 @@ const SCORED = ["cpu", "memory"];
 export const resourcesFit: FilterPlugin & ScorePlugin = {
   name: "NodeResourcesFit",
   weight: 1,
-  events: ["node-added", "node-allocatable", "pod-removed"],
+  events: ["node-added", "node-allocatable", "pod-removed", "pod-scaled-down"],
   filter(_state, info, node) {
     const reasons: string[] = [];
     let resolvable = true;
