@@ -107,7 +107,6 @@ function startSelected(
     informers,
     settings: options,
     metrics,
-    manager: client,
     client: clientOf,
     recorder: (account, component) =>
       new EventRecorder({ client: clientOf(account), component, clock }),

@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { admit } from "../admission/admission.ts";
+import { admitResize } from "../admission/admit-resize.ts";
 import { ApiConnection } from "../api/api-connection.ts";
 import { PodEvents } from "../cri/pod-events.ts";
 import type { ConnectedRuntime } from "../cri/runtime.ts";
@@ -109,6 +110,7 @@ function podWorkers(
   const { devices } = deps;
   return new PodWorkers(deps, table, {
     admit: (pod) => admit(pod, { devices, pressure, allocatable, activePods: activePods(table) }),
+    admitResize: (desired) => admitResize(desired, activePods(table), allocatable()),
     publish: (pod, status) => api?.statuses.publish(pod, status),
     reclaimed(pod, status) {
       // A static pod's mirror is deleted when its file is gone.

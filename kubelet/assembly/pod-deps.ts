@@ -3,6 +3,7 @@ import os from "node:os";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { cgroupsOf } from "@raft2kube/linux/cgroup.ts";
+import { Allocations } from "../allocation/allocations.ts";
 import type { ApiConnection } from "../api/api-connection.ts";
 import type { ConnectedRuntime } from "../cri/runtime.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
@@ -53,6 +54,7 @@ export async function podDeps(
     const found = await Promise.all(names.map((name) => objects.secret(namespaceOf(pod), name)));
     return found.filter((secret) => secret !== undefined);
   };
+  const allocations = await Allocations.open(join(rootDir, "pod_resources_state"));
   const pulled = await PulledImages.open(join(rootDir, "image_manager"));
   return {
     clock,
@@ -63,6 +65,7 @@ export async function podDeps(
     volumes: new PodVolumes({ plugins: volumes, paths, objects }),
     objects,
     devices,
+    allocations,
     node: {
       allocatable: () => node.allocatable(),
       memory_bytes: os.totalmem(),

@@ -117,7 +117,8 @@ function sum(list: ComputeResources[]): ComputeResources {
   };
 }
 
-function largest(a: ComputeResources, b: ComputeResources): ComputeResources {
+/** Returns the larger of two requests and limits; no limit is the largest. */
+export function largest(a: ComputeResources, b: ComputeResources): ComputeResources {
   const request = (x: number | undefined, y: number | undefined) =>
     x === undefined ? y : y === undefined ? x : Math.max(x, y);
   const limit = (x: number | undefined, y: number | undefined) =>

@@ -96,6 +96,7 @@ export function observedContainer(status: ContainerStatus): ObservedContainer {
     hash: status.annotations[HASH_ANNOTATION] ?? "",
     logPath: status.logPath,
     annotations: status.annotations,
+    ...(status.resources?.linux ? { limits: status.resources.linux } : {}),
     recursiveReadOnly: status.mounts
       .filter((mount) => mount.recursiveReadOnly)
       .map(({ containerPath }) => containerPath),

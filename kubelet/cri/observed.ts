@@ -20,8 +20,18 @@ export interface ObservedContainer {
   hash: string;
   logPath: string;
   annotations: Record<string, string>;
+  /** Its limits; undefined when the runtime does not report them. */
+  limits?: ObservedLimits;
   /** Paths in the container of mounts that are read-only with all beneath them. */
   recursiveReadOnly: readonly string[];
+}
+
+/** Limits of a container in CRI's form; 0: not set. */
+export interface ObservedLimits {
+  cpuShares: number;
+  cpuQuota: number;
+  cpuPeriod: number;
+  memoryLimitInBytes: number;
 }
 
 export interface ObservedSandbox {

@@ -88,7 +88,9 @@ export class Evictions {
     const { workers, clock } = this.#options;
     const running = workers.list().filter(({ state }) => state === "syncing");
     const candidates: Candidate[] = [];
-    for (const { pod } of running) candidates.push(await this.#candidate(pod, shortage));
+    for (const { allocated } of running) {
+      candidates.push(await this.#candidate(allocated, shortage));
+    }
     const victim = chooseVictim(candidates);
     if (!victim) {
       log.warn("the node is short and no pod can be evicted", { ...shortage });

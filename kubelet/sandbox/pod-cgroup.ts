@@ -2,7 +2,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Cgroups, CgroupUsage } from "@raft2kube/linux/cgroup.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { podResources, qosClassOf } from "../containers/qos.ts";
+import { type ComputeResources, podResources, qosClassOf } from "../containers/qos.ts";
 import { CPU_PERIOD_US, cpuQuota_us, cpuShares } from "../containers/qos.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 
@@ -42,9 +42,9 @@ export class PodCgroups {
     this.#cgroups.setLimits(`${this.#root}/besteffort`, { cpuShares: cpuShares(undefined) });
   }
 
-  create(pod: Pod): void {
+  /** Creates the pod's cgroup if it is not there, and sets its limits. */
+  create(pod: Pod, resources: ComputeResources = podResources(pod)): void {
     const path = podCgroup(this.#root, pod);
-    const resources = podResources(pod);
     this.#cgroups.create(path);
     this.#cgroups.setLimits(path, {
       cpuShares: cpuShares(resources.cpuRequest_milli),

@@ -1,14 +1,16 @@
 import type { ContainerStatus, Pod, PodCondition } from "@raft2kube/api/gen/core/v1.ts";
+import { RESIZE_CONDITIONS } from "../allocation/resize-state.ts";
 import { isRestartableInit } from "../pods/pod-identity.ts";
 import type { PodPhase } from "./phase.ts";
 
-/** The condition types that the kubelet always writes. */
+/** The condition types that only the kubelet writes. */
 const KUBELET_CONDITIONS: readonly string[] = [
   "PodReadyToStartContainers",
   "Initialized",
   "Ready",
   "ContainersReady",
   "PodScheduled",
+  ...RESIZE_CONDITIONS,
 ];
 
 const BY_KUBELET = "TerminationByKubelet";

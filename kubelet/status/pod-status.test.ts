@@ -312,3 +312,61 @@ test("status and conditions say which generation they are about, containers what
   ]);
   expect(status.containerStatuses?.[1]).not.toHaveProperty("allocatedResources");
 });
+
+describe("a resize", () => {
+  const SMALL = {
+    requests: { cpu: "100m", memory: "8Mi" }, limits: { cpu: "200m", memory: "16Mi" },
+  };
+  const LARGE = {
+    requests: { cpu: "300m", memory: "9Mi" }, limits: { cpu: "400m", memory: "32Mi" },
+  };
+  const small = {
+    cpuShares: 102, cpuQuota: 20_000, cpuPeriod: 100_000, memoryLimitInBytes: 16 << 20,
+  };
+  const large = {
+    cpuShares: 307, cpuQuota: 40_000, cpuPeriod: 100_000, memoryLimitInBytes: 32 << 20,
+  };
+  const resized = () => {
+    const pod = podOf();
+    pod.spec.containers[0]!.resources = LARGE;
+    return pod;
+  };
+  const shown = (pod: Pod, state: ObservedContainer["state"], more: Partial<StatusFacts>,
+    limits = small) =>
+    statusOf(pod, [{ ...ran("a", state), limits }, ran("b", "running")], more)
+      .containerStatuses?.[0];
+
+  test("shows what is allocated, and what a running container has", () => {
+    const resourcesBefore = () => SMALL;
+    expect(shown(resized(), "running", { resourcesBefore })).toMatchObject({
+      allocatedResources: LARGE.requests, resources: SMALL,
+    });
+    const partly = { ...SMALL, limits: { cpu: "400m", memory: "32Mi" } };
+    const limits = { ...large, cpuShares: 102 };
+    expect(shown(resized(), "running", { resourcesBefore }, limits)?.resources).toEqual(partly);
+    expect(shown(resized(), "running", {}, large)?.resources).toEqual(LARGE);
+    expect(shown(resized(), "exited", { resourcesBefore })?.resources).toEqual(LARGE);
+  });
+
+  test("shows the runtime's limits, where they are not those allocated", () => {
+    expect(shown(resized(), "running", {}, small)?.resources).toEqual({
+      requests: { cpu: "100m", memory: "9Mi" }, limits: { cpu: "200m", memory: "16Mi" },
+    });
+  });
+
+  test("has its conditions with their own generation, until it has ended", () => {
+    const pod = resized();
+    pod.metadata.generation = 3;
+    const resize = {
+      pending: { reason: "Deferred" as const, message: "full", generation: 3 },
+      inProgress: { generation: 2 },
+    };
+    const status = statusOf(pod, [], { resize });
+    expect(condition(status, "PodResizePending")).toMatchObject({
+      status: "True", reason: "Deferred", message: "full", observedGeneration: 3,
+    });
+    expect(condition(status, "PodResizeInProgress")).toMatchObject({ observedGeneration: 2 });
+    const after = statusOf({ ...pod, status }, [], { previous: status });
+    expect(after.conditions?.map(({ type }) => type)).not.toContain("PodResizePending");
+  });
+});

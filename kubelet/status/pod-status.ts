@@ -4,11 +4,19 @@ import type {
   Pod,
   PodCondition,
   PodStatus,
+  ResourceRequirements,
 } from "@raft2kube/api/gen/core/v1.ts";
+import {
+  NO_RESIZE,
+  RESIZE_CONDITIONS,
+  resizeConditions,
+  type ResizeState,
+} from "../allocation/resize-state.ts";
 import { qosClassOf } from "../containers/qos.ts";
 import { isRestartableInit } from "../pods/pod-identity.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import { disruption, podConditions, withTransitionTimes } from "./conditions.ts";
+import { containerResourcesStatus } from "./container-resources.ts";
 import { apiTime, containerStatus, type WaitingReason } from "./container-status.ts";
 import { type PodPhase, podPhase } from "./phase.ts";
 
@@ -22,6 +30,7 @@ export interface PodVerdict {
 }
 
 export interface StatusFacts {
+  /** The pod with the resources allocated to it. */
   pod: Pod;
   observed: ObservedPod;
   /** Last known status, for transition times and for containers that the runtime no longer has. */
@@ -33,6 +42,10 @@ export interface StatusFacts {
   ended: boolean;
   readiness(container: ObservedContainer): { ready: boolean; started: boolean };
   terminationMessage(observed: ObservedContainer): string | undefined;
+  /** Its resize. */
+  resize?: ResizeState;
+  /** Resources that a running container has instead of those allocated. */
+  resourcesBefore?(container: string): ResourceRequirements | undefined;
   hostIPs: string[];
   runtimeName: string;
   now_ms: number;
@@ -60,6 +73,7 @@ export function podStatus(facts: StatusFacts): PodStatus {
   const conditions: PodCondition[] = [
     ...podConditions({ pod, phase, initStatuses, statuses, sandboxReady }),
     ...(facts.verdict?.disrupted ? [disruption(facts.verdict)] : []),
+    ...(facts.ended ? [] : resizeConditions(facts.resize ?? NO_RESIZE)),
   ];
   const podIPs = facts.ended ? [] : sandbox?.hostNetwork ? hostIPs : (sandbox?.ips ?? []);
   const ips = podIPs.length > 0 ? podIPs : (previous?.podIPs ?? []).map(({ ip }) => ip ?? "");
@@ -135,20 +149,10 @@ function statusesOf(
       terminationMessage: facts.terminationMessage,
       isStep: kind === "init" && !isRestartableInit(container),
     });
-    return kind === "ephemeral" ? status : { ...status, ...allocated(container) };
+    if (kind === "ephemeral") return status;
+    const before = facts.resourcesBefore?.(name);
+    return { ...status, ...containerResourcesStatus(container, current, before) };
   });
-}
-
-/**
- * Returns the allocated resources: those of the spec, since they do not change while the container
- * runs.
- */
-function allocated({ resources = {} }: Container) {
-  const { requests, limits } = resources;
-  return {
-    ...(requests && { allocatedResources: requests }),
-    resources: { ...(requests && { requests }), ...(limits && { limits }) },
-  };
 }
 
 /** Returns the generation of the pod that a status or condition is about. */
@@ -166,10 +170,14 @@ function allConditions(
   now: string,
 ): PodCondition[] {
   const others = (pod.status?.conditions ?? []).filter(
-    ({ type }) => !own.some((each) => each.type === type),
+    (condition) => !own.some(({ type }) => type === condition.type) && !isResize(condition),
   );
   // A new pod has the time at which the API server bound it.
   const before = [...(previous?.conditions ?? []), ...(pod.status?.conditions ?? [])];
-  const all = own.map((each) => ({ ...each, ...observedGeneration(pod) }));
+  const all = own.map((each) => ({ ...observedGeneration(pod), ...each }));
   return [...withTransitionTimes(all, before, now), ...others];
+}
+
+function isResize({ type }: PodCondition): boolean {
+  return RESIZE_CONDITIONS.some((each) => each === type);
 }

@@ -10,6 +10,8 @@ it("removes the old reason and message of a condition", () => {
   expect(patch.metadata).toEqual({ uid: "uid-1" });
   expect(patch.status.conditions).toEqual([
     { type: "Ready", status: "True", reason: null, message: null },
+    { type: "PodResizePending", $patch: "delete" },
+    { type: "PodResizeInProgress", $patch: "delete" },
   ]);
   expect(patch.status.podIP).toBeNull();
 });
@@ -27,7 +29,16 @@ it("does not send conditions of others, which may have changed since they were r
   const { status } = statusPatch("uid-1", { conditions }) as {
     status: { conditions: { type: string }[] };
   };
-  expect(status.conditions.map(({ type }) => type)).toEqual(["Ready"]);
+  expect(status.conditions.map(({ type }) => type)).not.toContain(gate.type);
+});
+
+it("removes the conditions of a resize that has ended", () => {
+  const conditions = [{ type: "PodResizeInProgress", status: "True" }];
+  const { status } = statusPatch("uid-1", { conditions }) as { status: { conditions: object[] } };
+  expect(status.conditions).toEqual([
+    { type: "PodResizeInProgress", status: "True", reason: null, message: null },
+    { type: "PodResizePending", $patch: "delete" },
+  ]);
 });
 
 describe("whether an object has the reported status", () => {
@@ -45,6 +56,9 @@ describe("whether an object has the reported status", () => {
     ["a condition turned", { conditions: [{ type: "Ready", status: "False" }] }, false],
     ["a reason added", { conditions: [{ ...reported.conditions[0], reason: "Why" }] }, false],
     ["a condition gone", { conditions: [] }, false],
+    ["a resize that has ended", {
+      conditions: [...reported.conditions, { type: "PodResizePending", status: "True" }],
+    }, false],
     ["another phase", { phase: "Failed" }, false],
     ["a field added", { message: "words" }, false],
     ["a field gone", { podIPs: undefined }, false],

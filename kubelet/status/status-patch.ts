@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import { RESIZE_CONDITIONS } from "../allocation/resize-state.ts";
 import { isOwn } from "./conditions.ts";
 
 /** Fields of a pod's status that the kubelet owns; those that it does not set are removed. */
@@ -32,7 +33,9 @@ export function statusPatch(uid: string, status: PodStatus): object {
   const conditions = (status.conditions ?? []).filter(isOwn).map((condition) => {
     return { ...condition, reason: condition.reason ?? null, message: condition.message ?? null };
   });
-  const fields: Record<string, unknown> = { conditions };
+  const ended = RESIZE_CONDITIONS.filter((type) => !conditions.some((one) => one.type === type));
+  const removed = ended.map((type) => ({ type, $patch: "delete" }));
+  const fields: Record<string, unknown> = { conditions: [...conditions, ...removed] };
   for (const name of OWNED) fields[name] = status[name] ?? null;
   for (const name of REPLACED) {
     const list = status[name];
@@ -51,5 +54,11 @@ export function showsStatus(shown: PodStatus | undefined, reported: PodStatus): 
     const same = ["status", "reason", "message", "observedGeneration"] as const;
     return same.every((field) => there?.[field] === condition[field]);
   });
-  return conditions && OWNED.every((name) => isDeepStrictEqual(shown?.[name], reported[name]));
+  const stale = RESIZE_CONDITIONS.some(
+    (type) =>
+      shown?.conditions?.some((one) => one.type === type) &&
+      !reported.conditions?.some((one) => one.type === type),
+  );
+  const fields = OWNED.every((name) => isDeepStrictEqual(shown?.[name], reported[name]));
+  return conditions && !stale && fields;
 }

@@ -16,6 +16,8 @@ export interface ApplyContext {
   podIPs: string[];
   /** Waiting reasons by container name; kept between steps. */
   waiting: Map<string, WaitingReason>;
+  /** Ids of containers that are stopped to be started again; kept between steps. */
+  restarting: Set<string>;
   /** Aborted when the pod is to be stopped: containers that are not started yet are skipped. */
   signal: AbortSignal;
 }
@@ -55,6 +57,9 @@ export async function applyPlan(
     result.changed = true;
     return result;
   }
+  for (const { cause, observed: { id } } of plan.kill) {
+    if (cause === "definition-changed" || cause === "resize") context.restarting.add(id);
+  }
   await Promise.all(plan.kill.map((kill) => killOne(deps, pod, kill)));
   if (plan.kill.length > 0) result.changed = true;
   const sandbox = observed.sandboxes[0];
@@ -69,6 +74,7 @@ export async function applyPlan(
     try {
       await startContainer(shared, action);
       context.waiting.delete(name);
+      if (action.after) context.restarting.delete(action.after.id);
       result.changed = true;
     } catch (thrown) {
       if (signal.aborted) return result;
@@ -97,6 +103,7 @@ export function ownGrace({ cause, container }: KillAction): number | undefined {
     case "startup-probe":
       return container.startupProbe?.terminationGracePeriodSeconds;
     case "definition-changed":
+    case "resize":
     case "unknown-state":
       return undefined;
     default:

@@ -1,4 +1,5 @@
-import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Container, Pod, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
+import { needsRestart } from "../allocation/plan.ts";
 import { containerHash } from "../containers/container-hash.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import type { ContainerKind } from "../pods/pod-identity.ts";
@@ -8,6 +9,10 @@ export interface PlanInput {
   pod: Pod;
   observed: ObservedPod;
   health(container: ObservedContainer): ContainerHealth;
+  /** Resources that a running container has instead of those of `pod`. */
+  resourcesBefore?(container: string): ResourceRequirements | undefined;
+  /** Ids of containers that were stopped to be started again, regardless of the exit code. */
+  restarting?: ReadonlySet<string>;
 }
 
 export interface StartAction {
@@ -20,7 +25,12 @@ export interface StartAction {
 }
 
 /** Cause of a kill; it may determine the grace period. */
-export type KillCause = "definition-changed" | "liveness-probe" | "startup-probe" | "unknown-state";
+export type KillCause =
+  | "definition-changed"
+  | "resize"
+  | "liveness-probe"
+  | "startup-probe"
+  | "unknown-state";
 
 export interface KillAction {
   observed: ObservedContainer;
@@ -63,6 +73,8 @@ export function killOfRunning(
   if (observed.hash !== containerHash(container)) {
     return kill("definition-changed", "definition changed, will be restarted");
   }
+  const before = input.resourcesBefore?.(name);
+  if (before && needsRestart(container, before)) return kill("resize", "resize requires restart");
   const { failed } = input.health(observed);
   if (failed === "Liveness") return kill("liveness-probe", `failed liveness probe${ending}`);
   if (failed === "Startup") return kill("startup-probe", `failed startup probe${ending}`);

@@ -137,6 +137,30 @@ describe("regular containers", () => {
     expect(plan(pod, observed)).toEqual({ ...REST, start });
   });
 
+  test("a resize stops a container only where its policy says so", () => {
+    const pod = podOf({ policy: "OnFailure" });
+    const before = { limits: { memory: "1Mi" } };
+    const planned = (restartPolicy: string) => {
+      pod.spec.containers[0]!.resources = { limits: { memory: "2Mi" } };
+      pod.spec.containers[0]!.resizePolicy = [{ resourceName: "memory", restartPolicy }];
+      const observed = observedOf([ran("a", "running")]);
+      return planPod({ pod, observed, health: () => HEALTHY, resourcesBefore: () => before }).kill;
+    };
+    expect(planned("NotRequired")).toEqual([]);
+    expect(planned("RestartContainer")).toMatchObject([
+      { cause: "resize", message: "Container a resize requires restart" },
+    ]);
+  });
+
+  test("a container that was stopped to be restarted starts, though it ended well", () => {
+    const pod = podOf({ policy: "OnFailure" });
+    const ended = ran("a", "exited");
+    const input = { pod, observed: observedOf([ended]), health: () => HEALTHY };
+    expect(planPod(input)).toMatchObject({ stop: true, start: [] });
+    const { stop, start } = planPod({ ...input, restarting: new Set([ended.id]) });
+    expect([stop, start.map(({ attempt }) => attempt)]).toEqual([false, [1]]);
+  });
+
   test("when all have ended for good the pod stops", () => {
     const pod = podOf({ policy: "Never" });
     expect(plan(pod, observedOf([ran("a", "exited")]))).toEqual({ ...REST, stop: true });

@@ -65,7 +65,9 @@ function planRegular(input: PlanInput, plan: PodPlan): boolean {
       alive = true;
       continue;
     }
-    if (last && last.state === "exited" && !restartsAfter(pod, last.exitCode)) continue;
+    if (last?.state === "exited" && !input.restarting?.has(last.id)) {
+      if (!restartsAfter(pod, last.exitCode)) continue;
+    }
     alive = true;
     if (last?.state === "unknown") {
       const message = "Container is in unknown state, try killing it before restart";

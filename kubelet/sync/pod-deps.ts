@@ -1,4 +1,5 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Allocations } from "../allocation/allocations.ts";
 import type { NodeAllocatable } from "../pods/downward.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
@@ -29,6 +30,7 @@ export interface PodDeps {
   volumes: PodVolumes;
   objects: PodObjects;
   devices: DeviceManager;
+  allocations: Allocations;
   node: NodeFacts;
   paths: PodPaths;
   sandboxNode: SandboxNode;

@@ -1,4 +1,5 @@
 import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import type { ResizeState } from "../allocation/resize-state.ts";
 import { observePod } from "../cri/observe.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import type { PodProbes } from "../probes/pod-probes.ts";
@@ -13,6 +14,7 @@ export interface StatusInput {
   /** Everything of the pod is stopped and stays so. */
   ended: boolean;
   waiting: ReadonlyMap<string, WaitingReason>;
+  resize: ResizeState;
 }
 
 /** State of one pod on the node: what the runtime reports, and the status derived from it. */
@@ -52,9 +54,9 @@ export class PodView {
     return observed;
   }
 
-  /** Derives the pod's status from what was observed. */
+  /** Derives the status of the pod, with its allocated resources, from what was observed. */
   statusOf(pod: Pod, observed: ObservedPod, input: StatusInput): PodStatus {
-    const { clock, node, runtimeName } = this.#deps;
+    const { clock, node, runtimeName, allocations } = this.#deps;
     this.#status = podStatus({
       ...input,
       pod,
@@ -65,6 +67,7 @@ export class PodView {
         started: this.#probes.health(one).started,
       }),
       terminationMessage: (one) => this.#messages.get(one.id),
+      resourcesBefore: (name) => allocations.before(uidOf(pod), name),
       hostIPs: node.hostIPs,
       runtimeName,
       now_ms: clock.now(),

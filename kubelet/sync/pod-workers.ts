@@ -2,6 +2,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { fullNameOf, isStatic, uidOf } from "../pods/pod-identity.ts";
 import type { PodVerdict } from "../status/pod-status.ts";
+import { retryOrder } from "../allocation/retry-order.ts";
 import type { PodDeps } from "./pod-deps.ts";
 import { PodWorker, type WorkerHooks } from "./worker.ts";
 import type { WorkerTable } from "./worker-table.ts";
@@ -21,14 +22,14 @@ export class PodWorkers {
   /** Static pods by full name that wait until the previous pod of that name is removed. */
   readonly #queued = new Map<string, Pod>();
 
-  constructor(deps: PodDeps, workers: WorkerTable, hooks: WorkerHooks) {
+  constructor(deps: PodDeps, workers: WorkerTable, hooks: Omit<WorkerHooks, "freed">) {
     this.#deps = deps;
     this.#workers = workers;
     const gone = (uid: string) => {
       hooks.gone(uid);
       this.#gone(uid);
     };
-    this.#hooks = { ...hooks, gone };
+    this.#hooks = { ...hooks, gone, freed: () => this.#retryDeferred() };
   }
 
   /** Adds or updates a pod. */
@@ -92,6 +93,15 @@ export class PodWorkers {
     const worker = new PodWorker(this.#deps, this.#hooks, pod);
     this.#workers.set(worker.uid, worker);
     return worker;
+  }
+
+  /** Has the pods with a deferred resize try again, in upstream's order. */
+  #retryDeferred(): void {
+    const waiting = this.list().flatMap((worker) => {
+      const { resizeDeferred_ms: since_ms, pod, uid } = worker;
+      return since_ms === undefined ? [] : [{ uid, pod, since_ms }];
+    });
+    for (const { uid } of retryOrder(waiting)) this.trigger(uid);
   }
 
   #sameName(pod: Pod): boolean {

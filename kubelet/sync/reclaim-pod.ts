@@ -25,7 +25,7 @@ export async function reclaimPod(deps: PodDeps, pod: Pod): Promise<void> {
 
 /** Removes containers, sandboxes, logs and directories of a pod that no source has. */
 export async function removePodRemains(
-  { runtime, paths }: PodDeps,
+  { runtime, paths, allocations }: PodDeps,
   pod: Pod,
   observed: ObservedPod,
 ): Promise<void> {
@@ -44,6 +44,7 @@ export async function removePodRemains(
   await removePath(dir);
   await removePath(podLogDir(paths, pod));
   await removeLogLinks(paths, pod);
+  await allocations.forget(uidOf(pod));
 }
 
 async function removeLogLinks(paths: PodPaths, pod: Pod): Promise<void> {

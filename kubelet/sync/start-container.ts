@@ -46,6 +46,8 @@ export interface StartContext {
 export async function startContainer(context: StartContext, action: StartAction): Promise<void> {
   const { deps, pod } = context;
   const { container } = action;
+  // It starts with the resources allocated now.
+  await deps.allocations.actuate(uidOf(pod), [container.name]);
   const failed = (reason: string, thrown: unknown): StartError => {
     const message = messageOf(thrown);
     deps.events.record(pod, "Warning", "Failed", `Error: ${message}`, container.name);

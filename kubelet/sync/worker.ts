@@ -4,6 +4,7 @@ import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
+import type { ResizeVerdict } from "../allocation/resize-state.ts";
 import type { WaitingReason } from "../status/container-status.ts";
 import { AdmissionError } from "../pods/reason-error.ts";
 import { RESYNC_MS, SYNC_BACK_OFF_MS_MAX, SYNC_BACK_OFF_MS } from "../limits.ts";
@@ -15,6 +16,7 @@ import { applyPlan } from "./apply-plan.ts";
 import { anyRunning, type ObservedPod } from "../cri/observed.ts";
 import { planPod } from "./plan.ts";
 import type { PodDeps } from "./pod-deps.ts";
+import { PodResize } from "./pod-resize.ts";
 import { isTerminal, PodView } from "./pod-view.ts";
 import { reclaimPod, removePodRemains } from "./reclaim-pod.ts";
 import { makePodDirs, writeHostsFile } from "./start-sandbox.ts";
@@ -33,6 +35,10 @@ export interface WorkerHooks {
    * is started.
    */
   admit(pod: Pod): Promise<void>;
+  /** Decides whether the node has the resources of the pod's spec. */
+  admitResize(desired: Pod): ResizeVerdict;
+  /** Resources of the node may have become free: a deferred resize may fit now. */
+  freed(): void;
   /** Publishes a status. Called for every change. */
   publish(pod: Pod, status: PodStatus): void;
   /** A pod that is being deleted holds nothing of the node any more: its object may be deleted. */
@@ -54,7 +60,9 @@ export class PodWorker {
   readonly #hooks: WorkerHooks;
   readonly #probes: PodProbes;
   readonly #view: PodView;
+  readonly #resize: PodResize;
   readonly #waiting = new Map<string, WaitingReason>();
+  readonly #restarting = new Set<string>();
   #pod: Pod;
   #state: WorkerState = "syncing";
   #admitted = false;
@@ -77,6 +85,7 @@ export class PodWorker {
     this.#deps = deps;
     this.#hooks = hooks;
     this.#pod = pod;
+    this.#resize = new PodResize(deps);
     this.#probes = new PodProbes({
       clock: deps.clock,
       runtime: deps.runtime,
@@ -93,6 +102,16 @@ export class PodWorker {
 
   get pod(): Pod {
     return this.#pod;
+  }
+
+  /** The pod with the resources that the node has allocated to it. */
+  get allocated(): Pod {
+    return this.#deps.allocations.allocated(this.#pod);
+  }
+
+  /** Since when a resize waits for other pods, in milliseconds since 1970. */
+  get resizeDeferred_ms(): number | undefined {
+    return this.#state === "syncing" ? this.#resize.deferred_ms : undefined;
   }
 
   get state(): WorkerState {
@@ -209,15 +228,25 @@ export class PodWorker {
   }
 
   async #sync(): Promise<number> {
-    const pod = this.#pod;
     if (!this.#admitted && !(await this.#admit())) return 0;
+    if (await this.#resize.review(this.#pod, this.#hooks.admitResize)) this.#hooks.freed();
+    const pod = this.allocated;
     const observed = await this.#observe();
+    const resizing = this.#resize.plan(pod, observed, this.#restarting);
     this.#publish(observed, false);
     const left_ms = this.#deadlineLeft();
     if (left_ms <= 0) return this.#exceeded();
     await makePodDirs(this.#deps, pod);
-    this.#deps.cgroups.create(pod);
-    const plan = planPod({ pod, observed, health: (one) => this.#probes.health(one) });
+    const resized = await this.#resize.apply(pod, observed, resizing);
+    if (resized === "resized") this.#dirty = true;
+    if (resized === "failed") this.#publish(observed, false);
+    const plan = planPod({
+      pod,
+      observed,
+      health: (one) => this.#probes.health(one),
+      resourcesBefore: (name) => this.#deps.allocations.before(this.uid, name),
+      restarting: this.#restarting,
+    });
     if (plan.stop && plan.createSandbox === undefined) {
       this.#order(gracePeriodOf(pod));
       this.#dirty = true;
@@ -230,17 +259,20 @@ export class PodWorker {
       volumes,
       podIPs,
       waiting: this.#waiting,
+      restarting: this.#restarting,
       signal: this.#stop.signal,
     });
     if (result.changed) this.#dirty = true;
     else if (result.waitingChanged) this.#publish(observed, false);
-    const failed_ms = result.failed ? this.#backOff() : RESYNC_MS;
+    const failed = result.failed || resized === "failed";
+    const failed_ms = failed ? this.#backOff() : RESYNC_MS;
     return Math.min(result.retry_ms ?? RESYNC_MS, failed_ms, left_ms);
   }
 
   async #admit(): Promise<boolean> {
     try {
-      await this.#hooks.admit(this.#pod);
+      await this.#hooks.admit(this.allocated);
+      await this.#deps.allocations.admit(this.#pod);
       this.#admitted = true;
       return true;
     } catch (thrown) {
@@ -300,6 +332,7 @@ export class PodWorker {
     this.#probes.close();
     this.#publish(await this.#observe(), true);
     this.#state = "terminated";
+    this.#hooks.freed();
     this.#dirty = true;
     return 0;
   }
@@ -345,8 +378,9 @@ export class PodWorker {
   #publish(observed: ObservedPod, ended: boolean): void {
     // A pod found by the sweep has no object in the API.
     if (this.#closed || this.#pod.spec.containers.length === 0) return;
-    const input = { verdict: this.#verdict, ended, waiting: this.#waiting };
-    this.#hooks.publish(this.#pod, this.#view.statusOf(this.#pod, observed, input));
+    const { state: resize } = this.#resize;
+    const input = { verdict: this.#verdict, ended, waiting: this.#waiting, resize };
+    this.#hooks.publish(this.#pod, this.#view.statusOf(this.allocated, observed, input));
   }
 }
 

@@ -118,6 +118,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["images/", "probes/", "node/"],
     ["volumes/"],
     ["containers/"],
+    ["allocation/"],
     ["sandbox/"],
     ["status/"],
     ["api/", "sync/"],

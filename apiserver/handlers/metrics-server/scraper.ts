@@ -94,9 +94,7 @@ export class Scraper {
       return log.warn("the nodes were not listed", { reason: messageOf(thrown) });
     }
     const known = new Set(nodes);
-    for (const kept of [this.#windows, this.#failing]) {
-      for (const node of kept.keys()) if (!known.has(node)) kept.delete(node);
-    }
+    for (const node of this.#windows.keys()) if (!known.has(node)) this.#windows.delete(node);
     let next = 0;
     const worker = async () => {
       for (let node = nodes[next++]; node !== undefined; node = nodes[next++]) {

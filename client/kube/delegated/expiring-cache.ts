@@ -1,18 +1,11 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { REVIEWS_AT_ONCE_MAX } from "../limits.ts";
-import { HttpError } from "./http-error.ts";
 
-/**
- * Caches results for a while; failures are not cached. The oldest entry is dropped first. Questions
- * are bounded, for anyone may send what leads to one: `get` rejects with HttpError 429 above
- * `REVIEWS_AT_ONCE_MAX`.
- */
+/** Caches results for a while; failures are not cached. The oldest entry is dropped first. */
 export class ExpiringCache<T> {
   readonly #clock: Clock;
   readonly #ttl_ms: number;
   readonly #most: number;
   readonly #entries = new Map<string, { value: Promise<T>; until_ms: number }>();
-  #asking = 0;
 
   constructor(options: { clock: Clock; ttl_ms: number; most: number }) {
     this.#clock = options.clock;
@@ -24,10 +17,7 @@ export class ExpiringCache<T> {
     const now_ms = this.#clock.monotonic();
     const cached = this.#entries.get(key);
     if (cached && now_ms < cached.until_ms) return cached.value;
-    if (this.#asking >= REVIEWS_AT_ONCE_MAX) {
-      return Promise.reject(new HttpError(429, "Too Many Requests"));
-    }
-    const value = this.#ask(ask);
+    const value = ask();
     const entry = { value, until_ms: now_ms + this.#ttl_ms };
     this.#entries.delete(key);
     this.#entries.set(key, entry);
@@ -37,14 +27,5 @@ export class ExpiringCache<T> {
       if (this.#entries.get(key) === entry) this.#entries.delete(key);
     });
     return value;
-  }
-
-  async #ask(ask: () => Promise<T>): Promise<T> {
-    this.#asking++;
-    try {
-      return await ask();
-    } finally {
-      this.#asking--;
-    }
   }
 }

@@ -1,0 +1,88 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Container, Pod, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { CheckpointError } from "../pods/checkpoint-file.ts";
+import { Allocations } from "./allocations.ts";
+
+const SMALL: ResourceRequirements = { requests: { cpu: "100m" }, limits: { memory: "64Mi" } };
+const LARGE: ResourceRequirements = { requests: { cpu: "200m" }, limits: { memory: "128Mi" } };
+
+let dir: string;
+let file: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "r2k-allocations-"));
+  file = join(dir, "pod_resources_state");
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+function podOf(resources: Record<string, ResourceRequirements>, sidecars: string[] = []): Pod {
+  const containers: Container[] = Object.entries(resources).map(([name, each]) => ({
+    name, resources: each,
+  }));
+  const isSidecar = ({ name }: Container) => sidecars.includes(name);
+  return {
+    metadata: { name: "p", uid: "u" },
+    spec: {
+      initContainers: containers.filter(isSidecar)
+        .map((each) => ({ ...each, restartPolicy: "Always" })),
+      containers: containers.filter((each) => !isSidecar(each)),
+    },
+  };
+}
+
+const resourcesOf = ({ spec }: Pod) => [...(spec.initContainers ?? []), ...spec.containers]
+  .map(({ resources }) => resources);
+
+test("the spec of an admitted pod does not change what is allocated", async () => {
+  const allocations = await Allocations.open(file);
+  await allocations.admit(podOf({ a: SMALL, side: SMALL }, ["side"]));
+  const desired = podOf({ a: LARGE, side: LARGE }, ["side"]);
+  expect(resourcesOf(allocations.allocated(desired))).toEqual([SMALL, SMALL]);
+  await allocations.admit(desired);
+  expect(resourcesOf(allocations.allocated(desired))).toEqual([SMALL, SMALL]);
+});
+
+test("a restarted kubelet knows what is allocated and what is not carried out", async () => {
+  const before = await Allocations.open(file);
+  await before.admit(podOf({ a: SMALL, b: SMALL }));
+  const desired = podOf({ a: LARGE, b: SMALL });
+  await before.resize(desired);
+  const after = await Allocations.open(file);
+  expect(resourcesOf(after.allocated(desired))).toEqual([LARGE, SMALL]);
+  expect(after.before("u", "a")).toEqual(SMALL);
+  expect(after.before("u", "b")).toBeUndefined();
+  await after.actuate("u", ["a", "b"]);
+  expect((await Allocations.open(file)).before("u", "a")).toBeUndefined();
+});
+
+test("a second resize keeps what the container has; one back to it ends the first", async () => {
+  const allocations = await Allocations.open(file);
+  await allocations.admit(podOf({ a: SMALL }));
+  await allocations.resize(podOf({ a: LARGE }));
+  await allocations.resize(podOf({ a: { requests: { cpu: "300m" } } }));
+  expect(allocations.before("u", "a")).toEqual(SMALL);
+  await allocations.resize(podOf({ a: { requests: { cpu: "0.1" }, limits: { memory: "64Mi" } } }));
+  expect(allocations.before("u", "a")).toBeUndefined();
+});
+
+test("changes made at once are all on disk when they resolve", async () => {
+  const allocations = await Allocations.open(file);
+  const pods = Array.from({ length: 20 }, (_, index) => {
+    const pod = podOf({ a: SMALL });
+    return { ...pod, metadata: { ...pod.metadata, uid: `u${index}` } };
+  });
+  await Promise.all(pods.map((pod) => allocations.admit(pod)));
+  await allocations.forget("u3");
+  const { Data } = JSON.parse(readFileSync(file, "utf8")) as { Data: object };
+  const others = pods.map(({ metadata }) => metadata.uid).filter((uid) => uid !== "u3");
+  expect(Object.keys(Data).sort()).toEqual(others.sort());
+});
+
+test("a damaged checkpoint is refused", async () => {
+  const allocations = await Allocations.open(file);
+  await allocations.admit(podOf({ a: SMALL }));
+  writeFileSync(file, readFileSync(file, "utf8").replace("64Mi", "65Mi"));
+  await expect(Allocations.open(file)).rejects.toThrow(CheckpointError);
+});

@@ -1,0 +1,120 @@
+import type { Container, Pod, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import type { LinuxContainerResources } from "@raft2kube/proto/gen/cri.ts";
+import { type ComputeResources, containerResources, podResources } from "../containers/qos.ts";
+import { linuxResources } from "../containers/resources.ts";
+import { changedResources, resizableContainers, withResources } from "./resources.ts";
+
+/** Whether a resized container has to be started again for its new resources. */
+export function needsRestart(container: Container, before: ResourceRequirements): boolean {
+  return changedResources(before, container.resources).some((name) =>
+    (container.resizePolicy ?? []).some(
+      (each) => each.resourceName === name && each.restartPolicy === "RestartContainer",
+    ),
+  );
+}
+
+export interface ContainerUpdate {
+  container: Container;
+  before: ResourceRequirements;
+  /** Limits that change, in CRI's form; none does with a request of memory. */
+  limits: Init<LinuxContainerResources>;
+}
+
+/** A pod whose running containers do not have their allocated resources yet. */
+export interface ResizePlan {
+  /** Whether a running container still has other resources than those allocated. */
+  inProgress: boolean;
+  /** Whether some of them have to be restarted. */
+  restarts: boolean;
+  /** Containers to update while they run. */
+  updates: ContainerUpdate[];
+  /** The pod's limits before, and those allocated. */
+  podBefore: ComputeResources;
+  podAfter: ComputeResources;
+}
+
+/** Plans how the running containers get the resources allocated to `pod`. Pure. */
+export function planResize(
+  pod: Pod,
+  running: ReadonlySet<string>,
+  before: (container: string) => ResourceRequirements | undefined,
+): ResizePlan {
+  const resized = resizableContainers(pod).flatMap((container) => {
+    const old = running.has(container.name) ? before(container.name) : undefined;
+    return old ? [{ container, before: old }] : [];
+  });
+  const updates = resized
+    .filter((one) => !needsRestart(one.container, one.before))
+    .map((one) => ({ ...one, limits: changedLimits(one.container, one.before) }));
+  const old = Object.fromEntries(resized.map((one) => [one.container.name, one.before]));
+  return {
+    inProgress: resized.length > 0,
+    restarts: updates.length < resized.length,
+    updates,
+    podBefore: podResources(withResources(pod, old)),
+    podAfter: podResources(pod),
+  };
+}
+
+/** Returns the limits that differ: crun 1.8 fails on a quota that is lifted where there is none. */
+function changedLimits(
+  container: Container,
+  resources: ResourceRequirements,
+): Init<LinuxContainerResources> {
+  const before = linuxResources(containerResources({ ...container, resources }));
+  const { cpuShares, cpuQuota, cpuPeriod, memoryLimitInBytes } = linuxResources(
+    containerResources(container),
+  );
+  return {
+    ...(cpuShares !== before.cpuShares && { cpuShares }),
+    ...(cpuQuota !== before.cpuQuota && { cpuQuota, cpuPeriod }),
+    ...(memoryLimitInBytes !== before.memoryLimitInBytes && { memoryLimitInBytes }),
+  };
+}
+
+/** Memory in use, in bytes; undefined when it is not known. */
+export interface MemoryUsage {
+  pod: number | undefined;
+  container(name: string): number | undefined;
+}
+
+/**
+ * Returns the containers whose memory limit goes down, and the pod, with the new limit in bytes.
+ * The pod's goes down only after containers that need a restart have had it.
+ */
+export function loweredLimits({ updates, restarts, podBefore, podAfter }: ResizePlan) {
+  const containers = updates.flatMap(({ container, before }) => {
+    const { memoryLimit_bytes: was } = containerResources({ ...container, resources: before });
+    const { memoryLimit_bytes: limit } = containerResources(container);
+    const { name } = container;
+    return limit !== undefined && limit < (was ?? Infinity) ? [{ name, limit }] : [];
+  });
+  const limit = podAfter.memoryLimit_bytes;
+  const lower = limit !== undefined && limit < (podBefore.memoryLimit_bytes ?? Infinity);
+  return { pod: lower && !restarts ? limit : undefined, containers };
+}
+
+/**
+ * Returns why memory limits cannot go down, in upstream's words: the kernel would kill a container
+ * that uses more. Undefined when they can.
+ */
+export function refuseLowering(plan: ResizePlan, usage: MemoryUsage): string | undefined {
+  const { pod, containers } = loweredLimits(plan);
+  const problems: string[] = [];
+  const check = (limit: number, used: number | undefined, target: string, of: string) => {
+    if (used === undefined) problems.push(`missing ${of}`);
+    else if (used >= limit) {
+      const text = `attempting to set ${target} memory limit (${limit}) below current usage`;
+      problems.push(`${text} (${used})`);
+    }
+  };
+  if (pod !== undefined) check(pod, usage.pod, "pod", "pod memory usage");
+  for (const { name, limit } of containers) {
+    const target = `container "${name}"`;
+    check(limit, usage.container(name), target, `memory usage for ${target}`);
+  }
+  if (problems.length === 0) return undefined;
+  const text = problems.length === 1 ? problems[0] : `[${problems.join(", ")}]`;
+  return `cannot decrease memory limits: ${text}`;
+}

@@ -1,0 +1,178 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import {
+  loweredLimits,
+  type MemoryUsage,
+  planResize,
+  refuseLowering,
+  type ResizePlan,
+} from "../allocation/plan.ts";
+import { resizedContainers } from "../allocation/resources.ts";
+import { NO_RESIZE, resizeMessage } from "../allocation/resize-state.ts";
+import type { ResizeState, ResizeVerdict } from "../allocation/resize-state.ts";
+import { largest } from "../containers/qos.ts";
+import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
+import { latest } from "../cri/observed.ts";
+import { isStatic, uidOf } from "../pods/pod-identity.ts";
+import type { PodDeps } from "./pod-deps.ts";
+
+const log = logger("kubelet-resize");
+const NO_USAGE: MemoryUsage = { pod: undefined, container: () => undefined };
+
+/** Result of `apply`: containers were resized, the runtime or the usage forbids it, or neither. */
+export type ResizeResult = "nothing" | "resized" | "failed";
+
+/**
+ * In-place resize of one pod: grants the resources of its spec, gives them to the running
+ * containers, and keeps the two conditions about it. A restarted kubelet goes on from the
+ * allocations on disk.
+ */
+export class PodResize {
+  readonly #deps: PodDeps;
+  #state: ResizeState = NO_RESIZE;
+  /** Since when the resize is deferred, for the order of retries. */
+  #deferred_ms: number | undefined;
+
+  constructor(deps: PodDeps) {
+    this.#deps = deps;
+  }
+
+  get state(): ResizeState {
+    return this.#state;
+  }
+
+  /** Milliseconds since 1970 from which the resize waits for other pods; undefined: it does not. */
+  get deferred_ms(): number | undefined {
+    return this.#deferred_ms;
+  }
+
+  /**
+   * Allocates the resources of the spec when they fit. Decides before the first await, so that
+   * pods that wait are served in the order of these calls. Returns whether it allocated.
+   */
+  async review(desired: Pod, decide: (desired: Pod) => ResizeVerdict): Promise<boolean> {
+    const { allocations, events } = this.#deps;
+    const { generation } = desired.metadata;
+    const changed = resizedContainers(allocations.allocated(desired), desired);
+    // The pod of a changed file is another pod, with its own UID.
+    if (changed.length === 0 || isStatic(desired)) {
+      this.#setPending(desired, undefined);
+      return false;
+    }
+    const verdict = decide(desired);
+    if (verdict.kind !== "fits") {
+      this.#setPending(desired, verdict);
+      return false;
+    }
+    this.#setPending(desired, undefined);
+    this.#state = { ...this.#state, inProgress: { generation } };
+    const saved = allocations.resize(desired);
+    events.record(desired, "Normal", "ResizeStarted",
+      resizeMessage("started", desired, generation));
+    await saved;
+    return true;
+  }
+
+  /**
+   * Plans the changes of running containers, and updates the condition. `ending` are containers
+   * that are being restarted.
+   */
+  plan(pod: Pod, observed: ObservedPod, ending: ReadonlySet<string>): ResizePlan {
+    const uid = uidOf(pod);
+    const counts = ({ id, state }: ObservedContainer) => state === "running" || ending.has(id);
+    const names = new Set(observed.containers.map(({ name }) => name));
+    const running = new Set([...names].filter((name) => {
+      const last = latest(observed, name);
+      return last !== undefined && counts(last);
+    }));
+    const before = (name: string) => this.#deps.allocations.before(uid, name);
+    const plan = planResize(pod, running, before);
+    const { inProgress } = this.#state;
+    if (plan.inProgress && !inProgress) {
+      this.#state = { ...this.#state, inProgress: { generation: pod.metadata.generation } };
+    } else if (!plan.inProgress && inProgress) {
+      const message = resizeMessage("completed", pod, inProgress.generation);
+      this.#deps.events.record(pod, "Normal", "ResizeCompleted", message);
+      this.#state = { ...this.#state, inProgress: undefined };
+    }
+    return plan;
+  }
+
+  /**
+   * Sets the limits of the pod's cgroup and of running containers: the pod's first where it grows,
+   * last where it shrinks, so that those of its containers never exceed it.
+   */
+  async apply(pod: Pod, observed: ObservedPod, plan: ResizePlan): Promise<ResizeResult> {
+    const { cgroups, runtime, allocations } = this.#deps;
+    if (!plan.inProgress) {
+      cgroups.create(pod, plan.podAfter);
+      return "nothing";
+    }
+    try {
+      const refusal = refuseLowering(plan, await this.#memoryUsage(pod, observed, plan));
+      if (refusal !== undefined) return this.#failed(pod, refusal);
+      cgroups.create(pod, largest(plan.podBefore, plan.podAfter));
+      for (const { container, limits: linux } of plan.updates) {
+        const containerId = latest(observed, container.name)?.id ?? "";
+        if (Object.keys(linux).length === 0) continue;
+        await runtime.runtime.updateContainerResources({ containerId, linux });
+      }
+      if (!plan.restarts) cgroups.create(pod, plan.podAfter);
+    } catch (thrown) {
+      return this.#failed(pod, messageOf(thrown));
+    }
+    if (plan.updates.length === 0) return "nothing";
+    await allocations.actuate(uidOf(pod), plan.updates.map(({ container }) => container.name));
+    return "resized";
+  }
+
+  #setPending(desired: Pod, verdict: Exclude<ResizeVerdict, { kind: "fits" }> | undefined): void {
+    const { pending } = this.#state;
+    if (verdict === undefined) {
+      this.#deferred_ms = undefined;
+      if (pending) this.#state = { ...this.#state, pending: undefined };
+      return;
+    }
+    const { kind, message } = verdict;
+    const { generation } = desired.metadata;
+    if (kind === "Deferred") this.#deferred_ms ??= this.#deps.clock.now();
+    else this.#deferred_ms = undefined;
+    const same = pending?.reason === kind && pending.message === message;
+    if (same && pending.generation === generation) return;
+    this.#state = { ...this.#state, pending: { reason: kind, message, generation } };
+    const text = resizeMessage(kind, desired, generation, message);
+    this.#deps.events.record(desired, "Warning", `Resize${kind}`, text);
+  }
+
+  #failed(pod: Pod, message: string): "failed" {
+    const { inProgress } = this.#state;
+    const { generation } = inProgress ?? pod.metadata;
+    if (inProgress?.message !== message) {
+      const text = resizeMessage("error", pod, generation, message);
+      this.#deps.events.record(pod, "Warning", "ResizeError", text);
+    }
+    const condition = { reason: "Error" as const, message, generation };
+    this.#state = { ...this.#state, inProgress: condition };
+    return "failed";
+  }
+
+  /** Reads the usage of what is lowered. A runtime without statistics gets the pod's usage. */
+  async #memoryUsage(pod: Pod, observed: ObservedPod, plan: ResizePlan): Promise<MemoryUsage> {
+    const { cgroups, runtime } = this.#deps;
+    const lowered = loweredLimits(plan);
+    if (lowered.pod === undefined && lowered.containers.length === 0) return NO_USAGE;
+    const ofPod = cgroups.usage(pod)?.memory.usage_bytes;
+    const used = new Map<string, number | undefined>();
+    for (const { name } of lowered.containers) {
+      const containerId = latest(observed, name)?.id ?? "";
+      try {
+        const { stats } = await runtime.runtime.containerStats({ containerId });
+        used.set(name, stats?.memory?.usageBytes?.value);
+      } catch (thrown) {
+        log.debug("no statistics of a container", { containerId, error: messageOf(thrown) });
+      }
+    }
+    return { pod: ofPod, container: (name) => used.get(name) ?? ofPod };
+  }
+}
