@@ -70,9 +70,12 @@ describe("another port of the API", () => {
     vi.unstubAllEnvs();
   });
 
-  it("leaves a kubeconfig alone that names another host", async () => {
+  it.each([
+    ["another host", "https://api.example.test:6443"], ["what is no URL", "api.example.test"],
+  ])("leaves a kubeconfig alone that names %s", async (_what, server) => {
     const path = files.kubeconfig("proxy");
-    const text = read(path).replace(config.hostAddress, "api.example.test");
+    const text = read(path).replace(/(server: ).*/, `$1${server}`);
+    expect(text).toContain(server);
     writeFileSync(path, text);
     await ensurePki({ ...config, apiPort: 7443 }, START_MS);
     expect(read(path)).toBe(text);

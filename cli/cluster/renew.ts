@@ -92,7 +92,8 @@ export async function updateServers(
     const path = clusterFiles(config).kubeconfig(user);
     const { server } = await readKubeconfig(path);
     const wanted = serverFor(user, config);
-    if (server === wanted || new URL(server).hostname !== new URL(wanted).hostname) continue;
+    const host = URL.canParse(server) ? new URL(server).hostname : undefined;
+    if (server === wanted || host !== new URL(wanted).hostname) continue;
     const before = await readFile(path, "utf8");
     const after = withServer(before, wanted);
     await replaceFile(path, after, { mode: 0o600 });

@@ -1,6 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import { type PodSandboxConfig, type PortMapping, Protocol } from "@raft2kube/proto/gen/cri.ts";
+import { QUANTITY_LENGTH_MAX } from "@raft2kube/std/limits.ts";
 import { podResources } from "../containers/qos.ts";
 import { linuxResources } from "../containers/resources.ts";
 import { type NodeSeccomp, sandboxSecurity } from "../containers/security.ts";
@@ -51,14 +52,27 @@ export function sandboxConfig(
 /**
  * Returns the pod's labels and annotations for the runtime, which lists those of all pods in one
  * message of 16 MiB that a dozen pods could fill: over POD_METADATA_BYTES_MAX they are left out,
- * except the labels that the kubelet needs.
+ * except the labels that the kubelet needs, and the bounds of the pod's traffic.
  */
 function podMetadata(pod: Pod): Pick<PodSandboxConfig, "labels" | "annotations"> {
   const { labels = {}, annotations = {} } = pod.metadata;
   const texts = [labels, annotations].flatMap(Object.entries).flat() as string[];
   const size_bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
-  if (size_bytes > POD_METADATA_BYTES_MAX) return { labels: podLabels(pod), annotations: {} };
+  if (size_bytes > POD_METADATA_BYTES_MAX) {
+    return { labels: podLabels(pod), annotations: bandwidthOf(annotations) };
+  }
   return { labels: { ...labels, ...podLabels(pod) }, annotations: { ...annotations } };
+}
+
+/** Annotations that bound a pod's traffic: without them it would be unbounded. */
+const BANDWIDTH = /^kubernetes\.io\/(ingress|egress)-bandwidth$/;
+
+/** One that is too long for a quantity stays so: the runtime refuses it. */
+function bandwidthOf(annotations: Readonly<Record<string, string>>): Record<string, string> {
+  const bounds = Object.entries(annotations).filter(([name]) => BANDWIDTH.test(name));
+  return Object.fromEntries(
+    bounds.map(([name, text]) => [name, text.slice(0, QUANTITY_LENGTH_MAX + 1)]),
+  );
 }
 
 /** Returns every declared port; the network plugin maps those with a hostPort. */

@@ -1,5 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { MESSAGE_BYTES_MAX } from "@raft2kube/rpc/limits.ts";
+import { QUANTITY_LENGTH_MAX } from "@raft2kube/std/limits.ts";
 import { describe, expect, test } from "vitest";
 import { PODS_MAX, POD_METADATA_BYTES_MAX } from "../limits.ts";
 import { parseResolvConf, podDns } from "./dns.ts";
@@ -113,6 +114,16 @@ describe("sandbox configuration", () => {
     });
     const long = config("x".repeat(POD_METADATA_BYTES_MAX));
     expect([long.labels, long.annotations]).toEqual([own, {}]);
+    const bounded = podOf();
+    const text = "x".repeat(POD_METADATA_BYTES_MAX);
+    const [inbound, outbound] =
+      ["kubernetes.io/ingress-bandwidth", "kubernetes.io/egress-bandwidth"];
+    bounded.metadata = {
+      ...bounded.metadata, annotations: { text, [inbound]: "1M", [outbound]: `1${text}` },
+    };
+    expect(sandboxConfig(bounded, 0, node).annotations).toEqual({
+      [inbound]: "1M", [outbound]: `1${text}`.slice(0, QUANTITY_LENGTH_MAX + 1),
+    });
     // Of three sandboxes that each pod may have left.
     expect(3 * PODS_MAX * POD_METADATA_BYTES_MAX).toBeLessThan(MESSAGE_BYTES_MAX);
   });

@@ -82,7 +82,10 @@ export function bandwidthOf(
   return Object.keys(bandwidth).length > 0 ? bandwidth : undefined;
 }
 
-/** What a sandbox's ADD and DEL say, the same for both (CNI conventions, K8S_POD_*). */
+/**
+ * Arguments of a sandbox's ADD and DEL (CNI conventions, K8S_POD_*). ADD has the bounds of traffic
+ * too: DEL must not fail for an annotation that is invalid.
+ */
 function attachmentOf(record: SandboxRecord, netns: string): Attachment {
   const { name = "", namespace = "", uid = "" } = record.config.metadata ?? {};
   return {
