@@ -53,7 +53,7 @@ export interface ReplicaOptions {
   onMembers: () => void;
   /** Puts a received snapshot, whose record is in the log, in the place of the state. */
   install: (mark: SnapshotMark) => Promise<void>;
-  /** Removes a received snapshot that a newer one replaced before it was installed. */
+  /** Removes a received snapshot that is not installed: a newer one is, or the log has it all. */
   dropSnapshot: (mark: SnapshotMark) => void;
   /** A broken invariant: the member must end. */
   onFatal: (reason: unknown) => void;
@@ -220,8 +220,16 @@ export class Replica {
   /** Takes a message from another member. */
   receive(message: Message): void {
     if (this.#stopped || isTooLarge(message)) return;
-    this.#orFail(() => this.#options.raft.step(message));
+    this.#orFail(() => this.#step(message));
     this.schedule();
+  }
+
+  #step(message: Message): void {
+    const { raft } = this.#options;
+    raft.step(message);
+    if (message.kind !== "snapshot") return;
+    const { mark } = message;
+    if (raft.state.restored?.index !== mark.index) this.#snapshots.refused(mark);
   }
 
   /**
@@ -366,7 +374,7 @@ export class Replica {
     const { wal, transport } = this.#options;
     const { write, messages, messagesAfterPersist, committed, reads } = ready;
     if (write) {
-      if (write.snapshot) this.#snapshots.taken();
+      if (write.snapshot) this.#snapshots.taken(write.snapshot);
       wal.append(write, () => {
         if (!this.#stopped) this.#orFail(() => this.#persisted(write, messagesAfterPersist));
       });

@@ -85,6 +85,20 @@ test("what was committed between two snapshots is applied behind neither", async
   expect(state.revision).toBe(1);
 });
 
+test("a snapshot that the core does not take is removed, unless it is pending", async () => {
+  const { replica, receive, begun, dropped, message, end } = await installing();
+  for (const index of [10, 20]) await receive(message(index));
+  // Both once more, as after a stream whose end the leader did not see, and an older one.
+  for (const index of [10, 20, 15]) await receive(message(index));
+  expect(dropped).toEqual([15]);
+  end(10);
+  await expect.poll(() => begun).toEqual([10, 20]);
+  end(20);
+  await replica.installed();
+  await receive(message(20));
+  expect(dropped).toEqual([15, 20]);
+});
+
 test("a member that stops installs no snapshot that waits", async () => {
   const { replica, receive, begun, message, end } = await installing();
   for (const index of [10, 20]) await receive(message(index));

@@ -16,7 +16,8 @@ export interface SnapshotInstallsOptions {
  */
 export class SnapshotInstalls {
   readonly #options: SnapshotInstallsOptions;
-  #pending = 0;
+  /** By index. */
+  readonly #pending = new Set<number>();
   #waiting: SnapshotMark | undefined;
   #running: Promise<void> | undefined;
 
@@ -26,12 +27,17 @@ export class SnapshotInstalls {
 
   /** Snapshots that the core has taken and that are neither installed nor superseded. */
   get pending(): number {
-    return this.#pending;
+    return this.#pending.size;
   }
 
   /** The core has taken a snapshot; its record is on its way to the log. */
-  taken(): void {
-    this.#pending++;
+  taken({ index }: SnapshotMark): void {
+    this.#pending.add(index);
+  }
+
+  /** The core has not taken a snapshot: it is of no use, unless it is a pending one once more. */
+  refused(mark: SnapshotMark): void {
+    if (!this.#pending.has(mark.index)) this.#options.drop(mark);
   }
 
   /**
@@ -42,7 +48,7 @@ export class SnapshotInstalls {
     const superseded = this.#waiting;
     this.#waiting = mark;
     if (superseded) {
-      this.#pending--;
+      this.#pending.delete(superseded.index);
       this.#options.drop(superseded);
     }
     this.#running ??= this.#run();
@@ -65,7 +71,7 @@ export class SnapshotInstalls {
         const mark = this.#waiting;
         this.#waiting = undefined;
         await install(mark);
-        this.#pending--;
+        this.#pending.delete(mark.index);
         onInstalled();
       }
     } catch (thrown) {

@@ -36,7 +36,7 @@ export class SnapshotFolder {
     }
   }
 
-  /** A received file is of no more use: the log's record names a newer one. */
+  /** A received file is of no more use: the log names a newer one, or has all that it has. */
   drop(mark: LogBase): void {
     rmSync(this.received(mark), { force: true });
   }

@@ -44,7 +44,7 @@ export interface Parts {
   load: (index: number) => Promise<Backend>;
   /** A received state is in use. */
   installed: (mark: { index: number }) => void;
-  /** A received state will not be used: a newer one has come. */
+  /** A received state will not be used: a newer one has come, or the log has it all. */
   dropSnapshot: (mark: { index: number }) => void;
   onApplied: () => void;
   onAlarms: () => void;

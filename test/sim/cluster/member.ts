@@ -232,7 +232,7 @@ export class Member {
       },
       installed: ({ index }) => this.#installed(index),
       dropSnapshot: ({ index }) => {
-        counters.note("snapshot superseded");
+        counters.note("snapshot dropped");
         this.#received.delete(index);
       },
       clock: this.host.clock,
