@@ -29,6 +29,8 @@ export const LATE_FAULTS = 3;
 /** After the last fault: how soon the cluster must be whole, and how long it then works. */
 export const RECOVERY_MS = 30_000;
 export const HEALED_MS = 3_000;
+/** How soon each call must be answered then. */
+export const ANSWER_MS = 1_000;
 /** With some links still cut, so many requests must be answered before RECOVERY_MS are over. */
 export const PARTIAL_ANSWERS = 20;
 /** After the last request: how soon all members must have the same state. */

@@ -22,7 +22,7 @@ import { drawFault } from "./faults/plan.ts";
 import * as limits from "./limits.ts";
 import { type Script, isWhole } from "./script.ts";
 import { Transcript } from "./transcript.ts";
-import { SimClient } from "./workload/client.ts";
+import { type EndedCall, SimClient } from "./workload/client.ts";
 import { Informer } from "./workload/informer.ts";
 import { LeaseBook } from "./workload/lease-book.ts";
 import { Recorder } from "./workload/recorder.ts";
@@ -117,6 +117,8 @@ class Run {
   #quiet = false;
   /** What clients' loops could not handle. */
   #failed: unknown;
+  /** What is asked from then on must be answered soon. */
+  #answersFrom_ms = Infinity;
 
   constructor({ script, transcript = false, seams = {} }: RunOptions, loop: Loop) {
     this.#loop = loop;
@@ -180,7 +182,8 @@ class Run {
     const all = this.#setting.clients.map((role, i) => {
       const name = `c${i}`;
       const random = this.#streams(`client ${name}`);
-      const world = { timeline, random, counters, recorder: this.#recorder, leases, generations };
+      const shared = { timeline, random, counters, recorder: this.#recorder, leases, generations };
+      const world = { ...shared, onEnded: (call: EndedCall) => this.#mustAnswer(call) };
       return new SimClient(name, role, world);
     });
     const { clients } = this.#script;
@@ -381,10 +384,21 @@ class Run {
     }
   }
 
-  /** Healed, the cluster answers: never nothing for a whole second. */
+  /** Each member of a healed cluster answers each call, and soon. */
+  #mustAnswer({ client, kind, member, asked_ms, failed }: EndedCall): void {
+    if (asked_ms < this.#answersFrom_ms) return;
+    const took_ms = this.timeline.now_ms - asked_ms;
+    if (failed === undefined && took_ms <= limits.ANSWER_MS) return;
+    const what = `${kind} that ${client} asked of ${member} at ${asked_ms.toFixed(2)}`;
+    const message = `${what}: ${failed ?? "answered"} after ${took_ms.toFixed(0)} ms`;
+    this.#failed ??= new Violation("progress", message);
+  }
+
+  /** Healed, the cluster answers each call, and never nothing for a whole second. */
   async #progress(): Promise<void> {
     if (this.#clients.length === 0) return;
     await this.#until(this.timeline.now_ms + 2_000);
+    this.#answersFrom_ms = this.timeline.now_ms;
     let end_ms = this.timeline.now_ms + limits.HEALED_MS;
     while (this.timeline.now_ms < end_ms) {
       const before = this.#recorder.answered;

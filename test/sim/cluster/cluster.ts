@@ -155,10 +155,13 @@ export class Cluster {
     leader.replica.transferLeadership(id);
   }
 
-  /** All disks are alike from now on, those of members to come too. */
+  /** All disks are alike from now on, those of members to come too, and no write goes on slowly. */
   evenDisks(): void {
     this.#slow = false;
-    for (const member of this.all) member.slow = false;
+    for (const member of this.all) {
+      member.slow = false;
+      member.host.endOperations();
+    }
   }
 
   /** A member leaves for good. */

@@ -136,6 +136,16 @@ function leadWithoutQuorum(raft: Raft): void {
   };
 }
 
+/** Of what a follower is to pass on, each 32nd batch goes nowhere. */
+function forgetProposals(raft: Raft): void {
+  const propose = raft.propose.bind(raft);
+  let forwarded = 0;
+  raft.propose = (commands) => {
+    if (raft.isLeader || raft.state.leader === 0n) return propose(commands);
+    return ++forwarded % 32 === 0 ? "forwarded" : propose(commands);
+  };
+}
+
 export const CORE_MUTANTS: readonly Mutant[] = [
   {
     name: "commits behind what an append has shown to fit",
@@ -200,5 +210,11 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     // It takes an even number of voters that stays as it is.
     kind: {},
     seams: { raft: leadWithoutQuorum },
+  },
+  {
+    name: "forgets some of what it is to pass on to the leader",
+    breaks: "dissertation 6.2",
+    noticedBy: ["progress"],
+    seams: { raft: forgetProposals },
   },
 ];

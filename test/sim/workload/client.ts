@@ -1,7 +1,9 @@
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
 import type { RangeResponse, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { describeAnswer, describeRefusal } from "../../../testing/history/answers.ts";
 import { type KvInput, isSerializable } from "../../../testing/history/kv-model.ts";
+import type { MemberId } from "@raft2kube/store/core/types.ts";
 import type { Generation } from "../cluster/generation.ts";
 import type { Counters } from "../world/counters.ts";
 import type { Timeline } from "../../../testing/timeline.ts";
@@ -21,6 +23,18 @@ export interface ClientWorld {
   leases: LeaseBook;
   /** The members that are up, as far as a client can know. */
   generations: () => Generation[];
+  /** Hears how each call ended that has an answer for certain while the cluster is well. */
+  onEnded: (call: EndedCall) => void;
+}
+
+/** A call that was answered, was refused for a reason, failed, or was given up. */
+export interface EndedCall {
+  readonly client: string;
+  readonly kind: string;
+  readonly member: MemberId;
+  readonly asked_ms: number;
+  /** Why it has no answer; undefined for one that is answered or refused for a reason. */
+  readonly failed: string | undefined;
 }
 
 /** What a client mostly does. */
@@ -28,6 +42,8 @@ export type ClientRole = "everything" | "leases" | "compaction" | "reads" | "bur
 
 /** How many requests a client of bursts has under way at once, at most. */
 const BURST_MAX = 8;
+
+type Outcome<T> = { value: T } | { thrown: unknown } | undefined;
 
 /** A client: one request at a time, each to any member. */
 export class SimClient {
@@ -169,6 +185,7 @@ export class SimClient {
     const { leases, counters, timeline } = this.#world;
     const asked_ms = timeline.now_ms;
     const answer = await this.#inTime(generation.client.leaseKeepAlive({ ID }));
+    this.#ended("lease-keep-alive", generation, asked_ms, answer);
     if (!answer || "thrown" in answer || answer.value.TTL <= 0) return;
     counters.note("lease renewed");
     leases.renewed(ID, asked_ms);
@@ -176,10 +193,15 @@ export class SimClient {
 
   /** Makes one request and records it; undefined when it failed. */
   async request(generation: Generation, input: KvInput): Promise<unknown> {
-    const { recorder, counters } = this.#world;
+    const { recorder, counters, timeline } = this.#world;
+    const asked_ms = timeline.now_ms;
+    const { backend } = generation.state;
     const act = () => perform(generation.client, input);
     const [recorded, call] = recorder.begin(this.name, input, act);
     const outcome = await this.#inTime(call);
+    // A snapshot that has it applied does not say with what outcome: like etcd's, the call waits.
+    const unknowable = recorded.ticket !== undefined && generation.state.backend !== backend;
+    if (!unknowable) this.#ended(input.kind, generation, asked_ms, outcome);
     if (outcome && "value" in outcome) {
       recorder.end(recorded, describeAnswer(input.kind as never, outcome.value as never));
       counters.note(`answered ${isSerializable(input) ? "serializable" : input.kind}`);
@@ -194,7 +216,7 @@ export class SimClient {
   }
 
   /** The call's outcome, or undefined when it takes too long. */
-  #inTime<T>(call: Promise<T>): Promise<{ value: T } | { thrown: unknown } | undefined> {
+  #inTime<T>(call: Promise<T>): Promise<Outcome<T>> {
     return new Promise((resolve) => {
       const timer = this.#world.timeline.after(CALL_TIMEOUT_MS, () => resolve(undefined));
       call
@@ -206,7 +228,18 @@ export class SimClient {
     });
   }
 
+  #ended(kind: string, { raft }: Generation, asked_ms: number, outcome: Outcome<unknown>): void {
+    const member = raft.state.id;
+    this.#world.onEnded({ client: this.name, kind, member, asked_ms, failed: whyFailed(outcome) });
+  }
+
   #sleep(for_ms: number): Promise<void> {
     return new Promise((resolve) => void this.#world.timeline.after(for_ms, resolve));
   }
+}
+
+function whyFailed(outcome: Outcome<unknown>): string | undefined {
+  if (!outcome) return "no answer";
+  if ("value" in outcome || describeRefusal(outcome.thrown)) return undefined;
+  return messageOf(outcome.thrown);
 }

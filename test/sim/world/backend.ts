@@ -196,7 +196,7 @@ function rawBackend(image: BackendImage, live: Backend, world: BackendWorld): Ba
       return new Promise((resolve, reject) => {
         const delay_ms = pace(random, sync ? 4 : 0.5);
         const write = () => void writeOut(image, live, world, plain, sync)?.then(resolve, reject);
-        host.after(delay_ms, write, generation);
+        host.operate(delay_ms, write, generation);
       });
     },
   };

@@ -16,6 +16,8 @@ export class Host {
   #paused = false;
   #held: (() => void)[] = [];
   #wallStep_ms = 0;
+  /** Ends each operation of a disk that is under way. */
+  readonly #operations = new Set<() => void>();
   /** How fast this machine's clock runs; 1 is true time. */
   readonly rate: number;
 
@@ -52,6 +54,26 @@ export class Host {
     };
   }
 
+  /** As `after`, for an operation of a slow disk: it may end early, by `endOperations`. */
+  operate(delay_ms: number, act: () => void, generation: number): void {
+    const end = () => {
+      timer.cancel();
+      this.after(0, act, generation);
+    };
+    const onTime = () => {
+      this.#operations.delete(end);
+      act();
+    };
+    const timer = this.after(delay_ms, onTime, generation);
+    this.#operations.add(end);
+  }
+
+  /** What disks have under way ends now, in the order in which it began. */
+  endOperations(): void {
+    for (const end of this.#operations) end();
+    this.#operations.clear();
+  }
+
   /** Does `act` now, or, paused, once it is resumed; what came before it comes first. */
   awake(act: () => void): void {
     if (this.#paused) this.#held.push(act);
@@ -73,6 +95,7 @@ export class Host {
     this.#generation++;
     this.#paused = false;
     this.#held = [];
+    this.#operations.clear();
   }
 
   stepWallClock(by_ms: number): void {
