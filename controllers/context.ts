@@ -16,6 +16,8 @@ export interface ControllerSettings {
   rootCa: string;
   /** The CA that signs kubelets' certificates; without it requests stay unsigned. PEM. */
   clusterSigning?: { cert: string; key: string };
+  /** PEM of the key that signs tokens in Secrets; without it they get none. */
+  serviceAccountKey?: string;
   /** How long a node may be silent before it counts as lost. Default 40 s. */
   nodeMonitorGracePeriod_ms?: number;
   /** How long a generated token of a ServiceAccount may be unused. Default a year. */
@@ -41,6 +43,8 @@ export interface ControllerContext {
   readonly informers: InformerSet;
   readonly settings: ControllerSettings;
   readonly metrics: ControllerMetrics;
+  /** The controller manager's own, for the controller that ServiceAccounts' tokens come from. */
+  readonly manager: KubeClient;
   /** The client of one controller, under its own service account. */
   client(account: string, rate?: RequestRate): KubeClient;
   /** The events of one controller, written by its own client. */

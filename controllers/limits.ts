@@ -45,6 +45,11 @@ export const NODE_RANGE_LOOK_MS = 300_000;
 export const GARBAGE_QPS = 100;
 export const GARBAGE_BURST = 100;
 
+/** How often discovery is asked for the kinds that can be scaled (30 s upstream). */
+export const SCALABLE_KINDS_MS = 10_000;
+/** Metrics of one autoscaler: each is computed over all pods, in the process of all controllers. */
+export const AUTOSCALER_METRICS_MAX = 100;
+
 /** How often the garbage collector asks which resources there are. */
 export const DISCOVERY_MS = 30_000;
 

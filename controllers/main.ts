@@ -107,6 +107,7 @@ function startSelected(
     informers,
     settings: options,
     metrics,
+    manager: client,
     client: clientOf,
     recorder: (account, component) =>
       new EventRecorder({ client: clientOf(account), component, clock }),

@@ -22,8 +22,6 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   "selinux-warning-controller": "SELinux labels are not applied; off by default upstream",
   "service-cidr-controller": "ServiceCIDR and IPAddress are not served yet",
   "service-lb-controller": "a name alone upstream: it runs in cloud controller managers",
-  "serviceaccount-token-controller":
-    "Secrets get no tokens: `kubectl create token` gives one that ends",
   "storage-version-migrator-controller":
     "StorageVersionMigration is beta and off by default upstream",
   "storageversion-garbage-collector-controller": "StorageVersion is alpha",

@@ -25,6 +25,7 @@ import { startReplicationControllers } from "./replicationcontroller/replication
 import { startResourceQuota } from "./resourcequota/resourcequota.ts";
 import { startRootCa } from "./rootca/rootca.ts";
 import { startServiceAccounts } from "./serviceaccount/serviceaccount.ts";
+import { startServiceAccountTokens } from "./serviceaccounttoken/serviceaccounttoken.ts";
 import { startStatefulSets } from "./statefulset/statefulset.ts";
 import { startTaintEviction } from "./tainteviction/tainteviction.ts";
 import { startTokenCleaner } from "./tokencleaner/tokencleaner.ts";
@@ -36,6 +37,7 @@ import { startVolumeBinder } from "./persistentvolume/persistentvolume.ts";
 export const CONTROLLERS: Record<string, (context: ControllerContext) => Running> = {
   "namespace-controller": startNamespaces,
   "serviceaccount-controller": startServiceAccounts,
+  "serviceaccount-token-controller": startServiceAccountTokens,
   "root-ca-certificate-publisher-controller": startRootCa,
   "node-ipam-controller": startNodeIpam,
   "node-lifecycle-controller": startNodeLifecycle,

@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { createPublicKey } from "node:crypto";
 import {
   compactVerify,
   decodeProtectedHeader,
@@ -6,17 +6,13 @@ import {
   type JWTPayload,
   type ProtectedHeaderParameters,
 } from "jose";
-
-/** A public key by the id that tokens name it with. */
-export interface VerificationKey {
-  id: string;
-  algorithm: "RS256" | "ES256" | "ES384" | "ES512";
-  key: KeyObject;
-}
+import {
+  readSigningKey, type SigningKey, type VerificationKey, verificationKey,
+} from "@raft2kube/pki/service-account-key.ts";
 
 /** The keys of service account tokens. */
 export interface SigningKeys {
-  signer: VerificationKey & { privateKey: KeyObject };
+  signer: SigningKey;
   verifiers: readonly VerificationKey[];
 }
 
@@ -30,8 +26,7 @@ export interface SigningKeyTexts {
 
 /** Reads the keys; throws when one is of a kind that tokens cannot be signed with. */
 export function readSigningKeys(texts: SigningKeyTexts): SigningKeys {
-  const privateKey = createPrivateKey(texts.privateKey);
-  const signer = { ...verificationKey(createPublicKey(privateKey)), privateKey };
+  const signer = readSigningKey(texts.privateKey);
   const verifiers = texts.publicKeys.map((pem) => verificationKey(createPublicKey(pem)));
   if (!verifiers.some((each) => each.id === signer.id)) verifiers.unshift(signer);
   return { signer, verifiers };
@@ -70,25 +65,4 @@ function headerOf(token: string): ProtectedHeaderParameters | undefined {
     if (thrown instanceof TypeError) return undefined;
     throw thrown;
   }
-}
-
-function verificationKey(key: KeyObject): VerificationKey {
-  const der = key.export({ type: "spki", format: "der" });
-  const id = createHash("sha256").update(der).digest("base64url");
-  return { id, algorithm: algorithmOf(key), key };
-}
-
-const CURVES: Readonly<Record<string, VerificationKey["algorithm"]>> = {
-  prime256v1: "ES256",
-  secp384r1: "ES384",
-  secp521r1: "ES512",
-};
-
-function algorithmOf(key: KeyObject): VerificationKey["algorithm"] {
-  if (key.asymmetricKeyType === "rsa") return "RS256";
-  const curve = CURVES[key.asymmetricKeyDetails?.namedCurve ?? ""];
-  if (curve === undefined) {
-    throw new TypeError(`service account key of type ${key.asymmetricKeyType}: use RSA or ECDSA`);
-  }
-  return curve;
 }

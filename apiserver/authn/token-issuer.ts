@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { SignJWT } from "jose";
+import { signToken } from "@raft2kube/pki/service-account-key.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { serviceAccountName } from "./identities.ts";
 import type { SigningKeys } from "./signing-keys.ts";
@@ -37,7 +37,7 @@ export class TokenIssuer {
     const subject = serviceAccountName(claims.namespace, claims.serviceaccount.name);
     const { namespace, node, pod, secret, serviceaccount } = claims;
     // In the order of the alphabet, as upstream's: two servers' tokens tell the same.
-    const token = await new SignJWT({
+    const token = await signToken({
       aud: [...audiences],
       exp: now_s + lifetime_s,
       iat: now_s,
@@ -52,9 +52,7 @@ export class TokenIssuer {
       },
       nbf: now_s,
       sub: subject,
-    })
-      .setProtectedHeader({ alg: signer.algorithm, kid: signer.id })
-      .sign(signer.privateKey);
+    }, signer);
     return { token, expires_ms: (now_s + lifetime_s) * 1000, id };
   }
 }

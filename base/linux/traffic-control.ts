@@ -3,21 +3,13 @@ import { NLM_F } from "./netlink.ts";
 import { attribute, nest, parseAttributes, textAttribute, textOf, u32Attribute } from
   "./netlink-attributes.ts";
 
-// rtnetlink's traffic control: linux/rtnetlink.h, linux/pkt_sched.h, linux/pkt_cls.h.
-const RTM = { NEWQDISC: 36, GETQDISC: 38, NEWTFILTER: 44 } as const;
+// rtnetlink's traffic control: linux/rtnetlink.h, linux/pkt_sched.h.
+const RTM = { NEWQDISC: 36, GETQDISC: 38 } as const;
 const TCA = { KIND: 1, OPTIONS: 2 } as const;
 const TBF = { PARMS: 1, RATE64: 4, BURST: 6 } as const;
-const U32 = { SEL: 5, ACT: 7 } as const;
-const ACT = { KIND: 1, OPTIONS: 2 } as const;
-const MIRRED_PARMS = 2;
 const TCMSG_BYTES = 20;
-/** Where a discipline is attached to its link. */
-const AT = { ROOT: 0xffffffff, INGRESS: 0xfffffff1 } as const;
-const INGRESS_HANDLE = 0xffff0000;
-const ETH_P_ALL_NETWORK_ORDER = 0x0300;
-const TC_U32_TERMINAL = 1;
-const TCA_EGRESS_REDIR = 1;
-const TC_ACT_STOLEN = 4;
+/** The parent of a link's root discipline (TC_H_ROOT). */
+const ROOT = 0xffffffff;
 /** Offsets in `struct tc_tbf_qopt`: two rate specifications of 12 bytes, then the numbers. */
 const QOPT = { RATE: 8, LIMIT: 24, BYTES: 36 } as const;
 const U32_MAX = 0xffffffff;
@@ -28,7 +20,7 @@ export interface TokenBucket {
   readonly rate: number;
   /** Size of the bucket in bytes: what may be sent at once. */
   readonly burst_bytes: number;
-  /** Bytes that wait for tokens; more are dropped. */
+  /** Bytes that wait for tokens, at most 2^32 - 1; more are dropped. */
   readonly limit_bytes: number;
 }
 
@@ -42,12 +34,10 @@ export interface Qdisc {
   readonly limit_bytes: number;
 }
 
-function header(link: number, handle = 0, parent = 0, info = 0): Buffer {
+function header(link: number, parent = 0): Buffer {
   const bytes = Buffer.alloc(TCMSG_BYTES);
   bytes.writeInt32LE(link, 4);
-  bytes.writeUInt32LE(handle, 8);
   bytes.writeUInt32LE(parent, 12);
-  bytes.writeUInt32LE(info, 16);
   return bytes;
 }
 
@@ -55,7 +45,7 @@ function header(link: number, handle = 0, parent = 0, info = 0): Buffer {
 export function addTokenBucket(route: NetlinkSocket, link: number, bucket: TokenBucket): void {
   const parms = Buffer.alloc(QOPT.BYTES);
   parms.writeUInt32LE(Math.min(bucket.rate, U32_MAX), QOPT.RATE);
-  parms.writeUInt32LE(Math.min(bucket.limit_bytes, U32_MAX), QOPT.LIMIT);
+  parms.writeUInt32LE(bucket.limit_bytes, QOPT.LIMIT);
   const rate64 = Buffer.alloc(8);
   rate64.writeBigUInt64LE(BigInt(bucket.rate));
   const options = nest(
@@ -64,36 +54,9 @@ export function addTokenBucket(route: NetlinkSocket, link: number, bucket: Token
     u32Attribute(TBF.BURST, bucket.burst_bytes),
     ...(bucket.rate > U32_MAX ? [attribute(TBF.RATE64, rate64)] : []),
   );
-  const body = [header(link, 0, AT.ROOT), textAttribute(TCA.KIND, "tbf"), options];
+  const body = [header(link, ROOT), textAttribute(TCA.KIND, "tbf"), options];
   const doing = `shape link ${link} to ${bucket.rate} bytes per second`;
   route.request(RTM.NEWQDISC, NLM_F.CREATE | NLM_F.EXCL, Buffer.concat(body), doing);
-}
-
-/** Sends all that arrives by one link out by another instead: ingress, u32, mirred. */
-export function redirectIngress(route: NetlinkSocket, from: number, to: number): void {
-  const doing = `redirect what arrives by link ${from} to link ${to}`;
-  const flags = NLM_F.CREATE | NLM_F.EXCL;
-  const ingress = [header(from, INGRESS_HANDLE, AT.INGRESS), textAttribute(TCA.KIND, "ingress")];
-  route.request(RTM.NEWQDISC, flags, Buffer.concat(ingress), doing);
-  // struct tc_u32_sel with one key, which matches everything.
-  const selector = Buffer.alloc(32);
-  selector.writeUInt8(TC_U32_TERMINAL, 0);
-  selector.writeUInt8(1, 2);
-  const mirred = Buffer.alloc(28);
-  mirred.writeInt32LE(TC_ACT_STOLEN, 8);
-  mirred.writeInt32LE(TCA_EGRESS_REDIR, 20);
-  mirred.writeUInt32LE(to, 24);
-  const action = nest(
-    1,
-    textAttribute(ACT.KIND, "mirred"),
-    nest(ACT.OPTIONS, attribute(MIRRED_PARMS, mirred)),
-  );
-  const filter = Buffer.concat([
-    header(from, 0, INGRESS_HANDLE, ETH_P_ALL_NETWORK_ORDER),
-    textAttribute(TCA.KIND, "u32"),
-    nest(TCA.OPTIONS, attribute(U32.SEL, selector), nest(U32.ACT, action)),
-  ]);
-  route.request(RTM.NEWTFILTER, flags, filter, doing);
 }
 
 /** The queueing disciplines of all links. */

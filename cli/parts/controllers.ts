@@ -13,6 +13,7 @@ interface Flags {
   rootCaFile: string;
   clusterSigningCertFile?: string;
   clusterSigningKeyFile?: string;
+  serviceAccountPrivateKeyFile?: string;
   leaderElect: string;
   useServiceAccountCredentials: string;
   controllers: string;
@@ -46,6 +47,7 @@ export function command(): Command {
     .requiredOption("--root-ca-file <file>", "CA that workloads verify the apiserver with")
     .option("--cluster-signing-cert-file <file>", "CA that signs certificate requests")
     .option("--cluster-signing-key-file <file>", "its key")
+    .option("--service-account-private-key-file <file>", "key that signs tokens in Secrets")
     .addOption(boolean("--leader-elect", "work only while holding the lease"))
     .addOption(boolean("--use-service-account-credentials", "one service account each"))
     .option("--controllers <names>", "comma-separated: *, NAME, -NAME", "*")
@@ -88,6 +90,9 @@ async function optionsOf(flags: Flags): Promise<ControllersOptions> {
   };
   const serve = await serveOptions(flags);
   if (serve) options.serve = serve;
+  if (flags.serviceAccountPrivateKeyFile !== undefined) {
+    options.serviceAccountKey = await readFile(flags.serviceAccountPrivateKeyFile, "utf8");
+  }
   const { clusterSigningCertFile: cert, clusterSigningKeyFile: key } = flags;
   if (cert !== undefined && key !== undefined) {
     options.clusterSigning = {

@@ -83,6 +83,7 @@ async function startControl(
     import("@raft2kube/scheduler/main.ts"),
   ]);
   const ca = await readPair(files, "ca");
+  const serviceAccountKey = await readFile(join(files.pkiDir, "sa.key"), "utf8");
   await parts.start("controllers", async () =>
     startControllers({
       connection: await kubeConnection(files.kubeconfig("controller-manager")),
@@ -90,6 +91,7 @@ async function startControl(
       ...(config.nodeCidrMaskSize === undefined ? {} : { nodeCidrMask: config.nodeCidrMaskSize }),
       rootCa: ca.cert,
       clusterSigning: ca,
+      serviceAccountKey,
       // Off by default, as upstream; on in a cluster that kubeadm makes, too.
       controllers: ["*", "bootstrap-signer-controller", "token-cleaner-controller"],
       // The only instance: an election would cost the first start its lease time after a crash.

@@ -86,7 +86,7 @@ export const CONNECTIONS_UNKNOWN_MAX = 1_024;
 /** How long a component keeps what the API said about a token or a right, and how many of them. */
 export const REVIEW_CACHE_MS = 120_000;
 export const REVIEW_CACHE_MAX = 1_000;
-/** Tokens that the API is asked about at a time. */
+/** Tokens, and rights, that the API is asked about at a time. */
 export const REVIEWS_AT_ONCE_MAX = 16;
 
 assertLimits({

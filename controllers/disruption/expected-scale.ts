@@ -2,12 +2,13 @@ import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Scale } from "@raft2kube/api/gen/autoscaling/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
-import { discover, type DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
+import type { DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
 import { isNotFound, KubeError } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { ScalableKinds } from "../scalable-kinds.ts";
 
 /** What the controllers of some pods want together. */
 export interface ExpectedScale {
@@ -26,10 +27,11 @@ export class ScaleFinder {
   readonly #client: KubeClient;
   readonly #sets: Informer<ReplicaSet>;
   readonly #deployments: Informer<Deployment>;
-  #known: readonly DiscoveredResource[] = [];
+  readonly #kinds: ScalableKinds;
 
   constructor(client: KubeClient, sets: Informer<ReplicaSet>, deployments: Informer<Deployment>) {
     this.#client = client;
+    this.#kinds = new ScalableKinds(client);
     this.#sets = sets;
     this.#deployments = deployments;
   }
@@ -88,11 +90,7 @@ export class ScaleFinder {
 
   async #typeOf({ apiVersion, kind }: OwnerReference): Promise<DiscoveredResource> {
     const [version = "", group = ""] = apiVersion.split("/").reverse();
-    const find = () => this.#known.find((each) => each.group === group && each.kind === kind);
-    const known = find();
-    if (known) return known;
-    this.#known = await discover(this.#client);
-    const found = find();
+    const found = await this.#kinds.find(group, kind);
     if (found) return found;
     const what = `no matches for kind ${JSON.stringify(kind)} in version`;
     throw new CodedError("UnknownOwnerKind", `${what} ${JSON.stringify(`${group}/${version}`)}`);

@@ -3,6 +3,7 @@ import type {
   HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus, MetricStatus,
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { AUTOSCALER_METRICS_MAX } from "../limits.ts";
 import { beginHistory, type History } from "./history.ts";
 import { type Answered, readMetric, type Reading } from "./measure.ts";
 import { normalize } from "./normalize.ts";
@@ -16,7 +17,10 @@ export interface Note {
   readonly message: string;
 }
 
-/** The pods that the scale's selector finds, or why there is no such selector. */
+/**
+ * The pods that the scale's selector finds (none where `needsMetrics` is false), or why
+ * there is no such selector.
+ */
 export type Selected =
   | {
     readonly pods: readonly Pod[];
@@ -120,6 +124,13 @@ export function planAutoscaler(view: AutoscalerView): AutoscalerPlan {
   });
 }
 
+/** Whether a step reads metrics: not of a workload without replicas or outside its bounds. */
+export function needsMetrics({ spec }: HorizontalPodAutoscaler, scale: Scale): boolean {
+  const current = scale.spec?.replicas ?? 0;
+  return current !== 0 &&
+    outsideBounds(current, spec.minReplicas ?? 1, spec.maxReplicas) === undefined;
+}
+
 /** Outside its bounds a workload is scaled without a look at metrics. */
 function outsideBounds(current: number, min: number, max: number) {
   if (current > max) {
@@ -150,7 +161,7 @@ type ReadMetrics =
 /** The most that a metric asks for; where one fails, nothing is scaled down. */
 function readMetrics(view: AutoscalerView, current: number, findings: Findings): ReadMetrics {
   const { autoscaler, selected, settings, now_ms, scale } = view;
-  const wrong = complaintOf(scale.status?.selector ?? "", selected);
+  const wrong = tooMany(autoscaler) ?? complaintOf(scale.status?.selector ?? "", selected);
   if ("invalid" in selected || wrong !== undefined) {
     const { reason, message, condition = message, why = reason } = wrong ?? UNREADABLE;
     findings.warn(reason, message);
@@ -193,6 +204,13 @@ interface Complaint {
 }
 
 const UNREADABLE: Complaint = { reason: "InvalidSelector", message: "invalid selector" };
+
+/** Upstream has no bound; its autoscalers share no thread with other controllers. */
+function tooMany({ spec: { metrics = [] } }: HorizontalPodAutoscaler): Complaint | undefined {
+  if (metrics.length <= AUTOSCALER_METRICS_MAX) return undefined;
+  const message = `${metrics.length} metrics are too many: at most ${AUTOSCALER_METRICS_MAX}`;
+  return { reason: "TooManyMetrics", message };
+}
 
 function complaintOf(selector: string, selected: Selected): Complaint | undefined {
   if (selector === "") {

@@ -7,7 +7,7 @@ import {
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
-import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { keyOf, nameOfKey } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import {
   HORIZONTAL_POD_AUTOSCALERS, POD_METRICS, PODS,
@@ -21,7 +21,7 @@ import { WriteTracker } from "../write-tracker.ts";
 import { applyPlan, type AutoscalerControl, writeFailedScale } from "./apply.ts";
 import type { History } from "./history.ts";
 import type { Answered } from "./measure.ts";
-import { planAutoscaler, type Selected } from "./plan.ts";
+import { needsMetrics, planAutoscaler, type Selected } from "./plan.ts";
 import { ScaleTargets } from "./scale-target.ts";
 import { AUTOSCALER_DEFAULTS, type AutoscalerSettings } from "./settings.ts";
 
@@ -40,7 +40,9 @@ export function startPodAutoscalers(context: ControllerContext): Running {
     queue: "horizontalpodautoscaler", name: ACCOUNT, reads: [autoscalers, pods],
     async reconcile(key) {
       await reconciler.reconcile(key);
-      return autoscalers.store.get(key) ? { again_ms: settings.syncPeriod_ms } : undefined;
+      if (autoscalers.store.get(key)) return { again_ms: settings.syncPeriod_ms };
+      // It was deleted meanwhile: of what was kept since, a selector would be a rival of others.
+      reconciler.forget(key);
     },
   });
   // A change is looked at one period later too (upstream): metrics are not newer before.
@@ -52,6 +54,8 @@ export function startPodAutoscalers(context: ControllerContext): Running {
   });
   return closeAll(loop, recorder);
 }
+
+const NOTHING: Selected = { pods: [], rivals: [], answered: { items: [] } };
 
 interface Reads {
   readonly autoscalers: Informer<HorizontalPodAutoscaler>;
@@ -67,8 +71,8 @@ class AutoscalerReconciler {
   readonly #control: AutoscalerControl;
   readonly #written: WriteTracker;
   readonly #histories = new Map<string, History>();
-  /** What each autoscaler's target selected when it was last read. */
-  readonly #selectors = new Map<string, LabelTerms>();
+  /** What each autoscaler's target selected when it was last read, by namespace and key. */
+  readonly #selectors = new Map<string, Map<string, LabelTerms>>();
 
   constructor(
     context: ControllerContext, reads: Reads, recorder: EventRecorder,
@@ -90,7 +94,10 @@ class AutoscalerReconciler {
 
   forget(key: string): void {
     this.#histories.delete(key);
-    this.#selectors.delete(key);
+    const { namespace = "" } = nameOfKey(key);
+    const around = this.#selectors.get(namespace);
+    around?.delete(key);
+    if (around?.size === 0) this.#selectors.delete(namespace);
     this.#written.forget(key);
   }
 
@@ -110,16 +117,13 @@ class AutoscalerReconciler {
     const selector = target.scale.status?.selector ?? "";
     const plan = planAutoscaler({
       autoscaler, scale: target.scale,
-      selected: await this.#select(key, namespace, selector),
+      selected: needsMetrics(autoscaler, target.scale)
+        ? await this.#select(key, namespace, selector) : NOTHING,
       history: this.#histories.get(key),
       settings: this.#settings, now_ms: this.#context.clock.now(),
     });
-    // It may have been deleted meanwhile; then nothing of it is kept.
-    const keep = (history: History) => {
-      if (store.get(key)) this.#histories.set(key, history);
-    };
-    keep(plan.history);
-    keep(await applyPlan(this.#control, autoscaler, target, plan));
+    this.#histories.set(key, plan.history);
+    this.#histories.set(key, await applyPlan(this.#control, autoscaler, target, plan));
     log.debug("reconciled", { key, rescale: plan.rescale });
   }
 
@@ -131,12 +135,12 @@ class AutoscalerReconciler {
       if (!(thrown instanceof SelectorError)) throw thrown;
       return { invalid: thrown.message };
     }
-    if (selector === "") return { pods: [], rivals: [], answered: { items: [] } };
-    this.#selectors.set(key, terms);
+    if (selector === "") return NOTHING;
+    const around = this.#selectors.get(namespace) ?? new Map<string, LabelTerms>();
+    this.#selectors.set(namespace, around.set(key, terms));
     const pods = this.#reads.pods.store.by(NAMESPACE_INDEX, namespace)
       .filter(({ metadata }) => matchesLabels(terms, metadata.labels));
-    const rivals = [...this.#selectors].filter(([other, each]) =>
-      other.startsWith(`${namespace}/`) &&
+    const rivals = [...around].filter(([, each]) =>
       pods.some(({ metadata }) => matchesLabels(each, metadata.labels)));
     return {
       pods,

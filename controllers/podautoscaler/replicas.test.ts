@@ -135,3 +135,10 @@ test("sums of memory beyond a double's integers are exact", () => {
   const asked = { ...question(uses(bytes * 500), 1, "memory"), pods };
   expect(proposeByUtilization(asked, 50).utilization).toBe(50);
 });
+
+test("use of many times the request is within an int32, which the status keeps", () => {
+  const { utilization, replicas } = proposeByUtilization(
+    question([{ milli: 1e12, request: "1m" }, { milli: 1e12, request: "1m" }]), 50);
+  expect(utilization).toBe(2 ** 31 - 1);
+  expect(replicas).toBeGreaterThan(1e6);
+});

@@ -6,6 +6,8 @@ import type { MetricsByPod, PodMetric } from "./pod-metrics.ts";
 import { requestsOf } from "./requests.ts";
 import type { AutoscalerSettings } from "./settings.ts";
 
+const INT32_MAX = 2 ** 31 - 1;
+
 /** How far usage may be from the target before anything is scaled, as shares of the target. */
 export interface Tolerances {
   readonly up: number;
@@ -76,7 +78,9 @@ function utilizationOf(
   const requested = known.reduce((sum, [name]) => sum + (requests.get(name) ?? 0), 0);
   if (requested === 0) throw new MetricError("no metrics returned matched known pods");
   // Exact: the product of memory in thousandths of bytes does not fit into a double.
-  const utilization = Number(BigInt(used) * 100n / BigInt(requested));
+  const exact = Number(BigInt(used) * 100n / BigInt(requested));
+  // The status keeps an int32. A request of one byte is allowed.
+  const utilization = Math.min(exact, INT32_MAX);
   const average_milli = Math.trunc(used / known.length);
   return { ratio: utilization / target, utilization, average_milli };
 }

@@ -273,9 +273,13 @@ const FIELDS = new Map([
   "type", "value", "periodSeconds",
 ].map((name) => [name.toLowerCase(), name]));
 
-function withFieldNames(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withFieldNames);
-  if (typeof value !== "object" || value === null) return value;
+/** Of a behavior: its rules, their policies as a list, and a policy's fields. */
+const BEHAVIOR_DEPTH_MAX = 5;
+
+/** Reads no deeper than fields lie: the annotation may be a client's own, of any depth. */
+function withFieldNames(value: unknown, depth = 0): unknown {
+  if (typeof value !== "object" || value === null || depth > BEHAVIOR_DEPTH_MAX) return value;
+  if (Array.isArray(value)) return value.map((each) => withFieldNames(each, depth + 1));
   return Object.fromEntries(Object.entries(value).map(([name, each]) =>
-    [FIELDS.get(name.toLowerCase()) ?? name, withFieldNames(each)]));
+    [FIELDS.get(name.toLowerCase()) ?? name, withFieldNames(each, depth + 1)]));
 }

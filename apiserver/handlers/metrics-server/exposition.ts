@@ -8,7 +8,8 @@ export interface Sample {
 }
 
 const LINE = /^([a-zA-Z_:][\w:]*)(\{.*\})?[ \t]+(\S+)(?:[ \t]+(-?\d+))?[ \t]*$/;
-const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g;
+/** Sticky: the text comes from a node, and a search from each place takes time by its square. */
+const LABEL = /[\s,]*([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/gy;
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", "\\": "\\", '"': '"' };
 
 /** Reads the samples of some names; lines that are none are left out. */
@@ -26,7 +27,7 @@ export function* samplesOf(text: string, names: ReadonlySet<string>): Generator<
 }
 
 function labelsOf(text: string): Record<string, string> {
-  const pairs = [...text.matchAll(LABEL)].map(([, name = "", value = ""]) =>
+  const pairs = [...text.slice(1, -1).matchAll(LABEL)].map(([, name = "", value = ""]) =>
     [name, value.replace(/\\(.)/g, (_, escaped: string) => ESCAPES[escaped] ?? escaped)]);
   return Object.fromEntries(pairs) as Record<string, string>;
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { expositionText } from "../../testing/fake-kubelet.ts";
+import { samplesOf } from "./exposition.ts";
 import { nextWindow, nodeUsage, podUsage, readPoints, type Window } from "./points.ts";
 
 const START_MS = 1_000_000;
@@ -83,4 +84,27 @@ test("lines that are no samples, strange numbers and labels do no harm", () => {
   expect(node).toBeUndefined();
   expect([...pods].map(([key, points]) => [key, [...points.keys()]])).toEqual(
     [['a/"b\\', ["__proto__"]]]);
+});
+
+const CPU = "container_cpu_usage_seconds_total";
+
+test("labels are read from the begin on, and not searched for in a long text", () => {
+  const labels = 'namespace="a",pod="b",container="c"';
+  const sample = (text: string) =>
+    [...samplesOf(`${CPU}{${text}} 1 5`, new Set([CPU]))].map((each) => each.labels);
+  expect(sample(labels)).toEqual([{ namespace: "a", pod: "b", container: "c" }]);
+  expect(sample(`namespace="a", pod="b,}",`)).toEqual([{ namespace: "a", pod: "b,}" }]);
+  expect(sample(`!,${labels}`)).toEqual([{}]);
+  // A search from each place would take time by the square of this.
+  expect(sample("a".repeat(1_000_000))).toEqual([{}]);
+});
+
+test.each([
+  ["1e305", "1", START_MS + 15_000], ["111", "1e300", START_MS + 15_000], ["111", "2", 1e15],
+  ["111", "2", "9".repeat(400)],
+])("of processor time %s, memory %s at %s there is no usage", (cpu, memory, time_ms) => {
+  const text = `node_cpu_usage_seconds_total ${cpu} ${time_ms}\n` +
+    `node_memory_working_set_bytes ${memory} ${time_ms}\n`;
+  const first = nextWindow(undefined, scrape(START_MS));
+  expect(nodeUsage(nextWindow(first, readPoints(text, START_MS)))).toBeUndefined();
 });

@@ -47,6 +47,9 @@ const MEMORY = "container_memory_working_set_bytes";
 const START = "container_start_time_seconds";
 const NAMES = new Set([NODE_CPU, NODE_MEMORY, CPU, MEMORY, START]);
 
+/** The largest number of an int64, by which metrics-server keeps amounts and nanoseconds. */
+const INT64_MAX = 2 ** 63;
+
 type Building = { -readonly [K in keyof Point]?: Point[K] };
 
 /**
@@ -59,15 +62,18 @@ export function readPoints(text: string, now_ms: number): NodePoints {
   const pods = new Map<string, Map<string, Building>>();
   let containers = 0;
   for (const { name, labels, value, time_ms = now_ms } of samplesOf(text, NAMES)) {
-    if (!Number.isFinite(value) || value < 0) continue;
+    // Also false for NaN. Numbers beyond are no answer's: neither clients nor BigInt take them.
+    if (!(value >= 0 && value < INT64_MAX && time_ms >= 0 && time_ms * 1e6 < INT64_MAX)) continue;
     const isNode = name === NODE_CPU || name === NODE_MEMORY;
     const key = `${labels["namespace"]}/${labels["pod"]}`;
     const pod = isNode ? undefined : pods.get(key) ?? new Map<string, Building>();
     if (pod) pods.set(key, pod);
     const container = labels["container"] ?? "";
-    if (pod && !pod.has(container) && ++containers > METRICS_CONTAINERS_MAX) break;
-    const point = pod ? pod.get(container) ?? {} : node;
-    pod?.set(container, point);
+    const known = pod ? pod.get(container) : node;
+    if (known === undefined && ++containers > METRICS_CONTAINERS_MAX) break;
+    const point = known ?? {};
+    // Copied: a part of a text keeps the whole of it.
+    if (known === undefined) pod?.set(Buffer.from(container).toString(), point);
     if (name === START) point.start_ms = value * 1e3;
     else {
       point.time_ms = time_ms;

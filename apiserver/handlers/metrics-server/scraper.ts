@@ -94,7 +94,9 @@ export class Scraper {
       return log.warn("the nodes were not listed", { reason: messageOf(thrown) });
     }
     const known = new Set(nodes);
-    for (const node of this.#windows.keys()) if (!known.has(node)) this.#windows.delete(node);
+    for (const kept of [this.#windows, this.#failing]) {
+      for (const node of kept.keys()) if (!known.has(node)) kept.delete(node);
+    }
     let next = 0;
     const worker = async () => {
       for (let node = nodes[next++]; node !== undefined; node = nodes[next++]) {

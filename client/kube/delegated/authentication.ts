@@ -3,7 +3,7 @@ import type { TLSSocket } from "node:tls";
 import type { TokenReview } from "@raft2kube/api/gen/authentication/v1.ts";
 import type { KubeClient } from "../rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { REVIEW_CACHE_MAX, REVIEW_CACHE_MS, REVIEWS_AT_ONCE_MAX } from "../limits.ts";
+import { REVIEW_CACHE_MAX, REVIEW_CACHE_MS } from "../limits.ts";
 import { ExpiringCache } from "./expiring-cache.ts";
 import { HttpError } from "./http-error.ts";
 
@@ -20,7 +20,6 @@ export interface User {
 export class Authentication {
   readonly #client: KubeClient | undefined;
   readonly #reviews: ExpiringCache<User | undefined>;
-  #asking = 0;
 
   constructor(client: KubeClient | undefined, clock: Clock) {
     this.#client = client;
@@ -38,29 +37,18 @@ export class Authentication {
     const token = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
     const client = this.#client;
     if (!token || !client) return undefined;
-    return this.#reviews.get(token, () => this.#askOne(client, token));
+    return this.#reviews.get(token, () => reviewToken(client, token));
   }
+}
 
-  /** Reviews one token. Reviews are bounded: anyone may send tokens, each a request to the API. */
-  async #askOne(client: KubeClient, token: string): Promise<User | undefined> {
-    if (this.#asking >= REVIEWS_AT_ONCE_MAX) throw new HttpError(429, "Too Many Requests");
-    this.#asking++;
-    try {
-      const { status } = await client.request<TokenReview>({
-        method: "POST",
-        path: "/apis/authentication.k8s.io/v1/tokenreviews",
-        body: {
-          apiVersion: "authentication.k8s.io/v1",
-          kind: "TokenReview",
-          spec: { token },
-        },
-      });
-      const { username, groups = [] } = status?.user ?? {};
-      return status?.authenticated && username ? { name: username, groups } : undefined;
-    } finally {
-      this.#asking--;
-    }
-  }
+async function reviewToken(client: KubeClient, token: string): Promise<User | undefined> {
+  const { status } = await client.request<TokenReview>({
+    method: "POST",
+    path: "/apis/authentication.k8s.io/v1/tokenreviews",
+    body: { apiVersion: "authentication.k8s.io/v1", kind: "TokenReview", spec: { token } },
+  });
+  const { username, groups = [] } = status?.user ?? {};
+  return status?.authenticated && username ? { name: username, groups } : undefined;
 }
 
 function certificateUser(socket: TLSSocket): User | undefined {

@@ -1,11 +1,18 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { REVIEWS_AT_ONCE_MAX } from "../limits.ts";
+import { HttpError } from "./http-error.ts";
 
-/** Caches results for a while; failures are not cached. The oldest entry is dropped first. */
+/**
+ * Caches results for a while; failures are not cached. The oldest entry is dropped first. Questions
+ * are bounded, for anyone may send what leads to one: `get` rejects with HttpError 429 above
+ * `REVIEWS_AT_ONCE_MAX`.
+ */
 export class ExpiringCache<T> {
   readonly #clock: Clock;
   readonly #ttl_ms: number;
   readonly #most: number;
   readonly #entries = new Map<string, { value: Promise<T>; until_ms: number }>();
+  #asking = 0;
 
   constructor(options: { clock: Clock; ttl_ms: number; most: number }) {
     this.#clock = options.clock;
@@ -17,7 +24,10 @@ export class ExpiringCache<T> {
     const now_ms = this.#clock.monotonic();
     const cached = this.#entries.get(key);
     if (cached && now_ms < cached.until_ms) return cached.value;
-    const value = ask();
+    if (this.#asking >= REVIEWS_AT_ONCE_MAX) {
+      return Promise.reject(new HttpError(429, "Too Many Requests"));
+    }
+    const value = this.#ask(ask);
     const entry = { value, until_ms: now_ms + this.#ttl_ms };
     this.#entries.delete(key);
     this.#entries.set(key, entry);
@@ -27,5 +37,14 @@ export class ExpiringCache<T> {
       if (this.#entries.get(key) === entry) this.#entries.delete(key);
     });
     return value;
+  }
+
+  async #ask(ask: () => Promise<T>): Promise<T> {
+    this.#asking++;
+    try {
+      return await ask();
+    } finally {
+      this.#asking--;
+    }
   }
 }

@@ -2,15 +2,24 @@ import {
   createIfb, deleteLink, findLink, getLink, type Link, listLinks, openRoute,
 } from "@raft2kube/linux/link.ts";
 import type { NetlinkSocket } from "@raft2kube/linux/netlink.ts";
-import { addTokenBucket, listQdiscs, redirectIngress } from
-  "@raft2kube/linux/traffic-control.ts";
+import { addTokenBucket, listQdiscs } from "@raft2kube/linux/traffic-control.ts";
 import { checkFailed, checkHostEnd } from "../../lib/check.ts";
+import { IngressChains } from "../../lib/ingress-chains.ts";
 import { isStale, ownerComment } from "../../lib/owner.ts";
 import { type CniPlugin, type PluginCall, requireChained } from "../../lib/skel.ts";
 import type { CniResult } from "../../lib/types.ts";
 import { linkIn } from "../../lib/veth.ts";
 import { type Bound, configOf } from "./config.ts";
 import { ifbName, planBucket } from "./plan.ts";
+
+/**
+ * Redirections to the intermediate links. Of nftables and not of tc as in the reference plugin: tc
+ * takes frames before netfilter's ingress, and the kernel puts redirected frames back after it, so
+ * that they would go round the spoof checks of the bridge plugin, whose chains come before these.
+ */
+const redirections = new IngressChains({
+  table: "r2k-cni-bandwidth", priority: 0, policy: "accept",
+});
 
 /**
  * Bounds the rate of a container's traffic by token buckets on the host. What goes to the container
@@ -28,13 +37,14 @@ export const bandwidth: CniPlugin = {
     const host = hostEndOf(call, result);
     if (ingress) addTokenBucket(route, host.index, planBucket(ingress));
     if (!egress) return result;
-    const { name, mac, mtu } = shapeEgress(route, call, host, egress);
+    const { name, mac, mtu } = await shapeEgress(route, call, host, egress);
     return { ...result, interfaces: [...(result.interfaces ?? []), { name, mac, mtu }] };
   },
 
   async del(call) {
     using route = openRoute();
     deleteLink(route, ifbName(call.network, call.containerId));
+    await redirections.delete(call);
   },
 
   async check(call) {
@@ -48,8 +58,7 @@ export const bandwidth: CniPlugin = {
     const ifb = findLink(route, name);
     if (!ifb) throw checkFailed(`there is no link ${name}`);
     requireBucket(route, ifb, egress);
-    const redirects = listQdiscs(route).some(({ link, kind }) =>
-      link === host.index && kind === "ingress");
+    const redirects = await redirections.has(call);
     if (!redirects) throw checkFailed(`what arrives by ${host.name} is not sent to ${name}`);
   },
 
@@ -62,6 +71,7 @@ export const bandwidth: CniPlugin = {
     for (const { kind, name, alias } of listLinks(route)) {
       if (kind === "ifb" && isStale(alias, call.network, valid)) deleteLink(route, name);
     }
+    await redirections.deleteStale(call, valid);
   },
 };
 
@@ -70,7 +80,12 @@ function hostEndOf({ netns, ifName }: PluginCall, result: CniResult): Link {
   return checkHostEnd(result, linkIn(netns, ifName));
 }
 
-function shapeEgress(route: NetlinkSocket, call: PluginCall, host: Link, bound: Bound): Link {
+async function shapeEgress(
+  route: NetlinkSocket,
+  call: PluginCall,
+  host: Link,
+  bound: Bound,
+): Promise<Link> {
   const name = ifbName(call.network, call.containerId);
   const { network, containerId, ifName } = call;
   const alias = ownerComment(network, containerId, ifName);
@@ -78,7 +93,7 @@ function shapeEgress(route: NetlinkSocket, call: PluginCall, host: Link, bound: 
   try {
     const ifb = getLink(route, name);
     addTokenBucket(route, ifb.index, planBucket(bound));
-    redirectIngress(route, host.index, ifb.index);
+    await redirections.add(call, host.name, [`fwd to "${name}"`]);
     return ifb;
   } catch (thrown) {
     deleteLink(route, name);

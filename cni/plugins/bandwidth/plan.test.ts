@@ -13,6 +13,11 @@ test("bounds of less than a byte are one", () => {
   });
 });
 
+test("a bucket is one that the kernel can have, so that CHECK finds it again", () => {
+  const { rate, limit_bytes } = planBucket({ rate_bits: 1e15, burst_bits: 2 ** 31 - 1 });
+  expect([rate, limit_bytes]).toEqual([1.25e14, 2 ** 32 - 1]);
+});
+
 test("a link's name fits the kernel's bound and depends on network and container", () => {
   const names = [ifbName("a", "b"), ifbName("a", "c"), ifbName("d", "b")];
   expect(new Set(names).size).toBe(3);

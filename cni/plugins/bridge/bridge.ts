@@ -10,12 +10,7 @@ import { configureInside, deletePair, linkIn } from "../../lib/veth.ts";
 import { checkPort } from "./check.ts";
 import { type BridgeConfig, configOf } from "./config.ts";
 import { type AddressPlan, planAddresses, planResult } from "./plan.ts";
-import {
-  addSpoofCheck,
-  deleteSpoofCheck,
-  deleteStaleSpoofChecks,
-  hasSpoofCheck,
-} from "./spoof-check.ts";
+import { addSpoofCheck, spoofChecks } from "./spoof-check.ts";
 import { connect, ensureBridge, ensureGateway } from "./veth.ts";
 
 const LAYER_2_ONLY: CniResult = { cniVersion: "1.1.0" };
@@ -34,10 +29,11 @@ export const bridge: CniPlugin = {
 
   async del(call) {
     const config = configOf(call);
-    await ipamRun(call, "DEL");
     if (config.ipMasq) await deleteMasquerade(call);
     if (call.netns !== "") deletePair(call.netns, call.ifName);
-    if (config.checksMac) await deleteSpoofCheck(call);
+    if (config.checksMac) await spoofChecks.delete(call);
+    // Last: from now on another container may get the address.
+    await ipamRun(call, "DEL");
   },
 
   async check(call) {
@@ -45,7 +41,7 @@ export const bridge: CniPlugin = {
     const result = call.prevResult as CniResult;
     await ipamRun(call, "CHECK");
     checkPort(config, call, result);
-    if (config.checksMac && !(await hasSpoofCheck(call))) {
+    if (config.checksMac && !(await spoofChecks.has(call))) {
       throw checkFailed(`the spoof check of ${call.ifName} is missing`);
     }
     if (config.ipMasq) await requireMasquerade(call, result.ips ?? []);
@@ -60,7 +56,7 @@ export const bridge: CniPlugin = {
     const config = configOf(call);
     await ipamRun(call, "GC");
     if (config.ipMasq) await deleteStaleMasquerade(call, valid);
-    if (config.checksMac) await deleteStaleSpoofChecks(call, valid);
+    if (config.checksMac) await spoofChecks.deleteStale(call, valid);
   },
 };
 
@@ -78,6 +74,7 @@ async function add(call: PluginCall, config: BridgeConfig): Promise<CniResult> {
       }
       await configure(call, config, addresses);
     } catch (thrown) {
+      deletePair(call.netns, call.ifName);
       await ipamRun(call, "DEL");
       throw thrown;
     }

@@ -1,18 +1,20 @@
-import { createHash } from "node:crypto";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { applyRuleset, listRuleset, nftTableExists } from "@raft2kube/linux/nft.ts";
+import { applyRuleset } from "@raft2kube/linux/nft.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { CniError } from "../../lib/errors.ts";
+import { IngressChains } from "../../lib/ingress-chains.ts";
 import { familyOf, formatIp, parseIp } from "../../lib/ip.ts";
-import { networkMark } from "../../lib/owner.ts";
 import type { PluginCall } from "../../lib/skel.ts";
-import type { ResultIp, ValidAttachment } from "../../lib/types.ts";
+import type { ResultIp } from "../../lib/types.ts";
+
+const TABLE = "r2k-cni-spoof";
 
 /**
- * The table with one chain per container, at the ingress of the host end: it accepts only frames
- * with the container's own addresses, before the bridge learns from them and before ARP, neighbour
- * discovery and IP rules.
+ * One chain per container, at the ingress of the host end: it accepts only frames with the
+ * container's own addresses, before the bridge learns from them and before ARP, neighbour discovery
+ * and IP rules. It is the first chain there; only traffic control (tc) sees a frame before it, and
+ * a frame that is redirected by tc never comes to it.
  */
-export const TABLE = "r2k-cni-spoof";
+export const spoofChecks = new IngressChains({ table: TABLE, priority: -500, policy: "drop" });
 
 /** The addresses that a container may send from. */
 export interface Identity {
@@ -20,20 +22,6 @@ export interface Identity {
   /** Undefined: any IP address, without IPAM or with `macspoofchk` only. */
   ips: readonly ResultIp[] | undefined;
 }
-
-type Attachment = Pick<PluginCall, "network" | "containerId" | "ifName">;
-
-const marked = (network: string) => `at-${networkMark(network)}-`;
-
-/** Returns a chain's name: the network's identifier, by which GC finds it, and a digest. */
-function chainOf({ network, containerId, ifName }: Attachment): string {
-  const attachment = createHash("sha256").update(`${containerId} ${ifName}`).digest("hex");
-  return `${marked(network)}${attachment.slice(0, 16)}`;
-}
-
-/** Deletes a chain if it exists: the kernel keeps it when the link is deleted. */
-const removal = (chain: string) =>
-  `add chain netdev ${TABLE} ${chain}\ndelete chain netdev ${TABLE} ${chain}\n`;
 
 /** Returns the link-local address of a hardware address (RFC 4291, appendix A). */
 function linkLocalOf(mac: string): string {
@@ -86,14 +74,8 @@ export async function addSpoofCheck(
   hostEnd: string,
   identity: Identity,
 ): Promise<void> {
-  const chain = chainOf(call);
-  const hook = `type filter hook ingress device "${hostEnd}" priority -500; policy drop;`;
-  const rules = rulesFor(identity).map((rule) => `add rule netdev ${TABLE} ${chain} ${rule}\n`);
   try {
-    await applyRuleset(
-      `add table netdev ${TABLE}\n${removal(chain)}` +
-        `add chain netdev ${TABLE} ${chain} { ${hook} }\n${rules.join("")}`,
-    );
+    await spoofChecks.add(call, hostEnd, rulesFor(identity));
   } catch (thrown) {
     const what = `bridge: the spoof check at ${hostEnd} cannot be added`;
     const remedy =
@@ -112,39 +94,4 @@ export async function probeSpoofCheck(): Promise<void> {
       `add rule ${table} c ether saddr != 02:00:00:00:00:01 drop\n` +
       `delete table ${table}\n`,
   );
-}
-
-export async function deleteSpoofCheck(call: PluginCall): Promise<void> {
-  if (!nftTableExists("netdev", TABLE)) return;
-  await applyRuleset(removal(chainOf(call)));
-}
-
-/** Deletes the chains of this network whose attachment is not valid. */
-export async function deleteStaleSpoofChecks(
-  call: PluginCall,
-  valid: ValidAttachment[],
-): Promise<void> {
-  const { network } = call;
-  const kept = new Set(
-    valid.map((at) => chainOf({ network, containerId: at.containerID, ifName: at.ifname })),
-  );
-  const stale = (await chains()).filter(
-    (name) => name.startsWith(marked(network)) && !kept.has(name),
-  );
-  if (stale.length > 0) await applyRuleset(stale.map(removal).join(""));
-}
-
-export async function hasSpoofCheck(call: PluginCall): Promise<boolean> {
-  return (await chains()).includes(chainOf(call));
-}
-
-async function chains(): Promise<string[]> {
-  if (!nftTableExists("netdev", TABLE)) return [];
-  try {
-    const objects = await listRuleset(["table", "netdev", TABLE]);
-    return objects.flatMap(({ chain }) => (chain ? [String(chain.name)] : []));
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return []; // deleted concurrently
-    throw thrown;
-  }
 }

@@ -10,9 +10,16 @@ export interface PtpConfig {
   mtu: number | undefined;
 }
 
+/** Options of the bridge plugin that would be missed if they were ignored. */
+const UNSUPPORTED = ["macspoofchk", "ipspoofchk"] as const;
+
 /** Parses the configuration; error 2 for an unsupported option, 7 for an invalid value. */
 export function configOf(call: PluginCall): PtpConfig {
   requireMasqueradeBackend(call.config);
+  for (const key of UNSUPPORTED) {
+    if (!flagOf(call.config, key)) continue;
+    throw new CniError("unsupported-field", `ptp: ${key} is not supported`);
+  }
   if (!hasIpam(call)) {
     throw new CniError("invalid-config", 'ptp: the configuration has no "ipam"');
   }

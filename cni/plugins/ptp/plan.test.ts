@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import type { PluginCall } from "../../lib/skel.ts";
 import { SCOPE_LINK } from "../../lib/veth.ts";
+import { configOf } from "./config.ts";
 import { planPtp } from "./plan.ts";
 
 const result = (...ips: { address: string; gateway?: string }[]) => ({ cniVersion: "1.1.0", ips });
@@ -29,4 +31,9 @@ test("two addresses behind one gateway share it", () => {
 
 test("an address without a gateway is refused by name", () => {
   expect(() => planPtp(result({ address: "10.1.0.5/24" }))).toThrow(/10\.1\.0\.5\/24/);
+});
+
+test.each(["macspoofchk", "ipspoofchk"])("%s is refused, not ignored", (option) => {
+  const config = { type: "ptp", ipam: { type: "host-local" }, [option]: true };
+  expect(() => configOf({ config } as unknown as PluginCall)).toThrow(option);
 });

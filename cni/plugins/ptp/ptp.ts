@@ -1,8 +1,10 @@
 import { addAddress } from "@raft2kube/linux/address.ts";
 import { type Link, openRoute } from "@raft2kube/linux/link.ts";
-import { listRoutes, replaceRoute } from "@raft2kube/linux/route.ts";
+import { addRoute, listRoutes } from "@raft2kube/linux/route.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { checkFailed, checkHostEnd, checkInside } from "../../lib/check.ts";
 import { ipamAdd, ipamRun } from "../../lib/delegate.ts";
+import { CniError } from "../../lib/errors.ts";
 import {
   addMasquerade, deleteMasquerade, deleteStaleMasquerade, requireMasquerade,
 } from "../../lib/masquerade.ts";
@@ -31,6 +33,7 @@ export const ptp: CniPlugin = {
       try {
         return await connect(call, config, pair, ipam);
       } catch (thrown) {
+        deletePair(call.netns, call.ifName);
         await ipamRun(call, "DEL");
         throw thrown;
       }
@@ -42,9 +45,10 @@ export const ptp: CniPlugin = {
 
   async del(call) {
     const { ipMasq } = configOf(call);
-    await ipamRun(call, "DEL");
     if (ipMasq) await deleteMasquerade(call);
     if (call.netns !== "") deletePair(call.netns, call.ifName);
+    // Last: from now on another container may get the address.
+    await ipamRun(call, "DEL");
   },
 
   async check(call) {
@@ -101,7 +105,17 @@ function connectHost(
 ): void {
   using route = openRoute();
   for (const address of plan.hostAddresses) addAddress(route, host.index, address);
-  for (const to of plan.hostRoutes) replaceRoute(route, { to, link: host.index });
+  for (const to of plan.hostRoutes) {
+    try {
+      addRoute(route, { to, link: host.index });
+    } catch (thrown) {
+      // Not replaced: the traffic of the container that has the address would come to this one.
+      if (!isErrno(thrown, "EEXIST")) throw thrown;
+      const what = `the host has a route to ${to} already`;
+      const remedy = "another container has the address: give this one another";
+      throw new CniError("invalid-config", what, { cause: thrown, remedy });
+    }
+  }
 }
 
 function routesBy({ index }: Link): string[] {

@@ -49,8 +49,11 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-/** A network of two pods; `checks` are the options of the bridge that matter here. */
-async function network(name: string, subnet: number, checks: object) {
+/**
+ * A network of two pods; `checks` are the options of the bridge that matter here, `chained` the
+ * plugins that follow it.
+ */
+async function network(name: string, subnet: number, checks: object, chained: object[] = []) {
   const list = parseConflist(JSON.stringify({
     name, cniVersion: "1.1.0", plugins: [{
       type: "bridge", bridge: `br-${name}`, isGateway: true, hairpinMode: true, ...checks,
@@ -58,7 +61,7 @@ async function network(name: string, subnet: number, checks: object) {
         type: "host-local", dataDir: join(world.root, "ipam"),
         ranges: [[{ subnet: `10.88.${subnet}.0/24` }], [{ subnet: `fd00:${subnet}::/64` }]],
       },
-    }],
+    }, ...chained],
   }), name);
   const pod = async (): Promise<Pod> => {
     const netns = world.container();
@@ -153,10 +156,16 @@ const FORGED: typeof HONEST = {
     ])),
 };
 
-describe("a pod with ipspoofchk", () => {
+/** A redirection by tc takes frames before netfilter's ingress, and they come back after it. */
+const SHAPED = { type: "bandwidth", egressRate: 1e12, egressBurst: 1e9 };
+
+describe.each([
+  ["", "chk", 1, []],
+  [" and bounds of traffic", "shp", 5, [SHAPED]],
+])("a pod with ipspoofchk%s", (_and, name, subnet, chained) => {
   let pods: Awaited<ReturnType<typeof network>>;
   beforeAll(async () => {
-    pods = await network("checked", 1, { ipspoofchk: true });
+    pods = await network(name, subnet, { ipspoofchk: true }, chained);
   });
 
   test.each(Object.entries(HONEST))("sends %s", async (_what, frame) => {
@@ -180,20 +189,22 @@ describe("a pod with ipspoofchk", () => {
   });
 
   test("CHECK finds the rules gone; DEL and GC leave none behind", async () => {
-    const { list, attacker, victim } = await network("swept", 2, { ipspoofchk: true });
+    const [swept, its] = [`swept-${name}`, subnet + 10];
+    const { list, attacker, victim } = await network(swept, its, { ipspoofchk: true }, chained);
     const chains = async () => {
-      const objects = await listRuleset(["table", "netdev", "r2k-cni-spoof"]);
+      const objects = await listRuleset(["chains", "netdev"]);
       return objects.filter((object) => "chain" in object).length;
     };
+    const each = 1 + chained.length;
     const before = await chains();
     await cni.checkNetworkList(list, attacker.attachment);
     await cni.delNetworkList(list, attacker.attachment);
-    expect(await chains()).toBe(before - 1);
+    expect(await chains()).toBe(before - each);
     const { containerId: containerID, ifName: ifname } = victim.attachment;
     await cni.gcNetworkList(list, [{ containerID, ifname }]);
-    expect(await chains()).toBe(before - 1);
+    expect(await chains()).toBe(before - each);
     await cni.gcNetworkList(list, []);
-    expect(await chains()).toBe(before - 2);
+    expect(await chains()).toBe(before - 2 * each);
     for (const { raw } of [attacker, victim]) raw.close();
   });
 });

@@ -44,6 +44,16 @@ export function staticContract(bench: () => Bench): void {
     expect(result.ips?.map(({ address }) => address)).toEqual(["10.88.0.62/24"]);
   });
 
+  test("a container takes no traffic from the one that has its address", async () => {
+    const first = await bench().attach(list());
+    await bench().serve(first.netns, 80);
+    const second = bench().attach(list());
+    // The reference lets it have the address, without a route to it.
+    if (bench().implementation.newest) await expect(second).rejects.toThrow(/10\.88\.0\.50/);
+    else await second;
+    expect(await ask(bench().world.host, first.address, 80)).toBe(CONFIGURED.gateway);
+  });
+
   test("CHECK passes after ADD; DEL twice is no error", async () => {
     const { attachment } = await bench().attach(list());
     await bench().cni.checkNetworkList(list(), attachment);

@@ -6,6 +6,7 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { accountTokenRules } from "./account-token-rules.ts";
 import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
 import { type Others, startOurManagers, startWorld, type World } from "./world.ts";
 
@@ -31,7 +32,9 @@ const IMPLEMENTATIONS = {
   "our controllers": {
     possible: true,
     start: (others: Others) =>
-      startOurManagers(others.connection, others.ca, { legacyTokenUnused_ms: 1 }),
+      startOurManagers(others.connection, others.ca, {
+        legacyTokenUnused_ms: 1, serviceAccountKey: others.serviceAccountKey,
+      }),
   },
   "kube-controller-manager 1.36": {
     possible: hasUpstreamManagers(),
@@ -87,6 +90,8 @@ for (const [name, { possible, start }] of Object.entries(IMPLEMENTATIONS)) {
       });
     }, TIMEOUT_MS);
     afterAll(() => world?.close(), TIMEOUT_MS);
+
+    describe("tokens in Secrets", () => accountTokenRules(() => world));
 
     it("marks generated tokens that are not used, and deletes those marked before", async () => {
       const labels = async () => {

@@ -67,7 +67,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const { startOthers } = options;
   const managers = startOthers
     ? await startOthers({ connection, ca, serviceAccountKey })
-    : await startOurManagers(connection, ca, options);
+    : await startOurManagers(connection, ca, { serviceAccountKey, ...options });
   const rate = { qps: 1_000, burst: 1_000 };
   const masters = await connection("admin", ["system:masters"]);
   const admin = new KubeClient({ ...masters, clock, ...rate });
