@@ -214,6 +214,35 @@ test("S7: leases of a snapshot that was installed while the office was taken do 
   expect(state.leases.get(9n)).toBeUndefined();
 });
 
+test("S7: a renewal right behind a snapshot of a new leader keeps its time", async () => {
+  const gate = Promise.withResolvers<void>();
+  const install = async (clock: Clock) => {
+    await gate.promise;
+    const leases = new LeaseTable();
+    const leaseTimers = new LeaseTimers(clock);
+    leaseTimers.started(leases.add(9n, 100, 50));
+    return { leases, leaseTimers };
+  };
+  const { sent, raft, replica, state, settle, receive, lead, acknowledge } = await loneReplica({
+    install,
+  });
+  const mark = { index: 10, term: 2, membership: state.membership };
+  await receive({ kind: "snapshot", from: 2n, to: 1n, term: 2, mark });
+  await lead();
+  const context = { state, replica } as unknown as EtcdContext;
+  const renewal = leaseKeepAliveVerb.here(context, { ID: 9n });
+  await settle();
+  const { term } = raft.state;
+  const readId = sent.reduce((id, each) => (each.kind === "heartbeat" ? each.readId : id), 0);
+  const news = { commit: 0, commitTerm: 0 };
+  await receive({ kind: "heartbeat-reply", from: 2n, to: 1n, term, readId, ...news });
+  gate.resolve();
+  await replica.installed();
+  await acknowledge();
+  expect(await renewal).toMatchObject({ TTL: 100 });
+  expect(state.leaseTimers.remaining_s(9n)).toBe(100);
+});
+
 test("S8: a message that breaks the core ends the member, not its stream alone", async () => {
   const reasons: unknown[] = [];
   const { append, receive, raft, replica } = await loneReplica({

@@ -305,20 +305,26 @@ export class Replica {
         break;
       }
     }
-    const { isLeader, state } = this.#options.raft;
+    const { state } = this.#options.raft;
     if (this.#timeoutReason.seen(state.leader, start_ms)) this.#options.onLeader?.();
-    // Not before an entry of the own term is applied: until then the state may lack what an earlier
-    // leader has promised, renewals that it recorded among them (S7).
-    const leads = isLeader && this.#options.state.appliedTerm === state.term;
-    if (leads !== this.#leads) {
-      this.#leads = leads;
-      this.#options.onLeadership(leads);
-    }
-    if (leads) this.#reportConflicts();
+    this.#followLeadership();
+    if (this.#leads) this.#reportConflicts();
     const { fatal } = state;
     // What it has to say leaves first.
     if (fatal) this.#options.clock.after(0, () => this.fail(fatal));
     this.#waits = this.#waits.filter((wait) => !wait());
+  }
+
+  /**
+   * Not before an entry of the own term is applied: until then the state may lack what an earlier
+   * leader has promised, renewals that it recorded among them (S7).
+   */
+  #followLeadership(): void {
+    const { raft, state, onLeadership } = this.#options;
+    const leads = raft.isLeader && state.appliedTerm === raft.state.term;
+    if (leads === this.#leads) return;
+    this.#leads = leads;
+    onLeadership(leads);
   }
 
   /** Once for each member and leadership: every answer of that member repeats it. */
@@ -417,6 +423,9 @@ export class Replica {
     const { appliedIndex } = this.#options.state;
     const rest = held.filter(({ index }) => index > appliedIndex);
     if (rest.length > 0) this.#apply(rest);
+    // Before reads are answered: a lease may be renewed behind one, and the beginning of the
+    // leadership would take that back (S7).
+    this.#followLeadership();
     this.#reads.applied(this.#options.state.appliedIndex);
     this.schedule();
   }
