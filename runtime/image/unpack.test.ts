@@ -91,6 +91,7 @@ describe.runIf(process.getuid?.() === 0)("unpacking a layer", () => {
     [[{ name: "x".repeat(256) }], /ENAMETOOLONG/],
     [[{ name: "a/".repeat(3_000) }], /ENAMETOOLONG/],
     [[{ name: "l", type: "symlink", linkname: "l" }, { name: "l/x" }], /ELOOP/],
+    [[{ name: "l", type: "symlink", linkname: "" }], /links to nothing/],
   ] as [TarInput[], RegExp][])("%j is refused", async (entries, message) => {
     const error = { code: "invalid-argument", message: expect.stringMatching(message) as string };
     await expect(unpack(entries)).rejects.toMatchObject(error);

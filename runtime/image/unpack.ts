@@ -157,6 +157,8 @@ class Unpacking {
       case "file":
         return makeFile(parent, last, entry, this.#reserve);
       case "symlink":
+        // The kernel's ENOENT would not blame the layer.
+        if (header.linkname.length === 0) throw refuse(header, "links to nothing");
         await replacing(parent, last, () => parent.makeSymlink(last, header.linkname));
         return parent.handle(last);
       case "link":
