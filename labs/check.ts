@@ -1,11 +1,11 @@
-/** One thing that a lab asks of what the reader wrote. */
+/** One requirement that a lab checks in the reader's code. */
 export interface Check {
   readonly title: string;
-  /** Throws when it does not hold: the message says what happened, what was expected, and why. */
+  /** Throws if it is not met; the message has what happened, what was expected, and why. */
   readonly body: () => void | Promise<void>;
 }
 
-/** What a part that is still to be written throws, and nothing else. */
+/** The error of a part that is not written yet. */
 export const NOT_WRITTEN = /^lab \d\d: [\w-]+ is not written yet$/;
 
 const registered: Check[] = [];
@@ -17,12 +17,12 @@ export function check(title: string, body: Check["body"]): void {
 
 let reportAlive: () => void = () => undefined;
 
-/** Who wants to hear that a long check is still at work. */
-export function onAlive(hear: () => void): void {
-  reportAlive = hear;
+/** Sets the callback of `stillAtWork`. */
+export function onAlive(callback: () => void): void {
+  reportAlive = callback;
 }
 
-/** Said by a check between its steps, so that it is not taken for a loop without end. */
+/** Called by a long check between its steps, so that it is not killed as an endless loop. */
 export function stillAtWork(): void {
   reportAlive();
 }
@@ -32,21 +32,21 @@ export function registeredChecks(): readonly Check[] {
   return registered;
 }
 
-/** How the checks are to be run: what `npm run lab check` was given. */
+/** The options of `npm run lab check`. */
 export interface CheckOptions {
-  /** The lab's number, for what a failure tells to try. */
+  /** The lab's number, for the command in a failure's message. */
   readonly lab?: string | undefined;
-  /** Part of the titles of those to run. */
+  /** Part of the titles of the checks to run. */
   readonly only?: string | undefined;
-  /** How often to run what depends on chance, each time from another seed. */
+  /** How often a random check runs, each time from another seed. */
   readonly runs?: number | undefined;
   /** The first seed. */
   readonly seed?: number | undefined;
-  /** The planted mistake that is judged, by its number. */
+  /** The number of the planted mistake that is checked. */
   readonly planted?: number | undefined;
 }
 
-/** The options as the runner hands them over. */
+/** Returns the runner's options. */
 export function checkOptions(): CheckOptions {
   return JSON.parse(process.env["R2K_LAB_OPTIONS"] ?? "{}") as CheckOptions;
 }

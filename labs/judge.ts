@@ -1,10 +1,10 @@
-/** One judgement of a lab's check, in words that teach. */
+/** The result of a lab's check, with its explanation. */
 export interface Judgement {
-  /** The operation, as the field calls it. */
+  /** The operation, in the field's terms. */
   readonly when: string;
   readonly expected: string;
   readonly happened: string;
-  /** What goes wrong in a real cluster otherwise, with the paper or specification. */
+  /** The consequence in a real cluster, with the paper or specification. */
   readonly why: string;
 }
 
@@ -15,7 +15,7 @@ export function judge(fine: boolean, judgement: Judgement): void {
   if (!fine) throw new Error(describeJudgement(judgement));
 }
 
-/** The four lines of it. */
+/** Returns the judgement as four lines. */
 export function describeJudgement({ when, expected, happened, why }: Judgement): string {
   return [
     when,

@@ -16,7 +16,7 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 
 const labs = readLabs().filter((item) => item.files.length > 0);
 
-it("no file belongs to two labs: a reader's trees lie over the product all at once", () => {
+it("no file belongs to two labs: all trees of a reader overlay the product at once", () => {
   const files = labs.flatMap((lab) => lab.files);
   expect(files.filter((file, i) => files.indexOf(file) !== i)).toEqual([]);
 });
@@ -38,7 +38,7 @@ const passedByReference: string[] = [];
 for (const lab of labs) {
   describe(`lab ${lab.number}`, () => {
     it(
-      "its skeleton type-checks, and its checks fail because nothing is written yet",
+      "its skeleton type-checks, and its checks fail because the bodies are not written yet",
       async () => {
         const tree = join(scratch, `${lab.number}-skeleton`);
         writeSkeletons(lab, tree);
@@ -69,13 +69,13 @@ for (const lab of labs) {
     const { contract } = lab;
     if (contract) {
       it(
-        "the contract suite runs on a reader's part, and sees what is wrong with it",
+        "the contract suite runs on a reader's part, and detects its bug",
         async () => {
           const tree = join(scratch, `${lab.number}-contract`);
           writeReference(lab, tree, lab.mutants[0]!);
-          const { passed, said } = await runContract(lab, [tree]);
-          expect(passed, said).toBe(false);
-          expect(said).toMatch(/Tests .*[1-9]\d* passed/);
+          const { passed, output } = await runContract(lab, [tree]);
+          expect(passed, output).toBe(false);
+          expect(output).toMatch(/Tests .*[1-9]\d* passed/);
         },
         TIMEOUT_MS,
       );
@@ -93,7 +93,7 @@ for (const lab of labs) {
           const titles = failed.map((outcome) => outcome.title).join("\n");
           expect(titles, `mutant "${mutant.name}"`).toContain(mutant.caughtBy);
           const { message } = failed[0]!;
-          expect(message, `what mutant "${mutant.name}" is told`).toMatch(/why it matters: /);
+          expect(message, `message for mutant "${mutant.name}"`).toMatch(/why it matters: /);
         }
       },
       TIMEOUT_MS,
@@ -101,7 +101,7 @@ for (const lab of labs) {
   });
 }
 
-it("the course's 28 tests are all there", () => {
+it("all 28 tests of the course exist", () => {
   const counts = ["3A", "3B", "3C", "3D"].map((part) => {
     return passedByReference.filter((title) => title.startsWith(`${part} `)).length;
   });

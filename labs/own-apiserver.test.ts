@@ -18,7 +18,7 @@ const soon = { clock: systemClock(), timeout_ms: 60_000 };
 let kubeconfig = "";
 afterAll(() => own.remove());
 
-/** A cluster's process of the control plane, all of it, on loopback. */
+/** Starts a cluster's control plane process on loopback. */
 async function startControl(program: string): Promise<() => string> {
   const roots = { data: join(own.folder, "data"), run: join(own.folder, "run") };
   const planned = await planCluster("lab", roots, { apiPort: await freePort() });
@@ -40,18 +40,18 @@ describe.runIf(KUBECTL !== undefined)("a reader's own apiserver", { timeout: TIM
     expect(await own.lab("use", "own", "7")).toContain("lab 07: yours");
   });
 
-  it("carries a cluster's controllers and scheduler: a Deployment becomes pods", async () => {
-    const said = await startControl(await own.bundle());
+  it("serves a cluster's controllers and scheduler: a Deployment becomes pods", async () => {
+    const output = await startControl(await own.bundle());
     const get = "get replicasets,pods -o name";
     await waitFor("the apiserver", () => kubectl("get serviceaccount default"), soon);
     await kubectl("create deployment web --image=busybox");
-    const made = () => kubectl(get).then((text) => /pod\/web-\w+-\w+\n$/.test(text));
-    await waitFor("ReplicaSet and pod", made, soon);
+    const isCreated = () => kubectl(get).then((text) => /pod\/web-\w+-\w+\n$/.test(text));
+    await waitFor("ReplicaSet and pod", isCreated, soon);
     await kubectl("scale deployment web --replicas=3");
     const three = () => kubectl(get).then((text) => text.match(/pod\/web/g)?.length === 3);
     await waitFor("three pods", three, soon);
     await kubectl("delete deployment web");
-    await waitFor("nothing", async () => (await kubectl(get)) === "", soon);
-    expect(said()).toContain(markOf("07"));
+    await waitFor("no pods", async () => (await kubectl(get)) === "", soon);
+    expect(output()).toContain(markOf("07"));
   });
 });

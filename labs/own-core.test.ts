@@ -21,7 +21,7 @@ afterAll(() => own.remove());
 
 interface Member {
   readonly endpoint: string;
-  readonly said: () => string;
+  readonly output: () => string;
 }
 
 async function startMembers(program: string): Promise<Member[]> {
@@ -40,7 +40,7 @@ async function startMembers(program: string): Promise<Member[]> {
       ["--initial-advertise-peer-urls", peerUrl(i)],
       ["--initial-cluster", all],
     ];
-    return { endpoint, said: own.start(program, ["store", ...flags.flat()]) };
+    return { endpoint, output: own.start(program, ["store", ...flags.flat()]) };
   });
 }
 
@@ -48,8 +48,8 @@ describe("a reader's own core", { timeout: TIMEOUT_MS }, () => {
   it("is used once it has passed, and not before", async () => {
     await expect(own.lab("use", "own", "core")).rejects.toThrow(/none has passed/);
     await own.write("--runs", "1");
-    const said = await own.lab("use", "own", "core");
-    for (const number of LABS) expect(said).toContain(`lab ${number}: yours`);
+    const output = await own.lab("use", "own", "core");
+    for (const number of LABS) expect(output).toContain(`lab ${number}: yours`);
   });
 
   it("runs the store, of three members, for etcd's clients", async () => {
@@ -60,13 +60,13 @@ describe("a reader's own core", { timeout: TIMEOUT_MS }, () => {
     const value = Buffer.from("own core");
     const soon = { clock: systemClock(), timeout_ms: 60_000 };
     await waitFor("the members to elect a leader", () => client!.put({ key, value }), soon);
-    // Two are enough for a leader: each tells in its own time.
+    // Two members are enough for a leader: wait for each of them.
     for (const each of clients) {
       const { kvs } = await waitFor("the member to answer", () => each.range({ key }), soon);
       expect(kvs[0]?.value.toString()).toBe("own core");
     }
-    for (const { said } of members) {
-      for (const number of LABS) expect(said()).toContain(markOf(number));
+    for (const { output } of members) {
+      for (const number of LABS) expect(output()).toContain(markOf(number));
     }
     for (const each of clients) await each.close();
   });

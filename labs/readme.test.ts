@@ -13,13 +13,13 @@ const run = promisify(execFile);
 const scratch = mkdtempSync(join(cacheFolder(), "labs-readme-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-/** The tour of lab 00 needs a cluster: `test/e2e/tour.test.ts` walks it. */
+/** The tour of lab 00 needs a cluster: `test/e2e/tour.test.ts` runs it. */
 const labs = readLabs().filter((lab) => lab.files.length > 0);
 const readme = (folder: string, name = "README.md") => {
   return readFileSync(join(LABS_DIR, folder, name), "utf8");
 };
 
-/** What a command printed; those that show a failing check end with a code other than 0. */
+/** Returns a command's output, also if it fails: some commands show a failing check. */
 async function output(command: string): Promise<string> {
   const env = { ...process.env, R2K_LABS: join(scratch, "my") };
   const ended = run("sh", ["-c", command], { cwd: ROOT_DIR, env });
@@ -49,7 +49,7 @@ for (const lab of labs) {
       expect(text).toMatch(/<details><summary>.+\?<\/summary>/);
     });
 
-    it("names each body that is to be written, or its file", () => {
+    it("names each file of the exercise", () => {
       const text = readme(lab.folder);
       const unnamed = lab.files.filter((file) => !text.includes(file.split("/").at(-1)!));
       expect(unnamed).toEqual([]);

@@ -12,14 +12,14 @@ last
 \`\`\`
 `;
 
-it("reads a document's commands with what they print", () => {
+it("reads a document's commands with their output", () => {
   expect(walksOf(DOCUMENT)).toEqual([
     { command: "r2k status", expected: ["cluster ...: well"] },
     { command: "r2k long", expected: ["first", "...", "last"] },
   ]);
 });
 
-it("takes what fits for what was expected, and shows what does not", () => {
+it("replaces matching lines by the expected ones, and shows the others", () => {
   const [status, long] = walksOf(DOCUMENT).map(({ expected }) => expected);
   expect(compared("cluster   tour:  well\n", status!)).toEqual(status);
   expect(compared("cluster tour: ill\n", status!)).toEqual(["cluster tour: ill"]);

@@ -1,4 +1,4 @@
-/** A command of a document's `console` block, and the lines that stand below it. */
+/** A command of a document's `console` block, and its output lines. */
 export interface Walk {
   readonly command: string;
   readonly expected: readonly string[];
@@ -18,20 +18,20 @@ export function walksOf(markdown: string): Walk[] {
   );
 }
 
-/** A printed line as it is compared: the columns' widths do not matter. */
+/** Returns a printed line with single spaces: widths of columns are not compared. */
 export function squeezed(line: string): string {
   return line.trim().replace(/\s+/g, " ");
 }
 
-/** Whether a line is as expected; `...` stands for anything. */
+/** Whether a line is as expected; `...` matches any text. */
 function fits(line: string, expected: string): boolean {
   const parts = expected.split("...").map((part) => part.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"));
   return new RegExp(`^${parts.join(".*")}$`).test(line);
 }
 
 /**
- * The printed lines, with the expected ones in the place of those that fit them. A line of `...`
- * alone stands for all up to the first line that fits the next one.
+ * Returns the printed lines, each replaced by the expected line that it matches. A line of `...`
+ * alone matches all lines up to the first that matches the next expected one.
  */
 export function compared(printed: string, expected: readonly string[]): string[] {
   const lines = printed.trimEnd().split("\n").map(squeezed);

@@ -104,12 +104,12 @@ async function start(number: string): Promise<void> {
 function exercise(number: string): Lab {
   const item = findLab(number);
   if (item.files.length > 0) return item;
-  throw new CommandError("NO_EXERCISE", `lab ${item.number} has nothing to write`, {
+  throw new CommandError("NO_EXERCISE", `lab ${item.number} has no exercise`, {
     remedy: `read labs/${item.folder}/README.md`,
   });
 }
 
-/** The lab that was started last: what a command without a number is about. */
+/** Returns the lab with this number, without one the lab that was started last. */
 function current(number: string | undefined): Lab {
   if (number !== undefined) return exercise(number);
   const started = Object.entries(readState().labs);
@@ -143,10 +143,10 @@ async function judgeOne(item: Lab, request: CheckRequest): Promise<boolean> {
 /** Runs the contract suite if requested; it prints its own failures. */
 async function contractHolds(item: Lab, request: CheckRequest): Promise<boolean> {
   if (!request.contract) return true;
-  say("The contract suite, as the product and its peers are held to it ...");
+  say("The contract suite, which the product and its peers pass ...");
   const trees = partsUnderCheck(item, request).map((number) => ownTree(number));
-  const { passed, said } = await runContract(item, trees);
-  say(said.trim());
+  const { passed, output } = await runContract(item, trees);
+  say(output.trim());
   return passed;
 }
 

@@ -3,8 +3,8 @@ import { type Operation, ScheduledDisk } from "../../testing/disk/scheduled-disk
 import { firstShare } from "../../testing/disk/survival.ts";
 
 /**
- * A disk in memory that performs each operation in a turn of the loop of its own, in order, and
- * loses power at one of them: that one and all later ones never complete.
+ * A disk in memory that performs its operations in order, one in each turn of the event loop, and
+ * loses power at one of them: that operation and all later ones never complete.
  */
 export class CrashDisk extends ScheduledDisk {
   readonly #queue: (() => void)[] = [];
@@ -13,18 +13,18 @@ export class CrashDisk extends ScheduledDisk {
   operations = 0;
   syncs = 0;
 
-  /** `dieAt` is the number of that operation, from 1; without it the power stays on. */
+  /** `dieAt` is the number of the operation that loses power, from 1; without it, none does. */
   constructor(dieAt = Number.POSITIVE_INFINITY, image = new DiskImage()) {
     super(image);
     this.#dieAt = dieAt;
   }
 
-  /** Whether no operation is waiting: without a further request nothing happens any more. */
+  /** Whether no operation is waiting: nothing happens until the next request. */
   get idle(): boolean {
     return this.#queue.length === 0;
   }
 
-  /** Whether the power went. */
+  /** Whether the power was lost. */
   get dead(): boolean {
     return this.operations >= this.#dieAt;
   }

@@ -9,11 +9,11 @@ import { CrashDisk } from "./crash-disk.ts";
 
 const identity = { clusterId: 1n, memberId: 2n };
 const clock = systemClock();
-/** Turns of the loop in which the disk has nothing to do: nothing will happen any more. */
+/** Idle turns of the event loop after which the disk is assumed to have no more work. */
 const IDLE_TURNS_MAX = 500;
 const AWAIT_MS_MAX = 5_000;
 
-/** Waits for a condition; judges as soon as the disk is idle for good, or takes too long. */
+/** Waits for a condition; fails once the disk stays idle without it, or after AWAIT_MS_MAX. */
 async function awaited(
   disk: CrashDisk,
   when: string,
@@ -27,8 +27,8 @@ async function awaited(
     judge(idle < IDLE_TURNS_MAX && took_ms < AWAIT_MS_MAX, {
       when,
       expected,
-      happened: `${happened}; ${disk.idle ? "the disk is idle" : "the disk is still at work"}`,
-      why: "the member waits for this as well: no client gets an answer, and no stop ends",
+      happened: `${happened}; ${disk.idle ? "the disk is idle" : "the disk is still busy"}`,
+      why: "the member waits for this too: clients get no answers and it cannot be stopped",
     });
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -36,20 +36,20 @@ async function awaited(
 
 /** Waits until `count` of the writes are acknowledged. */
 function awaitAcknowledged(disk: CrashDisk, count: number, acknowledged: () => number) {
-  const expected = `done() of ${count === 1 ? "the write" : `all ${count}`}, once they are durable`;
+  const expected = `done() for ${count === 1 ? "the write" : `all ${count}`} once durable`;
   return awaited(disk, `${count} appended`, expected, () => {
     const have = acknowledged();
-    return { done: have >= count, happened: `done() of ${have} of ${count}` };
+    return { done: have >= count, happened: `done() for ${have} of ${count}` };
   });
 }
 
-/** Closes the log; judges if that does not end. */
+/** Closes the log; fails if `close` does not return. */
 async function close(wal: Wal, disk: CrashDisk): Promise<void> {
   let closed = false;
   void wal.close().then(() => (closed = true));
-  const expected = "it returns once all that was queued is durable";
+  const expected = "it returns once every queued append is durable";
   await awaited(disk, "close() of the log", expected, () => {
-    return { done: closed, happened: "it does not return (`#pump` calls `#idle` when it is done)" };
+    return { done: closed, happened: "it does not return (does `#pump` call `#idle`?)" };
   });
 }
 
@@ -81,34 +81,34 @@ const encoded = () => {
   return target;
 };
 
-check("a record reads back as it was written", () => {
+check("a record is read back as it was written", () => {
   const found = decodeRecord(encoded(), 64, 4096);
-  const happened = found ? `found ${JSON.stringify(found)}` : "nothing was found";
+  const happened = found ? `found ${JSON.stringify(found)}` : "no record was found";
   judge(found?.payload.equals(payload) === true && found.durable === 4000, {
     when: "decodeRecord after encodeRecord at offset 64, position 4096, durable 4000",
     expected: `the payload "${payload}" with durable 4000`,
     happened,
-    why: "recovery rebuilds the member's whole state from these records (DESIGN, the log)",
+    why: "recovery rebuilds the member's whole state from these records",
   });
   judge(found?.size === recordSize(payload.length), {
-    when: "the size of a found record",
+    when: "decodeRecord: the size of the record",
     expected: `${recordSize(payload.length)} bytes: header and payload, rounded up to 8`,
     happened: `${found?.size} bytes`,
-    why: "the next record is looked for right behind this one",
+    why: "recovery looks for the next record directly after this one",
   });
 });
 
-check("a record counts only at the position it was written for", () => {
+check("a record is valid only at the position it was written for", () => {
   const found = decodeRecord(encoded(), 64, 8192);
   judge(found === undefined, {
-    when: "decodeRecord of a whole record, but for another position of the log",
+    when: "decodeRecord of a complete record that was written for another position",
     expected: "undefined",
-    happened: "the record was taken",
-    why: "a recycled segment holds whole records of the past; taken, they undo later writes",
+    happened: "the record was accepted",
+    why: "a recycled segment contains complete old records: accepted, they undo later writes",
   });
 });
 
-check("one flipped bit anywhere makes a record not count", () => {
+check("one flipped bit anywhere makes a record invalid", () => {
   const size = recordSize(payload.length) - 1;
   for (let bit = 0; bit < size * 8; bit++) {
     const damaged = encoded();
@@ -116,14 +116,14 @@ check("one flipped bit anywhere makes a record not count", () => {
     damaged[byte] = damaged[byte]! ^ (1 << (bit & 7));
     judge(decodeRecord(damaged, 64, 4096) === undefined, {
       when: `decodeRecord with bit ${bit & 7} of byte ${bit >> 3} flipped`,
-      expected: "undefined: the CRC-32C covers everything behind itself",
-      happened: "the damaged record was taken",
-      why: "a bit flip on disk would be served as if it had been written (promise S8)",
+      expected: "undefined: the CRC-32C covers all bytes after itself",
+      happened: "the damaged record was accepted",
+      why: "otherwise damaged data is served as if it had been written (invariant S8)",
     });
   }
 });
 
-check("nothing is acknowledged before a sync covered it", async () => {
+check("no append is acknowledged before it is synced", async () => {
   const disk = new CrashDisk();
   const { wal } = openLog(disk);
   const survivors: number[] = [];
@@ -134,20 +134,20 @@ check("nothing is acknowledged before a sync covered it", async () => {
   await awaitAcknowledged(disk, 1, () => survivors.length);
   await close(wal, disk);
   judge(survivors[0] === 1, {
-    when: "append of entry 1, and a power loss the moment done() is called",
-    expected: "the write was synced first: entry 1 is there after the restart",
-    happened: "done() came first, and entry 1 is lost",
-    why: "the leader counts this member for the majority: it must not forget (promise S1)",
+    when: "append of entry 1, then a power loss as done() is called",
+    expected: "the write was synced first: entry 1 is recovered after the restart",
+    happened: "done() was called before the sync, and entry 1 is lost",
+    why: "the leader counts this member toward the majority: it must not lose the entry (S1)",
   });
   judge(survivors.length === 1, {
     when: "append of entry 1",
     expected: "done() once",
     happened: `done() ${survivors.length} times`,
-    why: "an entry counted twice is a majority that does not exist",
+    why: "an acknowledgement counted twice makes a majority that does not exist",
   });
 });
 
-check("acknowledgements come in the order of the appends", async () => {
+check("acknowledgements follow the order of the appends", async () => {
   const disk = new CrashDisk();
   const { wal } = openLog(disk);
   const order = await appendAll(wal, disk, 50);
@@ -156,28 +156,28 @@ check("acknowledgements come in the order of the appends", async () => {
     order.every((id, i) => id === i + 1),
     {
       when: "50 appends at once",
-      expected: "done() of 1, 2, 3, ... 50",
+      expected: "done() for 1, 2, 3, ... 50",
       happened: `the order ${order.join(" ")}`,
-      why: "Raft counts on a log without gaps: entry 7 is durable only if 1 to 6 are",
+      why: "Raft needs a log without gaps: entry 7 is durable only if 1 to 6 are",
     },
   );
 });
 
-check("close returns once everything that is queued is durable", async () => {
+check("close returns once every queued append is durable", async () => {
   const disk = new CrashDisk();
   const { wal } = openLog(disk);
   let acknowledged = 0;
   for (let id = 1; id <= 50; id++) wal.append(write(id), () => acknowledged++);
   await close(wal, disk);
   judge(acknowledged === 50, {
-    when: "50 appends at once, and close() right after them",
-    expected: "close() returns after done() of all 50",
-    happened: `it returned after done() of ${acknowledged}`,
-    why: "a member that stops closes its log: a proposal it has taken must not be dropped",
+    when: "50 appends at once, then close()",
+    expected: "close() returns after done() for all 50",
+    happened: `it returned after done() for ${acknowledged}`,
+    why: "a member closes its log when it stops: accepted proposals must not be dropped",
   });
 });
 
-check("what waits while the disk is busy goes out under one sync", async () => {
+check("appends that wait for the disk are written under one sync", async () => {
   const disk = new CrashDisk();
   const { wal } = openLog(disk);
   await appendAll(wal, disk, 1);
@@ -188,14 +188,14 @@ check("what waits while the disk is busy goes out under one sync", async () => {
   await close(wal, disk);
   const syncs = disk.syncs - before;
   judge(syncs <= 3, {
-    when: "100 appends at once, the log already open",
-    expected: "at most 3 syncs: the first write, then all that waited for it",
+    when: "100 appends at once to an open log",
+    expected: "at most 3 syncs: the first write, then one batch of all the others",
     happened: `${syncs} syncs`,
-    why: "a sync costs as much as a thousand appends; group commit is what makes a log fast",
+    why: "a sync costs as much as a thousand appends: group commit makes the log fast",
   });
 });
 
-check("after a failed sync nothing is acknowledged any more", async () => {
+check("after a failed sync no append is acknowledged", async () => {
   const disk = new CrashDisk();
   const failures: LogWriteError[] = [];
   const { wal } = openLog(disk, failures);
@@ -209,14 +209,14 @@ check("after a failed sync nothing is acknowledged any more", async () => {
   wal.append(write(3), () => acknowledged++);
   while (!disk.idle) await new Promise((resolve) => setImmediate(resolve));
   judge(acknowledged === 0, {
-    when: "fsync fails for entry 2, then entry 3 is appended",
+    when: "fsync fails for entry 2; entry 3 is appended after it",
     expected: "neither is acknowledged",
     happened: `${acknowledged} acknowledged`,
-    why: "after a failed fsync the kernel may drop the pages and say success next time (S10)",
+    why: "after a failed fsync the kernel may drop the pages and report success next time (S10)",
   });
 });
 
-check("what was acknowledged survives a power loss at every operation", async () => {
+check("acknowledged entries survive a power loss at every operation", async () => {
   const whole = new CrashDisk();
   const { wal } = openLog(whole);
   await appendAll(wal, whole, 12);
@@ -233,7 +233,7 @@ check("what was acknowledged survives a power loss at every operation", async ()
           when: `power lost at disk operation ${dieAt}; acknowledged: ${acknowledged}`,
           expected: `entries ${acknowledged} in the recovered log`,
           happened: `the log has ${found}`,
-          why: "acknowledged means durable (promise S1; breached in etcd issue 14370)",
+          why: "acknowledged means durable (invariant S1; violated in etcd issue 14370)",
         },
       );
       judge(
@@ -242,14 +242,14 @@ check("what was acknowledged survives a power loss at every operation", async ()
           when: `power lost at disk operation ${dieAt}`,
           expected: "a log without gaps from entry 1",
           happened: `the log has ${found}`,
-          why: "the state machine applies entries in order and cannot skip one",
+          why: "the state machine applies entries in order and cannot skip any",
         },
       );
     }
   }
 });
 
-check("a torn tail is cut and the log goes on behind it", async () => {
+check("a torn tail is truncated, and the log continues after it", async () => {
   const disk = new CrashDisk(30);
   const acknowledged = await appendAll(openLog(disk).wal, disk, 40);
   const again = disk.restarted(() => 0.5);
@@ -262,13 +262,13 @@ check("a torn tail is cut and the log goes on behind it", async () => {
   const found = openLog(again).recovered.entries.map((item) => item.index);
   judge(found.at(-1) === last + 1 && last >= acknowledged.length, {
     when: `restart after a torn write, then append of entry ${last + 1}`,
-    expected: `a log that ends with ${last + 1}`,
-    happened: `it ends with ${found.at(-1)}`,
-    why: "a member that crashed must be able to go on with its own log",
+    expected: `a log that ends with entry ${last + 1}`,
+    happened: `it ends with entry ${found.at(-1)}`,
+    why: "a member that crashed must be able to continue with its own log",
   });
 });
 
-check("damage to what was acknowledged is refused, not cut away", async () => {
+check("damage to acknowledged entries is refused, not truncated", async () => {
   const disk = new CrashDisk();
   const { wal } = openLog(disk);
   await appendAll(wal, disk, 1);
@@ -281,7 +281,7 @@ check("damage to what was acknowledged is refused, not cut away", async () => {
   const name = disk.list().find((file) => file.endsWith(".wal"))!;
   const at = disk.read(name).indexOf("command 2");
   disk.image.folder.get(name).flip(at, 1 << 3);
-  // The records must tell by themselves: the mark beside them is not synced, and may be lost.
+  // The records alone must be enough: the mark beside them is not synced and may be lost.
   if (disk.list().includes(SYNCED_NAME)) disk.removeSync(SYNCED_NAME);
   let refused = "";
   try {
@@ -290,9 +290,9 @@ check("damage to what was acknowledged is refused, not cut away", async () => {
     refused = String(thrown);
   }
   judge(refused.includes("LogDamagedError"), {
-    when: "a bit of entry 2 flipped on disk, entries 3 to 5 behind it acknowledged",
+    when: "a bit of entry 2 is flipped on disk; entries 3 to 5 were acknowledged after it",
     expected: "LogDamagedError: the member does not start",
-    happened: refused || "the log was opened without the damaged entry and all behind it",
-    why: "cutting here would forget acknowledged writes; other members still have them (S8)",
+    happened: refused || "the log was opened without the damaged entry and all later ones",
+    why: "truncating here loses acknowledged writes that other members still have (S8)",
   });
 });

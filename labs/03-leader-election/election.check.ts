@@ -19,39 +19,39 @@ scenario("3A initial election", { servers: 3, runs: RUNS }, (cluster) => {
   const first = cluster.network.requests;
   const term = expectSameTerm(cluster, "half a second after the first election");
   judge(term >= 1, {
-    when: "the first leader is in office",
+    when: "the first leader is elected",
     expected: "a term of at least 1",
     happened: `term ${term}`,
-    why: "term 0 is that of a log without entries; an election always begins a new one",
+    why: "term 0 is the term before the first election; each election starts a new term",
   });
   cluster.run(2 * ELECTION_MS);
-  const later = expectSameTerm(cluster, "two quiet seconds later");
+  const later = expectSameTerm(cluster, "two idle seconds later");
   judge(later === term, {
     when: "two seconds without any failure",
     expected: `the term stays ${term}`,
     happened: `it is ${later}: there was another election`,
-    why: "a leader's heartbeats must keep everybody's timer from running out (Raft section 5.2)",
+    why: "a leader's heartbeats must reset every follower's election timer (Raft section 5.2)",
   });
-  expectLeader(cluster, "two quiet seconds after the election");
+  expectLeader(cluster, "two idle seconds after the election");
   judge(first > 0, {
     when: "the first election",
-    expected: "requests for votes",
-    happened: "not a message was sent",
-    why: "who votes only for itself is no leader",
+    expected: "RequestVote messages",
+    happened: "no message was sent",
+    why: "a member that has only its own vote is no leader",
   });
 });
 
 scenario("3A re-election after network failure", { servers: 3, runs: RUNS }, (cluster) => {
   const first = expectLeader(cluster, "three members start");
   cluster.disconnect(first);
-  const second = expectLeader(cluster, `the leader, member ${first.id}, is cut off`);
+  const second = expectLeader(cluster, `the leader, member ${first.id}, is disconnected`);
   cluster.connect(first);
-  const still = expectLeader(cluster, `member ${first.id} comes back`);
+  const still = expectLeader(cluster, `member ${first.id} is connected again`);
   judge(still.id === second.id, {
-    when: `the deposed leader, member ${first.id}, comes back`,
-    expected: `member ${second.id} goes on leading`,
-    happened: `member ${still.id} leads now`,
-    why: "every election costs a moment without writes; pre-vote exists to spare it (D 9.6)",
+    when: `the deposed leader, member ${first.id}, is connected again`,
+    expected: `member ${second.id} remains leader`,
+    happened: `member ${still.id} is leader now`,
+    why: "during an election no writes are possible; pre-vote avoids needless ones (D 9.6)",
   });
   cluster.disconnect(second);
   const other = cluster.servers.find((server) => server !== second)!;
@@ -83,7 +83,7 @@ scenario("the course's limits on messages", { servers: 3, runs: RUNS }, (cluster
     count: cluster.network.requests,
     min: 1,
     max: FIRST_ELECTION_REQUESTS_MAX,
-    why: "members that ask over and over, or all at once, split the vote (Raft section 5.2)",
+    why: "members that campaign too often, or all at once, split the vote (Raft section 5.2)",
   });
   cluster.run(ELECTION_MS);
   const before = cluster.network.requests;
@@ -93,6 +93,6 @@ scenario("the course's limits on messages", { servers: 3, runs: RUNS }, (cluster
     count: cluster.network.requests - before,
     min: 1,
     max: IDLE_SECOND_REQUESTS_MAX,
-    why: "heartbeats are for telling that the leader lives, ten or twenty times a second",
+    why: "heartbeats only show that the leader is alive: ten or twenty a second are enough",
   });
 });

@@ -16,9 +16,9 @@ const COMMAND_BYTES = 5_000;
 const BYTES_SLACK = 50_000;
 const COUNTED_COMMANDS = 10;
 const BACKUP_COMMANDS = 50;
-/** The course allows 42, (10 + 1 + 3) x 3, to those who send a request for each command. */
+/** The course allows 42, (10 + 1 + 3) x 3, with a request for each command. */
 const BATCH_REQUESTS_MAX = 12;
-/** Logs of three terms that do not fit: a step for each term and follower, and some to spare. */
+/** Conflicting logs of three terms: a step for each term and follower, and some slack. */
 const REJECTIONS_MAX = 24;
 
 function submitAtLeader(cluster: LabCluster, leader: Server, command: string) {
@@ -26,13 +26,13 @@ function submitAtLeader(cluster: LabCluster, leader: Server, command: string) {
   if (taken) return taken;
   return judge(false, {
     when: `"${command}" is proposed at the leader, member ${leader.id}`,
-    expected: "it takes it into its log",
-    happened: "it does not lead any more, or refuses",
-    why: "a leader takes proposals as long as it is in office",
+    expected: "the leader appends it to its log",
+    happened: "it is no longer leader, or rejects the proposal",
+    why: "a leader accepts proposals until it steps down",
   });
 }
 
-/** The members behind `server`, round the ring: the course calls them leader + 1, + 2, ... */
+/** The members after `server`, in ring order: the course calls them leader + 1, + 2, ... */
 function others(cluster: LabCluster, server: Server): Server[] {
   const { servers } = cluster;
   const at = servers.indexOf(server);
@@ -44,9 +44,9 @@ scenario("3B basic agreement", { servers: 3, runs: RUNS }, (cluster) => {
   const indexes = ["100", "200", "300"].map((command) => agree(cluster, command, { by: 3 }));
   judge(indexes[1] === indexes[0]! + 1 && indexes[2] === indexes[1] + 1, {
     when: "three commands are written, one after the other, under one leader",
-    expected: "three entries in a row",
+    expected: "three consecutive entries",
     happened: `entries ${indexes}`,
-    why: "an entry that holds no command of anybody was lost, or written twice",
+    why: "an entry between them is a command that was lost or written twice",
   });
 });
 
@@ -60,7 +60,7 @@ scenario("3B RPC byte count", { servers: 3, runs: RUNS }, (cluster) => {
     what: `bytes sent for ${COUNTED_COMMANDS} commands of ${COMMAND_BYTES} bytes, three members`,
     count: cluster.network.bytes - before,
     max: 3 * COUNTED_COMMANDS * COMMAND_BYTES + BYTES_SLACK,
-    why: "a command travels once to each follower; what was acknowledged is not sent again",
+    why: "a command is sent once to each follower; acknowledged entries are not sent again",
   });
 });
 
@@ -75,7 +75,7 @@ scenario("3B failure of followers", { servers: 3, runs: RUNS }, (cluster) => {
   cluster.disconnect(second!);
   const { index } = submitAtLeader(cluster, leader, "104");
   cluster.run(2 * ELECTION_MS);
-  expectNotApplied(cluster, index, "the leader of three is alone when it takes a command");
+  expectNotApplied(cluster, index, "the leader of three is alone when it appends a command");
 });
 
 scenario("3B failure of leaders", { servers: 3, runs: RUNS }, (cluster) => {
@@ -84,11 +84,11 @@ scenario("3B failure of leaders", { servers: 3, runs: RUNS }, (cluster) => {
   agree(cluster, "102", { by: 2 });
   cluster.run(ELECTION_MS);
   agree(cluster, "103", { by: 2 });
-  const second = expectLeader(cluster, "the first leader is cut off");
+  const second = expectLeader(cluster, "the first leader is disconnected");
   const { index } = submitAtLeader(cluster, second, "104");
   cluster.disconnect(second);
   cluster.run(2 * ELECTION_MS);
-  expectNotApplied(cluster, index, "the second leader is cut off as it takes a command");
+  expectNotApplied(cluster, index, "the second leader is disconnected as it appends a command");
 });
 
 scenario("3B agreement after a follower reconnects", { servers: 3, runs: RUNS }, (cluster) => {
@@ -115,7 +115,7 @@ scenario(
     for (const server of away) cluster.disconnect(server);
     const { index } = submitAtLeader(cluster, leader, "20");
     cluster.run(2 * ELECTION_MS);
-    expectNotApplied(cluster, index, "three of five are cut off as the leader takes a command");
+    expectNotApplied(cluster, index, "three of five are disconnected at the proposal");
     for (const server of away) cluster.connect(server);
     expectLeader(cluster, "all five are connected again");
     agree(cluster, "1000", { by: 5 });
@@ -130,10 +130,10 @@ scenario("3B concurrent proposals", { servers: 3, runs: RUNS }, (cluster) => {
   for (const { index } of taken) expectApplied(cluster, index, 3);
   const found = taken.map(({ index }) => leader.member.applied[index - 1]?.command);
   judge(found.join() === "1,2,3,4,5", {
-    when: "five commands are proposed in one instant",
-    expected: "1, 2, 3, 4, 5 in the entries that propose() named",
+    when: "five commands are proposed at the same time",
+    expected: "1, 2, 3, 4, 5 in the entries that propose() returned",
     happened: `${found.join(", ")}`,
-    why: "a client is answered when the entry it was told is applied",
+    why: "a client gets its reply when the entry that propose() returned is applied",
   });
 });
 
@@ -143,7 +143,7 @@ scenario("3B rejoin of partitioned leader", { servers: 3, runs: RUNS }, (cluster
   cluster.disconnect(first);
   for (const command of ["102", "103", "104"]) submitAtLeader(cluster, first, command);
   agree(cluster, "103", { by: 2 });
-  const second = expectLeader(cluster, "the first leader is cut off, with commands of its own");
+  const second = expectLeader(cluster, "the first leader is disconnected, with own commands");
   cluster.disconnect(second);
   cluster.connect(first);
   agree(cluster, "104", { by: 2 });
@@ -158,7 +158,7 @@ scenario(
     agree(cluster, "first", { by: 5 });
     const one = expectLeader(cluster, "five members, a command written");
     const [a, b, c, d] = others(cluster, one) as [Server, Server, Server, Server];
-    // The leader keeps one follower, and fills both logs with what will not be committed.
+    // The leader keeps one follower, and fills both logs with entries that will not be committed.
     for (const server of [b, c, d]) cluster.disconnect(server);
     fill(cluster, one, "one");
     cluster.run(ELECTION_MS / 2);
@@ -179,7 +179,7 @@ scenario(
     }
     agree(cluster, "last", { by: 5 });
     expectCount({
-      what: `refused appends, with logs that differ by ${BACKUP_COMMANDS} entries of three terms`,
+      what: `rejected appends; the logs differ by ${BACKUP_COMMANDS} entries of three terms`,
       count: cluster.network.rejections,
       max: REJECTIONS_MAX,
       why: "a step for each entry is a round trip for each: skip whole terms (Raft 5.3, end)",
@@ -202,23 +202,23 @@ scenario("3B RPC counts aren't too high", { servers: 3, runs: RUNS }, (cluster) 
   expectApplied(cluster, index + COUNTED_COMMANDS - 1, 3);
   judge(cluster.now_ms - begun_ms < HEARTBEAT_TICKS * TICK_MS, {
     when: `${COUNTED_COMMANDS} commands are proposed at once`,
-    expected: "applied everywhere before the next round of heartbeats",
+    expected: "applied by all members before the next round of heartbeats",
     happened: `it took ${cluster.now_ms - begun_ms} ms`,
-    why: "what waits for the next heartbeat makes every write slow",
+    why: "a leader that sends entries only with its heartbeats delays every write",
   });
   expectCount({
     what: `requests sent for ${COUNTED_COMMANDS} commands, three members`,
     count: cluster.network.requests - before,
     max: BATCH_REQUESTS_MAX,
-    why: "commands that come together travel together: an append each, and news of the commit",
+    why: "concurrent commands share one append to each follower, and one with the commit index",
   });
   cluster.run(ELECTION_MS);
-  const quiet = cluster.network.requests;
+  const idle = cluster.network.requests;
   cluster.run(1_000);
   expectCount({
     what: "requests sent in one idle second, three members",
-    count: cluster.network.requests - quiet,
+    count: cluster.network.requests - idle,
     max: 3 * 20,
-    why: "when there is nothing to say, only heartbeats travel",
+    why: "an idle cluster sends only heartbeats",
   });
 });

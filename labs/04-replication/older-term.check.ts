@@ -9,21 +9,21 @@ const STEP_MS = 0.05;
 const UNTIL_MS_MAX = 4 * ELECTION_MS;
 const RUNS = 20;
 
-/** Lets time pass in small steps until something is so. */
-function until(cluster: LabCluster, what: string, condition: () => boolean): void {
+/** Lets time pass in small steps until a condition holds. */
+function until(cluster: LabCluster, when: string, condition: () => boolean): void {
   const begun_ms = cluster.now_ms;
   while (!condition()) {
     judge(cluster.now_ms - begun_ms < UNTIL_MS_MAX, {
-      when: what,
+      when,
       expected: `within ${UNTIL_MS_MAX / 1_000} s`,
-      happened: "it did not come to that",
-      why: "the next step of figure 8 builds on it",
+      happened: "it did not happen",
+      why: "the next step of figure 8 needs it",
     });
     cluster.run(STEP_MS);
   }
 }
 
-/** Connects these, and nobody else. */
+/** Connects exactly these members. */
 function connectOnly(cluster: LabCluster, wanted: readonly Server[]): void {
   for (const server of cluster.servers) {
     if (!wanted.includes(server)) cluster.disconnect(server);
@@ -36,8 +36,8 @@ function termOnDisk({ member: { disk } }: Server, index: number): number | undef
 }
 
 /**
- * The paper's figure 8 with its members' names: S1 leads, then S5, then S1 again, then S5. Entries
- * travel one by one, as they may.
+ * The paper's figure 8 with its members' names: S1 leads, then S5, then S1 again, then S5. Each
+ * append has one entry.
  */
 scenario("figure 8, step by step", { servers: 5, runs: RUNS, appendBytes_max: 1 }, (cluster) => {
   agree(cluster, "first", { by: 5 });
@@ -48,7 +48,7 @@ scenario("figure 8, step by step", { servers: 5, runs: RUNS, appendBytes_max: 1 
     Server,
     Server,
   ];
-  // (a) S1 writes an entry to S2 only.
+  // (a) S1 replicates an entry to S2 only.
   connectOnly(cluster, [s1, s2]);
   const { index } = cluster.submit(s1, "of the first term")!;
   until(cluster, `entry ${index} on the disks of two`, () => !!termOnDisk(s2, index));
@@ -62,7 +62,7 @@ scenario("figure 8, step by step", { servers: 5, runs: RUNS, appendBytes_max: 1 
   until(cluster, `entry ${index} on its own disk`, () => !!termOnDisk(second, index));
   second.crash();
   const [third, fourth] = [s3, s4, s5].filter((server) => server !== second) as [Server, Server];
-  // (c) S1 is elected again, by S2 and S3, and brings its entry to S3: a majority has it.
+  // (c) S1 is elected again, by S2 and S3, and replicates its entry to S3: a majority has it.
   s1.restart();
   connectOnly(cluster, [s1, s2, third]);
   const again = () => [s1, s2].find(({ isLeader }) => isLeader);

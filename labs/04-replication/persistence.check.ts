@@ -12,7 +12,7 @@ const OLDER_TERM_PAUSE_MS = 2;
 const UNRELIABLE_ROUNDS = 200;
 const REORDERING_FROM = 40;
 
-/** The members from `server` on, round the ring. */
+/** All members in ring order, from `server` on. */
 function ring(cluster: LabCluster, server: Server): Server[] {
   const { servers } = cluster;
   const at = servers.indexOf(server);
@@ -24,16 +24,16 @@ scenario("3C basic persistence", { servers: 3, runs: RUNS }, (cluster) => {
   for (const server of cluster.servers) server.crash();
   for (const server of cluster.servers) server.restart();
   agree(cluster, "12", { by: 3 });
-  const first = expectLeader(cluster, "all three have crashed and are back");
+  const first = expectLeader(cluster, "all three members have restarted");
   first.crash();
   first.restart();
   agree(cluster, "13", { by: 3 });
-  const second = expectLeader(cluster, "the leader has crashed and is back");
+  const second = expectLeader(cluster, "the leader has restarted");
   second.crash();
   const index = agree(cluster, "14", { by: 2 });
   second.restart();
   expectApplied(cluster, index, 3);
-  const leader = expectLeader(cluster, "another leader has crashed and is back");
+  const leader = expectLeader(cluster, "another leader has restarted");
   const third = ring(cluster, leader)[1]!;
   third.crash();
   agree(cluster, "15", { by: 2 });
@@ -82,14 +82,14 @@ scenario(
   },
 );
 
-/** Leaders crash in the middle of what they do, as in the paper's figure 8; three stay up. */
+/** Leaders crash while they replicate, as in the paper's figure 8; three members stay up. */
 scenario("3C figure 8", { servers: 5, runs: RUNS, appendBytes_max: 1 }, (cluster) => {
   agree(cluster, "first", { by: 1 });
   for (let round = 0; round < OLDER_TERM_ROUNDS; round++) {
     const leader = awaitLeader(cluster);
     if (leader) {
       cluster.submit(leader, `${round}`);
-      // So short that the disk may have it and others not, or some and not all.
+      // So short that the entry may be on the leader's disk alone, or on some disks but not all.
       cluster.run(cluster.random.next() * OLDER_TERM_PAUSE_MS);
       leader.crash();
     }
@@ -100,7 +100,7 @@ scenario("3C figure 8", { servers: 5, runs: RUNS, appendBytes_max: 1 }, (cluster
   agree(cluster, "last", { by: 5 });
 });
 
-/** Whoever leads, as soon as there is one: caught in the midst of its first messages. */
+/** Returns the leader as soon as one is elected, while it sends its first messages. */
 function awaitLeader(cluster: LabCluster): Server | undefined {
   const begun_ms = cluster.now_ms;
   while (cluster.now_ms - begun_ms < ELECTION_MS) {
@@ -149,12 +149,12 @@ scenario("3C churn", { servers: 5, runs: RUNS }, playChurn);
 
 scenario("3C unreliable churn", { servers: 5, runs: RUNS, quality: "unreliable" }, playChurn);
 
-/** Proposes wherever somebody thinks to lead; the last of them. */
+/** Proposes to every member that is leader of some term; returns the last of them. */
 function proposeAtLeaders(cluster: LabCluster, command: string): Server | undefined {
   return cluster.servers.filter((server) => cluster.submit(server, command)).at(-1);
 }
 
-/** Mostly too short for an agreement, now and then long enough for an election. */
+/** Usually too short for an agreement, sometimes long enough for an election. */
 function randomPause_ms(cluster: LabCluster): number {
   const long = cluster.random.next() < 0.1;
   return randomInteger(cluster.random, 0, long ? ELECTION_MS / 2 : 13);

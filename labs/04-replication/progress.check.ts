@@ -6,7 +6,7 @@ import { appended, coreWith, electMember1, work } from "../raft/core.ts";
 
 const INFLIGHTS_MAX = 3;
 
-/** A follower that is known to fit up to entry 5, with entries up to 8 under way to it. */
+/** A follower whose log matches up to entry 5, with entries 6 to 8 in flight. */
 function streaming(): Progress {
   const progress = new Progress(6, false, new Inflights(INFLIGHTS_MAX, 1_000));
   progress.match = 5;
@@ -15,7 +15,7 @@ function streaming(): Progress {
   return progress;
 }
 
-/** A follower of which nothing is known, asked about entry 9. */
+/** A follower in probe, with an append after entry 9 in flight. */
 function probing(): Progress {
   const progress = new Progress(10, false, new Inflights(INFLIGHTS_MAX, 1_000));
   progress.sent(1, 10);
@@ -26,64 +26,64 @@ function described({ match, next, paused }: Progress): string {
   return `match ${match}, next ${next}${paused ? ", paused" : ""}`;
 }
 
-check("an acknowledgement moves a follower's place forward, never back", () => {
+check("an acknowledgement advances match and next, never decreases them", () => {
   const cases = [
-    [6, true, "match 6, next 9", "entry 6 of 6 to 8 under way"],
-    [8, true, "match 8, next 9", "all that is under way"],
-    [12, true, "match 12, next 13", "more than was sent: it had that already"],
-    [5, false, "match 5, next 9, paused", "what is known already"],
-    [3, false, "match 5, next 9, paused", "an old answer, come late"],
+    [6, true, "match 6, next 9", "entry 6 of 6 to 8 in flight"],
+    [8, true, "match 8, next 9", "all entries in flight"],
+    [12, true, "match 12, next 13", "more than was sent: the follower had these entries already"],
+    [5, false, "match 5, next 9, paused", "equal to match"],
+    [3, false, "match 5, next 9, paused", "a stale reply"],
   ] as const;
-  for (const [index, news, expected, what] of cases) {
+  for (const [index, advances, expected, what] of cases) {
     const progress = streaming();
-    const said = progress.acknowledged(index);
-    judge(said === news && described(progress) === expected, {
-      when: `match 5, 6 to 8 under way, a full window; ${index} is acknowledged (${what})`,
-      expected: `${expected}; ${news ? "news" : "no news"}`,
-      happened: `${described(progress)}; ${said ? "news" : "no news"}`,
-      why: "what is under way must not be sent again, and what is acknowledged not be forgotten",
+    const advanced = progress.acknowledged(index);
+    judge(advanced === advances && described(progress) === expected, {
+      when: `match 5, 6 to 8 in flight, a full window; ${index} is acknowledged (${what})`,
+      expected: `${expected}; returns ${advances}`,
+      happened: `${described(progress)}; returns ${advanced}`,
+      why: "entries in flight must not be sent again, acknowledged ones must stay acknowledged",
     });
   }
 });
 
-check("a refusal steps back once, and an old one not at all", () => {
+check("a rejection decreases next once, a stale one not at all", () => {
   const old = streaming();
   judge(!old.rejected(4, 2) && old.next === 9, {
-    when: "match 5, entries 6 to 8 under way; an append after entry 4 is refused, come late",
-    expected: "nothing changes: entry 5 was acknowledged since",
+    when: "match 5, entries 6 to 8 in flight; a stale rejection of an append after entry 4",
+    expected: "no change: entry 5 was acknowledged since",
     happened: described(old),
-    why: "an answer of the past would throw the follower back, and its window away",
+    why: "a stale reply would reset next and the window",
   });
   const gap = streaming();
   judge(gap.rejected(7, 5) && gap.next === 6, {
-    when: "match 5, entries 6 to 8 under way; an append after entry 7 is refused: one was lost",
-    expected: "next 6, right behind what is known",
+    when: "match 5, entries 6 to 8 in flight; an append after 7 is rejected, as one was lost",
+    expected: "next 6, which is match + 1",
     happened: described(gap),
-    why: "what is known equal need not be looked for again",
+    why: "entries up to match are known to be equal",
   });
   const cases = [
-    [9, 4, "match 0, next 5", "the hint says 4"],
-    [9, 20, "match 0, next 9", "the hint is beyond: one step back at least"],
-    [7, 2, "match 0, next 10, paused", "an answer to an earlier probe"],
+    [9, 4, "match 0, next 5", "the hint is 4"],
+    [9, 20, "match 0, next 9", "the hint is beyond: at least one step back"],
+    [7, 2, "match 0, next 10, paused", "the reply to an earlier probe"],
   ] as const;
   for (const [rejected, hint, expected, what] of cases) {
     const progress = probing();
     progress.rejected(rejected, hint);
     judge(described(progress) === expected, {
-      when: `one append after entry 9 is under way, one after ${rejected} is refused (${what})`,
+      when: `an append after entry 9 is in flight, one after ${rejected} is rejected (${what})`,
       expected,
       happened: described(progress),
-      why: "each step back is a round trip; each step back too many sends entries again",
+      why: "each step back costs a round trip; steps too far send entries again",
     });
   }
 });
 
-check("a follower that answers gets all that fits into its window", () => {
+check("a follower that replies is sent as many appends as its window allows", () => {
   const raft = coreWith();
   electMember1(raft);
   work(raft);
   const { term } = raft.state;
-  // Too large to travel together; the first goes out as a probe.
+  // Too large for one append; the first is sent as a probe.
   raft.propose(Array.from({ length: 4 }, () => Buffer.alloc(9_000)));
   work(raft);
   raft.step(appended(2n, term, 1));
@@ -92,14 +92,14 @@ check("a follower that answers gets all that fits into its window", () => {
   });
   const indexes = sent.map(({ index }) => index).join(" ");
   judge(indexes === "2 3 4 5", {
-    when: "entries 2 to 5 wait for member 2, each a message of its own, and it answers for entry 1",
-    expected: "entries 2 3 4 5 are sent, one behind the other",
+    when: "entries 2 to 5 need an append each; member 2 acknowledges entry 1",
+    expected: "entries 2 3 4 5 are sent without waiting",
     happened: `entries ${indexes || "none"} are sent`,
-    why: "one message for each round trip makes a far follower slow (dissertation 10.2.1)",
+    why: "one append in each round trip is slow with a distant follower (dissertation 10.2.1)",
   });
 });
 
-check("a change of membership is applied once its commit is on disk", () => {
+check("a membership change is applied once its commit is on disk", () => {
   const raft = coreWith({ voters: [1n, 2n] });
   electMember1(raft, [2n]);
   work(raft);
@@ -112,25 +112,25 @@ check("a change of membership is applied once its commit is on disk", () => {
   const first = raft.ready();
   const early = first?.committed.some(({ change }) => change !== undefined);
   judge(early === false && first?.write?.hardState?.commit === 2, {
-    when: "a change of membership in entry 2 is committed",
+    when: "a membership change in entry 2 is committed",
     expected: "commit index 2 is written, and entry 2 is not yet applied",
     happened: early ? "it is applied" : `written: commit ${first?.write?.hardState?.commit}`,
-    why: "back from a crash under the old membership it might find nobody who elects it",
+    why: "after a crash under the old membership it might find no majority",
   });
   if (first?.write) raft.persisted(first.write.id);
   const { applied } = work(raft);
   judge(
     applied.some(({ change }) => change !== undefined),
     {
-      when: "that write has ended",
+      when: "that write is durable",
       expected: "entry 2 is applied",
       happened: `${applied.length} entries are applied, none of them a change`,
-      why: "the change would never come into effect",
+      why: "otherwise the change never takes effect",
     },
   );
 });
 
-check("a successor is told to campaign once it has everything", () => {
+check("a transferee gets timeout-now once its log is up to date", () => {
   const raft = coreWith();
   electMember1(raft);
   work(raft);
@@ -142,14 +142,14 @@ check("a successor is told to campaign once it has everything", () => {
   raft.step(appended(3n, term, 1));
   const isSent = work(raft).now.some(({ kind, to }) => kind === "timeout-now" && to === 3n);
   judge(!early && isSent, {
-    when: "the leadership is to go to member 3, which lacks entry 1, and then acknowledges it",
-    expected: "timeout-now to member 3, then and not before",
-    happened: early ? "it was told before it had the entry" : "it was not told",
-    why: "a leader that stops meets its clients' next write with an election (D 3.10)",
+    when: "leadership is transferred to member 3, which lacks entry 1, then acknowledges it",
+    expected: "timeout-now to member 3 after that, not before",
+    happened: early ? "timeout-now before it had the entry" : "no timeout-now",
+    why: "without it the transfer takes a whole election timeout (D 3.10)",
   });
 });
 
-/** Member 1 leads, with a log of 50 entries, and member 2's answers move it. */
+/** Member 1 is leader, with a log of 50 entries. */
 function longLog() {
   const raft = coreWith({ term: 1, log: Array.from({ length: 50 }, () => 1), commit: 50 });
   electMember1(raft);
@@ -157,10 +157,10 @@ function longLog() {
   return raft;
 }
 
-check("after a refusal the next try follows at once, where the hint says", () => {
+check("after a rejection the next append is sent at once, at the hint", () => {
   const cases = [
     [30, 1, 30, "its log ends with entry 30 of term 1"],
-    [0, 0, 0, "its log is empty: a newcomer"],
+    [0, 0, 0, "its log is empty: a new member"],
   ] as const;
   for (const [hintIndex, hintTerm, after, what] of cases) {
     const raft = longLog();
@@ -169,21 +169,21 @@ check("after a refusal the next try follows at once, where the hint says", () =>
     const next = work(raft).now.find(({ kind, to }) => kind === "append" && to === 2n);
     const found = next?.kind === "append" ? next.prevIndex : undefined;
     judge(found === after, {
-      when: `member 2 refuses an append after entry 50, hint ${hintIndex}/${hintTerm} (${what})`,
+      when: `member 2 rejects an append after entry 50, hint ${hintIndex}/${hintTerm} (${what})`,
       expected: `an append after entry ${after}, at once`,
       happened: found === undefined ? "no append" : `an append after entry ${found}`,
-      why: "entry by entry, or heartbeat by heartbeat, a follower far behind never catches up",
+      why: "one step for each entry or heartbeat, and a slow follower never catches up",
     });
   }
 });
 
-check("an acknowledgement is a sign of life", () => {
+check("an acknowledgement marks the follower active", () => {
   const raft = longLog();
   raft.step(appended(2n, raft.state.term, 51));
   judge(raft.leading?.progress.get(2n)?.recentActive === true, {
     when: "member 2 acknowledges an append",
-    expected: "it counts as heard from (recentActive)",
-    happened: "it does not",
-    why: "a leader that writes much and hears only appends answered would step down (D 6.2)",
+    expected: "its progress is recentActive",
+    happened: "it is not",
+    why: "a busy leader that receives only append replies would step down (D 6.2)",
   });
 });

@@ -15,21 +15,21 @@ function replies(messages: readonly Message[]) {
   return messages.flatMap((message) => (message.kind === "append-reply" ? [message] : []));
 }
 
-check("a follower drops what conflicts, and keeps what does not", () => {
+check("a follower deletes conflicting entries and keeps the others", () => {
   const start = { term: 3, log: [1, 1, 2, 2, 2], commit: 1 } as const;
   const cases = [
     [{ index: 2, term: 1 }, [3, 3], "1 1 3 3", "entries 3 to 5 are of another term"],
-    [{ index: 5, term: 2 }, [3], "1 1 2 2 2 3", "the new entry follows on ours"],
+    [{ index: 5, term: 2 }, [3], "1 1 2 2 2 3", "the new entry follows the member's last"],
     [
       { index: 2, term: 1 },
       [2],
       "1 1 2 2 2",
-      "an old append, come late: all of it is here already",
+      "a stale append: all its entries exist already",
     ],
-    [{ index: 2, term: 1 }, [2, 3], "1 1 2 3", "the first entry fits, the second does not"],
-    [{ index: 3, term: 2 }, [], "1 1 2 2 2", "nothing in it: a probe"],
-    [{ index: 4, term: 3 }, [3], "1 1 2 2 2", "it does not fit before the first entry"],
-    [{ index: 7, term: 3 }, [3], "1 1 2 2 2", "our log ends before it"],
+    [{ index: 2, term: 1 }, [2, 3], "1 1 2 3", "the first entry matches, the second conflicts"],
+    [{ index: 3, term: 2 }, [], "1 1 2 2 2", "no entries: a probe"],
+    [{ index: 4, term: 3 }, [3], "1 1 2 2 2", "the previous entry does not match"],
+    [{ index: 7, term: 3 }, [3], "1 1 2 2 2", "the log ends before the previous entry"],
   ] as const;
   for (const [prev, terms, expected, what] of cases) {
     const raft = coreWith(start);
@@ -44,80 +44,80 @@ check("a follower drops what conflicts, and keeps what does not", () => {
   }
 });
 
-check("an append is acknowledged once it is on disk, and as far as it is equal", () => {
+check("an append is acknowledged once it is on disk, up to its own last entry", () => {
   const raft = coreWith({ term: 1, log: [1] });
   raft.step(append(2n, 1, { index: 1, term: 1 }, [1, 1]));
   const { now, afterDisk, writes } = work(raft);
   judge(replies(now).length === 0, {
     when: "an append of entries 2 and 3",
-    expected: "the answer waits for the disk: sendAfterPersist",
+    expected: "the reply waits for the disk (sendAfterPersist)",
     happened: "it was sent at once",
-    why: "the leader counts it; a crash here would take back a commit (promise S1)",
+    why: "the leader counts it; a crash before the write would lose a commit (invariant S1)",
   });
   const written = writes.flatMap(({ entries }) => entries.map(({ index }) => index));
   judge(written.join() === "2,3", {
     when: "an append of entries 2 and 3",
-    expected: "entries 2, 3 in what is to be written",
-    happened: written.length > 0 ? `entries ${written}` : "nothing is to be written",
-    why: "what is not written is not there after a crash",
+    expected: "entries 2, 3 in the write",
+    happened: written.length > 0 ? `entries ${written}` : "no write",
+    why: "entries that are not written are lost in a crash",
   });
   const [reply] = replies(afterDisk);
   judge(reply?.index === 3 && !reply.reject, {
-    when: "an append of entries 2 and 3 that fits",
+    when: "an append of entries 2 and 3 that matches",
     expected: "accepted up to 3",
-    happened: reply ? `${reply.reject ? "refused" : "accepted"} ${reply.index}` : "no answer",
-    why: "the leader learns from it what this member has, no less and no more",
+    happened: reply ? `${reply.reject ? "rejected" : "accepted"} ${reply.index}` : "no reply",
+    why: "the leader learns from it which entries this member has",
   });
   const longer = coreWith({ term: 2, log: [1, 1, 1, 1] });
   longer.step(append(2n, 2, { index: 1, term: 1 }, [1]));
   const [short] = replies(work(longer).afterDisk);
   judge(short?.index === 2, {
-    when: "entries 1 to 4 are here, an append brings entry 2 only, which is equal",
-    expected: "accepted up to 2: nothing is known of 3 and 4",
-    happened: short ? `accepted up to ${short.index}` : "no answer",
-    why: "entries behind it may differ from the leader's; counted, they would be committed",
+    when: "the log has entries 1 to 4; an append carries entry 2 alone, which matches",
+    expected: "accepted up to 2: entries 3 and 4 may conflict",
+    happened: short ? `accepted up to ${short.index}` : "no reply",
+    why: "later entries may differ from the leader's: counted, they would be committed",
   });
 });
 
-check("an append from before the commit index is answered with that index", () => {
+check("the reply to an append from before the commit index has that index", () => {
   const raft = coreWith({ term: 2, log: [1, 1, 1, 1], commit: 3 });
   raft.step(append(2n, 2, { index: 1, term: 1 }, [1]));
   const [reply] = replies(work(raft).afterDisk);
   judge(reply?.index === 3 && !reply.reject, {
-    when: "entries 1 to 3 are committed, and an append of entry 2 comes",
-    expected: "accepted up to 3: what is committed is equal everywhere",
-    happened: reply ? `${reply.reject ? "refused" : "accepted"} ${reply.index}` : "no answer",
-    why: "the entries may be compacted by now, and cannot be compared; the leader need not try",
+    when: "entries 1 to 3 are committed; an append of entry 2 arrives",
+    expected: "accepted up to 3: committed entries are equal on all members",
+    happened: reply ? `${reply.reject ? "rejected" : "accepted"} ${reply.index}` : "no reply",
+    why: "the entries may be compacted and cannot be compared any more",
   });
 });
 
-check("a follower commits what the leader has, as far as it knows itself equal", () => {
+check("a follower commits only up to the last matching entry", () => {
   const raft = coreWith({ term: 2, log: [1, 1, 1, 1] });
   raft.step(append(2n, 2, { index: 1, term: 1 }, [1], 4));
   work(raft);
   judge(raft.state.log.committed === 2, {
-    when: "an append of entry 2, commit index 4, while entries 3 and 4 here may be others",
-    expected: "commit index 2: the smaller of the leader's and the last entry known equal",
+    when: "an append of entry 2, commit index 4; the follower's entries 3 and 4 may conflict",
+    expected: "commit index 2: min(leader's commit index, last matching entry)",
     happened: `commit index ${raft.state.log.committed}`,
-    why: "it would apply entries that the leader has others for (Raft figure 2, AppendEntries 5)",
+    why: "it would apply entries that differ from the leader's (Raft figure 2, AppendEntries 5)",
   });
 });
 
-check("a refused append says where the logs may agree", () => {
+check("a rejected append has a hint where the logs may match", () => {
   const raft = coreWith({ term: 5, log: [1, 1, 1, 4, 4, 4, 4] });
   raft.step(append(2n, 5, { index: 9, term: 3 }, [5]));
   const [reply] = replies([...work(raft).now]);
   judge(reply?.reject === true && reply.index === 9, {
-    when: "an append after entry 9, our log ends with entry 7",
-    expected: "refused at once, naming entry 9",
-    happened: reply ? `${reply.reject ? "refused" : "accepted"} ${reply.index}` : "no answer",
-    why: "the leader must find out where the logs agree; a refusal promises nothing",
+    when: "an append after entry 9; the log ends with entry 7",
+    expected: "rejected at once, with index 9",
+    happened: reply ? `${reply.reject ? "rejected" : "accepted"} ${reply.index}` : "no reply",
+    why: "the leader must find the matching index; a rejection need not wait for the disk",
   });
   judge(reply?.hintIndex === 3 && reply.hintTerm === 1, {
-    when: "an append after 9/3, our terms are 1 1 1 4 4 4 4",
-    expected: "hint 3/1: entries of term 4 cannot agree with a log that was in term 3 there",
+    when: "an append after 9/3; the log's terms are 1 1 1 4 4 4 4",
+    expected: "hint 3/1: entries of term 4 cannot match a log that has term 3 at entry 9",
     happened: `hint ${reply?.hintIndex}/${reply?.hintTerm}`,
-    why: "a step back for each entry is a round trip for each entry (Raft section 5.3, end)",
+    why: "one step for each entry costs a round trip for each entry (Raft section 5.3, end)",
   });
 });
 
@@ -139,9 +139,9 @@ check("copies on a majority do not commit an entry of an older term", () => {
   const { applied } = work(raft);
   judge(raft.state.log.committed === 3 && applied.length > 0, {
     when: `entry 3, the first of term ${term}, is on two of three members`,
-    expected: "commit index 3, and with it everything before",
+    expected: "commit index 3, and with it all earlier entries",
     happened: `commit index ${raft.state.log.committed}`,
-    why: "committing an entry of the own term commits all before it: that is how a leader begins",
+    why: "an entry of the leader's own term commits all earlier ones (Raft section 5.4.2)",
   });
 });
 
@@ -155,30 +155,30 @@ check("the leader's own entry counts only once it is on its disk", () => {
   const ready = raft.ready();
   for (const from of [2n, 3n]) raft.step(appended(from, raft.state.term, 2));
   judge(raft.state.log.committed === 1, {
-    when: "entry 2 is on the disks of members 2 and 3 of five, and under way to the leader's own",
-    expected: "commit index 1 still: two of five have it",
+    when: "entry 2 is on the disks of members 2 and 3 of five, not yet on the leader's",
+    expected: "commit index 1 still: two of five have entry 2",
     happened: `commit index ${raft.state.log.committed}`,
     why: "if the leader loses power now, it is on two disks of five: no majority (D 10.2.1)",
   });
   raft.persisted(ready!.write!.id);
   judge(raft.state.log.committed === 2, {
-    when: "the leader's own write of entry 2 has ended",
-    expected: "commit index 2: three of five have it",
+    when: "the leader's own write of entry 2 is durable",
+    expected: "commit index 2: three of five have entry 2",
     happened: `commit index ${raft.state.log.committed}`,
-    why: "a write that everybody needed has must be committed at once, not at the next message",
+    why: "an entry on a majority must be committed at once, not at the next message",
   });
 });
 
-check("term, vote and entries are written before anything that depends on them", () => {
+check("term, vote and entries are written before messages that depend on them", () => {
   const raft = coreWith({ term: 1, log: [1] });
   raft.step(append(3n, 4, { index: 1, term: 1 }, [4]));
   const { writes } = work(raft);
   const { hardState, entries } = writes[0] ?? {};
   judge(hardState?.term === 4, {
-    when: "an append of term 4 comes to a member in term 1",
+    when: "a member in term 1 receives an append of term 4",
     expected: "term 4 in the first write",
-    happened: hardState ? `term ${hardState.term}` : "no term is written",
-    why: "a member back in an older term would vote again where it has voted (Raft figure 2)",
+    happened: hardState ? `term ${hardState.term}` : "no term in the write",
+    why: "a member that restarts in an older term votes a second time (Raft figure 2)",
   });
   judge(entries?.length === 1, {
     when: "an append of one entry",
@@ -187,27 +187,27 @@ check("term, vote and entries are written before anything that depends on them",
     why: "one sync for both: the disk is the slowest part of a write",
   });
   judge(raft.ready() === undefined, {
-    when: "everything asked for is done",
-    expected: "nothing more is asked for",
-    happened: "the core asks for another write",
-    why: "a member that writes without need is busy with itself",
+    when: "every ready() has been executed",
+    expected: "ready() returns undefined",
+    happened: "ready() asks for another write",
+    why: "each needless write costs a sync",
   });
 });
 
-check("a vote is written in whatever term it is given", () => {
+check("a vote is written also if the term does not change", () => {
   const raft = coreWith({ term: 2, log: [1] });
   raft.step(askVote(2n, 2, { index: 1, term: 1 }));
   const { writes } = work(raft);
   const noted = writes.find(({ hardState }) => hardState !== undefined)?.hardState;
   judge(noted?.vote === 2n && noted.term === 2, {
-    when: "a member that is in term 2 already gives its vote in term 2",
-    expected: "term 2 and the vote for member 2 in what is to be written",
+    when: "a member that is already in term 2 grants its vote in term 2",
+    expected: "term 2 and the vote for member 2 in the write",
     happened: noted ? `term ${noted.term}, vote for ${noted.vote}` : "neither is written",
     why: "after a crash it would vote again in the same term: two leaders (Raft figure 2)",
   });
 });
 
-check("a snapshot's mark is written once", () => {
+check("a snapshot's metadata is written once", () => {
   const raft = coreWith({ term: 2, log: [1] });
   const { membership } = raft.state;
   const mark = { index: 5, term: 2, membership };
@@ -217,32 +217,32 @@ check("a snapshot's mark is written once", () => {
   const second = work(raft).writes;
   const count = (writes: typeof first) => writes.filter(({ snapshot }) => snapshot).length;
   judge(count(first) === 1 && count(second) === 0, {
-    when: "a snapshot at 5/2 was received and written, then an append brings entry 6",
-    expected: "the mark in the first write, and not again",
-    happened: `written ${count(first)} times at first, then ${count(second)} times`,
-    why: "the mark begins the log anew: written again, it drops the entries behind it",
+    when: "a snapshot at 5/2 was received and written, then an append of entry 6",
+    expected: "its mark in the first write and in no other",
+    happened: `in ${count(first)} writes before the append, in ${count(second)} after it`,
+    why: "the mark restarts the log: written again, it drops the entries after it",
   });
 });
 
-check("a heartbeat is answered, and with the read that it asks for", () => {
+check("a heartbeat reply has the heartbeat's read round", () => {
   const raft = coreWith({ term: 2, log: [1, 2] });
   raft.step({ kind: "heartbeat", from: 2n, to: 1n, term: 2, commit: 1, readId: 9 });
   const reply = work(raft).now.find(({ kind }) => kind === "heartbeat-reply");
   judge(reply?.kind === "heartbeat-reply" && reply.readId === 9, {
     when: "a heartbeat of read round 9, commit index 1",
-    expected: "an answer at once, for round 9",
-    happened: reply ? "an answer for another round" : "no answer",
-    why: "a leader that nobody answers steps down, and its reads wait for this round (D 6.4)",
+    expected: "a reply at once, with round 9",
+    happened: reply ? "a reply with another round" : "no reply",
+    why: "without replies the leader steps down, and its reads wait for this round (D 6.4)",
   });
   judge(raft.state.log.committed === 1, {
     when: "a heartbeat with commit index 1",
     expected: "commit index 1",
     happened: `commit index ${raft.state.log.committed}`,
-    why: "when nothing is written, this is how followers learn what is committed",
+    why: "without writes, followers learn the commit index from heartbeats",
   });
 });
 
-check("a read that came too early goes on with the term's first commit", () => {
+check("a read before the term's first commit starts its round after it", () => {
   const raft = coreWith({ term: 1, log: [1] });
   electMember1(raft);
   work(raft);
@@ -253,9 +253,9 @@ check("a read that came too early goes on with the term's first commit", () => {
     return message.kind === "heartbeat" && message.readId !== 0;
   });
   judge(early === 0 && later.length === 2, {
-    when: "a read is asked for before the leader has committed in its term, then it commits",
-    expected: "no heartbeats at first, then a round of them for the read",
-    happened: `${early} heartbeats at first, ${later.length} then`,
-    why: "before that the leader does not know what is committed (dissertation section 6.4)",
+    when: "a read before the leader has committed in its term; then it commits",
+    expected: "no heartbeats at first, then one round of them for the read",
+    happened: `${early} heartbeats at first, ${later.length} afterwards`,
+    why: "before that the leader does not know the commit index (dissertation section 6.4)",
   });
 });

@@ -19,7 +19,7 @@ interface Step {
   readonly expected: string;
 }
 
-/** A script: `voters ...` first, then commands, each with what comes of it behind dashes. */
+/** A script: `voters ...` first, then commands, each with its result after dashes. */
 function stepsOf(text: string): Step[] {
   const blocks = text
     .replaceAll(/^#.*\n/gm, "")
@@ -42,7 +42,7 @@ for (const file of globSync("*.txt", { cwd: SCRIPTS }).sort()) {
         when: `"${command}" in ${file}, from: ${before}`,
         expected,
         happened: next ? describeMembership(next) : "refused",
-        why: "every member computes the next configuration by itself; they must come to the same",
+        why: "each member computes the next configuration alone: all must get the same result",
       });
       current = next ?? current;
     }
@@ -64,13 +64,13 @@ function attempt(current: Membership, change: MembershipChange): Membership | un
 
 const JOINT = { voters: new Set([3n, 4n, 5n]), outgoing: new Set([1n, 2n, 3n]) };
 const WHY_BOTH =
-  "a decision that only one of them made can be made differently by the other (D 4.3)";
+  "if one majority decides alone, the other can decide differently (D 4.3)";
 
 check("while joint, an entry is committed when both majorities have it", () => {
   const cases = [
     [{ 1: 9, 2: 9, 3: 9, 4: 9, 5: 9 }, 9, "all have entry 9"],
-    [{ 1: 0, 2: 0, 3: 9, 4: 9, 5: 9 }, 0, "the new voters have entry 9, of the old only 3"],
-    [{ 1: 9, 2: 9, 3: 9, 4: 0, 5: 0 }, 0, "the old voters have entry 9, of the new only 3"],
+    [{ 1: 0, 2: 0, 3: 9, 4: 9, 5: 9 }, 0, "new voters all have entry 9, old ones only member 3"],
+    [{ 1: 9, 2: 9, 3: 9, 4: 0, 5: 0 }, 0, "old voters all have entry 9, new ones only member 3"],
     [{ 1: 7, 2: 2, 3: 9, 4: 8, 5: 1 }, 7, "7 and 9 of the old, 9 and 8 of the new"],
   ] as const;
   for (const [match, expected, what] of cases) {
@@ -84,7 +84,7 @@ check("while joint, an entry is committed when both majorities have it", () => {
   }
 });
 
-check("while joint, an election is won when both majorities say yes", () => {
+check("while joint, an election is won when both majorities grant their votes", () => {
   const cases = [
     [[3n, 4n, 1n], [], "won"],
     [[3n, 4n, 5n], [], "pending"],
@@ -98,9 +98,9 @@ check("while joint, an election is won when both majorities say yes", () => {
     for (const id of yes) votes.set(id, true);
     for (const id of no) votes.set(id, false);
     const outcome = jointVote(JOINT, votes);
-    const words = (ids: readonly bigint[]) => ids.join(" ") || "nobody";
+    const words = (ids: readonly bigint[]) => ids.join(" ") || "none";
     judge(outcome === expected, {
-      when: `voters 3 4 5, outgoing 1 2 3: yes from ${words(yes)}, no from ${words(no)}`,
+      when: `voters 3 4 5, outgoing 1 2 3: granted by ${words(yes)}, rejected by ${words(no)}`,
       expected,
       happened: outcome,
       why: WHY_BOTH,

@@ -20,12 +20,12 @@ const CHANGE_MS_MAX = 10_000;
 const POLL_MS = 20;
 const FIRST_VOTERS = [1n, 2n, 3n];
 
-/** Members 4 and 5, which are in nobody's membership yet. */
+/** Adds members 4 and 5, which no membership contains yet. */
 function addSpares(cluster: LabCluster): void {
   for (const id of [4n, 5n]) cluster.add(id, FIRST_VOTERS);
 }
 
-/** Asks whoever leads until the membership is as wanted on the leader, and no longer joint. */
+/** Proposes a change until the leader has these voters and is no longer joint. */
 function changeTo(cluster: LabCluster, command: string, voters: string): Server {
   const begun_ms = cluster.now_ms;
   const seconds = CHANGE_MS_MAX / 1_000;
@@ -36,12 +36,12 @@ function changeTo(cluster: LabCluster, command: string, voters: string): Server 
     cluster.run(POLL_MS);
   }
   return judge(false, {
-    when: `"${command}" is asked for until it is done`,
-    expected: `a leader with voters ${voters}, and no outgoing ones, within ${seconds} s`,
+    when: `"${command}" is proposed until it is applied`,
+    expected: `a leader with voters ${voters} and no outgoing ones within ${seconds} s`,
     happened: cluster.servers
       .map((server) => `${server.id}: ${votersOf(server)} / ${outgoingOf(server) || "not joint"}`)
       .join("; "),
-    why: "a cluster that cannot finish a change cannot replace a broken machine either",
+    why: "a cluster that cannot complete a change cannot replace a failed machine",
   });
 }
 
@@ -60,16 +60,16 @@ scenario("two of three members are replaced at once", { servers: 3, runs: RUNS }
   changeTo(cluster, "change +4 +5 -1 -2", "3 4 5");
   const index = agree(cluster, "after", { by: 3 });
   cluster.run(ELECTION_MS);
-  const leader = expectLeader(cluster, "the change is done");
+  const leader = expectLeader(cluster, "the change is applied");
   judge(votersOf(leader).includes(String(leader.id)), {
-    when: "a second after the change is done",
+    when: "a second after the change is applied",
     expected: "a leader among 3, 4 and 5",
-    happened: `member ${leader.id} leads`,
-    why: "one that votes no more must hand over, or the cluster depends on a machine that leaves",
+    happened: `member ${leader.id} is leader`,
+    why: "a leader that is no longer a voter must transfer its leadership",
   });
   for (const id of [1n, 2n]) cluster.server(id).crash();
   expectApplied(cluster, index, 3);
-  agree(cluster, "without those that left", { by: 3 });
+  agree(cluster, "without the removed members", { by: 3 });
 });
 
 scenario("changes go through while members crash", { servers: 3, runs: RUNS }, (cluster) => {
@@ -82,22 +82,22 @@ scenario("changes go through while members crash", { servers: 3, runs: RUNS }, (
     "change +4 +5 -2 -3",
     "change +2 +3 -4 -5",
   ];
-  let stirring = true;
-  // One member at a time is away: each majority needs two of its three.
-  const stir = () => {
-    if (!stirring) return;
+  let crashing = true;
+  // One member at a time is down: each majority needs two of its three.
+  const crashOne = () => {
+    if (!crashing) return;
     for (const server of cluster.servers) if (!server.up) server.restart();
     pick(cluster.random, cluster.servers).crash();
-    cluster.timeline.after(ELECTION_MS * 1.5, stir);
+    cluster.timeline.after(ELECTION_MS * 1.5, crashOne);
   };
-  cluster.timeline.after(100, stir);
+  cluster.timeline.after(100, crashOne);
   for (let round = 0; round < CHANGE_ROUNDS; round++) {
     commands.forEach((command, i) => {
       changeTo(cluster, command, wanted[i]!);
       cluster.run(randomInteger(cluster.random, 0, ELECTION_MS));
     });
   }
-  stirring = false;
+  crashing = false;
   for (const server of cluster.servers) if (!server.up) server.restart();
   agree(cluster, "after", { by: 3 });
 });
@@ -109,7 +109,7 @@ scenario(
     addSpares(cluster);
     agree(cluster, "before", { by: 3 });
     enterJoint(cluster);
-    // 3, 4 and 5 are all of the new voters, and one of the old.
+    // 3, 4 and 5 are all of the new voters and one of the old ones.
     for (const id of [1n, 2n]) cluster.disconnect(cluster.server(id));
     const taken = connected(cluster).flatMap((server) => cluster.submit(server, "alone") ?? []);
     cluster.run(3 * ELECTION_MS);
@@ -127,7 +127,7 @@ scenario(
   },
 );
 
-/** Makes 4 and 5 voters in the place of 1 and 2, and stays in between. */
+/** Replaces voters 1 and 2 by 4 and 5, and stays in the joint configuration. */
 function enterJoint(cluster: LabCluster): void {
   const joint = () => cluster.servers.every((server) => outgoingOf(server) === "1 2 3");
   const begun_ms = cluster.now_ms;
@@ -139,22 +139,22 @@ function enterJoint(cluster: LabCluster): void {
     cluster.run(POLL_MS);
   }
   judge(joint(), {
-    when: "the leader is asked to replace 1 and 2 by 4 and 5, and to stay joint",
-    expected: "all five know that the outgoing voters are 1 2 3",
+    when: "a change replaces 1 and 2 by 4 and 5 with transition `explicit`",
+    expected: "outgoing voters 1 2 3 on all five members",
     happened: cluster.servers.map((server) => `${server.id}: ${outgoingOf(server)}`).join("; "),
-    why: "the log of a joint configuration goes to everyone, old and new",
+    why: "a joint configuration's entries are replicated to old and new voters",
   });
 }
 
 function leaveJoint(cluster: LabCluster): void {
   const leader = expectLeader(cluster, "all are connected again");
-  const said = cluster.change(leader, changeOf("leave"));
+  const reply = cluster.change(leader, changeOf("leave"));
   cluster.run(ELECTION_MS);
   const after = cluster.server(3n);
   judge(outgoingOf(after) === "", {
-    when: `the joint configuration is left; the leader says: ${said}`,
+    when: `the leader is asked to leave the joint configuration; its reply: ${reply}`,
     expected: "no outgoing voters",
     happened: `outgoing ${outgoingOf(after)}`,
-    why: "as long as it is joint, every decision needs both majorities",
+    why: "while it is joint, every decision needs both majorities",
   });
 }

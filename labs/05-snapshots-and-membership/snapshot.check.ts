@@ -18,7 +18,7 @@ function play(trouble: Trouble): (cluster: LabCluster) => void {
     for (let round = 0; round < ROUNDS; round++) {
       const at = cluster.servers.indexOf(leader);
       const follower = cluster.servers[(at + 1) % 3]!;
-      // Every third time it is the leader that misses what happens, and needs the snapshot.
+      // Every third time the leader misses the entries, and needs the snapshot.
       const [sender, victim] = round % 3 === 1 ? [follower, leader] : [leader, follower];
       if (trouble === "disconnect") cluster.disconnect(victim);
       if (trouble === "crash") victim.crash();
@@ -26,7 +26,7 @@ function play(trouble: Trouble): (cluster: LabCluster) => void {
       if (trouble !== "none") agree(cluster, `${round} without`, { by: 2 });
       const count = randomInteger(cluster.random, SNAPSHOT_EVERY / 2, 1.5 * SNAPSHOT_EVERY);
       for (let i = 0; i < count; i++) cluster.submit(sender, `${round}.${i}`);
-      agree(cluster, `${round} behind`, { by: all });
+      agree(cluster, `${round} more`, { by: all });
       expectSmallLogs(cluster);
       if (trouble === "disconnect") cluster.connect(victim);
       if (trouble === "crash") victim.restart();
@@ -42,10 +42,10 @@ function expectSmallLogs(cluster: LabCluster): void {
   for (const server of cluster.servers) {
     if (!server.up || !server.connected) continue;
     expectCount({
-      what: `bytes of log on member ${server.id}'s disk, a snapshot each ${SNAPSHOT_EVERY} entries`,
+      what: `bytes of log on disk of ${server.id}, a snapshot every ${SNAPSHOT_EVERY} entries`,
       count: server.logBytes,
       max: LOG_BYTES_MAX,
-      why: "a log never cut fills the disk, and a restart replays all of it (Raft section 7)",
+      why: "a log that is never compacted fills the disk and is replayed at every restart (Raft 7)",
     });
   }
 }
@@ -68,10 +68,10 @@ scenario("3D crash and restart all servers", snapshots, (cluster) => {
     crashAll(cluster);
     const after = agree(cluster, `${round} after`, { by: 3 });
     judge(after > before, {
-      when: `all members crash after entry ${before} was applied, and come back`,
-      expected: `the next command in an entry behind ${before}`,
+      when: `all members crash after entry ${before} was applied, and restart`,
+      expected: `the next command in an entry after ${before}`,
       happened: `in entry ${after}`,
-      why: "snapshot and log together are what a member remembers: neither may be forgotten",
+      why: "a member's state is its snapshot and its log: a restart needs both",
     });
   }
 });
@@ -89,9 +89,9 @@ scenario("3D snapshot initialization after crash", snapshots, (cluster) => {
   const commands = cluster.servers[0]!.member.applied.map(({ command }) => command);
   judge(commands.includes("first") && commands.includes("before 9"), {
     when: "a member restarts twice from its snapshot and log",
-    expected: "the state of the snapshot, and behind it the log",
-    happened: `the state holds ${commands.length} commands: ${commands.slice(0, 5)}, ...`,
-    why: "a snapshot is the only place where its entries' effects still are",
+    expected: "the state of the snapshot, then the entries of the log",
+    happened: `the state has ${commands.length} commands: ${commands.slice(0, 5)}, ...`,
+    why: "after compaction only the snapshot has its entries' effects",
   });
 });
 

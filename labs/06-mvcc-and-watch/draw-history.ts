@@ -1,4 +1,4 @@
-/** A call on a line of time that counts calls and answers. */
+/** A call on a timeline that counts calls and replies. */
 interface Call {
   readonly client: number;
   readonly began: number;
@@ -10,8 +10,8 @@ const STUCK_MAX = 6;
 const WIDTH = 40;
 
 /**
- * Calls as bars, a line each: the last that fitted into an order, then those that fit no further,
- * marked with ✗.
+ * Draws calls as bars, a line each: the last of those that have an order, then those that cannot
+ * follow, marked with ✗.
  */
 export function drawHistory<C extends Call>(
   before: readonly C[],

@@ -10,8 +10,8 @@ const ROOT = join(import.meta.dirname, "../..");
 const ETCDCTL = ["/usr/bin/etcdctl", join(ROOT, ".peers/bin/etcdctl")].find(existsSync);
 const run = promisify(execFile);
 
-/** What etcdctl is asked, and says. */
-const TALK = [
+/** Commands of etcdctl and their output. */
+const COMMANDS = [
   ["put a 1", "OK"],
   ["put a 2", "OK"],
   ["put b 3", "OK"],
@@ -27,15 +27,15 @@ const TALK = [
 ] as const;
 
 if (ETCDCTL !== undefined) {
-  check("the real etcdctl gets etcd's answers", () =>
+  check("etcdctl gets etcd's responses", () =>
     withStore(async (store) => {
-      for (const [words, expected] of TALK) {
-        const said = await etcdctl(ETCDCTL, store.address, words.split(" "));
-        judge(said.includes(expected.trim()), {
+      for (const [words, expected] of COMMANDS) {
+        const output = await etcdctl(ETCDCTL, store.address, words.split(" "));
+        judge(output.includes(expected.trim()), {
           when: `etcdctl ${words}`,
           expected,
-          happened: said,
-          why: "who knows etcd's tool knows this store, and need not learn another",
+          happened: output,
+          why: "the store is compatible with etcd's clients and tools",
         });
       }
     }),

@@ -15,7 +15,7 @@ const RUNS = 3;
 const CLIENTS = 4;
 const REQUESTS = 40;
 
-check("the answers to many clients fit into one order", async () => {
+check("the responses to concurrent clients are linearizable", async () => {
   const { runs = RUNS, seed: first = 1 } = checkOptions();
   for (let seed = first; seed < first + runs; seed++) {
     stillAtWork();
@@ -27,7 +27,7 @@ interface Call extends KvOperation {
   readonly client: number;
 }
 
-/** Clients that ask at the same time; each waits for its answer before it asks again. */
+/** Concurrent clients; each waits for its response before it sends the next request. */
 async function play(client: EtcdClient, seed: number): Promise<Call[]> {
   const random = seededRandom(seed);
   const calls: Call[] = [];
@@ -47,7 +47,7 @@ async function play(client: EtcdClient, seed: number): Promise<Call[]> {
   return calls;
 }
 
-/** A turn of the loop or none, so that requests meet in different ways. */
+/** Waits for a turn of the event loop or not, so that requests interleave in different ways. */
 function pause(random: Random): Promise<void> | undefined {
   if (random.next() < 0.5) return undefined;
   return new Promise((resolve) => void setImmediate(resolve));
@@ -67,7 +67,7 @@ async function ask(client: EtcdClient, input: KvInput): Promise<string> {
       case "txn":
         return describeAnswer("txn", await client.txn(input.request));
       default:
-        throw new RangeError(`no client asks for ${input.kind}`);
+        throw new RangeError(`no client sends ${input.kind}`);
     }
   } catch (thrown) {
     for (const name of ["compacted", "futureRevision"] as const) {
@@ -88,11 +88,12 @@ function judgeHistory(calls: readonly Call[], seed: number): void {
     (call) => `${describeInput(call.input)} -> ${call.output}`,
   );
   judge(false, {
-    when: `${CLIENTS} clients ask at the same time, with seed ${seed}`,
-    expected: "an order of the requests in which a store that does one at a time answers the same",
-    happened: [`${before.length} of ${calls.length} fit one; then none of ✗ does`, ...drawn].join(
-      "\n",
-    ),
-    why: "a client that reads what another has written must see it, whoever answers (S2)",
+    when: `${CLIENTS} concurrent clients, seed ${seed}`,
+    expected: "an order of the requests in which a sequential store gives the same responses",
+    happened: [
+      `${before.length} of ${calls.length} have an order; no call marked ✗ can follow`,
+      ...drawn,
+    ].join("\n"),
+    why: "a read must return every write that completed before it, on every member (S2)",
   });
 }

@@ -11,7 +11,7 @@ const RUNS = 20;
 const STEPS = 150;
 const SHOWN = 8;
 
-check("every answer is that of a store as simple as can be", async () => {
+check("every response equals that of the reference model", async () => {
   const { runs = RUNS, seed: first = 1 } = checkOptions();
   for (let seed = first; seed < first + runs; seed++) {
     stillAtWork();
@@ -30,10 +30,10 @@ async function compareWithModel(seed: number): Promise<void> {
     const happened = applied.do(input);
     const lines = before.slice(-SHOWN).map((line) => `\n    ${line}`);
     judge(happened === answer, {
-      when: `${describeInput(input)}, with seed ${seed}, after${lines.join("")}\n`,
+      when: `${describeInput(input)}, seed ${seed}, after${lines.join("")}\n`,
       expected: answer,
       happened,
-      why: "etcd's clients, Kubernetes first, count on each of these answers to the letter",
+      why: "etcd's clients, Kubernetes among them, depend on each of these responses",
     });
     model = state;
     before.push(`${describeInput(input)} -> ${answer}`);

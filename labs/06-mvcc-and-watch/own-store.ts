@@ -9,7 +9,7 @@ import { judge } from "../judge.ts";
 /** Longer than any watch needs, under load too. */
 const SILENCE_MS_MAX = 15_000;
 
-/** A store on a disk of its own, with the reader's parts; it can be stopped and started again. */
+/** A store with the reader's parts and its own data directory; it can be restarted. */
 export class OwnStore {
   readonly #dataDir = mkdtempSync(join(tmpdir(), "r2k-lab-"));
   #store: Store | undefined;
@@ -17,7 +17,7 @@ export class OwnStore {
 
   static async start(): Promise<OwnStore> {
     const own = new OwnStore();
-    // Who waits for it hears of it; when nobody does, the check has failed already.
+    // `or` reports it; without a waiting `or` the check has failed already.
     own.#broken.promise.catch(() => undefined);
     await own.#open();
     return own;
@@ -35,7 +35,7 @@ export class OwnStore {
     return this.#store!.client;
   }
 
-  /** Where other programs reach it: `127.0.0.1:PORT`. */
+  /** Its client address: `127.0.0.1:PORT`. */
   get address(): string {
     return this.#store!.address!;
   }
@@ -45,7 +45,7 @@ export class OwnStore {
     await this.#open();
   }
 
-  /** Waits for work, or for the store to break under it. */
+  /** Waits for work; rejects if the store fails meanwhile. */
   or<T>(work: Promise<T>): Promise<T> {
     return Promise.race([work, this.#broken.promise]);
   }
@@ -67,7 +67,7 @@ export async function withStore(body: (store: OwnStore) => Promise<void>): Promi
 }
 
 /**
- * Reads a watch's responses until they are enough. Fails when nothing more comes before that.
+ * Reads a watch's responses until `enough` returns true. Fails after SILENCE_MS_MAX without one.
  */
 export async function follow(
   stream: AsyncIterator<WatchResponse>,
@@ -89,10 +89,10 @@ export async function follow(
   const last = responses.findLast(({ events }) => events.length > 0)?.events.at(-1);
   return judge(false, {
     when: "a watch is read",
-    expected: "everything that was written from its revision on",
+    expected: "every event from its start revision on",
     happened: last
-      ? `nothing more after revision ${last.kv?.modRevision}, for ${SILENCE_MS_MAX / 1_000} s`
-      : `not an event in ${SILENCE_MS_MAX / 1_000} s`,
-    why: "who follows a watch acts on what it says: a silent watch is a cluster that stands still",
+      ? `no event after revision ${last.kv?.modRevision} for ${SILENCE_MS_MAX / 1_000} s`
+      : `no event in ${SILENCE_MS_MAX / 1_000} s`,
+    why: "controllers act on watch events: without events the cluster makes no progress",
   });
 }

@@ -10,7 +10,7 @@ import { compact, put, putOf, read, remove, removeOf, txn } from "./state.ts";
 
 const KEYS = ["a", "b", "c", "d", "e"];
 
-/** What a client may ask; `revision` is about the newest. */
+/** Returns a random request; `revision` is approximately the newest. */
 export function randomInput(random: Random, revision: number): KvInput {
   const die = random.next();
   const key = pick(random, KEYS);
@@ -22,7 +22,7 @@ export function randomInput(random: Random, revision: number): KvInput {
   if (die < 0.84) return compact(randomInteger(random, 1, revision + 2));
   return txn({
     compare: [randomCompare(random)],
-    // A server refuses a transaction that writes a key twice.
+    // A server rejects a transaction that writes a key twice.
     success: [randomOperation(random, KEYS.slice(0, 2)), randomOperation(random, KEYS.slice(2))],
     failure: [randomOperation(random, KEYS)],
   });

@@ -16,7 +16,7 @@ import {
 import { describeAnswer, describeRefusal } from "../../testing/history/answers.ts";
 import type { KvInput } from "../../testing/history/kv-model.ts";
 
-/** A state in memory, and commands applied to it one after the other, as from a log. */
+/** A state in memory to which commands are applied one after another, as from a log. */
 export class Applied {
   readonly state: State;
   #index = 0;
@@ -32,11 +32,11 @@ export class Applied {
     return new Applied(await restoreState({ backend, identity, clock, bootstrap }));
   }
 
-  /** Does a request; the answer in one line: revision, then what was found or done; or `!error`. */
+  /** Executes a request; returns the response in one line: `@revision result`, or `!error`. */
   do(input: KvInput): string {
     if (input.kind === "range") return this.#range(input.request);
     const place = { index: ++this.#index, term: 1 };
-    // The answers of the others are those of members and users, which no check here asks for.
+    // Other commands concern members and users, which no check sends.
     const outcome = apply(this.state, place, Buffer.from("lab"), input as Command);
     if (!outcome) return "no answer";
     if (outcome.error) return describeRefusal(outcome.error) ?? `!${outcome.error.message}`;

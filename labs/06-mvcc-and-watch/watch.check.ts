@@ -6,7 +6,7 @@ import { type OwnStore, follow, withStore } from "./own-store.ts";
 
 const FIRST = 2;
 const WRITES = 60;
-/** Together more than the store keeps for a reader, some 1 MiB. */
+/** Together more than the store buffers for a watcher, some 1 MiB. */
 const SLOW_WRITES = 1_000;
 const SLOW_VALUE_BYTES = 2_000;
 const BATCH = 100;
@@ -24,7 +24,7 @@ async function write(client: EtcdClient, from: number, to: number, bytes = 0): P
   }
 }
 
-/** The newest revision that a watch has told of. */
+/** The newest revision that a watch has reported. */
 function reportedUpTo(responses: readonly WatchResponse[]): number {
   const last = responses.findLast(({ events }) => events.length > 0);
   return last?.events.at(-1)?.kv?.modRevision ?? 0;
@@ -44,14 +44,14 @@ function judgeEvents(events: readonly Event[], from: number, situation: string):
   events.forEach(({ kv }, i) => {
     judge(kv?.modRevision === from + i, {
       when: `${situation}: event ${i + 1} of a watch from revision ${from}`,
-      expected: `that of revision ${from + i}`,
-      happened: `that of revision ${kv?.modRevision}`,
-      why: "who follows a watch has the same state as the store: no gap, nothing twice (S5)",
+      expected: `the event of revision ${from + i}`,
+      happened: `the event of revision ${kv?.modRevision}`,
+      why: "a watch delivers every event once, in order: clients keep a copy of the state (S5)",
     });
   });
 }
 
-check("a watch goes on from any revision, without a gap", () =>
+check("a watch can start at any revision, without a gap", () =>
   withStore(async (store) => {
     await write(store.client, 0, WRITES);
     const last = FIRST + WRITES - 1;
@@ -61,7 +61,7 @@ check("a watch goes on from any revision, without a gap", () =>
   }),
 );
 
-check("a watch from the past joins the present while writes go on", () =>
+check("a watch from the past catches up during writes", () =>
   withStore(async (store) => {
     await write(store.client, 0, WRITES);
     const following = eventsFrom(store, FIRST, FIRST + 3 * WRITES - 1);
@@ -70,22 +70,22 @@ check("a watch from the past joins the present while writes go on", () =>
   }),
 );
 
-check("a reader that is slow falls behind, and catches up without a gap", () =>
+check("a slow watcher catches up without a gap", () =>
   withStore(async (store) => {
     const stream = store.client.watch();
     stream.create({ ...KEYS, startRevision: FIRST });
     const reader = stream[Symbol.asyncIterator]();
     await follow(reader, (all) => all.some(({ created }) => created));
-    // Nobody reads meanwhile: more than the stream may hold.
+    // Nothing reads the stream meanwhile, and this is more than it may buffer.
     await write(store.client, 0, SLOW_WRITES, SLOW_VALUE_BYTES);
     const responses = await follow(reader, (all) => reportedUpTo(all) > SLOW_WRITES);
     stream.close();
     const events = responses.flatMap((response) => response.events);
-    judgeEvents(events, FIRST, `${SLOW_WRITES} writes while nobody read`);
+    judgeEvents(events, FIRST, `${SLOW_WRITES} writes without a read`);
   }),
 );
 
-check("after a restart a watch goes on where it was", () =>
+check("after a restart a watch continues where it was", () =>
   withStore(async (store) => {
     await write(store.client, 0, WRITES);
     await store.restart();
@@ -95,7 +95,7 @@ check("after a restart a watch goes on where it was", () =>
   }),
 );
 
-check("all changes of a transaction come in one response, in their order", () =>
+check("all events of a transaction come in one response, in their order", () =>
   withStore(async (store) => {
     const { client } = store;
     await client.put({ key: Buffer.from("k1"), value: Buffer.from("old") });
@@ -118,12 +118,12 @@ check("all changes of a transaction come in one response, in their order", () =>
       when: "a transaction puts k2 and deletes k1, as revision 3",
       expected: "one response with 3 +k2, 3 -k1",
       happened: reported.join(", "),
-      why: "half a transaction is a state that never was (S5)",
+      why: "a part of a transaction is a state that never existed (S5)",
     });
   }),
 );
 
-check("a watch of compacted revisions ends, and says where to begin anew", () =>
+check("a watch of compacted revisions is canceled with the compact revision", () =>
   withStore(async (store) => {
     await write(store.client, 0, 10);
     await store.client.compact({ revision: 8 });
@@ -135,12 +135,12 @@ check("a watch of compacted revisions ends, and says where to begin anew", () =>
     stream.close();
     const last = responses.at(-1)!;
     judge(last.canceled && last.compactRevision === 8, {
-      when: "a watch from revision 3, everything below 8 being compacted",
+      when: "a watch from revision 3 after a compaction at 8",
       expected: "canceled, with compact revision 8",
       happened: last.canceled
         ? `canceled, with compact revision ${last.compactRevision}`
         : `an event of revision ${last.events[0]?.kv?.modRevision}`,
-      why: "Kubernetes lists anew when it is told; with a silent gap it acts on what is gone (S6)",
+      why: "on this error Kubernetes lists again; after a silent gap it acts on stale objects (S6)",
     });
   }),
 );

@@ -2,7 +2,7 @@ import type { EtcdClient, WatchStream } from "@raft2kube/client-etcd/client.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { clock } from "./world.ts";
 
-/** The same client; when a range has been answered, `act` runs before the asker gets the answer. */
+/** The same client, which runs `act` between the response to a range and its return. */
 export function betweenReads(
   etcd: EtcdClient,
   act: (answer: { more: boolean }) => Promise<unknown>,
@@ -15,7 +15,7 @@ export function betweenReads(
   return changed(etcd, { range });
 }
 
-/** The same client; what its watches tell is late by so much, as over a network. */
+/** The same client, whose watch responses arrive late, as over a network. */
 export function lateWatches(etcd: EtcdClient, delay_ms: number): EtcdClient {
   return changed(etcd, {
     watch: (options) => {

@@ -2,17 +2,17 @@ import { configureLog } from "@raft2kube/observe/log.ts";
 import { NOT_WRITTEN } from "../check.ts";
 import { describeJudgement } from "../judge.ts";
 
-/** What a feed says when it could not follow the store, before it tries again. */
+/** The line that a feed logs when its watch fails, before it retries. */
 const BROKE = "the store's watch broke";
 
 /**
- * Does work beside which other parts run: a feed tries again for ever, a flush has no caller. What
- * breaks in one of those fails the work at once, in its own words, but for watches that end as the
- * check wants it (`mayBreak`).
+ * Runs `work` while other parts run in the background: a feed retries without end, a flush has no
+ * caller. An error in one of them fails the work at once, except for watches that the check breaks
+ * itself (`mayBreak`).
  */
 export async function orBroken<T>(work: () => Promise<T>, mayBreak?: RegExp): Promise<T> {
   const broken = Promise.withResolvers<never>();
-  // Who waits for it hears of it; when nobody does, the check has failed already.
+  // The race below reports it; after the race the check has ended already.
   broken.promise.catch(() => undefined);
   const fail = (thrown: unknown) => broken.reject(thrown);
   const write = (line: string) => {
@@ -31,9 +31,9 @@ export async function orBroken<T>(work: () => Promise<T>, mayBreak?: RegExp): Pr
 function asFailure(reason: string): Error {
   const judgement = {
     when: "the cache follows the store",
-    expected: "that it takes what the store sends",
-    happened: `it broke: ${reason}`,
-    why: "a cache that stands still answers every list and watch with the past",
+    expected: "it applies the store's events",
+    happened: `it failed: ${reason}`,
+    why: "a cache that no longer follows the store serves stale lists and watches",
   };
   const failure = new Error(NOT_WRITTEN.test(reason) ? reason : describeJudgement(judgement));
   // The place where it was thrown is not known here.

@@ -10,9 +10,9 @@ import { judge } from "../judge.ts";
 import { NAMESPACE, mapOf, numberIn, refusalOf, withWorld } from "./world.ts";
 
 const KEY = "/registry/configmaps/lab/a";
-const LOST = "a write that nobody was told of is lost: optimistic concurrency, API conventions";
+const LOST = "a write is lost without an error (API conventions: optimistic concurrency control)";
 
-check("conflict: of two who read the same revision, one writes", () =>
+check("conflict: of two writers of the same revision, one succeeds", () =>
   withWorld(async ({ etcd }) => {
     const rows = new Rows(etcd);
     const made = await rows.create(KEY, Buffer.from("made"));
@@ -21,40 +21,40 @@ check("conflict: of two who read the same revision, one writes", () =>
     const second = await rows.replace(KEY, base, Buffer.from("second"));
     const { row } = await rows.get(KEY);
     judge(first.done && !second.done && row?.value.toString() === "first", {
-      when: `two replace ${KEY}, both having read revision ${base}`,
-      expected: `the first writes, the second does not: "first" stays`,
-      happened: `the second ${second.done ? "wrote too" : "did not"}: "${row?.value.toString()}"`,
+      when: `two writers replace ${KEY}, both having read revision ${base}`,
+      expected: `the first succeeds, the second fails: "first" stays`,
+      happened: `the second ${second.done ? "succeeds" : "fails"}: "${row?.value.toString()}"`,
       why: LOST,
     });
     const shown = second.done ? undefined : second.current;
     judge(shown?.value.toString() === "first" && shown.revision === row?.revision, {
-      when: "a write is refused, because somebody else was faster",
-      expected: `the row that is there now, of revision ${row?.revision}`,
-      happened: shown ? `one of revision ${shown.revision}` : "no row",
-      why: "the next attempt is made on it, and costs no further read",
+      when: "a write fails, because another one was faster",
+      expected: `the current row, of revision ${row?.revision}`,
+      happened: shown ? `a row of revision ${shown.revision}` : "no row",
+      why: "the next attempt uses it, without another read",
     });
   }),
 );
 
-check("conflict: nothing is made twice, nothing is removed that has changed", () =>
+check("conflict: no object is created twice, no changed one is deleted", () =>
   withWorld(async ({ etcd }) => {
     const rows = new Rows(etcd);
     const made = await rows.create(KEY, Buffer.from("1"));
     const base = made.done ? made.revision : 0;
     const again = await rows.create(KEY, Buffer.from("2"));
     judge(!again.done, {
-      when: `${KEY} is created, and it is there`,
-      expected: "that nothing is written",
-      happened: "it was written over",
-      why: "a lock, a lease, a name: who creates first has it",
+      when: `${KEY} is created, and exists already`,
+      expected: "no write",
+      happened: "it was overwritten",
+      why: "create is how a client acquires a lock, a lease or a name: only one may succeed",
     });
     await rows.replace(KEY, base, Buffer.from("3"));
     const removed = await rows.remove(KEY, base);
     judge(!removed.done && (await rows.get(KEY)).row !== undefined, {
-      when: `${KEY} is removed as of revision ${base}, and has changed since`,
-      expected: "that it stays",
-      happened: "it is gone",
-      why: "a finalizer may have been added meanwhile: what it waits for would never be cleaned up",
+      when: `${KEY} is deleted at revision ${base}, and has changed since`,
+      expected: "it is not deleted",
+      happened: "it is deleted",
+      why: "a finalizer may have been added meanwhile, and its cleanup would never run",
     });
   }),
 );
@@ -65,7 +65,7 @@ const add = (server: Resource) =>
     return { do: "write", object };
   });
 
-check("conflict: a change is computed anew on what is there", () =>
+check("conflict: a retried change is computed again from the current object", () =>
   withWorld(async (world) => {
     const servers = [world.server(), world.server()];
     await servers[0]!.store.create(mapOf("a"));
@@ -73,15 +73,15 @@ check("conflict: a change is computed anew on what is there", () =>
     const refused = (await Promise.all(writers)).filter(Boolean);
     const end = numberIn(await servers[0]!.store.get<ConfigMap>(NAMESPACE, "a"));
     judge(end === writers.length && refused.length === 0, {
-      when: `${writers.length} writers on two servers add 1 each, all at once`,
-      expected: `${writers.length}, and all have written`,
-      happened: `${end}, and ${refused.length} were refused`,
+      when: `${writers.length} concurrent writers on two servers add 1 each`,
+      expected: `${writers.length}, and no error`,
+      happened: `${end}, and ${refused.length} errors`,
       why: LOST,
     });
   }),
 );
 
-check("conflict: what a cached object refuses is asked of the store itself", () =>
+check("conflict: an error from a cached object is checked against the store", () =>
   withWorld(async (world) => {
     const server = world.server();
     await server.store.create(mapOf("a", 1));
@@ -102,15 +102,15 @@ check("conflict: what a cached object refuses is asked of the store itself", () 
       ),
     );
     judge(refused === undefined && seen.join() === "1,2", {
-      when: "the cache has 1, which the change refuses; the store has 2, which it does not",
-      expected: "it is asked about 1, then about 2, and writes",
-      happened: `it is asked about ${seen.join(", then ")}${refused ? ", and refuses" : ""}`,
-      why: "a cache lags behind: what is refused because of the past must not be refused",
+      when: "the cache has 1, which the change rejects; the store has 2, which it accepts",
+      expected: "it is called with 1, then with 2, and writes",
+      happened: `it is called with ${seen.join(", then ")}${refused ? ", and fails" : ""}`,
+      why: "a cache is behind the store: a stale object must not fail a valid request",
     });
   }),
 );
 
-check("conflict: who loses every time is told, and need not wait for ever", () =>
+check("conflict: a change that conflicts each time fails after a bound", () =>
   withWorld(async (world) => {
     const [server, other] = [world.server(), world.server()];
     await server.store.create(mapOf("a"));
@@ -123,10 +123,10 @@ check("conflict: who loses every time is told, and need not wait for ever", () =
       }),
     );
     judge(refused?.status.reason === "Conflict" && tries === UPDATE_ATTEMPTS_MAX, {
-      when: "somebody else writes before each attempt",
+      when: "another client writes before each attempt",
       expected: `409 Conflict after ${UPDATE_ATTEMPTS_MAX} attempts`,
-      happened: `${refused?.status.reason ?? "no refusal"} after ${tries} attempts`,
-      why: "a retry without a bound is a server that is busy with nothing",
+      happened: `${refused?.status.reason ?? "no error"} after ${tries} attempts`,
+      why: "unbounded retries keep the server busy without progress",
     });
   }),
 );

@@ -2,19 +2,19 @@ import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { judge } from "../judge.ts";
 import { clock } from "./world.ts";
 
-/** Longer than anything here takes, under load too. */
+/** Longer than any of these checks takes, under load too. */
 const SILENCE_MS_MAX = 10_000;
-/** Lines of a long story that are shown around the first difference. */
+/** Lines that are shown before and after the first difference. */
 const SHOWN = 4;
 
 interface Expectation {
   readonly when: string;
-  /** What it must be, known at once or only when it has happened. */
+  /** The lines; a function if they are known only afterwards. */
   readonly expected: readonly string[] | (() => readonly string[]);
   readonly why: string;
 }
 
-/** Waits until as many lines have come as are expected, and judges them. */
+/** Waits for as many lines as are expected; fails if they differ. */
 export async function expectLines(
   lines: readonly string[],
   expectation: Expectation,
@@ -32,7 +32,7 @@ export async function expectLines(
   const at = [...wanted, ...lines].findIndex((_, i) => lines[i] !== wanted[i]);
   const around = (all: readonly string[]) => {
     const shown = all.slice(Math.max(0, at - SHOWN), at + SHOWN).map(short);
-    return shown.join("; ") || "nothing";
+    return shown.join("; ") || "no lines";
   };
   judge(lines.length === wanted.length && lines.every((line, i) => line === wanted[i]), {
     when,

@@ -13,7 +13,7 @@ import { expectLines } from "./expect-lines.ts";
 import { ALL, emptyCache, ofApp, onNode, podEntry, put, remove } from "./objects.ts";
 import { clock, refusalOf } from "./world.ts";
 
-check("fan-out: a watch gets exactly what came behind its revision", () =>
+check("fan-out: a watch gets exactly the events after its revision", () =>
   orBroken(async () => {
     const cache = emptyCache();
     put(cache, "a", 2);
@@ -22,14 +22,14 @@ check("fan-out: a watch gets exactly what came behind its revision", () =>
     const { lines } = listen(cache.watchFrom(ALL, 3));
     remove(cache, "b", 5);
     await expectLines(lines, {
-      when: "a is made at 2, b at 3, a changed at 4; a watch from 3; b removed at 5",
+      when: "a is created at 2, b at 3, a changed at 4; a watch from 3; b deleted at 5",
       expected: ["MODIFIED a 4", "DELETED b 5"],
-      why: "resourceVersion means: I have seen this. Neither it again, nor less than all behind it",
+      why: "the client has the state of its resourceVersion: it needs exactly the later events",
     });
   }),
 );
 
-check("fan-out: a watch of everything begins with what is there", () =>
+check("fan-out: a watch with initial events begins with the current objects", () =>
   orBroken(async () => {
     const cache = emptyCache();
     put(cache, "b", 2);
@@ -37,29 +37,29 @@ check("fan-out: a watch of everything begins with what is there", () =>
     const { lines } = listen(cache.watchAll(ALL, true));
     put(cache, "c", 4);
     await expectLines(lines, {
-      when: "b is made at 2, a at 3; a watch with initial events; c is made at 4",
+      when: "b is created at 2, a at 3; a watch with initial events; c is created at 4",
       expected: ["ADDED a 3", "ADDED b 2", "BOOKMARK 3 end", "ADDED c 4"],
-      why: "the bookmark says: your copy is whole, as of 3. What comes later must come behind it",
+      why: "the bookmark ends the initial events, as of revision 3: later events follow it",
     });
   }),
 );
 
-check("fan-out: the history is bounded, and behind it a watch is 410", () =>
+check("fan-out: the history is bounded, and before it a watch is 410", () =>
   orBroken(async () => {
     const cache = emptyCache();
     for (let i = 0; i <= HISTORY_EVENTS_MAX; i++) put(cache, "a", 2 + i);
     const gone = await refusalOf(async () => cache.watchFrom(ALL, 1));
     judge(gone?.http === 410, {
       when: `${HISTORY_EVENTS_MAX + 1} changes, from revision 2 on; then a watch from revision 1`,
-      expected: "410 Expired: the first change is no longer held",
+      expected: "410 Expired: the first event was dropped",
       happened: gone ? `${gone.http} ${gone.status.reason}` : "a watch",
-      why: "a gap that nobody is told of is an object that stays in a controller's copy for ever",
+      why: "after a silent gap a controller keeps a deleted object in its cache without end",
     });
     const { lines } = listen(cache.watchFrom(ALL, 2 + HISTORY_EVENTS_MAX - 1));
     await expectLines(lines, {
       when: "a watch from the last revision but one",
       expected: [`MODIFIED a ${2 + HISTORY_EVENTS_MAX}`],
-      why: "a reader that lags a little goes on, and costs no list",
+      why: "a client that is only a little behind continues without a new list",
     });
     const [history, large] = [new History(0), HISTORY_BYTES_MAX / 8];
     for (let revision = 1; revision <= 12; revision++) {
@@ -67,10 +67,10 @@ check("fan-out: the history is bounded, and behind it a watch is 410", () =>
       history.push({ type: "MODIFIED", revision, entry, previous: entry });
     }
     judge(history.floor >= 5, {
-      when: "12 events, of which 8 fill the history's bytes",
-      expected: "that the oldest are dropped, so that a watch may begin at 5 at the earliest",
-      happened: `that it may begin at ${history.floor}`,
-      why: "ten thousand small events are nothing, ten thousand Secrets of 1 MB are the memory",
+      when: "12 events, of which 8 fill the history's byte limit",
+      expected: "the oldest are dropped: floor 5 or more",
+      happened: `floor ${history.floor}`,
+      why: "ten thousand Secrets of 1 MB would fill the memory: the bound must count bytes too",
     });
   }),
 );
@@ -87,19 +87,19 @@ check("fan-out: an object that begins or ceases to match is added or deleted", (
     put(cache, "b", 7, { app: "web" });
     remove(cache, "b", 8);
     await expectLines(lines, {
-      when: "app=web is watched: a is made without, becomes web, changes, becomes db; b is web",
+      when: "app=web is watched: a is created without, becomes web, changes, becomes db; b is web",
       expected: ["ADDED a 3", "MODIFIED a 4", "DELETED a 5", "ADDED b 7", "DELETED b 8"],
-      why: "a Service that watches its pods by label must lose the one that is relabelled",
+      why: "a controller that watches by label must see a relabelled pod as deleted",
     });
   }),
 );
 
-check("fan-out: each event is made into bytes once for a form, whoever gets it", () =>
+check("fan-out: each event is encoded once for each encoding", () =>
   orBroken(async () => {
     const cache = emptyCache();
-    let made = 0;
+    let encoded = 0;
     const encode: typeof inWords.encode = (item) => {
-      made++;
+      encoded++;
       return inWords.encode(item);
     };
     const encoder = { ...inWords, encode };
@@ -110,51 +110,51 @@ check("fan-out: each event is made into bytes once for a form, whoever gets it",
     });
     const loud = listen(cache.watchFrom({ ...ALL, encoder: shout }, 1));
     put(cache, "a", 2, { app: "web" });
-    const when = "four watch in one form, two of them by label, and one in another form";
-    const why = "each sees it in its own form";
+    const when = "four watches in one encoding, two of them by label, and one in another encoding";
+    const why = "each watcher gets the event in its own encoding";
     for (const { lines } of listeners) {
       await expectLines(lines, { when, expected: ["ADDED a 2"], why });
     }
     await expectLines(loud.lines, { when, expected: ["LOUD"], why });
-    judge(made === 1, {
+    judge(encoded === 1, {
       when,
-      expected: "that the four get the same bytes, made once",
-      happened: `they were made ${made} times`,
-      why: "1,000 watchers of pods: one JSON.stringify, or 1,000",
+      expected: "the four get the same bytes, encoded once",
+      happened: `encoded ${encoded} times`,
+      why: "with 1,000 watchers of pods, each event costs one JSON.stringify instead of 1,000",
     });
   }),
 );
 
-check("fan-out: a pod's event costs the kubelets of other nodes nothing", () =>
+check("fan-out: a pod's event is not evaluated for the kubelets of other nodes", () =>
   orBroken(async () => {
     const cache = emptyCache();
-    let asked = 0;
+    let evaluated = 0;
     const kubelets = Array.from({ length: 200 }, (_, i) => {
-      const selection = onNode(`n${i}`, () => asked++);
+      const selection = onNode(`n${i}`, () => evaluated++);
       return listen(cache.watchFrom({ ...ALL, selection }, 1));
     });
     put(cache, "a", 2);
     put(cache, "a", 3, { node: "n7" });
     put(cache, "a", 4, { node: "n8" });
-    const why = "the old node must stop it, the new one start it: both have to hear";
-    const when = "200 kubelets watch; a pod is made, bound to n7, then shown on n8";
+    const why = "the old node must stop the pod and the new one start it: both need the event";
+    const when = "200 kubelets watch; a pod is created, bound to n7, then on n8";
     await expectLines(kubelets[7]!.lines, { when, expected: ["ADDED a 3", "DELETED a 4"], why });
     await expectLines(kubelets[8]!.lines, { when, expected: ["ADDED a 4"], why });
-    judge(asked <= 12 && kubelets.every(({ lines }, i) => i === 7 || i === 8 || !lines[0]), {
+    judge(evaluated <= 12 && kubelets.every(({ lines }, i) => i === 7 || i === 8 || !lines[0]), {
       when,
-      expected: "that the watches of n7 and n8 are asked whether it is theirs, and no others",
-      happened: `they were asked ${asked} times`,
-      why: "5,000 nodes: each pod's event would be looked at 5,000 times",
+      expected: "only the selectors of n7's and n8's watches are evaluated",
+      happened: `selectors were evaluated ${evaluated} times`,
+      why: "with 5,000 nodes each pod's event would be evaluated 5,000 times",
     });
   }),
 );
 
-/** What is told of an object that is made at 2, and changed at each revision after it. */
+/** The events of an object that is created at 2 and changed at each later revision. */
 function changesOf(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `${i ? "MODIFIED" : "ADDED"} a ${i + 2}`);
 }
 
-check("fan-out: who joins while events wait gets each of them once", () =>
+check("fan-out: a watcher that joins while events are pending gets each once", () =>
   orBroken(async () => {
     const cache = emptyCache();
     const listeners = [listen(cache.watchFrom(ALL, 1))];
@@ -167,7 +167,7 @@ check("fan-out: who joins while events wait gets each of them once", () =>
       await expectLines(lines, {
         when: `ten changes in one turn of the loop; watcher ${i} joins from 1, after ${i} of them`,
         expected,
-        why: "the history told it of the first; told again by the channel, it goes back in time",
+        why: "the history has sent the first ones: sent again, they take the watcher back in time",
       });
     }
   }),
@@ -183,7 +183,7 @@ async function ended(listener: Listener): Promise<boolean> {
   }
 }
 
-check("fan-out: who does not read is closed, and the others miss nothing", () =>
+check("fan-out: a watcher that does not read is closed, the others miss no event", () =>
   orBroken(async () => {
     const cache = emptyCache();
     const slow = listen(cache.watchFrom(ALL, 1), true);
@@ -197,14 +197,14 @@ check("fan-out: who does not read is closed, and the others miss nothing", () =>
     await expectLines(good.lines, {
       when: `${changes} changes; one watcher reads, another does not`,
       expected,
-      why: "one client must not hold back, or take from, another",
+      why: "a slow client must not delay other clients or lose their events",
     });
     const cut = (await ended(slow)) && slow.ended?.whole === false;
     judge(cut && cache.watchers === 1, {
-      when: `a watcher takes one write, and then no more, of ${changes} changes`,
-      expected: "that it is cut off and forgotten",
-      happened: cut ? `${cache.watchers} watchers are known` : "it is kept",
-      why: "what waits grows without end; left out instead, it would never know what it missed",
+      when: `a watcher reads one chunk of ${changes} changes, then stops`,
+      expected: "it is closed and removed",
+      happened: cut ? `${cache.watchers} watchers are registered` : "it is kept",
+      why: "its queue would grow without bound; dropped events would be a silent gap",
     });
   }),
 );

@@ -31,7 +31,7 @@ async function write(own: Server, seed: number, count: number): Promise<void> {
   }
 }
 
-/** Names with their versions: two copies that say the same here are the same. */
+/** Names with their versions: copies with equal summaries are equal. */
 function summary(objects: readonly KubeObject[]): string {
   const lines = objects
     .filter(({ metadata }) => metadata.namespace === NAMESPACE)
@@ -65,7 +65,7 @@ async function follow(own: Server): Promise<void> {
       when: `an informer follows ${2 * WRITES} writes, seed ${seed}; the apiserver restarts`,
       expected: there,
       happened: summary(informer.store.list()),
-      why: "controllers act on their informer's copy: what is wrong there is done wrong",
+      why: "controllers act on their informer's copy: an error in it becomes a wrong action",
     });
     judgeChanges(changes);
   } finally {
@@ -74,20 +74,20 @@ async function follow(own: Server): Promise<void> {
   }
 }
 
-/** Whoever is there cannot be added, whoever is not cannot go. */
+/** Fails if an existing object is added or a missing one is deleted. */
 function judgeChanges(changes: readonly string[]): void {
   const there = new Set<string>();
   for (const [i, line] of changes.entries()) {
     const [sign, name] = [line[0], line.slice(1)];
     judge((sign === "+") !== there.has(name), {
-      when: `an informer's handlers are told of change ${i + 1}`,
+      when: `an informer's handlers receive change ${i + 1}`,
       expected: `${there.has(name) ? "-" : "+"}${name}`,
       happened: line,
-      why: "a controller that hears twice of one makes a second; one that hears of none leaks it",
+      why: "a repeated event makes a controller act twice; a missed one leaks an object",
     });
     if (sign === "+") there.add(name);
     else there.delete(name);
   }
 }
 
-check("informer: its copy is the server's, through a restart", () => withApiserver(follow));
+check("informer: its copy equals the server's state after a restart", () => withApiserver(follow));

@@ -10,7 +10,7 @@ const METADATA = { name: "fast" };
 
 type Fields = Record<string, unknown>;
 
-/** A class as it comes out of a request: decoded, and completed by its defaults. */
+/** A class as a request yields it: decoded, with its defaults. */
 function classOf(fields: Fields): StorageClass {
   const body = { provisioner: "csi.example.com", metadata: METADATA, ...fields };
   const { object } = decodeJson<StorageClass>(KIND.schema, body);
@@ -18,7 +18,7 @@ function classOf(fields: Fields): StorageClass {
   return object;
 }
 
-check("kind: defaults fill what is absent, and nothing else", () => {
+check("kind: defaults fill absent fields, and no others", () => {
   const described = ({ reclaimPolicy, volumeBindingMode }: StorageClass) =>
     `${reclaimPolicy}, ${volumeBindingMode}`;
   const cases = [
@@ -32,23 +32,23 @@ check("kind: defaults fill what is absent, and nothing else", () => {
       when: `a StorageClass with ${JSON.stringify(fields)}`,
       expected,
       happened: described(object),
-      why: "what a user wrote stands; what nobody wrote must mean the same to every reader",
+      why: "the user's values stay; an absent field must mean the same to every client",
     });
     KIND.strategy.defaults(object);
     judge(described(object) === expected, {
       when: "the defaults are filled in a second time, as after each decode",
       expected,
       happened: described(object),
-      why: "a stored object is decoded again and again: it must not change by being read",
+      why: "a stored object is decoded repeatedly: reading must not change it",
     });
   }
 });
 
 const LONG = "x".repeat(256 * 1024);
 
-/** Wrong classes, each with the complaints of kube-apiserver 1.36: reason and field. */
+/** Invalid classes, each with the errors of kube-apiserver 1.36: reason and field. */
 const WRONG: readonly (readonly [string, Fields, string])[] = [
-  ["nothing wrong", {}, ""],
+  ["no invalid field", {}, ""],
   ["parameters that are small", { parameters: { type: "ssd", iops: "100" } }, ""],
   ["Retain", { reclaimPolicy: "Retain" }, ""],
   ["no provisioner", { provisioner: "" }, "FieldValueRequired provisioner"],
@@ -62,27 +62,27 @@ const WRONG: readonly (readonly [string, Fields, string])[] = [
   ["another policy", { reclaimPolicy: "Recycle" }, "FieldValueNotSupported reclaimPolicy"],
   ["another mode", { volumeBindingMode: "Later" }, "FieldValueNotSupported volumeBindingMode"],
   [
-    "two things wrong",
+    "two invalid fields",
     { reclaimPolicy: "Keep", volumeBindingMode: "" },
     "FieldValueNotSupported reclaimPolicy, FieldValueNotSupported volumeBindingMode",
   ],
 ];
 
-check("kind: each wrong field is named, with the reason that upstream gives", () => {
+check("kind: each invalid field is reported, with upstream's reason", () => {
   for (const [what, fields, expected] of WRONG) {
     const errors = KIND.strategy.validateCreate(classOf(fields), CONTEXT);
     const happened = errors.map(({ type, field }) => `${type} ${field}`).join(", ");
     judge(happened === expected, {
-      when: `a StorageClass with ${what} is made`,
-      expected: expected || "that it is accepted",
+      when: `a StorageClass with ${what} is created`,
+      expected: expected || "it is accepted",
       happened: happened || "it is accepted",
-      why: "clients show the causes of a 422 at their fields, and tools compare reasons",
+      why: "clients show a 422's causes at their fields, and tools compare the reasons",
     });
   }
 });
 
 const CHANGES: readonly (readonly [string, Fields, string])[] = [
-  ["nothing", {}, ""],
+  ["no field", {}, ""],
   ["allowVolumeExpansion", { allowVolumeExpansion: true }, ""],
   ["a label", { metadata: { ...METADATA, labels: { a: "b" } } }, ""],
   ["mountOptions", { mountOptions: ["ro"] }, ""],
@@ -92,7 +92,7 @@ const CHANGES: readonly (readonly [string, Fields, string])[] = [
   ["the mode", { volumeBindingMode: "WaitForFirstConsumer" }, "volumeBindingMode"],
 ];
 
-check("kind: what claims were made with does not change under them", () => {
+check("kind: the fields that provisioned volumes depend on are immutable", () => {
   const old = classOf({ parameters: { type: "ssd" } });
   for (const [what, fields, expected] of CHANGES) {
     const next = classOf({ parameters: { type: "ssd" }, ...fields });
@@ -101,15 +101,15 @@ check("kind: what claims were made with does not change under them", () => {
     const happened = errors.map(({ type, field }) => `${type} ${field}`).join(", ");
     const wanted = expected && `FieldValueInvalid ${expected}`;
     judge(happened === wanted, {
-      when: `of a StorageClass ${what} is changed`,
-      expected: wanted || "that it is accepted",
+      when: `a StorageClass update changes ${what}`,
+      expected: wanted || "it is accepted",
       happened: happened || "it is accepted",
-      why: "volumes of one class would not be alike, and the class is true of half of them",
+      why: "volumes of one class would differ, and the class would describe only some of them",
     });
   }
 });
 
-check("kind: what kubectl prints of it", () => {
+check("kind: the columns that kubectl prints", () => {
   const marked = (value: string) => {
     const annotations = { "storageclass.kubernetes.io/is-default-class": value };
     return { metadata: { ...METADATA, annotations } };
@@ -128,7 +128,7 @@ check("kind: what kubectl prints of it", () => {
       when: `kubectl get storageclasses, with ${JSON.stringify(fields)}`,
       expected,
       happened,
-      why: "kubectl draws the server's table: what a kind does not say, no user sees",
+      why: "kubectl prints the server's table: it shows only the kind's columns",
     });
   }
 });

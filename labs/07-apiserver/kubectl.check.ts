@@ -5,21 +5,21 @@ import { expectLines } from "./expect-lines.ts";
 import { KUBECTL, type OwnApiserver, withApiserver } from "./own-apiserver.ts";
 import { mapOf } from "./world.ts";
 
-const WHY = "kubectl is what users see of an apiserver: it lists, watches, compares and complains";
+const WHY = "most users reach an apiserver through kubectl";
 
-/** Asks kubectl; judges that a line of what it says is the expected one, or begins like it. */
+/** Runs kubectl; fails unless its output contains the expected text. */
 async function expectKubectl(
   own: OwnApiserver,
   words: string,
   expected: string,
   input?: object,
 ): Promise<void> {
-  const said = await own.kubectl(words, input && JSON.stringify(input));
-  const lines = said.split("\n").map(squeezed).join("\n");
+  const output = await own.kubectl(words, input && JSON.stringify(input));
+  const lines = output.split("\n").map(squeezed).join("\n");
   judge(lines.includes(expected), {
     when: `kubectl ${words}${input ? ` < ${JSON.stringify(input)}` : ""}`,
     expected,
-    happened: said,
+    happened: output,
     why: WHY,
   });
 }
@@ -41,9 +41,9 @@ async function listsAndWatches(own: OwnApiserver): Promise<void> {
   await expectKubectl(own, "-n lab delete configmap b", 'configmap "b" deleted');
   const later = ["MODIFIED a", "DELETED b"];
   await expectLines(lines, {
-    when: "kubectl get -w goes on: a replace is refused, a is replaced, b is deleted",
+    when: "kubectl get -w continues: a replace is rejected, a is replaced, b is deleted",
     expected: [...begun, ...later],
-    why: "what was refused did not happen, what happened is told once",
+    why: "a rejected write has no event, a successful one exactly one",
   });
 }
 
@@ -68,8 +68,8 @@ async function servesTheKind(own: OwnApiserver): Promise<void> {
 }
 
 if (KUBECTL !== undefined) {
-  check("kubectl: lists, pages, watches, and is told of conflicts", () =>
+  check("kubectl: lists, pages, watches and gets conflicts", () =>
     withApiserver(listsAndWatches),
   );
-  check("kubectl: the kind is completed, checked and shown", () => withApiserver(servesTheKind));
+  check("kubectl: the kind is defaulted, validated, printed", () => withApiserver(servesTheKind));
 }

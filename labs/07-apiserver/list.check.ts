@@ -10,10 +10,10 @@ import { judge } from "../judge.ts";
 import { betweenReads, lateWatches } from "./between.ts";
 import { NAMESPACE, type World, list, mapOf, refusalOf, withWorld } from "./world.ts";
 
-/** What a cache lags behind its store. */
+/** How far a cache is behind its store. */
 const LATE_MS = 20;
 
-/** What a query asks for (kubernetes.io, "API concepts", "Resource versions"). */
+/** Queries and the match that they request (kubernetes.io, "API concepts", "Resource versions"). */
 const MEANT: readonly (readonly [string, RevisionMatch])[] = [
   ["", { type: "newest" }],
   ["limit=2", { type: "newest" }],
@@ -25,7 +25,7 @@ const MEANT: readonly (readonly [string, RevisionMatch])[] = [
   ["resourceVersion=7&resourceVersionMatch=Exact", { type: "exact", revision: 7 }],
 ];
 
-check("list: what a resourceVersion asks for", () => {
+check("list: how resourceVersion and limit select a revision", () => {
   const configMaps = kindOf("", "v1", "ConfigMap")!;
   for (const [query, expected] of MEANT) {
     const { match } = readListOptions(configMaps, new URLSearchParams(query));
@@ -33,12 +33,12 @@ check("list: what a resourceVersion asks for", () => {
       when: `a list with "${query}"`,
       expected: JSON.stringify(expected),
       happened: JSON.stringify(match),
-      why: "informers list at 0 to spare the store; a page at 7 must not become another moment",
+      why: "informers list at 0 to spare the store; pages at 7 must all be of revision 7",
     });
   }
 });
 
-check("list: without a resourceVersion it shows what another server has just written", () =>
+check("list: without a resourceVersion it has the writes of another server", () =>
   withWorld(async (world) => {
     const [writer, reader] = [world.server(), world.server(lateWatches(world.etcd, LATE_MS))];
     for (let i = 0; i < 10; i++) {
@@ -48,27 +48,27 @@ check("list: without a resourceVersion it shows what another server has just wri
         when: `map ${i + 1} was written at ${metadata.resourceVersion} through another server`,
         expected: `${i + 1} maps, at this revision or a later one`,
         happened: `${names.length} maps, at revision ${revision}`,
-        why: "who writes and then lists must find what it wrote, whichever server answers",
+        why: "a client that lists after a write must find it, on every server",
       });
     }
   }),
 );
 
-check("list: at 0 any state will do, whole", () =>
+check("list: at 0 any state is enough, without pages", () =>
   withWorld(async (world) => {
     const server = world.server();
     for (const name of ["a", "b", "c"]) await server.store.create(mapOf(name));
     const { names, continue: token } = await list(server, "resourceVersion=0&limit=2");
     judge(names.join() === "a,b,c" && token === "", {
       when: "three maps are listed with resourceVersion=0&limit=2",
-      expected: "a,b,c, without a token to go on",
+      expected: "a,b,c, without a continue token",
       happened: `${names.join()}${token ? ", and a token" : ""}`,
-      why: "the cache costs nothing to read whole, and a page of just any state has no next one",
+      why: "reading the whole cache is cheap, and "any" state has no revision for a next page",
     });
   }),
 );
 
-/** Random writes; what there was after each, by revision. */
+/** Random writes; returns the names after each, by revision. */
 async function writeAtRandom(server: Resource, seed: number): Promise<Map<number, string[]>> {
   const random = seededRandom(seed);
   const states = new Map<number, string[]>();
@@ -90,28 +90,28 @@ async function writeAtRandom(server: Resource, seed: number): Promise<Map<number
 
 interface Pages {
   readonly names: string[];
-  /** What a page said about how many follow, and what was true. */
+  /** A page's remaining count that was wrong. */
   readonly miscounted: string | undefined;
 }
 
 /** All pages of a list at a revision. */
 async function pagesAt(server: Resource, at: number, limit: number): Promise<Pages> {
   const names: string[] = [];
-  const said: { after: number; remaining: number | undefined }[] = [];
+  const counts: { after: number; remaining: number | undefined }[] = [];
   let query = `resourceVersion=${at}&resourceVersionMatch=Exact&limit=${limit}`;
   for (;;) {
     const page = await list(server, query);
     names.push(...page.names);
     if (page.continue === "") break;
-    said.push({ after: names.length, remaining: page.remaining });
+    counts.push({ after: names.length, remaining: page.remaining });
     query = `limit=${limit}&continue=${page.continue}`;
   }
-  const wrong = said.find(({ after, remaining }) => after + (remaining ?? -1) !== names.length);
-  const miscounted = wrong && `${wrong.remaining} to follow after ${wrong.after}`;
+  const wrong = counts.find(({ after, remaining }) => after + (remaining ?? -1) !== names.length);
+  const miscounted = wrong && `${wrong.remaining} remaining after ${wrong.after}`;
   return { names, miscounted };
 }
 
-check("list: pages at a revision show what there was then", () =>
+check("list: pages at a revision show the state of that revision", () =>
   withWorld(async (world) => {
     const { seed = 1 } = checkOptions();
     const [held, late] = [world.server(), world.server()];
@@ -125,18 +125,18 @@ check("list: pages at a revision show what there was then", () =>
         const { names, miscounted } = await pagesAt(server, revision, limit);
         judge(names.join() === expected.join() && miscounted === undefined, {
           when:
-            `pages of ${limit} at revision ${revision}, with seed ${seed}, from ` +
-            (server === held ? "a cache that holds it" : "the store: the cache began later"),
+            `pages of ${limit} at revision ${revision}, seed ${seed}, from ` +
+            (server === held ? "a cache that has it" : "the store: the cache began later"),
           expected: `${expected.join()}; ${expected.length} in all`,
           happened: `${names.join()}; ${miscounted ?? `${names.length} in all`}`,
-          why: "pages of two moments are a state that never was: an object that moved is missed",
+          why: "pages of two revisions are a state that never existed: objects may be missed",
         });
       }
     }
   }),
 );
 
-/** More maps than the store is asked for at a time; during its pages one goes and one comes. */
+/** More maps than a page of the store; between its pages one is deleted and one created. */
 async function crowd(world: World): Promise<{ server: Resource; expected: string[] }> {
   const writer = world.server();
   const expected = Array.from({ length: STORE_PAGE_KEYS + 2 }, (_, i) => `m${1_000 + i}`);
@@ -152,7 +152,7 @@ async function crowd(world: World): Promise<{ server: Resource; expected: string
   return { server: world.server(etcd), expected };
 }
 
-check("list: the store's pages are of one moment, whatever happens between them", () =>
+check("list: the store's pages are of one revision, despite writes between them", () =>
   withWorld(async (world) => {
     const { server, expected } = await crowd(world);
     const options = readListOptions(server.kind, new URLSearchParams());
@@ -160,15 +160,15 @@ check("list: the store's pages are of one moment, whatever happens between them"
     const { entries } = await listFromStore(server, NAMESPACE, selection, options);
     const names = entries.map(({ name }) => name);
     judge(names.join() === expected.join(), {
-      when: `${expected.length} maps by ${STORE_PAGE_KEYS}: ${expected[0]} goes, z comes`,
+      when: `${expected.length} maps by ${STORE_PAGE_KEYS}: ${expected[0]} is deleted, z created`,
       expected: `the ${expected.length} of the first page's revision`,
       happened: `${names.length}, ${names.includes("z") ? "with" : "without"} z`,
-      why: "it says one resourceVersion: a watch from there never tells of what it got wrong",
+      why: "the list has one resourceVersion: a watch from there never corrects the error",
     });
   }),
 );
 
-check("list: of a revision that is to come, and of one that is gone", () =>
+check("list: a future revision is 504, a compacted one 410", () =>
   withWorld(async (world) => {
     const [server, late] = [world.server(), world.server()];
     for (const name of ["a", "b", "c", "d"]) await server.store.create(mapOf(name));
@@ -178,8 +178,8 @@ check("list: of a revision that is to come, and of one that is gone", () =>
       judge(ahead?.http === 504, {
         when: `a list with ${query}, while the store is at ${first.revision}`,
         expected: "504 Timeout: Too large resource version",
-        happened: ahead ? `${ahead.http} ${ahead.status.reason}` : "an answer",
-        why: "what the client knows of is not here yet: an answer would take it back in time",
+        happened: ahead ? `${ahead.http} ${ahead.status.reason}` : "a list",
+        why: "the client knows a newer revision: this list would take it back in time",
       });
     }
     await late.store.create(mapOf("e"));
@@ -188,16 +188,16 @@ check("list: of a revision that is to come, and of one that is gone", () =>
     judge(gone?.http === 410, {
       when: `the next page of a list at ${first.revision}, which is compacted`,
       expected: "410 Expired",
-      happened: gone ? `${gone.http} ${gone.status.reason}` : "an answer",
-      why: "410 is the only word that makes a client list anew; anything else it tries for ever",
+      happened: gone ? `${gone.http} ${gone.status.reason}` : "a list",
+      why: "on 410 a client lists again; other errors it retries without end",
     });
     const token = gone?.status.metadata.continue ?? "";
     const rest = await list(late, `limit=9&continue=${token}`);
     judge(rest.names.join() === "c,d,e", {
-      when: "the list goes on with the token of the 410",
-      expected: "c,d,e: behind the last name it has, as of now",
-      happened: rest.names.join() || "nothing",
-      why: "who cannot get the whole list at once gets to its end, and knows it is not one moment",
+      when: "the list continues with the token of the 410",
+      expected: "c,d,e: the names after the last page, at the newest revision",
+      happened: rest.names.join() || "no names",
+      why: "a slow client still gets to the end of the list, though not of one revision",
     });
   }),
 );

@@ -4,7 +4,7 @@ import { WatchCache } from "@raft2kube/apiserver/cache/watch-cache.ts";
 import { inWords } from "@raft2kube/apiserver/testing/watch-words.ts";
 import { clock } from "./world.ts";
 
-/** What a selector can see of an object. */
+/** The fields of an object that a selector can match. */
 export interface Seen {
   readonly app?: string;
   readonly node?: string;
@@ -46,16 +46,16 @@ export function remove(cache: WatchCache, name: string, revision: number): void 
 
 export const ALL = { selection: EVERYTHING, bookmarks: false, encoder: inWords };
 
-/** Those of an application. */
+/** Selects the objects of an application. */
 export function ofApp(app: string): Selection {
   const matches = (entry: Entry) => entry.labels["app"] === app;
   return { ...EVERYTHING, id: `app=${app}`, matches };
 }
 
-/** Those of a node, as its kubelet asks; `asked` hears of each object that is looked at. */
-export function onNode(node: string, asked: () => void = () => undefined): Selection {
+/** Selects a node's objects, as its kubelet does; calls `evaluated` for each object compared. */
+export function onNode(node: string, evaluated: () => void = () => undefined): Selection {
   const matches = (entry: Entry) => {
-    asked();
+    evaluated();
     return entry.fields["spec.nodeName"] === node;
   };
   return { ...EVERYTHING, id: `node=${node}`, nodeName: node, matches };

@@ -19,7 +19,7 @@ export const KUBECTL = (process.env["PATH"] ?? "")
 
 const run = promisify(execFile);
 
-/** The whole apiserver, with the reader's parts, on a store and a port of its own. */
+/** The apiserver with the reader's parts, on its own store and port. */
 export class OwnApiserver {
   readonly world: World;
   readonly api: TestApiserver;
@@ -37,7 +37,7 @@ export class OwnApiserver {
     return { server: this.api.server, ca: this.api.ca.cert, ...pair };
   }
 
-  /** What kubectl says, whether it succeeds or not. */
+  /** Returns kubectl's output, regardless of its exit code. */
   async kubectl(words: string, input = ""): Promise<string> {
     const ended = run(KUBECTL!, words.split(" "), { env: this.#env, timeout: 30_000 });
     ended.child.stdin!.end(input);
@@ -72,7 +72,7 @@ export class OwnApiserver {
   }
 }
 
-/** Runs a check against an apiserver of its own. */
+/** Runs a check against an apiserver that is started for it. */
 export function withApiserver(body: (own: OwnApiserver) => Promise<void>): Promise<void> {
   return withWorld(async (world) => {
     const api = await startTestApiserver(world.etcd);

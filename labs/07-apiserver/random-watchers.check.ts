@@ -21,7 +21,7 @@ interface Logged {
   readonly seen: Seen | undefined;
 }
 
-/** What a watch from `start` must tell: the log, filtered, and nothing cleverer. */
+/** The events that a watch from `start` must get: the log, filtered. */
 function filtered(log: readonly Logged[], selection: Selection, start: number): string[] {
   const picked = new Map<string, boolean>();
   const lines: string[] = [];
@@ -42,7 +42,7 @@ interface Watching {
   readonly listener: Listener;
 }
 
-check("fan-out: every watcher is told what a plain filter of the log says", async () => {
+check("fan-out: every watcher gets the filtered log", async () => {
   const { runs = RUNS, seed: first = 1 } = checkOptions();
   for (let seed = first; seed < first + runs; seed++) {
     stillAtWork();
@@ -66,14 +66,14 @@ async function play(seed: number): Promise<void> {
       const listener = listen(cache.watchFrom({ ...ALL, selection }, start));
       watching.push({ selection, start, listener });
     }
-    // A turn of the loop now and then, so that some changes go out together and some alone.
+    // A turn of the event loop now and then, so that some events are sent together and some alone.
     if (random.next() < 0.2) await new Promise((resolve) => void setImmediate(resolve));
   }
   for (const { selection, start, listener } of watching) {
     await expectLines(listener.lines, {
       when: `${CHANGES} changes, seed ${seed}; a watch of ${selection.id || "all"} from ${start}`,
       expected: filtered(log, selection, start),
-      why: "a watch is the log, filtered: in order, each once, none left out",
+      why: "a watch is the filtered log: every event once, in order",
     });
   }
 }

@@ -27,7 +27,7 @@ async function watch(server: Resource, query: string): Promise<Listener> {
 
 const INITIAL = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
 
-check("watch: behind a list it misses nothing and repeats nothing", () =>
+check("watch: after a list it misses no event and repeats none", () =>
   withWorld(async (world) => {
     const [writer, server] = [world.server(), world.server()];
     await writer.store.create(mapOf("a"));
@@ -36,23 +36,23 @@ check("watch: behind a list it misses nothing and repeats nothing", () =>
     const { lines } = await watch(server, `resourceVersion=${revision}`);
     const c = await writer.store.create(mapOf("c"));
     await expectLines(lines, {
-      when: `a list at ${revision}, then b is made, then a watch from ${revision}, then c is made`,
+      when: `a list at ${revision}; b is created; a watch from ${revision}; c is created`,
       expected: [b, c].map(({ metadata: m }) => `ADDED ${m.name} ${m.resourceVersion}`),
-      why: "list and watch is how every controller follows: a gap here is a pod nobody starts",
+      why: "every controller lists and watches: after a gap a pod may never be started",
     });
   }),
 );
 
-check("watch: without a revision, what there is comes first", () =>
+check("watch: without a revision it begins with the current objects", () =>
   withWorld(async (world) => {
     const server = world.server();
     const a = await server.store.create(mapOf("a"));
     await list(server, "");
     const { lines } = await watch(server, "");
     await expectLines(lines, {
-      when: "a watch without a resourceVersion, and one map is there",
+      when: "a watch without a resourceVersion, and one map exists",
       expected: [`ADDED a ${a.metadata.resourceVersion}`],
-      why: "kubectl get -w of nothing known begins with what is there",
+      why: "kubectl get -w without a revision shows the current objects first",
     });
   }),
 );
@@ -69,20 +69,20 @@ check("watch: initial events are as new as a list would be, and a bookmark ends 
         when: `a watch with sendInitialEvents, after map ${i + 1} was written at another server`,
         expected: `${i + 1} times ADDED, then the bookmark that ends them`,
         happened: lines.join("; "),
-        why: "a reflector that lists by watching must not begin in the past (KEP 3157)",
+        why: "a reflector that lists by a watch must not get stale objects (KEP 3157)",
       });
       const [last = ""] = lines.slice(-1);
       judge(last.endsWith(" end") && Number(last.split(" ")[1]) >= revision, {
         when: "the initial events have all been sent",
         expected: `BOOKMARK at ${revision} or later, marked as the end of the initial events`,
         happened: last,
-        why: "without it nobody knows when its copy is whole, and may act on it",
+        why: "without the bookmark a client does not know when its copy is complete",
       });
     }
   }),
 );
 
-check("watch: of a revision that the cache no longer holds is 410", () =>
+check("watch: from a revision before the cache's history is 410", () =>
   withWorld(async (world) => {
     const [writer, server] = [world.server(), world.server()];
     const { metadata } = await writer.store.create(mapOf("a"));
@@ -95,12 +95,12 @@ check("watch: of a revision that the cache no longer holds is 410", () =>
       when: "a cache that began later is asked for a watch from before",
       expected: "410 Expired",
       happened: gone ? `${gone.http} ${gone.status.reason}` : "a watch",
-      why: "it cannot tell what happened in between; told so, the client lists anew",
+      why: "the cache does not have the events between; on 410 the client lists again",
     });
   }),
 );
 
-/** Writes down what a feed does with its cache. */
+/** Records the calls of a feed to its cache. */
 class Recorder implements FeedTarget {
   revision = 0;
   readonly recorded: string[] = [];
@@ -141,7 +141,7 @@ async function withFeed(
   }
 }
 
-check("feed: lists, then takes each change behind the list, once and in order", () =>
+check("feed: lists, then applies each later change once and in order", () =>
   withWorld(async (world) => {
     const server = world.server();
     await server.store.create(mapOf("a"));
@@ -151,19 +151,19 @@ check("feed: lists, then takes each change behind the list, once and in order", 
       const remove = (object: typeof b | undefined) => ({ do: "delete" as const, object: object! });
       const { object } = await server.store.change<typeof b>(NAMESPACE, "a", remove);
       await expectLines(recorded, {
-        when: "a is there when the feed begins; then b is made and a removed",
+        when: "a exists when the feed starts; then b is created and a deleted",
         expected: [
           "listed a",
           `put b ${b.metadata.resourceVersion}`,
           `delete a ${object.metadata.resourceVersion}`,
         ],
-        why: "one watch feeds the cache of all clients: what it misses, all miss",
+        why: "one watch feeds the cache of all clients: an event that it misses, all miss",
       });
     });
   }),
 );
 
-check("feed: its pages are of one moment", () =>
+check("feed: its pages are of one revision", () =>
   withWorld(async (world) => {
     const writer = world.server();
     const names = Array.from({ length: STORE_PAGE_KEYS + 2 }, (_, i) => `m${1_000 + i}`);
@@ -176,20 +176,20 @@ check("feed: its pages are of one moment", () =>
     });
     await withFeed(world, world.server(etcd), async ({ recorded }) => {
       await expectLines(recorded, {
-        when: `${names.length} maps are listed by ${STORE_PAGE_KEYS}; z is made between two pages`,
+        when: `${names.length} maps are listed by ${STORE_PAGE_KEYS}; z is created between pages`,
         expected: () => [`listed ${names.join()}`, `put z ${made}`],
-        why: "listed at two revisions, the watch that follows tells it twice, or never",
+        why: "with pages of two revisions, the following watch repeats z or misses it",
       });
     });
   }),
 );
 
-check("feed: told that its revision is compacted, it lists anew", () =>
+check("feed: lists again after a compaction", () =>
   withWorld(async (world) => {
     const writer = world.server();
     await writer.store.create(mapOf("a"));
     let done = false;
-    // While the feed has its listing and no watch yet, all that would follow is dropped.
+    // Compacts the following events after the feed's list, before its watch.
     const etcd = betweenReads(world.etcd, async () => {
       if (done) return;
       done = true;
@@ -198,16 +198,16 @@ check("feed: told that its revision is compacted, it lists anew", () =>
     });
     const follow = async ({ recorded }: Recorder) => {
       await expectLines(recorded, {
-        when: "between its list and its watch b and c are made, and the store is compacted",
+        when: "between its list and its watch b and c are created, and the store is compacted",
         expected: ["listed a", "listed a,b,c"],
-        why: "asking on for what is gone, it would show the past for ever, and say nothing",
+        why: "a watch of compacted events never succeeds: the cache would stay stale",
       });
     };
     await withFeed(world, world.server(etcd), follow, etcd);
   }, /compacted|ended the watch/),
 );
 
-check("feed: proves that the cache misses nothing", () =>
+check("feed: progress responses advance the cache's revision", () =>
   withWorld(async (world) => {
     const server = world.server();
     await server.store.create(mapOf("a"));
@@ -215,10 +215,10 @@ check("feed: proves that the cache misses nothing", () =>
     await world.etcd.put({ key: Buffer.from("/other"), value: Buffer.from("x") });
     const fresh = await server.freshCache();
     judge(fresh === cache, {
-      when: "something else has changed; the cache asks the store how far its watch is",
-      expected: "that the store's answer moves the cache's revision on",
-      happened: `it stays at ${cache.revision}, until patience ends`,
-      why: "each list without a resourceVersion would be read from the store again",
+      when: "another key has changed; the cache requests the progress of its watch",
+      expected: "the progress response advances the cache's revision",
+      happened: `it stays at ${cache.revision} until the timeout`,
+      why: "otherwise each list without a resourceVersion is read from the store",
     });
   }),
 );

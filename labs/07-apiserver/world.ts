@@ -13,7 +13,7 @@ export const clock = systemClock();
 export const NAMESPACE = "lab";
 const CONFIG_MAP = kindOf("", "v1", "ConfigMap")!;
 
-/** One store on a disk of its own, and as many servers of ConfigMaps on it as are asked for. */
+/** One store with its own data directory, and any number of ConfigMap servers on it. */
 export class World {
   readonly store: OwnStore;
   readonly #servers: Resource[] = [];
@@ -26,7 +26,7 @@ export class World {
     return this.store.client;
   }
 
-  /** ConfigMaps as one apiserver has them, with a cache of its own. */
+  /** Returns the ConfigMaps of one apiserver, with their own cache. */
   server(etcd = this.etcd): Resource {
     const server = new Resource(CONFIG_MAP, etcd, clock);
     this.#servers.push(server);
@@ -39,7 +39,7 @@ export class World {
   }
 }
 
-/** Runs a check in a world of its own; watches may break for reasons like `mayBreak`. */
+/** Runs a check in a new world; watches may fail for reasons that match `mayBreak`. */
 export async function withWorld(
   body: (world: World) => Promise<void>,
   mayBreak?: RegExp,
@@ -82,7 +82,7 @@ export async function list(server: Resource, query: string): Promise<Listed> {
   };
 }
 
-/** How a request was refused: `410 Expired`; undefined when it was not. */
+/** Returns a request's ApiError: `410 Expired`; undefined if it succeeded. */
 export async function refusalOf(work: () => Promise<unknown>): Promise<ApiError | undefined> {
   try {
     await work();

@@ -16,8 +16,8 @@ interface Write {
 }
 
 /**
- * Three clients write while members are cut off, crash and come back. What a client saw committed
- * must be in everybody's log at the end.
+ * Three clients write while members are disconnected, crash and restart. Every write that a client
+ * saw committed must be in all logs at the end.
  */
 export function playChurn(cluster: LabCluster): void {
   const seen: Write[] = [];
@@ -36,19 +36,19 @@ export function playChurn(cluster: LabCluster): void {
   const lost = seen.find(({ command }) => !log.has(command));
   judge(!lost, {
     when: `a client saw its write "${lost?.command}" applied in entry ${lost?.index}`,
-    expected: "it is there at the end",
+    expected: "every member has it at the end",
     happened: "no member has it",
-    why: "an acknowledged write must survive crashes and partitions (promise S1)",
+    why: "an acknowledged write must survive crashes and partitions (invariant S1)",
   });
   judge(seen.length > 0, {
-    when: "three clients write for some seconds, a majority being connected most of the time",
-    expected: "that some writes succeed",
-    happened: "none did",
-    why: "without a majority's agreement there is no store",
+    when: "three clients write for some seconds; most of the time a majority is connected",
+    expected: "some writes succeed",
+    happened: "no write succeeded",
+    why: "a connected majority must make progress (Raft section 5.3)",
   });
 }
 
-/** One client: proposes at whom it meets, waits a little for it, goes on. */
+/** One client: proposes to all leaders, waits a little for the entry to be applied, continues. */
 function runClient(cluster: LabCluster, client: number, seen: Write[], over: () => boolean): void {
   let number = 0;
   const next = () => {

@@ -15,13 +15,13 @@ export interface ClusterOptions {
   readonly servers: number;
   readonly seed: number;
   readonly quality?: Quality;
-  /** A snapshot each so many applied entries; none without. */
+  /** A snapshot after this many applied entries; absent: no snapshots. */
   readonly snapshotEvery?: number;
-  /** How much of the log travels in one append; 1 makes each entry travel alone. */
+  /** Bytes of entries in one append; 1 sends each entry in an append of its own. */
   readonly appendBytes_max?: number;
 }
 
-/** Where the first of some commands went. */
+/** Index and term of the first of some proposed commands. */
 export interface Taken {
   readonly index: number;
   readonly term: number;
@@ -31,7 +31,7 @@ const APPEND_BYTES_MAX = 100_000;
 
 /**
  * Members of the reader's core on one virtual clock: time passes only in `run`, and the same seed
- * makes the same run. Whatever breaks a promise of Raft throws from there.
+ * makes the same run. `run` throws when a safety property of Raft is violated.
  */
 export class LabCluster {
   readonly servers: Server[] = [];
@@ -68,7 +68,7 @@ export class LabCluster {
     for (const id of ids) this.add(id, ids);
   }
 
-  /** Starts one more member: with its voters, or with a membership it has from elsewhere. */
+  /** Starts one more member, with the given voters or membership. */
   add(id: MemberId, membership: Membership | MemberId[]): Server {
     const voters = Array.isArray(membership) ? initialMembership(membership) : membership;
     const server = new Server(this.#cluster.add(id, voters), {
@@ -107,32 +107,32 @@ export class LabCluster {
 
   disconnect(server: Server): void {
     server.connected = false;
-    this.trace.note(server.id, "is cut off");
+    this.trace.note(server.id, "is disconnected");
   }
 
-  /** Proposes at this member: the entry and term it was given, undefined where it does not lead. */
+  /** Proposes to this member; returns the entry's index and term, undefined if it is no leader. */
   submit(server: Server, command: string): Taken | undefined {
     return this.submitAll(server, [command]);
   }
 
-  /** Proposes several at once, as the product does with what comes in one turn of its loop. */
+  /** Proposes several at once, as the product does with all proposals of one turn of its loop. */
   submitAll(server: Server, commands: readonly string[]): Taken | undefined {
     if (!server.isLeader) return undefined;
     const proposed = server.member.raft.propose(commands.map((command) => Buffer.from(command)));
     server.wake();
     if (typeof proposed === "string" || "refused" in proposed) return undefined;
     const [first = ""] = commands;
-    const what = first.length > 20 ? `${first.length} bytes` : `"${first}"`;
+    const described = first.length > 20 ? `${first.length} bytes` : `"${first}"`;
     const more = commands.length > 1 ? ` and ${commands.length - 1} more` : "";
-    this.trace.note(server.id, `takes ${what}${more} as entry ${proposed.index}`);
+    this.trace.note(server.id, `appends ${described}${more} as entry ${proposed.index}`);
     return proposed;
   }
 
-  /** Proposes a change of membership at this member; the words of the core's answer. */
+  /** Proposes a membership change to this member; returns the core's reply in words. */
   change(server: Server, change: MembershipChange): string {
     const proposed = server.member.raft.proposeChange(change);
     server.wake();
-    this.trace.note(server.id, "is asked to change the membership");
+    this.trace.note(server.id, "receives a membership change");
     if (typeof proposed === "string") return proposed;
     return "refused" in proposed ? proposed.refused : "accepted";
   }

@@ -18,7 +18,7 @@ export interface CoreState {
   readonly random?: Random;
 }
 
-/** Member 1 as it comes up with this on its disk: one of 1, 2 and 3 unless said otherwise. */
+/** Returns member 1 started with this state on its disk. Without `voters`: 1, 2 and 3. */
 export function coreWith(state: CoreState = {}): Raft {
   const { term = 0, vote = 0n, commit = 0, log = [], voters = [1n, 2n, 3n] } = state;
   return new Raft(
@@ -48,15 +48,15 @@ export function entry(index: number, term: number, command = `${index}/${term}`)
   return { index, term, data: Buffer.from(command), change: undefined };
 }
 
-/** A yes to member 1, to a ballot or a pre-vote of a term. */
+/** A vote granted to member 1, or a pre-vote, in a term. */
 export function yes(from: MemberId, term: number, pre: boolean) {
   const news = { commit: 0, commitTerm: 0 };
   return { kind: "vote-reply", from, to: 1n, term, pre, granted: true, ...news } as const;
 }
 
-/** What a member asked for in one go. */
+/** The output of a member's core: all its `ready()`s together. */
 export interface Asked {
-  /** Messages that left before anything was durable. */
+  /** Messages that were sent without waiting for the disk. */
   readonly now: Message[];
   /** Messages that waited for the disk. */
   readonly afterDisk: Message[];
@@ -64,7 +64,7 @@ export interface Asked {
   readonly applied: Entry[];
 }
 
-/** Does all that the core asks for, the disk being quick; a slow one is asked with `once`. */
+/** Executes every `ready()` of the core, each write being durable at once. */
 export function work(raft: Raft): Asked {
   const asked: Asked = { now: [], afterDisk: [], writes: [], applied: [] };
   for (let ready = raft.ready(); ready; ready = raft.ready()) {
@@ -102,13 +102,13 @@ export function append(
   return { kind: "append", from, to: 1n, term, ...before, entries, commit } as const;
 }
 
-/** A follower's answer to member 1: it has everything up to `index`. */
+/** A follower's reply to member 1: its log matches up to `index`. */
 export function appended(from: MemberId, term: number, index: number) {
   const accepted = { reject: false, hintIndex: 0, hintTerm: 0 };
   return { kind: "append-reply", from, to: 1n, term, index, ...accepted } as const;
 }
 
-/** Makes member 1 leader of the next term: the others grant all it asks for. */
+/** Makes member 1 leader of the next term: `voters` grant its pre-vote and its vote. */
 export function electMember1(raft: Raft, voters: readonly MemberId[] = [2n, 3n]): void {
   raft.campaign();
   for (const pre of [true, false]) {

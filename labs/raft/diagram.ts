@@ -5,9 +5,9 @@ const COLUMN = 18;
 const TIME = 10;
 
 /**
- * The last `lines_max` of what happened as a message sequence diagram: a column for each member,
- * time downwards, an arrow for each message at its arrival (✗ where it was lost). Heartbeats and
- * their answers are counted, not drawn.
+ * Draws the last `lines_max` events as a message sequence diagram: a column for each member, time
+ * downwards, an arrow for each message at its arrival (✗ if it was lost). Heartbeats and their
+ * replies are counted, not drawn.
  */
 export function drawDiagram(
   events: readonly TraceEvent[],
@@ -47,7 +47,7 @@ function line(event: TraceEvent, members: readonly MemberId[]): string {
   return `${idle(members, at)}  ${event.text}`;
 }
 
-/** A line for each member, a dot where something happens. */
+/** A line for each member, a dot at the member with the event. */
 function idle(members: readonly MemberId[], marked = -1): string {
   return members
     .map((_, i) => (i === marked ? "●" : "│").padEnd(COLUMN))

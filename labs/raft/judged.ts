@@ -8,30 +8,30 @@ import type { Server } from "./server.ts";
 const LOOKS = 10;
 const POLL_MS = 20;
 
-/** Who leads, after up to ten looks: one of those that are connected, in the newest term. */
+/** Returns the connected leader of the newest term; looks up to ten times, fails without one. */
 export function expectLeader(cluster: LabCluster, situation: string): Server {
   for (let look = 0; look < LOOKS; look++) {
     cluster.run(randomInteger(cluster.random, ELECTION_MS / 2 - 50, ELECTION_MS / 2 + 50));
     const leaders = leadersOf(cluster).sort((a, b) => b.term - a.term);
-    // Two of one term are caught by the safety rules, at the very step.
+    // Two leaders of one term are found by the safety checker, at the step itself.
     if (leaders[0]) return leaders[0];
   }
   return judge(false, {
     when: situation,
-    expected: "one leader among the members that can reach a majority, within 5 s",
-    happened: `none; ${standings(cluster)}`,
-    why: "without a leader nothing is written: an election must end soon (Raft section 5.2)",
+    expected: "one leader among the members that are connected to a majority, within 5 s",
+    happened: `no leader; ${standings(cluster)}`,
+    why: "without a leader no writes are possible: an election must end soon (Raft section 5.2)",
   });
 }
 
-/** Nobody who is connected leads. */
+/** Fails if a connected member is leader. */
 export function expectNoLeader(cluster: LabCluster, situation: string): void {
   const leaders = leadersOf(cluster);
   judge(leaders.length === 0, {
     when: situation,
-    expected: "no leader among them: they are no majority",
-    happened: `member ${leaders[0]?.id} leads in term ${leaders[0]?.term}`,
-    why: "the others may elect one as well, and then two sides take different writes",
+    expected: "no leader: the connected members are not a majority",
+    happened: `member ${leaders[0]?.id} is leader in term ${leaders[0]?.term}`,
+    why: "the other members may elect a leader too, and both would commit different writes",
   });
 }
 
@@ -41,14 +41,14 @@ export function expectSameTerm(cluster: LabCluster, situation: string): number {
   const odd = rest.find(({ term }) => term !== first!.term);
   judge(!odd, {
     when: situation,
-    expected: `all in term ${first!.term}, as member ${first!.id}`,
+    expected: `all members in term ${first!.term}, as member ${first!.id}`,
     happened: `member ${odd?.id} is in term ${odd?.term}`,
-    why: "terms spread with every message; who lags behind takes orders from a deposed leader",
+    why: "every message carries the term; a member with an older one obeys a deposed leader",
   });
   return first!.term;
 }
 
-/** How many members have applied entry `index`, and what; that they agree is watched anyway. */
+/** Entry `index` of each member that has applied it. The safety checker proves that they agree. */
 export function appliedAt(cluster: LabCluster, index: number): AppliedEntry[] {
   return cluster.servers.flatMap(({ member }) => member.applied[index - 1] ?? []);
 }
@@ -56,12 +56,12 @@ export function appliedAt(cluster: LabCluster, index: number): AppliedEntry[] {
 export interface Agreement {
   /** How many members must apply it. */
   readonly by: number;
-  /** Whether the client tries again, with another leader, when an attempt comes to nothing. */
+  /** Whether the client retries, with another leader, after a failed attempt. */
   readonly retry?: boolean;
 }
 
 /**
- * A client's write: proposes until it is applied by as many members as wanted; returns its entry.
+ * A client's write: proposes until `wanted.by` members have applied it; returns the entry's index.
  */
 export function agree(cluster: LabCluster, command: string, wanted: Agreement): number {
   const begun_ms = cluster.now_ms;
@@ -78,7 +78,7 @@ export function agree(cluster: LabCluster, command: string, wanted: Agreement): 
   return judge(false, {
     when: `a client writes "${command.slice(0, 20)}"`,
     expected: `applied by ${wanted.by} members within ${AGREEMENT_MS / 1_000} s`,
-    happened: `it was not; ${standings(cluster)}`,
+    happened: `not applied; ${standings(cluster)}`,
     why: "a connected majority must make progress (Raft section 5.3), or every client hangs",
   });
 }
@@ -119,18 +119,18 @@ export function expectApplied(cluster: LabCluster, index: number, by: number): v
     when: `entry ${index} is in the leader's log`,
     expected: `applied by ${by} members within ${AGREEMENT_MS / 1_000} s`,
     happened: `applied by ${appliedAt(cluster, index).length}; ${standings(cluster)}`,
-    why: "a leader goes on sending until every follower has everything (Raft section 5.3)",
+    why: "a leader retries until every follower has all entries (Raft section 5.3)",
   });
 }
 
-/** Nobody may have applied entry `index`. */
+/** Fails if a member has applied entry `index`. */
 export function expectNotApplied(cluster: LabCluster, index: number, situation: string): void {
   const applied = appliedAt(cluster, index);
   judge(applied.length === 0, {
     when: situation,
-    expected: `entry ${index} applied by nobody: no majority has it`,
+    expected: `entry ${index} applied by no member: no majority has it`,
     happened: `${applied.length} members applied "${applied[0]?.command}"`,
-    why: "what a minority commits, the majority overwrites: an acknowledged write is gone",
+    why: "the majority overwrites what a minority commits: an acknowledged write is lost",
   });
 }
 
@@ -142,7 +142,7 @@ export interface Count {
   readonly why: string;
 }
 
-/** A count of messages or bytes within the course's limits. */
+/** Fails unless a count of messages or bytes is within the course's limits. */
 export function expectCount({ what, count, min = 0, max, why }: Count): void {
   judge(count >= min && count <= max, {
     when: what,
@@ -165,7 +165,7 @@ function standings(cluster: LabCluster): string {
   const parts = cluster.servers.map(({ id, up, connected: linked, member: { raft } }) => {
     if (!up) return `${id} down`;
     const { role, term, log } = raft.state;
-    const cut = linked ? "" : ", cut off";
+    const cut = linked ? "" : ", disconnected";
     return `${id} ${role} t${term} log ..${log.lastIndex} commit ${log.committed}${cut}`;
   });
   return parts.join("; ");

@@ -12,9 +12,9 @@ import {
 } from "./limits.ts";
 
 /**
- * `reliable`: all that is sent to a connected member arrives soon. `unreliable`: a tenth is lost,
- * the rest comes late and in any order. `reordering`: besides, most answers come when nobody waits
- * for them any more.
+ * `reliable`: every message to a connected member arrives soon. `unreliable`: a tenth is lost, the
+ * others arrive late and in any order. `reordering`: in addition, most replies arrive so late that
+ * they are stale.
  */
 export type Quality = "reliable" | "unreliable" | "reordering";
 
@@ -28,16 +28,16 @@ export interface NetworkOptions {
   readonly lose: (message: Message) => void;
 }
 
-/** Messages between the members, with what the course counts: requests and bytes. */
+/** Messages between the members, and the counts that the course limits: requests and bytes. */
 export class Network {
   readonly #options: NetworkOptions;
   quality: Quality;
-  /** Requests sent so far; an answer belongs to its request. */
+  /** Requests sent so far; replies are not counted. */
   requests = 0;
   bytes = 0;
-  /** Appends that were refused: each is a step of a leader looking for where a log fits. */
+  /** Appends that were rejected: each is a step of a leader looking for the matching index. */
   rejections = 0;
-  /** When the last message of a reliable link arrives: such a link is a stream, none overtakes. */
+  /** When the last message of a reliable link arrives: such a link keeps the order. */
   readonly #lastArrival_ms = new Map<string, number>();
 
   constructor(options: NetworkOptions) {

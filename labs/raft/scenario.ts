@@ -4,13 +4,13 @@ import { drawDiagram } from "./diagram.ts";
 import { DIAGRAM_LINES } from "./limits.ts";
 
 export interface ScenarioOptions extends Omit<ClusterOptions, "seed"> {
-  /** How often it runs when nothing else is asked for, each time from another seed. */
+  /** How often it runs by default, each time from another seed. */
   readonly runs: number;
 }
 
 /**
- * Registers a check that plays `body` on clusters of the reader's core. A failure carries the
- * diagram of what led to it, and how to see it again.
+ * Registers a check that runs `body` on clusters of the reader's core. A failure's message has a
+ * diagram of the messages before it, and the command that repeats it.
  */
 export function scenario(
   title: string,
@@ -41,20 +41,20 @@ function play(title: string, options: ClusterOptions, body: (cluster: LabCluster
 function explain(title: string, seed: number, cluster: LabCluster, reason: Error): string {
   const members = cluster.servers.map(({ id }) => id);
   const diagram = drawDiagram(cluster.trace.events, members, DIAGRAM_LINES);
-  const broken = reason.name === "Error" ? reason.message : whereThrown(reason);
+  const broken = reason.name === "Error" ? reason.message : describeThrown(reason);
   const { lab = "", planted } = checkOptions();
   const judged = planted === undefined ? lab : `${lab} --planted ${planted}`;
   return [
     broken,
     "",
-    `what led to it, in seconds (t: term, c: commit index), with seed ${seed}:`,
+    `events before the failure, in seconds (t: term, c: commit index), seed ${seed}:`,
     ...diagram,
     "",
-    `again: ./r2k lab check ${judged} --only "${title}" --seed ${seed} --runs 1`,
+    `to repeat: ./r2k lab check ${judged} --only "${title}" --seed ${seed} --runs 1`,
   ].join("\n");
 }
 
-/** An assertion of the core, or a mistake in the code: what it says, and the nearest places. */
-function whereThrown(reason: Error): string {
+/** Describes an assertion of the core or a bug in the reader's code: message and nearest frames. */
+function describeThrown(reason: Error): string {
   return (reason.stack ?? String(reason)).split("\n").slice(0, 4).join("\n");
 }

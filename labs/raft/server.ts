@@ -13,11 +13,11 @@ export interface ServerOptions {
   readonly send: (message: Message) => void;
   /** Called after every step. */
   readonly stepped: (server: Server) => void;
-  /** How many applied entries make a snapshot; none without. */
+  /** A snapshot after this many applied entries; undefined: no snapshots. */
   readonly snapshotEvery: number | undefined;
 }
 
-/** A member on the virtual clock: the core, a disk that takes its time, and a power switch. */
+/** A member on the virtual clock: the core, a disk with latency, and a power switch. */
 export class Server {
   readonly id: MemberId;
   readonly member: TestMember;
@@ -43,28 +43,28 @@ export class Server {
     return this.member.raft.state.term;
   }
 
-  /** Bytes of log on the disk: what a snapshot must keep small. */
+  /** Bytes of log on the disk, which snapshots must keep small. */
   get logBytes(): number {
     return this.member.disk.entries.reduce((bytes, { data }) => bytes + data.length + 16, 0);
   }
 
-  /** Loses power: what was not durable is gone. */
+  /** Loses power: everything that was not durable is lost. */
   crash(): void {
     this.#options.trace.note(this.id, "crashes");
     this.up = false;
     this.#generation++;
   }
 
-  /** Comes back with what its disk has. */
+  /** Restarts with the state of its disk. */
   restart(): void {
     this.member.crash();
     this.up = true;
-    this.#options.trace.note(this.id, "is back");
+    this.#options.trace.note(this.id, "restarts");
     this.#startClock();
     this.wake();
   }
 
-  /** Does, at the end of this instant, what the core asks for. */
+  /** Executes the core's `ready()` at the end of this instant. */
   wake(): void {
     if (this.#awake) return;
     this.#awake = true;
@@ -107,7 +107,7 @@ export class Server {
     this.#later(this.#options.random.next() * TICK_MS, tick);
   }
 
-  /** Acts after a while, unless the power went in between. `always` is done in any case. */
+  /** Acts after a delay, unless the power was lost before. `always` is called in any case. */
   #later(delay_ms: number, act: () => void, always: () => void = () => undefined): void {
     const generation = this.#generation;
     this.#options.timeline.after(delay_ms, () => {

@@ -3,7 +3,7 @@ import type { Message } from "@raft2kube/store/core/message.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
 import { TRACE_EVENTS_MAX } from "./limits.ts";
 
-/** What a diagram can show: a message that arrived or was lost, or what happened at one member. */
+/** An event of the diagram: a message that arrived or was lost, or a note at one member. */
 export type TraceEvent =
   | {
       readonly kind: "message";
@@ -15,7 +15,7 @@ export type TraceEvent =
     }
   | { readonly kind: "note"; readonly at_ms: number; readonly at: MemberId; readonly text: string };
 
-/** The newest part of what happened in a run. */
+/** The newest events of a run. */
 export class Trace {
   #events: TraceEvent[] = [];
   readonly #now: () => number;
@@ -51,15 +51,15 @@ function words(message: Message): string {
     case "vote":
       return message.pre ? "pre-vote?" : "vote?";
     case "vote-reply":
-      return `${message.pre ? "pre-" : ""}${message.granted ? "yes" : "no"}`;
+      return `${message.pre ? "pre-" : ""}${message.granted ? "granted" : "rejected"}`;
     case "append": {
       const { entries, prevIndex, commit } = message;
       const range = entries.length === 0 ? "" : ` ${prevIndex + 1}..${prevIndex + entries.length}`;
       return `append${range} c${commit}`;
     }
     case "append-reply":
-      if (!message.reject) return `have ${message.index}`;
-      return `no ${message.index}, try ${message.hintIndex}`;
+      if (!message.reject) return `match ${message.index}`;
+      return `reject ${message.index}, hint ${message.hintIndex}`;
     case "heartbeat":
       return "heartbeat";
     case "heartbeat-reply":

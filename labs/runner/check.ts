@@ -11,20 +11,20 @@ import type { Lab } from "./manifest.ts";
 export interface CheckOutcome {
   readonly title: string;
   readonly passed: boolean;
-  /** What happened, what was expected, why it matters; empty when passed. */
+  /** What happened, what was expected, why it matters; empty if passed. */
   readonly message: string;
 }
 
 /** A process without output for this long is assumed to loop and is killed. */
 const SILENCE_MS_MAX = 20_000;
-/** Such a loop may also fill the memory: that ends it too. */
+/** Heap limit of the process: such a loop may also fill the memory. */
 const HEAP_MIB_MAX = 1_024;
-const SAID_CHARS_MAX = 20_000;
+const OUTPUT_CHARS_MAX = 20_000;
 
 /** Called with each outcome. */
 export type OnOutcome = (outcome: CheckOutcome) => void;
 
-/** Runs a lab's checks with `trees` laid over the product. Empty trees judge the reference. */
+/** Runs a lab's checks with `trees` over the product. Without trees it checks the reference. */
 export async function runLabChecks(
   lab: Lab,
   trees: readonly string[],
@@ -48,10 +48,10 @@ export async function runLabChecks(
       R2K_LAB_OPTIONS: JSON.stringify({ ...options, lab: lab.number }),
     },
   });
-  let said = "";
+  let output = "";
   for (const stream of [child.stdout!, child.stderr!]) {
     stream.setEncoding("utf8").on("data", (text: string) => {
-      said = (said + text).slice(-SAID_CHARS_MAX);
+      output = (output + text).slice(-OUTPUT_CHARS_MAX);
     });
   }
   const ended = new Promise<void>((resolve, reject) => {
@@ -61,12 +61,12 @@ export async function runLabChecks(
   const kill = () => void child.kill("SIGKILL");
   const report = await collect(child.stdio[3] as Readable, kill, onOutcome);
   await ended;
-  return withUnreported(report, said);
+  return withUnreported(report, output);
 }
 
 interface Report {
   readonly outcomes: CheckOutcome[];
-  /** The check that had begun and did not end. */
+  /** The check that began and did not end. */
   readonly hanging: string | undefined;
 }
 
@@ -90,20 +90,20 @@ async function collect(events: Readable, kill: () => void, onOutcome: OnOutcome)
   return { outcomes, hanging };
 }
 
-/** A check that ended the process, and checks that never began, are failures as well. */
-function withUnreported({ outcomes, hanging }: Report, said: string): CheckOutcome[] {
+/** Adds a failure for a check that ended the process, and one if no check was run. */
+function withUnreported({ outcomes, hanging }: Report, output: string): CheckOutcome[] {
   if (hanging !== undefined) {
     const message = describeJudgement({
-      when: "in the middle of this check",
-      happened: `no sign of life for ${SILENCE_MS_MAX / 1_000} s, or the process ended`,
-      expected: "that every step comes to an end",
-      why: "a member has one thread: a loop that does not end stops all of it, clients included",
+      when: "during this check",
+      happened: `no progress for ${SILENCE_MS_MAX / 1_000} s, or the process ended`,
+      expected: "every step ends",
+      why: "a member has one thread: an endless loop stops the member and its clients",
     });
     return [
       ...outcomes,
-      { title: hanging, passed: false, message: `${message}\n${said}`.trimEnd() },
+      { title: hanging, passed: false, message: `${message}\n${output}`.trimEnd() },
     ];
   }
   if (outcomes.length > 0) return outcomes;
-  return [{ title: "there are checks to run", passed: false, message: said || "none was found" }];
+  return [{ title: "the lab has checks", passed: false, message: output || "no check was found" }];
 }

@@ -3,7 +3,7 @@ import { resolveOverlaid } from "./own-tree.ts";
 
 const trees = (process.env["R2K_LAB_TREES"] ?? "").split(":").filter(Boolean);
 
-/** The product's own contract suites, with a reader's trees laid over the product. */
+/** The product's contract suites, with a reader's trees over the product. */
 export default defineConfig({
   plugins: [
     {

@@ -7,20 +7,20 @@ import type { Lab } from "./manifest.ts";
 /** The suite's result and its output. */
 export interface ContractResult {
   readonly passed: boolean;
-  readonly said: string;
+  readonly output: string;
 }
 
-const SAID_CHARS_MAX = 20_000;
+const OUTPUT_CHARS_MAX = 20_000;
 
 /**
- * Runs the contract suite that holds for a lab's part, with trees laid over the product: the one
- * that the product's part and its peers are held to. Throws when there is none.
+ * Runs the contract suite of a lab's part, the one that the product and its peers pass, with trees
+ * over the product. Throws if the lab has none.
  */
 export function runContract(lab: Lab, trees: readonly string[]): Promise<ContractResult> {
   const { contract } = lab;
   if (!contract) {
     throw new LabError("NO_CONTRACT", `lab ${lab.number} has no contract suite`, {
-      remedy: "its checks are all there is: leave --contract out",
+      remedy: "leave --contract out",
     });
   }
   const args = [
@@ -36,13 +36,13 @@ export function runContract(lab: Lab, trees: readonly string[]): Promise<Contrac
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, R2K_LAB_TREES: trees.join(":"), NO_COLOR: "1" },
     });
-    let said = "";
+    let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
-        said = (said + text).slice(-SAID_CHARS_MAX);
+        output = (output + text).slice(-OUTPUT_CHARS_MAX);
       });
     }
     child.on("error", reject);
-    child.once("close", (code) => resolve({ passed: code === 0, said }));
+    child.once("close", (code) => resolve({ passed: code === 0, output }));
   });
 }

@@ -20,7 +20,7 @@ const BEGIN = /^(\s*)\/\/ lab:(\d\d) begin ([\w-]+)$/;
 const END = /^\s*\/\/ lab:(\d\d) end$/;
 
 /**
- * The tagged regions of a source. Throws when one is not closed, or closed by another lab's tag.
+ * Returns the tagged regions of a source. Throws if one is not closed, or closed by another lab.
  */
 export function regionsOf(text: string, path: string): Region[] {
   const regions: Region[] = [];
@@ -51,8 +51,8 @@ export function notWritten(lab: string, name: string): string {
 }
 
 /**
- * The skeleton of a source for one lab: signature and doc stay, each region becomes a `throw`. Tags
- * of other labs go too, so that a reader sees no marks. Imports that only regions used stay.
+ * Returns a source's skeleton for one lab: signatures and docs stay, each region becomes a `throw`.
+ * Tags of other labs are removed too. Imports that only regions used stay.
  */
 export function cutSkeleton(text: string, lab: string, path: string): string {
   const regions = regionsOf(text, path);
@@ -67,7 +67,7 @@ export function cutSkeleton(text: string, lab: string, path: string): string {
   return kept.join("\n");
 }
 
-/** The source without any tags: what a reader compares their own with. */
+/** Returns the source without tags, for comparison with the reader's. */
 export function withoutTags(text: string): string {
   return text
     .split("\n")

@@ -22,19 +22,19 @@ export interface Lab {
   /** The folder's name: `02-write-ahead-log`. */
   readonly folder: string;
   readonly title: string;
-  /** What of the cluster the reader's code becomes; absent where nothing is written. */
+  /** The part of the cluster that the reader writes; absent without an exercise. */
   readonly part?: string;
   /** Sources that have regions tagged with the lab's number, relative to the root. */
   readonly files: readonly string[];
   /** Test files that judge the exercise, relative to the lab's folder. */
   readonly checks: readonly string[];
-  /** The product's contract suites for this part, and which of their implementations is ours. */
+  /** The product's contract suites for this part, and the name of its implementation in them. */
   readonly contract?: { readonly files: readonly string[]; readonly only: string };
   readonly hints: readonly string[];
   readonly mutants: readonly Mutant[];
 }
 
-/** All labs by number. Throws when a manifest lacks a title. */
+/** Returns all labs by number. Throws if a manifest has no title. */
 export function readLabs(): Lab[] {
   const folders = readdirSync(LABS_DIR)
     .filter((name) => /^\d\d-/.test(name))
@@ -59,12 +59,12 @@ export function readmeOf({ folder }: Lab, environment: NodeJS.ProcessEnv = proce
   return existsSync(join(LABS_DIR, folder, translation)) ? translation : "README.md";
 }
 
-/** The lab that a reader names by number: `2` or `02`. */
+/** Returns the lab with this number: `2` or `02`. */
 export function findLab(wanted: string): Lab {
   const labs = readLabs();
   const found = labs.find((lab) => lab.number === wanted.padStart(2, "0"));
   if (found) return found;
-  throw new LabError("NO_LAB", `there is no lab ${wanted} yet`, {
+  throw new LabError("NO_LAB", `there is no lab ${wanted}`, {
     remedy: `one of ${labs.map((lab) => lab.number).join(", ")}`,
   });
 }

@@ -1,4 +1,4 @@
-// Loaded before the checks (`node --import`): lays the reader's trees over the product.
+// Loaded before the checks (`node --import`): resolves imports in the reader's trees first.
 import { registerHooks } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { resolveOverlaid } from "./own-tree.ts";

@@ -3,23 +3,23 @@ import { dirname, join, relative, resolve } from "node:path";
 import { ROOT_DIR } from "./paths.ts";
 
 /**
- * Where a reader's files are: `my/` in the product's folder (git ignores it), in the same tree as
- * the reference: `my/02/store/wal/wal.ts` replaces `store/wal/wal.ts`. R2K_LABS moves it, to
- * another folder below the product's: packages are found from there.
+ * Returns the folder of the reader's files: `my/` in the product's folder (git ignores it), with
+ * the reference's paths: `my/02/store/wal/wal.ts` replaces `store/wal/wal.ts`. R2K_LABS names
+ * another folder, which must be below the product's: packages are resolved from there.
  */
 export function ownRoot(environment: NodeJS.ProcessEnv = process.env): string {
   return environment["R2K_LABS"] ?? join(ROOT_DIR, "my");
 }
 
-/** The reader's tree of one lab. */
+/** Returns the reader's tree of one lab. */
 export function ownTree(lab: string, environment: NodeJS.ProcessEnv = process.env): string {
   return join(ownRoot(environment), lab);
 }
 
 /**
- * Resolves an import as if the trees lay over the product: from a file in a tree, a relative import
- * means the file beside its reference; a tree's file wins over the reference. Undefined where the
- * import does not concern a tree.
+ * Resolves an import with the trees over the product: in a file of a tree, a relative import is
+ * relative to its reference; a tree's file replaces the reference. Returns undefined for an import
+ * of another package.
  */
 export function resolveOverlaid(
   specifier: string,
@@ -34,7 +34,7 @@ export function resolveOverlaid(
   return own ?? target;
 }
 
-/** The absolute path in the product that an import means, undefined for packages of others. */
+/** Returns an import's absolute path in the product, undefined for other packages. */
 function referencePath(
   specifier: string,
   importer: string | undefined,

@@ -3,8 +3,8 @@ import { type Lab, readLabs } from "./manifest.ts";
 import type { LabState } from "./state.ts";
 
 /**
- * The labs that a reader means by a number (`4`), a part (`store/core`, `core`), or `all`: those
- * that have something to write. Throws when there is none.
+ * Returns the labs with an exercise for a number (`4`), a part (`store/core`, `core`), or `all`.
+ * Throws if there is none.
  */
 export function labsOfPart(wanted: string): Lab[] {
   const labs = readLabs().filter((lab) => lab.files.length > 0);
@@ -14,17 +14,17 @@ export function labsOfPart(wanted: string): Lab[] {
   });
   if (found.length > 0) return found;
   const parts = [...new Set(labs.map(({ part }) => part))];
-  throw new LabError("NO_PART", `"${wanted}" is no lab and no part`, {
+  throw new LabError("NO_PART", `"${wanted}" is neither a lab nor a part`, {
     remedy: `a number, all, or one of ${parts.join(", ")}`,
   });
 }
 
-/** Those of the labs that have passed. Throws when none has. */
+/** Returns the labs that have passed. Throws if none has. */
 export function passedOf(labs: readonly Lab[], state: LabState): Lab[] {
   const passed = labs.filter(({ number }) => state.labs[number]?.passedAt !== undefined);
   if (passed.length > 0) return passed;
   const numbers = labs.map(({ number }) => number).join(", ");
-  throw new LabError("NOT_PASSED", `of lab ${numbers} none has passed; it would not run`, {
+  throw new LabError("NOT_PASSED", `none has passed of lab ${numbers}`, {
     remedy: `npm run lab check ${labs[0]!.number}`,
   });
 }

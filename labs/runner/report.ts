@@ -9,24 +9,24 @@ import { labsInUse } from "./state.ts";
 import { typeCheck } from "./type-check.ts";
 import { cacheFolder, writeReference } from "./workspace.ts";
 
-const TYPES_TITLE = "the types fit";
+const TYPES_TITLE = "the code type-checks";
 const COMPLAINTS_MAX = 8;
 
 export interface CheckRequest extends CheckOptions {
-  /** Judges the product's own part, which the reader has not written. */
+  /** Checks the product's part instead of the reader's. */
   readonly reference?: boolean | undefined;
-  /** Runs the product's contract suite as well. */
+  /** Runs the product's contract suite too. */
   readonly contract?: boolean | undefined;
-  /** Judges the product's own part with one of the lab's planted mistakes, by its number. */
+  /** Checks the product's part with one of the lab's planted mistakes, by its number. */
   readonly planted?: number | undefined;
 }
 
-/** Whether a check is about what the reader wrote. */
+/** Whether the reader's part is checked. */
 export function judgesOwn({ reference, planted }: CheckRequest): boolean {
   return !reference && planted === undefined;
 }
 
-/** The mistake of a lab with this number, from 1 on. */
+/** Returns the lab's planted mistake with this number, from 1. */
 export function plantedMistake(lab: Lab, number: number): Mutant {
   const mutant = lab.mutants[number - 1];
   if (mutant) return mutant;
@@ -35,15 +35,15 @@ export function plantedMistake(lab: Lab, number: number): Mutant {
   });
 }
 
-/** The reader's parts that a check runs on, this lab's own first. */
+/** Returns the labs whose trees are used by a check, this lab first. */
 export function partsUnderCheck(lab: Lab, request: CheckRequest): string[] {
   if (!judgesOwn(request)) return [];
   return [lab.number, ...labsInUse().filter((number) => number !== lab.number)];
 }
 
 /**
- * Judges the reader's own part, together with the other parts that they use. Outcomes are reported
- * as they come, once the type check has ended. Throws when the lab was not started.
+ * Checks the reader's part, together with their other parts in use. Outcomes are reported as they
+ * arrive, after the type check. Throws if the lab was not started.
  */
 export async function checkLab(
   lab: Lab,
@@ -67,7 +67,7 @@ export async function checkLab(
   }, onOutcome);
 }
 
-/** Runs the checks beside the type check, and reports what the types lack before their outcomes. */
+/** Runs the checks beside the type check; reports type errors first, then the checks' outcomes. */
 export async function typesFirst(
   types: Promise<string>,
   runChecks: (report: OnOutcome) => Promise<CheckOutcome[]>,
@@ -75,7 +75,7 @@ export async function typesFirst(
 ): Promise<CheckOutcome[]> {
   let waiting: CheckOutcome[] | undefined = [];
   const checks = runChecks((outcome) => (waiting ? waiting.push(outcome) : onOutcome(outcome)));
-  checks.catch(() => undefined); // It is awaited below.
+  checks.catch(() => undefined); // Awaited below.
   const complaints = await types.catch(async (thrown: unknown) => {
     for (const outcome of waiting ?? []) onOutcome(outcome);
     await checks;
@@ -111,12 +111,12 @@ function shortened(complaints: string): string {
   );
 }
 
-/** One outcome in a line. */
+/** Returns an outcome as one line. */
 export function describeOutcome({ passed, title }: CheckOutcome): string {
   return `  ${passed ? "✓" : "✗"} ${title}`;
 }
 
-/** What the outcomes come to: the first failure whole, or what to do next. */
+/** Returns the summary: the first failure's message, or the next command. */
 export function describeEnd(
   lab: Lab,
   request: CheckRequest,
@@ -130,7 +130,7 @@ export function describeEnd(
     return `\n✗ ${first.title}\n${first.message}\n\n${count}.${stuck}`;
   }
   if (request.reference) return `\n${count}: that is the reference.`;
-  if (request.planted !== undefined) return `\n${count}: these do not notice the mistake.`;
+  if (request.planted !== undefined) return `\n${count}: these do not detect the mistake.`;
   if (request.only !== undefined) return `\n${count}; now all: npm run lab check ${lab.number}`;
   return (
     `\n${count}: lab ${lab.number} is done. See npm run lab diff ${lab.number}; ` +

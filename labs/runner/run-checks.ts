@@ -1,5 +1,5 @@
-// Runs check files, given as arguments, over the trees that overlay.ts laid over the product. Tells
-// on descriptor 3, a line each, which check begins and how it ended; output is left to the reader.
+// Runs check files, given as arguments, with the trees that overlay.ts resolves. Reports on
+// descriptor 3, a line each, which check begins and its result; stdout and stderr are the reader's.
 import { writeSync } from "node:fs";
 import { relative } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -14,10 +14,10 @@ import {
 const REPORT_FD = 3;
 const STACK_LINES = 5;
 const ALIVE_MS = 1_000;
-/** No check may wait longer than this for something to happen. */
+/** No check may take longer than this. */
 const CHECK_MS_MAX = 60_000;
 
-/** What the runner hears, one line of JSON each. */
+/** Events for the runner, one line of JSON each. */
 export type CheckEvent =
   | { readonly kind: "begins"; readonly title: string }
   | { readonly kind: "alive" }
@@ -41,12 +41,12 @@ async function attempt(title: string, body: () => unknown): Promise<void> {
 
 function tooLong(): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const message = `it waits for something that has not happened in ${CHECK_MS_MAX / 1_000} s`;
+  const message = `the check did not end within ${CHECK_MS_MAX / 1_000} s`;
   setTimeout(() => reject(new Error(message)), CHECK_MS_MAX).unref();
   return promise;
 }
 
-/** The message; for what is not ours to have foreseen, with the place in the reader's file. */
+/** Returns the error's message; for an unexpected error with the place in the reader's file. */
 function describe(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
   const stack = thrown.stack ?? "";
@@ -55,7 +55,7 @@ function describe(thrown: unknown): string {
     return `${thrown.message}: ${place ?? "place unknown"}`;
   }
   if (thrown.name === "Error") return thrown.message;
-  // What is thrown as a file is loaded shows the place itself; the loader's own places say nothing.
+  // The message of a syntax error has the place; the loader's frames are not useful.
   if (thrown.name === "SyntaxError") return stack.split("\n    at ")[0]!;
   return stack.split("\n").slice(0, STACK_LINES).join("\n");
 }
@@ -66,8 +66,8 @@ onAlive(() => {
   reported_ms = performance.now();
   report({ kind: "alive" });
 });
-// While a check waits for something the loop turns, and this is heard; in a loop without end not.
-const turning = setInterval(stillAtWork, ALIVE_MS);
+// Fires while a check awaits something, but not during an endless loop.
+const heartbeat = setInterval(stillAtWork, ALIVE_MS);
 
 for (const path of process.argv.slice(2)) {
   try {
@@ -78,6 +78,6 @@ for (const path of process.argv.slice(2)) {
   }
 }
 const { only = "" } = checkOptions();
-const wanted = registeredChecks().filter(({ title }) => title.includes(only));
-for (const { title, body } of wanted) await attempt(title, body);
-clearInterval(turning);
+const selected = registeredChecks().filter(({ title }) => title.includes(only));
+for (const { title, body } of selected) await attempt(title, body);
+clearInterval(heartbeat);

@@ -14,13 +14,13 @@ export interface LabState {
 export interface LabProgress {
   readonly startedAt: string;
   readonly passedAt?: string | undefined;
-  /** How the last check of all went. */
+  /** The result of the last run of all checks. */
   readonly lastCheck?:
     | { readonly at: string; readonly passed: number; readonly of: number }
     | undefined;
   /** How many hints were shown. */
   readonly hints?: number;
-  /** The source of the part that the cluster runs. */
+  /** Which source of the part the cluster runs. */
   readonly use: "own" | "reference";
 }
 
@@ -45,7 +45,7 @@ export function readState(): LabState {
   });
 }
 
-/** Changes what is kept of one lab; everything else stays. */
+/** Changes the state of one lab. */
 export async function updateProgress(
   lab: string,
   change: Partial<LabProgress>,
@@ -57,13 +57,13 @@ export async function updateProgress(
   await replaceFile(statePath(), `${JSON.stringify({ ...state, labs }, undefined, 2)}\n`);
 }
 
-/** Numbers of the labs whose part replaces the reference in the cluster. */
+/** Returns the numbers of the labs whose part replaces the reference in the cluster. */
 export function labsInUse(): string[] {
   const entries = Object.entries(readState().labs);
   return entries.filter(([, progress]) => progress.use === "own").map(([lab]) => lab);
 }
 
-/** The trees of those labs, to be laid over the product. */
+/** The trees of those labs. */
 export function treesInUse(): string[] {
   return labsInUse().map((lab) => ownTree(lab));
 }

@@ -6,9 +6,8 @@ import type { Lab } from "./manifest.ts";
 import { cacheFolder } from "./workspace.ts";
 
 /**
- * Type-checks a tree's files as they stand in the product: with a copy of their package around
- * them, together with everything beside them. Returns the compiler's complaints, empty when all
- * is well.
+ * Type-checks a tree's files at their place in the product: in a copy of their packages, together
+ * with the other files of their folders. Returns the compiler's errors, empty if there are none.
  */
 export async function typeCheck(lab: Lab, tree: string): Promise<string> {
   const copy = mkdtempSync(join(cacheFolder(), "labs-types-"));
@@ -17,8 +16,8 @@ export async function typeCheck(lab: Lab, tree: string): Promise<string> {
     copySources(tree, copy);
     const config = join(copy, "tsconfig.json");
     writeFileSync(config, JSON.stringify(settings(lab, copy)));
-    const said = await compile(config, copy);
-    return said.replaceAll(/^[^\s(]*labs-types-\w+\//gm, "");
+    const errors = await compile(config, copy);
+    return errors.replaceAll(/^[^\s(]*labs-types-\w+\//gm, "");
   } finally {
     rmSync(copy, { recursive: true });
   }
@@ -36,7 +35,7 @@ function settings(lab: Lab, copy: string) {
   const folders = new Set(lab.files.map(dirname));
   return {
     extends: join(ROOT_DIR, "tsconfig.json"),
-    // A skeleton's parameters and imports are for the code that is to be written.
+    // A skeleton's parameters and imports are for the code that is not written yet.
     compilerOptions: {
       noUnusedLocals: false,
       noUnusedParameters: false,
@@ -55,9 +54,9 @@ function compile(config: string, cwd: string): Promise<string> {
       cwd,
       stdio: ["ignore", "pipe", "inherit"],
     });
-    let said = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
+    let output = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
     child.on("error", reject);
-    child.once("close", () => resolve(said));
+    child.once("close", () => resolve(output));
   });
 }

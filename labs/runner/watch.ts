@@ -1,11 +1,11 @@
 import { watch } from "node:fs";
 
-/** Saving is often several writes; they are one change. */
+/** Delay after a change: a save is often several writes. */
 const SETTLE_MS = 50;
 
 /**
- * Runs `work` now and after every change beneath `folder`, until the signal. A change during the
- * work runs it again afterwards, once.
+ * Runs `work` now and after every change below `folder`, until the signal. Changes during `work`
+ * run it once more.
  */
 export async function onEveryChange(
   folder: string,

@@ -6,20 +6,20 @@ import { cutSkeleton, withoutTags } from "./cut.ts";
 import type { Lab } from "./manifest.ts";
 import { ownTree } from "./own-tree.ts";
 
-/** Parent of temporary trees: below the product's directory, as a reader's own tree is. */
+/** Returns the parent of temporary trees: below the product's directory, as a reader's tree. */
 export function cacheFolder(): string {
   const folder = join(ROOT_DIR, ".cache");
   mkdirSync(folder, { recursive: true });
   return folder;
 }
 
-/** Writes a lab's skeletons into a tree. Throws when one of the files is there already. */
+/** Writes a lab's skeletons into a tree. Throws if one of the files exists. */
 export function writeSkeletons(lab: Lab, tree: string): string[] {
   return lab.files.map((file) => {
     const target = join(tree, file);
     if (existsSync(target)) {
-      throw new LabError("STARTED", `${target} is there already`, {
-        remedy: `use it, or start again (a backup is kept): npm run lab reset ${lab.number}`,
+      throw new LabError("STARTED", `${target} already exists`, {
+        remedy: `use it, or start over (a backup is kept): npm run lab reset ${lab.number}`,
       });
     }
     mkdirSync(dirname(target), { recursive: true });
@@ -28,7 +28,7 @@ export function writeSkeletons(lab: Lab, tree: string): string[] {
   });
 }
 
-/** Writes the reference into a tree, with one mutation where `mutate` is given. */
+/** Writes the reference into a tree, with one mutation if `mutate` is given. */
 export function writeReference(lab: Lab, tree: string, mutate?: Lab["mutants"][number]): void {
   for (const file of lab.files) {
     const target = join(tree, file);
@@ -40,10 +40,10 @@ export function writeReference(lab: Lab, tree: string, mutate?: Lab["mutants"][n
 
 function mutated(text: string, mutant: Lab["mutants"][number]): string {
   if (text.split(mutant.find).length === 2) return text.replace(mutant.find, () => mutant.replace);
-  throw new LabError("BAD_MUTANT", `"${mutant.name}": its text is not once in ${mutant.file}`);
+  throw new LabError("BAD_MUTANT", `"${mutant.name}": its text is not unique in ${mutant.file}`);
 }
 
-/** The reference of a file, as a reader may see it. */
+/** Returns the reference of a file, without tags. */
 export function referenceText(file: string): string {
   return withoutTags(reference(file));
 }
@@ -52,7 +52,7 @@ function reference(file: string): string {
   return readFileSync(join(ROOT_DIR, file), "utf8");
 }
 
-/** Moves a lab's tree aside; returns where its backup is, or undefined when there was none. */
+/** Renames a lab's tree to a backup; returns its path, undefined if there was no tree. */
 export function backUp(lab: Lab, now_ms: number): string | undefined {
   const tree = ownTree(lab.number);
   if (!existsSync(tree)) return undefined;

@@ -11,14 +11,14 @@ import { entryPoints } from "../../scripts/build/entries.ts";
 
 const run = promisify(execFile);
 
-/** What a process says at its start that has a reader's part of a lab in it. */
+/** The line that a process with a reader's part of a lab prints at its start. */
 export function markOf(number: string): string {
   return `own part of lab ${number}`;
 }
 
 /**
- * A reader's own parts of some labs, put to use as a reader does it: the reference stands for what
- * they wrote. It lies in a folder of its own, with the programs that are started from it.
+ * A reader's parts of some labs, used as a reader does it; the reference is copied as their code.
+ * It has its own folder, with the programs that are started from it.
  */
 export class OwnPart {
   readonly folder: string;
@@ -32,7 +32,7 @@ export class OwnPart {
     this.#labs = labs;
   }
 
-  /** What `r2k lab` says. When it fails, that is the error's text. */
+  /** Runs `r2k lab`; returns its output. Throws with the output if it fails. */
   async lab(...words: string[]): Promise<string> {
     const main = join(ROOT_DIR, "cli/main.ts");
     try {
@@ -43,7 +43,7 @@ export class OwnPart {
     }
   }
 
-  /** Writes what the reader would have written, with a mark in it, and has it checked. */
+  /** Writes the reader's files, with a mark in each part, and runs their checks. */
   async write(...flags: string[]): Promise<void> {
     for (const number of this.#labs) {
       const tree = ownTree(number, this.env);
@@ -55,7 +55,7 @@ export class OwnPart {
     }
   }
 
-  /** The whole product with these parts in it, bundled; returns its `main.js`. */
+  /** Bundles the product with these parts; returns its `main.js`. */
   async bundle(): Promise<string> {
     const trees = this.#labs.map((number) => ownTree(number, this.env));
     const outDir = join(this.folder, "bundle");
@@ -63,18 +63,18 @@ export class OwnPart {
     return join(outDir, "main.js");
   }
 
-  /** Starts a program of the bundle; returns all that it has said. */
+  /** Starts a program of the bundle; returns a function that returns its output so far. */
   start(program: string, words: readonly string[]): () => string {
     const child = spawn(process.execPath, [program, ...words], {
       env: this.env,
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#processes.push(child);
-    let said = "";
+    let output = "";
     for (const stream of [child.stdout!, child.stderr!]) {
-      stream.setEncoding("utf8").on("data", (text: string) => (said += text));
+      stream.setEncoding("utf8").on("data", (text: string) => (output += text));
     }
-    return () => said;
+    return () => output;
   }
 
   remove(): void {
