@@ -56,8 +56,8 @@ export const WRITING_IN_FLIGHT_MAX = 200;
  */
 export const LASTING_OF_USER_MAX = 2_000;
 /**
- * Bytes of lists that are made or being sent at a time; who asks for more waits. Lists below the
- * second, which pages are, do not count: their number is bounded already.
+ * Bytes of lists that are built or being sent at a time; further lists wait. Lists below the second
+ * limit, which pages are, do not count: their number is bounded already.
  */
 export const ANSWERS_BYTES_MAX = 256 * 1024 * 1024;
 export const ANSWER_SMALL_BYTES = 2 * 1024 * 1024;

@@ -1,17 +1,17 @@
 /**
- * Records how upstream's kube-apiserver answers, where tests of ours compare: who owns which fields
- * after each step of `managed-fields/sequences.ts`, and what admission says to
- * `admission/scenes.ts` (both in apiserver/testing/golden). Use:
+ * Records the responses of upstream's kube-apiserver for golden tests: the fields' owners after
+ * each step of `managed-fields/sequences.ts`, and admission's verdicts on `admission/all-cases.ts`
+ * (both in apiserver/testing/golden). Use:
  * `npm run peers -- kube-apiserver`, then `node scripts/record-apiserver.ts` (needs etcd as well).
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Scene } from "@raft2kube/apiserver/testing/golden/admission/cases.ts";
+import type { Case } from "@raft2kube/apiserver/testing/golden/admission/cases.ts";
 import {
   EXEMPT_CONFIG,
-  EXEMPT_SCENES,
+  EXEMPT_CASES,
 } from "@raft2kube/apiserver/testing/golden/admission/exempt-cases.ts";
-import { SCENES } from "@raft2kube/apiserver/testing/golden/admission/scenes.ts";
+import { CASES } from "@raft2kube/apiserver/testing/golden/admission/all-cases.ts";
 import { judge } from "@raft2kube/apiserver/testing/golden/admission/record.ts";
 import { play } from "@raft2kube/apiserver/testing/golden/managed-fields/record.ts";
 import { SEQUENCES } from "@raft2kube/apiserver/testing/golden/managed-fields/sequences.ts";
@@ -41,9 +41,9 @@ async function recordFrom(
   }
 }
 
-async function verdicts(scenes: readonly Scene[], send: SendJson) {
+async function verdicts(cases: readonly Case[], send: SendJson) {
   const recorded: Record<string, unknown> = {};
-  for (const scene of scenes) recorded[scene.name] = await judge(scene, send);
+  for (const testCase of cases) recorded[testCase.name] = await judge(testCase, send);
   return recorded;
 }
 
@@ -51,8 +51,8 @@ await recordFrom({}, async (send) => {
   const owners: Record<string, unknown> = {};
   for (const sequence of SEQUENCES) owners[sequence.name] = await play(sequence, send);
   write("managed-fields/upstream.json", owners);
-  write("admission/upstream.json", await verdicts(SCENES, send));
+  write("admission/upstream.json", await verdicts(CASES, send));
 });
 await recordFrom({ "admission-control-config-file": EXEMPT_CONFIG }, async (send) => {
-  write("admission/upstream-exempt.json", await verdicts(EXEMPT_SCENES, send));
+  write("admission/upstream-exempt.json", await verdicts(EXEMPT_CASES, send));
 });

@@ -63,7 +63,7 @@ function plain(document: YamlDocument): unknown {
   }
 }
 
-/** Walks the nodes as written: tells of keys that stand twice, and refuses what is too deep. */
+/** Walks the nodes as written: reports duplicate keys, and rejects documents that are too deep. */
 function inspect(node: unknown, depth: number, twice: (key: Scalar) => void): void {
   if (depth > BODY_DEPTH_MAX) {
     throw badRequest(`the body of the request is nested deeper than ${BODY_DEPTH_MAX}`);

@@ -59,7 +59,7 @@ export class ApiError extends CodedError {
   }
 }
 
-/** The error that a Status tells of, as another thread sends it. */
+/** Returns the error that a Status describes, for example one from another thread. */
 export function errorOf(status: Status): ApiError {
   const { code = 500, reason = "", message = "", details, metadata } = status;
   return new ApiError({

@@ -74,7 +74,7 @@ describe("server-side apply", () => {
     });
   });
 
-  it("what its manager no longer names goes, if nobody else owns it", () => {
+  it("a field that its manager no longer applies is removed if it has no other owner", () => {
     const first = apply(undefined, "me", web({ replicas: 2, paused: true }));
     const second = apply(first, "me", web({ replicas: 2 }));
     expect(second.spec).not.toHaveProperty("paused");
@@ -118,7 +118,7 @@ describe("server-side apply", () => {
     );
   });
 
-  it("an object that nobody applied belongs to before-first-apply", () => {
+  it("an object that was never applied belongs to before-first-apply", () => {
     const plain = decoded({ ...web({ replicas: 1 }), metadata: { name: "web" } });
     expect(() => apply(plain, "me", web({ replicas: 3 }))).toThrow(/before-first-apply/);
     const forced = apply(plain, "me", web({ replicas: 3 }), true);

@@ -12,14 +12,14 @@ export interface Conflict {
 export function conflictError(conflicts: readonly Conflict[]): ApiError {
   const named = conflicts
     .map(({ owner, fields }) => ({
-      who: nameOf(owner),
+      manager: nameOf(owner),
       paths: [...fields.paths()].map(pathText),
     }))
-    .sort((a, b) => (a.who < b.who ? -1 : 1));
-  const causes: StatusCause[] = named.flatMap(({ who, paths }) =>
+    .sort((a, b) => (a.manager < b.manager ? -1 : 1));
+  const causes: StatusCause[] = named.flatMap(({ manager, paths }) =>
     paths.map((field) => ({
       reason: "FieldManagerConflict",
-      message: `conflict with ${who}`,
+      message: `conflict with ${manager}`,
       field,
     })),
   );
@@ -36,8 +36,8 @@ export function conflictError(conflicts: readonly Conflict[]): ApiError {
   });
 }
 
-function groupOf({ who, paths }: { who: string; paths: string[] }): string {
-  return [`conflicts with ${who}:`, ...paths.map((path) => `- ${path}`)].join("\n");
+function groupOf({ manager, paths }: { manager: string; paths: string[] }): string {
+  return [`conflicts with ${manager}:`, ...paths.map((path) => `- ${path}`)].join("\n");
 }
 
 /** Identifies an owner; an applier by its name alone. */

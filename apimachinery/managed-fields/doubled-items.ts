@@ -2,8 +2,8 @@ import type { Json } from "../json/json.ts";
 import { nameOf, partsOf, type Place } from "./place.ts";
 
 /**
- * What is wrong with lists in which two items have one key, or sets that hold a value twice: who
- * applies them could not say which of the two is theirs. The texts are upstream's.
+ * Returns the errors of lists in which two items have one key, and of sets with duplicate values:
+ * an applied configuration could not tell which of the two it owns. The texts are upstream's.
  */
 export function doubledItems(place: Place, value: Json, at = ""): string[] {
   const found: string[] = [];

@@ -144,7 +144,7 @@ export interface Writer {
 /** The manager of writes that name none and come from an agent without a name. */
 const UNKNOWN = "unknown";
 
-/** Whether an entry is the writer's own. One who applies keeps its entry through versions. */
+/** Whether an entry is the writer's own. An applier keeps its entry across API versions. */
 export function isOf(owner: Owner, tracked: Tracked, writer: Writer): boolean {
   return (
     owner.manager === (writer.manager || UNKNOWN) &&

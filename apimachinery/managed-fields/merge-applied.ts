@@ -23,8 +23,8 @@ export function mergeApplied(place: Place, live: Json, applied: Json): Json {
 }
 
 /**
- * Takes fields out of a value that nobody else owns. `others` are the fields of all other managers:
- * what they own, or own a part of, stays.
+ * Removes fields from a value unless another manager owns them. `others` are the fields of all
+ * other managers: a field that they own, in whole or in part, stays.
  */
 export function prune(place: Place, value: Json, gone: FieldSet, others: FieldSet): Json {
   const parts = partsOf(place, value);
@@ -35,7 +35,7 @@ export function prune(place: Place, value: Json, gone: FieldSet, others: FieldSe
     const shared = others.children.get(part.element);
     if (leaving.member && (shared === undefined || shared.empty)) return [];
     const left = prune(part.place, part.value, leaving, shared ?? new FieldSet());
-    // A container that lost its last field goes with it, unless somebody owns it.
+    // A container without its last field is removed too, unless another manager owns it.
     const hollow = isVoid(left) && !isVoid(part.value) && !shared?.member;
     return hollow ? [] : [{ ...part, value: left }];
   });

@@ -64,7 +64,7 @@ class Comparison implements Difference {
 
   #leaf(before: Json, next: Json): void {
     if (before === next) return;
-    // What was null until now is empty because somebody wishes so.
+    // A field that was null and is now empty was set by the writer.
     if (isGivenEmpty(next) && isUnset(before)) this.changed.insert(this.#path);
     else if (next === undefined) this.removed.insert(this.#path);
     else if (!isDeepStrictEqual(before, next)) this.changed.insert(this.#path);
@@ -88,7 +88,7 @@ class Comparison implements Difference {
     }
   }
 
-  /** Items of one key. Several of them are nobody's in part: they are compared as a whole. */
+  /** Items of one key. Several items of one key have no owners of parts: compared as a whole. */
   #item(before: readonly Part[], next: readonly Part[]): void {
     const part = next[0] ?? before[0]!;
     if (before.length <= 1 && next.length <= 1) {
@@ -120,7 +120,7 @@ function added(place: Place, value: Json, into: FieldSet): void {
   const doubled = place.shape.is === "list" ? doubledAmong(parts) : undefined;
   for (const part of parts) {
     const child = into.child(part.element);
-    // Several items of one key are nobody's in part.
+    // Several items of one key have no owners of parts.
     if (doubled?.has(part.element)) child.member = true;
     else added(part.place, part.value, child);
   }

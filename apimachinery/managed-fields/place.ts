@@ -79,8 +79,8 @@ function fieldsOf(name: string, value: Record<string, Json>): Part[] {
 }
 
 /**
- * The same for a value that is compared: Go writes `null` for a time that nobody set, where we
- * write nothing, and who made the structure owns that as well.
+ * The same for a value that is compared: Go writes `null` for an unset time, where we write
+ * nothing; the manager that created the structure owns that too.
  */
 export function comparedPartsOf(place: Place, value: Json): Part[] | undefined {
   const parts = partsOf(place, value);

@@ -48,7 +48,7 @@ interface Wanted {
   readonly named: boolean;
 }
 
-/** What is applied, or why it is refused: that is told of an object that can be applied to. */
+/** Returns the applied configuration, or its error, which is returned after the object is found. */
 async function readWanted(
   body: Buffer,
   kind: GroupVersionKind,

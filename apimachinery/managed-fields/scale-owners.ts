@@ -32,7 +32,7 @@ function same(a: Owner, b: Owner): boolean {
   return a.manager === b.manager && a.operation === b.operation && a.subresource === b.subresource;
 }
 
-/** Shows in a Scale who owns its replicas through the parent. */
+/** Sets a Scale's managedFields: the managers that own the replicas through the parent. */
 export function ownersToScale(parent: KubeObject, scale: KubeObject): void {
   const { apiVersion } = SCALE_TRACKED;
   writeOwners(
@@ -55,7 +55,7 @@ export function ownersToParent(kind: Kind, parent: KubeObject, scale: KubeObject
     .filter((each) => !kept.some((owner) => same(owner, each) && owns(owner)))
     .map((each) => ({
       ...each,
-      // Upstream takes the time from the parent, which knows none of who is new to it.
+      // Upstream takes the time from the parent, which has none for a new manager.
       time: before.find((owner) => same(owner, each))?.time,
       apiVersion: apiVersionOf(kind),
       fields: replicas(),

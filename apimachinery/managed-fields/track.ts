@@ -19,8 +19,9 @@ import { rootPlace } from "./place.ts";
 import { nothingOf, type Tracked } from "./tracked.ts";
 
 /**
- * Notes who changed what in a creation (`old` undefined) or an update: the writer owns what it
- * changed, others lose it. An update leaves an object untracked that was not tracked before.
+ * Updates the managedFields for a creation (`old` undefined) or an update: the writer owns the
+ * fields that it changed, other managers lose them. An update of an untracked object
+ * leaves it untracked.
  */
 export function trackUpdate(
   tracked: Tracked,
@@ -110,7 +111,7 @@ function isReset(given: readonly object[]): boolean {
   return given.length === 0 || (given.length === 1 && Object.keys(given[0]!).length === 0);
 }
 
-/** An object as it is compared: who owns it is no part of it. */
+/** Returns the object without its managedFields, for comparison. */
 export function untracked(object: KubeObject): KubeObject {
   const { managedFields: _owners, ...metadata } = object.metadata;
   return { ...object, metadata };

@@ -4,8 +4,8 @@ import { trackUpdate } from "./track.ts";
 import { trackedOf } from "./tracked.ts";
 
 /**
- * Notes what a write's own words change: what admission and the kind's rules add is nobody's. An
- * object whose parts cannot be told apart (an item of a list without its key) has no owners.
+ * Tracks the fields that the request itself changes: fields that admission and defaults add have no
+ * owner. An object with indistinguishable parts (a list item without its key) has no owners.
  */
 export function updateManagedFields(
   { kind }: { readonly kind: Kind },

@@ -11,7 +11,7 @@ export const DIRECTIVES = {
   anyElementOrder: "$setElementOrder",
 } as const;
 
-/** What tells a merge key, or a plain item, from others. */
+/** Identifies a merge key's value, or a scalar item. */
 export const idOfValue = (value: Json): string => JSON.stringify(value);
 
 /** 500 for a strategic patch that makes no sense, as upstream. */

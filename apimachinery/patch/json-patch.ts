@@ -56,7 +56,7 @@ interface Root {
   itemsMoved: number;
 }
 
-/** Upstream does not tell clients which operation it was, nor why. */
+/** Upstream reports neither the operation nor the reason to clients. */
 function unfit(): ApiError {
   return new ApiError({
     code: 422,

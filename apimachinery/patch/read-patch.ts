@@ -19,7 +19,7 @@ export const PATCH_TYPES = {
 
 /** A patch that was read, ready to be applied to whatever state there is. */
 export interface Patch {
-  /** Whether the patch itself says who owns which field. */
+  /** Whether the patch itself determines the fields' owners. */
   readonly owns: boolean;
   /** Whether it makes the object when there is none. */
   readonly creates: boolean;
@@ -34,8 +34,8 @@ export type PatchedKind = Pick<Kind, "group" | "version" | "kind" | "schema">;
 export type ReadOptions = Pick<DecodeOptions, "fieldValidation" | "warnings">;
 
 /**
- * Reads a JSON, merge or strategic patch. What is wrong with it is told of an object that is there
- * to be patched.
+ * Reads a JSON, merge or strategic patch. Its errors are returned only after the object to be
+ * patched is found.
  */
 export function readPatch(
   type: string,

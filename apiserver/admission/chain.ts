@@ -44,7 +44,7 @@ export class Admission {
         const before_ms = last_ms;
         let refused = true;
         try {
-          // Most have looked already: who waits for nothing still waits for a turn.
+          // Most plugins run synchronously: an `await` would cost a turn of the loop.
           const looking = run(request);
           if (looking) await looking;
           refused = false;

@@ -5,7 +5,7 @@ import {
   readPodSecurity,
 } from "@raft2kube/pod-security/configuration.ts";
 
-/** What `--admission-control-config-file` says to the plugins that can be told something. */
+/** The content of `--admission-control-config-file` for the plugins that can be configured. */
 export interface AdmissionConfiguration {
   readonly podSecurity: PodSecurityConfiguration;
 }

@@ -9,8 +9,8 @@ import type { RefusedToken, TokenAuthority, VerifiedToken } from "./token-author
 import { websocketToken } from "./websocket-token.ts";
 
 /**
- * Finds out who asks: a client certificate, a bearer token, or nobody. Headers such as
- * X-Remote-User are not read.
+ * Authenticates a request by client certificate or bearer token, else as anonymous. Headers such
+ * as X-Remote-User are not read.
  */
 export class Authenticator {
   readonly #authorities: readonly TokenAuthority[];
@@ -28,8 +28,7 @@ export class Authenticator {
   }
 
   /**
-   * Throws 401 when credentials are shown and not believed. What the user is to be told is added
-   * to `warnings`.
+   * Throws 401 for invalid credentials. Adds warnings for the user to `warnings`.
    */
   async authenticate(request: Incoming, warnings: string[]): Promise<RequestUser> {
     const from_ms = this.#clock.monotonic();
@@ -89,10 +88,10 @@ const SPACE_WARNING =
 
 /**
  * The token of the Authorization header, or of a WebSocket's protocols as browsers must send it.
- * Throws 401 for one of the latter that nobody can read.
+ * Throws 401 for an unreadable one of the latter.
  */
 function bearerToken(request: Incoming, warnings: string[]): string | undefined {
-  // What is no bearer token is passed over, as upstream does: who shows it is nobody in particular.
+  // Other schemes are ignored, as upstream does: the request is anonymous.
   const [scheme = "", token = "", more] = headerOf(request, "authorization").trim().split(" ");
   if (scheme.toLowerCase() === "bearer") {
     if (token !== "") return token;

@@ -44,7 +44,7 @@ async function make(id: string, more: Record<string, string> = {}, type?: string
   expect(status, JSON.stringify(body)).toBe(201);
 }
 
-/** What the server says of who shows a token: the user and groups, or the status. */
+/** Returns the user and groups that the server authenticates a token as, or the status. */
 async function whoIs(token: string): Promise<unknown> {
   const { status, body } = await ask(api, "/apis/authentication.k8s.io/v1/selfsubjectreviews", {
     method: "POST",

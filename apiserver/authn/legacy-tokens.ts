@@ -16,7 +16,7 @@ const LAST_USED = "kubernetes.io/legacy-token-last-used";
 const INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since";
 const DAY_MS = 24 * 3600 * 1000;
 
-/** What those who use a token that nobody asked for are told. */
+/** Warning to users of an auto-generated token. */
 const GENERATED_WARNING =
   "Use tokens from the TokenRequest API or manually created secret-based tokens instead of " +
   "auto-generated secret-based tokens.";

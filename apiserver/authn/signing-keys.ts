@@ -57,7 +57,7 @@ export async function verifySignature(
   return { refused: "go-jose/go-jose: error in cryptographic primitive" };
 }
 
-/** The header of a token, whoever wrote it; undefined when it has none. */
+/** Returns a token's header without verification; undefined if it has none. */
 function headerOf(token: string): ProtectedHeaderParameters | undefined {
   try {
     return decodeProtectedHeader(token);

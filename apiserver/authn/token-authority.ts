@@ -4,7 +4,7 @@ export interface VerifiedToken {
   user: RequestUser;
   /** Those of the token's audiences that were asked for. */
   audiences: readonly string[];
-  /** What whoever uses the token is told. */
+  /** Warnings to the token's user. */
   warnings?: readonly string[];
 }
 
@@ -13,7 +13,7 @@ export interface RefusedToken {
   refused: string;
 }
 
-/** undefined is a token of somebody else's, or none at all. */
+/** undefined: a token of another issuer, or no token. */
 export type TokenVerdict = VerifiedToken | RefusedToken | undefined;
 
 /** An authenticator of bearer tokens. */

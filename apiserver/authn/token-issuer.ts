@@ -36,7 +36,7 @@ export class TokenIssuer {
     const id = randomUUID();
     const subject = serviceAccountName(claims.namespace, claims.serviceaccount.name);
     const { namespace, node, pod, secret, serviceaccount } = claims;
-    // In the order of the alphabet, as upstream's: two servers' tokens tell the same.
+    // In alphabetical order, as upstream's: two servers issue equal tokens.
     const token = await signToken({
       aud: [...audiences],
       exp: now_s + lifetime_s,

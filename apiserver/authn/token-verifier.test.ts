@@ -100,7 +100,7 @@ it("a certificate is good until its time is up, on a connection that lasts, too"
   agent.destroy();
 });
 
-it("a certificate of others is refused, unless a token says who it is", async () => {
+it("a certificate of another authority is refused, unless there is a token too", async () => {
   const now_ms = Date.now();
   const foreign = await createCa({ commonName: "others", days: 1, now_ms });
   const request = { commonName: "admin", organizations: ["system:masters"], days: 1 };

@@ -53,9 +53,9 @@ export class TokenVerifier implements TokenAuthority {
   async verify(token: string, audiences = this.#audiences): Promise<TokenVerdict> {
     const from_ms = this.#clock.monotonic();
     const took_s = () => (this.#clock.monotonic() - from_ms) / 1_000;
-    // No two questions may look alike: who asks chooses the audiences, and part of the token.
-    const question = JSON.stringify([token, ...audiences]);
-    const digest = createHash("sha256").update(question).digest("base64");
+    // No two inputs may have one key: clients choose the audiences and part of the token.
+    const input = JSON.stringify([token, ...audiences]);
+    const digest = createHash("sha256").update(input).digest("base64");
     const known = this.#known.get(digest);
     if (known && known.until_ms > this.#clock.now()) {
       this.#metrics.lookedForToken("hit", took_s());
@@ -102,7 +102,7 @@ export class TokenVerifier implements TokenAuthority {
     if ("refused" in payload) return payload as RefusedToken;
     const own = [payload.aud ?? []].flat();
     if (own.length === 0) this.#metrics.legacyToken("shown");
-    // A token that names nobody is for this server.
+    // A token without an audience is for this server.
     const given = own.length === 0 ? this.#audiences : own;
     const granted = given.filter((each) => audiences.includes(each));
     if (granted.length === 0) {

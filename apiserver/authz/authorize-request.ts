@@ -33,10 +33,11 @@ export function refusal(attributes: Attributes, reason: string): ApiError {
 
 function sentence(attributes: Attributes): string {
   const { user, verb, resource, subresource, group, namespace, path } = attributes;
-  const who = `User ${JSON.stringify(user.name)} cannot ${verb}`;
-  if (!attributes.resourceRequest) return `${who} path ${JSON.stringify(path)}`;
+  const subject = `User ${JSON.stringify(user.name)} cannot ${verb}`;
+  if (!attributes.resourceRequest) return `${subject} path ${JSON.stringify(path)}`;
   const what = subresource === "" ? resource : `${resource}/${subresource}`;
   const where =
     namespace === "" ? "at the cluster scope" : `in the namespace ${JSON.stringify(namespace)}`;
-  return `${who} resource ${JSON.stringify(what)} in API group ${JSON.stringify(group)} ${where}`;
+  const api = `in API group ${JSON.stringify(group)} ${where}`;
+  return `${subject} resource ${JSON.stringify(what)} ${api}`;
 }

@@ -34,8 +34,8 @@ export type Mode =
   | "associated-node" | "arbitrary-node" | "serviceaccount" | "user-info" | "legacy";
 
 /**
- * Constrained impersonation (KEP 5284): who may act as somebody, and what they may do as them, are
- * two rights: `impersonate:MODE` and `impersonate-on:MODE:VERB`.
+ * Constrained impersonation (KEP 5284): acting as another user, and the verbs allowed then, are two
+ * permissions: `impersonate:MODE` and `impersonate-on:MODE:VERB`.
  */
 const CONSTRAINED: readonly Exclude<Mode, "legacy">[] = [
   "associated-node", "arbitrary-node", "serviceaccount", "user-info",

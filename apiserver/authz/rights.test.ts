@@ -53,33 +53,33 @@ beforeAll(async () => {
   await waitFor("the bindings to hold", hold, patience);
 });
 
-/** The agent's request in somebody else's name. */
-function as(who: Readonly<Record<string, string>>): AskOptions {
-  const headers = Object.entries(who).map(([part, value]) => [`impersonate-${part}`, value]);
+/** The agent's request as an impersonated user. */
+function as(user: Readonly<Record<string, string>>): AskOptions {
+  const headers = Object.entries(user).map(([part, value]) => [`impersonate-${part}`, value]);
   return { ...agent, headers: Object.fromEntries(headers) as Record<string, string> };
 }
 
-it("nobody writes anything", async () => {
+it("an anonymous request writes nothing", async () => {
   const body = { metadata: { name: "x" } };
-  const nobody = { cert: "", key: "" };
+  const anonymous = { cert: "", key: "" };
   const places = [`${NS}/configmaps`, `${CORE}/nodes`, `${CORE}/namespaces`,
     `${RBAC}/clusterrolebindings`, "/apis/certificates.k8s.io/v1/certificatesigningrequests",
     `${NS}/serviceaccounts/default/token`];
   for (const path of places) {
-    const made = await server.ask(path, { method: "POST", body, ...nobody });
+    const made = await server.ask(path, { method: "POST", body, ...anonymous });
     expect([path, made.status]).toEqual([path, 403]);
   }
   for (const method of ["PUT", "PATCH", "DELETE"]) {
     const headers = { "content-type": "application/merge-patch+json" };
     const sent = method === "DELETE" ? {} : { body, headers };
-    const changed = await server.ask(`${NS}/secrets/kept`, { method, ...sent, ...nobody });
+    const changed = await server.ask(`${NS}/secrets/kept`, { method, ...sent, ...anonymous });
     expect([method, changed.status]).toEqual([method, 403]);
   }
-  expect((await server.ask(`${NS}/secrets`, { method: "DELETE", ...nobody })).status).toBe(403);
+  expect((await server.ask(`${NS}/secrets`, { method: "DELETE", ...anonymous })).status).toBe(403);
   expect((await server.ask(`${NS}/secrets/kept`)).status).toBe(200);
 });
 
-it("a certificate of another authority is nobody's, and not even anonymous", async () => {
+it("a certificate of another authority is refused, not even anonymous", async () => {
   const now_ms = Date.now();
   const stranger = await createCa({ commonName: "r2k-test", days: 1, now_ms });
   const request = {
@@ -89,7 +89,7 @@ it("a certificate of another authority is nobody's, and not even anonymous", asy
   expect((await server.ask("/version", forged)).status).toBe(401);
 });
 
-it("who rules a namespace reaches no object of the cluster through it (2019-11247)", async () => {
+it("an admin of a namespace reaches no object of the cluster through it (2019-11247)", async () => {
   const cluster = ["nodes", "nodes/n1", "persistentvolumes", "namespaces"].map((each) => (
     `${NS}/${each}`));
   const roles = ["clusterroles", "clusterroles/cluster-admin", "clusterrolebindings"]
@@ -107,7 +107,7 @@ it("who rules a namespace reaches no object of the cluster through it (2019-1124
   expect((await server.ask(`${CORE}/nodes/n1`)).status).toBe(200);
 });
 
-it("who edits a namespace writes no endpoints and no status of Services (2021-25740)", async () => {
+it("an editor of a namespace writes no endpoints, no status of Services (2021-25740)", async () => {
   const bound = await post(`${RBAC}/namespaces/default/rolebindings`, {
     metadata: { name: "editor" },
     roleRef: { apiGroup: API_GROUP, kind: "ClusterRole", name: "system:aggregate-to-edit" },
@@ -131,7 +131,7 @@ it("who edits a namespace writes no endpoints and no status of Services (2021-25
   expect((await write(`${NS}/services/mine/status`, { status: {} }, "PATCH")).status).toBe(403);
 });
 
-it("acting as somebody is allowed for each part of who that is", async () => {
+it("impersonation needs a permission for each part of the user", async () => {
   expect((await server.ask(`${CORE}/namespaces`, as({ user: "alice" }))).status).toBe(200);
   const refused: Readonly<Record<string, string>>[] = [
     { user: "admin" },
@@ -141,9 +141,9 @@ it("acting as somebody is allowed for each part of who that is", async () => {
     { user: "system:serviceaccount:kube-system:default" },
     { user: "system:node:n1", group: "system:nodes" },
   ];
-  for (const who of refused) {
-    const answer = await server.ask(`${CORE}/namespaces`, as(who));
-    expect([who, answer.status]).toEqual([who, 403]);
+  for (const user of refused) {
+    const answer = await server.ask(`${CORE}/namespaces`, as(user));
+    expect([user, answer.status]).toEqual([user, 403]);
     expect(answer.body).toMatch(/cannot impersonate(-on:[a-z-]+:list)? resource/);
   }
   expect((await server.ask(`${CORE}/namespaces`, as({ group: "system:masters" }))).status)
@@ -151,8 +151,8 @@ it("acting as somebody is allowed for each part of who that is", async () => {
   // Who acts as alice is alice: what the agent itself may do is not there.
   expect((await server.ask(`${CORE}/nodes`, as({ user: "alice" }))).status).toBe(403);
   // Nobody acts as anybody.
-  const nobody = { cert: "", key: "", headers: { "impersonate-user": "alice" } };
-  expect((await server.ask(`${CORE}/namespaces`, nobody)).status).toBe(403);
+  const anonymous = { cert: "", key: "", headers: { "impersonate-user": "alice" } };
+  expect((await server.ask(`${CORE}/namespaces`, anonymous)).status).toBe(403);
 });
 
 it("the right to nodes is none to what stands behind them", async () => {

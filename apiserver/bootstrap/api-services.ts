@@ -6,7 +6,7 @@ import { ensure } from "../registry/internal-write.ts";
 
 /** Upstream's word for those that its server makes for what it serves itself. */
 const AUTOMANAGED = "kube-aggregator.kubernetes.io/automanaged";
-/** Served by whoever would ask other servers, and never by one of them. */
+/** The aggregator's own group, which is never served by an aggregated server. */
 const OWN_GROUP = "apiregistration.k8s.io";
 
 /** An APIService for each version served here: the list of all that the cluster's API has. */

@@ -42,7 +42,7 @@ const STEPS: readonly Step[] = [
   { names: ["kube-apiserver-autoregistration"], run: ensureApiServices },
 ];
 
-/** The steps by upstream's names, by which health checks tell of them. */
+/** Upstream's names of the steps, which are also the health checks' names. */
 export const BOOTSTRAP_STEPS: readonly string[] = STEPS.flatMap(({ names }) => names);
 
 /** Makes or mends what a cluster always has. */

@@ -40,7 +40,7 @@ it("a machine's name is upstream's (recorded on a machine named vm)", () => {
   expect(identityName("vm")).toBe("apiserver-wlv32tlttr4jl3gtroqexyxapa");
 });
 
-it("the lease is renewed, and made again when somebody takes it away", async () => {
+it("the lease is renewed, and created again after its deletion", async () => {
   const first = await own();
   expect(first.metadata.labels).toEqual({ ...LABELS, "kubernetes.io/hostname": hostname() });
   expect(first.spec?.leaseDurationSeconds).toBe(3600);

@@ -21,7 +21,7 @@ const HOSTNAME_LABEL = "kubernetes.io/hostname";
 type OwnLease = Lease & KubeObject;
 
 /**
- * The Lease by which a server tells that it is there, under a name that its machine always has
+ * The Lease by which a server reports that it is alive, under a stable name of its machine
  * (`kubectl -n kube-system get leases -l apiserver.kubernetes.io/identity=kube-apiserver`), and
  * the end of those of servers that are gone.
  */
@@ -108,7 +108,7 @@ export class IdentityLease implements Controller {
   }
 }
 
-/** One that tells no time was not made by a server. */
+/** A Lease without a time was not created by a server. */
 function hasExpired(spec: Lease["spec"], now_ms: number): boolean {
   const { renewTime, leaseDurationSeconds } = spec ?? {};
   if (renewTime === undefined || leaseDurationSeconds === undefined) return true;

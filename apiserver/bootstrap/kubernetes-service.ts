@@ -100,7 +100,7 @@ function serviceObject(server: BootstrapServer): KubeObject {
 }
 
 function endpointsObject(addresses: readonly string[], port: number): Endpoints {
-  // The slice is written here as well: nobody needs to mirror it.
+  // The slice is written here too: the mirroring controller must skip it.
   const labels = { "endpointslice.kubernetes.io/skip-mirror": "true" };
   return {
     metadata: { name: NAME, namespace: NAMESPACE, labels },

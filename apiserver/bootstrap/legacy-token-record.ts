@@ -13,8 +13,8 @@ const DATE = /^\d{4}-\d\d-\d\d$/;
 type Record = ConfigMap & KubeObject;
 
 /**
- * Tells since when this cluster notes the use of tokens in Secrets: who cleans them up must not
- * take one for unused that was used before.
+ * Records since when this cluster tracks the use of tokens in Secrets: the cleaner must not treat a
+ * token as unused that was used before.
  */
 export class LegacyTokenRecord implements Controller {
   readonly #server: BootstrapServer;

@@ -9,7 +9,7 @@ import { PLAIN } from "@raft2kube/encryption/value-encryption.ts";
  */
 const PREFIX = `${REGISTRY_ROOT}/masterleases/`;
 
-/** Which apiservers are alive, as they tell each other through the store. */
+/** The leases by which apiservers find each other through the store. */
 export class PeerLeases {
   readonly #server: BootstrapServer;
   readonly #rows: Rows;

@@ -7,7 +7,7 @@ import { applyStatus, ensure } from "../registry/internal-write.ts";
 const NAME = "kubernetes";
 const CONTROLLER = "kubernetes-service-cidr-controller";
 
-/** The range of Services as an object, for those who want to know it. */
+/** Creates the ServiceCIDR object, which shows the range to clients. */
 export async function ensureServiceCidr(server: BootstrapServer): Promise<void> {
   const resource = server.resources.of("networking.k8s.io/v1", "servicecidrs");
   const cidrs = [server.options.serviceCidr];

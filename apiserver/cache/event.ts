@@ -24,8 +24,8 @@ export interface WatchEncoder {
   readonly contentType: string;
   encode(item: WatchItem): Buffer;
   /**
-   * The bytes of the first events that a watcher gets, where these tell it more than later ones;
-   * by default as they are.
+   * Changes the bytes of the first events that a watcher gets, if these contain more than later
+   * ones; by default unchanged.
    */
   opening?(bytes: Buffer): Buffer;
 }

@@ -82,7 +82,7 @@ it.each([
   await later.close();
 });
 
-it("an object that no longer decodes is gone, as for who lists now, until it does", async () => {
+it("an object that does not decode is not in the cache, as not in a list", async () => {
   const key = "/registry/configmaps/test/broken";
   await create("broken");
   const cache = await resource.cache();

@@ -77,7 +77,7 @@ export class Feed {
       this.#ready = resolve;
       this.#failed = reject;
     });
-    // Whoever waits hears of the failure; a feed closed before anyone waited is no error.
+    // Callers that await `ready` get the failure; a feed closed before that is no error.
     this.ready.catch(() => undefined);
     this.#running = this.#run();
   }

@@ -24,8 +24,8 @@ type Node<T> = Leaf<T> | Branch<T>;
 
 /**
  * Items in order of their keys, in a B-tree that is never changed: `set` and `delete` copy the few
- * nodes on the way down and share all others with the tree before. So whoever keeps a tree keeps a
- * state of the whole, at the cost of a pointer.
+ * nodes on the path and share all others with the previous tree. A reference to a tree is therefore
+ * a snapshot of the whole, at the cost of a pointer.
  */
 export class OrderedTree<T extends Keyed> {
   readonly #root: Node<T>;
@@ -155,7 +155,7 @@ function remove<T extends Keyed>(node: Node<T>, key: string): Node<T> {
   if (widthOf(child) >= WIDTH_MIN || node.children.length === 1) {
     return branchOf(node.children.with(at, child));
   }
-  // Too narrow: it is joined with a neighbour, and both cut anew.
+  // Too narrow: it is joined with a neighbour, and both are split again.
   const left = at === 0 ? child : node.children[at - 1]!;
   const right = at === 0 ? node.children[1]! : child;
   return branchOf(node.children.toSpliced(Math.max(0, at - 1), 2, ...join(left, right)));

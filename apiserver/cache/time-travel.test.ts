@@ -57,7 +57,7 @@ async function clientOf(servers: readonly TestApiserver[], random: Random): Prom
 const revisionOf = ({ metadata }: { metadata: { resourceVersion?: string } }) =>
   Number(metadata.resourceVersion);
 
-/** Lists, watches from there, lists again only when told to: as informers do, written down. */
+/** Lists, watches from there, lists again only after 410, as informers do; records all of it. */
 async function inform(maps: ResourceClient<KubeObject>, into: Observation[], signal: AbortSignal) {
   let revision: number | undefined;
   while (!signal.aborted) {
@@ -119,7 +119,7 @@ async function write(
   }
 }
 
-/** All that happened below PREFIX, as the store tells it. */
+/** All changes below PREFIX, as the store reports them. */
 async function truthOf(etcd: EtcdClient): Promise<Change[]> {
   const changes: Change[] = [];
   const stream = etcd.watch();

@@ -24,7 +24,7 @@ export class WatchMemoryBudget {
     this.#bytes_max = bytes_max;
   }
 
-  /** Bytes of chunks that wait for somebody. */
+  /** Bytes of the chunks that are queued for at least one watcher. */
   get bytes(): number {
     return this.#bytes;
   }

@@ -42,7 +42,7 @@ function remove(cache: WatchCache, name: string, revision: number): void {
   cache.apply({ type: "delete", revision, key: `/registry/x/ns/${name}` });
 }
 
-async function heard(lines: string[], expected: string[]): Promise<void> {
+async function expectAll(lines: string[], expected: string[]): Promise<void> {
   await waitFor("all lines", () => lines.length >= expected.length, { clock });
   expect(lines).toEqual(expected);
 }
@@ -70,7 +70,7 @@ it("a watch from a revision gets exactly what came behind it", async () => {
   put(cache, "a", 12);
   const { lines } = listen(cache.watchFrom(REQUEST, 11));
   remove(cache, "b", 13);
-  await heard(lines, ["MODIFIED a 12", "DELETED b 13"]);
+  await expectAll(lines, ["MODIFIED a 12", "DELETED b 13"]);
 });
 
 it("two events of one revision both arrive", async () => {
@@ -79,7 +79,7 @@ it("two events of one revision both arrive", async () => {
   const { lines } = listen(cache.watchFrom(REQUEST, 1));
   put(cache, "a", 2);
   put(cache, "b", 2);
-  await heard(lines, ["ADDED a 2", "ADDED b 2"]);
+  await expectAll(lines, ["ADDED a 2", "ADDED b 2"]);
 });
 
 it("a watch behind the history is Expired", () => {
@@ -95,7 +95,7 @@ it("a watch of everything begins with what is there and marks its end", async ()
   cache.reset([entry("b", 3), entry("a", 4)], 9);
   const { lines } = listen(cache.watchAll(REQUEST, true));
   put(cache, "c", 10);
-  await heard(lines, ["ADDED a 4", "ADDED b 3", "BOOKMARK 9 end", "ADDED c 10"]);
+  await expectAll(lines, ["ADDED a 4", "ADDED b 3", "BOOKMARK 9 end", "ADDED c 10"]);
 });
 
 it("what is known when a watch opens comes once, sent to others or not", async () => {
@@ -106,7 +106,8 @@ it("what is known when a watch opens comes once, sent to others or not", async (
   const second = listen(cache.watchFrom(REQUEST, 1));
   const third = listen(cache.watchAll(REQUEST, false));
   put(cache, "b", 3);
-  for (const { lines } of [first, second, third]) await heard(lines, ["ADDED a 2", "ADDED b 3"]);
+  const expected = ["ADDED a 2", "ADDED b 3"];
+  for (const { lines } of [first, second, third]) await expectAll(lines, expected);
 });
 
 it("a watch behind a newer listing passes over what that listing had", async () => {
@@ -115,7 +116,7 @@ it("a watch behind a newer listing passes over what that listing had", async () 
   const { lines } = listen(cache.watchListed(REQUEST, [entry("a", 7)], 7));
   put(cache, "a", 7);
   put(cache, "a", 8);
-  await heard(lines, ["ADDED a 7", "BOOKMARK 7 end", "MODIFIED a 8"]);
+  await expectAll(lines, ["ADDED a 7", "BOOKMARK 7 end", "MODIFIED a 8"]);
 });
 
 it("an object that begins or ceases to match a selector is added or deleted", async () => {
@@ -128,7 +129,7 @@ it("an object that begins or ceases to match a selector is added or deleted", as
   put(cache, "a", 4, { app: "web", v: "2" });
   put(cache, "a", 5, { app: "db" });
   remove(cache, "a", 6);
-  await heard(lines, ["ADDED a 3", "MODIFIED a 4", "DELETED a 5"]);
+  await expectAll(lines, ["ADDED a 3", "MODIFIED a 4", "DELETED a 5"]);
 });
 
 it("watchers of one selection and form get the same bytes, made once", async () => {
@@ -144,7 +145,7 @@ it("watchers of one selection and form get the same bytes, made once", async () 
   const all = { ...REQUEST, encoder };
   const listeners = [web, web, all, all].map((request) => listen(cache.watchFrom(request, 1)));
   put(cache, "a", 2, { app: "web" });
-  for (const { lines } of listeners) await heard(lines, ["ADDED a 2"]);
+  for (const { lines } of listeners) await expectAll(lines, ["ADDED a 2"]);
   expect(encoded).toBe(1);
   expect(listeners[0]!.writes[0]).toBe(listeners[1]!.writes[0]);
 });
@@ -159,8 +160,8 @@ it("an event is looked at only by the watches of its own nodes, old and new", as
   put(cache, "a", 2, {}, { "spec.nodeName": "" });
   put(cache, "a", 3, {}, { "spec.nodeName": "n1" });
   put(cache, "a", 4, {}, { "spec.nodeName": "n2" });
-  await heard(n1.lines, ["ADDED a 3", "DELETED a 4"]);
-  await heard(n2.lines, ["ADDED a 4"]);
+  await expectAll(n1.lines, ["ADDED a 3", "DELETED a 4"]);
+  await expectAll(n2.lines, ["ADDED a 4"]);
   expect([seen, idle.lines]).toEqual([[], []]);
 });
 
@@ -176,8 +177,8 @@ it("a watch of one object, and one of a namespace, see what concerns them", asyn
   const here = listen(cache.watchFrom({ ...REQUEST, selection: within }, 1));
   put(cache, "b", 2);
   put(cache, "a", 3);
-  await heard(here.lines, ["ADDED b 2", "ADDED a 3"]);
-  await heard(mine.lines, ["ADDED a 3"]);
+  await expectAll(here.lines, ["ADDED b 2", "ADDED a 3"]);
+  await expectAll(mine.lines, ["ADDED a 3"]);
   expect(elsewhere.lines).toEqual([]);
 });
 
@@ -217,7 +218,7 @@ it("what waited for a slow reader comes in slices, whole and in order", async ()
   expect(reader.writes.length).toBeLessThan(60);
 });
 
-it("a rebuilt cache tells listeners the difference and watchers to begin again", () => {
+it("a rebuilt cache sends listeners the differences and expires watchers", () => {
   const cache = newCache();
   cache.reset([entry("gone", 2), entry("kept", 3), entry("changed", 4)], 5);
   const events: string[] = [];
@@ -230,14 +231,14 @@ it("a rebuilt cache tells listeners the difference and watchers to begin again",
   expect(() => cache.watchFrom(REQUEST, 5)).toThrow();
 });
 
-it("bookmarks reach those who asked, at the revision the store confirmed", async () => {
+it("bookmarks reach watchers that want them, at the revision the store confirmed", async () => {
   const cache = newCache();
   cache.reset([], 1);
   const asking = listen(cache.watchFrom(REQUEST, 1));
   const other = listen(cache.watchFrom({ ...REQUEST, bookmarks: false }, 1));
   cache.progress(7);
   cache.bookmarkAll();
-  await heard(asking.lines, ["BOOKMARK 7"]);
+  await expectAll(asking.lines, ["BOOKMARK 7"]);
   expect(other.lines).toEqual([]);
 });
 
@@ -248,7 +249,7 @@ it("a bookmark never overtakes the events before it", async () => {
   put(cache, "a", 2);
   cache.bookmarkAll();
   put(cache, "b", 3);
-  await heard(lines, ["ADDED a 2", "BOOKMARK 2", "ADDED b 3"]);
+  await expectAll(lines, ["ADDED a 2", "BOOKMARK 2", "ADDED b 3"]);
 });
 
 it("a state stays as it was, and is known by any revision it held at", () => {
@@ -305,8 +306,8 @@ it("an object that one form cannot show ends the watches in that form alone", as
   const can = listen(cache.watchFrom(REQUEST, 1));
   put(cache, "odd", 2);
   put(cache, "b", 3);
-  await heard(can.lines, ["ADDED odd 2", "ADDED b 3"]);
-  await heard(cannot.lines, ["ERROR InternalError"]);
+  await expectAll(can.lines, ["ADDED odd 2", "ADDED b 3"]);
+  await expectAll(cannot.lines, ["ERROR InternalError"]);
   expect([cache.revision, cache.watchers, cannot.ended]).toEqual([3, 1, { whole: true }]);
   const late = listen(cache.watchAll({ ...REQUEST, encoder: shy }, true));
   expect(late.lines).toEqual(["ADDED a 1", "ADDED b 3", "ERROR InternalError"]);

@@ -25,8 +25,8 @@ export interface WatchRequest {
 }
 
 /**
- * All objects of one kind in memory, the history of their newest changes, and those who watch. It
- * is fed from one store watch (`feed.ts`) and knows nothing of where changes come from.
+ * All objects of one kind in memory, the history of their newest changes, and their watchers. It
+ * is fed from one store watch (`feed.ts`) and does not depend on the source of changes.
  */
 export class WatchCache {
   #state: State = OrderedTree.empty();
@@ -107,8 +107,8 @@ export class WatchCache {
   }
 
   /**
-   * Takes over a whole listing. Changes against what was there become events, so that listeners
-   * and later watchers miss nothing; watchers of before are told to begin again.
+   * Replaces the state by a complete list. Differences become events, so that listeners and later
+   * watchers miss none; existing watchers are expired and must list again.
    */
   reset(listing: readonly Entry[], revision: number): void {
     const entries = listing.toSorted((a, b) => (a.key < b.key ? -1 : 1));
@@ -122,11 +122,11 @@ export class WatchCache {
     this.#bytes = entries.reduce((sum, { body }) => sum + body.length, 0);
     for (const entry of entries) {
       const previous = before.get(entry.key);
-      if (previous?.revision !== entry.revision) this.#tell(eventOf(entry, previous));
+      if (previous?.revision !== entry.revision) this.#notify(eventOf(entry, previous));
     }
     for (const entry of before.all()) {
       if (this.#state.get(entry.key)) continue;
-      this.#tell({ type: "DELETED", revision, entry, previous: entry });
+      this.#notify({ type: "DELETED", revision, entry, previous: entry });
     }
     this.#moveTo(revision);
   }
@@ -158,7 +158,7 @@ export class WatchCache {
     if (event !== undefined) {
       this.#states.push(event.revision, this.#state);
       this.#history.push(event);
-      this.#tell(event);
+      this.#notify(event);
       this.#groups.push(event);
       event.previous?.replaced();
     }
@@ -188,7 +188,7 @@ export class WatchCache {
     return new History(revision, (floor) => this.#states.forgetBefore(floor));
   }
 
-  #tell(event: CacheEvent): void {
+  #notify(event: CacheEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
 

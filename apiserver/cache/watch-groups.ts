@@ -15,9 +15,9 @@ interface Group {
 }
 
 /**
- * All who watch one kind, grouped by selection. A group stands where only events of one object,
- * one node or one namespace pass, if its selection is bound to one; so a thousand kubelets that
- * each watch their own pods cost an event of one of these pods nothing.
+ * The watchers of one kind, grouped by selection. A group whose selection is bound to one object,
+ * node or namespace gets only their events; so an event of a pod is not evaluated for a thousand
+ * kubelets of other nodes.
  */
 export class WatchGroups {
   readonly #flusher: Flusher;
@@ -107,7 +107,7 @@ export class WatchGroups {
     // lab:07 end
   }
 
-  /** Tells all who asked for it that they have missed nothing up to `revision`. */
+  /** Sends a bookmark to all watchers that requested them: no event is missing up to `revision`. */
   bookmark(revision: number): void {
     const shared = new Map<string, Buffer>();
     for (const { channels } of this.#groups.values()) {

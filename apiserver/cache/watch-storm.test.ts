@@ -75,13 +75,13 @@ it("thousands that do not read, each with a selection of its own, share one boun
   expect(left).toBeLessThan(SLOW);
 });
 
-it("what thousands wait for together is there once, and ends nobody", async () => {
+it("bytes that thousands of watchers share count once, and end no watch", async () => {
   const { most, left } = await storm(() => ofItsOwn("the same"));
   expect(left).toBe(SLOW);
   expect(most).toBeLessThanOrEqual(EVENTS * (EVENT_BYTES + 100));
 });
 
-it("what was taken, or waits for who has left, is not counted", async () => {
+it("bytes that were sent, or queued for a closed watcher, are not counted", async () => {
   const budget = new WatchMemoryBudget(BUDGET_BYTES);
   const cache = new WatchCache(clock, undefined, undefined, budget);
   cache.reset([], 1);

@@ -13,7 +13,7 @@ import { type Lagging, WATCH_MEMORY_BUDGET, type WatchMemoryBudget } from "./wat
 
 const log = logger("apiserver");
 
-/** What watchers are told whose form cannot show an object. */
+/** The error of a watch whose encoding cannot represent an object. */
 export const UNSHOWN = "an object cannot be shown in the form that was asked for";
 
 /** The receiver of a watcher's bytes. */
@@ -62,8 +62,8 @@ export class Watcher implements Lagging {
   #queuedBytes = 0;
   #queuedEvents = 0;
   #ended = false;
-  /** The reader knows that no more will come. */
-  #told = false;
+  /** Whether the reader got its end. */
+  #isEndSent = false;
   #sent = 0;
   #leave: () => void = () => undefined;
   #listed: () => void = () => undefined;
@@ -117,7 +117,7 @@ export class Watcher implements Lagging {
     while (this.#flowing) {
       const bytes = timed("watch: first objects", () => this.#next());
       if (bytes === undefined) {
-        if (this.#ended) this.#tellEnd(true);
+        if (this.#ended) this.#sendEnd(true);
         return;
       }
       this.#flowing = reader.write(bytes);
@@ -220,14 +220,14 @@ export class Watcher implements Lagging {
     this.close();
   }
 
-  /** Ends the watch with an error; an expired one tells the client to list again. */
+  /** Ends the watch with an error; on an expired one the client lists again. */
   fail(error: ApiError): void {
     if (this.#ended) return;
     this.deliver(new Chunk(this.#complaint(error), 1));
     this.close();
   }
 
-  /** No more events. A reader that has room is told at once, one without room is cut off. */
+  /** Ends the watch: at once for a ready reader, else by closing its connection. */
   close(): void {
     if (!this.#ended) {
       this.#ended = true;
@@ -235,24 +235,24 @@ export class Watcher implements Lagging {
       this.#leave();
     }
     // One that ended before it had a reader, and whose reader takes no more, is cut off as well.
-    this.#tellEnd(this.#flowing);
+    this.#sendEnd(this.#flowing);
   }
 
-  #tellEnd(whole: boolean): void {
-    if (this.#reader === undefined || this.#told) return;
-    this.#told = true;
+  #sendEnd(whole: boolean): void {
+    if (this.#reader === undefined || this.#isEndSent) return;
+    this.#isEndSent = true;
     this.#reader.end(whole);
   }
 }
 
-/** A reader whose first bytes are told more in. */
+/** Returns a reader whose first bytes pass through `opening`. */
 function withOpening(reader: WatchReader, opening: (bytes: Buffer) => Buffer): WatchReader {
   let isOpen = false;
   return {
     write(bytes) {
-      const told = isOpen ? bytes : opening(bytes);
+      const chunk = isOpen ? bytes : opening(bytes);
       isOpen = true;
-      return reader.write(told);
+      return reader.write(chunk);
     },
     end: (whole) => reader.end(whole),
   };

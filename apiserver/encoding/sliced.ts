@@ -43,7 +43,7 @@ export const PRETTY_JSON: SlicedForm = {
   end: "\n}\n",
 };
 
-/** YAML, whose writer is loaded when somebody asks for it: hardly anybody does. */
+/** YAML, whose writer is loaded at the first request for it: it is rare. */
 export async function yamlForm(): Promise<SlicedForm> {
   const { yamlText } = await import("@raft2kube/apimachinery/yaml.ts");
   return {

@@ -45,8 +45,8 @@ export class Transformer {
   }
 
   /**
-   * What `one` or `bookmark` made, for an event of a watch. A Table tells its columns in the first
-   * one alone, for which `opening` puts them in: an event's bytes are the same for all watchers.
+   * The result of `one` or `bookmark` for an event of a watch. A Table has its columns in the first
+   * event alone, where `opening` inserts them: an event's bytes are the same for all watchers.
    */
   lean(shown: object): object {
     return this.#isTable ? { ...shown, columnDefinitions: null } : shown;

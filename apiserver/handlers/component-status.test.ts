@@ -39,17 +39,17 @@ interface Status {
   conditions: { status: string; message: string }[];
 }
 
-it("says of each component whether it is well, and that nobody should ask any more", async () => {
+it("reports each component's health, with a deprecation warning", async () => {
   await renew("kube-scheduler", 1_000);
   await renew("kube-controller-manager", 60_000);
   const { status, body, warnings } = await send("GET", STATUSES, "application/json", undefined);
   expect(status).toBe(200);
   expect(warnings).toEqual(["v1 ComponentStatus is deprecated in v1.19+"]);
   expect(body).toMatchObject({ kind: "ComponentStatusList", apiVersion: "v1" });
-  const told = (body["items"] as Status[]).map(({ metadata, conditions }) => {
+  const reported = (body["items"] as Status[]).map(({ metadata, conditions }) => {
     return `${metadata.name} ${conditions[0]!.status} ${conditions[0]!.message.slice(0, 13)}`;
   });
-  expect(told).toEqual([
+  expect(reported).toEqual([
     "controller-manager False its lease was",
     "scheduler True ok",
     "etcd-0 True ok",

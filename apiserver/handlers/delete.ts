@@ -31,7 +31,7 @@ const ANSWER_OBJECT = new Set([
   "policy/podsecuritypolicies",
 ]);
 
-/** Jobs alone leave what they own behind unless they are told what to do with it. */
+/** Only Jobs orphan their dependents if the request has no propagation policy. */
 function warnOfOrphans({ kind }: Resource, request: DeleteRequest, warnings: string[]): void {
   if (kind.group !== "batch" || kind.plural !== "jobs") return;
   if (request.propagation !== undefined) return;
@@ -90,7 +90,7 @@ export async function serveDeleteCollection(
   const selection = selectionOf(kind, namespace, list);
   const { entries, ...listed } = await listFromStore(resource, namespace, selection, list);
   for (const { namespace: place, name } of entries) {
-    // Who was told that it took too long, or has gone, does not want the rest deleted later.
+    // After a timeout or disconnect of the client the rest must not be deleted later.
     if (context.signal.aborted) throw timeout("the deletion of the collection was given up");
     try {
       await deleteObject(server, resource, place, name, request, options);

@@ -102,7 +102,7 @@ function checkScope(resource: Resource, info: RequestInfo): void {
 
 /**
  * A namespace's own path reads as one in itself. Another below it must not be reached: the request
- * was allowed by who may do what in the outer one.
+ * was authorized in the outer one.
  */
 function isNamespaceItself({ resource, name, namespace, verb }: RequestInfo): boolean {
   return resource === "namespaces" && name === namespace && verb !== "list";

@@ -128,8 +128,8 @@ describe("an informer of @kubernetes/client-node", () => {
   });
 });
 
-describe("who asks", () => {
-  it("nobody reads health and version, and nothing else", async () => {
+describe("authentication and authorization", () => {
+  it("an anonymous request reads health and version, and nothing else", async () => {
     expect((await ask("/healthz")).status).toBe(200);
     expect((await ask("/version")).status).toBe(200);
     const refused = await ask("/api/v1/secrets");
@@ -183,7 +183,7 @@ describe("who asks", () => {
     expect((await review(late)).status).toBe(401);
   });
 
-  it("nobody grants what they do not have", async () => {
+  it("a user cannot grant permissions that they do not have", async () => {
     await kubectl(
       "create",
       "clusterrole",
@@ -234,7 +234,7 @@ describe("what is sent", () => {
     expect(warned.body).not.toContain("dataa");
   });
 
-  it("unknown fields and keys that stand twice are told of in the body's order", async () => {
+  it("unknown fields and duplicate keys are reported in the body's order", async () => {
     const data = '"data":{"a":"1","a":"2"}';
     const body = `{"dataa":1,"metadata":{"name":"odd"},${data},"odd":{"b":1,"b":2}}`;
     const path = "/api/v1/namespaces/default/configmaps?dryRun=All&fieldValidation=Strict";
@@ -344,13 +344,13 @@ describe("a watch whose client does not read", () => {
   });
 });
 
-it("tells how long its loop was held", async () => {
+it("reports how long its event loop was blocked", async () => {
   const { body } = await asAdmin("/metrics");
   expect(body).toMatch(/^r2k_loop_delay_p999_ms \d/m);
   expect(body).toMatch(/^r2k_loop_delay_max_ms \d/m);
 });
 
-it("kubectl shows who owns which field; an apply of another's field is a conflict", async () => {
+it("kubectl shows the fields' owners; an apply of another's field is a conflict", async () => {
   await kubectl("create", "configmap", "owned", "--from-literal=x=1");
   const shown = await kubectl("get", "configmap", "owned", "--show-managed-fields", "-o", "yaml");
   expect(shown).toMatch(/manager: kubectl-create\n {4}operation: Update/);

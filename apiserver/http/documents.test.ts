@@ -173,7 +173,7 @@ describe("what clients accept", () => {
     );
   });
 
-  it("a type that nobody has is a 406", () => {
+  it("an unknown type is a 406", () => {
     expect(() => picked("text/html")).toThrow(expect.objectContaining({ http: 406 }) as Error);
   });
 });

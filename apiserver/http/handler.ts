@@ -70,8 +70,8 @@ export class Handler implements RequestListener {
 }
 
 /**
- * Whether an answer is complete. HTTP/2's class tells of its end in any case; what its stream says
- * of it is true of a client that went away, too.
+ * Whether a response is complete. HTTP/2's class always emits its end; its stream's state is also
+ * true after a client's disconnect.
  */
 function isFinished(response: Outgoing | Http2ServerResponse): boolean {
   return "stream" in response ? response.writableEnded : response.writableFinished;

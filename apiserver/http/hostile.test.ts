@@ -48,7 +48,7 @@ it("a flood of headers is not answered, and ends its connection", async () => {
   for (let sent = 0; sent <= 2 * HEADER_BYTES_MAX; sent += header.length) socket.write(header);
   socket.write("\r\n");
   await waitFor("the end", ended, patience);
-  // A 431 may be lost to who goes on sending.
+  // A client that continues to send may lose the 431.
   expect(text()).not.toContain("200 OK");
 });
 

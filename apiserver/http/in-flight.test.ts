@@ -33,7 +33,7 @@ afterAll(async () => {
 const send = (path: string, options: AskOptions = {}) => ask(api, path, { ...admin, ...options });
 
 describe("requests in flight", () => {
-  it("are bounded, but not for masters and not for who asks whether all is well", async () => {
+  it("are bounded, but not for system:masters and not for health checks", async () => {
     const anybody = await api.credentials("anybody");
     // A write whose body does not come is being worked on as soon as it is allowed to begin.
     const { port } = api.apiserver.address;
@@ -148,7 +148,7 @@ describe("the budget of large answers", () => {
     (await budget.take(big, signal))();
   });
 
-  it("is not kept for who went away while waiting", async () => {
+  it("is not kept for a client that disconnected while waiting", async () => {
     const budget = new ResponseBudget(big);
     const leave = await budget.take(big, signal);
     const gone = new AbortController();

@@ -10,8 +10,9 @@ const MASTERS = "system:masters";
 const ACCOUNTS_OF_NAMESPACE = "system:serviceaccounts:";
 
 /**
- * Bounds the requests being worked on, as upstream does without priority and fairness. Masters
- * are let in always, so that somebody can mend what the others do; so are health and discovery.
+ * Bounds the requests in flight, as upstream does without priority and fairness. Requests of
+ * system:masters are always admitted, so that an overload can be repaired; so are health and
+ * discovery.
  */
 export class InFlight {
   readonly #max: InFlightMax;
@@ -33,8 +34,8 @@ export class InFlight {
   }
 
   /**
-   * The same for a request that lasts, which is bounded by who it is from: nobody's watches leave
-   * those of others no room.
+   * The same for a long-running request, which is bounded for each user: one user's watches leave
+   * room for those of others.
    */
   admitLongRunning({ name, groups }: RequestUser): () => void {
     const whose = groups.find((group) => group.startsWith(ACCOUNTS_OF_NAMESPACE)) ?? name;

@@ -26,7 +26,7 @@ function open(head: string): { socket: TLSSocket; bytes: () => Buffer } {
   return { socket, bytes: () => Buffer.concat(chunks) };
 }
 
-it("who may change objects and not create any makes none by an apply or a PUT", async () => {
+it("a user that may update but not create creates no object by apply or PUT", async () => {
   const apiGroup = "rbac.authorization.k8s.io";
   const rules = [
     { apiGroups: ["", "coordination.k8s.io"], resources: ["configmaps", "leases"],
@@ -61,17 +61,17 @@ it("who may change objects and not create any makes none by an apply or a PUT", 
   expect((await ask(`${LEASES}/sneaked`, { method: "PUT", body })).status).toBe(201);
 });
 
-it("a request is given the time that it asks for, and told when that is over", async () => {
+it("a request gets the timeout that it asks for, and 504 after it", async () => {
   const odd = await ask(`${MAPS}?timeout=soon`);
   expect([odd.status, odd.body]).toEqual([400, expect.stringContaining(
     String.raw`invalid timeout specified in the request URL - time: invalid duration \"soon\"`)]);
   expect((await ask(`${MAPS}?timeout=30s`)).status).toBe(200);
   // Its body never comes.
   const waiting = open(`POST ${MAPS}?timeout=50ms HTTP/1.1\r\nContent-Length: 10`);
-  const told = () => waiting.bytes().toString();
-  await waitFor("the answer", () => told().includes(`"code":504`), patience);
-  expect(told()).toMatch(/^HTTP\/1\.1 504 /);
-  expect(told()).toContain("request did not complete within the allotted timeout");
+  const received = () => waiting.bytes().toString();
+  await waitFor("the answer", () => received().includes(`"code":504`), patience);
+  expect(received()).toMatch(/^HTTP\/1\.1 504 /);
+  expect(received()).toContain("request did not complete within the allotted timeout");
   waiting.socket.destroy();
 });
 
@@ -103,7 +103,7 @@ it("metadata alone has a protobuf form in its older version as well", async () =
   expect(answer.body).toContain("meta.k8s.io/v1beta1\x12\x15PartialObjectMetadata");
 });
 
-it("who may watch objects by name sees those alone, whatever selectors say", async () => {
+it("a user that may watch objects by name sees those alone, with any selector", async () => {
   const rule = { verbs: ["list", "watch"], apiGroups: [""], resources: ["configmaps"] };
   const watcher = await grant(server, "watcher", "default", [
     { ...rule, resourceNames: ["allowed"] },

@@ -102,7 +102,7 @@ function checkJson({ request }: RequestContext): void {
   if (!wanted.some(({ type }) => accepts(type, JSON_TYPE))) throw notProduced([JSON_TYPE]);
 }
 
-/** Keys change seldom, and everybody may have them. */
+/** Public keys change rarely, and any cache may keep them. */
 const forAnHour = (answer: BytesAnswer): Answer => ({
   ...answer,
   headers: { "cache-control": "public, max-age=3600" },

@@ -65,8 +65,8 @@ export interface ServerInit {
 }
 
 /**
- * HTTPS on one or more addresses: HTTP/2 for those who ask for it, HTTP/1.1 for the others and for
- * upgrades.
+ * HTTPS on one or more addresses: HTTP/2 for clients that negotiate it, HTTP/1.1 for the others and
+ * for upgrades.
  */
 export class ApiHttpServer {
   readonly #servers: Http2SecureServer[] = [];
@@ -103,7 +103,7 @@ export class ApiHttpServer {
     const server = createSecureServer({
       ...tls,
       ca: clientCa,
-      // Any client may connect; whose certificate does not verify is told so by a 401.
+      // Any client may connect; one with an unverified certificate gets 401.
       requestCert: true,
       rejectUnauthorized: false,
       ...TLS_FLOOR,

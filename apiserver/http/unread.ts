@@ -11,8 +11,8 @@ const CODES: Readonly<Record<string, number>> = {
 const BAD_REQUEST = 400;
 
 /**
- * Answers on HTTP/1 what the parser did not let through, and ends the connection. A method that
- * HTTP does not know is told what upstream tells, for whom any word is a method.
+ * Responds to an HTTP/1 request that the parser rejected, and ends the connection. An unknown
+ * method gets upstream's response, which accepts any word as a method.
  */
 export function refuseUnread({ code = "" }: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || code === "ECONNRESET") {

@@ -22,7 +22,7 @@ export function filterDurations(registry: Registry): HistogramFamily {
 /** What a token of a Secret turned out to be: the counter it adds to, and what this says. */
 const LEGACY_USES = {
   shown: ["legacy_tokens", "Tokens without an audience whose signature was right."],
-  manual: ["legacy_manual_token_uses", "Uses of tokens in Secrets that somebody made."],
+  manual: ["legacy_manual_token_uses", "Uses of tokens in manually created Secrets."],
   generated: ["legacy_auto_token_uses", "Uses of generated tokens in Secrets."],
   invalid: ["invalid_legacy_auto_token_uses", "Uses of tokens marked as invalid."],
 } as const;
@@ -152,8 +152,8 @@ export class AuthorizationMetrics {
       return (mode: string) => known.of(mode, () =>
         new Outcomes<Decision>(counts, durations, "decision", ["allowed", "denied"], { mode }));
     };
-    this.#impersonations = byMode("attempts", "Requests made as somebody else");
-    this.#impersonationChecks = byMode("authorization_attempts", "Rights asked for to do so");
+    this.#impersonations = byMode("attempts", "Impersonated requests");
+    this.#impersonationChecks = byMode("authorization_attempts", "Checks of impersonation rights");
     const graph = histogram("node_authorizer_graph_actions_duration_seconds",
       "Time to take a change into the graph of what nodes may see.",
       exponentialBounds(0.0001, 2, 12));
@@ -172,7 +172,7 @@ export class AuthorizationMetrics {
     this.#decisionOf(authorizer, DECISIONS[verdict]).add();
   }
 
-  /** Somebody asked to be somebody else. */
+  /** Counts a request with impersonation headers. */
   impersonated(by: string | undefined, seconds: number): void {
     this.#impersonationFilter.observe(seconds);
     this.#impersonations(by ?? "").add(by === undefined ? "denied" : "allowed", seconds);

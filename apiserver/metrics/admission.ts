@@ -70,7 +70,7 @@ export class PodSecurityMetrics {
     const { counter } = familiesOf(registry);
     this.#evaluations = counter("pod_security_evaluations_total", "Pods that were judged.");
     this.#exemptions = counter("pod_security_exemptions_total",
-      "Requests that were not, because somebody or something is exempt.");
+      "Requests that were not evaluated, because of an exemption.");
     for (const operation of ["CREATE", "UPDATE"] as const) {
       for (const isPod of [true, false]) {
         this.#exemptions.of(subjectLabels({ operation, isPod, subresource: "" }));
@@ -101,7 +101,7 @@ export class PodSecurityMetrics {
   }
 }
 
-/** A version of the standards: those not known yet are one, so that nobody can make up many. */
+/** Returns a version's label: unknown versions share one, so that clients cannot add rows. */
 function versionOf({ level, version }: { level: string; version: string }): string {
   if (level === "privileged" || version === "latest") return "latest";
   const [, minor = ""] = API_LEVEL.split(".");

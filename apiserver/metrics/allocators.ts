@@ -97,7 +97,7 @@ export class RepairMetrics {
     this.#failures = counter(`${name}_reconcile_errors_total`, "Repairs that failed.").of();
   }
 
-  /** Reservations that nobody holds, or that were missing. */
+  /** Counts reservations without a holder (leak) and missing ones (repair). */
   found(type: "leak" | "repair", number: number): void {
     if (number > 0) this.#errors.of({ type }).add(number);
   }

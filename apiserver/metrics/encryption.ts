@@ -15,8 +15,8 @@ const NEVER: Happened = { count: 0, last_ms: undefined };
 const RESULTS = ["success", "failure"] as const;
 
 /**
- * Shows which configuration of encryption holds, and how it went to read it again (upstream:
- * server/options/encryptionconfig/metrics). Servers are told apart by a hash of their identity.
+ * Shows the active encryption configuration and the results of its reloads (upstream:
+ * server/options/encryptionconfig/metrics). Servers are distinguished by a hash of their identity.
  */
 export function showEncryption(
   metrics: Registry,

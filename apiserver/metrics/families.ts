@@ -7,9 +7,9 @@ export const REQUEST_BOUNDS_S = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45,
   60,
 ];
-/** The same for what is promised to users, which nobody measures below 50 ms. */
+/** The same for service level objectives, which start at 50 ms. */
 export const PROMISE_BOUNDS_S = REQUEST_BOUNDS_S.filter((bound) => bound >= 0.05);
-/** Of who asks and whether they may. */
+/** For authentication and authorization. */
 export const ACCESS_BOUNDS_S = exponentialBounds(0.001, 2, 15);
 
 export type Labels = Readonly<Record<string, string>>;

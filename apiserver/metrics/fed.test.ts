@@ -63,7 +63,7 @@ async function growth(act: () => Promise<unknown>, ...names: string[]) {
   return grown;
 }
 
-/** Waits until samples that begin so have grown by `act`, which the server hears of later. */
+/** Waits until the samples with this prefix have grown by `act`, which may happen later. */
 async function growthOf(name: string, act: () => Promise<unknown>): Promise<number> {
   const sum = async () => [...await samples()]
     .filter(([sample]) => sample.startsWith(name)).reduce((all, [, value]) => all + value, 0);
@@ -90,7 +90,7 @@ describe("what ends badly is counted:", () => {
     const sockets: Socket[] = [];
     const act = () => Promise.resolve(void sockets.push(postNothing("?timeout=50ms")));
     expect(await growthOf("apiserver_request_terminations_total", act)).toBe(1);
-    // What was being done ends with it: nobody waits for the rest of the body.
+    // The work ends with it: the rest of the body is not awaited.
     const ended = 'apiserver_request_post_timeout_total{source="timeout-handler",status="error"}';
     await waitFor("the work to end", async () => (await samples()).has(ended),
       { clock: systemClock(), timeout_ms: 60_000 });
@@ -148,7 +148,7 @@ it("counts kubelets that are not believed", async () => {
 });
 
 describe("what happens is counted:", () => {
-  it("who asks, and whether they may", async () => {
+  it("authentication and authorization", async () => {
     const act = async () => {
       await ask(`${NS}/pods`, { cert: "", key: "" });
       await ask(`${NS}/pods`, {

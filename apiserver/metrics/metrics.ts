@@ -20,8 +20,8 @@ import type { MeasuredResources } from "./shared.ts";
 const log = logger("apiserver");
 
 /**
- * What one server measures of itself, under upstream's names: an area each, a file each. Who counts
- * is given a number to add to; labels are put on when somebody looks.
+ * A server's own metrics, under upstream's names: a file for each area. Code that counts gets a
+ * number to add to; labels are attached when the metrics are read.
  */
 export class Metrics {
   readonly registry: MetricsRegistry = metricsRegistry();
@@ -68,7 +68,7 @@ export class Metrics {
   }
 }
 
-/** The store is asked for its size when somebody looks; one that does not answer has none. */
+/** Reads the store's size when the metrics are read; without a response there is no sample. */
 function showSize(registry: MetricsRegistry, etcd: EtcdClient): void {
   const help = "Bytes that the store takes on its disk.";
   const name = "apiserver_storage_size_bytes";
@@ -77,7 +77,7 @@ function showSize(registry: MetricsRegistry, etcd: EtcdClient): void {
       const { dbSize } = await etcd.status({ timeout_ms: STORE_CHECK_TIMEOUT_MS });
       return [{ labels: { storage_cluster_id: "etcd-0" }, value: dbSize }];
     } catch (thrown) {
-      log.debug("the store does not tell its size", { reason: messageOf(thrown) });
+      log.debug("the store does not report its size", { reason: messageOf(thrown) });
       return [];
     }
   });

@@ -18,7 +18,7 @@ export interface LabelledResource {
   readonly kind: { readonly deprecated?: string | undefined };
 }
 
-/** What requests are told by, under upstream's names. */
+/** Labels of requests, under upstream's names. */
 export interface RequestLabels {
   readonly verb: string;
   readonly group: string;
@@ -29,7 +29,7 @@ export interface RequestLabels {
   readonly component: string;
 }
 
-/** Upstream tells verbs by their methods but for those that a method does not tell. */
+/** Upstream's verb labels are HTTP methods, except where several verbs share a method. */
 const VERBS: Readonly<Record<string, string>> = {
   get: "GET",
   head: "GET",
@@ -49,7 +49,7 @@ const VERBS: Readonly<Record<string, string>> = {
 export const CONNECTIONS: ReadonlySet<string> =
   new Set(["log", "exec", "attach", "portforward", "proxy"]);
 
-/** Paths that are told by name: what anybody may make up must not make rows. */
+/** Paths that have rows of their own: arbitrary paths must not add rows. */
 const PATHS = [
   "/api", "/apis", "/healthz", "/livez", "/readyz", "/metrics", "/metrics/slis", "/statusz",
   "/flagz", "/version", "/openapi/v2",
@@ -70,15 +70,15 @@ function scopeOf({ name, verb, namespace, resourceRequest }: LabelledRequest): s
   return resourceRequest ? "cluster" : "";
 }
 
-/** What tells the rows of one subject and verb apart. */
+/** Distinguishes the rows of one resource and verb. */
 export function placeOf(info: LabelledRequest, resource: LabelledResource | undefined): string {
   if (resource !== undefined) return `${scopeOf(info)} ${info.subresource}`;
   return info.resourceRequest ? "not served" : pathOf(info.path);
 }
 
 /**
- * The labels of a request; `resource` is what it asks for, where that is served. What is not is
- * told without its name: who asks for a thousand names that nobody has must not make as many rows.
+ * Returns the labels of a request; `resource` is its resource if that is served. A resource that is
+ * not served has no name label: a thousand invented names must not add a thousand rows.
  */
 export function labelsOf(
   info: LabelledRequest,

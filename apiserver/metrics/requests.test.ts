@@ -14,7 +14,7 @@ async function valueOf(name: string, labels: Record<string, string>): Promise<nu
   return row === undefined ? undefined : Number(row.slice(row.lastIndexOf(" ")));
 }
 
-it("tells requests under upstream's names and labels", async () => {
+it("counts requests under upstream's names and labels", async () => {
   const kept = { group: "", resource: "configmaps" };
   await send(`${MAPS}?watch=1&resourceVersion=0&timeoutSeconds=1`);
   const made = await valueOf("apiserver_resource_objects", kept);

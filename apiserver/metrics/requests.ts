@@ -97,7 +97,7 @@ export class RequestMetrics {
     };
   }
 
-  /** Work that went on after its client was told 504 has ended, regardless of the outcome. */
+  /** Counts work that ended after its client got a 504. */
   endedLate(status: "ok" | "error"): void {
     this.#late.of({ source: "timeout-handler", status }).add();
   }
@@ -152,7 +152,7 @@ function families(registry: Registry) {
   };
 }
 
-/** What is counted of all requests that are told by the same labels. */
+/** The counters of all requests with the same labels. */
 class Row {
   readonly #families: Families;
   readonly #labels: RequestLabels & Readonly<Record<string, string>>;

@@ -93,7 +93,7 @@ export class ResourceMetrics {
 const SIZE_BOUNDS = Array.from({ length: 8 }, (_, i) => 1_024 * 2 ** i);
 const LIST_BOUNDS_S = [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 2, 4, 6, 8, 10, 15, 20, 30, 45, 60];
 
-/** What is counted of those who watch one version of a resource. */
+/** The counters of the watches of one version of a resource. */
 export class WatchMetrics {
   /** Bytes of each event that was sent, as often as it was. */
   readonly sizes: Spread = new Spread(SIZE_BOUNDS);

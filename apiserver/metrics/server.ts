@@ -57,8 +57,8 @@ function showVersion(registry: Registry): void {
 }
 
 /**
- * What health checks said, for `/metrics/slis`: others than those who look after the server itself
- * ask it often, and for nothing else (upstream: component-base/metrics/prometheus/slis).
+ * Results of health checks for `/metrics/slis`, which is scraped often and has no other metrics
+ * (upstream: component-base/metrics/prometheus/slis).
  */
 export class HealthMetrics {
   readonly registry: Registry = metricsRegistry();

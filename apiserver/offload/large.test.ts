@@ -63,7 +63,7 @@ it("a body of many values is taken by the thread, a small one by the loop", asyn
   expect(made.headers["audit-id"]).toMatch(/./);
 });
 
-it("each kind of patch is merged there, and whoever reads sees it", async () => {
+it("each kind of patch is merged in the thread, and reads see it", async () => {
   await ask(MAPS, { method: "POST", body: { metadata: { name: "patched" }, data: { a: "b" } } });
   const patch = (type: string, body: object | string, query = "") => () =>
     ask(`${MAPS}/patched${query}`, { method: "PATCH", headers: { "content-type": type }, body });
@@ -134,9 +134,9 @@ it("refusals, warnings and conflicts come back as from the loop", async () => {
   expect([unread.status, unread.body]).toEqual([400, expect.stringContaining("invalid character")]);
 });
 
-it("who may not do it is told so before anything is handed over", async () => {
-  const nobody = await server.api.credentials("nobody");
-  const post = () => ask(MAPS, { ...nobody, method: "POST", body: large("sneaked") });
+it("a forbidden request gets 403 before it is offloaded", async () => {
+  const other = await server.api.credentials("other");
+  const post = () => ask(MAPS, { ...other, method: "POST", body: large("sneaked") });
   const [answer, none] = await handedOver(post);
   expect([answer.status, none]).toEqual([403, 0]);
 });

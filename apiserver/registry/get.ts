@@ -17,7 +17,7 @@ export async function getObject(
   const cache = await resource.cache();
   const entry = cache.get(keyOf(resource.kind, namespace, name));
   if (entry && cache.revision >= revision) return entry.object();
-  // The store has everything that was ever promised: it is asked instead of waiting for the cache.
+  // The store has every acknowledged revision: it is read instead of waiting for the cache.
   const newest = await resource.store.rows.revision();
   if (newest < revision) throw revisionTooLarge(revision, newest);
   return await resource.store.get(namespace, name);

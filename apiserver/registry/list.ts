@@ -137,7 +137,7 @@ function listFromState(
   const last = entries.at(-1)!.key;
   const prefix = prefixOf(kind, namespace);
   const token = encodeContinue({ revision, start: last.slice(prefix.length) });
-  // With a selector nobody knows how many of those that follow match.
+  // With a selector the number of remaining matches is not known.
   const counted = options.labelSelector === "" && options.fieldSelector === "";
   const remaining = countBehind(state, prefix, last);
   return { entries, revision, fetched, continue: token, ...(counted ? { remaining } : {}) };
@@ -183,7 +183,7 @@ async function readPages(
     const last = page.rows.at(-1)!.key;
     if (limit > 0 && entries.length >= limit) {
       const token = encodeContinue({ revision, start: last.slice(prefix.length) });
-      // With a selector nobody knows how many of those that follow match.
+      // With a selector the number of remaining matches is not known.
       const counted = options.labelSelector === "" && options.fieldSelector === "";
       const remaining = page.count - page.rows.length;
       return { entries, revision, continue: token, ...(counted ? { remaining } : {}) };

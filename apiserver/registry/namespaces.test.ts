@@ -12,7 +12,7 @@ async function made(name: string): Promise<void> {
   expect(answer.status, answer.body).toBe(201);
 }
 
-it("who may do all in one namespace reaches no other through it", async () => {
+it("full permissions in one namespace reach no other", async () => {
   for (const name of ["mine", "other"]) await made(name);
   const everything = [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"] }];
   const owner = await grant(server, "owner", "mine", everything);

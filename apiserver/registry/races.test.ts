@@ -56,7 +56,7 @@ const apply = (name: string, data: object) => send(
   { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data }, "application/apply-patch+yaml",
 );
 
-it("an apply whose object goes meanwhile makes it anew, and a patch does not", async () => {
+it("an apply whose object is deleted meanwhile creates it again, a patch does not", async () => {
   expect((await apply("going", { a: "1" })).status).toBe(201);
   const meet = async (sending: () => ReturnType<Txn>) => {
     await etcd.client.deleteRange({ key: Buffer.from("/registry/configmaps/default/going") });
@@ -85,7 +85,7 @@ const service = (name: string, spec: object) => send("POST", SERVICES, {
   metadata: { name }, spec: { type: "NodePort", ports: [{ port: 80 }], ...spec },
 });
 
-it("what a write reserved whose end nobody knows stays reserved", async () => {
+it("reservations of a write with an unknown outcome stay", async () => {
   next = {
     end: "/lost",
     meet: async (sending) => {

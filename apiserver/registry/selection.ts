@@ -50,7 +50,7 @@ export function readSelectors({ labelSelector, fieldSelector }: Selectors) {
   }
 }
 
-/** Throws 400 on a field that objects of the kind are not told apart by. */
+/** Throws 400 on a field that the kind has no field selector for. */
 export function checkFields(kind: Kind, fields: readonly FieldTerm[]): void {
   const stranger = fields.find(({ field }) => !Object.hasOwn(kind.selectableFields, field));
   if (stranger !== undefined) throw badRequest(unknownField(kind, stranger.field));

@@ -27,7 +27,7 @@ export interface Update {
   /** Whether an absent object is created. */
   mayCreate: boolean;
   /**
-   * The transformation settles who owns which field; otherwise it is worked out from the change.
+   * The transformation determines the fields' owners; otherwise they are computed from the change.
    */
   owns?: boolean;
   /** The uid the object must have. */
@@ -38,7 +38,7 @@ export interface Update {
 
 /**
  * Changes an object: the transformation, the conflict check, admission, the kind's preparation and
- * validation, the store; again from the start when somebody else was faster.
+ * validation, the store; again from the start after a conflicting write.
  */
 export async function updateObject(
   writer: Writer,
@@ -64,7 +64,7 @@ export async function updateObject(
   }
 }
 
-/** An object is there and was not, or the other way round; `error` is what a client is told. */
+/** An object was created or deleted meanwhile; `error` is the client's error. */
 class Turned extends CodedError {
   override readonly name = "Turned";
   readonly error: ApiError;

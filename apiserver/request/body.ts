@@ -22,7 +22,7 @@ export function readBody(
   if (known !== undefined) return known;
   const body = read(request, signal);
   bodies.set(request, body);
-  return received === undefined ? body : told(body, received);
+  return received === undefined ? body : reported(body, received);
 }
 
 /** What type a body is of, JSON where nothing is said. Throws 415 on what is no type. */
@@ -39,12 +39,12 @@ export function giveBody(request: Incoming, body: Buffer): void {
   bodies.set(request, Promise.resolve(body));
 }
 
-async function told(body: Promise<Buffer>, received: (bytes: number) => void): Promise<Buffer> {
+async function reported(body: Promise<Buffer>, received: (bytes: number) => void): Promise<Buffer> {
   received((await body).length);
   return await body;
 }
 
-/** Ends with `signal`: who has been told that it takes too long need not send the rest. */
+/** Ends with `signal`: after a timeout response the rest of the body is not needed. */
 async function read(request: Incoming, signal: AbortSignal): Promise<Buffer> {
   const encoding = headerOf(request, "content-encoding");
   if (encoding !== "" && encoding !== "identity") {

@@ -21,8 +21,8 @@ export interface Allocation {
 }
 
 /**
- * Gives back what was reserved for a write that failed. When the store did not say what became of
- * it, it may have happened: then it stays reserved, and is freed by the repair if nobody holds it.
+ * Releases the reservations of a failed write. If its outcome is unknown, the write may have
+ * succeeded: then they stay reserved, and the repair releases them if no Service uses them.
  */
 export async function giveBackAfter(
   failure: unknown,

@@ -34,7 +34,7 @@ export class Resource {
   readonly kindSubject: GroupName;
   /** What writes of this kind must reserve elsewhere first: addresses and ports of Services. */
   allocation: Allocation | undefined;
-  /** What is counted of the resource, in all its versions, and of those who watch this one. */
+  /** Counters of the resource in all its versions, and of the watches of this version. */
   readonly metrics: ResourceMetrics;
   readonly watched: WatchMetrics = new WatchMetrics();
   readonly #etcd: EtcdClient;
@@ -64,9 +64,9 @@ export class Resource {
   }
 
   /**
-   * The watch cache, holding at least its first listing. Started by whoever asks first: from the
-   * revision `since` on where the store still has it, so that a client that listed at that revision
-   * can watch behind it.
+   * Returns the watch cache, with at least its first list. The first call starts it: from revision
+   * `since` if the store still has it, so that a client that listed at that revision can watch from
+   * there.
    */
   async cache(since?: number): Promise<WatchCache> {
     if (this.#fed === undefined) {

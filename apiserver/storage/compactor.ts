@@ -5,7 +5,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { COMPACTION_INTERVAL_MS } from "../limits.ts";
 import { Periodic } from "../periodic.ts";
 
-/** Upstream's key: several apiservers agree through its version on who compacts. */
+/** Upstream's key: its version decides which of several apiservers compacts. */
 const COMPACT_KEY = Buffer.from("compact_rev_key");
 
 /**
@@ -21,7 +21,7 @@ export class Compactor {
   #revision = 0;
   readonly #compacted: (revision: number) => void;
 
-  /** `compacted` hears of each compaction, whichever server made it. */
+  /** `compacted` is called for each compaction, also one of another server. */
   constructor(etcd: EtcdClient, clock: Clock, compacted: (revision: number) => void) {
     this.#etcd = etcd;
     this.#compacted = compacted;

@@ -194,7 +194,7 @@ export class ObjectStore {
   /** Whether the object that `value` is of is stored already. */
   #holds(base: Base, value: Buffer): boolean {
     if (base.value) return isSameRow(base.value, value);
-    // The same members in any order are as long: most changes are told apart by that alone.
+    // Equal members in any order have the same length: most changes differ in that already.
     if (this.#alike && base.bytes !== servedLength(value, base.revision)) return false;
     const object = base.object();
     return object !== undefined && isSameRow(encodeRow(this.kind, object), value);

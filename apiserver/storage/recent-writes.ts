@@ -23,7 +23,7 @@ export class RecentWrites {
   readonly #kind: Kind;
   readonly #served: boolean;
   readonly #writes = new Map<string, Write>();
-  #told: ((key: string, value: Buffer, selected: Selected) => void) | undefined;
+  #listener: ((key: string, value: Buffer, selected: Selected) => void) | undefined;
 
   constructor(kind: Kind) {
     this.#kind = kind;
@@ -35,12 +35,12 @@ export class RecentWrites {
     if (!this.#served) return;
     const selected = selectedFields(this.#kind, object);
     this.take(key, value, selected);
-    this.#told?.(key, value, selected);
+    this.#listener?.(key, value, selected);
   }
 
-  /** Who else is to know what is being stored. */
-  tell(told: (key: string, value: Buffer, selected: Selected) => void): void {
-    this.#told = told;
+  /** Sets a listener that is called for each write. */
+  onWrite(listener: (key: string, value: Buffer, selected: Selected) => void): void {
+    this.#listener = listener;
   }
 
   /** The same of what another thread of this server stores. */

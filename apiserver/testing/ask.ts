@@ -18,7 +18,7 @@ export interface Answer {
   body: string;
 }
 
-/** One plain request; `cert` and `key` say who asks. */
+/** Sends one plain request; `cert` and `key` are the client's credentials. */
 export function ask(api: TestApiserver, path: string, options: AskOptions = {}): Promise<Answer> {
   const { method = "GET", body, cert, key } = options;
   const raw = body === undefined || typeof body === "string" || Buffer.isBuffer(body);

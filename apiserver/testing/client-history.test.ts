@@ -33,19 +33,19 @@ it.each<[string, Observation[]]>([
   ["a second list, further on", [START, CHANGED, list(7, { a: 5 }), ADDED]],
   ["a list of the same revision again", [START, START, CHANGED]],
   ["a write of its own, seen in the next list", [START, wrote(6), list(6, { a: 5 }), ADDED]],
-  ["a write of its own that the watch has not told yet", [START, wrote(9), CHANGED, DELETED]],
+  ["a write of its own that the watch has not reported yet", [START, wrote(9), CHANGED, DELETED]],
 ])("possible: %s", (_, history) => {
   expect(contradictionIn(TRUTH, history)).toBeUndefined();
 });
 
 it.each<[string, Observation[], RegExp]>([
   ["an event left out", [START, DELETED], /next came put a 5/],
-  ["an event told twice", [START, CHANGED, CHANGED], /next came delete b 6/],
+  ["an event reported twice", [START, CHANGED, CHANGED], /next came delete b 6/],
   ["two events in the wrong order", [START, DELETED, CHANGED], /next came put a 5/],
   ["an event of before the list", [START, event("ADDED", "b", 3)], /next came put a 5/],
   ["an event that never was", [START, event("MODIFIED", "a", 4)], /next came put a 5/],
   ["an event of the wrong type", [START, event("ADDED", "a", 5)], /it was MODIFIED/],
-  ["a deletion told as a change", [START, CHANGED, event("MODIFIED", "b", 6)], /it was DELETED/],
+  ["a deletion sent as a change", [START, CHANGED, event("MODIFIED", "b", 6)], /it was DELETED/],
   ["an event behind the end", [START, CHANGED, DELETED, ADDED, event("ADDED", "d", 10)], /nothing/],
   ["a list that is older than an event", [START, CHANGED, START], /behind 5/],
   ["a list that is older than a bookmark", [START, bookmark(4), START], /behind 4/],

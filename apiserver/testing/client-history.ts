@@ -24,9 +24,9 @@ export type Observation =
   | { readonly saw: "wrote"; readonly revision: number };
 
 /**
- * Whether what a client saw can be: every list shows the store as it was at its revision, no list
- * is older than anything the client knew, and a watch tells every change behind what the client
- * knew, once, in order, as what it was. Returns the first contradiction in words, else undefined.
+ * Checks a client's history: every list shows the store's state at its revision, no list is older
+ * than a revision the client knew, and a watch reports every later change once, in order, with its
+ * type. Returns the first contradiction in words, else undefined.
  */
 export function contradictionIn(
   truth: readonly Change[],

@@ -10,8 +10,8 @@ const apiGroup = "rbac.authorization.k8s.io";
 const patience = { clock: systemClock(), timeout_ms: 60_000 };
 
 /**
- * Makes a user who holds `rules` in a namespace, or with "" in the whole cluster, and waits until
- * that is known. Answers the user's credentials.
+ * Creates a user with `rules` in a namespace, or with "" in the whole cluster, and waits until the
+ * authorizer has them. Returns the user's credentials.
  */
 export async function grant(
   server: FileApiserver,
@@ -21,7 +21,7 @@ export async function grant(
 ): Promise<KeyPair> {
   const [place, prefix] = namespace === "" ? ["", "cluster"] : [`/namespaces/${namespace}`, ""];
   const kind = namespace === "" ? "ClusterRole" : "Role";
-  // Asked for once it holds: a right that nobody else has.
+  // A right that no other user has, to wait for the authorizer.
   const known: PolicyRule = { verbs: ["get"], apiGroups: [""], resources: [`known-${user}`] };
   const metadata = { name: user };
   const post = async (path: string, body: object) => {

@@ -27,7 +27,7 @@ export async function senderTo(api: TestApiserver, agent?: Agent): Promise<SendJ
   };
 }
 
-/** Headers that make a master somebody else with the same rights. */
+/** Headers that impersonate another user, with the rights of system:masters. */
 export function impersonating(user: string | undefined): Record<string, string> {
   if (user === undefined) return {};
   return { "impersonate-user": user, "impersonate-group": "system:masters" };

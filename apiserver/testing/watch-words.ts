@@ -23,7 +23,7 @@ export interface Listener {
   readonly lines: string[];
   /** Writes that carried them. */
   readonly writes: Buffer[];
-  /** How it ended, once it has: `whole` as the watcher told. */
+  /** How it ended: `whole` is the watcher's argument; undefined before the end. */
   readonly ended: { whole: boolean } | undefined;
 }
 

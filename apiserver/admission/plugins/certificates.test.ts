@@ -48,7 +48,7 @@ function signingRequest(name: string, subject: string, signerName = SIGNER): Ask
   return { method: "POST", body: { metadata: { name }, spec } };
 }
 
-it("nobody gets a certificate that makes them a master", async () => {
+it("no client gets a certificate of group system:masters", async () => {
   const refused = await asAdmin(CSRS, signingRequest("greedy", "/CN=x/O=system:masters"));
   expect(refused.status).toBe(403);
   expect(refused.body).toContain("system:masters group is not allowed");
@@ -92,15 +92,15 @@ it("a node asks for certificates in its own name only", async () => {
   expect((await asNode("own", "/CN=system:node:n1/O=system:nodes")).status).toBe(201);
 });
 
-it("saying that signing failed needs the right to sign", async () => {
+it("setting the Failed condition needs the permission to sign", async () => {
   const rule = { apiGroups: ["certificates.k8s.io"], verbs: ["update"] };
-  const teller = await grant({ api, admin, ask: asAdmin }, "teller", "", [
+  const reporter = await grant({ api, admin, ask: asAdmin }, "reporter", "", [
     { ...rule, resources: ["certificatesigningrequests/status"] },
   ]);
   const found = JSON.parse((await asAdmin(`${CSRS}/own`)).body) as object;
   const conditions = [{ type: "Failed", status: "True", reason: "x", message: "y" }];
   const failed: AskOptions = { method: "PUT", body: { ...found, status: { conditions } } };
-  const refused = await ask(api, `${CSRS}/own/status`, { ...failed, ...teller });
+  const refused = await ask(api, `${CSRS}/own/status`, { ...failed, ...reporter });
   expect([refused.status, refused.body]).toEqual([
     403, expect.stringContaining("user not permitted to sign requests with signerName"),
   ]);

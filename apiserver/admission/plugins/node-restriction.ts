@@ -63,8 +63,8 @@ function checkSlice(request: AdmissionRequest, node: string): void {
   throw refusal(request, `can only ${operation.toLowerCase()} ${same}`);
 }
 
-/** Of a claim a node tells how large its volume has become, and what is the matter with it. */
-const TOLD_OF_CLAIMS = [
+/** Status fields of a claim that a node may change: its volume's size and conditions. */
+const CLAIM_STATUS_FIELDS = [
   "capacity", "conditions", "allocatedResources", "allocatedResourceStatuses",
 ] as const;
 
@@ -73,7 +73,7 @@ function checkClaimStatus(request: AdmissionRequest, node: string): void {
     const { metadata, status, ...others } = object as KubeObject & { status?: object };
     const { resourceVersion: _version, managedFields: _owners, ...kept } = metadata;
     const left: Record<string, unknown> = { ...status };
-    for (const name of TOLD_OF_CLAIMS) delete left[name];
+    for (const name of CLAIM_STATUS_FIELDS) delete left[name];
     return { ...others, metadata: kept, status: left };
   };
   if (isDeepStrictEqual(rest(request.object), rest(request.old))) return;

@@ -157,7 +157,7 @@ it("a node makes mirror pods of its own, owned by itself", async () => {
   expect((await asNode(`${NS}/pods`, post(mirror("n1", [own])))).status).toBe(201);
 });
 
-it("a mirror pod lets its node read nothing, whoever made it", async () => {
+it("a mirror pod gives its node no read access, whichever user created it", async () => {
   const volumes = [{ name: "v", configMap: { name: "mirrored" } }];
   await made(`${NS}/configmaps`, { metadata: { name: "mirrored" } });
   await made(`${NS}/configmaps`, { metadata: { name: "seen" } });
@@ -312,7 +312,7 @@ it("a volume that was released does not hide the one that its claim has now", as
   expect(await read(`${NS}/secrets/for-node`)).toBe(200);
 });
 
-it("a node tells how large a claim has become, and changes nothing else of it", async () => {
+it("a node sets a claim's new size, and cannot change its other fields", async () => {
   const claims = `${NS}/persistentvolumeclaims`;
   const resources = { requests: { storage: "1Gi" } };
   await made(claims, { metadata: { name: "data" },

@@ -29,9 +29,9 @@ beforeAll(async () => {
   holder = await grant(server, "holder", "", ALL);
 });
 
-async function send(who: KeyPair, method: string, path: string, body: object) {
+async function send(user: KeyPair, method: string, path: string, body: object) {
   const headers = method === "PATCH" ? MERGE : {};
-  const answer = await ask(server.api, path, { ...who, method, headers, body });
+  const answer = await ask(server.api, path, { ...user, method, headers, body });
   return { status: answer.status, body: answer.body };
 }
 
@@ -62,7 +62,7 @@ it("a label that makes others hold a role needs what the role holds", async () =
     .toBe(200);
 });
 
-it("who may write roles may end their lives, whatever they hold", async () => {
+it("a user that may write roles may delete them, whatever their rules are", async () => {
   const ending = { metadata: { finalizers: ["example.com/last-look"] } };
   expect((await send(clerk, "PATCH", `${ROLES}/cluster-admin`, ending)).status).toBe(200);
 });

@@ -6,7 +6,7 @@ import type { Resources } from "../../resource/resources.ts";
 
 const GROUP_VERSION = "rbac.authorization.k8s.io/v1";
 
-/** A role granted to somebody: where it holds, and which role it is. */
+/** A role granted to a subject, and the namespace in which the binding grants it. */
 interface Grant {
   binding: string;
   /** "" for the whole cluster. */
@@ -27,8 +27,8 @@ export interface HeldRule {
 }
 
 /**
- * Roles and bindings as the store has them, indexed by who is bound: a request looks only at the
- * grants of its own user and groups. Kept current by the watch caches.
+ * Roles and bindings as the store has them, indexed by subject: a request reads only the grants of
+ * its own user and groups. Kept current by the watch caches.
  */
 export class RoleIndex {
   readonly #rules = new Map<string, readonly PolicyRule[]>();
@@ -134,10 +134,10 @@ function explain(grant: Grant, subject: string): string {
       : `RoleBinding ${JSON.stringify(`${grant.binding}/${grant.namespace}`)}`;
   const name = subject.slice(2);
   const account = parseServiceAccount(name);
-  const who = subject.startsWith("g:")
+  const described = subject.startsWith("g:")
     ? `Group ${JSON.stringify(name)}`
     : account
       ? `ServiceAccount ${JSON.stringify(`${account.name}/${account.namespace}`)}`
       : `User ${JSON.stringify(name)}`;
-  return `RBAC: allowed by ${binding} of ${kind} ${JSON.stringify(grant.roleName)} to ${who}`;
+  return `RBAC: allowed by ${binding} of ${kind} ${JSON.stringify(grant.roleName)} to ${described}`;
 }

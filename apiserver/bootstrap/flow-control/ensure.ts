@@ -16,9 +16,9 @@ import { type Flow, FLOWS, LEVELS, MANDATORY } from "./objects.ts";
 export type Level = PriorityLevelConfiguration & KubeObject;
 export type Schema = FlowSchema & KubeObject;
 
-/** Set to "false" by a user who wants an object left as it is. */
+/** Set to "false" by a user to keep an object unchanged. */
 const AUTOUPDATE = "apf.kubernetes.io/autoupdate-spec";
-/** Who writes the objects, as upstream names the controller. */
+/** The field manager of the objects, upstream's name of the controller. */
 const PRODUCER = "api-priority-and-fairness-config-producer-v1";
 const GROUP = "flowcontrol.apiserver.k8s.io/v1";
 
@@ -85,7 +85,7 @@ function revised<T extends Level | Schema>(found: T, spec: T["spec"]): T | undef
   return { ...found, metadata, ...(changes ? { spec } : {}) };
 }
 
-/** Where the annotation does not say it: whether nobody has changed the object yet. */
+/** Without the annotation: whether the object is unchanged since its creation. */
 function mayUpdate({ metadata: { name = "", annotations, generation } }: KubeObject): boolean {
   if (MANDATORY.includes(name)) return true;
   return readBoolean(annotations?.[AUTOUPDATE]) ?? generation === 1;

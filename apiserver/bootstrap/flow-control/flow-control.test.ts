@@ -39,14 +39,14 @@ it("flow schemas get their specs back at a start, but for those that a user keep
   expect(await precedenceOf("probes")).toBe(2);
 });
 
-it("what the server keeps is told by the annotation, and by nobody having changed it", async () => {
+it("the annotation, or an unchanged generation, marks objects the server updates", async () => {
   const strip = async (name: string, spec: object) => {
     const body = { metadata: { annotations: { [AUTOUPDATE]: null } }, ...spec };
     const headers = { "content-type": "application/merge-patch+json" };
     const answer = await send(`${FLOWS}/${name}`, { method: "PATCH", headers, body });
     expect(answer.status, answer.body).toBe(200);
   };
-  // Changed by somebody, who from now on keeps it; as it was made; and one that must not differ.
+  // One changed by a user, which the server keeps; one unchanged; and a mandatory one.
   await strip("kube-scheduler", { spec: { matchingPrecedence: 801 } });
   await strip("system-nodes", {});
   await strip("catch-all", {});

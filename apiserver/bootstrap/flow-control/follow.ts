@@ -21,10 +21,10 @@ export class FlowControl implements Controller {
   readonly #levels = new Set<string>();
   readonly #schemas = new Map<string, Schema>();
   readonly #mending: Periodic;
-  readonly #telling: Periodic;
+  readonly #statuses: Periodic;
   readonly #stops: (() => void)[] = [];
-  /** Whether all that was there at the start is told of; what changes from then on is followed. */
-  #told = false;
+  /** Whether the initial objects are processed; later changes trigger an update. */
+  #started = false;
 
   constructor(server: BootstrapServer) {
     this.#server = server;
@@ -32,8 +32,8 @@ export class FlowControl implements Controller {
       server.clock, "flow control was not mended", FLOW_CONTROL_MEND_MS,
       () => ensureFlowControl(server),
     );
-    this.#telling = new Periodic(
-      server.clock, "flow schemas have no status", FLOW_CONTROL_MEND_MS, () => this.#tell(),
+    this.#statuses = new Periodic(
+      server.clock, "flow schemas have no status", FLOW_CONTROL_MEND_MS, () => this.#update(),
     );
   }
 
@@ -45,27 +45,27 @@ export class FlowControl implements Controller {
       (await levels.cache()).subscribe((event) => this.#takeLevel(event)),
       (await schemas.cache()).subscribe((event) => this.#takeSchema(event)),
     );
-    await this.#tell();
-    this.#told = true;
-    this.#telling.now();
+    await this.#update();
+    this.#started = true;
+    this.#statuses.now();
   }
 
   #takeLevel({ type, entry: { name } }: CacheEvent): void {
     if (type === "DELETED") this.#levels.delete(name);
     else this.#levels.add(name);
-    if (type !== "MODIFIED" && this.#told) this.#telling.now();
+    if (type !== "MODIFIED" && this.#started) this.#statuses.now();
   }
 
   #takeSchema({ type, entry }: CacheEvent): void {
     if (type === "DELETED") this.#schemas.delete(entry.name);
     else this.#schemas.set(entry.name, entry.object<Schema>());
-    if (type !== "DELETED" && this.#told) this.#telling.now();
+    if (type !== "DELETED" && this.#started) this.#statuses.now();
   }
 
-  async #tell(): Promise<void> {
+  async #update(): Promise<void> {
     for (const [name, { spec, status }] of [...this.#schemas]) {
       const level = spec?.priorityLevelConfiguration.name ?? "";
-      // The mandatory levels work even where nobody made them.
+      // The mandatory levels work even if their objects do not exist.
       const found = this.#levels.has(level) || MANDATORY.includes(level);
       const wanted = dangling(level, found);
       const known = status?.conditions?.find(({ type }) => type === wanted.type);
@@ -89,7 +89,7 @@ export class FlowControl implements Controller {
   async close(): Promise<void> {
     for (const stop of this.#stops) stop();
     await this.#mending.close();
-    await this.#telling.close();
+    await this.#statuses.close();
   }
 }
 

@@ -5,7 +5,7 @@ import type {
   Subject,
 } from "@raft2kube/api/gen/flowcontrol/v1.ts";
 
-/** What must be as it is, whatever users wish: without these nobody could mend the rest. */
+/** Objects that users cannot change: without them no client could repair the others. */
 export const MANDATORY: readonly string[] = ["exempt", "catch-all"];
 
 const QUEUE_LENGTH_MAX = 50;

@@ -55,7 +55,7 @@ it("a start gives roles and bindings back what they lost, unless a user forbids 
   expect((await get<Role>(reader)).rules).toHaveLength(3);
 });
 
-it("a binding that leads elsewhere is made anew", async () => {
+it("a binding to another role is created again", async () => {
   const path = "clusterrolebindings/system:basic-user";
   const before = await get<Binding>(path);
   await server.ask(`${RBAC}/${path}`, { method: "DELETE" });

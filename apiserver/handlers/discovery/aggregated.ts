@@ -34,7 +34,7 @@ function resourceOf(kind: Kind): object {
   };
 }
 
-/** A kind is told in full where it is of another group or version than what it is served in. */
+/** A kind of another group or version than its resource has both in its responseKind. */
 function subresourceOf({ name, verbs, body }: Subresource, { group, version }: Kind): object {
   const own = body.group === group && body.version === version;
   const responseKind = own ? { group: "", version: "", kind: body.kind } : { ...body };

@@ -85,7 +85,7 @@ export class Discovery {
     const contentType = `application/json;g=${GROUP};v=${VERSION};as=${LIST}`;
     const unchanged = headerOf(context.request, "if-none-match") === document.etag;
     const body = unchanged ? "" : document.body;
-    // Nothing in it is anybody's secret, and its ETag tells when it changed.
+    // It has no secrets, and its ETag shows changes.
     const headers = { etag: document.etag, vary: "Accept", "cache-control": "public" };
     return { type: "bytes", code: unchanged ? 304 : 200, contentType, body, headers };
   }

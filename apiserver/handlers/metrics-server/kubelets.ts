@@ -16,7 +16,7 @@ class ScrapeError extends CodedError {
 
 type Parts = Pick<ApiServer, "clock" | "closing" | "options" | "resources">;
 
-/** The scraper of this server's kubelets; idle until somebody asks. */
+/** The scraper of this server's kubelets; idle until the first request. */
 export function startScraper(parts: Parts): Scraper {
   const { clock, closing, resources } = parts;
   const nodes = resources.of("v1", "nodes");

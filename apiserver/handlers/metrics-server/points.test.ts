@@ -40,7 +40,7 @@ test("two scrapes are a window; one is none", () => {
   expect(nodeUsage(window)?.usage).toEqual({ cpu: "0", memory: "1Ki" });
 });
 
-test("processor time is told in nanocores", () => {
+test("processor time is reported in nanocores", () => {
   const window = windowOf(scrape(START_MS, { cpu_s: 1 }), scrape(START_MS + 3_000, { cpu_s: 2 }));
   expect(usesOf(window)?.usage["cpu"]).toBe("333333333n");
 });

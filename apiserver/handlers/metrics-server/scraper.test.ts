@@ -48,7 +48,7 @@ test("the first question starts it, and is answered after two scrapes", async ()
   await scraper.close();
 });
 
-test("it goes on while somebody asks, and ends when nobody has for long", async () => {
+test("it continues while there are requests, and stops some time after the last", async () => {
   const { clock, asked, scraper } = start();
   void scraper.windows();
   await advance(clock, METRICS_FIRST_WINDOW_MS);
@@ -66,7 +66,7 @@ test("it goes on while somebody asks, and ends when nobody has for long", async 
   await scraper.close();
 });
 
-test("a node that does not answer holds nobody up, and has no old usage", async () => {
+test("a node that does not answer delays no other, and keeps no old usage", async () => {
   const failing = new Set<string>();
   const { clock, scraper } = start(failing);
   void scraper.windows();

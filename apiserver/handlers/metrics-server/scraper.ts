@@ -17,8 +17,8 @@ export interface ScraperOptions {
 }
 
 /**
- * Scrapes the kubelets while someone asks: each METRICS_INTERVAL_MS, until nobody has asked for
- * METRICS_IDLE_MS. The first to ask starts it with two scrapes, METRICS_FIRST_WINDOW_MS apart.
+ * Scrapes the kubelets every METRICS_INTERVAL_MS until there was no request for METRICS_IDLE_MS.
+ * The first request starts it with two scrapes, METRICS_FIRST_WINDOW_MS apart.
  */
 export class Scraper {
   readonly #options: ScraperOptions;

@@ -73,7 +73,7 @@ test("a node's usage is there at the first question, of each node that answers",
   expect(Number.parseInt(item.usage["cpu"]!)).toBeGreaterThan(0);
 });
 
-test("a pod's usage by container, if its own node told it and it runs", async () => {
+test("a pod's usage by container, if its own node reported it and it runs", async () => {
   const { body } = await json(`${API}/pods`);
   const items = body["items"] as unknown as { metadata: { name: string }; containers: object[] }[];
   expect(items.map(({ metadata }) => metadata.name)).toEqual(["web"]);

@@ -139,7 +139,7 @@ export async function respondStatus(context: RequestContext, status: Status) {
   await sendBytes(context, { code: status.code ?? 500, contentType: type, body });
 }
 
-/** What has no form that was asked for is told as anybody can read it. */
+/** Returns the type of an error's Status: JSON if no requested type can represent it. */
 function typeOfStatus({ request, query }: RequestContext): Negotiated["type"] {
   try {
     const accept = headerOf(request, "accept");
@@ -227,7 +227,7 @@ function withoutType(body: Buffer, type: Buffer): Buffer {
   return Buffer.from(JSON.stringify(rest).slice(1));
 }
 
-/** Sending fewer bytes holds nobody up: looking at the time would cost as much. */
+/** Smaller responses are sent without reading the clock, which would cost as much. */
 const HOLDING_BYTES_MIN = 64 * 1024;
 
 /** Headers, compression and the body, whole; a HEAD gets the headers alone. */
@@ -249,7 +249,7 @@ async function sendBytes(context: RequestContext, answer: Omit<BytesAnswer, "typ
     headers["vary"] = "Accept-Encoding";
   }
   headers["content-length"] = String(bytes.length);
-  // Who was told that it took too long is not told the answer, too.
+  // After a timeout response there is no second one.
   if (signal.aborted || response.headersSent) return;
   context.sent?.(bytes.length);
   response.writeHead(code, headers);

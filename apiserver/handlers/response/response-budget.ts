@@ -7,8 +7,8 @@ interface Waiting {
 }
 
 /**
- * Bounds the bytes of large answers that are in memory at a time: an answer is made when there is
- * room for it, those who wait in the order they came. Their number is that of requests in flight.
+ * Bounds the bytes of large responses in memory: a response is built when the budget has room for
+ * it, in order of arrival. The queue is bounded by the requests in flight.
  */
 export class ResponseBudget {
   readonly #bytes_max: number;

@@ -93,7 +93,7 @@ function frame(type: string, raw: Buffer): Buffer {
 
 type Bookmark = Extract<WatchItem, { type: "BOOKMARK" }>;
 
-/** Bookmarks in the form asked for; columns are read from what nobody set as Go has it. */
+/** Bookmarks in the requested encoding; columns are read from Go's zero values. */
 function bookmarksOf(kind: Kind, transformer: Transformer): (item: Bookmark) => object {
   if (transformer.id === "") return (item) => bookmarkOf(item, kind);
   const zero = zeroStruct<KubeObject>(kind.schema);

@@ -4,7 +4,7 @@ import { framedWatchEncoder } from "./websocket-watch.ts";
 
 const ITEM: WatchItem = { type: "BOOKMARK", revision: 1, initialEventsEnd: false };
 
-/** Every event is `x` so many times; the first is told `first:` before. */
+/** Every event is `length` times `x`; the first has the prefix `first:`. */
 const encoderOf = (length: number): WatchEncoder => ({
   id: "test",
   contentType: "application/json",
@@ -28,14 +28,14 @@ function payloads(bytes: Buffer): string[] {
   return found;
 }
 
-// The first becomes longer than its form of length holds.
+// The first frame becomes longer than its length field allows.
 it.each([1, 125, 126, 65_535, 65_536])(
-  "what only the first event tells stands in its frame: %s bytes",
+  "the first event's prefix is inside its frame: %s bytes",
   (length) => {
     const encoder = framedWatchEncoder(encoderOf(length));
     const event = encoder.encode(ITEM);
-    const told = encoder.opening!(Buffer.concat([event, event]));
+    const opened = encoder.opening!(Buffer.concat([event, event]));
     const text = "x".repeat(length);
-    expect(payloads(told)).toEqual([`first:${text}`, text]);
+    expect(payloads(opened)).toEqual([`first:${text}`, text]);
   },
 );

@@ -64,8 +64,8 @@ function validateRequirement(
   ];
 }
 
-/** What is wrong with a question about access; `who` is whether it names a user. */
-export function validateQuestion(spec: SubjectAccessReviewSpec, who: boolean): FieldError[] {
+/** Validates an access review's spec; `hasUser`: whether the kind names a user. */
+export function validateQuestion(spec: SubjectAccessReviewSpec, hasUser: boolean): FieldError[] {
   const { resourceAttributes: asked, nonResourceAttributes: path, user = "", groups } = spec;
   const errors: FieldError[] = [];
   if (asked !== undefined && path !== undefined) {
@@ -76,7 +76,7 @@ export function validateQuestion(spec: SubjectAccessReviewSpec, who: boolean): F
     const why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
     errors.push(invalid(PATH, null, why));
   }
-  if (who && user === "" && !groups?.length) {
+  if (hasUser && user === "" && !groups?.length) {
     errors.push(invalid("spec.user", user, "at least one of user or group must be specified"));
   }
   return [

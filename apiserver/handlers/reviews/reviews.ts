@@ -78,7 +78,7 @@ export async function serveReview(
   const { kind } = resource;
   if (kind.namespaced) review.metadata.namespace = context.info.namespace;
   const now_ms = server.clock.now();
-  // Upstream keeps what it was asked and says who asked it; the others get new metadata.
+  // Upstream keeps the request's metadata and adds managedFields; the others get new metadata.
   if (WITH_NEW_METADATA.has(kind.kind)) review.metadata = newMetadata(kind.kind, now_ms);
   else updateManagedFields(resource, review, undefined, writeOptionsOf(context), now_ms);
   checkMetadata(kind.kind, review.metadata);

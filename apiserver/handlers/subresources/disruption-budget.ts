@@ -80,18 +80,18 @@ function refusal(message: string, retryAfterSeconds?: number): ApiError {
 function whyNone({ metadata, status }: Budget): string {
   const { currentHealthy = 0, desiredHealthy = 0, conditions } = status!;
   const condition = conditions?.find(({ type }) => type === ALLOWED);
-  const told = condition?.status === "False" && condition.message ? condition : undefined;
+  const reported = condition?.status === "False" && condition.message ? condition : undefined;
   const start = `The disruption budget ${metadata.name}`;
-  // The figures are not to be believed when the count failed.
-  if (told?.reason === "SyncFailed") {
+  // The counts are stale after a failed sync.
+  if (reported?.reason === "SyncFailed") {
     return `${start} does not allow evicting pods currently because it failed sync: ` +
-      told.message;
+      reported.message;
   }
   if (currentHealthy <= desiredHealthy) {
     return `${start} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`;
   }
   const none = `${start} does not allow evicting pods currently`;
-  return told ? `${none} (${told.reason}): ${told.message}` : none;
+  return reported ? `${none} (${reported.reason}): ${reported.message}` : none;
 }
 
 function exhausted({ status }: Budget, now_ms: number): Condition[] {

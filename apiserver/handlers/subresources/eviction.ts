@@ -154,7 +154,7 @@ class PodEviction {
     await deleteObject(this.#server, this.#pods, namespace, name, request, this.#options);
   }
 
-  /** Adds the condition by which those who count disruptions know; the version it made. */
+  /** Adds the DisruptionTarget condition; returns the pod's new resourceVersion. */
   async #mark(namespace: string, name: string, request: DeleteRequest): Promise<string> {
     const pods = this.#pods;
     const { object } = await pods.store.change<EvictedPod>(namespace, name, (current) => {

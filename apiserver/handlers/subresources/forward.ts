@@ -156,7 +156,7 @@ function hasBody(request: Incoming): boolean {
     headerOf(request, "transfer-encoding") !== "";
 }
 
-/** What a kubelet says when it refuses, as the client is told. */
+/** Returns a kubelet's error response as the client's error. */
 async function refusal(answer: IncomingMessage, code: number): Promise<ApiError> {
   const message = await refusalText(answer);
   const reason = code === 404 ? "NotFound" : code === 400 ? "BadRequest" : "InternalError";

@@ -109,9 +109,9 @@ type KubeletClient = Pick<ApiServer, "options" | "closing">;
 const agents = new WeakMap<KubeletClient["options"], Map<boolean, Agent>>();
 
 /**
- * Connections to kubelets, with this server's certificate for them; closed with the server. A
- * `careless` one goes to whoever answers there: a client may ask for that to read logs of a node
- * whose certificate has expired.
+ * Connections to kubelets, with this server's client certificate; closed with the server. A
+ * `careless` one does not verify the kubelet's certificate: a client may request that to read logs
+ * of a node whose certificate has expired.
  */
 export function kubeletAgent(server: KubeletClient, careless = false): Agent {
   const known = agents.get(server.options) ?? new Map<boolean, Agent>();

@@ -26,7 +26,7 @@ let ca: KeyPair;
 let server: ApiHttpServer;
 let plain: Server;
 let secure: Server;
-/** Whether requests go on to the TLS backend, whose certificate nobody knows. */
+/** Whether requests go on to the TLS backend, whose certificate is of an unknown authority. */
 let toSecure = false;
 /** What the backends were asked for. */
 const asked: string[] = [];
@@ -57,7 +57,7 @@ afterAll(async () => {
   secure.close();
 });
 
-/** A backend that tells what it was asked, redirects from /old, and echoes after an upgrade. */
+/** A backend that returns the request, redirects from /old, and echoes after an upgrade. */
 function listening(backend: Server): Server {
   backend.on("request", (incoming, answer) => {
     const { method, url, headers } = incoming;
@@ -109,7 +109,7 @@ function ask(path: string, headers: Record<string, string> = {}, method = "GET",
   const { port } = server.addresses[0]!;
   const to = { port, host: "127.0.0.1", ca: ca.cert, agent: false } as const;
   const init = { ...to, path, method, headers };
-  type Asked = { status: number; headers: Record<string, unknown>; body: Buffer; told: Echo };
+  type Asked = { status: number; headers: Record<string, unknown>; body: Buffer; echo: Echo };
   return new Promise<Asked>(
     (resolve, reject) => {
       const sent = request(init, (answer) => {
@@ -118,8 +118,8 @@ function ask(path: string, headers: Record<string, string> = {}, method = "GET",
         answer.on("end", () => {
           const bytes = Buffer.concat(chunks);
           const none = { url: "", method: "", headers: {} };
-          const told = bytes[0] === 0x7b ? JSON.parse(bytes.toString()) as Echo : none;
-          resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: bytes, told });
+          const echo = bytes[0] === 0x7b ? JSON.parse(bytes.toString()) as Echo : none;
+          resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: bytes, echo });
         });
       });
       sent.on("error", reject);
@@ -131,13 +131,13 @@ it.each([false, true])("a request comes as it was sent; to a TLS backend: %s", a
   toSecure = tls;
   const headers = { cookie: "s=1", "x-mine": "yes", authorization: "Bearer secret",
     "impersonate-user": "me", connection: "x-hop", "x-hop": "no" };
-  const { status, told, headers: back } =
+  const { status, echo, headers: back } =
     await ask(`${PREFIX}/a%2Fb/dir/?q=a+b&q=%20`, headers, "POST", "body");
-  expect([status, told.method, told.url]).toEqual([200, "POST", "/a%2Fb/dir/?q=a+b&q=%20"]);
-  expect(told.headers).toMatchObject({ cookie: "s=1", "x-mine": "yes",
+  expect([status, echo.method, echo.url]).toEqual([200, "POST", "/a%2Fb/dir/?q=a+b&q=%20"]);
+  expect(echo.headers).toMatchObject({ cookie: "s=1", "x-mine": "yes",
     "x-forwarded-for": "127.0.0.1", "x-forwarded-uri": `${PREFIX}/a%2Fb/dir/` });
   for (const name of ["authorization", "impersonate-user", "x-hop"]) {
-    expect(told.headers).not.toHaveProperty(name);
+    expect(echo.headers).not.toHaveProperty(name);
   }
   expect(back).not.toHaveProperty("access-control-allow-origin");
 });
@@ -170,9 +170,9 @@ describe("a body is none of the requests behind it", () => {
     const path = `${PREFIX}/open`;
     const stream = session.request({ ":method": method, ":path": path }, { endStream: false });
     stream.end(hidden);
-    const told = JSON.parse((await buffer(stream)).toString()) as Echo;
+    const echo = JSON.parse((await buffer(stream)).toString()) as Echo;
     session.close();
-    expect(told.headers).toMatchObject({ "transfer-encoding": "chunked" });
+    expect(echo.headers).toMatchObject({ "transfer-encoding": "chunked" });
     expect(asked).toEqual([`${method} /open`]);
   });
 });

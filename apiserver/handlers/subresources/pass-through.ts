@@ -62,7 +62,7 @@ export function splitPath(
   return { prefix, path, search };
 }
 
-/** What concerns one connection alone, or says who asks; both end here. */
+/** Headers of the connection and of authentication, which are not forwarded. */
 const OURS = new Set([
   "authorization", "connection", "expect", "http2-settings", "keep-alive", "proxy-authenticate",
   "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",

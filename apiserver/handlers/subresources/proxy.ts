@@ -36,8 +36,8 @@ export async function serveProxy(
 }
 
 /**
- * Pods and Services are reached by address, for which their certificates are hardly ever made: as
- * upstream, nobody looks at them. No certificate of ours is shown.
+ * Pods and Services are reached by address, which their certificates rarely contain: as upstream,
+ * they are not verified. No client certificate is sent.
  */
 const UNVERIFIED = new Agent({ rejectUnauthorized: false, keepAlive: false });
 

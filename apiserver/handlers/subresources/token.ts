@@ -26,7 +26,7 @@ const KIND = { group: "authentication.k8s.io", version: "v1", kind: "TokenReques
 const SUBJECT = { group: KIND.group, name: KIND.kind };
 const DEFAULT_SECONDS = 3_600;
 
-/** Upstream notes who asked for what even of an object that is stored nowhere. */
+/** Upstream tracks managedFields even of an object that is not stored. */
 const TRACKED: Tracked = {
   apiVersion: "authentication.k8s.io/v1",
   schema: "authentication/v1.TokenRequest",

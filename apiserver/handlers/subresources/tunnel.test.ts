@@ -22,7 +22,7 @@ let node: Server;
 /** What the node was asked, and whether it was asked with the apiserver's certificate. */
 let asked: string[] = [];
 let agrees = true;
-/** Whether the node sends whoever asks it to another place. */
+/** Whether the node redirects each request. */
 let redirects = false;
 /** What the node says before it goes, and how it goes. */
 let breaksOff: { words: string; leave: "end" | "destroy" } | undefined;
@@ -156,7 +156,7 @@ it("after a refused upgrade nothing more reaches the kubelet (CVE-2018-1002105)"
   expect(asked).toEqual(["POST /exec/default/p/c?command=sh authorized"]);
 });
 
-it("nobody is sent on by a node that answers with a redirect (CVE-2020-8559)", async () => {
+it("a node's redirect is not followed (CVE-2020-8559)", async () => {
   asked = [];
   redirects = true;
   try {
@@ -257,7 +257,7 @@ it("logs over WebSocket are refused as over HTTP, before the upgrade", async () 
   expect(await refused("", [], await api.credentials("nobody"))).toContain("403");
 });
 
-it("a node whose certificate nobody signed is believed where logs are asked for so", async () => {
+it("a node's unverified certificate is accepted for logs if the client requests it", async () => {
   asked = [];
   const ca = await createCa({ commonName: "stranger", days: 1, now_ms: Date.now() });
   const stranger = await startNode(ca);
@@ -267,8 +267,8 @@ it("a node whose certificate nobody signed is believed where logs are asked for 
     const log = `${NS}/pods/p/log`;
     const refused = await ask(api, log, admin);
     expect([refused.status, asked]).toEqual([503, []]);
-    const told = await ask(api, `${log}?insecureSkipTLSVerifyBackend=true`, admin);
-    expect([told.status, told.body]).toEqual([200, "line 1\nline 2\n"]);
+    const insecure = await ask(api, `${log}?insecureSkipTLSVerifyBackend=true`, admin);
+    expect([insecure.status, insecure.body]).toEqual([200, "line 1\nline 2\n"]);
     expect(asked).toEqual(["GET /containerLogs/default/p/c?"]);
     // That is for this request alone.
     expect((await ask(api, log, admin)).status).toBe(503);
@@ -310,7 +310,7 @@ it("a browser's token opens exec, and stays here", async () => {
   expect(protocols).toEqual(["v5.channel.k8s.io", "v5.channel.k8s.io", "v5.channel.k8s.io"]);
 });
 
-it("exec without an upgrade, for no container there, or by nobody, is refused", async () => {
+it("exec without an upgrade, a container or permission is refused", async () => {
   asked = [];
   const exec = `${NS}/pods/p/exec?command=sh`;
   expect((await ask(api, exec, { method: "POST", ...admin })).status).toBe(400);

@@ -179,7 +179,7 @@ function dyingBefore(prefix: string, client: EtcdClient): EtcdClient {
   };
 }
 
-/** A client whose writes below `prefix` wait while it is told to hold them. */
+/** A client whose writes below `prefix` wait while they are held. */
 function heldBack(prefix: string, client: EtcdClient) {
   let gate: Promise<void> = Promise.resolve();
   let open = () => {};

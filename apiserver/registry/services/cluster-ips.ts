@@ -73,7 +73,7 @@ export class ClusterIps {
     throw full();
   }
 
-  /** An address that nobody seems to hold, none of `tried`. Throws 500 when there is none. */
+  /** Returns an address that seems free and is not in `tried`. Throws 500 if there is none. */
   async free(tried: ReadonlySet<string> = new Set()): Promise<string> {
     const cache = await this.#addresses.cache();
     const address = this.#pick(

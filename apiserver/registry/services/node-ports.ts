@@ -30,7 +30,7 @@ type Plan<T> = (used: ReadonlySet<number>) => Edit<T>;
 interface Waiting {
   /** Puts the change into `used`, or keeps the reason why it cannot be. */
   apply(used: Set<number>): void;
-  /** Tells the caller what the last `apply` found. */
+  /** Passes the result of the last `apply` to the caller. */
   settle(): void;
   fail(reason: unknown): void;
 }

@@ -7,16 +7,16 @@ import type { NodePorts } from "./node-ports.ts";
 import { heldAddress, heldPorts, type Service } from "./service.ts";
 
 /**
- * Makes reservations and Services agree again after a crash between two writes. What a Service
- * holds and nobody has reserved is reserved at once; what nobody holds may belong to a write that
- * is under way at another server, so it is given up only after REPAIR_ROUNDS.
+ * Repairs reservations after a crash between two writes. An address or port that a Service uses
+ * without a reservation is reserved at once; a reservation without a Service may belong to a write
+ * in progress on another server, so it is released only after REPAIR_ROUNDS.
  */
 export class ServiceRepair implements Controller {
   readonly #writer: ServiceWriter;
   readonly #services: Resource;
   readonly #addresses: ClusterIps;
   readonly #ports: NodePorts;
-  /** For how many rounds nobody has held a reservation. */
+  /** For how many rounds each reservation has had no Service. */
   #unheldAddresses = new Map<string, number>();
   #unheldPorts = new Map<number, number>();
   readonly #mending: Periodic;

@@ -86,7 +86,7 @@ it("a headless Service without selector may have any family, and one may prefer 
   expect(JSON.parse(both.body)).toMatchObject({ spec: { ipFamilies: ["IPv4"] } });
 });
 
-it("offsets and addresses agree, and the low band is left to those who ask", () => {
+it("offsets and addresses agree, and the low band is left to static assignments", () => {
   const cidr = parseServiceCidr("10.96.0.0/16");
   const offsets = [1, 255, 256, 65_534];
   expect(offsets.map((offset) => offsetOf(cidr, addressAt(cidr, offset)))).toEqual(offsets);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 export type Json = { [key: string]: unknown };
 
 /** Objects that are made, and then pods and others that are tried without being kept. */
-export interface Scene {
+export interface Case {
   name: string;
   made: readonly Sent[];
   tried: readonly (Sent & { name: string })[];
@@ -35,7 +35,7 @@ const { pods, ranges, limited, claims, classes, classed } = JSON.parse(
 
 const POLICY = "pod-security.kubernetes.io";
 
-export function namespace(name: string, labels: Json = {}): Scene["made"] {
+export function namespace(name: string, labels: Json = {}): Case["made"] {
   return [
     { path: "/api/v1/namespaces", body: { metadata: { name, labels } } },
     {
@@ -45,7 +45,7 @@ export function namespace(name: string, labels: Json = {}): Scene["made"] {
   ];
 }
 
-function tries(namespaceName: string, specs: Readonly<Record<string, Json>>): Scene["tried"] {
+function tries(namespaceName: string, specs: Readonly<Record<string, Json>>): Case["tried"] {
   return Object.entries(specs).map(([name, { annotations, ...spec }]) => ({
     name,
     path: `/api/v1/namespaces/${namespaceName}/pods`,
@@ -57,7 +57,7 @@ function tries(namespaceName: string, specs: Readonly<Record<string, Json>>): Sc
 }
 
 /** Pods of a file, tried in a namespace with these labels. */
-export function level(name: string, labels: Json): Scene {
+export function level(name: string, labels: Json): Case {
   return { name, made: namespace(name, labels), tried: tries(name, pods) };
 }
 
@@ -66,7 +66,7 @@ const template = (spec: Json) => ({
   template: { metadata: { labels: { a: "b" } }, spec },
 });
 
-const badLabels: Scene["tried"] = [
+const badLabels: Case["tried"] = [
   { [`${POLICY}/enforce`]: "strict" },
   { [`${POLICY}/warn-version`]: "1.20" },
   { [`${POLICY}/audit`]: "x", [`${POLICY}/audit-version`]: "v2.1" },
@@ -77,7 +77,7 @@ const badLabels: Scene["tried"] = [
 }));
 
 /** Scenes about pods. */
-export const POD_SCENES: readonly Scene[] = [
+export const POD_CASES: readonly Case[] = [
   level("baseline", { [`${POLICY}/enforce`]: "baseline" }),
   level("restricted", { [`${POLICY}/enforce`]: "restricted" }),
   level("restricted-old", {

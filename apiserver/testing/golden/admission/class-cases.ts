@@ -1,21 +1,21 @@
-import { type Json, namespace, type Scene } from "./cases.ts";
+import { type Json, namespace, type Case } from "./cases.ts";
 
 const DEFAULT_INGRESS = "ingressclass.kubernetes.io/is-default-class";
 const INGRESSES = "/apis/networking.k8s.io/v1/namespaces/ingresses/ingresses";
 const BACKEND = { defaultBackend: { service: { name: "web", port: { number: 80 } } } };
 
-function ingressClass(name: string, annotations: Json = {}): Scene["made"][number] {
+function ingressClass(name: string, annotations: Json = {}): Case["made"][number] {
   const body = { metadata: { name, annotations }, spec: { controller: "example.com/c" } };
   return { path: "/apis/networking.k8s.io/v1/ingressclasses", body };
 }
 
-function ingress(name: string, spec: Json, annotations: Json = {}): Scene["tried"][number] {
+function ingress(name: string, spec: Json, annotations: Json = {}): Case["tried"][number] {
   const body = { metadata: { name: "i", annotations }, spec: { ...BACKEND, ...spec } };
   return { name, path: INGRESSES, body };
 }
 
 /** What an Ingress gets that names no class, and what one keeps that does. */
-const ingresses: Scene = {
+const ingresses: Case = {
   name: "ingresses",
   made: [
     ...namespace("ingresses"),
@@ -35,14 +35,14 @@ const ingresses: Scene = {
 
 const CLAIMS = "/api/v1/namespaces/growing/persistentvolumeclaims";
 
-function storageClass(name: string, more: Json): Scene["made"][number] {
+function storageClass(name: string, more: Json): Case["made"][number] {
   const body = { metadata: { name }, provisioner: "example.com/p", ...more };
   return { path: "/apis/storage.k8s.io/v1/storageclasses", body };
 }
 
 const sized = (storage: string) => ({ resources: { requests: { storage } } });
 
-function claim(name: string, spec: Json, annotations: Json = {}): Scene["made"][number] {
+function claim(name: string, spec: Json, annotations: Json = {}): Case["made"][number] {
   const body = {
     metadata: { name, annotations },
     spec: { accessModes: ["ReadWriteOnce"], volumeName: "v", ...sized("1Gi"), ...spec },
@@ -50,17 +50,17 @@ function claim(name: string, spec: Json, annotations: Json = {}): Scene["made"][
   return { path: CLAIMS, body };
 }
 
-function bound(name: string): Scene["made"][number] {
+function bound(name: string): Case["made"][number] {
   const body = { status: { phase: "Bound", capacity: { storage: "1Gi" } } };
   return { path: `${CLAIMS}/${name}/status`, method: "PATCH", body };
 }
 
-function grown(name: string, claimName: string, storage: string): Scene["tried"][number] {
+function grown(name: string, claimName: string, storage: string): Case["tried"][number] {
   return { name, path: `${CLAIMS}/${claimName}`, method: "PATCH", body: { spec: sized(storage) } };
 }
 
 /** Which claims may grow. */
-const growing: Scene = {
+const growing: Case = {
   name: "growing",
   made: [
     ...namespace("growing"),
@@ -89,4 +89,4 @@ const growing: Scene = {
   ],
 };
 
-export const CLASS_SCENES: readonly Scene[] = [ingresses, growing];
+export const CLASS_CASES: readonly Case[] = [ingresses, growing];

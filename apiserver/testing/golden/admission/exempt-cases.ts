@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { type Json, level, namespace, type Scene } from "./cases.ts";
+import { type Json, level, namespace, type Case } from "./cases.ts";
 
-/** What both servers are started with for these scenes. */
+/** The configuration of both servers for these cases. */
 export const EXEMPT_CONFIG = join(import.meta.dirname, "exempt.yaml");
 
 const FREE_USER = "system:serviceaccount:builder:free";
@@ -10,7 +10,7 @@ const RESTRICTED = { [`${POLICY}/enforce`]: "restricted" };
 const CONTAINERS = [{ name: "c", image: "i", securityContext: { privileged: true } }];
 const SPEC = { automountServiceAccountToken: false, containers: CONTAINERS };
 
-function pod(name: string, where: string, more: Json = {}, as?: string): Scene["tried"][number] {
+function pod(name: string, where: string, more: Json = {}, as?: string): Case["tried"][number] {
   return {
     name,
     path: `/api/v1/namespaces/${where}/pods`,
@@ -20,12 +20,12 @@ function pod(name: string, where: string, more: Json = {}, as?: string): Scene["
 }
 
 /** A pod that is there already. */
-function there(where: string, more: Json): Scene["made"][number] {
+function there(where: string, more: Json): Case["made"][number] {
   const body = { metadata: { name: "there" }, spec: { ...SPEC, ...more } };
   return { path: `/api/v1/namespaces/${where}/pods`, body };
 }
 
-function deployment(name: string, where: string, more: Json, as?: string): Scene["tried"][number] {
+function deployment(name: string, where: string, more: Json, as?: string): Case["tried"][number] {
   const labels = { app: "web" };
   const template = { metadata: { labels }, spec: { ...SPEC, ...more } };
   return {
@@ -36,22 +36,22 @@ function deployment(name: string, where: string, more: Json, as?: string): Scene
   };
 }
 
-function labelled(name: string, namespaceName: string, labels: Json): Scene["tried"][number] {
+function labelled(name: string, namespaceName: string, labels: Json): Case["tried"][number] {
   return { name, path: "/api/v1/namespaces", body: { metadata: { name: namespaceName, labels } } };
 }
 
-function relabelled(name: string, where: string, labels: Json): Scene["tried"][number] {
+function relabelled(name: string, where: string, labels: Json): Case["tried"][number] {
   const path = `/api/v1/namespaces/${where}`;
   return { name, path, method: "PATCH", body: { metadata: { labels } } };
 }
 
-const runtimeClass = (name: string): Scene["made"][number] => ({
+const runtimeClass = (name: string): Case["made"][number] => ({
   path: "/apis/node.k8s.io/v1/runtimeclasses",
   body: { metadata: { name }, handler: name },
 });
 
 /** Namespaces, users and runtime classes that are not looked at, and defaults where labels lack. */
-export const EXEMPT_SCENES: readonly Scene[] = [
+export const EXEMPT_CASES: readonly Case[] = [
   {
     ...level("defaults", {}),
     made: [...namespace("defaults"), runtimeClass("sandboxed"), runtimeClass("plain")],

@@ -6,10 +6,10 @@ import { type EtcdServer, startEtcd } from "../../etcd-server.ts";
 import { type SendJson, senderTo } from "../../send-json.ts";
 import { startTestApiserver, type TestApiserver } from "../../test-apiserver.ts";
 import { type AdmissionConfiguration, readAdmissionConfiguration } from "../../../admission/configuration.ts";
-import type { Scene } from "./cases.ts";
-import { EXEMPT_CONFIG, EXEMPT_SCENES } from "./exempt-cases.ts";
+import type { Case } from "./cases.ts";
+import { EXEMPT_CONFIG, EXEMPT_CASES } from "./exempt-cases.ts";
 import { judge, type Verdict } from "./record.ts";
-import { SCENES } from "./scenes.ts";
+import { CASES } from "./all-cases.ts";
 
 type Verdicts = Record<string, Verdict>;
 
@@ -20,14 +20,14 @@ function readJson<T>(file: string): T {
   return JSON.parse(readFileSync(join(import.meta.dirname, file), "utf8")) as T;
 }
 
-/** By file and scene, the pods with `hostUsers: false`, which only upstream exempts from rules. */
+/** By file and case, the pods with `hostUsers: false`, which only upstream exempts from rules. */
 const NOT_EXEMPT = readJson<Record<string, Record<string, Verdicts>>>("host-users.json");
 
 const read = (path: string) => readFileSync(path, "utf8");
 
 /** Holds a server, configured as upstream's was, to what that one answered. */
 function judgesAsUpstream(
-  scenes: readonly Scene[],
+  cases: readonly Case[],
   file: string,
   configure: () => Promise<AdmissionConfiguration | undefined>,
 ): void {
@@ -49,21 +49,21 @@ function judgesAsUpstream(
     await etcd.close();
   });
 
-  it.each(scenes)("$name", async (scene) => {
-    const verdicts = JSON.parse(JSON.stringify(await judge(scene, send))) as Verdicts;
+  it.each(cases)("$name", async (testCase) => {
+    const verdicts = JSON.parse(JSON.stringify(await judge(testCase, send))) as Verdicts;
     for (const verdict of Object.values(verdicts)) {
       verdict.warnings = verdict.warnings.filter((each) => !NOT_ACTED_ON.has(each));
     }
-    expect(verdicts).toEqual({ ...golden[scene.name], ...ours[scene.name] });
+    expect(verdicts).toEqual({ ...golden[testCase.name], ...ours[testCase.name] });
   });
 }
 
 describe("admission judges as upstream", () => {
-  judgesAsUpstream(SCENES, "upstream.json", () => Promise.resolve(undefined));
+  judgesAsUpstream(CASES, "upstream.json", () => Promise.resolve(undefined));
 });
 
-describe("admission judges as upstream, told what is exempt", () => {
-  judgesAsUpstream(EXEMPT_SCENES, "upstream-exempt.json", () => {
+describe("admission decides as upstream, with exemptions configured", () => {
+  judgesAsUpstream(EXEMPT_CASES, "upstream-exempt.json", () => {
     return readAdmissionConfiguration(read(EXEMPT_CONFIG), read);
   });
 });

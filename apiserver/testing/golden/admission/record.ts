@@ -1,29 +1,29 @@
 import type { SendJson } from "../../send-json.ts";
-import type { Scene } from "./cases.ts";
+import type { Case } from "./cases.ts";
 
-/** What trying an object came to: refused why, or warned of what and changed how. */
+/** The result of a request: its error, or the warnings and the changed object. */
 export interface Verdict {
   status: number;
   message?: unknown;
   warnings: readonly string[];
-  /** What admission may have changed of an object that was let in. */
+  /** The fields of an admitted object that admission may have changed. */
   object?: object;
 }
 
 const TYPES = { POST: "application/json", PATCH: "application/merge-patch+json" } as const;
 
-/** Makes a scene's objects, then tries the others. */
-export async function judge(scene: Scene, send: SendJson): Promise<Record<string, Verdict>> {
-  for (const { path, method = "POST", body } of scene.made) {
+/** Creates the objects of a case, then tries its requests. */
+export async function judge(testCase: Case, send: SendJson): Promise<Record<string, Verdict>> {
+  for (const { path, method = "POST", body } of testCase.made) {
     const { status, body: answer } = await send(method, path, TYPES[method], body);
     if (status >= 300) throw new Error(`${path}: ${JSON.stringify(answer)}`);
   }
   const verdicts: Record<string, Verdict> = {};
-  for (const { name, path, method = "POST", body, as } of scene.tried) {
+  for (const { name, path, method = "POST", body, as } of testCase.tried) {
     const dry = `${path}?dryRun=All`;
     const { status, body: answer, warnings } = await send(method, dry, TYPES[method], body, as);
     const refused = status >= 400;
-    // Refusals of validation itself list what is wrong in no certain order.
+    // Validation lists its errors in no particular order.
     const text = firstLine(String(answer["message"]));
     const message = status === 403 ? parts(text) : text;
     verdicts[name] = { status, ...(refused ? { message } : { object: changed(answer) }), warnings };

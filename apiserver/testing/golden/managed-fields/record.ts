@@ -1,7 +1,7 @@
 import type { SendJson } from "../../send-json.ts";
 import type { Sequence, Step } from "./sequences.ts";
 
-/** What a step came to: the answer's code, why it was refused, and who owns what afterwards. */
+/** The result of a step: the response's code and error, and the fields' owners after it. */
 export interface Outcome {
   status: number;
   message?: string;

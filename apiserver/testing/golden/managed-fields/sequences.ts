@@ -92,7 +92,7 @@ const DEPLOYMENTS: Readonly<Record<string, Steps>> = {
     step("apply", "a", deployment(name, { replicas: 2 })),
     step("apply", "a", deployment(name, {})),
   ],
-  "applied by two who agree": (name) => [
+  "applied by two managers that agree": (name) => [
     step("apply", "a", deployment(name, { replicas: 2, paused: true })),
     step("apply", "b", partial(deployment(name, {}), { spec: { paused: true } })),
     step("apply", "a", deployment(name, { replicas: 2 })),
@@ -301,7 +301,7 @@ const CONFIG_MAPS: Readonly<Record<string, Steps>> = {
       step("apply", "kubectl", configMap(name, { x: "2", y: "1" })),
     ];
   },
-  "nobody's name": (name) => [
+  "an empty name": (name) => [
     step("create", "", configMap(name, { x: "1" })),
     step("merge", "", { data: { x: "2" } }),
     step("apply", "", configMap(name, { x: "2" })),
