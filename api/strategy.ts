@@ -84,7 +84,7 @@ export function makeStrategy<T extends KubeObject>(
     defaults: (object) => parts.defaults?.(object),
     prepareCreate(object, context) {
       if (facts.hasStatus && parts.statusOnCreate !== true) clearStatus(object, facts.schema);
-      // Where nobody counts, what a creator says stays (as upstream).
+      // A kind without generations keeps the creator's value (as upstream).
       if (parts.generation !== undefined) object.metadata.generation = 1;
       parts.prepareCreate?.(object, context);
     },

@@ -33,8 +33,8 @@ const PROCESSES: readonly ProcessName[] = ["control", "node"];
 type Samples = Readonly<Record<ProcessName, Sample>>;
 
 /**
- * A mixed load on a whole cluster (`--minutes`, 30 by default): what both processes take at its end
- * against its fifth minute, and who keeps the memory of their heaps. `--snapshots DIR` keeps the
+ * A mixed load on a whole cluster (`--minutes`, 30 by default): memory of both processes at its end
+ * and after five minutes, and the owners of their heaps' memory. `--snapshots DIR` keeps the
  * heap snapshots, for a browser's developer tools.
  */
 export async function soak(args: readonly string[]): Promise<Row[]> {

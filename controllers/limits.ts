@@ -11,7 +11,7 @@ export const REPLICAS_BURST = 500;
 /** Pods that one Parallel StatefulSet creates, and that it scales away, in one step. */
 export const STATEFUL_PODS_BURST = 500;
 
-/** How often a scale is written again after somebody else changed the workload (client-go's). */
+/** How often a scale is written again after a conflict (client-go's). */
 export const SCALE_ATTEMPTS_MAX = 5;
 
 /** How long a controller waits to see its own writes in its informer before it looks again. */

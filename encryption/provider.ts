@@ -69,7 +69,7 @@ function unreadable(key: string, stored: Buffer | undefined): EncryptionError {
         "add identity at the end of its providers",
     );
   }
-  // k8s:enc:TYPE:VERSION:NAME: tells which key is wanted, and nothing of the secret.
+  // k8s:enc:TYPE:VERSION:NAME: names the key, and reveals nothing of the secret.
   const prefix = stored.subarray(0, 200).toString("latin1").split(":").slice(0, 5).join(":");
   return new EncryptionError(
     `${key} is encrypted by ${prefix}, which the encryption configuration does not have`,

@@ -45,7 +45,7 @@ describe("version 2", async () => {
     expect(fields.length).toBeGreaterThan(2400);
   });
 
-  it("tells how lists are merged", () => {
+  it("describes how lists are merged", () => {
     const spec = document.definitions!["io.k8s.api.core.v1.PodSpec"]!.properties!;
     expect(spec.containers).toMatchObject({
       type: "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],

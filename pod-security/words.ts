@@ -12,7 +12,7 @@ export function namedContainers(names: readonly string[]): string {
   return `${plural(names.length, "container")} ${quoted(names)}`;
 }
 
-/** `pod and container "a"`: who set something, of the pod itself and its containers. */
+/** `pod and container "a"`: the pod itself and those of its containers that set a field. */
 export function settersOf(byPod: boolean, names: readonly string[]): string[] {
   return [...(byPod ? ["pod"] : []), ...(names.length > 0 ? [namedContainers(names)] : [])];
 }

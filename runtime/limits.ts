@@ -49,7 +49,7 @@ export const COMMAND_TIMEOUT_MS = 60_000;
 export const CREATE_TIMEOUT_MS = 60_000;
 /** How long a killed container may take to be gone. */
 export const KILL_TIMEOUT_MS = 10_000;
-/** How often a container that is waited for is looked at, beside what conmon tells. */
+/** How often an awaited container is checked, in addition to conmon's reports. */
 export const EXIT_CHECK_INTERVAL_MS = 500;
 /** How often all containers are looked at where files cannot be watched. */
 export const EXIT_POLL_INTERVAL_MS = 1_000;

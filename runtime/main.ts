@@ -72,7 +72,7 @@ export interface RuntimeHandle {
   close(): Promise<void>;
 }
 
-/** The runtime as its owner sees it, who starts and closes the watcher of exits. */
+/** The runtime for its owner, which starts and closes the watcher of exits. */
 interface OwnedRuntime extends Runtime {
   readonly exits: ExitWatcher;
 }

@@ -75,8 +75,8 @@ async function openStopped(dataDir: string): Promise<{ backend: Backend; meta: M
 
 function describe(meta: Meta): string {
   const { memberId, clusterId, appliedIndex, appliedTerm, revision } = meta;
-  const who = `member ${memberId.toString(16)} of cluster ${clusterId.toString(16)}`;
-  return `${who}: applied ${appliedIndex} of term ${appliedTerm}, revision ${revision}`;
+  const member = `member ${memberId.toString(16)} of cluster ${clusterId.toString(16)}`;
+  return `${member}: applied ${appliedIndex} of term ${appliedTerm}, revision ${revision}`;
 }
 
 /** Every record decodes, is of its own revision, and none is ahead of the state. */

@@ -112,7 +112,7 @@ test("deadlines and aborts end a call for its caller", async () => {
   });
 });
 
-test("quiet watches that asked for it are told how far they are", async () => {
+test("idle watches with progress_notify get progress responses", async () => {
   const { client } = await start(temporaryFolder(), { watchProgressInterval_ms: 50 });
   const stream = client.watch();
   stream.create({ key, progressNotify: true });

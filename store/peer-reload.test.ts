@@ -14,7 +14,7 @@ const now_ms = Date.now();
 const clock = systemClock();
 const secure = (member: TestMember) => urlOf(member).replace("http:", "https:");
 
-/** What one member holds, read anew for each connection as files are, and whom it has seen. */
+/** One member's certificates, read again for each connection, and the peers it has seen. */
 class Certificates {
   readonly ca: string;
   own: KeyPair;

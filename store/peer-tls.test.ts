@@ -13,7 +13,7 @@ afterEach(() => members.stopAll());
 const days = 1;
 const secure = (member: TestMember) => urlOf(member).replace("http:", "https:");
 
-test("members speak TLS with each other, and to nobody without a certificate", async () => {
+test("members use TLS with each other, and refuse peers without a certificate", async () => {
   const now_ms = Date.now();
   const ca = await createCa({ commonName: "peers", days, now_ms });
   const all = await members.add("a", "b", "c");

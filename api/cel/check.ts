@@ -1,6 +1,6 @@
 /**
- * Whether an expression is CEL, names only what there is, and gives what is asked for. Types are
- * known as far as literals, operators and declarations tell them; all else is `dyn`.
+ * Checks a CEL expression: its syntax, that its names exist, and its result type. Types are
+ * inferred from literals, operators and declarations; all others are `dyn`.
  */
 import { FUNCTIONS, LIBRARIES, MACROS, TYPES } from "./functions.ts";
 import { type Expression, parseCel } from "./parse.ts";

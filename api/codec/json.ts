@@ -89,7 +89,7 @@ interface FieldPlan {
   readonly named: string | undefined;
   /** Go leaves the field out when it is empty. */
   readonly omitsEmpty: boolean;
-  /** Go writes something even when nobody set the field. */
+  /** Go writes the field even if it is unset. */
   readonly always: boolean;
 }
 
@@ -188,8 +188,8 @@ const isContainer = (value: unknown): value is object =>
 const given = new WeakSet<object>();
 
 /**
- * Whether an empty list or map was written down by whoever sent the object. Where Go has a null for
- * one that was not, this has an empty one as well; what was decoded knows the difference.
+ * Whether an empty list or map was explicit in the sent object. For an absent one Go has null and
+ * this codec an empty one too; decoded objects keep the difference.
  */
 export const isGivenEmpty = (value: unknown): boolean => isContainer(value) && given.has(value);
 
@@ -208,7 +208,7 @@ export function isEmptyValue(shape: Shape, value: unknown): boolean {
   return value === "" || value === 0 || value === false;
 }
 
-/** What Go writes for a field that nobody set. */
+/** Returns Go's value of an unset field. */
 export function absentValue(field: Field): unknown {
   const { omitempty, omitzero, pointer } = field.fact;
   if (pointer === true || omitzero === true) return undefined;

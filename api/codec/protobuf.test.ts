@@ -36,7 +36,7 @@ describe("bytes that are no message of the kind", () => {
   });
 });
 
-it("fields that nobody knows are passed over, whatever their form", () => {
+it("unknown fields of every wire type are skipped", () => {
   // Field 100 as a number, eight bytes, a text and four bytes.
   const unknown = "a00601" + "a1060000000000000000" + "a2060161" + "a50600000000";
   expect(decode("core/v1.ConfigMap", unknown)).toEqual(decode("core/v1.ConfigMap", ""));

@@ -37,8 +37,8 @@ export function decodeProtobuf<T>(name: string, bytes: Uint8Array): T {
 }
 
 /**
- * What to tell of bytes that are no protobuf: the reader throws plain errors, and RangeErrors on
- * what ends early. Any other error is not about the bytes, and stays as it is.
+ * Returns the error for bytes that are not protobuf: the reader throws plain errors, RangeErrors
+ * for truncated input. Any other error is not about the bytes, and is returned unchanged.
  */
 export function malformed(error: unknown): unknown {
   const plain = error instanceof RangeError ||

@@ -103,7 +103,7 @@ export class Http2ClientConnection extends Http2Endpoint {
     if (endStream) this.remoteEnds(stream);
   }
 
-  /** The answer is whole: what is left of the request is of no use to anybody. */
+  /** The response is complete: the rest of the request is not needed. */
   protected override onRemoteEnd(stream: Http2Stream): void {
     if (stream.closed) return;
     if (!stream.localClosed) this.sender.resetStream(stream.id, "CANCEL");

@@ -1,8 +1,8 @@
 import type { Cgroups } from "./cgroup.ts";
 
 /**
- * Where nobody may make groups, as in an ordinary user's namespace: there are none, so limits hold
- * nothing, nothing is counted, and no process is found by its group.
+ * For systems where cgroups cannot be created, as in an ordinary user's namespace: limits are not
+ * enforced, nothing is counted, and no process is found by its cgroup.
  */
 export function noCgroups(): Cgroups {
   return {

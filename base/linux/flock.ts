@@ -11,7 +11,7 @@ export interface FileLock extends Disposable {
 }
 
 /**
- * Takes the exclusive flock(2) of a file, making the file; undefined when somebody else holds it.
+ * Takes the exclusive flock(2) of a file, creating the file; undefined if another process holds it.
  */
 export function tryLock(path: string): FileLock | undefined {
   const fd = openSync(path, "a", 0o600);

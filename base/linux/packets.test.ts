@@ -26,13 +26,13 @@ describe("a connection that keeps packets apart", () => {
     expect(packets).toEqual(["one", "two", "three"]);
   });
 
-  it("gives the last words of a peer that never read what it was told", async () => {
+  it("returns the last packets of a peer that never read its input", async () => {
     const { incoming, outgoing, other } = pair();
     const packets: string[] = [];
     incoming.on("data", (packet: Buffer) => packets.push(packet.toString()));
     await new Promise((resolve) => outgoing.write("unread", resolve));
     for (const text of ["last", "words"]) writeSync(other, text);
-    // The kernel tells us of the reset before it gives the packets.
+    // The kernel reports the reset before it returns the packets.
     closeSync(other);
     await once(incoming, "end");
     expect(packets).toEqual(["last", "words"]);

@@ -15,7 +15,8 @@ const TIOCSWINSZ = 0x5414;
 const TIOCGPTN = 0x80045430;
 
 /**
- * The master of a pseudo-terminal, as a stream. It ends with EIO when nobody has the other side.
+ * The master of a pseudo-terminal, as a stream. It ends with EIO when no process has the other
+ * side open.
  */
 export interface Terminal {
   readonly socket: Socket;
@@ -38,7 +39,7 @@ export function terminalOf(master: number): Terminal {
     socket,
     resize({ width, height }) {
       if (!open) return;
-      // struct winsize: rows, columns, and pixels, which nobody fills in.
+      // struct winsize: rows, columns, and pixels, which stay 0.
       const size = Buffer.alloc(8);
       size.writeUInt16LE(height, 0);
       size.writeUInt16LE(width, 2);

@@ -64,7 +64,7 @@ describe("a request is signed with the subject that it was checked for", () => {
   });
 });
 
-it("refuses a request with two common names: who reads it may take either", async () => {
+it("refuses a request with two common names: readers could use either", async () => {
   const csr = await requestFor([{ CN: ["system:node:x"] }, { CN: ["admin"] }]);
   await expect(readRequest(csr)).rejects.toMatchObject({ code: "BAD_CSR" });
 });

@@ -49,7 +49,7 @@ export class CallHeads {
   }
 }
 
-/** Two digits are enough for the server, which is told no less than what is left. */
+/** Two digits are enough: the timeout is rounded up for the server. */
 const DIGITS = 2;
 /** A timeout has eight digits at most. */
 const MILLISECONDS_MAX = 99_999_999;

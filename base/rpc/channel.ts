@@ -21,8 +21,8 @@ export interface ChannelCall {
 }
 
 /**
- * Calls that were never sent are told by these words, which are grpc-js's: they are safe to make
- * again elsewhere.
+ * The message of calls that were never sent, which is grpc-js's: they are safe to retry on another
+ * connection.
  */
 export function neverSent(reason: string): RpcError {
   const text = `No connection established. Last error: ${reason}`;

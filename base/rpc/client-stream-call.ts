@@ -7,8 +7,8 @@ import { RequestQueue } from "./request-queue.ts";
 type Result = Promise<IteratorResult<unknown, undefined>>;
 
 /**
- * A call with many answers, taken one by one; who takes no more ends the call. The server is held
- * back while too many wait.
+ * A server-streaming call, read one response at a time; a reader that stops ends the call. The
+ * server gets back-pressure while too many responses are queued.
  */
 export class StreamClientCall extends ClientCall implements AsyncIterableIterator<unknown> {
   readonly #responses = new RequestQueue((bytes) => this.#taken(bytes));

@@ -163,7 +163,7 @@ describe.each([
     expect(ids).toEqual([...counted, 0n, 1n, 2n]);
   });
 
-  test("who leaves a stream early leaves the connection to others", async () => {
+  test("a stream that ends early leaves the connection open for others", async () => {
     const { watch, kv } = await begin();
     async function* requests() {
       yield { createRequest: { startRevision: 1_000, watchId: 5_000n } };
@@ -279,7 +279,7 @@ test("a connection that is lost ends its calls; the next call has a new one", as
   await kv.put({});
 });
 
-test("who speaks something else, or nothing, is no server", async () => {
+test("an endpoint with another protocol, or a silent one, is no server", async () => {
   const server = createNetServer((socket) => {
     socket.on("error", () => undefined);
     socket.write("HTTP/1.1 400 Bad Request\r\n\r\n");

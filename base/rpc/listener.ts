@@ -40,12 +40,12 @@ export interface Listener {
   close(): void;
 }
 
-/** Three bytes tell PRI from PUT, POST and PATCH. */
+/** Three bytes distinguish PRI from PUT, POST and PATCH. */
 const PREFACE_BEGIN = PREFACE.toString("latin1", 0, 3);
 
 /**
- * Listens for gRPC and plain HTTP/1.1 on one address, as etcd does: the first bytes tell them
- * apart. Rejects when the address is taken.
+ * Listens for gRPC and plain HTTP/1.1 on one address, as etcd does: the first bytes
+ * distinguish them. Rejects when the address is taken.
  */
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const http = options.http && httpServer(options.http, options.timeouts ?? TIMEOUTS);

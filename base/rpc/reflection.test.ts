@@ -50,7 +50,7 @@ function ask(service: string, question: Question): Promise<ServerReflectionRespo
   });
 }
 
-/** Types and services as a generic client makes them, from what it is told alone. */
+/** Types and services as a generic client builds them from reflection alone. */
 function understood(files: Buffer[]): protobuf.Root {
   const { FileDescriptorSet, FileDescriptorProto } = descriptors.default as unknown as
     Record<"FileDescriptorSet" | "FileDescriptorProto", protobuf.Type>;
@@ -70,7 +70,7 @@ describe.each([V1, V1ALPHA])("%s", (service) => {
     ]);
   });
 
-  test("a call is made with nothing but what reflection tells", async () => {
+  test("a call needs only the descriptors from reflection", async () => {
     const symbol = { fileContainingSymbol: "etcdserverpb.KV" };
     const { fileDescriptorResponse, originalRequest } = await ask(service, symbol);
     expect(originalRequest).toMatchObject(symbol);

@@ -2,7 +2,7 @@ import type { MethodTable } from "@raft2kube/proto/service.ts";
 import { RpcError, Status } from "./error.ts";
 import type { ServedService } from "./server.ts";
 
-/** A method and who answers it. */
+/** A method and its handler. */
 export interface Route {
   readonly method: MethodTable;
   /** Undefined when the service has the method, and this server does not do it. */

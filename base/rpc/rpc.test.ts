@@ -68,7 +68,7 @@ it("names a method that has no handler", async () => {
   });
 });
 
-it("streams with back-pressure and tells the handler when the reader leaves", async () => {
+it("streams with back-pressure and aborts the handler when the reader leaves", async () => {
   const signals: AbortSignal[] = [];
   const health = client(await start(signals), Health);
   let seen = 0;

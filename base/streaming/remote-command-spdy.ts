@@ -70,7 +70,7 @@ async function flush(streams: (SpdyStream | undefined)[], clock: Clock): Promise
   const ends = streams.map(async (stream) => {
     if (!stream || stream.destroyed) return;
     stream.end();
-    // A client that went away meanwhile: there is nobody left to tell.
+    // The client may have disconnected: there is no one left to report to.
     await finished(stream, { readable: false }).catch(() => undefined);
   });
   await Promise.race([Promise.all(ends), delay(clock, FLUSH_TIMEOUT_MS, patience.signal)]);

@@ -48,7 +48,7 @@ export async function acceptWebSocketCommand(
       for (const stream of [stdout, stderr]) {
         if (!stream || stream.destroyed) continue;
         stream.end();
-        // A client that went away meanwhile: there is nobody left to tell.
+        // The client may have disconnected: there is no one left to report to.
         await finished(stream).catch(() => undefined);
       }
       if (channels.gone.aborted) return;

@@ -93,7 +93,7 @@ const MODULE = "system / SourceTextModule";
 
 /**
  * Breadth first from the root and all modules: each node's class, or its owner's. What a module
- * holds is reached through any of its functions too, and would count for who has that.
+ * holds is reached through any of its functions too, and would count for their owners.
  */
 function ownersOf(graph: Graph): (string | undefined)[] {
   const owners = new Array<string | undefined>(graph.count);

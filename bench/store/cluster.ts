@@ -33,8 +33,8 @@ export interface Cluster {
 }
 
 /**
- * Memory in MiB. Resident is all of it, what others share and what is a file's included: it is the
- * same whoever else runs the same Node. Anonymous is what no file stands behind.
+ * Memory in MiB. Resident includes shared and file-backed pages: it does not depend on other
+ * processes with the same Node. Anonymous is memory without a file.
  */
 export interface Memory {
   readonly resident: number;
@@ -114,7 +114,7 @@ function start([program, ...args]: string[], flags: Record<string, string>): Chi
 /** Resolves once a linearizable read goes through. */
 async function answers(url: string): Promise<void> {
   const { port } = new URL(url);
-  // A gRPC client that found nobody waits before it tries again, longer each time.
+  // A gRPC client whose connection fails waits before its next attempt, longer each time.
   const patient = { clock: systemClock(), timeout_ms: READY_TIMEOUT_MS, interval_ms: 5 };
   await waitFor(`${url} to be open`, () => open(Number(port)), patient);
   const client = connectEtcd({ endpoints: [url] });

@@ -17,7 +17,7 @@ export function run(program: string, args: readonly string[]): Promise<Run> {
     let output = "";
     let complaint = "";
     let cpu = 0;
-    // Node does not tell what a child has used, so it is looked at until it ends.
+    // Node does not report a child's processor time: it is sampled until the child ends.
     const look = setInterval(() => (cpu = Math.max(cpu, cpu_s(child.pid!))), CPU_LOOK_MS);
     child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (complaint += text));

@@ -8,6 +8,6 @@ test.each([
   expect(judgeCrun(`crun version ${version}\ncommit: f8a0\nspec: 1.0.0\n`).state).toBe(state);
 });
 
-test("a program that does not tell its version is reported", () => {
+test("a program that does not report its version is a warning", () => {
   expect(judgeCrun("something else").state).toBe("warning");
 });

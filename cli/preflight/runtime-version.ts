@@ -13,7 +13,7 @@ export function judgeCrun(output: string): Finding {
   const [, text = "", ...numbers] = /^crun version ((\d+)\.(\d+)(?:\.(\d+))?)/m.exec(output) ?? [];
   const minimum = CRUN_MIN.join(".");
   const remedy = `crun ${minimum} or later, or a distribution that mends CVE-2022-27650`;
-  if (text === "") return warning("crun does not tell its version", remedy);
+  if (text === "") return warning("crun does not report its version", remedy);
   const version = numbers.map((part = "0") => Number(part));
   const at = version.findIndex((part, index) => part !== CRUN_MIN[index]);
   const older = at >= 0 && version[at]! < CRUN_MIN[at]!;

@@ -15,7 +15,7 @@ const PROGRAM = `
   console.log(before - process.memoryUsage.rss(), last.length);
 `;
 
-test("buffers that nobody holds are given back to the kernel", () => {
+test("unreferenced buffers are returned to the kernel", () => {
   const args = ["--max-semi-space-size=4", "--input-type=module", "--eval", PROGRAM];
   const env = { ...process.env, MALLOC_ARENA_MAX: "1" };
   const said = execFileSync(process.execPath, args, { encoding: "utf8", env });

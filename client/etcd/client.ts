@@ -33,7 +33,7 @@ export interface CallOptions {
   timeout_ms?: number;
   /** Aborting it ends the call with CANCELLED. */
   signal?: AbortSignal;
-  /** Says who calls, as `auth.authenticate` gave it. A client made by `as` sees to it itself. */
+  /** The caller's token, from `auth.authenticate`. A client made by `as` adds it itself. */
   token?: string | undefined;
 }
 
@@ -93,7 +93,7 @@ export interface WatchOptions {
    * Default true.
    */
   requireLeader?: boolean;
-  /** Says who watches, for as long as the stream lasts. */
+  /** The caller's token, for the whole stream. */
   token?: string | (() => Promise<string | undefined>) | undefined;
 }
 

@@ -13,7 +13,7 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.close();
 });
 
-/** A server whose answers say who gave them. */
+/** A server whose responses identify it by their revision. */
 async function answering(revision: number): Promise<string> {
   const header = { revision };
   const server = await serveGrpc({

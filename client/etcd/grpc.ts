@@ -203,7 +203,7 @@ function openWatch(
   const { token } = options;
   // Opened now, not when it is first read: what is asked for meanwhile must not wait.
   const opened = typeof token === "function" ? token().then(open) : open(token);
-  // Its reader hears of a sign-in that failed; nobody else does.
+  // A failed sign-in is reported to the stream's reader alone.
   if (opened instanceof Promise) opened.catch(() => undefined);
   async function* iterate(): AsyncGenerator<WatchResponse> {
     try {

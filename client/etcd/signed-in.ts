@@ -15,7 +15,7 @@ class Session {
     this.#user = user;
   }
 
-  /** Undefined while the store does not ask who calls. */
+  /** Undefined while auth is disabled on the store. */
   token(): Promise<string | undefined> {
     this.#token ??= this.#signIn();
     return this.#token;

@@ -1,6 +1,6 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 
-/** meta/v1 Status: how the API tells of a failure. */
+/** meta/v1 Status: the API's error. */
 export interface Status {
   kind?: string;
   apiVersion?: string;

@@ -72,7 +72,7 @@ describe("requests", () => {
     await expect(got).rejects.toSatisfy(isNotFound);
   });
 
-  test("an answer that is no Status still tells its code and text", async () => {
+  test("an error that is no Status keeps its code and text", async () => {
     const { client } = await serve((_request, response) => response.writeHead(502).end("bad door"));
     const got = client.resource(CONFIG_MAPS).get({ namespace: "ns", name: "x" });
     await expect(got).rejects.toMatchObject({ http: 502, message: /bad door/ });
@@ -138,7 +138,7 @@ describe("watch", () => {
 });
 
 describe("Informer", () => {
-  test("pages, watches, goes on, lists again after 410 and tells what vanished", async () => {
+  test("pages, watches, continues, lists again after 410 and reports deleted objects", async () => {
     const expired = { type: "ERROR", object: failure(410, "Expired") };
     const bookmark = { type: "BOOKMARK", object: { metadata: { resourceVersion: "15" } } };
     const { client, urls } = await serve(

@@ -31,11 +31,11 @@ export function negotiate(
   const best = CNI_VERSIONS.findLast((version) => common.includes(version));
   if (best !== undefined) return best;
   const odd = plugins.find((p) => !allowed.some((v) => p.supported.includes(v)));
-  const who = odd
+  const support = odd
     ? `plugin ${odd.type} supports ${odd.supported.join(", ")}`
     : plugins.map((p) => `${p.type}: ${p.supported.join(", ")}`).join("; ");
   throw new CniError(
     "incompatible-version",
-    `no common CNI version: the list allows ${allowed.join(", ")}; ${who}`,
+    `no common CNI version: the list allows ${allowed.join(", ")}; ${support}`,
   );
 }

@@ -12,7 +12,7 @@ const KEY = "kube-public/cluster-info";
 
 /**
  * Signs the kubeconfig in `cluster-info` with each bootstrap token that is for signing, so that a
- * machine that has a token can tell whether the cluster is the one it is to join.
+ * machine that has a token can verify that it joins the right cluster.
  */
 export function startBootstrapSigner(context: ControllerContext): Running {
   const { clock } = context;

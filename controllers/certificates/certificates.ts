@@ -127,7 +127,7 @@ function withCondition(
   return { ...request, status: { ...request.status, conditions: [...conditions, added] } };
 }
 
-/** Whether the one who asks may have such a certificate without a person's look. */
+/** Whether the requester may have such a certificate without manual approval. */
 async function isAllowed(
   client: KubeClient,
   { spec }: Request,

@@ -24,7 +24,7 @@ export interface CronControl {
 }
 
 /**
- * Carries out a plan: removals, the start, then the status that tells of them. Returns the CronJob
+ * Carries out a plan: deletions, the start, then the status that reports them. Returns the CronJob
  * as it was written, or as it was. A start that fails is an error after the status is written.
  */
 export async function applyCronPlan(

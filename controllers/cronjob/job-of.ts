@@ -7,8 +7,8 @@ export const CRON_JOB_TYPE = { apiVersion: "batch/v1", kind: "CronJob" };
 const SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp";
 
 /**
- * The name of the job of one start. It is made of the minute, so that whoever starts it again
- * finds the name taken.
+ * Returns the name of the job of one start. It contains the minute, so that a second start in the
+ * same minute conflicts.
  */
 export function jobName(cronJob: CronJob, scheduled_ms: number): string {
   return `${cronJob.metadata.name ?? ""}-${Math.floor(scheduled_ms / 60_000)}`;

@@ -210,7 +210,7 @@ describe("the jobs", () => {
     expect([status.active, reasons]).toEqual([active("a"), ["MissingJob"]]);
   });
 
-  test("that somebody else made are noted", () => {
+  test("that another client created are reported", () => {
     const { reasons, status } = plan(cron(idle), hour(1), { jobs: [job("by-hand")] });
     expect([reasons, status.active]).toEqual([["UnexpectedJob"], []]);
   });

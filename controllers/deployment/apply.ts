@@ -20,7 +20,7 @@ export interface DeploymentControl {
   recorder: EventRecorder;
 }
 
-/** Carries out a plan: sizes first, then the status that tells of them. */
+/** Carries out a plan: scales first, then the status that reports them. */
 export async function applyDeployment(
   control: DeploymentControl,
   deployment: Deployment,

@@ -2,7 +2,7 @@ import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PodTemplateSpec } from "@raft2kube/api/gen/core/v1.ts";
 import { canonicalJson } from "../pod-template.ts";
 
-/** The label that tells the pods and ReplicaSets of one template from those of another. */
+/** The label that distinguishes the pods and ReplicaSets of different templates. */
 export const TEMPLATE_HASH = "pod-template-hash";
 
 /** Whether two templates describe the same pods, their hash labels apart. */

@@ -114,7 +114,7 @@ function warnOfSeveral(recorder: EventRecorder, pod: Pod, budgets: readonly stri
   );
 }
 
-/** Counts the pods of one budget, and tells what is odd about them. */
+/** Counts the pods of one budget, and reports errors. */
 class Counter {
   readonly #context: ControllerContext;
   readonly #pods: Informer<Pod>;

@@ -14,8 +14,8 @@ const TARGET = "DisruptionTarget";
 const BY_KUBELET = "TerminationByKubelet";
 
 /**
- * How long until a pod's mark of being about to be disrupted is stale: nobody has deleted it.
- * undefined when it has no such mark, or one that means something.
+ * Returns the time until a pod's DisruptionTarget condition is stale because the pod was not
+ * deleted; undefined without the condition, or if it is still valid.
  */
 export function staleIn_ms(pod: Pod, now_ms: number): number | undefined {
   const condition = podCondition(pod, TARGET);

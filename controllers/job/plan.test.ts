@@ -96,7 +96,7 @@ describe("the pause after failures", () => {
     expect(pauses).toEqual([10, 20, 40, 600, 600]);
     expect(remainingBackoff_ms(NO_FAILURES, NOW_MS)).toBe(0);
   });
-  test("counts from the last failure, and from the last success anew", () => {
+  test("counts from the last failure, and again after a success", () => {
     const first = nextBackoff(NO_FAILURES, [], [failed(30), failed(4)]);
     expect(first).toEqual({ failures: 2, last_ms: NOW_MS - 4 * SECOND_MS });
     expect(remainingBackoff_ms(first, NOW_MS)).toBe(16 * SECOND_MS);

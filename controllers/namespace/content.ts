@@ -6,7 +6,7 @@ import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { isEmpty, type RemainingContent } from "./plan.ts";
 
-/** Asks for the deletion of all that a namespace holds, and tells what is left of it. */
+/** Deletes the content of a namespace; returns the remaining content. */
 export async function deleteContent(
   client: KubeClient,
   namespace: string,

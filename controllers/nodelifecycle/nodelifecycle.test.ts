@@ -60,7 +60,7 @@ describe("planTaints", () => {
     ["silent", node({ Ready: "Unknown" }), true, [
       "unreachable:NoSchedule", "unreachable:NoExecute",
     ]],
-    ["no node is ready: nobody is driven away", node({ Ready: "Unknown" }), false, [
+    ["no node is ready: no eviction", node({ Ready: "Unknown" }), false, [
       "unreachable:NoSchedule",
     ]],
     ["under pressure", node({ Ready: "True", MemoryPressure: "True" }), true, [

@@ -70,7 +70,7 @@ export function startNodeLifecycle(context: ControllerContext): Running {
     added: look,
     updated(node, old) {
       look(node);
-      // Whether anybody may be driven away depends on whether any node is ready.
+      // Eviction depends on whether any node is ready.
       if (isReady(node) !== isReady(old)) nodes.store.list().forEach(look);
     },
     deleted: look,

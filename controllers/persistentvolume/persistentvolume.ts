@@ -30,7 +30,7 @@ function show({ metrics }: ControllerContext, { claims, volumes }: Storage): voi
   metrics.volumes.show(() => claims.store.list(), () => volumes.store.list());
 }
 
-/** Brings claims and volumes together, and tells provisioners which claims are theirs. */
+/** Binds claims and volumes, and annotates claims for their provisioners. */
 export function startVolumeBinder(context: ControllerContext): Running {
   const storage: Storage = {
     claims: context.informers.of(PERSISTENT_VOLUME_CLAIMS),

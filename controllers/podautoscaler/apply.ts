@@ -86,7 +86,7 @@ async function writeStatus(
   try {
     wrote(await autoscalers.updateStatus({ ...autoscaler, status: next }));
   } catch (thrown) {
-    // It is gone, or somebody changed it meanwhile: the next period sees that.
+    // It was deleted or changed meanwhile: the next period sees that.
     if (isNotFound(thrown) || isConflict(thrown)) return;
     recorder.record(autoscaler, "Warning", "FailedUpdateStatus", messageOf(thrown));
   }

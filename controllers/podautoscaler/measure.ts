@@ -22,7 +22,7 @@ export type Measured = Pick<Question, "pods" | "currentReplicas" | "now_ms"> & {
 /** What one metric of an autoscaler says. */
 export type Reading =
   | { readonly replicas: number; readonly name: string; readonly status: MetricStatus }
-  /** `message` without, `whole` with the words by which several metrics are told apart. */
+  /** `message` without, `whole` with the prefix that distinguishes several metrics. */
   | { readonly failed: string; readonly message: string; readonly whole: string };
 
 const RESOURCE_API = "unable to fetch metrics from resource metrics API";

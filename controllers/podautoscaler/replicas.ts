@@ -49,7 +49,7 @@ export function proposeByUtilization(question: Question, target: number): Propos
   const groups = groupsOf(question);
   const requests = requestsOf(question.pods, question.resource, question.container);
   const usageOf = (metrics: MetricsByPod): Usage => utilizationOf(metrics, requests, target);
-  // A pod that tells nothing uses all it asked for, or the target if that is more.
+  // A pod without metrics counts with its whole request, or the target if that is more.
   const fallback = BigInt(Math.max(100, target));
   const whole = (name: string) => Number(BigInt(requests.get(name) ?? 0) * fallback / 100n);
   return propose(question, groups, usageOf, whole);

@@ -100,7 +100,7 @@ describe("podsToDelete ranks", () => {
 });
 
 describe("planStatus", () => {
-  test("counts, and tells when a ready pod will be available", () => {
+  test("counts, and returns when a ready pod will be available", () => {
     const pods = [
       pod("a", { node: "n", readyFor_s: 100 }),
       pod("b", { node: "n", readyFor_s: 4 }),

@@ -17,7 +17,7 @@ import { SERVE_TIMEOUT_MS, SERVING_DAYS } from "../limits.ts";
 export interface ServeOptions {
   host: string;
   port: number;
-  /** PEM. Without, a certificate that nobody knows is made at the start, as upstream. */
+  /** PEM. Without it a self-signed certificate is created at the start, as upstream. */
   tls?: { cert: string; key: string } | undefined;
   /** PEM of the CA whose client certificates are believed; tokens always are reviewed. */
   clientCa?: string | undefined;

@@ -20,6 +20,6 @@ export const RESIZE_WORKERS = 4;
 
 assertLimits({
   "back-offs grow": RETRY_MS <= RETRY_MS_MAX,
-  "a driver is asked who it is in less time than a call":
+  "a driver's identity call takes less time than other calls":
     DRIVER_INFO_TIMEOUT_MS <= CONTROLLER_CALL_TIMEOUT_MS,
 });

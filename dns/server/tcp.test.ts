@@ -15,7 +15,7 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-/** Serves answers of the largest size; tells how many were made. */
+/** Serves answers of the largest size, and counts them. */
 async function start(idle_ms: number) {
   const made = { answers: 0 };
   const resolve = () => {

@@ -13,7 +13,7 @@ export const REGISTRATION_TIMEOUT_MS = 10_000;
 /** Sockets followed in one registry; more are not looked at, and that is logged. */
 export const PLUGIN_SOCKETS_MAX = 1_000;
 
-/** One call of a driver that only asks who it is. */
+/** One identity call of a driver. */
 export const DRIVER_INFO_TIMEOUT_MS = 10_000;
 
 /** Writes of the CSINode that lost a race before registration gives up and is tried again. */
@@ -32,6 +32,6 @@ export const NODE_POLL_MS = 50;
 assertLimits({
   "back-offs grow": REGISTER_BACK_OFF_MS <= REGISTER_BACK_OFF_MS_MAX,
   "the node is looked for several times": NODE_POLL_MS < NODE_WAIT_MS,
-  "a driver is asked who it is in less time than a call":
+  "a driver's identity call takes less time than other calls":
     DRIVER_INFO_TIMEOUT_MS <= DRIVER_CALL_TIMEOUT_MS,
 });

@@ -43,7 +43,7 @@ describe("planCsiMount", () => {
     ["ReadWriteOncePod", Mode.SINGLE_NODE_WRITER, Mode.SINGLE_NODE_SINGLE_WRITER],
     ["ReadOnlyMany", Mode.MULTI_NODE_READER_ONLY, Mode.MULTI_NODE_READER_ONLY],
     ["ReadWriteMany", Mode.MULTI_NODE_MULTI_WRITER, Mode.MULTI_NODE_MULTI_WRITER],
-  ])("%s, to drivers that tell writers apart and to others", (mode, plain, exact) => {
+  ])("%s, to drivers that distinguish writers and to others", (mode, plain, exact) => {
     const distinguishes = new Set<number>([Capability.SINGLE_NODE_MULTI_WRITER]);
     for (const [capabilities, expected] of [[NONE, plain], [distinguishes, exact]] as const) {
       const { capability } = planCsiMount(pod, persistent(mode), object(), capabilities, undefined);

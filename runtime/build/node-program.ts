@@ -57,7 +57,7 @@ export async function nodeProgramRecipe(program: NodeProgram): Promise<ImageReci
 
 const quote = (text: string) => JSON.stringify(text);
 
-/** The libraries that a Node has loaded, its loader among them, as it tells itself. */
+/** Returns the libraries that a Node has loaded, its loader among them, from its own report. */
 async function librariesOf(node: string): Promise<string[]> {
   const print = "JSON.stringify(process.report.getReport().sharedObjects)";
   const { stdout } = await run(node, ["-p", print], { env: {} });

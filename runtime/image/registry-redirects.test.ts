@@ -174,7 +174,7 @@ test("a registry that speaks TLS 1.1 alone is sent no request", async () => {
   }
 });
 
-test("what a redirection is answered with is read by nobody but the pull", async () => {
+test("a redirect's target is read by the pull alone", async () => {
   answers.registry = redirectTo(at.other);
   expect((await buffer(await repository().blob(DIGEST))).toString()).toBe("content");
 });

@@ -38,7 +38,7 @@ describe("capabilities", () => {
     expect(capabilitySets(undefined, { ...root, privileged: true }).inheritable).toEqual([]);
   });
 
-  test("who is not root starts without, but for ambient ones", () => {
+  test("a user other than root starts without, except ambient ones", () => {
     const sets = capabilitySets({ addAmbientCapabilities: ["NET_RAW"] }, { ...root, root: false });
     expect(sets.effective).toEqual(["CAP_NET_RAW"]);
     expect(sets.ambient).toEqual(["CAP_NET_RAW"]);

@@ -1,5 +1,5 @@
-// Bundles the command line and the CNI plugins anew when a source is newer than they are, or when a
-// reader's own parts were switched on or off. Called before every command.
+// Bundles the command line and the CNI plugins again when a source is newer than they are, or when
+// a reader's own parts were switched on or off. Called before every command.
 import { globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
@@ -31,7 +31,7 @@ async function refresh(): Promise<void> {
   try {
     await bundle({ outDir, entries: entryPoints(), trees });
   } catch (thrown) {
-    // esbuild has told what is wrong, and where.
+    // esbuild has printed the error and its place.
     if (own.length === 0 || !isBuildFailure(thrown)) throw thrown;
     process.stderr.write(
       "r2k: your part cannot be built. Without it: npm run lab use reference all\n",

@@ -45,7 +45,7 @@ test("another version further out does not do", () => {
   });
 });
 
-test("a name tells system, processor and C library", () => {
+test("a name contains system, processor and C library", () => {
   expect(platformOf("@o/binding-linux-arm-musleabihf")).toEqual({
     os: ["linux"],
     cpu: ["arm"],

@@ -21,7 +21,7 @@ export function platformOf(name: string): Platform {
   const os = words.find((word) => SYSTEMS.includes(word));
   const cpu = words.find((word) => CPUS.includes(word));
   if (os === undefined || cpu === undefined) {
-    throw new Error(`${name} is missing from package-lock.json, and its name tells no platform`);
+    throw new Error(`${name} is missing from package-lock.json, and its name contains no platform`);
   }
   const libc = words.at(-1)?.match(/^(musl|gnu)(eabihf)?$/)?.[1];
   if (os !== "linux" || libc === undefined) return { os: [os], cpu: [cpu] };

@@ -5,7 +5,7 @@ import * as descriptors from "protobufjs/ext/descriptor/index.js";
 
 const schemaDir = join(import.meta.dirname, "../../base/proto/schema");
 
-/** A schema as gRPC reflection tells of it: what a generic client needs to make its calls. */
+/** A schema as gRPC reflection returns it: the types that a generic client needs for its calls. */
 interface ReflectedFile {
   readonly path: string;
   readonly packageName: string;

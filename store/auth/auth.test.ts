@@ -35,7 +35,7 @@ async function start(options: Partial<StoreOptions> = {}): Promise<Store> {
 const root = { name: "root", password: "root-password-in-the-clear" };
 const alice = { name: "alice", password: "pw" };
 
-/** Users root and alice, who may read k; auth on. */
+/** Adds users root and alice (may read k), and enables auth. */
 async function enableAuth({ auth }: EtcdClient): Promise<void> {
   await auth.userAdd(root);
   await auth.userGrantRole({ user: "root", role: "root" });
@@ -72,7 +72,7 @@ test("users and roles survive a restart; passwords are in no file", async () => 
   expect({ enabled, authRevision }).toEqual({ enabled: true, authRevision: before.authRevision });
 });
 
-test("a refused sign-in takes as long for a name that nobody has", async () => {
+test("a rejected sign-in takes as long for an unknown name", async () => {
   const { client } = await start();
   await enableAuth(client);
   const refused: string[] = [];
@@ -100,7 +100,7 @@ test("a member that was sent a snapshot knows the users in it, and others' token
     const [a] = all as [TestMember, ...TestMember[]];
     await enableAuth(a.store!.client);
     const { token } = await a.store!.client.auth.authenticate(root);
-    // One who joins has no log, only a snapshot.
+    // A joining member has no log, only a snapshot.
     const [d] = (await members.add("d")) as [TestMember];
     const channel = connectGrpc(`http://${a.store!.address}`);
     const added = { peerURLs: [urlOf(d)], isLearner: true };

@@ -5,7 +5,7 @@ import { type TestMember, TestMembers } from "../testing/members.ts";
 
 const key = Buffer.from("k");
 
-test("one who signed in goes on while members end and come back without the token", async () => {
+test("a signed-in client continues while members restart without its token", async () => {
   const members = new TestMembers();
   try {
     const all = await members.add("a", "b", "c");

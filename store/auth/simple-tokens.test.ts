@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { SIMPLE_TOKENS_MAX, TOKEN_TTL_MS } from "../limits.ts";
 import { SimpleTokens } from "./simple-tokens.ts";
 
-test("a token ends when nobody has used it for its time; each use renews it", () => {
+test("a token that is not used for its TTL ends; each use renews it", () => {
   const clock = new ManualClock();
   const tokens = new SimpleTokens(clock);
   tokens.issue("t.1", "alice");

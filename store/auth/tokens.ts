@@ -30,7 +30,7 @@ export type AppliedWait = (index: number) => Promise<boolean>;
 /** Random tokens that every member remembers, as `--auth-token simple`. */
 export function simpleTokenProvider(state: TokenState, applied: AppliedWait): TokenProvider {
   return {
-    // From the machine's own source: who could foretell it could sign in.
+    // From the system's random generator: a predictable token would let anyone sign in.
     secret: () =>
       Array.from({ length: SECRET_LETTERS }, () => LETTERS[randomInt(LETTERS.length)]).join(""),
     issue: (_user, { token }) => Promise.resolve(token),

@@ -59,7 +59,7 @@ test("S8: no bit of the tables can change and be served", async () => {
       })
       .catch((thrown: unknown) => thrown);
     if (Array.isArray(seen)) {
-      // What LevelDB passes over in silence is missing, never wrong: others' hashes tell.
+      // Records that LevelDB skips silently are missing, never wrong: other members' hashes differ.
       for (const [name, value] of seen as BackendPair[]) {
         const i = Number(name.toString().slice(4));
         expect(value, `round ${round}`).toEqual(Buffer.alloc(100, i));
@@ -75,7 +75,7 @@ test("S8: no bit of the tables can change and be served", async () => {
   expect(noticed).toBeGreaterThan(30);
 });
 
-test("S8: a value that lies under another key is refused, and told to the member", async () => {
+test("S8: a value under another key is refused, and reported to the member", async () => {
   await fill();
   const raw = await levelBackend(folder);
   const value = raw.getSync(key("key-1"))!;
@@ -158,7 +158,7 @@ test("S8: a batch lost within LevelDB's log is noticed, unless all behind it is"
   expect(noticed).toBeGreaterThan(0);
 });
 
-test("the inventory follows what is written over and removed, and is nobody's to see", async () => {
+test("the inventory follows overwrites and removals, and is hidden from readers", async () => {
   await fillLog();
   const backend = await openBackend(folder);
   const removals = [1, 5, 7].map((i) => ({ key: record(i), value: undefined }));
@@ -203,7 +203,7 @@ test("S10: a write that fails over a damaged table names the damage", async () =
   const backend = await levelBackend(folder);
   const writes = [{ key: key("key-0"), value: key("x") }, { key: key("key-99"), value: key("y") }];
   await backend.writeBatch(writes, { sync: true });
-  // Tables are merged behind it; what fails there is told to the next write.
+  // Tables are compacted after it; a failure there is reported to the next write.
   await backend.compactRange(everything);
   const refusal = { code: "BACKEND_DAMAGED", remedy: expect.stringContaining("add it again") };
   await expect(backend.writeBatch(writes, { sync: true })).rejects.toMatchObject(refusal);

@@ -3,8 +3,8 @@ import type { Backend, BackendWrite, ScanRange } from "./backend.ts";
 /** The key of the inventory in the database. Not visible through the backend. */
 export const INVENTORY_KEY = Buffer.from("r2k/inventory", "latin1");
 /**
- * Records of revisions are written once and removed once: their keys alone tell them apart, and
- * none has to be looked up before it is written.
+ * Records of revisions are written once and removed once: their keys are unique, and none has to be
+ * looked up before it is written.
  */
 const WRITTEN_ONCE = "key";
 const SEPARATOR = "/";
@@ -26,7 +26,7 @@ export interface Checksums {
  * What is in a database, by bucket (the part of a key before its first `/`). It is written with
  * every batch, so whatever of the database a crash leaves, this belongs to it. LevelDB passes over
  * blocks of its own log that are damaged, and with them over whole batches: then the inventory
- * tells of more than there is, or of other things (S8).
+ * has more records than there are, or others (S8).
  */
 export class Inventory {
   readonly #checksums: Checksums;

@@ -115,7 +115,7 @@ describe.each(FIXTURES)("%s, of real etcd", (name) => {
     expect(found["authUsers"]!.map(([key]) => key.toString())).toEqual(["ann"]);
   });
 
-  test("any byte of it changed: its digest tells", async () => {
+  test("any byte of it changed: its digest differs", async () => {
     const bytes = readFileSync(fixture(name));
     const path = join(folder, "changed.db");
     bytes[bytes.length >> 1]! ^= 1;

@@ -12,7 +12,7 @@ export type PageContent =
   | { kind: "leaf"; elements: LeafElement[] }
   | { kind: "branch"; elements: BranchElement[] };
 
-/** How a page says who it is, and how many pages it takes. */
+/** Reads a page's id, and how many pages it spans. */
 export function readPageHead(page: Buffer): { id: bigint; span: number } {
   return { id: page.readBigUInt64LE(0), span: page.readUInt32LE(12) + 1 };
 }

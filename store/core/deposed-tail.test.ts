@@ -79,7 +79,7 @@ test("R 5.3: an append that ends before a deposed leader's tail commits nothing 
   schedule.cut([OLD], OTHERS);
   schedule.propose(OLD, "d", "e");
   schedule.settle();
-  // They elect another, who commits that, and an entry of its own.
+  // They elect another leader, which commits that, and an entry of its own.
   schedule.apart(OTHERS, [MEMBER]);
   schedule.raft(NEW).step({ kind: "timeout-now", from: 3n, to: NEW, term: 1 });
   schedule.settle();

@@ -24,7 +24,7 @@ import { NONE } from "./types.ts";
 /** The cause of a campaign: `pre-vote` asks first, `transfer` is asked for by the leader. */
 export type CampaignKind = "pre-vote" | "election" | "transfer";
 
-/** One tick of who does not lead: once it has heard of no leader for its timeout, it stands. */
+/** A tick of a member that is no leader: without a leader for its election timeout it campaigns. */
 export function tickFollower(raft: RaftState): void {
   // lab:03 begin tick-follower
   raft.electionElapsed++;

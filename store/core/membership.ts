@@ -24,7 +24,7 @@ export function voterSets(membership: Membership): VoterSets {
   return { voters: new Set(membership.voters), outgoing: new Set(membership.outgoing) };
 }
 
-/** Everyone who receives the log. */
+/** Returns all members that receive the log. */
 export function everyMember(membership: Membership): MemberId[] {
   const { voters, outgoing, learners, learnersNext } = membership;
   return sorted([...new Set([...voters, ...outgoing, ...learners, ...learnersNext])]);
@@ -87,7 +87,7 @@ function enterJoint(
   // lab:05 end
 }
 
-/** The new voters alone; who stayed a voter only until now becomes a learner. */
+/** Returns the new voters alone; members of learnersNext become learners. */
 function leaveJoint(current: Membership): Membership {
   // lab:05 begin leave-joint
   if (!isJoint(current)) throw new MembershipError("no joint membership change to leave");

@@ -8,8 +8,8 @@ interface Envelope {
 }
 
 /**
- * How far the sender knows the log to be committed. A member with the same entry may take it over:
- * in a change of membership the only one who knows may be one that can no longer lead.
+ * The sender's commit index. A member with the same entry may adopt it: during a membership change
+ * the only member that knows it may be one that can no longer lead.
  */
 export interface CommitNews {
   commit: number;

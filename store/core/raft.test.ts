@@ -146,7 +146,7 @@ describe("Raft figure 3: what is broken ends the member", () => {
     expect(() => raft.step({ ...heartbeat, term: 3 })).toThrow("leads term 3 too");
   });
 
-  test("S8: a log that ends before what its leader was told has lost what was durable", () => {
+  test("S8: a log that ends before an acknowledged entry has lost durable entries", () => {
     const raft = new Raft(options, {
       hardState: { term: 2, vote: 2n, commit: 1 },
       base: { index: 0, term: 0 },
@@ -304,7 +304,7 @@ describe("Dissertation section 4.2: newcomers, and leaders that go", () => {
   });
 });
 
-test("S2: reads that wait are answered when those remain who have confirmed them", () => {
+test("S2: pending reads are answered when the remaining voters have confirmed them", () => {
   const raft = electedWithOldLog([1n, 2n]);
   raft.step(appended(2n, 3, 3));
   drainChanges(raft);

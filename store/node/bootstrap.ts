@@ -35,8 +35,8 @@ export interface Bootstrap {
 }
 
 /**
- * A new cluster is born with its log behind entry 1, on all its members alike. One who joins later
- * begins with nothing, behind entry 0, where no log reaches back to: the leader sends a snapshot.
+ * All members of a new cluster begin their log after entry 1. A member that joins later begins
+ * after entry 0, which no log reaches back to: the leader sends it a snapshot.
  */
 const BIRTH: LogBase = { index: 1, term: 1 };
 const NOTHING: LogBase = { index: 0, term: 0 };
@@ -49,7 +49,7 @@ export class BootstrapError extends CodedError {
   }
 }
 
-/** Decides who a member with an empty data directory is. */
+/** Determines the identity of a member with an empty data directory. */
 export async function bootstrap(options: BootstrapOptions): Promise<Bootstrap> {
   const { cluster, name, token } = options;
   if (!cluster) {

@@ -77,7 +77,7 @@ export async function openMember(options: OpenOptions): Promise<OpenedMember> {
 async function openMarked(options: OpenOptions, mark: OpenMark) {
   const opening = { backend: await options.backends.open() };
   try {
-    // Without state it has to ask the others who it is: that may take long, and reads nothing.
+    // Without state it gets its id from the other members: that may take long, and reads no data.
     if (!opening.backend.getSync(META_KEY)) mark.end();
     return await openWith(options, opening);
   } catch (thrown) {

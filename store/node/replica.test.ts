@@ -74,7 +74,7 @@ test("S7: what is left of a lease is recorded, and all that a next leader gives 
   expect(state.leaseTimers.remaining_s(9n)).toBe(51);
 });
 
-test("S7: a new leader gives its time anew to what its predecessor had renewed", async () => {
+test("S7: a new leader renews the leases that its predecessor had renewed", async () => {
   const { clock, raft, state, append, receive, lead } = await loneReplica();
   const entries = [grant(9n, 100), checkpoint(9n, 10), checkpoint(9n, 0)].map((command, i) =>
     entryOf(2 + i, 2, encodeCommand(command, { session: 6, sequence: i })),

@@ -120,7 +120,7 @@ export class Replica {
     return this.#stopped;
   }
 
-  /** It ended for a reason that was no wish of anybody's. */
+  /** Whether it ended with an error, not by `close`. */
   get failed(): boolean {
     return this.#failed;
   }
@@ -285,7 +285,7 @@ export class Replica {
     });
   }
 
-  /** Late by a whole heartbeat, where somebody waits for it (etcd's measure). */
+  /** Reports a heartbeat that is late by a whole interval (etcd's criterion). */
   #reportLate(late_ms: number): void {
     const { raft, onLateHeartbeat } = this.#options;
     const awaited = (raft.leading?.progress.size ?? 0) > 1;

@@ -8,7 +8,7 @@ export interface Testimony extends KvHash {
 
 /**
  * `agree`: nothing differs among those that answered. `corrupt`: these differ from what a majority
- * of all members has. `divided`: there is a difference, and no majority to say who is wrong.
+ * of all members has. `divided`: they differ, and no majority shows which members are wrong.
  */
 export type Verdict =
   | { kind: "agree" }

@@ -72,7 +72,7 @@ test("S8: a member whose data differs is found, halts, and is rebuilt", async ()
   // Neither does it serve after a restart.
   await expect(members.start(wrong, all)).rejects.toMatchObject({ code: "MEMBER_CORRUPT" });
 
-  // The others refuse to change anything until somebody has looked.
+  // The others reject writes until an operator clears the alarm.
   const { client: store } = right[0]!.store!;
   await expect(store.put({ key })).rejects.toThrow("etcdserver: corrupt cluster");
   const { alarms } = await maintenance(right[0]!).alarm({});
@@ -116,7 +116,7 @@ test("members agree on each revision while keys change and are compacted", async
     const { revision } = header!;
     const writing = store.put({ key, value: Buffer.from(`${i}`) });
     if (i % 3 === 2) await store.compact({ revision: revision - 5 });
-    // Every member has what the others have told of once it has read through the leader.
+    // After a linearizable read every member has all acknowledged writes.
     for (const each of all) await each.store!.client.range({ key });
     const answers = await Promise.all(services.map((each) => each.hashKV({ revision })));
     const hashes = answers.map(({ hash, compactRevision }) => `${compactRevision} ${hash}`);

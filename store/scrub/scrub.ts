@@ -65,8 +65,8 @@ export class Scrub {
 }
 
 /**
- * Before this member serves: throws when its records are not what the others have (etcd's
- * InitialCorruptCheck). Without a majority that says who is right it does not start either.
+ * Runs before this member serves: throws if its records differ from those of the others (etcd's
+ * InitialCorruptCheck). If they differ and there is no majority, it does not start either.
  */
 export async function checkAtStart(context: EtcdContext): Promise<void> {
   const { memberId } = context.state.identity;

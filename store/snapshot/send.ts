@@ -34,7 +34,7 @@ const log = logger("snapshot");
 
 /**
  * Sends snapshots to followers that the log no longer reaches back to, each in parts; a stream
- * that breaks goes on where the follower's file ends. One file serves all who need it.
+ * that breaks continues where the follower's file ends. One file serves all followers.
  */
 export class SnapshotSender {
   readonly #options: SnapshotSenderOptions;

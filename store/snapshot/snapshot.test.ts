@@ -167,7 +167,7 @@ test("what is not what was offered is thrown away", async () => {
   expect(readdirSync(join(folder, "member", "snap"))).toEqual([]);
 });
 
-test("one file is made for all who need it at the same time", async () => {
+test("one file is created for all followers that need it at the same time", async () => {
   let made = 0;
   const delivered: [bigint, boolean][] = [];
   const sender = new SnapshotSender({
@@ -188,7 +188,7 @@ test("one file is made for all who need it at the same time", async () => {
     sender.send(message, { id: to, urls: ["http://127.0.0.1:1"] });
   }
   await sender.close();
-  // Whose end is told of first is nobody's promise.
+  // The order of their ends is not defined.
   expect(new Map(delivered)).toEqual(new Map([[3n, false], [4n, false]]));
   expect(made).toBe(1);
 });

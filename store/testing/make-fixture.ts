@@ -35,7 +35,7 @@ await writeSnapshot(file, { index, term, clusterId }, view);
 await view.close();
 await backend.close();
 
-// What LevelDB makes anew at each start.
+// Files that LevelDB creates at each start.
 const db = join(dataDir, "member", "db");
 for (const name of readdirSync(db)) {
   if (/^(LOCK|LOG|LOG\.old|.*\.log)$/.test(name)) rmSync(join(db, name));

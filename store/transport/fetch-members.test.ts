@@ -27,14 +27,14 @@ async function silent(): Promise<string> {
   return `http://127.0.0.1:${port}`;
 }
 
-test("one member that answers is enough: nobody waits for a silent one", async () => {
+test("one member that answers is enough: a silent one is not awaited", async () => {
   const [member] = await members.add("a");
   await members.start(member!, [member!]);
   const found = await fetchMembers([await silent(), urlOf(member!)], undefined, FOR_EVER_MS);
   expect(found!.members).toHaveLength(1);
 });
 
-test("nobody answers: no members", async () => {
+test("no member answers: no members", async () => {
   expect(await fetchMembers([], undefined)).toBeUndefined();
   const refused = `http://127.0.0.1:${await freePort()}`;
   expect(await fetchMembers([refused, await silent()], undefined, 100)).toBeUndefined();

@@ -46,7 +46,7 @@ function describe({ oldest, newest }: Protocols): string {
   return oldest === newest ? `peer protocol ${oldest}` : `peer protocols ${oldest} to ${newest}`;
 }
 
-/** A hello that fits: who speaks, from where, and in which protocol from now on. */
+/** A valid hello: the peer's id, its address, and the protocol version of the connection. */
 export interface Greeting {
   readonly from: MemberId;
   readonly peerUrls: string[];
@@ -96,7 +96,7 @@ export function checkNotRemoved(self: Self, from: MemberId): void {
   throw new RpcError(Status.PERMISSION_DENIED, removedText(from));
 }
 
-/** What is wrong with who answered at a member's address; undefined when it is that member. */
+/** Returns why the process at a member's address is not that member; undefined if it is. */
 export function wrongWelcome(self: Self, to: MemberId, welcome: Welcome): string | undefined {
   const { protocol, clusterId, memberId } = welcome;
   const { oldest, newest } = self.protocols;

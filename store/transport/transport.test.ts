@@ -181,7 +181,7 @@ test.each([
   ["another member", { ...hello, to: 3n }, /1 looks for 3; this is 2/],
   ["this member's own id", { ...hello, from: 2n }, /2 is this one: .* a copy of its data/],
   ["a later protocol", { ...hello, protocol: 2 }, /1 speaks peer protocol 2, .* protocol 1/],
-  ["nobody", undefined, /begins with a hello/],
+  ["a missing hello", undefined, /begins with a hello/],
 ])("%s is refused by name", async (_, first, reason) => {
   const received: Message[] = [];
   const server = await serveMember(selfOf(2n), received);
@@ -245,7 +245,7 @@ test("releases too far apart refuse each other by name, and no message passes", 
   expect(received).toEqual([]);
 });
 
-test("etcd's members are told what this is", async () => {
+test("etcd's members get an error that names this protocol", async () => {
   const server = await serveMember(selfOf(2n), []);
   const answer = await fetch(`http://${server.address}/raft/probing`);
   expect(answer.status).toBe(412);

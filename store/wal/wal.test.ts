@@ -190,7 +190,7 @@ test("S8: a bit flipped in what was durable before the last sync is refused, wit
       disk.run();
     }
     const [name] = disk.list();
-    // Within the first half: later syncs have told that this was durable.
+    // Within the first half: later records show that this was durable.
     disk.flipBit(name!, randomInteger(random, SEGMENT_HEADER_BYTES, SEGMENT_BYTES / 2), random);
     const thrown = caught(() => open(disk));
     expect(thrown).toBeInstanceOf(LogDamagedError);

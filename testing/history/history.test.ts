@@ -34,7 +34,7 @@ const one = (input: KvInput, output: string): KvOperation => {
   const began = ++clock;
   return { input, output, began, ended: ++clock };
 };
-/** A call whose answer nobody heard, but which the log has. */
+/** A call without a received answer that the log has. */
 const unheard = (input: KvInput, output: string): KvOperation => ({
   ...one(input, output),
   ended: Infinity,
@@ -92,7 +92,7 @@ const grant = (id: number, index: number): KvOperation => ({
   index,
 });
 
-test("places in the log decide among many calls that nobody heard of, without a search", () => {
+test("log positions order many calls without answers, without a search", () => {
   const grants = Array.from({ length: 200 }, (_, i) => grant(i + 1, 1_000 - i));
   const { input } = grants[0]!;
   const again = { ...one(input, "!leaseExists"), index: 2_000 };

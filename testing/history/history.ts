@@ -30,7 +30,7 @@ export const KV_MODEL: Model<KvState, KvInput, string> = {
   },
 };
 
-/** Clients are not told how many keys went with a lease; the log's own reading says it. */
+/** Clients do not learn how many keys a lease had; the log's answer has the count. */
 function sameAnswer(answer: string, output: string): boolean {
   return answer === output || (output.endsWith(" revoked") && answer.startsWith(`${output} with`));
 }
@@ -86,7 +86,7 @@ interface Ranked {
 
 /**
  * The same model, with those calls taken in the log's order only: members apply them in no other.
- * Else calls that nobody waits for, as when leases end, would be tried in every order.
+ * Otherwise calls without a client, as at a lease's expiry, would be tried in every order.
  */
 const LOGGED_MODEL: Model<Placed, Ranked, string> = {
   initial: { state: KV_MODEL.initial, logged: 0 },

@@ -32,7 +32,7 @@ test("known good: reads see the last write, or one of those under way", () => {
   expect(crossed.linearizable).toBe(true);
 });
 
-test("known good: a write that nobody heard of may have happened, late, or never", () => {
+test("known good: a write without an answer may have happened, late, or never", () => {
   const late = verdict([1, Infinity, { write: 1 }], [2, 3, "read", 0], [4, 5, "read", 1]);
   expect(late.linearizable).toBe(true);
   const never = verdict([1, Infinity, { write: 1 }], [2, 3, "read", 0]);
@@ -58,7 +58,7 @@ test("known bad: two readers see two writes in two orders", () => {
   expect(split.linearizable).toBe(false);
 });
 
-test("known bad: a value goes back, and one that nobody wrote", () => {
+test("known bad: a value goes back, and one that was never written", () => {
   const back = verdict([1, 9, { write: 1 }], [2, 3, "read", 1], [4, 5, "read", 0]);
   expect(back.linearizable).toBe(false);
   expect(verdict([1, 2, "read", 7]).linearizable).toBe(false);

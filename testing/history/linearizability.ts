@@ -1,6 +1,6 @@
 import { type PlacedCalls, PlacedSet } from "./placed-set.ts";
 
-/** A call and what came of it. `ended` is infinite while nobody heard an answer. */
+/** A call and its answer. `ended` is infinite without an answer. */
 export interface Operation<I, O> {
   /** Places in one order of all calls and answers: a counter, not a clock. */
   began: number;

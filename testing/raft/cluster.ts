@@ -3,7 +3,7 @@ import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
 import { TestMember, type TestOptions } from "./member.ts";
 
-/** Members and the messages between them, delivered only when told to. */
+/** Members and the messages between them, which the test delivers. */
 export class TestCluster {
   readonly members = new Map<MemberId, TestMember>();
   readonly #options: TestOptions;
@@ -44,7 +44,7 @@ export class TestCluster {
     }
   }
 
-  /** The message does not arrive; whoever streams a snapshot notices. */
+  /** Loses a message; the sender of a snapshot is notified. */
   lose(message: Message): void {
     if (message.kind !== "snapshot") return;
     this.members.get(message.from)?.raft.reportSnapshot(message.to, false);

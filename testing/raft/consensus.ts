@@ -15,9 +15,9 @@ import { type Before, type CoreEvent, type CoreObserver, observe } from "./obser
 type Guard = (check: () => void) => void;
 
 /**
- * Holds every core to what the protocol says of each step: who may commit, elect, read, and change
- * the membership, and what is durable before. A bug shows where it is made, not only where two
- * members come to differ by it.
+ * Checks each step of every core against the protocol: when it may commit, win an election, read
+ * and change the membership, and what must be durable before. A bug is found at its step, not only
+ * when two members differ.
  */
 export class Consensus implements CoreObserver {
   readonly disks: DurableLogs = new Map();

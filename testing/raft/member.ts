@@ -38,8 +38,8 @@ interface PendingWrite {
 }
 
 /**
- * A core with a disk that syncs when it is told to, and a state machine that remembers
- * everything.
+ * A core with a disk that syncs when the test calls `sync`, and a state machine that keeps every
+ * command.
  */
 export class TestMember {
   readonly id: MemberId;

@@ -21,8 +21,8 @@ const ACTIONS: Record<string, MembershipStep["action"]> = {
 };
 
 /**
- * Runs the commands of a golden script against a cluster of cores and tells what they did. A
- * script is a story: what is done, then, behind a line of dashes, what happens.
+ * Runs the commands of a golden script against a cluster of cores and returns their output. A
+ * script is a list of commands, each with its output after a line of dashes.
  */
 export class ScriptRunner {
   readonly #cluster = new TestCluster({ random: seededRandom(1), inflightAppends_max: 3 });

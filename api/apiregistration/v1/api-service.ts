@@ -66,7 +66,7 @@ function validate(object: APIService): FieldError[] {
   return [...errors, ...validateServer(object)];
 }
 
-/** What this server itself answers for needs nobody to ask after it. */
+/** The condition of an APIService without a Service: this server serves it itself. */
 const available = (now_ms: number) => ({
   type: "Available",
   status: "True",

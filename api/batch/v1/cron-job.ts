@@ -20,7 +20,7 @@ function validateSchedule(schedule: string, old: string | undefined): FieldError
   const path = "spec.schedule";
   if (schedule === "") return [required(path)];
   const errors: FieldError[] = [];
-  // A zone within a schedule is read by nobody here, so it does not come to be read.
+  // A schedule with a time zone is not parsed: it is an error already.
   const tz = schedule.includes("TZ");
   const read = tz ? undefined : parseSchedule(schedule);
   if (typeof read === "string") errors.push(invalid(path, schedule, read));

@@ -70,7 +70,7 @@ describe("the status of a Job", () => {
     expect(complaints(old, next, spec)).toContain(why);
   });
 
-  it("may start anew when the job is resumed, and be left alone where it was wrong before", () => {
+  it("may start again when the job is resumed; a value that was invalid before may stay", () => {
     const suspended = { startTime: START, conditions: conditions("Suspended") };
     const resumed = { startTime: END, conditions: [{ type: "Suspended", status: "False" }] };
     expect(complaints(suspended, resumed)).toBe("");

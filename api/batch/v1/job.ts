@@ -131,7 +131,7 @@ function validateIndexedLimits(spec: JobSpec, path: string): FieldError[] {
   return errors;
 }
 
-/** What a job may have besides: who runs it, when failed pods are replaced, policies. */
+/** Validates a job's options: its manager, the replacement of failed pods, its policies. */
 function validateOptions(spec: JobSpec, path: string): FieldError[] {
   const { managedBy, maxFailedIndexes, podReplacementPolicy: replacement } = spec;
   const errors: FieldError[] = [];

@@ -33,7 +33,7 @@ function approved(condition: object): CertificateSigningRequest {
 }
 
 describe("CertificateSigningRequest", () => {
-  it("carries the identity of who asks, whatever the body says", () => {
+  it("has the requester's identity, regardless of the body", () => {
     expect(made().spec).toMatchObject({
       username: "jane", groups: ["dev"], extra: { scope: ["a"] },
     });

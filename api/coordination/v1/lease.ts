@@ -1,4 +1,4 @@
-/** Lease: who holds what until when; leaders and nodes renew theirs. */
+/** Lease: a holder and the time until which it holds; leaders and nodes renew theirs. */
 import type { Lease } from "../../gen/coordination/v1.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";

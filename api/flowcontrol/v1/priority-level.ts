@@ -1,4 +1,4 @@
-/** PriorityLevelConfiguration: how many requests of a level run at once, and who waits. */
+/** PriorityLevelConfiguration: a level's concurrency limit, and its queues. */
 import { isDeepStrictEqual } from "node:util";
 import type {
   LimitedPriorityLevelConfiguration, LimitResponse, PriorityLevelConfiguration,

@@ -1,4 +1,4 @@
-/** NetworkPolicy: who may talk to which pods. */
+/** NetworkPolicy: the peers that selected pods may exchange packets with. */
 import type {
   NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
 } from "../../gen/networking/v1.ts";

@@ -1,4 +1,4 @@
-/** RoleBinding and ClusterRoleBinding: who may do what a role lists. */
+/** RoleBinding and ClusterRoleBinding: the subjects that a role is granted to. */
 import { isDeepStrictEqual } from "node:util";
 import type { ClusterRoleBinding, RoleBinding, RoleRef, Subject } from "../../gen/rbac/v1.ts";
 import { ageColumn, column, nameColumn, wide } from "../../columns.ts";

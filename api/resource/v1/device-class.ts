@@ -1,4 +1,4 @@
-/** DeviceClass: a name for devices of a sort, with what their driver is told. */
+/** DeviceClass: a class of devices, with the configuration for their driver. */
 import type { DeviceClass } from "../../gen/resource/v1.ts";
 import { defineKind } from "../../define.ts";
 import { isExtendedResource } from "../../core/v1/pod/validate-resources.ts";

@@ -57,7 +57,7 @@ function* removing(parent: Directory, name: FileName, top?: Top, depth = 1): Gen
       else moveUp(held, inner, above);
     }
     if (removeEmpty(parent, name)) return;
-    // What was moved up is new in the topmost directory: that is progress, not somebody's filling.
+    // Entries that were moved up are new in the top directory: progress, not a concurrent writer.
     if (above.moved === before && --left === 0) parent.remove(name, { directory: true });
   }
 }

@@ -27,7 +27,7 @@ describe("EventCorrelator", () => {
     expect(results[11]).toMatchObject({ message: "(combined from similar events): m11", count: 3 });
   });
 
-  test("begins anew when similar ones are ten minutes old", () => {
+  test("begins again when similar ones are ten minutes old", () => {
     const clock = new ManualClock();
     const correlator = new EventCorrelator(clock);
     for (let i = 0; i < 10; i++) correlator.correlate(occurrence(`m${i}`));

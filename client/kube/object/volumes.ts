@@ -15,11 +15,11 @@ import { matchesSelector } from "@raft2kube/api/selector.ts";
 export const BIND_COMPLETED = "pv.kubernetes.io/bind-completed";
 export const BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller";
 
-/** On a claim: the node whose pod needs it, for provisioners; and who is asked to provision it. */
+/** On a claim: the node whose pod needs it, for provisioners; and the provisioner of its class. */
 export const SELECTED_NODE = "volume.kubernetes.io/selected-node";
 export const STORAGE_PROVISIONER = "volume.kubernetes.io/storage-provisioner";
 
-/** On a volume: who made it. */
+/** On a volume: its provisioner. */
 export const PROVISIONED_BY = "pv.kubernetes.io/provisioned-by";
 
 /** The provisioner of classes whose volumes are only made by hand. */

@@ -169,7 +169,7 @@ async function errorOf(response: HttpResponse, what: string): Promise<KubeError>
     const parsed = JSON.parse(text) as Status;
     if (parsed.kind === "Status") status = parsed;
   } catch (thrown) {
-    // A proxy's or an early error page: told below as it is. Anything else is a fault of ours.
+    // A proxy's or an early error page: reported below as text. Anything else is a bug.
     if (!(thrown instanceof SyntaxError)) throw thrown;
   }
   const message = `${what}: ${response.status} ${text.slice(0, 512).trim()}`;

@@ -151,10 +151,10 @@ function exchange(
 }
 
 /**
- * What a stream receives, for a reader who may come later. Node destroys a stream that has received
- * all and that nobody has begun to read, and the answer with it: so reading begins at once. It also
- * ends a stream whose connection broke, or that the server reset with CANCEL, as if the answer were
- * whole: only the code under which it was closed tells the two apart.
+ * Returns a stream's data for a reader that may start later. Node destroys a stream that has
+ * received everything and has no reader, with its data: so reading begins at once. It also ends a
+ * stream whose connection broke, or that the server reset with CANCEL, as if the response were
+ * complete: only the close code distinguishes the two.
  */
 function readFromNow(stream: http2.ClientHttp2Stream, cut: () => TransportError): Readable {
   const body = new PassThrough({

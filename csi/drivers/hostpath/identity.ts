@@ -9,7 +9,7 @@ import { serve, type Handlers, type ServedService } from "@raft2kube/rpc/server.
 /** The version the driver reports of itself. */
 export const DRIVER_VERSION = "0.1.0";
 
-/** The Identity service: who the plugin is, and which other services it has. */
+/** The Identity service: the plugin's name, and which other services it has. */
 export function identityService(driverName: string): ServedService {
   const handlers: Handlers<IdentityMethods> = {
     getPluginInfo: () => ({ name: driverName, vendorVersion: DRIVER_VERSION }),

@@ -89,7 +89,7 @@ describe("plain", () => {
 });
 
 describe("with TLS and client certificates", () => {
-  test("serves those who show one, and no others", async () => {
+  test("serves clients with a certificate, and no others", async () => {
     const now_ms = Date.now();
     const ca = await createCa({ commonName: "test", days: 1, now_ms });
     const ipAddresses = ["127.0.0.1"];

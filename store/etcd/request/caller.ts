@@ -4,14 +4,14 @@ import { checkAdmin, checkUser } from "../../auth/authorize.ts";
 import type { Caller } from "../../auth/caller.ts";
 import type { EtcdContext } from "./context.ts";
 
-/** What a request shows for who makes it. */
+/** A request's credentials. */
 export interface Credentials {
   token: string | undefined;
   /** Of the client certificate, which the connection has verified. */
   commonName?: string | undefined;
 }
 
-/** The names that clients send a token under: gRPC's, and HTTP's for those who come that way. */
+/** The metadata and header names of a token: gRPC's, and HTTP's. */
 const TOKEN_NAMES = ["token", "authorization"] as const;
 const BEARER = "Bearer ";
 

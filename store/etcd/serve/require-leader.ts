@@ -13,8 +13,8 @@ function wantsLeader(call: Call): boolean {
 }
 
 /**
- * What stands before every RPC: a learner answers few of them, and who wants a leader must not
- * meet a member without one. Throws etcd's errors.
+ * Checks every RPC first: a learner serves few of them, and a request that requires a leader fails
+ * on a member without one. Throws etcd's errors.
  */
 export function admit({ state, replica }: EtcdContext, call: Call, onLearner: boolean): void {
   const isLearner = state.membership.learners.includes(state.identity.memberId);

@@ -100,7 +100,7 @@ function unaryHandlers<M>({ methods }: ServiceTable<M>, unary: Unary): Handlers<
   return Object.fromEntries(handlers) as Handlers<M>;
 }
 
-/** What a request shows for its caller is looked at when a verb asks who it is. */
+/** A request's credentials are read only when a verb needs its caller. */
 function contextFor(context: EtcdContext, call: Call): EtcdContext {
   return actingFor(context, () => credentialsOf(call));
 }

@@ -34,7 +34,7 @@ async function open(): Promise<{ state: State; watches: WatchHub; session: Watch
 
 const request = (fields: Init<WatchRequest>) => WatchRequest.decode(WatchRequest.encode(fields));
 
-/** All that can happen without anybody from outside. */
+/** Resolves after all pending work of the event loop. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 const REQUESTS: readonly [what: string, fields: Init<WatchRequest>][] = [
@@ -42,18 +42,18 @@ const REQUESTS: readonly [what: string, fields: Init<WatchRequest>][] = [
   ["creates that are refused", { createRequest: { key, watchId: 7n } }],
 ];
 
-test.each(REQUESTS)("who asks for %s and takes no answer is not listened to", async (_, fields) => {
+test.each(REQUESTS)("requests for %s wait while no response is taken", async (_, fields) => {
   const { session } = await open();
-  let heard = 0;
+  let taken = 0;
   async function* requests() {
-    for (; heard < 100 * STREAM_QUEUE_RESPONSES_MAX; heard++) yield request(fields);
+    for (; taken < 100 * STREAM_QUEUE_RESPONSES_MAX; taken++) yield request(fields);
   }
   const following = session.follow(requests());
   await settled();
-  expect(heard).toBe(STREAM_QUEUE_RESPONSES_MAX);
+  expect(taken).toBe(STREAM_QUEUE_RESPONSES_MAX);
   expect(await session.take()).toHaveLength(STREAM_QUEUE_RESPONSES_MAX);
   await settled();
-  expect(heard).toBe(2 * STREAM_QUEUE_RESPONSES_MAX);
+  expect(taken).toBe(2 * STREAM_QUEUE_RESPONSES_MAX);
   session.close();
   await following;
 });

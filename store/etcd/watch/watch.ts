@@ -40,7 +40,7 @@ export class WatchSession {
   #turn: Promise<void> | undefined;
   #nextId = 0n;
 
-  /** `identify` says who made the stream, as of now: a token may have ended since it began. */
+  /** `identify` returns the stream's user as of now: a token may have expired since it began. */
   constructor(context: WatchContext, identify: EtcdContext["identify"]) {
     this.#context = context;
     this.#identify = identify;
@@ -70,8 +70,8 @@ export class WatchSession {
   }
 
   /**
-   * Done at once, or when what is returned resolves: while auth is on, a create has to learn who
-   * asks. Requests keep their order either way.
+   * Executes a request at once, or by when the returned promise resolves: with auth enabled a
+   * create first identifies its user. Requests keep their order either way.
    */
   handle(request: WatchRequest): Promise<void> | undefined {
     const asks = this.#context.state.auth.enabled && request.createRequest !== undefined;

@@ -58,7 +58,7 @@ test("a renewal has to be recorded behind a checkpoint, and only behind the last
   expect(timers.checkpointOf(1n)).toBe(0);
 });
 
-test("who is not in office has nothing to do, however many leases come and go", () => {
+test("a member that is no leader has no timers, regardless of granted and revoked leases", () => {
   const { clock, timers } = leading(lease(1n, 2));
   timers.stop();
   clock.advance(10_000);

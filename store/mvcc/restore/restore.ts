@@ -80,7 +80,7 @@ async function drain(chunks: AsyncIterable<unknown>): Promise<void> {
   while (!(await iterator.next()).done);
 }
 
-/** The first batch of a new backend: who the members are, and behind which entry the log begins. */
+/** Writes the first batch of a new backend: the members, and the entry before the log. */
 async function begin(state: State, { members, base }: Bootstrapped): Promise<void> {
   Object.assign(state, { appliedIndex: base.index, appliedTerm: base.term });
   const writes: BackendWrite[] = [{ key: META_KEY, value: encodeMeta(newMeta(state)) }];

@@ -19,7 +19,7 @@ test("watches that are sent the same share one run, each with its own part of it
   expect(run.first(1)).toEqual([a]);
 });
 
-test("who is sent something else, or in another order, has to part", () => {
+test("a watcher with other events, or in another order, leaves the run", () => {
   const run = new EventRun([a]);
   run.continues(1, [b]);
   expect(run.continues(1, [c])).toBe(false);

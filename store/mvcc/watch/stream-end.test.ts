@@ -13,7 +13,7 @@ test("a stream that ends while its reader is about to take a response ends", asy
   expect(await reading).toBeUndefined();
 });
 
-test("the same for a reader of all that waits, who hears why", async () => {
+test("the same for a pending read, which gets the reason", async () => {
   const queue = new WatchStreamQueue();
   queue.push(RESPONSE, 10);
   const reading = queue.take();

@@ -58,7 +58,7 @@ test("a response does not grow without end, and a full queue says so", async () 
   expect([notFull, queue.full]).toEqual([true, false]);
 });
 
-test("who waits hears of the end", async () => {
+test("a pending read gets the end", async () => {
   const queue = new WatchStreamQueue();
   const waiting = queue.next();
   queue.end();

@@ -85,8 +85,8 @@ interface Pointed {
 }
 
 /**
- * A headless Service whose endpoints somebody else writes may have any of both families, whatever
- * the cluster has (as upstream).
+ * A headless Service without a selector may have both families, regardless of the cluster's (as
+ * upstream).
  */
 export function isWithoutSelector({ spec }: Pointed): boolean {
   return spec.clusterIP === "None" && Object.keys(spec.selector ?? {}).length === 0;
