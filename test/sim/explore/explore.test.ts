@@ -13,7 +13,7 @@ test.each(SCENARIOS)("$name: one departure from the plain schedule breaks nothin
 });
 
 test("the explorer breaks a core that applies changes before its disk knows of them", () => {
-  const bug = "applies a change that its disk does not know to be committed";
+  const bug = "applies a change before its commit index is durable";
   const { seams } = MUTANTS.find(({ name }) => name === bug)!;
   const broken = SCENARIOS.map((scenario) => explore(scenario, BOUNDS, seams).broken);
   const found = broken.find((each) => each !== undefined);

@@ -148,13 +148,13 @@ function forgetProposals(raft: Raft): void {
 
 export const CORE_MUTANTS: readonly Mutant[] = [
   {
-    name: "commits behind what an append has shown to fit",
+    name: "commits beyond the matching entries of an append",
     breaks: "S1, Raft 5.3",
     noticedBy: ["commits what fits", "committed once", "state machine safety", "store's own"],
     seams: { raft: commitBeyondMatch },
   },
   {
-    name: "commits behind what an append has shown to fit, seen where members differ",
+    name: "commits beyond the matching entries of an append, detected when members differ",
     breaks: "S1, Raft 5.3",
     noticedBy: ["committed once", "state machine safety"],
     seams: { raft: commitBeyondMatch, silent: ["commits what fits"] },
@@ -166,13 +166,13 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     seams: { raft: writeFirstVoteOnly },
   },
   {
-    name: "answers reads that came after the round was sent",
+    name: "a confirmed round also answers later reads",
     breaks: "S2, dissertation 6.4",
     noticedBy: ["read by a quorum", "read index", "linearizability", "time travel"],
     seams: { raft: confirmLaterReads },
   },
   {
-    name: "takes a change before an entry of its term is committed",
+    name: "accepts a change before an entry of its term is committed",
     breaks: "S9, dissertation 4.1",
     noticedBy: ["change follows its term", "quorums intersect", "configurations agree"],
     seams: { raft: changeEarly },
@@ -184,7 +184,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     seams: { raft: campaignUnapplied },
   },
   {
-    name: "applies a change that its disk does not know to be committed",
+    name: "applies a change before its commit index is durable",
     breaks: "S9",
     noticedBy: ["change is durable", "leader completeness", "state machine safety"],
     seams: {
@@ -204,7 +204,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     seams: { raft: confirmByAnyone },
   },
   {
-    name: "leads on without a quorum",
+    name: "stays leader without a quorum",
     breaks: "S9, dissertation 6.2",
     noticedBy: ["partial partition"],
     // It takes an even number of voters that stays as it is.
@@ -212,7 +212,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     seams: { raft: leadWithoutQuorum },
   },
   {
-    name: "forgets some of what it is to pass on to the leader",
+    name: "loses some forwarded proposals",
     breaks: "dissertation 6.2",
     noticedBy: ["progress"],
     seams: { raft: forgetProposals },

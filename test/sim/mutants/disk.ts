@@ -108,7 +108,7 @@ export const DISK_MUTANTS: readonly Mutant[] = [
     seams: { disk: syncLies("skips") },
   },
   {
-    name: "goes on after a failed sync",
+    name: "continues after a failed sync",
     breaks: "S10",
     noticedBy: [
       "no damage without a cause",
@@ -137,7 +137,7 @@ export const DISK_MUTANTS: readonly Mutant[] = [
     },
   },
   {
-    name: "takes damage to its log for a torn tail",
+    name: "treats damage to its log as a torn tail",
     breaks: "S8",
     noticedBy: ["store's own", "leader completeness", "state machine safety"],
     seams: {
@@ -148,33 +148,33 @@ export const DISK_MUTANTS: readonly Mutant[] = [
     },
   },
   {
-    name: "serves what its database gives back, unchecked",
+    name: "does not verify its database's checksums",
     breaks: "S8",
     noticedBy: ["state agreement", "linearizability", "watch", "scrub", "store's own"],
     seams: { checksums: unchecked },
   },
   {
-    name: "does not notice what its database has lost",
+    name: "does not detect records that its database lost",
     breaks: "S8",
     noticedBy: ["scrub", "state agreement", "linearizability", "watch"],
     // Checksums, but no inventory of all that must be there.
     seams: { checksums: (raw) => new CheckedBackend(raw, "db", () => undefined) },
   },
   {
-    name: "writes records without the index that they were applied at",
+    name: "writes records without their applied index",
     breaks: "S3, S4",
     noticedBy: ["store's own", "state agreement"],
     seen: "etcd #14685",
     seams: { backend: withoutMeta },
   },
   {
-    name: "leaves a compaction's removals to a later sync",
+    name: "does not sync a compaction's removals",
     breaks: "S6, S8",
     noticedBy: ["no damage without a cause"],
     seams: { backend: unsyncedRemovals },
   },
   {
-    name: "writes another value to its database than it applied",
+    name: "writes a different value to its database than it applied",
     breaks: "S3, S8",
     noticedBy: ["scrub", "state agreement", "linearizability", "watch"],
     seams: { backend: otherValues },

@@ -10,10 +10,10 @@ const SAMPLE = [
   "acknowledges before the sync",
   "commits with one voter less than a majority",
   "loses its vote at a restart",
-  "answers reads without asking the others",
+  "answers reads without a quorum",
   "applies the last command again after a restart",
-  "leaves a watch without some event",
-  "drops what does not fit into a stream",
+  "loses some events of a watch",
+  "drops events of a full stream",
 ] as const;
 
 test.each(SAMPLE)(

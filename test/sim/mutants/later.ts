@@ -74,25 +74,25 @@ function countsLearners(raft: Raft): void {
 /** Written once the simulator was done, and put in without a change of it. */
 export const LATER_MUTANTS: readonly Mutant[] = [
   {
-    name: "votes by the length of a log, not by its last term",
+    name: "compares logs by length, not by their last term",
     breaks: "Raft 5.4.1",
     noticedBy: ["leader completeness", "committed once", "state machine safety", "store's own"],
     seams: { raft: comparesLengthOnly },
   },
   {
-    name: "acknowledges entries that are still being written",
+    name: "acknowledges entries before they are durable",
     breaks: "S1",
     noticedBy: ["acknowledged is durable", "committed by a durable quorum"],
     seams: { raft: acknowledgesEarly },
   },
   {
-    name: "answers a follower's read without asking the others",
+    name: "answers a follower's read without a quorum",
     breaks: "S2, dissertation 6.4",
     noticedBy: ["read by a quorum", "read index", "linearizability", "time travel"],
     seams: { raft: trustsLeader },
   },
   {
-    name: "takes a change while another one waits",
+    name: "accepts a change while another one is pending",
     breaks: "S9, S11, dissertation 4.1",
     noticedBy: ["one change at a time", "quorums intersect", "store's own"],
     seams: { raft: overlapsChanges },

@@ -5,7 +5,7 @@ const LONG_MS = 600_000;
 
 export const LEASE_MUTANTS: readonly Mutant[] = [
   {
-    name: "a deposed leader goes on ending leases",
+    name: "a deposed leader revokes expired leases",
     breaks: "S7",
     noticedBy: ["lease kept"],
     seen: "etcd #15247",
@@ -20,7 +20,7 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     },
   },
   {
-    name: "each new leader lets leases live for long",
+    name: "each new leader extends all leases",
     breaks: "S7",
     noticedBy: ["lease ends"],
     seen: "etcd #17132",

@@ -38,7 +38,7 @@ function keepConflicts(raft: RaftState, message: Parameters<Raft["step"]>[0]): b
 
 export const RAFT_MUTANTS: readonly Mutant[] = [
   {
-    name: "commits entries of an older term by counting",
+    name: "commits entries of an older term by counting copies",
     breaks: "S1, Raft 5.4.2",
     noticedBy: [
       "commits in own term",
@@ -74,7 +74,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     },
   },
   {
-    name: "votes for a log that lacks what it has",
+    name: "votes for a log that is less up to date",
     breaks: "Raft 5.4.1",
     noticedBy: ["leader completeness", "state machine safety"],
     seams: {
@@ -88,7 +88,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     },
   },
   {
-    name: "keeps its own entries where they conflict",
+    name: "keeps its own conflicting entries",
     breaks: "Raft 5.3",
     noticedBy: [
       "acknowledged is durable",
@@ -100,7 +100,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     seams: { raft: onStep(keepConflicts) },
   },
   {
-    name: "exchanges two voters at once",
+    name: "replaces two voters without a joint configuration",
     breaks: "S9, dissertation 4.1",
     noticedBy: ["quorums intersect"],
     seams: {

@@ -23,7 +23,7 @@ function reuseReadId(raft: Raft): void {
 
 export const READ_MUTANTS: readonly Mutant[] = [
   {
-    name: "answers reads without asking the others",
+    name: "answers reads without a quorum",
     breaks: "S2",
     noticedBy: ["linearizability", "time travel"],
     seams: {
@@ -33,14 +33,14 @@ export const READ_MUTANTS: readonly Mutant[] = [
     },
   },
   {
-    name: "makes a read's second attempt under the id of the first",
+    name: "retries a read with the id of its first attempt",
     breaks: "S2",
     noticedBy: ["read index", "linearizability", "time travel"],
     seen: "etcd #20418",
     seams: { raft: reuseReadId },
   },
   {
-    name: "answers lists from what this member happens to know",
+    name: "answers lists from the member's own state",
     breaks: "K1",
     noticedBy: ["linearizability", "time travel"],
     seen: "kubernetes #59848",

@@ -48,14 +48,14 @@ export const STATE_MUTANTS: readonly Mutant[] = [
     seams: { restored: applyAgain },
   },
   {
-    name: "takes the newest record for the revision after a restart",
+    name: "restores the revision from the newest record",
     breaks: "S3",
     noticedBy: ["state agreement"],
     seen: "etcd #17780",
     seams: { restored: revisionOfRecords },
   },
   {
-    name: "fails a transaction's old read on the member that was asked, not on the others",
+    name: "a transaction's read of an old revision fails on one member only",
     breaks: "S3, S6",
     noticedBy: ["state agreement", "linearizability"],
     seen: "etcd #18667",
@@ -73,7 +73,7 @@ export const STATE_MUTANTS: readonly Mutant[] = [
     },
   },
   {
-    name: "removes compacted records before its database knows of the compaction",
+    name: "removes compacted records before the compaction is durable",
     breaks: "S6",
     noticedBy: ["watch", "linearizability"],
     seams: {

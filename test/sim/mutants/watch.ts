@@ -97,13 +97,13 @@ function noticeEarlyWatches({ watches }: Generation): void {
 
 export const WATCH_MUTANTS: readonly Mutant[] = [
   {
-    name: "leaves a watch without some event",
+    name: "loses some events of a watch",
     breaks: "S5",
     noticedBy: ["watch", "informer"],
     seams: { generation: skipSomeEvents },
   },
   {
-    name: "tells of progress while events are on their way",
+    name: "sends progress while events are pending",
     breaks: "S5",
     noticedBy: ["watch", "informer", "time travel"],
     seen: "etcd #15220",
@@ -118,28 +118,28 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
     },
   },
   {
-    name: "goes back in time after a snapshot from the leader",
+    name: "repeats events after a snapshot from the leader",
     breaks: "S5",
     noticedBy: ["watch", "informer", "time travel"],
     seen: "etcd #15271",
     seams: { generation: rewindOnReplacement },
   },
   {
-    name: "drops what does not fit into a stream",
+    name: "drops events of a full stream",
     breaks: "S5",
     noticedBy: ["watch", "informer"],
     seen: "etcd #17529",
     seams: { generation: onAdd(dropWhatDoesNotFit) },
   },
   {
-    name: "compacts a deletion that a watch may begin with",
+    name: "compacts a tombstone at the compact revision",
     breaks: "S5",
     noticedBy: ["watch", "state agreement", "linearizability"],
     seen: "etcd #18089",
     seams: { generation: compactDeletions },
   },
   {
-    name: "begins a watch at the revision of a compaction one too late",
+    name: "begins a watch at the compact revision one revision too late",
     breaks: "S5, S6",
     noticedBy: ["watch", "informer"],
     seen: "etcd #19179",
@@ -150,7 +150,7 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
     },
   },
   {
-    name: "sends a watch of a revision to come what comes before it",
+    name: "sends a watch of a future revision earlier events",
     breaks: "S5",
     noticedBy: ["watch", "informer", "time travel"],
     seen: "etcd #20221",
@@ -161,7 +161,7 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
     },
   },
   {
-    name: "tells a watch of a revision to come of progress before it",
+    name: "sends a watch of a future revision earlier progress",
     breaks: "S5, K1",
     noticedBy: ["time travel", "watch"],
     seams: { generation: noticeEarlyWatches },
