@@ -17,7 +17,7 @@ test("the one test that was selected decides", () => {
   expect(judge(report({ LeafNodeType: "It", State: "timedout" })).outcome).toBe("timeout");
 });
 
-test("a test that left itself out is told from those that were not selected", () => {
+test("a skipped test is distinguished from those that were not selected", () => {
   const Failure = { Message: "skipped - needs two nodes" };
   const skipped = judge(report({ LeafNodeType: "It", State: "skipped", Failure }));
   expect(skipped).toEqual({ outcome: "skipped", message: "skipped - needs two nodes" });

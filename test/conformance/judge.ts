@@ -41,6 +41,6 @@ function outcomeOf(state: string): Outcome {
 
 function firstLines({ Failure }: SpecReport): string {
   const lines = (Failure?.Message ?? "").split("\n").map((line) => line.trim());
-  const told = lines.filter((line) => line !== "").slice(0, LINES_MAX);
-  return told.join(" | ").slice(0, CHARACTERS_MAX);
+  const reasons = lines.filter((line) => line !== "").slice(0, LINES_MAX);
+  return reasons.join(" | ").slice(0, CHARACTERS_MAX);
 }

@@ -28,7 +28,7 @@ spec:
 
 /** Measurements and autoscalers, by the real kubectl and the real kubelet. */
 export function autoscalingCases(given: () => TestCluster): void {
-  it("kubectl top tells what is used, and an autoscaler follows it", async () => {
+  it("kubectl top shows usage, and an autoscaler follows it", async () => {
     const cluster = given();
     await cluster.apply(MANIFEST);
     await cluster.ask("rollout", "status", "deployment/busy", "--timeout=60s");

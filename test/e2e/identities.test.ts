@@ -8,7 +8,7 @@ import { TestCluster } from "./cluster.ts";
 const TIMEOUT_MS = 180_000;
 const MASTERS = "system:masters";
 
-/** Every component's kubeconfig, and who it must be to the apiserver. */
+/** Every component's kubeconfig, and its expected user. */
 const COMPONENTS: Record<string, { username: string; groups: string[] }> = {
   "controller-manager": { username: "system:kube-controller-manager", groups: [] },
   scheduler: { username: "system:kube-scheduler", groups: [] },
@@ -106,7 +106,7 @@ describe("identities", { timeout: TIMEOUT_MS }, () => {
     await cluster.ask("delete", "node", "other");
   });
 
-  it("nobody takes traffic over by an external address of a Service", async () => {
+  it("an external address of a Service takes over no traffic", async () => {
     const service = {
       apiVersion: "v1", kind: "Service", metadata: { name: "greedy" },
       spec: { ports: [{ port: 6443 }], externalIPs: ["192.0.2.1"] },

@@ -44,7 +44,7 @@ ${spec.split(", ").map((line) => `  ${line}`).join("\n")}
     expect(await cluster.ask("describe", "job", "fails")).toMatch(/0 Active .*1 Failed/);
   });
 
-  it("tells each pod of an Indexed job its index", async () => {
+  it("sets each pod's index in an Indexed job", async () => {
     const cluster = given();
     const indexed = "completionMode: Indexed, completions: 3, parallelism: 3";
     await cluster.apply(job("each", indexed, "echo $JOB_COMPLETION_INDEX on $(hostname)"));

@@ -16,7 +16,7 @@ const PATIENT = ["-o", "Acquire::Retries=5"];
 export async function kubectl120(): Promise<string> {
   if (existsSync(PROGRAM)) return PROGRAM;
   mkdirSync(CACHE, { recursive: true });
-  // Apart, so that it is there whole or not at all, whoever else unpacks it, and whenever it ends.
+  // Unpacked elsewhere and renamed: it is complete or absent, also with concurrent runs.
   const dir = mkdtempSync(join(CACHE, "unpacking-"));
   try {
     await execute("apt-get", [...PATIENT, "download", "-q", "kubernetes-client"], { cwd: dir });

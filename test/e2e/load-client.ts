@@ -1,4 +1,4 @@
-// Opens a new connection for every request and prints a JSON line for each, until told to stop.
+// Opens a new connection for every request and prints a JSON line for each, until a signal.
 // Usage: node load-client.ts URL CLIENTS
 import { request } from "node:http";
 

@@ -29,7 +29,7 @@ function asNobody(enter: readonly string[], args: readonly string[]): Promise<Ou
 const NAMESPACES = ["unshare", "-Urnm"];
 
 describe("an ordinary user", { timeout: TIMEOUT_MS }, () => {
-  it("is told to be root, before anything else is tried", async () => {
+  it("gets an error that requires root before anything else is tried", async () => {
     const started = await asNobody([], ["start"]);
     expect(started.code).toBe(2);
     expect(started.stderr).toMatch(/✗ privileges: not root\n +remedy: run as root: sudo npm start/);

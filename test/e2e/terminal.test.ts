@@ -84,7 +84,7 @@ describe("kubectl on a terminal", { timeout: TIMEOUT_MS }, () => {
     await ended;
   });
 
-  it("attach -it: what the container says, and what it is told", async () => {
+  it("attach -it: the container's output and input", async () => {
     const { pty, shown } = onTerminal("attach", "-it", "box", "-c", "talker");
     const say = () => {
       pty.write("good morning\r");

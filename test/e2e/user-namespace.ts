@@ -6,7 +6,7 @@ import type { OwnHost, Outcome } from "./own-host.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
-/** The checkout where a user finds it, whoever may read the folders above the real one. */
+/** The checkout at a path that every user can read. */
 export interface UserCheckout {
   /** A folder of the user's own. */
   readonly own: string;

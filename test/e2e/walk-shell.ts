@@ -23,7 +23,7 @@ export class WalkShell {
 
   /**
    * Runs a command and compares what it prints. One that only asks is repeated until the answer is
-   * the expected one, as the documents tell their readers to do.
+   * the expected one, as the documents say.
    */
   async follow({ command, expected }: Walk): Promise<void> {
     const [, name, value] = ASSIGNMENT.exec(command) ?? [];

@@ -4,7 +4,7 @@
 //       --minutes M      begins no seed after M minutes
 //       --plain          of the plain kind, with all faults and clients; else of the swarm kind
 //       --totals FILE    adds to what FILE holds, and leaves out seeds that it has
-//   --transcript SEED         runs one seed and tells its end, with a diagram (--svg FILE draws it)
+//   --transcript SEED         runs one seed and prints its end with a diagram (--svg FILE draws it)
 //   --shrink SEED        finds what a failing seed needs to fail; --write NAME keeps it as a case
 //   --mutants            puts each known bug back in and says which seed and checker found it
 //   --mutant NAME        only this bug, with --mutants; puts it in, with --transcript or --shrink
@@ -116,7 +116,7 @@ async function many(
   return failed.length + missing.length === 0 ? 0 : 1;
 }
 
-/** One seed, told. */
+/** Runs one seed with its transcript. */
 async function record(
   script: Script,
   svg: string | undefined,
@@ -155,7 +155,7 @@ async function minimise(
   return 0;
 }
 
-/** A wrong argument is told in a line; anything else is a bug of the simulator. */
+/** A wrong argument is reported in a line; any other error is a bug of the simulator. */
 function reportWrongArgument(thrown: unknown): number {
   if (!(thrown instanceof RangeError || thrown instanceof TypeError)) throw thrown;
   process.stderr.write(`${thrown.message}\n`);

@@ -16,7 +16,7 @@ import { runSeeds } from "./seeds/seeds.ts";
 import { Totals } from "./seeds/totals.ts";
 
 test(
-  "a seed gives the same run every time, and can be told and drawn",
+  "a seed gives the same run every time, with a transcript and a diagram",
   async () => {
     const first = await runScript({ script: { seed: 11 }, transcript: true });
     const second = await runScript({ script: { seed: 11 }, transcript: true });
@@ -55,9 +55,9 @@ test.each(cases)(
 );
 
 // A change of the simulator or of the store's timing makes another run of a case: then a whole seed
-// must show the bug, until the case is shrunk anew.
+// must show the bug, until the case is shrunk again.
 test.each(cases.filter(([, { mutant }]) => mutant !== undefined))(
-  "the bug of case %s is still shown, to one of those who may notice it first",
+  "the bug of case %s is still detected by one of its checkers",
   async (_, { script, mutant, checker }) => {
     const known = MUTANTS.find(({ name }) => name === mutant)!;
     const { seams, noticedBy, kind = { swarm: true } } = known;

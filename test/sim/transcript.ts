@@ -16,7 +16,7 @@ export interface TranscriptMessage {
 
 const LINES_MAX = 20_000;
 
-/** What happened in a run, line by line, when somebody wants to read it: its last part. */
+/** The last events of a run, line by line. */
 export class Transcript {
   readonly wanted: boolean;
   lines: TranscriptLine[] = [];
@@ -44,9 +44,9 @@ export class Transcript {
   /** The last `count` lines as text. */
   print(count: number): string[] {
     return this.lines.slice(-count).map(({ at_ms, member, text }) => {
-      const who = member === undefined ? "      " : `   ${String(member).padStart(2)} `;
+      const column = member === undefined ? "      " : `   ${String(member).padStart(2)} `;
       const shown = text.replace(/[^\x20-\x7e\n]+/g, "·");
-      return `${at_ms.toFixed(2).padStart(10)}${who} ${shown}`;
+      return `${at_ms.toFixed(2).padStart(10)}${column}  ${shown}`;
     });
   }
 }

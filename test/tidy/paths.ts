@@ -3,7 +3,7 @@ import { statementsOf, type SyntaxNode, walk } from "./syntax.ts";
 
 /** What changes whatever file a path leads to by then. */
 const CHANGING = /^(l?chmod|l?chown|l?utimes|cp)(Sync)?$/;
-/** What walks down a tree by its paths when it is told `recursive`. */
+/** Functions that walk down a tree by its paths with the option `recursive`. */
 const REMOVING = /^(rm|rmdir)(Sync)?$/;
 const MODULES = /^(node:)?fs(\/promises)?$/;
 

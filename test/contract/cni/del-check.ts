@@ -27,7 +27,7 @@ export function delContract(bench: () => Bench): void {
   });
 }
 
-/** CHECK tells what is no longer as ADD left it. */
+/** CHECK reports differences from the result of ADD. */
 export function checkContract(bench: () => Bench): void {
   test("passes after ADD, fails after the link is removed", async () => {
     const list = bench().conflist();

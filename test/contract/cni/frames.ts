@@ -130,7 +130,7 @@ export function neighbourAdvertisement(mac: string, address: string, from = addr
   return icmp6(from, "ff02::1", 136, body);
 }
 
-/** RFC 4862: somebody asks whether `address` is free to use. */
+/** RFC 4862: a node checks whether `address` is in use. */
 export function duplicateProbe(address: string): Buffer {
   return icmp6("::", "ff02::1", 135, Buffer.concat([Buffer.alloc(4), ipBytes(address)]));
 }

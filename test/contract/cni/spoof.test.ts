@@ -247,7 +247,7 @@ describe("a pod that is not checked", () => {
     },
   );
 
-  test("links learn no routes, and are told so before they are up", () => {
+  test("links accept no router advertisements, set before they are up", () => {
     for (const link of ["br-unchecked", attacker.port]) {
       expect(readSysctl(`net/ipv6/conf/${link}/accept_ra`)).toBe("0");
       expect(readSysctl(`net/ipv6/conf/${link}/accept_redirects`)).toBe("0");

@@ -41,7 +41,7 @@ export function upkeepContract(bench: () => Bench, implementation: Implementatio
     await bench().cni.statusNetworkList(bench().conflist());
   });
 
-  test.runIf(implementation.newest)("STATUS tells that there is no address left", async () => {
+  test.runIf(implementation.newest)("STATUS reports that there is no address left", async () => {
     const list = bench().conflist({
       bridge: { bridge: "cni1" },
       ipam: { ranges: [[{ subnet: "10.89.0.0/30" }]] },

@@ -24,7 +24,7 @@ export interface World {
 
 const HOST = "198.51.100.1";
 const OUTSIDE = "198.51.100.2";
-/** Long: who refuses says so at once, and who serves shares the machine. */
+/** Long: a refusal comes at once, and a server shares the machine. */
 const ANSWER_TIMEOUT_S = "20";
 export const ADDRESSES = { host: HOST, outside: OUTSIDE };
 
@@ -75,7 +75,7 @@ export function routeFromOutside(world: World, to: string): void {
 }
 
 /**
- * A server in a namespace that tells each client its name, if any, and where the client came from.
+ * A server in a namespace that sends each client its name, if any, and the client's address.
  */
 export async function echoAddress(netns: string, port: number, name = ""): Promise<Server> {
   const server = createServer((socket) => {
@@ -93,7 +93,7 @@ export async function echoAddress(netns: string, port: number, name = ""): Promi
   return server;
 }
 
-/** Connects from a namespace; what the server said, undefined when nobody answered. */
+/** Connects from a namespace; returns the server's text, undefined without an answer. */
 export function ask(netns: string, address: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const args = ["nc", "-w", ANSWER_TIMEOUT_S, address, String(port)];

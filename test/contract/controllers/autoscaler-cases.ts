@@ -130,7 +130,7 @@ export const AUTOSCALER_CASES: Readonly<Record<string, AutoscalerCase>> = {
     says: { ScalingActive: `${UNABLE}failed to get cpu utilization: did not receive metrics for ` +
       "targeted pods (pods might be unready)" },
   },
-  "an object's metric, which nobody serves": {
+  "an object's metric that is not served": {
     replicas: 1, use: BUSY, ends: 1,
     spec: { metrics: [{ type: "Object", object: {
       describedObject: { apiVersion: "v1", kind: "Service", name: "front" },
@@ -144,7 +144,7 @@ export const AUTOSCALER_CASES: Readonly<Record<string, AutoscalerCase>> = {
       "is: failed to get object metric value: unable to get metric hits: Service on default " +
       `front/${NO_CUSTOM}`],
   },
-  "a metric of pods, which nobody serves": {
+  "a metric of pods that is not served": {
     replicas: 1, use: BUSY, ends: 1,
     spec: { metrics: [{ type: "Pods", pods: {
       metric: { name: "hits" }, target: { type: "AverageValue", averageValue: "10" },
@@ -152,7 +152,7 @@ export const AUTOSCALER_CASES: Readonly<Record<string, AutoscalerCase>> = {
     conditions: ["AbleToScale True SucceededGetScale", "ScalingActive False FailedGetPodsMetric"],
     says: { ScalingActive: `${UNABLE}unable to get metric hits: ${NO_CUSTOM}` },
   },
-  "an external metric, which nobody serves": {
+  "an external metric that is not served": {
     replicas: 1, use: BUSY, ends: 1, spec: { metrics: [external] },
     conditions: ["AbleToScale True SucceededGetScale",
       "ScalingActive False FailedGetExternalMetric"],

@@ -82,7 +82,7 @@ async function begin(): Promise<void> {
 
 /** It was scaled by both steps, each once and in their order, and the status says so. */
 async function end(): Promise<void> {
-  await until("four replicas told", async () => {
+  await until("four replicas in the status", async () => {
     const { status } = await autoscalers().get(place);
     return status?.desiredReplicas === 4 && status.currentReplicas === 4;
   });

@@ -58,7 +58,7 @@ export class PodUses {
 const cases = Object.entries(AUTOSCALER_CASES);
 const uses = cases.map(([, each]) => each.use);
 
-/** What is expected of whoever scales by autoscalers; all cases go on side by side. */
+/** The rules of every autoscaler controller; all cases run concurrently. */
 export function autoscalerRules(subject: () => Subject): void {
   const autoscalers = () =>
     subject().admin.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS);

@@ -20,7 +20,7 @@ import type { World } from "./world.ts";
 export const TIMEOUT_MS = 180_000;
 
 const namespace = "budgets";
-/** Pods run on kubelets of ours alone, which do as they are told. */
+/** Pods run on the test's own kubelets, which it controls. */
 const OURS = { "r2k.test/budgets": "yes" };
 
 export type Tried = Pick<World, "clock" | "admin" | "connection">;

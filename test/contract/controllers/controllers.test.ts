@@ -109,7 +109,7 @@ describe("nodes", () => {
 });
 
 describe("a Deployment", () => {
-  test("runs its pods, spread over the nodes, and tells of it by events", async () => {
+  test("runs its pods, spread over the nodes, with events", async () => {
     const deployments = world.admin.resource<Deployment>(DEPLOYMENTS);
     await deployments.create(deployment("web", "web:1", 4));
     await complete("web");

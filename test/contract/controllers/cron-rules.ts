@@ -48,7 +48,7 @@ export function cronRules(world: () => Pick<World, "clock" | "admin">): void {
     await trial.event("years", "SawCompletedJob", message);
   });
 
-  it("keeps as many finished jobs as it is told, and the newest", async () => {
+  it("keeps the newest finished jobs, up to its history limits", async () => {
     const { hourly } = trial.hourly();
     const limits = { successfulJobsHistoryLimit: 1, failedJobsHistoryLimit: 1 };
     await trial.create("history", { schedule: hourly, ...limits });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { BudgetTrial, TIMEOUT_MS, type Tried } from "./budget-trial.ts";
 
-/** Counts the pods of disruption budgets as users see it, whoever counts and whoever serves. */
+/** The rules of disruption budgets for every controller and apiserver. */
 export function disruptionRules(given: () => Tried): void {
   let trial: BudgetTrial;
   beforeAll(async () => {
@@ -12,7 +12,7 @@ export function disruptionRules(given: () => Tried): void {
 
   test("as many pods go as may be missing, and more when others are ready", () => spend(trial));
   test("a share is of what the controllers want, not of what there is", () => share(trial));
-  test("pods without a controller are told of", () => unmanaged(trial));
+  test("pods without a controller are reported", () => unmanaged(trial));
   test("pods of a controller without a scale stop all evictions", () => scaleless(trial));
 }
 

@@ -6,7 +6,7 @@ const TRACKING = "batch.kubernetes.io/job-tracking";
 const REACHED = ending("Complete", "CompletionsReached",
   "Reached expected number of succeeded pods");
 
-/** What every job controller does, whoever serves. */
+/** The rules of every job controller, on every apiserver. */
 export function jobRules(given: () => JobWorld): void {
   let trial: JobTrial;
   beforeAll(async () => {

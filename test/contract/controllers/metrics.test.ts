@@ -69,7 +69,7 @@ const scrape = async (): Promise<string> => {
 };
 
 describe("the controllers' server", { timeout: TIMEOUT_MS }, () => {
-  it.each(["/healthz", "/livez", "/readyz"])("%s is anybody's", async (path) => {
+  it.each(["/healthz", "/livez", "/readyz"])("%s needs no credentials", async (path) => {
     expect(await get(path)).toEqual([200, "ok"]);
   });
 

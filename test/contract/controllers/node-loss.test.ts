@@ -105,7 +105,7 @@ test("a node that falls silent loses its endpoints, then its pods, to the others
   });
   await eventually("all of them serving", async () => (await readyOn("n2")) === 4);
 
-  // The last node must keep its pods: with nobody ready the fault is likelier the control plane's.
+  // The last node must keep its pods: without a ready node the control plane has the fault.
   await kubelets.get("n2")?.close();
   kubelets.delete("n2");
   await eventually("the last node to count as lost", async () => {

@@ -67,7 +67,7 @@ export async function startUpstreamManagers(
   return {
     async close() {
       const ended = [manager, scheduler].map(async ({ name, child }) => {
-        // One that ended by itself has a reason to tell.
+        // A process that ended by itself has logged its reason.
         if (child.exitCode !== null) throw new Error(`${name} ended: ${lastLines(dir, name)}`);
         const gone = once(child, "exit");
         child.kill("SIGKILL");

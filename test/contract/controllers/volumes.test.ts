@@ -154,7 +154,7 @@ test("a class of attributes is kept while a claim names it", async () => {
   wanting.spec.volumeAttributesClassName = "gold";
   await claims.create(wanting);
   for (const name of ["gold", "unused"]) await classes.delete({ name });
-  await eventually("the class that nobody names to be gone", async () =>
+  await eventually("the unused class to be gone", async () =>
     (await classes.listAll({})).items.length === 1);
   const kept = await classes.get({ name: "gold" });
   expect(kept.metadata.finalizers).toEqual(["kubernetes.io/vac-protection"]);

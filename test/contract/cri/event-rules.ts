@@ -5,7 +5,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Bench } from "./suite.ts";
 
 export function eventRules(bench: Bench): void {
-  describe("what a runtime tells of pods", () => {
+  describe("events of pods", () => {
     test("statistics of a pod have its network", async () => {
       const podSandboxId = await bench.pods.run();
       const { stats } = await bench.served.runtime.podSandboxStats({ podSandboxId });
@@ -13,7 +13,7 @@ export function eventRules(bench: Bench): void {
       expect(stats?.linux?.network?.defaultInterface?.name).toBe("eth0");
     });
 
-    test.runIf(bench.implementation.knows.events)("events tell what happens", async () => {
+    test.runIf(bench.implementation.knows.events)("events report each change", async () => {
       const { runtime } = bench.served;
       const listening = new AbortController();
       const kinds: number[] = [];

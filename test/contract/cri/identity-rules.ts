@@ -15,7 +15,7 @@ export function identityRules(bench: Bench): void {
     return line.split(":")[1]!.trim();
   };
 
-  describe("who a container's process is", () => {
+  describe("the user and groups of a container's process", () => {
     test("user, group and supplemental groups", async () => {
       const id = await startWith({
         runAsUser: { value: 1000 }, runAsGroup: { value: 2000 }, supplementalGroups: [3000],

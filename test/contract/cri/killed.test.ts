@@ -62,7 +62,7 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
     await world.close();
   });
 
-  test("what ended with its conmon is told at once, without waiting for its word", async () => {
+  test("a container that ended with its conmon is reported at once", async () => {
     const pod = await pods.run();
     const id = await pods.start(pod, { command: ["sleep", "1000"] });
     const read = (name: string) =>
@@ -78,7 +78,7 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
     expect(reported.message).toContain("its conmon was gone");
   });
 
-  test("containers go on, keep their log, and what ended meanwhile is told", async () => {
+  test("containers continue, keep their log, and exits meanwhile are reported", async () => {
     const pod = await pods.run();
     const steady = await pods.start(pod, {
       command: ["sh", "-c", "while true; do echo tick; sleep 0.05; done"],

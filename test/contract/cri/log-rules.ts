@@ -21,7 +21,7 @@ export function logRules(bench: Bench): void {
       expect(words).toEqual(["stderr F err", "stdout F out", expect.stringMatching(/ partial$/)]);
     });
 
-    test("a log that was renamed away is opened anew when asked", async () => {
+    test("a renamed log is opened again on request", async () => {
       const { pods, served: { runtime } } = bench;
       const pod = await pods.run({ hostNetwork: true });
       const script = "while true; do echo tick; sleep 0.05; done";

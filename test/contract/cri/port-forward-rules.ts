@@ -22,7 +22,7 @@ export function portForwardRules(bench: Bench): void {
       expect(answer).toMatch(/^HTTP\/1\.[01] 200[^]*ok\n$/);
     });
 
-    test("says when nobody listens", async () => {
+    test("reports that no process listens", async () => {
       const { pods, served: { runtime } } = bench;
       const podSandboxId = await pods.run();
       const { url } = await runtime.portForward({ podSandboxId, port: [81] });

@@ -77,7 +77,7 @@ describe.runIf(process.getuid?.() === 0)("pulling from docker-registry", () => {
     );
   });
 
-  test("another endpoint serves a domain when told so", async () => {
+  test("another endpoint serves a domain if configured", async () => {
     const store = await open("d");
     const endpoints = { "r.example": `http://${domain}` };
     await pullImage(store, "r.example/demo/web:1", { clock, endpoints });

@@ -48,7 +48,7 @@ export function statusRules(bench: Bench): void {
       expect(listed).toContain(image!.id);
     });
 
-    test("the file system of images is told", async () => {
+    test("the file system of images is reported", async () => {
       const { imageFilesystems } = await bench.served.images.imageFsInfo({});
       expect(imageFilesystems[0]?.fsId?.mountpoint).toMatch(/^\//);
     });

@@ -45,7 +45,7 @@ export function terminalRules(bench: Bench): void {
     describe.runIf(bench.implementation.knows.lastWords)("a process that ends", () => {
       test.each([
         ["that has read all", ""],
-        ["with input that nobody reads any more", "more\n".repeat(100_000)],
+        ["with input that no process reads any more", "more\n".repeat(100_000)],
       ])("is heard to its last words: one %s", async (_, unread) => {
         const { containerId, session } = await attached();
         session.write(`quit\n${unread}`);

@@ -15,7 +15,7 @@ import { client as rpcClient, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-/** What a kubelet tells the API of its drivers, with a node's own rights and no others. */
+/** The CSINode that a kubelet writes for its drivers, with a node's own permissions only. */
 describe("CSINode and topology labels, as system:node:n1", () => {
   let etcd: EtcdServer;
   let api: TestApiserver;

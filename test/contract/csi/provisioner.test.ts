@@ -148,7 +148,7 @@ describe("CSI provisioner", () => {
     await volumeOf(waiting);
   });
 
-  it("tells why a claim cannot be served, and keeps trying", async () => {
+  it("reports why a claim cannot be provisioned, and retries", async () => {
     await claim("strange", "strange");
     const event = await eventOf("strange", "ProvisioningFailed");
     expect(event.type).toBe("Warning");

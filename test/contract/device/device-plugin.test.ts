@@ -192,7 +192,7 @@ describe("device plugin v1beta1: the sample plugin and the device manager", () =
     expect(Object.keys(devices.manager.capacity().capacity)).toEqual([RESOURCE]);
   });
 
-  it("podresources tells which container holds what", async () => {
+  it("podresources lists the devices of each container", async () => {
     const pod = podOf("p", [container("c", 1), { name: "none" }]);
     await devices.manager.admit(pod);
     const channel = connectGrpc(`unix://${path.join(rootDir, "pod-resources", "kubelet.sock")}`);

@@ -34,14 +34,14 @@ export class AuthCases {
   }
 
   async #outcome(step: string): Promise<string> {
-    const [who = "", verb = "", ...args] = step.split(/\s+/).map(unquoted);
+    const [user = "", verb = "", ...args] = step.split(/\s+/).map(unquoted);
     const action = ACTIONS[verb];
     if (!action) throw new Error(`no such step: ${step}`);
     try {
-      const token = this.#tokens.get(who);
+      const token = this.#tokens.get(user);
       const options = token === undefined ? {} : { token };
       const said = await action(this.#client, options, args);
-      if (verb === "sign-in") this.#tokens.set(who, said);
+      if (verb === "sign-in") this.#tokens.set(user, said);
       return verb === "sign-in" || said === "" ? "ok" : said;
     } catch (thrown) {
       if (!(thrown instanceof EtcdError)) throw thrown;

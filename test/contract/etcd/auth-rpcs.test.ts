@@ -68,7 +68,7 @@ const REQUESTS: Record<string, unknown> = {
   roleGrantPermission: { name: "r", perm: { key: k } },
 };
 
-/** What an RPC answers somebody: its error, or "done". */
+/** Returns an RPC's error for a user, or "done". */
 async function answer(rpc: (typeof RPCS)[number], token: string | undefined): Promise<string> {
   const { service, method, name } = rpc;
   const callers = client(channel, service) as unknown as Callers;
@@ -97,7 +97,7 @@ const UNNAMED: Record<string, string> = {
   authenticate: "etcdserver: authentication failed, invalid user ID or password",
 };
 
-test.each(RPCS)("$title asks who calls", async (rpc) => {
+test.each(RPCS)("$title checks its caller's permission", async (rpc) => {
   const expected = UNNAMED[rpc.name] ?? "etcdserver: user name is empty";
   expect(await answer(rpc, undefined)).toBe(expected);
 });
@@ -116,6 +116,6 @@ test.each(RPCS)("$title asks what a user may do", async (rpc) => {
   expect(await answer(rpc, tokens["alice"])).toBe(expected);
 });
 
-test("health is told to everybody", async () => {
+test("health needs no credentials", async () => {
   expect(await client(channel, Health).check({})).toEqual({ status: 1 });
 });

@@ -35,7 +35,7 @@ function killed(child: ChildProcess): Promise<void> {
   });
 }
 
-/** Writes one key after the other until the connection goes; tells what was acknowledged. */
+/** Writes one key after another until the connection breaks; returns what was acknowledged. */
 async function write(
   client: EtcdClient,
   name: string,

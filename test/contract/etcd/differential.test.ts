@@ -151,7 +151,7 @@ function shown(_key: string, value: unknown): unknown {
   return buffer?.type === "Buffer" ? Buffer.from(buffer.data!).toString("latin1") : value;
 }
 
-/** Everything about an answer but who gave it. */
+/** A response without its member. */
 async function outcome(call: Promise<unknown>): Promise<unknown> {
   try {
     return JSON.parse(JSON.stringify(await call, (key, value: unknown) =>
@@ -194,7 +194,7 @@ function comparison(judge: Implementation, seeds: readonly number[]): void {
         outcome(call(ours.client)),
         outcome(call(theirs.client)),
       ]);
-      // Before 3.6 all puts of a transaction were looked at first: another of its faults is told.
+      // Before 3.6 all puts of a transaction were checked first: another error is returned.
       if (!judge.checksInOrder && refusesTxn(what, own) && refusesTxn(what, expected)) continue;
       expect(own, `seed ${seed}, request ${i}: ${what}`).toEqual(expected);
     }

@@ -17,7 +17,7 @@ import {
   upstream36,
 } from "./implementations.ts";
 
-/** What etcd 3.6.5 answered: `R2K_RECORD=1` writes it anew, where the built peer is. */
+/** What etcd 3.6.5 answered: `R2K_RECORD=1` records it again, where the built peer is. */
 const RECORDED = join(import.meta.dirname, "recorded/downgrade.json");
 const clock = systemClock();
 
@@ -28,7 +28,7 @@ const TARGETS = [
   ...["", "x", "3", "v3.5", "3.5.1.2", "3.5-rc.1", " 3.5", "3.-5"],
 ];
 
-/** Does always the same to a store, and notes what it is told. */
+/** Runs a fixed sequence against a store, and records its responses. */
 async function cases({ endpoint }: Running): Promise<string[]> {
   const channel = connectGrpc(endpoint!);
   const { downgrade, status } = rpcClient(channel, Maintenance);

@@ -63,7 +63,7 @@ describe.runIf(existsSync(STRACE))("S1", () => {
     await waitFor("the store", () => client.status({ timeout_ms: 2_000 }), { clock });
     const marks = ["mark-one", "mark-two", "mark-three"];
     for (const mark of marks) {
-      // Its answer carries the value back, so that it can be told from others in the trace.
+      // The response contains the value, which identifies it in the trace.
       const put = { requestPut: { key: bytes("k"), value: bytes(mark) } };
       await client.txn({ success: [put, { requestRange: { key: bytes("k") } }] });
     }

@@ -18,7 +18,7 @@ const TURNS_MS = 120_000;
 describe.runIf(existsSync(ETCDCTL))("clients over TLS while members die", () => {
   const folder = mkdtempSync(join(tmpdir(), "r2k-locks-"));
   const running = new Set<ChildProcess>();
-  /** Ended with each test, so that nobody stands again after it. */
+  /** Aborted with each test, so that no candidate campaigns after it. */
   let ending = new AbortController();
   let members: SecureMembers;
   let client: EtcdClient;
@@ -61,7 +61,7 @@ describe.runIf(existsSync(ETCDCTL))("clients over TLS while members die", () => 
     return started;
   }
 
-  test("a lock never has two owners, and everybody gets it in the end", async () => {
+  test("a lock never has two owners, and every client gets it in the end", async () => {
     const diary = join(folder, "diary");
     writeFileSync(diary, "");
     const script = `echo in >> ${diary}; sleep 0.3; echo out >> ${diary}`;

@@ -46,7 +46,7 @@ const RUN_TIMEOUT_MS = 60_000;
 /** Runs a program to its end, with `input` on its standard input; killed after a minute. */
 export function runProgram(program: string, args: readonly string[], input = ""): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    // etcd 3.4's client speaks the v2 API without being told otherwise; 3.6's has no such choice.
+    // etcd 3.4's client uses the v2 API by default; 3.6's has no such choice.
     const v3 = program === ETCD_34.etcdctl ? { ETCDCTL_API: "3" } : {};
     const child = spawn(program, args, {
       env: { ...process.env, ...PATIENT, ...v3 },

@@ -41,7 +41,7 @@ export function etcd3FailoverRules(members: () => SecureMembers): void {
   const put = (key: string, value: string) =>
     persist(`a put of ${key}`, () => client.put(key).value(value));
 
-  test("who shows no certificate is not served", async () => {
+  test("a client without a certificate is not served", async () => {
     const { rootCertificate } = credentials;
     const hosts = members().endpoints;
     const stranger = new Etcd3({ hosts, credentials: { rootCertificate } });

@@ -82,7 +82,7 @@ function readRules({ keys }: Use): void {
 }
 
 function writeRules({ client, keys }: Use): void {
-  test("put keeps a value or a lease, and tells what was before", async () => {
+  test("put keeps a value or a lease, and returns the previous value", async () => {
     await keys().put("k").value("1");
     const before = await keys().put("k").value("2").getPrevious();
     expect(before.value.toString()).toBe("1");
@@ -140,7 +140,7 @@ function txnRules({ keys }: Use): void {
     expect(right.responses[1]!.response_range.kvs[0]!.value.toString()).toBe("then");
   });
 
-  test("transactions in memory begin again when somebody else was there", async () => {
+  test("transactions in memory retry after a conflict", async () => {
     await keys().put("sum").value("1");
     let attempts = 0;
     await keys().stm({ retries: 5 }).transact(async (tx) => {
@@ -171,7 +171,7 @@ function leaseRules({ client, keys }: Use): void {
     expect(await keys().get("k")).toBeNull();
   });
 
-  test("one that ends on the server is told as lost", async () => {
+  test("one that ends on the server is reported as lost", async () => {
     const lease: Lease = keys().lease(60);
     const id = await lease.grant();
     const lost = once(lease, "lost");
@@ -237,7 +237,7 @@ function lockAndElectionRules({ keys }: Use): void {
     const observer = await election.observe();
     await waitFor("the first", () => observer.leader() === "first", { clock });
     const second = election.campaign("second");
-    // Asked for now: whoever asks after it was elected waits for ever.
+    // Called now: a call after the election waits without end.
     const elected = second.wait();
     await first.proclaim("first again");
     await waitFor("its word", () => observer.leader() === "first again", { clock });

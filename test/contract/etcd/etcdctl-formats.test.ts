@@ -112,7 +112,7 @@ function sameOutput(release: EtcdRelease): void {
       );
       const [own, peers] = answers.map((printed) => comparable(line, format, printed));
       expect(own, `-w ${format}`).toBe(peers);
-      // An error is told by the client itself, in the same words whatever the format.
+      // An error is printed by the client itself, with the same text in every format.
       if (format === "json" && answers.every(({ code }) => code !== 0)) break;
     }
   });
@@ -161,7 +161,7 @@ function sameOutput(release: EtcdRelease): void {
     expect(own).toBe(peers);
   });
 
-  test("elect: the proposal is told, and seen by who listens", async () => {
+  test("elect: the proposal is printed, and seen by a listener", async () => {
     const elected = stores.map(async ({ endpoint }) => {
       const won = (output: string) => output.includes("proposal");
       const leader = start(release, endpoint, ["elect", "office", "proposal"]);

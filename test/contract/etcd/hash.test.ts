@@ -19,7 +19,7 @@ import {
   threeMembers,
 } from "./implementations.ts";
 
-/** What etcd 3.6.5 answered: `R2K_RECORD=1` writes it anew, where the built peer is. */
+/** What etcd 3.6.5 answered: `R2K_RECORD=1` records it again, where the built peer is. */
 const RECORDED = join(import.meta.dirname, "recorded/hash-kv.json");
 const SEED = 7;
 const ROUNDS = 6;
@@ -76,7 +76,7 @@ async function session({ client, endpoint }: Running): Promise<Asked[]> {
     if (round % 3 !== 2) continue;
     compacted = revision - randomInteger(random, 0, 8);
     await client.compact({ revision: compacted, physical: true }).catch(refused);
-    // Of the revision itself etcd may tell the hash that it took while it compacted.
+    // For the revision itself etcd may return the hash of its compaction.
     for (const about of [-1, 1]) await ask(compacted + about);
     await ask(0);
   }

@@ -29,7 +29,7 @@ function grantRules(running: () => Running): void {
     await expectError(client().leaseGrant({ TTL: 9_000_000_001 }), "leaseTTLTooLarge");
   });
 
-  test("time to live tells the rest, the grant and the keys", async () => {
+  test("time to live returns the remaining and granted TTL and the keys", async () => {
     const prefix = freshPrefix();
     const { ID } = await client().leaseGrant({ TTL: 60 });
     await use().put(`${prefix}a`, "", ID);

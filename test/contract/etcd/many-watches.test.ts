@@ -19,7 +19,7 @@ import { Requests } from "./requests.ts";
 const STREAMS = 10;
 const WATCHES_PER_STREAM = 500;
 const WATCHES = STREAMS * WATCHES_PER_STREAM;
-/** So many of the streams have a reader who takes nothing for a while. */
+/** So many of the streams have a reader that pauses. */
 const SLOW_STREAMS = 2;
 const PUTS = 20;
 const VALUE_BYTES = 500;
@@ -31,7 +31,7 @@ const REPORTED_MS = 120_000;
 class ManyWatches {
   readonly #requests = new Requests<Init<WatchRequest>>();
   readonly #responses: AsyncIterator<WatchResponse>;
-  /** The versions each watch has been told of, in the order in which they came. */
+  /** The versions that each watch received, in order. */
   readonly seen = new Map<bigint, number[]>();
 
   constructor(channel: Channel) {
@@ -83,7 +83,7 @@ async function watchMetrics({ endpoint }: Running) {
   };
 }
 
-/** What may be told of watches whose readers take nothing. */
+/** The events that watches with paused readers may have. */
 interface Stalled {
   readonly slow_min: number;
   /** Events that wait for them. */

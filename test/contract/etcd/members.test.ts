@@ -69,7 +69,7 @@ function start(member: Member, cluster: Member[], state = "new"): void {
 function isUp(member: Member): Promise<unknown> {
   const serving = () => {
     const ended = member.process && member.process.exitCode !== null;
-    // Thrown within, so that it is told when the wait is over.
+    // Thrown inside, so that it is reported at the timeout.
     if (ended) throw new Error(`${member.name} has ended: ${member.output}`);
     return member.output.includes("serving etcd v3");
   };

@@ -173,7 +173,7 @@ function refusalRules(running: () => Running, implementation: Implementation): v
     expect((await use().list(prefix)).count).toBe(0);
   });
 
-  test.runIf(implementation.checksInOrder)("of several faults the first is told", async () => {
+  test.runIf(implementation.checksInOrder)("of several errors the first is returned", async () => {
     const future = { requestRange: { key: bytes("a"), revision: 2 ** 40 } };
     const unleased = { requestPut: { key: bytes("a"), lease: 404n } };
     await expectError(client().txn({ success: [future, unleased] }), "futureRevision");

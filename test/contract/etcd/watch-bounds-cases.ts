@@ -95,7 +95,7 @@ async function chosenIds(channel: Channel, put: Put): Promise<Cases> {
   for (const id of IDS) await create(`id ${id}`, id);
   for (const id of IDS) await create(`id ${id} again`, id);
   for (let i = 0; i < 4; i++) await create(`any id, number ${i}`, 0n);
-  // One that nobody has is no request.
+  // An unknown enum value is no request.
   stream.send({ cancelRequest: { watchId: 77n } });
   for (const id of IDS) {
     stream.send({ cancelRequest: { watchId: id } });

@@ -20,7 +20,7 @@ import { sh, SLEEP, spec } from "./specs.ts";
 const clock = systemClock();
 const STEP_TIMEOUT_MS = 60_000;
 const START_TIMEOUT_MS = 120_000;
-/** Shorter than the kubelet's own resync: what it is told by the watch it does at once. */
+/** Shorter than the kubelet's own resync: it acts on watch events at once. */
 const timeout_ms = 40_000;
 
 let api: ApiNode;
@@ -89,7 +89,7 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     expect(lease.spec?.holderIdentity).toBe("node");
   });
 
-  it("runs a scheduled pod with its objects and token, and tells what it did", async () => {
+  it("runs a scheduled pod with its objects and token, and reports its status", async () => {
     const configMaps = world.admin.resource<ConfigMap>(CONFIG_MAPS);
     await configMaps.create({ metadata: where("words"), data: { word: "said" } });
     const namespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
@@ -110,7 +110,7 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     await waitFor("the events", reported, { clock });
   });
 
-  it("says its word again when somebody writes over a pod's status", async () => {
+  it("restores a pod's status that another client overwrote", async () => {
     const spoil = (name: string) =>
       pods().patch({ ...where(name), subresource: "status" }, "strategic", {
         status: { conditions: [{ type: "Ready", status: "False", reason: "Wrong" }] },
@@ -128,7 +128,7 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     await node.take("mirrored");
   });
 
-  it("lets nobody in without a name, nor anybody without the right", async () => {
+  it("refuses anonymous and unauthorized requests", async () => {
     expect((await ask("/pods")).status).toBe(401);
     const stranger = { name: "stranger", groups: [] };
     expect((await ask("/pods", stranger)).status).toBe(403);

@@ -8,7 +8,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Implementation, Served } from "../cri/implementation.ts";
 import { createWorld, type World } from "../cri/world.ts";
 
-/** A kubelet, its static pods, and the runtime beneath it; without API server unless told. */
+/** A kubelet, its static pods, and the runtime beneath it; without an API server by default. */
 export class Node {
   readonly world: World;
   readonly served: Served;

@@ -10,18 +10,18 @@ const FIRST_REVISION = 2;
 const RETRY_MS = 100;
 const EVERYTHING = Buffer.from([0]);
 
-/** One revision as a member told of it. */
+/** One revision as a member reported it. */
 export interface LoggedRevision {
   readonly revision: number;
   /** `PUT key=...` or `DELETE key`, in the order of their sub-revisions. */
   readonly what: readonly string[];
-  /** When the first member told of it. */
+  /** When the first member reported it. */
   readonly received_ms: number;
 }
 
 /**
- * What all members tell of all revisions, by a watch of everything on each, taken up again when it
- * breaks. No two may tell of a revision differently (S3, S5).
+ * The events of all revisions from all members, by a watch of everything on each, resumed when it
+ * breaks. No two members may report a revision differently (S3, S5).
  */
 export class EventLog {
   /** From the first revision on, without a gap. */
@@ -30,7 +30,7 @@ export class EventLog {
   #broken: unknown;
   #stopped = false;
 
-  /** The newest revision that a member has told of. */
+  /** The newest revision that a member has reported. */
   receivedFrom(member: ChaosMember): number {
     return this.#received.get(member.name) ?? FIRST_REVISION - 1;
   }
@@ -88,7 +88,7 @@ export class EventLog {
 
   #one(member: ChaosMember, revision: number, what: string[]): void {
     const due = this.receivedFrom(member) + 1;
-    const order = `${member.name} told of revision ${revision} after ${due - 1}`;
+    const order = `${member.name} reported revision ${revision} after ${due - 1}`;
     require(revision === due, "watch of everything", order);
     this.#received.set(member.name, revision);
     const known = this.revisions[revision - FIRST_REVISION];

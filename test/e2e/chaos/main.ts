@@ -93,7 +93,7 @@ async function play(folder: string, args: Arguments): Promise<number> {
   return broken === undefined ? 0 : 1;
 }
 
-/** What members said last, for whoever looks for the cause. */
+/** The members' last log lines, to find the cause. */
 function keepLogs(folder: string): void {
   const kept = mkdtempSync(join(tmpdir(), "r2k-chaos-failed-"));
   cpSync(folder, kept, { recursive: true });

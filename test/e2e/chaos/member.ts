@@ -29,7 +29,7 @@ export class ChaosMember {
   readonly #log: string;
   #process: ChildProcess | undefined;
   #memberGenerations = 0;
-  /** Set when the process ended and nobody had asked it to. */
+  /** Set when the process ended by itself. */
   ended: Ended | undefined;
   /** It was damaged: it may end itself for that reason, and is then replaced. */
   suspect = false;

@@ -42,7 +42,7 @@ export class Recorder {
     }
   }
 
-  /** Hands out what is recorded; what nobody has answered yet may still show in a later round. */
+  /** Returns the recorded calls; those without an answer may still show in a later round. */
   take(): { known: Recorded[]; open: Recorded[] } {
     const known = this.#all.filter(({ answer }) => answer !== undefined);
     const open = this.#all.filter(({ answer }) => answer === undefined);

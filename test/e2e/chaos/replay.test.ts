@@ -49,9 +49,9 @@ test("known good: a lease ends by itself", () => {
   expect(replay.ended.get(7n)).toBe(3);
 });
 
-test("known bad: a revision that nobody asked for", () => {
+test("known bad: a revision without a request", () => {
   const log = [revision(2, "PUT k1=ghost 2/2/1")];
-  expect(() => new Replay().round(log, [], [unheard(put("x"))])).toThrow("2 is nobody's");
+  expect(() => new Replay().round(log, [], [unheard(put("x"))])).toThrow("2 has no request");
 });
 
 test("known bad: an acknowledged request is lost", () => {

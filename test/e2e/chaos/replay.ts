@@ -15,8 +15,8 @@ const PAST_STATES = 500;
 const OPEN_MAX = 500;
 
 /**
- * Holds what clients were answered against what the members tell of each revision, round by round.
- * Each revision must be somebody's: a request that was answered so, one that nobody heard of
+ * Compares the clients' answers with the members' events of each revision, round by round. Each
+ * revision must have a request: one that was answered so, or one without an answer
  * again, or a lease's end. Then the requests must fit an order.
  */
 export class Replay {
@@ -77,7 +77,7 @@ export class Replay {
       return { input, answer, recorded };
     }
     const claimed = answered.map(({ input, answer }) => `  ${input.kind} -> ${answer}`).join("\n");
-    const message = `revision ${revision} is nobody's:\n  ${what}\nanswered there:\n${claimed}`;
+    const message = `revision ${revision} has no request:\n  ${what}\nanswered there:\n${claimed}`;
     require(false, "replay", message);
     throw new Error("unreachable");
   }

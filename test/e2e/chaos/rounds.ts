@@ -17,7 +17,7 @@ const FIRST_FAULT_MS = 500;
 /** How long faults that may overlap go on before the next one begins. */
 const HOLD_MS = [300, 2_500] as const;
 const CATCH_UP_MS = 120_000;
-/** What a lease that ended may be told of before its own time: clocks of one machine, no drift. */
+/** How early a lease's end may be reported: clocks of one machine, no drift. */
 const CLOCK_RATE_MAX = 1.01;
 
 export interface ChaosOptions {
@@ -53,7 +53,7 @@ export class Chaos {
     for (const member of members) this.#log.follow(member);
   }
 
-  /** `say` is told of each fault, which of its members it is done to, and when. */
+  /** `say` is called for each fault, with its members and time. */
   static async open({ folder, seed, release, say }: ChaosOptions): Promise<Chaos> {
     return new Chaos(await ChaosCluster.open(folder, release), seed, say);
   }
@@ -73,7 +73,7 @@ export class Chaos {
     return this.#underLoad(() => what(this.#cluster));
   }
 
-  /** Clients are answered again and again, by whoever there is. */
+  /** Waits until clients are answered repeatedly, by any member. */
   async answers(): Promise<void> {
     const before = this.#recorder.answered;
     const enough = () => this.#recorder.answered > before + CLIENT_ANSWERS;
@@ -124,7 +124,7 @@ export class Chaos {
       this.#log.throwIfBroken();
       return members.every((member) => this.#log.receivedFrom(member) >= newest);
     };
-    await this.#within("all members to tell of all revisions", all, "watch of everything");
+    await this.#within("all members to report all revisions", all, "watch of everything");
     const log = this.#log.revisions.slice(this.#taken);
     this.#taken = this.#log.revisions.length;
     const { known, open } = this.#recorder.take();

@@ -23,7 +23,7 @@ export const RANGES = {
 export interface NetworkCluster {
   world: World;
   node: NodeLink;
-  /** A pod with a server on port 80 that says its name and who asked. */
+  /** A pod with a server on port 80 that returns its name and the client's address. */
   pod(name: string): Promise<{ netns: string; address: string }>;
   close(): Promise<void>;
 }
@@ -80,7 +80,7 @@ export async function createNetworkCluster(
   };
 }
 
-/** What a client in a namespace is told when it cannot connect: `Connection refused`, ... */
+/** Returns the error of a client in a namespace that cannot connect: `Connection refused`, ... */
 export function refusal(netns: string, address: string, port: number): Promise<string> {
   return new Promise((resolve) => {
     inNetns(netns, () => {

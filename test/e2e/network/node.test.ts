@@ -36,7 +36,7 @@ async function host(): Promise<unknown> {
   };
 }
 
-/** Numbers that the kernel gives anew each time say nothing. */
+/** Numbers that the kernel assigns again each time are not compared. */
 function withoutHandle(object: object): string {
   return JSON.stringify(object, (key, value) => (key === "handle" ? undefined : value));
 }

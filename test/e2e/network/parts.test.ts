@@ -92,7 +92,7 @@ async function createService(name: string, spec: Partial<Service["spec"]> = {}):
   return created.spec.clusterIP ?? "";
 }
 
-/** Waits until somebody in `netns` is answered by this server. */
+/** Waits until a client in `netns` is answered by this server. */
 const answered = (netns: string, ip: string, port: number, by: RegExp) =>
   waitFor(`${ip}:${port} to be answered by ${by}`, async () => {
     return by.test((await ask(netns, ip, port)) ?? "") || undefined;
@@ -132,7 +132,7 @@ test("a new Service's name is found, from the host's side of the DNS server too"
   }
 });
 
-test("rules that somebody flushed come back", async () => {
+test("rules that were flushed come back", async () => {
   const ip = await createService("lasting");
   await slices().create(slice("lasting", 80, [one.address]));
   await answered(cluster.world.host, ip, 80, /^one /);
@@ -140,7 +140,7 @@ test("rules that somebody flushed come back", async () => {
   await answered(cluster.world.host, ip, 80, /^one /);
 });
 
-test("a Service with the API's address as an external one keeps nobody from the API", async () => {
+test("a Service with the API's address as external address does not block the API", async () => {
   const spec = { externalIPs: [RANGES.hostAddress], ports: [{ port: 6443 }] };
   const ip = await createService("greedy", spec);
   await slices().create(slice("greedy", 80, [one.address]));

@@ -84,7 +84,7 @@ async function serve(wish: Wish): Promise<void> {
 
 async function askMany(netns: string, ip: string, port: number, times = 12): Promise<string[]> {
   const answers: string[] = [];
-  for (let at = 0; at < times; at++) answers.push((await ask(netns, ip, port)) ?? "nobody");
+  for (let at = 0; at < times; at++) answers.push((await ask(netns, ip, port)) ?? "none");
   return answers;
 }
 
@@ -262,7 +262,7 @@ test("UDP: the kernel forgets connections to an endpoint that is gone", async ()
   expect(tracked().filter((flow) => flow.reply.source === one.address)).toEqual([]);
 });
 
-test("changes leave the same table as building it anew", async () => {
+test("changes leave the same table as building it again", async () => {
   const shape = async () =>
     (await listRuleset(["table", "ip", "r2k-proxy-test"])).map((object) => normal(object)).sort();
   const both = [{ address: one.address }, { address: two.address }];
@@ -295,7 +295,7 @@ describe("the node's link", () => {
     for (const netns of [host, one.netns, cluster.node.netnsPath]) {
       expect(await refusal(netns, "10.96.77.77", 80)).toMatch(/refused/);
     }
-    // Outside of this node's part of the range: nobody is there to answer for it.
+    // Outside of this node's part of the range: no pod answers.
     const seen = inNetns(cluster.node.netnsPath, () => {
       using route = openRoute();
       return listRoutes(route).map(({ to }) => to);

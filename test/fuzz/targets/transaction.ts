@@ -34,7 +34,7 @@ export const transaction: Target = {
     const each = () => TxnRequest.encode(randomTxn(random));
     return Promise.resolve(Array.from({ length: CORPUS_SIZE }, each));
   },
-  // Changed bytes are seldom a message: most inputs are right ones, made anew.
+  // Changed bytes are rarely a message: most inputs are valid ones, generated again.
   seal: (_bytes, random) => TxnRequest.encode(randomTxn(random)),
   async read(bytes) {
     let request: TxnRequest;

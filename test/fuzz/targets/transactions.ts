@@ -13,7 +13,7 @@ const put = (name: string, value: string, lease = 0n) => {
   return { requestPut: { key: key(name), value: key(value), lease } };
 };
 
-/** What the store holds before each input: keys written once, again, and anew; one on a lease. */
+/** The store's keys before each input: created, updated, and created again; one with a lease. */
 export const BEFORE: readonly Init<TxnRequest>[] = [
   { success: [put("a", "1"), put("b", "2", LEASE)] },
   { success: [put("ba", "3"), put("a", "4")] },

@@ -6,7 +6,7 @@ export class StateAgreement {
   readonly #early = new Map<number, { member: bigint; digest: string }[]>();
   compared = 0;
 
-  /** What the model says of an index, once somebody asks: most indexes are never looked at. */
+  /** The model's state at an index, computed at the first request: most are never needed. */
   expect(index: number, digest: () => string): void {
     this.#expected.set(index, digest);
     for (const seen of this.#early.get(index) ?? []) this.#compare(index, seen, digest());

@@ -122,7 +122,7 @@ export function assemble(parts: Parts): Generation {
   };
 }
 
-/** The operator changes members by Raft alone: the state as if it had been told of them, too. */
+/** The operator changes members by Raft alone: adds them to the state as the API would. */
 function knowingMembers(state: State): State {
   const values = () => {
     const { voters, learners } = state.membership;

@@ -25,7 +25,7 @@ const EXPLICIT_CHANCE = 0.3;
 
 /**
  * Changes the membership again and again: members join, are promoted, demoted and removed, one by
- * one or jointly, several changes close together, by whoever takes itself for the leader.
+ * one or jointly, several changes close together, by any member that is leader of a term.
  */
 export class Churn {
   readonly #cluster: Cluster;

@@ -38,7 +38,7 @@ const CALL_MS_MAX = 5_000;
 /** How soon a sender notices that a stream is broken. */
 const BREAK_MS = 20;
 
-/** A cluster is born behind this slot, so that nobody can join by the log alone. */
+/** The log begins after this index, so that no member can join by the log alone. */
 export const BIRTH = { index: 1, term: 1 };
 const NOTHING = { index: 0, term: 0 };
 const NOBODY: Membership = {

@@ -3,7 +3,7 @@ import type { RaftState } from "@raft2kube/store/core/state.ts";
 import type { CoreEvent } from "../../../testing/raft/observe.ts";
 
 /**
- * Which events came into a core in which state, both reduced to what the protocol tells apart. A
+ * Which events came into a core in which state, both reduced to what the protocol distinguishes. A
  * pair that is rare in a run marks a moment at which a fault may show what the rest does not.
  */
 export class Coverage {
@@ -71,7 +71,7 @@ function detail({ term, log }: RaftState, message: Message): string {
     case "append-reply":
       return age + flag("refused", message.reject);
     case "vote":
-      return age + flag("pre", message.pre) + flag("told to", message.transfer);
+      return age + flag("pre", message.pre) + flag("transfer", message.transfer);
     case "vote-reply":
       return age + flag("pre", message.pre) + flag("granted", message.granted);
     case "heartbeat":

@@ -38,9 +38,9 @@ export interface MemberOptions {
   readonly rate: number;
   readonly release: Release;
   readonly setting: Pick<Setting, "cutting" | "core" | "timing" | "pace" | "scrub">;
-  /** Nobody for one that joins: it is told by its first snapshot. */
+  /** Empty for a member that joins: its first snapshot has the members. */
   readonly membership: Membership;
-  /** Slots before the cluster's first: those who join must not be given the log from its start. */
+  /** Indexes before the cluster's first: a joining member must not get the log from its start. */
   readonly base: { index: number; term: number };
   readonly send: (parcel: Parcel) => void;
   /** It begins to install a snapshot while it runs. */
@@ -80,7 +80,7 @@ export class Member {
   standing: Standing = "down";
   /** Damage was done to its disk: it is as good as lost until it is replaced. */
   suspect = false;
-  /** Its disk reads something wrongly, once: the next start is told so. */
+  /** Its disk returns a wrong value once: the next start expects it. */
   misreads = false;
   /** Its disk has a pace of its own. */
   slow = true;

@@ -75,7 +75,7 @@ export class Operator {
     member.start();
   }
 
-  /** One at a time, and only while all others are up, as one is told to. */
+  /** One at a time, and only while all others are up, as documented. */
   #restartOld(): void {
     if (!this.#upgrade || this.#random.next() > 0.5) return;
     const { all, leader } = this.#cluster;

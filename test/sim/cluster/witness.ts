@@ -29,7 +29,7 @@ const DIGEST_EVERY = 4;
 const RARE = 2;
 
 /**
- * Sees everything that members do and tells the checkers. It stands outside: it asks the core,
+ * Observes all steps of members and calls the checkers. It is outside of them: it reads the core,
  * and changes nothing.
  */
 export class Witness {
@@ -169,7 +169,7 @@ export class Witness {
     this.#guard(() => this.agreement.seen(member, state.appliedIndex, digestOf(state)));
   }
 
-  /** Nobody's data differs here, so nobody may say so. */
+  /** No member's data differs here, so no member may report a difference. */
   alarmed(member: MemberId, { alarms }: State): void {
     const named = alarms.list(AlarmType.CORRUPT).map(({ memberID }) => memberID);
     const message = `${member} applied a CORRUPT alarm for ${named.join(" and ")}`;

@@ -10,7 +10,7 @@ import type { MemberId, Membership, MembershipChange } from "@raft2kube/store/co
 import { Consensus } from "../../../testing/raft/consensus.ts";
 import type { Seams } from "../cluster/seams.ts";
 
-/** What is explored: who is there, and the changes that are proposed one after the other. */
+/** The explored setting: its members, and the changes that are proposed in order. */
 export interface Scenario {
   readonly name: string;
   readonly voters: number;
@@ -25,7 +25,7 @@ export type Step =
   | { readonly kind: "sync"; readonly member: MemberId }
   | { readonly kind: "propose"; readonly change: MembershipChange }
   | { readonly kind: "crash"; readonly member: MemberId }
-  | { readonly kind: "told to campaign"; readonly member: MemberId }
+  | { readonly kind: "timeout-now"; readonly member: MemberId }
   | { readonly kind: "lose"; readonly message: Message };
 
 /** A message under way, or the oldest write of a member. */
@@ -95,7 +95,7 @@ export class World {
       if (this.crashes < 1) steps.push({ kind: "crash", member: id });
       const votes = raft.state.voterSets.voters.has(id);
       if (this.elections < 1 && votes && raft.state.role === "follower") {
-        steps.push({ kind: "told to campaign", member: id });
+        steps.push({ kind: "timeout-now", member: id });
       }
     }
     const oldest = this.#pending.find((each) => "message" in each);
@@ -123,7 +123,7 @@ export class World {
       case "crash":
         this.#crash(this.#cluster.get(step.member));
         break;
-      case "told to campaign":
+      case "timeout-now":
         this.#record(this.#cluster.get(step.member));
         break;
     }
@@ -246,7 +246,7 @@ export class World {
   }
 }
 
-/** What of a member tells worlds apart. */
+/** The parts of a member that distinguish worlds. */
 function describeMember({ raft, disk, pending }: TestMember): string {
   const { state } = raft;
   const { role, term, vote, leader, membership, log, applied } = state;

@@ -25,10 +25,10 @@ export interface Pauses {
 }
 
 /**
- * A member that lags behind a leader hears of the next one, refuses its append, crashes before it
- * knows its term for good, and is brought up to date by what the old leader sent: its log has more
- * than it told the new leader, and a tail that nobody else has. Undefined where no member can be
- * spared.
+ * A member that lags behind a leader learns of the next one, rejects its append, crashes before
+ * its term is durable, and is brought up to date by the old leader's messages: its log has more
+ * entries than it reported to the new leader, and a tail that no other member has. Undefined if no
+ * member can be spared.
  */
 export function betweenLeaders(
   world: Pick<FaultWorld, "cluster" | "operator" | "timeline">,

@@ -96,7 +96,7 @@ function partition(random: Random): Fault {
   return { kind: "partition", shape, for_ms: 500 + random.next() * 5_000 };
 }
 
-/** The leader, and whoever it can still reach or hear. */
+/** The leader, and the members connected to it in any direction. */
 function leaderCutOff(random: Random): Fault {
   const way = pick(random, ["in", "out", "both"] as const);
   const beside = randomInteger(random, 0, 3);
@@ -109,7 +109,7 @@ function leaderHeldUp(random: Random): Fault {
   return { kind: "leader held up", way, for_ms: random.next() * 3_000 };
 }
 
-/** For how long the member misses what others get, and how long nobody else does. */
+/** For how long the member misses messages, and for how long no other member does. */
 function betweenLeaders(random: Random): Fault {
   const [behind_ms, apart_ms] = [random.next() ** 2 * 300, random.next() ** 2 * 200];
   return { kind: "member between two leaders", behind_ms, apart_ms };

@@ -20,7 +20,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...LATER_MUTANTS,
 ];
 
-/** Bugs of the field for which the store has no place, and who looks after them instead. */
+/** Known bugs that the store cannot have, and the parts that are tested for them. */
 export const ELSEWHERE: readonly { seen: string; breaks: string; why: string }[] = [
   {
     seen: "kubernetes #112814",

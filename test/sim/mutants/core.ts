@@ -10,7 +10,7 @@ import { type LeaderState, send } from "@raft2kube/store/core/state.ts";
 import type { MembershipChange } from "@raft2kube/store/core/types.ts";
 import { type Mutant, inside, insideLeader, matchOf, onProgress } from "./mutant.ts";
 
-/** Commits all that it has of what an append says is committed, whether that fits or not. */
+/** Commits up to an append's commit index, also beyond the entries that match. */
 function commitBeyondMatch(raft: Raft): void {
   const state = inside(raft);
   const { log } = state;
@@ -25,7 +25,7 @@ function commitBeyondMatch(raft: Raft): void {
   };
 }
 
-/** The vote that was written with a term stays the one on disk for all of it. */
+/** Keeps the vote that was written first in a term on disk for the whole term. */
 function writeFirstVoteOnly(raft: Raft): void {
   const ready = raft.ready.bind(raft);
   let { term, vote } = raft.state;
@@ -41,7 +41,7 @@ function writeFirstVoteOnly(raft: Raft): void {
   };
 }
 
-/** A round that a quorum has answered answers all reads that wait by then. */
+/** A round confirmed by a quorum answers all reads that are pending by then. */
 function confirmLaterReads(raft: Raft): void {
   const step = raft.step.bind(raft);
   raft.step = (message) => {
@@ -54,7 +54,7 @@ function confirmLaterReads(raft: Raft): void {
   };
 }
 
-/** A leader takes a change as soon as it leads, if all that it found in its log is applied. */
+/** A leader accepts a change as soon as it leads, if its whole log is applied. */
 function changeEarly(raft: Raft): void {
   const propose = raft.proposeChange.bind(raft);
   raft.proposeChange = (change) => {
@@ -79,7 +79,7 @@ function appendChange(state: LeaderState, change: MembershipChange) {
   return { index, term: state.term };
 }
 
-/** It stands for election as if all that is committed were applied. */
+/** It campaigns as if every committed entry were applied. */
 function campaignUnapplied(raft: Raft): void {
   const state = inside(raft);
   const asIfApplied = (act: () => void) => {
@@ -109,7 +109,7 @@ function commitByIncoming(raft: LeaderState): void {
   broadcastAppend(raft);
 }
 
-/** Counts the acknowledgements of a read round, whoever they come from. */
+/** Counts the acknowledgements of a read round from all members. */
 function confirmByAnyone(raft: Raft): void {
   const state = inside(raft);
   const step = raft.step.bind(raft);
@@ -127,7 +127,7 @@ function answer(state: LeaderState, { readId, from, index }: PendingRead): void 
   else send(state, { kind: "read-reply", to: from, readId, index });
 }
 
-/** A leader that no quorum answers goes on leading. */
+/** A leader without a quorum stays leader. */
 function leadWithoutQuorum(raft: Raft): void {
   const tick = raft.tick.bind(raft);
   raft.tick = () => {
@@ -136,7 +136,7 @@ function leadWithoutQuorum(raft: Raft): void {
   };
 }
 
-/** Of what a follower is to pass on, each 32nd batch goes nowhere. */
+/** Loses each 32nd batch of proposals that a follower forwards. */
 function forgetProposals(raft: Raft): void {
   const propose = raft.propose.bind(raft);
   let forwarded = 0;
@@ -207,7 +207,7 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     name: "stays leader without a quorum",
     breaks: "S9, dissertation 6.2",
     noticedBy: ["partial partition"],
-    // It takes an even number of voters that stays as it is.
+    // It needs an even number of voters that does not change.
     kind: {},
     seams: { raft: leadWithoutQuorum },
   },

@@ -11,7 +11,7 @@ import { SYNCED_NAME } from "@raft2kube/store/wal/synced-mark.ts";
 import type { Generation } from "../cluster/generation.ts";
 import { type Mutant, database, disk } from "./mutant.ts";
 
-/** Files whose sync says that all is well, whatever the disk says. */
+/** Files whose sync reports success, regardless of the disk's result. */
 const syncLies = (sync: "skips" | "ignores failure") =>
   disk((real) => ({
     open: (name, create, done) =>
@@ -27,7 +27,7 @@ const syncLies = (sync: "skips" | "ignores failure") =>
       }),
   }));
 
-/** A segment up to its first record that does not check, as if no more had ever been written. */
+/** Returns a segment up to its first invalid record, as if no later one had been written. */
 function cutAtDamage(name: string, bytes: Buffer): Buffer {
   const start = decodeSegmentHeader(name, bytes);
   if (start === undefined) return bytes;
@@ -41,7 +41,7 @@ function cutAtDamage(name: string, bytes: Buffer): Buffer {
 
 const RECORDS = bucket("key").from;
 
-/** Takes whatever the disk gives back for what was written: checksums are but cut off. */
+/** Accepts all data from the disk: checksums are removed without a check. */
 function unchecked(raw: Backend): Backend {
   const cut = (stored: Buffer) => stored.subarray(0, stored.length - CRC_BYTES);
   const cutAll = async function* (chunks: AsyncIterable<BackendPair[]>) {
@@ -63,7 +63,7 @@ function unchecked(raw: Backend): Backend {
   };
 }
 
-/** Every so often a batch goes without the record of what it belongs to. */
+/** Writes each fifth batch without the record of its applied index. */
 const withoutMeta = database((real) => {
   let batches = 0;
   return {
@@ -75,7 +75,7 @@ const withoutMeta = database((real) => {
   };
 });
 
-/** A compaction's removals are left to some later sync. */
+/** A compaction's removals are written without a sync. */
 const unsyncedRemovals = database((real) => ({
   writeBatch: (writes, { sync }) => {
     const removes = writes.every(({ value }) => value === undefined);
@@ -83,7 +83,7 @@ const unsyncedRemovals = database((real) => ({
   },
 }));
 
-/** Now and then a record gets another value, with the checksum of that. */
+/** Some records get another value, with a valid checksum. */
 const otherValues = database((real) => {
   let records = 0;
   const changed = ({ key, value }: BackendWrite): BackendWrite => {

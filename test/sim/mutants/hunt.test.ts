@@ -17,7 +17,7 @@ const SAMPLE = [
 ] as const;
 
 test.each(SAMPLE)(
-  "a member that %s is noticed by one of those who may",
+  "a member that %s is detected by one of its checkers",
   async (name) => {
     const { seams, noticedBy } = MUTANTS.find((each) => each.name === name)!;
     const caught = await catchMutant({ seams }, { swarm: true }, 1, MUTANT_SEEDS);
@@ -26,7 +26,7 @@ test.each(SAMPLE)(
   MUTANT_SEEDS * SEED_REAL_TIME_MS_MAX,
 );
 
-test("docs/sim.md says who caught each bug, and why some have no place here", () => {
+test("docs/sim.md has each bug's checker, and why some bugs are not here", () => {
   const page = readFileSync(join(import.meta.dirname, "../../../docs/sim.md"), "utf8");
   const rows = page.split("\n").filter((line) => line.startsWith("| "));
   const caught = /\| seed \d+ \| [a-z]/;

@@ -5,7 +5,7 @@ import { type Task, runPool } from "../seeds/pool.ts";
 import { ELSEWHERE } from "./all.ts";
 import type { Mutant } from "./mutant.ts";
 
-/** Who noticed a mutant, and with which seed. */
+/** The checker that detected a mutant, and the seed. */
 export interface Caught {
   seed: number;
   checker: string;
@@ -39,8 +39,8 @@ export interface HuntOptions {
 }
 
 /**
- * Every mutant must be caught within `count` seeds, by one of those who may notice it; returns how
- * many were not.
+ * Every mutant must be detected within `count` seeds, by one of its checkers; returns how many were
+ * not.
  */
 export async function hunt(options: HuntOptions): Promise<number> {
   const { mutants, kind, from, count, jobs, say } = options;

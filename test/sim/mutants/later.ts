@@ -2,7 +2,7 @@ import type { Raft } from "@raft2kube/store/core/raft.ts";
 import { switchMembership } from "@raft2kube/store/core/reconfigure.ts";
 import { type Mutant, inside, insideLeader } from "./mutant.ts";
 
-/** A candidate is up to date when its log is as long, whatever its last term. */
+/** A candidate with a log of the same length is up to date, regardless of its last term. */
 function comparesLengthOnly(raft: Raft): void {
   const state = inside(raft);
   const step = raft.step.bind(raft);
@@ -15,7 +15,7 @@ function comparesLengthOnly(raft: Raft): void {
   };
 }
 
-/** What is acknowledged need not be on disk yet. */
+/** Acknowledges entries that are not on disk yet. */
 function acknowledgesEarly(raft: Raft): void {
   const ready = raft.ready.bind(raft);
   raft.ready = () => {
@@ -28,7 +28,7 @@ function acknowledgesEarly(raft: Raft): void {
   };
 }
 
-/** A follower's read is answered by what the leader has committed, without asking the others. */
+/** Answers a follower's read with the leader's commit index, without a quorum. */
 function trustsLeader(raft: Raft): void {
   const state = inside(raft);
   const step = raft.step.bind(raft);
@@ -41,7 +41,7 @@ function trustsLeader(raft: Raft): void {
   };
 }
 
-/** A leader takes the next change while one of its own is not applied yet. */
+/** A leader accepts the next change while one of its own is not applied yet. */
 function overlapsChanges(raft: Raft): void {
   const propose = raft.proposeChange.bind(raft);
   raft.proposeChange = (change) => {
@@ -55,7 +55,7 @@ function overlapsChanges(raft: Raft): void {
   };
 }
 
-/** Learners vote as soon as they are in the configuration. */
+/** Learners are counted as voters. */
 function countsLearners(raft: Raft): void {
   const state = inside(raft);
   const applyChange = raft.applyChange.bind(raft);
@@ -71,7 +71,7 @@ function countsLearners(raft: Raft): void {
   };
 }
 
-/** Written once the simulator was done, and put in without a change of it. */
+/** Written after the simulator was finished, and put in without a change of it. */
 export const LATER_MUTANTS: readonly Mutant[] = [
   {
     name: "compares logs by length, not by their last term",

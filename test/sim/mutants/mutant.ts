@@ -5,7 +5,7 @@ import type { Disk } from "@raft2kube/store/wal/disk.ts";
 import type { Seams } from "../cluster/seams.ts";
 import type { Kind } from "../script.ts";
 
-/** A bug put back in, and the promise that it breaks. */
+/** A bug put back in, and the invariant that it breaks. */
 export interface Mutant {
   readonly name: string;
   /** The promise by its number, and what of the literature says so. */
@@ -19,16 +19,16 @@ export interface Mutant {
   readonly seams: Seams;
 }
 
-/** The core's state, which the product only lets others read. */
+/** The core's state, which is read-only in the product. */
 export const inside = (raft: Raft): RaftState => raft.state as RaftState;
 
-/** The state of a member that leads, which the product only lets others read. */
+/** A leader's state, which is read-only in the product. */
 export function insideLeader(raft: Raft): LeaderState | undefined {
   const state = inside(raft);
   return state.role === "leader" ? state : undefined;
 }
 
-/** Runs after every answer that a leader gets. */
+/** Runs after every reply that a leader receives. */
 export function onProgress(after: (raft: LeaderState) => void) {
   return (raft: Raft) => {
     const step = raft.step.bind(raft);
@@ -46,11 +46,11 @@ export function onProgress(after: (raft: LeaderState) => void) {
   };
 }
 
-/** What the leader knows each to have on disk. */
+/** The durable index of each member, as the leader knows it. */
 export const matchOf = (raft: LeaderState) => (member: bigint) =>
   member === raft.id ? raft.log.persisted : (raft.progress.get(member)?.match ?? 0);
 
-/** A database of which some operations are others. */
+/** A database with some operations replaced. */
 export function database(wrap: (real: Backend) => Partial<Backend>): (real: Backend) => Backend {
   return (real) => ({
     getSync: (key) => real.getSync(key),
@@ -64,7 +64,7 @@ export function database(wrap: (real: Backend) => Partial<Backend>): (real: Back
   });
 }
 
-/** A disk of which some operations are others. */
+/** A disk with some operations replaced. */
 export function disk(wrap: (disk: Disk) => Partial<Disk>): (disk: Disk) => Disk {
   return (real) => ({ ...real, ...wrap(real) });
 }

@@ -4,7 +4,7 @@ import { type LeaderState, type RaftState, sendAfterPersist } from "@raft2kube/s
 import { NONE } from "@raft2kube/store/core/types.ts";
 import { type Mutant, inside, matchOf, onProgress } from "./mutant.ts";
 
-/** Steps into the core what `change` makes of each message. */
+/** Steps each message into the core after `change`. */
 function onStep(before: (raft: RaftState, message: Parameters<Raft["step"]>[0]) => boolean) {
   return (raft: Raft) => {
     const step = raft.step.bind(raft);
@@ -14,7 +14,7 @@ function onStep(before: (raft: RaftState, message: Parameters<Raft["step"]>[0]) 
   };
 }
 
-/** The largest index that a majority less one has. */
+/** The largest index that one member less than a majority has. */
 function commitWithOneLess(raft: LeaderState): void {
   const have = [...raft.voterSets.voters].map(matchOf(raft)).sort((a, b) => b - a);
   const needed = Math.max(1, Math.floor(have.length / 2));

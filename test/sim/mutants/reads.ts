@@ -2,10 +2,10 @@ import type { Raft } from "@raft2kube/store/core/raft.ts";
 import type { Generation } from "../cluster/generation.ts";
 import type { Mutant } from "./mutant.ts";
 
-/** The one id under which all attempts of a member go. */
+/** The id of all attempts of a member. */
 const SAME = 7;
 
-/** Every attempt to confirm a read has the same id: an answer to one is taken for another's. */
+/** All attempts to confirm a read have one id: a reply to one confirms another. */
 function reuseReadId(raft: Raft): void {
   const requestReadIndex = raft.requestReadIndex.bind(raft);
   const ready = raft.ready.bind(raft);

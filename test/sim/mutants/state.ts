@@ -12,7 +12,7 @@ function applyAgain(restored: Restored, state: State): void {
   restored.applied = last;
 }
 
-/** The revision is that of the newest record left: after a compacted deletion, an old one. */
+/** Restores the revision of the newest remaining record: too old after a compacted deletion. */
 function revisionOfRecords(_: Restored, state: State): void {
   const all = { from: "", to: undefined, single: false };
   let newest = Math.max(1, state.compactRevision);
@@ -25,7 +25,7 @@ function revisionOfRecords(_: Restored, state: State): void {
 
 const isOldRead = ({ requestRange }: RequestOp) => (requestRange?.revision ?? 0) > 0;
 
-/** Reads of old revisions travel to no other member: only here can they fail a transaction. */
+/** Reads of old revisions fail a transaction on the proposing member alone. */
 function keepOldReadsHere({ replica }: Generation): void {
   const propose = replica.propose.bind(replica);
   replica.propose = (command, done, timeout_ms) => {

@@ -3,7 +3,7 @@ import type { Watcher } from "@raft2kube/store/mvcc/watch/watcher.ts";
 import type { Generation } from "../cluster/generation.ts";
 import type { Mutant } from "./mutant.ts";
 
-/** Sees each watch as it is taken in. */
+/** Called for each new watch. */
 function onAdd(see: (watcher: Watcher, generation: Generation) => void) {
   return (generation: Generation) => {
     const { watches } = generation;
@@ -22,7 +22,7 @@ function skipSomeEvents({ state, watches }: Generation): void {
   };
 }
 
-/** What does not fit into a stream that is full is gone, and the watch goes on behind it. */
+/** Events for a full stream are dropped, and the watch continues after them. */
 function dropWhatDoesNotFit(watcher: Watcher): void {
   let { behind, nextRevision } = watcher;
   let filled = false;
@@ -44,7 +44,7 @@ function dropWhatDoesNotFit(watcher: Watcher): void {
   });
 }
 
-/** After a snapshot took the place of the state, watches begin a little before where they were. */
+/** After a snapshot replaced the state, watches begin a few revisions earlier. */
 function rewindOnReplacement(generation: Generation): void {
   const { watches } = generation;
   const all: Watcher[] = [];
@@ -58,7 +58,7 @@ function rewindOnReplacement(generation: Generation): void {
   };
 }
 
-/** A deletion in the very revision of a compaction goes with it, and not with the next one. */
+/** A tombstone at the compact revision is removed with it, not by the next compaction. */
 function compactDeletions({ state }: Generation): void {
   const compact = state.index.compact.bind(state.index);
   const gone = new Set<string>();
@@ -75,7 +75,7 @@ function compactDeletions({ state }: Generation): void {
   };
 }
 
-/** Quiet watches hear of progress, wherever they begin. */
+/** Idle watches get progress, regardless of their start revision. */
 function noticeEarlyWatches({ watches }: Generation): void {
   const streams: WatchStreamQueue[] = [];
   const openStream = watches.openStream.bind(watches);

@@ -80,7 +80,7 @@ export class Totals {
     if (message !== undefined) this.failures.push({ seed, commit, message });
   }
 
-  /** Puts the file in place at once: whoever stops the run loses little. */
+  /** Writes the file at once: an interrupted run loses little. */
   write(path: string): void {
     const part: Part = {
       ranges: this.ranges,

@@ -137,7 +137,7 @@ export class SimClient {
     return generations.length > 0 ? pick(this.#world.random, generations) : undefined;
   }
 
-  /** Read, then write if nobody else has, and again: Kubernetes' way. */
+  /** Reads, then writes if unchanged, else retries, as Kubernetes does. */
   async #update(generation: Generation): Promise<void> {
     const name = pick(this.#world.random, KEYS);
     const read = (await this.request(generation, readOne(name))) as RangeResponse | undefined;

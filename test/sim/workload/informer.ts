@@ -22,7 +22,7 @@ const TO = Buffer.from("l");
 
 /**
  * Kubernetes' way of knowing: a list, then a watch from its revision; when the watch ends, a watch
- * from the last event or bookmark, or a list again, of any member. It must never be told of a past
+ * from the last event or bookmark, or a list again, of any member. It must never receive a past
  * before what it knows (K1), and what it knows in the end must be what there is.
  */
 export class Informer {
@@ -78,7 +78,7 @@ export class Informer {
   }
 
   #goTo(revision: number, by: string): void {
-    const message = `it knew revision ${this.#revision}, a ${by} told of ${revision}`;
+    const message = `it knew revision ${this.#revision}, a ${by} had ${revision}`;
     require(revision >= this.#revision, "time travel", message);
     this.#revision = revision;
   }

@@ -6,7 +6,7 @@ import type { Timeline } from "../../../testing/timeline.ts";
 export class LeaseBook {
   readonly #timeline: Timeline;
   readonly all = new Map<bigint, LeaseHistory>();
-  /** Those that nobody has heard the end of, by their ids. */
+  /** Leases whose end no client has seen, by id. */
   #alive: bigint[] = [];
   /** Leases that a client asked to end: their end proves nothing about their time. */
   readonly #unwanted = new Set<bigint>();

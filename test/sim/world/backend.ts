@@ -84,7 +84,7 @@ export class BackendImage {
       const bits = 8 * (right.length + CRC_BYTES);
       const bit = kind === "bit" ? randomInteger(random, 0, bits) : undefined;
       this.#damaged.set(name, { right, bit });
-      // The engine passes over it in silence; whoever has read it already still has it.
+      // The engine skips it silently; a reader that has read it already still has it.
       if (kind === "missing") this.#pairs.delete(name);
     }
     return true;

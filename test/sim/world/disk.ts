@@ -41,7 +41,7 @@ interface LastBatch {
 
 /**
  * A disk with faults. It damages only bytes for which a later sync vouches: the end of the log
- * cannot be told from a torn write, so damage there is taken back at a crash.
+ * cannot be distinguished from a torn write, so damage there is taken back at a crash.
  */
 export class FaultyImage extends DiskImage {
   readonly #random: Random;

@@ -26,7 +26,7 @@ export class Host {
     this.rate = rate;
   }
 
-  /** Counts lives, so that two of them can be told apart. */
+  /** Counts starts, to distinguish the processes of one member. */
   get generation(): number {
     return this.#generation;
   }

@@ -126,7 +126,7 @@ function read(
   { schema, stored }: Subject, id: string, { status, body }: Awaited<ReturnType<SendJson>>,
   asksForPort: boolean,
 ): Answer {
-  // The answer to a question is about the server and who asks.
+  // The result of a review depends on the server and the requester.
   if (status < 400 && !stored) return { code: status };
   if (status < 400) return { code: status, object: comparable(body, id, asksForPort) };
   const { reason = "", message = "", details } = body as Refusal;
@@ -172,7 +172,7 @@ const FOLLOWED = new Set(["APIService", "CustomResourceDefinition", "FlowSchema"
 
 /**
  * An object as it is compared: without what a server makes up for each. What is not set is left
- * out: Go writes `null` for some lists and times, which docs/DIVERGENCE.md tells.
+ * out: Go writes `null` for some lists and times, see docs/DIVERGENCE.md.
  */
 function comparable(body: object, id: string, asksForPort: boolean): object {
   const { metadata = {}, ...rest } =

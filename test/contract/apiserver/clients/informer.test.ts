@@ -66,7 +66,7 @@ describe("@kubernetes/client-node", { timeout: TIMEOUT_MS }, () => {
     informer.on(ADD, note("add"));
     informer.on(UPDATE, note("change"));
     informer.on(DELETE, note("delete"));
-    // As its documentation has it: who wants to go on starts it again.
+    // As documented: a client that wants to continue starts it again.
     informer.on(ERROR, () => void setTimeout(() => void informer.start(), 100));
     await informer.start();
     await until("what was there", () => seen.includes("add before 0"));

@@ -4,7 +4,7 @@ import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 type Json = unknown;
 type Members = Record<string, Json>;
 
-/** Fields that tell a list's items apart: they mostly stay. */
+/** Keys of list items: they usually stay. */
 const KEYS = new Set([
   "name", "key", "type", "containerPort", "port", "protocol", "ip", "topologyKey", "mountPath",
   "whenUnsatisfiable", "devicePath", "uid", "operator", "apiGroup", "kind", "apiVersion",

@@ -12,7 +12,7 @@ export interface Sent {
   readonly headers?: Readonly<Record<string, string>>;
   /** Ends the request, a watch, after so many lines of its answer. */
   readonly lines?: number;
-  /** Sends no certificate: nobody in particular asks. */
+  /** Sends no certificate: the request is anonymous. */
   readonly anonymous?: boolean;
 }
 
@@ -34,9 +34,9 @@ const ANSWER_TIMEOUT_MS = 20_000;
 /** A way to ask a server on loopback, whose own certificate is not looked at. */
 export function callerOf(port: number, { cert, key }: KeyPair): Call & { close(): void } {
   const common = { keepAlive: true, rejectUnauthorized: false };
-  const agents = { known: new Agent({ ...common, cert, key }), nobody: new Agent(common) };
+  const agents = { known: new Agent({ ...common, cert, key }), anonymous: new Agent(common) };
   const call: Call = async (method, path, sent) => {
-    const agent = sent.anonymous ? agents.nobody : agents.known;
+    const agent = sent.anonymous ? agents.anonymous : agents.known;
     const { body, ...rest } = await exchange(agent, port, method, path, sent);
     const packed = rest.headers["content-encoding"] === "gzip";
     return { ...rest, body: packed ? await inflate(body) : body };

@@ -19,7 +19,7 @@ const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n/g;
 const CREDENTIAL = /X509SHA256=[0-9a-f]{64}/g;
 /** A whole object as a complaint shows it, whose members stand in no certain order. */
 const DOCUMENT = /Invalid value: "(?:\{\\"|map\[)(?:[^"\\]|\\.)*"/g;
-/** A server's identity tells of its machine. */
+/** A server's identity depends on its machine. */
 const IDENTITY = /\bapiserver-[a-z2-7]{26}\b/g;
 const ACCESS = /\bkube-api-access-[a-z0-9]{5}\b/g;
 /** Addresses from the range of Services, and those of them that stories ask for by name. */

@@ -8,7 +8,7 @@ import { signToken } from "./sign-token.ts";
 
 /** One request and a server's answer, as a transcript has them. */
 export interface Exchange {
-  /** Method, path and what else tells the request from others; a number where all is the same. */
+  /** Method, path and other distinguishing parts; a number if all are equal. */
   readonly ask: string;
   /** The request's body; undefined without one. It is shown, and not compared. */
   readonly sent?: unknown;

@@ -129,7 +129,7 @@ function lengthOf(frame: Buffer): { head: number; payload: number } | undefined 
   return frame.length < 10 ? undefined : { head: 10, payload: Number(frame.readBigUInt64BE(2)) };
 }
 
-/** Without what each server makes anew: uids, times, revisions. */
+/** Removes values that differ for each server: uids, times, revisions. */
 function normalised(payload: Buffer): string {
   const text = payload.toString("latin1");
   if (!text.startsWith("{")) return text.replaceAll(/[^ -~]+/g, " ").slice(0, START_LETTERS);

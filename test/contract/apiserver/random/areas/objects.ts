@@ -11,7 +11,7 @@ const FINALIZERS = [[], [], [], ["example.com/hold"], ["orphan"], ["foregroundDe
 const template = { metadata: { labels: { app: "w" } }, spec: { containers: [container] } };
 const workload = { replicas: 1, selector: { matchLabels: { app: "w" } }, template };
 
-/** Objects by collection, of forms that selectors and deletions tell apart. */
+/** Objects by collection, which selectors and deletions distinguish. */
 const FORMS: Readonly<Record<string, readonly object[]>> = {
   configmaps: [{ data: { a: "1" } }, { immutable: true }, {}],
   secrets: [

@@ -1,4 +1,4 @@
-/** Several managers write one object through all endpoints: who owns what after each write? */
+/** Several managers write one object through all endpoints; compares the fields' owners. */
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { changed, changes } from "../../answers/mutations.ts";

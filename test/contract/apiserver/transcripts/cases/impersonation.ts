@@ -1,4 +1,4 @@
-/** Acting as somebody else, where that and what one may do then are two rights. */
+/** Constrained impersonation: impersonating, and the allowed verbs, are two permissions. */
 import type { PolicyRule } from "@raft2kube/api/gen/rbac/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";

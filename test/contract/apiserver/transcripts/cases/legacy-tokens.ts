@@ -1,4 +1,4 @@
-/** Tokens that lie in Secrets, and whether somebody used them. */
+/** Tokens in Secrets, and the tracking of their use. */
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Case, Recorder } from "../recorder.ts";
@@ -56,7 +56,7 @@ export const LEGACY_TOKENS: readonly Case[] = [
       await post(REVIEWS, review(token));
       await post(REVIEWS, review(token, ["https://kubernetes.default.svc", "x"]));
       await post(REVIEWS, review(token, ["other"]));
-      // One that the account lists was made for it, and nobody asked.
+      // A token that the account lists was auto-generated.
       const listed = { secrets: [{ name: "generated-token" }] };
       const generated = await keep(recorder, "generated", listed);
       await post(WHO, {}, by(generated.token));

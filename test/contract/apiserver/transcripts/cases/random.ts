@@ -1,4 +1,4 @@
-/** What random sequences (`../../random`) found that nobody had thought of,
+/** Unexpected results of random sequences (`../../random`),
   in their shortest form. */
 import type { Case } from "../recorder.ts";
 import { configMap, deployment, labelled, pod, service } from "./bodies.ts";

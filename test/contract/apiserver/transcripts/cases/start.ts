@@ -46,7 +46,7 @@ async function each({ get }: Recorder, collection: string, names: string): Promi
   for (const name of names.split(" ")) await get(`${collection}/${name}`);
 }
 
-/** What the policy of the server itself made, whoever else makes roles beside it. */
+/** Roles of the server's bootstrap policy, without those of other controllers. */
 const POLICY = "labelSelector=kubernetes.io%2Fbootstrapping%3Drbac-defaults";
 
 export const START: readonly Case[] = [
