@@ -31,7 +31,7 @@ test("over gRPC, as etcd clients reach it: a watch sees a put", async () => {
   const seen = [];
   for await (const { created, events } of watch) {
     if (created) {
-      // Only if nobody has it: version 0 means that there is no such key.
+      // Only if the key does not exist: its version is 0 then.
       await client.txn({
         compare: [{ key: bytes("job/1"), target: 0, result: 0, version: 0 }],
         success: [{ requestPut: { key: bytes("job/1"), value: bytes("mine") } }],

@@ -150,7 +150,7 @@ it("impersonation needs a permission for each part of the user", async () => {
     .toBe(400);
   // Who acts as alice is alice: what the agent itself may do is not there.
   expect((await server.ask(`${CORE}/nodes`, as({ user: "alice" }))).status).toBe(403);
-  // Nobody acts as anybody.
+  // An anonymous request cannot impersonate.
   const anonymous = { cert: "", key: "", headers: { "impersonate-user": "alice" } };
   expect((await server.ask(`${CORE}/namespaces`, anonymous)).status).toBe(403);
 });

@@ -24,7 +24,7 @@ beforeAll(async () => {
   store = await startStore({ dataDir });
   api = await startTestApiserver(store.client);
   admin = await api.credentials("admin", ["system:masters"]);
-  // What no cache holds is counted once a minute: it is there before anybody looks.
+  // Objects without a cache are counted once a minute: the count is there before the first read.
   const template = { spec: { containers: [{ name: "c", image: "i" }] } };
   const made = await post(`${NS}/podtemplates`, { metadata: { name: "t" }, template });
   expect(made.status, made.body).toBe(201);

@@ -11,7 +11,7 @@ import {
 const COMMA = 0x2c;
 const COLON = 0x3a;
 
-/** Whether a body of this content type is too much work for the loop that everybody shares. */
+/** Whether a body of this content type is too much work for the event loop. */
 export function isLargeBody(contentType: string, body: Uint8Array): boolean {
   if (body.length < LARGE_BYTES_MIN) return false;
   const { type } = parseMediaType(contentType);

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { RETIRED_WORDS } from "./retired-words.ts";
+import { RETIRED_IN_COMMENTS, RETIRED_WORDS } from "./retired-words.ts";
 import { APART, type SourceFile, handWritten } from "./sources.ts";
 import { declaredNames } from "./syntax.ts";
 
@@ -48,14 +48,25 @@ function namesOf(file: SourceFile): string[] {
 }
 
 it("retired words name no file and no symbol", () => {
-  const returned = RETIRED_WORDS.flatMap(({ words, instead, folders }) => {
-    const inside = product.filter(({ path }) => folders.some((one) => path.startsWith(`${one}/`)));
+  const returned = RETIRED_WORDS.flatMap(({ words, instead, folders = [] }) => {
+    const isInside = ({ path }: SourceFile) => folders.some((one) => path.startsWith(`${one}/`));
+    const inside = folders.length === 0 ? product : product.filter(isInside);
     return inside.flatMap((file) =>
       [file.path, ...namesOf(file)]
         .filter((name) => wordsOf(name).some((word) => words.includes(word)))
         .map((name) => `${file.path}: ${name} (write ${instead})`),
     );
   });
+  expect(returned).toEqual([]);
+});
+
+it("retired words are in no comment", () => {
+  const returned = product.flatMap(({ path, lines }) =>
+    lines.flatMap((line, index) => {
+      const comment = /(?:^\s*(?:\/\*)?\*|\/\/) (.*)/.exec(line)?.[1] ?? "";
+      return RETIRED_IN_COMMENTS.test(comment) ? [`${path}:${index + 1}: ${line.trim()}`] : [];
+    }),
+  );
   expect(returned).toEqual([]);
 });
 
