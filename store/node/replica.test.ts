@@ -9,19 +9,8 @@ import type { Outcome } from "../mvcc/responses.ts";
 import { type Command, decodeCommand, encodeCommand } from "../mvcc/command.ts";
 import { LeaseTable } from "../mvcc/lease/lease.ts";
 import { LeaseTimers } from "../mvcc/lease/lease-timers.ts";
-import { entryOf, loneReplica } from "../../testing/raft/lone-replica.ts";
+import { entryOf, loneReplica, put } from "../../testing/raft/lone-replica.ts";
 
-const put = (key: string): Command => ({
-  kind: "put",
-  request: {
-    key: Buffer.from(key),
-    value: Buffer.from("x"),
-    lease: 0n,
-    prevKv: false,
-    ignoreValue: false,
-    ignoreLease: false,
-  },
-});
 const grant = (ID: bigint, TTL: number): Command => ({ kind: "lease-grant", request: { ID, TTL } });
 
 const checkpoint = (ID: bigint, remainingTTL: number): Command => ({

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { SnapshotMark } from "../core/types.ts";
-import { type Command, encodeCommand } from "../mvcc/command.ts";
-import { entryOf, loneReplica } from "../../testing/raft/lone-replica.ts";
+import { encodeCommand } from "../mvcc/command.ts";
+import { entryOf, loneReplica, put } from "../../testing/raft/lone-replica.ts";
 
 const TERM = 2;
 
@@ -27,18 +27,6 @@ async function installing() {
   };
   return { ...replica, begun, dropped, message, end: (at: number) => gates.get(at)!.resolve() };
 }
-
-const put = (key: string): Command => ({
-  kind: "put",
-  request: {
-    key: Buffer.from(key),
-    value: Buffer.from("x"),
-    lease: 0n,
-    prevKv: false,
-    ignoreValue: false,
-    ignoreLease: false,
-  },
-});
 
 const entry = (index: number) =>
   entryOf(index, TERM, encodeCommand(put("a"), { session: 6, sequence: index }));

@@ -5,6 +5,7 @@ import type { Message } from "@raft2kube/store/core/message.ts";
 import { Raft } from "@raft2kube/store/core/raft.ts";
 import type { CommitConflict, Entry, SnapshotMark } from "@raft2kube/store/core/types.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
+import type { Command } from "@raft2kube/store/mvcc/command.ts";
 import { restoreState } from "@raft2kube/store/mvcc/restore/restore.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
 import { LeaseExpiry } from "@raft2kube/store/node/lease-expiry.ts";
@@ -128,4 +129,19 @@ function othersOf(raft: Raft, replica: Replica, disk: MemoryDisk) {
 /** An entry as leaders send it. */
 export function entryOf(index: number, term: number, data: Buffer = Buffer.alloc(0)): Entry {
   return { index, term, data, change: undefined };
+}
+
+/** A command that puts a key. */
+export function put(key: string): Command {
+  return {
+    kind: "put",
+    request: {
+      key: Buffer.from(key),
+      value: Buffer.from("x"),
+      lease: 0n,
+      prevKv: false,
+      ignoreValue: false,
+      ignoreLease: false,
+    },
+  };
 }
