@@ -7,7 +7,7 @@ import { startStore } from "@raft2kube/store/main.ts";
 import { parse, stringify } from "yaml";
 import { expect, it } from "vitest";
 import { LARGE_VALUES } from "../limits.ts";
-import { notOlderThan } from "./not-older.ts";
+import { notOlderThan } from "./offload.ts";
 import { fileApiserver } from "../testing/file-apiserver.ts";
 import { ask as request } from "../testing/ask.ts";
 import { startTestApiserver } from "../testing/test-apiserver.ts";

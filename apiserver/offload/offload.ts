@@ -3,24 +3,21 @@ import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Answer } from "../request/answer.ts";
 import { readBody } from "../request/body.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
+import type { RequestInfo } from "../request/request-info.ts";
 import { LARGE_BYTES_MIN, LARGE_REQUESTS_BYTES_MAX, LARGE_REQUESTS_MAX } from "../limits.ts";
+import type { Resource } from "../resource/resource.ts";
 import { keyOf } from "../storage/keys.ts";
-import { notOlderThan } from "./not-older.ts";
 import { LargeThread, type OffloadServer } from "./owner.ts";
 import { isLargeBody, isLargeJson } from "./weight.ts";
 
-/** Requests that name one object, or bring one. */
+/** Verbs of requests that name one object, or contain one. */
 const VERBS: ReadonlySet<string> = new Set(["create", "get", "update", "patch", "delete"]);
-/** Subresources that are no objects: streams, and what other servers answer. */
+/** Subresources that are not objects: streams, and responses of other servers. */
 const ELSEWHERE: ReadonlySet<string> = new Set(["exec", "attach", "portforward", "log", "proxy"]);
 
-const NOTHING: Buffer = Buffer.alloc(0);
-
 /**
- * Offloads large requests: what would hold the loop that everybody shares (decoding, merging,
- * ownership, validation, encoding of thousands of values) is done by a thread that has all the
- * parts of this server and the same store. It is started by the first large request, and ends when
- * none has come for a while.
+ * Offloads large requests, whose decoding, merging, validation and encoding would block the event
+ * loop, to a thread with all parts of this server and the same store.
  */
 export class LargeRequests {
   readonly #server: OffloadServer;
@@ -39,12 +36,11 @@ export class LargeRequests {
     });
   }
 
-  /**
-   * The thread's answer; undefined for a request that is not large. Throws 429 when too many are
-   * under way.
-   */
+  /** Returns the thread's answer; undefined for a request that is not large. Throws 429. */
   async serve(context: RequestContext): Promise<Answer | undefined> {
-    const body = await this.#bodyIfLarge(context);
+    const { info, query } = context;
+    const resource = this.#server.resources.find(info.group, info.version, info.resource);
+    const body = resource && (await bodyIfLarge(context, resource));
     if (body === undefined) return undefined;
     const full = this.#requests >= LARGE_REQUESTS_MAX ||
       (this.#requests > 0 && this.#bytes + body.length > LARGE_REQUESTS_BYTES_MAX);
@@ -52,8 +48,10 @@ export class LargeRequests {
     this.#requests++;
     this.#bytes += body.length;
     this.#served.inc();
+    const shown = resource?.startedCache?.revision ?? 0;
+    const asked = info.verb === "get" ? notOlderThan(query, shown) : query;
     try {
-      return await this.#thread.ask(context, this.#queryOf(context), body);
+      return await this.#thread.ask(context, asked, body);
     } finally {
       this.#requests--;
       this.#bytes -= body.length;
@@ -63,53 +61,47 @@ export class LargeRequests {
   async close(): Promise<void> {
     await this.#thread.close();
   }
-
-  #queryOf({ info, query }: RequestContext): URLSearchParams {
-    if (info.verb !== "get") return query;
-    const resource = this.#server.resources.find(info.group, info.version, info.resource);
-    return notOlderThan(query, resource?.startedCache?.revision ?? 0);
-  }
-
-  async #bodyIfLarge(context: RequestContext): Promise<Buffer | undefined> {
-    const { info, request } = context;
-    if (context.upgrade || !VERBS.has(info.verb) || ELSEWHERE.has(info.subresource)) {
-      return undefined;
-    }
-    const resource = this.#server.resources.find(info.group, info.version, info.resource);
-    if (resource === undefined || request.method === "HEAD") return undefined;
-    const stored = this.#isStoredLarge(context);
-    if (info.verb === "get") return stored ? NOTHING : undefined;
-    if (!stored && isShort(context)) return undefined;
-    const body = await read(context);
-    if (body === undefined) return undefined;
-    const type = headerOf(request, "content-type");
-    return stored || isLargeBody(type, body) ? body : undefined;
-  }
-
-  /** Whether the object that a request names is known to be large. */
-  #isStoredLarge({ info }: RequestContext): boolean {
-    const { group, version, namespace, name } = info;
-    if (name === "" || name.includes("/")) return false;
-    const resource = this.#server.resources.find(group, version, info.resource);
-    const cache = resource?.startedCache;
-    if (resource === undefined || cache === undefined) return false;
-    const { kind } = resource;
-    if (kind.namespaced && namespace === "") return false;
-    const entry = cache.get(keyOf(kind, kind.namespaced ? namespace : "", name));
-    return entry !== undefined && isLargeJson(entry.body);
-  }
 }
 
-/** Whether a request says of its body that it is short. */
+/** Returns a large request's body, which is empty for a get; undefined for other requests. */
+async function bodyIfLarge(context: RequestContext, resource: Resource) {
+  const { info, request, upgrade } = context;
+  const isOther = !VERBS.has(info.verb) || ELSEWHERE.has(info.subresource);
+  if (isOther || upgrade || request.method === "HEAD") return undefined;
+  const stored = isStoredLarge(resource, info);
+  if (info.verb === "get") return stored ? Buffer.alloc(0) : undefined;
+  if (!stored && isShort(context)) return undefined;
+  // A body that cannot be read is an error of the verb, which reads it again.
+  const [read] = await Promise.allSettled([readBody(context)]);
+  if (read.status === "rejected") return undefined;
+  const isLarge = stored || isLargeBody(headerOf(request, "content-type"), read.value);
+  return isLarge ? read.value : undefined;
+}
+
+/** Whether the object of a request is in the cache, and large. */
+function isStoredLarge({ kind, startedCache }: Resource, { namespace, name }: RequestInfo) {
+  const isNamed = name !== "" && !name.includes("/") && (namespace !== "" || !kind.namespaced);
+  if (!isNamed) return false;
+  const entry = startedCache?.get(keyOf(kind, kind.namespaced ? namespace : "", name));
+  return entry !== undefined && isLargeJson(entry.body);
+}
+
+/** Whether a request's headers declare a short body. */
 function isShort({ request }: RequestContext): boolean {
   const length = headerOf(request, "content-length");
   if (length !== "") return Number(length) < LARGE_BYTES_MIN;
-  // HTTP/1.1 without a length has a body only where it says how that is sent; HTTP/2 may have one.
+  // HTTP/1.1 without a length has a body only with a transfer encoding; HTTP/2 may have one.
   return request.httpVersionMajor < 2 && headerOf(request, "transfer-encoding") === "";
 }
 
-/** The body; undefined when it cannot be read, which the verb will find as well, and say why. */
-async function read(context: RequestContext): Promise<Buffer | undefined> {
-  const outcome = await Promise.allSettled([readBody(context)]);
-  return outcome[0].status === "fulfilled" ? outcome[0].value : undefined;
+/**
+ * Raises the resourceVersion of a get to `shown`, the revision of this server's cache: the thread's
+ * cache may be behind, and a client must not go back in time. Other queries are unchanged.
+ */
+export function notOlderThan(query: URLSearchParams, shown: number): URLSearchParams {
+  const asked = query.get("resourceVersion") ?? "";
+  if (!/^\d+$/.test(asked) || Number(asked) >= shown) return query;
+  const raised = new URLSearchParams(query);
+  raised.set("resourceVersion", String(shown));
+  return raised;
 }

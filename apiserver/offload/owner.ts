@@ -1,4 +1,4 @@
-import { MessageChannel, Worker } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
@@ -11,17 +11,17 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { Resources } from "../resource/resources.ts";
 import { LARGE_HEAP_MB_MAX, LARGE_IDLE_MS } from "../limits.ts";
-import type {
-  FromThread,
-  LargeAnswer,
-  LargeWrite,
-  ThreadInit,
-  ThreadOptions,
-  ToThread,
+import { callThread } from "./call.ts";
+import {
+  bufferOf,
+  type FromThread,
+  type LargeAnswer,
+  type LargeRequest,
+  type LargeWrite,
+  type ThreadInit,
+  type ThreadOptions,
 } from "./messages.ts";
-import { Pending } from "./pending.ts";
-import { bufferOf } from "./store-calls.ts";
-import { StorePort } from "./store-port.ts";
+import { serveStore } from "./serve-store.ts";
 
 const log = logger("apiserver");
 
@@ -38,18 +38,14 @@ type FunctionsIn<T> = {
   [Name in keyof T]-?: NonNullable<T[Name]> extends (...given: never[]) => unknown ? Name : never;
 }[keyof T];
 
-/** For whoever asks a thread that is being ended: nobody should. */
-const REPLACED = serviceUnavailable("the thread of large requests was replaced");
-
 interface Running {
   readonly worker: Worker;
-  readonly store: StorePort;
-  /** What the thread was told of encryption. */
+  /** The EncryptionConfiguration that the thread was started with. */
   readonly encryption: string | undefined;
-  readonly waiting: Pending<LargeAnswer>;
+  requests: number;
 }
 
-/** Starts the thread of large requests when one comes, and ends it when none does. */
+/** Starts the thread at the first large request, and ends it after LARGE_IDLE_MS without one. */
 export class LargeThread {
   readonly #server: OffloadServer;
   #running: Running | undefined;
@@ -59,65 +55,62 @@ export class LargeThread {
     this.#server = server;
   }
 
-  /** Has the thread answer a request. Throws what it throws, 503 when the thread breaks. */
+  /** Serves a request in the thread. Throws the thread's error, 503 if the thread ends. */
   async ask(context: RequestContext, query: URLSearchParams, body: Buffer): Promise<Answer> {
     const running = this.#started();
-    const { id: requestId, request, info, user, signal } = context;
+    const { id, request, info, user, signal } = context;
     const { method = "GET", url = "/" } = request;
     const headers = { ...request.headers };
-    const asked = { requestId, method, url, headers, info, user, query: query.toString(), body };
+    const message: Omit<LargeRequest, "port"> = {
+      id, method, url, headers, info, user, query: query.toString(), body,
+    };
+    const ended = serviceUnavailable("the thread of large requests ended");
     this.#idle?.cancel();
+    running.requests++;
     try {
-      return answerOf(context, await running.waiting.ask((id) => {
-        signal.addEventListener("abort", () => tell(running, { do: "abort", id }), { once: true });
-        tell(running, { do: "serve", request: { id, ...asked } });
-      }));
+      const { worker } = running;
+      return answerOf(context, await callThread<LargeAnswer>(worker, message, ended, { signal }));
     } finally {
-      if (running.waiting.size === 0) this.#rest(running);
+      if (--running.requests === 0) this.#rest(running);
     }
   }
 
   async close(): Promise<void> {
     this.#idle?.cancel();
-    const running = this.#running;
-    if (running) await this.#end(running, serviceUnavailable("the apiserver is shutting down"));
+    if (this.#running) await this.#end(this.#running);
   }
 
-  /** The thread; a new one when there is none, or encryption is configured anew. */
+  /** Returns the thread; a new one if there is none, or the encryption has changed. */
   #started(): Running {
     const running = this.#running;
     const encryption = this.#server.options.encryption?.config;
     if (running && running.encryption === encryption) return running;
-    // What the old one has under way it may finish.
-    if (running?.waiting.size === 0) void this.#end(running, REPLACED);
+    // The old thread finishes its requests.
+    if (running?.requests === 0) void this.#end(running);
     this.#running = this.#start(encryption);
     return this.#running;
   }
 
   #start(encryption: string | undefined): Running {
-    const { port1, port2 } = new MessageChannel();
-    const workerData: ThreadInit = { options: this.#options(), encryption, store: port2 };
+    const workerData: ThreadInit = { options: this.#options(), encryption };
     const worker = new Worker(new URL("./thread.ts", import.meta.url), {
       workerData,
-      transferList: [port2],
       resourceLimits: { maxOldGenerationSizeMb: LARGE_HEAP_MB_MAX },
     });
-    const store = new StorePort(this.#server.etcd, port1);
-    const running: Running = { worker, store, encryption, waiting: new Pending() };
+    const running: Running = { worker, encryption, requests: 0 };
     worker.on("message", (message: FromThread) => {
-      if ("write" in message) this.#note(message.write);
-      else running.waiting.answer(message.answer);
+      if ("write" in message) this.#take(message.write);
+      else serveStore(this.#server.etcd, message);
     });
     worker.on("error", (thrown) => {
       log.error("the thread of large requests broke", { err: asError(thrown) });
     });
-    worker.on("exit", () => {
-      void this.#end(running, serviceUnavailable("the thread of large requests ended"));
-    });
+    worker.on("exit", () => void this.#end(running));
     return running;
   }
 
-  #note({ apiVersion, plural, key, value, selected }: LargeWrite): void {
+  /** The cache need not parse a write that is known before the store's watch delivers it. */
+  #take({ apiVersion, plural, key, value, selected }: LargeWrite): void {
     const { recent } = this.#server.resources.of(apiVersion, plural).store;
     recent.take(key, bufferOf(value), selected);
   }
@@ -125,26 +118,20 @@ export class LargeThread {
   #options(): ThreadOptions {
     const { etcd, serves, encryption, encryptionReloads, onIdle, clock, random, ...options } =
       this.#server.options;
-    // No function can be handed to a thread: an option that is one does not compile here.
+    // Functions cannot be sent to a thread: an option that is one does not compile here.
     return options satisfies { [Name in FunctionsIn<typeof options>]: never };
   }
 
   #rest(running: Running): void {
-    if (this.#running !== running) return void this.#end(running, REPLACED);
+    if (this.#running !== running) return void this.#end(running);
     this.#idle?.cancel();
-    this.#idle = this.#server.clock.after(LARGE_IDLE_MS, () => void this.#end(running, REPLACED));
+    this.#idle = this.#server.clock.after(LARGE_IDLE_MS, () => void this.#end(running));
   }
 
-  async #end(running: Running, reason: Error): Promise<void> {
+  async #end(running: Running): Promise<void> {
     if (this.#running === running) this.#running = undefined;
-    running.waiting.end(reason);
-    running.store.close();
     await running.worker.terminate();
   }
-}
-
-function tell({ worker }: Running, message: ToThread): void {
-  worker.postMessage(message);
 }
 
 function answerOf(context: RequestContext, answer: LargeAnswer): Answer {

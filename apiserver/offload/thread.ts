@@ -11,33 +11,22 @@ import { serveResource } from "../handlers/dispatch.ts";
 import type { Resource } from "../resource/resource.ts";
 import { reserveForServices } from "../registry/services/allocate.ts";
 import { readEncryption } from "@raft2kube/encryption/config.ts";
-import type {
-  FromThread,
-  LargeAnswer,
-  LargeRequest,
-  ThreadInit,
-  ToThread,
-} from "./messages.ts";
-import { bufferOf } from "./store-calls.ts";
+import { bufferOf, type LargeAnswer, type LargeRequest, type ThreadInit } from "./messages.ts";
 import { storeOverPort } from "./store-over-port.ts";
 import { isLargeJson } from "./weight.ts";
 
 assert(parentPort, "large requests are served in a thread");
 const owner = parentPort;
-const underWay = new Map<number, AbortController>();
 const starting = start(workerData as ThreadInit);
 
-owner.on("message", (message: ToThread) => {
-  if (message.do === "abort") underWay.get(message.id)?.abort();
-  else void serve(message.request);
-});
+owner.on("message", (request: LargeRequest) => void serve(request));
 
-/** An apiserver without an endpoint, on the owner's client of the store. */
-async function start({ options, encryption, store }: ThreadInit): Promise<Assembled> {
-  const etcd = storeOverPort(store);
+/** Assembles an apiserver without an endpoint, on the owner's client of the store. */
+async function start({ options, encryption }: ThreadInit): Promise<Assembled> {
+  const etcd = storeOverPort(owner);
   const encrypted =
     encryption === undefined ? {} : { encryption: await readEncryption(encryption) };
-  // The thread ends at once when its owner wants it to.
+  // The owner ends the thread by terminating it.
   const never = new AbortController().signal;
   const { server } = await assemble({ ...options, ...encrypted, etcd }, never);
   reserveForServices(server);
@@ -45,38 +34,29 @@ async function start({ options, encryption, store }: ThreadInit): Promise<Assemb
   return server;
 }
 
-/**
- * The owner's cache need not parse a write that was announced before the store's watch delivers it.
- */
+/** Reports large writes to the owner, whose cache need not parse them then. */
 function announceWrites({ kind, store }: Resource): void {
   const { plural } = kind;
   const apiVersion = apiVersionOf(kind);
-  store.recent.tell((key, value, selected) => {
-    if (isLargeJson(value)) tell({ write: { apiVersion, plural, key, value, selected } });
+  store.recent.onWrite((key, value, selected) => {
+    if (!isLargeJson(value)) return;
+    owner.postMessage({ write: { apiVersion, plural, key, value, selected } });
   });
 }
 
-function tell(message: FromThread): void {
-  owner.postMessage(message);
-}
-
 async function serve(request: LargeRequest): Promise<void> {
-  const { id } = request;
-  const gone = new AbortController();
-  underWay.set(id, gone);
-  const context = contextOf(request, gone.signal);
+  const aborting = new AbortController();
+  request.port.once("message", () => aborting.abort());
+  const context = contextOf(request, aborting.signal);
+  const { warnings } = context;
   let answer: LargeAnswer;
   try {
-    const server = await starting;
-    const { code, contentType, body, headers } = await encoded(server, context);
-    const { warnings } = context;
-    answer = { id, code, contentType, body, headers, warnings };
+    const { code, contentType, body, headers } = await encoded(await starting, context);
+    answer = { code, contentType, body, headers, warnings };
   } catch (thrown) {
-    const { status } = asApiError(thrown, context);
-    answer = { id, status, warnings: context.warnings };
+    answer = { status: asApiError(thrown, context).status, warnings };
   }
-  underWay.delete(id);
-  tell({ answer });
+  request.port.postMessage(answer);
 }
 
 async function encoded(server: Assembled, context: RequestContext) {
@@ -86,19 +66,19 @@ async function encoded(server: Assembled, context: RequestContext) {
   return { ...(await encodeWhole(context, answer, () => server.clock.now())), headers: undefined };
 }
 
-/** The request as handlers know it. They look at its headers and its body, at nothing else. */
+/** Returns the context for handlers, which read only the request's headers and body. */
 function contextOf(given: LargeRequest, signal: AbortSignal): RequestContext {
-  const { requestId: id, method, url, headers, info, query, user, body } = given;
+  const { id, method, url, headers, info, query, user, body } = given;
   const request = { method, url, headers } as Incoming;
   giveBody(request, bufferOf(body));
   return {
     id,
-    request,
-    response: undefined as never,
     info,
-    query: new URLSearchParams(query),
     user,
+    request,
     signal,
+    query: new URLSearchParams(query),
+    response: undefined as never,
     upgrade: undefined,
     cut: () => undefined,
     warnings: [],

@@ -63,7 +63,7 @@ check("list: at 0 any state is enough, without pages", () =>
       when: "three maps are listed with resourceVersion=0&limit=2",
       expected: "a,b,c, without a continue token",
       happened: `${names.join()}${token ? ", and a token" : ""}`,
-      why: "reading the whole cache is cheap, and "any" state has no revision for a next page",
+      why: "reading the whole cache is cheap, and a state of any revision has no next page",
     });
   }),
 );
