@@ -3,7 +3,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { CommitConflict, MemberId } from "../core/types.ts";
-import { type EtcdContext, readBarrier } from "../etcd/request/context.ts";
+import { type EtcdContext, propose, readBarrier } from "../etcd/request/context.ts";
 import { hashKv } from "../mvcc/hash.ts";
 import { memberCorrupt } from "../node/corruption.ts";
 import { type Testimony, type Verdict, both, judge } from "./judge.ts";
@@ -123,12 +123,5 @@ async function raiseCorrupt(
   if (context.state.alarms.isOn(named)) return;
   log.error(reason, { member: memberID.toString(16), ...details });
   const request = { ...named, action: Action.ACTIVATE };
-  // The store's own: no caller stands behind it.
   await propose(context, { kind: "alarm", request });
-}
-
-function propose(context: EtcdContext, command: Parameters<EtcdContext["replica"]["propose"]>[0]) {
-  return new Promise<void>((resolve, reject) => {
-    context.replica.propose(command, ({ error }) => (error ? reject(error) : resolve()));
-  });
 }

@@ -88,7 +88,8 @@ export function proposeInTerm<K extends CommandKind>(
   });
 }
 
-function propose<K extends CommandKind>(
+/** Takes a command of the member itself through the log: no quota, no caller. */
+export function propose<K extends CommandKind>(
   context: EtcdContext,
   command: Command,
 ): Promise<Responses[K]> {
