@@ -5,7 +5,7 @@ export function yamlText(object: object): string {
   return stringify(object, { aliasDuplicateObjects: false });
 }
 
-/** What a document of YAML or JSON that we were configured with holds. Throws yaml's own error. */
+/** Parses a YAML or JSON document of the configuration. Throws yaml's own error. */
 export function yamlValue(text: string): unknown {
   return parse(text);
 }

@@ -164,7 +164,7 @@ export const LEGACY_RECORD_CHECK_MS = 60_000;
 export const LEGACY_RECORD_AGAIN_MS = 1_800_000;
 /** How often priority levels and flow schemas get back what they lost (upstream's). */
 export const FLOW_CONTROL_MEND_MS = 60_000;
-/** What the server keeps right is tried again after this when it failed. */
+/** The pause before a periodic task is retried after a failure. */
 export const ROUND_RETRY_MS = 1_000;
 /** How long an Event lives (upstream's --event-ttl). */
 export const EVENT_TTL_S = 3_600;
@@ -176,7 +176,7 @@ export const LEASE_OBJECTS_MAX = 1_000;
 export const EMPTY_NAMESPACE_MS = 30_000;
 /** Such namespaces remembered, for each of the two (upstream's 10,000). */
 export const EMPTY_NAMESPACES_MAX = 10_000;
-/** What is read of the answer by which a backend refuses a request. */
+/** Bytes that are read of a backend's error response. */
 export const BACKEND_REFUSAL_BYTES_MAX = 64 * 1024;
 /** The longest HTML tag whose links are rewritten behind `/proxy`. */
 export const HTML_TAG_BYTES_MAX = 16 * 1024;
@@ -193,7 +193,7 @@ export const METRICS_IDLE_MS = 300_000;
 export const METRICS_FRESH_MS = 10_000;
 /** How long a kubelet may take for its metrics (metrics-server's). */
 export const METRICS_TIMEOUT_MS = 10_000;
-/** What is read of one kubelet: some 500 pods of 10 containers. */
+/** Bytes that are read of one kubelet: some 500 pods of 10 containers. */
 export const METRICS_BYTES_MAX = 8 * 1024 * 1024;
 export const METRICS_CONTAINERS_MAX = 10_000;
 /** Kubelets that are scraped side by side. */

@@ -65,7 +65,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
   }
 }
 
-/** What goes on by itself, beside requests: in return, how to stop it. */
+/** Starts the background tasks; returns a function that stops them. */
 function background({ resources, etcd, clock }: Assembled): Stop[] {
   const bookmarks = sendBookmarks(resources, clock);
   const compactor = new Compactor(etcd, clock, (revision) => resources.compactedTo(revision));

@@ -81,7 +81,7 @@ test("S8: with a damaged database a member does not start", async () => {
   await expect(startStore({ dataDir })).rejects.toMatchObject({ code: "BACKEND_DAMAGED" });
 });
 
-/** What a start warns of, with its remedy. A busy machine has others to give. */
+/** Returns a start's warnings with their remedies; a busy machine has others too. */
 async function warningsOf(act: () => Promise<void>): Promise<string[]> {
   const warnings: string[] = [];
   const write = (line: string) => void (line.includes("the last process") && warnings.push(line));

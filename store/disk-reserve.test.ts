@@ -65,7 +65,7 @@ describe.runIf(process.getuid?.() === 0)("a disk that others fill", () => {
     fill();
     await waitFor("the reserve to be released", () => kept_bytes() === 0, patience);
     const count = await putAll(store, 1);
-    // What takes away goes on, and what was acknowledged is there.
+    // Deletions continue, and acknowledged writes are there.
     for (let index = 0; index < count; index++) {
       const { kvs } = await store.client.range({ key: key(index) });
       expect(kvs[0]?.value.equals(VALUE)).toBe(true);

@@ -28,7 +28,7 @@ function optionsFor(file: string, dataDir = "data") {
   return { ...place, name: "default", clusterToken: "etcd-cluster" };
 }
 
-/** What a client sees of each key. */
+/** Each key as a client reads it. */
 async function seen(store: Store, revision = 0): Promise<string[]> {
   const { kvs } = await store.client.range({ ...EVERYTHING, revision });
   return kvs.map((kv) => {

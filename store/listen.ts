@@ -50,7 +50,7 @@ export async function listenForClients(
   }
 }
 
-/** What an option of one address or several means. */
+/** Parses an option with one or several addresses. */
 export function listed(listen: Listen | readonly Listen[] | undefined): readonly Listen[] {
   if (listen === undefined) return [];
   return "length" in listen ? listen : [listen];

@@ -152,7 +152,7 @@ function streamLimits({ requestBytes_max = REQUEST_BYTES_MAX }: MachineOptions):
   return { ...STREAM_LIMITS, fragmentBytes_max: requestBytes_max + GRPC_OVERHEAD_BYTES };
 }
 
-/** What the options say of how verbs behave. */
+/** The options for the behaviour of verbs. */
 function settingsOf(options: MachineOptions) {
   return {
     reserve: options.reserve,

@@ -45,7 +45,7 @@ export async function startStore(options: StoreOptions): Promise<Store> {
   mkdirSync(join(dataDir, "member"), { recursive: true, mode: 0o700 });
   const metrics = new MemberMetrics(options.slow, clock);
   let assembled: Machine | undefined;
-  // What fails before there is a machine fails the start.
+  // An error before there is a machine fails the start.
   const early = Promise.withResolvers<never>();
   early.promise.catch(() => undefined);
   const fail = (reason: unknown) => {
@@ -83,7 +83,7 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     await machine.start();
     // No client is served before there is a leader and this member has applied what it knows.
     await caughtUp(machine.context);
-    // What it acknowledges from now on must not meet the lost members at the next start.
+    // Writes acknowledged from now on must not meet the lost members at the next start.
     if (options.forceNewCluster) await machine.flusher.settled();
     if (options.initialCorruptCheck) await checkAtStart(machine.context);
     const { grpc, http } = await listenForClients(options, machine);

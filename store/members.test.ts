@@ -199,7 +199,7 @@ test("a member that goes on alone has that on disk before it serves", async () =
   const [a] = all as [TestMember, ...TestMember[]];
   for (const member of all) await members.stop(member);
   await members.start(a, all, { forceNewCluster: true });
-  // What a kill at this moment would leave.
+  // The files that a kill at this moment would leave.
   const copy = `${a.dataDir}-copy`;
   cpSync(a.dataDir, copy, { recursive: true });
   await members.stop(a);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Store, startStore as startMember } from "./main.ts";
 import type { StoreOptions } from "./options.ts";
 
-// What the npm package offers as `raft2kube/store`.
+// The exports of the npm package `raft2kube/store`.
 
 export { type Imported, type ImportOptions, importSnapshot } from "./import.ts";
 export type { StoreOptions } from "./options.ts";

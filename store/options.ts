@@ -14,7 +14,7 @@ export type Listen = ServerOptions["listen"];
 /** The other members: where they reach this one, and how it finds them at its first start. */
 export interface PeersOptions extends ClusterOptions {
   listen: Listen | readonly Listen[];
-  /** What this member presents to others, and whom it believes. */
+  /** The certificate that this member presents to peers, and the CAs that it trusts. */
   tls?: ClientTls;
 }
 

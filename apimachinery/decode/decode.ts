@@ -28,7 +28,7 @@ export async function parseBody(type: string, body: Buffer): Promise<Document> {
 }
 
 export interface DecodeOptions {
-  /** What the URL says the body is, for bodies that do not say. */
+  /** The URL's kind, for bodies without one. */
   kind: GroupVersionKind;
   /** Older API versions of the same body that are taken as well. */
   otherVersions?: readonly string[];

@@ -8,7 +8,7 @@ export interface Document {
   value: unknown;
   /** Complaints about keys that stand twice. */
   duplicates: string[];
-  /** Those and unknown fields, in the document's order; without it duplicates come first. */
+  /** Duplicates and unknown fields, in the document's order; without it duplicates come first. */
   inOrder?: (unknown: readonly string[]) => string[];
 }
 

@@ -12,7 +12,7 @@ export interface Owner {
   apiVersion: string;
   time: string | undefined;
   fields: FieldSet;
-  /** What this owner was read from, as long as its fields are those. */
+  /** The entry that this owner was read from, while its fields are unchanged. */
   read?: { fields: FieldSet; json: ManagedFieldsEntry["fieldsV1"] };
 }
 

@@ -55,7 +55,7 @@ class Comparison implements Difference {
     }
     const old = comparedPartsOf(place, before);
     const now = comparedPartsOf(place, next);
-    // What is empty on both sides is a leaf, so that its coming and going is seen.
+    // Values that are empty on both sides are leaves, so that changes are seen.
     if (!old?.length && !now?.length) return this.#leaf(before, next);
     if (place.shape.is === "list") this.#items(old ?? [], now ?? []);
     else this.#fields(old ?? [], now ?? []);

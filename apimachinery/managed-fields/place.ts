@@ -41,7 +41,7 @@ export function partsOf(place: Place, value: Json): Part[] | undefined {
 }
 
 function isAtomic(name: string, field: Field | undefined): boolean {
-  // What a field says of itself counts more than what its structure says.
+  // A field's own facts take precedence over those of its structure.
   const own = field?.fact.map;
   return own === undefined ? structOf(name).atomic : own === "atomic";
 }

@@ -35,7 +35,7 @@ export function readJsonPatch(value: Json): Operation[] {
       const complaint = notUnmarshalled(each, "handlers.jsonPatchOp");
       throw badRequest(`error decoding patch: ${complaint}`);
     }
-    // What is no text is as if it were not there: the operation is then one that does not fit.
+    // An operation of another type counts as missing, and is invalid.
     const text = (name: string) => (typeof each[name] === "string" ? each[name] : undefined);
     const { value: given } = each;
     return { op: text("op") ?? "", path: text("path") ?? "none", from: text("from"), value: given };
@@ -51,7 +51,7 @@ export function applyJsonPatch(document: Json, operations: readonly Operation[])
 
 interface Root {
   document: Json;
-  /** What copies have added so far: a few that double the document would take all memory. */
+  /** Bytes added by copies so far: a few that double the document would take all memory. */
   copied_bytes: number;
   itemsMoved: number;
 }

@@ -27,7 +27,7 @@ export interface Patch {
   apply(current: KubeObject | undefined): KubeObject;
 }
 
-/** What must be known of a kind to patch it. */
+/** The facts of a kind that patches need. */
 export type PatchedKind = Pick<Kind, "group" | "version" | "kind" | "schema">;
 
 /** How fields that the kind does not have are taken. */

@@ -3,7 +3,7 @@ import type { JsonObject } from "../json/json.ts";
 import { mergeKeyedList, mergeScalarList } from "./strategic-list.ts";
 
 const ITEMS = 2_000;
-/** What indexing, ordering and copying may look at one item; comparing each with each is more. */
+/** The number of reads of one item by indexing, ordering and copying; pairwise is more. */
 const LOOKS_PER_ITEM = 20;
 
 /** How two plain items merge. */

@@ -32,7 +32,7 @@ export function mergeKeyedList(
 
 /** Items and where each key stands: a list of many must not be searched for each of a patch. */
 class KeyedItems {
-  /** Those removed leave their place empty. */
+  /** Removed items leave their place empty. */
   readonly items: (JsonObject | undefined)[] = [];
   readonly #idOf: (item: Json) => string;
   /** Places of a key, the first one first: a list may have come with the same key twice. */
@@ -93,7 +93,7 @@ interface Order {
   patch: readonly Json[];
   /** The client's wish for the order of what the patch names. */
   order: readonly Json[];
-  /** What was there, in its order. */
+  /** The previous items, in their order. */
   server: readonly Json[];
 }
 

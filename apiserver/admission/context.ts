@@ -5,7 +5,7 @@ import type { PodSecurityMetrics } from "../metrics/admission.ts";
 import type { Resources } from "../resource/resources.ts";
 import type { AdmissionConfiguration } from "./configuration.ts";
 
-/** What plugins may look at. */
+/** The parts of the server that plugins read. */
 export interface AdmissionContext {
   resources: Resources;
   clock: Clock;

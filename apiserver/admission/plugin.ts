@@ -3,7 +3,7 @@ import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Resource } from "../resource/resource.ts";
 
-/** What a write says beside its object, as far as admission looks at it. */
+/** The parts of a write besides its object that admission reads. */
 interface AdmissionOptions {
   user: RequestUser;
   dryRun: boolean;
@@ -19,9 +19,9 @@ export interface AdmissionRequest extends AdmissionOptions {
   namespace: string;
   /** Empty while `generateName` has not been completed. */
   name: string;
-  /** What is to be stored; plugins' `admit` may change it in place. Undefined for DELETE. */
+  /** The new object; plugins' `admit` may change it in place. Undefined for DELETE. */
   object: KubeObject | undefined;
-  /** What is stored now; undefined for CREATE. Frozen. */
+  /** The stored object; undefined for CREATE. Frozen. */
   old: KubeObject | undefined;
 }
 

@@ -50,7 +50,7 @@ const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionP
 /** Plugins that run only when asked for. NodeRestriction runs unless it is disabled. */
 const OFF = new Set(["AlwaysPullImages", "DenyServiceExternalIPs"]);
 
-/** What `--enable-admission-plugins` and `--disable-admission-plugins` say. */
+/** The values of `--enable-admission-plugins` and `--disable-admission-plugins`. */
 export interface AdmissionSwitches {
   readonly enable?: readonly string[];
   readonly disable?: readonly string[];
@@ -58,7 +58,7 @@ export interface AdmissionSwitches {
 
 /** The flags of admission. */
 export interface AdmissionFlags extends AdmissionSwitches {
-  /** What `--admission-control-config-file` says, by `readAdmissionConfiguration`. */
+  /** The content of `--admission-control-config-file`, from `readAdmissionConfiguration`. */
   readonly configuration?: AdmissionConfiguration;
 }
 

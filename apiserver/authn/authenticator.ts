@@ -59,7 +59,7 @@ export class Authenticator {
     return authenticated(known.user);
   }
 
-  /** Whose token it is for these audiences, by default this server's, or why none to believe. */
+  /** Verifies a token for these audiences, by default this server's. */
   async verifyToken(
     token: string,
     audiences?: readonly string[],

@@ -19,7 +19,7 @@ export class BoundTokens {
     this.#clock = clock;
   }
 
-  /** Whose a token is whose signature and audience are right; its times may be a little off. */
+  /** Returns the user of a token with a valid signature and audience; checks its times. */
   async holderOf(payload: JWTPayload): Promise<Holder> {
     const untimely = this.#untimely(payload);
     if (untimely !== undefined) return { refused: untimely };
@@ -46,7 +46,7 @@ export class BoundTokens {
     return undefined;
   }
 
-  /** What of the account and of what the token is bound to is no more. */
+  /** Returns which of the account and the bound objects no longer exists. */
   async #gone(claims: KubernetesClaims): Promise<string | undefined> {
     const { namespace, serviceaccount: account, pod, secret, node } = claims;
     const found = await this.#find("serviceaccounts", namespace, account);

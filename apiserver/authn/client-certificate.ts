@@ -9,7 +9,7 @@ export interface Certified {
   readonly until_ms: number;
 }
 
-/** What a connection's certificate says; it cannot change while the connection lasts. */
+/** A connection's certificate, parsed once: it cannot change during the connection. */
 const bySocket = new WeakMap<TLSSocket, Certified | "unverified" | "none">();
 
 /** Certificates made for other purposes are not believed here (extended key usage clientAuth). */

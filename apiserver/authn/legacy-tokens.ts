@@ -53,7 +53,7 @@ export class LegacyTokens {
     this.#metrics = init.metrics;
   }
 
-  /** Whose a token is whose signature is right. Its use is noted, once a day. */
+  /** Returns the user of a token with a valid signature. Its use is recorded once a day. */
   async holderOf(token: string, payload: JWTPayload): Promise<Holder> {
     const claims = readClaims(payload);
     if ("refused" in claims) return claims;

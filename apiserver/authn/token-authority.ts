@@ -2,7 +2,7 @@ import type { RequestUser } from "@raft2kube/api/kind.ts";
 
 export interface VerifiedToken {
   user: RequestUser;
-  /** Those of the token's audiences that were asked for. */
+  /** The requested audiences that the token is valid for. */
   audiences: readonly string[];
   /** Warnings to the token's user. */
   warnings?: readonly string[];
@@ -18,7 +18,7 @@ export type TokenVerdict = VerifiedToken | RefusedToken | undefined;
 
 /** An authenticator of bearer tokens. */
 export interface TokenAuthority {
-  /** Whose token it is. `audiences` default to this server's. */
+  /** Verifies a token. `audiences` default to this server's. */
   verify(token: string, audiences?: readonly string[]): Promise<TokenVerdict>;
 }
 

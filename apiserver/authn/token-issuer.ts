@@ -8,7 +8,7 @@ import { CLAIMS, type KubernetesClaims } from "./token-claims.ts";
 /** Signs service account tokens. */
 export class TokenIssuer {
   readonly issuer: string;
-  /** What a request that names no audience gets. */
+  /** The audiences of a token request without any. */
   readonly audiences: readonly string[];
   readonly keys: SigningKeys;
   readonly #clock: Clock;

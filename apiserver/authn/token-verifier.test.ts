@@ -70,7 +70,7 @@ it("a token is good until its time is up, and not before its time", async () => 
   const HOUR_MS = 3_600_000;
   ahead_ms = HOUR_MS - 60_000;
   expect(await shown(token)).toBe(200);
-  // What was believed a moment ago is not believed for longer than it is good.
+  // A cached result is not used after the token's expiry.
   ahead_ms = HOUR_MS + 60_000;
   expect(await shown(token)).toBe(401);
   ahead_ms = -HOUR_MS;

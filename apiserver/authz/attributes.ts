@@ -1,6 +1,6 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 
-/** What an authorizer decides about (upstream's authorizer.Attributes). */
+/** The attributes of a request to authorize (upstream's authorizer.Attributes). */
 export interface Attributes {
   user: RequestUser;
   verb: string;

@@ -5,7 +5,7 @@ import { attributesOf, refusal } from "./authorize-request.ts";
 import type { Authorizer } from "./authorizer.ts";
 import { checkEscalation, type Rights } from "./rbac/escalation.ts";
 
-// What a write needs besides the right to the verb of its request.
+// The permissions that a write needs besides that for the verb of its request.
 
 /**
  * Throws 403 unless the user may create: for a connection to what runs, and for an apply or a PUT

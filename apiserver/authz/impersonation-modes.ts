@@ -154,7 +154,7 @@ async function needAll(
   for (const part of parts) await need(part);
 }
 
-/** What no right makes up for, and which part it is about. */
+/** An impersonation that no permission allows, and its reason. */
 interface Forbidden {
   readonly name: string;
   readonly why: string;
@@ -171,7 +171,7 @@ function forbiddenGroup(groups: readonly string[]): Forbidden | undefined {
 const PATH = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
 const PATH_PATTERN = new RegExp(`^${PATH}$`);
 
-/** What upstream says of a key that is no domain-prefixed path. */
+/** Returns upstream's errors for a key that is no domain-prefixed path. */
 function unfitKey(key: string): FieldError[] {
   const at = "extra.key";
   const slash = key.indexOf("/");

@@ -51,7 +51,7 @@ export async function impersonate(
   }
 }
 
-/** Who was asked for, as Go shows its structure. */
+/** Formats the impersonated user as Go prints its structure. */
 function goUser(uid: string, groups: string[], extra: Record<string, string[]>): string {
   const texts = (list: string[]) => {
     const quoted = list.map((each) => JSON.stringify(each));
@@ -82,7 +82,7 @@ function extrasOf(request: Incoming): Record<string, string[]> {
   return Object.fromEntries(extras);
 }
 
-/** What does not read as escaped is taken as it is, as upstream does. */
+/** Unescapes a key; an invalid escape is kept as it is, as upstream does. */
 function unescaped(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -148,7 +148,7 @@ it("impersonation needs a permission for each part of the user", async () => {
   }
   expect((await server.ask(`${CORE}/namespaces`, as({ group: "system:masters" }))).status)
     .toBe(400);
-  // Who acts as alice is alice: what the agent itself may do is not there.
+  // An impersonated request has alice's permissions, not the agent's.
   expect((await server.ask(`${CORE}/nodes`, as({ user: "alice" }))).status).toBe(403);
   // An anonymous request cannot impersonate.
   const anonymous = { cert: "", key: "", headers: { "impersonate-user": "alice" } };

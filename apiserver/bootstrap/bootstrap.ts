@@ -18,7 +18,7 @@ type Step = { readonly names: readonly string[] } & (
   | { keep(server: BootstrapServer): Controller }
 );
 
-/** What must be there before a server is ready, in the order of upstream's post-start hooks. */
+/** The steps before a server is ready, in the order of upstream's post-start hooks. */
 const STEPS: readonly Step[] = [
   { names: ["start-system-namespaces-controller"], run: ensureNamespaces },
   { names: ["start-cluster-authentication-info-controller"], run: publishClientCa },

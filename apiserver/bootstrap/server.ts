@@ -2,7 +2,7 @@ import type { PolicyObject } from "../authz/rbac/policy.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { ServiceWriter } from "../registry/services/service-writer.ts";
 
-/** What the steps of a start work with. */
+/** The parts of the server that bootstrap steps use. */
 export interface BootstrapServer extends ServiceWriter {
   /** The roles and bindings that every cluster has. */
   readonly policy: readonly PolicyObject[];

@@ -16,7 +16,7 @@ export async function ensureServiceCidr(server: BootstrapServer): Promise<void> 
   const { spec, status } = await resource.store.get<typeof wanted>("", NAME);
   const isOurs = spec?.cidrs?.length === 1 && spec.cidrs[0] === cidrs[0];
   const known = status?.conditions?.find(({ type }) => type === "Ready");
-  // What others said of it stays, and one of another range is not ours to vouch for.
+  // A condition that others set stays, and another range is not this server's to report.
   if (!isOurs || (known !== undefined && known.status !== "Unknown")) return;
   const ready = {
     type: "Ready",

@@ -36,7 +36,7 @@ class CompactedError extends CodedError {
 /** The objects that a feed follows. */
 type Source = Pick<ObjectStore, "kind" | "rows" | "recent" | "metrics">;
 
-/** What is kept equal to them. */
+/** The target of a feed, which is kept equal to the store. */
 export type FeedTarget = Pick<
   WatchCache,
   "revision" | "moved" | "reset" | "apply" | "progress"
@@ -257,7 +257,7 @@ export class Feed {
       return;
     }
     const entry = this.#decode(kv);
-    // What it was before it is no longer: a server that lists now does not have it either.
+    // The previous object is removed: a list of the store does not return it either.
     this.#cache.apply(entry ? { type: "put", revision, entry } : { type: "delete", revision, key });
   }
 }

@@ -2,7 +2,7 @@ import { timed } from "@raft2kube/observe/timed.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { FLUSH_INTERVAL_MS, FLUSH_SLICE_MS } from "../limits.ts";
 
-/** What is sent in steps, so that nothing else waits for the whole of it. */
+/** A channel that is sent in steps, so that it does not block the event loop. */
 export interface Flushable {
   /** Sends what waits, a part at each step. What comes meanwhile is the next flush's. */
   flush(): Iterable<void>;

@@ -1,6 +1,6 @@
 import { HISTORIES_BYTES_MAX } from "../limits.ts";
 
-/** What takes a share of the budget. */
+/** A history that shares the budget. */
 interface Kept {
   readonly bytes: number;
   /** Its events; the last one stays. */
@@ -21,7 +21,7 @@ export class HistoryBudget {
     this.#bytes_max = bytes_max;
   }
 
-  /** What all histories take. */
+  /** The bytes of all histories. */
   get bytes(): number {
     return this.#bytes;
   }

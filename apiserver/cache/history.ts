@@ -33,7 +33,7 @@ export class History {
     return this.#floor;
   }
 
-  /** What the events take in memory, each entry once. */
+  /** The events' bytes in memory, each entry once. */
   get bytes(): number {
     return this.#bytes;
   }

@@ -13,7 +13,7 @@ function keyOf(n: number): string {
   return `k${String(n).padStart(5, "0")}`;
 }
 
-/** What the tree must say, kept the plain way. */
+/** The expected content of the tree, in a plain array. */
 function sorted(map: ReadonlyMap<string, Item>): Item[] {
   return [...map.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
 }

@@ -54,7 +54,7 @@ export class States {
     const first = this.#indexAt(revision);
     if (first < 0) return;
     this.#states = this.#states.slice(first);
-    // What the first one showed below `revision` is history as well.
+    // States below `revision` are dropped too.
     const [oldest] = this.#states;
     if (oldest && oldest.revision < revision) this.#states[0] = { revision, state: oldest.state };
   }

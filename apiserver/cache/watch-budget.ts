@@ -43,7 +43,7 @@ export class WatchMemoryBudget {
     }
   }
 
-  /** What a watcher's reader has taken waits for it no more. */
+  /** Bytes that a watcher's reader has taken are released. */
   release(watcher: Lagging, chunks: readonly Chunk[]): void {
     const own = this.#held.get(watcher);
     if (own === undefined) return;

@@ -69,7 +69,7 @@ export class WatchCache {
     return this.#bytes;
   }
 
-  /** What the events take that are remembered for watches. */
+  /** The bytes of the events that are kept for watches. */
   get historyBytes(): number {
     return this.#history.bytes;
   }
@@ -91,12 +91,12 @@ export class WatchCache {
     return this.#state.all();
   }
 
-  /** What there is; it stays as it is, whatever comes later. */
+  /** The current state; it does not change with later events. */
   get state(): State {
     return this.#state;
   }
 
-  /** What there was at `revision`; undefined when that is ahead, or no longer held. */
+  /** The state at `revision`; undefined for a future or dropped revision. */
   stateAt(revision: number): State | undefined {
     return revision > this.#revision ? undefined : this.#states.at(revision);
   }
@@ -242,7 +242,7 @@ export class WatchCache {
 
   #open(request: WatchRequest, revision: number, initial: Iterable<WatchItem>): Watcher {
     const { selection, encoder, bookmarks } = request;
-    // What is known here up to now is among the initial items, whenever those are read.
+    // Events up to now are part of the initial items, whenever those are read.
     const start = Math.max(revision, this.#revision);
     const metrics = { cache: this.#metrics, sizes: this.#watched.sizes };
     const budget = this.#budget;

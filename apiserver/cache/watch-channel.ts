@@ -66,7 +66,7 @@ export class WatchChannel implements Flushable {
     // lab:07 end
   }
 
-  /** What this form cannot show ends its own watches, not the others', nor the cache's feed. */
+  /** An event that this encoder cannot encode ends its own watches only. */
   #encoded(item: WatchItem): Buffer | undefined {
     try {
       return this.encoder.encode(item);

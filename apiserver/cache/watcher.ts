@@ -132,7 +132,7 @@ export class Watcher implements Lagging {
     return parts.length > 1 ? Buffer.concat(parts) : parts[0];
   }
 
-  /** What waited longest, up to SLICE_BYTES and at least one chunk. */
+  /** Takes the oldest chunks, up to SLICE_BYTES and at least one. */
   #takeSlice(): Buffer[] {
     let size = 0;
     let count = 0;

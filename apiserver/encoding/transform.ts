@@ -122,7 +122,7 @@ export class Transformer {
   }
 }
 
-/** What `make` makes of each item of a list, others running in between. */
+/** Maps each item of a list with `make`, in slices of the event loop. */
 async function eachOf(list: ObjectList, make: (object: KubeObject) => object): Promise<object[]> {
   const slices = new Slices();
   const made: object[] = [];

@@ -47,7 +47,7 @@ export async function serveResource(server: ApiServer, context: RequestContext):
   const serve = info.subresource === "" ? verbOf(resource, info) : partOf(resource.kind, info);
   // HEAD is nothing that upstream knows, but for what it passes on.
   if (context.request.method === "HEAD" && info.subresource !== "proxy") throw methodNotAllowed();
-  // What was allowed as a watch is nothing else, and parts of objects are not watched.
+  // A request that was authorized as a watch must be one, and subresources are not watched.
   if (info.verb === "watch" && (context.request.method !== "GET" || info.subresource !== "")) {
     throw methodNotAllowed();
   }
@@ -65,7 +65,7 @@ function hasTable({ kind }: Resource, { subresource }: RequestInfo): boolean {
   return kind.served !== "review" && !WITHOUT_TABLE.has(subresource);
 }
 
-/** What serves a verb on a resource itself. Throws 404 or 405. */
+/** Returns the handler of a verb on a resource itself. Throws 404 or 405. */
 function verbOf({ kind }: Resource, info: RequestInfo): ServeVerb {
   // Reviews have no objects that could be named.
   if (kind.served === "review" && info.name !== "") throw noSuchResource();

@@ -16,7 +16,7 @@ import { isTrue } from "../request/request-info.ts";
 
 /** Throws 415 where a patch is of no type that there is; this comes before all but the path. */
 export function checkPatchType({ request, info }: RequestContext): void {
-  // What is passed on is others' to read.
+  // A patch that is passed on is parsed by the other server.
   if (info.subresource === "proxy") return;
   const [type = ""] = headerOf(request, "content-type").split(";");
   const known: readonly string[] = Object.values(PATCH_TYPES);

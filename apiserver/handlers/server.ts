@@ -9,7 +9,7 @@ import type { Writer } from "../registry/writer.ts";
 import type { Resources } from "../resource/resources.ts";
 import type { Scraper } from "./metrics-server/scraper.ts";
 
-/** What the handlers of requests work with; `assemble.ts` makes it. */
+/** The server's parts that handlers use; `assemble.ts` creates it. */
 export interface ApiServer extends Writer {
   readonly options: Pick<
     ApiserverOptions,
@@ -21,7 +21,7 @@ export interface ApiServer extends Writer {
   readonly authorizer: Authorizer;
   readonly roles: RoleIndex;
   readonly tokens: TokenIssuer;
-  /** What nodes and pods use, by the kubelets. */
+  /** The usage of nodes and pods, from the kubelets. */
   readonly scraper: Scraper;
   readonly metrics: Pick<Metrics, "health" | "registry" | "server">;
   /** Aborted when the server begins to close. */

@@ -20,7 +20,7 @@ import { Handler } from "./handler.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Dispatch } from "./routes.ts";
 
-/** What the way of a request works with. */
+/** The parts of the server that filters use. */
 export interface HttpServer extends ApiServer {
   readonly options: ApiserverOptions;
   readonly metrics: Metrics;

@@ -26,7 +26,7 @@ export interface Exchange {
   readonly context: RequestContext;
   /** It may last: a watch, a log, a tunnel. */
   readonly longRunning: boolean;
-  /** What its metrics are counted by, from the filter of metrics on. */
+  /** The request's labels in metrics, set by the filter of metrics. */
   counted?: Counted;
   /** Aborts `context.signal`: what still works for the request need not go on. */
   abandon(): void;

@@ -11,7 +11,7 @@ const WATCH = "/api/v1/namespaces/default/configmaps?watch=1";
 let etcd: EtcdServer;
 let api: TestApiserver;
 let admin: { cert: string; key: string };
-/** What would have ended the process. */
+/** Errors that would have ended the process. */
 const fatal: unknown[] = [];
 const note = (thrown: unknown) => void fatal.push(thrown);
 

@@ -2,7 +2,7 @@ import { connect } from "node:http2";
 import { beforeAll, expect, it } from "vitest";
 import { fileApiserver } from "../testing/file-apiserver.ts";
 
-/** What every object of JavaScript inherits; a table that is asked for them must have none. */
+/** Properties that every object of JavaScript inherits; lookups in tables must not find them. */
 const WORDS = ["constructor", "toString", "valueOf", "hasOwnProperty", "__proto__"];
 const NS = "namespaces/default";
 

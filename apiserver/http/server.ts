@@ -22,7 +22,7 @@ import { refuseUnread } from "./unread.ts";
 
 const log = logger("apiserver");
 
-/** What the server does with requests; `upgrade` takes over the connection. */
+/** The server's handlers of requests; `upgrade` takes over the connection. */
 export interface RequestListener {
   handle(request: Incoming, response: Outgoing): void;
   upgrade(request: IncomingMessage, response: ServerResponse, socket: Duplex, head: Buffer): void;

@@ -2,7 +2,7 @@ import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { methodNotAllowed } from "@raft2kube/apimachinery/errors/catalog.ts";
 
-/** What Node's parser says of bytes that are no request, and how each is answered. */
+/** The errors of Node's parser for invalid requests, and their responses. */
 const CODES: Readonly<Record<string, number>> = {
   HPE_HEADER_OVERFLOW: 431,
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,

@@ -19,7 +19,7 @@ export function filterDurations(registry: Registry): HistogramFamily {
     "Time in each of the filters that a request passes.", FILTER_BOUNDS_S);
 }
 
-/** What a token of a Secret turned out to be: the counter it adds to, and what this says. */
+/** The kinds of legacy token uses: their counters and help texts. */
 const LEGACY_USES = {
   shown: ["legacy_tokens", "Tokens without an audience whose signature was right."],
   manual: ["legacy_manual_token_uses", "Uses of tokens in manually created Secrets."],
@@ -39,7 +39,7 @@ function kindOfUser(name: string): string {
   return name.includes("@") ? "email_id" : "other";
 }
 
-/** Who asks (upstream: endpoints/filters/metrics.go, authentication/token/cache). */
+/** Authentication (upstream: endpoints/filters/metrics.go, authentication/token/cache). */
 export class AuthenticationMetrics {
   readonly #outcomes: Outcomes<"success" | "failure" | "error">;
   readonly #userOf: (kind: string) => Count;

@@ -53,14 +53,14 @@ export class AdmissionMetrics {
   }
 }
 
-/** What is judged by the Pod Security Standards. */
+/** The decisions of the Pod Security Standards. */
 export interface PodSecuritySubject {
   readonly operation: Operation;
   readonly isPod: boolean;
   readonly subresource: string;
 }
 
-/** What the Pod Security Standards said of pods (upstream: pod-security-admission/metrics). */
+/** Pod Security admission (upstream: pod-security-admission/metrics). */
 export class PodSecurityMetrics {
   readonly #evaluations: CounterFamily;
   readonly #exemptions: CounterFamily;

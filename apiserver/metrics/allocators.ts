@@ -85,7 +85,7 @@ export class AllocatorMetrics {
   }
 }
 
-/** What the rounds that mend reservations found. */
+/** The results of the rounds that repair reservations. */
 export class RepairMetrics {
   readonly #errors: CounterFamily;
   readonly #failures: Count;

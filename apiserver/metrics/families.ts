@@ -14,7 +14,7 @@ export const ACCESS_BOUNDS_S = exponentialBounds(0.001, 2, 15);
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** What is known under a key, made when it is asked for first. */
+/** Values by key, each created at its first use. */
 export class Known<T> {
   readonly #known = new Map<string, T>();
 

@@ -56,7 +56,7 @@ export class Metrics {
     showSize(this.registry, etcd);
   }
 
-  /** Who counts what is asked of the store about something that is no resource. */
+  /** Counts store requests that concern no resource. */
   stored(name: string): StoreMetrics {
     let metrics = this.#others.get(name);
     if (!metrics) this.#others.set(name, (metrics = new StoreMetrics(this.#clock)));

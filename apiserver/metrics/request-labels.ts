@@ -1,6 +1,6 @@
 import { own } from "@raft2kube/std/own.ts";
 
-/** What a request asks for, as far as labels are made of it. */
+/** The parts of a request that its labels are made of. */
 export interface LabelledRequest {
   readonly verb: string;
   readonly resourceRequest: boolean;

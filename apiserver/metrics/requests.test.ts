@@ -33,7 +33,7 @@ it("counts requests under upstream's names and labels", async () => {
   const watched = { ...maps, verb: "WATCH" };
   expect(await valueOf("apiserver_longrunning_requests", watched)).toBe(0);
   expect(await valueOf("apiserver_request_duration_seconds_count", watched)).toBeUndefined();
-  // Those of kube-system's that are made at start are not in this namespace.
+  // Objects of kube-system that are created at the start are not in this namespace.
   expect(await valueOf("apiserver_watch_events_total", kept)).toBe(1);
   expect(await valueOf("apiserver_resource_objects", kept)).toBe(made! + 1);
   expect((await send("/metrics")).body).toMatch(/^process_resident_memory_bytes [1-9]/m);

@@ -23,7 +23,7 @@ const TERMINATED = new Set([429, 504]);
 /** One request as far as its metrics go. */
 export interface MeasuredRequest {
   readonly info: LabelledRequest;
-  /** What is asked for, where that and its subresource are served. */
+  /** The requested resource, if it and its subresource are served. */
   readonly resource: LabelledResource | undefined;
   readonly query: URLSearchParams;
   /** It may last: a watch, a log, a tunnel. */
@@ -43,7 +43,7 @@ export interface Counted {
   end(code: number): void;
 }
 
-/** What requests there were and what came of them (upstream: endpoints/metrics). */
+/** Requests and their results (upstream: endpoints/metrics). */
 export class RequestMetrics {
   readonly #clock: Clock;
   readonly #families: Families;

@@ -150,7 +150,7 @@ function showCalls(
     calls().flatMap(({ labels, calls }) => calls.durations.samples(name, labels)));
 }
 
-/** What is sent to watchers, of each version of a resource. */
+/** The events sent to watchers, for each version of a resource. */
 function showWatches(registry: Registry, resources: MeasuredResources): void {
   const watched = (
     name: string,
@@ -173,12 +173,12 @@ function showWatches(registry: Registry, resources: MeasuredResources): void {
     ({ watched }, labels, name) => samplesOf(watched.lists, labels, name));
 }
 
-/** What a gauge says that could not be found out (upstream's). */
+/** The value of a gauge that could not be read (upstream's). */
 const UNKNOWN = -1;
 
 /** How many objects there are of each resource: a cache knows; else the store is asked. */
 function showObjects(registry: Registry, resources: MeasuredResources, clock: Clock): void {
-  /** What the store said, and until when that is good: it is asked once a minute, as upstream. */
+  /** The store's counts, and until when they are used: they are read once a minute, as upstream. */
   const counted = new Map<ResourceMetrics, { until_ms: number; count: Promise<number> }>();
   const countOf = (shared: Shared): Promise<number> | number => {
     const { metrics, caches } = shared;

@@ -28,14 +28,14 @@ export class StoreCalls {
   }
 }
 
-/** What is asked of the store about one resource, by upstream's words for it. */
+/** Store operations on one resource, under upstream's names. */
 export const STORE_OPERATIONS = ["get", "list", "create", "update", "delete"] as const;
 
 export type StoreOperation = (typeof STORE_OPERATIONS)[number];
 
 const LEASE_BOUNDS = [10, 50, 100, 500, 1_000, 2_500, 5_000];
 
-/** What is counted of one resource in the store. */
+/** The counters of one resource in the store. */
 export class StoreMetrics {
   readonly calls: Readonly<Record<StoreOperation, StoreCalls>>;
   /** Lists answered from the store: how many, and the objects read, looked at and given. */
@@ -58,7 +58,7 @@ export class StoreMetrics {
 
 const READ_WAIT_BOUNDS_S = REQUEST_BOUNDS_S.filter((bound) => bound <= 3);
 
-/** What is counted of one resource's watch caches. */
+/** The counters of one resource's watch caches. */
 export class CacheMetrics {
   readonly initializations = new Count();
   readonly received = new Count();
@@ -76,7 +76,7 @@ export class CacheMetrics {
   readonly readWaits = new Spread(READ_WAIT_BOUNDS_S);
 }
 
-/** What is counted of one resource: its versions share it, as they share what is stored. */
+/** The counters of one resource: its versions share them, as they share the stored objects. */
 export class ResourceMetrics {
   readonly group: string;
   readonly resource: string;

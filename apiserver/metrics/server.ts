@@ -8,7 +8,7 @@ import type { Labels } from "./families.ts";
 /** How a client wants the kubelet of a log to be believed. */
 type LogUsage = "enforce_tls" | "skip_tls_allowed";
 
-/** What this server is, and what goes wrong at its edges. */
+/** The server's own metrics, and errors of its connections. */
 export class ServerMetrics {
   /** Connections that never became one. */
   readonly handshakeErrors: Count;

@@ -27,7 +27,7 @@ export interface MeasuredResources {
 
 /** The versions of one stored resource. */
 export interface Shared {
-  /** What they count together. */
+  /** Their shared counters. */
   readonly metrics: ResourceMetrics;
   /** One of them. */
   readonly resource: MeasuredResource;

@@ -29,7 +29,7 @@ export class Entry {
     this.uid = init.uid;
   }
 
-  /** What it takes in memory. */
+  /** Its bytes in memory. */
   get bytes(): number {
     return this.body.length + ENTRY_OVERHEAD_BYTES;
   }
@@ -56,7 +56,7 @@ export type EntryInit = Pick<
   "key" | "name" | "namespace" | "uid" | "revision" | "labels" | "fields" | "body"
 >;
 
-/** What selectors look at. */
+/** The fields that selectors can match. */
 export function selectedFields(kind: Kind, object: KubeObject) {
   const fields: Record<string, string> = {};
   for (const [name, read] of Object.entries(kind.selectableFields)) fields[name] = read(object);

@@ -25,7 +25,7 @@ import { serveStore } from "./serve-store.ts";
 
 const log = logger("apiserver");
 
-/** What the thread's owner shares with it, or does for it. */
+/** The owner's parts that the thread uses. */
 export interface OffloadServer {
   readonly options: ApiserverOptions;
   readonly etcd: EtcdClient;

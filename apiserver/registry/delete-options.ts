@@ -11,11 +11,11 @@ const SUBJECT = { group: "meta.k8s.io", name: "DeleteOptions" };
 
 export type Propagation = "Orphan" | "Background" | "Foreground";
 
-/** What a deletion asks for (meta/v1 DeleteOptions). */
+/** The options of a deletion (meta/v1 DeleteOptions). */
 export interface DeleteRequest {
   gracePeriod_s: number | undefined;
   propagation: Propagation | undefined;
-  /** What the older word for it said, on which a code of the answer depends. */
+  /** The deprecated field with the same meaning, on which a response code depends. */
   orphanDependents?: boolean | undefined;
   uid: string | undefined;
   resourceVersion: string | undefined;
@@ -32,7 +32,7 @@ interface DeleteOptionsBody {
 }
 
 const KIND = "DeleteOptions";
-/** What a body that does not say its version is of. */
+/** The version of a body without one. */
 const VERSION = "meta.k8s.io/v1";
 
 /** Reads the options from a body's document. Throws 400 or 422 on nonsense. */

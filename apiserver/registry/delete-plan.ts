@@ -5,7 +5,7 @@ import { timeText } from "@raft2kube/apimachinery/time.ts";
 export const ORPHAN_FINALIZER = "orphan";
 export const FOREGROUND_FINALIZER = "foregroundDeletion";
 
-/** What a deletion does to an object now. */
+/** The effect of a deletion on an object. */
 export type DeletePlan =
   /** Nothing holds it: it goes. */
   | { do: "remove"; object: KubeObject }

@@ -64,7 +64,7 @@ function countIn(query: URLSearchParams, name: string): number | undefined {
   return text === null ? undefined : wholeNumber(text);
 }
 
-/** What a list and a watch read first: numbers, then selectors. Throws 400. */
+/** Reads the options that lists and watches share: numbers, then selectors. Throws 400. */
 function readCommon(query: URLSearchParams) {
   const timeout_s = countIn(query, "timeoutSeconds");
   const limit = Math.max(0, countIn(query, "limit") ?? 0);

@@ -20,7 +20,7 @@ export function settleNamespace(kind: Kind, object: KubeObject, namespace: strin
   object.metadata.namespace = namespace;
 }
 
-/** What the server alone decides about a new object. */
+/** Sets the metadata of a new object that only the server may set. */
 export function fillSystemFields(object: KubeObject, now_ms: number): void {
   const { metadata } = object;
   delete metadata.deletionTimestamp;
@@ -41,7 +41,7 @@ export function completeName(object: KubeObject, random: Random): void {
   metadata.name = base + randomSuffix(random, 5);
 }
 
-/** What an update may not change is taken from what is stored. */
+/** Restores the metadata that an update may not change from the stored object. */
 export function keepSystemFields(object: KubeObject, old: KubeObject): void {
   const { metadata } = object;
   metadata.creationTimestamp = old.metadata.creationTimestamp;

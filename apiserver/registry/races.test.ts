@@ -15,7 +15,7 @@ type Txn = EtcdClient["txn"];
 let etcd: EtcdServer;
 let api: TestApiserver;
 let admin: KeyPair;
-/** What happens to the next transaction that writes a key with this end. */
+/** The action on the next transaction that writes a key with this suffix. */
 let next: { end: string; meet: (send: () => ReturnType<Txn>) => ReturnType<Txn> } | undefined;
 
 beforeAll(async () => {

@@ -54,7 +54,7 @@ export async function updateObject(
       if (there) return await changeObject(writer, resource, update, options, cached);
       return await createAbsent(writer, resource, update, options);
     } catch (thrown) {
-      // What was there has gone meanwhile, or what was not has come: then it is the other case.
+      // The object was deleted or created meanwhile: then it is the other case.
       const turned = thrown instanceof Turned && update.mayCreate;
       if (!turned || attempt >= UPDATE_ATTEMPTS_MAX) {
         throw thrown instanceof Turned ? thrown.error : thrown;
@@ -125,7 +125,7 @@ async function changeObject(
   }
   await reserved?.settle();
   if (changed.deleted) {
-    // What it held is free, whatever its last change asked for.
+    // Its reservations are released, regardless of its last change.
     await resource.allocation?.release(before!);
     // Nothing was written: the object is as old as the last that was.
     changed.object.metadata.resourceVersion = before!.metadata.resourceVersion;
@@ -169,7 +169,7 @@ async function attempt(
   strategy.prepareUpdate(object, old, context);
   const findings = strategy.validateUpdate(object, old, context);
   if (findings.length > 0) throw invalid(resource.kindSubject, update.name, findings);
-  // What a spec is warned about is said where it is written.
+  // A spec's warnings are returned only by writes of the spec.
   if (update.strategy === undefined) {
     const { warnings } = resource.kind.strategy;
     for (const warning of warnings(object, old)) options.warnings.push(warning);

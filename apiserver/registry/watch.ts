@@ -32,7 +32,7 @@ export async function watchObjects(
   return { type: "watch", watcher, timeout_ms };
 }
 
-/** What a watch is of, in the words of metrics. */
+/** The scope of a watch, in the words of metrics. */
 function scopeOf(resource: Resource, namespace: string, options: WatchOptions): string {
   if (selectionOf(resource.kind, namespace, options).name !== undefined) return "resource";
   return namespace === "" ? "cluster" : "namespace";

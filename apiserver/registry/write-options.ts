@@ -12,7 +12,7 @@ import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { RequestInfo } from "../request/request-info.ts";
 import { FIELD_MANAGER_BYTES_MAX } from "../limits.ts";
 
-/** What every write carries besides the object. */
+/** The options of every write. */
 export interface WriteOptions {
   user: RequestUser;
   dryRun: boolean;
@@ -70,7 +70,7 @@ function complaintsAbout(query: URLSearchParams): FieldError[] {
   return found;
 }
 
-/** What is wrong with `dryRun`: there is one stage to leave out, all of them. */
+/** Validates `dryRun`: its only value is `All`. */
 export function dryRunComplaints(values: readonly string[]): FieldError[] {
   if (values.every((value) => value === "All")) return [];
   return [notSupported("dryRun", values, ["All"])];

@@ -24,7 +24,7 @@ export interface BytesAnswer {
   headers?: Readonly<Record<string, string>>;
 }
 
-/** What a verb returns; `handlers/response/respond.ts` alone encodes it. */
+/** The result of a verb; `handlers/response/respond.ts` alone encodes it. */
 export type Answer =
   | { type: "object"; code: number; object: KubeObject; kind?: Printed; body?: Buffer | undefined }
   | { type: "list"; list: ObjectList }

@@ -25,7 +25,7 @@ export function readBody(
   return received === undefined ? body : reported(body, received);
 }
 
-/** What type a body is of, JSON where nothing is said. Throws 415 on what is no type. */
+/** Returns a body's media type, JSON by default. Throws 415 for an invalid one. */
 export function bodyTypeOf(request: Incoming): string {
   const header = headerOf(request, "content-type");
   if (header === "") return JSON_TYPE;

@@ -2,7 +2,7 @@ import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/dec
 import { notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { accepts, parseAccept } from "./media-type.ts";
 
-/** What a client may ask an object or list to be turned into (`as=`). */
+/** The transformations of an object or list that a client may request (`as=`). */
 export type Transform =
   | { as: "object" }
   | { as: "Table"; version: "v1" | "v1beta1" }

@@ -4,7 +4,7 @@ import { valueAsked } from "@raft2kube/api/selector.ts";
 import { badRequest, noSuchResource } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 
-/** What a request is about, read from its method, path and query (upstream's RequestInfo). */
+/** A request's target, read from its method, path and query (upstream's RequestInfo). */
 export interface RequestInfo {
   /** Whether the path names a resource of the API rather than, say, `/healthz`. */
   resourceRequest: boolean;

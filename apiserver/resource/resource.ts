@@ -32,7 +32,7 @@ export class Resource {
   readonly subject: GroupName;
   /** `Deployment` in `apps`: what errors about a body name. */
   readonly kindSubject: GroupName;
-  /** What writes of this kind must reserve elsewhere first: addresses and ports of Services. */
+  /** Reserves addresses and ports for writes of Services. */
   allocation: Allocation | undefined;
   /** Counters of the resource in all its versions, and of the watches of this version. */
   readonly metrics: ResourceMetrics;

@@ -10,7 +10,7 @@ import { Resource } from "./resource.ts";
 import { ALL_SERVED, type Serves } from "./runtime-config.ts";
 
 export interface ResourcesOptions {
-  /** What clients are shown (`--runtime-config`). Default everything. */
+  /** The served versions (`--runtime-config`). Default: all. */
   serves?: Serves | undefined;
   /** How values lie in the store. Default as they are. */
   encryption?: Encryption | undefined;

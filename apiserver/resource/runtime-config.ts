@@ -39,7 +39,7 @@ function isSet(value: boolean | undefined): value is boolean {
   return value !== undefined;
 }
 
-/** What switches a kind, the narrowest first. */
+/** The keys that enable or disable a kind, the narrowest first. */
 function namesOf(kind: Kind): string[] {
   const version = apiVersionOf(kind);
   return [`${version}/${kind.plural}`, version, levelOf(kind), "api/all"];

@@ -55,7 +55,7 @@ export function isServedAsStored({ storage, kind, group, version, toStorage }: K
 
 const METADATA = Buffer.from('"metadata":{');
 
-/** What `encodeRow` made, as clients get it: with its resourceVersion, in memory of its own. */
+/** Returns an encoded row as clients get it: with its resourceVersion, in memory of its own. */
 export function servedBody(stored: Buffer, revision: number): Buffer {
   const at = stored.indexOf(METADATA) + METADATA.length;
   assert(at >= METADATA.length, "a stored object without metadata");

@@ -17,7 +17,7 @@ export class Compactor {
   readonly #etcd: EtcdClient;
   readonly #rounds: Periodic;
   #version = 0;
-  /** What the next round may compact to: the store's revision at this round. */
+  /** The revision that the next round may compact: the store's at this round. */
   #revision = 0;
   readonly #compacted: (revision: number) => void;
 

@@ -16,7 +16,7 @@ import { RecentWrites } from "./recent-writes.ts";
 import { Rows } from "./rows.ts";
 import type { ValueEncryption } from "@raft2kube/encryption/value-encryption.ts";
 
-/** What an attempt to change an object wants done with it. */
+/** The result of an attempt to change an object. */
 export type Attempt<T> =
   | { do: "write"; object: T }
   | { do: "delete"; object: T }
@@ -34,18 +34,18 @@ export interface Changed<T> {
 
 export interface ChangeOptions {
   lease?: bigint | undefined;
-  /** What the cache holds: the first attempt is made on it, and saves a read when it is current. */
+  /** The cached object: the first attempt uses it, which saves a read if it is current. */
   cached?: Entry | undefined;
 }
 
 export interface ObjectStoreOptions {
   /** How values lie in the store; by default as they are. */
   valueEncryption?: ValueEncryption | undefined;
-  /** Who counts what is asked of the store. */
+  /** Counts requests to the store. */
   metrics?: StoreMetrics;
 }
 
-/** What an attempt was made on. */
+/** The object that an attempt was made on. */
 interface Base {
   /** 0 when there is nothing. */
   revision: number;

@@ -5,7 +5,7 @@ import { keyOf } from "./keys.ts";
 import { RECENT_WRITES_BUDGET, type Remembered } from "./recent-writes-budget.ts";
 import type { Row } from "./rows.ts";
 
-/** What selectors look at. */
+/** The fields that selectors can match. */
 export type Selected = ReturnType<typeof selectedFields>;
 
 interface Write extends Remembered {

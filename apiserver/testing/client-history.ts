@@ -5,7 +5,7 @@ export interface Change {
   readonly type: "put" | "delete";
 }
 
-/** What one client saw and did, in its own order. */
+/** A client's observations and writes, in its own order. */
 export type Observation =
   /** A list without a resourceVersion, begun after everything before it had ended. */
   | {

@@ -5,7 +5,7 @@ import { type Answer, ask, type AskOptions } from "./ask.ts";
 import { type EtcdServer, startEtcd } from "./etcd-server.ts";
 import { startTestApiserver, type TestApiserver } from "./test-apiserver.ts";
 
-/** What the tests of one file ask, from the first of them on. */
+/** The apiserver of a test file, started at its first test. */
 export interface FileApiserver {
   readonly api: TestApiserver;
   /** Credentials of an administrator. */

@@ -54,7 +54,7 @@ export class AuthTable {
     return [...this.#roles.values()].sort((a, b) => Buffer.compare(a.name, b.name));
   }
 
-  /** What a user's roles allow it. */
+  /** The permissions of all of a user's roles. */
   permissions(name: string): UserPermissions {
     const known = this.#permissions.get(name);
     if (known) return known;

@@ -10,7 +10,7 @@ import type { AuthTable } from "./auth-table.ts";
 import { type Caller, ROOT } from "./caller.ts";
 import { covers } from "./permissions.ts";
 
-/** What permissions are looked up in. */
+/** The auth state that permissions are looked up in. */
 export interface AuthView {
   readonly auth: AuthTable;
   /** The keys attached to each lease, in latin1. */

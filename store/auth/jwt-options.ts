@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { TOKEN_TTL_MS } from "../limits.ts";
 
-/** What `--auth-token jwt,...` says. */
+/** The options of `--auth-token jwt,...`. */
 export interface JwtOptions {
   signMethod: string;
   /** Without it tokens are only verified. */

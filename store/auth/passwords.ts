@@ -10,7 +10,7 @@ import {
   PASSWORDS_MAX,
 } from "../limits.ts";
 
-/** What the thread is asked: a hash of a password, or whether a password is the one hashed. */
+/** A request to the thread: hash a password, or compare one with a hash. */
 export type PasswordQuestion =
   | { id: number; password: string; cost: number }
   | { id: number; password: string; cost: number; hash: string };

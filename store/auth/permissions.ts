@@ -17,7 +17,7 @@ export interface UserPermissions {
   write: Interval[];
 }
 
-/** What several roles allow together. */
+/** The union of several roles' permissions. */
 export function mergePermissions(roles: Role[]): UserPermissions {
   const permissions = roles.flatMap(({ keyPermission }) => keyPermission);
   const of = (type: number) =>

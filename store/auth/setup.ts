@@ -22,7 +22,7 @@ export interface AuthOptions {
   clientCertAuth?: boolean | undefined;
 }
 
-/** What this member brings along for auth; users and roles are the state's. */
+/** A member's own configuration for auth; users and roles are in the state. */
 export interface AuthSetup {
   readonly tokens: TokenProvider;
   readonly passwords: Passwords;

@@ -13,7 +13,7 @@ interface IssuedToken {
  */
 export class SimpleTokens {
   readonly #clock: Clock;
-  /** Those used longest ago first, which are those that end first. */
+  /** In the order of their last use, which is the order in which they expire. */
   readonly #tokens = new Map<string, IssuedToken>();
   /** How long an unused token holds. */
   ttl_ms = TOKEN_TTL_MS;
@@ -30,7 +30,7 @@ export class SimpleTokens {
     this.#renew(token, user);
   }
 
-  /** Whose a token is, which renews it. */
+  /** Returns the user of a token, and renews it. */
   use(token: string): string | undefined {
     const issued = this.#tokens.get(token);
     if (!issued) return undefined;

@@ -6,7 +6,7 @@ import type { SimpleTokens } from "./simple-tokens.ts";
 
 /** How tokens are made and read: `--auth-token`. */
 export interface TokenProvider {
-  /** What a sign-in carries through the log for its token; empty when nothing. */
+  /** The token secret that a sign-in carries through the log; may be empty. */
   secret(): string;
   /** The token of a sign-in that was applied. */
   issue(user: string, signedIn: SignedIn): Promise<string>;

@@ -1,11 +1,11 @@
 import { CodedError, asError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
 
-/** What to do about a damaged database. */
+/** The remedy for a damaged database. */
 export const REBUILD =
   "with other members healthy, remove this member, empty its data directory and add it again; " +
   "alone, restore a snapshot";
 
-/** What a database gives back is not what was written: the member must not go on with it (S8). */
+/** A database returned other data than was written: the member must stop (S8). */
 export class BackendDamagedError extends CodedError {
   override readonly name = "BackendDamagedError";
 

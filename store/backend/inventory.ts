@@ -96,7 +96,7 @@ class BucketCount {
     this.#found.sum = (this.#found.sum + checksum) >>> 0;
   }
 
-  /** What is wrong with the whole; undefined when it is what was written. */
+  /** Returns the error of the whole inventory; undefined if it matches. */
   get wrong(): string | undefined {
     const { count, sum } = this.#found;
     if (count === this.#due.count && sum === this.#due.sum) return undefined;

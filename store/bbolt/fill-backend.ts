@@ -9,7 +9,7 @@ import { REVISION_BYTES, parseRecordKey } from "../mvcc/records/revision.ts";
 import { BboltError } from "./errors.ts";
 import type { OpenBbolt } from "./read.ts";
 
-/** What an imported state is at. */
+/** Term, index and revision of an imported state. */
 export interface ImportSummary {
   revision: number;
   compactRevision: number;
@@ -181,7 +181,7 @@ function importable(value: Buffer, damaged: Damaged): Buffer | undefined {
   }
 }
 
-/** What a start would read must be readable, and be where it says it is. */
+/** Checks that all records that a start reads are readable and at their keys. */
 function checkPair(bucket: string, [key, value]: BackendPair, damaged: Damaged): void {
   const at = `bucket ${bucket}: ${key.toString("hex")}`;
   let fits: boolean;

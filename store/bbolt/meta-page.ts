@@ -41,7 +41,7 @@ export function sealMetaPage(page: Buffer): void {
   body.writeBigUInt64LE(fnv1a(body.subarray(0, SUMMED_BYTES)), SUMMED_BYTES);
 }
 
-/** What a meta page says, or why it is none. */
+/** Reads a meta page, or returns why it is invalid. */
 export function decodeMetaPage(page: Buffer): MetaPage | string {
   if (page.length < META_PAGE_BYTES) return "is cut short";
   const body = page.subarray(PAGE_HEAD_BYTES);

@@ -7,7 +7,7 @@ import {
   PageKind,
 } from "./page.ts";
 
-/** What a page of a tree holds. */
+/** The elements of a tree's page. */
 export type PageContent =
   | { kind: "leaf"; elements: LeafElement[] }
   | { kind: "branch"; elements: BranchElement[] };

@@ -112,7 +112,7 @@ async function checkDigest(path: string, handle: FileHandle, bytes: number): Pro
   throw new BboltError("BBOLT_DAMAGED", path, "its SHA-256 is not that of its pages");
 }
 
-/** What a tree begins with: a page of its own, or one within a bucket's value. */
+/** The root of a tree: a page of its own, or one within a bucket's value. */
 type Root = { page: number; inline?: undefined } | { inline: Buffer; page?: undefined };
 
 /** Reads trees page by page, each page once, and believes none of them. */

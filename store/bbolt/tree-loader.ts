@@ -14,7 +14,7 @@ import {
 interface Level {
   full: BranchElement[];
   elements: BranchElement[];
-  /** What a page of `elements` would take. */
+  /** Returns the size of a page of `elements`. */
   bytes: number;
 }
 

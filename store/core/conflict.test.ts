@@ -159,7 +159,7 @@ test("a leader goes on, and knows whose answer to a heartbeat contradicts it", (
   expect(raft.isLeader).toBe(true);
   const answer = { kind: "heartbeat-reply", term: 6, readId: 0 } as const;
   send(raft, { ...answer, commit: 3, commitTerm: 2 });
-  // What it has not committed itself, and what releases without this field send.
+  // Entries that it has not committed itself, and messages of releases without this field.
   send(raft, { ...answer, commit: 4, commitTerm: 3 });
   send(raft, { ...answer, commit: 0, commitTerm: 0 });
   expect(raft.state.conflicts.size).toBe(0);

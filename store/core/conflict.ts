@@ -13,7 +13,7 @@ export function commitNews({ log }: RaftState): CommitNews {
 /** Whether an entry that is committed elsewhere differs from the one that is committed here. */
 export function conflictsWith(log: RaftLog, { commit, commitTerm }: CommitNews): boolean {
   if (commit > log.committed) return false;
-  // What is compacted away cannot be compared.
+  // Compacted entries cannot be compared.
   return (log.term(commit) ?? commitTerm) !== commitTerm;
 }
 

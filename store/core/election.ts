@@ -142,6 +142,6 @@ function takeCommitNews(raft: RaftState, message: VoteMessage | VoteReplyMessage
   if (raft.role === "leader" || commit <= raft.log.committed) return;
   if (raft.log.term(commit) !== commitTerm) return;
   raft.log.commitTo(commit);
-  // What came in may be a change of membership: apply it before standing for election under it.
+  // A received entry may be a membership change: apply it before campaigning.
   if (raft.role !== "follower" && !mayCampaign(raft)) becomeFollower(raft, raft.term, NONE);
 }

@@ -1,7 +1,7 @@
 import type { Random } from "@raft2kube/std/random.ts";
 import type { MemberId } from "./types.ts";
 
-/** What a member's core is made with. Ticks are the caller's: it calls `tick()` at an even pace. */
+/** The options of a core. The caller provides ticks: it calls `tick()` at an even pace. */
 export interface RaftOptions {
   readonly id: MemberId;
   readonly random: Random;

@@ -7,7 +7,7 @@ import { Inflights } from "./inflights.ts";
  */
 export type ProgressState = "probe" | "replicate" | "snapshot";
 
-/** What the leader knows of one follower's log. */
+/** The leader's view of one follower's log. */
 export class Progress {
   /** The last entry known equal to the leader's. */
   match = 0;

@@ -25,7 +25,7 @@ import {
   type SnapshotMark,
 } from "./types.ts";
 
-/** What a member finds on its disk. */
+/** The state that a member recovers from its disk. */
 export interface Restored {
   hardState: HardState;
   base: LogBase;
@@ -47,7 +47,7 @@ export class Raft {
 
   constructor(options: RaftOptions, restored: Restored) {
     const { hardState, membership, applied, base, entries } = restored;
-    // What is applied was committed, whatever the hint on disk says.
+    // Applied entries were committed, regardless of the commit index on disk.
     const committed = Math.max(hardState.commit, applied, base.index);
     const log = new RaftLog(base, entries, committed, applied);
     this.#hardStates = { last: hardState, writing: [] };

@@ -3,7 +3,7 @@ import type { Message } from "./message.ts";
 import type { RaftState, ReadAnswer } from "./state.ts";
 import type { Entry, HardState, SnapshotMark } from "./types.ts";
 
-/** What must become durable, in the order of the ids. */
+/** A write that must become durable, in the order of the ids. */
 export interface Write {
   id: number;
   /** Set when it changed. */
@@ -13,7 +13,7 @@ export interface Write {
   snapshot: SnapshotMark | undefined;
 }
 
-/** What the core wants done. The caller does all of it, then asks again. */
+/** The core's output. The caller executes all of it, then calls `ready()` again. */
 export interface Ready {
   /** To be written to the log; answered by `persisted(write.id)`. */
   write: Write | undefined;

@@ -14,7 +14,7 @@ export function handleAppendEntries(raft: RaftState, message: AppendMessage): vo
   const { log } = raft;
   const to = message.from;
   if (message.prevIndex < log.committed) {
-    // What is committed is equal everywhere: say how far that is.
+    // Committed entries are equal on all members: reply with the commit index.
     acknowledge(raft, to, log.committed);
     return;
   }

@@ -42,7 +42,7 @@ interface MemberState {
   applied: number;
   /** The commit index that this member's disk knows of. */
   durableCommit: number;
-  /** What others have committed that contradicts this member, by them; forgotten with a leader. */
+  /** Commits of other members that contradict this one's, by member; cleared with a leader. */
   conflicts: Map<MemberId, CommitConflict>;
   /** Why this member must end, once the messages that are ready have left. */
   fatal: CodedError | undefined;

@@ -42,7 +42,7 @@ function admitHigherTerm(raft: RaftState, message: Message): boolean {
   // lab:03 end
 }
 
-/** What a message of an older term gets; most get nothing. */
+/** Handles a message of an older term; most are ignored. */
 function answerLowerTerm(raft: RaftState, message: Message): void {
   const to = message.from;
   if (message.kind === "heartbeat" || message.kind === "append") {

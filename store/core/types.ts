@@ -49,7 +49,7 @@ export interface Entry {
   change: MembershipChange | undefined;
 }
 
-/** What a member must never forget: persisted before any message that depends on it leaves. */
+/** Raft's persistent state: durable before any message that depends on it is sent. */
 export interface HardState {
   term: number;
   vote: MemberId;

@@ -23,7 +23,7 @@ export class Bodies {
     this.#clock = clock;
   }
 
-  /** The one message in a body; an empty body is a message of defaults. */
+  /** Returns the only message in a body; an empty body is a message of defaults. */
   async message<Q>(type: MessageType<Q>, body: IncomingMessage, call: GatewayCall): Promise<Q> {
     const late = new RpcError(Status.DEADLINE_EXCEEDED, "the body was not complete in time");
     const timer = this.#clock.after(GATEWAY_BODY_TIMEOUT_MS, () => call.fail(late));

@@ -168,7 +168,7 @@ function refuse(
   error: RpcError,
   body = errorBody(error),
 ): void {
-  // What is left of the body is not read.
+  // The rest of the body is not read.
   if (!request.complete) response.setHeader("connection", "close");
   response.writeHead(httpStatusOf(error.status), JSON_TYPE).end(body);
 }

@@ -199,7 +199,7 @@ function backendMetrics(registry: Registry, { state }: EtcdContext): void {
   }
 }
 
-/** What dashboards join others by: always 1, with what they say as labels. */
+/** Info metrics that dashboards join with others: always 1, with labels. */
 function constants({ state, initialCorruptCheck, serving }: EtcdContext): Metric[] {
   const help = "1, with a label.";
   const one = (labels: Record<string, string>) => () => [{ labels, value: 1 }];

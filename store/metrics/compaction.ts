@@ -1,6 +1,6 @@
 import { Spread, exponentialBounds } from "@raft2kube/observe/families.ts";
 
-/** What compaction has done; etcd's buckets (upstream: storage/mvcc/metrics.go). */
+/** Metrics of compactions; etcd's buckets (upstream: storage/mvcc/metrics.go). */
 export class CompactionMetrics {
   /** Each turn that the index is held up. */
   readonly indexPause_ms = new Spread(exponentialBounds(0.5, 2, 14));

@@ -1,7 +1,7 @@
 import { CounterFamily, addMetric } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 
-/** What health checks found, under etcd's names (upstream: etcdserver/api/etcdhttp/health.go). */
+/** Results of health checks, under etcd's names (upstream: etcdserver/api/etcdhttp/health.go). */
 export class HealthMetrics {
   readonly #success: CounterFamily;
   readonly #failures: CounterFamily;
@@ -21,7 +21,7 @@ export class HealthMetrics {
     addMetric(registry, { ...head, type: "gauge" }, () => [...this.#last.values()]);
   }
 
-  /** What /health answered. */
+  /** Counts a response of /health. */
   answered(healthy: boolean): void {
     (healthy ? this.#success : this.#failures).of().add();
   }

@@ -35,7 +35,7 @@ async function samples(url: string): Promise<Map<string, number>> {
   }));
 }
 
-/** What etcd's own dashboard and alerts ask for. */
+/** The metrics that etcd's own dashboard and alerts use. */
 const DASHBOARD = [
   "etcd_server_has_leader",
   "etcd_server_leader_changes_seen_total",

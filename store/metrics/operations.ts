@@ -3,7 +3,7 @@ import { Spread, exponentialBounds } from "@raft2kube/observe/families.ts";
 /** etcd's buckets of leases' TTLs, in seconds (upstream: lease/metrics.go). */
 const TTL_BOUNDS_S = exponentialBounds(1, 2, 24);
 
-/** What this member has done since it started; no part of the replicated state. */
+/** Counters of this member since its start; not part of the replicated state. */
 export interface Counts {
   ranges: number;
   puts: number;

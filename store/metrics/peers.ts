@@ -22,7 +22,7 @@ export interface SnapshotMetrics {
   readonly clock: Clock;
 }
 
-/** What passes between this member and one other. */
+/** Metrics of the traffic between this member and one other. */
 export class PeerMetrics {
   readonly sentBytes: Count;
   readonly receivedBytes: Count;
@@ -140,7 +140,7 @@ class Families {
   }
 }
 
-/** What passes between this member and all others, under etcd's names. */
+/** Metrics of the traffic between this member and all others, under etcd's names. */
 export class PeerMetricsByMember {
   readonly #families: Families;
   readonly #members = new Map<bigint, PeerMetrics>();

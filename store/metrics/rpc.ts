@@ -14,7 +14,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { CLIENT_VERSIONS_MAX, CLIENT_VERSION_CHARS_MAX } from "../limits.ts";
 import type { MemberMetrics } from "./member.ts";
 
-/** What etcd's clients say of themselves beside each request. */
+/** The client version that etcd's clients send with each request. */
 const CLIENT_VERSION = "client-api-version";
 
 type Handler = (input: unknown, call: Call) => unknown;
@@ -168,7 +168,7 @@ function measuredStream(handler: Handler, rpc: RpcMetrics): Handler {
     const { messagesIn } = rpc;
     const incoming = isStream(input) ? counted(input, messagesIn) : input;
     if (incoming === input) messagesIn.add();
-    // What is left early by its reader was cancelled.
+    // A stream that its reader left early was cancelled.
     let code = "Canceled";
     try {
       for await (const answer of handler(incoming, call) as AsyncIterable<unknown>) {

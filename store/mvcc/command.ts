@@ -42,7 +42,7 @@ export const DowngradeSet: MessageType<DowngradeSet> = new MessageType(
   ],
 );
 
-/** What a log entry asks the state machine to do, and for whom while auth is on. */
+/** A log entry's command for the state machine, with its caller while auth is enabled. */
 export type Command = Request & { caller?: Caller | undefined };
 
 type Request =
@@ -151,7 +151,7 @@ export function ticketOf(data: Buffer): Ticket {
   return { session: data.readUInt32LE(1), sequence: data.readUIntLE(5, 6) };
 }
 
-/** What an encoded command asks for; undefined when this release does not know it. */
+/** Returns an encoded command's kind; undefined if this release does not know it. */
 export function kindOf(data: Buffer): CommandKind | undefined {
   return BY_NUMBER.get(data[0]! & ~CALLER_FLAG);
 }

@@ -16,7 +16,7 @@ export interface KvHash {
   compactRevision: number;
 }
 
-/** What a hash waits for, and holds on to while it reads the backend. */
+/** A hash's condition to wait for, and its lock while it reads the backend. */
 export interface HashParts {
   flusher: Pick<Flusher, "settled">;
   compactor: Pick<Compactor, "hold">;

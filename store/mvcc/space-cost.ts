@@ -1,7 +1,7 @@
 import type { PutRequest, RequestOp } from "@raft2kube/proto/gen/etcd.ts";
 import type { Command } from "./command.ts";
 
-/** What etcd counts for a record beside key and value, and for a lease (storage/quota.go). */
+/** Bytes that etcd adds for a record beside key and value, and for a lease (storage/quota.go). */
 const RECORD_OVERHEAD_BYTES = 256;
 const LEASE_BYTES = 64;
 

@@ -8,7 +8,7 @@ import {
   COMPACTION_REVISION_INTERVAL_MS,
 } from "../limits.ts";
 
-/** What is compacted by itself: all but the last `keep_ms`, or all but `keepRevisions`. */
+/** Automatic compaction: keeps the last `keep_ms`, or `keepRevisions`. */
 export type AutoCompactionOptions =
   | { mode: "periodic"; keep_ms: number }
   | { mode: "revision"; keepRevisions: number };

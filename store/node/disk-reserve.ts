@@ -90,7 +90,7 @@ export class DiskReserve {
     return bavail * bsize;
   }
 
-  /** What the reserve takes; one that was left half made is made again. */
+  /** Allocates the reserve; one that is incomplete is allocated again. */
   #kept_bytes(): number {
     const stats = lstatSync(this.#path, { throwIfNoEntry: false });
     return (stats?.blocks ?? 0) * BLOCK_BYTES;

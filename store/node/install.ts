@@ -38,7 +38,7 @@ export async function install(options: InstallOptions, mark: SnapshotMark): Prom
   const backend = await backends.load(snapshots.received(mark), mark.index, identity);
   const nothing = { membership: mark.membership, members: [], base: mark };
   const fresh = await restoreState({ backend, identity, clock, bootstrap: nothing });
-  // What waited for a flush was about the old state; tokens stay valid.
+  // Waits for a flush were about the old state; tokens stay valid.
   const { tokens, counts, onFlushed } = state;
   if (!fresh.auth.enabled) tokens.clear();
   Object.assign(state, fresh, { tokens, counts, onFlushed });

@@ -6,7 +6,7 @@ import { REBUILD } from "../backend/damage.ts";
 
 const log = logger("store");
 
-/** What a process with an open database is doing. */
+/** The phase of a process with an open database. */
 type Phase = "reading" | "running";
 
 const WARNINGS: Record<Phase, { said: string; remedy: string }> = {

@@ -8,7 +8,7 @@ import type { State } from "../mvcc/state.ts";
 export interface SpaceLimit {
   /** As it was configured, in bytes: 0 for the default or for none. */
   readonly configured_bytes: number;
-  /** What is in force, in bytes; 0 for none. */
+  /** The quota in force, in bytes; 0: none. */
   readonly bytes_max: number;
   admits(command: Command): boolean;
   /** The backend may have become smaller. */
@@ -85,7 +85,7 @@ export class Quota implements SpaceLimit {
 
   #measureSometimes(): void {
     if (this.#clock.monotonic() - this.#measuredAt_ms < QUOTA_MEASURE_INTERVAL_MS) return;
-    // What cannot be measured now is measured with a later write; until then the estimate holds.
+    // A failed measurement is repeated with a later write; until then the estimate holds.
     this.measure().catch(() => undefined);
   }
 }

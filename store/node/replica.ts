@@ -310,7 +310,7 @@ export class Replica {
     this.#followLeadership();
     if (this.#leads) this.#reportConflicts();
     const { fatal } = state;
-    // What it has to say leaves first.
+    // Pending messages are sent first.
     if (fatal) this.#options.clock.after(0, () => this.fail(fatal));
     this.#waits = this.#waits.filter((wait) => !wait());
   }
@@ -413,7 +413,7 @@ export class Replica {
     return this.#snapshots.pending > 0 || this.#options.raft.state.restored !== undefined;
   }
 
-  /** What is committed meanwhile has waited; the snapshot may hold some of it already. */
+  /** Entries committed meanwhile have waited; the snapshot may contain some of them. */
   #installed(): void {
     this.#proposals.forget();
     // Leases of a leadership that began on the replaced state would never end (S7): start again.

@@ -2,7 +2,7 @@ import { type EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { type MemberId, NONE } from "../core/types.ts";
 import type { LateProposal } from "./proposals.ts";
 
-/** What this member knows of its connections and its leader at a deadline. */
+/** This member's connections and leader at a deadline. */
 export interface Surroundings {
   self: MemberId;
   leader: MemberId;

@@ -1,7 +1,7 @@
 import type { MemberId } from "../core/types.ts";
 import type { KvHash } from "../mvcc/hash.ts";
 
-/** What one member says of its records at a revision that all were asked about. */
+/** One member's hash at the common revision. */
 export interface Testimony extends KvHash {
   member: MemberId;
 }
@@ -30,7 +30,7 @@ export function judge(testimonies: Testimony[], memberCount: number): Verdict {
   return { kind: "corrupt", members: wrong.map(({ member }) => member) };
 }
 
-/** What two rounds found alike. A difference that does not show again is none. */
+/** Returns the differences that both rounds found. A difference in one round only is ignored. */
 export function both(first: Verdict, second: Verdict): Verdict {
   if (first.kind === "agree" || second.kind === "agree") return { kind: "agree" };
   if (first.kind === "divided" || second.kind === "divided") return { kind: "divided" };

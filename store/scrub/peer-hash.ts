@@ -9,7 +9,7 @@ import { header } from "../mvcc/state.ts";
 
 const log = logger("scrub");
 
-/** What members ask each other: the hash of the records up to a revision. */
+/** A request between members: the hash of the records up to a revision. */
 export const peerHashVerb: LeaderVerb<HashKVRequest, HashKVResponse> = {
   kind: "hash-kv",
   request: HashKVRequest,

@@ -79,7 +79,7 @@ export class TestMembers {
   }
 }
 
-/** What others know as a member's peer URL. */
+/** Returns the peer URL under which others know a member. */
 export function urlOf({ proxy }: TestMember): string {
   return `http://127.0.0.1:${proxy.port}`;
 }

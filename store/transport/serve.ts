@@ -18,7 +18,7 @@ import { decodeMessage, messageBytes } from "./codec.ts";
 import { type Self, checkHello, checkNotRemoved, welcomeOf } from "./hello.ts";
 import type { PeerAddress } from "./transport.ts";
 
-/** What a member does with what others say. */
+/** A member's handlers for messages of peers. */
 export interface PeerHandlers {
   metrics: PeerMetricsByMember;
   receive(message: Message): void;

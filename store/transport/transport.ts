@@ -10,7 +10,7 @@ export interface PeerAddress {
 /** Carries messages to other members: unordered, lossy, never blocking. */
 export interface Transport {
   send(messages: Message[]): void;
-  /** Those to reach from now on; streams to others end. */
+  /** Sets the peers; streams to others end. */
   update(members: PeerAddress[]): void;
   /** Since when a member answers, in the clock's monotonic milliseconds; undefined when not. */
   connectedSince_ms(member: MemberId): number | undefined;

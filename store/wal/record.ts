@@ -2,7 +2,7 @@ import { crc32c } from "@raft2kube/std/bytes.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { RECORD_BYTES_MAX } from "../limits.ts";
 
-/** What a record of the log holds. */
+/** The kinds of records in the log. */
 export const RECORD = { HEAD: 1, ENTRY: 2, HARD_STATE: 3, SNAPSHOT: 4 } as const;
 export type RecordKind = (typeof RECORD)[keyof typeof RECORD];
 

@@ -29,7 +29,7 @@ export interface SegmentInfo {
   lastIndex: number;
 }
 
-/** What the log says, read from its beginning. */
+/** The log's content, read from its beginning. */
 export interface RecoveredLog {
   /** Oldest first; the last is the one to continue. Empty for a new log. */
   segments: SegmentInfo[];

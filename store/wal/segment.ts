@@ -50,7 +50,7 @@ export function decodeSegmentHeader(file: string, bytes: Buffer): number | undef
   return Number(bytes.readBigUInt64LE(16));
 }
 
-/** What a segment holds, up to its end or to where a write was torn. */
+/** A segment's records, up to its end or to a torn write. */
 export interface SegmentContent {
   start: number;
   records: FoundRecord[];

@@ -44,7 +44,7 @@ function crcOf(slot: Buffer): number {
   return crc32c(slot.subarray(16, SLOT_BYTES), crc32c(slot.subarray(0, 12)));
 }
 
-/** What the mark of a folder says. */
+/** The content of a folder's mark. */
 export interface FoundMark {
   /** The log was durable up to here; 0 when nothing says so. */
   position: number;

@@ -62,7 +62,7 @@ export function certificateSubjectRestriction(): AdmissionPlugin {
   };
 }
 
-/** Who a request is for; its reader is loaded when the first one comes. Throws 403. */
+/** Reads a request's subject; its parser is loaded at the first request. Throws 403. */
 export async function certificateSubject(
   request: AdmissionRequest,
   body: string,

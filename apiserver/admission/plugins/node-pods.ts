@@ -56,7 +56,7 @@ async function checkMirrorOwner(
   }
 }
 
-/** What it named it could read afterwards, or have made for it. */
+/** A node could read the objects that it names, or have them created for it. */
 function checkNamesNothing(request: AdmissionRequest, pod: Pod, node: string): void {
   const [named] = objectsNamedBy(pod as ReferringPod);
   const claims = "resourceClaims" in pod.spec ? "resourceclaims" : undefined;

@@ -75,7 +75,7 @@ export function podSecurity(context: AdmissionContext): AdmissionPlugin {
   };
 }
 
-/** What a pod, or the template of one, does against a level. */
+/** Returns the violations of a level by a pod or a pod template. */
 type Judge = (mode: "enforce" | "warn", level: LevelVersion) => ReturnType<typeof violations>;
 
 function judgeOf(

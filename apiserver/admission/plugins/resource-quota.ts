@@ -24,7 +24,7 @@ const ASKED_FOR: Readonly<Record<string, readonly ["requests" | "limits", string
   "limits.memory": ["limits", "memory"],
 };
 
-/** What is taken is the server's to say, as what it writes for itself. */
+/** The server itself sets the usage, without a quota check. */
 const STATUS_WRITE = { fieldManager: IDENTITY, subresource: "status" };
 
 /** Updates of these may take more than before; of others only creation counts. */
@@ -48,7 +48,7 @@ export function resourceQuota(context: AdmissionContext): AdmissionPlugin {
       quotasIn.watch(request);
       if (!isAbout(request)) return;
       const ours = await quotasIn.of(request.namespace);
-      // What one quota gave is not given back when another refuses: all are asked before.
+      // Usage added to one quota is not released if another one refuses: all are checked first.
       if (ours.length > 1) await Promise.all(ours.map((each) => ask(request, each)));
       for (const { namespace, name } of ours) {
         await quotas.store.change<Quota>(namespace, name, (quota) => {

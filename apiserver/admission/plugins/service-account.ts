@@ -15,7 +15,7 @@ const VOLUME_PREFIX = "kube-api-access-";
 const TOKEN_SECONDS = 3_607;
 const DEFAULT_MODE = 0o644;
 
-/** What an account says when its pods may use its own secrets alone (deprecated upstream). */
+/** The annotation of accounts whose pods may use its own secrets only (deprecated upstream). */
 const MOUNTABLE_ONLY = "kubernetes.io/enforce-mountable-secrets";
 
 type Account = ServiceAccount & KubeObject;

@@ -13,7 +13,7 @@ import type { RoleIndex } from "./role-index.ts";
 
 const GROUP = "rbac.authorization.k8s.io";
 
-/** What knows the rights that users hold. */
+/** The source of users' permissions. */
 export interface Rights {
   readonly authorizer: Authorizer;
   readonly roles: RoleIndex;

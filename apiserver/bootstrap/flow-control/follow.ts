@@ -9,7 +9,7 @@ import { type Controller, Periodic } from "../../periodic.ts";
 import { ensureFlowControl, flowControlResources, type Schema } from "./ensure.ts";
 import { MANDATORY } from "./objects.ts";
 
-/** Who writes the statuses, as upstream names the controller. */
+/** The field manager of the statuses, upstream's name of the controller. */
 const CONSUMER = "api-priority-and-fairness-config-consumer-v1";
 
 /**

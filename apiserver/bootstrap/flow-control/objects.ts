@@ -64,7 +64,7 @@ export interface Flow {
   readonly level: string;
   /** The lowest that matches a request is the one. */
   readonly precedence: number;
-  /** What makes requests one flow, whose share of the queues is its own. */
+  /** How requests are divided into flows, which have fair shares of the queues. */
   readonly by?: "ByUser" | "ByNamespace";
   readonly rules: PolicyRulesWithSubjects[];
 }

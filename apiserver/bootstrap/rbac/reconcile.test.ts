@@ -37,7 +37,7 @@ it("a start gives roles and bindings back what they lost, unless a user forbids 
   await server.api.restart();
 
   const mended = await get<Role>("clusterroles/system:node-proxier");
-  // What was added stays; what was missing comes behind it, each grant by itself.
+  // Added rules stay; each missing one is appended.
   expect(mended.rules).toEqual([
     ...proxier.rules!.slice(1),
     more,

@@ -35,7 +35,7 @@ export function mergedBinding(found: Binding, wanted: Binding): Binding | "anoth
   return missing.length === 0 ? merged : { ...merged, subjects: [...held, ...missing] };
 }
 
-/** What stands in the labels and annotations found goes before what is wanted. */
+/** Adds the wanted labels and annotations; existing ones take precedence. */
 function withMetadata<T extends KubeObject>(found: T, { metadata }: T): T {
   const labels = { ...metadata.labels, ...found.metadata.labels };
   const annotations = { ...metadata.annotations, ...found.metadata.annotations };

@@ -10,9 +10,9 @@ export interface ZPage {
   readonly kind: string;
   /** Its path's last word, as texts have it. */
   readonly word: string;
-  /** What stands in the text below its heading. */
+  /** The text below the heading. */
   text(): string;
-  /** What stands in the object beside its type and name. */
+  /** The members of the object besides its type and name. */
   fields(): object;
 }
 

@@ -7,7 +7,7 @@ import {
 } from "../../limits.ts";
 import { samplesOf } from "./exposition.ts";
 
-/** What a node or container had used at one time. */
+/** The usage of a node or container at one time. */
 export interface Point {
   readonly time_ms: number;
   /** When the container was started, 0 for nodes. */
@@ -139,7 +139,7 @@ function earlierOf(
   return before && before.time_ms < point.time_ms ? before : undefined;
 }
 
-/** What was used between two points; undefined when a counter went back. */
+/** Returns the usage between two points; undefined if a counter decreased. */
 export function usageBetween(last: Point, before: Point): Usage | undefined {
   if (last.start_ms < before.start_ms || last.cpu_ns < before.cpu_ns) return undefined;
   const window_ms = last.time_ms - before.time_ms;
@@ -156,12 +156,12 @@ export function usageBetween(last: Point, before: Point): Usage | undefined {
   };
 }
 
-/** What a node used; undefined without two points. */
+/** Returns a node's usage; undefined without two points. */
 export function nodeUsage({ last, before }: Window): Usage | undefined {
   return last.node && before.node ? usageBetween(last.node, before.node) : undefined;
 }
 
-/** What the containers of a pod used, by name; undefined unless each has two points. */
+/** Returns the usage of a pod's containers by name; undefined unless each has two points. */
 export function podUsage({ last, before }: Window, key: string): Map<string, Usage> | undefined {
   const earlier = before.pods.get(key);
   const points = last.pods.get(key);

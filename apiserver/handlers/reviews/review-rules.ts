@@ -8,12 +8,12 @@ import { labelValue, qualifiedName } from "@raft2kube/api/validation/names.ts";
 
 /** One condition of a selector. */
 export type Requirement = FieldSelectorRequirement;
-/** What a question about a list or watch says of its selector. */
+/** The selector of a list or watch in an access review. */
 export type Selector = FieldSelectorAttributes;
 
 const PATH = "spec.resourceAttributes";
 
-/** What a review asks about, as Go shows it. */
+/** The attributes of an access review, as Go prints them. */
 const shownPath = ({ path = "", verb = "" }: { path?: string; verb?: string }) => ({
   Path: path,
   Verb: verb,

@@ -24,7 +24,7 @@ function fieldCondition({ key = "", operator = "", values = [] }: Requirement): 
 
 const LABEL_OPERATORS: ReadonlySet<string> = new Set(["In", "NotIn", "Exists", "DoesNotExist"]);
 
-/** What of a question's selectors was not understood, for the answer's `evaluationError`. */
+/** Returns the selectors that were not understood, for the status's `evaluationError`. */
 export function ignoredSelectors({ resourceAttributes: asked }: SubjectAccessReviewSpec): string {
   const isLabel = ({ operator = "" }: Requirement) => LABEL_OPERATORS.has(operator);
   const isField = (each: Requirement) => fieldCondition(each) !== undefined;

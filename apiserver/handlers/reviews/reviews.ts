@@ -20,7 +20,7 @@ import { validateLocalQuestion, validateQuestion } from "./review-rules.ts";
 import { fieldSelectorText, ignoredSelectors } from "./review-selectors.ts";
 import { successStatus } from "../subresources/success.ts";
 
-/** What the questions ask, taken together. */
+/** The specs of all reviews, combined. */
 type Spec = SubjectAccessReviewSpec & SelfSubjectRulesReviewSpec & TokenReviewSpec;
 
 interface Review extends KubeObject {

@@ -19,7 +19,7 @@ type Serve = (server: ApiServer, resource: Resource, context: RequestContext) =>
 
 interface Special {
   readonly serve: Serve;
-  /** What it takes; absent where it is all there is. */
+  /** The allowed verbs; absent: all. */
   readonly verbs?: readonly string[];
 }
 
@@ -48,7 +48,7 @@ export function isServed(kind: Kind, name: string): boolean {
     Object.hasOwn(kind.subresources, name);
 }
 
-/** What serves a verb on a part of an object. Throws 404 for parts that do not exist, else 405. */
+/** Returns the handler of a verb on a subresource. Throws 404 for an unknown one, else 405. */
 export function partOf(kind: Kind, info: RequestInfo): Serve {
   const special = SPECIAL[`${kind.group}/${kind.plural}/${info.subresource}`];
   if (special) {

@@ -38,7 +38,7 @@ export interface Backend {
   link?: (text: string) => string;
 }
 
-/** What concerns one connection alone. */
+/** Hop-by-hop headers. */
 const REFUSED_HEADERS = new Set([
   "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "location",
 ]);

@@ -70,7 +70,7 @@ export class LinkRewriter extends Transform {
   #place: Place = TEXT;
   /** The begin of something whose end has not come. At most HTML_TAG_BYTES_MAX. */
   #rest = "";
-  /** What is known of the tag that `#rest` begins with. */
+  /** The tag at the beginning of `#rest`, as far as it was read. */
   #tag: Tag | undefined;
 
   constructor(rewrite: (link: string) => string) {
@@ -88,7 +88,7 @@ export class LinkRewriter extends Transform {
     done(null, Buffer.from(this.#rest, "latin1"));
   }
 
-  /** What can go on now; what must wait stays in `#rest`. */
+  /** Returns the complete part; the incomplete rest stays in `#rest`. */
   #take(): string {
     let out = "";
     for (;;) {
@@ -207,7 +207,7 @@ function readAttribute({ attributes }: Tag, text: string, at: number): number | 
   const behind = at + key.length;
   const equals = matchAt(EQUALS, text, behind);
   if (equals === undefined) {
-    // What makes a value of it may still come.
+    // The equals sign and the value may be in the next chunk.
     return behind + matchAt(SPACE, text, behind)!.length < text.length ? behind : undefined;
   }
   const value = behind + equals.length;

@@ -28,7 +28,7 @@ let plain: Server;
 let secure: Server;
 /** Whether requests go on to the TLS backend, whose certificate is of an unknown authority. */
 let toSecure = false;
-/** What the backends were asked for. */
+/** The requests to the backends. */
 const asked: string[] = [];
 
 beforeAll(async () => {

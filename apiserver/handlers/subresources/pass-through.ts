@@ -5,7 +5,7 @@ import { headerOf, type Incoming, type RequestContext } from "../../request/cont
 import { forward } from "./forward.ts";
 import { tunnel } from "./tunnel.ts";
 
-/** What a request to `/proxy` is passed on to. */
+/** The target of a request to `/proxy`. */
 export interface ProxyPlace {
   readonly host: string;
   readonly port: number;

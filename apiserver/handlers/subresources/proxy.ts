@@ -26,7 +26,7 @@ export async function serveProxy(
   context: RequestContext,
 ): Promise<Answer> {
   const { info } = context;
-  // What a kubelet upgrades runs something in a pod, and the kubelet sees this server's rights.
+  // A kubelet's upgrades run processes in pods, with this server's permissions.
   if (info.resource === "nodes" && context.upgrade) {
     await authorizeCreate(server.authorizer, context);
   }

@@ -19,12 +19,12 @@ let etcd: EtcdServer;
 let api: TestApiserver;
 let admin: { cert: string; key: string };
 let node: Server;
-/** What the node was asked, and whether it was asked with the apiserver's certificate. */
+/** The requests to the node, and whether they had the apiserver's certificate. */
 let asked: string[] = [];
 let agrees = true;
 /** Whether the node redirects each request. */
 let redirects = false;
-/** What the node says before it goes, and how it goes. */
+/** The node's last bytes, and how it ends the connection. */
 let breaksOff: { words: string; leave: "end" | "destroy" } | undefined;
 /** The protocols of WebSocket that it was offered. */
 const protocols: string[] = [];

@@ -11,7 +11,7 @@ import type { RequestContext } from "../../request/context.ts";
 const log = logger("apiserver");
 
 const BASE64 = "base64.binary.k8s.io";
-/** What upstream's readers speak: bytes as binary messages, or in base64 as texts. */
+/** Upstream's subprotocols: binary messages, or text messages in base64. */
 const PROTOCOLS = ["binary.k8s.io", BASE64];
 
 /**

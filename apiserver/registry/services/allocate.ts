@@ -89,7 +89,7 @@ class ServiceAllocation implements Allocation {
     };
   }
 
-  /** What a dry run would get: asked for as always, and only looked at. */
+  /** Computes the reservation of a dry run, without reserving anything. */
   async #rehearse(service: Service, before: Service | undefined): Promise<Reservation> {
     if (wantsAddress(service) && !service.spec.clusterIP) {
       const address = await this.#addresses.free();

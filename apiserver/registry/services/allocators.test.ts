@@ -66,7 +66,7 @@ function body(name: string, spec: object = {}): object {
   return { metadata: { name }, spec: { type: "NodePort", ports: [{ port: 80 }], ...spec } };
 }
 
-/** What Services hold, and what is reserved, as the store has it. */
+/** The addresses and ports of Services, and the reservations in the store. */
 async function state() {
   const services = await rows<Service>("/registry/services/specs/");
   const [range] = await rows<{ range: string; data: string }>("/registry/ranges/");

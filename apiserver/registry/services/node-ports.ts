@@ -18,7 +18,7 @@ interface RangeAllocation {
   data: string;
 }
 
-/** What a change of the bitmap does, worked out on what is there. */
+/** A change of the bitmap, computed from its current state. */
 interface Edit<T> {
   readonly result: T;
   readonly add: readonly number[];

@@ -4,7 +4,7 @@ import type { ApiserverOptions } from "../../options.ts";
 import type { Resources } from "../../resource/resources.ts";
 import type { Writer } from "../writer.ts";
 
-/** What it takes to reserve addresses and node ports of Services in the store. */
+/** The parts that reserve addresses and node ports of Services in the store. */
 export interface ServiceWriter extends Writer {
   readonly options: Pick<ApiserverOptions, "nodePortRange" | "serviceCidr">;
   readonly etcd: EtcdClient;

@@ -1,6 +1,6 @@
 import type { EtcdContext } from "../request/context.ts";
 
-// What etcd's --strict-reconfig-check demands before the membership changes.
+// The checks of etcd's --strict-reconfig-check before a membership change.
 
 /** Voters, and how many of them have started: a started one has published its name. */
 function voters({ state }: EtcdContext): { ID: bigint; started: boolean }[] {

@@ -1,4 +1,4 @@
-/** What an HTTP page answers. */
+/** The response of an HTTP page. */
 export interface Answer {
   status: number;
   type: string;

@@ -16,7 +16,7 @@ import { checkIntervals } from "./intervals.ts";
 const ORDERS: ReadonlySet<number> = new Set(Object.values(Order));
 const TARGETS: ReadonlySet<number> = new Set(Object.values(Target));
 
-/** What etcd refuses before a request goes any further. */
+/** Checks a request as etcd does, before it is executed. */
 export function checkRange(request: RangeRequest): void {
   if (request.key.length === 0) throw etcdError("emptyKey");
   if (!ORDERS.has(request.sortOrder) || !TARGETS.has(request.sortTarget)) {

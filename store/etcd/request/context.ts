@@ -17,7 +17,7 @@ import type { Replica } from "../../node/replica.ts";
 import type { Transport } from "../../transport/transport.ts";
 import type { Serving } from "./serving.ts";
 
-/** What the verbs work on. */
+/** The environment of the verbs. */
 export interface EtcdContext {
   readonly state: State;
   readonly replica: Replica;

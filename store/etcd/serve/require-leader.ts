@@ -94,7 +94,7 @@ export async function* endedByLoss<R>(
     }
   } finally {
     unlisten();
-    // What it waits for ends with the call; the result is not used any more.
+    // The awaited work ends with the call; its result is not used any more.
     void answers.return(undefined).catch(() => undefined);
   }
 }

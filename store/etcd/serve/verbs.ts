@@ -41,7 +41,7 @@ import { type EtcdContext, readBarrier } from "../request/context.ts";
  */
 type Right = "user" | "admin" | "keys" | "applied" | "own" | "none";
 
-/** What ends a call before it is answered; most verbs need not know. */
+/** Aborted when a call ends before its response; most verbs ignore it. */
 type Ending = Pick<Call, "signal">;
 const ENDLESS: Ending = new AbortController();
 

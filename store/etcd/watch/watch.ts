@@ -28,7 +28,7 @@ function firstRevision({ revision, compactRevision }: State, wanted: number): nu
   return present ? revision + 1 : wanted;
 }
 
-/** What watching takes of a member. */
+/** The parts of a member that watches need. */
 type WatchContext = Pick<EtcdContext, "state" | "watches">;
 
 /** Watch.Watch, one stream: requests go in as they come, responses are taken one by one. */

@@ -1,6 +1,6 @@
 import { Member } from "@raft2kube/proto/gen/etcd.ts";
 
-/** What the cluster knows of a member. Whether it votes is the membership's to say. */
+/** The cluster's record of a member. Whether it votes is in the membership. */
 export interface MemberRecord {
   ID: bigint;
   /** Empty until the member has started. */

@@ -33,7 +33,7 @@ test("S4: after a batch that failed there is no other: what it took would be mis
   await flusher.settled();
   applied("lease/2");
   await flusher.stop();
-  // Who waits for a flush is let go.
+  // Callers that wait for a flush are released.
   const compactor = new Compactor(state, (reason) => failures.push(reason), clock);
   state.compactRevision = 1;
   compactor.start();

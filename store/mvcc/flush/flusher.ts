@@ -7,7 +7,7 @@ import { META_KEY, encodeMeta } from "./meta.ts";
 import { recordKey } from "../records/revision.ts";
 import type { State } from "../state.ts";
 
-/** What a flush made durable. */
+/** The state that a flush made durable. */
 export interface Flushed {
   appliedIndex: number;
   appliedTerm: number;
@@ -108,7 +108,7 @@ export class Flusher {
       });
   }
 
-  /** What the batch took out of `pending` is nowhere now: a later one would be without it (S4). */
+  /** Records taken from `pending` by a failed batch are lost: a later one would lack them (S4). */
   #fail(reason: unknown): void {
     this.abandon();
     this.#onFailure(reason);

@@ -8,7 +8,7 @@ import type { Identity } from "../state.ts";
 export const META_KEY = Buffer.from("meta/state", "latin1");
 export const STATE_FORMAT_VERSION = 1;
 
-/** What is written together with the records it describes (S4). */
+/** The state's own record, written together with the records it describes (S4). */
 export interface Meta extends Identity {
   appliedIndex: number;
   appliedTerm: number;

@@ -98,7 +98,7 @@ export class KeyIndex {
     let last: string | undefined;
     this.#keys.visit(after, undefined, (key, entry) => {
       if (key === after && after !== "") return undefined;
-      // What has only its present revision loses nothing.
+      // A key with only its present revision loses nothing.
       if (typeof entry !== "number" && entry.compact(at, removed)) emptied.push(key);
       last = key;
       return ++visited < keys_max;

@@ -10,7 +10,7 @@ import type { State } from "../state.ts";
 
 const EMPTY = Buffer.alloc(0);
 
-/** What a missing key compares as. */
+/** A missing key's values in comparisons. */
 const ABSENT: KeyValue = {
   key: EMPTY,
   createRevision: 0,

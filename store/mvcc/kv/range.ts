@@ -9,7 +9,7 @@ import type { KeyPoint } from "../index/key-history.ts";
 import { type KeyRange, keyRange } from "../../structures/key-range.ts";
 import type { State } from "../state.ts";
 
-/** What a range reads from: the state, or a transaction over it. */
+/** The source of a range: the state, or a transaction over it. */
 export interface RangeSource {
   readonly revision: number;
   read(main: number, sub: number): KeyValue;

@@ -72,7 +72,7 @@ function checkPath(state: State, source: RangeSource, path: Path): void {
   }
 }
 
-/** What will be done, nested transactions unfolded where they stand. */
+/** The operations that will be executed, with nested transactions unfolded in place. */
 function inOrder(path: Path): RequestOp[] {
   const nested = [...path.nested];
   return path.operations.flatMap((operation) =>

@@ -3,7 +3,7 @@ import { LEASE_CHECKPOINT_INTERVAL_MS, LEASE_CHECKPOINT_SHARE } from "../../limi
 import { DeadlineHeap } from "./deadline-heap.ts";
 import type { Lease } from "./lease.ts";
 
-/** What is left of a lease, to be recorded. */
+/** The remaining TTL of a lease, for a checkpoint. */
 export interface CheckpointDue {
   id: bigint;
   left_s: number;
@@ -115,7 +115,7 @@ export class LeaseTimers {
       if (!running) continue;
       const { id } = due;
       const left_s = Math.ceil((running.at_ms - now_ms) / 1000);
-      // What is over is revoked; what was just renewed is as if never recorded.
+      // An expired lease is revoked; one that was just renewed needs no checkpoint.
       if (left_s > 0 && left_s < running.ttl_s) {
         found.push({ id, left_s });
         running.checkpoint = ++this.#checkpointed;

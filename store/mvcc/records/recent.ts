@@ -16,7 +16,7 @@ interface RecentRevision {
   bytes: number;
 }
 
-/** What a change costs beside key and value: the record, its two buffers, its place in the list. */
+/** A change's bytes beside key and value: the record, its two buffers, its list item. */
 const CHANGE_OVERHEAD_BYTES = 400;
 
 /**

@@ -22,7 +22,7 @@ const log = logger("store");
  */
 export function writeIndex(path: string, state: State): void {
   const meta = state.backend.getSync(META_KEY);
-  // What is compacted in one and not yet in the other would stay behind.
+  // A key that is compacted in one and not yet in the other would stay behind.
   if (!meta || state.compactedRevision !== state.compactRevision) return;
   const writer = new BlockWriter();
   writer.text(MAGIC);

@@ -20,7 +20,7 @@ export interface RestoreOptions {
   backend: Backend;
   identity: Identity;
   clock: Clock;
-  /** What a new member begins with; an existing one's is in its backend. */
+  /** The initial state of a new member; an existing one's is in its backend. */
   bootstrap: Bootstrapped;
   /** Where a clean stop may have left the index. */
   indexPath?: string;

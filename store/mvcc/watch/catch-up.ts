@@ -8,7 +8,7 @@ import { type ChangeEvent, changeEvent } from "./events.ts";
 import type { WatchStreamQueue } from "./stream-queue.ts";
 import type { Watcher } from "./watcher.ts";
 
-/** What catching up needs of the hub of all watches. */
+/** The parts of the watch hub that catching up needs. */
 interface Hub {
   watchers(stream: WatchStreamQueue): ReadonlyMap<bigint, Watcher>;
   /** Sends events up to revision `main`. */

@@ -2,7 +2,7 @@ import { type Event, Event_EventType } from "@raft2kube/proto/gen/etcd.ts";
 import type { Change } from "../records/recent.ts";
 import type { State } from "../state.ts";
 
-/** What a client is sent for a change. The same object goes to all watchers. */
+/** A change as it is sent to clients. The same object goes to all watchers. */
 export interface ChangeEvent {
   key: string;
   event: Event;

@@ -33,7 +33,7 @@ test("a response is cut from the limit on, and below it whole", () => {
 });
 
 test("each part is below the limit by a byte at least, and no smaller than it must be", () => {
-  // What a part of two takes with its mark; with one byte less there is no room for the second.
+  // The size of a fragment of two with its mark; one byte less has no room for the second.
   const two = wireSize({ ...responseOf(1_000, 1_000), fragment: true });
   const response = responseOf(1_000, 1_000, 1_000, 1_000, 1_000);
   expect(shape(fragments(response, two + 1))).toEqual(["2 and more", "2 and more", "1"]);

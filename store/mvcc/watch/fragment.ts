@@ -32,7 +32,7 @@ export function fragments(whole: WatchResponse, bytes_max: number): WatchRespons
   return parts;
 }
 
-/** What an event takes in a response: its bytes, their length, one byte of tag. */
+/** An event's size in a response: its bytes, their length, one byte of tag. */
 function sizeOf(event: Event): number {
   const bytes = encodedSize(Event, event);
   return 1 + varintSize(bytes) + bytes;

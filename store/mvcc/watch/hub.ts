@@ -17,9 +17,9 @@ interface Offer {
   readonly of: readonly ChangeEvent[];
   readonly plain: Event[];
   readonly withPrevious: () => Event[];
-  /** What responses that begin with the plain ones share. */
+  /** The responses that share their first events. */
   readonly run: () => EventRun;
-  /** What a response with them counts for. */
+  /** The size of a response with these events. */
   readonly bytes: number;
 }
 

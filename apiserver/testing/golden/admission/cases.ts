@@ -15,7 +15,7 @@ interface Sent {
   body: Json;
   /** PATCH sends a merge patch. Default POST. */
   method?: "POST" | "PATCH";
-  /** Who sends it, with all rights. Default the recorder. */
+  /** The requester, with all rights. Default: the recorder. */
   as?: string;
 }
 

@@ -14,7 +14,7 @@ function ingress(name: string, spec: Json, annotations: Json = {}): Case["tried"
   return { name, path: INGRESSES, body };
 }
 
-/** What an Ingress gets that names no class, and what one keeps that does. */
+/** An Ingress without a class gets the default one; one with a class keeps it. */
 const ingresses: Case = {
   name: "ingresses",
   made: [

@@ -31,7 +31,7 @@ export async function judge(testCase: Case, send: SendJson): Promise<Record<stri
   return verdicts;
 }
 
-/** What validation says; upstream adds how the objects differ, as Go prints them. */
+/** The errors of validation; upstream adds how the objects differ, as Go prints them. */
 function firstLine(message: string): string {
   return message.split("\n", 1)[0]!;
 }
