@@ -14,6 +14,7 @@ import {
   u32Attribute,
   u8Attribute,
 } from "./netlink-attributes.ts";
+import { parseVxlan, type Vxlan, vxlanAttributes } from "./vxlan.ts";
 
 const RTM = { NEWLINK: 16, DELLINK: 17, GETLINK: 18, SETLINK: 19 } as const;
 const IFLA = {
@@ -46,6 +47,8 @@ export interface Link {
   peer: number;
   /** A text for people and owners; empty when none. */
   alias: string;
+  /** Of a link of that kind. */
+  vxlan?: Vxlan;
 }
 
 /** What can be set on a link; what is left out stays. */
@@ -82,11 +85,13 @@ export function parseLink(body: Buffer): Link {
   const flags = body.readUInt32LE(8);
   const u32 = (type: number) => attributes.get(type)?.readUInt32LE() ?? 0;
   const info = parseAttributes(attributes.get(IFLA.LINKINFO) ?? Buffer.alloc(0));
+  const kind = textOf(info.get(INFO.KIND) ?? Buffer.alloc(0));
+  const data = info.get(INFO.DATA);
   const mac = attributes.get(IFLA.ADDRESS);
   return {
     index: body.readInt32LE(4),
     name: textOf(attributes.get(IFLA.IFNAME) ?? Buffer.alloc(0)),
-    kind: textOf(info.get(INFO.KIND) ?? Buffer.alloc(0)),
+    kind,
     mac: mac ? macText(mac) : "",
     mtu: u32(IFLA.MTU),
     up: (flags & IFF.UP) !== 0,
@@ -95,6 +100,7 @@ export function parseLink(body: Buffer): Link {
     master: u32(IFLA.MASTER),
     peer: u32(IFLA.LINK),
     alias: textOf(attributes.get(IFLA.IFALIAS) ?? Buffer.alloc(0)),
+    ...(kind === "vxlan" && data ? { vxlan: parseVxlan(data) } : {}),
   };
 }
 
@@ -201,6 +207,11 @@ export function createBridge(route: NetlinkSocket, link: NewLink): void {
 /** Creates an intermediate functional block: a link to which traffic of others is redirected. */
 export function createIfb(route: NetlinkSocket, link: NewLink): void {
   create(route, "ifb", link, []);
+}
+
+/** Creates a link that carries frames in UDP. EEXIST when name, or network and port, are taken. */
+export function createVxlan(route: NetlinkSocket, link: NewLink, vxlan: Vxlan): void {
+  create(route, "vxlan", link, vxlanAttributes(vxlan));
 }
 
 /** Deletes a link (of a veth pair, both ends). Returns whether there was one. */

@@ -3,11 +3,8 @@ import type { Socket } from "node:net";
 import { Readable, type Writable } from "node:stream";
 import { asError, isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc } from "./libc.ts";
-import { adoptDescriptor } from "./socket.ts";
+import { adoptDuplicate } from "./socket.ts";
 
-const F_DUPFD_CLOEXEC = 1030;
-/** Duplicates stay off the standard streams. */
-const FIRST_FREE_FD = 3;
 /** The largest packet that is read whole; Node's own reads are as large. */
 const PACKET_BYTES = 65_536;
 /** Packets read ahead of a slow reader. */
@@ -21,11 +18,6 @@ export interface PacketConnection {
   readonly outgoing: Writable;
 }
 
-function duplicate(fd: number, { readable }: { readable: boolean }): Socket {
-  const copy = libc.fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
-  return adoptDescriptor(check("fcntl", copy, "a packet socket"), { readable });
-}
-
 /**
  * A connection over a connected SOCK_SEQPACKET descriptor, which must not block and is consumed.
  *
@@ -34,8 +26,8 @@ function duplicate(fd: number, { readable }: { readable: boolean }): Socket {
  * (unix(7)). So reading and writing have a descriptor each, and what a reset left is read by hand.
  */
 export function packetConnection(fd: number): PacketConnection {
-  const reader = duplicate(fd, { readable: true });
-  const outgoing = duplicate(fd, { readable: false });
+  const reader = adoptDuplicate(fd, { readable: true });
+  const outgoing = adoptDuplicate(fd, { readable: false });
   const incoming = new Readable({
     objectMode: true,
     highWaterMark: PACKETS_AHEAD,

@@ -12,6 +12,7 @@ const RTAX = { MTU: 2, ADVMSS: 8 } as const;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const RTPROT_STATIC = 4;
+const RTNH_F_ONLINK = 4;
 const RTN_UNICAST = 1;
 const RTN_UNREACHABLE = 7;
 const SCOPE_LINK = 253;
@@ -34,6 +35,10 @@ export interface Route {
   scope?: number;
   /** Packets to there are refused; `link` is 0 then. */
   unreachable?: boolean;
+  /** The gateway counts as a neighbour on the link, whatever its subnet. */
+  onlink?: boolean;
+  /** Who made it (`/etc/iproute2/rt_protos`): by default 4, static; 2 is the kernel. */
+  protocol?: number;
 }
 
 /**
@@ -50,10 +55,11 @@ function body(route: Route, wildcard = false): Buffer {
   header.writeUInt8(table < 256 ? table : 0, 4);
   const global = route.via || route.unreachable || to.length === 16;
   const scope = wildcard ? SCOPE_NOWHERE : global ? 0 : SCOPE_LINK;
-  header.writeUInt8(wildcard ? 0 : RTPROT_STATIC, 5);
+  header.writeUInt8(route.protocol ?? (wildcard ? 0 : RTPROT_STATIC), 5);
   header.writeUInt8(route.scope ?? scope, 6);
   const type = route.unreachable ? RTN_UNREACHABLE : RTN_UNICAST;
   header.writeUInt8(wildcard ? 0 : type, 7);
+  header.writeUInt32LE(route.onlink && !wildcard ? RTNH_F_ONLINK : 0, 8);
   const metrics = [
     ...(route.mtu ? [u32Attribute(RTAX.MTU, route.mtu)] : []),
     ...(route.advmss ? [u32Attribute(RTAX.ADVMSS, route.advmss)] : []),
@@ -125,6 +131,8 @@ export function parseRoute(bytes: Buffer): Route[] {
     ...(u32(RTA.PRIORITY) ? { metric: u32(RTA.PRIORITY) } : {}),
     ...(mtu ? { mtu } : {}),
     scope: bytes.readUInt8(6),
+    ...(bytes.readUInt8(5) === RTPROT_STATIC ? {} : { protocol: bytes.readUInt8(5) }),
+    ...(bytes.readUInt32LE(8) & RTNH_F_ONLINK ? { onlink: true } : {}),
   };
   return [route];
 }

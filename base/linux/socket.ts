@@ -3,13 +3,17 @@ import { Socket } from "node:net";
 import { basename, dirname } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc } from "./libc.ts";
+import { addressBytes } from "./netlink-attributes.ts";
 
 const AF = { UNIX: 1, INET: 2, INET6: 10 } as const;
-const SOCK = { STREAM: 1, SEQPACKET: 5, NONBLOCK: 0o4000, CLOEXEC: 0o2000000 } as const;
+const SOCK = { STREAM: 1, DGRAM: 2, SEQPACKET: 5, NONBLOCK: 0o4000, CLOEXEC: 0o2000000 } as const;
 const OPEN = SOCK.NONBLOCK | SOCK.CLOEXEC;
 const O_CLOEXEC = SOCK.CLOEXEC;
 /** open(2): a descriptor of the place, not of the content. */
 const O_PATH = 0o10000000;
+const F_DUPFD_CLOEXEC = 1030;
+/** Duplicates stay off the standard streams. */
+const FIRST_FREE_FD = 3;
 /** sun_path, with the zero byte at its end (unix(7)). */
 const UNIX_PATH_BYTES = 108;
 
@@ -47,6 +51,12 @@ export function adoptDescriptor(fd: number, { readable = true } = {}): Socket {
   return socket;
 }
 
+/** As `adoptDescriptor`, over a duplicate: the descriptor itself stays the caller's. */
+export function adoptDuplicate(fd: number, { readable }: { readable: boolean }): Socket {
+  const copy = libc.fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+  return adoptDescriptor(check("fcntl", copy, "a descriptor"), { readable });
+}
+
 /**
  * Calls `use` with a path to the same socket that the kernel takes: a long one is named through its
  * folder's descriptor.
@@ -77,6 +87,27 @@ export function connectSeqpacket(path: string): number {
     throw error;
   }
   return fd;
+}
+
+/**
+ * Opens a UDP socket on an IPv4 address and port of the network namespace that this thread is in.
+ * Returns the descriptor, for `dgram`'s bind.
+ */
+export function bindUdp(address: string, port: number): number {
+  const what = `UDP port ${port} of ${address}`;
+  const fd = check("socket", libc.socket(AF.INET, SOCK.DGRAM | OPEN, 0), what);
+  // struct sockaddr_in: family, port, address, padding.
+  const bytes = Buffer.alloc(16);
+  bytes.writeUInt16LE(AF.INET);
+  bytes.writeUInt16BE(port, 2);
+  addressBytes(address).copy(bytes, 4);
+  try {
+    check("bind", libc.bind(fd, bytes, bytes.length), what);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
 
 function loopbackAddress(family: 4 | 6, port: number): Buffer {

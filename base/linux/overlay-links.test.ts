@@ -1,0 +1,115 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { addAddress } from "./address.ts";
+import { setTransmitChecksum } from "./ethtool.ts";
+import {
+  createBridge, createVxlan, deleteLink, getLink, type Link, openRoute, setLink,
+} from "./link.ts";
+import { deleteNeighbour, listNeighbours, replaceNeighbour } from "./neighbour.ts";
+import { RTMGRP, watchRoute } from "./netlink-events.ts";
+import { createNetns, deleteNetns, inNetns } from "./netns.ts";
+import { deleteRoute, listRoutes, replaceRoute } from "./route.ts";
+
+const root = mkdtempSync(join(tmpdir(), "r2k-vxlan-"));
+const netns = join(root, "ns");
+const MAC = "02:00:00:00:00:09";
+
+let device: Link;
+
+beforeAll(() => {
+  createNetns(netns);
+  using route = inNetns(netns, openRoute);
+  createBridge(route, { name: "eth0", up: true });
+  const { index: underlay } = getLink(route, "eth0");
+  addAddress(route, underlay, "192.0.2.1/24");
+  createVxlan(
+    route,
+    { name: "vx", mac: MAC, mtu: 1400 },
+    { vni: 77, port: 4790, local: "192.0.2.1", underlay, learning: false },
+  );
+  setLink(route, getLink(route, "vx"), { up: true });
+  device = getLink(route, "vx");
+});
+
+afterAll(() => {
+  deleteNetns(netns);
+  rmSync(root, { recursive: true });
+});
+
+test("a VXLAN link is read as it was made", () => {
+  expect(device).toMatchObject({
+    kind: "vxlan", mac: MAC, mtu: 1400, up: true,
+    vxlan: { vni: 77, port: 4790, local: "192.0.2.1", learning: false },
+  });
+});
+
+test.each(["ip", "bridge"] as const)("entries of the table %s are set and deleted", (table) => {
+  using route = inNetns(netns, openRoute);
+  const link = device.index;
+  const entry = { link, address: "192.0.2.7", mac: "02:00:00:00:00:07" };
+  replaceNeighbour(route, table, entry);
+  replaceNeighbour(route, table, entry);
+  expect(listNeighbours(route, table, link)).toEqual([{ ...entry, permanent: true }]);
+  expect(deleteNeighbour(route, table, entry)).toBe(true);
+  expect(deleteNeighbour(route, table, entry)).toBe(false);
+  expect(listNeighbours(route, table, link)).toEqual([]);
+});
+
+test("a route may have a gateway on link and an owner", () => {
+  using route = inNetns(netns, openRoute);
+  const item = {
+    to: "10.9.2.0/24", via: "10.9.2.0", link: device.index, onlink: true, protocol: 114,
+  };
+  replaceRoute(route, item);
+  expect(listRoutes(route)).toContainEqual({ ...item, scope: 0 });
+  expect(deleteRoute(route, { ...item, protocol: 3 })).toBe(false);
+  expect(deleteRoute(route, item)).toBe(true);
+});
+
+test("checksums are left to a link, or not", () => {
+  inNetns(netns, () => {
+    expect(setTransmitChecksum("vx", true)).toBe(false);
+    expect(setTransmitChecksum("vx", false)).toBe(true);
+    expect(setTransmitChecksum("vx", false)).toBe(false);
+    expect(setTransmitChecksum("vx", true)).toBe(true);
+  });
+});
+
+test("changes are reported, and ENOBUFS when they come faster than they are read", async () => {
+  const clock = systemClock();
+  const seen: number[] = [];
+  const lost: Error[] = [];
+  const events = inNetns(netns, () => watchRoute({
+    groups: RTMGRP.LINK,
+    onMessage: ({ type }) => void seen.push(type),
+    onLost: (error) => void lost.push(error),
+    buffer_bytes: 4_096,
+  }));
+  using route = inNetns(netns, openRoute);
+  setLink(route, device, { alias: "yours" });
+  await waitFor("the change", () => seen.includes(16), { clock });
+  expect(lost).toEqual([]);
+  for (let i = 0; i < 200; i++) setLink(route, device, { alias: `n${i}` });
+  await waitFor("the loss", () => lost.length > 0, { clock });
+  expect(lost).toEqual([expect.objectContaining({ code: "ENOBUFS" })]);
+  events.close();
+});
+
+test("closing ends the reports", async () => {
+  let count = 0;
+  const watch = () => inNetns(netns, () => watchRoute({
+    groups: RTMGRP.LINK, onMessage: () => void count++, onLost: () => void count++,
+  }));
+  watch().close();
+  const second = watch();
+  using route = inNetns(netns, openRoute);
+  setLink(route, device, { alias: "last" });
+  await waitFor("the second's report", () => count > 0, { clock: systemClock() });
+  expect(count).toBe(1);
+  second.close();
+  deleteLink(route, "vx");
+});
