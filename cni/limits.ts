@@ -38,8 +38,21 @@ export const CONNECTION_SAMPLES = 16;
 export const OVER_BOUND_MS = 2_000;
 /** Addresses of pods that are counted at a time: a node's whole range. */
 export const PODS_COUNTED = 65_535;
+/** How long the overlay collects changes before it looks at everything. */
+export const OVERLAY_SYNC_DELAY_MS = 50;
+/** How often it looks without having been told of a change. */
+export const OVERLAY_VERIFY_MS = 15_000;
+/** Pause after a sync that failed, doubled with each further one. */
+export const OVERLAY_RETRY_FIRST_MS = 250;
+/** The longest pause. */
+export const OVERLAY_RETRY_MS_MAX = 10_000;
+/** Packets of the UDP back end that wait to be sent; further ones are dropped, as by a link. */
+export const UDP_SENDS_MAX = 512;
 
 assertLimits({
+  "a failed sync is tried again before the next look": OVERLAY_RETRY_FIRST_MS < OVERLAY_VERIFY_MS,
+  "pauses of the overlay grow": OVERLAY_RETRY_FIRST_MS < OVERLAY_RETRY_MS_MAX,
+  "a pause is shorter than the time to the next look": OVERLAY_RETRY_MS_MAX < OVERLAY_VERIFY_MS,
   "a lock is tried several times": LOCK_RETRY_MS < LOCK_WAIT_MS,
   "a plugin waits for its lock within its time": LOCK_WAIT_MS < PLUGIN_TIMEOUT_MS,
   "a configuration's answer fits into what is read": CONFIG_BYTES <= PLUGIN_STDOUT_BYTES,

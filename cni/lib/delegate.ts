@@ -3,18 +3,23 @@ import { requirePluginType } from "./names.ts";
 import { findPlugin } from "./plugins.ts";
 import { parseResult } from "./result.ts";
 import type { PluginCall } from "./skel.ts";
-import type { CniResult, Command } from "./types.ts";
+import type { CniResult, Command, PluginRequest } from "./types.ts";
 
 /**
- * Calls the IPAM plugin with the environment and configuration of this call (CNI spec 1.1.0,
- * section 4, "Delegated plugins").
+ * Calls another plugin with the environment of this call, and its configuration unless another is
+ * given (CNI spec 1.1.0, section 4, "Delegated plugins").
  */
-async function delegate(call: PluginCall, command: Command): Promise<unknown> {
-  const type = requirePluginType(call.config.ipam?.type);
+export async function delegate(
+  call: PluginCall,
+  command: Command,
+  plugin: unknown,
+  config: PluginRequest["config"] = call.config,
+): Promise<unknown> {
+  const type = requirePluginType(plugin);
   if (call.path.length === 0) {
-    throw new CniError("invalid-environment", `CNI_PATH is needed to find the IPAM plugin ${type}`);
+    throw new CniError("invalid-environment", `CNI_PATH is needed to find the plugin ${type}`);
   }
-  const { containerId, netns, ifName, args, path, config } = call;
+  const { containerId, netns, ifName, args, path } = call;
   const request = { command, containerId, netns, ifName, args, path, config };
   return call.invoke(await findPlugin(type, path), request);
 }
@@ -30,7 +35,7 @@ export function hasIpam(call: PluginCall): boolean {
  */
 export async function ipamAdd(call: PluginCall): Promise<CniResult> {
   const type = call.config.ipam?.type ?? "";
-  const result = parseResult(await delegate(call, "ADD"), `IPAM plugin ${type}`);
+  const result = parseResult(await delegate(call, "ADD", type), `IPAM plugin ${type}`);
   if (!result.ips?.length) {
     throw new CniError("plugin-garbage", `IPAM plugin ${type} returned no address`);
   }
@@ -40,5 +45,5 @@ export async function ipamAdd(call: PluginCall): Promise<CniResult> {
 
 /** Runs DEL, CHECK, STATUS or GC of the IPAM plugin; does nothing without one. */
 export async function ipamRun(call: PluginCall, command: Exclude<Command, "ADD">): Promise<void> {
-  if (hasIpam(call)) await delegate(call, command);
+  if (hasIpam(call)) await delegate(call, command, call.config.ipam?.type);
 }

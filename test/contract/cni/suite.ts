@@ -4,6 +4,7 @@ import { badConfigContract } from "./bad-config.ts";
 import { bandwidthContract, bandwidthUpkeepContract } from "./bandwidth.ts";
 import { Bench, type Implementation } from "./bench.ts";
 import { checkContract, delContract, killContract } from "./del-check.ts";
+import { flannelContract } from "./flannel.ts";
 import { loopbackPortsContract } from "./loopback-ports.ts";
 import { portsContract } from "./ports.ts";
 import { ptpContract, ptpLimitsContract } from "./ptp.ts";
@@ -40,6 +41,10 @@ export function cniContract(name: string, implementation: Implementation): void 
     describe("bounds of traffic (bandwidth)", () => {
       bandwidthContract(bench);
       bandwidthUpkeepContract(bench, implementation);
+    });
+    // containernetworking's 1.1.1 has it no more.
+    describe.runIf(implementation.newest)("a range of an overlay (flannel)", () => {
+      flannelContract(bench);
     });
     describe("versions", () => versionsContract(bench, implementation));
     describe("GC, STATUS and loopback", () => upkeepContract(bench, implementation));

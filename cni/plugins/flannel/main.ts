@@ -1,0 +1,11 @@
+import { inProcessInvoke } from "../../lib/in-process.ts";
+import { runPlugin } from "../../lib/skel.ts";
+import { PLUGINS } from "../index.ts";
+import { flannel } from "./flannel.ts";
+
+const wrap = (exec: Parameters<typeof inProcessInvoke>[0]["exec"]) =>
+  inProcessInvoke({ plugins: PLUGINS, exec });
+
+void runPlugin(flannel, process.env, wrap).then((status) => {
+  process.exitCode = status;
+});
