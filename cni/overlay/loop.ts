@@ -1,0 +1,273 @@
+import { readFile } from "node:fs/promises";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import type { RouteEvents } from "@raft2kube/linux/netlink-events.ts";
+import type { Logger } from "@raft2kube/observe/log.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { formatIp } from "../lib/ip.ts";
+import { formatSubnetEnv } from "../lib/subnet-env.ts";
+import {
+  OVERLAY_RETRY_FIRST_MS, OVERLAY_RETRY_MS_MAX, OVERLAY_SYNC_DELAY_MS, OVERLAY_VERIFY_MS,
+} from "../limits.ts";
+import { watchDrift } from "./drift.ts";
+import { OverlayError } from "./errors.ts";
+import { ANNOTATION, annotationsOf, ownSubnet, vtepMac } from "./lease.ts";
+import { ensureMasquerade } from "./masquerade.ts";
+import { type NetConf, networkText } from "./net-conf.ts";
+import type { OverlayNetwork } from "./network.ts";
+import { deviceName, type OverlayPlan, planOverlay, type Underlay } from "./plan.ts";
+import { type Health, nodePatch } from "./publish.ts";
+import { isUnicast } from "./subnet.ts";
+import { UdpRelay } from "./udp.ts";
+
+export interface LoopOptions {
+  nodes: Informer<Node>;
+  resource: ResourceClient<Node>;
+  network: OverlayNetwork;
+  conf: NetConf;
+  nodeName: string;
+  subnetFile: string;
+  iface: string | undefined;
+  publicIp: string | undefined;
+  ipMasq: boolean;
+  clock: Clock;
+  log: Logger;
+}
+
+/** What the last sync found. */
+interface Seen {
+  plan: OverlayPlan;
+  underlay: Underlay;
+  device: number | undefined;
+}
+
+const INTERNAL_IP = "InternalIP";
+
+/**
+ * Connects Nodes, plan and kernel. A sync looks at everything: it follows a change of a Node, one
+ * of the kernel's tables, and each OVERLAY_VERIFY_MS. One runs at a time.
+ */
+export class OverlayLoop {
+  readonly #options: LoopOptions;
+  readonly #release: (() => void)[] = [];
+  #events: RouteEvents | undefined;
+  #timer: Timer | undefined;
+  #due_ms = Infinity;
+  #running: Promise<void> | undefined;
+  #again = false;
+  #retry_ms = OVERLAY_RETRY_FIRST_MS;
+  #closed = false;
+  #seen: Seen | undefined;
+  #relay: { key: string; relay: UdpRelay } | undefined;
+  #logged = "";
+  #markReady: () => void = () => {};
+  /** Resolves when this node is part of the overlay. */
+  readonly ready: Promise<void>;
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+    this.ready = new Promise((resolve) => {
+      this.#markReady = resolve;
+    });
+  }
+
+  /** What is wrong with other nodes, or with this one, as of the last sync. */
+  problems: readonly string[] = [];
+
+  /** Begins to watch; throws when the kernel cannot be watched. */
+  start(): void {
+    const { nodes, network, conf, log } = this.#options;
+    this.#events = watchDrift({
+      network,
+      range: conf.network,
+      links: () => ({ device: this.#seen?.device, underlay: this.#seen?.underlay.index }),
+      onChange: (missed) => {
+        if (missed) log.warn("changes of the network were missed", { reason: messageOf(missed) });
+        this.#schedule(OVERLAY_SYNC_DELAY_MS);
+      },
+    });
+    const touch = () => this.#schedule(OVERLAY_SYNC_DELAY_MS);
+    this.#release.push(nodes.handle({
+      added: touch,
+      deleted: touch,
+      updated: (node, old) => {
+        if (isChanged(node, old)) touch();
+      },
+    }));
+    nodes.start();
+    void nodes.synced.then(() => this.#schedule(0));
+  }
+
+  /** Ends the loop; the kernel keeps links and routes, and packets go on, but by UDP. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#events?.close();
+    for (const release of this.#release) release();
+    await this.#running;
+    this.#relay?.relay.close();
+    await this.#options.nodes.close();
+  }
+
+  #schedule(after_ms: number): void {
+    const { nodes, clock } = this.#options;
+    if (this.#closed || !nodes.hasSynced) return;
+    if (this.#running) {
+      this.#again ||= after_ms <= OVERLAY_SYNC_DELAY_MS;
+      return;
+    }
+    const due_ms = clock.monotonic() + after_ms;
+    if (due_ms >= this.#due_ms) return;
+    this.#timer?.cancel();
+    this.#due_ms = due_ms;
+    this.#timer = clock.after(after_ms, () => {
+      this.#due_ms = Infinity;
+      this.#again = false;
+      this.#running = this.#run().then((next_ms) => {
+        this.#running = undefined;
+        // After a failure a little later: its own half changes are among those that were reported.
+        const failed = next_ms < OVERLAY_VERIFY_MS;
+        const soon_ms = failed ? OVERLAY_RETRY_FIRST_MS : OVERLAY_SYNC_DELAY_MS;
+        this.#schedule(this.#again ? soon_ms : next_ms);
+      });
+    });
+  }
+
+  /** Syncs; resolves with the pause until the next look. */
+  async #run(): Promise<number> {
+    try {
+      if (await this.#sync()) {
+        this.#retry_ms = OVERLAY_RETRY_FIRST_MS;
+        return OVERLAY_VERIFY_MS;
+      }
+    } catch (thrown) {
+      this.#report([messageOf(thrown)]);
+      if (thrown instanceof OverlayError) await this.#publishFailure(thrown);
+    }
+    const retry_ms = this.#retry_ms;
+    this.#retry_ms = Math.min(retry_ms * 2, OVERLAY_RETRY_MS_MAX);
+    return retry_ms;
+  }
+
+  /** Resolves with whether all of it was done; throws when this node's own part was not. */
+  async #sync(): Promise<boolean> {
+    const { nodes, network, conf, nodeName, log } = this.#options;
+    const own = nodes.store.get(nodeName);
+    if (!own) throw new OverlayError("no-subnet", `there is no Node ${nodeName} yet`);
+    const subnet = ownSubnet(own, conf);
+    const underlay = network.underlay({
+      iface: this.#options.iface, addresses: internalIps(own),
+    });
+    const name = conf.backend.type === "vxlan" ? deviceName(conf.backend) : undefined;
+    // A link that is there keeps its address, which the other nodes have in their tables.
+    const mac = (name && network.find(name)?.mac) || vtepMac(nodeName);
+    const input = { conf, nodeName, subnet, mac, underlay, nodes: nodes.store.list() };
+    const plan = planOverlay(input);
+    this.#carry(plan.tunnel);
+    const { changes, failures } = network.apply(plan, underlay);
+    const link = plan.tunnel?.name ?? name;
+    const device = link === undefined ? undefined : network.find(link)?.index;
+    this.#seen = { plan, underlay, device };
+    if (changes.length > 0) log.info("the overlay was changed", { changes });
+    if (this.#options.ipMasq && (await ensureMasquerade(network, conf.network))) {
+      log.info("packets of pods to other networks are masqueraded");
+    }
+    const gateway = `${formatIp({ family: 4, value: subnet.network + 1n })}/${subnet.prefix}`;
+    await this.#writeSubnetFile(gateway, plan.mtu);
+    const publicIp = this.#publicIp(own, underlay);
+    await this.#publish(own, annotationsOf({ conf, publicIp, mac }), { works: true });
+    this.#report([...plan.problems, ...failures.map(messageOf)]);
+    this.#markReady();
+    return failures.length === 0;
+  }
+
+  /** Carries the packets of a tunnel by this process, until its address or port is another. */
+  #carry(tunnel: OverlayPlan["tunnel"]): void {
+    const key = tunnel && `${tunnel.name} ${tunnel.local} ${tunnel.port}`;
+    if (key !== this.#relay?.key) {
+      this.#relay?.relay.close();
+      this.#relay = undefined;
+    }
+    if (!tunnel || key === undefined) return;
+    if (this.#relay) return this.#relay.relay.set(tunnel);
+    const relay = new UdpRelay(this.#options.network, tunnel, (error) => {
+      this.#options.log.warn("the tunnel ended, making it again", { reason: messageOf(error) });
+      this.#relay = undefined;
+      this.#schedule(OVERLAY_SYNC_DELAY_MS);
+    });
+    this.#relay = { key, relay };
+  }
+
+  #publicIp(own: Node, underlay: Underlay): string {
+    const overwrite = own.metadata.annotations?.[ANNOTATION.PUBLIC_IP_OVERWRITE];
+    if (isUnicast(overwrite)) return overwrite;
+    return this.#options.publicIp ?? underlay.address;
+  }
+
+  async #writeSubnetFile(gateway: string, mtu: number): Promise<void> {
+    const { conf, ipMasq, subnetFile } = this.#options;
+    const networks = [networkText(conf)];
+    const text = formatSubnetEnv({ networks, subnets: [gateway], mtu, ipMasq });
+    if ((await contentOf(subnetFile)) === text) return;
+    await replaceFile(subnetFile, text, { mode: 0o644 });
+  }
+
+  async #publish(own: Node, annotations: Record<string, string>, health: Health): Promise<void> {
+    const { clock, resource, nodeName } = this.#options;
+    const now = new Date(clock.now()).toISOString().replace(/\.\d+Z$/, "Z");
+    const patch = nodePatch(own, annotations, health, now);
+    if (!patch) return;
+    await resource.patch({ name: nodeName, subresource: "status" }, "strategic", patch);
+  }
+
+  async #publishFailure(why: OverlayError): Promise<void> {
+    const { nodes, nodeName, log } = this.#options;
+    const own = nodes.store.get(nodeName);
+    if (!own) return;
+    const message = why.remedy ? `${why.message}: ${why.remedy}` : why.message;
+    try {
+      await this.#publish(own, {}, { works: false, why: message });
+    } catch (thrown) {
+      log.warn("the Node's condition was not written", { reason: messageOf(thrown) });
+    }
+  }
+
+  /** Logs problems when they are others than before. */
+  #report(problems: readonly string[]): void {
+    this.problems = problems;
+    const text = problems.join("; ");
+    if (text === this.#logged) return;
+    this.#logged = text;
+    const { log } = this.#options;
+    if (text === "") log.info("all problems of the overlay are gone");
+    else log.warn("the overlay has problems", { problems });
+  }
+}
+
+/** Whether anything changed that the overlay reads: a node's status changes every few seconds. */
+function isChanged(node: Node, old: Node): boolean {
+  const textOf = ({ metadata, spec, status }: Node) => JSON.stringify([
+    metadata.annotations,
+    spec?.podCIDRs ?? spec?.podCIDR,
+    status?.addresses,
+    status?.conditions?.find(({ type }) => type === "NetworkUnavailable"),
+  ]);
+  return node.metadata.uid !== old.metadata.uid || textOf(node) !== textOf(old);
+}
+
+function internalIps(node: Node): string[] {
+  const addresses = node.status?.addresses ?? [];
+  return addresses.filter(({ type }) => type === INTERNAL_IP).map(({ address }) => address);
+}
+
+async function contentOf(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return undefined;
+    throw thrown;
+  }
+}

@@ -1,0 +1,87 @@
+import { readFile, rm } from "node:fs/promises";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { OverlayError } from "./errors.ts";
+import { OverlayLoop } from "./loop.ts";
+import { removeMasquerade } from "./masquerade.ts";
+import { parseNetConf } from "./net-conf.ts";
+import { OverlayNetwork } from "./network.ts";
+
+export interface OverlayOptions {
+  /** Lists and watches Nodes and patches the status of its own: a node's identity can. */
+  client: KubeClient;
+  nodeName: string;
+  /** `net-conf.json`: its content, or its path. */
+  netConf: { text: string } | { file: string };
+  /** Where plugins read this node's range. */
+  subnetFile: string;
+  /** The link to the other nodes; by default that of the default route. */
+  iface?: string | undefined;
+  /** This node's address for the others; by default that of the link. */
+  publicIp?: string | undefined;
+  /** Whether packets of pods to other networks are masqueraded. */
+  ipMasq?: boolean;
+  /** Path of the network namespace; by default that of this process. */
+  netns?: string;
+  clock: Clock;
+}
+
+export interface OverlayHandle {
+  /** Resolves when this node is part of the overlay and `subnetFile` is written. */
+  readonly ready: Promise<void>;
+  /** What is wrong with this node or another, as of the last sync. */
+  problems(): readonly string[];
+  /** Ends the component; links and routes stay, and packets go on. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the overlay on this node: flannel's role, which it can take over from flanneld and give
+ * back. Throws OverlayError `bad-net-conf`, and when the kernel cannot be watched.
+ */
+export async function startOverlay(options: OverlayOptions): Promise<OverlayHandle> {
+  const { client, nodeName, subnetFile, iface, publicIp, ipMasq = false, netns, clock } = options;
+  const conf = await readNetConf(options.netConf);
+  const resource = client.resource<Node>(NODES);
+  const log = logger("overlay");
+  const loop = new OverlayLoop({
+    nodes: new Informer<Node>({ resource, clock }),
+    resource,
+    network: new OverlayNetwork(netns),
+    conf,
+    nodeName,
+    subnetFile,
+    iface,
+    publicIp,
+    ipMasq,
+    clock,
+    log,
+  });
+  loop.start();
+  return { ready: loop.ready, problems: () => loop.problems, close: () => loop.close() };
+}
+
+async function readNetConf(source: OverlayOptions["netConf"]) {
+  if ("text" in source) return parseNetConf(source.text, "net-conf.json");
+  let text: string;
+  try {
+    text = await readFile(source.file, "utf8");
+  } catch (thrown) {
+    const remedy = 'write one, such as {"Network": "10.244.0.0/16", "Backend": {"Type": "vxlan"}}';
+    throw new OverlayError("bad-net-conf", messageOf(thrown), { remedy, cause: thrown });
+  }
+  return parseNetConf(text, source.file);
+}
+
+/** Deletes what the overlay made in the kernel and its file; pods no longer reach other nodes. */
+export async function cleanup(options: { subnetFile: string; netns?: string }): Promise<void> {
+  const network = new OverlayNetwork(options.netns);
+  network.remove();
+  await removeMasquerade(network);
+  await rm(options.subnetFile, { force: true });
+}
