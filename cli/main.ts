@@ -37,6 +37,7 @@ const PARTS: readonly Entry[] = [
   entry("kubelet", "the node agent", () => import("./parts/kubelet.ts")),
   entry("runtime", "the CRI runtime", () => import("./parts/runtime.ts")),
   entry("proxy", "the service proxy", () => import("./parts/proxy.ts")),
+  entry("overlay", "routes between nodes' pods", () => import("./parts/overlay.ts")),
   entry("dns", "cluster DNS", () => import("./parts/dns.ts")),
   entry("cni", "one CNI plugin", () => import("./parts/cni.ts")),
   entry("csi-hostpath", "the CSI hostPath driver", () => import("./parts/csi-hostpath.ts")),
