@@ -14,6 +14,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   backend: async () => (await import("./backend.ts")).backend,
   workloads: async () => (await import("./workloads.ts")).workloads,
   pod: async () => (await import("./pod.ts")).pod,
+  overlay: async () => (await import("./overlay.ts")).overlay,
   soak: async () => (await import("./soak.ts")).soak,
   compare: async () => (await import("./compare.ts")).compare,
 };

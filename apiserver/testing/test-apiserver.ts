@@ -32,11 +32,12 @@ export async function startTestApiserver(
 ): Promise<TestApiserver> {
   const now_ms = Date.now();
   const ca = await createCa({ commonName: "r2k-test", days: 1, now_ms });
+  const hosts = (more.listen ?? []).map(({ host }) => host);
   const tls = await issueCertificate(
     ca,
     {
       commonName: "kube-apiserver",
-      ipAddresses: ["127.0.0.1", "10.96.0.1"],
+      ipAddresses: [...new Set(["127.0.0.1", "10.96.0.1", ...hosts])],
       dnsNames: ["localhost", "kubernetes.default.svc"],
       usages: ["server"],
       days: 1,

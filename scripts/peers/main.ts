@@ -18,6 +18,11 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "kube-controller-manager": () => buildModule("kubernetes", "kube-controller-manager"),
   "kube-scheduler": () => buildModule("kubernetes", "kube-scheduler"),
   kubectl: () => buildModule("kubernetes", "kubectl"),
+  // Statically: its back end for UDP is written in C.
+  flanneld: () =>
+    runGo("flannel", ["build", "-o", `${bin}/flanneld`, "github.com/flannel-io/flannel"], {
+      CGO_ENABLED: "0",
+    }),
   "python-client": () => installPythonClient(bin),
   conformance: buildConformance,
 };

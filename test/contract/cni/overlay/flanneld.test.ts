@@ -1,0 +1,47 @@
+import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { inNetns } from "@raft2kube/linux/netns.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { describe, expect, test } from "vitest";
+import { flanneld, hasFlanneld, startFlanneld } from "./flanneld.ts";
+import { ours, startOurs } from "./ours.ts";
+import { overlayContract } from "./suite.ts";
+import { patience, ping, World } from "./world.ts";
+
+const VXLAN = { Type: "vxlan" };
+const HOST_GW = { Type: "host-gw" };
+
+describe.runIf(hasFlanneld)("flanneld 0.28", () => {
+  overlayContract("flanneld alone", 50, [flanneld(VXLAN), flanneld(VXLAN)]);
+  overlayContract("flanneld and ours, VXLAN", 50, [flanneld(VXLAN), ours(VXLAN)]);
+  overlayContract("ours and flanneld, host-gw", 0, [ours(HOST_GW), flanneld(HOST_GW)]);
+
+  test("ours takes over from flanneld and gives back, and packets go on", async () => {
+    const world = await World.create();
+    try {
+      const [one, two] = [await world.machine(), await world.machine()];
+      const stop = await startFlanneld(world, one, VXLAN);
+      const other = await startOurs(world, two, VXLAN);
+      await other.ready;
+      const reaches = () => ping(two.netns, "10.244.1.0");
+      await waitFor("packets", reaches, patience);
+      const mac = () => inNetns(one.netns, () => {
+        const text = execFileSync("ip", ["link", "show", "flannel.1"], { encoding: "utf8" });
+        return /link\/ether (\S+)/.exec(text)?.[1];
+      });
+      const before = mac();
+      await stop();
+      rmSync(one.subnetFile);
+      const first = await startOurs(world, one, VXLAN);
+      await first.ready;
+      expect(mac()).toBe(before);
+      expect(await reaches()).toBe(true);
+      await first.close();
+      rmSync(one.subnetFile);
+      await startFlanneld(world, one, VXLAN);
+      await waitFor("packets", reaches, patience);
+    } finally {
+      await world.close();
+    }
+  });
+});

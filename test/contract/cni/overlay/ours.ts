@@ -1,0 +1,34 @@
+import { type OverlayHandle, startOverlay } from "@raft2kube/cni/overlay/main.ts";
+import { clock, type Machine, NETWORK, type World } from "./world.ts";
+
+/** Starts our overlay on a machine, under the node's own identity; not waited for. */
+export async function startOurs(
+  world: World,
+  { name, netns, subnetFile }: Machine,
+  backend: object,
+  more: Partial<Parameters<typeof startOverlay>[0]> = {},
+): Promise<OverlayHandle> {
+  const client = await world.client(`system:node:${name}`, ["system:nodes"]);
+  const handle = await startOverlay({
+    client,
+    nodeName: name,
+    netConf: { text: JSON.stringify({ Network: NETWORK, Backend: backend }) },
+    subnetFile,
+    netns,
+    clock,
+    ...more,
+  });
+  world.later(() => handle.close());
+  return handle;
+}
+
+/** Our overlay as an implementation of the contract. */
+export function ours(backend: object) {
+  return {
+    async start(world: World, machine: Machine): Promise<OverlayHandle> {
+      const handle = await startOurs(world, machine, backend);
+      await handle.ready;
+      return handle;
+    },
+  };
+}

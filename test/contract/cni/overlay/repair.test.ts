@@ -1,0 +1,225 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import type { OverlayHandle } from "@raft2kube/cni/overlay/main.ts";
+import { cleanup } from "@raft2kube/cni/overlay/main.ts";
+import { OverlayNetwork } from "@raft2kube/cni/overlay/network.ts";
+import { watchDrift } from "@raft2kube/cni/overlay/drift.ts";
+import { ipv4Subnet } from "@raft2kube/cni/overlay/subnet.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { inNetns } from "@raft2kube/linux/netns.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startOurs } from "./ours.ts";
+import { type Machine, NETWORK, patience, ping, World } from "./world.ts";
+
+const VXLAN = { Type: "vxlan" };
+
+let world: World;
+let one: Machine;
+let two: Machine;
+let here: OverlayHandle;
+
+/** iproute2 in a machine's namespace, as a person uses it. */
+function ip(machine: Machine, ...args: string[]): string {
+  return inNetns(machine.netns, () => execFileSync("ip", args, { encoding: "utf8" }));
+}
+
+function fdb(machine: Machine, ...args: string[]): string {
+  return inNetns(machine.netns, () => {
+    return execFileSync("bridge", ["fdb", ...args], { encoding: "utf8" });
+  });
+}
+
+const reaches = () => ping(one.netns, "10.244.2.0");
+
+beforeAll(async () => {
+  world = await World.create();
+  [one, two] = [await world.machine(), await world.machine()];
+  const handles = await Promise.all([one, two].map((each) => startOurs(world, each, VXLAN)));
+  await Promise.all(handles.map(({ ready }) => ready));
+  here = handles[0]!;
+  await waitFor("the overlay", reaches, patience);
+});
+afterAll(() => world.close());
+
+describe("what is changed by hand comes back", () => {
+  test.each([
+    ["a route deleted", () => ip(one, "route", "del", "10.244.2.0/24")],
+    ["a route replaced", () =>
+      ip(one, "route", "replace", "10.244.2.0/24", "via", "10.77.0.1")],
+    ["a neighbour deleted", () => ip(one, "neigh", "del", "10.244.2.0", "dev", "flannel.1")],
+    ["a neighbour replaced", () => ip(
+      one, "neigh", "replace", "10.244.2.0", "lladdr", "02:00:00:00:00:55", "dev", "flannel.1",
+      "nud", "permanent",
+    )],
+    ["forwarding entries deleted", () => {
+      for (const line of fdb(one, "show", "dev", "flannel.1").trim().split("\n")) {
+        const [mac = "", , dst = ""] = line.split(" ");
+        fdb(one, "del", mac, "dev", "flannel.1", "dst", dst, "self");
+      }
+      return "";
+    }],
+    ["a forwarding entry for floods added", () => fdb(
+      one, "append", "00:00:00:00:00:00", "dev", "flannel.1", "dst", "10.77.0.66", "self",
+    )],
+    ["the link set down", () => ip(one, "link", "set", "flannel.1", "down")],
+    ["the link deleted", () => ip(one, "link", "del", "flannel.1")],
+    ["the link's address deleted", () =>
+      ip(one, "addr", "del", "10.244.1.0/32", "dev", "flannel.1")],
+    ["the link's MTU changed", () => ip(one, "link", "set", "flannel.1", "mtu", "1300")],
+    ["the link's hardware address changed", () =>
+      ip(one, "link", "set", "flannel.1", "address", "02:00:00:00:00:77")],
+  ])("%s", async (_what, change) => {
+    const tables = () => [
+      ip(one, "route").replaceAll(/ (linkdown|dead)/g, ""),
+      ip(one, "neigh", "show", "dev", "flannel.1", "nud", "permanent"),
+      fdb(one, "show", "dev", "flannel.1"),
+      ip(one, "-o", "addr", "show", "dev", "flannel.1", "scope", "global").replace(/^\d+/, ""),
+      /mtu \d+/.exec(ip(one, "link", "show", "flannel.1"))?.[0],
+    ].join("\n");
+    const before = tables();
+    change();
+    await waitFor("the repair", () => tables() === before, patience);
+    await waitFor("packets", reaches, patience);
+  });
+
+  test("an annotation", async () => {
+    const key = "flannel.alpha.coreos.com/public-ip";
+    const metadata = { annotations: { [key]: "10.77.0.200" } };
+    await world.nodes.patch({ name: one.name }, "merge", { metadata });
+    const published = async () => {
+      const { metadata: { annotations } } = await world.nodes.get({ name: one.name });
+      return annotations?.[key] === one.address;
+    };
+    await waitFor("the annotation", published, patience);
+  });
+});
+
+test("changes that were missed are followed by a look at everything", async () => {
+  const missed: Error[] = [];
+  let changes = 0;
+  const drift = watchDrift({
+    network: new OverlayNetwork(two.netns),
+    range: ipv4Subnet(NETWORK)!,
+    links: () => ({ device: undefined, underlay: undefined }),
+    onChange: (error) => void (error ? missed.push(error) : changes++),
+    buffer_bytes: 4_096,
+  });
+  const lines = Array.from({ length: 500 }, (_, i) => `route add 10.244.200.${i % 250}/32 dev lo\n`
+    + `route del 10.244.200.${i % 250}/32 dev lo\n`).join("");
+  inNetns(two.netns, () => execFileSync("ip", ["-batch", "-"], { input: lines }));
+  await waitFor("the loss", () => missed.length > 0, patience);
+  expect(isErrno(missed[0], "ENOBUFS")).toBe(true);
+  changes = 0;
+  ip(two, "route", "add", "10.244.201.0/24", "dev", "lo");
+  await waitFor("a change after that", () => changes > 0, patience);
+  ip(two, "route", "del", "10.244.201.0/24", "dev", "lo");
+  drift.close();
+});
+
+test("a node's new address is published, and the others send there", async () => {
+  ip(two, "addr", "del", `${two.address}/24`, "dev", "eth0");
+  ip(two, "addr", "add", "10.77.0.222/24", "dev", "eth0");
+  ip(two, "route", "add", "default", "via", "10.77.0.1");
+  await waitFor("the others' entries", () => {
+    return fdb(one, "show", "dev", "flannel.1").includes("10.77.0.222");
+  }, patience);
+  await waitFor("packets", reaches, patience);
+});
+
+test("an underlay's smaller MTU is taken over, and told the plugins", async () => {
+  ip(one, "link", "set", "eth0", "mtu", "1400");
+  await waitFor("the file", () => {
+    return readFileSync(one.subnetFile, "utf8").includes("FLANNEL_MTU=1350");
+  }, patience);
+  expect(ip(one, "link", "show", "flannel.1")).toContain("mtu 1350");
+  ip(one, "link", "set", "eth0", "mtu", "1500");
+  await waitFor("the file", () => {
+    return readFileSync(one.subnetFile, "utf8").includes("FLANNEL_MTU=1450");
+  }, patience);
+});
+
+describe("garbage of another node", () => {
+  const peer = (podCidr: string, address = "10.77.0.150") => ({
+    ...two, name: "garbage", podCidr, address,
+  });
+  const annotated = async (annotations: Record<string, string>) => {
+    const named = Object.entries(annotations).map(([key, value]) => [
+      `flannel.alpha.coreos.com/${key}`, value,
+    ]);
+    await world.nodes.patch({ name: "garbage" }, "merge", {
+      metadata: { annotations: Object.fromEntries(named) },
+    });
+  };
+  const fine = {
+    "kube-subnet-manager": "true", "backend-type": "vxlan", "public-ip": "10.77.0.150",
+    "backend-data": '{"VNI":1,"VtepMAC":"02:00:00:00:01:50"}',
+  };
+
+  test.each([
+    ["annotations", "10.244.50.0/24", { "backend-data": "{" }, /backend-data/],
+    ["an address in the network", "10.244.50.0/24", { "public-ip": "10.244.2.9" }, /in the overl/],
+    ["a range that overlaps another's", "10.244.2.128/25", {}, /overlaps 10\.244\.2\.0\/24/],
+    ["a range outside the network", "10.77.0.0/24", {}, /is not in the overlay's Network/],
+  ])("%s: it is left out and named, the others stay", async (_what, podCidr, more, problem) => {
+    await world.addNode(peer(podCidr));
+    await annotated({ ...fine, ...more });
+    const told = () => here.problems().some((text) => problem.test(text));
+    await waitFor("the problem", told, patience);
+    expect(ip(one, "route")).not.toContain(podCidr);
+    expect(await reaches()).toBe(true);
+    await annotated(fine);
+    await world.nodes.delete({ name: "garbage" });
+    await waitFor("its end", () => here.problems().length === 0, patience);
+  });
+});
+
+test("a range outside the network is the Node's condition, until it is right", async () => {
+  const machine = await world.machine("10.9.0.0/24");
+  await startOurs(world, machine, VXLAN);
+  const condition = async () => {
+    const { status } = await world.nodes.get({ name: machine.name });
+    return status?.conditions?.find(({ type }) => type === "NetworkUnavailable");
+  };
+  const failed = await waitFor("the condition", condition, patience);
+  expect(failed).toMatchObject({ status: "True", reason: "OverlayFailed" });
+  expect(failed.message).toMatch(/10\.9\.0\.0\/24 is not in.*10\.244\.0\.0\/16.*cluster-cidr/);
+  await world.nodes.delete({ name: machine.name });
+  await world.addNode({ ...machine, podCidr: "10.244.77.0/24" });
+  const works = async () => (await condition())?.status === "False";
+  await waitFor("the condition", works, patience);
+});
+
+test("a start after an end changes nothing, another back end takes the link away", async () => {
+  const machine = await world.machine();
+  const first = await startOurs(world, machine, VXLAN);
+  await first.ready;
+  await first.close();
+  const before = ip(machine, "-d", "link", "show", "flannel.1");
+  const second = await startOurs(world, machine, VXLAN);
+  await second.ready;
+  expect(ip(machine, "-d", "link", "show", "flannel.1")).toBe(before);
+  await second.close();
+  const third = await startOurs(world, machine, { Type: "vxlan", VNI: 9 });
+  await third.ready;
+  expect(ip(machine, "-br", "link", "show", "type", "vxlan")).toMatch(/^flannel\.9 .*\n$/);
+  await third.close();
+  await cleanup(machine);
+  expect(ip(machine, "-br", "link", "show", "type", "vxlan")).toBe("");
+  await world.nodes.delete({ name: machine.name });
+});
+
+test("pods' packets to other networks have their node's address, with --ip-masq", async () => {
+  const machine = await world.machine();
+  const handle = await startOurs(world, machine, VXLAN, { ipMasq: true });
+  await handle.ready;
+  const rules = () => inNetns(machine.netns, () => {
+    return execFileSync("nft", ["list", "ruleset"], { encoding: "utf8" });
+  });
+  expect(rules()).toMatch(/ip saddr 10\.244\.0\.0\/16 ip daddr 10\.244\.0\.0\/16 return/);
+  expect(rules()).toMatch(/ip saddr 10\.244\.0\.0\/16 ip daddr != 224\.0\.0\.0\/4 masquerade/);
+  expect(readFileSync(machine.subnetFile, "utf8")).toContain("FLANNEL_IPMASQ=true");
+  await handle.close();
+  await cleanup(machine);
+  expect(rules()).toBe("");
+});
