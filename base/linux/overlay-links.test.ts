@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +14,7 @@ import { deleteNeighbour, listNeighbours, replaceNeighbour } from "./neighbour.t
 import { RTMGRP, watchRoute } from "./netlink-events.ts";
 import { createNetns, deleteNetns, inNetns } from "./netns.ts";
 import { deleteRoute, listRoutes, replaceRoute } from "./route.ts";
+import { readSysctl } from "./sysctl.ts";
 
 const root = mkdtempSync(join(tmpdir(), "r2k-vxlan-"));
 const netns = join(root, "ns");
@@ -57,6 +59,27 @@ test.each(["ip", "bridge"] as const)("entries of the table %s are set and delete
   expect(deleteNeighbour(route, table, entry)).toBe(true);
   expect(deleteNeighbour(route, table, entry)).toBe(false);
   expect(listNeighbours(route, table, link)).toEqual([]);
+});
+
+test("a permanent entry finds room in a full table of neighbours", () => {
+  const room = Number(readSysctl("net/ipv4/neigh/default/gc_thresh3"));
+  const lines = Array.from({ length: room + 64 }, (_, i) =>
+    `neigh replace 10.${100 + (i >> 16)}.${(i >> 8) & 255}.${i & 255} lladdr ${MAC} dev vx ` +
+    "nud reachable\n");
+  const { index: link } = device;
+  const entry = { link, address: "192.0.2.8", mac: "02:00:00:00:00:08" };
+  // The machine has one table for all namespaces: it is full for this one call alone.
+  const refused = inNetns(netns, () => {
+    using route = openRoute();
+    const filled = spawnSync("ip", ["-force", "-batch", "-"], { input: lines.join("") });
+    replaceNeighbour(route, "ip", entry);
+    spawnSync("ip", ["neigh", "flush", "dev", "vx"]);
+    return filled.stderr.toString();
+  });
+  expect(refused).toContain("No buffer space available");
+  using route = inNetns(netns, openRoute);
+  expect(listNeighbours(route, "ip", link)).toContainEqual({ ...entry, permanent: true });
+  deleteNeighbour(route, "ip", entry);
 });
 
 test("a route may have a gateway on link and an owner", () => {

@@ -11,6 +11,7 @@ import { kubeletPath } from "./targets/kubelet-path.ts";
 import { kubernetesObject } from "./targets/kubernetes-object.ts";
 import { log } from "./targets/log.ts";
 import { netlinkAnswer } from "./targets/netlink-answer.ts";
+import { overlayNode } from "./targets/overlay-node.ts";
 import { peerMessage } from "./targets/peer-message.ts";
 import { registryAnswer } from "./targets/registry-answer.ts";
 import { snapshotFile } from "./targets/snapshot-file.ts";
@@ -22,5 +23,5 @@ import { webSocket } from "./targets/web-socket.ts";
 export const TARGETS: readonly Target[] = [
   log, snapshotFile, peerMessage, transaction, cniResult, csiAnswer, deviceMessage, dnsMessage,
   netlinkAnswer, bboltFile, webSocket, spdy, h2, hpack, kubeletPath, criRequest, kubernetesObject,
-  tarLayer, imageDocument, registryAnswer,
+  tarLayer, imageDocument, registryAnswer, overlayNode,
 ];

@@ -4,6 +4,7 @@ import { parseLink } from "@raft2kube/linux/link.ts";
 import { attribute, nest, textAttribute, u32Attribute, u8Attribute } from
   "@raft2kube/linux/netlink-attributes.ts";
 import { decodeBody, messagesOf, NetlinkError } from "@raft2kube/linux/netlink-messages.ts";
+import { parseNeighbour } from "@raft2kube/linux/neighbour.ts";
 import { parseRoute } from "@raft2kube/linux/route.ts";
 import { parseQdisc } from "@raft2kube/linux/traffic-control.ts";
 import type { Target } from "../target.ts";
@@ -25,10 +26,13 @@ const tuple = (type: number, from: number, to: number) =>
   nest(type, nest(1, attribute(1, ip(from)), attribute(2, ip(to))),
     nest(2, u8Attribute(1, 17), attribute(2, port(5353)), attribute(3, port(53))));
 
-/** Bodies of the kernel's answers: RTM_NEWLINK, NEWADDR, NEWROUTE, CT_NEW, NEWQDISC. */
+/** Bodies of the kernel's answers: RTM_NEWLINK, NEWNEIGH, NEWADDR, NEWROUTE, NEWQDISC, CT_NEW. */
 const ANSWERS = [
   message(16, Buffer.alloc(16), textAttribute(3, "eth0"), attribute(1, Buffer.alloc(6, 2)),
     u32Attribute(4, 1500), nest(18, textAttribute(1, "veth"))),
+  message(16, Buffer.alloc(16), textAttribute(3, "flannel.1"), nest(18, textAttribute(1, "vxlan"),
+    nest(2, u32Attribute(1, 1), attribute(15, port(8472)), attribute(4, ip(1))))),
+  message(28, Buffer.alloc(12), attribute(1, ip(2)), attribute(2, Buffer.alloc(6, 2))),
   message(20, Buffer.from([2, 24, 0, 0, 1, 0, 0, 0]), attribute(2, ip(1))),
   message(24, Buffer.from([2, 24, 0, 0, 254, 0, 0, 1, 0, 0, 0, 0]), attribute(1, ip(0)),
     attribute(5, ip(1)), u32Attribute(4, 2), nest(8, u32Attribute(2, 1400))),
@@ -37,7 +41,7 @@ const ANSWERS = [
   message(256, Buffer.from([2, 0, 0, 0]), tuple(1, 1, 2), tuple(2, 2, 1)),
 ];
 const DECODERS: readonly ((body: Buffer) => unknown)[] = [
-  parseLink, parseQdisc, parseAddress, parseRoute, parseFlow,
+  parseLink, parseQdisc, parseAddress, parseRoute, parseFlow, parseNeighbour,
 ];
 
 /** Datagrams of the kernel: names and addresses in them are what others chose. */
