@@ -1,8 +1,6 @@
 import { closeSync, readSync } from "node:fs";
-import type { Socket } from "node:net";
 import { Readable, type Writable } from "node:stream";
 import { asError, isErrno } from "@raft2kube/std/errors.ts";
-import { check, libc } from "./libc.ts";
 import { adoptDuplicate } from "./socket.ts";
 
 /** The largest packet that is read whole; Node's own reads are as large. */

@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { buildCsiSanity } from "./csi-sanity.ts";
+import { buildFlanneld } from "./flannel.ts";
 import { installPythonClient } from "./python-client.ts";
 
 const bin = join(import.meta.dirname, "../../.peers/bin");
@@ -18,11 +19,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "kube-controller-manager": () => buildModule("kubernetes", "kube-controller-manager"),
   "kube-scheduler": () => buildModule("kubernetes", "kube-scheduler"),
   kubectl: () => buildModule("kubernetes", "kubectl"),
-  // Statically: its back end for UDP is written in C.
-  flanneld: () =>
-    runGo("flannel", ["build", "-o", `${bin}/flanneld`, "github.com/flannel-io/flannel"], {
-      CGO_ENABLED: "0",
-    }),
+  flanneld: () => buildFlanneld(bin),
   "python-client": () => installPythonClient(bin),
   conformance: buildConformance,
 };
