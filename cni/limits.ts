@@ -40,7 +40,7 @@ export const OVER_BOUND_MS = 2_000;
 export const PODS_COUNTED = 65_535;
 /** How long the overlay collects changes before it looks at everything. */
 export const OVERLAY_SYNC_DELAY_MS = 50;
-/** How often it looks without having been told of a change. */
+/** How often it looks without a reported change. */
 export const OVERLAY_VERIFY_MS = 15_000;
 /** Pause after a sync that failed, doubled with each further one. */
 export const OVERLAY_RETRY_FIRST_MS = 250;

@@ -61,9 +61,9 @@ test.each(["ip", "bridge"] as const)("entries of the table %s are set and delete
   expect(listNeighbours(route, table, link)).toEqual([]);
 });
 
-test("a permanent entry finds room in a full table of neighbours", () => {
-  const room = Number(readSysctl("net/ipv4/neigh/default/gc_thresh3"));
-  const lines = Array.from({ length: room + 64 }, (_, i) =>
+test("a permanent entry finds space in a full table of neighbours", () => {
+  const size = Number(readSysctl("net/ipv4/neigh/default/gc_thresh3"));
+  const lines = Array.from({ length: size + 64 }, (_, i) =>
     `neigh replace 10.${100 + (i >> 16)}.${(i >> 8) & 255}.${i & 255} lladdr ${MAC} dev vx ` +
     "nud reachable\n");
   const { index: link } = device;

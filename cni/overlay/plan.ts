@@ -117,7 +117,7 @@ export function planOverlay(input: PlanInput): OverlayPlan {
       return { ...NOTHING, mtu: underlay.mtu, routes, problems };
     }
     case "udp": {
-      const mtu = room(underlay, underlay.mtu, UDP_OVERHEAD_BYTES);
+      const mtu = podMtu(underlay, underlay.mtu, UDP_OVERHEAD_BYTES);
       const tunnel = {
         name: TUNNEL_NAME,
         mtu,
@@ -160,7 +160,7 @@ const NOTHING = {
 } as const;
 
 /** What of an MTU is left for pods. */
-function room({ name }: Underlay, mtu: number, overhead: number): number {
+function podMtu({ name }: Underlay, mtu: number, overhead: number): number {
   if (mtu - overhead >= MTU_MIN) return mtu - overhead;
   const what = `${mtu} bytes of ${name} leave ${mtu - overhead} for pods`;
   const remedy = `give ${name} an MTU of ${MTU_MIN + overhead} or more`;
@@ -179,7 +179,7 @@ function deviceOf({ subnet, mac, underlay }: PlanInput, backend: VxlanBackend): 
     vni: backend.vni,
     port: backend.port,
     mac,
-    mtu: room(underlay, mtu, VXLAN_OVERHEAD_BYTES),
+    mtu: podMtu(underlay, mtu, VXLAN_OVERHEAD_BYTES),
     local: underlay.address,
     underlay: underlay.index,
     address: `${firstOf(subnet)}/32`,

@@ -164,8 +164,8 @@ describe("garbage of another node", () => {
   ])("%s: it is left out and named, the others stay", async (_what, podCidr, more, problem) => {
     await world.addNode(peer(podCidr));
     await annotated({ ...fine, ...more });
-    const told = () => here.problems().some((text) => problem.test(text));
-    await waitFor("the problem", told, patience);
+    const named = () => here.problems().some((text) => problem.test(text));
+    await waitFor("the problem", named, patience);
     expect(ip(one, "route")).not.toContain(podCidr);
     expect(await reaches()).toBe(true);
     await annotated(fine);

@@ -28,6 +28,23 @@ export function routesOf({ netns }: Pick<Machine, "netns">): string[] {
   });
 }
 
+/** Adds a Node that publishes what `machine` does, with an address and a link of its own. */
+async function addTwin(world: World, machine: Machine): Promise<Machine> {
+  const twin = { ...machine, name: "n9", podCidr: "10.244.9.0/24", address: "10.77.0.99" };
+  await world.addNode(twin);
+  const published = await world.nodes.get({ name: machine.name });
+  const annotations = Object.fromEntries(
+    Object.entries(published.metadata.annotations ?? {}).map(([key, value]) => [
+      key,
+      value
+        .replace(/10\.77\.0\.\d+/, twin.address)
+        .replace(/(([0-9a-f]{2}:){5})[0-9a-f]{2}/, "$1ee"),
+    ]),
+  );
+  await world.nodes.patch({ name: twin.name }, "merge", { metadata: { annotations } });
+  return twin;
+}
+
 /** What every overlay does; each machine may run another. */
 export function overlayContract(
   name: string,
@@ -80,20 +97,7 @@ export function overlayContract(
     });
 
     test("a Node that is deleted has no route, one that is added has", async () => {
-      const other: Machine = {
-        ...machines[1], name: "n9", podCidr: "10.244.9.0/24", address: "10.77.0.99",
-      };
-      await world.addNode(other);
-      const published = await world.nodes.get({ name: machines[1].name });
-      const annotations = Object.fromEntries(
-        Object.entries(published.metadata.annotations ?? {}).map(([key, value]) => [
-          key,
-          value
-            .replace(/10\.77\.0\.\d+/, other.address)
-            .replace(/(([0-9a-f]{2}:){5})[0-9a-f]{2}/, "$1ee"),
-        ]),
-      );
-      await world.nodes.patch({ name: other.name }, "merge", { metadata: { annotations } });
+      const other = await addTwin(world, machines[1]);
       const has = () => routesOf(machines[0]).includes(other.podCidr);
       await waitFor("the route to a new Node", has, patience);
       await world.nodes.delete({ name: other.name });
