@@ -49,7 +49,6 @@ const FOR_TESTS = [
   "apiserver/cache/selection.ts: EVERYTHING",
   "base/linux/conntrack.ts: listFlows",
   "base/linux/netns.ts: enterNetns",
-  "base/linux/route.ts: deleteRoute",
   "base/std/clock.ts: ManualClock",
   "base/std/random.ts: seededRandom",
   "cli/store/flag-docs.ts: flagDivergence",
