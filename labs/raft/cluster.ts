@@ -9,6 +9,7 @@ import { Trace } from "./trace.ts";
 import { ELECTION_TICKS, HEARTBEAT_TICKS } from "./limits.ts";
 import { checkStep } from "./lessons.ts";
 import { Network, type Quality } from "./network.ts";
+import { type ClusterObserver, observerOf } from "./observer.ts";
 import { Server } from "./server.ts";
 
 export interface ClusterOptions {
@@ -38,7 +39,11 @@ export class LabCluster {
   readonly timeline = new Timeline();
   readonly random: Random;
   readonly network: Network;
-  readonly trace = new Trace(() => this.timeline.now_ms);
+  readonly trace = new Trace(
+    () => this.timeline.now_ms,
+    (at, text) => this.#observer?.noted(at, text),
+  );
+  readonly #observer: ClusterObserver | undefined = observerOf(this);
   readonly #cluster: TestCluster;
   readonly #safety = new SafetyChecker();
   readonly #snapshotEvery: number | undefined;
@@ -75,11 +80,16 @@ export class LabCluster {
       timeline: this.timeline,
       trace: this.trace,
       random: this.random,
-      send: (message) => this.network.send(message),
+      send: (message) => {
+        this.#observer?.sent(message);
+        this.network.send(message);
+      },
+      changed: (changed) => this.#observer?.stepped(changed),
       stepped: (stepped) => checkStep(this.#safety, stepped),
       snapshotEvery: this.#snapshotEvery,
     });
     this.servers.push(server);
+    this.#observer?.added(server);
     return server;
   }
 
@@ -102,11 +112,13 @@ export class LabCluster {
 
   connect(server: Server): void {
     server.connected = true;
+    this.#observer?.stepped(server);
     this.trace.note(server.id, "is connected again");
   }
 
   disconnect(server: Server): void {
     server.connected = false;
+    this.#observer?.stepped(server);
     this.trace.note(server.id, "is disconnected");
   }
 
@@ -144,12 +156,14 @@ export class LabCluster {
 
   #lose(message: Message): void {
     this.trace.message(message, true);
+    this.#observer?.arrived(message, true);
     this.#cluster.lose(message);
     if (message.kind === "snapshot") this.server(message.from).wake();
   }
 
   #deliver(message: Message): void {
     this.trace.message(message, false);
+    this.#observer?.arrived(message, false);
     this.#cluster.deliver(message);
     this.server(message.to).wake();
     if (message.kind === "snapshot") this.server(message.from).wake();

@@ -8,6 +8,20 @@ export interface ScenarioOptions extends Omit<ClusterOptions, "seed"> {
   readonly runs: number;
 }
 
+/** A scenario as it was registered: what a replay plays again. */
+export interface Scenario {
+  readonly title: string;
+  readonly options: Omit<ClusterOptions, "seed">;
+  readonly body: (cluster: LabCluster) => void;
+}
+
+const registered: Scenario[] = [];
+
+/** The scenarios of all files loaded so far. */
+export function registeredScenarios(): readonly Scenario[] {
+  return registered;
+}
+
 /**
  * Registers a check that runs `body` on clusters of the reader's core. A failure's message has a
  * diagram of the messages before it, and the command that repeats it.
@@ -17,6 +31,7 @@ export function scenario(
   { runs: usualRuns, ...cluster }: ScenarioOptions,
   body: (cluster: LabCluster) => void,
 ): void {
+  registered.push({ title, options: cluster, body });
   check(title, () => {
     const { runs = usualRuns, seed: first = 1 } = checkOptions();
     for (let seed = first; seed < first + runs; seed++) {
@@ -51,6 +66,7 @@ function explain(title: string, seed: number, cluster: LabCluster, reason: Error
     ...diagram,
     "",
     `to repeat: ./r2k lab check ${judged} --only "${title}" --seed ${seed} --runs 1`,
+    `to watch: ./r2k lab replay ${judged} --only "${title}" --seed ${seed}`,
   ].join("\n");
 }
 

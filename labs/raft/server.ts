@@ -11,7 +11,9 @@ export interface ServerOptions {
   readonly trace: Trace;
   readonly random: Random;
   readonly send: (message: Message) => void;
-  /** Called after every step. */
+  /** Called when its state, its power or its disk has changed. */
+  readonly changed: (server: Server) => void;
+  /** Called after every step, once the change was reported. */
   readonly stepped: (server: Server) => void;
   /** A snapshot after this many applied entries; undefined: no snapshots. */
   readonly snapshotEvery: number | undefined;
@@ -53,6 +55,7 @@ export class Server {
     this.#options.trace.note(this.id, "crashes");
     this.up = false;
     this.#generation++;
+    this.#options.changed(this);
   }
 
   /** Restarts with the state of its disk. */
@@ -60,6 +63,7 @@ export class Server {
     this.member.crash();
     this.up = true;
     this.#options.trace.note(this.id, "restarts");
+    this.#options.changed(this);
     this.#startClock();
     this.wake();
   }
@@ -82,6 +86,7 @@ export class Server {
     }
     this.#traceRole();
     this.#compactIfDue();
+    this.#options.changed(this);
     this.#options.stepped(this);
   }
 

@@ -19,19 +19,21 @@ export type TraceEvent =
 export class Trace {
   #events: TraceEvent[] = [];
   readonly #now: () => number;
+  readonly #onNote: (at: MemberId, text: string) => void;
 
-  constructor(now: () => number) {
+  constructor(now: () => number, onNote: (at: MemberId, text: string) => void = () => undefined) {
     this.#now = now;
+    this.#onNote = onNote;
   }
 
   message(message: Message, lost: boolean): void {
     const { from, to } = message;
-    const label = `${words(message)} t${message.term}`;
-    this.#keep({ kind: "message", at_ms: this.#now(), from, to, label, lost });
+    this.#keep({ kind: "message", at_ms: this.#now(), from, to, label: labelOf(message), lost });
   }
 
   note(at: MemberId, text: string): void {
     this.#keep({ kind: "note", at_ms: this.#now(), at, text });
+    this.#onNote(at, text);
   }
 
   get events(): readonly TraceEvent[] {
@@ -43,6 +45,11 @@ export class Trace {
     if (this.#events.length < 2 * TRACE_EVENTS_MAX) return;
     this.#events = this.#events.slice(-TRACE_EVENTS_MAX);
   }
+}
+
+/** A message in a word or two, and its term. */
+export function labelOf(message: Message): string {
+  return `${words(message)} t${message.term}`;
 }
 
 /** A message in a word or two. */
