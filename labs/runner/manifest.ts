@@ -16,6 +16,18 @@ export interface Mutant {
   readonly caughtBy: string;
 }
 
+/** Help with one body, in three grades: each leaves less to the reader than the one before. */
+export interface Hint {
+  /** The body: `encodeRecord`. */
+  readonly for: string;
+  /** What to ask oneself. */
+  readonly question: string;
+  /** Where to go. */
+  readonly direction: string;
+  /** The outline of the code, without what decides. */
+  readonly shape: string;
+}
+
 /** One lab, as its `lab.yaml` describes it. */
 export interface Lab {
   readonly number: string;
@@ -30,8 +42,15 @@ export interface Lab {
   readonly checks: readonly string[];
   /** The product's contract suites for this part, and the name of its implementation in them. */
   readonly contract?: { readonly files: readonly string[]; readonly only: string };
-  readonly hints: readonly string[];
+  readonly hints: readonly Hint[];
   readonly mutants: readonly Mutant[];
+  /** What the replay page shows; absent where nothing can be recorded. */
+  readonly replay?: {
+    /** Files that register scenarios or recordables, relative to the lab's folder. */
+    readonly files: readonly string[];
+    /** Titles of the scenarios that are shown, each with what to look for; all without. */
+    readonly cases?: Readonly<Record<string, string>>;
+  };
 }
 
 /** Returns all labs by number. Throws if a manifest has no title. */
@@ -47,8 +66,13 @@ function readLab(folder: string): Lab {
   const manifest = parse(readFileSync(path, "utf8")) as Partial<Lab>;
   if (!manifest.title) throw new LabError("BAD_LAB", `${path} has no title`);
   const { title, part, contract, files = [], checks = [], hints = [], mutants = [] } = manifest;
+  const { replay } = manifest;
   const number = folder.slice(0, 2);
-  const given = { ...(part ? { part } : {}), ...(contract ? { contract } : {}) };
+  const given = {
+    ...(part ? { part } : {}),
+    ...(contract ? { contract } : {}),
+    ...(replay ? { replay } : {}),
+  };
   return { number, folder, title, ...given, files, checks, hints, mutants };
 }
 

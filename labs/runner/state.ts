@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import type { HintCounts } from "./hints.ts";
 import { LabError } from "./lab-error.ts";
 import { ownRoot, ownTree } from "./own-tree.ts";
 
@@ -18,8 +19,8 @@ export interface LabProgress {
   readonly lastCheck?:
     | { readonly at: string; readonly passed: number; readonly of: number }
     | undefined;
-  /** How many hints were shown. */
-  readonly hints?: number;
+  /** How many hints were shown, by topic. */
+  readonly hintsShown?: HintCounts;
   /** Which source of the part the cluster runs. */
   readonly use: "own" | "reference";
 }

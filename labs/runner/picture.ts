@@ -1,0 +1,41 @@
+import type { Lab } from "./manifest.ts";
+import type { LabState } from "./state.ts";
+
+/**
+ * The cluster, each part with the number of its lab. `##07` has the place of the number and of the
+ * two characters before it.
+ */
+const PICTURE = `
+ kubectl ───────► apiserver ##07 ─────────► MVCC, watch, leases ##06
+                    ▲     ▲                        ▲ committed entries
+ controllers ##08 ──┤     │                Raft: election ##03
+ scheduler   ##09 ──┘     │                      replication ##04  ◄──► other members
+                          │                      snapshots, membership ##05
+                          │                        ▼ durable, then acknowledged
+                          │                write-ahead log ##02
+ ┌─ node ─────────────────┴────────────────────────────────────────┐
+ │ kubelet ##11 ──CRI──► runtime ##10 ──► containers ##01          │
+ │    │                     └──CNI──► bridge ##12, overlay ##13 ◄──┼──► other nodes
+ │    ├──CSI──► hostPath ##16, NFS ##17                            │
+ │    └──► device plugins ##18                                     │
+ │ service proxy ##14     DNS ##15                                 │
+ └─────────────────────────────────────────────────────────────────┘
+`.slice(1, -1);
+
+/** What each mark before a number says. */
+export const LEGEND = "■ yours runs   ✓ passed   ○ there is a lab   no mark: not written yet";
+
+/** Draws the cluster: which parts have a lab, which the reader has written, and which run. */
+export function clusterPicture(labs: readonly Lab[], state: LabState): string {
+  return PICTURE.replace(/##(\d\d)/g, (_, number: string) => {
+    const mark = markOf(labs.filter((lab) => lab.number.startsWith(number)), state);
+    return mark === "" ? `  ${number}` : `${mark} ${number}`;
+  });
+}
+
+function markOf(labs: readonly Lab[], state: LabState): string {
+  if (labs.length === 0) return "";
+  const progress = labs.map(({ number }) => state.labs[number]);
+  if (progress.every((each) => each?.use === "own")) return "■";
+  return progress.every((each) => each?.passedAt) ? "✓" : "○";
+}

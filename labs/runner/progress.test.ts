@@ -1,0 +1,85 @@
+import { expect, it } from "vitest";
+import { GRADES, hintTotals, nextHint } from "./hints.ts";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { readLabs } from "./manifest.ts";
+import { LABS_DIR } from "./paths.ts";
+import { LEGEND, clusterPicture } from "./picture.ts";
+import { nextLab, progressBar } from "./progress.ts";
+import type { LabProgress, LabState } from "./state.ts";
+
+const labs = readLabs();
+const lab = labs.find(({ number }) => number === "02")!;
+
+function stateOf(labsOf: Record<string, Partial<LabProgress>>): LabState {
+  const started = Object.entries(labsOf).map(([number, progress]) => {
+    return [number, { startedAt: `2000-01-${number}`, use: "reference", ...progress }] as const;
+  });
+  return { formatVersion: 1, labs: Object.fromEntries(started) };
+}
+
+const numberOf = (state: LabState) => {
+  const next = nextLab(labs, state);
+  return next && `${next.lab.number}${next.isStarted ? " started" : ""}`;
+};
+
+it("next is the newest lab that is started, else the next one of the reader's path", () => {
+  expect(numberOf(stateOf({}))).toBe("02");
+  expect(numberOf(stateOf({ "02": {} }))).toBe("02 started");
+  expect(numberOf(stateOf({ "02": { passedAt: "x" } }))).toBe("03");
+  expect(numberOf(stateOf({ "02": {}, "05": {} }))).toBe("05 started");
+  const all = labs.filter(({ files }) => files.length > 0);
+  const passed = all.map(({ number }) => [number, { passedAt: "x" }] as const);
+  expect(numberOf(stateOf(Object.fromEntries(passed)))).toBeUndefined();
+});
+
+it("progress counts the labs that have passed", () => {
+  const of = labs.filter(({ files }) => files.length > 0).length;
+  expect(progressBar(labs, stateOf({ "02": { passedAt: "x" } }))).toContain(` 1 of ${of} labs`);
+  expect(progressBar(labs, stateOf({}))).toMatch(/^░{20} 0 of/);
+});
+
+it("the picture shows the parts that have a lab, that have passed, and that run", () => {
+  const picture = clusterPicture(labs, stateOf({ "02": { use: "own" }, "03": { passedAt: "x" } }));
+  expect(picture).toContain("write-ahead log ■ 02");
+  expect(picture).toContain("election ✓ 03");
+  expect(picture).toContain("replication ○ 04");
+  expect(picture).toContain("scheduler     09");
+});
+
+it("the first page has the picture of today", () => {
+  const page = readFileSync(join(LABS_DIR, "README.md"), "utf8");
+  expect(page).toContain(`${clusterPicture(labs, stateOf({}))}\n\n ${LEGEND}\n`);
+});
+
+it("each hint is a question, then a direction, then a shape of code", () => {
+  const topics = lab.hints.map((hint) => hint.for);
+  let counts = {};
+  for (const topic of topics) {
+    for (const grade of GRADES) {
+      const hint = nextHint(lab, counts);
+      expect([hint.topic, hint.place]).toEqual([topic, expect.stringContaining(grade)]);
+      counts = hint.counts;
+    }
+  }
+  expect(hintTotals(lab, counts)).toEqual({ shown: topics.length * 3, of: topics.length * 3 });
+  expect(nextHint(lab, counts).topic).toBe(topics.at(-1));
+});
+
+it("a hint is asked for by its topic, and an unknown topic names those there are", () => {
+  const { for: topic } = lab.hints.at(-1)!;
+  expect(nextHint(lab, {}, topic).topic).toBe(topic);
+  expect(nextHint(lab, { [topic]: 1 }, topic).place).toContain("direction");
+  expect(() => nextHint(lab, {}, "no such")).toThrow(/no hint for "no such"/);
+});
+
+it("every hint of every lab has its three grades, and questions ask", () => {
+  for (const { number, hints } of labs) {
+    for (const hint of hints) {
+      for (const grade of GRADES) expect(hint[grade], `${number} ${hint.for}`).toBeTruthy();
+      expect(hint.question.trim(), `lab ${number}, ${hint.for}`).toMatch(/\?$/);
+    }
+    const topics = hints.map((hint) => hint.for);
+    expect(new Set(topics).size, `lab ${number}: topics`).toBe(topics.length);
+  }
+});
