@@ -28,6 +28,7 @@ const TEST_PROGRAMS = [
   test("ss", "iproute2", "shows sockets"),
   test("sysctl", "procps", "shows the kernel's settings"),
   test("faketime", "faketime", "steps a process's wall clock"),
+  test("chromium", "chromium", "shows the labs' pages"),
   test("linux.uml", "user-mode-linux", "boots guests"),
 ];
 

@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { spawnVisible } from "../preflight/spawn-visible.ts";
+import type { CheckOutcome, OnOutcome } from "../../labs/runner/check.ts";
 import { runContract } from "../../labs/runner/contract.ts";
 import { type Lab, findLab, readLabs, readmeOf } from "../../labs/runner/manifest.ts";
 import { ownTree } from "../../labs/runner/own-tree.ts";
@@ -19,6 +20,10 @@ import {
   plantedMistake,
 } from "../../labs/runner/report.ts";
 import { readState, updateProgress } from "../../labs/runner/state.ts";
+import { type ReplayFlags, ReplayServer, writeReplay } from "../../labs/replay/replay-lab.ts";
+import { hintTotals, nextHint } from "../../labs/runner/hints.ts";
+import { LEGEND, clusterPicture } from "../../labs/runner/picture.ts";
+import { nextLab, progressBar } from "../../labs/runner/progress.ts";
 import { onEveryChange } from "../../labs/runner/watch.ts";
 import { backUp, referenceText, writeSkeletons } from "../../labs/runner/workspace.ts";
 import { CommandError } from "../terminal.ts";
@@ -30,9 +35,24 @@ export function command(): Command {
   checkFlags(lab.command("check [number]").description("judge what you wrote"))
     .option("--contract", "run the product's contract suite for that part as well")
     .action(check);
-  checkFlags(lab.command("watch [number]").description("judge at every save")).action(watchLab);
-  lab.command("hint [number]").description("the next hint").action(hint);
+  checkFlags(lab.command("watch [number]").description("judge at every save"))
+    .option("--port <port>", "where the replay page is served, on 127.0.0.1", portNumber, 0)
+    .action(watchLab);
+  checkFlags(lab.command("replay [number]").description("record what your part does, on a page"))
+    .option("--out <file>", "the page's file")
+    .action(replay);
+  lab
+    .command("hint [number]")
+    .description("the next hint: a question, a direction, the shape of the code")
+    .option("--for <topic>", "the body that it is for")
+    .action(hint);
+  lab.command("next").description("the lab to go on with").action(next);
   lab.command("diff [number]").description("yours against the reference, once passed").action(diff);
+  lab
+    .command("build")
+    .description("the labs as a site that needs no network")
+    .option("--out <folder>", "where it is written", ".cache/labs-site")
+    .action(build);
   lab
     .command("reset <number>")
     .description("start again; a backup is kept")
@@ -61,6 +81,12 @@ function positive(text: string): number {
   throw new InvalidArgumentError("a whole number above 0 is needed");
 }
 
+function portNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 0 && value < 65_536) return value;
+  throw new InvalidArgumentError("a port is needed, 0 for a free one");
+}
+
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 const clock = systemClock();
 const now = () => new Date(clock.now()).toISOString();
@@ -81,15 +107,27 @@ function status(): void {
   const numbers = Object.keys(labs).sort();
   if (numbers.length === 0) say("Nothing is started yet: npm run lab start 2");
   for (const number of numbers) {
-    const { startedAt, passedAt, lastCheck, hints = 0, use: source } = labs[number]!;
+    const { startedAt, passedAt, lastCheck, hintsShown = {}, use: source } = labs[number]!;
     const item = findLab(number);
     say(`lab ${number}: ${item.title}`);
     say(`  files     ${ownTree(number)}`);
-    say(`  started   ${startedAt}, ${hints} of ${item.hints.length} hints shown`);
+    const hints = hintTotals(item, hintsShown);
+    say(`  started   ${startedAt}, ${hints.shown} of ${hints.of} hints shown`);
     if (lastCheck) say(`  checked   ${lastCheck.at}: ${lastCheck.passed} of ${lastCheck.of} pass`);
     if (passedAt) say(`  passed    ${passedAt}`);
     say(`  in use    ${source === "own" ? "yours" : "the reference"}`);
   }
+  say(`\n${clusterPicture(readLabs(), readState())}\n ${LEGEND}\n`);
+  say(progressBar(readLabs(), readState()));
+}
+
+function next(): void {
+  const found = nextLab(readLabs(), readState());
+  if (!found) return say("Every lab passes. Compare: npm run lab diff 2");
+  const { lab: item, isStarted } = found;
+  const command = isStarted ? "watch" : "start";
+  say(`lab ${item.number}: ${item.title} (labs/${item.folder}/${readmeOf(item)})`);
+  say(`  npm run lab ${command} ${item.number}`);
 }
 
 async function start(number: string): Promise<void> {
@@ -127,9 +165,16 @@ async function check(number: string | undefined, request: CheckRequest): Promise
   }
 }
 
-async function judgeOne(item: Lab, request: CheckRequest): Promise<boolean> {
+async function judgeOne(
+  item: Lab,
+  request: CheckRequest,
+  onOutcome: OnOutcome = () => undefined,
+): Promise<boolean> {
   say(`lab ${item.number}: ${item.title}${whatIsJudged(item, request)}`);
-  const outcomes = await checkLab(item, request, (outcome) => say(describeOutcome(outcome)));
+  const outcomes = await checkLab(item, request, (outcome) => {
+    onOutcome(outcome);
+    say(describeOutcome(outcome));
+  });
   say(describeEnd(item, request, outcomes));
   const passed = outcomes.filter((outcome) => outcome.passed).length;
   const all = passed === outcomes.length && (await contractHolds(item, request));
@@ -158,23 +203,41 @@ function whatIsJudged(item: Lab, request: CheckRequest): string {
   return others.length > 0 ? `, with your part of ${others.join(", ")}` : "";
 }
 
-async function watchLab(number: string | undefined, request: CheckRequest): Promise<void> {
+async function watchLab(
+  number: string | undefined,
+  request: CheckRequest & { readonly port: number },
+): Promise<void> {
   const item = current(number);
   const end = new AbortController();
   process.once("SIGINT", () => end.abort());
+  const pages = item.replay && (await ReplayServer.listen(item, request.port));
+  if (pages) say(`The replay of each run: ${pages.url}`);
   const judgeAndWait = async () => {
-    await judgeOne(item, request);
+    const outcomes: CheckOutcome[] = [];
+    await judgeOne(item, request, (outcome) => outcomes.push(outcome));
+    await pages?.judged(request, outcomes);
     say("Waiting for you to save ... (Ctrl-C ends)");
   };
   await onEveryChange(ownTree(item.number), judgeAndWait, end.signal);
+  await pages?.close();
 }
 
-async function hint(number: string | undefined): Promise<void> {
+async function replay(number: string | undefined, flags: ReplayFlags): Promise<void> {
+  const item = number === undefined ? current(undefined) : findLab(number);
+  for (const line of await writeReplay(item, flags)) say(line);
+}
+
+async function build({ out }: { out: string }): Promise<void> {
+  const { buildSite } = await import("../../labs/site/build.ts");
+  const pages = await buildSite({ out, labs: readLabs(), replays: true });
+  say(`${pages.length} pages; open ${resolve(pages[0]!)}`);
+}
+
+async function hint(number: string | undefined, flags: { for?: string }): Promise<void> {
   const item = current(number);
-  const shown = readState().labs[item.number]?.hints ?? 0;
-  const at = Math.min(shown, item.hints.length - 1);
-  say(`${at + 1} of ${item.hints.length}: ${item.hints[at]}`);
-  if (shown < item.hints.length) await updateProgress(item.number, { hints: shown + 1 }, now());
+  const shown = nextHint(item, readState().labs[item.number]?.hintsShown ?? {}, flags.for);
+  say(`${shown.topic} (${shown.place})\n\n${shown.text}`);
+  await updateProgress(item.number, { hintsShown: shown.counts }, now());
 }
 
 async function diff(number: string | undefined): Promise<void> {

@@ -12,6 +12,8 @@ export class CrashDisk extends ScheduledDisk {
   #running = false;
   operations = 0;
   syncs = 0;
+  /** Called before each operation takes place. */
+  onOperation: (operation: Operation) => void = () => undefined;
 
   /** `dieAt` is the number of the operation that loses power, from 1; without it, none does. */
   constructor(dieAt = Number.POSITIVE_INFINITY, image = new DiskImage()) {
@@ -44,6 +46,7 @@ export class CrashDisk extends ScheduledDisk {
   ): void {
     this.#queue.push(() => {
       if (operation === "sync") this.syncs++;
+      this.onOperation(operation);
       report(act());
     });
     if (this.#running) return;

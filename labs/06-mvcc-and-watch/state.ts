@@ -3,6 +3,7 @@ import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import { apply } from "@raft2kube/store/mvcc/apply.ts";
 import type { Command } from "@raft2kube/store/mvcc/command.ts";
 import { range } from "@raft2kube/store/mvcc/kv/range.ts";
+import type { Change } from "@raft2kube/store/mvcc/records/recent.ts";
 import { restoreState } from "@raft2kube/store/mvcc/restore/restore.ts";
 import { type State, header } from "@raft2kube/store/mvcc/state.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
@@ -32,13 +33,17 @@ export class Applied {
     return new Applied(await restoreState({ backend, identity, clock, bootstrap }));
   }
 
-  /** Executes a request; returns the response in one line: `@revision result`, or `!error`. */
-  do(input: KvInput): string {
+  /**
+   * Executes a request; returns the response in one line: `@revision result`, or `!error`. Changes
+   * are reported before that.
+   */
+  do(input: KvInput, onChanges: (changes: readonly Change[]) => void = () => undefined): string {
     if (input.kind === "range") return this.#range(input.request);
     const place = { index: ++this.#index, term: 1 };
     // Other commands concern members and users, which no check sends.
     const outcome = apply(this.state, place, Buffer.from("lab"), input as Command);
     if (!outcome) return "no answer";
+    if (outcome.changes) onChanges(outcome.changes);
     if (outcome.error) return describeRefusal(outcome.error) ?? `!${outcome.error.message}`;
     return describeAnswer(input.kind as "put", outcome.response as never);
   }

@@ -10,6 +10,9 @@ export const EXTERNAL = [
   "level",
   "@lydell/node-pty",
   "pino",
+  // Development only: the labs' pages need them, and are made from the sources.
+  "esbuild",
+  "marked",
 ];
 
 /** CommonJS packages inside an ES module bundle call `require` for Node's own modules. */

@@ -112,6 +112,8 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
   labs: [
     ["judge.ts", "check.ts", "walk.ts"],
     ["runner/", "raft/"],
+    ["replay/"],
+    ["site/"],
     ["02-", "03-", "04-", "05-", "06-", "07-"],
   ],
   kubelet: [

@@ -1,0 +1,34 @@
+import { appendFileSync, globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, expect, it } from "vitest";
+import { ownTree } from "./runner/own-tree.ts";
+import { OwnPart } from "./testing/own-part.ts";
+
+const own = new OwnPart("commands", []);
+afterAll(() => own.remove());
+
+const FILE = "store/wal/record.ts";
+
+it("start, hint, status, next and reset lead through a lab, and lose nothing", async () => {
+  expect(await own.lab("next")).toContain("npm run lab start 02");
+  await own.lab("start", "2");
+  expect(await own.lab("next")).toContain("npm run lab watch 02");
+
+  expect(await own.lab("hint")).toMatch(/^encodeRecord \(question, 1 of 3\)\n\n.+\?\n$/s);
+  expect(await own.lab("hint")).toMatch(/^encodeRecord \(direction, 2 of 3\)/);
+  expect(await own.lab("hint", "--for", "pump")).toMatch(/^pump \(question, 1 of 3\)/);
+  expect(await own.lab("hint")).toMatch(/^encodeRecord \(shape, 3 of 3\)/);
+  expect(await own.lab("hint")).toMatch(/^decodeRecord \(question/);
+  await expect(own.lab("hint", "--for", "nothing")).rejects.toThrow("one of encodeRecord");
+
+  const status = await own.lab("status");
+  expect(status).toContain("5 of 12 hints shown");
+  expect(status).toMatch(/0 of \d+ labs pass/);
+
+  const tree = ownTree("02", own.env);
+  appendFileSync(join(tree, FILE), "// mine\n");
+  await own.lab("reset", "2", "--yes");
+  expect(readFileSync(join(tree, FILE), "utf8")).not.toContain("// mine");
+  const [backup] = globSync(`${tree}.backup-*/${FILE}`);
+  expect(readFileSync(backup!, "utf8")).toContain("// mine");
+});

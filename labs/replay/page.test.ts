@@ -1,0 +1,191 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { findLab, readLabs } from "../runner/manifest.ts";
+import { ROOT_DIR } from "../runner/paths.ts";
+import { cacheFolder, writeReference } from "../runner/workspace.ts";
+import { buildSite } from "../site/build.ts";
+import { Browser } from "../testing/browser.ts";
+import { replayHtml } from "./html.ts";
+import { makeReplay } from "./make.ts";
+import type { Replay } from "./recording.ts";
+import { PageServer } from "./serve.ts";
+
+const TIMEOUT_MS = 120_000;
+const CASE = "a member that was disconnected does not disrupt the cluster";
+const MISTAKE = "campaigns without a pre-vote";
+const DESK = { scheme: "light", width: 1_400, height: 1_000 } as const;
+const PHONE = { scheme: "dark", width: 390, height: 844 } as const;
+
+const scratch = mkdtempSync(join(cacheFolder(), "labs-page-"));
+let browser: Browser;
+let replay: Replay;
+let url: string;
+
+beforeAll(async () => {
+  browser = await Browser.start();
+  const lab = findLab("3");
+  const mistake = lab.mutants.find(({ name }) => name === MISTAKE);
+  writeReference(lab, join(scratch, "tree"), mistake!);
+  const trees = [join(scratch, "tree")];
+  replay = await makeReplay(lab, { trees, only: CASE, source: "planted", again: "3 --planted 8" });
+  const path = join(scratch, "replay.html");
+  writeFileSync(path, await replayHtml(replay));
+  url = pathToFileURL(path).href;
+}, TIMEOUT_MS);
+
+afterAll(async () => {
+  await browser.close();
+  rmSync(scratch, { recursive: true });
+});
+
+/** What the page's elements say. */
+const textOf = (selector: string) => {
+  const found = `document.querySelector(${JSON.stringify(selector)})`;
+  return browser.evaluate<string>(`${found}.textContent`);
+};
+const count = (selector: string) => {
+  return browser.evaluate<number>(`document.querySelectorAll(${JSON.stringify(selector)}).length`);
+};
+
+describe("the replay page", { timeout: TIMEOUT_MS }, () => {
+  it("names no other host or file: it is one file that needs no network", async () => {
+    const html = await replayHtml(replay);
+    expect(html.match(/<script>|<style>/g)).toEqual(["<style>", "<script>"]);
+    expect(html).not.toMatch(/\b(src|href)\s*=\s*["'](?!data:)|@import|url\((?!#)/);
+  });
+
+  it("shows members, terms, logs, the failure, and where the runs part", async () => {
+    await browser.open(url, DESK);
+    expect(await count(".timeline .name")).toBe(3);
+    expect(await count(".state")).toBe(3);
+    expect(await textOf(".verdict.failed")).toContain("disconnected for five seconds");
+    expect(await textOf(".verdict.parting")).toContain("vote?");
+    expect(await count(".band.role-leader")).toBeGreaterThan(0);
+    expect(await count(".timer.area")).toBeGreaterThan(0);
+    expect(await count(".message.vote")).toBeGreaterThan(0);
+    expect(browser.errors).toEqual([]);
+  });
+
+  it("begins at the first deviation, steps with the arrows, and returns to it with D", async () => {
+    await browser.open(url, DESK);
+    const at = `${replay.cases[0]!.deviation!.at.toFixed(1)} ms`;
+    const now = () => textOf(".now text");
+    const press = (key: string) => {
+      return browser.evaluate(`dispatchEvent(new KeyboardEvent("keydown", { key: "${key}" }))`);
+    };
+    expect(await now()).toBe(at);
+    await press("ArrowRight");
+    expect(await now()).not.toBe(at);
+    await press("End");
+    expect(await now()).toBe(`${replay.cases[0]!.own.end.toFixed(1)} ms`);
+    await press("d");
+    expect(await now()).toBe(at);
+  });
+
+  it("plays to the end, and stops there", async () => {
+    await browser.open(`${url}#at=${replay.cases[0]!.own.end - 60}`, DESK);
+    await browser.evaluate(`document.querySelector(".play").click()`);
+    const end = `${replay.cases[0]!.own.end.toFixed(1)} ms`;
+    const ended = async () => (await textOf(".now text")) === end;
+    await waitFor("the end of the recording", ended, { clock: systemClock(), timeout_ms: 20_000 });
+    expect(await count("[data-icon=play]")).toBe(1);
+  });
+
+  it("shows the reference's run of the same seed at the same time", async () => {
+    await browser.open(`${url}#view=reference`, DESK);
+    const state = () => textOf(".states");
+    const reference = await state();
+    await browser.evaluate(`document.querySelector(".settings button:nth-child(2)").click()`);
+    expect(await state()).not.toBe(reference);
+  });
+
+  it("is dark where the reader's system is, and fits a phone", async () => {
+    const ground = () => {
+      return browser.evaluate<string>("getComputedStyle(document.body).backgroundColor");
+    };
+    await browser.open(url, DESK);
+    const light = await ground();
+    await browser.open(url, PHONE);
+    expect(await ground()).not.toBe(light);
+    const [page, window] = await browser.evaluate<[number, number]>(
+      "[document.documentElement.scrollWidth, innerWidth]",
+    );
+    expect(page).toBeLessThanOrEqual(window);
+  });
+
+  it("is loaded again when a newer one is served", async () => {
+    const pages = await PageServer.listen(0);
+    const page = await replayHtml(replay);
+    pages.publish(page);
+    await browser.open(pages.url, DESK);
+    const title = () => browser.evaluate<string>("document.title");
+    const changed = async () => {
+      pages.publish(page.replace("<title>", "<title>newer "));
+      return (await title()).startsWith("newer");
+    };
+    await waitFor("the newer page", changed, { clock: systemClock() });
+    // A page whose server has gone reports its lost connection.
+    await browser.open("about:blank", DESK);
+    await pages.close();
+  });
+});
+
+const RECORDED = readLabs().filter(({ replay: recorded }) => recorded !== undefined);
+
+describe("every lab's own cases", { timeout: TIMEOUT_MS }, () => {
+  it.each(RECORDED.map((lab) => [lab.number, lab] as const))(
+    "lab %s: the reference keeps every promise, and the page shows it",
+    async (number, lab) => {
+      const again = `${number} --reference`;
+      const recorded = await makeReplay(lab, { trees: [], source: "the reference", again });
+      const titles = recorded.cases.map(({ title }) => title);
+      const named = Object.keys(lab.replay!.cases ?? {});
+      expect(named.filter((title) => !titles.includes(title)), "named in lab.yaml").toEqual([]);
+      const failures = recorded.cases.map(({ title, own }) => [title, own.failure]);
+      expect(failures.filter(([, failure]) => failure !== undefined)).toEqual([]);
+      expect(recorded.cases.every(({ own }) => own.events.length > 10)).toBe(true);
+      const path = join(scratch, `${number}.html`);
+      writeFileSync(path, await replayHtml(recorded));
+      await browser.open(pathToFileURL(path).href, DESK);
+      expect(await count(".state")).toBe(recorded.cases[0]!.own.tracks.length);
+      expect(browser.errors).toEqual([]);
+    },
+  );
+});
+
+describe("the labs' site", { timeout: TIMEOUT_MS }, () => {
+  it("has all labs, links that lead to its pages, and fits a phone", async () => {
+    const out = join(scratch, "site");
+    const labs = readLabs();
+    const pages = await buildSite({ out, labs, replays: false });
+    expect(pages).toHaveLength(labs.length + 1);
+    for (const page of pages) {
+      await browser.open(pathToFileURL(page).href, PHONE);
+      const links = await browser.evaluate<string[]>(
+        `[...document.querySelectorAll("a")].map(({ href }) => href.split("#")[0])`,
+      );
+      const own = pages.map((path) => pathToFileURL(path).href);
+      const foreign = links.filter((link) => link.startsWith("file:") && !own.includes(link));
+      expect(foreign, page).toEqual([]);
+      const [width, window] = await browser.evaluate<[number, number]>(
+        "[document.documentElement.scrollWidth, innerWidth]",
+      );
+      expect(width, page).toBeLessThanOrEqual(window);
+    }
+    expect(browser.errors).toEqual([]);
+  });
+});
+
+it("the page's sources type-check with the browser's types", async () => {
+  const tsc = join(ROOT_DIR, "node_modules/.bin/tsc");
+  const project = join(ROOT_DIR, "labs/replay/page/tsconfig.json");
+  const checked = promisify(execFile)(process.execPath, [tsc, "--noEmit", "--project", project]);
+  const said = await checked.catch((failure: { stdout: string }) => failure);
+  expect(said.stdout).toBe("");
+}, TIMEOUT_MS);

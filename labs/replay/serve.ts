@@ -1,0 +1,69 @@
+import { type Server, type ServerResponse, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** Browsers' windows that are informed of a newer page. */
+const WINDOWS_MAX = 16;
+const HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+
+/** Serves one page on the loopback address, and tells open windows when it has changed. */
+export class PageServer {
+  readonly #server: Server;
+  readonly #windows = new Set<ServerResponse>();
+  #page = "nothing is recorded yet";
+
+  private constructor() {
+    this.#server = createServer((request, response) => {
+      response.on("error", () => this.#windows.delete(response));
+      if (!this.#isForUs(request.headers.host)) return refuse(response, 403);
+      if (request.url === "/changes") return this.#addWindow(response);
+      if (request.url !== "/") return refuse(response, 404);
+      response.writeHead(200, { ...HEADERS, "content-type": "text/html; charset=utf-8" });
+      response.end(this.#page);
+    });
+  }
+
+  /** Listens on a port of 127.0.0.1, a free one for 0. Rejects when it is taken. */
+  static listen(port: number): Promise<PageServer> {
+    const pages = new PageServer();
+    return new Promise((resolve, reject) => {
+      pages.#server.once("error", reject);
+      pages.#server.listen(port, "127.0.0.1", () => resolve(pages));
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
+  }
+
+  /** Replaces the page; open windows load it again. */
+  publish(page: string): void {
+    this.#page = page;
+    for (const window of this.#windows) window.write("data: changed\n\n");
+  }
+
+  close(): Promise<void> {
+    for (const window of this.#windows) window.end();
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  /** A page of another host whose name leads here must not read it. */
+  #isForUs(host: string | undefined): boolean {
+    return /^(127\.0\.0\.1|localhost):\d+$/.test(host ?? "");
+  }
+
+  #addWindow(response: ServerResponse): void {
+    if (this.#windows.size >= WINDOWS_MAX) return refuse(response, 503);
+    response.writeHead(200, { ...HEADERS, "content-type": "text/event-stream" });
+    response.flushHeaders();
+    this.#windows.add(response);
+    response.on("close", () => this.#windows.delete(response));
+  }
+}
+
+function refuse(response: ServerResponse, status: number): void {
+  response.writeHead(status, HEADERS);
+  response.end();
+}

@@ -1,0 +1,133 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
+
+const PROGRAM = "chromium";
+/** Root has no sandbox of chromium's; the page is our own. */
+const FLAGS = [
+  "--headless=new",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-dev-shm-usage",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--remote-debugging-pipe",
+];
+
+interface Reply {
+  readonly id?: number;
+  readonly method?: string;
+  readonly params?: Record<string, unknown>;
+  readonly result?: Record<string, unknown>;
+  readonly error?: { readonly message: string };
+}
+
+type Waiting = PromiseWithResolvers<Record<string, unknown>>;
+
+/** How a page is shown. */
+export interface Look {
+  readonly scheme: "light" | "dark";
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A headless Chromium with one page, driven by its debugging protocol over two pipes. */
+export class Browser {
+  readonly #process: ChildProcess;
+  readonly #profile = mkdtempSync(join(tmpdir(), "r2k-chromium-"));
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #loaded: (() => void)[] = [];
+  readonly #ended: Promise<void>;
+  #session = "";
+  #count = 0;
+  /** Exceptions, errors in the console, and requests that failed. */
+  readonly errors: string[] = [];
+
+  private constructor() {
+    const args = [...FLAGS, `--user-data-dir=${this.#profile}`, "about:blank"];
+    this.#process = spawn(PROGRAM, args, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+    const failed = (reason: Error) => {
+      for (const { reject } of this.#waiting.values()) reject(reason);
+    };
+    this.#process.on("error", failed);
+    this.#ended = new Promise((resolve) => this.#process.once("close", () => resolve()));
+    void this.#ended.then(() => failed(new Error(`${PROGRAM} has ended`)));
+    let text = "";
+    const replies = this.#process.stdio[4] as Readable;
+    replies.setEncoding("utf8").on("data", (part: string) => {
+      const messages = (text + part).split("\0");
+      text = messages.pop()!;
+      for (const message of messages) this.#received(JSON.parse(message) as Reply);
+    });
+    this.#process.stdio[3]!.on("error", failed);
+  }
+
+  static async start(): Promise<Browser> {
+    const browser = new Browser();
+    const { targetId } = await browser.#send("Target.createTarget", { url: "about:blank" });
+    const attach = { targetId, flatten: true };
+    const { sessionId } = await browser.#send("Target.attachToTarget", attach);
+    browser.#session = sessionId as string;
+    for (const domain of ["Page", "Runtime", "Log"]) await browser.#send(`${domain}.enable`);
+    return browser;
+  }
+
+  /** Loads a page and waits until it is there. */
+  async open(url: string, { scheme, width, height }: Look): Promise<void> {
+    const features = [{ name: "prefers-color-scheme", value: scheme }];
+    await this.#send("Emulation.setEmulatedMedia", { features });
+    const metrics = { width, height, deviceScaleFactor: 1, mobile: width < 600 };
+    await this.#send("Emulation.setDeviceMetricsOverride", metrics);
+    // A page that differs in its fragment alone would not be loaded again.
+    for (const target of ["about:blank", url]) {
+      const loaded = new Promise<void>((resolve) => this.#loaded.push(resolve));
+      await this.#send("Page.navigate", { url: target });
+      await loaded;
+    }
+  }
+
+  /** The value of an expression on the page, as JSON has it. */
+  async evaluate<T>(expression: string): Promise<T> {
+    const options = { expression, returnByValue: true, awaitPromise: true };
+    const { result, exceptionDetails } = await this.#send("Runtime.evaluate", options);
+    if (exceptionDetails) throw new Error(`${expression}: ${JSON.stringify(exceptionDetails)}`);
+    return (result as { value: T }).value;
+  }
+
+  /** The page as a PNG. */
+  async screenshot(): Promise<Buffer> {
+    const { data } = await this.#send("Page.captureScreenshot", { format: "png" });
+    return Buffer.from(data as string, "base64");
+  }
+
+  async close(): Promise<void> {
+    this.#process.kill();
+    await this.#ended;
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  #send(method: string, params: Record<string, unknown> = {}): Promise<Record<string, unknown>> {
+    const id = ++this.#count;
+    const waiting = Promise.withResolvers<Record<string, unknown>>();
+    this.#waiting.set(id, waiting);
+    const sessionId = this.#session === "" ? {} : { sessionId: this.#session };
+    const message = JSON.stringify({ id, method, params, ...sessionId });
+    (this.#process.stdio[3] as Writable).write(`${message}\0`);
+    return waiting.promise;
+  }
+
+  #received({ id, method, params, result, error }: Reply): void {
+    if (id !== undefined) {
+      const waiting = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (error) waiting?.reject(new Error(error.message));
+      else waiting?.resolve(result ?? {});
+    } else if (method === "Page.loadEventFired") {
+      this.#loaded.shift()?.();
+    } else if (method === "Runtime.exceptionThrown" || method === "Log.entryAdded") {
+      this.errors.push(JSON.stringify(params));
+    }
+  }
+}
