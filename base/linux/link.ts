@@ -204,6 +204,11 @@ export function createBridge(route: NetlinkSocket, link: NewLink): void {
   create(route, "bridge", link, []);
 }
 
+/** Creates a dummy: a link without a wire, for addresses. EEXIST when the name is taken. */
+export function createDummy(route: NetlinkSocket, link: NewLink): void {
+  create(route, "dummy", link, []);
+}
+
 /** Creates an intermediate functional block: a link to which traffic of others is redirected. */
 export function createIfb(route: NetlinkSocket, link: NewLink): void {
   create(route, "ifb", link, []);

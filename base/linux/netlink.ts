@@ -6,6 +6,7 @@ import { decodeBody, messagesOf, NetlinkError, type NetlinkMessage } from "./net
 /** Netlink protocols (linux/netlink.h). */
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
+export const NETLINK_GENERIC = 16;
 
 /** Message flags beside REQUEST and ACK, which `request` sets itself. */
 export const NLM_F = { REPLACE: 0x100, EXCL: 0x200, CREATE: 0x400, APPEND: 0x800 } as const;

@@ -1,57 +1,29 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink.ts";
-import { textAttribute } from "./netlink-attributes.ts";
-import { inNetns } from "./netns.ts";
+import { parseAttributes, textAttribute } from "./netlink-attributes.ts";
+import { runProgram } from "./run-program.ts";
 
 /** nft refused a transaction: nothing of it was applied. `message` holds what nft said. */
 export class NftError extends CodedError {
   override readonly name = "NftError";
 }
 
-const OUTPUT_BYTES = 64 << 20;
-const STDERR_BYTES = 16 << 10;
-
 /** Where a ruleset is applied: the namespace at `netns`, or the one this thread is in. */
 export interface NftOptions {
   netns?: string;
 }
 
-function start(
-  args: string[],
-  netns: string | undefined,
-  onError: (error: Error) => void,
-): ChildProcessWithoutNullStreams {
-  // The child is born in the namespace that this thread is in while it is spawned.
-  const born = () => spawn("nft", args, { stdio: "pipe" }).on("error", onError);
-  return netns === undefined ? born() : inNetns(netns, born);
-}
-
-function run(args: string[], input: string, options: NftOptions): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = start(args, options.netns, (thrown) => {
-      const remedy = "install nftables";
-      const code = isErrno(thrown, "ENOENT") ? "nft-missing" : "nft-failed";
-      reject(new NftError(code, `nft cannot be run: ${messageOf(thrown)}`, { remedy }));
-    });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-      if (stdout.length > OUTPUT_BYTES) child.kill("SIGKILL");
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      if (stderr.length < STDERR_BYTES) stderr += text;
-    });
-    child.stdin.on("error", () => undefined); // nft that stops reading says why on stderr
-    child.stdin.end(input);
-    child.on("close", (status, signal) => {
-      if (status === 0) return resolve(stdout);
-      const missing = /No such file or directory/.test(stderr);
-      const text = stderr.trim() || `nft ended by ${signal ?? `status ${status}`}`;
-      reject(new NftError(missing ? "ENOENT" : "nft-refused", `nft ${args.join(" ")}: ${text}`));
-    });
-  });
+async function run(args: string[], input: string, { netns }: NftOptions): Promise<string> {
+  try {
+    return await runProgram("nft", args, input, { netns });
+  } catch (thrown) {
+    const cause = thrown;
+    if (isErrno(thrown, "ENOENT")) {
+      throw new NftError("nft-missing", messageOf(thrown), { remedy: "install nftables", cause });
+    }
+    const missing = /No such file or directory/.test(messageOf(thrown));
+    throw new NftError(missing ? "ENOENT" : "nft-refused", messageOf(thrown), { cause });
+  }
 }
 
 /** Applies a ruleset (nft's own text) as one transaction: all of it, or NftError and none. */
@@ -79,7 +51,9 @@ export async function deleteTable(family: string, name: string, options: NftOpti
 
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFT_MSG_GETTABLE = 1;
+const NFT_MSG_GETGEN = 16;
 const NFTA_TABLE_NAME = 1;
+const NFTA_GEN_ID = 1;
 /** Family numbers of nf_tables (linux/netfilter.h). */
 const NFPROTO = { inet: 1, ip: 2, netdev: 5, ip6: 10 } as const;
 
@@ -100,4 +74,17 @@ export function nftTableExists(family: keyof typeof NFPROTO, name: string): bool
     if (isErrno(thrown, "ENOENT")) return false;
     throw thrown;
   }
+}
+
+/**
+ * Returns the generation of the nftables ruleset, of the namespace this thread is in. Every
+ * transaction of every program increments it. Asks the kernel: no process is run.
+ */
+export function nftGeneration(): number {
+  using netfilter = new NetlinkSocket(NETLINK_NETFILTER);
+  const type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETGEN;
+  const doing = "get the generation of the nft ruleset";
+  const [message] = netfilter.request(type, 0, Buffer.alloc(4), doing);
+  const id = message && parseAttributes(message.body, 4).get(NFTA_GEN_ID);
+  return id && id.length >= 4 ? id.readUInt32BE() : 0;
 }

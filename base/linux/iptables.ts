@@ -1,0 +1,89 @@
+import { readFileSync } from "node:fs";
+import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
+import { nftTableExists } from "./nft.ts";
+import { runProgram } from "./run-program.ts";
+
+/** iptables refused what it was given: the table is unchanged. */
+export class IptablesError extends CodedError {
+  override readonly name = "IptablesError";
+}
+
+/** Which interface of the kernel the programs use; the tables of the two are separate. */
+export type IptablesKind = "nft" | "legacy";
+
+const WAIT_S = "5";
+
+/** The programs of iptables for IPv4, in the namespace that this thread is in. */
+export interface Iptables {
+  readonly kind: IptablesKind;
+  /** Applies the input of `iptables-restore --noflush`: each table by one transaction. */
+  restore(input: string): Promise<void>;
+  /** The lines of `iptables-save` for a table. */
+  save(table: string): Promise<string[]>;
+}
+
+/**
+ * Finds the programs that work here: those on nftables where the kernel has it for IPv4, else the
+ * legacy ones. IptablesError `iptables-missing` if neither does.
+ */
+export async function findIptables(): Promise<Iptables> {
+  const failures: unknown[] = [];
+  for (const kind of ["nft", "legacy"] as const) {
+    const programs = iptables(kind);
+    try {
+      await programs.save("nat");
+      return programs;
+    } catch (thrown) {
+      failures.push(thrown);
+    }
+  }
+  const why = failures.map(String).join("; ");
+  throw new IptablesError("iptables-missing", `iptables does not work here: ${why}`, {
+    remedy: "install iptables, or use another proxy mode",
+  });
+}
+
+/**
+ * Whether this thread's namespace has a nat table of either kind. Asks the kernel: no process is
+ * run.
+ */
+export function hasNatTable(): boolean {
+  if (readTables().includes("nat")) return true;
+  try {
+    return nftTableExists("ip", "nat");
+  } catch (thrown) {
+    if (isErrno(thrown, "EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT")) return false; // no nftables
+    throw thrown;
+  }
+}
+
+function readTables(): string[] {
+  try {
+    return readFileSync("/proc/thread-self/net/ip_tables_names", "utf8").split("\n");
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return []; // a kernel without the legacy tables
+    throw thrown;
+  }
+}
+
+/** The programs of one kind. */
+export function iptables(kind: IptablesKind): Iptables {
+  const run = async (program: string, args: string[], input: string) => {
+    const name = `iptables-${kind}-${program}`;
+    try {
+      return await runProgram(name, args, input);
+    } catch (thrown) {
+      const code = isErrno(thrown, "ENOENT") ? "iptables-missing" : "iptables-refused";
+      throw new IptablesError(code, String(thrown), { cause: thrown });
+    }
+  };
+  return {
+    kind,
+    async restore(input) {
+      await run("restore", ["--wait", WAIT_S, "--noflush"], input);
+    },
+    async save(table) {
+      return (await run("save", ["-t", table], "")).split("\n");
+    },
+  };
+}
