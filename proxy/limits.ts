@@ -5,14 +5,44 @@ export const SYNC_DELAY_MS = 20;
 /** Delay before the first retry of a failed transaction; doubled each time. */
 export const RETRY_FIRST_MS = 500;
 export const RETRY_MS_MAX = 30_000;
-/** Interval between checks that the table exists; another program may flush the ruleset. */
+/** Least interval between checks that the kernel has the rules; other programs may delete some. */
 export const VERIFY_MS = 5_000;
+/** A check that takes long is followed by a pause of as many times its duration. */
+export const VERIFY_PAUSE_FACTOR = 100;
+/** Interval of full syncs without a change, which repair what a check does not compare. */
+export const FULL_SYNC_MS = 3_600_000;
 /** Elements in one statement of a transaction. */
 export const ELEMENTS_PER_STATEMENT = 500;
 /** Clients in one endpoint's affinity set; the kernel evicts none before its timeout. */
 export const AFFINITY_CLIENTS = 65_535;
 /** Default timeout of ClientIP affinity: upstream's 3 hours. */
 export const AFFINITY_DEFAULT_S = 10_800;
+
+/** Userspace mode: connections and UDP clients under way in all proxy ports; two sockets each. */
+export const CONNECTIONS_MAX = 16_384;
+/** Userspace mode: connections under way in one proxy port. */
+export const CONNECTIONS_PER_PORT_MAX = 8_192;
+/** Userspace mode: proxy ports that are opened at the same time. */
+export const PORTS_OPENED_AT_ONCE = 64;
+/** Userspace mode: how long each endpoint in turn may take to accept (upstream's values). */
+export const CONNECT_TIMEOUTS_MS = [250, 500, 1_000, 2_000] as const;
+/** Userspace mode: idle time after which a UDP client's endpoint is chosen again. */
+export const UDP_IDLE_MS = 60_000;
+/** Userspace mode: packets of a UDP client that wait until its socket is connected. */
+export const UDP_WAITING_MAX = 16;
+/** IPVS mode: interval between checks whether destinations with weight 0 can be removed. */
+export const LEAVING_CHECK_MS = 10_000;
+/** IPVS mode: virtual servers that are set in one turn of the loop; about 10 ms. */
+export const SERVERS_PER_TURN = 100;
+/** IPVS mode: entries of one set, frontends or endpoints of all Services; the kernel's memory. */
+export const IPVS_SET_ENTRIES_MAX = 1 << 20;
+/** Node ports on the host's loopback address, and connections under way in all of them. */
+export const HOST_PORTS_MAX = 512;
+export const HOST_CONNECTIONS_MAX = 1_024;
+/** Pause before a port that another program has is tried again. */
+export const HOST_RETRY_MS = 30_000;
+/** Health checks: connections under way in one port. */
+export const HEALTH_CONNECTIONS_MAX = 64;
 
 assertLimits({
   "a retry waits longer than a sync collects changes": SYNC_DELAY_MS < RETRY_FIRST_MS,

@@ -5,10 +5,13 @@ import { keyOf, type KubeObject } from "@raft2kube/client-kube/object/object.ts"
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { Rules } from "./apply/nftables/apply.ts";
+import type { Rules } from "./apply/rules.ts";
 import { deleteStaleFlows } from "./apply/stale-flows.ts";
-import { SYNC_DELAY_MS, RETRY_FIRST_MS, RETRY_MS_MAX, VERIFY_MS } from "./limits.ts";
-import type { ServicePort } from "./plan/model.ts";
+import type { HealthChecks } from "./health-checks.ts";
+import {
+  FULL_SYNC_MS, RETRY_FIRST_MS, RETRY_MS_MAX, SYNC_DELAY_MS, VERIFY_MS, VERIFY_PAUSE_FACTOR,
+} from "./limits.ts";
+import type { ServicePlan, ServicePort } from "./plan/model.ts";
 import { planService } from "./plan/service.ts";
 import { type StaleFlow, staleFlows } from "./plan/stale-flows.ts";
 import { reservedBy } from "./reserved.ts";
@@ -21,6 +24,9 @@ export interface LoopOptions {
   services: Informer<Service>;
   slices: Informer<EndpointSlice>;
   rules: Rules;
+  /** Removes what other modes left; called once, after the first sync, so that there is no gap. */
+  removeOthers(): Promise<void>;
+  healthChecks: HealthChecks;
   nodeName: string;
   /** Returns the IPv4 addresses by which this node reaches the API; called for each rebuild. */
   apiServers(): Promise<readonly string[]>;
@@ -45,6 +51,8 @@ export class ProxyLoop {
   #verify: Timer | undefined;
   #running: Promise<void> | undefined;
   #rebuild = true;
+  #othersRemoved = false;
+  #rebuilt_ms = 0;
   #apiServers: readonly string[] = [];
   #retry_ms = RETRY_FIRST_MS;
   #closed = false;
@@ -80,21 +88,37 @@ export class ProxyLoop {
     slices.start();
     await Promise.all([services.synced, slices.synced]);
     this.#schedule(0);
-    this.#verifyLater();
+    this.#verifyLater(VERIFY_MS);
   }
 
-  /** Rebuilds the table if another program deleted it, also without a change of a Service. */
-  #verifyLater(): void {
+  #verifyLater(after_ms: number): void {
     if (this.#closed) return;
-    const { clock, rules, log } = this.#options;
-    this.#verify = clock.after(VERIFY_MS, () => {
-      if (!this.#running && !this.#rebuild && !rules.present()) {
-        log.warn("the nftables table is missing: another program deleted it; rebuilding it");
-        this.#rebuild = true;
-        this.#schedule(0);
-      }
-      this.#verifyLater();
+    this.#verify = this.#options.clock.after(after_ms, () => {
+      if (this.#running || this.#rebuild) return this.#verifyLater(VERIFY_MS);
+      // As a sync, so that none starts before the check has ended.
+      this.#running = this.#check().then((took_ms) => {
+        this.#running = undefined;
+        if (this.#rebuild) this.#schedule(0);
+        else if (this.#dirty.size > 0) this.#schedule(SYNC_DELAY_MS);
+        this.#verifyLater(Math.max(VERIFY_MS, took_ms * VERIFY_PAUSE_FACTOR));
+      });
     });
+  }
+
+  /** Demands a rebuild if another program changed the rules; resolves with the time it took. */
+  async #check(): Promise<number> {
+    const { clock, rules, log } = this.#options;
+    const start_ms = clock.monotonic();
+    try {
+      if (!(await rules.intact())) {
+        log.warn("rules are missing: another program changed them; rebuilding them");
+        this.#rebuild = true;
+      } else if (start_ms - this.#rebuilt_ms > FULL_SYNC_MS) this.#rebuild = true;
+    } catch (thrown) {
+      log.warn("the rules could not be compared", { error: messageOf(thrown) });
+      this.#rebuild = true;
+    }
+    return clock.monotonic() - start_ms;
   }
 
   /** Stops the loop and keeps the rules, so that connections continue. */
@@ -104,6 +128,8 @@ export class ProxyLoop {
     this.#verify?.cancel();
     for (const release of this.#release) release();
     await this.#running;
+    await this.#options.rules.close();
+    this.#options.healthChecks.close();
     await Promise.all([this.#options.services.close(), this.#options.slices.close()]);
   }
 
@@ -128,7 +154,7 @@ export class ProxyLoop {
 
   /** Applies the changed Services; resolves with the delay before a retry, 0 after a success. */
   async #sync(): Promise<number> {
-    const { rules, log, apiServers } = this.#options;
+    const { rules, log, clock, apiServers } = this.#options;
     const changes = new Map<string, ServicePort | undefined>();
     const dirty = this.#rebuild ? this.#allKeys() : [...this.#dirty];
     this.#dirty.clear();
@@ -137,7 +163,9 @@ export class ProxyLoop {
       for (const service of dirty) this.#plan(service, changes);
       if (this.#rebuild) await rules.rebuild([...this.#allPorts()], this.#apiServers);
       else await rules.change(changes);
+      if (this.#rebuild) this.#rebuilt_ms = clock.monotonic();
       this.#rebuild = false;
+      await this.#removeOthers();
       this.#retry_ms = RETRY_FIRST_MS;
       deleteStaleFlows(this.#stale.splice(0));
       for (const key of changes.keys()) this.#logConflicts(key);
@@ -145,7 +173,7 @@ export class ProxyLoop {
       return 0;
     } catch (thrown) {
       const retry_ms = this.#retry_ms;
-      log.error("the rules could not be applied; rebuilding the table", {
+      log.error("the rules could not be applied; rebuilding them", {
         error: messageOf(thrown), retry_ms,
       });
       this.#rebuild = true;
@@ -154,14 +182,21 @@ export class ProxyLoop {
     }
   }
 
+  async #removeOthers(): Promise<void> {
+    if (this.#othersRemoved) return;
+    await this.#options.removeOthers();
+    this.#othersRemoved = true;
+  }
+
   #plan(name: string, changes: Map<string, ServicePort | undefined>): void {
     const { services, slices, nodeName } = this.#options;
     const service = services.store.get(name);
     const reserved = reservedBy(this.#apiServers);
-    const plan = service
+    const plan: ServicePlan = service
       ? planService(service, slices.store.by(BY_SERVICE, name), nodeName, reserved)
       : { ports: [], problems: [] };
     this.#logProblems(name, plan.problems.join("; "));
+    this.#options.healthChecks.update(name, plan.healthCheck);
     const before = this.#planned.get(name);
     const now = new Map(plan.ports.map((port) => [port.key, port]));
     for (const key of new Set([...(before?.keys() ?? []), ...now.keys()])) {

@@ -5,9 +5,10 @@ import { ENDPOINT_SLICES, SERVICES } from "@raft2kube/client-kube/rest/resources
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { CodedError } from "@raft2kube/std/errors.ts";
-import { nftablesRules, removeNftables } from "./apply/nftables/apply.ts";
+import { modeNamed, removeOthers } from "./apply/modes.ts";
+import { HealthChecks } from "./health-checks.ts";
 import { ProxyLoop } from "./loop.ts";
+import { MODE_NAMES, type ModeName } from "./mode-names.ts";
 import { apiServerAddresses } from "./reserved.ts";
 
 export interface ProxyOptions {
@@ -18,31 +19,29 @@ export interface ProxyOptions {
   clusterCidr?: string;
   /** Ranges of addresses that serve node ports; by default all except loopback. */
   nodePortAddresses?: string[];
-  /** The nft table, family ip. Default `r2k-proxy`. */
-  tableName?: string;
-  /** The kind of rules; fails with `unknown-mode` for any other. */
-  mode?: "nftables";
+  /** The kind of rules. Default nftables. */
+  mode?: ModeName;
+  /** IPVS mode: how a virtual server chooses. Default rr. */
+  ipvsScheduler?: string;
+  /** IPVS mode: the node answers ARP for an address only on the interface that has it. */
+  strictArp?: boolean;
   clock: Clock;
 }
-
-const DEFAULT_TABLE = "r2k-proxy";
 
 const PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name";
 
 /**
  * Starts the proxy in the network namespace of this process. `ready` resolves when the rules are
- * applied for the first time. `close` keeps them: connections and Services work without the proxy.
+ * applied for the first time; then those of other modes are removed. `close` keeps the rules:
+ * connections and Services work without the proxy, except in userspace mode. Fails with
+ * `unknown-mode`.
  */
 export async function startProxy(
   options: ProxyOptions,
 ): Promise<{ ready: Promise<void>; close(): Promise<void> }> {
-  const { client, nodeName, clock, mode = "nftables" } = options;
-  if (mode !== "nftables") {
-    const remedy = "use nftables";
-    throw new CodedError("unknown-mode", `proxy mode ${mode} is not supported`, { remedy });
-  }
-  const table = options.tableName ?? DEFAULT_TABLE;
-  const { nodePortAddresses, clusterCidr } = options;
+  const { client, nodeName, clock } = options;
+  const mode = options.mode ?? MODE_NAMES[0];
+  const log = logger("proxy");
   const loop = new ProxyLoop({
     services: new Informer<Service>({
       resource: client.resource<Service>(SERVICES),
@@ -56,19 +55,24 @@ export async function startProxy(
       transform: trimMetadata,
       clock,
     }),
-    rules: nftablesRules({ table, nodePortAddresses, clusterCidr }),
+    rules: modeNamed(mode).create({ ...options, log }),
+    async removeOthers() {
+      const removed = await removeOthers(mode);
+      if (removed.length > 0) log.info("removed the rules of former modes", { removed });
+    },
+    healthChecks: new HealthChecks(log),
     nodeName,
     apiServers: () => apiServerAddresses(client.server),
     clock,
-    log: logger("proxy"),
+    log,
   });
   void loop.start();
   return { ready: loop.ready, close: () => loop.close() };
 }
 
-/** Deletes a proxy's rules in the network namespace of this process. */
-export function cleanup(tableName: string = DEFAULT_TABLE): Promise<void> {
-  return removeNftables(tableName);
+/** Removes the rules of all modes in the network namespace of this process. */
+export async function cleanup(): Promise<void> {
+  await removeOthers();
 }
 
 /** Drops managed fields and annotations, which the proxy never reads, to save memory. */

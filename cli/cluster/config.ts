@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import type { CgroupMode } from "@raft2kube/linux/cgroup.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { CommandError } from "../terminal.ts";
 
 /** Everything that a cluster's processes must agree on; written once, kept in its data folder. */
@@ -32,6 +33,8 @@ export interface ClusterConfig {
   readonly cgroups?: CgroupMode;
   /** Comma-separated etcd endpoints to use in the embedded store's place. */
   readonly etcdServers?: string;
+  /** The kind of rules that serve Services. Default nftables. */
+  readonly proxyMode?: ModeName;
   /** A folder of CNI plugins to use in place of our own. */
   readonly cniBinDir?: string;
 }

@@ -1,5 +1,6 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { Command } from "commander";
+import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
+import { Command, Option } from "commander";
 import { bringUp } from "../cluster/bring-up.ts";
 import {
   type ClusterConfig,
@@ -33,6 +34,7 @@ interface StartFlags {
   newStore?: boolean;
   apiPort?: string;
   cniBinDir?: string;
+  proxyMode?: ModeName;
   nodeCidrMaskSize?: string;
   readyTimeout: string;
   output?: string;
@@ -49,6 +51,10 @@ export function command(): Command {
     .option("--new-store", "begin with an empty store in the place of one that was lost")
     .option("--api-port <port>", "the API's port (new or stopped clusters; default 6443)")
     .option("--cni-bin-dir <dir>", "use these CNI plugins instead of ours (new clusters)")
+    .addOption(
+      new Option("--proxy-mode <mode>", "kind of Service rules (new or stopped clusters)")
+        .choices(MODE_NAMES),
+    )
     .option("--node-cidr-mask-size <bits>", "a node's part of the pod range (new; default 24)")
     .option("--ready-timeout <seconds>", "how long the node may take to be Ready", "30")
     .option("-o, --output <format>", "json: print one JSON object at the end")
@@ -64,10 +70,20 @@ async function start(flags: StartFlags): Promise<void> {
   const existing = await readCluster(name, roots);
   const choices = newClusterChoices(flags);
   const planned = existing ?? (await planCluster(name, roots, choices));
-  const config = { ...planned, apiPort: choices?.apiPort ?? planned.apiPort };
+  const { proxyMode = planned.proxyMode } = flags;
+  const config = {
+    ...planned,
+    apiPort: choices?.apiPort ?? planned.apiPort,
+    ...(proxyMode === undefined ? {} : { proxyMode }),
+  };
   const running = existing !== undefined && isRunning(existing);
   refuseChangedChoices(flags, existing);
-  if (config.apiPort !== planned.apiPort) refuseRunning(config);
+  if (config.apiPort !== planned.apiPort) {
+    refuseRunning(config, `--api-port ${config.apiPort} cannot change its port`);
+  }
+  if (existing && config.proxyMode !== planned.proxyMode) {
+    refuseRunning(config, `--proxy-mode ${config.proxyMode} cannot change its rules`);
+  }
   if (running) progress.note(`The cluster "${name}" is running.`);
   else await bringUpNew(config, !existing, flags, progress);
   if (flags.mergeKubeconfig) await mergeKubeconfig(clusterFiles(config).kubeconfig("admin"));
@@ -164,9 +180,9 @@ function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undef
   );
 }
 
-function refuseRunning({ name, apiPort, runDir }: ClusterConfig): void {
+function refuseRunning({ name, runDir }: ClusterConfig, why: string): void {
   if (runningPid(runDir, "control") === undefined) return;
-  const what = `"${name}" is running; --api-port ${apiPort} cannot change its port now`;
+  const what = `"${name}" is running; ${why} now`;
   const remedy = `r2k down --name ${name}, then start it with this flag`;
   throw new CommandError("RUNNING", what, { remedy });
 }

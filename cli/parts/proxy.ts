@@ -1,5 +1,6 @@
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command, Option } from "commander";
@@ -12,6 +13,9 @@ interface Flags {
   hostnameOverride: string;
   clusterCidr?: string;
   nodeportAddresses?: string;
+  proxyMode?: ModeName;
+  ipvsScheduler?: string;
+  ipvsStrictArp?: boolean;
   cleanup?: boolean;
 }
 
@@ -23,14 +27,16 @@ export function command(): Command {
     .option("--hostname-override <name>", "the node's name", hostname().toLowerCase())
     .option("--cluster-cidr <range>", "the pods' range; others are masqueraded to Services")
     .option("--nodeport-addresses <ranges>", "comma-separated ranges that serve node ports")
-    .addOption(new Option("--proxy-mode <mode>", "kind of rules").choices(["nftables"]))
+    .addOption(new Option("--proxy-mode <mode>", "kind of rules").choices(MODE_NAMES))
+    .option("--ipvs-scheduler <name>", "IPVS: rr, wrr, lc, wlc, sh, dh, sed or nq (default rr)")
+    .option("--ipvs-strict-arp", "IPVS: answer ARP for an address only where it is")
     .option("--cleanup", "take the rules away and end")
     .action(run);
 }
 
 async function run(flags: Flags): Promise<void> {
   if (flags.cleanup) return cleanup();
-  const { kubeconfig, clusterCidr, hostnameOverride: nodeName } = flags;
+  const { kubeconfig, clusterCidr, hostnameOverride: nodeName, proxyMode: mode } = flags;
   if (kubeconfig === undefined) {
     throw new CommandError("FLAG", "--kubeconfig is required", { remedy: "r2k proxy --help" });
   }
@@ -43,6 +49,9 @@ async function run(flags: Flags): Promise<void> {
       client,
       nodeName,
       clock,
+      ...(mode === undefined ? {} : { mode }),
+      ...(flags.ipvsScheduler === undefined ? {} : { ipvsScheduler: flags.ipvsScheduler }),
+      ...(flags.ipvsStrictArp ? { strictArp: true } : {}),
       ...(clusterCidr === undefined ? {} : { clusterCidr }),
       ...(nodePortAddresses === undefined ? {} : { nodePortAddresses }),
     });

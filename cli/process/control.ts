@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type { Command } from "commander";
@@ -20,6 +21,7 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
   const etcd = await startEtcd(config, parts);
   await startApi(config, files, etcd, parts);
   await startControl(config, files, parts);
+  await startLoopbackPorts(files, parts);
 }
 
 /** The embedded store, or the client of the one that `--etcd-servers` names. */
@@ -105,6 +107,17 @@ async function startControl(
       leaderElect: false,
     }),
   );
+}
+
+/** Node ports answer where one tries them first: on localhost. */
+async function startLoopbackPorts(files: ClusterFiles, parts: Parts): Promise<void> {
+  const { startHostPorts } = await import("@raft2kube/proxy/localhost/main.ts");
+  await parts.start("host ports", async () => {
+    const connection = await kubeConnection(files.kubeconfig("proxy"));
+    const clock = systemClock();
+    const client = new KubeClient({ ...connection, clock, userAgent: "r2k-host-ports" });
+    return startHostPorts({ client, clock });
+  });
 }
 
 async function readPair(files: ClusterFiles, name: string): Promise<{ cert: string; key: string }> {

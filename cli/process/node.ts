@@ -43,7 +43,8 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
   });
   await parts.start("proxy", async () => {
     const client = await clientAs(config, "proxy", clock);
-    return startProxy({ client, nodeName: config.nodeName, clusterCidr: config.podCidr, clock });
+    const { nodeName, podCidr: clusterCidr, proxyMode: mode } = config;
+    return startProxy({ client, nodeName, clusterCidr, clock, ...(mode ? { mode } : {}) });
   });
   await parts.start("dns", async () => {
     const client = await clientAs(config, "dns", clock);

@@ -29,12 +29,24 @@ export interface ServicePort {
    * `externalTrafficPolicy: Local`: keeps the client's address, uses local endpoints only.
    */
   externalLocal: boolean;
-  /** `default/kubernetes`: its endpoints are the API servers. */
-  ofApi: boolean;
+  /** The endpoints' addresses if it is a port of `default/kubernetes`: the API servers. */
+  apiAddresses: string[];
+  /** `loadBalancerSourceRanges`: these of `externalIps` admit clients of these ranges only. */
+  firewall: { addresses: string[]; ranges: string[] } | undefined;
+}
+
+/** `healthCheckNodePort`: where a load balancer asks whether this node has endpoints. */
+export interface HealthCheck {
+  /** `namespace/name`. */
+  service: string;
+  port: number;
+  /** Ready endpoints on this node. */
+  localEndpoints: number;
 }
 
 /** A Service's ports, and for the log what the proxy cannot serve of it. */
 export interface ServicePlan {
   ports: ServicePort[];
   problems: string[];
+  healthCheck?: HealthCheck;
 }

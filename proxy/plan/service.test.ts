@@ -108,10 +108,21 @@ describe("external addresses", () => {
     expect(plan.ports[0]?.externalIps).toEqual(["192.0.2.9", "192.0.2.1"]);
   });
 
-  test("are not served with loadBalancerSourceRanges, which is a problem of the Service", () => {
-    const plan = balanced({ loadBalancerSourceRanges: ["198.51.100.0/24"] });
-    expect(plan.ports[0]?.externalIps).toEqual([]);
-    expect(plan.problems).toEqual([expect.stringContaining("loadBalancerSourceRanges")]);
+  test("of a load balancer admit the clients of loadBalancerSourceRanges only", () => {
+    const ranges = ["198.51.100.7/24 ", "fd00::/8", "x"];
+    const plan = balanced({ loadBalancerSourceRanges: ranges, externalIPs: ["192.0.2.9"] });
+    expect(plan.ports[0]?.externalIps).toEqual(["192.0.2.9", "192.0.2.1"]);
+    const firewall = { addresses: ["192.0.2.1"], ranges: ["198.51.100.0/24"] };
+    expect(plan.ports[0]?.firewall).toEqual(firewall);
+    expect(plan.problems).toEqual(["source range x is not one"]);
+    const all = balanced({ loadBalancerSourceRanges: ["0.0.0.0/0"] });
+    expect(all.ports[0]?.firewall).toBeUndefined();
+  });
+
+  test("with policy Local have a port where a load balancer asks for ready endpoints", () => {
+    const local = balanced({ externalTrafficPolicy: "Local", healthCheckNodePort: 31000 });
+    expect(local.healthCheck).toEqual({ service: "shop/web", port: 31000, localEndpoints: 0 });
+    expect(balanced({ healthCheckNodePort: 31000 }).healthCheck).toBeUndefined();
   });
 
   test("are not served if reserved, and the problem names the owner", () => {

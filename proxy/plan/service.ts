@@ -3,7 +3,7 @@ import type { Service, ServicePort as ApiPort } from "@raft2kube/api/gen/core/v1
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { AFFINITY_DEFAULT_S } from "../limits.ts";
 import { endpointsOf } from "./endpoints.ts";
-import type { ServicePlan, ServicePort, Transport } from "./model.ts";
+import type { HealthCheck, ServicePlan, ServicePort, Transport } from "./model.ts";
 
 const TRANSPORTS: Readonly<Record<string, Transport>> = { TCP: "tcp", UDP: "udp", SCTP: "sctp" };
 
@@ -32,26 +32,37 @@ export function planService(
 ): ServicePlan {
   if (!isProxied(service)) return { ports: [], problems: [] };
   const problems: string[] = [];
-  const addresses = {
-    clusterIps: onlyIpv4(service.spec.clusterIPs ?? [service.spec.clusterIP ?? ""], problems),
-    externalIps: onlyIpv4(externalAddresses(service, problems), problems).filter((address) => {
+  const admitted = (addresses: string[]) =>
+    onlyIpv4(addresses, problems).filter((address) => {
       const owner = reserved(address);
       if (owner === undefined) return true;
       problems.push(`external address ${address} is not served: it is ${owner}`);
       return false;
-    }),
+    });
+  const balanced = admitted(loadBalancerAddresses(service));
+  const addresses = {
+    clusterIps: onlyIpv4(service.spec.clusterIPs ?? [service.spec.clusterIP ?? ""], problems),
+    externalIps: [...new Set([...admitted(service.spec.externalIPs ?? []), ...balanced])],
+    firewall: firewallOf(service, balanced, problems),
   };
   const ports = (service.spec.ports ?? []).map((port): ServicePort => {
     const { name = "", protocol = "TCP" } = port;
     const endpoints = endpointsOf(slices, { name, protocol }, nodeName);
     problems.push(...endpoints.problems);
     const { allEndpoints, localEndpoints } = endpoints;
-    return { ...portPlan(service, port), ...addresses, allEndpoints, localEndpoints };
+    const apiAddresses = isApi(service) ? allEndpoints.map(({ address }) => address) : [];
+    return { ...portPlan(service, port), ...addresses, apiAddresses, allEndpoints, localEndpoints };
   });
-  return { ports, problems: [...new Set(problems)] };
+  const healthCheck = healthCheckOf(service, slices, nodeName);
+  const plan = { ports, problems: [...new Set(problems)] };
+  return healthCheck ? { ...plan, healthCheck } : plan;
 }
 
-type Addresses = "clusterIps" | "externalIps" | "allEndpoints" | "localEndpoints";
+const isApi = ({ metadata }: Service) =>
+  metadata.namespace === "default" && metadata.name === "kubernetes";
+
+type Addresses =
+  | "clusterIps" | "externalIps" | "firewall" | "apiAddresses" | "allEndpoints" | "localEndpoints";
 
 function portPlan({ metadata, spec }: Service, port: ApiPort): Omit<ServicePort, Addresses> {
   const { name = "", protocol = "TCP" } = port;
@@ -64,21 +75,55 @@ function portPlan({ metadata, spec }: Service, port: ApiPort): Omit<ServicePort,
     affinity_s: spec.sessionAffinity === "ClientIP" ? affinity : undefined,
     internalLocal: spec.internalTrafficPolicy === "Local",
     externalLocal: spec.externalTrafficPolicy === "Local",
-    ofApi: metadata.namespace === "default" && metadata.name === "kubernetes",
   };
 }
 
-function externalAddresses({ spec, status }: Service, problems: string[]): string[] {
+/** The addresses of its load balancer whose packets arrive unchanged (`ipMode: VIP`). */
+function loadBalancerAddresses({ spec, status }: Service): string[] {
   const ingress = spec.type === "LoadBalancer" ? (status?.loadBalancer?.ingress ?? []) : [];
-  const balanced = ingress
+  return ingress
     .filter(({ ipMode }) => ipMode === undefined || ipMode === "VIP")
     .flatMap(({ ip }) => (ip ? [ip] : []));
-  if (balanced.length > 0 && spec.loadBalancerSourceRanges?.length) {
-    // Without the filter, clients would be admitted that the Service excludes.
-    problems.push("loadBalancerSourceRanges is not supported: load balancer addresses not served");
-    return spec.externalIPs ?? [];
-  }
-  return [...(spec.externalIPs ?? []), ...balanced];
+}
+
+/** Returns the clients that the load balancer's addresses admit; undefined: all of them. */
+function firewallOf(
+  { spec }: Service,
+  addresses: string[],
+  problems: string[],
+): ServicePort["firewall"] {
+  const wanted = spec.loadBalancerSourceRanges ?? [];
+  if (addresses.length === 0 || wanted.length === 0) return undefined;
+  // A range that is none admits no client, rather than every one.
+  const ranges = wanted.map((range) => range.trim()).filter((range) => {
+    if (ipaddr.IPv4.isValidCIDR(range)) return true;
+    if (!ipaddr.IPv6.isValidCIDR(range)) problems.push(`source range ${range} is not one`);
+    return false;
+  });
+  const all = ranges.some((range) => range.endsWith("/0"));
+  return all ? undefined : { addresses, ranges: ranges.map(networkOf) };
+}
+
+/** A range with its host bits cleared, as the kernel's tables print it. */
+function networkOf(range: string): string {
+  const [, prefix = ""] = range.split("/");
+  return `${ipaddr.IPv4.networkAddressFromCIDR(range).toString()}/${prefix}`;
+}
+
+function healthCheckOf(
+  { metadata, spec }: Service,
+  slices: readonly EndpointSlice[],
+  nodeName: string,
+): HealthCheck | undefined {
+  const port = spec.healthCheckNodePort;
+  if (!port || spec.externalTrafficPolicy !== "Local") return undefined;
+  const local = slices
+    .filter(({ addressType }) => addressType === "IPv4")
+    .flatMap(({ endpoints }) => endpoints ?? [])
+    .filter((endpoint) => endpoint.nodeName === nodeName && (endpoint.conditions?.ready ?? true))
+    .map(({ addresses: [address] }) => address);
+  const service = `${metadata.namespace}/${metadata.name}`;
+  return { service, port, localEndpoints: new Set(local).size };
 }
 
 function onlyIpv4(addresses: string[], problems: string[]): string[] {

@@ -1,50 +1,68 @@
-import { applyRuleset, deleteTable, nftTableExists } from "@raft2kube/linux/nft.ts";
+import {
+  applyRuleset, deleteTable, listRuleset, nftGeneration, nftTableExists,
+} from "@raft2kube/linux/nft.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import type { ServicePort } from "../../plan/model.ts";
+import type { Mode, Rules } from "../rules.ts";
 import { type BaseOptions, baseRules } from "./base.ts";
+import { isIntact, type Shape, shapeOfListing, shapeOfText } from "./drift.ts";
 import { renderPort } from "./fragment.ts";
 import { type Change, TableState } from "./table-state.ts";
 
-/** Changed Service ports by key; `undefined`: the port was removed. */
-export type PortChanges = ReadonlyMap<string, ServicePort | undefined>;
+const EMPTY: Shape = { rules: new Map(), elements: new Map() };
 
-/** The kernel's rules for all Services: one nft table, changed by whole transactions. */
-export interface Rules {
-  /**
-   * Replaces the table by one with these ports only. `apiServers`: IPv4 addresses by which this
-   * node reaches the API, which no external address of a Service may take over.
-   */
-  rebuild(ports: readonly ServicePort[], apiServers: readonly string[]): Promise<void>;
-  /** Applies changes. After an error the table is unchanged and `rebuild` must follow. */
-  change(changes: PortChanges): Promise<void>;
-  /** Whether the table exists. Asks the kernel, without a process. */
-  present(): boolean;
-  /** Returns the frontends of a port that belong to another Service, their owner. */
-  conflicts(key: string): { key: string; owner: string }[];
-}
-
-/** Makes the rules of kube-proxy's nftables mode. */
+/** Makes the rules of kube-proxy's nftables mode: one table, changed by whole transactions. */
 export function nftablesRules(options: BaseOptions): Rules {
   const { table, clusterCidr } = options;
   let state = new TableState(table);
+  let base = EMPTY;
+  /** The ruleset's generation after our last transaction; undefined: others changed it too. */
+  let generation: number | undefined;
   const toChange = (key: string, port: ServicePort | undefined): Change => {
     return { owner: key, fragment: port && renderPort(port, clusterCidr) };
+  };
+  const apply = async (text: string) => {
+    const before = nftGeneration();
+    const isOurs = generation === undefined || generation === before;
+    await applyRuleset(text);
+    generation = isOurs && nftGeneration() === before + 1 ? before + 1 : undefined;
   };
   return {
     async rebuild(ports, apiServers) {
       state = new TableState(table);
+      generation = undefined;
       const changes = ports.map((port) => toChange(port.key, port));
-      await applyRuleset(baseRules(options, apiServers) + state.apply(changes));
+      const text = baseRules(options, apiServers);
+      base = shapeOfText(text);
+      await apply(text + state.apply(changes));
     },
     async change(changes) {
       const statements = state.apply([...changes].map(([key, port]) => toChange(key, port)));
-      if (statements !== "") await applyRuleset(statements);
+      if (statements !== "") await apply(statements);
     },
-    present: () => nftTableExists("ip", table),
+    async intact() {
+      const now = nftGeneration();
+      if (generation === now) return true;
+      try {
+        const found = shapeOfListing(await listRuleset(["table", "ip", table]));
+        if (!isIntact(found, base, state.shape())) return false;
+      } catch (thrown) {
+        if (isErrno(thrown, "ENOENT")) return false;
+        throw thrown;
+      }
+      generation = now;
+      return true;
+    },
     conflicts: (key) => state.conflicts(key),
+    close: () => Promise.resolve(),
   };
 }
 
-/** Deletes the table. */
-export function removeNftables(table: string): Promise<void> {
-  return deleteTable("ip", table);
+/** The mode of one table, family ip. */
+export function nftablesMode(table: string): Mode {
+  return {
+    create: (options) => nftablesRules({ ...options, table }),
+    isPresent: () => Promise.resolve(nftTableExists("ip", table)),
+    remove: () => deleteTable("ip", table),
+  };
 }

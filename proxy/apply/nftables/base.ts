@@ -27,7 +27,13 @@ const SETS = `  set cluster-ips { type ipv4_addr; }
   map external-endpoints { type ${FRONTEND_TYPE} . mark : ${TARGET_TYPE}; }
   map service-nodeports { type inet_proto . inet_service : verdict; }
   map no-endpoint-nodeports { type inet_proto . inet_service : verdict; }
+  map firewall-ips { type ${FRONTEND_TYPE} : verdict; }
   map nodeport-endpoints { type inet_proto . inet_service . mark : ${TARGET_TYPE}; }
+`;
+
+const MASQUERADE = `\
+    ct status dnat ip saddr . ip daddr @hairpin-connections masquerade fully-random
+    ct mark and ${MASQUERADE_MARK} == ${MASQUERADE_MARK} masquerade fully-random
 `;
 
 export interface BaseOptions {
@@ -36,6 +42,10 @@ export interface BaseOptions {
   nodePortAddresses?: string[] | undefined;
   /** The range of all pods. */
   clusterCidr?: string | undefined;
+  /** An address of this node that is reached through Services only. */
+  proxyAddress?: string;
+  /** Whether connections that need it are masqueraded. Default true. */
+  masquerade?: boolean;
 }
 
 /**
@@ -67,6 +77,8 @@ ${SETS}
 ${externalChain("external-services", "external-ips", exempt)}
 ${externalChain("external-endpoints-check", "no-endpoint-external-ips", exempt)}
 
+${externalChain("firewall-check", "firewall-ips", exempt)}
+
   chain services {
     ${FRONTEND} vmap @service-ips
     ${node} vmap @service-nodeports
@@ -75,27 +87,19 @@ ${externalChain("external-endpoints-check", "no-endpoint-external-ips", exempt)}
   chain nat-prerouting { type nat hook prerouting priority dstnat; jump services; }
   chain nat-output { type nat hook output priority -100; jump services; }
 
-  chain clear-endpoint-mark { meta mark and ${ENDPOINT_MARK} == ${ENDPOINT_MARK} meta mark set 0; }
-  chain filter-prerouting-post-dnat {
-    type filter hook prerouting priority -99;
-    jump clear-endpoint-mark
-  }
-  chain filter-output-post-dnat {
-    type filter hook output priority -99;
-    jump clear-endpoint-mark
-  }
-
-  chain service-endpoints-check {
+${clearMark()}  chain service-endpoints-check {
     ${FRONTEND} vmap @no-endpoint-services
     ${node} vmap @no-endpoint-nodeports
     jump external-endpoints-check
   }
   chain filter-prerouting-pre-dnat {
     type filter hook prerouting priority -110;
+    ct state new jump firewall-check
     ct state new jump service-endpoints-check
   }
   chain filter-output-pre-dnat {
     type filter hook output priority -110;
+    ct state new jump firewall-check
     ct state new jump service-endpoints-check
   }
 
@@ -109,12 +113,38 @@ ${externalChain("external-endpoints-check", "no-endpoint-external-ips", exempt)}
     ct state new ip daddr @cluster-ips goto ${REJECT_CHAIN}
   }
 
+${options.proxyAddress === undefined ? "" : proxyGuard(options.proxyAddress)}\
   chain nat-postrouting {
     type nat hook postrouting priority srcnat;
-    ct status dnat ip saddr . ip daddr @hairpin-connections masquerade fully-random
-    ct mark and ${MASQUERADE_MARK} == ${MASQUERADE_MARK} masquerade fully-random
-  }
+${options.masquerade === false ? "" : MASQUERADE}  }
 }
+`;
+}
+
+/** Clears the number of the endpoint after the translation. */
+function clearMark(): string {
+  return `\
+  chain clear-endpoint-mark { meta mark and ${ENDPOINT_MARK} == ${ENDPOINT_MARK} meta mark set 0; }
+  chain filter-prerouting-post-dnat {
+    type filter hook prerouting priority -99;
+    jump clear-endpoint-mark
+  }
+  chain filter-output-post-dnat {
+    type filter hook output priority -99;
+    jump clear-endpoint-mark
+  }
+
+`;
+}
+
+/** Drops what was not translated by a Service, whose policies it would bypass. */
+function proxyGuard(address: string): string {
+  return `\
+  chain filter-input {
+    type filter hook input priority filter;
+    ct state new ip daddr ${address} ct status and dnat == 0 drop
+  }
+
 `;
 }
 

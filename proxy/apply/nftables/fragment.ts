@@ -1,5 +1,5 @@
 import type { ServicePort } from "../../plan/model.ts";
-import { addFrontends, addHairpins } from "./frontends.ts";
+import { addFirewall, addFrontends, addHairpins } from "./frontends.ts";
 import { renderRandomEndpoint } from "./random-endpoint.ts";
 import { renderSessionAffinity } from "./session-affinity.ts";
 
@@ -29,6 +29,7 @@ export function renderPort(port: ServicePort, clusterCidr: string | undefined): 
   const render = port.affinity_s === undefined ? renderRandomEndpoint : renderSessionAffinity;
   const chains = render(port, clusterCidr, fragment);
   addFrontends(port, chains, fragment);
+  addFirewall(port, fragment);
   addHairpins(port, fragment);
   return fragment;
 }

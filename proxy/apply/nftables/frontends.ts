@@ -1,5 +1,6 @@
 import type { ServicePort, Target } from "../../plan/model.ts";
 import { REJECT_CHAIN } from "./base.ts";
+import { digest } from "./digest.ts";
 import type { Fragment } from "./fragment.ts";
 
 /** Names of the chains that serve a port's frontends. */
@@ -39,16 +40,28 @@ export function addFrontends(
   for (const ip of port.externalIps) {
     add("external-ips", ip, allEndpoints, chains.externalIp);
   }
-  if (port.ofApi) {
-    for (const { address } of allEndpoints) {
-      elements.push({ set: "api-endpoints", key: address, value: "" });
-    }
+  for (const address of port.apiAddresses) {
+    elements.push({ set: "api-endpoints", key: address, value: "" });
   }
   if (port.nodePort === undefined) return;
   const key = `${transport} . ${port.nodePort}`;
   const served = allEndpoints.length > 0;
   const set = served ? "service-nodeports" : "no-endpoint-nodeports";
   elements.push({ set, key, value: served ? `goto ${chains.nodePort}` : rejection });
+}
+
+/** Drops clients that are not in the source ranges of a load balancer's address. */
+export function addFirewall({ transport, port, firewall }: ServicePort, fragment: Fragment): void {
+  if (!firewall) return;
+  const ranges = [...new Set(firewall.ranges)].sort();
+  // Ports with the same ranges share the chain.
+  const chain = `firewall-${digest(ranges.join())}`;
+  const admitted = ranges.map((range) => `ip saddr ${range} return`);
+  fragment.chains.set(chain, [...admitted, "drop"]);
+  for (const ip of firewall.addresses) {
+    const key = `${ip} . ${transport} . ${port}`;
+    fragment.elements.push({ set: "firewall-ips", key, value: `goto ${chain}` });
+  }
 }
 
 /** A pod that connects to itself through a Service is masqueraded, or its replies bypass NAT. */

@@ -1,14 +1,10 @@
-import { createHash } from "node:crypto";
 import type { ServicePort, Target } from "../../plan/model.ts";
 import { AFFINITY_CLIENTS } from "../../limits.ts";
 import { MARK_MASQ_CHAIN } from "./base.ts";
+import { digest } from "./digest.ts";
 import type { Fragment } from "./fragment.ts";
 import type { FrontendChains } from "./frontends.ts";
 import { internalClients } from "./random-endpoint.ts";
-
-function digest(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, 12);
-}
 
 /**
  * Renders a port with session affinity: each endpoint has a set of its clients, whose elements the

@@ -15,7 +15,8 @@ const port = (changes: Partial<ServicePort> = {}): ServicePort => ({
   localEndpoints: [],
   internalLocal: false,
   externalLocal: false,
-  ofApi: false,
+  apiAddresses: [],
+  firewall: undefined,
   ...changes,
 });
 

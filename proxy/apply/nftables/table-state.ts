@@ -1,5 +1,6 @@
 import { ELEMENTS_PER_STATEMENT } from "../../limits.ts";
-import { type Difference, Ownership } from "./ownership.ts";
+import { type Difference, Ownership } from "../ownership.ts";
+import type { Shape } from "./drift.ts";
 import type { Element, Fragment } from "./fragment.ts";
 
 /** Replaces the owner's fragment; `undefined` removes it. */
@@ -64,6 +65,18 @@ export class TableState {
       const other = this.#elements.conflictingOwner(name, value);
       return other === undefined ? [] : [{ key: elementOf(name).key, owner: other }];
     });
+  }
+
+  /** Returns how much of each chain and set the Services' ports fill. */
+  shape(): Shape {
+    const rules = new Map<string, number>();
+    const elements = new Map<string, number>();
+    for (const [name, text] of this.#chains.applied()) rules.set(name, text.split("\n").length);
+    for (const [name] of this.#elements.applied()) {
+      const { set } = elementOf(name);
+      elements.set(set, (elements.get(set) ?? 0) + 1);
+    }
+    return { rules, elements };
   }
 
   #statements(chains: Difference[], sets: Difference[], elements: Difference[]): string[] {

@@ -53,6 +53,14 @@ export class Ownership {
     return applied === value ? undefined : owner;
   }
 
+  /** Returns the names with the values that apply. */
+  *applied(): Iterable<[name: string, value: string]> {
+    for (const [name, values] of this.#owners) {
+      const [value] = values.values();
+      if (value !== undefined) yield [name, value];
+    }
+  }
+
   #touch(name: string): void {
     if (!this.#touched.has(name)) this.#touched.set(name, this.#valueOf(name));
   }

@@ -1,0 +1,101 @@
+import { CHAINS } from "./names.ts";
+
+export type Table = "nat" | "filter";
+
+/** A rule of a shared chain. */
+export interface Rule {
+  table: Table;
+  chain: string;
+  text: string;
+}
+
+/** Upstream's default: bit 14 of the packet's mark requests masquerading. */
+export const MASQUERADE_MARK = "0x4000/0x4000";
+/** A jump from a built-in chain. */
+export interface Jump {
+  table: Table;
+  from: string;
+  to: string;
+  match: string;
+}
+
+export const NEW = "-m conntrack --ctstate NEW ";
+export const jump = (table: Table, from: string, to: string, match = ""): Jump =>
+  ({ table, from, to, match });
+
+/** What a mode has in the tables beside the Services' own chains. */
+export interface Layout {
+  /** In the comments of the jumps, by which our rules differ from upstream's kube-proxy's. */
+  owner: string;
+  /** Each is inserted in front of what its chain has. */
+  jumps: readonly Jump[];
+  /** The shared chains of each table. */
+  shared: Readonly<Record<Table, readonly string[]>>;
+}
+
+/** Upstream's jumps. */
+const JUMPS: readonly Jump[] = [
+  jump("filter", "INPUT", CHAINS.externalServices, NEW),
+  jump("filter", "FORWARD", CHAINS.externalServices, NEW),
+  jump("filter", "INPUT", CHAINS.nodePorts),
+  jump("filter", "FORWARD", CHAINS.services, NEW),
+  jump("filter", "OUTPUT", CHAINS.services, NEW),
+  jump("filter", "FORWARD", CHAINS.forward),
+  jump("filter", "INPUT", CHAINS.firewall, NEW),
+  jump("filter", "OUTPUT", CHAINS.firewall, NEW),
+  jump("filter", "FORWARD", CHAINS.firewall, NEW),
+  jump("nat", "OUTPUT", CHAINS.services),
+  jump("nat", "PREROUTING", CHAINS.services),
+  jump("nat", "POSTROUTING", CHAINS.postrouting),
+];
+
+/** Returns the text of a jump's rule. */
+export function jumpText({ match, to }: Jump, { owner }: Layout): string {
+  return `${match}-m comment --comment "kubernetes service rules ${owner}" -j ${to}`;
+}
+
+/** Whether a line of iptables-save is this jump, ours. */
+export function isJump(line: string, { from, to }: Jump, { owner }: Layout): boolean {
+  return line.startsWith(`-A ${from} `) && line.includes(owner) && line.endsWith(` -j ${to}`);
+}
+
+/** Upstream's chains. */
+export const LAYOUT: Layout = {
+  owner: "(r2k)",
+  jumps: JUMPS,
+  shared: {
+    filter: [
+      CHAINS.services, CHAINS.externalServices, CHAINS.forward, CHAINS.nodePorts, CHAINS.firewall,
+    ],
+    nat: [CHAINS.services, CHAINS.nodePorts, CHAINS.postrouting, CHAINS.markMasq],
+  },
+};
+
+/** The comment of the rule that must remain the last of KUBE-SERVICES. */
+const LAST =
+  '-m comment --comment "kubernetes service nodeports; NOTE: this must be the last rule"';
+
+/**
+ * Returns the rules of the shared chains without Services. Loopback addresses serve no node ports:
+ * route_localnet stays off (CVE-2020-8558).
+ */
+export function baseRules(nodePortAddresses: readonly string[] | undefined): Rule[] {
+  const nat = (chain: string, text: string): Rule => ({ table: "nat", chain, text });
+  const forward = (text: string): Rule => ({ table: "filter", chain: CHAINS.forward, text });
+  const local = "-m addrtype --dst-type LOCAL";
+  const destinations = nodePortAddresses?.length
+    ? nodePortAddresses.map((range) => `-d ${range} `)
+    : ["! -d 127.0.0.0/8 "];
+  return [
+    nat(CHAINS.postrouting, `-m mark ! --mark ${MASQUERADE_MARK} -j RETURN`),
+    // Else the packet is masqueraded again if it passes the network stack again.
+    nat(CHAINS.postrouting, "-j MARK --xor-mark 0x4000"),
+    nat(CHAINS.postrouting, "-j MASQUERADE --random-fully"),
+    nat(CHAINS.markMasq, "-j MARK --or-mark 0x4000"),
+    ...destinations.map((to) =>
+      nat(CHAINS.services, `${to}${local} ${LAST} -j ${CHAINS.nodePorts}`)),
+    forward("-m conntrack --ctstate INVALID -j DROP"),
+    forward(`-m mark --mark ${MASQUERADE_MARK} -j ACCEPT`),
+    forward("-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"),
+  ];
+}

@@ -1,0 +1,205 @@
+import { describe, expect, test } from "vitest";
+import type { ServicePort } from "../../plan/model.ts";
+import { baseRules, LAYOUT } from "./base.ts";
+import { renderPort } from "./fragment.ts";
+import { chainsOf, portName } from "./names.ts";
+import { removal, TablesState } from "./state.ts";
+
+const ONE = { address: "10.180.0.1", port: 80 };
+const TWO = { address: "10.180.0.2", port: 80 };
+const port = (changes: Partial<ServicePort> = {}): ServicePort => ({
+  key: "ns1/svc1:p80/TCP",
+  transport: "tcp",
+  port: 80,
+  clusterIps: ["172.30.0.41"],
+  externalIps: [],
+  nodePort: undefined,
+  affinity_s: undefined,
+  allEndpoints: [ONE],
+  localEndpoints: [],
+  internalLocal: false,
+  externalLocal: false,
+  apiAddresses: [],
+  firewall: undefined,
+  ...changes,
+});
+const SVC = "KUBE-SVC-XPGD46QRK7WJZT7O";
+const SEP = "KUBE-SEP-SXIVWICOYRO3J4NJ";
+const CIDR = "10.0.0.0/8";
+const NOTHING = { filter: [], nat: [] };
+
+const state = (...ports: ServicePort[]) => {
+  const tables = new TablesState(LAYOUT, baseRules(undefined));
+  const fragments = new Map(ports.map((one) => [one.key, renderPort(one, CIDR)]));
+  const input = tables.rebuild(fragments, NOTHING);
+  return { tables, input };
+};
+const change = (from: ServicePort) => new Map([[from.key, renderPort(from, CIDR)]]);
+const lines = (text: string) => text.trim().split("\n");
+const sharedOf = (from: ServicePort) =>
+  renderPort(from, CIDR).shared.map(({ table, chain, text }) => `${table} ${chain} ${text}`);
+
+describe("names of chains", () => {
+  test("are those of upstream's tests", () => {
+    const names = chainsOf(port());
+    expect([names.cluster, names.endpoint(ONE)]).toEqual([SVC, SEP]);
+  });
+
+  test("come from the name of a Service's port, without a colon if it has none", () => {
+    expect(portName(port())).toBe("ns1/svc1:p80");
+    expect(portName(port({ key: "ns1/svc1:/UDP" }))).toBe("ns1/svc1");
+  });
+});
+
+describe("a Service port", () => {
+  test("has upstream's chains", () => {
+    const { shared, chains } = renderPort(port(), CIDR);
+    const match = "-d 172.30.0.41/32 -p tcp -m tcp --dport 80 " +
+      '-m comment --comment "ns1/svc1:p80 cluster IP"';
+    expect(shared).toEqual([
+      { table: "nat", chain: "KUBE-SERVICES", text: `${match} -j ${SVC}` },
+    ]);
+    const about = '-m comment --comment "ns1/svc1:p80"';
+    expect(Object.fromEntries(chains)).toEqual({
+      [SVC]: [`! -s ${CIDR} ${match} -j KUBE-MARK-MASQ`, `-j ${SEP}`],
+      [SEP]: [
+        `-s 10.180.0.1/32 ${about} -j KUBE-MARK-MASQ`,
+        `-p tcp -m tcp ${about} -j DNAT --to-destination 10.180.0.1:80`,
+      ],
+    });
+  });
+
+  test("chooses each endpoint with the same probability", () => {
+    const three = [ONE, TWO, { address: "10.180.0.3", port: 80 }];
+    const rules = renderPort(port({ allEndpoints: three }), undefined).chains.get(SVC) ?? [];
+    const chances = rules.map((rule) => /--probability (\S+)/.exec(rule)?.[1]);
+    expect(chances).toEqual(["0.3333333333", "0.5000000000", undefined]);
+  });
+
+  test("with affinity asks who was there before, and remembers", () => {
+    const { chains } = renderPort(port({ affinity_s: 60 }), CIDR);
+    expect(chains.get(SVC)).toContain(
+      `-m recent --name ${SEP} --rcheck --seconds 60 --reap -j ${SEP}`,
+    );
+    expect(chains.get(SEP)?.at(-1)).toContain(`-m recent --name ${SEP} --set -j DNAT`);
+  });
+
+  test("without endpoints is rejected, with Local and none here dropped", () => {
+    expect(sharedOf(port({ allEndpoints: [], nodePort: 30080 }))).toEqual([
+      expect.stringMatching(/^filter KUBE-SERVICES .*-j REJECT --reject-with tcp-reset$/),
+      expect.stringMatching(/^filter KUBE-EXTERNAL-SERVICES .*--dport 30080 .*-j REJECT/),
+    ]);
+    expect(sharedOf(port({ internalLocal: true }))).toEqual([
+      expect.stringMatching(/^filter KUBE-SERVICES .*no local endpoints" -j DROP$/),
+    ]);
+  });
+
+  test("outside traffic is masqueraded, or goes to this node's endpoints", () => {
+    const names = chainsOf(port());
+    const cluster = renderPort(port({ nodePort: 30080 }), CIDR).chains.get(names.external);
+    expect(cluster).toEqual(["-j KUBE-MARK-MASQ", `-j ${names.cluster}`]);
+    const local = port({ nodePort: 30080, externalLocal: true, localEndpoints: [TWO] });
+    const { chains } = renderPort(local, CIDR);
+    expect(chains.get(names.external)?.[0]).toBe(`-s ${CIDR} -j ${names.cluster}`);
+    expect(chains.get(names.external)?.at(-1)).toBe(`-j ${names.local}`);
+    expect(chains.get(names.local)).toEqual([`-j ${names.endpoint(TWO)}`]);
+  });
+
+  test("source ranges are checked before the Service, and others dropped", () => {
+    const firewall = { addresses: ["1.2.3.4"], ranges: ["203.0.113.0/25"] };
+    const names = chainsOf(port());
+    const guarded = port({ externalIps: ["1.2.3.4"], firewall });
+    expect(sharedOf(guarded).slice(1)).toEqual([
+      expect.stringMatching(new RegExp(`^nat KUBE-SERVICES -d 1.2.3.4/32 .*-j ${names.firewall}$`)),
+      expect.stringMatching(/^filter KUBE-PROXY-FIREWALL -d 1.2.3.4\/32 .*-j DROP$/),
+    ]);
+    const { chains } = renderPort(guarded, CIDR);
+    expect(chains.get(names.firewall)).toEqual([`-s 203.0.113.0/25 -j ${names.external}`]);
+  });
+});
+
+describe("the input of iptables-restore", () => {
+  test("of a rebuild ends KUBE-SERVICES with the node ports, and adds the jumps", () => {
+    const { input } = state(port());
+    const services = lines(input).filter((line) => line.startsWith("-A KUBE-SERVICES"));
+    expect(services).toHaveLength(2);
+    expect(services[1]).toMatch(/-j KUBE-NODEPORTS$/);
+    expect(input).toMatch(/^-I PREROUTING .*-j KUBE-SERVICES$/m);
+    expect(input).toMatch(new RegExp(`^:${SVC} - \\[0:0\\]$`, "m"));
+  });
+
+  test("of a rebuild removes chains of Services that are gone", () => {
+    const tables = new TablesState(LAYOUT, baseRules(undefined));
+    const nat = [`:${SVC} - [0:0]`, ":OTHERS - [0:0]", ":KUBE-SVC-X - [0:0]"];
+    const input = lines(tables.rebuild(new Map(), { filter: [], nat }));
+    expect(input.filter((line) => line.startsWith("-X"))).toEqual([`-X ${SVC}`]);
+  });
+
+  test("of a change names the chains of the changed Service only", () => {
+    const other = port({ key: "ns1/other:p80/TCP", clusterIps: ["172.30.0.42"] });
+    const { tables } = state(port(), other);
+    const names = chainsOf(port());
+    expect(lines(tables.change(change(port({ allEndpoints: [TWO] }))))).toEqual([
+      "*nat",
+      `:${names.cluster} - [0:0]`,
+      `:${names.endpoint(TWO)} - [0:0]`,
+      `:${SEP} - [0:0]`,
+      expect.stringMatching(new RegExp(`^-A ${SVC} ! -s`)),
+      `-A ${SVC} -j ${names.endpoint(TWO)}`,
+      expect.stringMatching(new RegExp(`^-A ${names.endpoint(TWO)} `)),
+      expect.stringMatching(new RegExp(`^-A ${names.endpoint(TWO)} .*DNAT`)),
+      `-X ${SEP}`,
+      "COMMIT",
+    ]);
+    expect(tables.change(change(port({ allEndpoints: [TWO] })))).toBe("");
+  });
+
+  test("of a removed Service deletes its rules and chains", () => {
+    const { tables } = state(port());
+    const input = tables.change(new Map([[port().key, undefined]]));
+    expect(lines(input)).toEqual([
+      "*nat", `:${SVC} - [0:0]`, `:${SEP} - [0:0]`,
+      expect.stringMatching(new RegExp(`^-D KUBE-SERVICES .* -j ${SVC}$`)),
+      `-X ${SVC}`, `-X ${SEP}`, "COMMIT",
+    ]);
+  });
+
+  test("quotes nothing that a name could end", () => {
+    const { chains } = renderPort(port({ key: 'ns1/a"\n-j ACCEPT:p/TCP' }), CIDR);
+    expect([...chains.values()].flat().join()).toContain('"ns1/a??-j?ACCEPT:p"');
+  });
+});
+
+/** What iptables-save prints after an input was restored into empty tables. */
+function saved(input: string): { filter: string[]; nat: string[] } {
+  const tables = { filter: [] as string[], nat: [] as string[] };
+  let table: "filter" | "nat" = "filter";
+  for (const line of lines(input)) {
+    if (line.startsWith("*")) table = line === "*nat" ? "nat" : "filter";
+    else tables[table].push(line.replace(/^-I/, "-A"));
+  }
+  return tables;
+}
+
+describe("a comparison with the kernel", () => {
+  test("finds a rule, a chain and a jump that are missing", () => {
+    const { tables, input } = state(port());
+    const whole = saved(input);
+    expect(tables.isIntact(whole)).toBe(true);
+    const without = (what: RegExp) =>
+      tables.isIntact({ ...whole, nat: whole.nat.filter((line) => !what.test(line)) });
+    expect(without(/-j DNAT/)).toBe(false);
+    expect(without(new RegExp(`^(-A |:)${SEP}`))).toBe(false);
+    expect(without(/^-A PREROUTING/)).toBe(false);
+  });
+
+  test("a removal takes our chains, and nothing if the jumps are another's", () => {
+    const whole = saved(state(port()).input);
+    const input = removal({ ...whole, nat: [...whole.nat, ":OTHERS - [0:0]"] }, LAYOUT);
+    expect(input).toMatch(/^-D PREROUTING /m);
+    expect(input).toMatch(new RegExp(`^-X ${SVC}$`, "m"));
+    expect(input).not.toMatch(/OTHERS/);
+    const foreign = (all: string[]) => all.map((line) => line.replace("(r2k)", "(other)"));
+    expect(removal({ filter: foreign(whole.filter), nat: foreign(whole.nat) }, LAYOUT)).toBe("");
+  });
+});

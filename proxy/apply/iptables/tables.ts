@@ -1,0 +1,34 @@
+import { findIptables, hasNatTable, type Iptables } from "@raft2kube/linux/iptables.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import type { Layout } from "./base.ts";
+import { hasJumps, removal, type Saved } from "./state.ts";
+
+/** Returns what the two tables have now. */
+export async function saveTables(tools: Iptables): Promise<Saved> {
+  const [filter, nat] = await Promise.all([tools.save("filter"), tools.save("nat")]);
+  return { filter, nat };
+}
+
+/** Whether a layout's chains are in this namespace. */
+export async function hasLayout(layout: Layout): Promise<boolean> {
+  if (!hasNatTable()) return false;
+  const tools = await findPrograms();
+  return tools !== undefined && hasJumps(await saveTables(tools), layout);
+}
+
+/** Removes a layout's jumps and chains from this namespace, and nothing else. */
+export async function removeLayout(layout: Layout): Promise<void> {
+  const tools = await findPrograms();
+  const input = tools ? removal(await saveTables(tools), layout) : "";
+  if (input !== "") await tools?.restore(input);
+}
+
+/** Returns the programs, or undefined where iptables does not work: it left nothing then. */
+async function findPrograms(): Promise<Iptables | undefined> {
+  try {
+    return await findIptables();
+  } catch (thrown) {
+    if (isErrno(thrown, "iptables-missing")) return undefined;
+    throw thrown;
+  }
+}

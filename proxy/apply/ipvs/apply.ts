@@ -1,0 +1,138 @@
+import { Ipsets } from "@raft2kube/linux/ipset.ts";
+import { findIptables } from "@raft2kube/linux/iptables.ts";
+import { Ipvs } from "@raft2kube/linux/ipvs.ts";
+import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { IPVS_SET_ENTRIES_MAX } from "../../limits.ts";
+import type { ServicePort } from "../../plan/model.ts";
+import { FrontendOwners } from "../frontend-owners.ts";
+import { externalReservation } from "../external-reservation.ts";
+import { TablesState } from "../iptables/state.ts";
+import { removeLayout, saveTables } from "../iptables/tables.ts";
+import type { Mode, Rules, RulesOptions } from "../rules.ts";
+import {
+  changeAddresses, deviceAddresses, ensureDevice, hasDevice, nodePortAddresses, removeDevice,
+} from "./device.ts";
+import { ipvsRules, LAYOUT, SET_TYPES, type SetName } from "./layout.ts";
+import { VirtualServers } from "./servers.ts";
+import { IpvsState, type Steps } from "./state.ts";
+import { wantedOf } from "./wanted.ts";
+
+/** IPVS schedulers of upstream's documentation. */
+const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"];
+const SET_NAMES = Object.keys(SET_TYPES) as SetName[];
+
+/** Makes the rules of kube-proxy's IPVS mode. CodedError `unknown-scheduler`. */
+function ipvsRulesOf(options: RulesOptions): Rules {
+  const { clusterCidr, clock, log, ipvsScheduler: scheduler = "rr", strictArp = false } = options;
+  if (!SCHEDULERS.includes(scheduler)) {
+    const remedy = `use one of ${SCHEDULERS.join(", ")}`;
+    throw new CodedError("unknown-scheduler", `no IPVS scheduler ${scheduler}`, { remedy });
+  }
+  let owners = new FrontendOwners(() => false);
+  let state = new IpvsState();
+  let nodeAddresses: string[] = [];
+  const tables = new TablesState(LAYOUT, ipvsRules(clusterCidr));
+  const servers = new VirtualServers(clock, log);
+  const steps = (ports: ReadonlyMap<string, ServicePort | undefined>) =>
+    state.change(new Map([...ports].map(([key, port]) =>
+      [key, port && wantedOf(port, { scheduler, nodeAddresses })])));
+  return {
+    async rebuild(ports, apiServers) {
+      requireIpvs();
+      setParameters(strictArp);
+      ensureDevice();
+      owners = new FrontendOwners(externalReservation(apiServers, clusterCidr));
+      state = new IpvsState();
+      nodeAddresses = nodePortAddresses(options.nodePortAddresses);
+      const granted = owners.change(new Map(ports.map((port) => [port.key, port])));
+      const { entries } = steps(granted);
+      replaceSets(entries.added);
+      const tools = await findIptables();
+      await tools.restore(tables.rebuild(new Map(), await saveTables(tools)));
+      // Destinations before addresses: a packet of an address without them is refused.
+      await servers.rebuild(state.servers());
+      const wanted = state.addresses();
+      const found = deviceAddresses();
+      changeAddresses(wanted, [...found].filter((address) => !wanted.has(address)));
+    },
+    async change(changes) {
+      const done: Steps = steps(owners.change(changes));
+      changeSets(done.entries);
+      await servers.change(done.servers.set, done.servers.removed);
+      changeAddresses(done.addresses.added, done.addresses.removed);
+    },
+    async intact() {
+      if (!hasDevice() || !hasSets() || !servers.isIntact(state.servers())) return false;
+      const found = deviceAddresses();
+      if ([...state.addresses()].some((address) => !found.has(address))) return false;
+      const now = nodePortAddresses(options.nodePortAddresses);
+      if (now.join() !== nodeAddresses.join()) return false;
+      return tables.isIntact(await saveTables(await findIptables()));
+    },
+    conflicts: (key) => owners.conflicts(key),
+    close() {
+      servers.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+function requireIpvs(): void {
+  try {
+    new Ipvs()[Symbol.dispose]();
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOENT")) throw thrown;
+    const remedy = "modprobe ip_vs, or use another proxy mode";
+    throw new CodedError("no-ipvs", messageOf(thrown), { remedy, cause: thrown });
+  }
+}
+
+/** Sets the kernel's parameters that IPVS with NAT needs (upstream's). */
+function setParameters(strictArp: boolean): void {
+  // Connections of IPVS are tracked, so that they can be masqueraded.
+  writeSysctl("net.ipv4.vs.conntrack", 1);
+  // A client's port that is used again gets a new connection, with the destinations of now.
+  writeSysctl("net.ipv4.vs.conn_reuse_mode", 0);
+  writeSysctl("net.ipv4.vs.expire_nodest_conn", 1);
+  writeSysctl("net.ipv4.vs.expire_quiescent_template", 1);
+  writeSysctl("net.ipv4.ip_forward", 1);
+  if (!strictArp) return;
+  // The node answers for an address only on the interface that has it.
+  writeSysctl("net.ipv4.conf.all.arp_ignore", 1);
+  writeSysctl("net.ipv4.conf.all.arp_announce", 2);
+}
+
+function hasSets(): boolean {
+  using sets = new Ipsets();
+  return SET_NAMES.every((name) => sets.exists(name));
+}
+
+function replaceSets(entries: Steps["entries"]["added"]): void {
+  using sets = new Ipsets();
+  for (const name of SET_NAMES) {
+    sets.create(name, SET_TYPES[name], IPVS_SET_ENTRIES_MAX);
+    sets.flush(name);
+    sets.add(name, entries.get(name) ?? []);
+  }
+}
+
+function changeSets({ added, removed }: Steps["entries"]): void {
+  using sets = new Ipsets();
+  for (const [name, entries] of removed) sets.remove(name, entries);
+  for (const [name, entries] of added) sets.add(name, entries);
+}
+
+/** The mode of virtual servers in the kernel. All those of this namespace are its own. */
+export const IPVS_MODE: Mode = {
+  create: ipvsRulesOf,
+  isPresent: () => Promise.resolve(hasDevice()),
+  async remove() {
+    using ipvs = new Ipvs();
+    for (const server of ipvs.servers()) ipvs.deleteServer(server);
+    await removeLayout(LAYOUT);
+    using sets = new Ipsets();
+    for (const name of SET_NAMES) sets.destroy(name);
+    removeDevice();
+  },
+};

@@ -1,0 +1,65 @@
+import { networkInterfaces } from "node:os";
+import ipaddr from "ipaddr.js";
+import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/address.ts";
+import { createDummy, deleteLink, findLink, getLink, openRoute, setLink } from
+  "@raft2kube/linux/link.ts";
+import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
+import { DEVICE, DEVICE_OWNER } from "./layout.ts";
+
+/** Creates the device of the Services' addresses; EEXIST if another program's has its name. */
+export function ensureDevice(): void {
+  using route = openRoute();
+  try {
+    createDummy(route, { name: DEVICE });
+    // The kernel sets no alias while it creates a link.
+    setLink(route, getLink(route, DEVICE), { alias: DEVICE_OWNER });
+  } catch (thrown) {
+    if (!isErrno(thrown, "EEXIST")) throw thrown;
+  }
+  const link = getLink(route, DEVICE);
+  if (link.alias === DEVICE_OWNER) return setLink(route, link, { up: true });
+  throw new CodedError("EEXIST", `link ${DEVICE} belongs to another program`, {
+    remedy: `remove it, if no other proxy runs here: ip link delete ${DEVICE}`,
+  });
+}
+
+/** Whether the device is there, and ours. */
+export function hasDevice(): boolean {
+  using route = openRoute();
+  return findLink(route, DEVICE)?.alias === DEVICE_OWNER;
+}
+
+export function removeDevice(): void {
+  using route = openRoute();
+  deleteLink(route, DEVICE);
+}
+
+/** Returns the addresses of the device. */
+export function deviceAddresses(): Set<string> {
+  using route = openRoute();
+  const { index } = getLink(route, DEVICE);
+  const all = listAddresses(route, index).filter(({ link }) => link === index);
+  const found = all.flatMap(({ cidr }) => cidr.split("/")[0] ?? []);
+  return new Set(found.filter((address) => ipaddr.IPv4.isValid(address)));
+}
+
+export function changeAddresses(added: Iterable<string>, removed: Iterable<string>): void {
+  using route = openRoute();
+  const { index } = getLink(route, DEVICE);
+  for (const address of added) addAddress(route, index, `${address}/32`);
+  for (const address of removed) deleteAddress(route, index, `${address}/32`);
+}
+
+/** Returns the node's own IPv4 addresses that serve node ports. */
+export function nodePortAddresses(ranges: readonly string[] | undefined): string[] {
+  const wanted = (ranges ?? []).filter((range) => ipaddr.IPv4.isValidCIDR(range))
+    .map((range) => ipaddr.IPv4.parseCIDR(range));
+  const own = Object.entries(networkInterfaces())
+    .filter(([name]) => name !== DEVICE)
+    .flatMap(([, addresses]) => addresses ?? [])
+    .filter(({ family, internal }) => family === "IPv4" && !internal)
+    .map(({ address }) => address);
+  const serves = (address: string) => !ranges?.length ||
+    wanted.some((range) => ipaddr.IPv4.parse(address).match(range));
+  return [...new Set(own)].filter(serves).sort();
+}

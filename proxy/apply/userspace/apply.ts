@@ -1,0 +1,165 @@
+import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/address.ts";
+import { forgetFlows } from "@raft2kube/linux/conntrack.ts";
+import { getLink, openRoute } from "@raft2kube/linux/link.ts";
+import { CONNECTIONS_MAX, PORTS_OPENED_AT_ONCE } from "../../limits.ts";
+import type { ServicePort, Target } from "../../plan/model.ts";
+import { nftablesMode, nftablesRules } from "../nftables/apply.ts";
+import type { Mode, PortChanges, Rules, RulesOptions } from "../rules.ts";
+import { Budget, type ProxyPort } from "./proxy-port.ts";
+import { openTcpPort } from "./tcp-port.ts";
+import { openUdpPort } from "./udp-port.ts";
+
+/**
+ * The address of the proxy ports, on loopback: link-local, so that no other machine reaches it, and
+ * of no interface whose address may change.
+ */
+const PROXY_ADDRESS = "169.254.96.1";
+const TABLE = "r2k-proxy-userspace";
+
+/** The proxy ports of a Service port: of all its endpoints, and of this node's. */
+interface Opened {
+  all: ProxyPort | undefined;
+  local: ProxyPort | undefined;
+}
+
+/**
+ * Makes the rules of userspace mode: frontends are translated to proxy ports of this process, which
+ * choose the endpoints. To nftables a proxy port is the only endpoint of its Service port.
+ */
+function userspaceRules(options: RulesOptions): Rules {
+  const { clock, log } = options;
+  const rules = nftablesRules({
+    ...options, table: TABLE, masquerade: false, proxyAddress: PROXY_ADDRESS,
+  });
+  const opened = new Map<string, Opened>();
+  const context = { clock, log, budget: new Budget(CONNECTIONS_MAX) };
+  const open = (transport: "tcp" | "udp") =>
+    transport === "tcp" ? openTcpPort(PROXY_ADDRESS, context) : openUdpPort(PROXY_ADDRESS, context);
+  const proxied = async (key: string, port: ServicePort | undefined) => {
+    const known = opened.get(key) ?? { all: undefined, local: undefined };
+    const wanted = port && served(port, log);
+    // Kept while there are no endpoints: clients of UDP would keep using the old number.
+    const next: Opened = wanted
+      ? {
+          all: known.all ?? (wanted.all ? await open(wanted.transport) : undefined),
+          local: known.local ?? (wanted.local ? await open(wanted.transport) : undefined),
+        }
+      : { all: undefined, local: undefined };
+    next.all?.update(port?.allEndpoints ?? [], port?.affinity_s);
+    next.local?.update(port?.localEndpoints ?? [], port?.affinity_s);
+    if (next.all ?? next.local) opened.set(key, next);
+    else opened.delete(key);
+    const unused = [known.all, known.local].filter((one) => one !== next.all && one !== next.local);
+    return { port: wanted && port && translated(port, wanted, next), unused };
+  };
+  const proxiedAll = async (changes: PortChanges) => {
+    const result = new Map<string, ServicePort | undefined>();
+    const unused: (ProxyPort | undefined)[] = [];
+    const all = [...changes];
+    for (let at = 0; at < all.length; at += PORTS_OPENED_AT_ONCE) {
+      await Promise.all(all.slice(at, at + PORTS_OPENED_AT_ONCE).map(async ([key, port]) => {
+        const done = await proxied(key, port);
+        result.set(key, done.port);
+        unused.push(...done.unused);
+      }));
+    }
+    // After the rules no longer lead there; connections continue.
+    const closeUnused = () => {
+      for (const one of unused) one?.close(false);
+      forgetClosed(opened);
+    };
+    return { result, closeUnused };
+  };
+  return {
+    async rebuild(ports, apiServers) {
+      putAddress();
+      const changes = new Map<string, ServicePort | undefined>();
+      for (const key of opened.keys()) changes.set(key, undefined);
+      for (const port of ports) changes.set(port.key, port);
+      const { result, closeUnused } = await proxiedAll(changes);
+      await rules.rebuild([...result.values()].filter((port) => port !== undefined), apiServers);
+      closeUnused();
+    },
+    async change(changes) {
+      const { result, closeUnused } = await proxiedAll(changes);
+      await rules.change(result);
+      closeUnused();
+    },
+    intact: async () => hasAddress() && (await rules.intact()),
+    conflicts: (key) => rules.conflicts(key),
+    close() {
+      for (const { all, local } of opened.values()) {
+        for (const one of [all, local]) one?.close(true);
+      }
+      opened.clear();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Makes UDP clients choose again whose proxy port is closed, also by a restart. */
+function forgetClosed(opened: ReadonlyMap<string, Opened>): void {
+  const ports = [...opened.values()].flatMap(({ all, local }) => [all?.port, local?.port]);
+  const open = new Set(ports);
+  forgetFlows("udp", ({ reply }) =>
+    reply.source === PROXY_ADDRESS && !open.has(reply.sourcePort));
+}
+
+/** The proxy ports that a Service port needs. */
+interface Wanted {
+  transport: "tcp" | "udp";
+  all: boolean;
+  local: boolean;
+}
+
+/** Returns undefined if this mode does not serve the port. */
+function served(
+  { key, transport, allEndpoints, localEndpoints, ...policies }: ServicePort,
+  log: RulesOptions["log"],
+): Wanted | undefined {
+  if (transport === "sctp") {
+    log.warn("SCTP is not served in userspace mode", { port: key });
+    return undefined;
+  }
+  const usesLocal = policies.internalLocal || policies.externalLocal;
+  return {
+    transport,
+    all: allEndpoints.length > 0,
+    local: usesLocal && localEndpoints.length > 0,
+  };
+}
+
+/** The Service port as nftables serves it. The proxy ports see each client's own address. */
+function translated(port: ServicePort, wanted: Wanted, { all, local }: Opened): ServicePort {
+  const target = (one: ProxyPort | undefined): Target[] =>
+    one ? [{ address: PROXY_ADDRESS, port: one.port }] : [];
+  return {
+    ...port,
+    affinity_s: undefined,
+    allEndpoints: wanted.all ? target(all) : [],
+    localEndpoints: wanted.local ? target(local) : [],
+  };
+}
+
+function putAddress(): void {
+  using route = openRoute();
+  addAddress(route, getLink(route, "lo").index, `${PROXY_ADDRESS}/32`);
+}
+
+function hasAddress(): boolean {
+  using route = openRoute();
+  return listAddresses(route).some(({ cidr }) => cidr === `${PROXY_ADDRESS}/32`);
+}
+
+const table = nftablesMode(TABLE);
+
+/** The mode whose connections pass this process. */
+export const USERSPACE_MODE: Mode = {
+  create: userspaceRules,
+  isPresent: () => table.isPresent(),
+  async remove() {
+    await table.remove();
+    using route = openRoute();
+    deleteAddress(route, getLink(route, "lo").index, `${PROXY_ADDRESS}/32`);
+  },
+};

@@ -1,0 +1,94 @@
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { CONNECT_TIMEOUTS_MS, CONNECTIONS_PER_PORT_MAX } from "../../limits.ts";
+import type { Target } from "../../plan/model.ts";
+import { Balancer } from "./balancer.ts";
+import type { Budget, ProxyPort } from "./proxy-port.ts";
+
+/**
+ * Opens a proxy port of TCP on `host`, by default one that is free. A connection goes to the first
+ * endpoint that accepts it; without one the client's is reset. Rejects with Node's error.
+ */
+export async function openTcpPort(
+  host: string,
+  { clock, budget, log }: { clock: Clock; budget: Budget; log: Logger },
+  port = 0,
+): Promise<ProxyPort> {
+  const balancer = new Balancer(clock);
+  const clients = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
+    client.on("error", () => client.destroy());
+    if (!budget.take()) {
+      log.warn("a connection was refused: too many are under way");
+      client.resetAndDestroy();
+      return;
+    }
+    clients.add(client);
+    client.once("close", () => {
+      clients.delete(client);
+      budget.giveBack();
+    });
+    void serve(client, balancer, log);
+  });
+  server.maxConnections = CONNECTIONS_PER_PORT_MAX;
+  server.listen({ host, port, exclusive: true });
+  await once(server, "listening");
+  server.on("error", (error) => log.warn("a proxy port failed", { error: messageOf(error) }));
+  const address = server.address();
+  return {
+    port: typeof address === "object" && address ? address.port : 0,
+    update: (targets, affinity_s) => balancer.update(targets, affinity_s),
+    close(now) {
+      server.close();
+      if (now) for (const client of clients) client.destroy();
+    },
+  };
+}
+
+async function serve(client: Socket, balancer: Balancer, log: Logger): Promise<void> {
+  const from = client.remoteAddress ?? "";
+  const order = balancer.order(from).slice(0, CONNECT_TIMEOUTS_MS.length);
+  for (const [at, target] of order.entries()) {
+    const timeout_ms = CONNECT_TIMEOUTS_MS[at] ?? 0;
+    const endpoint = await dial(target, timeout_ms, client);
+    if (client.destroyed) return void endpoint?.destroy();
+    if (!endpoint) continue;
+    balancer.remember(from, target);
+    join(client, endpoint);
+    return;
+  }
+  log.debug("no endpoint accepted a connection", { tried: order.length });
+  client.resetAndDestroy();
+}
+
+/** Connects to an endpoint; resolves with undefined if it refuses or is slow, or `client` ends. */
+function dial(target: Target, timeout_ms: number, client: Socket): Promise<Socket | undefined> {
+  return new Promise((resolve) => {
+    const { address: host, port } = target;
+    const socket = connect({ host, port, allowHalfOpen: true });
+    const end = () => socket.destroy();
+    const settle = (result: Socket | undefined) => {
+      client.off("close", end);
+      socket.setTimeout(0);
+      resolve(result);
+    };
+    client.once("close", end);
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => settle(undefined));
+    socket.once("connect", () => settle(socket));
+    socket.setTimeout(timeout_ms, end);
+  });
+}
+
+/** Passes bytes and the ends of streams both ways. */
+function join(client: Socket, endpoint: Socket): void {
+  client.setNoDelay(true);
+  endpoint.setNoDelay(true);
+  client.once("close", () => endpoint.destroy());
+  endpoint.once("close", () => client.destroy());
+  client.pipe(endpoint);
+  endpoint.pipe(client);
+}

@@ -1,0 +1,130 @@
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import type { Logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { UDP_IDLE_MS, UDP_WAITING_MAX } from "../../limits.ts";
+import { Balancer } from "./balancer.ts";
+import type { Budget, ProxyPort } from "./proxy-port.ts";
+
+/** The packets of one client: a socket connected to its endpoint. */
+interface Flow {
+  socket: Socket;
+  /** `address:port` of the endpoint. */
+  target: string;
+  used_ms: number;
+  /** Packets that came before the socket was connected; undefined: it is. */
+  waiting: Buffer[] | undefined;
+}
+
+/** Opens a proxy port of UDP on `host`. A client keeps its endpoint until it is idle. */
+export async function openUdpPort(
+  host: string,
+  { clock, budget, log }: { clock: Clock; budget: Budget; log: Logger },
+): Promise<ProxyPort> {
+  const server = createSocket("udp4");
+  server.bind({ address: host, port: 0, exclusive: true });
+  await once(server, "listening");
+  const flows = new UdpFlows(server, clock, budget, log);
+  server.on("error", (error) => log.warn("a proxy port failed", { error: messageOf(error) }));
+  server.on("message", (message, { address, port }) => flows.pass(message, address, port));
+  return {
+    port: server.address().port,
+    update: (targets, affinity_s) => flows.update(targets, affinity_s),
+    close() {
+      flows.close();
+      server.close();
+    },
+  };
+}
+
+class UdpFlows {
+  readonly #server: Socket;
+  readonly #clock: Clock;
+  readonly #budget: Budget;
+  readonly #log: Logger;
+  readonly #balancer: Balancer;
+  readonly #flows = new Map<string, Flow>();
+  #sweep: Timer | undefined;
+
+  constructor(server: Socket, clock: Clock, budget: Budget, log: Logger) {
+    this.#server = server;
+    this.#clock = clock;
+    this.#budget = budget;
+    this.#log = log;
+    this.#balancer = new Balancer(clock);
+  }
+
+  /** Ends the flows to endpoints that are gone. */
+  update(...[targets, affinity_s]: Parameters<Balancer["update"]>): void {
+    this.#balancer.update(targets, affinity_s);
+    const left = new Set(targets.map(({ address, port }) => `${address}:${port}`));
+    for (const [client, { target }] of this.#flows) if (!left.has(target)) this.#end(client);
+  }
+
+  pass(message: Buffer, address: string, port: number): void {
+    const client = `${address}:${port}`;
+    const flow = this.#flows.get(client) ?? this.#open(client, address, port);
+    if (!flow) return;
+    flow.used_ms = this.#clock.monotonic();
+    if (!flow.waiting) this.#send(flow, client, message);
+    else if (flow.waiting.length < UDP_WAITING_MAX) flow.waiting.push(message);
+  }
+
+  #send({ socket }: Flow, client: string, message: Buffer): void {
+    socket.send(message, (error) => {
+      if (error) this.#end(client); // the next packet chooses again
+    });
+  }
+
+  #open(client: string, address: string, port: number): Flow | undefined {
+    const [target] = this.#balancer.order(address);
+    if (!target) return undefined;
+    if (!this.#budget.take()) {
+      this.#log.warn("a UDP packet was dropped: too many clients");
+      return undefined;
+    }
+    const socket = createSocket("udp4");
+    const name = `${target.address}:${target.port}`;
+    const used_ms = this.#clock.monotonic();
+    const flow: Flow = { socket, target: name, used_ms, waiting: [] };
+    socket.on("error", () => this.#end(client));
+    socket.on("message", (answer) => {
+      flow.used_ms = this.#clock.monotonic();
+      this.#server.send(answer, port, address);
+    });
+    socket.once("connect", () => {
+      const { waiting = [] } = flow;
+      flow.waiting = undefined;
+      for (const message of waiting) this.#send(flow, client, message);
+    });
+    socket.connect(target.port, target.address);
+    this.#balancer.remember(address, target);
+    this.#flows.set(client, flow);
+    this.#sweepLater();
+    return flow;
+  }
+
+  #end(client: string): void {
+    const flow = this.#flows.get(client);
+    if (!flow) return;
+    this.#flows.delete(client);
+    this.#budget.giveBack();
+    flow.socket.close();
+  }
+
+  #sweepLater(): void {
+    if (this.#sweep) return;
+    this.#sweep = this.#clock.after(UDP_IDLE_MS, () => {
+      this.#sweep = undefined;
+      const oldest_ms = this.#clock.monotonic() - UDP_IDLE_MS;
+      for (const [client, { used_ms }] of this.#flows) if (used_ms < oldest_ms) this.#end(client);
+      if (this.#flows.size > 0) this.#sweepLater();
+    });
+  }
+
+  close(): void {
+    this.#sweep?.cancel();
+    for (const client of [...this.#flows.keys()]) this.#end(client);
+  }
+}

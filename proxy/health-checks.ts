@@ -1,0 +1,67 @@
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { Logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { HEALTH_CONNECTIONS_MAX } from "./limits.ts";
+import type { HealthCheck } from "./plan/model.ts";
+
+/** Health checks have no body and few headers. */
+const HEADER_BYTES = 4096;
+const REQUEST_TIMEOUT_MS = 5_000;
+
+/**
+ * The servers of `healthCheckNodePort`: 200 if this node has ready endpoints of the Service, else
+ * 503, and upstream's JSON.
+ */
+export class HealthChecks {
+  readonly #log: Logger;
+  readonly #checks = new Map<string, { check: HealthCheck; server: Server }>();
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** Sets or removes a Service's check. A port that is in use is logged. */
+  update(service: string, check: HealthCheck | undefined): void {
+    const known = this.#checks.get(service);
+    if (known && check && known.check.port === check.port) {
+      known.check = check;
+      return;
+    }
+    if (known) {
+      this.#checks.delete(service);
+      known.server.close();
+      known.server.closeAllConnections();
+    }
+    if (check) this.#open(service, check);
+  }
+
+  #open(service: string, check: HealthCheck): void {
+    const server = createServer({ maxHeaderSize: HEADER_BYTES }, (_request, response) => {
+      answer(response, this.#checks.get(service)?.check ?? check);
+    });
+    server.maxConnections = HEALTH_CONNECTIONS_MAX;
+    server.requestTimeout = REQUEST_TIMEOUT_MS;
+    server.on("error", (error) => {
+      const { port } = check;
+      this.#log.warn("a health check is not served", { service, port, error: messageOf(error) });
+    });
+    server.listen({ host: "0.0.0.0", port: check.port, exclusive: true });
+    this.#checks.set(service, { check, server });
+  }
+
+  close(): void {
+    for (const service of [...this.#checks.keys()]) this.update(service, undefined);
+  }
+}
+
+function answer(response: ServerResponse, { service, localEndpoints }: HealthCheck): void {
+  const [namespace, name] = service.split("/");
+  const body = { service: { namespace, name }, localEndpoints, serviceProxyHealthy: true };
+  response.writeHead(localEndpoints > 0 ? 200 : 503, {
+    "content-type": "application/json",
+    "x-content-type-options": "nosniff",
+    "x-load-balancing-endpoint-weight": String(localEndpoints),
+    connection: "close",
+  });
+  response.end(JSON.stringify(body));
+}

@@ -1,0 +1,34 @@
+import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
+import { expect, test } from "vitest";
+import { hostPorts, nodeTargets } from "./plan.ts";
+
+const service = (name: string, created: string, spec: Partial<Service["spec"]>): Service => ({
+  metadata: { namespace: "shop", name, creationTimestamp: created },
+  spec: { type: "NodePort", ...spec },
+});
+const port = (nodePort: number, protocol: "TCP" | "UDP" = "TCP") =>
+  ({ port: 80, nodePort, protocol });
+
+test("node ports of TCP are served; of two Services with one port, the older", () => {
+  const found = hostPorts([
+    service("late", "2026-01-02T00:00:00Z", { ports: [port(30080), port(30081)] }),
+    service("early", "2026-01-01T00:00:00Z", { ports: [port(30080), port(30053, "UDP")] }),
+    service("inner", "2026-01-01T00:00:00Z", { type: "ClusterIP", ports: [port(30082)] }),
+  ]);
+  expect([...found.values()].sort((a, b) => a.port - b.port)).toEqual([
+    { port: 30080, service: "shop/early" }, { port: 30081, service: "shop/late" },
+  ]);
+});
+
+test("connections go to nodes that are ready", () => {
+  const node = (address: string, ready: "True" | "False"): Node => ({
+    metadata: { name: address },
+    spec: {},
+    status: {
+      addresses: [{ type: "Hostname", address: "x" }, { type: "InternalIP", address }],
+      conditions: [{ type: "Ready", status: ready }],
+    },
+  });
+  const nodes = [node("10.200.0.2", "True"), node("10.200.0.3", "False")];
+  expect(nodeTargets(nodes, 30080)).toEqual([{ address: "10.200.0.2", port: 30080 }]);
+});

@@ -1,0 +1,38 @@
+import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Target } from "../plan/model.ts";
+
+/** A node port that the host serves on its loopback address. */
+export interface HostPort {
+  port: number;
+  /** `namespace/name` of its Service. */
+  service: string;
+}
+
+/**
+ * Returns the node ports of TCP by number; of two Services with the same one the older has it. UDP
+ * has no connections to pass on, and is served on the nodes' addresses only. Pure.
+ */
+export function hostPorts(services: readonly Service[]): Map<number, HostPort> {
+  const since = ({ metadata }: Service) => metadata.creationTimestamp ?? "";
+  const sorted = [...services].sort((a, b) => (since(a) < since(b) ? -1 : 1));
+  const ports = new Map<number, HostPort>();
+  for (const { metadata, spec } of sorted) {
+    if (spec.type !== "NodePort" && spec.type !== "LoadBalancer") continue;
+    for (const { nodePort, protocol = "TCP" } of spec.ports ?? []) {
+      if (!nodePort || protocol !== "TCP" || ports.has(nodePort)) continue;
+      const service = `${metadata.namespace}/${metadata.name}`;
+      ports.set(nodePort, { port: nodePort, service });
+    }
+  }
+  return ports;
+}
+
+/** Returns where to reach a node port: the nodes that are ready, each by its first address. */
+export function nodeTargets(nodes: readonly Node[], port: number): Target[] {
+  const ready = nodes.filter(({ status }) =>
+    status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True"));
+  return ready.flatMap(({ status }) => {
+    const address = status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
+    return address === undefined ? [] : [{ address, port }];
+  });
+}
