@@ -18,6 +18,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "kube-apiserver": () => buildModule("kubernetes", "kube-apiserver"),
   "kube-controller-manager": () => buildModule("kubernetes", "kube-controller-manager"),
   "kube-scheduler": () => buildModule("kubernetes", "kube-scheduler"),
+  "kube-proxy": () => buildModule("kubernetes", "kube-proxy"),
   kubectl: () => buildModule("kubernetes", "kubectl"),
   flanneld: () => buildFlanneld(bin),
   "python-client": () => installPythonClient(bin),

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -14,6 +14,29 @@ const ROOT = join(import.meta.dirname, "../..");
 export function guestsMissing(): string | undefined {
   if (!existsSync(GUEST_KERNEL)) return "needs user-mode-linux";
   return process.arch === "x64" ? undefined : `no guest kernel for ${release()}`;
+}
+
+/**
+ * Returns kernel modules with those that they need before them; paths below `kernel/`. Throws if a
+ * module is unknown.
+ */
+export function withDependencies(modules: readonly string[]): string[] {
+  const [release = ""] = readdirSync(MODULES);
+  const lines = readFileSync(join(MODULES, release, "modules.dep"), "utf8").split("\n");
+  const short = (path: string) => path.replace(/^kernel\//, "");
+  const needs = new Map(lines.map((line) => {
+    const [name = "", rest = ""] = line.split(":");
+    return [short(name), rest.split(" ").filter(Boolean).map(short)] as const;
+  }));
+  const ordered = new Set<string>();
+  const add = (name: string) => {
+    const needed = needs.get(name);
+    if (!needed) throw new Error(`the guest's kernel has no module ${name}`);
+    for (const other of needed.filter((one) => !ordered.has(one))) add(other);
+    ordered.add(name);
+  };
+  modules.forEach(add);
+  return [...ordered];
 }
 
 export interface GuestOptions {

@@ -5,9 +5,9 @@ import { createResolver } from "@raft2kube/dns/resolver.ts";
 import { listenTcp } from "@raft2kube/dns/server/tcp.ts";
 import { listenUdp, type Listener } from "@raft2kube/dns/server/udp.ts";
 import type { ClusterView } from "@raft2kube/dns/zone/view.ts";
+import { deleteTable } from "@raft2kube/linux/nft.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { nftablesRules } from "@raft2kube/proxy/apply/nftables/apply.ts";
-import { cleanup } from "@raft2kube/proxy/main.ts";
 import { planService } from "@raft2kube/proxy/plan/service.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -59,7 +59,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const listener of listeners) await listener.close();
-  await cleanup(TABLE);
+  await deleteTable("ip", TABLE);
   await cluster.close();
 });
 

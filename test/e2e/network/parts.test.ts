@@ -16,7 +16,7 @@ import { createNetworkCluster, lookUp, type NetworkCluster, RANGES, refusal } fr
 
 // Proxy and DNS under their own identities, on our apiserver, which listens on the host's side.
 const clock = systemClock();
-const TABLE = "r2k-proxy-parts";
+const TABLE = "r2k-proxy";
 let cluster: NetworkCluster;
 let etcd: EtcdServer;
 let api: TestApiserver;
@@ -40,7 +40,7 @@ async function startOwnProxy(): Promise<void> {
   const nodeName = "here";
   const client = await clientAs("system:kube-proxy");
   proxy = await startProxy({
-    client, nodeName, clusterCidr: "10.244.0.0/16", tableName: TABLE, clock,
+    client, nodeName, clusterCidr: "10.244.0.0/16", clock,
   });
   await proxy.ready;
 }
@@ -66,7 +66,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await dns.close();
   await proxy.close();
-  await cleanup(TABLE);
+  await cleanup();
   for (const client of clients) client.close();
   await api.close();
   await etcd.close();
@@ -164,6 +164,6 @@ test("without the apiserver Services go on", async () => {
 test("closing the proxy leaves the rules; cleanup takes them away", async () => {
   await proxy.close();
   expect(nftTableExists("ip", TABLE)).toBe(true);
-  await cleanup(TABLE);
+  await cleanup();
   expect(nftTableExists("ip", TABLE)).toBe(false);
 });

@@ -4,12 +4,12 @@ import { listAddresses } from "@raft2kube/linux/address.ts";
 import { listFlows } from "@raft2kube/linux/conntrack.ts";
 import { findLink, listLinks, openRoute } from "@raft2kube/linux/link.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
-import { listRuleset, nftTableExists } from "@raft2kube/linux/nft.ts";
+import { deleteTable, listRuleset, nftTableExists } from "@raft2kube/linux/nft.ts";
 import { listRoutes, replaceRoute } from "@raft2kube/linux/route.ts";
 import { readSysctl } from "@raft2kube/linux/sysctl.ts";
-import { cleanup } from "@raft2kube/proxy/main.ts";
-import { nftablesRules, type Rules } from "@raft2kube/proxy/apply/nftables/apply.ts";
+import { nftablesRules } from "@raft2kube/proxy/apply/nftables/apply.ts";
 import { deleteStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
+import type { Rules } from "@raft2kube/proxy/apply/rules.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
 import { planService } from "@raft2kube/proxy/plan/service.ts";
 import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
@@ -39,7 +39,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const server of servers) server.close();
-  await cleanup("r2k-proxy-test");
+  await deleteTable("ip", "r2k-proxy-test");
   expect(nftTableExists("ip", "r2k-proxy-test")).toBe(false);
   await cluster.close();
 });

@@ -1,0 +1,131 @@
+import { createSocket } from "node:dgram";
+import { connect, createServer, type Socket } from "node:net";
+import { createInterface } from "node:readline";
+
+// A client and server in one network namespace: reads requests from standard input, a JSON object
+// a line, and writes each answer as a line. Imports nothing of the product: it starts quickly.
+
+interface Request {
+  id: number;
+  op: "listen" | "ask" | "open" | "say" | "many";
+  protocol: "tcp" | "udp";
+  address: string;
+  port: number;
+  /** What a server calls itself; the connection that `open` and `say` mean. */
+  name: string;
+  localPort?: number;
+  timeout_ms: number;
+}
+
+const kept = new Map<string, Socket>();
+
+const OPERATIONS: Record<Request["op"], (request: Request) => Promise<string>> = {
+  listen: (request) => request.protocol === "tcp" ? listenTcp(request) : listenUdp(request),
+  ask: (request) => request.protocol === "tcp" ? askTcp(request) : askUdp(request),
+  open,
+  say,
+  many,
+};
+
+createInterface({ input: process.stdin }).on("line", (line) => {
+  const request = JSON.parse(line) as Request;
+  void OPERATIONS[request.op](request).then((answer) => {
+    process.stdout.write(`${JSON.stringify({ id: request.id, answer })}\n`);
+  });
+}).on("close", () => process.exit());
+
+function listenTcp({ port, name }: Request): Promise<string> {
+  const server = createServer((socket) => {
+    const from = `${name} ${socket.remoteAddress}`;
+    socket.on("error", () => socket.destroy());
+    socket.on("data", () => socket.write(`${from}\n`));
+  });
+  return new Promise((resolve) => {
+    server.on("error", (error) => resolve(error.message));
+    server.listen(port, "0.0.0.0", () => resolve("listening"));
+  });
+}
+
+function listenUdp({ port, name }: Request): Promise<string> {
+  const socket = createSocket("udp4");
+  socket.on("message", (_message, from) => {
+    socket.send(`${name} ${from.address}`, from.port, from.address);
+  });
+  return new Promise((resolve) => {
+    socket.on("error", (error) => resolve(error.message));
+    socket.bind(port, () => resolve("listening"));
+  });
+}
+
+function wordFor(error: NodeJS.ErrnoException): string {
+  const words: Record<string, string> = { ECONNREFUSED: "refused", ECONNRESET: "reset" };
+  return words[error.code ?? ""] ?? error.message;
+}
+
+async function askTcp(request: Request): Promise<string> {
+  const { address: host, port, localPort } = request;
+  const socket = connect({ host, port, ...(localPort ? { localPort } : {}) });
+  const answer = await talk(socket, request.timeout_ms);
+  socket.resetAndDestroy();
+  return answer;
+}
+
+function talk(socket: Socket, timeout_ms: number): Promise<string> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve("silent"), timeout_ms);
+    const done = (answer: string) => {
+      clearTimeout(timer);
+      resolve(answer);
+    };
+    socket.once("error", (error) => done(wordFor(error)));
+    socket.once("close", () => done("closed"));
+    socket.once("data", (data) => done(data.toString().trim()));
+    socket.write("hello\n");
+  });
+}
+
+function askUdp({ address, port, localPort, timeout_ms }: Request): Promise<string> {
+  const socket = createSocket({ type: "udp4", reuseAddr: true });
+  return new Promise((resolve) => {
+    const done = (answer: string) => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(answer);
+    };
+    const timer = setTimeout(() => done("silent"), timeout_ms);
+    socket.once("error", (error) => done(wordFor(error)));
+    socket.once("message", (message) => done(message.toString().trim()));
+    socket.bind(localPort ?? 0, () => {
+      socket.connect(port, address);
+      socket.once("connect", () => socket.send("hello", (error) => {
+        if (error) done(wordFor(error));
+      }));
+    });
+  });
+}
+
+/** Connects again and again for `timeout_ms`, 16 at a time; how many were answered. */
+async function many(request: Request): Promise<string> {
+  const end_ms = performance.now() + request.timeout_ms;
+  let count = 0;
+  const worker = async () => {
+    while (performance.now() < end_ms) {
+      if (/ /.test(await askTcp({ ...request, timeout_ms: 5_000 }))) count++;
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, worker));
+  return String(count);
+}
+
+async function open({ address: host, port, name, timeout_ms }: Request): Promise<string> {
+  const socket = connect({ host, port });
+  kept.set(name, socket);
+  const answer = await talk(socket, timeout_ms);
+  socket.on("error", () => socket.destroy());
+  return answer;
+}
+
+async function say({ name, timeout_ms }: Request): Promise<string> {
+  const socket = kept.get(name);
+  return !socket || socket.destroyed ? "closed" : talk(socket, timeout_ms);
+}

@@ -1,0 +1,175 @@
+import type { Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { iptables } from "@raft2kube/linux/iptables.ts";
+import { applyRuleset, listRuleset } from "@raft2kube/linux/nft.ts";
+import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
+import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { NODE_NAME, type Served } from "./implementation.ts";
+import { startApi } from "./upstream.ts";
+import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS, type World } from "./world.ts";
+
+// The whole proxy on an apiserver: what its modes do over time, and to one another.
+
+const clock = systemClock();
+const MODES = MODE_NAMES.filter((mode) => mode !== "ipvs");
+const IP = "10.96.9.1";
+const HEALTH = 31_009;
+const WAIT_MS = 30_000;
+
+describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
+  let world: World;
+  let api: Awaited<ReturnType<typeof startApi>>;
+  let served: Served;
+  let client: KubeClient;
+  let proxy: Awaited<ReturnType<typeof startProxy>> | undefined;
+
+  beforeAll(async () => {
+    world = await createWorld();
+    api = await startApi();
+    served = api.served;
+    const { server, ca } = api.server;
+    const { cert, key } = await api.server.credentials("system:kube-proxy");
+    client = new KubeClient({
+      server, ca: ca.cert, cert, key, tlsServerName: "localhost", clock,
+    });
+    await served.set(SERVICE, slice([ADDRESSES.two]));
+  }, 60_000);
+
+  afterAll(async () => {
+    await proxy?.close();
+    await cleanup();
+    client.close();
+    await served.close();
+    world.close();
+  });
+
+  const use = async (mode: ModeName) => {
+    await proxy?.close();
+    proxy = await startProxy({
+      client, nodeName: NODE_NAME, clusterCidr: CLUSTER_CIDR, clock, mode,
+    });
+    await proxy.ready;
+  };
+  const answered = (what: string) => waitFor(what, async () => {
+    return /^two /.test(await world.outside.ask(IP, 80, { timeout_ms: 500 }));
+  }, { clock, timeout_ms: WAIT_MS });
+
+  test.each(["nftables", "iptables"] as const)(
+    "%s: a connection continues while the proxy restarts", async (mode) => {
+      await use(mode);
+      expect(await world.outside.open("kept", IP, 80)).toMatch(/^two /);
+      await proxy?.close();
+      expect(await world.outside.say("kept")).toMatch(/^two /);
+      await use(mode);
+      expect(await world.outside.say("kept")).toMatch(/^two /);
+    },
+  );
+
+  const changes = MODES.flatMap((from) =>
+    MODES.filter((to) => to !== from).map((to) => [from, to] as const));
+  test.each(changes)("a change from %s to %s leaves nothing of the former", async (from, to) => {
+    await use(from);
+    expect(await world.outside.open("moved", IP, 80)).toMatch(/^two /);
+    await use(to);
+    await answered(`the Service in ${to} mode`);
+    expect(await traces()).toEqual(TRACES[to]);
+    // The kernel's translations stay; the process that passed the others on has ended.
+    const expected = from === "userspace" ? /^closed$|^reset$/ : /^two /;
+    expect(await world.outside.say("moved")).toMatch(expected);
+  });
+
+  test.each(MODES)("%s: rules that are deleted by hand come back", async (mode) => {
+    await use(mode);
+    await answered("the Service");
+    await damage(mode);
+    expect(await world.outside.ask(IP, 80, { timeout_ms: 300 })).not.toMatch(/^two /);
+    await answered("the Service again");
+  });
+
+  test("a load balancer is told whether this node has endpoints", async () => {
+    await use("nftables");
+    const status = async () => (await fetch(`http://127.0.0.1:${HEALTH}/healthz`)).status;
+    const becomes = (code: number) => waitFor(`${code}`, async () => (await status()) === code, {
+      clock, timeout_ms: WAIT_MS,
+    });
+    await becomes(200);
+    await served.set(SERVICE, slice([ADDRESSES.two], "elsewhere"));
+    await becomes(503);
+    const answer = await fetch(`http://127.0.0.1:${HEALTH}/`);
+    expect(await answer.json()).toEqual({
+      service: { namespace: "default", name: "modes" },
+      localEndpoints: 0,
+      serviceProxyHealthy: true,
+    });
+    await served.set(SERVICE, slice([ADDRESSES.two]));
+    await becomes(200);
+  });
+
+  test("cleanup removes the rules of all modes, and no others", async () => {
+    await use("iptables");
+    await proxy?.close();
+    proxy = undefined;
+    const tools = iptables("nft");
+    await tools.restore("*nat\n:OTHERS - [0:0]\n-A OTHERS -j RETURN\nCOMMIT\n");
+    await cleanup();
+    expect(await traces()).toEqual([]);
+    const left = (await tools.save("nat")).filter((line) => /^-A|^:(?![A-Z]+ ACCEPT)/.test(line));
+    expect(left).toEqual([expect.stringMatching(/^:OTHERS /), "-A OTHERS -j RETURN"]);
+  });
+});
+
+const SERVICE: Service = {
+  metadata: { namespace: "default", name: "modes" },
+  spec: {
+    type: "LoadBalancer",
+    clusterIP: IP,
+    clusterIPs: [IP],
+    externalTrafficPolicy: "Local",
+    healthCheckNodePort: HEALTH,
+    ports: [{ name: "p", port: 80, protocol: "TCP" }],
+  },
+};
+
+function slice(addresses: string[], nodeName = NODE_NAME): EndpointSlice {
+  return {
+    metadata: {
+      namespace: "default", name: "modes-1", labels: { "kubernetes.io/service-name": "modes" },
+    },
+    addressType: "IPv4",
+    ports: [{ name: "p", port: TARGETS.http, protocol: "TCP" }],
+    endpoints: addresses.map((address) => ({
+      addresses: [address], nodeName, conditions: { ready: true },
+    })),
+  };
+}
+
+/** What each mode has in the namespace. */
+const TRACES: Readonly<Record<string, string[]>> = {
+  nftables: ["table r2k-proxy"],
+  iptables: ["KUBE-SERVICES"],
+  userspace: ["table r2k-proxy-userspace"],
+};
+
+async function traces(): Promise<string[]> {
+  const tables = (await listRuleset(["tables"])).flatMap(({ table }) => {
+    const name = String(table?.["name"]);
+    return name.startsWith("r2k") ? [`table ${name}`] : [];
+  });
+  const chains = await iptables("nft").save("nat");
+  const kube = chains.some((line) => line.startsWith(":KUBE-")) ? ["KUBE-SERVICES"] : [];
+  return [...tables, ...kube];
+}
+
+/** Deletes what makes the Service work, as another program would. */
+async function damage(mode: ModeName): Promise<void> {
+  if (mode === "iptables") {
+    await iptables("nft").restore("*nat\n:KUBE-SERVICES - [0:0]\nCOMMIT\n");
+    return;
+  }
+  const table = mode === "nftables" ? "r2k-proxy" : "r2k-proxy-userspace";
+  await applyRuleset(`flush map ip ${table} service-ips\n`);
+}

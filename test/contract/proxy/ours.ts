@@ -1,0 +1,75 @@
+import { logger } from "@raft2kube/observe/log.ts";
+import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
+import type { Rules } from "@raft2kube/proxy/apply/rules.ts";
+import { deleteStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
+import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
+import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
+import { planService } from "@raft2kube/proxy/plan/service.ts";
+import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { type Implementation, NODE_NAME, type Served } from "./implementation.ts";
+import { CLUSTER_CIDR } from "./world.ts";
+
+const LOCAL_DROP = "internalTrafficPolicy Local drops without an endpoint of this node";
+const RETRY = "a connection that an endpoint refuses is tried at another";
+const ONE_PACKET_AT_A_TIME = "the kernel chooses the endpoint before it answers; upstream too";
+
+/** What each mode of ours does not do; `proxy/README.md` has the same rows. */
+const REFUSES: Readonly<Record<ModeName, Implementation["refuses"]>> = {
+  nftables: { [RETRY]: ONE_PACKET_AT_A_TIME },
+  iptables: { [RETRY]: ONE_PACKET_AT_A_TIME },
+  ipvs: {
+    [RETRY]: ONE_PACKET_AT_A_TIME,
+    [LOCAL_DROP]: "IPVS refuses, it does not drop, without a destination; upstream too",
+    "externalTrafficPolicy Local drops without an endpoint of this node":
+      "IPVS refuses, it does not drop, without a destination; upstream too",
+    "externalTrafficPolicy Local: pods and the node use all endpoints":
+      "a virtual server has the same destinations for every client; upstream too",
+    "affinity ends after its timeout":
+      "IPVS keeps a client while its closed connections are remembered, two minutes",
+  },
+  userspace: {
+    "a pod keeps its address, another machine is masqueraded":
+      "connections are made by the proxy: endpoints see the node's address",
+    "externalTrafficPolicy Local keeps the client's address":
+      "connections are made by the proxy: endpoints see the node's address",
+  },
+};
+
+/** The rules of one mode with the plan, without a loop: a change has taken effect when it ends. */
+export function ours(mode: ModeName): Implementation {
+  return { name: mode, refuses: REFUSES[mode], start: () => start(mode) };
+}
+
+async function start(mode: ModeName): Promise<Served> {
+  const log = logger("proxy-test");
+  const rules = modeNamed(mode).create({ clusterCidr: CLUSTER_CIDR, clock: systemClock(), log });
+  await rules.rebuild([], []);
+  const applied = new Map<string, Map<string, ServicePort>>();
+  return {
+    async set(service, slice) {
+      const { ports } = planService(service, [slice], NODE_NAME);
+      const now = new Map(ports.map((port) => [port.key, port]));
+      await change(rules, applied.get(service.metadata.name ?? ""), now);
+      applied.set(service.metadata.name ?? "", now);
+    },
+    async remove(name) {
+      await change(rules, applied.get(name), new Map());
+      applied.delete(name);
+    },
+    async close() {
+      await rules.close();
+      await modeNamed(mode).remove();
+    },
+  };
+}
+
+async function change(
+  rules: Rules,
+  before: ReadonlyMap<string, ServicePort> = new Map(),
+  now: ReadonlyMap<string, ServicePort>,
+): Promise<void> {
+  const keys = new Set([...before.keys(), ...now.keys()]);
+  await rules.change(new Map([...keys].map((key) => [key, now.get(key)])));
+  for (const key of keys) deleteStaleFlows(staleFlows(before.get(key), now.get(key)));
+}

@@ -1,0 +1,47 @@
+import { existsSync } from "node:fs";
+import { MODE_NAMES } from "@raft2kube/proxy/mode-names.ts";
+import { afterAll, beforeAll, describe, test } from "vitest";
+import type { Implementation, Served } from "./implementation.ts";
+import { ours } from "./ours.ts";
+import { RULES } from "./suite.ts";
+import { KUBE_PROXY, upstream } from "./upstream.ts";
+import { createWorld, type World } from "./world.ts";
+
+/** The host's kernel has no IPVS: `test/guest/proxy.test.ts` runs these rules in that mode. */
+const HERE = MODE_NAMES.filter((mode) => mode !== "ipvs");
+const isRoot = process.getuid?.() === 0;
+
+describe.runIf(isRoot)("Service proxies in network namespaces", () => {
+  let world: World;
+
+  beforeAll(async () => {
+    world = await createWorld();
+  });
+
+  afterAll(() => world.close());
+
+  const judge = ({ name, start, refuses }: Implementation) =>
+    describe(name, () => {
+      let served: Served;
+      beforeAll(async () => {
+        served = await start();
+      }, 60_000);
+      afterAll(() => served.close());
+
+      test.each(RULES.filter((rule) => refuses[rule.name] === undefined))("$name", async (rule) => {
+        await rule.run(world, served);
+      });
+    });
+
+  for (const mode of HERE) judge(ours(mode));
+  describe.runIf(existsSync(KUBE_PROXY))("upstream's kube-proxy", () => {
+    for (const mode of ["nftables", "iptables"] as const) judge(upstream(mode));
+  });
+});
+
+test("every rule that is refused is one of the contract", ({ expect }) => {
+  const names = new Set(RULES.map(({ name }) => name));
+  for (const mode of MODE_NAMES) {
+    for (const name of Object.keys(ours(mode).refuses)) expect(names).toContain(name);
+  }
+});

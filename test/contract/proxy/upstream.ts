@@ -1,0 +1,142 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { openSync } from "node:fs";
+import { join } from "node:path";
+import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from
+  "@raft2kube/apiserver/testing/test-apiserver.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import { deleteTable } from "@raft2kube/linux/nft.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { type Implementation, NODE_NAME, type Served } from "./implementation.ts";
+import { ADDRESSES, CLUSTER_CIDR } from "./world.ts";
+
+/** Upstream's kube-proxy, where it was built: `npm run peers -- kube-proxy`. */
+export const KUBE_PROXY = join(import.meta.dirname, "../../../.peers/bin/kube-proxy");
+
+/** Where kube-proxy serves its metrics. */
+export const METRICS = "127.0.0.1:10249";
+
+const REFUSES: Implementation["refuses"] = {
+  "a connection that an endpoint refuses is tried at another":
+    "the kernel chooses the endpoint before it answers",
+  "endpoints on loopback and link-local addresses are ignored":
+    "the API refuses such slices; kube-proxy trusts it",
+  "an external address takes over no cluster IP and no pod": "CVE-2020-8554 is left to admission",
+};
+
+/** Upstream's kube-proxy on our apiserver, in the namespace of this process. */
+export function upstream(mode: "nftables" | "iptables" | "ipvs"): Implementation {
+  return { name: `${mode} of kube-proxy`, refuses: REFUSES, start: () => start(mode) };
+}
+
+async function start(mode: string): Promise<Served> {
+  const api = await startApi();
+  const proxy = await runKubeProxy(mode, api.server);
+  return {
+    ...api.served,
+    async close() {
+      await proxy.close();
+      await api.served.close();
+    },
+  };
+}
+
+/** Runs kube-proxy on an apiserver, in the namespace of this process; `close` removes its rules. */
+export async function runKubeProxy(
+  mode: string,
+  server: TestApiserver,
+): Promise<{ pid: number; close(): Promise<void> }> {
+  const { dir } = server;
+  const kubeconfig = await server.kubeconfigFor("system:kube-proxy");
+  const child = startKubeProxy(mode, kubeconfig, dir);
+  return {
+    pid: child.pid ?? 0,
+    async close() {
+      const gone = once(child, "exit");
+      child.kill("SIGKILL");
+      await gone;
+      await removeRules(mode, kubeconfig, dir);
+    },
+  };
+}
+
+function startKubeProxy(mode: string, kubeconfig: string, dir: string, ...more: string[]) {
+  const flags = {
+    kubeconfig,
+    "proxy-mode": mode,
+    "hostname-override": NODE_NAME,
+    "cluster-cidr": CLUSTER_CIDR,
+    "iptables-localhost-nodeports": "false",
+    "iptables-min-sync-period": "20ms",
+    "nodeport-addresses": `${ADDRESSES.node}/32,${ADDRESSES.gateway}/32`,
+    "healthz-bind-address": "127.0.0.1:10256",
+    "metrics-bind-address": METRICS,
+    // Which are the machine's.
+    "conntrack-max-per-core": "0",
+    "conntrack-min": "0",
+    "conntrack-tcp-timeout-established": "0s",
+    "conntrack-tcp-timeout-close-wait": "0s",
+  };
+  const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
+  const log = openSync(join(dir, "kube-proxy.log"), "a");
+  const child: ChildProcess = spawn(KUBE_PROXY, [...args, ...more], {
+    stdio: ["ignore", log, log],
+  });
+  child.on("error", (error) => process.stderr.write(`kube-proxy: ${error.message}\n`));
+  return child;
+}
+
+async function removeRules(mode: string, kubeconfig: string, dir: string): Promise<void> {
+  await once(startKubeProxy(mode, kubeconfig, dir, "--cleanup"), "exit");
+  if (mode === "nftables") await deleteTable("ip", "kube-proxy");
+}
+
+/** An apiserver in the namespace of this process, with a Node of its name. */
+export async function startApi(): Promise<{ server: TestApiserver; served: Served }> {
+  const etcd = await startEtcd();
+  const server = await startTestApiserver(etcd.client);
+  const { cert, key } = await server.credentials("admin", ["system:masters"]);
+  const client = new KubeClient({
+    server: server.server, ca: server.ca.cert, cert, key, tlsServerName: "localhost",
+    clock: systemClock(), qps: 1_000, burst: 1_000,
+  });
+  const services = client.resource<Service>(SERVICES);
+  const slices = client.resource<EndpointSlice>(ENDPOINT_SLICES);
+  const nodes = client.resource<Node>(NODES);
+  await nodes.create({ metadata: { name: NODE_NAME } } as Node);
+  const node = await nodes.get({ name: NODE_NAME });
+  const addresses = [{ type: "InternalIP", address: ADDRESSES.node }];
+  await nodes.updateStatus({ ...node, status: { addresses } } as Node);
+  const at = (name: string) => ({ namespace: "default", name });
+  const known = new Set<string>();
+  const served: Served = {
+    async set(service, slice) {
+      const name = service.metadata.name ?? "";
+      const isNew = !known.has(name);
+      known.add(name);
+      if (isNew) await services.create(service);
+      else await services.update({ ...service, ...metadataOf(await services.get(at(name))) });
+      const { status } = service;
+      if (status) await services.updateStatus({ ...(await services.get(at(name))), status });
+      if (isNew) await slices.create(slice);
+      else await slices.update({ ...slice, ...metadataOf(await slices.get(at(`${name}-1`))) });
+    },
+    async remove(name) {
+      known.delete(name);
+      await slices.delete(at(`${name}-1`));
+      await services.delete(at(name));
+    },
+    async close() {
+      client.close();
+      await server.close();
+      await etcd.close();
+    },
+  };
+  return { server, served };
+}
+
+const metadataOf = <T>({ metadata }: { metadata: T }) => ({ metadata });

@@ -1,0 +1,54 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { ours } from "../contract/proxy/ours.ts";
+import { RULES } from "../contract/proxy/suite.ts";
+import { guestsMissing, runGuest, withDependencies } from "./guest.ts";
+
+const PROGRAM = join(import.meta.dirname, "proxy-in-guest.ts");
+const TIMEOUT_MS = 300_000;
+const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
+
+const NETFILTER = "net/netfilter";
+const MODULES = [
+  "drivers/net/veth.ko",
+  "drivers/net/dummy.ko",
+  `${NETFILTER}/nf_conntrack_netlink.ko`,
+  ...["iptable_nat", "iptable_filter", "ipt_REJECT"].map((name) => `net/ipv4/netfilter/${name}.ko`),
+  ...[
+    "MASQUERADE", "addrtype", "comment", "conntrack", "mark", "nat", "recent", "set", "statistic",
+    "tcpudp",
+  ].map((name) => `${NETFILTER}/xt_${name}.ko`),
+  ...["ip", "ipport", "ipportip", "ipportnet"].map(
+    (name) => `${NETFILTER}/ipset/ip_set_hash_${name}.ko`,
+  ),
+  ...["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"].map(
+    (name) => `${NETFILTER}/ipvs/ip_vs_${name}.ko`,
+  ),
+];
+
+interface Found {
+  mode: string;
+  rule: string;
+  error?: string;
+}
+
+describe.runIf(missing === undefined)("Service proxies in a guest", () => {
+  test(
+    "IPVS keeps the contract",
+    async () => {
+      const output = await runGuest({
+        script: `${process.execPath} ${PROGRAM} ipvs 2>&1`,
+        modules: withDependencies(MODULES),
+        memory_MiB: 1024,
+        timeout_ms: TIMEOUT_MS,
+      });
+      const lines = [...output.matchAll(/^FOUND (.*)$/gm)];
+      const found = lines.map(([, line = ""]) => JSON.parse(line) as Found);
+      expect(found.filter(({ error }) => error !== undefined), output).toEqual([]);
+      const { refuses } = ours("ipvs");
+      const expected = RULES.map(({ name }) => name).filter((name) => !(name in refuses));
+      expect(found.map(({ rule }) => rule), output).toEqual(expected);
+    },
+    TIMEOUT_MS + 10_000,
+  );
+});
