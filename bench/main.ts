@@ -15,6 +15,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   workloads: async () => (await import("./workloads.ts")).workloads,
   pod: async () => (await import("./pod.ts")).pod,
   overlay: async () => (await import("./overlay.ts")).overlay,
+  proxy: async () => (await import("./proxy.ts")).proxy,
   soak: async () => (await import("./soak.ts")).soak,
   compare: async () => (await import("./compare.ts")).compare,
 };

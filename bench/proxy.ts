@@ -1,0 +1,202 @@
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { spawn } from "node:child_process";
+import type { Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
+import { planService } from "@raft2kube/proxy/plan/service.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { KUBE_PROXY, METRICS, runKubeProxy, startApi } from "../test/contract/proxy/upstream.ts";
+import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS, type World } from
+  "../test/contract/proxy/world.ts";
+import { median, type Row } from "./benchmark.ts";
+
+const SIZES = [1_000, 10_000];
+const ENDPOINTS = 3;
+const CHANGES = 20;
+const CONNECT_MS = 3_000;
+const START_MS = 300_000;
+const ROOT = join(import.meta.dirname, "..");
+const clock = systemClock();
+
+interface Measurements {
+  fullSync: number;
+  oneChange: number;
+  memory_MiB: number;
+  connections: number;
+}
+
+/**
+ * Services of 3 endpoints: full sync, one change, memory, connections/s, beside kube-proxy in the
+ * same mode. Arguments: the mode (nftables), then sizes (1000 10000).
+ */
+export async function proxy(args: readonly string[]): Promise<Row[]> {
+  const [mode = "nftables", ...sizes] = args;
+  const counts = sizes.length > 0 ? sizes.map(Number) : SIZES;
+  const rows: Row[] = [];
+  for (const count of counts) rows.push(...(await atSize(mode, count)));
+  return rows;
+}
+
+async function atSize(mode: string, count: number): Promise<Row[]> {
+  const world = await createWorld();
+  const api = await startApi();
+  try {
+    process.stderr.write(`${count} Services, ${mode}\n`);
+    for (let at = 0; at < count; at += 50) {
+      const some = Array.from({ length: Math.min(50, count - at) }, (_, i) => at + i);
+      await Promise.all(some.map((i) => api.served.set(service(i), slice(i))));
+    }
+    const memory_MiB = await memoryOfOurs(mode, api, world, count);
+    const own = { ...(await ours(mode, count, world)), memory_MiB };
+    const peer = existsSync(KUBE_PROXY) ? await upstream(mode, api, world, count) : undefined;
+    return rowsOf(`${mode}, ${count} Services`, own, peer);
+  } finally {
+    await api.served.close();
+    world.close();
+  }
+}
+
+function rowsOf(title: string, own: Measurements, peer: Measurements | undefined): Row[] {
+  const row = (what: string, unit: string, part: keyof Measurements, goal: string): Row => ({
+    what: `${title}: ${what}`,
+    unit,
+    ours: own[part],
+    ...(peer ? { peer: { name: "kube-proxy 1.36", value: peer[part] } } : {}),
+    goal,
+  });
+  return [
+    row("full sync", "ms", "fullSync", "<= 0.5x"),
+    row("one change", "ms", "oneChange", "<= 10 ms"),
+    row("memory", "MiB", "memory_MiB", "<= 0.5x"),
+    row("connections", "/s", "connections", ">= 1x"),
+  ];
+}
+
+const addressOf = (i: number) => `10.96.${16 + Math.floor(i / 250)}.${1 + (i % 250)}`;
+
+function service(i: number): Service {
+  return {
+    metadata: { namespace: "default", name: `s${i}` },
+    spec: {
+      clusterIP: addressOf(i),
+      clusterIPs: [addressOf(i)],
+      ports: [{ name: "p", port: 80, protocol: "TCP" }],
+    },
+  };
+}
+
+/** Each third endpoint differs with `turn`; the pod that answers is always the first Service's. */
+function slice(i: number, turn = 0): EndpointSlice {
+  const address = (k: number) => `10.244.${1 + Math.floor(i / 80)}.${1 + (i % 80) * 3 + k}`;
+  const last = `10.244.200.${turn + 1}`;
+  const all = [address(0), address(1), turn === 0 ? address(2) : last];
+  const addresses = i === 0 ? [ADDRESSES.two] : all.slice(0, ENDPOINTS);
+  return {
+    metadata: {
+      namespace: "default", name: `s${i}-1`, labels: { "kubernetes.io/service-name": `s${i}` },
+    },
+    addressType: "IPv4",
+    ports: [{ name: "p", port: TARGETS.http, protocol: "TCP" }],
+    endpoints: addresses.map((one) => ({ addresses: [one], conditions: { ready: true } })),
+  };
+}
+
+async function ours(
+  mode: string,
+  count: number,
+  world: World,
+): Promise<Omit<Measurements, "memory_MiB">> {
+  const rules = modeNamed(mode).create({ clusterCidr: CLUSTER_CIDR, clock, log: logger("bench") });
+  const planned = (i: number, turn = 0) => planService(service(i), [slice(i, turn)], "here").ports;
+  const fullSync = await timed(() =>
+    rules.rebuild(Array.from({ length: count }, (_, i) => planned(i)).flat(), []));
+  const changes: number[] = [];
+  for (let turn = 1; turn <= CHANGES; turn++) {
+    changes.push(await timed(() =>
+      rules.change(new Map(planned(count - 1, turn).map((port) => [port.key, port])))));
+  }
+  const connections = await rate(world);
+  await rules.close();
+  await modeNamed(mode).remove();
+  return { fullSync, oneChange: median(changes), connections };
+}
+
+type Api = Awaited<ReturnType<typeof startApi>>;
+
+async function memoryOfOurs(mode: string, api: Api, world: World, count: number): Promise<number> {
+  const kubeconfig = await api.server.kubeconfigFor("system:kube-proxy");
+  const flags = ["--kubeconfig", kubeconfig, "--hostname-override", "here", "--proxy-mode", mode];
+  const args = [join(ROOT, "cli/main.ts"), "proxy", ...flags, "--cluster-cidr", CLUSTER_CIDR];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
+  child.on("error", (error) => process.stderr.write(`${error.message}\n`));
+  await served(world, count);
+  const used = memoryOf(child.pid ?? 0);
+  const gone = once(child, "exit");
+  child.kill();
+  await gone;
+  await modeNamed(mode).remove();
+  return used;
+}
+
+async function upstream(
+  mode: string, api: Api, world: World, count: number,
+): Promise<Measurements> {
+  const running = await runKubeProxy(mode, api.server);
+  await served(world, count);
+  const full = await metric(`full_proxy_rules_duration_seconds`);
+  const changes: number[] = [];
+  for (let turn = 1; turn <= CHANGES; turn++) {
+    const before = await metric("partial_proxy_rules_duration_seconds");
+    await api.served.set(service(count - 1), slice(count - 1, turn));
+    const after = await waitFor("a partial sync", async () => {
+      const now = await metric("partial_proxy_rules_duration_seconds");
+      return now.count > before.count ? now : undefined;
+    }, { clock, timeout_ms: START_MS });
+    changes.push((1000 * (after.sum - before.sum)) / (after.count - before.count));
+  }
+  const measured = {
+    fullSync: (1000 * full.sum) / full.count,
+    oneChange: median(changes),
+    memory_MiB: memoryOf(running.pid),
+    connections: await rate(world),
+  };
+  await running.close();
+  return measured;
+}
+
+/** Waits until the first Service answers and the last is known: it refuses or is silent. */
+async function served(world: World, count: number): Promise<void> {
+  const options = { clock, timeout_ms: START_MS, interval_ms: 200 };
+  await waitFor(`${count} Services`, async () => {
+    return /^two /.test(await world.outside.ask(addressOf(0), 80, { timeout_ms: 500 }));
+  }, options);
+}
+
+async function rate(world: World): Promise<number> {
+  return (await world.outside.many(addressOf(0), 80, CONNECT_MS)) / (CONNECT_MS / 1000);
+}
+
+/** Sum and count of one of kube-proxy's histograms, IPv4. */
+async function metric(name: string): Promise<{ sum: number; count: number }> {
+  const text = await (await fetch(`http://${METRICS}/metrics`)).text();
+  const value = (part: string) => {
+    const line = new RegExp(`^kubeproxy_sync_${name}_${part}({[^}]*IPv4[^}]*})? (\\S+)$`, "m");
+    return Number(line.exec(text)?.[2] ?? 0);
+  };
+  return { sum: value("sum"), count: value("count") };
+}
+
+function memoryOf(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  return Number(/^Pss:\s+(\d+)/m.exec(text)?.[1] ?? 0) / 1024;
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const start_ms = performance.now();
+  await work();
+  return performance.now() - start_ms;
+}
