@@ -5,7 +5,7 @@ import { millisOf } from "./time.ts";
 import { formatLabelTerms, termsOf } from "./selector.ts";
 import type { LabelSelector } from "./gen/meta/v1.ts";
 
-/** What kubectl shows for nothing. */
+/** kubectl's text for an empty value. */
 export const NONE = "<none>";
 export const UNKNOWN = "<unknown>";
 export const UNSET = "<unset>";

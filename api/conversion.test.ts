@@ -3,7 +3,7 @@ import { horizontalPodAutoscaler as v1 } from "./autoscaling/v1/horizontal-pod-a
 import { event as newer } from "./events/v1/event.ts";
 import type { KubeObject } from "./kind.ts";
 
-/** What is stored, read in the other version and written again, is what was stored. */
+/** An object that is read in the other version and written again is unchanged. */
 describe("kinds with two versions", () => {
   it("Event keeps its fields under other names", () => {
     const stored = {

@@ -9,7 +9,7 @@ import {
   makeStatusStrategy, makeStrategy, type StatusParts, type StrategyParts,
 } from "./strategy.ts";
 
-/** What is written by hand about a kind. */
+/** The hand-written parts of a kind. */
 export interface Definition<T extends KubeObject> extends StrategyParts<T> {
   readonly columns?: readonly Column<T>[];
   shown?(object: T): KubeObject;

@@ -1,7 +1,7 @@
 import type { FieldError } from "./errors.ts";
 import type { ObjectMeta } from "./gen/meta/v1.ts";
 
-/** What every API object has. Decoded objects always carry `metadata`. */
+/** The fields of every API object. Decoded objects always have `metadata`. */
 export interface KubeObject {
   apiVersion?: string;
   kind?: string;
@@ -126,9 +126,9 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   readonly strategy: Strategy<T>;
   readonly subresources: Readonly<Record<string, Subresource<T>>>;
   readonly columns: readonly Column<T>[];
-  /** What a table is made of, where that is not the object as this version has it. */
+  /** The source of table rows, if it is not the object in this version. */
   shown?(object: T): KubeObject;
-  /** What a table's row says of the whole object: that it has come to its end. */
+  /** Whether the object has ended, for the conditions of table rows. */
   rowConditions?(object: T): readonly object[];
   /** Field selectors, each with how its value is read; always has metadata.name and .namespace. */
   readonly selectableFields: Readonly<Record<string, FieldReader<T>>>;

@@ -1,4 +1,4 @@
-/** What decoders bear from a client. Limits of the API itself stand with the kinds. */
+/** Limits of decoders. Limits of the API itself are with the kinds. */
 
 /** Deeper nesting than any kind has; only schemas of CRDs and hostile bodies recurse. */
 export const DEPTH_MAX = 200;

@@ -236,7 +236,7 @@ class LabelParser {
     return values;
   }
 
-  /** What stands between the parentheses; nothing beside a comma is the empty value. */
+  /** Parses the values in parentheses; nothing beside a comma is the empty value. */
   #members(): Set<string> {
     const values = new Set<string>();
     for (;;) {

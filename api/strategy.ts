@@ -7,7 +7,7 @@ import { structOf } from "./schema.ts";
 import { validateMetadata, validateMetadataUpdate } from "./validation/metadata.ts";
 import { dnsSubdomain, type TextRule } from "./validation/names.ts";
 
-/** What differs between kinds. Everything is optional: the rest is the same for all. */
+/** The differences between kinds. All are optional: the rest is the same for all. */
 export interface StrategyParts<T extends KubeObject> {
   readonly nameRule?: TextRule;
   /**

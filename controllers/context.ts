@@ -6,7 +6,7 @@ import type { AutoscalerSettings } from "./podautoscaler/settings.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ControllerMetrics } from "./metrics/metrics.ts";
 
-/** What the cluster's builder decides for its controllers. */
+/** The settings of a cluster's controllers. */
 export interface ControllerSettings {
   /** The range that nodes' pod ranges are cut from, `10.244.0.0/16`. */
   clusterCidr: string;

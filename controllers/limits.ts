@@ -80,7 +80,7 @@ export const UNSEEN_MS = 50;
 
 /** Missed starts of a CronJob above which a warning is recorded (upstream's 100). */
 export const MISSED_STARTS_MAX = 100;
-/** What a CronJob is looked at later than its next start, for clocks that differ (upstream's). */
+/** The delay of a CronJob's sync after its next start, for clocks that differ (upstream's). */
 export const CRON_DELAY_MS = 100;
 /** How long a CronJob with a start far ahead is left alone: the wall clock may be set meanwhile. */
 export const CRON_LOOK_MS = 12 * 3_600_000;

@@ -7,7 +7,7 @@ import { WORKERS } from "./limits.ts";
 
 export interface LoopOptions {
   name: string;
-  /** What metrics call its queue, as upstream does. Default `name`. */
+  /** The queue's name in metrics, upstream's. Default `name`. */
   queue?: string;
   /** Work begins when all of these have their first list. */
   reads: Pick<Informer<KubeObject>, "synced">[];

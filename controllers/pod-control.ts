@@ -7,7 +7,7 @@ import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Expectations } from "./expectations.ts";
 
-/** What creating and deleting pods needs. */
+/** The parts that create and delete pods. */
 export interface PodControl {
   pods: ResourceClient<Pod>;
   expectations: Expectations;

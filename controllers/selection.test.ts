@@ -6,7 +6,7 @@ import { CONTROLLERS } from "./registry.ts";
 import { selectControllers } from "./selection.ts";
 
 const file = (path: string) => readFileSync(join(import.meta.dirname, "..", path), "utf8");
-/** What `kube-controller-manager --help` of 1.36 says; the exchange compares it with a program. */
+/** The output of `kube-controller-manager --help` 1.36, compared with the program. */
 const recorded = file("test/contract/controllers/recorded/names.txt");
 const listed = (title: string) =>
   new RegExp(`^${title}: (.*)$`, "m").exec(recorded)?.[1]?.split(", ") ?? [];

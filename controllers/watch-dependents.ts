@@ -12,7 +12,7 @@ export interface WatchDependentsOptions<C extends KubeObject, D extends KubeObje
   owners: Informer<C>;
   kind: string;
   selector(owner: C): LabelSelector | undefined;
-  /** What was seen is reported here. */
+  /** Called for each observed dependent. */
   expectations?: Pick<Expectations, "creationObserved" | "deletionObserved">;
   look(key: string): void;
 }

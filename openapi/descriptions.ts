@@ -9,7 +9,7 @@ import { parseTexts, type StructureTexts } from "./texts.ts";
 
 const TEXTS_DIR = join(import.meta.dirname, "texts");
 
-/** What stands in every object and every list, and means the same everywhere. */
+/** The fields of every object and list, which have the same meaning everywhere. */
 const EVERY_OBJECT = "Name, namespace, labels, annotations and what else every object has.";
 const EVERY_LIST: Readonly<Record<string, string>> = {
   metadata: "The state of the store that the list shows, and where its next part begins.",

@@ -194,7 +194,7 @@ export class Documents {
     return known;
   }
 
-  /** The one document of version 2, as JSON. */
+  /** The only document of version 2, as JSON. */
   v2(): Promise<Document> {
     return this.#document("v2", () => asJson(documentV2(this.#kinds)));
   }

@@ -1,4 +1,4 @@
-/** What can be asked of each kind: paths, operations, parameters; the same for both dialects. */
+/** The operations of each kind: paths, verbs, parameters; the same for both versions. */
 import type { GroupVersionKind, Kind, Verb } from "@raft2kube/api/kind.ts";
 
 export interface Parameter {

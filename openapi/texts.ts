@@ -1,7 +1,7 @@
 /** The form of `texts/*.md`: a document for people that the apiserver reads too. */
 import { assert } from "@raft2kube/std/assert.ts";
 
-/** What is said of one structure. */
+/** The texts of one structure. */
 export interface StructureTexts {
   /** The structure whose texts serve for all that is not said here: `meta/v1.Condition`. */
   readonly like?: string;

@@ -7,7 +7,7 @@ import { isVersion, LATEST, LEVELS, type LevelVersion, type Policy } from "./pol
 export interface PodSecurityConfiguration {
   /** For namespaces whose labels do not say. */
   readonly defaults: Policy;
-  /** What is not looked at. */
+  /** The exemptions. */
   readonly exemptions: {
     readonly usernames: ReadonlySet<string>;
     readonly namespaces: ReadonlySet<string>;

@@ -23,7 +23,7 @@ export interface Check {
   find(pod: Judged): Finding | undefined;
 }
 
-/** What runs in the pod, in upstream's order. */
+/** The pod's containers, in upstream's order. */
 export function containersOf({ spec }: Judged): Container[] {
   const { initContainers = [], containers, ephemeralContainers = [] } = spec;
   return [...initContainers, ...containers, ...(ephemeralContainers as Container[])];

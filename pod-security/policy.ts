@@ -13,7 +13,7 @@ export interface LevelVersion {
 
 const MODES = ["enforce", "audit", "warn"] as const;
 
-/** What a namespace asks for (labels `pod-security.kubernetes.io/...`). */
+/** A namespace's levels (labels `pod-security.kubernetes.io/...`). */
 export interface Policy {
   enforce: LevelVersion;
   audit: LevelVersion;

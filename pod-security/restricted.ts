@@ -99,7 +99,7 @@ function runAsUser(pod: Judged): Finding | undefined {
 const unlessWindows = (find: Check["find"]) => (pod: Judged) =>
   pod.minor >= 25 && isWindows(pod) ? undefined : find(pod);
 
-/** What the restricted level asks for besides the baseline, in upstream's order. */
+/** The restricted level's checks besides the baseline's, in upstream's order. */
 export const RESTRICTED: readonly Check[] = [
   { id: "allowPrivilegeEscalation", since: 8, find: unlessWindows(privilegeEscalation) },
   {

@@ -41,7 +41,7 @@ export const EXEC_SYNC_OWN_BYTES = 16 << 10;
 export const EXEC_SYNC_ALL_BYTES = 64 << 20;
 /** How long after a command's end its children may hold its output open. */
 export const EXEC_DRAIN_MS = 1_000;
-/** What a command of the OCI runtime may print. */
+/** Output bytes of a command of the OCI runtime. */
 export const COMMAND_OUTPUT_BYTES = 1 << 20;
 export const COMMAND_TIMEOUT_MS = 60_000;
 
@@ -63,7 +63,7 @@ export const REGISTRY_PROGRESS_BYTES = 64 << 10;
 export const REGISTRY_HEADER_BYTES = 32 << 10;
 export const REGISTRY_REDIRECTS = 5;
 export const INDEX_DEPTH = 3;
-/** What a registry says of an error, as far as it is passed on. */
+/** Bytes of a registry's error that are passed on. */
 export const REGISTRY_MESSAGE_CHARACTERS = 300;
 /** A challenge (`WWW-Authenticate`) that is read. */
 export const CHALLENGE_CHARACTERS = 4_096;
@@ -97,7 +97,7 @@ export const DISK_USAGE_REST = 10;
 /** Bits per second that an annotation may bound a pod's traffic to, as upstream. */
 export const BANDWIDTH_MIN = 1_000;
 export const BANDWIDTH_MAX = 1e15;
-/** What a bounded pod may send at once: the traffic of this long, in bits, within these bounds. */
+/** The burst of a bounded pod: the traffic of this long, in bits, within these bounds. */
 export const BANDWIDTH_BURST_S = 0.1;
 export const BANDWIDTH_BURST_MIN = 1_048_576;
 export const BANDWIDTH_BURST_MAX = 2_147_483_647;

@@ -97,7 +97,7 @@ function typeOfCall(tree: Call, scope: CelScope): CelType {
   const bound = MACROS.has(name) ? { ...scope, ...boundBy(tree) } : scope;
   tree.arguments.slice(MACROS.has(name) ? boundNames(tree).length : 0)
     .forEach((each) => typeOf(each, bound));
-  // Those of one name that differ by what they are called on.
+  // Overloads of one name that differ in their receiver.
   return name === "reverse" && receiver === "list" ? "list" : library ? "dyn" : result;
 }
 

@@ -1,4 +1,4 @@
-/** What can be called in CEL: its standard library and Kubernetes' own, by what comes out. */
+/** The functions of CEL's standard library and of Kubernetes, by result type. */
 import type { CelType } from "./check.ts";
 
 /** Result types of functions and methods; those of several kinds give `dyn`. */

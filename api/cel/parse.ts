@@ -10,7 +10,7 @@ export type Expression =
   | {
     readonly is: "call";
     readonly name: string;
-    /** What a method is called on. */
+    /** The receiver of a method. */
     readonly of?: Expression;
     readonly arguments: readonly Expression[];
     readonly at: number;

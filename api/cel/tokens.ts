@@ -22,7 +22,7 @@ export class CelError extends CodedError {
 const STRING = String.raw`"""[^]*?"""|'''[^]*?'''|"(?:[^"\\\n\r]|\\.)*"|'(?:[^'\\\n\r]|\\.)*'`;
 const RAW_STRING = String.raw`[rR](?:"""[^]*?"""|'''[^]*?'''|"[^"\n\r]*"|'[^'\n\r]*')`;
 
-/** What a token can be, the first that fits; what has no name is left out. */
+/** The kinds of tokens; the first match wins, unnamed ones are skipped. */
 const FORMS: readonly (readonly [RegExp, LiteralType | "name" | "sign" | undefined])[] = [
   [/\s+|\/\/[^\n]*/y, undefined],
   [new RegExp(`[bB](?:${RAW_STRING})|[bB](?:${STRING})`, "y"), "bytes"],

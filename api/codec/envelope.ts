@@ -11,7 +11,7 @@ const CONTENT_ENCODING = 3;
 const CONTENT_TYPE = 4;
 const DELIMITED = 2;
 
-/** What stands around a message: the type of its object, and the message. */
+/** The envelope of a message: its object's type, and the message. */
 export interface Envelope {
   readonly apiVersion: string;
   readonly kind: string;
@@ -76,7 +76,7 @@ function writeEnvelope({ apiVersion, kind, raw }: Envelope): Buffer {
   return Buffer.concat([before, raw, behind]);
 }
 
-/** What stands in an envelope before and behind a message of so many bytes. */
+/** Returns an envelope's bytes before and after a message of this length. */
 export function envelopeAround(
   { apiVersion, kind }: Omit<Envelope, "raw">, bytes: number,
 ): { before: Buffer; behind: Buffer } {

@@ -79,7 +79,7 @@ export function decodeJson<T>(name: string, value: unknown): Decoded<T> {
   return { object, unknownFields: context.unknownFields };
 }
 
-/** What the decoder asks of each field again and again, found out once for a structure. */
+/** Facts of a field that the decoder needs often, computed once for a structure. */
 interface FieldPlan {
   readonly name: string;
   readonly field: Field;

@@ -194,7 +194,7 @@ export function validateMetadataUpdate(
   ];
 }
 
-/** What Go shows for a field that is not set: "" for texts, null for pointers and times. */
+/** Go's text of an unset field: "" for strings, null for pointers and times. */
 function emptyOf(name: (typeof IMMUTABLE_FIELDS)[number]): string | null {
   return name === "name" || name === "namespace" || name === "uid" ? "" : null;
 }

@@ -96,7 +96,7 @@ export class Http2ClientConnection extends Http2Endpoint {
     const fields = this.#decoder.decode(bytes);
     if (this.isIdle(streamId)) throw new Http2Error("PROTOCOL_ERROR", "headers on an idle stream");
     const stream = this.streams.get(streamId);
-    // What the server sent before it heard that we gave the stream up.
+    // Frames that the server sent before it received the reset.
     if (!stream || stream.remoteClosed) return;
     if (!fields) throw new Http2Error("ENHANCE_YOUR_CALM", "too many header fields", streamId);
     stream.listener?.onFields?.(fields);

@@ -1,6 +1,6 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 
-/** What a client sends first (RFC 9113, section 3.4). */
+/** The client's connection preface (RFC 9113, section 3.4). */
 export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
 /** Length u24, type u8, flags u8, stream u31 (section 4.1). */

@@ -3,7 +3,7 @@ import { assertLimits } from "@raft2kube/std/assert.ts";
 /** The largest frame taken, and sent: the protocol's own default (RFC 9113, section 6.5.2). */
 export const FRAME_BYTES_MAX = 16_384;
 
-/** What a connection and each of its streams may send before the receiver has consumed it. */
+/** Flow-control windows: bytes on a connection and a stream before the receiver consumes them. */
 export const CONNECTION_WINDOW_BYTES = 16 * 1024 * 1024;
 export const STREAM_WINDOW_BYTES = 1024 * 1024;
 

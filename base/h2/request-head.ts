@@ -11,7 +11,7 @@ export interface RequestHead {
   readonly contentLength: number | undefined;
   /** The list was larger than HEADER_LIST_BYTES_MAX; nothing of it is here. */
   readonly tooLarge: boolean;
-  /** What makes it malformed; a malformed request is never answered. */
+  /** Why it is malformed; a malformed request is never answered. */
   readonly problem: string | undefined;
 }
 
@@ -76,7 +76,7 @@ export function requestHead(list: readonly HeaderField[] | undefined): RequestHe
   return { ...head, fields };
 }
 
-/** What is wrong with trailers (section 8.1). */
+/** Returns the error of trailers (section 8.1). */
 export function trailersProblem(list: readonly HeaderField[]): string | undefined {
   for (const field of list) {
     const problem = field[0].startsWith(":") ? "a pseudo-field in trailers" : problemOf(field);

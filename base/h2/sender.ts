@@ -49,7 +49,7 @@ export class FrameSender {
   readonly #onUnread: () => void;
   readonly #encoder = new HpackEncoder();
   readonly settings: PeerSettings = defaultPeerSettings();
-  /** What the peer takes on all streams together. */
+  /** The peer's window for all streams together. */
   window = DEFAULT_WINDOW_BYTES;
   /** Bytes that streams keep back. */
   waitingBytes = 0;

@@ -27,7 +27,7 @@ export interface ConnectionOptions<T> {
   readonly clock: Clock;
   /** Requests that may be under way at once. */
   readonly streams_max: number;
-  /** What the server makes of a request's head; kept for requests with the same head. */
+  /** The parsed head of a request; cached for requests with the same head. */
   readonly interpret: (head: RequestHead) => T;
   /** A request has begun. */
   readonly onRequest: (stream: Http2Stream, request: T) => StreamListener;

@@ -18,7 +18,7 @@ export interface StreamListener {
   onAborted(code?: number): void;
 }
 
-/** What a stream asks of its connection. */
+/** The parts of a connection that a stream uses. */
 interface Owner {
   readonly sender: FrameSender;
   /** The stream sent our last frame. */
@@ -34,9 +34,9 @@ export class Http2Stream {
   readonly id: number;
   readonly #owner: Owner;
   listener: StreamListener | undefined;
-  /** What the peer takes on this stream before we hear from it again. */
+  /** The peer's window for this stream. */
   sendWindow: number;
-  /** What the peer may still send on this stream. */
+  /** This side's window: bytes that the peer may still send on this stream. */
   receiveWindow = STREAM_WINDOW_BYTES;
   /** Bytes of the body so far, and what the request said that they will be. */
   receivedBytes = 0;

@@ -18,7 +18,7 @@ export interface CgroupLimits {
   pids?: number;
 }
 
-/** What a group has used since it was made, children included. */
+/** The usage of a group since its creation, children included. */
 export interface CgroupUsage {
   cpu_ns: number;
   memory: {

@@ -1,4 +1,4 @@
-/** What a network interface has received and sent since it was made. */
+/** The traffic of a network interface since its creation. */
 export interface InterfaceCounters {
   name: string;
   rx_bytes: number;

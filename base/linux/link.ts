@@ -51,7 +51,7 @@ export interface Link {
   vxlan?: Vxlan;
 }
 
-/** What can be set on a link; what is left out stays. */
+/** The settings of a link; absent ones are unchanged. */
 export interface LinkSettings {
   name?: string;
   mtu?: number;

@@ -100,7 +100,7 @@ export class NetlinkSocket implements Disposable {
       const size = check("recv", Number(received), `the kernel's answer to: ${doing}`);
       for (const message of messagesOf(this.#received.subarray(0, size), doing)) {
         const { type, flags, sequence, body } = message;
-        // What a request that failed left behind is not of this answer.
+        // The remaining messages of a failed request are not part of this answer.
         if (sequence !== this.#sequence) continue;
         if (flags & NLM_F_DUMP_INTR) this.#interrupted = true;
         if (type === NLMSG_ERROR || (type === NLMSG_DONE && flags & NLM_F_MULTI)) {

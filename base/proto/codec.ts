@@ -39,7 +39,7 @@ export interface FieldTable {
   readonly values?: () => Readonly<Record<string, number>>;
 }
 
-/** What `encode` takes: every field may be left out, which means its default. */
+/** The argument of `encode`: every field may be absent, which means its default. */
 export type Init<T> = T extends Buffer
   ? Uint8Array
   : T extends string | number | boolean | bigint | undefined

@@ -3,7 +3,7 @@ import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
 /** Fields that belong to gRPC or HTTP, not to the caller. */
 const RESERVED = /^(?:grpc-|content-type$|content-length$|te$)/;
 
-/** What a caller sent beside its request: header fields, several of a name in their order. */
+/** The metadata of a call: header fields, several of one name in their order. */
 export class CallMetadata {
   readonly #values = new Map<string, (string | Buffer)[]>();
 

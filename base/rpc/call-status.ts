@@ -3,7 +3,7 @@ import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
 import { neverSent } from "./channel.ts";
 import { RpcError, Status } from "./error.ts";
 
-/** What a call's answer says of how it went; undefined while it says nothing. */
+/** Reads a call's status; undefined if the response has none. */
 export type Verdict = "ok" | RpcError | undefined;
 
 /** Reads the head of an answer, which is also its end when the call failed at once. */

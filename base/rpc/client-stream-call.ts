@@ -43,7 +43,7 @@ export class StreamClientCall extends ClientCall implements AsyncIterableIterato
     this.#payBack();
   }
 
-  /** What came before a failure is still delivered. */
+  /** Responses received before a failure are still delivered. */
   protected override ended(reason: RpcError | undefined): void {
     this.#responses.end(reason, { afterQueued: true });
   }

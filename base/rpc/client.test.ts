@@ -29,7 +29,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 const MIB = 1024 * 1024;
 const REASON = "50% größer als 100\n";
 
-/** What a server of either make has heard. */
+/** The requests that a server of either implementation received. */
 interface Heard {
   cancelled: number;
   token: unknown;

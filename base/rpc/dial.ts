@@ -15,7 +15,7 @@ export interface ClientTls {
 /** Where a channel leads to. */
 export interface Target {
   readonly scheme: "http" | "https";
-  /** What requests name as their `:authority`. */
+  /** The `:authority` of requests. */
   readonly authority: string;
   /**
    * Opens a socket; `onOpen` once HTTP/2 may be spoken over it, `onError` when it fails before or

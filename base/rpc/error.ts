@@ -37,7 +37,7 @@ export class RpcError extends CodedError {
   }
 }
 
-/** What a handler or the transport threw, as an RpcError; anything unforeseen is INTERNAL. */
+/** Returns an error of a handler or the transport as an RpcError; unexpected ones are INTERNAL. */
 export function asRpcError(thrown: unknown): RpcError {
   if (thrown instanceof RpcError) return thrown;
   if (typeof thrown === "object" && thrown !== null && "code" in thrown && "details" in thrown) {

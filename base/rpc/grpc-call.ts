@@ -9,7 +9,7 @@ import { MESSAGE_HEADER_BYTES, framed } from "./grpc-message.ts";
 import type { GrpcRequest } from "./grpc-request.ts";
 import { UNFINISHED_REQUESTS_BYTES_MAX } from "./limits.ts";
 
-/** What the calls of a server share. */
+/** The common parts of a server's calls. */
 export interface CallContext {
   readonly clock: Clock;
   readonly deadlines: Deadlines;

@@ -3,7 +3,7 @@ import { CallMetadata } from "./call-metadata.ts";
 import { RpcError, Status } from "./error.ts";
 import { type Route, type Routes, findRoute } from "./routes.ts";
 
-/** What the head of a call says; one object for all calls with the same head. */
+/** A call's parsed head; one object for all calls with the same head. */
 export interface GrpcRequest {
   readonly kind: "grpc";
   readonly route: Route | undefined;

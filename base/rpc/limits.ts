@@ -42,7 +42,7 @@ export const KEEP_ALIVE_MS = 30_000;
 export const UNFINISHED_REQUESTS_BYTES_MAX = 256 * 1024 * 1024;
 /** Messages of one stream that wait for the handler before its client is held back. */
 export const STREAM_REQUESTS_BYTES_MAX = 256 * 1024;
-/** What one stream may have waiting for its client before its handler is held back. */
+/** Bytes that one stream may queue for its client before its handler gets back-pressure. */
 export const STREAM_ANSWERS_BYTES_MAX = 64 * 1024;
 /** A unary request must be complete after this (slow bodies). */
 export const REQUEST_TIMEOUT_MS = 60_000;

@@ -19,7 +19,7 @@ import { CONCURRENT_STREAMS_MAX, MESSAGE_BYTES_MAX, SOCKET_PATH_BYTES_MAX } from
 import { listen } from "./listener.ts";
 import { routesOf } from "./routes.ts";
 
-/** What a handler knows of the call it serves. */
+/** The context of a handler's call. */
 export interface Call {
   /** Aborts when the client cancels, its deadline passes, or the connection goes. */
   readonly signal: AbortSignal;
@@ -32,7 +32,7 @@ export interface Call {
   readonly commonName: string | undefined;
 }
 
-/** What a handler of a stream gives, one after the other. */
+/** The responses of a streaming handler, in order. */
 type Answers<R> = AsyncIterable<Init<R> | Batch<Init<R>>>;
 
 type Handler<M> =
@@ -74,7 +74,7 @@ export interface ServerTls {
   readonly maxVersion?: SecureVersion | undefined;
   /** OpenSSL's names, with colons between them; else TLS_FLOOR's. */
   readonly ciphers?: string | undefined;
-  /** What speaks against a verified client certificate: the connection is then closed. */
+  /** Returns why a verified client certificate is refused: the connection is then closed. */
   readonly refuses?: ((certificate: PeerCertificate) => string | undefined) | undefined;
 }
 

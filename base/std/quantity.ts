@@ -13,7 +13,7 @@ export interface ParsedQuantity {
   readonly format: QuantityFormat;
 }
 
-/** What upstream's parser goes through before it looks at a suffix. */
+/** The characters that upstream's parser skips before the suffix. */
 const OUTLINE = /^[+-]?\d*(?:\.\d*)?([eEinumkKMGTP]*[+-]?\d*)$/;
 
 function complaintAbout(text: string): string {

@@ -16,7 +16,7 @@ const ALL = { stdin: true, stdout: true, stderr: true, tty: false };
 
 let server: Server;
 let sessions = 0;
-/** What would have ended the process. */
+/** Errors that would have ended the process. */
 const fatal: unknown[] = [];
 /** Resolves when commands that do nothing are to end. */
 let idle = Promise.withResolvers<void>();

@@ -8,15 +8,15 @@ export const FRAME_BYTES = 1 << 20;
 export const HEADER_BYTES = 64 << 10;
 /** Streams one connection may have at once: port-forward has two for each TCP connection. */
 export const STREAMS = 1_000;
-/** What the streams of one connection may hold unread before it waits for their readers. */
+/** Bytes that a connection's streams may hold unread before it waits for their readers. */
 export const STREAM_BUFFER_BYTES = 1 << 20;
-/** What a piece of data costs beside its bytes: a Buffer, its memory block, a place in a list. */
+/** A chunk's overhead beside its bytes: a Buffer, its memory block, a list item. */
 export const PIECE_OVERHEAD_BYTES = 256;
 /** How often a peer is asked for a sign of life while nothing is read of it. */
 export const PING_MS = 10_000;
 /** Answers to the peer's control frames that may wait to be sent before no more are read. */
 export const CONTROL_BYTES = 64 << 10;
-/** What is sent in one data frame or message. */
+/** Bytes of one data frame or message. */
 export const CHUNK_BYTES = 32 << 10;
 /** How long a client may take to open the streams that it asked for. */
 export const STREAM_CREATION_TIMEOUT_MS = 30_000;

@@ -11,9 +11,9 @@ import { outcomeStatus, outcomeText } from "./status.ts";
 import { WebSocketChannels } from "./websocket-channels.ts";
 import { upgradeToWebSocket } from "./websocket.ts";
 
-/** Those that end with a Status; 5 can end standard input alone. */
+/** Protocols that end with a Status; 5 can close standard input alone. */
 const WITH_STATUS = ["v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io"];
-/** Those before 4, and a client that names none, get words, and only of a failure. */
+/** Protocols before 4, and clients without one, get text, and only after a failure. */
 const PROTOCOLS = [...WITH_STATUS, "channel.k8s.io", "base64.channel.k8s.io"];
 const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const;
 

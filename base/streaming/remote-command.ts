@@ -6,7 +6,7 @@ import type { ResizeListener } from "./resize.ts";
 import type { Outcome } from "./status.ts";
 import { refuseUpgrade, wantsUpgrade } from "./upgrade.ts";
 
-/** What the caller of exec or attach asked for. With a terminal there is no separate `stderr`. */
+/** The options of exec or attach. With a terminal there is no separate `stderr`. */
 export interface CommandStreams {
   stdin: boolean;
   stdout: boolean;

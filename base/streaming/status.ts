@@ -27,7 +27,7 @@ export function outcomeStatus(outcome: Outcome): string {
   });
 }
 
-/** What protocols before 4 have on their error stream: words when it failed, nothing otherwise. */
+/** The error stream of protocols before 4: text after a failure, else nothing. */
 export function outcomeText(outcome: Outcome): string {
   if ("error" in outcome) return outcome.error;
   if (outcome.exitCode === 0) return "";

@@ -44,7 +44,7 @@ export class WebSocketChannels {
     if (socket.readyState === socket.CLOSED) gone.abort();
   }
 
-  /** What the client sends on a channel, which is below CHANNELS and has no reader yet. */
+  /** Returns the client's data on a channel, which is below CHANNELS and has no reader yet. */
   reader(channel: number): Readable {
     const reader = new Readable({
       highWaterMark: CHUNK_BYTES,
@@ -61,7 +61,7 @@ export class WebSocketChannels {
     return reader;
   }
 
-  /** What goes to the client on a channel. Ending it sends nothing: these channels have no end. */
+  /** Returns a channel to the client. Ending it sends nothing: these channels have no end. */
   writer(channel: number): Writable {
     const writer = new Writable({
       highWaterMark: CHUNK_BYTES,

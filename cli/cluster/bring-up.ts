@@ -67,7 +67,7 @@ export async function bringUp(what: BringUp): Promise<void> {
   }
 }
 
-/** What cannot be kept, on a full disk for one, must not keep the start from being undone. */
+/** A failed write, on a full disk for example, must not prevent the rollback of the start. */
 async function noteLogs(config: ClusterConfig, progress: Progress): Promise<void> {
   try {
     const kept = await keepLogs(logsDir(config), config.name);

@@ -39,7 +39,7 @@ export interface ClusterConfig {
   readonly cniBinDir?: string;
 }
 
-/** What a cluster's things on this host are found by; the name alone gives it. */
+/** The names of a cluster's objects on this host; the cluster's name determines them. */
 export type ClusterPlace = Pick<
   ClusterConfig,
   "name" | "dataDir" | "runDir" | "cgroups" | "cniBinDir"

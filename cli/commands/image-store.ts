@@ -57,7 +57,7 @@ function takeBundle(path: string, files: Map<string, string>, packages: Set<stri
   }
   files.set(place, path);
   const text = readFileSync(path, "utf8");
-  // What looks like a path beside it and is one: imports, lazy ones, and threads.
+  // Relative paths: imports, lazy ones, and threads.
   for (const [, name] of text.matchAll(/["'](\.{1,2}\/[\w@./-]+\.js)["']/g)) {
     const other = join(dirname(path), name!);
     if (existsSync(other)) takeBundle(other, files, packages);

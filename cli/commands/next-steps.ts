@@ -20,7 +20,7 @@ export interface Started {
   readonly took_s: number;
 }
 
-/** What a person does next: the kubeconfig, three commands to try, the lines for the shell. */
+/** Prints the next steps: the kubeconfig, three commands to try, the lines for the shell. */
 export function nextSteps(config: ClusterConfig, started: Started): string {
   const { kubeconfig, demo, took_s } = started;
   const ready = took_s > 0 ? `Ready in ${took_s.toFixed(1)} s. ` : "";

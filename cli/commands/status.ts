@@ -29,7 +29,7 @@ interface ProcessStatus {
   readonly name: string;
   readonly pid: number | null;
   readonly pss_mib: number | null;
-  /** What starts it again when it ends; null when nothing does. */
+  /** The supervisor that restarts it; null without one. */
   readonly supervisor: number | null;
   /** Null when it has not ended since it was started by `r2k start`. */
   readonly restarts: Restarts | null;

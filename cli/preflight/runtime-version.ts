@@ -8,7 +8,7 @@ import { tryCommand } from "./command.ts";
  */
 const CRUN_MIN = [1, 4, 4] as const;
 
-/** What `crun --version` printed, judged. A distribution may have mended an older version. */
+/** Checks the output of `crun --version`. A distribution may have fixed an older version. */
 export function judgeCrun(output: string): Finding {
   const [, text = "", ...numbers] = /^crun version ((\d+)\.(\d+)(?:\.(\d+))?)/m.exec(output) ?? [];
   const minimum = CRUN_MIN.join(".");

@@ -48,7 +48,7 @@ async function run(
   const supervisor = new Supervisor({ name, runDir, logPath: processLog(config, name), clock });
   let closing: Promise<void> | undefined;
   const close = () => {
-    // What ends because it is asked to is not started again.
+    // A process that is stopped on request is not restarted.
     if (closing === undefined && process.exitCode === undefined) supervisor.end();
     return (closing ??= parts.close().then(() => process.exit(process.exitCode ?? 0)));
   };

@@ -1,7 +1,7 @@
 import { FlagError } from "./flag-error.ts";
 import { goSwitch } from "./go-values.ts";
 
-/** What a gate's value can be here, and why not the other. */
+/** The allowed values of a gate, and why others are not. */
 type Gate = { fixed: boolean; why: string } | "free";
 
 const GATES: ReadonlyMap<string, Gate> = new Map<string, Gate>([

@@ -1,7 +1,7 @@
-/** What a flag's value is. `duration` is Go's notation, `list` and `urls` are comma-separated. */
+/** The type of a flag. `duration` is Go's notation, `list` and `urls` are comma-separated. */
 export type FlagKind = "text" | "switch" | "number" | "signed" | "duration" | "list" | "urls";
 
-/** What becomes of a flag. */
+/** How a flag is handled. */
 export type FlagUse =
   /** The store implements the flag. */
   | { does: "acts" }
@@ -17,7 +17,7 @@ export type FlagUse =
 export interface Flag {
   readonly name: string;
   readonly kind: FlagKind;
-  /** What holds when it is not given; undefined where that is computed, or nothing. */
+  /** The default; undefined if it is computed, or there is none. */
   readonly fallback: string | undefined;
   readonly use: FlagUse;
 }

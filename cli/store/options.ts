@@ -27,10 +27,10 @@ const ELECTION_MS_MAX = 50_000;
 const ELECTION_HEARTBEATS_MIN = 5;
 /** The most that HTTP/2 can say of streams. */
 const STREAMS_MAX = 2 ** 32 - 1;
-/** What a request may be made of: a record of the log holds one. */
+/** The size limit of a request: a record of the log contains one. */
 const REQUEST_BYTES_MAX = 12 * 1024 * 1024;
 
-/** What a member's settings mean to the store. */
+/** Returns the store's options for a member's settings. */
 export function storeOptions(settings: Settings): StoreOptions {
   const name = settings.text("name");
   checkTls(settings);

@@ -53,7 +53,7 @@ async function start(...words: string[]): Promise<number> {
   return Number(store.address!.split(":")[1]);
 }
 
-/** What a TLS client sees: the server's name, or why it got no connection. */
+/** Returns the result for a TLS client: the server's name, or its error. */
 function handshake(port: number, own: object = {}): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect({ host: "127.0.0.1", port, ca: ca.cert, ...own }, () => {

@@ -8,7 +8,7 @@ import { SettingError } from "./flag-error.ts";
 import type { Settings } from "./settings.ts";
 import { TlsFiles } from "./tls-files.ts";
 
-/** What an https address of clients, or with `peer-` of members, presents and demands. */
+/** The certificates of an https address for clients, or with `peer-` for members. */
 export function serverTls(settings: Settings, prefix: "" | "peer-"): ServerTls {
   const [cert, key] = [settings.path(`${prefix}cert-file`), settings.path(`${prefix}key-file`)];
   if (cert === undefined || key === undefined) {
@@ -39,7 +39,7 @@ export function serverTls(settings: Settings, prefix: "" | "peer-"): ServerTls {
   };
 }
 
-/** What this member presents to others, and whom it believes. */
+/** Returns the certificate that this member presents to peers, and the CAs that it trusts. */
 export function peerClientTls(settings: Settings): ClientTls | undefined {
   const paths = {
     cert: settings.path("peer-client-cert-file") ?? settings.path("peer-cert-file"),
@@ -66,7 +66,7 @@ const VERSIONS: Readonly<Record<string, SecureVersion>> = {
   "TLS1.3": "TLSv1.3",
 };
 
-/** What is wrong whether or not an address speaks TLS. */
+/** Returns errors that do not depend on whether an address uses TLS. */
 export function checkTls(settings: Settings): void {
   versions(settings);
   openSslCiphers(settings.list("cipher-suites"));

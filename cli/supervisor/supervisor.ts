@@ -60,7 +60,7 @@ export function readRestarts(runDir: string, name: string): Restarts | undefined
   return { count: Number(count), last_s: Number(last_s), pause_s: Number(pause_s), exitStatus };
 }
 
-/** What a person reads of the restarts of a process. */
+/** The message about a process' restarts. */
 export function restartsText({ count, exitStatus }: Restarts): string {
   const how = exitStatus === undefined ? "" : ` with exit status ${exitStatus}`;
   return `ended${how}, ${count === 1 ? "once" : `${count} times in a row`}`;
@@ -129,7 +129,7 @@ export class Supervisor {
   }
 }
 
-/** What this process was started with; its network namespace goes to its children. */
+/** The command of this process; its children inherit its network namespace. */
 function ownCommand(): string[] {
   return [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
 }

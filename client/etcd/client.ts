@@ -25,7 +25,7 @@ import type {
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { EtcdAuth, EtcdUser } from "./auth.ts";
 
-/** What a caller may set on each call. */
+/** The options of each call. */
 export interface CallOptions {
   /**
    * The call fails with DEADLINE_EXCEEDED after this long. Without it the client's default holds.

@@ -18,7 +18,7 @@ export const STATUS = {
   UNAUTHENTICATED: 16,
 } as const;
 
-/** What etcd's auth answers. Those with UNKNOWN it has no status for. */
+/** The errors of etcd's auth. With UNKNOWN: those without a status of their own. */
 const AUTH_ERRORS = {
   rootUserMissing: [STATUS.FAILED_PRECONDITION, "etcdserver: root user does not exist"],
   rootRoleMissing: [STATUS.FAILED_PRECONDITION, "etcdserver: root user does not have root role"],

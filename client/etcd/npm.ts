@@ -1,4 +1,4 @@
-// What the npm package offers as `raft2kube/etcd`.
+// The exports of the npm package `raft2kube/etcd`.
 
 export type { CallOptions, EtcdClient, WatchOptions, WatchStream } from "./client.ts";
 export { EtcdError, STATUS } from "./errors.ts";

@@ -28,7 +28,7 @@ export interface LeaderElectionOptions {
   lead(signal: AbortSignal): Promise<void>;
 }
 
-/** What a candidate does about a lease. */
+/** A candidate's action on a lease. */
 export type ElectionStep = "create" | "take" | "renew" | "wait";
 
 /**

@@ -103,7 +103,7 @@ export interface Dns {
   options?: string[];
 }
 
-/** What identifies an attachment in a GC call. */
+/** The key of an attachment in a GC call. */
 export interface ValidAttachment {
   containerID: string;
   ifname: string;

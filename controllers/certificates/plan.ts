@@ -55,7 +55,7 @@ export function autoApprovals(
   return [...approvals, { subresource: "nodeclient", message }];
 }
 
-/** What of a request its signer does not sign; undefined when it does (KEP-1513's rules). */
+/** Returns why a signer does not sign a request; undefined if it does (KEP-1513's rules). */
 export function signingProblem(
   signerName: string,
   subject: RequestSubject,

@@ -14,7 +14,7 @@ import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { jobOf } from "./job-of.ts";
 import type { CronPlan } from "./plan.ts";
 
-/** What acting on a CronJob needs. */
+/** The parts that apply a CronJob's plan. */
 export interface CronControl {
   cronJobs: ResourceClient<CronJob>;
   jobs: ResourceClient<Job>;

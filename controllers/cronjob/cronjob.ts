@@ -59,7 +59,7 @@ export function startCronJobs(context: ControllerContext): Running {
     updated(cronJob, old) {
       const { schedule, timeZone } = cronJob.spec;
       if (schedule === old.spec.schedule && timeZone === old.spec.timeZone) return look(cronJob);
-      // What the new schedule missed before it was written is not started.
+      // Starts that the new schedule missed before it was written are not made up for.
       const timetable = timetableOf(cronJob, localZone);
       if (isNote(timetable)) return look(cronJob);
       const again_ms = nextLook(cronJob, timetable, clock.now()) ?? CRON_LOOK_MS;

@@ -7,14 +7,14 @@ import { finishedCondition } from "../job-state.ts";
 import { jobName } from "./job-of.ts";
 import { missedStarts, type Timetable, untilNextStart } from "./missed.ts";
 
-/** What is recorded about a CronJob. */
+/** An event about a CronJob. */
 export interface Note {
   type: "Normal" | "Warning";
   reason: string;
   message: string;
 }
 
-/** What to do about a CronJob. */
+/** The plan for a CronJob. */
 export interface CronPlan {
   notes: Note[];
   /** Finished jobs beyond the history limits. */
@@ -28,7 +28,7 @@ export interface CronPlan {
   timetable?: Timetable;
 }
 
-/** What a CronJob has: its jobs, and the uids of active ones that the server has no more. */
+/** A CronJob's jobs, and the uids of active ones that no longer exist. */
 export interface CronView {
   jobs: readonly Job[];
   missing: ReadonlySet<string>;

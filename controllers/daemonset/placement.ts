@@ -4,7 +4,7 @@ import { nodeAffinityMatches } from "@raft2kube/client-kube/object/node-selector
 import { untolerated } from "@raft2kube/client-kube/object/toleration.ts";
 import { daemonTolerations } from "./pod-of.ts";
 
-/** What a DaemonSet has to do with a node. */
+/** Whether a DaemonSet's pod should run on a node. */
 export interface Placement {
   /** A pod belongs there. */
   run: boolean;

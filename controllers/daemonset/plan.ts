@@ -16,7 +16,7 @@ export interface DaemonView {
   now_ms: number;
 }
 
-/** What is to be done about pods. */
+/** The plan for pods. */
 export interface DaemonPlan {
   /** Names of nodes that are to get a pod. */
   create: string[];
@@ -42,7 +42,7 @@ export function viewOf(
   return { set, nodes, placements, pods, hash, now_ms };
 }
 
-/** Those on a node come before those that wait to be scheduled. */
+/** Pods on a node come before pods that wait for scheduling. */
 function oldestFirst(a: Pod, b: Pod): number {
   const keys = [
     (pod: Pod) => (pod.spec.nodeName ? "0" : "1"),

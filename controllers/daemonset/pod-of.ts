@@ -50,7 +50,7 @@ export function daemonPodOf(set: DaemonSet, node: string, hash: string): Pod {
   return pod;
 }
 
-/** What is required of nodes is replaced: the controller has judged by it already. */
+/** Replaces required node affinity, which the controller has evaluated already. */
 function affinityTo(node: string, affinity: Affinity | undefined): Affinity {
   const matchFields = [{ key: "metadata.name", operator: "In" as const, values: [node] }];
   return {

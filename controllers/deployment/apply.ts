@@ -13,7 +13,7 @@ import { REVISION } from "./revision.ts";
 import { wanted } from "./rolling.ts";
 import { hasDeadline, setCondition } from "./status.ts";
 
-/** What acting on a deployment needs. */
+/** The parts that apply a deployment's plan. */
 export interface DeploymentControl {
   deployments: ResourceClient<Deployment>;
   replicaSets: ResourceClient<ReplicaSet>;

@@ -62,7 +62,7 @@ export function annotationsOfNew(
   }
   const text = existing?.metadata.annotations?.[REVISION];
   const old = text ? parseRevision(text) : 0n;
-  // What a person wrote there and is no revision stays theirs, as upstream.
+  // A user's value that is no revision is kept, as upstream.
   if (old === undefined || old >= revision) return annotations;
   annotations[REVISION] = String(revision);
   if (old > 0n) annotations[REVISION_HISTORY] = withHistory(annotations[REVISION_HISTORY], old);

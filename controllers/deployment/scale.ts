@@ -71,7 +71,7 @@ function shareOf(deployment: Deployment, set: ReplicaSet, toAdd: number, added: 
   return toAdd > 0 ? Math.min(share, left) : Math.max(share, left);
 }
 
-/** What a set would gain or lose if it kept its part of the whole. */
+/** Returns the change of a set that keeps its proportion. */
 function fractionOf(deployment: Deployment, set: ReplicaSet): number {
   if (wanted(deployment) === 0) return -wanted(set);
   const most = wanted(deployment) + rollingBounds(deployment).maxSurge;

@@ -10,7 +10,7 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { ScalableKinds } from "../scalable-kinds.ts";
 
-/** What the controllers of some pods want together. */
+/** The sum of replicas of the pods' controllers. */
 export interface ExpectedScale {
   readonly replicas: number;
   /** Pods without a controller, for which no expected count exists. */

@@ -38,11 +38,11 @@ export function wantedBy(
   return { expectedPods: scale, desiredHealthy: shareOf(minAvailable, scale, Math.ceil) };
 }
 
-/** What became of the pods that a budget was spent for. */
+/** The state of evicted pods that a budget counted. */
 export interface Disrupted {
-  /** Those still to be deleted, by name, with the time of their eviction. */
+  /** Pods still to be deleted, by name, with the time of their eviction. */
   readonly pods: Readonly<Record<string, string>>;
-  /** Those that should have been deleted long ago, and now count again. */
+  /** Pods that should have been deleted long ago, and count again. */
   readonly notDeleted: readonly Pod[];
   /** When the next of the first becomes one of the second. */
   readonly again_ms: number | undefined;

@@ -15,7 +15,7 @@ export interface GraphNode {
   beingDeleted: boolean;
 }
 
-/** What a change of the graph asks for: uids to look at, and owners whose dependents to orphan. */
+/** The result of a change of the graph: uids to check, and owners whose dependents to orphan. */
 export interface GraphWork {
   inspect: string[];
   orphan: string[];

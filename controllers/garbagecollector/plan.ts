@@ -9,7 +9,7 @@ export type OwnerState = "solid" | "absent" | "waiting";
 
 export type Propagation = "Orphan" | "Background" | "Foreground";
 
-/** What to do with an object whose owners were looked up. */
+/** The plan for an object whose owners were looked up. */
 export type ItemAction =
   | { do: "keep" }
   /** Some owners live on: references to the others go. */
@@ -42,7 +42,7 @@ export function planItem(
   return { do: "delete", propagation: ownPropagation(object) };
 }
 
-/** What an object's own finalizers ask for. */
+/** The work of an object's own finalizers. */
 function ownPropagation({ metadata }: KubeObject): Propagation {
   if (metadata.finalizers?.includes(ORPHAN)) return "Orphan";
   return metadata.finalizers?.includes(FOREGROUND) ? "Foreground" : "Background";

@@ -32,7 +32,7 @@ export class OwnerServer {
     return object?.metadata.uid === uid ? object : undefined;
   }
 
-  /** What became of an owner of an object in `namespace`. Fails when its kind is not known. */
+  /** Reads the state of an owner of an object in `namespace`. Fails for an unknown kind. */
   async stateOf(owner: OwnerReference, namespace: string | undefined): Promise<OwnerState> {
     if (this.#absent.has(owner.uid)) return "absent";
     const type = this.#types.get(kindKey(owner.apiVersion, owner.kind));

@@ -12,7 +12,7 @@ import { dataOf, type RevisionData, type RevisionPlan } from "./plan.ts";
 /** Characters of an owner's name in the name of its revision (upstream's bound). */
 const PREFIX_MAX = 223;
 
-/** What keeping revisions needs. */
+/** The parts that keep revisions. */
 export interface HistoryControl<C extends KubeObject> {
   type: OwnerType;
   revisions: ResourceClient<ControllerRevision>;

@@ -6,14 +6,14 @@ import { canonicalJson, safeName } from "../pod-template.ts";
 /** The label of a pod that names the revision it was made from. */
 export const POD_REVISION = "controller-revision-hash";
 
-/** What a revision keeps: a strategic merge patch that puts the whole template back. */
+/** A revision's data: a strategic merge patch that restores the whole template. */
 export interface RevisionData {
   spec: { template: PodTemplateSpec & { $patch?: "replace" } };
 }
 
 /** The revision of a template among those that there are. */
 export interface RevisionPlan {
-  /** The one that holds the template. Undefined: it is to be created. */
+  /** The revision with the template. Undefined: it must be created. */
   current: ControllerRevision | undefined;
   /** The number that it is to have, greater than those of all others. */
   number: number;
@@ -48,7 +48,7 @@ export function templateOf(revision: ControllerRevision): PodTemplateSpec | unde
   return template;
 }
 
-/** What a revision of a template keeps, with its keys in order as upstream writes them. */
+/** Returns the data of a template's revision, with its keys in upstream's order. */
 export function dataOf(template: PodTemplateSpec): RevisionData {
   const data = { spec: { template: { ...template, $patch: "replace" } } };
   return JSON.parse(sortedJson(data)) as RevisionData;

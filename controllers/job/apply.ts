@@ -13,7 +13,7 @@ import { podOf } from "./pod-of.ts";
 import type { PodsPlan } from "./pods-plan.ts";
 import type { Outcome } from "./settle.ts";
 
-/** What acting on a job's pods needs. */
+/** The parts that act on a job's pods. */
 export interface JobControl extends PodControl {
   jobs: ResourceClient<Job>;
   metrics: JobMetrics;
@@ -51,7 +51,7 @@ export async function applyPodsPlan(
   }
 }
 
-/** What there is while nothing may be done about it. */
+/** The current state, while no action is allowed. */
 export function outcomeOf(
   { active, ready, terminating }: Evaluation, removed: readonly Pod[], trusted: boolean,
 ): Outcome {

@@ -11,7 +11,7 @@ import {
 } from "./job-pods.ts";
 import { failureMessage, judgeFailure, successMessage } from "./policies.ts";
 
-/** What a job's pods amount to. */
+/** The evaluation of a job's pods. */
 export interface Evaluation {
   pods: readonly Pod[];
   active: readonly Pod[];
@@ -27,7 +27,7 @@ export interface Evaluation {
 }
 
 export interface IndexedEvaluation {
-  /** Those in the status; the others have succeeded since. */
+  /** Indexes in the status; the others have succeeded since. */
   counted: Intervals;
   succeeded: Intervals;
   /** Only with a limit per index. */

@@ -79,7 +79,7 @@ export function startJobs(context: ControllerContext): Running {
   return closeAll(loop, startOrphans(context, control), recorder);
 }
 
-/** What is remembered of a job; all of it may be lost. */
+/** In-memory state of a job, which may be lost. */
 interface Memory {
   backoff: Backoff;
   /** Uids of pods that have no finalizer any more, which the informer may not show yet. */
@@ -106,7 +106,7 @@ class JobStep {
   readonly #control: JobControl;
   readonly #memory: Memory;
   readonly #now_ms: number;
-  /** What this look has come to so far. */
+  /** The result of this sync so far. */
   action: JobAction = "tracking";
   /** With what this look makes of its status. */
   #job: Job;

@@ -8,7 +8,7 @@ import type { Evaluation } from "./evaluate.ts";
 import { firstFree, intervalsOf, union } from "./intervals.ts";
 import { indexOf, isIndexed, replacesFailedOnly } from "./job-pods.ts";
 
-/** What brings a job's pods to the number wanted. */
+/** The pods to create and delete to reach the wanted number. */
 export type PodsPlan =
   | { do: "nothing" }
   | { do: "wait"; again_ms: number }
@@ -50,7 +50,7 @@ function wantedActive({ spec }: Job, { active, succeeded }: Evaluation): number 
   return succeeded > 0 ? active.length : parallelism;
 }
 
-/** Those of no index or of one twice, then as many more as are too many. */
+/** Pods without an index or with a duplicate one first, then as many as are too many. */
 function surplusPods(job: Job, active: readonly Pod[], atLeast: number, now_ms: number): Pod[] {
   const remove: Pod[] = [];
   let left = active;

@@ -8,7 +8,7 @@ import type {
 import type { ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { type Intervals, overlap, parseIntervals, total } from "./intervals.ts";
 
-/** What a job's rules say of a failed pod. */
+/** The action of a job's policy for a failed pod. */
 export interface Verdict {
   /** Whether the failure counts against the limits. */
   counts: boolean;
@@ -30,7 +30,7 @@ export function judgeFailure(policy: PodFailurePolicy | undefined, pod: Pod): Ve
   return { counts: true };
 }
 
-/** What of the pod a rule matches, in upstream's words. */
+/** The part of the pod that a rule matches, in upstream's words. */
 function causeOf({ onExitCodes, onPodConditions }: PodFailurePolicyRule, pod: Pod) {
   const name = `${pod.metadata.namespace}/${pod.metadata.name}`;
   if (onExitCodes !== undefined) {

@@ -2,7 +2,7 @@ import type { Job, JobCondition, JobStatus } from "@raft2kube/api/gen/batch/v1.t
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { conditionOf, type Evaluation } from "./evaluate.ts";
 
-/** What acting on the pods came to. */
+/** The result of acting on the pods. */
 export interface Outcome {
   active: number;
   ready: number;

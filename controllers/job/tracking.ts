@@ -105,7 +105,7 @@ function countsAsFailed(job: Job, pod: Pod, ending: JobCondition | undefined): b
 function countIndexes(
   status: JobStatus, { indexes }: Evaluation, succeededNow: readonly number[],
 ): void {
-  // What has succeeded and is not released in this step stays for the next one.
+  // Succeeded pods that are not released in this step stay for the next one.
   const completed = union(indexes?.counted ?? [], intervalsOf(succeededNow));
   delete status.succeeded;
   delete status.completedIndexes;

@@ -13,7 +13,7 @@ import { JobMetrics } from "./workloads.ts";
 
 const MANAGER = "kube-controller-manager";
 
-/** What the controllers measure, under upstream's names: an area each, a file each. */
+/** The controllers' metrics, under upstream's names: a file for each area. */
 export class ControllerMetrics {
   readonly registry: Registry = metricsRegistry();
   readonly queues: QueueMetrics;

@@ -4,7 +4,7 @@ import {
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Job, JobCondition } from "@raft2kube/api/gen/batch/v1.ts";
 
-/** What a look at a Job came to. */
+/** The result of a Job's sync. */
 export type JobAction = "reconciling" | "tracking" | "pods_created" | "pods_deleted";
 
 /** Jobs, CronJobs and the end of finished Jobs. */

@@ -1,7 +1,7 @@
 import type { Namespace, NamespaceCondition } from "@raft2kube/api/gen/core/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 
-/** What a look at a namespace's content found. */
+/** The result of a listing of a namespace's content. */
 export interface RemainingContent {
   /** Objects left, by group resource (`pods`, `deployments.apps`). */
   remaining: Map<string, number>;

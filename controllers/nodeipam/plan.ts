@@ -59,7 +59,7 @@ export function saysNoRange({ status }: Node): boolean {
   });
 }
 
-/** What a node says of its network: without a range its pods get no addresses. */
+/** A node's network condition: without a range its pods get no addresses. */
 export function rangeCondition(
   hasRange: boolean,
   ranges: readonly ClusterRange[],

@@ -38,7 +38,7 @@ export function observe(
   now_ms: number,
 ): NodeHealth {
   const ready = conditionOf(node, "Ready");
-  // What we set to Unknown ourselves is no sign of life.
+  // A condition that this controller set to Unknown is no heartbeat.
   const status = ready?.status === "Unknown" ? "" : (ready?.lastHeartbeatTime ?? "");
   const heartbeat = `${node.metadata.uid ?? ""}/${status}/${lease?.spec.renewTime ?? ""}`;
   return known?.heartbeat === heartbeat ? known : { heartbeat, seen_ms: now_ms };

@@ -10,7 +10,7 @@ import {
   SELECTED_NODE,
 } from "@raft2kube/client-kube/object/volumes.ts";
 
-/** What a claim's state asks for. */
+/** The plan for a claim. */
 export type ClaimAction =
   /** Make the pair complete: volume's claimRef, claim's volumeName, both phases. */
   | { do: "bind"; volume: PersistentVolume }

@@ -1,7 +1,7 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { BOUND_BY_CONTROLLER } from "@raft2kube/client-kube/object/volumes.ts";
 
-/** What a volume's state asks for. */
+/** The plan for a volume. */
 export type VolumeAction =
   | { do: "phase"; phase: "Available" | "Bound" | "Released" }
   /** Its claim took another volume: forget the claim that was written into it by us. */

@@ -12,7 +12,7 @@ import type { AutoscalerPlan } from "./plan.ts";
 import type { ScaleTarget, ScaleTargets } from "./scale-target.ts";
 import { type Finding, isSameStatus, withFinding } from "./status.ts";
 
-/** What acting on an autoscaler and its target needs. */
+/** The parts that act on an autoscaler and its target. */
 export interface AutoscalerControl {
   readonly autoscalers: ResourceClient<HorizontalPodAutoscaler>;
   readonly targets: ScaleTargets;

@@ -2,7 +2,7 @@ import type {
   HorizontalPodAutoscalerBehavior, HPAScalingRules,
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
 
-/** What was recommended at a time, before it was stabilized. */
+/** A recommendation and its time, before stabilization. */
 interface Recommendation {
   readonly replicas: number;
   readonly time_ms: number;

@@ -19,7 +19,7 @@ export type Measured = Pick<Question, "pods" | "currentReplicas" | "now_ms"> & {
   readonly settings: AutoscalerSettings;
 };
 
-/** What one metric of an autoscaler says. */
+/** The result of one metric of an autoscaler. */
 export type Reading =
   | { readonly replicas: number; readonly name: string; readonly status: MetricStatus }
   /** `message` without, `whole` with the prefix that distinguishes several metrics. */

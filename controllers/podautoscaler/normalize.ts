@@ -6,7 +6,7 @@ import {
   type Windows,
 } from "./history.ts";
 
-/** What is asked of `normalize`. */
+/** The input of `normalize`. */
 export interface Wish {
   readonly autoscaler: HorizontalPodAutoscaler;
   readonly history: History;
@@ -18,7 +18,7 @@ export interface Wish {
   readonly now_ms: number;
 }
 
-/** What is allowed of it, with what is to be said of both steps. */
+/** The normalized number, with the conditions of both steps. */
 export interface Allowed {
   readonly history: History;
   readonly stabilized: Limited;

@@ -41,7 +41,7 @@ export interface AutoscalerView {
   readonly now_ms: number;
 }
 
-/** What is to be done. */
+/** The plan of an autoscaler. */
 export interface AutoscalerPlan {
   readonly status: HorizontalPodAutoscalerStatus;
   /** The replicas to set, and why; undefined when nothing is scaled. */
@@ -52,7 +52,7 @@ export interface AutoscalerPlan {
 
 type Conditions = NonNullable<HorizontalPodAutoscalerStatus["conditions"]>;
 
-/** What was found on the way to a plan. */
+/** The observations of a plan. */
 class Findings {
   readonly notes: Note[] = [];
   #conditions: readonly Conditions[number][];

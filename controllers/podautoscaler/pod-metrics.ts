@@ -3,7 +3,7 @@ import { parseDuration } from "@raft2kube/api/duration.ts";
 import { milliValueOf } from "@raft2kube/std/quantity.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 
-/** What one pod uses of one resource, in thousandths of its unit. */
+/** One pod's usage of one resource, in thousandths of its unit. */
 export interface PodMetric {
   readonly milli: number;
   readonly time_ms: number;

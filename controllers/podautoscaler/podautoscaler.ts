@@ -71,7 +71,7 @@ class AutoscalerReconciler {
   readonly #control: AutoscalerControl;
   readonly #written: WriteTracker;
   readonly #histories = new Map<string, History>();
-  /** What each autoscaler's target selected when it was last read, by namespace and key. */
+  /** The selector of each autoscaler's target when it was last read, by namespace and key. */
   readonly #selectors = new Map<string, Map<string, LabelTerms>>();
 
   constructor(

@@ -14,7 +14,7 @@ export interface Tolerances {
   readonly down: number;
 }
 
-/** What a proposal is made of. */
+/** The input of a proposal. */
 export interface Question {
   /** The pods of the workload, in any state. */
   readonly pods: readonly Pod[];

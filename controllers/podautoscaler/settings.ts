@@ -1,4 +1,4 @@
-/** What the builder of a cluster decides for its autoscalers; defaults are upstream's. */
+/** A cluster's settings for autoscalers; defaults are upstream's. */
 export interface AutoscalerSettings {
   /** How often each autoscaler is looked at (--horizontal-pod-autoscaler-sync-period). */
   readonly syncPeriod_ms: number;

@@ -6,7 +6,7 @@ import { timeText } from "@raft2kube/client-kube/object/time.ts";
 
 export type ConditionType = "AbleToScale" | "ScalingActive" | "ScalingLimited";
 
-/** What is to be said of one aspect of an autoscaler. */
+/** A condition of an autoscaler. */
 export interface Finding {
   readonly type: ConditionType;
   readonly status: "True" | "False";

@@ -15,7 +15,7 @@ import {
 } from "../pod-state.ts";
 import { podsToDelete } from "./ranking.ts";
 
-/** What brings the number of pods to the one wanted; at most one of the two is not empty. */
+/** The pods to create or delete; at most one of the two is not empty. */
 export interface ReplicasPlan {
   create: number;
   delete: Pod[];

@@ -9,7 +9,7 @@ export interface Held extends Counted {
   readonly objects: readonly KubeObject[];
 }
 
-/** What a quota's status is to say: its limits, and what the objects there are use of them. */
+/** A quota's status: its limits, and their usage by the existing objects. */
 export function statusOf(quota: ResourceQuota, held: readonly Held[]): ResourceQuotaStatus {
   const hard = quota.spec?.hard ?? {};
   const sum: Amounts = {};

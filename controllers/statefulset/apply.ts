@@ -13,7 +13,7 @@ import { claimsOf, hasIdentity, withIdentity } from "./identity.ts";
 import type { StatefulPlan, StatefulView, Task } from "./plan.ts";
 import { planRetention } from "./retention.ts";
 
-/** What acting on pods and their claims needs. */
+/** The parts that act on pods and their claims. */
 export interface StatefulControl {
   pods: ResourceClient<Pod>;
   claims: ResourceClient<PersistentVolumeClaim>;

@@ -9,7 +9,7 @@ import { isWanted, STATEFUL_SET_TYPE } from "./identity.ts";
 
 const POD_TYPE: OwnerType = { apiVersion: "v1", kind: "Pod" };
 
-/** What becomes of the owners of a claim. */
+/** The change of a claim's owners. */
 export interface RetentionPlan {
   /** The new owners; undefined: they stay as they are. */
   owners: OwnerReference[] | undefined;

@@ -84,7 +84,7 @@ function lookAtUsers(
 }
 
 class StatefulReconciler {
-  /** What was written and the informers must show. */
+  /** Writes that the informers must show first. */
   readonly written: ShownWrites;
   readonly #reads: Reads;
   readonly #clock: ControllerContext["clock"];

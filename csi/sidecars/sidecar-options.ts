@@ -4,7 +4,7 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
 
-/** What the provisioner and the resizer of a driver share. */
+/** The common options of the provisioner and the resizer of a driver. */
 export interface SidecarOptions {
   client: KubeClient;
   driver: DriverIdentity;

@@ -12,7 +12,7 @@ import { StatusWriter } from "../status/status-writer.ts";
 import { apiObjects } from "./objects.ts";
 import { apiPodEvents } from "./pod-events.ts";
 
-/** What the kubelet's parts share of the API: informers, events, and the statuses of pods. */
+/** The kubelet's shared parts of the API: informers, events, and statuses of pods. */
 export class ApiConnection {
   readonly client: KubeClient;
   readonly informers: InformerSet;

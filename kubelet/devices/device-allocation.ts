@@ -2,7 +2,7 @@ import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { CDIDevice, Device, Mount } from "@raft2kube/proto/gen/cri.ts";
 
-/** What devices add to one container's CRI configuration. */
+/** The devices' part of one container's CRI configuration. */
 export interface DeviceAllocation {
   envs: { key: string; value: string }[];
   mounts: Init<Mount>[];
@@ -34,7 +34,7 @@ export interface DeviceManager {
    * with reason `UnexpectedAdmissionError` when too few healthy devices are free.
    */
   admit(pod: Pod): Promise<void>;
-  /** What a container of an admitted pod gets; the same at every restart of the container. */
+  /** Returns a container's allocation; the same at every restart of the container. */
   allocate(pod: Pod, container: Container): Promise<DeviceAllocation>;
   /** Just before the container starts: PreStartContainer where the plugin wants it. */
   preStart(pod: Pod, container: Container): Promise<void>;

@@ -9,7 +9,7 @@ import { isExtendedResource } from "./resource-name.ts";
 
 const log = logger("device-registration");
 
-/** The one version of the API. */
+/** The only version of the API. */
 const VERSION = "v1beta1";
 
 /** Serves `kubelet.sock`, where device plugins register; their own sockets lie beside it. */

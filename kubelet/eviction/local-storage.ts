@@ -8,7 +8,7 @@ import {
 import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import type { VolumeUsage } from "../volumes/volume-usage.ts";
 
-/** What a pod has written to the node's disk. */
+/** A pod's usage of the node's disk. */
 export interface LocalStorage {
   /** By name of the volume: emptyDirs that are on disk. */
   emptyDirs: ReadonlyMap<string, TreeUsage>;

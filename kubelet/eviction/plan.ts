@@ -4,7 +4,7 @@ import type { NodePressure } from "../node/pressure.ts";
 import type { EvictionThresholds } from "../options.ts";
 import { isStatic } from "../pods/pod-identity.ts";
 
-/** What is left on the node. */
+/** The node's available resources. */
 export interface Signals {
   memoryAvailable_bytes: number;
   nodefs: { available_bytes: number; capacity_bytes: number; inodesFree: number; inodes: number };

@@ -22,7 +22,7 @@ const FULL_BYTES = 1_000;
 let dir: string;
 let clock: ManualClock;
 let rotation: LogRotation;
-/** What the runtime was asked to open again, and whether it does. */
+/** The runtime's reopen requests, and whether they succeed. */
 let reopened: string[];
 let refuses: boolean;
 beforeEach(() => {

@@ -6,7 +6,7 @@ export interface ImageUser {
 
 /** An image that is present on the node. */
 export interface ReadyImage {
-  /** What CreateContainer is given. */
+  /** The image for CreateContainer. */
   image: string;
   imageRef: string;
   user: ImageUser;

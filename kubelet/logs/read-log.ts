@@ -10,7 +10,7 @@ import { type CriLogLine, parseCriLogLine } from "./cri-log-line.ts";
 import { type LogDirectory, logFiles, openLogDirectory } from "./log-directory.ts";
 import { tailPosition } from "./tail-position.ts";
 
-/** What of a log is wanted (PodLogOptions). */
+/** The requested part of a log (PodLogOptions). */
 export interface LogOptions {
   follow: boolean;
   timestamps: boolean;

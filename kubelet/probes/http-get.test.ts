@@ -6,7 +6,7 @@ import { httpGet } from "./http-get.ts";
 let server: Server;
 afterEach(() => server.close());
 
-/** What a GET comes to of a server that says this and keeps the connection open. */
+/** Returns the result of a GET from a server that sends this and keeps the connection open. */
 async function ask(answer: string, timeout_ms = 1_000) {
   server = createServer((socket) => {
     socket.on("error", () => socket.destroy());

@@ -9,7 +9,7 @@ import { runProbe } from "./run-probe.ts";
 let server: Http2Server;
 afterEach(() => server.close());
 
-/** What a gRPC probe comes to of a server that answers with a message of this length. */
+/** Returns the result of a gRPC probe of a server with a response of this length. */
 async function probe(length: number) {
   server = createServer();
   server.on("stream", (stream) => {

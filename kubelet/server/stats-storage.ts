@@ -16,7 +16,7 @@ import type { VolumeUsage } from "../volumes/volume-usage.ts";
 /** Disk and volume usage of a pod at its last measurement. */
 export interface PodStorage {
   time_ms: number;
-  /** What counts against the pod's limit of ephemeral storage. */
+  /** The usage that counts against the pod's limit of ephemeral storage. */
   ephemeral: TreeUsage;
   /** By name of the container. */
   logs: ReadonlyMap<string, TreeUsage>;

@@ -72,6 +72,6 @@ export interface VolumePlugin {
   setUp(request: SetUpRequest): Promise<ReadyVolume>;
   /** Unmounts and removes `dir`. Never deletes through a mount. Succeeds when nothing is there. */
   tearDown(request: TearDownRequest): Promise<void>;
-  /** What the volume holds now, for statistics; absent for kinds that cannot be measured. */
+  /** Returns the volume's usage for statistics; absent for kinds that cannot be measured. */
   usage?(request: UsageRequest): Promise<VolumeUsage | undefined>;
 }

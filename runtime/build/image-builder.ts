@@ -11,7 +11,7 @@ import { writeTar, type TarInput } from "../image/tar/write.ts";
 /** An image of one layer, made on this machine. */
 export interface ImageRecipe {
   name: string;
-  /** What the layer holds; owners and times are the same for every build. */
+  /** The layer's content; owners and times are the same for every build. */
   entries: TarInput[];
   config: ImageDefaults;
 }

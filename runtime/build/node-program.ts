@@ -14,7 +14,7 @@ export interface NodeProgram {
   image: string;
   /** The Node of this machine. */
   node: string;
-  /** What the image calls the program, in /usr/local/bin. */
+  /** The program's name in the image, in /usr/local/bin. */
   command: string;
   /** The module to load, as a place in the image. */
   module: string;

@@ -4,7 +4,7 @@ import type { ImageRecipe } from "./image-builder.ts";
 
 export const WEB_PORT = 8080;
 
-/** What `/` answers: which pod, which version, and a greeting when the pod has one. */
+/** The response of `/`: the pod, its version, and a greeting if the pod has one. */
 const PAGE = `#!/bin/sh
 printf 'Content-Type: text/plain\\r\\n\\r\\n'
 printf 'pod %s version %s\\n' "$HOSTNAME" "$(cat /etc/web-version)"

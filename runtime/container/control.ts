@@ -4,7 +4,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 
-/** What conmon's control pipe takes: `TYPE A B` and a line end. */
+/** A command of conmon's control pipe: `TYPE A B` and a line end. */
 const RESIZE = 1;
 const REOPEN_LOG = 2;
 

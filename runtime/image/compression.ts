@@ -22,7 +22,7 @@ function decompressorFor(mediaType: string): Transform | undefined {
   return decompressor;
 }
 
-/** What ends the decompressor: damaged data is the image's fault, all else is passed on. */
+/** Classifies an error of the decompressor: damaged data is the image's, others are passed on. */
 function explained(error: unknown): unknown {
   if (!/^(Z_|ZSTD_)/.test(codeOf(error) ?? "")) return error;
   const message = `a layer cannot be decompressed: ${messageOf(error)}`;

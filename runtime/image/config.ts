@@ -11,7 +11,7 @@ export interface ImageConfig {
   history?: { created_by?: string; empty_layer?: boolean }[];
 }
 
-/** What a container does unless its pod says otherwise. */
+/** The image's defaults for a container. */
 export interface ImageDefaults {
   User?: string;
   Env?: string[];

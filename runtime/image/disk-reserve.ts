@@ -7,7 +7,7 @@ import {
   INODE_RESERVE_SHARE,
 } from "../limits.ts";
 
-/** What a file takes beside its content: an inode and its place in a directory. */
+/** A file's overhead beside its content: an inode and a directory entry. */
 export const FILE_BYTES = 4_096;
 
 /**

@@ -1,6 +1,6 @@
 import { RuntimeError } from "../errors.ts";
 
-/** What an image's author or a registry wrote is not what the specification says. */
+/** An image's or registry's document does not match its specification. */
 export const malformed = (what: string, cause?: unknown) =>
   new RuntimeError("invalid-argument", `malformed image: ${what}`, { cause });
 

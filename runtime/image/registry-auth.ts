@@ -5,13 +5,13 @@ import { CHALLENGE_CHARACTERS, TOKEN_BYTES } from "../limits.ts";
 import { get, readBounded } from "./http.ts";
 import { isRecord, parseJson } from "./json.ts";
 
-/** What a registry asks for in `WWW-Authenticate` (RFC 7235; distribution's token spec). */
+/** A challenge in `WWW-Authenticate` (RFC 7235; distribution's token spec). */
 export interface Challenge {
   scheme: string;
   parameters: Record<string, string>;
 }
 
-/** What the pull is of, and how the token server is asked. */
+/** The pull's repository, and how to query the token server. */
 export interface TokenRequest {
   /** `repository:NAME:pull`, unless the challenge names another. */
   scope: string;

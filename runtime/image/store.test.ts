@@ -104,7 +104,7 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
     });
     expect(store.find("r2k.local/thief:1")).toBeUndefined();
     const layer = await store.blobs.read(manifest.layers[0]!.digest, 1 << 20);
-    // Who has the content compresses it as they like; twice, as the blob is known then.
+    // A content may be compressed in several ways; twice, as the blob is known then.
     for (const name of ["r2k.local/owner:1", "r2k.local/owner:2"]) {
       expect((await claim(name, gzipSync(layer))).config).toEqual(config);
     }
@@ -117,7 +117,7 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
         await store.blobs.put(Buffer.from("content"));
         throw new RuntimeError(code, "x");
       });
-    // What was left before the start goes first.
+    // Leftovers from before the start are removed first.
     await store.receive(() => Promise.resolve());
     await expect(leave("unavailable")).rejects.toThrow("x");
     expect(await store.blobs.list()).toHaveLength(1);

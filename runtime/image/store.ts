@@ -153,7 +153,7 @@ export class ImageStore {
     });
   }
 
-  /** What all images take on disk, from what was noted when they came: nothing is walked. */
+  /** Returns the disk usage of all images, from the recorded sizes: no tree is walked. */
   async diskUsage(): Promise<{ used_bytes: number; inodes: number }> {
     const blobs = new Map<string, number>();
     const diffIds = new Set<string>();

@@ -15,7 +15,7 @@ import type { TarHeader } from "./tar/header.ts";
 import { tarEntries, type TarEntry } from "./tar/read.ts";
 import { hide, isWhiteout, makeOpaque, whiteoutOf } from "./whiteout.ts";
 
-/** What a layer held, and what of it could not be kept. */
+/** The content of a layer, and the parts of it that could not be kept. */
 export interface Unpacked {
   entries: number;
   size_bytes: number;

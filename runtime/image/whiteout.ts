@@ -16,7 +16,7 @@ interface HideName {
   name: Buffer;
 }
 
-/** What an entry's last name means in a layer (OCI image spec, layer.md, whiteouts). */
+/** The meaning of an entry's last name in a layer (OCI image spec, layer.md, whiteouts). */
 export function whiteoutOf(header: TarHeader, last: Buffer): Whiteout {
   const name = last.toString("latin1");
   if (!name.startsWith(PREFIX)) return { kind: "none" };

@@ -5,7 +5,7 @@ import { NamespaceMode, type DNSConfig, type PodSandboxConfig } from "@raft2kube
 import { RuntimeError } from "../errors.ts";
 import type { SandboxPaths } from "../paths.ts";
 
-/** What Kubernetes gives a pod for shared memory unless a volume says otherwise. */
+/** The size of a pod's shared memory by default (Kubernetes'). */
 const SHM_OPTIONS = "mode=1777,size=65536k";
 /** Containers may write to these files, but not fill the node's disk with them. */
 const FILES_OPTIONS = "mode=0711,size=1024k,nr_inodes=16";

@@ -90,7 +90,7 @@ export interface BindPlugin extends Plugin {
   bind(state: CycleState, info: PodInfo, node: NodeInfo): Promise<void>;
 }
 
-/** What PostFilter returns: a node that preemption can make free, or why there is none. */
+/** The result of PostFilter: a node that preemption can free, or why there is none. */
 export type PostFilterResult =
   | { nominatedNodeName: string; prepareCandidate(): Promise<void> }
   | { nominatedNodeName: undefined; message: string };

@@ -8,7 +8,7 @@ export interface Status {
 /** Returned by PreFilter and PreScore: the plugin's Filter or Score is left out of this cycle. */
 export const SKIP = "Skip" as const;
 
-/** What an extension point returns; `undefined` is upstream's Success. */
+/** The result of an extension point; `undefined` is upstream's Success. */
 export type Result = Status | undefined;
 
 /** Returns a status that pods leaving the node may change. */

@@ -14,7 +14,7 @@ const SPECIALS: Readonly<Record<string, string>> = {
   SchemaOrBool: "SchemaOrBool", SchemaOrStrings: "SchemaOrStrings",
 };
 
-/** What a file uses of others, collected while its types are written. */
+/** A file's imports, collected while its types are written. */
 interface Imports {
   readonly scalars: Set<string>;
   readonly packages: Map<string, Set<string>>;

@@ -5,7 +5,7 @@ import { ARROWS } from "../../test/tidy/arrows.ts";
 import { targetOf } from "../../test/tidy/exports.ts";
 import { ROOT } from "./bundle.ts";
 
-/** What others may import from the npm package: its name there, and the source, without `.ts`. */
+/** The exports of the npm package: name and source, without `.ts`. */
 export const LIBRARIES: Readonly<Record<string, string>> = {
   store: "store/npm",
   etcd: "client/etcd/npm",

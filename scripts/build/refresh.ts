@@ -26,7 +26,7 @@ async function refresh(): Promise<void> {
     import("./bundle.ts"),
     import("@raft2kube/cni/build.ts"),
   ]);
-  // What V8 made of the former bundle, whose files have other names.
+  // V8's cache of the former bundle, whose files have other names.
   rmSync(join(root, ".cache/compile"), { recursive: true, force: true });
   try {
     await bundle({ outDir, entries: entryPoints(), trees });

@@ -1,6 +1,6 @@
 import { platformOf } from "./platform.ts";
 
-/** What this script reads and writes of an entry of `package-lock.json`, lockfileVersion 3. */
+/** The fields of an entry of `package-lock.json` that this script uses, lockfileVersion 3. */
 export interface LockEntry {
   readonly version?: string;
   readonly dev?: boolean;

@@ -10,7 +10,7 @@ interface ReflectedFile {
   readonly path: string;
   readonly packageName: string;
   readonly dependencies: readonly string[];
-  /** What stands for the package's name in the schema, where one serves two names. */
+  /** The package's placeholder in the schema, where one serves two names. */
   readonly instead?: string;
 }
 

@@ -151,7 +151,7 @@ function message(type: protobuf.Type, { bigints, json }: Choices): string[] {
   return [...body, ...table];
 }
 
-/** What proto3 JSON needs beside the rest. */
+/** The parts that only proto3 JSON needs. */
 function jsonParts({ name, resolvedType }: protobuf.Field): string[] {
   return [
     ...(name === camel(name) ? [] : [`original: "${name}"`]),

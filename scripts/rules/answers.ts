@@ -1,4 +1,4 @@
-/** What upstream answered about the cases: recorded by `scripts/rules.ts`, compared by tests. */
+/** Upstream's answers to the cases: recorded by `scripts/rules.ts`, compared by tests. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 

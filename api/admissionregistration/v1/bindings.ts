@@ -1,4 +1,4 @@
-/** What puts admission policies to use: their bindings, with parameters and actions. */
+/** Bindings of admission policies, with their parameters and actions. */
 import type {
   MutatingAdmissionPolicyBinding, ParamRef, ValidatingAdmissionPolicyBinding,
 } from "../../gen/admissionregistration/v1.ts";

@@ -18,7 +18,7 @@ const REQUEST: CelType = {
   },
 };
 
-/** What every expression of admission may name. */
+/** The variables of every admission expression. */
 export interface AdmissionScope {
   readonly params: boolean;
   readonly authorizer: boolean;
@@ -38,7 +38,7 @@ function scopeOf({ params, authorizer, patches, variables }: AdmissionScope): Ce
   };
 }
 
-/** What is wrong with an expression; its type, when nothing is. */
+/** Checks an expression; returns its errors, or its type. */
 export function compile(
   text: string, scope: AdmissionScope, results: readonly CelType[] = [],
 ): ReturnType<typeof checkCel> {

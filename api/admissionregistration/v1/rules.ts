@@ -7,7 +7,7 @@ import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { pathSegment } from "../../validation/names.ts";
 
 const OPERATIONS = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
-/** What an object can be changed by: there is nothing to change in a deletion. */
+/** The operations that can mutate an object: a deletion has nothing to mutate. */
 const MUTATING_OPERATIONS = ["*", "CONNECT", "CREATE", "UPDATE"];
 const SCOPES = ["*", "Cluster", "Namespaced"];
 export const MATCH_POLICIES: readonly string[] = ["Equivalent", "Exact"];
@@ -87,7 +87,7 @@ function validateNamedRule(rule: NamedRuleWithOperations, path: string): FieldEr
   return [...names, ...validateRule(rule, path)];
 }
 
-/** What a policy or its binding is about. */
+/** The match criteria of a policy or binding. */
 export function validateMatch(match: MatchResources | undefined, path: string): FieldError[] {
   if (match === undefined) return [];
   const { matchPolicy = "", namespaceSelector, objectSelector } = match;
@@ -115,12 +115,12 @@ export function validateMutatingMatch(
   ];
 }
 
-/** What a rule that names no scope means. */
+/** The default scope of a rule. */
 export function defaultRule(rule: RuleWithOperations): void {
   rule.scope ??= "*";
 }
 
-/** What is matched when only a part is said. */
+/** The defaults of match criteria. */
 export function defaultMatch(match: MatchResources | undefined): void {
   if (match === undefined) return;
   match.matchPolicy ??= "Equivalent";

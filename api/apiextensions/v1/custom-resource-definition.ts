@@ -104,7 +104,7 @@ function validate({ spec }: CustomResourceDefinition): FieldError[] {
     ...validateVersions(spec.versions)];
 }
 
-/** What is stored was stored under these names, and in versions that must stay readable. */
+/** Stored objects use these names, and versions that must stay readable. */
 function validateUpdate(
   object: CustomResourceDefinition, old: CustomResourceDefinition,
 ): FieldError[] {

@@ -17,7 +17,7 @@ const SCALARS: Readonly<Record<string, CelType>> = {
   boolean: "bool", integer: "int", number: "double", string: "string", array: "list",
 };
 
-/** What stands below a schema: its properties, items and values of maps, each with its path. */
+/** Returns a schema's children: its properties, items and map values, each with its path. */
 function below(schema: Schema, path: string): (readonly [Schema, string])[] {
   const { items, additionalProperties } = schema;
   return [

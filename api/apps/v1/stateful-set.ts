@@ -85,7 +85,7 @@ function validate({ spec }: StatefulSet): FieldError[] {
   return [...errors, ...validateWorkload(withClaimVolumes(spec), "statefulset", "StatefulSet")];
 }
 
-/** What cannot change later is checked when it comes. */
+/** Fields that are immutable are validated at creation only. */
 function validateCreate({ spec }: StatefulSet): FieldError[] {
   const { serviceName = "", volumeClaimTemplates = [] } = spec;
   const name = serviceName === "" ? [] : dnsLabel(serviceName).map((each) =>

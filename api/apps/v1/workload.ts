@@ -1,4 +1,4 @@
-/** What the kinds that make pods from a template have in common. */
+/** The common parts of kinds with a pod template. */
 import type { Container, PodTemplateSpec } from "../../gen/core/v1.ts";
 import type { LabelSelector } from "../../gen/meta/v1.ts";
 import type { IntOrString } from "../../scalars.ts";

@@ -23,7 +23,7 @@ const CONDITIONS = "autoscaling.alpha.kubernetes.io/conditions";
 const DROPPED = ["up", "down"].map((way) =>
   `autoscaling.alpha.kubernetes.io/scale-${way}-tolerance`);
 
-/** What stands in the annotations of one object. */
+/** The annotations of one object. */
 export interface Annotated {
   readonly metrics?: readonly MetricSpec[];
   readonly behavior?: HorizontalPodAutoscalerBehavior;
@@ -80,7 +80,7 @@ export function writeAnnotations(
   return rest;
 }
 
-/** What upstream cannot read it passes over. */
+/** Invalid annotations are ignored, as upstream does. */
 function readJson<T>(text: string, read: (value: unknown) => T): T | undefined {
   try {
     return read(JSON.parse(text) as unknown);

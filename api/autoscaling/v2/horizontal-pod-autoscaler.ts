@@ -48,7 +48,7 @@ export function defaultAutoscaler({ spec }: HorizontalPodAutoscaler): void {
   spec.behavior.scaleDown = { ...structuredClone(SCALE_DOWN), ...spec.behavior.scaleDown };
 }
 
-/** What was there before the update may stay: no replicas at least, references to the core. */
+/** Invalid values that existed before the update may stay. */
 export function validateAutoscaler(
   { spec }: HorizontalPodAutoscaler, old?: HorizontalPodAutoscaler,
 ): FieldError[] {
@@ -85,7 +85,7 @@ function targetRule(
   { apiVersion, kind }: CrossVersionObjectReference, old: CrossVersionObjectReference | undefined,
 ): VersionRule {
   if (old?.apiVersion === apiVersion && old?.kind === kind) return "any";
-  // The one kind of the core that can be scaled.
+  // The only core kind that can be scaled.
   return kind === "ReplicationController" ? "core too" : "of a group";
 }
 

@@ -1,4 +1,4 @@
-/** What a HorizontalPodAutoscaler measures: one source for each metric, named, with a target. */
+/** Validates a HorizontalPodAutoscaler's metrics: one named source each, with a target. */
 import { own } from "@raft2kube/std/own.ts";
 import type { CrossVersionObjectReference, MetricIdentifier, MetricSpec, MetricTarget } from
   "../../gen/autoscaling/v2.ts";
@@ -51,7 +51,7 @@ function validateSource(metric: MetricSpec, field: SourceField, path: string): F
   ];
 }
 
-/** What is measured, and of what. */
+/** The measured metric and its object. */
 function validateSubject(metric: MetricSpec, field: SourceField, path: string): FieldError[] {
   switch (field) {
     case "object":

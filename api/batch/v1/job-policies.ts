@@ -83,7 +83,7 @@ function validateRule(
     : "specifying one of OnExitCodes and OnPodConditions is required")];
 }
 
-/** What a pod's failure means for its job. */
+/** Validates the pod failure policy. */
 export function validateFailurePolicy(spec: JobSpec, path: string): FieldError[] {
   const rules = spec.podFailurePolicy?.rules ?? [];
   const { containers = [], initContainers = [] } = spec.template.spec ?? {};

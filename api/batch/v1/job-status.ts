@@ -1,4 +1,4 @@
-/** What a job's status may become: rules that also hold for controllers of others (managedBy). */
+/** Validates changes of a job's status, also by other controllers (managedBy). */
 import { isDeepStrictEqual } from "node:util";
 import type { Job, JobStatus } from "../../gen/batch/v1.ts";
 import { duplicate, invalid, required, type FieldError } from "../../errors.ts";

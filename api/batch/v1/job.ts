@@ -197,7 +197,7 @@ function validate(job: Job): FieldError[] {
   return errors;
 }
 
-/** What may be changed of a template before its job runs: where pods go, and what they get. */
+/** The fields of a template that may change before its job runs: placement and resources. */
 function withoutDirectives({ spec }: PodTemplateSpec): unknown {
   const { nodeSelector: _1, tolerations: _2, schedulingGates: _3, affinity, ...rest } =
     spec ?? { containers: [] };

@@ -12,7 +12,7 @@ interface Recorded {
   next?: string[];
 }
 
-/** What upstream's library said (`scripts/schedules.ts`). */
+/** The recorded results of upstream's library (`scripts/schedules.ts`). */
 const RECORDED = readFileSync(join(import.meta.dirname, "testdata/schedules.jsonl"), "utf8")
   .trim().split("\n").map((line) => JSON.parse(line) as Recorded);
 

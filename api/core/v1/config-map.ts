@@ -21,7 +21,7 @@ export function decodedBytes(data: Record<string, string> = {}): number {
   return Object.values(data).reduce((sum, each) => sum + Buffer.byteLength(each, "base64"), 0);
 }
 
-/** What an object marked immutable may not change. */
+/** The immutable fields of an object marked immutable. */
 export function validateFrozen(
   object: ConfigMap | Secret, old: ConfigMap | Secret, fields: readonly string[],
 ): FieldError[] {

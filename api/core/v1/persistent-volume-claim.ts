@@ -43,7 +43,7 @@ export function validateClaimSpec(spec: PersistentVolumeClaimSpec, path: string)
   return [...errors, ...validateSources(spec, path)];
 }
 
-/** What a claim's volume begins with; the older field and the newer say the same. */
+/** The source of a claim's volume; the older field and the newer one mean the same. */
 function validateSources(spec: PersistentVolumeClaimSpec, path: string): FieldError[] {
   const errors = (["dataSource", "dataSourceRef"] as const).flatMap((name) => {
     const source = spec[name];

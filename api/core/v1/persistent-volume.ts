@@ -160,7 +160,7 @@ export const persistentVolume: Kind<PersistentVolume> =
     status: {
       prepareUpdate(object, old, context) {
         if (object.status === undefined || object.status.phase === old.status?.phase) return;
-        // Who sets the time as well has reasons of its own.
+        // A writer that sets the time too has its own reasons.
         if (object.status.lastPhaseTransitionTime === old.status?.lastPhaseTransitionTime ||
           object.status.lastPhaseTransitionTime === undefined) {
           object.status.lastPhaseTransitionTime = timeOf(context.now_ms);

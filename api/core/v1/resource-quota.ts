@@ -24,7 +24,7 @@ function validateAmounts(amounts: Record<string, string> = {}, path: string): Fi
   });
 }
 
-/** What a scope must be true of: known, about all that is bounded, and not contrary to others. */
+/** Validates scopes: known, valid for all limited resources, not contradictory. */
 function validateScopes(
   { hard = {}, scopes = [] }: ResourceQuotaSpec, named: readonly string[], path: string,
   scopePath: string,

@@ -44,7 +44,7 @@ const SERIES_MIN = 2;
 const UNSET: readonly (readonly [keyof CoreEvent, unknown])[] = [
   ["firstTimestamp", undefined], ["lastTimestamp", undefined], ["count", 0],
 ];
-/** What happened does not change; only its series goes on. */
+/** An event is immutable; only its series changes. */
 const FIXED = [
   "involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count",
   "type", "eventTime", "action", "related", "reportingComponent", "reportingInstance",

@@ -91,7 +91,7 @@ function validateResourceRule(rule: ResourcePolicyRule, path: string): FieldErro
   return errors;
 }
 
-/** What is wrong with a path that ends in `/*` or has no star; at most one thing is said. */
+/** Validates a path that ends in `/*` or has no star; returns at most one error. */
 function pathComplaint(path: string): string | undefined {
   if (path === "") return "must not be empty";
   if (path === "/") return undefined;

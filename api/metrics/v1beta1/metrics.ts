@@ -1,4 +1,4 @@
-/** What nodes and pods use now, as metrics-server serves it; made of the kubelets' figures. */
+/** The current usage of nodes and pods, as metrics-server serves it, from the kubelets. */
 import type { ResourceList } from "../../gen/core/v1.ts";
 import type { NodeMetrics, PodMetrics } from "../../gen/metrics/v1beta1.ts";
 import { column, nameColumn } from "../../columns.ts";

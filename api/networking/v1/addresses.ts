@@ -50,7 +50,7 @@ function parentCell({ spec }: IPAddress): string {
   return parts.filter((each) => (each ?? "") !== "").join("/");
 }
 
-/** Whose the address is: parts of a path, the group a domain. */
+/** The parent of an address: parts of a path, the group a domain. */
 function validateParent(parent: ParentReference, path: string): FieldError[] {
   const { group = "", resource = "", name = "", namespace = "" } = parent;
   const segment = (text: string, at: string): FieldError[] =>

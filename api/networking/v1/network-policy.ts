@@ -48,7 +48,7 @@ function validatePort(port: NetworkPolicyPort, path: string): FieldError[] {
     ...portNumber(endPort).map((each) => invalid(`${path}.endPort`, endPort, each))];
 }
 
-/** What is left out of a range must be a smaller range inside it. */
+/** An exception of a range must be a smaller range inside it. */
 function validateExcept(range: string, whole: string, path: string): FieldError[] {
   const wrong = validateCidr(range, path);
   if (wrong.length > 0) return wrong;

@@ -1,4 +1,4 @@
-/** What a claim asks for: requests for devices, constraints among them, words for the drivers. */
+/** The devices of a claim: requests, constraints, and configuration for drivers. */
 import type {
   DeviceClaim, DeviceConstraint, DeviceRequest, DeviceSubRequest, ExactDeviceRequest,
 } from "../../gen/resource/v1.ts";

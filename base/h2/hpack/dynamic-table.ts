@@ -1,7 +1,7 @@
 import { Http2Error } from "../frame.ts";
 import { type HeaderField, STATIC_TABLE } from "./static-table.ts";
 
-/** What an entry costs beside its name and value (RFC 7541, section 4.1). */
+/** An entry's size beside its name and value (RFC 7541, section 4.1). */
 const ENTRY_OVERHEAD_BYTES = 32;
 
 export function fieldSize([name, value]: HeaderField): number {

@@ -30,7 +30,7 @@ const RESOLVE: Record<Links, number> = {
   inside: Resolve.inRoot | Resolve.noMagicLinks,
   beneath: Resolve.beneath | Resolve.noMagicLinks,
 };
-/** What open(2) does with a link under the last name. */
+/** How open(2) treats a link as the last component. */
 function lastLink({ links = "refuse" }: LookUp): number {
   return links === "refuse" ? O_NOFOLLOW : 0;
 }

@@ -5,7 +5,7 @@ import { inSlices } from "@raft2kube/std/slices.ts";
 import { Directory } from "./directory.ts";
 import type { FileName } from "./calls.ts";
 
-/** What a tree takes of its file system. */
+/** The usage of a tree in its file system. */
 export interface TreeUsage {
   used_bytes: number;
   inodes: number;

@@ -72,7 +72,7 @@ export class HeaderCodec {
   }
 }
 
-/** What a zlib stream makes of one piece. Rejects when the stream fails, or is closed. */
+/** Passes a piece through a zlib stream. Rejects if the stream fails or is closed. */
 function through(stream: Deflate | Inflate, piece: Buffer): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

@@ -4,7 +4,7 @@ import { CHUNK_BYTES } from "../limits.ts";
 import { StreamingError } from "../errors.ts";
 import type { SpdyHeaders } from "./headers.ts";
 
-/** What a stream needs of its connection. */
+/** The parts of a connection that a stream uses. */
 export interface StreamCarrier {
   sendData(streamId: number, data: Buffer, fin: boolean, done: (error?: Error) => void): void;
   sendReply(streamId: number): void;

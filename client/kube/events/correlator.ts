@@ -9,7 +9,7 @@ import {
   EVENTS_SIMILAR_MS,
 } from "../limits.ts";
 
-/** What a component says about an object. */
+/** A component's event about an object. */
 export interface Occurrence {
   about: ObjectReference;
   type: "Normal" | "Warning";
@@ -17,7 +17,7 @@ export interface Occurrence {
   message: string;
 }
 
-/** What to do about an occurrence. `key` names the event it belongs to. */
+/** The action for an occurrence. `key` names the event it belongs to. */
 export type Correlation =
   | { act: "skip" }
   | { act: "record"; key: string; message: string; count: number; first_ms: number };

@@ -3,7 +3,7 @@ import { type KubeObject, keyOf } from "../object/object.ts";
 /** From an object to the values it is found by (`spec.nodeName`, an owner's uid). */
 export type IndexFunction<T> = (object: T) => string[];
 
-/** What readers of an informer see. Objects are shared: never change one, copy it first. */
+/** An informer's objects for readers. They are shared: copy an object before you change it. */
 export interface ReadStore<T> {
   get(key: string): T | undefined;
   list(): T[];

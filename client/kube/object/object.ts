@@ -1,6 +1,6 @@
 import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
 
-/** What all objects of the API have in common. */
+/** The fields of all API objects. */
 export interface KubeObject {
   apiVersion?: string;
   kind?: string;

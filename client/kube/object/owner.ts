@@ -1,7 +1,7 @@
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import type { KubeObject } from "./object.ts";
 
-/** The one owner that manages an object, if it has one. */
+/** Returns the owner that manages an object, if it has one. */
 export function controllerOf(object: KubeObject): OwnerReference | undefined {
   return object.metadata.ownerReferences?.find((owner) => owner.controller === true);
 }
@@ -21,7 +21,7 @@ export function controllerReference(
   };
 }
 
-/** What a controller has to do with the objects around it. */
+/** A controller's relation to an object. */
 export interface ClaimPlan<T> {
   /** Its own, matching. */
   owned: T[];

@@ -25,7 +25,7 @@ interface GroupDiscoveryList {
 const AGGREGATED =
   "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
 
-/** What a server offers, in each group the preferred version of a resource only. */
+/** The resources of a server, each in its group's preferred version. */
 export async function discover(client: KubeRequester): Promise<DiscoveredResource[]> {
   const documents = await Promise.all(
     ["/api", "/apis"].map((path) => {

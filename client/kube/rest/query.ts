@@ -1,4 +1,4 @@
-/** What selects the objects of a list, a watch or a deletion of many. */
+/** Selects the objects of a list, a watch or a collection's deletion. */
 export interface Selection {
   namespace?: string | undefined;
   labelSelector?: string | undefined;

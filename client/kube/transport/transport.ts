@@ -22,7 +22,7 @@ export interface HttpResponse {
   body: Readable;
 }
 
-/** What a KubeClient stands on: one HTTP exchange at a time, many side by side. */
+/** The transport of a KubeClient: HTTP exchanges, many at a time. */
 export interface Transport {
   send(request: HttpRequest): Promise<HttpResponse>;
   close(): void;

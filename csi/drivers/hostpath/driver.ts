@@ -20,7 +20,7 @@ import { mountsOfVolume } from "./volume-mounts.ts";
 
 const log = logger("csi-hostpath");
 
-/** What the services of the driver share. */
+/** The common parts of the driver's services. */
 export interface HostPathDriver {
   readonly place: Place;
   readonly dataDir: string;

@@ -3,7 +3,7 @@ import { assertLimits } from "@raft2kube/std/assert.ts";
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 
-/** What a volume gets when its capacity range asks for nothing. */
+/** The size of a volume without a capacity range. */
 export const CAPACITY_DEFAULT_BYTES = 1 * GIB;
 
 /** The largest volume given out; a claim beyond it is answered OUT_OF_RANGE. */
@@ -35,7 +35,7 @@ export const SYNC_TIMEOUT_MS = 10 * 60_000;
 /** How long mkfs.ext4 may run; the largest volume takes it a second. */
 export const PROGRAM_TIMEOUT_MS = 60_000;
 
-/** What e2fsck gets besides for each GiB of the image: a full check reads all of its tables. */
+/** e2fsck's additional time for each GiB of the image: a full check reads all of its tables. */
 export const REPAIR_MS_PER_GIB = 2_000;
 
 assertLimits({

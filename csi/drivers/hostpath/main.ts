@@ -21,7 +21,7 @@ export interface HostPathOptions {
   /** A kubelet's registry directory; left out, the driver registers nowhere. */
   registrationDir?: string;
   driverName?: string;
-  /** What new volumes are kept as; found out where it is left out. */
+  /** The format of new volumes; detected if absent. */
   form?: ContentForm;
   clock: Clock;
 }

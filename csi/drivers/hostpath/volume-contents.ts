@@ -31,7 +31,7 @@ export type ContentKind = "volumes" | "snapshots";
  */
 export type ContentForm = "image" | "directory";
 
-/** What new content is made as. */
+/** The format of new content. */
 export interface NewContent {
   capacity_bytes: number;
   /** Of which content it is a copy; empty without one. */

@@ -193,7 +193,7 @@ export function repairTimeout_ms(size: number): number {
   return PROGRAM_TIMEOUT_MS + Math.ceil(size / 1024 ** 3) * REPAIR_MS_PER_GIB;
 }
 
-/** What to say of an e2fsck that failed: one that was ended says nothing about the image. */
+/** Describes a failed e2fsck: one that was killed says nothing about the image. */
 export function repairFailure(file: string, thrown: unknown): string {
   const { killed, signal } = thrown as { killed?: boolean; signal?: string | null };
   if (killed) return `the check of ${file} was ended by its time limit; e2fsck -p ${file} has none`;

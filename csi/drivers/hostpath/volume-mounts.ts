@@ -39,7 +39,7 @@ function mountsOf(directory: string, mounts: MountInfo[]): MountInfo[] {
   );
 }
 
-/** What is mounted exactly at `point`, the topmost when several are stacked. */
+/** Returns the mount exactly at `point`, the topmost if several are stacked. */
 export function mountAt(
   point: string,
   mounts: MountInfo[] = readMountInfo(),

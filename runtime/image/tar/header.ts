@@ -13,7 +13,7 @@ export type TarType =
   | "block-device"
   | "fifo";
 
-/** What an archive says of one file. Names are bytes: they need not be UTF-8. */
+/** An archive's entry of one file. Names are bytes: they need not be UTF-8. */
 export interface TarHeader {
   name: Buffer;
   type: TarType;

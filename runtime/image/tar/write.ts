@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { BLOCK_BYTES, checksumOf, type TarType } from "./header.ts";
 
-/** What `writeTar` puts in an archive: by default a file of root, of mode 644 (folders 755). */
+/** An entry for `writeTar`: by default a file of root, of mode 644 (folders 755). */
 export interface TarInput {
   name: string;
   type?: TarType;
@@ -59,7 +59,7 @@ function record(key: string, value: Uint8Array | string): Buffer {
   return Buffer.concat([Buffer.from(String(length)), rest]);
 }
 
-/** What a header block has no room for. */
+/** Values that do not fit into a header block. */
 function extension({ name, linkname = "", attributes = {} }: TarInput): Buffer {
   const records: Buffer[] = [];
   if (Buffer.byteLength(name) > 100) records.push(record("path", name));

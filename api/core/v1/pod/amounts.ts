@@ -1,4 +1,4 @@
-/** What a pod asks for as a whole, as quotas and limit ranges count it. */
+/** The resources of a whole pod, as quotas and limit ranges count them. */
 import { addQuantity, compareQuantity } from "@raft2kube/std/quantity.ts";
 
 /** Quantities by the name of the resource. */
@@ -14,7 +14,7 @@ interface Spec extends Asking {
   readonly initContainers?: readonly (Asking & { readonly restartPolicy?: string })[];
 }
 
-/** What the pod's own resources may say instead of the sum over its containers. */
+/** The resources that the pod itself may set instead of the sum over its containers. */
 const OF_PODS = /^(cpu|memory|hugepages-.*)$/;
 
 /** Adds `more` to `sum`, in place. */

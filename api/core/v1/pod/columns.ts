@@ -3,7 +3,7 @@ import { age, ageColumn, column, nameColumn, NONE, wide } from "../../../columns
 import type { Column } from "../../../kind.ts";
 import { millisOf } from "../../../time.ts";
 
-/** What kubectl shows of a pod in its middle columns. */
+/** The middle columns of a pod in kubectl. */
 interface Summary {
   reason: string;
   ready: number;

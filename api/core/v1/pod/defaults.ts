@@ -1,4 +1,4 @@
-/** What a pod gets when its author is silent; templates of workloads get the `PodSpec` part. */
+/** The defaults of a pod; templates of workloads get the `PodSpec` part. */
 import type {
   Container, ContainerPort, EphemeralContainer, Lifecycle, LifecycleHandler, ObjectFieldSelector,
   Pod, PodIP, PodSpec, PodStatus, Probe, PullPolicy, ResourceRequirements, Volume,

@@ -46,7 +46,7 @@ function withResources(wanted: readonly Container[], old: readonly Container[]):
   });
 }
 
-/** What is wrong with a resize, in the order and words of upstream. */
+/** Validates a resize, with upstream's errors in upstream's order. */
 export function validateResize(pod: Pod, old: Pod): FieldError[] {
   if (old.metadata.annotations?.[MIRROR] !== undefined) {
     return [forbidden("", "static pods cannot be resized")];

@@ -17,7 +17,7 @@ const RESTART_POLICIES = ["Always", "Never", "OnFailure"];
 const PROPAGATIONS = ["Bidirectional", "HostToContainer", "None"];
 const ID_MAX = 2 ** 31 - 1;
 
-/** What containers of one pod share. */
+/** The context that a pod's containers share. */
 export interface PodScope {
   readonly volumes: readonly Volume[];
   readonly grace_s: number;

@@ -3,7 +3,7 @@ import { messageOfField } from "../../../errors.ts";
 import type { PodSpec } from "../../../gen/core/v1.ts";
 import { validatePodSpec } from "./validate-spec.ts";
 
-/** What is said of a pod of this system beyond what is said of it without one. */
+/** Returns the errors of a pod with this OS that the pod without one does not have. */
 function complaints(name: string, more: object): string[] {
   const spec = { containers: [], restartPolicy: "Always", dnsPolicy: "Default", ...more };
   const said = (os: object) =>

@@ -1,4 +1,4 @@
-/** What containers ask for: names of resources, amounts, limits against requests. */
+/** Validates containers' resources: names, amounts, limits against requests. */
 import { own } from "@raft2kube/std/own.ts";
 import type { ResourceRequirements } from "../../../gen/core/v1.ts";
 import { forbidden, invalid, required, type FieldError } from "../../../errors.ts";
@@ -6,7 +6,7 @@ import { compareQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
 import { qualifiedName } from "../../../validation/names.ts";
 
 const FOR_CONTAINERS = new Set(["cpu", "memory", "ephemeral-storage"]);
-/** What is counted in pieces. */
+/** Resources that are whole numbers. */
 const COUNTED = new Set([
   "pods", "resourcequotas", "services", "replicationcontrollers", "secrets", "configmaps",
   "persistentvolumeclaims", "services.nodeports", "services.loadbalancers",

@@ -1,4 +1,4 @@
-/** What may change about a pod once it exists. */
+/** The fields of an existing pod that may change. */
 import { isDeepStrictEqual } from "node:util";
 import type { Container, Pod, PodSpec, Toleration } from "../../../gen/core/v1.ts";
 import { duplicate, forbidden, invalid, required, type FieldError } from "../../../errors.ts";
@@ -26,7 +26,7 @@ function validateTrimmed(image: string, path: string): FieldError[] {
   return [invalid(path, image, "must not have leading or trailing whitespace")];
 }
 
-/** What is asked of a pod's images, and for older templates' sake not of theirs. */
+/** Images must be valid in pods, but not in existing templates. */
 export function validateTrimmedImages(spec: PodSpec): FieldError[] {
   return (["containers", "initContainers"] as const).flatMap((name) =>
     (spec[name] ?? []).flatMap(({ image = "" }, index) =>

@@ -1,4 +1,4 @@
-/** What is accepted about a pod and probably not meant, as lines for `Warning:` headers. */
+/** Warnings for valid but probably unintended fields of a pod, as `Warning:` headers. */
 import type {
   Container, ContainerPort, PodSpec, PodTemplateSpec, Volume,
 } from "../../../gen/core/v1.ts";

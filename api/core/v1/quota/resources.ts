@@ -1,4 +1,4 @@
-/** What a ResourceQuota can bound, and which scopes can narrow that. */
+/** The resources that a ResourceQuota can limit, and their scopes. */
 
 const COMPUTE = [
   "cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory",

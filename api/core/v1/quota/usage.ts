@@ -1,4 +1,4 @@
-/** What one object takes of a namespace's ResourceQuotas, by the names that quotas know. */
+/** The usage of one object in a namespace's ResourceQuotas, by the quotas' names. */
 import type { PersistentVolumeClaim, Pod, Service } from "../../../gen/core/v1.ts";
 import type { GroupVersionKind, KubeObject } from "../../../kind.ts";
 import { addAmounts, podAmounts, type Amounts } from "../pod/amounts.ts";
@@ -19,7 +19,7 @@ const BARE = new Set([
   "services",
 ]);
 
-/** What pods may be limited in without a prefix: their requests. */
+/** Resources of pods without a prefix: their requests. */
 const PLAIN = /^(cpu|memory|ephemeral-storage)$/;
 
 /** The name by which objects of a resource are counted: `count/deployments.apps`. */

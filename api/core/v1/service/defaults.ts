@@ -1,4 +1,4 @@
-/** What a Service gets when its author is silent, and what an update keeps of the allocated. */
+/** The defaults of a Service, and the allocated values that an update keeps. */
 import type { Service, ServicePort } from "../../../gen/core/v1.ts";
 
 const CLIENT_AFFINITY_S = 3 * 3600;
@@ -127,7 +127,7 @@ function keepNodePorts(service: Service, old: Service): void {
 const portsText = (service: Service): string =>
   (service.spec.ports ?? []).map((each) => each.nodePort ?? 0).join();
 
-/** What only the old type had is dropped, unless the client changed it too: then it is an error. */
+/** Drops fields of the old type only, unless the client changed them: then they are errors. */
 export function dropForType(service: Service, old: Service): void {
   const { spec } = service;
   const same = <K extends keyof Service["spec"]>(name: K): boolean =>

@@ -241,7 +241,7 @@ export function validateServiceStatus({ spec, status }: Service): FieldError[] {
   });
 }
 
-/** Who makes the load balancer is settled while the Service has one. */
+/** The load balancer class is immutable while the Service has one. */
 function validateClassUpdate(service: Service, old: Service): FieldError[] {
   if (service.spec.type !== "LoadBalancer" || old.spec.type !== "LoadBalancer") return [];
   const [now, before] = [service.spec.loadBalancerClass, old.spec.loadBalancerClass];
@@ -260,7 +260,7 @@ function validateAddressUpdate(service: Service, old: Service): FieldError[] {
   const now = service.spec.clusterIPs ?? [];
   const before = old.spec.clusterIPs ?? [];
   if (before.length === 0) return [];
-  // What is wrong by itself is not compared.
+  // Fields that are invalid themselves are not compared.
   const odd = now.some((each) => each !== "None" && isIP(each) === 0);
   if (odd || !TYPES.includes(service.spec.type ?? "")) return [];
   if (now.length === 0) {

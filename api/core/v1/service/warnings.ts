@@ -1,4 +1,4 @@
-/** What a Service is warned of: fields that have no effect, or soon none. */
+/** Warnings of a Service: fields without an effect, now or soon. */
 import type { Service } from "../../../gen/core/v1.ts";
 
 const HINTS = "service.kubernetes.io/topology-aware-hints";
