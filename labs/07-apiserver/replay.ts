@@ -10,6 +10,7 @@ import { ALL, type Seen, emptyCache, ofApp, onNode, put, remove } from "./object
 
 const FIRST = 1;
 const NAMES = ["web", "db", "cron"];
+const SIGNS: Readonly<Record<string, string>> = { ADDED: "+", MODIFIED: "~", DELETED: "−" };
 /** In this time each event reaches its watchers; what is late then is missing. */
 const SETTLE_MS_MAX = 500;
 const POLL_MS = 2;
@@ -53,7 +54,9 @@ class FanOutRun {
     this.#recorder.sent(key, { ...message, detail: `${text}, revision ${revision}` });
     this.#clock.next();
     this.#recorder.arrived(key, false);
-    this.#cells = [...this.#cells, { index: revision, group: NAMES.indexOf(name) + 1, text }];
+    const short = text.split(" ", 2).join(" ");
+    const cell = { index: revision, group: NAMES.indexOf(name) + 1, text: short };
+    this.#cells = [...this.#cells, cell];
     if (seen) put(this.#cache, name, revision, seen);
     else remove(this.#cache, name, revision);
     await this.#settle();
@@ -96,10 +99,10 @@ class FanOutRun {
     const cells = lines.map((line) => {
       const [type = "", name = "", revision = "0"] = line.split(" ");
       const index = type === "BOOKMARK" ? Number(name) : Number(revision);
-      return { index, group: NAMES.indexOf(name) + 1, text: line.replace(/ \d+( end)?$/, "") };
+      const text = type === "BOOKMARK" ? "bookmark" : `${SIGNS[type] ?? type} ${name}`;
+      return { index, group: NAMES.indexOf(name) + 1, text };
     });
-    const facts = { events: lines.length, state: ended ? "ended" : "open" };
-    return plainState("watch", { facts, cells });
+    return plainState("watch", { facts: ended ? { state: "ended" } : {}, cells });
   }
 
   async #settle(): Promise<void> {
