@@ -37,6 +37,8 @@ export interface KubeletOptions {
   podPidsLimit?: number;
   /** Whether containers whose pod names no seccomp profile get the runtime's; by default none. */
   seccompDefault?: boolean;
+  /** Duration of the node's Lease, its heartbeat, which is renewed four times within it. */
+  nodeLease_s?: number;
   nodeLabels?: Record<string, string>;
   /** Taints the node is registered with. */
   registerWithTaints?: { key: string; value?: string; effect: string }[];

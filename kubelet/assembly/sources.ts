@@ -2,6 +2,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { ApiConnection } from "../api/api-connection.ts";
 import { ApiPods } from "../api/api-pods.ts";
 import { type ConnectedRuntime, updatePodCidrs } from "../cri/runtime.ts";
+import { NODE_LEASE_S } from "../limits.ts";
 import type { LocalNode } from "../node/local-node.ts";
 import { NodeReporter } from "../node/node-reporter.ts";
 import type { KubeletOptions } from "../options.ts";
@@ -23,6 +24,7 @@ export function nodeReporter(
     clock,
     description: node.description,
     status: (previous) => node.status(previous, port),
+    lease_s: options.nodeLease_s ?? NODE_LEASE_S,
     async onPodCidrs(podCidrs) {
       await updatePodCidrs(runtime, podCidrs);
       await options.onPodCidrs?.(podCidrs);

@@ -24,6 +24,8 @@ export interface NodeReporterOptions {
   /** Returns the current status. `previous` has the transition times of the conditions. */
   status(previous: NodeStatus | undefined): Promise<NodeStatus>;
   onPodCidrs(podCidrs: string[]): Promise<void>;
+  /** Duration of the node's Lease. */
+  lease_s: number;
 }
 
 /** Registers the Node once, reports its status, and renews its Lease. */
@@ -64,7 +66,7 @@ export class NodeReporter {
   }
 
   async #run(registered: () => void): Promise<void> {
-    const { client, clock } = this.#options;
+    const { client, clock, lease_s: duration_s } = this.#options;
     const { signal } = this.#end;
     await this.#register();
     const node = this.node;
@@ -73,7 +75,8 @@ export class NodeReporter {
     this.#followPodCidrs();
     this.#record("Normal", "Starting", "Starting kubelet.");
     const leases = client.resource<Lease>(LEASES);
-    await Promise.all([this.#showForEver(), renewNodeLease({ leases, clock, node, signal })]);
+    const lease = { leases, clock, node, duration_s, signal };
+    await Promise.all([this.#showForEver(), renewNodeLease(lease)]);
   }
 
   async #register(): Promise<void> {
@@ -137,8 +140,18 @@ export class NodeReporter {
     const { informers, description } = this.#options;
     const fieldSelector = `metadata.name=${description.nodeName}`;
     const informer = informers.of<Node>(NODES, { fieldSelector });
-    const configure = (node: Node) => void this.#configure(node);
-    informer.handle({ added: configure, updated: configure });
+    const seen = (node: Node) => {
+      this.#compare(node.status);
+      void this.#configure(node);
+    };
+    informer.handle({ added: seen, updated: seen });
+  }
+
+  /** Shows the status again if others have changed it: a node that was silent becomes Unknown. */
+  #compare(status: NodeStatus | undefined): void {
+    if (!status || !this.#shown || readyStatus(status) === readyStatus(this.#shown)) return;
+    this.#shown = status;
+    this.trigger();
   }
 
   async #configure(node: Node): Promise<void> {
@@ -168,5 +181,9 @@ export class NodeReporter {
 }
 
 function readiness(status: NodeStatus): boolean {
-  return (status.conditions ?? []).some((one) => one.type === "Ready" && one.status === "True");
+  return readyStatus(status) === "True";
+}
+
+function readyStatus(status: NodeStatus): string | undefined {
+  return status.conditions?.find((one) => one.type === "Ready")?.status;
 }

@@ -31,7 +31,7 @@ it("limits state how they relate, and hold it", async () => {
 it("limits of several packages fit together", () => {
   assertLimits({
     "a node renews its Lease several times before the controller gives it up":
-      3 * kubelet.NODE_LEASE_RENEW_MS < controllers.NODE_GRACE_MS,
+      (3 * kubelet.NODE_LEASE_S * 1_000) / kubelet.NODE_LEASE_RENEWALS < controllers.NODE_GRACE_MS,
     "a node is given up no sooner than its Lease ends":
       kubelet.NODE_LEASE_S * 1_000 <= controllers.NODE_GRACE_MS,
     "a request and what gRPC adds fit into a message":

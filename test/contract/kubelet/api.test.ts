@@ -89,6 +89,19 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     expect(lease.spec?.holderIdentity).toBe("node");
   });
 
+  it("shows its node again when the controller has found it silent", async () => {
+    const nodes = world.admin.resource<KubeNode>(NODES);
+    const isNodeReady = ({ status }: KubeNode) =>
+      status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
+    const ready = async () => isNodeReady(await nodes.get({ name: "node" }));
+    await waitFor("the node to be ready", ready, { clock });
+    const silent = await nodes.patch({ name: "node", subresource: "status" }, "strategic", {
+      status: { conditions: [{ type: "Ready", status: "Unknown", reason: "NodeStatusUnknown" }] },
+    });
+    expect(isNodeReady(silent)).toBe(false);
+    await waitFor("the node to be ready again", ready, { clock });
+  });
+
   it("runs a scheduled pod with its objects and token, and reports its status", async () => {
     const configMaps = world.admin.resource<ConfigMap>(CONFIG_MAPS);
     await configMaps.create({ metadata: where("words"), data: { word: "said" } });
