@@ -118,6 +118,29 @@ export async function signRequest(
   return signed;
 }
 
+/** A new key, and a PEM certificate signing request (PKCS #10) for it. */
+export async function createRequest(
+  request: Omit<CertificateRequest, "days" | "usages">,
+): Promise<{ csr: string; key: string }> {
+  const { commonName, organizations = [], dnsNames = [], ipAddresses = [] } = request;
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
+  const names = alternativeNames(dnsNames, ipAddresses);
+  const csr = await x509.Pkcs10CertificateRequestGenerator.create({
+    name: subjectName(commonName, organizations),
+    keys: keys as never,
+    signingAlgorithm: ALGORITHM,
+    extensions: names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : [],
+  });
+  return { csr: `${csr.toString("pem")}\n`, key: await exportKey(keys.privateKey) };
+}
+
+function alternativeNames(dnsNames: readonly string[], ipAddresses: readonly string[]) {
+  return [
+    ...dnsNames.map((value) => ({ type: "dns" as const, value })),
+    ...ipAddresses.map((value) => ({ type: "ip" as const, value })),
+  ];
+}
+
 /** Throws when servers would read another user or groups out of a certificate than was checked. */
 function requireSubject(signed: string, { commonName, organizations }: RequestSubject): void {
   const { subject = {} } = new X509Certificate(signed).toLegacyObject();
@@ -192,10 +215,7 @@ interface ToSign {
 
 async function sign(ca: KeyPair, request: ToSign): Promise<string> {
   const issuer = new x509.X509Certificate(ca.cert);
-  const names = [
-    ...(request.dnsNames ?? []).map((value) => ({ type: "dns" as const, value })),
-    ...(request.ipAddresses ?? []).map((value) => ({ type: "ip" as const, value })),
-  ];
+  const names = alternativeNames(request.dnsNames ?? [], request.ipAddresses ?? []);
   const cert = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
     subject: request.name,

@@ -5,7 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as x509 from "@peculiar/x509";
 import { describe, expect, it } from "vitest";
-import { createCa, issueCertificate, readRequest, signRequest } from "./certificate.ts";
+import {
+  createCa,
+  createRequest,
+  issueCertificate,
+  readRequest,
+  signRequest,
+} from "./certificate.ts";
 import { kubeconfig, readKubeconfig } from "./kubeconfig.ts";
 
 const now_ms = Date.now();
@@ -62,6 +68,23 @@ describe("a request is signed with the subject that it was checked for", () => {
     expect(subject.toArrayBuffer()).toEqual(new x509.Pkcs10CertificateRequest(csr)
       .subjectName.toArrayBuffer());
   });
+});
+
+it("makes requests that are signed with their subject and names", async () => {
+  const subject = {
+    commonName: "system:node:a",
+    organizations: ["system:nodes"],
+    dnsNames: ["a"],
+    ipAddresses: ["10.200.0.3"],
+  };
+  const { csr, key } = await createRequest(subject);
+  expect(await readRequest(csr)).toEqual({ ...subject, otherNames: [] });
+  const ca = await createCa({ commonName: "ca", days: 2, now_ms });
+  const cert = new X509Certificate(
+    await signRequest(ca, csr, { usages: ["server"], days: 1, now_ms }),
+  );
+  expect(cert.checkPrivateKey(createPrivateKey(key))).toBe(true);
+  expect(cert.subjectAltName).toBe("DNS:a, IP Address:10.200.0.3");
 });
 
 it("refuses a request with two common names: readers could use either", async () => {
