@@ -3,6 +3,7 @@ import type { Server } from "node:net";
 import { join } from "node:path";
 import { bridgeConflist } from "@raft2kube/cni/node/conflist.ts";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
+import { createUnderlay, deleteUnderlay, type Underlay } from "@raft2kube/cni/node/underlay.ts";
 import { createCni } from "@raft2kube/cni/lib/cni.ts";
 import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import type { Attachment, Invoke } from "@raft2kube/cni/lib/types.ts";
@@ -15,6 +16,7 @@ import { createWorld, echoAddress, type World } from "../../contract/cni/world.t
 export const RANGES = {
   hostAddress: "10.200.0.1",
   nodeAddress: "10.200.0.2",
+  nodeRange: "10.200.0.0/24",
   podCidr: "10.244.0.0/24",
   serviceCidr: "10.96.0.0/16",
 };
@@ -36,12 +38,17 @@ export async function createNetworkCluster(
   inHost: () => Promise<void> = () => Promise.resolve(),
 ): Promise<NetworkCluster> {
   const world = createWorld();
-  const node: NodeLink = {
+  const underlayNetns = join(world.root, "underlay");
+  const netnsPath = join(world.root, "node");
+  const underlay: Underlay = {
     name: "test",
-    netnsPath: join(world.root, "node"),
+    netnsPath: underlayNetns,
     hostDevice: "r2k-test",
+    gateway: RANGES.nodeAddress,
     ...RANGES,
   };
+  const node: NodeLink = { netnsPath, underlayNetns, port: "node", ...RANGES };
+  await createUnderlay(underlay);
   await createNode(node);
   await inHost();
   const bin = join(world.root, "bin");
@@ -74,7 +81,8 @@ export async function createNetworkCluster(
       for (const server of servers) server.close();
       for (const attachment of attachments) await cni.delNetworkList(list, attachment);
       enterNetns(world.host);
-      await deleteNode(node);
+      deleteNode(node);
+      await deleteUnderlay(underlay);
       world.close();
     },
   };

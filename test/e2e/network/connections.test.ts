@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { boundConnections } from "@raft2kube/cni/node/connection-bound.ts";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
+import { createUnderlay, deleteUnderlay, type Underlay } from "@raft2kube/cni/node/underlay.ts";
 import { addAddress } from "@raft2kube/linux/address.ts";
 import { listFlows } from "@raft2kube/linux/conntrack.ts";
 import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
@@ -18,19 +19,29 @@ const FLOWS = 4_000;
 
 let world: World;
 let pods: string;
+let underlay: Underlay;
 let link: NodeLink;
 
 beforeAll(async () => {
   world = createWorld();
-  link = {
-    name: "bound",
-    netnsPath: join(world.root, "run", "netns", "node"),
-    hostDevice: "r2k-bound",
+  const ranges = {
     hostAddress: "10.200.0.1",
-    nodeAddress: "10.200.0.2",
+    nodeRange: "10.200.0.0/24",
     podCidr: "10.244.0.0/16",
     serviceCidr: "10.96.0.0/16",
   };
+  const nodeAddress = "10.200.0.2";
+  const underlayNetns = join(world.root, "run", "netns", "underlay");
+  underlay = {
+    name: "bound",
+    netnsPath: underlayNetns,
+    hostDevice: "r2k-bound",
+    gateway: nodeAddress,
+    ...ranges,
+  };
+  const netnsPath = join(world.root, "run", "netns", "node");
+  link = { netnsPath, underlayNetns, port: "node", nodeAddress, ...ranges };
+  await createUnderlay(underlay);
   await createNode(link);
   pods = world.container();
   inNetns(link.netnsPath, () => {
@@ -47,7 +58,8 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  await deleteNode(link);
+  deleteNode(link);
+  await deleteUnderlay(underlay);
   world.close();
 });
 

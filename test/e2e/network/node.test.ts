@@ -1,8 +1,11 @@
+import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
+import { applyRoutes, planRoutes } from "@raft2kube/cni/node/node-routes.ts";
+import { createUnderlay, deleteUnderlay, type Underlay } from "@raft2kube/cni/node/underlay.ts";
 import { listAddresses } from "@raft2kube/linux/address.ts";
-import { deleteLink, listLinks, openRoute } from "@raft2kube/linux/link.ts";
+import { deleteLink, getLink, listLinks, openRoute } from "@raft2kube/linux/link.ts";
 import { inNetns, isNetns } from "@raft2kube/linux/netns.ts";
 import { listRuleset } from "@raft2kube/linux/nft.ts";
 import { deleteRoute, listRoutes } from "@raft2kube/linux/route.ts";
@@ -13,15 +16,44 @@ import { createWorld, type World } from "../../contract/cni/world.ts";
 let world: World;
 let before: unknown;
 
-const node = (name: string, slot: number): NodeLink => ({
-  name,
-  netnsPath: join(world.root, "run", name, "netns", "node"),
-  hostDevice: `r2k-${name}`,
-  hostAddress: `10.200.${slot}.1`,
-  nodeAddress: `10.200.${slot}.2`,
-  podCidr: `10.${244 - slot}.0.0/16`,
-  serviceCidr: `10.${96 + slot}.0.0/16`,
-});
+/** A cluster's network with its first node. */
+interface Network {
+  readonly underlay: Underlay;
+  readonly node: NodeLink;
+}
+
+function network(name: string, slot: number): Network {
+  const ranges = {
+    hostAddress: `10.200.${slot}.1`,
+    nodeRange: `10.200.${slot}.0/24`,
+    podCidr: `10.${244 - slot}.0.0/16`,
+    serviceCidr: `10.${96 + slot}.0.0/16`,
+  };
+  const run = join(world.root, "run", name);
+  const underlayNetns = join(run, "netns", "underlay");
+  const gateway = `10.200.${slot}.2`;
+  const hostDevice = `r2k-${name}`;
+  return {
+    underlay: { name, netnsPath: underlayNetns, hostDevice, gateway, ...ranges },
+    node: {
+      netnsPath: join(run, "netns", "node"),
+      underlayNetns,
+      port: "first",
+      nodeAddress: gateway,
+      ...ranges,
+    },
+  };
+}
+
+async function make({ underlay, node }: Network): Promise<void> {
+  await createUnderlay(underlay);
+  await createNode(node);
+}
+
+async function remove({ underlay, node }: Network): Promise<void> {
+  deleteNode(node);
+  await deleteUnderlay(underlay);
+}
 
 /** Everything of the host that a node may touch. */
 async function host(): Promise<unknown> {
@@ -51,75 +83,171 @@ beforeEach(async () => {
   before = await host();
 });
 
-test("deleting a node leaves the host as it was", async () => {
-  await createNode(node("one", 0));
+test("deleting a cluster's network leaves the host as it was", async () => {
+  const one = network("one", 0);
+  await make(one);
   expect(await host()).not.toEqual(before);
   expect(readSysctl("net.ipv4.ip_forward")).toBe("1");
-  await deleteNode(node("one", 0));
+  await remove(one);
   expect(await host()).toEqual(before);
-  expect(isNetns(node("one", 0).netnsPath)).toBe(false);
+  expect(isNetns(one.node.netnsPath)).toBe(false);
+  expect(isNetns(one.underlay.netnsPath)).toBe(false);
 });
 
 test("neither end of a node's link learns routes from the other", async () => {
-  const link = node("one", 0);
-  await createNode(link);
+  const one = network("one", 0);
+  await make(one);
   for (const setting of ["ipv6/conf/*/accept_ra", "ipv4/conf/*/accept_redirects"]) {
     const read = (device: string) => readSysctl(`net/${setting.replace("*", device)}`);
-    expect(read(link.hostDevice)).toBe("0");
-    expect(inNetns(link.netnsPath, () => read("eth0"))).toBe("0");
+    expect(read(one.underlay.hostDevice)).toBe("0");
+    expect(inNetns(one.node.netnsPath, () => read("eth0"))).toBe("0");
+    for (const port of ["first", "host", "br0"]) {
+      expect(inNetns(one.underlay.netnsPath, () => read(port))).toBe("0");
+    }
   }
-  await deleteNode(link);
+  await remove(one);
 });
 
 test("making it again repairs what was lost, and changes nothing else", async () => {
-  const link = node("one", 0);
-  await createNode(link);
+  const one = network("one", 0);
+  await make(one);
   const whole = await host();
-  await createNode(link);
+  const ports = () => inNetns(one.underlay.netnsPath, () => {
+    using route = openRoute();
+    const bridge = getLink(route, "br0").index;
+    return listLinks(route).filter((link) => link.master === bridge && link.up)
+      .map(({ name }) => name).sort();
+  });
+  expect(ports()).toEqual(["first", "host"]);
+  await make(one);
   {
     using route = openRoute();
-    deleteRoute(route, { to: link.serviceCidr, link: 0 });
+    deleteRoute(route, { to: one.underlay.serviceCidr, link: 0 });
   }
-  await createNode(link);
+  inNetns(one.node.netnsPath, () => {
+    using route = openRoute();
+    deleteLink(route, "eth0");
+  });
+  await make(one);
   expect(await host()).toEqual(whole);
-  await deleteNode(link);
+  expect(ports()).toEqual(["first", "host"]);
+  {
+    using route = openRoute();
+    deleteLink(route, one.underlay.hostDevice);
+  }
+  await make(one);
+  expect(await host()).toEqual(whole);
+  expect(ports()).toEqual(["first", "host"]);
+  await remove(one);
   expect(await host()).toEqual(before);
 });
 
 test("deleting what is half there, or not there, is no error", async () => {
-  const link = node("one", 0);
-  await createNode(link);
+  const one = network("one", 0);
+  await make(one);
   {
     using route = openRoute();
-    deleteLink(route, link.hostDevice);
+    deleteLink(route, one.underlay.hostDevice);
   }
-  await deleteNode(link);
-  await deleteNode(link);
+  await remove(one);
+  await remove(one);
+  await createUnderlay(one.underlay);
+  await deleteUnderlay(one.underlay);
+  deleteNode(one.node);
   expect(await host()).toEqual(before);
 });
 
 test("what a start that was killed left in the namespace's place is no hindrance", async () => {
-  const link = node("one", 0);
-  await createNode(link);
-  await deleteNode(link);
-  writeFileSync(link.netnsPath, "");
-  await createNode(link);
-  expect(isNetns(link.netnsPath)).toBe(true);
-  await deleteNode(link);
+  const one = network("one", 0);
+  await make(one);
+  await remove(one);
+  for (const path of [one.node.netnsPath, one.underlay.netnsPath]) writeFileSync(path, "");
+  await make(one);
+  expect(isNetns(one.node.netnsPath)).toBe(true);
+  await remove(one);
 });
 
 test("two clusters share forwarding: it goes with the last one, whichever that is", async () => {
-  await createNode(node("one", 0));
-  await createNode(node("two", 1));
-  await deleteNode(node("one", 0));
+  const [one, two] = [network("one", 0), network("two", 1)];
+  await make(one);
+  await make(two);
+  await remove(one);
   expect(readSysctl("net.ipv4.ip_forward")).toBe("1");
-  await deleteNode(node("two", 1));
+  await remove(two);
   expect(await host()).toEqual(before);
 });
 
 test("a host that forwarded before still does afterwards", async () => {
+  const one = network("one", 0);
   writeSysctl("net.ipv4.ip_forward", 1);
-  await createNode(node("one", 0));
-  await deleteNode(node("one", 0));
+  await make(one);
+  await remove(one);
   expect(readSysctl("net.ipv4.ip_forward")).toBe("1");
 });
+
+test("nodes reach each other over the bridge; one that is deleted leaves the others", async () => {
+  const one = network("one", 0);
+  await make(one);
+  const second = { ...one.node, ...named(one, "second", "10.200.0.3") };
+  await createNode(second);
+  const { hostAddress } = one.underlay;
+  for (const [netns, to] of [
+    [one.node.netnsPath, "10.200.0.3"],
+    [second.netnsPath, "10.200.0.2"],
+    [second.netnsPath, hostAddress],
+  ] as const) expect(await pings(netns, to), to).toBe(true);
+  const whole = await host();
+  deleteNode(second);
+  expect(await host()).toEqual(whole);
+  await createNode(second);
+  expect(await pings(one.node.netnsPath, "10.200.0.3")).toBe(true);
+  deleteNode(second);
+  await remove(one);
+});
+
+test("routes follow the nodes, and those of others stay", async () => {
+  const one = network("one", 0);
+  await make(one);
+  const { hostDevice, hostAddress, nodeRange, podCidr, serviceCidr } = one.underlay;
+  const routes = () => {
+    using route = openRoute();
+    const { index } = getLink(route, hostDevice);
+    return listRoutes(route).filter(({ link, via }) => link === index && via)
+      .map(({ to, via }) => `${to} ${via}`).sort();
+  };
+  const shared = [podCidr, serviceCidr];
+  const node = (last: number, ready: boolean) => ({
+    name: `n${last}`, address: `10.200.0.${last}`, podCidr: `10.244.${last}.0/24`, ready,
+  });
+  const scope = { nodeRange, podCidr, shared };
+  const follow = (...nodes: ReturnType<typeof node>[]) =>
+    applyRoutes(hostDevice, hostAddress, planRoutes(nodes, scope));
+  follow(node(2, true), node(3, true));
+  expect(routes()).toEqual([
+    "10.244.0.0/16 10.200.0.2", "10.244.2.0/24 10.200.0.2", "10.244.3.0/24 10.200.0.3",
+    "10.96.0.0/16 10.200.0.2",
+  ]);
+  const beside = await host();
+  follow(node(2, true), node(3, true));
+  expect(await host()).toEqual(beside);
+  follow(node(3, true));
+  expect(routes()).toEqual([
+    "10.244.0.0/16 10.200.0.3", "10.244.3.0/24 10.200.0.3", "10.96.0.0/16 10.200.0.3",
+  ]);
+  await remove(one);
+  expect(await host()).toEqual(before);
+});
+
+/** Another node of the same network. */
+function named({ underlay }: Network, port: string, nodeAddress: string) {
+  return { port, nodeAddress, netnsPath: join(underlay.netnsPath, "..", `${port}.netns`) };
+}
+
+function pings(netns: string, to: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    inNetns(netns, () => {
+      const args = ["ping", "-c", "1", "-W", "5", to];
+      return execFile("busybox", args, (error) => resolve(error === null)).pid;
+    });
+  });
+}

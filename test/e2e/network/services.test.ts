@@ -320,8 +320,8 @@ describe("the node's link", () => {
       };
     });
     expect(seen.links).toEqual(["lo", "r2k-test", "up0"]);
-    expect(seen.addresses).toContain("10.200.0.1/32");
-    expect(seen.routes.sort()).toEqual(["10.200.0.2/32", "10.244.0.0/24", "10.96.0.0/16"]);
+    expect(seen.addresses).toContain("10.200.0.1/24");
+    expect(seen.routes.sort()).toEqual(["10.200.0.0/24", "10.244.0.0/24", "10.96.0.0/16"]);
     expect(await listRuleset(["tables"], { netns: host })).toHaveLength(2);
   });
 });

@@ -1,0 +1,67 @@
+import { isIP } from "node:net";
+import { getLink, openRoute } from "@raft2kube/linux/link.ts";
+import { deleteRoute, listRoutes, replaceRoute } from "@raft2kube/linux/route.ts";
+import { contains, parseIp, parseSubnet } from "../lib/ip.ts";
+
+/** A node of the cluster, as far as routes are concerned. */
+export interface RoutedNode {
+  readonly name: string;
+  readonly address: string;
+  readonly podCidr: string;
+  readonly ready: boolean;
+}
+
+export interface RoutesScope {
+  /** The addresses that nodes can have, and the range that their pods' ranges lie in. */
+  readonly nodeRange: string;
+  readonly podCidr: string;
+  /** Ranges that any node can serve. */
+  readonly shared: readonly string[];
+  /** The node that serves them now. */
+  readonly gateway?: string;
+}
+
+export interface RoutesPlan {
+  /** Destination to gateway. */
+  readonly routes: ReadonlyMap<string, string>;
+  /** The address of the node that serves the shared ranges. */
+  readonly gateway: string | undefined;
+}
+
+/**
+ * Decides the routes to the nodes' pods by their addresses, and to the shared ranges by one node,
+ * which stays while it is ready, else the first by name that is. A node reports its address itself:
+ * addresses and ranges outside of the cluster's are left out.
+ */
+export function planRoutes(nodes: readonly RoutedNode[], scope: RoutesScope): RoutesPlan {
+  const known = nodes
+    .filter((node) => isWithin(node.address, scope.nodeRange))
+    .filter((node) => isWithin(node.podCidr.split("/")[0] ?? "", scope.podCidr))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const ready = known.filter((node) => node.ready).map((node) => node.address);
+  const stays = scope.gateway !== undefined && ready.includes(scope.gateway);
+  const gateway = stays ? scope.gateway : (ready[0] ?? scope.gateway ?? known[0]?.address);
+  const routes = new Map(known.map((node) => [node.podCidr, node.address]));
+  if (gateway !== undefined) for (const to of scope.shared) routes.set(to, gateway);
+  return { routes, gateway };
+}
+
+function isWithin(address: string, range: string): boolean {
+  return isIP(address) === 4 && contains(parseSubnet(range, "range"), parseIp(address, "address"));
+}
+
+/** Gives the link exactly these routes by gateways, besides its default route. */
+export function applyRoutes(device: string, source: string, plan: RoutesPlan): void {
+  using route = openRoute();
+  const { index } = getLink(route, device);
+  const present = listRoutes(route).filter(({ link, via, to }) => {
+    return link === index && via !== undefined && to !== "0.0.0.0/0";
+  });
+  for (const { to, via } of present) {
+    if (!plan.routes.has(to)) deleteRoute(route, { to, link: index, ...(via ? { via } : {}) });
+  }
+  for (const [to, via] of plan.routes) {
+    if (present.some((one) => one.to === to && one.via === via)) continue;
+    replaceRoute(route, { to, via, link: index, source });
+  }
+}

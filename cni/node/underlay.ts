@@ -1,0 +1,183 @@
+import { addAddress } from "@raft2kube/linux/address.ts";
+import {
+  createBridge, createVeth, deleteLink, findLink, getLink, openRoute, setLink,
+} from "@raft2kube/linux/link.ts";
+import { createNetns, deleteNetns, inNetns, isNetns } from "@raft2kube/linux/netns.ts";
+import { applyRuleset, deleteTable, nftTableExists } from "@raft2kube/linux/nft.ts";
+import { replaceRoute } from "@raft2kube/linux/route.ts";
+import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { disableRouteLearning } from "../lib/route-learning.ts";
+import { enableForwarding, forwardingChain, restoreForwarding } from "./forwarding.ts";
+
+/**
+ * The network that a cluster's nodes and the host share: a bridge in a namespace of its own, where
+ * neither the host's firewall nor its other links meet the nodes' packets (docs/adr/0016).
+ */
+export interface Underlay {
+  /** The cluster's name; the host's masquerade rule lives in the nft table `r2k-<name>`. */
+  name: string;
+  /** The file that pins the bridge's namespace. */
+  netnsPath: string;
+  /** The host's end of its link to the bridge, at most 15 characters. */
+  hostDevice: string;
+  hostAddress: string;
+  /** The addresses of the host and of all nodes, in CIDR notation. */
+  nodeRange: string;
+  /** Ranges that the host routes to a node. */
+  podCidr: string;
+  serviceCidr: string;
+  /** The node that the host routes them to at first. */
+  gateway: string;
+}
+
+export const BRIDGE = "br0";
+/** The bridge's port that leads to the host. */
+const HOST_PORT = "host";
+/** Names of links in the bridge's namespace that no node's port may have. */
+export const RESERVED_PORTS: readonly string[] = [BRIDGE, HOST_PORT, "lo"];
+
+const tableOf = (name: string) => `r2k-${name}`;
+
+/**
+ * Creates the bridge, the host's link to it, the host's routes to pods and Services, and the rule
+ * that masquerades the pods' traffic to other networks. Idempotent: creates what is missing.
+ */
+export async function createUnderlay(underlay: Underlay): Promise<void> {
+  ensureNetns(underlay.netnsPath);
+  inNetns(underlay.netnsPath, () => prepareBridge());
+  linkHost(underlay);
+  await applyRuleset(egressRules(underlay, await forwardingChain()));
+  enableForwarding();
+}
+
+/** Deletes all that `createUnderlay` creates, and every port; ignores what is missing. */
+export async function deleteUnderlay(
+  { name, netnsPath, hostDevice }: Pick<Underlay, "name" | "netnsPath" | "hostDevice">,
+): Promise<void> {
+  const table = tableOf(name);
+  if (nftTableExists("ip", table)) {
+    await restoreForwarding(table);
+    await deleteTable("ip", table);
+  }
+  using route = openRoute();
+  deleteLink(route, hostDevice); // the kernel deletes its address and routes with it
+  deleteNetns(netnsPath);
+}
+
+/** Pins a namespace at `path`, also where an interrupted start left a file without one. */
+export function ensureNetns(path: string): void {
+  if (isNetns(path)) return;
+  deleteNetns(path);
+  createNetns(path);
+}
+
+/** A link to the bridge: a port there, and a device elsewhere. */
+export interface Port {
+  /** The file that pins the bridge's namespace. */
+  netnsPath: string;
+  port: string;
+  device: string;
+  /** The device's namespace; the caller's when left out. */
+  peerNetns?: string;
+  /** The device's address, of which its hardware address is made. */
+  address: string;
+}
+
+/** Connects a new device to the bridge. A port that has lost its other end is replaced. */
+export function connectPort({ netnsPath, port, device, peerNetns, address }: Port): void {
+  // An address never moves to another hardware address, which neighbours would learn too late.
+  const mac = macOf(address);
+  if (!hasLink(device, peerNetns) || !hasLink(port, netnsPath)) {
+    removePort(netnsPath, port);
+    if (peerNetns === undefined) {
+      using route = openRoute();
+      deleteLink(route, device);
+      createVeth(route, { name: device, mac }, { name: port, netns: netnsPath });
+    } else {
+      inNetns(netnsPath, () => {
+        using route = openRoute();
+        createVeth(route, { name: port }, { name: device, netns: peerNetns, mac });
+      });
+    }
+  }
+  inNetns(netnsPath, () => {
+    using route = openRoute();
+    const { index } = getLink(route, port);
+    disableRouteLearning(port);
+    setLink(route, { index }, { master: getLink(route, BRIDGE).index });
+    setLink(route, { index }, { up: true });
+  });
+}
+
+/** A hardware address that is administered locally, as CNI plugins make them. */
+function macOf(address: string): string {
+  const bytes = address.split(".").map((part) => Number(part).toString(16).padStart(2, "0"));
+  return `0a:58:${bytes.join(":")}`;
+}
+
+/** Whether the namespace has the link; the caller's when `netnsPath` is left out. */
+function hasLink(name: string, netnsPath?: string): boolean {
+  const look = () => {
+    using route = openRoute();
+    return findLink(route, name) !== undefined;
+  };
+  return netnsPath === undefined ? look() : inNetns(netnsPath, look);
+}
+
+/** Removes a port and the link at its other end; nothing happens when there is none. */
+export function removePort(netnsPath: string, port: string): void {
+  if (!isNetns(netnsPath)) return;
+  inNetns(netnsPath, () => {
+    using route = openRoute();
+    deleteLink(route, port);
+  });
+}
+
+function prepareBridge(): void {
+  using route = openRoute();
+  setLink(route, getLink(route, "lo"), { up: true });
+  if (!findLink(route, BRIDGE)) createBridge(route, { name: BRIDGE });
+  disableRouteLearning(BRIDGE);
+  setLink(route, getLink(route, BRIDGE), { up: true });
+  // The nodes' own namespaces filter and translate; here a frame is only passed on.
+  try {
+    writeSysctl("net.bridge.bridge-nf-call-iptables", 0);
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOENT")) throw thrown; // without br_netfilter none is shown to rules
+  }
+}
+
+function linkHost(underlay: Underlay): void {
+  const { netnsPath, hostDevice, hostAddress, nodeRange, gateway } = underlay;
+  connectPort({ netnsPath, port: HOST_PORT, device: hostDevice, address: hostAddress });
+  using route = openRoute();
+  // Down in a new namespace; the API listens on it.
+  setLink(route, getLink(route, "lo"), { up: true });
+  const { index } = getLink(route, hostDevice);
+  disableRouteLearning(hostDevice); // pods could send advertisements
+  setLink(route, { index }, { up: true });
+  addAddress(route, index, `${hostAddress}/${prefixOf(nodeRange)}`);
+  for (const to of [underlay.podCidr, underlay.serviceCidr]) {
+    replaceRoute(route, { to, via: gateway, link: index, source: hostAddress });
+  }
+}
+
+export function prefixOf(range: string): string {
+  return range.slice(range.indexOf("/") + 1);
+}
+
+/** Returns the transaction that adds the host's only rule. */
+function egressRules({ name, hostDevice, nodeRange, podCidr }: Underlay, note: string): string {
+  const table = tableOf(name);
+  return [
+    `add table ip ${table}`,
+    `delete table ip ${table}`,
+    `add table ip ${table}`,
+    `add chain ip ${table} ${note}`,
+    `add chain ip ${table} egress { type nat hook postrouting priority srcnat; }`,
+    `add rule ip ${table} egress ip saddr { ${podCidr}, ${nodeRange} } ` +
+      `oifname != "${hostDevice}" masquerade`,
+    "",
+  ].join("\n");
+}
