@@ -11,9 +11,13 @@ const RUNS = 3;
 const SETTLE_MS = 60_000;
 const WARM_GOAL_S = 5;
 const PSS_GOAL_MIB = 200;
+const NODES = 3;
+/** A node beside the first, of the first one's memory. */
+const FURTHER_NODE_GOAL = 0.7;
 
 /**
- * `npm start` to the first answer through the Service, cold and warm; memory of an idle cluster.
+ * `npm start` to the first answer through the Service, cold and warm; memory of an idle cluster,
+ * and of each node beside the first.
  */
 export async function start(): Promise<Row[]> {
   r2k("down", "--purge");
@@ -25,11 +29,11 @@ export async function start(): Promise<Row[]> {
     warm.push(timed("start"));
     r2k("down", "--purge");
   }
-  r2k("start", "--no-demo");
-  process.stderr.write(`waiting ${SETTLE_MS / 1000} s for the idle cluster to settle\n`);
-  await delay(systemClock(), SETTLE_MS);
-  const pss_mib = clusterPss();
-  r2k("down", "--purge");
+  const alone = await idleMemory();
+  const pss_mib = [...alone.values()].reduce((sum, value) => sum + value, 0);
+  const nodes = await idleMemory("--nodes", String(NODES));
+  const first_mib = nodes.get("node") ?? 0;
+  const further = [...nodes].filter(([name]) => name.startsWith("node "));
   return [
     { what: "start to first answer, cold (no bundle, no data)", unit: "s", ours: cold_s },
     {
@@ -44,6 +48,17 @@ export async function start(): Promise<Row[]> {
       ours: pss_mib,
       goal: `<= ${PSS_GOAL_MIB} MiB`,
     },
+    {
+      what: `memory of the first of ${NODES} idle nodes`,
+      unit: "MiB",
+      ours: first_mib,
+    },
+    ...further.map(([name, mib]) => ({
+      what: `memory of ${name} of ${NODES} idle nodes`,
+      unit: "MiB",
+      ours: mib,
+      goal: `<= ${(first_mib * FURTHER_NODE_GOAL).toFixed(1)} MiB`,
+    })),
   ];
 }
 
@@ -63,15 +78,19 @@ function timed(...args: string[]): number {
 }
 
 interface StatusOutput {
-  readonly processes: readonly { readonly pid: number }[];
+  readonly processes: readonly { readonly name: string; readonly pid: number }[];
 }
 
-/** The share of memory of the cluster's processes, in MiB. */
-function clusterPss(): number {
+/** Starts a cluster, lets it settle, and takes it down; PSS of each of its processes, in MiB. */
+async function idleMemory(...flags: string[]): Promise<Map<string, number>> {
+  r2k("start", "--no-demo", ...flags);
+  process.stderr.write(`waiting ${SETTLE_MS / 1000} s for the idle cluster to settle\n`);
+  await delay(systemClock(), SETTLE_MS);
   const status = JSON.parse(r2k("status", "-o", "json")) as StatusOutput;
-  const kib = status.processes.map(({ pid }) => {
+  const memory = new Map(status.processes.map(({ name, pid }) => {
     const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-    return Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0);
-  });
-  return kib.reduce((sum, value) => sum + value, 0) / 1024;
+    return [name, Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) / 1024];
+  }));
+  r2k("down", "--purge");
+  return memory;
 }

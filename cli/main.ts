@@ -17,6 +17,7 @@ const COMMANDS: readonly Entry[] = [
   entry("status", "what runs, and is it well", () => import("./commands/status.ts")),
   entry("doctor", "check this machine and the cluster", () => import("./commands/doctor.ts")),
   entry("logs", "the log of one component", () => import("./commands/logs.ts")),
+  entry("node", "add, stop, start, remove nodes", () => import("./commands/node.ts")),
   entry("image", "load images; build the store's", () => import("./commands/image.ts")),
   entry("lab", "the numbered labs", () => import("./commands/lab.ts")),
   entry("shell", "a shell that is set up for the cluster", () => import("./commands/shell.ts")),
@@ -30,6 +31,7 @@ const PARTS: readonly Entry[] = [
     () => import("./process/control.ts"),
   ),
   entry("node", "runtime, kubelet, proxy, dns, drivers", () => import("./process/node.ts")),
+  entry("node-join", "a node's certificates", () => import("./process/node-join.ts")),
   entry("store", "the etcd v3 store", () => import("./parts/store.ts")),
   entry("apiserver", "the API server", () => import("./parts/apiserver.ts")),
   entry("controllers", "the controllers", () => import("./parts/controllers.ts")),
@@ -73,7 +75,9 @@ function keepCompiled(): void {
 async function main(args: readonly string[]): Promise<void> {
   keepCompiled();
   const root = program();
-  const found = [...COMMANDS, ...PARTS].find((item) => item.name === args[0]);
+  // A process of a cluster is `control --config FILE` or `node --config FILE`.
+  const entries = args[1] === "--config" ? PARTS : [...COMMANDS, ...PARTS];
+  const found = entries.find((item) => item.name === args[0]);
   if (found) root.addCommand((await found.load()).command(), { hidden: true });
   else if (args[0] !== undefined && !args[0].startsWith("-") && args[0] !== "help") {
     throw new CommandError("NO_COMMAND", `there is no command "${args[0]}"`, {

@@ -6,6 +6,9 @@ export const ROOT_DIR = process.env["R2K_ROOT"] ?? join(import.meta.dirname, "..
 /** Manifests that every cluster gets. */
 export const ADDONS_DIR = join(ROOT_DIR, "cli/addons");
 
+/** Manifests that every node beside the first gets. */
+export const NODE_ADDONS_DIR = join(ADDONS_DIR, "node");
+
 /** Manifests for people to try. */
 export const EXAMPLES_DIR = join(ROOT_DIR, "examples");
 

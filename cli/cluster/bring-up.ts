@@ -2,49 +2,35 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
-import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
-import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { delay, waitFor } from "@raft2kube/std/wait.ts";
-import { endProcess } from "../host/end-process.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { purgeData, removeFromHost } from "../host/remove.ts";
-import { addNodeLink, nodeNetns } from "../host/node-link.ts";
-import { type ProcessName, runningPid, startProcess } from "../supervisor/supervise.ts";
+import { addNodeLink, addUnderlay } from "../host/node-link.ts";
+import { bringUpNodes } from "../nodes/bring-up-node.ts";
+import { ensureProcess, nodeReady, type StartContext } from "../nodes/node-process.ts";
 import { CommandError, type Progress } from "../terminal.ts";
 import { applyFolder, createMissing } from "./addons.ts";
 import { ADDONS_DIR, EXAMPLES_DIR } from "./assets.ts";
-import { type ClusterConfig, configPath, writeCluster } from "./config.ts";
+import { type ClusterConfig, writeCluster } from "./config.ts";
 import { firstAnswer } from "./demo.ts";
-import { logsDir, ownPluginsDir, processLog } from "./paths.ts";
+import { logsDir, ownPluginsDir } from "./paths.ts";
 import type { ClusterFiles } from "./identities.ts";
 import { keepLogs } from "./keep-logs.ts";
 import { ensurePki } from "./pki.ts";
 import { checkStoreData } from "./store-data.ts";
 import { installPlugins } from "./plugins.ts";
 
-/**
- * V8's size of a semi-space (default 16 MiB), which it does not release until it idles for minutes,
- * and the growth of the old generation before a collection, by default to four times the live size:
- * after two minutes of mixed load 228 MiB with 70 MiB alive.
- */
-const PROCESS_FLAGS: Readonly<Record<ProcessName, readonly string[]>> = {
-  control: ["--max-semi-space-size=8", "--heap-growing-percent=50"],
-  node: ["--max-semi-space-size=2", "--heap-growing-percent=50"],
-};
-
-export interface BringUp {
+export interface BringUp extends StartContext {
   readonly config: ClusterConfig;
+  /** The nodes beside the first that are to run. */
+  readonly joining: readonly ClusterConfig[];
   /** No start of this cluster has succeeded before: undoing it removes its data too. */
   readonly isNew: boolean;
   /** Its store has lost its data, and may begin with none. */
   readonly newStore: boolean;
   readonly demo: boolean;
-  readonly clock: Clock;
   readonly progress: Progress;
-  readonly signal: AbortSignal;
-  /** How long the node may take to be Ready. */
-  readonly readyTimeout_ms: number;
 }
 
 const INTERRUPT_TIMEOUT_MS = 10_000;
@@ -91,14 +77,21 @@ async function steps(what: BringUp): Promise<void> {
     prepareFiles(config, clock, notes),
   );
   notes.forEach(progress.note);
-  await step("network namespace of the node", () => addNodeLink(config));
+  await step("network namespace of the node", async () => {
+    await addUnderlay(config);
+    await addNodeLink(config);
+  });
   await step("control plane", () => ensureProcess(config, "control", what));
   const connection = await kubeConnection(files.kubeconfig("admin"));
   const client = new KubeClient({ ...connection, clock: what.clock, qps: 1000, burst: 1000 });
   try {
     await step("add-ons", () => applyFolder(client, ADDONS_DIR, config));
     await step("node", () => ensureProcess(config, "node", what));
-    await step("node ready", () => nodeReady(client, what));
+    await step("node ready", () => nodeReady(client, config, what));
+    if (what.joining.length > 0) {
+      const names = what.joining.map((node) => node.nodeName).join(", ");
+      await step(`nodes joined: ${names}`, () => bringUpNodes(client, config, what.joining, what));
+    }
     if (what.demo) {
       const manifest = join(EXAMPLES_DIR, "web.yaml");
       const created = await step("demo", () => createMissing(client, manifest, config));
@@ -123,48 +116,6 @@ async function prepareFiles(
   await writeCluster(config);
   if (config.cniBinDir === undefined) await installPlugins(ownPluginsDir(config));
   return ensurePki(config, clock.now(), (line) => notes.push(line));
-}
-
-async function ensureProcess(
-  config: ClusterConfig,
-  name: ProcessName,
-  { signal, clock }: BringUp,
-): Promise<void> {
-  if (runningPid(config.runDir, name) !== undefined) return;
-  await endProcess(config, name, clock);
-  await startProcess(
-    {
-      name,
-      configPath: configPath(config.dataDir),
-      runDir: config.runDir,
-      logPath: processLog(config, name),
-      nodeFlags: PROCESS_FLAGS[name],
-      ...(name === "node" ? { netns: nodeNetns(config) } : {}),
-    },
-    signal,
-  );
-}
-
-/** Waits for the Node's condition Ready; an error has the condition's message. */
-async function nodeReady(client: KubeClient, what: BringUp): Promise<void> {
-  const { config, clock, readyTimeout_ms } = what;
-  const nodes = client.resource<Node>(NODES);
-  let reason = "it has not registered";
-  try {
-    await waitFor(
-      `node ${config.nodeName} to be Ready`,
-      async () => {
-        const { status } = await nodes.get({ name: config.nodeName });
-        const ready = status?.conditions?.find((item) => item.type === "Ready");
-        reason = ready?.message ?? "it has no condition Ready";
-        return ready?.status === "True";
-      },
-      { clock, timeout_ms: readyTimeout_ms, interval_ms: 50, signal: what.signal },
-    );
-  } catch (cause) {
-    const message = `node ${config.nodeName} is not Ready: ${reason}`;
-    throw new CommandError("NOT_READY", message, { cause });
-  }
 }
 
 /** Rejects when the signal aborts; the caller then stops what `work` has started. */

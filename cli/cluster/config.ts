@@ -37,12 +37,19 @@ export interface ClusterConfig {
   readonly proxyMode?: ModeName;
   /** A folder of CNI plugins to use in place of our own. */
   readonly cniBinDir?: string;
+  /** How long a node may be silent until it is NotReady. Default 40 s. */
+  readonly nodeMonitorGracePeriod_ms?: number;
+  /** Of a node beside the first, which joins over the network (`joining-nodes.ts`). */
+  readonly joins?: {
+    /** The group above all of its pods. */
+    readonly cgroup: string;
+  };
 }
 
 /** The names of a cluster's objects on this host; the cluster's name determines them. */
 export type ClusterPlace = Pick<
   ClusterConfig,
-  "name" | "dataDir" | "runDir" | "cgroups" | "cniBinDir"
+  "name" | "dataDir" | "runDir" | "cgroups" | "cniBinDir" | "joins"
 >;
 
 const STRINGS = [
@@ -110,7 +117,10 @@ export async function planCluster(
   name: string,
   roots: ClusterRoots,
   choices: Partial<
-    Pick<ClusterConfig, "etcdServers" | "apiPort" | "cniBinDir" | "nodeCidrMaskSize">
+    Pick<
+      ClusterConfig,
+      "etcdServers" | "apiPort" | "cniBinDir" | "nodeCidrMaskSize" | "nodeMonitorGracePeriod_ms"
+    >
   > = {},
   addresses: readonly string[] = ownAddresses(),
 ): Promise<ClusterConfig> {
@@ -130,7 +140,7 @@ export async function planCluster(
     nodeName: `${name}-${hostname().toLowerCase()}`.slice(0, NAME_LENGTH_MAX),
     dataDir: join(roots.data, name),
     runDir: join(roots.run, name),
-    apiPort: choices.apiPort ?? API_PORT_FIRST + slot,
+    apiPort: API_PORT_FIRST + slot,
     hostAddress: hostAddress(slot),
     nodeAddress: `10.200.${slot}.2`,
     podCidr: `10.${244 - slot}.0.0/16`,
@@ -138,11 +148,7 @@ export async function planCluster(
     apiServiceAddress: `10.${96 + slot}.0.1`,
     dnsAddress: `10.${96 + slot}.0.10`,
     clusterDomain: "cluster.local",
-    ...(choices.etcdServers === undefined ? {} : { etcdServers: choices.etcdServers }),
-    ...(choices.nodeCidrMaskSize === undefined
-      ? {}
-      : { nodeCidrMaskSize: choices.nodeCidrMaskSize }),
-    ...(choices.cniBinDir === undefined ? {} : { cniBinDir: choices.cniBinDir }),
+    ...choices,
   };
 }
 

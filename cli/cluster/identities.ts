@@ -28,6 +28,9 @@ export type KubeconfigUser = keyof typeof USERS;
 
 export const KUBECONFIG_USERS = Object.keys(USERS) as KubeconfigUser[];
 
+/** The users that a node's parts are; a node that joins asks for their certificates itself. */
+export const NODE_USERS = ["kubelet", "proxy", "dns", "csi-provisioner"] as const;
+
 type Unlimited = Omit<CertificateRequest, "days">;
 
 export function clusterFiles(config: Pick<ClusterConfig, "dataDir">): ClusterFiles {
@@ -73,7 +76,8 @@ function apiserverCertificate(config: ClusterConfig): Unlimited {
   };
 }
 
-function kubeletCertificate(config: ClusterConfig): Unlimited {
+/** What the kubelet serves with. */
+export function kubeletCertificate(config: ClusterConfig): Unlimited {
   return {
     commonName: `system:node:${config.nodeName}`,
     organizations: ["system:nodes"],

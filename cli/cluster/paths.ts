@@ -1,5 +1,9 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
-import type { ClusterPlace } from "./config.ts";
+import { type ClusterPlace, clusterRoots } from "./config.ts";
+
+/** Length of the digest that distinguishes clusters of one name. */
+const MARK_DIGITS = 8;
 
 /**
  * Where the parts of a node keep what they have. What is below `runDir` goes when it is taken down.
@@ -56,4 +60,18 @@ export function logsDir({ dataDir }: ClusterPlace): string {
 /** The log of one of the cluster's processes, `control` or `node`. */
 export function processLog(config: ClusterPlace, name: string): string {
   return join(logsDir(config), `${name}.log`);
+}
+
+/**
+ * The group above all pods of a node, in every hierarchy; the cluster's name is the first node's.
+ * Groups are the machine's: clusters whose folders were moved by R2K_RUN, as tests do, are kept
+ * apart from those of the same name.
+ */
+export function nodeCgroup(
+  { name, runDir, joins }: Pick<ClusterPlace, "name" | "runDir" | "joins">,
+): string {
+  if (joins !== undefined) return joins.cgroup;
+  if (runDir === join(clusterRoots({}).run, name)) return `/r2k/${name}`;
+  const mark = createHash("sha256").update(runDir).digest("hex").slice(0, MARK_DIGITS);
+  return `/r2k/${name}-${mark}`;
 }

@@ -9,6 +9,7 @@ import { CommandError } from "../terminal.ts";
 import { type KeptCertificate, certificatePath, keptCertificates } from "./certificates.ts";
 import type { ClusterConfig } from "./config.ts";
 import { clusterFiles, KUBECONFIG_USERS, serverFor } from "./identities.ts";
+import { readIfPresent } from "./key-pair.ts";
 import { followChange } from "./merge-kubeconfig.ts";
 
 export const CERTIFICATE_DAYS = 365;
@@ -90,6 +91,7 @@ export async function updateServers(
 ): Promise<void> {
   for (const user of KUBECONFIG_USERS) {
     const path = clusterFiles(config).kubeconfig(user);
+    if ((await readIfPresent(path)) === undefined) continue; // a node that joins has a node's only
     const { server } = await readKubeconfig(path);
     const wanted = serverFor(user, config);
     const host = URL.canParse(server) ? new URL(server).hostname : undefined;

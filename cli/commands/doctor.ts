@@ -1,6 +1,7 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { checkClusterName, clusterRoots, planCluster, readCluster } from "../cluster/config.ts";
+import { nodeRange, readJoiningNodes } from "../cluster/joining-nodes.ts";
 import { runChecks } from "../preflight/check.ts";
 import { certificateChecks } from "../preflight/certificates.ts";
 import { clusterChecks } from "../preflight/cluster.ts";
@@ -20,12 +21,17 @@ async function doctor(flags: { name: string; output?: string }): Promise<void> {
   const name = checkClusterName(flags.name);
   const config = (await readCluster(name, roots)) ?? (await planCluster(name, roots));
   const running = runningPid(config.runDir, "control") !== undefined;
-  const certificates = await certificateChecks(config, systemClock().now());
-  const results = await runChecks([...ALL_CHECKS, ...clusterChecks(config), ...certificates], {
+  const nodes = await readJoiningNodes(config);
+  const now_ms = systemClock().now();
+  const certificates = await Promise.all(
+    [config, ...nodes].map((each) => certificateChecks(each, now_ms)),
+  );
+  const ofCluster = [...clusterChecks(config, nodes), ...certificates.flat()];
+  const results = await runChecks([...ALL_CHECKS, ...ofCluster], {
     dataDir: config.dataDir,
     runDir: config.runDir,
     apiPort: running ? undefined : config.apiPort,
-    ranges: [config.serviceCidr, config.podCidr, `${config.hostAddress}/30`],
+    ranges: [config.serviceCidr, config.podCidr, nodeRange(config)],
   });
   const text =
     flags.output === "json"

@@ -3,17 +3,18 @@ import { stat } from "node:fs/promises";
 import { request } from "node:http";
 import { Command } from "commander";
 import { asError, messageOf } from "@raft2kube/std/errors.ts";
+import { isStopped, readJoiningNodes } from "../cluster/joining-nodes.ts";
 import { nodePaths } from "../cluster/paths.ts";
 import { CommandError, printable } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 import { storeCommand } from "./image-store.ts";
 
 export function command(): Command {
-  const image = new Command("image").description("Images of a cluster's node.");
+  const image = new Command("image").description("Images of a cluster's nodes.");
   image
     .command("load")
     .argument("<file>", "an OCI or Docker archive (buildah, docker save, skopeo copy)")
-    .description("Load the images of an archive into the node.")
+    .description("Load the images of an archive into every node that runs.")
     .option("--name <name>", "the cluster's name", "default")
     .option("-o, --output <format>", "json")
     .action(load);
@@ -31,15 +32,18 @@ async function load(file: string, flags: { name: string; output?: string }): Pro
     throw new CommandError("NO_FILE", message, { cause });
   });
   const config = await clusterOf(flags.name);
-  const result = await post(nodePaths(config).controlSocket, file);
+  const joined = (await readJoiningNodes(config)).filter((node) => !isStopped(node));
+  const [result] = await Promise.all(
+    [config, ...joined].map((node) => post(nodePaths(node).controlSocket, node.nodeName, file)),
+  );
   const text =
     flags.output === "json"
       ? JSON.stringify(result)
-      : printable(result.loaded.map((name) => `loaded ${name}`).join("\n"));
+      : printable(result!.loaded.map((name) => `loaded ${name}`).join("\n"));
   process.stdout.write(`${text}\n`);
 }
 
-function post(socketPath: string, file: string): Promise<Loaded> {
+function post(socketPath: string, node: string, file: string): Promise<Loaded> {
   return new Promise((resolve, reject) => {
     const call = request({ socketPath, path: "/images", method: "POST" }, (response) => {
       let body = "";
@@ -53,7 +57,7 @@ function post(socketPath: string, file: string): Promise<Loaded> {
     });
     call.on("error", (cause) => {
       const remedy = "r2k status; r2k start";
-      reject(new CommandError("NO_NODE", "the node does not answer", { remedy, cause }));
+      reject(new CommandError("NO_NODE", `node ${node} does not answer`, { remedy, cause }));
     });
     const source = createReadStream(file);
     source.on("error", (cause) => {

@@ -4,6 +4,8 @@ import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { Command } from "commander";
+import type { ClusterConfig, ClusterPlace } from "../cluster/config.ts";
+import { checkNodeName, joiningNodePlace } from "../cluster/joining-nodes.ts";
 import { processLog } from "../cluster/paths.ts";
 import { asidePath } from "../supervisor/log-file.ts";
 import { CommandError, printable } from "../terminal.ts";
@@ -30,11 +32,18 @@ export function command(): Command {
     .description(`The log of one of ${[...PROCESSES, ...Object.keys(COMPONENTS)].join(", ")}.`)
     .argument("<component>")
     .option("--name <name>", "the cluster's name", "default")
+    .option("--node <node>", "on this node that joined; default: the first")
     .option("-f, --follow", "stay and print what comes")
     .action(logs);
 }
 
-async function logs(component: string, flags: { name: string; follow?: boolean }): Promise<void> {
+interface Flags {
+  name: string;
+  node?: string;
+  follow?: boolean;
+}
+
+async function logs(component: string, flags: Flags): Promise<void> {
   const processName = COMPONENTS[component] ?? component;
   if (!PROCESSES.includes(processName)) {
     throw new CommandError("NO_COMPONENT", `there is no component "${component}"`, {
@@ -42,7 +51,7 @@ async function logs(component: string, flags: { name: string; follow?: boolean }
     });
   }
   const config = await clusterOf(flags.name);
-  const path = processLog(config, processName);
+  const path = processLog(placeOf(config, processName, flags.node), processName);
   if (!existsSync(path)) throw new CommandError("NO_LOG", `${path} is not there yet`);
   const parts = [asidePath(path), path].filter((part) => existsSync(part));
   for (const part of parts) {
@@ -52,6 +61,15 @@ async function logs(component: string, flags: { name: string; follow?: boolean }
       process.stdout.write(`${printable(line)}\n`);
     }
   }
+}
+
+/** Where a process keeps its log; each node has its own. */
+function placeOf(config: ClusterConfig, processName: string, node?: string): ClusterPlace {
+  if (node === undefined || node === config.nodeName) return config;
+  if (processName === "node") return joiningNodePlace(config, checkNodeName(node, config));
+  throw new CommandError("NOT_ON_NODES", `the ${processName} process is not on a node`, {
+    remedy: "leave --node out",
+  });
 }
 
 /** A line of the component: its `component` field is the name, or begins with it. */

@@ -1,3 +1,4 @@
+import { parseDuration } from "@raft2kube/api/duration.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { Command, Option } from "commander";
@@ -10,6 +11,7 @@ import {
   readCluster,
 } from "../cluster/config.ts";
 import { clusterFiles } from "../cluster/identities.ts";
+import { NODES_MAX, nodeRange, wantedNodes } from "../cluster/joining-nodes.ts";
 import { mergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { describe, preflight } from "../preflight/preflight.ts";
@@ -19,9 +21,13 @@ import { removeFromHost } from "../host/remove.ts";
 import { PROCESS_NAMES, runningPid } from "../supervisor/supervise.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { nextSteps } from "./next-steps.ts";
+import { onInterrupt } from "./on-interrupt.ts";
+import { startNodes } from "./start-nodes.ts";
 
 const PORT_MAX = 65_535;
 const SECONDS_MAX = 3_600;
+/** The kubelet renews its Lease four times within the grace period. */
+const GRACE_MS_MIN = 4_000;
 const MASK_BITS_MIN = 16;
 const MASK_BITS_MAX = 30;
 
@@ -36,6 +42,8 @@ interface StartFlags {
   cniBinDir?: string;
   proxyMode?: ModeName;
   nodeCidrMaskSize?: string;
+  nodeMonitorGracePeriod?: string;
+  nodes?: string;
   readyTimeout: string;
   output?: string;
 }
@@ -56,7 +64,9 @@ export function command(): Command {
         .choices(MODE_NAMES),
     )
     .option("--node-cidr-mask-size <bits>", "a node's part of the pod range (new; default 24)")
-    .option("--ready-timeout <seconds>", "how long the node may take to be Ready", "30")
+    .option("--node-monitor-grace-period <duration>", "silence of a node that is lost (40s)")
+    .option("--nodes <count>", "have at least so many nodes: node-2, node-3, ... join")
+    .option("--ready-timeout <seconds>", "how long a node may take to be Ready", "30")
     .option("-o, --output <format>", "json: print one JSON object at the end")
     .action((flags: StartFlags) => start(flags));
 }
@@ -73,19 +83,15 @@ async function start(flags: StartFlags): Promise<void> {
   const { proxyMode = planned.proxyMode } = flags;
   const config = {
     ...planned,
-    apiPort: choices?.apiPort ?? planned.apiPort,
+    ...changeable(choices),
     ...(proxyMode === undefined ? {} : { proxyMode }),
   };
+  const joining = await wantedNodes(config, nodeCount(flags));
   const running = existing !== undefined && isRunning(existing);
   refuseChangedChoices(flags, existing);
-  if (config.apiPort !== planned.apiPort) {
-    refuseRunning(config, `--api-port ${config.apiPort} cannot change its port`);
-  }
-  if (existing && config.proxyMode !== planned.proxyMode) {
-    refuseRunning(config, `--proxy-mode ${config.proxyMode} cannot change its rules`);
-  }
-  if (running) progress.note(`The cluster "${name}" is running.`);
-  else await bringUpNew(config, !existing, flags, progress);
+  refuseChangesOfRunning(config, planned);
+  if (running) await startMissingNodes(existing, joining, flags, progress);
+  else await bringUpNew(config, joining, !existing, flags, progress);
   if (flags.mergeKubeconfig) await mergeKubeconfig(clusterFiles(config).kubeconfig("admin"));
   print(flags, config, running ? 0 : (clock.monotonic() - start_ms) / 1000);
   if (flags.foreground) await stayUntilInterrupted(config, progress);
@@ -94,21 +100,25 @@ async function start(flags: StartFlags): Promise<void> {
 /** Starts the cluster; Ctrl-C stops it again and exits with code 130. */
 async function bringUpNew(
   planned: ClusterConfig,
+  plannedNodes: readonly ClusterConfig[],
   isNew: boolean,
   flags: StartFlags,
   progress: Progress,
 ): Promise<void> {
-  await endRestarting(planned);
+  await endRestarting(planned, plannedNodes);
   await prepareMachine(planned, progress);
   // Of this start, not of the first: the same cluster can be started as another user.
-  const config = { ...planned, cgroups: await cgroupModeHere() };
+  const cgroups = await cgroupModeHere();
+  const config = { ...planned, cgroups };
+  const joining = plannedNodes.map((node) => ({ ...node, cgroups }));
   const readyTimeout_ms = positive("--ready-timeout", flags.readyTimeout) * 1000;
   const stop = onInterrupt();
   const { signal } = stop;
   const { demo, newStore = false } = flags;
   const clock = systemClock();
   try {
-    await bringUp({ config, isNew, newStore, demo, clock, progress, signal, readyTimeout_ms });
+    const context = { clock, progress, signal, readyTimeout_ms };
+    await bringUp({ config, joining, isNew, newStore, demo, ...context });
   } catch (thrown) {
     if (!signal.aborted) throw thrown;
     throw new CommandError("INTERRUPTED", "interrupted; what this start made is removed again", {
@@ -120,10 +130,13 @@ async function bringUpNew(
 }
 
 /** Ends what a supervisor is about to start again, or has just started: this start does it. */
-async function endRestarting(config: ClusterConfig): Promise<void> {
-  for (const name of PROCESS_NAMES) {
-    if (runningPid(config.runDir, name) !== undefined) continue;
-    await endProcess(config, name, systemClock());
+async function endRestarting(
+  config: ClusterConfig,
+  joining: readonly ClusterConfig[],
+): Promise<void> {
+  for (const { of, name } of processesOf(config, joining)) {
+    if (runningPid(of.runDir, name) !== undefined) continue;
+    await endProcess(of, name, systemClock());
   }
 }
 
@@ -135,13 +148,38 @@ async function stayUntilInterrupted(config: ClusterConfig, progress: Progress): 
 
 function newClusterChoices(flags: StartFlags): Parameters<typeof planCluster>[2] {
   const { etcdServers, apiPort, cniBinDir, nodeCidrMaskSize: mask } = flags;
+  const grace = flags.nodeMonitorGracePeriod;
   const port = apiPort === undefined ? undefined : positive("--api-port", apiPort, PORT_MAX);
   return {
     ...(etcdServers === undefined ? {} : { etcdServers }),
     ...(port === undefined ? {} : { apiPort: port }),
     ...(cniBinDir === undefined ? {} : { cniBinDir }),
     ...(mask === undefined ? {} : { nodeCidrMaskSize: maskSize(mask) }),
+    ...(grace === undefined ? {} : { nodeMonitorGracePeriod_ms: gracePeriod_ms(grace) }),
   };
+}
+
+/** What a start may change of a cluster that exists. */
+function changeable(choices: ReturnType<typeof newClusterChoices> = {}) {
+  const { apiPort, nodeMonitorGracePeriod_ms: grace_ms } = choices;
+  return {
+    ...(apiPort === undefined ? {} : { apiPort }),
+    ...(grace_ms === undefined ? {} : { nodeMonitorGracePeriod_ms: grace_ms }),
+  };
+}
+
+/** Long enough for a kubelet to renew its Lease several times. */
+function gracePeriod_ms(text: string): number {
+  const parsed_ns = parseDuration(text);
+  const value_ms = parsed_ns === undefined ? 0 : Number(parsed_ns / 1_000_000n);
+  if (value_ms >= GRACE_MS_MIN) return value_ms;
+  throw new CommandError("BAD_FLAG", `--node-monitor-grace-period ${text} is not usable`, {
+    remedy: `a duration of at least ${GRACE_MS_MIN / 1000}s, such as 40s`,
+  });
+}
+
+function nodeCount({ nodes }: StartFlags): number {
+  return nodes === undefined ? 1 : positive("--nodes", nodes, NODES_MAX);
 }
 
 /** Of a range of /16: at least a network of four addresses, as upstream's 2^16 parts allow. */
@@ -180,6 +218,20 @@ function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undef
   );
 }
 
+/** What a start may change, but not while the cluster runs. */
+function refuseChangesOfRunning(config: ClusterConfig, planned: ClusterConfig): void {
+  const { apiPort, proxyMode, nodeMonitorGracePeriod_ms: grace_ms } = config;
+  if (apiPort !== planned.apiPort) {
+    refuseRunning(config, `--api-port ${apiPort} cannot change its port`);
+  }
+  if (proxyMode !== planned.proxyMode) {
+    refuseRunning(config, `--proxy-mode ${proxyMode} cannot change its rules`);
+  }
+  if (grace_ms !== planned.nodeMonitorGracePeriod_ms) {
+    refuseRunning(config, "--node-monitor-grace-period cannot change");
+  }
+}
+
 function refuseRunning({ name, runDir }: ClusterConfig, why: string): void {
   if (runningPid(runDir, "control") === undefined) return;
   const what = `"${name}" is running; ${why} now`;
@@ -191,9 +243,31 @@ function isRunning(config: ClusterConfig): boolean {
   return PROCESS_NAMES.every((name) => runningPid(config.runDir, name) !== undefined);
 }
 
+/** Starts what is missing of a running cluster's nodes; the others are left alone. */
+async function startMissingNodes(
+  cluster: ClusterConfig,
+  joining: readonly ClusterConfig[],
+  flags: StartFlags,
+  progress: Progress,
+): Promise<void> {
+  progress.note(`The cluster "${cluster.name}" is running.`);
+  const missing = joining.filter((node) => runningPid(node.runDir, "node") === undefined);
+  if (missing.length === 0) return;
+  const readyTimeout_ms = positive("--ready-timeout", flags.readyTimeout) * 1000;
+  await startNodes(cluster, missing, { clock: systemClock(), progress, readyTimeout_ms });
+}
+
+/** The processes that a cluster has when its nodes that joined are `joining`. */
+function processesOf(config: ClusterConfig, joining: readonly ClusterConfig[]) {
+  return [
+    ...PROCESS_NAMES.map((name) => ({ of: config, name })),
+    ...joining.map((of) => ({ of, name: "node" as const })),
+  ];
+}
+
 async function prepareMachine(config: ClusterConfig, progress: Progress): Promise<void> {
   await installMissing(progress.note);
-  const ranges = [config.serviceCidr, config.podCidr, `${config.hostAddress}/30`];
+  const ranges = [config.serviceCidr, config.podCidr, nodeRange(config)];
   // After a crash of the node alone, the port is held by the cluster's own control process.
   const portIsOurs = runningPid(config.runDir, "control") !== undefined;
   const apiPort = portIsOurs ? undefined : config.apiPort;
@@ -202,19 +276,6 @@ async function prepareMachine(config: ClusterConfig, progress: Progress): Promis
   const results = await progress.step("preflight", () => preflight(context));
   const warnings = results.filter((result) => result.finding.state === "warning");
   if (warnings.length > 0) progress.note(describe(warnings));
-}
-
-/** An abort signal for Ctrl-C and SIGTERM while it is not released. */
-function onInterrupt(): { signal: AbortSignal; release(): void } {
-  const abort = new AbortController();
-  const stop = () => abort.abort();
-  for (const name of ["SIGINT", "SIGTERM"]) process.on(name, stop);
-  return {
-    signal: abort.signal,
-    release: () => {
-      for (const name of ["SIGINT", "SIGTERM"]) process.off(name, stop);
-    },
-  };
 }
 
 function interrupted(): Promise<void> {

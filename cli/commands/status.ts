@@ -6,8 +6,9 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import type { ClusterConfig } from "../cluster/config.ts";
+import { isStopped, readJoiningNodes } from "../cluster/joining-nodes.ts";
 import { clusterFiles } from "../cluster/identities.ts";
-import { PROCESS_NAMES, runningPid } from "../supervisor/supervise.ts";
+import { PROCESS_NAMES, type ProcessName, runningPid } from "../supervisor/supervise.ts";
 import {
   readRestarts,
   type Restarts,
@@ -21,12 +22,15 @@ export interface Status {
   readonly name: string;
   readonly processes: readonly ProcessStatus[];
   readonly api: string;
-  readonly nodes: readonly { name: string; ready: boolean }[];
+  readonly nodes: readonly { name: string; ready: boolean; stopped?: boolean }[];
   readonly pods: { readonly running: number; readonly other: number };
 }
 
 interface ProcessStatus {
+  /** `control`, `node`, and `node NAME` for one that joined. */
   readonly name: string;
+  /** Of a node that `r2k node stop` has stopped. */
+  readonly stopped?: boolean;
   readonly pid: number | null;
   readonly pss_mib: number | null;
   /** The supervisor that restarts it; null without one. */
@@ -49,16 +53,16 @@ export function command(): Command {
 }
 
 async function readStatus(config: ClusterConfig): Promise<Status> {
-  const processes = PROCESS_NAMES.map((name) => {
-    const pid = runningPid(config.runDir, name);
-    return {
-      name,
-      pid: pid ?? null,
-      pss_mib: pid === undefined ? null : pssOf(pid),
-      supervisor: supervisorPid(config.runDir, name) ?? null,
-      restarts: readRestarts(config.runDir, name) ?? null,
-    };
-  });
+  const joined = await readJoiningNodes(config);
+  const stopped = joined.filter(isStopped).map((node) => node.nodeName);
+  const processes = [
+    ...PROCESS_NAMES.map((name) => processStatus(config.runDir, name)),
+    ...joined.map((node) => ({
+      ...processStatus(node.runDir, "node"),
+      name: `node ${node.nodeName}`,
+      ...(stopped.includes(node.nodeName) ? { stopped: true } : {}),
+    })),
+  ];
   const absent = { nodes: [], pods: { running: 0, other: 0 } };
   if (processes[0]?.pid === null) return { name: config.name, processes, api: "down", ...absent };
   const connection = await kubeConnection(clusterFiles(config).kubeconfig("admin"));
@@ -71,7 +75,10 @@ async function readStatus(config: ClusterConfig): Promise<Status> {
       name: config.name,
       processes,
       api: "ready",
-      nodes: nodes.items.map((node) => ({ name: node.metadata.name ?? "", ready: isReady(node) })),
+      nodes: nodes.items.map((node) => {
+        const name = node.metadata.name ?? "";
+        return { name, ready: isReady(node), ...(stopped.includes(name) ? { stopped: true } : {}) };
+      }),
       pods: { running, other: pods.items.length - running },
     };
   } catch (thrown) {
@@ -81,14 +88,25 @@ async function readStatus(config: ClusterConfig): Promise<Status> {
   }
 }
 
+function processStatus(runDir: string, name: ProcessName): ProcessStatus {
+  const pid = runningPid(runDir, name);
+  return {
+    name,
+    pid: pid ?? null,
+    pss_mib: pid === undefined ? null : pssOf(pid),
+    supervisor: supervisorPid(runDir, name) ?? null,
+    restarts: readRestarts(runDir, name) ?? null,
+  };
+}
+
 function isReady(node: Node): boolean {
   const conditions = node.status?.conditions ?? [];
   return conditions.some((item) => item.type === "Ready" && item.status === "True");
 }
 
 function isWell(status: Status): boolean {
-  const up = status.processes.every((item) => item.pid !== null);
-  return up && status.api === "ready" && status.nodes.every((node) => node.ready);
+  const up = status.processes.every((item) => item.pid !== null || item.stopped);
+  return up && status.api === "ready" && status.nodes.every((node) => node.ready || node.stopped);
 }
 
 /** The process's share of memory in MiB: shared pages counted by their part (PSS). */
@@ -100,13 +118,18 @@ function pssOf(pid: number): number {
 function verdict(status: Status): string {
   if (isWell(status)) return "well";
   const ending = status.processes.find((item) => item.pid === null && item.supervisor !== null);
-  if (ending) return `not well (${ending.name} has ended; why: r2k logs ${ending.name})`;
+  if (ending) {
+    const [name = "", node] = ending.name.split(" ");
+    const logs = node === undefined ? name : `${name} --node ${node}`;
+    return `not well (${ending.name} has ended; why: r2k logs ${logs})`;
+  }
   const stopped = status.processes.every((item) => item.pid === null);
   return stopped ? "stopped (r2k start goes on from its data)" : "not well (r2k start mends it)";
 }
 
 /** A process that runs and what its supervisor did; one that keeps ending, when it goes on. */
-function stateOf({ pid, pss_mib, supervisor, restarts }: ProcessStatus): string {
+function stateOf({ pid, pss_mib, supervisor, restarts, stopped }: ProcessStatus): string {
+  if (stopped) return "stopped";
   const at = restarts && new Date(restarts.last_s * 1000).toISOString().replace(/\.\d+Z$/, "Z");
   const ended = restarts ? `${restartsText(restarts)}, last at ${at}` : "";
   if (pid === null) {
@@ -122,16 +145,19 @@ function stateOf({ pid, pss_mib, supervisor, restarts }: ProcessStatus): string 
 
 /** The status as a person reads it. */
 export function describe(status: Status): string {
+  const width = Math.max(8, ...status.processes.map(({ name }) => name.length));
   const processes = status.processes.map((each) => {
-    return `  ${each.name.padEnd(8)} ${stateOf(each)}`;
+    return `  ${each.name.padEnd(width)} ${stateOf(each)}`;
   });
-  const nodes = status.nodes.map(({ name, ready }) => `  ${name} ${ready ? "Ready" : "NotReady"}`);
+  const nodes = status.nodes.map(({ name, ready, stopped }) => {
+    return `  ${name} ${ready ? "Ready" : "NotReady"}${stopped ? " (stopped)" : ""}`;
+  });
   const { running, other } = status.pods;
   return printable([
     `cluster ${status.name}: ${verdict(status)}`,
     ...processes,
-    `  api      ${status.api}`,
+    `  ${"api".padEnd(width)} ${status.api}`,
     ...nodes,
-    `  pods     ${running} running, ${other} other`,
+    `  ${"pods".padEnd(width)} ${running} running, ${other} other`,
   ].join("\n"));
 }

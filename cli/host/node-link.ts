@@ -1,36 +1,74 @@
-import { join } from "node:path";
-import { type NodeLink, createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
+import { basename, dirname, join } from "node:path";
+import { createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
+import { createUnderlay, deleteUnderlay } from "@raft2kube/cni/node/underlay.ts";
 import type { ClusterConfig, ClusterPlace } from "../cluster/config.ts";
+import { FIRST_PORT, nodeRange } from "../cluster/joining-nodes.ts";
 
-/** Where the node's network namespace is pinned. */
-export function nodeNetns(config: ClusterPlace): string {
-  return join(config.runDir, "netns", "node");
+/** Where a node's network namespace is pinned. */
+export function nodeNetns(node: ClusterPlace): string {
+  return join(node.runDir, "netns", "node");
 }
 
-function deviceOf({ name }: ClusterPlace): string {
+/** Where the namespace of the underlay's bridge is pinned. */
+export function underlayNetns({ runDir, joins }: ClusterPlace): string {
+  const clusterRunDir = joins === undefined ? runDir : dirname(dirname(runDir));
+  return join(clusterRunDir, "netns", "underlay");
+}
+
+/** The host's end of its link to the underlay. */
+export function hostDevice({ name }: Pick<ClusterPlace, "name">): string {
   return `r2k-${name}`;
 }
 
-function linkOf(config: ClusterConfig): NodeLink {
+/** The node's port on the bridge: a node that joined has its name. */
+function portOf({ runDir, joins }: ClusterPlace): string {
+  return joins === undefined ? FIRST_PORT : basename(runDir);
+}
+
+/** Makes the network that nodes and host share; repairs what is missing. */
+export function addUnderlay(config: ClusterConfig): Promise<void> {
   const { name, hostAddress, nodeAddress, podCidr, serviceCidr } = config;
-  return {
+  return createUnderlay({
     name,
-    netnsPath: nodeNetns(config),
-    hostDevice: deviceOf(config),
+    netnsPath: underlayNetns(config),
+    hostDevice: hostDevice(config),
     hostAddress,
-    nodeAddress,
+    nodeRange: nodeRange(config),
     podCidr,
     serviceCidr,
-  };
+    gateway: nodeAddress,
+  });
 }
 
-/** Makes the node's namespace and joins it to the host; repairs what is missing. */
-export function addNodeLink(config: ClusterConfig): Promise<void> {
-  return createNode(linkOf(config));
+/** Makes a node's namespace and joins it to the underlay; repairs what is missing. */
+export function addNodeLink(node: ClusterConfig): Promise<void> {
+  const { hostAddress, nodeAddress, podCidr, serviceCidr } = node;
+  return createNode({
+    netnsPath: nodeNetns(node),
+    underlayNetns: underlayNetns(node),
+    port: portOf(node),
+    hostAddress,
+    nodeAddress,
+    nodeRange: nodeRange(node),
+    podCidr,
+    serviceCidr,
+  });
 }
 
-/** Removes the namespace, the link, the routes and the rule. */
-export function removeNodeLink(place: ClusterPlace): Promise<void> {
-  const { name } = place;
-  return deleteNode({ name, netnsPath: nodeNetns(place), hostDevice: deviceOf(place) });
+/** Removes a node's namespace and its port. */
+export function removeNodeLink(node: ClusterPlace): void {
+  deleteNode({
+    netnsPath: nodeNetns(node),
+    underlayNetns: underlayNetns(node),
+    port: portOf(node),
+  });
+}
+
+/** Removes the bridge, the host's link, its routes and its rule. */
+export function removeUnderlay(place: ClusterPlace): Promise<void> {
+  return deleteUnderlay({
+    name: place.name,
+    netnsPath: underlayNetns(place),
+    hostDevice: hostDevice(place),
+  });
 }

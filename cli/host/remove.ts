@@ -1,16 +1,16 @@
-import { createHash } from "node:crypto";
 import { rm, rmdir } from "node:fs/promises";
-import { join } from "node:path";
 import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup.ts";
 import { unmount } from "@raft2kube/linux/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { type ClusterPlace, clusterRoots } from "../cluster/config.ts";
+import type { ClusterPlace } from "../cluster/config.ts";
+import { joiningNodeNames, joiningNodePlace } from "../cluster/joining-nodes.ts";
+import { nodeCgroup } from "../cluster/paths.ts";
 import { PROCESS_NAMES } from "../supervisor/supervise.ts";
 import { endingByThemselves, killContainers } from "./containers.ts";
 import { endProcess, terminate } from "./end-process.ts";
-import { removeNodeLink } from "./node-link.ts";
+import { removeNodeLink, removeUnderlay } from "./node-link.ts";
 import { processTable } from "./process-table.ts";
 
 /** Time between SIGTERM and SIGKILL. */
@@ -19,31 +19,50 @@ const TERMINATE_TIMEOUT_MS = 5_000;
 const CONTAINERS_TERMINATE_TIMEOUT_MS = 5_000;
 /** Passes over the mount table; unmounting uncovers mounts below. */
 const UNMOUNT_PASSES_MAX = 8;
-/** Length of the digest that distinguishes clusters of one name. */
-const MARK_DIGITS = 8;
 
 /**
- * Removes from the host everything of a cluster but its data, whatever state it is in: its two
- * processes and their supervisors, its containers, which may end by themselves, and their monitors,
- * cgroups, mounts, namespaces, links, routes, rules, sockets. What is not there is passed over, so
- * it can be repeated.
+ * Removes from the host everything of a cluster but its data, whatever state it is in: the
+ * processes of the control plane and of all nodes with their supervisors, containers, which may end
+ * by themselves, and their monitors, cgroups, mounts, namespaces, links, routes, rules, sockets.
+ * What is not there is passed over, so it can be repeated.
  */
-export async function removeFromHost(config: ClusterPlace, clock: Clock): Promise<void> {
-  for (const name of PROCESS_NAMES.toReversed()) await endProcess(config, name, clock);
-  const containers = await endingByThemselves(config, belongingPids(config));
-  await terminate(containers, CONTAINERS_TERMINATE_TIMEOUT_MS, clock);
-  if (config.cgroups === "none") await killContainers(config);
-  const cgroups = cgroupsOf(modeOf(config));
-  await cgroups.remove(clusterCgroup(config), { clock });
-  await terminate(belongingPids(config), TERMINATE_TIMEOUT_MS, clock);
-  // A kubelet that ran beside the node's process may have made them again until now.
-  await cgroups.remove(clusterCgroup(config), { clock });
-  unmountBelow([config.runDir, config.dataDir]);
-  await removeNodeLink(config);
-  await rm(config.runDir, { recursive: true, force: true });
-  await removeIfEmpty(parentOf(config.runDir));
+export async function removeFromHost(cluster: ClusterPlace, clock: Clock): Promise<void> {
+  const joined = joiningNodeNames(cluster).map((name) => joiningNodePlace(cluster, name));
+  await Promise.all(joined.map((node) => endProcess(node, "node", clock)));
+  for (const name of PROCESS_NAMES.toReversed()) await endProcess(cluster, name, clock);
+  await removeNodes([...joined, cluster], clock);
+  await removeUnderlay(cluster);
+  await rm(cluster.runDir, { recursive: true, force: true });
+  await removeIfEmpty(parentOf(cluster.runDir));
   // `/r2k` itself goes with the last cluster; another may be making its groups at this moment.
-  cgroups.removeEmpty("/r2k");
+  cgroupsOf(modeOf(cluster)).removeEmpty("/r2k");
+}
+
+/** Removes from the host everything of a node that joined but its data. */
+export async function removeNodeFromHost(node: ClusterPlace, clock: Clock): Promise<void> {
+  await endProcess(node, "node", clock);
+  await removeNodes([node], clock);
+  await rm(node.runDir, { recursive: true, force: true });
+}
+
+/** Removes containers, cgroups, mounts and namespaces of nodes whose processes have ended. */
+async function removeNodes(nodes: readonly ClusterPlace[], clock: Clock): Promise<void> {
+  const belonging = () => [...new Set(nodes.flatMap((node) => belongingPids(node)))];
+  const monitors = belonging();
+  const ending = await Promise.all(nodes.map((node) => endingByThemselves(node, monitors)));
+  await terminate(ending.flat(), CONTAINERS_TERMINATE_TIMEOUT_MS, clock);
+  const removeCgroups = async () => {
+    for (const node of nodes) {
+      await cgroupsOf(modeOf(node)).remove(nodeCgroup(node), { clock });
+    }
+  };
+  for (const node of nodes) if (node.cgroups === "none") await killContainers(node);
+  await removeCgroups();
+  await terminate(belonging(), TERMINATE_TIMEOUT_MS, clock);
+  // A kubelet that ran beside the node's process may have made them again until now.
+  await removeCgroups();
+  unmountBelow(nodes.flatMap((node) => [node.runDir, node.dataDir]));
+  for (const node of nodes) removeNodeLink(node);
 }
 
 /** Removes a cluster's data too. The cluster must have been removed from the host before. */
@@ -51,16 +70,6 @@ export async function purgeData(config: ClusterPlace): Promise<void> {
   unmountBelow([config.dataDir]);
   await rm(config.dataDir, { recursive: true, force: true });
   await removeIfEmpty(parentOf(config.dataDir));
-}
-
-/**
- * The group above all of a cluster's pods, in every hierarchy. Groups are the machine's: clusters
- * whose folders were moved by R2K_RUN, as tests do, are kept apart from those of the same name.
- */
-export function clusterCgroup({ name, runDir }: Pick<ClusterPlace, "name" | "runDir">): string {
-  if (runDir === join(clusterRoots({}).run, name)) return `/r2k/${name}`;
-  const mark = createHash("sha256").update(runDir).digest("hex").slice(0, MARK_DIGITS);
-  return `/r2k/${name}-${mark}`;
 }
 
 /** Monitors and drivers: processes with the cluster's directories in their command line. */

@@ -16,15 +16,17 @@ export async function certificateChecks(config: ClusterConfig, now_ms: number): 
   const own = text === undefined ? [] : [{ path: ca, cert: parseCertificate(ca, text) }];
   const kept = await keptCertificates(config);
   const all = [...own, ...kept.map((one) => ({ path: certificatePath(one), cert: one.cert }))];
-  const { name, dataDir } = config;
+  const { name, dataDir, joins, nodeName } = config;
   return all.map(({ path, cert }) => {
     const dates = { from: cert.validFromDate, to: cert.validToDate };
     const renewal =
       path === ca
         ? "r2k start prints how to create a new CA once it has expired"
-        : `a start renews it: r2k down --name ${name} && r2k start --name ${name}`;
+        : joins === undefined
+          ? `a start renews it: r2k down --name ${name} && r2k start --name ${name}`
+          : `a start renews it: r2k node stop ${nodeName}, then r2k node start ${nodeName}`;
     return {
-      name: `certificate ${relative(dataDir, path)} of "${name}"`,
+      name: `certificate ${relative(dataDir, path)} of ${joins ? `node ${nodeName}` : `"${name}"`}`,
       ask: () => Promise.resolve(judge(dates, renewal, now_ms)),
     };
   });

@@ -1,20 +1,32 @@
 import type { ClusterConfig } from "../cluster/config.ts";
-import { runningPid } from "../supervisor/supervise.ts";
+import { isStopped } from "../cluster/joining-nodes.ts";
+import { PROCESS_NAMES, logsOf, runningPid } from "../supervisor/supervise.ts";
 import { type Check, failed, ok } from "./check.ts";
 
-/** Asks whether both processes of a cluster that was started run; none when neither does. */
-export function clusterChecks(config: ClusterConfig): Check[] {
-  const processes = ["control", "node"].map((name) => ({
-    name,
-    pid: runningPid(config.runDir, name),
-  }));
+/**
+ * Asks whether the processes of a cluster that was started run, those of its nodes included but for
+ * stopped ones; none when no process does.
+ */
+export function clusterChecks(
+  config: ClusterConfig,
+  joined: readonly ClusterConfig[] = [],
+): Check[] {
+  const nodes = joined.filter((node) => !isStopped(node));
+  const processes = [
+    ...PROCESS_NAMES.map((name) => ({ name, pid: runningPid(config.runDir, name), logs: name })),
+    ...nodes.map(({ nodeName: node, runDir }) => ({
+      name: `node ${node}`,
+      pid: runningPid(runDir, "node"),
+      logs: logsOf({ name: "node", node }),
+    })),
+  ];
   if (processes.every(({ pid }) => pid === undefined)) return [];
-  return processes.map(({ name, pid }) => ({
+  return processes.map(({ name, pid, logs }) => ({
     name: `${name} process of "${config.name}"`,
     ask: () =>
       Promise.resolve(
         pid === undefined
-          ? failed("has ended", `its log: r2k logs ${name}; start it again: r2k start`)
+          ? failed("has ended", `its log: r2k logs ${logs}; start it again: r2k start`)
           : ok(`runs, pid ${pid}`),
       ),
   }));

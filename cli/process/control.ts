@@ -7,7 +7,10 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import type { Command } from "commander";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { type ClusterFiles, clusterFiles } from "../cluster/identities.ts";
+import { nodeRange } from "../cluster/joining-nodes.ts";
 import { storeDir } from "../cluster/store-data.ts";
+import { hostDevice } from "../host/node-link.ts";
+import { startNodeRoutes } from "./node-routes.ts";
 import { processCommand } from "./running.ts";
 import type { Parts } from "./started-parts.ts";
 
@@ -22,6 +25,7 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
   await startApi(config, files, etcd, parts);
   await startControl(config, files, parts);
   await startLoopbackPorts(files, parts);
+  await startHostRoutes(config, files, parts);
 }
 
 /** The embedded store, or the client of the one that `--etcd-servers` names. */
@@ -69,6 +73,8 @@ async function startApi(
       advertiseAddress: config.hostAddress,
       advertisePort: config.apiPort,
       kubeletClient: { ...kubeletClient, ca },
+      // Off by default, as upstream; nodes join by them, as in a cluster that kubeadm makes.
+      bootstrapTokens: true,
       // Off by default, as upstream; here the right to write Services must not redirect traffic.
       admission: { enable: ["DenyServiceExternalIPs"] },
     }),
@@ -86,11 +92,13 @@ async function startControl(
   ]);
   const ca = await readPair(files, "ca");
   const serviceAccountKey = await readFile(join(files.pkiDir, "sa.key"), "utf8");
+  const grace_ms = config.nodeMonitorGracePeriod_ms;
   await parts.start("controllers", async () =>
     startControllers({
       connection: await kubeConnection(files.kubeconfig("controller-manager")),
       clusterCidr: config.podCidr,
       ...(config.nodeCidrMaskSize === undefined ? {} : { nodeCidrMask: config.nodeCidrMaskSize }),
+      ...(grace_ms === undefined ? {} : { nodeMonitorGracePeriod_ms: grace_ms }),
       rootCa: ca.cert,
       clusterSigning: ca,
       serviceAccountKey,
@@ -117,6 +125,26 @@ async function startLoopbackPorts(files: ClusterFiles, parts: Parts): Promise<vo
     const clock = systemClock();
     const client = new KubeClient({ ...connection, clock, userAgent: "r2k-host-ports" });
     return startHostPorts({ client, clock });
+  });
+}
+
+/** The host reaches pods by their nodes, and Services by any node that is ready. */
+async function startHostRoutes(
+  config: ClusterConfig,
+  files: ClusterFiles,
+  parts: Parts,
+): Promise<void> {
+  const { podCidr, serviceCidr, hostAddress: source, nodeAddress: gateway } = config;
+  await parts.start("host routes", async () => {
+    const connection = await kubeConnection(files.kubeconfig("controller-manager"));
+    const clock = systemClock();
+    return startNodeRoutes({
+      client: new KubeClient({ ...connection, clock, userAgent: "r2k-routes" }),
+      device: hostDevice(config),
+      source,
+      scope: { nodeRange: nodeRange(config), podCidr, shared: [serviceCidr, podCidr], gateway },
+      clock,
+    });
   });
 }
 

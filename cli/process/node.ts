@@ -3,9 +3,11 @@ import { join } from "node:path";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { nodeInvoke } from "@raft2kube/cni/main.ts";
+import { NODE_DEVICE } from "@raft2kube/cni/node/node.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import { startDns } from "@raft2kube/dns/main.ts";
+import { NODE_LEASE_S } from "@raft2kube/kubelet/limits.ts";
 import { startKubelet } from "@raft2kube/kubelet/main.ts";
 import { startProxy } from "@raft2kube/proxy/main.ts";
 import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
@@ -13,12 +15,14 @@ import { type RuntimeHandle, startRuntime } from "@raft2kube/runtime/main.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Command } from "commander";
-import { clusterCgroup } from "../host/remove.ts";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { type KubeconfigUser, clusterFiles } from "../cluster/identities.ts";
-import { nodePaths } from "../cluster/paths.ts";
+import { nodeRange } from "../cluster/joining-nodes.ts";
+import { nodeCgroup, nodePaths } from "../cluster/paths.ts";
 import { findProgram } from "../preflight/programs.ts";
+import { ensureJoined } from "./ensure-joined.ts";
 import { startNodeControl } from "./node-control.ts";
+import { startNodeRoutes } from "./node-routes.ts";
 import { writeNodeNetwork } from "./node-network.ts";
 import { processCommand } from "./running.ts";
 import type { Parts } from "./started-parts.ts";
@@ -35,6 +39,7 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
   const clock = systemClock();
   const paths = nodePaths(config);
   for (const dir of [paths.cniConfDir, paths.sockets]) await mkdir(dir, { recursive: true });
+  if (config.joins !== undefined) await ensureJoined(config, clock);
   const runtime = await parts.start("runtime", () => startNodeRuntime(config, clock));
   await parts.start("node control", () => startNodeControl(paths.controlSocket, runtime.images));
   await buildDemoImages(runtime.images, {
@@ -46,6 +51,7 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
     const { nodeName, podCidr: clusterCidr, proxyMode: mode } = config;
     return startProxy({ client, nodeName, clusterCidr, clock, ...(mode ? { mode } : {}) });
   });
+  await parts.start("routes to other nodes", () => startPodRoutes(config, clock));
   await parts.start("dns", async () => {
     const client = await clientAs(config, "dns", clock);
     const { nodeAddress: address, clusterDomain } = config;
@@ -54,6 +60,14 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
   // Before the kubelet, so that its first check of the registry finds the driver.
   await startStorage(config, parts, clock);
   await parts.start("kubelet", () => startNodeKubelet(config, clock));
+}
+
+/** Routes to the pods of the other nodes, by the nodes' own addresses. */
+async function startPodRoutes(config: ClusterConfig, clock: Clock) {
+  const { podCidr, nodeName: self, nodeAddress: source } = config;
+  const client = await clientAs(config, "proxy", clock);
+  const scope = { nodeRange: nodeRange(config), podCidr, shared: [] };
+  return startNodeRoutes({ client, device: NODE_DEVICE, source, scope, self, clock });
 }
 
 async function startNodeRuntime(config: ClusterConfig, clock: Clock): Promise<RuntimeHandle> {
@@ -65,7 +79,7 @@ async function startNodeRuntime(config: ClusterConfig, clock: Clock): Promise<Ru
     cniConfDir: paths.cniConfDir,
     cniBinDirs: [paths.cniBinDir],
     cniInvoke: nodeInvoke(),
-    cgroupParent: `${clusterCgroup(config)}/sandboxes`,
+    cgroupParent: `${nodeCgroup(config)}/sandboxes`,
     cgroups: config.cgroups ?? "machine",
     ociRuntime: { path: await program("crun"), kind: "crun" },
     conmon: await program("conmon"),
@@ -88,8 +102,9 @@ async function startNodeKubelet(config: ClusterConfig, clock: Clock) {
     rootDir: paths.kubeletRoot,
     podLogsDir: paths.podLogs,
     staticPodDir: paths.staticPods,
-    cgroupRoot: clusterCgroup(config),
+    cgroupRoot: nodeCgroup(config),
     cgroups: config.cgroups ?? "machine",
+    ...leaseOf(config),
     nodeLabels: { "r2k.io/cgroups": config.cgroups ?? "machine" },
     clusterDns: [config.dnsAddress],
     clusterDomain: config.clusterDomain,
@@ -104,6 +119,12 @@ async function startNodeKubelet(config: ClusterConfig, clock: Clock) {
     onPodCidrs: ([podCidr = config.podCidr]) => writeNodeNetwork(paths, podCidr),
     clock,
   });
+}
+
+/** A node that is given up sooner shows more often that it is there. */
+function leaseOf({ nodeMonitorGracePeriod_ms: grace_ms }: ClusterConfig): { nodeLease_s?: number } {
+  const grace_s = Math.floor((grace_ms ?? Infinity) / 1000);
+  return grace_s < NODE_LEASE_S ? { nodeLease_s: grace_s } : {};
 }
 
 async function startStorage(config: ClusterConfig, parts: Parts, clock: Clock): Promise<void> {

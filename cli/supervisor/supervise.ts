@@ -18,6 +18,8 @@ export interface ProcessSpec {
   readonly logPath: string;
   /** Enter this network namespace first. */
   readonly netns?: string;
+  /** The name of a node beside the first, for the remedy. */
+  readonly node?: string;
   /** Flags of Node itself. */
   readonly nodeFlags?: readonly string[];
 }
@@ -76,12 +78,17 @@ export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Prom
   if (said.state === "failed") {
     child.kill("SIGTERM");
     throw new CommandError("PROCESS", `${spec.name}: ${said.message}`, {
-      remedy: said.remedy ?? `read its log: r2k logs ${spec.name}`,
+      remedy: said.remedy ?? `read its log: r2k logs ${logsOf(spec)}`,
       cause: logTail(spec.logPath),
     });
   }
   child.disconnect();
   child.unref();
+}
+
+/** The arguments of `r2k logs` for a process. */
+export function logsOf({ name, node }: Pick<ProcessSpec, "name" | "node">): string {
+  return node === undefined ? name : `${name} --node ${node}`;
 }
 
 /** Records that this process is the one of its name, and is ready. */

@@ -6,7 +6,7 @@ import { type ClusterConfig, configPath } from "../../cli/cluster/config.ts";
 import { clusterFiles } from "../../cli/cluster/identities.ts";
 import { nodePaths, ownPluginsDir } from "../../cli/cluster/paths.ts";
 import { nodeNetns } from "../../cli/host/node-link.ts";
-import { clusterCgroup } from "../../cli/host/remove.ts";
+import { nodeCgroup } from "../../cli/cluster/paths.ts";
 import type { TestCluster } from "./cluster.ts";
 import type { OwnHost } from "./own-host.ts";
 
@@ -96,7 +96,7 @@ function flagsOf(part: Part, config: ClusterConfig): string[] {
         "--listen", `unix://${paths.criSocket}`, "--root", paths.runtimeRoot,
         "--state", paths.runtimeState, "--cni-conf-dir", paths.cniConfDir,
         "--cni-bin-dir", ownPluginsDir(config),
-        "--cgroup-parent", `${clusterCgroup(config)}/sandboxes`, "--demo-images",
+        "--cgroup-parent", `${nodeCgroup(config)}/sandboxes`, "--demo-images",
       ];
     case "proxy":
       return [
@@ -147,7 +147,7 @@ function kubeletFlags(config: ClusterConfig): string[] {
     "--node-ip", config.nodeAddress, "--address", config.nodeAddress,
     "--container-runtime-endpoint", `unix://${paths.criSocket}`,
     "--root-dir", paths.kubeletRoot, "--pod-logs-dir", paths.podLogs,
-    "--cgroup-root", clusterCgroup(config), "--cluster-dns", config.dnsAddress,
+    "--cgroup-root", nodeCgroup(config), "--cluster-dns", config.dnsAddress,
     "--cluster-domain", config.clusterDomain, "--tls-cert-file", serving.cert,
     "--tls-private-key-file", serving.key, "--client-ca-file", files.pair("ca").cert,
   ];

@@ -5,7 +5,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { clusterCgroup } from "../../cli/host/remove.ts";
+import { nodeCgroup } from "../../cli/cluster/paths.ts";
 import { processTable } from "../../cli/host/process-table.ts";
 import { TestCluster } from "./cluster.ts";
 import { startLoad } from "./load.ts";
@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => cluster?.close(), TIMEOUT_MS);
 
 function cgroup(): string {
-  return clusterCgroup({ name: NAME, runDir: join(cluster.host.dir, "run", NAME) });
+  return nodeCgroup({ name: NAME, runDir: join(cluster.host.dir, "run", NAME) });
 }
 
 const podsOfDemo = (path: string) => [

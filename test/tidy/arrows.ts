@@ -104,6 +104,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["supervisor/"],
     ["preflight/"],
     ["host/"],
+    ["nodes/"],
     ["cluster/bring-up.ts", "process/"],
     ["parts/"],
     ["commands/"],

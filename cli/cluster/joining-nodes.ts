@@ -1,0 +1,134 @@
+import { existsSync, readdirSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { RESERVED_PORTS } from "@raft2kube/cni/node/underlay.ts";
+import { CommandError } from "../terminal.ts";
+import { type ClusterConfig, type ClusterPlace, configPath, readConfigFile } from "./config.ts";
+import { nodeCgroup } from "./paths.ts";
+
+/** The nodes of a cluster on one host, the first included; the first has address .2. */
+export const NODES_MAX = 100;
+const FIRST_ADDRESS = 2;
+/** The first node's port on the underlay's bridge. */
+export const FIRST_PORT = "first";
+const STOPPED = "stopped";
+
+/**
+ * Checks the name of a node that joins: it is the Node's name, a folder's and that of a link (15
+ * bytes at most).
+ */
+export function checkNodeName(name: string, { nodeName }: Pick<ClusterConfig, "nodeName">): string {
+  const taken = [...RESERVED_PORTS, FIRST_PORT, nodeName];
+  if (/^[a-z]([a-z0-9-]{0,13}[a-z0-9])?$/.test(name) && !taken.includes(name)) return name;
+  throw new CommandError("BAD_NODE_NAME", `node name "${name}" is not usable`, {
+    remedy:
+      "1 to 15 lower-case letters, digits and -, a letter first; " +
+      `not ${taken.join(", ")}`,
+  });
+}
+
+/** Where a node that joined keeps its things: below the cluster's folders, none shared with it. */
+export function joiningNodePlace(cluster: ClusterPlace, node: string): ClusterPlace {
+  const { name, dataDir, runDir, cgroups, cniBinDir } = cluster;
+  return {
+    name,
+    dataDir: join(nodesDir(dataDir), node),
+    runDir: join(nodesDir(runDir), node),
+    ...(cgroups === undefined ? {} : { cgroups }),
+    ...(cniBinDir === undefined ? {} : { cniBinDir }),
+    joins: { cgroup: `${nodeCgroup(cluster)}.${node}` },
+  };
+}
+
+function nodesDir(folder: string): string {
+  return join(folder, "nodes");
+}
+
+/** The names of all nodes that joined and have a folder, in their order. */
+export function joiningNodeNames({ dataDir, runDir }: ClusterPlace): string[] {
+  const names = [dataDir, runDir].flatMap((folder) => namesIn(nodesDir(folder)));
+  return [...new Set(names)].sort();
+}
+
+/** The configurations of the nodes that joined; one that cannot be read has none. */
+export async function readJoiningNodes(cluster: ClusterConfig): Promise<ClusterConfig[]> {
+  const places = joiningNodeNames(cluster).map((name) => joiningNodePlace(cluster, name));
+  const known = places.filter(({ dataDir }) => existsSync(configPath(dataDir)));
+  return Promise.all(
+    known.map(({ dataDir }) => readConfigFile(configPath(dataDir), cluster.name)),
+  );
+}
+
+/**
+ * The configuration of a node: the cluster's as it is now, with the node's name, folders and
+ * address. A new one gets the first address that none of `others` has.
+ */
+export function planJoiningNode(
+  cluster: ClusterConfig,
+  name: string,
+  others: readonly ClusterConfig[],
+): ClusterConfig {
+  const { etcdServers: _, ...shared } = cluster;
+  const known = others.find((node) => node.nodeName === name);
+  return {
+    ...shared,
+    ...joiningNodePlace(cluster, name),
+    nodeName: name,
+    nodeAddress: known?.nodeAddress ?? freeAddress(cluster, others),
+  };
+}
+
+function freeAddress(cluster: ClusterConfig, others: readonly ClusterConfig[]): string {
+  const taken = [cluster, ...others].map((node) => node.nodeAddress);
+  const all = Array.from({ length: NODES_MAX }, (_, index) => {
+    return cluster.hostAddress.replace(/\d+$/, String(FIRST_ADDRESS + index));
+  });
+  const free = all.find((address) => !taken.includes(address));
+  if (free !== undefined) return free;
+  throw new CommandError("TOO_MANY_NODES", `"${cluster.name}" has ${NODES_MAX} nodes`, {
+    remedy: `remove one: r2k node remove NAME --name ${cluster.name}`,
+  });
+}
+
+/**
+ * The nodes beside the first that a start brings up: those that were not stopped, and new ones
+ * named `node-2` and so on until the cluster has `count` nodes.
+ */
+export async function wantedNodes(
+  cluster: ClusterConfig,
+  count: number,
+): Promise<ClusterConfig[]> {
+  const known = await readJoiningNodes(cluster);
+  const all = known.map((node) => planJoiningNode(cluster, node.nodeName, known));
+  for (let number = 2; all.length + 1 < count; number++) {
+    const name = `node-${number}`;
+    if (!all.some((node) => node.nodeName === name)) all.push(planJoiningNode(cluster, name, all));
+  }
+  return all.filter((node) => !isStopped(node));
+}
+
+/** Whether the node was stopped: a start of the cluster leaves it so. */
+export function isStopped({ dataDir }: ClusterPlace): boolean {
+  return existsSync(join(dataDir, STOPPED));
+}
+
+export async function setStopped({ dataDir }: ClusterPlace, stopped: boolean): Promise<void> {
+  const path = join(dataDir, STOPPED);
+  if (stopped) await writeFile(path, "");
+  else await rm(path, { force: true });
+}
+
+/** The addresses of the host and of all nodes. */
+export function nodeRange({ hostAddress }: Pick<ClusterConfig, "hostAddress">): string {
+  return hostAddress.replace(/\d+$/, "0/24");
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return [];
+    throw thrown;
+  }
+}

@@ -1,0 +1,121 @@
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { Command } from "commander";
+import type { ClusterConfig } from "../cluster/config.ts";
+import {
+  checkNodeName,
+  joiningNodeNames,
+  joiningNodePlace,
+  planJoiningNode,
+  readJoiningNodes,
+} from "../cluster/joining-nodes.ts";
+import { removeNode, stopNode } from "../nodes/remove-node.ts";
+import { runningPid } from "../supervisor/supervise.ts";
+import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
+import { clusterOf } from "./cluster-of.ts";
+import { adminClient, startNodes } from "./start-nodes.ts";
+
+const READY_TIMEOUT_MS = 30_000;
+
+interface Flags {
+  name: string;
+}
+
+export function command(): Command {
+  const node = new Command("node").description(
+    "Nodes of a running cluster beside the first: each a network namespace that joins as a " +
+      "machine would.",
+  );
+  const subcommand = (name: string, text: string, act: (on: NodeOf) => Promise<void>) =>
+    node
+      .command(`${name} <node>`)
+      .description(text)
+      .option("--name <name>", "the cluster's name", "default")
+      .action((nodeName: string, flags: Flags) => withNode(nodeName, flags, act));
+  subcommand("add", "add a node and wait until it is Ready", add);
+  subcommand("stop", "end its processes and containers; its data and its Node stay", stop);
+  subcommand("start", "start a node that was stopped, or has ended", start);
+  subcommand("remove", "stop it, and remove its data and its Node", remove);
+  return node;
+}
+
+interface NodeOf {
+  readonly cluster: ClusterConfig;
+  readonly name: string;
+  readonly exists: boolean;
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly progress: Progress;
+}
+
+async function withNode(
+  name: string,
+  flags: Flags,
+  act: (on: NodeOf) => Promise<void>,
+): Promise<void> {
+  const cluster = await clusterOf(flags.name);
+  checkNodeName(name, cluster);
+  if (runningPid(cluster.runDir, "control") === undefined) {
+    throw new CommandError("NOT_RUNNING", `the cluster "${cluster.name}" does not run`, {
+      remedy: `r2k start --name ${cluster.name}`,
+    });
+  }
+  const clock = systemClock();
+  const progress = terminalProgress(clock);
+  const exists = joiningNodeNames(cluster).includes(name);
+  const client = await adminClient(cluster, clock);
+  try {
+    await act({ cluster, name, exists, client, clock, progress });
+  } finally {
+    client.close();
+  }
+}
+
+async function add(on: NodeOf): Promise<void> {
+  const { cluster, name, exists, clock, client } = on;
+  if (exists) {
+    throw new CommandError("NODE_EXISTS", `"${cluster.name}" has a node ${name}`, {
+      remedy: `r2k node start ${name} --name ${cluster.name}`,
+    });
+  }
+  try {
+    await bringUp(on);
+  } catch (thrown) {
+    const place = joiningNodePlace(cluster, name);
+    await on.progress.step("undoing this", () => removeNode(client, place, name, clock));
+    throw thrown;
+  }
+}
+
+async function start(on: NodeOf): Promise<void> {
+  requireNode(on);
+  await bringUp(on);
+}
+
+async function stop(on: NodeOf): Promise<void> {
+  requireNode(on);
+  const { cluster, name, client, clock, progress } = on;
+  const place = joiningNodePlace(cluster, name);
+  await progress.step(`stopping node ${name}`, () => stopNode(client, place, name, clock));
+}
+
+async function remove(on: NodeOf): Promise<void> {
+  requireNode(on);
+  const { cluster, name, client, clock, progress } = on;
+  const place = joiningNodePlace(cluster, name);
+  await progress.step(`removing node ${name}`, () => removeNode(client, place, name, clock));
+}
+
+async function bringUp({ cluster, name, clock, progress }: NodeOf): Promise<void> {
+  const node = planJoiningNode(cluster, name, await readJoiningNodes(cluster));
+  await startNodes(cluster, [node], { clock, progress, readyTimeout_ms: READY_TIMEOUT_MS });
+}
+
+function requireNode({ cluster, name, exists }: NodeOf): void {
+  if (exists) return;
+  const nodes = joiningNodeNames(cluster);
+  const has = nodes.length === 0 ? "only the first" : nodes.join(", ");
+  throw new CommandError("NO_NODE", `"${cluster.name}" has no node ${name} that joined: ${has}`, {
+    remedy: `r2k node add ${name} --name ${cluster.name}`,
+  });
+}

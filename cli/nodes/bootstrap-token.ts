@@ -1,0 +1,76 @@
+import { randomInt } from "node:crypto";
+import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
+import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { kubeconfig, readKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
+import type { ClusterConfig } from "../cluster/config.ts";
+import { clusterFiles, serverFor } from "../cluster/identities.ts";
+import { readIfPresent } from "../cluster/key-pair.ts";
+import { bootstrapPath, dueIdentities } from "../cluster/node-identities.ts";
+
+/** How long a node may take to join. */
+const TOKEN_LIFE_MS = 600_000;
+const NAMESPACE = "kube-system";
+/** Its requests for a kubelet's certificate are approved (`cli/addons/05-join.yaml`). */
+const GROUP = "system:bootstrappers:kubeadm:default-node-token";
+const LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+/** A token in kubeadm's form; it works until it is revoked or ten minutes have passed. */
+export interface BootstrapToken {
+  readonly id: string;
+  revoke(): Promise<void>;
+}
+
+/**
+ * Gives a node that cannot show who it is, or whose certificates another CA issued, a token to join
+ * with, in its folder. Returns undefined for a node that has joined.
+ */
+export async function ensureBootstrapToken(
+  cluster: ClusterConfig,
+  node: ClusterConfig,
+  client: KubeClient,
+): Promise<BootstrapToken | undefined> {
+  const now_ms = client.clock.now();
+  const ca = (await readIfPresent(clusterFiles(cluster).pair("ca").cert)) ?? "";
+  const kubelet = (await dueIdentities(node, now_ms)).find((due) => due.identity === "kubelet");
+  if (kubelet?.valid !== false && (await caOf(node)) === ca) return undefined;
+  const [id, secret] = [letters(6), letters(16)];
+  const secrets = client.resource<Secret>(SECRETS);
+  const name = { namespace: NAMESPACE, name: `bootstrap-token-${id}` };
+  await secrets.create({
+    metadata: name,
+    type: "bootstrap.kubernetes.io/token",
+    stringData: {
+      "token-id": id,
+      "token-secret": secret,
+      "usage-bootstrap-authentication": "true",
+      "auth-extra-groups": GROUP,
+      expiration: new Date(now_ms + TOKEN_LIFE_MS).toISOString(),
+      description: `r2k: the node ${node.nodeName} joins with it`,
+    },
+  });
+  const access = { server: serverFor("kubelet", cluster), ca, token: `${id}.${secret}` };
+  await replaceFile(bootstrapPath(node), kubeconfig(cluster.name, access), { mode: 0o600 });
+  return {
+    id,
+    async revoke() {
+      try {
+        await secrets.delete(name);
+      } catch (thrown) {
+        if (!isNotFound(thrown)) throw thrown;
+      }
+    },
+  };
+}
+
+/** The CA in the kubelet's kubeconfig. */
+async function caOf(node: ClusterConfig): Promise<string | undefined> {
+  const path = clusterFiles(node).kubeconfig("kubelet");
+  return (await readIfPresent(path)) === undefined ? undefined : (await readKubeconfig(path)).ca;
+}
+
+function letters(count: number): string {
+  return Array.from({ length: count }, () => LETTERS[randomInt(LETTERS.length)]).join("");
+}

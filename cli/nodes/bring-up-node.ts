@@ -1,0 +1,57 @@
+import { mkdir } from "node:fs/promises";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { applyFolder } from "../cluster/addons.ts";
+import { NODE_ADDONS_DIR } from "../cluster/assets.ts";
+import { type ClusterConfig, writeCluster } from "../cluster/config.ts";
+import { setStopped } from "../cluster/joining-nodes.ts";
+import { ownPluginsDir } from "../cluster/paths.ts";
+import { installPlugins } from "../cluster/plugins.ts";
+import { updateServers } from "../cluster/renew.ts";
+import { addNodeLink } from "../host/node-link.ts";
+import { approveRequests } from "./approve-requests.ts";
+import { ensureBootstrapToken } from "./bootstrap-token.ts";
+import { ensureProcess, nodeReady, type StartContext } from "./node-process.ts";
+
+/** Brings nodes of a running cluster up, all at a time; each joins if it has not yet. */
+export async function bringUpNodes(
+  client: KubeClient,
+  cluster: ClusterConfig,
+  nodes: readonly ClusterConfig[],
+  context: StartContext,
+): Promise<void> {
+  const results = await Promise.allSettled(
+    nodes.map((node) => bringUpNode(client, cluster, node, context)),
+  );
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}
+
+/** Brings one node up and waits until it is Ready. What runs is left as it is. */
+async function bringUpNode(
+  client: KubeClient,
+  cluster: ClusterConfig,
+  node: ClusterConfig,
+  context: StartContext,
+): Promise<void> {
+  const { signal } = context;
+  await mkdir(node.dataDir, { recursive: true, mode: 0o700 });
+  await mkdir(node.runDir, { recursive: true, mode: 0o700 });
+  await writeCluster(node);
+  await setStopped(node, false);
+  if (node.cniBinDir === undefined) await installPlugins(ownPluginsDir(node));
+  await updateServers(node, () => undefined);
+  signal.throwIfAborted();
+  const token = await ensureBootstrapToken(cluster, node, client);
+  await addNodeLink(node);
+  await applyFolder(client, NODE_ADDONS_DIR, node);
+  signal.throwIfAborted();
+  const started = new AbortController();
+  const approving = approveRequests(client, node, started.signal);
+  try {
+    await ensureProcess(node, "node", context);
+  } finally {
+    started.abort();
+    await approving;
+    await token?.revoke();
+  }
+  await nodeReady(client, node, context);
+}

@@ -1,0 +1,82 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import {
+  applyRoutes,
+  planRoutes,
+  type RoutedNode,
+  type RoutesScope,
+} from "@raft2kube/cni/node/node-routes.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Closable } from "./started-parts.ts";
+
+const RETRY_MS = 1_000;
+
+export interface NodeRoutesOptions {
+  /** Under an identity that may list and watch nodes; closed here. */
+  readonly client: KubeClient;
+  /** The link to the nodes, and the own address on it. */
+  readonly device: string;
+  readonly source: string;
+  readonly scope: RoutesScope;
+  /** This node, whose own pods are not routed. */
+  readonly self?: string;
+  readonly clock: Clock;
+}
+
+/** Keeps the routes of this network namespace to the pods of all nodes, until it is closed. */
+export function startNodeRoutes(options: NodeRoutesOptions): Closable {
+  const log = logger("routes");
+  const { client, clock } = options;
+  const informers = new InformerSet(client, clock);
+  const nodes = informers.of<Node>(NODES);
+  let gateway = options.scope.gateway;
+  let retry: Timer | undefined;
+  const update = () => {
+    retry?.cancel();
+    const others = nodes.store.list().filter((node) => node.metadata.name !== options.self);
+    const scope = { ...options.scope, ...(gateway === undefined ? {} : { gateway }) };
+    const plan = planRoutes(others.map(routedNode), scope);
+    try {
+      applyRoutes(options.device, options.source, plan);
+      if (gateway !== plan.gateway) log.info("another node serves the host", { ...plan });
+      gateway = plan.gateway;
+    } catch (thrown) {
+      log.warn("routes to the nodes not set, trying again", { error: messageOf(thrown) });
+      retry = clock.after(RETRY_MS, update);
+    }
+  };
+  void nodes.synced.then(update);
+  nodes.handle({
+    added() {
+      if (nodes.hasSynced) update();
+    },
+    updated(node, old) {
+      if (!isDeepStrictEqual(routedNode(node), routedNode(old))) update();
+    },
+    deleted: update,
+  });
+  informers.start();
+  return {
+    async close() {
+      retry?.cancel();
+      await informers.close();
+      client.close();
+    },
+  };
+}
+
+function routedNode({ metadata, spec, status }: Node): RoutedNode {
+  const addresses = status?.addresses ?? [];
+  const conditions = status?.conditions ?? [];
+  return {
+    name: metadata.name ?? "",
+    address: addresses.find((item) => item.type === "InternalIP")?.address ?? "",
+    podCidr: spec?.podCIDR ?? "",
+    ready: conditions.some((item) => item.type === "Ready" && item.status === "True"),
+  };
+}

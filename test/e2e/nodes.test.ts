@@ -1,0 +1,285 @@
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ClusterProcess, TestCluster, killAll } from "./cluster.ts";
+import { differences, type HostSnapshot } from "./host-snapshot.ts";
+import { OwnHost } from "./own-host.ts";
+
+const NAME = "three";
+const TIMEOUT_MS = 180_000;
+const GRACE = "6s";
+const IMAGE = "r2k.local/busybox:1";
+const patience = { clock: systemClock(), timeout_ms: 60_000 };
+
+/** A server on each node that answers with its pod and node; it leaves lost nodes after 1 s. */
+const serverSpec = (more = "") => `
+      terminationGracePeriodSeconds: 1${more}
+      tolerations:
+        - { key: node.kubernetes.io/unreachable, effect: NoExecute, tolerationSeconds: 1 }
+        - { key: node.kubernetes.io/not-ready, effect: NoExecute, tolerationSeconds: 1 }
+      containers:
+        - name: main
+          image: ${IMAGE}
+          command: [sh, -c, 'echo "$POD $NODE" | tee /tmp/index.html; httpd -f -p 8080 -h /tmp']
+          env:
+            - { name: POD, valueFrom: { fieldRef: { fieldPath: metadata.name } } }
+            - { name: NODE, valueFrom: { fieldRef: { fieldPath: spec.nodeName } } }
+          readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 }`;
+
+const service = (name: string, selector: string) => `
+---
+apiVersion: v1
+kind: Service
+metadata: { name: ${name} }
+spec: { selector: { ${selector} }, ports: [{ port: 80, targetPort: 8080 }] }
+`;
+
+const MANIFEST = `
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: { name: agent }
+spec:
+  selector: { matchLabels: { app: agent } }
+  template:
+    metadata: { labels: { app: agent } }
+    spec:${serverSpec()}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: moving }
+spec:
+  replicas: 3
+  selector: { matchLabels: { app: moving } }
+  template:
+    metadata: { labels: { app: moving } }
+    spec:${serverSpec(`
+      topologySpreadConstraints:
+        - maxSkew: 1
+          topologyKey: kubernetes.io/hostname
+          whenUnsatisfiable: ScheduleAnyway
+          labelSelector: { matchLabels: { app: moving } }`)}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: { name: single }
+spec:
+  serviceName: single
+  selector: { matchLabels: { app: single } }
+  template:
+    metadata: { labels: { app: single } }
+    spec:${serverSpec(`
+      affinity:
+        nodeAffinity:
+          preferredDuringSchedulingIgnoredDuringExecution:
+            - weight: 100
+              preference:
+                matchExpressions:
+                  - { key: kubernetes.io/hostname, operator: In, values: [node-2] }`)}
+${service("agents", "app: agent")}${service("moving", "app: moving")}`;
+
+interface PodPlace {
+  readonly name: string;
+  readonly node: string;
+  readonly ip: string;
+  readonly uid: string;
+  readonly leaving: boolean;
+}
+
+let host: OwnHost;
+let cluster: TestCluster;
+let before: HostSnapshot;
+let first: string;
+
+beforeAll(async () => {
+  host = await OwnHost.create();
+  await host.r2k(["version"]);
+  before = await host.snapshot(NAME);
+  const flags = ["--no-demo", "--nodes", "3", "--node-monitor-grace-period", GRACE];
+  cluster = await TestCluster.startIn(host, NAME, flags);
+  const names = await cluster.ask("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}");
+  first = names.split(" ").find((name) => name.startsWith(`${NAME}-`)) ?? "";
+  await cluster.apply(MANIFEST);
+  await cluster.ask("rollout", "status", "daemonset/agent", "--timeout=60s");
+  await cluster.ask("rollout", "status", "deployment/moving", "--timeout=60s");
+  await cluster.ask("rollout", "status", "statefulset/single", "--timeout=60s");
+}, TIMEOUT_MS);
+
+afterAll(async () => {
+  await host.r2k(["down", "--purge", "--name", NAME]);
+  await host.close();
+}, TIMEOUT_MS);
+
+async function podsOf(app: string): Promise<PodPlace[]> {
+  const fields = ["metadata.name", "spec.nodeName", "status.podIP", "metadata.uid",
+    "metadata.deletionTimestamp"];
+  const line = fields.map((field) => `{.${field}}`).join("|");
+  const template = `jsonpath={range .items[*]}${line}{"\\n"}{end}`;
+  const text = await cluster.ask("get", "pods", "-l", `app=${app}`, "-o", template);
+  return text.split("\n").filter(Boolean).map((row) => {
+    const [name = "", node = "", ip = "", uid = "", leaving = ""] = row.split("|");
+    return { name, node, ip, uid, leaving: leaving !== "" };
+  });
+}
+
+const conditionOf = (node: string) =>
+  ["get", "node", node, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}"];
+
+const untilReady = (node: string, status: string) =>
+  cluster.until(`${node} to be ${status}`, conditionOf(node), (answer) => answer === status);
+
+const addressOf = (name: string) =>
+  cluster.ask("get", "service", name, "-o", "jsonpath={.spec.clusterIP}");
+
+/** Takes a node's port of the underlay's bridge down, or up: its cable. */
+async function cable(port: string, state: "up" | "down"): Promise<void> {
+  const netns = join(host.dir, "run", NAME, "netns/underlay");
+  const set = ["ip", "link", "set", port, state];
+  expect(await host.run("nsenter", [`--net=${netns}`, ...set])).toMatchObject({ code: 0 });
+}
+
+async function processOf(name: string): Promise<ClusterProcess> {
+  const found = (await cluster.processes()).find((each) => each.name === name);
+  if (found === undefined) throw new Error(`there is no process ${name}`);
+  return found;
+}
+
+describe("three nodes", { timeout: TIMEOUT_MS }, () => {
+  it("each has an identity that it asked for, and a range of its own", async () => {
+    const ranges = "jsonpath={.items[*].spec.podCIDR}";
+    const cidrs = (await cluster.ask("get", "nodes", "-o", ranges)).split(" ");
+    expect(new Set(cidrs).size).toBe(3);
+    const line = "{.spec.username}|{.spec.signerName}|{.status.conditions[*].type}";
+    const template = `jsonpath={range .items[*]}${line}{"\\n"}{end}`;
+    const asked = (await cluster.ask("get", "csr", "-o", template)).split("\n");
+    const signer = "kubernetes.io/kube-apiserver-client";
+    expect(asked.map((row) => row.replace(/^system:bootstrap:\w+/, "token")).sort()).toEqual(
+      ["node-2", "node-3"].flatMap((node) => [
+        `token|${signer}-kubelet|Approved`,
+        `system:node:${node}|kubernetes.io/kubelet-serving|Approved`,
+        ...["proxy", "dns", "csi"].map(() => `system:node:${node}|${signer}|Approved`),
+      ]).sort(),
+    );
+    const secrets = await cluster.ask("get", "secrets", "-n", "kube-system", "-o", "name");
+    expect(secrets).not.toContain("bootstrap-token");
+    const status = await host.r2k(["status", "--name", NAME]);
+    expect(status.stdout).toMatch(/well[^]*node node-2 +pid \d+[^]*node-3 Ready/);
+    expect(status.code).toBe(0);
+    const doctor = await host.r2k(["doctor", "--name", NAME]);
+    expect(doctor.stdout).toMatch(/✓ node node-3 process of "three"/);
+    expect(doctor.stdout).toMatch(/✓ certificate pki\/kubelet.crt of node node-2/);
+  });
+
+  it("every pod reaches every pod, every Service and its name, in both directions", async () => {
+    const agents = await podsOf("agent");
+    expect(agents.map(({ node }) => node).sort()).toEqual([first, "node-2", "node-3"].sort());
+    const ip = await addressOf("agents");
+    const urls = [...agents.map((pod) => `${pod.ip}:8080`), ...Array(8).fill(ip), "agents"];
+    for (const pod of agents) {
+      const script = urls.map((url) => `wget -qO- http://${url}/`).join("; ");
+      const said = (await cluster.ask("exec", pod.name, "--", "sh", "-c", script)).split("\n");
+      expect(said).toHaveLength(urls.length);
+      expect(said.slice(0, 3)).toEqual(agents.map(({ name, node }) => `${name} ${node}`));
+      expect(new Set(said.slice(3)).size).toBeGreaterThan(1);
+    }
+    for (const pod of agents) {
+      expect(await cluster.curl(`http://${pod.ip}:8080/`)).toMatch(pod.node);
+    }
+    expect(await cluster.curl(`http://${ip}/`)).toMatch(/^agent-/);
+  });
+
+  it("exec, logs, port-forward and metrics work on each node", async () => {
+    for (const [index, pod] of (await podsOf("agent")).entries()) {
+      expect(await cluster.ask("exec", pod.name, "--", "cat", "/tmp/index.html")).toMatch(pod.node);
+      expect(await cluster.ask("logs", pod.name)).toBe(`${pod.name} ${pod.node}`);
+      const port = 18_080 + index;
+      const forward = cluster.startKubectl(["port-forward", `pod/${pod.name}`, `${port}:8080`]);
+      const answer = () => cluster.curl(`http://127.0.0.1:${port}/`);
+      expect(await waitFor("the forwarded port", answer, patience)).toMatch(pod.node);
+      forward.kill();
+      const summary = `/api/v1/nodes/${pod.node}/proxy/stats/summary`;
+      expect(await cluster.ask("get", "--raw", summary)).toContain(pod.name);
+    }
+  });
+
+  it("a drained node has no more of the pods", async () => {
+    await cluster.ask("drain", "node-3", "--ignore-daemonsets", "--force");
+    await cluster.ask("rollout", "status", "deployment/moving", "--timeout=60s");
+    const moved = (await podsOf("moving")).filter(({ leaving }) => !leaving);
+    expect(moved.map(({ node }) => node)).not.toContain("node-3");
+    await cluster.ask("uncordon", "node-3");
+  });
+});
+
+describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
+  it("their pods run elsewhere, no identity twice, and the host reaches Services", async () => {
+    const [single] = await podsOf("single");
+    expect(single?.node).toBe("node-2");
+    killAll([await processOf("node node-2")]);
+    await cable("first", "down");
+    await Promise.all([untilReady("node-2", "Unknown"), untilReady(first, "Unknown")]);
+    await waitFor("three pods on the node that is left", async () => {
+      const pods = (await podsOf("moving")).filter(({ leaving }) => !leaving);
+      return pods.length === 3 && pods.every(({ node, ip }) => node === "node-3" && ip !== "");
+    }, patience);
+    const ip = await addressOf("moving");
+    const answer = () => cluster.curl(`http://${ip}/`);
+    await waitFor("an answer by the node that is left", answer, patience);
+    expect(await podsOf("single")).toEqual([{ ...single, leaving: true }]);
+  });
+
+  it("when they come back they are Ready, and have let the old pods go", async () => {
+    const [lost] = await podsOf("single");
+    await cable("first", "up");
+    expect(await host.r2k(["node", "start", "node-2", "--name", NAME])).toMatchObject({ code: 0 });
+    await untilReady(first, "True");
+    await waitFor("the old pods to go", async () => {
+      const pods = [...await podsOf("moving"), ...await podsOf("single")];
+      return pods.length === 4 && pods.every(({ leaving, uid }) => !leaving && uid !== lost?.uid);
+    }, patience);
+    await cluster.ask("rollout", "status", "statefulset/single", "--timeout=60s");
+    await cluster.ask("rollout", "status", "daemonset/agent", "--timeout=60s");
+    await waitFor("no address to be leaked", async () => {
+      const taken = readdirSync(join(host.dir, "run", NAME, "nodes/node-2/cni/networks/r2k"));
+      const addresses = taken.filter((name) => /^\d+\./.test(name)).sort();
+      const pods = await Promise.all(["agent", "moving", "single"].map(podsOf));
+      const here = pods.flat().filter(({ node }) => node === "node-2").map(({ ip }) => ip).sort();
+      return addresses.join() === here.join();
+    }, patience);
+  });
+
+  it("a node is stopped, started, added and removed", async () => {
+    const node = (...args: string[]) => host.r2k(["node", ...args, "--name", NAME]);
+    expect(await node("stop", "node-3")).toMatchObject({ code: 0 });
+    expect(await cluster.ask(...conditionOf("node-3"))).toBe("False");
+    const stopped = await host.r2k(["status", "--name", NAME]);
+    expect(stopped.stdout).toMatch(/well[^]*node node-3 +stopped[^]*node-3 NotReady \(stopped\)/);
+    expect((await node("start", "node-3")).code).toBe(0);
+    expect(await cluster.ask(...conditionOf("node-3"))).toBe("True");
+    expect(await node("add", "node-3")).toMatchObject({ code: 1 });
+    expect(await node("remove", "node-3")).toMatchObject({ code: 0 });
+    expect((await cluster.kubectl(["get", "node", "node-3"])).stderr).toMatch(/NotFound/);
+    expect(readdirSync(join(host.dir, "data", NAME, "nodes"))).toEqual(["node-2"]);
+    expect((await node("add", "node-3")).code).toBe(0);
+    const address = "jsonpath={.status.addresses[0].address}";
+    expect(await cluster.ask("get", "node", "node-3", "-o", address)).toMatch(/\.4$/);
+    expect(await node("stop", "elsewhere")).toMatchObject({ code: 1 });
+    expect((await node("add", "Big_Name")).stderr).toMatch(/node name "Big_Name" is not usable/);
+  });
+
+  it("down removes all of them, a start goes on with them, and purge leaves nothing", async () => {
+    const config = () => readFileSync(join(host.dir, "data", NAME, "nodes/node-2/kubelet.conf"));
+    const identity = config();
+    expect((await cluster.down([])).code).toBe(0);
+    expect(differences(before, await host.snapshot(NAME))).toEqual([]);
+    await cluster.up(["--no-demo"]);
+    expect((await cluster.processes()).map(({ name }) => name)).toEqual(
+      ["control", "node", "node node-2", "node node-3"],
+    );
+    expect(config()).toEqual(identity);
+    killAll(await cluster.processes());
+    expect((await cluster.down()).code).toBe(0);
+    expect(differences(before, await host.snapshot(NAME))).toEqual([]);
+  });
+});
