@@ -8,7 +8,7 @@ import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { formatIp } from "../lib/ip.ts";
-import { formatSubnetEnv } from "../lib/subnet-env.ts";
+import { formatSubnetEnv, type SubnetEnv } from "../lib/subnet-env.ts";
 import {
   OVERLAY_RETRY_FIRST_MS, OVERLAY_RETRY_MS_MAX, OVERLAY_SYNC_DELAY_MS, OVERLAY_VERIFY_MS,
 } from "../limits.ts";
@@ -30,6 +30,7 @@ export interface LoopOptions {
   conf: NetConf;
   nodeName: string;
   subnetFile: string;
+  onSubnet: ((env: SubnetEnv) => Promise<void>) | undefined;
   iface: string | undefined;
   publicIp: string | undefined;
   ipMasq: boolean;
@@ -63,6 +64,8 @@ export class OverlayLoop {
   #seen: Seen | undefined;
   #relay: { key: string; relay: UdpRelay } | undefined;
   #logged = "";
+  /** The content of subnetFile that `onSubnet` was called with. */
+  #announced = "";
   #markReady: () => void = () => {};
   /** Resolves when this node is part of the overlay. */
   readonly ready: Promise<void>;
@@ -208,11 +211,15 @@ export class OverlayLoop {
   }
 
   async #writeSubnetFile(gateway: string, mtu: number): Promise<void> {
-    const { conf, ipMasq, subnetFile } = this.#options;
-    const networks = [networkText(conf)];
-    const text = formatSubnetEnv({ networks, subnets: [gateway], mtu, ipMasq });
-    if ((await contentOf(subnetFile)) === text) return;
-    await replaceFile(subnetFile, text, { mode: 0o644 });
+    const { conf, ipMasq, subnetFile, onSubnet } = this.#options;
+    const env = { networks: [networkText(conf)], subnets: [gateway], mtu, ipMasq };
+    const text = formatSubnetEnv(env);
+    if ((await contentOf(subnetFile)) !== text) {
+      await replaceFile(subnetFile, text, { mode: 0o644 });
+    }
+    if (this.#announced === text) return;
+    await onSubnet?.(env);
+    this.#announced = text;
   }
 
   async #publish(own: Node, annotations: Record<string, string>, health: Health): Promise<void> {

@@ -6,6 +6,7 @@ import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import type { SubnetEnv } from "../lib/subnet-env.ts";
 import { OverlayError } from "./errors.ts";
 import { OverlayLoop } from "./loop.ts";
 import { removeMasquerade } from "./masquerade.ts";
@@ -13,13 +14,17 @@ import { parseNetConf } from "./net-conf.ts";
 import { OverlayNetwork } from "./network.ts";
 
 export interface OverlayOptions {
-  /** Lists and watches Nodes and patches the status of its own: a node's identity can. */
+  /** Patches the status of its own Node, as a node's identity can; closed by the caller. */
   client: KubeClient;
+  /** Lists and watches Nodes; by default `client` does that too. */
+  watcher?: KubeClient;
   nodeName: string;
   /** `net-conf.json`: its content, or its path. */
   netConf: { text: string } | { file: string };
   /** Where plugins read this node's range. */
   subnetFile: string;
+  /** Called before `ready` with this node's range and MTU, and again when they have changed. */
+  onSubnet?: (env: SubnetEnv) => Promise<void>;
   /** The link to the other nodes; by default that of the default route. */
   iface?: string | undefined;
   /** This node's address for the others; by default that of the link. */
@@ -45,22 +50,21 @@ export interface OverlayHandle {
  * back. Throws OverlayError `bad-net-conf`, and when the kernel cannot be watched.
  */
 export async function startOverlay(options: OverlayOptions): Promise<OverlayHandle> {
-  const { client, nodeName, subnetFile, iface, publicIp, ipMasq = false, netns, clock } = options;
+  const { client, watcher = client, ipMasq = false, clock } = options;
   const conf = await readNetConf(options.netConf);
-  const resource = client.resource<Node>(NODES);
-  const log = logger("overlay");
   const loop = new OverlayLoop({
-    nodes: new Informer<Node>({ resource, clock }),
-    resource,
-    network: new OverlayNetwork(netns),
+    nodes: new Informer<Node>({ resource: watcher.resource<Node>(NODES), clock }),
+    resource: client.resource<Node>(NODES),
+    network: new OverlayNetwork(options.netns),
     conf,
-    nodeName,
-    subnetFile,
-    iface,
-    publicIp,
+    nodeName: options.nodeName,
+    subnetFile: options.subnetFile,
+    onSubnet: options.onSubnet,
+    iface: options.iface,
+    publicIp: options.publicIp,
     ipMasq,
     clock,
-    log,
+    log: logger("overlay"),
   });
   loop.start();
   return { ready: loop.ready, problems: () => loop.problems, close: () => loop.close() };

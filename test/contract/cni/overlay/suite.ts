@@ -62,10 +62,9 @@ export function overlayContract(
       machines = [await world.machine(), await world.machine()];
       await Promise.all(machines.map((machine, index) => on[index]?.start(world, machine)));
       const [one, two] = machines;
-      await waitFor("the routes", () => {
-        return routesOf(one).includes(two.podCidr) && routesOf(two).includes(one.podCidr);
-      }, patience);
       pods = [await world.pod(one, plugins()), await world.pod(two, plugins())];
+      const [{ netns }, { address }] = pods;
+      await waitFor("the first packet", () => ping(netns, address), patience);
       for (const pod of pods) {
         const server = await serveDigests(pod.netns, PORT);
         world.later(() => void server.close());

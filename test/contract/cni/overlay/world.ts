@@ -28,7 +28,7 @@ export const patience = { clock, timeout_ms: 30_000 };
 export const NETWORK = "10.244.0.0/16";
 const API_ADDRESS = "10.77.0.1";
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
-const MANIFEST = join(import.meta.dirname, "../../../../cli/addons/06-overlay.yaml");
+const MANIFEST = join(import.meta.dirname, "../../../../cni/overlay/rbac.yaml");
 const PLUGIN_MS = 30_000;
 
 /** A node: a namespace on the underlay, whose only other link leads to its pods. */
@@ -120,8 +120,10 @@ export class World {
   }
 
   async addNode({ name, podCidr, address }: Machine): Promise<void> {
+    // As the node lifecycle controller sets it; flanneld fails on a Node without any annotation.
+    const annotations = { "node.alpha.kubernetes.io/ttl": "0" };
     await this.nodes.create({
-      metadata: { name }, spec: { podCIDR: podCidr, podCIDRs: [podCidr] },
+      metadata: { name, annotations }, spec: { podCIDR: podCidr, podCIDRs: [podCidr] },
       status: { addresses: [{ type: "InternalIP", address }] },
     });
   }
