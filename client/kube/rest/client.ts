@@ -82,19 +82,26 @@ export class KubeClient implements KubeRequester {
   /** Sends a request and gives its answer as text. */
   async requestText(request: KubeRequest): Promise<string> {
     const timeout_ms = request.timeout_ms ?? REQUEST_TIMEOUT_MS;
-    const deadline = new AbortController();
-    const timer = this.clock.after(timeout_ms, () => deadline.abort());
-    const signals = request.signal ? [request.signal, deadline.signal] : [deadline.signal];
-    const signal = AbortSignal.any(signals);
+    const end = new AbortController();
+    let late = false;
+    const timer = this.clock.after(timeout_ms, () => {
+      late = true;
+      end.abort();
+    });
+    // AbortSignal.any costs several times as much.
+    const forward = () => end.abort();
+    if (request.signal?.aborted) forward();
+    request.signal?.addEventListener("abort", forward, { once: true });
     try {
-      const response = await this.open({ ...request, signal, timeout_ms });
+      const response = await this.open({ ...request, signal: end.signal, timeout_ms });
       return await readBody(response, `${request.method} ${request.path}`);
     } catch (thrown) {
-      if (!deadline.signal.aborted || request.signal?.aborted) throw thrown;
+      if (!late || request.signal?.aborted) throw thrown;
       const message = `${request.method} ${request.path}: no answer within ${timeout_ms} ms`;
       throw new TransportError("ETIMEDOUT", message, { cause: thrown });
     } finally {
       timer.cancel();
+      request.signal?.removeEventListener("abort", forward);
     }
   }
 

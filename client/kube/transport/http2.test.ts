@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { KubeClient } from "../rest/client.ts";
 
 const CANCEL = constants.NGHTTP2_CANCEL;
@@ -34,8 +34,13 @@ async function serve(answer: (response: Http2ServerResponse) => void): Promise<K
 }
 
 describe("an answer over HTTP/2", () => {
-  test.each(["GET", "POST"])("to a %s is whole however late it is read", async (method) => {
-    const words = "all of it ".repeat(20);
+  test.each([
+    ["GET", 20],
+    ["POST", 20],
+    ["GET", 500_000],
+    ["POST", 500_000],
+  ])("to a %s is whole however late it is read (%i words)", async (method, count) => {
+    const words = "all of it ".repeat(count);
     const client = await serve((response) => response.end(words));
     const body = method === "POST" ? { some: "object" } : undefined;
     const answer = await client.open({ method, path: "/", body });
@@ -56,5 +61,14 @@ describe("an answer over HTTP/2", () => {
       name: "TransportError",
       code: "ECONNRESET",
     });
+  });
+
+  test("that is cut short before it is read is an error of its reader", async () => {
+    const client = await serve((response) => {
+      response.write("the first half", () => setImmediate(() => response.stream.close(CANCEL)));
+    });
+    const { body } = await client.open({ method: "GET", path: "/" });
+    await vi.waitFor(() => expect(body.errored).not.toBeNull());
+    await expect(text(body)).rejects.toMatchObject({ code: "ECONNRESET" });
   });
 });

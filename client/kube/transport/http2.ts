@@ -1,6 +1,6 @@
 import * as http2 from "node:http2";
 import type { IncomingHttpHeaders } from "node:http";
-import { PassThrough, type Readable, pipeline } from "node:stream";
+import { Readable } from "node:stream";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import type { KubeConnection } from "./credentials.ts";
@@ -133,7 +133,9 @@ function exchange(
       stream.destroy(new TransportError("ETIMEDOUT", message));
     });
     signal?.addEventListener("abort", abort, { once: true });
+    let answered = false;
     stream.once("response", (answer) => {
+      answered = true;
       timer.cancel();
       const status = Number(answer[":status"] ?? 0);
       const body = readFromNow(stream, () => brokenOff(connection, what));
@@ -144,7 +146,7 @@ function exchange(
       connection.streams -= 1;
       timer.cancel();
       signal?.removeEventListener("abort", abort);
-      reject(transportError(undefined, connection, what, reused));
+      if (!answered) reject(transportError(undefined, connection, what, reused));
     });
     if (body !== undefined) stream.end(body);
   });
@@ -157,11 +159,28 @@ function exchange(
  * complete: only the close code distinguishes the two.
  */
 function readFromNow(stream: http2.ClientHttp2Stream, cut: () => TransportError): Readable {
-  const body = new PassThrough({
-    flush: (done) => done(stream.rstCode === http2.constants.NGHTTP2_NO_ERROR ? null : cut()),
+  const body = new Readable({
+    read: () => void stream.resume(),
+    destroy: (error, done) => {
+      if (!stream.closed) stream.close(http2.constants.NGHTTP2_CANCEL);
+      done(error);
+    },
   });
-  // An error reaches the reader by the body.
-  return pipeline(stream, body, () => undefined);
+  // A reader who comes later gets it from the body.
+  body.on("error", () => undefined);
+  stream.on("data", (chunk: Buffer) => {
+    if (!body.push(chunk)) stream.pause();
+  });
+  const ended = () => {
+    if (stream.rstCode === http2.constants.NGHTTP2_NO_ERROR) body.push(null);
+    else body.destroy(cut());
+  };
+  stream.once("end", ended);
+  stream.once("error", (error) => body.destroy(error));
+  stream.once("close", () => {
+    if (!stream.readableEnded) body.destroy(cut());
+  });
+  return body;
 }
 
 function canceled(what: string): TransportError {

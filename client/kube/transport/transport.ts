@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
-import { asError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
+import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { TransportError } from "../errors.ts";
 import { RESPONSE_BYTES_MAX } from "../limits.ts";
 
@@ -29,22 +29,27 @@ export interface Transport {
 }
 
 /** The whole body as text; fails above `RESPONSE_BYTES_MAX` or, through `signal`, on a deadline. */
-export async function readBody(response: HttpResponse, what: string): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of response.body as AsyncIterable<Buffer>) {
+export function readBody({ body }: HttpResponse, what: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    body.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes > RESPONSE_BYTES_MAX) {
-        const limit = `${what}: the answer exceeds ${RESPONSE_BYTES_MAX} bytes`;
-        throw new TransportError("ETOOBIG", limit);
-      }
       chunks.push(chunk);
-    }
-  } catch (thrown) {
-    if (thrown instanceof TransportError) throw thrown;
-    const code = codeOf(thrown) ?? "ETRANSPORT";
-    throw new TransportError(code, `${what}: ${messageOf(thrown)}`, { cause: asError(thrown) });
-  }
-  return Buffer.concat(chunks, bytes).toString("utf8");
+      if (bytes <= RESPONSE_BYTES_MAX) return;
+      const limit = `${what}: the answer exceeds ${RESPONSE_BYTES_MAX} bytes`;
+      body.destroy(new TransportError("ETOOBIG", limit));
+    });
+    body.once("end", () => resolve(Buffer.concat(chunks, bytes).toString("utf8")));
+    body.once("error", (error) => reject(bodyError(error, what)));
+    body.once("close", () => {
+      if (!body.readableEnded && !body.errored) reject(bodyError(undefined, what));
+    });
+  });
+}
+
+function bodyError(cause: Error | undefined, what: string): TransportError {
+  if (cause instanceof TransportError) return cause;
+  const message = cause ? messageOf(cause) : "the answer broke off";
+  return new TransportError(codeOf(cause) ?? "ETRANSPORT", `${what}: ${message}`, { cause });
 }
