@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/longest-first.ts";
 
 /** Patterns of the test files that run, divided by commas; all when a person runs vitest. */
 const include = process.env["R2K_TEST_FILES"]?.split(",") ?? ["**/*.test.ts"];
@@ -26,19 +27,32 @@ function needsOwnProcess(path: string): boolean {
   return /^\/\/ In a process of its own: /m.test(text);
 }
 
+/** Whether a file's cases run in the cluster that such files share. */
+function sharesCluster(path: string): boolean {
+  if (!path.startsWith("test/e2e/")) return false;
+  const text = readFileSync(join(import.meta.dirname, path), "utf8");
+  return text.includes('from "./shared-cluster.ts"');
+}
+
 const NODE_LOADS = { viteModuleRunner: false, nodeLoader: false };
 
 const files = globSync(include, { cwd: import.meta.dirname, exclude });
-const own = files.filter(needsOwnProcess);
-const shared = files.filter((path) => !own.includes(path));
+const inCluster = files.filter(sharesCluster);
+const own = files.filter((path) => needsOwnProcess(path) && !inCluster.includes(path));
+const shared = files.filter((path) => !own.includes(path) && !inCluster.includes(path));
 
 /**
  * Node loads TypeScript itself for processes that stay; those that do not get it transformed once
- * for all of them. vitest takes an empty list for its own patterns.
+ * for all of them. Files that share a cluster run after those with their own, so that it does not
+ * idle beside them. vitest takes an empty list for its own patterns.
  */
 const projects = [
   { name: "shared", isolate: false, experimental: NODE_LOADS, include: shared },
   { name: "own", isolate: true, include: own },
+  {
+    name: "own, one cluster", isolate: true, include: inCluster,
+    globalSetup: "./test/e2e/shared-host.ts",
+  },
 ].filter((project) => project.include.length > 0);
 
 const settings = {
@@ -52,6 +66,9 @@ const settings = {
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    // A cluster may have to be taken down.
+    teardownTimeout: 180_000,
+    sequence: { sequencer: LongestFirst },
     projects: projects.map((project) => ({ test: { ...settings, ...project } })),
   },
 });

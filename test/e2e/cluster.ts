@@ -1,4 +1,6 @@
 import type { ChildProcess } from "node:child_process";
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { OwnHost, type Outcome, type RunOptions } from "./own-host.ts";
@@ -22,11 +24,14 @@ export function killAll(processes: readonly ClusterProcess[]): void {
 export class TestCluster {
   readonly host: OwnHost;
   readonly name: string;
+  /** What kubectl works in, where nothing else is asked for. */
+  readonly namespace: string;
   #kubeconfig = "";
 
-  private constructor(host: OwnHost, name: string) {
+  private constructor(host: OwnHost, name: string, namespace = "default") {
     this.host = host;
     this.name = name;
+    this.namespace = namespace;
   }
 
   /** Starts it by `r2k start`; fails with everything that was printed. */
@@ -48,7 +53,8 @@ export class TestCluster {
   async up(flags: readonly string[] = []): Promise<void> {
     const started = await this.host.r2k(["start", "--name", this.name, "-o", "json", ...flags]);
     if (started.code !== 0) throw new Error(`r2k start:\n${started.stderr}${started.stdout}`);
-    this.#kubeconfig = (JSON.parse(started.stdout) as { kubeconfig: string }).kubeconfig;
+    const { kubeconfig } = JSON.parse(started.stdout) as { kubeconfig: string };
+    this.#kubeconfig ||= kubeconfig;
   }
 
   /**
@@ -63,6 +69,25 @@ export class TestCluster {
   async processes(): Promise<ClusterProcess[]> {
     const { stdout } = await this.host.r2k(["status", "--name", this.name, "-o", "json"]);
     return (JSON.parse(stdout) as { processes: ClusterProcess[] }).processes;
+  }
+
+  /** The same cluster, seen from a new namespace of its own, which `leave` deletes. */
+  async inNamespace(namespace: string): Promise<TestCluster> {
+    await this.ask("create", "namespace", namespace);
+    const inside = new TestCluster(this.host, this.name, namespace);
+    inside.#kubeconfig = join(this.host.dir, `${namespace}.conf`);
+    copyFileSync(this.#kubeconfig, inside.#kubeconfig);
+    await inside.ask("config", "set-context", "--current", `--namespace=${namespace}`);
+    // Without it no pod is admitted.
+    const account = ["get", "serviceaccount", "default", "-o", "name"];
+    await inside.until("the service account", account, (name) => name !== "");
+    return inside;
+  }
+
+  /** Ends what was started here and deletes the namespace, without waiting until it is gone. */
+  async leave(): Promise<void> {
+    await this.ask("delete", "namespace", this.namespace, "--wait=false");
+    await this.host.close();
   }
 
   /** Variables for a client of this cluster. */

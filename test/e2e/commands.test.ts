@@ -11,6 +11,7 @@ import { TestCluster } from "./cluster.ts";
 import { drainTests } from "./drain.ts";
 import { jobCases } from "./jobs.ts";
 import { OwnHost } from "./own-host.ts";
+import { sharedCluster } from "./shared-cluster.ts";
 import { workloadCases } from "./workloads.ts";
 
 const TIMEOUT_MS = 120_000;
@@ -19,16 +20,16 @@ const BUSYBOX = "/bin/busybox";
 describe("a running cluster's commands", { timeout: TIMEOUT_MS }, () => {
   let cluster: TestCluster;
   beforeAll(async () => {
-    cluster = await TestCluster.start("cmds", ["--no-demo"]);
+    cluster = await sharedCluster("commands");
   }, TIMEOUT_MS);
-  afterAll(() => cluster?.close(), TIMEOUT_MS);
+  afterAll(() => cluster?.leave(), TIMEOUT_MS);
 
   const kubeconfig = () => join(cluster.host.dir, "home/.kube/config");
 
   it("start finds the running cluster, and leaves ~/.kube/config alone", async () => {
-    const again = await cluster.host.r2k(["start", "--name", "cmds"]);
+    const again = await cluster.host.r2k(["start", "--name", cluster.name]);
     expect(again.code).toBe(0);
-    expect(again.stderr).toContain('The cluster "cmds" is running.');
+    expect(again.stderr).toContain(`The cluster "${cluster.name}" is running.`);
     expect(again.stdout).toContain("export KUBECONFIG=");
     expect(existsSync(kubeconfig())).toBe(false);
   });
@@ -39,13 +40,13 @@ describe("a running cluster's commands", { timeout: TIMEOUT_MS }, () => {
     await buildImage(store, { ...(await busyboxRecipe(BUSYBOX)), name: "r2k.local/loaded:7" });
     const archive = join(cluster.host.dir, "loaded.tar");
     await pipeline(await saveArchive(store, "r2k.local/loaded:7"), createWriteStream(archive));
-    const loaded = await cluster.host.r2k(["image", "load", archive, "--name", "cmds"]);
+    const loaded = await cluster.host.r2k(["image", "load", archive, "--name", cluster.name]);
     expect(loaded.stdout.trim()).toBe("loaded r2k.local/loaded:7");
     await cluster.ask("run", "loaded", "--image=r2k.local/loaded:7", "--", "sleep", "1000");
     await cluster.ask("wait", "pod/loaded", "--for=condition=Ready", "--timeout=90s");
     const none = join(cluster.host.dir, "none.tar");
     writeFileSync(none, "this is no archive");
-    const refused = await cluster.host.r2k(["image", "load", none, "--name", "cmds"]);
+    const refused = await cluster.host.r2k(["image", "load", none, "--name", cluster.name]);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(/none\.tar: /);
   });
@@ -103,8 +104,7 @@ spec:
 
   describe("jobs", () => jobCases(() => cluster));
   describe("workloads", () => workloadCases(() => cluster));
-  describe("autoscaling", () => autoscalingCases(() => cluster));
-
+  autoscalingCases(() => cluster);
   drainTests(() => cluster);
 });
 

@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { join } from "node:path";
 import type { ChildProcess } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TestCluster } from "./cluster.ts";
+import type { TestCluster } from "./cluster.ts";
+import { sharedCluster } from "./shared-cluster.ts";
 
 const START_TIMEOUT_MS = 180_000;
 const STEP_TIMEOUT_MS = 120_000;
@@ -12,7 +13,7 @@ let cluster: TestCluster;
 let plugin: ChildProcess;
 
 function startPlugin(): ChildProcess {
-  const kubeletDir = join(cluster.host.dir, "data/devices/kubelet");
+  const kubeletDir = join(cluster.host.dir, "data", cluster.name, "kubelet");
   return cluster.host.start(
     join(ROOT, "r2k"),
     ["device-sample", "--kubelet-dir", kubeletDir, "--count", "2"],
@@ -27,13 +28,13 @@ async function killPlugin(): Promise<void> {
 }
 
 beforeAll(async () => {
-  cluster = await TestCluster.start("devices", ["--no-demo"]);
+  cluster = await sharedCluster("devices");
   plugin = startPlugin();
 }, START_TIMEOUT_MS);
 
 afterAll(async () => {
   if (plugin?.exitCode === null) await killPlugin();
-  await cluster?.close();
+  await cluster?.leave();
 }, START_TIMEOUT_MS);
 
 const allocatable = (count: string) => {

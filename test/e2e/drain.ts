@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { afterAll, expect, it } from "vitest";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { TestCluster } from "./cluster.ts";
@@ -64,10 +64,13 @@ async function podsOf(cluster: TestCluster, selector: string): Promise<string[]>
 export function drainTests(cluster: () => TestCluster): void {
   const drain = (node: string, flags: readonly string[]) =>
     ["drain", node, `--pod-selector=${OURS}`, ...flags];
+  let node = "";
+  // Others share the node.
+  afterAll(async () => void (node && await cluster().ask("uncordon", node)));
 
   it("drain refuses what it would lose, waits for a budget, and uncordon brings back", async () => {
     const at = cluster();
-    const node = await at.ask("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
+    node = await at.ask("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
     await at.apply(MANIFEST);
     await at.apply(BARE);
     await at.ask("rollout", "status", "daemonset/everywhere", "--timeout=90s");
@@ -81,9 +84,10 @@ export function drainTests(cluster: () => TestCluster): void {
     expect(refused.code).toBe(1);
     const local = "cannot delete Pods with local storage (use --delete-emptydir-data to override)";
     for (const what of [
-      `${local}: default/free`,
-      "declare no controller (use --force to override): default/alone",
-      `cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore): default/${daemon}`,
+      `${local}: ${at.namespace}/free`,
+      `declare no controller (use --force to override): ${at.namespace}/alone`,
+      "cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore): " +
+        `${at.namespace}/${daemon}`,
     ]) expect(refused.stderr).toContain(what);
 
     const draining = at.startKubectl(drain(node, EVERYTHING));

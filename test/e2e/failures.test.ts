@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TestCluster } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
+import { sharedCluster } from "./shared-cluster.ts";
 
 const TIMEOUT_MS = 180_000;
 const R2K = join(import.meta.dirname, "../../r2k");
@@ -72,9 +73,9 @@ describe("r2k says what is wrong and what to do", { timeout: TIMEOUT_MS }, () =>
 describe("the cluster says what is wrong where one looks", { timeout: TIMEOUT_MS }, () => {
   let cluster: TestCluster;
   beforeAll(async () => {
-    cluster = await TestCluster.start("faulty", ["--no-demo"]);
+    cluster = await sharedCluster("faulty");
   }, TIMEOUT_MS);
-  afterAll(() => cluster?.close(), TIMEOUT_MS);
+  afterAll(() => cluster?.leave(), TIMEOUT_MS);
 
   const events = (name: string) => [
     "get",
@@ -140,7 +141,7 @@ describe("a network plugin that fails", { timeout: TIMEOUT_MS }, () => {
     { what: "prints garbage", script: "#!/bin/sh\necho '<html>'\n" },
   ];
   for (const { what, script } of cases) {
-    it(`${what}: the start says which plugin and what it did`, async () => {
+    it.concurrent(`${what}: the start says which plugin and what it did`, async () => {
       const host = await OwnHost.create();
       const plugins = join(host.dir, "plugins");
       mkdirSync(plugins);

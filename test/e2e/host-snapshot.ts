@@ -9,6 +9,10 @@ import { processTable } from "../../cli/host/process-table.ts";
 export type HostSnapshot = Readonly<Record<string, readonly string[]>>;
 
 const CGROUP_DEPTH_MAX = 3;
+/** Folders that other programs make when they first run, be it for another test, and keep. */
+const OF_PROGRAMS = ["/run/containerd", "/run/crun", "/run/netns", "/run/runc", "/var/lib/cni"];
+
+const isOfHost = (path: string) => !OF_PROGRAMS.includes(path);
 
 /**
  * Reads the host's state. Counters, ages and other things that change by themselves are left out,
@@ -29,8 +33,8 @@ export function snapshotHost(cluster: string): HostSnapshot {
     sysctls: sysctls(),
     mounts: mounts(),
     cgroups: cgroups(cluster),
-    run: folder("/run"),
-    varLib: folder("/var/lib"),
+    run: folder("/run").filter(isOfHost),
+    varLib: folder("/var/lib").filter(isOfHost),
     etcCni: folder("/etc/cni"),
     sockets: command("ss", "-Hlntux").map((line) => listening(line)),
     processes: processes(),

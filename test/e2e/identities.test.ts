@@ -3,7 +3,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parse } from "yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TestCluster } from "./cluster.ts";
+import type { TestCluster } from "./cluster.ts";
+import { sharedCluster } from "./shared-cluster.ts";
 
 const TIMEOUT_MS = 180_000;
 const MASTERS = "system:masters";
@@ -23,12 +24,15 @@ let dataDir: string;
 let nodeName: string;
 
 beforeAll(async () => {
-  cluster = await TestCluster.start("idents", ["--no-demo"]);
-  dataDir = join(cluster.host.dir, "data/idents");
+  cluster = await sharedCluster("identities");
+  dataDir = join(cluster.host.dir, "data", cluster.name);
   nodeName = await cluster.ask("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
 }, TIMEOUT_MS);
 
-afterAll(() => cluster?.close(), TIMEOUT_MS);
+afterAll(async () => {
+  await cluster?.ask("delete", "node", "other", "--ignore-not-found");
+  await cluster?.leave();
+}, TIMEOUT_MS);
 
 interface UserInfo {
   readonly username: string;
@@ -103,7 +107,6 @@ describe("identities", { timeout: TIMEOUT_MS }, () => {
     const node = { apiVersion: "v1", kind: "Node", metadata: { name: "other" } };
     await cluster.apply(JSON.stringify(node));
     expect((await label("other")).stderr).toMatch(/[Ff]orbidden/);
-    await cluster.ask("delete", "node", "other");
   });
 
   it("an external address of a Service takes over no traffic", async () => {

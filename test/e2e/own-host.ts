@@ -6,6 +6,15 @@ import { join } from "node:path";
 import { asError, isErrno } from "@raft2kube/std/errors.ts";
 import type { HostSnapshot } from "./host-snapshot.ts";
 
+/**
+ * Shell commands for a new mount namespace that let go of what other tests have mounted: a mount's
+ * copy here would keep their loop devices and network namespaces when they unmount their own.
+ */
+export const LEAVE_MOUNTS = `
+awk '$5 ~ "^${tmpdir()}/r2k-" || $5 ~ "^/run/netns/cni-" { print $5 }' /proc/self/mountinfo |
+  sort -r | while read -r path; do umount -l "$path" 2> /dev/null || true; done
+`;
+
 const ROOT = join(import.meta.dirname, "../..");
 const COMMAND_TIMEOUT_MS = 180_000;
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
@@ -29,11 +38,15 @@ export interface RunOptions {
  */
 export class OwnHost {
   readonly dir: string;
-  readonly #holder: ChildProcess;
+  /** The process whose namespaces are the host's. */
+  readonly pid: number;
+  /** That process, where this one made it. */
+  readonly #holder: ChildProcess | undefined;
   readonly #started = new Set<ChildProcess>();
 
-  private constructor(dir: string, holder: ChildProcess) {
+  private constructor(dir: string, pid: number, holder?: ChildProcess) {
     this.dir = dir;
+    this.pid = pid;
     this.#holder = holder;
   }
 
@@ -41,13 +54,19 @@ export class OwnHost {
     const dir = mkdtempSync(join(tmpdir(), "r2k-e2e-"));
     for (const name of ["data", "run", "home"]) mkdirSync(join(dir, name));
     // The holder says "ready" once its loopback link is up, and ends when its input does.
-    const script = "mount --make-rprivate / && ip link set lo up && echo ready && cat > /dev/null";
+    const wait = "echo ready; cat > /dev/null";
+    const script = `mount --make-rprivate /; ${LEAVE_MOUNTS} ip link set lo up; ${wait}`;
     const holder = spawn("unshare", ["--net", "--mount", "sh", "-ec", script], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     const ready = await Promise.race([once(holder.stdout!, "data"), once(holder, "exit")]);
     if (String(ready[0]).trim() !== "ready") throw new Error("namespaces cannot be made here");
-    return new OwnHost(dir, holder);
+    return new OwnHost(dir, holder.pid!, holder);
+  }
+
+  /** A host that another process made, which closes it. */
+  static at({ dir, pid }: { readonly dir: string; readonly pid: number }): OwnHost {
+    return new OwnHost(dir, pid);
   }
 
   /** Variables that move a cluster's folders into this host's. */
@@ -75,7 +94,7 @@ export class OwnHost {
 
   /** The command line that runs a program in the host. */
   enter(program: string, args: readonly string[]): [string, ...string[]] {
-    const target = ["--target", String(this.#holder.pid), "--net", "--mount"];
+    const target = ["--target", String(this.pid), "--net", "--mount"];
     return ["nsenter", ...target, program, ...args];
   }
 
@@ -108,9 +127,13 @@ export class OwnHost {
     return JSON.parse(stdout) as HostSnapshot;
   }
 
-  /** Ends the namespaces and removes the folders. The clusters in it must be down. */
+  /**
+   * Ends what this process started and, where it made them, the namespaces and removes the folders.
+   * The clusters in it must be down.
+   */
   async close(): Promise<void> {
     for (const child of this.#started) child.kill("SIGKILL");
+    if (!this.#holder) return;
     const ended = once(this.#holder, "exit");
     this.#holder.stdin?.end();
     await ended;

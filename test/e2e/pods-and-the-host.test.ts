@@ -1,19 +1,27 @@
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TestCluster } from "./cluster.ts";
+import type { TestCluster } from "./cluster.ts";
+import { sharedCluster } from "./shared-cluster.ts";
 
 const TIMEOUT_MS = 300_000;
 const DELETIONS = 15;
 const LOOPBACK = "127.0.0.1";
+const NAMESPACE = "edges";
 
 let cluster: TestCluster;
 
 beforeAll(async () => {
-  cluster = await TestCluster.start("edges", ["--no-demo"]);
+  cluster = await sharedCluster(NAMESPACE);
 }, TIMEOUT_MS);
 
-afterAll(() => cluster?.close(), TIMEOUT_MS);
+afterAll(async () => {
+  if (!cluster) return;
+  rmSync(staticPod(), { force: true });
+  await cluster.leave();
+}, TIMEOUT_MS);
+
+const staticPod = () => join(cluster.host.dir, "data", cluster.name, "manifests/fixed.yaml");
 
 const HELLO = /^pod local /;
 const SERVER = {
@@ -21,7 +29,8 @@ const SERVER = {
   readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
 };
 const pod = (name: string, container: object, more: object = {}) => JSON.stringify({
-  apiVersion: "v1", kind: "Pod", metadata: { name }, spec: { ...more, containers: [container] },
+  apiVersion: "v1", kind: "Pod", metadata: { name, namespace: NAMESPACE },
+  spec: { ...more, containers: [container] },
 });
 
 describe("pods and their host", { timeout: TIMEOUT_MS }, () => {
@@ -51,8 +60,7 @@ describe("pods and their host", { timeout: TIMEOUT_MS }, () => {
   });
 
   it(`a mirror pod deleted with --now ${DELETIONS} times is another each time`, async () => {
-    const manifests = join(cluster.host.dir, "data", "edges", "manifests");
-    writeFileSync(join(manifests, "fixed.yaml"), pod("fixed", SERVER));
+    writeFileSync(staticPod(), pod("fixed", SERVER));
     const node = await cluster.ask("get", "node", "-o", "jsonpath={.items[0].metadata.name}");
     const mirror = ["get", "pod", `fixed-${node}`, "-o", "jsonpath={.metadata.uid}"];
     const seen = new Set<string>();

@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TestCluster } from "./cluster.ts";
+import type { TestCluster } from "./cluster.ts";
 import { startLoad } from "./load.ts";
+import { sharedCluster } from "./shared-cluster.ts";
 
 const TIMEOUT_MS = 180_000;
 const CLIENTS = 4;
@@ -27,12 +28,12 @@ function unguarded(): string {
 }
 
 beforeAll(async () => {
-  cluster = await TestCluster.start("probeles", ["--no-demo"]);
+  cluster = await sharedCluster("probeless");
   await cluster.apply(unguarded());
   await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");
 }, TIMEOUT_MS);
 
-afterAll(() => cluster?.close(), TIMEOUT_MS);
+afterAll(() => cluster?.leave(), TIMEOUT_MS);
 
 describe("the demo without probe and preStop", { timeout: TIMEOUT_MS }, () => {
   it(`loses requests of ${CLIENTS} clients when it rolls: the probe keeps them`, async () => {

@@ -1,7 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TestCluster } from "./cluster.ts";
+import type { TestCluster } from "./cluster.ts";
+import { sharedCluster } from "./shared-cluster.ts";
 
 const START_TIMEOUT_MS = 180_000;
 const STEP_TIMEOUT_MS = 120_000;
@@ -9,12 +10,14 @@ const STEP_TIMEOUT_MS = 120_000;
 let cluster: TestCluster;
 
 beforeAll(async () => {
-  cluster = await TestCluster.start("storage", ["--no-demo"]);
+  cluster = await sharedCluster("storage");
+  // What others' claims had on the disk goes with their namespaces.
+  await expect.poll(volumesOnDisk).toEqual([]);
 }, START_TIMEOUT_MS);
 
-afterAll(() => cluster?.close(), START_TIMEOUT_MS);
+afterAll(() => cluster?.leave(), START_TIMEOUT_MS);
 
-const volumesOnDisk = () => readdir(join(cluster.host.dir, "data/storage/csi/volumes"));
+const volumesOnDisk = () => readdir(join(cluster.host.dir, "data", cluster.name, "csi/volumes"));
 
 const claim = (name: string) => `
 apiVersion: v1

@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TestCluster } from "./cluster.ts";
+import type { TestCluster } from "./cluster.ts";
+import { sharedCluster } from "./shared-cluster.ts";
 
 const START_TIMEOUT_MS = 180_000;
 const STEP_TIMEOUT_MS = 60_000;
@@ -23,12 +24,12 @@ spec:
 let cluster: TestCluster;
 
 beforeAll(async () => {
-  cluster = await TestCluster.start("streams", ["--no-demo"]);
+  cluster = await sharedCluster("streams");
   await cluster.apply(POD);
   const ready = ["get", "pod", "web", "-o", "jsonpath={.status.containerStatuses[*].ready}"];
   await cluster.until("a ready pod", ready, (answer) => answer === "true true");
 }, START_TIMEOUT_MS);
-afterAll(() => cluster?.close(), START_TIMEOUT_MS);
+afterAll(() => cluster?.leave(), START_TIMEOUT_MS);
 
 const off = {
   KUBECTL_REMOTE_COMMAND_WEBSOCKETS: "false",

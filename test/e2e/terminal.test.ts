@@ -2,8 +2,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type IPty, spawn as spawnTerminal } from "@lydell/node-pty";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TestCluster } from "./cluster.ts";
+import type { TestCluster } from "./cluster.ts";
 import { kubectl120 } from "./kubectl-1.20.ts";
+import { sharedCluster } from "./shared-cluster.ts";
 
 const TIMEOUT_MS = 120_000;
 const POLL = { timeout: 50_000 };
@@ -29,12 +30,12 @@ spec:
 `;
 
 beforeAll(async () => {
-  cluster = await TestCluster.start("terminal", ["--no-demo"]);
+  cluster = await sharedCluster("terminal");
   await cluster.apply(POD);
   await cluster.ask("wait", "pod/box", "--for=condition=Ready", "--timeout=60s");
 }, TIMEOUT_MS);
 
-afterAll(() => cluster?.close(), TIMEOUT_MS);
+afterAll(() => cluster?.leave(), TIMEOUT_MS);
 
 interface Terminal {
   readonly pty: IPty;

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { systemRandom, randomInteger } from "@raft2kube/std/random.ts";
 import { Violation } from "../../../testing/violation.ts";
+import { LEAVE_MOUNTS } from "../own-host.ts";
 import { THIS_RELEASE, checkOut } from "./releases.ts";
 import { Chaos } from "./rounds.ts";
 import { rollingUpgrade } from "./upgrade.ts";
@@ -45,7 +46,8 @@ function enter(args: Arguments): Promise<number> {
     if (value !== undefined) own.push(`--${name}`, value);
   }
   const program = [process.execPath, import.meta.filename, ...own];
-  const child = spawn("unshare", [...NAMESPACES, ...program], { stdio: "inherit" });
+  const shell = ["sh", "-ec", `${LEAVE_MOUNTS} exec "$@"`, "sh"];
+  const child = spawn("unshare", [...NAMESPACES, ...shell, ...program], { stdio: "inherit" });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => child.kill("SIGKILL"));
   }
