@@ -1,6 +1,7 @@
 // Opens a new connection for every request and prints a JSON line for each, until a signal.
-// Usage: node load-client.ts URL CLIENTS
+// Usage: node load-client.ts URL CLIENTS PAUSE_MS
 import { request } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
 
 const REQUEST_TIMEOUT_MS = 5_000;
 
@@ -27,10 +28,14 @@ function get(url: string): Promise<{ answer?: string; failure?: string }> {
 let stopping = false;
 
 async function client(url: string): Promise<void> {
-  while (!stopping) process.stdout.write(`${JSON.stringify(await get(url))}\n`);
+  while (!stopping) {
+    process.stdout.write(`${JSON.stringify(await get(url))}\n`);
+    if (pause_ms > 0) await pause(pause_ms);
+  }
 }
 
-const [url = "", clients = "1"] = process.argv.slice(2);
+const [url = "", clients = "1", pauseText = "0"] = process.argv.slice(2);
+const pause_ms = Number(pauseText);
 process.stdin.on("data", () => (stopping = true));
 await Promise.all(Array.from({ length: Number(clients) }, () => client(url)));
 process.stdin.destroy();

@@ -17,9 +17,17 @@ export interface RunningLoad {
 
 const CLIENT = join(import.meta.dirname, "load-client.ts");
 
-/** Clients in the host's network that open a new connection for every request, until stopped. */
-export function startLoad(host: OwnHost, url: string, clients: number): RunningLoad {
-  const child = host.start(process.execPath, [CLIENT, url, String(clients)]);
+/** A pause for clients that watch whether a Service answers, and leave the processors to others. */
+export const WATCHING_MS = 5;
+
+/**
+ * Clients in the host's network that open a new connection for every request, until stopped, with a
+ * pause after each answer: without one they take all the processors that they can get.
+ */
+export function startLoad(
+  host: OwnHost, url: string, clients: number, pause_ms = 0,
+): RunningLoad {
+  const child = host.start(process.execPath, [CLIENT, url, String(clients), String(pause_ms)]);
   const failures: string[] = [];
   const answers = new Map<string, number>();
   let requests = 0;

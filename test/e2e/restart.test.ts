@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nodeCgroup } from "../../cli/cluster/paths.ts";
 import { processTable } from "../../cli/host/process-table.ts";
 import { TestCluster } from "./cluster.ts";
-import { startLoad } from "./load.ts";
+import { startLoad, WATCHING_MS } from "./load.ts";
 
 const TIMEOUT_MS = 180_000;
 const NAME = "restart";
@@ -134,7 +134,7 @@ function killEverything(): void {
 describe("a cluster that is killed and started again", { timeout: TIMEOUT_MS }, () => {
   it("kill -9 of both processes: pods never notice, Services answer throughout", async () => {
     const before = await containers();
-    const load = startLoad(cluster.host, url, 2);
+    const load = startLoad(cluster.host, url, 2, WATCHING_MS);
     await cluster.kill();
     const dead = load.count();
     await expect.poll(load.count).toBeGreaterThan(dead + 100);

@@ -5,7 +5,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { processTable } from "../../cli/host/process-table.ts";
 import { type ClusterProcess, TestCluster } from "./cluster.ts";
-import { startLoad } from "./load.ts";
+import { startLoad, WATCHING_MS } from "./load.ts";
 
 const TIMEOUT_MS = 180_000;
 const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: 200 };
@@ -43,7 +43,7 @@ const status = () => cluster.host.r2k(["status", "--name", NAME]);
 describe("a cluster whose processes end", { timeout: TIMEOUT_MS }, () => {
   it.each(["control", "node"])("goes on when %s is killed: nothing else notices", async (name) => {
     const ids = await cluster.ask(...IDS);
-    const load = startLoad(cluster.host, url, 2);
+    const load = startLoad(cluster.host, url, 2, WATCHING_MS);
     const before = await processOf(name);
     process.kill(before.pid!, "SIGKILL");
     const after = await restarted(before);
