@@ -21,7 +21,9 @@ const readme = (folder: string, name = "README.md") => {
 
 /** Returns a command's output, also if it fails: some commands show a failing check. */
 async function output(command: string): Promise<string> {
-  const env = { ...process.env, R2K_LABS: join(scratch, "my") };
+  const env = {
+    ...process.env, R2K_LABS: join(scratch, "my"), NODE_COMPILE_CACHE: join(scratch, "compile"),
+  };
   const ended = run("sh", ["-c", command], { cwd: ROOT_DIR, env });
   return (await ended.catch((failure: { stdout?: string }) => failure)).stdout ?? "";
 }
