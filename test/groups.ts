@@ -18,6 +18,8 @@ export interface GroupResult {
 /** Tests that run, and are timed and counted, together. */
 export interface Group {
   readonly name: string;
+  /** Which of several groups of this name it is. */
+  readonly part?: string;
   /**
    * `beside`: starts with the group before it, from which it needs nothing but a processor. `next`:
    * starts when that one has ended, beside what else has been started. By default a group starts
@@ -38,31 +40,42 @@ const UNIT = readdirSync(ROOT, { withFileTypes: true })
   .flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
   .filter((name) => !/^(\..*|test|labs|node_modules|dist)$/.test(name));
 
+/** Contract suites by the parts that they hold; all others are the node's. */
+const SUITES = {
+  servers: ["etcd", "apiserver"],
+  controllers: ["controllers", "http2", "tls"],
+};
+
 /** Real processes and sockets on a machine that others use too. */
 const REAL = { secondTry: true };
-const ALONE = { secondTry: true, sequential: true };
+const ALONE = { secondTry: true, workers: 1 };
 
 const ALL: readonly Group[] = [
   { name: "types", run: () => runCommand("node_modules/.bin/tsc", ["--noEmit"]) },
   // One process parses each source once for all rules.
-  testsIn("tidy", ["test/tidy"], { sequential: true }, { starts: "beside" }),
-  testsIn("unit", UNIT, REAL),
-  // The node's suites take the machine's names for themselves, and wait more than they compute:
-  // the others, which have nothing on the machine in common, run beside them.
-  testsIn("contract", contractSuites(false), ALONE),
-  testsIn("contract", contractSuites(true), REAL, { starts: "beside" }),
+  testsIn("tidy", ["test/tidy"], { workers: 1 }, { starts: "beside" }),
+  // Members wait for elections, watchers for what they watch: two processors serve four workers.
+  testsIn("unit", UNIT, { ...REAL, workers: 4 }, { starts: "next" }),
+  // Three sequences that have nothing on the machine in common, and all wait more than they
+  // compute: the node's suites, which enter a network of their own one after the other, and the
+  // controllers'; the servers' and what only computes; whole clusters.
+  testsIn("contract", contractSuites("node"), ALONE, { part: "node" }),
+  testsIn("contract", contractSuites("controllers"), REAL, { part: "controllers", starts: "next" }),
+  testsIn("contract", contractSuites("servers"), REAL, { part: "servers", starts: "beside" }),
   testsIn("fuzz", ["test/fuzz"], {}, { starts: "next" }),
   testsIn("sim", ["test/sim", "test/clock", "test/conformance"], {}, { starts: "next" }),
-  testsIn("labs", ["labs"], REAL),
+  testsIn("labs", ["labs"], REAL, { starts: "next" }),
   testsIn("guest", ["test/guest"], ALONE, { starts: "beside" }),
-  testsIn("e2e", ["test/e2e"], ALONE, { possible: async () => process.getuid?.() === 0 }),
+  testsIn("e2e", ["test/e2e"], ALONE, {
+    starts: "next", possible: async () => process.getuid?.() === 0,
+  }),
 ];
 
 function testsIn(
   name: string,
   folders: readonly string[],
   options: RunOptions,
-  more: Pick<Group, "starts" | "possible"> = {},
+  more: Pick<Group, "part" | "starts" | "possible"> = {},
 ): Group {
   return { name, folders, ...more, run: () => runVitest(folders, options) };
 }
@@ -84,11 +97,10 @@ export function rowsOf(groups: readonly Group[]): Group[][][] {
   return rows;
 }
 
-/** The contract suites of servers, or all others. */
-function contractSuites(ofServers: boolean): string[] {
-  const servers = ["etcd", "apiserver"];
-  const suites = readdirSync(join(ROOT, "test/contract"));
-  return suites
-    .filter((suite) => servers.includes(suite) === ofServers)
-    .map((suite) => `test/contract/${suite}`);
+/** The contract suites of the parts of a kind; the node's are those that no other kind has. */
+function contractSuites(kind: keyof typeof SUITES | "node"): string[] {
+  const named = Object.values(SUITES).flat();
+  const all = readdirSync(join(ROOT, "test/contract"));
+  const suites = kind === "node" ? all.filter((suite) => !named.includes(suite)) : SUITES[kind];
+  return suites.map((suite) => `test/contract/${suite}`);
 }

@@ -73,11 +73,12 @@ async function runGroup(group: Group): Promise<GroupResult> {
   if (!((await group.possible?.()) ?? true)) {
     return { passed: 0, failures: [], leftOut: [group.name], secondTries: [] };
   }
-  print(`== ${group.name}`);
+  const title = group.part === undefined ? group.name : `${group.name}: ${group.part}`;
+  print(`== ${title}`);
   const start_ms = performance.now();
   const result = await group.run();
   const took_s = ((performance.now() - start_ms) / 1000).toFixed(1);
-  print(`== ${group.name}: ${result.passed} passed, ${result.failures.length} failed, ${took_s} s`);
+  print(`== ${title}: ${result.passed} passed, ${result.failures.length} failed, ${took_s} s`);
   return result;
 }
 

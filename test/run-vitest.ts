@@ -23,8 +23,8 @@ interface Report {
 }
 
 export interface RunOptions {
-  /** One file at a time. */
-  readonly sequential?: boolean;
+  /** How many files run at a time; as vitest.config.ts says by default. */
+  readonly workers?: number;
   /** Files that fail run again, alone. */
   readonly secondTry?: boolean;
   /** Only the tests with this in their titles. */
@@ -103,7 +103,7 @@ async function runOnce(
       "--reporter=json",
       `--reporter=${join(ROOT, "test/unhandled-reporter.ts")}`,
       `--outputFile.json=${report}`,
-      ...(options.sequential ? ["--no-file-parallelism"] : []),
+      ...(options.workers === undefined ? [] : [`--maxWorkers=${options.workers}`]),
       ...(options.title === undefined ? [] : ["-t", escapeRegExp(options.title)]),
     ], { unhandled, output: options.quiet ? "ignore" : "inherit" });
     const files = read(report, options.title);

@@ -1,5 +1,5 @@
 import { existsSync, globSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { GROUPS, type Group } from "./groups.ts";
 import { runPatterns } from "./run-vitest.ts";
 
@@ -23,8 +23,9 @@ export class UnknownTestError extends Error {
 
 /**
  * Returns the groups that the arguments of `npm test` select, all for none. An argument is `quick`,
- * a group, a test file, a source file with a test beside it, a folder, a part of a test file's
- * path, or a part of a test's title. Throws UnknownTestError for any other.
+ * a group, a test file, a source file with a test beside it, a module of cases that a test beside
+ * it imports, a folder, a part of a test file's path, or a part of a test's title. Throws
+ * UnknownTestError for any other.
  */
 export function selectGroups(args: readonly string[]): readonly Group[] {
   if (args.length === 0) return GROUPS;
@@ -38,7 +39,9 @@ function filesGroup(argument: string): Group {
   const { files, title } = findTests(argument);
   return {
     name: argument,
-    run: () => runPatterns(files, { sequential: files.some(isReal), ...(title && { title }) }),
+    run: () => runPatterns(files, {
+      ...(files.some(isReal) && { workers: 1 }), ...(title && { title }),
+    }),
   };
 }
 
@@ -57,15 +60,21 @@ export function findTests(argument: string): { files: readonly string[]; title?:
       if (files.length > 0) return { files };
     } else if (beside.endsWith(".test.ts") && existsSync(join(ROOT, beside))) {
       return { files: [beside] };
+    } else {
+      const files = testFiles(`${dirname(path)}/*.test.ts`).filter((file) =>
+        textOf(file).includes(`"./${basename(path)}"`));
+      if (files.length > 0) return { files };
     }
   }
   const all = testFiles("**/*.test.ts");
   const named = all.filter((file) => file.includes(path));
   if (named.length > 0) return { files: named };
-  const texts = all.filter((file) => readFileSync(join(ROOT, file), "utf8").includes(argument));
+  const texts = all.filter((file) => textOf(file).includes(argument));
   if (texts.length > 0) return { files: texts, title: argument };
   throw new UnknownTestError(argument);
 }
+
+const textOf = (file: string) => readFileSync(join(ROOT, file), "utf8");
 
 function testFiles(pattern: string): string[] {
   return globSync(pattern, { cwd: ROOT, exclude: NOT_OURS }).toSorted();

@@ -1,5 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
@@ -12,7 +14,8 @@ let cluster: TestCluster;
 beforeAll(async () => {
   cluster = await sharedCluster("storage");
   // What others' claims had on the disk goes with their namespaces.
-  await expect.poll(volumesOnDisk).toEqual([]);
+  const gone = async () => (await volumesOnDisk()).length === 0;
+  await waitFor("others' volumes to go", gone, { clock: systemClock() });
 }, START_TIMEOUT_MS);
 
 afterAll(() => cluster?.leave(), START_TIMEOUT_MS);

@@ -34,7 +34,7 @@ it("files share a process, but for one that says it needs its own", async () => 
   process.env["R2K_CASE_PIDS"] = pids;
   const { failures, passed } = await runPatterns(
     ["first", "second", "own"].map((name) => `${CASES}/process/${name}.case.ts`),
-    { sequential: true, quiet: true },
+    { workers: 1, quiet: true },
   );
   delete process.env["R2K_CASE_PIDS"];
   expect([failures, passed]).toEqual([[], 3]);

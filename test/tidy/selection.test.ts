@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { GROUPS, rowsOf } from "../groups.ts";
+import { LONGEST } from "../longest-first.ts";
 import { findTests, selectGroups, UnknownTestError } from "../selection.ts";
 
 const names = (...args: string[]) => selectGroups(args).map(({ name }) => name);
@@ -15,6 +16,10 @@ it("every test file is in a folder of a group", () => {
   expect(left).toEqual([]);
 });
 
+it("the files that begin first are there", () => {
+  expect(LONGEST.filter((path) => !findTests(".test.ts").files.includes(path))).toEqual([]);
+});
+
 it("quick is types, tidy and unit; it and a group may stand together", () => {
   expect(names("quick")).toEqual(["types", "tidy", "unit"]);
   expect(names("labs", "quick")).toEqual(["types", "tidy", "unit", "labs"]);
@@ -25,6 +30,10 @@ it("a test file, a source file beside one and a folder select their tests", () =
   expect(findTests("store/core/raft.test.ts").files).toEqual(raft);
   expect(findTests("./store/core/raft.ts").files).toEqual(raft);
   expect(findTests("store/core/").files).toEqual(expect.arrayContaining(raft));
+});
+
+it("a module of cases selects the tests beside it that import it", () => {
+  expect(findTests("test/e2e/drain.ts").files).toEqual(["test/e2e/commands.test.ts"]);
 });
 
 it("a part of a file's path selects all files that have it", () => {
