@@ -14,10 +14,11 @@ import { parseNetConf } from "./net-conf.ts";
 import { OverlayNetwork } from "./network.ts";
 
 export interface OverlayOptions {
-  /** Patches the status of its own Node, as a node's identity can; closed by the caller. */
+  /**
+   * Lists and watches Nodes, and patches the status of its own: a node's identity, with the rights
+   * of `cli/addons/06-overlay.yaml`. Closed by the caller.
+   */
   client: KubeClient;
-  /** Lists and watches Nodes; by default `client` does that too. */
-  watcher?: KubeClient;
   nodeName: string;
   /** `net-conf.json`: its content, or its path. */
   netConf: { text: string } | { file: string };
@@ -50,11 +51,12 @@ export interface OverlayHandle {
  * back. Throws OverlayError `bad-net-conf`, and when the kernel cannot be watched.
  */
 export async function startOverlay(options: OverlayOptions): Promise<OverlayHandle> {
-  const { client, watcher = client, ipMasq = false, clock } = options;
+  const { client, ipMasq = false, clock } = options;
   const conf = await readNetConf(options.netConf);
+  const resource = client.resource<Node>(NODES);
   const loop = new OverlayLoop({
-    nodes: new Informer<Node>({ resource: watcher.resource<Node>(NODES), clock }),
-    resource: client.resource<Node>(NODES),
+    nodes: new Informer<Node>({ resource, clock }),
+    resource,
     network: new OverlayNetwork(options.netns),
     conf,
     nodeName: options.nodeName,

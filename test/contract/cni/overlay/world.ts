@@ -28,7 +28,7 @@ export const patience = { clock, timeout_ms: 30_000 };
 export const NETWORK = "10.244.0.0/16";
 const API_ADDRESS = "10.77.0.1";
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
-const MANIFEST = join(import.meta.dirname, "../../../../cni/overlay/rbac.yaml");
+const MANIFEST = join(import.meta.dirname, "../../../../cli/addons/06-overlay.yaml");
 const PLUGIN_MS = 30_000;
 
 /** A node: a namespace on the underlay, whose only other link leads to its pods. */
