@@ -65,8 +65,11 @@ function caseOf(run: RecordedRun, reference: RecordedRun | undefined, again: str
   };
   if (!deviation) return described;
   const other = shownPart(reference.recording, deviation.reference);
+  // A part that is not written yet may end before there is a member.
+  const { tracks } = own.recording.tracks.length > 0 ? own.recording : other.recording;
   return {
     ...described,
+    own: { ...own.recording, tracks },
     reference: other.recording,
     deviation: {
       at: deviation.at,

@@ -8,7 +8,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findLab, readLabs } from "../runner/manifest.ts";
 import { ROOT_DIR } from "../runner/paths.ts";
-import { cacheFolder, writeReference } from "../runner/workspace.ts";
+import { cacheFolder, writeReference, writeSkeletons } from "../runner/workspace.ts";
 import { buildSite } from "../site/build.ts";
 import { Browser } from "../testing/browser.ts";
 import { replayHtml } from "./html.ts";
@@ -135,6 +135,19 @@ describe("the replay page", { timeout: TIMEOUT_MS }, () => {
     await pages.close();
   });
 });
+
+it("shows the reference's run where nothing is written yet", async () => {
+  const lab = findLab("3");
+  writeSkeletons(lab, join(scratch, "skeleton"));
+  const trees = [join(scratch, "skeleton")];
+  const empty = await makeReplay(lab, { trees, only: CASE, source: "your part", again: "3" });
+  const path = join(scratch, "skeleton.html");
+  writeFileSync(path, await replayHtml(empty));
+  await browser.open(pathToFileURL(path).href, DESK);
+  expect(await textOf(".verdict.failed")).toContain("is not written yet");
+  expect(await count(".state")).toBe(3);
+  expect(await count(".band.role-leader")).toBeGreaterThan(0);
+}, TIMEOUT_MS);
 
 const RECORDED = readLabs().filter(({ replay: recorded }) => recorded !== undefined);
 

@@ -96,12 +96,6 @@ export class Browser {
     return (result as { value: T }).value;
   }
 
-  /** The page as a PNG. */
-  async screenshot(): Promise<Buffer> {
-    const { data } = await this.#send("Page.captureScreenshot", { format: "png" });
-    return Buffer.from(data as string, "base64");
-  }
-
   async close(): Promise<void> {
     this.#process.kill();
     await this.#ended;

@@ -72,7 +72,7 @@ showTheme(wanted.get("theme"));
 const at = wanted.get("at");
 show(Number(wanted.get("case") ?? 0), {
   ...(at === null ? {} : { at: Number(at) }),
-  reference: wanted.get("view") === "reference",
+  ...(wanted.has("view") ? { reference: wanted.get("view") === "reference" } : {}),
 });
 addEventListener("resize", () => view?.show());
 addEventListener("keydown", (event) => view?.pressed(event));

@@ -29,11 +29,13 @@ export class View {
   constructor(
     shown: ReplayCase,
     source: string,
-    { at, reference = false }: { at?: number; reference?: boolean },
+    { at, reference }: { at?: number; reference?: boolean },
   ) {
     this.#case = shown;
     this.#source = source;
-    this.#isReference = reference && shown.reference !== undefined;
+    // A part that is not written yet has done nothing: the reference shows what is to be done.
+    const isEmpty = shown.own.events.length === 0;
+    this.#isReference = (reference ?? isEmpty) && shown.reference !== undefined;
     this.#build(at);
   }
 
