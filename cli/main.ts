@@ -63,6 +63,16 @@ function program(): Command {
   return root;
 }
 
+/** A member of the store as a process of a cluster; started by `r2k start`. */
+function member(name = ""): Entry | undefined {
+  const number = /^store-(\d)$/.exec(name)?.[1];
+  if (number === undefined) return undefined;
+  return entry(name, "one member of the store", async () => {
+    const { command } = await import("./process/store-member.ts");
+    return { command: () => command(`store-${Number(number)}`) };
+  });
+}
+
 /**
  * What V8 makes of the sources is kept beside the bundle for the next start, where that can be
  * written: it saves each start a part of its time. Commands load their own code behind this.
@@ -77,7 +87,7 @@ async function main(args: readonly string[]): Promise<void> {
   const root = program();
   // A process of a cluster is `control --config FILE` or `node --config FILE`.
   const entries = args[1] === "--config" ? PARTS : [...COMMANDS, ...PARTS];
-  const found = entries.find((item) => item.name === args[0]);
+  const found = entries.find((item) => item.name === args[0]) ?? member(args[0]);
   if (found) root.addCommand((await found.load()).command(), { hidden: true });
   else if (args[0] !== undefined && !args[0].startsWith("-") && args[0] !== "help") {
     throw new CommandError("NO_COMMAND", `there is no command "${args[0]}"`, {

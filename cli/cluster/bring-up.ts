@@ -18,7 +18,7 @@ import { logsDir, ownPluginsDir } from "./paths.ts";
 import type { ClusterFiles } from "./identities.ts";
 import { keepLogs } from "./keep-logs.ts";
 import { ensurePki } from "./pki.ts";
-import { checkStoreData } from "./store-data.ts";
+import { checkStoreData, storeMemberNames } from "./store-data.ts";
 import { installPlugins } from "./plugins.ts";
 
 export interface BringUp extends StartContext {
@@ -81,6 +81,13 @@ async function steps(what: BringUp): Promise<void> {
     await addUnderlay(config);
     await addNodeLink(config);
   });
+  const members = storeMemberNames(config);
+  if (members.length > 0) {
+    // Each waits for a majority.
+    await step(`store of ${members.length} members`, async () => {
+      await Promise.all(members.map((name) => ensureProcess(config, name, what)));
+    });
+  }
   await step("control plane", () => ensureProcess(config, "control", what));
   const connection = await kubeConnection(files.kubeconfig("admin"));
   const client = new KubeClient({ ...connection, clock: what.clock, qps: 1000, burst: 1000 });

@@ -35,6 +35,8 @@ export interface ClusterConfig {
   readonly etcdServers?: string;
   /** The kind of rules that serve Services. Default nftables. */
   readonly proxyMode?: ModeName;
+  /** Members of the store, each a process of its own; absent: one, in the control process. */
+  readonly storeMembers?: number;
   /** A folder of CNI plugins to use in place of our own. */
   readonly cniBinDir?: string;
   /** How long a node may be silent until it is NotReady. Default 40 s. */
@@ -119,7 +121,12 @@ export async function planCluster(
   choices: Partial<
     Pick<
       ClusterConfig,
-      "etcdServers" | "apiPort" | "cniBinDir" | "nodeCidrMaskSize" | "nodeMonitorGracePeriod_ms"
+      | "etcdServers"
+      | "storeMembers"
+      | "apiPort"
+      | "cniBinDir"
+      | "nodeCidrMaskSize"
+      | "nodeMonitorGracePeriod_ms"
     >
   > = {},
   addresses: readonly string[] = ownAddresses(),

@@ -5,8 +5,30 @@ import type { ClusterConfig } from "./config.ts";
 import { clusterFiles } from "./identities.ts";
 import { nodePaths } from "./paths.ts";
 
-export function storeDir({ dataDir }: Pick<ClusterConfig, "dataDir">): string {
-  return join(dataDir, "store");
+/** The most members that a cluster's store can have on this machine. */
+export const STORE_MEMBERS_MAX = 5;
+
+/** The data directory of the store, or of one of its members. */
+export function storeDir({ dataDir }: Pick<ClusterConfig, "dataDir">, member = ""): string {
+  return join(dataDir, "store", member);
+}
+
+/** The names of the store's members that are processes of their own: `store-1`, ... */
+export function storeMemberNames({ storeMembers = 0 }: Pick<ClusterConfig, "storeMembers">) {
+  return Array.from({ length: storeMembers }, (_, i) => `store-${i + 1}` as const);
+}
+
+/** Where a store, or one of its members, serves etcd's protocol. */
+export function storeSocket({ runDir }: Pick<ClusterConfig, "runDir">, name = "store"): string {
+  return join(runDir, `${name}.sock`);
+}
+
+/** The store's endpoints, whatever serves it. */
+export function storeEndpoints(config: ClusterConfig): string[] {
+  if (config.etcdServers !== undefined) return config.etcdServers.split(",");
+  const members = storeMemberNames(config);
+  const names = members.length > 0 ? members : ["store"];
+  return names.map((name) => `unix://${storeSocket(config, name)}`);
 }
 
 /**
@@ -16,8 +38,14 @@ export function storeDir({ dataDir }: Pick<ClusterConfig, "dataDir">): string {
  */
 export function checkStoreData(config: ClusterConfig, isAccepted: boolean): void {
   if (config.etcdServers !== undefined) return;
-  const data = join(storeDir(config), "member");
-  const hasData = namesIn(join(data, "wal")).length > 0 || namesIn(data).includes("db");
+  const members = storeMemberNames(config);
+  const folders = (members.length > 0 ? members : [""]).map((name) => {
+    return join(storeDir(config, name), "member");
+  });
+  const data = folders.join(", ");
+  const hasData = folders.some((folder) => {
+    return namesIn(join(folder, "wal")).length > 0 || namesIn(folder).includes("db");
+  });
   if (hasData && isAccepted) {
     throw new CommandError("STORE_THERE", `--new-store: ${data} has data`, {
       remedy: "start without the flag to use it; the flag is for a lost store",

@@ -7,11 +7,12 @@ import { Command } from "commander";
 import type { ClusterConfig, ClusterPlace } from "../cluster/config.ts";
 import { checkNodeName, joiningNodePlace } from "../cluster/joining-nodes.ts";
 import { processLog } from "../cluster/paths.ts";
+import { ALL_PROCESS_NAMES } from "../supervisor/supervise.ts";
 import { asidePath } from "../supervisor/log-file.ts";
 import { CommandError, printable } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 
-const PROCESSES = ["control", "node"];
+const PROCESSES: readonly string[] = ALL_PROCESS_NAMES;
 
 /** Which process a component runs in. */
 const COMPONENTS: Readonly<Record<string, string>> = {
@@ -27,9 +28,12 @@ const COMPONENTS: Readonly<Record<string, string>> = {
   device: "node",
 };
 
+/** A store of several members has a log for each: `store-1`. */
+const SHOWN = ["control", "node", ...Object.keys(COMPONENTS), "store-1"];
+
 export function command(): Command {
   return new Command("logs")
-    .description(`The log of one of ${[...PROCESSES, ...Object.keys(COMPONENTS)].join(", ")}.`)
+    .description(`The log of one of ${SHOWN.join(", ")}.`)
     .argument("<component>")
     .option("--name <name>", "the cluster's name", "default")
     .option("--node <node>", "on this node that joined; default: the first")
@@ -47,7 +51,7 @@ async function logs(component: string, flags: Flags): Promise<void> {
   const processName = COMPONENTS[component] ?? component;
   if (!PROCESSES.includes(processName)) {
     throw new CommandError("NO_COMPONENT", `there is no component "${component}"`, {
-      remedy: `one of ${[...PROCESSES, ...Object.keys(COMPONENTS)].join(", ")}`,
+      remedy: `one of ${SHOWN.join(", ")}`,
     });
   }
   const config = await clusterOf(flags.name);

@@ -10,6 +10,8 @@ const UP: Status = {
   api: "ready",
   nodes: [{ name: "one-host", ready: true }],
   pods: { running: 2, other: 0 },
+  ownParts: [],
+  views: { objects: 20, differences: [] },
 };
 const absent = (name: string) => ({
   name,
@@ -55,4 +57,18 @@ test("a restarted process is healthy, and its restarts are reported", () => {
     "pid 11, 90 MiB, ended, once, last at 2026-01-01T00:00:00Z, and started again, " +
       "without a supervisor",
   );
+});
+
+test("a cluster whose apiserver has lost events is unhealthy, and losses are listed", () => {
+  const lost = Array.from({ length: 7 }, (_, i) => `pods default/web-${i}: not in the cache`);
+  const text = describe({ ...UP, views: { objects: 20, differences: lost } });
+  expect(text).toContain("cluster one: not well (events were lost on the way");
+  expect(text).toContain("views    pods default/web-0: not in the cache");
+  expect(text).toContain("... and 2 more");
+});
+
+test("the reader's parts are named", () => {
+  expect(describe(UP)).not.toContain("yours");
+  const text = describe({ ...UP, ownParts: ["03", "04"] });
+  expect(text).toContain("yours    your part of lab 03, 04 in place of the reference");
 });

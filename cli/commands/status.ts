@@ -3,12 +3,15 @@ import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { isStopped, readJoiningNodes } from "../cluster/joining-nodes.ts";
 import { clusterFiles } from "../cluster/identities.ts";
-import { PROCESS_NAMES, type ProcessName, runningPid } from "../supervisor/supervise.ts";
+import { type Comparison, compareViews, readyNodes } from "../cluster/views.ts";
+import { runningOwnParts } from "../supervisor/own-parts.ts";
+import { type ProcessName, processNames, runningPid } from "../supervisor/supervise.ts";
 import {
   readRestarts,
   type Restarts,
@@ -24,7 +27,13 @@ export interface Status {
   readonly api: string;
   readonly nodes: readonly { name: string; ready: boolean; stopped?: boolean }[];
   readonly pods: { readonly running: number; readonly other: number };
+  /** The labs whose part in the running processes is the reader's. */
+  readonly ownParts: readonly string[];
+  /** What the store, the apiserver's cache and the kubelets know; null when it was not compared. */
+  readonly views: Comparison | null;
 }
+
+const DIFFERENCES_SHOWN_MAX = 5;
 
 interface ProcessStatus {
   /** `control`, `node`, and `node NAME` for one that joined. */
@@ -56,33 +65,37 @@ async function readStatus(config: ClusterConfig): Promise<Status> {
   const joined = await readJoiningNodes(config);
   const stopped = joined.filter(isStopped).map((node) => node.nodeName);
   const processes = [
-    ...PROCESS_NAMES.map((name) => processStatus(config.runDir, name)),
+    ...processNames(config).map((name) => processStatus(config.runDir, name)),
     ...joined.map((node) => ({
       ...processStatus(node.runDir, "node"),
       name: `node ${node.nodeName}`,
       ...(stopped.includes(node.nodeName) ? { stopped: true } : {}),
     })),
   ];
-  const absent = { nodes: [], pods: { running: 0, other: 0 } };
-  if (processes[0]?.pid === null) return { name: config.name, processes, api: "down", ...absent };
+  const ownParts = [...new Set([config, ...joined].flatMap(runningOwnParts))].sort();
+  const known = { name: config.name, processes, ownParts };
+  const absent = { nodes: [], pods: { running: 0, other: 0 }, views: null };
+  const control = runningPid(config.runDir, "control");
+  if (control === undefined) return { ...known, api: "down", ...absent };
   const connection = await kubeConnection(clusterFiles(config).kubeconfig("admin"));
   const client = new KubeClient(connection);
   try {
     const nodes = await client.resource<Node>(NODES).listAll();
     const pods = await client.resource<Pod>(PODS).listAll();
     const running = pods.items.filter((pod) => pod.status?.phase === "Running").length;
+    const ready = readyNodes(nodes.items);
     return {
-      name: config.name,
-      processes,
+      ...known,
       api: "ready",
-      nodes: nodes.items.map((node) => {
-        const name = node.metadata.name ?? "";
-        return { name, ready: isReady(node), ...(stopped.includes(name) ? { stopped: true } : {}) };
+      nodes: nodes.items.map(({ metadata: { name = "" } }) => {
+        const isNodeStopped = stopped.includes(name) ? { stopped: true } : {};
+        return { name, ready: ready.includes(name), ...isNodeStopped };
       }),
       pods: { running, other: pods.items.length - running },
+      views: await compareViews(config, client, ready, systemClock()),
     };
   } catch (thrown) {
-    return { name: config.name, processes, api: messageOf(thrown), ...absent };
+    return { ...known, api: messageOf(thrown), ...absent };
   } finally {
     client.close();
   }
@@ -99,14 +112,11 @@ function processStatus(runDir: string, name: ProcessName): ProcessStatus {
   };
 }
 
-function isReady(node: Node): boolean {
-  const conditions = node.status?.conditions ?? [];
-  return conditions.some((item) => item.type === "Ready" && item.status === "True");
-}
-
 function isWell(status: Status): boolean {
   const up = status.processes.every((item) => item.pid !== null || item.stopped);
-  return up && status.api === "ready" && status.nodes.every((node) => node.ready || node.stopped);
+  const ready = status.nodes.every((node) => node.ready || node.stopped);
+  const agrees = (status.views?.differences.length ?? 0) === 0;
+  return up && status.api === "ready" && ready && agrees;
 }
 
 /** The process's share of memory in MiB: shared pages counted by their part (PSS). */
@@ -122,6 +132,9 @@ function verdict(status: Status): string {
     const [name = "", node] = ending.name.split(" ");
     const logs = node === undefined ? name : `${name} --node ${node}`;
     return `not well (${ending.name} has ended; why: r2k logs ${logs})`;
+  }
+  if (status.views !== null && status.views.differences.length > 0) {
+    return "not well (events were lost on the way: see views)";
   }
   const stopped = status.processes.every((item) => item.pid === null);
   return stopped ? "stopped (r2k start goes on from its data)" : "not well (r2k start mends it)";
@@ -143,6 +156,20 @@ function stateOf({ pid, pss_mib, supervisor, restarts, stopped }: ProcessStatus)
   return notes.join(", ");
 }
 
+/** The first differences between what the store, the cache and the kubelets know. */
+function viewsOf({ views }: Status): string[] {
+  if (views === null || views.differences.length === 0) return [];
+  const shown = views.differences.slice(0, DIFFERENCES_SHOWN_MAX);
+  const more = views.differences.length - shown.length;
+  const lines = [...shown, ...(more > 0 ? [`... and ${more} more`] : [])];
+  return lines.map((line) => `  views    ${line}`);
+}
+
+/** The reader's parts in a sentence. */
+export function ownPartsText(labs: readonly string[]): string {
+  return `your part of lab ${labs.join(", ")} in place of the reference`;
+}
+
 /** The status as a person reads it. */
 export function describe(status: Status): string {
   const width = Math.max(8, ...status.processes.map(({ name }) => name.length));
@@ -159,5 +186,7 @@ export function describe(status: Status): string {
     `  ${"api".padEnd(width)} ${status.api}`,
     ...nodes,
     `  ${"pods".padEnd(width)} ${running} running, ${other} other`,
+    ...viewsOf(status),
+    ...(status.ownParts.length > 0 ? [`  yours    ${ownPartsText(status.ownParts)}`] : []),
   ].join("\n"));
 }

@@ -7,7 +7,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import type { ClusterPlace } from "../cluster/config.ts";
 import { joiningNodeNames, joiningNodePlace } from "../cluster/joining-nodes.ts";
 import { nodeCgroup } from "../cluster/paths.ts";
-import { PROCESS_NAMES } from "../supervisor/supervise.ts";
+import { ALL_PROCESS_NAMES } from "../supervisor/supervise.ts";
 import { endingByThemselves, killContainers } from "./containers.ts";
 import { endProcess, terminate } from "./end-process.ts";
 import { removeNodeLink, removeUnderlay } from "./node-link.ts";
@@ -29,7 +29,7 @@ const UNMOUNT_PASSES_MAX = 8;
 export async function removeFromHost(cluster: ClusterPlace, clock: Clock): Promise<void> {
   const joined = joiningNodeNames(cluster).map((name) => joiningNodePlace(cluster, name));
   await Promise.all(joined.map((node) => endProcess(node, "node", clock)));
-  for (const name of PROCESS_NAMES.toReversed()) await endProcess(cluster, name, clock);
+  for (const name of ALL_PROCESS_NAMES.toReversed()) await endProcess(cluster, name, clock);
   await removeNodes([...joined, cluster], clock);
   await removeUnderlay(cluster);
   await rm(cluster.runDir, { recursive: true, force: true });

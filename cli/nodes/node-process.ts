@@ -15,10 +15,9 @@ import { CommandError } from "../terminal.ts";
  * and the growth of the old generation before a collection, by default to four times the live size:
  * after two minutes of mixed load 228 MiB with 70 MiB alive.
  */
-const PROCESS_FLAGS: Readonly<Record<ProcessName, readonly string[]>> = {
-  control: ["--max-semi-space-size=8", "--heap-growing-percent=50"],
-  node: ["--max-semi-space-size=2", "--heap-growing-percent=50"],
-};
+function flagsOf(name: ProcessName): string[] {
+  return [`--max-semi-space-size=${name === "node" ? 2 : 8}`, "--heap-growing-percent=50"];
+}
 
 /** Of a start: how long it may take, and what ends it. */
 export interface StartContext {
@@ -28,7 +27,7 @@ export interface StartContext {
   readonly readyTimeout_ms: number;
 }
 
-/** Starts the control process, or the process of a node in its namespace, unless it runs. */
+/** Starts one of the cluster's processes, a node's in its namespace, unless it runs. */
 export async function ensureProcess(
   config: ClusterConfig,
   name: ProcessName,
@@ -42,7 +41,7 @@ export async function ensureProcess(
       configPath: configPath(config.dataDir),
       runDir: config.runDir,
       logPath: processLog(config, name),
-      nodeFlags: PROCESS_FLAGS[name],
+      nodeFlags: flagsOf(name),
       ...(name === "node" ? { netns: nodeNetns(config) } : {}),
       ...(config.joins === undefined ? {} : { node: config.nodeName }),
     },

@@ -1,6 +1,6 @@
 import type { ClusterConfig } from "../cluster/config.ts";
 import { isStopped } from "../cluster/joining-nodes.ts";
-import { PROCESS_NAMES, logsOf, runningPid } from "../supervisor/supervise.ts";
+import { logsOf, processNames, runningPid } from "../supervisor/supervise.ts";
 import { type Check, failed, ok } from "./check.ts";
 
 /**
@@ -13,7 +13,7 @@ export function clusterChecks(
 ): Check[] {
   const nodes = joined.filter((node) => !isStopped(node));
   const processes = [
-    ...PROCESS_NAMES.map((name) => ({ name, pid: runningPid(config.runDir, name), logs: name })),
+    ...processNames(config).map((name) => ({ name, pid: runningPid(config.runDir, name), logs: name })),
     ...nodes.map(({ nodeName: node, runDir }) => ({
       name: `node ${node}`,
       pid: runningPid(runDir, "node"),

@@ -8,7 +8,7 @@ import type { Command } from "commander";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { type ClusterFiles, clusterFiles } from "../cluster/identities.ts";
 import { nodeRange } from "../cluster/joining-nodes.ts";
-import { storeDir } from "../cluster/store-data.ts";
+import { storeDir, storeEndpoints, storeSocket } from "../cluster/store-data.ts";
 import { hostDevice } from "../host/node-link.ts";
 import { startNodeRoutes } from "./node-routes.ts";
 import { processCommand } from "./running.ts";
@@ -28,18 +28,17 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
   await startHostRoutes(config, files, parts);
 }
 
-/** The embedded store, or the client of the one that `--etcd-servers` names. */
+/** The embedded store, or the client of its members or of the servers of `--etcd-servers`. */
 async function startEtcd(config: ClusterConfig, parts: Parts): Promise<EtcdClient> {
-  const { etcdServers } = config;
-  if (etcdServers !== undefined) {
+  if (config.etcdServers !== undefined || config.storeMembers !== undefined) {
     const { connectEtcd } = await import("@raft2kube/client-etcd/grpc.ts");
     return parts.start("store client", () => {
-      return Promise.resolve(connectEtcd({ endpoints: etcdServers.split(",") }));
+      return Promise.resolve(connectEtcd({ endpoints: storeEndpoints(config) }));
     });
   }
   const { startStore } = await import("@raft2kube/store/main.ts");
   const dataDir = storeDir(config);
-  const path = join(config.runDir, "store.sock");
+  const path = storeSocket(config);
   const store = await parts.start("store", () => {
     return startStore({ dataDir, listenClient: { path }, keepsDiskReserve: true });
   });

@@ -6,7 +6,8 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { ClusterConfig } from "../cluster/config.ts";
-import { clusterFiles } from "../cluster/identities.ts";
+import { type KubeconfigUser, clusterFiles } from "../cluster/identities.ts";
+import type { ProcessName } from "../supervisor/supervise.ts";
 import type { Closable } from "./started-parts.ts";
 import { type Restarts, restartsText } from "../supervisor/supervisor.ts";
 
@@ -15,14 +16,16 @@ const API_TIMEOUT_MS = 600_000;
 const API_INTERVAL_MS = 1_000;
 
 /** The identity that writes the event of a process. */
-const IDENTITIES = { control: "controller-manager", node: "kubelet" } as const;
+function identityOf(name: ProcessName): KubeconfigUser {
+  return name === "node" ? "kubelet" : "controller-manager";
+}
 
 /**
  * Writes an Event about the Node once the API answers: a process of the cluster was started again.
  * Does not wait for it.
  */
 export function reportRestart(
-  name: keyof typeof IDENTITIES,
+  name: ProcessName,
   config: ClusterConfig,
   restarts: Restarts,
   clock: Clock,
@@ -41,13 +44,13 @@ export function reportRestart(
 }
 
 async function report(
-  name: keyof typeof IDENTITIES,
+  name: ProcessName,
   config: ClusterConfig,
   restarts: Restarts,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
-  const file = clusterFiles(config).kubeconfig(IDENTITIES[name]);
+  const file = clusterFiles(config).kubeconfig(identityOf(name));
   const client = new KubeClient({ ...(await kubeConnection(file)), clock });
   const recorder = new EventRecorder({ client, component: `r2k-${name}`, clock });
   try {

@@ -9,6 +9,7 @@ import { startGivingBack } from "./give-back.ts";
 import { boundLog } from "../supervisor/log-file.ts";
 import { reportRestart } from "./report-restart.ts";
 import { Parts } from "./started-parts.ts";
+import { writeOwnParts } from "../supervisor/own-parts.ts";
 import { announce, type ProcessName, writeOwnPid } from "../supervisor/supervise.ts";
 import { readRestarts, Supervisor } from "../supervisor/supervisor.ts";
 
@@ -58,6 +59,7 @@ async function run(
   try {
     await start(config, parts);
     if (closing !== undefined) return;
+    await writeOwnParts(runDir, name);
     await writeOwnPid(runDir, name);
     await supervisor.start();
     log.info(`${name} is ready`);

@@ -5,7 +5,7 @@ export function clusterOf(text: string): Record<string, string[]> {
   const members: Record<string, string[]> = {};
   for (const part of text.split(",")) {
     const [name, url] = [part.slice(0, part.indexOf("=")), part.slice(part.indexOf("=") + 1)];
-    if (!part.includes("=") || name === "" || !/^https?:\/\//.test(url)) {
+    if (!part.includes("=") || name === "" || !/^(https?|unix):\/\//.test(url)) {
       throw new SettingError(`--initial-cluster: NAME=URL is needed, got ${part}`);
     }
     (members[name] ??= []).push(url);

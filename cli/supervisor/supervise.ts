@@ -3,13 +3,24 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } f
 import { dirname, join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import type { ClusterConfig } from "../cluster/config.ts";
+import { STORE_MEMBERS_MAX, storeMemberNames } from "../cluster/store-data.ts";
 import { CommandError } from "../terminal.ts";
 import { alive, startTimeOf } from "../host/process-table.ts";
 import { putAside } from "./log-file.ts";
 
-/** A cluster's long-lived processes. */
-export const PROCESS_NAMES = ["control", "node"] as const;
-export type ProcessName = (typeof PROCESS_NAMES)[number];
+/** A cluster's long-lived processes; with several members of the store each of them is one. */
+export type ProcessName = "control" | "node" | `store-${number}`;
+
+/** The processes of a cluster, in the order of their start. */
+export function processNames(config: Pick<ClusterConfig, "storeMembers">): ProcessName[] {
+  return [...storeMemberNames(config), "control", "node"];
+}
+
+/** All that a cluster may have, for one whose configuration cannot be read. */
+export const ALL_PROCESS_NAMES: readonly ProcessName[] = processNames({
+  storeMembers: STORE_MEMBERS_MAX,
+});
 
 export interface ProcessSpec {
   readonly name: ProcessName;

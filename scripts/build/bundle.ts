@@ -1,4 +1,4 @@
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { readFile } from "node:fs/promises";
 import { type Plugin, build } from "esbuild";
 import { resolveOverlaid } from "../../labs/runner/own-tree.ts";
@@ -104,7 +104,7 @@ export interface BundleOptions {
 
 /** Bundles entry points with shared chunks, so that a command loads only what it uses. */
 export async function bundle(options: BundleOptions): Promise<void> {
-  const { outDir, entries } = options;
+  const { outDir, entries, trees = [] } = options;
   await build({
     absWorkingDir: ROOT,
     entryPoints: Object.fromEntries(
@@ -119,6 +119,8 @@ export async function bundle(options: BundleOptions): Promise<void> {
     external: EXTERNAL,
     logLevel: "error",
     banner: { js: REQUIRE },
-    plugins: [ownParts(options.trees ?? []), sourcePlaces(), leanHttp()],
+    // A tree is named after its lab; see `cli/supervisor/own-parts.ts`.
+    define: { R2K_OWN_PARTS: JSON.stringify(trees.map((tree) => basename(tree))) },
+    plugins: [ownParts(trees), sourcePlaces(), leanHttp()],
   });
 }

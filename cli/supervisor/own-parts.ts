@@ -1,0 +1,37 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import type { ClusterConfig } from "../cluster/config.ts";
+import { processNames } from "./supervise.ts";
+
+declare const R2K_OWN_PARTS: readonly string[] | undefined;
+
+/** The labs whose part in this program is the reader's; `scripts/build/bundle.ts` defines them. */
+export const OWN_PARTS: readonly string[] =
+  typeof R2K_OWN_PARTS === "undefined" ? [] : R2K_OWN_PARTS;
+
+function ownPartsPath(runDir: string, name: string): string {
+  return join(runDir, `${name}.own-parts`);
+}
+
+/** Records which labs' parts this process runs. */
+export async function writeOwnParts(runDir: string, name: string): Promise<void> {
+  await replaceFile(ownPartsPath(runDir, name), `${OWN_PARTS.join(" ")}\n`);
+}
+
+/** The labs whose part in a running process is the reader's. */
+function readOwnParts(runDir: string, name: string): string[] {
+  try {
+    return readFileSync(ownPartsPath(runDir, name), "utf8").split(/\s+/).filter(Boolean);
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return [];
+    throw thrown;
+  }
+}
+
+/** The labs whose part in any process of a running cluster is the reader's. */
+export function runningOwnParts(config: ClusterConfig): string[] {
+  const parts = processNames(config).flatMap((name) => readOwnParts(config.runDir, name));
+  return [...new Set(parts)].sort();
+}
