@@ -151,7 +151,7 @@ export class Feed {
   }
 
   async #relist(from: number): Promise<number> {
-    // lab:07 begin relist
+    // lab:07b begin relist
     const prefix = prefixOf(this.#kind);
     const entries: Entry[] = [];
     const slices = new Slices();
@@ -174,7 +174,7 @@ export class Feed {
     }
     timed(`cache ${this.#kind.plural}: reset`, () => this.#cache.reset(entries, revision));
     return revision;
-    // lab:07 end
+    // lab:07b end
   }
 
   /**
@@ -211,7 +211,7 @@ export class Feed {
   }
 
   async #take(response: WatchResponse): Promise<void> {
-    // lab:07 begin take
+    // lab:07b begin take
     if (response.canceled) {
       if (response.compactRevision > 0) throw new CompactedError(response.compactRevision);
       const why = `the store ended the watch: ${response.cancelReason}`;
@@ -226,7 +226,7 @@ export class Feed {
     const revision = response.header?.revision ?? 0;
     // Without events a response is the store's word that nothing before its revision is missing.
     if (response.events.length === 0) this.#progress(revision);
-    // lab:07 end
+    // lab:07b end
   }
 
   #progress(revision: number): void {

@@ -45,12 +45,12 @@ export class History {
   push(event: CacheEvent): void {
     const last = this.#events.at(-1);
     assert(!last || event.revision >= last.revision, `event ${event.revision} out of order`);
-    // lab:07 begin history-push
+    // lab:07b begin history-push
     this.#events.push(event);
     this.#hold(event.entry);
     if (event.previous) this.#hold(event.previous);
     while (this.size > 1 && this.#full()) this.dropOldest();
-    // lab:07 end
+    // lab:07b end
     this.#budget.fit();
   }
 
@@ -92,7 +92,7 @@ export class History {
   /** The events behind `revision`, which must not lie below the floor. */
   after(revision: number): CacheEvent[] {
     assert(revision >= this.#floor, `history starts at ${this.#floor}, asked for ${revision}`);
-    // lab:07 begin history-after
+    // lab:07b begin history-after
     let low = this.#first;
     let high = this.#events.length;
     while (low < high) {
@@ -101,7 +101,7 @@ export class History {
       else high = middle;
     }
     return this.#events.slice(low);
-    // lab:07 end
+    // lab:07b end
   }
 
   /** Nothing more is asked of it. */

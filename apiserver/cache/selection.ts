@@ -44,7 +44,7 @@ export class Projection {
    * is not there. Of one event, items of the same type are the same.
    */
   seenBy(selection: Selection): WatchItem | undefined {
-    // lab:07 begin seen-by
+    // lab:07b begin seen-by
     const { type, revision, entry, previous } = this.event;
     const before = previous !== undefined && selects(selection, previous);
     const after = type !== "DELETED" && selects(selection, entry);
@@ -55,6 +55,6 @@ export class Projection {
     // The state that matched last, under the revision of the change that ended it (upstream).
     this.#gone ??= withRevision(previous, revision);
     return { type: "DELETED", revision, entry: this.#gone };
-    // lab:07 end
+    // lab:07b end
   }
 }

@@ -153,7 +153,7 @@ export class WatchCache {
 
   /** Takes one change, later than all before it. */
   apply(change: Change): void {
-    // lab:07 begin cache-apply
+    // lab:07b begin cache-apply
     const event = this.#apply(change);
     if (event !== undefined) {
       this.#states.push(event.revision, this.#state);
@@ -163,7 +163,7 @@ export class WatchCache {
       event.previous?.replaced();
     }
     this.progress(change.revision);
-    // lab:07 end
+    // lab:07b end
   }
 
   #apply(change: Change): CacheEvent | undefined {
@@ -206,13 +206,13 @@ export class WatchCache {
 
   /** Watches the changes behind `revision`; throws 410 when they are no longer all held. */
   watchFrom(request: WatchRequest, revision: number): Watcher {
-    // lab:07 begin watch-from
+    // lab:07b begin watch-from
     if (revision < this.#history.floor) {
       throw expired(`too old resource version: ${revision} (${this.#history.floor})`);
     }
     const later = seenBy(request.selection, this.#history.after(revision));
     return this.#open(request, revision, later);
-    // lab:07 end
+    // lab:07b end
   }
 
   /**
@@ -220,11 +220,11 @@ export class WatchCache {
    * ends them.
    */
   watchAll(request: WatchRequest, markEnd: boolean): Watcher {
-    // lab:07 begin watch-all
+    // lab:07b begin watch-all
     const revision = this.#revision;
     const entries = selected(this.#state, request.selection);
     return this.#open(request, revision, asAdded(entries, markEnd ? revision : undefined));
-    // lab:07 end
+    // lab:07b end
   }
 
   /** Watches behind a listing made elsewhere, at `revision`, of `entries`. */

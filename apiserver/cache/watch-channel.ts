@@ -52,7 +52,7 @@ export class WatchChannel implements Flushable {
 
   /** Sends with the next flush. Encodings made for other channels are in `shared`. */
   push(item: Exclude<WatchItem, { type: "ERROR" }>, shared: Map<string, Buffer>): void {
-    // lab:07 begin channel-push
+    // lab:07b begin channel-push
     const form = `${item.type} ${this.encoder.id}`;
     let bytes = shared.get(form);
     if (bytes === undefined) {
@@ -63,7 +63,7 @@ export class WatchChannel implements Flushable {
     this.#sizes.observe(bytes.length, this.#watchers.size);
     this.#pending.push({ revision: item.revision, bytes });
     this.#flusher.mark(this);
-    // lab:07 end
+    // lab:07b end
   }
 
   /** An event that this encoder cannot encode ends its own watches only. */
@@ -79,7 +79,7 @@ export class WatchChannel implements Flushable {
   }
 
   *flush(): Generator<void> {
-    // lab:07 begin channel-flush
+    // lab:07b begin channel-flush
     const pending = this.#pending;
     this.#pending = [];
     const [first] = pending;
@@ -93,7 +93,7 @@ export class WatchChannel implements Flushable {
       else watcher.deliver(chunkOf(pending.filter(({ revision }) => revision > start)));
       if (++sent % STEP_WATCHERS === 0) yield;
     }
-    // lab:07 end
+    // lab:07b end
   }
 }
 

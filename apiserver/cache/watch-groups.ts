@@ -93,7 +93,7 @@ export class WatchGroups {
 
   /** Hands an event to all whose selection it concerns. */
   push(event: CacheEvent): void {
-    // lab:07 begin groups-push
+    // lab:07b begin groups-push
     if (this.#watchers === 0) return;
     const projection = new Projection(event);
     const shared = new Map<string, Buffer>();
@@ -104,7 +104,7 @@ export class WatchGroups {
         for (const channel of channels.values()) channel.push(item, shared);
       }
     }
-    // lab:07 end
+    // lab:07b end
   }
 
   /** Sends a bookmark to all watchers that requested them: no event is missing up to `revision`. */
@@ -130,7 +130,7 @@ function placeOf({ namespace, name, nodeName }: Selection): string {
 
 /** The places that an event passes. */
 function placesOf({ entry, previous }: CacheEvent): Set<string> {
-  // lab:07 begin places-of
+  // lab:07b begin places-of
   const { namespace, name } = entry;
   const places = new Set([EVERYWHERE, objectPlace(namespace, name), objectPlace("", name)]);
   if (namespace !== "") places.add(namespacePlace(namespace));
@@ -138,7 +138,7 @@ function placesOf({ entry, previous }: CacheEvent): Set<string> {
     if (node !== undefined) places.add(nodePlace(node));
   }
   return places;
-  // lab:07 end
+  // lab:07b end
 }
 
 function nodeNameOf(entry: Entry | undefined): string | undefined {

@@ -190,7 +190,7 @@ export class Watcher implements Lagging {
 
   /** Called by the channel, in order of revision. */
   deliver(chunk: Chunk): void {
-    // lab:07 begin deliver
+    // lab:07b begin deliver
     if (this.#ended || chunk.events === 0) return;
     this.#sent += chunk.events;
     if (this.#flowing) {
@@ -206,7 +206,7 @@ export class Watcher implements Lagging {
       this.#queuedEvents > WATCHER_QUEUE_EVENTS_MAX ||
       (this.#queuedBytes > WATCHER_QUEUE_BYTES_MAX && length > 1);
     if (tooMuch) this.#terminate();
-    // lab:07 end
+    // lab:07b end
     if (!this.#ended && this.#queue.at(-1) === chunk) this.#budget.hold(this, chunk);
   }
 

@@ -113,14 +113,14 @@ function revisionMatch(query: URLSearchParams, token: string): RevisionMatch {
     throw badRequest("specifying resource version is not allowed when using continue");
   }
   const revision = revisionIn(query);
-  // lab:07 begin revision-match
+  // lab:07a begin revision-match
   if (revision === undefined) return { type: "newest" };
   if (match === "Exact") return { type: "exact", revision };
   if (revision === 0) return { type: "any" };
   // Before match rules there were, a limit meant this very revision (upstream keeps it so).
   if (match === "" && query.get("limit")) return { type: "exact", revision };
   return { type: "not-older-than", revision };
-  // lab:07 end
+  // lab:07a end
 }
 
 function matchComplaints(match: string, revision: string, token: string): FieldError[] {

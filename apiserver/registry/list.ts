@@ -92,7 +92,7 @@ async function heldState(
   { match, limit, continue: token }: ListOptions,
   { revision }: Place,
 ): Promise<Held | undefined> {
-  // lab:07 begin held-state
+  // lab:07a begin held-state
   const cache = await resource.cache();
   if (revision !== 0) {
     const state = cache.stateAt(revision);
@@ -104,7 +104,7 @@ async function heldState(
     if (limit > 0 || cache.revision < match.revision) return undefined;
   }
   return heldBy(cache);
-  // lab:07 end
+  // lab:07a end
 }
 
 function heldBy(cache: WatchCache | undefined): Held | undefined {
@@ -119,7 +119,7 @@ function listFromState(
   { state, revision }: Held,
   start: string,
 ): Listing & { fetched: number } {
-  // lab:07 begin list-from-state
+  // lab:07a begin list-from-state
   const entries: Entry[] = [];
   let fetched = 0;
   // Whatever state will do is answered whole (upstream).
@@ -141,7 +141,7 @@ function listFromState(
   const counted = options.labelSelector === "" && options.fieldSelector === "";
   const remaining = countBehind(state, prefix, last);
   return { entries, revision, fetched, continue: token, ...(counted ? { remaining } : {}) };
-  // lab:07 end
+  // lab:07a end
 }
 
 /** Lists from the store, all that a selection picks or `limit` of it. */
@@ -165,7 +165,7 @@ async function readPages(
   selection: Selection,
   options: ListOptions,
 ): Promise<Listing> {
-  // lab:07 begin list-from-store
+  // lab:07a begin list-from-store
   const { kind } = resource;
   const prefix = prefixOf(kind, namespace);
   const { limit, match } = options;
@@ -190,7 +190,7 @@ async function readPages(
     }
     start = `${last}\0`;
   }
-  // lab:07 end
+  // lab:07a end
 }
 
 async function collect(
@@ -227,7 +227,7 @@ async function pageOf(
   try {
     return await rows.page(prefix, { start, limit, revision });
   } catch (thrown) {
-    // lab:07 begin page-of
+    // lab:07a begin page-of
     if (isEtcdError(thrown, "futureRevision")) {
       throw revisionTooLarge(revision, await rows.revision());
     }
@@ -238,6 +238,6 @@ async function pageOf(
       EXPIRED_CONTINUE,
       encodeContinue({ revision: -1, start: from.replace(/\0$/, "") }),
     );
-    // lab:07 end
+    // lab:07a end
   }
 }

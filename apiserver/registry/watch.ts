@@ -46,7 +46,7 @@ async function openWatch(
 ): Promise<Watcher> {
   const selection = selectionOf(resource.kind, namespace, options);
   const request = { selection, bookmarks: options.bookmarks, encoder };
-  // lab:07 begin open-watch
+  // lab:07c begin open-watch
   const { revision } = options;
   const cache = await resource.cache(revision);
   if (!options.sendInitialEvents) {
@@ -71,5 +71,5 @@ async function openWatch(
     fieldSelector,
   });
   return cache.watchListed(request, listing.entries, listing.revision);
-  // lab:07 end
+  // lab:07c end
 }

@@ -123,7 +123,7 @@ export class ObjectStore {
     { lease, cached }: ChangeOptions = {},
   ): Promise<Changed<T>> {
     const key = keyOf(this.kind, namespace, name);
-    // lab:07 begin change
+    // lab:07c begin change
     let base = cached ? cachedBase(cached) : await this.#newest(key);
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS_MAX; attempt++) {
       let wanted: Attempt<T>;
@@ -141,7 +141,7 @@ export class ObjectStore {
       base = done.current;
     }
     throw conflict(this.#subject, name, MODIFIED);
-    // lab:07 end
+    // lab:07c end
   }
 
   async #newest(key: string): Promise<Base> {

@@ -92,7 +92,7 @@ export class Rows {
   }
 
   async #swap(key: string, revision: number, write: object): Promise<Written> {
-    // lab:07 begin swap
+    // lab:07c begin swap
     const answer = await this.#etcd.txn({
       compare: [
         {
@@ -106,7 +106,7 @@ export class Rows {
       failure: [{ requestRange: { key: Buffer.from(key) } }],
     });
     return this.#writtenOf(answer);
-    // lab:07 end
+    // lab:07c end
   }
 
   #writtenOf(answer: TxnResponse): Written {

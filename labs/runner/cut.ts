@@ -16,8 +16,8 @@ export interface Region {
   readonly indent: string;
 }
 
-const BEGIN = /^(\s*)\/\/ lab:(\d\d) begin ([\w-]+)$/;
-const END = /^\s*\/\/ lab:(\d\d) end$/;
+const BEGIN = /^(\s*)\/\/ lab:(\d\d[a-z]?) begin ([\w-]+)$/;
+const END = /^\s*\/\/ lab:(\d\d[a-z]?) end$/;
 
 /**
  * Returns the tagged regions of a source. Throws if one is not closed, or closed by another lab.
@@ -40,6 +40,21 @@ export function regionsOf(text: string, path: string): Region[] {
   if (open) throw bad(path, open.begin, `${open.name} is not closed`);
   return regions;
 }
+
+/** The functions of a lab's regions: what its reader writes. */
+export function bodiesOf(text: string, lab: string, path: string): string[] {
+  const lines = text.split("\n");
+  return regionsOf(text, path).flatMap((region) => {
+    if (region.lab !== lab) return [];
+    const above = lines.slice(0, region.begin).reverse();
+    const names = above.map((line) => FUNCTION.exec(line) ?? METHOD.exec(line));
+    const name = names.find((match) => match !== null)?.[1];
+    return name === undefined ? [] : [name];
+  });
+}
+
+const FUNCTION = /^(?:export )?(?:async )?function (\w+)/;
+const METHOD = /^ {2}(?:(?:async|static|get|set) )*#?(\w+)\(/;
 
 function bad(path: string, index: number, why: string): LabError {
   return new LabError("BAD_TAG", `${path}:${index + 1}: ${why}`);

@@ -14,6 +14,8 @@ export interface Mutant {
   readonly replace: string;
   /** Part of the title of a check that catches it. */
   readonly caughtBy: string;
+  /** Part of the title of a scenario that shows what goes wrong, where safety depends on it. */
+  readonly shownBy?: string;
 }
 
 /** Help with one body, in three grades: each leaves less to the reader than the one before. */
@@ -56,7 +58,7 @@ export interface Lab {
 /** Returns all labs by number. Throws if a manifest has no title. */
 export function readLabs(): Lab[] {
   const folders = readdirSync(LABS_DIR)
-    .filter((name) => /^\d\d-/.test(name))
+    .filter((name) => /^\d\d[a-z]?-/.test(name))
     .sort();
   return folders.map(readLab);
 }
@@ -67,7 +69,7 @@ function readLab(folder: string): Lab {
   if (!manifest.title) throw new LabError("BAD_LAB", `${path} has no title`);
   const { title, part, contract, files = [], checks = [], hints = [], mutants = [] } = manifest;
   const { replay } = manifest;
-  const number = folder.slice(0, 2);
+  const number = folder.slice(0, folder.indexOf("-"));
   const given = {
     ...(part ? { part } : {}),
     ...(contract ? { contract } : {}),
@@ -83,12 +85,17 @@ export function readmeOf({ folder }: Lab, environment: NodeJS.ProcessEnv = proce
   return existsSync(join(LABS_DIR, folder, translation)) ? translation : "README.md";
 }
 
-/** Returns the lab with this number: `2` or `02`. */
+/** Returns the lab with this number: `2`, `02`, `7a`. */
 export function findLab(wanted: string): Lab {
   const labs = readLabs();
-  const found = labs.find((lab) => lab.number === wanted.padStart(2, "0"));
+  const found = labs.find((lab) => lab.number === twoDigits(wanted));
   if (found) return found;
   throw new LabError("NO_LAB", `there is no lab ${wanted}`, {
     remedy: `one of ${labs.map((lab) => lab.number).join(", ")}`,
   });
+}
+
+/** A lab's number with two digits: `07a` for `7a`. */
+export function twoDigits(number: string): string {
+  return /^\d(?!\d)/.test(number) ? `0${number}` : number;
 }

@@ -115,7 +115,9 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["runner/", "raft/"],
     ["replay/"],
     ["site/"],
-    ["02-", "03-", "04-", "05-", "06-", "07-"],
+    ["02-", "03-", "04-", "05-", "06-"],
+    ["apiserver/"],
+    ["07a-", "07b-", "07c-", "finish/"],
   ],
   kubelet: [
     ["limits.ts", "options.ts", "pods/", "plugins/"],
@@ -161,7 +163,7 @@ export const TOP_ARROWS: Readonly<Record<string, readonly string[]>> = {
   labs: [],
   cli: ["labs"],
   test: ["cli", "labs"],
-  bench: ["test"],
+  bench: ["test", "labs"],
   scripts: ["labs", "test"],
 };
 

@@ -21,15 +21,15 @@ export function isDefaultClass(object: StorageClass): boolean {
 }
 
 function fillDefaults(object: StorageClass): void {
-  // lab:07 begin storage-class-defaults
+  // lab:07c begin storage-class-defaults
   object.reclaimPolicy ??= "Delete";
   object.volumeBindingMode ??= "Immediate";
-  // lab:07 end
+  // lab:07c end
 }
 
 function validate(object: StorageClass): FieldError[] {
   const { provisioner, reclaimPolicy, volumeBindingMode, parameters = {} } = object;
-  // lab:07 begin storage-class-validate
+  // lab:07c begin storage-class-validate
   const errors = provisioner === "" ? [required("provisioner")]
     : qualifiedName(provisioner.toLowerCase()).map((each) =>
       invalid("provisioner", provisioner.toLowerCase(), each));
@@ -46,22 +46,22 @@ function validate(object: StorageClass): FieldError[] {
     errors.push(notSupported("volumeBindingMode", volumeBindingMode, BINDING_MODES));
   }
   return errors;
-  // lab:07 end
+  // lab:07c end
 }
 
 /** A class is what claims were made with: its meaning may not change under them. */
 function validateUpdate(object: StorageClass, old: StorageClass): FieldError[] {
-  // lab:07 begin storage-class-update
+  // lab:07c begin storage-class-update
   return (["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] as const)
     .flatMap((name) => immutable(name, object[name], old[name]));
-  // lab:07 end
+  // lab:07c end
 }
 
 /** The class's name, and whether claims that name none get it. */
 function nameCell(object: StorageClass): string {
-  // lab:07 begin storage-class-name
+  // lab:07c begin storage-class-name
   return `${object.metadata.name}${isDefaultClass(object) ? " (default)" : ""}`;
-  // lab:07 end
+  // lab:07c end
 }
 
 const SCHEMA = "storage/v1.StorageClass";

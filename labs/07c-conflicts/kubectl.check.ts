@@ -1,9 +1,9 @@
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { squeezed } from "../walk.ts";
-import { expectLines } from "./expect-lines.ts";
-import { KUBECTL, type OwnApiserver, withApiserver } from "./own-apiserver.ts";
-import { mapOf } from "./world.ts";
+import { expectLines } from "../apiserver/expect-lines.ts";
+import { KUBECTL, type OwnApiserver, withApiserver } from "../apiserver/own-apiserver.ts";
+import { mapOf } from "../apiserver/world.ts";
 
 const WHY = "most users reach an apiserver through kubectl";
 

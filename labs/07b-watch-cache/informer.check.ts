@@ -6,8 +6,8 @@ import { pick, seededRandom } from "@raft2kube/std/random.ts";
 import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { check, checkOptions } from "../check.ts";
 import { judge } from "../judge.ts";
-import { withApiserver } from "./own-apiserver.ts";
-import { NAMESPACE, clock, mapOf } from "./world.ts";
+import { withApiserver } from "../apiserver/own-apiserver.ts";
+import { NAMESPACE, clock, mapOf } from "../apiserver/world.ts";
 
 const CORE = { group: "", version: "v1" };
 const MAPS = { ...CORE, plural: "configmaps", kind: "ConfigMap", namespaced: true };

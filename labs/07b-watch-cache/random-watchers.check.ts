@@ -3,9 +3,9 @@ import { EVERYTHING } from "@raft2kube/apiserver/cache/selection.ts";
 import { type Listener, listen } from "@raft2kube/apiserver/testing/watch-words.ts";
 import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { check, checkOptions, stillAtWork } from "../check.ts";
-import { orBroken } from "./broken.ts";
-import { expectLines } from "./expect-lines.ts";
-import { ALL, type Seen, emptyCache, ofApp, onNode, podEntry, put, remove } from "./objects.ts";
+import { orBroken } from "../apiserver/broken.ts";
+import { expectLines } from "../apiserver/expect-lines.ts";
+import { ALL, type Seen, emptyCache, ofApp, onNode, podEntry, put, remove } from "../apiserver/objects.ts";
 
 const RUNS = 10;
 const CHANGES = 120;

@@ -7,8 +7,8 @@ import { STORE_PAGE_KEYS } from "@raft2kube/apiserver/limits.ts";
 import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { check, checkOptions, stillAtWork } from "../check.ts";
 import { judge } from "../judge.ts";
-import { betweenReads, lateWatches } from "./between.ts";
-import { NAMESPACE, type World, list, mapOf, refusalOf, withWorld } from "./world.ts";
+import { betweenReads, lateWatches } from "../apiserver/between.ts";
+import { NAMESPACE, type World, list, mapOf, refusalOf, withWorld } from "../apiserver/world.ts";
 
 /** How far a cache is behind its store. */
 const LATE_MS = 20;

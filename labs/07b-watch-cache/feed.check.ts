@@ -2,30 +2,13 @@ import { Feed, type FeedTarget } from "@raft2kube/apiserver/cache/feed.ts";
 import type { Change } from "@raft2kube/apiserver/cache/watch-cache.ts";
 import type { Entry } from "@raft2kube/apiserver/object/entry.ts";
 import { STORE_PAGE_KEYS } from "@raft2kube/apiserver/limits.ts";
-import { readWatchOptions } from "@raft2kube/apiserver/registry/list-options.ts";
 import type { Resource } from "@raft2kube/apiserver/resource/resource.ts";
-import { watchObjects } from "@raft2kube/apiserver/registry/watch.ts";
-import { type Listener, inWords, listen } from "@raft2kube/apiserver/testing/watch-words.ts";
-import { seededRandom } from "@raft2kube/std/random.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { betweenReads, lateWatches } from "./between.ts";
-import { expectLines } from "./expect-lines.ts";
-import { NAMESPACE, type World, clock, list, mapOf, refusalOf, withWorld } from "./world.ts";
-
-/** What a cache lags behind its store. */
-const LATE_MS = 20;
-const RUNNING = { closing: new AbortController().signal, clock, random: seededRandom(1) };
-
-/** Watches as a request with this query would: `resourceVersion=7`. */
-async function watch(server: Resource, query: string): Promise<Listener> {
-  const options = readWatchOptions(server.kind, new URLSearchParams(query));
-  const answer = await watchObjects(RUNNING, server, NAMESPACE, options, inWords);
-  if (answer.type !== "watch") throw new TypeError(`a watch was answered by ${answer.type}`);
-  return listen(answer.watcher);
-}
-
-const INITIAL = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
+import { betweenReads } from "../apiserver/between.ts";
+import { expectLines } from "../apiserver/expect-lines.ts";
+import { watch } from "../apiserver/watch.ts";
+import { NAMESPACE, type World, clock, list, mapOf, refusalOf, withWorld } from "../apiserver/world.ts";
 
 check("watch: after a list it misses no event and repeats none", () =>
   withWorld(async (world) => {
@@ -40,45 +23,6 @@ check("watch: after a list it misses no event and repeats none", () =>
       expected: [b, c].map(({ metadata: m }) => `ADDED ${m.name} ${m.resourceVersion}`),
       why: "every controller lists and watches: after a gap a pod may never be started",
     });
-  }),
-);
-
-check("watch: without a revision it begins with the current objects", () =>
-  withWorld(async (world) => {
-    const server = world.server();
-    const a = await server.store.create(mapOf("a"));
-    await list(server, "");
-    const { lines } = await watch(server, "");
-    await expectLines(lines, {
-      when: "a watch without a resourceVersion, and one map exists",
-      expected: [`ADDED a ${a.metadata.resourceVersion}`],
-      why: "kubectl get -w without a revision shows the current objects first",
-    });
-  }),
-);
-
-check("watch: initial events are as new as a list would be, and a bookmark ends them", () =>
-  withWorld(async (world) => {
-    const [writer, server] = [world.server(), world.server(lateWatches(world.etcd, LATE_MS))];
-    await server.cache();
-    for (let i = 0; i < 10; i++) {
-      const { metadata } = await writer.store.create(mapOf(`m${i}`));
-      const { lines } = await watch(server, INITIAL);
-      const revision = Number(metadata.resourceVersion);
-      judge(lines.length === i + 2, {
-        when: `a watch with sendInitialEvents, after map ${i + 1} was written at another server`,
-        expected: `${i + 1} times ADDED, then the bookmark that ends them`,
-        happened: lines.join("; "),
-        why: "a reflector that lists by a watch must not get stale objects (KEP 3157)",
-      });
-      const [last = ""] = lines.slice(-1);
-      judge(last.endsWith(" end") && Number(last.split(" ")[1]) >= revision, {
-        when: "the initial events have all been sent",
-        expected: `BOOKMARK at ${revision} or later, marked as the end of the initial events`,
-        happened: last,
-        why: "without the bookmark a client does not know when its copy is complete",
-      });
-    }
   }),
 );
 

@@ -7,7 +7,7 @@ import { keyOf } from "@raft2kube/apiserver/storage/keys.ts";
 import { Rows } from "@raft2kube/apiserver/storage/rows.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { NAMESPACE, mapOf, numberIn, refusalOf, withWorld } from "./world.ts";
+import { NAMESPACE, mapOf, numberIn, refusalOf, withWorld } from "../apiserver/world.ts";
 
 const KEY = "/registry/configmaps/lab/a";
 const LOST = "a write is lost without an error (API conventions: optimistic concurrency control)";

@@ -8,10 +8,10 @@ import { type Listener, inWords, listen } from "@raft2kube/apiserver/testing/wat
 import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { orBroken } from "./broken.ts";
-import { expectLines } from "./expect-lines.ts";
-import { ALL, emptyCache, ofApp, onNode, podEntry, put, remove } from "./objects.ts";
-import { clock, refusalOf } from "./world.ts";
+import { orBroken } from "../apiserver/broken.ts";
+import { expectLines } from "../apiserver/expect-lines.ts";
+import { ALL, emptyCache, ofApp, onNode, podEntry, put, remove } from "../apiserver/objects.ts";
+import { clock, refusalOf } from "../apiserver/world.ts";
 
 check("fan-out: a watch gets exactly the events after its revision", () =>
   orBroken(async () => {

@@ -1,0 +1,16 @@
+import { readWatchOptions } from "@raft2kube/apiserver/registry/list-options.ts";
+import type { Resource } from "@raft2kube/apiserver/resource/resource.ts";
+import { watchObjects } from "@raft2kube/apiserver/registry/watch.ts";
+import { type Listener, inWords, listen } from "@raft2kube/apiserver/testing/watch-words.ts";
+import { seededRandom } from "@raft2kube/std/random.ts";
+import { NAMESPACE, clock } from "./world.ts";
+
+const RUNNING = { closing: new AbortController().signal, clock, random: seededRandom(1) };
+
+/** Watches as a request with this query would: `resourceVersion=7`. */
+export async function watch(server: Resource, query: string): Promise<Listener> {
+  const options = readWatchOptions(server.kind, new URLSearchParams(query));
+  const answer = await watchObjects(RUNNING, server, NAMESPACE, options, inWords);
+  if (answer.type !== "watch") throw new TypeError(`a watch was answered by ${answer.type}`);
+  return listen(answer.watcher);
+}
