@@ -216,39 +216,6 @@ check("after a failed sync no append is acknowledged", async () => {
   });
 });
 
-check("acknowledged entries survive a power loss at every operation", async () => {
-  const whole = new CrashDisk();
-  const { wal } = openLog(whole);
-  await appendAll(wal, whole, 12);
-  await close(wal, whole);
-  for (let dieAt = 1; dieAt <= whole.operations; dieAt++) {
-    for (const keep of [() => 0, () => 1, () => 0.5, (i: number) => (i % 2 === 0 ? 0.3 : 1)]) {
-      const disk = new CrashDisk(dieAt);
-      const acknowledged = await appendAll(openLog(disk).wal, disk, 12);
-      const { recovered } = openLog(disk.restarted(keep));
-      const found = recovered.entries.map((item) => item.index);
-      judge(
-        acknowledged.every((id) => found.includes(id)),
-        {
-          when: `power lost at disk operation ${dieAt}; acknowledged: ${acknowledged}`,
-          expected: `entries ${acknowledged} in the recovered log`,
-          happened: `the log has ${found}`,
-          why: "acknowledged means durable (invariant S1; violated in etcd issue 14370)",
-        },
-      );
-      judge(
-        found.every((index, i) => index === i + 1),
-        {
-          when: `power lost at disk operation ${dieAt}`,
-          expected: "a log without gaps from entry 1",
-          happened: `the log has ${found}`,
-          why: "the state machine applies entries in order and cannot skip any",
-        },
-      );
-    }
-  }
-});
-
 check("a torn tail is truncated, and the log continues after it", async () => {
   const disk = new CrashDisk(30);
   const acknowledged = await appendAll(openLog(disk).wal, disk, 40);
@@ -295,4 +262,37 @@ check("damage to acknowledged entries is refused, not truncated", async () => {
     happened: refused || "the log was opened without the damaged entry and all later ones",
     why: "truncating here loses acknowledged writes that other members still have (S8)",
   });
+});
+
+check("acknowledged entries survive a power loss at every operation", async () => {
+  const whole = new CrashDisk();
+  const { wal } = openLog(whole);
+  await appendAll(wal, whole, 12);
+  await close(wal, whole);
+  for (let dieAt = 1; dieAt <= whole.operations; dieAt++) {
+    for (const keep of [() => 0, () => 1, () => 0.5, (i: number) => (i % 2 === 0 ? 0.3 : 1)]) {
+      const disk = new CrashDisk(dieAt);
+      const acknowledged = await appendAll(openLog(disk).wal, disk, 12);
+      const { recovered } = openLog(disk.restarted(keep));
+      const found = recovered.entries.map((item) => item.index);
+      judge(
+        acknowledged.every((id) => found.includes(id)),
+        {
+          when: `power lost at disk operation ${dieAt}; acknowledged: ${acknowledged}`,
+          expected: `entries ${acknowledged} in the recovered log`,
+          happened: `the log has ${found}`,
+          why: "acknowledged means durable (invariant S1; violated in etcd issue 14370)",
+        },
+      );
+      judge(
+        found.every((index, i) => index === i + 1),
+        {
+          when: `power lost at disk operation ${dieAt}`,
+          expected: "a log without gaps from entry 1",
+          happened: `the log has ${found}`,
+          why: "the state machine applies entries in order and cannot skip any",
+        },
+      );
+    }
+  }
 });

@@ -7,6 +7,7 @@ import { SafetyChecker } from "../../testing/raft/safety.ts";
 import { Timeline } from "../../testing/timeline.ts";
 import { Trace } from "./trace.ts";
 import { ELECTION_TICKS, HEARTBEAT_TICKS } from "./limits.ts";
+import { asJudged } from "./as-judged.ts";
 import { checkStep } from "./lessons.ts";
 import { Network, type Quality } from "./network.ts";
 import { type ClusterObserver, observerOf } from "./observer.ts";
@@ -47,6 +48,8 @@ export class LabCluster {
   readonly #cluster: TestCluster;
   readonly #safety = new SafetyChecker();
   readonly #snapshotEvery: number | undefined;
+  /** Pairs of members whose messages are lost: `1 2` from member 1 to member 2. */
+  readonly #cut = new Set<string>();
 
   constructor(options: ClusterOptions) {
     this.random = seededRandom(options.seed);
@@ -113,6 +116,9 @@ export class LabCluster {
   connect(server: Server): void {
     server.connected = true;
     this.#observer?.stepped(server);
+    for (const pair of this.#cut) {
+      if (pair.split(" ").includes(`${server.id}`)) this.#cut.delete(pair);
+    }
     this.trace.note(server.id, "is connected again");
   }
 
@@ -149,7 +155,14 @@ export class LabCluster {
     return "refused" in proposed ? proposed.refused : "accepted";
   }
 
+  /** Loses every message between two members until `connect` of one of them. */
+  cut(one: Server, other: Server): void {
+    this.#cut.add(`${one.id} ${other.id}`).add(`${other.id} ${one.id}`);
+    this.trace.note(one.id, `and ${other.id} do not reach each other`);
+  }
+
   #open({ from, to }: Message): boolean {
+    if (this.#cut.has(`${from} ${to}`)) return false;
     const sides = [from, to].map((id) => this.servers.find((server) => server.id === id));
     return sides.every((server) => server?.up && server.connected);
   }
@@ -164,8 +177,9 @@ export class LabCluster {
   #deliver(message: Message): void {
     this.trace.message(message, false);
     this.#observer?.arrived(message, false);
-    this.#cluster.deliver(message);
-    this.server(message.to).wake();
+    const receiver = this.server(message.to);
+    asJudged(receiver.member, `receiving a ${message.kind}`, () => this.#cluster.deliver(message));
+    receiver.wake();
     if (message.kind === "snapshot") this.server(message.from).wake();
   }
 }

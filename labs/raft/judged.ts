@@ -170,3 +170,20 @@ function standings(cluster: LabCluster): string {
   });
   return parts.join("; ");
 }
+
+const STEP_MS = 0.05;
+const UNTIL_MS_MAX = 2_000;
+
+/** Lets time pass in small steps until `condition` holds; judges when it does not come to that. */
+export function until(cluster: LabCluster, expected: string, condition: () => boolean): void {
+  const begun_ms = cluster.now_ms;
+  while (!condition()) {
+    judge(cluster.now_ms - begun_ms < UNTIL_MS_MAX, {
+      when: "the members run on",
+      expected: `${expected}, within ${UNTIL_MS_MAX / 1_000} s`,
+      happened: standings(cluster),
+      why: "without this step no election and no write comes to an end",
+    });
+    cluster.run(STEP_MS);
+  }
+}

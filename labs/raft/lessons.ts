@@ -1,6 +1,6 @@
 import type { SafetyChecker } from "../../testing/raft/safety.ts";
 import { Violation } from "../../testing/violation.ts";
-import { judge } from "../judge.ts";
+import { describeJudgement } from "../judge.ts";
 import type { Server } from "./server.ts";
 
 /** Each property of the safety checker, and what goes wrong without it. */
@@ -56,6 +56,7 @@ export function checkStep(checker: SafetyChecker, { id, member }: Server): void 
     if (!(thrown instanceof Violation) || !lesson) throw thrown;
     const happened = thrown.message.slice(`${thrown.checker}: `.length);
     const { role, term } = member.raft.state;
-    judge(false, { when: `a step of member ${id}, ${role} in term ${term}`, ...lesson, happened });
+    const when = `a step of member ${id}, ${role} in term ${term}`;
+    throw new Error(describeJudgement({ when, ...lesson, happened }), { cause: thrown });
   }
 }

@@ -26,6 +26,8 @@ export const MESSAGE_BYTES = 64;
 export const ENTRY_BYTES = 32;
 
 /** Lines of a failure's diagram. */
-export const DIAGRAM_LINES = 40;
+export const DIAGRAM_LINES = 30;
 /** Events of a run that are kept for the diagram. */
 export const TRACE_EVENTS_MAX = 2_000;
+/** After a failed run: how long other seeds are tried for one with a shorter diagram. */
+export const SIMPLER_SEEDS_MS = 300;

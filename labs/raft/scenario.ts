@@ -1,7 +1,9 @@
+import { Violation } from "../../testing/violation.ts";
 import { NOT_WRITTEN, check, checkOptions, stillAtWork } from "../check.ts";
 import { type ClusterOptions, LabCluster } from "./cluster.ts";
+import { cutToCause, focusOf } from "./cut.ts";
 import { drawDiagram } from "./diagram.ts";
-import { DIAGRAM_LINES } from "./limits.ts";
+import { DIAGRAM_LINES, SIMPLER_SEEDS_MS } from "./limits.ts";
 
 export interface ScenarioOptions extends Omit<ClusterOptions, "seed"> {
   /** How often it runs by default, each time from another seed. */
@@ -32,34 +34,56 @@ export function scenario(
   body: (cluster: LabCluster) => void,
 ): void {
   registered.push({ title, options: cluster, body });
-  check(title, () => {
+  const playAll = () => {
     const { runs = usualRuns, seed: first = 1 } = checkOptions();
-    for (let seed = first; seed < first + runs; seed++) {
+    let failure: Failure | undefined;
+    let until_ms = Number.POSITIVE_INFINITY;
+    for (let seed = first; seed < first + runs && performance.now() < until_ms; seed++) {
       stillAtWork();
-      play(title, { ...cluster, seed }, body);
+      const found = play(title, { ...cluster, seed }, body);
+      if (!found) continue;
+      // Another seed may show the same mistake with fewer messages.
+      if (!failure) until_ms = performance.now() + SIMPLER_SEEDS_MS;
+      if (!failure || found.lines < failure.lines) failure = found;
     }
-  });
+    if (failure) throw failure.error;
+  };
+  check(title, playAll, { scenario: true });
 }
 
-function play(title: string, options: ClusterOptions, body: (cluster: LabCluster) => void): void {
+/** A run that failed, and how long the diagram of its cause is. */
+interface Failure {
+  readonly error: Error;
+  readonly lines: number;
+}
+
+function play(
+  title: string,
+  options: ClusterOptions,
+  body: (cluster: LabCluster) => void,
+): Failure | undefined {
   let cluster: LabCluster | undefined;
   try {
     cluster = new LabCluster(options);
     body(cluster);
+    return undefined;
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown : new Error(String(thrown));
     if (NOT_WRITTEN.test(reason.message) || !cluster) throw reason;
-    throw new Error(explain(title, options.seed, cluster, reason), { cause: reason });
+    return explain(title, options.seed, cluster, reason);
   }
 }
 
-function explain(title: string, seed: number, cluster: LabCluster, reason: Error): string {
+function explain(title: string, seed: number, cluster: LabCluster, reason: Error): Failure {
   const members = cluster.servers.map(({ id }) => id);
-  const diagram = drawDiagram(cluster.trace.events, members, DIAGRAM_LINES);
+  const { cause } = reason;
+  const focus = cause instanceof Violation ? focusOf(cause) : undefined;
+  const events = cutToCause(cluster.trace.events, focus);
+  const diagram = drawDiagram(events, members, DIAGRAM_LINES);
   const broken = reason.name === "Error" ? reason.message : describeThrown(reason);
   const { lab = "", planted } = checkOptions();
   const judged = planted === undefined ? lab : `${lab} --planted ${planted}`;
-  return [
+  const lines = [
     broken,
     "",
     `events before the failure, in seconds (t: term, c: commit index), seed ${seed}:`,
@@ -67,10 +91,11 @@ function explain(title: string, seed: number, cluster: LabCluster, reason: Error
     "",
     `to repeat: ./r2k lab check ${judged} --only "${title}" --seed ${seed} --runs 1`,
     `to watch: ./r2k lab replay ${judged} --only "${title}" --seed ${seed}`,
-  ].join("\n");
+  ];
+  return { error: new Error(lines.join("\n"), { cause: reason }), lines: diagram.length };
 }
 
-/** Describes an assertion of the core or a bug in the reader's code: message and nearest frames. */
+/** Describes a bug in the reader's code: the message and the nearest frames. */
 function describeThrown(reason: Error): string {
   return (reason.stack ?? String(reason)).split("\n").slice(0, 4).join("\n");
 }

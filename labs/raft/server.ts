@@ -1,8 +1,11 @@
 import type { Random } from "@raft2kube/std/random.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
-import type { MemberId } from "@raft2kube/store/core/types.ts";
+import type { Entry, MemberId, Membership } from "@raft2kube/store/core/types.ts";
 import type { TestMember } from "../../testing/raft/member.ts";
 import type { Timeline } from "../../testing/timeline.ts";
+import { Acknowledged } from "./acknowledged.ts";
+import { entry } from "./core.ts";
+import { asJudged } from "./as-judged.ts";
 import type { Trace } from "./trace.ts";
 import { DISK_MS, TICK_MS } from "./limits.ts";
 
@@ -19,22 +22,69 @@ export interface ServerOptions {
   readonly snapshotEvery: number | undefined;
 }
 
+/** What a member has on its disk. Of an entry often only the term matters. */
+export interface DiskState {
+  readonly term: number;
+  readonly vote?: MemberId;
+  readonly commit?: number;
+  readonly log: readonly (number | Omit<Entry, "index">)[];
+  readonly membership?: Membership;
+}
+
 /** A member on the virtual clock: the core, a disk with latency, and a power switch. */
 export class Server {
   readonly id: MemberId;
   readonly member: TestMember;
   readonly #options: ServerOptions;
+  /** How long a write takes to become durable. */
+  disk_ms = DISK_MS;
   up = true;
   connected = true;
   #generation = 0;
   #awake = false;
   #role = "";
+  readonly #acknowledged: Acknowledged;
 
   constructor(member: TestMember, options: ServerOptions) {
     this.id = member.id;
     this.member = member;
     this.#options = options;
+    this.#acknowledged = new Acknowledged(this.id);
     this.#startClock();
+  }
+
+  /** Starts with this on its disk, as if it had come to it in an earlier run. */
+  startWith(disk: DiskState): void {
+    const { term, vote = 0n, commit = 0, log } = disk;
+    const entries = log.map((item, i) => {
+      return typeof item === "number" ? entry(i + 1, item) : { ...item, index: i + 1 };
+    });
+    Object.assign(this.member.disk, { hardState: { term, vote, commit }, entries });
+    if (disk.membership) this.member.disk.mark = { index: 0, term: 0, membership: disk.membership };
+    const described = entries.map((item) => item.term).join(" ");
+    this.#options.trace.note(this.id, `starts in term ${term}, log ${described}, c${commit}`);
+    this.#generation++;
+    this.up = true;
+    this.member.crash();
+    this.#startClock();
+    this.wake();
+  }
+
+  /** The term of the last vote that it has sent, 0 before the first. */
+  get votedTerm(): number {
+    return this.#acknowledged.votedTerm;
+  }
+
+  /** The last entry that it has acknowledged to a leader, 0 before the first. */
+  get acknowledgedIndex(): number {
+    return this.#acknowledged.index;
+  }
+
+  /** Campaigns at once, as if its timer had run out. */
+  campaign(): void {
+    this.#options.trace.note(this.id, "times out");
+    this.member.raft.campaign();
+    this.wake();
   }
 
   get isLeader(): boolean {
@@ -60,6 +110,7 @@ export class Server {
 
   /** Restarts with the state of its disk. */
   restart(): void {
+    this.#acknowledged.checkRestart(this.member.disk);
     this.member.crash();
     this.up = true;
     this.#options.trace.note(this.id, "restarts");
@@ -80,9 +131,10 @@ export class Server {
   }
 
   #work(): void {
-    for (let ready = this.member.process(); ready; ready = this.member.process()) {
-      for (const message of ready.messages) this.#options.send(message);
-      if (ready.write) this.#later(DISK_MS, () => this.#sync());
+    const process = () => asJudged(this.member, "executing ready()", () => this.member.process());
+    for (let ready = process(); ready; ready = process()) {
+      for (const message of ready.messages) this.#send(message);
+      if (ready.write) this.#later(this.disk_ms, () => this.#sync());
     }
     this.#traceRole();
     this.#compactIfDue();
@@ -90,8 +142,15 @@ export class Server {
     this.#options.stepped(this);
   }
 
+  #send(message: Message): void {
+    this.#acknowledged.sent(message);
+    this.#options.send(message);
+  }
+
   #sync(): void {
-    for (const message of this.member.sync()) this.#options.send(message);
+    const sync = () => this.member.sync();
+    const messages = asJudged(this.member, "with a write that became durable", sync);
+    for (const message of messages) this.#send(message);
     this.wake();
   }
 
@@ -102,9 +161,19 @@ export class Server {
     if (applied.length - disk.mark.index >= snapshotEvery) this.member.compact(0);
   }
 
+  #tick(): void {
+    const { role, term, electionElapsed } = this.member.raft.state;
+    asJudged(this.member, "at a tick of its clock", () => this.member.raft.tick());
+    const { state } = this.member.raft;
+    if (state.role === role && state.term === term && role !== "pre-candidate") return;
+    if (state.electionElapsed > electionElapsed || role === "leader") return;
+    const waited_ms = (electionElapsed + 1) * TICK_MS;
+    this.#options.trace.note(this.id, `times out: no leader for ${waited_ms} ms`);
+  }
+
   #startClock(): void {
     const tick = () => {
-      this.member.raft.tick();
+      this.#tick();
       this.wake();
       this.#later(TICK_MS, tick);
     };

@@ -10,6 +10,7 @@ export type TraceEvent =
       readonly at_ms: number;
       readonly from: MemberId;
       readonly to: MemberId;
+      readonly message: Message;
       readonly label: string;
       readonly lost: boolean;
     }
@@ -28,7 +29,8 @@ export class Trace {
 
   message(message: Message, lost: boolean): void {
     const { from, to } = message;
-    this.#keep({ kind: "message", at_ms: this.#now(), from, to, label: labelOf(message), lost });
+    const label = labelOf(message);
+    this.#keep({ kind: "message", at_ms: this.#now(), from, to, message, label, lost });
   }
 
   note(at: MemberId, text: string): void {

@@ -1,0 +1,117 @@
+import { judge } from "../judge.ts";
+import { agree, expectLeader, expectNoLeader, until } from "../raft/judged.ts";
+import { ELECTION_MS } from "../raft/limits.ts";
+import { scenario } from "../raft/scenario.ts";
+
+const RUNS = 5;
+/** Enough for a ballot among members that reach each other. */
+const BALLOT_MS = 20;
+
+scenario("two candidates of one term ask the same voter", { servers: 3, runs: RUNS }, (cluster) => {
+  const [one, two] = cluster.servers;
+  cluster.cut(one!, two!);
+  one!.campaign();
+  two!.campaign();
+  cluster.run(BALLOT_MS);
+  const leaders = cluster.servers.filter(({ isLeader }) => isLeader);
+  judge(leaders.length === 1, {
+    when: "members 1 and 2 campaign at the same time, and reach only member 3",
+    expected: "member 3 votes for one of them, which leads term 1",
+    happened: leaders.length === 0 ? "no member leads" : `${leaders.length} members lead`,
+    why: "a vote that is not given, or not counted, leaves the cluster without a leader",
+  });
+});
+
+scenario("a late answer to a pre-vote is no vote", { servers: 5, runs: RUNS }, (cluster) => {
+  const [one, two] = cluster.servers;
+  cluster.cut(one!, two!);
+  one!.campaign();
+  two!.campaign();
+  cluster.run(BALLOT_MS);
+  const leaders = cluster.servers.filter(({ isLeader }) => isLeader);
+  judge(leaders.length === 1, {
+    when: "members 1 and 2 campaign at the same time, and reach members 3, 4 and 5",
+    expected: "one of them has three of five votes, and leads term 1",
+    happened: leaders.length === 0 ? "no member leads" : `${leaders.length} members lead`,
+    why: "three voters and two candidates: one candidate has a majority (Raft section 5.2)",
+  });
+});
+
+scenario("a voter crashes right after its vote", { servers: 3, runs: RUNS }, (cluster) => {
+  const [one, two, three] = cluster.servers;
+  cluster.cut(one!, two!);
+  one!.campaign();
+  until(cluster, "member 3 votes for member 1", () => three!.votedTerm === 1);
+  three!.crash();
+  three!.restart();
+  two!.campaign();
+  cluster.run(BALLOT_MS);
+});
+
+scenario("a candidate crashes right after its request", { servers: 3, runs: RUNS }, (cluster) => {
+  const [one] = cluster.servers;
+  one!.campaign();
+  until(cluster, "member 1 asks for votes in term 1", () => one!.votedTerm === 1);
+  one!.crash();
+  one!.restart();
+  cluster.run(BALLOT_MS);
+});
+
+scenario(
+  "a longer log of an older term is not elected",
+  { servers: 3, runs: RUNS },
+  (cluster) => {
+    const [one, two, three] = cluster.servers;
+    one!.startWith({ term: 2, log: [1, 1, 1], commit: 1 });
+    two!.startWith({ term: 2, log: [1, 2], commit: 2 });
+    three!.startWith({ term: 2, log: [1, 2], commit: 2 });
+    cluster.run(1);
+    two!.crash();
+    one!.campaign();
+    const leader = expectLeader(cluster, "members 1 and 3 are up");
+    judge(leader === three, {
+      when: "member 1 has entries 1 1 1, member 3 has 1 2, of which 2 is committed",
+      expected: "member 3 leads: its last term is newer",
+      happened: `member ${leader.id} leads`,
+      why: "a leader without a committed entry removes it from the others (Raft section 5.4.1)",
+    });
+  },
+);
+
+scenario("half of the voters elect no leader", { servers: 4, runs: RUNS }, (cluster) => {
+  const [one, two, three, four] = cluster.servers;
+  for (const left of [one!, two!]) {
+    for (const right of [three!, four!]) cluster.cut(left, right);
+  }
+  cluster.run(3 * ELECTION_MS);
+  expectNoLeader(cluster, "four members, of which two and two reach each other, for three seconds");
+});
+
+/** Only the request of member 3 tells member 2 that member 3 votes. */
+scenario("a vote request tells what is committed", { servers: 3, runs: RUNS }, (cluster) => {
+  const [one, two, three] = cluster.servers;
+  const steps = [{ action: "add-voter", member: 3n } as const];
+  const change = { steps, transition: "auto", context: Buffer.alloc(0) } as const;
+  const promote = { term: 1, data: Buffer.alloc(0), change };
+  const membership = {
+    voters: [1n, 2n],
+    outgoing: [],
+    learners: [3n],
+    learnersNext: [],
+    autoLeave: false,
+  };
+  one!.crash();
+  two!.startWith({ term: 1, log: [1, promote, 1], commit: 1, membership });
+  three!.startWith({ term: 1, log: [1, promote], commit: 2, membership });
+  const leader = expectLeader(
+    cluster,
+    "entry 2 makes member 3 a voter; member 3 knows that it is committed, member 2 does not",
+  );
+  judge(leader === two, {
+    when: "member 2 has the longer log, member 1 is down",
+    expected: "member 2 leads, with the vote of member 3",
+    happened: `member ${leader.id} leads`,
+    why: "member 2 learns from the request of member 3 that it may ask member 3 for its vote",
+  });
+  agree(cluster, "after", { by: 2 });
+});

@@ -1,0 +1,88 @@
+import { judge } from "../judge.ts";
+import { agree, expectApplied, expectLeader, until } from "../raft/judged.ts";
+import { ELECTION_MS } from "../raft/limits.ts";
+import { scenario } from "../raft/scenario.ts";
+
+const RUNS = 5;
+const SLOW_DISK_MS = 50;
+
+scenario("a command reaches all members", { servers: 3, runs: RUNS }, (cluster) => {
+  agree(cluster, "first", { by: 3 });
+  agree(cluster, "second", { by: 3 });
+});
+
+scenario("uncommitted entries of an old leader give way", { servers: 3, runs: RUNS }, (cluster) => {
+  const [one, two, three] = cluster.servers;
+  one!.startWith({ term: 2, log: [1, 1, 1], commit: 1 });
+  two!.startWith({ term: 2, log: [1, 2], commit: 2 });
+  three!.startWith({ term: 2, log: [1, 2], commit: 2 });
+  two!.campaign();
+  expectLeader(cluster, "member 1 has entries 1 1 1, members 2 and 3 have 1 2, all committed");
+  expectApplied(cluster, 2, 3);
+  agree(cluster, "after", { by: 3 });
+});
+
+scenario(
+  "a follower crashes right after its acknowledgement",
+  { servers: 3, runs: RUNS },
+  (cluster) => {
+    agree(cluster, "first", { by: 3 });
+    const leader = expectLeader(cluster, "three members, a command written");
+    const [one, other] = cluster.servers.filter((server) => server !== leader);
+    cluster.disconnect(other!);
+    const { index } = cluster.submit(leader, "second")!;
+    until(cluster, `member ${one!.id} acknowledges ${index}`, () => {
+      return one!.acknowledgedIndex >= index;
+    });
+    one!.crash();
+    one!.restart();
+    cluster.connect(other!);
+    agree(cluster, "after", { by: 3 });
+  },
+);
+
+scenario(
+  "a leader with a slow disk crashes after a follower's answer",
+  { servers: 3, runs: RUNS },
+  (cluster) => {
+    agree(cluster, "first", { by: 3 });
+    const leader = expectLeader(cluster, "three members, a command written");
+    const [one, other] = cluster.servers.filter((server) => server !== leader);
+    cluster.disconnect(other!);
+    leader.disk_ms = SLOW_DISK_MS;
+    cluster.submit(leader, "second");
+    cluster.run(SLOW_DISK_MS / 2);
+    leader.crash();
+    leader.disk_ms = one!.disk_ms;
+    cluster.disconnect(one!);
+    leader.restart();
+    cluster.connect(other!);
+    expectLeader(cluster, `the leader has lost an entry that only member ${one!.id} has on disk`);
+    cluster.connect(one!);
+    agree(cluster, "after", { by: 3 });
+  },
+);
+
+/** The deposed leader follows without a vote: only the new term makes its hard state change. */
+scenario(
+  "a follower that has seen a term does not return to an older one",
+  { servers: 3, runs: RUNS },
+  (cluster) => {
+    agree(cluster, "first", { by: 3 });
+    const leader = expectLeader(cluster, "three members, a command written");
+    cluster.disconnect(leader);
+    const second = expectLeader(cluster, "the leader is disconnected");
+    cluster.connect(leader);
+    agree(cluster, "second", { by: 3 });
+    leader.crash();
+    leader.restart();
+    judge(leader.term >= second.term, {
+      when: `member ${leader.id} has acknowledged entries of term ${second.term}, and restarts`,
+      expected: `a term of at least ${second.term}`,
+      happened: `term ${leader.term}`,
+      why: "it obeys a leader of an older term again, which replaces what it acknowledged",
+    });
+    cluster.run(ELECTION_MS);
+    agree(cluster, "after", { by: 3 });
+  },
+);

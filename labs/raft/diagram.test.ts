@@ -1,0 +1,59 @@
+import type { Message } from "@raft2kube/store/core/message.ts";
+import { expect, it } from "vitest";
+import { Violation } from "../../testing/violation.ts";
+import { append, askVote } from "./core.ts";
+import { cutToCause, focusOf } from "./cut.ts";
+import { drawDiagram } from "./diagram.ts";
+import { Trace } from "./trace.ts";
+
+const MEMBERS = [1n, 2n, 3n];
+
+function beat(to: bigint, kind: "heartbeat" | "heartbeat-reply" = "heartbeat"): Message {
+  const news = { commit: 0, commitTerm: 0, readId: 0 };
+  const [from, at] = kind === "heartbeat" ? [1n, to] : [to, 1n];
+  return { kind, from, to: at, term: 1, ...news } as Message;
+}
+
+it("heartbeats are drawn with their direction, their number and their losses", () => {
+  const trace = new Trace(() => 1);
+  for (let i = 0; i < 3; i++) {
+    trace.message(beat(2n), false);
+    trace.message(beat(2n, "heartbeat-reply"), false);
+    trace.message(beat(3n), true);
+  }
+  const lines = drawDiagram(trace.events, MEMBERS, 10);
+  expect(lines).toHaveLength(3);
+  expect(lines[1]).toMatch(/│─+►│ +│ +heartbeat t1 ×3$|heartbeat t1 ×3 ─*►/);
+  expect(lines[2]).toMatch(/heartbeat t1 ×3 ─+✗.*\(3 lost\)$/);
+});
+
+it("a diagram keeps its beginning and its end", () => {
+  const trace = new Trace(() => 1);
+  for (let i = 0; i < 20; i++) trace.note(1n, `step ${i}`);
+  const lines = drawDiagram(trace.events, MEMBERS, 9);
+  expect(lines).toHaveLength(10);
+  expect(lines.join("\n")).toMatch(/step 2\n.*⋮ 12 lines\n.*step 15\n/);
+});
+
+it("a failed election is cut to the votes of its term", () => {
+  const trace = new Trace(() => 1);
+  trace.message({ ...askVote(2n, 1, { index: 0, term: 0 }) }, false);
+  trace.message(append(2n, 1, { index: 0, term: 0 }, [1]), false);
+  trace.message(askVote(3n, 2, { index: 1, term: 1 }), false);
+  trace.message(append(2n, 1, { index: 1, term: 1 }, [1]), false);
+  trace.note(1n, "crashes");
+  const focus = focusOf(new Violation("election safety", "term 2 is led by 1 and 3"));
+  expect(focus).toEqual({ kind: "term", term: 2 });
+  const kept = cutToCause(trace.events, focus);
+  expect(kept.map(({ kind }) => kind)).toEqual(["message", "gap", "note"]);
+});
+
+it("a lost entry is cut to the messages that carry it", () => {
+  const trace = new Trace(() => 1);
+  trace.message(append(2n, 1, { index: 0, term: 0 }, [1]), false);
+  trace.message(append(2n, 1, { index: 1, term: 1 }, [1, 1]), false);
+  trace.message(append(2n, 1, { index: 3, term: 1 }, [1]), false);
+  const message = "1 leads without the committed entry 3/1, it has term undefined there";
+  const kept = cutToCause(trace.events, focusOf(new Violation("leader completeness", message)));
+  expect(kept).toEqual([trace.events[1], { kind: "gap", messages: 1 }]);
+});
