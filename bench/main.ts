@@ -17,6 +17,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   overlay: async () => (await import("./overlay.ts")).overlay,
   proxy: async () => (await import("./proxy.ts")).proxy,
   soak: async () => (await import("./soak.ts")).soak,
+  labs: async () => (await import("./labs.ts")).labs,
   compare: async () => (await import("./compare.ts")).compare,
 };
 

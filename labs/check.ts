@@ -3,16 +3,18 @@ export interface Check {
   readonly title: string;
   /** Throws if it is not met; the message has what happened, what was expected, and why. */
   readonly body: () => void | Promise<void>;
+  /** It plays members on a virtual clock: its failure has a diagram of messages. */
+  readonly scenario: boolean;
 }
 
 /** The error of a part that is not written yet. */
-export const NOT_WRITTEN = /^lab \d\d: [\w-]+ is not written yet$/;
+export const NOT_WRITTEN = /^lab \d\d[a-z]?: [\w-]+ is not written yet$/;
 
 const registered: Check[] = [];
 
 /** Registers a check; a lab's `*.check.ts` consists of these. They run in this order. */
-export function check(title: string, body: Check["body"]): void {
-  registered.push({ title, body });
+export function check(title: string, body: Check["body"], { scenario = false } = {}): void {
+  registered.push({ title, body, scenario });
 }
 
 let reportAlive: () => void = () => undefined;
@@ -44,6 +46,10 @@ export interface CheckOptions {
   readonly seed?: number | undefined;
   /** The number of the planted mistake that is checked. */
   readonly planted?: number | undefined;
+  /** Runs every check; by default the first failure that decides ends the run. */
+  readonly all?: boolean | undefined;
+  /** Leaves out every check that is not a scenario: a rule has failed already. */
+  readonly scenariosOnly?: boolean | undefined;
 }
 
 /** Returns the runner's options. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
 import { LABS_DIR, ROOT_DIR } from "./runner/paths.ts";
+import { bodiesOf } from "./runner/cut.ts";
 import { readLabs } from "./runner/manifest.ts";
 import { cacheFolder } from "./runner/workspace.ts";
 import { compared, squeezed, walksOf } from "./walk.ts";
@@ -55,6 +56,16 @@ for (const lab of labs) {
       const text = readme(lab.folder);
       const unnamed = lab.files.filter((file) => !text.includes(file.split("/").at(-1)!));
       expect(unnamed).toEqual([]);
+    });
+
+    it("tours point at context, not at what is to be written", () => {
+      const tour = /^## A tour of the code\n(.*?)^## /ms.exec(readme(lab.folder))?.[1] ?? "";
+      const asked = lab.files.flatMap((file) => {
+        return bodiesOf(readFileSync(join(ROOT_DIR, file), "utf8"), lab.number, file);
+      });
+      const named = [...tour.matchAll(/`(?:[\w./-]+\.ts#)?#?(\w+)`/g)].map((match) => match[1]!);
+      expect(asked.length).toBeGreaterThanOrEqual(lab.files.length);
+      expect(named.filter((name) => asked.includes(name))).toEqual([]);
     });
 
     it("has translations that show the same commands, code and symbols", () => {

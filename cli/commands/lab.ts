@@ -7,9 +7,10 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { spawnVisible } from "../preflight/spawn-visible.ts";
 import type { CheckOutcome, OnOutcome } from "../../labs/runner/check.ts";
 import { runContract } from "../../labs/runner/contract.ts";
+import { writeEditorConfig } from "../../labs/runner/editor.ts";
 import { type Lab, findLab, readLabs, readmeOf } from "../../labs/runner/manifest.ts";
-import { ownTree } from "../../labs/runner/own-tree.ts";
-import { labsOfPart, passedOf } from "../../labs/runner/parts.ts";
+import { ownDigest, ownTree } from "../../labs/runner/own-tree.ts";
+import { labsOfPart, standingOf, usableOf } from "../../labs/runner/parts.ts";
 import {
   type CheckRequest,
   checkLab,
@@ -26,7 +27,9 @@ import { LEGEND, clusterPicture } from "../../labs/runner/picture.ts";
 import { nextLab, progressBar } from "../../labs/runner/progress.ts";
 import { onEveryChange } from "../../labs/runner/watch.ts";
 import { backUp, referenceText, writeSkeletons } from "../../labs/runner/workspace.ts";
+import { OWN_PARTS } from "../supervisor/own-parts.ts";
 import { CommandError } from "../terminal.ts";
+import { ownPartsText } from "./status.ts";
 
 export function command(): Command {
   const lab = new Command("lab").description("The numbered labs that assemble the cluster.");
@@ -41,6 +44,10 @@ export function command(): Command {
   checkFlags(lab.command("replay [number]").description("record what your part does, on a page"))
     .option("--out <file>", "the page's file")
     .action(replay);
+  lab
+    .command("planted [number]")
+    .description("the lab's planted mistakes, to find with check --planted")
+    .action(planted);
   lab
     .command("hint [number]")
     .description("the next hint: a question, a direction, the shape of the code")
@@ -61,7 +68,12 @@ export function command(): Command {
   lab
     .command("use <source> <part>")
     .description("own|reference: the source of a part, by number, by part (store/core), or all")
+    .option("--anyway", "your own even if it has not passed, or has changed since")
     .action(use);
+  lab
+    .command("finish")
+    .description("three members on your parts: load, a killed leader, a partition, a restart")
+    .action(finish);
   lab.command("status").description("what you started, passed and use").action(status);
   return lab;
 }
@@ -71,6 +83,7 @@ function checkFlags(lab: Command): Command {
     .option("--only <text>", "checks with this in their title")
     .option("--runs <count>", "how often to run what depends on chance", positive)
     .option("--seed <number>", "the first seed", positive)
+    .option("--all", "run every check; by default the first failure that decides ends the run")
     .option("--reference", "judge the product's own part instead of yours")
     .option("--planted <number>", "judge it with one of the lab's planted mistakes", positive);
 }
@@ -103,19 +116,26 @@ function list(): void {
 }
 
 function status(): void {
-  const { labs } = readState();
+  const state = readState();
+  const { labs } = state;
   const numbers = Object.keys(labs).sort();
   if (numbers.length === 0) say("Nothing is started yet: npm run lab start 2");
   for (const number of numbers) {
-    const { startedAt, passedAt, lastCheck, hintsShown = {}, use: source } = labs[number]!;
-    const item = findLab(number);
+    const item = readLabs().find((lab) => lab.number === number);
+    if (!item) {
+      say(`lab ${number}: of another version; its files are in ${ownTree(number)}`);
+      continue;
+    }
+    const { startedAt, passedAt, lastCheck, hintsShown = {}, use: source, anyway } = labs[number]!;
     say(`lab ${number}: ${item.title}`);
     say(`  files     ${ownTree(number)}`);
     const hints = hintTotals(item, hintsShown);
     say(`  started   ${startedAt}, ${hints.shown} of ${hints.of} hints shown`);
     if (lastCheck) say(`  checked   ${lastCheck.at}: ${lastCheck.passed} of ${lastCheck.of} pass`);
-    if (passedAt) say(`  passed    ${passedAt}`);
-    say(`  in use    ${source === "own" ? "yours" : "the reference"}`);
+    const changed = standingOf(item, state) === "changed" ? "; changed since then" : "";
+    if (passedAt) say(`  passed    ${passedAt}${changed}`);
+    const own = anyway ? "yours, as it is (--anyway)" : "yours";
+    say(`  in use    ${source === "own" ? own : "the reference"}`);
   }
   say(`\n${clusterPicture(readLabs(), readState())}\n ${LEGEND}\n`);
   say(progressBar(readLabs(), readState()));
@@ -135,6 +155,7 @@ async function start(number: string): Promise<void> {
   for (const path of writeSkeletons(item, ownTree(item.number))) {
     say(`  wrote ${relative(process.cwd(), path)}`);
   }
+  writeEditorConfig();
   await updateProgress(item.number, { startedAt: now() }, now());
   say(`Read labs/${item.folder}/${readmeOf(item)}, then: npm run lab check ${item.number}`);
 }
@@ -171,16 +192,19 @@ async function judgeOne(
   onOutcome: OnOutcome = () => undefined,
 ): Promise<boolean> {
   say(`lab ${item.number}: ${item.title}${whatIsJudged(item, request)}`);
-  const outcomes = await checkLab(item, request, (outcome) => {
+  const passedDigest = judgesOwn(request) ? ownDigest(item) : undefined;
+  const verdict = await checkLab(item, request, (outcome) => {
     onOutcome(outcome);
     say(describeOutcome(outcome));
   });
-  say(describeEnd(item, request, outcomes));
+  say(describeEnd(item, request, verdict));
+  const { outcomes } = verdict;
   const passed = outcomes.filter((outcome) => outcome.passed).length;
   const all = passed === outcomes.length && (await contractHolds(item, request));
   if (!judgesOwn(request) || request.only !== undefined) return all;
   const lastCheck = { at: now(), passed, of: outcomes.length };
-  const change = all ? { lastCheck, passedAt: now() } : { lastCheck };
+  const pass = { passedAt: now(), passedDigest, anyway: undefined };
+  const change = all ? { lastCheck, ...pass } : { lastCheck };
   await updateProgress(item.number, change, now());
   return all;
 }
@@ -240,6 +264,25 @@ async function hint(number: string | undefined, flags: { for?: string }): Promis
   await updateProgress(item.number, { hintsShown: shown.counts }, now());
 }
 
+function planted(number: string | undefined): void {
+  const item = current(number);
+  say(`lab ${item.number}: ${item.title}, ${item.mutants.length} planted mistakes`);
+  for (const [i, { name, file }] of item.mutants.entries()) {
+    say(`  ${String(i + 1).padStart(2)}  ${name}  (${file})`);
+  }
+  say(`Which check finds it, and why? ./r2k lab check ${item.number} --planted 1 --all`);
+}
+
+/** Plays the finish on the program that runs this command, with the parts that are in use. */
+async function finish(): Promise<void> {
+  const { playFinish } = await import("../../labs/finish/finish.ts");
+  const whose = OWN_PARTS.length > 0 ? ownPartsText(OWN_PARTS) : "the reference in every part";
+  say(`Three members, with ${whose}: load, a killed leader, a partition, a power failure ...`);
+  const { acknowledged, diagram } = await playFinish(process.argv[1]!);
+  for (const line of diagram) say(line);
+  say(`\n${acknowledged} writes were acknowledged; none is lost.`);
+}
+
 async function diff(number: string | undefined): Promise<void> {
   const item = current(number);
   if (!readState().labs[item.number]?.passedAt) {
@@ -272,6 +315,7 @@ async function reset(number: string, flags: { yes?: boolean }): Promise<void> {
   const backup = backUp(item, clock.now());
   if (backup !== undefined) say(`  yours is kept in ${backup}`);
   writeSkeletons(item, ownTree(item.number));
+  writeEditorConfig();
   await updateProgress(
     item.number,
     { passedAt: undefined, lastCheck: undefined, use: "reference" },
@@ -288,15 +332,16 @@ async function confirmed(question: string): Promise<boolean> {
   }
 }
 
-async function use(source: string, part: string): Promise<void> {
+async function use(source: string, part: string, flags: { anyway?: boolean }): Promise<void> {
   if (source !== "own" && source !== "reference") {
     throw new CommandError("BAD_ARGUMENT", `"${source}" is neither own nor reference`);
   }
+  const anyway = source === "own" && flags.anyway === true;
   const meant = labsOfPart(part);
-  const labs = source === "own" ? passedOf(meant, readState()) : meant;
+  const labs = source === "own" ? usableOf(meant, readState(), anyway) : meant;
   for (const { number, files } of labs) {
     if (source === "reference" && !readState().labs[number]) continue;
-    await updateProgress(number, { use: source }, now());
+    await updateProgress(number, { use: source, anyway: anyway || undefined }, now());
     say(`  lab ${number}: ${source === "own" ? "yours" : "the reference"} (${files.join(", ")})`);
   }
   say("From the next start on: ./r2k store, or npm start.");

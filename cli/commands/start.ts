@@ -12,17 +12,22 @@ import {
 } from "../cluster/config.ts";
 import { clusterFiles } from "../cluster/identities.ts";
 import { NODES_MAX, nodeRange, wantedNodes } from "../cluster/joining-nodes.ts";
+import { STORE_MEMBERS_MAX } from "../cluster/store-data.ts";
 import { mergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { describe, preflight } from "../preflight/preflight.ts";
 import { installMissing } from "../preflight/programs.ts";
 import { endProcess } from "../host/end-process.ts";
 import { removeFromHost } from "../host/remove.ts";
-import { PROCESS_NAMES, runningPid } from "../supervisor/supervise.ts";
+import { processNames, runningPid } from "../supervisor/supervise.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
+import { OWN_PARTS, runningOwnParts } from "../supervisor/own-parts.ts";
+import { refuseUnjudged } from "../../labs/runner/parts.ts";
+import { readState } from "../../labs/runner/state.ts";
 import { nextSteps } from "./next-steps.ts";
 import { onInterrupt } from "./on-interrupt.ts";
 import { startNodes } from "./start-nodes.ts";
+import { ownPartsText } from "./status.ts";
 
 const PORT_MAX = 65_535;
 const SECONDS_MAX = 3_600;
@@ -37,6 +42,7 @@ interface StartFlags {
   foreground?: boolean;
   mergeKubeconfig?: boolean;
   etcdServers?: string;
+  storeMembers?: string;
   newStore?: boolean;
   apiPort?: string;
   cniBinDir?: string;
@@ -56,6 +62,7 @@ export function command(): Command {
     .option("--foreground", "stay; Ctrl-C then takes the cluster down")
     .option("--merge-kubeconfig", "add the cluster to ~/.kube/config")
     .option("--etcd-servers <urls>", "use this etcd instead of the own store (new clusters)")
+    .option("--store-members <count>", "processes of the own store: 1, 3 or 5 (new clusters)")
     .option("--new-store", "begin with an empty store in the place of one that was lost")
     .option("--api-port <port>", "the API's port (new or stopped clusters; default 6443)")
     .option("--cni-bin-dir <dir>", "use these CNI plugins instead of ours (new clusters)")
@@ -89,9 +96,12 @@ async function start(flags: StartFlags): Promise<void> {
   const joining = await wantedNodes(config, nodeCount(flags));
   const running = existing !== undefined && isRunning(existing);
   refuseChangedChoices(flags, existing);
+  if (!running && OWN_PARTS.length > 0) refuseUnjudged(readState());
   refuseChangesOfRunning(config, planned);
   if (running) await startMissingNodes(existing, joining, flags, progress);
   else await bringUpNew(config, joining, !existing, flags, progress);
+  const own = runningOwnParts(config);
+  if (own.length > 0) progress.note(`It runs ${ownPartsText(own)}.`);
   if (flags.mergeKubeconfig) await mergeKubeconfig(clusterFiles(config).kubeconfig("admin"));
   print(flags, config, running ? 0 : (clock.monotonic() - start_ms) / 1000);
   if (flags.foreground) await stayUntilInterrupted(config, progress);
@@ -147,11 +157,13 @@ async function stayUntilInterrupted(config: ClusterConfig, progress: Progress): 
 }
 
 function newClusterChoices(flags: StartFlags): Parameters<typeof planCluster>[2] {
-  const { etcdServers, apiPort, cniBinDir, nodeCidrMaskSize: mask } = flags;
+  const { etcdServers, storeMembers, apiPort, cniBinDir, nodeCidrMaskSize: mask } = flags;
+  const members = storeMembers === undefined ? undefined : memberCount(storeMembers, etcdServers);
   const grace = flags.nodeMonitorGracePeriod;
   const port = apiPort === undefined ? undefined : positive("--api-port", apiPort, PORT_MAX);
   return {
     ...(etcdServers === undefined ? {} : { etcdServers }),
+    ...(members === undefined || members === 1 ? {} : { storeMembers: members }),
     ...(port === undefined ? {} : { apiPort: port }),
     ...(cniBinDir === undefined ? {} : { cniBinDir }),
     ...(mask === undefined ? {} : { nodeCidrMaskSize: maskSize(mask) }),
@@ -182,6 +194,20 @@ function nodeCount({ nodes }: StartFlags): number {
   return nodes === undefined ? 1 : positive("--nodes", nodes, NODES_MAX);
 }
 
+/** An even count tolerates no more failures than the odd one below it. */
+function memberCount(text: string, etcdServers: string | undefined): number {
+  if (etcdServers !== undefined) {
+    throw new CommandError("BAD_FLAG", "--store-members is of no use with --etcd-servers", {
+      remedy: "leave one of them out",
+    });
+  }
+  const value = Number(text);
+  if ([1, 3, STORE_MEMBERS_MAX].includes(value)) return value;
+  throw new CommandError("BAD_FLAG", `--store-members ${text} is not usable`, {
+    remedy: `1, 3 or ${STORE_MEMBERS_MAX}`,
+  });
+}
+
 /** Of a range of /16: at least a network of four addresses, as upstream's 2^16 parts allow. */
 function maskSize(text: string): number {
   const value = Number(text);
@@ -204,6 +230,8 @@ function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undef
   if (!existing) return;
   const changed = [
     flags.etcdServers !== undefined && flags.etcdServers !== existing.etcdServers,
+    flags.storeMembers !== undefined &&
+      Number(flags.storeMembers) !== (existing.storeMembers ?? 1),
     flags.cniBinDir !== undefined && flags.cniBinDir !== existing.cniBinDir,
     flags.nodeCidrMaskSize !== undefined &&
       Number(flags.nodeCidrMaskSize) !== existing.nodeCidrMaskSize,
@@ -240,7 +268,7 @@ function refuseRunning({ name, runDir }: ClusterConfig, why: string): void {
 }
 
 function isRunning(config: ClusterConfig): boolean {
-  return PROCESS_NAMES.every((name) => runningPid(config.runDir, name) !== undefined);
+  return processNames(config).every((name) => runningPid(config.runDir, name) !== undefined);
 }
 
 /** Starts what is missing of a running cluster's nodes; the others are left alone. */
@@ -260,7 +288,7 @@ async function startMissingNodes(
 /** The processes that a cluster has when its nodes that joined are `joining`. */
 function processesOf(config: ClusterConfig, joining: readonly ClusterConfig[]) {
   return [
-    ...PROCESS_NAMES.map((name) => ({ of: config, name })),
+    ...processNames(config).map((name) => ({ of: config, name })),
     ...joining.map((of) => ({ of, name: "node" as const })),
   ];
 }

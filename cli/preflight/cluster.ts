@@ -13,7 +13,9 @@ export function clusterChecks(
 ): Check[] {
   const nodes = joined.filter((node) => !isStopped(node));
   const processes = [
-    ...processNames(config).map((name) => ({ name, pid: runningPid(config.runDir, name), logs: name })),
+    ...processNames(config).map((name) => {
+      return { name, pid: runningPid(config.runDir, name), logs: name };
+    }),
     ...nodes.map(({ nodeName: node, runDir }) => ({
       name: `node ${node}`,
       pid: runningPid(runDir, "node"),

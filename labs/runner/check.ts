@@ -1,5 +1,6 @@
-import { spawn } from "node:child_process";
-import { join } from "node:path";
+import { type ChildProcess, spawn } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { CheckOptions } from "../check.ts";
@@ -7,103 +8,246 @@ import { describeJudgement } from "../judge.ts";
 import type { CheckEvent } from "./run-checks.ts";
 import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import type { Lab } from "./manifest.ts";
+import { processorTime_ms } from "./processor-time.ts";
 
 export interface CheckOutcome {
   readonly title: string;
   readonly passed: boolean;
-  /** What happened, what was expected, why it matters; empty if passed. */
+  /** What happened, what was expected, why it matters; empty when passed. */
   readonly message: string;
+  /** It failed because a part of the exercise is not written yet. */
+  readonly unwritten?: boolean;
+  /** It is a scenario: its message has a diagram. */
+  readonly scenario?: boolean;
 }
 
-/** A process without output for this long is assumed to loop and is killed. */
-const SILENCE_MS_MAX = 20_000;
-/** Heap limit of the process: such a loop may also fill the memory. */
+/** How the checks of a lab went. */
+export interface Verdict {
+  readonly outcomes: readonly CheckOutcome[];
+  /** A failure ended the run before every check had run. */
+  readonly stopped: boolean;
+}
+
+/** A check that computes for this long without a sign of life loops. */
+const SILENT_PROCESSOR_MS_MAX = 4_000;
+/** A process without a sign of life for this long is stuck, whatever it computes. */
+const SILENCE_MS_MAX = 60_000;
+const SILENCE_POLL_MS = 250;
+/** After a failed rule: how long to look for a scenario that shows the mistake. */
+const SCENARIO_SEARCH_MS = 2_000;
+/** After a failed scenario: how long files listed earlier may take to fail in a simpler one. */
+const SIMPLER_SCENARIO_MS = 500;
+/** A loop may also fill the memory: that ends it too. */
 const HEAP_MIB_MAX = 1_024;
-const OUTPUT_CHARS_MAX = 20_000;
+const SAID_CHARS_MAX = 20_000;
+const PROCESSES_MAX = Math.max(2, availableParallelism());
 
 /** Called with each outcome. */
 export type OnOutcome = (outcome: CheckOutcome) => void;
 
-/** Runs a lab's checks with `trees` over the product. Without trees it checks the reference. */
+/**
+ * Runs a lab's checks with `trees` laid over the product, each file in a process of its own. Empty
+ * trees judge the reference. Without `all` the first failure that decides ends the run: a failed
+ * scenario; or a failed rule, once a scenario that shows the same mistake was found or looked for.
+ * What is not written yet decides nothing. Outcomes come in the order of the lab's files.
+ */
 export async function runLabChecks(
   lab: Lab,
   trees: readonly string[],
   options: CheckOptions = {},
   onOutcome: OnOutcome = () => undefined,
-): Promise<CheckOutcome[]> {
-  const files = lab.checks.map((check) => join(LABS_DIR, lab.folder, check));
-  const args = [
-    `--max-old-space-size=${HEAP_MIB_MAX}`,
-    "--import",
-    join(LABS_DIR, "runner/overlay.ts"),
-    join(LABS_DIR, "runner/run-checks.ts"),
-    ...files,
-  ];
-  const child = spawn(process.execPath, args, {
-    cwd: ROOT_DIR,
-    stdio: ["ignore", "pipe", "pipe", "pipe"],
-    env: {
-      ...process.env,
-      R2K_LAB_TREES: trees.join(":"),
-      R2K_LAB_OPTIONS: JSON.stringify({ ...options, lab: lab.number }),
-    },
-  });
-  let output = "";
-  for (const stream of [child.stdout!, child.stderr!]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      output = (output + text).slice(-OUTPUT_CHARS_MAX);
-    });
+): Promise<Verdict> {
+  const run = new Run(lab, trees, options, onOutcome);
+  await run.end();
+  const outcomes = run.files.flatMap((file) => file.outcomes);
+  if (outcomes.length > 0 || run.stopped) return { outcomes, stopped: run.stopped };
+  const said = run.files.map((file) => file.said).join("");
+  const message = said || "no check was found";
+  return { outcomes: [{ title: "the lab has checks", passed: false, message }], stopped: false };
+}
+
+class Run {
+  readonly files: CheckFile[];
+  readonly #options: CheckOptions;
+  readonly #onOutcome: OnOutcome;
+  #deadline: NodeJS.Timeout | undefined;
+  #ruleFailed = false;
+  stopped = false;
+
+  constructor(
+    lab: Lab,
+    trees: readonly string[],
+    options: CheckOptions,
+    onOutcome: OnOutcome,
+  ) {
+    this.#options = { ...options, lab: lab.number };
+    this.#onOutcome = onOutcome;
+    this.files = lab.checks.map((check) => new CheckFile(join(LABS_DIR, lab.folder, check), trees));
   }
-  const ended = new Promise<void>((resolve, reject) => {
-    child.on("error", reject);
-    child.once("close", () => resolve());
-  });
-  const kill = () => void child.kill("SIGKILL");
-  const report = await collect(child.stdio[3] as Readable, kill, onOutcome);
-  await ended;
-  return withUnreported(report, output);
-}
 
-interface Report {
-  readonly outcomes: CheckOutcome[];
-  /** The check that began and did not end. */
-  readonly hanging: string | undefined;
-}
-
-async function collect(events: Readable, kill: () => void, onOutcome: OnOutcome): Promise<Report> {
-  const outcomes: CheckOutcome[] = [];
-  let hanging: string | undefined;
-  let deadline = setTimeout(kill, SILENCE_MS_MAX);
-  for await (const line of createInterface({ input: events })) {
-    clearTimeout(deadline);
-    deadline = setTimeout(kill, SILENCE_MS_MAX);
-    const event = JSON.parse(line) as CheckEvent;
-    if (event.kind === "alive") continue;
-    hanging = event.kind === "begins" ? event.title : undefined;
-    if (event.kind === "begins") continue;
-    const message = event.kind === "failed" ? event.message : "";
-    const outcome = { title: event.title, passed: event.kind === "passed", message };
-    outcomes.push(outcome);
-    onOutcome(outcome);
+  async end(): Promise<void> {
+    const waiting = [...this.files];
+    const work = async () => {
+      for (let file = waiting.shift(); file && !this.stopped; file = waiting.shift()) {
+        const options = { ...this.#options, scenariosOnly: this.#ruleFailed };
+        await file.run(options, (outcome) => this.#ended(outcome), () => this.#look());
+      }
+    };
+    await Promise.all(Array.from({ length: PROCESSES_MAX }, work));
+    clearTimeout(this.#deadline);
   }
-  clearTimeout(deadline);
-  return { outcomes, hanging };
+
+  #ended(outcome: CheckOutcome): void {
+    if (this.stopped) return;
+    this.#onOutcome(outcome);
+    if (outcome.passed || outcome.unwritten || this.#options.all) return;
+    if (!outcome.scenario) this.#ruleFailed = true;
+    this.#stopAfter(outcome.scenario ? SIMPLER_SCENARIO_MS : SCENARIO_SEARCH_MS);
+  }
+
+  /** Stops at once when no scenario is left to wait for. */
+  #look(): void {
+    if (this.stopped || this.#options.all) return;
+    const failedAt = this.files.findIndex((file) => file.outcomes.some(failedScenario));
+    const before = failedAt < 0 ? this.files : this.files.slice(0, failedAt);
+    if (failedAt < 0 && !this.#ruleFailed) return;
+    if (!before.some((file) => file.mayHaveScenarios)) this.#stop();
+  }
+
+  #stopAfter(ms: number): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#stop(), ms);
+    this.#look();
+  }
+
+  #stop(): void {
+    clearTimeout(this.#deadline);
+    this.stopped = this.files.some((file) => !file.done);
+    for (const file of this.files) file.stop();
+  }
 }
 
-/** Adds a failure for a check that ended the process, and one if no check was run. */
-function withUnreported({ outcomes, hanging }: Report, output: string): CheckOutcome[] {
-  if (hanging !== undefined) {
-    const message = describeJudgement({
-      when: "during this check",
-      happened: `no progress for ${SILENCE_MS_MAX / 1_000} s, or the process ended`,
-      expected: "every step ends",
-      why: "a member has one thread: an endless loop stops the member and its clients",
+function failedScenario({ passed, unwritten, scenario }: CheckOutcome): boolean {
+  return !passed && !unwritten && scenario === true;
+}
+
+/** One file of checks, in a process of its own. */
+class CheckFile {
+  readonly #path: string;
+  readonly #trees: readonly string[];
+  readonly outcomes: CheckOutcome[] = [];
+  #child: ChildProcess | undefined;
+  #stopped = false;
+  /** Scenarios that have not ended; unknown until the file is loaded. */
+  #scenariosLeft: number | undefined;
+  #hanging: string | undefined;
+  #heard_ms = performance.now();
+  #heardProcessor_ms = 0;
+  done = false;
+  said = "";
+
+  constructor(path: string, trees: readonly string[]) {
+    this.#path = path;
+    this.#trees = trees;
+  }
+
+  get mayHaveScenarios(): boolean {
+    return !this.done && this.#scenariosLeft !== 0;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#child?.kill("SIGKILL");
+  }
+
+  /** Runs its checks; `ended` is called with each outcome, `changed` whenever less is left. */
+  async run(options: CheckOptions, ended: OnOutcome, changed: () => void): Promise<void> {
+    if (this.#stopped) return;
+    const child = spawn(process.execPath, this.#arguments(), {
+      cwd: ROOT_DIR,
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      env: {
+        ...process.env,
+        R2K_LAB_TREES: this.#trees.join(":"),
+        R2K_LAB_OPTIONS: JSON.stringify(options),
+      },
     });
+    this.#child = child;
+    const over = new Promise<void>((resolve, reject) => {
+      child.on("error", reject);
+      child.once("close", () => resolve());
+    });
+    for (const stream of [child.stdout!, child.stderr!]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        this.said = (this.said + text).slice(-SAID_CHARS_MAX);
+      });
+    }
+    this.#heard();
+    const silence = setInterval(() => this.#endIfSilent(), SILENCE_POLL_MS);
+    for await (const line of createInterface({ input: child.stdio[3] as Readable })) {
+      this.#heard();
+      this.#take(JSON.parse(line) as CheckEvent, ended);
+      changed();
+    }
+    await over;
+    clearInterval(silence);
+    this.done = true;
+    const isLoaded = this.#scenariosLeft !== undefined || this.outcomes.length > 0;
+    const loading = isLoaded ? undefined : `${basename(this.#path)} can be loaded`;
+    const hanging = this.#hanging ?? loading;
+    if (hanging !== undefined && !this.#stopped) this.#add(this.#hung(hanging), ended);
+    changed();
+  }
+
+  #arguments(): string[] {
     return [
-      ...outcomes,
-      { title: hanging, passed: false, message: `${message}\n${output}`.trimEnd() },
+      `--max-old-space-size=${HEAP_MIB_MAX}`,
+      "--import",
+      join(LABS_DIR, "runner/overlay.ts"),
+      join(LABS_DIR, "runner/run-checks.ts"),
+      this.#path,
     ];
   }
-  if (outcomes.length > 0) return outcomes;
-  return [{ title: "the lab has checks", passed: false, message: output || "no check was found" }];
+
+  #heard(): void {
+    this.#heard_ms = performance.now();
+    this.#heardProcessor_ms = processorTime_ms(this.#child?.pid);
+  }
+
+  #endIfSilent(): void {
+    const silent_ms = performance.now() - this.#heard_ms;
+    const computed_ms = processorTime_ms(this.#child?.pid) - this.#heardProcessor_ms;
+    if (computed_ms < SILENT_PROCESSOR_MS_MAX && silent_ms < SILENCE_MS_MAX) return;
+    this.#child?.kill("SIGKILL");
+  }
+
+  #take(event: CheckEvent, ended: OnOutcome): void {
+    if (event.kind === "loaded") this.#scenariosLeft = event.scenarios;
+    if (event.kind === "begins") this.#hanging = event.title;
+    if (event.kind !== "ended") return;
+    this.#hanging = undefined;
+    const { title, message, scenario, result } = event;
+    if (scenario && this.#scenariosLeft !== undefined) this.#scenariosLeft--;
+    const passed = result === "passed";
+    this.#add({ title, passed, message, scenario, unwritten: result === "unwritten" }, ended);
+  }
+
+  #add(outcome: CheckOutcome, ended: OnOutcome): void {
+    if (this.#stopped) return;
+    this.outcomes.push(outcome);
+    ended(outcome);
+  }
+
+  /** A check that ended the process, or had to be ended. */
+  #hung(title: string): CheckOutcome {
+    const message = describeJudgement({
+      when: "in the middle of this check",
+      happened:
+        `no sign of life while it computed for ${SILENT_PROCESSOR_MS_MAX / 1_000} s, ` +
+        "or the process ended",
+      expected: "every step ends",
+      why: "a member has one thread: a loop that does not end stops all of it, clients included",
+    });
+    return { title, passed: false, message: `${message}\n${this.said}`.trimEnd() };
+  }
 }

@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { ROOT_DIR } from "./paths.ts";
 
@@ -14,6 +15,18 @@ export function ownRoot(environment: NodeJS.ProcessEnv = process.env): string {
 /** Returns the reader's tree of one lab. */
 export function ownTree(lab: string, environment: NodeJS.ProcessEnv = process.env): string {
   return join(ownRoot(environment), lab);
+}
+
+/** A digest of the files that a reader wrote for a lab: a pass holds for these alone. */
+export function ownDigest(lab: { readonly number: string; readonly files: readonly string[] }) {
+  const hash = createHash("sha256");
+  for (const file of lab.files) {
+    const path = join(ownTree(lab.number), file);
+    hash.update(`${file}\0`);
+    if (existsSync(path)) hash.update(readFileSync(path));
+    hash.update("\0");
+  }
+  return hash.digest("hex");
 }
 
 /**

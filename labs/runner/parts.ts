@@ -1,16 +1,17 @@
 import { LabError } from "./lab-error.ts";
-import { type Lab, readLabs } from "./manifest.ts";
+import { type Lab, readLabs, twoDigits } from "./manifest.ts";
+import { ownDigest } from "./own-tree.ts";
 import type { LabState } from "./state.ts";
 
 /**
- * Returns the labs with an exercise for a number (`4`), a part (`store/core`, `core`), or `all`.
- * Throws if there is none.
+ * Returns the labs with an exercise for a number (`4`; `7` is `7a` to `7c`), a part (`store/core`,
+ * `core`), or `all`. Throws if there is none.
  */
 export function labsOfPart(wanted: string): Lab[] {
   const labs = readLabs().filter((lab) => lab.files.length > 0);
   const found = labs.filter(({ number, part }) => {
     const byPart = part === wanted || part?.split("/").at(-1) === wanted;
-    return wanted === "all" || number === wanted.padStart(2, "0") || byPart;
+    return wanted === "all" || number.startsWith(twoDigits(wanted)) || byPart;
   });
   if (found.length > 0) return found;
   const parts = [...new Set(labs.map(({ part }) => part))];
@@ -19,12 +20,53 @@ export function labsOfPart(wanted: string): Lab[] {
   });
 }
 
-/** Returns the labs that have passed. Throws if none has. */
-export function passedOf(labs: readonly Lab[], state: LabState): Lab[] {
-  const passed = labs.filter(({ number }) => state.labs[number]?.passedAt !== undefined);
+/** What the last pass says of a lab's files as they are now. */
+export type Standing = "passed" | "changed" | "not passed";
+
+/** Compares a lab's files with those of its last pass. */
+export function standingOf(lab: Lab, state: LabState): Standing {
+  const progress = state.labs[lab.number];
+  if (progress?.passedAt === undefined) return "not passed";
+  return progress.passedDigest === ownDigest(lab) ? "passed" : "changed";
+}
+
+/**
+ * Those of the labs whose files may be used: they are as they passed; with `anyway`, all that were
+ * started. Throws when one has changed since its pass, and when there is none.
+ */
+export function usableOf(labs: readonly Lab[], state: LabState, anyway: boolean): Lab[] {
+  if (anyway) {
+    const started = labs.filter(({ number }) => state.labs[number] !== undefined);
+    if (started.length > 0) return started;
+  }
+  const changed = labs.filter((lab) => standingOf(lab, state) === "changed");
+  if (changed.length > 0) throw changedSincePass(changed);
+  const passed = labs.filter((lab) => standingOf(lab, state) === "passed");
   if (passed.length > 0) return passed;
   const numbers = labs.map(({ number }) => number).join(", ");
   throw new LabError("NOT_PASSED", `none has passed of lab ${numbers}`, {
     remedy: `npm run lab check ${labs[0]!.number}`,
+  });
+}
+
+/**
+ * Throws when a part in use is not what passed, unless it was chosen with `--anyway`: a cluster
+ * would run on code that nothing has judged.
+ */
+export function refuseUnjudged(state: LabState): void {
+  const changed = readLabs().filter((lab) => {
+    const progress = state.labs[lab.number];
+    return progress?.use === "own" && !progress.anyway && standingOf(lab, state) !== "passed";
+  });
+  if (changed.length > 0) throw changedSincePass(changed);
+}
+
+function changedSincePass(labs: readonly Lab[]): LabError {
+  const numbers = labs.map(({ number }) => number).join(", ");
+  const [first] = labs;
+  return new LabError("CHANGED", `your part of lab ${numbers} has changed since it passed`, {
+    remedy:
+      `judge it again: npm run lab check ${first!.number}; ` +
+      `or use it as it is: ./r2k lab use own ${first!.number} --anyway`,
   });
 }

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { LabError } from "./lab-error.ts";
 import type { CheckOptions } from "../check.ts";
-import { type CheckOutcome, type OnOutcome, runLabChecks } from "./check.ts";
+import { type CheckOutcome, type OnOutcome, type Verdict, runLabChecks } from "./check.ts";
 import type { Lab, Mutant } from "./manifest.ts";
 import { ownTree } from "./own-tree.ts";
 import { labsInUse } from "./state.ts";
@@ -49,8 +49,8 @@ export async function checkLab(
   lab: Lab,
   request: CheckRequest,
   onOutcome?: OnOutcome,
-): Promise<CheckOutcome[]> {
-  const { only, runs, seed, planted } = request;
+): Promise<Verdict> {
+  const { only, runs, seed, planted, all } = request;
   if (planted !== undefined) {
     return checkPlanted(lab, plantedMistake(lab, planted), request, onOutcome);
   }
@@ -63,16 +63,16 @@ export async function checkLab(
   const trees = partsUnderCheck(lab, request).map((number) => ownTree(number));
   const types = request.reference ? Promise.resolve("") : typeCheck(lab, tree);
   return typesFirst(types, (report) => {
-    return runLabChecks(lab, trees, { only, runs, seed }, report);
+    return runLabChecks(lab, trees, { only, runs, seed, all }, report);
   }, onOutcome);
 }
 
 /** Runs the checks beside the type check; reports type errors first, then the checks' outcomes. */
 export async function typesFirst(
   types: Promise<string>,
-  runChecks: (report: OnOutcome) => Promise<CheckOutcome[]>,
+  runChecks: (report: OnOutcome) => Promise<Verdict>,
   onOutcome: OnOutcome = () => undefined,
-): Promise<CheckOutcome[]> {
+): Promise<Verdict> {
   let waiting: CheckOutcome[] | undefined = [];
   const checks = runChecks((outcome) => (waiting ? waiting.push(outcome) : onOutcome(outcome)));
   checks.catch(() => undefined); // Awaited below.
@@ -85,19 +85,20 @@ export async function typesFirst(
   const first = complaints === "" ? [] : [wrong];
   for (const outcome of [...first, ...waiting]) onOutcome(outcome);
   waiting = undefined;
-  return [...first, ...(await checks)];
+  const verdict = await checks;
+  return { ...verdict, outcomes: [...first, ...verdict.outcomes] };
 }
 
 async function checkPlanted(
   lab: Lab,
   mutant: Mutant,
-  { only, runs, seed, planted }: CheckRequest,
+  { only, runs, seed, planted, all }: CheckRequest,
   onOutcome?: OnOutcome,
-): Promise<CheckOutcome[]> {
+): Promise<Verdict> {
   const tree = mkdtempSync(join(cacheFolder(), "labs-planted-"));
   try {
     writeReference(lab, tree, mutant);
-    return await runLabChecks(lab, [tree], { only, runs, seed, planted }, onOutcome);
+    return await runLabChecks(lab, [tree], { only, runs, seed, planted, all }, onOutcome);
   } finally {
     rmSync(tree, { recursive: true });
   }
@@ -116,18 +117,24 @@ export function describeOutcome({ passed, title }: CheckOutcome): string {
   return `  ${passed ? "✓" : "✗"} ${title}`;
 }
 
-/** Returns the summary: the first failure's message, or the next command. */
-export function describeEnd(
-  lab: Lab,
-  request: CheckRequest,
-  outcomes: readonly CheckOutcome[],
-): string {
+/**
+ * The result of a run: the first failure, the scenario that shows it with its diagram, and what to
+ * do next.
+ */
+export function describeEnd(lab: Lab, request: CheckRequest, verdict: Verdict): string {
+  const { outcomes, stopped } = verdict;
   const failures = outcomes.filter((outcome) => !outcome.passed);
-  const count = `${outcomes.length - failures.length} of ${outcomes.length} checks pass`;
-  const [first] = failures;
+  const passed = outcomes.length - failures.length;
+  const rest = stopped ? "; the others were not run (all: --all)" : "";
+  const count = `${passed} of ${outcomes.length} checks pass${rest}`;
+  // What is written and wrong comes before what is not written yet.
+  const first = failures.find(({ unwritten }) => !unwritten) ?? failures[0];
   if (first) {
     const stuck = !judgesOwn(request) ? "" : `\n\nStuck? npm run lab hint ${lab.number}`;
-    return `\n✗ ${first.title}\n${first.message}\n\n${count}.${stuck}`;
+    const shown = failures.find(({ scenario, unwritten }) => scenario && !unwritten);
+    const also = shown === undefined || shown === first || first.unwritten ? "" : described(shown);
+    const between = also === "" ? "" : "\n\nIn a cluster it looks like this:\n";
+    return `${described(first)}${between}${also}\n\n${count}.${stuck}`;
   }
   if (request.reference) return `\n${count}: that is the reference.`;
   if (request.planted !== undefined) return `\n${count}: these do not detect the mistake.`;
@@ -136,4 +143,8 @@ export function describeEnd(
     `\n${count}: lab ${lab.number} is done. See npm run lab diff ${lab.number}; ` +
     `run it: npm run lab use own ${lab.number}`
   );
+}
+
+function described({ title, message }: CheckOutcome): string {
+  return `\n✗ ${title}\n${message}`;
 }

@@ -1,53 +1,68 @@
-// Runs check files, given as arguments, with the trees that overlay.ts resolves. Reports on
-// descriptor 3, a line each, which check begins and its result; stdout and stderr are the reader's.
+// Runs check files, given as arguments, over the trees that overlay.ts laid over the product.
+// Reports on descriptor 3, a line of JSON for each event; output is left to the reader's code.
 import { writeSync } from "node:fs";
 import { relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import {
+  type Check,
   NOT_WRITTEN,
   checkOptions,
   onAlive,
   registeredChecks,
   stillAtWork,
 } from "../check.ts";
+import { describeAssertion } from "../judge.ts";
 
 const REPORT_FD = 3;
 const STACK_LINES = 5;
 const ALIVE_MS = 1_000;
-/** No check may take longer than this. */
+/** The longest that one check may wait. */
 const CHECK_MS_MAX = 60_000;
 
-/** Events for the runner, one line of JSON each. */
+/** What a process of checks reports. */
 export type CheckEvent =
+  | { readonly kind: "loaded"; readonly scenarios: number }
   | { readonly kind: "begins"; readonly title: string }
   | { readonly kind: "alive" }
-  | { readonly kind: "passed"; readonly title: string; readonly took_ms: number }
-  | { readonly kind: "failed"; readonly title: string; readonly message: string };
+  | Ended;
+
+/** How a check ended. */
+export interface Ended {
+  readonly kind: "ended";
+  readonly title: string;
+  readonly scenario: boolean;
+  readonly result: "passed" | "failed" | "unwritten";
+  readonly message: string;
+}
 
 function report(event: CheckEvent): void {
   writeSync(REPORT_FD, `${JSON.stringify(event)}\n`);
 }
 
-async function attempt(title: string, body: () => unknown): Promise<void> {
+async function attempt({ title, body, scenario }: Check): Promise<Ended["result"]> {
   report({ kind: "begins", title });
-  const begun_ms = performance.now();
+  const ended = { kind: "ended", title, scenario } as const;
   try {
     await Promise.race([body(), tooLong()]);
-    report({ kind: "passed", title, took_ms: Math.round(performance.now() - begun_ms) });
+    report({ ...ended, result: "passed", message: "" });
+    return "passed";
   } catch (thrown) {
-    report({ kind: "failed", title, message: describe(thrown) });
+    const unwritten = thrown instanceof Error && NOT_WRITTEN.test(thrown.message);
+    const result = unwritten ? "unwritten" : "failed";
+    report({ ...ended, result, message: describe(thrown, title) });
+    return result;
   }
 }
 
 function tooLong(): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const message = `the check did not end within ${CHECK_MS_MAX / 1_000} s`;
+  const message = `it waits for something that has not happened in ${CHECK_MS_MAX / 1_000} s`;
   setTimeout(() => reject(new Error(message)), CHECK_MS_MAX).unref();
   return promise;
 }
 
-/** Returns the error's message; for an unexpected error with the place in the reader's file. */
-function describe(thrown: unknown): string {
+/** The message; of an error that no check foresaw, with the place in the reader's file. */
+function describe(thrown: unknown, title: string): string {
   if (!(thrown instanceof Error)) return String(thrown);
   const stack = thrown.stack ?? "";
   if (NOT_WRITTEN.test(thrown.message)) {
@@ -55,7 +70,8 @@ function describe(thrown: unknown): string {
     return `${thrown.message}: ${place ?? "place unknown"}`;
   }
   if (thrown.name === "Error") return thrown.message;
-  // The message of a syntax error has the place; the loader's frames are not useful.
+  if (thrown.name === "AssertionError") return describeAssertion(thrown, `check: ${title}`);
+  // What is thrown as a file is loaded shows the place itself; the loader's own places say nothing.
   if (thrown.name === "SyntaxError") return stack.split("\n    at ")[0]!;
   return stack.split("\n").slice(0, STACK_LINES).join("\n");
 }
@@ -66,18 +82,25 @@ onAlive(() => {
   reported_ms = performance.now();
   report({ kind: "alive" });
 });
-// Fires while a check awaits something, but not during an endless loop.
-const heartbeat = setInterval(stillAtWork, ALIVE_MS);
+// While a check waits the event loop turns, and this is reported; in an endless loop it is not.
+const turning = setInterval(stillAtWork, ALIVE_MS);
 
 for (const path of process.argv.slice(2)) {
   try {
     await import(pathToFileURL(path).href);
   } catch (thrown) {
     const title = `${relative(process.cwd(), path)} can be loaded`;
-    report({ kind: "failed", title, message: describe(thrown) });
+    const message = describe(thrown, title);
+    report({ kind: "ended", title, scenario: false, result: "failed", message });
   }
 }
-const { only = "" } = checkOptions();
-const selected = registeredChecks().filter(({ title }) => title.includes(only));
-for (const { title, body } of selected) await attempt(title, body);
-clearInterval(heartbeat);
+const { only = "", all = false, scenariosOnly = false } = checkOptions();
+const wanted = registeredChecks().filter(({ title }) => title.includes(only));
+report({ kind: "loaded", scenarios: wanted.filter(({ scenario }) => scenario).length });
+let failed = scenariosOnly;
+for (const item of wanted) {
+  // After a failed rule only a scenario adds to it: the diagram that shows the same mistake.
+  if (failed && !all && !item.scenario) continue;
+  if ((await attempt(item)) === "failed") failed = true;
+}
+clearInterval(turning);

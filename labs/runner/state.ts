@@ -15,6 +15,8 @@ export interface LabState {
 export interface LabProgress {
   readonly startedAt: string;
   readonly passedAt?: string | undefined;
+  /** Digest of the files that passed; see `ownDigest`. */
+  readonly passedDigest?: string | undefined;
   /** The result of the last run of all checks. */
   readonly lastCheck?:
     | { readonly at: string; readonly passed: number; readonly of: number }
@@ -23,6 +25,8 @@ export interface LabProgress {
   readonly hintsShown?: HintCounts;
   /** Which source of the part the cluster runs. */
   readonly use: "own" | "reference";
+  /** Used as it is, even if it is not what passed. */
+  readonly anyway?: boolean | undefined;
 }
 
 const FORMAT_VERSION = 1;

@@ -1,0 +1,21 @@
+import { readFileSync } from "node:fs";
+import { isErrno } from "@raft2kube/std/errors.ts";
+
+/** Milliseconds of a clock tick of /proc (USER_HZ, 100 on all of Linux's architectures). */
+const TICK_MS = 10;
+/** Behind the name in parentheses: utime is the 12th field, stime the 13th (proc(5)). */
+const UTIME = 11;
+
+/** Processor time that a process has used, in milliseconds; 0 when it is gone. */
+export function processorTime_ms(pid: number | undefined): number {
+  if (pid === undefined) return 0;
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT", "ESRCH")) return 0;
+    throw thrown;
+  }
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[UTIME]) + Number(fields[UTIME + 1])) * TICK_MS;
+}
