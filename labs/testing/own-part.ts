@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ROOT_DIR } from "../runner/paths.ts";
-import { findLab } from "../runner/manifest.ts";
+import { type Mutant, findLab } from "../runner/manifest.ts";
 import { ownTree } from "../runner/own-tree.ts";
 import { cacheFolder, writeReference } from "../runner/workspace.ts";
 import { bundle } from "../../scripts/build/bundle.ts";
@@ -25,6 +25,7 @@ export class OwnPart {
   readonly env: NodeJS.ProcessEnv;
   readonly #labs: readonly string[];
   readonly #processes: ChildProcess[] = [];
+  readonly #byName = new Map<string, ChildProcess>();
 
   constructor(name: string, labs: readonly string[]) {
     this.folder = mkdtempSync(join(cacheFolder(), `${name}-`));
@@ -45,13 +46,22 @@ export class OwnPart {
 
   /** Writes the reader's files, with a mark in each part, and runs their checks. */
   async write(...flags: string[]): Promise<void> {
+    this.#writeAll();
+    for (const number of this.#labs) await this.lab("check", number, ...flags);
+  }
+
+  /** Writes it with a mistake in it, which no check sees. */
+  writeWrong(mutant: Mutant): void {
+    this.#writeAll(mutant);
+  }
+
+  #writeAll(mutant?: Mutant): void {
     for (const number of this.#labs) {
       const tree = ownTree(number, this.env);
       const item = findLab(number);
-      writeReference(item, tree);
+      writeReference(item, tree, mutant);
       const mark = `process.stderr.write("${markOf(number)}\\n");\n`;
       appendFileSync(join(tree, item.files[0]!), mark);
-      await this.lab("check", number, ...flags);
     }
   }
 
@@ -70,11 +80,17 @@ export class OwnPart {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#processes.push(child);
+    this.#byName.set(words[0] ?? "", child);
     let output = "";
     for (const stream of [child.stdout!, child.stderr!]) {
       stream.setEncoding("utf8").on("data", (text: string) => (output += text));
     }
     return () => output;
+  }
+
+  /** Ends a program at once, by the first word that it was started with. */
+  kill(name: string): void {
+    this.#byName.get(name)?.kill("SIGKILL");
   }
 
   remove(): void {
