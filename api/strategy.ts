@@ -118,7 +118,8 @@ export function keep(object: KubeObject, old: KubeObject, name: string): void {
 
 /** The same for a field of metadata. */
 export function keepMetadata(
-  object: KubeObject, old: KubeObject, name: "generation" | "labels" | "ownerReferences",
+  object: KubeObject, old: KubeObject,
+  name: "annotations" | "finalizers" | "generation" | "labels" | "ownerReferences",
 ): void {
   const target: Fields = object.metadata as Fields;
   const value = old.metadata[name];
@@ -130,9 +131,13 @@ export function keepMetadata(
 export interface StatusParts<T extends KubeObject> {
   /** Metadata that the status subresource may not change either. */
   readonly keepLabels?: boolean;
+  /** All metadata that users may write (upstream's ResetObjectMetaForStatus). */
+  readonly keepMetadata?: boolean;
   prepareUpdate?(object: T, old: T, context: StrategyContext): void;
   validateUpdate?(object: T, old: T, context: StrategyContext): FieldError[];
 }
+
+const USER_METADATA = ["labels", "annotations", "finalizers", "ownerReferences"] as const;
 
 /** The strategy of `/status`. */
 export function makeStatusStrategy<T extends KubeObject>(
@@ -145,6 +150,9 @@ export function makeStatusStrategy<T extends KubeObject>(
       }
       keepMetadata(object, old, "generation");
       if (parts.keepLabels === true) keepMetadata(object, old, "labels");
+      if (parts.keepMetadata === true) {
+        for (const name of USER_METADATA) keepMetadata(object, old, name);
+      }
       parts.prepareUpdate?.(object, old, context);
     },
     validateUpdate: (object, old, context) => [

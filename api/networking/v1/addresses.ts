@@ -1,11 +1,11 @@
 /** ServiceCIDR and IPAddress: the ranges of Services, and each address taken from them. */
+import { isDeepStrictEqual } from "node:util";
 import type { IPAddress, ParentReference, ServiceCIDR } from "../../gen/networking/v1.ts";
-import { isIP } from "node:net";
 import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { invalid, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
-import { validateCidr } from "../../validation/addresses.ts";
+import { canonicalIp, validateCanonicalCidr } from "../../validation/canonical-addresses.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { dnsSubdomain, pathSegment } from "../../validation/names.ts";
 
@@ -13,9 +13,11 @@ function validateRanges({ spec }: ServiceCIDR): FieldError[] {
   const { cidrs = [] } = spec;
   if (cidrs.length === 0) return [required("spec.cidrs", "at least one CIDR required")];
   if (cidrs.length > 2) {
-    return [invalid("spec", spec, "may only hold up to 2 values")];
+    // In the words of Go's structure, as upstream shows it.
+    return [invalid("spec.cidrs", { CIDRs: cidrs }, "may only hold up to 2 values")];
   }
-  const errors = cidrs.flatMap((each, index) => validateCidr(each, `spec.cidrs[${index}]`));
+  const errors = cidrs.flatMap((each, index) =>
+    validateCanonicalCidr(each, `spec.cidrs[${index}]`));
   const families = new Set(cidrs.map((each) => each.includes(":")));
   if (errors.length > 0 || families.size === cidrs.length) return errors;
   return [invalid("spec.cidrs", cidrs, "may specify no more than one IP for each IP family, " +
@@ -37,6 +39,7 @@ function validateRangesUpdate(object: ServiceCIDR, old: ServiceCIDR): FieldError
 export const serviceCIDR: Kind<ServiceCIDR> = defineKind<ServiceCIDR>("networking/v1.ServiceCIDR", {
   validateCreate: validateRanges,
   validateUpdate: validateRangesUpdate,
+  status: { keepMetadata: true },
   columns: [
     nameColumn, column("CIDRs", (object) => (object.spec.cidrs ?? []).join(",")), ageColumn,
   ],
@@ -48,6 +51,13 @@ function parentCell({ spec }: IPAddress): string {
   const group = (parent.group ?? "") === "" ? "" : `.${parent.group}`;
   const parts = [`${parent.resource}${group}`.toLowerCase(), parent.namespace ?? "", parent.name];
   return parts.filter((each) => (each ?? "") !== "").join("/");
+}
+
+/** In the words of Go's structure, as upstream shows it. */
+function shownParent(parent: ParentReference | undefined): object | null {
+  if (parent === undefined) return null;
+  const { group = "", resource = "", namespace = "", name = "" } = parent;
+  return { Group: group, Resource: resource, Namespace: namespace, Name: name };
 }
 
 /** The parent of an address: parts of a path, the group a domain. */
@@ -66,12 +76,11 @@ function validateParent(parent: ParentReference, path: string): FieldError[] {
 }
 
 export const ipAddress: Kind<IPAddress> = defineKind<IPAddress>("networking/v1.IPAddress", {
-  nameRule: (name) => isIP(name) === 0
-    ? ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"] : [],
+  nameRule: canonicalIp,
   validate: ({ spec }) => spec.parentRef === undefined ? [required("spec.parentRef")]
     : validateParent(spec.parentRef, "spec.parentRef"),
-  validateUpdate: (object, old) =>
-    immutable("spec.parentRef", object.spec.parentRef, old.spec.parentRef),
+  validateUpdate: (object, old) => isDeepStrictEqual(object.spec.parentRef, old.spec.parentRef)
+    ? [] : [invalid("spec.parentRef", shownParent(object.spec.parentRef), "field is immutable")],
   columns: [nameColumn, column("ParentRef", parentCell), { ...ageColumn, undeclared: true }],
   selectableFields: {
     "spec.parentRef.group": ({ spec }) => spec.parentRef?.group ?? "",

@@ -1,0 +1,61 @@
+/** Arithmetic of ServiceCIDRs (upstream's pkg/api/servicecidr). */
+import { isIP } from "node:net";
+import ipaddr from "ipaddr.js";
+import { isCidr } from "./validation/addresses.ts";
+
+/** A network of either family, from its first address to its last. */
+export interface Cidr {
+  readonly family: "IPv4" | "IPv6";
+  readonly bits: number;
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+const LENGTHS = { IPv4: 32, IPv6: 128 } as const;
+
+/** Reads `10.96.0.0/16`, without the bits behind the prefix; undefined for what is no network. */
+export function parseCidr(text: string): Cidr | undefined {
+  if (!isCidr(text)) return undefined;
+  const [address, bits] = ipaddr.parseCIDR(text);
+  const family = familyOf(address.toString());
+  const size = 1n << BigInt(LENGTHS[family] - bits);
+  const given = numberOf(address.toString());
+  const first = given - (given % size);
+  return { family, bits, first, last: first + size - 1n };
+}
+
+export function familyOf(address: string): "IPv4" | "IPv6" {
+  return address.includes(":") ? "IPv6" : "IPv4";
+}
+
+/** An address as a number. */
+export function numberOf(address: string): bigint {
+  return BigInt(`0x${Buffer.from(ipaddr.parse(address).toByteArray()).toString("hex")}`);
+}
+
+/** A number as an address in its canonical form. */
+export function addressOf(value: bigint, family: Cidr["family"]): string {
+  const hex = value.toString(16).padStart(LENGTHS[family] / 4, "0");
+  const address = ipaddr.fromByteArray([...Buffer.from(hex, "hex")]);
+  return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
+}
+
+export function overlap(one: Cidr, other: Cidr): boolean {
+  return one.family === other.family && one.first <= other.last && other.first <= one.last;
+}
+
+/** Whether a network is the other one or holds all of it. */
+export function covers(outer: Cidr, inner: Cidr): boolean {
+  return overlap(outer, inner) && outer.bits <= inner.bits;
+}
+
+/**
+ * Whether a Service can have the address from this network: neither its first one nor, of IPv4, the
+ * broadcast address.
+ */
+export function hasAddress(network: Cidr, address: string): boolean {
+  if (isIP(address) === 0 || familyOf(address) !== network.family) return false;
+  const value = numberOf(address);
+  const last = network.family === "IPv4" ? network.last - 1n : network.last;
+  return value > network.first && value <= last;
+}
