@@ -37,7 +37,7 @@ export async function assemble(
   closing: AbortSignal,
 ): Promise<{ server: Assembled; stops: Stop[] }> {
   const { etcd, clock = systemClock(), random = systemRandom, serviceAccountKey } = options;
-  const metrics = new Metrics(options, clock);
+  const metrics = new Metrics(clock);
   const { encryption: given = NO_ENCRYPTION } = options;
   const encryption = measured(given, metrics.registry, clock);
   showEncryption(metrics.registry, given, options.encryptionReloads);

@@ -144,6 +144,8 @@ export const COMPACTION_INTERVAL_MS = 300_000;
 
 /** Addresses tried for a Service while other servers take the same ones. */
 export const ADDRESS_ATTEMPTS_MAX = 50;
+/** How often the default ServiceCIDR is made again if it is gone (upstream's 10 s). */
+export const SERVICE_CIDR_INTERVAL_MS = 10_000;
 /** How often what is reserved is compared with the Services that hold it. */
 export const REPAIR_INTERVAL_MS = 60_000;
 /**

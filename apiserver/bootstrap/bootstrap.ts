@@ -10,9 +10,15 @@ import { ensureNamespaces } from "./namespaces.ts";
 import { ensurePriorityClasses } from "./priority-classes.ts";
 import { reconcilePolicy } from "./rbac/reconcile.ts";
 import type { Controller } from "../periodic.ts";
-import { ensureServiceCidr } from "./service-cidr.ts";
+import { DefaultServiceCidr } from "./service-cidr.ts";
 
-type Step = { readonly names: readonly string[] } & (
+interface Named {
+  readonly names: readonly string[];
+  /** Runs before the others: the addresses of Services come from it. */
+  readonly first?: boolean;
+}
+
+type Step = Named & (
   | { run(server: BootstrapServer): Promise<void> }
   /** Goes on until the server closes. */
   | { keep(server: BootstrapServer): Controller }
@@ -38,7 +44,11 @@ const STEPS: readonly Step[] = [
   { names: ["scheduling/bootstrap-system-priority-classes"], run: ensurePriorityClasses },
   { names: ["priority-and-fairness-config-producer"], keep: (server) => new FlowControl(server) },
   { names: ["bootstrap-controller"], keep: (server) => new KubernetesService(server) },
-  { names: ["start-kubernetes-service-cidr-controller"], run: ensureServiceCidr },
+  {
+    names: ["start-kubernetes-service-cidr-controller"],
+    keep: (server) => new DefaultServiceCidr(server),
+    first: true,
+  },
   { names: ["kube-apiserver-autoregistration"], run: ensureApiServices },
 ];
 
@@ -58,7 +68,8 @@ export type Bootstrap = (init: {
  * run again, on several servers at a time.
  */
 export function bootstrap(server: BootstrapServer): Bootstrap {
-  const steps = STEPS.map((step) => {
+  const inOrder = STEPS.toSorted((a, b) => Number(b.first ?? false) - Number(a.first ?? false));
+  const steps = inOrder.map((step) => {
     const { names } = step;
     if ("run" in step) return { names, controller: undefined, start: () => step.run(server) };
     const controller = step.keep(server);

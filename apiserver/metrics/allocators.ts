@@ -1,5 +1,5 @@
 import {
-  addMetric, type Count, type CounterFamily, DEFAULT_BOUNDS_S, familiesOf, type Spread,
+  addMetric, type Count, type CounterFamily, DEFAULT_BOUNDS_S, familiesOf, type HistogramFamily,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -8,79 +8,72 @@ import type { Labels } from "./families.ts";
 /** Asked for by name, or any that is free. */
 type Scope = "static" | "dynamic";
 
-/** How many are given out and how many are left. */
+/** How many of a range are allocated and how many are left. */
 interface Stock {
+  readonly labels: Labels;
   readonly taken: number;
   readonly free: number;
 }
 
-/** One allocator's attempts (upstream: registry/core/service/...). */
+/** One allocator's attempts, by range (upstream: registry/core/service/...). */
 export class AllocatorMetrics {
   readonly #registry: Registry;
   readonly #prefix: string;
-  readonly #labels: Labels;
   readonly #clock: Clock;
-  readonly #done: Readonly<Record<Scope, Count>>;
+  readonly #done: CounterFamily;
   readonly #failed: CounterFamily;
-  readonly #durations: Spread | undefined;
+  readonly #durations: HistogramFamily | undefined;
 
   constructor(
     { registry, clock }: { registry: Registry; clock: Clock },
     prefix: string,
     what: string,
-    labels: Labels,
     timed: boolean,
   ) {
     this.#registry = registry;
     this.#clock = clock;
     this.#prefix = prefix;
-    this.#labels = labels;
     const { counter, histogram } = familiesOf(registry);
-    const done = counter(`${prefix}_allocation_total`, `${what} given out.`);
-    this.#done = {
-      static: done.of({ ...labels, scope: "static" }),
-      dynamic: done.of({ ...labels, scope: "dynamic" }),
-    };
+    this.#done = counter(`${prefix}_allocation_total`, `${what} that were allocated.`);
     this.#failed = counter(`${prefix}_allocation_errors_total`, `${what} that could not be.`);
-    if (!timed) return;
-    const help = `Time to give out ${what}.`;
-    this.#durations = histogram(`${prefix}_allocation_duration_seconds`, help, DEFAULT_BOUNDS_S)
-      .of(labels);
+    const help = `Time of an allocation of ${what}.`;
+    if (timed) {
+      this.#durations =
+        histogram(`${prefix}_allocation_duration_seconds`, help, DEFAULT_BOUNDS_S);
+    }
   }
 
-  /** Counts and times an attempt to take something. */
-  async attempt<T>(scope: Scope, work: () => Promise<T>): Promise<T> {
+  /** Counts and times an attempt to take one, which fails by throwing. */
+  async attempt<T>(scope: Scope, labels: Labels, work: () => Promise<T>): Promise<T> {
     const from_ms = this.#clock.monotonic();
     try {
       const result = await work();
-      this.took(scope, 1);
+      this.took(scope, 1, labels);
       return result;
     } catch (thrown) {
-      this.failed(scope);
+      this.failed(scope, labels);
       throw thrown;
     } finally {
-      this.#durations?.observe((this.#clock.monotonic() - from_ms) / 1_000);
+      this.#durations?.of(labels).observe((this.#clock.monotonic() - from_ms) / 1_000);
     }
   }
 
   /** Several were taken at once, or none of them could be. */
-  took(scope: Scope, number: number): void {
-    this.#done[scope].add(number);
+  took(scope: Scope, number: number, labels: Labels = {}): void {
+    this.#done.of({ ...labels, scope }).add(number);
   }
 
-  failed(scope: Scope): void {
-    this.#failed.of({ ...this.#labels, scope }).add();
+  failed(scope: Scope, labels: Labels = {}): void {
+    this.#failed.of({ ...labels, scope }).add();
   }
 
-  /** Shows how many are given out, once that is known. */
-  show(unit: "ips" | "ports", stock: () => Stock | undefined): void {
+  /** Shows how many of each range are allocated, once that is known. */
+  show(unit: "ips" | "ports", stocks: () => readonly Stock[]): void {
     const gauge = (name: string, help: string, read: (now: Stock) => number) =>
       addMetric(this.#registry,
-        { name: `${this.#prefix}_${name}_${unit}`, help, type: "gauge" }, () => {
-          const now = stock();
-          return now === undefined ? [] : [{ labels: this.#labels, value: read(now) }];
-        });
-    gauge("allocated", `How many ${unit} are given out.`, ({ taken }) => taken);
+        { name: `${this.#prefix}_${name}_${unit}`, help, type: "gauge" }, () =>
+          stocks().map((now) => ({ labels: now.labels, value: read(now) })));
+    gauge("allocated", `Allocated ${unit}.`, ({ taken }) => taken);
     gauge("available", `How many ${unit} are left.`, ({ free }) => free);
   }
 }
@@ -115,12 +108,11 @@ export class ServiceMetrics {
   readonly addressRepair: RepairMetrics;
   readonly portRepair: RepairMetrics;
 
-  constructor(registry: Registry, cidr: string, clock: Clock) {
-    const allocator = (of: string, what: string, labels: Labels, timed: boolean) =>
-      new AllocatorMetrics(
-        { registry, clock }, `kube_apiserver_${of}_allocator`, what, labels, timed);
-    this.addresses = allocator("clusterip", "Cluster IPs", { cidr }, true);
-    this.ports = allocator("nodeport", "Node ports", {}, false);
+  constructor(registry: Registry, clock: Clock) {
+    const allocator = (of: string, what: string, timed: boolean) =>
+      new AllocatorMetrics({ registry, clock }, `kube_apiserver_${of}_allocator`, what, timed);
+    this.addresses = allocator("clusterip", "Cluster IPs", true);
+    this.ports = allocator("nodeport", "Node ports", false);
     this.addressRepair = new RepairMetrics(registry, "clusterip", "ip");
     this.portRepair = new RepairMetrics(registry, "nodeport", "port");
   }

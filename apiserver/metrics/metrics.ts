@@ -39,13 +39,13 @@ export class Metrics {
   /** How long the event loop was held: nothing may hold it for more than 50 ms. */
   readonly #loop: LoopMonitor = monitorLoop(this.registry);
 
-  constructor({ serviceCidr }: { serviceCidr: string }, clock: Clock) {
+  constructor(clock: Clock) {
     this.#clock = clock;
     this.requests = new RequestMetrics(this.registry, clock);
     const filters = filterDurations(this.registry);
     this.authentication = new AuthenticationMetrics(this.registry, filters);
     this.authorization = new AuthorizationMetrics(this.registry, filters);
-    this.services = new ServiceMetrics(this.registry, serviceCidr, clock);
+    this.services = new ServiceMetrics(this.registry, clock);
     exposeTimed(this.registry);
     addProcessMetrics(this.registry);
   }

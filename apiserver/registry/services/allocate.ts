@@ -34,8 +34,9 @@ export function allocateServices(writer: ServiceWriter): Controller {
   const addresses = new ClusterIps(writer);
   const ports = new NodePorts(writer);
   const { services } = writer.metrics;
-  services.addresses.show("ips", () => addresses.stock);
-  services.ports.show("ports", () => ports.stock);
+  services.addresses.show("ips", () => addresses.stocks);
+  services.ports.show("ports", () => ports.stock === undefined ? []
+    : [{ labels: {}, ...ports.stock }]);
   resource.allocation = new ServiceAllocation(addresses, ports, services);
   return new ServiceRepair(writer, resource, addresses, ports);
 }
@@ -91,10 +92,13 @@ class ServiceAllocation implements Allocation {
 
   /** Computes the reservation of a dry run, without reserving anything. */
   async #rehearse(service: Service, before: Service | undefined): Promise<Reservation> {
-    if (wantsAddress(service) && !service.spec.clusterIP) {
-      const address = await this.#addresses.free();
+    const wanted = service.spec.clusterIP ?? "";
+    if (wantsAddress(service) && wanted === "") {
+      const address = await this.#addresses.free(service);
       service.spec.clusterIP = address;
       service.spec.clusterIPs = [address];
+    } else if (wantsAddress(service) && wanted !== heldAddress(before)) {
+      await this.#addresses.rehearse(service, wanted);
     }
     const { asked, open, health } = portsWanted(service, before);
     const free = await this.#ports.free(service, asked, open.length + (health ? 1 : 0));
@@ -123,12 +127,8 @@ class ServiceAllocation implements Allocation {
     if (!wantsAddress(service)) return undefined;
     const asked = service.spec.clusterIP ?? "";
     if (asked !== "" && asked === heldAddress(before)) return undefined;
-    const address = await this.#metrics.addresses.attempt(asked === "" ? "dynamic" : "static",
-      async () => {
-        if (asked === "") return await this.#addresses.takeAny(service);
-        await this.#addresses.take(service, asked);
-        return asked;
-      });
+    const address = asked === "" ? await this.#addresses.takeAny(service) : asked;
+    if (asked !== "") await this.#addresses.take(service, asked);
     service.spec.clusterIP = address;
     service.spec.clusterIPs = [address];
     return address;

@@ -1,109 +1,157 @@
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { IPAddress } from "@raft2kube/api/gen/networking/v1.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { familyOf } from "@raft2kube/api/cidr.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { ServiceWriter } from "./service-writer.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { internal, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { ADDRESS_ATTEMPTS_MAX } from "../../limits.ts";
-import { decoded, ensure } from "../internal-write.ts";
+import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
+import { decoded, internalWrite } from "../internal-write.ts";
 import { keyOf } from "../../storage/keys.ts";
 import { fillSystemFields } from "../metadata.ts";
 import type { Resource } from "../../resource/resource.ts";
-import {
-  addressAt,
-  isWithin,
-  offsetOf,
-  parseServiceCidr,
-  type ServiceCidr,
-  staticBand,
-} from "./service-cidr.ts";
+import { addressAt, offsetOf, type ServiceCidr } from "./service-cidr.ts";
+import { rangeOf, ServiceRanges } from "./service-ranges.ts";
 import type { Service } from "./service.ts";
 
-type IpAddress = IPAddress & KubeObject;
+export type IpAddress = IPAddress & KubeObject;
+
+/** Labels of the addresses that this allocator keeps: all others belong to their creators. */
+export const FAMILY_LABEL = "ipaddress.kubernetes.io/ip-family";
+export const MANAGER_LABEL = "ipaddress.kubernetes.io/managed-by";
+export const MANAGER = "ipallocator.k8s.io";
 
 /**
- * Addresses of Services. Each one given out is an IPAddress object, whose name is the address: the
- * store's own
- * uniqueness makes giving out atomic across all apiservers.
+ * Addresses of Services, from the ranges of ready ServiceCIDRs. Each allocated one is an IPAddress
+ * object, whose name is the address: the uniqueness of names in the store makes allocation atomic
+ * across all apiservers, and ranges may overlap.
  */
 export class ClusterIps {
+  readonly ranges: ServiceRanges;
   readonly #writer: ServiceWriter;
-  readonly #cidr: ServiceCidr;
   readonly #addresses: Resource;
 
   constructor(writer: ServiceWriter) {
     this.#writer = writer;
-    this.#cidr = parseServiceCidr(writer.options.serviceCidr);
+    this.ranges = new ServiceRanges(writer.resources);
     this.#addresses = writer.resources.of("networking.k8s.io/v1", "ipaddresses");
   }
 
-  /** How many addresses are given out; undefined before the cache of them has been started. */
-  get stock(): { taken: number; free: number } | undefined {
-    const taken = this.#addresses.startedCache?.size;
-    return taken === undefined ? undefined : { taken, free: this.#cidr.size - taken };
+  /** How many addresses of each range are allocated; none before the caches have been started. */
+  get stocks(): { labels: { cidr: string }; taken: number; free: number }[] {
+    const names = this.#addresses.startedCache?.list().map(({ name }) => name);
+    if (names === undefined) return [];
+    return this.ranges.known.map((range) => {
+      const taken = names.filter((name) => offsetOf(range, name) !== undefined).length;
+      return { labels: { cidr: range.text }, taken, free: range.size - taken };
+    });
   }
 
-  /**
-   * Takes the address that a Service asks for. Throws 422 when it is taken or outside the range.
-   */
+  /** Takes the address that a Service asks for. Throws 422 when it is taken or in no range. */
   async take(service: Service, address: string): Promise<void> {
-    if (offsetOf(this.#cidr, address) === undefined) {
-      const why = isWithin(this.#cidr, address)
-        ? `the provided IP (${address}) is not in the valid range. ` +
-          `The range of valid IPs is ${this.#cidr.text}`
-        : "the provided network does not match the current range";
-      throw this.#refusal(service, `failed to allocate IP ${address}: ${why}`);
+    const range = rangeOf(await this.ranges.ready(), address)
+      // The range may be newer than the cache.
+      ?? rangeOf(await this.ranges.ready({ fresh: true }), address);
+    if (range === undefined) {
+      throw this.#refusal(service, "the provided network does not match the current range");
     }
-    if (!(await this.#create(service, address))) {
-      throw this.#refusal(
-        service,
-        `failed to allocate IP ${address}: provided IP is already allocated`,
-      );
-    }
+    await this.#counted("static", range, async () => {
+      if (await this.#create(service, address)) return;
+      throw this.#refusal(service, "provided IP is already allocated");
+    });
   }
 
-  /** Takes any free address. Throws 500 when the range is used up. */
+  /** Takes any free address. Throws 500 when all ranges are used up. */
   async takeAny(service: Service): Promise<string> {
     const tried = new Set<string>();
-    for (let attempt = 0; attempt < ADDRESS_ATTEMPTS_MAX; attempt++) {
-      const address = await this.free(tried);
-      if (await this.#create(service, address)) return address;
-      tried.add(address);
-    }
-    throw full();
-  }
-
-  /** Returns an address that seems free and is not in `tried`. Throws 500 if there is none. */
-  async free(tried: ReadonlySet<string> = new Set()): Promise<string> {
-    const cache = await this.#addresses.cache();
-    const address = this.#pick(
-      (each) =>
-        !tried.has(each) && cache.get(keyOf(this.#addresses.kind, "", each)) === undefined,
-    );
-    if (address === undefined) throw full();
+    const address = await this.#takeFrom(service, await this.ranges.ready(), tried)
+      ?? await this.#takeFrom(service, await this.ranges.ready({ fresh: true }), tried);
+    if (address === undefined) throw full(service);
     return address;
   }
 
+  /** Begins at any range; one that is used up is left for the next. */
+  async #takeFrom(
+    service: Service,
+    ranges: readonly ServiceCidr[],
+    tried: Set<string>,
+  ): Promise<string | undefined> {
+    const start = Math.floor(this.#writer.random.next() * ranges.length);
+    for (const range of [...ranges.slice(start), ...ranges.slice(0, start)]) {
+      try {
+        return await this.#counted("dynamic", range, () => this.#takeOne(service, range, tried));
+      } catch (thrown) {
+        if (!(thrown instanceof RangeFull)) throw thrown;
+      }
+    }
+    return undefined;
+  }
+
+  /** Other servers may take the same addresses at the same time: then another one is tried. */
+  async #takeOne(service: Service, range: ServiceCidr, tried: Set<string>): Promise<string> {
+    const isFree = await this.#isFree(tried);
+    while (tried.size < ADDRESS_ATTEMPTS_MAX) {
+      const address = this.#pick(range, isFree);
+      if (address === undefined) break;
+      if (await this.#create(service, address)) return address;
+      tried.add(address);
+    }
+    throw new RangeFull(range);
+  }
+
+  /** An address that seems free now: what a dry run answers. Throws 500 when there is none. */
+  async free(service: Service): Promise<string> {
+    const isFree = await this.#isFree(new Set());
+    for (const range of await this.ranges.ready()) {
+      const address = this.#pick(range, isFree);
+      if (address !== undefined) return address;
+    }
+    throw full(service);
+  }
+
+  /** Throws 422 for an address that is in no range; whether it is taken a dry run does not ask. */
+  async rehearse(service: Service, address: string): Promise<void> {
+    const ranges = await this.ranges.ready();
+    if (rangeOf(ranges, address) !== undefined) return;
+    const texts = ranges.map(({ text }) => text).join(", ");
+    throw this.#refusal(service, `the provided IP (${address}) is not in the valid range. ` +
+      `The range of valid IPs is ${texts}`);
+  }
+
+  async #isFree(tried: ReadonlySet<string>): Promise<(address: string) => boolean> {
+    const { kind } = this.#addresses;
+    const cache = await this.#addresses.cache();
+    return (address) =>
+      !tried.has(address) && cache.get(keyOf(kind, "", address)) === undefined;
+  }
+
   /** A free address from a random place on: above the static band first, then inside it. */
-  #pick(isFree: (address: string) => boolean): string | undefined {
-    const band = staticBand(this.#cidr);
+  #pick(range: ServiceCidr, isFree: (address: string) => boolean): string | undefined {
     for (const [from, to] of [
-      [band + 1, this.#cidr.size],
-      [1, band],
+      [range.band + 1, range.size],
+      [1, range.band],
     ] as const) {
-      const length = to - from + 1;
+      const length = Math.max(0, to - from + 1);
       const start = Math.floor(this.#writer.random.next() * length);
       for (let i = 0; i < length; i++) {
-        const address = addressAt(this.#cidr, from + ((start + i) % length));
+        const address = addressAt(range, from + ((start + i) % length));
         if (isFree(address)) return address;
       }
     }
     return undefined;
   }
 
+  #counted<T>(scope: "static" | "dynamic", { text }: ServiceCidr, work: () => Promise<T>) {
+    return this.#writer.metrics.services.addresses.attempt(scope, { cidr: text }, work);
+  }
+
   async #create(service: Service, address: string): Promise<boolean> {
     const object = this.#object(service, address);
-    fillSystemFields(object, this.#writer.clock.now());
+    const now_ms = this.#writer.clock.now();
+    updateManagedFields(this.#addresses, object, undefined, internalWrite(), now_ms);
+    fillSystemFields(object, now_ms);
     try {
       await this.#addresses.store.create(object);
       return true;
@@ -118,49 +166,63 @@ export class ClusterIps {
     const given: IpAddress = {
       metadata: {
         name: address,
-        labels: {
-          "ipaddress.kubernetes.io/ip-family": "IPv4",
-          "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
-        },
+        labels: { [FAMILY_LABEL]: familyOf(address), [MANAGER_LABEL]: MANAGER },
       },
       spec: { parentRef: { resource: "services", namespace, name } },
     };
     return decoded<IpAddress>(this.#addresses, given);
   }
 
-  /** Frees an address; with `uid`, only if it is still given out as it was then. */
-  async release(address: string, uid?: string): Promise<void> {
+  /**
+   * Frees an address; with `uid`, only if it is still allocated as it was then. Returns whether it
+   * was allocated.
+   */
+  async release(address: string, uid?: string): Promise<boolean> {
     try {
-      await this.#addresses.store.change("", address, (object) => {
+      const { deleted } = await this.#addresses.store.change("", address, (object) => {
         const other = uid !== undefined && object?.metadata.uid !== uid;
         return object === undefined || other
           ? { do: "keep", object: { metadata: {} } }
           : { do: "delete", object };
       });
+      return deleted;
     } catch (thrown) {
       if (!isReason(thrown, "NotFound")) throw thrown;
+      return false;
     }
   }
 
-  /** The addresses given out, each with the uid of its object. */
-  async taken(): Promise<Map<string, string>> {
+  /** All IPAddress objects as of now. */
+  async objects(): Promise<IpAddress[]> {
     const cache = (await this.#addresses.freshCache()) ?? (await this.#addresses.cache());
-    return new Map(cache.list().map(({ name, uid }) => [name, uid]));
+    return cache.list().map((entry) => entry.object<IpAddress>());
   }
 
-  /** Takes an address that a Service holds without saying so; one outside the range is its own. */
-  async mark(service: Service, address: string): Promise<void> {
-    if (offsetOf(this.#cidr, address) === undefined) return;
-    await ensure(this.#writer, this.#addresses, this.#object(service, address));
+  /** Takes an address that a Service has already; false when its object is there. */
+  async mark(service: Service, address: string): Promise<boolean> {
+    return await this.#create(service, address);
   }
 
-  #refusal(service: Service, detail: string) {
-    const value = [service.spec.clusterIP];
-    const finding = invalidField("spec.clusterIPs", value, detail);
+  #refusal(service: Service, why: string) {
+    const address = service.spec.clusterIP ?? "";
+    const detail = `failed to allocate IP ${address}: ${why}`;
+    const finding = invalidField("spec.clusterIPs", [address], detail);
     return invalid({ group: "", name: "Service" }, service.metadata.name ?? "", [finding]);
   }
 }
 
-function full() {
-  return internal("failed to allocate a serviceIP: range is full");
+/** A range has no free address left. */
+class RangeFull extends CodedError {
+  override readonly name = "RangeFull";
+
+  constructor({ text }: ServiceCidr) {
+    super("RANGE_FULL", `no address of ${text} is free`, {
+      remedy: "create a ServiceCIDR with another range",
+    });
+  }
+}
+
+function full({ metadata: { name = "" } }: Service) {
+  const service = JSON.stringify(name);
+  return internal(`failed to allocate a serviceIP for Service ${service}: range is full`);
 }

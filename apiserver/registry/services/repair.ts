@@ -2,9 +2,11 @@ import { type Controller, Periodic } from "../../periodic.ts";
 import type { ServiceWriter } from "./service-writer.ts";
 import { REPAIR_INTERVAL_MS, REPAIR_ROUNDS } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
+import { InternalEvents, type Warning } from "../internal-events.ts";
+import { type AddressPlan, type Leak, type Mend, planAddresses } from "./address-plan.ts";
 import type { ClusterIps } from "./cluster-ips.ts";
 import type { NodePorts } from "./node-ports.ts";
-import { heldAddress, heldPorts, type Service } from "./service.ts";
+import { heldPorts, type Service } from "./service.ts";
 
 /**
  * Repairs reservations after a crash between two writes. An address or port that a Service uses
@@ -19,6 +21,9 @@ export class ServiceRepair implements Controller {
   /** For how many rounds each reservation has had no Service. */
   #unheldAddresses = new Map<string, number>();
   #unheldPorts = new Map<number, number>();
+  /** Warnings of the last round that nothing but a user can end: each is recorded once. */
+  #standing = new Set<string>();
+  readonly #events: InternalEvents;
   readonly #mending: Periodic;
 
   constructor(writer: ServiceWriter, services: Resource, addresses: ClusterIps, ports: NodePorts) {
@@ -26,6 +31,8 @@ export class ServiceRepair implements Controller {
     this.#services = services;
     this.#addresses = addresses;
     this.#ports = ports;
+    this.#events = new InternalEvents(
+      writer, "ipallocator-repair-controller", "ClusterIPAllocation");
     this.#mending = new Periodic(
       writer.clock, "reservations of Services were not mended", REPAIR_INTERVAL_MS,
       () => this.#counted(), REPAIR_INTERVAL_MS,
@@ -53,33 +60,40 @@ export class ServiceRepair implements Controller {
 
   /** Compares once. Reservations are read before Services, so that none of these seems unheld. */
   async #round(): Promise<void> {
-    const addresses = await this.#addresses.taken();
+    const addresses = await this.#addresses.objects();
     const ports = await this.#ports.taken();
     const cache = (await this.#services.freshCache()) ?? (await this.#services.cache());
     const services = cache.list().map((entry) => entry.object<Service>());
-    await this.#mendAddresses(addresses, services);
+    const ranges = await this.#addresses.ranges.all();
+    await this.#mendAddresses(planAddresses(services, addresses, ranges));
     await this.#mendPorts(ports, services);
   }
 
-  async #mendAddresses(taken: Map<string, string>, services: readonly Service[]): Promise<void> {
-    const { addressRepair } = this.#writer.metrics.services;
-    for (const service of services) {
-      const address = heldAddress(service);
-      if (address === undefined) continue;
-      if (taken.has(address)) taken.delete(address);
-      else {
-        await this.#addresses.mark(service, address);
-        addressRepair.found("repair", 1);
-      }
-    }
-    const leaks = [...taken].map(([address, uid]) => `${address} ${uid}`);
-    const { again, over } = counted(leaks, this.#unheldAddresses);
+  async #mendAddresses({ mends, leaks, warnings }: AddressPlan): Promise<void> {
+    for (const mend of mends) await this.#mend(mend);
+    const byKey = new Map(leaks.map((leak) => [leakKey(leak), leak]));
+    const { again, over } = counted(byKey.keys(), this.#unheldAddresses);
     this.#unheldAddresses = again;
-    addressRepair.found("leak", over.length);
-    for (const leak of over) {
-      const [address = "", uid = ""] = leak.split(" ");
-      await this.#addresses.release(address, uid);
+    for (const key of over) await this.#free(byKey.get(key)!);
+    const before = this.#standing;
+    this.#standing = new Set(warnings.map(warningKey));
+    for (const warning of warnings) {
+      if (!before.has(warningKey(warning))) await this.#events.warn(warning);
     }
+  }
+
+  /** Another server may mend the same: the one whose write is made counts it. */
+  async #mend({ service, address, replaces, warning }: Mend): Promise<void> {
+    if (replaces !== undefined) await this.#addresses.release(address, replaces.metadata.uid);
+    if (!(await this.#addresses.mark(service, address))) return;
+    this.#writer.metrics.services.addressRepair.found("repair", 1);
+    await this.#events.warn(warning);
+  }
+
+  async #free({ address: { metadata }, warning }: Leak): Promise<void> {
+    if (!(await this.#addresses.release(metadata.name ?? "", metadata.uid))) return;
+    this.#writer.metrics.services.addressRepair.found("leak", 1);
+    await this.#events.warn(warning);
   }
 
   async #mendPorts(taken: Set<number>, services: readonly Service[]): Promise<void> {
@@ -95,6 +109,11 @@ export class ServiceRepair implements Controller {
     await this.#ports.release(over);
   }
 }
+
+const leakKey = ({ address: { metadata } }: Leak): string => `${metadata.name} ${metadata.uid}`;
+
+const warningKey = ({ about, reason, message }: Warning): string =>
+  `${about.metadata.uid} ${reason} ${message}`;
 
 /** Counts one round more for what is unheld still; `over` is what has been so for long enough. */
 function counted<T>(unheld: Iterable<T>, before: ReadonlyMap<T, number>) {

@@ -1,17 +1,37 @@
-import ipaddr from "ipaddr.js";
+import { type Cidr, hasAddress, numberOf, parseCidr } from "@raft2kube/api/cidr.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 
-/** Prefixes for which offsets are plain numbers and a cluster has room. */
+/** Prefixes of `--service-cluster-ip-range`: a cluster has room, and one host route per range. */
 const PREFIX_MIN = 12;
 const PREFIX_MAX = 28;
 
-/** The IPv4 range that Services get their addresses from. */
+/** A range of IPv4 addresses that Services get theirs from. */
 export interface ServiceCidr {
-  /** The network address as a number. */
-  base: number;
-  /** Addresses that can be given out: all but the network's and the broadcast's own. */
-  size: number;
-  text: string;
+  readonly text: string;
+  readonly cidr: Cidr;
+  /** The network address as a number: an address is made for each one that is tried. */
+  readonly base: number;
+  /** Addresses that can be allocated: all but the network's and the broadcast's own. */
+  readonly size: number;
+  /**
+   * Offsets up to this are allocated last, so that users can ask for low addresses by name
+   * (upstream's ServiceIPStaticSubrange: a sixteenth, at least 16 and at most 256).
+   */
+  readonly band: number;
+}
+
+const BAND_MIN = 16;
+const BAND_MAX = 256;
+const BAND_SHARE = 16;
+
+/** A range of a ServiceCIDR; undefined for one of the other family. */
+export function serviceCidr(text: string): ServiceCidr | undefined {
+  const cidr = parseCidr(text);
+  if (cidr?.family !== "IPv4") return undefined;
+  const all = Number(cidr.last - cidr.first) + 1;
+  const share = Math.min(Math.max(BAND_MIN, Math.floor(all / BAND_SHARE)), BAND_MAX);
+  const base = Number(cidr.first);
+  return { text, cidr, base, size: Math.max(0, all - 2), band: all <= BAND_MIN ? 0 : share };
 }
 
 /** Throws CodedError `BAD_SERVICE_CIDR` on anything but an IPv4 network of /12 to /28. */
@@ -20,50 +40,28 @@ export function parseServiceCidr(text: string): ServiceCidr {
     new CodedError("BAD_SERVICE_CIDR", `service CIDR ${text}: ${why}`, {
       remedy: "give an IPv4 network such as 10.96.0.0/16",
     });
-  if (!ipaddr.IPv4.isValidCIDR(text)) throw bad("not an IPv4 network");
-  const [address, prefix] = ipaddr.IPv4.parseCIDR(text);
-  if (prefix < PREFIX_MIN || prefix > PREFIX_MAX) {
+  const range = serviceCidr(text);
+  if (range === undefined) throw bad("not an IPv4 network");
+  if (range.cidr.bits < PREFIX_MIN || range.cidr.bits > PREFIX_MAX) {
     throw bad(`the prefix must be /${PREFIX_MIN} to /${PREFIX_MAX}`);
   }
-  const size = 2 ** (32 - prefix);
-  const given = numberOf(address.toString());
-  if (given % size !== 0) throw bad("bits are set behind the prefix");
-  return { base: given, size: size - 2, text };
-}
-
-function numberOf(address: string): number {
-  return address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+  const [address = ""] = text.split("/");
+  if (numberOf(address) !== range.cidr.first) throw bad("bits are set behind the prefix");
+  return range;
 }
 
 /** The address at `offset`, counted from 1. */
-export function addressAt(cidr: ServiceCidr, offset: number): string {
-  const value = cidr.base + offset;
+export function addressAt({ base }: ServiceCidr, offset: number): string {
+  const value = base + offset;
   return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join(".");
 }
 
-/** Whether an address lies in the range, be it one that cannot be given out. */
-export function isWithin(cidr: ServiceCidr, address: string): boolean {
-  if (!ipaddr.IPv4.isValidFourPartDecimal(address)) return false;
-  const offset = numberOf(address) - cidr.base;
-  return offset >= 0 && offset <= cidr.size + 1;
-}
-
-/** The offset of an address, or undefined when it lies outside or cannot be given out. */
-export function offsetOf(cidr: ServiceCidr, address: string): number | undefined {
-  if (!ipaddr.IPv4.isValidFourPartDecimal(address)) return undefined;
-  const offset = numberOf(address) - cidr.base;
-  return offset >= 1 && offset <= cidr.size ? offset : undefined;
+/** The offset of an address, or undefined when it lies outside or cannot be allocated. */
+export function offsetOf({ cidr }: ServiceCidr, address: string): number | undefined {
+  return hasAddress(cidr, address) ? Number(numberOf(address) - cidr.first) : undefined;
 }
 
 /** The address of the Service `kubernetes`. */
 export function firstServiceAddress(cidr: string): string {
   return addressAt(parseServiceCidr(cidr), 1);
-}
-
-/**
- * Offsets below this are given out last, so that users can ask for low addresses by name
- * (upstream's ServiceIPStaticSubrange: a sixteenth, at least 16 and at most 256).
- */
-export function staticBand(cidr: ServiceCidr): number {
-  return Math.min(Math.max(16, Math.floor(cidr.size / 16)), 256);
 }

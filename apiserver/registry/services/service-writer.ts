@@ -6,7 +6,7 @@ import type { Writer } from "../writer.ts";
 
 /** The parts that reserve addresses and node ports of Services in the store. */
 export interface ServiceWriter extends Writer {
-  readonly options: Pick<ApiserverOptions, "nodePortRange" | "serviceCidr">;
+  readonly options: Pick<ApiserverOptions, "nodePortRange">;
   readonly etcd: EtcdClient;
   readonly resources: Resources;
   readonly metrics: Pick<Metrics, "services" | "stored">;

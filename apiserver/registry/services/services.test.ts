@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { ask } from "../../testing/ask.ts";
 import { type EtcdServer, startEtcd } from "../../testing/etcd-server.ts";
 import { startTestApiserver, type TestApiserver } from "../../testing/test-apiserver.ts";
-import { addressAt, offsetOf, parseServiceCidr, staticBand } from "./service-cidr.ts";
+import { addressAt, offsetOf, parseServiceCidr, serviceCidr } from "./service-cidr.ts";
 
 const SERVICES = "/api/v1/namespaces/default/services";
 
@@ -47,7 +47,7 @@ it("an address outside the range, and a port outside its, are refused with the r
   const address = await create(servers[0]!, "out", { clusterIP: "192.168.0.1" });
   expect(address.body).toContain("the provided network does not match the current range");
   const edge = await create(servers[0]!, "out", { clusterIP: "10.96.255.255" });
-  expect(edge.body).toContain("The range of valid IPs is 10.96.0.0/16");
+  expect(edge.body).toContain("the provided network does not match the current range");
   const port = await create(servers[0]!, "out", { ports: [{ port: 80, nodePort: 80 }] });
   expect(port.status).toBe(422);
   expect(port.body).toContain("The range of valid ports is 30000-32767");
@@ -93,6 +93,11 @@ it("offsets and addresses agree, and the low band is left to static assignments"
   expect(offsetOf(cidr, "10.96.0.0")).toBeUndefined();
   expect(offsetOf(cidr, "10.96.255.255")).toBeUndefined();
   expect(offsetOf(cidr, "10.97.0.1")).toBeUndefined();
-  expect(staticBand(cidr)).toBe(256);
-  expect(staticBand(parseServiceCidr("10.0.0.0/28"))).toBe(16);
+  // Upstream's calculateRangeOffset.
+  const bands = ["/16", "/20", "/23", "/24", "/26", "/27", "/28", "/30"]
+    .map((bits) => serviceCidr(`10.96.0.0${bits}`)?.band);
+  expect(bands).toEqual([256, 256, 32, 16, 16, 16, 0, 0]);
+  const sizes = ["/24", "/30", "/31", "/32"].map((bits) => serviceCidr(`10.96.0.0${bits}`)?.size);
+  expect(sizes).toEqual([254, 2, 0, 0]);
+  expect(serviceCidr("fd00::/64")).toBeUndefined();
 });

@@ -10,6 +10,7 @@ import { LIST } from "./list.ts";
 import { PATCH } from "./patch.ts";
 import { PATHS } from "./paths.ts";
 import { RANDOM } from "./random.ts";
+import { RANGE_CASES } from "./ranges.ts";
 import { REVIEWS } from "./reviews.ts";
 import { START } from "./start.ts";
 import { SUBRESOURCES } from "./subresources.ts";
@@ -20,5 +21,5 @@ import { WATCH } from "./watch.ts";
 export const CASES: readonly Case[] = [
   ...CREATE, ...UPDATE, ...PATCH, ...DELETE, ...LIST, ...WATCH, ...CONTENT, ...SUBRESOURCES,
   ...REVIEWS, ...PATHS, ...COLUMNS, ...BODIES_OF_SUBRESOURCES, ...START, ...LEGACY_TOKENS,
-  ...IMPERSONATION, ...RANDOM,
+  ...IMPERSONATION, ...RANDOM, ...RANGE_CASES,
 ];

@@ -1,0 +1,74 @@
+import { expect, it } from "vitest";
+import { type AddressPlan, planAddresses } from "./address-plan.ts";
+import type { IpAddress } from "./cluster-ips.ts";
+import { type ServiceCidr, serviceCidr } from "./service-cidr.ts";
+import type { Service } from "./service.ts";
+
+const RANGES: ServiceCidr[] = [serviceCidr("10.96.0.0/16")!];
+const LABELS = {
+  "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
+  "ipaddress.kubernetes.io/ip-family": "IPv4",
+};
+
+const service = (name: string, clusterIP: string, spec: object = {}): Service => ({
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: { namespace: "n", name, uid: `uid-${name}` },
+  spec: { clusterIP, clusterIPs: [clusterIP], ...spec },
+});
+
+const address = (name: string, of: string, labels: object = LABELS): IpAddress => ({
+  apiVersion: "networking.k8s.io/v1",
+  kind: "IPAddress",
+  metadata: { name, uid: `uid-${name}`, labels: { ...labels } },
+  spec: { parentRef: { resource: "services", namespace: "n", name: of } },
+});
+
+/** What a plan does, a line for each step. */
+function summaryOf({ mends, leaks, warnings }: AddressPlan): string[] {
+  return [
+    ...mends.map(({ service, address, replaces }) =>
+      `${replaces ? "replace" : "create"} ${address} for ${service.metadata.name}`),
+    ...leaks.map(({ address, warning }) => `${warning.reason} ${address.metadata.name}`),
+    ...warnings.map(({ about, reason }) => `${reason} ${about.metadata.name}`),
+  ];
+}
+
+const OTHER: IpAddress = {
+  ...address("10.96.0.5", "g"),
+  spec: { parentRef: { group: "example.com", resource: "gateways", name: "g" } },
+};
+
+// The cases of upstream's TestRepairServiceIP and TestRepairServiceIP_IPAddressOwner.
+it.each<[string, Service[], IpAddress[], string[]]>([
+  ["agree", [service("a", "10.96.0.5")], [address("10.96.0.5", "a")], []],
+  ["the object is missing", [service("a", "10.96.0.5")], [], ["create 10.96.0.5 for a"]],
+  ["the object refers to a Service that is gone", [service("a", "10.96.0.5")],
+    [address("10.96.0.5", "gone")], ["replace 10.96.0.5 for a"]],
+  ["the object refers to something else", [service("a", "10.96.0.5")], [OTHER],
+    ["replace 10.96.0.5 for a"]],
+  ["the object has lost its labels", [service("a", "10.96.0.5")],
+    [address("10.96.0.5", "a", {})], ["replace 10.96.0.5 for a"]],
+  ["the object is labelled as of the other family", [service("a", "10.96.0.5")],
+    [address("10.96.0.5", "a", { ...LABELS, "ipaddress.kubernetes.io/ip-family": "IPv6" })],
+    ["replace 10.96.0.5 for a"]],
+  ["two Services have one address", [service("a", "10.96.0.5"), service("b", "10.96.0.5")],
+    [address("10.96.0.5", "a")], ["ClusterIPAlreadyAllocated b"]],
+  ["an address of no range", [service("a", "192.168.0.5")], [], ["ClusterIPOutOfRange a"]],
+  ["a broadcast address", [service("a", "10.96.255.255")], [], ["ClusterIPOutOfRange a"]],
+  ["nothing holds the object", [], [address("10.96.0.5", "a")],
+    ["IPAddressNotAllocated 10.96.0.5"]],
+  ["the Service has another address", [service("a", "10.96.0.6")],
+    [address("10.96.0.5", "a"), address("10.96.0.6", "a")],
+    ["IPAddressWrongReference 10.96.0.5"]],
+  ["an object of this allocator that refers to something else", [], [OTHER],
+    ["IPAddressNotAllocated 10.96.0.5"]],
+  ["an object of others", [], [address("10.96.0.5", "a", {})], []],
+  ["Services without an address",
+    [service("a", "None"), service("b", "", { type: "ExternalName" })], [], []],
+  ["the second address of a Service of two families",
+    [service("a", "10.96.0.5", { clusterIPs: ["10.96.0.5", "fd00::5"] })],
+    [address("10.96.0.5", "a"), address("fd00::5", "a")], []],
+])("%s", (_what, services, addresses, wanted) => {
+  expect(summaryOf(planAddresses(services, addresses, RANGES))).toEqual(wanted);
+});
