@@ -25,6 +25,12 @@ export const ENDPOINTS_PER_SLICE_MAX = 100;
 /** Addresses of one subset of an Endpoints object that are mirrored; more are left out. */
 export const MIRRORED_PER_SUBSET_MAX = 1_000;
 
+/**
+ * How long a ServiceCIDR stays after its deletion was asked for: until then every apiserver knows
+ * of it and allocates from it no more (upstream's).
+ */
+export const SERVICE_CIDR_GRACE_MS = 10_000;
+
 /** Addresses in one Endpoints object; more are cut off and marked so (upstream's bound). */
 export const ENDPOINTS_ADDRESSES_MAX = 1_000;
 

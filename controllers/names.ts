@@ -20,7 +20,6 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   "resourceclaim-controller": "devices are not allocated by claims yet",
   "resourcepoolstatusrequest-controller": "ResourcePoolStatusRequest is alpha",
   "selinux-warning-controller": "SELinux labels are not applied; off by default upstream",
-  "service-cidr-controller": "ServiceCIDR and IPAddress are not served yet",
   "service-lb-controller": "a name alone upstream: it runs in cloud controller managers",
   "storage-version-migrator-controller":
     "StorageVersionMigration is beta and off by default upstream",

@@ -25,6 +25,7 @@ import { startReplicationControllers } from "./replicationcontroller/replication
 import { startResourceQuota } from "./resourcequota/resourcequota.ts";
 import { startRootCa } from "./rootca/rootca.ts";
 import { startServiceAccounts } from "./serviceaccount/serviceaccount.ts";
+import { startServiceCidrs } from "./servicecidr/servicecidr.ts";
 import { startServiceAccountTokens } from "./serviceaccounttoken/serviceaccounttoken.ts";
 import { startStatefulSets } from "./statefulset/statefulset.ts";
 import { startTaintEviction } from "./tainteviction/tainteviction.ts";
@@ -58,6 +59,7 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "endpoints-controller": startEndpoints,
   "endpointslice-controller": startEndpointSlices,
   "endpointslice-mirroring-controller": startEndpointSliceMirroring,
+  "service-cidr-controller": startServiceCidrs,
   "ephemeral-volume-controller": startEphemeralVolumes,
   "persistentvolume-binder-controller": startVolumeBinder,
   "persistentvolumeclaim-protection-controller": startClaimProtection,

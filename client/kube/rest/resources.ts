@@ -39,6 +39,8 @@ export const POD_METRICS: ResourceType = {
 };
 export const LEASES = grouped("coordination.k8s.io", "Lease", "leases");
 export const ENDPOINT_SLICES = grouped("discovery.k8s.io", "EndpointSlice", "endpointslices");
+export const SERVICE_CIDRS = grouped("networking.k8s.io", "ServiceCIDR", "servicecidrs", false);
+export const IP_ADDRESSES = grouped("networking.k8s.io", "IPAddress", "ipaddresses", false);
 export const STORAGE_CLASSES = grouped("storage.k8s.io", "StorageClass", "storageclasses", false);
 export const VOLUME_ATTRIBUTES_CLASSES = grouped(
   "storage.k8s.io",

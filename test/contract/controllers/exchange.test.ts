@@ -30,6 +30,7 @@ import {
   hasUpstreamManagers, startUpstreamManagers, upstreamControllers,
 } from "./upstream-managers.ts";
 import { jobRules } from "./job-rules.ts";
+import { rangeRules } from "./range-rules.ts";
 import { replicationRules } from "./replication-rules.ts";
 import { statefulRules } from "./stateful-rules.ts";
 import { tokenRules } from "./token-rules.ts";
@@ -187,6 +188,7 @@ for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
     });
 
     describe("bootstrap tokens", () => tokenRules(() => world));
+    describe("ranges of Services", () => rangeRules(() => world));
     describe("CronJobs", () => cronRules(() => world));
     describe("Jobs", () => jobRules(() => world));
     describe("ReplicationControllers", () => replicationRules(() => world));

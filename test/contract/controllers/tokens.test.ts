@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
+import { rangeRules } from "./range-rules.ts";
 import { tokenRules } from "./token-rules.ts";
 import { startWorld, type World } from "./world.ts";
 
@@ -17,3 +18,4 @@ afterAll(async () => {
 });
 
 describe("bootstrap tokens", { timeout: TIMEOUT_MS }, () => tokenRules(() => world));
+describe("ranges of Services", { timeout: TIMEOUT_MS }, () => rangeRules(() => world));
