@@ -1,4 +1,4 @@
-import type { Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf, type KubeObject } from "@raft2kube/client-kube/object/object.ts";
@@ -19,6 +19,7 @@ import { reservedBy } from "./reserved.ts";
 /** The label that names a slice's Service. */
 const SERVICE_NAME = "kubernetes.io/service-name";
 const BY_SERVICE = "service";
+const ZONE = "topology.kubernetes.io/zone";
 
 export interface LoopOptions {
   services: Informer<Service>;
@@ -27,6 +28,8 @@ export interface LoopOptions {
   /** Removes what other modes left; called once, after the first sync, so that there is no gap. */
   removeOthers(): Promise<void>;
   healthChecks: HealthChecks;
+  /** This node alone: its zone chooses among the endpoints with hints. */
+  nodes: Informer<Node>;
   nodeName: string;
   /** Returns the IPv4 addresses by which this node reaches the API; called for each rebuild. */
   apiServers(): Promise<readonly string[]>;
@@ -68,9 +71,9 @@ export class ProxyLoop {
     options.slices.index(BY_SERVICE, (slice) => serviceKeys(slice));
   }
 
-  /** Starts the informers; resolves when both are synchronized and the first sync is scheduled. */
+  /** Starts the informers; resolves when all are synchronized and the first sync is scheduled. */
   async start(): Promise<void> {
-    const { services, slices } = this.#options;
+    const { services, slices, nodes } = this.#options;
     const touch = (service: Service) => this.#touch(keyOf(service));
     const touchOf = (slice: EndpointSlice) => {
       for (const key of serviceKeys(slice)) this.#touch(key);
@@ -84,9 +87,15 @@ export class ProxyLoop {
         touchOf(old);
       },
     }));
+    const place = (node: Node, before?: Node) => {
+      if (zoneOf(node) === zoneOf(before)) return;
+      for (const key of this.#allKeys()) this.#touch(key);
+    };
+    this.#release.push(nodes.handle({ added: place, updated: place }));
     services.start();
     slices.start();
-    await Promise.all([services.synced, slices.synced]);
+    nodes.start();
+    await Promise.all([services.synced, slices.synced, nodes.synced]);
     this.#schedule(0);
     this.#verifyLater(VERIFY_MS);
   }
@@ -130,7 +139,8 @@ export class ProxyLoop {
     await this.#running;
     await this.#options.rules.close();
     this.#options.healthChecks.close();
-    await Promise.all([this.#options.services.close(), this.#options.slices.close()]);
+    const { services, slices, nodes } = this.#options;
+    await Promise.all([services.close(), slices.close(), nodes.close()]);
   }
 
   #touch(service: string): void {
@@ -139,9 +149,9 @@ export class ProxyLoop {
   }
 
   #schedule(after_ms: number): void {
-    const { services, slices, clock } = this.#options;
+    const { services, slices, nodes, clock } = this.#options;
     if (this.#closed || this.#timer || this.#running) return;
-    if (!services.hasSynced || !slices.hasSynced) return;
+    if (!services.hasSynced || !slices.hasSynced || !nodes.hasSynced) return;
     this.#timer = clock.after(after_ms, () => {
       this.#timer = undefined;
       this.#running = this.#sync().then((retry_ms) => {
@@ -189,11 +199,12 @@ export class ProxyLoop {
   }
 
   #plan(name: string, changes: Map<string, ServicePort | undefined>): void {
-    const { services, slices, nodeName } = this.#options;
+    const { services, slices, nodes, nodeName } = this.#options;
     const service = services.store.get(name);
+    const zone = zoneOf(nodes.store.get(nodeName));
     const reserved = reservedBy(this.#apiServers);
     const plan: ServicePlan = service
-      ? planService(service, slices.store.by(BY_SERVICE, name), nodeName, reserved)
+      ? planService(service, slices.store.by(BY_SERVICE, name), nodeName, reserved, zone)
       : { ports: [], problems: [] };
     this.#logProblems(name, plan.problems.join("; "));
     this.#options.healthChecks.update(name, plan.healthCheck);
@@ -232,6 +243,8 @@ export class ProxyLoop {
     this.#logProblems(port, text);
   }
 }
+
+const zoneOf = (node: Node | undefined): string => node?.metadata.labels?.[ZONE] ?? "";
 
 function serviceKeys({ metadata }: KubeObject): string[] {
   const name = metadata.labels?.[SERVICE_NAME];

@@ -1,7 +1,7 @@
-import type { Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
-import { ENDPOINT_SLICES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -12,7 +12,7 @@ import { MODE_NAMES, type ModeName } from "./mode-names.ts";
 import { apiServerAddresses } from "./reserved.ts";
 
 export interface ProxyOptions {
-  /** As `system:kube-proxy`: lists and watches Services and EndpointSlices. */
+  /** As `system:kube-proxy`: lists and watches Services, EndpointSlices and its node. */
   client: KubeClient;
   nodeName: string;
   /** The range of all pods; connections from outside it to a ClusterIP are masqueraded. */
@@ -61,6 +61,12 @@ export async function startProxy(
       if (removed.length > 0) log.info("removed the rules of former modes", { removed });
     },
     healthChecks: new HealthChecks(log),
+    nodes: new Informer<Node>({
+      resource: client.resource<Node>(NODES),
+      selection: { fieldSelector: `metadata.name=${nodeName}` },
+      transform: trimMetadata,
+      clock,
+    }),
     nodeName,
     apiServers: () => apiServerAddresses(client.server),
     clock,

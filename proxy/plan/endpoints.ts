@@ -9,24 +9,38 @@ export interface PortEndpoints {
   problems: string[];
 }
 
-interface Candidate extends Target {
+interface Candidate extends Target, Hints {
   ready: boolean;
   servingTerminating: boolean;
   local: boolean;
+}
+
+/** Where the clients of an endpoint are, by the hints of its slice. */
+interface Hints {
+  forZones: string[];
+  forNodes: string[];
+}
+
+/** Where the clients of this proxy are. */
+export interface ClientPlace {
+  nodeName: string;
+  /** The node's zone; empty if it has none. */
+  zone: string;
 }
 
 /** Ranges that an EndpointSlice must not name: they would expose the node's own services. */
 const REJECTED_RANGES = ["loopback", "linkLocal", "multicast", "broadcast", "unspecified"];
 
 /**
- * Returns a port's endpoints from all slices of its Service: the ready ones, or without any those
- * that are terminating and serving (KEP-1669). Loopback and link-local addresses are rejected
- * (CVE-2021-25737).
+ * Returns a port's endpoints from all slices of its Service: the ready ones, those hinted for this
+ * node or zone if all have hints and any has this one, or without a ready one those that are
+ * terminating and serving (KEP-1669). Local ones are not chosen by hints. Loopback and link-local
+ * addresses are rejected (CVE-2021-25737).
  */
 export function endpointsOf(
   slices: readonly EndpointSlice[],
   port: { name: string; protocol: string },
-  nodeName: string,
+  place: ClientPlace,
 ): PortEndpoints {
   const candidates = new Map<string, Candidate>();
   const problems: string[] = [];
@@ -39,12 +53,12 @@ export function endpointsOf(
       if (address === undefined) continue;
       const problem = problemOf(address);
       if (problem) problems.push(`endpoint ${address} of slice ${slice.metadata.name}: ${problem}`);
-      else addCandidate(candidates, endpoint, { address, port: number }, nodeName);
+      else addCandidate(candidates, endpoint, { address, port: number }, place.nodeName);
     }
   }
   const all = [...candidates.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   const localEndpoints = usable(all.filter(({ local }) => local));
-  return { allEndpoints: usable(all), localEndpoints, problems };
+  return { allEndpoints: usable(all, place), localEndpoints, problems };
 }
 
 function portOf(
@@ -69,20 +83,33 @@ function addCandidate(
   const servingTerminating = (conditions.terminating ?? false) && serving;
   const key = keyOf(target);
   const known = candidates.get(key);
+  const { forZones = [], forNodes = [] } = endpoint.hints ?? {};
   // While the slices are updated two of them may list the endpoint: the ready one wins.
   candidates.set(key, {
     ...target,
     ready: ready || (known?.ready ?? false),
     servingTerminating: servingTerminating || (known?.servingTerminating ?? false),
     local: endpoint.nodeName === nodeName || (known?.local ?? false),
+    forZones: [...forZones.map(({ name }) => name), ...(known?.forZones ?? [])],
+    forNodes: [...forNodes.map(({ name }) => name), ...(known?.forNodes ?? [])],
   });
 }
 
-function usable(candidates: Candidate[]): Target[] {
-  const ready = candidates.filter((candidate) => candidate.ready);
+function usable(candidates: Candidate[], place?: ClientPlace): Target[] {
+  const all = candidates.filter((candidate) => candidate.ready);
+  const ready = place === undefined ? all : hintedFor(all, place);
   const serving = candidates.filter((candidate) => candidate.servingTerminating);
   const chosen = ready.length > 0 ? ready : serving;
   return chosen.map(({ address, port }) => ({ address, port }));
+}
+
+/** The ready endpoints to use from a place (upstream's topologyModeFromHints). */
+function hintedFor(ready: Candidate[], { nodeName, zone }: ClientPlace): Candidate[] {
+  for (const [hint, name] of [["forNodes", nodeName], ["forZones", zone]] as const) {
+    const hinted = ready.filter((candidate) => candidate[hint].includes(name));
+    if (hinted.length > 0 && ready.every((candidate) => candidate[hint].length > 0)) return hinted;
+  }
+  return ready;
 }
 
 const keyOf = ({ address, port }: Target) => `${address}:${port}`;

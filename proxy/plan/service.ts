@@ -21,14 +21,15 @@ function isProxied({ metadata, spec }: Service): boolean {
 export type Reservation = (address: string) => string | undefined;
 
 /**
- * Returns the endpoints of a Service's ports for the node `nodeName`. External addresses that are
- * `reserved` are not served, and a problem. Pure.
+ * Returns the endpoints of a Service's ports for the node `nodeName` in `zone` (empty: in none).
+ * External addresses that are `reserved` are not served, and a problem. Pure.
  */
 export function planService(
   service: Service,
   slices: readonly EndpointSlice[],
   nodeName: string,
   reserved: Reservation = () => undefined,
+  zone = "",
 ): ServicePlan {
   if (!isProxied(service)) return { ports: [], problems: [] };
   const problems: string[] = [];
@@ -47,7 +48,7 @@ export function planService(
   };
   const ports = (service.spec.ports ?? []).map((port): ServicePort => {
     const { name = "", protocol = "TCP" } = port;
-    const endpoints = endpointsOf(slices, { name, protocol }, nodeName);
+    const endpoints = endpointsOf(slices, { name, protocol }, { nodeName, zone });
     problems.push(...endpoints.problems);
     const { allEndpoints, localEndpoints } = endpoints;
     const apiAddresses = isApi(service) ? allEndpoints.map(({ address }) => address) : [];

@@ -65,8 +65,13 @@ export function addFirewall({ transport, port, firewall }: ServicePort, fragment
 }
 
 /** A pod that connects to itself through a Service is masqueraded, or its replies bypass NAT. */
-export function addHairpins({ allEndpoints }: ServicePort, { elements }: Fragment): void {
-  for (const { address } of allEndpoints) {
+export function addHairpins(
+  { allEndpoints, localEndpoints }: ServicePort,
+  { elements }: Fragment,
+): void {
+  // Hints leave local ones out of all, and local traffic still reaches them.
+  const addresses = [...allEndpoints, ...localEndpoints].map(({ address }) => address);
+  for (const address of new Set(addresses)) {
     elements.push({ set: "hairpin-connections", key: `${address} . ${address}`, value: "" });
   }
 }
