@@ -82,23 +82,33 @@ function endpointOf(
 
 /** The values of `trafficDistribution` for which endpoints near the client are preferred. */
 const NEAR: ReadonlySet<string> = new Set(["PreferClose", "PreferSameZone", "PreferSameNode"]);
-/** By their value `Auto` upstream computes hints from the zones' CPU, and not from the field. */
+/** The annotations by whose value `Auto` hints are computed from the zones' CPU. */
 const MODES = ["service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"];
+
+/** Whether the hints of a Service come from the zones' CPU (`topology.ts`), not from its field. */
+export function isTopologyAuto({ metadata: { annotations = {} } }: Service): boolean {
+  const mode = MODES.map((name) => annotations[name]).find((value) => value !== undefined);
+  return mode === "Auto" || mode === "auto";
+}
+
+/** The `trafficDistribution` that decides a Service's hints; undefined when none does. */
+export function distributionOf(service: Service): string | undefined {
+  const distribution = service.spec?.trafficDistribution;
+  if (distribution === undefined || !NEAR.has(distribution)) return undefined;
+  return isTopologyAuto(service) ? undefined : distribution;
+}
 
 /**
  * The hints of a ready endpoint by its Service's `trafficDistribution`: the clients of its zone
  * and, with PreferSameNode, of its node (upstream's trafficdist).
  */
 function hintsOf(
-  { metadata, spec }: Service,
+  service: Service,
   nodeName: string | undefined,
   zone: string | undefined,
 ): Pick<Endpoint, "hints"> {
-  const distribution = spec?.trafficDistribution;
-  if (distribution === undefined || !NEAR.has(distribution)) return {};
-  const modes = MODES.map((name) => metadata.annotations?.[name]);
-  const mode = modes.find((value) => value !== undefined);
-  if (mode === "Auto" || mode === "auto") return {};
+  const distribution = distributionOf(service);
+  if (distribution === undefined) return {};
   const forNodes = distribution === "PreferSameNode" && nodeName ? [{ name: nodeName }] : undefined;
   const forZones = zone ? [{ name: zone }] : undefined;
   if (!forNodes && !forZones) return {};

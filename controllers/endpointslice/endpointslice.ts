@@ -1,14 +1,19 @@
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { NODES, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { picks, watchEndpoints } from "../endpoint-pods.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";
 import { UNSEEN_MS } from "../limits.ts";
-import { startLoop } from "../loop.ts";
+import { closeAll, startLoop } from "../loop.ts";
+import { isTopologyAuto } from "./desired.ts";
 import { OwnSlices } from "./own-slices.ts";
 import { MANAGER, planSlices } from "./plan.ts";
+import { isMoved } from "./topology.ts";
+import { TopologyHints } from "./topology-hints.ts";
 
 const ACCOUNT = "endpointslice-controller";
+const COMPONENT = "endpoint-slice-controller";
 
 /** Keeps the EndpointSlices of each Service that has a selector. */
 export function startEndpointSlices(context: ControllerContext): Running {
@@ -17,12 +22,15 @@ export function startEndpointSlices(context: ControllerContext): Running {
   const pods = context.informers.of<Pod>(PODS);
   const nodes = context.informers.of<Node>(NODES);
   const slices = new OwnSlices(context, ACCOUNT, MANAGER);
+  const recorder = context.recorder(ACCOUNT, COMPONENT);
+  const topology = new TopologyHints(() => nodes.store.list());
 
   const reconcile = async (key: string) => {
     const service = services.store.get(key);
     // Slices of a Service that is gone go with it: it owns them.
     if (!service) {
       metrics.forget(key);
+      topology.forget(key);
       return slices.forget(key);
     }
     if (!service.spec?.selector || service.spec.type === "ExternalName") return;
@@ -35,7 +43,8 @@ export function startEndpointSlices(context: ControllerContext): Running {
     const picked = around.filter((pod) => picks(service, pod));
     const nodeOf = (name: string) => nodes.store.get(name);
     const before = slices.of(key);
-    const plan = planSlices(service, picked, before, nodeOf);
+    const { plan, notes } =
+      topology.apply(key, service, before, planSlices(service, picked, before, nodeOf));
     try {
       await slices.apply(key, plan);
     } catch (thrown) {
@@ -44,11 +53,27 @@ export function startEndpointSlices(context: ControllerContext): Running {
     }
     metrics.synced("success");
     metrics.changed(key, { before, ...plan });
+    for (const { type, reason, message } of notes) {
+      recorder.record(service, type, reason, message);
+    }
   };
 
   const reads = [services, pods, nodes, slices.informer];
   const loop = startLoop(context, { queue: "endpoint_slice", name: ACCOUNT, reads, reconcile });
   watchEndpoints(services, pods, (key) => loop.queue.add(key));
   slices.watch((key) => loop.queue.add(key));
-  return loop;
+  const move = () => {
+    topology.moved();
+    for (const service of services.store.list()) {
+      if (isTopologyAuto(service)) loop.queue.add(keyOf(service));
+    }
+  };
+  nodes.handle({
+    added: move,
+    updated(node, before) {
+      if (isMoved(node, before)) move();
+    },
+    deleted: move,
+  });
+  return closeAll(loop, recorder);
 }

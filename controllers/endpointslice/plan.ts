@@ -2,7 +2,9 @@ import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Endpoint, EndpointPort, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
 import { ENDPOINTS_PER_SLICE_MAX } from "../limits.ts";
-import { type AddressFamily, desiredGroups, familiesOf, groupKey } from "./desired.ts";
+import {
+  type AddressFamily, desiredGroups, familiesOf, groupKey, isTopologyAuto,
+} from "./desired.ts";
 
 export const SERVICE_NAME = "kubernetes.io/service-name";
 export const MANAGED_BY = "endpointslice.kubernetes.io/managed-by";
@@ -56,12 +58,14 @@ function planGroup(
   slices: readonly EndpointSlice[],
   plan: SlicesPlan,
 ): void {
+  // The hints of the mode Auto are decided once it is known which slices stay as they are.
+  const keepHints = isTopologyAuto(service);
   const missing = new Map(desired.map((endpoint) => [endpointKey(endpoint), endpoint]));
   const drafts = slices.map((slice) => {
     const endpoints = (slice.endpoints ?? []).flatMap((endpoint) => {
       const wanted = missing.get(endpointKey(endpoint));
       missing.delete(endpointKey(endpoint));
-      return wanted ? [wanted] : [];
+      return wanted ? [keepHints ? withHintsOf(wanted, endpoint) : wanted] : [];
     });
     return { slice, endpoints, changed: sliceChanged(service, slice, endpoints) };
   });
@@ -81,6 +85,10 @@ function planGroup(
   while (homeless.length > 0) {
     plan.create.push(makeSlice(service, head, homeless.splice(0, ENDPOINTS_PER_SLICE_MAX)));
   }
+}
+
+function withHintsOf(wanted: Endpoint, { hints }: Endpoint): Endpoint {
+  return wanted.conditions?.ready && hints ? { ...wanted, hints } : wanted;
 }
 
 /**
