@@ -11,7 +11,7 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ControllerContext, ControllerSettings, RequestRate, Running } from "./context.ts";
 import { ControllerMetrics } from "./metrics/metrics.ts";
 import { CONTROLLERS } from "./registry.ts";
-import { type ServeOptions, serveMetrics } from "./serving/server.ts";
+import { type ServeOptions, serveWherePossible } from "./serving/server.ts";
 import { selectControllers } from "./selection.ts";
 import { ServiceAccountClients } from "./service-account-clients.ts";
 
@@ -49,7 +49,9 @@ export async function startControllers(options: ControllersOptions): Promise<Run
   const metrics = new ControllerMetrics(connection.server, clock);
   const observer = metrics.requests;
   const client = new KubeClient({ ...connection, clock, observer, userAgent: "r2k-controllers" });
-  const served = options.serve && await serveMetrics(options.serve, client, metrics.registry);
+  const served = options.serve &&
+    await serveWherePossible(options.serve, client, metrics.registry,
+      () => metrics.healthChecks());
   const parts = { client, clock, metrics };
   const working = options.leaderElect === false
     ? startSelected(options, parts, names)

@@ -80,6 +80,9 @@ async function startApi(
   );
 }
 
+/** Upstream's port of kube-controller-manager. */
+const CONTROLLERS_PORT = 10_257;
+
 async function startControl(
   config: ClusterConfig,
   files: ClusterFiles,
@@ -105,6 +108,10 @@ async function startControl(
       controllers: ["*", "bootstrap-signer-controller", "token-cleaner-controller"],
       // The only instance: an election would cost the first start its lease time after a crash.
       leaderElect: false,
+      // The link's address is this cluster's own: clusters side by side do not compete for it.
+      serve: {
+        host: config.hostAddress, port: CONTROLLERS_PORT, clientCa: ca.cert, optional: true,
+      },
       clock: systemClock(),
     }),
   );

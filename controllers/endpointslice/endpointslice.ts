@@ -6,7 +6,7 @@ import { picks, watchEndpoints } from "../endpoint-pods.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";
 import { UNSEEN_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
-import { isTopologyAuto } from "./desired.ts";
+import { distributionOf, isTopologyAuto } from "./desired.ts";
 import { OwnSlices } from "./own-slices.ts";
 import { MANAGER, planSlices } from "./plan.ts";
 import { isMoved } from "./topology.ts";
@@ -52,7 +52,10 @@ export function startEndpointSlices(context: ControllerContext): Running {
       throw thrown;
     }
     metrics.synced("success");
-    metrics.changed(key, { before, ...plan });
+    const change = { before, ...plan };
+    metrics.changed(key, change);
+    const [auto, distribution] = [isTopologyAuto(service), distributionOf(service)];
+    metrics.hinted(key, change, { auto, distribution });
     for (const { type, reason, message } of notes) {
       recorder.record(service, type, reason, message);
     }

@@ -15,6 +15,8 @@ export function startEphemeralVolumes(context: ControllerContext): Running {
   const claims = context.informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
   const writer = context.client(ACCOUNT).resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
 
+  const { volumes: metrics } = context.metrics;
+
   const reconcile = async (key: string) => {
     const pod = pods.store.get(key);
     if (!pod || pod.metadata.deletionTimestamp || hasEnded(pod)) return;
@@ -22,9 +24,11 @@ export function startEphemeralVolumes(context: ControllerContext): Running {
       const { namespace = "", name = "" } = claim.metadata;
       // One of another owner is left alone: scheduler and kubelet refuse it by name.
       if (claims.store.get(`${namespace}/${name}`)) continue;
+      metrics.claims.add();
       try {
         await writer.create(claim);
       } catch (thrown) {
+        metrics.claimFailures.add();
         if (!isAlreadyExists(thrown)) throw thrown;
       }
     }

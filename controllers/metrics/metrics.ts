@@ -1,11 +1,15 @@
-import { addMetric } from "@raft2kube/observe/families.ts";
+import {
+  addMetric, exponentialBounds, familiesOf, type Spread,
+} from "@raft2kube/observe/families.ts";
 import { type LoopMonitor, monitorLoop } from "@raft2kube/observe/loop-monitor.ts";
 import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
 import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
 import type { RequestObserver } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { EndpointSliceMetrics } from "./endpoints.ts";
-import { NodeMetrics } from "./nodes.ts";
+import { AutoscalerMetrics } from "./autoscalers.ts";
+import { EndpointSliceMetrics, MirroringMetrics } from "./endpoints.ts";
+import { RootCaMetrics } from "./namespaces.ts";
+import { NodeIpamMetrics, NodeMetrics } from "./nodes.ts";
 import { QueueMetrics } from "./queues.ts";
 import { requestMetrics } from "./requests.ts";
 import { VolumeMetrics } from "./volumes.ts";
@@ -20,13 +24,22 @@ export class ControllerMetrics {
   readonly requests: RequestObserver;
   readonly jobs: JobMetrics = new JobMetrics(this.registry);
   readonly endpointSlices: EndpointSliceMetrics = new EndpointSliceMetrics(this.registry);
+  readonly mirroring: MirroringMetrics = new MirroringMetrics(this.registry);
   readonly nodes: NodeMetrics = new NodeMetrics(this.registry);
+  readonly nodeIpam: NodeIpamMetrics = new NodeIpamMetrics(this.registry);
+  readonly rootCa: RootCaMetrics = new RootCaMetrics(this.registry);
+  readonly autoscalers: AutoscalerMetrics = new AutoscalerMetrics(this.registry);
+  /** How old the pods that ReplicaSets delete are, in ages of the youngest. */
+  readonly deletionAges: Spread;
   readonly volumes: VolumeMetrics = new VolumeMetrics(this.registry);
   readonly #loop: LoopMonitor = monitorLoop(this.registry);
   #running: readonly string[] = [];
   #isLeading: (() => boolean) | undefined;
 
   constructor(server: string, clock: Clock) {
+    this.deletionAges = familiesOf(this.registry)
+      .histogram("replicaset_controller_sorting_deletion_age_ratio",
+        "Ages of deleted pods, in ages of the youngest.", exponentialBounds(0.25, 2, 6)).of();
     this.queues = new QueueMetrics(this.registry, clock);
     this.requests = requestMetrics(this.registry, server);
     this.#showManager();
@@ -41,6 +54,12 @@ export class ControllerMetrics {
   /** Shows whether this candidate leads. */
   election(isLeading: () => boolean): void {
     this.#isLeading = isLeading;
+  }
+
+  /** The election, and each controller that runs: a controller that fails ends the process. */
+  healthChecks(): Map<string, () => void> {
+    const names = [...(this.#isLeading ? ["leaderElection"] : []), ...this.#running];
+    return new Map(names.map((name) => [name, () => undefined]));
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import {
-  addMetric, type Count, type CounterFamily, familiesOf, type Spread,
+  addMetric, type Count, type CounterFamily, exponentialBounds, familiesOf, type HistogramFamily,
+  type Spread,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 
@@ -68,4 +69,58 @@ function zoneOf({ metadata: { labels = {} } }: Node): string {
   const zone = labels["topology.kubernetes.io/zone"] ?? "";
   const region = labels["topology.kubernetes.io/region"] ?? "";
   return zone === "" && region === "" ? "" : `${region}:\0:${zone}`;
+}
+
+/** One range that nodes' ranges are cut from. */
+interface CutRange {
+  readonly text: string;
+  readonly parts: bigint;
+}
+
+/** The pod ranges of nodes, by the range that they are cut from. */
+export class NodeIpamMetrics {
+  readonly #allocations: CounterFamily;
+  readonly #releases: CounterFamily;
+  readonly #tries: HistogramFamily;
+  /** Parts in use, by node and range. */
+  readonly #used = new Map<string, readonly string[]>();
+  #ranges: readonly CutRange[] = [];
+
+  constructor(registry: Registry) {
+    const { counter, histogram } = familiesOf(registry);
+    const name = (last: string) => `node_ipam_controller_${last}`;
+    this.#allocations = counter(name("cidrset_cidrs_allocations_total"), "Allocated ranges.");
+    this.#releases = counter(name("cidrset_cidrs_releases_total"), "Released ranges.");
+    this.#tries = histogram(name("cidrset_allocation_tries_per_request"),
+      "Ranges in use that an allocation passed.", exponentialBounds(1, 5, 5));
+    const gauge = (last: string, help: string, value: (range: CutRange) => number) =>
+      addMetric(registry, { name: name(last), help, type: "gauge" }, () =>
+        this.#ranges.map((range) =>
+          ({ labels: { clusterCIDR: range.text }, value: value(range) })));
+    // As upstream spells it.
+    gauge("cirdset_max_cidrs", "Ranges that there are.", ({ parts }) => Number(parts));
+    gauge("cidrset_usage_cidrs", "Share of the ranges that is in use.", ({ text, parts }) =>
+      [...this.#used.values()].filter((each) => each.includes(text)).length / Number(parts));
+  }
+
+  show(ranges: readonly CutRange[]): void {
+    this.#ranges = ranges;
+  }
+
+  /** An allocation passed so many parts that are in use. */
+  tried({ text }: CutRange, passed: number): void {
+    this.#tries.of({ clusterCIDR: text }).observe(passed);
+  }
+
+  /** A node has a part of each of these ranges: counted once. */
+  taken(node: string, ranges: readonly CutRange[]): void {
+    if (this.#used.has(node)) return;
+    this.#used.set(node, ranges.map(({ text }) => text));
+    for (const { text } of ranges) this.#allocations.of({ clusterCIDR: text }).add();
+  }
+
+  released(node: string): void {
+    for (const text of this.#used.get(node) ?? []) this.#releases.of({ clusterCIDR: text }).add();
+    this.#used.delete(node);
+  }
 }

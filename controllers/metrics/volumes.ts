@@ -1,15 +1,23 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
-import { addMetric } from "@raft2kube/observe/families.ts";
+import { addMetric, type Count, familiesOf } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Claims and volumes, bound and not. */
+/** Claims and volumes, bound and not, and the claims of ephemeral volumes. */
 export class VolumeMetrics {
+  /** Claims that were to be created for ephemeral volumes, and those that were not. */
+  readonly claims: Count;
+  readonly claimFailures: Count;
   #claims: () => readonly PersistentVolumeClaim[] = () => [];
   #volumes: () => readonly PersistentVolume[] = () => [];
 
   constructor(registry: Registry) {
+    const { counter } = familiesOf(registry);
+    this.claims = counter("ephemeral_volume_controller_create_total",
+      "Claims that were to be created.").of();
+    this.claimFailures = counter("ephemeral_volume_controller_create_failures_total",
+      "Claims that could not be created.").of();
     const gauge = (last: string, help: string, counted: () => Labels[]) =>
       addMetric(registry, { name: `pv_collector_${last}`, help, type: "gauge" }, () =>
         [...Map.groupBy(counted(), (labels) => JSON.stringify(labels)).values()]
@@ -28,6 +36,8 @@ export class VolumeMetrics {
     gauge("unbound_pvc_count", "Claims that are not bound.", () => claims(false));
     gauge("bound_pv_count", "Bound volumes.", () => volumes(true));
     gauge("unbound_pv_count", "Volumes that are not bound.", () => volumes(false));
+    gauge("total_pv_count", "Volumes by plugin and mode.", () => this.#volumes().map((volume) =>
+      ({ plugin_name: pluginOf(volume), volume_mode: volume.spec.volumeMode ?? "Filesystem" })));
   }
 
   show(
@@ -37,4 +47,15 @@ export class VolumeMetrics {
     this.#claims = claims;
     this.#volumes = volumes;
   }
+}
+
+/** Upstream's names of plugins; that of a CSI volume has its driver's. */
+const PLUGINS: Readonly<Record<string, string>> = {
+  hostPath: "kubernetes.io/host-path", local: "kubernetes.io/local-volume",
+  nfs: "kubernetes.io/nfs", iscsi: "kubernetes.io/iscsi", fc: "kubernetes.io/fc",
+};
+
+function pluginOf({ spec }: PersistentVolume): string {
+  if (spec.csi) return `kubernetes.io/csi:${spec.csi.driver}`;
+  return Object.entries(PLUGINS).find(([source]) => source in spec)?.[1] ?? "N/A";
 }

@@ -4,7 +4,10 @@ import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { NODE_RANGE_LOOK_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
-import { clusterRanges, freePart, rangeCondition, saysNoRange } from "./plan.ts";
+import type { NodeIpamMetrics } from "../metrics/nodes.ts";
+import {
+  type ClusterRange, clusterRanges, freePart, rangeCondition, saysNoRange,
+} from "./plan.ts";
 
 const ACCOUNT = "node-controller";
 
@@ -15,6 +18,8 @@ export function startNodeIpam(context: ControllerContext): Running {
   const nodes = context.informers.of<Node>(NODES);
   const writer = context.client(ACCOUNT).resource<Node>(NODES);
   const recorder = context.recorder(ACCOUNT, "cidrAllocator");
+  const { nodeIpam: metrics } = context.metrics;
+  metrics.show(ranges);
   /** Given out, and perhaps not yet seen on the node. */
   const given = new Map<string, string[]>();
   /** Nodes that found no part left: their own changes do not matter, another's end does. */
@@ -26,7 +31,7 @@ export function startNodeIpam(context: ControllerContext): Running {
     if (node.spec?.podCIDR) return settle(node, name);
     const used = nodes.store.list().flatMap((other) => other.spec?.podCIDRs ?? []);
     used.push(...[...given.values()].flat());
-    const podCIDRs = given.get(name) ?? ranges.flatMap((range) => freePart(range, used) ?? []);
+    const podCIDRs = given.get(name) ?? freeParts(ranges, used, metrics);
     const [podCIDR] = podCIDRs;
     if (podCIDR === undefined || podCIDRs.length < ranges.length) return wait(node, name);
     given.set(name, podCIDRs);
@@ -42,6 +47,7 @@ export function startNodeIpam(context: ControllerContext): Running {
 
   const forget = (name: string) => {
     given.delete(name);
+    metrics.released(name);
     waiting.delete(name);
     for (const other of waiting) loop.queue.add(other);
   };
@@ -56,23 +62,33 @@ export function startNodeIpam(context: ControllerContext): Running {
     return { again_ms: NODE_RANGE_LOOK_MS };
   };
 
-  const setCondition = async (node: Node, name: string, hasRange: boolean) => {
+  const setCondition = async ({ metadata: { uid } }: Node, name: string, hasRange: boolean) => {
     const condition = rangeCondition(hasRange, ranges, timeText(context.clock.now()));
-    const status = { conditions: [condition] };
-    const metadata = { uid: node.metadata.uid };
-    await writer.patch({ name, subresource: "status" }, "strategic", { metadata, status });
+    const patch = { metadata: { uid }, status: { conditions: [condition] } };
+    await writer.patch({ name, subresource: "status" }, "strategic", patch);
   };
 
-  const options = { name: "node-ipam-controller", reads: [nodes], workers: 1, reconcile };
-  const loop = startLoop(context, options);
+  const loop = startLoop(context,
+    { name: "node-ipam-controller", reads: [nodes], workers: 1, reconcile });
   const look = (node: Node) => {
     const { name = "" } = node.metadata;
+    if (node.spec?.podCIDR) metrics.taken(name, ranges);
     if (node.spec?.podCIDR ? saysNoRange(node) : !waiting.has(name)) loop.queue.add(name);
   };
-  nodes.handle({
-    added: look,
-    updated: look,
-    deleted: (node) => loop.queue.add(node.metadata.name ?? ""),
-  });
+  const deleted = (node: Node) => loop.queue.add(node.metadata.name ?? "");
+  nodes.handle({ added: look, updated: look, deleted });
   return closeAll(loop, recorder);
+}
+
+/** A free part of each range that has one. */
+function freeParts(
+  ranges: readonly ClusterRange[],
+  used: readonly string[],
+  metrics: NodeIpamMetrics,
+): string[] {
+  return ranges.flatMap((range) => {
+    const part = freePart(range, used);
+    if (part !== undefined) metrics.tried(range, part.passed);
+    return part === undefined ? [] : [part.cidr];
+  });
 }

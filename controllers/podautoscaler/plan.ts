@@ -48,6 +48,16 @@ export interface AutoscalerPlan {
   readonly rescale?: { readonly replicas: number; readonly reason: string };
   readonly notes: readonly Note[];
   readonly history: History;
+  /** What came of each metric that was read, in the order of the spec. */
+  readonly readings: readonly MetricOutcome[];
+  /** The replicas could not be computed. */
+  readonly failed: boolean;
+}
+
+/** What one metric asked for. */
+export interface MetricOutcome {
+  readonly type: string;
+  readonly outcome: "scale_up" | "scale_down" | "none" | "failed";
 }
 
 type Conditions = NonNullable<HorizontalPodAutoscalerStatus["conditions"]>;
@@ -90,7 +100,7 @@ export function planAutoscaler(view: AutoscalerView): AutoscalerPlan {
     "the HPA controller was able to get the target's current scale");
   const end = (desired: number, metrics: MetricStatus[], more: Partial<AutoscalerPlan> = {}) => ({
     status: statusOf(status, current, desired, metrics, findings),
-    notes: findings.notes, history, ...more,
+    notes: findings.notes, history, readings: [], failed: false, ...more,
   });
   if (current === 0) {
     findings.set("ScalingActive", "False", "ScalingDisabled",
@@ -102,7 +112,8 @@ export function planAutoscaler(view: AutoscalerView): AutoscalerPlan {
   const read = readMetrics(view, current, findings);
   if ("failed" in read) {
     findings.warn("FailedComputeMetricsReplicas", read.failed);
-    return end(status?.desiredReplicas ?? 0, read.metrics);
+    const { readings } = read;
+    return end(status?.desiredReplicas ?? 0, read.metrics, { readings, failed: true });
   }
   const normal = normalize({
     autoscaler: view.autoscaler, history, current, desired: read.desired, min, now_ms,
@@ -120,6 +131,7 @@ export function planAutoscaler(view: AutoscalerView): AutoscalerPlan {
     : read.desired < current ? "All metrics below target" : "";
   return end(limited.replicas, read.metrics, {
     history: normal.history,
+    readings: read.readings,
     ...(isWish ? { rescale: { replicas: limited.replicas, reason } } : {}),
   });
 }
@@ -154,9 +166,10 @@ function statusOf(
   };
 }
 
-type ReadMetrics =
-  | { readonly desired: number; readonly name: string; readonly metrics: MetricStatus[] }
-  | { readonly failed: string; readonly metrics: MetricStatus[] };
+type ReadMetrics = { readonly metrics: MetricStatus[]; readonly readings: MetricOutcome[] } & (
+  | { readonly desired: number; readonly name: string }
+  | { readonly failed: string }
+);
 
 /** The most that a metric asks for; where one fails, nothing is scaled down. */
 function readMetrics(view: AutoscalerView, current: number, findings: Findings): ReadMetrics {
@@ -166,7 +179,7 @@ function readMetrics(view: AutoscalerView, current: number, findings: Findings):
     const { reason, message, condition = message, why = reason } = wrong ?? UNREADABLE;
     findings.warn(reason, message);
     findings.set("ScalingActive", "False", why, condition);
-    return { failed: message, metrics: [] };
+    return { failed: message, metrics: [], readings: [] };
   }
   const { pods, answered } = selected;
   const measured = { pods, answered, settings, now_ms, currentReplicas: current };
@@ -176,6 +189,8 @@ function readMetrics(view: AutoscalerView, current: number, findings: Findings):
   // A metric that failed leaves its place in the list.
   const metrics = readings.map((each): MetricStatus =>
     "failed" in each ? { type: "" as MetricStatus["type"] } : each.status);
+  const outcomes = readings.map((each, index) =>
+    ({ type: specs[index]?.type ?? "", outcome: outcomeOf(each, current) }));
   const failures = readings.filter((each) => "failed" in each);
   const best = readings.reduce<Extract<Reading, { name: string }> | undefined>((most, each) =>
     "failed" in each || (most && most.replicas !== 0 && each.replicas <= most.replicas)
@@ -186,12 +201,19 @@ function readMetrics(view: AutoscalerView, current: number, findings: Findings):
     findings.set("ScalingActive", "False", first.failed,
       `the HPA was unable to compute the replica count: ${first.message}`);
     const count = `${failures.length} invalid out of ${specs.length}`;
-    return { failed: `invalid metrics (${count}), first error is: ${first.whole}`, metrics };
+    return { failed: `invalid metrics (${count}), first error is: ${first.whole}`, metrics,
+      readings: outcomes };
   }
   const { name = "", replicas = 0 } = best ?? {};
   findings.set("ScalingActive", "True", "ValidMetricFound",
     `the HPA was able to successfully calculate a replica count from ${name}`);
-  return { desired: replicas, name, metrics };
+  return { desired: replicas, name, metrics, readings: outcomes };
+}
+
+function outcomeOf(reading: Reading, current: number): MetricOutcome["outcome"] {
+  if ("failed" in reading) return "failed";
+  if (reading.replicas === current) return "none";
+  return reading.replicas > current ? "scale_up" : "scale_down";
 }
 
 interface Complaint {

@@ -3,7 +3,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
 import { planReplicas, planStatus, statusChanged } from "./plan.ts";
-import { podsToDelete } from "./ranking.ts";
+import { ageRatios, podsToDelete } from "./ranking.ts";
 
 const NOW_MS = Date.parse("2026-01-01T12:00:00Z");
 
@@ -131,4 +131,12 @@ describe("planStatus", () => {
     expect(well.conditions).toBeUndefined();
     expect(statusChanged(failed, well)).toBe(true);
   });
+});
+
+test("the ages of deleted pods are told in ages of the youngest ready one", () => {
+  const young = pod("young", { readyFor_s: 1, age_s: 100 });
+  const old = pod("old", { readyFor_s: 1, age_s: 350 });
+  const ill = pod("ill", { age_s: 1 });
+  expect(ageRatios([young, old, ill], [ill, young, old], NOW_MS)).toEqual([1, 3]);
+  expect(ageRatios([ill], [ill], NOW_MS)).toEqual([]);
 });

@@ -26,6 +26,22 @@ export function podsToDelete(
   return [...pods].sort((a, b) => compare(a, b, rank, now_ms)).slice(0, count);
 }
 
+/**
+ * How many times as old each ready pod that is deleted is as the youngest ready one, in whole times
+ * (upstream's sorting_deletion_age_ratio: below 2 while the youngest go first).
+ */
+export function ageRatios(
+  pods: readonly Pod[],
+  deleted: readonly Pod[],
+  now_ms: number,
+): number[] {
+  const createdOf = ({ metadata }: Pod) => timeOf(metadata.creationTimestamp) ?? 0;
+  const youngest_ms = Math.max(0, ...pods.filter(isPodReady).map(createdOf));
+  const least_ms = Math.max(1, now_ms - youngest_ms);
+  return deleted.filter(isPodReady)
+    .map((pod) => Math.floor((now_ms - createdOf(pod)) / least_ms));
+}
+
 function compare(a: Pod, b: Pod, rank: (pod: Pod) => number, now_ms: number): number {
   const keys = [assigned, phase, ready, deletionCost, (pod: Pod) => -rank(pod)];
   for (const key of keys) {

@@ -10,8 +10,9 @@ import { Authentication } from "@raft2kube/client-kube/delegated/authentication.
 import { limitConnections } from "@raft2kube/client-kube/delegated/connection-limits.ts";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { SERVE_TIMEOUT_MS, SERVING_DAYS } from "../limits.ts";
+import { HEALTH_PAGES, type HealthChecks, healthPage } from "./health.ts";
 
 /** Where and how a component serves its health and metrics. */
 export interface ServeOptions {
@@ -21,34 +22,54 @@ export interface ServeOptions {
   tls?: { cert: string; key: string } | undefined;
   /** PEM of the CA whose client certificates are believed; tokens always are reviewed. */
   clientCa?: string | undefined;
+  /** The component starts without its server when the address is taken, and logs it. */
+  optional?: boolean;
 }
+
+type ServedParts = [client: KubeClient, registry: Registry, checks: HealthChecks];
 
 export interface ServedComponent {
   readonly address: { readonly host: string; readonly port: number };
   close(): Promise<void>;
 }
 
-const HEALTH = new Set(["/healthz", "/livez", "/readyz"]);
 const log = logger("controllers-server");
+
+/** Serves as `serveMetrics`; an optional server whose address is taken is logged and left out. */
+export async function serveWherePossible(
+  options: ServeOptions,
+  ...parts: ServedParts
+): Promise<ServedComponent | undefined> {
+  try {
+    return await serveMetrics(options, ...parts);
+  } catch (thrown) {
+    if (!options.optional || !isErrno(thrown, "EADDRINUSE", "EADDRNOTAVAIL")) throw thrown;
+    const { host, port } = options;
+    log.warn("metrics are not served", { host, port, reason: messageOf(thrown) });
+    return undefined;
+  }
+}
 
 /**
  * Serves `/metrics` to users who may `get` that path (the API is asked), and `/healthz`, `/livez`
- * and `/readyz` to all. Rejects when the port is taken.
+ * and `/readyz` with their checks to all. Rejects when the port is taken.
  */
-export async function serveMetrics(
+async function serveMetrics(
   { host, port, tls, clientCa }: ServeOptions,
-  client: KubeClient,
-  registry: Registry,
+  ...[client, registry, checks]: ServedParts
 ): Promise<ServedComponent> {
   const authentication = new Authentication(client, client.clock);
   const reviews = new AccessReviews(client, client.clock);
-  const answer = async (request: IncomingMessage): Promise<{ type: string; body: string }> => {
+  const answer = async (request: IncomingMessage): Promise<Page> => {
     if (request.method !== "GET") throw new HttpError(405, "Method Not Allowed");
-    const path = (request.url ?? "").replace(/\?.*$/s, "");
-    if (HEALTH.has(path)) return { type: "text/plain; charset=utf-8", body: "ok" };
+    const [path = "", query = ""] = (request.url ?? "").split("?", 2);
+    const health = healthPage(path, query, checks);
+    const answered = health && { type: "text/plain; charset=utf-8", ...health };
+    if (answered && HEALTH_PAGES.includes(path)) return answered;
     const user = await authentication.userOf(request);
     const allowed = await reviews.isAllowed(user, { nonResourceAttributes: { path, verb: "get" } });
     if (!allowed) throw new HttpError(403, `Forbidden (user=${user.name}, verb=get, path=${path})`);
+    if (answered) return answered;
     if (path !== "/metrics") throw new HttpError(404, "404 page not found");
     return exposition(registry);
   };
@@ -82,13 +103,20 @@ export async function serveMetrics(
   };
 }
 
+interface Page {
+  readonly type: string;
+  readonly body: string;
+  /** 200 unless set. */
+  readonly status?: number;
+}
+
 async function respond(
   response: ServerResponse,
-  answer: () => Promise<{ type: string; body: string }>,
+  answer: () => Promise<Page>,
 ): Promise<void> {
   try {
-    const { type, body } = await answer();
-    response.writeHead(200, { "content-type": type }).end(body);
+    const { type, body, status = 200 } = await answer();
+    response.writeHead(status, { "content-type": type }).end(body);
   } catch (thrown) {
     const status = thrown instanceof HttpError ? thrown.status : 500;
     if (status === 500) log.warn("a request failed", { error: messageOf(thrown) });

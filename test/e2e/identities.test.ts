@@ -109,6 +109,19 @@ describe("identities", { timeout: TIMEOUT_MS }, () => {
     expect((await label("other")).stderr).toMatch(/[Ff]orbidden/);
   });
 
+  it("the controllers serve metrics to users that may get them", async () => {
+    const { hostAddress } = JSON.parse(readFileSync(join(dataDir, "cluster.json"), "utf8")) as
+      { hostAddress: string };
+    const get = (kubeconfig: string, path: string) => cluster.kubectl([
+      "get", "--raw", path, "--server", `https://${hostAddress}:10257`,
+      "--insecure-skip-tls-verify",
+    ], { env: { KUBECONFIG: kubeconfig } });
+    const metrics = await get(kubeconfigOf("admin"), "/metrics");
+    expect(metrics.stdout, metrics.stderr).toContain("running_managed_controllers{");
+    expect((await get(kubeconfigOf("dns"), "/metrics")).stderr).toMatch(/[Ff]orbidden/);
+    expect((await get(kubeconfigOf("admin"), "/healthz/job-controller")).stdout).toBe("ok");
+  });
+
   it("an external address of a Service takes over no traffic", async () => {
     const service = {
       apiVersion: "v1", kind: "Service", metadata: { name: "greedy" },

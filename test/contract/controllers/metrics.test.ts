@@ -73,6 +73,21 @@ describe("the controllers' server", { timeout: TIMEOUT_MS }, () => {
     expect(await get(path)).toEqual([200, "ok"]);
   });
 
+  it("health has a check for each controller that runs", async () => {
+    const { cert, key } = await world.connection("prometheus", ["system:masters"]);
+    await waitFor("the election", async () =>
+      (await get("/healthz/job-controller", { cert, key }))[0] === 200, { clock: world.clock });
+    expect((await get("/healthz/job-controller"))[0]).toBe(401);
+    const [status, body] = await get("/healthz?verbose");
+    expect(status).toBe(200);
+    expect(body).toMatch(/^\[\+\]leaderElection ok\n/);
+    expect(body).toContain("[+]garbage-collector-controller ok\n");
+    expect(body).toMatch(/healthz check passed\n$/);
+    expect((await get("/healthz?verbose&exclude=job-controller"))[1])
+      .toContain("[+]job-controller excluded: ok\n");
+    expect((await get("/healthz/no-controller", { cert, key }))[0]).toBe(404);
+  });
+
   it("metrics are not: a user that the API lets get them", async () => {
     expect((await get("/metrics"))[0]).toBe(401);
     expect((await get("/metrics", { token: "nonsense" }))[0]).toBe(401);
@@ -130,6 +145,8 @@ describe("metrics of the controllers", { timeout: TIMEOUT_MS }, () => {
     expect(text).toMatch(/^running_managed_controllers\{.*name="job-controller"\} 1$/m);
     expect(text).toMatch(/^node_collector_zone_size\{zone=""\} 1$/m);
     expect(text).toMatch(/^endpoint_slice_controller_changes\{operation="create"\} [1-9]/m);
+    expect(text).toMatch(/^node_ipam_controller_cidrset_cidrs_allocations_total\{.*\} 1$/m);
+    expect(text).toMatch(/^root_ca_cert_publisher_sync_total\{code="200"\} [1-9]/m);
     expect(differences(text)).toEqual([]);
   });
 });
