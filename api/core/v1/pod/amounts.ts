@@ -1,5 +1,6 @@
 /** The resources of a whole pod, as quotas and limit ranges count them. */
 import { addQuantity, compareQuantity } from "@raft2kube/std/quantity.ts";
+import type { Container, Pod } from "../../../gen/core/v1.ts";
 
 /** Quantities by the name of the resource. */
 export type Amounts = Record<string, string>;
@@ -56,4 +57,36 @@ export function podAmounts(spec: Spec, which: "requests" | "limits"): Amounts {
     if (OF_PODS.test(name)) sum[name] = amount;
   }
   return sum;
+}
+
+/**
+ * A pod's spec with what its containers and sidecars take while a resize is under way: the largest
+ * of what is asked for, allocated by the node and there; without what is asked for when the node
+ * cannot have it (upstream's UseStatusResources).
+ */
+export function resizedSpec({ spec, status }: Pod): Pod["spec"] {
+  const { containerStatuses = [], initContainerStatuses = [], conditions = [] } = status ?? {};
+  const known = new Map([...initContainerStatuses, ...containerStatuses]
+    .map((each) => [each.name, each]));
+  const pending = conditions.find(({ type }) => type === "PodResizePending");
+  const asked = pending?.reason !== "Infeasible";
+  const resized = (container: Container): Container => {
+    const { resources, allocatedResources } = known.get(container.name) ?? {};
+    if (resources === undefined) return container;
+    const requests = { ...resources.requests };
+    const limits = { ...resources.limits };
+    raiseTo(requests, allocatedResources ?? {});
+    if (asked) raiseTo(requests, container.resources?.requests ?? {});
+    if (asked) raiseTo(limits, container.resources?.limits ?? {});
+    return { ...container, resources: { ...container.resources, requests, limits } };
+  };
+  const { containers, initContainers } = spec;
+  return {
+    ...spec,
+    containers: containers.map(resized),
+    ...(initContainers && {
+      initContainers: initContainers.map((each) =>
+        each.restartPolicy === "Always" ? resized(each) : each),
+    }),
+  };
 }

@@ -1,7 +1,7 @@
 /** The usage of one object in a namespace's ResourceQuotas, by the quotas' names. */
 import type { PersistentVolumeClaim, Pod, Service } from "../../../gen/core/v1.ts";
 import type { GroupVersionKind, KubeObject } from "../../../kind.ts";
-import { addAmounts, podAmounts, type Amounts } from "../pod/amounts.ts";
+import { addAmounts, podAmounts, resizedSpec, type Amounts } from "../pod/amounts.ts";
 
 /** A resource by the words of its URL. */
 export interface Counted extends Pick<GroupVersionKind, "group"> {
@@ -40,9 +40,10 @@ export function usageOf(counted: Counted, object: KubeObject): Amounts {
   return usage;
 }
 
-function usageOfPod({ spec, status }: Pod): Amounts {
-  if (status?.phase === "Succeeded" || status?.phase === "Failed") return {};
+function usageOfPod(pod: Pod): Amounts {
+  if (pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed") return {};
   const usage: Amounts = { pods: "1" };
+  const spec = resizedSpec(pod);
   for (const which of ["requests", "limits"] as const) {
     const amounts = podAmounts(spec, which);
     if (which === "requests" || Object.keys(amounts).length > 0) addAmounts(amounts, spec.overhead);
