@@ -61,7 +61,8 @@ function readTables(): string[] {
   try {
     return readFileSync("/proc/thread-self/net/ip_tables_names", "utf8").split("\n");
   } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return []; // a kernel without the legacy tables
+    // A kernel without the legacy tables, or an ordinary user's namespace, where they are unread.
+    if (isErrno(thrown, "ENOENT", "EACCES")) return [];
     throw thrown;
   }
 }
