@@ -50,12 +50,22 @@ export class ReplayServer {
 
   /** Records the scenario that failed, with its seed; without one, what the lab shows. */
   async judged(request: CheckRequest, outcomes: readonly CheckOutcome[]): Promise<void> {
-    const failed = failedCase(outcomes);
     try {
-      this.#pages.publish(await replayHtml(await record(this.#lab, { ...request, ...failed })));
+      const replay = await this.#recorded({ ...request, ...failedCase(outcomes) });
+      this.#pages.publish(await replayHtml(replay));
     } catch (thrown) {
       if (!(thrown instanceof LabError)) throw thrown;
-      this.#pages.publish(`not recorded: ${thrown.message}`);
+      this.#pages.publishNotice(`The run is not recorded: ${thrown.message}`);
+    }
+  }
+
+  /** Records the cases that `only` names; all where it names a check that is no scenario. */
+  async #recorded(flags: ReplayFlags): Promise<Replay> {
+    try {
+      return await record(this.#lab, flags);
+    } catch (thrown) {
+      if (!(thrown instanceof LabError) || thrown.code !== "NO_CASE") throw thrown;
+      return record(this.#lab, { ...flags, only: undefined, seed: undefined });
     }
   }
 

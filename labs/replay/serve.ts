@@ -5,11 +5,11 @@ import type { AddressInfo } from "node:net";
 const WINDOWS_MAX = 16;
 const HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
 
-/** Serves one page on the loopback address, and tells open windows when it has changed. */
+/** Serves one page on the loopback address, and reloads open windows when it has changed. */
 export class PageServer {
   readonly #server: Server;
   readonly #windows = new Set<ServerResponse>();
-  #page = "nothing is recorded yet";
+  #page = notice("The first run is not recorded yet.");
 
   private constructor() {
     this.#server = createServer((request, response) => {
@@ -41,6 +41,11 @@ export class PageServer {
     for (const window of this.#windows) window.write("data: changed\n\n");
   }
 
+  /** Replaces the page by a line of text. */
+  publishNotice(text: string): void {
+    this.publish(notice(text));
+  }
+
   close(): Promise<void> {
     for (const window of this.#windows) window.end();
     return new Promise((resolve) => {
@@ -61,6 +66,14 @@ export class PageServer {
     this.#windows.add(response);
     response.on("close", () => this.#windows.delete(response));
   }
+}
+
+/** A page that is loaded again, as a replay is, when there is a newer one. */
+function notice(text: string): string {
+  const escaped = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  const reload = 'new EventSource("changes").onmessage = () => location.reload();';
+  const icon = '<link rel="icon" href="data:,">';
+  return `<!doctype html><title>Replay</title>${icon}<p>${escaped}</p><script>${reload}</script>\n`;
 }
 
 function refuse(response: ServerResponse, status: number): void {

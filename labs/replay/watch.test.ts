@@ -9,7 +9,7 @@ import { ROOT_DIR } from "../runner/paths.ts";
 import { writeReference } from "../runner/workspace.ts";
 import { OwnPart } from "../testing/own-part.ts";
 import type { Replay } from "./recording.ts";
-import { failedCase } from "./replay-lab.ts";
+import { ReplayServer, failedCase } from "./replay-lab.ts";
 
 const TIMEOUT_MS = 120_000;
 const CASE = "a member that was disconnected does not disrupt the cluster";
@@ -25,6 +25,15 @@ it("the replay is of the first failure that names its seed", () => {
     seed: 7,
   });
   expect(failedCase([{ title: "x", message: "", passed: true }])).toEqual({});
+});
+
+it("a check that is no scenario is watched with all cases of the lab", async () => {
+  const lab = findLab("2");
+  const server = await ReplayServer.listen(lab, 0);
+  await server.judged({ reference: true, only: "one flipped bit" }, []);
+  const page = await (await fetch(server.url)).text();
+  expect(page).toContain("appends, syncs and a power loss");
+  await server.close();
 });
 
 it("lab watch serves the replay of the scenario that failed, and of the next save", async () => {
