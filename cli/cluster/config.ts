@@ -8,6 +8,10 @@ import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { CommandError } from "../terminal.ts";
 
+/** Back ends of the overlay between nodes (`cni/overlay`). */
+export const OVERLAY_BACKENDS = ["vxlan", "host-gw", "udp"] as const;
+export type OverlayBackend = (typeof OVERLAY_BACKENDS)[number];
+
 /** Everything that a cluster's processes must agree on; written once, kept in its data folder. */
 export interface ClusterConfig {
   readonly formatVersion: 1;
@@ -39,6 +43,8 @@ export interface ClusterConfig {
   readonly storeMembers?: number;
   /** A folder of CNI plugins to use in place of our own. */
   readonly cniBinDir?: string;
+  /** How nodes reach each other's pods; left out in clusters of before: host-gw. */
+  readonly overlay?: OverlayBackend;
   /** How long a node may be silent until it is NotReady. Default 40 s. */
   readonly nodeMonitorGracePeriod_ms?: number;
   /** Of a node beside the first, which joins over the network (`joining-nodes.ts`). */
@@ -127,6 +133,7 @@ export async function planCluster(
       | "cniBinDir"
       | "nodeCidrMaskSize"
       | "nodeMonitorGracePeriod_ms"
+      | "overlay"
     >
   > = {},
   addresses: readonly string[] = ownAddresses(),

@@ -5,6 +5,8 @@ import { Command, Option } from "commander";
 import { bringUp } from "../cluster/bring-up.ts";
 import {
   type ClusterConfig,
+  OVERLAY_BACKENDS,
+  type OverlayBackend,
   checkClusterName,
   clusterRoots,
   planCluster,
@@ -15,6 +17,7 @@ import { NODES_MAX, nodeRange, wantedNodes } from "../cluster/joining-nodes.ts";
 import { STORE_MEMBERS_MAX } from "../cluster/store-data.ts";
 import { mergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
+import { overlayHere } from "../preflight/overlay.ts";
 import { describe, preflight } from "../preflight/preflight.ts";
 import { installMissing } from "../preflight/programs.ts";
 import { endProcess } from "../host/end-process.ts";
@@ -47,6 +50,7 @@ interface StartFlags {
   apiPort?: string;
   cniBinDir?: string;
   proxyMode?: ModeName;
+  overlay?: OverlayBackend;
   nodeCidrMaskSize?: string;
   nodeMonitorGracePeriod?: string;
   nodes?: string;
@@ -70,6 +74,10 @@ export function command(): Command {
       new Option("--proxy-mode <mode>", "kind of Service rules (new or stopped clusters)")
         .choices(MODE_NAMES),
     )
+    .addOption(
+      new Option("--overlay <backend>", "how nodes reach others' pods (new clusters)")
+        .choices(OVERLAY_BACKENDS),
+    )
     .option("--node-cidr-mask-size <bits>", "a node's part of the pod range (new; default 24)")
     .option("--node-monitor-grace-period <duration>", "silence of a node that is lost (40s)")
     .option("--nodes <count>", "have at least so many nodes: node-2, node-3, ... join")
@@ -86,7 +94,7 @@ async function start(flags: StartFlags): Promise<void> {
   const name = checkClusterName(flags.name);
   const existing = await readCluster(name, roots);
   const choices = newClusterChoices(flags);
-  const planned = existing ?? (await planCluster(name, roots, choices));
+  const planned = existing ?? (await planNew(name, choices, flags));
   const { proxyMode = planned.proxyMode } = flags;
   const config = {
     ...planned,
@@ -105,6 +113,15 @@ async function start(flags: StartFlags): Promise<void> {
   if (flags.mergeKubeconfig) await mergeKubeconfig(clusterFiles(config).kubeconfig("admin"));
   print(flags, config, running ? 0 : (clock.monotonic() - start_ms) / 1000);
   if (flags.foreground) await stayUntilInterrupted(config, progress);
+}
+
+async function planNew(
+  name: string,
+  choices: ReturnType<typeof newClusterChoices>,
+  flags: StartFlags,
+): Promise<ClusterConfig> {
+  const overlay = flags.overlay ?? (await overlayHere());
+  return planCluster(name, clusterRoots(process.env), { ...choices, overlay });
 }
 
 /** Starts the cluster; Ctrl-C stops it again and exits with code 130. */
@@ -233,6 +250,7 @@ function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undef
     flags.storeMembers !== undefined &&
       Number(flags.storeMembers) !== (existing.storeMembers ?? 1),
     flags.cniBinDir !== undefined && flags.cniBinDir !== existing.cniBinDir,
+    flags.overlay !== undefined && flags.overlay !== existing.overlay,
     flags.nodeCidrMaskSize !== undefined &&
       Number(flags.nodeCidrMaskSize) !== existing.nodeCidrMaskSize,
   ];

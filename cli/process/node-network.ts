@@ -16,10 +16,15 @@ export interface NodeNetworkPaths {
  * and for the node's condition. It is replaced atomically: with an incomplete one a restarted
  * runtime would report the node as not ready.
  */
-export async function writeNodeNetwork(paths: NodeNetworkPaths, podCidr: string): Promise<void> {
+export async function writeNodeNetwork(
+  paths: NodeNetworkPaths,
+  podCidr: string,
+  mtu?: number,
+): Promise<void> {
   const checkAddresses = await canCheckAddresses();
   const dataDir = paths.cniAddresses;
-  const conflist = bridgeConflist({ name: "r2k", podCidr, dataDir, checkAddresses });
+  const options = { name: "r2k", podCidr, dataDir, checkAddresses };
+  const conflist = bridgeConflist(mtu === undefined ? options : { ...options, mtu });
   await replaceFile(join(paths.cniConfDir, "10-r2k.conflist"), conflist);
 }
 

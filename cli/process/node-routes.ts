@@ -23,8 +23,6 @@ export interface NodeRoutesOptions {
   readonly device: string;
   readonly source: string;
   readonly scope: RoutesScope;
-  /** This node, whose own pods are not routed. */
-  readonly self?: string;
   readonly clock: Clock;
 }
 
@@ -38,9 +36,8 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
   let retry: Timer | undefined;
   const update = () => {
     retry?.cancel();
-    const others = nodes.store.list().filter((node) => node.metadata.name !== options.self);
     const scope = { ...options.scope, ...(gateway === undefined ? {} : { gateway }) };
-    const plan = planRoutes(others.map(routedNode), scope);
+    const plan = planRoutes(nodes.store.list().map(routedNode), scope);
     try {
       applyRoutes(options.device, options.source, plan);
       if (gateway !== plan.gateway) log.info("another node serves the host", { ...plan });

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { nodeInvoke } from "@raft2kube/cni/main.ts";
-import { NODE_DEVICE } from "@raft2kube/cni/node/node.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import { startDns } from "@raft2kube/dns/main.ts";
@@ -17,12 +16,11 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Command } from "commander";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { type KubeconfigUser, clusterFiles } from "../cluster/identities.ts";
-import { nodeRange } from "../cluster/joining-nodes.ts";
 import { nodeCgroup, nodePaths } from "../cluster/paths.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { ensureJoined } from "./ensure-joined.ts";
 import { startNodeControl } from "./node-control.ts";
-import { startNodeRoutes } from "./node-routes.ts";
+import { type NodeOverlay, startNodeOverlay } from "./node-overlay.ts";
 import { writeNodeNetwork } from "./node-network.ts";
 import { processCommand } from "./running.ts";
 import type { Parts } from "./started-parts.ts";
@@ -51,7 +49,9 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
     const { nodeName, podCidr: clusterCidr, proxyMode: mode } = config;
     return startProxy({ client, nodeName, clusterCidr, clock, ...(mode ? { mode } : {}) });
   });
-  await parts.start("routes to other nodes", () => startPodRoutes(config, clock));
+  const overlay = await parts.start("overlay", async () => {
+    return startNodeOverlay(config, await clientAs(config, "kubelet", clock), clock);
+  });
   await parts.start("dns", async () => {
     const client = await clientAs(config, "dns", clock);
     const { nodeAddress: address, clusterDomain } = config;
@@ -59,15 +59,7 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
   });
   // Before the kubelet, so that its first check of the registry finds the driver.
   await startStorage(config, parts, clock);
-  await parts.start("kubelet", () => startNodeKubelet(config, clock));
-}
-
-/** Routes to the pods of the other nodes, by the nodes' own addresses. */
-async function startPodRoutes(config: ClusterConfig, clock: Clock) {
-  const { podCidr, nodeName: self, nodeAddress: source } = config;
-  const client = await clientAs(config, "proxy", clock);
-  const scope = { nodeRange: nodeRange(config), podCidr, shared: [] };
-  return startNodeRoutes({ client, device: NODE_DEVICE, source, scope, self, clock });
+  await parts.start("kubelet", () => startNodeKubelet(config, overlay, clock));
 }
 
 async function startNodeRuntime(config: ClusterConfig, clock: Clock): Promise<RuntimeHandle> {
@@ -88,7 +80,7 @@ async function startNodeRuntime(config: ClusterConfig, clock: Clock): Promise<Ru
   });
 }
 
-async function startNodeKubelet(config: ClusterConfig, clock: Clock) {
+async function startNodeKubelet(config: ClusterConfig, overlay: NodeOverlay, clock: Clock) {
   const paths = nodePaths(config);
   const files = clusterFiles(config);
   const pair = files.pair("kubelet");
@@ -116,7 +108,9 @@ async function startNodeKubelet(config: ClusterConfig, clock: Clock) {
       key: await read(pair.key),
       clientCa: await read(files.pair("ca").cert),
     },
-    onPodCidrs: ([podCidr = config.podCidr]) => writeNodeNetwork(paths, podCidr),
+    onPodCidrs: async ([podCidr = config.podCidr]) => {
+      await writeNodeNetwork(paths, podCidr, await overlay.mtu());
+    },
     clock,
   });
 }

@@ -134,9 +134,13 @@ const addressOf = (name: string) =>
 
 /** Takes a node's port of the underlay's bridge down, or up: its cable. */
 async function cable(port: string, state: "up" | "down"): Promise<void> {
-  const netns = join(host.dir, "run", NAME, "netns/underlay");
   const set = ["ip", "link", "set", port, state];
-  expect(await host.run("nsenter", [`--net=${netns}`, ...set])).toMatchObject({ code: 0 });
+  expect(await inside("netns/underlay", set)).toMatchObject({ code: 0 });
+}
+
+/** Runs a program in a network namespace of the cluster. */
+function inside(netns: string, command: readonly string[]) {
+  return host.run("nsenter", [`--net=${join(host.dir, "run", NAME, netns)}`, ...command]);
 }
 
 async function processOf(name: string): Promise<ClusterProcess> {
@@ -184,9 +188,32 @@ describe("three nodes", { timeout: TIMEOUT_MS }, () => {
       expect(new Set(said.slice(3)).size).toBeGreaterThan(1);
     }
     for (const pod of agents) {
+      const others = agents.filter(({ name }) => name !== pod.name).map((other) => other.ip);
+      // A packet of the overlay's MTU, one more, and one in several fragments.
+      const pings = [1_422, 1_423, 8_000].flatMap((size) => {
+        return others.map((to) => `ping -q -c 1 -W 5 -s ${size} ${to}`);
+      });
+      const mtu = "cat /sys/class/net/eth0/mtu";
+      const script = [...pings, mtu].join(" && ");
+      expect(await cluster.ask("exec", pod.name, "--", "sh", "-c", script)).toMatch(/\n1450$/);
+    }
+    for (const pod of agents) {
       expect(await cluster.curl(`http://${pod.ip}:8080/`)).toMatch(pod.node);
     }
     expect(await cluster.curl(`http://${ip}/`)).toMatch(/^agent-/);
+  });
+
+  it("the overlay carries what pods of different nodes say", async () => {
+    const agents = await podsOf("agent");
+    const at = (node: string) => node === first ? "netns/node" : `nodes/${node}/netns/node`;
+    for (const { node } of agents) {
+      for (const { node: other, ip } of agents) {
+        const way = await inside(at(node), ["ip", "route", "get", ip]);
+        expect(way.stdout, `${node} to ${other}`).toContain(
+          node === other ? "dev cni0" : "dev flannel.1",
+        );
+      }
+    }
   });
 
   it("exec, logs, port-forward and metrics work on each node", async () => {
