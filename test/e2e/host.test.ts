@@ -14,7 +14,7 @@ const STEPS = [
   "network namespace of the node",
   "control plane",
   "node",
-  "first answer through the Service",
+  "nodes joined: node-2",
 ];
 
 let host: OwnHost;
@@ -38,8 +38,8 @@ function entries(folder: string): string[] {
   return existsSync(path) ? readdirSync(path) : [];
 }
 
-const start = (env: Record<string, string> = {}) =>
-  host.r2k(["start", "--name", NAME, "-o", "json"], { env });
+const start = (env: Record<string, string> = {}, flags: readonly string[] = []) =>
+  host.r2k(["start", "--name", NAME, "-o", "json", ...flags], { env });
 
 describe("the host is as it was", { timeout: TIMEOUT_MS }, () => {
   it("after down, but for the data; after purge, wholly", async () => {
@@ -57,7 +57,8 @@ describe("the host is as it was", { timeout: TIMEOUT_MS }, () => {
 
   for (const step of STEPS) {
     it(`after Ctrl-C at "${step}"`, async () => {
-      const interrupted = await start({ R2K_INTERRUPT_AFTER: step });
+      const flags = step.startsWith("nodes") ? ["--nodes", "2"] : [];
+      const interrupted = await start({ R2K_INTERRUPT_AFTER: step }, flags);
       expect(interrupted.code, interrupted.stderr).toBe(130);
       expect(interrupted.stderr).toMatch(/interrupted/);
       expect(differences(before, await host.snapshot(NAME))).toEqual([]);
