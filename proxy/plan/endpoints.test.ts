@@ -1,6 +1,6 @@
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { describe, expect, test } from "vitest";
-import { type ClientPlace, endpointsOf } from "./endpoints.ts";
+import { type ClientPlace, endpointsOf, reachableEndpoints } from "./endpoints.ts";
 
 interface Shape {
   zones?: string[];
@@ -89,4 +89,11 @@ describe("endpoints by hints", () => {
     const { allEndpoints } = endpointsOf(slices, { name: "http", protocol: "TCP" }, place);
     expect(allEndpoints).toEqual([{ address: "10.0.0.0", port: 80 }]);
   });
+});
+
+test("local endpoints are reachable, whether or not hints leave them out", () => {
+  const at = (address: string) => ({ address, port: 80 });
+  const port = { allEndpoints: [at("10.0.0.1"), at("10.0.0.2")],
+    localEndpoints: [at("10.0.0.2"), at("10.0.0.3")] };
+  expect(reachableEndpoints(port)).toEqual([at("10.0.0.1"), at("10.0.0.2"), at("10.0.0.3")]);
 });

@@ -1,6 +1,6 @@
 import ipaddr from "ipaddr.js";
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import type { Target } from "./model.ts";
+import type { ServicePort, Target } from "./model.ts";
 
 /** The usable endpoints of one Service port. */
 export interface PortEndpoints {
@@ -59,6 +59,17 @@ export function endpointsOf(
   const all = [...candidates.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   const localEndpoints = usable(all.filter(({ local }) => local));
   return { allEndpoints: usable(all, place), localEndpoints, problems };
+}
+
+/**
+ * The endpoints that this node sends traffic to: those of all nodes, and the local ones, of which
+ * hints may have left some out of the former.
+ */
+export function reachableEndpoints(
+  { allEndpoints, localEndpoints }: Pick<ServicePort, "allEndpoints" | "localEndpoints">,
+): Target[] {
+  const all = [...allEndpoints, ...localEndpoints];
+  return [...new Map(all.map((target) => [keyOf(target), target])).values()];
 }
 
 function portOf(

@@ -1,5 +1,6 @@
 import type { IpsetEntry } from "@raft2kube/linux/ipset.ts";
 import type { VirtualServer } from "@raft2kube/linux/ipvs.ts";
+import { reachableEndpoints } from "../../plan/endpoints.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
 import { SETS, type SetName } from "./layout.ts";
 
@@ -47,7 +48,7 @@ export function wantedOf(port: ServicePort, { scheduler, nodeAddresses }: Contex
   wanted.addresses.push(...addresses);
   wanted.entries.push(...addresses.map((ip) => ({ set: SETS.addresses, entry: { ip } })));
   // A pod that connects to itself is masqueraded, or its replies bypass NAT.
-  for (const { address: ip, port: number } of allEndpoints) {
+  for (const { address: ip, port: number } of reachableEndpoints(port)) {
     const entry = { ip, port: { protocol, number }, second: ip };
     wanted.entries.push({ set: SETS.loopBack, entry });
   }

@@ -1,3 +1,4 @@
+import { reachableEndpoints } from "../../plan/endpoints.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
 import { REJECT_CHAIN } from "./base.ts";
 import { digest } from "./digest.ts";
@@ -65,13 +66,8 @@ export function addFirewall({ transport, port, firewall }: ServicePort, fragment
 }
 
 /** A pod that connects to itself through a Service is masqueraded, or its replies bypass NAT. */
-export function addHairpins(
-  { allEndpoints, localEndpoints }: ServicePort,
-  { elements }: Fragment,
-): void {
-  // Hints leave local ones out of all, and local traffic still reaches them.
-  const addresses = [...allEndpoints, ...localEndpoints].map(({ address }) => address);
-  for (const address of new Set(addresses)) {
+export function addHairpins(port: ServicePort, { elements }: Fragment): void {
+  for (const { address } of reachableEndpoints(port)) {
     elements.push({ set: "hairpin-connections", key: `${address} . ${address}`, value: "" });
   }
 }
