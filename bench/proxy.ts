@@ -147,7 +147,10 @@ async function upstream(
 ): Promise<Measurements> {
   const running = await runKubeProxy(mode, api.server);
   await served(world, count);
-  const full = await metric(`full_proxy_rules_duration_seconds`);
+  const full = await waitFor("the end of the full sync", async () => {
+    const now = await metric("full_proxy_rules_duration_seconds");
+    return now.count > 0 ? now : undefined;
+  }, { clock, timeout_ms: START_MS });
   const changes: number[] = [];
   for (let turn = 1; turn <= CHANGES; turn++) {
     const before = await metric("partial_proxy_rules_duration_seconds");

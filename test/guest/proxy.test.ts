@@ -10,13 +10,14 @@ const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "need
 
 const NETFILTER = "net/netfilter";
 const MODULES = [
+  "net/sctp/sctp.ko",
   "drivers/net/veth.ko",
   "drivers/net/dummy.ko",
   `${NETFILTER}/nf_conntrack_netlink.ko`,
   ...["iptable_nat", "iptable_filter", "ipt_REJECT"].map((name) => `net/ipv4/netfilter/${name}.ko`),
   ...[
-    "MASQUERADE", "addrtype", "comment", "conntrack", "mark", "nat", "recent", "set", "statistic",
-    "tcpudp",
+    "MASQUERADE", "addrtype", "comment", "conntrack", "mark", "nat", "recent", "sctp", "set",
+    "statistic", "tcpudp",
   ].map((name) => `${NETFILTER}/xt_${name}.ko`),
   ...["ip", "ipport", "ipportip", "ipportnet"].map(
     (name) => `${NETFILTER}/ipset/ip_set_hash_${name}.ko`,
@@ -34,10 +35,10 @@ interface Found {
 
 describe.runIf(missing === undefined)("Service proxies in a guest", () => {
   test(
-    "IPVS keeps the contract",
+    "IPVS keeps the contract with each scheduler; SCTP is served",
     async () => {
       const output = await runGuest({
-        script: `${process.execPath} ${PROGRAM} ipvs 2>&1`,
+        script: `${process.execPath} ${PROGRAM} 2>&1`,
         modules: withDependencies(MODULES),
         memory_MiB: 1024,
         timeout_ms: TIMEOUT_MS,
@@ -46,7 +47,12 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
       const found = lines.map(([, line = ""]) => JSON.parse(line) as Found);
       expect(found.filter(({ error }) => error !== undefined), output).toEqual([]);
       const { refuses } = ours("ipvs");
-      const expected = RULES.map(({ name }) => name).filter((name) => !(name in refuses));
+      const kept = RULES.map(({ name }) => name).filter((name) => !(name in refuses));
+      const schedulers = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"];
+      const expected = [
+        ...kept, ...schedulers.map((name) => `scheduler ${name}`), "SCTP is served",
+        "SCTP is served",
+      ];
       expect(found.map(({ rule }) => rule), output).toEqual(expected);
     },
     TIMEOUT_MS + 10_000,

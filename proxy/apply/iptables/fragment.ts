@@ -161,13 +161,13 @@ function choice(to: Rendering, targets: readonly Target[]): string[] {
 /** A pod that connects to itself through a Service is masqueraded, or its replies bypass NAT. */
 function endpointRules(to: Rendering, { address, port: number }: Target): string[] {
   const { transport, affinity_s } = to.port;
-  const about = comment(to, "");
+  // Without comments, as upstream's with many endpoints: they are most of the rules.
   const name = to.names.endpoint({ address, port: number });
   const remember = affinity_s === undefined ? "" : `-m recent --name ${name} --set `;
   const destination = `-j DNAT --to-destination ${address}:${number}`;
   return [
-    `-s ${address}/32 ${about} -j ${CHAINS.markMasq}`,
-    `-p ${transport} -m ${transport} ${about} ${remember}${destination}`,
+    `-s ${address}/32 -j ${CHAINS.markMasq}`,
+    `-p ${transport} ${remember}${destination}`,
   ];
 }
 

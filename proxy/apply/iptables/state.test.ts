@@ -59,12 +59,11 @@ describe("a Service port", () => {
     expect(shared).toEqual([
       { table: "nat", chain: "KUBE-SERVICES", text: `${match} -j ${SVC}` },
     ]);
-    const about = '-m comment --comment "ns1/svc1:p80"';
     expect(Object.fromEntries(chains)).toEqual({
       [SVC]: [`! -s ${CIDR} ${match} -j KUBE-MARK-MASQ`, `-j ${SEP}`],
       [SEP]: [
-        `-s 10.180.0.1/32 ${about} -j KUBE-MARK-MASQ`,
-        `-p tcp -m tcp ${about} -j DNAT --to-destination 10.180.0.1:80`,
+        "-s 10.180.0.1/32 -j KUBE-MARK-MASQ",
+        "-p tcp -j DNAT --to-destination 10.180.0.1:80",
       ],
     });
   });
@@ -166,7 +165,7 @@ describe("the input of iptables-restore", () => {
 
   test("quotes nothing that a name could end", () => {
     const { chains } = renderPort(port({ key: 'ns1/a"\n-j ACCEPT:p/TCP' }), CIDR);
-    expect([...chains.values()].flat().join()).toContain('"ns1/a??-j?ACCEPT:p"');
+    expect([...chains.values()].flat().join()).toContain('"ns1/a??-j?ACCEPT:p cluster IP"');
   });
 });
 

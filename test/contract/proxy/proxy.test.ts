@@ -30,7 +30,7 @@ describe.runIf(isRoot)("Service proxies in network namespaces", () => {
 
       test.each(RULES.filter((rule) => refuses[rule.name] === undefined))("$name", async (rule) => {
         await rule.run(world, served);
-      });
+      }, 200_000);
     });
 
   for (const mode of HERE) judge(ours(mode));
