@@ -171,7 +171,7 @@ async function upstream(
   return measured;
 }
 
-/** Waits until the first Service answers and the last is known: it refuses or is silent. */
+/** Waits until the first Service answers. */
 async function served(world: World, count: number): Promise<void> {
   const options = { clock, timeout_ms: START_MS, interval_ms: 200 };
   await waitFor(`${count} Services`, async () => {
