@@ -1,9 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { join } from "node:path";
 import { Ipvs } from "@raft2kube/linux/ipvs.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
@@ -14,13 +10,10 @@ import { ours } from "../contract/proxy/ours.ts";
 import { RULES } from "../contract/proxy/suite.ts";
 import { ADDRESSES, createWorld, TARGETS } from "../contract/proxy/world.ts";
 
-// Run inside a guest, whose kernel has IPVS and SCTP: judges the modes, and prints
+// Run inside a guest, whose kernel has IPVS: judges the modes, and prints
 // `FOUND {"mode", "rule", "error"}` for each rule.
 
 const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"];
-const SCTP = join(import.meta.dirname, "sctp-process.ts");
-const SCTP_PORT = 9_899;
-const SCTP_MS = 60_000;
 const world = await createWorld();
 
 async function report(mode: string, rule: string, run: () => Promise<void>): Promise<void> {
@@ -29,16 +22,16 @@ async function report(mode: string, rule: string, run: () => Promise<void>): Pro
 }
 
 /** A Service port of the second pod. */
-function port(ip: string, transport: "tcp" | "sctp", number: number): ServicePort {
+function port(ip: string): ServicePort {
   return {
-    key: `default/${transport}:p/${transport.toUpperCase()}`,
-    transport,
+    key: "default/tcp:p/TCP",
+    transport: "tcp",
     port: 80,
     clusterIps: [ip],
     externalIps: [],
     nodePort: undefined,
     affinity_s: undefined,
-    allEndpoints: [{ address: ADDRESSES.two, port: number }],
+    allEndpoints: [{ address: ADDRESSES.two, port: TARGETS.http }],
     localEndpoints: [],
     internalLocal: false,
     externalLocal: false,
@@ -75,28 +68,10 @@ async function judgeContract(mode: ModeName): Promise<void> {
   await served.close();
 }
 
-async function judgeSctp(): Promise<void> {
-  const born = () => spawn(process.execPath, [SCTP, "serve", String(SCTP_PORT)]);
-  const server = inNetns(world.two.netns, born);
-  await once(server.stdout, "data");
-  for (const mode of ["ipvs", "iptables"] as const) {
-    await report(mode, "SCTP is served", () =>
-      during(mode, port("10.96.5.1", "sctp", SCTP_PORT), async () => {
-        const args = [SCTP, "ask", "10.96.5.1", "80"];
-        const child = inNetns(world.outside.netns, () => spawn(process.execPath, args));
-        child.stderr.pipe(process.stdout);
-        const signal = AbortSignal.timeout(SCTP_MS);
-        const [output] = (await once(child.stdout, "data", { signal })) as [Buffer];
-        assert.equal(String(output), "sctp\n");
-      }));
-  }
-  server.kill();
-}
-
 async function judgeSchedulers(): Promise<void> {
   for (const scheduler of SCHEDULERS) {
     await report("ipvs", `scheduler ${scheduler}`, () =>
-      during("ipvs", port("10.96.5.2", "tcp", TARGETS.http), async () => {
+      during("ipvs", port("10.96.5.2"), async () => {
         using ipvs = new Ipvs();
         assert.deepEqual(ipvs.servers().map((server) => server.scheduler), [scheduler]);
         assert.match(await world.one.ask("10.96.5.2", 80), /^two /);
@@ -106,5 +81,4 @@ async function judgeSchedulers(): Promise<void> {
 
 await judgeContract("ipvs");
 await judgeSchedulers();
-await judgeSctp();
 world.close();
