@@ -28,6 +28,8 @@ it("next is the newest lab that is started, else the next one of the reader's pa
   expect(numberOf(stateOf({ "02": {} }))).toBe("02 started");
   expect(numberOf(stateOf({ "02": { passedAt: "x" } }))).toBe("03");
   expect(numberOf(stateOf({ "02": {}, "05": {} }))).toBe("05 started");
+  // On the path of the cluster its labs come first, in their order.
+  expect(numberOf(stateOf({ "07a": { passedAt: "x" } }))).toBe("07b");
   const all = labs.filter(({ files }) => files.length > 0);
   const passed = all.map(({ number }) => [number, { passedAt: "x" }] as const);
   expect(numberOf(stateOf(Object.fromEntries(passed)))).toBeUndefined();

@@ -6,7 +6,7 @@ const BAR_CELLS = 20;
 /** The labs of the two paths that are written, in the order in which they build on each other. */
 const PATHS = {
   store: ["02", "03", "04", "05", "06"],
-  cluster: ["00", "07"],
+  cluster: ["00", "07a", "07b", "07c"],
 } as const;
 
 /** What a reader does next: goes on with a lab that is started, or starts the next one. */
@@ -30,7 +30,7 @@ export function nextLab(labs: readonly Lab[], state: LabState): NextLab | undefi
     ? [...PATHS.store, ...PATHS.cluster]
     : [...PATHS.cluster, ...PATHS.store];
   const rank = ({ number }: Lab) => {
-    const at = (order as readonly string[]).indexOf(number.slice(0, 2));
+    const at = (order as readonly string[]).indexOf(number);
     return at < 0 ? order.length : at;
   };
   const left = exercises.filter(({ number }) => !state.labs[number]);
