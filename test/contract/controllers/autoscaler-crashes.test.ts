@@ -38,7 +38,8 @@ beforeAll(async () => {
   world = await startWorld({ controllers: ["*", `-${ACCOUNT}`] });
   uses = new PodUses(world);
   kubelet = await startFakeKubelet(world.ca, () => uses.text(), world.clock.now());
-  node = await startHollowKubelet(world, "n1", { port: kubelet.port });
+  // It renews its lease while the apiserver is away, too.
+  node = await startHollowKubelet(world, "n1", { port: kubelet.port, renew_ms: 50 });
   const labels = { app: "crashed", use: "0" };
   const resources = { requests: { cpu: "100m" } };
   await deployments().create({

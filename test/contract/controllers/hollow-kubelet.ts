@@ -1,6 +1,6 @@
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { isConflict, isNotFound, TransportError } from "@raft2kube/client-kube/errors.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { LEASES, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
@@ -136,9 +136,14 @@ async function renewLease(
   for (;;) {
     await delay(client.clock, renew_ms, signal);
     if (signal.aborted) return;
-    const lease = await leases.get({ namespace: "kube-node-lease", name });
-    const renewTime = microTimeText(client.clock.now());
-    await leases.update({ ...lease, spec: { ...lease.spec, renewTime } });
+    try {
+      const lease = await leases.get({ namespace: "kube-node-lease", name });
+      const renewTime = microTimeText(client.clock.now());
+      await leases.update({ ...lease, spec: { ...lease.spec, renewTime } });
+    } catch (thrown) {
+      // While the apiserver is away: the next renewal is soon enough.
+      if (!(thrown instanceof TransportError)) throw thrown;
+    }
   }
 }
 
