@@ -48,19 +48,22 @@ const SUITES = {
 
 /** Real processes and sockets on a machine that others use too. */
 const REAL = { secondTry: true };
+/** Members wait for elections, controllers for their periods: two processors serve four workers. */
+const WAITING = { ...REAL, workers: 4 };
 const ALONE = { secondTry: true, workers: 1 };
 
 const ALL: readonly Group[] = [
   { name: "types", run: () => runCommand("node_modules/.bin/tsc", ["--noEmit"]) },
   // One process parses each source once for all rules.
   testsIn("tidy", ["test/tidy"], { workers: 1 }, { starts: "beside" }),
-  // Members wait for elections, watchers for what they watch: two processors serve four workers.
-  testsIn("unit", UNIT, { ...REAL, workers: 4 }, { starts: "next" }),
+  testsIn("unit", UNIT, WAITING, { starts: "next" }),
   // Three sequences that have nothing on the machine in common, and all wait more than they
   // compute: the node's suites, which enter a network of their own one after the other, and the
   // controllers'; the servers' and what only computes; whole clusters.
   testsIn("contract", contractSuites("node"), ALONE, { part: "node" }),
-  testsIn("contract", contractSuites("controllers"), REAL, { part: "controllers", starts: "next" }),
+  testsIn("contract", contractSuites("controllers"), WAITING, {
+    part: "controllers", starts: "next",
+  }),
   testsIn("contract", contractSuites("servers"), REAL, { part: "servers", starts: "beside" }),
   testsIn("fuzz", ["test/fuzz"], {}, { starts: "next" }),
   testsIn("sim", ["test/sim", "test/clock", "test/conformance"], {}, { starts: "next" }),
