@@ -161,7 +161,8 @@ describe("the budget of large answers", () => {
   });
 });
 
-describe("a list storm", () => {
+// Two waits of `patience`, which say what was waited for.
+describe("a list storm", { timeout: 3 * patience.timeout_ms }, () => {
   const LISTS = 60;
   const MAP_BYTES = 900_000;
   const MAPS_STORED = 7;
