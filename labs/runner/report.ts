@@ -125,7 +125,8 @@ export function describeEnd(lab: Lab, request: CheckRequest, verdict: Verdict): 
   const { outcomes, stopped } = verdict;
   const failures = outcomes.filter((outcome) => !outcome.passed);
   const passed = outcomes.length - failures.length;
-  const rest = stopped ? "; the others were not run (all: --all)" : "";
+  const isPartial = stopped && request.only === undefined;
+  const rest = isPartial ? "; the others were not run (all: --all)" : "";
   const count = `${passed} of ${outcomes.length} checks pass${rest}`;
   // What is written and wrong comes before what is not written yet.
   const first = failures.find(({ unwritten }) => !unwritten) ?? failures[0];
