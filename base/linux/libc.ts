@@ -71,7 +71,11 @@ export const libc = {
   ),
 };
 
-const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+/** Of two names of a number the one that Linux' manual pages lead with; a table of Node has both. */
+const SECOND_NAMES = ["EWOULDBLOCK", "ENOTSUP"];
+const ERRNO_NAMES = new Map(Object.entries(constants.errno)
+  .filter(([name]) => !SECOND_NAMES.includes(name))
+  .map(([name, value]) => [value, name]));
 
 /** The name of an errno (2 is ENOENT), or `E<number>` for one that Node has no name for. */
 export function errnoName(errno: number): string {
