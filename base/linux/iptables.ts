@@ -45,10 +45,10 @@ export async function findIptables(): Promise<Iptables> {
 
 /**
  * Whether this thread's namespace has a nat table of either kind. Asks the kernel: no process is
- * run.
+ * run. `read` reads the kernel's list of the legacy ones.
  */
-export function hasNatTable(): boolean {
-  if (readTables().includes("nat")) return true;
+export function hasNatTable(read: (path: string) => string = readText): boolean {
+  if (tableNames(read).includes("nat")) return true;
   try {
     return nftTableExists("ip", "nat");
   } catch (thrown) {
@@ -57,9 +57,11 @@ export function hasNatTable(): boolean {
   }
 }
 
-function readTables(): string[] {
+const readText = (path: string) => readFileSync(path, "utf8");
+
+function tableNames(read: (path: string) => string): string[] {
   try {
-    return readFileSync("/proc/thread-self/net/ip_tables_names", "utf8").split("\n");
+    return read("/proc/thread-self/net/ip_tables_names").split("\n");
   } catch (thrown) {
     // A kernel without the legacy tables, or an ordinary user's namespace, where they are unread.
     if (isErrno(thrown, "ENOENT", "EACCES")) return [];

@@ -144,7 +144,7 @@ describe.each([
     await kv.put({});
     abort.abort();
     await expect(cancelled).rejects.toMatchObject({ status: Status.CANCELLED });
-    await expect.poll(() => heard.cancelled).toBe(2);
+    await expect.poll(() => heard.cancelled, { timeout: 10_000 }).toBe(2);
   });
 
   test("a stream both ways delivers all to a slow reader, and ends with its client", async () => {
