@@ -155,6 +155,8 @@ const MADE_UP: readonly (readonly [RegExp, (found: string) => string])[] = [
   [/kube-api-access-[a-z0-9]{5}/g, () => "kube-api-access"],
   [/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (found) => GIVEN_TIME.test(found) ? found : "NOW"],
   [/\b10\.96\.\d+\.\d+/g, (found) => found === "10.96.0.5" ? found : "ADDRESS"],
+  // A server may take the address from the ServiceCIDR of another case.
+  [/(?<="clusterIPs?":\[?")10\.200\.\d+\.\d+/g, () => "ADDRESS"],
   // The recorder's token says the one of its user, a certificate the other.
   [/"uid":"admin",/g, () => ""],
   [/"extra":\{"authentication.kubernetes.io\/credential-id":\["X509[^\]]*"\]\},?/g, () => ""],
