@@ -71,7 +71,7 @@ export const libc = {
   ),
 };
 
-/** Of two names of a number the one that Linux' manual pages lead with; a table of Node has both. */
+/** Names of numbers that have another one, with which Linux' manual pages begin. */
 const SECOND_NAMES = ["EWOULDBLOCK", "ENOTSUP"];
 const ERRNO_NAMES = new Map(Object.entries(constants.errno)
   .filter(([name]) => !SECOND_NAMES.includes(name))
