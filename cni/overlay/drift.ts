@@ -3,7 +3,7 @@ import { RTMGRP, type RouteEvents, watchRoute } from "@raft2kube/linux/netlink-e
 import { parseRoute } from "@raft2kube/linux/route.ts";
 import type { Subnet } from "../lib/ip.ts";
 import type { OverlayNetwork } from "./network.ts";
-import { includes, ipv4Subnet } from "./subnet.ts";
+import { includes, ipv4Subnet } from "../lib/subnet.ts";
 
 /** rtnetlink's types of messages, as in linux/rtnetlink.h. */
 const RTM = { DELLINK: 17, NEWROUTE: 24, DELROUTE: 25, NEWNEIGH: 28 } as const;

@@ -3,7 +3,7 @@ import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { formatSubnet, type Subnet } from "../lib/ip.ts";
 import { OverlayError } from "./errors.ts";
 import type { NetConf } from "./net-conf.ts";
-import { includes, ipv4Subnet, isUnicast } from "./subnet.ts";
+import { includes, ipv4Subnet, isUnicast } from "../lib/subnet.ts";
 
 /** Annotations of a Node, as flannel's. */
 export const ANNOTATION = {

@@ -20,7 +20,7 @@ import { type NetConf, networkText } from "./net-conf.ts";
 import type { OverlayNetwork } from "./network.ts";
 import { deviceName, type OverlayPlan, planOverlay, type Underlay } from "./plan.ts";
 import { type Health, nodePatch } from "./publish.ts";
-import { isUnicast } from "./subnet.ts";
+import { isUnicast } from "../lib/subnet.ts";
 import { UdpRelay } from "./udp.ts";
 
 export interface LoopOptions {

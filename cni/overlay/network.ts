@@ -14,7 +14,7 @@ import { disableRouteLearning } from "../lib/route-learning.ts";
 import { type Change, difference, OVERLAY_PROTOCOL } from "./difference.ts";
 import { OverlayError } from "./errors.ts";
 import type { Device, OverlayPlan, Underlay } from "./plan.ts";
-import { ipv4Subnet } from "./subnet.ts";
+import { ipv4Subnet } from "../lib/subnet.ts";
 
 /** Marks VXLAN links as ours (`ip link` shows it), for those that the plan no longer has. */
 const ALIAS = "r2k overlay";

@@ -4,7 +4,7 @@ import { formatIp, formatSubnet, lastOf, type Subnet } from "../lib/ip.ts";
 import { OverlayError } from "./errors.ts";
 import { type Lease, publishedBy } from "./lease.ts";
 import type { NetConf, VxlanBackend } from "./net-conf.ts";
-import { hasAddress, includes, ipv4Subnet } from "./subnet.ts";
+import { hasAddress, includes, ipv4Subnet } from "../lib/subnet.ts";
 
 /** What VXLAN adds to a packet: Ethernet 14, VXLAN 8, UDP 8, IPv4 20 (RFC 7348, section 5). */
 const VXLAN_OVERHEAD_BYTES = 50;

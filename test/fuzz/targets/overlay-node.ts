@@ -4,7 +4,7 @@ import { CniError } from "@raft2kube/cni/lib/errors.ts";
 import { parseSubnetEnv } from "@raft2kube/cni/lib/subnet-env.ts";
 import { parseNetConf } from "@raft2kube/cni/overlay/net-conf.ts";
 import { planOverlay } from "@raft2kube/cni/overlay/plan.ts";
-import { includes, ipv4Subnet } from "@raft2kube/cni/overlay/subnet.ts";
+import { includes, ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { pick } from "@raft2kube/std/random.ts";
 import { mutateJson } from "../mutate-json.ts";

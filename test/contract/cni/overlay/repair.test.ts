@@ -4,7 +4,7 @@ import type { OverlayHandle } from "@raft2kube/cni/overlay/main.ts";
 import { cleanup } from "@raft2kube/cni/overlay/main.ts";
 import { OverlayNetwork } from "@raft2kube/cni/overlay/network.ts";
 import { watchDrift } from "@raft2kube/cni/overlay/drift.ts";
-import { ipv4Subnet } from "@raft2kube/cni/overlay/subnet.ts";
+import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";

@@ -1,5 +1,5 @@
 import { isIPv4 } from "node:net";
-import { type Subnet, lastOf, parseIp, parseSubnet } from "../lib/ip.ts";
+import { type Subnet, lastOf, parseIp, parseSubnet } from "./ip.ts";
 
 /** Reads `10.244.1.0/24`; undefined for anything else, IPv6 included. */
 export function ipv4Subnet(text: unknown): Subnet | undefined {
