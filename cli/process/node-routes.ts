@@ -36,7 +36,9 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
   let retry: Timer | undefined;
   const update = () => {
     retry?.cancel();
-    const scope = { ...options.scope, ...(gateway === undefined ? {} : { gateway }) };
+    const scope = {
+      ...options.scope, source: options.source, ...(gateway === undefined ? {} : { gateway }),
+    };
     const plan = planRoutes(nodes.store.list().map(routedNode), scope);
     try {
       applyRoutes(options.device, options.source, plan);
@@ -74,6 +76,7 @@ function routedNode({ metadata, spec, status }: Node): RoutedNode {
     name: metadata.name ?? "",
     address: addresses.find((item) => item.type === "InternalIP")?.address ?? "",
     podCidr: spec?.podCIDR ?? "",
+    since: metadata.creationTimestamp ?? "",
     ready: conditions.some((item) => item.type === "Ready" && item.status === "True"),
   };
 }

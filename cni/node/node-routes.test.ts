@@ -43,6 +43,26 @@ test("a node cannot take traffic by an address or a range that is not the cluste
     { ...node("c", 4), podCidr: "192.0.2.0/24" },
     { ...node("d", 5), address: "" },
     { ...node("e", 6), podCidr: "" },
+    // With the cluster's address and a short prefix, or bits that the kernel refuses.
+    { ...node("f", 7), podCidr: "10.244.0.0/1" },
+    { ...node("g", 8), podCidr: "10.244.8.1/24" },
+    // The host's own: a gateway that the kernel refuses, and with it all routes after this one.
+    { ...node("h", 9), address: "10.200.0.1" },
   ];
-  expect(planRoutes(foreign, SCOPE).routes.size).toBe(0);
+  expect(planRoutes(foreign, { ...SCOPE, source: "10.200.0.1" }).routes.size).toBe(0);
+});
+
+test("a node cannot take the range or the address of an older one", () => {
+  const older = { ...node("m", 2), since: "2026-01-01T00:00:00Z" };
+  const later = { since: "2026-01-02T00:00:00Z", ready: true };
+  const greedy = [
+    { ...later, name: "a", address: "10.200.0.3", podCidr: older.podCidr },
+    { ...later, name: "z", address: "10.200.0.4", podCidr: older.podCidr },
+    { ...later, name: "b", address: "10.200.0.5", podCidr: "10.244.0.0/17" },
+    { ...later, name: "c", address: "10.200.0.6", podCidr: "10.244.2.128/25" },
+    { ...later, name: "d", address: older.address, podCidr: "10.244.7.0/24" },
+  ];
+  const { routes, gateway } = planRoutes([...greedy, older], { ...SCOPE, shared: [] });
+  expect([...routes]).toEqual([["10.244.2.0/24", "10.200.0.2"]]);
+  expect(gateway).toBe("10.200.0.2");
 });

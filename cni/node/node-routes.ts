@@ -1,7 +1,8 @@
 import { isIP } from "node:net";
 import { getLink, openRoute } from "@raft2kube/linux/link.ts";
 import { deleteRoute, listRoutes, replaceRoute } from "@raft2kube/linux/route.ts";
-import { contains, parseIp, parseSubnet } from "../lib/ip.ts";
+import { contains, formatSubnet, parseIp, parseSubnet, type Subnet } from "../lib/ip.ts";
+import { includes, ipv4Subnet } from "../lib/subnet.ts";
 
 /** A node of the cluster, as far as routes are concerned. */
 export interface RoutedNode {
@@ -9,12 +10,16 @@ export interface RoutedNode {
   readonly address: string;
   readonly podCidr: string;
   readonly ready: boolean;
+  /** When it was created, as RFC 3339: of two with the same range or address the older stays. */
+  readonly since?: string;
 }
 
 export interface RoutesScope {
   /** The addresses that nodes can have, and the range that their pods' ranges lie in. */
   readonly nodeRange: string;
   readonly podCidr: string;
+  /** The own address, which no node has. */
+  readonly source?: string;
   /** Ranges that any node can serve. */
   readonly shared: readonly string[];
   /** The node that serves them now. */
@@ -31,19 +36,32 @@ export interface RoutesPlan {
 /**
  * Decides the routes to the nodes' pods by their addresses, and to the shared ranges by one node,
  * which stays while it is ready, else the first by name that is. A node reports its address itself:
- * addresses and ranges outside of the cluster's are left out.
+ * addresses and ranges outside of the cluster's are left out, and those that an older node has.
  */
 export function planRoutes(nodes: readonly RoutedNode[], scope: RoutesScope): RoutesPlan {
-  const known = nodes
-    .filter((node) => isWithin(node.address, scope.nodeRange))
-    .filter((node) => isWithin(node.podCidr.split("/")[0] ?? "", scope.podCidr))
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const known = usable(nodes, scope).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const ready = known.filter((node) => node.ready).map((node) => node.address);
   const stays = scope.gateway !== undefined && ready.includes(scope.gateway);
   const gateway = stays ? scope.gateway : (ready[0] ?? scope.gateway ?? known[0]?.address);
   const routes = new Map(known.map((node) => [node.podCidr, node.address]));
   if (gateway !== undefined) for (const to of scope.shared) routes.set(to, gateway);
   return { routes, gateway };
+}
+
+function usable(nodes: readonly RoutedNode[], scope: RoutesScope): RoutedNode[] {
+  const network = parseSubnet(scope.podCidr, "podCidr");
+  const taken: { address: string; range: Subnet }[] = [];
+  const age = ({ since = "", name }: RoutedNode) => `${since} ${name}`;
+  return nodes.toSorted((a, b) => (age(a) < age(b) ? -1 : 1)).filter(({ address, podCidr }) => {
+    const range = ipv4Subnet(podCidr);
+    // The kernel refuses a range with bits behind its prefix.
+    if (!range || formatSubnet(range) !== podCidr || !includes(network, range)) return false;
+    if (!isWithin(address, scope.nodeRange) || address === scope.source) return false;
+    const isTaken = taken.some((other) =>
+      other.address === address || includes(other.range, range) || includes(range, other.range));
+    if (!isTaken) taken.push({ address, range });
+    return !isTaken;
+  });
 }
 
 function isWithin(address: string, range: string): boolean {
