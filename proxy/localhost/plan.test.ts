@@ -20,7 +20,7 @@ test("node ports of TCP are served; of two Services with one port, the older", (
   ]);
 });
 
-test("connections go to nodes that are ready", () => {
+test("connections go to nodes that are ready, and never back to loopback", () => {
   const node = (address: string, ready: "True" | "False"): Node => ({
     metadata: { name: address },
     spec: {},
@@ -29,6 +29,10 @@ test("connections go to nodes that are ready", () => {
       conditions: [{ type: "Ready", status: ready }],
     },
   });
-  const nodes = [node("10.200.0.2", "True"), node("10.200.0.3", "False")];
+  const nodes = [
+    node("10.200.0.2", "True"), node("10.200.0.3", "False"),
+    // A connection to these would come back to the host's own ports, again and again.
+    ...["127.0.0.1", "127.1", "0.0.0.0", "::1", "localhost"].map((own) => node(own, "True")),
+  ];
   expect(nodeTargets(nodes, 30080)).toEqual([{ address: "10.200.0.2", port: 30080 }]);
 });

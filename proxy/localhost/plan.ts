@@ -1,4 +1,5 @@
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
+import { problemOf } from "../plan/endpoints.ts";
 import type { Target } from "../plan/model.ts";
 
 /** A node port that the host serves on its loopback address. */
@@ -27,12 +28,15 @@ export function hostPorts(services: readonly Service[]): Map<number, HostPort> {
   return ports;
 }
 
-/** Returns where to reach a node port: the nodes that are ready, each by its first address. */
+/**
+ * Returns where to reach a node port: the nodes that are ready, each by its first address. A node
+ * writes its own status: a loopback address would lead each connection back to these ports.
+ */
 export function nodeTargets(nodes: readonly Node[], port: number): Target[] {
   const ready = nodes.filter(({ status }) =>
     status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True"));
   return ready.flatMap(({ status }) => {
     const address = status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
-    return address === undefined ? [] : [{ address, port }];
+    return address === undefined || problemOf(address) ? [] : [{ address, port }];
   });
 }

@@ -125,7 +125,8 @@ function hintedFor(ready: Candidate[], { nodeName, zone }: ClientPlace): Candida
 
 const keyOf = ({ address, port }: Target) => `${address}:${port}`;
 
-function problemOf(address: string): string | undefined {
+/** Why an address cannot be another machine's; undefined if it can. */
+export function problemOf(address: string): string | undefined {
   if (!ipaddr.IPv4.isValidFourPartDecimal(address)) return "it is not an IPv4 address";
   const range = ipaddr.IPv4.parse(address).range();
   return REJECTED_RANGES.includes(range) ? `its address is ${range}` : undefined;
