@@ -115,8 +115,12 @@ describe("external addresses", () => {
     const firewall = { addresses: ["192.0.2.1"], ranges: ["198.51.100.0/24"] };
     expect(plan.ports[0]?.firewall).toEqual(firewall);
     expect(plan.problems).toEqual(["source range x is not one"]);
-    const all = balanced({ loadBalancerSourceRanges: ["0.0.0.0/0"] });
-    expect(all.ports[0]?.firewall).toBeUndefined();
+    const zeros = balanced({ loadBalancerSourceRanges: ["10.0.0.0/08"] });
+    expect(zeros.ports[0]?.firewall?.ranges).toEqual(["10.0.0.0/8"]);
+    for (const everyone of ["0.0.0.0/0", "0.0.0.0/00"]) {
+      const all = balanced({ loadBalancerSourceRanges: [everyone] });
+      expect(all.ports[0]?.firewall).toBeUndefined();
+    }
   });
 
   test("with policy Local have a port where a load balancer asks for ready endpoints", () => {

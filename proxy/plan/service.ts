@@ -101,13 +101,17 @@ function firewallOf(
     if (!ipaddr.IPv6.isValidCIDR(range)) problems.push(`source range ${range} is not one`);
     return false;
   });
-  const all = ranges.some((range) => range.endsWith("/0"));
-  return all ? undefined : { addresses, ranges: ranges.map(networkOf) };
+  const networks = ranges.map(networkOf);
+  const all = networks.some((range) => range.endsWith("/0"));
+  return all ? undefined : { addresses, ranges: networks };
 }
 
-/** A range with its host bits cleared, as the kernel's tables print it. */
+/**
+ * A range with its host bits cleared, as the kernel's tables print it. The API admits zeros before
+ * the prefix (`10.0.0.0/08`), for which nft and IPVS refuse the rules of all Services.
+ */
 function networkOf(range: string): string {
-  const [, prefix = ""] = range.split("/");
+  const [, prefix] = ipaddr.IPv4.parseCIDR(range);
   return `${ipaddr.IPv4.networkAddressFromCIDR(range).toString()}/${prefix}`;
 }
 
