@@ -15,6 +15,7 @@ const plan: OverlayPlan = {
   ],
   neighbours: [{ address: "10.244.2.0", mac: TWO }],
   forwarding: [{ address: "192.0.2.2", mac: TWO }],
+  encapsulation: undefined,
   problems: [],
 };
 

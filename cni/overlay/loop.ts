@@ -14,6 +14,7 @@ import {
 } from "../limits.ts";
 import { watchDrift } from "./drift.ts";
 import { OverlayError } from "./errors.ts";
+import { Guard } from "./guard.ts";
 import { ANNOTATION, annotationsOf, ownSubnet, vtepMac } from "./lease.ts";
 import { ensureMasquerade } from "./masquerade.ts";
 import { type NetConf, networkText } from "./net-conf.ts";
@@ -64,6 +65,7 @@ export class OverlayLoop {
   #seen: Seen | undefined;
   #relay: { key: string; relay: UdpRelay } | undefined;
   #logged = "";
+  readonly #guard = new Guard();
   /** The content of subnetFile that `onSubnet` was called with. */
   #announced = "";
   #markReady: () => void = () => {};
@@ -175,6 +177,7 @@ export class OverlayLoop {
     const device = link === undefined ? undefined : network.find(link)?.index;
     this.#seen = { plan, underlay, device };
     if (changes.length > 0) log.info("the overlay was changed", { changes });
+    const unguarded = await this.#protect(plan);
     if (this.#options.ipMasq && (await ensureMasquerade(network, conf.network))) {
       log.info("packets of pods to other networks are masqueraded");
     }
@@ -182,9 +185,22 @@ export class OverlayLoop {
     await this.#writeSubnetFile(gateway, plan.mtu);
     const publicIp = this.#publicIp(own, underlay);
     await this.#publish(own, annotationsOf({ conf, publicIp, mac }), { works: true });
-    this.#report([...plan.problems, ...failures.map(messageOf)]);
+    this.#report([...plan.problems, ...failures.map(messageOf), ...unguarded]);
     this.#markReady();
     return failures.length === 0;
+  }
+
+  /** Keeps pods' own packets out of the overlay; returns why it cannot on this node. */
+  async #protect({ encapsulation }: OverlayPlan): Promise<string[]> {
+    const { network, conf, log } = this.#options;
+    try {
+      if (await this.#guard.ensure(network, conf.network, encapsulation)) {
+        log.info("encapsulated packets are taken from the other nodes alone");
+      }
+      return [];
+    } catch (thrown) {
+      return [`pods can send encapsulated packets on this node: ${messageOf(thrown)}`];
+    }
   }
 
   /** Carries the packets of a tunnel by this process, until its address or port is another. */

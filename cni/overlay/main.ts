@@ -8,6 +8,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { SubnetEnv } from "../lib/subnet-env.ts";
 import { OverlayError } from "./errors.ts";
+import { removeGuard } from "./guard.ts";
 import { OverlayLoop } from "./loop.ts";
 import { removeMasquerade } from "./masquerade.ts";
 import { parseNetConf } from "./net-conf.ts";
@@ -89,5 +90,6 @@ export async function cleanup(options: { subnetFile: string; netns?: string }): 
   const network = new OverlayNetwork(options.netns);
   network.remove();
   await removeMasquerade(network);
+  await removeGuard(network);
   await rm(options.subnetFile, { force: true });
 }

@@ -71,6 +71,12 @@ export interface MacOf {
   readonly mac: string;
 }
 
+/** Encapsulated packets: to which UDP port they come, and from which nodes. */
+export interface Encapsulation {
+  readonly port: number;
+  readonly nodes: readonly string[];
+}
+
 /** All that this node's kernel has to hold. */
 export interface OverlayPlan {
   readonly device: Device | undefined;
@@ -82,6 +88,7 @@ export interface OverlayPlan {
   readonly neighbours: readonly MacOf[];
   /** To which node's address frames for a hardware address are sent. */
   readonly forwarding: readonly MacOf[];
+  readonly encapsulation: Encapsulation | undefined;
   /** What of the other nodes was left out, and why. */
   readonly problems: readonly string[];
 }
@@ -111,6 +118,7 @@ export function planOverlay(input: PlanInput): OverlayPlan {
   const { conf, underlay } = input;
   const { peers, problems } = peersOf(input);
   const { backend } = conf;
+  const nodes = peers.map(({ publicIp }) => publicIp);
   switch (backend.type) {
     case "host-gw": {
       const routes = peers.filter((peer) => isConnected(underlay, peer, problems)).map(direct);
@@ -129,7 +137,8 @@ export function planOverlay(input: PlanInput): OverlayPlan {
       const routes = peers.map(({ subnet }) => ({
         to: formatSubnet(subnet), by: "device" as const,
       }));
-      return { ...NOTHING, tunnel, mtu, routes, problems };
+      const encapsulation = { port: backend.port, nodes };
+      return { ...NOTHING, tunnel, mtu, routes, encapsulation, problems };
     }
     case "vxlan": {
       const isDirect = (peer: Lease) => backend.directRouting && isConnected(underlay, peer);
@@ -147,6 +156,7 @@ export function planOverlay(input: PlanInput): OverlayPlan {
         ],
         neighbours: tunnelled.map((peer) => ({ address: firstOf(peer.subnet), mac: macOf(peer) })),
         forwarding: tunnelled.map((peer) => ({ address: peer.publicIp, mac: macOf(peer) })),
+        encapsulation: { port: backend.port, nodes },
         problems,
       };
     }
@@ -156,7 +166,7 @@ export function planOverlay(input: PlanInput): OverlayPlan {
 }
 
 const NOTHING = {
-  device: undefined, tunnel: undefined, neighbours: [], forwarding: [],
+  device: undefined, tunnel: undefined, neighbours: [], forwarding: [], encapsulation: undefined,
 } as const;
 
 /** What of an MTU is left for pods. */

@@ -9,6 +9,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { attachPod, frame, inject, type Sender, udpIn } from "./injection.ts";
 import { startOurs } from "./ours.ts";
 import { type Machine, NETWORK, patience, ping, World } from "./world.ts";
 
@@ -92,6 +93,43 @@ describe("what is changed by hand comes back", () => {
       return annotations?.[key] === one.address;
     };
     await waitFor("the annotation", published, patience);
+  });
+});
+
+describe("packets into the overlay come from nodes alone", () => {
+  const PORT = 7_777;
+
+  /** What arrives of a forged frame, and of one that a node sends after it. */
+  const arrivals = async (forger: Sender, node: Sender) => {
+    const { mac = "" } = new OverlayNetwork(two.netns).find("flannel.1") ?? {};
+    const to = { mac, source: "10.244.1.9", address: "10.244.2.0", port: PORT };
+    const found: string[] = [];
+    const socket = udpIn(two.netns, to.address, PORT);
+    socket.on("message", (text) => void found.push(text.toString()));
+    await inject(forger, two.address, frame({ ...to, text: "forged" }));
+    await waitFor("a node's frame", async () => {
+      await inject(node, two.address, frame({ ...to, text: "node" }));
+      return found.includes("node");
+    }, patience);
+    socket.close();
+    return found;
+  };
+
+  test("none of a machine that is no node", async () => {
+    const stranger = { netns: "/proc/thread-self/ns/net", address: "10.77.0.1" };
+    expect(await arrivals(stranger, one)).not.toContain("forged");
+  });
+
+  test("none of a pod, which its node would masquerade", async () => {
+    const machine = await world.machine();
+    const handle = await startOurs(world, machine, VXLAN, { ipMasq: true });
+    await handle.ready;
+    {
+      using pod = attachPod(machine);
+      expect(await arrivals(pod, machine)).not.toContain("forged");
+    }
+    await handle.close();
+    await world.nodes.delete({ name: machine.name });
   });
 });
 

@@ -1,0 +1,64 @@
+import { applyRuleset, deleteTable, nftTableExists } from "@raft2kube/linux/nft.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { formatSubnet, type Subnet } from "../lib/ip.ts";
+import type { OverlayNetwork } from "./network.ts";
+import type { Encapsulation } from "./plan.ts";
+
+const TABLE = "r2k-overlay-guard";
+
+/**
+ * Admits encapsulated packets from the other nodes alone: their content enters the network with any
+ * source that it names. A node forwards none to the others, whose content a pod has made: it would
+ * be masqueraded as the node's own, or led there by a Service.
+ */
+export function guardRules({ port, nodes }: Encapsulation, range: Subnet): string {
+  const rule = `add rule ip ${TABLE}`;
+  const elements = [...new Set(nodes)].sort().join(", ");
+  return [
+    `add table ip ${TABLE}`,
+    `delete table ip ${TABLE}`,
+    `add table ip ${TABLE}`,
+    `add set ip ${TABLE} nodes { type ipv4_addr; }`,
+    ...(elements === "" ? [] : [`add element ip ${TABLE} nodes { ${elements} }`]),
+    `add chain ip ${TABLE} input { type filter hook input priority filter; }`,
+    `${rule} input udp dport ${port} ip saddr != @nodes drop`,
+    `add chain ip ${TABLE} forward { type filter hook forward priority filter; }`,
+    `${rule} forward udp dport ${port} ip daddr @nodes ip saddr ${formatSubnet(range)} drop`,
+    `${rule} forward udp dport ${port} ip daddr @nodes ct status dnat drop`,
+    "",
+  ].join("\n");
+}
+
+/** Keeps the rules in a node's kernel what the plan says. */
+export class Guard {
+  #applied = "";
+
+  /** Sets or deletes the rules; returns whether they differed. NftError when nft refuses them. */
+  async ensure(
+    network: OverlayNetwork,
+    range: Subnet,
+    encapsulation: Encapsulation | undefined,
+  ): Promise<boolean> {
+    if (!encapsulation) return await removeGuard(network);
+    const rules = guardRules(encapsulation, range);
+    const isThere = network.inside(() => nftTableExists("ip", TABLE));
+    if (isThere && rules === this.#applied) return false;
+    await applyRuleset(rules, namespaceOf(network));
+    this.#applied = rules;
+    return true;
+  }
+}
+
+/** Deletes the rules; returns whether there were any. */
+export async function removeGuard(network: OverlayNetwork): Promise<boolean> {
+  try {
+    if (!network.inside(() => nftTableExists("ip", TABLE))) return false;
+  } catch (thrown) {
+    if (isErrno(thrown, "EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT")) return false; // no nftables
+    throw thrown;
+  }
+  await deleteTable("ip", TABLE, namespaceOf(network));
+  return true;
+}
+
+const namespaceOf = ({ netns }: OverlayNetwork) => (netns === undefined ? {} : { netns });
