@@ -11,6 +11,8 @@ export const VERIFY_MS = 5_000;
 export const VERIFY_PAUSE_FACTOR = 100;
 /** Interval of full syncs without a change, which repair what a check does not compare. */
 export const FULL_SYNC_MS = 3_600_000;
+/** Problems of one Service in a line of the log; an EndpointSlice may have a thousand. */
+export const PROBLEMS_LOGGED_MAX = 8;
 /** Elements in one statement of a transaction. */
 export const ELEMENTS_PER_STATEMENT = 500;
 /** Clients in one endpoint's affinity set; the kernel evicts none before its timeout. */

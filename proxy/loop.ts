@@ -9,10 +9,11 @@ import type { Rules } from "./apply/rules.ts";
 import { deleteStaleFlows } from "./apply/stale-flows.ts";
 import type { HealthChecks } from "./health-checks.ts";
 import {
-  FULL_SYNC_MS, RETRY_FIRST_MS, RETRY_MS_MAX, SYNC_DELAY_MS, VERIFY_MS, VERIFY_PAUSE_FACTOR,
+  FULL_SYNC_MS, PROBLEMS_LOGGED_MAX, RETRY_FIRST_MS, RETRY_MS_MAX, SYNC_DELAY_MS, VERIFY_MS,
+  VERIFY_PAUSE_FACTOR,
 } from "./limits.ts";
 import type { ServicePlan, ServicePort } from "./plan/model.ts";
-import { planService } from "./plan/service.ts";
+import { planService, type Reservation } from "./plan/service.ts";
 import { type StaleFlow, staleFlows } from "./plan/stale-flows.ts";
 import { reservedBy } from "./reserved.ts";
 
@@ -170,7 +171,8 @@ export class ProxyLoop {
     this.#dirty.clear();
     try {
       if (this.#rebuild) this.#apiServers = await apiServers();
-      for (const service of dirty) this.#plan(service, changes);
+      const reserved = reservedBy(this.#apiServers);
+      for (const service of dirty) this.#plan(service, changes, reserved);
       if (this.#rebuild) await rules.rebuild([...this.#allPorts()], this.#apiServers);
       else await rules.change(changes);
       if (this.#rebuild) this.#rebuilt_ms = clock.monotonic();
@@ -198,15 +200,18 @@ export class ProxyLoop {
     this.#othersRemoved = true;
   }
 
-  #plan(name: string, changes: Map<string, ServicePort | undefined>): void {
+  #plan(
+    name: string,
+    changes: Map<string, ServicePort | undefined>,
+    reserved: Reservation,
+  ): void {
     const { services, slices, nodes, nodeName } = this.#options;
     const service = services.store.get(name);
     const zone = zoneOf(nodes.store.get(nodeName));
-    const reserved = reservedBy(this.#apiServers);
     const plan: ServicePlan = service
       ? planService(service, slices.store.by(BY_SERVICE, name), nodeName, reserved, zone)
       : { ports: [], problems: [] };
-    this.#logProblems(name, plan.problems.join("; "));
+    this.#logProblems(name, listed(plan.problems));
     this.#options.healthChecks.update(name, plan.healthCheck);
     const before = this.#planned.get(name);
     const now = new Map(plan.ports.map((port) => [port.key, port]));
@@ -239,9 +244,16 @@ export class ProxyLoop {
 
   #logConflicts(port: string): void {
     const conflicts = this.#options.rules.conflicts(port);
-    const text = conflicts.map(({ key, owner }) => `${key} belongs to ${owner}`).join("; ");
-    this.#logProblems(port, text);
+    const texts = conflicts.map(({ key, owner }) => `${key} belongs to ${owner}`);
+    this.#logProblems(port, listed(texts));
   }
+}
+
+/** Problems as one text of the log; tenants choose how many there are. */
+export function listed(problems: readonly string[]): string {
+  const shown = problems.slice(0, PROBLEMS_LOGGED_MAX);
+  const more = problems.length - shown.length;
+  return [...shown, ...(more > 0 ? [`${more} more`] : [])].join("; ");
 }
 
 const zoneOf = (node: Node | undefined): string => node?.metadata.labels?.[ZONE] ?? "";

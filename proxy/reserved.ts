@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
+import { DEVICE } from "./apply/ipvs/layout.ts";
 import type { Reservation } from "./plan/service.ts";
 
 /**
@@ -15,11 +16,20 @@ export async function apiServerAddresses(server: string): Promise<string[]> {
   return found.map(({ address }) => address);
 }
 
-/** Reserves the API servers' addresses and the node's addresses at the time of each call. */
-export function reservedBy(apiServers: readonly string[]): Reservation {
+/**
+ * Reserves the API servers' addresses, and the node's as `interfaces` has them. Those of the device
+ * of IPVS mode are the Services' own: an external address would be refused once it is served.
+ */
+export function reservedBy(
+  apiServers: readonly string[],
+  interfaces: ReturnType<typeof networkInterfaces> = networkInterfaces(),
+): Reservation {
+  const own = new Set(Object.entries(interfaces)
+    .filter(([name]) => name !== DEVICE)
+    .flatMap(([, all]) => all ?? [])
+    .map(({ address }) => address));
   return (address) => {
     if (apiServers.includes(address)) return "the API server's";
-    const own = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
-    return own.some((one) => one.address === address) ? "this node's" : undefined;
+    return own.has(address) ? "this node's" : undefined;
   };
 }
