@@ -24,6 +24,12 @@ export const AFFINITY_DEFAULT_S = 10_800;
 export const CONNECTIONS_MAX = 16_384;
 /** Userspace mode: connections under way in one proxy port. */
 export const CONNECTIONS_PER_PORT_MAX = 8_192;
+/** Userspace mode: connections and UDP ports of one client's address, in all proxy ports. */
+export const CONNECTIONS_PER_CLIENT_MAX = 2_048;
+/** Least interval between lines of the log about refused connections. */
+export const REFUSALS_LOGGED_MS = 10_000;
+/** Idle time after which a connection's peers are probed; one that vanished ends it (Go's). */
+export const KEEP_ALIVE_MS = 15_000;
 /** Userspace mode: proxy ports that are opened at the same time. */
 export const PORTS_OPENED_AT_ONCE = 64;
 /** Userspace mode: how long each endpoint in turn may take to accept (upstream's values). */
@@ -47,6 +53,7 @@ export const HOST_RETRY_MS = 30_000;
 export const HEALTH_CONNECTIONS_MAX = 64;
 
 assertLimits({
+  "one client cannot use up what all share": CONNECTIONS_PER_CLIENT_MAX * 4 <= CONNECTIONS_MAX,
   "a retry waits longer than a sync collects changes": SYNC_DELAY_MS < RETRY_FIRST_MS,
   "the pause between retries grows": RETRY_FIRST_MS <= RETRY_MS_MAX,
 });

@@ -69,11 +69,12 @@ class HostPorts {
   readonly #open = new Map<number, ProxyPort>();
   /** Ports that could not be opened, with the Service that has an event of it. */
   readonly #refused = new Map<number, string>();
-  readonly #budget = new Budget(HOST_CONNECTIONS_MAX);
+  readonly #budget: Budget;
   #closed = false;
 
   constructor({ client, clock }: HostPortsOptions) {
     this.#clock = clock;
+    this.#budget = new Budget({ most: HOST_CONNECTIONS_MAX, clock, log: this.#log });
     this.#events = new EventRecorder({ client, component: "r2k-host-ports", clock });
   }
 

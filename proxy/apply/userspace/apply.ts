@@ -1,7 +1,8 @@
 import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/address.ts";
 import { forgetFlows } from "@raft2kube/linux/conntrack.ts";
 import { getLink, openRoute } from "@raft2kube/linux/link.ts";
-import { CONNECTIONS_MAX, PORTS_OPENED_AT_ONCE } from "../../limits.ts";
+import { CONNECTIONS_MAX, CONNECTIONS_PER_CLIENT_MAX, PORTS_OPENED_AT_ONCE } from
+  "../../limits.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
 import { nftablesMode, nftablesRules } from "../nftables/apply.ts";
 import type { Mode, PortChanges, Rules, RulesOptions } from "../rules.ts";
@@ -15,6 +16,7 @@ import { openUdpPort } from "./udp-port.ts";
  */
 const PROXY_ADDRESS = "169.254.96.1";
 const TABLE = "r2k-proxy-userspace";
+const BOUNDS = { most: CONNECTIONS_MAX, mostPerClient: CONNECTIONS_PER_CLIENT_MAX };
 
 /** The proxy ports of a Service port: of all its endpoints, and of this node's. */
 interface Opened {
@@ -32,7 +34,7 @@ function userspaceRules(options: RulesOptions): Rules {
     ...options, table: TABLE, masquerade: false, proxyAddress: PROXY_ADDRESS,
   });
   const opened = new Map<string, Opened>();
-  const context = { clock, log, budget: new Budget(CONNECTIONS_MAX) };
+  const context = { clock, log, budget: new Budget({ ...BOUNDS, clock, log }) };
   const open = (transport: "tcp" | "udp") =>
     transport === "tcp" ? openTcpPort(PROXY_ADDRESS, context) : openUdpPort(PROXY_ADDRESS, context);
   const proxied = async (key: string, port: ServicePort | undefined) => {

@@ -1,3 +1,6 @@
+import type { Logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { REFUSALS_LOGGED_MS } from "../../limits.ts";
 import type { Target } from "../../plan/model.ts";
 
 /** A port of this process whose connections are passed on to endpoints of a Service port. */
@@ -9,23 +12,59 @@ export interface ProxyPort {
   close(now: boolean): void;
 }
 
-/** Counts what is under way in all proxy ports, against one bound. */
+/** What a budget allows, and where it says that it is used up. */
+export interface BudgetOptions {
+  most: number;
+  /** Of one client's address; by default all. */
+  mostPerClient?: number;
+  clock: Pick<Clock, "monotonic">;
+  log: Pick<Logger, "warn">;
+}
+
+/**
+ * Counts what is under way in all proxy ports, against one bound, and of each client against a part
+ * of it: also of a Service whose endpoint is its own address, whose client is this node.
+ */
 export class Budget {
   #used = 0;
-  readonly #most: number;
+  readonly #clients = new Map<string, number>();
+  readonly #options: BudgetOptions;
+  #logged_ms = -Infinity;
+  #refused = 0;
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(options: BudgetOptions) {
+    this.#options = options;
   }
 
-  /** Takes one; false: none is left. */
-  take(): boolean {
-    if (this.#used >= this.#most) return false;
+  /** Takes one for a client's address; false: none is left. */
+  take(client: string): boolean {
+    const { most, mostPerClient = most } = this.#options;
+    const used = this.#clients.get(client) ?? 0;
+    if (this.#used >= most || used >= mostPerClient) {
+      this.#refuse(client);
+      return false;
+    }
     this.#used++;
+    this.#clients.set(client, used + 1);
     return true;
   }
 
-  giveBack(): void {
+  giveBack(client: string): void {
     this.#used--;
+    const left = (this.#clients.get(client) ?? 1) - 1;
+    if (left > 0) this.#clients.set(client, left);
+    else this.#clients.delete(client);
+  }
+
+  /** Logs from time to time: clients choose how often they try. */
+  #refuse(client: string): void {
+    const { clock, log } = this.#options;
+    this.#refused++;
+    if (clock.monotonic() - this.#logged_ms < REFUSALS_LOGGED_MS) return;
+    log.warn("connections are refused: too many are under way", {
+      client, refused: this.#refused, ofAll: this.#used,
+    });
+    this.#logged_ms = clock.monotonic();
+    this.#refused = 0;
   }
 }

@@ -3,10 +3,15 @@ import { connect, createServer, type Socket } from "node:net";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { CONNECT_TIMEOUTS_MS, CONNECTIONS_PER_PORT_MAX } from "../../limits.ts";
+import { CONNECT_TIMEOUTS_MS, CONNECTIONS_PER_PORT_MAX, KEEP_ALIVE_MS } from "../../limits.ts";
 import type { Target } from "../../plan/model.ts";
 import { Balancer } from "./balancer.ts";
 import type { Budget, ProxyPort } from "./proxy-port.ts";
+
+/** Both sides of a connection: one side may end first, and one that vanished is found out. */
+const SOCKET = {
+  allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS,
+} as const;
 
 /**
  * Opens a proxy port of TCP on `host`, by default one that is free. A connection goes to the first
@@ -19,19 +24,19 @@ export async function openTcpPort(
 ): Promise<ProxyPort> {
   const balancer = new Balancer(clock);
   const clients = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
+  const server = createServer({ pauseOnConnect: true, ...SOCKET }, (client) => {
     client.on("error", () => client.destroy());
-    if (!budget.take()) {
-      log.warn("a connection was refused: too many are under way");
+    const from = client.remoteAddress ?? "";
+    if (!budget.take(from)) {
       client.resetAndDestroy();
       return;
     }
     clients.add(client);
     client.once("close", () => {
       clients.delete(client);
-      budget.giveBack();
+      budget.giveBack(from);
     });
-    void serve(client, balancer, log);
+    void serve(client, from, balancer, log);
   });
   server.maxConnections = CONNECTIONS_PER_PORT_MAX;
   server.listen({ host, port, exclusive: true });
@@ -48,8 +53,12 @@ export async function openTcpPort(
   };
 }
 
-async function serve(client: Socket, balancer: Balancer, log: Logger): Promise<void> {
-  const from = client.remoteAddress ?? "";
+async function serve(
+  client: Socket,
+  from: string,
+  balancer: Balancer,
+  log: Logger,
+): Promise<void> {
   const order = balancer.order(from).slice(0, CONNECT_TIMEOUTS_MS.length);
   for (const [at, target] of order.entries()) {
     const timeout_ms = CONNECT_TIMEOUTS_MS[at] ?? 0;
@@ -68,7 +77,7 @@ async function serve(client: Socket, balancer: Balancer, log: Logger): Promise<v
 function dial(target: Target, timeout_ms: number, client: Socket): Promise<Socket | undefined> {
   return new Promise((resolve) => {
     const { address: host, port } = target;
-    const socket = connect({ host, port, allowHalfOpen: true });
+    const socket = connect({ host, port, ...SOCKET });
     const end = () => socket.destroy();
     const settle = (result: Socket | undefined) => {
       client.off("close", end);

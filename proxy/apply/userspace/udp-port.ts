@@ -10,6 +10,8 @@ import type { Budget, ProxyPort } from "./proxy-port.ts";
 /** The packets of one client: a socket connected to its endpoint. */
 interface Flow {
   socket: Socket;
+  /** The client's address. */
+  from: string;
   /** `address:port` of the endpoint. */
   target: string;
   used_ms: number;
@@ -25,7 +27,7 @@ export async function openUdpPort(
   const server = createSocket("udp4");
   server.bind({ address: host, port: 0, exclusive: true });
   await once(server, "listening");
-  const flows = new UdpFlows(server, clock, budget, log);
+  const flows = new UdpFlows(server, clock, budget);
   server.on("error", (error) => log.warn("a proxy port failed", { error: messageOf(error) }));
   server.on("message", (message, { address, port }) => flows.pass(message, address, port));
   return {
@@ -42,16 +44,14 @@ class UdpFlows {
   readonly #server: Socket;
   readonly #clock: Clock;
   readonly #budget: Budget;
-  readonly #log: Logger;
   readonly #balancer: Balancer;
   readonly #flows = new Map<string, Flow>();
   #sweep: Timer | undefined;
 
-  constructor(server: Socket, clock: Clock, budget: Budget, log: Logger) {
+  constructor(server: Socket, clock: Clock, budget: Budget) {
     this.#server = server;
     this.#clock = clock;
     this.#budget = budget;
-    this.#log = log;
     this.#balancer = new Balancer(clock);
   }
 
@@ -80,14 +80,11 @@ class UdpFlows {
   #open(client: string, address: string, port: number): Flow | undefined {
     const [target] = this.#balancer.order(address);
     if (!target) return undefined;
-    if (!this.#budget.take()) {
-      this.#log.warn("a UDP packet was dropped: too many clients");
-      return undefined;
-    }
+    if (!this.#budget.take(address)) return undefined;
     const socket = createSocket("udp4");
     const name = `${target.address}:${target.port}`;
     const used_ms = this.#clock.monotonic();
-    const flow: Flow = { socket, target: name, used_ms, waiting: [] };
+    const flow: Flow = { socket, from: address, target: name, used_ms, waiting: [] };
     socket.on("error", () => this.#end(client));
     socket.on("message", (answer) => {
       flow.used_ms = this.#clock.monotonic();
@@ -109,7 +106,7 @@ class UdpFlows {
     const flow = this.#flows.get(client);
     if (!flow) return;
     this.#flows.delete(client);
-    this.#budget.giveBack();
+    this.#budget.giveBack(flow.from);
     flow.socket.close();
   }
 

@@ -1,0 +1,66 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { logger } from "@raft2kube/observe/log.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { expect, test } from "vitest";
+import { Budget } from "./proxy-port.ts";
+import { openTcpPort } from "./tcp-port.ts";
+
+const HOST = "127.0.0.1";
+
+function budgetOf(most: number, mostPerClient: number) {
+  const lines: string[] = [];
+  let now_ms = 0;
+  const budget = new Budget({
+    most, mostPerClient,
+    clock: { monotonic: () => now_ms },
+    log: { warn: (line) => void lines.push(line) },
+  });
+  return { budget, lines, pass: (ms: number) => void (now_ms += ms) };
+}
+
+test("a client takes its own part, and leaves the rest to others", () => {
+  const { budget } = budgetOf(5, 2);
+  const take = (client: string) => budget.take(client);
+  expect(["a", "a", "a", "b", "b", "c", "d"].map(take))
+    .toEqual([true, true, false, true, true, true, false]);
+  budget.giveBack("a");
+  expect(["d", "a"].map(take)).toEqual([true, false]);
+});
+
+test("the log has one line for many refusals", () => {
+  const { budget, lines, pass } = budgetOf(1, 1);
+  budget.take("a");
+  for (let i = 0; i < 100; i++) budget.take("a");
+  expect(lines).toHaveLength(1);
+  pass(60_000);
+  budget.take("b");
+  expect(lines).toHaveLength(2);
+});
+
+/** Whether the kernel has a timer for each end of a connection to `port`: for probes. */
+function areProbed(port: number): boolean {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  const rows = readFileSync("/proc/self/net/tcp", "utf8").split("\n").slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , remote, state]) => remote?.endsWith(`:${hex}`) && state === "01");
+  return rows.length > 0 && rows.every(([, , , , , timer]) => timer?.startsWith("02:"));
+}
+
+test("both ends of a connection that nobody uses are probed", async () => {
+  const endpoint = createServer((socket) => socket.pipe(socket)).listen(0, HOST);
+  await once(endpoint, "listening");
+  const target = { address: HOST, port: (endpoint.address() as AddressInfo).port };
+  const { budget } = budgetOf(9, 9);
+  const proxy = await openTcpPort(HOST, { clock: systemClock(), budget, log: logger("test") });
+  proxy.update([target], undefined);
+  const client = connect(proxy.port, HOST);
+  client.write("x");
+  await once(client, "data");
+  expect(areProbed(target.port)).toBe(true);
+  expect(areProbed(client.localPort ?? 0)).toBe(true);
+  client.destroy();
+  proxy.close(true);
+  endpoint.close();
+});
