@@ -80,7 +80,7 @@ for (const lab of labs) {
         "the contract suite runs on a reader's part, and detects its bug",
         async () => {
           const tree = join(scratch, `${lab.number}-contract`);
-          writeReference(lab, tree, lab.mutants[0]!);
+          writeReference(lab, tree, lab.mutants[contract.detects - 1]!);
           const { passed, output } = await runContract(lab, [tree]);
           expect(passed, output).toBe(false);
           expect(output).toMatch(/Tests .*[1-9]\d* passed/);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cutSkeleton, regionsOf, withoutTags } from "./cut.ts";
+import { bodiesOf, cutSkeleton, regionsOf, withoutTags } from "./cut.ts";
 import { resolveOverlaid } from "./own-tree.ts";
 
 const SOURCE = `/** Adds. */
@@ -24,6 +24,31 @@ export const rest = 1;
     expect(withoutTags(SOURCE)).not.toMatch(/lab:/);
   });
 
+  it("names the function around a region: no call before it, not the tag", () => {
+    const method = `class Log {
+  *pairs<T>(
+    of: T,
+  ): Generator<T> {
+    // lab:04 begin log-pairs
+    // lab:04 end
+  }
+}
+function add(a: number): number {
+  assert(a > 0);
+  try {
+    return read();
+  } catch (thrown) {
+    // lab:04 begin add-failed
+    // lab:04 end
+  }
+}
+`;
+    expect(bodiesOf(method, "04", "log.ts")).toEqual(["pairs", "add"]);
+    const skeleton = cutSkeleton(method, "04", "log.ts");
+    expect(skeleton).toContain("lab 04: pairs is not written yet");
+    expect(skeleton).toContain("lab 04: add is not written yet");
+  });
+
   it("names the place of a tag that is wrong", () => {
     const open = "// lab:04 begin one\nx\n";
     expect(() => regionsOf(open, "a.ts")).toThrow("a.ts:1: one is not closed");
@@ -36,7 +61,7 @@ export const rest = 1;
 describe("a reader's tree over the product", () => {
   it("resolves a relative import next to the reference file", () => {
     const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
-    const tree = `${root}/my/02`;
+    const tree = `${root}/my/empty`;
     const resolved = resolveOverlaid("./record.ts", `${tree}/store/wal/wal.ts`, [tree]);
     expect(resolved).toBe(`${root}/store/wal/record.ts`);
     const named = resolveOverlaid("@raft2kube/client-kube/rest/client.ts", undefined, [tree]);

@@ -44,23 +44,32 @@ export function regionsOf(text: string, path: string): Region[] {
 /** The functions of a lab's regions: what its reader writes. */
 export function bodiesOf(text: string, lab: string, path: string): string[] {
   const lines = text.split("\n");
-  return regionsOf(text, path).flatMap((region) => {
-    if (region.lab !== lab) return [];
-    const above = lines.slice(0, region.begin).reverse();
-    const names = above.map((line) => FUNCTION.exec(line) ?? METHOD.exec(line));
-    const name = names.find((match) => match !== null)?.[1];
-    return name === undefined ? [] : [name];
-  });
+  const regions = regionsOf(text, path).filter((region) => region.lab === lab);
+  return regions.flatMap((region) => functionAround(lines, region) ?? []);
 }
 
+/** The function or method around a region; undefined for a region that is in none. */
+function functionAround(lines: readonly string[], region: Region): string | undefined {
+  const above = lines.slice(0, region.begin).reverse();
+  const outermost = above.find((line) => /^\S/.test(line)) ?? "";
+  // Two spaces begin a method in a class, and a statement in a function.
+  const header = CLASS.test(outermost) ? METHOD : FUNCTION;
+  const names = region.indent === "" ? [] : above.map((line) => header.exec(line));
+  return names.find((match) => match !== null)?.[1];
+}
+
+const CLASS = /^(?:export )?(?:abstract )?class /;
 const FUNCTION = /^(?:export )?(?:async )?function (\w+)/;
-const METHOD = /^ {2}(?:(?:async|static|get|set) )*#?(\w+)\(/;
+const METHOD = /^ {2}(?:(?:async|static|get|set) )*\*?#?(\w+)(?:<.*>)?\(/;
 
 function bad(path: string, index: number, why: string): LabError {
   return new LabError("BAD_TAG", `${path}:${index + 1}: ${why}`);
 }
 
-/** Message thrown by a cut region; checks use it to distinguish missing code from wrong code. */
+/**
+ * Message thrown by a cut region, with the function's name; checks use it to distinguish missing
+ * code from wrong code.
+ */
 export function notWritten(lab: string, name: string): string {
   return `lab ${lab}: ${name} is not written yet`;
 }
@@ -77,7 +86,8 @@ export function cutSkeleton(text: string, lab: string, path: string): string {
     if (!region) return [line];
     if (region.lab !== lab) return index === region.begin || index === region.end ? [] : [line];
     if (index !== region.begin) return [];
-    return [`${region.indent}throw new Error("${notWritten(lab, region.name)}");`];
+    const name = functionAround(lines, region) ?? region.name;
+    return [`${region.indent}throw new Error("${notWritten(lab, name)}");`];
   });
   return kept.join("\n");
 }

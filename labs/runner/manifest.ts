@@ -42,8 +42,15 @@ export interface Lab {
   readonly files: readonly string[];
   /** Test files that judge the exercise, relative to the lab's folder. */
   readonly checks: readonly string[];
-  /** The product's contract suites for this part, and the name of its implementation in them. */
-  readonly contract?: { readonly files: readonly string[]; readonly only: string };
+  /**
+   * The product's contract suites for this part, the name of its implementation in them, and the
+   * number of a mutant that they detect on every run.
+   */
+  readonly contract?: {
+    readonly files: readonly string[];
+    readonly only: string;
+    readonly detects: number;
+  };
   readonly hints: readonly Hint[];
   readonly mutants: readonly Mutant[];
   /** What the replay page shows; absent where nothing can be recorded. */

@@ -2,8 +2,9 @@ import { expect, it } from "vitest";
 import { GRADES, hintTotals, nextHint } from "./hints.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { bodiesOf } from "./cut.ts";
 import { readLabs } from "./manifest.ts";
-import { LABS_DIR } from "./paths.ts";
+import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import { LEGEND, clusterPicture } from "./picture.ts";
 import { nextLab, progressBar } from "./progress.ts";
 import type { LabProgress, LabState } from "./state.ts";
@@ -84,4 +85,14 @@ it("every hint of every lab has its three grades, and questions ask", () => {
     const topics = hints.map((hint) => hint.for);
     expect(new Set(topics).size, `lab ${number}: topics`).toBe(topics.length);
   }
+});
+
+it("each body that a reader writes has a hint under its name", () => {
+  const missing = labs.flatMap(({ number, files, hints }) => {
+    const bodies = files.flatMap((file) => {
+      return bodiesOf(readFileSync(join(ROOT_DIR, file), "utf8"), number, file);
+    });
+    return bodies.filter((name) => !hints.some((hint) => hint.for.includes(name)));
+  });
+  expect(missing).toEqual([]);
 });

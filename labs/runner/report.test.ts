@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { CheckOutcome } from "./check.ts";
-import { typesFirst } from "./report.ts";
+import { findLab } from "./manifest.ts";
+import { describeEnd, typesFirst } from "./report.ts";
 
 const outcome = (title: string): CheckOutcome => ({ title, passed: true, message: "" });
 
@@ -23,4 +24,14 @@ it("type errors are listed and counted, before the outcomes of the checks", asyn
   expect(titles).toEqual(["the code type-checks", "early", "late"]);
   expect([...reported].sort()).toEqual(["early", "late", "the code type-checks"]);
   expect(reported[0]).toBe("the code type-checks");
+});
+
+it("leads from a body that is not written yet to the hint for it", () => {
+  const end = (body: string) => {
+    const message = `lab 02: ${body} is not written yet: my/02/store/wal/wal.ts:133`;
+    const failed = { title: "close", passed: false, unwritten: true, message };
+    return describeEnd(findLab("2"), {}, { outcomes: [failed], stopped: false });
+  };
+  expect(end("pump")).toContain("Stuck? npm run lab -- hint 02 --for pump");
+  expect(end("other")).toContain("Stuck? npm run lab hint 02");
 });

@@ -131,7 +131,7 @@ export function describeEnd(lab: Lab, request: CheckRequest, verdict: Verdict): 
   // What is written and wrong comes before what is not written yet.
   const first = failures.find(({ unwritten }) => !unwritten) ?? failures[0];
   if (first) {
-    const stuck = !judgesOwn(request) ? "" : `\n\nStuck? npm run lab hint ${lab.number}`;
+    const stuck = !judgesOwn(request) ? "" : `\n\nStuck? ${hintCommand(lab, first)}`;
     const shown = failures.find(({ scenario, unwritten }) => scenario && !unwritten);
     const also = shown === undefined || shown === first || first.unwritten ? "" : described(shown);
     const between = also === "" ? "" : "\n\nIn a cluster it looks like this:\n";
@@ -144,6 +144,13 @@ export function describeEnd(lab: Lab, request: CheckRequest, verdict: Verdict): 
     `\n${count}: lab ${lab.number} is done. See npm run lab diff ${lab.number}; ` +
     `run it: npm run lab use own ${lab.number}`
   );
+}
+
+/** The command for the next hint: that of the body which is not written yet, if it has one. */
+function hintCommand({ number, hints }: Lab, { message, unwritten }: CheckOutcome): string {
+  const body = unwritten ? /: (\w+) is not written yet/.exec(message)?.[1] : undefined;
+  const isKnown = body !== undefined && hints.some((hint) => hint.for.includes(body));
+  return isKnown ? `npm run lab -- hint ${number} --for ${body}` : `npm run lab hint ${number}`;
 }
 
 function described({ title, message }: CheckOutcome): string {
