@@ -9,6 +9,15 @@ afterAll(() => own.remove());
 
 const FILE = "store/wal/record.ts";
 
+it("refuses the flags that npm has taken, and leads on from a lab's number alone", async () => {
+  await expect(own.lab("2")).rejects.toThrow("npm run lab start 2");
+  await expect(own.lab("judge")).rejects.toThrow('lab has no command "judge"');
+  Object.assign(own.env, { npm_lifecycle_event: "lab", npm_config_planted: "true" });
+  await expect(own.lab("check", "2", "7")).rejects.toThrow("npm run lab -- check ... --planted");
+  delete own.env["npm_config_planted"];
+  expect(await own.lab("next")).toContain("npm run lab start 02");
+});
+
 it("start, hint, status, next and reset lead through a lab, and lose nothing", async () => {
   expect(await own.lab("next")).toContain("npm run lab start 02");
   await own.lab("start", "2");

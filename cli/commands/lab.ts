@@ -75,7 +75,30 @@ export function command(): Command {
     .description("three members on your parts: load, a killed leader, a partition, a restart")
     .action(finish);
   lab.command("status").description("what you started, passed and use").action(status);
+  lab.hook("preSubcommand", (_, chosen) => refuseSwallowed(chosen));
+  lab.on("command:*", ([word = ""]: string[]) => {
+    throw new CommandError("NO_COMMAND", `lab has no command "${word}"`, {
+      remedy: /^\d/.test(word)
+        ? `npm run lab start ${word}, then watch ${word}, check ${word}, hint ${word}`
+        : "npm run lab help",
+    });
+  });
   return lab;
+}
+
+/**
+ * Refuses flags that npm has taken for itself, as in `npm run lab check 2 --reference`: without
+ * them another thing would be judged. npm passes them on as settings only.
+ */
+function refuseSwallowed(chosen: Command): void {
+  const environment = process.env;
+  if (environment["npm_lifecycle_event"] !== "lab") return;
+  const names = chosen.options.map((option) => option.long!.slice("--".length));
+  const taken = names.filter((name) => environment[`npm_config_${name}`] !== undefined);
+  if (taken.length === 0) return;
+  throw new CommandError("FLAG_TAKEN", `npm took --${taken.join(", --")} for itself`, {
+    remedy: `npm run lab -- ${chosen.name()} ... --${taken[0]} ..., or ./r2k lab ${chosen.name()}`,
+  });
 }
 
 function checkFlags(lab: Command): Command {
@@ -111,7 +134,7 @@ function list(): void {
     const done = progress?.passedAt ? "passed" : progress ? "started" : "";
     const own = progress?.use === "own" ? ", yours runs" : "";
     const about = `${item.title.padEnd(28)} ${(item.part ?? "").padEnd(12)}`;
-    say(`  ${item.number}  ${about} ${done}${own}`.trimEnd());
+    say(`  ${item.number.padEnd(3)} ${about} ${done}${own}`.trimEnd());
   }
 }
 
