@@ -243,10 +243,10 @@ class CheckFile {
     const message = describeJudgement({
       when: "in the middle of this check",
       happened:
-        `no sign of life while it computed for ${SILENT_PROCESSOR_MS_MAX / 1_000} s, ` +
-        "or the process ended",
-      expected: "every step ends",
-      why: "a member has one thread: a loop that does not end stops all of it, clients included",
+        `no sign of life while it computed for ${SILENT_PROCESSOR_MS_MAX / 1_000} s ` +
+        "(a loop that does not end, or scans everything again in each turn), or the process ended",
+      expected: "every step ends, and soon",
+      why: "a member has one thread: a long computation stops all of it, clients included",
     });
     return { title, passed: false, message: `${message}\n${this.said}`.trimEnd() };
   }
