@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { LabError } from "../runner/lab-error.ts";
-import type { Lab } from "../runner/manifest.ts";
+import { type Lab, readLabs } from "../runner/manifest.ts";
 import { LABS_DIR, ROOT_DIR } from "../runner/paths.ts";
 import { firstDeviation, shownPart } from "./deviation.ts";
 import type { RecordRequest, RecordedRun } from "./record.ts";
@@ -26,12 +26,17 @@ export interface ReplayRequest {
   readonly again: string;
 }
 
+function recordedLabs(): string {
+  const labs = readLabs().filter(({ replay }) => replay !== undefined);
+  return labs.map(({ number }) => number).join(", ");
+}
+
 /** Records a lab's cases with the judged part and with the reference, and compares them. */
 export async function makeReplay(lab: Lab, request: ReplayRequest): Promise<Replay> {
   const { replay } = lab;
   if (!replay) {
     throw new LabError("NO_REPLAY", `lab ${lab.number} has nothing to replay`, {
-      remedy: "labs 02 to 07 have recordings: npm run lab replay 3",
+      remedy: `labs ${recordedLabs()} have recordings: npm run lab replay 3`,
     });
   }
   const files = replay.files.map((file) => join(LABS_DIR, lab.folder, file));
