@@ -72,6 +72,15 @@ export const NODE_GONE_MS = 40_000;
 /** Ended pods kept for their logs and status (upstream's --terminated-pod-gc-threshold). */
 export const TERMINATED_PODS_MAX = 12_500;
 
+/**
+ * How long a volume that a node may still have mounted is left attached while the node is not ready
+ * (upstream's maxWaitForUnmountDuration). Then it is detached regardless.
+ */
+export const UNMOUNT_WAIT_MS = 6 * 60_000;
+
+/** Deleted nodes of which the volumes in use are remembered; others may have any in use. */
+export const GONE_NODES_MAX = 1_000;
+
 /** Interval of recounting quotas; shorter when they name kinds that are only listed. */
 export const QUOTA_RESYNC_MS = 300_000;
 export const QUOTA_COUNT_MS = 10_000;

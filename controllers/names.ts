@@ -10,8 +10,6 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   "kube-apiserver-serving-clustertrustbundle-publisher-controller":
     "ClusterTrustBundle is beta and off by default upstream",
   "node-route-controller": "a name alone upstream: it runs in cloud controller managers",
-  "persistentvolume-attach-detach-controller":
-    "volumes of drivers that attach to nodes are not supported",
   "persistentvolume-expander-controller":
     "upstream's expands volumes of in-tree plugins; the drivers' resizers expand others",
   "podcertificaterequest-cleaner-controller":

@@ -1,3 +1,4 @@
+import { startAttachDetach } from "./attachdetach/attachdetach.ts";
 import { startBootstrapSigner } from "./bootstrapsigner/bootstrapsigner.ts";
 import { startApproving, startCleaning, startSigning } from "./certificates/certificates.ts";
 import { startClusterRoleAggregation } from "./clusterroleaggregation/aggregation.ts";
@@ -62,6 +63,7 @@ export const CONTROLLERS: Record<string, (context: ControllerContext) => Running
   "service-cidr-controller": startServiceCidrs,
   "ephemeral-volume-controller": startEphemeralVolumes,
   "persistentvolume-binder-controller": startVolumeBinder,
+  "persistentvolume-attach-detach-controller": startAttachDetach,
   "persistentvolumeclaim-protection-controller": startClaimProtection,
   "persistentvolume-protection-controller": startVolumeProtection,
   "volumeattributesclass-protection-controller": startAttributesClassProtection,

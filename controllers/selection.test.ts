@@ -38,7 +38,7 @@ test.each([
   [["*", "-job"], { on: ["cronjob-controller"], off: ["job-controller"] }],
   [["-ttl-controller", "ttl-controller", "*"], { on: ["job-controller"], off: ["ttl-controller"] }],
   [["deployment"], { on: ["deployment-controller"], off: ["replicaset-controller"] }],
-  [["*", "-attachdetach"], { on: ["job-controller"], off: [] }],
+  [["*", "-persistentvolume-expander"], { on: ["job-controller"], off: [] }],
 ])("%j", (selection, { on, off }) => {
   const selected = selectControllers(selection);
   expect(selected).toEqual(expect.arrayContaining(on));
@@ -48,7 +48,7 @@ test.each([
 test.each([
   [["nonsense"], /no controller is named "nonsense"/],
   [["*", "-nonsense"], /no controller is named "nonsense"/],
-  [["*", "attachdetach"], /there is no persistentvolume-attach-detach-controller: volumes/],
+  [["*", "persistentvolume-expander"], /there is no persistentvolume-expander-controller: upst/],
 ])("%j is refused", (selection, message) => {
   expect(() => selectControllers(selection)).toThrow(message);
 });

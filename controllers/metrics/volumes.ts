@@ -1,5 +1,7 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
-import { addMetric, type Count, familiesOf } from "@raft2kube/observe/families.ts";
+import {
+  addMetric, type Count, type CounterFamily, familiesOf,
+} from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -9,6 +11,8 @@ export class VolumeMetrics {
   /** Claims that were to be created for ephemeral volumes, and those that were not. */
   readonly claims: Count;
   readonly claimFailures: Count;
+  /** Volumes that were detached although their node may have had them mounted, by reason. */
+  readonly forcedDetaches: CounterFamily;
   #claims: () => readonly PersistentVolumeClaim[] = () => [];
   #volumes: () => readonly PersistentVolume[] = () => [];
 
@@ -18,6 +22,9 @@ export class VolumeMetrics {
       "Claims that were to be created.").of();
     this.claimFailures = counter("ephemeral_volume_controller_create_failures_total",
       "Claims that could not be created.").of();
+    this.forcedDetaches = counter(
+      "attach_detach_controller_attachdetach_controller_forced_detaches",
+      "Volumes detached although they may have been mounted.");
     const gauge = (last: string, help: string, counted: () => Labels[]) =>
       addMetric(registry, { name: `pv_collector_${last}`, help, type: "gauge" }, () =>
         [...Map.groupBy(counted(), (labels) => JSON.stringify(labels)).values()]

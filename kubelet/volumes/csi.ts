@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { KeyedTurns } from "@raft2kube/std/turns.ts";
 import { CsiDriverMissingError, type CsiDriver, type CsiDrivers } from "../plugins/csi-drivers.ts";
 import { DRIVER_CALL_TIMEOUT_MS } from "../plugins/limits.ts";
 import type { CsiObjects } from "./csi-objects.ts";
 import { CSI_PLUGIN_DIR, stagedVolumeDir, stagingPath, targetPath } from "./csi-paths.ts";
 import { driverOf, isReadOnly, planCsiMount, type CsiMountPlan } from "./csi-plan.ts";
 import { csiVolumeUsage } from "./csi-usage.ts";
-import { VolumeTurns } from "./csi-turns.ts";
 import {
   readVolumeData,
   usersOfVolume,
@@ -36,7 +36,8 @@ export interface CsiPluginOptions {
  * the driver until after the last, so that tearDown always finds an interrupted volume.
  */
 export function csiPlugin(options: CsiPluginOptions): VolumePlugin {
-  const turns = new VolumeTurns();
+  // Staging is shared by a node's pods: the last unpublish must not race with the next publish.
+  const turns = new KeyedTurns();
   return {
     name: CSI_PLUGIN_DIR,
     supports: (spec) => driverOf(spec) !== undefined,
@@ -48,7 +49,7 @@ export function csiPlugin(options: CsiPluginOptions): VolumePlugin {
 
 async function setUp(
   options: CsiPluginOptions,
-  turns: VolumeTurns,
+  turns: KeyedTurns,
   request: SetUpRequest,
 ): Promise<ReadyVolume> {
   const { pod, spec, dir, fsGroup } = request;
@@ -147,7 +148,7 @@ async function publish(
 
 async function tearDown(
   options: CsiPluginOptions,
-  turns: VolumeTurns,
+  turns: KeyedTurns,
   { dir }: TearDownRequest,
 ): Promise<void> {
   const data = await readVolumeData(dir);

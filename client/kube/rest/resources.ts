@@ -50,6 +50,12 @@ export const VOLUME_ATTRIBUTES_CLASSES = grouped(
 );
 export const CSI_NODES = grouped("storage.k8s.io", "CSINode", "csinodes", false);
 export const CSI_DRIVERS = grouped("storage.k8s.io", "CSIDriver", "csidrivers", false);
+export const VOLUME_ATTACHMENTS = grouped(
+  "storage.k8s.io",
+  "VolumeAttachment",
+  "volumeattachments",
+  false,
+);
 export const RESOURCE_CLAIMS = grouped("resource.k8s.io", "ResourceClaim", "resourceclaims");
 export const CERTIFICATE_SIGNING_REQUESTS = grouped(
   "certificates.k8s.io",

@@ -1,8 +1,5 @@
-/**
- * Runs one operation at a time per volume of the node: staging is shared by its pods, so that the
- * last unpublish must not race with the next publish.
- */
-export class VolumeTurns {
+/** Runs one operation at a time for each key, in the order of the calls. */
+export class KeyedTurns {
   readonly #tails = new Map<string, Promise<void>>();
 
   /** Runs `operation` after all earlier ones of the same key, regardless of their outcome. */

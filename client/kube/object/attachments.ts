@@ -1,0 +1,38 @@
+import { createHash } from "node:crypto";
+import type { Node, PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
+
+/**
+ * Names by which attach-detach controller, external-attacher and kubelet speak of attachments. All
+ * are upstream's.
+ */
+
+const CSI_PREFIX = "kubernetes.io/csi/";
+
+/** On a node: its volumes are attached and detached by the controller. */
+export const CONTROLLER_ATTACHES = "volumes.kubernetes.io/controller-managed-attach-detach";
+
+/** A volume's name in `volumesAttached` and `volumesInUse` of a node's status. */
+export function uniqueVolumeName(driver: string, volumeHandle: string): string {
+  return `${CSI_PREFIX}${driver}^${volumeHandle}`;
+}
+
+/** The unique name of a CSI volume; undefined for other kinds, which are not attached. */
+export function uniqueNameOf({ spec }: PersistentVolume): string | undefined {
+  return spec.csi && uniqueVolumeName(spec.csi.driver, spec.csi.volumeHandle);
+}
+
+/** Whether a name in a node's status is that of a CSI volume. */
+export function isCsiVolumeName(name: string): boolean {
+  return name.startsWith(CSI_PREFIX);
+}
+
+/** The name of the VolumeAttachment of a volume on a node. */
+export function attachmentName(driver: string, volumeHandle: string, nodeName: string): string {
+  const hash = createHash("sha256").update(`${volumeHandle}${driver}${nodeName}`).digest("hex");
+  return `csi-${hash}`;
+}
+
+/** Whether a node's status says that a volume is attached to it. */
+export function isListedAsAttached(node: Node | undefined, volume: string): boolean {
+  return node?.status?.volumesAttached?.some(({ name }) => name === volume) ?? false;
+}

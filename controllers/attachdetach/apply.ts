@@ -1,0 +1,98 @@
+import type { Node, PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
+import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
+import { isAlreadyExists, isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import { attachmentName, isListedAsAttached } from "@raft2kube/client-kube/object/attachments.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { NODES, VOLUME_ATTACHMENTS } from "@raft2kube/client-kube/rest/resources.ts";
+import { KeyedTurns } from "@raft2kube/std/turns.ts";
+
+/**
+ * Writes attachments and the list of attached volumes in nodes' statuses. The kubelet reports a
+ * volume in `volumesInUse`, then reads whether it is in `volumesAttached`, then mounts it; here it
+ * is removed from `volumesAttached` in a revision in which it is not in `volumesInUse`. One of the
+ * two sees the other.
+ */
+export class AttachmentWriter {
+  readonly #nodes: ResourceClient<Node>;
+  readonly #attachments: ResourceClient<VolumeAttachment>;
+  /** The list is replaced as a whole, so that one write per node at a time avoids conflicts. */
+  readonly #turns = new KeyedTurns();
+
+  constructor(client: KubeClient) {
+    this.#nodes = client.resource(NODES);
+    this.#attachments = client.resource(VOLUME_ATTACHMENTS);
+  }
+
+  /** Creates the attachment of a volume; undefined if it exists already. */
+  async attach(
+    volume: PersistentVolume,
+    nodeName: string,
+  ): Promise<VolumeAttachment | undefined> {
+    const { driver, volumeHandle } = volume.spec.csi!;
+    const source = { persistentVolumeName: volume.metadata.name ?? "" };
+    try {
+      return await this.#attachments.create({
+        metadata: { name: attachmentName(driver, volumeHandle, nodeName) },
+        spec: { attacher: driver, nodeName, source },
+      });
+    } catch (thrown) {
+      if (isAlreadyExists(thrown)) return undefined;
+      throw thrown;
+    }
+  }
+
+  /** Deletes an attachment. Its external-attacher detaches the volume, then it is gone. */
+  async delete({ metadata }: VolumeAttachment): Promise<void> {
+    const { name = "", uid } = metadata;
+    try {
+      await this.#attachments.delete({ name }, { preconditions: { uid } });
+    } catch (thrown) {
+      if (!isNotFound(thrown)) throw thrown;
+    }
+  }
+
+  /**
+   * Lists an attached volume in its node's status. Returns false if it is attached no more: the
+   * informer may be late.
+   */
+  async report({ metadata, spec }: VolumeAttachment, volume: string): Promise<boolean> {
+    const { name = "", uid } = metadata;
+    const now = await undefinedIfNotFound(this.#attachments.get({ name }));
+    if (now?.metadata.uid !== uid || now?.metadata.deletionTimestamp) return false;
+    if (!now?.status?.attached) return false;
+    return this.#turns.run(spec.nodeName, async () => {
+      const node = await undefinedIfNotFound(this.#nodes.get({ name: spec.nodeName }));
+      if (!node || isListedAsAttached(node, volume)) return false;
+      const attached = node.status?.volumesAttached ?? [];
+      await this.#setAttached(node, [...attached, { name: volume, devicePath: "" }]);
+      return true;
+    });
+  }
+
+  /**
+   * Removes a volume from its node's status, unless the kubelet has it in use and `force` is not
+   * set. Returns whether the kubelet will not mount it.
+   */
+  withdraw(nodeName: string, volume: string, force: boolean): Promise<boolean> {
+    return this.#turns.run(nodeName, async () => {
+      const node = await undefinedIfNotFound(this.#nodes.get({ name: nodeName }));
+      if (!node) return true;
+      if (!force && node.status?.volumesInUse?.includes(volume)) return false;
+      const attached = node.status?.volumesAttached ?? [];
+      const others = attached.filter(({ name }) => name !== volume);
+      if (others.length < attached.length) await this.#setAttached(node, others);
+      return true;
+    });
+  }
+
+  /** Writes the list of exactly this revision of a node: throws Conflict for another. */
+  async #setAttached(
+    { metadata }: Node,
+    volumesAttached: NonNullable<Node["status"]>["volumesAttached"],
+  ): Promise<void> {
+    const { name = "", uid, resourceVersion } = metadata;
+    const patch = { metadata: { uid, resourceVersion }, status: { volumesAttached } };
+    await this.#nodes.patch({ name, subresource: "status" }, "merge", patch);
+  }
+}

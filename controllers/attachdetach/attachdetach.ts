@@ -1,0 +1,271 @@
+import type { Node, PersistentVolume, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import { isListedAsAttached } from "@raft2kube/client-kube/object/attachments.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { ControllerContext, Running } from "../context.ts";
+import { UNSEEN_MS } from "../limits.ts";
+import { closeAll, type Loop, startLoop } from "../loop.ts";
+import { WriteTracker } from "../write-tracker.ts";
+import { AttachmentWriter } from "./apply.ts";
+import { recordAttached, recordFailed, recordRefused } from "./events.ts";
+import { GoneNodes } from "./gone-nodes.ts";
+import { type AttachmentState, type NodeVolume, planVolume, type Step } from "./plan.ts";
+import { AttachedStorage } from "./storage.ts";
+
+const ACCOUNT = "attachdetach-controller";
+const OUT_OF_SERVICE = "node.kubernetes.io/out-of-service";
+
+/**
+ * Attaches volumes to the nodes of the pods that need them, and detaches others: creates and
+ * deletes VolumeAttachments, which the drivers' external-attachers carry out, and lists in each
+ * node's status what is attached to it.
+ */
+export function startAttachDetach(context: ControllerContext): Running {
+  const recorder = context.recorder(ACCOUNT, ACCOUNT);
+  const storage = new AttachedStorage(context);
+  const { pods, claims, volumes, drivers, nodes, attachments } = storage;
+  const reconciler = new AttachReconciler(context, storage, recorder);
+  const loop = startLoop(context, {
+    queue: "attach_detach", name: ACCOUNT,
+    reads: [pods, claims, volumes, drivers, nodes, attachments],
+    reconcile: (volume) => reconciler.reconcile(volume),
+  });
+  followChanges(loop, storage, reconciler);
+  return closeAll(loop, recorder);
+}
+
+/** Adds the volumes that a change may concern to the queue. */
+function followChanges(
+  { queue }: Loop, storage: AttachedStorage, reconciler: AttachReconciler,
+): void {
+  const { pods, claims, volumes, drivers, nodes, attachments } = storage;
+  const add = (...names: (string | undefined)[]) => {
+    for (const name of names) if (name !== undefined) queue.add(name);
+  };
+  const pod = (each: Pod) => add(...storage.volumesOfPod(each));
+  pods.handle({ added: pod, updated: pod, deleted: pod });
+  const claim = (each: Parameters<typeof storage.volumeOfClaim>[0]) =>
+    add(storage.volumeOfClaim(each));
+  claims.handle({ added: claim, updated: claim, deleted: claim });
+  const volume = (each: PersistentVolume) => add(storage.nameOf(each));
+  volumes.handle({ added: volume, updated: volume, deleted: volume });
+  drivers.handle({
+    added: ({ metadata }) => add(...storage.volumesOfDriver(metadata.name ?? "")),
+    deleted: ({ metadata }) => add(...storage.volumesOfDriver(metadata.name ?? "")),
+  });
+  const node = (each: Node) => add(...storage.volumesOfNode(each));
+  nodes.handle({
+    added(each) {
+      reconciler.gone.forget(keyOf(each));
+      node(each);
+    },
+    updated(now, before) {
+      if (concerns(now) !== concerns(before)) add(...storage.volumesOfNode(now));
+    },
+    deleted(each) {
+      reconciler.gone.remember(each);
+      node(each);
+    },
+  });
+  const attachment = (each: VolumeAttachment) => add(storage.volumeOfAttachment(each));
+  attachments.handle({
+    added: attachment,
+    updated: attachment,
+    deleted(each) {
+      reconciler.written.goneUnderAny(each);
+      attachment(each);
+    },
+  });
+}
+
+/** What of a node matters here; its heartbeats do not. */
+function concerns(node: Node): string {
+  const { volumesAttached, volumesInUse } = node.status ?? {};
+  const { annotations } = node.metadata;
+  return JSON.stringify([
+    volumesAttached, volumesInUse, isReady(node), isOutOfService(node), annotations,
+  ]);
+}
+
+/** What is remembered of a volume; a controller that starts again begins without it. */
+interface Memory {
+  /** Since when nodes have it and need it not, by node; monotonic. */
+  unwanted: Map<string, number>;
+  /** Nodes whose pods got an event that it is attached elsewhere. */
+  refused: Set<string>;
+  /** The last error in an event about pods, by node. */
+  errors: Map<string, string>;
+}
+
+class AttachReconciler {
+  readonly written: WriteTracker;
+  readonly gone = new GoneNodes();
+  readonly #clock: Clock;
+  readonly #storage: AttachedStorage;
+  readonly #recorder: EventRecorder;
+  readonly #writer: AttachmentWriter;
+  readonly #metrics: ControllerContext["metrics"]["volumes"];
+  readonly #memories = new Map<string, Memory>();
+
+  constructor(context: ControllerContext, storage: AttachedStorage, recorder: EventRecorder) {
+    this.#clock = context.clock;
+    this.#storage = storage;
+    this.#recorder = recorder;
+    this.#writer = new AttachmentWriter(context.client(ACCOUNT));
+    this.#metrics = context.metrics.volumes;
+    this.written = new WriteTracker(context.clock);
+  }
+
+  /** Brings one volume, by its unique name, to the nodes that need it and away from others. */
+  async reconcile(unique: string): Promise<{ again_ms: number } | void> {
+    if (!this.written.isSeen(unique, this.#storage.attachments.store)) {
+      return { again_ms: UNSEEN_MS };
+    }
+    const [volume] = this.#storage.volumesNamed(unique);
+    if (!volume) return this.#withdrawEverywhere(unique);
+    const held = this.#storage.attachmentsOf(volume);
+    const pods = Map.groupBy(
+      this.#storage.podsNeeding(unique), ({ spec }) => spec.nodeName ?? "");
+    const listing = this.#storage.nodesListing(unique);
+    const names = new Set([...pods.keys(), ...held.keys(), ...listing]);
+    if (names.size === 0) return void this.#memories.delete(unique);
+    const memory = this.#memory(unique);
+    const nodes = [...names].map((node) =>
+      this.#view(unique, node, { memory, attachment: held.get(node), wanted: pods.has(node) }));
+    const { steps, again_ms } = planVolume(nodes, isMultiAttach(volume));
+    this.#reportErrors(volume, memory, held, pods);
+    for (const step of steps) {
+      if (step.do !== "refuse") memory.refused.delete(step.node);
+      await this.#apply(step, { unique, volume, held, pods, memory });
+    }
+    if (again_ms !== undefined) return { again_ms };
+  }
+
+  #memory(unique: string): Memory {
+    const known = this.#memories.get(unique) ??
+      { unwanted: new Map(), refused: new Set(), errors: new Map() };
+    this.#memories.set(unique, known);
+    return known;
+  }
+
+  #view(
+    unique: string,
+    name: string,
+    { memory, attachment, wanted }: {
+      memory: Memory; attachment: VolumeAttachment | undefined; wanted: boolean;
+    },
+  ): NodeVolume {
+    const node = this.#storage.nodes.store.get(name);
+    const now_ms = this.#clock.monotonic();
+    const since_ms = memory.unwanted.get(name) ?? now_ms;
+    if (wanted || !attachment) memory.unwanted.delete(name);
+    else memory.unwanted.set(name, since_ms);
+    return {
+      node: name,
+      wanted,
+      attachment: stateOf(attachment),
+      listed: isListedAsAttached(node, unique),
+      inUse: node ? node.status?.volumesInUse?.includes(unique) ?? false
+        : this.gone.mayUse(name, unique),
+      ready: node !== undefined && isReady(node),
+      outOfService: node !== undefined && isOutOfService(node),
+      unwanted_ms: now_ms - since_ms,
+    };
+  }
+
+  async #apply(step: Step, about: About): Promise<void> {
+    const { unique, volume, held, pods, memory } = about;
+    const users = pods.get(step.node) ?? [];
+    const attachment = held.get(step.node);
+    switch (step.do) {
+      case "attach": {
+        const made = await this.#writer.attach(volume, step.node);
+        if (made) this.written.wrote(unique, made);
+        return;
+      }
+      case "report":
+        if (attachment && (await this.#writer.report(attachment, unique))) {
+          recordAttached(this.#recorder, volume, users);
+        }
+        return;
+      case "withdraw":
+        await this.#writer.withdraw(step.node, unique, true);
+        return;
+      case "detach": {
+        const { force } = step;
+        const safe = await this.#writer.withdraw(step.node, unique, force !== undefined);
+        if (!safe || !attachment) return;
+        if (force) this.#metrics.forcedDetaches.of({ reason: force }).add();
+        await this.#writer.delete(attachment);
+        return;
+      }
+      case "refuse": {
+        if (memory.refused.has(step.node)) return;
+        memory.refused.add(step.node);
+        const holders = step.others.flatMap((node) => pods.get(node) ?? []);
+        recordRefused(this.#recorder, volume, users, holders);
+        return;
+      }
+      default:
+        return step satisfies never;
+    }
+  }
+
+  /** Tells pods why their volume is not attached, once for each error. */
+  #reportErrors(
+    volume: PersistentVolume,
+    { errors }: Memory,
+    held: About["held"],
+    pods: About["pods"],
+  ): void {
+    for (const [node, { status }] of held) {
+      const { message, time } = (!status?.attached && status?.attachError) || {};
+      const error = message && `${time} ${message}`;
+      if (!error) errors.delete(node);
+      else if (errors.get(node) !== error) {
+        errors.set(node, error);
+        recordFailed(this.#recorder, volume, pods.get(node) ?? [], message);
+      }
+    }
+  }
+
+  /** No PersistentVolume has this name: no node may mount it. */
+  async #withdrawEverywhere(unique: string): Promise<void> {
+    this.#memories.delete(unique);
+    for (const node of this.#storage.nodesListing(unique)) {
+      await this.#writer.withdraw(node, unique, false);
+    }
+  }
+}
+
+interface About {
+  unique: string;
+  volume: PersistentVolume;
+  held: ReadonlyMap<string, VolumeAttachment>;
+  /** Pods that need the volume, by node. */
+  pods: ReadonlyMap<string, readonly Pod[]>;
+  memory: Memory;
+}
+
+function stateOf(attachment: VolumeAttachment | undefined): AttachmentState {
+  if (!attachment) return "none";
+  if (attachment.metadata.deletionTimestamp) return "deleting";
+  return attachment.status?.attached ? "attached" : "pending";
+}
+
+/** Whether several nodes may have a volume at once (upstream's IsMultiAttachAllowed). */
+function isMultiAttach({ spec }: PersistentVolume): boolean {
+  const modes = spec.accessModes ?? [];
+  return modes.length === 0 || modes.includes("ReadWriteMany") || modes.includes("ReadOnlyMany");
+}
+
+function isReady({ status }: Node): boolean {
+  return status?.conditions?.some((each) => each.type === "Ready" && each.status === "True") ??
+    false;
+}
+
+function isOutOfService({ spec }: Node): boolean {
+  return spec.taints?.some(({ key }) => key === OUT_OF_SERVICE) ?? false;
+}

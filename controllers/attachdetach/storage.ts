@@ -1,0 +1,156 @@
+import type {
+  Node, PersistentVolume, PersistentVolumeClaim, Pod,
+} from "@raft2kube/api/gen/core/v1.ts";
+import type { CSIDriver, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import {
+  attachmentName, CONTROLLER_ATTACHES, isCsiVolumeName, uniqueNameOf,
+} from "@raft2kube/client-kube/object/attachments.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
+import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
+import {
+  CSI_DRIVERS, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, VOLUME_ATTACHMENTS,
+} from "@raft2kube/client-kube/rest/resources.ts";
+import type { ControllerContext } from "../context.ts";
+import { byNode, NODE_INDEX } from "../indexes.ts";
+import { isPodTerminal } from "../pod-state.ts";
+
+const BY_CLAIM = "claim";
+const BY_NAME = "unique-name";
+const BY_VOLUME = "volume";
+const BY_ATTACHED = "attached";
+
+/** The informers of attaching, and the ways from one kind to another. */
+export class AttachedStorage {
+  readonly pods: Informer<Pod>;
+  readonly claims: Informer<PersistentVolumeClaim>;
+  readonly volumes: Informer<PersistentVolume>;
+  readonly drivers: Informer<CSIDriver>;
+  readonly nodes: Informer<Node>;
+  readonly attachments: Informer<VolumeAttachment>;
+
+  constructor({ informers }: ControllerContext) {
+    this.pods = informers.of(PODS);
+    this.claims = informers.of(PERSISTENT_VOLUME_CLAIMS);
+    this.volumes = informers.of(PERSISTENT_VOLUMES);
+    this.drivers = informers.of(CSI_DRIVERS);
+    this.nodes = informers.of(NODES);
+    this.attachments = informers.of(VOLUME_ATTACHMENTS);
+    this.pods.index(NODE_INDEX, byNode);
+    this.pods.index(BY_CLAIM, claimKeys);
+    this.volumes.index(BY_NAME, (volume) => [uniqueNameOf(volume) ?? []].flat());
+    this.attachments.index(BY_VOLUME, ({ spec }) =>
+      [spec.source.persistentVolumeName ?? []].flat());
+    this.attachments.index(NODE_INDEX, ({ spec }) => [spec.nodeName]);
+    this.nodes.index(BY_ATTACHED, listedVolumes);
+  }
+
+  /** The PersistentVolumes of a unique name: usually one. */
+  volumesNamed(unique: string): PersistentVolume[] {
+    return this.volumes.store.by(BY_NAME, unique);
+  }
+
+  /** The unique names of the volumes that a pod's claims are bound to. */
+  volumesOfPod(pod: Pod): string[] {
+    return claimKeys(pod).flatMap((key) => this.volumeOfClaim(this.claims.store.get(key)) ?? []);
+  }
+
+  volumeOfClaim(claim: PersistentVolumeClaim | undefined): string | undefined {
+    const volume = this.volumes.store.get(claim?.spec.volumeName ?? "");
+    return volume && uniqueNameOf(volume);
+  }
+
+  nameOf(volume: PersistentVolume): string | undefined {
+    return uniqueNameOf(volume);
+  }
+
+  volumesOfDriver(name: string): string[] {
+    const all = this.volumes.store.list().filter(({ spec }) => spec.csi?.driver === name);
+    return all.flatMap((volume) => uniqueNameOf(volume) ?? []);
+  }
+
+  volumeOfAttachment({ spec }: VolumeAttachment): string | undefined {
+    const volume = this.volumes.store.get(spec.source.persistentVolumeName ?? "");
+    return volume?.spec.csi?.driver === spec.attacher ? uniqueNameOf(volume) : undefined;
+  }
+
+  /** The unique names of all volumes that a node wants, has, or says that it has. */
+  volumesOfNode(node: Node): string[] {
+    const { name = "" } = node.metadata;
+    const attached = this.attachments.store.by(NODE_INDEX, name);
+    return [
+      ...listedVolumes(node),
+      ...attached.flatMap((each) => this.volumeOfAttachment(each) ?? []),
+      ...this.pods.store.by(NODE_INDEX, name).flatMap((pod) => this.volumesOfPod(pod)),
+    ];
+  }
+
+  /** The attachments of a volume, under the names that this controller gives them, by node. */
+  attachmentsOf(volume: PersistentVolume): Map<string, VolumeAttachment> {
+    const { driver, volumeHandle } = volume.spec.csi!;
+    const all = this.volumesNamed(uniqueNameOf(volume)!)
+      .flatMap(({ metadata }) => this.attachments.store.by(BY_VOLUME, metadata.name ?? ""));
+    return new Map(all
+      .filter(({ metadata, spec }) =>
+        metadata.name === attachmentName(driver, volumeHandle, spec.nodeName))
+      .map((each) => [each.spec.nodeName, each]));
+  }
+
+  nodesListing(unique: string): string[] {
+    return this.nodes.store.by(BY_ATTACHED, unique).map(keyOf);
+  }
+
+  /**
+   * Pods that need a volume to be attached to their nodes, the oldest first: bound to it by their
+   * claim, not ended, on nodes whose kubelets leave attaching to the controller.
+   */
+  podsNeeding(unique: string): Pod[] {
+    return this.volumesNamed(unique).flatMap((volume) => this.#podsOf(volume))
+      .sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1));
+  }
+
+  #podsOf(volume: PersistentVolume): Pod[] {
+    if (this.drivers.store.get(volume.spec.csi?.driver ?? "")?.spec.attachRequired === false) {
+      return [];
+    }
+    const { namespace = "", name = "", uid } = volume.spec.claimRef ?? {};
+    const claim = this.claims.store.get(`${namespace}/${name}`);
+    if (!claim || claim.metadata.uid !== uid || claim.status?.phase !== "Bound") return [];
+    if (claim.spec.volumeName !== volume.metadata.name) return [];
+    return this.pods.store.by(BY_CLAIM, keyOf(claim)).filter((pod) => {
+      const node = this.nodes.store.get(pod.spec.nodeName ?? "");
+      return node?.metadata.annotations?.[CONTROLLER_ATTACHES] !== undefined &&
+        !hasEnded(pod) && mayUse(pod, claim);
+    });
+  }
+}
+
+function listedVolumes({ status }: Node): string[] {
+  return (status?.volumesAttached ?? []).map(({ name }) => name).filter(isCsiVolumeName);
+}
+
+function claimKeys(pod: Pod): string[] {
+  const { namespace = "" } = pod.metadata;
+  const names = (pod.spec.volumes ?? []).flatMap((volume) => claimNameOf(pod, volume) ?? []);
+  return names.map((name) => `${namespace}/${name}`);
+}
+
+/** The claim of an ephemeral volume must have been created for this very pod. */
+function mayUse(pod: Pod, claim: PersistentVolumeClaim): boolean {
+  return (pod.spec.volumes ?? []).some((volume) =>
+    claimNameOf(pod, volume) === claim.metadata.name &&
+      (!volume.ephemeral || controllerOf(claim)?.uid === pod.metadata.uid));
+}
+
+/** Whether a pod needs its volumes no more (upstream's IsPodTerminated). */
+function hasEnded(pod: Pod): boolean {
+  if (isPodTerminal(pod)) return true;
+  if (!pod.metadata.deletionTimestamp) return false;
+  return (pod.status?.containerStatuses ?? [])
+    .every(({ state }) => state?.terminated !== undefined || state?.waiting !== undefined);
+}
+
+function createdAt({ metadata }: Pod): string {
+  return `${metadata.creationTimestamp ?? ""} ${metadata.namespace}/${metadata.name}`;
+}

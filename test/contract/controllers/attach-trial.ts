@@ -1,0 +1,222 @@
+import type {
+  Event, Node, PersistentVolume, PersistentVolumeAccessMode, PersistentVolumeClaim, Pod,
+} from "@raft2kube/api/gen/core/v1.ts";
+import type { CSIDriver, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
+import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import {
+  attachmentName, CONTROLLER_ATTACHES, uniqueVolumeName,
+} from "@raft2kube/client-kube/object/attachments.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import {
+  CSI_DRIVERS, EVENTS, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS,
+  VOLUME_ATTACHMENTS,
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
+import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import type { World } from "./world.ts";
+
+export const DRIVER = "disk.example.com";
+/** A driver whose CSIDriver says that its volumes are not attached. */
+export const LOCAL = "local.example.com";
+export const namespace = "default";
+export const TIMEOUT_MS = 60_000;
+const FINALIZER = `external-attacher/${DRIVER.replaceAll(".", "-")}`;
+
+type Basis = Pick<World, "clock" | "admin">;
+
+/** Volumes, pods and an external-attacher that are played for an attach-detach controller. */
+export class AttachTrial {
+  readonly #world: Basis;
+  readonly #attachments: Informer<VolumeAttachment>;
+  readonly #queue: WorkQueue;
+  #working: Promise<void> = Promise.resolve();
+  /** PersistentVolumes that the driver does not attach, and its error. */
+  readonly failing = new Map<string, string>();
+  /** Nodes that each PersistentVolume is attached to, as the driver knows them. */
+  readonly attached = new Map<string, Set<string>>();
+  /** PersistentVolumes for one node that were attached to two at once. */
+  readonly torn = new Set<string>();
+
+  constructor(world: Basis) {
+    this.#world = world;
+    const resource = this.#resource;
+    this.#attachments = new Informer({ resource, clock: world.clock });
+    this.#queue = new WorkQueue({ clock: world.clock });
+  }
+
+  async start(): Promise<void> {
+    const drivers = this.#world.admin.resource<CSIDriver>(CSI_DRIVERS);
+    await drivers.create({ metadata: { name: DRIVER }, spec: {} });
+    await drivers.create({ metadata: { name: LOCAL }, spec: { attachRequired: false } });
+    const look = (each: VolumeAttachment) => this.#queue.add(keyOf(each));
+    this.#attachments.handle({ added: look, updated: look });
+    this.#attachments.start();
+    this.#working = runWorkers("attacher", this.#queue, 1, (key) => this.#carryOut(key));
+  }
+
+  async close(): Promise<void> {
+    this.#queue.close();
+    await this.#working;
+    await this.#attachments.close();
+  }
+
+  get #resource() {
+    return this.#world.admin.resource<VolumeAttachment>(VOLUME_ATTACHMENTS);
+  }
+
+  /** Attaches and detaches as an external-attacher does. */
+  async #carryOut(key: string): Promise<void> {
+    const object = this.#attachments.store.get(key);
+    if (!object) return;
+    const { persistentVolumeName: name = "" } = object.spec.source;
+    const nodes = this.attached.get(name) ?? new Set<string>();
+    this.attached.set(name, nodes);
+    try {
+      if (object.metadata.deletionTimestamp) {
+        nodes.delete(object.spec.nodeName);
+        const finalizers = (object.metadata.finalizers ?? []).filter((each) => each !== FINALIZER);
+        await this.#resource.update({ ...object, metadata: { ...object.metadata, finalizers } });
+        return;
+      }
+      if (!object.metadata.finalizers?.includes(FINALIZER)) {
+        const metadata = { ...object.metadata, finalizers: [FINALIZER] };
+        await this.#resource.update({ ...object, metadata });
+        return;
+      }
+      const message = this.failing.get(name);
+      if (object.status?.attached) return;
+      if (message !== undefined) {
+        if (object.status?.attachError) return;
+        const attachError = { time: new Date(this.#world.clock.now()).toISOString(), message };
+        await this.#resource.updateStatus({ ...object, status: { attached: false, attachError } });
+        return;
+      }
+      nodes.add(object.spec.nodeName);
+      if (nodes.size > 1 && !name.startsWith("shared")) this.torn.add(name);
+      await this.#resource.updateStatus({ ...object, status: { attached: true } });
+    } catch (thrown) {
+      if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
+    }
+  }
+
+  /** Leaves the attaching of a node's volumes to the controller. */
+  async manage(name: string): Promise<void> {
+    const annotations = { [CONTROLLER_ATTACHES]: "true" };
+    await this.#nodes.patch({ name }, "merge", { metadata: { annotations } });
+  }
+
+  get #nodes() {
+    return this.#world.admin.resource<Node>(NODES);
+  }
+
+  /** Creates a volume and a claim of the same name, bound to each other. */
+  async volume(name: string, mode: PersistentVolumeAccessMode, driver = DRIVER): Promise<void> {
+    const accessModes = [mode];
+    const storage = { storage: "1Gi" };
+    await this.#world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES).create({
+      metadata: { name },
+      spec: {
+        accessModes, capacity: storage, storageClassName: name,
+        persistentVolumeReclaimPolicy: "Retain", csi: { driver, volumeHandle: `handle-${name}` },
+      },
+    });
+    const claims = this.#world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    await claims.create({
+      metadata: { namespace, name },
+      spec: { accessModes, storageClassName: name, resources: { requests: storage } },
+    });
+    await this.until(`claim ${name} to be bound`, async () =>
+      (await claims.get({ namespace, name })).status?.phase === "Bound");
+  }
+
+  async pod(name: string, claimName: string, nodeName: string): Promise<void> {
+    await this.#pods.create({
+      metadata: { namespace, name },
+      spec: {
+        nodeName,
+        containers: [{ name: "c", image: "web:1" }],
+        volumes: [{ name: "data", persistentVolumeClaim: { claimName } }],
+      },
+    });
+  }
+
+  get #pods() {
+    return this.#world.admin.resource<Pod>(PODS);
+  }
+
+  async deletePod(name: string): Promise<void> {
+    await this.#pods.delete({ namespace, name }, { gracePeriodSeconds: 0 });
+  }
+
+  async attachment(volume: string, node: string): Promise<VolumeAttachment | undefined> {
+    const name = attachmentName(DRIVER, `handle-${volume}`, node);
+    const { items } = await this.#resource.list();
+    return items.find(({ metadata }) => metadata.name === name);
+  }
+
+  /** Whether a node's status says that a volume is attached to it. */
+  async isListed(volume: string, node: string): Promise<boolean> {
+    const { status } = await this.#nodes.get({ name: node });
+    const unique = uniqueVolumeName(DRIVER, `handle-${volume}`);
+    return status?.volumesAttached?.some(({ name }) => name === unique) ?? false;
+  }
+
+  async isAttached(volume: string, node: string): Promise<boolean> {
+    const found = await this.attachment(volume, node);
+    return found?.status?.attached === true && (await this.isListed(volume, node));
+  }
+
+  untilAttached(volume: string, node: string): Promise<unknown> {
+    return this.until(`${volume} on ${node}`, () => this.isAttached(volume, node));
+  }
+
+  untilDetached(volume: string, node: string): Promise<unknown> {
+    return this.until(`${volume} off ${node}`, async () =>
+      (await this.attachment(volume, node)) === undefined);
+  }
+
+  /** Reports as the kubelet of a node that it has these volumes in use. */
+  async use(node: string, ...volumes: string[]): Promise<void> {
+    const volumesInUse = volumes.map((each) => uniqueVolumeName(DRIVER, `handle-${each}`));
+    const name = { name: node, subresource: "status" };
+    await this.#nodes.patch(name, "merge", { status: { volumesInUse } });
+  }
+
+  event(pod: string, reason: string): Promise<Event> {
+    const events = this.#world.admin.resource<Event>(EVENTS);
+    return this.until(`${reason} about ${pod}`, async () => {
+      const { items } = await events.list({ namespace });
+      return items.find((each) => each.reason === reason && each.involvedObject.name === pod);
+    });
+  }
+
+  async until<T>(what: string, probe: () => Promise<T>) {
+    return waitFor(what, probe, { clock: this.#world.clock, timeout_ms: TIMEOUT_MS }) as
+      Promise<Exclude<T, undefined | false>>;
+  }
+
+  async taint(name: string): Promise<void> {
+    const taint = { key: "node.kubernetes.io/out-of-service", value: "x", effect: "NoExecute" };
+    const { spec } = await this.#nodes.get({ name });
+    const taints = [...(spec.taints ?? []), taint];
+    await this.#nodes.patch({ name }, "merge", { spec: { taints } });
+  }
+
+  /** Changes an annotation of a node, so that controllers look at it. */
+  async touch(name: string): Promise<void> {
+    await this.#nodes.patch({ name }, "merge", { metadata: { annotations: { touched: "yes" } } });
+  }
+
+  untilNotReady(name: string): Promise<unknown> {
+    return this.until(`${name} to be lost`, async () => {
+      const { status } = await this.#nodes.get({ name });
+      return status?.conditions?.find(({ type }) => type === "Ready")?.status !== "True";
+    });
+  }
+
+  async deleteNode(name: string): Promise<void> {
+    await this.#nodes.delete(nameOf({ metadata: { name } }));
+  }
+}
