@@ -23,8 +23,8 @@ export interface DriverIdentity {
 }
 
 /**
- * Reads a driver's identity and capabilities. Throws when it is not ready or does not create
- * volumes.
+ * Reads a driver's identity and capabilities; without a controller service it has none. Throws when
+ * the driver is not ready.
  */
 export async function identifyDriver(channel: Channel): Promise<DriverIdentity> {
   const options = { timeout_ms: DRIVER_INFO_TIMEOUT_MS };
@@ -34,17 +34,20 @@ export async function identifyDriver(channel: Channel): Promise<DriverIdentity> 
   const { name } = await identity.getPluginInfo({}, options);
   const plugin = await identity.getPluginCapabilities({}, options);
   const services = new Set(plugin.capabilities.map(({ service }) => service?.type));
-  if (!services.has(Service.CONTROLLER_SERVICE)) {
-    throw new CodedError("NoController", `driver ${name} has no controller service`);
-  }
   const controller = client(channel, Controller);
-  const { capabilities: rpcs } = await controller.controllerGetCapabilities({}, options);
-  const capabilities = new Set(rpcs.map(({ rpc }) => rpc?.type ?? Rpc.UNKNOWN));
-  if (!capabilities.has(Rpc.CREATE_DELETE_VOLUME)) {
-    throw new CodedError("NoProvisioning", `driver ${name} does not create volumes`);
-  }
+  const hasController = services.has(Service.CONTROLLER_SERVICE);
+  const { capabilities: rpcs } = hasController
+    ? await controller.controllerGetCapabilities({}, options)
+    : { capabilities: [] };
+  const capabilities = new Set<number>(rpcs.map(({ rpc }) => rpc?.type ?? Rpc.UNKNOWN));
   const hasTopology = services.has(Service.VOLUME_ACCESSIBILITY_CONSTRAINTS);
   const node = hasTopology ? await client(channel, Node).nodeGetInfo({}, options) : undefined;
   const topology = node?.accessibleTopology?.segments ?? {};
   return { name, controller, capabilities, hasTopology, topology };
+}
+
+/** Throws if a driver does not create volumes. */
+export function assertProvisions({ name, capabilities }: DriverIdentity): void {
+  if (capabilities.has(Rpc.CREATE_DELETE_VOLUME)) return;
+  throw new CodedError("NoProvisioning", `driver ${name} does not create volumes`);
 }

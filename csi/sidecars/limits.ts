@@ -13,10 +13,12 @@ export const DRIVER_RETRY_MS = 1_000;
 export const RETRY_MS = 1_000;
 export const RETRY_MS_MAX = 5 * 60_000;
 
-/** Volumes made, deleted and grown at once. */
+/** Volumes made, deleted, grown and attached at once. */
 export const PROVISION_WORKERS = 4;
 export const DELETE_WORKERS = 4;
 export const RESIZE_WORKERS = 4;
+/** Upstream's --worker-threads. */
+export const ATTACH_WORKERS = 10;
 
 assertLimits({
   "back-offs grow": RETRY_MS <= RETRY_MS_MAX,

@@ -1,0 +1,211 @@
+import type { PersistentVolume, Secret } from "@raft2kube/api/gen/core/v1.ts";
+import type { CSINode, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
+import { isConflict, isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import {
+  CSI_NODES, PERSISTENT_VOLUMES, SECRETS, VOLUME_ATTACHMENTS,
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
+import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { ControllerServiceCapability_RPC_Type as Rpc } from "@raft2kube/proto/gen/csi.ts";
+import { attacherFinalizer, nodeIdOf, planAttachment, publishRequest } from "./attach-plan.ts";
+import { ATTACH_WORKERS, CONTROLLER_CALL_TIMEOUT_MS, RETRY_MS, RETRY_MS_MAX } from "./limits.ts";
+import { NODE_ID } from "./names.ts";
+import { ProvisioningError } from "./provisioning-error.ts";
+import { rpcErrorText } from "./rpc-error-text.ts";
+import type { SidecarOptions } from "./sidecar-options.ts";
+
+type Attachments = ResourceClient<VolumeAttachment>;
+
+/**
+ * Carries out the VolumeAttachments of one driver: ControllerPublishVolume for each, and
+ * ControllerUnpublishVolume before it goes. The volumes of a driver without these calls count as
+ * attached. State is in the objects alone: each step can be repeated after a restart.
+ */
+export class Attacher {
+  readonly #options: SidecarOptions;
+  readonly #attachments: Informer<VolumeAttachment>;
+  readonly #volumes: Informer<PersistentVolume>;
+  readonly #writer: Attachments;
+  readonly #volumeWriter: ResourceClient<PersistentVolume>;
+  readonly #finalizer: string;
+  readonly #queue: WorkQueue;
+  readonly #volumeQueue: WorkQueue;
+  #working: Promise<unknown> = Promise.resolve();
+
+  constructor(options: SidecarOptions) {
+    this.#options = options;
+    const { client, clock, driver, informers } = options;
+    this.#attachments = informers.of(VOLUME_ATTACHMENTS);
+    this.#volumes = informers.of(PERSISTENT_VOLUMES);
+    this.#writer = client.resource(VOLUME_ATTACHMENTS);
+    this.#volumeWriter = client.resource(PERSISTENT_VOLUMES);
+    this.#finalizer = attacherFinalizer(driver.name);
+    const backOff = { clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MS_MAX };
+    this.#queue = new WorkQueue(backOff);
+    this.#volumeQueue = new WorkQueue(backOff);
+  }
+
+  /** Starts the workers; the informers must be synced. */
+  start(): void {
+    const volumeOf = ({ spec }: VolumeAttachment) => {
+      const name = spec.source.persistentVolumeName;
+      if (name !== undefined) this.#volumeQueue.add(name);
+    };
+    const look = (each: VolumeAttachment) => this.#queue.add(keyOf(each));
+    this.#attachments.handle({ added: look, updated: look, deleted: volumeOf });
+    const volume = (each: PersistentVolume) => this.#volumeQueue.add(keyOf(each));
+    this.#volumes.handle({ added: volume, updated: volume });
+    const reconcile = (key: string) => this.#reconcile(key);
+    const release = (key: string) => this.#releaseVolume(key);
+    this.#working = Promise.all([
+      runWorkers("csi-attach", this.#queue, ATTACH_WORKERS, reconcile),
+      runWorkers("csi-attached-volumes", this.#volumeQueue, 1, release),
+    ]);
+  }
+
+  async close(): Promise<void> {
+    this.#queue.close();
+    this.#volumeQueue.close();
+    await this.#working;
+  }
+
+  async #reconcile(key: string): Promise<void> {
+    const attachment = this.#attachments.store.get(key);
+    if (!attachment) return;
+    const { driver } = this.#options;
+    const plan = planAttachment(attachment, driver.name);
+    if (plan === "leave") return;
+    const publishes = driver.capabilities.has(Rpc.PUBLISH_UNPUBLISH_VOLUME);
+    try {
+      if (plan === "detach") await this.#detach(attachment, publishes);
+      else if (publishes) await this.#attach(attachment);
+      else await this.#setStatus(attachment, { attached: true });
+    } catch (thrown) {
+      // Another write was faster: nothing is wrong with the volume.
+      if (isConflict(thrown)) throw thrown;
+      await this.#saveError(attachment, plan === "attach" ? "attachError" : "detachError", thrown);
+      throw thrown;
+    }
+  }
+
+  /** Marks the volume and the attachment, so that neither goes before the volume is detached. */
+  async #attach(attachment: VolumeAttachment): Promise<void> {
+    const { driver } = this.#options;
+    const volume = this.#volumeOf(attachment);
+    if (volume.metadata.deletionTimestamp) {
+      const message = `PersistentVolume "${volume.metadata.name}" is marked for deletion`;
+      throw new ProvisioningError("Deleting", message);
+    }
+    const nodeId = nodeIdOf(attachment, await this.#csiNode(attachment));
+    const secrets = await this.#secrets(volume);
+    const request = publishRequest(volume, nodeId, secrets, driver.capabilities);
+    await this.#mark(this.#volumeWriter, volume, {});
+    const marked = await this.#mark(this.#writer, attachment, { [NODE_ID]: nodeId });
+    const timeout_ms = CONTROLLER_CALL_TIMEOUT_MS;
+    const answer = await driver.controller.controllerPublishVolume(request, { timeout_ms });
+    const attachmentMetadata = answer.publishContext;
+    await this.#setStatus(marked, { attached: true, attachmentMetadata });
+  }
+
+  async #detach(attachment: VolumeAttachment, publishes: boolean): Promise<void> {
+    if (publishes) {
+      const volume = this.#volumeOf(attachment);
+      const nodeId = nodeIdOf(attachment, await this.#csiNode(attachment));
+      const volumeId = volume.spec.csi!.volumeHandle;
+      const request = { volumeId, nodeId, secrets: await this.#secrets(volume) };
+      const timeout_ms = CONTROLLER_CALL_TIMEOUT_MS;
+      await this.#options.driver.controller.controllerUnpublishVolume(request, { timeout_ms });
+    }
+    await this.#unmark(this.#writer, attachment);
+  }
+
+  #volumeOf({ spec }: VolumeAttachment): PersistentVolume {
+    const name = spec.source.persistentVolumeName;
+    if (name === undefined) {
+      throw new ProvisioningError("Source", "inline volume sources are not supported");
+    }
+    const volume = this.#volumes.store.get(name);
+    if (volume?.spec.csi?.driver === spec.attacher) return volume;
+    const message = `persistentvolume "${name}" of driver ${spec.attacher} not found`;
+    throw new ProvisioningError("NotFound", message);
+  }
+
+  #csiNode({ spec }: VolumeAttachment): Promise<CSINode | undefined> {
+    const nodes = this.#options.client.resource<CSINode>(CSI_NODES);
+    return undefinedIfNotFound(nodes.get({ name: spec.nodeName }));
+  }
+
+  async #secrets({ spec }: PersistentVolume): Promise<Record<string, string>> {
+    const { namespace = "", name } = spec.csi?.controllerPublishSecretRef ?? {};
+    if (!name) return {};
+    const secrets = this.#options.client.resource<Secret>(SECRETS);
+    const { data = {} } = await secrets.get({ namespace, name });
+    return Object.fromEntries(Object.entries(data).map(([key, value]) =>
+      [key, Buffer.from(value, "base64").toString()]));
+  }
+
+  async #mark<T extends KubeObject>(
+    writer: ResourceClient<T>, object: T, wanted: Record<string, string>,
+  ): Promise<T> {
+    const { finalizers = [], annotations = {} } = object.metadata;
+    const noted = Object.entries(wanted).every(([key, value]) => annotations[key] === value);
+    if (finalizers.includes(this.#finalizer) && noted) return object;
+    const metadata = {
+      ...object.metadata,
+      finalizers: [...finalizers.filter((each) => each !== this.#finalizer), this.#finalizer],
+      annotations: { ...annotations, ...wanted },
+    };
+    return writer.update({ ...object, metadata });
+  }
+
+  async #unmark<T extends KubeObject>(writer: ResourceClient<T>, object: T): Promise<void> {
+    const finalizers = (object.metadata.finalizers ?? [])
+      .filter((each) => each !== this.#finalizer);
+    try {
+      await writer.update({ ...object, metadata: { ...object.metadata, finalizers } });
+    } catch (thrown) {
+      if (!isNotFound(thrown)) throw thrown;
+    }
+  }
+
+  async #setStatus(
+    attachment: VolumeAttachment,
+    status: NonNullable<VolumeAttachment["status"]>,
+  ): Promise<void> {
+    await this.#writer.updateStatus({ ...attachment, status });
+  }
+
+  /** Shows in the attachment's status why a call failed; one that repeats is written once. */
+  async #saveError(
+    attachment: VolumeAttachment,
+    field: "attachError" | "detachError",
+    thrown: unknown,
+  ): Promise<void> {
+    const message = rpcErrorText(thrown);
+    if (attachment.status?.[field]?.message === message) return;
+    const error = { message, time: timeText(this.#options.clock.now()) };
+    const name = { ...nameOf(attachment), subresource: "status" };
+    const attached = attachment.status?.attached ?? false;
+    try {
+      await this.#writer.patch(name, "merge", { status: { attached, [field]: error } });
+    } catch (failed) {
+      if (!isNotFound(failed)) throw failed;
+    }
+  }
+
+  /** Lets a volume go that is being deleted, once no attachment refers to it. */
+  async #releaseVolume(key: string): Promise<void> {
+    const volume = this.#volumes.store.get(key);
+    if (!volume?.metadata.deletionTimestamp) return;
+    if (!volume.metadata.finalizers?.includes(this.#finalizer)) return;
+    const isOf = ({ spec }: VolumeAttachment) => spec.source.persistentVolumeName === key;
+    if (this.#attachments.store.list().some(isOf)) return;
+    // The informer may be late.
+    if ((await this.#writer.listAll({})).items.some(isOf)) return;
+    await this.#unmark(this.#volumeWriter, volume);
+  }
+}
