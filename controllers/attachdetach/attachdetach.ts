@@ -7,6 +7,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { UNSEEN_MS } from "../limits.ts";
 import { closeAll, type Loop, startLoop } from "../loop.ts";
+import { isNodeReady, isOutOfService } from "../node-state.ts";
 import { WriteTracker } from "../write-tracker.ts";
 import { AttachmentWriter } from "./apply.ts";
 import { recordAttached, recordFailed, recordRefused } from "./events.ts";
@@ -15,7 +16,6 @@ import { type AttachmentState, type NodeVolume, planVolume, type Step } from "./
 import { AttachedStorage } from "./storage.ts";
 
 const ACCOUNT = "attachdetach-controller";
-const OUT_OF_SERVICE = "node.kubernetes.io/out-of-service";
 
 /**
  * Attaches volumes to the nodes of the pods that need them, and detaches others: creates and
@@ -85,7 +85,7 @@ function concerns(node: Node): string {
   const { volumesAttached, volumesInUse } = node.status ?? {};
   const { annotations } = node.metadata;
   return JSON.stringify([
-    volumesAttached, volumesInUse, isReady(node), isOutOfService(node), annotations,
+    volumesAttached, volumesInUse, isNodeReady(node), isOutOfService(node), annotations,
   ]);
 }
 
@@ -169,7 +169,7 @@ class AttachReconciler {
       listed: isListedAsAttached(node, unique),
       inUse: node ? node.status?.volumesInUse?.includes(unique) ?? false
         : this.gone.mayUse(name, unique),
-      ready: node !== undefined && isReady(node),
+      ready: node !== undefined && isNodeReady(node),
       outOfService: node !== undefined && isOutOfService(node),
       unwanted_ms: now_ms - since_ms,
     };
@@ -259,13 +259,4 @@ function stateOf(attachment: VolumeAttachment | undefined): AttachmentState {
 function isMultiAttach({ spec }: PersistentVolume): boolean {
   const modes = spec.accessModes ?? [];
   return modes.length === 0 || modes.includes("ReadWriteMany") || modes.includes("ReadOnlyMany");
-}
-
-function isReady({ status }: Node): boolean {
-  return status?.conditions?.some((each) => each.type === "Ready" && each.status === "True") ??
-    false;
-}
-
-function isOutOfService({ spec }: Node): boolean {
-  return spec.taints?.some(({ key }) => key === OUT_OF_SERVICE) ?? false;
 }

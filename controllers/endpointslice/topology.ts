@@ -1,6 +1,7 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { milliValueOf } from "@raft2kube/std/quantity.ts";
+import { isNodeReady } from "../node-state.ts";
 
 /** How many more clients than its share an endpoint may be exposed to (upstream's 20 %). */
 const OVERLOAD = 0.2;
@@ -36,7 +37,7 @@ export function zoneShares(nodes: readonly Node[]): ZoneShares {
   const cpu = new Map<string, number>();
   for (const node of nodes) {
     const { labels = {} } = node.metadata;
-    if (CONTROL_PLANE.some((label) => label in labels) || !isReady(node)) continue;
+    if (CONTROL_PLANE.some((label) => label in labels) || !isNodeReady(node)) continue;
     const zone = labels[ZONE] ?? "";
     const millis = milliCpu(node);
     if (zone === "" || millis === 0) return undefined;
@@ -49,12 +50,8 @@ export function zoneShares(nodes: readonly Node[]): ZoneShares {
 
 /** Whether a change of a node may change the shares. */
 export function isMoved(node: Node, before: Node): boolean {
-  return isReady(node) !== isReady(before) || milliCpu(node) !== milliCpu(before) ||
+  return isNodeReady(node) !== isNodeReady(before) || milliCpu(node) !== milliCpu(before) ||
     node.metadata.labels?.[ZONE] !== before.metadata.labels?.[ZONE];
-}
-
-function isReady({ status }: Node): boolean {
-  return status?.conditions?.find(({ type }) => type === "Ready")?.status === "True";
 }
 
 function milliCpu({ status }: Node): number {

@@ -124,7 +124,7 @@ describe("planPodGc", () => {
       pod("5", { node: "there", phase: "Failed" }),
       pod("6", { node: "there", phase: "Failed" }),
     ];
-    const leftovers = planPodGc(pods, (name) => name === "gone", 1);
+    const leftovers = planPodGc(pods, (name) => name === "gone" ? "gone" : "present", 1);
     expect(leftovers.map(({ pod: { metadata }, why }) => `${metadata.name ?? ""} ${why}`)).toEqual([
       "1 orphaned", "3 unscheduled", "5 terminated",
     ]);

@@ -10,8 +10,9 @@ import type { ControllerContext, Running } from "../context.ts";
 import { byNode, NODE_INDEX } from "../indexes.ts";
 import { NODE_GRACE_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
+import { isNodeReady } from "../node-state.ts";
 import { isPodReady } from "../pod-state.ts";
-import { isReady, type NodeHealth, observe, planTaints, unknownConditions } from "./plan.ts";
+import { type NodeHealth, observe, planTaints, unknownConditions } from "./plan.ts";
 
 const ACCOUNT = "node-controller";
 /** The taints that the conditions of a node come to when its pods must go. */
@@ -46,12 +47,12 @@ export function startNodeLifecycle(context: ControllerContext): Running {
       const conditions = unknownConditions(node, clock.now());
       if (conditions) {
         const message = `Node ${name} status is now: NodeNotReady`;
-        if (isReady(node)) recorder.record(node, "Normal", "NodeNotReady", message);
+        if (isNodeReady(node)) recorder.record(node, "Normal", "NodeNotReady", message);
         await nodeWriter.updateStatus({ ...node, status: { ...node.status, conditions } });
       }
       await markPodsNotReady(podWriter, recorder, pods.store.by(NODE_INDEX, name), clock.now());
     }
-    const evict = nodes.store.list().some(isReady);
+    const evict = nodes.store.list().some(isNodeReady);
     const taints = planTaints(node, evict, clock.now());
     await setTaints(nodeWriter, node, taints);
     if (taints?.some(isEvicting) && !node.spec.taints?.some(isEvicting)) {
@@ -60,7 +61,7 @@ export function startNodeLifecycle(context: ControllerContext): Running {
     return { again_ms: Math.max(1_000, grace_ms - silent_ms) };
   };
 
-  context.metrics.nodes.show(() => nodes.store.list(), isReady);
+  context.metrics.nodes.show(() => nodes.store.list(), isNodeReady);
   const reads = [nodes, leases, pods];
   const loop = startLoop(context, {
     queue: "node_lifecycle_controller", name: "node-lifecycle-controller", reads, reconcile,
@@ -71,7 +72,7 @@ export function startNodeLifecycle(context: ControllerContext): Running {
     updated(node, old) {
       look(node);
       // Eviction depends on whether any node is ready.
-      if (isReady(node) !== isReady(old)) nodes.store.list().forEach(look);
+      if (isNodeReady(node) !== isNodeReady(old)) nodes.store.list().forEach(look);
     },
     deleted: look,
   });

@@ -48,10 +48,6 @@ export function conditionOf(node: Node, type: string): NodeCondition | undefined
   return node.status?.conditions?.find((condition) => condition.type === type);
 }
 
-export function isReady(node: Node): boolean {
-  return conditionOf(node, "Ready")?.status === "True";
-}
-
 /** The conditions of a node that has been silent for too long; undefined if they say so already. */
 export function unknownConditions(node: Node, now_ms: number): NodeCondition[] | undefined {
   const now = timeText(now_ms);

@@ -1,5 +1,6 @@
+import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { expect, test } from "vitest";
-import { orphanedStatus } from "./plan.ts";
+import { orphanedStatus, planPodGc, stateOfNode } from "./plan.ts";
 
 test("a pod whose node is gone fails, as of the generation that was seen", () => {
   const pod = { metadata: { name: "p", generation: 4 }, spec: { containers: [] } };
@@ -9,4 +10,29 @@ test("a pod whose node is gone fails, as of the generation that was seen", () =>
       type: "DisruptionTarget", status: "True", reason: "DeletionByPodGC", observedGeneration: 4,
     })],
   });
+});
+
+test("terminating pods of a node that is out of service are left over, others are not", () => {
+  const pod = (name: string, nodeName: string, deletionTimestamp?: string): Pod => ({
+    metadata: { name, ...(deletionTimestamp && { deletionTimestamp }) },
+    spec: { nodeName, containers: [] },
+  });
+  const pods = [pod("ends", "off", "2026-01-01T00:00:00Z"), pod("runs", "off"),
+    pod("elsewhere", "on", "2026-01-01T00:00:00Z")];
+  const stateOf = (name: string) => name === "off" ? "out-of-service" : "present";
+  expect(planPodGc(pods, stateOf, 9)).toEqual([{ pod: pods[0], why: "out-of-service" }]);
+});
+
+test.each([
+  ["out-of-service", "False", true],
+  ["out-of-service", "Unknown", true],
+  ["out-of-service", "True", false],
+  ["unreachable", "False", false],
+])("a node with the taint %s that is Ready: %s", (taint, status, expected) => {
+  const node: Node = {
+    metadata: { name: "n" },
+    spec: { taints: [{ key: `node.kubernetes.io/${taint}`, effect: "NoExecute" }] },
+    status: { conditions: [{ type: "Ready", status }] },
+  };
+  expect(stateOfNode(node)).toBe(expected ? "out-of-service" : "present");
 });

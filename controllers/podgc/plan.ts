@@ -1,31 +1,41 @@
-import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node, Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import { isNodeReady, isOutOfService } from "../node-state.ts";
 import { isPodTerminal } from "../pod-state.ts";
 
 /** Why a pod is left over. */
-export type Leftover = "terminated" | "orphaned" | "unscheduled";
+export type Leftover = "terminated" | "orphaned" | "unscheduled" | "out-of-service";
 
 export interface LeftoverPod {
   pod: Pod;
   why: Leftover;
 }
 
+/** The state of a node as far as pods can be left over on it. */
+export type NodeState = "present" | "gone" | "out-of-service";
+
+/** Returns the state of a node, which is absent from the informer if it is undefined. */
+export function stateOfNode(node: Node | undefined): NodeState {
+  return node && !isNodeReady(node) && isOutOfService(node) ? "out-of-service" : "present";
+}
+
 /**
- * Returns orphaned pods: pods on deleted nodes, terminating pods that were never scheduled, and the
- * oldest terminated pods above the threshold.
+ * Returns pods left over: those on deleted nodes, terminating ones on nodes out of service and
+ * without a node, and the oldest terminated ones above the threshold.
  */
 export function planPodGc(
   pods: readonly Pod[],
-  isNodeGone: (name: string) => boolean,
+  stateOf: (node: string) => NodeState,
   terminated_max: number,
 ): LeftoverPod[] {
   const leftovers: LeftoverPod[] = [];
   for (const pod of pods) {
     const { nodeName } = pod.spec;
-    if (nodeName && isNodeGone(nodeName)) leftovers.push({ pod, why: "orphaned" });
-    else if (!nodeName && pod.metadata.deletionTimestamp) {
-      leftovers.push({ pod, why: "unscheduled" });
-    }
+    const isTerminating = pod.metadata.deletionTimestamp !== undefined;
+    const state = nodeName ? stateOf(nodeName) : undefined;
+    if (state === "gone") leftovers.push({ pod, why: "orphaned" });
+    else if (isTerminating && state === "out-of-service") leftovers.push({ pod, why: state });
+    else if (isTerminating && !nodeName) leftovers.push({ pod, why: "unscheduled" });
   }
   const ended = pods.filter(isPodTerminal).sort((a, b) => (created(a) < created(b) ? -1 : 1));
   const surplus = ended.slice(0, Math.max(0, ended.length - terminated_max));

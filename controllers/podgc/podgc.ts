@@ -7,7 +7,7 @@ import type { ControllerContext, Running } from "../context.ts";
 import { NODE_GONE_MS, POD_GC_MS, TERMINATED_PODS_MAX } from "../limits.ts";
 import { startLoop } from "../loop.ts";
 import { isPodTerminal } from "../pod-state.ts";
-import { type LeftoverPod, orphanedStatus, planPodGc } from "./plan.ts";
+import { type LeftoverPod, orphanedStatus, planPodGc, stateOfNode } from "./plan.ts";
 
 const ACCOUNT = "pod-garbage-collector";
 const ALL = "all pods";
@@ -25,8 +25,9 @@ export function startPodGc(context: ControllerContext): Running {
 
   const reconcile = async () => {
     const gone = await goneNodes();
-    const isGone = (name: string) => gone.has(name);
-    for (const leftover of planPodGc(pods.store.list(), isGone, TERMINATED_PODS_MAX)) {
+    const stateOf = (name: string) =>
+      gone.has(name) ? "gone" : stateOfNode(nodes.store.get(name));
+    for (const leftover of planPodGc(pods.store.list(), stateOf, TERMINATED_PODS_MAX)) {
       const { pod, why } = leftover;
       const count = (isDeleted: boolean) =>
         metrics.nodes.collected(pod.metadata.namespace ?? "", why, isDeleted);
@@ -86,8 +87,8 @@ async function remove(
 ): Promise<void> {
   const { uid } = pod.metadata;
   try {
-    if (why === "orphaned" && !isPodTerminal(pod)) {
-      const status = orphanedStatus(pod, now_ms);
+    if ((why === "orphaned" || why === "out-of-service") && !isPodTerminal(pod)) {
+      const status = why === "orphaned" ? orphanedStatus(pod, now_ms) : { phase: "Failed" };
       const name = { ...nameOf(pod), subresource: "status" };
       await writer.patch(name, "strategic", { metadata: { uid }, status });
     }
