@@ -68,8 +68,11 @@ export async function assemble(
   const server =
     options.server &&
     (await serveKubelet(options.server, { ...deps, nodeName, rootDir, client, workers }));
-  const reporter = api && nodeReporter(options, connected, api, node, server?.address.port);
+  const { inUse } = plugins;
+  const port = server?.address.port;
+  const reporter = api && nodeReporter(options, connected, api, { node, inUse, port });
   const nodeChanged = () => reporter?.trigger();
+  inUse.onChange(nodeChanged);
   const housekeeping = startHousekeeping(options, deps, { workers, pressure, nodeChanged });
   const sources = startSources(options, { clock, api, workers, reporter });
   const deviceChanges = devices.manager.onChange(nodeChanged);

@@ -17,10 +17,13 @@ import {
   secretPlugin,
 } from "../volumes/projected.ts";
 import type { ProjectionSources } from "../volumes/projection.ts";
+import { VolumesInUse } from "../volumes/volumes-in-use.ts";
 
 /** Volume plugins of this node: those built in, and those of CSI drivers that register. */
 export interface NodePlugins {
   volumes: VolumePlugin[];
+  /** Attached volumes, for the node's status. */
+  inUse: VolumesInUse;
   close(): Promise<void>;
 }
 
@@ -38,6 +41,7 @@ export interface NodePluginsOptions {
 export async function startNodePlugins(options: NodePluginsOptions): Promise<NodePlugins> {
   const { rootDir, nodeName, client, clock, devices, sources } = options;
   const drivers = client && new CsiDrivers(csiNodePublisher(client, nodeName));
+  const inUse = await VolumesInUse.find(rootDir);
   const watcher = await startPluginWatcher({
     registryDir: join(rootDir, "plugins_registry"),
     handlers: {
@@ -56,10 +60,11 @@ export async function startNodePlugins(options: NodePluginsOptions): Promise<Nod
   ];
   if (drivers && client) {
     const objects = csiObjects(client, clock);
-    volumes.push(csiPlugin({ rootDir, nodeName, drivers, objects }));
+    volumes.push(csiPlugin({ rootDir, nodeName, drivers, objects, inUse, clock }));
   }
   return {
     volumes,
+    inUse,
     async close() {
       await watcher.close();
       drivers?.close();

@@ -7,6 +7,7 @@ import type { LocalNode } from "../node/local-node.ts";
 import { NodeReporter } from "../node/node-reporter.ts";
 import type { KubeletOptions } from "../options.ts";
 import { type PodSourceSink, StaticSource } from "../pods/static-source.ts";
+import type { VolumesInUse } from "../volumes/volumes-in-use.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 
 /** Returns the reporter of the Node; `port` is that of the kubelet's API. */
@@ -14,8 +15,7 @@ export function nodeReporter(
   options: KubeletOptions,
   { clock, runtime }: ConnectedRuntime,
   { client, informers, recorder }: ApiConnection,
-  node: LocalNode,
-  port: number | undefined,
+  { node, inUse, port }: { node: LocalNode; inUse: VolumesInUse; port: number | undefined },
 ): NodeReporter {
   return new NodeReporter({
     client,
@@ -23,7 +23,12 @@ export function nodeReporter(
     recorder,
     clock,
     description: node.description,
-    status: (previous) => node.status(previous, port),
+    async status(previous) {
+      const status = await node.status(previous, port);
+      return { ...status, volumesInUse: inUse.list() };
+    },
+    mustReport: () => inUse.hasUnshown(),
+    reported: ({ volumesInUse = [] }) => inUse.shown(volumesInUse),
     lease_s: options.nodeLease_s ?? NODE_LEASE_S,
     async onPodCidrs(podCidrs) {
       await updatePodCidrs(runtime, podCidrs);

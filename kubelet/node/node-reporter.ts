@@ -23,6 +23,10 @@ export interface NodeReporterOptions {
   description: NodeDescription;
   /** Returns the current status. `previous` has the transition times of the conditions. */
   status(previous: NodeStatus | undefined): Promise<NodeStatus>;
+  /** Whether the status must be written although it was written before. */
+  mustReport(): boolean;
+  /** Called when a status was written; every later one is made after this one. */
+  reported(status: NodeStatus): void;
   onPodCidrs(podCidrs: string[]): Promise<void>;
   /** Duration of the node's Lease. */
   lease_s: number;
@@ -117,11 +121,11 @@ export class NodeReporter {
 
   /** Writes the status if it differs or its heartbeat is due. Returns whether the node is ready. */
   async #show(): Promise<boolean> {
-    const { client, clock, description, status } = this.#options;
+    const { client, clock, description, status, mustReport } = this.#options;
     const now = await status(this.#shown);
     const ready = readiness(now);
     const due = clock.monotonic() - this.#shown_ms >= NODE_STATUS_REPORT_MS;
-    if (!due && this.#shown && !differs(now, this.#shown)) return ready;
+    if (!due && !mustReport() && this.#shown && !differs(now, this.#shown)) return ready;
     const name = { name: description.nodeName, subresource: "status" };
     // Replace the list of addresses: a merge by type would keep an old address.
     const addresses = [...(now.addresses ?? []), { $patch: "replace" }];
@@ -131,6 +135,7 @@ export class NodeReporter {
       const reason = ready ? "NodeReady" : "NodeNotReady";
       this.#record("Normal", reason, `Node ${description.nodeName} status is now: ${reason}`);
     }
+    this.#options.reported(now);
     this.#shown = now;
     this.#shown_ms = clock.monotonic();
     return ready;

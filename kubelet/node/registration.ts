@@ -1,5 +1,6 @@
 import type { Node, NodeStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
+import { CONTROLLER_ATTACHES } from "@raft2kube/client-kube/object/attachments.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { architecture } from "./machine.ts";
 
@@ -22,9 +23,11 @@ export function nodeLabels({ hostname, labels }: NodeDescription): Record<string
   };
 }
 
+const ANNOTATIONS = { [CONTROLLER_ATTACHES]: "true" };
+
 /**
- * Creates the Node, or updates the labels of an existing one; its taints, cordon and pod range are
- * kept.
+ * Creates the Node, or updates labels and annotations of an existing one; its taints, cordon and pod
+ * range are kept.
  */
 export async function registerNode(
   nodes: ResourceClient<Node>,
@@ -37,7 +40,7 @@ export async function registerNode(
     return await nodes.create({
       apiVersion: "v1",
       kind: "Node",
-      metadata: { name: nodeName, labels },
+      metadata: { name: nodeName, labels, annotations: ANNOTATIONS },
       spec: taints.length > 0 ? { taints: taints as NonNullable<Node["spec"]>["taints"] } : {},
       status,
     } as Node);
@@ -47,7 +50,8 @@ export async function registerNode(
   const node = await nodes.get({ name: nodeName });
   const present = node.metadata.labels ?? {};
   const missing = Object.entries(labels).filter(([key, value]) => present[key] !== value);
-  if (missing.length === 0) return node;
-  const patch = { metadata: { labels: Object.fromEntries(missing) } };
+  const isManaged = node.metadata.annotations?.[CONTROLLER_ATTACHES] !== undefined;
+  if (missing.length === 0 && isManaged) return node;
+  const patch = { metadata: { labels: Object.fromEntries(missing), annotations: ANNOTATIONS } };
   return nodes.patch({ name: nodeName }, "strategic", patch);
 }

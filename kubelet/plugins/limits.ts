@@ -25,6 +25,10 @@ export const DRIVER_CALL_TIMEOUT_MS = 120_000;
 /** A CSIDriver object read this long ago is read again. */
 export const CSI_DRIVER_TTL_MS = 60_000;
 
+/** How long one sync of a pod waits for a volume to be attached, and how often it looks. */
+export const ATTACH_WAIT_MS = 10_000;
+export const ATTACH_LOOK_MS = 250;
+
 /** How long a driver's registration waits for the Node object, and how often it looks. */
 export const NODE_WAIT_MS = 5_000;
 export const NODE_POLL_MS = 50;
@@ -32,6 +36,7 @@ export const NODE_POLL_MS = 50;
 assertLimits({
   "back-offs grow": REGISTER_BACK_OFF_MS <= REGISTER_BACK_OFF_MS_MAX,
   "the node is looked for several times": NODE_POLL_MS < NODE_WAIT_MS,
+  "an attachment is looked for several times": ATTACH_LOOK_MS < ATTACH_WAIT_MS,
   "a driver's identity call takes less time than other calls":
     DRIVER_INFO_TIMEOUT_MS <= DRIVER_CALL_TIMEOUT_MS,
 });

@@ -1,7 +1,9 @@
-import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
-import type { CSIDriver } from "@raft2kube/api/gen/storage/v1.ts";
+import type { Node, Secret } from "@raft2kube/api/gen/core/v1.ts";
+import type { CSIDriver, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
-import { CSI_DRIVERS, SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
+import {
+  CSI_DRIVERS, NODES, SECRETS, VOLUME_ATTACHMENTS,
+} from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CSI_DRIVER_TTL_MS } from "../plugins/limits.ts";
@@ -13,9 +15,11 @@ export interface CsiObjects {
   csiDriver(name: string): Promise<CSIDriver | undefined>;
   /** The secret's data as text, for the driver. Throws VolumeError NotFound. */
   secret(name: SecretName): Promise<Record<string, string>>;
+  node(name: string): Promise<Node | undefined>;
+  attachment(name: string): Promise<VolumeAttachment | undefined>;
 }
 
-/** Reads them from the API; a CSIDriver is cached for a minute, a secret never. */
+/** Reads them from the API; a CSIDriver is cached for a minute, others never. */
 export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
   const remembered = new Map<string, { object: CSIDriver | undefined; until_ms: number }>();
   return {
@@ -29,6 +33,11 @@ export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
         remembered.set(name, { object, until_ms: clock.monotonic() + CSI_DRIVER_TTL_MS });
       }
       return object;
+    },
+    node: (name) => undefinedIfNotFound(client.resource<Node>(NODES).get({ name })),
+    attachment(name) {
+      const attachments = client.resource<VolumeAttachment>(VOLUME_ATTACHMENTS);
+      return undefinedIfNotFound(attachments.get({ name }));
     },
     async secret(name) {
       const secret = await undefinedIfNotFound(client.resource<Secret>(SECRETS).get(name));

@@ -84,12 +84,20 @@ describe("planCsiMount", () => {
     });
   });
 
+  it("attaches persistent volumes unless their CSIDriver says otherwise", () => {
+    const attaches = (spec: VolumeSpec, driver: CSIDriver | undefined) =>
+      planCsiMount(pod, spec, driver, NONE, undefined).attaches;
+    const volume = persistent("ReadWriteOnce");
+    expect(attaches(volume, undefined)).toBe(true);
+    expect(attaches(volume, object({ attachRequired: true }))).toBe(true);
+    expect(attaches(volume, object())).toBe(false);
+    expect(attaches(inline(), object({ volumeLifecycleModes: ["Ephemeral"] }))).toBe(false);
+  });
+
   it("refuses unsupported fields by name", () => {
     const plan = (spec: VolumeSpec, driver: CSIDriver | undefined) => () =>
       planCsiMount(pod, spec, driver, NONE, undefined);
     const volume = persistent("ReadWriteOnce");
-    expect(plan(volume, undefined)).toThrow("it has no CSIDriver object");
-    expect(plan(volume, object({ attachRequired: true }))).toThrow("requires attachment");
     expect(plan(inline(), object())).toThrow('volume mode "Ephemeral" not supported');
     const tokens = object({ tokenRequests: [{ audience: "x" }] });
     expect(plan(volume, tokens)).toThrow("tokenRequests");

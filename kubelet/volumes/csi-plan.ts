@@ -31,6 +31,8 @@ export interface CsiMountPlan {
    * themselves.
    */
   ownedByFsGroup: boolean;
+  /** Whether the volume must be attached to the node first. */
+  attaches: boolean;
   /** Whether NodePublishVolume is repeated at each sync, for drivers whose content changes. */
   republish: boolean;
 }
@@ -47,8 +49,8 @@ export function isReadOnly({ volume, claim }: VolumeSpec): boolean {
 }
 
 /**
- * Plans the mount of a CSI volume. Throws VolumeError (NotSupported, NotAttached) for unsupported
- * requests. `object` is the driver's CSIDriver; without it upstream's defaults hold. Pure.
+ * Plans the mount of a CSI volume. Throws VolumeError NotSupported for unsupported requests.
+ * `object` is the driver's CSIDriver; without it upstream's defaults hold. Pure.
  */
 export function planCsiMount(
   pod: Pod,
@@ -59,7 +61,7 @@ export function planCsiMount(
 ): CsiMountPlan {
   const plan = spec.volume.csi
     ? planInline(pod, spec, object)
-    : planPersistent(spec, object, capabilities);
+    : planPersistent(spec, capabilities);
   const mount = plan.capability.mount ?? {};
   const mountsGroup = capabilities.has(Capability.VOLUME_MOUNT_GROUP);
   const volumeMountGroup = mountsGroup && fsGroup !== undefined ? String(fsGroup) : "";
@@ -67,12 +69,13 @@ export function planCsiMount(
     ...plan,
     capability: { ...plan.capability, mount: { ...mount, volumeMountGroup } },
     volumeContext: { ...plan.volumeContext, ...podInfo(pod, plan.lifecycle, object) },
+    attaches: plan.lifecycle === "Persistent" && object?.spec.attachRequired !== false,
     ownedByFsGroup: !mountsGroup && !plan.readOnly && fsGroupApplies(spec, object),
     republish: object?.spec.requiresRepublish ?? false,
   };
 }
 
-type PartialPlan = Omit<CsiMountPlan, "ownedByFsGroup" | "republish">;
+type PartialPlan = Omit<CsiMountPlan, "attaches" | "ownedByFsGroup" | "republish">;
 
 function planInline(pod: Pod, spec: VolumeSpec, object: CSIDriver | undefined): PartialPlan {
   const source = spec.volume.csi!;
@@ -101,17 +104,10 @@ function planInline(pod: Pod, spec: VolumeSpec, object: CSIDriver | undefined): 
 
 function planPersistent(
   spec: VolumeSpec,
-  object: CSIDriver | undefined,
   capabilities: ReadonlySet<number>,
 ): PartialPlan {
   const { pv } = spec.claim!;
   const source = pv.spec.csi!;
-  if (object?.spec.attachRequired !== false) {
-    const why = object ? "its CSIDriver requires attachment" : "it has no CSIDriver object";
-    throw new VolumeError("NotAttached", `driver ${source.driver} cannot be used: ${why}`, {
-      remedy: "volumes are not attached here yet: create a CSIDriver with attachRequired: false",
-    });
-  }
   if (pv.spec.volumeMode === "Block") {
     throw new VolumeError("NotSupported", "block volumes of CSI drivers are not supported");
   }

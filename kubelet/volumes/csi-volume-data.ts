@@ -26,6 +26,8 @@ export interface CsiVolumeData {
   republish: boolean;
   /** Whether the pod can only read it. */
   readOnly: boolean;
+  /** The name of its VolumeAttachment; undefined for volumes that are not attached. */
+  attachmentID?: string;
 }
 
 /** Writes a volume's data, durably. */
@@ -67,6 +69,7 @@ function parse(file: string, text: string): CsiVolumeData {
     setUp: data.setUp === true,
     republish: data.republish === true,
     readOnly: data.readOnly === true,
+    ...(typeof data.attachmentID === "string" && { attachmentID: data.attachmentID }),
   };
 }
 
@@ -76,16 +79,21 @@ export async function usersOfVolume(
   volume: { driverName: string; volumeHandle: string },
 ): Promise<string[]> {
   const users: string[] = [];
-  for (const podUid of await namesIn(podsDir)) {
-    const plugin = join(podsDir, podUid, "volumes", CSI_PLUGIN_DIR);
-    for (const name of await namesIn(plugin)) {
-      const data = await readVolumeData(join(plugin, name));
-      const same =
-        data?.driverName === volume.driverName && data.volumeHandle === volume.volumeHandle;
-      if (same) users.push(join(plugin, name));
-    }
+  for await (const dir of volumeDirs(podsDir)) {
+    const data = await readVolumeData(dir);
+    const same =
+      data?.driverName === volume.driverName && data.volumeHandle === volume.volumeHandle;
+    if (same) users.push(dir);
   }
   return users;
+}
+
+/** Finds the directories of all CSI volumes of pods on the node. */
+export async function* volumeDirs(podsDir: string): AsyncGenerator<string> {
+  for (const podUid of await namesIn(podsDir)) {
+    const plugin = join(podsDir, podUid, "volumes", CSI_PLUGIN_DIR);
+    for (const name of await namesIn(plugin)) yield join(plugin, name);
+  }
 }
 
 async function namesIn(directory: string): Promise<string[]> {

@@ -4,9 +4,10 @@ import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/g
 import { RpcError } from "@raft2kube/rpc/error.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { KeyedTurns } from "@raft2kube/std/turns.ts";
+import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/attachments.ts";
 import { CsiDriverMissingError, type CsiDriver, type CsiDrivers } from "../plugins/csi-drivers.ts";
 import { DRIVER_CALL_TIMEOUT_MS } from "../plugins/limits.ts";
-import type { CsiObjects } from "./csi-objects.ts";
+import { type Attaching, awaitAttached } from "./attachment.ts";
 import { CSI_PLUGIN_DIR, stagedVolumeDir, stagingPath, targetPath } from "./csi-paths.ts";
 import { driverOf, isReadOnly, planCsiMount, type CsiMountPlan } from "./csi-plan.ts";
 import { csiVolumeUsage } from "./csi-usage.ts";
@@ -21,11 +22,9 @@ import { applyFsGroup } from "./ownership.ts";
 import type { ReadyVolume, SetUpRequest, TearDownRequest, VolumePlugin } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 
-export interface CsiPluginOptions {
+export interface CsiPluginOptions extends Attaching {
   rootDir: string;
-  nodeName: string;
   drivers: CsiDrivers;
-  objects: CsiObjects;
   /** Timeout of a call, which is then retried; the driver may still work on it. */
   callTimeout_ms?: number;
 }
@@ -76,12 +75,21 @@ async function setUp(
     setUp: false,
     republish: plan.republish,
     readOnly: plan.readOnly || (spec.claim?.pv.spec.mountOptions ?? []).includes("ro"),
+    ...(plan.attaches && {
+      attachmentID: attachmentName(name, plan.volumeHandle, options.nodeName),
+    }),
   };
-  await turns.run(`${name} ${plan.volumeHandle}`, async () => {
+  const key = `${name} ${plan.volumeHandle}`;
+  await turns.run(key, async () => {
     await mkdir(dir, { recursive: true, mode: 0o750 });
     if (!mounted) await writeVolumeData(dir, data);
-    const staging = await stage(options, driver, plan);
-    await publish(options, driver, plan, dir, staging);
+    if (plan.attaches) options.inUse.use(uniqueVolumeName(name, plan.volumeHandle));
+  });
+  // Other pods of the volume need not wait meanwhile.
+  const context = plan.attaches ? await awaitAttached(options, name, plan.volumeHandle) : {};
+  await turns.run(key, async () => {
+    const staging = await stage(options, driver, plan, context);
+    await publish(options, driver, plan, { dir, staging, context });
     if (mounted) return;
     if (plan.ownedByFsGroup) await applyFsGroup(targetPath(dir), fsGroup, plan.readOnly);
     await writeVolumeData(dir, { ...data, setUp: true });
@@ -94,6 +102,7 @@ async function stage(
   options: CsiPluginOptions,
   driver: CsiDriver,
   plan: CsiMountPlan,
+  publishContext: Record<string, string>,
 ): Promise<string> {
   const stages = driver.capabilities.has(Capability.STAGE_UNSTAGE_VOLUME);
   if (!stages || plan.lifecycle === "Ephemeral") return "";
@@ -108,6 +117,7 @@ async function stage(
         stagingTargetPath: staging,
         volumeCapability: capability,
         volumeContext: withoutPodInfo(volumeContext),
+        publishContext,
         secrets,
       },
       { timeout_ms: timeoutOf(options) },
@@ -126,16 +136,16 @@ async function publish(
   options: CsiPluginOptions,
   driver: CsiDriver,
   plan: CsiMountPlan,
-  dir: string,
-  stagingTargetPath: string,
+  { dir, staging, context }: { dir: string; staging: string; context: Record<string, string> },
 ): Promise<void> {
   const secrets = plan.publishSecret ? await options.objects.secret(plan.publishSecret) : {};
   await call(() =>
     driver.node.nodePublishVolume(
       {
         volumeId: plan.volumeHandle,
-        stagingTargetPath,
+        stagingTargetPath: staging,
         targetPath: targetPath(dir),
+        publishContext: context,
         volumeCapability: plan.capability,
         volumeContext: plan.volumeContext,
         readonly: plan.readOnly,
@@ -166,21 +176,21 @@ async function tearDown(
       const message = `driver ${driverName} left ${targetPath(dir)} mounted`;
       throw new VolumeError("StillMounted", message);
     }
-    await unstageIfLast(options, driver, data, dir);
+    const users = await usersOfVolume(join(options.rootDir, "pods"), data);
+    const isLast = users.every((user) => user === dir);
+    if (isLast) await unstage(options, driver, data);
     await removeVolume(dir);
+    if (isLast) options.inUse.release(uniqueVolumeName(driverName, volumeHandle));
   });
 }
 
-async function unstageIfLast(
+async function unstage(
   options: CsiPluginOptions,
   driver: CsiDriver,
   data: CsiVolumeData,
-  dir: string,
 ): Promise<void> {
   const stages = driver.capabilities.has(Capability.STAGE_UNSTAGE_VOLUME);
   if (!stages || data.volumeLifecycleMode === "Ephemeral") return;
-  const users = await usersOfVolume(join(options.rootDir, "pods"), data);
-  if (users.some((user) => user !== dir)) return;
   const staging = stagingPath(options.rootDir, driver.name, data.volumeHandle);
   await call(() =>
     driver.node.nodeUnstageVolume(

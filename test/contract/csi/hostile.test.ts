@@ -8,6 +8,7 @@ import { startPluginWatcher } from "@raft2kube/kubelet/plugins/plugin-watcher.ts
 import { csiPlugin } from "@raft2kube/kubelet/volumes/csi.ts";
 import { FilesBudget } from "@raft2kube/kubelet/volumes/files.ts";
 import type { VolumePlugin } from "@raft2kube/kubelet/volumes/plugin.ts";
+import { VolumesInUse } from "@raft2kube/kubelet/volumes/volumes-in-use.ts";
 import { Identity, Node } from "@raft2kube/proto/gen/csi.ts";
 import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -38,9 +39,14 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
     closers.push(() => watcher.close());
     const metadata = { name: DRIVER };
     const spec = { attachRequired: false, volumeLifecycleModes: ["Ephemeral" as const] };
-    const objects = { csiDriver: async () => ({ metadata, spec }), secret: async () => ({}) };
-    const options = { rootDir: dir, nodeName: "n", drivers, objects, callTimeout_ms: 1_500 };
-    plugin = csiPlugin(options);
+    const none = async () => undefined;
+    const objects = {
+      csiDriver: async () => ({ metadata, spec }), secret: async () => ({}),
+      node: none, attachment: none,
+    };
+    const inUse = new VolumesInUse();
+    const options = { rootDir: dir, nodeName: "n", drivers, objects, inUse, clock };
+    plugin = csiPlugin({ ...options, callTimeout_ms: 1_500 });
   });
   afterEach(async () => {
     for (const close of closers.splice(0).reverse()) await close();

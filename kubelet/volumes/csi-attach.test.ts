@@ -1,0 +1,156 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
+import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/attachments.ts";
+import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/gen/csi.ts";
+import { systemClock, type Clock } from "@raft2kube/std/clock.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { CsiDrivers } from "../plugins/csi-drivers.ts";
+import { csiPlugin, type CsiPluginOptions } from "./csi.ts";
+import { readVolumeData } from "./csi-volume-data.ts";
+import { FilesBudget } from "./files.ts";
+import type { VolumeSpec } from "./plugin.ts";
+import { VolumesInUse } from "./volumes-in-use.ts";
+
+const DRIVER = "disk.example.com";
+const UNIQUE = uniqueVolumeName(DRIVER, "h");
+
+let dir: string;
+let inUse: VolumesInUse;
+let calls: [string, Record<string, unknown>][];
+let listed: boolean;
+let attached: VolumeAttachment["status"];
+let waited_ms: number;
+
+beforeEach(async () => {
+  dir = await mkdtemp(path.join(os.tmpdir(), "r2k-csi-attach-"));
+  inUse = new VolumesInUse();
+  calls = [];
+  listed = true;
+  attached = { attached: true, attachmentMetadata: { device: "/dev/x" } };
+  waited_ms = 0;
+});
+afterEach(() => rm(dir, { recursive: true }));
+
+/** Passes the time that is waited for at once. */
+const clock: Clock = {
+  ...systemClock(),
+  monotonic: () => waited_ms,
+  after(delay_ms, act) {
+    waited_ms += delay_ms;
+    return systemClock().after(0, act);
+  },
+};
+
+const drivers = {
+  require: () => ({
+    name: DRIVER,
+    capabilities: new Set([Capability.STAGE_UNSTAGE_VOLUME]),
+    node: Object.fromEntries(["Stage", "Publish", "Unpublish", "Unstage"].map((call) => [
+      `node${call}Volume`,
+      async (request: Record<string, unknown>) => {
+        calls.push([call, request]);
+        return {};
+      },
+    ])),
+  }),
+} as unknown as CsiDrivers;
+
+const objects: CsiPluginOptions["objects"] = {
+  csiDriver: async () => undefined,
+  secret: async () => ({}),
+  async attachment(name) {
+    if (name !== attachmentName(DRIVER, "h", "n1") || !attached) return undefined;
+    const source = { persistentVolumeName: "pv" };
+    const spec = { attacher: DRIVER, nodeName: "n1", source };
+    return { metadata: { name }, status: attached, spec };
+  },
+  async node(): Promise<Node> {
+    const volumesAttached = listed ? [{ name: UNIQUE, devicePath: "" }] : [];
+    return { metadata: { name: "n1" }, spec: {}, status: { volumesAttached } };
+  },
+};
+
+const pv = {
+  metadata: { name: "pv" },
+  spec: { accessModes: ["ReadWriteOnce" as const], csi: { driver: DRIVER, volumeHandle: "h" } },
+};
+const spec: VolumeSpec = {
+  name: "data",
+  volume: { name: "data", persistentVolumeClaim: { claimName: "data" } },
+  claim: { pvc: { metadata: { name: "data" }, spec: {} }, pv },
+};
+
+const plugin = () => csiPlugin({ rootDir: dir, nodeName: "n1", drivers, objects, inUse, clock });
+const volumeDir = (uid: string) => path.join(dir, "pods", uid, "volumes/kubernetes.io~csi/data");
+
+async function setUp(uid: string) {
+  await mkdir(path.dirname(volumeDir(uid)), { recursive: true });
+  const pod = { metadata: { name: uid, namespace: "default", uid }, spec: { containers: [] } };
+  const how = { fsGroup: undefined, readOnly: false, budget: new FilesBudget() };
+  return plugin().setUp({ pod, spec, dir: volumeDir(uid), ...how });
+}
+const tearDown = (uid: string) => plugin().tearDown({
+  podUid: uid, volumeName: "data", dir: volumeDir(uid), inside: undefined,
+});
+const report = () => inUse.shown(inUse.list());
+
+test("a volume is mounted after it was reported in use, with the context of its attaching",
+  async () => {
+    inUse.onChange(report);
+    await setUp("a");
+    const publishContext = { device: "/dev/x" };
+    expect(calls.map(([call]) => call)).toEqual(["Stage", "Publish"]);
+    for (const [, request] of calls) expect(request).toMatchObject({ publishContext });
+    expect(inUse.list()).toEqual([UNIQUE]);
+    const data = await readVolumeData(volumeDir("a"));
+    expect(data?.attachmentID).toBe(attachmentName(DRIVER, "h", "n1"));
+  });
+
+test.each([
+  ["not reported in use", () => inUse.onChange(() => {}), "VolumesInUse"],
+  ["not attached", () => (attached = undefined), "no attachment yet"],
+  ["not attached for a reason",
+    () => (attached = { attached: false, attachError: { message: "no disk" } }), "no disk"],
+  ["attached, not listed", () => (listed = false), "according to the node's status"],
+])("a volume that is %s is not mounted", async (_what, prepare, message) => {
+  inUse.onChange(report);
+  prepare();
+  await expect(setUp("a")).rejects.toThrow(message);
+  expect(calls).toEqual([]);
+  // It may be mounted by the next attempt, also of another kubelet.
+  expect((await VolumesInUse.find(dir)).list()).toEqual([UNIQUE]);
+});
+
+test("a volume is in use until the last pod's is unstaged", async () => {
+  inUse.onChange(report);
+  await setUp("a");
+  await setUp("b");
+  await tearDown("a");
+  expect(inUse.list()).toEqual([UNIQUE]);
+  await tearDown("b");
+  expect(calls.at(-1)?.[0]).toBe("Unstage");
+  expect(inUse.list()).toEqual([]);
+  expect((await VolumesInUse.find(dir)).list()).toEqual([]);
+});
+
+test("a damaged record does not hide other volumes in use", async () => {
+  inUse.onChange(report);
+  await setUp("b");
+  await mkdir(volumeDir("a"), { recursive: true });
+  await writeFile(path.join(volumeDir("a"), "vol_data.json"), "{");
+  expect((await VolumesInUse.find(dir)).list()).toEqual([UNIQUE]);
+});
+
+test("a report from before a volume was released does not count for its next use", () => {
+  inUse.use("v");
+  const early = inUse.list();
+  inUse.release("v");
+  inUse.shown(early);
+  inUse.use("v");
+  expect(inUse.isShown("v")).toBe(false);
+  inUse.shown(inUse.list());
+  expect(inUse.isShown("v")).toBe(true);
+});
