@@ -26,8 +26,8 @@ export function nodeLabels({ hostname, labels }: NodeDescription): Record<string
 const ANNOTATIONS = { [CONTROLLER_ATTACHES]: "true" };
 
 /**
- * Creates the Node, or updates labels and annotations of an existing one; its taints, cordon and pod
- * range are kept.
+ * Creates the Node, or updates labels and annotations of an existing one; its taints, cordon and
+ * pod range are kept.
  */
 export async function registerNode(
   nodes: ResourceClient<Node>,
