@@ -38,6 +38,9 @@ async function ask(url: string, ...more: string[]): Promise<string> {
   return (await cluster.host.run("setpriv", [...asUser(STRANGER), ...curl])).stdout;
 }
 
+/** Upstream's port of kube-controller-manager. */
+const CONTROLLERS_PORT = "10257";
+
 describe("another user of a machine with a cluster", { timeout: TIMEOUT_MS }, () => {
   it("reads and writes none of its files, reaches no socket and no process", async () => {
     const folders = ["data", "run", "home"].map(folder);
@@ -73,10 +76,17 @@ describe("another user of a machine with a cluster", { timeout: TIMEOUT_MS }, ()
     const node = await cluster.ask("get", "nodes", "-o", address);
     const { stdout } = await cluster.host.run("ss", ["-Hltn"]);
     const listening = stdout.trim().split("\n").map((line) => line.split(/\s+/)[3]!);
-    const api = listening.map((where) => `https://${where}`);
-    // One server, on the loopback and on the link to the node.
-    expect(new Set(listening.map((where) => where.split(":").at(-1))).size).toBe(1);
+    const onPort = (port: string) => listening.filter((where) => where.endsWith(`:${port}`));
+    const ports = new Set(listening.map((where) => where.split(":").at(-1)!));
+    // The API server, on the loopback and on the link to the node; metrics and health of the
+    // controllers on that link alone.
+    const controllers = onPort(CONTROLLERS_PORT).map((where) => `https://${where}`);
+    expect(controllers).toHaveLength(1);
+    ports.delete(CONTROLLERS_PORT);
+    expect(ports.size).toBe(1);
+    const api = onPort([...ports][0]!).map((where) => `https://${where}`);
     const guarded = [
+      ...["/metrics", "/configz", "/debug/pprof/"].map((path) => controllers[0]! + path),
       ...api.flatMap((base) => ["/api/v1/secrets", "/metrics", "/logs", "/debug/pprof/"].map(
         (path) => base + path)),
       ...["/pods", "/metrics", "/configz", "/stats/summary", "/run/a/b/c", "/exec/a/b/c"].map(

@@ -12,6 +12,14 @@ const HERE = MODE_NAMES.filter((mode) => mode !== "ipvs");
 const isRoot = process.getuid?.() === 0;
 
 describe.runIf(isRoot)("Service proxies in network namespaces", () => {
+  judge(HERE.map(ours));
+});
+
+describe.runIf(isRoot && existsSync(KUBE_PROXY))("upstream's kube-proxy", () => {
+  judge((["nftables", "iptables"] as const).map(upstream));
+});
+
+function judge(implementations: readonly Implementation[]): void {
   let world: World;
 
   beforeAll(async () => {
@@ -20,7 +28,7 @@ describe.runIf(isRoot)("Service proxies in network namespaces", () => {
 
   afterAll(() => world.close());
 
-  const judge = ({ name, start, refuses }: Implementation) =>
+  for (const { name, start, refuses } of implementations) {
     describe(name, () => {
       let served: Served;
       beforeAll(async () => {
@@ -32,12 +40,8 @@ describe.runIf(isRoot)("Service proxies in network namespaces", () => {
         await rule.run(world, served);
       }, 200_000);
     });
-
-  for (const mode of HERE) judge(ours(mode));
-  describe.runIf(existsSync(KUBE_PROXY))("upstream's kube-proxy", () => {
-    for (const mode of ["nftables", "iptables"] as const) judge(upstream(mode));
-  });
-});
+  }
+}
 
 test("every rule that is refused is one of the contract", ({ expect }) => {
   const names = new Set(RULES.map(({ name }) => name));
