@@ -37,6 +37,8 @@ it("start, hint, status, next and reset lead through a lab, and lose nothing", a
 
   const tree = ownTree("02", own.env);
   appendFileSync(join(tree, FILE), "// mine\n");
+  // A setting of npm's own: the flag stands in the command, so npm has not taken it.
+  Object.assign(own.env, { npm_lifecycle_event: "lab", npm_config_yes: "true" });
   await own.lab("reset", "2", "--yes");
   expect(readFileSync(join(tree, FILE), "utf8")).not.toContain("// mine");
   const [backup] = globSync(`${tree}.backup-*/${FILE}`);

@@ -93,7 +93,9 @@ export function command(): Command {
 function refuseSwallowed(chosen: Command): void {
   const environment = process.env;
   if (environment["npm_lifecycle_event"] !== "lab") return;
-  const names = chosen.options.map((option) => option.long!.slice("--".length));
+  const given = process.argv.map((word) => word.split("=")[0]);
+  const absent = chosen.options.filter(({ long }) => !given.includes(long!));
+  const names = absent.map(({ long }) => long!.slice("--".length));
   const taken = names.filter((name) => environment[`npm_config_${name}`] !== undefined);
   if (taken.length === 0) return;
   throw new CommandError("FLAG_TAKEN", `npm took --${taken.join(", --")} for itself`, {
