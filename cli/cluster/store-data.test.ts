@@ -38,3 +38,19 @@ it("data that is there goes on, and is not given up by the flag", () => {
   expect(() => checkStoreData(config, false)).not.toThrow();
   expect(() => checkStoreData(config, true)).toThrow(/--new-store: .*member has data/);
 });
+
+it("a member that has lost its data does not begin again beside the others", () => {
+  const three: ClusterConfig = { ...config, storeMembers: 3 };
+  const wal = (member: string) => join(storeDir(three, member), "member", "wal");
+  for (const member of ["store-1", "store-3"]) {
+    mkdirSync(wal(member), { recursive: true });
+    writeFileSync(join(wal(member), "0.wal"), "");
+  }
+  // A first start that was ended before all members had written.
+  expect(() => checkStoreData(three, false)).not.toThrow();
+  mkdirSync(nodePaths(three).kubeletRoot, { recursive: true });
+  expect(() => checkStoreData(three, false)).toThrow(/store-2\/member: no data, but the other/);
+  mkdirSync(wal("store-2"), { recursive: true });
+  writeFileSync(join(wal("store-2"), "0.wal"), "");
+  expect(() => checkStoreData(three, false)).not.toThrow();
+});

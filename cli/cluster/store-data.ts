@@ -33,8 +33,8 @@ export function storeEndpoints(config: ClusterConfig): string[] {
 
 /**
  * Checks that the store has data unless the cluster is new. Throws CommandError `STORE_GONE` if a
- * node has run and the store is empty, unless `isAccepted`, and `STORE_THERE` if it has data in
- * spite of `isAccepted`.
+ * node has run and the store is empty, unless `isAccepted`, `MEMBER_GONE` if one of its members is,
+ * and `STORE_THERE` if it has data in spite of `isAccepted`.
  */
 export function checkStoreData(config: ClusterConfig, isAccepted: boolean): void {
   if (config.etcdServers !== undefined) return;
@@ -43,15 +43,14 @@ export function checkStoreData(config: ClusterConfig, isAccepted: boolean): void
     return join(storeDir(config, name), "member");
   });
   const data = folders.join(", ");
-  const hasData = folders.some((folder) => {
-    return namesIn(join(folder, "wal")).length > 0 || namesIn(folder).includes("db");
-  });
+  const hasData = folders.some(hasStoreData);
   if (hasData && isAccepted) {
     throw new CommandError("STORE_THERE", `--new-store: ${data} has data`, {
       remedy: "start without the flag to use it; the flag is for a lost store",
     });
   }
   const state = stateOf(config);
+  if (hasData && state !== undefined) checkEachMember(folders);
   if (hasData || isAccepted || state === undefined) return;
   const { path, stats } = state;
   throw new CommandError(
@@ -64,6 +63,24 @@ export function checkStoreData(config: ClusterConfig, isAccepted: boolean): void
         `removes nothing else: r2k start --new-store --name ${config.name}`,
     },
   );
+}
+
+/**
+ * Throws CommandError `MEMBER_GONE` if one of several members has no data. All start at once, so
+ * that it would meet no other that refuses it: it would begin a log again under an id that has
+ * voted, and entries that a majority has acknowledged could be lost.
+ */
+function checkEachMember(folders: readonly string[]): void {
+  const lost = folders.filter((folder) => !hasStoreData(folder));
+  if (lost.length === 0) return;
+  const what = `${lost.join(", ")}: no data, but the other members of the store have theirs`;
+  throw new CommandError("MEMBER_GONE", what, {
+    remedy: "put this member's own folder back; another member's copy does not replace it",
+  });
+}
+
+function hasStoreData(folder: string): boolean {
+  return namesIn(join(folder, "wal")).length > 0 || namesIn(folder).includes("db");
 }
 
 /** Returns the directory of a node that has run; nodes start only after the store. */
