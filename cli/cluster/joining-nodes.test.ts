@@ -71,8 +71,8 @@ test("a node's name is that of a link and of a Node, and no other's", () => {
   for (const name of ["a", "node-2", "a23456789012345"]) {
     expect(checkNodeName(name, cluster)).toBe(name);
   }
-  for (const name of
-    ["", "A", "2", "a-", "a_b", "../a", "a234567890123456", "host", "first", "br0"]) {
+  const unusable = ["", "A", "2", "a-", "a_b", "../a", "a234567890123456"];
+  for (const name of [...unusable, "host", "first", "br0", "all", "default", "node"]) {
     expect(() => checkNodeName(name, cluster), name).toThrow(/not usable/);
   }
 });

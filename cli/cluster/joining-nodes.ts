@@ -13,13 +13,17 @@ const FIRST_ADDRESS = 2;
 /** The first node's port on the underlay's bridge. */
 export const FIRST_PORT = "first";
 const STOPPED = "stopped";
+/** Sysctls of all links and of new ones have these names; the kernel makes no such link. */
+const KERNEL_NAMES = ["all", "default"];
+/** `kube-dns-node` is the first node's EndpointSlice, another's is `kube-dns-NAME`. */
+const FIRST_DNS = "node";
 
 /**
  * Checks the name of a node that joins: it is the Node's name, a folder's and that of a link (15
  * bytes at most).
  */
 export function checkNodeName(name: string, { nodeName }: Pick<ClusterConfig, "nodeName">): string {
-  const taken = [...RESERVED_PORTS, FIRST_PORT, nodeName];
+  const taken = [...RESERVED_PORTS, ...KERNEL_NAMES, FIRST_PORT, FIRST_DNS, nodeName];
   if (/^[a-z]([a-z0-9-]{0,13}[a-z0-9])?$/.test(name) && !taken.includes(name)) return name;
   throw new CommandError("BAD_NODE_NAME", `node name "${name}" is not usable`, {
     remedy:
