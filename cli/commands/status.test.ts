@@ -72,3 +72,11 @@ test("the reader's parts are named", () => {
   const text = describe({ ...UP, ownParts: ["03", "04"] });
   expect(text).toContain("yours    your part of lab 03, 04 in place of the reference");
 });
+
+test("a node whose stop was interrupted is shown as it is: it runs", () => {
+  const ends = { ...absent("node b"), stopped: true };
+  const runs = { ...UP.processes[1]!, name: "node b", stopped: true };
+  expect(describe({ ...UP, processes: [...UP.processes, ends] })).toMatch(/node b +stopped$/m);
+  const text = describe({ ...UP, processes: [...UP.processes, runs] });
+  expect(text).toMatch(/node b +pid 12, 80 MiB, to be stopped: r2k node stop has not ended$/m);
+});

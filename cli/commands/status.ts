@@ -142,7 +142,7 @@ function verdict(status: Status): string {
 
 /** A process that runs and what its supervisor did; one that keeps ending, when it goes on. */
 function stateOf({ pid, pss_mib, supervisor, restarts, stopped }: ProcessStatus): string {
-  if (stopped) return "stopped";
+  if (stopped && pid === null) return "stopped";
   const at = restarts && new Date(restarts.last_s * 1000).toISOString().replace(/\.\d+Z$/, "Z");
   const ended = restarts ? `${restartsText(restarts)}, last at ${at}` : "";
   if (pid === null) {
@@ -153,6 +153,7 @@ function stateOf({ pid, pss_mib, supervisor, restarts, stopped }: ProcessStatus)
   const notes = [`pid ${pid}`, `${pss_mib} MiB`];
   if (ended !== "") notes.push(`${ended}, and started again`);
   if (supervisor === null) notes.push("without a supervisor");
+  if (stopped) notes.push("to be stopped: r2k node stop has not ended");
   return notes.join(", ");
 }
 
