@@ -9,6 +9,7 @@ import {
   planJoiningNode,
   readJoiningNodes,
 } from "../cluster/joining-nodes.ts";
+import { lockNodes, refuseTakenName } from "../nodes/change-nodes.ts";
 import { removeNode, stopNode } from "../nodes/remove-node.ts";
 import { runningPid } from "../supervisor/supervise.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
@@ -62,6 +63,7 @@ async function withNode(
   }
   const clock = systemClock();
   const progress = terminalProgress(clock);
+  using _lock = await lockNodes(cluster, clock);
   const exists = joiningNodeNames(cluster).includes(name);
   const client = await adminClient(cluster, clock);
   try {
@@ -78,6 +80,7 @@ async function add(on: NodeOf): Promise<void> {
       remedy: `r2k node start ${name} --name ${cluster.name}`,
     });
   }
+  await refuseTakenName(client, name);
   try {
     await bringUp(on);
   } catch (thrown) {

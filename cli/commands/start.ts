@@ -23,6 +23,7 @@ import { installMissing } from "../preflight/programs.ts";
 import { endProcess } from "../host/end-process.ts";
 import { removeFromHost } from "../host/remove.ts";
 import { processNames, runningPid } from "../supervisor/supervise.ts";
+import { lockNodes } from "../nodes/change-nodes.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { OWN_PARTS, runningOwnParts } from "../supervisor/own-parts.ts";
 import { refuseUnjudged } from "../../labs/runner/parts.ts";
@@ -106,7 +107,7 @@ async function start(flags: StartFlags): Promise<void> {
   refuseChangedChoices(flags, existing);
   if (!running && OWN_PARTS.length > 0) refuseUnjudged(readState());
   refuseChangesOfRunning(config, planned);
-  if (running) await startMissingNodes(existing, joining, flags, progress);
+  if (running) await startMissingNodes(existing, flags, progress);
   else await bringUpNew(config, joining, !existing, flags, progress);
   const own = runningOwnParts(config);
   if (own.length > 0) progress.note(`It runs ${ownPartsText(own)}.`);
@@ -292,15 +293,17 @@ function isRunning(config: ClusterConfig): boolean {
 /** Starts what is missing of a running cluster's nodes; the others are left alone. */
 async function startMissingNodes(
   cluster: ClusterConfig,
-  joining: readonly ClusterConfig[],
   flags: StartFlags,
   progress: Progress,
 ): Promise<void> {
   progress.note(`The cluster "${cluster.name}" is running.`);
+  const clock = systemClock();
+  using _lock = await lockNodes(cluster, clock);
+  const joining = await wantedNodes(cluster, nodeCount(flags));
   const missing = joining.filter((node) => runningPid(node.runDir, "node") === undefined);
   if (missing.length === 0) return;
   const readyTimeout_ms = positive("--ready-timeout", flags.readyTimeout) * 1000;
-  await startNodes(cluster, missing, { clock: systemClock(), progress, readyTimeout_ms });
+  await startNodes(cluster, missing, { clock, progress, readyTimeout_ms });
 }
 
 /** The processes that a cluster has when its nodes that joined are `joining`. */
