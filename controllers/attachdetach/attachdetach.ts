@@ -123,24 +123,26 @@ class AttachReconciler {
     if (!this.written.isSeen(unique, this.#storage.attachments.store)) {
       return { again_ms: UNSEEN_MS };
     }
+    // Without a PersistentVolume no pod needs it; a node may still have it.
     const [volume] = this.#storage.volumesNamed(unique);
-    if (!volume) return this.#withdrawEverywhere(unique);
-    const held = this.#storage.attachmentsOf(volume);
     const pods = Map.groupBy(
       this.#storage.podsNeeding(unique), ({ spec }) => spec.nodeName ?? "");
     const listing = this.#storage.nodesListing(unique);
+    const held = this.#storage.attachmentsOf(unique, [...pods.keys(), ...listing]);
     const names = new Set([...pods.keys(), ...held.keys(), ...listing]);
     if (names.size === 0) return void this.#memories.delete(unique);
     const memory = this.#memory(unique);
     const nodes = [...names].map((node) =>
       this.#view(unique, node, { memory, attachment: held.get(node), wanted: pods.has(node) }));
     const { steps, again_ms } = planVolume(nodes, isMultiAttach(volume));
-    this.#reportErrors(volume, memory, held, pods);
+    if (volume) this.#reportErrors(volume, memory, held, pods);
     for (const step of steps) {
       if (step.do !== "refuse") memory.refused.delete(step.node);
       await this.#apply(step, { unique, volume, held, pods, memory });
     }
     if (again_ms !== undefined) return { again_ms };
+    // Nothing leads from the last attachment's end to a volume that is gone.
+    if (!volume) this.#memories.delete(unique);
   }
 
   #memory(unique: string): Memory {
@@ -181,12 +183,12 @@ class AttachReconciler {
     const attachment = held.get(step.node);
     switch (step.do) {
       case "attach": {
-        const made = await this.#writer.attach(volume, step.node);
+        const made = volume && await this.#writer.attach(volume, step.node);
         if (made) this.written.wrote(unique, made);
         return;
       }
       case "report":
-        if (attachment && (await this.#writer.report(attachment, unique))) {
+        if (volume && attachment && (await this.#writer.report(attachment, unique))) {
           recordAttached(this.#recorder, volume, users);
         }
         return;
@@ -202,7 +204,7 @@ class AttachReconciler {
         return;
       }
       case "refuse": {
-        if (memory.refused.has(step.node)) return;
+        if (!volume || memory.refused.has(step.node)) return;
         memory.refused.add(step.node);
         const holders = step.others.flatMap((node) => pods.get(node) ?? []);
         recordRefused(this.#recorder, volume, users, holders);
@@ -230,19 +232,12 @@ class AttachReconciler {
       }
     }
   }
-
-  /** No PersistentVolume has this name: no node may mount it. */
-  async #withdrawEverywhere(unique: string): Promise<void> {
-    this.#memories.delete(unique);
-    for (const node of this.#storage.nodesListing(unique)) {
-      await this.#writer.withdraw(node, unique, false);
-    }
-  }
 }
 
 interface About {
   unique: string;
-  volume: PersistentVolume;
+  /** Undefined: its PersistentVolume was deleted. */
+  volume: PersistentVolume | undefined;
   held: ReadonlyMap<string, VolumeAttachment>;
   /** Pods that need the volume, by node. */
   pods: ReadonlyMap<string, readonly Pod[]>;
@@ -256,7 +251,7 @@ function stateOf(attachment: VolumeAttachment | undefined): AttachmentState {
 }
 
 /** Whether several nodes may have a volume at once (upstream's IsMultiAttachAllowed). */
-function isMultiAttach({ spec }: PersistentVolume): boolean {
-  const modes = spec.accessModes ?? [];
+function isMultiAttach(volume: PersistentVolume | undefined): boolean {
+  const modes = volume?.spec.accessModes ?? [];
   return modes.length === 0 || modes.includes("ReadWriteMany") || modes.includes("ReadOnlyMany");
 }

@@ -4,7 +4,7 @@ import type {
 import type { CSIDriver, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import {
-  attachmentName, CONTROLLER_ATTACHES, isCsiVolumeName, uniqueNameOf,
+  attachmentName, CONTROLLER_ATTACHES, handleOfName, isCsiVolumeName, uniqueNameOf,
 } from "@raft2kube/client-kube/object/attachments.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
@@ -86,15 +86,27 @@ export class AttachedStorage {
     ];
   }
 
-  /** The attachments of a volume, under the names that this controller gives them, by node. */
-  attachmentsOf(volume: PersistentVolume): Map<string, VolumeAttachment> {
-    const { driver, volumeHandle } = volume.spec.csi!;
-    const all = this.volumesNamed(uniqueNameOf(volume)!)
-      .flatMap(({ metadata }) => this.attachments.store.by(BY_VOLUME, metadata.name ?? ""));
-    return new Map(all
-      .filter(({ metadata, spec }) =>
-        metadata.name === attachmentName(driver, volumeHandle, spec.nodeName))
+  /**
+   * The attachments of a volume, under the names that this controller gives them, by node. Those of
+   * a PersistentVolume that was deleted are found when no other has the volume, and on `nodes`.
+   */
+  attachmentsOf(unique: string, nodes: readonly string[]): Map<string, VolumeAttachment> {
+    const { driver, volumeHandle } = handleOfName(unique);
+    const nameOn = (node: string) => attachmentName(driver, volumeHandle, node);
+    const volumes = this.volumesNamed(unique);
+    const all = volumes.length === 0
+      ? this.#attachmentsWithoutVolume(driver)
+      : volumes.flatMap(({ metadata: { name = "" } }) =>
+        this.attachments.store.by(BY_VOLUME, name));
+    const known = nodes.flatMap((node) => this.attachments.store.get(nameOn(node)) ?? []);
+    return new Map([...known, ...all]
+      .filter(({ metadata, spec }) => metadata.name === nameOn(spec.nodeName))
       .map((each) => [each.spec.nodeName, each]));
+  }
+
+  #attachmentsWithoutVolume(driver: string): VolumeAttachment[] {
+    return this.attachments.store.list().filter((each) =>
+      each.spec.attacher === driver && this.volumeOfAttachment(each) === undefined);
   }
 
   nodesListing(unique: string): string[] {

@@ -21,6 +21,12 @@ export function uniqueNameOf({ spec }: PersistentVolume): string | undefined {
   return spec.csi && uniqueVolumeName(spec.csi.driver, spec.csi.volumeHandle);
 }
 
+/** The driver and handle in a CSI volume's unique name; a driver's name has no `^`. */
+export function handleOfName(unique: string): { driver: string; volumeHandle: string } {
+  const at = unique.indexOf("^");
+  return { driver: unique.slice(CSI_PREFIX.length, at), volumeHandle: unique.slice(at + 1) };
+}
+
 /** Whether a name in a node's status is that of a CSI volume. */
 export function isCsiVolumeName(name: string): boolean {
   return name.startsWith(CSI_PREFIX);

@@ -65,6 +65,19 @@ for (const [name, { possible, start }] of Object.entries(CONTROLLERS)) {
       expect(await trial.isListed("used", "n1")).toBe(false);
     });
 
+    it("detaches a volume that is deleted while its node has it in use", async () => {
+      await trial.volume("deleted", "ReadWriteOnce");
+      await trial.pod("last", "deleted", "n1");
+      await trial.untilAttached("deleted", "n1");
+      await trial.use("n1", "deleted");
+      await trial.deletePod("last");
+      await trial.deleteVolume("deleted");
+      expect(await trial.isAttached("deleted", "n1")).toBe(true);
+      await trial.use("n1");
+      await trial.untilDetached("deleted", "n1");
+      expect(await trial.isListed("deleted", "n1")).toBe(false);
+    });
+
     it("refuses a volume for one node that another has, until that is detached", async () => {
       await trial.volume("single", "ReadWriteOnce");
       await trial.pod("holder", "single", "n1");

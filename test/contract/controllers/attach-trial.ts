@@ -2,7 +2,7 @@ import type {
   Event, Node, PersistentVolume, PersistentVolumeAccessMode, PersistentVolumeClaim, Pod,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
-import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { isConflict, isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import {
   attachmentName, CONTROLLER_ATTACHES, uniqueVolumeName,
@@ -129,6 +129,18 @@ export class AttachTrial {
     });
     await this.until(`claim ${name} to be bound`, async () =>
       (await claims.get({ namespace, name })).status?.phase === "Bound");
+  }
+
+  /** Deletes a claim and then its volume, and waits until neither is there. */
+  async deleteVolume(name: string): Promise<void> {
+    const claims = this.#world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const volumes = this.#world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+    await claims.delete({ namespace, name });
+    await this.until(`claim ${name} to be gone`, async () =>
+      (await undefinedIfNotFound(claims.get({ namespace, name }))) === undefined);
+    await volumes.delete({ name });
+    await this.until(`volume ${name} to be gone`, async () =>
+      (await undefinedIfNotFound(volumes.get({ name }))) === undefined);
   }
 
   async pod(name: string, claimName: string, nodeName: string): Promise<void> {
