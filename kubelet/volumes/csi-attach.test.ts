@@ -136,6 +136,15 @@ test("a volume is in use until the last pod's is unstaged", async () => {
   expect((await VolumesInUse.find(dir)).list()).toEqual([]);
 });
 
+test("an unstaged volume is not in use although its directory cannot be removed", async () => {
+  inUse.onChange(report);
+  await setUp("a");
+  await writeFile(path.join(volumeDir("a"), "stray"), "");
+  await expect(tearDown("a")).rejects.toThrow("ENOTEMPTY");
+  expect(calls.at(-1)?.[0]).toBe("Unstage");
+  expect(inUse.list()).toEqual([]);
+});
+
 test("a damaged record does not hide other volumes in use", async () => {
   inUse.onChange(report);
   await setUp("b");

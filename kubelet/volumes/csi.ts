@@ -178,9 +178,12 @@ async function tearDown(
     }
     const users = await usersOfVolume(join(options.rootDir, "pods"), data);
     const isLast = users.every((user) => user === dir);
-    if (isLast) await unstage(options, driver, data);
+    if (isLast) {
+      await unstage(options, driver, data);
+      // It may be detached now, also if a directory cannot be removed.
+      options.inUse.release(uniqueVolumeName(driverName, volumeHandle));
+    }
     await removeVolume(dir);
-    if (isLast) options.inUse.release(uniqueVolumeName(driverName, volumeHandle));
   });
 }
 
