@@ -17,7 +17,7 @@ import { invalidArgument, outOfRange } from "../../lib/errors.ts";
 import { requireString } from "../../lib/fields.ts";
 import { pageOf } from "../../lib/paging.ts";
 import { unsupported } from "./capability.ts";
-import { capacityOf } from "./capacity.ts";
+import { capacityOf } from "../../lib/capacity.ts";
 import { planCreateVolume } from "./create-volume.ts";
 import { deleteVolume, makeVolume, requireVolume, type HostPathDriver } from "./driver.ts";
 import { CAPACITY_BYTES_MAX } from "./limits.ts";
@@ -122,7 +122,7 @@ async function expandVolume(
   request: ControllerExpandVolumeRequest,
 ): Promise<number> {
   if (!request.capacityRange) throw invalidArgument("capacity_range is missing");
-  const capacity = capacityOf(request.capacityRange);
+  const capacity = capacityOf(request.capacityRange, CAPACITY_BYTES_MAX);
   const volume = requireVolume(driver, id);
   const capacity_bytes = Math.max(volume.capacity_bytes, capacity.required_bytes);
   if (capacity_bytes > capacity.limit_bytes) {

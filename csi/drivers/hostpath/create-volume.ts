@@ -11,9 +11,9 @@ import {
 } from "../../lib/errors.ts";
 import { requireString } from "../../lib/fields.ts";
 import { requireCapabilities } from "./capability.ts";
-import { capacityOf, newSize, satisfies } from "./capacity.ts";
-import { VOLUMES_MAX } from "./limits.ts";
-import { requireParameters } from "./parameters.ts";
+import { capacityOf, newSize, satisfies } from "../../lib/capacity.ts";
+import { CAPACITY_BYTES_MAX, VOLUMES_MAX } from "./limits.ts";
+import { requireParameters } from "../../lib/parameters.ts";
 import {
   snapshotOf,
   volumeOf,
@@ -45,7 +45,7 @@ export function planCreateVolume(
   requireCapabilities(request.volumeCapabilities);
   requireParameters("parameters", request.parameters);
   requireParameters("mutable_parameters", request.mutableParameters);
-  const capacity = capacityOf(request.capacityRange);
+  const capacity = capacityOf(request.capacityRange, CAPACITY_BYTES_MAX);
   const source = sourceOf(request.volumeContentSource);
 
   const existing = Object.values(state.volumes).find((volume) => volume.name === name);

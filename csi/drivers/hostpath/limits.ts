@@ -1,10 +1,8 @@
 import { assertLimits } from "@raft2kube/std/assert.ts";
+import { CAPACITY_DEFAULT_BYTES } from "../../lib/limits.ts";
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
-
-/** The size of a volume without a capacity range. */
-export const CAPACITY_DEFAULT_BYTES = 1 * GIB;
 
 /** The largest volume given out; a claim beyond it is answered OUT_OF_RANGE. */
 export const CAPACITY_BYTES_MAX = 1024 * GIB;

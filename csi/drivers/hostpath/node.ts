@@ -12,23 +12,25 @@ import { serve, type Handlers, type ServedService } from "@raft2kube/rpc/server.
 import { alreadyExists, failedPrecondition, internal, notFound } from "../../lib/errors.ts";
 import { requirePath, requireString } from "../../lib/fields.ts";
 import {
-  bind,
+  isReadOnly,
   makeMountPoint,
+  mountAt,
   mountPointOf,
   removeMountPoint,
   requireDirectory,
-  showImage,
   unmountAll,
-} from "./bind.ts";
+} from "../../lib/mount-point.ts";
+import { bind, showImage } from "./bind.ts";
 import { requireCapability, type MountCapability } from "./capability.ts";
-import { capacityOf } from "./capacity.ts";
+import { capacityOf } from "../../lib/capacity.ts";
 import { deleteVolume, requireVolume, type HostPathDriver } from "./driver.ts";
 import { isEphemeral, makeEphemeralVolume } from "./ephemeral.ts";
+import { CAPACITY_BYTES_MAX } from "./limits.ts";
 import { topologyOf } from "./messages.ts";
 import { volumeOf } from "./state.ts";
 import { requireSpace, volumeStats } from "./volume-usage.ts";
 import { syncFileSystem } from "./volume-image.ts";
-import { isImageAt, isReadOnly, mountAt, mountsOfVolume } from "./volume-mounts.ts";
+import { isImageAt, mountsOfVolume } from "./volume-mounts.ts";
 
 const CAPABILITIES = [
   Capability.STAGE_UNSTAGE_VOLUME,
@@ -88,7 +90,7 @@ export function nodeService(driver: HostPathDriver): ServedService {
     nodeExpandVolume: async (request) => {
       const id = requireString("volume_id", request.volumeId);
       if (request.volumePath === "") requirePath("volume_path", "");
-      capacityOf(request.capacityRange);
+      capacityOf(request.capacityRange, CAPACITY_BYTES_MAX);
       const volume = await requireShownAt(driver, id, request.volumePath);
       // ControllerExpandVolume has done it: it runs on the volume's node.
       return { capacityBytes: volume.capacity_bytes };

@@ -7,7 +7,7 @@ import { pageOf } from "../../lib/paging.ts";
 import { requireVolume, type HostPathDriver } from "./driver.ts";
 import { SNAPSHOTS_MAX } from "./limits.ts";
 import { snapshotMessage } from "./messages.ts";
-import { requireParameters } from "./parameters.ts";
+import { requireParameters } from "../../lib/parameters.ts";
 import {
   snapshotOf,
   withSnapshot,

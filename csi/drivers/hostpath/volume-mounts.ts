@@ -38,16 +38,3 @@ function mountsOf(directory: string, mounts: MountInfo[]): MountInfo[] {
       mount.device === under.device && (mount.root === root || mount.root.startsWith(`${root}/`)),
   );
 }
-
-/** Returns the mount exactly at `point`, the topmost if several are stacked. */
-export function mountAt(
-  point: string,
-  mounts: MountInfo[] = readMountInfo(),
-): MountInfo | undefined {
-  return mounts.findLast((mount) => mount.mountPoint === point);
-}
-
-/** Whether writing through this mount is refused. */
-export function isReadOnly(mount: MountInfo): boolean {
-  return mount.options.includes("ro");
-}

@@ -1,6 +1,6 @@
 import type { CapacityRange } from "@raft2kube/proto/gen/csi.ts";
-import { invalidArgument, outOfRange } from "../../lib/errors.ts";
-import { CAPACITY_DEFAULT_BYTES, CAPACITY_BYTES_MAX } from "./limits.ts";
+import { invalidArgument, outOfRange } from "./errors.ts";
+import { CAPACITY_DEFAULT_BYTES } from "./limits.ts";
 
 /** A range after its checks; `limit_bytes` is Infinity when the caller set none. */
 export interface Capacity {
@@ -8,8 +8,11 @@ export interface Capacity {
   limit_bytes: number;
 }
 
-/** Reads a capacity range. Throws INVALID_ARGUMENT, or OUT_OF_RANGE when no size satisfies it. */
-export function capacityOf(range: CapacityRange | undefined): Capacity {
+/**
+ * Reads a capacity range of volumes of at most `bytes_max`. Throws INVALID_ARGUMENT, or
+ * OUT_OF_RANGE when no size satisfies it.
+ */
+export function capacityOf(range: CapacityRange | undefined, bytes_max: number): Capacity {
   const required_bytes = range?.requiredBytes ?? 0;
   const limit = range?.limitBytes ?? 0;
   if (required_bytes < 0 || limit < 0) throw invalidArgument("capacity_range is negative");
@@ -17,8 +20,8 @@ export function capacityOf(range: CapacityRange | undefined): Capacity {
   if (required_bytes > limit_bytes) {
     throw outOfRange(`required_bytes ${required_bytes} exceeds limit_bytes ${limit_bytes}`);
   }
-  if (required_bytes > CAPACITY_BYTES_MAX) {
-    throw outOfRange(`required_bytes ${required_bytes} exceeds ${CAPACITY_BYTES_MAX}`);
+  if (required_bytes > bytes_max) {
+    throw outOfRange(`required_bytes ${required_bytes} exceeds ${bytes_max}`);
   }
   return { required_bytes, limit_bytes };
 }

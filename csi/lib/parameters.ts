@@ -1,5 +1,5 @@
-import { invalidArgument } from "../../lib/errors.ts";
-import { requireSmallMap } from "../../lib/fields.ts";
+import { invalidArgument } from "./errors.ts";
+import { requireSmallMap } from "./fields.ts";
 
 /**
  * Parameters under this prefix are the sidecars' (names of the claim, secrets), not the driver's.

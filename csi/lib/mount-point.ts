@@ -1,0 +1,72 @@
+import { lstat, mkdir, realpath, rmdir } from "node:fs/promises";
+import path from "node:path";
+import { unmount } from "@raft2kube/linux/mount.ts";
+import { readMountInfo, type MountInfo } from "@raft2kube/linux/mountinfo.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { failedPrecondition, internal, notFound } from "./errors.ts";
+
+/** Mounts stacked on one path that an unpublish takes away before it gives up. */
+const STACKED_MAX = 16;
+
+/**
+ * The path as the kernel's mount table names it: its parent resolved, its last part kept, as a link
+ * there must not lead the mount elsewhere. Throws NOT_FOUND when the parent is missing, which the
+ * caller should have made.
+ */
+export async function mountPointOf(field: string, file: string): Promise<string> {
+  try {
+    return path.join(await realpath(path.dirname(file)), path.basename(file));
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT", "ENOTDIR")) {
+      throw notFound(`the directory of ${field} does not exist: ${path.dirname(file)}`);
+    }
+    throw thrown;
+  }
+}
+
+/** Throws FAILED_PRECONDITION unless a directory, not a link to one, is there. */
+export async function requireDirectory(field: string, directory: string): Promise<void> {
+  const found = await lstat(directory);
+  if (!found.isDirectory()) throw failedPrecondition(`${field} is not a directory: ${directory}`);
+}
+
+/** Makes the directory that will be mounted on; one that exists is fine. */
+export async function makeMountPoint(field: string, directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { mode: 0o750 });
+  } catch (thrown) {
+    if (!isErrno(thrown, "EEXIST")) throw thrown;
+    await requireDirectory(field, directory);
+  }
+}
+
+/** Unmounts all that is stacked on `target`. Throws INTERNAL when it does not come to an end. */
+export function unmountAll(target: string): void {
+  for (let i = 0; i < STACKED_MAX; i++) if (!unmount(target)) return;
+  throw internal(`more than ${STACKED_MAX} mounts on ${target}`);
+}
+
+/**
+ * Removes the directory that was mounted on; it must be empty, so nothing is ever deleted that a
+ * failed unmount left visible.
+ */
+export async function removeMountPoint(directory: string): Promise<void> {
+  try {
+    await rmdir(directory);
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOENT")) throw thrown;
+  }
+}
+
+/** Returns the mount exactly at `point`, the topmost if several are stacked. */
+export function mountAt(
+  point: string,
+  mounts: MountInfo[] = readMountInfo(),
+): MountInfo | undefined {
+  return mounts.findLast((mount) => mount.mountPoint === point);
+}
+
+/** Whether writing through this mount is refused. */
+export function isReadOnly(mount: MountInfo): boolean {
+  return mount.options.includes("ro");
+}
