@@ -18,6 +18,7 @@ export function staleFlows(
   before: ServicePort | undefined,
   after: ServicePort | undefined,
 ): StaleFlow[] {
+  // lab:14 begin stale-flows
   const port = before ?? after;
   if (!port || port.transport !== "udp") return [];
   const old = before?.allEndpoints ?? [];
@@ -30,6 +31,7 @@ export function staleFlows(
     ...addressesOf(before ?? after).map((to) => ({ to, port: port.port })),
     ...(port.nodePort === undefined ? [] : [{ to: undefined, port: port.nodePort }]),
   ].map((frontend): StaleFlow => ({ transport: "udp", ...frontend, target })));
+  // lab:14 end
 }
 
 function addressesOf(port: ServicePort | undefined): string[] {

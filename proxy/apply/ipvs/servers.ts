@@ -1,13 +1,11 @@
 import { setImmediate } from "node:timers/promises";
-import { type DestinationState, Ipvs, type VirtualServer } from "@raft2kube/linux/ipvs.ts";
+import { Ipvs, type VirtualServer } from "@raft2kube/linux/ipvs.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { LEAVING_CHECK_MS, SERVERS_PER_TURN } from "../../limits.ts";
-import type { Target } from "../../plan/model.ts";
+import { type DestinationSteps, keyOf, planDestinations } from "./destinations.ts";
 import { serverName, type WantedServer } from "./state.ts";
-
-const WEIGHT = 1;
 
 /**
  * The virtual servers of this namespace. A destination that is no longer wanted gets weight 0 while
@@ -65,41 +63,26 @@ export class VirtualServers {
 
   #set(ipvs: Ipvs, { server, targets }: WantedServer): void {
     ipvs.setServer(server);
-    const found = new Map(ipvs.destinations(server).map((one) => [keyOf(one), one]));
-    const leaving = this.#leaving.get(serverName(server))?.targets;
-    for (const { address, port } of targets) {
-      const key = keyOf({ address, port });
-      leaving?.delete(key);
-      if (found.get(key)?.weight !== WEIGHT) {
-        ipvs.setDestination(server, { address, port, weight: WEIGHT });
-      }
-      found.delete(key);
+    this.#step(ipvs, server, planDestinations(
+      server.protocol, targets, ipvs.destinations(server),
+    ));
+  }
+
+  #step(ipvs: Ipvs, server: VirtualServer, { set, removed, leaving }: DestinationSteps): void {
+    for (const destination of set) ipvs.setDestination(server, destination);
+    for (const target of removed) ipvs.deleteDestination(server, target);
+    const name = serverName(server);
+    if (leaving.length === 0) {
+      this.#leaving.delete(name);
+      return;
     }
-    for (const destination of found.values()) this.#leave(ipvs, server, destination);
+    this.#leaving.set(name, { server, targets: new Set(leaving.map(keyOf)) });
+    this.#checkLater();
   }
 
   #delete(ipvs: Ipvs, server: VirtualServer): void {
     this.#leaving.delete(serverName(server));
     ipvs.deleteServer(server);
-  }
-
-  /** Removes a destination, or first lets its connections end. */
-  #leave(ipvs: Ipvs, server: VirtualServer, destination: DestinationState): void {
-    const { activeConnections, inactiveConnections } = destination;
-    // A client of UDP never ends: its packets would keep the destination for ever (upstream).
-    const isIdle = server.protocol === "udp" || activeConnections + inactiveConnections === 0;
-    const name = serverName(server);
-    const key = keyOf(destination);
-    if (isIdle) {
-      this.#leaving.get(name)?.targets.delete(key);
-      ipvs.deleteDestination(server, destination);
-      return;
-    }
-    if (destination.weight !== 0) ipvs.setDestination(server, { ...destination, weight: 0 });
-    const known = this.#leaving.get(name) ?? { server, targets: new Set() };
-    known.targets.add(key);
-    this.#leaving.set(name, known);
-    this.#checkLater();
   }
 
   #checkLater(): void {
@@ -116,13 +99,9 @@ export class VirtualServers {
 
   #check(): void {
     using ipvs = new Ipvs();
-    for (const [name, { server, targets }] of [...this.#leaving]) {
-      for (const destination of ipvs.destinations(server)) {
-        if (targets.has(keyOf(destination))) this.#leave(ipvs, server, destination);
-      }
-      if (targets.size === 0) this.#leaving.delete(name);
+    for (const { server, targets } of [...this.#leaving.values()]) {
+      const found = ipvs.destinations(server).filter((one) => targets.has(keyOf(one)));
+      this.#step(ipvs, server, planDestinations(server.protocol, [], found));
     }
   }
 }
-
-const keyOf = ({ address, port }: Target) => `${address}:${port}`;

@@ -25,6 +25,7 @@ export function addFrontends(
   chains: FrontendChains,
   { elements }: Fragment,
 ): void {
+  // lab:14 begin frontends
   const { transport, allEndpoints, localEndpoints } = port;
   // A policy Local without local endpoints drops, so that a load balancer tries another node.
   const rejection = allEndpoints.length > 0 ? "drop" : `goto ${REJECT_CHAIN}`;
@@ -49,6 +50,7 @@ export function addFrontends(
   const served = allEndpoints.length > 0;
   const set = served ? "service-nodeports" : "no-endpoint-nodeports";
   elements.push({ set, key, value: served ? `goto ${chains.nodePort}` : rejection });
+  // lab:14 end
 }
 
 /** Drops clients that are not in the source ranges of a load balancer's address. */
@@ -67,7 +69,9 @@ export function addFirewall({ transport, port, firewall }: ServicePort, fragment
 
 /** A pod that connects to itself through a Service is masqueraded, or its replies bypass NAT. */
 export function addHairpins(port: ServicePort, { elements }: Fragment): void {
+  // lab:14 begin hairpins
   for (const { address } of reachableEndpoints(port)) {
     elements.push({ set: "hairpin-connections", key: `${address} . ${address}`, value: "" });
   }
+  // lab:14 end
 }

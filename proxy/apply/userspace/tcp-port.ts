@@ -36,7 +36,10 @@ export async function openTcpPort(
       clients.delete(client);
       budget.giveBack(from);
     });
-    void serve(client, from, balancer, log);
+    serve(client, from, balancer, log).catch((thrown: unknown) => {
+      log.error("a connection could not be served", { error: messageOf(thrown) });
+      client.resetAndDestroy();
+    });
   });
   server.maxConnections = CONNECTIONS_PER_PORT_MAX;
   server.listen({ host, port, exclusive: true });
@@ -53,12 +56,17 @@ export async function openTcpPort(
   };
 }
 
+/**
+ * Passes a client's connection to the first endpoint, in the balancer's order, that accepts one in
+ * its time, and resets it if none does.
+ */
 async function serve(
   client: Socket,
   from: string,
   balancer: Balancer,
   log: Logger,
 ): Promise<void> {
+  // lab:14 begin serve
   const order = balancer.order(from).slice(0, CONNECT_TIMEOUTS_MS.length);
   for (const [at, target] of order.entries()) {
     const timeout_ms = CONNECT_TIMEOUTS_MS[at] ?? 0;
@@ -71,10 +79,12 @@ async function serve(
   }
   log.debug("no endpoint accepted a connection", { tried: order.length });
   client.resetAndDestroy();
+  // lab:14 end
 }
 
 /** Connects to an endpoint; resolves with undefined if it refuses or is slow, or `client` ends. */
 function dial(target: Target, timeout_ms: number, client: Socket): Promise<Socket | undefined> {
+  // lab:14 begin dial
   return new Promise((resolve) => {
     const { address: host, port } = target;
     const socket = connect({ host, port, ...SOCKET });
@@ -90,14 +100,17 @@ function dial(target: Target, timeout_ms: number, client: Socket): Promise<Socke
     socket.once("connect", () => settle(socket));
     socket.setTimeout(timeout_ms, end);
   });
+  // lab:14 end
 }
 
 /** Passes bytes and the ends of streams both ways. */
 function join(client: Socket, endpoint: Socket): void {
+  // lab:14 begin join
   client.setNoDelay(true);
   endpoint.setNoDelay(true);
   client.once("close", () => endpoint.destroy());
   endpoint.once("close", () => client.destroy());
   client.pipe(endpoint);
   endpoint.pipe(client);
+  // lab:14 end
 }
