@@ -11,7 +11,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { KUBE_PROXY, METRICS, runKubeProxy, startApi } from "../test/contract/proxy/upstream.ts";
 import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS, type World } from
-  "../test/contract/proxy/world.ts";
+  "../testing/network/node-world.ts";
 import { median, type Row } from "./benchmark.ts";
 
 const SIZES = [1_000, 10_000];

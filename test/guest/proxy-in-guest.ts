@@ -8,7 +8,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { ours } from "../contract/proxy/ours.ts";
 import { RULES } from "../contract/proxy/suite.ts";
-import { ADDRESSES, createWorld, TARGETS } from "../contract/proxy/world.ts";
+import { ADDRESSES, createWorld, TARGETS } from "../../testing/network/node-world.ts";
 
 // Run inside a guest, whose kernel has IPVS: judges the modes, and prints
 // `FOUND {"mode", "rule", "error"}` for each rule.

@@ -47,7 +47,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   csi: ["std", "proto", "rpc", "observe", "linux", "api", "client-kube"],
   device: ["std", "proto", "rpc", "observe"],
   // Kits that tests, labs and the simulator share; nothing that is shipped imports them.
-  testing: ["std", "proto", "client-etcd", "store"],
+  testing: ["std", "proto", "linux", "client-etcd", "store"],
 };
 
 /**

@@ -10,7 +10,8 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { NODE_NAME, type Served } from "./implementation.ts";
 import { startApi } from "./upstream.ts";
-import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS, type World } from "./world.ts";
+import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS, type World } from
+  "../../../testing/network/node-world.ts";
 
 // The whole proxy on an apiserver: what its modes do over time, and to one another.
 

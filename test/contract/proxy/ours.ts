@@ -8,7 +8,7 @@ import { planService } from "@raft2kube/proxy/plan/service.ts";
 import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { type Implementation, NODE_NAME, type Served } from "./implementation.ts";
-import { CLUSTER_CIDR } from "./world.ts";
+import { CLUSTER_CIDR } from "../../../testing/network/node-world.ts";
 
 const LOCAL_DROP = "internalTrafficPolicy Local drops without an endpoint of this node";
 const RETRY = "a connection that an endpoint refuses is tried at another";

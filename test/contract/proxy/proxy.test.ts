@@ -5,7 +5,7 @@ import type { Implementation, Served } from "./implementation.ts";
 import { ours } from "./ours.ts";
 import { RULES } from "./suite.ts";
 import { KUBE_PROXY, upstream } from "./upstream.ts";
-import { createWorld, type World } from "./world.ts";
+import { createWorld, type World } from "../../../testing/network/node-world.ts";
 
 /** The host's kernel has no IPVS: `test/guest/proxy.test.ts` runs these rules in that mode. */
 const HERE = MODE_NAMES.filter((mode) => mode !== "ipvs");

@@ -4,7 +4,8 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { NODE_NAME, type Served } from "./implementation.ts";
-import { ADDRESSES, type Agent, type Protocol, TARGETS, type World } from "./world.ts";
+import { ADDRESSES, type Agent, type Protocol, TARGETS, type World } from
+  "../../../testing/network/node-world.ts";
 
 /** One rule of the contract: resolves if the proxy keeps it, throws otherwise. */
 export interface Rule {

@@ -12,7 +12,7 @@ import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/re
 import { deleteTable } from "@raft2kube/linux/nft.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { type Implementation, NODE_NAME, type Served } from "./implementation.ts";
-import { ADDRESSES, CLUSTER_CIDR } from "./world.ts";
+import { ADDRESSES, CLUSTER_CIDR } from "../../../testing/network/node-world.ts";
 
 /** Upstream's kube-proxy, where it was built: `npm run peers -- kube-proxy`. */
 export const KUBE_PROXY = join(import.meta.dirname, "../../../.peers/bin/kube-proxy");
