@@ -46,6 +46,7 @@ const PARTS: readonly Entry[] = [
   entry("csi-provisioner", "the CSI provisioner", () => import("./parts/csi-provisioner.ts")),
   entry("csi-attacher", "the CSI attacher", () => import("./parts/csi-attacher.ts")),
   entry("device-sample", "the sample device plugin", () => import("./parts/device-sample.ts")),
+  entry("device-gpu", "the plugin of simulated GPUs", () => import("./parts/device-gpu.ts")),
 ];
 
 function entry(name: string, summary: string, load: Entry["load"]): Entry {

@@ -2,39 +2,20 @@ import { watch, type FSWatcher } from "node:fs";
 import { lstat } from "node:fs/promises";
 import path from "node:path";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Init } from "@raft2kube/proto/codec.ts";
-import {
-  DevicePlugin,
-  Registration,
-  type ContainerAllocateResponse,
-  type ContainerPreferredAllocationRequest,
-} from "@raft2kube/proto/gen/deviceplugin.ts";
+import { Registration } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { serve, serveGrpc, type RpcServer, type ServedService } from "@raft2kube/rpc/server.ts";
+import { serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import type { DeviceSet } from "./device-set.ts";
+import { codeOf, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import {
   RECHECK_MS,
   REGISTER_BACK_OFF_MS_MAX,
   REGISTER_BACK_OFF_MS,
   REGISTER_TIMEOUT_MS,
 } from "./limits.ts";
+import { type DevicePluginBehaviour, optionsOf, serviceOf } from "./service.ts";
 
 const log = logger("device-plugin");
-
-/** The behaviour of one device plugin. */
-export interface DevicePluginBehaviour {
-  /** `domain/name`, as in the pods' limits. */
-  resourceName: string;
-  devices: DeviceSet;
-  /** Returns what the container receives for these devices. Throws RpcError to reject. */
-  allocate(deviceIds: readonly string[]): Init<ContainerAllocateResponse>;
-  /** Returns the preferred ones of the available devices; optional. */
-  prefer?(request: ContainerPreferredAllocationRequest): string[];
-  /** Prepares the devices before their container starts; optional. */
-  preStart?(deviceIds: readonly string[]): Promise<void>;
-}
 
 export interface DevicePluginOptions {
   /** The kubelet's root directory; its sockets are in `device-plugins/` below it. */
@@ -89,7 +70,7 @@ class ServedDevicePlugin {
       return;
     }
     this.#timer?.cancel();
-    this.#checking = this.#restore().then((next_ms) => {
+    this.#checking = this.#attempt().then((next_ms) => {
       this.#checking = undefined;
       if (this.#closed.signal.aborted) return;
       this.#timer = this.#options.clock.after(next_ms, () => this.#check());
@@ -101,25 +82,38 @@ class ServedDevicePlugin {
   }
 
   /** Serves and registers if necessary; resolves with the delay before the next check. */
-  async #restore(): Promise<number> {
+  async #attempt(): Promise<number> {
     try {
       this.#watchDirectory();
-      const kubelet = await identityOf(path.join(this.#directory, "kubelet.sock"));
-      if (kubelet === undefined) this.#registeredWith = undefined;
-      else if (kubelet !== this.#registeredWith) {
-        await this.#serveAgain();
-        await this.#register();
-        this.#registeredWith = kubelet;
-      }
+      await this.#restore();
       this.#pause_ms = REGISTER_BACK_OFF_MS;
       return RECHECK_MS;
     } catch (thrown) {
+      // A kubelet that refuses, or is gone, may accept later; another error is a mistake here.
+      if (codeOf(thrown) === undefined) throw thrown;
       const resource = this.#options.behaviour.resourceName;
       log.warn("registration failed, retrying", { resource, error: messageOf(thrown) });
       const pause_ms = this.#pause_ms;
       this.#pause_ms = Math.min(pause_ms * 2, REGISTER_BACK_OFF_MS_MAX);
       return pause_ms;
     }
+  }
+
+  /**
+   * Serves and registers with a kubelet that has no registration of this plugin: at the start, and
+   * whenever `kubelet.sock` is another file than at the last registration. Serves first: the
+   * kubelet connects to the plugin's socket before it answers Register.
+   */
+  async #restore(): Promise<void> {
+    // lab:18 begin restore
+    const kubelet = await identityOf(path.join(this.#directory, "kubelet.sock"));
+    if (kubelet === undefined) this.#registeredWith = undefined;
+    else if (kubelet !== this.#registeredWith) {
+      await this.#serveAgain();
+      await this.#register();
+      this.#registeredWith = kubelet;
+    }
+    // lab:18 end
   }
 
   #watchDirectory(): void {
@@ -150,53 +144,26 @@ class ServedDevicePlugin {
     });
   }
 
+  /**
+   * Calls Register at `kubelet.sock`: version v1beta1, the name of the plugin's socket in the same
+   * directory, the resource, and what `optionsOf` says of the behaviour.
+   */
   async #register(): Promise<void> {
     const { behaviour, socketName } = this.#options;
     const channel = connectGrpc(`unix://${path.join(this.#directory, "kubelet.sock")}`);
     try {
-      await client(channel, Registration).register(
-        {
-          version: "v1beta1",
-          endpoint: socketName,
-          resourceName: behaviour.resourceName,
-          options: pluginOptions(behaviour),
-        },
-        { timeout_ms: REGISTER_TIMEOUT_MS, signal: this.#closed.signal },
-      );
+      const limits = { timeout_ms: REGISTER_TIMEOUT_MS, signal: this.#closed.signal };
+      // lab:18 begin register
+      const { resourceName } = behaviour;
+      const options = optionsOf(behaviour);
+      const request = { version: "v1beta1", endpoint: socketName, resourceName, options };
+      await client(channel, Registration).register(request, limits);
+      // lab:18 end
       log.info("registered with the kubelet", { resource: behaviour.resourceName });
     } finally {
       channel.close();
     }
   }
-}
-
-function pluginOptions(behaviour: DevicePluginBehaviour) {
-  return {
-    preStartRequired: behaviour.preStart !== undefined,
-    getPreferredAllocationAvailable: behaviour.prefer !== undefined,
-  };
-}
-
-function serviceOf(behaviour: DevicePluginBehaviour, closed: AbortSignal): ServedService {
-  return serve(DevicePlugin, {
-    getDevicePluginOptions: () => pluginOptions(behaviour),
-    async *listAndWatch(_request, call) {
-      const signal = AbortSignal.any([call.signal, closed]);
-      for await (const devices of behaviour.devices.follow(signal)) yield { devices };
-    },
-    allocate: ({ containerRequests }) => ({
-      containerResponses: containerRequests.map(({ devicesIds }) => behaviour.allocate(devicesIds)),
-    }),
-    getPreferredAllocation: ({ containerRequests }) => ({
-      containerResponses: containerRequests.map((request) => ({
-        deviceIDs: behaviour.prefer?.(request) ?? [],
-      })),
-    }),
-    preStartContainer: async ({ devicesIds }) => {
-      await behaviour.preStart?.(devicesIds);
-      return {};
-    },
-  });
 }
 
 /** Returns a socket file's identity, which a new file does not share; undefined if absent. */

@@ -25,6 +25,7 @@ export class DeviceSet {
    * latest of several changes.
    */
   async *follow(signal: AbortSignal): AsyncGenerator<readonly Init<Device>[]> {
+    // lab:18 begin follow
     let sent: readonly Init<Device>[] | undefined;
     while (!signal.aborted) {
       if (sent !== this.#devices) {
@@ -34,8 +35,10 @@ export class DeviceSet {
       }
       await this.#changed(signal);
     }
+    // lab:18 end
   }
 
+  /** Resolves at the next `set`, or when `signal` aborts. */
   #changed(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {

@@ -5,7 +5,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { buildCsiSanity } from "./csi-sanity.ts";
 import { buildFlanneld } from "./flannel.ts";
-import { installPythonClient } from "./python-client.ts";
+import { installPython } from "./python.ts";
 
 const bin = join(import.meta.dirname, "../../.peers/bin");
 
@@ -21,7 +21,9 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "kube-proxy": () => buildModule("kubernetes", "kube-proxy"),
   kubectl: () => buildModule("kubernetes", "kubectl"),
   flanneld: () => buildFlanneld(bin),
-  "python-client": () => installPythonClient(bin),
+  "python-client": () => installPython(bin, "client"),
+  "device-plugin-go": () => buildModule("../../labs/18-device-plugin/copy/go"),
+  "device-plugin-python": () => installPython(bin, "grpc"),
   conformance: buildConformance,
 };
 

@@ -118,6 +118,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["02-", "03-", "04-", "05-", "06-"],
     ["apiserver/"],
     ["07a-", "07b-", "07c-", "finish/"],
+    ["18-"],
   ],
   kubelet: [
     ["limits.ts", "options.ts", "pods/", "plugins/"],

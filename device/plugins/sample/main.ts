@@ -1,20 +1,15 @@
-import { watch } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
-import path from "node:path";
-import { logger } from "@raft2kube/observe/log.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
 import { startDevicePlugin } from "../../lib/device-plugin.ts";
 import { DeviceSet } from "../../lib/device-set.ts";
-import { RECHECK_MS } from "../../lib/limits.ts";
+import { requireDevice } from "../../lib/device-node.ts";
+import { followFile } from "../../lib/follow-file.ts";
 import { allocationOf, deviceIds, devicesOf, preferLowest } from "./devices.ts";
 
 export const SAMPLE_RESOURCE_NAME = "r2k.dev/sample";
 
 /** Maximum number of simulated devices. */
 const COUNT_MAX = 1_000;
-
-const log = logger("device-sample");
 
 export interface SamplePluginOptions {
   /** The kubelet's root directory. */
@@ -65,54 +60,4 @@ export async function startSampleDevicePlugin(
       await plugin.close();
     },
   };
-}
-
-async function requireDevice(devicePath: string): Promise<void> {
-  const found = await stat(devicePath);
-  if (found.isCharacterDevice() || found.isBlockDevice()) return;
-  throw new CodedError("NotADevice", `${devicePath} is not a device node`);
-}
-
-/**
- * Calls `changed` with a file's text at the start and after each change; a missing file is empty.
- */
-function followFile(
-  file: string,
-  clock: Clock,
-  changed: (text: string) => void,
-): { close(): void } {
-  let timer: Timer | undefined;
-  let last: string | undefined;
-  let closed = false;
-  const look = async () => {
-    try {
-      const text = await readText(file);
-      if (!closed && text !== last) changed((last = text));
-    } catch (thrown) {
-      log.warn("the health file cannot be read", { file, error: messageOf(thrown) });
-    }
-  };
-  const again = () => {
-    timer = clock.after(RECHECK_MS, () => void look().then(() => closed || again()));
-  };
-  const files = watch(path.dirname(file), () => void look());
-  files.on("error", (error) => log.warn("no file events for the health file", { error }));
-  void look();
-  again();
-  return {
-    close() {
-      closed = true;
-      files.close();
-      timer?.cancel();
-    },
-  };
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return "";
-    throw thrown;
-  }
 }

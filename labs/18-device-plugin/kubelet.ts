@@ -1,0 +1,174 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { startDevicePlugin } from "@raft2kube/device/lib/device-plugin.ts";
+import { DeviceSet } from "@raft2kube/device/lib/device-set.ts";
+import type { DevicePluginBehaviour } from "@raft2kube/device/lib/service.ts";
+import {
+  DevicePlugin,
+  type DevicePluginMethods,
+  type ListAndWatchResponse,
+  type RegisterRequest,
+  Registration,
+} from "@raft2kube/proto/gen/deviceplugin.ts";
+import { type Channel, type RpcClient, client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { NOT_WRITTEN } from "../check.ts";
+import { judge } from "../judge.ts";
+
+/** The longest that a check waits for one thing. */
+const WAIT_MS = 2_000;
+
+/** A registration, and whether the plugin answered when the kubelet connected back. */
+export interface Registered {
+  readonly request: RegisterRequest;
+  /** Why the plugin's socket did not answer; empty if it did. */
+  readonly refusal: string;
+}
+
+/** The kubelet's side of a device plugin: its registration socket, and calls of the plugin. */
+export class LabKubelet {
+  readonly #directory: string;
+  readonly registrations: Registered[] = [];
+  readonly #servers: RpcServer[] = [];
+  readonly #channels: Channel[] = [];
+
+  constructor(rootDir: string) {
+    this.#directory = join(rootDir, "device-plugins");
+    mkdirSync(this.#directory, { recursive: true });
+  }
+
+  /** Serves a new `kubelet.sock`. */
+  async start(name = "kubelet.sock"): Promise<void> {
+    const server = await serveGrpc({
+      listen: { path: join(this.#directory, name) },
+      services: [serve(Registration, { register: (request) => this.#register(request) })],
+    });
+    this.#servers.push(server);
+  }
+
+  /** Puts a new `kubelet.sock` in the place of the old one: there is one at any time. */
+  async replace(): Promise<void> {
+    await this.start("next.sock");
+    renameSync(join(this.#directory, "next.sock"), join(this.#directory, "kubelet.sock"));
+  }
+
+  async stop(): Promise<void> {
+    for (const channel of this.#channels.splice(0)) channel.close();
+    await Promise.all(this.#servers.splice(0).map((server) => server.close()));
+  }
+
+  /** Returns the plugin that registered last. */
+  plugin(): RpcClient<DevicePluginMethods> {
+    return client(this.#connect(this.registrations.at(-1)!.request), DevicePlugin);
+  }
+
+  #connect({ endpoint }: RegisterRequest): Channel {
+    const channel = connectGrpc(`unix://${join(this.#directory, basename(endpoint))}`);
+    this.#channels.push(channel);
+    return channel;
+  }
+
+  /** As the kubelet does it: connects back before it answers. */
+  async #register(request: RegisterRequest) {
+    let refusal = "";
+    try {
+      const plugin = client(this.#connect(request), DevicePlugin);
+      await plugin.getDevicePluginOptions({}, { timeout_ms: WAIT_MS / 2 });
+    } catch (thrown) {
+      refusal = messageOf(thrown);
+    }
+    this.registrations.push({ request, refusal });
+    return {};
+  }
+}
+
+/** A plugin of the lab's own, for the checks of the library. */
+export interface Bench {
+  readonly rootDir: string;
+  readonly kubelet: LabKubelet;
+  readonly devices: DeviceSet;
+  startPlugin(): { close(): Promise<void> };
+}
+
+export const RESOURCE = "lab.example/sound";
+export const SOCKET = "sound.sock";
+
+function behaviourOf(devices: DeviceSet): DevicePluginBehaviour {
+  return {
+    resourceName: RESOURCE,
+    devices,
+    allocate: (ids) => ({ envs: { SOUND_DEVICES: ids.join(",") } }),
+    prefer: ({ availableDeviceIDs, allocationSize }) => {
+      return availableDeviceIDs.slice(0, allocationSize);
+    },
+  };
+}
+
+/** Runs a check with a kubelet and a plugin of its own folder; all of it ends with the check. */
+export async function withBench(body: (bench: Bench) => Promise<void>): Promise<void> {
+  const rootDir = mkdtempSync(join(tmpdir(), "r2k-lab-"));
+  const kubelet = new LabKubelet(rootDir);
+  const devices = new DeviceSet([{ ID: "a", health: "Healthy" }, { ID: "b", health: "Healthy" }]);
+  const plugins: { close(): Promise<void> }[] = [];
+  const startPlugin = () => {
+    const clock = systemClock();
+    const options = { kubeletDir: rootDir, socketName: SOCKET, clock };
+    const plugin = startDevicePlugin({ ...options, behaviour: behaviourOf(devices) });
+    plugins.push(plugin);
+    return plugin;
+  };
+  const broken = Promise.withResolvers<never>();
+  process.on("unhandledRejection", broken.reject);
+  try {
+    await Promise.race([body({ rootDir, kubelet, devices, startPlugin }), broken.promise]);
+  } catch (thrown) {
+    // A part that is not written yet also answers calls, with an error of gRPC.
+    const text = /lab \d\d: \w+ is not written yet/.exec(messageOf(thrown))?.[0];
+    if (text !== undefined && NOT_WRITTEN.test(text)) throw new Error(text, { cause: thrown });
+    throw thrown;
+  } finally {
+    process.off("unhandledRejection", broken.reject);
+    for (const plugin of plugins) void plugin.close();
+    void kubelet.stop();
+    rmSync(rootDir, { recursive: true, force: true });
+  }
+}
+
+/** Resolves with a promise's value; judges that it was late after two seconds. */
+export async function soon<T>(
+  promise: Promise<T>,
+  judgement: { when: string; expected: string; why: string },
+): Promise<T> {
+  const late = Promise.withResolvers<"late">();
+  const timer = setTimeout(() => late.resolve("late"), WAIT_MS);
+  try {
+    const result = await Promise.race([promise.then((value) => ({ value })), late.promise]);
+    if (result !== "late") return result.value;
+  } finally {
+    clearTimeout(timer);
+  }
+  return judge(false, { ...judgement, happened: `nothing in ${WAIT_MS / 1_000} s` });
+}
+
+/** Resolves when a condition holds, else judges that it did not. */
+export async function until(
+  condition: () => boolean,
+  judgement: { when: string; expected: string; why: string; happened?: () => string },
+): Promise<void> {
+  const end_ms = performance.now() + WAIT_MS;
+  while (performance.now() < end_ms) {
+    if (condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  const { when, expected, why, happened } = judgement;
+  const nothing = `nothing in ${WAIT_MS / 1_000} s`;
+  judge(false, { when, expected, why, happened: happened?.() ?? nothing });
+}
+
+/** A list as `a Healthy, b Unhealthy`. */
+export function listed({ devices }: Pick<ListAndWatchResponse, "devices">): string {
+  return devices.map(({ ID, health }) => `${ID} ${health}`).join(", ") || "no devices";
+}
