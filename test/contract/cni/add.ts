@@ -3,7 +3,7 @@ import { findLink, listLinks, openRoute } from "@raft2kube/linux/link.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
 import { readSysctl } from "@raft2kube/linux/sysctl.ts";
 import { addressOf, type Bench, GATEWAY, SUBNET } from "./bench.ts";
-import { ADDRESSES, ask, routeFromOutside } from "./world.ts";
+import { ADDRESSES, ask, routeFromOutside } from "@raft2kube/cni/testing/world.ts";
 
 /** What ADD makes: addresses, routes, and connections that work. */
 export function addContract(bench: () => Bench): void {

@@ -7,7 +7,7 @@ import { deleteLink, openRoute } from "@raft2kube/linux/link.ts";
 import { listRoutes } from "@raft2kube/linux/route.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
 import { type Bench, GATEWAY } from "./bench.ts";
-import { ask } from "./world.ts";
+import { ask } from "@raft2kube/cni/testing/world.ts";
 
 const NETWORK = "10.80.0.0/12";
 

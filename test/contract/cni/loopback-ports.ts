@@ -7,7 +7,7 @@ import { inNetns } from "@raft2kube/linux/netns.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { type Bench, GATEWAY, type Implementation } from "./bench.ts";
 import { ethernet, openRaw, udp4 } from "./frames.ts";
-import { ADDRESSES, ask } from "./world.ts";
+import { ADDRESSES, ask } from "@raft2kube/cni/testing/world.ts";
 
 const IP = 0x0800;
 const LOOPBACK = "127.0.0.1";

@@ -9,7 +9,7 @@ import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/link.t
 import { inNetns } from "@raft2kube/linux/netns.ts";
 import { listRuleset } from "@raft2kube/linux/nft.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createWorld, type World } from "../../contract/cni/world.ts";
+import { createWorld, type World } from "@raft2kube/cni/testing/world.ts";
 
 const NODE = "10.244.0.1";
 const GREEDY = "10.244.0.2";

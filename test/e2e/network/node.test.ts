@@ -11,7 +11,7 @@ import { listRuleset } from "@raft2kube/linux/nft.ts";
 import { deleteRoute, listRoutes } from "@raft2kube/linux/route.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { createWorld, type World } from "../../contract/cni/world.ts";
+import { createWorld, type World } from "@raft2kube/cni/testing/world.ts";
 
 let world: World;
 let before: unknown;

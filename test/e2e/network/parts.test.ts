@@ -11,7 +11,7 @@ import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ask } from "../../contract/cni/world.ts";
+import { ask } from "@raft2kube/cni/testing/world.ts";
 import { createNetworkCluster, lookUp, type NetworkCluster, RANGES, refusal } from "./cluster.ts";
 
 // Proxy and DNS under their own identities, on our apiserver, which listens on the host's side.

@@ -16,7 +16,7 @@ import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ADDRESSES, ask, echoAddress } from "../../contract/cni/world.ts";
+import { ADDRESSES, ask, echoAddress } from "@raft2kube/cni/testing/world.ts";
 import { createNetworkCluster, type NetworkCluster, lookUp, RANGES, refusal } from "./cluster.ts";
 
 const CLUSTER_CIDR = "10.244.0.0/16";
