@@ -2,6 +2,7 @@ import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Plugin } from "esbuild";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { BUILD_MARK } from "./lib/mark.ts";
@@ -13,8 +14,12 @@ const SHEBANG_BYTES = 255;
 /**
  * Writes each plugin as one executable file into `outDir`, run by this process's own Node, and
  * returns their paths. Existing files are replaced atomically: a running plugin keeps its own.
+ * `resolvers` decide which sources are bundled: a reader's, for instance.
  */
-export async function buildPlugins(outDir: string): Promise<string[]> {
+export async function buildPlugins(
+  outDir: string,
+  resolvers: readonly Plugin[] = [],
+): Promise<string[]> {
   const shebang = `#!${process.execPath}`;
   if (shebang.length > SHEBANG_BYTES || /\s/.test(process.execPath)) {
     const what = `${process.execPath} is too long for a first line, or has spaces`;
@@ -35,8 +40,11 @@ export async function buildPlugins(outDir: string): Promise<string[]> {
     // A native addon cannot be bundled: it is loaded from its installation.
     alias: { koffi: native },
     external: [native],
+    plugins: [...resolvers],
   });
   await mkdir(outDir, { recursive: true });
+  // Below a folder whose package.json says "module", Node would read the files as ES modules.
+  await writeFile(join(outDir, "package.json"), '{ "type": "commonjs" }\n');
   const files: string[] = [];
   for (const name of PLUGINS.keys()) {
     const output = outputFiles.find(({ path }) => path === join(outDir, `${name}.js`));

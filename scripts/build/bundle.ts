@@ -1,7 +1,7 @@
 import { basename, dirname, join, relative } from "node:path";
 import { readFile } from "node:fs/promises";
 import { type Plugin, build } from "esbuild";
-import { resolveOverlaid } from "../../labs/runner/own-tree.ts";
+import { ownParts } from "../../labs/runner/own-parts.ts";
 
 /** Packages with native code, or that find files beside themselves: left where npm put them. */
 export const EXTERNAL = [
@@ -74,20 +74,6 @@ function leanHttp(): Plugin {
           `export const { ${names.join(", ")} } = http;`,
         ];
         return { contents: lines.join("\n"), loader: "js" };
-      });
-    },
-  };
-}
-
-/** A reader's own parts in place of the reference, as the labs' checks see them. */
-function ownParts(trees: readonly string[]): Plugin {
-  return {
-    name: "own-parts",
-    setup(builder) {
-      if (trees.length === 0) return;
-      builder.onResolve({ filter: /^(\.|@raft2kube\/)/ }, ({ path, importer }) => {
-        const resolved = resolveOverlaid(path, importer, trees);
-        return resolved === undefined ? undefined : { path: resolved };
       });
     },
   };

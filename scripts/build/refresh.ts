@@ -3,6 +3,7 @@
 import { globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { ownParts } from "../../labs/runner/own-parts.ts";
 import { labsInUse, treesInUse } from "../../labs/runner/state.ts";
 import { entryPoints, productSources } from "./entries.ts";
 
@@ -38,7 +39,7 @@ async function refresh(): Promise<void> {
     );
     process.exit(1);
   }
-  await buildPlugins(join(root, ".cache/cni"));
+  await buildPlugins(join(root, ".cache/cni"), [ownParts(trees)]);
   mkdirSync(join(root, outDir), { recursive: true });
   writeFileSync(stamp, how);
 }
