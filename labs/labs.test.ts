@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { ROOT_DIR } from "./runner/paths.ts";
+import { LABS_DIR, ROOT_DIR } from "./runner/paths.ts";
 import { runLabChecks } from "./runner/check.ts";
 import { runContract } from "./runner/contract.ts";
 import { notWritten, regionsOf } from "./runner/cut.ts";
@@ -36,7 +36,11 @@ it("every tagged region is in a file of its lab, and every file of a lab has one
 
 /** What the first failing check with this in its title says; empty when none fails. */
 async function failureOf(lab: Lab, tree: string, only: string): Promise<string> {
-  const { outcomes } = await runLabChecks(lab, [tree], { only });
+  const named = lab.checks.filter((file) => {
+    return readFileSync(join(LABS_DIR, lab.folder, file), "utf8").includes(only);
+  });
+  const checks = named.length > 0 ? named : lab.checks;
+  const { outcomes } = await runLabChecks({ ...lab, checks }, [tree], { only });
   return outcomes.find((outcome) => !outcome.passed)?.message ?? "";
 }
 

@@ -36,6 +36,7 @@ function readContainerEnd({ netns, ifName }: ContainerInterface): ContainerEnd {
  * first difference.
  */
 export function checkInside(at: ContainerInterface, result: CniResult): Link {
+  // lab:12 begin check-inside
   const own = result.interfaces?.find(
     ({ name, sandbox }) => sandbox === at.netns && name === at.ifName,
   );
@@ -58,6 +59,7 @@ export function checkInside(at: ContainerInterface, result: CniResult): Link {
     if (!routes.includes(to)) throw checkFailed(`${at.netns} lost its route to ${to}`);
   }
   return link;
+  // lab:12 end
 }
 
 function containerEndOf(at: ContainerInterface): ContainerEnd {

@@ -47,6 +47,7 @@ export function createPair(
   at: ContainerInterface,
   settings: PairSettings,
 ): VethPair {
+  // lab:12 begin create-pair
   if (linkExists(at)) {
     // Not deleted: an earlier ADD of this container may have created it.
     throw new CniError("invalid-environment", `${at.netns} has a link ${at.ifName} already`);
@@ -68,6 +69,7 @@ export function createPair(
     deletePair(at.netns, at.ifName);
     throw thrown;
   }
+  // lab:12 end
 }
 
 function linkExists({ netns, ifName }: ContainerInterface): boolean {
@@ -94,6 +96,7 @@ export function configureInside(
   plan: { ips: readonly ResultIp[]; routes: readonly ResultRoute[] },
   { connected = true } = {},
 ): void {
+  // lab:12 begin configure-inside
   inNetns(netns, () => {
     using route = openRoute();
     const { index } = getLink(route, ifName);
@@ -114,6 +117,7 @@ export function configureInside(
       }
     }
   });
+  // lab:12 end
 }
 
 /**
@@ -137,6 +141,7 @@ export function enableForwarding(addresses: readonly string[]): void {
  * Deletes the container end and with it the host end. Ignores a missing link or namespace.
  */
 export function deletePair(netns: string, ifName: string): void {
+  // lab:12 begin delete-pair
   try {
     inNetns(netns, () => {
       using route = openRoute();
@@ -146,4 +151,5 @@ export function deletePair(netns: string, ifName: string): void {
     // ENOENT: no such file; EINVAL: the file does not pin a namespace.
     if (!isErrno(thrown, "ENOENT", "EINVAL")) throw thrown;
   }
+  // lab:12 end
 }

@@ -40,6 +40,8 @@ const SIMPLER_SCENARIO_MS = 500;
 /** A loop may also fill the memory: that ends it too. */
 const HEAP_MIB_MAX = 1_024;
 const SAID_CHARS_MAX = 20_000;
+/** Makes the caller root of new namespaces, and executes what follows. */
+const USER_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "--net"];
 const PROCESSES_MAX = Math.max(2, availableParallelism());
 
 /** Called with each outcome. */
@@ -82,7 +84,10 @@ class Run {
   ) {
     this.#options = { ...options, lab: lab.number };
     this.#onOutcome = onOutcome;
-    this.files = lab.checks.map((check) => new CheckFile(join(LABS_DIR, lab.folder, check), trees));
+    const wrapper = lab.namespaces && process.getuid?.() !== 0 ? USER_NAMESPACE : [];
+    this.files = lab.checks.map((check) => {
+      return new CheckFile(join(LABS_DIR, lab.folder, check), trees, wrapper);
+    });
   }
 
   async end(): Promise<void> {
@@ -135,6 +140,7 @@ function failedScenario({ passed, unwritten, scenario }: CheckOutcome): boolean 
 class CheckFile {
   readonly #path: string;
   readonly #trees: readonly string[];
+  readonly #wrapper: readonly string[];
   readonly outcomes: CheckOutcome[] = [];
   #child: ChildProcess | undefined;
   #stopped = false;
@@ -146,9 +152,10 @@ class CheckFile {
   done = false;
   said = "";
 
-  constructor(path: string, trees: readonly string[]) {
+  constructor(path: string, trees: readonly string[], wrapper: readonly string[]) {
     this.#path = path;
     this.#trees = trees;
+    this.#wrapper = wrapper;
   }
 
   get mayHaveScenarios(): boolean {
@@ -163,7 +170,8 @@ class CheckFile {
   /** Runs its checks; `ended` is called with each outcome, `changed` whenever less is left. */
   async run(options: CheckOptions, ended: OnOutcome, changed: () => void): Promise<void> {
     if (this.#stopped) return;
-    const child = spawn(process.execPath, this.#arguments(), {
+    const [program = "", ...words] = [...this.#wrapper, process.execPath, ...this.#arguments()];
+    const child = spawn(program, words, {
       cwd: ROOT_DIR,
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       env: {

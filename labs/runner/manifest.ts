@@ -51,6 +51,8 @@ export interface Lab {
     readonly only: string;
     readonly detects: number;
   };
+  /** The checks make namespaces and mounts: they run as root, or as root of a user namespace. */
+  readonly namespaces?: boolean;
   readonly hints: readonly Hint[];
   readonly mutants: readonly Mutant[];
   /** What the replay page shows; absent where nothing can be recorded. */
@@ -75,12 +77,13 @@ function readLab(folder: string): Lab {
   const manifest = parse(readFileSync(path, "utf8")) as Partial<Lab>;
   if (!manifest.title) throw new LabError("BAD_LAB", `${path} has no title`);
   const { title, part, contract, files = [], checks = [], hints = [], mutants = [] } = manifest;
-  const { replay } = manifest;
+  const { replay, namespaces } = manifest;
   const number = folder.slice(0, folder.indexOf("-"));
   const given = {
     ...(part ? { part } : {}),
     ...(contract ? { contract } : {}),
     ...(replay ? { replay } : {}),
+    ...(namespaces ? { namespaces } : {}),
   };
   return { number, folder, title, ...given, files, checks, hints, mutants };
 }

@@ -6,7 +6,7 @@ const BAR_CELLS = 20;
 /** The labs of the two paths that are written, in the order in which they build on each other. */
 const PATHS = {
   store: ["02", "03", "04", "05", "06"],
-  cluster: ["00", "07a", "07b", "07c"],
+  cluster: ["00", "07a", "07b", "07c", "12"],
 } as const;
 
 /** What a reader does next: goes on with a lab that is started, or starts the next one. */

@@ -115,7 +115,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["runner/", "raft/"],
     ["replay/"],
     ["site/"],
-    ["02-", "03-", "04-", "05-", "06-"],
+    ["02-", "03-", "04-", "05-", "06-", "12-"],
     ["apiserver/"],
     ["07a-", "07b-", "07c-", "finish/"],
     ["18-"],

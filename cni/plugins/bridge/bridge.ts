@@ -28,12 +28,7 @@ export const bridge: CniPlugin = {
   },
 
   async del(call) {
-    const config = configOf(call);
-    if (config.ipMasq) await deleteMasquerade(call);
-    if (call.netns !== "") deletePair(call.netns, call.ifName);
-    if (config.checksMac) await spoofChecks.delete(call);
-    // Last: from now on another container may get the address.
-    await ipamRun(call, "DEL");
+    return del(call, configOf(call));
   },
 
   async check(call) {
@@ -60,7 +55,12 @@ export const bridge: CniPlugin = {
   },
 };
 
+/**
+ * Connects the container, asks IPAM for its addresses, and configures both. After an error nothing
+ * of this call is left: no pair, and no address.
+ */
 async function add(call: PluginCall, config: BridgeConfig): Promise<CniResult> {
+  // lab:12 begin add
   using route = openRoute();
   const link = ensureBridge(route, config);
   const { host, container } = connect(route, link, config, call);
@@ -86,6 +86,21 @@ async function add(call: PluginCall, config: BridgeConfig): Promise<CniResult> {
     deletePair(call.netns, call.ifName);
     throw thrown;
   }
+  // lab:12 end
+}
+
+/**
+ * Takes away what ADD made, and gives its address back. Succeeds if there is nothing: the runtime
+ * repeats DEL until it succeeds, also when the namespace is gone (`netns` is then empty).
+ */
+async function del(call: PluginCall, config: BridgeConfig): Promise<void> {
+  // lab:12 begin del
+  if (config.ipMasq) await deleteMasquerade(call);
+  if (call.netns !== "") deletePair(call.netns, call.ifName);
+  if (config.checksMac) await spoofChecks.delete(call);
+  // Last: from now on another container may get the address.
+  await ipamRun(call, "DEL");
+  // lab:12 end
 }
 
 async function configure(call: PluginCall, config: BridgeConfig, plan: AddressPlan): Promise<void> {

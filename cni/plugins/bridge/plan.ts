@@ -15,6 +15,7 @@ export interface AddressPlan {
  * with isDefaultGateway each family without a default route gets one.
  */
 export function planAddresses(config: BridgeConfig, ipam: CniResult): AddressPlan {
+  // lab:12 begin plan-addresses
   const ips = (ipam.ips ?? []).map((ip): ResultIp => {
     const gateway = ip.gateway ?? (config.isGateway ? firstOf(ip.address) : undefined);
     return { ...ip, interface: 2, ...(gateway ? { gateway } : {}) };
@@ -31,6 +32,7 @@ export function planAddresses(config: BridgeConfig, ipam: CniResult): AddressPla
     }
   }
   return { ips, routes, gateways };
+  // lab:12 end
 }
 
 function firstOf(cidr: string): string {

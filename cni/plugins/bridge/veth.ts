@@ -22,6 +22,7 @@ function randomMac(): string {
 
 /** Creates the bridge if missing and sets it up. Error 7 if the name is another kind of link. */
 export function ensureBridge(route: NetlinkSocket, config: BridgeConfig): Link {
+  // lab:12 begin ensure-bridge
   const { bridge: name, mtu, promiscuous } = config;
   const size = mtu === undefined ? {} : { mtu };
   if (!findLink(route, name)) {
@@ -42,6 +43,7 @@ export function ensureBridge(route: NetlinkSocket, config: BridgeConfig): Link {
     setLink(route, link, { up: true, ...(promiscuous ? { promiscuous } : {}) });
   }
   return getLink(route, name);
+  // lab:12 end
 }
 
 /** Connects the container to the bridge by a veth pair. The container end stays down. */
@@ -73,6 +75,7 @@ export function ensureGateway(
   gateways: readonly string[],
   force: boolean,
 ): void {
+  // lab:12 begin ensure-gateway
   const present = listAddresses(route, bridge.index)
     .map(({ cidr }) => cidr)
     .filter((cidr) => !cidr.startsWith("fe80:"));
@@ -89,4 +92,5 @@ export function ensureGateway(
     addAddress(route, bridge.index, cidr);
   }
   enableForwarding(gateways);
+  // lab:12 end
 }

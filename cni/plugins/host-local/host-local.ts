@@ -29,7 +29,7 @@ export const hostLocal: CniPlugin = {
     const { dataDir } = configOf(call);
     if (!existsSync(join(dataDir, call.network))) return;
     using store = await openStore(dataDir, call.network);
-    for (const address of addressesOf(store, ownerOf(call))) store.release(address);
+    release(store, ownerOf(call));
   },
 
   async check(call) {
@@ -69,6 +69,7 @@ export const hostLocal: CniPlugin = {
 
 const ownerOf = ({ containerId, ifName }: PluginCall): Owner => ({ containerId, ifName });
 
+/** Returns the addresses that the network's store has for a container's interface. */
 function addressesOf(store: AddressStore, owner: Owner): string[] {
   return [...store.owners()]
     .filter(([, held]) => held.containerId === owner.containerId)
@@ -76,8 +77,16 @@ function addressesOf(store: AddressStore, owner: Owner): string[] {
     .map(([address]) => address);
 }
 
+/** Gives back the addresses of an owner, if it has any. */
+function release(store: AddressStore, owner: Owner): void {
+  // lab:12 begin release
+  for (const address of addressesOf(store, owner)) store.release(address);
+  // lab:12 end
+}
+
 /** Allocates one address of each set; after an error releases those allocated before it. */
 function allocate(config: HostLocalConfig, store: AddressStore, owner: Owner): ResultIp[] {
+  // lab:12 begin allocate
   const held = addressesOf(store, owner);
   if (held.length > 0) {
     const what = `${held.join(", ")} is already allocated to container ${owner.containerId}`;
@@ -114,6 +123,7 @@ function allocate(config: HostLocalConfig, store: AddressStore, owner: Owner): R
     for (const address of reserved) store.release(address);
     throw thrown;
   }
+  // lab:12 end
 }
 
 function chooseRequested(

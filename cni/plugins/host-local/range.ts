@@ -61,6 +61,7 @@ export function nextFree(
   last: Ip | undefined,
   taken: ReadonlySet<string>,
 ): Choice | undefined {
+  // lab:12 begin next-free
   const at = set.findIndex((range) => last !== undefined && holds(range, last));
   const start = Math.max(at, 0);
   // The range of `last` is searched twice: first after `last`, at the end before it.
@@ -76,6 +77,7 @@ export function nextFree(
     if (step === set.length - 1 && at < 0) return undefined;
   }
   return undefined;
+  // lab:12 end
 }
 
 /** Returns the range of a set that contains an address. */

@@ -1,0 +1,246 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CniError } from "@raft2kube/cni/lib/errors.ts";
+import { execInvoke } from "@raft2kube/cni/lib/exec.ts";
+import { formatIp, parseIp } from "@raft2kube/cni/lib/ip.ts";
+import type { CniResult, Command } from "@raft2kube/cni/lib/types.ts";
+import type { BridgeConfig } from "@raft2kube/cni/plugins/bridge/config.ts";
+import { planAddresses } from "@raft2kube/cni/plugins/bridge/plan.ts";
+import { type Range, nextFree, toRange } from "@raft2kube/cni/plugins/host-local/range.ts";
+import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
+import { check, checkOptions } from "../check.ts";
+import { judge } from "../judge.ts";
+import { DEBIAN, NETWORK, mustEqual, mustFail, mustPass, ownInvoke } from "./host.ts";
+
+const NO_OPTIONS = {
+  isGateway: false,
+  isDefaultGateway: false,
+} as BridgeConfig;
+const ONE: CniResult = { cniVersion: "1.1.0", ips: [{ address: "10.88.0.5/24" }] };
+const DUAL: CniResult = {
+  cniVersion: "1.1.0",
+  ips: [{ address: "10.88.0.5/24", gateway: "10.88.0.254" }, { address: "fd00:88::5/64" }],
+  routes: [{ dst: "0.0.0.0/0", gw: "10.88.0.9" }],
+};
+
+/** Options, the result of IPAM, and what becomes of both. */
+const PLANS: readonly (readonly [Partial<BridgeConfig>, CniResult, unknown])[] = [
+  [{}, ONE, { ips: [{ address: "10.88.0.5/24", interface: 2 }], routes: [], gateways: [] }],
+  [
+    { isGateway: true },
+    ONE,
+    {
+      ips: [{ address: "10.88.0.5/24", interface: 2, gateway: "10.88.0.1" }],
+      routes: [],
+      gateways: ["10.88.0.1/24"],
+    },
+  ],
+  [
+    { isGateway: true, isDefaultGateway: true },
+    ONE,
+    {
+      ips: [{ address: "10.88.0.5/24", interface: 2, gateway: "10.88.0.1" }],
+      routes: [{ dst: "0.0.0.0/0", gw: "10.88.0.1" }],
+      gateways: ["10.88.0.1/24"],
+    },
+  ],
+  [
+    { isGateway: true, isDefaultGateway: true },
+    DUAL,
+    {
+      ips: [
+        { address: "10.88.0.5/24", gateway: "10.88.0.254", interface: 2 },
+        { address: "fd00:88::5/64", interface: 2, gateway: "fd00:88::1" },
+      ],
+      routes: [
+        { dst: "0.0.0.0/0", gw: "10.88.0.9" },
+        { dst: "::/0", gw: "fd00:88::1" },
+      ],
+      gateways: ["10.88.0.254/24", "fd00:88::1/64"],
+    },
+  ],
+];
+
+check("plan: the result of IPAM gets its gateways and default routes", () => {
+  for (const [options, ipam, expected] of PLANS) {
+    const plan = planAddresses({ ...NO_OPTIONS, ...options }, structuredClone(ipam));
+    mustEqual(plan, expected, {
+      when: `${JSON.stringify(options)} and IPAM's ${JSON.stringify(ipam)}`,
+      why: "a container without a route reaches its own network only; a second one hides the first",
+    });
+  }
+});
+
+/** The addresses of a set in their order, without the gateways. */
+function allOf(set: readonly Range[]): string[] {
+  return set.flatMap(({ family, start, end, gateway }) => {
+    const values = Array.from({ length: Number(end - start) + 1 }, (_, i) => start + BigInt(i));
+    const usable = values.filter((value) => value !== gateway);
+    return usable.map((value) => formatIp({ family, value }));
+  });
+}
+
+const SETS: readonly (readonly [string, Range[]])[] = [
+  ["10.0.0.0/29", [toRange({ subnet: "10.0.0.0/29" })]],
+  [
+    "10.0.0.0/29 from .3 to .5 and 10.1.0.0/30",
+    [
+      toRange({ subnet: "10.0.0.0/29", rangeStart: "10.0.0.3", rangeEnd: "10.0.0.5" }),
+      toRange({ subnet: "10.1.0.0/30" }),
+    ],
+  ],
+  ["fd00::/126", [toRange({ subnet: "fd00::/126" })]],
+];
+
+check("IPAM: the next free address after the last one, round and round", () => {
+  const { seed = 1, runs = 300 } = checkOptions();
+  const random = seededRandom(seed);
+  for (let run = 0; run < runs; run++) {
+    const [name, set] = pick(random, SETS);
+    const all = allOf(set);
+    const last = randomInteger(random, 0, 3) === 0 ? undefined : pick(random, all);
+    const load = randomInteger(random, 0, 4) / 4;
+    const taken = new Set(all.filter(() => random.next() < load));
+    const from = last === undefined ? 0 : all.indexOf(last) + 1;
+    const expected = [...all.slice(from), ...all.slice(0, from)].find((ip) => !taken.has(ip));
+    const choice = nextFree(set, last === undefined ? undefined : parseIp(last, "last"), taken);
+    const chosen = choice ? formatIp(choice.ip) : undefined;
+    judge(chosen === expected, {
+      when: `${name}: after ${last ?? "none"}, taken ${[...taken].join(", ") || "none"}`,
+      expected: expected ?? "none: all are allocated",
+      happened: chosen ?? "none",
+      why: "an address that is reused at once gets the packets and cache entries of its last owner",
+    });
+  }
+});
+
+/** An IPAM store in a folder of its own, and calls of host-local on it. */
+class Ipam {
+  readonly dataDir = mkdtempSync(join(tmpdir(), "r2k-lab-ipam-"));
+
+  call(
+    command: Command,
+    containerId: string,
+    changes: object = {},
+    theirs = false,
+  ): Promise<unknown> {
+    const ipam = {
+      type: "host-local",
+      dataDir: this.dataDir,
+      ranges: [[{ subnet: "10.99.0.0/29" }]],
+      ...changes,
+    };
+    const config = { type: "host-local", name: NETWORK, cniVersion: "1.0.0", ipam };
+    const at = { containerId, netns: "/proc/self/ns/net", ifName: "eth0", args: "" };
+    const request = { command, ...at, path: [DEBIAN], config };
+    const file = join(DEBIAN, "host-local");
+    return theirs ? execInvoke(10_000)(file, request) : ownInvoke("host-local", request);
+  }
+
+  /** The addresses that ADD gave: `10.99.0.2`. */
+  async add(containerId: string, changes: object = {}, theirs = false): Promise<string> {
+    const result = (await this.call("ADD", containerId, changes, theirs)) as CniResult;
+    return (result.ips ?? []).map(({ address }) => address.split("/")[0]).join();
+  }
+}
+
+async function withIpam(body: (ipam: Ipam) => Promise<void>): Promise<void> {
+  const ipam = new Ipam();
+  try {
+    await body(ipam);
+  } finally {
+    rmSync(ipam.dataDir, { recursive: true });
+  }
+}
+
+check("IPAM: DEL gives back the container's address, and only that", () =>
+  withIpam(async (ipam) => {
+    const why = "an address that is never given back leaks: after 250 pods the node has none";
+    const given = [await ipam.add("a"), await ipam.add("b")].join();
+    mustEqual(given, "10.99.0.2,10.99.0.3", { when: "containers a and b are added", why });
+    await ipam.call("DEL", "a");
+    await mustPass(ipam.call("DEL", "a"), {
+      when: "DEL of a again",
+      expected: "success: there is nothing to give back",
+      why: "the runtime repeats DEL until it succeeds",
+    });
+    mustEqual(await ipam.add("c"), "10.99.0.4", { when: "a is deleted, c is added", why });
+    const error = await mustFail(ipam.add("b"), {
+      when: "ADD of b, which has an address",
+      expected: "an error, as by containernetworking's plugin",
+      why: "the first address would never be given back",
+    });
+    judge(error.message.includes("10.99.0.3"), {
+      when: "ADD of b, which has an address",
+      expected: "an error that names 10.99.0.3: DEL of a gave back only its own address",
+      happened: error.message,
+      why: "b would lose its address to the next container while it runs",
+    });
+    for (const id of ["d", "e"]) await ipam.add(id);
+    mustEqual(await ipam.add("f"), "10.99.0.2", { when: ".5 and .6 are allocated too", why });
+  }),
+);
+
+check("IPAM: one address of each range set, or none at all", () =>
+  withIpam(async (ipam) => {
+    const dual = { ranges: [[{ subnet: "10.99.0.0/29" }], [{ subnet: "fd00:99::/126" }]] };
+    const both = await ipam.add("a", dual);
+    mustEqual(both, "10.99.0.2,fd00:99::2", {
+      when: "a network with an IPv4 and an IPv6 range",
+      why: "a dual-stack pod has one address of each family",
+    });
+    await ipam.add("b", dual);
+    const fails = {
+      when: "ADD, with an address left in the first set and none in the second",
+      expected: "an error: no free address",
+      why: "a pod with half of its addresses would be reported as started",
+    };
+    const error = await mustFail(ipam.add("c", dual), fails);
+    judge(error.code === "address-exhausted", {
+      ...fails,
+      expected: "the error address-exhausted (100)",
+      happened: `error ${error.number}: ${error.message}`,
+    });
+    const { length } = await drain(ipam);
+    judge(length === 3, {
+      when: "after that ADD, single addresses of the first set are given until it is empty",
+      expected: "3 of its 5: a and b have the others",
+      happened: `${length}`,
+      why: "no DEL follows a failed ADD in every runtime: what it reserved would leak",
+    });
+  }),
+);
+
+async function drain(ipam: Ipam): Promise<string[]> {
+  const given: string[] = [];
+  for (let i = 0; i < 8; i++) {
+    try {
+      given.push(await ipam.add(`drain${i}`));
+    } catch (thrown) {
+      if (!(thrown instanceof CniError)) throw thrown;
+      return given;
+    }
+  }
+  return given;
+}
+
+if (existsSync(join(DEBIAN, "host-local"))) {
+  check("IPAM: containernetworking's host-local takes over, and gives back", () =>
+    withIpam(async (ipam) => {
+      const why = "a node's plugin is replaced while its pods run: both must know all addresses";
+      const given = [
+        await ipam.add("a"), await ipam.add("b", {}, true), await ipam.add("c"),
+      ].join();
+      mustEqual(given, "10.99.0.2,10.99.0.3,10.99.0.4", {
+        when: "ADD by yours, by containernetworking's, by yours",
+        why,
+      });
+      await ipam.call("DEL", "a", {}, true);
+      await ipam.call("DEL", "b");
+      const rest = [await ipam.add("d", {}, true), await ipam.add("e")].join();
+      mustEqual(rest, "10.99.0.5,10.99.0.6", { when: "each deletes one of the other's", why });
+      mustEqual(await ipam.add("f"), "10.99.0.2", { when: "the next one", why });
+    }),
+  );
+}

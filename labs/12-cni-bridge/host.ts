@@ -1,0 +1,182 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { CniError } from "@raft2kube/cni/lib/errors.ts";
+import { BUILD_MARK } from "@raft2kube/cni/lib/mark.ts";
+import { dispatch } from "@raft2kube/cni/lib/skel.ts";
+import type { CniResult, Command, Invoke } from "@raft2kube/cni/lib/types.ts";
+import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
+import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { type World, createWorld } from "@raft2kube/cni/testing/world.ts";
+import { NOT_WRITTEN } from "../check.ts";
+import { type Judgement, judge } from "../judge.ts";
+
+/** The reference plugins of Debian's `containernetworking-plugins`. */
+export const DEBIAN = "/usr/lib/cni";
+export const NETWORK = "lab";
+export const SUBNET = "10.88.0.0/24";
+export const GATEWAY = "10.88.0.1";
+
+/** Calls the reader's plugins in this process, with a copy of the request, as over a pipe. */
+export const ownInvoke: Invoke = async (file, request) => {
+  const plugin = PLUGINS.get(basename(file))!;
+  return structuredClone(await dispatch(plugin, structuredClone(request), ownInvoke));
+};
+
+/** Changes to the usual network of the checks. */
+export interface NetworkChanges {
+  readonly bridge?: object;
+  readonly ipam?: object;
+}
+
+/** A container, as a runtime names it in its calls. */
+export interface Container {
+  readonly containerId: string;
+  readonly netns: string;
+}
+
+/** A host with its own network namespace, on which plugins are called as a runtime does. */
+export class Host {
+  readonly world: World;
+  readonly #invoke: Invoke;
+  readonly #pluginDir: string;
+  #containers = 0;
+
+  /** Without `pluginDir`, the plugins are the reader's, called by `invoke`. */
+  constructor(invoke: Invoke, pluginDir?: string) {
+    this.world = createWorld();
+    writeSysctl("net.ipv4.ip_forward", 0);
+    this.#invoke = invoke;
+    this.#pluginDir = pluginDir ?? stubs(join(this.world.root, "bin"));
+  }
+
+  get dataDir(): string {
+    return join(this.world.root, "ipam");
+  }
+
+  container(): Container {
+    return { containerId: `pod${++this.#containers}`, netns: this.world.container() };
+  }
+
+  /** A network with the bridge as gateway, whose containers reach everything through it. */
+  config({ bridge, ipam }: NetworkChanges = {}) {
+    return {
+      type: "bridge",
+      name: NETWORK,
+      cniVersion: "1.0.0",
+      bridge: "cni0",
+      isGateway: true,
+      mtu: 1450,
+      ...bridge,
+      ipam: {
+        type: "host-local",
+        dataDir: this.dataDir,
+        ranges: [[{ subnet: SUBNET }]],
+        routes: [{ dst: "0.0.0.0/0" }],
+        ...ipam,
+      },
+    };
+  }
+
+  async call(
+    command: Command,
+    { containerId, netns }: Container,
+    config: ReturnType<Host["config"]> & { prevResult?: unknown } = this.config(),
+  ): Promise<CniResult> {
+    const at = { containerId, netns, ifName: "eth0", args: "", path: [this.#pluginDir] };
+    const file = join(this.#pluginDir, config.type);
+    return (await this.#invoke(file, { command, ...at, config })) as CniResult;
+  }
+}
+
+/** Files that the plugins' search path finds; `ownInvoke` reads only their names. */
+function stubs(folder: string): string {
+  mkdirSync(folder);
+  for (const name of PLUGINS.keys()) {
+    writeFileSync(join(folder, name), `#!/bin/sh\n${BUILD_MARK}${name}\n`, { mode: 0o755 });
+  }
+  return folder;
+}
+
+/** Runs a check on a host of its own. */
+export async function withHost(
+  body: (host: Host) => Promise<void>,
+  invoke: Invoke = ownInvoke,
+  pluginDir?: string,
+): Promise<void> {
+  const host = new Host(invoke, pluginDir);
+  try {
+    await body(host);
+  } finally {
+    host.world.close();
+  }
+}
+
+/** Waits for work that must succeed; an error of the reader's code becomes the judgement. */
+export async function mustPass<T>(
+  work: Promise<T>,
+  judgement: Omit<Judgement, "happened">,
+): Promise<T> {
+  try {
+    return await work;
+  } catch (thrown) {
+    if (isUnwritten(thrown)) throw thrown;
+    return judge(false, { ...judgement, happened: describe(thrown) });
+  }
+}
+
+/** Waits for work that must be refused; returns the error. */
+export async function mustFail(
+  work: Promise<unknown>,
+  judgement: Omit<Judgement, "happened">,
+): Promise<CniError> {
+  try {
+    await work;
+  } catch (thrown) {
+    if (thrown instanceof CniError && !isUnwritten(thrown)) return thrown;
+    throw thrown;
+  }
+  return judge(false, { ...judgement, happened: "it succeeded" });
+}
+
+/** Fails unless both are equal; the first difference is shown. */
+export function mustEqual(
+  happened: unknown,
+  expected: unknown,
+  { when, why }: Pick<Judgement, "when" | "why">,
+): void {
+  const [place = "", one = "", other = ""] = firstDifference(happened, expected) ?? [];
+  const at = place && `${place}: `;
+  judge(one === other, { when, happened: `${at}${one}`, expected: `${at}${other}`, why });
+}
+
+/** The first place where two results differ, and both values there. */
+export function firstDifference(
+  own: unknown,
+  theirs: unknown,
+  path = "",
+): readonly string[] | undefined {
+  if (isDeepStrictEqual(own, theirs)) return undefined;
+  const [one, other] = [own, theirs].map((side) => {
+    return typeof side === "object" && side !== null ? (side as Record<string, unknown>) : {};
+  });
+  const keys = new Set([...Object.keys(one!), ...Object.keys(other!)]);
+  for (const key of keys) {
+    const found = firstDifference(one![key], other![key], `${path}${path && "."}${key}`);
+    if (found) return found;
+  }
+  return [path, shown(own), shown(theirs)];
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? "nothing" : JSON.stringify(value);
+}
+
+function isUnwritten(thrown: unknown): boolean {
+  return thrown instanceof Error && NOT_WRITTEN.test(thrown.message);
+}
+
+function describe(thrown: unknown): string {
+  if (thrown instanceof CniError) return `error ${thrown.number}: ${thrown.message}`;
+  return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+}
