@@ -64,7 +64,7 @@ class GarbageCollector {
 
   /** Asks again and again which resources there are: custom ones come and go. */
   async #followResources(): Promise<void> {
-    const { clock, informers } = this.#context;
+    const { clock, informers, metrics } = this.#context;
     const log = logger(ACCOUNT);
     while (!this.#end.signal.aborted) {
       let pause_ms = DISCOVERY_MS;
@@ -73,6 +73,7 @@ class GarbageCollector {
         this.#working ??= this.#workWhenSynced();
       } catch (thrown) {
         log.warn("discovery failed", { error: messageOf(thrown) });
+        metrics.garbageSyncErrors.add();
         pause_ms = 1_000;
       }
       await delay(clock, pause_ms, this.#end.signal);

@@ -18,13 +18,14 @@ import { WriteTracker } from "../write-tracker.ts";
 import { applyPodsPlan, clearPods, type JobControl, outcomeOf, releasePods } from "./apply.ts";
 import { type Backoff, NO_FAILURES } from "./backoff.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
-import { TRACKING, withTracking } from "./job-pods.ts";
+import { parseIntervals, total } from "./intervals.ts";
+import { isIndexed, TRACKING, withTracking } from "./job-pods.ts";
 import { startOrphans } from "./orphans.ts";
 import { JOB_TYPE } from "./pod-of.ts";
 import { planPods, type PodsPlan } from "./pods-plan.ts";
 import { type Outcome, type Settled, settle } from "./settle.ts";
 import { canFinish, countReleased, track } from "./tracking.ts";
-import { isManagedHere, watchJobs, watchJobPods } from "./watch.ts";
+import { countEndedPods, isManagedHere, watchJobs, watchJobPods } from "./watch.ts";
 
 const ACCOUNT = "job-controller";
 
@@ -74,8 +75,9 @@ export function startJobs(context: ControllerContext): Running {
   };
 
   const loop = startLoop(context, { queue: "job", name: ACCOUNT, reads: [jobs, pods], reconcile });
-  watchJobs(jobs, loop.queue, forget);
+  watchJobs(jobs, loop.queue, forget, control.metrics);
   watchJobPods(pods, jobs, expectations, loop.queue);
+  countEndedPods(pods, control.metrics);
   return closeAll(loop, startOrphans(context, control), recorder);
 }
 
@@ -181,8 +183,10 @@ class JobStep {
   ): Promise<void> {
     const before = this.#job;
     const job = { ...before, status: counted };
-    const { status, release, final } = track(job, evaluation, ending, this.#now_ms);
+    const { status, release, final, actions } = track(job, evaluation, ending, this.#now_ms);
     await this.#write(status, wrote);
+    const { metrics } = this.#control;
+    metrics.failuresHandled(actions);
     this.#memory.backoff = evaluation.backoff;
     const { released, error } = await releasePods(this.#control, release);
     for (const { metadata } of released) this.#memory.released.add(metadata.uid ?? "");
@@ -191,7 +195,7 @@ class JobStep {
     const after = countReleased(this.#job.status ?? {}, pods);
     const finished = error === undefined && final && canFinish(after) ? final : undefined;
     await this.#write(finished ? withEnd(after, finished) : after, wrote);
-    const { metrics } = this.#control;
+    this.#countIndexes(before.status ?? {}, after);
     for (const result of ["succeeded", "failed"] as const) {
       metrics.podsFinished(job, result, (after[result] ?? 0) - (before.status?.[result] ?? 0));
     }
@@ -200,6 +204,17 @@ class JobStep {
       this.#recordFinished(finished);
     }
     if (error !== undefined) throw error;
+  }
+
+  #countIndexes(before: JobStatus, after: JobStatus): void {
+    if (!isIndexed(this.#job)) return;
+    const { completions = 0 } = this.#job.spec;
+    const indexes = (text: string | undefined) => total(parseIntervals(text, completions));
+    const { metrics } = this.#control;
+    metrics.indexesFinished(this.#job, "succeeded",
+      indexes(after.completedIndexes) - indexes(before.completedIndexes));
+    metrics.indexesFinished(this.#job, "failed",
+      indexes(after.failedIndexes) - indexes(before.failedIndexes));
   }
 
   async #write(status: JobStatus, wrote: (job: Job) => void): Promise<void> {

@@ -8,11 +8,13 @@ import type {
 import type { ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { type Intervals, overlap, parseIntervals, total } from "./intervals.ts";
 
+export type PolicyAction = PodFailurePolicyRule["action"];
+
 /** The action of a job's policy for a failed pod. */
 export interface Verdict {
   /** Whether the failure counts against the limits. */
   counts: boolean;
-  action?: PodFailurePolicyRule["action"];
+  action?: PolicyAction;
   /** Why the whole job fails by it. */
   failsJob?: string;
 }

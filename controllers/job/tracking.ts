@@ -4,7 +4,7 @@ import { UNCOUNTED_PODS_MAX } from "../limits.ts";
 import { conditionOf, type Evaluation, holding } from "./evaluate.ts";
 import { contains, intervalsOf, intervalsText, total, union } from "./intervals.ts";
 import { indexOf, isIndexed, isPodFailed, isTracked } from "./job-pods.ts";
-import { judgeFailure } from "./policies.ts";
+import { judgeFailure, type PolicyAction } from "./policies.ts";
 
 /** The first of the two writes that count ended pods. */
 export interface Tracking {
@@ -14,6 +14,8 @@ export interface Tracking {
   release: readonly Pod[];
   /** The condition of the end, for after the release. */
   final?: JobCondition;
+  /** What the policy's rules say about failed pods that are counted now, or ignored. */
+  actions: readonly PolicyAction[];
 }
 
 /**
@@ -29,6 +31,7 @@ export function track(
   const failed = [...uncounted.failed ?? []];
   const indexes: number[] = [];
   const release: Pod[] = [];
+  const actions: PolicyAction[] = [];
   let full = false;
   for (const pod of inOrderOfIndex(job, evaluation.pods)) {
     if (!isTracked(pod) || !isReleasable(job, evaluation, pod, ending)) continue;
@@ -43,8 +46,10 @@ export function track(
       } else if (!succeeded.includes(uid)) {
         succeeded.push(uid);
       }
-    } else if (countsAsFailed(job, pod, ending) && !failed.includes(uid) && !counted) {
-      failed.push(uid);
+    } else if (isFailure(job, pod, ending) && !failed.includes(uid) && !counted) {
+      const { counts, action } = judgeFailure(job.spec.podFailurePolicy, pod);
+      if (action !== undefined) actions.push(action);
+      if (counts) failed.push(uid);
     }
     full = indexes.length + succeeded.length + failed.length >= UNCOUNTED_PODS_MAX;
     if (full) break;
@@ -54,7 +59,7 @@ export function track(
   };
   if (evaluation.indexes) countIndexes(status, evaluation, indexes);
   const final = announce(status, ending, now_ms);
-  return { status, release, ...(final && !full && { final }) };
+  return { status, release, actions, ...(final && !full && { final }) };
 }
 
 /** The second: the status with those counted that are tracked no more. */
@@ -95,11 +100,10 @@ function isReleasable(
   return awaited?.metadata.uid !== pod.metadata.uid || awaited === undefined;
 }
 
-/** At a failure every pod that has not ended counts as failed; at a success none does. */
-function countsAsFailed(job: Job, pod: Pod, ending: JobCondition | undefined): boolean {
+/** At a failure every pod that has not ended is one that failed; at a success none is. */
+function isFailure(job: Job, pod: Pod, ending: JobCondition | undefined): boolean {
   const byEnd = ending !== undefined && ending.type !== "SuccessCriteriaMet";
-  if (!isPodFailed(pod, job) && !byEnd) return false;
-  return judgeFailure(job.spec.podFailurePolicy, pod).counts;
+  return isPodFailed(pod, job) || byEnd;
 }
 
 function countIndexes(

@@ -8,6 +8,9 @@ import type { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
 import type { Expectations } from "../expectations.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";
 import { JOB_BATCH_MS } from "../limits.ts";
+import type { JobMetrics } from "../metrics/workloads.ts";
+import { isPodTerminal } from "../pod-state.ts";
+import { isTracked } from "./job-pods.ts";
 import { JOB_TYPE } from "./pod-of.ts";
 
 const THIS_CONTROLLER = "kubernetes.io/job-controller";
@@ -29,9 +32,13 @@ export function watchJobs(
   jobs: Informer<Job>,
   queue: WorkQueue,
   forget: (key: string) => void,
+  metrics: JobMetrics,
 ): void {
   jobs.handle({
-    added: (job) => queue.add(keyOf(job)),
+    added(job) {
+      queue.add(keyOf(job));
+      if (!isManagedHere(job)) metrics.managedElsewhere(job.spec.managedBy ?? "");
+    },
     updated(job, old) {
       if (job.metadata.uid !== old.metadata.uid) forget(keyOf(old));
       const { generation } = job.metadata;
@@ -84,5 +91,15 @@ export function watchJobPods(
       leaving(pod);
       lookAt(pod);
     },
+  });
+}
+
+/** Counts ended pods that come to have, or have no longer, the finalizer that tracks them. */
+export function countEndedPods(pods: Informer<Pod>, metrics: JobMetrics): void {
+  const isEnded = (pod: Pod) => isPodTerminal(pod) && isTracked(pod);
+  pods.handle({
+    added: (pod) => metrics.endedPodsTracked(false, isEnded(pod)),
+    updated: (pod, old) => metrics.endedPodsTracked(isEnded(old), isEnded(pod)),
+    deleted: (pod) => metrics.endedPodsTracked(isEnded(pod), false),
   });
 }

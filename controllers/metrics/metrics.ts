@@ -1,5 +1,5 @@
 import {
-  addMetric, exponentialBounds, familiesOf, type Spread,
+  addMetric, type Count, exponentialBounds, familiesOf, type Spread,
 } from "@raft2kube/observe/families.ts";
 import { type LoopMonitor, monitorLoop } from "@raft2kube/observe/loop-monitor.ts";
 import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
@@ -31,6 +31,8 @@ export class ControllerMetrics {
   readonly autoscalers: AutoscalerMetrics = new AutoscalerMetrics(this.registry);
   /** How old the pods that ReplicaSets delete are, in ages of the youngest. */
   readonly deletionAges: Spread;
+  /** Discoveries after which the garbage collector could not follow each kind. */
+  readonly garbageSyncErrors: Count;
   readonly volumes: VolumeMetrics = new VolumeMetrics(this.registry);
   readonly #loop: LoopMonitor = monitorLoop(this.registry);
   #running: readonly string[] = [];
@@ -40,6 +42,9 @@ export class ControllerMetrics {
     this.deletionAges = familiesOf(this.registry)
       .histogram("replicaset_controller_sorting_deletion_age_ratio",
         "Ages of deleted pods, in ages of the youngest.", exponentialBounds(0.25, 2, 6)).of();
+    this.garbageSyncErrors = familiesOf(this.registry)
+      .counter("garbagecollector_controller_resources_sync_error_total",
+        "Discoveries that the garbage collector could not follow.").of();
     this.queues = new QueueMetrics(this.registry, clock);
     this.requests = requestMetrics(this.registry, server);
     this.#showManager();

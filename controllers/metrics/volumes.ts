@@ -13,6 +13,9 @@ export class VolumeMetrics {
   readonly claimFailures: Count;
   /** Volumes that were detached although their node may have had them mounted, by reason. */
   readonly forcedDetaches: CounterFamily;
+  /** Claims without a class that got the default one later, and those that could not. */
+  readonly laterClasses: Count;
+  readonly laterClassFailures: Count;
   #claims: () => readonly PersistentVolumeClaim[] = () => [];
   #volumes: () => readonly PersistentVolume[] = () => [];
 
@@ -25,6 +28,10 @@ export class VolumeMetrics {
     this.forcedDetaches = counter(
       "attach_detach_controller_attachdetach_controller_forced_detaches",
       "Volumes detached although they may have been mounted.");
+    this.laterClasses = counter("retroactive_storageclass_total",
+      "Claims that were to get the default class after their creation.").of();
+    this.laterClassFailures = counter("retroactive_storageclass_errors_total",
+      "Claims that could not get the default class after their creation.").of();
     const gauge = (last: string, help: string, counted: () => Labels[]) =>
       addMetric(registry, { name: `pv_collector_${last}`, help, type: "gauge" }, () =>
         [...Map.groupBy(counted(), (labels) => JSON.stringify(labels)).values()]

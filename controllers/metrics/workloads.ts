@@ -18,6 +18,10 @@ export class JobMetrics {
   readonly #finished: CounterFamily;
   readonly #podsFinished: CounterFamily;
   readonly #podsCreated: CounterFamily;
+  readonly #indexes: CounterFamily;
+  readonly #managedElsewhere: CounterFamily;
+  readonly #failuresHandled: CounterFamily;
+  readonly #endedPods: CounterFamily;
 
   constructor(registry: Registry) {
     const { counter, histogram } = familiesOf(registry);
@@ -33,6 +37,14 @@ export class JobMetrics {
       "Ended pods of Jobs that were counted.");
     this.#podsCreated = counter("job_controller_job_pods_creation_total",
       "Pods that were created for Jobs.");
+    this.#indexes = counter("job_controller_job_finished_indexes_total",
+      "Indexes of Jobs that have ended.");
+    this.#managedElsewhere = counter("job_controller_jobs_by_external_controller_total",
+      "Jobs that are another controller's.");
+    this.#failuresHandled = counter("job_controller_pod_failures_handled_by_failure_policy_total",
+      "Failed pods by the action of the rule that they match.");
+    this.#endedPods = counter("job_controller_terminated_pods_tracking_finalizer_total",
+      "Ended pods that came to have the finalizer of Jobs, and that no longer have it.");
   }
 
   synced(job: Job, action: JobAction, result: "success" | "error", took_s: number): void {
@@ -49,6 +61,27 @@ export class JobMetrics {
   /** Pods whose end the status of a Job has come to count. */
   podsFinished(job: Job, result: "succeeded" | "failed", count: number): void {
     if (count > 0) this.#podsFinished.of({ completion_mode: modeOf(job), result }).add(count);
+  }
+
+  /** Indexes whose end the status of a Job has come to show. */
+  indexesFinished({ spec }: Job, status: "succeeded" | "failed", count: number): void {
+    const backoffLimit = spec.backoffLimitPerIndex === undefined ? "global" : "perIndex";
+    if (count > 0) this.#indexes.of({ status, backoffLimit }).add(count);
+  }
+
+  /** A Job appeared whose `managedBy` names another controller. */
+  managedElsewhere(controller: string): void {
+    this.#managedElsewhere.of({ controller_name: controller }).add();
+  }
+
+  /** Failed pods that matched a rule with this action, one for each. */
+  failuresHandled(actions: readonly string[]): void {
+    for (const action of actions) this.#failuresHandled.of({ action }).add();
+  }
+
+  /** Whether a pod was and is one that has ended and is not counted for good. */
+  endedPodsTracked(before: boolean, after: boolean): void {
+    if (before !== after) this.#endedPods.of({ event: after ? "add" : "delete" }).add();
   }
 
   /** Pods that were created for a Job with so many failed and terminating ones, and were not. */

@@ -6,10 +6,25 @@ import {
   isReservedFor,
   reservedFor,
 } from "@raft2kube/client-kube/object/volumes.ts";
+import type { VolumeMetrics } from "../metrics/volumes.ts";
 
 export interface VolumeWriters {
   claims: ResourceClient<PersistentVolumeClaim>;
   volumes: ResourceClient<PersistentVolume>;
+  metrics: VolumeMetrics;
+}
+
+/** Gives a claim that has none the default class, which came later. */
+export async function setClass(
+  { claims, metrics }: VolumeWriters, claim: PersistentVolumeClaim, name: string,
+): Promise<void> {
+  metrics.laterClasses.add();
+  try {
+    await claims.update({ ...claim, spec: { ...claim.spec, storageClassName: name } });
+  } catch (thrown) {
+    metrics.laterClassFailures.add();
+    throw thrown;
+  }
 }
 
 /**

@@ -12,7 +12,7 @@ import {
 import { STORAGE_PROVISIONER } from "@raft2kube/client-kube/object/volumes.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { closeAll, startLoop } from "../loop.ts";
-import { bind, type VolumeWriters, withPhase } from "./apply.ts";
+import { bind, setClass, type VolumeWriters, withPhase } from "./apply.ts";
 import { type ClaimView, planClaim } from "./claim-plan.ts";
 import { planVolume, unbound } from "./volume-plan.ts";
 
@@ -42,6 +42,7 @@ export function startVolumeBinder(context: ControllerContext): Running {
   const writers: VolumeWriters = {
     claims: client.resource(PERSISTENT_VOLUME_CLAIMS),
     volumes: client.resource(PERSISTENT_VOLUMES),
+    metrics: context.metrics.volumes,
   };
   const recorder = context.recorder(ACCOUNT, COMPONENT);
   const reads = [storage.claims, storage.volumes, storage.classes];
@@ -119,11 +120,7 @@ async function reconcileClaim(
     case "bind":
       return bind(writers, claim, action.volume);
     case "default-class":
-      await writers.claims.update({
-        ...claim,
-        spec: { ...claim.spec, storageClassName: action.name },
-      });
-      return;
+      return setClass(writers, claim, action.name);
     case "provision":
       return askProvisioner(writers, recorder, claim, action.provisioner);
     case "wait": {

@@ -4,9 +4,12 @@ import { join } from "node:path";
 import type { ClusterRole, ClusterRoleBinding } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { TokenRequest } from "@raft2kube/api/gen/authentication/v1.ts";
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
-import type { Service, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
+import type {
+  PersistentVolumeClaim, Service, ServiceAccount,
+} from "@raft2kube/api/gen/core/v1.ts";
+import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import {
-  CLUSTER_ROLES, JOBS, SERVICE_ACCOUNTS, SERVICES,
+  CLUSTER_ROLES, JOBS, PERSISTENT_VOLUME_CLAIMS, SERVICE_ACCOUNTS, SERVICES, STORAGE_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { RunningControllers } from "@raft2kube/controllers/main.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -34,7 +37,10 @@ beforeAll(async () => {
     },
   });
   // Its pods are on it from the start: there is no scheduler.
-  kubelet = await startHollowKubelet(world, "n1", { exitCode: () => 0 });
+  kubelet = await startHollowKubelet(world, "n1", {
+    exitCode: ({ metadata }) =>
+      metadata.annotations?.["batch.kubernetes.io/job-completion-index"] === "1" ? 42 : 0,
+  });
 }, TIMEOUT_MS);
 afterAll(async () => {
   await kubelet?.close();
@@ -114,14 +120,57 @@ describe("the controllers' server", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
+const template = (app: string) => ({
+  metadata: { labels: { app } },
+  spec: {
+    nodeName: "n1", restartPolicy: "Never" as const, containers: [{ name: "c", image: "c:1" }],
+  },
+});
+
 describe("metrics of the controllers", { timeout: TIMEOUT_MS }, () => {
-  it("are upstream's, by name, type and labels, but for those named as absent", async () => {
-    const template = (app: string) => ({
-      metadata: { labels: { app } },
-      spec: {
-        nodeName: "n1", restartPolicy: "Never" as const, containers: [{ name: "c", image: "c:1" }],
-      },
+  it("count indexes, failures that a rule handles, ended pods, others' Jobs", async () => {
+    const jobs = world.admin.resource<Job>(JOBS);
+    const create = (name: string, spec: Partial<Job["spec"]>) => jobs.create({
+      metadata: { namespace: "default", name }, spec: { ...spec, template: template(name) },
     });
+    await create("theirs", { managedBy: "example.com/queue" });
+    const onExitCodes = { operator: "In" as const, values: [42] };
+    await create("each", {
+      completionMode: "Indexed", completions: 3, parallelism: 3, backoffLimitPerIndex: 0,
+      podFailurePolicy: { rules: [{ action: "FailIndex", onExitCodes }] },
+    });
+    const wanted = [
+      /^job_controller_job_finished_indexes_total\{.*"succeeded".*"perIndex"\} 2$/m,
+      /^job_controller_job_finished_indexes_total\{.*"failed".*"perIndex"\} 1$/m,
+      /^job_controller_pod_failures_handled_by_failure_policy_total\{.*"FailIndex"\} 1$/m,
+      /^job_controller_terminated_pods_tracking_finalizer_total\{.*"add"\} 3$/m,
+      /^job_controller_terminated_pods_tracking_finalizer_total\{.*"delete"\} 3$/m,
+      /^job_controller_jobs_by_external_controller_total\{.*"example.com\/queue"\} 1$/m,
+    ];
+    await waitFor("the Jobs in the metrics", async () => {
+      const text = await scrape();
+      return wanted.every((line) => line.test(text));
+    }, { clock: world.clock, timeout_ms: TIMEOUT_MS / 2 });
+  });
+
+  it("count claims that get the default class after their creation", async () => {
+    await world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS).create({
+      metadata: { namespace: "default", name: "early" },
+      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+    });
+    await world.admin.resource<StorageClass>(STORAGE_CLASSES).create({
+      metadata: {
+        name: "standard", annotations: { "storageclass.kubernetes.io/is-default-class": "true" },
+      },
+      provisioner: "example.com/none",
+    });
+    await waitFor("the class in the metrics", async () =>
+      /^retroactive_storageclass_total 1$/m.test(await scrape()),
+    { clock: world.clock, timeout_ms: TIMEOUT_MS / 2 });
+    expect(await scrape()).toMatch(/^retroactive_storageclass_errors_total 0$/m);
+  });
+
+  it("are upstream's, by name, type and labels, but for those named as absent", async () => {
     await world.admin.resource<Service>(SERVICES).create({
       metadata: { namespace: "default", name: "web" },
       spec: { selector: { app: "web" }, ports: [{ port: 80 }] },
@@ -137,7 +186,8 @@ describe("metrics of the controllers", { timeout: TIMEOUT_MS }, () => {
       return /^ttl_after_finished_controller_job_deletion_duration_seconds_count 1$/m.test(text);
     }, { clock: world.clock, timeout_ms: TIMEOUT_MS / 2 });
     expect(text).toMatch(/^job_controller_jobs_finished_total\{.*CompletionsReached"\} 1$/m);
-    expect(text).toMatch(/^job_controller_job_pods_finished_total\{.*"succeeded"\} 2$/m);
+    expect(text).toMatch(
+      /^job_controller_job_pods_finished_total\{.*"NonIndexed",.*"succeeded"\} 2$/m);
     expect(text).toMatch(/^workqueue_adds_total\{name="job"\} [1-9]/m);
     expect(text).toMatch(/^workqueue_work_duration_seconds_count\{name="endpoint_slice"\} [1-9]/m);
     expect(text).toMatch(/^rest_client_requests_total\{code="201",.*method="POST"\} [1-9]/m);
