@@ -1,3 +1,9 @@
+/** The cluster's name: at most eight characters, as `npm start` asks. */
+export const CLUSTER = "conform";
+
+/** Nodes of the cluster: upstream asks for at least two that take pods. */
+export const NODES = 2;
+
 /** Seconds for one test: the longest that pass take five minutes on a busy machine. */
 export const TEST_LIMIT_S = 420;
 

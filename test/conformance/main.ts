@@ -1,6 +1,6 @@
 // `npm run conformance [-- NAME...]`: upstream's conformance tests of Kubernetes 1.36, each in a
-// process of its own, on a cluster of its own. A NAME is a part of a test's name, or a pattern.
-// Without one, the tests run that have no result of this commit: a run can be interrupted.
+// process of its own, on a cluster of its own with two nodes. A NAME is a part of a test's name, or
+// a pattern. Without one, the tests run that have no result of this commit: a run can be interrupted.
 //   --failed       only the tests that did not pass the last time
 //   --list         prints the names and the last results, and runs nothing
 //   --report       writes docs/CONFORMANCE.md from the record again, and runs nothing
@@ -15,7 +15,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { clusterRoots, readCluster } from "../../cli/cluster/config.ts";
 import { clusterFiles } from "../../cli/cluster/identities.ts";
 import { CommandError, reportFailure } from "../../cli/terminal.ts";
-import { ALONE, FAILING_LIMIT_S, SLOW, SLOW_LIMIT_S, TEST_LIMIT_S } from "./limits.ts";
+import { ALONE, CLUSTER, FAILING_LIMIT_S, NODES, SLOW, SLOW_LIMIT_S, TEST_LIMIT_S } from "./limits.ts";
 import { runTest, type Surroundings } from "./one-test.ts";
 import { buildImages, buildPrograms, conformanceNames, PLACES } from "./programs.ts";
 import { readRecord, type Result, type Results, withResult, writeRecord } from "./record.ts";
@@ -37,7 +37,8 @@ function r2k(...args: string[]): void {
 async function startCluster(name: string) {
   const roots = clusterRoots(process.env);
   const found = (await readCluster(name, roots)) !== undefined;
-  r2k("start", "--name", name, "--no-demo", "--ready-timeout", "300");
+  const nodes = String(NODES);
+  r2k("start", "--name", name, "--no-demo", "--nodes", nodes, "--ready-timeout", "300");
   const config = (await readCluster(name, roots))!;
   r2k("image", "load", "--name", name, PLACES.images);
   const stop = () => (found ? undefined : r2k("down", "--name", name, "--purge"));
@@ -109,7 +110,7 @@ function parse() {
   const text = { type: "string" } as const;
   const flag = { type: "boolean", default: false } as const;
   const workers = { ...text, default: "4" };
-  const cluster = { ...text, default: "conformance" };
+  const cluster = { ...text, default: CLUSTER };
   const options = { failed: flag, list: flag, report: flag, workers, cluster };
   return parseArgs({ allowPositionals: true, options });
 }
