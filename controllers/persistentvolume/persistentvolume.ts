@@ -30,6 +30,15 @@ function show({ metrics }: ControllerContext, { claims, volumes }: Storage): voi
   metrics.volumes.show(() => claims.store.list(), () => volumes.store.list());
 }
 
+function writersOf(context: ControllerContext): VolumeWriters {
+  const client = context.client(ACCOUNT);
+  return {
+    claims: client.resource(PERSISTENT_VOLUME_CLAIMS),
+    volumes: client.resource(PERSISTENT_VOLUMES),
+    metrics: context.metrics.volumes,
+  };
+}
+
 /** Binds claims and volumes, and annotates claims for their provisioners. */
 export function startVolumeBinder(context: ControllerContext): Running {
   const storage: Storage = {
@@ -38,12 +47,7 @@ export function startVolumeBinder(context: ControllerContext): Running {
     classes: context.informers.of(STORAGE_CLASSES),
   };
   show(context, storage);
-  const client = context.client(ACCOUNT);
-  const writers: VolumeWriters = {
-    claims: client.resource(PERSISTENT_VOLUME_CLAIMS),
-    volumes: client.resource(PERSISTENT_VOLUMES),
-    metrics: context.metrics.volumes,
-  };
+  const writers = writersOf(context);
   const recorder = context.recorder(ACCOUNT, COMPONENT);
   const reads = [storage.claims, storage.volumes, storage.classes];
   // One worker each, as upstream: two claims must not choose the same volume.
