@@ -1,6 +1,7 @@
 // `npm run conformance [-- NAME...]`: upstream's conformance tests of Kubernetes 1.36, each in a
 // process of its own, on a cluster of its own with two nodes. A NAME is a part of a test's name,
-// or a pattern. Without one, the tests run that have no result of this commit: a run can be interrupted.
+// or a pattern. Without one, the tests run that have no result of this commit: a run can be
+// interrupted.
 //   --failed       only the tests that did not pass the last time
 //   --list         prints the names and the last results, and runs nothing
 //   --report       writes docs/CONFORMANCE.md from the record again, and runs nothing
