@@ -16,7 +16,9 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { clusterRoots, readCluster } from "../../cli/cluster/config.ts";
 import { clusterFiles } from "../../cli/cluster/identities.ts";
 import { CommandError, reportFailure } from "../../cli/terminal.ts";
-import { ALONE, CLUSTER, FAILING_LIMIT_S, NODES, SLOW, SLOW_LIMIT_S, TEST_LIMIT_S } from "./limits.ts";
+import {
+  ALONE, CLUSTER, FAILING_LIMIT_S, NODES, SLOW, SLOW_LIMIT_S, TEST_LIMIT_S,
+} from "./limits.ts";
 import { runTest, type Surroundings } from "./one-test.ts";
 import { buildImages, buildPrograms, conformanceNames, PLACES } from "./programs.ts";
 import { readRecord, type Result, type Results, withResult, writeRecord } from "./record.ts";
