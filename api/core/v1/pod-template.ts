@@ -9,7 +9,6 @@ import { templateWarnings } from "./pod/warnings.ts";
 
 export const podTemplate: Kind<PodTemplate> = defineKind<PodTemplate>("core/v1.PodTemplate", {
   warnings: ({ template }) => templateWarnings(template, "template"),
-  notActedOn: "PodTemplate is stored, but nothing uses it",
   generation: "content",
   defaults(object) {
     object.template ??= {};
