@@ -30,6 +30,12 @@ export const SCORE_MEMORY_BYTES = 200 * 1024 * 1024;
 export const IMAGE_BYTES_MIN = 23 * 1024 * 1024;
 export const IMAGE_BYTES_MAX = 1000 * 1024 * 1024;
 
+/** How pods of one workload are spread that state no constraints (upstream's system defaults). */
+export const DEFAULT_SPREAD = [
+  { topologyKey: "kubernetes.io/hostname", maxSkew: 3 },
+  { topologyKey: "topology.kubernetes.io/zone", maxSkew: 5 },
+] as const;
+
 /** Requests per second of the scheduler's client: each pod needs a binding and an event. */
 export const SCHEDULER_QPS = 500;
 export const SCHEDULER_BURST = 1_000;

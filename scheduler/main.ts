@@ -6,7 +6,10 @@ import type {
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
+  ReplicationController,
+  Service,
 } from "@raft2kube/api/gen/core/v1.ts";
+import type { ReplicaSet, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { ResourceClaim } from "@raft2kube/api/gen/resource/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
@@ -24,7 +27,11 @@ import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
   PODS,
+  REPLICA_SETS,
+  REPLICATION_CONTROLLERS,
   RESOURCE_CLAIMS,
+  SERVICES,
+  STATEFUL_SETS,
   STORAGE_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -33,6 +40,8 @@ import { SCHEDULER_BURST, SCHEDULER_QPS } from "./limits.ts";
 import { defaultBinder } from "./plugins/default-binder.ts";
 import { defaultPreemption } from "./plugins/default-preemption.ts";
 import { dynamicResources } from "./plugins/dynamic-resources.ts";
+import type { Workloads } from "./plugins/default-spread.ts";
+import { topologySpread } from "./plugins/topology-spread.ts";
 import { volumeBinding } from "./plugins/volume-binding.ts";
 import { volumeRestrictions } from "./plugins/volume-restrictions.ts";
 import {
@@ -59,6 +68,7 @@ export interface SchedulerOptions {
   random?: Random;
 }
 
+const NAMESPACE_INDEX = "namespace";
 const LEASE = { namespace: "kube-system", name: "kube-scheduler" };
 
 /**
@@ -117,6 +127,7 @@ function run(options: SchedulerOptions, client: KubeClient, clock: Clock) {
   const resource = client.resource<ResourceClaim>(RESOURCE_CLAIMS);
   const resourceClaims = new Informer({ resource, clock });
   const stateful = [
+    topologySpread(workloadsOf(informers)),
     volumeRestrictions(claims.store),
     volumeBinding(storage, binder),
     dynamicResources(resourceClaims.store),
@@ -161,5 +172,16 @@ function run(options: SchedulerOptions, client: KubeClient, clock: Clock) {
       await scheduler.close();
       await recorder.close();
     },
+  };
+}
+
+function workloadsOf(informers: InformerSet): Workloads {
+  const services = informers.of<Service>(SERVICES);
+  services.index(NAMESPACE_INDEX, ({ metadata }) => [metadata.namespace ?? ""]);
+  return {
+    services: (namespace) => services.store.by(NAMESPACE_INDEX, namespace),
+    replicationControllers: informers.of<ReplicationController>(REPLICATION_CONTROLLERS).store,
+    replicaSets: informers.of<ReplicaSet>(REPLICA_SETS).store,
+    statefulSets: informers.of<StatefulSet>(STATEFUL_SETS).store,
   };
 }

@@ -10,7 +10,6 @@ import { nodePorts } from "./plugins/node-ports.ts";
 import { nodeUnschedulable } from "./plugins/node-unschedulable.ts";
 import { resourcesFit } from "./plugins/resources-fit.ts";
 import { taintToleration } from "./plugins/taint-toleration.ts";
-import { topologySpread } from "./plugins/topology-spread.ts";
 
 /** Plugin configuration for the pods that name the profile in `schedulerName`. */
 export interface SchedulerProfile {
@@ -31,7 +30,6 @@ const STATELESS: readonly Plugin[] = [
   nodeAffinity,
   nodePorts,
   resourcesFit,
-  topologySpread,
   interPodAffinity,
 ];
 
@@ -42,6 +40,7 @@ const BINDER = "DefaultBinder";
 
 /** Names of the plugins that are made with a client or informers. */
 const STATEFUL = [
+  "PodTopologySpread",
   "VolumeRestrictions",
   "VolumeBinding",
   "DynamicResources",

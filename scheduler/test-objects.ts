@@ -1,6 +1,7 @@
 import type { Node, Pod, PodSpec, Taint } from "@raft2kube/api/gen/core/v1.ts";
 import type { Snapshot } from "./framework/plugin.ts";
 import { NodeInfo, podInfo } from "./node-info.ts";
+import type { Workloads } from "./plugins/default-spread.ts";
 
 /** Objects for tests, with the fields that the scheduler reads. */
 
@@ -65,3 +66,11 @@ export function snapshot(
     namespaceLabels: (name) => namespaces[name] ?? {},
   };
 }
+
+/** Workloads of a cluster that has none. */
+export const NO_WORKLOADS: Workloads = {
+  services: () => [],
+  replicationControllers: new Map(),
+  replicaSets: new Map(),
+  statefulSets: new Map(),
+};

@@ -4,7 +4,8 @@ import { describe, expect, test } from "vitest";
 import { schedulePod } from "../cycle.ts";
 import { podInfo } from "../node-info.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "../profiles.ts";
-import { node, pod, snapshot } from "../test-objects.ts";
+import { NO_WORKLOADS, node, pod, snapshot } from "../test-objects.ts";
+import { topologySpread } from "./topology-spread.ts";
 
 const ZONE = "topology.kubernetes.io/zone";
 const HOST = "kubernetes.io/hostname";
@@ -17,7 +18,7 @@ function decide(
   const decision = schedulePod({
     info: podInfo(wanted),
     snapshot: snapshot(placed, namespaces),
-    framework: frameworkOf(DEFAULT_PROFILE, []),
+    framework: frameworkOf(DEFAULT_PROFILE, [topologySpread(NO_WORKLOADS)]),
     random: seededRandom(1),
   });
   return decision.kind === "scheduled" ? decision.suggestedHost.name : decision.message;

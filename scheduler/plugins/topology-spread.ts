@@ -2,6 +2,7 @@ import type { Pod, TopologySpreadConstraint } from "@raft2kube/api/gen/core/v1.t
 import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { untolerated } from "@raft2kube/client-kube/object/toleration.ts";
+import { nodeAffinityMatches } from "@raft2kube/client-kube/object/node-selector.ts";
 import { own } from "@raft2kube/std/own.ts";
 import { StateKey } from "../framework/cycle-state.ts";
 import type {
@@ -13,81 +14,141 @@ import type {
 } from "../framework/plugin.ts";
 import { SKIP, unresolvable, unschedulable } from "../framework/status.ts";
 import { SCORE_MAX } from "../limits.ts";
-import type { NodeInfo, PodInfo } from "../node-info.ts";
-import { nodeAffinityMatches } from "@raft2kube/client-kube/object/node-selector.ts";
+import type { NodeInfo } from "../node-info.ts";
+import { defaultConstraints, type Workloads } from "./default-spread.ts";
 
 const MISMATCH = "node(s) didn't match pod topology spread constraints";
 const MISSING_LABEL = `${MISMATCH} (missing required label)`;
 
-interface Constraint {
+/** What both kinds of constraints know of the pods that match. */
+interface Counted {
   readonly key: string;
   readonly maxSkew: number;
-  readonly selector: LabelSelector | undefined;
   /** Matching pods by value of the key; eligible domains without any have an entry too. */
   readonly counts: ReadonlyMap<string, number>;
+}
+
+interface HardConstraint extends Counted {
   /** 1 if the pod matches its own selector, else 0. */
   readonly selfMatch: number;
   /** Fewest matching pods of a domain; 0 while there are fewer domains than minDomains. */
   readonly minMatch: number;
 }
 
-const HARD = new StateKey<readonly Constraint[]>("PreFilterPodTopologySpread");
-const SOFT = new StateKey<readonly Constraint[]>("PreScorePodTopologySpread");
+interface SoftConstraint extends Counted {
+  /** Factor of the counts: constraints with more domains weigh more. */
+  readonly weight: number;
+}
+
+interface Soft {
+  readonly constraints: readonly SoftConstraint[];
+  /** Whether a node needs the labels of all constraints: not if they are the defaults. */
+  readonly needsAllKeys: boolean;
+}
+
+const HARD = new StateKey<readonly HardConstraint[]>("PreFilterPodTopologySpread");
+const SOFT = new StateKey<Soft>("PreScorePodTopologySpread");
+const NO_SOFT: Soft = { constraints: [], needsAllKeys: false };
 
 type TopologySpread = PreFilterPlugin & FilterPlugin & PreScorePlugin & ScorePlugin;
 
-/** Keeps the pods that a constraint selects even over the values of a node label. */
-export const topologySpread: TopologySpread = {
-  name: "PodTopologySpread",
-  weight: 2,
-  events: ["node-added", "node-labels", "node-taints", "pod-assigned", "pod-removed"],
-  preFilter(state, info) {
-    const constraints = readConstraints("DoNotSchedule", info, state.snapshot);
-    if (constraints.length === 0) return SKIP;
-    state.write(HARD, constraints);
-    return undefined;
-  },
-  filter(state, _info, node) {
-    const constraints = state.read(HARD) ?? [];
-    if (constraints.some(({ key }) => own(node.labels, key) === undefined)) {
-      return unresolvable(MISSING_LABEL);
-    }
-    return constraints.some((constraint) => skew(constraint, node) > constraint.maxSkew)
-      ? unschedulable(MISMATCH)
-      : undefined;
-  },
-  preScore(state, info) {
-    const constraints = readConstraints("ScheduleAnyway", info, state.snapshot);
-    if (constraints.length === 0) return SKIP;
-    state.write(SOFT, constraints);
-    return undefined;
-  },
-  score: (state, _info, node) => occupancy(state.read(SOFT) ?? [], node),
-  normalizeScore: invert,
-};
+/**
+ * Keeps the pods that a constraint selects even over the values of a node label. A pod that states
+ * no constraints is spread beside the others of its workload.
+ */
+export function topologySpread(workloads: Workloads): TopologySpread {
+  return {
+    name: "PodTopologySpread",
+    weight: 2,
+    events: ["node-added", "node-labels", "node-taints", "pod-assigned", "pod-removed"],
+    preFilter(state, { pod }) {
+      const constraints = hardConstraints(pod, state.snapshot);
+      if (constraints.length === 0) return SKIP;
+      state.write(HARD, constraints);
+      return undefined;
+    },
+    filter(state, _info, node) {
+      const constraints = state.read(HARD) ?? [];
+      if (constraints.some(({ key }) => own(node.labels, key) === undefined)) {
+        return unresolvable(MISSING_LABEL);
+      }
+      return constraints.some((constraint) => skew(constraint, node) > constraint.maxSkew)
+        ? unschedulable(MISMATCH)
+        : undefined;
+    },
+    preScore(state, { pod }, nodes) {
+      const needsAllKeys = (pod.spec.topologySpreadConstraints ?? []).length > 0;
+      const stated = needsAllKeys ? withAction("ScheduleAnyway", pod) : undefined;
+      const all = stated ?? defaultConstraints(pod, workloads);
+      if (all.length === 0) return SKIP;
+      const constraints = softConstraints(all, needsAllKeys, pod, state.snapshot, nodes);
+      state.write(SOFT, { constraints, needsAllKeys });
+      return undefined;
+    },
+    score: (state, _info, node) => occupancy(state.read(SOFT), node),
+    normalizeScore: invert,
+  };
+}
 
-function readConstraints(action: string, { pod }: PodInfo, snapshot: Snapshot): Constraint[] {
+function withAction(action: string, pod: Pod): TopologySpreadConstraint[] {
   const all = pod.spec.topologySpreadConstraints ?? [];
-  const constraints = all.filter((item) => item.whenUnsatisfiable === action);
-  const keys = constraints.map(({ topologyKey }) => topologyKey);
+  return all.filter(({ whenUnsatisfiable }) => whenUnsatisfiable === action);
+}
+
+function hardConstraints(pod: Pod, snapshot: Snapshot): HardConstraint[] {
+  const constraints = withAction("DoNotSchedule", pod);
+  const nodes = snapshot.nodes.filter(({ labels }) => hasKeys(constraints, labels));
   return constraints.map((constraint) => {
+    const { topologyKey: key, maxSkew, minDomains = 1 } = constraint;
     const selector = selectorOf(constraint, pod);
     const counts = new Map<string, number>();
-    for (const node of snapshot.nodes) {
-      if (!countsNode(constraint, keys, pod, node)) continue;
-      const value = own(node.labels, constraint.topologyKey) ?? "";
-      counts.set(value, (counts.get(value) ?? 0) + matching(node, pod, selector));
-    }
-    const enough = counts.size >= (constraint.minDomains ?? 1);
-    return {
-      key: constraint.topologyKey,
-      maxSkew: constraint.maxSkew,
-      selector,
-      counts,
-      selfMatch: matchesSelector(selector, pod.metadata.labels) ? 1 : 0,
-      minMatch: enough && counts.size > 0 ? Math.min(...counts.values()) : 0,
-    };
+    countMatching(counts, nodes, constraint, pod);
+    const enough = counts.size >= minDomains && counts.size > 0;
+    const selfMatch = matchesSelector(selector, pod.metadata.labels) ? 1 : 0;
+    return { key, maxSkew, counts, selfMatch, minMatch: enough ? Math.min(...counts.values()) : 0 };
   });
+}
+
+/** Counts the pods of all nodes in the domains of `feasible`, the nodes that are to be scored. */
+function softConstraints(
+  constraints: readonly TopologySpreadConstraint[],
+  needsAllKeys: boolean,
+  pod: Pod,
+  snapshot: Snapshot,
+  feasible: readonly NodeInfo[],
+): SoftConstraint[] {
+  const counting = ({ labels }: NodeInfo) => !needsAllKeys || hasKeys(constraints, labels);
+  const [nodes, scored] = [snapshot.nodes.filter(counting), feasible.filter(counting)];
+  return constraints.map((constraint) => {
+    const { topologyKey: key, maxSkew } = constraint;
+    const domains = scored.flatMap(({ labels }) => own(labels, key) ?? []);
+    const counts = new Map(domains.map((value) => [value, 0]));
+    const inDomain = ({ labels }: NodeInfo) => counts.has(own(labels, key) ?? "");
+    countMatching(counts, nodes.filter(inDomain), constraint, pod);
+    return { key, maxSkew, counts, weight: Math.log(counts.size + 2) };
+  });
+}
+
+/** Adds the matching pods of the nodes that the constraint's inclusion policies admit. */
+function countMatching(
+  counts: Map<string, number>,
+  nodes: readonly NodeInfo[],
+  constraint: TopologySpreadConstraint,
+  pod: Pod,
+): void {
+  const selector = selectorOf(constraint, pod);
+  for (const node of nodes) {
+    if (!isIncluded(constraint, pod, node)) continue;
+    const value = own(node.labels, constraint.topologyKey) ?? "";
+    counts.set(value, (counts.get(value) ?? 0) + matching(node, pod, selector));
+  }
+}
+
+function hasKeys(
+  constraints: readonly TopologySpreadConstraint[],
+  labels: Record<string, string>,
+): boolean {
+  return constraints.every(({ topologyKey }) => own(labels, topologyKey) !== undefined);
 }
 
 /** Returns the selector with the pod's values of `matchLabelKeys` added. */
@@ -104,14 +165,13 @@ function selectorOf(
   return { ...labelSelector, matchExpressions: [...matchExpressions, ...own] };
 }
 
-/** Whether a node counts: it has all topology keys, and the inclusion policies admit it. */
-function countsNode(
+/** Whether the inclusion policies admit a node: by default those that its affinity selects. */
+function isIncluded(
   { nodeAffinityPolicy, nodeTaintsPolicy }: TopologySpreadConstraint,
-  keys: readonly string[],
   pod: Pod,
-  { node, labels }: NodeInfo,
+  { node }: NodeInfo,
 ): boolean {
-  if (!node || keys.some((key) => own(labels, key) === undefined)) return false;
+  if (!node) return false;
   if (nodeAffinityPolicy !== "Ignore" && !nodeAffinityMatches(pod, node)) return false;
   if (nodeTaintsPolicy !== "Honor") return true;
   const hard = ["NoSchedule", "NoExecute"];
@@ -128,17 +188,19 @@ function matching(node: NodeInfo, pod: Pod, selector: LabelSelector | undefined)
   return count;
 }
 
-function skew({ key, counts, selfMatch, minMatch }: Constraint, node: NodeInfo): number {
+function skew({ key, counts, selfMatch, minMatch }: HardConstraint, node: NodeInfo): number {
   return (counts.get(own(node.labels, key) ?? "") ?? 0) + selfMatch - minMatch;
 }
 
-/** Sums the matching pods in the node's domains; constraints with more domains weigh more. */
-function occupancy(constraints: readonly Constraint[], node: NodeInfo): number {
-  return constraints.reduce((sum, { key, counts, maxSkew }) => {
-    const value = own(node.labels, key);
-    if (value === undefined) return Number.POSITIVE_INFINITY;
-    return sum + (counts.get(value) ?? 0) * Math.log(counts.size + 2) + (maxSkew - 1);
-  }, 0);
+/** Sums the weighted counts of the node's domains; infinite if it lacks a label that it needs. */
+function occupancy({ constraints, needsAllKeys }: Soft = NO_SOFT, { labels }: NodeInfo): number {
+  let sum = 0;
+  for (const { key, counts, maxSkew, weight } of constraints) {
+    const value = own(labels, key);
+    if (value !== undefined) sum += (counts.get(value) ?? 0) * weight + (maxSkew - 1);
+    else if (needsAllKeys) return Number.POSITIVE_INFINITY;
+  }
+  return Math.round(sum);
 }
 
 /** Gives the domain with the fewest pods 100, and nodes without the label 0. */

@@ -54,12 +54,7 @@ spec:
   selector: { matchLabels: { app: moving } }
   template:
     metadata: { labels: { app: moving } }
-    spec:${serverSpec(`
-      topologySpreadConstraints:
-        - maxSkew: 1
-          topologyKey: kubernetes.io/hostname
-          whenUnsatisfiable: ScheduleAnyway
-          labelSelector: { matchLabels: { app: moving } }`)}
+    spec:${serverSpec()}
 ---
 apiVersion: apps/v1
 kind: StatefulSet
@@ -173,6 +168,11 @@ describe("three nodes", { timeout: TIMEOUT_MS }, () => {
     const doctor = await host.r2k(["doctor", "--name", NAME]);
     expect(doctor.stdout).toMatch(/✓ node node-3 process of "three"/);
     expect(doctor.stdout).toMatch(/✓ certificate pki\/kubelet.crt of node node-2/);
+  });
+
+  it("a Deployment without constraints has a pod on each", async () => {
+    const nodes = (await podsOf("moving")).map(({ node }) => node);
+    expect(nodes.sort()).toEqual([first, "node-2", "node-3"].sort());
   });
 
   it("every pod reaches every pod, every Service and its name, in both directions", async () => {
