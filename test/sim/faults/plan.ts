@@ -16,6 +16,8 @@ export interface WeightedFault {
   readonly make: (random: Random) => Fault;
   /** Whether it may cost a member its disk. */
   readonly damages?: true;
+  /** Whether a run has it a few times at most: alone it does not make a run's volume. */
+  readonly bounded?: true;
 }
 
 export const EVERYDAY_FAULTS: readonly WeightedFault[] = [
@@ -52,7 +54,7 @@ export const EVERYDAY_FAULTS: readonly WeightedFault[] = [
   { weight: 4, make: () => ({ kind: "byte misread" }), damages: true },
   { weight: 3, make: () => ({ kind: "backend damaged" }), damages: true },
   { weight: 2, make: () => ({ kind: "disk blank" }), damages: true },
-  { weight: 3, make: () => ({ kind: "rolling upgrade" }) },
+  { weight: 3, make: () => ({ kind: "rolling upgrade" }), bounded: true },
 ];
 
 /** Those around a change of leader, and between any two writes. */
@@ -76,7 +78,7 @@ export function drawFaults(random: Random, mayDamage: boolean): readonly Weighte
   const all = [...EVERYDAY_FAULTS, ...SHARP_FAULTS];
   const possible = all.filter(({ damages }) => mayDamage || !damages);
   const some = possible.filter(() => random.next() < 0.5);
-  const chosen = some.length > 0 ? some : possible;
+  const chosen = some.every(({ bounded }) => bounded) ? possible : some;
   return chosen.map((fault) => ({ ...fault, weight: fault.weight * (0.2 + random.next()) }));
 }
 
