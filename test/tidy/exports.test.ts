@@ -56,6 +56,7 @@ const FOR_TESTS = [
   "openapi/descriptions.ts: describedPackages",
   "runtime/image/archive.ts: saveArchive",
   "scheduler/test-objects.ts: pod",
+  "scheduler/test-objects.ts: NO_WORKLOADS",
   "store/backend/memory.ts: memoryBackend",
   "store/core/state.ts: Role",
 ];
