@@ -11,8 +11,8 @@ import { dnsSubdomain, type TextRule } from "./validation/names.ts";
 export interface StrategyParts<T extends KubeObject> {
   readonly nameRule?: TextRule;
   /**
-   * What raises `metadata.generation`: a changed spec, or anything but metadata and status, or
-   * annotations too.
+   * The changes that raise `metadata.generation`: a changed spec, or anything but metadata and
+   * status, or annotations too.
    */
   readonly generation?: "spec" | "content" | "annotations";
   /** Keeps the status that a creator sends. */

@@ -35,7 +35,7 @@ export const KEEP_ALIVE_TIMEOUT_MS = 180_000;
 /** Streams that one HTTP/2 connection may hold open at a time. */
 export const HTTP2_STREAMS_MAX = 1_000;
 /**
- * What one HTTP/2 connection may hold of answers not yet read before new requests on it are refused
+ * The unread answers that one HTTP/2 connection may hold before new requests on it are refused
  * (ENHANCE_YOUR_CALM). Node's 10 MB are a few lists side by side.
  */
 export const HTTP2_CONNECTION_MB_MAX = 256;

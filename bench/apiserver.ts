@@ -15,7 +15,10 @@ import { type Row, median } from "./benchmark.ts";
 
 const STARTS = 3;
 
-/** What a row measures: the cost of its whole size, the cost of one item, or items per second. */
+/**
+ * The quantity that a row measures: the cost of its whole size, the cost of one item, or items per
+ * second.
+ */
 type Says = "cost" | "cost of each" | "rate";
 
 interface RowPlan {
@@ -140,7 +143,7 @@ export function folder(dir: string, name: string): string {
   return path;
 }
 
-/** Who held our loop longest: the five worst by name, in CPU time. */
+/** Prints the five requests that blocked our loop longest, by name, in CPU time. */
 async function sayHeld(running: Running): Promise<void> {
   const metrics = await running.ask("/metrics");
   const held = [...metrics.matchAll(/^r2k_loop_held_max_ms\{by="([^"]*)"\} (\S+)/gm)]

@@ -20,7 +20,7 @@ interface MeasuredRow extends Row {
   readonly size: number;
   /** Runs of each side, of which the median is taken; the other size has one run. */
   readonly rounds: number;
-  /** What was found out beside the measurement, at the size and at ten times it. */
+  /** Additional results, at the size and at ten times it. */
   readonly also?: Beside;
   /** The load generator's share of the processors' time beside the store's. */
   readonly generator?: { readonly ours: number; readonly peer: number };

@@ -76,8 +76,8 @@ function member(name = ""): Entry | undefined {
 }
 
 /**
- * What V8 makes of the sources is kept beside the bundle for the next start, where that can be
- * written: it saves each start a part of its time. Commands load their own code behind this.
+ * Caches V8's compiled code beside the bundle, if that folder is writable: the next start is
+ * quicker. Commands load their own code behind this.
  */
 function keepCompiled(): void {
   const root = process.env["R2K_ROOT"];

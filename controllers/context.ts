@@ -33,7 +33,7 @@ export interface RequestRate {
 }
 
 /**
- * What a controller is given. Reading goes through shared informers, writing through its own
+ * The dependencies of a controller. Reading goes through shared informers, writing through its own
  * client.
  */
 export interface ControllerContext {

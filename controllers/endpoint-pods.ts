@@ -5,8 +5,7 @@ import { byNamespace, NAMESPACE_INDEX } from "./indexes.ts";
 import { isPodReady, isPodTerminal } from "./pod-state.ts";
 
 /**
- * What Endpoints and EndpointSlices have in common: which pods stand behind a Service, by which
- * port.
+ * Rules that Endpoints and EndpointSlices share: which pods stand behind a Service, by which port.
  */
 
 /** Whether a Service's selector picks a pod. A Service without selector picks none. */

@@ -8,9 +8,9 @@ interface Expected {
 }
 
 /**
- * What a controller has done and not yet seen in its informer. While something is expected it must
- * not count objects: it would create or delete twice. Expectations that stay unmet for five minutes
- * are given up, as upstream.
+ * The writes of a controller that its informer has not shown yet. While one is expected the
+ * controller must not count objects: it would create or delete twice. Expectations that stay unmet
+ * for five minutes are given up, as upstream.
  */
 export class Expectations {
   readonly #clock: Clock;

@@ -12,8 +12,8 @@ interface Written {
 }
 
 /**
- * What a reconciler wrote under one of its keys and its informer has not shown yet. Until it has, a
- * plan made from the informer would do the same again (a second slice, a second volume).
+ * The writes of a reconciler under one of its keys that its informer has not shown yet. Until it
+ * has, a plan made from the informer would repeat them (a second slice, a second volume).
  */
 export class WriteTracker {
   readonly #clock: Clock;

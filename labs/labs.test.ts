@@ -34,7 +34,7 @@ it("every tagged region is in a file of its lab, and every file of a lab has one
   expect(tags.filter(({ own, foreign }) => !own || foreign > 0)).toEqual([]);
 });
 
-/** What the first failing check with this in its title says; empty when none fails. */
+/** Returns the message of the first failing check with this in its title; empty when none fails. */
 async function failureOf(lab: Lab, tree: string, only: string): Promise<string> {
   const named = lab.checks.filter((file) => {
     return readFileSync(join(LABS_DIR, lab.folder, file), "utf8").includes(only);

@@ -67,7 +67,7 @@ class ControlPlane {
     return (await run(KUBECTL!, words.split(" "), { env })).stdout;
   }
 
-  /** What `r2k status` knows; it ends with an error, as there is no node. */
+  /** Returns the output of `r2k status`, which ends with an error, as there is no node. */
   async status(): Promise<Status> {
     const { data, run: runs } = this.#roots;
     const env = { ...this.own.env, R2K_DATA: data, R2K_RUN: runs };

@@ -1,6 +1,6 @@
 /**
- * What `kubectl explain` says: our own words for structures and their fields. They stand in
- * `texts/*.md`, are read when a document is put together, and are not kept.
+ * The descriptions that `kubectl explain` prints: our own words for structures and their fields.
+ * They stand in `texts/*.md`, are read when a document is generated, and are not cached.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -18,8 +18,9 @@ export const LAYER_RATIO_FREE_BYTES = 256 * 2 ** 20;
 export const LAYER_ENTRIES = 1_000_000;
 export const IMAGE_LAYERS = 127;
 /**
- * What images leave free of the disk, for the store, logs and volumes: a tenth of it, but not more
- * than that many bytes; of its inodes a twentieth. Looked at whenever so much more was written.
+ * Disk space that images leave free for the store, logs and volumes: a tenth of the disk, but not
+ * more than that many bytes; of its inodes a twentieth. Checked each time that this much more was
+ * written.
  */
 export const DISK_RESERVE_SHARE = 0.1;
 export const DISK_RESERVE_BYTES = 4 * 2 ** 30;

@@ -22,8 +22,9 @@ export function require(
 }
 
 /**
- * What a member or the run itself threw: the store's own assertion or refusal, or, when the
- * language refused, a mistake in a program, which must not pass for a bug that was noticed.
+ * Returns the violation for an error that a member or the run threw: the store's own assertion or
+ * refusal, or, for an error of the language, a mistake in a program, which must not count as a
+ * detected bug.
  */
 export function thrownBy(thrown: unknown, message: string): Violation {
   const mistake = thrown instanceof TypeError || thrown instanceof ReferenceError;

@@ -4,7 +4,7 @@ import ipaddr from "ipaddr.js";
 import { invalid, type FieldError } from "../errors.ts";
 import { addressOf, parseCidr } from "../cidr.ts";
 
-/** What is wrong with a text as an address in its canonical form. */
+/** Returns the reasons why a text is not an address in its canonical form, none for one that is. */
 export function canonicalIp(text: string): string[] {
   const read = withoutLeadingZeros(text);
   if (isIP(read) === 0) {

@@ -45,8 +45,8 @@ const OCTAL: ScalarTag = {
 };
 
 /**
- * What plain words mean to Go's decoder, which is YAML 1.1 but for two things: `12:30` is no number
- * of 750, and what looks like a date stays the text that it is.
+ * Returns the tags by which Go's decoder reads plain scalars: those of YAML 1.1 with two
+ * exceptions: `12:30` is not the number 750, and a date stays text.
  */
 function goTags(tags: Tags): Tags {
   const known = tags.filter((each) =>

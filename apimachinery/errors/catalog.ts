@@ -2,7 +2,7 @@ import { bodyOf, type FieldError, messageOfField } from "@raft2kube/api/errors.t
 import { ApiError, type StatusCause } from "./api-error.ts";
 
 /**
- * What an error is about: the resource (`deployments`, `apps`) or the kind (`Deployment`, `apps`).
+ * The subject of an error: the resource (`deployments`, `apps`) or the kind (`Deployment`, `apps`).
  */
 export interface GroupName {
   group: string;

@@ -2,8 +2,8 @@ import { type Shape, structOf } from "@raft2kube/api/schema.ts";
 import { isObject, type Json } from "../json/json.ts";
 
 /**
- * What in an applied object is of another type than its place, in the words of upstream's
- * structured-merge-diff: `.spec.replicas: expected numeric (int or float), got string`.
+ * Returns the fields of an applied object whose type differs from their schema's, in the words of
+ * upstream's structured-merge-diff: `.spec.replicas: expected numeric (int or float), got string`.
  */
 export function mistyped(shape: Shape, value: Json, at = ""): string[] {
   if (value === null || value === undefined) return [];

@@ -103,8 +103,9 @@ function sourceOf(operation: Operation): string {
 type Holder = JsonObject | Json[];
 
 /**
- * What holds the last token of a JSON pointer (RFC 6901). As upstream's library, whatever stands
- * before the first slash is passed over, and an object's member that is not there is null.
+ * Returns the object or array that the last token of a JSON pointer (RFC 6901) refers into. As in
+ * upstream's library, text before the first slash is ignored, and an absent member of an object is
+ * null.
  */
 function holderOf(root: Root, path: string): { holder: Holder; last: string } {
   const [, ...tokens] = path.split("/").map(unescaped);

@@ -77,8 +77,8 @@ function changeIn(type: string, kind: PatchedKind, body: Buffer, options: ReadOp
 }
 
 /**
- * What upstream's converter says of a value in the wrong place: of a strategic patch, no JSON is
- * made on the way to the object. undefined where its words are the decoder's.
+ * Returns the message of upstream's converter for a value of the wrong type: it applies a strategic
+ * patch without producing JSON. undefined where the message is the decoder's.
  */
 function convertersWords({ mismatch }: DecodeError): string | undefined {
   if (mismatch === undefined) return undefined;

@@ -33,8 +33,8 @@ export function readSigningKeys(texts: SigningKeyTexts): SigningKeys {
 }
 
 /**
- * What a token says, if one of the keys signed it. A token that names a key is checked by that one
- * alone.
+ * Returns the claims of a token that one of the keys signed. A token that names a key is checked
+ * against that key alone.
  */
 export async function verifySignature(
   keys: readonly VerificationKey[],

@@ -64,8 +64,8 @@ export class TokenVerifier implements TokenAuthority {
     this.#known.delete(digest);
     const verdict = await this.#verifyUncached(token, audiences);
     this.#metrics.lookedForToken("miss", took_s());
-    // What is refused is not kept (upstream): it may be believed in a moment, and a flood of it
-    // would drive out the others.
+    // Refused tokens are not cached (upstream): one may be accepted a moment later, and a flood of
+    // them would evict the others.
     if (verdict === undefined || "refused" in verdict) return verdict;
     if (this.#known.size >= TOKEN_CACHE_ENTRIES_MAX) {
       this.#known.delete(this.#known.keys().next().value as string);

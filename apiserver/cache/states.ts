@@ -26,7 +26,8 @@ export function countBehind(state: State, prefix: string, key: string): number {
 }
 
 /**
- * What a cache held at its last revisions, each a tree that shares almost all with its neighbours.
+ * The states of a cache at its last revisions, each a tree that shares almost all nodes with its
+ * neighbours.
  */
 export class States {
   /** Ascending; each holds from its revision to the next one's. */

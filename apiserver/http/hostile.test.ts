@@ -24,7 +24,7 @@ afterAll(async () => {
   await etcd.close();
 });
 afterEach(async () => {
-  // Whatever was sent, others go on.
+  // Requests of others are still served.
   expect((await ask(api, "/livez")).body).toBe("ok");
 });
 

@@ -10,7 +10,7 @@ import { checkFields, readSelectors } from "./selection.ts";
 export type RevisionMatch =
   /** The newest state, confirmed by the store's quorum. */
   | { type: "newest" }
-  /** Whatever the cache has. */
+  /** Any state that the cache has. */
   | { type: "any" }
   /** At least this revision. */
   | { type: "not-older-than"; revision: number }

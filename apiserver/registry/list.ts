@@ -122,7 +122,7 @@ function listFromState(
   // lab:07a begin list-from-state
   const entries: Entry[] = [];
   let fetched = 0;
-  // Whatever state will do is answered whole (upstream).
+  // A list for which any state is enough is answered without paging (upstream).
   const limit = options.match.type === "any" && options.continue === "" ? 0 : options.limit;
   let cut = false;
   const visit = (entry: Entry) => {

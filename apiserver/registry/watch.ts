@@ -53,8 +53,9 @@ async function openWatch(
     if (revision !== undefined && revision > 0) return cache.watchFrom(request, revision);
     return cache.watchAll(request, false);
   }
-  // What the client has seen must not be newer than what it gets: the cache may lag behind another
-  // server's, and with no revision given the newest state is meant. Then the store is asked.
+  // A client must not get a state older than the one it has seen: the cache may lag behind another
+  // server's, and a request without a revision means the newest state. In both cases the store is
+  // asked.
   if (revision !== undefined && revision <= cache.revision) return cache.watchAll(request, true);
   const fresh = revision === undefined ? await resource.freshCache() : undefined;
   if (fresh) return fresh.watchAll(request, true);

@@ -2,7 +2,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 
 /**
- * What one write has reserved. One of the two is called, at most once, when the write's fate is
+ * Reservations of one write. One of the two is called, at most once, when the write's fate is
  * known.
  */
 export interface Reservation {

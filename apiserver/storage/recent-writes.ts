@@ -16,8 +16,8 @@ interface Write extends Remembered {
 }
 
 /**
- * What this server wrote last of one kind, so that it need not parse it again when the store's
- * watch brings it back, nor serialise it again for its answer.
+ * The objects of one kind that this server wrote last, so that it neither parses them again when
+ * the store's watch returns them, nor serialises them again for its answer.
  */
 export class RecentWrites {
   readonly #kind: Kind;

@@ -24,8 +24,8 @@ interface Member {
 }
 
 /**
- * What the store's package exports, as far as tests here need it; passed in, since parts know no
- * other parts.
+ * Exports of the store's package that these tests use; passed in, since parts do not import other
+ * parts.
  */
 interface StoreModules {
   startStore(options: {

@@ -28,7 +28,7 @@ const ONE_CLIENT = 0xffff_ffff;
 export const IPVS_PROTOCOLS = { tcp: 6, udp: 17, sctp: 132 } as const;
 export type IpvsProtocol = keyof typeof IPVS_PROTOCOLS;
 
-/** What identifies a virtual server. */
+/** Identity of a virtual server. */
 export interface VirtualServerKey {
   address: string;
   protocol: IpvsProtocol;

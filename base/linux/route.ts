@@ -37,7 +37,7 @@ export interface Route {
   unreachable?: boolean;
   /** The gateway counts as a neighbour on the link, whatever its subnet. */
   onlink?: boolean;
-  /** Who made it (`/etc/iproute2/rt_protos`): by default 4, static; 2 is the kernel. */
+  /** The route's origin (`/etc/iproute2/rt_protos`): by default 4, static; 2 is the kernel. */
   protocol?: number;
 }
 

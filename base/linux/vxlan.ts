@@ -6,7 +6,7 @@ const VXLAN = {
   ID: 1, LINK: 3, LOCAL: 4, LEARNING: 7, PORT: 15, UDP_CSUM: 18,
 } as const;
 
-/** What a VXLAN link sends and takes (linux/if_link.h, IFLA_VXLAN_*). */
+/** Attributes of a VXLAN link (linux/if_link.h, IFLA_VXLAN_*). */
 export interface Vxlan {
   /** The network identifier, below 2^24. */
   vni: number;

@@ -30,9 +30,9 @@ const costOf = (pieces: readonly Buffer[]): number =>
   pieces.reduce((sum, { length }) => sum + length + PIECE_OVERHEAD_BYTES, 0);
 
 /**
- * What one stream has received, until its reader asks for it. Each piece counts with what it costs
- * in memory, so that a megabyte of single bytes is not held as a million buffers. Data after the
- * end is dropped: a peer that breaks the protocol cannot push into a stream that is over.
+ * Keeps the data that one stream has received until its reader asks for it. Each piece counts with
+ * its cost in memory, so that a megabyte of single bytes is not kept as a million buffers. Data
+ * after the end is dropped: a peer that breaks the protocol cannot push into a stream that is over.
  */
 export class Inflow {
   readonly #to: Readable;

@@ -4,7 +4,7 @@ import { startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
 import { startTestApiserver } from "@raft2kube/apiserver/testing/test-apiserver.ts";
 import { peer } from "./sides.ts";
 
-/** What the parent asks. */
+/** Messages from the parent. */
 export type LoopQuestion = "begin" | "end" | "stop";
 
 /** Where the server is, and then the longest turn of each measurement. */

@@ -9,12 +9,12 @@ const WATCHERS = 1_000;
 const CREATE_ROUNDS = 4;
 const PATCHES = 1_500;
 const WRITES_PER_S = 200;
-/** What both sides keep up with, so that delays are theirs and not a queue's. */
+/** A rate that both sides keep up with, so that delays are theirs and not a queue's. */
 const CALM_WRITES_PER_S = 10;
 /** Watches are opened and have settled after this. */
 const SETTLE_MS = 8_000;
 
-/** What one round of one side gave, by the key of a row. */
+/** Results of one round of one side, by the key of a row. */
 export type Measurements = Readonly<Record<string, number>>;
 
 /** A server that is being measured. */

@@ -12,7 +12,10 @@ import {
 const VERSION = "3.5.6";
 const FOLDER = join(import.meta.dirname, "../../.cache/bench/lmdb");
 
-/** What is used of the package `lmdb`: it is installed aside, so its own types are not there. */
+/**
+ * The functions used of the package `lmdb`: it is installed elsewhere, so its own types are not
+ * available.
+ */
 interface Lmdb {
   getBinary(key: Buffer): Buffer | undefined;
   getRange(options: object): Iterable<{ key: Buffer; value: Buffer }>;

@@ -1,4 +1,4 @@
-/** What is measured of an engine. */
+/** The measurements of an engine. */
 export interface Measurements {
   /** 1 KiB records in synced batches of 400. */
   load_perSecond: number;

@@ -52,7 +52,7 @@ interface Graph {
   name(node: number): string;
   /** Returns the class of an object; undefined if it counts for its owner. */
   className(node: number): string | undefined;
-  /** What a node keeps alive; weak references are left out. */
+  /** The nodes that a node keeps alive; weak references are left out. */
   references(node: number): Iterable<number>;
 }
 

@@ -36,7 +36,7 @@ export class Load {
     return this.#rounds;
   }
 
-  /** What went wrong: a soak with failures measured something else. */
+  /** Failures of the load: a soak with failures measured something else. */
   get failures(): readonly string[] {
     return this.#failures;
   }

@@ -2,7 +2,7 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 
 const MIB = 1024 * 1024;
 
-/** What one process takes, by the names under which a row shows it. */
+/** Resource usage of one process, by the names of a row. */
 export type Sample = Readonly<Record<string, number>>;
 
 /** Metrics with the label sets that are added up, and the unit they are shown in. */

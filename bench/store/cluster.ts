@@ -23,7 +23,7 @@ export interface Side {
 export interface Cluster {
   /** As etcd's tools want them: `host:port,host:port`. */
   readonly endpoints: string;
-  /** What all members have in memory. */
+  /** Returns the memory usage of all members. */
   memory(): Memory;
   /** Time on a processor so far, of all members, in seconds. */
   cpu_s(): number;

@@ -8,13 +8,13 @@ import { P99, PUT_BYTES, RATE, type Run, benchmark, run, said } from "./generato
 /** One measurement of a store. */
 export interface Measurement {
   readonly value: number;
-  /** What the load generator took of the processors, in seconds; where there is one. */
+  /** CPU time of the load generator in seconds, where there is one. */
   readonly generator_s?: number;
-  /** What is found out beside it, by name. */
+  /** Additional results, by name. */
   readonly also?: Readonly<Record<string, number>>;
 }
 
-/** What is measured, at a size and at ten times that. */
+/** A measurement, taken at a size and at ten times that. */
 export interface StoreRow {
   readonly name: string;
   readonly what: string;
@@ -28,7 +28,7 @@ export interface StoreRow {
   /** Rows with the same one are measured on the same store, one after the other. */
   readonly prepare?: (cluster: Cluster, size: number) => Promise<unknown>;
   measure(cluster: Cluster, size: number): Promise<Measurement>;
-  /** What the store has to have done before, where Puts are not the row's kind of work. */
+  /** Work that the store has to have done before, where Puts are not the row's kind of work. */
   warmUp?(cluster: Cluster): Promise<unknown>;
 }
 

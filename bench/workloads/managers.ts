@@ -71,7 +71,7 @@ async function start(
   const words = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
   const log = openSync(join(dir, "controllers.log"), "a");
   const env = { ...process.env, R2K_LOG: "warn", MALLOC_ARENA_MAX: "1" };
-  // What the other made before is no sign that this one works.
+  // Objects that the other manager made before do not show that this one works.
   const account = { namespace: "default", name: "default" };
   const accounts = client.resource(SERVICE_ACCOUNTS);
   await accounts.delete(account).catch((thrown: unknown) => {

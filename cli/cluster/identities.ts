@@ -76,7 +76,7 @@ function apiserverCertificate(config: ClusterConfig): Unlimited {
   };
 }
 
-/** What the kubelet serves with. */
+/** Returns the request for the kubelet's serving certificate. */
 export function kubeletCertificate(config: ClusterConfig): Unlimited {
   return {
     commonName: `system:node:${config.nodeName}`,

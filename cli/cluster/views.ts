@@ -38,7 +38,7 @@ const COMPARED: readonly (readonly [ResourceType, string])[] = [
 /** Objects by `pods default/web`, each with the revision of its last write. */
 export type Revisions = ReadonlyMap<string, number>;
 
-/** What three places know at about the same time. */
+/** The states of three places at about the same time. */
 export interface Views {
   /** The store, and its revision when it was asked. */
   readonly store: { readonly revision: number; readonly objects: Revisions };
@@ -105,7 +105,7 @@ async function settled(clock: Clock, look: () => Promise<Comparison>): Promise<C
   return { objects, differences };
 }
 
-/** What one place does not know of what another does, a sentence each. */
+/** Returns the differences between the three states, a sentence each. */
 export function differencesOf({ store, cache, bound }: Views): string[] {
   const found: string[] = [];
   for (const [name, revision] of store.objects) {

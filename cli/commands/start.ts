@@ -189,7 +189,7 @@ function newClusterChoices(flags: StartFlags): Parameters<typeof planCluster>[2]
   };
 }
 
-/** What a start may change of a cluster that exists. */
+/** Returns the settings that a start may change in a cluster that exists. */
 function changeable(choices: ReturnType<typeof newClusterChoices> = {}) {
   const { apiPort, nodeMonitorGracePeriod_ms: grace_ms } = choices;
   return {
@@ -265,7 +265,7 @@ function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undef
   );
 }
 
-/** What a start may change, but not while the cluster runs. */
+/** Refuses settings that a start may change, but not while the cluster runs. */
 function refuseChangesOfRunning(config: ClusterConfig, planned: ClusterConfig): void {
   const { apiPort, proxyMode, nodeMonitorGracePeriod_ms: grace_ms } = config;
   if (apiPort !== planned.apiPort) {

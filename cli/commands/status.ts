@@ -29,7 +29,10 @@ export interface Status {
   readonly pods: { readonly running: number; readonly other: number };
   /** The labs whose part in the running processes is the reader's. */
   readonly ownParts: readonly string[];
-  /** What the store, the apiserver's cache and the kubelets know; null when it was not compared. */
+  /**
+   * The states of the store, the apiserver's cache and the kubelets compared; null when it was not
+   * compared.
+   */
   readonly views: Comparison | null;
 }
 

@@ -24,7 +24,7 @@ const UNMOUNT_PASSES_MAX = 8;
  * Removes from the host everything of a cluster but its data, whatever state it is in: the
  * processes of the control plane and of all nodes with their supervisors, containers, which may end
  * by themselves, and their monitors, cgroups, mounts, namespaces, links, routes, rules, sockets.
- * What is not there is passed over, so it can be repeated.
+ * Absent parts are skipped, so it can be repeated.
  */
 export async function removeFromHost(cluster: ClusterPlace, clock: Clock): Promise<void> {
   const joined = joiningNodeNames(cluster).map((name) => joiningNodePlace(cluster, name));

@@ -6,8 +6,8 @@ import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import type { Closable } from "./started-parts.ts";
 
 /**
- * What the command line may ask of a running node that no public protocol has: `POST /images` with
- * an OCI or Docker archive loads its images. A Unix socket that only its owner may open.
+ * Serves requests of the command line to a running node that no public protocol has: `POST /images`
+ * with an OCI or Docker archive loads its images. A Unix socket that only its owner may open.
  */
 export async function startNodeControl(path: string, images: ImageStore): Promise<Closable> {
   await rm(path, { force: true });

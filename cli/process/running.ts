@@ -14,9 +14,9 @@ import { announce, type ProcessName, writeOwnPid } from "../supervisor/supervise
 import { readRestarts, Supervisor } from "../supervisor/supervisor.ts";
 
 /**
- * What is made without a mode of its own is for everyone to read: the roots of containers, whose
- * processes are any user's. Secret files have modes, and lie in folders of the owner. Not left to
- * the process that starts this one: an operator's may be 077.
+ * Files created without a mode of their own are readable by everyone: the roots of containers,
+ * whose processes are any user's. Secret files have modes, and lie in folders of the owner. Not
+ * left to the process that starts this one: an operator's may be 077.
  */
 export const UMASK = 0o022;
 

@@ -11,8 +11,9 @@ import { CONFIG_MAPS } from "./rest/resources.ts";
 import { KubeClient } from "./rest/client.ts";
 
 /**
- * What an apiserver may do on the wire and a healthy one rarely does: expire, throttle, cut,
- * babble. Each test plays a script of answers, in order, over a real socket.
+ * Behaviour that an apiserver may show on the wire and a healthy one rarely does: expiry,
+ * throttling, cut connections, garbage. Each test plays a script of answers, in order, over a real
+ * socket.
  */
 type Answer = (request: http.IncomingMessage, response: http.ServerResponse) => void;
 

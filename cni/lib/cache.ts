@@ -5,8 +5,8 @@ import { CniError } from "./errors.ts";
 import type { CniResult, PluginConfig } from "./types.ts";
 
 /**
- * What ADD stores for CHECK, DEL and GC: the result and its configuration, so that a network is
- * deleted as it was added even if its file has changed.
+ * The attachment that ADD stores for CHECK, DEL and GC: the result and its configuration, so that a
+ * network is deleted as it was added even if its file has changed.
  */
 export interface CachedAttachment {
   kind: "r2kCniCacheV1";

@@ -2,7 +2,7 @@ import type { Neighbour } from "@raft2kube/linux/neighbour.ts";
 import type { Route } from "@raft2kube/linux/route.ts";
 import type { MacOf, OverlayPlan } from "./plan.ts";
 
-/** What the kernel holds of what could be ours. */
+/** The kernel's links, routes and entries that could be ours. */
 export interface Actual {
   /** Index of our VXLAN link or tunnel; undefined without one. */
   readonly device: number | undefined;
@@ -23,9 +23,9 @@ export const OVERLAY_PROTOCOL = 114;
 const KERNEL_PROTOCOL = 2;
 
 /**
- * What makes `actual` what `plan` says, in order: routes that are no longer right go first, those
- * that are new come after the entries they need. Everything on our link is ours; on the underlay
- * only routes with our protocol.
+ * Returns the changes that turn `actual` into `plan`, in order: routes that are no longer right go
+ * first, those that are new come after the entries they need. Everything on our link is ours; on
+ * the underlay only routes with our protocol.
  */
 export function difference(plan: OverlayPlan, actual: Actual): Change[] {
   const routes = plan.routes.map((route) => wantedRoute(route, actual));

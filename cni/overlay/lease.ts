@@ -14,7 +14,7 @@ export const ANNOTATION = {
   PUBLIC_IP_OVERWRITE: "flannel.alpha.coreos.com/public-ip-overwrite",
 } as const;
 
-/** What another node published: its pods' range, and how to send there. */
+/** A lease that another node published: its pods' range, and how to send there. */
 export interface Lease {
   readonly node: string;
   readonly subnet: Subnet;
@@ -24,7 +24,7 @@ export interface Lease {
   readonly vtep: { readonly vni: number | undefined; readonly mac: string } | undefined;
 }
 
-/** What a Node's annotations say: nothing yet, a lease, or garbage. */
+/** The content of a Node's annotations: nothing yet, a lease, or garbage. */
 export type Published =
   | { readonly kind: "nothing" }
   | { readonly kind: "lease"; readonly lease: Lease }
@@ -80,7 +80,7 @@ export function publishedBy(node: Node): Published {
   return { kind: "lease", lease: { node: name, subnet, backend, publicIp, vtep } };
 }
 
-/** What stands in an error of a text that may be long. */
+/** Quotes the beginning of a text that may be long, for an error. */
 function quoted(text: string | undefined): string {
   return JSON.stringify(text?.slice(0, 80) ?? "");
 }

@@ -39,7 +39,7 @@ export interface LoopOptions {
   log: Logger;
 }
 
-/** What the last sync found. */
+/** The state that the last sync found. */
 interface Seen {
   plan: OverlayPlan;
   underlay: Underlay;
@@ -79,7 +79,7 @@ export class OverlayLoop {
     });
   }
 
-  /** What is wrong with other nodes, or with this one, as of the last sync. */
+  /** Problems of other nodes, or of this one, as of the last sync. */
   problems: readonly string[] = [];
 
   /** Begins to watch; throws when the kernel cannot be watched. */

@@ -41,7 +41,7 @@ export interface OverlayOptions {
 export interface OverlayHandle {
   /** Resolves when this node is part of the overlay and `subnetFile` is written. */
   readonly ready: Promise<void>;
-  /** What is wrong with this node or another, as of the last sync. */
+  /** Returns the problems of this node or others, as of the last sync. */
   problems(): readonly string[];
   /** Ends the component; links and routes stay, and packets go on. */
   close(): Promise<void>;

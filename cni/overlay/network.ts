@@ -27,7 +27,7 @@ export interface UnderlayChoice {
   readonly addresses: readonly string[];
 }
 
-/** What a sync did, and what of it failed; the rest was done. */
+/** The changes of a sync and those that failed; the others were made. */
 export interface Applied {
   readonly changes: readonly string[];
   readonly failures: readonly Error[];
@@ -188,7 +188,7 @@ function explain(thrown: unknown, { name, vni, port }: Device): unknown {
   return new CodedError("vni-in-use", `${name}: ${what}`, { remedy, cause: thrown });
 }
 
-/** What of a link differs that cannot be changed. */
+/** Returns the first difference of a link that cannot be changed in place. */
 function mismatch({ kind, vxlan }: Link, device: Device): string | undefined {
   if (kind !== "vxlan" || !vxlan) return `it was a ${kind || "device"}`;
   for (const key of ["vni", "port", "local", "underlay"] as const) {

@@ -6,13 +6,15 @@ import { type Lease, publishedBy } from "./lease.ts";
 import type { NetConf, VxlanBackend } from "./net-conf.ts";
 import { hasAddress, includes, ipv4Subnet } from "../lib/subnet.ts";
 
-/** What VXLAN adds to a packet: Ethernet 14, VXLAN 8, UDP 8, IPv4 20 (RFC 7348, section 5). */
+/**
+ * Bytes that VXLAN adds to a packet: Ethernet 14, VXLAN 8, UDP 8, IPv4 20 (RFC 7348, section 5).
+ */
 const VXLAN_OVERHEAD_BYTES = 50;
 
-/** What every host of IPv4 has to take (RFC 791): less is a mistake somewhere. */
+/** The datagram size that every IPv4 host has to accept (RFC 791): a smaller MTU is a mistake. */
 const MTU_MIN = 576;
 
-/** What the UDP back end adds: UDP 8, IPv4 20. */
+/** Bytes that the UDP back end adds to a packet: UDP 8, IPv4 20. */
 const UDP_OVERHEAD_BYTES = 28;
 
 /** flannel's name of that link. */
@@ -89,7 +91,7 @@ export interface OverlayPlan {
   /** To which node's address frames for a hardware address are sent. */
   readonly forwarding: readonly MacOf[];
   readonly encapsulation: Encapsulation | undefined;
-  /** What of the other nodes was left out, and why. */
+  /** The other nodes that were left out, each with the reason. */
   readonly problems: readonly string[];
 }
 
@@ -169,7 +171,7 @@ const NOTHING = {
   device: undefined, tunnel: undefined, neighbours: [], forwarding: [], encapsulation: undefined,
 } as const;
 
-/** What of an MTU is left for pods. */
+/** Returns the MTU that is left for pods. */
 function podMtu({ name }: Underlay, mtu: number, overhead: number): number {
   if (mtu - overhead >= MTU_MIN) return mtu - overhead;
   const what = `${mtu} bytes of ${name} leave ${mtu - overhead} for pods`;
@@ -266,7 +268,10 @@ function unusable({ backend, subnet, publicIp, vtep }: Lease, conf: NetConf): st
   return undefined;
 }
 
-/** What a node has that no other may have; the range as numbers, which are compared often. */
+/**
+ * The address and range that no two nodes may share; the range as numbers, which are compared
+ * often.
+ */
 interface Claim {
   node: string;
   range: string;

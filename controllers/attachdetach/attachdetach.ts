@@ -80,7 +80,10 @@ function followChanges(
   });
 }
 
-/** What of a node matters here; its heartbeats do not. */
+/**
+ * Returns the fields of a node that this controller reads, as a string to compare; heartbeats are
+ * not among them.
+ */
 function concerns(node: Node): string {
   const { volumesAttached, volumesInUse } = node.status ?? {};
   const { annotations } = node.metadata;
@@ -89,7 +92,7 @@ function concerns(node: Node): string {
   ]);
 }
 
-/** What is remembered of a volume; a controller that starts again begins without it. */
+/** State kept about a volume; a controller that starts again begins without it. */
 interface Memory {
   /** Since when nodes have it and need it not, by node; monotonic. */
   unwanted: Map<string, number>;

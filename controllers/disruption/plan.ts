@@ -21,8 +21,9 @@ export interface Wanted {
 }
 
 /**
- * What a budget asks for. `scale` is what the controllers of its pods want together, undefined
- * where `needsScale` is false. Shares are rounded up (upstream).
+ * Returns the number of healthy pods that a budget requires. `scale` is the sum of the replicas
+ * that the controllers of its pods want, undefined where `needsScale` is false. Shares are rounded
+ * up (upstream).
  */
 export function wantedBy(
   { spec }: PodDisruptionBudget,

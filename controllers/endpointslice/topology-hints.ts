@@ -4,7 +4,7 @@ import { type AddressFamily, familiesOf, isTopologyAuto } from "./desired.ts";
 import type { SlicesPlan } from "./plan.ts";
 import { hintSlices, type ZoneShares, zoneShares } from "./topology.ts";
 
-/** What an Event tells of a Service's hints. */
+/** An Event about a Service's hints. */
 export interface HintsNote {
   readonly type: "Normal" | "Warning";
   readonly reason: "TopologyAwareHintsEnabled" | "TopologyAwareHintsDisabled";

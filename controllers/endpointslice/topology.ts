@@ -22,7 +22,7 @@ export interface Slices {
   readonly unchanged: readonly EndpointSlice[];
 }
 
-/** What is to be written, with hints, or without any for the reason `refusal`. */
+/** Slices to be written, with hints, or without any for the reason `refusal`. */
 export interface HintedSlices {
   readonly create: EndpointSlice[];
   readonly update: EndpointSlice[];

@@ -3,7 +3,8 @@ import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { FOREGROUND, ORPHAN } from "./graph.ts";
 
 /**
- * What became of an owner: there, gone (or another object by now), or waiting for its dependents.
+ * The state of an owner: present, gone (or replaced by another object of its name), or waiting for
+ * its dependents.
  */
 export type OwnerState = "solid" | "absent" | "waiting";
 

@@ -23,7 +23,7 @@ export interface SlicesChange {
 
 const PER_SYNC = exponentialBounds(2, 2, 15);
 
-/** What both controllers of EndpointSlices count. */
+/** The metrics of both controllers of EndpointSlices. */
 class SliceMetrics {
   protected readonly registry: Registry;
   protected readonly prefix: string;

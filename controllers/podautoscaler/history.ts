@@ -15,8 +15,8 @@ interface ScaleEvent {
 }
 
 /**
- * What was decided for one autoscaler before. In memory alone: after a restart a window begins
- * with the replicas that are there, as in upstream.
+ * The previous decisions for one autoscaler. In memory alone: after a restart a window begins with
+ * the replicas that are there, as in upstream.
  */
 export interface History {
   readonly recommendations: readonly Recommendation[];

@@ -48,13 +48,13 @@ export interface AutoscalerPlan {
   readonly rescale?: { readonly replicas: number; readonly reason: string };
   readonly notes: readonly Note[];
   readonly history: History;
-  /** What came of each metric that was read, in the order of the spec. */
+  /** The outcome of each metric that was read, in the order of the spec. */
   readonly readings: readonly MetricOutcome[];
   /** The replicas could not be computed. */
   readonly failed: boolean;
 }
 
-/** What one metric asked for. */
+/** The outcome of one metric. */
 export interface MetricOutcome {
   readonly type: string;
   readonly outcome: "scale_up" | "scale_down" | "none" | "failed";

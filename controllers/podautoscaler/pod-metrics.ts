@@ -14,8 +14,8 @@ export interface PodMetric {
 export type MetricsByPod = ReadonlyMap<string, PodMetric>;
 
 /**
- * What each pod uses of a resource: the sum over its containers, or one container's part. A pod of
- * which a container (or that container) was not measured is left out.
+ * Returns each pod's usage of a resource: the sum over its containers, or one container's part. A
+ * pod of which a container (or that container) was not measured is left out.
  */
 export function metricsOf(
   items: readonly PodMetrics[], resource: string, container: string,

@@ -186,7 +186,7 @@ class AutoscalerReconciler {
   }
 }
 
-/** What a step did to the replicas, in upstream's words. */
+/** Returns the direction of a change of replicas, in upstream's words. */
 function actionOf(plan: AutoscalerPlan | undefined): "scale_up" | "scale_down" | "none" {
   if (plan?.rescale === undefined) return "none";
   return plan.rescale.replicas > (plan.status.currentReplicas ?? 0) ? "scale_up" : "scale_down";

@@ -3,7 +3,7 @@ import { milliValueOf } from "@raft2kube/std/quantity.ts";
 import { MetricError } from "./metric-error.ts";
 
 /**
- * What each pod requests of a resource, in thousandths: the pod's own request where it has any,
+ * Returns each pod's request of a resource, in thousandths: the pod's own request where it has any,
  * else the sum over its containers and sidecars, or one container's. Throws `MetricError` when a
  * container has none: there is no share of nothing.
  */

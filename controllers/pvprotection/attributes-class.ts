@@ -41,7 +41,7 @@ export function startAttributesClassProtection(context: ControllerContext): Runn
     queue: "vacprotection", name: account, reads, workers: 1, reconcile,
   });
   classes.handle(everyChange(loop.queue));
-  // Whatever named a class before may be what kept it.
+  // An object that named a class before may be the one that kept it.
   const look = (each: PersistentVolumeClaim | PersistentVolume) => {
     for (const name of attributesClassesOf(each)) loop.queue.add(name);
   };

@@ -12,7 +12,7 @@ const ALLOCATOR = "ipallocator.k8s.io";
 
 export type Readiness = Pick<Condition, "type" | "status" | "reason" | "message">;
 
-/** What is to be done about one ServiceCIDR. */
+/** The action for one ServiceCIDR. */
 export type CidrPlan =
   /** It may be used: it has the finalizer and is ready. */
   | { do: "protect"; condition: Readiness }

@@ -9,7 +9,7 @@ export interface HealthPage {
 /** Pages without authorization; a single check requires the right to `get` its path. */
 export const HEALTH_PAGES: readonly string[] = ["/healthz", "/livez", "/readyz"];
 
-/** What is checked, in order; a check throws when it fails. */
+/** The health checks, in order; a check throws when it fails. */
 export type HealthChecks = () => ReadonlyMap<string, () => void>;
 
 /**

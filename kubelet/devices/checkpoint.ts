@@ -11,8 +11,8 @@ export interface DeviceEntry {
 }
 
 /**
- * What must survive a restart of the kubelet: the devices of each container, and the resources that
- * had plugins.
+ * State that must survive a restart of the kubelet: the devices of each container, and the
+ * resources that had plugins.
  */
 export interface DeviceCheckpoint {
   entries: DeviceEntry[];

@@ -125,7 +125,8 @@ export class PodVolumes {
   }
 
   /**
-   * What a volume of a pod holds; undefined when it is not set up, or its kind cannot be measured.
+   * Returns the usage of a pod's volume; undefined when it is not set up, or its kind cannot be
+   * measured.
    */
   async usage(pod: Pod, name: string): Promise<VolumeUsage | undefined> {
     const root = volumesDir(this.#options.paths, uidOf(pod));

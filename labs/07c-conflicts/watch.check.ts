@@ -5,7 +5,7 @@ import { expectLines } from "../apiserver/expect-lines.ts";
 import { watch } from "../apiserver/watch.ts";
 import { list, mapOf, withWorld } from "../apiserver/world.ts";
 
-/** What a cache lags behind its store. */
+/** Delay of a cache behind its store. */
 const LATE_MS = 20;
 const INITIAL = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
 

@@ -16,7 +16,7 @@ const DIAGRAM_LINES = 60;
 
 const clock = systemClock();
 
-/** What the finish has shown. */
+/** Results of the finish. */
 export interface Finish {
   readonly acknowledged: number;
   readonly diagram: readonly string[];

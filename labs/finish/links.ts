@@ -69,7 +69,7 @@ export class Link {
 
   #keep(socket: Socket): void {
     this.#sockets.add(socket);
-    // What breaks on one side is closed on the other; the member connects again.
+    // A connection that breaks on one side is closed on the other; the member connects again.
     socket.on("error", () => socket.destroy());
     socket.on("close", () => this.#sockets.delete(socket));
   }

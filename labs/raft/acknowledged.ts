@@ -5,8 +5,8 @@ import { Violation } from "../../testing/violation.ts";
 import { type Judgement, describeJudgement } from "../judge.ts";
 
 /**
- * What a member has confirmed by its messages: its vote in a term, and the entries that it has.
- * Both must be on its disk when it restarts (Raft section 5.1 and figure 2).
+ * The promises that a member has made by its messages: its vote in a term, and the entries that it
+ * has. Both must be on its disk when it restarts (Raft section 5.1 and figure 2).
  */
 export class Acknowledged {
   readonly #member: MemberId;

@@ -2,7 +2,7 @@ import type { Message } from "@raft2kube/store/core/message.ts";
 import type { Violation } from "../../testing/violation.ts";
 import type { TraceEvent } from "./trace.ts";
 
-/** What a failure is about: the election of a term, or the entry at an index. */
+/** The subject of a failure: the election of a term, or the entry at an index. */
 export type Focus =
   | { readonly kind: "term"; readonly term: number }
   | { readonly kind: "entry"; readonly index: number };

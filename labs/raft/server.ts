@@ -22,7 +22,7 @@ export interface ServerOptions {
   readonly snapshotEvery: number | undefined;
 }
 
-/** What a member has on its disk. Of an entry often only the term matters. */
+/** The state that a member has on its disk. Of an entry often only the term matters. */
 export interface DiskState {
   readonly term: number;
   readonly vote?: MemberId;

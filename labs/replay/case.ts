@@ -3,7 +3,7 @@ import type { Recorder } from "./recorder.ts";
 /** Something that can be recorded with a part of a lab, in several variants. */
 export interface Recordable {
   readonly title: string;
-  /** What to look for. */
+  /** The behaviour to look for. */
   readonly about: string;
   readonly unit: "ms" | "step";
   /** The variants' numbers that the page shows, and what such a number is: `seed`. */

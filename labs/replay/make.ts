@@ -22,7 +22,7 @@ export interface ReplayRequest {
   readonly trees: readonly string[];
   /** How the judged part is called: `yours`. */
   readonly source: string;
-  /** What `r2k lab replay` needs to do this again: `3 --planted 2`. */
+  /** Arguments of `r2k lab replay` that repeat this: `3 --planted 2`. */
   readonly again: string;
 }
 

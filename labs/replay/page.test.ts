@@ -44,7 +44,7 @@ afterAll(async () => {
   rmSync(scratch, { recursive: true });
 });
 
-/** What the page's elements say. */
+/** Returns the texts of the page's elements. */
 const textOf = (selector: string) => {
   const found = `document.querySelector(${JSON.stringify(selector)})`;
   return browser.evaluate<string>(`${found}.textContent`);

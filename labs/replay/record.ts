@@ -12,7 +12,7 @@ import { ClusterRecorder } from "./raft.ts";
 import { Recorder } from "./recorder.ts";
 import type { Recording } from "./recording.ts";
 
-/** What the parent asks for. */
+/** A request of the parent. */
 export interface RecordRequest {
   /** Parts of titles; all that is registered without any. */
   readonly titles: readonly string[];

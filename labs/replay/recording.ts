@@ -98,7 +98,7 @@ export interface Deviation {
 /** One run as the page shows it: the judged part's, beside the reference's. */
 export interface ReplayCase {
   readonly title: string;
-  /** What to look for. */
+  /** The behaviour to look for. */
   readonly about: string;
   /** `seed 4`, `power lost at operation 7`. */
   readonly variant: string;
@@ -114,14 +114,14 @@ export interface ReplayCase {
 export interface Replay {
   readonly lab: string;
   readonly title: string;
-  /** Whose part ran: `the reference`, `yours`, `planted: ...`. */
+  /** The part that ran: `the reference`, `yours`, `planted: ...`. */
   readonly source: string;
   readonly cases: readonly ReplayCase[];
 }
 
 /** A recording ends after so many events: a run that never ends must not fill the memory. */
 export const RECORDED_EVENTS_MAX = 60_000;
-/** What the page gets of one recording. */
+/** Number of events of one recording that the page gets. */
 export const SHOWN_EVENTS_MAX = 4_000;
 /** Of them, those before the first deviation. */
 export const SHOWN_BEFORE_DEVIATION = 1_000;

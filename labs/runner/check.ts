@@ -13,7 +13,7 @@ import { processorTime_ms } from "./processor-time.ts";
 export interface CheckOutcome {
   readonly title: string;
   readonly passed: boolean;
-  /** What happened, what was expected, why it matters; empty when passed. */
+  /** The observation, the expectation and the reason; empty when passed. */
   readonly message: string;
   /** It failed because a part of the exercise is not written yet. */
   readonly unwritten?: boolean;
@@ -51,7 +51,8 @@ export type OnOutcome = (outcome: CheckOutcome) => void;
  * Runs a lab's checks with `trees` laid over the product, each file in a process of its own. Empty
  * trees judge the reference. Without `all` the first failure that decides ends the run: a failed
  * scenario; or a failed rule, once a scenario that shows the same mistake was found or looked for.
- * What is not written yet decides nothing. Outcomes come in the order of the lab's files.
+ * Parts that are not written yet do not decide the result. Outcomes come in the order of the lab's
+ * files.
  */
 export async function runLabChecks(
   lab: Lab,

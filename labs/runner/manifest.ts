@@ -22,7 +22,7 @@ export interface Mutant {
 export interface Hint {
   /** The body: `encodeRecord`. */
   readonly for: string;
-  /** What to ask oneself. */
+  /** A question to ask oneself. */
   readonly question: string;
   /** Where to go. */
   readonly direction: string;
@@ -55,7 +55,7 @@ export interface Lab {
   readonly namespaces?: boolean;
   readonly hints: readonly Hint[];
   readonly mutants: readonly Mutant[];
-  /** What the replay page shows; absent where nothing can be recorded. */
+  /** Content of the replay page; absent where nothing can be recorded. */
   readonly replay?: {
     /** Files that register scenarios or recordables, relative to the lab's folder. */
     readonly files: readonly string[];

@@ -20,7 +20,7 @@ export function labsOfPart(wanted: string): Lab[] {
   });
 }
 
-/** What the last pass says of a lab's files as they are now. */
+/** Whether a lab's files are as they were when its checks last passed. */
 export type Standing = "passed" | "changed" | "not passed";
 
 /** Compares a lab's files with those of its last pass. */

@@ -22,7 +22,7 @@ const PICTURE = `
  └─────────────────────────────────────────────────────────────────┘
 `.slice(1, -1);
 
-/** What each mark before a number says. */
+/** Explains the marks before a number. */
 export const LEGEND = "■ yours runs   ✓ passed   ○ there is a lab   no mark: not written yet";
 
 /** Draws the cluster: which parts have a lab, which the reader has written, and which run. */

@@ -9,7 +9,7 @@ const PATHS = {
   cluster: ["00", "07a", "07b", "07c", "12"],
 } as const;
 
-/** What a reader does next: goes on with a lab that is started, or starts the next one. */
+/** The next step of a reader: to go on with a lab that is started, or to start the next one. */
 export interface NextLab {
   readonly lab: Lab;
   readonly isStarted: boolean;

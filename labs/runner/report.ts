@@ -128,7 +128,7 @@ export function describeEnd(lab: Lab, request: CheckRequest, verdict: Verdict): 
   const isPartial = stopped && request.only === undefined;
   const rest = isPartial ? "; the others were not run (all: --all)" : "";
   const count = `${passed} of ${outcomes.length} checks pass${rest}`;
-  // What is written and wrong comes before what is not written yet.
+  // Failures of written parts come before those of parts that are not written yet.
   const first = failures.find(({ unwritten }) => !unwritten) ?? failures[0];
   if (first) {
     const stuck = !judgesOwn(request) ? "" : `\n\nStuck? ${hintCommand(lab, first)}`;

@@ -19,7 +19,7 @@ const ALIVE_MS = 1_000;
 /** The longest that one check may wait. */
 const CHECK_MS_MAX = 60_000;
 
-/** What a process of checks reports. */
+/** A report of a process of checks. */
 export type CheckEvent =
   | { readonly kind: "loaded"; readonly scenarios: number }
   | { readonly kind: "begins"; readonly title: string }
@@ -71,7 +71,8 @@ function describe(thrown: unknown, title: string): string {
   }
   if (thrown.name === "Error") return thrown.message;
   if (thrown.name === "AssertionError") return describeAssertion(thrown, `check: ${title}`);
-  // What is thrown as a file is loaded shows the place itself; the loader's own places say nothing.
+  // An error thrown as a file is loaded shows the place itself; the loader's own frames are
+  // useless.
   if (thrown.name === "SyntaxError") return stack.split("\n    at ")[0]!;
   return stack.split("\n").slice(0, STACK_LINES).join("\n");
 }

@@ -31,7 +31,7 @@ export interface Rules {
   close(): Promise<void>;
 }
 
-/** What every mode is given. */
+/** Options of every mode. */
 export interface RulesOptions {
   /** Addresses of this node that serve node ports; undefined: all except loopback. */
   nodePortAddresses?: string[] | undefined;

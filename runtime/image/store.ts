@@ -17,7 +17,8 @@ const log = logger("runtime");
 const INDEX_STATE: StateKind = { schema: "r2k-images", version: 1 };
 
 /**
- * What a name stands for: the content it named at its registry, and the manifest for this machine.
+ * The target of an image name: the content it named at its registry, and the manifest for this
+ * machine.
  */
 interface Target {
   /** The digest that the name resolved to: an index or a manifest. */

@@ -139,7 +139,7 @@ class Unpacking {
     if (header.type === "directory") this.#setTimeLast(made, header, place);
   }
 
-  /** Whatever was made in a directory changed its time. */
+  /** Sets the directories' times again: each file created in a directory changed its time. */
   finish(): void {
     for (const { place, ino, mtime_ms } of this.#directories) {
       using found = this.#find(place);

@@ -23,10 +23,10 @@ export interface Checksums {
 }
 
 /**
- * What is in a database, by bucket (the part of a key before its first `/`). It is written with
- * every batch, so whatever of the database a crash leaves, this belongs to it. LevelDB passes over
- * blocks of its own log that are damaged, and with them over whole batches: then the inventory
- * has more records than there are, or others (S8).
+ * Counts and checksums of a database's records, by bucket (the part of a key before its first `/`).
+ * It is written with every batch, so it matches any prefix of the batches that a crash leaves.
+ * LevelDB passes over blocks of its own log that are damaged, and with them over whole batches:
+ * then the inventory has more records than there are, or others (S8).
  */
 export class Inventory {
   readonly #checksums: Checksums;

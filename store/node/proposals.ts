@@ -79,7 +79,7 @@ export class Proposals {
    */
   constructor(session: number, requestBytes_max = REQUEST_BYTES_MAX) {
     this.#session = session;
-    // Whatever clients are allowed, the log takes no larger entry.
+    // The log takes no larger entry, even if clients are allowed more.
     this.#requestBytes_max = Math.min(requestBytes_max, ENTRY_BYTES_MAX);
   }
 

@@ -10,8 +10,8 @@ export interface Protocols {
 }
 
 /**
- * What this release speaks. A change that others would misread makes a new one; the one before
- * stays, so that members can be upgraded one after the other.
+ * The protocol versions of this release. A change that other releases would misread gets a new
+ * version; the previous one stays, so that members can be upgraded one after the other.
  */
 export const PEER_PROTOCOLS: Protocols = { oldest: 1, newest: 1 };
 

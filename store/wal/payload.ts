@@ -67,7 +67,7 @@ export function decodeBase(payload: Buffer): LogBase {
   return { index: getU64(payload, 0), term: getU64(payload, 8) };
 }
 
-/** Whose log this is: a member never continues another's. */
+/** The member that owns the log: a member never continues another's. */
 export interface LogIdentity {
   clusterId: bigint;
   memberId: bigint;

@@ -104,8 +104,8 @@ function checkJoint(log: RecoveredLog, file: string, content: SegmentContent): v
 }
 
 /**
- * What seems the torn tail of a last write is damage where the mark says that it was durable. Told
- * before anything is cut (S8).
+ * An apparent torn tail of the last write is damage if the mark says that it was durable. Reported
+ * before anything is truncated (S8).
  */
 function checkMark({ mark, end, segments }: RecoveredLog): void {
   if (mark.position <= end) return;

@@ -1,7 +1,7 @@
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { Inode } from "./inode.ts";
 
-/** What a change leaves under each name that it touches; undefined: no file. */
+/** The file that a change leaves under each name that it touches; undefined: no file. */
 type NameChange = readonly (readonly [string, Inode | undefined])[];
 
 /** A folder's names: they are durable only once the folder itself was synced. */

@@ -2,7 +2,7 @@ import type { Disk, DiskFile, Done } from "@raft2kube/store/wal/disk.ts";
 import type { DiskImage } from "./image.ts";
 import type { Inode } from "./inode.ts";
 
-/** What a disk does asynchronously, one at a time. */
+/** Asynchronous operations of a disk, one at a time. */
 export type Operation =
   | "open"
   | "create"

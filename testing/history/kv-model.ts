@@ -11,10 +11,10 @@ import { LEASE_TTL_S_MIN } from "@raft2kube/store/limits.ts";
 import type { Command } from "@raft2kube/store/mvcc/command.ts";
 import { type KvEvent, type KvState, type Rec, describeRec, keysIn, stateAt } from "./kv-state.ts";
 
-/** What clients and the log may ask of the store. */
+/** Requests of clients and commands of the log. */
 export type KvInput = Command | { kind: "range"; request: RangeRequest };
 
-/** What the model answers: the answer in one line, the state after it, and what changed. */
+/** A step of the model: the answer in one line, the state after it, and the changes. */
 export interface KvStep {
   answer: string;
   state: KvState;

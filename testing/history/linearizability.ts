@@ -9,7 +9,7 @@ export interface Operation<I, O> {
   output: O;
 }
 
-/** What the calls are held to: a state, and how it answers. */
+/** The sequential specification: a state, and its answer to each input. */
 export interface Model<S, I, O> {
   initial: S;
   /** The state after `input` if `output` is a right answer to it, undefined if it is not. */

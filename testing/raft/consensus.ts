@@ -32,7 +32,7 @@ export class Consensus implements CoreObserver {
   /** How much of each core's queues was looked at. */
   #outbox = 0;
   #answers = 0;
-  /** What comes in, and the commit index before it. */
+  /** The incoming message, and the commit index before it. */
   #message: Message | undefined;
   #committed = 0;
 

@@ -74,7 +74,7 @@ export function describeState(raft: Raft): string {
   return `${id}: ${role}, term ${term}, vote ${vote}, leader ${leader}, ${where}`;
 }
 
-/** What the leader knows of the others. */
+/** Describes the leader's progress of each member. */
 export function describeProgress(raft: Raft): string[] {
   return [...(raft.leading?.progress ?? [])].map(([member, progress]) => {
     const { state, match, next, isPaused, learner, inflights } = progress;
@@ -83,7 +83,7 @@ export function describeProgress(raft: Raft): string[] {
   });
 }
 
-/** What the core asked for, line by line. */
+/** Describes a Ready of the core, line by line. */
 export function describeReady(ready: Ready): string[] {
   const lines: string[] = [];
   const { write } = ready;

@@ -20,7 +20,7 @@ const NOTHING = { index: 1, term: 1 };
 
 export interface LoneReplicaOptions {
   connectedSince_ms?: number;
-  /** What a received snapshot puts in the place of the state, when it resolves. */
+  /** Returns the state that a received snapshot replaces the current one with. */
   install?: (clock: Clock, mark: SnapshotMark) => Promise<Partial<State>>;
   dropSnapshot?: (mark: SnapshotMark) => void;
   onConflict?: (conflict: CommitConflict) => void;
@@ -85,7 +85,7 @@ export async function loneReplica(options: LoneReplicaOptions = {}) {
   return { clock, sent, raft, replica, state, expiry, ...othersOf(raft, replica, disk) };
 }
 
-/** What the other two members do. */
+/** Plays the other two members. */
 function othersOf(raft: Raft, replica: Replica, disk: MemoryDisk) {
   /** Lets everything that is due happen, the disk's work too. */
   const settle = async () => {

@@ -12,7 +12,7 @@ import type {
 } from "@raft2kube/store/core/types.ts";
 import { CORE_OPTIONS } from "./limits.ts";
 
-/** What a member of the test cluster has on its disk: it survives a crash. */
+/** The disk of a member of the test cluster: it survives a crash. */
 export interface TestDisk {
   hardState: HardState;
   base: LogBase;
@@ -28,7 +28,7 @@ export interface AppliedEntry {
   command: string;
 }
 
-/** What of the core's options differs from CORE_OPTIONS. */
+/** The core's options that differ from CORE_OPTIONS. */
 export type TestOptions = Partial<Omit<RaftOptions, "id">> & Pick<RaftOptions, "random">;
 
 /** A write handed to the disk and not yet durable. */

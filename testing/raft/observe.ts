@@ -2,7 +2,7 @@ import type { Message } from "@raft2kube/store/core/message.ts";
 import type { Raft } from "@raft2kube/store/core/raft.ts";
 import type { Role } from "@raft2kube/store/core/state.ts";
 
-/** What comes into a core: a message by its kind, or a call of its own member. */
+/** An input of a core: a message by its kind, or a call of its own member. */
 export type CoreEvent =
   | Message["kind"]
   | "tick"
@@ -15,7 +15,7 @@ export type CoreEvent =
   | "change applied"
   | "snapshot reported";
 
-/** What a core was before something came in. */
+/** The state of a core before an input. */
 export interface Before {
   readonly role: Role;
   readonly term: number;

@@ -1,7 +1,7 @@
 /**
- * What version 1 of a HorizontalPodAutoscaler has no fields for, as upstream writes it into
- * annotations: metrics and conditions in structures of version 1, behavior in the form of Go's
- * internal structure, whose fields begin with capitals.
+ * Reads and writes the annotations in which upstream keeps the parts of a HorizontalPodAutoscaler
+ * that version 1 has no fields for: metrics and conditions in structures of version 1, behavior in
+ * the form of Go's internal structure, whose fields begin with capitals.
  */
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { decodeJson } from "../../codec/json.ts";

@@ -23,8 +23,9 @@ const GRAPH_READS = new Set([
 type Rule = (node: string, attributes: Attributes) => Decision | undefined;
 
 /**
- * What kubelets may do (upstream's node authorizer): fixed rules for what all nodes need, and for
- * objects that hold secrets or belong to pods only those that the node's own pods refer to.
+ * Authorizes kubelets (upstream's node authorizer): fixed rules for the requests that all nodes
+ * need; of objects that hold secrets or belong to pods, only those that the node's own pods refer
+ * to.
  */
 export class NodeAuthorizer implements AuthorizerPlugin {
   readonly name = "Node";

@@ -54,7 +54,7 @@ const ALL = ["*"];
 const resources = (apiGroup: string, words: string, verbs: string[]): ResourcePolicyRule =>
   ({ verbs, apiGroups: [apiGroup], resources: words.split(" "), namespaces: ALL });
 
-/** Whatever these subjects do. */
+/** Returns a rule that matches every request of these subjects. */
 function anything(...subjects: Subject[]): PolicyRulesWithSubjects[] {
   const resourceRules = [{ ...resources("*", "*", ALL), clusterScope: true }];
   return [{ subjects, resourceRules, nonResourceRules: [{ verbs: ALL, nonResourceURLs: ALL }] }];

@@ -14,7 +14,7 @@ export function statusz({ clock }: Pick<ApiServer, "clock">): ZPage {
     return {
       startTime: new Date(started_ms).toISOString().replace(/\.\d+/, ""),
       uptimeSeconds,
-      // Whatever runs the server stands in this field, as in /version.
+      // This field has the version of the runtime, as in /version.
       goVersion: `node-${process.versions.node}`,
       binaryVersion: level,
       emulationVersion: level,

@@ -24,7 +24,7 @@ const address = (name: string, of: string, labels: object = LABELS): IpAddress =
   spec: { parentRef: { resource: "services", namespace: "n", name: of } },
 });
 
-/** What a plan does, a line for each step. */
+/** Describes a plan, a line for each step. */
 function summaryOf({ mends, leaks, warnings }: AddressPlan): string[] {
   return [
     ...mends.map(({ service, address, replaces }) =>

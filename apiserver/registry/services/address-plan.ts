@@ -23,7 +23,7 @@ export interface Leak {
 export interface AddressPlan {
   readonly mends: Mend[];
   readonly leaks: Leak[];
-  /** What only a user can repair. */
+  /** Damage that only a user can repair. */
   readonly warnings: Warning[];
 }
 

@@ -127,7 +127,7 @@ describe("ranges of Services", () => {
     await send("DELETE", `${NETWORKING}/servicecidrs/apart`);
     await waitFor("no address any more", async () =>
       (await create("y", { clusterIP: "10.98.0.10" })).status === 422, { clock });
-    // What it gave before is freed with its Service.
+    // An address allocated before is freed with its Service.
     await send("DELETE", `${SERVICES}/x`);
     expect((await addressObject("10.98.0.9")).status).toBe(404);
   });

@@ -7,11 +7,11 @@ import { O_DIRECTORY, O_NOFOLLOW, O_PATH, Resolve, type FileName } from "./calls
 import { Handle } from "./handle.ts";
 
 /**
- * What a lookup does with symbolic links: `refuse` fails with ELOOP at the first one, and with
- * EXDEV for a path that leads above the directory; `inside` follows them as a process would whose
- * root directory this is (chroot(2)), so nothing leads out; `beneath` follows those that stay
- * beneath the directory, and an absolute one or one that leads above it is EXDEV. Magic links of
- * /proc are refused.
+ * How a lookup treats symbolic links: `refuse` fails with ELOOP at the first one, and with EXDEV
+ * for a path that leads above the directory; `inside` follows them as a process would whose root
+ * directory this is (chroot(2)), so nothing leads out; `beneath` follows those that stay beneath
+ * the directory, and an absolute one or one that leads above it is EXDEV. Magic links of /proc are
+ * refused.
  */
 export type Links = "refuse" | "inside" | "beneath";
 
@@ -62,7 +62,9 @@ export class Directory extends Handle {
     return calls.openBeneath(this.fd, name, how);
   }
 
-  /** Whatever has the name; with `refuse` that may be a symbolic link itself. */
+  /**
+   * Opens the file of any type that has the name; with `refuse` that may be a symbolic link itself.
+   */
   handle(name: FileName, options: LookUp = {}): Handle {
     const flags = O_PATH | lastLink(options);
     return new Handle(this.open(name, flags, options), this.#labelOf(name));

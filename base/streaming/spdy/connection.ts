@@ -21,7 +21,8 @@ const RST_INVALID_STREAM = 2;
 const RST_REFUSED_STREAM = 3;
 const RST_CANCEL = 5;
 /**
- * What the draft asks of every reply (section 3.2.2); Kubernetes' own ends send and read nothing.
+ * Headers that the draft requires of every reply (section 3.2.2); Kubernetes' own ends send and
+ * read nothing.
  */
 const REPLY_HEADERS: SpdyHeaders = { ":status": "200", ":version": "HTTP/1.1" };
 /** 31 bits of stream id; the first bit is reserved. */

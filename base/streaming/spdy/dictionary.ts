@@ -1,7 +1,7 @@
 /**
- * What both ends of a SPDY/3 connection have seen before the first header, so that common names
- * compress to nothing (SPDY draft 3, section 2.6.10.1): counted words (`_` for a space), and text
- * without counts.
+ * The zlib dictionary that both ends of a SPDY/3 connection start with, so that common names
+ * compress to almost nothing (SPDY draft 3, section 2.6.10.1): counted words (`_` for a space), and
+ * text without counts.
  */
 const WORDS = `
   options head post put delete trace accept accept-charset accept-encoding accept-language

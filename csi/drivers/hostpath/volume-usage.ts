@@ -11,8 +11,9 @@ import type { HostPathDriver } from "./driver.ts";
 import type { HostPathVolume } from "./state.ts";
 
 /**
- * What the volume holds. An image is a file system, which is asked at `shown`. A directory is
- * measured, and its total is its capacity: `used` above `total` is for the kubelet to act on.
+ * Returns the usage of a volume. For an image, the statistics of its file system, mounted at
+ * `shown`. A directory is measured, and its total is its capacity: `used` above `total` is for the
+ * kubelet to act on.
  */
 export async function volumeStats(
   driver: HostPathDriver,

@@ -2,7 +2,7 @@ import type { Replay } from "../recording.ts";
 import { html } from "./dom.ts";
 import { View } from "./view.ts";
 
-/** What the address asks for after `#`: `case=2&at=120&view=reference&theme=dark`. */
+/** Returns the parameters of the address after `#`: `case=2&at=120&view=reference&theme=dark`. */
 function asked(): URLSearchParams {
   return new URLSearchParams(location.hash.slice(1));
 }

@@ -23,7 +23,7 @@ export const NEW = "-m conntrack --ctstate NEW ";
 export const jump = (table: Table, from: string, to: string, match = ""): Jump =>
   ({ table, from, to, match });
 
-/** What a mode has in the tables beside the Services' own chains. */
+/** A mode's shared chains and rules, beside the Services' own chains. */
 export interface Layout {
   /** In the comments of the jumps, by which our rules differ from upstream's kube-proxy's. */
   owner: string;

@@ -2,7 +2,7 @@ import type { ServicePort, Target } from "../../plan/model.ts";
 import type { Rule } from "./base.ts";
 import { CHAINS, chainsOf, type PortChains, portName } from "./names.ts";
 
-/** What one Service port adds to the tables. */
+/** The rules that one Service port adds to the tables. */
 export interface Fragment {
   /** Its rules in the shared chains. */
   shared: Rule[];

@@ -169,7 +169,7 @@ describe("the input of iptables-restore", () => {
   });
 });
 
-/** What iptables-save prints after an input was restored into empty tables. */
+/** Returns the output of iptables-save after an input was restored into empty tables. */
 function saved(input: string): { filter: string[]; nat: string[] } {
   const tables = { filter: [] as string[], nat: [] as string[] };
   let table: "filter" | "nat" = "filter";

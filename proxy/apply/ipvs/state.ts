@@ -11,7 +11,7 @@ export interface WantedServer {
   targets: readonly Target[];
 }
 
-/** What changes in the kernel. */
+/** Changes to the kernel's tables. */
 export interface Steps {
   servers: { set: WantedServer[]; removed: WantedServer[] };
   entries: { added: Map<SetName, IpsetEntry[]>; removed: Map<SetName, IpsetEntry[]> };
@@ -27,7 +27,10 @@ interface Named {
 
 const NOTHING: Wanted = { servers: [], entries: [], addresses: [] };
 
-/** What the kernel should have. Turns changes into steps. Pure: the caller takes them. */
+/**
+ * The wanted state of the kernel. Turns changes of Services into steps. Pure: the caller applies
+ * them.
+ */
 export class IpvsState {
   readonly #wanted = new Map<string, Named>();
   readonly #servers = new Ownership();

@@ -4,7 +4,7 @@ import { reachableEndpoints } from "../../plan/endpoints.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
 import { SETS, type SetName } from "./layout.ts";
 
-/** What one Service port needs in the kernel. */
+/** Virtual servers and set entries that one Service port needs in the kernel. */
 export interface Wanted {
   /** Virtual servers with their destinations. */
   servers: { server: VirtualServer; targets: readonly Target[] }[];
@@ -13,7 +13,7 @@ export interface Wanted {
   addresses: string[];
 }
 
-/** What all Services of a node have in common. */
+/** Settings that all Services of a node share. */
 export interface Context {
   scheduler: string;
   /** The node's addresses that serve node ports. */

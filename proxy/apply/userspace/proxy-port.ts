@@ -12,7 +12,7 @@ export interface ProxyPort {
   close(now: boolean): void;
 }
 
-/** What a budget allows, and where it says that it is used up. */
+/** The size of a budget, and the log that reports it as used up. */
 export interface BudgetOptions {
   most: number;
   /** Of one client's address; by default all. */

@@ -13,7 +13,7 @@ export async function authenticate(
 ): Promise<AuthenticateResponse> {
   await readBarrier(context);
   const { tokens } = context.auth;
-  // Whatever token the request carries counts for nothing here.
+  // The token that the request carries is ignored here.
   const unnamed = { ...context, identify: anonymous };
   for (let attempt = 1; attempt <= SIGN_IN_ATTEMPTS_MAX; attempt++) {
     const checkedAt = await checkPassword(context, name, password);

@@ -8,8 +8,8 @@ interface Writes {
 }
 
 /**
- * What a delete counts for here. etcd takes the end "\0" as it stands, which makes the range
- * empty.
+ * Returns the range of a delete for this check. etcd takes the end "\0" literally, which makes the
+ * range empty.
  */
 function deleteInterval(request: DeleteRangeRequest): KeyRange {
   const range = keyRange(request.key, request.rangeEnd);
@@ -47,8 +47,7 @@ export function checkIntervals(operations: RequestOp[]): Writes {
 }
 
 /**
- * What is written before, or deleted at this level or before, may not be put again; as etcd, no
- * more.
+ * Refuses a put of a key that was put before, or deleted at this level or before; no more, as etcd.
  */
 function refuseClash(outer: Writes, branch: Writes): void {
   for (const key of branch.puts) {

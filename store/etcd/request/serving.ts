@@ -1,8 +1,8 @@
 import { HealthCheckResponse_ServingStatus as Status } from "@raft2kube/proto/gen/health.ts";
 
 /**
- * What this member says of itself under grpc.health.v1. As with etcd, one that answers serves,
- * leader or no leader; but while it defragments it may say otherwise.
+ * This member's status under grpc.health.v1. As in etcd, a member that answers is SERVING, with or
+ * without a leader; while it defragments it may be NOT_SERVING.
  */
 export class Serving {
   readonly #stopsOnDefragment: boolean;

@@ -71,7 +71,7 @@ test("without that gate it goes on serving", async () => {
   expect(await next(statuses)).toBe(Status.SERVING);
   const change = next(statuses).then((status) => `now ${status}`, () => "ended");
   await client(channel, Maintenance).defragment({});
-  // Whatever the defragmentation had caused came before this answer, on the same connection.
+  // A change that the defragmentation caused would come before this answer, on the same connection.
   await client(channel, Health).check({ service: "" });
   expect(await Promise.race([change, Promise.resolve("as before")])).toBe("as before");
 });

@@ -10,8 +10,8 @@ import {
 } from "../../auth/authorize.ts";
 
 /**
- * What a command's caller must be allowed to, when it is applied. Commands about members and
- * leases that touch no key are checked before they are proposed, as is compaction.
+ * Checks the caller's permissions when a command is applied. Commands about members and leases that
+ * touch no key are checked before they are proposed, as is compaction.
  */
 export function checkCommandAllowed(view: AuthView, command: Command): void {
   if (!view.auth.enabled) return;

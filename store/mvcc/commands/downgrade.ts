@@ -32,8 +32,8 @@ export function decodeDowngrade(value: Buffer): string {
 }
 
 /**
- * What etcd wrote down of a downgrade, in our form: undefined where none is under way, or where it
- * led to a version that is not older than ours, and so is over.
+ * Converts etcd's record of a downgrade into our form; undefined if none is under way, or if its
+ * target version is not older than ours, so that it is complete.
  */
 export function importDowngrade(value: Buffer): Buffer | undefined {
   const { enabled, "target-version": target } = JSON.parse(value.toString()) as StoredDowngrade;

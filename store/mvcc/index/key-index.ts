@@ -3,9 +3,8 @@ import type { KeyRange } from "../../structures/key-range.ts";
 import { OrderedMap } from "../../structures/ordered-map.ts";
 
 /**
- * What is known of a key. One that was written once, as the first change of a transaction, and
- * never since is that revision alone: most keys of a large store are, and a history takes 160
- * bytes more.
+ * The index entry of a key. A key that was written once, as the first change of a transaction, has
+ * that revision alone: most keys of a large store do, and a history takes 160 bytes more.
  */
 export type IndexEntry = number | KeyHistory;
 

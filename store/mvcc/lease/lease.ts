@@ -5,7 +5,7 @@ export interface Lease {
   id: bigint;
   ttl_s: number;
   /**
-   * What was left at the last checkpoint, 0 when it was never checkpointed or was renewed since.
+   * Remaining TTL at the last checkpoint; 0 when it was never checkpointed or was renewed since.
    */
   remaining_s: number;
   keys: Set<string>;

@@ -69,7 +69,8 @@ async function stopped(seed: number, steps: number): Promise<State> {
 const LOOKS = 20;
 
 /**
- * What the index and the leases say: how it is kept may differ, what it answers must not.
+ * Describes the answers of the index and the leases: their representation may differ, the answers
+ * must not.
  */
 function described(state: State): unknown[] {
   const { index, leases, revision, compactRevision: first } = state;

@@ -38,9 +38,9 @@ export const STREAM_LIMITS: StreamLimits = {
 };
 
 /**
- * What one watch stream has to send and its reader has not taken. Events are refused when it is
- * full: their watchers fall behind and catch up later. Answers to the reader's own
- * requests always fit: their handler awaits `untilNotFull` before the next one.
+ * Responses of one watch stream that its reader has not taken. Events are refused when it is full:
+ * their watchers fall behind and catch up later. Answers to the reader's own requests always fit:
+ * their handler awaits `untilNotFull` before the next one.
  */
 export class WatchStreamQueue {
   readonly #limits: StreamLimits;
@@ -100,7 +100,7 @@ export class WatchStreamQueue {
 
   /**
    * Adds later events of the same watch to a response that still waits; false when it cannot be.
-   * What a turn of the loop applies goes out as one response a watch.
+   * The events that one turn of the loop applies are sent as one response for each watch.
    */
   extend(queued: QueuedResponse, events: Event[], header: ResponseHeader, bytes: number): boolean {
     if (queued.sealed || queued.bytes + bytes > this.#limits.mergedBytes_max) return false;

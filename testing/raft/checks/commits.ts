@@ -7,7 +7,7 @@ import { isQuorum } from "./quorum.ts";
 import { require } from "../../violation.ts";
 
 /**
- * What is committed, as it becomes so: by a leader, once a quorum of its configuration has the
+ * The committed entries, as they become so: by a leader, once a quorum of its configuration has the
  * entry on disk (Raft section 5.3, dissertation section 4.3); a follower only learns of it.
  */
 export class Commits {

@@ -2,7 +2,7 @@ import type { Write } from "@raft2kube/store/core/ready.ts";
 import type { RaftLog } from "@raft2kube/store/core/log.ts";
 import type { HardState, LogBase, MemberId } from "@raft2kube/store/core/types.ts";
 
-/** What of one member's log would survive a power cut now, for certain. */
+/** The part of one member's log that is certain to survive a power cut now. */
 export class DurableLog {
   hardState: HardState;
   #base: LogBase;

@@ -39,7 +39,7 @@ interface Hard {
   vote: bigint;
 }
 
-/** What a member has made durable of term and vote never regresses (Raft section 5.1). */
+/** Checks that a member's durable term and vote never regress (Raft section 5.1). */
 export class HardStateKept {
   readonly #durable = new Map<bigint, Hard>();
 

@@ -20,7 +20,7 @@ export class Fits {
     this.#note(id, message.term, lastOf(message));
   }
 
-  /** What came in has moved a follower's commit index. */
+  /** Checks a follower's commit index after a message has moved it. */
   committed({ id, term, log }: RaftState, message: Message | undefined): void {
     const { committed } = log;
     const named = message?.kind === "vote" || message?.kind === "vote-reply";

@@ -4,7 +4,7 @@ import type { MemberId } from "@raft2kube/store/core/types.ts";
 import { isQuorum } from "./quorum.ts";
 import { require } from "../../violation.ts";
 
-/** What one leader knows of reads in one term. */
+/** The reads that one leader knows of in one term. */
 interface Leadership {
   term: number;
   /** When each read came, by its requester and id. */
@@ -38,7 +38,7 @@ export class ReadRounds {
     if (!asked.has(name)) asked.set(name, ++this.#now);
   }
 
-  /** What leaves a member. */
+  /** Records the messages that leave a member. */
   sent(raft: RaftState, messages: readonly Message[]): void {
     if (raft.role !== "leader") return;
     const { rounds } = this.#leadership(raft);

@@ -32,8 +32,8 @@ function raiseTo(sum: Amounts, least: Readonly<Amounts>): void {
 }
 
 /**
- * What a pod asks for as a whole: its containers and sidecars together, or what one of its init
- * containers needs with the sidecars before it, whichever is more. Without its overhead.
+ * Returns the requests or limits of a pod as a whole: the sum over its containers and sidecars, or
+ * those of one init container with the sidecars before it, whichever is more. Without its overhead.
  */
 export function podAmounts(spec: Spec, which: "requests" | "limits"): Amounts {
   const of = (container: Asking) => container.resources?.[which];

@@ -85,7 +85,7 @@ function isThere({ state: { role } }: Span): boolean {
   return role !== "none";
 }
 
-/** What a band says, the longest text first. */
+/** Returns the texts of a band, the longest first. */
 function textsOf({ role, condition, facts }: TrackState): string[] {
   const term = facts["term"] === undefined ? "" : `t${facts["term"]}`;
   return [`${term} ${condition === "running" ? role : condition}`.trim(), term];

@@ -12,7 +12,7 @@ interface Line {
   readonly text: string;
 }
 
-/** What happened around the present, in words. */
+/** The events around the present, in words. */
 export class Events {
   readonly element = html("ol", { class: "events" });
   readonly #playback: Playback;

@@ -11,7 +11,7 @@ const NAMES: Readonly<Record<Family, string>> = {
   event: "watch event",
 };
 
-/** What the colours of this recording's arrows mean, and the marks beside them. */
+/** Draws the legend: the colours of this recording's arrows, and the marks beside them. */
 export function drawLegend({ events, tracks }: Recording): HTMLElement {
   const seen = new Set(events.flatMap((event) => (event.kind === "message" ? [event.family] : [])));
   const families = (Object.keys(NAMES) as Family[]).filter((family) => seen.has(family));
