@@ -143,7 +143,7 @@ export function folder(dir: string, name: string): string {
   return path;
 }
 
-/** Prints the five requests that blocked our loop longest, by name, in CPU time. */
+/** Prints the five functions that held our loop longest, by name, in CPU time. */
 async function sayHeld(running: Running): Promise<void> {
   const metrics = await running.ask("/metrics");
   const held = [...metrics.matchAll(/^r2k_loop_held_max_ms\{by="([^"]*)"\} (\S+)/gm)]

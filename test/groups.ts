@@ -5,9 +5,9 @@ import { type RunOptions, runVitest } from "./run-vitest.ts";
 
 export interface GroupResult {
   passed: number;
-  /** What failed, each with its file and why. */
+  /** The failed tests, each with its file and the reason. */
   failures: readonly string[];
-  /** What the group's tests did not do on this machine, by the title they stand under. */
+  /** Tests of the group that were left out on this machine, by the title that they stand under. */
   leftOut: readonly string[];
   /** Files that failed and ran again, each with why it failed first. */
   secondTries: readonly string[];

@@ -7,7 +7,7 @@ import { type Group, type GroupResult, rowsOf } from "./groups.ts";
 import { installTestPrograms } from "./programs.ts";
 import { selectGroups, UnknownTestError } from "./selection.ts";
 
-/** What may be left out on some machines, by the title it stands under, and why. */
+/** Tests that may be left out on some machines, by the title that they stand under, and why. */
 const accepted = JSON.parse(
   readFileSync(join(import.meta.dirname, "left-out.json"), "utf8"),
 ) as Readonly<Record<string, string>>;

@@ -6,7 +6,7 @@ const test = (name: string, debianPackage: string, purpose: string) => {
   return { name, debianPackage, purpose };
 };
 
-/** What others wrote and the tests hold our parts against, beside what a cluster needs itself. */
+/** Programs of others that the tests compare our parts with, beside those that a cluster needs. */
 const TEST_PROGRAMS = [
   ...PROGRAMS,
   test("etcd", "etcd-server", "is the store's peer"),
@@ -32,7 +32,7 @@ const TEST_PROGRAMS = [
   test("linux.uml", "user-mode-linux", "boots guests"),
 ];
 
-/** What Debian asks before it starts a package's service (invoke-rc.d(8)). */
+/** The script that Debian runs before it starts a package's service (invoke-rc.d(8)). */
 const SERVICE_POLICY = "/usr/sbin/policy-rc.d";
 /** invoke-rc.d's word for "not allowed". */
 const FORBIDDEN = 101;

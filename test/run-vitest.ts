@@ -84,7 +84,7 @@ interface FileResult {
 
 interface Run {
   readonly files: readonly FileResult[];
-  /** What failed though no test did. */
+  /** Failures outside of any test. */
   readonly errors: readonly string[];
 }
 

@@ -11,7 +11,7 @@ import { hostPlatform } from "../../runtime/image/manifest.ts";
 import { busyboxEntries, IMAGE_PATH } from "../../runtime/build/busybox.ts";
 import { CommandError } from "../../cli/terminal.ts";
 
-/** What upstream's Alpine images have, and the tests run, by Debian's names. */
+/** Packages of upstream's Alpine images that the tests run, by Debian's names. */
 const BASE_PACKAGES = [
   "bash",
   "bash-static",
@@ -51,7 +51,7 @@ export interface ImageSources {
   /** Static programs of this machine. */
   readonly busybox: string;
   readonly catatonit: string;
-  /** What `makeBase` made. */
+  /** The result of `makeBase`. */
   readonly base: string;
 }
 

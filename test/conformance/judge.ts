@@ -1,6 +1,6 @@
 import type { Outcome } from "./record.ts";
 
-/** What a report of ginkgo (`--ginkgo.json-report`) has of one test or of the suite's setup. */
+/** The record of one test, or of the suite's setup, in ginkgo's report (`--ginkgo.json-report`). */
 interface SpecReport {
   readonly LeafNodeType: string;
   readonly State: string;

@@ -24,7 +24,7 @@ export const SLOW =
 /** Tests that evict or preempt the pods of others. */
 export const ALONE = /NoExecuteTaint|SchedulerPre/;
 
-/** What a process of e2e.test may take before Go collects. */
+/** Memory of a process of e2e.test above which Go collects garbage. */
 export const MEMORY = "600MiB";
 
 /**

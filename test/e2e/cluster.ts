@@ -24,7 +24,7 @@ export function killAll(processes: readonly ClusterProcess[]): void {
 export class TestCluster {
   readonly host: OwnHost;
   readonly name: string;
-  /** What kubectl works in, where nothing else is asked for. */
+  /** The default namespace of kubectl. */
   readonly namespace: string;
   #kubeconfig = "";
 
@@ -140,7 +140,7 @@ export class TestCluster {
     }
   }
 
-  /** What curl says of a URL from the host. */
+  /** Returns curl's output for a URL, run on the host. */
   async curl(url: string): Promise<string> {
     const outcome = await this.host.run("curl", ["-sS", "--max-time", "5", url]);
     if (outcome.code === 0) return outcome.stdout;

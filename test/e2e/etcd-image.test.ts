@@ -41,7 +41,7 @@ async function ownFolder(path: string): Promise<void> {
   expect(mounted.code, mounted.stderr).toBe(0);
 }
 
-/** What kubeadm puts into /etc/kubernetes/pki/etcd. */
+/** Writes the files that kubeadm puts into /etc/kubernetes/pki/etcd. */
 async function writePki(dir: string): Promise<void> {
   mkdirSync(dir);
   const now_ms = Date.now();

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { processTable } from "../../cli/host/process-table.ts";
 
-/** What a host has of everything that a cluster makes, one list of lines per subject. */
+/** A host's state of everything that a cluster creates, one list of lines per subject. */
 export type HostSnapshot = Readonly<Record<string, readonly string[]>>;
 
 const CGROUP_DEPTH_MAX = 3;

@@ -32,7 +32,7 @@ afterAll(async () => {
   await host.close();
 }, TIMEOUT_MS);
 
-/** What is in one of the host's folders; the last cluster takes the folder with it. */
+/** Lists one of the host's folders; the last cluster removes the folder. */
 function entries(folder: string): string[] {
   const path = join(host.dir, folder);
   return existsSync(path) ? readdirSync(path) : [];

@@ -39,7 +39,7 @@ interface UserInfo {
   readonly groups: readonly string[];
 }
 
-/** Who the apiserver takes the bearer of a kubeconfig for. */
+/** Returns the user that the apiserver sees for a kubeconfig. */
 async function whoIs(kubeconfig: string): Promise<UserInfo> {
   const review = { apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" };
   const asked = await cluster.kubectl(["create", "-f", "-", "-o", "json", "--validate=false"], {

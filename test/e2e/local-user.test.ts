@@ -31,7 +31,7 @@ async function pids(): Promise<number[]> {
   return found.filter((pid) => pid > 0);
 }
 
-/** What servers of the cluster answer the stranger, by address and path: the status alone. */
+/** Returns the status that a server of the cluster answers the stranger with. */
 async function ask(url: string, ...more: string[]): Promise<string> {
   const flags = ["-sko", "/dev/null", "-w", "%{http_code}", "--max-time", "5", ...more];
   const curl = ["curl", ...flags, url];

@@ -7,7 +7,7 @@ import type { OwnHost } from "./own-host.ts";
 /** Neither root, nor the user of any cluster or container of these tests. */
 export const STRANGER = 65_533;
 
-/** What another user of a host found in reach (local-attacker.ts). */
+/** Things that another user of a host can reach (local-attacker.ts). */
 export interface InReach {
   readonly files: string[];
   readonly sockets: string[];

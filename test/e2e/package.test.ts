@@ -12,7 +12,7 @@ const NAME = "packed";
 
 let host: OwnHost;
 let elsewhere: string;
-/** What it says before its Node was installed. */
+/** Its output before its Node was installed. */
 let unapproved: Outcome;
 
 beforeAll(async () => {

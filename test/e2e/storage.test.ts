@@ -13,7 +13,7 @@ let cluster: TestCluster;
 
 beforeAll(async () => {
   cluster = await sharedCluster("storage");
-  // What others' claims had on the disk goes with their namespaces.
+  // Volumes of others' claims are deleted with their namespaces.
   const gone = async () => (await volumesOnDisk()).length === 0;
   await waitFor("others' volumes to go", gone, { clock: systemClock() });
 }, START_TIMEOUT_MS);

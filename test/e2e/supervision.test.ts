@@ -9,7 +9,7 @@ import { startLoad, WATCHING_MS } from "./load.ts";
 
 const TIMEOUT_MS = 180_000;
 const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: 200 };
-/** What supervision may cost, all processes together. */
+/** Memory bound of supervision, all processes together. */
 const PSS_KIB_MAX = 5 * 1024;
 const NAME = "watched";
 const IDS = ["get", "pods", "-l", "app=web", "-o", "jsonpath={..containerID}"];

@@ -39,7 +39,7 @@ afterAll(() => cluster?.leave(), TIMEOUT_MS);
 
 interface Terminal {
   readonly pty: IPty;
-  /** What it shows. */
+  /** Returns the terminal's output. */
   shown(): string;
   ended: Promise<number>;
 }

@@ -1,6 +1,6 @@
 import type { Random } from "@raft2kube/std/random.ts";
 
-/** What became of an input. */
+/** The outcome of an input. */
 export type Fate = "taken" | "refused";
 
 /** Something that reads bytes which others, or a disk, may have changed. */

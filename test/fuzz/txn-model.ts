@@ -107,7 +107,7 @@ export class TxnModel {
   }
 }
 
-/** What a transaction has done so far. */
+/** The changes of a transaction so far. */
 class Work {
   readonly #revisions: readonly Keys[];
   readonly keys: Map<string, Rec>;

@@ -52,7 +52,7 @@ function idOf(pod: Pod, container: string): string {
   return statusOf(pod, container)?.containerID?.split("://")[1] ?? "";
 }
 
-/** What the kernel says of a cgroup, not we. */
+/** Reads the limits of a cgroup from the kernel. */
 function limits(dir: string) {
   const read = (file: string) => readFileSync(join(dir, file), "utf8").trim();
   return { memory: read("memory.max"), cpu: read("cpu.max"), pids: read("pids.max") };

@@ -23,7 +23,7 @@ beforeAll(async () => {
   });
 }, TIMEOUT_MS + 10_000);
 
-/** What the program in the guest found of a subject. */
+/** Returns the report of the program in the guest on a subject. */
 function found(subject: string): unknown {
   const line = new RegExp(`^FOUND ${subject} (.*)$`, "m").exec(output)?.[1];
   expect(line, output).toBeDefined();
@@ -89,7 +89,7 @@ describe.runIf(missing === undefined)("kubelet and runtime on cgroup v2, in a gu
   });
 });
 
-/** What this guest's kernel can do. */
+/** Returns the capabilities of this guest's kernel. */
 function kernel(): { controllers: string[]; nftables: boolean } {
   if (missing !== undefined) return { controllers: [], nftables: false };
   return found("kernel") as ReturnType<typeof kernel>;

@@ -9,12 +9,12 @@ export const CASES_FOLDER = join(import.meta.dirname, "cases");
  * of the simulator makes another run of it; what it found has a test beside the code as well.
  */
 export interface Case {
-  /** What it showed. */
+  /** The failure that it showed. */
   readonly found: string;
   readonly script: Script;
   /** The bug that it needs, when it is one that was put in; without it the run must be clean. */
   readonly mutant?: string;
-  /** Who noticed that bug. */
+  /** The checker that detects that bug. */
   readonly checker?: string;
 }
 

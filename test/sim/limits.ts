@@ -3,7 +3,7 @@
 /** Small, so that a run of seconds sees many segments. */
 export const SEGMENT_BYTES = 8 * 1024;
 
-/** What one watch stream holds: a slow reader's is full after some revisions, and catches up. */
+/** Bounds of one watch stream: a slow reader's is full after some revisions, and catches up. */
 export const STREAM_LIMITS = {
   bytes_max: 2_000,
   responses_max: 8,
@@ -18,7 +18,7 @@ export const SCRUB_INTERVAL_MS = 1_500;
 export const FAULTY_MS = 20_000;
 /** It goes on until the run has its volume, but not beyond this. */
 export const FAULTY_MS_MAX = 120_000;
-/** What every seed has at least (RELIABILITY: the simulator's volume). */
+/** Minimum volume of every seed (RELIABILITY: the simulator's volume). */
 export const OPERATIONS_MIN = 2_000;
 export const FAULTS_MIN = 20;
 export const LEADER_CHANGES_MIN = 3;
@@ -50,7 +50,7 @@ export const LOSS_MAX = 0.3;
 export const REPLAY_MAX = 0.5;
 export const STRAGGLERS_MAX = 0.2;
 
-/** What `npm test` runs, and in how many processes. */
+/** The seeds that `npm test` runs, and the number of processes. */
 export const TEST_FROM = 1_000;
 export const TEST_SEEDS = 200;
 export const TEST_JOBS = 2;

@@ -55,7 +55,7 @@ export interface RunResult {
 
 /** One whole run: a function of its script, which is but a seed unless parts are left out. */
 export async function runScript(options: RunOptions): Promise<RunResult> {
-  // What each member would log of its life is in the story.
+  // The transcript already has the events that each member would log.
   configureLog({ level: "silent" });
   // Most errors are a client's bad luck; a long trace of each would cost more than the run.
   Error.stackTraceLimit = TRACE_LINES;
@@ -115,9 +115,9 @@ class Run {
   #faulty = true;
   /** Nobody asks for anything any more. */
   #quiet = false;
-  /** What clients' loops could not handle. */
+  /** An error that the clients' loops did not handle. */
   #failed: unknown;
-  /** What is asked from then on must be answered soon. */
+  /** Requests made after this time must be answered soon. */
   #answersFrom_ms = Infinity;
 
   constructor({ script, transcript = false, seams = {} }: RunOptions, loop: Loop) {
@@ -224,7 +224,7 @@ class Run {
     await this.#until(limits.FAULTY_MS_MAX, () => this.#lacking().length === 0);
   }
 
-  /** What a run is to have at least, and has not yet. */
+  /** Returns the required counters that the run has not reached yet. */
   #lacking(): string[] {
     const { counters } = this;
     const lacking: string[] = [];
@@ -376,7 +376,7 @@ class Run {
     };
     const message = () => `not whole after the faults: ${standings().join("; ")}; ${leads()}`;
     require(whole(), "recovery", message);
-    // What faults have kept from being elected is elected now.
+    // Elections that faults have prevented are held now.
     while (isWhole(this.#script) && this.#lacking().includes("leader changes")) {
       this.#cluster.leadingMember?.crash();
       await this.#until(this.timeline.now_ms + limits.RECOVERY_MS, whole);
@@ -404,7 +404,7 @@ class Run {
       const before = this.#recorder.answered;
       await this.#until(this.timeline.now_ms + 1_000);
       require(this.#recorder.answered > before, "progress", "no request answered for a second");
-      // What faults have kept clients from doing, they do now.
+      // Clients now make the operations that faults have prevented.
       if (isWhole(this.#script) && this.#lacking().includes("operations")) end_ms += 1_000;
     }
   }

@@ -1,7 +1,7 @@
 /**
- * What of a seed's run is to happen. The seed alone is the whole run; the shrinker leaves out what
- * a failure does not need. Each fault and each client draws from its own stream of chance, so what
- * stays is what it was.
+ * The selected parts of a seed's run. The seed alone is the whole run; the shrinker leaves out
+ * parts that a failure does not need. Each fault and each client draws from its own stream of
+ * chance, so what stays is what it was.
  */
 export interface Script {
   readonly seed: number;
@@ -17,7 +17,7 @@ export interface Script {
   readonly faulty_ms?: number;
 }
 
-/** What all seeds of a range have in common. */
+/** Options that all seeds of a range share. */
 export type Kind = Pick<Script, "swarm">;
 
 /** Whether nothing is left out: only then is a run held to its volume. */

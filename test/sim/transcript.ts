@@ -3,7 +3,7 @@ import { describeMessage } from "../../testing/raft/describe.ts";
 
 export interface TranscriptLine {
   at_ms: number;
-  /** Whose doing it is; undefined for the world's. */
+  /** The member that acts; undefined for the world. */
   member: bigint | undefined;
   text: string;
 }

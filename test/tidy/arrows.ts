@@ -1,6 +1,6 @@
 /**
- * What each package may import of the others (DESIGN, "Imports point one way"). Nothing imports
- * cli, test, bench, labs or dashboard; only cli puts parts together.
+ * Lists the packages that each package may import (DESIGN, "Imports point one way"). Nothing
+ * imports cli, test, bench, labs or dashboard; only cli puts parts together.
  */
 export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   std: [],
@@ -159,7 +159,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
 /** Packages that may import everything: where parts are put together, tested and measured. */
 export const TOPS: readonly string[] = ["cli", "test", "bench", "labs", "scripts"];
 
-/** What those may import of each other. */
+/** The imports that are allowed among those. */
 export const TOP_ARROWS: Readonly<Record<string, readonly string[]>> = {
   labs: [],
   cli: ["labs"],

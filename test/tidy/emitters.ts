@@ -1,7 +1,7 @@
 import type { SourceFile } from "./sources.ts";
 import { type SyntaxNode, statementsOf, walk } from "./syntax.ts";
 
-/** What makes something that may emit `error`, by the module it comes from. */
+/** Functions that return an emitter of `error`, by the module that exports them. */
 const MAKERS: Readonly<Record<string, readonly string[]>> = {
   "node:child_process": ["spawn", "fork"],
   "node:dgram": ["createSocket"],
@@ -188,7 +188,7 @@ function listens(file: SourceFile, root: SyntaxNode, holder: string): boolean {
   return found;
 }
 
-/** What a chain of calls begins with: `a` of `a.on(...).on(...)`. */
+/** Returns the first operand of a chain of calls: `a` of `a.on(...).on(...)`. */
 function rootOf(node: SyntaxNode): SyntaxNode {
   if (node.type === "TSNonNullExpression") return rootOf(node["expression"] as SyntaxNode);
   const callee = node["callee"] as SyntaxNode | undefined;

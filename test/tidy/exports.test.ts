@@ -27,7 +27,7 @@ function unused(of: readonly SourceFile[], users: (path: string) => boolean): st
       used.set(target, new Set([...(used.get(target) ?? []), ...names]));
     }
   }
-  // What the npm package offers is used by others.
+  // The exports of the npm package are used by others.
   for (const source of Object.values(LIBRARIES)) used.set(`${source}.ts`, new Set(["*"]));
   return of.flatMap((file) => {
     const names = used.get(file.path);

@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import type { SourceFile } from "./sources.ts";
 import { type SyntaxNode, statementsOf, walk } from "./syntax.ts";
 
-/** What one source offers to others, and what it takes from which file. */
+/** The exports of one source, and its imports by file. */
 export interface Module {
   readonly exports: readonly string[];
   /** Imported names by the file they come from; `*` for all of it. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { ROOT, handWritten } from "./sources.ts";
 
-/** What others print: the system, and the shell. */
+/** Words that the system and the shell print. */
 const OTHERS = ["EADDRINUSE", "wget -T 5", "r2k.local/busybox"];
 
 /** The sources as one text in which strings that are added up stand together. */

@@ -1,7 +1,7 @@
 import type { SourceFile } from "./sources.ts";
 import { statementsOf, type SyntaxNode, walk } from "./syntax.ts";
 
-/** What changes whatever file a path leads to by then. */
+/** Functions that change the file that a path leads to at that moment. */
 const CHANGING = /^(l?chmod|l?chown|l?utimes|cp)(Sync)?$/;
 /** Functions that walk down a tree by its paths with the option `recursive`. */
 const REMOVING = /^(rm|rmdir)(Sync)?$/;

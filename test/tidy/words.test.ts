@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { RETIRED_IN_COMMENTS, RETIRED_WORDS } from "./retired-words.ts";
+import { RETIRED_IN_COMMENTS, RETIRED_WORDS, SUBJECTLESS_COMMENT } from "./retired-words.ts";
 import { APART, type SourceFile, handWritten } from "./sources.ts";
 import { declaredNames } from "./syntax.ts";
 
@@ -68,6 +68,15 @@ it("retired words are in no comment", () => {
     }),
   );
   expect(returned).toEqual([]);
+});
+
+it("comments begin with a verb or a named subject", () => {
+  const begun = product.flatMap(({ path, lines }) =>
+    lines.flatMap((line, index) =>
+      SUBJECTLESS_COMMENT.test(line) ? [`${path}:${index + 1}: ${line.trim()}`] : [],
+    ),
+  );
+  expect(begun).toEqual([]);
 });
 
 /** Names of protocols, of JavaScript, and types' own bounds. */

@@ -11,7 +11,7 @@ interface Request {
   protocol: "tcp" | "udp";
   address: string;
   port: number;
-  /** What a server calls itself; the connection that `open` and `say` mean. */
+  /** The name of a server, or of the connection that `open` and `say` refer to. */
   name: string;
   localPort?: number;
   timeout_ms: number;

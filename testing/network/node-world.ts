@@ -69,7 +69,7 @@ export class Agent {
     return this.#call({ op: "open", name, address, port, timeout_ms: ANSWER_MS });
   }
 
-  /** What the server of the connection `name` answers now. */
+  /** Returns the current answer of the server of the connection `name`. */
   say(name: string): Promise<string> {
     return this.#call({ op: "say", name, timeout_ms: ANSWER_MS });
   }

@@ -4,7 +4,7 @@ import { reachableEndpoints } from "../../plan/endpoints.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
 import { SETS, type SetName } from "./layout.ts";
 
-/** Virtual servers and set entries that one Service port needs in the kernel. */
+/** Virtual servers, set entries and addresses that one Service port needs in the kernel. */
 export interface Wanted {
   /** Virtual servers with their destinations. */
   servers: { server: VirtualServer; targets: readonly Target[] }[];

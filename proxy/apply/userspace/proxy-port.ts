@@ -12,7 +12,7 @@ export interface ProxyPort {
   close(now: boolean): void;
 }
 
-/** The size of a budget, and the log that reports it as used up. */
+/** The bounds of a budget, and the log that reports it as used up. */
 export interface BudgetOptions {
   most: number;
   /** Of one client's address; by default all. */

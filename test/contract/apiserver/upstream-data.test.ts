@@ -85,7 +85,7 @@ const OBJECTS: Readonly<Record<string, object>> = {
 const pathOf = (collection: string, object: object) =>
   `${collection}/${(object as { metadata: { name: string } }).metadata.name}`;
 
-/** What a server says of every object. */
+/** Reads every object from a server. */
 async function readAll(send: SendJson): Promise<Record<string, object>> {
   const found: Record<string, object> = {};
   for (const [collection, object] of Object.entries(OBJECTS)) {

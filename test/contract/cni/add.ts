@@ -5,7 +5,7 @@ import { readSysctl } from "@raft2kube/linux/sysctl.ts";
 import { addressOf, type Bench, GATEWAY, SUBNET } from "./bench.ts";
 import { ADDRESSES, ask, routeFromOutside } from "@raft2kube/cni/testing/world.ts";
 
-/** What ADD makes: addresses, routes, and connections that work. */
+/** Rules for the result of ADD: addresses, routes, and connections that work. */
 export function addContract(bench: () => Bench): void {
   test("gives the container its address, its route and the bridge as gateway", async () => {
     const { netns, result, address } = await bench().attach(bench().conflist());
@@ -53,7 +53,7 @@ export function addContract(bench: () => Bench): void {
   });
 }
 
-/** What ADD does when something stands in its way, and what else it can be asked for. */
+/** Rules for an ADD that meets an obstacle, and for its other options. */
 export function addLimitsContract(bench: () => Bench): void {
   test("a second ADD of the container is refused and leaves the first as it is", async () => {
     const list = bench().conflist();

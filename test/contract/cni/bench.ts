@@ -39,7 +39,7 @@ export const SUBNET = "10.88.0.0/24";
 export const GATEWAY = "10.88.0.1";
 const NETWORK = "testnet";
 
-/** What may differ from the usual network of the tests. */
+/** Differences from the default network of the tests. */
 export interface NetworkChanges {
   bridge?: object;
   ipam?: object;
@@ -81,7 +81,7 @@ export class Bench {
     expect(left.links, "links left behind").toEqual([]);
   }
 
-  /** What one test left is its own failure, and not that of all after it. */
+  /** Leftovers of one test are its own failure, and not that of all later ones. */
   #takeLeftovers(): { addresses: string[]; links: string[] } {
     const [addresses, links] = [this.givenOut(), this.hostEnds()];
     for (const address of addresses) rmSync(this.#fileOf(address));

@@ -93,7 +93,7 @@ function localnetContract(bench: () => Bench): void {
   });
 }
 
-/** What the mappings need opens nothing else. */
+/** Rules that the sysctl for the mappings exposes no other service of the host. */
 function guardContract(bench: () => Bench): void {
   test(
     "CVE-2020-8558: what listens on the host's loopback hears no container", async () => {

@@ -103,7 +103,7 @@ function linkLocal({ netns }: Pod): string {
   });
 }
 
-/** What a pod may send to the other. */
+/** Frames that a pod may send to the other. */
 const HONEST: Record<string, (own: Pod, to: Pod) => Buffer> = {
   "a datagram from its address": (own, to) =>
     ethernet(to.mac, own.mac, IP, udp4(own.ips[0], to.ips[0], "hello")),
@@ -124,7 +124,7 @@ const HONEST: Record<string, (own: Pod, to: Pod) => Buffer> = {
 const OTHER_MAC = "02:00:00:00:00:99";
 const GATEWAY = (pod: Pod) => pod.ips[0].replace(/\d+$/, "1");
 
-/** What a pod must not send, by the kind of identity that is another's. */
+/** Frames that a pod must not send, by the kind of identity that is forged. */
 const FORGED_MAC: typeof HONEST = {
   "a datagram from another hardware address": (own, to) =>
     ethernet(to.mac, OTHER_MAC, IP, udp4(own.ips[0], to.ips[0], "hello")),

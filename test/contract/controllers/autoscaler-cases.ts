@@ -2,7 +2,7 @@ import type {
   HorizontalPodAutoscalerSpec, MetricSpec,
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
 
-/** What every pod of a case uses: processors and bytes, of each of its two containers. */
+/** Resource usage of every pod of a case: processors and bytes, of each of its two containers. */
 export interface Use {
   readonly web: { readonly cores: number; readonly bytes?: number };
   readonly side?: { readonly cores: number; readonly bytes?: number };
@@ -22,7 +22,7 @@ export interface AutoscalerCase {
   readonly ends: number;
   /** Type, status and reason in the end. */
   readonly conditions: readonly string[];
-  /** What a condition's message says, by type. */
+  /** A condition's expected message, by type. */
   readonly says?: Readonly<Record<string, string>>;
   /** `reason: message` of events that there must be. */
   readonly events?: readonly string[];

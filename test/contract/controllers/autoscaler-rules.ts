@@ -147,7 +147,7 @@ const TARGETS: readonly [ResourceType, apiVersion: string][] = [
   [REPLICA_SETS, "apps/v1"], [STATEFUL_SETS, "apps/v1"], [REPLICATION_CONTROLLERS, "v1"],
 ];
 
-/** Whatever has a `/scale` is scaled: here by its bounds alone. */
+/** Rules that every kind with a `/scale` is scaled: here by the autoscaler's bounds alone. */
 function targetRules(subject: () => Subject, until: Until): void {
   it.each(TARGETS)("scales $plural", async (type, apiVersion) => {
     const { kind = "", plural } = type;

@@ -16,7 +16,7 @@ import { expect } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import type { World } from "./world.ts";
 
-/** What each of the rules may take, programs of others included. */
+/** Time limit of each rule, programs of others included. */
 export const TIMEOUT_MS = 180_000;
 
 const namespace = "budgets";
@@ -46,7 +46,7 @@ export class BudgetTrial {
   async start(): Promise<void> {
     const getsReady = ({ metadata }: Pod) => {
       const { name = "" } = metadata;
-      // What others put on every node is not ours to hold.
+      // Pods that others put on every node are not held back.
       if (metadata.namespace !== namespace) return true;
       if (this.holdsNew && !this.#known.has(name)) this.held.add(name);
       this.#known.add(name);
@@ -74,7 +74,7 @@ export class BudgetTrial {
     return { namespace, name };
   }
 
-  /** What pods are made of here, by the app that they are of. */
+  /** Returns the specification of a pod of an app. */
   pod(app: string) {
     const containers = [{ name: "c", image: "i" }];
     return { metadata: { labels: { app } }, spec: { nodeSelector: OURS, containers } };

@@ -277,7 +277,7 @@ describe("a Service", () => {
   });
 });
 
-/** What kubeadm binds when it makes a cluster: nodes may renew their certificates. */
+/** The role that kubeadm binds when it creates a cluster: nodes may renew their certificates. */
 const CSR_ROLES = "system:certificates.k8s.io:certificatesigningrequests";
 
 async function bindClusterRole(name: string, role: string, groupName: string): Promise<void> {

@@ -12,7 +12,7 @@ const namespace = "default";
 const DAY_MS = 86_400_000;
 const TIMEOUT_MS = 60_000;
 
-/** What every cronjob controller does; time is moved by the last start that the status names. */
+/** The rules of every cronjob controller; time is moved by the last start that the status names. */
 export function cronRules(world: () => Pick<World, "clock" | "admin">): void {
   const trial = new CronTrial(world);
 

@@ -26,7 +26,7 @@ test("nodes beyond the last range say so once, and get one when another node goe
     expect(unavailable(node)).toMatchObject({ reason: "CIDRNotAvailable" });
     expect(unavailable(node)?.message).toMatch(/all 4 ranges of \/28 in 10\.9\.0\.0\/26/);
   }
-  // What a kubelet writes again and again makes it no more urgent.
+  // Repeated writes of a kubelet do not raise a node's priority.
   for (let beat = 0; beat < 20; beat++) {
     for (const { metadata } of late) {
       const labels = { beat: String(beat) };

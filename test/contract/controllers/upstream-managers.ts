@@ -21,7 +21,7 @@ const ELECTED = {
 /** Whether upstream's programs were built here. */
 export const hasUpstreamManagers = (): boolean => existsSync(MANAGER) && existsSync(SCHEDULER);
 
-/** What `--help` says about the controllers, as `recorded/names.txt` has it. */
+/** Returns the names of the controllers in `--help`, in the format of `recorded/names.txt`. */
 export function upstreamControllers(): string {
   const { stdout } = spawnSync(MANAGER, ["--help"], { encoding: "utf8" });
   const lines = stdout.matchAll(/^ *((?:All|Disabled-by-default) controllers: .*?)(?: \(|$)/gm);

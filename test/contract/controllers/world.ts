@@ -37,7 +37,7 @@ type WorldOptions = Partial<
   }
 >;
 
-/** What controllers and a scheduler of others are given. */
+/** Options for controllers and a scheduler of others. */
 export interface Others {
   connection: World["connection"];
   readonly ca: KeyPair;

@@ -37,7 +37,7 @@ describe.runIf(process.getuid?.() === 0)("an image of hand-made layers, pulled",
   });
   afterEach(() => rmSync(victim, { recursive: true, force: true }));
 
-  /** What is at the host's folder, with all that an image could have changed of it. */
+  /** Describes the host's folder with everything that an image could have changed in it. */
   const look = () =>
     ["", "folder", "secret"].map((name) => {
       const { mode, uid, mtimeMs, nlink } = lstatSync(join(victim, name));

@@ -4,7 +4,10 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
 
-/** What a volume holds is up to the pod; runc, unlike crun, reads /etc/passwd whatever is asked. */
+/**
+ * Rules for volumes with hostile content, which the pod chooses; runc, unlike crun, always reads
+ * /etc/passwd.
+ */
 export function hostileVolumeRules(bench: Bench): void {
   test("a fifo for /etc/passwd holds up neither start, nor exec, nor the end", async () => {
     const { pods, world } = bench;

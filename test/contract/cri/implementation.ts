@@ -14,7 +14,7 @@ export interface Served {
 /** A runtime that the suite judges. */
 export interface Implementation {
   start(world: World): Promise<Served>;
-  /** What an implementation cannot show here, for a stated reason. */
+  /** Features that an implementation has or lacks here, for a stated reason. */
   knows: {
     /** Mounts that are read-only with all beneath them: in containerd from 2.0 on. */
     recursiveReadOnly: boolean;
@@ -27,8 +27,8 @@ export interface Implementation {
     /** WebSocket v5, which can end standard input: in upstream's server from Kubernetes 1.29 on. */
     webSocketV5: boolean;
     /**
-     * What an attached process says just before its end arrives: containerd 1.6 closes the stream
-     * at the exit, and lost it in 8 of 60 tries on a busy machine.
+     * Output that an attached process writes just before its end arrives: containerd 1.6 closes the
+     * stream at the exit, and lost it in 8 of 60 tries on a busy machine.
      */
     lastWords: boolean;
   };

@@ -11,7 +11,7 @@ import type { World } from "./world.ts";
 
 const clock = systemClock();
 
-/** What tests say of a pod: the rest has defaults. */
+/** The fields of a pod that tests choose: the others have defaults. */
 export interface PodSpec {
   hostNetwork?: boolean;
   /** Share the pid namespace among the pod's containers. */

@@ -2,7 +2,10 @@ import { ContainerState } from "@raft2kube/proto/gen/cri.ts";
 import { describe, expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
 
-/** What is stricter here than elsewhere: others call one that is being started stopped. */
+/**
+ * Rules for a container that is being started: stricter than other runtimes, which report it as
+ * stopped.
+ */
 export function startingRules(bench: Bench): void {
   describe("a container that is being started", () => {
     test("has ended once StopContainer has answered", async () => {

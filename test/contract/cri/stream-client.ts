@@ -9,7 +9,7 @@ import type { SpdyStream } from "@raft2kube/streaming/spdy/stream.ts";
 export interface Ended {
   stdout: string;
   stderr: string;
-  /** What came on the error stream. */
+  /** Content of the error stream. */
   status: string;
 }
 
@@ -67,7 +67,7 @@ export async function spdySession(url: string, wanted: Wanted): Promise<Session>
   const ended = Promise.all([once(stdout, "end"), errors, status]).then(
     ([, stderrText, statusText]) => ({ stdout: seen, stderr: stderrText, status: statusText }),
   );
-  // Who abandons a session asks for no end.
+  // A client that abandons a session does not wait for its end.
   ended.catch(() => undefined);
   return {
     write: (data) => void stdin?.write(data),

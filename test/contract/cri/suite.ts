@@ -19,7 +19,7 @@ import type { Implementation, Served } from "./implementation.ts";
 import { Pods } from "./pods.ts";
 import { createWorld, type World } from "./world.ts";
 
-/** What the rules work with; set before each runs. */
+/** Dependencies of the rules; set before each runs. */
 export interface Bench {
   readonly implementation: Implementation;
   readonly world: World;

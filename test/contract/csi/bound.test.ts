@@ -44,7 +44,7 @@ const loops = () =>
 const which = (program: string) =>
   execFileSync("sh", ["-c", `command -v ${program}`], { encoding: "utf8" }).trim();
 
-/** What the driver's data takes of the machine's disk. */
+/** Returns the disk usage of the driver's data. */
 function onDisk_bytes(): number {
   const said = execFileSync("du", ["-sxk", csi.path("data")], { encoding: "utf8" });
   return Number(said.split("\t")[0]) * 1024;

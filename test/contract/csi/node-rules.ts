@@ -4,7 +4,7 @@ import { Status } from "@raft2kube/rpc/error.ts";
 import { expect, it } from "vitest";
 import { capability, refused, type CsiFixture } from "./fixture.ts";
 
-/** What a volume's data lives through (CSI spec 1.12, Node service). */
+/** Rules for the persistence of a volume's data (CSI spec 1.12, Node service). */
 export function nodeDataRules(csi: CsiFixture): void {
   it("data outlives unpublish, unstage and the driver", async () => {
     const volume = await csi.create({ name: "data" });

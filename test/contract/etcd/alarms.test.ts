@@ -23,7 +23,7 @@ import {
 const QUOTA_BYTES = 3_000_000;
 const VALUE_BYTES = 200_000;
 
-/** What alarms and the quota do, in the order in which an administrator meets it. */
+/** Rules for alarms and the quota, in the order in which an administrator meets them. */
 function alarmRules(start: () => Promise<Running>): void {
   let running: Running;
   let channel: Channel;
@@ -140,7 +140,7 @@ describe.runIf(existsSync(ETCD_36_PROGRAM))("alarms of etcd 3.6", () => {
   alarmRules(() => startEtcd(ETCD_36_PROGRAM, ["--quota-backend-bytes", `${QUOTA_BYTES}`]));
 });
 
-/** What differs from one store to the next and says nothing. */
+/** Removes identifiers, which differ from one store to the next. */
 const withoutIdentity = (printed: string) =>
   printed
     .split("\n")

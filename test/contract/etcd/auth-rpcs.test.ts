@@ -107,7 +107,7 @@ test.each(RPCS)("$title takes no forged token", async (rpc) => {
   expect(await answer(rpc, tokens["forger"])).toBe(expected);
 });
 
-/** What any user may do. */
+/** Requests that any user may make. */
 const FREE = ["leaseGrant", "memberList", "status", "alarm"];
 
 test.each(RPCS)("$title asks what a user may do", async (rpc) => {

@@ -17,7 +17,7 @@ import {
   upstream36,
 } from "./implementations.ts";
 
-/** What etcd 3.6.5 answered: `R2K_RECORD=1` records it again, where the built peer is. */
+/** Answers of etcd 3.6.5: `R2K_RECORD=1` records it again, where the built peer is. */
 const RECORDED = join(import.meta.dirname, "recorded/downgrade.json");
 const clock = systemClock();
 

@@ -13,7 +13,7 @@ export interface EtcdRelease {
   name: string;
   etcd: string;
   etcdctl: string;
-  /** What looks at snapshot files and restores them: a program of its own since 3.5. */
+  /** The program that inspects and restores snapshot files: separate since 3.5. */
   etcdutl: string;
 }
 

@@ -18,7 +18,7 @@ import {
   WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
 
-/** What etcdctl can print. */
+/** Output formats of etcdctl. */
 export const FORMATS = ["simple", "json", "fields", "table", "protobuf"] as const;
 export type Format = (typeof FORMATS)[number];
 
@@ -51,7 +51,7 @@ const MESSAGES: readonly (readonly [string, { decode(bytes: Uint8Array): unknown
 ];
 
 /**
- * What a command printed, without what differs from one store to the next and says nothing: ids,
+ * Returns the output of a command without the parts that identify a store or a moment: ids,
  * addresses, terms, times, and a store's own figures in its status.
  */
 export function comparable(line: string, format: Format, printed: Printed): string {

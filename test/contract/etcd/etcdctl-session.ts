@@ -1,7 +1,7 @@
 /** One command line; `''` is an empty word. It is run once in each output format. */
 export interface Step {
   line: string;
-  /** What it reads from its standard input. */
+  /** The command's standard input. */
   input?: string;
   /** Only etcdctl 3.6 has it. */
   since?: 3.6;

@@ -34,7 +34,7 @@ export function etcdctl(
   });
 }
 
-/** What differs from one store to the next and says nothing: ids, terms, times, addresses. */
+/** Removes the parts that identify a store or a moment: ids, terms, times, addresses. */
 export function withoutIdentity({ code, output }: Result): Result {
   const common = output
     .split("\n")

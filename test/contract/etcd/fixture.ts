@@ -20,7 +20,7 @@ export function endOf(prefix: string): Buffer {
   return end;
 }
 
-/** What the tests ask of a client, in few words. */
+/** Returns short forms of the client's calls that tests use most. */
 export function shorthand(client: EtcdClient) {
   return {
     put: (key: string, value = "", lease = 0n) =>

@@ -11,7 +11,7 @@ interface Answered {
   answers: unknown[];
 }
 
-/** What differs from one cluster to the next, or with the time. */
+/** Fields that differ from one cluster to the next, or with the time. */
 const OWN = /^(?:cluster_id|member_id|raft_term|ID|TTL|token)$/;
 /** A member of ours that is alone has no address for peers. */
 const PASSED_OVER = /^(?:clientURLs|peerURLs)$/;

@@ -22,11 +22,11 @@ const clock = systemClock();
 const PATIENCE_MS = 60_000;
 const LEASE = 5n;
 const k = bytes("k");
-/** What a client shows that wants an error rather than a wait when there is no leader. */
+/** Metadata of a client that prefers an error to a wait when there is no leader. */
 const WITH = { metadata: { hasleader: "true" } };
 const WITHOUT = { metadata: {} };
 
-/** What a member is asked, and what came of it. */
+/** Outcomes by request. */
 type Cases = Record<string, string>;
 
 /** How a call ended, in one line. */

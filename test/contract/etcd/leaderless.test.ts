@@ -5,7 +5,7 @@ import { ETCD_36_PROGRAM } from "./implementations.ts";
 import { leaderlessCases } from "./leaderless-cases.ts";
 import { type ThreeMembers, threeEtcds, threeOfOurs } from "./three-members.ts";
 
-/** What etcd 3.6.5 answered: `R2K_RECORD=1` records it again, where the built peer is. */
+/** Answers of etcd 3.6.5: `R2K_RECORD=1` records it again, where the built peer is. */
 const RECORDED = join(import.meta.dirname, "recorded/leaderless.json");
 const REPORTED_MS = 180_000;
 

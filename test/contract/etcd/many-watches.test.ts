@@ -70,7 +70,7 @@ class ManyWatches {
   }
 }
 
-/** What a member says of its watches on its metrics page. */
+/** Reads a member's metrics of its watches. */
 async function watchMetrics({ endpoint }: Running) {
   const page = await (await fetch(`${endpoint}/metrics`)).text();
   const of = (name: string) =>

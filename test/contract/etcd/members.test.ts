@@ -145,7 +145,7 @@ function load(client: EtcdClient): Load {
   };
 }
 
-/** What a client may see of a member's death. */
+/** Whether an error is one that a client may get when a member dies. */
 function isLoss(thrown: unknown): boolean {
   const losses: number[] = [STATUS.UNAVAILABLE, STATUS.INTERNAL, STATUS.DEADLINE_EXCEEDED];
   return thrown instanceof EtcdError && losses.includes(thrown.status);

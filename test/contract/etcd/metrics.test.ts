@@ -22,7 +22,7 @@ function recorded(): Map<string, Metric> {
   }));
 }
 
-/** What a running store serves. */
+/** Reads the metrics that a running store serves. */
 async function served({ endpoint }: Running): Promise<Map<string, Metric>> {
   const text = await (await fetch(`${endpoint}/metrics`)).text();
   const found = new Map<string, Metric>();

@@ -15,12 +15,12 @@ import { Watching } from "./watch-fixture.ts";
 
 const OPERATIONS_MAX = 10;
 const REQUEST_BYTES_MAX = 600_000;
-/** What etcd lets gRPC take on top, and lets it send to watches that want fragments. */
+/** The largest gRPC message that etcd receives, and sends to watches that want fragments. */
 const MESSAGE_BYTES_MAX = REQUEST_BYTES_MAX + 512 * 1024;
 /** More than an entry of the log says beside its request. */
 const ENTRY_BYTES = 200;
 
-/** What --max-txn-ops and --max-request-bytes do when they are not the defaults. */
+/** Rules for --max-txn-ops and --max-request-bytes with values other than the defaults. */
 function limitRules(start: () => Promise<Running>): void {
   let running: Running;
   beforeAll(async () => {

@@ -78,7 +78,7 @@ async function fill(run: Ctl, grantLease: () => Promise<void>): Promise<void> {
   await run(["compaction", "12"]);
 }
 
-/** What a client sees of the data; equal wherever it is served, but for ids, terms, size. */
+/** Returns a client's view of the data: equal on every store, except for ids, terms and size. */
 async function seen(run: Ctl): Promise<unknown> {
   const json = async (args: string[]) => {
     const { header, ...rest } = JSON.parse(await run([...args, "-w", "json"])) as {
@@ -198,7 +198,7 @@ function judgedBy(release: EtcdRelease): void {
     await mirrors(theirs, ours);
   });
 
-  /** What is there and what comes reaches the other store. */
+  /** Checks that existing and later keys are copied to the other store. */
   async function mirrors(from: string, to: string): Promise<void> {
     const [source, target] = [ctl(release, from), ctl(release, to)];
     await source(["put", `${from}/before`, "1"]);

@@ -86,7 +86,7 @@ export class StallingMember {
     return this.until("to serve", () => this.client.status({ timeout_ms: 1_000 }));
   }
 
-  /** What the log ends with, whether it is durable or not. */
+  /** Returns the index of the log's last entry, durable or not. */
   async lastIndex(): Promise<number> {
     return (await this.client.status()).raftIndex;
   }

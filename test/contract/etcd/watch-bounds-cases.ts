@@ -5,7 +5,7 @@ import { bytes, shorthand } from "./fixture.ts";
 import type { Running } from "./implementations.ts";
 import { WideStream } from "./wide-watch.ts";
 
-/** What was asked, and what a store answered. */
+/** A store's answers by request. */
 export type Cases = Record<string, string>;
 
 const MAX = 2n ** 63n - 1n;
@@ -72,7 +72,10 @@ async function firstOf(channel: Channel, startRevision: bigint, put: Put): Promi
   return `${described(created)}; ${described(first)}, the first ${place}`;
 }
 
-/** What a watch that has not begun gives until it is cancelled, while the key changes. */
+/**
+ * Describes the responses of a watch from a future revision until it is cancelled, while the key
+ * changes.
+ */
 async function nothingOf(channel: Channel, startRevision: bigint, put: Put): Promise<string> {
   const stream = new WideStream(channel);
   stream.send({ createRequest: { key: k, startRevision } });

@@ -12,7 +12,7 @@ import {
 } from "./implementations.ts";
 import { type Cases, watchBoundsCases } from "./watch-bounds-cases.ts";
 
-/** What etcd 3.6.5 answered: `R2K_RECORD=1` records it again, where the built peer is. */
+/** Answers of etcd 3.6.5: `R2K_RECORD=1` records it again, where the built peer is. */
 const RECORDED = join(import.meta.dirname, "recorded/watch-bounds.json");
 
 async function casesOf({ start }: Implementation): Promise<Cases> {

@@ -120,7 +120,7 @@ export class Node {
     return !this.pod(name) && left.length === 0;
   }
 
-  /** What a command in a container says. */
+  /** Returns the output of a command in a container. */
   async exec(name: string, container: string, ...cmd: string[]): Promise<string> {
     const pod = this.pod(name);
     const status = pod && statusOf(pod, container);

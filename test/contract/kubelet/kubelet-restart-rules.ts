@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { type Node, statusOf } from "./fixture.ts";
 import { sh, SLEEP, spec } from "./specs.ts";
 
-/** What a kubelet finds when it comes back. */
+/** Rules for a kubelet that is started again. */
 export function kubeletRestartRules(node: () => Node): void {
   it("leaves running containers alone when it is started again", async () => {
     node().put("steady", spec([sh("main", SLEEP)]));

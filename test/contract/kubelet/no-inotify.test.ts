@@ -13,8 +13,8 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 /**
- * What a program prints whose user has no inotify instance left, as when a container of the same
- * user has taken all of them.
+ * Returns the output of a program whose user has no inotify instance left, as when a container of
+ * the same user has taken all of them.
  */
 function without(inotify: string, program: string): string[] {
   const script = `echo 0 > /proc/sys/user/${inotify} && exec "$@"`;

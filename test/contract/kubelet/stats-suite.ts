@@ -123,7 +123,7 @@ interface ContainerStats {
 
 type AskSummary = () => Promise<{ node: Summary["node"]; pod: PodStats }>;
 
-/** What /stats/summary and /metrics/resource say of a pod on any CRI runtime. */
+/** Rules for /stats/summary and /metrics/resource of a pod on any CRI runtime. */
 export function statsContract(name: string, implementation: Implementation): void {
   describe(`the kubelet's statistics on ${name}`, { timeout: STEP_TIMEOUT_MS }, () => {
     let api: ApiNode;

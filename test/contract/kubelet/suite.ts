@@ -10,7 +10,7 @@ import { wholePodRules } from "./whole-pod-rules.ts";
 const STEP_TIMEOUT_MS = 60_000;
 const START_TIMEOUT_MS = 120_000;
 
-/** What a kubelet does with pods on any CRI runtime; no API server is there. */
+/** Rules for a kubelet and its pods on any CRI runtime, without an API server. */
 export function kubeletContract(name: string, implementation: Implementation): void {
   describe(`the kubelet on ${name}`, { timeout: STEP_TIMEOUT_MS }, () => {
     let started: Node | undefined;

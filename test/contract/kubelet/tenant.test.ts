@@ -27,7 +27,7 @@ const STEP_TIMEOUT_MS = 90_000;
 const START_TIMEOUT_MS = 120_000;
 const timeout_ms = 60_000;
 const PIDS = 64;
-/** What the attacker of these tests may do: anything with pods, in one restricted namespace. */
+/** Rights of the attacker in these tests: every verb on pods, in one restricted namespace. */
 const NAMESPACE = "tenant";
 
 let api: ApiNode;
@@ -91,7 +91,7 @@ async function eventOf(name: string, wanted: string): Promise<Event> {
   return waitFor(`${wanted} of ${name}`, found, { clock, timeout_ms });
 }
 
-/** What a container's log takes. */
+/** Returns the size of a container's log files and their number. */
 function logFilesOf(pod: Pod): { bytes: number; files: number } {
   const { uid } = pod.metadata;
   const dir = join(api.node.world.dir, "pod-logs", `${NAMESPACE}_${pod.metadata.name}_${uid}/main`);

@@ -151,7 +151,7 @@ function slice(addresses: string[], nodeName = NODE_NAME): EndpointSlice {
   };
 }
 
-/** What each mode has in the namespace. */
+/** Traces of each mode in the namespace. */
 const TRACES: Readonly<Record<string, string[]>> = {
   nftables: ["table r2k-proxy"],
   iptables: ["KUBE-SERVICES"],

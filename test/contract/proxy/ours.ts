@@ -14,7 +14,7 @@ const LOCAL_DROP = "internalTrafficPolicy Local drops without an endpoint of thi
 const RETRY = "a connection that an endpoint refuses is tried at another";
 const ONE_PACKET_AT_A_TIME = "the kernel chooses the endpoint before it answers; upstream too";
 
-/** What each mode of ours does not do; `proxy/README.md` has the same rows. */
+/** Features that a mode of ours lacks; `proxy/README.md` has the same rows. */
 const REFUSES: Readonly<Record<ModeName, Implementation["refuses"]>> = {
   nftables: { [RETRY]: ONE_PACKET_AT_A_TIME },
   iptables: { [RETRY]: ONE_PACKET_AT_A_TIME },

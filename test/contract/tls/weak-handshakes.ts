@@ -25,9 +25,9 @@ const GOOD: Readonly<Record<string, ConnectionOptions>> = {
   "TLS 1.3": { minVersion: "TLSv1.3" },
 };
 
-/** What all servers of ours take. */
+/** Handshakes that all our servers accept. */
 export const TAKEN = Object.keys(GOOD);
-/** What a server takes that takes everything. */
+/** Handshakes that a server without restrictions accepts. */
 export const EVERYTHING = [...Object.keys(WEAK), ...TAKEN];
 
 /** Shakes hands with a server on loopback by each offer; returns those that it took. */

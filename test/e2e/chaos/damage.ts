@@ -6,7 +6,7 @@ import type { BackendWrite } from "@raft2kube/store/backend/backend.ts";
 import { bucket } from "@raft2kube/store/mvcc/restore/restore.ts";
 import { Backends } from "@raft2kube/store/node/backends.ts";
 
-/** What of a member's files may be damaged. */
+/** The files of a member that may be damaged. */
 export const DAMAGED = ["log", "backend", "snapshot"] as const;
 export type DamagedFile = (typeof DAMAGED)[number];
 

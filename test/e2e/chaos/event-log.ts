@@ -39,7 +39,7 @@ export class EventLog {
     return FIRST_REVISION - 1 + this.revisions.length;
   }
 
-  /** What a follower came upon that may not be. */
+  /** Throws the violation that a follower has found. */
   throwIfBroken(): void {
     if (this.#broken) throw this.#broken;
   }

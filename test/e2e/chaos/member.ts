@@ -10,7 +10,7 @@ const PEER_PORT = 2380;
 /** How much of a member's last words is kept to judge them. */
 const LAST_WORDS = 4_000;
 
-/** What became of a member's process by itself. */
+/** The end of a member's process that was not asked for. */
 export interface Ended {
   readonly code: number | null;
   readonly words: string;

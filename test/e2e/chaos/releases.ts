@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 /** The release that is being tested. */
 export const THIS_RELEASE = join(import.meta.dirname, "../../..");
-/** What `r2k store` is made of. */
+/** Files and folders that `r2k store` consists of. */
 const PARTS = ["package.json", "tsconfig.json", "base", "api", "client", "store", "cli"];
 const FORMATS = "store/testdata";
 const TREE_BYTES_MAX = 1024 * 1024 * 1024;
@@ -39,7 +39,7 @@ export function checkOut(commit: string, folder: string): string {
   return root;
 }
 
-/** What others have made is shared; the workspaces are the tree's own. */
+/** Packages of others are shared; the workspaces are the tree's own. */
 function linkPackages(modules: string): void {
   const ours = join(THIS_RELEASE, "node_modules");
   mkdirSync(join(modules, OWN_SCOPE), { recursive: true });

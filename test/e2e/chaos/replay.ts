@@ -21,7 +21,7 @@ const OPEN_MAX = 500;
  */
 export class Replay {
   state: KvState = EMPTY_STATE;
-  /** What watches are compared with. */
+  /** Revisions that watches are compared with. */
   readonly revisions: RevisionEvents[] = [];
   /** Requests without an answer, whose effect may still come. */
   #open: Recorded[] = [];
@@ -37,7 +37,7 @@ export class Replay {
     const byRevision = claims(known);
     const operations: KvOperation[] = [];
     const placed = new Set<Recorded>();
-    // What changes no revision has its place between two that do.
+    // A request that changes no revision has its place between two that do.
     for (const recorded of known.filter(({ input }) => !isSerializable(input))) {
       if (changesNone(recorded)) operations.push(operation(recorded, recorded.answer!));
     }

@@ -136,7 +136,7 @@ export class Chaos {
     this.counters.note("revisions replayed", log.length);
   }
 
-  /** What is still open must have been sent all there is, now or soon. */
+  /** A watch that is still open must have been sent all events, now or soon. */
   async #judgeWatches(): Promise<void> {
     const { revisions } = this.#replay;
     for (const watch of this.#workload.watches) {

@@ -43,7 +43,7 @@ export async function rollingUpgrade(chaos: Chaos, old: string): Promise<void> {
   await chaos.act((cluster) => refusesNewerData(chaos, cluster, old));
 }
 
-/** What this release has made from nothing is of a format that the earlier one does not know. */
+/** Data that this release created has a format that the earlier one does not know. */
 async function refusesNewerData(chaos: Chaos, cluster: ChaosCluster, old: string): Promise<void> {
   const [member] = cluster.members as [ChaosMember];
   await cluster.replace(member);

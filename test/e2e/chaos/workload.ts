@@ -28,7 +28,7 @@ export interface WorkloadOptions {
   readonly recorder: Recorder;
 }
 
-/** What clients ask for: the simulator's requests, leases that are kept, watches old and new. */
+/** The clients' load: the simulator's requests, leases that are kept, watches old and new. */
 export class Workload {
   readonly #options: WorkloadOptions;
   readonly watches: WatchHistory[] = [];

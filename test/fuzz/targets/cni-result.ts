@@ -26,7 +26,7 @@ const RESULTS = [
 ];
 const MAPPING = { hostPort: 80, containerPort: 8080, protocol: "tcp" as const };
 
-/** What a plugin prints after ADD. */
+/** The output of a plugin after ADD. */
 export const cniResult: Target = {
   name: "cni-result",
   corpus: async () => RESULTS.map((result) => Buffer.from(JSON.stringify(result))),
@@ -37,7 +37,7 @@ export const cniResult: Target = {
       const result = parseResult(parseOutput("fuzzed", bytes.toString(), "ADD", ""), "fuzzed");
       for (const version of CNI_VERSIONS) {
         const wire = resultForVersion(result, version);
-        // What we would pass on to the next plugin is a result again.
+        // The result that is passed on to the next plugin can be parsed again.
         parseResult(JSON.parse(JSON.stringify(wire)), "passed on");
       }
       checkTexts(result);

@@ -96,7 +96,9 @@ function planContainer({ config }: CreateContainerRequest): void {
   }));
 }
 
-/** What a kubelet asks of the runtime, and what it makes of it before it touches the machine. */
+/**
+ * Requests of a kubelet to the runtime, and the plans made of them before the machine is touched.
+ */
 export const criRequest = messageTarget("cri-request", [
   messageCase(RunPodSandboxRequest, { config: sandbox, runtimeHandler: "" }, planSandbox),
   messageCase(CreateContainerRequest, container, planContainer),

@@ -18,7 +18,7 @@ const claim: PersistentVolumeClaim = {
 const storageClass: StorageClass = { metadata: { name: "fast" }, provisioner: "driver" };
 const topology = { segments: { "topology.driver/node": "one" } };
 
-/** What a CSI driver answers, and what the provisioner and the kubelet make of it. */
+/** Answers of a CSI driver, read as the provisioner and the kubelet do. */
 export const csiAnswer = messageTarget("csi-answer", [
   messageCase(
     CreateVolumeResponse,

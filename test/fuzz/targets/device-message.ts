@@ -6,7 +6,7 @@ import {
 } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { messageCase, messageTarget } from "./message.ts";
 
-/** What a device plugin sends: its registration, its list of devices, its answers. */
+/** Messages of a device plugin: its registration, its list of devices, its answers. */
 export const deviceMessage = messageTarget("device-message", [
   messageCase(
     ListAndWatchResponse,

@@ -43,7 +43,7 @@ export const dnsMessage: Target = {
   },
 };
 
-/** What the servers do with a datagram, whatever the resolver says to it. */
+/** Reads a datagram as the servers do, with every kind of answer of the resolver. */
 function readAsQuery(bytes: Buffer): Fate {
   const query = readQuery(bytes);
   if (query === undefined) return "refused";
@@ -60,7 +60,7 @@ function readAsQuery(bytes: Buffer): Fate {
   return "taken";
 }
 
-/** What the forwarder does with another server's answer; RangeError is what a caller catches. */
+/** Reads another server's answer as the forwarder does; a caller catches RangeError. */
 function readAsAnswer(bytes: Buffer): Fate {
   if (bytes.length < 12) return "refused";
   try {

@@ -53,7 +53,7 @@ function conversations(): Buffer[][] {
   ];
 }
 
-/** What a client of the store sends; its server answers a health check. */
+/** Bytes of a client of the store; its server answers a health check. */
 export const h2: Target = {
   name: "h2",
   corpus: async () => conversations().map((frames) => Buffer.concat(frames)),

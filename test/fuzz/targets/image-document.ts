@@ -38,7 +38,7 @@ const DOCUMENTS = [
 
 const REFUSALS = ["invalid-argument", "not-found"];
 
-/** What reads a document, or undefined when it was refused. */
+/** Returns the result of reading a document, or undefined if it was refused. */
 function attempt<T>(read: () => T): T | undefined {
   try {
     return read();

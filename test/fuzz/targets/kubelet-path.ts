@@ -12,7 +12,7 @@ const PATHS = [
   "//pods/",
   "/attach/default/p%C3%A4/a%20b?stdout=1",
 ];
-/** What runs something in a pod, or joins what runs. */
+/** Paths that run a command in a pod, or attach to a running one. */
 const RUNNING = ["exec", "attach", "portForward", "run"];
 
 /** A request's target, and the right that it needs. */

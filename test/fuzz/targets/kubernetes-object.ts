@@ -30,7 +30,7 @@ export const kubernetesObject: Target = {
       const sent = encodeObject(schema, object);
       const again = encodeObject(schema, decodeObject<object>(schema, readEnvelope(sent)));
       if (!again.equals(sent)) throw new Error(`${schema} is another object when sent on`);
-      // What was taken is shown and stored as JSON.
+      // An accepted object is shown and stored as JSON.
       decodeJson(schema, JSON.parse(JSON.stringify(object)));
       return "taken";
     } catch (thrown) {

@@ -30,7 +30,9 @@ const subnet = ipv4Subnet("10.244.1.0/24")!;
 const underlay = { index: 2, name: "eth0", mtu: 1500, address: "192.0.2.1", connected: [] };
 const own = { conf, nodeName: "own", subnet, mac: "02:00:00:00:00:01", underlay };
 
-/** What another node's kubelet can write into its Node, and what lies in subnet.env. */
+/**
+ * Annotations that another node's kubelet can write into its Node, and the content of subnet.env.
+ */
 export const overlayNode: Target = {
   name: "overlay-node",
   corpus: async () => INPUTS.map((input) => Buffer.from(JSON.stringify(input))),

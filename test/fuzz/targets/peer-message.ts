@@ -61,7 +61,7 @@ export const peerMessage: Target = {
   },
 };
 
-/** What was decoded is a message: it can be sent on, and comes out the same. */
+/** A decoded message can be encoded, and decodes to the same message again. */
 function check(message: StreamedMessage | undefined): void {
   if (!message) return;
   const sent = Frame.encode({ messages: [encodeMessage(message)] });

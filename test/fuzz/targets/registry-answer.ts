@@ -35,7 +35,7 @@ async function listen(): Promise<Server> {
   return listening;
 }
 
-/** What a registry answers, from the first byte of the connection on. */
+/** Answers of a registry, from the first byte of the connection on. */
 export const registryAnswer: Target = {
   name: "registry-answer",
   corpus: async () => ANSWERS.map((text) => Buffer.from(text)),

@@ -77,7 +77,7 @@ async function both(): Promise<{ state: State; model: TxnModel }> {
   return { state, model };
 }
 
-/** What comes of a command, in the model's words. */
+/** Returns the outcome of a command, in the model's words. */
 function answer(state: State, command: Command): TxnAnswers | EtcdErrorName {
   const entry = { index: state.appliedIndex + 1, term: 1 };
   const { response, error } = apply(state, entry, Buffer.from("x"), command)!;

@@ -59,6 +59,6 @@ export const webSocket: Target = {
   },
 };
 
-/** Whatever a client sends, a channel ends with its connection. */
+/** A channel ends with its connection. */
 const ended = (reader: Readable) =>
   new Promise<void>((resolve) => (reader.closed ? resolve() : reader.once("close", resolve)));

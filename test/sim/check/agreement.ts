@@ -13,7 +13,7 @@ export class StateAgreement {
     this.#early.delete(index);
   }
 
-  /** What a member's state is at an index. */
+  /** Records the digest of a member's state at an index. */
   seen(member: bigint, index: number, digest: string): void {
     const expected = this.#expected.get(index);
     if (expected !== undefined) return this.#compare(index, { member, digest }, expected());

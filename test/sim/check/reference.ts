@@ -9,7 +9,7 @@ import {
 } from "../../../testing/history/kv-state.ts";
 import type { RevisionEvents } from "./watches.ts";
 
-/** What came of a command, by the model. */
+/** The outcome of a command, by the model. */
 export interface Applied {
   index: number;
   input: KvInput;
@@ -53,7 +53,9 @@ export class ReferenceLog {
     return () => (recorded ??= describeKvState(state));
   }
 
-  /** What the log did for a proposal: nothing, once, or, if the store is wrong, twice. */
+  /**
+   * Returns the entries of a proposal in the log: nothing, once, or, if the store is wrong, twice.
+   */
   applied(ticket: string): readonly Applied[] {
     return this.#byTicket.get(ticket) ?? [];
   }

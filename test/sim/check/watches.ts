@@ -8,7 +8,7 @@ export interface WatchSeen {
   events: { revision: number; what: string }[];
 }
 
-/** What one watch was asked for and was sent, to its end. */
+/** The request and the responses of one watch, to its end. */
 export interface WatchHistory {
   name: string;
   /** The first revision it wanted. */
@@ -25,7 +25,7 @@ export interface WatchHistory {
   open: boolean;
 }
 
-/** What the log says of a revision. */
+/** The events of a revision in the log. */
 export interface RevisionEvents {
   revision: number;
   events: { key: string; what: string; over: string }[];
@@ -77,7 +77,7 @@ function nextDue(
 /** The first revision in which anything can change. */
 const FIRST_REVISION = 2;
 
-/** What was there before comes too, when it was asked for and was not compacted. */
+/** Requires the events of a revision, with previous values if asked for and not compacted. */
 function requireSame(watch: WatchHistory, due: RevisionEvents, seen: readonly string[]): void {
   const same = due.events.every(({ what, over }, i) => {
     return seen[i] === what || (watch.prevKv && seen[i] === `${what}${over}`);

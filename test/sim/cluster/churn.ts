@@ -155,7 +155,10 @@ export class Churn {
     });
   }
 
-  /** What is not in the configuration leaves, and what is in it but does not exist. */
+  /**
+   * Removes members that are not in the configuration, and proposes to remove those in it that do
+   * not exist.
+   */
   #reconcile(leader: Generation): void {
     if (!isSettled(leader)) return;
     const { membership, id: self } = leader.raft.state;

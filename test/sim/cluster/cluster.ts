@@ -49,7 +49,7 @@ const NOBODY: Membership = {
   autoLeave: false,
 };
 
-/** Who is there from the beginning. */
+/** Returns the initial membership. */
 export function membershipAtBirth({ size, learners }: Pick<Setting, "size" | "learners">) {
   const ids = Array.from({ length: size + learners }, (_, i) => BigInt(i + 1));
   return { ...initialMembership(ids.slice(0, size)), learners: ids.slice(size) };
@@ -64,7 +64,7 @@ export class Cluster {
   readonly #random: Random;
   /** Whoever next installs a snapshot is to be the leader meanwhile. */
   successorInstalls = false;
-  /** What new members run. */
+  /** The release of new members. */
   release: Release;
   /** Disks have paces of their own. */
   #slow = true;

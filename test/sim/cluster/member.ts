@@ -57,7 +57,7 @@ export interface LogCutting {
   readonly every: number;
 }
 
-/** What became of a start. */
+/** The state of a member. */
 export type Standing = "down" | "starting" | "up" | "damaged";
 
 export const CLUSTER_ID = 1n;
@@ -272,7 +272,7 @@ export class Member {
     try {
       state = this.backend.copy();
     } catch (thrown) {
-      // What cannot be read cannot be sent: the core hears that it did not arrive.
+      // A snapshot that cannot be read cannot be sent: it is reported to the core as not delivered.
       if (!isDamage(thrown)) throw thrown;
       this.host.after(5, () => this.#generation?.replica.snapshotSent(message.to, false));
       return;

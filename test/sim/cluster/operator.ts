@@ -130,7 +130,9 @@ export class Operator {
     this.#replacement = { old, young: this.#cluster.join(), jointly };
   }
 
-  /** What is to be proposed next: nothing when all is done, undefined to wait. */
+  /**
+   * Returns the steps to propose next: none when the replacement is complete, undefined to wait.
+   */
   #nextSteps(leader: Generation, membership: Membership): MembershipStep[] | undefined {
     const { old, young, jointly } = this.#replacement!;
     const { voters, outgoing, learners } = membership;

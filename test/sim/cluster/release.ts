@@ -31,7 +31,7 @@ export function translate(message: Message, from: Release, to: Release): Message
   return to === "previous" && read?.kind === "transfer" ? undefined : read;
 }
 
-/** What a next release sends beside its messages; undefined is what this one must make of it. */
+/** Decodes a message kind that only a later release sends; this one must return undefined. */
 export function unheardOf(from: bigint, to: bigint): Message | undefined {
   return decodeMessage(WireMessage.decode(NEW_KIND), from, to);
 }

@@ -12,11 +12,11 @@ export interface Seams {
   silent?: readonly string[];
   /** The disk that the log writes to. */
   disk?: (disk: Disk) => Disk;
-  /** What checks the values that a database gives back. */
+  /** Wraps a database to check the values that it returns. */
   checksums?: (raw: Backend) => Backend;
   /** The database that the state is written to. */
   backend?: (backend: Backend) => Backend;
-  /** What was found on disk, before the core is made from it. */
+  /** Receives the state found on disk, before the core is made from it. */
   restored?: (restored: Restored, state: State) => void;
   /** The core, before anything is stepped into it. */
   raft?: (raft: Raft) => void;

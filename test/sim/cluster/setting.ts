@@ -26,7 +26,7 @@ export interface Churn {
   readonly changes_max: number;
 }
 
-/** What a run begins with. */
+/** The parameters of a run. */
 export interface Setting {
   /** Voters and learners at first. */
   size: number;
@@ -59,7 +59,7 @@ export interface Setting {
   scrub: boolean;
 }
 
-/** What the plain kind of run has in common: all parts of the workload and all faults. */
+/** Settings that all runs of the plain kind share: all parts of the workload and all faults. */
 const PLAIN = {
   learners: 0,
   stragglers: 0,

@@ -25,7 +25,7 @@ import type { Generation } from "./generation.ts";
 
 /** How many applied batches share one look at the whole state. */
 const DIGEST_EVERY = 4;
-/** What was seen fewer times is rare. */
+/** Events seen fewer times than this are rare. */
 const RARE = 2;
 
 /**
@@ -46,7 +46,7 @@ export class Witness {
   readonly #counters: Counters;
   /** Checkers whose findings do not count. */
   readonly #silent: readonly string[];
-  /** What the protocol says of each step of a core. */
+  /** Checks each step of a core against the protocol. */
   readonly #consensus: Consensus;
   /** A broken invariant inside a member, to be thrown outside of it. */
   broken: Violation | undefined;

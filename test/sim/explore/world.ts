@@ -46,9 +46,9 @@ export class World {
   readonly #consensus: Consensus;
   readonly #seams: Pick<Seams, "raft">;
   readonly #changes: MembershipChange[];
-  /** What is pending, oldest first: messages, and writes by the member whose they are. */
+  /** Pending messages and disk writes, oldest first. */
   #pending: Pending[] = [];
-  /** What is known of members since they last did something, and of messages. */
+  /** Descriptions of members since their last step, and of messages. */
   readonly #described = new Map<MemberId, string>();
   readonly #names = new WeakMap<Message, string>();
   crashes = 0;
@@ -88,7 +88,7 @@ export class World {
     return distinct(steps);
   }
 
-  /** What may go wrong now. */
+  /** Returns the faults that are possible now. */
   mishaps(): Step[] {
     const steps: Step[] = [];
     for (const { id, raft } of this.members) {

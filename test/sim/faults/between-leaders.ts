@@ -11,9 +11,9 @@ const REFUSAL_MS_MAX = 300;
 const START_MS_MAX = 1_000;
 /** How often it is looked whether something has happened. */
 const LOOK_MS = 5;
-/** What a member has sent arrives before others lose it. */
+/** Time in which a member's messages arrive before others lose contact with it. */
 const ANSWER_MS = 10;
-/** What the old leader has sent arrives before the new one is heard again. */
+/** Time in which the old leader's messages arrive before the new one is connected again. */
 const CATCH_UP_MS = 30;
 /** Voters among which a majority is left without the old leader and one more. */
 const VOTERS_MIN = 5;

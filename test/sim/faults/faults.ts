@@ -82,7 +82,7 @@ export const CLASSES: readonly string[] = [
   "answered serializable",
 ];
 
-/** What only runs of the swarm kind have. */
+/** Classes of faults that only runs of the swarm kind have. */
 export const SWARM_CLASSES: readonly string[] = [
   "power cut between writes",
   "leader cut off",

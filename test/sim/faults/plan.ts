@@ -105,7 +105,10 @@ function leaderCutOff(random: Random): Fault {
   return { kind: "leader cut off", way, beside, for_ms: 200 + random.next() * 3_000 };
 }
 
-/** What a leader is sent, or sends, arrives late and all at once, as when a stream stalls. */
+/**
+ * Delays a leader's incoming or outgoing messages, which arrive late and all at once, as when a
+ * stream stalls.
+ */
 function leaderHeldUp(random: Random): Fault {
   const way = pick(random, ["in", "out", "both"] as const);
   return { kind: "leader held up", way, for_ms: random.next() * 3_000 };

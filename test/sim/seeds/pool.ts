@@ -4,18 +4,18 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { SEED_REAL_TIME_MS_MAX } from "../limits.ts";
 import type { Script } from "../script.ts";
 
-/** What a worker is to run: a script, with the bug of this name put back in if there is one. */
+/** A worker's task: a script, with the bug of this name put back in if there is one. */
 export interface Task {
   readonly script: Script;
   readonly mutant?: string | undefined;
 }
 
-/** What came of a script. */
+/** The outcome of a script. */
 export interface Verdict {
   readonly script: Script;
   readonly counts: readonly (readonly [name: string, times: number])[];
   readonly cpu_ms: number;
-  /** Who found a broken property, and what it said; undefined when all held. */
+  /** The checker that found a broken property, and its message; undefined when all held. */
   readonly checker: string | undefined;
   readonly message: string | undefined;
 }

@@ -25,7 +25,7 @@ interface Stored extends Partial<Part> {
   readonly swarm?: Part;
 }
 
-/** What many runs have shown together, kept in a file that later runs add to. */
+/** Sums of counters over many runs, kept in a file that later runs add to. */
 export class Totals {
   readonly counters = new Counters();
   readonly failures: Failure[] = [];
@@ -38,7 +38,7 @@ export class Totals {
     this.#kind = kind;
   }
 
-  /** What a file holds of a kind of seeds; nothing when there is none yet. */
+  /** Reads the totals of a kind of seeds from a file; empty if there is none yet. */
   static read(path: string, kind: Kind = {}): Totals {
     const totals = new Totals(kind);
     const all = readStored(path);

@@ -37,7 +37,7 @@ export interface EndedCall {
   readonly failed: string | undefined;
 }
 
-/** What a client mostly does. */
+/** The main activity of a client. */
 export type ClientRole = "everything" | "leases" | "compaction" | "reads" | "bursts";
 
 /** How many requests a client of bursts has under way at once, at most. */

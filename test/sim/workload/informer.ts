@@ -52,7 +52,7 @@ export class Informer {
     }
   }
 
-  /** What it knows, in one line. */
+  /** The informer's objects, in one line. */
   get knowledge(): string {
     return describeKeys(this.#known);
   }

@@ -2,7 +2,7 @@ import type { LeaseHistory } from "../check/leases.ts";
 import type { Applied } from "../check/reference.ts";
 import type { Timeline } from "../../../testing/timeline.ts";
 
-/** What clients know of leases, and when the log ended them. */
+/** The leases that clients know, and the times at which the log ended them. */
 export class LeaseBook {
   readonly #timeline: Timeline;
   readonly all = new Map<bigint, LeaseHistory>();

@@ -14,7 +14,7 @@ import type { KvInput } from "../../../testing/history/kv-model.ts";
 export const KEYS = Array.from({ length: 10 }, (_, i) => `k${i}`);
 const TXN_OPERATIONS_MAX = 4;
 
-/** What the requests are made from. */
+/** Inputs of the request generators. */
 export interface Knowledge {
   random: Random;
   /** A value never used before. */

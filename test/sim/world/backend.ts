@@ -20,9 +20,9 @@ export type BackendFault = (typeof BACKEND_FAULTS)[number];
 
 /** The share of batches that begin a new log of the engine's. */
 const LOG_CHANGE_CHANCE = 0.1;
-/** What the engine says of a block that it cannot make sense of. */
+/** The engine's error code for a block that it cannot decode. */
 const UNREADABLE = "LEVEL_CORRUPTION";
-/** What the store makes of a failed write of its database. */
+/** The store's error code for a failed write of its database. */
 const FAILED = "BACKEND_WRITE";
 
 /** Whether a read met damage, at whatever depth. */
@@ -49,7 +49,7 @@ interface Batch {
   durable: boolean;
 }
 
-/** What a member's backend has on disk: it outlives the member. */
+/** The content of a member's backend on disk: it outlives the member. */
 export class BackendImage {
   #pairs = new Map<string, Buffer>();
   /** Batches from the first one on that is not durable yet, and the log that the next goes to. */
@@ -94,7 +94,7 @@ export class BackendImage {
   read(key: Buffer, value: Buffer): Buffer {
     const sealed = seal(key, value);
     const damage = this.#damaged.get(key.toString("latin1"));
-    // What was written since stands elsewhere.
+    // Values written since then lie elsewhere.
     if (!damage?.right.equals(value)) return sealed;
     if (damage.bit === undefined) throw unreadable();
     const at = damage.bit >> 3;
@@ -155,7 +155,7 @@ export interface BackendWorld {
   random: Random;
   pace: DiskPace;
   counters: Counters;
-  /** What stands between the state and the values as they are stored. */
+  /** The layer between the state and the stored values. */
   checksums: (raw: Backend) => Backend;
 }
 
@@ -169,7 +169,7 @@ export async function simulatedBackend(image: BackendImage, world: BackendWorld)
   return world.checksums(rawBackend(image, live, world));
 }
 
-/** What the engine under the checksums does: batches take their time, and are whole or absent. */
+/** The engine below the checksums: batches take their time, and are whole or absent. */
 function rawBackend(image: BackendImage, live: Backend, world: BackendWorld): Backend {
   const { host, random, pace } = world;
   const { generation } = host;

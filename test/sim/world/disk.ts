@@ -147,7 +147,7 @@ export class FaultyImage extends DiskImage {
     return null;
   }
 
-  /** What a second sync vouches for stays wrong, and other writes may follow it. */
+  /** A second sync does not repair a mangled write, and other writes may follow it. */
   #noteSync(inode: Inode): void {
     if (this.#mangled?.inode !== inode) return;
     this.#mangled.syncs++;

@@ -36,8 +36,8 @@ export class Host {
   }
 
   /**
-   * Lets `act` happen `delay_ms` of true time from now, if life number `life` lasts until then.
-   * What a life that has ended still asks for never happens.
+   * Calls `act` `delay_ms` of true time from now, if `generation` lasts until then. Actions of a
+   * generation that has ended are never called.
    */
   after(delay_ms: number, act: () => void, generation = this.#generation): Timer {
     if (generation !== this.#generation) return NEVER;
@@ -68,7 +68,7 @@ export class Host {
     this.#operations.add(end);
   }
 
-  /** What disks have under way ends now, in the order in which it began. */
+  /** Ends the pending operations of disks now, in the order in which they began. */
   endOperations(): void {
     for (const end of this.#operations) end();
     this.#operations.clear();

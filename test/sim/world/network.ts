@@ -44,7 +44,7 @@ export class Network {
   #even = false;
   #cut = new Set<string>();
   readonly #cloggedUntil_ms = new Map<string, number>();
-  /** What links hold back until they are released, in the order of sending. */
+  /** Parcels that links hold back until they are released, in the order of sending. */
   readonly #held = new Map<string, Parcel[]>();
 
   constructor(options: NetworkOptions) {
@@ -119,7 +119,7 @@ export class Network {
     if (!this.#held.has(name)) this.#held.set(name, []);
   }
 
-  /** What was held back arrives, in its order. */
+  /** Delivers the parcels that were held back, in their order. */
   release(from: bigint, to: bigint): void {
     const name = link(from, to);
     const held = this.#held.get(name) ?? [];

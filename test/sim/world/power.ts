@@ -1,4 +1,4 @@
-/** What a member does in steps, between any two of which power may be lost. */
+/** Steps of a member between any two of which power may be lost. */
 export const MOMENTS = [
   "save",
   "sync",

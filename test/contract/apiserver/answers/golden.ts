@@ -1,4 +1,7 @@
-/** What upstream answered: recorded by `scripts/answers.ts`, compared by it and by the test. */
+/**
+ * Reads and writes upstream's answers: recorded by `scripts/answers.ts`, compared by it and by the
+ * test.
+ */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

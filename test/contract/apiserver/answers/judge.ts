@@ -2,7 +2,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { SendJson } from "@raft2kube/apiserver/testing/send-json.ts";
 import { type Case, type Subject, WITH_TEXTS } from "./cases.ts";
 
-/** What a server said to one case. */
+/** A server's answer to one case. */
 export interface Answer {
   /** The status; 0 where the connection was cut: upstream panics at some requests. */
   readonly code: number;
@@ -23,7 +23,7 @@ const CONFLICT = 409;
 
 const NAMESPACES = "/api/v1/namespaces";
 
-/** What must be there before anything is asked: what bases refer to. */
+/** Objects that must exist before the first request: the bases refer to them. */
 const GROUND: readonly (readonly [path: string, object: object])[] = [
   [NAMESPACES, { metadata: { name: "limited" } }],
   [`${NAMESPACES}/default/serviceaccounts`, { metadata: { name: "default" } }],
@@ -95,7 +95,7 @@ class Asker {
     const path = `${collection}${each.path}`;
     const ask = async (from: KubeObject): Promise<Answer> => {
       const body = each.body(from);
-      // What is stored keeps its port, and nothing else is given it.
+      // A stored object keeps its port, which is not allocated to another one.
       const asksForPort = JSON.stringify(each.method === "PUT" ? [from, body] : body)
         .includes(GIVEN_PORT);
       return await this.#send(each.method, path, JSON_TYPE, body)
@@ -149,7 +149,7 @@ const GIVEN_TIME = /^202[67]-01-01T/;
 const GIVEN_PORT = "30080";
 const CHOSEN_PORT = new RegExp(`(?<=[nN]odePort":)${GIVEN_PORT}`, "g");
 
-/** What is made up for each object or each run, and what stands in its place. */
+/** Values generated for each object or each run, and their replacements. */
 const MADE_UP: readonly (readonly [RegExp, (found: string) => string])[] = [
   [/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, () => "UID"],
   [/kube-api-access-[a-z0-9]{5}/g, () => "kube-api-access"],

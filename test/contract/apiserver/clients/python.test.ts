@@ -27,7 +27,7 @@ describe.skipIf(!existsSync(PYTHON))("Python's client", { timeout: TIMEOUT_MS },
       const own = stdout
         .split("\n")
         .filter((line) => /^(listed|watched|refused|led|rec)/.test(line));
-      // What a candidate's thread died of stands there alone.
+      // The error that ended a candidate's thread stands there alone.
       expect(own, stderr).toEqual([
         "listed a b c",
         "watched MODIFIED a",

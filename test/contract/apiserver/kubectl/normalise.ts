@@ -12,10 +12,10 @@ const AGE = /(?<=^|\s)(?:<invalid>|\d{1,2}s|\d{1,2}m(?:\d{1,2}s)?|\d+d|\d+y(?:\d
 const LOGGED = /^[IWEF]\d{4} [\d:.]+ +\d+ ([\w.-]+:\d+)\] /gm;
 /** Notes that it had to wait for its turn, or for a busy machine. */
 const OF_TIME = /^.*(?:Waited for|Throttling request).*\n/gm;
-/** What ours warns of when a kind is written that nothing acts on (docs/DIVERGENCE.md). */
+/** Our warning about a write of a kind that no controller acts on (docs/DIVERGENCE.md). */
 const STORED_ONLY = /^Warning: \w+ is stored, but .*\n/gm;
 
-/** What a command of a script wrote, without what differs from run to run. */
+/** Returns the output of a command of a script without the parts that differ from run to run. */
 export function normalised(text: string, ns: string): string {
   return new Names()
     .text(text)

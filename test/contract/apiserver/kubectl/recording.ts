@@ -7,7 +7,7 @@ const DIR = join(import.meta.dirname, "recorded");
 
 const fileOf = (version: string, script: string) => join(DIR, version, `${script}.txt`);
 
-/** What a kubectl of `version` said in a script before upstream, as text. */
+/** Reads the recorded output of a kubectl of `version` in a script against upstream. */
 export const readRecorded = (version: string, script: string): string =>
   readFileSync(fileOf(version, script), "utf8");
 

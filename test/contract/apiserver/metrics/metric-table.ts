@@ -48,7 +48,7 @@ export function tableText(listed: MetricTable, served: MetricTable): string {
   return `${lines.sort().join("\n")}\n`;
 }
 
-/** What was recorded of upstream. */
+/** Reads the recorded metrics of upstream. */
 export function readTable(): Recorded[] {
   const lines = readFileSync(TABLE_FILE, "utf8").trim().split("\n");
   return lines.map((line) => {

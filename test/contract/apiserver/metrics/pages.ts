@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import type { Call, Sent } from "../transcripts/caller.ts";
 
-/** What a diagnostic page answers, as far as it does not depend on when and where. */
+/** The answer of a diagnostic page, as far as it does not depend on time and machine. */
 export interface PageAnswer {
   readonly path: string;
   readonly accept?: string;
@@ -83,7 +83,7 @@ function bodyOf(path: string, status: number, type: string, body: string): unkno
   return undefined;
 }
 
-/** What upstream answered. */
+/** Reads upstream's recorded answers. */
 export function readPages(): PageAnswer[] {
   return JSON.parse(readFileSync(PAGES_FILE, "utf8")) as PageAnswer[];
 }

@@ -81,7 +81,10 @@ function framesOf(body: Buffer): Buffer {
 
 const withoutAsk = ({ ask: _ask, sent: _sent, ...rest }: Exchange): Partial<Exchange> => rest;
 
-/** What two partings of the same cause have in common: codes, and where the first lies. */
+/**
+ * Returns the key that two differences of the same cause share: the codes, and the place of the
+ * first.
+ */
 export function signOf({ theirs, ours, lines }: Parting): string {
   const at = lines[0]!.split(": theirs ")[0]!.replace(/\.\d+\b/g, ".N");
   return `${theirs.status} ${ours.status} ${at} ${gistOf(theirs)} / ${gistOf(ours)}`;

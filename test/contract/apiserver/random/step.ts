@@ -13,7 +13,7 @@ export interface Step extends Sent {
   readonly onto?: string;
 }
 
-/** What a sequence remembers of a server's answers. */
+/** State that a sequence keeps of a server's answers. */
 interface Seen {
   readonly values: Map<string, string>;
   readonly objects: Map<string, object>;

@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 
-/** What is sent: a body's text or bytes as they are, anything else as JSON. */
+/** A request's content: a body's text or bytes as they are, anything else as JSON. */
 export interface Sent {
   readonly body?: unknown;
   /** The body's type; by default `application/json`, and none without a body. */

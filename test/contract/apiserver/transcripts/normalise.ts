@@ -13,7 +13,7 @@ const DATE = /\b\d{4}-\d\d-\d\d\b(?!T| \d\d:)/g;
 const TOKEN = /eyJ[\w-]+\.(eyJ[\w-]+)\.[\w-]+/g;
 /** One as a Secret holds it: `eyJ` in base64. */
 const KEPT_TOKEN = /\bZXlK[\w+/]{40,}={0,2}/g;
-/** What a server makes of `generateName: gen-`: five letters and digits of its own. */
+/** Names generated for `generateName: gen-`: five random letters and digits. */
 const GENERATED = /\b(gen-|Gen_)[bcdfghjklmnpqrstvwxz2456789]{5}\b/g;
 const PEM = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n/g;
 const CREDENTIAL = /X509SHA256=[0-9a-f]{64}/g;
@@ -172,7 +172,7 @@ export class Names {
     return named;
   }
 
-  /** What a token says, without the times and the signature. */
+  /** Returns a token's claims without the times and the signature. */
   #claims(encoded: string): string {
     const claims = JSON.parse(Buffer.from(encoded, "base64url").toString()) as Record<
       string,

@@ -61,7 +61,7 @@ const HEADERS = [
   "www-authenticate", "allow", "vary",
 ];
 
-/** What ours warns of in answer to a write of a kind that nothing acts on (docs/DIVERGENCE.md). */
+/** Our warning about a write of a kind that no controller acts on (docs/DIVERGENCE.md). */
 const STORED_ONLY = /(, )?299 - "\w+ is stored, but [^"]*"(?=, |$)/g;
 
 /** Runs a case against a server, in a namespace of its own, and returns its exchanges. */
@@ -124,7 +124,9 @@ function titleOf(method: string, path: string, sent: Sent): string {
   return `${method} ${path}${accept}${type}${as === undefined ? "" : ` by ${as}`}`;
 }
 
-/** What a body says: JSON, YAML and protobuf as values, a watch as its lines, else the text. */
+/**
+ * Returns a body's content: JSON, YAML and protobuf as values, a watch as its lines, else the text.
+ */
 function contentOf({ headers, body }: Received): unknown {
   const [type = ""] = String(headers["content-type"] ?? "").split(";");
   if (body.length === 0) return "";

@@ -11,9 +11,9 @@ export interface Case {
   readonly headers?: Readonly<Record<string, string | undefined>>;
   /** The token as it stands among the protocols, by its value; without it in its own header. */
   readonly protocols?: (token: string) => string;
-  /** What the client sends once it is connected: a masked frame, in hex. */
+  /** Bytes that the client sends once it is connected: a masked frame, in hex. */
   readonly sends?: string;
-  /** What is waited for: so many frames, or the end. */
+  /** The event to wait for: this number of frames, or the end. */
   readonly until: number | "end";
 }
 

@@ -11,7 +11,10 @@ export interface Target {
   readonly token: string;
 }
 
-/** What came back: of a frame its first byte, and its payload with what differs taken out. */
+/**
+ * The server's answer: of a frame its first byte, and its payload without the parts that differ
+ * from run to run.
+ */
 export interface Outcome {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;

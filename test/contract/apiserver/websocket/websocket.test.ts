@@ -7,7 +7,7 @@ import { beforeAll, expect, it } from "vitest";
 import { CASES } from "./cases.ts";
 import { exchange, type Outcome } from "./exchange.ts";
 
-/** What kube-apiserver 1.36 answered: `record.ts`. */
+/** The answers of kube-apiserver 1.36, recorded by `record.ts`. */
 const RECORDED = JSON.parse(
   readFileSync(join(import.meta.dirname, "recorded.json"), "utf8"),
 ) as Record<string, Outcome>;
@@ -36,7 +36,7 @@ beforeAll(async () => {
 
 it.each(CASES.map((each) => [each.what, each] as const))("%s", async (what, each) => {
   const { port } = server.api.apiserver.address;
-  // What was not recorded is undefined, which JSON leaves out.
+  // Fields that were not recorded are undefined, which JSON leaves out.
   const outcome = await exchange({ port, token }, each);
   expect(JSON.parse(JSON.stringify(outcome))).toEqual(RECORDED[what]);
 });

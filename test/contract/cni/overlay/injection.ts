@@ -16,7 +16,10 @@ export function udpIn(netns: string, address: string, port = 0): Socket {
   return socket.bind({ fd: inNetns(netns, () => bindUdp(address, port)) });
 }
 
-/** What a node sends by VXLAN with VNI 1: a frame with a UDP packet, from any source. */
+/**
+ * Builds a packet that a node sends by VXLAN with VNI 1: a frame with a UDP packet, from any
+ * source.
+ */
 export function frame(to: {
   mac: string; source: string; address: string; port: number; text: string;
 }): Buffer {

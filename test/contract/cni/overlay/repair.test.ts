@@ -99,7 +99,7 @@ describe("what is changed by hand comes back", () => {
 describe("packets into the overlay come from nodes alone", () => {
   const PORT = 7_777;
 
-  /** What arrives of a forged frame, and of one that a node sends after it. */
+  /** Returns the frames that arrive of a forged one and of one that a node sends after it. */
   const arrivals = async (forger: Sender, node: Sender) => {
     const { mac = "" } = new OverlayNetwork(two.netns).find("flannel.1") ?? {};
     const to = { mac, source: "10.244.1.9", address: "10.244.2.0", port: PORT };

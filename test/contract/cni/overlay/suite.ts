@@ -45,7 +45,7 @@ async function addTwin(world: World, machine: Machine): Promise<Machine> {
   return twin;
 }
 
-/** What every overlay does; each machine may run another. */
+/** The rules of every overlay; each machine may run another implementation. */
 export function overlayContract(
   name: string,
   overhead: number,

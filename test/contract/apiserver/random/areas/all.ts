@@ -5,7 +5,7 @@ import { listsSteps, watchesSteps } from "./lists.ts";
 import { ownersSteps } from "./owners.ts";
 import { requestsSteps } from "./requests.ts";
 
-/** What sequences are about, by the name that a command line gives. */
+/** Generators of sequences, by the area's name on the command line. */
 export const AREAS: Readonly<Record<string, (random: Random) => Step[]>> = {
   owners: ownersSteps,
   lists: listsSteps,

@@ -1,4 +1,4 @@
-/** What sequences about lists, deletions and odd requests find in their namespace. */
+/** Objects that sequences about lists, deletions and odd requests find in their namespace. */
 import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { chance } from "../fragments.ts";
 import type { Step } from "../step.ts";

@@ -46,7 +46,7 @@ export function ownersSteps(random: Random): Step[] {
   ];
 }
 
-/** What an earlier sequence left of an object of the cluster. */
+/** Steps that remove an object of the cluster that an earlier sequence left. */
 function cleared(path: string): Step[] {
   const type = "application/merge-patch+json";
   const body = { metadata: { finalizers: null } };

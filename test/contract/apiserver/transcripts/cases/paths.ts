@@ -296,7 +296,7 @@ export const PATHS: readonly Case[] = [
           "pods/p/log",
           "pods/p/status",
         ]) {
-          // What these do when they are taken stands elsewhere.
+          // Other cases cover these requests if they are accepted.
           const taken = `${method} ${path}`;
           if (
             [

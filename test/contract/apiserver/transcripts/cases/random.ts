@@ -64,7 +64,7 @@ const cpu = (target: object) => ({ type: "Resource", resource: { name: "cpu", ta
 const HALF = { type: "Utilization", averageUtilization: 50 };
 const outside = (target: object) => ({ metric: { name: "m" }, target });
 
-/** What an autoscaler may measure, each alone. */
+/** The metrics of an autoscaler, each alone. */
 const METRICS: readonly object[] = [
   {}, { type: "Odd" }, { object: {} }, { type: "Object", object: {} }, { type: "Pods" },
   { type: "Resource", pods: outside({ type: "AverageValue", averageValue: "1" }) },

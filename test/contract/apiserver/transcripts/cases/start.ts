@@ -1,4 +1,4 @@
-/** What a server makes when it starts, each object by its name: other stories make more beside. */
+/** Objects that a server creates when it starts, each by its name: other cases create more. */
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Case, Recorder } from "../recorder.ts";
