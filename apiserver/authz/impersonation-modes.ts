@@ -15,7 +15,7 @@ import { IMPERSONATION_PARTS_MANY } from "../limits.ts";
 import { aboutResource, type Attributes } from "./attributes.ts";
 import { refusal } from "./authorize-request.ts";
 
-/** Whom a request asks to act as. */
+/** The identity that a request asks to act as. */
 export interface Wanted {
   readonly name: string;
   readonly groups: readonly string[];

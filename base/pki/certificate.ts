@@ -156,7 +156,7 @@ function namesOf(alternative: x509.SubjectAlternativeNameExtension | null | unde
   return { dnsNames: of("dns"), ipAddresses: of("ip") };
 }
 
-/** Whom a signing request is for, as it says itself. */
+/** Returns the subject that a signing request names. */
 export interface RequestSubject {
   readonly commonName: string;
   readonly organizations: readonly string[];

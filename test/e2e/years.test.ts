@@ -36,7 +36,7 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.close(), TIMEOUT_MS);
 
-/** Whom the API takes a token for, or the status that it refuses it with. */
+/** Returns the user that the API sees for a token, or the status of its refusal. */
 async function identify(token: string, env: Readonly<Record<string, string>>): Promise<unknown> {
   const body = '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}';
   const answer = await api("apis/authentication.k8s.io/v1/selfsubjectreviews", env, [

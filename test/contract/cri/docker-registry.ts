@@ -18,7 +18,7 @@ export interface DockerRegistry {
   stop(): Promise<void>;
 }
 
-/** Whom a registry that asks for credentials knows. */
+/** The user of a registry that asks for credentials. */
 export const REGISTRY_USER = { username: "user", password: "secret" };
 /** bcrypt of the password, as htpasswd writes it. */
 const PASSWORD_HASH = "$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a";
