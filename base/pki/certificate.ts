@@ -156,7 +156,7 @@ function namesOf(alternative: x509.SubjectAlternativeNameExtension | null | unde
   return { dnsNames: of("dns"), ipAddresses: of("ip") };
 }
 
-/** Returns the subject that a signing request names. */
+/** The subject that a signing request names. */
 export interface RequestSubject {
   readonly commonName: string;
   readonly organizations: readonly string[];

@@ -79,7 +79,7 @@ export class MemberMetrics {
     "etcd_server_learner_promote_failures",
     "Promotions that this leader refused.",
   );
-  /** The server that clients are connected to. */
+  /** The servers that clients are connected to. */
   readonly clientServers: Pick<RpcServer, "traffic">[] = [];
   /** Views of the backend and scans that are open. */
   openReads = 0;

@@ -4,7 +4,7 @@ import type { Target } from "../../plan/model.ts";
 /** The weight of a destination that gets connections. */
 const WEIGHT = 1;
 
-/** What changes at the destinations of one virtual server. */
+/** Changes to the destinations of one virtual server. */
 export interface DestinationSteps {
   /** Added, or given another weight. */
   set: Destination[];
