@@ -14,7 +14,7 @@ export interface Tracking {
   release: readonly Pod[];
   /** The condition of the end, for after the release. */
   final?: JobCondition;
-  /** What the policy's rules say about failed pods that are counted now, or ignored. */
+  /** The policy's actions for failed pods that are counted now, or ignored. */
   actions: readonly PolicyAction[];
 }
 

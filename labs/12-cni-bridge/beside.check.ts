@@ -21,7 +21,7 @@ const NETWORKS: readonly (readonly [string, NetworkChanges])[] = [
   ["a range of four", { ipam: { ranges: [[{ ...FOUR }]] } }],
 ];
 
-/** What a network's ADDs and DELs lead to: results, the kernel's state, what is left. */
+/** Returns the effects of a network's ADDs and DELs: results, the kernel's state, what is left. */
 async function observe(host: Host, changes: NetworkChanges): Promise<Record<string, unknown>> {
   const config = host.config(changes);
   const [one, two] = [host.container(), host.container()];

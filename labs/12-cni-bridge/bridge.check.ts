@@ -105,7 +105,7 @@ function addressIn({ ips = [] }: CniResult): string {
   return ips[0]?.address.split("/")[0] ?? "no address";
 }
 
-/** What the kernel has after the first ADD on the usual network. */
+/** The kernel's state after the first ADD on the usual network. */
 const STATE = {
   container: {
     up: true,
@@ -147,7 +147,7 @@ check("ADD: again for the same interface is refused, and the first one stays", (
   }),
 );
 
-/** What makes an ADD fail, and how late. */
+/** Failures of an ADD, and how late they happen. */
 const FAILURES = [
   ["IPAM has no free address", { ipam: { ranges: [[{ subnet: "10.77.0.0/30" }]] } }, 1],
   ["the bridge has another gateway", { ipam: { ranges: [[{ subnet: "10.77.0.0/24" }]] } }, 0],
@@ -217,7 +217,7 @@ check("DEL: takes the pair and the address away, as often as it is called", () =
   }),
 );
 
-/** What can happen to a container's interface, and which word the error of CHECK must have. */
+/** Damages of a container's interface, and the word that the error of CHECK must have. */
 const DAMAGES: readonly (readonly [string, string, (name: string) => void])[] = [
   ["eth0 is down", "down", (name) => {
     using route = openRoute();

@@ -49,7 +49,7 @@ export function allocated({ dataDir }: Host): string[] {
   }
 }
 
-/** What is left of containers on a host: pairs and addresses; empty when all is clean. */
+/** Returns the leftovers of containers on a host: pairs and addresses; empty when all is clean. */
 export function leftovers(host: Host): string {
   return [...hostEnds().map(() => "a veth pair"), ...allocated(host)].join(", ");
 }

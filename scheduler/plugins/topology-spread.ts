@@ -20,7 +20,7 @@ import { defaultConstraints, type Workloads } from "./default-spread.ts";
 const MISMATCH = "node(s) didn't match pod topology spread constraints";
 const MISSING_LABEL = `${MISMATCH} (missing required label)`;
 
-/** What both kinds of constraints know of the pods that match. */
+/** Counts of matching pods, for both kinds of constraints. */
 interface Counted {
   readonly key: string;
   readonly maxSkew: number;
