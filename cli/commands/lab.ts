@@ -22,6 +22,7 @@ import {
 } from "../../labs/runner/report.ts";
 import { readState, updateProgress } from "../../labs/runner/state.ts";
 import { type ReplayFlags, ReplayServer, writeReplay } from "../../labs/replay/replay-lab.ts";
+import { showLab } from "../../labs/runner/show.ts";
 import { hintTotals, nextHint } from "../../labs/runner/hints.ts";
 import { LEGEND, clusterPicture } from "../../labs/runner/picture.ts";
 import { nextLab, progressBar } from "../../labs/runner/progress.ts";
@@ -53,6 +54,12 @@ export function command(): Command {
     .description("the next hint: a question, a direction, the shape of the code")
     .option("--for <topic>", "the body that it is for")
     .action(hint);
+  lab
+    .command("show <number> <command>")
+    .description("run a command of the shell where your part is at work")
+    .option("--with <choice>", "what the lab's page says: a proxy mode, a node")
+    .option("--reference", "the product's own part instead of yours")
+    .action(show);
   lab.command("next").description("the lab to go on with").action(next);
   lab.command("diff [number]").description("yours against the reference, once passed").action(diff);
   lab
@@ -287,6 +294,12 @@ async function hint(number: string | undefined, flags: { for?: string }): Promis
   const shown = nextHint(item, readState().labs[item.number]?.hintsShown ?? {}, flags.for);
   say(`${shown.topic} (${shown.place})\n\n${shown.text}`);
   await updateProgress(item.number, { hintsShown: shown.counts }, now());
+}
+
+function show(number: string, words: string, flags: { with?: string; reference?: true }): void {
+  const item = exercise(number);
+  const trees = partsUnderCheck(item, flags).map((each) => ownTree(each));
+  process.exitCode = showLab(item, words, { trees, choice: flags.with });
 }
 
 function planted(number: string | undefined): void {

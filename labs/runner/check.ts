@@ -8,6 +8,7 @@ import { describeJudgement } from "../judge.ts";
 import type { CheckEvent } from "./run-checks.ts";
 import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import type { Lab } from "./manifest.ts";
+import { ownNamespaces } from "./namespaces.ts";
 import { processorTime_ms } from "./processor-time.ts";
 
 export interface CheckOutcome {
@@ -40,8 +41,6 @@ const SIMPLER_SCENARIO_MS = 500;
 /** A loop may also fill the memory: that ends it too. */
 const HEAP_MIB_MAX = 1_024;
 const SAID_CHARS_MAX = 20_000;
-/** Makes the caller root of new namespaces, and executes what follows. */
-const USER_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount", "--net"];
 const PROCESSES_MAX = Math.max(2, availableParallelism());
 
 /** Called with each outcome. */
@@ -85,7 +84,7 @@ class Run {
   ) {
     this.#options = { ...options, lab: lab.number };
     this.#onOutcome = onOutcome;
-    const wrapper = lab.namespaces && process.getuid?.() !== 0 ? USER_NAMESPACE : [];
+    const wrapper = lab.namespaces ? ownNamespaces() : [];
     this.files = lab.checks.map((check) => {
       return new CheckFile(join(LABS_DIR, lab.folder, check), trees, wrapper);
     });

@@ -53,6 +53,8 @@ export interface Lab {
   };
   /** The checks make namespaces and mounts: they run as root, or as root of a user namespace. */
   readonly namespaces?: boolean;
+  /** The program, in the lab's folder, that runs a command where the part is at work. */
+  readonly show?: string;
   readonly hints: readonly Hint[];
   readonly mutants: readonly Mutant[];
   /** Content of the replay page; absent where nothing can be recorded. */
@@ -77,13 +79,14 @@ function readLab(folder: string): Lab {
   const manifest = parse(readFileSync(path, "utf8")) as Partial<Lab>;
   if (!manifest.title) throw new LabError("BAD_LAB", `${path} has no title`);
   const { title, part, contract, files = [], checks = [], hints = [], mutants = [] } = manifest;
-  const { replay, namespaces } = manifest;
+  const { replay, namespaces, show } = manifest;
   const number = folder.slice(0, folder.indexOf("-"));
   const given = {
     ...(part ? { part } : {}),
     ...(contract ? { contract } : {}),
     ...(replay ? { replay } : {}),
     ...(namespaces ? { namespaces } : {}),
+    ...(show ? { show } : {}),
   };
   return { number, folder, title, ...given, files, checks, hints, mutants };
 }

@@ -5,6 +5,10 @@ import { RULES } from "../contract/proxy/suite.ts";
 import { guestsMissing, runGuest, withDependencies } from "./guest.ts";
 
 const PROGRAM = join(import.meta.dirname, "proxy-in-guest.ts");
+/** Trees of a reader of the labs, over the product (labs/runner/overlay.ts). */
+const { R2K_LAB_TREES: trees } = process.env;
+const OVERLAY = join(import.meta.dirname, "../../labs/runner/overlay.ts");
+const [before, options] = trees ? [`R2K_LAB_TREES=${trees} `, ` --import ${OVERLAY}`] : ["", ""];
 const TIMEOUT_MS = 300_000;
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
 
@@ -37,7 +41,7 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
     "IPVS keeps the contract with each scheduler",
     async () => {
       const output = await runGuest({
-        script: `${process.execPath} ${PROGRAM} 2>&1`,
+        script: `${before}${process.execPath}${options} ${PROGRAM} 2>&1`,
         modules: withDependencies(MODULES),
         memory_MiB: 1024,
         timeout_ms: TIMEOUT_MS,

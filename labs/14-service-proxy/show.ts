@@ -1,0 +1,22 @@
+// Runs a command of the shell on a node whose proxy is the reader's part: the Service shop/web is
+// 10.96.0.10:80 and node port 30080, its endpoints are two pods; each has one open connection.
+import { spawnSync } from "node:child_process";
+import { logger } from "@raft2kube/observe/log.ts";
+import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
+import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS } from
+  "../../testing/network/node-world.ts";
+import { clock } from "./own-proxy.ts";
+import { SERVICE, webPort } from "./ports.ts";
+
+const [command = "true", mode = "nftables"] = process.argv.slice(2);
+const world = await createWorld();
+const log = logger("lab");
+const rules = modeNamed(mode).create({ clusterCidr: CLUSTER_CIDR, clock, log });
+const targets = [ADDRESSES.one, ADDRESSES.two].map((address) => ({ address, port: TARGETS.http }));
+await rules.rebuild([webPort(targets, targets, { nodePort: SERVICE.nodePort })], []);
+await world.one.open("of a pod", SERVICE.ip, SERVICE.port);
+await world.outside.open("of a machine", ADDRESSES.node, SERVICE.nodePort);
+const { status } = spawnSync("sh", ["-c", command], { stdio: "inherit" });
+await rules.close();
+world.close();
+process.exitCode = status ?? 1;
