@@ -1,0 +1,74 @@
+// In a process of its own: it enters a network namespace, and starts programs there.
+import { nftTableExists } from "@raft2kube/linux/nft.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { OwnPart, markOf } from "../../../labs/testing/own-part.ts";
+import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS, type World } from
+  "../../../testing/network/node-world.ts";
+import { NODE_NAME } from "./implementation.ts";
+import { startApi } from "./upstream.ts";
+
+const LAB = "14";
+const IP = "10.96.9.9";
+const patience = { clock: systemClock(), timeout_ms: 60_000 };
+
+/** The program of a cluster's node, with the parts of a reader of lab 14. */
+describe.runIf(process.getuid?.() === 0)("a reader's own proxy", { timeout: 180_000 }, () => {
+  const own = new OwnPart("own-proxy", [LAB]);
+  let world: World;
+  let api: Awaited<ReturnType<typeof startApi>>;
+  let main: string;
+  let kubeconfig: string;
+
+  beforeAll(async () => {
+    world = await createWorld();
+    api = await startApi();
+    kubeconfig = await api.server.kubeconfigFor("system:kube-proxy");
+    const ports = [{ name: "p", port: 80, protocol: "TCP" as const }];
+    const metadata = { namespace: "default", name: "web" };
+    const labels = { "kubernetes.io/service-name": "web" };
+    const addresses = [ADDRESSES.one, ADDRESSES.two];
+    // Nothing listens at the node's own address: that endpoint refuses.
+    const endpoints = [ADDRESSES.node, ...addresses].map((address) => ({ addresses: [address] }));
+    await api.served.set(
+      { metadata, spec: { clusterIP: IP, clusterIPs: [IP], ports } },
+      {
+        metadata: { ...metadata, name: "web-1", labels }, addressType: "IPv4", endpoints,
+        ports: [{ ...ports[0]!, port: TARGETS.http }],
+      },
+    );
+  }, 60_000);
+  afterAll(async () => {
+    await api.served.close();
+    own.remove();
+    world.close();
+  });
+
+  const start = (mode: string) => own.start(main, [
+    "proxy", "--kubeconfig", kubeconfig, "--hostname-override", NODE_NAME,
+    "--cluster-cidr", CLUSTER_CIDR, "--proxy-mode", mode,
+  ]);
+  const answered = (pattern: RegExp) => waitFor(`${pattern}`, async () => {
+    return pattern.test(await world.outside.ask(IP, 80, { timeout_ms: 1_000 }));
+  }, patience);
+
+  test("is used once it has passed", async () => {
+    await expect(own.lab("use", "own", LAB)).rejects.toThrow(/none has passed/);
+    await own.write();
+    expect(await own.lab("use", "own", LAB)).toContain(`lab ${LAB}: yours`);
+    main = await own.bundle();
+  });
+
+  test("serves a Service by nftables, then in userspace, where it retries", async () => {
+    const said = start("nftables");
+    await answered(/^one /);
+    await answered(/^two /);
+    expect(said()).toContain(markOf(LAB));
+    own.kill("proxy");
+    start("userspace");
+    await waitFor("the former mode's end", () => !nftTableExists("ip", "r2k-proxy"), patience);
+    const answers = await Promise.all(Array.from({ length: 9 }, () => world.outside.ask(IP, 80)));
+    expect(answers.filter((answer) => !/^(one|two) /.test(answer))).toEqual([]);
+  });
+});
