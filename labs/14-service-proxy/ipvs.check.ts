@@ -140,7 +140,7 @@ check("ipvs: a destination leaves with weight 0 until its connections have ended
       targets: [], found: [state(1, 3)], expected: "set 0, leaving",
     },
     { when: "it still has one", targets: [], found: [state(0, 1)], expected: "leaving" },
-    { when: "its last connection has ended", targets: [], found: [state(0, 0)], expected: "removed" },
+    { when: "its last one has ended", targets: [], found: [state(0, 0)], expected: "removed" },
   ];
   for (const { when, targets, found, expected } of cases) {
     const happened = stepsText(planDestinations("tcp", targets, found));

@@ -114,7 +114,7 @@ check("nftables: Services share chains, so that a change is a few elements", () 
   });
 });
 
-/** What an agent gets from an address: `one 10.244.0.12`, `refused`, `reset` or `silent`. */
+/** Asks an address: `one 10.244.0.12`, `refused`, `reset` or `silent`. */
 function ask(agent: Agent, address: string, port: number, timeout_ms = ANSWER_MS) {
   return agent.ask(address, port, { timeout_ms });
 }

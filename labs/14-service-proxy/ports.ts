@@ -3,7 +3,7 @@ import type { ServicePort, Target } from "@raft2kube/proxy/plan/model.ts";
 /** The address of the checked Service, and its node port. */
 export const SERVICE = { ip: "10.96.0.10", external: "203.0.113.10", port: 80, nodePort: 30_080 };
 
-/** Port 80 of the Service `shop/web`, with `endpoints` on any node and `local` ones on this node. */
+/** Port 80 of the Service `shop/web`, with `endpoints` on all nodes, `local` ones on this node. */
 export function webPort(
   endpoints: readonly Target[],
   local: readonly Target[] = endpoints,

@@ -123,7 +123,7 @@ async function withEndpoints(
   }
 }
 
-/** What a client reads that sends `bytes` and ends its side: `reset`, `silence` or the text. */
+/** Sends `bytes`, ends its side, and returns the answer: an error's code, `silence` or a text. */
 function converse(port: number, bytes: number): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: LOOPBACK, allowHalfOpen: true });
