@@ -35,6 +35,7 @@ afterEach(async () => {
 function balanced(transports: readonly Transport[], random: Random): Transport {
   return {
     send: (request) => pick(random, transports).send(request),
+    fetch: (request) => pick(random, transports).fetch(request),
     close: () => transports.forEach((each) => each.close()),
   };
 }

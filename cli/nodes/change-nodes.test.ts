@@ -1,13 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { Transport } from "@raft2kube/client-kube/transport/transport.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { lockNodes, refuseTakenName } from "./change-nodes.ts";
-
-const bytes = (body: object) => Readable.from([Buffer.from(JSON.stringify(body))]);
 
 test("one command at a time changes a cluster's nodes", async () => {
   const dataDir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
@@ -25,14 +23,15 @@ test("one command at a time changes a cluster's nodes", async () => {
 });
 
 test("a node does not get the name of a Node that another machine has", async () => {
-  const transport = {
-    send: ({ path }: { path: string }) => {
+  const transport: Transport = {
+    send: () => Promise.reject(new TypeError("nothing is streamed")),
+    fetch: ({ path }) => {
       const isThere = path.endsWith("/nodes/machine");
       const body = isThere
         ? { metadata: { name: "machine" } }
         : { kind: "Status", status: "Failure", reason: "NotFound", code: 404 };
       const status = isThere ? 200 : 404;
-      return Promise.resolve({ status, headers: {}, body: bytes(body) });
+      return Promise.resolve({ status, headers: {}, body: Buffer.from(JSON.stringify(body)) });
     },
     close() {},
   };

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { type KubeConnection, type TokenReader, tokenReader } from "../transport/credentials.ts";
@@ -16,11 +17,13 @@ import type { ResourceType } from "./resource.ts";
 import type { KubeRequest, KubeRequester } from "./request.ts";
 import { ResourceClient } from "./resource-client.ts";
 import { httpTransport } from "../transport/http.ts";
-import { type HttpResponse, readBody, type Transport } from "../transport/transport.ts";
+import {
+  type HttpRequest, type HttpResponse, readBody, type Transport,
+} from "../transport/transport.ts";
 
 /**
  * Is given each attempt of a request: its method, the status of the answer (0 without one), and the
- * seconds until its head came.
+ * seconds until it came, or its head if its body is read later.
  */
 export type RequestObserver = (method: string, status: number, took_s: number) => void;
 
@@ -81,42 +84,51 @@ export class KubeClient implements KubeRequester {
 
   /** Sends a request and gives its answer as text. */
   async requestText(request: KubeRequest): Promise<string> {
-    const timeout_ms = request.timeout_ms ?? REQUEST_TIMEOUT_MS;
-    const end = new AbortController();
-    let late = false;
-    const timer = this.clock.after(timeout_ms, () => {
-      late = true;
-      end.abort();
-    });
-    // AbortSignal.any costs several times as much.
-    const forward = () => end.abort();
-    if (request.signal?.aborted) forward();
-    request.signal?.addEventListener("abort", forward, { once: true });
-    try {
-      const response = await this.open({ ...request, signal: end.signal, timeout_ms });
-      return await readBody(response, `${request.method} ${request.path}`);
-    } catch (thrown) {
-      if (!late || request.signal?.aborted) throw thrown;
-      const message = `${request.method} ${request.path}: no answer within ${timeout_ms} ms`;
-      throw new TransportError("ETIMEDOUT", message, { cause: thrown });
-    } finally {
-      timer.cancel();
-      request.signal?.removeEventListener("abort", forward);
-    }
+    const { body } = await this.#fetch(request);
+    return body.toString("utf8");
+  }
+
+  /** Sends a request whose answer does not matter unless it is an error. */
+  async send(request: KubeRequest): Promise<void> {
+    await this.#fetch(request);
+  }
+
+  /** Sends a request and gives the answer's head with its body unread (watches, logs). */
+  open(request: KubeRequest): Promise<HttpResponse> {
+    const { timeout_ms = REQUEST_TIMEOUT_MS } = request;
+    return this.#attempt(request, (sent) =>
+      this.#transport.send({ ...sent, timeout_ms }), () => Infinity);
+  }
+
+  /** The whole answer; its time covers waiting, all attempts and the body. */
+  #fetch(request: KubeRequest): Promise<HttpResponse<Buffer>> {
+    const { timeout_ms = REQUEST_TIMEOUT_MS } = request;
+    const end_ms = this.clock.monotonic() + timeout_ms;
+    const left_ms = () => Math.ceil(end_ms - this.clock.monotonic());
+    return this.#attempt(request, (sent) => {
+      const rest_ms = left_ms();
+      if (rest_ms > 0) return this.#transport.fetch({ ...sent, timeout_ms: rest_ms });
+      const what = `${request.method} ${request.path}`;
+      throw new TransportError("ETIMEDOUT", `${what}: no answer within ${timeout_ms} ms`);
+    }, left_ms);
   }
 
   /**
-   * Sends a request and gives the answer's head with its body unread (watches, logs). Tries again
-   * on 429 with Retry-After, on refused connections (nothing was sent), and for GET on a stale one.
+   * Sends a request, and again on 429 with Retry-After, on refused connections (nothing was sent),
+   * and for GET on a stale one.
    */
-  async open(request: KubeRequest): Promise<HttpResponse> {
+  async #attempt<Body extends Readable | Buffer>(
+    request: KubeRequest,
+    act: (sent: Omit<HttpRequest, "timeout_ms">) => Promise<HttpResponse<Body>>,
+    left_ms: () => number,
+  ): Promise<HttpResponse<Body>> {
     for (let attempt = 1; ; attempt++) {
       await this.#rate.take();
       if (this.#closed) throw new TransportError("ECANCELED", "the client is closed");
       let pause_ms: number | undefined;
       let failure: unknown;
       try {
-        const response = await this.#send(request);
+        const response = await this.#send(request, act);
         if (response.status < 400) return response;
         if (response.status === 401) this.#token?.rejected();
         failure = await errorOf(response, `${request.method} ${request.path}`);
@@ -126,7 +138,7 @@ export class KubeClient implements KubeRequester {
         pause_ms = retryAfterFailure(thrown, request.method);
       }
       if (pause_ms === undefined || attempt >= ATTEMPTS_MAX) throw failure;
-      await delay(this.clock, pause_ms, request.signal);
+      await delay(this.clock, Math.min(pause_ms, Math.max(0, left_ms())), request.signal);
       if (request.signal?.aborted) throw failure;
     }
   }
@@ -138,8 +150,11 @@ export class KubeClient implements KubeRequester {
     if (this.#ownsTransport) this.#transport.close();
   }
 
-  async #send(request: KubeRequest): Promise<HttpResponse> {
-    const { method, path, body, signal, timeout_ms = REQUEST_TIMEOUT_MS } = request;
+  async #send<Body extends Readable | Buffer>(
+    request: KubeRequest,
+    act: (sent: Omit<HttpRequest, "timeout_ms">) => Promise<HttpResponse<Body>>,
+  ): Promise<HttpResponse<Body>> {
+    const { method, path, body, signal } = request;
     const headers: Record<string, string> = {
       accept: request.accept ?? "application/json",
       "user-agent": this.#userAgent,
@@ -154,8 +169,7 @@ export class KubeClient implements KubeRequester {
     const begun_ms = this.clock.monotonic();
     let status = 0;
     try {
-      const sent = { method, path, headers, body: bytes, signal, timeout_ms };
-      const response = await this.#transport.send(sent);
+      const response = await act({ method, path, headers, body: bytes, signal });
       ({ status } = response);
       return response;
     } finally {
@@ -169,8 +183,11 @@ function encode(body: unknown): Buffer {
   return Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
 }
 
-async function errorOf(response: HttpResponse, what: string): Promise<KubeError> {
-  const text = await readBody(response, what);
+async function errorOf(
+  { body, ...response }: HttpResponse<Readable | Buffer>, what: string,
+): Promise<KubeError> {
+  const whole = Buffer.isBuffer(body) ? body : await readBody({ ...response, body }, what);
+  const text = whole.toString("utf8");
   let status: Status | undefined;
   try {
     const parsed = JSON.parse(text) as Status;
@@ -183,7 +200,7 @@ async function errorOf(response: HttpResponse, what: string): Promise<KubeError>
   return new KubeError({ ...(status ?? { message }), code: status?.code ?? response.status });
 }
 
-function retryAfter(response: HttpResponse): number | undefined {
+function retryAfter(response: Pick<HttpResponse, "status" | "headers">): number | undefined {
   const seconds = Number(response.headers["retry-after"]);
   if (response.status !== 429 || !Number.isFinite(seconds) || seconds < 0) return undefined;
   const pause_ms = seconds * 1000;

@@ -15,6 +15,8 @@ export interface KubeRequest {
 export interface KubeRequester {
   /** Sends a request and returns its answer, parsed as JSON. */
   request<T>(request: KubeRequest): Promise<T>;
+  /** Sends a request whose answer does not matter unless it is an error. */
+  send(request: KubeRequest): Promise<void>;
   /** Sends a request and returns the answer's head with its body unread. */
   open(request: KubeRequest): Promise<HttpResponse>;
 }

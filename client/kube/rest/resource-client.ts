@@ -108,7 +108,7 @@ export class ResourceClient<T extends KubeObject> {
   /** Asks for an object's deletion; it may stay with a deletionTimestamp for its finalizers. */
   async delete(name: ObjectName, options: DeleteOptions = {}): Promise<void> {
     const body = { kind: "DeleteOptions", apiVersion: "v1", ...options };
-    await this.client.request({ method: "DELETE", path: this.#path(name), body });
+    await this.client.send({ method: "DELETE", path: this.#path(name), body });
   }
 
   /** Asks for the deletion of all objects of a selection. */
@@ -116,7 +116,7 @@ export class ResourceClient<T extends KubeObject> {
     const { namespace, ...query } = selection;
     const path = this.#path({ namespace }) + queryString({ ...query });
     const body = { kind: "DeleteOptions", apiVersion: "v1", ...options };
-    await this.client.request({ method: "DELETE", path, body });
+    await this.client.send({ method: "DELETE", path, body });
   }
 
   /** Reads a subresource (`scale`, `status`). */

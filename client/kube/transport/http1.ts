@@ -4,7 +4,9 @@ import { codeOf } from "@raft2kube/std/errors.ts";
 import type { KubeConnection } from "./credentials.ts";
 import { STALE_CONNECTION, TransportError } from "../errors.ts";
 import { SOCKETS_MAX } from "../limits.ts";
-import type { Transport } from "./transport.ts";
+import {
+  type HttpRequest, type HttpResponse, readBody, type Transport,
+} from "./transport.ts";
 
 /** HTTP/1.1 without TLS, connections kept for the next request. */
 export function http1Transport(connection: KubeConnection, clock: Clock): Transport {
@@ -13,32 +15,44 @@ export function http1Transport(connection: KubeConnection, clock: Clock): Transp
   const prefix = url.pathname.replace(/\/$/, "");
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = url.port || 80;
-  return {
-    send({ method, path, headers, body, signal, timeout_ms }) {
-      return new Promise((resolve, reject) => {
-        const what = `${method} ${connection.server}${path}`;
-        const call = http.request({ host, port, agent, method, path: prefix + path, headers });
-        const abort = () => {
-          call.destroy(new TransportError("ECANCELED", `${what}: canceled`));
-        };
-        const timer = clock.after(timeout_ms, () => {
-          const message = `${what}: no answer within ${timeout_ms} ms`;
-          call.destroy(new TransportError("ETIMEDOUT", message));
-        });
-        call.once("response", (answer) => {
-          timer.cancel();
-          answer.once("close", () => signal?.removeEventListener("abort", abort));
-          resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: answer });
-        });
-        call.on("error", (error) => {
+  const send = (
+    { method, path, headers, body, signal, timeout_ms }: HttpRequest, whole: boolean,
+  ): Promise<HttpResponse> =>
+    new Promise((resolve, reject) => {
+      const what = `${method} ${connection.server}${path}`;
+      const call = http.request({ host, port, agent, method, path: prefix + path, headers });
+      const abort = () => {
+        call.destroy(new TransportError("ECANCELED", `${what}: canceled`));
+      };
+      let answered: http.IncomingMessage | undefined;
+      const timer = clock.after(timeout_ms, () => {
+        const message = `${what}: no answer within ${timeout_ms} ms`;
+        (answered ?? call).destroy(new TransportError("ETIMEDOUT", message));
+      });
+      call.once("response", (answer) => {
+        answered = answer;
+        if (!whole) timer.cancel();
+        answer.once("close", () => {
           timer.cancel();
           signal?.removeEventListener("abort", abort);
-          reject(transportError(error, what, call.reusedSocket));
         });
-        if (signal?.aborted) return abort();
-        signal?.addEventListener("abort", abort, { once: true });
-        call.end(body);
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: answer });
       });
+      call.on("error", (error) => {
+        timer.cancel();
+        signal?.removeEventListener("abort", abort);
+        reject(transportError(error, what, call.reusedSocket));
+      });
+      if (signal?.aborted) return abort();
+      signal?.addEventListener("abort", abort, { once: true });
+      call.end(body);
+    });
+  return {
+    send: (request) => send(request, false),
+    async fetch(request) {
+      const response = await send(request, true);
+      const what = `${request.method} ${connection.server}${request.path}`;
+      return { ...response, body: await readBody(response, what) };
     },
     close: () => agent.destroy(),
   };

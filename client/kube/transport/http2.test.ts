@@ -57,10 +57,21 @@ describe("an answer over HTTP/2", () => {
       response.write("the first half", () => setImmediate(() => cut(response)));
     });
     const answer = await client.open({ method: "GET", path: "/" });
-    await expect(text(answer.body)).rejects.toMatchObject({
-      name: "TransportError",
-      code: "ECONNRESET",
-    });
+    const broken = { name: "TransportError", code: "ECONNRESET" };
+    await expect(text(answer.body)).rejects.toMatchObject(broken);
+    await expect(client.requestText({ method: "GET", path: "/" })).rejects.toMatchObject(broken);
+  });
+
+  test("that stops half-way ends at the deadline, or when its request is canceled", async () => {
+    const client = await serve((response) => void response.write("the first half"));
+    const request = { method: "GET", path: "/" };
+    await expect(client.requestText({ ...request, timeout_ms: 50 }))
+      .rejects.toMatchObject({ code: "ETIMEDOUT" });
+    const end = new AbortController();
+    const canceled = client.requestText({ ...request, signal: end.signal });
+    const outcome = expect(canceled).rejects.toMatchObject({ code: "ECANCELED" });
+    setImmediate(() => end.abort());
+    await outcome;
   });
 
   test("that is cut short before it is read is an error of its reader", async () => {

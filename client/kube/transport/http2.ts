@@ -6,13 +6,17 @@ import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import type { KubeConnection } from "./credentials.ts";
 import { STALE_CONNECTION, TransportError } from "../errors.ts";
 import { PING_INTERVAL_MS, PING_TIMEOUT_MS, STREAMS_PER_CONNECTION_MAX } from "../limits.ts";
-import type { HttpRequest, HttpResponse, Transport } from "./transport.ts";
+import { collect, type HttpRequest, type HttpResponse, type Transport } from "./transport.ts";
 
 /** HTTP/2 over TLS. A connection that is full, ending or silent is left for a new one. */
 export function http2Transport(connection: KubeConnection, clock: Clock): Transport {
   const pool = new ConnectionPool(connection, clock);
+  const { server } = connection;
   return {
-    send: (request) => exchange(pool, connection.server, clock, request),
+    send: (request) => new Promise((resolve, reject) =>
+      exchange({ pool, server, clock }, request, { resolve, reject })),
+    fetch: (request) => new Promise((resolve, reject) =>
+      exchange({ pool, server, clock }, request, { whole: true, resolve, reject })),
     close: () => pool.close(),
   };
 }
@@ -112,51 +116,78 @@ class ConnectionPool {
   }
 }
 
+interface Peer {
+  readonly pool: ConnectionPool;
+  readonly server: string;
+  readonly clock: Clock;
+}
+
+type Outcome = { reject(error: Error): void } & (
+  | { whole?: never; resolve(response: HttpResponse): void }
+  | { whole: true; resolve(response: HttpResponse<Buffer>): void });
+
+/** Sends a request; resolves with the answer, or with its head unless `whole` is asked for. */
 function exchange(
-  pool: ConnectionPool,
-  server: string,
-  clock: Clock,
-  request: HttpRequest,
-): Promise<HttpResponse> {
-  const { method, path, headers, body, signal, timeout_ms } = request;
+  { pool, server, clock }: Peer,
+  { method, path, headers, body, signal, timeout_ms }: HttpRequest,
+  outcome: Outcome,
+): void {
+  const { reject } = outcome;
   const what = `${method} ${server}${path}`;
-  if (signal?.aborted) return Promise.reject(canceled(what));
-  return new Promise((resolve, reject) => {
-    const connection = pool.take();
-    const reused = connection.connected;
-    const head = { ":method": method, ":path": pool.prefix + path, ...headers };
-    const stream = connection.session.request(head, { endStream: body === undefined });
-    connection.streams += 1;
-    const abort = () => stream.destroy(canceled(what));
-    const timer = clock.after(timeout_ms, () => {
-      const message = `${what}: no answer within ${timeout_ms} ms`;
-      stream.destroy(new TransportError("ETIMEDOUT", message));
-    });
-    signal?.addEventListener("abort", abort, { once: true });
-    let answered = false;
-    stream.once("response", (answer) => {
-      answered = true;
-      timer.cancel();
-      const status = Number(answer[":status"] ?? 0);
-      const body = readFromNow(stream, () => brokenOff(connection, what));
-      resolve({ status, headers: answer as IncomingHttpHeaders, body });
-    });
-    stream.once("error", (error: Error) => reject(transportError(error, connection, what, reused)));
-    stream.once("close", () => {
-      connection.streams -= 1;
-      timer.cancel();
-      signal?.removeEventListener("abort", abort);
-      if (!answered) reject(transportError(undefined, connection, what, reused));
-    });
-    if (body !== undefined) stream.end(body);
+  if (signal?.aborted) return reject(canceled(what));
+  const connection = pool.take();
+  const reused = connection.connected;
+  const head = { ":method": method, ":path": pool.prefix + path, ...headers };
+  const stream = connection.session.request(head, { endStream: body === undefined });
+  connection.streams += 1;
+  const abort = () => stream.destroy(canceled(what));
+  const timer = clock.after(timeout_ms, () => {
+    const message = `${what}: no answer within ${timeout_ms} ms`;
+    stream.destroy(new TransportError("ETIMEDOUT", message));
   });
+  signal?.addEventListener("abort", abort, { once: true });
+  let state: "sent" | "answered" | "done" = "sent";
+  const cut = () => brokenOff(connection, what);
+  stream.once("response", (answer) => {
+    const status = Number(answer[":status"] ?? 0);
+    const response = { status, headers: answer as IncomingHttpHeaders };
+    if (!outcome.whole) {
+      state = "done";
+      timer.cancel();
+      return outcome.resolve({ ...response, body: readFromNow(stream, cut) });
+    }
+    state = "answered";
+    collect(stream, what, (body) => {
+      if (!isComplete(stream)) return;
+      state = "done";
+      outcome.resolve({ ...response, body });
+    });
+  });
+  stream.once("error", (error: Error) => {
+    const broken = state === "answered" && !(error instanceof TransportError);
+    reject(broken ? cut() : transportError(error, connection, what, reused));
+  });
+  stream.once("close", () => {
+    connection.streams -= 1;
+    timer.cancel();
+    signal?.removeEventListener("abort", abort);
+    if (state === "answered") reject(cut());
+    if (state === "sent") reject(transportError(undefined, connection, what, reused));
+  });
+  if (body !== undefined) stream.end(body);
+}
+
+/**
+ * Whether a stream that has ended has all of its answer. Node also ends a stream whose connection
+ * broke, or that the server reset with CANCEL: only the close code distinguishes these.
+ */
+function isComplete(stream: http2.ClientHttp2Stream): boolean {
+  return stream.rstCode === http2.constants.NGHTTP2_NO_ERROR;
 }
 
 /**
  * Returns a stream's data for a reader that may start later. Node destroys a stream that has
- * received everything and has no reader, with its data: so reading begins at once. It also ends a
- * stream whose connection broke, or that the server reset with CANCEL, as if the response were
- * complete: only the close code distinguishes the two.
+ * received everything and has no reader, with its data: so reading begins at once.
  */
 function readFromNow(stream: http2.ClientHttp2Stream, cut: () => TransportError): Readable {
   const body = new Readable({
@@ -172,7 +203,7 @@ function readFromNow(stream: http2.ClientHttp2Stream, cut: () => TransportError)
     if (!body.push(chunk)) stream.pause();
   });
   const ended = () => {
-    if (stream.rstCode === http2.constants.NGHTTP2_NO_ERROR) body.push(null);
+    if (isComplete(stream)) body.push(null);
     else body.destroy(cut());
   };
   stream.once("end", ended);

@@ -12,35 +12,43 @@ export interface HttpRequest {
   body?: string | Buffer | undefined;
   /** Ends the request, whatever it is doing. */
   signal?: AbortSignal | undefined;
-  /** Until the answer's head has come; the body has no limit here. */
+  /** Until the answer's head has come; until all of it has, in `fetch`. */
   timeout_ms: number;
 }
 
-export interface HttpResponse {
+export interface HttpResponse<Body extends Readable | Buffer = Readable> {
   status: number;
   headers: IncomingHttpHeaders;
-  body: Readable;
+  body: Body;
 }
 
 /** The transport of a KubeClient: HTTP exchanges, many at a time. */
 export interface Transport {
+  /** Resolves with the answer's head; its body can be read then. */
   send(request: HttpRequest): Promise<HttpResponse>;
+  /** Resolves with the whole answer; fails if it exceeds `RESPONSE_BYTES_MAX`. */
+  fetch(request: HttpRequest): Promise<HttpResponse<Buffer>>;
   close(): void;
 }
 
-/** The whole body as text; fails above `RESPONSE_BYTES_MAX` or, through `signal`, on a deadline. */
-export function readBody({ body }: HttpResponse, what: string): Promise<string> {
+/** Collects what a stream has; it is destroyed above `RESPONSE_BYTES_MAX`. */
+export function collect(stream: Readable, what: string, ended: (body: Buffer) => void): void {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  stream.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+    chunks.push(chunk);
+    if (bytes <= RESPONSE_BYTES_MAX) return;
+    const limit = `${what}: the answer exceeds ${RESPONSE_BYTES_MAX} bytes`;
+    stream.destroy(new TransportError("ETOOBIG", limit));
+  });
+  stream.once("end", () => ended(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes)));
+}
+
+/** The whole body; fails above `RESPONSE_BYTES_MAX` or, through `signal`, on a deadline. */
+export function readBody({ body }: HttpResponse, what: string): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    body.on("data", (chunk: Buffer) => {
-      bytes += chunk.length;
-      chunks.push(chunk);
-      if (bytes <= RESPONSE_BYTES_MAX) return;
-      const limit = `${what}: the answer exceeds ${RESPONSE_BYTES_MAX} bytes`;
-      body.destroy(new TransportError("ETOOBIG", limit));
-    });
-    body.once("end", () => resolve(Buffer.concat(chunks, bytes).toString("utf8")));
+    collect(body, what, resolve);
     body.once("error", (error) => reject(bodyError(error, what)));
     body.once("close", () => {
       if (!body.readableEnded && !body.errored) reject(bodyError(undefined, what));

@@ -27,6 +27,16 @@ class DyingTransport implements Transport {
   }
 
   async send(request: HttpRequest): Promise<HttpResponse> {
+    this.#count(request);
+    return this.#transport.send(request);
+  }
+
+  async fetch(request: HttpRequest): Promise<HttpResponse<Buffer>> {
+    this.#count(request);
+    return this.#transport.fetch(request);
+  }
+
+  #count(request: HttpRequest): void {
     const counts = request.method !== "GET" && !/\/(events|leases)/.test(request.path);
     if (this.#dead || (counts && this.#left === 0)) {
       this.#dead = true;
@@ -34,7 +44,6 @@ class DyingTransport implements Transport {
       throw new TransportError("ECONNRESET", "the process was killed");
     }
     if (counts) this.#left -= 1;
-    return this.#transport.send(request);
   }
 
   close(): void {
@@ -66,6 +75,10 @@ class LaggingTransport implements Transport {
     });
     pipeline(response.body, body, () => {});
     return { ...response, body };
+  }
+
+  fetch(request: HttpRequest): Promise<HttpResponse<Buffer>> {
+    return this.#transport.fetch(request);
   }
 
   close(): void {
