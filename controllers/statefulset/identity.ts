@@ -16,9 +16,11 @@ export function ordinalsOf({ spec }: StatefulSet): { start: number; count: numbe
 
 /** The ordinal in the name of a pod of this set; undefined for any other pod. */
 export function ordinalOf({ metadata: { name = "" } }: StatefulSet, pod: Pod): number | undefined {
-  const match = /^(.*)-(\d+)$/s.exec(pod.metadata.name ?? "");
-  const ordinal = Number(match?.[2]);
-  return match?.[1] === name && ordinal <= ORDINAL_MAX ? ordinal : undefined;
+  const own = pod.metadata.name ?? "";
+  if (!own.startsWith(name) || own[name.length] !== "-") return undefined;
+  const digits = own.slice(name.length + 1);
+  const ordinal = /^\d+$/.test(digits) ? Number(digits) : NaN;
+  return ordinal <= ORDINAL_MAX ? ordinal : undefined;
 }
 
 /** Whether the set has a pod of this ordinal. */

@@ -54,7 +54,8 @@ export function planStep(view: StatefulView): StatefulPlan {
   if (set.metadata.deletionTimestamp) return none;
   const isOrdered = set.spec.podManagementPolicy !== "Parallel";
   const { start, count } = ordinalsOf(set);
-  const byOrdinal = new Map(placedPods(view).map((each) => [each.ordinal, each.pod]));
+  const placed = placedPods(view);
+  const byOrdinal = new Map(placed.map((each) => [each.ordinal, each.pod]));
   const wanted: Task[] = [];
   let created = 0;
   for (let place = 0; place < count && created < STATEFUL_PODS_BURST; place++) {
@@ -64,7 +65,8 @@ export function planStep(view: StatefulView): StatefulPlan {
     if (blocks && isOrdered) return { stages: [wanted] };
     created += tasks.filter((task) => task.do === "create").length;
   }
-  const condemned = condemnedPods(view);
+  const condemned = placed.filter(({ ordinal }) => !isWanted(set, ordinal))
+    .sort((a, b) => b.ordinal - a.ordinal);
   const retained = condemned.filter(({ pod, ordinal }) => !claimsMatch(view, pod, ordinal))
     .map((each): Task => ({ do: "retain", ...each }));
   const { tasks: gone, blocks } = planCondemned(view, condemned, isOrdered);
@@ -79,11 +81,6 @@ export function placedPods({ set, pods }: StatefulView): PodWithOrdinal[] {
     const ordinal = ordinalOf(set, pod);
     return ordinal === undefined ? [] : [{ pod, ordinal }];
   });
-}
-
-function condemnedPods(view: StatefulView): PodWithOrdinal[] {
-  return placedPods(view).filter(({ ordinal }) => !isWanted(view.set, ordinal))
-    .sort((a, b) => b.ordinal - a.ordinal);
 }
 
 /** `blocks`: in order, the next ordinals must wait. */
