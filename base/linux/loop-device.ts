@@ -8,6 +8,8 @@ import { splitDeviceNumber } from "./special-file.ts";
 const LOOP_CTL_GET_FREE = 0x4c82;
 const LOOP_CONFIGURE = 0x4c0a;
 const LOOP_SET_CAPACITY = 0x4c07;
+const LOOP_CLR_FD = 0x4c01;
+const READ_ONLY = 1;
 const AUTOCLEAR = 4;
 /** struct loop_config: a descriptor, a block size, struct loop_info64 (232 bytes), reserved. */
 const CONFIG_BYTES = 304;
@@ -39,20 +41,53 @@ export function openLoopDevice(file: string): LoopDevice {
     if (backingFile(name) === file) return device;
     device[Symbol.dispose]();
   }
-  const control = openSync("/dev/loop-control", "r+");
-  const backing = openSync(file, "r+");
+  return attach(file, { flags: AUTOCLEAR });
+}
+
+/**
+ * Attaches a loop device to a regular file until `detachLoopDevice`, also beyond the end of this
+ * process, and returns its name (`loop3`); one that is attached with the same access is kept.
+ */
+export function attachLoopDevice(file: string, { readOnly }: { readOnly: boolean }): string {
+  const attached = loopDevicesOf(file).find((name) => isReadOnlyDevice(name) === readOnly);
+  if (attached !== undefined) return attached;
+  using device = attach(file, { flags: readOnly ? READ_ONLY : 0 });
+  return path.basename(device.path);
+}
+
+/** Detaches a loop device, at its last close if something has it open. Passes over a free one. */
+export function detachLoopDevice(name: string): void {
+  using device = openAttached(name, "r");
+  if (!device) return;
   try {
-    return attach(control, backing, file);
-  } finally {
-    closeSync(backing);
-    closeSync(control);
+    check("ioctl", libc.ioctl(device.fd, LOOP_CLR_FD, null), `LOOP_CLR_FD of ${device.path}`);
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENXIO")) throw thrown;
   }
 }
 
+/** Detaches the loop devices of all files beneath a directory, which has no links in it. */
+export function detachLoopDevicesBelow(directory: string): void {
+  for (const name of loopDevices()) {
+    if (backingFile(name)?.startsWith(`${directory}/`)) detachLoopDevice(name);
+  }
+}
+
+/** Whether the kernel refuses writes to a block device (`loop3`). */
+export function isReadOnlyDevice(name: string): boolean {
+  return readFileSync(path.join(SYSFS, name, "ro"), "utf8").trim() === "1";
+}
+
+/** Makes an attached loop device (`loop3`) as long as its file has become. */
+export function updateLoopDeviceSize(name: string): void {
+  using device = openAttached(name, "r");
+  device?.updateSize();
+}
+
 /** Undefined for a device that is being detached. */
-function openAttached(name: string): LoopDevice | undefined {
+function openAttached(name: string, flags = "r+"): OpenDevice | undefined {
   try {
-    return open(name);
+    return open(name, flags);
   } catch (thrown) {
     if (isErrno(thrown, "ENXIO", "ENODEV")) return undefined;
     throw thrown;
@@ -67,7 +102,11 @@ export function fileOfLoopDevice(device: number): string | undefined {
 
 /** The loop devices of a file, as `loop3`. */
 export function loopDevicesOf(file: string): string[] {
-  return readdirSync(SYSFS).filter((name) => /^loop\d+$/.test(name) && backingFile(name) === file);
+  return loopDevices().filter((name) => backingFile(name) === file);
+}
+
+function loopDevices(): string[] {
+  return readdirSync(SYSFS).filter((name) => /^loop\d+$/.test(name));
 }
 
 /** The number of a block device, as mountinfo has it: `7:3`. */
@@ -75,14 +114,35 @@ export function deviceNumber(name: string): string {
   return readFileSync(path.join(SYSFS, name, "dev"), "utf8").trim();
 }
 
-function attach(control: number, backing: number, file: string): LoopDevice {
+/** `flags` are those of LOOP_CONFIGURE. */
+function attach(file: string, { flags }: { flags: number }): OpenDevice {
+  const access = (flags & READ_ONLY) === 0 ? "r+" : "r";
+  const control = openSync("/dev/loop-control", "r+");
+  const backing = openSync(file, access);
+  try {
+    return configure(control, { backing, flags, access, file });
+  } finally {
+    closeSync(backing);
+    closeSync(control);
+  }
+}
+
+function configure(
+  control: number,
+  { backing, flags, access, file }: {
+    backing: number;
+    flags: number;
+    access: string;
+    file: string;
+  },
+): OpenDevice {
   const config = Buffer.alloc(CONFIG_BYTES);
   config.writeUInt32LE(backing, 0);
-  config.writeUInt32LE(AUTOCLEAR, CONFIG_FLAGS_AT);
+  config.writeUInt32LE(flags, CONFIG_FLAGS_AT);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const free = libc.ioctl(control, LOOP_CTL_GET_FREE, null);
     const number = check("ioctl", free, "LOOP_CTL_GET_FREE");
-    const device = open(`loop${number}`);
+    const device = open(`loop${number}`, access);
     try {
       check("ioctl", libc.ioctl(device.fd, LOOP_CONFIGURE, config), `LOOP_CONFIGURE of ${file}`);
       return device;
@@ -94,9 +154,11 @@ function attach(control: number, backing: number, file: string): LoopDevice {
   throw new SystemCallError("ioctl", ENODEV, `LOOP_CTL_GET_FREE: no loop device for ${file}`);
 }
 
-function open(name: string): LoopDevice & { fd: number } {
+type OpenDevice = LoopDevice & { fd: number };
+
+function open(name: string, flags = "r+"): OpenDevice {
   const device = path.join("/dev", name);
-  const fd = openSync(device, "r+");
+  const fd = openSync(device, flags);
   return {
     fd,
     path: device,

@@ -1,5 +1,6 @@
 import { rm, rmdir } from "node:fs/promises";
 import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup.ts";
+import { detachLoopDevicesBelow } from "@raft2kube/linux/loop-device.ts";
 import { unmount } from "@raft2kube/linux/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -62,6 +63,7 @@ async function removeNodes(nodes: readonly ClusterPlace[], clock: Clock): Promis
   // A kubelet that ran beside the node's process may have made them again until now.
   await removeCgroups();
   unmountBelow(nodes.flatMap((node) => [node.runDir, node.dataDir]));
+  for (const node of nodes) detachLoopDevicesBelow(node.dataDir);
   for (const node of nodes) removeNodeLink(node);
 }
 

@@ -1,4 +1,4 @@
-import { lstat, mkdir, realpath, rmdir } from "node:fs/promises";
+import { lstat, mkdir, realpath, rmdir, unlink } from "node:fs/promises";
 import path from "node:path";
 import { unmount } from "@raft2kube/linux/mount.ts";
 import { readMountInfo, type MountInfo } from "@raft2kube/linux/mountinfo.ts";
@@ -47,12 +47,14 @@ export function unmountAll(target: string): void {
 }
 
 /**
- * Removes the directory that was mounted on; it must be empty, so nothing is ever deleted that a
- * failed unmount left visible.
+ * Removes the directory or file that was mounted on; it must be empty, so nothing is ever deleted
+ * that a failed unmount left visible.
  */
-export async function removeMountPoint(directory: string): Promise<void> {
+export async function removeMountPoint(point: string): Promise<void> {
   try {
-    await rmdir(directory);
+    const found = await lstat(point);
+    if (found.isFile() && found.size === 0) await unlink(point);
+    else await rmdir(point);
   } catch (thrown) {
     if (!isErrno(thrown, "ENOENT")) throw thrown;
   }

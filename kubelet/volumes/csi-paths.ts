@@ -9,6 +9,11 @@ export function targetPath(volumeDir: string): string {
   return join(volumeDir, "mount");
 }
 
+/** Returns the target path of a block volume: the driver makes the device's node there. */
+export function devicePath(volumeDir: string): string {
+  return join(volumeDir, "device");
+}
+
 /** Below it, one directory per volume that is staged on this node; the layout is upstream's. */
 export function stagedVolumeDir(rootDir: string, driver: string, volumeHandle: string): string {
   const hash = createHash("sha256").update(volumeHandle).digest("hex");

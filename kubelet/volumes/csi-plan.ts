@@ -42,6 +42,11 @@ export function driverOf(spec: VolumeSpec): string | undefined {
   return spec.volume.csi?.driver ?? spec.claim?.pv.spec.csi?.driver;
 }
 
+/** Whether containers get a block device, not a file system. */
+export function isBlock({ claim }: VolumeSpec): boolean {
+  return claim?.pv.spec.volumeMode === "Block";
+}
+
 /** Whether the pod, or the volume itself, allows reading only. */
 export function isReadOnly({ volume, claim }: VolumeSpec): boolean {
   if (volume.csi) return volume.csi.readOnly ?? false;
@@ -62,15 +67,15 @@ export function planCsiMount(
   const plan = spec.volume.csi
     ? planInline(pod, spec, object)
     : planPersistent(spec, capabilities);
-  const mount = plan.capability.mount ?? {};
+  const { block, mount = {}, accessMode } = plan.capability;
   const mountsGroup = capabilities.has(Capability.VOLUME_MOUNT_GROUP);
   const volumeMountGroup = mountsGroup && fsGroup !== undefined ? String(fsGroup) : "";
   return {
     ...plan,
-    capability: { ...plan.capability, mount: { ...mount, volumeMountGroup } },
+    capability: block ? { block, accessMode } : { mount: { ...mount, volumeMountGroup }, accessMode },
     volumeContext: { ...plan.volumeContext, ...podInfo(pod, plan.lifecycle, object) },
     attaches: plan.lifecycle === "Persistent" && object?.spec.attachRequired !== false,
-    ownedByFsGroup: !mountsGroup && !plan.readOnly && fsGroupApplies(spec, object),
+    ownedByFsGroup: !block && !mountsGroup && !plan.readOnly && fsGroupApplies(spec, object),
     republish: object?.spec.requiresRepublish ?? false,
   };
 }
@@ -108,18 +113,13 @@ function planPersistent(
 ): PartialPlan {
   const { pv } = spec.claim!;
   const source = pv.spec.csi!;
-  if (pv.spec.volumeMode === "Block") {
-    throw new VolumeError("NotSupported", "block volumes of CSI drivers are not supported");
-  }
+  const mount = { fsType: source.fsType ?? "", mountFlags: pv.spec.mountOptions ?? [] };
   const mode = accessMode(pv.spec.accessModes?.[0], capabilities);
   return {
     driver: source.driver,
     volumeHandle: source.volumeHandle,
     lifecycle: "Persistent",
-    capability: {
-      mount: { fsType: source.fsType ?? "", mountFlags: pv.spec.mountOptions ?? [] },
-      accessMode: { mode },
-    },
+    capability: { ...(isBlock(spec) ? { block: {} } : { mount }), accessMode: { mode } },
     volumeContext: source.volumeAttributes ?? {},
     readOnly: isReadOnly(spec),
     stageSecret: secretName(source.nodeStageSecretRef),

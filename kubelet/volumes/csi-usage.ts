@@ -5,7 +5,7 @@ import {
 } from "@raft2kube/proto/gen/csi.ts";
 import type { CsiDrivers } from "../plugins/csi-drivers.ts";
 import { DRIVER_CALL_TIMEOUT_MS } from "../plugins/limits.ts";
-import { stagingPath, targetPath } from "./csi-paths.ts";
+import { devicePath, stagingPath, targetPath } from "./csi-paths.ts";
 import { readVolumeData } from "./csi-volume-data.ts";
 import type { VolumeUsage } from "./volume-usage.ts";
 
@@ -22,7 +22,7 @@ export async function csiVolumeUsage(
   const staged = stages && data.volumeLifecycleMode === "Persistent";
   const request = {
     volumeId: data.volumeHandle,
-    volumePath: targetPath(dir),
+    volumePath: data.block ? devicePath(dir) : targetPath(dir),
     stagingTargetPath: staged ? stagingPath(rootDir, driver.name, data.volumeHandle) : "",
   };
   const options = { timeout_ms: DRIVER_CALL_TIMEOUT_MS };

@@ -26,6 +26,8 @@ export interface CsiVolumeData {
   republish: boolean;
   /** Whether the pod can only read it. */
   readOnly: boolean;
+  /** Whether it is a block device. */
+  block: boolean;
   /** The name of its VolumeAttachment; undefined for volumes that are not attached. */
   attachmentID?: string;
 }
@@ -69,6 +71,7 @@ function parse(file: string, text: string): CsiVolumeData {
     setUp: data.setUp === true,
     republish: data.republish === true,
     readOnly: data.readOnly === true,
+    block: data.block === true,
     ...(typeof data.attachmentID === "string" && { attachmentID: data.attachmentID }),
   };
 }

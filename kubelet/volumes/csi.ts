@@ -1,4 +1,4 @@
-import { mkdir, rmdir, unlink } from "node:fs/promises";
+import { mkdir, rmdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
@@ -8,8 +8,14 @@ import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/
 import { CsiDriverMissingError, type CsiDriver, type CsiDrivers } from "../plugins/csi-drivers.ts";
 import { DRIVER_CALL_TIMEOUT_MS } from "../plugins/limits.ts";
 import { type Attaching, awaitAttached } from "./attachment.ts";
-import { CSI_PLUGIN_DIR, stagedVolumeDir, stagingPath, targetPath } from "./csi-paths.ts";
-import { driverOf, isReadOnly, planCsiMount, type CsiMountPlan } from "./csi-plan.ts";
+import {
+  CSI_PLUGIN_DIR,
+  devicePath,
+  stagedVolumeDir,
+  stagingPath,
+  targetPath,
+} from "./csi-paths.ts";
+import { driverOf, isBlock, isReadOnly, planCsiMount, type CsiMountPlan } from "./csi-plan.ts";
 import { csiVolumeUsage } from "./csi-usage.ts";
 import {
   readVolumeData,
@@ -54,12 +60,13 @@ async function setUp(
   const { pod, spec, dir, fsGroup } = request;
   const name = driverOf(spec) ?? "";
   const known = await readVolumeData(dir);
-  const mounted = known?.setUp === true && isMountPoint(targetPath(dir));
-  const volume: ReadyVolume = {
-    kind: "filesystem",
-    hostPath: targetPath(dir),
-    readOnly: isReadOnly(spec),
-  };
+  const block = isBlock(spec);
+  const target = targetOf(dir, block);
+  const mounted = known?.setUp === true && (await isPublished(target, block));
+  const readOnly = isReadOnly(spec);
+  const volume: ReadyVolume = block
+    ? { kind: "block", devicePath: target, readOnly }
+    : { kind: "filesystem", hostPath: target, readOnly };
   // A running pod needs neither the API server nor the driver: both may be restarting.
   if (mounted && !known.republish) return volume;
 
@@ -75,6 +82,7 @@ async function setUp(
     setUp: false,
     republish: plan.republish,
     readOnly: plan.readOnly || (spec.claim?.pv.spec.mountOptions ?? []).includes("ro"),
+    block,
     ...(plan.attaches && {
       attachmentID: attachmentName(name, plan.volumeHandle, options.nodeName),
     }),
@@ -89,9 +97,10 @@ async function setUp(
   const context = plan.attaches ? await awaitAttached(options, name, plan.volumeHandle) : {};
   await turns.run(key, async () => {
     const staging = await stage(options, driver, plan, context);
-    await publish(options, driver, plan, { dir, staging, context });
+    await publish(options, driver, plan, { target, staging, context });
     if (mounted) return;
-    if (plan.ownedByFsGroup) await applyFsGroup(targetPath(dir), fsGroup, plan.readOnly);
+    if (block) await requireDevice(name, target);
+    if (plan.ownedByFsGroup) await applyFsGroup(target, fsGroup, plan.readOnly);
     await writeVolumeData(dir, { ...data, setUp: true });
   });
   return volume;
@@ -136,7 +145,11 @@ async function publish(
   options: CsiPluginOptions,
   driver: CsiDriver,
   plan: CsiMountPlan,
-  { dir, staging, context }: { dir: string; staging: string; context: Record<string, string> },
+  { target, staging, context }: {
+    target: string;
+    staging: string;
+    context: Record<string, string>;
+  },
 ): Promise<void> {
   const secrets = plan.publishSecret ? await options.objects.secret(plan.publishSecret) : {};
   await call(() =>
@@ -144,7 +157,7 @@ async function publish(
       {
         volumeId: plan.volumeHandle,
         stagingTargetPath: staging,
-        targetPath: targetPath(dir),
+        targetPath: target,
         publishContext: context,
         volumeCapability: plan.capability,
         volumeContext: plan.volumeContext,
@@ -163,17 +176,18 @@ async function tearDown(
 ): Promise<void> {
   const data = await readVolumeData(dir);
   if (!data) return removeVolume(dir);
-  const { driverName, volumeHandle } = data;
+  const { driverName, volumeHandle, block } = data;
+  const target = targetOf(dir, block);
   await turns.run(`${driverName} ${volumeHandle}`, async () => {
     const driver = requireDriver(options.drivers, driverName);
     await call(() =>
       driver.node.nodeUnpublishVolume(
-        { volumeId: volumeHandle, targetPath: targetPath(dir) },
+        { volumeId: volumeHandle, targetPath: target },
         { timeout_ms: timeoutOf(options) },
       ),
     );
-    if (isMountPoint(targetPath(dir))) {
-      const message = `driver ${driverName} left ${targetPath(dir)} mounted`;
+    if (await isPublished(target, block)) {
+      const message = `driver ${driverName} left ${target} mounted`;
       throw new VolumeError("StillMounted", message);
     }
     const users = await usersOfVolume(join(options.rootDir, "pods"), data);
@@ -212,12 +226,37 @@ async function unstage(
  * Removes the directories that setUp made if they are empty: a mount's content is never deleted.
  */
 async function removeVolume(dir: string): Promise<void> {
-  if (isMountPoint(targetPath(dir))) {
-    throw new VolumeError("StillMounted", `${targetPath(dir)} is mounted by no known driver`);
+  for (const target of [targetPath(dir), devicePath(dir)]) {
+    if (!isMountPoint(target)) continue;
+    throw new VolumeError("StillMounted", `${target} is mounted by no known driver`);
   }
   await removeEmpty(targetPath(dir));
+  await absentIsFine(unlink(devicePath(dir)));
   await absentIsFine(unlink(join(dir, "vol_data.json")));
   await removeEmpty(dir);
+}
+
+function targetOf(dir: string, block: boolean): string {
+  return block ? devicePath(dir) : targetPath(dir);
+}
+
+/** Whether a volume is there: a mount, or a device's node, which need not be a mount. */
+async function isPublished(target: string, block: boolean): Promise<boolean> {
+  return block ? isBlockDevice(target) : isMountPoint(target);
+}
+
+async function isBlockDevice(file: string): Promise<boolean> {
+  try {
+    return (await stat(file)).isBlockDevice();
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT", "ENOTDIR")) return false;
+    throw thrown;
+  }
+}
+
+async function requireDevice(driver: string, target: string): Promise<void> {
+  if (await isBlockDevice(target)) return;
+  throw new VolumeError("MountFailed", `driver ${driver} made no block device at ${target}`);
 }
 
 function removeEmpty(directory: string): Promise<void> {

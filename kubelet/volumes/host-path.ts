@@ -13,6 +13,7 @@ export function hostPathPlugin(): VolumePlugin {
     async setUp({ spec, readOnly }) {
       const { path, type } = sourceOf(spec)!;
       await ensurePath(path, type);
+      if (isLocalBlock(spec)) return { kind: "block", devicePath: path, readOnly };
       return { kind: "filesystem", hostPath: path, readOnly, propagatesMounts: true };
     },
     // The path is the node's: nothing is removed.
@@ -21,9 +22,16 @@ export function hostPathPlugin(): VolumePlugin {
 }
 
 function sourceOf({ volume, claim }: VolumeSpec): { path: string; type: string } | undefined {
-  if (claim?.pv.spec.local) return { path: claim.pv.spec.local.path, type: "Directory" };
+  const local = claim?.pv.spec.local;
+  if (local) {
+    return { path: local.path, type: isLocalBlock({ claim }) ? "BlockDevice" : "Directory" };
+  }
   const source = claim ? claim.pv.spec.hostPath : volume.hostPath;
   return source ? { path: source.path, type: source.type ?? "" } : undefined;
+}
+
+function isLocalBlock({ claim }: Pick<VolumeSpec, "claim">): boolean {
+  return claim?.pv.spec.local !== undefined && claim.pv.spec.volumeMode === "Block";
 }
 
 /** Checks or creates the path by its type. Throws VolumeError with upstream's message. */

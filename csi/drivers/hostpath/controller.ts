@@ -108,10 +108,13 @@ function validateCapabilities(
   const id = requireString("volume_id", request.volumeId);
   const { volumeCapabilities, volumeContext, parameters } = request;
   if (volumeCapabilities.length === 0) throw invalidArgument("volume_capabilities is missing");
-  requireVolume(driver, id);
+  const { block } = requireVolume(driver, id);
   for (const capability of volumeCapabilities) {
     const message = unsupported(capability);
     if (message !== undefined) return { message };
+    if (block !== (capability.block !== undefined)) {
+      return { message: `volume ${id} is ${block ? "a block device" : "a file system"}` };
+    }
   }
   return { confirmed: { volumeContext, volumeCapabilities, parameters } };
 }
@@ -128,7 +131,8 @@ async function expandVolume(
   if (capacity_bytes > capacity.limit_bytes) {
     throw outOfRange(`volume ${id} has ${capacity_bytes} bytes; it cannot be made smaller`);
   }
-  await driver.contents.grow(id, capacity_bytes);
+  if (volume.block) await driver.contents.growBlock(id, capacity_bytes);
+  else await driver.contents.grow(id, capacity_bytes);
   await driver.state.change((current) => withVolume(current, { ...volume, capacity_bytes }));
   return capacity_bytes;
 }

@@ -42,7 +42,7 @@ export function planCreateVolume(
   place: Place,
 ): CreateVolumePlan {
   const name = requireString("name", request.name);
-  requireCapabilities(request.volumeCapabilities);
+  const block = requireCapabilities(request.volumeCapabilities);
   requireParameters("parameters", request.parameters);
   requireParameters("mutable_parameters", request.mutableParameters);
   const capacity = capacityOf(request.capacityRange, CAPACITY_BYTES_MAX);
@@ -56,14 +56,17 @@ export function planCreateVolume(
     if (!sameSource(existing.source, source)) {
       throw alreadyExists(`volume ${name} exists with another content source`);
     }
+    if (existing.block !== block) {
+      throw alreadyExists(`volume ${name} exists with the other access type`);
+    }
     return { kind: "existing", volume: existing };
   }
   requireReachable(request.accessibilityRequirements, place);
-  const capacity_bytes = newSize(capacity, contentSize(state, source));
+  const capacity_bytes = newSize(capacity, contentSize(state, source, block));
   if (Object.keys(state.volumes).length >= VOLUMES_MAX) {
     throw resourceExhausted(`the driver holds ${VOLUMES_MAX} volumes already`);
   }
-  const volume: Omit<HostPathVolume, "id"> = { name, capacity_bytes, ephemeral: false };
+  const volume: Omit<HostPathVolume, "id"> = { name, capacity_bytes, block, ephemeral: false };
   if (source) volume.source = source;
   return { kind: "create", volume };
 }
@@ -83,13 +86,19 @@ function sameSource(a: ContentSource | undefined, b: ContentSource | undefined):
   return a?.kind === b?.kind && a?.id === b?.id;
 }
 
-function contentSize(state: HostPathState, source: ContentSource | undefined): number {
+function contentSize(
+  state: HostPathState,
+  source: ContentSource | undefined,
+  block: boolean,
+): number {
   if (!source) return 0;
-  const size =
-    source.kind === "snapshot"
-      ? snapshotOf(state, source.id)?.size_bytes
-      : volumeOf(state, source.id)?.capacity_bytes;
+  const snapshot = source.kind === "snapshot" ? snapshotOf(state, source.id) : undefined;
+  const volume = source.kind === "volume" ? volumeOf(state, source.id) : undefined;
+  const size = snapshot?.size_bytes ?? volume?.capacity_bytes;
   if (size === undefined) throw notFound(`source ${source.kind} ${source.id} does not exist`);
+  if ((snapshot ?? volume)?.block !== block) {
+    throw invalidArgument(`source ${source.kind} ${source.id} has the other access type`);
+  }
   return size;
 }
 

@@ -17,7 +17,7 @@ describe("openDriver", () => {
 
   it("removes what a crash left between directory and record, and nothing else", async () => {
     const driver = await open();
-    const volume = { id: "vol-1", name: "a", capacity_bytes: 1, ephemeral: false };
+    const volume = { id: "vol-1", name: "a", capacity_bytes: 1, block: false, ephemeral: false };
     await makeVolume(driver, volume);
     await mkdir(path.join(dataDir, "volumes", "vol-torn"));
     await mkdir(path.join(dataDir, "snapshots", "snap-torn"));
@@ -29,7 +29,7 @@ describe("openDriver", () => {
 
   it("deletes no data when the state file is lost or damaged: it refuses to start", async () => {
     const driver = await open();
-    const volume = { id: "vol-1", name: "a", capacity_bytes: 1, ephemeral: false };
+    const volume = { id: "vol-1", name: "a", capacity_bytes: 1, block: false, ephemeral: false };
     await makeVolume(driver, volume);
     const data = path.join(dataDir, "volumes", "vol-1", "data");
     await writeFile(data, "precious");

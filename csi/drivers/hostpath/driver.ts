@@ -16,6 +16,7 @@ import {
   type HostPathVolume,
 } from "./state.ts";
 import { VolumeContents, type ContentForm } from "./volume-contents.ts";
+import { requireUnstaged } from "./block-device.ts";
 import { mountsOfVolume } from "./volume-mounts.ts";
 
 const log = logger("csi-hostpath");
@@ -84,19 +85,21 @@ export function requireVolume(driver: HostPathDriver, id: string): HostPathVolum
 /** Makes the content, then the record: a crash in between leaves one without a record. */
 export async function makeVolume(driver: HostPathDriver, volume: HostPathVolume): Promise<void> {
   const { contents, state } = driver;
-  const { source, capacity_bytes } = volume;
+  const { source, capacity_bytes, block } = volume;
   const from = source && ({ kind: `${source.kind}s`, id: source.id } as const);
-  await contents.create("volumes", volume.id, { capacity_bytes, source: from });
+  await contents.create("volumes", volume.id, { capacity_bytes, block, source: from });
   await state.change((current) => withVolume(current, volume));
 }
 
 /** Forgets the volume, then removes its content. Never deletes through a mount. */
 export async function deleteVolume(driver: HostPathDriver, id: string): Promise<void> {
   const { contents, state } = driver;
-  if (!volumeOf(state.current, id)) return;
+  const volume = volumeOf(state.current, id);
+  if (!volume) return;
   const content = contents.pathOf("volumes", id);
   const used = mountsOfVolume(content)[0]?.mountPoint ?? mountPointsBelow(content)[0];
   if (used !== undefined) throw failedPrecondition(`volume ${id} is in use: mounted at ${used}`);
+  if (volume.block) requireUnstaged(id, content);
   await state.change((current) => withoutVolume(current, id));
   await contents.remove("volumes", id);
 }

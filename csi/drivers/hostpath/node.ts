@@ -9,7 +9,13 @@ import {
 } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { serve, type Handlers, type ServedService } from "@raft2kube/rpc/server.ts";
-import { alreadyExists, failedPrecondition, internal, notFound } from "../../lib/errors.ts";
+import {
+  alreadyExists,
+  failedPrecondition,
+  internal,
+  invalidArgument,
+  notFound,
+} from "../../lib/errors.ts";
 import { requirePath, requireString } from "../../lib/fields.ts";
 import {
   isReadOnly,
@@ -21,13 +27,14 @@ import {
   unmountAll,
 } from "../../lib/mount-point.ts";
 import { bind, showImage } from "./bind.ts";
-import { requireCapability, type MountCapability } from "./capability.ts";
+import { requireCapability, type CheckedCapability } from "./capability.ts";
 import { capacityOf } from "../../lib/capacity.ts";
 import { deleteVolume, requireVolume, type HostPathDriver } from "./driver.ts";
 import { isEphemeral, makeEphemeralVolume } from "./ephemeral.ts";
 import { CAPACITY_BYTES_MAX } from "./limits.ts";
 import { topologyOf } from "./messages.ts";
-import { volumeOf } from "./state.ts";
+import { publishBlock, stageBlock, unstageBlock } from "./block-device.ts";
+import { volumeOf, type HostPathVolume } from "./state.ts";
 import { requireSpace, volumeStats } from "./volume-usage.ts";
 import { syncFileSystem } from "./volume-image.ts";
 import { isImageAt, mountsOfVolume } from "./volume-mounts.ts";
@@ -61,7 +68,11 @@ export function nodeService(driver: HostPathDriver): ServedService {
     nodeUnstageVolume: async (request) => {
       const id = requireString("volume_id", request.volumeId);
       const staging = requirePath("staging_target_path", request.stagingTargetPath);
-      await driver.pending.run([id], () => withdraw(driver, id, staging));
+      await driver.pending.run([id], async () => {
+        const content = driver.contents.pathOf("volumes", id);
+        if (volumeOf(driver.state.current, id)?.block) await unstageBlock(id, content);
+        else await withdraw(driver, id, staging);
+      });
       return {};
     },
     nodePublishVolume: async (request) => {
@@ -103,11 +114,14 @@ async function stage(
   driver: HostPathDriver,
   request: NodeStageVolumeRequest,
   stagingPath: string,
-  capability: MountCapability,
+  capability: CheckedCapability,
 ): Promise<void> {
-  const { id } = requireVolume(driver, request.volumeId);
+  const volume = requireVolume(driver, request.volumeId);
+  const { id } = volume;
+  requireAccessType(volume, capability);
   const staging = await mountPointOf("staging_target_path", stagingPath);
-  const flags = capability.mount.mountFlags;
+  if (volume.block) return stageBlock(driver.contents.pathOf("volumes", id));
+  const flags = capability.mount?.mountFlags ?? [];
   if (isShownAt(driver, id, staging, flags.includes("ro"))) return;
   await requireDirectory("staging_target_path", staging);
   await show(driver, id, staging, flags);
@@ -117,28 +131,41 @@ async function publish(
   driver: HostPathDriver,
   request: NodePublishVolumeRequest,
   targetPath: string,
-  capability: MountCapability,
+  capability: CheckedCapability,
 ): Promise<void> {
   const ephemeral = isEphemeral(request.volumeContext);
   if (ephemeral) await makeEphemeralVolume(driver, request);
   const volume = requireVolume(driver, request.volumeId);
-  const { id } = volume;
-  const staging = ephemeral ? undefined : await requireStaged(driver, id, request);
+  const { id, block } = volume;
+  requireAccessType(volume, capability);
+  const staging = ephemeral || block ? undefined : await requireStaged(driver, id, request);
   const target = await mountPointOf("target_path", targetPath);
+  const { mountFlags = [] } = capability.mount ?? {};
+  const { mode } = capability.accessMode;
   const readOnly =
-    request.readonly ||
-    capability.mount.mountFlags.includes("ro") ||
-    capability.accessMode.mode === Mode.SINGLE_NODE_READER_ONLY;
-  if (isShownAt(driver, id, target, readOnly)) return;
-  if (capability.accessMode.mode === Mode.SINGLE_NODE_SINGLE_WRITER) {
-    requireUnpublished(driver, id, staging);
+    request.readonly || mountFlags.includes("ro") || mode === Mode.SINGLE_NODE_READER_ONLY;
+  if (!block && isShownAt(driver, id, target, readOnly)) return;
+  if (mode === Mode.SINGLE_NODE_SINGLE_WRITER) requireUnpublished(driver, id, [staging, target]);
+  if (block) {
+    const content = driver.contents.pathOf("volumes", id);
+    return publishBlock({ id, content }, target, readOnly);
   }
   if (!readOnly) await requireSpace(driver, volume);
   await makeMountPoint("target_path", target);
-  const flags = capability.mount.mountFlags.filter((flag) => flag !== "rw");
+  const flags = mountFlags.filter((flag) => flag !== "rw");
   const wanted = readOnly ? [...flags, "ro"] : flags;
   if (staging !== undefined) bind(staging, target, wanted);
   else await show(driver, id, target, wanted);
+}
+
+/** Throws INVALID_ARGUMENT for a block device that is to be mounted, and the reverse. */
+function requireAccessType(
+  { id, block }: HostPathVolume,
+  capability: CheckedCapability,
+): void {
+  if (block === (capability.mount === undefined)) return;
+  const is = block ? "a block device" : "a file system";
+  throw invalidArgument(`volume ${id} is ${is}: volume_capability has the other access type`);
 }
 
 /** Mounts the volume itself at `target`. Throws INTERNAL when it is missing. */
@@ -175,13 +202,13 @@ async function withdraw(
     throw thrown;
   }
   if (!mountAt(point)) return point;
-  requireVolume(driver, id);
+  const { block } = requireVolume(driver, id);
   const ours = mountsOfVolume(driver.contents.pathOf("volumes", id));
   if (!ours.some((mount) => mount.mountPoint === point)) {
     throw internal(`${point} is mounted, but not from volume ${id}: left alone`);
   }
   const isLast = ours.every((mount) => mount.mountPoint === point);
-  if (isLast && (await driver.contents.formOf("volumes", id)) === "image") {
+  if (isLast && !block && (await driver.contents.formOf("volumes", id)) === "image") {
     await syncFileSystem(point);
   }
   unmountAll(point);
@@ -222,9 +249,13 @@ async function requireStaged(
 }
 
 /** SINGLE_NODE_SINGLE_WRITER: one target path on the node (CSI spec, NodePublishVolume). */
-function requireUnpublished(driver: HostPathDriver, id: string, staging: string | undefined): void {
+function requireUnpublished(
+  driver: HostPathDriver,
+  id: string,
+  allowed: readonly (string | undefined)[],
+): void {
   const ours = mountsOfVolume(driver.contents.pathOf("volumes", id));
-  const other = ours.find((mount) => mount.mountPoint !== staging);
+  const other = ours.find((mount) => !allowed.includes(mount.mountPoint));
   if (other) throw failedPrecondition(`volume ${id} is published at ${other.mountPoint} already`);
 }
 

@@ -63,11 +63,12 @@ async function createSnapshot(
       name: request.name,
       sourceVolumeId: volume.id,
       size_bytes: volume.capacity_bytes,
+      block: volume.block,
       created_ms: clock.now(),
     };
     const source = { kind: "volumes", id: volume.id } as const;
-    const { size_bytes: capacity_bytes } = snapshot;
-    await contents.create("snapshots", snapshot.id, { capacity_bytes, source });
+    const { size_bytes: capacity_bytes, block } = snapshot;
+    await contents.create("snapshots", snapshot.id, { capacity_bytes, block, source });
     await state.change((current) => withSnapshot(current, snapshot));
     return snapshot;
   });

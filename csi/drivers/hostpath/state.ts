@@ -11,6 +11,8 @@ export interface HostPathVolume {
   name: string;
   capacity_bytes: number;
   source?: ContentSource;
+  /** Whether it is a block device, not a file system. */
+  block: boolean;
   /** Made by NodePublishVolume for one pod, gone with NodeUnpublishVolume. */
   ephemeral: boolean;
 }
@@ -23,7 +25,11 @@ export interface HostPathSnapshot {
    * The capacity of the source when it was taken: a volume restored from it is at least as large.
    */
   size_bytes: number;
+  /** Whether its source is a block device. */
+  block: boolean;
   created_ms: number;
+  /** The group snapshot that it is of, which alone may delete it. */
+  groupId?: string;
 }
 
 /** Everything the driver must not forget. Directories not named here are leftovers. */
@@ -83,6 +89,7 @@ function parseVolume(value: Record<string, unknown>, where: string): HostPathVol
     id: stringOf(value.id, `${where}.id`),
     name: stringOf(value.name, `${where}.name`),
     capacity_bytes: sizeOf(value.capacity_bytes, `${where}.capacity_bytes`),
+    block: value.block === true,
     ephemeral: value.ephemeral === true,
   };
   if (value.source !== undefined) volume.source = parseSource(value.source, `${where}.source`);
@@ -96,9 +103,12 @@ function parseSource(value: unknown, where: string): ContentSource {
 }
 
 function parseSnapshot(value: Record<string, unknown>, where: string): HostPathSnapshot {
+  const groupId = value.groupId;
   return {
     id: stringOf(value.id, `${where}.id`),
     name: stringOf(value.name, `${where}.name`),
+    block: value.block === true,
+    ...(groupId !== undefined && { groupId: stringOf(groupId, `${where}.groupId`) }),
     sourceVolumeId: stringOf(value.sourceVolumeId, `${where}.sourceVolumeId`),
     size_bytes: sizeOf(value.size_bytes, `${where}.size_bytes`),
     created_ms: sizeOf(value.created_ms, `${where}.created_ms`),

@@ -6,10 +6,13 @@ import { copyTree } from "@raft2kube/linux/beneath/copy-tree.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
+import { loopDevicesOf, updateLoopDeviceSize } from "@raft2kube/linux/loop-device.ts";
 import { syncDirectory } from "@raft2kube/linux/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { failedPrecondition, internal, resourceExhausted } from "../../lib/errors.ts";
+import { syncDevices } from "./block-device.ts";
+import { copyFileSparsely, growFile } from "./block-content.ts";
 import { COPY_TIMEOUT_MS } from "./limits.ts";
 import {
   growImage,
@@ -34,6 +37,8 @@ export type ContentForm = "image" | "directory";
 /** The format of new content. */
 export interface NewContent {
   capacity_bytes: number;
+  /** Whether it is a block device: a file without a file system in it. */
+  block: boolean;
   /** Of which content it is a copy; empty without one. */
   source?: { kind: ContentKind; id: string } | undefined;
 }
@@ -71,7 +76,9 @@ export class VolumeContents {
    * is full, or the copy is larger than the capacity.
    */
   async create(kind: ContentKind, id: string, content: NewContent): Promise<void> {
-    await this.#make(this.pathOf(kind, id), await this.#formOf(), content);
+    const file = this.pathOf(kind, id);
+    if (content.block) await this.#makeBlock(file, content);
+    else await this.#make(file, await this.#formOf(), content);
   }
 
   /**
@@ -95,9 +102,18 @@ export class VolumeContents {
       );
     }
     const fresh = path.join(path.dirname(file), `.${id}.new`);
-    await this.#make(fresh, "image", { capacity_bytes, source: { kind: "volumes", id } });
+    await this.#make(fresh, "image", {
+      capacity_bytes, block: false, source: { kind: "volumes", id },
+    });
     await rename(fresh, file);
     await syncDirectory(path.dirname(file));
+  }
+
+  /** Gives a block device room for `capacity_bytes`, while it is in use too. */
+  async growBlock(id: string, capacity_bytes: number): Promise<void> {
+    const file = this.pathOf("volumes", id);
+    await growFile(file, capacity_bytes);
+    for (const name of loopDevicesOf(file)) updateLoopDeviceSize(name);
   }
 
   /** Removes the content of `id`; the caller made sure that nothing is mounted in it. */
@@ -139,6 +155,23 @@ export class VolumeContents {
       this.#form = undefined;
       throw thrown;
     }
+  }
+
+  async #makeBlock(file: string, { capacity_bytes, source }: NewContent): Promise<void> {
+    await removePath(file);
+    try {
+      if (source) {
+        const origin = this.pathOf(source.kind, source.id);
+        await syncDevices(origin);
+        await copyFileSparsely(origin, file);
+      }
+      await growFile(file, capacity_bytes);
+    } catch (thrown) {
+      await removePath(file);
+      if (isErrno(thrown, "ENOSPC", "EDQUOT")) throw resourceExhausted(messageOf(thrown));
+      throw thrown;
+    }
+    await syncDirectory(path.dirname(file));
   }
 
   async #make(file: string, form: ContentForm, content: NewContent): Promise<void> {

@@ -1,6 +1,7 @@
 import { lstatSync, statSync } from "node:fs";
 import path from "node:path";
 import { deviceNumber, fileOfLoopDevice, loopDevicesOf } from "@raft2kube/linux/loop-device.ts";
+import { splitDeviceNumber } from "@raft2kube/linux/special-file.ts";
 import { mountOf, readMountInfo, type MountInfo } from "@raft2kube/linux/mountinfo.ts";
 
 /**
@@ -13,8 +14,20 @@ export function mountsOfVolume(
   mounts: MountInfo[] = readMountInfo(),
 ): MountInfo[] {
   if (!statSync(content, { throwIfNoEntry: false })?.isFile()) return mountsOf(content, mounts);
-  const devices = new Set(loopDevicesOf(content).map(deviceNumber));
-  return mounts.filter(({ device }) => devices.has(device));
+  const names = loopDevicesOf(content);
+  const devices = new Set(names.map(deviceNumber));
+  return mounts.filter(({ device, root, mountPoint }) => {
+    if (devices.has(device)) return true;
+    return names.includes(path.basename(root)) && loopDeviceAt(content, mountPoint) !== undefined;
+  });
+}
+
+/** The loop device of the image whose node is at `point`, as `loop3`. */
+export function loopDeviceAt(content: string, point: string): string | undefined {
+  const found = lstatSync(point, { throwIfNoEntry: false });
+  if (!found?.isBlockDevice()) return undefined;
+  const { major, minor } = splitDeviceNumber(found.rdev);
+  return loopDevicesOf(content).find((name) => deviceNumber(name) === `${major}:${minor}`);
 }
 
 /**

@@ -13,13 +13,17 @@ import type { HostPathVolume } from "./state.ts";
 /**
  * Returns the usage of a volume. For an image, the statistics of its file system, mounted at
  * `shown`. A directory is measured, and its total is its capacity: `used` above `total` is for the
- * kubelet to act on.
+ * kubelet to act on. Of a block device only the size is known.
  */
 export async function volumeStats(
   driver: HostPathDriver,
   volume: HostPathVolume,
   shown: string,
 ): Promise<Init<NodeGetVolumeStatsResponse>> {
+  if (volume.block) {
+    const total = volume.capacity_bytes;
+    return { usage: [{ unit: Unit.BYTES, total }], volumeCondition: conditionFor(volume) };
+  }
   const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(shown);
   const measured = await measure(driver, volume);
   const total = measured ? volume.capacity_bytes : blocks * bsize;

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { detachLoopDevicesBelow } from "@raft2kube/linux/loop-device.ts";
 import { unmount } from "@raft2kube/linux/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
@@ -33,6 +34,12 @@ export const capability = (mode: number): Init<VolumeCapability> => ({
   accessMode: { mode },
 });
 
+/** A block device for one writer. */
+export const BLOCK_WRITER: Init<VolumeCapability> = {
+  block: {},
+  accessMode: { mode: Mode.SINGLE_NODE_WRITER },
+};
+
 export const WRITER = capability(Mode.SINGLE_NODE_WRITER);
 
 /** An RpcError of this status, for `toEqual`. */
@@ -60,6 +67,7 @@ export class CsiFixture {
   async close(): Promise<void> {
     await this.stop();
     for (const point of mountPointsBelow(this.dir)) unmount(point, { detach: true });
+    detachLoopDevicesBelow(this.dir);
     await rm(this.dir, { recursive: true });
   }
 
@@ -99,11 +107,10 @@ export class CsiFixture {
     return this.path(`staging-${volume.volumeId}`);
   }
 
-  async stage(volume: Volume): Promise<void> {
+  async stage(volume: Volume, volumeCapability = WRITER): Promise<void> {
     const stagingTargetPath = this.stagingOf(volume);
     await mkdir(stagingTargetPath, { recursive: true });
     const { volumeId, volumeContext } = volume;
-    const volumeCapability = WRITER;
     await this.node.nodeStageVolume({
       volumeId,
       volumeContext,
@@ -113,13 +120,13 @@ export class CsiFixture {
   }
 
   /** The request that publishes a staged volume at `target`. */
-  publication(volume: Volume, target: string) {
+  publication(volume: Volume, target: string, volumeCapability = WRITER) {
     return {
       volumeId: volume.volumeId,
       volumeContext: volume.volumeContext,
       stagingTargetPath: this.stagingOf(volume),
       targetPath: this.path(target),
-      volumeCapability: WRITER,
+      volumeCapability,
     };
   }
 

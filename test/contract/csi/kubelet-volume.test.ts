@@ -11,6 +11,7 @@ import type { CsiObjects } from "@raft2kube/kubelet/volumes/csi-objects.ts";
 import { FilesBudget } from "@raft2kube/kubelet/volumes/files.ts";
 import type { VolumePlugin, VolumeSpec } from "@raft2kube/kubelet/volumes/plugin.ts";
 import { VolumesInUse } from "@raft2kube/kubelet/volumes/volumes-in-use.ts";
+import { detachLoopDevicesBelow, loopDevicesOf } from "@raft2kube/linux/loop-device.ts";
 import { unmount } from "@raft2kube/linux/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
 import { Controller } from "@raft2kube/proto/gen/csi.ts";
@@ -76,6 +77,7 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
     drivers.close();
     await driver.close();
     for (const point of mountPointsBelow(dir)) unmount(point, { detach: true });
+    detachLoopDevicesBelow(dir);
     await rm(dir, { recursive: true });
   });
 
@@ -88,19 +90,25 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
     await mkdir(parent, { recursive: true });
     return path.join(parent, "data");
   };
-  async function makeVolume(): Promise<VolumeSpec> {
+  async function makeVolume(access: "mount" | "block" = "mount"): Promise<VolumeSpec> {
     const channel = connectGrpc(`unix://${path.join(dir, "csi.sock")}`);
     const { volume } = await client(channel, Controller).createVolume({
       name: "pvc-1",
-      volumeCapabilities: [{ mount: {}, accessMode: { mode: 1 } }],
+      capacityRange: { requiredBytes: 1 << 20 },
+      volumeCapabilities: [{ [access]: {}, accessMode: { mode: 1 } }],
     });
     channel.close();
-    return claimed(volume!.volumeId);
+    return claimed(volume!.volumeId, {}, access === "block" ? "Block" : "Filesystem");
   }
-  function claimed(volumeHandle: string, source: Partial<Volume> = {}): VolumeSpec {
+  function claimed(
+    volumeHandle: string,
+    source: Partial<Volume> = {},
+    volumeMode: "Block" | "Filesystem" = "Filesystem",
+  ): VolumeSpec {
+    const csi = { driver: DRIVER, volumeHandle };
     const pv: PersistentVolume = {
       metadata: { name: "pvc-1" },
-      spec: { accessModes: ["ReadWriteOnce"], csi: { driver: DRIVER, volumeHandle } },
+      spec: { accessModes: ["ReadWriteOnce"], volumeMode, csi },
     };
     const pvc = { metadata: { name: "data" }, spec: {} };
     const volume = { name: "data", persistentVolumeClaim: { claimName: "data" }, ...source };
@@ -136,6 +144,25 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
     await setUp("c", spec);
     expect(await contentOf("c")).toBe("shared");
     await tearDown("c");
+  });
+
+  it("gives pods a block device, also after restarts, and detaches it after the last", async () => {
+    const spec = await makeVolume("block");
+    const content = path.join(dir, "data", "volumes", spec.claim!.pv.spec.csi!.volumeHandle);
+    const device = path.join(await volumeDir("a"), "device");
+    expect(await setUp("a", spec)).toEqual({
+      kind: "block", devicePath: device, readOnly: false,
+    });
+    expect((await stat(device)).isBlockDevice()).toBe(true);
+    await setUp("b", spec);
+    plugin = newPlugin();
+    await setUp("a", spec);
+    await tearDown("b");
+    expect(loopDevicesOf(content)).toHaveLength(1);
+    await tearDown("a");
+    expect(loopDevicesOf(content)).toEqual([]);
+    expect(await readdir(path.join(dir, "pods/a/volumes", plugin.name))).toEqual([]);
+    expect(mountPointsBelow(dir)).toEqual([]);
   });
 
   it("asks the driver what a volume holds and has room for, once it is set up", async () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { blockRules } from "./block-rules.ts";
 import { controllerRules, snapshotRules } from "./controller-rules.ts";
 import { createVolumeRules } from "./create-volume-rules.ts";
 import { CsiFixture, type DriverUnderTest } from "./fixture.ts";
@@ -19,6 +20,7 @@ export function csiContract(name: string, driver: DriverUnderTest): void {
     createVolumeRules(csi);
     controllerRules(csi);
     snapshotRules(csi);
+    blockRules(csi);
     nodeDataRules(csi);
     nodePublishRules(csi);
   });
