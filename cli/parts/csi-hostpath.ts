@@ -1,6 +1,7 @@
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
+import { CommandError } from "../terminal.ts";
 import { runPart } from "./run-part.ts";
 import { unixPath } from "./unix-path.ts";
 
@@ -10,6 +11,8 @@ interface Flags {
   statedir: string;
   drivername: string;
   registrationDir?: string;
+  maxvolumespernode?: string;
+  acceptedMutableParameterNames?: string;
 }
 
 /** `r2k csi-hostpath`: the driver alone, with the flags of the reference hostpath driver. */
@@ -21,8 +24,14 @@ export function command(): Command {
     .requiredOption("--statedir <dir>", "volumes, snapshots and the state file")
     .option("--drivername <name>", "the driver's name", "hostpath.csi.r2k.dev")
     .option("--registration-dir <dir>", "a kubelet's plugins_registry to register in")
+    .option("--maxvolumespernode <n>", "volumes in use on the node at once, for schedulers")
+    .option(
+      "--accepted-mutable-parameter-names <names>",
+      "parameters that a VolumeAttributesClass may set, with commas between them",
+    )
     .action(async (flags: Flags) => {
       const { nodeid: nodeId, statedir: dataDir, drivername: driverName, registrationDir } = flags;
+      const { maxvolumespernode: max, acceptedMutableParameterNames: names } = flags;
       await runPart("csi-hostpath", () =>
         startHostPathDriver({
           socket: unixPath("--endpoint", flags.endpoint),
@@ -30,8 +39,16 @@ export function command(): Command {
           nodeId,
           driverName,
           ...(registrationDir === undefined ? {} : { registrationDir }),
+          ...(max === undefined ? {} : { maxVolumesPerNode: count("--maxvolumespernode", max) }),
+          ...(names === undefined ? {} : { mutableParameters: names.split(",") }),
           clock: systemClock(),
         }),
       );
     });
+}
+
+function count(flag: string, text: string): number {
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number > 0) return number;
+  throw new CommandError("FLAG", `${flag}: not a number above 0: ${text}`);
 }

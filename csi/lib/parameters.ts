@@ -7,13 +7,17 @@ import { requireSmallMap } from "./fields.ts";
 const SIDECAR_PREFIX = "csi.storage.k8s.io/";
 
 /**
- * Refuses parameters that the driver would ignore; it has none of its own. Throws INVALID_ARGUMENT.
+ * Refuses parameters that the driver would ignore, which are all but `known`. Throws
+ * INVALID_ARGUMENT.
  */
 export function requireParameters(
   field: string,
   parameters: Readonly<Record<string, string>>,
+  known: readonly string[] = [],
 ): void {
   requireSmallMap(field, parameters);
-  const unknown = Object.keys(parameters).find((key) => !key.startsWith(SIDECAR_PREFIX));
+  const unknown = Object.keys(parameters).find(
+    (key) => !key.startsWith(SIDECAR_PREFIX) && !known.includes(key),
+  );
   if (unknown !== undefined) throw invalidArgument(`${field}: ${unknown} is not known`);
 }

@@ -22,6 +22,7 @@ import { planCreateVolume } from "./create-volume.ts";
 import { deleteVolume, makeVolume, requireVolume, type HostPathDriver } from "./driver.ts";
 import { CAPACITY_BYTES_MAX } from "./limits.ts";
 import { topologyOf, volumeMessage } from "./messages.ts";
+import { requireParameters } from "./parameters.ts";
 import { snapshotHandlers } from "./snapshots.ts";
 import { withVolume, type HostPathVolume } from "./state.ts";
 import { conditionOfExcess } from "./volume-usage.ts";
@@ -44,7 +45,7 @@ const CAPABILITIES = [
 export function controllerService(driver: HostPathDriver): ServedService {
   const handlers: Handlers<ControllerMethods> = {
     controllerGetCapabilities: () => ({
-      capabilities: CAPABILITIES.map((type) => ({ rpc: { type } })),
+      capabilities: capabilitiesOf(driver).map((type) => ({ rpc: { type } })),
     }),
     createVolume: async (request) => {
       const volume = await createVolume(driver, request);
@@ -80,9 +81,30 @@ export function controllerService(driver: HostPathDriver): ServedService {
       const capacityBytes = await driver.pending.run([id], () => expandVolume(driver, id, request));
       return { capacityBytes, nodeExpansionRequired: false };
     },
+    controllerModifyVolume: async (request) => {
+      const id = requireString("volume_id", request.volumeId);
+      const { mutableParameters } = request;
+      requireParameters("mutable_parameters", mutableParameters, driver.mutableParameters);
+      await driver.pending.run([id], () => modifyVolume(driver, id, mutableParameters));
+      return {};
+    },
     ...snapshotHandlers(driver),
   };
   return serve(Controller, handlers);
+}
+
+function capabilitiesOf({ mutableParameters }: HostPathDriver): number[] {
+  return [...CAPABILITIES, ...(mutableParameters.length > 0 ? [Capability.MODIFY_VOLUME] : [])];
+}
+
+async function modifyVolume(
+  driver: HostPathDriver,
+  id: string,
+  changed: Readonly<Record<string, string>>,
+): Promise<void> {
+  const volume = requireVolume(driver, id);
+  const mutableParameters = { ...volume.mutableParameters, ...changed };
+  await driver.state.change((current) => withVolume(current, { ...volume, mutableParameters }));
 }
 
 async function createVolume(
@@ -93,7 +115,9 @@ async function createVolume(
   const sourceId = source?.volume?.volumeId ?? source?.snapshot?.snapshotId;
   const keys = sourceId === undefined ? [request.name] : [request.name, sourceId];
   return driver.pending.run(keys, async () => {
-    const plan = planCreateVolume(driver.state.current, request, driver.place);
+    const plan = planCreateVolume(
+      driver.state.current, request, driver.place, driver.mutableParameters,
+    );
     if (plan.kind === "existing") return plan.volume;
     const volume: HostPathVolume = { id: `vol-${randomUUID()}`, ...plan.volume };
     await makeVolume(driver, volume);

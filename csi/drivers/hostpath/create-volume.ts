@@ -40,11 +40,12 @@ export function planCreateVolume(
   state: HostPathState,
   request: CreateVolumeRequest,
   place: Place,
+  mutable: readonly string[] = [],
 ): CreateVolumePlan {
   const name = requireString("name", request.name);
   const block = requireCapabilities(request.volumeCapabilities);
   requireParameters("parameters", request.parameters);
-  requireParameters("mutable_parameters", request.mutableParameters);
+  requireParameters("mutable_parameters", request.mutableParameters, mutable);
   const capacity = capacityOf(request.capacityRange, CAPACITY_BYTES_MAX);
   const source = sourceOf(request.volumeContentSource);
 
@@ -68,6 +69,9 @@ export function planCreateVolume(
   }
   const volume: Omit<HostPathVolume, "id"> = { name, capacity_bytes, block, ephemeral: false };
   if (source) volume.source = source;
+  if (Object.keys(request.mutableParameters).length > 0) {
+    volume.mutableParameters = request.mutableParameters;
+  }
   return { kind: "create", volume };
 }
 

@@ -29,6 +29,9 @@ export interface HostPathDriver {
   readonly contents: VolumeContents;
   readonly pending: PendingOperations;
   readonly clock: Clock;
+  /** 0: unlimited. */
+  readonly maxVolumesPerNode: number;
+  readonly mutableParameters: readonly string[];
 }
 
 /**
@@ -40,6 +43,8 @@ export async function openDriver(options: {
   place: Place;
   clock: Clock;
   form?: ContentForm | undefined;
+  maxVolumesPerNode?: number;
+  mutableParameters?: readonly string[];
 }): Promise<HostPathDriver> {
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   // The kernel's mount table has resolved paths; ours must compare equal to them.
@@ -49,8 +54,11 @@ export async function openDriver(options: {
   await contents.prepare();
   await removeLeftovers(dataDir, state, contents);
   if (state.created) await state.write();
-  const { place, clock } = options;
-  return { place, dataDir, state, contents, pending: new PendingOperations(), clock };
+  const { place, clock, maxVolumesPerNode = 0, mutableParameters = [] } = options;
+  const pending = new PendingOperations();
+  return {
+    place, dataDir, state, contents, pending, clock, maxVolumesPerNode, mutableParameters,
+  };
 }
 
 /** Contents without a record were never acknowledged; with the record of all lost, they were. */

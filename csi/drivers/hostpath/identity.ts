@@ -16,6 +16,7 @@ export function identityService(driverName: string): ServedService {
     getPluginCapabilities: () => ({
       capabilities: [
         { service: { type: Service.CONTROLLER_SERVICE } },
+        { service: { type: Service.GROUP_CONTROLLER_SERVICE } },
         { service: { type: Service.VOLUME_ACCESSIBILITY_CONSTRAINTS } },
         { volumeExpansion: { type: Expansion.ONLINE } },
       ],

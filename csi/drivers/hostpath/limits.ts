@@ -24,6 +24,9 @@ export const JOURNAL_FROM_BYTES = 16 * MIB;
 export const VOLUMES_MAX = 10_000;
 export const SNAPSHOTS_MAX = 10_000;
 
+/** Volumes of one group snapshot: they are copied one after the other within the call. */
+export const GROUP_VOLUMES_MAX = 100;
+
 /** How long a copy of a volume's content may run before it is ended and undone. */
 export const COPY_TIMEOUT_MS = 10 * 60_000;
 

@@ -5,6 +5,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { serveRegistration } from "../../lib/registration.ts";
 import { controllerService } from "./controller.ts";
 import { openDriver } from "./driver.ts";
+import { groupControllerService } from "./group-snapshots.ts";
 import { identityService } from "./identity.ts";
 import { nodeService } from "./node.ts";
 import type { ContentForm } from "./volume-contents.ts";
@@ -23,6 +24,10 @@ export interface HostPathOptions {
   driverName?: string;
   /** The format of new volumes; detected if absent. */
   form?: ContentForm;
+  /** Volumes that a scheduler may have in use on this node at once; unlimited if absent. */
+  maxVolumesPerNode?: number;
+  /** Keys that VolumeAttributesClasses may set on volumes; they are recorded and have no effect. */
+  mutableParameters?: readonly string[];
   clock: Clock;
 }
 
@@ -34,13 +39,18 @@ export interface HostPathOptions {
 export async function startHostPathDriver(
   options: HostPathOptions,
 ): Promise<{ address: string; close(): Promise<void> }> {
-  const { socket, dataDir, nodeId, registrationDir, form, clock } = options;
+  const { socket, nodeId, registrationDir } = options;
   const driverName = options.driverName ?? HOSTPATH_DRIVER_NAME;
   const place = { topologyKey: `topology.${driverName}/node`, nodeId };
-  const driver = await openDriver({ dataDir, place, form, clock });
+  const driver = await openDriver({ ...options, place });
   await mkdir(path.dirname(socket), { recursive: true, mode: 0o750 });
   const server = await serveGrpc({
-    services: [identityService(driverName), controllerService(driver), nodeService(driver)],
+    services: [
+      identityService(driverName),
+      controllerService(driver),
+      groupControllerService(driver),
+      nodeService(driver),
+    ],
     listen: { path: socket },
   });
   let registration: RpcServer | undefined;

@@ -1,5 +1,11 @@
 import type { Init } from "@raft2kube/proto/codec.ts";
-import type { Snapshot, Topology, Volume, VolumeContentSource } from "@raft2kube/proto/gen/csi.ts";
+import type {
+  Snapshot,
+  Timestamp,
+  Topology,
+  Volume,
+  VolumeContentSource,
+} from "@raft2kube/proto/gen/csi.ts";
 import type { Place } from "./create-volume.ts";
 import type { ContentSource, HostPathSnapshot, HostPathVolume } from "./state.ts";
 
@@ -31,10 +37,13 @@ export function snapshotMessage(snapshot: HostPathSnapshot): Init<Snapshot> {
     snapshotId: snapshot.id,
     sourceVolumeId: snapshot.sourceVolumeId,
     sizeBytes: snapshot.size_bytes,
-    creationTime: {
-      seconds: Math.floor(snapshot.created_ms / 1000),
-      nanos: (snapshot.created_ms % 1000) * 1_000_000,
-    },
+    creationTime: timestampOf(snapshot.created_ms),
     readyToUse: true,
+    groupSnapshotId: snapshot.group?.id ?? "",
   };
+}
+
+/** A time as the spec's message. */
+export function timestampOf(time_ms: number): Timestamp {
+  return { seconds: Math.floor(time_ms / 1000), nanos: (time_ms % 1000) * 1_000_000 };
 }

@@ -56,6 +56,7 @@ export function nodeService(driver: HostPathDriver): ServedService {
     nodeGetCapabilities: () => ({ capabilities: CAPABILITIES.map((type) => ({ rpc: { type } })) }),
     nodeGetInfo: () => ({
       nodeId: driver.place.nodeId,
+      maxVolumesPerNode: driver.maxVolumesPerNode,
       accessibleTopology: topologyOf(driver.place),
     }),
     nodeStageVolume: async (request) => {

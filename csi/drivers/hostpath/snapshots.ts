@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { ControllerMethods, CreateSnapshotRequest } from "@raft2kube/proto/gen/csi.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
-import { alreadyExists, resourceExhausted } from "../../lib/errors.ts";
+import { alreadyExists, invalidArgument, resourceExhausted } from "../../lib/errors.ts";
 import { requireString } from "../../lib/fields.ts";
 import { pageOf } from "../../lib/paging.ts";
 import { requireVolume, type HostPathDriver } from "./driver.ts";
@@ -89,15 +89,23 @@ export function planCreateSnapshot(
     throw alreadyExists(`snapshot ${name} exists, of volume ${existing.sourceVolumeId}`);
   }
   if (existing) return { kind: "existing", snapshot: existing };
-  if (Object.keys(state.snapshots).length >= SNAPSHOTS_MAX) {
-    throw resourceExhausted(`the driver holds ${SNAPSHOTS_MAX} snapshots already`);
-  }
+  requireSnapshotSpace(state, 1);
   return { kind: "create" };
+}
+
+/** Throws RESOURCE_EXHAUSTED unless the driver may make `count` more snapshots. */
+export function requireSnapshotSpace(state: HostPathState, count: number): void {
+  if (Object.keys(state.snapshots).length + count <= SNAPSHOTS_MAX) return;
+  throw resourceExhausted(`the driver makes ${SNAPSHOTS_MAX} snapshots at most`);
 }
 
 async function deleteSnapshot(driver: HostPathDriver, id: string): Promise<void> {
   const { contents, state } = driver;
-  if (!snapshotOf(state.current, id)) return;
+  const snapshot = snapshotOf(state.current, id);
+  if (!snapshot) return;
+  if (snapshot.group) {
+    throw invalidArgument(`snapshot ${id} is deleted with its group, ${snapshot.group.id}`);
+  }
   await state.change((current) => withoutSnapshot(current, id));
   await contents.remove("snapshots", id);
 }

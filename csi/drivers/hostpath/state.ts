@@ -13,6 +13,8 @@ export interface HostPathVolume {
   source?: ContentSource;
   /** Whether it is a block device, not a file system. */
   block: boolean;
+  /** Parameters that ControllerModifyVolume changes. */
+  mutableParameters?: Readonly<Record<string, string>>;
   /** Made by NodePublishVolume for one pod, gone with NodeUnpublishVolume. */
   ephemeral: boolean;
 }
@@ -28,8 +30,8 @@ export interface HostPathSnapshot {
   /** Whether its source is a block device. */
   block: boolean;
   created_ms: number;
-  /** The group snapshot that it is of, which alone may delete it. */
-  groupId?: string;
+  /** The group snapshot that it belongs to, with which alone it is deleted. */
+  group?: { id: string; name: string };
 }
 
 /** Everything the driver must not forget. Directories not named here are leftovers. */
@@ -92,6 +94,12 @@ function parseVolume(value: Record<string, unknown>, where: string): HostPathVol
     block: value.block === true,
     ephemeral: value.ephemeral === true,
   };
+  if (value.mutableParameters !== undefined) {
+    const parameters = recordOf(value.mutableParameters, `${where}.mutableParameters`);
+    volume.mutableParameters = Object.fromEntries(
+      Object.entries(parameters).map(([key, text]) => [key, stringOf(text, `${where}.${key}`)]),
+    );
+  }
   if (value.source !== undefined) volume.source = parseSource(value.source, `${where}.source`);
   return volume;
 }
@@ -103,12 +111,17 @@ function parseSource(value: unknown, where: string): ContentSource {
 }
 
 function parseSnapshot(value: Record<string, unknown>, where: string): HostPathSnapshot {
-  const groupId = value.groupId;
+  const group = value.group === undefined ? undefined : recordOf(value.group, `${where}.group`);
   return {
     id: stringOf(value.id, `${where}.id`),
     name: stringOf(value.name, `${where}.name`),
     block: value.block === true,
-    ...(groupId !== undefined && { groupId: stringOf(groupId, `${where}.groupId`) }),
+    ...(group && {
+      group: {
+        id: stringOf(group.id, `${where}.group.id`),
+        name: stringOf(group.name, `${where}.group.name`),
+      },
+    }),
     sourceVolumeId: stringOf(value.sourceVolumeId, `${where}.sourceVolumeId`),
     size_bytes: sizeOf(value.size_bytes, `${where}.size_bytes`),
     created_ms: sizeOf(value.created_ms, `${where}.created_ms`),
