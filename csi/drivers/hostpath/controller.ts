@@ -22,7 +22,7 @@ import { planCreateVolume } from "./create-volume.ts";
 import { deleteVolume, makeVolume, requireVolume, type HostPathDriver } from "./driver.ts";
 import { CAPACITY_BYTES_MAX } from "./limits.ts";
 import { topologyOf, volumeMessage } from "./messages.ts";
-import { requireParameters } from "./parameters.ts";
+import { requireParameters } from "../../lib/parameters.ts";
 import { snapshotHandlers } from "./snapshots.ts";
 import { withVolume, type HostPathVolume } from "./state.ts";
 import { conditionOfExcess } from "./volume-usage.ts";

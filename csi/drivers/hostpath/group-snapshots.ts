@@ -13,7 +13,7 @@ import { requireString } from "../../lib/fields.ts";
 import { requireVolume, type HostPathDriver } from "./driver.ts";
 import { GROUP_VOLUMES_MAX } from "./limits.ts";
 import { snapshotMessage, timestampOf } from "./messages.ts";
-import { requireParameters } from "./parameters.ts";
+import { requireParameters } from "../../lib/parameters.ts";
 import { requireSnapshotSpace } from "./snapshots.ts";
 import {
   withSnapshot,

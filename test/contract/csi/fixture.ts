@@ -7,11 +7,13 @@ import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   Controller,
+  GroupController,
   Identity,
   Node,
   VolumeCapability_AccessMode_Mode as Mode,
   type ControllerMethods,
   type CreateVolumeRequest,
+  type GroupControllerMethods,
   type IdentityMethods,
   type NodeMethods,
   type Volume,
@@ -51,6 +53,7 @@ export class CsiFixture {
   identity!: RpcClient<IdentityMethods>;
   controller!: RpcClient<ControllerMethods>;
   node!: RpcClient<NodeMethods>;
+  group!: RpcClient<GroupControllerMethods>;
   readonly #driver: DriverUnderTest;
   #running: { socket: string; close(): Promise<void> } | undefined;
   #channel: Channel | undefined;
@@ -77,6 +80,7 @@ export class CsiFixture {
     this.identity = client(this.#channel, Identity);
     this.controller = client(this.#channel, Controller);
     this.node = client(this.#channel, Node);
+    this.group = client(this.#channel, GroupController);
   }
 
   async stop(): Promise<void> {

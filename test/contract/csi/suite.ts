@@ -1,12 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { blockRules } from "./block-rules.ts";
 import { controllerRules, snapshotRules } from "./controller-rules.ts";
 import { createVolumeRules } from "./create-volume-rules.ts";
 import { CsiFixture, type DriverUnderTest } from "./fixture.ts";
 import { nodeDataRules, nodePublishRules } from "./node-rules.ts";
 
-/** Rules of the CSI specification 1.12, as a caller can observe them over the socket. */
-export function csiContract(name: string, driver: DriverUnderTest): void {
+/**
+ * Rules of the CSI specification 1.12, as a caller can observe them over the socket. `more` are
+ * those of optional capabilities that the driver has.
+ */
+export function csiContract(
+  name: string,
+  driver: DriverUnderTest,
+  more: readonly ((csi: CsiFixture) => void)[] = [],
+): void {
   describe(`CSI driver contract: ${name}`, () => {
     const csi = new CsiFixture(driver);
     beforeEach(() => csi.open());
@@ -20,8 +26,8 @@ export function csiContract(name: string, driver: DriverUnderTest): void {
     createVolumeRules(csi);
     controllerRules(csi);
     snapshotRules(csi);
-    blockRules(csi);
     nodeDataRules(csi);
     nodePublishRules(csi);
+    for (const rules of more) rules(csi);
   });
 }
