@@ -11,7 +11,13 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { ReplicaSet, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { ResourceClaim } from "@raft2kube/api/gen/resource/v1.ts";
-import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import type {
+  CSIDriver,
+  CSINode,
+  CSIStorageCapacity,
+  StorageClass,
+  VolumeAttachment,
+} from "@raft2kube/api/gen/storage/v1.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -22,6 +28,9 @@ import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { LeaderElection } from "@raft2kube/client-kube/leader-election.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import {
+  CSI_DRIVERS,
+  CSI_NODES,
+  CSI_STORAGE_CAPACITIES,
   NAMESPACES,
   NODES,
   PERSISTENT_VOLUME_CLAIMS,
@@ -33,6 +42,7 @@ import {
   SERVICES,
   STATEFUL_SETS,
   STORAGE_CLASSES,
+  VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SchedulerCache } from "./cache.ts";
@@ -42,7 +52,8 @@ import { defaultPreemption } from "./plugins/default-preemption.ts";
 import { dynamicResources } from "./plugins/dynamic-resources.ts";
 import type { Workloads } from "./plugins/default-spread.ts";
 import { topologySpread } from "./plugins/topology-spread.ts";
-import { volumeBinding } from "./plugins/volume-binding.ts";
+import { nodeVolumeLimits, type VolumeLimitsView } from "./plugins/node-volume-limits.ts";
+import { type StorageView, volumeBinding } from "./plugins/volume-binding.ts";
 import { volumeRestrictions } from "./plugins/volume-restrictions.ts";
 import {
   checkProfile,
@@ -109,16 +120,14 @@ function run(options: SchedulerOptions, client: KubeClient, clock: Clock) {
   const pods = informers.of<Pod>(PODS);
   const nodes = informers.of<Node>(NODES);
   const namespaces = informers.of<Namespace>(NAMESPACES);
-  const claims = informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-  const volumes = informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
-  const classes = informers.of<StorageClass>(STORAGE_CLASSES);
+  const storage = storageInformers(informers);
   const binder = new VolumeBinder({
-    claims,
+    claims: storage.claims,
     claimWriter: client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS),
     volumeWriter: client.resource<PersistentVolume>(PERSISTENT_VOLUMES),
     clock,
   });
-  const storage = { claims: claims.store, volumes: volumes.store, classes: classes.store };
+  const view = viewOf(storage);
   const podClient = client.resource<Pod>(PODS);
   const profileList = options.profiles ?? [DEFAULT_PROFILE];
   const component = profileList[0]?.schedulerName ?? DEFAULT_PROFILE.schedulerName;
@@ -128,8 +137,9 @@ function run(options: SchedulerOptions, client: KubeClient, clock: Clock) {
   const resourceClaims = new Informer({ resource, clock });
   const stateful = [
     topologySpread(workloadsOf(informers)),
-    volumeRestrictions(claims.store),
-    volumeBinding(storage, binder),
+    volumeRestrictions(view.claims),
+    nodeVolumeLimits(view),
+    volumeBinding(view, binder),
     dynamicResources(resourceClaims.store),
     defaultPreemption({ pods: podClient, recorder, clock }),
     defaultBinder(podClient),
@@ -154,7 +164,7 @@ function run(options: SchedulerOptions, client: KubeClient, clock: Clock) {
   const isOurs = (pod: Pod) => profiles.has(pod.spec.schedulerName ?? "");
   watchCluster({ pods, nodes, namespaces, cache, queue, isOurs });
   pods.handle({ deleted: (pod) => scheduler.forget(pod) });
-  watchFor("volumes", [claims, volumes, classes], queue);
+  watchFor("volumes", Object.values(storage), queue);
   watchFor("resource-claims", [resourceClaims], queue);
   informers.start();
   resourceClaims.start();
@@ -183,5 +193,30 @@ function workloadsOf(informers: InformerSet): Workloads {
     replicationControllers: informers.of<ReplicationController>(REPLICATION_CONTROLLERS).store,
     replicaSets: informers.of<ReplicaSet>(REPLICA_SETS).store,
     statefulSets: informers.of<StatefulSet>(STATEFUL_SETS).store,
+  };
+}
+
+/** The objects of storage that plugins read. */
+function storageInformers(informers: InformerSet) {
+  return {
+    claims: informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS),
+    volumes: informers.of<PersistentVolume>(PERSISTENT_VOLUMES),
+    classes: informers.of<StorageClass>(STORAGE_CLASSES),
+    csiNodes: informers.of<CSINode>(CSI_NODES),
+    drivers: informers.of<CSIDriver>(CSI_DRIVERS),
+    capacities: informers.of<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES),
+    attachments: informers.of<VolumeAttachment>(VOLUME_ATTACHMENTS),
+  };
+}
+
+function viewOf(storage: ReturnType<typeof storageInformers>): StorageView & VolumeLimitsView {
+  return {
+    claims: storage.claims.store,
+    volumes: storage.volumes.store,
+    classes: storage.classes.store,
+    csiNodes: storage.csiNodes.store,
+    drivers: storage.drivers.store,
+    capacities: storage.capacities.store,
+    attachments: storage.attachments.store,
   };
 }

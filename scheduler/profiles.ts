@@ -42,6 +42,7 @@ const BINDER = "DefaultBinder";
 const STATEFUL = [
   "PodTopologySpread",
   "VolumeRestrictions",
+  "NodeVolumeLimits",
   "VolumeBinding",
   "DynamicResources",
   "DefaultPreemption",

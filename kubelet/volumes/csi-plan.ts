@@ -72,7 +72,9 @@ export function planCsiMount(
   const volumeMountGroup = mountsGroup && fsGroup !== undefined ? String(fsGroup) : "";
   return {
     ...plan,
-    capability: block ? { block, accessMode } : { mount: { ...mount, volumeMountGroup }, accessMode },
+    capability: block
+      ? { block, accessMode }
+      : { mount: { ...mount, volumeMountGroup }, accessMode },
     volumeContext: { ...plan.volumeContext, ...podInfo(pod, plan.lifecycle, object) },
     attaches: plan.lifecycle === "Persistent" && object?.spec.attachRequired !== false,
     ownedByFsGroup: !block && !mountsGroup && !plan.readOnly && fsGroupApplies(spec, object),

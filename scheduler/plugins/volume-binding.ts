@@ -5,7 +5,11 @@ import type {
   Pod,
   Volume,
 } from "@raft2kube/api/gen/core/v1.ts";
-import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import type {
+  CSIDriver,
+  CSIStorageCapacity,
+  StorageClass,
+} from "@raft2kube/api/gen/storage/v1.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
@@ -16,6 +20,7 @@ import {
   NO_PROVISIONER,
   SELECTED_NODE,
 } from "@raft2kube/client-kube/object/volumes.ts";
+import { compareQuantity } from "@raft2kube/std/quantity.ts";
 import { own } from "@raft2kube/std/own.ts";
 import { StateKey } from "../framework/cycle-state.ts";
 import type {
@@ -25,11 +30,13 @@ import type {
   ReservePlugin,
 } from "../framework/plugin.ts";
 import { type Result, SKIP, type Status, unresolvable } from "../framework/status.ts";
+import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { selectsNode } from "@raft2kube/client-kube/object/node-selector.ts";
 import type { VolumeBinder, VolumeReservation } from "../volume-binder.ts";
 
 const BIND_CONFLICT = "node(s) didn't find available persistent volumes to bind";
 const NODE_CONFLICT = "node(s) didn't match PersistentVolume's node affinity";
+const NO_SPACE = "node(s) did not have enough free storage";
 const VOLUME_NOT_FOUND =
   "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)";
 
@@ -38,6 +45,8 @@ export interface StorageView {
   claims: ReadStore<PersistentVolumeClaim>;
   volumes: ReadStore<PersistentVolume>;
   classes: ReadStore<StorageClass>;
+  drivers: ReadStore<CSIDriver>;
+  capacities: ReadStore<CSIStorageCapacity>;
 }
 
 /** How one claim gets its volume on one node: an existing volume, or a new one. */
@@ -70,12 +79,12 @@ export function volumeBinding(view: StorageView, binder: VolumeBinder): VolumeBi
       const status = checkBoundClaims(view, claims.bound, node);
       if (status) return status;
       const plans = planClaims(view, claims.delayed, node, binder.reserved());
-      return plans ? undefined : unresolvable(BIND_CONFLICT);
+      return typeof plans === "string" ? unresolvable(plans) : undefined;
     },
     reserve(state, { pod }, { node }) {
       const delayed = state.read(CLAIMS)?.delayed ?? [];
       const plans = node && planClaims(view, delayed, node, binder.reserved());
-      if (!plans || plans.length === 0) return;
+      if (!plans || typeof plans === "string" || plans.length === 0) return;
       state.write(RESERVATION, binder.reserve(pod, plans, node.metadata.name ?? ""));
     },
     unreserve: (state) => state.read(RESERVATION)?.release(),
@@ -147,18 +156,18 @@ function reaches(volume: PersistentVolume, node: Node): boolean {
   return !required || selectsNode(required, node);
 }
 
-/** Plans each claim's volume on this node; undefined if one of them cannot have any there. */
+/** Plans each claim's volume on this node, or returns why one of them cannot have any there. */
 function planClaims(
   view: StorageView,
   claims: readonly PersistentVolumeClaim[],
   node: Node,
   reservedByOthers: ReadonlySet<string>,
-): ClaimPlan[] | undefined {
+): ClaimPlan[] | string {
   const plans: ClaimPlan[] = [];
   const reserved = new Set(reservedByOthers);
   for (const claim of claims) {
     const selected = claim.metadata.annotations?.[SELECTED_NODE];
-    if (selected !== undefined && selected !== node.metadata.name) return undefined;
+    if (selected !== undefined && selected !== node.metadata.name) return BIND_CONFLICT;
     const volume = selected
       ? undefined
       : findVolume(view.volumes.list(), claim, (candidate) => {
@@ -167,19 +176,48 @@ function planClaims(
     if (volume) {
       reserved.add(keyOf(volume));
       plans.push({ kind: "bind", claim, volume });
-    } else if (canProvision(view, claim, node)) plans.push({ kind: "provision", claim });
-    else return undefined;
+      continue;
+    }
+    const storageClass = provisioningClass(view, claim, node);
+    if (!storageClass) return BIND_CONFLICT;
+    if (!hasSpace(view, claim, storageClass, node)) return NO_SPACE;
+    plans.push({ kind: "provision", claim });
   }
   return plans;
 }
 
-function canProvision(view: StorageView, claim: PersistentVolumeClaim, node: Node): boolean {
+/** Returns the class by which the claim's volume can be provisioned for this node. */
+function provisioningClass(
+  view: StorageView,
+  claim: PersistentVolumeClaim,
+  node: Node,
+): StorageClass | undefined {
   const storageClass = view.classes.get(claim.spec.storageClassName ?? "");
-  if (!storageClass || storageClass.provisioner === NO_PROVISIONER) return false;
+  if (!storageClass || storageClass.provisioner === NO_PROVISIONER) return undefined;
   const topologies = storageClass.allowedTopologies ?? [];
-  if (topologies.length === 0) return true;
   const labels = node.metadata.labels ?? {};
-  return topologies.some(({ matchLabelExpressions = [] }) =>
+  const allowed = topologies.some(({ matchLabelExpressions = [] }) =>
     matchLabelExpressions.every(({ key, values }) => values.includes(own(labels, key) ?? "")),
   );
+  return topologies.length === 0 || allowed ? storageClass : undefined;
+}
+
+/**
+ * Whether a driver that publishes capacity (CSIDriver `storageCapacity`) has published enough for
+ * the node. Others are assumed to have it.
+ */
+function hasSpace(
+  { drivers, capacities }: StorageView,
+  claim: PersistentVolumeClaim,
+  { provisioner, metadata: { name = "" } }: StorageClass,
+  node: Node,
+): boolean {
+  if (!drivers.get(provisioner)?.spec.storageCapacity) return true;
+  const wanted = claim.spec.resources?.requests?.["storage"] ?? "0";
+  return capacities.list().some((each) => {
+    const most = each.maximumVolumeSize ?? each.capacity;
+    if (each.storageClassName !== name || most === undefined) return false;
+    if (compareQuantity(most, wanted) < 0 || !each.nodeTopology) return false;
+    return matchesSelector(each.nodeTopology, node.metadata.labels);
+  });
 }

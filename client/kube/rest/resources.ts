@@ -50,6 +50,11 @@ export const VOLUME_ATTRIBUTES_CLASSES = grouped(
 );
 export const CSI_NODES = grouped("storage.k8s.io", "CSINode", "csinodes", false);
 export const CSI_DRIVERS = grouped("storage.k8s.io", "CSIDriver", "csidrivers", false);
+export const CSI_STORAGE_CAPACITIES = grouped(
+  "storage.k8s.io",
+  "CSIStorageCapacity",
+  "csistoragecapacities",
+);
 export const VOLUME_ATTACHMENTS = grouped(
   "storage.k8s.io",
   "VolumeAttachment",

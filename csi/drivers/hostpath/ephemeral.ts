@@ -21,7 +21,9 @@ export async function makeEphemeralVolume(
   request: NodePublishVolumeRequest,
 ): Promise<void> {
   const id = request.volumeId;
-  if (request.volumeCapability?.block) throw invalidArgument("inline volumes are not block devices");
+  if (request.volumeCapability?.block) {
+    throw invalidArgument("inline volumes are not block devices");
+  }
   if (!ID.test(id)) throw invalidArgument(`volume_id is not a plain name: ${id}`);
   const unknown = Object.keys(request.volumeContext).find(
     (key) => !key.startsWith("csi.storage.k8s.io/"),

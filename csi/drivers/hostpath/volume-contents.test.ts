@@ -22,7 +22,8 @@ describe("the form of new volumes", () => {
   it("is asked for again after a failure that may pass, settled by one that lasts", async () => {
     const contents = new VolumeContents(dataDir);
     await contents.prepare();
-    const create = (id: string) => contents.create("volumes", id, { block: false, capacity_bytes: 1 });
+    const content = { block: false, capacity_bytes: 1 };
+    const create = (id: string) => contents.create("volumes", id, content);
     const mkfs = path.join(bin(), "mkfs.ext4");
     await writeFile(mkfs, "#!/bin/sh\nexit 1\n", { mode: 0o755 });
     await expect(create("a")).rejects.toMatchObject({ status: Status.INTERNAL });

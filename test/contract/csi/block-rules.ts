@@ -6,33 +6,45 @@ import { BLOCK_WRITER, MIB, WRITER, refused, type CsiFixture } from "./fixture.t
 
 const BLOCK_BYTES = 4096;
 
+/** Calls on block volumes of a driver. */
+function blockCalls(csi: CsiFixture) {
+  return {
+    create: (name: string, more: Parameters<typeof csi.create>[0] = { name }) =>
+      csi.create({ ...more, name, volumeCapabilities: [BLOCK_WRITER] }),
+    async publish(volume: Volume, target: string, readonly = false): Promise<void> {
+      await csi.stage(volume, BLOCK_WRITER);
+      const publication = csi.publication(volume, target, BLOCK_WRITER);
+      await csi.node.nodePublishVolume({ ...publication, readonly });
+    },
+    async write(target: string, text: string): Promise<void> {
+      const device = await open(csi.path(target), "r+");
+      try {
+        await device.write(blockOf(text), 0, BLOCK_BYTES, 0);
+        await device.sync();
+      } finally {
+        await device.close();
+      }
+    },
+    async read(target: string): Promise<string> {
+      const device = await open(csi.path(target), "r");
+      try {
+        const { buffer } = await device.read(blockOf(""), 0, BLOCK_BYTES, 0);
+        return buffer.toString().replace(/\0+$/, "");
+      } finally {
+        await device.close();
+      }
+    },
+  };
+}
+
 /** Raw block volumes (CSI spec 1.12, access type `block`). */
 export function blockRules(csi: CsiFixture): void {
-  const create = (name: string, more: Parameters<typeof csi.create>[0] = { name }) =>
-    csi.create({ ...more, name, volumeCapabilities: [BLOCK_WRITER] });
-  async function publish(volume: Volume, target: string, readonly = false): Promise<void> {
-    await csi.stage(volume, BLOCK_WRITER);
-    const publication = csi.publication(volume, target, BLOCK_WRITER);
-    await csi.node.nodePublishVolume({ ...publication, readonly });
-  }
-  async function write(target: string, text: string): Promise<void> {
-    const device = await open(csi.path(target), "r+");
-    try {
-      await device.write(blockOf(text), 0, BLOCK_BYTES, 0);
-      await device.sync();
-    } finally {
-      await device.close();
-    }
-  }
-  async function read(target: string): Promise<string> {
-    const device = await open(csi.path(target), "r");
-    try {
-      const { buffer } = await device.read(blockOf(""), 0, BLOCK_BYTES, 0);
-      return buffer.toString().replace(/\0+$/, "");
-    } finally {
-      await device.close();
-    }
-  }
+  deviceRules(csi);
+  copyRules(csi);
+}
+
+function deviceRules(csi: CsiFixture): void {
+  const { create, publish, write, read } = blockCalls(csi);
 
   it("a block volume is a device of its capacity, whose data outlives the driver", async () => {
     const volume = await create("block");
@@ -85,6 +97,10 @@ export function blockRules(csi: CsiFixture): void {
     expect(bytesRead).toBe(1);
     await csi.withdraw(volume, "t");
   });
+}
+
+function copyRules(csi: CsiFixture): void {
+  const { create, publish, write, read } = blockCalls(csi);
 
   it("a block volume is copied as it is, and only into block volumes", async () => {
     const volume = await create("block-source");

@@ -27,7 +27,9 @@ const driverWith = (options: Options): DriverUnderTest => ({
 csiContract("hostpath", driverWith({}), [blockRules, groupRules]);
 
 describe("the hostPath driver's options", () => {
-  const options = { maxVolumesPerNode: 7, mutableParameters: ["speed"], form: "directory" } as const;
+  const options: Options = {
+    maxVolumesPerNode: 7, mutableParameters: ["speed"], form: "directory",
+  };
   const csi = new CsiFixture(driverWith(options));
   beforeEach(() => csi.open());
   afterEach(() => csi.close());
