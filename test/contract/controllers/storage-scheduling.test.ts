@@ -76,7 +76,7 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
       until(`the refusal of ${podName}: ${message}`, async () => {
         const { status } = await pods().get({ namespace: NAMESPACE, name: podName });
         const reason = status?.conditions?.find((each) => each.reason === "Unschedulable");
-        // What follows is about preemption.
+        // The rest of the message is about preemption.
         return reason?.message?.startsWith(`0/2 nodes are available: 2 node(s) ${message}. `);
       });
 
