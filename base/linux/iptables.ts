@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
-import { nftTableExists } from "./nft.ts";
+import { nftSupports, nftTableExists } from "./nft.ts";
 import { runProgram } from "./run-program.ts";
 
 /** iptables refused what it was given: the table is unchanged. */
@@ -31,6 +31,7 @@ export async function findIptables(): Promise<Iptables> {
   for (const kind of ["nft", "legacy"] as const) {
     const programs = iptables(kind);
     try {
+      if (kind === "nft" && (await lacksNftables())) continue;
       await programs.save("nat");
       return programs;
     } catch (thrown) {
@@ -44,17 +45,24 @@ export async function findIptables(): Promise<Iptables> {
 }
 
 /**
+ * Whether the kernel is known to have no nftables for IPv4: iptables-nft-save prints an empty table
+ * then, and succeeds.
+ */
+async function lacksNftables(): Promise<boolean> {
+  try {
+    return !(await nftSupports("ip"));
+  } catch (thrown) {
+    if (isErrno(thrown, "nft-missing")) return false; // there is no program to ask
+    throw thrown;
+  }
+}
+
+/**
  * Whether this thread's namespace has a nat table of either kind. Asks the kernel: no process is
  * run. `read` reads the kernel's list of the legacy ones.
  */
 export function hasNatTable(read: (path: string) => string = readText): boolean {
-  if (tableNames(read).includes("nat")) return true;
-  try {
-    return nftTableExists("ip", "nat");
-  } catch (thrown) {
-    if (isErrno(thrown, "EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT")) return false; // no nftables
-    throw thrown;
-  }
+  return tableNames(read).includes("nat") || nftTableExists("ip", "nat");
 }
 
 const readText = (path: string) => readFileSync(path, "utf8");

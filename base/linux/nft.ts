@@ -57,21 +57,36 @@ const NFTA_GEN_ID = 1;
 /** Family numbers of nf_tables (linux/netfilter.h). */
 const NFPROTO = { inet: 1, ip: 2, netdev: 5, ip6: 10 } as const;
 
+/** Whether the kernel has tables of a family, in the namespace this thread is in. */
+export async function nftSupports(family: "ip" | "inet" | "netdev"): Promise<boolean> {
+  try {
+    await run(["--check", "-f", "-"], `add table ${family} r2k-trial\n`, {});
+    return true;
+  } catch (thrown) {
+    if (isErrno(thrown, "nft-refused", "ENOENT")) return false;
+    throw thrown;
+  }
+}
+
+/** Errors of a kernel without nftables. */
+const NO_NFTABLES = ["EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT"];
+
 /**
- * Whether a table is there, in the namespace this thread is in. Asks the kernel: no process is run.
+ * Whether a table is there, in the namespace this thread is in; none is where the kernel has no
+ * nftables. Asks the kernel: no process is run.
  */
 export function nftTableExists(family: keyof typeof NFPROTO, name: string): boolean {
-  using netfilter = new NetlinkSocket(NETLINK_NETFILTER);
   const body = Buffer.concat([
     Buffer.from([NFPROTO[family], 0, 0, 0]),
     textAttribute(NFTA_TABLE_NAME, name),
   ]);
   try {
+    using netfilter = new NetlinkSocket(NETLINK_NETFILTER);
     const type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETTABLE;
     netfilter.request(type, 0, body, `get nft table ${family} ${name}`);
     return true;
   } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return false;
+    if (isErrno(thrown, "ENOENT", ...NO_NFTABLES)) return false;
     throw thrown;
   }
 }
