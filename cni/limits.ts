@@ -18,6 +18,8 @@ export const IFNAME_LENGTH = 15;
 export const LOCK_WAIT_MS = 10_000;
 /** Interval between attempts to take the lock. */
 export const LOCK_RETRY_MS = 5;
+/** Attempts to change rules of iptables while other calls change them. */
+export const IPTABLES_ATTEMPTS_MAX = 16;
 /** Attempts to set route_localnet while other calls change the port mappings. */
 export const LOCALNET_ATTEMPTS_MAX = 16;
 /**

@@ -1,99 +1,46 @@
-import { isErrno } from "@raft2kube/std/errors.ts";
-import { applyRuleset } from "@raft2kube/linux/nft.ts";
 import { CniError } from "./errors.ts";
-import { familyOf, formatSubnet, subnetOf } from "./ip.ts";
-import {
-  addElement, deleteElement, deleteElements, listElements, type NftElement,
-} from "./nft-elements.ts";
-import { isStale, networkMark, ownerComment } from "./owner.ts";
+import { isStale, ownerComment } from "./owner.ts";
 import type { PluginCall } from "./skel.ts";
-import type { ResultIp, ValidAttachment } from "./types.ts";
+import type { PluginConfig, ResultIp, ValidAttachment } from "./types.ts";
+import type { MasqueradeBackend } from "./masquerade/backend.ts";
+import { iptablesMasquerade } from "./masquerade/iptables.ts";
+import { nftablesMasquerade } from "./masquerade/nftables.ts";
 
-/**
- * Traffic that leaves its network is masqueraded. One table for all networks has a map from source
- * address to the network's chain; each container is one element per address.
- */
-export const TABLE = "r2k-cni-masquerade";
+const BACKENDS: Readonly<Record<string, MasqueradeBackend>> = {
+  nftables: nftablesMasquerade,
+  iptables: iptablesMasquerade,
+};
 
-function elementOf(call: PluginCall, ip: ResultIp): NftElement {
-  const family = familyOf(ip.address);
-  return {
-    set: `sources${family}`,
-    key: ip.address.split("/")[0] ?? "",
-    value: `goto ${chainOf(call, ip)}`,
-    comment: ownerComment(call.network, call.containerId, call.ifName),
-  };
-}
-
-/** One chain per network and subnet: traffic within the subnet is not masqueraded. */
-function chainOf(call: PluginCall, ip: ResultIp): string {
-  return `net-${networkMark(`${call.network} ${formatSubnet(subnetOf(ip.address))}`)}`;
-}
-
-/** Returns the idempotent transaction that masquerades the container's addresses. */
-function masqueradeRules(call: PluginCall, ips: readonly ResultIp[]): string {
-  const lines = [
-    `add table inet ${TABLE}`,
-    `add map inet ${TABLE} sources4 { type ipv4_addr : verdict; }`,
-    `add map inet ${TABLE} sources6 { type ipv6_addr : verdict; }`,
-    `add chain inet ${TABLE} postrouting { type nat hook postrouting priority srcnat; }`,
-    `flush chain inet ${TABLE} postrouting`,
-    `add rule inet ${TABLE} postrouting ip saddr vmap @sources4`,
-    `add rule inet ${TABLE} postrouting ip6 saddr vmap @sources6`,
-  ];
-  for (const ip of ips) {
-    const chain = chainOf(call, ip);
-    const [family, multicast] =
-      familyOf(ip.address) === 4 ? ["ip", "224.0.0.0/4"] : ["ip6", "ff00::/8"];
-    const stays = `{ ${formatSubnet(subnetOf(ip.address))}, ${multicast} }`;
-    lines.push(
-      `add chain inet ${TABLE} ${chain}`,
-      `flush chain inet ${TABLE} ${chain}`,
-      `add rule inet ${TABLE} ${chain} ${family} daddr ${stays} return`,
-      `add rule inet ${TABLE} ${chain} masquerade`,
-      addElement(TABLE, elementOf(call, ip)),
-    );
-  }
-  return `${lines.join("\n")}\n`;
+/** The option `ipMasqBackend`; error 2 for one that is not implemented. */
+export function masqueradeBackend(
+  { type, ipMasqBackend = "nftables" }: PluginConfig,
+): MasqueradeBackend {
+  const found = Object.entries(BACKENDS).find(([name]) => name === ipMasqBackend)?.[1];
+  if (found) return found;
+  const what = `${type}: ipMasqBackend ${JSON.stringify(ipMasqBackend)} is not supported`;
+  const known = Object.keys(BACKENDS).join(" and ");
+  throw new CniError("unsupported-field", `${what}, ${known} are`);
 }
 
 /** Masquerades the container's addresses, in the namespace of this thread. */
-export async function addMasquerade(call: PluginCall, ips: readonly ResultIp[]): Promise<void> {
-  const rules = masqueradeRules(call, ips);
-  try {
-    await applyRuleset(rules);
-  } catch (thrown) {
-    // The address has an element of an attachment that was never deleted.
-    const left = (await listElements(TABLE)).filter(({ set, key }) =>
-      ips.some((ip) => elementOf(call, ip).set === set && elementOf(call, ip).key === key),
-    );
-    if (left.length === 0) throw thrown;
-    const deletions = left.map((element) => `${deleteElement(TABLE, element)}\n`).join("");
-    await applyRuleset(deletions + rules);
-  }
+export function addMasquerade(call: PluginCall, ips: readonly ResultIp[]): Promise<void> {
+  return masqueradeBackend(call.config).add(call, ips);
 }
 
-/** Deletes the elements of the container. */
-export async function deleteMasquerade(call: PluginCall): Promise<void> {
+/** Deletes what masquerades the container. */
+export function deleteMasquerade(call: PluginCall): Promise<void> {
   const mine = ownerComment(call.network, call.containerId, call.ifName);
-  try {
-    await deleteElements(TABLE, (comment) => comment === mine);
-  } catch (thrown) {
-    if (!isErrno(thrown, "ENOENT")) throw thrown; // a GC deleted them at the same time
-  }
+  return masqueradeBackend(call.config).delete((comment) => comment === mine);
 }
 
-/** Deletes elements of this network's attachments that are not valid. */
-export async function deleteStaleMasquerade(call: PluginCall, valid: ValidAttachment[]) {
-  await deleteElements(TABLE, (comment) => isStale(comment, call.network, valid));
+/** Deletes what masquerades attachments of this network that are not valid. */
+export function deleteStaleMasquerade(call: PluginCall, valid: ValidAttachment[]): Promise<void> {
+  const isGone = (comment: string) => isStale(comment, call.network, valid);
+  return masqueradeBackend(call.config).delete(isGone);
 }
 
 /** Error 102 if an address of the container is not masqueraded. */
 export async function requireMasquerade(call: PluginCall, ips: readonly ResultIp[]): Promise<void> {
-  const present = await listElements(TABLE);
-  const missing = ips.find((ip) => {
-    const { set, key } = elementOf(call, ip);
-    return !present.some((element) => element.set === set && element.key === key);
-  });
+  const missing = await masqueradeBackend(call.config).missing(call, ips);
   if (missing) throw new CniError("check-failed", `${missing.address} is not masqueraded`);
 }

@@ -21,16 +21,6 @@ export function mtuOf(config: PluginConfig): number | undefined {
   throw new CniError("invalid-config", `mtu ${JSON.stringify(value)} is not from 68 to 65535`);
 }
 
-const BACKENDS = ["nftables"];
-
-/** Error 2 for a masquerading backend (`ipMasqBackend`) that is not implemented. */
-export function requireMasqueradeBackend(config: PluginConfig): void {
-  const backend = config.ipMasqBackend ?? "nftables";
-  if (BACKENDS.includes(backend as string)) return;
-  const what = `${config.type}: ipMasqBackend ${JSON.stringify(backend)} is not supported`;
-  throw new CniError("unsupported-field", `${what}, nftables is`);
-}
-
 /** Returns the option `ipam.routes`. */
 export function routesOf(routes: unknown): ResultRoute[] {
   if (routes === undefined || routes === null) return [];

@@ -12,8 +12,11 @@ export function bridgeConflist(options: {
   mtu?: number;
   /** Whether packets with source addresses of others are dropped. Default true. */
   checkAddresses?: boolean;
+  /** The kind of rules that map ports. Default nftables. */
+  backend?: "nftables" | "iptables";
 }): string {
   const { name, podCidr, dataDir, bridge = "cni0", mtu, checkAddresses = true } = options;
+  const backend = options.backend === undefined ? {} : { backend: options.backend };
   const list = {
     cniVersion: "1.0.0",
     cniVersions: ["1.0.0", "1.1.0"],
@@ -31,7 +34,7 @@ export function bridgeConflist(options: {
         ...(mtu === undefined ? {} : { mtu }),
         ipam: { type: "host-local", dataDir, ranges: [[{ subnet: podCidr }]] },
       },
-      { type: "portmap", capabilities: { portMappings: true }, snat: true },
+      { type: "portmap", capabilities: { portMappings: true }, snat: true, ...backend },
       { type: "bandwidth", capabilities: { bandwidth: true } },
     ],
   };

@@ -1,6 +1,7 @@
 import { addAddress } from "@raft2kube/linux/address.ts";
 import { getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
 import { deleteNetns, inNetns } from "@raft2kube/linux/netns.ts";
+import { iptables } from "@raft2kube/linux/iptables.ts";
 import { applyRuleset } from "@raft2kube/linux/nft.ts";
 import { replaceRoute } from "@raft2kube/linux/route.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
@@ -9,13 +10,18 @@ import { disableRouteLearning } from "../lib/route-learning.ts";
 import { boundConnections } from "./connection-bound.ts";
 import { connectPort, ensureNetns, prefixOf, removePort } from "./underlay.ts";
 
-/** A node: a network namespace with one link, to the bridge of the underlay. */
-export interface NodeLink {
+/** A network namespace with one link, to the bridge of the underlay. */
+export interface NodePort {
   /** The file that pins the namespace. The link in it is `eth0`. */
   netnsPath: string;
   /** The file that pins the bridge's namespace, and the name of the node's port there. */
   underlayNetns: string;
   port: string;
+  nodeAddress: string;
+}
+
+/** The addresses and ranges that a node's links, routes and rules are made of. */
+export interface NodeNetwork {
   /** The host's address on the bridge, the node's way out. */
   hostAddress: string;
   nodeAddress: string;
@@ -26,6 +32,9 @@ export interface NodeLink {
   serviceCidr: string;
 }
 
+/** A node in its namespace. */
+export interface NodeLink extends NodePort, NodeNetwork {}
+
 export const NODE_DEVICE = "eth0";
 
 const LAST_RESORT_METRIC = 4_294_967;
@@ -35,23 +44,58 @@ const LAST_RESORT_METRIC = 4_294_967;
  * missing.
  */
 export async function createNode(node: NodeLink): Promise<void> {
+  const { netnsPath: netns } = node;
+  ensureNetns(netns);
+  inNetns(netns, () => prepareInside());
+  connectNode(node);
+  inNetns(netns, () => linkInside(node));
+  await applyRuleset(insideRules(node), { netns });
+  await boundConnections(netns, node.podCidr);
+}
+
+/**
+ * Creates a guest's namespace and its link, whose frames the guest's kernel sends and receives: the
+ * link has the guest's hardware address, and no address of the network.
+ */
+export function createGuestLink(node: NodePort): void {
   ensureNetns(node.netnsPath);
-  inNetns(node.netnsPath, () => prepareInside());
-  connectPort({
-    netnsPath: node.underlayNetns,
-    port: node.port,
-    device: NODE_DEVICE,
-    peerNetns: node.netnsPath,
-    address: node.nodeAddress,
+  inNetns(node.netnsPath, () => disableIpv6());
+  connectNode(node);
+  inNetns(node.netnsPath, () => {
+    using route = openRoute();
+    setLink(route, getLink(route, NODE_DEVICE), { up: true });
   });
-  inNetns(node.netnsPath, () => linkInside(node));
-  await applyRuleset(insideRules(node), { netns: node.netnsPath });
-  await boundConnections(node.netnsPath, node.podCidr);
+}
+
+/** Sets up the network of a guest from within, whose kernel has no nftables. */
+export async function configureGuest(node: NodeNetwork): Promise<void> {
+  prepareInside();
+  linkInside(node);
+  await iptables("legacy").restore(insideChains(node));
+}
+
+function connectNode({ underlayNetns, port, netnsPath, nodeAddress }: NodePort): void {
+  connectPort({
+    netnsPath: underlayNetns,
+    port,
+    device: NODE_DEVICE,
+    peerNetns: netnsPath,
+    address: nodeAddress,
+  });
+}
+
+/** Without an address of its own the link takes part in nothing. */
+function disableIpv6(): void {
+  try {
+    writeSysctl("net.ipv6.conf.default.disable_ipv6", 1);
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOENT")) throw thrown; // a kernel without IPv6
+  }
 }
 
 /** Deletes all that `createNode` creates; ignores what is missing. */
 export function deleteNode(
-  node: Pick<NodeLink, "netnsPath" | "underlayNetns" | "port">,
+  node: Pick<NodePort, "netnsPath" | "underlayNetns" | "port">,
 ): void {
   removePort(node.underlayNetns, node.port);
   deleteNetns(node.netnsPath);
@@ -61,7 +105,7 @@ export function deleteNode(
  * Returns the transaction in the node that rejects addresses of no Service: the host routes the
  * whole range here, and the default route leads back to the host, which would loop.
  */
-function insideRules({ serviceCidr }: NodeLink): string {
+function insideRules({ serviceCidr }: NodeNetwork): string {
   const table = "r2k-node";
   const refuse = (chain: string) => [
     `add chain ip ${table} ${chain} { type filter hook ${chain} priority filter + 10; }`,
@@ -74,6 +118,21 @@ function insideRules({ serviceCidr }: NodeLink): string {
     `add table ip ${table}`,
     ...refuse("forward"),
     ...refuse("output"),
+    "",
+  ].join("\n");
+}
+
+/** The same in chains of iptables, which another transaction may have put before others' rules. */
+function insideChains({ serviceCidr }: NodeNetwork): string {
+  const chain = "R2K-NODE";
+  return [
+    "*filter",
+    `:${chain} - [0:0]`,
+    `-A ${chain} -d ${serviceCidr} -p tcp -j REJECT --reject-with tcp-reset`,
+    `-A ${chain} -d ${serviceCidr} -j REJECT`,
+    `-A FORWARD -j ${chain}`,
+    `-A OUTPUT -j ${chain}`,
+    "COMMIT",
     "",
   ].join("\n");
 }
@@ -94,7 +153,7 @@ function prepareInside(): void {
   }
 }
 
-function linkInside({ hostAddress, nodeAddress, nodeRange, podCidr }: NodeLink): void {
+function linkInside({ hostAddress, nodeAddress, nodeRange, podCidr }: NodeNetwork): void {
   using route = openRoute();
   const { index } = getLink(route, NODE_DEVICE);
   disableRouteLearning(NODE_DEVICE);

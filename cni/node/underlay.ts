@@ -111,7 +111,7 @@ export function connectPort({ netnsPath, port, device, peerNetns, address }: Por
 }
 
 /** A hardware address that is administered locally, as CNI plugins make them. */
-function macOf(address: string): string {
+export function macOf(address: string): string {
   const bytes = address.split(".").map((part) => Number(part).toString(16).padStart(2, "0"));
   return `0a:58:${bytes.join(":")}`;
 }

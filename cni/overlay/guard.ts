@@ -1,5 +1,4 @@
 import { applyRuleset, deleteTable, nftTableExists } from "@raft2kube/linux/nft.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
 import { formatSubnet, type Subnet } from "../lib/ip.ts";
 import type { OverlayNetwork } from "./network.ts";
 import type { Encapsulation } from "./plan.ts";
@@ -51,12 +50,7 @@ export class Guard {
 
 /** Deletes the rules; returns whether there were any. */
 export async function removeGuard(network: OverlayNetwork): Promise<boolean> {
-  try {
-    if (!network.inside(() => nftTableExists("ip", TABLE))) return false;
-  } catch (thrown) {
-    if (isErrno(thrown, "EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT")) return false; // no nftables
-    throw thrown;
-  }
+  if (!network.inside(() => nftTableExists("ip", TABLE))) return false;
   await deleteTable("ip", TABLE, namespaceOf(network));
   return true;
 }

@@ -1,6 +1,7 @@
 import { CniError } from "../../lib/errors.ts";
 import { requireIfName } from "../../lib/names.ts";
-import { flagOf, mtuOf, requireMasqueradeBackend } from "../../lib/options.ts";
+import { masqueradeBackend } from "../../lib/masquerade.ts";
+import { flagOf, mtuOf } from "../../lib/options.ts";
 import { argument, type PluginCall } from "../../lib/skel.ts";
 
 /** The bridge plugin's configuration, with defaults. */
@@ -41,7 +42,7 @@ export function configOf(call: PluginCall): BridgeConfig {
   if (flag("disableContainerInterface")) {
     throw new CniError("unsupported-field", "bridge: disableContainerInterface is not supported");
   }
-  requireMasqueradeBackend(config);
+  masqueradeBackend(config);
   const isDefaultGateway = flag("isDefaultGateway");
   if (flag("hairpinMode") && flag("promiscMode")) {
     throw new CniError("invalid-config", "hairpinMode and promiscMode exclude each other");

@@ -23,11 +23,6 @@ export function configOf(call: PluginCall): PortmapConfig {
     if (config[key] === undefined || config[key] === null) continue;
     throw new CniError("unsupported-field", `portmap: ${key} is not supported`);
   }
-  const backend = config.backend ?? "nftables";
-  if (backend !== "nftables") {
-    const what = `portmap: backend ${JSON.stringify(backend)} is not supported, nftables is`;
-    throw new CniError("unsupported-field", what);
-  }
   const runtime = config.runtimeConfig as { portMappings?: unknown } | undefined;
   const mappings = runtime?.portMappings ?? [];
   if (!Array.isArray(mappings)) {

@@ -1,6 +1,7 @@
 import { CniError } from "../../lib/errors.ts";
 import { hasIpam } from "../../lib/delegate.ts";
-import { flagOf, mtuOf, requireMasqueradeBackend } from "../../lib/options.ts";
+import { masqueradeBackend } from "../../lib/masquerade.ts";
+import { flagOf, mtuOf } from "../../lib/options.ts";
 import type { PluginCall } from "../../lib/skel.ts";
 
 /** The ptp plugin's configuration, with defaults. */
@@ -15,7 +16,7 @@ const UNSUPPORTED = ["macspoofchk", "ipspoofchk"] as const;
 
 /** Parses the configuration; error 2 for an unsupported option, 7 for an invalid value. */
 export function configOf(call: PluginCall): PtpConfig {
-  requireMasqueradeBackend(call.config);
+  masqueradeBackend(call.config);
   for (const key of UNSUPPORTED) {
     if (!flagOf(call.config, key)) continue;
     throw new CniError("unsupported-field", `ptp: ${key} is not supported`);

@@ -33,6 +33,8 @@ export interface Implementation {
    * file first and writes its owner then: killed in between, it leaves a file that no DEL finds.
    */
   reservesWhole: boolean;
+  /** Options of the bridge plugin and of portmap that choose the kind of kernel rules. */
+  rules?: { readonly bridge: object; readonly portmap: object };
 }
 
 export const SUBNET = "10.88.0.0/24";
@@ -106,9 +108,12 @@ export class Bench {
       ipMasq: false,
       mtu: 1450,
       ipam,
+      ...this.implementation.rules?.bridge,
       ...changes.bridge,
     };
-    const portmap = { type: "portmap", capabilities: { portMappings: true }, snat: true };
+    const capabilities = { portMappings: true };
+    const { rules } = this.implementation;
+    const portmap = { type: "portmap", capabilities, snat: true, ...rules?.portmap };
     const list = {
       name: NETWORK,
       cniVersion: versions[0],
