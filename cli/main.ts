@@ -30,7 +30,11 @@ const PARTS: readonly Entry[] = [
     "store, apiserver, controllers, scheduler",
     () => import("./process/control.ts"),
   ),
-  entry("node", "runtime, kubelet, proxy, dns, drivers", () => import("./process/node.ts")),
+  entry(
+    "node",
+    "runtime, kubelet, proxy, dns, drivers",
+    () => import("./process/node-or-guest.ts"),
+  ),
   entry("node-join", "a node's certificates", () => import("./process/node-join.ts")),
   entry("store", "the etcd v3 store", () => import("./parts/store.ts")),
   entry("apiserver", "the API server", () => import("./parts/apiserver.ts")),

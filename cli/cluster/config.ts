@@ -52,6 +52,18 @@ export interface ClusterConfig {
     /** The group above all of its pods. */
     readonly cgroup: string;
   };
+  /** Of a node with a kernel of its own. */
+  readonly guest?: GuestConfig;
+}
+
+/** A node that is a User-Mode Linux guest. */
+export interface GuestConfig {
+  /** All of its memory: kernel, node process, pods and caches. */
+  readonly memory_MiB: number;
+  /** The size that its disk may grow to; it holds the node's data. */
+  readonly disk_GiB: number;
+  /** The kind of rules that serve Services; its kernel has no nftables for IP. */
+  readonly proxyMode: ModeName;
 }
 
 /** The names of a cluster's objects on this host; the cluster's name determines them. */

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RESERVED_PORTS } from "@raft2kube/cni/node/underlay.ts";
 import { CommandError } from "../terminal.ts";
-import { type ClusterConfig, type ClusterPlace, configPath, readConfigFile } from "./config.ts";
+import {
+  type ClusterConfig, type ClusterPlace, configPath, type GuestConfig, readConfigFile,
+} from "./config.ts";
 import { nodeCgroup } from "./paths.ts";
 
 /** The nodes of a cluster on one host, the first included; the first has address .2. */
@@ -72,14 +74,18 @@ export function planJoiningNode(
   cluster: ClusterConfig,
   name: string,
   others: readonly ClusterConfig[],
+  newGuest?: GuestConfig,
 ): ClusterConfig {
   const { etcdServers: _, ...shared } = cluster;
   const known = others.find((node) => node.nodeName === name);
+  const guest = known === undefined ? newGuest : known.guest;
   return {
     ...shared,
     ...joiningNodePlace(cluster, name),
     nodeName: name,
     nodeAddress: known?.nodeAddress ?? freeAddress(cluster, others),
+    // Its kernel is its own, and so are its cgroups.
+    ...(guest === undefined ? {} : { guest, proxyMode: guest.proxyMode, cgroups: "machine" }),
   };
 }
 

@@ -52,6 +52,16 @@ export function ownPluginsDir(config: ClusterPlace): string {
   return join(config.runDir, "cni", "bin");
 }
 
+/** Of a node that is a guest: where the machine has its files on the host while it runs. */
+export function guestDir({ runDir }: ClusterPlace): string {
+  return join(runDir, "guest");
+}
+
+/** The image of the disk of a node that is a guest, which other nodes have none of. */
+export function guestDisk({ dataDir }: ClusterPlace): string {
+  return join(dataDir, "disk.img");
+}
+
 /** Logs of the processes, and below it those of pods. */
 export function logsDir({ dataDir }: ClusterPlace): string {
   return join(dataDir, "logs");

@@ -33,14 +33,19 @@ async function load(file: string, flags: { name: string; output?: string }): Pro
   });
   const config = await clusterOf(flags.name);
   const joined = (await readJoiningNodes(config)).filter((node) => !isStopped(node));
+  const reached = [config, ...joined].filter((node) => node.guest === undefined);
   const [result] = await Promise.all(
-    [config, ...joined].map((node) => post(nodePaths(node).controlSocket, node.nodeName, file)),
+    reached.map((node) => post(nodePaths(node).controlSocket, node.nodeName, file)),
   );
   const text =
     flags.output === "json"
       ? JSON.stringify(result)
       : printable(result!.loaded.map((name) => `loaded ${name}`).join("\n"));
   process.stdout.write(`${text}\n`);
+  const guests = joined.filter((node) => node.guest !== undefined);
+  if (guests.length === 0) return;
+  const names = guests.map((node) => node.nodeName).join(", ");
+  process.stderr.write(`not into ${names}: a guest pulls images from registries\n`);
 }
 
 function post(socketPath: string, node: string, file: string): Promise<Loaded> {

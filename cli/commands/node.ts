@@ -1,7 +1,7 @@
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { Command } from "commander";
-import type { ClusterConfig } from "../cluster/config.ts";
+import { Command, Option } from "commander";
+import type { ClusterConfig, GuestConfig } from "../cluster/config.ts";
 import {
   checkNodeName,
   joiningNodeNames,
@@ -10,6 +10,10 @@ import {
   readJoiningNodes,
 } from "../cluster/joining-nodes.ts";
 import { lockNodes, refuseTakenName } from "../nodes/change-nodes.ts";
+import {
+  GUEST_DISK_GIB, GUEST_MEMORY_MIB, GUEST_PROXY_MODES, type GuestFlags, guestOf,
+} from "../nodes/guest-flags.ts";
+import { GUEST_READY_TIMEOUT_MS } from "../nodes/node-process.ts";
 import { removeNode, stopNode } from "../nodes/remove-node.ts";
 import { runningPid } from "../supervisor/supervise.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
@@ -18,7 +22,7 @@ import { adminClient, startNodes } from "./start-nodes.ts";
 
 const READY_TIMEOUT_MS = 30_000;
 
-interface Flags {
+interface Flags extends GuestFlags {
   name: string;
 }
 
@@ -33,7 +37,14 @@ export function command(): Command {
       .description(text)
       .option("--name <name>", "the cluster's name", "default")
       .action((nodeName: string, flags: Flags) => withNode(nodeName, flags, act));
-  subcommand("add", "add a node and wait until it is Ready", add);
+  subcommand("add", "add a node and wait until it is Ready", add)
+    .option("--guest", "it has a kernel of its own (User-Mode Linux), with IPVS, NFS and SCTP")
+    .option("--memory <MiB>", `all of a guest's memory (default ${GUEST_MEMORY_MIB})`)
+    .option("--disk <GiB>", `what a guest's disk may grow to (default ${GUEST_DISK_GIB})`)
+    .addOption(
+      new Option("--proxy-mode <mode>", "kind of a guest's Service rules (default ipvs)")
+        .choices(GUEST_PROXY_MODES),
+    );
   subcommand("stop", "end its processes and containers; its data and its Node stay", stop);
   subcommand("start", "start a node that was stopped, or has ended", start);
   subcommand("remove", "stop it, and remove its data and its Node", remove);
@@ -43,6 +54,7 @@ export function command(): Command {
 interface NodeOf {
   readonly cluster: ClusterConfig;
   readonly name: string;
+  readonly flags: Flags;
   readonly exists: boolean;
   readonly client: KubeClient;
   readonly clock: Clock;
@@ -67,7 +79,7 @@ async function withNode(
   const exists = joiningNodeNames(cluster).includes(name);
   const client = await adminClient(cluster, clock);
   try {
-    await act({ cluster, name, exists, client, clock, progress });
+    await act({ cluster, name, flags, exists, client, clock, progress });
   } finally {
     client.close();
   }
@@ -80,9 +92,10 @@ async function add(on: NodeOf): Promise<void> {
       remedy: `r2k node start ${name} --name ${cluster.name}`,
     });
   }
+  const guest = guestOf(on.flags, cluster);
   await refuseTakenName(client, name);
   try {
-    await bringUp(on);
+    await bringUp(on, guest);
   } catch (thrown) {
     const place = joiningNodePlace(cluster, name);
     await on.progress.step("undoing this", () => removeNode(client, place, name, clock));
@@ -109,9 +122,13 @@ async function remove(on: NodeOf): Promise<void> {
   await progress.step(`removing node ${name}`, () => removeNode(client, place, name, clock));
 }
 
-async function bringUp({ cluster, name, clock, progress }: NodeOf): Promise<void> {
-  const node = planJoiningNode(cluster, name, await readJoiningNodes(cluster));
-  await startNodes(cluster, [node], { clock, progress, readyTimeout_ms: READY_TIMEOUT_MS });
+async function bringUp(
+  { cluster, name, clock, progress }: NodeOf,
+  newGuest?: GuestConfig,
+): Promise<void> {
+  const node = planJoiningNode(cluster, name, await readJoiningNodes(cluster), newGuest);
+  const readyTimeout_ms = node.guest === undefined ? READY_TIMEOUT_MS : GUEST_READY_TIMEOUT_MS;
+  await startNodes(cluster, [node], { clock, progress, readyTimeout_ms });
 }
 
 function requireNode({ cluster, name, exists }: NodeOf): void {

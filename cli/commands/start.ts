@@ -138,7 +138,7 @@ async function bringUpNew(
   // Of this start, not of the first: the same cluster can be started as another user.
   const cgroups = await cgroupModeHere();
   const config = { ...planned, cgroups };
-  const joining = plannedNodes.map((node) => ({ ...node, cgroups }));
+  const joining = plannedNodes.map((node) => (node.guest ? node : { ...node, cgroups }));
   const readyTimeout_ms = positive("--ready-timeout", flags.readyTimeout) * 1000;
   const stop = onInterrupt();
   const { signal } = stop;

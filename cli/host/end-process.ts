@@ -1,13 +1,18 @@
+import { existsSync } from "node:fs";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type ClusterPlace, configPath } from "../cluster/config.ts";
+import { guestDisk } from "../cluster/paths.ts";
 import { type ProcessName, runningPid } from "../supervisor/supervise.ts";
 import { dismissSupervisor, forgetRestarts, supervisorPid } from "../supervisor/supervisor.ts";
 import { alive, processTable, startTimeOf } from "./process-table.ts";
 
 /** Time between SIGTERM and SIGKILL. */
 const TERMINATE_TIMEOUT_MS = 5_000;
+/** How long a guest may take to shut down, and the process of a node that is one. */
+export const GUEST_STOP_MS = 20_000;
+const GUEST_TERMINATE_TIMEOUT_MS = GUEST_STOP_MS + TERMINATE_TIMEOUT_MS;
 
 /**
  * Ends one of a cluster's processes: first its supervisor, which would restart it, then the process
@@ -24,7 +29,9 @@ export async function endProcess(
   const running = runningPid(config.runDir, name);
   const starting = startingPids(config, name);
   const pids = running === undefined ? starting : [running, ...starting];
-  await terminate([...new Set(pids)], TERMINATE_TIMEOUT_MS, clock);
+  const isGuest = existsSync(guestDisk(config));
+  const timeout_ms = isGuest ? GUEST_TERMINATE_TIMEOUT_MS : TERMINATE_TIMEOUT_MS;
+  await terminate([...new Set(pids)], timeout_ms, clock);
   forgetRestarts(config.runDir, name);
 }
 

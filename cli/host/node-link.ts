@@ -1,5 +1,7 @@
 import { basename, dirname, join } from "node:path";
-import { createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
+import {
+  createGuestLink, createNode, deleteNode, type NodeNetwork,
+} from "@raft2kube/cni/node/node.ts";
 import { createUnderlay, deleteUnderlay } from "@raft2kube/cni/node/underlay.ts";
 import type { ClusterConfig, ClusterPlace } from "../cluster/config.ts";
 import { FIRST_PORT, nodeRange } from "../cluster/joining-nodes.ts";
@@ -41,18 +43,21 @@ export function addUnderlay(config: ClusterConfig): Promise<void> {
 }
 
 /** Makes a node's namespace and joins it to the underlay; repairs what is missing. */
-export function addNodeLink(node: ClusterConfig): Promise<void> {
-  const { hostAddress, nodeAddress, podCidr, serviceCidr } = node;
-  return createNode({
+export async function addNodeLink(node: ClusterConfig): Promise<void> {
+  const link = {
     netnsPath: nodeNetns(node),
     underlayNetns: underlayNetns(node),
     port: portOf(node),
-    hostAddress,
-    nodeAddress,
-    nodeRange: nodeRange(node),
-    podCidr,
-    serviceCidr,
-  });
+    nodeAddress: node.nodeAddress,
+  };
+  if (node.guest === undefined) await createNode({ ...link, ...nodeNetwork(node) });
+  else createGuestLink(link);
+}
+
+/** The network that a node is part of. */
+export function nodeNetwork(node: ClusterConfig): NodeNetwork {
+  const { hostAddress, nodeAddress, podCidr, serviceCidr } = node;
+  return { hostAddress, nodeAddress, nodeRange: nodeRange(node), podCidr, serviceCidr };
 }
 
 /** Removes a node's namespace and its port. */

@@ -74,13 +74,15 @@ export async function purgeData(config: ClusterPlace): Promise<void> {
   await removeIfEmpty(parentOf(config.dataDir));
 }
 
-/** Monitors and drivers: processes with the cluster's directories in their command line. */
+const BELONGING = /(^|\/)(conmon|crun|runc|node|nsenter|linux\.uml|supervise\.sh)\b/;
+
+/** Monitors, drivers and guests: processes with the cluster's directories in their command line. */
 function belongingPids(config: ClusterPlace): number[] {
   const marks = [`${config.runDir}/`, `${config.dataDir}/`];
   return processTable()
     .filter((entry) => entry.pid !== process.pid && entry.pid !== process.ppid)
     .filter((entry) => marks.some((mark) => entry.command.includes(mark)))
-    .filter((entry) => /(^|\/)(conmon|crun|runc|node|nsenter|supervise\.sh)\b/.test(entry.command))
+    .filter((entry) => BELONGING.test(entry.command))
     .map((entry) => entry.pid);
 }
 

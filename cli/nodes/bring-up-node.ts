@@ -37,7 +37,8 @@ async function bringUpNode(
   await mkdir(node.runDir, { recursive: true, mode: 0o700 });
   await writeCluster(node);
   await setStopped(node, false);
-  if (node.cniBinDir === undefined) await installPlugins(ownPluginsDir(node));
+  const isGuest = node.guest !== undefined;
+  if (node.cniBinDir === undefined && !isGuest) await installPlugins(ownPluginsDir(node));
   await updateServers(node, () => undefined);
   signal.throwIfAborted();
   const token = await ensureBootstrapToken(cluster, node, client);

@@ -10,6 +10,9 @@ import { nodeNetns } from "../host/node-link.ts";
 import { type ProcessName, runningPid, startProcess } from "../supervisor/supervise.ts";
 import { CommandError } from "../terminal.ts";
 
+/** A guest boots, and system calls in it take many times what they take elsewhere. */
+export const GUEST_READY_TIMEOUT_MS = 180_000;
+
 /**
  * V8's size of a semi-space (default 16 MiB), which it does not release until it idles for minutes,
  * and the growth of the old generation before a collection, by default to four times the live size:
@@ -44,6 +47,7 @@ export async function ensureProcess(
       nodeFlags: flagsOf(name),
       ...(name === "node" ? { netns: nodeNetns(config) } : {}),
       ...(config.joins === undefined ? {} : { node: config.nodeName }),
+      ...(config.guest === undefined ? {} : { readyTimeout_ms: GUEST_READY_TIMEOUT_MS }),
     },
     signal,
   );

@@ -20,11 +20,16 @@ export async function writeNodeNetwork(
   paths: NodeNetworkPaths,
   podCidr: string,
   mtu?: number,
+  backend?: "iptables",
 ): Promise<void> {
-  const checkAddresses = await canCheckAddresses();
-  const dataDir = paths.cniAddresses;
-  const options = { name: "r2k", podCidr, dataDir, checkAddresses };
-  const conflist = bridgeConflist(mtu === undefined ? options : { ...options, mtu });
+  const conflist = bridgeConflist({
+    name: "r2k",
+    podCidr,
+    dataDir: paths.cniAddresses,
+    checkAddresses: await canCheckAddresses(),
+    ...(mtu === undefined ? {} : { mtu }),
+    ...(backend === undefined ? {} : { backend }),
+  });
   await replaceFile(join(paths.cniConfDir, "10-r2k.conflist"), conflist);
 }
 

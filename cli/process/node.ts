@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { nodeInvoke } from "@raft2kube/cni/main.ts";
+import { configureGuest } from "@raft2kube/cni/node/node.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import { startDns } from "@raft2kube/dns/main.ts";
@@ -13,29 +14,26 @@ import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
 import { type RuntimeHandle, startRuntime } from "@raft2kube/runtime/main.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import type { Command } from "commander";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { type KubeconfigUser, clusterFiles } from "../cluster/identities.ts";
-import { nodeCgroup, nodePaths } from "../cluster/paths.ts";
+import { nodeCgroup, nodePaths, ownPluginsDir } from "../cluster/paths.ts";
+import { installPlugins } from "../cluster/plugins.ts";
+import { nodeNetwork } from "../host/node-link.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { ensureJoined } from "./ensure-joined.ts";
 import { startNodeControl } from "./node-control.ts";
 import { type NodeOverlay, startNodeOverlay } from "./node-overlay.ts";
 import { writeNodeNetwork } from "./node-network.ts";
-import { processCommand } from "./running.ts";
 import type { Parts } from "./started-parts.ts";
 
 const KUBELET_PORT = 10_250;
 const DNS_PORT = 53;
 
-/** The process of everything on a node; it runs in the node's network namespace. */
-export function command(): Command {
-  return processCommand("node", start);
-}
-
-async function start(config: ClusterConfig, parts: Parts): Promise<void> {
+/** Starts everything of a node, in the node's network namespace or in the guest that it is. */
+export async function startNode(config: ClusterConfig, parts: Parts): Promise<void> {
   const clock = systemClock();
   const paths = nodePaths(config);
+  if (config.guest !== undefined) await prepareGuest(config);
   for (const dir of [paths.cniConfDir, paths.sockets]) await mkdir(dir, { recursive: true });
   if (config.joins !== undefined) await ensureJoined(config, clock);
   const runtime = await parts.start("runtime", () => startNodeRuntime(config, clock));
@@ -60,6 +58,12 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
   // Before the kubelet, so that its first check of the registry finds the driver.
   await startStorage(config, parts, clock);
   await parts.start("kubelet", () => startNodeKubelet(config, overlay, clock));
+}
+
+/** Does what the host does for other nodes before their processes start. */
+async function prepareGuest(config: ClusterConfig): Promise<void> {
+  await configureGuest(nodeNetwork(config));
+  if (config.cniBinDir === undefined) await installPlugins(ownPluginsDir(config));
 }
 
 async function startNodeRuntime(config: ClusterConfig, clock: Clock): Promise<RuntimeHandle> {
@@ -109,7 +113,8 @@ async function startNodeKubelet(config: ClusterConfig, overlay: NodeOverlay, clo
       clientCa: await read(files.pair("ca").cert),
     },
     onPodCidrs: async ([podCidr = config.podCidr]) => {
-      await writeNodeNetwork(paths, podCidr, await overlay.mtu());
+      const backend = config.guest === undefined ? undefined : "iptables";
+      await writeNodeNetwork(paths, podCidr, await overlay.mtu(), backend);
     },
     clock,
   });

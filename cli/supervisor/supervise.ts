@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
@@ -33,6 +33,8 @@ export interface ProcessSpec {
   readonly node?: string;
   /** Flags of Node itself. */
   readonly nodeFlags?: readonly string[];
+  /** How long it may take until it reports that it is ready. Default READY_TIMEOUT_MS. */
+  readonly readyTimeout_ms?: number;
 }
 
 /** The message of a child to its parent over the IPC channel, sent once. */
@@ -85,7 +87,7 @@ export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Prom
   // After its start, what becomes of it is seen by its id.
   child.on("error", () => child.unref());
   closeSync(log);
-  const said = await announcement(child, signal);
+  const said = await announcement(child, signal, spec.readyTimeout_ms ?? READY_TIMEOUT_MS);
   if (said.state === "failed") {
     child.kill("SIGTERM");
     throw new CommandError("PROCESS", `${spec.name}: ${said.message}`, {
@@ -118,7 +120,11 @@ function noteStart(log: number, name: string): void {
   writeSync(log, `${JSON.stringify(line)}\n`);
 }
 
-function announcement(child: ReturnType<typeof spawn>, signal: AbortSignal): Promise<Announcement> {
+function announcement(
+  child: ReturnType<typeof spawn>,
+  signal: AbortSignal,
+  timeout_ms: number,
+): Promise<Announcement> {
   return new Promise((resolve) => {
     const fail = (message: string) => done({ state: "failed", message });
     const done = (result: Announcement) => {
@@ -128,10 +134,7 @@ function announcement(child: ReturnType<typeof spawn>, signal: AbortSignal): Pro
       resolve(result);
     };
     const onAbort = () => fail("stopped");
-    const timer = setTimeout(
-      () => fail(`not ready after ${READY_TIMEOUT_MS} ms`),
-      READY_TIMEOUT_MS,
-    );
+    const timer = setTimeout(() => fail(`not ready after ${timeout_ms} ms`), timeout_ms);
     signal.addEventListener("abort", onAbort, { once: true });
     child.once("message", (message) => done(message as Announcement));
     child.once("error", (error) => fail(messageOf(error)));
@@ -145,7 +148,12 @@ function logTail(path: string): Error | undefined {
   return new CodedError("LOG_TAIL", `the log ends with\n    ${lines.join("\n    ")}`);
 }
 
+/** Names a file that announcements are written to, of a process whose parent is no other's. */
+export const ANNOUNCE_TO = "R2K_ANNOUNCE_TO";
+
 /** Reports the result of the start to the parent, if there is one. */
 export function announce(result: Announcement): void {
   process.send?.(result);
+  const path = process.env[ANNOUNCE_TO];
+  if (path !== undefined) writeFileSync(path, `${JSON.stringify(result)}\n`);
 }

@@ -21,7 +21,7 @@ test.runIf(missing === undefined)(
   async () => {
     const output = await runGuest({
       script: `${process.execPath} ${PROGRAM} 2>&1`,
-      modules: ["drivers/block/loop.ko"],
+      modules: ["loop"],
       memory_MiB: 1024,
       timeout_ms: TIMEOUT_MS,
     });

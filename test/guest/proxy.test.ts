@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ours } from "../contract/proxy/ours.ts";
 import { RULES } from "../contract/proxy/suite.ts";
-import { guestsMissing, runGuest, withDependencies } from "./guest.ts";
+import { guestsMissing, runGuest } from "./guest.ts";
 
 const PROGRAM = join(import.meta.dirname, "proxy-in-guest.ts");
 /** Trees of a reader of the labs, over the product (labs/runner/overlay.ts). */
@@ -11,24 +11,6 @@ const OVERLAY = join(import.meta.dirname, "../../labs/runner/overlay.ts");
 const [before, options] = trees ? [`R2K_LAB_TREES=${trees} `, ` --import ${OVERLAY}`] : ["", ""];
 const TIMEOUT_MS = 300_000;
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
-
-const NETFILTER = "net/netfilter";
-const MODULES = [
-  "drivers/net/veth.ko",
-  "drivers/net/dummy.ko",
-  `${NETFILTER}/nf_conntrack_netlink.ko`,
-  ...["iptable_nat", "iptable_filter", "ipt_REJECT"].map((name) => `net/ipv4/netfilter/${name}.ko`),
-  ...[
-    "MASQUERADE", "addrtype", "comment", "conntrack", "mark", "nat", "recent", "set", "statistic",
-    "tcpudp",
-  ].map((name) => `${NETFILTER}/xt_${name}.ko`),
-  ...["ip", "ipport", "ipportip", "ipportnet"].map(
-    (name) => `${NETFILTER}/ipset/ip_set_hash_${name}.ko`,
-  ),
-  ...["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"].map(
-    (name) => `${NETFILTER}/ipvs/ip_vs_${name}.ko`,
-  ),
-];
 
 interface Found {
   mode: string;
@@ -42,7 +24,7 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
     async () => {
       const output = await runGuest({
         script: `${before}${process.execPath}${options} ${PROGRAM} 2>&1`,
-        modules: withDependencies(MODULES),
+        modules: ["ip_vs", "nf_conntrack_netlink"],
         memory_MiB: 1024,
         timeout_ms: TIMEOUT_MS,
       });

@@ -103,6 +103,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["cluster/", "store/", "host/process-table.ts"],
     ["supervisor/"],
     ["preflight/"],
+    ["guest/"],
     ["host/"],
     ["nodes/"],
     ["cluster/bring-up.ts", "process/"],

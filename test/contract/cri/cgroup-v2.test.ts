@@ -10,7 +10,7 @@ test.runIf(missing === undefined)(
   async () => {
     const output = await runGuest({
       script: `${process.execPath} ${PROGRAM} 2>&1`,
-      modules: ["fs/overlayfs/overlay.ko"],
+      modules: [],
       memory_MiB: 1024,
       timeout_ms: 170_000,
     });

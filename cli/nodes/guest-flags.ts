@@ -1,0 +1,60 @@
+import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
+import type { ClusterConfig, GuestConfig } from "../cluster/config.ts";
+import { requireGuests } from "../guest/kernel.ts";
+import { CommandError } from "../terminal.ts";
+
+/** A guest with less does not start a node; more than the machine has ends in its OOM killer. */
+const MEMORY_MIB_MIN = 384;
+const MEMORY_MIB_MAX = 65_536;
+export const GUEST_MEMORY_MIB = 1024;
+const DISK_GIB_MAX = 1024;
+export const GUEST_DISK_GIB = 8;
+/** Modes that need no nftables. */
+export const GUEST_PROXY_MODES = ["ipvs", "iptables"] as const satisfies readonly ModeName[];
+
+export interface GuestFlags {
+  guest?: boolean;
+  memory?: string;
+  disk?: string;
+  proxyMode?: ModeName;
+}
+
+/**
+ * Returns what a new node is as a guest, by the flags of `r2k node add`; undefined without
+ * `--guest`. Its rules are of the cluster's kind where its kernel has that. Throws CommandError.
+ */
+export function guestOf(
+  flags: GuestFlags,
+  cluster: Pick<ClusterConfig, "proxyMode">,
+): GuestConfig | undefined {
+  const { guest = false, memory, disk, proxyMode } = flags;
+  if (!guest) {
+    const [other] = [memory, disk, proxyMode].filter((flag) => flag !== undefined);
+    if (other === undefined) return undefined;
+    throw new CommandError("BAD_FLAG", "--memory, --disk and --proxy-mode are a guest's", {
+      remedy: "add --guest, or leave them out",
+    });
+  }
+  requireGuests();
+  const same = GUEST_PROXY_MODES.find((mode) => mode === cluster.proxyMode);
+  return {
+    memory_MiB: between("--memory", memory, GUEST_MEMORY_MIB, MEMORY_MIB_MIN, MEMORY_MIB_MAX),
+    disk_GiB: between("--disk", disk, GUEST_DISK_GIB, 1, DISK_GIB_MAX),
+    proxyMode: proxyMode ?? same ?? GUEST_PROXY_MODES[0],
+  };
+}
+
+function between(
+  flag: string,
+  text: string | undefined,
+  otherwise: number,
+  least: number,
+  most: number,
+): number {
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new CommandError("BAD_FLAG", `${flag} ${text} is not usable`, {
+    remedy: `a whole number from ${least} to ${most}`,
+  });
+}

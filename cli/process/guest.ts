@@ -1,0 +1,194 @@
+import { execFile } from "node:child_process";
+import { mkdir, open, rm, stat } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { promisify } from "node:util";
+import { macOf } from "@raft2kube/cni/node/underlay.ts";
+import { NODE_DEVICE } from "@raft2kube/cni/node/node.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { ROOT_DIR } from "../cluster/assets.ts";
+import { type ClusterConfig, configPath, type GuestConfig } from "../cluster/config.ts";
+import { bootstrapPath } from "../cluster/node-identities.ts";
+import { guestDir, guestDisk } from "../cluster/paths.ts";
+import { bootGuest, type Guest } from "../guest/boot.ts";
+import { quoted } from "../guest/init.ts";
+import { guestKernel } from "../guest/kernel.ts";
+import { GUEST_STOP_MS } from "../host/end-process.ts";
+import { findProgram } from "../preflight/programs.ts";
+import { ANNOUNCE_TO, type Announcement } from "../supervisor/supervise.ts";
+import type { Closable } from "./started-parts.ts";
+
+/** Modules that a node uses before the kernel would load them, or that none would ask for. */
+const MODULES = [
+  "br_netfilter", "veth", "dummy", "vxlan", "tun", "ifb", "loop", "nfnetlink",
+  "nf_conntrack_netlink", "ip_vs", "ip_set", "nfs", "nfsv4", "sctp",
+];
+/** The guest's console on which its node process reports that it is ready. */
+const REPORTS = "/dev/tty1";
+/** The line on the guest's first console that shuts it down. */
+const STOP = "stop";
+const KILL_MS = 5_000;
+const GIB = 1024 ** 3;
+
+/**
+ * Boots the guest that a node is, and resolves when its node process is ready. A guest that ends by
+ * itself ends this process, whose supervisor starts both again.
+ */
+export async function startGuest(config: ClusterConfig, guest: GuestConfig): Promise<Closable> {
+  const dir = guestDir(config);
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await ensureDisk(config, guest);
+  const booted = bootGuest({
+    kernel: await guestKernel(dir),
+    dir,
+    memory_MiB: guest.memory_MiB,
+    init: {
+      hostname: config.nodeName,
+      folders: [ROOT_DIR],
+      modules: MODULES,
+      env: environment(),
+      script: await script(config),
+    },
+    disk: guestDisk(config),
+    link: { device: NODE_DEVICE, mac: macOf(config.nodeAddress) },
+    stdio: ["pipe", "inherit", "inherit", "pipe"],
+    consoles: ["con1=null,fd:3"],
+  });
+  const machine = new Machine(booted, systemClock());
+  try {
+    await machine.ready();
+  } catch (thrown) {
+    await machine.close();
+    throw thrown;
+  }
+  // It has joined: a start by the supervisor, without a new token, is one of a member.
+  await rm(bootstrapPath(config), { force: true });
+  return machine;
+}
+
+/** A guest that runs. */
+class Machine implements Closable {
+  readonly #guest: Guest;
+  readonly #clock: Clock;
+  #closing = false;
+  #gone = false;
+
+  constructor(guest: Guest, clock: Clock) {
+    this.#guest = guest;
+    this.#clock = clock;
+    const { child, ended } = guest;
+    child.stdin!.on("error", () => child.stdin!.destroy());
+    void ended.then(() => (this.#gone = true));
+  }
+
+  /** Waits for the report of the guest's node process; throws why there is none. */
+  async ready(): Promise<void> {
+    const { child, ended } = this.#guest;
+    const report = await Promise.race([
+      firstLine(child.stdio[3] as Readable).then((line) => JSON.parse(line) as Announcement),
+      ended.then((how): Announcement => {
+        return { state: "failed", message: `the guest ended with ${how} before it was ready` };
+      }),
+    ]);
+    if (report.state === "failed") {
+      const { message, remedy } = report;
+      throw new CodedError("GUEST", message, remedy === undefined ? {} : { remedy });
+    }
+    void ended.then((how) => {
+      // Rejected without a handler: this process ends too.
+      if (!this.#closing) throw new CodedError("GUEST_ENDED", `the guest ended with ${how}`);
+    });
+  }
+
+  /** Shuts the guest down; ends it after GUEST_STOP_MS. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    const { child } = this.#guest;
+    const clock = this.#clock;
+    const isGone = () => this.#gone;
+    child.stdin!.write(`${STOP}\n`);
+    try {
+      await waitFor("the guest to shut down", isGone, { clock, timeout_ms: GUEST_STOP_MS });
+    } catch (thrown) {
+      if (!isErrno(thrown, "ETIMEDOUT")) throw thrown;
+      logger("guest").warn("the guest does not shut down, it is ended", {});
+      child.kill("SIGKILL");
+      await waitFor("the guest to end", isGone, { clock, timeout_ms: KILL_MS });
+    }
+  }
+}
+
+function firstLine(stream: Readable): Promise<string> {
+  return new Promise((resolve) => createInterface(stream).once("line", resolve));
+}
+
+/** Variables that the guest's processes share with this one. */
+function environment(): Record<string, string> {
+  const names = ["R2K_ROOT", "R2K_LOG", "MALLOC_ARENA_MAX", "NODE_OPTIONS"];
+  const shared = names.flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { ...Object.fromEntries(shared), HOME: "/root", [ANNOUNCE_TO]: REPORTS };
+}
+
+/** Makes the guest's disk, a file without content yet, with an empty file system. */
+async function ensureDisk(config: ClusterConfig, { disk_GiB }: GuestConfig): Promise<void> {
+  const path = guestDisk(config);
+  try {
+    await stat(path);
+    return;
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOENT")) throw thrown;
+  }
+  const made = `${path}.new`;
+  const file = await open(made, "w", 0o600);
+  await file.truncate(disk_GiB * GIB);
+  await file.close();
+  const mkfs = await program("mkfs.ext4", "e2fsprogs");
+  await promisify(execFile)(mkfs, ["-q", "-F", "-E", "lazy_itable_init=1,nodiscard", made]);
+  await promisify(execFile)("mv", [made, path]);
+}
+
+/**
+ * The guest's data is on its disk. Of the host's folder of the node it reads the configuration and
+ * the token to join with. The node process runs until the console says `stop`; then all that runs
+ * is asked to end, and the disk is written.
+ */
+async function script(config: ClusterConfig): Promise<string> {
+  const data = quoted(config.dataDir);
+  const bootstrap = quoted(bootstrapPath({ dataDir: "/run/host" }));
+  const argv = [process.execPath, ...process.execArgv, process.argv[1]!, "node", "--config"];
+  const command = [...argv, configPath(config.dataDir)].map(quoted).join(" ");
+  const serve = [
+    "ulimit -n 1048576",
+    `${command} &`,
+    "node=$!",
+    `while read -r line; do [ "$line" = ${STOP} ] && break; done`,
+    "kill -TERM $node",
+    "for try in 1 2 3 4 5 6 7 8 9 10; do kill -0 $node 2> /dev/null && sleep 0.2; done",
+    "kill -TERM -1",
+    "sleep 0.3",
+    "sync",
+    "/bin/busybox poweroff -f",
+  ];
+  return [
+    "ip link set vec0 name eth0",
+    `mkdir -p /run/host ${data} && mount -t hostfs -o ro,${data} hostfs /run/host`,
+    `mount -t ext4 -o noatime /dev/ubda ${data}`,
+    `cp -p /run/host/cluster.json ${data}/`,
+    `if [ -e ${bootstrap} ]; then cp -p ${bootstrap} ${data}/; fi`,
+    // Process 1, which waits for the processes that others leave.
+    `exec ${await program("catatonit", "catatonit")} -- sh -c ${quoted(serve.join("\n"))}`,
+  ].join("\n");
+}
+
+async function program(name: string, debianPackage: string): Promise<string> {
+  const path = await findProgram(name);
+  if (path !== undefined) return path;
+  const remedy = `apt-get install ${debianPackage}`;
+  throw new CodedError("NO_PROGRAM", `${name} is not installed`, { remedy });
+}

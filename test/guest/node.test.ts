@@ -1,0 +1,202 @@
+import { release } from "node:os";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TestCluster } from "../e2e/cluster.ts";
+import { differences, type HostSnapshot } from "../e2e/host-snapshot.ts";
+import { OwnHost } from "../e2e/own-host.ts";
+import { guestsMissing } from "./guest.ts";
+
+const NAME = "machines";
+const GUEST = "machine";
+const TIMEOUT_MS = 300_000;
+const IMAGE = "r2k.local/busybox:1";
+const patience = { clock: systemClock(), timeout_ms: 120_000 };
+const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
+
+/** A server on each node that answers with its node, and has a port of the guest. */
+const MANIFEST = `
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: { name: agent }
+spec:
+  selector: { matchLabels: { app: agent } }
+  template:
+    metadata: { labels: { app: agent } }
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+        - name: main
+          image: ${IMAGE}
+          command: [sh, -c, 'echo "$NODE" | tee /tmp/index.html; httpd -f -p 8080 -h /tmp']
+          env: [{ name: NODE, valueFrom: { fieldRef: { fieldPath: spec.nodeName } } }]
+          ports: [{ containerPort: 8080, hostPort: 8088 }]
+          resources: { limits: { memory: 48Mi } }
+          readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: agents }
+spec:
+  type: NodePort
+  selector: { app: agent }
+  ports: [{ port: 80, targetPort: 8080, nodePort: 30780 }]
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: administrator }
+spec:
+  nodeName: ${GUEST}
+  hostNetwork: true
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: main
+      image: ${IMAGE}
+      command: [sleep, "100000"]
+      securityContext: { privileged: true }
+      volumeMounts: [{ name: data, mountPath: /data }]
+  volumes: [{ name: data, emptyDir: {} }]
+`;
+
+interface PodPlace {
+  readonly name: string;
+  readonly node: string;
+  readonly ip: string;
+}
+
+let host: OwnHost;
+let cluster: TestCluster;
+let before: HostSnapshot;
+let started: HostSnapshot;
+
+const node = (...args: string[]) => host.r2k(["node", ...args, "--name", NAME]);
+
+beforeAll(async () => {
+  if (missing !== undefined) return;
+  host = await OwnHost.create();
+  await host.r2k(["version"]);
+  before = await host.snapshot(NAME);
+  cluster = await TestCluster.startIn(host, NAME, ["--no-demo"]);
+  started = await host.snapshot(NAME);
+  const added = await node("add", GUEST, "--guest", "--memory", "768");
+  expect(added.stderr).toContain(`nodes: ${GUEST}`);
+  expect(added.code).toBe(0);
+  await cluster.apply(MANIFEST);
+  await cluster.ask("rollout", "status", "daemonset/agent", "--timeout=120s");
+  await cluster.ask("wait", "--for=condition=Ready", "pod/administrator", "--timeout=60s");
+}, TIMEOUT_MS);
+
+afterAll(async () => {
+  if (missing !== undefined) return;
+  await host.r2k(["down", "--purge", "--name", NAME]);
+  await host.close();
+}, TIMEOUT_MS);
+
+async function agents(): Promise<PodPlace[]> {
+  const line = "{.metadata.name}|{.spec.nodeName}|{.status.podIP}";
+  const template = `jsonpath={range .items[*]}${line}{"\\n"}{end}`;
+  const text = await cluster.ask("get", "pods", "-l", "app=agent", "-o", template);
+  return text.split("\n").filter(Boolean).map((row) => {
+    const [name = "", at = "", ip = ""] = row.split("|");
+    return { name, node: at, ip };
+  });
+}
+
+const inPod = (pod: string, script: string) =>
+  cluster.ask("exec", pod, "--", "sh", "-c", script);
+
+const field = (path: string, ...of: string[]) =>
+  cluster.ask("get", ...of, "-o", `jsonpath={${path}}`);
+
+const isReady = () => field(".status.conditions[?(@.type=='Ready')].status", "node", GUEST);
+
+describe.runIf(missing === undefined)("a node that is a guest", { timeout: TIMEOUT_MS }, () => {
+  it("has a kernel of its own, and joined as other nodes do", async () => {
+    const kernel = await field(".status.nodeInfo.kernelVersion", "node", GUEST);
+    expect(kernel).not.toContain(release());
+    expect(await inPod("administrator", "uname -r")).toBe(kernel.split(" ")[0]);
+    expect(await field(".items[*].spec.username", "csr")).toContain(`system:node:${GUEST}`);
+    const secrets = await cluster.ask("get", "secrets", "-n", "kube-system", "-o", "name");
+    expect(secrets).not.toContain("bootstrap-token");
+    const memory = await inPod("administrator", "grep MemTotal /proc/meminfo");
+    expect(Number(/\d+/.exec(memory)?.[0])).toBeLessThanOrEqual(768 * 1024);
+  });
+
+  it("its pods and those of the other node reach each other, and Services by name", async () => {
+    const pods = await agents();
+    expect(pods).toHaveLength(2);
+    const urls = [...pods.map(({ ip }) => `${ip}:8080`), ...Array<string>(8).fill("agents")];
+    for (const pod of pods) {
+      const said = await inPod(pod.name, urls.map((url) => `wget -qO- http://${url}/`).join("; "));
+      const lines = said.split("\n");
+      expect(lines.slice(0, 2)).toEqual(pods.map((other) => other.node));
+      expect(lines).toHaveLength(urls.length);
+      expect(new Set(lines.slice(2)), pod.node).toEqual(new Set(pods.map((other) => other.node)));
+      const other = pods.find(({ ip }) => ip !== pod.ip)!;
+      // A packet of the overlay's MTU, one more, and one in several fragments.
+      for (const size of [1_422, 1_423, 8_000]) {
+        await inPod(pod.name, `ping -q -c 1 -W 5 -s ${size} ${other.ip}`);
+      }
+    }
+  });
+
+  it("IPVS serves Services there, also the host, and a pod has a port of the node", async () => {
+    const ip = await field(".spec.clusterIP", "service", "agents");
+    const hex = ip.split(".").map((part) => Number(part).toString(16).padStart(2, "0"));
+    const servers = await inPod("administrator", "cat /proc/net/ip_vs");
+    expect(servers).toContain(`TCP  ${hex.join("").toUpperCase()}:0050 rr`);
+    const address = await field(".status.addresses[0].address", "node", GUEST);
+    expect(await cluster.curl(`http://${address}:30780/`)).toMatch(/machine/);
+    expect(await cluster.curl(`http://${address}:8088/`)).toBe(`${GUEST}\n`);
+    expect(await inPod("administrator", "nc -w 2 10.96.255.254 80 < /dev/null; echo $?")).toBe("1");
+  });
+
+  it("exec, logs, port-forward and metrics come from its kubelet", async () => {
+    const pod = (await agents()).find((one) => one.node === GUEST)!;
+    expect(await cluster.ask("logs", pod.name)).toBe(GUEST);
+    expect(await inPod(pod.name, "cat /sys/fs/cgroup/memory.max")).toBe(String(48 << 20));
+    const forward = cluster.startKubectl(["port-forward", `pod/${pod.name}`, "18080:8080"]);
+    const answer = () => cluster.curl("http://127.0.0.1:18080/");
+    expect(await waitFor("the forwarded port", answer, patience)).toBe(`${GUEST}\n`);
+    forward.kill();
+    const summary = `/api/v1/nodes/${GUEST}/proxy/stats/summary`;
+    expect(await cluster.ask("get", "--raw", summary)).toContain(pod.name);
+  });
+
+  it("keeps its data when it is stopped, and boots again when it was killed", async () => {
+    await inPod("administrator", "echo kept > /data/file");
+    const uid = await field(".metadata.uid", "pod/administrator");
+    expect(await node("stop", GUEST)).toMatchObject({ code: 0 });
+    expect(await isReady()).toBe("False");
+    expect(await node("start", GUEST)).toMatchObject({ code: 0 });
+    expect(await isReady()).toBe("True");
+    const restarted = async () => {
+      const count = await field(".status.containerStatuses[0].restartCount", "pod/administrator");
+      return Number(count) > 0;
+    };
+    await waitFor("the pod to run again", restarted, patience);
+    expect(await field(".metadata.uid", "pod/administrator")).toBe(uid);
+    expect(await inPod("administrator", "cat /data/file")).toBe("kept");
+    const { stdout } = await host.r2k(["status", "--name", NAME, "-o", "json"]);
+    const { processes } = JSON.parse(stdout) as { processes: { name: string; pid: number }[] };
+    const boot = () => inPod("administrator", "cat /proc/sys/kernel/random/boot_id");
+    const first = await boot();
+    process.kill(processes.find(({ name }) => name === `node ${GUEST}`)!.pid, "SIGKILL");
+    const again = async () => {
+      const { code, stdout: id } = await cluster.kubectl(
+        ["exec", "administrator", "--", "cat", "/proc/sys/kernel/random/boot_id"],
+      );
+      return code === 0 && id.trim() !== first;
+    };
+    await waitFor("the guest to boot again", again, patience);
+  });
+
+  it("is removed without a trace", async () => {
+    expect(await node("remove", GUEST)).toMatchObject({ code: 0 });
+    expect((await cluster.kubectl(["get", "node", GUEST])).stderr).toMatch(/NotFound/);
+    const left = differences(started, await host.snapshot(NAME));
+    expect(left.filter((line) => line.includes(GUEST))).toEqual([]);
+    expect((await cluster.down()).code).toBe(0);
+    expect(differences(before, await host.snapshot(NAME))).toEqual([]);
+  });
+});
