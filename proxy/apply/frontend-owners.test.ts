@@ -1,24 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { ServicePort } from "../plan/model.ts";
+import { servicePort } from "../testing/service-port.ts";
 import { FrontendOwners } from "./frontend-owners.ts";
 import { externalReservation } from "./external-reservation.ts";
 
-const port = (key: string, changes: Partial<ServicePort> = {}): ServicePort => ({
-  key,
-  transport: "tcp",
-  port: 80,
-  clusterIps: [],
-  externalIps: [],
-  nodePort: undefined,
-  affinity_s: undefined,
-  allEndpoints: [],
-  localEndpoints: [],
-  internalLocal: false,
-  externalLocal: false,
-  apiAddresses: [],
-  firewall: undefined,
-  ...changes,
-});
+const port = (key: string, changes: Partial<ServicePort> = {}) => servicePort({ key, ...changes });
 
 const owners = (...ports: ServicePort[]) => {
   const all = new FrontendOwners(externalReservation(["198.51.100.1"], "10.244.0.0/16"));

@@ -4,6 +4,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
+import { servicePort } from "@raft2kube/proxy/testing/service-port.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { ours } from "../contract/proxy/ours.ts";
@@ -23,21 +24,11 @@ async function report(mode: string, rule: string, run: () => Promise<void>): Pro
 
 /** A Service port of the second pod. */
 function port(ip: string): ServicePort {
-  return {
+  return servicePort({
     key: "default/tcp:p/TCP",
-    transport: "tcp",
-    port: 80,
     clusterIps: [ip],
-    externalIps: [],
-    nodePort: undefined,
-    affinity_s: undefined,
     allEndpoints: [{ address: ADDRESSES.two, port: TARGETS.http }],
-    localEndpoints: [],
-    internalLocal: false,
-    externalLocal: false,
-    apiAddresses: [],
-    firewall: undefined,
-  };
+  });
 }
 
 /** Runs `work` while a mode serves one port, and removes the mode's rules. */

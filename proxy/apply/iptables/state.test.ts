@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ServicePort } from "../../plan/model.ts";
+import { servicePort } from "../../testing/service-port.ts";
 import { baseRules, LAYOUT } from "./base.ts";
 import { renderPort } from "./fragment.ts";
 import { chainsOf, portName } from "./names.ts";
@@ -7,21 +8,8 @@ import { removal, TablesState } from "./state.ts";
 
 const ONE = { address: "10.180.0.1", port: 80 };
 const TWO = { address: "10.180.0.2", port: 80 };
-const port = (changes: Partial<ServicePort> = {}): ServicePort => ({
-  key: "ns1/svc1:p80/TCP",
-  transport: "tcp",
-  port: 80,
-  clusterIps: ["172.30.0.41"],
-  externalIps: [],
-  nodePort: undefined,
-  affinity_s: undefined,
-  allEndpoints: [ONE],
-  localEndpoints: [],
-  internalLocal: false,
-  externalLocal: false,
-  apiAddresses: [],
-  firewall: undefined,
-  ...changes,
+const port = (changes: Partial<ServicePort> = {}) => servicePort({
+  key: "ns1/svc1:p80/TCP", clusterIps: ["172.30.0.41"], allEndpoints: [ONE], ...changes,
 });
 const SVC = "KUBE-SVC-XPGD46QRK7WJZT7O";
 const SEP = "KUBE-SEP-SXIVWICOYRO3J4NJ";

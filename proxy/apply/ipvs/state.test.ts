@@ -1,25 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { ServicePort } from "../../plan/model.ts";
+import { servicePort } from "../../testing/service-port.ts";
 import { IpvsState } from "./state.ts";
 import { wantedOf } from "./wanted.ts";
 
 const TARGETS = [{ address: "10.244.0.1", port: 8080 }];
-const port = (changes: Partial<ServicePort> = {}): ServicePort => ({
-  key: "shop/web:http/TCP",
-  transport: "tcp",
-  port: 80,
-  clusterIps: ["10.96.0.7"],
-  externalIps: [],
-  nodePort: undefined,
-  affinity_s: undefined,
-  allEndpoints: TARGETS,
-  localEndpoints: [],
-  internalLocal: false,
-  externalLocal: false,
-  apiAddresses: [],
-  firewall: undefined,
-  ...changes,
-});
+const port = (changes: Partial<ServicePort> = {}) =>
+  servicePort({ clusterIps: ["10.96.0.7"], allEndpoints: TARGETS, ...changes });
 const CONTEXT = { scheduler: "wlc", nodeAddresses: ["192.0.2.1", "192.0.2.2"] };
 const wanted = (changes: Partial<ServicePort> = {}) => wantedOf(port(changes), CONTEXT);
 const frontends = (changes: Partial<ServicePort>) =>

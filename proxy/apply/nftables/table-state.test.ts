@@ -1,23 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { ServicePort } from "../../plan/model.ts";
+import { servicePort } from "../../testing/service-port.ts";
 import { renderPort } from "./fragment.ts";
 import { TableState } from "./table-state.ts";
 
-const port = (changes: Partial<ServicePort> = {}): ServicePort => ({
-  key: "shop/web:http/TCP",
-  transport: "tcp",
-  port: 80,
-  clusterIps: ["10.96.0.7"],
-  externalIps: [],
-  nodePort: undefined,
-  affinity_s: undefined,
-  allEndpoints: [{ address: "10.1.0.1", port: 8080 }],
-  localEndpoints: [],
-  internalLocal: false,
-  externalLocal: false,
-  apiAddresses: [],
-  firewall: undefined,
-  ...changes,
+const port = (changes: Partial<ServicePort> = {}) => servicePort({
+  clusterIps: ["10.96.0.7"], allEndpoints: [{ address: "10.1.0.1", port: 8080 }], ...changes,
 });
 
 const change = (from: ServicePort) => ({ owner: from.key, fragment: renderPort(from, undefined) });

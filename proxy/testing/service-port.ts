@@ -1,0 +1,21 @@
+import type { ServicePort } from "../plan/model.ts";
+
+/** Returns a TCP port 80 without addresses and endpoints, changed by `changes`. */
+export function servicePort(changes: Partial<ServicePort> = {}): ServicePort {
+  return {
+    key: "shop/web:http/TCP",
+    transport: "tcp",
+    port: 80,
+    clusterIps: [],
+    externalIps: [],
+    nodePort: undefined,
+    affinity_s: undefined,
+    allEndpoints: [],
+    localEndpoints: [],
+    internalLocal: false,
+    externalLocal: false,
+    apiAddresses: [],
+    firewall: undefined,
+    ...changes,
+  };
+}
