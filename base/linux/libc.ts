@@ -71,10 +71,13 @@ export const libc = {
   ),
 };
 
-/** Names of numbers that have another one, with which Linux' manual pages begin. */
-const SECOND_NAMES = ["EWOULDBLOCK", "ENOTSUP"];
+/**
+ * Aliases that `errnoName` does not return: on Linux EWOULDBLOCK has the number of EAGAIN, and
+ * ENOTSUP that of EOPNOTSUPP, the names that the manual pages of the system calls use.
+ */
+const ERRNO_ALIASES = ["EWOULDBLOCK", "ENOTSUP"];
 const ERRNO_NAMES = new Map(Object.entries(constants.errno)
-  .filter(([name]) => !SECOND_NAMES.includes(name))
+  .filter(([name]) => !ERRNO_ALIASES.includes(name))
   .map(([name, value]) => [value, name]));
 
 /** The name of an errno (2 is ENOENT), or `E<number>` for one that Node has no name for. */
