@@ -1,4 +1,5 @@
 import { judge } from "../judge.ts";
+import type { LabCluster } from "../raft/cluster.ts";
 import { agree, expectLeader, expectNoLeader, until } from "../raft/judged.ts";
 import { ELECTION_MS } from "../raft/limits.ts";
 import { scenario } from "../raft/scenario.ts";
@@ -8,34 +9,35 @@ const RUNS = 5;
 const BALLOT_MS = 20;
 
 scenario("two candidates of one term ask the same voter", { servers: 3, runs: RUNS }, (cluster) => {
-  const [one, two] = cluster.servers;
-  cluster.cut(one!, two!);
-  one!.campaign();
-  two!.campaign();
-  cluster.run(BALLOT_MS);
-  const leaders = cluster.servers.filter(({ isLeader }) => isLeader);
-  judge(leaders.length === 1, {
+  expectOneOfTwoElected(cluster, {
     when: "members 1 and 2 campaign at the same time, and reach only member 3",
     expected: "member 3 votes for one of them, which leads term 1",
-    happened: leaders.length === 0 ? "no member leads" : `${leaders.length} members lead`,
     why: "a vote that is not given, or not counted, leaves the cluster without a leader",
   });
 });
 
 scenario("a late answer to a pre-vote is no vote", { servers: 5, runs: RUNS }, (cluster) => {
+  expectOneOfTwoElected(cluster, {
+    when: "members 1 and 2 campaign at the same time, and reach members 3, 4 and 5",
+    expected: "one of them has three of five votes, and leads term 1",
+    why: "three voters and two candidates: one candidate has a majority (Raft section 5.2)",
+  });
+});
+
+/** Lets members 1 and 2, which do not reach each other, campaign at the same time. */
+function expectOneOfTwoElected(
+  cluster: LabCluster,
+  judgement: { when: string; expected: string; why: string },
+): void {
   const [one, two] = cluster.servers;
   cluster.cut(one!, two!);
   one!.campaign();
   two!.campaign();
   cluster.run(BALLOT_MS);
   const leaders = cluster.servers.filter(({ isLeader }) => isLeader);
-  judge(leaders.length === 1, {
-    when: "members 1 and 2 campaign at the same time, and reach members 3, 4 and 5",
-    expected: "one of them has three of five votes, and leads term 1",
-    happened: leaders.length === 0 ? "no member leads" : `${leaders.length} members lead`,
-    why: "three voters and two candidates: one candidate has a majority (Raft section 5.2)",
-  });
-});
+  const happened = leaders.length === 0 ? "no member leads" : `${leaders.length} members lead`;
+  judge(leaders.length === 1, { ...judgement, happened });
+}
 
 scenario("a voter crashes right after its vote", { servers: 3, runs: RUNS }, (cluster) => {
   const [one, two, three] = cluster.servers;

@@ -1,4 +1,5 @@
 import { judge } from "../judge.ts";
+import type { LabCluster } from "../raft/cluster.ts";
 import { agree, expectApplied, expectLeader, until } from "../raft/judged.ts";
 import { ELECTION_MS } from "../raft/limits.ts";
 import { scenario } from "../raft/scenario.ts";
@@ -22,21 +23,27 @@ scenario("uncommitted entries of an old leader give way", { servers: 3, runs: RU
   agree(cluster, "after", { by: 3 });
 });
 
+/** Writes a command to three members, and disconnects one follower. */
+function leaderWithOneFollower(cluster: LabCluster) {
+  agree(cluster, "first", { by: 3 });
+  const leader = expectLeader(cluster, "three members, a command written");
+  const [one, other] = cluster.servers.filter((server) => server !== leader);
+  cluster.disconnect(other!);
+  return { leader, one: one!, other: other! };
+}
+
 scenario(
   "a follower crashes right after its acknowledgement",
   { servers: 3, runs: RUNS },
   (cluster) => {
-    agree(cluster, "first", { by: 3 });
-    const leader = expectLeader(cluster, "three members, a command written");
-    const [one, other] = cluster.servers.filter((server) => server !== leader);
-    cluster.disconnect(other!);
+    const { leader, one, other } = leaderWithOneFollower(cluster);
     const { index } = cluster.submit(leader, "second")!;
-    until(cluster, `member ${one!.id} acknowledges ${index}`, () => {
-      return one!.acknowledgedIndex >= index;
+    until(cluster, `member ${one.id} acknowledges ${index}`, () => {
+      return one.acknowledgedIndex >= index;
     });
-    one!.crash();
-    one!.restart();
-    cluster.connect(other!);
+    one.crash();
+    one.restart();
+    cluster.connect(other);
     agree(cluster, "after", { by: 3 });
   },
 );
@@ -45,20 +52,17 @@ scenario(
   "a leader with a slow disk crashes after a follower's answer",
   { servers: 3, runs: RUNS },
   (cluster) => {
-    agree(cluster, "first", { by: 3 });
-    const leader = expectLeader(cluster, "three members, a command written");
-    const [one, other] = cluster.servers.filter((server) => server !== leader);
-    cluster.disconnect(other!);
+    const { leader, one, other } = leaderWithOneFollower(cluster);
     leader.disk_ms = SLOW_DISK_MS;
     cluster.submit(leader, "second");
     cluster.run(SLOW_DISK_MS / 2);
     leader.crash();
-    leader.disk_ms = one!.disk_ms;
-    cluster.disconnect(one!);
+    leader.disk_ms = one.disk_ms;
+    cluster.disconnect(one);
     leader.restart();
-    cluster.connect(other!);
-    expectLeader(cluster, `the leader has lost an entry that only member ${one!.id} has on disk`);
-    cluster.connect(one!);
+    cluster.connect(other);
+    expectLeader(cluster, `the leader has lost an entry that only member ${one.id} has on disk`);
+    cluster.connect(one);
     agree(cluster, "after", { by: 3 });
   },
 );
