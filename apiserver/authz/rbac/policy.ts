@@ -24,17 +24,33 @@ export type PolicyObject =
   | (Role & { readonly kind: "ClusterRole" | "Role" })
   | (Binding & { readonly kind: "ClusterRoleBinding" | "RoleBinding" });
 
-/** Reads the bootstrap policy, in the file's order, without holding the event loop for long. */
-export async function readPolicy(): Promise<readonly PolicyObject[]> {
+let read: Promise<readonly PolicyObject[]> | undefined;
+
+/**
+ * Returns the bootstrap policy, in the file's order. The first call of a process reads it, without
+ * holding the event loop for long; servers of one process share the objects, which are frozen.
+ */
+export function readPolicy(): Promise<readonly PolicyObject[]> {
+  read ??= parsePolicy();
+  return read;
+}
+
+async function parsePolicy(): Promise<readonly PolicyObject[]> {
   const { yamlValue } = await import("@raft2kube/apimachinery/yaml.ts");
   const [, ...documents] = (await readFile(FILE, "utf8")).split(/^---$/m);
   const objects: PolicyObject[] = [];
   const slices = new Slices();
   for (const document of documents) {
-    objects.push(yamlValue(document) as PolicyObject);
+    objects.push(frozen(yamlValue(document) as PolicyObject));
     if (slices.due) await slices.pause();
   }
   return objects;
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  Object.values(value).forEach(frozen);
+  return Object.freeze(value);
 }
 
 /** The rules of a ClusterRole of the policy. */
