@@ -5,7 +5,7 @@ import type { Entry } from "../object/entry.ts";
 import type { CacheEvent, WatchEncoder, WatchItem } from "./event.ts";
 import { Flusher } from "./flusher.ts";
 import { History } from "./history.ts";
-import { OrderedTree } from "./ordered-tree.ts";
+import { OrderedTree } from "@raft2kube/std/ordered-tree.ts";
 import { Projection, selects, type Selection } from "./selection.ts";
 import { type State, States, walkFrom } from "./states.ts";
 import { WatchGroups } from "./watch-groups.ts";

@@ -14,7 +14,7 @@ import { badRequest, notAcceptable } from "@raft2kube/apimachinery/errors/catalo
 import { apiVersionOf, parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
 import type { ObjectList } from "../request/answer.ts";
 import { JSON_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
-import { joinSliced } from "./sliced.ts";
+import { joinSliced } from "@raft2kube/apimachinery/encode/sliced.ts";
 import { listMetadata } from "./transform.ts";
 
 /**

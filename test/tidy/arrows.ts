@@ -13,7 +13,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   rpc: ["std", "proto", "h2"],
   api: ["std", "proto"],
   openapi: ["std", "api"],
-  apimachinery: ["std", "api"],
+  apimachinery: ["std", "observe", "api"],
   "pod-security": ["api", "apimachinery"],
   encryption: ["std", "observe", "apimachinery"],
   "client-etcd": ["std", "proto", "rpc"],

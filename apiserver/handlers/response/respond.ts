@@ -21,7 +21,7 @@ import {
   PRETTY_JSON,
   type SlicedForm,
   yamlForm,
-} from "../../encoding/sliced.ts";
+} from "@raft2kube/apimachinery/encode/sliced.ts";
 import { streamWatch } from "./stream-watch.ts";
 import { warningHeaders } from "./warnings.ts";
 import { listMetadata, Transformer } from "../../encoding/transform.ts";

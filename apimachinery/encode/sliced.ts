@@ -45,7 +45,7 @@ export const PRETTY_JSON: SlicedForm = {
 
 /** YAML, whose writer is loaded at the first request for it: it is rare. */
 export async function yamlForm(): Promise<SlicedForm> {
-  const { yamlText } = await import("@raft2kube/apimachinery/yaml.ts");
+  const { yamlText } = await import("../yaml.ts");
   return {
     begin: "",
     field: (name, value) =>

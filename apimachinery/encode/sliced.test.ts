@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import {
   COMPACT_JSON, encodeSliced, joinSliced, LazyList, PRETTY_JSON, yamlForm,
 } from "./sliced.ts";
-import { yamlValue } from "@raft2kube/apimachinery/yaml.ts";
+import { yamlValue } from "../yaml.ts";
 
 const TEXT = 'two\nlines, "quoted": {}\n\n  indented\n';
 const ITEMS = [

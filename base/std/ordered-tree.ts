@@ -1,4 +1,4 @@
-import { assert } from "@raft2kube/std/assert.ts";
+import { assert } from "./assert.ts";
 
 /** Items of a leaf, children of a branch. More means fewer levels, and more copied per change. */
 const WIDTH_MAX = 32;

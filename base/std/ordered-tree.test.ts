@@ -1,4 +1,4 @@
-import { seededRandom } from "@raft2kube/std/random.ts";
+import { seededRandom } from "./random.ts";
 import { expect, it } from "vitest";
 import { OrderedTree } from "./ordered-tree.ts";
 
