@@ -11,7 +11,8 @@ import { type Range, nextFree, toRange } from "@raft2kube/cni/plugins/host-local
 import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { check, checkOptions } from "../check.ts";
 import { judge } from "../judge.ts";
-import { DEBIAN, NETWORK, mustEqual, mustFail, mustPass, ownInvoke } from "./host.ts";
+import { mustEqual, mustFail, mustPass } from "../must.ts";
+import { DEBIAN, NETWORK, ownInvoke } from "./host.ts";
 
 const NO_OPTIONS = {
   isGateway: false,
@@ -166,7 +167,7 @@ check("IPAM: DEL gives back the container's address, and only that", () =>
       why: "the runtime repeats DEL until it succeeds",
     });
     mustEqual(await ipam.add("c"), "10.99.0.4", { when: "a is deleted, c is added", why });
-    const error = await mustFail(ipam.add("b"), {
+    const error = await mustFail(ipam.add("b"), CniError, {
       when: "ADD of b, which has an address",
       expected: "an error, as by containernetworking's plugin",
       why: "the first address would never be given back",
@@ -196,7 +197,7 @@ check("IPAM: one address of each range set, or none at all", () =>
       expected: "an error: no free address",
       why: "a pod with half of its addresses would be reported as started",
     };
-    const error = await mustFail(ipam.add("c", dual), fails);
+    const error = await mustFail(ipam.add("c", dual), CniError, fails);
     judge(error.code === "address-exhausted", {
       ...fails,
       expected: "the error address-exhausted (100)",

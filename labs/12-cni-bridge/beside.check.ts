@@ -4,8 +4,9 @@ import { execInvoke } from "@raft2kube/cni/lib/exec.ts";
 import type { CniResult, Invoke } from "@raft2kube/cni/lib/types.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
+import { firstDifference } from "../must.ts";
 import { cacheFolder } from "../runner/workspace.ts";
-import { type Host, type NetworkChanges, DEBIAN, firstDifference, ownInvoke, withHost } from "./host.ts";
+import { type Host, type NetworkChanges, DEBIAN, ownInvoke, withHost } from "./host.ts";
 import { leftovers, stateOf } from "./kernel.ts";
 import { buildOwnPlugins } from "./own-plugins.ts";
 

@@ -3,14 +3,16 @@ import { deleteAddress } from "@raft2kube/linux/address.ts";
 import { createVeth, deleteLink, getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
 import { deleteRoute } from "@raft2kube/linux/route.ts";
+import { CniError } from "@raft2kube/cni/lib/errors.ts";
 import type { CniResult } from "@raft2kube/cni/lib/types.ts";
 import type { BridgeConfig } from "@raft2kube/cni/plugins/bridge/config.ts";
 import { ensureBridge, ensureGateway } from "@raft2kube/cni/plugins/bridge/veth.ts";
 import { ADDRESSES, ask, echoAddress } from "@raft2kube/cni/testing/world.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
+import { mustEqual, mustFail, mustPass } from "../must.ts";
 import {
-  type Container, GATEWAY, type Host, mustEqual, mustFail, mustPass, withHost,
+  type Container, GATEWAY, type Host, withHost,
 } from "./host.ts";
 import { addressesOf, allocated, hostEnds, leftovers, linkOf, linksIn, stateOf } from "./kernel.ts";
 
@@ -42,6 +44,7 @@ check("the bridge: made once, up, with its own hardware address; another kind is
     createVeth(route, { name: "cni1" }, { name: "other1" });
     const error = await mustFail(
       (async () => ensureBridge(route, { ...CONFIG, bridge: "cni1" }))(),
+      CniError,
       {
         when: "the configured name is that of a veth",
         expected: "error 7, invalid config",
@@ -72,7 +75,7 @@ check("the gateway: its address on the bridge; another address is refused, or re
       expected: "error 7, and the address stays",
       why: "two networks share a bridge by mistake: the first would lose its gateway",
     };
-    await mustFail((async () => ensureGateway(route, bridge, other, false))(), refused);
+    await mustFail((async () => ensureGateway(route, bridge, other, false))(), CniError, refused);
     mustEqual(addressesOf("cni0"), ["10.88.0.1/24"], refused);
     ensureGateway(route, bridge, other, true);
     mustEqual(addressesOf("cni0"), other, { when: "the same with forceAddress", why });
@@ -138,7 +141,7 @@ check("ADD: again for the same interface is refused, and the first one stays", (
       expected: "an error, with eth0 and its address as they were",
       why: "a runtime that lost the answer repeats ADD: the running Pod must not lose its network",
     };
-    await mustFail(host.call("ADD", one), fails);
+    await mustFail(host.call("ADD", one), CniError, fails);
     judge(JSON.stringify(stateOf(one.netns, "cni0")) === before, {
       ...fails,
       happened: linksIn(one.netns).includes("eth0") ? "eth0 was changed" : "eth0 is gone",
@@ -168,7 +171,7 @@ check("ADD: one that fails leaves no pair, and no address", () =>
         expected: "an error; the container has no eth0, and IPAM has its address back",
         why: "the kubelet tries again with a new sandbox, and again: each leaks a pair, an address",
       };
-      await mustFail(host.call("ADD", container, config), fails);
+      await mustFail(host.call("ADD", container, config), CniError, fails);
       const left = [
         linksIn(container.netns).includes("eth0") ? "eth0 is there" : "",
         hostEnds().length > ends ? "a veth pair is left" : "",
@@ -260,7 +263,9 @@ check("CHECK: passes after ADD, and names what is no longer as ADD left it", () 
         expected: `error 102 that names it: "${word}"`,
         why: "CHECK is how a runtime learns that a container has lost its network",
       };
-      const error = await mustFail(host.call("CHECK", one, { ...config, prevResult }), fails);
+      const error = await mustFail(
+        host.call("CHECK", one, { ...config, prevResult }), CniError, fails,
+      );
       judge(error.number === 102 && error.message.includes(word), {
         ...fails,
         happened: `error ${error.number}: ${error.message}`,

@@ -1,15 +1,11 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
-import { CniError } from "@raft2kube/cni/lib/errors.ts";
 import { BUILD_MARK } from "@raft2kube/cni/lib/mark.ts";
 import { dispatch } from "@raft2kube/cni/lib/skel.ts";
 import type { CniResult, Command, Invoke } from "@raft2kube/cni/lib/types.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { type World, createWorld } from "@raft2kube/cni/testing/world.ts";
-import { NOT_WRITTEN } from "../check.ts";
-import { type Judgement, judge } from "../judge.ts";
 
 /** The reference plugins of Debian's `containernetworking-plugins`. */
 export const DEBIAN = "/usr/lib/cni";
@@ -110,73 +106,4 @@ export async function withHost(
   } finally {
     host.world.close();
   }
-}
-
-/** Waits for work that must succeed; an error of the reader's code becomes the judgement. */
-export async function mustPass<T>(
-  work: Promise<T>,
-  judgement: Omit<Judgement, "happened">,
-): Promise<T> {
-  try {
-    return await work;
-  } catch (thrown) {
-    if (isUnwritten(thrown)) throw thrown;
-    return judge(false, { ...judgement, happened: describe(thrown) });
-  }
-}
-
-/** Waits for work that must be refused; returns the error. */
-export async function mustFail(
-  work: Promise<unknown>,
-  judgement: Omit<Judgement, "happened">,
-): Promise<CniError> {
-  try {
-    await work;
-  } catch (thrown) {
-    if (thrown instanceof CniError && !isUnwritten(thrown)) return thrown;
-    throw thrown;
-  }
-  return judge(false, { ...judgement, happened: "it succeeded" });
-}
-
-/** Fails unless both are equal; the first difference is shown. */
-export function mustEqual(
-  happened: unknown,
-  expected: unknown,
-  { when, why }: Pick<Judgement, "when" | "why">,
-): void {
-  const [place = "", one = "", other = ""] = firstDifference(happened, expected) ?? [];
-  const at = place && `${place}: `;
-  judge(one === other, { when, happened: `${at}${one}`, expected: `${at}${other}`, why });
-}
-
-/** The first place where two results differ, and both values there. */
-export function firstDifference(
-  own: unknown,
-  theirs: unknown,
-  path = "",
-): readonly string[] | undefined {
-  if (isDeepStrictEqual(own, theirs)) return undefined;
-  const [one, other] = [own, theirs].map((side) => {
-    return typeof side === "object" && side !== null ? (side as Record<string, unknown>) : {};
-  });
-  const keys = new Set([...Object.keys(one!), ...Object.keys(other!)]);
-  for (const key of keys) {
-    const found = firstDifference(one![key], other![key], `${path}${path && "."}${key}`);
-    if (found) return found;
-  }
-  return [path, shown(own), shown(theirs)];
-}
-
-function shown(value: unknown): string {
-  return value === undefined ? "nothing" : JSON.stringify(value);
-}
-
-function isUnwritten(thrown: unknown): boolean {
-  return thrown instanceof Error && NOT_WRITTEN.test(thrown.message);
-}
-
-function describe(thrown: unknown): string {
-  if (thrown instanceof CniError) return `error ${thrown.number}: ${thrown.message}`;
-  return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
 }

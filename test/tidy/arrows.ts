@@ -112,7 +112,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["etcd.ts", "main.ts"],
   ],
   labs: [
-    ["judge.ts", "check.ts", "walk.ts"],
+    ["judge.ts", "check.ts", "walk.ts", "must.ts"],
     ["runner/", "raft/"],
     ["replay/"],
     ["site/"],
