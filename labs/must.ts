@@ -64,7 +64,8 @@ function shown(value: unknown): string {
   return value === undefined ? "nothing" : JSON.stringify(value);
 }
 
-function isUnwritten(thrown: unknown): boolean {
+/** Whether an error says that a part of the exercise is not written yet. */
+export function isUnwritten(thrown: unknown): boolean {
   return thrown instanceof Error && NOT_WRITTEN.test(thrown.message);
 }
 

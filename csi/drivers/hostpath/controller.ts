@@ -111,6 +111,7 @@ async function createVolume(
   driver: HostPathDriver,
   request: CreateVolumeRequest,
 ): Promise<HostPathVolume> {
+  // lab:16 begin create-volume
   const source = request.volumeContentSource;
   const sourceId = source?.volume?.volumeId ?? source?.snapshot?.snapshotId;
   const keys = sourceId === undefined ? [request.name] : [request.name, sourceId];
@@ -123,12 +124,14 @@ async function createVolume(
     await makeVolume(driver, volume);
     return volume;
   });
+  // lab:16 end
 }
 
 function validateCapabilities(
   driver: HostPathDriver,
   request: ValidateVolumeCapabilitiesRequest,
 ): Init<ValidateVolumeCapabilitiesResponse> {
+  // lab:16 begin validate-capabilities
   const id = requireString("volume_id", request.volumeId);
   const { volumeCapabilities, volumeContext, parameters } = request;
   if (volumeCapabilities.length === 0) throw invalidArgument("volume_capabilities is missing");
@@ -141,6 +144,7 @@ function validateCapabilities(
     }
   }
   return { confirmed: { volumeContext, volumeCapabilities, parameters } };
+  // lab:16 end
 }
 
 async function expandVolume(
@@ -148,6 +152,7 @@ async function expandVolume(
   id: string,
   request: ControllerExpandVolumeRequest,
 ): Promise<number> {
+  // lab:16 begin expand-volume
   if (!request.capacityRange) throw invalidArgument("capacity_range is missing");
   const capacity = capacityOf(request.capacityRange, CAPACITY_BYTES_MAX);
   const volume = requireVolume(driver, id);
@@ -159,6 +164,7 @@ async function expandVolume(
   else await driver.contents.grow(id, capacity_bytes);
   await driver.state.change((current) => withVolume(current, { ...volume, capacity_bytes }));
   return capacity_bytes;
+  // lab:16 end
 }
 
 /**

@@ -42,6 +42,7 @@ export function planCreateVolume(
   place: Place,
   mutable: readonly string[] = [],
 ): CreateVolumePlan {
+  // lab:16 begin plan-create-volume
   const name = requireString("name", request.name);
   const block = requireCapabilities(request.volumeCapabilities);
   requireParameters("parameters", request.parameters);
@@ -73,6 +74,7 @@ export function planCreateVolume(
     volume.mutableParameters = request.mutableParameters;
   }
   return { kind: "create", volume };
+  // lab:16 end
 }
 
 function sourceOf(source: VolumeContentSource | undefined): ContentSource | undefined {

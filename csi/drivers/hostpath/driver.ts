@@ -92,15 +92,18 @@ export function requireVolume(driver: HostPathDriver, id: string): HostPathVolum
 
 /** Makes the content, then the record: a crash in between leaves one without a record. */
 export async function makeVolume(driver: HostPathDriver, volume: HostPathVolume): Promise<void> {
+  // lab:16 begin make-volume
   const { contents, state } = driver;
   const { source, capacity_bytes, block } = volume;
   const from = source && ({ kind: `${source.kind}s`, id: source.id } as const);
   await contents.create("volumes", volume.id, { capacity_bytes, block, source: from });
   await state.change((current) => withVolume(current, volume));
+  // lab:16 end
 }
 
 /** Forgets the volume, then removes its content. Never deletes through a mount. */
 export async function deleteVolume(driver: HostPathDriver, id: string): Promise<void> {
+  // lab:16 begin delete-volume
   const { contents, state } = driver;
   const volume = volumeOf(state.current, id);
   if (!volume) return;
@@ -110,4 +113,5 @@ export async function deleteVolume(driver: HostPathDriver, id: string): Promise<
   if (volume.block) requireUnstaged(id, content);
   await state.change((current) => withoutVolume(current, id));
   await contents.remove("volumes", id);
+  // lab:16 end
 }

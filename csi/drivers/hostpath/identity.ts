@@ -11,6 +11,7 @@ export const DRIVER_VERSION = "0.1.0";
 
 /** The Identity service: the plugin's name, and which other services it has. */
 export function identityService(driverName: string): ServedService {
+  // lab:16 begin identity
   const handlers: Handlers<IdentityMethods> = {
     getPluginInfo: () => ({ name: driverName, vendorVersion: DRIVER_VERSION }),
     getPluginCapabilities: () => ({
@@ -25,4 +26,5 @@ export function identityService(driverName: string): ServedService {
     probe: () => ({ ready: { value: true } }),
   };
   return serve(Identity, handlers);
+  // lab:16 end
 }

@@ -117,6 +117,7 @@ async function stage(
   stagingPath: string,
   capability: CheckedCapability,
 ): Promise<void> {
+  // lab:16 begin stage
   const volume = requireVolume(driver, request.volumeId);
   const { id } = volume;
   requireAccessType(volume, capability);
@@ -126,6 +127,7 @@ async function stage(
   if (isShownAt(driver, id, staging, flags.includes("ro"))) return;
   await requireDirectory("staging_target_path", staging);
   await show(driver, id, staging, flags);
+  // lab:16 end
 }
 
 async function publish(
@@ -134,6 +136,7 @@ async function publish(
   targetPath: string,
   capability: CheckedCapability,
 ): Promise<void> {
+  // lab:16 begin publish
   const ephemeral = isEphemeral(request.volumeContext);
   if (ephemeral) await makeEphemeralVolume(driver, request);
   const volume = requireVolume(driver, request.volumeId);
@@ -157,6 +160,7 @@ async function publish(
   const wanted = readOnly ? [...flags, "ro"] : flags;
   if (staging !== undefined) bind(staging, target, wanted);
   else await show(driver, id, target, wanted);
+  // lab:16 end
 }
 
 /** Throws INVALID_ARGUMENT for a block device that is to be mounted, and the reverse. */
@@ -195,6 +199,7 @@ async function withdraw(
   id: string,
   mounted: string,
 ): Promise<string | undefined> {
+  // lab:16 begin withdraw
   let point: string;
   try {
     point = await mountPointOf("path", mounted);
@@ -214,6 +219,7 @@ async function withdraw(
   }
   unmountAll(point);
   return point;
+  // lab:16 end
 }
 
 /**
@@ -221,6 +227,7 @@ async function withdraw(
  * when it is there in another way, FAILED_PRECONDITION when something else is.
  */
 function isShownAt(driver: HostPathDriver, id: string, point: string, readOnly: boolean): boolean {
+  // lab:16 begin is-shown-at
   const mount = mountAt(point);
   if (!mount) return false;
   const ours = mountsOfVolume(driver.contents.pathOf("volumes", id));
@@ -232,6 +239,7 @@ function isShownAt(driver: HostPathDriver, id: string, point: string, readOnly: 
     throw alreadyExists(`volume ${id} is mounted at ${point} already, ${now}`);
   }
   return true;
+  // lab:16 end
 }
 
 async function requireStaged(

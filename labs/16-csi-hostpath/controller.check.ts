@@ -1,0 +1,248 @@
+import { VolumeContents } from "@raft2kube/csi/drivers/hostpath/volume-contents.ts";
+import { deleteVolume, makeVolume, openDriver } from "@raft2kube/csi/drivers/hostpath/driver.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import {
+  type CreateVolumeRequest,
+  PluginCapability_Service_Type as Service,
+  PluginCapability_VolumeExpansion_Type as Expansion,
+  VolumeCapability_AccessMode_Mode as Mode,
+} from "@raft2kube/proto/gen/csi.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { check } from "../check.ts";
+import { judge } from "../judge.ts";
+import { mustEqual, mustPass } from "../must.ts";
+import { MIB, NODE, WRITER, capability, mustRefuse, withDriver } from "./driver.ts";
+
+check("Identity: the name, the services, ready", () =>
+  withDriver(async ({ identity }) => {
+    const why = "the kubelet and the provisioner ask before anything else, and call only these";
+    const { name } = await identity.getPluginInfo({});
+    mustEqual(name, "hostpath.csi.r2k.dev", { when: "GetPluginInfo", why });
+    const { capabilities } = await identity.getPluginCapabilities({});
+    const types = capabilities.map(({ service, volumeExpansion }) => {
+      return service ? `service ${service.type}` : `expansion ${volumeExpansion?.type}`;
+    });
+    const expected = [
+      `service ${Service.CONTROLLER_SERVICE}`,
+      `service ${Service.VOLUME_ACCESSIBILITY_CONSTRAINTS}`,
+      `expansion ${Expansion.ONLINE}`,
+    ];
+    mustEqual(types.sort(), expected.sort(), { when: "GetPluginCapabilities", why });
+    const { ready } = await identity.probe({});
+    mustEqual(ready?.value ?? true, true, { when: "Probe", why });
+  }),
+);
+
+check("CreateVolume: the same name is the same volume", () =>
+  withDriver(async (driver) => {
+    const why = "the provisioner repeats the call until it has an answer: one claim, one volume";
+    const first = await driver.create({ name: "pvc-1" });
+    const again = await driver.create({ name: "pvc-1" });
+    mustEqual(again.volumeId, first.volumeId, { when: "CreateVolume pvc-1, twice", why });
+    const large = driver.create({ name: "pvc-1", capacityRange: { requiredBytes: 9_000 * MIB } });
+    await mustRefuse(large, Status.ALREADY_EXISTS, {
+      when: "pvc-1 has 1 MiB, and is wanted with 9000 MiB",
+      why: "the caller would believe that it has them",
+    });
+    const { volumeId } = await driver.create({ name: "pvc-2" });
+    const clone = driver.create({ name: "pvc-1", volumeContentSource: { volume: { volumeId } } });
+    await mustRefuse(clone, Status.ALREADY_EXISTS, {
+      when: "pvc-1 is empty, and is wanted as a copy of pvc-2",
+      why: "the pod would find other data than its claim asked for",
+    });
+    const { entries } = await driver.controller.listVolumes({});
+    mustEqual(entries.length, 2, { when: "ListVolumes, after pvc-1 and pvc-2", why });
+  }),
+);
+
+check("CreateVolume: two calls at once make one volume", () =>
+  withDriver(async (driver) => {
+    const results = await Promise.allSettled([1, 2, 3].map(() => driver.create({ name: "pvc-1" })));
+    for (const result of results) {
+      if (result.status === "fulfilled") continue;
+      const { reason } = result as { reason: RpcError };
+      judge(reason.status === Status.ABORTED, {
+        when: "CreateVolume pvc-1, while the same call is under way",
+        expected: "the volume, or ABORTED: the caller tries again later",
+        happened: `${reason.code}: ${reason.message}`,
+        why: "any other code makes the provisioner report a failure to the claim",
+      });
+    }
+    const { entries } = await driver.controller.listVolumes({});
+    mustEqual(entries.length, 1, {
+      when: "CreateVolume pvc-1, three times at once; ListVolumes",
+      why: "a second volume belongs to no claim: nothing will ever delete it",
+    });
+  }),
+);
+
+const BLOCK = { block: {}, accessMode: { mode: Mode.SINGLE_NODE_WRITER } };
+const MANY_NODES = capability(Mode.MULTI_NODE_MULTI_WRITER);
+const elsewhere = { requisite: [{ segments: { "topology.hostpath.csi.r2k.dev/node": "node-2" } }] };
+const preferred = { preferred: elsewhere.requisite };
+
+/** Requests that are refused, and with which status. */
+const REFUSED: readonly (readonly [string, Init<CreateVolumeRequest>, number])[] = [
+  ["no name", { name: "" }, Status.INVALID_ARGUMENT],
+  ["a name of 129 characters", { name: "x".repeat(129) }, Status.INVALID_ARGUMENT],
+  ["no capability", { volumeCapabilities: [] }, Status.INVALID_ARGUMENT],
+  ["a block volume", { volumeCapabilities: [BLOCK] }, Status.INVALID_ARGUMENT],
+  ["writers on many nodes", { volumeCapabilities: [MANY_NODES] }, Status.INVALID_ARGUMENT],
+  ["2 bytes, 1 at most", { capacityRange: { requiredBytes: 2, limitBytes: 1 } },
+    Status.OUT_OF_RANGE],
+  ["a copy of nothing known", { volumeContentSource: { volume: { volumeId: "no" } } },
+    Status.NOT_FOUND],
+  ["another node's", { accessibilityRequirements: elsewhere }, Status.RESOURCE_EXHAUSTED],
+];
+
+check("CreateVolume: what cannot be is refused, each with its status", () =>
+  withDriver(async (driver) => {
+    for (const [when, request, status] of REFUSED) {
+      await mustRefuse(driver.create({ name: "pvc-1", ...request }), status, {
+        when: `CreateVolume with ${when}`,
+        why: "the caller decides by the status: give up, another node, or try again",
+      });
+    }
+    await mustPass(driver.create({ name: "near", accessibilityRequirements: preferred }), {
+      when: "CreateVolume, with another node preferred, but not required",
+      expected: "a volume",
+      why: "a preference excludes nothing",
+    });
+  }),
+);
+
+check("CreateVolume: as large as its source, and reachable from here alone", () =>
+  withDriver(async (driver) => {
+    const source = await driver.create({ name: "a", capacityRange: { requiredBytes: 7 * MIB } });
+    const { volumeId } = source;
+    const volumeContentSource = { volume: { volumeId } };
+    const copy = await driver.create({ name: "b", volumeContentSource, capacityRange: undefined });
+    judge(copy.capacityBytes >= 7 * MIB, {
+      when: "a copy, of any size, of a volume of 7 MiB",
+      expected: "7 MiB at least",
+      happened: `${copy.capacityBytes / MIB} MiB`,
+      why: "the content would not fit",
+    });
+    await mustRefuse(driver.create({ name: "c", volumeContentSource }), Status.OUT_OF_RANGE, {
+      when: "a copy of 1 MiB of a volume of 7 MiB",
+      why: "the content does not fit, and a smaller copy is not what was asked for",
+    });
+    const segments = copy.accessibleTopology.map((topology) => topology.segments);
+    mustEqual(segments, [{ "topology.hostpath.csi.r2k.dev/node": NODE }], {
+      when: "the accessible topology of a volume",
+      why: "the scheduler puts the Pod on a node from which its volume can be reached",
+    });
+  }),
+);
+
+check("ControllerExpandVolume: grows, can be repeated, never shrinks", () =>
+  withDriver(async (driver) => {
+    const { volumeId } = await driver.create({ name: "a" });
+    const expand = (requiredBytes: number, limitBytes = 0) =>
+      driver.controller.controllerExpandVolume({
+        volumeId,
+        capacityRange: { requiredBytes, limitBytes },
+      });
+    for (const size of [5, 5, 2]) {
+      const { capacityBytes } = await expand(size * MIB);
+      mustEqual(capacityBytes, 5 * MIB, {
+        when: `a volume is expanded to 5, 5, 2 MiB; now to ${size}`,
+        why: "data beyond the end of a smaller volume would be lost",
+      });
+    }
+    const why = "the caller set a limit that the volume is above";
+    await mustRefuse(expand(MIB, 2 * MIB), Status.OUT_OF_RANGE, {
+      when: "it has 5 MiB, and is wanted with 2 at most", why,
+    });
+    await driver.restart();
+    const { volume } = await driver.controller.controllerGetVolume({ volumeId });
+    mustEqual(volume?.capacityBytes, 5 * MIB, {
+      when: "its size after a restart of the driver",
+      why: "the answer was a promise",
+    });
+  }),
+);
+
+check("ValidateVolumeCapabilities: confirms, or explains", () =>
+  withDriver(async (driver) => {
+    const { volumeId } = await driver.create({ name: "a" });
+    const validate = driver.controller.validateVolumeCapabilities;
+    const yes = await validate({ volumeId, volumeCapabilities: [WRITER] });
+    mustEqual(yes.confirmed?.volumeCapabilities.length, 1, {
+      when: "one writer on one node",
+      why: "confirmed has what was asked for: without it, it means no",
+    });
+    const no = await mustPass(validate({ volumeId, volumeCapabilities: [WRITER, MANY_NODES] }), {
+      when: "ValidateVolumeCapabilities of writers on many nodes",
+      expected: "an answer that confirms nothing",
+      why: "the question can be answered; it is the capability that cannot be had",
+    });
+    judge(no.confirmed === undefined && no.message !== "", {
+      when: "writers on many nodes",
+      expected: "not confirmed, with a message",
+      happened: no.confirmed ? "confirmed" : "no message",
+      why: "the message is all that the caller can show to a person",
+    });
+    const unknown = validate({ volumeId: "no", volumeCapabilities: [WRITER] });
+    await mustRefuse(unknown, Status.NOT_FOUND, { when: "an unknown volume", why: "CSI spec" });
+  }),
+);
+
+check("DeleteVolume: again, and of what never was, is success", () =>
+  withDriver(async (driver) => {
+    const { volumeId } = await driver.create({ name: "a" });
+    for (const id of [volumeId, volumeId, "never", "../volumes", "__proto__"]) {
+      await mustPass(driver.controller.deleteVolume({ volumeId: id }), {
+        when: `DeleteVolume of ${id === volumeId ? "a volume, twice" : id}`,
+        expected: "success",
+        why: "the provisioner repeats it until it succeeds, and keeps the PV until then",
+      });
+    }
+    const { entries } = await driver.controller.listVolumes({});
+    mustEqual(entries.length, 0, { when: "ListVolumes", why: "what was deleted is gone" });
+    await driver.create({ name: "kept" });
+    await driver.restart();
+    const after = await driver.controller.listVolumes({});
+    mustEqual(after.entries.length, 1, {
+      when: "one volume deleted, one created, the driver restarted; ListVolumes",
+      why: "an answer is a promise that a crash does not break",
+    });
+  }),
+);
+
+check("a crash between disk and record: no record without content", () =>
+  withDriver(async (own) => {
+    const steps: string[] = [];
+    const place = { topologyKey: "k", nodeId: NODE };
+    const opened = await openDriver({
+      dataDir: own.path("other"), place, clock: systemClock(), form: "directory",
+    });
+    const contents = new (class extends VolumeContents {
+      override async create(...words: Parameters<VolumeContents["create"]>) {
+        await super.create(...words);
+        steps.push("content made");
+      }
+      override async remove(...words: Parameters<VolumeContents["remove"]>) {
+        steps.push("content removed");
+        await super.remove(...words);
+      }
+    })(own.path("other"), "directory");
+    const change = opened.state.change.bind(opened.state);
+    opened.state.change = async (next) => {
+      await change(next);
+      steps.push("record written");
+    };
+    const driver = { ...opened, contents };
+    const volume = { id: "v", name: "v", capacity_bytes: MIB, ephemeral: false };
+    await makeVolume(driver, volume);
+    await deleteVolume(driver, "v");
+    const expected = ["content made", "record written", "record written", "content removed"];
+    mustEqual(steps, expected, {
+      when: "a volume is made and deleted: the steps",
+      why:
+        "after a power failure between two of them a content without a record is removed at the " +
+        "start; a record without content is a volume whose data are lost",
+    });
+  }),
+);

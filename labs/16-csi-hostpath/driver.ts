@@ -1,0 +1,160 @@
+import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
+import { unmount } from "@raft2kube/linux/mount.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import {
+  Controller,
+  type ControllerMethods,
+  type CreateVolumeRequest,
+  Identity,
+  type IdentityMethods,
+  Node,
+  type NodeMethods,
+  VolumeCapability_AccessMode_Mode as Mode,
+  type Volume,
+  type VolumeCapability,
+} from "@raft2kube/proto/gen/csi.ts";
+import { type Channel, type RpcClient, client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { judge } from "../judge.ts";
+import { isUnwritten, mustFail } from "../must.ts";
+
+export const MIB = 1024 ** 2;
+export const NODE = "node-1";
+export const capability = (mode: number): Init<VolumeCapability> => ({
+  mount: {},
+  accessMode: { mode },
+});
+export const WRITER = capability(Mode.SINGLE_NODE_WRITER);
+
+/** The reader's driver in a folder of its own, and the callers that a cluster has. */
+export class OwnDriver {
+  readonly dir: string;
+  #running: { close(): Promise<void> } | undefined;
+  #channel: Channel | undefined;
+  identity!: RpcClient<IdentityMethods>;
+  /** Called by the provisioner, for claims. */
+  controller!: RpcClient<ControllerMethods>;
+  /** Called by the kubelet, for pods. */
+  node!: RpcClient<NodeMethods>;
+
+  constructor(dir: string) {
+    this.dir = dir;
+  }
+
+  get socket(): string {
+    return this.path("csi.sock");
+  }
+
+  path(name: string): string {
+    return join(this.dir, name);
+  }
+
+  /** Volumes are directories: that is the same for every call, and faster than images. */
+  async start(): Promise<void> {
+    const { socket } = this;
+    const [dataDir, clock] = [this.path("data"), systemClock()];
+    this.#running = await startHostPathDriver({
+      socket, dataDir, nodeId: NODE, clock, form: "directory",
+    });
+    this.#channel = connectGrpc(`unix://${socket}`);
+    this.identity = client(this.#channel, Identity);
+    this.controller = client(this.#channel, Controller);
+    this.node = client(this.#channel, Node);
+  }
+
+  async stop(): Promise<void> {
+    this.#channel?.close();
+    await this.#running?.close();
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  /** Mount points below the driver's folder, from the kernel. */
+  mounts(): string[] {
+    return mountPointsBelow(this.dir).map((point) => point.slice(this.dir.length + 1));
+  }
+
+  async create(request: Init<CreateVolumeRequest> & { name: string }): Promise<Volume> {
+    const { volume } = await this.controller.createVolume({
+      volumeCapabilities: [WRITER],
+      capacityRange: { requiredBytes: MIB },
+      ...request,
+    });
+    return volume!;
+  }
+
+  /** The node's calls for this volume; `target` is a pod's folder for it. */
+  calls({ volumeId }: Volume, target: string) {
+    const stagingTargetPath = this.path(`staging-${volumeId}`);
+    return { volumeId, stagingTargetPath, targetPath: this.path(target), volumeCapability: WRITER };
+  }
+
+  async stage(volume: Volume): Promise<void> {
+    const call = this.calls(volume, "");
+    await mkdir(call.stagingTargetPath, { recursive: true });
+    await this.node.nodeStageVolume(call);
+  }
+
+  /** Stages and publishes, as the kubelet does for a pod. */
+  async publish(volume: Volume, target: string): Promise<void> {
+    await this.stage(volume);
+    await this.node.nodePublishVolume(this.calls(volume, target));
+  }
+
+  /** Unpublishes and unstages, as the kubelet does when the pod is gone. */
+  async unpublish(volume: Volume, target: string): Promise<void> {
+    await this.node.nodeUnpublishVolume(this.calls(volume, target));
+    await this.node.nodeUnstageVolume(this.calls(volume, target));
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+    for (const point of mountPointsBelow(this.dir)) unmount(point, { detach: true });
+    await rm(this.dir, { recursive: true });
+  }
+}
+
+/** Runs a check on a driver of its own. */
+export async function withDriver(body: (driver: OwnDriver) => Promise<void>): Promise<void> {
+  const driver = new OwnDriver(await realpath(await mkdtemp(join(tmpdir(), "r2k-lab-csi-"))));
+  try {
+    await driver.start();
+    await body(driver);
+  } catch (thrown) {
+    if (!(thrown instanceof RpcError) || isUnwritten(thrown)) throw thrown;
+    judge(false, {
+      when: "a call that this check begins with",
+      expected: "success",
+      happened: `${thrown.code}: ${thrown.message}`,
+      why: "the cluster's callers give up, or repeat it for ever",
+    });
+  } finally {
+    await driver.close();
+  }
+}
+
+const NAMES = Object.keys(Status);
+
+/** Waits for a call that must be refused with this status. */
+export async function mustRefuse(
+  call: Promise<unknown>,
+  status: number,
+  { when, why }: { readonly when: string; readonly why: string },
+): Promise<void> {
+  const expected = NAMES[status]!;
+  const error = await mustFail(call, RpcError, { when, expected, why });
+  judge(error.status === status, {
+    when,
+    expected,
+    happened: `${error.code}: ${error.message}`,
+    why,
+  });
+}
