@@ -14,6 +14,8 @@ import { judge } from "../judge.ts";
 import { mustEqual, mustPass } from "../must.ts";
 import { MIB, NODE, WRITER, capability, mustRefuse, withDriver } from "./driver.ts";
 
+const BLOCK = { block: {}, accessMode: { mode: Mode.SINGLE_NODE_WRITER } };
+
 check("Identity: the name, the services, ready", () =>
   withDriver(async ({ identity }) => {
     const why = "the kubelet and the provisioner ask before anything else, and call only these";
@@ -25,6 +27,7 @@ check("Identity: the name, the services, ready", () =>
     });
     const expected = [
       `service ${Service.CONTROLLER_SERVICE}`,
+      `service ${Service.GROUP_CONTROLLER_SERVICE}`,
       `service ${Service.VOLUME_ACCESSIBILITY_CONSTRAINTS}`,
       `expansion ${Expansion.ONLINE}`,
     ];
@@ -50,6 +53,11 @@ check("CreateVolume: the same name is the same volume", () =>
     await mustRefuse(clone, Status.ALREADY_EXISTS, {
       when: "pvc-1 is empty, and is wanted as a copy of pvc-2",
       why: "the pod would find other data than its claim asked for",
+    });
+    const block = driver.create({ name: "pvc-1", volumeCapabilities: [BLOCK] });
+    await mustRefuse(block, Status.ALREADY_EXISTS, {
+      when: "pvc-1 is a file system, and is wanted as a block device",
+      why: "the node could not publish it as that",
     });
     const { entries } = await driver.controller.listVolumes({});
     mustEqual(entries.length, 2, { when: "ListVolumes, after pvc-1 and pvc-2", why });
@@ -77,7 +85,6 @@ check("CreateVolume: two calls at once make one volume", () =>
   }),
 );
 
-const BLOCK = { block: {}, accessMode: { mode: Mode.SINGLE_NODE_WRITER } };
 const MANY_NODES = capability(Mode.MULTI_NODE_MULTI_WRITER);
 const elsewhere = { requisite: [{ segments: { "topology.hostpath.csi.r2k.dev/node": "node-2" } }] };
 const preferred = { preferred: elsewhere.requisite };
@@ -87,7 +94,6 @@ const REFUSED: readonly (readonly [string, Init<CreateVolumeRequest>, number])[]
   ["no name", { name: "" }, Status.INVALID_ARGUMENT],
   ["a name of 129 characters", { name: "x".repeat(129) }, Status.INVALID_ARGUMENT],
   ["no capability", { volumeCapabilities: [] }, Status.INVALID_ARGUMENT],
-  ["a block volume", { volumeCapabilities: [BLOCK] }, Status.INVALID_ARGUMENT],
   ["writers on many nodes", { volumeCapabilities: [MANY_NODES] }, Status.INVALID_ARGUMENT],
   ["2 bytes, 1 at most", { capacityRange: { requiredBytes: 2, limitBytes: 1 } },
     Status.OUT_OF_RANGE],
@@ -184,6 +190,13 @@ check("ValidateVolumeCapabilities: confirms, or explains", () =>
       happened: no.confirmed ? "confirmed" : "no message",
       why: "the message is all that the caller can show to a person",
     });
+    const block = await validate({ volumeId, volumeCapabilities: [BLOCK] });
+    judge(block.confirmed === undefined, {
+      when: "a volume with a file system, as a block device",
+      expected: "not confirmed",
+      happened: "confirmed",
+      why: "a volume is one or the other from its creation on",
+    });
     const unknown = validate({ volumeId: "no", volumeCapabilities: [WRITER] });
     await mustRefuse(unknown, Status.NOT_FOUND, { when: "an unknown volume", why: "CSI spec" });
   }),
@@ -234,7 +247,7 @@ check("a crash between disk and record: no record without content", () =>
       steps.push("record written");
     };
     const driver = { ...opened, contents };
-    const volume = { id: "v", name: "v", capacity_bytes: MIB, ephemeral: false };
+    const volume = { id: "v", name: "v", capacity_bytes: MIB, block: false, ephemeral: false };
     await makeVolume(driver, volume);
     await deleteVolume(driver, "v");
     const expected = ["content made", "record written", "record written", "content removed"];
