@@ -1,4 +1,4 @@
-import type { PersistentVolume, Secret } from "@raft2kube/api/gen/core/v1.ts";
+import type { PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { isConflict, isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
@@ -6,7 +6,7 @@ import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/ob
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import {
-  CSI_NODES, PERSISTENT_VOLUMES, SECRETS, VOLUME_ATTACHMENTS,
+  CSI_NODES, PERSISTENT_VOLUMES, VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
 import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
@@ -16,6 +16,7 @@ import { ATTACH_WORKERS, CONTROLLER_CALL_TIMEOUT_MS, RETRY_MS, RETRY_MS_MAX } fr
 import { NODE_ID } from "./names.ts";
 import { ProvisioningError } from "./provisioning-error.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
+import { secretOf } from "./secret.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 
 type Attachments = ResourceClient<VolumeAttachment>;
@@ -139,13 +140,8 @@ export class Attacher {
     return undefinedIfNotFound(nodes.get({ name: spec.nodeName }));
   }
 
-  async #secrets({ spec }: PersistentVolume): Promise<Record<string, string>> {
-    const { namespace = "", name } = spec.csi?.controllerPublishSecretRef ?? {};
-    if (!name) return {};
-    const secrets = this.#options.client.resource<Secret>(SECRETS);
-    const { data = {} } = await secrets.get({ namespace, name });
-    return Object.fromEntries(Object.entries(data).map(([key, value]) =>
-      [key, Buffer.from(value, "base64").toString()]));
+  #secrets({ spec }: PersistentVolume): Promise<Record<string, string>> {
+    return secretOf(this.#options.client, spec.csi?.controllerPublishSecretRef);
   }
 
   async #mark<T extends KubeObject>(

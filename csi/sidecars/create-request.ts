@@ -31,6 +31,8 @@ export interface Surroundings {
   segments: Record<string, string> | undefined;
   /** The volume to clone, for a claim with a data source. */
   source: VolumeContentSource | undefined;
+  /** Parameters of the claim's VolumeAttributesClass. */
+  mutableParameters: Record<string, string>;
 }
 
 /**
@@ -40,7 +42,7 @@ export interface Surroundings {
 export function createVolumeRequest(
   claim: PersistentVolumeClaim,
   storageClass: StorageClass,
-  { capabilities, segments, source }: Surroundings,
+  { capabilities, segments, source, mutableParameters }: Surroundings,
 ): Init<CreateVolumeRequest> {
   if (claim.spec.selector) {
     throw new ProvisioningError("Selector", "claim Selector is not supported");
@@ -58,6 +60,7 @@ export function createVolumeRequest(
     },
     volumeCapabilities: volumeCapabilities(claim, storageClass, capabilities),
     parameters: parametersOf(storageClass),
+    mutableParameters,
     volumeContentSource: source,
     accessibilityRequirements: segments && { requisite: [{ segments }], preferred: [{ segments }] },
   };

@@ -13,10 +13,14 @@ export const DRIVER_RETRY_MS = 1_000;
 export const RETRY_MS = 1_000;
 export const RETRY_MS_MAX = 5 * 60_000;
 
+/** A driver's free space is published again after this, upstream's --capacity-poll-interval. */
+export const CAPACITY_POLL_MS = 60_000;
+
 /** Volumes made, deleted, grown and attached at once. */
 export const PROVISION_WORKERS = 4;
 export const DELETE_WORKERS = 4;
 export const RESIZE_WORKERS = 4;
+export const MODIFY_WORKERS = 4;
 /** Upstream's --worker-threads. */
 export const ATTACH_WORKERS = 10;
 

@@ -41,6 +41,9 @@ export function persistentVolumeOf(
       },
       persistentVolumeReclaimPolicy: reclaimPolicy,
       storageClassName: storageClass.metadata.name ?? "",
+      ...(claim.spec.volumeAttributesClassName
+        ? { volumeAttributesClassName: claim.spec.volumeAttributesClassName }
+        : {}),
       volumeMode: claim.spec.volumeMode ?? "Filesystem",
       ...(storageClass.mountOptions?.length ? { mountOptions: storageClass.mountOptions } : {}),
       csi: {

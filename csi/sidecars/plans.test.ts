@@ -1,4 +1,8 @@
-import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import type {
+  ClaimResourceStatus,
+  PersistentVolume,
+  PersistentVolumeClaim,
+} from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import {
   ControllerServiceCapability_RPC_Type as Rpc,
@@ -67,7 +71,10 @@ describe("planClaim", () => {
 });
 
 describe("createVolumeRequest", () => {
-  const bare = { capabilities: new Set<number>(), segments: undefined, source: undefined };
+  const bare = {
+    capabilities: new Set<number>(), segments: undefined, source: undefined,
+    mutableParameters: { iops: "5" },
+  };
 
   it("is named after the claim and asks for its size, modes and the class's options", () => {
     const parameters = { speed: "fast", "csi.storage.k8s.io/fstype": "xfs" };
@@ -75,6 +82,7 @@ describe("createVolumeRequest", () => {
     const segments = { zone: "z" };
     expect(createVolumeRequest(claim(), options, { ...bare, segments })).toEqual({
       name: "pvc-u1",
+      mutableParameters: { iops: "5" },
       capacityRange: { requiredBytes: 2 ** 30, limitBytes: 0 },
       volumeCapabilities: [
         {
@@ -154,10 +162,22 @@ describe("planResize", () => {
   it("expands a bound claim of this driver and place that asks for more than it has", () => {
     expect(planResize(bound("2Gi", "1Gi"), volume, owner)).toEqual({
       act: "expand",
+      size: "2Gi",
       volumeHandle: "v1",
       required_bytes: 2 ** 31,
     });
     const leave = { act: "leave" };
+    const after = (state: ClaimResourceStatus, wanted: string, begun: string) => {
+      const made = bound(wanted, "1Gi");
+      made.status!.allocatedResourceStatuses = { storage: state };
+      made.status!.allocatedResources = { storage: begun };
+      return planResize(made, volume, owner);
+    };
+    expect(after("ControllerResizeInProgress", "2Gi", "9Gi")).toMatchObject({ size: "9Gi" });
+    expect(after("ControllerResizeInfeasible", "2Gi", "9Gi")).toMatchObject({ size: "2Gi" });
+    const finish = { act: "finish", size: "1Gi" };
+    expect(after("ControllerResizeInfeasible", "1Gi", "9Gi")).toEqual(finish);
+    expect(after("NodeResizePending", "2Gi", "2Gi")).toEqual(leave);
     expect(planResize(bound("1Gi", "1Gi"), volume, owner)).toEqual(leave);
     expect(planResize(bound("1Gi", "2Gi"), volume, owner)).toEqual(leave);
     expect(planResize(bound("2Gi", "1Gi"), undefined, owner)).toEqual(leave);

@@ -1,11 +1,12 @@
 import type { Node, PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
-import type { CSINode, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import type { CSINode, StorageClass, VolumeAttributesClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
 import {
   CSI_NODES,
   NODES,
   PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
+  VOLUME_ATTRIBUTES_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
@@ -43,6 +44,7 @@ export async function provision(
     capabilities: driver.capabilities,
     segments: await segmentsOf(context, selectedNode),
     source: await sourceOf(context, claim),
+    mutableParameters: await attributesOf(context, claim),
   });
   const { volume } = await driver.controller.createVolume(request, {
     timeout_ms: CONTROLLER_CALL_TIMEOUT_MS,
@@ -93,6 +95,25 @@ async function segmentsOf(
     segments[key] = value;
   }
   return segments;
+}
+
+/** Returns the parameters of the claim's VolumeAttributesClass, which the driver must know. */
+async function attributesOf(
+  { client, driver }: ProvisionContext,
+  { spec }: PersistentVolumeClaim,
+): Promise<Record<string, string>> {
+  const name = spec.volumeAttributesClassName;
+  if (!name) return {};
+  if (!driver.capabilities.has(Rpc.MODIFY_VOLUME)) {
+    const message = `driver ${driver.name} does not modify volumes: the claim's ` +
+      `VolumeAttributesClass ${name} is not supported`;
+    throw new ProvisioningError("VolumeAttributesClass", message);
+  }
+  const classes = client.resource<VolumeAttributesClass>(VOLUME_ATTRIBUTES_CLASSES);
+  const { driverName, parameters = {} } = await classes.get({ name });
+  if (driverName === driver.name) return parameters;
+  const message = `VolumeAttributesClass ${name} is of driver ${driverName}, not ${driver.name}`;
+  throw new ProvisioningError("VolumeAttributesClass", message);
 }
 
 /** Returns the volume to clone: that of a claim in the same namespace, of the same driver. */

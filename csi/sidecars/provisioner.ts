@@ -2,26 +2,49 @@ import {
   PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
   STORAGE_CLASSES,
+  VOLUME_ATTRIBUTES_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { ControllerServiceCapability_RPC_Type as Rpc } from "@raft2kube/proto/gen/csi.ts";
-import { startBesideDriver, type BesideDriverOptions, type SidecarSet } from "./beside-driver.ts";
+import {
+  startBesideDriver,
+  type BesideDriverOptions,
+  type SidecarLoop,
+  type SidecarSet,
+} from "./beside-driver.ts";
+import { CapacityPublishing } from "./capacity-loop.ts";
+import { Modifier } from "./modify-loop.ts";
 import { assertProvisions } from "./driver-identity.ts";
 import { Provisioner } from "./provision-loop.ts";
 import { Resizer } from "./resize-loop.ts";
 
 const PROVISIONER: SidecarSet = {
   name: "csi-provisioner",
-  reads: [PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES],
+  reads: [
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    STORAGE_CLASSES,
+    VOLUME_ATTRIBUTES_CLASSES,
+  ],
   check: assertProvisions,
   loops: (options) => {
-    const resizes = options.driver.capabilities.has(Rpc.EXPAND_VOLUME);
-    return [new Provisioner(options), ...(resizes ? [new Resizer(options)] : [])];
+    const { nodeName, driver: { capabilities, hasTopology } } = options;
+    const loops: SidecarLoop[] = [new Provisioner(options)];
+    if (capabilities.has(Rpc.EXPAND_VOLUME)) loops.push(new Resizer(options));
+    if (capabilities.has(Rpc.MODIFY_VOLUME)) loops.push(new Modifier(options));
+    if (capabilities.has(Rpc.GET_CAPACITY) && hasTopology && nodeName !== undefined) {
+      loops.push(new CapacityPublishing({ ...options, nodeName }, CAPACITY_NAMESPACE));
+    }
+    return loops;
   },
 };
 
+/** Where capacities are published; the scheduler reads those of all namespaces. */
+const CAPACITY_NAMESPACE = "kube-system";
+
 /**
- * Starts the provisioner beside a driver: claims become volumes, released volumes are deleted, and
- * volumes grow where the driver can. The client may read claims and classes and write volumes.
+ * Starts the provisioner beside a driver: claims become volumes, released volumes are deleted.
+ * Where the driver can, volumes grow and get other attributes, and its free space is published for
+ * its node. The client has the rights of upstream's external-provisioner and external-resizer.
  */
 export function startProvisioner(
   options: BesideDriverOptions,

@@ -2,6 +2,7 @@ import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen
 import { quantityOf } from "@raft2kube/std/quantity.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
+import type { ClaimStatusChange } from "@raft2kube/client-kube/object/claim-conditions.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
   PERSISTENT_VOLUMES,
@@ -10,7 +11,11 @@ import {
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
 import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import type { ControllerExpandVolumeResponse } from "@raft2kube/proto/gen/csi.ts";
+import { RpcError } from "@raft2kube/rpc/error.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { accessModeOf } from "./access-mode.ts";
+import { patchClaimStatus } from "./claim-status.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
 import {
   CONTROLLER_CALL_TIMEOUT_MS,
@@ -18,10 +23,10 @@ import {
   RETRY_MS_MAX,
   RETRY_MS,
 } from "./limits.ts";
+import { secretOf } from "./secret.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 import { referenceTo } from "./object-reference.ts";
-import { ProvisioningError } from "./provisioning-error.ts";
-import { planResize } from "./resize-plan.ts";
+import { isInfeasible, planResize } from "./resize-plan.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
 import { ownerOf, type VolumeOwner } from "./volume-plan.ts";
 
@@ -32,6 +37,7 @@ export class Resizer {
   readonly #owner: VolumeOwner;
   readonly #informers: InformerSet;
   readonly #events: EventRecorder;
+  readonly #clock: Clock;
   readonly #queue: WorkQueue;
   #working: Promise<void> = Promise.resolve();
 
@@ -42,14 +48,23 @@ export class Resizer {
     this.#informers = options.informers;
     this.#events = options.events;
     const { clock } = options;
+    this.#clock = clock;
     this.#queue = new WorkQueue({ clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MS_MAX });
   }
 
   /** Starts the workers; they wait until the informers are synced. */
   start(): void {
     const claims = this.#informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-    const changed = (claim: PersistentVolumeClaim) => this.#queue.add(keyOf(claim));
-    claims.handle({ added: changed, updated: changed });
+    const add = (claim: PersistentVolumeClaim) => this.#queue.add(keyOf(claim));
+    // Most status changes are this loop's own: they must not cut a back-off short.
+    const about = ({ spec, status }: PersistentVolumeClaim) =>
+      JSON.stringify([spec.resources, status?.phase, status?.capacity]);
+    claims.handle({
+      added: add,
+      updated: (claim, old) => {
+        if (about(claim) !== about(old)) add(claim);
+      },
+    });
     const resize = (key: string) => this.#resize(key);
     this.#working = runWorkers("csi-resize", this.#queue, RESIZE_WORKERS, resize);
   }
@@ -67,51 +82,98 @@ export class Resizer {
     const volume = volumes.store.get(claim.spec.volumeName ?? "");
     const plan = planResize(claim, volume, this.#owner);
     if (plan.act === "leave" || !volume) return;
+    if (plan.act === "finish") return void (await this.#finish(claim, plan.size));
     const about = referenceTo("PersistentVolumeClaim", claim);
     const name = volume.metadata.name ?? "";
+    const begun = await this.#patch(claim, {
+      fields: {
+        allocatedResources: { storage: plan.size },
+        allocatedResourceStatuses: { storage: "ControllerResizeInProgress" },
+      },
+      without: ["ControllerResizeError"],
+      with: { Resizing: "" },
+    });
+    this.#events.record(about, "Normal", "Resizing", `External resizer is resizing volume ${name}`);
     try {
-      const size_bytes = await this.#expand(volume, plan.volumeHandle, plan.required_bytes);
-      await this.#record(claim, volume, quantityOf(size_bytes, "binary"));
-      this.#events.record(about, "Normal", "VolumeResizeSuccessful", "Resize volume succeeded");
+      const expanded = await this.#expand(volume, plan.volumeHandle, plan.required_bytes);
+      await this.#record(begun, volume, expanded);
+      const { nodeExpansionRequired } = expanded;
+      const [reason, text] = nodeExpansionRequired
+        ? ["FileSystemResizeRequired", "Require file system resize of volume on node"]
+        : ["VolumeResizeSuccessful", "Resize volume succeeded"];
+      this.#events.record(about, "Normal", reason!, text!);
     } catch (thrown) {
       const why = `resize volume "${name}" failed: ${rpcErrorText(thrown)}`;
       this.#events.record(about, "Warning", "VolumeResizeFailed", why);
+      if (thrown instanceof RpcError) await this.#recordFailure(begun, thrown, why);
       throw thrown;
     }
+  }
+
+  #patch(claim: PersistentVolumeClaim, change: ClaimStatusChange): Promise<PersistentVolumeClaim> {
+    return patchClaimStatus(this.#client, claim, change, this.#clock.now());
+  }
+
+  /** After a refusal the claim may ask for another size, also a smaller one. */
+  async #recordFailure(
+    claim: PersistentVolumeClaim,
+    thrown: RpcError,
+    message: string,
+  ): Promise<void> {
+    const state = isInfeasible(thrown) ? "ControllerResizeInfeasible" : "ControllerResizeInProgress";
+    await this.#patch(claim, {
+      fields: { allocatedResourceStatuses: { storage: state } },
+      without: [],
+      with: { ControllerResizeError: message },
+    });
   }
 
   async #expand(
     volume: PersistentVolume,
     volumeId: string,
     requiredBytes: number,
-  ): Promise<number> {
+  ): Promise<ControllerExpandVolumeResponse> {
     const mode = accessModeOf(volume.spec.accessModes?.[0] ?? "", this.#driver.capabilities);
-    const fsType = volume.spec.csi?.fsType ?? "";
-    const expanded = await this.#driver.controller.controllerExpandVolume(
+    const mount = { fsType: volume.spec.csi?.fsType ?? "" };
+    const how = volume.spec.volumeMode === "Block" ? { block: {} } : { mount };
+    const reference = volume.spec.csi?.controllerExpandSecretRef;
+    return this.#driver.controller.controllerExpandVolume(
       {
         volumeId,
         capacityRange: { requiredBytes },
-        volumeCapability: { mount: { fsType }, accessMode: { mode } },
+        volumeCapability: { ...how, accessMode: { mode } },
+        secrets: reference ? await secretOf(this.#client, reference) : {},
       },
       { timeout_ms: CONTROLLER_CALL_TIMEOUT_MS },
     );
-    if (expanded.nodeExpansionRequired) {
-      const message = "the driver wants to expand the file system on the node: not supported yet";
-      throw new ProvisioningError("NodeExpansion", message);
-    }
-    return expanded.capacityBytes;
   }
 
   /** Updates the volume first: a claim never reports more capacity than its volume. */
   async #record(
     claim: PersistentVolumeClaim,
     volume: PersistentVolume,
-    storage: string,
+    { capacityBytes, nodeExpansionRequired }: ControllerExpandVolumeResponse,
   ): Promise<void> {
     const volumes = this.#client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
-    const claims = this.#client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const storage = quantityOf(capacityBytes, "binary");
     await volumes.patch(nameOf(volume), "merge", { spec: { capacity: { storage } } });
-    const subresource = { ...nameOf(claim), subresource: "status" };
-    await claims.patch(subresource, "merge", { status: { capacity: { storage } } });
+    if (!nodeExpansionRequired) return void (await this.#finish(claim, storage));
+    await this.#patch(claim, {
+      fields: { allocatedResourceStatuses: { storage: "NodeResizePending" } },
+      without: ["Resizing", "ControllerResizeError"],
+      with: { FileSystemResizePending: "Waiting for user to (re-)start a pod to finish file " +
+        "system resize of volume on node." },
+    });
+  }
+
+  #finish(claim: PersistentVolumeClaim, storage: string): Promise<PersistentVolumeClaim> {
+    return this.#patch(claim, {
+      fields: {
+        capacity: { storage },
+        allocatedResources: { storage },
+        allocatedResourceStatuses: null,
+      },
+      without: ["Resizing", "FileSystemResizePending", "ControllerResizeError", "NodeResizeError"],
+    });
   }
 }

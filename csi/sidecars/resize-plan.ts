@@ -1,32 +1,61 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { compareQuantity, valueOf } from "@raft2kube/std/quantity.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import { isReachable, type VolumeOwner } from "./volume-plan.ts";
 
 /** Action of a resizer for a claim. */
 export type ResizePlan =
   | { act: "leave" }
-  | { act: "expand"; volumeHandle: string; required_bytes: number };
+  /** `size` is the quantity that is asked for, recorded before the driver is called. */
+  | { act: "expand"; volumeHandle: string; size: string; required_bytes: number }
+  /** The volume is large enough: only the claim does not show it. */
+  | { act: "finish"; size: string };
 
 /**
  * Decides whether a claim's volume is to grow: the claim is bound, to a volume of this driver, and
- * asks for more than it has. Pure.
+ * asks for more than it has. A size that the driver may have begun to make is asked for again; after
+ * one that it refused (ControllerResizeInfeasible), the claim may ask for less. Pure.
  */
 export function planResize(
   claim: PersistentVolumeClaim,
   volume: PersistentVolume | undefined,
   owner: VolumeOwner,
 ): ResizePlan {
-  if (claim.metadata.deletionTimestamp || claim.status?.phase !== "Bound") return { act: "leave" };
-  if (volume?.spec.csi?.driver !== owner.driverName) return { act: "leave" };
-  if (!isReachable(volume, owner.segments)) return { act: "leave" };
-  if (volume.spec.claimRef?.uid !== claim.metadata.uid) return { act: "leave" };
+  if (!volume || !isOwnBoundClaim(claim, volume, owner)) return { act: "leave" };
   const wanted = claim.spec.resources?.requests?.["storage"];
-  const had = claim.status.capacity?.["storage"];
+  const had = claim.status?.capacity?.["storage"];
   if (wanted === undefined || had === undefined) return { act: "leave" };
-  if (compareQuantity(wanted, had) <= 0) return { act: "leave" };
-  return {
-    act: "expand",
-    volumeHandle: volume.spec.csi.volumeHandle,
-    required_bytes: valueOf(wanted),
-  };
+  const state = claim.status?.allocatedResourceStatuses?.["storage"];
+  if (state === "NodeResizePending" || state === "NodeResizeInProgress") return { act: "leave" };
+  const begun = claim.status?.allocatedResources?.["storage"];
+  const size = state === "ControllerResizeInProgress" && begun !== undefined ? begun : wanted;
+  const recovered = state !== undefined && compareQuantity(size, had) <= 0;
+  if (recovered) return { act: "finish", size: had };
+  if (compareQuantity(size, had) <= 0) return { act: "leave" };
+  const volumeHandle = volume.spec.csi?.volumeHandle ?? "";
+  return { act: "expand", volumeHandle, size, required_bytes: valueOf(size) };
+}
+
+/** Whether a claim is bound to a volume of this owner. */
+export function isOwnBoundClaim(
+  claim: PersistentVolumeClaim,
+  volume: PersistentVolume,
+  owner: VolumeOwner,
+): boolean {
+  if (claim.metadata.deletionTimestamp || claim.status?.phase !== "Bound") return false;
+  if (volume.spec.csi?.driver !== owner.driverName) return false;
+  if (volume.spec.claimRef?.uid !== claim.metadata.uid) return false;
+  return isReachable(volume, owner.segments);
+}
+
+/** Statuses after which the same request cannot succeed (CSI spec, ControllerExpandVolume). */
+const INFEASIBLE: ReadonlySet<number | undefined> = new Set([
+  Status.INVALID_ARGUMENT,
+  Status.OUT_OF_RANGE,
+  Status.NOT_FOUND,
+]);
+
+/** Whether a driver's error means that it will never do what it was asked. */
+export function isInfeasible(thrown: unknown): boolean {
+  return INFEASIBLE.has((thrown as { status?: number }).status);
 }

@@ -60,6 +60,7 @@ const drivers = {
 
 const objects: CsiPluginOptions["objects"] = {
   csiDriver: async () => undefined,
+  patchClaimStatus: async (claim) => claim,
   secret: async () => ({}),
   async attachment(name) {
     if (name !== attachmentName(DRIVER, "h", "n1") || !attached) return undefined;

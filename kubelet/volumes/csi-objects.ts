@@ -1,8 +1,9 @@
-import type { Node, Secret } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node, PersistentVolumeClaim, Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
+import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import {
-  CSI_DRIVERS, NODES, SECRETS, VOLUME_ATTACHMENTS,
+  CSI_DRIVERS, NODES, PERSISTENT_VOLUME_CLAIMS, SECRETS, VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -17,6 +18,11 @@ export interface CsiObjects {
   secret(name: SecretName): Promise<Record<string, string>>;
   node(name: string): Promise<Node | undefined>;
   attachment(name: string): Promise<VolumeAttachment | undefined>;
+  /** Merges `status` into a claim's. Fails with a conflict if the claim was changed meanwhile. */
+  patchClaimStatus(
+    claim: PersistentVolumeClaim,
+    status: Record<string, unknown>,
+  ): Promise<PersistentVolumeClaim>;
 }
 
 /** Reads them from the API; a CSIDriver is cached for a minute, others never. */
@@ -38,6 +44,12 @@ export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
     attachment(name) {
       const attachments = client.resource<VolumeAttachment>(VOLUME_ATTACHMENTS);
       return undefinedIfNotFound(attachments.get({ name }));
+    },
+    patchClaimStatus(claim, status) {
+      const claims = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+      const { resourceVersion } = claim.metadata;
+      const which = { ...nameOf(claim), subresource: "status" };
+      return claims.patch(which, "merge", { metadata: { resourceVersion }, status });
     },
     async secret(name) {
       const secret = await undefinedIfNotFound(client.resource<Secret>(SECRETS).get(name));

@@ -115,18 +115,27 @@ function planPersistent(
 ): PartialPlan {
   const { pv } = spec.claim!;
   const source = pv.spec.csi!;
-  const mount = { fsType: source.fsType ?? "", mountFlags: pv.spec.mountOptions ?? [] };
-  const mode = accessMode(pv.spec.accessModes?.[0], capabilities);
   return {
     driver: source.driver,
     volumeHandle: source.volumeHandle,
     lifecycle: "Persistent",
-    capability: { ...(isBlock(spec) ? { block: {} } : { mount }), accessMode: { mode } },
+    capability: capabilityOf(spec, capabilities),
     volumeContext: source.volumeAttributes ?? {},
     readOnly: isReadOnly(spec),
     stageSecret: secretName(source.nodeStageSecretRef),
     publishSecret: secretName(source.nodePublishSecretRef),
   };
+}
+
+/** Returns how a persistent volume is used, for the driver. */
+export function capabilityOf(
+  spec: VolumeSpec,
+  capabilities: ReadonlySet<number>,
+): Init<VolumeCapability> {
+  const { csi, accessModes, mountOptions = [] } = spec.claim!.pv.spec;
+  const mount = { fsType: csi?.fsType ?? "", mountFlags: mountOptions };
+  const mode = accessMode(accessModes?.[0], capabilities);
+  return { ...(isBlock(spec) ? { block: {} } : { mount }), accessMode: { mode } };
 }
 
 function secretName(reference: { namespace?: string; name?: string } | undefined) {

@@ -16,6 +16,7 @@ import {
   targetPath,
 } from "./csi-paths.ts";
 import { driverOf, isBlock, isReadOnly, planCsiMount, type CsiMountPlan } from "./csi-plan.ts";
+import { expandOnNode, waitsForExpansion } from "./csi-expand.ts";
 import { csiVolumeUsage } from "./csi-usage.ts";
 import {
   readVolumeData,
@@ -25,7 +26,13 @@ import {
 } from "./csi-volume-data.ts";
 import { isMountPoint } from "./disk.ts";
 import { applyFsGroup } from "./ownership.ts";
-import type { ReadyVolume, SetUpRequest, TearDownRequest, VolumePlugin } from "./plugin.ts";
+import type {
+  ReadyVolume,
+  SetUpRequest,
+  TearDownRequest,
+  VolumePlugin,
+  VolumeSpec,
+} from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 
 export interface CsiPluginOptions extends Attaching {
@@ -68,7 +75,10 @@ async function setUp(
     ? { kind: "block", devicePath: target, readOnly }
     : { kind: "filesystem", hostPath: target, readOnly };
   // A running pod needs neither the API server nor the driver: both may be restarting.
-  if (mounted && !known.republish) return volume;
+  if (mounted && !known.republish) {
+    await expandMounted(options, spec, { dir, target });
+    return volume;
+  }
 
   const driver = requireDriver(options.drivers, name);
   const object = await options.objects.csiDriver(name);
@@ -103,7 +113,24 @@ async function setUp(
     if (plan.ownedByFsGroup) await applyFsGroup(target, fsGroup, plan.readOnly);
     await writeVolumeData(dir, { ...data, setUp: true });
   });
+  await expandMounted(options, spec, { dir, target });
   return volume;
+}
+
+/** Lets the driver grow a volume that is mounted, if its claim waits for that. */
+async function expandMounted(
+  options: CsiPluginOptions,
+  spec: VolumeSpec,
+  { dir, target }: { dir: string; target: string },
+): Promise<void> {
+  if (!waitsForExpansion(spec)) return;
+  const data = await readVolumeData(dir);
+  const driver = options.drivers.list().find(({ name }) => name === data?.driverName);
+  if (!data || !driver) return;
+  const stages = driver.capabilities.has(Capability.STAGE_UNSTAGE_VOLUME);
+  const staged = stages ? stagingPath(options.rootDir, driver.name, data.volumeHandle) : "";
+  const expandable = { spec, targetPath: target, stagingPath: staged };
+  await expandOnNode(driver, options.objects, expandable, options.clock.now());
 }
 
 /** Stages the volume if the driver supports it. Returns its staging path. */

@@ -38,7 +38,6 @@ function validateUpdate(
 
 export const volumeAttributesClass: Kind<VolumeAttributesClass> =
   defineKind<VolumeAttributesClass>(SCHEMA, {
-    notActedOn: "VolumeAttributesClass is stored, but volumes are not modified by it yet",
     validate,
     validateUpdate,
     columns: [nameColumn, column("DriverName", (object) => object.driverName), ageColumn],

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import os from "node:os";
 import path from "node:path";
+import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { serveRegistration } from "@raft2kube/csi/lib/registration.ts";
 import { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
 import { startPluginWatcher } from "@raft2kube/kubelet/plugins/plugin-watcher.ts";
@@ -43,6 +44,7 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
     const objects = {
       csiDriver: async () => ({ metadata, spec }), secret: async () => ({}),
       node: none, attachment: none,
+      patchClaimStatus: async (claim: PersistentVolumeClaim) => claim,
     };
     const inUse = new VolumesInUse();
     const options = { rootDir: dir, nodeName: "n", drivers, objects, inUse, clock };

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readFile, readdir, realpath, rm, stat, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import type { PersistentVolume, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import type { ClaimResourceStatus, PersistentVolume, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver } from "@raft2kube/api/gen/storage/v1.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
@@ -42,12 +42,18 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
   let plugin: VolumePlugin;
   let object: CSIDriver | undefined;
   const inUse = new VolumesInUse();
+  /** Of claims, as they were patched. */
+  let statuses: Record<string, unknown>[] = [];
 
   const objects: CsiObjects = {
     csiDriver: async () => object,
     secret: async ({ name }) => ({ name }),
     node: async () => undefined,
     attachment: async () => undefined,
+    async patchClaimStatus(claim, status) {
+      statuses.push(status);
+      return { ...claim, status: { ...claim.status, ...status } };
+    },
   };
   const startDriver = () =>
     startHostPathDriver({
@@ -64,6 +70,7 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
   beforeEach(async () => {
     dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "r2k-kubelet-csi-")));
     object = csiDriver;
+    statuses = [];
     drivers = new CsiDrivers({ added: async () => {}, removed: async () => {} });
     const registryDir = path.join(dir, "registry");
     const handlers = { CSIPlugin: drivers };
@@ -163,6 +170,42 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
     expect(loopDevicesOf(content)).toEqual([]);
     expect(await readdir(path.join(dir, "pods/a/volumes", plugin.name))).toEqual([]);
     expect(mountPointsBelow(dir)).toEqual([]);
+  });
+
+  it("grows a mounted volume on the node when its claim waits, and reports it", async () => {
+    const spec = await makeVolume();
+    await setUp("a", spec);
+    const { pvc, pv } = spec.claim!;
+    const growing = (capacity: string, state: ClaimResourceStatus): VolumeSpec => ({
+      ...spec,
+      claim: {
+        pv: { ...pv, spec: { ...pv.spec, capacity: { storage: capacity } } },
+        pvc: {
+          ...pvc,
+          status: {
+            capacity: { storage: "1Mi" },
+            conditions: [{ type: "FileSystemResizePending", status: "True" }],
+            allocatedResourceStatuses: { storage: state },
+          },
+        },
+      },
+    });
+    await setUp("a", growing("2Mi", "NodeResizePending"));
+    expect(statuses).toMatchObject([
+      { allocatedResourceStatuses: { storage: "NodeResizeInProgress" } },
+      { capacity: { storage: "2Mi" }, allocatedResourceStatuses: null, conditions: [] },
+    ]);
+    statuses = [];
+    await setUp("a", growing("2Mi", "ControllerResizeInProgress"));
+    await setUp("a", growing("1Mi", "NodeResizePending"));
+    expect(statuses).toEqual([]);
+    await setUp("b", growing("4Ti", "NodeResizeInProgress"));
+    expect(statuses.at(-1)).toMatchObject({
+      allocatedResourceStatuses: { storage: "NodeResizeInfeasible" },
+      conditions: [{ type: "FileSystemResizePending" }, { type: "NodeResizeError" }],
+    });
+    await tearDown("a");
+    await tearDown("b");
   });
 
   it("asks the driver what a volume holds and has room for, once it is set up", async () => {

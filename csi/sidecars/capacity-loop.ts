@@ -1,0 +1,108 @@
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
+import type { CSIStorageCapacity, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import {
+  CSI_STORAGE_CAPACITIES,
+  NODES,
+  PERSISTENT_VOLUMES,
+  STORAGE_CLASSES,
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
+import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { planCapacities, type CapacityPublisher, type FreeSpace } from "./capacity-plan.ts";
+import {
+  CAPACITY_POLL_MS,
+  CONTROLLER_CALL_TIMEOUT_MS,
+  RETRY_MS,
+  RETRY_MS_MAX,
+} from "./limits.ts";
+import type { SidecarOptions } from "./sidecar-options.ts";
+
+const KEY = "capacities";
+
+/**
+ * Publishes the free space of its node's driver as CSIStorageCapacity objects: one for each class
+ * of the driver. It is asked again every minute, and when a class or volume comes or goes.
+ */
+export class CapacityPublishing {
+  readonly #options: SidecarOptions;
+  readonly #publisher: Omit<CapacityPublisher, "owner">;
+  readonly #queue: WorkQueue;
+  #timer: { cancel(): void } | undefined;
+  #working: Promise<void> = Promise.resolve();
+
+  constructor(options: SidecarOptions & { nodeName: string }, namespace: string) {
+    this.#options = options;
+    const { driver, nodeName, clock } = options;
+    const { name: driverName, topology: segments } = driver;
+    this.#publisher = { driverName, publisher: nodeName, namespace, segments };
+    this.#queue = new WorkQueue({ clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MS_MAX });
+  }
+
+  /** Starts the worker; the informers must be synced. */
+  start(): void {
+    const { informers } = this.#options;
+    const look = () => this.#queue.add(KEY);
+    for (const type of [STORAGE_CLASSES, PERSISTENT_VOLUMES]) {
+      informers.of(type).handle({ added: look, deleted: look });
+    }
+    this.#working = runWorkers("csi-capacity", this.#queue, 1, () => this.#publish());
+    look();
+  }
+
+  async close(): Promise<void> {
+    this.#timer?.cancel();
+    this.#queue.close();
+    await this.#working;
+    this.#timer?.cancel();
+  }
+
+  async #publish(): Promise<void> {
+    const { client, informers, clock } = this.#options;
+    this.#timer?.cancel();
+    this.#timer = clock.after(CAPACITY_POLL_MS, () => this.#queue.add(KEY));
+    const classes = informers.of<StorageClass>(STORAGE_CLASSES).store.list();
+    const { driverName, namespace } = this.#publisher;
+    const spaces = new Map<StorageClass, FreeSpace>();
+    for (const each of classes) {
+      if (each.provisioner === driverName) spaces.set(each, await this.#spaceOf(each));
+    }
+    const capacities = client.resource<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES);
+    const { items } = await capacities.list({ namespace });
+    const owner = await this.#owner();
+    const plan = planCapacities({ ...this.#publisher, owner }, spaces, items);
+    for (const each of plan.create) await capacities.create(each);
+    for (const each of plan.update) await capacities.update(each);
+    for (const each of plan.delete) {
+      try {
+        await capacities.delete(nameOf(each));
+      } catch (thrown) {
+        if (!isNotFound(thrown)) throw thrown;
+      }
+    }
+  }
+
+  /** The node: with it the garbage collector removes its capacities. */
+  async #owner(): Promise<OwnerReference> {
+    const nodes = this.#options.client.resource<Node>(NODES);
+    const name = this.#publisher.publisher;
+    const { metadata } = await nodes.get({ name });
+    return { apiVersion: "v1", kind: "Node", name, uid: metadata.uid ?? "" };
+  }
+
+  async #spaceOf({ parameters = {} }: StorageClass): Promise<FreeSpace> {
+    const { driver } = this.#options;
+    const own = Object.entries(parameters).filter(([key]) => !key.startsWith("csi.storage.k8s.io/"));
+    const { availableCapacity, maximumVolumeSize } = await driver.controller.getCapacity(
+      {
+        parameters: Object.fromEntries(own),
+        accessibleTopology: { segments: driver.topology },
+      },
+      { timeout_ms: CONTROLLER_CALL_TIMEOUT_MS },
+    );
+    const maximum_bytes = maximumVolumeSize?.value;
+    return { available_bytes: availableCapacity, maximum_bytes };
+  }
+}

@@ -1,0 +1,252 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import type { Node, PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import type {
+  CSIStorageCapacity,
+  StorageClass,
+  VolumeAttributesClass,
+} from "@raft2kube/api/gen/storage/v1.ts";
+import { startEtcd, type EtcdServer } from "@raft2kube/apiserver/testing/etcd-server.ts";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "@raft2kube/apiserver/testing/test-apiserver.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import {
+  CSI_STORAGE_CAPACITIES,
+  NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  STORAGE_CLASSES,
+  VOLUME_ATTRIBUTES_CLASSES,
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
+import {
+  Controller,
+  ControllerServiceCapability_RPC_Type as Rpc,
+  Identity,
+  Node as NodeService,
+  PluginCapability_Service_Type as Service,
+} from "@raft2kube/proto/gen/csi.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+
+const DRIVER = "disk.example.com";
+const GIB = 1024 ** 3;
+const clock = systemClock();
+const namespace = "default";
+
+/** Growing, modifying and capacity beside a driver that records its calls; a real apiserver. */
+describe("CSI sidecars of volumes that change", () => {
+  let etcd: EtcdServer;
+  let api: TestApiserver;
+  let client: KubeClient;
+  let dir: string;
+  let server: RpcServer;
+  let sidecars: Awaited<ReturnType<typeof startProvisioner>>;
+  let sizes: number[];
+  let modified: Record<string, string>[];
+  let available: number;
+  /** The driver's answer to the next calls. */
+  let fails: number | undefined;
+  let nodeExpansionRequired: boolean;
+
+  beforeAll(async () => {
+    etcd = await startEtcd();
+    api = await startTestApiserver(etcd.client);
+    const { cert, key } = await api.credentials("admin", ["system:masters"]);
+    client = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
+    await client.resource<Node>(NODES).create({ metadata: { name: "n1" }, spec: {} });
+    await client.resource<StorageClass>(STORAGE_CLASSES).create({
+      metadata: { name: "disk" }, provisioner: DRIVER, allowVolumeExpansion: true,
+    });
+    const attributes = client.resource<VolumeAttributesClass>(VOLUME_ATTRIBUTES_CLASSES);
+    const parameters = { iops: "500" };
+    await attributes.create({ metadata: { name: "gold" }, driverName: DRIVER, parameters });
+  });
+  afterAll(async () => {
+    client.close();
+    await api.close();
+    await etcd.close();
+  });
+  beforeEach(async () => {
+    dir = await mkdtemp(path.join(os.tmpdir(), "r2k-resizer-"));
+    sizes = [];
+    modified = [];
+    available = 7 * GIB;
+    fails = undefined;
+    nodeExpansionRequired = false;
+    const answer = () => {
+      if (fails !== undefined) throw new RpcError(fails, "not now");
+    };
+    const types = [
+      Rpc.CREATE_DELETE_VOLUME, Rpc.EXPAND_VOLUME, Rpc.MODIFY_VOLUME, Rpc.GET_CAPACITY,
+    ];
+    const services = [Service.CONTROLLER_SERVICE, Service.VOLUME_ACCESSIBILITY_CONSTRAINTS];
+    server = await serveGrpc({
+      listen: { path: path.join(dir, "csi.sock") },
+      services: [
+        serve(Identity, {
+          probe: () => ({}),
+          getPluginInfo: () => ({ name: DRIVER, vendorVersion: "1" }),
+          getPluginCapabilities: () => ({
+            capabilities: services.map((type) => ({ service: { type } })),
+          }),
+        }),
+        serve(NodeService, {
+          nodeGetInfo: () => ({ nodeId: "n1", accessibleTopology: { segments: { zone: "z1" } } }),
+        }),
+        serve(Controller, {
+          controllerGetCapabilities: () => ({
+            capabilities: types.map((type) => ({ rpc: { type } })),
+          }),
+          controllerExpandVolume: ({ capacityRange }) => {
+            sizes.push(capacityRange?.requiredBytes ?? 0);
+            answer();
+            return { capacityBytes: capacityRange?.requiredBytes ?? 0, nodeExpansionRequired };
+          },
+          controllerModifyVolume: ({ mutableParameters }) => {
+            answer();
+            modified.push(mutableParameters);
+            return {};
+          },
+          getCapacity: () => ({ availableCapacity: available }),
+        }),
+      ],
+    });
+    await startSidecars();
+  });
+  afterEach(async () => {
+    await sidecars.close();
+    await server.close();
+    await rm(dir, { recursive: true });
+  });
+
+  async function startSidecars(): Promise<void> {
+    const driverSocket = path.join(dir, "csi.sock");
+    sidecars = await startProvisioner({ client, driverSocket, nodeName: "n1", clock });
+    await sidecars.ready;
+  }
+  const claims = () => client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = () => client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const get = (name: string) => claims().get({ namespace, name });
+  const until = <T>(what: string, probe: () => Promise<T>) => waitFor(what, probe, { clock });
+
+  /** A claim of 1 GiB that is bound to a volume of the driver. */
+  async function bound(name: string): Promise<void> {
+    const resources = { requests: { storage: "1Gi" } };
+    const accessModes = ["ReadWriteOnce" as const];
+    const spec = { storageClassName: "disk", accessModes, resources, volumeName: `pv-${name}` };
+    const { metadata } = await claims().create({ metadata: { namespace, name }, spec });
+    await volumes().create({
+      metadata: { name: `pv-${name}` },
+      spec: {
+        accessModes,
+        capacity: { storage: "1Gi" },
+        persistentVolumeReclaimPolicy: "Retain",
+        storageClassName: "disk",
+        claimRef: { namespace, name, uid: metadata.uid ?? "" },
+        csi: { driver: DRIVER, volumeHandle: `handle-${name}` },
+      },
+    });
+    const status = { phase: "Bound", capacity: { storage: "1Gi" } };
+    await claims().patch({ namespace, name, subresource: "status" }, "merge", { status });
+  }
+  const ask = (name: string, storage: string) =>
+    claims().patch({ namespace, name }, "merge", { spec: { resources: { requests: { storage } } } });
+  const stateOf = async (name: string) =>
+    (await get(name)).status?.allocatedResourceStatuses?.["storage"];
+  const conditionsOf = async (name: string) =>
+    (await get(name)).status?.conditions?.map(({ type }) => type) ?? [];
+
+  it("leaves what is to be done on the node to the kubelet", async () => {
+    nodeExpansionRequired = true;
+    await bound("online");
+    await ask("online", "2Gi");
+    await until("the node's turn", async () => (await stateOf("online")) === "NodeResizePending");
+    const { status } = await get("online");
+    expect(status).toMatchObject({
+      capacity: { storage: "1Gi" }, allocatedResources: { storage: "2Gi" },
+    });
+    expect(await conditionsOf("online")).toEqual(["FileSystemResizePending"]);
+    expect((await volumes().get({ name: "pv-online" })).spec.capacity).toEqual({ storage: "2Gi" });
+    expect(sizes).toEqual([2 * GIB]);
+  });
+
+  it("takes a smaller size after the driver refused one for good", async () => {
+    fails = Status.OUT_OF_RANGE;
+    await bound("recovers");
+    await ask("recovers", "100Gi");
+    await until("the refusal", async () =>
+      (await stateOf("recovers")) === "ControllerResizeInfeasible");
+    expect(await conditionsOf("recovers")).toContain("ControllerResizeError");
+    fails = undefined;
+    await ask("recovers", "3Gi");
+    await until("the smaller size", async () =>
+      (await get("recovers")).status?.capacity?.["storage"] === "3Gi");
+    expect(await stateOf("recovers")).toBeUndefined();
+    expect(await conditionsOf("recovers")).toEqual([]);
+  });
+
+  it("asks again for the size that it began with, also after a restart", async () => {
+    fails = Status.UNAVAILABLE;
+    await bound("begun");
+    await ask("begun", "5Gi");
+    await until("the first attempt", async () =>
+      (await conditionsOf("begun")).includes("ControllerResizeError"));
+    await sidecars.close();
+    fails = undefined;
+    await startSidecars();
+    await until("the size", async () =>
+      (await get("begun")).status?.capacity?.["storage"] === "5Gi");
+    expect(new Set(sizes)).toEqual(new Set([5 * GIB]));
+  });
+
+  it("modifies a volume by its claim's class of attributes", async () => {
+    await bound("golden");
+    const name = { namespace, name: "golden" };
+    const ofClass = (each: string) =>
+      claims().patch(name, "merge", { spec: { volumeAttributesClassName: each } });
+    fails = Status.INVALID_ARGUMENT;
+    await ofClass("gold");
+    await until("the refusal", async () =>
+      (await get("golden")).status?.modifyVolumeStatus?.status === "Infeasible");
+    expect(await conditionsOf("golden")).toEqual(["ModifyVolumeError"]);
+    fails = undefined;
+    await until("the attributes", async () =>
+      (await get("golden")).status?.currentVolumeAttributesClassName === "gold");
+    expect(modified).toEqual([{ iops: "500" }]);
+    expect((await get("golden")).status?.modifyVolumeStatus).toBeUndefined();
+    const { spec } = await volumes().get({ name: "pv-golden" });
+    expect(spec.volumeAttributesClassName).toBe("gold");
+    await ofClass("absent");
+    await until("the class to be missed", async () =>
+      (await get("golden")).status?.modifyVolumeStatus?.status === "Pending");
+  });
+
+  it("publishes the driver's free space for its topology, as it is when asked again", async () => {
+    const capacities = client.resource<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES);
+    const list = async () => (await capacities.list({ namespace: "kube-system" })).items;
+    const [published] = await until("the capacity", async () => {
+      const items = await list();
+      return items.length > 0 ? items : undefined;
+    });
+    expect(published).toMatchObject({
+      storageClassName: "disk",
+      capacity: "7Gi",
+      nodeTopology: { matchLabels: { zone: "z1" } },
+      metadata: { ownerReferences: [{ kind: "Node", name: "n1" }] },
+    });
+    available = 3 * GIB;
+    const classes = client.resource<StorageClass>(STORAGE_CLASSES);
+    await classes.create({ metadata: { name: "other" }, provisioner: DRIVER });
+    await until("both classes", async () =>
+      (await list()).map(({ capacity }) => capacity).join() === "3Gi,3Gi");
+    await classes.delete({ name: "other" });
+    await until("the class to be gone", async () => (await list()).length === 1);
+  });
+});
