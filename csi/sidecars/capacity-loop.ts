@@ -94,7 +94,8 @@ export class CapacityPublishing {
 
   async #spaceOf({ parameters = {} }: StorageClass): Promise<FreeSpace> {
     const { driver } = this.#options;
-    const own = Object.entries(parameters).filter(([key]) => !key.startsWith("csi.storage.k8s.io/"));
+    const own = Object.entries(parameters)
+      .filter(([key]) => !key.startsWith("csi.storage.k8s.io/"));
     const { availableCapacity, maximumVolumeSize } = await driver.controller.getCapacity(
       {
         parameters: Object.fromEntries(own),

@@ -23,7 +23,7 @@ const CONDITIONS = ["ModifyingVolume", "ModifyVolumeError"];
 
 /**
  * Gives volumes the attributes of their claims' VolumeAttributesClass by ControllerModifyVolume.
- * What is under way is recorded in the claim's status before the driver is called.
+ * The claim's status has the attempt before the driver is called.
  */
 export class Modifier {
   readonly #options: SidecarOptions;

@@ -33,7 +33,8 @@ export function planModify(
   const found = classOf(target);
   if (!found) return { act: "wait", target, why: `VolumeAttributesClass ${target} does not exist` };
   if (found.driverName !== owner.driverName) {
-    return { act: "wait", target, why: `VolumeAttributesClass ${target} is of ${found.driverName}` };
+    const why = `VolumeAttributesClass ${target} is of ${found.driverName}`;
+    return { act: "wait", target, why };
   }
   const mutableParameters = found.parameters ?? {};
   const volumeHandle = volume.spec.csi?.volumeHandle ?? "";

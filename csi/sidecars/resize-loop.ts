@@ -120,9 +120,9 @@ export class Resizer {
     thrown: RpcError,
     message: string,
   ): Promise<void> {
-    const state = isInfeasible(thrown) ? "ControllerResizeInfeasible" : "ControllerResizeInProgress";
+    const storage = `ControllerResize${isInfeasible(thrown) ? "Infeasible" : "InProgress"}`;
     await this.#patch(claim, {
-      fields: { allocatedResourceStatuses: { storage: state } },
+      fields: { allocatedResourceStatuses: { storage } },
       without: [],
       with: { ControllerResizeError: message },
     });

@@ -13,8 +13,8 @@ export type ResizePlan =
 
 /**
  * Decides whether a claim's volume is to grow: the claim is bound, to a volume of this driver, and
- * asks for more than it has. A size that the driver may have begun to make is asked for again; after
- * one that it refused (ControllerResizeInfeasible), the claim may ask for less. Pure.
+ * asks for more than it has. A size that the driver may have begun to make is asked for again;
+ * after one that it refused (ControllerResizeInfeasible), the claim may ask for less. Pure.
  */
 export function planResize(
   claim: PersistentVolumeClaim,

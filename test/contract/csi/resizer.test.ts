@@ -156,8 +156,10 @@ describe("CSI sidecars of volumes that change", () => {
     const status = { phase: "Bound", capacity: { storage: "1Gi" } };
     await claims().patch({ namespace, name, subresource: "status" }, "merge", { status });
   }
-  const ask = (name: string, storage: string) =>
-    claims().patch({ namespace, name }, "merge", { spec: { resources: { requests: { storage } } } });
+  const ask = (name: string, storage: string) => {
+    const spec = { resources: { requests: { storage } } };
+    return claims().patch({ namespace, name }, "merge", { spec });
+  };
   const stateOf = async (name: string) =>
     (await get(name)).status?.allocatedResourceStatuses?.["storage"];
   const conditionsOf = async (name: string) =>
