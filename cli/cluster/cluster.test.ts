@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readManifests } from "./addons.ts";
 import {
@@ -13,7 +14,7 @@ import {
   writeCluster,
 } from "./config.ts";
 import { mergeConfigs, unmergeConfigs } from "./merge-kubeconfig.ts";
-import { relocate } from "./plugins.ts";
+import { installPlugins, relocate } from "./plugins.ts";
 
 let dir: string;
 let roots: ClusterRoots;
@@ -103,5 +104,12 @@ describe("a plugin that is installed", () => {
     const moved = relocate(built, "/new/node", "/new/koffi/index.cjs");
     expect(moved).toBe('#!/new/node\n// mark\nvar k = require("/new/koffi/index.cjs");\n');
     expect(() => relocate("no interpreter", "/n", "/k")).toThrow(/no interpreter line/);
+  });
+
+  it("is each that was built, and nothing that lies beside them", async () => {
+    const built = await buildPlugins(join(dir, "built"));
+    await installPlugins(join(dir, "installed"), join(dir, "built"));
+    const installed = readdirSync(join(dir, "installed")).map((name) => join(dir, "built", name));
+    expect(installed.sort()).toEqual(built.sort());
   });
 });

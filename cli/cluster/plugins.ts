@@ -8,11 +8,13 @@ import { PLUGINS_DIR } from "./assets.ts";
  * Puts our CNI plugins where a cluster's runtime calls them. They were bundled with the paths of
  * the Node and of the native package that built them; here they get those of this installation.
  */
-export async function installPlugins(targetDir: string): Promise<void> {
+export async function installPlugins(targetDir: string, from = PLUGINS_DIR): Promise<void> {
   await mkdir(targetDir, { recursive: true });
   const koffi = createRequire(import.meta.url).resolve("koffi");
-  for (const name of await readdir(PLUGINS_DIR)) {
-    const text = relocate(await readFile(join(PLUGINS_DIR, name), "utf8"), process.execPath, koffi);
+  // Beside them lies the package.json that names their module system.
+  const names = (await readdir(from)).filter((name) => !name.endsWith(".json"));
+  for (const name of names) {
+    const text = relocate(await readFile(join(from, name), "utf8"), process.execPath, koffi);
     await writeFile(join(targetDir, name), text, { mode: 0o755 });
   }
 }
