@@ -6,7 +6,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { JobTrial, TIMEOUT_MS } from "./job-trial.ts";
-import { startMortal } from "./mortal-controllers.ts";
+import { startLate, startMortal } from "./mortal-controllers.ts";
 import { startWorld, type World } from "./world.ts";
 
 const HOUR_MS = 3_600_000;
@@ -53,15 +53,17 @@ function exitCode(pod: Pod): number | undefined {
 }
 
 /** The job controller, an hour ahead, so that no pause after a failure is waited for. */
-function startJobController(writes: number) {
+function jobOptions() {
   const { clock: real } = world;
   const clock: Clock = {
     now: () => real.now() + HOUR_MS,
     monotonic: () => real.monotonic(),
     after: (delay_ms, act) => real.after(delay_ms, act),
   };
-  return startMortal(world, writes, { clock, controllers: ["job-controller"] });
+  return { clock, controllers: ["job-controller"] };
 }
+
+const startJobController = (writes: number) => startMortal(world, writes, jobOptions());
 
 const INDEXED = { completionMode: "Indexed", completions: 3, parallelism: 3 } as const;
 
@@ -97,3 +99,18 @@ describe("a controller killed after any of its writes", { timeout: 5 * TIMEOUT_M
     expect(deaths).toBeLessThan(WRITES_MAX);
   });
 });
+
+test.each(CASES)("an apiserver that answers late counts each pod once: %s", async (
+  kind, spec, counted,
+) => {
+  const name = `${kind}-late`;
+  const controller = await startLate(world, 400, jobOptions());
+  await trial.create(name, undefined, spec);
+  const { counts } = await trial.ended(name);
+  await trial.released(name);
+  const { succeeded = 0, failed = 0 } = counts as { succeeded?: number; failed?: number };
+  expect(counts).toMatchObject(counted);
+  expect(succeeded + failed).toBe(made.get(name)?.length);
+  expect(controller.count()).toBeGreaterThan(5);
+  await controller.close();
+}, TIMEOUT_MS);

@@ -8,6 +8,7 @@ import type {
 } from "@raft2kube/client-kube/transport/transport.ts";
 import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import type { World } from "./world.ts";
 
 /** Lets some writes through; from then on the process that uses it is as good as killed. */
@@ -86,44 +87,78 @@ class LaggingTransport implements Transport {
   }
 }
 
-/** Controllers whose informers lag: of these resources by so many milliseconds. */
-export async function startLagging(
-  world: Pick<World, "clock" | "connection">, lags_ms: Readonly<Record<string, number>>,
-  options: Partial<ControllersOptions>,
+/** Gives each answer to a write so late that what it did was watched long before. */
+class LateTransport implements Transport {
+  readonly #transport: Transport;
+  readonly #clock: Clock;
+  readonly #late_ms: number;
+  /** Answers that came late. */
+  count = 0;
+
+  constructor(transport: Transport, clock: Clock, late_ms: number) {
+    this.#transport = transport;
+    this.#clock = clock;
+    this.#late_ms = late_ms;
+  }
+
+  send(request: HttpRequest): Promise<HttpResponse> {
+    return this.#transport.send(request);
+  }
+
+  async fetch(request: HttpRequest): Promise<HttpResponse<Buffer>> {
+    const response = await this.#transport.fetch(request);
+    if (request.method === "GET") return response;
+    await delay(this.#clock, this.#late_ms);
+    this.count += 1;
+    return response;
+  }
+
+  close(): void {
+    this.#transport.close();
+  }
+}
+
+type Apiserver = Pick<World, "clock" | "connection">;
+
+async function startOver<T extends Transport>(
+  world: Apiserver, transportOf: (http: Transport) => T, options: Partial<ControllersOptions>,
 ) {
   const connection = await world.connection("admin", ["system:masters"]);
-  const http = httpTransport(connection, world.clock);
-  const transport = new LaggingTransport(http, world.clock, lags_ms);
+  const transport = transportOf(httpTransport(connection, world.clock));
   const controllers = await startControllers({
     connection: { ...connection, transport } as typeof connection,
     clusterCidr: "10.244.0.0/16", rootCa: "", clock: world.clock,
     leaderElect: false, useServiceAccountCredentials: false, ...options,
   });
-  return {
-    async close() {
-      await controllers.close();
-      transport.close();
-    },
+  const close = async () => {
+    await controllers.close();
+    transport.close();
   };
+  return { transport, close };
+}
+
+/** Controllers whose informers lag: of these resources by so many milliseconds. */
+export function startLagging(
+  world: Apiserver, lags_ms: Readonly<Record<string, number>>,
+  options: Partial<ControllersOptions>,
+) {
+  return startOver(world, (http) => new LaggingTransport(http, world.clock, lags_ms), options);
+}
+
+/** Controllers whose writes are answered so many milliseconds late; `count` says how many were. */
+export async function startLate(
+  world: Apiserver, late_ms: number, options: Partial<ControllersOptions>,
+) {
+  const { transport, close } = await startOver(world, (http) =>
+    new LateTransport(http, world.clock, late_ms), options);
+  return { close, count: () => transport.count };
 }
 
 /** Controllers that die, as if killed, when they have made so many writes. */
 export async function startMortal(
-  world: Pick<World, "clock" | "connection">, writes: number,
-  options: Partial<ControllersOptions>,
+  world: Apiserver, writes: number, options: Partial<ControllersOptions>,
 ) {
-  const connection = await world.connection("admin", ["system:masters"]);
-  const transport = new DyingTransport(httpTransport(connection, world.clock), writes);
-  const controllers = await startControllers({
-    connection: { ...connection, transport } as typeof connection,
-    clusterCidr: "10.244.0.0/16", rootCa: "", clock: world.clock,
-    leaderElect: false, useServiceAccountCredentials: false, ...options,
-  });
-  return {
-    died: transport.died,
-    async close() {
-      await controllers.close();
-      transport.close();
-    },
-  };
+  const { transport, close } = await startOver(world, (http) =>
+    new DyingTransport(http, writes), options);
+  return { died: transport.died, close };
 }

@@ -5,7 +5,7 @@ import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { DAEMON_SETS, STATEFUL_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startLagging, startMortal } from "./mortal-controllers.ts";
+import { startLagging, startLate, startMortal } from "./mortal-controllers.ts";
 import {
   imagesOf, templateOf, templatePatch, TIMEOUT_MS, WorkloadTrial,
 } from "./workload-trial.ts";
@@ -135,6 +135,15 @@ test.each(["pods", "controllerrevisions", "daemonsets", "statefulsets"])(
     for (const name of names) await expectOnce(name, "by an informer that lags");
     await controllers.close();
   }, TIMEOUT_MS);
+
+test("an apiserver that answers late makes no pod twice", async () => {
+  const controllers = await startLate(world, 400, { controllers: CONTROLLERS });
+  await Promise.all(CASES.map(([kind, play]) => play(`${kind}-late`)));
+  for (const [kind] of CASES) await expectOnce(`${kind}-late`, "by late answers");
+  // Each pod's creation and deletion, and the revisions of both sets.
+  expect(controllers.count()).toBeGreaterThan(16);
+  await controllers.close();
+}, TIMEOUT_MS);
 
 test("of two controllers with one lease the second takes over", async () => {
   const options = { controllers: CONTROLLERS, leaderElect: true };
