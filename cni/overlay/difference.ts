@@ -28,6 +28,7 @@ const KERNEL_PROTOCOL = 2;
  * the underlay only routes with our protocol.
  */
 export function difference(plan: OverlayPlan, actual: Actual): Change[] {
+  // lab:13 begin difference
   const routes = plan.routes.map((route) => wantedRoute(route, actual));
   const wanted = new Map(routes.map((route) => [route.to, route]));
   const first = actual.routes.filter(({ metric = 0 }) => metric === 0);
@@ -51,18 +52,23 @@ export function difference(plan: OverlayPlan, actual: Actual): Change[] {
       .map(change("delete-neighbour")),
     ...forwarding.gone.map(change("delete-forwarding")),
   ];
+  // lab:13 end
 }
 
 function wantedRoute({ to, via, by }: OverlayPlan["routes"][number], actual: Actual): Route {
+  // lab:13 begin wanted-route
   const protocol = OVERLAY_PROTOCOL;
   const link = (by === "underlay" ? actual.underlay : actual.device) ?? 0;
   if (via === undefined) return { to, link, protocol };
   return { to, via, link, protocol, ...(by === "device" ? { onlink: true } : {}) };
+  // lab:13 end
 }
 
 function isOurs(route: Route, { device }: Actual): boolean {
+  // lab:13 begin is-ours
   if (route.protocol === OVERLAY_PROTOCOL) return true;
   return route.link === device && route.protocol !== KERNEL_PROTOCOL;
+  // lab:13 end
 }
 
 function sameRoute(wanted: Route, found: Route | undefined): boolean {
@@ -80,6 +86,7 @@ function compare(
   wanted: readonly MacOf[],
   actual: readonly Neighbour[],
 ): { set: MacOf[]; gone: MacOf[] } {
+  // lab:13 begin compare
   const textOf = ({ address, mac }: MacOf) => `${address} ${mac}`;
   const permanent = actual.filter((entry) => entry.permanent);
   const present = new Set(permanent.map(textOf));
@@ -88,4 +95,5 @@ function compare(
     set: wanted.filter((entry) => !present.has(textOf(entry))),
     gone: permanent.filter((entry) => !right.has(textOf(entry))),
   };
+  // lab:13 end
 }

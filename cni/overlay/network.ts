@@ -157,6 +157,7 @@ function deleteFormerDevices(
 
 /** Returns the VXLAN link, made or put right. One that cannot be changed is made again. */
 function ensureDevice(route: NetlinkSocket, device: Device, changes: string[]): Link {
+  // lab:13 begin ensure-device
   const found = findLink(route, device.name);
   const why = found && mismatch(found, device);
   if (found && why === undefined) return configure(route, found, device, changes);
@@ -174,6 +175,7 @@ function ensureDevice(route: NetlinkSocket, device: Device, changes: string[]): 
   changes.push(why === undefined ? `made link ${name}` : `made link ${name} again: ${why}`);
   disableRouteLearning(name);
   return configure(route, getLink(route, name), device, changes);
+  // lab:13 end
 }
 
 function explain(thrown: unknown, { name, vni, port }: Device): unknown {
@@ -190,11 +192,13 @@ function explain(thrown: unknown, { name, vni, port }: Device): unknown {
 
 /** Returns the first difference of a link that cannot be changed in place. */
 function mismatch({ kind, vxlan }: Link, device: Device): string | undefined {
+  // lab:13 begin mismatch
   if (kind !== "vxlan" || !vxlan) return `it was a ${kind || "device"}`;
   for (const key of ["vni", "port", "local", "underlay"] as const) {
     if (vxlan[key] !== device[key]) return `${key} was ${vxlan[key]}, is ${device[key]}`;
   }
   return vxlan.learning ? "it learned addresses" : undefined;
+  // lab:13 end
 }
 
 function configure(
@@ -233,6 +237,7 @@ function configure(
 }
 
 function make(route: NetlinkSocket, change: Change, link: number): void {
+  // lab:13 begin make
   switch (change.kind) {
     case "set-route":
       return replaceRoute(route, change.route);
@@ -249,6 +254,7 @@ function make(route: NetlinkSocket, change: Change, link: number): void {
     default:
       return unreachable(change, "change");
   }
+  // lab:13 end
 }
 
 const macOf = ({ entry: { address, mac } }: { entry: { address: string; mac: string } }) => ({

@@ -142,29 +142,45 @@ export function planOverlay(input: PlanInput): OverlayPlan {
       const encapsulation = { port: backend.port, nodes };
       return { ...NOTHING, tunnel, mtu, routes, encapsulation, problems };
     }
-    case "vxlan": {
-      const isDirect = (peer: Lease) => backend.directRouting && isConnected(underlay, peer);
-      const tunnelled = peers.filter((peer) => !isDirect(peer));
-      const device = deviceOf(input, backend);
-      return {
-        device,
-        tunnel: undefined,
-        mtu: device.mtu,
-        routes: [
-          ...peers.filter(isDirect).map(direct),
-          ...tunnelled.map((peer) => ({
-            to: formatSubnet(peer.subnet), via: firstOf(peer.subnet), by: "device" as const,
-          })),
-        ],
-        neighbours: tunnelled.map((peer) => ({ address: firstOf(peer.subnet), mac: macOf(peer) })),
-        forwarding: tunnelled.map((peer) => ({ address: peer.publicIp, mac: macOf(peer) })),
-        encapsulation: { port: backend.port, nodes },
-        problems,
-      };
-    }
+    case "vxlan":
+      return planVxlan(input, backend, peers, problems);
     default:
       return unreachable(backend, "back end");
   }
+}
+
+/**
+ * One link for all others; for each of them a route to its range by the first address of it, whose
+ * hardware address is that of the peer's link, and by which node's address that is reached. With
+ * direct routing a peer on the underlay's subnet has a route by its own address instead.
+ */
+function planVxlan(
+  input: PlanInput,
+  backend: VxlanBackend,
+  peers: readonly Lease[],
+  problems: readonly string[],
+): OverlayPlan {
+  // lab:13 begin vxlan
+  const { underlay } = input;
+  const isDirect = (peer: Lease) => backend.directRouting && isConnected(underlay, peer);
+  const tunnelled = peers.filter((peer) => !isDirect(peer));
+  const device = deviceOf(input, backend);
+  return {
+    device,
+    tunnel: undefined,
+    mtu: device.mtu,
+    routes: [
+      ...peers.filter(isDirect).map(direct),
+      ...tunnelled.map((peer) => ({
+        to: formatSubnet(peer.subnet), via: firstOf(peer.subnet), by: "device" as const,
+      })),
+    ],
+    neighbours: tunnelled.map((peer) => ({ address: firstOf(peer.subnet), mac: macOf(peer) })),
+    forwarding: tunnelled.map((peer) => ({ address: peer.publicIp, mac: macOf(peer) })),
+    encapsulation: { port: backend.port, nodes: peers.map(({ publicIp }) => publicIp) },
+    problems,
+  };
+  // lab:13 end
 }
 
 const NOTHING = {
@@ -173,10 +189,12 @@ const NOTHING = {
 
 /** Returns the MTU that is left for pods. */
 function podMtu({ name }: Underlay, mtu: number, overhead: number): number {
+  // lab:13 begin pod-mtu
   if (mtu - overhead >= MTU_MIN) return mtu - overhead;
   const what = `${mtu} bytes of ${name} leave ${mtu - overhead} for pods`;
   const remedy = `give ${name} an MTU of ${MTU_MIN + overhead} or more`;
   throw new OverlayError("mtu-too-small", `${what}, at least ${MTU_MIN} are needed`, { remedy });
+  // lab:13 end
 }
 
 function deviceOf({ subnet, mac, underlay }: PlanInput, backend: VxlanBackend): Device {
@@ -287,6 +305,7 @@ function claim(node: string, subnet: Subnet, publicIp: string, mac: string | und
 }
 
 function conflict(own: Claim, taken: readonly Claim[]): string | undefined {
+  // lab:13 begin conflict
   for (const other of taken) {
     if (own.first <= other.last && other.first <= own.last) {
       return `podCIDR ${own.range} overlaps ${other.range} of Node ${other.node}`;
@@ -299,6 +318,7 @@ function conflict(own: Claim, taken: readonly Claim[]): string | undefined {
     }
   }
   return undefined;
+  // lab:13 end
 }
 
 function byAge(one: Node, other: Node): number {
