@@ -116,7 +116,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["runner/", "raft/"],
     ["replay/"],
     ["site/"],
-    ["14-"],
+    ["13-", "14-"],
     ["02-", "03-", "04-", "05-", "06-", "12-", "16-"],
     ["apiserver/"],
     ["07a-", "07b-", "07c-", "finish/"],

@@ -14,6 +14,8 @@ interface Request {
   /** The name of a server, or of the connection that `open` and `say` refer to. */
   name: string;
   localPort?: number;
+  /** Length of the question; of the answer, too, if it is longer than that is. */
+  bytes?: number;
   timeout_ms: number;
 }
 
@@ -48,8 +50,9 @@ function listenTcp({ port, name }: Request): Promise<string> {
 
 function listenUdp({ port, name }: Request): Promise<string> {
   const socket = createSocket("udp4");
-  socket.on("message", (_message, from) => {
-    socket.send(`${name} ${from.address}`, from.port, from.address);
+  socket.on("message", (message, from) => {
+    const answer = `${name} ${from.address}`.padEnd(message.length);
+    socket.send(answer, from.port, from.address);
   });
   return new Promise((resolve) => {
     socket.on("error", (error) => resolve(error.message));
@@ -84,7 +87,7 @@ function talk(socket: Socket, timeout_ms: number): Promise<string> {
   });
 }
 
-function askUdp({ address, port, localPort, timeout_ms }: Request): Promise<string> {
+function askUdp({ address, port, localPort, bytes = 0, timeout_ms }: Request): Promise<string> {
   const socket = createSocket({ type: "udp4", reuseAddr: true });
   return new Promise((resolve) => {
     const done = (answer: string) => {
@@ -97,7 +100,7 @@ function askUdp({ address, port, localPort, timeout_ms }: Request): Promise<stri
     socket.once("message", (message) => done(message.toString().trim()));
     socket.bind(localPort ?? 0, () => {
       socket.connect(port, address);
-      socket.once("connect", () => socket.send("hello", (error) => {
+      socket.once("connect", () => socket.send("hello".padEnd(bytes), (error) => {
         if (error) done(wordFor(error));
       }));
     });

@@ -58,10 +58,16 @@ export class Agent {
   ask(
     address: string,
     port: number,
-    options: { protocol?: Protocol; localPort?: number; timeout_ms?: number } = {},
+    options: {
+      protocol?: Protocol;
+      localPort?: number;
+      timeout_ms?: number;
+      /** UDP: the least length of question and answer. */
+      bytes?: number;
+    } = {},
   ): Promise<string> {
-    const { protocol = "tcp", timeout_ms = ANSWER_MS, localPort } = options;
-    return this.#call({ op: "ask", address, port, protocol, timeout_ms, localPort });
+    const { protocol = "tcp", timeout_ms = ANSWER_MS, localPort, bytes } = options;
+    return this.#call({ op: "ask", address, port, protocol, timeout_ms, localPort, bytes });
   }
 
   /** Opens the connection `name`, which stays; the server's first answer. */
@@ -127,7 +133,7 @@ export async function createWorld(): Promise<World> {
   const agents: Agent[] = [];
   for (const place of places) {
     const path = netns(place.name);
-    connect(path, place);
+    connectToNode(path, place);
     agents.push(new Agent(path));
   }
   defaultRoute(ADDRESSES.outside);
@@ -163,8 +169,11 @@ function raise(name: string): void {
   setLink(route, getLink(route, name), { up: true });
 }
 
-/** Connects a namespace to the node by a pair of links, and routes all its packets to the node. */
-function connect(
+/**
+ * Connects a namespace to the node, in whose namespace this thread is, by a pair of links, and
+ * routes all its packets to the node.
+ */
+export function connectToNode(
   netns: string,
   { name, address, gateway }: { name: string; address: string; gateway: string },
 ): void {

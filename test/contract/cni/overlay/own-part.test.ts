@@ -1,0 +1,55 @@
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildPlugins } from "@raft2kube/cni/build.ts";
+import { inNetns } from "@raft2kube/linux/netns.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { OwnPart, markOf } from "../../../../labs/testing/own-part.ts";
+import { ours } from "./ours.ts";
+import { PLUGINS } from "./suite.ts";
+import { NETWORK, patience, ping, World } from "./world.ts";
+
+const LAB = "13";
+
+/** The program of a cluster's node, with the parts of a reader of lab 13, beside the product's. */
+describe.runIf(process.getuid?.() === 0)("a reader's own overlay", { timeout: 180_000 }, () => {
+  const own = new OwnPart("own-overlay", [LAB]);
+  let world: World;
+
+  beforeAll(async () => {
+    await buildPlugins(PLUGINS);
+    world = await World.create();
+  }, 60_000);
+  afterAll(async () => {
+    own.remove();
+    await world.close();
+    rmSync(PLUGINS, { recursive: true, force: true });
+  });
+
+  test("is used once it has passed", async () => {
+    await expect(own.lab("use", "own", LAB)).rejects.toThrow(/none has passed/);
+    await own.write();
+    expect(await own.lab("use", "own", LAB)).toContain(`lab ${LAB}: yours`);
+  });
+
+  test("carries packets to and from a node with the product's overlay", async () => {
+    const main = await own.bundle();
+    const [one, two] = [await world.machine(), await world.machine()];
+    const user = `system:node:${one.name}`;
+    const kubeconfig = await world.api.kubeconfigFor(user, ["system:nodes"]);
+    const conf = join(own.folder, "net-conf.json");
+    writeFileSync(conf, JSON.stringify({ Network: NETWORK, Backend: { Type: "vxlan" } }));
+    const said = inNetns(one.netns, () => own.start(main, [
+      "overlay", "--kubeconfig", kubeconfig, "--hostname-override", one.name,
+      "--net-config-path", conf, "--subnet-file", one.subnetFile,
+    ]));
+    await ours({ Type: "vxlan" }).start(world, two);
+    await waitFor("subnet.env", () => existsSync(one.subnetFile), patience);
+    const first = await world.pod(one, PLUGINS);
+    const second = await world.pod(two, PLUGINS);
+    for (const [from, to] of [[first, second], [second, first]] as const) {
+      await waitFor("a packet", () => ping(from.netns, to.address), patience);
+    }
+    expect(said()).toContain(markOf(LAB));
+  });
+});
