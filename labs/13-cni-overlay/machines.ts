@@ -54,7 +54,7 @@ export function nodeOf(index: number, more: { address?: string; podCidr?: string
   };
 }
 
-/** What node n<index> plans with, without the underlay. */
+/** The input of the plan of node n<index>, without its underlay. */
 export function inputOf(
   index: number, nodes: readonly Node[], conf = netConf(),
 ): Omit<PlanInput, "underlay"> {
