@@ -1,4 +1,4 @@
-import { OrderedMap } from "../structures/ordered-map.ts";
+import { OrderedMap } from "@raft2kube/std/ordered-map.ts";
 import {
   type Backend,
   type BackendPair,

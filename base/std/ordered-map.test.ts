@@ -1,4 +1,4 @@
-import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
+import { randomInteger, seededRandom } from "./random.ts";
 import { expect, test } from "vitest";
 import { OrderedMap } from "./ordered-map.ts";
 

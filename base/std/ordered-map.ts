@@ -1,4 +1,4 @@
-import { assert } from "@raft2kube/std/assert.ts";
+import { assert } from "./assert.ts";
 
 const CHUNK_MAX = 512;
 /** Keys that come in order fill chunks so far; the rest is for keys between them. */
