@@ -73,6 +73,9 @@ export const EXPANDED_CHARACTERS_MAX = 6 * 2 ** 20;
  * many as 32 of the largest Secrets. Most of them lie in the node's memory.
  */
 export const FILES_OF_POD_BYTES_MAX = 32 * 2 ** 20;
+/** mount.nfs retries a server that does not answer for two minutes on its own. */
+export const NFS_MOUNT_TIMEOUT_MS = 2 * 60_000;
+
 /** Volumes of one pod: each may be a mount of the node's, of which the kernel has 100,000. */
 export const VOLUMES_OF_POD_MAX = 512;
 

@@ -28,6 +28,8 @@ export interface ContainerPaths {
   run: string;
   config: string;
   rootfs: string;
+  /** Images that are mounted as volumes. */
+  volumes: string;
   pidFile: string;
   conmonPidFile: string;
   attachSocket: string;
@@ -80,6 +82,7 @@ export function runtimePaths(root: string, state: string) {
         run,
         config: path.join(run, "config.json"),
         rootfs: path.join(run, "rootfs"),
+        volumes: path.join(run, "volumes"),
         pidFile: path.join(run, "pid"),
         conmonPidFile: path.join(run, "conmon.pid"),
         attachSocket: path.join(run, "attach"),

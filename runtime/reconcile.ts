@@ -6,6 +6,7 @@ import { deleteNetns } from "@raft2kube/linux/netns.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { recordExit, releaseContainer } from "./container/exit.ts";
 import type { ContainerRecord } from "./container/record.ts";
+import { unmountImageVolumes } from "./container/image-volumes.ts";
 import { unmountRootfs } from "./container/rootfs.ts";
 import { identify } from "./process-identity.ts";
 import type { Runtime } from "./runtime.ts";
@@ -74,6 +75,7 @@ async function removeStrangers(runtime: Runtime): Promise<void> {
   const isSandbox = (id: string) => sandboxes.find(id) !== undefined;
   for (const id of await strangers(path.join(paths.state, "containers"), isContainer)) {
     unmountRootfs(paths.container(id));
+    await unmountImageVolumes(paths.container(id));
     await removePath(paths.container(id).run);
   }
   for (const id of await strangers(path.join(paths.state, "sandboxes"), isSandbox)) {

@@ -9,6 +9,8 @@ import { csiObjects } from "../volumes/csi-objects.ts";
 import { csiPlugin } from "../volumes/csi.ts";
 import { emptyDirPlugin } from "../volumes/empty-dir.ts";
 import { hostPathPlugin } from "../volumes/host-path.ts";
+import { imagePlugin } from "../volumes/image.ts";
+import { nfsPlugin } from "../volumes/nfs.ts";
 import type { VolumePlugin } from "../volumes/plugin.ts";
 import {
   configMapPlugin,
@@ -53,6 +55,8 @@ export async function startNodePlugins(options: NodePluginsOptions): Promise<Nod
   const volumes = [
     emptyDirPlugin(),
     hostPathPlugin(),
+    imagePlugin(),
+    nfsPlugin(),
     configMapPlugin(sources),
     secretPlugin(sources),
     downwardApiPlugin(sources),

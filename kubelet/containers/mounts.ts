@@ -17,6 +17,8 @@ export interface MountContext {
   env: ReadonlyMap<string, string>;
   paths: PodPaths;
   runtime: Runtime;
+  /** Ids of the images that the container has as volumes, by the volumes' names. */
+  imageVolumes: ReadonlyMap<string, string>;
   /** The pod's own /etc/hosts, when the kubelet manages one. */
   hostsFile: string | undefined;
   /** The file that becomes the container's terminationMessagePath. */
@@ -52,10 +54,12 @@ async function volumeMount(
   container: Container,
   wanted: VolumeMount,
   index: number,
-  { volumes, env, paths, runtime }: MountContext,
+  context: MountContext,
 ): Promise<Init<Mount>> {
+  const { volumes, env, paths, runtime } = context;
   const volume = volumes.get(wanted.name);
   if (!volume) throw new ContainerConfigError(`volume ${wanted.name} is not mounted in the pod`);
+  if (volume.kind === "image") return imageMount(container, wanted, context);
   if (volume.kind === "block") {
     throw new ContainerConfigError(`volume ${wanted.name} is a block device: use volumeDevices`);
   }
@@ -80,6 +84,26 @@ async function volumeMount(
     hostPath,
     readonly,
     recursiveReadOnly: await recursiveReadOnly(wanted, runtime),
+    propagation: propagationOf(wanted),
+  };
+}
+
+/** The runtime mounts an image, and finds the subPath in it. */
+function imageMount(
+  container: Container,
+  wanted: VolumeMount,
+  { env, imageVolumes }: MountContext,
+): Init<Mount> {
+  const image = imageVolumes.get(wanted.name);
+  if (image === undefined) {
+    const message = `image volume ${wanted.name} of container ${container.name} is not pulled`;
+    throw new ContainerConfigError(message);
+  }
+  return {
+    containerPath: absolute(wanted.mountPath),
+    image: { image },
+    imageSubPath: subPathOf(wanted, env),
+    readonly: true,
     propagation: propagationOf(wanted),
   };
 }

@@ -54,8 +54,10 @@ export async function startContainer(context: StartContext, action: StartAction)
     return new StartError(reason, message);
   };
   let image: ReadyImage;
+  let imageVolumes: ReadonlyMap<string, string>;
   try {
     image = await deps.images.ensure(pod, container, context.signal);
+    imageVolumes = await pullImageVolumes(context, container);
   } catch (thrown) {
     if (context.signal.aborted) throw thrown;
     if (!(thrown instanceof ImageError)) throw failed("ErrImagePull", thrown);
@@ -64,7 +66,7 @@ export async function startContainer(context: StartContext, action: StartAction)
   }
   let config: Init<ContainerConfig>;
   try {
-    config = await configOf(context, action, image);
+    config = await configOf(context, action, { image, imageVolumes });
   } catch (thrown) {
     throw failed("CreateContainerConfigError", thrown);
   }
@@ -78,6 +80,27 @@ export async function startContainer(context: StartContext, action: StartAction)
   deps.events.record(pod, "Normal", "Started", "Container started", container.name);
   await linkLog(context, action, containerId);
   await postStart(context, container, containerId);
+}
+
+/**
+ * Pulls the images that a container has as volumes, by their own pull policies. Returns their ids
+ * by the volumes' names. Throws ImageError.
+ */
+async function pullImageVolumes(
+  { deps, pod, volumes, signal }: StartContext,
+  container: Container,
+): Promise<Map<string, string>> {
+  const pulled = new Map<string, string>();
+  for (const { name } of container.volumeMounts ?? []) {
+    const volume = volumes.get(name);
+    if (volume?.kind !== "image" || pulled.has(name)) continue;
+    const { image, pullPolicy } = volume;
+    const asked: Container = {
+      name: container.name, image, ...(pullPolicy && { imagePullPolicy: pullPolicy }),
+    };
+    pulled.set(name, (await deps.images.ensure(pod, asked, signal)).imageRef);
+  }
+  return pulled;
 }
 
 async function create(
@@ -99,7 +122,7 @@ async function create(
 async function configOf(
   context: StartContext,
   { container, attempt }: StartAction,
-  image: ReadyImage,
+  { image, imageVolumes }: { image: ReadyImage; imageVolumes: ReadonlyMap<string, string> },
 ): Promise<Init<ContainerConfig>> {
   const { deps, pod, volumes, podIPs } = context;
   const { node, paths, objects, devices, sandboxNode, runtime } = deps;
@@ -117,6 +140,7 @@ async function configOf(
   const terminationLog = await makeTerminationLog(deps, pod, container);
   const mounts = await containerMounts(pod, container, {
     volumes,
+    imageVolumes,
     env,
     paths,
     runtime,

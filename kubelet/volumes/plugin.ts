@@ -1,4 +1,5 @@
 import type {
+  Container,
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
@@ -37,7 +38,9 @@ export interface SetUpRequest {
 /** A volume that containers can mount. */
 export type ReadyVolume =
   | { kind: "filesystem"; hostPath: string; readOnly: boolean; propagatesMounts?: boolean }
-  | { kind: "block"; devicePath: string; readOnly: boolean };
+  | { kind: "block"; devicePath: string; readOnly: boolean }
+  /** An image that the runtime mounts, pulled when a container that uses it is started. */
+  | { kind: "image"; image: string; pullPolicy: Container["imagePullPolicy"] };
 
 /** Request to measure a volume of a running pod, found on disk. */
 export interface UsageRequest {

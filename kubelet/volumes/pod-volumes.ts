@@ -15,6 +15,7 @@ import { VOLUMES_OF_POD_MAX } from "../limits.ts";
 import { resolveVolume } from "./claim.ts";
 import { FilesBudget } from "./files.ts";
 import type { ReadyVolume, SetUpRequest, VolumePlugin, VolumeSpec } from "./plugin.ts";
+import { refusalOf } from "./refused-kinds.ts";
 import type { VolumeUsage } from "./volume-usage.ts";
 import { VolumeError } from "./volume-error.ts";
 
@@ -166,10 +167,9 @@ export class PodVolumes {
   #pluginFor(spec: VolumeSpec): VolumePlugin {
     const able = this.#options.plugins.filter((plugin) => plugin.supports(spec));
     if (able.length === 1) return able[0]!;
-    const { name: _, ...source } = spec.volume;
-    const kind = spec.claim ? `PersistentVolume ${spec.claim.pv.metadata.name}` : kindOf(source);
-    const why = able.length === 0 ? "no volume plugin" : "more than one volume plugin";
-    throw new VolumeError("NotSupported", `${why} of this node serves ${kind}`);
+    if (able.length === 0) throw refusalOf(spec);
+    const names = able.map((plugin) => plugin.name).join(", ");
+    throw new VolumeError("NotSupported", `volume ${spec.name} is of several kinds: ${names}`);
   }
 
   #pluginNamed(name: string): VolumePlugin {
@@ -185,10 +185,6 @@ function tooMany(volumes: Volume[]): VolumesNotReady {
     `the pod's containers use ${volumes.length} volumes, this node mounts ${VOLUMES_OF_POD_MAX} ` +
     "for a pod at most: use fewer, or one projected volume for many sources";
   return new VolumesNotReady([{ volume: name, message }]);
-}
-
-function kindOf(source: object): string {
-  return `volumes of kind ${Object.keys(source)[0] ?? "(none)"}`;
 }
 
 /** Returns a mount beneath each volume's directory, by the directory, for those that have one. */

@@ -7,6 +7,7 @@ import { newId } from "../record-table.ts";
 import type { Runtime } from "../runtime.ts";
 import type { SandboxRecord } from "../sandbox/record.ts";
 import type { ContainerRecord } from "./record.ts";
+import { mountImageVolumes, unmountImageVolumes } from "./image-volumes.ts";
 import { mountRootfs, removeContainerFiles, unmountRootfs } from "./rootfs.ts";
 import { criSignalName, signalNumber } from "./signals.ts";
 import { containerSpec } from "./spec.ts";
@@ -54,10 +55,12 @@ async function build(
   request: CreateContainerRequest,
 ): Promise<ContainerRecord> {
   const sandbox = requireReady(runtime, request.podSandboxId);
-  const config = request.config!;
-  await requireRecursiveReadOnly(runtime, config);
-  const image = runtime.images.get(config.image?.image ?? "");
+  const asked = request.config!;
+  await requireRecursiveReadOnly(runtime, asked);
+  const image = runtime.images.get(asked.image?.image ?? "");
   const paths = runtime.paths.container(id);
+  const { mounts, diffIds } = await mountImageVolumes(runtime, paths, asked.mounts);
+  const config = { ...asked, mounts };
   await mountRootfs(paths, runtime.images.lowerDirectories(image));
   const context = config.linux?.securityContext;
   const defaults = image.config.config ?? {};
@@ -78,11 +81,11 @@ async function build(
   return {
     id,
     sandboxId: sandbox.id,
-    config,
+    config: asked,
     image: {
       id: image.id,
       ref: image.repoDigests[0] ?? image.id,
-      diffIds: image.config.rootfs.diff_ids,
+      diffIds: [...image.config.rootfs.diff_ids, ...diffIds],
     },
     createdAt_ms: runtime.clock.now(),
     phase: { state: "created" },
@@ -117,6 +120,7 @@ async function createNow(runtime: Runtime, request: CreateContainerRequest): Pro
     await runtime.containers.put(await build(runtime, id, request));
   } catch (error) {
     unmountRootfs(paths);
+    await unmountImageVolumes(paths);
     await removeContainerFiles(paths);
     throw error;
   }

@@ -1,5 +1,6 @@
 import type { Runtime } from "../runtime.ts";
 import { needsRelease, releaseContainer } from "./exit.ts";
+import { unmountImageVolumes } from "./image-volumes.ts";
 import { removeContainerFiles, unmountRootfs } from "./rootfs.ts";
 import { killContainer } from "./stop.ts";
 
@@ -15,6 +16,7 @@ export async function removeContainer(runtime: Runtime, id: string): Promise<voi
     if (needsRelease(runtime, record)) await releaseContainer(runtime, record);
     const paths = runtime.paths.container(id);
     unmountRootfs(paths);
+    await unmountImageVolumes(paths);
     await runtime.containers.remove(id);
     await removeContainerFiles(paths);
     runtime.diskUsages.forget(paths.upper);

@@ -26,14 +26,20 @@ function requireDirectory(layer: string): void {
   }
 }
 
+/** Returns overlayfs's option for an image's layers, topmost first, which are checked. */
+export function lowerDirectoriesOption(lower: string[]): string {
+  lower.forEach(requireDirectory);
+  return `lowerdir=${lower.map(escapeOption).join(":")}`;
+}
+
 /** Mounts a container's root: the image's layers, topmost first, under a folder of its own. */
 export async function mountRootfs(paths: ContainerPaths, lower: string[]): Promise<void> {
-  lower.forEach(requireDirectory);
+  const layers = lowerDirectoriesOption(lower);
   for (const folder of [paths.upper, paths.work, paths.rootfs]) {
     await mkdir(folder, { recursive: true, mode: 0o755 });
   }
   const data = [
-    `lowerdir=${lower.map(escapeOption).join(":")}`,
+    layers,
     `upperdir=${escapeOption(paths.upper)}`,
     `workdir=${escapeOption(paths.work)}`,
     // Where only root may set trusted attributes, overlayfs keeps its marks in the user's.

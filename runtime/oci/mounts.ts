@@ -115,14 +115,9 @@ function sourceOf(mount: Mount): string {
 }
 
 function refuseUnsupported(mount: Mount): void {
-  const what =
-    mount.image !== undefined
-      ? "an image as a volume"
-      : mount.uidMappings.length + mount.gidMappings.length > 0
-        ? "a volume with id mappings"
-        : undefined;
-  if (what === undefined) return;
-  throw new RuntimeError("unimplemented", `${what} (at ${mount.containerPath}) is not supported`);
+  if (mount.uidMappings.length + mount.gidMappings.length === 0) return;
+  const what = `a volume with id mappings (at ${mount.containerPath})`;
+  throw new RuntimeError("unimplemented", `${what} is not supported`);
 }
 
 /** One volume of a container. */

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
 import { describe, expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
 
@@ -27,6 +28,11 @@ export function contentRules(bench: Bench): void {
     test.runIf(bench.implementation.knows.recursiveReadOnly)(
       "a read-only volume is read-only with the mounts beneath it where that is asked",
       () => recursively(bench),
+    );
+
+    test.runIf(bench.implementation.knows.imageVolumes)(
+      "an image is a read-only volume, whole or a part of it, without a way out",
+      () => imageVolumes(bench),
     );
 
     test("the image's command and environment are used, and replaced", async () => {
@@ -76,4 +82,36 @@ async function recursively({ pods, world, served }: Bench): Promise<void> {
   } finally {
     execFileSync("umount", [inner]);
   }
+}
+
+async function imageVolumes({ pods, world }: Bench): Promise<void> {
+  const pod = await pods.run({ hostNetwork: true });
+  const image = (name: string) => ({ image: { image: `r2k.local/${name}:1` }, readonly: true });
+  const mounts = [
+    { containerPath: "/web", ...image("web") },
+    { containerPath: "/part", ...image("web"), imageSubPath: "www" },
+    { containerPath: "/box", ...image("busybox") },
+  ];
+  const id = await pods.start(pod, { config: { mounts } });
+  const listed = await pods.shell(id, "ls /web/www");
+  expect(listed).not.toBe("");
+  expect(await pods.shell(id, "ls /part")).toBe(listed);
+  expect(await pods.shell(id, "ls /box/bin/busybox")).toBe("/box/bin/busybox");
+  for (const folder of ["/web", "/part", "/box"]) {
+    const refused = await pods.shell(id, `touch ${folder}/x 2>&1 || echo refused`);
+    expect(refused).toContain("refused");
+  }
+  const refusals = [
+    { ...image("web"), imageSubPath: "absent" },
+    { ...image("web"), imageSubPath: "../../.." },
+    { ...image("absent") },
+    { ...image("web"), readonly: false },
+  ];
+  for (const [attempt, mount] of refusals.entries()) {
+    const metadata = { name: "refused", attempt };
+    const config = { metadata, mounts: [{ containerPath: "/x", ...mount }] };
+    await expect(pods.start(pod, { config })).rejects.toThrow();
+  }
+  await pods.removeAll();
+  expect(mountPointsBelow(world.dir).filter((each) => each.includes("/volumes/"))).toEqual([]);
 }

@@ -31,5 +31,7 @@ export interface Implementation {
      * stream at the exit, and lost it in 8 of 60 tries on a busy machine.
      */
     lastWords: boolean;
+    /** Images as volumes: in containerd from 2.1 on. */
+    imageVolumes: boolean;
   };
 }

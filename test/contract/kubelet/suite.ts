@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from "vitest";
 import type { Implementation } from "../cri/implementation.ts";
 import { endRules } from "./end-rules.ts";
 import { Node } from "./fixture.ts";
+import { imageVolumeRules } from "./image-volume-rules.ts";
 import { kubeletRestartRules } from "./kubelet-restart-rules.ts";
 import { readOnlyRules } from "./read-only-rules.ts";
 import { restartRules } from "./restart-rules.ts";
@@ -25,6 +26,7 @@ export function kubeletContract(name: string, implementation: Implementation): v
 
     wholePodRules(node);
     readOnlyRules(node);
+    if (implementation.knows.imageVolumes) imageVolumeRules(node);
     kubeletRestartRules(node);
     restartRules(node);
     endRules(node);

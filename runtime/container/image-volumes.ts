@@ -1,0 +1,94 @@
+import { mkdir, readdir } from "node:fs/promises";
+import { readlinkSync } from "node:fs";
+import path from "node:path";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { bindMount, mount, MountFlag, unmount } from "@raft2kube/linux/mount.ts";
+import type { Mount } from "@raft2kube/proto/gen/cri.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { RuntimeError } from "../errors.ts";
+import type { ContainerPaths } from "../paths.ts";
+import type { Runtime } from "../runtime.ts";
+import { lowerDirectoriesOption } from "./rootfs.ts";
+
+const READ_ONLY = MountFlag.readonly | MountFlag.nosuid | MountFlag.nodev;
+
+/** Mounts of a container whose images are mounted, and the layers that they use. */
+export interface ImageVolumes {
+  mounts: Mount[];
+  diffIds: string[];
+}
+
+/**
+ * Mounts the images that a container has as volumes (CRI `Mount.image`), read-only, in a folder of
+ * the container. Returns its mounts with these as their sources. Throws not-found for an image that
+ * is not present, and invalid-argument for a sub-path that is not in it.
+ */
+export async function mountImageVolumes(
+  runtime: Runtime,
+  paths: ContainerPaths,
+  mounts: readonly Mount[],
+): Promise<ImageVolumes> {
+  const volumes: ImageVolumes = { mounts: [], diffIds: [] };
+  for (const [index, each] of mounts.entries()) {
+    if (each.image === undefined) {
+      volumes.mounts.push(each);
+      continue;
+    }
+    if (!each.readonly) {
+      const message = `the image at ${each.containerPath} must be mounted read-only`;
+      throw new RuntimeError("invalid-argument", message);
+    }
+    const image = runtime.images.get(each.image.image);
+    const target = path.join(paths.volumes, String(index));
+    await mkdir(target, { recursive: true, mode: 0o755 });
+    mountLayers(runtime.images.lowerDirectories(image), target);
+    const hostPath = subPathIn(target, each.imageSubPath);
+    volumes.mounts.push({ ...each, hostPath, image: undefined });
+    volumes.diffIds.push(...image.config.rootfs.diff_ids);
+  }
+  return volumes;
+}
+
+/** Unmounts a container's image volumes. Idempotent. */
+export async function unmountImageVolumes(paths: ContainerPaths): Promise<void> {
+  let names: string[];
+  try {
+    names = await readdir(paths.volumes);
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT", "ENOTDIR")) return;
+    throw thrown;
+  }
+  for (const name of names) unmount(path.join(paths.volumes, name), { detach: true });
+}
+
+/** An overlay without an upper directory needs two layers; a single one is bind-mounted. */
+function mountLayers(lower: string[], target: string): void {
+  const [only] = lower;
+  if (only === undefined) return;
+  if (lower.length > 1) {
+    const data = lowerDirectoriesOption(lower);
+    mount({ source: "overlay", target, type: "overlay", data, flags: READ_ONLY });
+    return;
+  }
+  bindMount(only, target);
+  try {
+    mount({ source: only, target, flags: MountFlag.bind | MountFlag.remount | READ_ONLY });
+  } catch (thrown) {
+    unmount(target);
+    throw thrown;
+  }
+}
+
+/** The path of a file or directory of the image; links in it do not lead out of it. */
+function subPathIn(root: string, subPath: string): string {
+  if (subPath === "") return root;
+  try {
+    using image = Directory.open(root);
+    using found = image.handle(subPath, { links: "beneath" });
+    return readlinkSync(`/proc/self/fd/${found.fd}`);
+  } catch (cause) {
+    if (!isErrno(cause, "ENOENT", "ENOTDIR", "EXDEV", "ELOOP", "EINVAL")) throw cause;
+    const message = `sub-path ${subPath} is not in the image`;
+    throw new RuntimeError("invalid-argument", message, { cause });
+  }
+}
