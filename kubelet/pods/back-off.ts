@@ -24,9 +24,11 @@ export class BackOffs {
 
   /** Returns the milliseconds left to wait after a failure at `failed_ms` (wall clock); 0: none. */
   remaining(key: string, failed_ms: number): number {
+    // lab:11 begin remaining
     const entry = this.#entries.get(key);
     if (!entry || this.#stale(entry, failed_ms)) return 0;
     return Math.max(0, failed_ms + entry.delay_ms - this.#clock.now());
+    // lab:11 end
   }
 
   /** Returns the current delay in milliseconds, for messages. */
@@ -36,10 +38,12 @@ export class BackOffs {
 
   /** Increases the delay. Call it when retrying after a failure at `failed_ms`. */
   grow(key: string, failed_ms: number): void {
+    // lab:11 begin grow
     const entry = this.#entries.get(key);
     const fresh = !entry || this.#stale(entry, failed_ms);
     const delay_ms = fresh ? this.#first_ms : Math.min(entry.delay_ms * 2, this.#most_ms);
     this.#entries.set(key, { delay_ms, grown_ms: this.#clock.now() });
+    // lab:11 end
   }
 
   forget(key: string): void {

@@ -66,19 +66,23 @@ export class PodProbes {
 
   /** Returns whether a container has started, and which of its probes failed. */
   health(observed: ObservedContainer): ContainerHealth {
+    // lab:11 begin health
     const startup = this.#probings.get(`${observed.id}/Startup`);
     const liveness = this.#probings.get(`${observed.id}/Liveness`);
     const started = !startup || startup.state.passing === true;
     if (startup?.state.passing === false) return { started, failed: "Startup" };
     return { started, failed: liveness?.state.passing === false ? "Liveness" : undefined };
+    // lab:11 end
   }
 
   /** Whether a running container is ready for traffic. */
   ready(observed: ObservedContainer): boolean {
+    // lab:11 begin ready
     if (!this.health(observed).started) return false;
     const readiness = this.#probings.get(`${observed.id}/Readiness`);
     if (!readiness) return true;
     return readiness.state.passing ?? this.#options.wasReady(observed);
+    // lab:11 end
   }
 
   /**

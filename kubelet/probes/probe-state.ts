@@ -25,10 +25,12 @@ export const NEW_PROBE: ProbeState = { passing: undefined, streak: 0, last: unde
  * reached. Pure.
  */
 export function advance(state: ProbeState, outcome: ProbeOutcome, probe: Probe): ProbeState {
+  // lab:11 begin advance
   if (outcome.result === "error") return state;
   const streak = state.last === outcome.result ? state.streak + 1 : 1;
   const success = outcome.result === "success";
   const threshold = success ? (probe.successThreshold ?? 1) : (probe.failureThreshold ?? 3);
   const passing = streak >= threshold ? success : state.passing;
   return { passing, streak, last: outcome.result };
+  // lab:11 end
 }

@@ -52,8 +52,10 @@ export interface PodPlan {
 
 /** Whether the restart policy restarts a container after this exit code. */
 export function restartsAfter(pod: Pod, exitCode: number): boolean {
+  // lab:11 begin restarts-after
   const policy = pod.spec.restartPolicy ?? "Always";
   return policy === "Always" || (policy === "OnFailure" && exitCode !== 0);
+  // lab:11 end
 }
 
 /**
@@ -65,6 +67,7 @@ export function killOfRunning(
   container: Container,
   observed: ObservedContainer,
 ): KillAction | undefined {
+  // lab:11 begin kill-of-running
   const { name } = container;
   const again = input.pod.spec.restartPolicy !== "Never" || container.restartPolicy === "Always";
   const ending = again ? ", will be restarted" : "";
@@ -79,4 +82,5 @@ export function killOfRunning(
   if (failed === "Liveness") return kill("liveness-probe", `failed liveness probe${ending}`);
   if (failed === "Startup") return kill("startup-probe", `failed startup probe${ending}`);
   return undefined;
+  // lab:11 end
 }

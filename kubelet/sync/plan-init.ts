@@ -22,6 +22,7 @@ type Step = { start?: StartAction; kill?: KillAction; passed: boolean };
  * the restart policy is Never.
  */
 export function planInit(input: PlanInput, sandboxId: string): InitPlan | "failed" {
+  // lab:11 begin plan-init
   const { pod, observed } = input;
   const steps = pod.spec.initContainers ?? [];
   const plan: InitPlan = { start: [], kill: [], initialized: false };
@@ -42,6 +43,7 @@ export function planInit(input: PlanInput, sandboxId: string): InitPlan | "faile
   }
   plan.initialized = true;
   return plan;
+  // lab:11 end
 }
 
 /**
@@ -60,6 +62,7 @@ function planStep(
   container: Container,
   last: ObservedContainer | undefined,
 ): Step {
+  // lab:11 begin plan-step
   switch (last?.state) {
     case "running":
       return { passed: false };
@@ -72,6 +75,7 @@ function planStep(
     case undefined:
       return { passed: false, start: startOf(input.observed, container) };
   }
+  // lab:11 end
 }
 
 function planSidecar(
@@ -79,6 +83,7 @@ function planSidecar(
   container: Container,
   last: ObservedContainer | undefined,
 ): Step {
+  // lab:11 begin plan-sidecar
   switch (last?.state) {
     case "running": {
       const kill = killOfRunning(input, container, last);
@@ -92,6 +97,7 @@ function planSidecar(
     case undefined:
       return { passed: false, start: startOf(input.observed, container) };
   }
+  // lab:11 end
 }
 
 /** The attempt counts the containers of this name in all sandboxes of the pod. */

@@ -10,6 +10,7 @@ import { planInit } from "./plan-init.ts";
  * Pure.
  */
 export function planPod(input: PlanInput): PodPlan {
+  // lab:11 begin plan-pod
   const { pod, observed } = input;
   const plan: PodPlan = { stop: false, createSandbox: undefined, kill: [], start: [] };
   const sandbox = observed.sandboxes[0];
@@ -24,6 +25,7 @@ export function planPod(input: PlanInput): PodPlan {
   const alive = planRegular(input, plan);
   if (!alive) return { ...plan, stop: true, start: [], kill: [] };
   return plan;
+  // lab:11 end
 }
 
 function usableSandbox(pod: Pod, observed: ObservedPod): boolean {
@@ -34,6 +36,7 @@ function usableSandbox(pod: Pod, observed: ObservedPod): boolean {
 }
 
 function planNewSandbox({ pod, observed }: PlanInput, plan: PodPlan): PodPlan {
+  // lab:11 begin plan-new-sandbox
   const [sandbox] = observed.sandboxes;
   const attempt = sandbox ? sandbox.attempt + 1 : 0;
   const never = pod.spec.restartPolicy === "Never";
@@ -44,6 +47,7 @@ function planNewSandbox({ pod, observed }: PlanInput, plan: PodPlan): PodPlan {
   });
   if (wanted.length === 0) return { ...plan, stop: true };
   return { ...plan, stop: sandbox !== undefined, createSandbox: attempt };
+  // lab:11 end
 }
 
 function planEphemeral({ pod, observed }: PlanInput, plan: PodPlan): void {
@@ -55,6 +59,7 @@ function planEphemeral({ pod, observed }: PlanInput, plan: PodPlan): void {
 
 /** Adds the actions of the regular containers. Returns false when none runs or will be started. */
 function planRegular(input: PlanInput, plan: PodPlan): boolean {
+  // lab:11 begin plan-regular
   const { pod, observed } = input;
   let alive = false;
   for (const container of pod.spec.containers ?? []) {
@@ -78,4 +83,5 @@ function planRegular(input: PlanInput, plan: PodPlan): boolean {
     plan.start.push({ kind: "regular", container, attempt, after: last });
   }
   return alive;
+  // lab:11 end
 }

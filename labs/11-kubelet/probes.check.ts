@@ -1,0 +1,154 @@
+import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Runtime } from "@raft2kube/kubelet/cri/runtime.ts";
+import { BackOffs } from "@raft2kube/kubelet/pods/back-off.ts";
+import { PodProbes } from "@raft2kube/kubelet/probes/pod-probes.ts";
+import { NEW_PROBE, advance } from "@raft2kube/kubelet/probes/probe-state.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { check } from "../check.ts";
+import { judge } from "../judge.ts";
+import { mustEqual } from "../must.ts";
+
+/** Outcomes (success, failure, error), thresholds, and what is known after each: + - or ?. */
+const LINES: readonly (readonly [string, object, string])[] = [
+  ["s", {}, "+"],
+  ["sfffs", {}, "+++-+"],
+  ["sffsff", {}, "++++++"],
+  ["ff", {}, "??"],
+  ["fff", {}, "??-"],
+  ["ssfss", { successThreshold: 2, failureThreshold: 1 }, "?+--+"],
+  ["sfefef", {}, "+++++-"],
+];
+
+check("probes: a threshold of equal outcomes in a row", () => {
+  const results = { s: "success", f: "failure", e: "error" } as const;
+  for (const [outcomes, probe, expected] of LINES) {
+    let state = NEW_PROBE;
+    let line = "";
+    for (const letter of outcomes as Iterable<"s" | "f" | "e">) {
+      state = advance(state, { result: results[letter], output: "" }, probe);
+      line += state.passing === undefined ? "?" : state.passing ? "+" : "-";
+    }
+    judge(line === expected, {
+      when: `outcomes ${outcomes}, thresholds ${JSON.stringify(probe)} (default: 1 and 3)`,
+      expected,
+      happened: line,
+      why: "one slow answer must not restart a container; errors of the kubelet count for nothing",
+    });
+  }
+});
+
+const PROBE = { exec: { command: ["check"] }, periodSeconds: 1, failureThreshold: 1 };
+const RUNNING = { id: "a-0", name: "a", startedAt_ms: 0 } as Parameters<PodProbes["health"]>[0];
+
+/** A pod with one container, whose commands the check answers. */
+class ProbedPod {
+  readonly probes: PodProbes;
+  readonly #clock = new ManualClock();
+  exitCode = 0;
+
+  constructor(container: Partial<Container>, wasReady = false) {
+    const spec = { containers: [{ name: "a", ...container }] };
+    const pod = { metadata: { name: "p", uid: "u" }, spec } as Pod;
+    const execSync = () => {
+      const [stdout, stderr] = [Buffer.alloc(0), Buffer.alloc(0)];
+      return Promise.resolve({ stdout, stderr, exitCode: this.exitCode });
+    };
+    this.probes = new PodProbes({
+      clock: this.#clock,
+      runtime: { runtime: { execSync } } as unknown as Runtime,
+      events: { record: () => undefined },
+      pod: () => pod,
+      podIP: () => "10.1.0.2",
+      changed: () => undefined,
+      wasReady: () => wasReady,
+    });
+    this.probes.sync([RUNNING]);
+  }
+
+  /** Lets the probes run once with commands that end with this code; returns what is known. */
+  async after(exitCode: number | undefined): Promise<string> {
+    if (exitCode !== undefined) {
+      this.exitCode = exitCode;
+      this.#clock.advance(1_000);
+      for (let turn = 0; turn < 9; turn++) await new Promise(setImmediate);
+    }
+    const { started, failed = "none" } = this.probes.health(RUNNING);
+    return `started ${started}, failed ${failed}, ready ${this.probes.ready(RUNNING)}`;
+  }
+}
+
+/** Probes; whether it was ready before the kubelet's restart; exit codes with what is known. */
+const KNOWN: readonly (readonly [
+  string, Partial<Container>, boolean, readonly (readonly [number | undefined, string])[],
+])[] = [
+  ["no probe", {}, false, [[undefined, "started true, failed none, ready true"]]],
+  ["readiness", { readinessProbe: PROBE }, false, [
+    [undefined, "started true, failed none, ready false"],
+    [0, "started true, failed none, ready true"],
+    [1, "started true, failed none, ready false"],
+  ]],
+  ["readiness; it was ready before the kubelet restarted", { readinessProbe: PROBE }, true, [
+    [undefined, "started true, failed none, ready true"],
+    [1, "started true, failed none, ready false"],
+  ]],
+  ["liveness", { livenessProbe: PROBE }, false, [
+    [undefined, "started true, failed none, ready true"],
+    [1, "started true, failed Liveness, ready true"],
+  ]],
+  ["startup and liveness", { startupProbe: { ...PROBE, failureThreshold: 2 },
+    livenessProbe: PROBE }, false, [
+    [undefined, "started false, failed none, ready false"],
+    [1, "started false, failed none, ready false"],
+    [0, "started true, failed none, ready true"],
+    [1, "started true, failed Liveness, ready true"],
+  ]],
+  ["startup", { startupProbe: PROBE }, false, [
+    [1, "started false, failed Startup, ready false"],
+  ]],
+];
+
+check("probes: started, failed, ready", async () => {
+  for (const [name, container, wasReady, steps] of KNOWN) {
+    const pod = new ProbedPod(container, wasReady);
+    const before: string[] = [];
+    for (const [exitCode, expected] of steps) {
+      before.push(exitCode === undefined ? "no outcome yet" : `exit code ${exitCode}`);
+      mustEqual(await pod.after(exitCode), expected, {
+        when: `${name}: ${before.join(", then ")}`,
+        why:
+          "liveness ends a container, readiness takes its endpoint away, startup postpones both; " +
+          "a restart of the kubelet must not make a Service's pods unready",
+      });
+    }
+    pod.probes.close();
+  }
+});
+
+check("back-off: 10 s, doubled up to 300, forgotten after ten minutes", () => {
+  const clock = new ManualClock();
+  const backOffs = new BackOffs({ clock, first_ms: 10_000, most_ms: 300_000 });
+  const why = "a container that fails at once would be started thousands of times an hour";
+  mustEqual(backOffs.remaining("a", 0), 0, { when: "the first failure: milliseconds to wait", why });
+  const delays = [10, 20, 40, 80, 160, 300, 300];
+  for (const [i, delay_s] of delays.entries()) {
+    const failed_ms = clock.now();
+    backOffs.grow("a", failed_ms);
+    const left_ms = backOffs.remaining("a", failed_ms);
+    mustEqual(left_ms, delay_s * 1_000, { when: `failure ${i + 2}: milliseconds to wait`, why });
+    clock.advance(4_000);
+    mustEqual(backOffs.remaining("a", failed_ms), delay_s * 1_000 - 4_000, {
+      when: `failure ${i + 2}, and 4 s later`,
+      why: "the delay counts from the container's end",
+    });
+    clock.advance(delay_s * 1_000);
+    mustEqual(backOffs.remaining("a", failed_ms), 0, { when: "after the delay", why });
+  }
+  mustEqual(backOffs.remaining("b", clock.now()), 0, { when: "another container's", why });
+  clock.advance(600_001);
+  mustEqual(backOffs.remaining("a", clock.now()), 0, {
+    when: "a failure after ten minutes without one",
+    why: "the container has run well for long: it is not crashing",
+  });
+  backOffs.grow("a", clock.now());
+  mustEqual(backOffs.remaining("a", clock.now()), 10_000, { when: "the one after that", why });
+});
