@@ -31,17 +31,17 @@ check("restart policy: which exit codes start a container again", () => {
   }
 });
 
-/** What happens, and what the loop does then, until there is nothing to do. */
+/** Events, each with the notes of the loop until there is nothing to do. */
 type Transcript = readonly (readonly [event: string, ...notes: string[]])[];
 
-interface Story {
+interface Case {
   readonly title: string;
   readonly why: string;
   readonly spec: Spec;
   readonly transcript: Transcript;
 }
 
-const STORIES: readonly Story[] = [
+const CASES: readonly Case[] = [
   {
     title: "sync loop: a sandbox first, then the containers together; Always restarts",
     why: "containers share the sandbox's namespaces: without it they have no network",
@@ -166,7 +166,7 @@ const STORIES: readonly Story[] = [
   },
 ];
 
-for (const { title, why, spec, transcript } of STORIES) {
+for (const { title, why, spec, transcript } of CASES) {
   check(title, () => {
     const node = new Node(podOf(spec));
     const before: string[] = [];
@@ -184,7 +184,7 @@ for (const { title, why, spec, transcript } of STORIES) {
   });
 }
 
-const SPECS: readonly Spec[] = STORIES.map(({ spec }) => spec);
+const SPECS: readonly Spec[] = CASES.map(({ spec }) => spec);
 
 check("sync loop: whatever happens, it comes to rest, with every container that may run", () => {
   const { seed = 1, runs = 200 } = checkOptions();

@@ -128,7 +128,7 @@ check("back-off: 10 s, doubled up to 300, forgotten after ten minutes", () => {
   const clock = new ManualClock();
   const backOffs = new BackOffs({ clock, first_ms: 10_000, most_ms: 300_000 });
   const why = "a container that fails at once would be started thousands of times an hour";
-  mustEqual(backOffs.remaining("a", 0), 0, { when: "the first failure: milliseconds to wait", why });
+  mustEqual(backOffs.remaining("a", 0), 0, { when: "the first failure: milliseconds left", why });
   const delays = [10, 20, 40, 80, 160, 300, 300];
   for (const [i, delay_s] of delays.entries()) {
     const failed_ms = clock.now();
