@@ -41,7 +41,9 @@ export function bootGuest(machine: GuestMachine): Guest {
     ...(disk === undefined ? [] : [`ubda=${disk}`]),
     ...(link === undefined ? [] : [vectorArgument(link)]),
   ];
-  const child = spawn("unshare", ["-pf", "--kill-child", kernel.path, ...args], {
+  // Its processes end with the first, that one with unshare, and unshare with this process.
+  const bound = ["--pdeathsig", "KILL", "unshare", "-pf", "--kill-child"];
+  const child = spawn("setpriv", [...bound, kernel.path, ...args], {
     stdio: machine.stdio,
     // The kernel keeps its pid and its console's socket in its folder, and nothing at home.
     env: { ...process.env, HOME: dir, ...kernel.env },

@@ -7,7 +7,7 @@ import { differences, type HostSnapshot } from "../e2e/host-snapshot.ts";
 import { OwnHost } from "../e2e/own-host.ts";
 import { guestsMissing } from "./guest.ts";
 
-const NAME = "machines";
+const NAME = "guests";
 const GUEST = "machine";
 const TIMEOUT_MS = 300_000;
 const IMAGE = "r2k.local/busybox:1";
