@@ -33,6 +33,7 @@ export async function startNodeOverlay(
     subnetFile,
     iface: NODE_DEVICE,
     publicIp: nodeAddress,
+    ...(config.guest === undefined ? {} : { rules: "iptables" }),
     clock,
   });
   return {

@@ -2,6 +2,7 @@ import { readSysctl } from "@raft2kube/linux/sysctl.ts";
 import { applyRuleset } from "@raft2kube/linux/nft.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { ensureChains } from "../lib/own-chains.ts";
 import {
   CONNECTION_SAMPLES,
   CONNECTION_SHARES,
@@ -57,6 +58,33 @@ function boundRules(podCidr: string, bound: number): string {
       `add @counted { ip saddr ct count over ${counted} } add @over { ip saddr } drop`,
     "",
   ].join("\n");
+}
+
+/** The name of the list of pods above the bound in /proc/net/xt_recent. */
+const OVER = "r2k-over";
+
+/**
+ * Bounds them by iptables-legacy in the namespace of this thread, in the way of `boundRules`.
+ * Throws IptablesError.
+ */
+export async function boundConnectionsByIptables(
+  podCidr: string,
+  bound = connectionBound(connectionsMax()),
+): Promise<void> {
+  const chain = "R2K-CONNECTIONS";
+  const opened = `-A ${chain} -s ${podCidr} -m conntrack --ctstate NEW`;
+  const counted = Math.max(1, Math.floor(bound / CONNECTION_SAMPLES));
+  const seconds = OVER_BOUND_MS / 1000;
+  await ensureChains({
+    table: "mangle",
+    hooks: { PREROUTING: chain },
+    rules: [
+      `${opened} -m recent --name ${OVER} --rcheck --seconds ${seconds} -j DROP`,
+      `${opened} -m statistic --mode nth --every ${CONNECTION_SAMPLES} --packet 0 ` +
+        `-m connlimit --connlimit-above ${counted} --connlimit-mask 32 ` +
+        `-m recent --name ${OVER} --set -j DROP`,
+    ],
+  });
 }
 
 /** A pod's bound in a table of `max` entries, as the sysctl has it: 0 is a table without end. */

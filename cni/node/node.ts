@@ -1,13 +1,13 @@
 import { addAddress } from "@raft2kube/linux/address.ts";
 import { getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
 import { deleteNetns, inNetns } from "@raft2kube/linux/netns.ts";
-import { iptables } from "@raft2kube/linux/iptables.ts";
 import { applyRuleset } from "@raft2kube/linux/nft.ts";
 import { replaceRoute } from "@raft2kube/linux/route.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";
-import { boundConnections } from "./connection-bound.ts";
+import { ensureChains, type OwnChains } from "../lib/own-chains.ts";
+import { boundConnections, boundConnectionsByIptables } from "./connection-bound.ts";
 import { connectPort, ensureNetns, prefixOf, removePort } from "./underlay.ts";
 
 /** A network namespace with one link, to the bridge of the underlay. */
@@ -71,7 +71,8 @@ export function createGuestLink(node: NodePort): void {
 export async function configureGuest(node: NodeNetwork): Promise<void> {
   prepareInside();
   linkInside(node);
-  await iptables("legacy").restore(insideChains(node));
+  await ensureChains(insideChains(node));
+  await boundConnectionsByIptables(node.podCidr);
 }
 
 function connectNode({ underlayNetns, port, netnsPath, nodeAddress }: NodePort): void {
@@ -122,19 +123,17 @@ function insideRules({ serviceCidr }: NodeNetwork): string {
   ].join("\n");
 }
 
-/** The same in chains of iptables, which another transaction may have put before others' rules. */
-function insideChains({ serviceCidr }: NodeNetwork): string {
+/** The same in a chain of iptables. */
+function insideChains({ serviceCidr }: NodeNetwork): OwnChains {
   const chain = "R2K-NODE";
-  return [
-    "*filter",
-    `:${chain} - [0:0]`,
-    `-A ${chain} -d ${serviceCidr} -p tcp -j REJECT --reject-with tcp-reset`,
-    `-A ${chain} -d ${serviceCidr} -j REJECT`,
-    `-A FORWARD -j ${chain}`,
-    `-A OUTPUT -j ${chain}`,
-    "COMMIT",
-    "",
-  ].join("\n");
+  return {
+    table: "filter",
+    hooks: { FORWARD: chain, OUTPUT: chain },
+    rules: [
+      `-A ${chain} -d ${serviceCidr} -p tcp -j REJECT --reject-with tcp-reset`,
+      `-A ${chain} -d ${serviceCidr} -j REJECT --reject-with icmp-port-unreachable`,
+    ],
+  };
 }
 
 function prepareInside(): void {

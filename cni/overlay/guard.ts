@@ -1,5 +1,7 @@
 import { applyRuleset, deleteTable, nftTableExists } from "@raft2kube/linux/nft.ts";
 import { formatSubnet, type Subnet } from "../lib/ip.ts";
+import { ensureChains } from "../lib/own-chains.ts";
+import { guardChains } from "./guard-chains.ts";
 import type { OverlayNetwork } from "./network.ts";
 import type { Encapsulation } from "./plan.ts";
 
@@ -28,17 +30,26 @@ export function guardRules({ port, nodes }: Encapsulation, range: Subnet): strin
   ].join("\n");
 }
 
+/** The kind of rules; those of iptables stay when an overlay ends, in this process's namespace. */
+export type GuardRules = "nftables" | "iptables";
+
 /** Keeps the rules in a node's kernel what the plan says. */
 export class Guard {
+  readonly #rules: GuardRules;
   #applied = "";
 
-  /** Sets or deletes the rules; returns whether they differed. NftError when nft refuses them. */
+  constructor(rules: GuardRules) {
+    this.#rules = rules;
+  }
+
+  /** Sets or deletes the rules; returns whether they differed. Throws when they are refused. */
   async ensure(
     network: OverlayNetwork,
     range: Subnet,
     encapsulation: Encapsulation | undefined,
   ): Promise<boolean> {
     if (!encapsulation) return await removeGuard(network);
+    if (this.#rules === "iptables") return await ensureChains(guardChains(encapsulation, range));
     const rules = guardRules(encapsulation, range);
     const isThere = network.inside(() => nftTableExists("ip", TABLE));
     if (isThere && rules === this.#applied) return false;

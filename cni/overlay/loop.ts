@@ -14,7 +14,7 @@ import {
 } from "../limits.ts";
 import { watchDrift } from "./drift.ts";
 import { OverlayError } from "./errors.ts";
-import { Guard } from "./guard.ts";
+import { Guard, type GuardRules } from "./guard.ts";
 import { ANNOTATION, annotationsOf, ownSubnet, vtepMac } from "./lease.ts";
 import { ensureMasquerade } from "./masquerade.ts";
 import { type NetConf, networkText } from "./net-conf.ts";
@@ -35,6 +35,7 @@ export interface LoopOptions {
   iface: string | undefined;
   publicIp: string | undefined;
   ipMasq: boolean;
+  rules: GuardRules;
   clock: Clock;
   log: Logger;
 }
@@ -65,7 +66,7 @@ export class OverlayLoop {
   #seen: Seen | undefined;
   #relay: { key: string; relay: UdpRelay } | undefined;
   #logged = "";
-  readonly #guard = new Guard();
+  readonly #guard: Guard;
   /** The content of subnetFile that `onSubnet` was called with. */
   #announced = "";
   #markReady: () => void = () => {};
@@ -74,6 +75,7 @@ export class OverlayLoop {
 
   constructor(options: LoopOptions) {
     this.#options = options;
+    this.#guard = new Guard(options.rules);
     this.ready = new Promise((resolve) => {
       this.#markReady = resolve;
     });

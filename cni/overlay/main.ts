@@ -8,7 +8,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { SubnetEnv } from "../lib/subnet-env.ts";
 import { OverlayError } from "./errors.ts";
-import { removeGuard } from "./guard.ts";
+import { type GuardRules, removeGuard } from "./guard.ts";
 import { OverlayLoop } from "./loop.ts";
 import { removeMasquerade } from "./masquerade.ts";
 import { parseNetConf } from "./net-conf.ts";
@@ -33,6 +33,8 @@ export interface OverlayOptions {
   publicIp?: string | undefined;
   /** Whether packets of pods to other networks are masqueraded. */
   ipMasq?: boolean;
+  /** The kind of rules that keep pods' own packets out of it. Default nftables. */
+  rules?: GuardRules;
   /** Path of the network namespace; by default that of this process. */
   netns?: string;
   clock: Clock;
@@ -52,7 +54,7 @@ export interface OverlayHandle {
  * back. Throws OverlayError `bad-net-conf`, and when the kernel cannot be watched.
  */
 export async function startOverlay(options: OverlayOptions): Promise<OverlayHandle> {
-  const { client, ipMasq = false, clock } = options;
+  const { client, ipMasq = false, rules = "nftables", clock } = options;
   const conf = await readNetConf(options.netConf);
   const resource = client.resource<Node>(NODES);
   const loop = new OverlayLoop({
@@ -66,6 +68,7 @@ export async function startOverlay(options: OverlayOptions): Promise<OverlayHand
     iface: options.iface,
     publicIp: options.publicIp,
     ipMasq,
+    rules,
     clock,
     log: logger("overlay"),
   });

@@ -1,0 +1,25 @@
+import { formatSubnet, type Subnet } from "../lib/ip.ts";
+import type { OwnChains } from "../lib/own-chains.ts";
+import type { Encapsulation } from "./plan.ts";
+
+const INPUT = "R2K-OVERLAY-INPUT";
+const FORWARD = "R2K-OVERLAY-FORWARD";
+
+/** Returns the guard's rules as chains of iptables, for a kernel without nftables. */
+export function guardChains({ port, nodes }: Encapsulation, range: Subnet): OwnChains {
+  const from = formatSubnet(range);
+  const others = [...new Set(nodes)].sort();
+  const udp = `-p udp -m udp --dport ${port}`;
+  return {
+    table: "filter",
+    hooks: { INPUT, FORWARD },
+    rules: [
+      ...others.map((node) => `-A ${INPUT} -s ${node}/32 ${udp} -j RETURN`),
+      `-A ${INPUT} ${udp} -j DROP`,
+      ...others.flatMap((node) => [
+        `-A ${FORWARD} -s ${from} -d ${node}/32 ${udp} -j DROP`,
+        `-A ${FORWARD} -d ${node}/32 ${udp} -m conntrack --ctstatus DNAT -j DROP`,
+      ]),
+    ],
+  };
+}
