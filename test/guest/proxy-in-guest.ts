@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { inNetns } from "@raft2kube/linux/netns.ts";
 import { Ipvs } from "@raft2kube/linux/ipvs.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
@@ -70,6 +73,33 @@ async function judgeSchedulers(): Promise<void> {
   }
 }
 
+/** One SCTP Service port of the second pod, from the other pod and from outside. */
+async function judgeSctp(mode: ModeName): Promise<void> {
+  const [, , sctp = ""] = process.argv;
+  const target = 9000;
+  const server = inNetns(world.two.netns, () => {
+    return spawn(sctp, ["serve", String(target), "two"], { stdio: ["ignore", "pipe", "inherit"] });
+  });
+  await once(server.stdout, "data");
+  const ip = "10.96.5.3";
+  const endpoint = { address: ADDRESSES.two, port: target };
+  const served: ServicePort = {
+    ...port(ip), key: "default/sctp:p/SCTP", transport: "sctp", allEndpoints: [endpoint],
+  };
+  const ask = (netns: string) => inNetns(netns, () => {
+    return execFileSync(sctp, ["ask", ip, "80"], { encoding: "utf8" }).trim();
+  });
+  await report(mode, "SCTP from a pod", () => during(mode, served, async () => {
+    assert.equal(ask(world.one.netns), `two ${ADDRESSES.one}`);
+  }));
+  await report(mode, "SCTP from outside", () => during(mode, served, async () => {
+    assert.match(ask(world.outside.netns), /^two /);
+  }));
+  server.kill();
+}
+
 await judgeContract("ipvs");
 await judgeSchedulers();
+await judgeSctp("ipvs");
+await judgeSctp("iptables");
 world.close();

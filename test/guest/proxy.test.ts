@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ours } from "../contract/proxy/ours.ts";
@@ -20,21 +22,30 @@ interface Found {
 
 describe.runIf(missing === undefined)("Service proxies in a guest", () => {
   test(
-    "IPVS keeps the contract with each scheduler",
+    "IPVS keeps the contract with each scheduler; SCTP passes IPVS and iptables",
     async () => {
+      // Not in /tmp, which the guest covers.
+      const dir = mkdtempSync("/var/tmp/r2k-sctp-");
+      const sctp = join(dir, "sctp");
+      const source = join(import.meta.dirname, "sctp.c");
+      execFileSync("gcc", ["-O2", "-Wall", "-Werror", "-o", sctp, source]);
       const output = await runGuest({
-        script: `${before}${process.execPath}${options} ${PROGRAM} 2>&1`,
-        modules: ["ip_vs", "nf_conntrack_netlink"],
+        script: `${before}${process.execPath}${options} ${PROGRAM} ${sctp} 2>&1`,
+        modules: ["ip_vs", "nf_conntrack_netlink", "sctp"],
         memory_MiB: 1024,
         timeout_ms: TIMEOUT_MS,
       });
+      rmSync(dir, { recursive: true });
       const lines = [...output.matchAll(/^FOUND (.*)$/gm)];
       const found = lines.map(([, line = ""]) => JSON.parse(line) as Found);
       expect(found.filter(({ error }) => error !== undefined), output).toEqual([]);
       const { refuses } = ours("ipvs");
       const kept = RULES.map(({ name }) => name).filter((name) => !(name in refuses));
       const schedulers = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"];
-      const expected = [...kept, ...schedulers.map((name) => `scheduler ${name}`)];
+      const carried = ["SCTP from a pod", "SCTP from outside"];
+      const expected = [
+        ...kept, ...schedulers.map((name) => `scheduler ${name}`), ...carried, ...carried,
+      ];
       expect(found.map(({ rule }) => rule), output).toEqual(expected);
     },
     TIMEOUT_MS + 10_000,
