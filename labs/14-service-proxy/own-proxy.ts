@@ -73,15 +73,23 @@ export interface Node extends World {
   serve(...ports: ServicePort[]): Promise<void>;
 }
 
+let shared: World | undefined;
+
+/** The namespaces of all checks of this process, which removes them when it ends. */
+async function sharedWorld(): Promise<World> {
+  if (shared) return shared;
+  const world = await createWorld();
+  for (const agent of [world.node, world.one, world.two, world.outside]) agent.unref();
+  process.once("exit", () => world.close());
+  shared = world;
+  return world;
+}
+
 /** Runs a check on a node whose rules of nftables are made by the reader's part. */
 export async function withNode(body: (node: Node) => Promise<void>): Promise<void> {
-  const world = await createWorld();
-  try {
-    const rules = nftablesRules({ table: "r2k-proxy", clusterCidr: CLUSTER_CIDR });
-    await body({ ...world, serve: (...ports) => serve(rules, ports) });
-  } finally {
-    world.close();
-  }
+  const world = await sharedWorld();
+  const rules = nftablesRules({ table: "r2k-proxy", clusterCidr: CLUSTER_CIDR });
+  await body({ ...world, serve: (...ports) => serve(rules, ports) });
 }
 
 async function serve(rules: Rules, ports: readonly ServicePort[]): Promise<void> {

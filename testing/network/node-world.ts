@@ -1,5 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -91,6 +92,13 @@ export class Agent {
       this.#waiting.set(id, resolve);
       this.#child.stdin.write(`${JSON.stringify({ id, ...request })}\n`);
     });
+  }
+
+  /** Lets this process end without `close`: the agent ends with its standard input. */
+  unref(): void {
+    this.#child.unref();
+    const { stdin, stdout, stderr } = this.#child;
+    for (const stream of [stdin, stdout, stderr]) (stream as Socket).unref();
   }
 
   close(): void {
