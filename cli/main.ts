@@ -47,6 +47,7 @@ const PARTS: readonly Entry[] = [
   entry("dns", "cluster DNS", () => import("./parts/dns.ts")),
   entry("cni", "one CNI plugin", () => import("./parts/cni.ts")),
   entry("csi-hostpath", "the CSI hostPath driver", () => import("./parts/csi-hostpath.ts")),
+  entry("csi-nfs", "the CSI NFS driver", () => import("./parts/csi-nfs.ts")),
   entry("csi-provisioner", "the CSI provisioner", () => import("./parts/csi-provisioner.ts")),
   entry("csi-attacher", "the CSI attacher", () => import("./parts/csi-attacher.ts")),
   entry("device-sample", "the sample device plugin", () => import("./parts/device-sample.ts")),

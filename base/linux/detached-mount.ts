@@ -1,5 +1,7 @@
-import { closeSync } from "node:fs";
-import { check, libc } from "./libc.ts";
+import { closeSync, readSync } from "node:fs";
+import { assert } from "@raft2kube/std/assert.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { check, libc, SystemCallError } from "./libc.ts";
 
 /** The same on every architecture: system calls from 424 on share one table. */
 const SYS_MOVE_MOUNT = 429;
@@ -14,6 +16,9 @@ const CONFIG_CREATE = 6;
 /** The mount of the descriptor itself, not a path below it. */
 const MOVE_FROM_EMPTY_PATH = 4;
 const AT_FDCWD = -100;
+/** The kernel keeps at most 8 lines of a context (fs_context.h). */
+const LOG_LINES_MAX = 8;
+const LOG_LINE_BYTES = 1024;
 
 /**
  * A mount that no path leads to: only its descriptor does, and the kernel takes it away when that
@@ -27,9 +32,9 @@ export class DetachedMount implements Disposable {
   }
 
   /**
-   * Mounts a file system. `options` are the file system's own; `attributes` are the mount's, and
-   * only those of MountFlag that mount_setattr(2) knows by the same bits: readonly, nosuid, nodev,
-   * noexec.
+   * Mounts a file system. `options` are the file system's own, `name` or `name=value`;
+   * `attributes` are the mount's, and only those of MountFlag that mount_setattr(2) knows by the
+   * same bits: readonly, nosuid, nodev, noexec. The error has what the kernel reported (fsopen(2)).
    */
   static open(what: {
     type: string;
@@ -43,10 +48,15 @@ export class DetachedMount implements Disposable {
     try {
       const configure = (command: number, key: string | null, value: string | null) => {
         const result = libc.fsconfig(SYS_FSCONFIG, context, command, key, value, 0);
-        check("fsconfig", result, `${detail}${key === null ? "" : `, ${key}`}`);
+        const what = `${detail}${key === null ? "" : `, ${key}`}`;
+        if (result < 0) failWithLog(context, what);
       };
       configure(CONFIG_SET_STRING, "source", source);
-      for (const option of options) configure(CONFIG_SET_FLAG, option, null);
+      for (const option of options) {
+        const at = option.indexOf("=");
+        if (at < 0) configure(CONFIG_SET_FLAG, option, null);
+        else configure(CONFIG_SET_STRING, option.slice(0, at), option.slice(at + 1));
+      }
       configure(CONFIG_CREATE, null, null);
       const fd = libc.fsmount(SYS_FSMOUNT, context, CLOEXEC, attributes);
       return new DetachedMount(check("fsmount", fd, detail));
@@ -71,4 +81,32 @@ export class DetachedMount implements Disposable {
   [Symbol.dispose](): void {
     closeSync(this.#fd);
   }
+}
+
+/** Throws the error of the last call, with the kernel's lines about it: `e nfs: ...`. */
+function failWithLog(context: number, detail: string): never {
+  try {
+    check("fsconfig", -1, detail);
+  } catch (thrown) {
+    const log = readLog(context);
+    if (log === "" || !(thrown instanceof SystemCallError)) throw thrown;
+    throw new SystemCallError("fsconfig", thrown.errno, `${detail} (${log})`);
+  }
+  assert(false, "check throws for -1");
+}
+
+/** Reads the kernel's messages about a file system context, one line at a time. */
+function readLog(context: number): string {
+  const lines: string[] = [];
+  const line = Buffer.alloc(LOG_LINE_BYTES);
+  try {
+    while (lines.length < LOG_LINES_MAX) {
+      const length = readSync(context, line);
+      if (length === 0) break;
+      lines.push(line.toString("utf8", 0, length).trim());
+    }
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENODATA")) throw thrown;
+  }
+  return lines.join("; ");
 }

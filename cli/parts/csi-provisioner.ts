@@ -10,6 +10,7 @@ interface Flags {
   kubeconfig: string;
   csiAddress: string;
   nodeDeployment?: string;
+  extraCreateMetadata?: boolean;
 }
 
 /**
@@ -21,7 +22,8 @@ export function command(): Command {
     .requiredOption("--kubeconfig <file>", "how to reach the apiserver, and as whom")
     .requiredOption("--csi-address <socket>", "the driver's socket, unix:///path")
     .option("--node-deployment <node>", "act for this node's claims alone: one beside each driver")
-    .action(async ({ kubeconfig, csiAddress, nodeDeployment }: Flags) => {
+    .option("--extra-create-metadata", "pass the names of claim and volume to the driver")
+    .action(async ({ kubeconfig, csiAddress, nodeDeployment, extraCreateMetadata }: Flags) => {
       const client = new KubeClient(await kubeConnection(kubeconfig));
       const driverSocket = unixPath("--csi-address", csiAddress);
       const node = nodeDeployment === undefined ? {} : { nodeName: nodeDeployment };
@@ -30,6 +32,7 @@ export function command(): Command {
           client,
           driverSocket,
           ...node,
+          extraCreateMetadata: extraCreateMetadata === true,
           clock: systemClock(),
         });
         return {

@@ -4,7 +4,7 @@ import { requireSmallMap } from "./fields.ts";
 /**
  * Parameters under this prefix are the sidecars' (names of the claim, secrets), not the driver's.
  */
-const SIDECAR_PREFIX = "csi.storage.k8s.io/";
+export const SIDECAR_PREFIX = "csi.storage.k8s.io/";
 
 /**
  * Refuses parameters that the driver would ignore, which are all but `known`. Throws

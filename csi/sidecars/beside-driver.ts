@@ -18,6 +18,8 @@ export interface BesideDriverOptions {
   driverSocket: string;
   /** The node that the driver is on, where each node has its own driver and sidecars. */
   nodeName?: string;
+  /** Passes the names of claim and volume to CreateVolume; drivers may refuse parameters. */
+  extraCreateMetadata?: boolean;
   clock: Clock;
 }
 
@@ -80,7 +82,7 @@ interface Sidecars {
 
 /** Creates the sidecars and starts their informers. */
 function makeSidecars(
-  { client, nodeName, clock }: BesideDriverOptions,
+  { client, nodeName, clock, extraCreateMetadata = false }: BesideDriverOptions,
   set: SidecarSet,
   driver: DriverIdentity,
 ): Sidecars {
@@ -88,7 +90,9 @@ function makeSidecars(
   const events = new EventRecorder({ client, component: driver.name, clock });
   for (const type of set.reads) informers.of(type);
   informers.start();
-  const loops = set.loops({ client, driver, nodeName, informers, events, clock });
+  const loops = set.loops({
+    client, driver, nodeName, extraCreateMetadata, informers, events, clock,
+  });
   return { informers, events, loops };
 }
 

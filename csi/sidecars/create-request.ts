@@ -33,6 +33,8 @@ export interface Surroundings {
   source: VolumeContentSource | undefined;
   /** Parameters of the claim's VolumeAttributesClass. */
   mutableParameters: Record<string, string>;
+  /** Whether the driver gets the names of claim and volume as parameters. */
+  names?: boolean | undefined;
 }
 
 /**
@@ -42,7 +44,7 @@ export interface Surroundings {
 export function createVolumeRequest(
   claim: PersistentVolumeClaim,
   storageClass: StorageClass,
-  { capabilities, segments, source, mutableParameters }: Surroundings,
+  { capabilities, segments, source, mutableParameters, names = false }: Surroundings,
 ): Init<CreateVolumeRequest> {
   if (claim.spec.selector) {
     throw new ProvisioningError("Selector", "claim Selector is not supported");
@@ -59,7 +61,7 @@ export function createVolumeRequest(
       limitBytes: limit === undefined ? 0 : valueOf(limit),
     },
     volumeCapabilities: volumeCapabilities(claim, storageClass, capabilities),
-    parameters: parametersOf(storageClass),
+    parameters: { ...parametersOf(storageClass), ...(names ? namesOf(claim) : {}) },
     mutableParameters,
     volumeContentSource: source,
     accessibilityRequirements: segments && { requisite: [{ segments }], preferred: [{ segments }] },
@@ -76,6 +78,16 @@ function volumeCapabilities(
   const mount = { fsType: fsTypeOf(storageClass), mountFlags: storageClass.mountOptions ?? [] };
   const how = claim.spec.volumeMode === "Block" ? { block: {} } : { mount };
   return modes.map((mode) => ({ ...how, accessMode: { mode: accessModeOf(mode, capabilities) } }));
+}
+
+/** Upstream's keys of `--extra-create-metadata`. */
+function namesOf(claim: PersistentVolumeClaim): Record<string, string> {
+  const { name = "", namespace = "" } = claim.metadata;
+  return {
+    [`${PREFIX}pvc/name`]: name,
+    [`${PREFIX}pvc/namespace`]: namespace,
+    [`${PREFIX}pv/name`]: volumeNameOf(claim),
+  };
 }
 
 function parametersOf(storageClass: StorageClass): Record<string, string> {

@@ -108,6 +108,16 @@ describe("createVolumeRequest", () => {
     expect(request.volumeCapabilities?.[0]?.accessMode).toEqual({ mode });
   });
 
+  it("passes the names of claim and volume where that is wanted, and those alone", () => {
+    const { parameters } = createVolumeRequest(claim(), storageClass(), { ...bare, names: true });
+    const { name = "", namespace = "" } = claim().metadata;
+    expect(parameters).toEqual({
+      "csi.storage.k8s.io/pvc/name": name,
+      "csi.storage.k8s.io/pvc/namespace": namespace,
+      "csi.storage.k8s.io/pv/name": "pvc-u1",
+    });
+  });
+
   it("refuses selectors, claims without size, and parameters it would ignore", () => {
     const request = (of: PersistentVolumeClaim, options = storageClass()) => () =>
       createVolumeRequest(of, options, bare);

@@ -40,6 +40,7 @@ export class Provisioner {
   readonly #client: KubeClient;
   readonly #driver: DriverIdentity;
   readonly #nodeName: string | undefined;
+  readonly #extraCreateMetadata: boolean;
   readonly #informers: InformerSet;
   readonly #events: EventRecorder;
   readonly #claims: WorkQueue;
@@ -52,6 +53,7 @@ export class Provisioner {
     this.#client = options.client;
     this.#driver = options.driver;
     this.#nodeName = options.nodeName;
+    this.#extraCreateMetadata = options.extraCreateMetadata;
     this.#informers = options.informers;
     this.#events = options.events;
     const { clock } = options;
@@ -109,7 +111,12 @@ export class Provisioner {
     const starting = `External provisioner is provisioning volume for claim "${key}"`;
     this.#events.record(about, "Normal", "Provisioning", starting);
     try {
-      const context = { client: this.#client, driver: this.#driver, nodeName: this.#nodeName };
+      const context = {
+        client: this.#client,
+        driver: this.#driver,
+        nodeName: this.#nodeName,
+        extraCreateMetadata: this.#extraCreateMetadata,
+      };
       const name = await provision(context, claim, storageClass, selectedNode);
       this.#undecided.delete(key);
       const done = `Successfully provisioned volume ${name}`;

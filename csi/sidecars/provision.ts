@@ -26,6 +26,8 @@ export interface ProvisionContext {
   driver: DriverIdentity;
   /** Set where each node has a provisioner of its own. */
   nodeName: string | undefined;
+  /** Whether CreateVolume gets the names of claim and volume. */
+  extraCreateMetadata: boolean;
 }
 
 /**
@@ -45,6 +47,7 @@ export async function provision(
     segments: await segmentsOf(context, selectedNode),
     source: await sourceOf(context, claim),
     mutableParameters: await attributesOf(context, claim),
+    names: context.extraCreateMetadata,
   });
   const { volume } = await driver.controller.createVolume(request, {
     timeout_ms: CONTROLLER_CALL_TIMEOUT_MS,

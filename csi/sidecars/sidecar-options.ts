@@ -10,6 +10,8 @@ export interface SidecarOptions {
   driver: DriverIdentity;
   /** Set where each node has a sidecar of its own. */
   nodeName: string | undefined;
+  /** Whether CreateVolume gets the names of claim and volume. */
+  extraCreateMetadata: boolean;
   informers: InformerSet;
   events: EventRecorder;
   clock: Clock;

@@ -7,6 +7,10 @@ import { MIB, WRITER, refused, type CsiFixture } from "./fixture.ts";
 /** The Controller's other calls on volumes (CSI spec 1.12). */
 export function controllerRules(csi: CsiFixture): void {
   it("ListVolumes pages without skipping or repeating while volumes come and go", async () => {
+    if (!csi.lists) {
+      const listed = csi.controller.listVolumes({});
+      return expect(listed).rejects.toEqual(refused(Status.UNIMPLEMENTED));
+    }
     const ids: string[] = [];
     for (let i = 0; i < 5; i++) ids.push((await csi.create({ name: `v${i}` })).volumeId);
     const first = await csi.controller.listVolumes({ maxEntries: 2 });
@@ -64,9 +68,14 @@ export function snapshotRules(csi: CsiFixture): void {
     }
     expect(contents).toEqual(["before", "after"]);
     await csi.withdraw(volume, "t");
-    expect((await csi.controller.listSnapshots({ snapshotId })).entries).toHaveLength(1);
+    const count = async () => (await csi.controller.listSnapshots({})).entries.length;
+    if (csi.lists) expect(await count()).toBe(1);
     await csi.controller.deleteSnapshot({ snapshotId });
     await csi.controller.deleteSnapshot({ snapshotId });
-    expect((await csi.controller.listSnapshots({})).entries).toEqual([]);
+    if (csi.lists) expect(await count()).toBe(0);
+    const restored = csi.create({
+      name: "gone", volumeContentSource: { snapshot: { snapshotId } },
+    });
+    await expect(restored).rejects.toEqual(refused(Status.NOT_FOUND));
   });
 }

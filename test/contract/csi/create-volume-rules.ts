@@ -40,7 +40,7 @@ export function createVolumeRules(csi: CsiFixture): void {
     for (const [request, status] of cases) {
       await expect(csi.create(request), request.name).rejects.toEqual(refused(status));
     }
-    expect((await csi.controller.listVolumes({})).entries).toEqual([]);
+    if (csi.lists) expect((await csi.controller.listVolumes({})).entries).toEqual([]);
   });
 
   it("DeleteVolume succeeds for what was deleted or never was", async () => {

@@ -7,9 +7,11 @@ import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   Controller,
+  ControllerServiceCapability_RPC_Type as Rpc,
   GroupController,
   Identity,
   Node,
+  NodeServiceCapability_RPC_Type as NodeRpc,
   VolumeCapability_AccessMode_Mode as Mode,
   type ControllerMethods,
   type CreateVolumeRequest,
@@ -26,6 +28,10 @@ import { expect } from "vitest";
 export interface DriverUnderTest {
   /** Starts the driver with its data under `dir`; gives the path of its socket. */
   start(dir: string): Promise<{ socket: string; close(): Promise<void> }>;
+  /** Parameters of the class, for a driver that needs some. */
+  parameters?: Record<string, string>;
+  /** A volume id in the driver's form, of no volume. */
+  unknownId?: string;
 }
 
 export const MIB = 1024 ** 2;
@@ -57,6 +63,8 @@ export class CsiFixture {
   readonly #driver: DriverUnderTest;
   #running: { socket: string; close(): Promise<void> } | undefined;
   #channel: Channel | undefined;
+  #stages = false;
+  #capabilities: ReadonlySet<number> = new Set();
 
   constructor(driver: DriverUnderTest) {
     this.#driver = driver;
@@ -81,6 +89,26 @@ export class CsiFixture {
     this.controller = client(this.#channel, Controller);
     this.node = client(this.#channel, Node);
     this.group = client(this.#channel, GroupController);
+    const ofNode = await this.node.nodeGetCapabilities({});
+    const stages = NodeRpc.STAGE_UNSTAGE_VOLUME;
+    this.#stages = ofNode.capabilities.some(({ rpc }) => rpc?.type === stages);
+    const ofController = await this.controller.controllerGetCapabilities({});
+    this.#capabilities = new Set(ofController.capabilities.map(({ rpc }) => rpc?.type ?? 0));
+  }
+
+  /** Whether volumes are staged on a node before they are published. */
+  get stages(): boolean {
+    return this.#stages;
+  }
+
+  /** Whether the driver lists its volumes and snapshots. */
+  get lists(): boolean {
+    return this.#capabilities.has(Rpc.LIST_VOLUMES);
+  }
+
+  /** An id of no volume. */
+  get unknownId(): string {
+    return this.#driver.unknownId ?? "unknown";
   }
 
   async stop(): Promise<void> {
@@ -102,16 +130,18 @@ export class CsiFixture {
     const { volume } = await this.controller.createVolume({
       volumeCapabilities: [WRITER],
       capacityRange: { requiredBytes: MIB },
+      parameters: this.#driver.parameters,
       ...request,
     });
     return volume!;
   }
 
   stagingOf(volume: Volume): string {
-    return this.path(`staging-${volume.volumeId}`);
+    return this.path(`staging-${volume.volumeId.replaceAll("/", "_")}`);
   }
 
   async stage(volume: Volume, volumeCapability = WRITER): Promise<void> {
+    if (!this.#stages) return;
     const stagingTargetPath = this.stagingOf(volume);
     await mkdir(stagingTargetPath, { recursive: true });
     const { volumeId, volumeContext } = volume;
@@ -128,7 +158,7 @@ export class CsiFixture {
     return {
       volumeId: volume.volumeId,
       volumeContext: volume.volumeContext,
-      stagingTargetPath: this.stagingOf(volume),
+      stagingTargetPath: this.#stages ? this.stagingOf(volume) : "",
       targetPath: this.path(target),
       volumeCapability,
     };
@@ -142,6 +172,7 @@ export class CsiFixture {
   async unpublish(volume: Volume, target: string): Promise<void> {
     const { volumeId } = volume;
     await this.node.nodeUnpublishVolume({ volumeId, targetPath: this.path(target) });
+    if (!this.#stages) return;
     const stagingTargetPath = this.stagingOf(volume);
     await this.node.nodeUnstageVolume({ volumeId, stagingTargetPath });
   }

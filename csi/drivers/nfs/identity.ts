@@ -1,0 +1,26 @@
+import {
+  Identity,
+  PluginCapability_Service_Type as Service,
+  PluginCapability_VolumeExpansion_Type as Expansion,
+  type IdentityMethods,
+} from "@raft2kube/proto/gen/csi.ts";
+import { serve, type Handlers, type ServedService } from "@raft2kube/rpc/server.ts";
+
+/** The version the driver reports of itself. */
+export const DRIVER_VERSION = "0.1.0";
+
+/** The Identity service: the plugin's name, and which other services it has. */
+export function identityService(driverName: string): ServedService {
+  const handlers: Handlers<IdentityMethods> = {
+    getPluginInfo: () => ({ name: driverName, vendorVersion: DRIVER_VERSION }),
+    getPluginCapabilities: () => ({
+      capabilities: [
+        { service: { type: Service.CONTROLLER_SERVICE } },
+        { volumeExpansion: { type: Expansion.ONLINE } },
+      ],
+    }),
+    // The driver has no state of its own, and no server that all volumes are of.
+    probe: () => ({ ready: { value: true } }),
+  };
+  return serve(Identity, handlers);
+}

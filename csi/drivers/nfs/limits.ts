@@ -1,0 +1,54 @@
+import { assertLimits } from "@raft2kube/std/assert.ts";
+
+/** The largest capacity that is recorded for a volume: 1 PiB. NFS does not enforce it. */
+export const CAPACITY_BYTES_MAX = 1024 ** 5;
+
+/** How long a mount may take, of the share's root or of a volume. */
+export const MOUNT_TIMEOUT_MS = 20_000;
+
+/** How long an unmount may write out what the node has in memory; then the mount is detached. */
+export const UNMOUNT_TIMEOUT_MS = 10_000;
+
+/** How long a server may take for the statistics of a volume. */
+export const STATS_TIMEOUT_MS = 5_000;
+
+/** How long a call may run that changes directories and records in a share. */
+export const SHARE_TIMEOUT_MS = 30_000;
+
+/** How long a call may run that copies, archives or removes the content of a volume. */
+export const CONTENT_TIMEOUT_MS = 10 * 60_000;
+
+/** Processes at work on one server: with more, a server that hangs would take those of others. */
+export const PROCESSES_PER_SERVER_MAX = 4;
+
+/** Processes that wait for work, and how long they do. */
+export const PROCESSES_IDLE_MAX = 2;
+export const PROCESS_IDLE_MS = 30_000;
+
+/** A process that reports nothing of itself within this time is ended. */
+export const PROCESS_START_TIMEOUT_MS = 20_000;
+
+/** Messages of a failed program that are kept. */
+export const PROGRAM_OUTPUT_BYTES_MAX = 16 << 10;
+
+/** A record of a volume or snapshot in the share. */
+export const RECORD_BYTES_MAX = 16 << 10;
+
+/** Records that are searched for volumes beneath a directory which exists already. */
+export const RECORDS_MAX = 100_000;
+
+/** A path of the server, and one part of a volume's directory (NAME_MAX). */
+export const SHARE_BYTES_MAX = 1024;
+export const NAME_BYTES_MAX = 255;
+
+/** Parts of a volume's directory beneath the share. */
+export const SUB_DIR_PARTS_MAX = 16;
+
+/** Time that the kernel waits for an answer in the driver's own mounts, in tenths of a second. */
+export const OWN_TIMEO_DS = 50;
+export const OWN_RETRANS = 2;
+
+assertLimits({
+  "statistics fail before a mount": STATS_TIMEOUT_MS < MOUNT_TIMEOUT_MS,
+  "a content call may take longer than one on records": SHARE_TIMEOUT_MS < CONTENT_TIMEOUT_MS,
+});

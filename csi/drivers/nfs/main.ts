@@ -1,0 +1,72 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { PendingOperations } from "../../lib/pending-operations.ts";
+import { serveRegistration } from "../../lib/registration.ts";
+import { controllerService } from "./controller.ts";
+import type { NfsDriver } from "./driver.ts";
+import { nfsMounter } from "./in-share/mounter.ts";
+import { ShareProcesses, SHARE_PROCESS } from "./share-processes.ts";
+import { identityService } from "./identity.ts";
+import { mountOptionsOf } from "./mount-options.ts";
+import { nodeService } from "./node.ts";
+
+export const NFS_DRIVER_NAME = "nfs.csi.r2k.dev";
+
+export interface NfsOptions {
+  /** The Unix socket that the CSI services answer on. */
+  socket: string;
+  nodeId: string;
+  /** A kubelet's registry directory; left out, the driver registers nowhere. */
+  registrationDir?: string;
+  driverName?: string;
+  /** Mount options of the Controller service where a class has none. */
+  mountOptions?: readonly string[];
+  /** The program of its processes, and what its mounts show; a test has another than NFS. */
+  seam?: { process: URL; sourceOfMount: NfsDriver["sourceOfMount"] };
+  clock: Clock;
+}
+
+/**
+ * Starts the NFS driver: Identity, Controller and Node service of CSI 1.12 on one socket, and its
+ * registration socket. It keeps no state: records are in the shares, mounts in the kernel. `close`
+ * leaves mounts as they are, since pods use them.
+ */
+export async function startNfsDriver(
+  options: NfsOptions,
+): Promise<{ address: string; close(): Promise<void> }> {
+  const { socket, nodeId, registrationDir, clock, mountOptions = [] } = options;
+  const driverName = options.driverName ?? NFS_DRIVER_NAME;
+  const processes = new ShareProcesses({ program: options.seam?.process ?? SHARE_PROCESS, clock });
+  const driver: NfsDriver = {
+    nodeId,
+    processes,
+    pending: new PendingOperations(),
+    mount: mountOptionsOf("mountOptions", mountOptions),
+    sourceOfMount: options.seam?.sourceOfMount ?? nfsMounter.sourceOfMount,
+    clock,
+  };
+  await mkdir(path.dirname(socket), { recursive: true, mode: 0o750 });
+  const server = await serveGrpc({
+    services: [identityService(driverName), controllerService(driver), nodeService(driver)],
+    listen: { path: socket },
+  });
+  let registration: RpcServer | undefined;
+  try {
+    if (registrationDir !== undefined) {
+      registration = await serveRegistration({ registrationDir, driverName, socket });
+    }
+  } catch (thrown) {
+    await server.close();
+    throw thrown;
+  }
+  return {
+    address: server.address,
+    async close() {
+      await registration?.close();
+      await server.close();
+      processes.close();
+    },
+  };
+}

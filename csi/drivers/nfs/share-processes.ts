@@ -1,0 +1,149 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { internal } from "../../lib/errors.ts";
+import type {
+  FromProcess,
+  OperationName,
+  RequestOf,
+  ResultOf,
+  ToProcess,
+} from "./in-share/operations.ts";
+import {
+  PROCESS_IDLE_MS,
+  PROCESS_START_TIMEOUT_MS,
+  PROCESSES_IDLE_MAX,
+  PROCESSES_PER_SERVER_MAX,
+} from "./limits.ts";
+
+const log = logger("csi-nfs");
+
+/** The program of such a process. */
+export const SHARE_PROCESS = new URL("./share-process.ts", import.meta.url);
+
+interface ShareProcess {
+  child: ChildProcess;
+  /** The server of the operation under way; undefined while it waits for one. */
+  server: string | undefined;
+  settle: ((reply: FromProcess | Error) => void) | undefined;
+  idle: Timer | undefined;
+}
+
+/**
+ * Processes for calls that may block in the kernel: a server that is away stops the process that
+ * waits for it, never the driver. An operation that takes too long is ended by SIGKILL, and with
+ * the process go its mounts. Each process does one operation at a time; some wait for the next.
+ */
+export class ShareProcesses {
+  readonly #program: URL;
+  readonly #clock: Clock;
+  /** Every process that has not ended, those that the kernel does not let end included. */
+  readonly #all = new Set<ShareProcess>();
+  #closed = false;
+
+  constructor(options: { program: URL; clock: Clock }) {
+    this.#program = options.program;
+    this.#clock = options.clock;
+  }
+
+  /**
+   * Carries out one operation; `server` is the one that it waits for. Throws its RpcError,
+   * UNAVAILABLE while too many wait for that server, or DEADLINE_EXCEEDED after `timeout_ms`.
+   */
+  async run<N extends OperationName>(
+    name: N,
+    request: RequestOf<N>,
+    { server, timeout_ms }: { server: string; timeout_ms: number },
+  ): Promise<ResultOf<N>> {
+    const busy = [...this.#all].filter((worker) => worker.server === server).length;
+    if (busy >= PROCESSES_PER_SERVER_MAX) {
+      throw new RpcError(Status.UNAVAILABLE, `${busy} calls are waiting for server ${server}`);
+    }
+    const worker = await this.#take(server);
+    const what = `${name} on server ${server}`;
+    const reply = this.#reply(worker, timeout_ms, what);
+    worker.child.send({ name, request } satisfies ToProcess, (thrown) => {
+      if (thrown) worker.settle?.(internal(`${what}: ${thrown.message}`));
+    });
+    const message = await reply;
+    this.#release(worker);
+    if (message.kind === "failed") throw new RpcError(message.status, message.message);
+    return (message as { result: unknown }).result as ResultOf<N>;
+  }
+
+  /** Ends all processes; operations under way fail. */
+  close(): void {
+    this.#closed = true;
+    for (const worker of this.#all) end(worker);
+  }
+
+  /** A process for an operation on this server: one that waits, or a new one. */
+  async #take(server: string): Promise<ShareProcess> {
+    const waiting = [...this.#all].find((worker) => worker.idle !== undefined);
+    if (waiting) {
+      waiting.idle?.cancel();
+      waiting.idle = undefined;
+      waiting.server = server;
+      return waiting;
+    }
+    const worker = this.#start(server);
+    await this.#reply(worker, PROCESS_START_TIMEOUT_MS, "the start of a process");
+    return worker;
+  }
+
+  #start(server: string): ShareProcess {
+    const child = spawn(process.execPath, [...process.execArgv, this.#program.pathname], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      // A group of its own, so that programs that it runs end with it.
+      detached: true,
+    });
+    const worker: ShareProcess = { child, server, settle: undefined, idle: undefined };
+    const over = (why: string) => {
+      this.#all.delete(worker);
+      worker.idle?.cancel();
+      worker.settle?.(internal(`the process that serves the call ended: ${why}`));
+    };
+    child.on("error", (thrown) => over(thrown.message));
+    child.on("exit", (status, signal) => over(signal ?? `status ${status}`));
+    child.on("message", (message: FromProcess) => worker.settle?.(message));
+    this.#all.add(worker);
+    return worker;
+  }
+
+  /** The next message of a worker. Throws, and ends it, when none comes in time. */
+  #reply(worker: ShareProcess, timeout_ms: number, what: string): Promise<FromProcess> {
+    return new Promise((resolve, reject) => {
+      const settle = (reply: FromProcess | Error) => {
+        worker.settle = undefined;
+        timer.cancel();
+        if (!(reply instanceof Error)) return resolve(reply);
+        end(worker);
+        reject(reply);
+      };
+      const timer = this.#clock.after(timeout_ms, () => {
+        log.warn("a call took too long", { what, timeout_ms });
+        settle(new RpcError(Status.DEADLINE_EXCEEDED, `${what} took more than ${timeout_ms} ms`));
+      });
+      worker.settle = settle;
+    });
+  }
+
+  #release(worker: ShareProcess): void {
+    worker.server = undefined;
+    const idle = [...this.#all].filter((other) => other.idle !== undefined).length;
+    if (this.#closed || idle >= PROCESSES_IDLE_MAX) return end(worker);
+    worker.idle = this.#clock.after(PROCESS_IDLE_MS, () => end(worker));
+  }
+}
+
+/** Ends a process and all that it started. Its end is seen later, if the kernel lets it end. */
+function end({ child }: ShareProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch (thrown) {
+    if (!isErrno(thrown, "ESRCH")) throw thrown;
+  }
+}

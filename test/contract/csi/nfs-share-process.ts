@@ -1,0 +1,33 @@
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import type { Mounter } from "@raft2kube/csi/drivers/nfs/in-share/mounter.ts";
+import { performerOf } from "@raft2kube/csi/drivers/nfs/in-share/performer.ts";
+import { serveOperations } from "@raft2kube/csi/drivers/nfs/in-share/serve.ts";
+import { MountFlag, bindMount, mount } from "@raft2kube/linux/mount.ts";
+import { exportedBy } from "./nfs-exports.ts";
+
+// The NFS driver's process for calls in shares, with directories of this machine for servers, where
+// the kernel has no NFS client: `server:/share` is R2K_EXPORTS/exports/server/share.
+
+const exports = process.env["R2K_EXPORTS"]!;
+
+const directories: Mounter = {
+  async open({ server, path: share }, subDir, { attributes }) {
+    if (server === "absent.test") await new Promise(() => {});
+    const directory = path.join(exports, "exports", server, share, subDir);
+    if (subDir === "") mkdirSync(directory, { recursive: true });
+    return {
+      path: `${directory}/.`,
+      attach(target) {
+        bindMount(directory, target);
+        if ((attributes & 1) === 0) return;
+        const flags = MountFlag.bind | MountFlag.remount | MountFlag.readonly;
+        mount({ source: directory, target, flags });
+      },
+      [Symbol.dispose]() {},
+    };
+  },
+  sourceOfMount: exportedBy,
+};
+
+serveOperations(performerOf(directories));
