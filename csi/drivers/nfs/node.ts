@@ -1,3 +1,4 @@
+import { isAbsolute } from "node:path";
 import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
@@ -69,8 +70,8 @@ export function nodeService(driver: NfsDriver): ServedService {
     },
     nodeGetVolumeStats: async (request) => {
       const id = requireString("volume_id", request.volumeId);
-      const path = requirePath("volume_path", request.volumePath);
-      return stats(driver, id, path);
+      if (request.volumePath === "") requirePath("volume_path", "");
+      return stats(driver, id, request.volumePath);
     },
   };
   return serve(Node, handlers);
@@ -177,6 +178,7 @@ async function stats(
   id: string,
   path: string,
 ): Promise<Init<NodeGetVolumeStatsResponse>> {
+  if (!isAbsolute(path)) throw notFound(`volume ${id} is not mounted at ${path}`);
   const point = await mountPointOf("volume_path", path);
   const mount = mountAt(point);
   const source = mount && driver.sourceOfMount(mount);

@@ -1,5 +1,9 @@
 import type { Init } from "@raft2kube/proto/codec.ts";
-import type { ControllerMethods, CreateSnapshotRequest, Snapshot } from "@raft2kube/proto/gen/csi.ts";
+import type {
+  ControllerMethods,
+  CreateSnapshotRequest,
+  Snapshot,
+} from "@raft2kube/proto/gen/csi.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
 import { notFound } from "../../lib/errors.ts";
 import { requireString } from "../../lib/fields.ts";

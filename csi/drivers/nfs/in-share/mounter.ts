@@ -2,8 +2,9 @@ import { lookup } from "node:dns/promises";
 import { DetachedMount } from "@raft2kube/linux/detached-mount.ts";
 import type { MountInfo } from "@raft2kube/linux/mountinfo.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { assert } from "@raft2kube/std/assert.ts";
 import { codeOf, isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { invalidArgument, notFound } from "../../../lib/errors.ts";
+import { notFound } from "../../../lib/errors.ts";
 import type { MountOptions } from "../mount-options.ts";
 import { sourceOf, type Share } from "../share.ts";
 
@@ -27,16 +28,23 @@ export const nfsMounter: Mounter = {
     const address = await addressOf(share.server);
     const source = sourceOf(share, subDir);
     const { options, attributes, versions } = mount;
+    let missing: unknown;
     for (const [i, version] of versions.entries()) {
+      // Paths of NFS 4 begin at the root of the server's exports, those of NFS 3 at its own.
+      if (missing !== undefined && version !== "3") continue;
       try {
         const all = [`vers=${version}`, `addr=${address}`, ...options];
         return DetachedMount.open({ type: "nfs", source, options: all, attributes });
       } catch (thrown) {
-        const isLast = i === versions.length - 1;
-        if (isLast || !isErrno(thrown, "EPROTONOSUPPORT")) throw mountError(source, thrown);
+        if (isErrno(thrown, "ENOENT")) missing ??= thrown;
+        else if (missing === undefined) {
+          const isLast = i === versions.length - 1;
+          if (isLast || !isErrno(thrown, "EPROTONOSUPPORT")) throw mountError(source, thrown);
+        }
       }
     }
-    throw invalidArgument(`${source}: no version of NFS is allowed`);
+    assert(missing !== undefined, "a list of versions is never empty");
+    throw mountError(source, missing);
   },
   sourceOfMount({ type, source }) {
     return type === "nfs" || type === "nfs4" ? source : undefined;

@@ -1,0 +1,69 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { guestsMissing, runGuest } from "./guest.ts";
+import { GANESHA, NFSD } from "./nfs-servers.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const TIMEOUT_MS = 300_000;
+const MODULES = ["nfsv3", "nfsv4", "nfsd", "loop"];
+
+const programs = ["/usr/bin/ganesha.nfsd", "/usr/sbin/rpc.nfsd", "/usr/sbin/rpcbind"];
+const isPossible =
+  guestsMissing() === undefined &&
+  process.getuid?.() === 0 &&
+  programs.every((program) => existsSync(program));
+
+interface Result {
+  fullName: string;
+  status: string;
+  failureMessages: string[];
+}
+interface Report {
+  numPassedTests: number;
+  numFailedTests: number;
+  testResults: { assertionResults: Result[] }[];
+}
+
+/** Runs a part of the suite in a guest with a server of its own; what vitest reports of it. */
+async function inGuest(name: "ganesha" | "nfsd", part: string) {
+  const flags = "--configLoader native --no-cache --maxWorkers=1 --reporter=json";
+  const vitest = `${process.execPath} ${ROOT}/node_modules/vitest/vitest.mjs run --root ${ROOT}`;
+  const output = await runGuest({
+    script: [
+      (name === "ganesha" ? GANESHA : NFSD).start,
+      `export R2K_NFS='${name} ${part}' R2K_TEST_FILES=test/guest/nfs-suite.ts R2K_LOG=warn`,
+      `cd ${ROOT}; ${vitest} ${flags} --outputFile=/run/report.json 2>&1`,
+      "echo REPORT; cat /run/report.json",
+    ].join("\n"),
+    modules: MODULES,
+    memory_MiB: 2048,
+    timeout_ms: TIMEOUT_MS,
+  });
+  const [, report] = /REPORT\r?\n(\{.*\})/.exec(output) ?? [];
+  expect(report, output).toBeDefined();
+  const { testResults, numPassedTests } = JSON.parse(report!) as Report;
+  const all = testResults.flatMap(({ assertionResults }) => assertionResults);
+  const failed = all.filter(({ status }) => status !== "passed").map((result) => {
+    return `${result.fullName}: ${result.failureMessages.join("\n")}`;
+  });
+  return { output, failed, passed: numPassedTests };
+}
+
+describe.runIf(isPossible)("the NFS driver on servers", () => {
+  test.each(["ganesha", "nfsd"] as const)("%s keeps the contract, in a guest", async (name) => {
+    const { failed, passed } = await inGuest(name, "contract");
+    expect(failed).toEqual([]);
+    expect(passed).toBeGreaterThan(15);
+  }, TIMEOUT_MS + 10_000);
+});
+
+const CSI_SANITY = join(ROOT, ".peers/bin/csi-sanity");
+
+describe.runIf(isPossible && existsSync(CSI_SANITY))("csi-sanity 5.4 on NFS", () => {
+  test("passes on ganesha, in a guest", async () => {
+    const { failed, output } = await inGuest("ganesha", "sanity");
+    expect(failed).toEqual([]);
+    expect(output).toMatch(/SANITY \d+ Passed \| 0 Failed/);
+  }, TIMEOUT_MS + 10_000);
+});
