@@ -45,6 +45,8 @@ describe("CSI sidecars of volumes that change", () => {
   let etcd: EtcdServer;
   let api: TestApiserver;
   let client: KubeClient;
+  /** With the rights of a cluster's provisioner. */
+  let sidecarClient: KubeClient;
   let dir: string;
   let server: RpcServer;
   let sidecars: Awaited<ReturnType<typeof startProvisioner>>;
@@ -60,6 +62,9 @@ describe("CSI sidecars of volumes that change", () => {
     api = await startTestApiserver(etcd.client);
     const { cert, key } = await api.credentials("admin", ["system:masters"]);
     client = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
+    const own = await api.credentials("system:r2k:csi-provisioner", []);
+    const pair = { cert: own.cert, key: own.key };
+    sidecarClient = new KubeClient({ server: api.server, ca: api.ca.cert, ...pair });
     await client.resource<Node>(NODES).create({ metadata: { name: "n1" }, spec: {} });
     await client.resource<StorageClass>(STORAGE_CLASSES).create({
       metadata: { name: "disk" }, provisioner: DRIVER, allowVolumeExpansion: true,
@@ -70,6 +75,7 @@ describe("CSI sidecars of volumes that change", () => {
   });
   afterAll(async () => {
     client.close();
+    sidecarClient.close();
     await api.close();
     await etcd.close();
   });
@@ -128,7 +134,9 @@ describe("CSI sidecars of volumes that change", () => {
 
   async function startSidecars(): Promise<void> {
     const driverSocket = path.join(dir, "csi.sock");
-    sidecars = await startProvisioner({ client, driverSocket, nodeName: "n1", clock });
+    sidecars = await startProvisioner({
+      client: sidecarClient, driverSocket, nodeName: "n1", clock,
+    });
     await sidecars.ready;
   }
   const claims = () => client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
