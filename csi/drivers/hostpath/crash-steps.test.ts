@@ -33,8 +33,8 @@ function interrupt(of: Record<string, Step>, names: readonly string[]): void {
       current.died();
       // A torn write: half of what was to be written is there.
       const torn = name === "writeFile" && typeof args[0] === "string" && of !== (fs as never);
-      const half = torn ? [(args[0] as string).slice(0, (args[0] as string).length / 2)] : undefined;
-      const done = half ? step.apply(this, half) : Promise.resolve();
+      const text = torn ? (args[0] as string) : "";
+      const done = torn ? step.call(this, text.slice(0, text.length / 2)) : Promise.resolve();
       return done.then(() => new Promise(() => {}));
     };
   }
@@ -66,16 +66,16 @@ const volume = (id: string) => ({
   id, name: id, capacity_bytes: MIB, block: true, ephemeral: false,
 });
 
-/** Sizes of the volumes that callers were told of; undefined while a call is under way. */
-type Told = Map<string, number | "gone" | undefined>;
+/** Sizes of the volumes that callers know of; undefined while a call is under way. */
+type Acknowledged = Map<string, number | "gone" | undefined>;
 
-/** A driver's work: volumes made, copied, grown and deleted, each acknowledged in `told`. */
-async function work(dataDir: string, told: Told): Promise<void> {
+/** A driver's work: volumes made, copied, grown and deleted, each recorded in `acknowledged`. */
+async function work(dataDir: string, acknowledged: Acknowledged): Promise<void> {
   const driver = await open(dataDir);
   const step = async (id: string, result: number | "gone", done: () => Promise<void>) => {
-    told.set(id, undefined);
+    acknowledged.set(id, undefined);
     await done();
-    told.set(id, result);
+    acknowledged.set(id, result);
   };
   await step("a", MIB, () => makeVolume(driver, volume("a")));
   const source = { kind: "volume", id: "a" } as const;
@@ -91,11 +91,11 @@ async function grow(driver: HostPathDriver, id: string): Promise<void> {
 }
 
 /** Runs the work until it dies at the given call. Returns whether it did. */
-async function dieAt(call: number, dataDir: string, told: Told): Promise<boolean> {
+async function dieAt(call: number, dataDir: string, acknowledged: Acknowledged): Promise<boolean> {
   const files: fs.FileHandle[] = [];
   const hasDied = await new Promise<boolean>((resolve, reject) => {
     const ended = { left: call, died: () => resolve(true), files };
-    life.run(ended, () => work(dataDir, told)).then(() => resolve(false), reject);
+    life.run(ended, () => work(dataDir, acknowledged)).then(() => resolve(false), reject);
   });
   await Promise.all(files.map((file) => file.close()));
   return hasDied;
@@ -105,13 +105,13 @@ it("killed at each of its file system calls, the driver keeps what it acknowledg
   let call = 0;
   for (let died = true; died; call++) {
     const dataDir = await fs.mkdtemp(path.join(os.tmpdir(), "r2k-steps-"));
-    const told: Told = new Map();
-    died = await dieAt(call, dataDir, told);
+    const acknowledged: Acknowledged = new Map();
+    died = await dieAt(call, dataDir, acknowledged);
     const driver = await open(dataDir);
     const { state, contents } = driver;
     const context = `after ${call} calls`;
     const { volumes } = state.current;
-    for (const [id, size] of told) {
+    for (const [id, size] of acknowledged) {
       if (size === "gone") expect(volumes[id], context).toBeUndefined();
       else if (size !== undefined) expect(volumes[id]?.capacity_bytes, context).toBe(size);
     }
