@@ -41,7 +41,6 @@ export class StoreMetrics {
   /** Lists answered from the store: how many, and the objects read, looked at and given. */
   readonly lists = new Count();
   readonly listFetched = new Count();
-  readonly listEvaluated = new Count();
   readonly listReturned = new Count();
   readonly decodeErrors = new Count();
   /** Events of the store's watch, and its notices of progress. */

@@ -23,8 +23,16 @@ it("files are named after what is in them", () => {
   expect(product.map((file) => file.path).filter((path) => vague.test(path))).toEqual([]);
 });
 
+const split = new Map<string, string[]>();
+
 /** The words of a name in kebab-case, camelCase, snake_case or capitals, in lower case. */
 function wordsOf(name: string): string[] {
+  const words = split.get(name) ?? splitName(name);
+  split.set(name, words);
+  return words;
+}
+
+function splitName(name: string): string[] {
   const humps = name.replace(/([a-z0-9])([A-Z])/g, "$1 $2");
   return humps.replace(/([A-Z])([A-Z][a-z])/g, "$1 $2").toLowerCase().split(/[^a-z]+/);
 }
