@@ -101,7 +101,13 @@ describe("planCsiMount", () => {
     expect(plan(inline(), object())).toThrow('volume mode "Ephemeral" not supported');
     const tokens = object({ tokenRequests: [{ audience: "x" }] });
     expect(plan(volume, tokens)).toThrow("tokenRequests");
+  });
+
+  it("asks for a block device instead of a mount in the mode Block", () => {
+    const volume = persistent("ReadWriteOnce");
     volume.claim!.pv.spec.volumeMode = "Block";
-    expect(plan(volume, object())).toThrow("block volumes");
+    const { capability } = planCsiMount(pod, volume, object(), NONE, undefined);
+    expect(capability).toMatchObject({ block: {} });
+    expect(capability).not.toHaveProperty("mount");
   });
 });
