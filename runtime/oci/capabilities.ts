@@ -4,7 +4,7 @@ import { RuntimeError } from "../errors.ts";
 import type { OciCapabilities } from "./spec.ts";
 
 /** Capabilities in the kernel's numbering (include/uapi/linux/capability.h). */
-const CAPABILITIES = [
+export const CAPABILITIES = [
   "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID",
   "SETPCAP", "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW",
   "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT",

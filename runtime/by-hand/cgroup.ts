@@ -1,0 +1,105 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { type Cgroups, openCgroups } from "@raft2kube/linux/cgroup.ts";
+import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import type { OciDeviceRule, OciResources } from "../oci/spec.ts";
+import { attachDeviceProgram } from "./device-program.ts";
+import { ByHandError } from "./error.ts";
+
+/** A cgroup in one hierarchy of the machine. */
+export interface CgroupPlace {
+  /** The controllers of a v1 hierarchy, as its folder is named; empty for v2. */
+  readonly name: string;
+  readonly directory: string;
+}
+
+/** The directories of a cgroup: one for v2, one for each hierarchy of v1. */
+export function cgroupPlaces(group: string | undefined): CgroupPlace[] {
+  if (group === undefined) return [];
+  const mounts = readMountInfo();
+  const v1 = mounts.filter((item) => item.type === "cgroup" && item.root === "/");
+  const hierarchies = v1.length > 0 ? v1 : mounts.filter((item) => item.type === "cgroup2");
+  const places = hierarchies.slice(0, v1.length > 0 ? undefined : 1).map(({ mountPoint }) => ({
+    name: v1.length > 0 ? path.basename(mountPoint) : "",
+    directory: path.join(mountPoint, group),
+  }));
+  return places.filter(({ directory }) => existsSync(directory));
+}
+
+/** Makes a container's cgroup; undefined where it has none. */
+export function createCgroup(group: string | undefined): Cgroups | undefined {
+  if (group === undefined) return undefined;
+  const cgroups = openCgroups();
+  cgroups.create(group);
+  return cgroups;
+}
+
+/** Moves the calling process into a cgroup, in every hierarchy. */
+export function joinCgroup(group: string | undefined): void {
+  // lab:01 begin join-cgroup
+  for (const { directory } of cgroupPlaces(group)) {
+    writeFileSync(path.join(directory, "cgroup.procs"), String(process.pid));
+  }
+  // lab:01 end
+}
+
+/** Sets the limits of the runtime spec on a cgroup. */
+export function limitCgroup(cgroups: Cgroups, group: string, resources: OciResources): void {
+  const { memory, cpu, pids } = resources;
+  cgroups.setLimits(group, {
+    ...(memory?.limit !== undefined && { memory_bytes: memory.limit }),
+    ...(cpu?.shares !== undefined && { cpuShares: cpu.shares }),
+    ...(cpu?.quota !== undefined && { cpuQuota_us: cpu.quota }),
+    ...(cpu?.period !== undefined && { cpuPeriod_us: cpu.period }),
+    ...(pids && { pids: pids.limit }),
+  });
+  const places = cgroupPlaces(group);
+  const write = (file: string, value: string | undefined) => {
+    if (value === undefined) return;
+    const place = places.find(({ directory }) => existsSync(path.join(directory, file)));
+    if (!place) throw new ByHandError("failed-precondition", `no cgroup has ${file}`);
+    writeFileSync(path.join(place.directory, file), value);
+  };
+  write("cpuset.cpus", cpu?.cpus);
+  write("cpuset.mems", cpu?.mems);
+  if (memory?.swap !== undefined) limitSwap(cgroups.version, memory, write);
+}
+
+function limitSwap(
+  version: Cgroups["version"],
+  memory: NonNullable<OciResources["memory"]>,
+  write: (file: string, value: string) => void,
+): void {
+  const swap = memory.swap!;
+  if (version === 1) return write("memory.memsw.limit_in_bytes", String(swap));
+  // The runtime spec counts memory and swap together, cgroup v2 swap alone.
+  write("memory.swap.max", swap < 0 ? "max" : String(swap - (memory.limit ?? 0)));
+}
+
+/** Sets which devices a cgroup's processes may use: v1 by two files, v2 by a program. */
+export function limitDevices(group: string, rules: readonly OciDeviceRule[]): void {
+  const places = cgroupPlaces(group);
+  const unified = places.find(({ name }) => name === "");
+  if (unified) return attachDeviceProgram(unified.directory, rules);
+  const devices = places.find(({ directory }) => existsSync(path.join(directory, "devices.deny")));
+  if (!devices) throw new ByHandError("failed-precondition", "no cgroup limits devices");
+  for (const rule of rules) {
+    const file = path.join(devices.directory, rule.allow ? "devices.allow" : "devices.deny");
+    writeFileSync(file, deviceRule(rule));
+  }
+}
+
+/** A rule in the words of v1's files: `c 1:3 rwm`; all devices are `a *:* rwm`. Pure. */
+export function deviceRule({ type = "a", major, minor, access }: OciDeviceRule): string {
+  // lab:01 begin device-rule
+  return `${type} ${major ?? "*"}:${minor ?? "*"} ${access}`;
+  // lab:01 end
+}
+
+/** The cgroup of a process, of those that a container's is: v1's memory, or v2. */
+export function cgroupOfProcess(pid: number): string | undefined {
+  const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").trim().split("\n");
+  const found = lines.map((line) => /^\d+:([^:]*):(.*)$/.exec(line)!);
+  const v1 = found.find(([, controllers]) => controllers!.split(",").includes("memory"));
+  return (v1 ?? found.find(([, controllers]) => controllers === ""))?.[2];
+}

@@ -1,0 +1,6 @@
+import { CodedError } from "@raft2kube/std/errors.ts";
+
+/** A command that by-hand refuses, or that failed. */
+export class ByHandError extends CodedError {
+  override readonly name = "ByHandError";
+}

@@ -1,0 +1,169 @@
+import { accessSync, closeSync, constants, mkdirSync, openSync, readFileSync } from "node:fs";
+import { readSync, statSync, writeFileSync, writeSync } from "node:fs";
+import path from "node:path";
+import { check, libc } from "@raft2kube/linux/libc.ts";
+import {
+  closeOnExec,
+  defaultSignal,
+  execve,
+  joinNewKeyring,
+  limitOpenFiles,
+  newSession,
+  prctl,
+  setHostname,
+} from "@raft2kube/linux/process-calls.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import type { OciProcess, OciSpec } from "../oci/spec.ts";
+import { joinCgroup } from "./cgroup.ts";
+import { makeDevices } from "./devices.ts";
+import { ByHandError } from "./error.ts";
+import { maskPaths, mountAll, openSources, protectPaths, protectRoot } from "./mounts.ts";
+import { enterNamespaces } from "./namespaces.ts";
+import { dropPrivileges } from "./privileges.ts";
+import { enterRoot } from "./root.ts";
+import { prepareFilter } from "./seccomp.ts";
+import { readBundle } from "./spec.ts";
+import { connectConsole, takeTerminal } from "./terminal.ts";
+
+/** What the process that becomes a container's is given, in the variable of this name. */
+export const INIT_VARIABLE = "R2K_BY_HAND_INIT";
+
+/** The pipe on which it reports that it is ready, or why not. */
+export const REPORT_FD = 3;
+
+const PR_SET_DUMPABLE = 4;
+const F_SETFD = 2;
+/** Node ignores these. */
+const IGNORED_SIGNALS = [13, 25];
+const UMASK = 0o022;
+
+/** The work of one such process: the first of a container, or another in one that runs. */
+export interface InitWork {
+  readonly id: string;
+  readonly bundle: string;
+  readonly cgroup?: string | undefined;
+  readonly consoleSocket?: string | undefined;
+  /** The soft and hard limit of open files, as the caller had them: Node raises its own. */
+  readonly openFiles: readonly [string, string];
+  /** For the first process: the fifo that starts it. */
+  readonly startFifo?: string;
+  /** For another one: the first process, whose namespaces it enters, and its own description. */
+  readonly join?: { readonly pid: number; readonly process: OciProcess };
+}
+
+/**
+ * Becomes a container's process. Everything is done on the main thread, whose namespaces and
+ * credentials the program gets by execve; Node's other threads end there.
+ */
+export function becomeProcess(work: InitWork): never {
+  try {
+    prctl(PR_SET_DUMPABLE, 0);
+    const spec = readBundle(work.bundle);
+    const process_ = work.join?.process ?? spec.process;
+    const own = ownCapabilities();
+    const release = work.join ? joinContainer(work, spec) : makeContainer(work, spec);
+    enterWorkingDirectory(process_.cwd);
+    const program = findExecutable(process_);
+    writeSync(REPORT_FD, `${JSON.stringify({ ready: true })}\n`);
+    closeSync(REPORT_FD);
+    release();
+    limitOpenFiles(BigInt(work.openFiles[0]), BigInt(work.openFiles[1]));
+    process.umask(UMASK);
+    for (const number of IGNORED_SIGNALS) defaultSignal(number);
+    closeOnExec(REPORT_FD);
+    for (const fd of [0, 1, 2]) check("fcntl", libc.fcntl(fd, F_SETFD, 0), String(fd));
+    dropPrivileges(process_, spec.linux.seccomp, own);
+    execve(program, process_.args, process_.env);
+  } catch (thrown) {
+    report(messageOf(thrown));
+    process.exit(1);
+  }
+}
+
+function report(message: string): void {
+  try {
+    writeSync(REPORT_FD, `${JSON.stringify({ error: message })}\n`);
+  } catch (thrown) {
+    if (!isErrno(thrown, "EBADF", "EPIPE")) throw thrown;
+    writeSync(2, `by-hand: ${message}\n`);
+  }
+}
+
+function ownCapabilities(): bigint {
+  const status = readFileSync("/proc/self/status", "utf8");
+  return BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
+}
+
+/** Takes from the machine whatever is needed inside: it is out of reach afterwards. */
+function prepare({ id, cgroup, consoleSocket }: InitWork, spec: OciSpec): number | undefined {
+  process.umask(0);
+  joinCgroup(cgroup);
+  joinNewKeyring(`_ses.${id}`);
+  newSession();
+  if (spec.linux.seccomp) prepareFilter(spec.linux.seccomp);
+  return consoleSocket === undefined ? undefined : connectConsole(consoleSocket);
+}
+
+/** Makes the container around this process. Returns a function that waits for its start. */
+function makeContainer(work: InitWork, spec: OciSpec): () => void {
+  const console_ = prepare(work, spec);
+  const { linux, process: described } = spec;
+  const start = openSync(work.startFifo!, constants.O_RDWR);
+  if (described.oomScoreAdj !== undefined) {
+    writeFileSync("/proc/self/oom_score_adj", String(described.oomScoreAdj));
+  }
+  // The pid namespace was entered before this process was made.
+  enterNamespaces(linux.namespaces.filter(({ type }) => type !== "pid"));
+  const sources = openSources(spec);
+  enterRoot(path.resolve(work.bundle, spec.root.path));
+  mountAll(spec, sources);
+  makeDevices(linux.devices ?? []);
+  if (spec.hostname) setHostname(spec.hostname);
+  for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
+    writeFileSync(`/proc/sys/${name.replaceAll(".", "/")}`, value);
+  }
+  if (console_ !== undefined) takeTerminal(console_, described, { console: true });
+  protectPaths(linux.readonlyPaths ?? []);
+  maskPaths(linux.maskedPaths ?? [], sources);
+  if (spec.root.readonly) protectRoot();
+  return () => void readSync(start, Buffer.alloc(1));
+}
+
+/** Enters the namespaces of a container that runs. */
+function joinContainer(work: InitWork, spec: OciSpec): () => void {
+  const console_ = prepare(work, spec);
+  const { pid, process: described } = work.join!;
+  const types = spec.linux.namespaces.map(({ type }) => type).filter((type) => type !== "pid");
+  const FILES = { mount: "mnt", network: "net" } as Record<string, string | undefined>;
+  enterNamespaces(types.map((type) => ({ type, path: `/proc/${pid}/ns/${FILES[type] ?? type}` })));
+  if (console_ !== undefined) takeTerminal(console_, described, { console: false });
+  return () => undefined;
+}
+
+/** A descriptor of the machine can lead out of the root: the new directory must be in it. */
+function enterWorkingDirectory(cwd: string): void {
+  mkdirSync(cwd, { recursive: true, mode: 0o755 });
+  process.chdir(cwd);
+  if (!process.cwd().startsWith("/")) {
+    throw new ByHandError("invalid", `working directory ${cwd} is not in the container's root`);
+  }
+}
+
+/** Finds the program as execvp(3) does, by the process's own PATH. */
+function findExecutable({ args, env }: OciProcess): string {
+  const [name = ""] = args;
+  const search = env.findLast((pair) => pair.startsWith("PATH="))?.slice("PATH=".length) ?? "";
+  const places = name.includes("/") ? [name] : search.split(":").map((dir) => path.join(dir, name));
+  const found = places.find((file) => {
+    try {
+      accessSync(file, constants.X_OK);
+      return statSync(file).isFile();
+    } catch (thrown) {
+      if (isErrno(thrown, "ENOENT", "EACCES", "ENOTDIR", "ELOOP")) return false;
+      throw thrown;
+    }
+  });
+  if (found !== undefined) return found;
+  const message = name.includes("/") ? "no such file or directory" : "not found in $PATH";
+  throw new ByHandError("not-found", `executable file ${JSON.stringify(name)}: ${message}`);
+}

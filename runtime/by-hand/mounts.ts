@@ -1,0 +1,194 @@
+import { closeSync, lstatSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { MountFlag, mount } from "@raft2kube/linux/mount.ts";
+import {
+  MountAttribute,
+  attachMount,
+  cloneMount,
+  setMountAttributes,
+} from "@raft2kube/linux/process-calls.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import type { OciMount, OciSpec } from "../oci/spec.ts";
+import { type CgroupPlace, cgroupPlaces } from "./cgroup.ts";
+import { ByHandError } from "./error.ts";
+
+/** What a mount's options ask for (runtime-spec, config.md, "Linux mount options"). */
+export interface MountPlan {
+  readonly bind: boolean;
+  readonly recursive: boolean;
+  /** Bits of MountAttribute to set; the same bits are mount(2)'s flags. */
+  readonly attributes: number;
+  /** Read-only with all mounts beneath it. */
+  readonly recursiveReadOnly: boolean;
+  /** Options of the file system itself. */
+  readonly data: string;
+}
+
+/** Options without an effect here: they ask for the default, or are about the root as a whole. */
+const NEUTRAL = new Set([
+  "rw", "suid", "dev", "exec", "private", "rprivate", "relatime", "strictatime",
+]);
+
+/** Sorts a mount's options. Pure. */
+export function planMount(options: readonly string[]): MountPlan {
+  // lab:01 begin plan-mount
+  let attributes = 0;
+  const data: string[] = [];
+  for (const option of options) {
+    if (option === "ro" || option === "rro") attributes |= MountAttribute.readonly;
+    else if (option === "nosuid") attributes |= MountAttribute.nosuid;
+    else if (option === "nodev") attributes |= MountAttribute.nodev;
+    else if (option === "noexec") attributes |= MountAttribute.noexec;
+    else if (!NEUTRAL.has(option) && option !== "bind" && option !== "rbind") data.push(option);
+  }
+  return {
+    bind: options.includes("bind") || options.includes("rbind"),
+    recursive: options.includes("rbind"),
+    attributes,
+    recursiveReadOnly: options.includes("rro"),
+    data: data.join(","),
+  };
+  // lab:01 end
+}
+
+/** A copy of a source outside of the container's root, and where it belongs. */
+interface Clone {
+  readonly fd: number;
+  readonly directory: boolean;
+}
+
+/** Sources that were opened while the machine's tree was visible. */
+export interface OpenSources {
+  readonly binds: ReadonlyMap<OciMount, Clone>;
+  /** One copy of /dev/null for each path to mask that may be a file. */
+  readonly masks: ReadonlyMap<string, number>;
+  readonly cgroups: ReadonlyMap<CgroupPlace, number>;
+}
+
+/**
+ * Clones everything that is to be mounted from the machine, before its tree is left: a path of an
+ * image can lead to nothing of the machine afterwards.
+ */
+export function openSources(spec: OciSpec): OpenSources {
+  const binds = new Map<OciMount, Clone>();
+  for (const item of spec.mounts) {
+    const plan = planMount(item.options);
+    if (!plan.bind) continue;
+    const fd = cloneMount(item.source, { recursive: plan.recursive });
+    // A copy shares its mounts with the machine's until they are private.
+    setMountAttributes(fd, { set: 0, propagation: MountFlag.private, recursive: true });
+    setMountAttributes(fd, { set: plan.attributes, recursive: plan.recursiveReadOnly });
+    binds.set(item, { fd, directory: statSync(item.source).isDirectory() });
+  }
+  const masks = new Map(
+    (spec.linux.maskedPaths ?? []).map((masked) => {
+      return [masked, cloneMount("/dev/null", { recursive: false })];
+    }),
+  );
+  const cgroups = new Map<CgroupPlace, number>();
+  const shown = spec.mounts.some(({ type }) => type === "cgroup");
+  for (const place of shown ? cgroupPlaces(spec.linux.cgroupsPath) : []) {
+    cgroups.set(place, cloneMount(place.directory, { recursive: false }));
+  }
+  return { binds, masks, cgroups };
+}
+
+/** Makes a container's mounts, in their order, in its own root. */
+export function mountAll(spec: OciSpec, sources: OpenSources): void {
+  for (const item of spec.mounts) {
+    const { destination, type } = item;
+    const plan = planMount(item.options);
+    const clone = sources.binds.get(item);
+    makeMountPoint(destination, clone?.directory ?? true);
+    if (clone) {
+      attachMount(clone.fd, destination);
+      closeSync(clone.fd);
+      continue;
+    }
+    requireNoLink(destination);
+    if (type === "cgroup") mountCgroups(destination, plan, sources.cgroups);
+    else {
+      const source = item.source || type;
+      mount({ source, target: destination, type, flags: plan.attributes, data: plan.data });
+    }
+  }
+}
+
+/** A path of the image must not choose where procfs or sysfs is mounted. */
+function requireNoLink(destination: string): void {
+  const parts = destination.split("/").filter(Boolean);
+  for (let depth = 1; depth <= parts.length; depth++) {
+    const at = `/${parts.slice(0, depth).join("/")}`;
+    if (!lstatSync(at).isSymbolicLink()) continue;
+    throw new ByHandError("invalid", `${at} is a link in the image; a file system belongs there`);
+  }
+}
+
+function makeMountPoint(destination: string, directory: boolean): void {
+  if (statSync(destination, { throwIfNoEntry: false })) return;
+  mkdirSync(directory ? destination : path.dirname(destination), { recursive: true });
+  if (!directory) writeFileSync(destination, "");
+}
+
+function mountCgroups(
+  destination: string,
+  { attributes }: MountPlan,
+  cgroups: ReadonlyMap<CgroupPlace, number>,
+): void {
+  const [first] = cgroups.keys();
+  if (first?.name === "") {
+    mount({ source: "cgroup", target: destination, type: "cgroup2", flags: attributes });
+    return;
+  }
+  const data = "mode=755,size=64k";
+  mount({ source: "tmpfs", target: destination, type: "tmpfs", flags: 0, data });
+  for (const [{ name }, fd] of cgroups) {
+    const target = path.join(destination, name);
+    mkdirSync(target);
+    setMountAttributes(fd, { set: attributes, recursive: false });
+    attachMount(fd, target);
+    closeSync(fd);
+  }
+  lock(destination, attributes);
+}
+
+/** Sets attributes of a mount that is in place. */
+function lock(target: string, attributes: number): void {
+  mount({ source: "none", target, flags: MountFlag.remount | MountFlag.bind | attributes });
+}
+
+/** Hides paths: a file beneath /dev/null, a directory beneath an empty file system. */
+export function maskPaths(masked: readonly string[], sources: OpenSources): void {
+  // lab:01 begin mask-paths
+  for (const target of masked) {
+    const found = statSync(target, { throwIfNoEntry: false });
+    if (found === undefined) continue;
+    if (!found.isDirectory()) attachMount(sources.masks.get(target)!, target);
+    else {
+      const flags = MountAttribute.readonly;
+      mount({ source: "tmpfs", target, type: "tmpfs", flags, data: "size=0k" });
+    }
+  }
+  // lab:01 end
+}
+
+/** Makes paths read-only, with all mounts beneath them; one that is not there is left out. */
+export function protectPaths(readonly: readonly string[]): void {
+  // lab:01 begin protect-paths
+  for (const target of readonly) {
+    try {
+      const fd = cloneMount(target, { recursive: true });
+      setMountAttributes(fd, { set: MountAttribute.readonly, recursive: true });
+      attachMount(fd, target);
+      closeSync(fd);
+    } catch (thrown) {
+      if (!isErrno(thrown, "ENOENT")) throw thrown;
+    }
+  }
+  // lab:01 end
+}
+
+/** Makes the container's root itself read-only; what is mounted in it stays as it is. */
+export function protectRoot(): void {
+  lock("/", MountAttribute.readonly);
+}

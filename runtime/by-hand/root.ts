@@ -1,0 +1,24 @@
+import { chdir } from "node:process";
+import { MountFlag, mount } from "@raft2kube/linux/mount.ts";
+import { pivotRoot } from "@raft2kube/linux/process-calls.ts";
+import { check, libc } from "@raft2kube/linux/libc.ts";
+
+const MNT_DETACH = 2;
+
+/**
+ * Makes `rootfs` the root of this mount namespace, and leaves nothing of the machine's tree in it.
+ * First all mounts become private, so that nothing below reaches the machine. pivot_root(2) needs a
+ * mount as the new root, so it is bound on itself. Old and new root are then stacked at one place
+ * (`pivot_root(".", ".")`), and the old one, on top, is detached with all beneath it.
+ */
+export function enterRoot(rootfs: string): void {
+  // lab:01 begin enter-root
+  const all = MountFlag.recursive;
+  mount({ source: "none", target: "/", flags: MountFlag.private | all });
+  mount({ source: rootfs, target: rootfs, flags: MountFlag.bind | all });
+  chdir(rootfs);
+  pivotRoot(".", ".");
+  check("umount2", libc.umount2(".", MNT_DETACH), "the old root");
+  chdir("/");
+  // lab:01 end
+}

@@ -1,0 +1,55 @@
+import { chownSync, closeSync, openSync, writeFileSync } from "node:fs";
+import { check, libc } from "@raft2kube/linux/libc.ts";
+import { attachMount, cloneMount, sendDescriptor } from "@raft2kube/linux/process-calls.ts";
+import { unixAddress } from "@raft2kube/linux/socket.ts";
+import type { OciProcess } from "../oci/spec.ts";
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const O_RDWR_NOCTTY = 0o402;
+const TIOCSPTLCK = 0x40045431;
+const TIOCGPTN = 0x80045430;
+const TIOCSWINSZ = 0x5414;
+const TIOCSCTTY = 0x540e;
+
+/** Connects to the socket that waits for a terminal; before the machine's files are left. */
+export function connectConsole(path: string): number {
+  const fd = check("socket", libc.socket(AF_UNIX, SOCK_STREAM, 0), path);
+  const address = unixAddress(path);
+  check("connect", libc.connect(fd, address, address.length), path);
+  return fd;
+}
+
+/**
+ * Makes a terminal of the container's own devpts, sends its master, and puts the other side on the
+ * standard streams, as the controlling terminal. `console` also shows it at /dev/console.
+ */
+export function takeTerminal(
+  socket: number,
+  { user, consoleSize }: OciProcess,
+  options: { console: boolean },
+): void {
+  const master = openSync("/dev/pts/ptmx", O_RDWR_NOCTTY);
+  check("ioctl", libc.ioctl(master, TIOCSPTLCK, Buffer.alloc(4)), "unlock the terminal");
+  const number = Buffer.alloc(4);
+  check("ioctl", libc.ioctl(master, TIOCGPTN, number), "the terminal's number");
+  const name = `/dev/pts/${number.readUInt32LE()}`;
+  const slave = openSync(name, O_RDWR_NOCTTY);
+  chownSync(name, user.uid, -1);
+  if (consoleSize) {
+    const size = Buffer.alloc(8);
+    size.writeUInt16LE(consoleSize.height, 0);
+    size.writeUInt16LE(consoleSize.width, 2);
+    check("ioctl", libc.ioctl(slave, TIOCSWINSZ, size), "the terminal's size");
+  }
+  if (options.console) {
+    writeFileSync("/dev/console", "", { mode: 0o600, flag: "a" });
+    attachMount(cloneMount(name, { recursive: false }), "/dev/console");
+  }
+  sendDescriptor(socket, master, name);
+  closeSync(master);
+  closeSync(socket);
+  check("ioctl", libc.ioctl(slave, TIOCSCTTY, Buffer.alloc(4)), "the controlling terminal");
+  for (const fd of [0, 1, 2]) check("dup3", libc.dup3(slave, fd, 0), name);
+  closeSync(slave);
+}
