@@ -50,6 +50,7 @@ const PARTS: readonly Entry[] = [
   entry("csi-nfs", "the CSI NFS driver", () => import("./parts/csi-nfs.ts")),
   entry("csi-provisioner", "the CSI provisioner", () => import("./parts/csi-provisioner.ts")),
   entry("csi-attacher", "the CSI attacher", () => import("./parts/csi-attacher.ts")),
+  entry("by-hand", "the OCI runtime of our own", () => import("./parts/by-hand.ts")),
   entry("device-sample", "the sample device plugin", () => import("./parts/device-sample.ts")),
   entry("device-gpu", "the plugin of simulated GPUs", () => import("./parts/device-gpu.ts")),
 ];

@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Invoke } from "@raft2kube/cni/lib/types.ts";
 import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup.ts";
@@ -23,9 +23,10 @@ import { ImageStore } from "./image/store.ts";
 import { ownCapabilities } from "./oci/capabilities.ts";
 import { giveBackHybridControllers, takeHybridControllers } from "./oci/hybrid-cgroups.ts";
 import { hideCgroups, showCgroups } from "./oci/hidden-cgroups.ts";
+import { OciHandlers } from "./oci/handlers.ts";
 import type { OciProgram } from "./oci/program.ts";
 import { OciRuntime } from "./oci/runtime.ts";
-import { runtimePaths } from "./paths.ts";
+import { type RuntimePaths, runtimePaths } from "./paths.ts";
 import { reconcile } from "./reconcile.ts";
 import { RecordTable } from "./record-table.ts";
 import type { Runtime } from "./runtime.ts";
@@ -52,6 +53,11 @@ export interface RuntimeOptions {
   /** By default the machine's. */
   cgroups?: CgroupMode;
   ociRuntime: OciProgram;
+  /**
+   * The command of our own OCI runtime (`by-hand/`), which pods choose by the handler `by-hand`;
+   * absent: it cannot be chosen.
+   */
+  byHand?: readonly string[];
   /** Paths of conmon and of catatonit, which is the pause program. */
   conmon: string;
   pausePath: string;
@@ -90,7 +96,10 @@ function buildRuntime(options: RuntimeOptions): OwnedRuntime {
     clock,
     log,
     paths,
-    oci: new OciRuntime(options.ociRuntime, paths.oci, cgroups),
+    oci: new OciHandlers(
+      new OciRuntime(options.ociRuntime, paths.oci, cgroups),
+      ...ownOciRuntime(options, paths, cgroups),
+    ),
     conmonPath: options.conmon,
     pausePath: options.pausePath,
     cgroups: cgroupsOf(cgroups),
@@ -117,6 +126,21 @@ function buildRuntime(options: RuntimeOptions): OwnedRuntime {
   };
 }
 
+/** Our own OCI runtime: conmon and others start it as one file, which `open` writes. */
+function ownOciRuntime(
+  { byHand }: RuntimeOptions,
+  paths: RuntimePaths,
+  cgroups: CgroupMode,
+): OciRuntime[] {
+  if (byHand === undefined || cgroups === "none") return [];
+  return [new OciRuntime({ path: paths.byHand, kind: "by-hand" }, paths.oci, cgroups)];
+}
+
+async function writeOwnOciRuntime(file: string, command: readonly string[]): Promise<void> {
+  const words = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`);
+  await writeFile(file, `#!/bin/sh\nexec ${words.join(" ")} "$@"\n`, { mode: 0o700 });
+}
+
 /** Only one runtime may use a folder: two would each take the other's containers for leftovers. */
 function lockOrThrow(root: string): FileLock {
   const file = path.join(root, "lock");
@@ -140,6 +164,7 @@ async function open(
     setDirectoryMode(folder, 0o700);
   }
   resources.use(lockOrThrow(paths.root));
+  if (options.byHand) await writeOwnOciRuntime(paths.byHand, options.byHand);
   if (options.cgroups === "none") {
     runtime.log.warn("no cgroups: containers have no limits and no statistics");
     hideCgroups(paths.cgroupV1);

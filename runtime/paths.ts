@@ -50,6 +50,8 @@ export function runtimePaths(root: string, state: string) {
     exits: path.join(state, "exits"),
     /** The OCI runtime's own state (`--root`). */
     oci: path.join(state, "oci"),
+    /** Our own OCI runtime as a program. */
+    byHand: path.join(state, "by-hand"),
     /** v1 hierarchy of the controllers that v2 has on a hybrid machine. */
     cgroupV1: path.join(state, "cgroup-v1"),
     sandbox(id: string): SandboxPaths {

@@ -9,7 +9,7 @@ import type { ContainerRecord } from "./container/record.ts";
 import { unmountImageVolumes } from "./container/image-volumes.ts";
 import { unmountRootfs } from "./container/rootfs.ts";
 import { identify } from "./process-identity.ts";
-import type { Runtime } from "./runtime.ts";
+import { ociOf, type Runtime } from "./runtime.ts";
 import { unmountSandboxFiles } from "./sandbox/files.ts";
 
 /** Exit code of a container that ended with the runtime or machine, unseen. */
@@ -25,7 +25,7 @@ async function lose(runtime: Runtime, record: ContainerRecord, message: string):
 
 /** Determines the outcome of a container that was being started when the runtime stopped. */
 async function settleStarting(runtime: Runtime, record: ContainerRecord): Promise<void> {
-  const state = await runtime.oci.state(record.id);
+  const state = await ociOf(runtime, record).state(record.id);
   const process = state?.status === "running" ? identify(state.pid) : undefined;
   const ended = existsSync(runtime.paths.container(record.id).exitFile);
   if (!process && !ended) {

@@ -9,6 +9,7 @@ import type { ContainerRecord } from "./container/record.ts";
 import type { EventHub } from "./events.ts";
 import type { RegistryEndpoints } from "./image/registry.ts";
 import type { ImageStore } from "./image/store.ts";
+import type { OciHandlers } from "./oci/handlers.ts";
 import type { OciRuntime } from "./oci/runtime.ts";
 import type { RuntimePaths } from "./paths.ts";
 import type { RecordTable } from "./record-table.ts";
@@ -30,7 +31,7 @@ export interface Runtime {
   readonly clock: Clock;
   readonly log: Logger;
   readonly paths: RuntimePaths;
-  readonly oci: OciRuntime;
+  readonly oci: OciHandlers;
   readonly conmonPath: string;
   readonly pausePath: string;
   readonly cgroups: Cgroups;
@@ -53,4 +54,9 @@ export interface Runtime {
   readonly diskUsages: DiskUsages;
   readonly execs: ExecCounts;
   readonly execOutputs: ExecOutputs;
+}
+
+/** The OCI runtime of a container: its sandbox's. */
+export function ociOf(runtime: Runtime, { sandboxId }: { sandboxId: string }): OciRuntime {
+  return runtime.oci.of(runtime.sandboxes.find(sandboxId)?.runtimeHandler ?? "");
 }

@@ -5,6 +5,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { findProgram } from "../preflight/programs.ts";
 import { CommandError } from "../terminal.ts";
+import { byHandCommand } from "../process/by-hand.ts";
 import { runPart } from "./run-part.ts";
 import { unixPath } from "./unix-path.ts";
 
@@ -75,6 +76,7 @@ async function run(flags: Flags): Promise<void> {
     cniBinDirs: flags.cniBinDir.split(":"),
     cgroupParent: flags.cgroupParent,
     ociRuntime: await ociProgram(flags.ociRuntime),
+    byHand: byHandCommand(),
     conmon: await program("--conmon", flags.conmon),
     pausePath,
     registries: registriesOf(flags.registry),

@@ -41,9 +41,13 @@ function requireNew(runtime: Runtime, request: CreateContainerRequest): void {
   throw new RuntimeError("already-exists", `the container exists already: ${same.id}`);
 }
 
-async function requireRecursiveReadOnly(runtime: Runtime, config: ContainerConfig): Promise<void> {
+async function requireRecursiveReadOnly(
+  runtime: Runtime,
+  { runtimeHandler }: SandboxRecord,
+  config: ContainerConfig,
+): Promise<void> {
   const asked = config.mounts.find((mount) => mount.recursiveReadOnly);
-  if (asked === undefined || (await runtime.oci.recursiveReadOnly())) return;
+  if (asked === undefined || (await runtime.oci.of(runtimeHandler).recursiveReadOnly())) return;
   const what = `a recursive read-only mount (at ${asked.containerPath})`;
   throw new RuntimeError("unimplemented", `${what} is not supported by the OCI runtime and kernel`);
 }
@@ -56,7 +60,7 @@ async function build(
 ): Promise<ContainerRecord> {
   const sandbox = requireReady(runtime, request.podSandboxId);
   const asked = request.config!;
-  await requireRecursiveReadOnly(runtime, asked);
+  await requireRecursiveReadOnly(runtime, sandbox, asked);
   const image = runtime.images.get(asked.image?.image ?? "");
   const paths = runtime.paths.container(id);
   const { mounts, diffIds } = await mountImageVolumes(runtime, paths, asked.mounts);

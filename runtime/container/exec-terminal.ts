@@ -7,7 +7,7 @@ import { delay } from "@raft2kube/std/wait.ts";
 import type { TerminalSize } from "@raft2kube/streaming/remote-command.ts";
 import { RuntimeError } from "../errors.ts";
 import { CONSOLE_INTERVAL_MS } from "../limits.ts";
-import type { Runtime } from "../runtime.ts";
+import { ociOf, type Runtime } from "../runtime.ts";
 import { startExec, type Exec } from "./exec.ts";
 
 /** A command with a terminal. */
@@ -101,6 +101,7 @@ export function startTerminalExec(
   cmd: string[],
   size?: TerminalSize,
 ): Promise<TerminalExec> {
-  const start = runtime.oci.program.kind === "crun" ? startWithConsoleSocket : startOnOwnTerminal;
+  const { kind } = ociOf(runtime, runtime.containers.get(id)).program;
+  const start = kind === "runc" ? startOnOwnTerminal : startWithConsoleSocket;
   return start(runtime, id, cmd, size);
 }

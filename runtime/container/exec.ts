@@ -7,7 +7,7 @@ import { RuntimeError } from "../errors.ts";
 import { identify, signal } from "../process-identity.ts";
 import type { OciProcess } from "../oci/spec.ts";
 import { readLog } from "../oci/runtime.ts";
-import type { Runtime } from "../runtime.ts";
+import { ociOf, type Runtime } from "../runtime.ts";
 import { readSpec } from "./bundle.ts";
 
 /** A command to run in a running container, as its user, in its namespaces and limits. */
@@ -98,14 +98,14 @@ async function start(runtime: Runtime, id: string, request: ExecRequest): Promis
   const base = `${runtime.paths.container(id).run}/exec-${randomBytes(6).toString("hex")}`;
   const files = { process: `${base}.json`, pid: `${base}.pid`, log: `${base}.log` };
   await writeFile(files.process, JSON.stringify(terminal), { mode: 0o600 });
+  const oci = ociOf(runtime, record);
   const args = [
-    ...runtime.oci.globalArgs,
+    ...oci.globalArgs,
     ...["--log", files.log, "exec", "--process", files.process, "--pid-file", files.pid],
     ...(request.consoleSocket ? ["--console-socket", request.consoleSocket] : []),
     id,
   ];
-  const { path } = runtime.oci.program;
-  const { child, exited } = launch(path, args, request.stdio, files.log);
+  const { child, exited } = launch(oci.program.path, args, request.stdio, files.log);
   return {
     child,
     exited,

@@ -5,7 +5,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { EXIT_FILE_TIMEOUT_MS } from "../limits.ts";
 import { isAlive } from "../process-identity.ts";
-import type { Runtime } from "../runtime.ts";
+import { ociOf, type Runtime } from "../runtime.ts";
 import { isMonitored } from "./monitor.ts";
 import type { ContainerExit, ContainerRecord } from "./record.ts";
 
@@ -61,7 +61,7 @@ async function determineExit(runtime: Runtime, record: ContainerRecord): Promise
 /** Releases a container's state and cgroup in the OCI runtime, and kills what still runs in it. */
 export async function releaseContainer(runtime: Runtime, record: ContainerRecord): Promise<void> {
   runtime.cgroups.kill(record.cgroup);
-  await runtime.oci.delete(record.id, { force: true });
+  await ociOf(runtime, record).delete(record.id, { force: true });
   await runtime.cgroups.remove(record.cgroup, { clock: runtime.clock });
 }
 

@@ -2,7 +2,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { createUnderConmon } from "../conmon.ts";
 import { RuntimeError } from "../errors.ts";
 import { identify, type ProcessIdentity } from "../process-identity.ts";
-import type { Runtime } from "../runtime.ts";
+import { ociOf, type Runtime } from "../runtime.ts";
 import { releaseContainer } from "./exit.ts";
 import type { ContainerRecord } from "./record.ts";
 
@@ -23,13 +23,14 @@ async function launch(
     stdin: config.stdin,
     leaveStdinOpen: config.stdin && !config.stdinOnce,
   };
-  const pid = await createUnderConmon(runtime.conmonPath, runtime.oci, request, runtime);
+  const oci = ociOf(runtime, record);
+  const pid = await createUnderConmon(runtime.conmonPath, oci, request, runtime);
   // It waits for `start`, so the pid is still its own.
   const process = identify(pid);
   if (!process) throw new RuntimeError("internal", "the process ended before it was started");
   // Before it runs: it may end before the call returns, and never ends before it started.
   const startedAt_ms = runtime.clock.now();
-  await runtime.oci.start(id);
+  await oci.start(id);
   return { process, startedAt_ms };
 }
 

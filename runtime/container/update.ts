@@ -2,7 +2,7 @@ import { rm, writeFile } from "node:fs/promises";
 import type { LinuxContainerResources } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
 import { resourcesFor } from "../oci/resources.ts";
-import type { Runtime } from "../runtime.ts";
+import { ociOf, type Runtime } from "../runtime.ts";
 import { rewriteSpec } from "./bundle.ts";
 
 /** UpdateContainerResources: limits that are not zero replace what was set. */
@@ -32,7 +32,7 @@ export async function updateResources(
     } else {
       const file = `${runtime.paths.container(id).run}/update.json`;
       await writeFile(file, JSON.stringify(changed), { mode: 0o600 });
-      await runtime.oci.update(id, file);
+      await ociOf(runtime, record).update(id, file);
       await rm(file);
     }
     await runtime.containers.put({

@@ -19,7 +19,10 @@ export function statusCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
     },
     async status() {
       const network = await runtime.network.condition();
-      const recursiveReadOnlyMounts = await runtime.oci.recursiveReadOnly();
+      const handlers = runtime.oci.names.map(async (name) => {
+        const recursiveReadOnlyMounts = await runtime.oci.of(name).recursiveReadOnly();
+        return { name, features: { recursiveReadOnlyMounts, userNamespaces: false } };
+      });
       return {
         status: {
           conditions: [
@@ -32,10 +35,7 @@ export function statusCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
             },
           ],
         },
-        runtimeHandlers: ["", runtime.oci.program.kind].map((name) => ({
-          name,
-          features: { recursiveReadOnlyMounts, userNamespaces: false },
-        })),
+        runtimeHandlers: await Promise.all(handlers),
         features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: false },
       };
     },

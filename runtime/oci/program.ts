@@ -1,5 +1,8 @@
-/** The program that makes containers from bundles: crun or runc (OCI runtime spec, runtime.md). */
+/**
+ * The program that makes containers from bundles (OCI runtime spec, runtime.md): crun, runc, or our
+ * own (`by-hand/`).
+ */
 export interface OciProgram {
   path: string;
-  kind: "crun" | "runc";
+  kind: "crun" | "runc" | "by-hand";
 }

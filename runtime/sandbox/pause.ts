@@ -107,7 +107,8 @@ export async function startPause(
   for (const name of ["proc", "dev"]) await mkdir(`${paths.rootfs}/${name}`, { recursive: true });
   await writeFile(`${paths.rootfs}${PAUSE}`, "", { mode: 0o755 });
   await writeFile(paths.config, JSON.stringify(pauseSpec(runtime, record)), { mode: 0o600 });
-  const pid = await runtime.oci.runDetached(record.id, paths.run, paths.pidFile);
+  const oci = runtime.oci.of(record.runtimeHandler);
+  const pid = await oci.runDetached(record.id, paths.run, paths.pidFile);
   const pause = identify(pid);
   if (pause) return pause;
   throw new RuntimeError("internal", `the pause process of sandbox ${record.id} ended at once`);

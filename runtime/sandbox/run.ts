@@ -16,10 +16,7 @@ function requireSupported(runtime: Runtime, request: RunPodSandboxRequest): void
   if (!config?.metadata?.name) {
     throw new RuntimeError("invalid-argument", "the sandbox has no metadata");
   }
-  if (runtimeHandler !== "" && runtimeHandler !== runtime.oci.program.kind) {
-    const message = `no runtime for ${JSON.stringify(runtimeHandler)} is configured`;
-    throw new RuntimeError("invalid-argument", message);
-  }
+  runtime.oci.of(runtimeHandler);
   if (config.windows) throw new RuntimeError("unimplemented", "Windows sandboxes");
   if (usesHost(config, "pid")) refuseHostPid(runtime);
   const users = config.linux?.securityContext?.namespaceOptions?.usernsOptions;
