@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, mkdirSync, openSync, readFileSync } from "node:fs";
+import { accessSync, closeSync, constants, mkdirSync, openSync } from "node:fs";
 import { readSync, statSync, writeFileSync, writeSync } from "node:fs";
 import path from "node:path";
 import { check, libc } from "@raft2kube/linux/libc.ts";
@@ -19,7 +19,7 @@ import { makeDevices } from "./devices.ts";
 import { ByHandError } from "./error.ts";
 import { maskPaths, mountAll, openSources, protectPaths, protectRoot } from "./mounts.ts";
 import { enterNamespaces } from "./namespaces.ts";
-import { dropPrivileges } from "./privileges.ts";
+import { dropPrivileges, ownPrivileges } from "./privileges.ts";
 import { enterRoot } from "./root.ts";
 import { prepareFilter } from "./seccomp.ts";
 import { readBundle } from "./spec.ts";
@@ -60,7 +60,7 @@ export function becomeProcess(work: InitWork): never {
     prctl(PR_SET_DUMPABLE, 0);
     const spec = readBundle(work.bundle);
     const process_ = work.join?.process ?? spec.process;
-    const own = ownCapabilities();
+    const own = ownPrivileges();
     const release = work.join ? joinContainer(work, spec) : makeContainer(work, spec);
     enterWorkingDirectory(process_.cwd);
     const program = findExecutable(process_);
@@ -89,11 +89,6 @@ function report(message: string): void {
   }
 }
 
-function ownCapabilities(): bigint {
-  const status = readFileSync("/proc/self/status", "utf8");
-  return BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
-}
-
 /** Takes from the machine whatever is needed inside: it is out of reach afterwards. */
 function prepare({ id, cgroup, consoleSocket }: InitWork, spec: OciSpec): number | undefined {
   process.umask(0);
@@ -117,7 +112,7 @@ function makeContainer(work: InitWork, spec: OciSpec): () => void {
   const sources = openSources(spec);
   enterRoot(path.resolve(work.bundle, spec.root.path));
   mountAll(spec, sources);
-  makeDevices(linux.devices ?? []);
+  makeDevices(linux.devices ?? [], sources.devices);
   if (spec.hostname) setHostname(spec.hostname);
   for (const [name, value] of Object.entries(linux.sysctl ?? {})) {
     writeFileSync(`/proc/sys/${name.replaceAll(".", "/")}`, value);

@@ -7,9 +7,11 @@ import {
   cloneMount,
   setMountAttributes,
 } from "@raft2kube/linux/process-calls.ts";
+import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { OciMount, OciSpec } from "../oci/spec.ts";
 import { type CgroupPlace, cgroupPlaces } from "./cgroup.ts";
+import { DEFAULT_DEVICES } from "./devices.ts";
 import { ByHandError } from "./error.ts";
 
 /** What a mount's options ask for (runtime-spec, config.md, "Linux mount options"). */
@@ -63,6 +65,8 @@ export interface OpenSources {
   /** One copy of /dev/null for each path to mask that may be a file. */
   readonly masks: ReadonlyMap<string, number>;
   readonly cgroups: ReadonlyMap<CgroupPlace, number>;
+  /** The default devices, where none can be made: in a user namespace. */
+  readonly devices: ReadonlyMap<string, number>;
 }
 
 /**
@@ -90,7 +94,9 @@ export function openSources(spec: OciSpec): OpenSources {
   for (const place of shown ? cgroupPlaces(spec.linux.cgroupsPath) : []) {
     cgroups.set(place, cloneMount(place.directory, { recursive: false }));
   }
-  return { binds, masks, cgroups };
+  const names = inUserNamespace(readMappedIds()) ? DEFAULT_DEVICES.map((each) => each.path) : [];
+  const clones = names.map((at) => [at, cloneMount(at, { recursive: false })] as const);
+  return { binds, masks, cgroups, devices: new Map(clones) };
 }
 
 /** Makes a container's mounts, in their order, in its own root. */

@@ -27,17 +27,15 @@ export function unshareFlags(namespaces: readonly OciNamespace[]): number {
 
 /**
  * Moves the calling thread into the namespaces that have a path, then into new ones of the others.
- * The mount namespace comes last: paths of the others lead through the present one. A thread that
- * shares its root and working directory with others cannot enter a mount namespace, so it gets its
- * own first (CLONE_FS). The pid namespace takes effect for children alone.
+ * All paths are opened first: in another mount namespace they lead elsewhere. A thread that shares
+ * its root and working directory with others cannot enter a mount namespace, so it gets its own
+ * (CLONE_FS). A pid namespace takes effect for children alone.
  */
 export function enterNamespaces(namespaces: readonly OciNamespace[]): void {
   // lab:01 begin enter-namespaces
-  const last = ({ type }: OciNamespace) => (type === "mount" ? 1 : 0);
   const joined = namespaces
     .filter(({ path }) => path !== undefined)
-    .map(({ type, path }) => ({ type, path: path!, fd: openSync(path!, "r") }))
-    .sort((a, b) => last(a) - last(b));
+    .map(({ type, path }) => ({ type, path: path!, fd: openSync(path!, "r") }));
   for (const { type, path, fd } of joined) {
     if (type === "mount") check("unshare", libc.unshare(CLONE_FS), "root and working directory");
     check("setns", libc.setns(fd, CLONE[type]), `to the ${type} namespace ${path}`);

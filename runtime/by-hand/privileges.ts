@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { prctl, setCapabilities } from "@raft2kube/linux/process-calls.ts";
 import { CAPABILITIES } from "../oci/capabilities.ts";
 import type { OciProcess, OciSeccomp } from "../oci/spec.ts";
@@ -21,6 +22,21 @@ function numberOf(name: string): number {
   throw new RangeError(`there is no capability ${name}`);
 }
 
+/** What this process may do; read while procfs is the machine's. */
+export interface OwnPrivileges {
+  /** CapEff, as bits. */
+  readonly capabilities: bigint;
+  /** In a user namespace the groups may be fixed (user_namespaces(7)). */
+  readonly setsGroups: boolean;
+}
+
+export function ownPrivileges(): OwnPrivileges {
+  const status = readFileSync("/proc/self/status", "utf8");
+  const capabilities = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
+  const setsGroups = readFileSync("/proc/self/setgroups", "utf8").trim() === "allow";
+  return { capabilities, setsGroups };
+}
+
 /**
  * Gives the calling thread a process's user, capabilities, no_new_privs and filter. The order
  * matters: the bounding set needs CAP_SETPCAP, the groups CAP_SETGID, and the user comes last of
@@ -30,7 +46,7 @@ function numberOf(name: string): number {
 export function dropPrivileges(
   { user, capabilities, noNewPrivileges }: OciProcess,
   seccomp: OciSeccomp | undefined,
-  own: bigint,
+  { capabilities: own, setsGroups }: OwnPrivileges,
 ): void {
   // lab:01 begin drop-privileges
   const { bounding, permitted, effective, inheritable, ambient } = capabilities;
@@ -38,7 +54,7 @@ export function dropPrivileges(
     const has = (own >> BigInt(numberOf(name))) & 1n;
     if (has && !bounding.includes(name)) prctl(PR_CAPBSET_DROP, numberOf(name));
   }
-  process.setgroups!([...user.additionalGids]);
+  if (setsGroups || user.additionalGids.length > 0) process.setgroups!([...user.additionalGids]);
   process.setgid!(user.gid);
   prctl(PR_SET_KEEPCAPS, 1);
   process.setuid!(user.uid);

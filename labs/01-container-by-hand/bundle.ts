@@ -1,0 +1,164 @@
+import { spawn, spawnSync } from "node:child_process";
+import {
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { OciSpec } from "@raft2kube/runtime/oci/spec.ts";
+import { ROOT_DIR } from "../runner/paths.ts";
+
+const PROGRAM = join(ROOT_DIR, "runtime/by-hand/program.ts");
+const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"];
+const APPLETS = ["sh", "ls", "cat", "grep", "echo", "sleep", "readlink", "hostname", "id", "touch"];
+const COMMAND_MS_MAX = 4_000;
+const OUTPUT_MS_MAX = 3_000;
+const NAMESPACES = ["pid", "net", "ipc", "uts", "mnt"];
+
+/** A root of an ordinary container: what is not in here is dropped. */
+const CAPABILITIES = ["CAP_CHOWN", "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_NET_BIND_SERVICE"];
+
+/** A container's description for the checks: `sh -c script` in a root of busybox. */
+export function specOf(script: string): OciSpec {
+  const sets = { bounding: CAPABILITIES, effective: CAPABILITIES, permitted: CAPABILITIES };
+  const plain = ["nosuid", "noexec", "nodev"];
+  return {
+    ociVersion: "1.0.2",
+    process: {
+      terminal: false,
+      user: { uid: 0, gid: 0, additionalGids: [] },
+      args: ["sh", "-c", script],
+      env: ["PATH=/bin"],
+      cwd: "/",
+      capabilities: { ...sets, inheritable: [], ambient: [] },
+      noNewPrivileges: true,
+    },
+    root: { path: "rootfs", readonly: true },
+    hostname: "hand",
+    mounts: [
+      { destination: "/proc", type: "proc", source: "proc", options: plain },
+      { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755"] },
+      { destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["nosuid", "size=64k"] },
+    ],
+    linux: {
+      namespaces: ["pid", "network", "ipc", "uts", "mount"].map((type) => {
+        return { type } as OciSpec["linux"]["namespaces"][number];
+      }),
+      resources: {},
+      maskedPaths: ["/proc/keys", "/proc/fs"],
+      readonlyPaths: ["/proc/sys"],
+    },
+  };
+}
+
+/** A command's exit code, with everything that it printed. */
+export interface Ended {
+  readonly code: number;
+  readonly output: string;
+}
+
+/** A bundle with its container; `using` removes both. */
+export class LabContainer implements Disposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "r2k-hand-"));
+  readonly id = "hand";
+  readonly #output = join(this.folder, "output");
+
+  constructor(spec: OciSpec) {
+    const bin = join(this.folder, "rootfs/bin");
+    mkdirSync(bin, { recursive: true });
+    writeFileSync(this.#output, "");
+    const busybox = BUSYBOX.find((file) => readable(file)) ?? BUSYBOX[0]!;
+    copyFileSync(busybox, join(bin, "busybox"));
+    for (const name of APPLETS) symlinkSync("busybox", join(bin, name));
+    writeFileSync(join(this.folder, "config.json"), JSON.stringify(spec));
+  }
+
+  /** Runs a command of the runtime: the reader's files over the product's. */
+  run(command: string, ...words: string[]): Ended {
+    const output = openSync(this.#output, "a");
+    const errors = join(this.folder, "errors");
+    const error = openSync(errors, "w");
+    try {
+      const root = join(this.folder, "state");
+      const args = [...process.execArgv, "--disable-warning=ExperimentalWarning", PROGRAM];
+      const isCreate = command === "create";
+      const result = spawnSync(process.execPath, [...args, "--root", root, command, ...words], {
+        stdio: ["ignore", isCreate ? output : "pipe", error],
+        timeout: COMMAND_MS_MAX,
+        killSignal: "SIGKILL",
+        encoding: "utf8",
+      });
+      const said = `${result.stdout ?? ""}${readFileSync(errors, "utf8")}`;
+      const unwritten = /lab \d\d: \w+ is not written yet/.exec(said)?.[0];
+      if (unwritten !== undefined) throw new Error(unwritten);
+      return { code: result.status ?? -1, output: said.trim() };
+    } finally {
+      closeSync(output);
+      closeSync(error);
+    }
+  }
+
+  create(): Ended {
+    return this.run("create", "--bundle", this.folder, this.id);
+  }
+
+  /** Creates and starts it. Throws with what the runtime says. */
+  up(): void {
+    for (const ended of [this.create(), this.run("start", this.id)]) {
+      if (ended.code !== 0) throw new Error(`the container does not start: ${ended.output}`);
+    }
+  }
+
+  /** The state as the runtime reports it; an empty object if it knows no such container. */
+  state(): { status?: string; pid?: number } {
+    const { code, output } = this.run("state", this.id);
+    return code === 0 ? (JSON.parse(output) as { status: string; pid: number }) : {};
+  }
+
+  /** What the container has printed, once that has `word` in it, or after three seconds. */
+  async printed(word: string): Promise<string> {
+    const end_ms = performance.now() + OUTPUT_MS_MAX;
+    for (;;) {
+      const text = readFileSync(this.#output, "utf8");
+      if (text.includes(word) || performance.now() > end_ms) return text;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.run("delete", "--force", this.id);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function readable(file: string): boolean {
+  try {
+    closeSync(openSync(file, "r"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The namespaces of a process, as `pid 4026531836`. */
+export function namespacesOf(pid: number | "self"): Map<string, string> {
+  return new Map(NAMESPACES.map((name) => [name, readlinkSync(`/proc/${pid}/ns/${name}`)]));
+}
+
+/** A process that sleeps in a network namespace of its own, to be joined. */
+export async function sleeper(): Promise<Disposable & { readonly pid: number }> {
+  const child = spawn("unshare", ["--net", "sleep", "30"], { stdio: "ignore" });
+  const own = readlinkSync("/proc/self/ns/net");
+  while (readlinkSync(`/proc/${child.pid}/ns/net`) === own) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return { pid: child.pid!, [Symbol.dispose]: () => void child.kill("SIGKILL") };
+}

@@ -1,0 +1,131 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import type { OciSpec } from "@raft2kube/runtime/oci/spec.ts";
+import { check } from "../check.ts";
+import { judge } from "../judge.ts";
+import { LabContainer, namespacesOf, sleeper, specOf } from "./bundle.ts";
+
+/** Prints what a process sees of itself and its surroundings. */
+const LOOK = [
+  "echo host $(hostname)",
+  "echo root $(ls /)",
+  "echo processes $(ls /proc | grep -c '^[0-9]')",
+  "echo keys $(cat /proc/keys 2>/dev/null | grep -c .)",
+  "echo fs $(ls /proc/fs | grep -c .)",
+  "(echo hand > /proc/sys/kernel/hostname) 2>/dev/null && echo sysctl written",
+  "touch /bin/x 2>/dev/null && echo root written",
+  "touch /tmp/x && echo tmp written",
+  "grep -E '^(Uid|Gid|Groups|CapPrm|CapBnd|NoNewPrivs):' /proc/self/status",
+  "grep -c . /proc/self/mountinfo",
+  "echo looked",
+  "sleep 30",
+].join("\n");
+
+/** The machine's mounts, with propagation as systemd sets it up. */
+function machineMounts(): string {
+  return readFileSync("/proc/self/mountinfo", "utf8");
+}
+
+check("container: new namespaces, the network of another process, nothing of the machine", async () => {
+  // The mounts of this process are its own: a leak into them ends with the check.
+  spawnSync("mount", ["--make-rshared", "/"]);
+  using other = await sleeper();
+  const spec = specOf(LOOK);
+  const network = spec.linux.namespaces.find(({ type }) => type === "network")!;
+  network.path = `/proc/${other.pid}/ns/net`;
+  const before = machineMounts();
+  using container = new LabContainer(spec);
+  container.up();
+  const text = await container.printed("looked");
+  const has = (word: string) => new RegExp(`^${word}$`, "m").test(text);
+  const own = namespacesOf("self");
+  const { pid = 0 } = container.state();
+  const its = namespacesOf(pid);
+  const shared = [...own].filter(([name, id]) => its.get(name) === id).map(([name]) => name);
+  judge(shared.length === 0, {
+    when: "a container is asked for with five namespaces",
+    expected: "none is the machine's",
+    happened: `shared with the machine: ${shared.join(", ")}`,
+    why: "the container sees, and can signal, unmount or configure, what is the machine's",
+  });
+  judge(its.get("net") === namespacesOf(other.pid).get("net"), {
+    when: "the network namespace has the path of another process's",
+    expected: `the container is in ${namespacesOf(other.pid).get("net")}`,
+    happened: `it is in ${its.get("net")}`,
+    why: "the containers of a pod share an address",
+  });
+  judge(has("root bin dev proc tmp") && has("host hand"), {
+    when: "ls / in a root with bin, and mounts at /dev, /proc and /tmp; hostname",
+    expected: "root bin dev proc tmp; host hand",
+    happened: text.split("\n").slice(0, 2).join("; ") || "nothing",
+    why: "whoever sees the machine's root has the machine",
+  });
+  const mounts = readFileSync(`/proc/${pid}/mountinfo`, "utf8");
+  const machine = /^\d+ \d+ \S+ \S+ (\/proc|\/sys|\/run)\S* .*$/m.exec(before)?.[0] ?? "";
+  const id = machine.split(" ")[2]!;
+  const foreign = mounts.split("\n").filter((line) => / \/(sys|run|boot|home)/.test(line));
+  judge(foreign.length === 0, {
+    when: `the container's mounts are read; the machine has ${id} at ${machine.split(" ")[4]}`,
+    expected: "the root, and what config.json names",
+    happened: foreign[0] ?? "",
+    why: "a mount of the machine that was left behind is a way out: detach the old root",
+  });
+  judge(machineMounts() === before, {
+    when: "the machine's mounts are compared with those before the container",
+    expected: "the same",
+    happened: "there are others",
+    why: "mounts propagate between namespaces unless they are private: the machine's /proc is hidden",
+  });
+});
+
+check("container: masked and read-only paths, a read-only root", async () => {
+  using container = new LabContainer(specOf(LOOK));
+  container.up();
+  const text = await container.printed("looked");
+  const expected = [
+    ["keys 0", "the kernel's keys are not the container's to see"],
+    ["fs 0", "a masked directory is empty"],
+    ["tmp written", "/tmp is a mount of its own, and can be written"],
+  ] as const;
+  for (const [line, why] of expected) {
+    const word = line.split(" ")[0]!;
+    const happened = text.split("\n").find((each) => each.startsWith(`${word} `)) ?? "nothing";
+    judge(happened === line, { when: "the container looks around", expected: line, happened, why });
+  }
+  for (const what of ["sysctl written", "root written"]) {
+    judge(!text.includes(what), {
+      when: "the container writes to /proc/sys, which is read-only, and to its read-only root",
+      expected: "two refusals",
+      happened: what,
+      why: "sysctls outside of a namespace are the machine's; a root is shared by an image's users",
+    });
+  }
+});
+
+/** A process of an ordinary user, with one capability that it may keep. */
+function asUser(spec: OciSpec): OciSpec {
+  const one = ["CAP_NET_BIND_SERVICE"];
+  const sets = { bounding: one, effective: one, permitted: one, inheritable: one, ambient: one };
+  return { ...spec, process: { ...spec.process, capabilities: sets } };
+}
+
+check("container: capabilities and no_new_privs are as asked for", async () => {
+  const cases = [
+    [specOf(LOOK), "00000000000004e1", "root with five capabilities"],
+    [asUser(specOf(LOOK)), "0000000000000400", "one capability, also ambient"],
+  ] as const;
+  for (const [spec, bits, when] of cases) {
+    using container = new LabContainer(spec);
+    container.up();
+    const text = await container.printed("looked");
+    const line = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(text)?.[1] ?? "";
+    const happened = ["CapPrm", "CapBnd", "NoNewPrivs"].map((name) => `${name} ${line(name)}`);
+    const expected = [`CapPrm ${bits}`, `CapBnd ${bits}`, "NoNewPrivs 1"];
+    judge(happened.join() === expected.join(), {
+      when,
+      expected: expected.join(", "),
+      happened: happened.join(", "),
+      why: "what is left in the bounding set comes back with any program that has it in its file",
+    });
+  }
+});

@@ -1,0 +1,112 @@
+import { openCgroups } from "@raft2kube/linux/cgroup.ts";
+import { readFileSync } from "node:fs";
+import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { check } from "../check.ts";
+import { judge } from "../judge.ts";
+import { LabContainer, namespacesOf, specOf } from "./bundle.ts";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+check("lifecycle: create waits, start runs, the end is seen, delete removes", async () => {
+  using container = new LabContainer(specOf("echo ran"));
+  const { code, output } = container.create();
+  judge(code === 0, {
+    when: "create",
+    expected: "exit code 0",
+    happened: `${code}: ${output}`,
+    why: "the kubelet reports CreateContainerError",
+  });
+  const created = container.state().status;
+  judge(created === "created" && !(await container.printed("")).includes("ran"), {
+    when: "after create, before start",
+    expected: "the status created, and no output",
+    happened: `${created}, output ${JSON.stringify(await container.printed(""))}`,
+    why: "between the two the runtime sets limits and hooks; the program must not run yet",
+  });
+  container.run("start", container.id);
+  const said = await container.printed("ran");
+  judge(said.includes("ran"), {
+    when: "after start",
+    expected: "the program's output: ran",
+    happened: JSON.stringify(said),
+    why: "a container that was started and does nothing is Running forever",
+  });
+  const again = container.run("start", container.id);
+  judge(again.code !== 0, {
+    when: "start again",
+    expected: "a refusal",
+    happened: "exit code 0",
+    why: "the runtime spec: start on a container that is not created is an error",
+  });
+  const deadline_ms = performance.now() + 2_000;
+  let status = container.state().status;
+  while (status !== "stopped" && performance.now() < deadline_ms) status = container.state().status;
+  judge(status === "stopped", {
+    when: "the program has ended",
+    expected: "the status stopped",
+    happened: String(status),
+    why: "a container that looks alive is never restarted",
+  });
+  container.run("delete", container.id);
+  judge(container.state().status === undefined, {
+    when: "state after delete",
+    expected: "an error: there is no such container",
+    happened: String(container.state().status),
+    why: "the id is used again, and stale state leaks",
+  });
+});
+
+check("exec: another process enters all namespaces, and the root", async () => {
+  using container = new LabContainer(specOf("echo up; sleep 30"));
+  container.up();
+  await container.printed("up");
+  const { pid = 0 } = container.state();
+  const file = join(container.folder, "process.json");
+  const script = "for n in pid net ipc uts mnt; do readlink /proc/self/ns/$n; done; ls /";
+  const { process: described } = specOf(script);
+  writeFileSync(file, JSON.stringify(described));
+  const { code, output } = container.run("exec", "--process", file, container.id);
+  const expected = [...namespacesOf(pid).values(), "bin", "dev", "proc", "tmp"].join(" ");
+  judge(output.split(/\s+/).join(" ") === expected, {
+    when: "exec reads its namespaces, and ls /",
+    expected,
+    happened: `${output.split(/\s+/).join(" ") || "nothing"}, exit code ${code}`,
+    why: "kubectl exec, and every probe that runs a command, must see what the container sees",
+  });
+});
+
+check("cgroup: the process is in its group in every hierarchy (as root)", async () => {
+  const spec = specOf("echo up; sleep 30");
+  const group = `/r2k-lab01-${process.pid}`;
+  const isRoot = !inUserNamespace(readMappedIds());
+  if (isRoot) {
+    const devices = [
+      { allow: false, access: "rwm" },
+      { allow: true, type: "c" as const, major: 1, minor: 3, access: "rw" },
+    ];
+    const limits = { memory: { limit: 64 * 2 ** 20 }, devices };
+    Object.assign(spec.linux, { cgroupsPath: group, resources: limits });
+  }
+  try {
+    using container = new LabContainer(spec);
+    container.up();
+    await container.printed("up");
+    if (!isRoot) return;
+    const { pid = 0 } = container.state();
+    const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").trim().split("\n");
+    const { version, controllers } = openCgroups();
+    const wanted = version === 1 ? controllers : [""];
+    const elsewhere = lines.map((line) => /^\d+:([^:]*):(.*)$/.exec(line)!).filter(([, of, at]) => {
+      return at !== group && of!.split(",").some((name) => wanted.includes(name));
+    });
+    judge(elsewhere.length === 0, {
+      when: `cgroupsPath ${group}`,
+      expected: "the process is in that group, in every hierarchy",
+      happened: `elsewhere in ${elsewhere.map(([, of]) => of).join("; ")}`,
+      why: "memory limited and processes not: a fork bomb ends the machine",
+    });
+  } finally {
+    if (isRoot) await openCgroups().remove(group, { clock: systemClock() });
+  }
+});
