@@ -9,7 +9,9 @@ const call = library.func(
   "long syscall(long number, long a, const void *b, const void *c, const void *d, long e)",
 );
 const paths = library.func("long syscall(long number, const char *a, const char *b)");
-const openTreeCall = library.func("long syscall(long number, long fd, const char *path, ulong flags)");
+const openTreeCall = library.func(
+  "long syscall(long number, long fd, const char *path, ulong flags)",
+);
 const setAttributesCall = library.func(
   "long syscall(long number, long fd, const char *path, ulong flags, const void *attributes, " +
     "size_t size)",
@@ -18,7 +20,9 @@ const moveMountCall = library.func(
   "long syscall(long number, long from_fd, const char *from, long fd, const char *target, " +
     "ulong flags)",
 );
-const closeRangeCall = library.func("long syscall(long number, ulong first, ulong last, long flags)");
+const closeRangeCall = library.func(
+  "long syscall(long number, ulong first, ulong last, long flags)",
+);
 const keyctlCall = library.func("long syscall(long number, long operation, const char *name)");
 const prctlCall = library.func("int prctl(int option, ulong a, ulong b, ulong c, ulong d)");
 const execveCall = library.func(
@@ -29,7 +33,9 @@ const setsidCall = library.func("int setsid(void)");
 const signalCall = library.func("void *signal(int number, long handler)");
 const setrlimitCall = library.func("int setrlimit(int resource, const void *limit)");
 const sendmsgCall = library.func("long sendmsg(int fd, const void *message, int flags)");
-const bpfCall = library.func("long syscall(long number, long command, void *attribute, size_t size)");
+const bpfCall = library.func(
+  "long syscall(long number, long command, void *attribute, size_t size)",
+);
 
 interface Numbers {
   readonly pivotRoot: number;

@@ -13,14 +13,15 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import type { OciSpec } from "@raft2kube/runtime/oci/spec.ts";
 import { ROOT_DIR } from "../runner/paths.ts";
 
 const PROGRAM = join(ROOT_DIR, "runtime/by-hand/program.ts");
 const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"];
 const APPLETS = ["sh", "ls", "cat", "grep", "echo", "sleep", "readlink", "hostname", "id", "touch"];
-const COMMAND_MS_MAX = 4_000;
-const OUTPUT_MS_MAX = 3_000;
+const COMMAND_MS_MAX = 20_000;
+const OUTPUT_MS_MAX = 10_000;
 const NAMESPACES = ["pid", "net", "ipc", "uts", "mnt"];
 
 /** A root of an ordinary container: what is not in here is dropped. */
@@ -70,6 +71,7 @@ export class LabContainer implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "r2k-hand-"));
   readonly id = "hand";
   readonly #output = join(this.folder, "output");
+  readonly #pidFile = join(this.folder, "pid");
 
   constructor(spec: OciSpec) {
     const bin = join(this.folder, "rootfs/bin");
@@ -95,6 +97,8 @@ export class LabContainer implements Disposable {
         timeout: COMMAND_MS_MAX,
         killSignal: "SIGKILL",
         encoding: "utf8",
+        // Each command is a process that loads the same files.
+        env: { NODE_COMPILE_CACHE: join(tmpdir(), "r2k-hand-compiled"), ...process.env },
       });
       const said = `${result.stdout ?? ""}${readFileSync(errors, "utf8")}`;
       const unwritten = /lab \d\d: \w+ is not written yet/.exec(said)?.[0];
@@ -107,7 +111,7 @@ export class LabContainer implements Disposable {
   }
 
   create(): Ended {
-    return this.run("create", "--bundle", this.folder, this.id);
+    return this.run("create", "--bundle", this.folder, "--pid-file", this.#pidFile, this.id);
   }
 
   /** Creates and starts it. Throws with what the runtime says. */
@@ -117,13 +121,18 @@ export class LabContainer implements Disposable {
     }
   }
 
+  /** The container's first process, as `create` has written it. */
+  get pid(): number {
+    return Number(readFileSync(this.#pidFile, "utf8"));
+  }
+
   /** The state as the runtime reports it; an empty object if it knows no such container. */
   state(): { status?: string; pid?: number } {
     const { code, output } = this.run("state", this.id);
     return code === 0 ? (JSON.parse(output) as { status: string; pid: number }) : {};
   }
 
-  /** What the container has printed, once that has `word` in it, or after three seconds. */
+  /** What the container has printed, once that has `word` in it, or after ten seconds. */
   async printed(word: string): Promise<string> {
     const end_ms = performance.now() + OUTPUT_MS_MAX;
     for (;;) {
@@ -134,8 +143,16 @@ export class LabContainer implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.run("delete", "--force", this.id);
+    if (readable(this.#pidFile)) killIfAlive(this.pid);
     rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (thrown) {
+    if (!isErrno(thrown, "ESRCH")) throw thrown;
   }
 }
 

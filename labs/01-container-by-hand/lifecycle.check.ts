@@ -1,12 +1,11 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { openCgroups } from "@raft2kube/linux/cgroup.ts";
-import { readFileSync } from "node:fs";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { LabContainer, namespacesOf, specOf } from "./bundle.ts";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 
 check("lifecycle: create waits, start runs, the end is seen, delete removes", async () => {
   using container = new LabContainer(specOf("echo ran"));
@@ -61,7 +60,7 @@ check("exec: another process enters all namespaces, and the root", async () => {
   using container = new LabContainer(specOf("echo up; sleep 30"));
   container.up();
   await container.printed("up");
-  const { pid = 0 } = container.state();
+  const { pid } = container;
   const file = join(container.folder, "process.json");
   const script = "for n in pid net ipc uts mnt; do readlink /proc/self/ns/$n; done; ls /";
   const { process: described } = specOf(script);
@@ -93,7 +92,7 @@ check("cgroup: the process is in its group in every hierarchy (as root)", async 
     container.up();
     await container.printed("up");
     if (!isRoot) return;
-    const { pid = 0 } = container.state();
+    const { pid } = container;
     const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").trim().split("\n");
     const { version, controllers } = openCgroups();
     const wanted = version === 1 ? controllers : [""];

@@ -120,7 +120,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["02-", "03-", "04-", "05-", "06-", "11-", "12-", "16-"],
     ["apiserver/"],
     ["07a-", "07b-", "07c-", "finish/"],
-    ["18-"],
+    ["01-", "18-"],
   ],
   kubelet: [
     ["limits.ts", "options.ts", "pods/", "plugins/"],
@@ -141,6 +141,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["limits.ts", "errors.ts", "time.ts"],
     ["paths.ts", "serial.ts", "state-file.ts", "process-identity.ts", "command.ts", "events.ts"],
     ["record-table.ts", "image/", "oci/"],
+    ["by-hand/"],
     ["container/record.ts", "sandbox/record.ts", "sandbox/files.ts", "sandbox/network.ts"],
     ["container/disk-usage.ts", "container/exec-counts.ts", "container/exec-output.ts"],
     ["container/monitor.ts", "conmon.ts", "streaming/server.ts"],

@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { TestCluster } from "./cluster.ts";
+import { sharedCluster } from "./shared-cluster.ts";
+
+const START_TIMEOUT_MS = 180_000;
+const STEP_TIMEOUT_MS = 120_000;
+
+let cluster: TestCluster;
+
+beforeAll(async () => {
+  cluster = await sharedCluster("by-hand");
+}, START_TIMEOUT_MS);
+
+afterAll(async () => {
+  await cluster?.ask("delete", "runtimeclass", "by-hand", "--ignore-not-found");
+  await cluster?.leave();
+}, START_TIMEOUT_MS);
+
+const CLASS = `
+apiVersion: node.k8s.io/v1
+kind: RuntimeClass
+metadata: { name: by-hand }
+handler: by-hand
+`;
+
+const POD = `
+apiVersion: v1
+kind: Pod
+metadata: { name: hand }
+spec:
+  runtimeClassName: by-hand
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: main
+      image: r2k.local/busybox:1
+      imagePullPolicy: IfNotPresent
+      command: [sh, -c, "echo began; exec sleep 600"]
+      readinessProbe: { exec: { command: [test, -f, /data/ready] }, periodSeconds: 1 }
+      resources: { limits: { memory: 64Mi, cpu: 200m } }
+      securityContext: { runAsUser: 33, allowPrivilegeEscalation: false }
+      volumeMounts: [{ name: data, mountPath: /data }]
+  securityContext: { fsGroup: 33 }
+  volumes: [{ name: data, emptyDir: {} }]
+`;
+
+const readyOf = ["get", "pod", "hand", "-o", "jsonpath={.status.containerStatuses[0].ready}"];
+
+describe("a RuntimeClass of our own OCI runtime", { timeout: STEP_TIMEOUT_MS }, () => {
+  it("runs a pod: log, volume, exec probe, limits, user, filter", async () => {
+    await cluster.apply(CLASS);
+    await cluster.apply(POD);
+    const phase = ["get", "pod", "hand", "-o", "jsonpath={.status.phase}"];
+    await cluster.until("the pod to run", phase, (text) => text === "Running");
+    expect(await cluster.ask("logs", "hand")).toContain("began");
+    expect(await cluster.ask(...readyOf)).toBe("false");
+    const shell = ["exec", "hand", "--", "sh", "-c"];
+    await cluster.ask(...shell, "touch /data/ready");
+    await cluster.until("the probe to succeed", readyOf, (text) => text === "true");
+    const status = await cluster.ask(...shell, "cat /proc/1/status; cat /proc/1/cmdline");
+    for (const line of [/^Uid:\s+33\s/m, /^NoNewPrivs:\s+1$/m, /^Seccomp:\s+2$/m, /sleep/]) {
+      expect(status).toMatch(line);
+    }
+    expect(await cluster.ask(...shell, "cat /etc/hostname")).toBe("hand");
+  });
+
+  it("names what it does not implement", async () => {
+    const shared = POD.replace("name: hand", "name: refused").replace(
+      "volumeMounts: [{ name: data, mountPath: /data }]",
+      "volumeMounts: [{ name: data, mountPath: /data, mountPropagation: HostToContainer }]",
+    );
+    await cluster.apply(shared);
+    const get = ["get", "pod", "refused", "-o", "jsonpath={.status.containerStatuses[0].state}"];
+    const refusal = /by-hand does not implement|is not shared/;
+    await cluster.until("a refusal", get, (text) => refusal.test(text));
+  });
+
+  it("deletes the pod, and leaves no container behind", async () => {
+    await cluster.ask("delete", "pod", "hand", "refused", "--timeout=60s");
+    expect(await cluster.ask("get", "pods", "-o", "name")).toBe("");
+  });
+});
