@@ -2,6 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import {
   closeSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -77,7 +78,7 @@ export class LabContainer implements Disposable {
     const bin = join(this.folder, "rootfs/bin");
     mkdirSync(bin, { recursive: true });
     writeFileSync(this.#output, "");
-    const busybox = BUSYBOX.find((file) => readable(file)) ?? BUSYBOX[0]!;
+    const busybox = BUSYBOX.find((file) => existsSync(file)) ?? BUSYBOX[0]!;
     copyFileSync(busybox, join(bin, "busybox"));
     for (const name of APPLETS) symlinkSync("busybox", join(bin, name));
     writeFileSync(join(this.folder, "config.json"), JSON.stringify(spec));
@@ -132,7 +133,7 @@ export class LabContainer implements Disposable {
     return code === 0 ? (JSON.parse(output) as { status: string; pid: number }) : {};
   }
 
-  /** What the container has printed, once that has `word` in it, or after ten seconds. */
+  /** The container's output, once that has `word` in it, or after ten seconds. */
   async printed(word: string): Promise<string> {
     const end_ms = performance.now() + OUTPUT_MS_MAX;
     for (;;) {
@@ -143,7 +144,7 @@ export class LabContainer implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (readable(this.#pidFile)) killIfAlive(this.pid);
+    if (existsSync(this.#pidFile)) killIfAlive(this.pid);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
@@ -156,14 +157,6 @@ function killIfAlive(pid: number): void {
   }
 }
 
-function readable(file: string): boolean {
-  try {
-    closeSync(openSync(file, "r"));
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** The namespaces of a process, as `pid 4026531836`. */
 export function namespacesOf(pid: number | "self"): Map<string, string> {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type Cgroups, openCgroups } from "@raft2kube/linux/cgroup.ts";
 import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
@@ -94,12 +94,4 @@ export function deviceRule({ type = "a", major, minor, access }: OciDeviceRule):
   // lab:01 begin device-rule
   return `${type} ${major ?? "*"}:${minor ?? "*"} ${access}`;
   // lab:01 end
-}
-
-/** The cgroup of a process, of those that a container's is: v1's memory, or v2. */
-export function cgroupOfProcess(pid: number): string | undefined {
-  const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").trim().split("\n");
-  const found = lines.map((line) => /^\d+:([^:]*):(.*)$/.exec(line)!);
-  const v1 = found.find(([, controllers]) => controllers!.split(",").includes("memory"));
-  return (v1 ?? found.find(([, controllers]) => controllers === ""))?.[2];
 }

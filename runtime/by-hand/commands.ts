@@ -153,7 +153,9 @@ export async function exec(root: string, id: string, options: ExecOptions): Prom
   return await ended;
 }
 
-/** Starts the process that becomes the container's, in a pid namespace: children alone enter one. */
+/**
+ * Starts the process that becomes the container's, in a pid namespace: children alone enter one.
+ */
 function spawnIn(
   pidNamespace: readonly OciNamespace[],
   work: InitWork,
@@ -164,10 +166,13 @@ function spawnIn(
     enterNamespaces(pidNamespace);
     const streams = Array.isArray(stdio) ? stdio : [stdio, stdio, stdio];
     const flags = process.execArgv;
-    return spawn(process.execPath, [...flags, process.argv[1]!, ...initWords()], {
+    const child = spawn(process.execPath, [...flags, process.argv[1]!, ...initWords()], {
       stdio: [...streams, "pipe"] as StdioOptions,
       env: { ...process.env, [INIT_VARIABLE]: JSON.stringify(work) },
     });
+    // `ready` rejects with it.
+    child.on("error", () => child.unref());
+    return child;
   } finally {
     check("setns", libc.setns(home, CLONE.pid), "back to the own pid namespace");
     closeSync(home);

@@ -42,9 +42,10 @@ function instruction(code: number, to: number, from: number, offset: number, val
 }
 
 /**
- * Translates device rules to a program of BPF: cgroup v2 asks it at each mknod and open. Its context
- * is three words: the access in the upper half of the first and the type in the lower, the major and
- * the minor number. The last rule that matches decides, so they are tested from the end. Pure.
+ * Translates device rules to a program of BPF: cgroup v2 asks it at each mknod and open. Its
+ * context is three words: the access in the upper half of the first and the type in the lower, the
+ * major and the minor number. The last rule that matches decides, so they are tested from the end.
+ * Pure.
  */
 export function deviceProgram(rules: readonly OciDeviceRule[]): Buffer {
   // Nothing is tested behind a rule for everything: the kernel refuses code that is never reached.

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { check, libc } from "@raft2kube/linux/libc.ts";
 import { attachMount } from "@raft2kube/linux/process-calls.ts";
@@ -24,6 +24,7 @@ const LINKS = [
 ] as const;
 
 const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
 
 /**
  * Makes device nodes in the container's root: the default ones, and its own. `clones` are mounts of
@@ -48,8 +49,7 @@ export function makeDevices(
     const bytes = Buffer.from(`${at}\0`);
     const made = libc.mknodat(AT_FDCWD, bytes, kind | fileMode, deviceNumber(major, minor));
     check("mknodat", made, at);
-    chmodSync(at, fileMode);
-    chownSync(at, uid, gid);
+    check("fchownat", libc.fchownat(AT_FDCWD, bytes, uid, gid, AT_SYMLINK_NOFOLLOW), at);
   }
   for (const [at, to] of LINKS) {
     if (!lstatSync(at, { throwIfNoEntry: false })) symlinkSync(to, at);

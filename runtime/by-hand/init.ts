@@ -25,7 +25,7 @@ import { prepareFilter } from "./seccomp.ts";
 import { readBundle } from "./spec.ts";
 import { connectConsole, takeTerminal } from "./terminal.ts";
 
-/** What the process that becomes a container's is given, in the variable of this name. */
+/** The variable with the work of the process that becomes a container's. */
 export const INIT_VARIABLE = "R2K_BY_HAND_INIT";
 
 /** The pipe on which it reports that it is ready, or why not. */

@@ -14,7 +14,7 @@ import { type CgroupPlace, cgroupPlaces } from "./cgroup.ts";
 import { DEFAULT_DEVICES } from "./devices.ts";
 import { ByHandError } from "./error.ts";
 
-/** What a mount's options ask for (runtime-spec, config.md, "Linux mount options"). */
+/** A mount's options, sorted (runtime-spec, config.md, "Linux mount options"). */
 export interface MountPlan {
   readonly bind: boolean;
   readonly recursive: boolean;

@@ -22,7 +22,7 @@ function numberOf(name: string): number {
   throw new RangeError(`there is no capability ${name}`);
 }
 
-/** What this process may do; read while procfs is the machine's. */
+/** The privileges of this process; read while procfs is the machine's. */
 export interface OwnPrivileges {
   /** CapEff, as bits. */
   readonly capabilities: bigint;

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, rmdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { check, libc } from "@raft2kube/linux/libc.ts";
 import { FileType } from "@raft2kube/linux/special-file.ts";
@@ -6,7 +6,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { type ProcessIdentity, isAlive } from "../process-identity.ts";
 import { ByHandError } from "./error.ts";
 
-/** What is known of a container, in `<root>/<id>/by-hand.json`. */
+/** The record of a container, in `<root>/<id>/by-hand.json`. */
 export interface ContainerState {
   readonly id: string;
   readonly bundle: string;
@@ -72,6 +72,7 @@ export class StateDirectory {
   }
 
   remove(): void {
-    rmSync(this.directory, { recursive: true, force: true });
+    for (const file of [this.startFifo, this.#file]) rmSync(file, { force: true });
+    rmdirSync(this.directory);
   }
 }

@@ -1,4 +1,4 @@
-import { chownSync, closeSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, fchownSync, openSync, writeFileSync } from "node:fs";
 import { check, libc } from "@raft2kube/linux/libc.ts";
 import { attachMount, cloneMount, sendDescriptor } from "@raft2kube/linux/process-calls.ts";
 import { unixAddress } from "@raft2kube/linux/socket.ts";
@@ -35,7 +35,7 @@ export function takeTerminal(
   check("ioctl", libc.ioctl(master, TIOCGPTN, number), "the terminal's number");
   const name = `/dev/pts/${number.readUInt32LE()}`;
   const slave = openSync(name, O_RDWR_NOCTTY);
-  chownSync(name, user.uid, -1);
+  fchownSync(slave, user.uid, -1);
   if (consoleSize) {
     const size = Buffer.alloc(8);
     size.writeUInt16LE(consoleSize.height, 0);
