@@ -14,8 +14,10 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { unmount } from "@raft2kube/linux/mount.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { OciSpec } from "@raft2kube/runtime/oci/spec.ts";
+import { judge } from "../judge.ts";
 import { ROOT_DIR } from "../runner/paths.ts";
 
 const PROGRAM = join(ROOT_DIR, "runtime/by-hand/program.ts");
@@ -74,7 +76,10 @@ export class LabContainer implements Disposable {
   readonly #output = join(this.folder, "output");
   readonly #pidFile = join(this.folder, "pid");
 
+  readonly spec: OciSpec;
+
   constructor(spec: OciSpec) {
+    this.spec = spec;
     const bin = join(this.folder, "rootfs/bin");
     mkdirSync(bin, { recursive: true });
     writeFileSync(this.#output, "");
@@ -115,10 +120,16 @@ export class LabContainer implements Disposable {
     return this.run("create", "--bundle", this.folder, "--pid-file", this.#pidFile, this.id);
   }
 
-  /** Creates and starts it. Throws with what the runtime says. */
+  /** Creates and starts it; judges that it does. */
   up(): void {
-    for (const ended of [this.create(), this.run("start", this.id)]) {
-      if (ended.code !== 0) throw new Error(`the container does not start: ${ended.output}`);
+    for (const command of ["create", "start"]) {
+      const { code, output } = command === "create" ? this.create() : this.run("start", this.id);
+      judge(code === 0, {
+        when: `${command} of a container with ${namespaceNames(this.spec)}`,
+        expected: "exit code 0",
+        happened: `exit code ${code}: ${output}`,
+        why: "the Pod stays ContainerCreating, with this message in its events",
+      });
     }
   }
 
@@ -145,8 +156,14 @@ export class LabContainer implements Disposable {
 
   [Symbol.dispose](): void {
     if (existsSync(this.#pidFile)) killIfAlive(this.pid);
+    // Of a mount that came out of the container.
+    unmount(join(this.folder, "rootfs"), { detach: true });
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+function namespaceNames({ linux }: OciSpec): string {
+  return `the namespaces ${linux.namespaces.map(({ type }) => type).join(", ")}`;
 }
 
 function killIfAlive(pid: number): void {
