@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
@@ -11,20 +10,7 @@ import type { World } from "./world.ts";
 export const BUSYBOX = "/bin/busybox";
 export const CATATONIT = "/usr/bin/catatonit";
 
-type Kind = RuntimeOptions["ociRuntime"]["kind"];
-
-const OCI_PROGRAMS = { crun: "/usr/bin/crun", runc: "/usr/sbin/runc" };
-const BY_HAND = join(import.meta.dirname, "../../../runtime/by-hand/program.ts");
-
-/** Our own OCI runtime, as one file. */
-function byHandProgram({ dir }: World): string {
-  const file = join(dir, "by-hand");
-  const words = [process.execPath, "--disable-warning=ExperimentalWarning", BY_HAND];
-  writeFileSync(file, `#!/bin/sh\nexec ${words.join(" ")} "$@"\n`, { mode: 0o700 });
-  return file;
-}
-
-function optionsFor(world: World, kind: Kind): RuntimeOptions {
+function optionsFor(world: World, kind: "crun" | "runc"): RuntimeOptions {
   return {
     socket: join(world.dir, "cri.sock"),
     stateDir: join(world.dir, "run"),
@@ -32,7 +18,7 @@ function optionsFor(world: World, kind: Kind): RuntimeOptions {
     cniConfDir: world.cniConfDir,
     cniBinDirs: ["/usr/lib/cni"],
     cgroupParent: world.cgroupParent,
-    ociRuntime: { path: kind === "by-hand" ? byHandProgram(world) : OCI_PROGRAMS[kind], kind },
+    ociRuntime: { path: kind === "crun" ? "/usr/bin/crun" : "/usr/sbin/runc", kind },
     conmon: "/usr/bin/conmon",
     pausePath: CATATONIT,
     clock: systemClock(),
@@ -40,7 +26,7 @@ function optionsFor(world: World, kind: Kind): RuntimeOptions {
 }
 
 /** Our runtime over an OCI runtime. */
-export function ours(kind: Kind): Implementation {
+export function ours(kind: "crun" | "runc"): Implementation {
   return {
     knows: {
       recursiveReadOnly: true, boundedFiles: true, events: true, cgroups: true, webSocketV5: true,

@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+import { OciHandlers } from "../oci/handlers.ts";
+import { OciRuntime } from "../oci/runtime.ts";
+import type { OciSpec } from "../oci/spec.ts";
+import { deviceProgram } from "./device-program.ts";
+import { refuseUnknown } from "./spec.ts";
+import { readWords } from "./words.ts";
+
+const SPEC: OciSpec = {
+  ociVersion: "1.0.2",
+  process: {
+    terminal: false,
+    user: { uid: 0, gid: 0, additionalGids: [] },
+    args: ["true"],
+    env: [],
+    cwd: "/",
+    capabilities: { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] },
+    noNewPrivileges: true,
+  },
+  root: { path: "rootfs", readonly: true },
+  mounts: [],
+  linux: { namespaces: [{ type: "mount" }], resources: {} },
+};
+const linux = (more: object): OciSpec => ({ ...SPEC, linux: { ...SPEC.linux, ...more } });
+const mount = (destination: string, ...options: string[]): OciSpec => {
+  return { ...SPEC, mounts: [{ destination, source: "/", type: "bind", options }] };
+};
+
+it("accepts what it implements", () => {
+  expect(() => refuseUnknown(SPEC)).not.toThrow();
+});
+
+it.each([
+  ["linux.namespaces: user", linux({ namespaces: [{ type: "mount" }, { type: "user" }] })],
+  ["a mount namespace of its own", linux({ namespaces: [] })],
+  ["a mount namespace of its own", linux({ namespaces: [{ type: "mount", path: "/x" }] })],
+  ["linux.uidMappings", linux({ uidMappings: [] })],
+  ["linux.resources.hugepageLimits", linux({ resources: { hugepageLimits: [] } })],
+  ["linux.resources.unified", linux({ resources: { unified: {} } })],
+  ["linux.seccomp.flags", linux({ seccomp: { defaultAction: "SCMP_ACT_ALLOW", flags: [] } })],
+  ["linux.rootfsPropagation: slave", linux({ rootfsPropagation: "slave" })],
+  ["process.apparmorProfile", { ...SPEC, process: { ...SPEC.process, apparmorProfile: "x" } }],
+  ["hooks", { ...SPEC, hooks: {} }],
+  ["mount option rslave at /data", mount("/data", "rbind", "rslave")],
+  ["a mount inside /proc, at /proc/sys", mount("/proc/sys", "rbind")],
+  ["a mount inside /proc, at /x/../proc/1", mount("/x/../proc/1", "rbind")],
+])("refuses by name: %s", (named, spec) => {
+  expect(() => refuseUnknown(spec)).toThrow(named);
+});
+
+describe("the command line", () => {
+  it("is crun's, as conmon gives it", () => {
+    const words = "--root /r --log=/l create --bundle /b --pid-file /p --console-socket /c id";
+    expect(readWords(words.split(" "))).toEqual({
+      command: "create",
+      id: "id",
+      rest: [],
+      flags: { root: "/r", log: "/l", bundle: "/b", "pid-file": "/p", "console-socket": "/c" },
+    });
+  });
+
+  it("refuses a flag that is not implemented", () => {
+    expect(() => readWords(["--systemd-cgroup", "state", "id"])).toThrow("--systemd-cgroup");
+  });
+});
+
+it("a device program has no code behind a rule for everything", () => {
+  const deny = { allow: false, access: "rwm" };
+  const all = { allow: true, access: "rwm" };
+  const some = { allow: true, type: "c", major: 1, access: "rw" } as const;
+  // Each instruction has 8 bytes: 6 to load the request, 2 to decide.
+  expect(deviceProgram([]).length).toBe(8 * 8);
+  expect(deviceProgram([some, all])).toEqual(deviceProgram([all]));
+  // Type, access (3) and major are tested before the decision.
+  expect(deviceProgram([deny, some]).length).toBe((8 + 7) * 8);
+});
+
+it("a RuntimeClass's handler selects the OCI runtime; another is refused", () => {
+  const [crun, hand] = (["crun", "by-hand"] as const).map((kind) => {
+    return new OciRuntime({ path: `/${kind}`, kind }, "/state");
+  });
+  const handlers = new OciHandlers(crun!, hand!);
+  expect(handlers.names).toEqual(["", "crun", "by-hand"]);
+  expect(["", "crun", "by-hand"].map((name) => handlers.of(name))).toEqual([crun, crun, hand]);
+  expect(() => handlers.of("kata")).toThrow('no runtime for "kata" is configured');
+});
