@@ -50,12 +50,6 @@ export class OwnPart {
     for (const number of this.#labs) await this.lab("check", number, ...flags);
   }
 
-  /** Writes them, and uses them all in the cluster: they are the references, and pass. */
-  async useUnjudged(): Promise<void> {
-    this.#writeAll();
-    for (const number of this.#labs) await this.lab("use", "own", number, "--anyway");
-  }
-
   /** Writes it with a mistake in it, which no check sees. */
   writeWrong(mutant: Mutant): void {
     this.#writeAll(mutant);
