@@ -1,8 +1,9 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openCgroups } from "@raft2kube/linux/cgroup.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { LabContainer, namespacesOf, specOf } from "./bundle.ts";
@@ -74,6 +75,30 @@ check("exec: another process enters all namespaces, and the root", async () => {
     why: "kubectl exec, and every probe that runs a command, must see what the container sees",
   });
 });
+
+check("create: an image can have no program of the machine overwritten (as root)", () => {
+  if (inUserNamespace(readMappedIds())) return;
+  using container = new LabContainer(specOf("echo up"));
+  container.create();
+  const open = canWrite(`/proc/${container.pid}/exe`);
+  judge(!open, {
+    when: "the container is created: its process still executes the runtime's program",
+    expected: "/proc/PID/exe is on a read-only mount",
+    happened: "it can be opened for writing when that process has ended",
+    why: "an image with `#!/proc/self/exe` overwrites the machine's program (CVE-2019-5736)",
+  });
+});
+
+/** Whether a file's mount allows writing. */
+function canWrite(file: string): boolean {
+  try {
+    accessSync(file, constants.W_OK);
+    return true;
+  } catch (thrown) {
+    if (isErrno(thrown, "EROFS")) return false;
+    throw thrown;
+  }
+}
 
 check("cgroup: the process is in its group in every hierarchy (as root)", async () => {
   const spec = specOf("echo up; sleep 30");

@@ -6,6 +6,11 @@ import path from "node:path";
 import type { Readable } from "node:stream";
 import { check, libc } from "@raft2kube/linux/libc.ts";
 import { openCgroups } from "@raft2kube/linux/cgroup.ts";
+import {
+  MountAttribute,
+  cloneMount,
+  setMountAttributes,
+} from "@raft2kube/linux/process-calls.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -162,11 +167,13 @@ function spawnIn(
   stdio: StdioOptions,
 ): ChildProcess {
   const home = openSync("/proc/thread-self/ns/pid", "r");
+  const program = readOnlyCopy(process.execPath);
   try {
     enterNamespaces(pidNamespace);
     const streams = Array.isArray(stdio) ? stdio : [stdio, stdio, stdio];
     const flags = process.execArgv;
-    const child = spawn(process.execPath, [...flags, process.argv[1]!, ...initWords()], {
+    const file = `/proc/self/fd/${program}`;
+    const child = spawn(file, [...flags, process.argv[1]!, ...initWords()], {
       stdio: [...streams, "pipe"] as StdioOptions,
       env: { ...process.env, [INIT_VARIABLE]: JSON.stringify(work) },
     });
@@ -176,7 +183,19 @@ function spawnIn(
   } finally {
     check("setns", libc.setns(home, CLONE.pid), "back to the own pid namespace");
     closeSync(home);
+    closeSync(program);
   }
+}
+
+/**
+ * Opens a read-only mount of a program. An image can have the process execute itself
+ * (`#!/proc/self/exe`); through a mount of the machine it could then overwrite the program there
+ * (CVE-2019-5736).
+ */
+function readOnlyCopy(program: string): number {
+  const mount = cloneMount(program, { recursive: false });
+  setMountAttributes(mount, { set: MountAttribute.readonly, recursive: false });
+  return mount;
 }
 
 /** As part of the command line this program is one of its commands. */
