@@ -12,6 +12,8 @@ export interface NodePaths {
   readonly sockets: string;
   readonly criSocket: string;
   readonly csiSocket: string;
+  /** Of the NFS driver, in a guest. */
+  readonly nfsSocket: string;
   /** Commands that concern a running node: loading images. */
   readonly controlSocket: string;
   readonly runtimeState: string;
@@ -34,6 +36,7 @@ export function nodePaths(config: ClusterPlace): NodePaths {
     sockets,
     criSocket: join(sockets, "cri.sock"),
     csiSocket: join(sockets, "csi-hostpath.sock"),
+    nfsSocket: join(sockets, "csi-nfs.sock"),
     controlSocket: join(sockets, "node.sock"),
     runtimeState: join(runDir, "runtime"),
     runtimeRoot: join(dataDir, "runtime"),

@@ -5,6 +5,7 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { nodeInvoke } from "@raft2kube/cni/main.ts";
 import { configureGuest } from "@raft2kube/cni/node/node.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
+import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import { startDns } from "@raft2kube/dns/main.ts";
 import { NODE_LEASE_S } from "@raft2kube/kubelet/limits.ts";
@@ -143,6 +144,26 @@ async function startStorage(config: ClusterConfig, parts: Parts, clock: Clock): 
     const client = await clientAs(config, "csi-provisioner", clock);
     const { nodeName } = config;
     return startProvisioner({ client, driverSocket: paths.csiSocket, nodeName, clock });
+  });
+  // A guest's kernel has an NFS client. On others `r2k csi-nfs` is started by hand.
+  if (config.guest !== undefined) await startNfs(config, parts, clock);
+}
+
+async function startNfs(config: ClusterConfig, parts: Parts, clock: Clock): Promise<void> {
+  const { nfsSocket: socket, kubeletRoot } = nodePaths(config);
+  const { nodeName } = config;
+  await parts.start("nfs driver", () =>
+    startNfsDriver({
+      socket,
+      nodeId: nodeName,
+      registrationDir: join(kubeletRoot, "plugins_registry"),
+      clock,
+    }),
+  );
+  await parts.start("nfs provisioner", async () => {
+    const client = await clientAs(config, "csi-provisioner", clock);
+    const extraCreateMetadata = true;
+    return startProvisioner({ client, driverSocket: socket, nodeName, extraCreateMetadata, clock });
   });
 }
 

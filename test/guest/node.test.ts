@@ -1,4 +1,6 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
+import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -6,6 +8,7 @@ import { TestCluster } from "../e2e/cluster.ts";
 import { differences, type HostSnapshot } from "../e2e/host-snapshot.ts";
 import { OwnHost } from "../e2e/own-host.ts";
 import { guestsMissing } from "./guest.ts";
+import { ganeshaConfig } from "./nfs-servers.ts";
 
 const NAME = "guests";
 const GUEST = "machine";
@@ -58,6 +61,30 @@ spec:
   volumes: [{ name: data, emptyDir: {} }]
 `;
 
+const GANESHA = "/usr/bin/ganesha.nfsd";
+const NFS_POD = `
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: { name: shared }
+spec:
+  storageClassName: nfs
+  accessModes: [ReadWriteMany]
+  resources: { requests: { storage: 1Mi } }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: writer }
+spec:
+  nodeName: ${GUEST}
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: main
+      image: ${IMAGE}
+      command: [sh, -c, "echo written > /data/file; sleep 100000"]
+      volumeMounts: [{ name: data, mountPath: /data }]
+  volumes: [{ name: data, persistentVolumeClaim: { claimName: shared } }]
+`;
+
 interface PodPlace {
   readonly name: string;
   readonly node: string;
@@ -104,6 +131,19 @@ async function agents(): Promise<PodPlace[]> {
 
 const inPod = (pod: string, script: string) =>
   cluster.ask("exec", pod, "--", "sh", "-c", script);
+
+/** Starts a server on the host that the node is on. */
+async function startGanesha() {
+  const dir = join(host.dir, "ganesha");
+  const [exported, log] = [join(dir, "exported"), join(dir, "log")];
+  mkdirSync(exported, { recursive: true });
+  writeFileSync(join(dir, "config"), ganeshaConfig(exported, "/exports", join(dir, "recovery")));
+  const files = ["-f", join(dir, "config"), "-L", log, "-p", join(dir, "pid")];
+  const child = host.start(GANESHA, ["-F", ...files]);
+  const isReady = () => existsSync(log) && readFileSync(log, "utf8").includes("INITIALIZED");
+  await waitFor("nfs-ganesha", isReady, patience);
+  return { child, exported };
+}
 
 const field = (path: string, ...of: string[]) =>
   cluster.ask("get", ...of, "-o", `jsonpath={${path}}`);
@@ -161,6 +201,25 @@ describe.runIf(missing === undefined)("a node that is a guest", { timeout: TIMEO
     forward.kill();
     const summary = `/api/v1/nodes/${GUEST}/proxy/stats/summary`;
     expect(await cluster.ask("get", "--raw", summary)).toContain(pod.name);
+  });
+
+  it.runIf(existsSync(GANESHA))("mounts volumes of an NFS server", async () => {
+    const server = await startGanesha();
+    const address = await field(".subsets[0].addresses[0].ip", "endpoints", "kubernetes");
+    const example = readFileSync(join(import.meta.dirname, "../../examples/nfs.yaml"), "utf8");
+    const deleting = example.replace("onDelete: archive", "onDelete: delete");
+    await cluster.apply(deleting.replace("nfs.example", address));
+    await cluster.apply(NFS_POD);
+    await cluster.ask("wait", "--for=condition=Ready", "pod/writer", "--timeout=120s");
+    expect(await inPod("writer", "mount | grep ' /data '")).toContain(`${address}:/exports/`);
+    const file = join(server.exported, "default/shared/file");
+    await waitFor("the pod's file", () => existsSync(file) && readFileSync(file, "utf8"), patience);
+    expect(readFileSync(file, "utf8")).toBe("written\n");
+    await cluster.ask("delete", "pod/writer", "pvc/shared", "--timeout=60s");
+    const isGone = () => !existsSync(join(server.exported, "default"));
+    await waitFor("the volume's directory to go", isGone, patience);
+    server.child.kill("SIGKILL");
+    await host.run("rm", ["-r", "/run/ganesha", "/run/blkid"]);
   });
 
   it("keeps its data when it is stopped, and boots again when it was killed", async () => {
