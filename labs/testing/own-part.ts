@@ -50,6 +50,13 @@ export class OwnPart {
     for (const number of this.#labs) await this.lab("check", number, ...flags);
   }
 
+  /** Starts the labs, writes the files, and uses them all in the cluster: the references pass. */
+  async useUnjudged(): Promise<void> {
+    for (const number of this.#labs) await this.lab("start", number);
+    this.#writeAll();
+    for (const number of this.#labs) await this.lab("use", "own", number, "--anyway");
+  }
+
   /** Writes it with a mistake in it, which no check sees. */
   writeWrong(mutant: Mutant): void {
     this.#writeAll(mutant);

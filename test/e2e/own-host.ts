@@ -43,6 +43,8 @@ export class OwnHost {
   /** That process, where this one made it. */
   readonly #holder: ChildProcess | undefined;
   readonly #started = new Set<ChildProcess>();
+  /** The product: another build of it takes this one's place. */
+  program: readonly [string, ...string[]] = [join(ROOT, "r2k")];
 
   private constructor(dir: string, pid: number, holder?: ChildProcess) {
     this.dir = dir;
@@ -116,7 +118,8 @@ export class OwnHost {
 
   /** The product's command line in this host. */
   r2k(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    return this.run(join(ROOT, "r2k"), args, options);
+    const [program, ...words] = this.program;
+    return this.run(program, [...words, ...args], options);
   }
 
   /** Everything of this host that the cluster could change. */
