@@ -7,7 +7,7 @@ export const LIST_PAGE_SIZE = 500;
 export const LIST_PAGES_MAX = 10_000;
 
 /** One answer, uncompressed. Five thousand large pods fit. */
-export const RESPONSE_BYTES_MAX = 512 * 1024 * 1024;
+export const RESPONSE_BYTES_MAX = 511 * 1024 * 1024;
 
 /** One watch event: an object is at most about 1.5 MiB in the store, its JSON may be larger. */
 export const WATCH_LINE_BYTES_MAX = 32 * 1024 * 1024;

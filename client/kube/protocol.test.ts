@@ -103,6 +103,32 @@ describe("requests", () => {
     await expect(sent).rejects.toMatchObject({ code: "ETIMEDOUT" });
   });
 
+  test.each([
+    ["that ends with the connection", { connection: "close", "transfer-encoding": "identity" }],
+    ["of a length", { "content-length": "100" }],
+    ["in chunks", {}],
+  ])("a canceled request fails, though a part of its body has come: a body %s", async (_, headers) => {
+    const cancel = new AbortController();
+    const { client } = await serve((_request, response) => {
+      response.writeHead(200, headers);
+      response.write("half", () => setImmediate(() => cancel.abort()));
+    });
+    const got = client.requestText({ method: "GET", path: "/x", signal: cancel.signal });
+    await expect(got).rejects.toMatchObject({ code: "ECANCELED" });
+  });
+
+  test("a deadline that passes while it waits to try again names the answer before", async () => {
+    const seen: number[] = [];
+    const { client } = await serve(json(429, failure(429, "TooManyRequests"), { "retry-after": "1" }));
+    const observed = new KubeClient({
+      server: client.server, clock, observer: (_method, status) => void seen.push(status),
+    });
+    cleanups.push(() => observed.close());
+    const got = observed.requestText({ method: "GET", path: "/x", timeout_ms: 800 });
+    await expect(got).rejects.toMatchObject({ code: "ETIMEDOUT", cause: { http: 429 } });
+    expect(seen).toEqual([429]);
+  });
+
   test("names are encoded into one path segment", async () => {
     const { client, urls } = await serve(json(200, map("x", "1")));
     await client.resource(CONFIG_MAPS).get({ namespace: "ns", name: "a/b?c" });

@@ -106,10 +106,7 @@ export class KubeClient implements KubeRequester {
     const end_ms = this.clock.monotonic() + timeout_ms;
     const left_ms = () => Math.ceil(end_ms - this.clock.monotonic());
     return this.#attempt(request, (sent) => {
-      const rest_ms = left_ms();
-      if (rest_ms > 0) return this.#transport.fetch({ ...sent, timeout_ms: rest_ms });
-      const what = `${request.method} ${request.path}`;
-      throw new TransportError("ETIMEDOUT", `${what}: no answer within ${timeout_ms} ms`);
+      return this.#transport.fetch({ ...sent, timeout_ms: Math.max(1, left_ms()) });
     }, left_ms);
   }
 
@@ -122,11 +119,15 @@ export class KubeClient implements KubeRequester {
     act: (sent: Omit<HttpRequest, "timeout_ms">) => Promise<HttpResponse<Body>>,
     left_ms: () => number,
   ): Promise<HttpResponse<Body>> {
+    let failure: unknown;
     for (let attempt = 1; ; attempt++) {
       await this.#rate.take();
       if (this.#closed) throw new TransportError("ECANCELED", "the client is closed");
+      if (left_ms() <= 0) {
+        const what = `${request.method} ${request.path}`;
+        throw new TransportError("ETIMEDOUT", `${what}: no answer in its time`, { cause: failure });
+      }
       let pause_ms: number | undefined;
-      let failure: unknown;
       try {
         const response = await this.#send(request, act);
         if (response.status < 400) return response;

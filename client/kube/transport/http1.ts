@@ -21,10 +21,11 @@ export function http1Transport(connection: KubeConnection, clock: Clock): Transp
     new Promise((resolve, reject) => {
       const what = `${method} ${connection.server}${path}`;
       const call = http.request({ host, port, agent, method, path: prefix + path, headers });
-      const abort = () => {
-        call.destroy(new TransportError("ECANCELED", `${what}: canceled`));
-      };
       let answered: http.IncomingMessage | undefined;
+      // Not `call` once there is an answer: Node would end a body of unknown length as if whole.
+      const abort = () => {
+        (answered ?? call).destroy(new TransportError("ECANCELED", `${what}: canceled`));
+      };
       const timer = clock.after(timeout_ms, () => {
         const message = `${what}: no answer within ${timeout_ms} ms`;
         (answered ?? call).destroy(new TransportError("ETIMEDOUT", message));
