@@ -1,4 +1,4 @@
-import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { SELECTED_NODE, STORAGE_PROVISIONER } from "@raft2kube/client-kube/object/volumes.ts";
 import { STORAGE_PROVISIONER_BETA } from "./names.ts";
@@ -39,4 +39,15 @@ export function planClaim(
   if (selectedNode === undefined) return { act: "selectNode" };
   if (selectedNode !== nodeName) return { act: "leave" };
   return { act: "provision", storageClass, selectedNode };
+}
+
+/**
+ * Whether claim and volume are bound to each other. A claim may name any volume, also one of another
+ * tenant's claim: only the volume's own reference says whose content it is. Pure.
+ */
+export function isBoundTo(claim: PersistentVolumeClaim, volume: PersistentVolume): boolean {
+  const { uid } = claim.metadata;
+  const named = claim.spec.volumeName === volume.metadata.name;
+  return named && claim.status?.phase === "Bound" &&
+    uid !== undefined && volume.spec.claimRef?.uid === uid;
 }

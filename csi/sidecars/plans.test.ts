@@ -9,7 +9,7 @@ import {
   VolumeCapability_AccessMode_Mode as Mode,
 } from "@raft2kube/proto/gen/csi.ts";
 import { describe, expect, it } from "vitest";
-import { planClaim } from "./claim-plan.ts";
+import { isBoundTo, planClaim } from "./claim-plan.ts";
 import { createVolumeRequest } from "./create-request.ts";
 import { persistentVolumeOf } from "./persistent-volume.ts";
 import { planResize } from "./resize-plan.ts";
@@ -67,6 +67,26 @@ describe("planClaim", () => {
     expect(actOf(claim({ ...selected, [SELECTED]: "n2" }), later, onNode)).toBe("leave");
     expect(actOf(claim(), storageClass(), onNode)).toBe("selectNode");
     expect(actOf(claim(), later, onNode)).toBe("leave");
+  });
+});
+
+describe("isBoundTo: whose content a volume has", () => {
+  const bound = { ...claim({}, { volumeName: "pv" }), status: { phase: "Bound" as const } };
+  const volume = (uid?: string): PersistentVolume => ({
+    metadata: { name: "pv" },
+    spec: uid === undefined ? {} : { claimRef: { namespace: "n", name: "c", uid } },
+  });
+
+  it("both sides name each other", () => {
+    expect(isBoundTo(bound, volume("u1"))).toBe(true);
+  });
+
+  it("a claim that names another claim's volume, or one that no claim has, is not bound", () => {
+    expect(isBoundTo(bound, volume("victim"))).toBe(false);
+    expect(isBoundTo(bound, volume())).toBe(false);
+    expect(isBoundTo({ ...bound, status: { phase: "Pending" } }, volume("u1"))).toBe(false);
+    expect(isBoundTo({ ...bound, spec: { ...bound.spec, volumeName: "x" } }, volume("u1")))
+      .toBe(false);
   });
 });
 

@@ -14,6 +14,7 @@ import {
   type Volume,
   type VolumeContentSource,
 } from "@raft2kube/proto/gen/csi.ts";
+import { isBoundTo } from "./claim-plan.ts";
 import { createVolumeRequest } from "./create-request.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
 import { CONTROLLER_CALL_TIMEOUT_MS } from "./limits.ts";
@@ -138,6 +139,9 @@ async function sourceOf(
   const name = from.spec.volumeName;
   if (!name) throw new ProvisioningError("DataSource", `claim ${source.name} is not bound`);
   const volume = await client.resource<PersistentVolume>(PERSISTENT_VOLUMES).get({ name });
+  if (!isBoundTo(from, volume)) {
+    throw new ProvisioningError("DataSource", `claim ${source.name} is not bound`);
+  }
   if (volume.spec.csi?.driver !== driver.name) {
     const message = `claim ${source.name} is of another driver than ${driver.name}`;
     throw new ProvisioningError("DataSource", message);
