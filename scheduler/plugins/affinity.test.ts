@@ -148,6 +148,15 @@ describe("PodTopologySpread", () => {
     );
   });
 
+  test("an empty selector counts no pods, an absent one neither", () => {
+    const placed: [Node, Pod[]][] = [
+      [inZone("a", "a"), some(5, "a")],
+      [node("b", { labels: { [ZONE]: "b" }, pods: "0" }), []],
+    ];
+    expect(decide(pod("p", spread({ labelSelector: {} })), placed)).toBe("a");
+    expect(decide(pod("p", spread({ labelSelector: undefined })), placed)).toBe("a");
+  });
+
   test("with fewer domains than minDomains the minimum is zero", () => {
     const placed: [Node, Pod[]][] = [[inZone("a", "a"), some(1, "a")]];
     expect(decide(pod("p", spread()), placed)).toBe("a");

@@ -1,6 +1,11 @@
 import type { Pod, TopologySpreadConstraint } from "@raft2kube/api/gen/core/v1.ts";
 import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
-import { matchesSelector } from "@raft2kube/api/selector.ts";
+import {
+  type LabelTerms,
+  matchesLabels,
+  matchesSelector,
+  termsOf,
+} from "@raft2kube/api/selector.ts";
 import { untolerated } from "@raft2kube/client-kube/object/toleration.ts";
 import { nodeAffinityMatches } from "@raft2kube/client-kube/object/node-selector.ts";
 import { own } from "@raft2kube/std/own.ts";
@@ -136,11 +141,11 @@ function countMatching(
   constraint: TopologySpreadConstraint,
   pod: Pod,
 ): void {
-  const selector = selectorOf(constraint, pod);
+  const terms = termsOf(selectorOf(constraint, pod)) ?? [];
   for (const node of nodes) {
     if (!isIncluded(constraint, pod, node)) continue;
     const value = own(node.labels, constraint.topologyKey) ?? "";
-    counts.set(value, (counts.get(value) ?? 0) + matching(node, pod, selector));
+    counts.set(value, (counts.get(value) ?? 0) + matching(node, pod, terms));
   }
 }
 
@@ -178,12 +183,14 @@ function isIncluded(
   return !untolerated(node.spec.taints, pod.spec.tolerations, hard);
 }
 
-function matching(node: NodeInfo, pod: Pod, selector: LabelSelector | undefined): number {
+/** Counts a node's pods that match all terms; as upstream, none without any term. */
+function matching(node: NodeInfo, pod: Pod, terms: LabelTerms): number {
+  if (terms.length === 0) return 0;
   let count = 0;
   for (const { pod: other } of node.pods.values()) {
     if (other.metadata.deletionTimestamp) continue;
     if (other.metadata.namespace !== pod.metadata.namespace) continue;
-    if (matchesSelector(selector, other.metadata.labels)) count += 1;
+    if (matchesLabels(terms, other.metadata.labels)) count += 1;
   }
   return count;
 }
