@@ -38,7 +38,7 @@ const LEASE_BOUNDS = [10, 50, 100, 500, 1_000, 2_500, 5_000];
 /** The counters of one resource in the store. */
 export class StoreMetrics {
   readonly calls: Readonly<Record<StoreOperation, StoreCalls>>;
-  /** Lists answered from the store: how many, and the objects read, looked at and given. */
+  /** Lists answered from the store: how many, and the objects read and given. */
   readonly lists = new Count();
   readonly listFetched = new Count();
   readonly listReturned = new Count();

@@ -10,7 +10,7 @@ export function requestMetrics(registry: Registry, server: string): RequestObser
   const { counter, histogram } = familiesOf(registry);
   const requests = counter("rest_client_requests_total", "Requests to the apiserver.");
   const durations = histogram("rest_client_request_duration_seconds",
-    "How long the head of an answer took.", BOUNDS_S);
+    "How long an answer took, or its head if its body is read later.", BOUNDS_S);
   const { host } = new URL(server);
   return (method, status, took_s) => {
     requests.of({ code: status === 0 ? "<error>" : String(status), host, method }).add();

@@ -150,7 +150,6 @@ function nonNegativeAmount(path: string, amount: string | undefined): FieldError
 export const csiStorageCapacity: Kind<CSIStorageCapacity> =
   defineKind<CSIStorageCapacity>("storage/v1.CSIStorageCapacity", {
     unconditionalUpdate: false,
-    notActedOn: "CSIStorageCapacity is stored, but scheduling does not look at it yet",
     validate: (object) => [
       ...validateLabelSelector(object.nodeTopology, "nodeTopology"),
       ...dnsSubdomain(object.storageClassName).map((each) =>
