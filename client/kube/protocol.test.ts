@@ -107,7 +107,7 @@ describe("requests", () => {
     ["that ends with the connection", { connection: "close", "transfer-encoding": "identity" }],
     ["of a length", { "content-length": "100" }],
     ["in chunks", {}],
-  ])("a canceled request fails, though a part of its body has come: a body %s", async (_, headers) => {
+  ])("a canceled request fails, though a part of its body came: one %s", async (_, headers) => {
     const cancel = new AbortController();
     const { client } = await serve((_request, response) => {
       response.writeHead(200, headers);
@@ -119,7 +119,8 @@ describe("requests", () => {
 
   test("a deadline that passes while it waits to try again names the answer before", async () => {
     const seen: number[] = [];
-    const { client } = await serve(json(429, failure(429, "TooManyRequests"), { "retry-after": "1" }));
+    const throttled = json(429, failure(429, "TooManyRequests"), { "retry-after": "1" });
+    const { client } = await serve(throttled);
     const observed = new KubeClient({
       server: client.server, clock, observer: (_method, status) => void seen.push(status),
     });

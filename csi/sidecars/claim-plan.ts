@@ -42,8 +42,8 @@ export function planClaim(
 }
 
 /**
- * Whether claim and volume are bound to each other. A claim may name any volume, also one of another
- * tenant's claim: only the volume's own reference says whose content it is. Pure.
+ * Whether claim and volume are bound to each other. A claim may name any volume, also that of
+ * another tenant's claim: only the volume's own reference says whose content it is. Pure.
  */
 export function isBoundTo(claim: PersistentVolumeClaim, volume: PersistentVolume): boolean {
   const { uid } = claim.metadata;
