@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import type { OciSpec } from "@raft2kube/runtime/oci/spec.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
@@ -15,7 +16,7 @@ const LOOK = [
   "(echo hand > /proc/sys/kernel/hostname) 2>/dev/null && echo sysctl written",
   "touch /bin/x 2>/dev/null && echo root written",
   "touch /tmp/x && echo tmp written",
-  "grep -E '^(Uid|Gid|Groups|CapPrm|CapBnd|NoNewPrivs):' /proc/self/status",
+  "grep -E '^(Uid|Gid|Groups|Cap(Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp):' /proc/self/status",
   "grep -c . /proc/self/mountinfo",
   "echo looked",
   "sleep 30",
@@ -105,30 +106,71 @@ check("container: masked and read-only paths, a read-only root", async () => {
   }
 });
 
+/** Other ids than root's exist only where they are mapped: in a user namespace they stay. */
+const MAPS_ALL = !inUserNamespace(readMappedIds());
+
 /** A process of an ordinary user, with one capability that it may keep. */
 function asUser(spec: OciSpec): OciSpec {
   const one = ["CAP_NET_BIND_SERVICE"];
   const sets = { bounding: one, effective: one, permitted: one, inheritable: one, ambient: one };
-  return { ...spec, process: { ...spec.process, capabilities: sets } };
+  const user = MAPS_ALL ? { uid: 1000, gid: 1001, additionalGids: [1002] } : spec.process.user;
+  return { ...spec, process: { ...spec.process, user, capabilities: sets } };
+}
+
+/** Runs a container and judges these lines of its `/proc/self/status`. */
+async function judgeStatus(
+  spec: OciSpec,
+  expected: Readonly<Record<string, string>>,
+  { when, why }: { readonly when: string; readonly why: string },
+): Promise<void> {
+  using container = new LabContainer(spec);
+  container.up();
+  const text = await container.printed("looked");
+  const valueOf = (name: string) => new RegExp(`^${name}:(.*)$`, "m").exec(text)?.[1] ?? "";
+  const found = Object.keys(expected).map((name) => {
+    return `${name} ${valueOf(name).trim().replaceAll("\t", " ")}`;
+  });
+  const wanted = Object.entries(expected).map(([name, value]) => `${name} ${value}`);
+  judge(found.join() === wanted.join(), {
+    when, expected: wanted.join(", "), happened: found.join(", "), why,
+  });
 }
 
 check("container: capabilities and no_new_privs are as asked for", async () => {
-  const cases = [
-    [specOf(LOOK), "00000000000004e1", "root with five capabilities"],
-    [asUser(specOf(LOOK)), "0000000000000400", "one capability, also ambient"],
-  ] as const;
-  for (const [spec, bits, when] of cases) {
-    using container = new LabContainer(spec);
-    container.up();
-    const text = await container.printed("looked");
-    const line = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(text)?.[1] ?? "";
-    const happened = ["CapPrm", "CapBnd", "NoNewPrivs"].map((name) => `${name} ${line(name)}`);
-    const expected = [`CapPrm ${bits}`, `CapBnd ${bits}`, "NoNewPrivs 1"];
-    judge(happened.join() === expected.join(), {
-      when,
-      expected: expected.join(", "),
-      happened: happened.join(", "),
-      why: "what is left in the bounding set comes back with any program that has it in its file",
+  const sets = (bits: string, ambient: string) => {
+    return { CapPrm: bits, CapEff: bits, CapBnd: bits, CapAmb: ambient, NoNewPrivs: "1" };
+  };
+  const why = "what the bounding set keeps comes back with any program that has it in its file";
+  await judgeStatus(specOf(LOOK), sets("00000000000004e1", "0000000000000000"), {
+    when: "root with five capabilities", why,
+  });
+  const one = "0000000000000400";
+  await judgeStatus(asUser(specOf(LOOK)), sets(one, one), {
+    when: "one capability, also ambient", why,
+  });
+});
+
+check("container: user and groups are as asked for (as root)", async () => {
+  if (!MAPS_ALL) return;
+  const ids = (id: number) => Array(4).fill(id).join(" ");
+  await judgeStatus(asUser(specOf(LOOK)), { Uid: ids(1000), Gid: ids(1001), Groups: "1002" }, {
+    when: "user 1000, group 1001, another group 1002",
+    why: "root of the container is root of the machine: only capabilities limit it",
+  });
+});
+
+check("container: the filter is loaded, with no_new_privs and without", async () => {
+  const seccomp = {
+    defaultAction: "SCMP_ACT_ALLOW",
+    syscalls: [{ names: ["reboot"], action: "SCMP_ACT_ERRNO" }],
+  };
+  for (const noNewPrivileges of [true, false]) {
+    const spec = specOf(LOOK);
+    Object.assign(spec.process, { noNewPrivileges });
+    Object.assign(spec.linux, { seccomp });
+    await judgeStatus(spec, { NoNewPrivs: noNewPrivileges ? "1" : "0", Seccomp: "2" }, {
+      when: `linux.seccomp with noNewPrivileges ${noNewPrivileges}`,
+      why: "a process without its filter has all of the kernel's system calls",
     });
   }
 });
