@@ -57,6 +57,7 @@ function passedBefore({ pod, observed }: PlanInput, sandboxId: string): number {
   return Math.max(0, last);
 }
 
+/** An init container: only exit code 0 passes; one in an unknown state is killed first. */
 function planStep(
   input: PlanInput,
   container: Container,
@@ -78,6 +79,7 @@ function planStep(
   // lab:11 end
 }
 
+/** Passes while it runs and has started; started again after any end, whatever the policy. */
 function planSidecar(
   input: PlanInput,
   container: Container,

@@ -35,6 +35,10 @@ function usableSandbox(pod: Pod, observed: ObservedPod): boolean {
   return sandbox.hostNetwork === hostNetwork && (hostNetwork || sandbox.ips.length > 0);
 }
 
+/**
+ * Plans the next sandbox, after the stop of the one before. Stops the pod instead, with Never once
+ * containers have run, or if all regular containers have exited and the policy restarts none.
+ */
 function planNewSandbox({ pod, observed }: PlanInput, plan: PodPlan): PodPlan {
   // lab:11 begin plan-new-sandbox
   const [sandbox] = observed.sandboxes;

@@ -74,9 +74,13 @@ export class Node {
     });
   }
 
-  /** Something happens: `a!1` a ends with 1, `a?Liveness` its probe fails, `sandbox!` it dies. */
+  /**
+   * Something happens: `a!1` a ends with 1, `a?Liveness` its probe fails, `a+` its image is
+   * changed, `a~` its state is unknown, `a-` the runtime no longer lists it, `sandbox!` the sandbox
+   * dies.
+   */
   happen(event: string): void {
-    const [, name = "", kind = "", value = ""] = /^(\w+)([!?+])(\w*)$/.exec(event)!;
+    const [, name = "", kind = "", value = ""] = /^(\w+)([!?+~-])(\w*)$/.exec(event)!;
     if (name === "sandbox") return this.#end();
     const container = this.#observed.containers.find((one) => one.name === name)!;
     if (kind === "!") this.#exit(container, Number(value));
@@ -85,6 +89,10 @@ export class Node {
       this.#health.set(container.id, { started: failed !== "Startup", failed });
     }
     if (kind === "+") this.#change(name);
+    if (kind === "~") container.state = "unknown";
+    if (kind === "-") {
+      this.#observed.containers = this.#observed.containers.filter((one) => one !== container);
+    }
   }
 
   /** The pod's template was changed: another image. */

@@ -117,6 +117,27 @@ const CASES: readonly Case[] = [
     ],
   },
   {
+    title: "sync loop: a container in an unknown state is killed before it is started again",
+    why: "it may run: two copies at once write to one volume",
+    spec: { init: ["i"], regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start i#0"],
+      ["i~", "kill i: unknown-state", "start i#1"],
+      ["i!0", "start a#0"],
+      ["a~", "kill a: unknown-state", "start a#1"],
+    ],
+  },
+  {
+    title: "sync loop: an init container that the runtime has forgotten is not run again",
+    why: "runtimes remove old containers: a migration would run beside the program that uses it",
+    spec: { init: ["i"], regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start i#0"],
+      ["i!0", "start a#0"],
+      ["i-"],
+    ],
+  },
+  {
     title: "init: a failure with Never ends the pod",
     why: "the regular containers would start without what init prepares",
     spec: { policy: "Never", init: ["i"], regular: ["a"] },
