@@ -119,6 +119,8 @@ check("IPAM: the next free address after the last one, round and round", () => {
 /** An IPAM store in a folder of its own, and calls of host-local on it. */
 class Ipam {
   readonly dataDir = mkdtempSync(join(tmpdir(), "r2k-lab-ipam-"));
+  /** CNI_ARGS of the calls. */
+  args = "";
 
   call(
     command: Command,
@@ -133,7 +135,7 @@ class Ipam {
       ...changes,
     };
     const config = { type: "host-local", name: NETWORK, cniVersion: "1.0.0", ipam };
-    const at = { containerId, netns: "/proc/self/ns/net", ifName: "eth0", args: "" };
+    const at = { containerId, netns: "/proc/self/ns/net", ifName: "eth0", args: this.args };
     const request = { command, ...at, path: [DEBIAN], config };
     const file = join(DEBIAN, "host-local");
     return theirs ? execInvoke(10_000)(file, request) : ownInvoke("host-local", request);
@@ -209,6 +211,32 @@ check("IPAM: one address of each range set, or none at all", () =>
       expected: "3 of its 5: a and b have the others",
       happened: `${length}`,
       why: "no DEL follows a failed ADD in every runtime: what it reserved would leak",
+    });
+  }),
+);
+
+check("IPAM: a requested address is given, or refused, and nothing is left reserved", () =>
+  withIpam(async (ipam) => {
+    const why = "a Pod that moves with its address gets that one, or an error that names it";
+    ipam.args = "IP=10.99.0.5";
+    mustEqual(await ipam.add("a"), "10.99.0.5", { when: "ADD with CNI_ARGS IP=10.99.0.5", why });
+    ipam.args = "IP=10.77.0.5";
+    const fails = {
+      when: "ADD with CNI_ARGS IP=10.77.0.5; the only range is 10.99.0.0/29",
+      expected: "the error invalid-config (7)",
+      why,
+    };
+    const error = await mustFail(ipam.add("b"), CniError, fails);
+    judge(error.code === "invalid-config", {
+      ...fails, happened: `error ${error.number}: ${error.message}`,
+    });
+    ipam.args = "";
+    const rest = await drain(ipam);
+    judge(rest.length === 4, {
+      when: "after that ADD, addresses are given until there is none",
+      expected: "4 of 5: a has the other",
+      happened: `${rest.length}: ${rest.join(", ")}`,
+      why: "what a failed ADD reserved would leak",
     });
   }),
 );

@@ -12,7 +12,7 @@ import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustFail, mustPass } from "../must.ts";
 import {
-  type Container, GATEWAY, type Host, withHost,
+  type Container, GATEWAY, type Host, seenInvoke, withHost,
 } from "./host.ts";
 import { addressesOf, allocated, hostEnds, leftovers, linkOf, linksIn, stateOf } from "./kernel.ts";
 
@@ -219,6 +219,22 @@ check("DEL: takes the pair and the address away, as often as it is called", () =
     });
   }),
 );
+
+check("DEL: gives the address back last", async () => {
+  const links: string[] = [];
+  const invoke = seenInvoke((plugin, { command, netns }) => {
+    if (plugin === "host-local" && command === "DEL") links.push(...linksIn(netns));
+  });
+  await withHost(async (host) => {
+    await host.call("DEL", await added(host));
+    judge(links.length > 0 && !links.includes("eth0"), {
+      when: "DEL; the container's links when IPAM's DEL is called",
+      expected: "without eth0: the pair was deleted before",
+      happened: links.join(", ") || "IPAM was not called",
+      why: "another container may get the address at once: two would have it on one bridge",
+    });
+  }, invoke);
+});
 
 /** Damages of a container's interface, and the word that the error of CHECK must have. */
 const DAMAGES: readonly (readonly [string, string, (name: string) => void])[] = [

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { BUILD_MARK } from "@raft2kube/cni/lib/mark.ts";
 import { dispatch } from "@raft2kube/cni/lib/skel.ts";
-import type { CniResult, Command, Invoke } from "@raft2kube/cni/lib/types.ts";
+import type { CniResult, Command, Invoke, PluginRequest } from "@raft2kube/cni/lib/types.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { type World, createWorld } from "@raft2kube/cni/testing/world.ts";
@@ -13,11 +13,21 @@ export const NETWORK = "lab";
 export const SUBNET = "10.88.0.0/24";
 export const GATEWAY = "10.88.0.1";
 
-/** Calls the reader's plugins in this process, with a copy of the request, as over a pipe. */
-export const ownInvoke: Invoke = async (file, request) => {
-  const plugin = PLUGINS.get(basename(file))!;
-  return structuredClone(await dispatch(plugin, structuredClone(request), ownInvoke));
-};
+/**
+ * Calls the reader's plugins in this process, with a copy of the request, as over a pipe. Before
+ * each call, also one plugin's of another, calls `see`.
+ */
+export function seenInvoke(see: (plugin: string, request: PluginRequest) => void): Invoke {
+  const invoke: Invoke = async (file, request) => {
+    const name = basename(file);
+    see(name, request);
+    const plugin = PLUGINS.get(name)!;
+    return structuredClone(await dispatch(plugin, structuredClone(request), invoke));
+  };
+  return invoke;
+}
+
+export const ownInvoke: Invoke = seenInvoke(() => {});
 
 /** Changes to the usual network of the checks. */
 export interface NetworkChanges {

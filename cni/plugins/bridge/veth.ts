@@ -66,8 +66,9 @@ export function connect(
 }
 
 /**
- * Makes the bridge the gateway: its addresses, and forwarding. Error 7 when it has another address
- * of the same family and subnet size is no reason to take it off (`forceAddress` is one).
+ * Makes the bridge the gateway: gives it these addresses, and lets the host forward packets.
+ * Another IPv4 address on it is error 7, or is deleted with `force` (`forceAddress`); an IPv6 link
+ * may have several.
  */
 export function ensureGateway(
   route: NetlinkSocket,

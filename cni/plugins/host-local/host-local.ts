@@ -84,7 +84,10 @@ function release(store: AddressStore, owner: Owner): void {
   // lab:12 end
 }
 
-/** Allocates one address of each set; after an error releases those allocated before it. */
+/**
+ * Allocates one address of each set; after an error releases those allocated before it. A requested
+ * address is taken from the set that holds it; one that no set has is invalid-config.
+ */
 function allocate(config: HostLocalConfig, store: AddressStore, owner: Owner): ResultIp[] {
   // lab:12 begin allocate
   const held = addressesOf(store, owner);
