@@ -24,8 +24,8 @@ const KERNEL_PROTOCOL = 2;
 
 /**
  * Returns the changes that turn `actual` into `plan`, in order: routes that are no longer right go
- * first, those that are new come after the entries they need. Everything on our link is ours; on
- * the underlay only routes with our protocol.
+ * first, those that are new come after the entries they need. Everything on our link but the
+ * kernel's own routes is ours; on the underlay only routes with our protocol.
  */
 export function difference(plan: OverlayPlan, actual: Actual): Change[] {
   // lab:13 begin difference

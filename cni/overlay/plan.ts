@@ -304,6 +304,10 @@ function claim(node: string, subnet: Subnet, publicIp: string, mac: string | und
   return { node, range: formatSubnet(subnet), first, last, publicIp, mac };
 }
 
+/**
+ * Why a claim cannot be had beside those taken: a range that overlaps, the same address, or the
+ * same hardware address, if there is one.
+ */
 function conflict(own: Claim, taken: readonly Claim[]): string | undefined {
   // lab:13 begin conflict
   for (const other of taken) {

@@ -42,13 +42,16 @@ export function addressesOf(index: number) {
 }
 
 /** Node n<index> of the API, as its overlay published it. */
-export function nodeOf(index: number, more: { address?: string; podCidr?: string } = {}): Node {
-  const { name, address, podCidr, mac } = { ...addressesOf(index), ...more };
+export function nodeOf(
+  index: number,
+  more: { address?: string; podCidr?: string; conf?: ReturnType<typeof netConf> } = {},
+): Node {
+  const { name, address, podCidr, mac, conf } = { ...addressesOf(index), conf: netConf(), ...more };
   return {
     metadata: {
       name,
       creationTimestamp: `2026-01-01T00:00:0${index}Z`,
-      annotations: annotationsOf({ conf: netConf(), publicIp: address, mac }),
+      annotations: annotationsOf({ conf, publicIp: address, mac }),
     },
     spec: { podCIDRs: [podCidr] },
   };

@@ -90,20 +90,21 @@ check("packets: the link is made once, repaired, and made again if it cannot be"
       expected, happened: describeLink(one),
       why: "what can be changed is changed: routes through the link stay",
     });
-    for (const [port, learning] of [[4789, false], [8472, true]] as const) {
+    const others = [{ port: 4789 }, { learning: true }, { vni: 9 }, { local: "192.0.2.99" }];
+    for (const other of others) {
       one.network.inside(() => {
         using route = openRoute();
         deleteLink(route, DEVICE);
         const { index: underlay } = getLink(route, "eth0");
         createVxlan(route, { name: DEVICE }, {
-          vni: 1, port, local: "192.0.2.1", underlay, learning,
+          vni: 1, port: 8472, local: address, underlay, learning: false, ...other,
         });
       });
       syncAll([one]);
       judge(describeLink(one) === expected, {
-        when: `there is a link of that name with port ${port}${learning ? ", and it learns" : ""}`,
+        when: `there is a link of that name with another setting, ${JSON.stringify(other)}`,
         expected, happened: describeLink(one),
-        why: "neither can be changed later, and peers would not hear this node, or mislead it",
+        why: "it cannot be changed later, and peers would not reach this node, or mislead it",
       });
     }
     await judgePair(one, two, 0, "after the repair");

@@ -143,4 +143,12 @@ check("plan: a Node cannot take over another's range, address or link", () => {
       why: "a node changes its own Node object: one that was broken into would get others' packets",
     });
   }
+  const conf = netConf({ Type: "host-gw" });
+  const { routes, problems } = planOn1([1, 2, 3].map((index) => nodeOf(index, { conf })), conf);
+  judge(routes.length === 2 && problems.length === 0, {
+    when: "host-gw: no node publishes a hardware address",
+    expected: "routes to both other nodes, and no problem",
+    happened: `${routes.length} routes; problems: ${problems.join("; ") || "none"}`,
+    why: "a hardware address that two nodes lack is nothing that they share",
+  });
 });
