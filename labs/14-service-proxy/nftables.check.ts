@@ -23,7 +23,7 @@ const NODE_PORT = { nodePort: SERVICE.nodePort };
 /** The elements of a port, `SET: KEY` or `MAP: KEY => VALUE`, without the endpoints' maps. */
 function frontendsOf(port: ServicePort): string[] {
   const { chains, elements } = renderPort(port, CLUSTER_CIDR);
-  const kept = elements.filter(({ set }) => !set.endsWith("-endpoints"));
+  const kept = elements.filter(({ set }) => !/^(service|external|nodeport)-endpoints$/.test(set));
   return kept.map(({ set, key, value }) => {
     const [verb, chain = ""] = value.split(" ");
     const verdict = chains.has(chain) ? `${verb} a chain` : value;
@@ -64,6 +64,12 @@ const FRONTENDS: readonly (readonly [string, ServicePort, readonly string[], str
     webPort([A!, B!], [], { internalLocal: true }),
     [`no-endpoint-services: ${CLUSTER} => drop`, IP_SET, ...HAIRPINS],
     "there are endpoints, on other nodes: the policy forbids them, and upstream drops",
+  ],
+  [
+    "a port of default/kubernetes: its endpoints are the API servers",
+    webPort([], [], { apiAddresses: ["192.0.2.7"] }),
+    [`no-endpoint-services: ${CLUSTER} => goto reject-chain`, IP_SET, "api-endpoints: 192.0.2.7"],
+    "a Service with an API server's address as its external one would get the cluster's requests",
   ],
 ];
 

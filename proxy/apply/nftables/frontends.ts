@@ -19,7 +19,10 @@ const NO_ENDPOINT_MAPS = {
 
 type FrontendMap = keyof typeof NO_ENDPOINT_MAPS;
 
-/** Adds the port's addresses and node port to the maps that dispatch to its chains. */
+/**
+ * Adds the port's addresses and node port to the maps that dispatch to its chains, and
+ * `apiAddresses` to the set api-endpoints, which no external address may take over.
+ */
 export function addFrontends(
   port: ServicePort,
   chains: FrontendChains,
