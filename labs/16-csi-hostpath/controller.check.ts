@@ -142,8 +142,27 @@ check("CreateVolume: as large as its source, and reachable from here alone", () 
   }),
 );
 
+/** Notes the sizes that contents grow to while it is there. */
+class Growth implements Disposable {
+  readonly sizes: number[] = [];
+  readonly #grow = VolumeContents.prototype.grow;
+
+  constructor() {
+    const [sizes, grow] = [this.sizes, this.#grow];
+    VolumeContents.prototype.grow = function (id, capacity_bytes) {
+      sizes.push(capacity_bytes);
+      return grow.call(this, id, capacity_bytes);
+    };
+  }
+
+  [Symbol.dispose](): void {
+    VolumeContents.prototype.grow = this.#grow;
+  }
+}
+
 check("ControllerExpandVolume: grows, can be repeated, never shrinks", () =>
   withDriver(async (driver) => {
+    using growth = new Growth();
     const { volumeId } = await driver.create({ name: "a" });
     const expand = (requiredBytes: number, limitBytes = 0) =>
       driver.controller.controllerExpandVolume({
@@ -157,6 +176,10 @@ check("ControllerExpandVolume: grows, can be repeated, never shrinks", () =>
         why: "data beyond the end of a smaller volume would be lost",
       });
     }
+    mustEqual(growth.sizes[0], 5 * MIB, {
+      when: "a volume is expanded to 5 MiB; the size that its content was made to grow to",
+      why: "a larger record of a file system that has not grown is a lie: writes fail with ENOSPC",
+    });
     const why = "the caller set a limit that the volume is above";
     await mustRefuse(expand(MIB, 2 * MIB), Status.OUT_OF_RANGE, {
       when: "it has 5 MiB, and is wanted with 2 at most", why,

@@ -64,11 +64,21 @@ check("stage, publish: again is the same mount; in another way is refused", () =
       when: "it is published writable at this path, and wanted read-only",
       why: "success would say that it is read-only",
     });
-    await driver.node.nodePublishVolume({ ...driver.calls(volume, "pod-2"), readonly: true });
-    mustEqual(await write(driver, "pod-2", "x"), "EROFS", {
-      when: "a write to a path that it was published at with readonly",
-      why: "the kernel must refuse it; the pod's own good will is no protection",
-    });
+    const mode = Mode.SINGLE_NODE_WRITER;
+    const readOnly = [
+      ["pod-2", "readonly", { readonly: true }],
+      ["pod-3", "the access mode SINGLE_NODE_READER_ONLY",
+        { volumeCapability: capability(Mode.SINGLE_NODE_READER_ONLY) }],
+      ["pod-4", "the mount flag ro",
+        { volumeCapability: { mount: { mountFlags: ["ro"] }, accessMode: { mode } } }],
+    ] as const;
+    for (const [pod, how, request] of readOnly) {
+      await driver.node.nodePublishVolume({ ...driver.calls(volume, pod), ...request });
+      mustEqual(await write(driver, pod, "x"), "EROFS", {
+        when: `a write to a path that it was published at with ${how}`,
+        why: "the kernel must refuse it; the pod's own good will is no protection",
+      });
+    }
   }),
 );
 
