@@ -49,9 +49,9 @@ test("the types that create make what is missing, through links too", async () =
   await expect(orphan).rejects.toThrow("does not exist");
 });
 
-const local = (at: string, volumeMode: "Block" | "Filesystem") => {
+const local = (at: string, volumeMode: "Block" | "Filesystem", readOnly = false) => {
   const pv: PersistentVolume = { metadata: {}, spec: { local: { path: at }, volumeMode } };
-  const volume = { name: "v", persistentVolumeClaim: { claimName: "c" } };
+  const volume = { name: "v", persistentVolumeClaim: { claimName: "c", readOnly } };
   return {
     pod: { metadata: { name: "p", uid: "u" }, spec: { containers: [] } },
     spec: { name: "v", volume, claim: { pv, pvc: { metadata: {}, spec: {} } } },
@@ -64,10 +64,22 @@ test("a local volume is a directory, or a block device where its mode says so", 
   const directory = await setUp(local(dir, "Filesystem"));
   expect(directory).toMatchObject({ kind: "filesystem", hostPath: dir });
   await expect(setUp(local(dir, "Block"))).rejects.toThrow("is not a block device");
-  const [device] = execFileSync("find", ["/dev", "-maxdepth", "1", "-type", "b"]).toString()
-    .split("\n");
-  expect(device).toMatch(/^\/dev\//);
-  const block = await setUp(local(device!, "Block"));
+  const device = blockDevice();
+  const block = await setUp(local(device, "Block"));
   expect(block).toEqual({ kind: "block", devicePath: device, readOnly: false });
-  await expect(setUp(local(device!, "Filesystem"))).rejects.toThrow("is not a directory");
+  await expect(setUp(local(device, "Filesystem"))).rejects.toThrow("is not a directory");
 });
+
+test("a local volume is read-only where its claim in the pod says so", async () => {
+  const { setUp } = hostPathPlugin();
+  for (const [at, mode] of [[blockDevice(), "Block"], [dir, "Filesystem"]] as const) {
+    expect(await setUp(local(at, mode, true))).toMatchObject({ readOnly: true });
+  }
+});
+
+function blockDevice(): string {
+  const found = execFileSync("find", ["/dev", "-maxdepth", "1", "-type", "b"]).toString();
+  const [device] = found.split("\n");
+  expect(device).toMatch(/^\/dev\//);
+  return device!;
+}

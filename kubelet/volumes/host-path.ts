@@ -10,7 +10,9 @@ export function hostPathPlugin(): VolumePlugin {
   return {
     name: "kubernetes.io~host-path",
     supports: (spec) => sourceOf(spec) !== undefined,
-    async setUp({ spec, readOnly }) {
+    async setUp({ spec, ...request }) {
+      const readOnly =
+        request.readOnly || (spec.volume.persistentVolumeClaim?.readOnly ?? false);
       const { path, type } = sourceOf(spec)!;
       await ensurePath(path, type);
       if (isLocalBlock(spec)) return { kind: "block", devicePath: path, readOnly };
