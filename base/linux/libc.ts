@@ -45,6 +45,7 @@ export const libc = {
   unlockpt: library.func("int unlockpt(int fd)"),
   fcntl: library.func("int fcntl(int fd, int command, long argument)"),
   ioctl: library.func("int ioctl(int fd, ulong request, void *argument)"),
+  ioctlNumber: library.func("int ioctl(int fd, ulong request, long argument)"),
   // Paths of the calls below are bytes with a zero at the end: a file's name may be no UTF-8.
   openat2: library.func(
     "long syscall(long number, long fd, const void *path, void *how, size_t size)",

@@ -1,26 +1,22 @@
 import { constants } from "node:fs";
 import { lstat, open } from "node:fs/promises";
 import path from "node:path";
-import {
-  attachLoopDevice,
-  detachLoopDevice,
-  isReadOnlyDevice,
-  loopDevicesOf,
-} from "@raft2kube/linux/loop-device.ts";
+import { isReadOnlyDevice, loopDevicesOf } from "@raft2kube/linux/loop-device.ts";
 import { bindMount } from "@raft2kube/linux/mount.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { alreadyExists, failedPrecondition } from "../../lib/errors.ts";
 import { mountAt } from "../../lib/mount-point.ts";
+import type { HeldDevices } from "./held-devices.ts";
 import { loopDeviceAt, mountsOfVolume } from "./volume-mounts.ts";
 
 /**
  * Raw block volumes. Staging attaches a loop device to the content, publishing bind-mounts its node
  * on a file, unstaging detaches it. The kernel's table of loop devices is the only record, so each
- * call can be repeated after a crash of driver or kubelet.
+ * call can be repeated after a crash of driver or kubelet. `held` keeps a pod from detaching it.
  */
-export async function stageBlock(content: string): Promise<void> {
+export async function stageBlock(held: HeldDevices, content: string): Promise<void> {
   try {
-    attachLoopDevice(content, { readOnly: false });
+    held.attach(content, { readOnly: false });
   } catch (thrown) {
     if (!isErrno(thrown, "EPERM", "EACCES", "ENOENT", "ENXIO", "ENODEV")) throw thrown;
     throw failedPrecondition(`block volumes need loop devices on the node: ${messageOf(thrown)}`);
@@ -38,6 +34,7 @@ export function requireUnstaged(id: string, content: string): void {
  * own: a read-only mount does not keep its opener from writing to a device.
  */
 export async function publishBlock(
+  held: HeldDevices,
   { id, content }: { id: string; content: string },
   target: string,
   readOnly: boolean,
@@ -49,19 +46,28 @@ export async function publishBlock(
     if (isReadOnlyDevice(shown) === readOnly) return;
     throw alreadyExists(`volume ${id} is at ${target} already, with the other access`);
   }
-  const device = attachLoopDevice(content, { readOnly });
+  const device = held.attach(content, { readOnly });
+  if (readOnly) {
+    // The other device has in memory the writes of pods, and this one the blocks it read before.
+    await syncDevices(content);
+    device.dropCache();
+  }
   await makeFile(target);
-  bindMount(path.join("/dev", device), target);
+  bindMount(device.path, target);
 }
 
 /** Detaches the volume's devices. Throws FAILED_PRECONDITION while one is published. */
-export async function unstageBlock(id: string, content: string): Promise<void> {
+export async function unstageBlock(
+  held: HeldDevices,
+  id: string,
+  content: string,
+): Promise<void> {
   const [published] = mountsOfVolume(content);
   if (published) {
     throw failedPrecondition(`volume ${id} is still published at ${published.mountPoint}`);
   }
   await syncDevices(content);
-  for (const name of loopDevicesOf(content)) detachLoopDevice(name);
+  held.detach(content);
 }
 
 /** Writes what the kernel holds of a volume's devices to its content. */

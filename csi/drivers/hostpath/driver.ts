@@ -17,6 +17,7 @@ import {
 } from "./state.ts";
 import { VolumeContents, type ContentForm } from "./volume-contents.ts";
 import { requireUnstaged } from "./block-device.ts";
+import { HeldDevices } from "./held-devices.ts";
 import { mountsOfVolume } from "./volume-mounts.ts";
 
 const log = logger("csi-hostpath");
@@ -27,6 +28,7 @@ export interface HostPathDriver {
   readonly dataDir: string;
   readonly state: StateFile<HostPathState>;
   readonly contents: VolumeContents;
+  readonly held: HeldDevices;
   readonly pending: PendingOperations;
   readonly clock: Clock;
   /** 0: unlimited. */
@@ -35,8 +37,8 @@ export interface HostPathDriver {
 }
 
 /**
- * Opens the driver's state and removes the contents that a crash left without a record. `form` is
- * that of new volumes, found out where it is left out.
+ * Opens the driver's state, removes the contents that a crash left without a record, and holds the
+ * devices of block volumes. `form` is that of new volumes, found out where it is left out.
  */
 export async function openDriver(options: {
   dataDir: string;
@@ -54,10 +56,13 @@ export async function openDriver(options: {
   await contents.prepare();
   await removeLeftovers(dataDir, state, contents);
   if (state.created) await state.write();
+  const held = new HeldDevices();
+  const blocks = Object.values(state.current.volumes).filter(({ block }) => block);
+  held.reopen(new Set(blocks.map(({ id }) => contents.pathOf("volumes", id))));
   const { place, clock, maxVolumesPerNode = 0, mutableParameters = [] } = options;
   const pending = new PendingOperations();
   return {
-    place, dataDir, state, contents, pending, clock, maxVolumesPerNode, mutableParameters,
+    place, dataDir, state, contents, held, pending, clock, maxVolumesPerNode, mutableParameters,
   };
 }
 

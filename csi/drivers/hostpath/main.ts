@@ -34,7 +34,7 @@ export interface HostPathOptions {
 /**
  * Starts the hostPath driver: Identity, Controller and Node service of CSI 1.12 on one socket, and
  * its registration socket. Throws StateFileError when its state is damaged. `close` leaves mounts
- * as they are, since pods use them.
+ * and loop devices as they are, since pods use them.
  */
 export async function startHostPathDriver(
   options: HostPathOptions,
@@ -67,6 +67,7 @@ export async function startHostPathDriver(
     async close() {
       await registration?.close();
       await server.close();
+      driver.held[Symbol.dispose]();
     },
   };
 }

@@ -70,8 +70,9 @@ export function nodeService(driver: HostPathDriver): ServedService {
       const id = requireString("volume_id", request.volumeId);
       const staging = requirePath("staging_target_path", request.stagingTargetPath);
       await driver.pending.run([id], async () => {
-        const content = driver.contents.pathOf("volumes", id);
-        if (volumeOf(driver.state.current, id)?.block) await unstageBlock(id, content);
+        const { contents, held, state } = driver;
+        const block = volumeOf(state.current, id)?.block;
+        if (block) await unstageBlock(held, id, contents.pathOf("volumes", id));
         else await withdraw(driver, id, staging);
       });
       return {};
@@ -122,7 +123,7 @@ async function stage(
   const { id } = volume;
   requireAccessType(volume, capability);
   const staging = await mountPointOf("staging_target_path", stagingPath);
-  if (volume.block) return stageBlock(driver.contents.pathOf("volumes", id));
+  if (volume.block) return stageBlock(driver.held, driver.contents.pathOf("volumes", id));
   const flags = capability.mount?.mountFlags ?? [];
   if (isShownAt(driver, id, staging, flags.includes("ro"))) return;
   await requireDirectory("staging_target_path", staging);
@@ -152,7 +153,7 @@ async function publish(
   if (mode === Mode.SINGLE_NODE_SINGLE_WRITER) requireUnpublished(driver, id, [staging, target]);
   if (block) {
     const content = driver.contents.pathOf("volumes", id);
-    return publishBlock({ id, content }, target, readOnly);
+    return publishBlock(driver.held, { id, content }, target, readOnly);
   }
   if (!readOnly) await requireSpace(driver, volume);
   await makeMountPoint("target_path", target);

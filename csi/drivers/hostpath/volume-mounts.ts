@@ -1,13 +1,19 @@
 import { lstatSync, statSync } from "node:fs";
 import path from "node:path";
-import { deviceNumber, fileOfLoopDevice, loopDevicesOf } from "@raft2kube/linux/loop-device.ts";
+import {
+  deviceNumber,
+  fileOfLoopDevice,
+  loopDevicesOf,
+  loopNodes,
+} from "@raft2kube/linux/loop-device.ts";
 import { splitDeviceNumber } from "@raft2kube/linux/special-file.ts";
 import { mountOf, readMountInfo, type MountInfo } from "@raft2kube/linux/mountinfo.ts";
 
 /**
  * The mounts that show a volume somewhere: its staging and target paths. The kernel's own tables
  * are asked, so the answer holds after any crash. `content`, an image or a directory, is absolute
- * and has no links in it.
+ * and has no links in it. No mount point is visited: a tenant names the directories of NFS servers,
+ * and one that does not answer would block the caller.
  */
 export function mountsOfVolume(
   content: string,
@@ -16,10 +22,10 @@ export function mountsOfVolume(
   if (!statSync(content, { throwIfNoEntry: false })?.isFile()) return mountsOf(content, mounts);
   const names = loopDevicesOf(content);
   const devices = new Set(names.map(deviceNumber));
-  return mounts.filter(({ device, root, mountPoint }) => {
-    if (devices.has(device)) return true;
-    return names.includes(path.basename(root)) && loopDeviceAt(content, mountPoint) !== undefined;
-  });
+  const nodes = loopNodes(mounts);
+  return mounts.filter(
+    (mount) => devices.has(mount.device) || names.includes(nodes.get(mount) ?? ""),
+  );
 }
 
 /** The loop device of the image whose node is at `point`, as `loop3`. */

@@ -78,6 +78,10 @@ function deviceRules(csi: CsiFixture): void {
     await publish(volume, "ro", true);
     expect(await read("ro")).toBe("written");
     await expect(write("ro", "more")).rejects.toThrow(/EACCES|EPERM|EROFS/);
+    await write("rw", "changed");
+    await csi.node.nodeUnpublishVolume({ volumeId: volume.volumeId, targetPath: csi.path("ro") });
+    await publish(volume, "ro", true);
+    expect(await read("ro")).toBe("changed");
     const again = publish(volume, "ro");
     await expect(again).rejects.toEqual(refused(Status.ALREADY_EXISTS));
     const { volumeId } = volume;

@@ -1,10 +1,21 @@
+import { execFileSync } from "node:child_process";
+import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
+import { mountsOfVolume } from "@raft2kube/csi/drivers/hostpath/volume-mounts.ts";
+import {
+  attachLoopDevice,
+  detachLoopDevice,
+  loopDevicesOf,
+} from "@raft2kube/linux/loop-device.ts";
+import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import { splitDeviceNumber } from "@raft2kube/linux/special-file.ts";
+import type { Volume } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { blockRules } from "./block-rules.ts";
-import { CsiFixture, refused, type DriverUnderTest } from "./fixture.ts";
+import { BLOCK_WRITER, CsiFixture, MIB, refused, type DriverUnderTest } from "./fixture.ts";
 import { groupRules } from "./group-rules.ts";
 import { csiContract } from "./suite.ts";
 
@@ -25,6 +36,92 @@ const driverWith = (options: Options): DriverUnderTest => ({
 });
 
 csiContract("hostpath", driverWith({}), [blockRules, groupRules]);
+
+describe("the hostPath driver's block devices", () => {
+  const csi = new CsiFixture(driverWith({}));
+  beforeEach(() => csi.open());
+  afterEach(() => csi.close());
+
+  const contentOf = ({ volumeId }: Volume) => csi.path(`data/volumes/${volumeId}`);
+  const numberOf = async (target: string) => (await stat(csi.path(target))).rdev;
+  async function publish(name: string, readonly = false): Promise<Volume> {
+    const volume = await csi.create({ name, volumeCapabilities: [BLOCK_WRITER] });
+    await csi.stage(volume, BLOCK_WRITER);
+    const publication = csi.publication(volume, name, BLOCK_WRITER);
+    await csi.node.nodePublishVolume({ ...publication, readonly });
+    return volume;
+  }
+  /** Calls LOOP_CLR_FD, as a pod that has the node may do without any capability. */
+  async function detachInPod(target: string): Promise<void> {
+    detachLoopDevice(`loop${splitDeviceNumber(await numberOf(target)).minor}`);
+  }
+
+  it("a device that its pod detaches stays the volume's until it is unstaged", async () => {
+    const mine = await publish("mine");
+    const read = await publish("read", true);
+    await detachInPod("mine");
+    await detachInPod("read");
+    expect(loopDevicesOf(contentOf(mine))).toHaveLength(1);
+    expect(loopDevicesOf(contentOf(read))).toHaveLength(2);
+    await csi.withdraw(mine, "mine");
+    await csi.withdraw(read, "read");
+    expect([mine, read].flatMap((each) => loopDevicesOf(contentOf(each)))).toEqual([]);
+    const again = await publish("again");
+    await csi.stop();
+    await csi.start();
+    await detachInPod("again");
+    expect(loopDevicesOf(contentOf(again))).toHaveLength(1);
+    await csi.withdraw(again, "again");
+  });
+
+  it("a device that was detached while the driver was away is no other volume's", async () => {
+    const mine = await publish("mine");
+    await csi.stop();
+    await detachInPod("mine");
+    await csi.start();
+    expect(loopDevicesOf(contentOf(mine))).toEqual([]);
+    const devicesBefore = await readdir("/sys/block");
+    const rounds = 12;
+    for (let i = 0; i < rounds; i++) {
+      const other = await publish(`other${i}`);
+      expect(await numberOf(`other${i}`)).not.toBe(await numberOf("mine"));
+      await csi.withdraw(other, `other${i}`);
+    }
+    // Other tests of this machine may add some; each round would without free ones in use again.
+    expect((await readdir("/sys/block")).length).toBeLessThan(devicesBefore.length + rounds);
+  });
+
+  it("a device of another file under the same path is not the volume's", async () => {
+    const file = csi.path("tmpfs/file");
+    await mkdir(path.dirname(file));
+    const names: string[] = [];
+    for (let i = 0; i < 2; i++) {
+      execFileSync("mount", ["-t", "tmpfs", "none", path.dirname(file)]);
+      await writeFile(file, Buffer.alloc(MIB));
+      using device = attachLoopDevice(file, { readOnly: true });
+      names.push(path.basename(device.path));
+    }
+    expect(loopDevicesOf(file).sort()).toEqual(names.toSorted());
+    expect(new Set(names).size).toBe(2);
+    for (const name of names) detachLoopDevice(name);
+  });
+
+  it("a mount elsewhere of a file with a device's name is not visited", async () => {
+    const volume = await publish("mine");
+    const content = contentOf(volume);
+    const [name] = loopDevicesOf(content);
+    const mounts = readMountInfo();
+    const ours = mounts.filter(({ mountPoint }) => mountPoint === csi.path("mine"));
+    expect(mountsOfVolume(content, mounts)).toEqual(ours);
+    // Visited, it would be found to be the device.
+    const mountPoint = `/dev/${name}`;
+    const ofServer = { ...ours[0]!, mountPoint, device: "0:9999", root: `/export/${name}` };
+    const inDirectory = { ...ours[0]!, mountPoint, root: `/own/${name}` };
+    const others = [ofServer, inDirectory];
+    expect(mountsOfVolume(content, [...mounts, ...others])).toEqual(ours);
+    await csi.withdraw(volume, "mine");
+  });
+});
 
 describe("the hostPath driver's options", () => {
   const options: Options = {
