@@ -21,6 +21,7 @@ import {
   type HostPathSnapshot,
   type HostPathState,
 } from "./state.ts";
+import type { VolumeContents } from "./volume-contents.ts";
 
 /**
  * The GroupController service: snapshots of several volumes under one name. Their contents are
@@ -74,13 +75,28 @@ async function createGroup(
       created_ms: clock.now(),
       group,
     }));
-    for (const { id, sourceVolumeId, size_bytes, block } of members) {
-      const source = { kind: "volumes", id: sourceVolumeId } as const;
-      await contents.create("snapshots", id, { capacity_bytes: size_bytes, block, source });
-    }
+    await createContents(contents, members);
     await state.change((current) => members.reduce(withSnapshot, current));
     return members;
   });
+}
+
+/** Makes the content of all members; of none when one fails. */
+async function createContents(
+  contents: VolumeContents,
+  members: readonly HostPathSnapshot[],
+): Promise<void> {
+  const made: string[] = [];
+  try {
+    for (const { id, sourceVolumeId, size_bytes, block } of members) {
+      const source = { kind: "volumes", id: sourceVolumeId } as const;
+      await contents.create("snapshots", id, { capacity_bytes: size_bytes, block, source });
+      made.push(id);
+    }
+  } catch (thrown) {
+    for (const id of made) await contents.remove("snapshots", id);
+    throw thrown;
+  }
 }
 
 /**

@@ -138,6 +138,18 @@ describe("the hostPath driver's options", () => {
     });
   });
 
+  it("a group snapshot of which a member fails leaves nothing on the disk", async () => {
+    const names = ["a", "b", "c"];
+    const volumes = await Promise.all(names.map((name) => csi.create({ name })));
+    const sourceVolumeIds = volumes.map(({ volumeId }) => volumeId).sort();
+    await rm(csi.path(`data/volumes/${sourceVolumeIds.at(-1)!}`), { recursive: true });
+    for (let i = 0; i < 2; i++) {
+      const created = csi.group.createVolumeGroupSnapshot({ name: "group", sourceVolumeIds });
+      await expect(created).rejects.toEqual(refused(Status.INTERNAL));
+      expect(await readdir(csi.path("data/snapshots"))).toEqual([]);
+    }
+  });
+
   it("modifies the parameters that it was told to accept, and no others", async () => {
     const volume = await csi.create({ name: "v", mutableParameters: { speed: "low" } });
     const { volumeId } = volume;
