@@ -20,6 +20,7 @@ import { inShare, type NfsDriver } from "./driver.ts";
 import { CAPACITY_BYTES_MAX, CONTENT_TIMEOUT_MS, SHARE_TIMEOUT_MS } from "./limits.ts";
 import { volumeMessage } from "./messages.ts";
 import type { VolumeRecord } from "./record.ts";
+import { contentOf } from "./share-processes.ts";
 import { snapshotHandlers } from "./snapshots.ts";
 import { parseId, type ObjectId } from "./volume-id.ts";
 
@@ -68,13 +69,12 @@ async function createVolume(
   request: CreateVolumeRequest,
 ): Promise<Init<Volume>> {
   const { share, mount, volume } = planCreateVolume(request);
-  const { server } = share;
-  const timeout_ms = volume.source ? CONTENT_TIMEOUT_MS : SHARE_TIMEOUT_MS;
+  const limits = volume.source
+    ? { server: contentOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS }
+    : { server: share.server, timeout_ms: SHARE_TIMEOUT_MS };
   const keys = [volume.name, volume.key, ...(volume.source ? [volume.source.key] : [])];
   const record = await driver.pending.run(keys, () =>
-    driver.processes.run("createVolume", { ...inShare(driver, share, mount), volume }, {
-      server, timeout_ms,
-    }),
+    driver.processes.run("createVolume", { ...inShare(driver, share, mount), volume }, limits),
   );
   return volumeMessage(share, record);
 }
@@ -84,10 +84,9 @@ async function deleteVolume(
   id: string,
   { share, key }: ObjectId,
 ): Promise<void> {
-  const { server } = share;
   await driver.pending.run([id, key], () =>
     driver.processes.run("deleteVolume", { ...inShare(driver, share), key }, {
-      server, timeout_ms: CONTENT_TIMEOUT_MS,
+      server: contentOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS,
     }),
   );
 }

@@ -18,7 +18,13 @@ export const SHARE_TIMEOUT_MS = 30_000;
 /** How long a call may run that copies, archives or removes the content of a volume. */
 export const CONTENT_TIMEOUT_MS = 10 * 60_000;
 
-/** Processes at work on one server: with more, a server that hangs would take those of others. */
+/** How long the work of such a call may take itself: the rest is for removing what it left. */
+export const CONTENT_WORK_TIMEOUT_MS = CONTENT_TIMEOUT_MS - 60_000;
+
+/**
+ * Processes at work on one server, those on content apart: with more, a server that hangs would
+ * take those of others.
+ */
 export const PROCESSES_PER_SERVER_MAX = 4;
 
 /** Processes that wait for work, and how long they do. */
@@ -50,5 +56,7 @@ export const OWN_RETRANS = 2;
 
 assertLimits({
   "statistics fail before a mount": STATS_TIMEOUT_MS < MOUNT_TIMEOUT_MS,
-  "a content call may take longer than one on records": SHARE_TIMEOUT_MS < CONTENT_TIMEOUT_MS,
+  "a content call may take longer than one on records": SHARE_TIMEOUT_MS < CONTENT_WORK_TIMEOUT_MS,
+  "a content call can clean up before it is ended":
+    CONTENT_WORK_TIMEOUT_MS + SHARE_TIMEOUT_MS <= CONTENT_TIMEOUT_MS,
 });

@@ -150,7 +150,8 @@ async function unpublish(driver: NfsDriver, id: string, targetPath: string): Pro
 
 /**
  * Takes one mount away. A server that is away keeps the writes of the node from it: after the time
- * limit the mount leaves the tree, and the kernel writes them when the server returns.
+ * limit the mount leaves the tree, and the kernel writes them when the server returns. A call that
+ * was not made, as too many wait for that server, is no sign of this: it fails, and is repeated.
  */
 async function unmountOf(driver: NfsDriver, server: string, target: string): Promise<void> {
   const before = readMountInfo().filter((mount) => mount.mountPoint === target).length;
@@ -166,8 +167,7 @@ async function unmountOf(driver: NfsDriver, server: string, target: string): Pro
       return;
     } catch (thrown) {
       if (isGone()) return;
-      const isLate = thrown instanceof RpcError &&
-        (thrown.status === Status.DEADLINE_EXCEEDED || thrown.status === Status.UNAVAILABLE);
+      const isLate = thrown instanceof RpcError && thrown.status === Status.DEADLINE_EXCEEDED;
       if (detach || !isLate) throw thrown;
     }
   }

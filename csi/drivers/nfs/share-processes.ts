@@ -49,7 +49,8 @@ export class ShareProcesses {
   }
 
   /**
-   * Carries out one operation; `server` is the one that it waits for. Throws its RpcError,
+   * Carries out one operation; `server` is the key of those that it counts with: the server that
+   * it waits for, or `contentOf` it. Throws its RpcError,
    * UNAVAILABLE while too many wait for that server, or DEADLINE_EXCEEDED after `timeout_ms`.
    */
   async run<N extends OperationName>(
@@ -136,6 +137,14 @@ export class ShareProcesses {
     if (this.#closed || idle >= PROCESSES_IDLE_MAX) return end(worker);
     worker.idle = this.#clock.after(PROCESS_IDLE_MS, () => end(worker));
   }
+}
+
+/**
+ * The key of calls that copy, archive or remove content: they run for minutes, and pods are not to
+ * wait for them with mounts and statistics of the same server.
+ */
+export function contentOf(server: string): string {
+  return `${server}, content`;
 }
 
 /** Ends a process and all that it started. Its end is seen later, if the kernel lets it end. */

@@ -11,6 +11,7 @@ import { requireParameters } from "../../lib/parameters.ts";
 import { inShare, type NfsDriver } from "./driver.ts";
 import { CONTENT_TIMEOUT_MS } from "./limits.ts";
 import { snapshotMessage } from "./messages.ts";
+import { contentOf } from "./share-processes.ts";
 import { keyOf, parseId } from "./volume-id.ts";
 
 type SnapshotMethods = "createSnapshot" | "deleteSnapshot";
@@ -26,9 +27,9 @@ export function snapshotHandlers(
       const found = parseId(id);
       if (!found) return {};
       const { share, key } = found;
-      const timeouts = { server: share.server, timeout_ms: CONTENT_TIMEOUT_MS };
+      const limits = { server: contentOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS };
       await driver.pending.run([key], () =>
-        driver.processes.run("deleteSnapshot", { ...inShare(driver, share), key }, timeouts),
+        driver.processes.run("deleteSnapshot", { ...inShare(driver, share), key }, limits),
       );
       return {};
     },
@@ -49,7 +50,7 @@ async function createSnapshot(
   const asked = { key, name, volumeKey, created_ms: driver.clock.now() };
   const record = await driver.pending.run([key, volumeKey], () =>
     driver.processes.run("createSnapshot", { ...inShare(driver, share), ...asked }, {
-      server: share.server, timeout_ms: CONTENT_TIMEOUT_MS,
+      server: contentOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS,
     }),
   );
   return snapshotMessage(share, record);

@@ -1,10 +1,20 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { lstat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   VolumeCapability_AccessMode_Mode as Mode,
   type CreateVolumeRequest,
+  type Volume,
 } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -34,6 +44,7 @@ export function nfsRules(name: string, driver: NfsUnderTest): void {
 
     directoryRules(csi, driver, share);
     deleteRules(csi, share, createIn);
+    recordRules(csi, share, createIn);
     linkRules(csi, share, createIn);
     accessRules(csi, driver, share);
   });
@@ -117,6 +128,12 @@ function deleteRules(csi: CsiFixture, share: Share, createIn: CreateIn): void {
     ]);
     expect(readFileSync(share("x/retain/file"), "utf8")).toBe("kept");
     expect(readdirSync(share(".r2k-csi/trash"))).toEqual([]);
+    for (const onDelete of ["delete", "retain", "archive"]) {
+      await expect(createIn("x/archived-archive", { onDelete })).rejects.toMatchObject({
+        status: Status.ALREADY_EXISTS,
+        message: expect.stringContaining("an archive"),
+      });
+    }
   });
 
   it("a directory that is there is taken over where its files are not deleted", async () => {
@@ -128,6 +145,25 @@ function deleteRules(csi: CsiFixture, share: Share, createIn: CreateIn): void {
     expect(readFileSync(csi.path("t/file"), "utf8")).toBe("precious");
     await csi.withdraw(volume, "t");
     expect(readFileSync(share("old/file"), "utf8")).toBe("precious");
+  });
+}
+
+/** Leaves the record of a volume as a driver does that ends before it has made the directory. */
+function leaveBegun(share: Share, { volumeId }: Volume): void {
+  const file = share(`.r2k-csi/volumes/${volumeId.split("#").at(-1)}.json`);
+  const record = JSON.parse(readFileSync(file, "utf8")) as object;
+  writeFileSync(file, JSON.stringify({ ...record, state: "creating" }));
+}
+
+function recordRules(csi: CsiFixture, share: Share, createIn: CreateIn): void {
+  it("a volume that was begun keeps its directory, not the name of one it never got", async () => {
+    leaveBegun(share, await createIn("d", {}, "first"));
+    await expect(createIn("d", {}, "second")).rejects.toEqual(refused(Status.ALREADY_EXISTS));
+    rmdirSync(share("d"));
+    const { volumeId } = await createIn("d", {}, "second");
+    await expect(createIn("d", {}, "first")).rejects.toEqual(refused(Status.ALREADY_EXISTS));
+    await csi.controller.controllerGetVolume({ volumeId });
+    await createIn("e", {}, "first");
   });
 }
 

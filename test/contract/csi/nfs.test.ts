@@ -1,7 +1,11 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
+import { PROCESSES_PER_SERVER_MAX } from "@raft2kube/csi/drivers/nfs/limits.ts";
 import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { CsiFixture, refused } from "./fixture.ts";
 import { exportedBy } from "./nfs-exports.ts";
 import { nfsRules, type NfsUnderTest } from "./nfs-rules.ts";
 import { csiContract } from "./suite.ts";
@@ -26,3 +30,41 @@ const driver: NfsUnderTest = {
 
 csiContract("NFS, on directories in place of a server", driver);
 nfsRules("on directories in place of a server", driver);
+
+describe("NFS driver: calls that wait for a server", () => {
+  const csi = new CsiFixture(driver);
+  beforeEach(() => csi.open());
+  afterEach(() => csi.close());
+
+  /** Fills the places of one kind of call; none of them ends. */
+  async function fill(call: () => Promise<unknown>): Promise<void> {
+    const stopped = csi.path("stopped/nfs.test");
+    mkdirSync(stopped, { recursive: true });
+    for (let i = 0; i < PROCESSES_PER_SERVER_MAX; i++) call().catch(() => undefined);
+    await expect.poll(() => readdirSync(stopped), { timeout: 30_000 })
+      .toHaveLength(PROCESSES_PER_SERVER_MAX);
+    rmSync(stopped, { recursive: true });
+  }
+  let next = 0;
+  const otherId = () => `nfs.test#/data#${String(next++).padStart(32, "0")}`;
+
+  it("calls on content leave mounts and statistics of the same server alone", async () => {
+    const volume = await csi.create({ name: "v" });
+    await fill(() => csi.controller.deleteVolume({ volumeId: otherId() }));
+    const deleted = csi.controller.deleteVolume({ volumeId: otherId() });
+    await expect(deleted).rejects.toEqual(refused(Status.UNAVAILABLE));
+    await csi.publish(volume, "t");
+    const { volumeId } = volume;
+    await csi.node.nodeGetVolumeStats({ volumeId, volumePath: csi.path("t") });
+    await csi.unpublish(volume, "t");
+    expect(csi.mounts()).toEqual([]);
+  });
+
+  it("an unmount that finds no place fails: no writes are detached from their mount", async () => {
+    const volume = await csi.create({ name: "v" });
+    await csi.publish(volume, "t");
+    await fill(() => csi.controller.controllerGetVolume({ volumeId: otherId() }));
+    await expect(csi.unpublish(volume, "t")).rejects.toEqual(refused(Status.UNAVAILABLE));
+    expect(csi.mounts()).toEqual([csi.path("t")]);
+  });
+});

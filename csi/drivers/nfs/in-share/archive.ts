@@ -15,7 +15,8 @@ const KEPT = ["--numeric-owner", "--acls", "--xattrs", "--xattrs-include=user.*"
 
 /**
  * Writes the content of a directory to `<key>.tar` among the snapshots, whole at its return. GNU
- * tar opens every name without following links, and does not leave the file system.
+ * tar opens every name without following links, and does not leave the file system. An attempt
+ * that fails leaves nothing.
  */
 export async function writeArchive(
   share: ShareContents,
@@ -24,17 +25,22 @@ export async function writeArchive(
   signal: AbortSignal,
 ): Promise<void> {
   using snapshots = share.meta("snapshots");
-  const fresh = `.${key}.tar.new`;
+  const fresh = freshName(key);
   await removeTree(snapshots, fresh);
-  const fd = snapshots.open(fresh, CREATE, { mode: 0o600 });
   try {
-    const what = ["--create", "--one-file-system", "--sparse", "--file=-", "."];
-    await tar([...KEPT, ...what], content, { output: fd }, signal);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+    const fd = snapshots.open(fresh, CREATE, { mode: 0o600 });
+    try {
+      const what = ["--create", "--one-file-system", "--sparse", "--file=-", "."];
+      await tar([...KEPT, ...what], content, { output: fd }, signal);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    snapshots.rename(fresh, snapshots, archiveName(key));
+  } catch (thrown) {
+    await removeTree(snapshots, fresh);
+    throw thrown;
   }
-  snapshots.rename(fresh, snapshots, archiveName(key));
 }
 
 /** Unpacks a snapshot into an empty directory that no other process uses. */
@@ -56,10 +62,15 @@ export async function extractSnapshot(
   }
 }
 
-/** Removes the archive of a snapshot; one that is not there is fine. */
+/** Removes the archive of a snapshot, also an unfinished one; one that is not there is fine. */
 export async function removeArchive(share: ShareContents, key: string): Promise<void> {
   using snapshots = share.meta("snapshots");
   await removeTree(snapshots, archiveName(key));
+  await removeTree(snapshots, freshName(key));
+}
+
+function freshName(key: string): string {
+  return `.${key}.tar.new`;
 }
 
 function archiveName(key: string): string {

@@ -1,5 +1,5 @@
 import { aborted, alreadyExists } from "../../../lib/errors.ts";
-import { CONTENT_TIMEOUT_MS } from "../limits.ts";
+import { CONTENT_WORK_TIMEOUT_MS } from "../limits.ts";
 import { parseSnapshot, type SnapshotRecord } from "../record.ts";
 import { removeArchive, writeArchive } from "./archive.ts";
 import type { Operations } from "./operations.ts";
@@ -22,7 +22,7 @@ export async function createSnapshot(
   if (existing) return existing;
   const { capacity_bytes: size_bytes, subDir } = getVolume(share, volumeKey);
   using content = share.root.directory(subDir, { oneMount: true });
-  await writeArchive(share, key, content, AbortSignal.timeout(CONTENT_TIMEOUT_MS));
+  await writeArchive(share, key, content, AbortSignal.timeout(CONTENT_WORK_TIMEOUT_MS));
   const record: SnapshotRecord = { version: 1, name, volumeKey, size_bytes, created_ms };
   if (share.add("snapshots", key, record)) return record;
   throw aborted(`snapshot ${name} is being taken by another driver`);

@@ -9,6 +9,8 @@ import type { NewVolume } from "./operations.ts";
 import type { ShareContents } from "./share-contents.ts";
 
 const PARENT_MODE = 0o755;
+/** Prefix of the names of archives, directories that `onDelete: archive` keeps. */
+const ARCHIVED = "archived-";
 
 /** The directory that a volume's is in, made where it is missing, and the volume's own name. */
 export function parentOf(
@@ -24,7 +26,7 @@ export function parentOf(
 /**
  * Checks that a new volume may have its directory. No volume is within another: a user of the outer
  * one would see the inner, and could put a link in its place. A directory that is there already is
- * taken over only if the class does not delete it later.
+ * taken over only if the class does not delete it later, and is no archive of another volume.
  */
 export function claimDirectory(share: ShareContents, volume: NewVolume): void {
   const { subDir, onDelete, source } = volume;
@@ -34,6 +36,12 @@ export function claimDirectory(share: ShareContents, volume: NewVolume): void {
   }
   using found = share.root.find(subDir, { oneMount: true });
   if (!found) return;
+  if (subDir.slice(subDir.lastIndexOf("/") + 1).startsWith(ARCHIVED)) {
+    throw alreadyExists(
+      `directory ${subDir} is in the share already, an archive of a deleted volume: ` +
+        "use another subDir",
+    );
+  }
   requireNothingBeneath(share, subDir);
   if (onDelete !== "delete" && !source) return;
   const why = source ? "it cannot receive a copy" : "deleting the volume would delete its files";
@@ -67,7 +75,7 @@ export function archiveDirectory(share: ShareContents, subDir: string): void {
   using directory = parent;
   if (!exists(directory, last)) return;
   for (let i = 0; i < ARCHIVES_MAX; i++) {
-    const name = `archived-${last}${i === 0 ? "" : `.${i}`}`;
+    const name = `${ARCHIVED}${last}${i === 0 ? "" : `.${i}`}`;
     if (exists(directory, name)) continue;
     directory.rename(last, directory, name);
     return;

@@ -13,7 +13,7 @@ import {
   outOfRange,
   resourceExhausted,
 } from "../../../lib/errors.ts";
-import { CONTENT_TIMEOUT_MS } from "../limits.ts";
+import { CONTENT_WORK_TIMEOUT_MS } from "../limits.ts";
 import { parseSnapshot, parseVolume, type ContentSource, type VolumeRecord } from "../record.ts";
 import { sourceOf } from "../share.ts";
 import { keyOf } from "../volume-id.ts";
@@ -32,6 +32,7 @@ export async function createVolume(
   share: ShareContents,
   volume: NewVolume,
 ): Promise<VolumeRecord> {
+  await forgetAbandoned(share, volume);
   const existing = share.read("volumes", volume.key, parseVolume);
   requireSameDirectory(share, volume);
   if (existing) requireSame(existing, volume);
@@ -42,6 +43,22 @@ export async function createVolume(
   const ready: VolumeRecord = { ...record, state: "ready" };
   share.replace("volumes", volume.key, ready);
   return ready;
+}
+
+/**
+ * Forgets a volume of another name that was begun for the directory and got none: its claim is
+ * gone, so that no call names it again. A claim that is created again has a volume of a new name,
+ * and may have the same directory.
+ */
+async function forgetAbandoned(share: ShareContents, { key, name, subDir }: NewVolume) {
+  const begun = share.read("volumes", key, parseVolume);
+  if (begun?.state !== "creating" || begun.name === name) return;
+  using found = share.root.find(subDir, { oneMount: true });
+  if (found) return;
+  using made = share.meta("new");
+  await removeTree(made, keyOf(begun.name));
+  share.forget("names", keyOf(begun.name));
+  share.forget("volumes", key);
 }
 
 /** The name may lead to a record of another directory, of a class that was changed since. */
@@ -140,7 +157,7 @@ async function copySource(
   { kind, key }: ContentSource,
   content: Directory,
 ): Promise<void> {
-  const signal = AbortSignal.timeout(CONTENT_TIMEOUT_MS);
+  const signal = AbortSignal.timeout(CONTENT_WORK_TIMEOUT_MS);
   if (kind === "snapshot") return extractSnapshot(share, key, content, signal);
   const source = share.read("volumes", key, parseVolume);
   if (!source) throw notFound("the source volume does not exist");
