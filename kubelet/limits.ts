@@ -75,6 +75,17 @@ export const EXPANDED_CHARACTERS_MAX = 6 * 2 ** 20;
 export const FILES_OF_POD_BYTES_MAX = 32 * 2 ** 20;
 /** mount.nfs retries a server that does not answer for two minutes on its own. */
 export const NFS_MOUNT_TIMEOUT_MS = 2 * 60_000;
+/** How long an unmount may write out what the node has in memory; then the mount is detached. */
+export const NFS_UNMOUNT_TIMEOUT_MS = 10_000;
+/** Messages of a failed mount or unmount that are kept. */
+export const PROGRAM_OUTPUT_BYTES_MAX = 16 << 10;
+/**
+ * File systems, beside those of FUSE, whose calls wait for another machine without end. Those of a
+ * virtual machine's host (9p, virtiofs) are not among them.
+ */
+export const NETWORK_FILE_SYSTEMS: readonly string[] = [
+  "nfs", "nfs4", "cifs", "smb3", "ceph", "afs", "lustre",
+];
 
 /** Volumes of one pod: each may be a mount of the node's, of which the kernel has 100,000. */
 export const VOLUMES_OF_POD_MAX = 512;

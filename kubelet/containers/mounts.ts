@@ -69,7 +69,8 @@ async function volumeMount(
     const dir = subpathsDir(paths, uidOf(pod));
     hostPath = join(dir, wanted.name, container.name, String(index));
     try {
-      await mountSubPath(volume.hostPath, subPath, hostPath);
+      const from = { name: wanted.name, path: volume.hostPath };
+      await mountSubPath(from, subPath, hostPath, { beside: paths.rootDir });
     } catch (thrown) {
       const why = messageOf(thrown);
       throw new ContainerConfigError(

@@ -31,6 +31,8 @@ export interface CsiMountPlan {
    * themselves.
    */
   ownedByFsGroup: boolean;
+  /** The policy by which that was decided. */
+  fsGroupPolicy: string;
   /** Whether the volume must be attached to the node first. */
   attaches: boolean;
   /** Whether NodePublishVolume is repeated at each sync, for drivers whose content changes. */
@@ -78,11 +80,15 @@ export function planCsiMount(
     volumeContext: { ...plan.volumeContext, ...podInfo(pod, plan.lifecycle, object) },
     attaches: plan.lifecycle === "Persistent" && object?.spec.attachRequired !== false,
     ownedByFsGroup: !block && !mountsGroup && !plan.readOnly && fsGroupApplies(spec, object),
+    fsGroupPolicy: fsGroupPolicyOf(object),
     republish: object?.spec.requiresRepublish ?? false,
   };
 }
 
-type PartialPlan = Omit<CsiMountPlan, "attaches" | "ownedByFsGroup" | "republish">;
+type PartialPlan = Omit<
+  CsiMountPlan,
+  "attaches" | "ownedByFsGroup" | "fsGroupPolicy" | "republish"
+>;
 
 function planInline(pod: Pod, spec: VolumeSpec, object: CSIDriver | undefined): PartialPlan {
   const source = spec.volume.csi!;
@@ -184,12 +190,16 @@ function podInfo(
   };
 }
 
+function fsGroupPolicyOf(object: CSIDriver | undefined): string {
+  return object?.spec.fsGroupPolicy ?? "ReadWriteOnceWithFSType";
+}
+
 /**
  * Returns whether fsGroup applies, by CSIDriver.spec.fsGroupPolicy; the default depends on file
  * system type and access mode.
  */
 function fsGroupApplies(spec: VolumeSpec, object: CSIDriver | undefined): boolean {
-  const policy = object?.spec.fsGroupPolicy ?? "ReadWriteOnceWithFSType";
+  const policy = fsGroupPolicyOf(object);
   if (policy === "None") return false;
   if (policy === "File") return true;
   if (spec.volume.csi) return !!spec.volume.csi.fsType;

@@ -25,6 +25,7 @@ import {
   type CsiVolumeData,
 } from "./csi-volume-data.ts";
 import { isMountPoint } from "./disk.ts";
+import { fsGroupWork, requireLocal } from "./network-mount.ts";
 import { applyFsGroup } from "./ownership.ts";
 import type {
   ReadyVolume,
@@ -110,7 +111,10 @@ async function setUp(
     await publish(options, driver, plan, { target, staging, context });
     if (mounted) return;
     if (block) await requireDevice(name, target);
-    if (plan.ownedByFsGroup) await applyFsGroup(target, fsGroup, plan.readOnly);
+    if (plan.ownedByFsGroup && fsGroup !== undefined) {
+      await requireLocal(fsGroupWork(plan, { name: spec.name, path: target, own: dir }));
+      await applyFsGroup(target, fsGroup, plan.readOnly);
+    }
     await writeVolumeData(dir, { ...data, setUp: true });
   });
   await expandMounted(options, spec, { dir, target });
@@ -144,7 +148,8 @@ async function stage(
   if (!stages || plan.lifecycle === "Ephemeral") return "";
   const { volumeHandle, capability, volumeContext } = plan;
   const staging = stagingPath(options.rootDir, driver.name, volumeHandle);
-  await mkdir(staging, { recursive: true, mode: 0o750 });
+  // A file system that is mounted there already is not looked into: its server may not answer.
+  if (!isMountPoint(staging)) await mkdir(staging, { recursive: true, mode: 0o750 });
   const secrets = plan.stageSecret ? await options.objects.secret(plan.stageSecret) : {};
   await call(() =>
     driver.node.nodeStageVolume(

@@ -1,9 +1,11 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { mount, unmount } from "@raft2kube/linux/mount.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FilesBudget } from "./files.ts";
-import { nfsPlugin } from "./nfs.ts";
+import { nfsPlugin, type NfsOptions } from "./nfs.ts";
 
 let dir: string;
 beforeEach(async () => {
@@ -18,22 +20,90 @@ const request = () => ({
   spec, dir: path.join(dir, "v"), fsGroup: undefined, readOnly: false, budget: new FilesBudget(),
 });
 
+const tearDown = (options: NfsOptions = {}) => {
+  const at = { podUid: "u", volumeName: "v", dir: path.join(dir, "v"), inside: undefined };
+  return nfsPlugin(options).tearDown(at);
+};
+
+async function write(name: string, text: string): Promise<string> {
+  const file = path.join(dir, name);
+  await writeFile(file, text, { mode: 0o700 });
+  return file;
+}
+const known = () => write("filesystems", "nodev\tnfs4\n");
+
 test("an nfs volume is refused by name where the kernel has no NFS client", async () => {
-  const filesystems = path.join(dir, "filesystems");
-  await writeFile(filesystems, "nodev\ttmpfs\n\text4\n");
-  const plugin = nfsPlugin(filesystems);
+  const filesystems = await write("filesystems", "nodev\ttmpfs\n\text4\n");
+  const plugin = nfsPlugin({ filesystems });
   expect(plugin.supports(spec)).toBe(true);
   await expect(plugin.setUp(request())).rejects.toMatchObject({
     code: "NotSupported", message: "this node's kernel has no NFS client",
   });
 });
 
-test("a server that does not answer is an error of the mount, and nothing is left", async () => {
-  const filesystems = path.join(dir, "filesystems");
-  await writeFile(filesystems, "nodev\tnfs4\n");
-  const plugin = nfsPlugin(filesystems);
-  await expect(plugin.setUp(request())).rejects.toMatchObject({ code: "MountFailed" });
-  const inside = undefined;
-  await plugin.tearDown({ podUid: "u", volumeName: "v", dir: path.join(dir, "v"), inside });
-  expect(await readdir(dir)).toEqual(["filesystems"]);
+test("mount.nfs gets server, directory and options; its error is the volume's", async () => {
+  const mountProgram = await write("mount.nfs", '#!/bin/sh\necho "said $*" >&2\nexit 32\n');
+  const plugin = nfsPlugin({ filesystems: await known(), mountProgram });
+  const readOnly = { ...volume, nfs: { ...volume.nfs, readOnly: true } };
+  const asked = { ...request(), spec: { name: "v", volume: readOnly } };
+  await expect(plugin.setUp(asked)).rejects.toMatchObject({
+    code: "MountFailed",
+    message: expect.stringContaining(`said 127.0.0.1:/exports ${path.join(dir, "v")} -o ro`),
+  });
+  await tearDown();
+  expect((await readdir(dir)).sort()).toEqual(["filesystems", "mount.nfs"]);
+});
+
+test("a server that looks like a flag is refused", async () => {
+  const plugin = nfsPlugin({ filesystems: await known(), mountProgram: "/bin/true" });
+  const server = { name: "v", nfs: { server: "-obind", path: "/exports" } };
+  const asked = plugin.setUp({ ...request(), spec: { name: "v", volume: server } });
+  await expect(asked).rejects.toMatchObject({ code: "NotSupported" });
+});
+
+test("a mount that takes too long ends with all its processes", async () => {
+  const pids = path.join(dir, "pid");
+  const script = `#!/bin/sh\ntail -f /dev/null & echo $! > ${pids}.new; mv ${pids}.new ${pids}\n`;
+  const mountProgram = await write("mount.nfs", `${script}wait\n`);
+  const options = { filesystems: await known(), mountProgram, mountTimeout_ms: 1_000 };
+  await expect(nfsPlugin(options).setUp(request())).rejects.toMatchObject({ code: "MountFailed" });
+  const pid = (await readFile(pids, "utf8")).trim();
+  const isAlive = () => existsSync(`/proc/${pid}/exe`) && !isZombie(pid);
+  await expect.poll(isAlive, { timeout: 30_000 }).toBe(false);
+});
+
+const isZombie = (pid: string) => readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
+
+describe.runIf(process.getuid?.() === 0)("a mounted nfs volume", () => {
+  beforeEach(async () => {
+    await mkdir(path.join(dir, "v"));
+    mount({ source: "server", target: path.join(dir, "v"), type: "tmpfs" });
+  });
+  afterEach(() => unmount(path.join(dir, "v")));
+
+  test("is read-only for a pod that reads only, also when it is mounted already", async () => {
+    const readOnly = { ...volume, nfs: { ...volume.nfs, readOnly: true } };
+    const asked = { ...request(), readOnly: false, spec: { name: "v", volume: readOnly } };
+    expect(await nfsPlugin().setUp(asked)).toMatchObject({ readOnly: true });
+    expect(await nfsPlugin().setUp(request())).toMatchObject({ readOnly: false });
+  });
+
+  test("is unmounted and its directory removed", async () => {
+    await tearDown();
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  test("is detached when its server does not take what the node has to write", async () => {
+    const script = '#!/bin/sh\n[ "$1" = -l ] || exec tail -f /dev/null\nexec umount "$@"\n';
+    const unmountProgram = await write("umount", script);
+    await tearDown({ unmountProgram, unmountTimeout_ms: 2_000 });
+    expect(await readdir(dir)).toEqual(["umount"]);
+  });
+
+  test("that stays mounted is an error, and nothing in it is removed", async () => {
+    await writeFile(path.join(dir, "v/file"), "kept");
+    const failed = tearDown({ unmountProgram: "/bin/false" });
+    await expect(failed).rejects.toMatchObject({ code: "StillMounted" });
+    expect(await readdir(path.join(dir, "v"))).toEqual(["file"]);
+  });
 });

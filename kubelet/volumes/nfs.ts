@@ -1,15 +1,20 @@
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { mkdir, rmdir } from "node:fs/promises";
-import { promisify } from "node:util";
-import { unmount } from "@raft2kube/linux/mount.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { NFS_MOUNT_TIMEOUT_MS } from "../limits.ts";
+import { NFS_MOUNT_TIMEOUT_MS, NFS_UNMOUNT_TIMEOUT_MS } from "../limits.ts";
+import { programPath, runBounded } from "./bounded-program.ts";
 import { isMountPoint } from "./disk.ts";
 import type { VolumePlugin, VolumeSpec } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 
-const run = promisify(execFile);
+/** Seams for a test: the kernel's list of file systems, other programs and shorter times. */
+export interface NfsOptions {
+  filesystems?: string;
+  mountProgram?: string;
+  unmountProgram?: string;
+  mountTimeout_ms?: number;
+  unmountTimeout_ms?: number;
+}
 
 /** A directory of a server, and how it is mounted. */
 interface Export {
@@ -21,33 +26,22 @@ interface Export {
 
 /**
  * `nfs` volumes, and PersistentVolumes of that kind, mounted by `mount.nfs`. Needs the kernel's NFS
- * client and that program. `filesystems` is the kernel's list.
+ * client and that program. A server is the pods' owner's and may never answer, so that every call
+ * which could wait for it is made by another process. fsGroup is not applied, as in upstream.
  */
-export function nfsPlugin(filesystems = "/proc/filesystems"): VolumePlugin {
+export function nfsPlugin(options: NfsOptions = {}): VolumePlugin {
   return {
     name: "kubernetes.io~nfs",
     supports: (spec) => exportOf(spec) !== undefined,
     async setUp({ spec, dir, readOnly }) {
-      const { server, path, options, ...source } = exportOf(spec)!;
-      if (isMountPoint(dir)) return { kind: "filesystem", hostPath: dir, readOnly };
-      requireClient(filesystems);
-      await mkdir(dir, { recursive: true, mode: 0o750 });
-      const flags = source.readOnly ? [...options, "ro"] : options;
-      const how = flags.length > 0 ? ["-o", flags.join(",")] : [];
-      try {
-        const limits = { timeout: NFS_MOUNT_TIMEOUT_MS, killSignal: "SIGKILL" } as const;
-        await run("mount", ["-t", "nfs", ...how, "--", `${server}:${path}`, dir], limits);
-      } catch (cause) {
-        throw new VolumeError("MountFailed", `mount of ${server}:${path}: ${messageOf(cause)}`, {
-          cause,
-          remedy: "check the server, its exports, and that mount.nfs (nfs-common) is installed",
-        });
-      }
-      return { kind: "filesystem", hostPath: dir, readOnly: source.readOnly || readOnly };
+      const source = exportOf(spec)!;
+      const ready = { kind: "filesystem", hostPath: dir } as const;
+      if (!isMountPoint(dir)) await mountExport(source, dir, options);
+      return { ...ready, readOnly: source.readOnly || readOnly };
     },
     // Its content is the server's: nothing is removed but the empty directory.
     async tearDown({ dir }) {
-      while (isMountPoint(dir)) unmount(dir);
+      await unmountExport(dir, options);
       try {
         await rmdir(dir);
       } catch (thrown) {
@@ -55,6 +49,70 @@ export function nfsPlugin(filesystems = "/proc/filesystems"): VolumePlugin {
       }
     },
   };
+}
+
+async function mountExport(
+  { server, path, readOnly, options }: Export,
+  dir: string,
+  { filesystems, mountProgram, mountTimeout_ms = NFS_MOUNT_TIMEOUT_MS }: NfsOptions,
+): Promise<void> {
+  if (server.startsWith("-")) {
+    throw new VolumeError("NotSupported", `nfs server ${server} is no host name`, {
+      remedy: "a name or an address does not begin with -",
+    });
+  }
+  requireClient(filesystems ?? "/proc/filesystems");
+  const program = mountProgram ?? (await programPath("mount.nfs", "install it (nfs-common)"));
+  await mkdir(dir, { recursive: true, mode: 0o750 });
+  const flags = readOnly ? [...options, "ro"] : options;
+  const how = flags.length > 0 ? ["-o", flags.join(",")] : [];
+  try {
+    await runBounded(program, [`${server}:${path}`, dir, ...how], mountTimeout_ms);
+  } catch (cause) {
+    throw new VolumeError("MountFailed", `mount of ${server}:${path}: ${messageOf(cause)}`, {
+      cause,
+      remedy: "check the server and its exports",
+    });
+  }
+}
+
+/**
+ * Takes all mounts on `dir` away. One whose server does not take the node's writes in time leaves
+ * the tree; the kernel writes them when the server returns. Detaching can wait as well, when the
+ * last user of the file system is gone. Throws StillMounted.
+ */
+async function unmountExport(
+  dir: string,
+  { unmountProgram, unmountTimeout_ms = NFS_UNMOUNT_TIMEOUT_MS }: NfsOptions,
+): Promise<void> {
+  if (!isMountPoint(dir)) return;
+  const program = unmountProgram ?? (await programPath("umount", "install it (util-linux)"));
+  for (let i = 0; isMountPoint(dir); i++) {
+    if (i === STACKED_MAX) {
+      throw new VolumeError("StillMounted", `more than ${STACKED_MAX} mounts on ${dir}`);
+    }
+    const failure = await failureOf(runBounded(program, [...UNMOUNT, dir], unmountTimeout_ms));
+    if (failure === undefined || !isMountPoint(dir)) continue;
+    const detaching = runBounded(program, ["-l", ...UNMOUNT, dir], unmountTimeout_ms);
+    const second = await failureOf(detaching);
+    if (second === undefined || !isMountPoint(dir)) continue;
+    const message = `${dir} cannot be unmounted: ${messageOf(failure)}; ${messageOf(second)}`;
+    throw new VolumeError("StillMounted", message, { cause: failure });
+  }
+}
+
+/** No helper program, no table of mounts, and no look at the directory, which the server has. */
+const UNMOUNT = ["-i", "-n", "-c", "--"];
+/** Mounts stacked on one directory that are taken away. */
+const STACKED_MAX = 16;
+
+async function failureOf(made: Promise<void>): Promise<unknown> {
+  try {
+    await made;
+    return undefined;
+  } catch (thrown) {
+    return thrown;
+  }
 }
 
 function exportOf({ volume, claim }: VolumeSpec): Export | undefined {

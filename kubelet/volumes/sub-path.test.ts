@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unmount } from "@raft2kube/linux/mount.ts";
+import { type MountInfo, readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { mountSubPath } from "./sub-path.ts";
 
@@ -19,9 +20,14 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
+const mountPath = (subPath: string, mounts?: () => MountInfo[]) => {
+  const how = { beside: dir, ...(mounts && { mounts }) };
+  return mountSubPath({ name: "data", path: volume }, subPath, target, how);
+};
+
 describe("subPath", () => {
   test("mounts a directory, made when it is missing", async () => {
-    await mountSubPath(volume, "a/b", target);
+    await mountPath("a/b");
     await writeFile(join(target, "file"), "seen");
     expect(await readFile(join(volume, "a/b/file"), "utf8")).toBe("seen");
   });
@@ -31,7 +37,7 @@ describe("subPath", () => {
     await writeFile(join(volume, "..1/key"), "value");
     await symlink("..1", join(volume, "..data"));
     await symlink("..data/key", join(volume, "key"));
-    await mountSubPath(volume, "key", target);
+    await mountPath("key");
     expect(await readFile(target, "utf8")).toBe("value");
   });
 
@@ -40,14 +46,30 @@ describe("subPath", () => {
     ["a relative link", "../../../../../../../../etc"],
   ])("refuses %s out of the volume", async (_, to) => {
     await symlink(to, join(volume, "link"));
-    const mounting = mountSubPath(volume, "link", target);
+    const mounting = mountPath("link");
     await expect(mounting).rejects.toMatchObject({ code: "InvalidPath" });
-    const deeper = mountSubPath(volume, "link/r2k-new", target);
+    const deeper = mountPath("link/r2k-new");
     await expect(deeper).rejects.toMatchObject({ code: "InvalidPath" });
   });
 
   test.each(["../x", "/etc"])("refuses the path %s", async (subPath) => {
-    const mounting = mountSubPath(volume, subPath, target);
+    const mounting = mountPath(subPath);
     await expect(mounting).rejects.toMatchObject({ code: "InvalidPath" });
+  });
+
+  test.each(["nfs4", "cifs", "fuse.sshfs"])("refuses a volume of %s, untouched", async (type) => {
+    const mounted = (mountPoint: string): MountInfo[] => {
+      const [one] = readMountInfo();
+      const own = { ...one!, mountPoint: "/", type: "ext4", device: "8:1" };
+      return [own, { ...own, mountPoint, type, source: "nfs.test:/data", device: "0:99" }];
+    };
+    await expect(mountPath("a/b", () => mounted(volume))).rejects.toMatchObject({
+      code: "NotSupported",
+      message: expect.stringMatching(/^subPath a\/b of volume data .*nfs\.test:\/data by/),
+    });
+    expect(await readdir(volume)).toEqual([]);
+    // The kubelet's own files are on it: nothing is gained by a refusal.
+    await mountPath("a", () => mounted(dir));
+    expect(await readdir(volume)).toEqual(["a"]);
   });
 });

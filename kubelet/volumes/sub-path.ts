@@ -3,28 +3,36 @@ import { dirname } from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
 import { bindMount } from "@raft2kube/linux/mount.ts";
+import type { MountInfo } from "@raft2kube/linux/mountinfo.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { isMountPoint } from "./disk.ts";
+import { requireLocal } from "./network-mount.ts";
 import { VolumeError } from "./volume-error.ts";
+
+const NO_SUB_PATH = "mount the whole volume, or have a volume of that directory";
 
 /**
  * Bind-mounts `subPath` of a volume at `target`, so that the container gets exactly the file that
  * was looked up here. A container of the pod may swap a directory for a link meanwhile; therefore
  * the lookup is the kernel's own beneath the volume, and its descriptor is what gets mounted
  * (CVE-2017-1002101, CVE-2021-25741). Links inside the volume may be used (ConfigMaps are made of
- * them), but not lead out of it. A subPath that is missing is made as a directory.
+ * them), but not lead out of it. A subPath that is missing is made as a directory. In a volume of a
+ * network file system it is NotSupported. `beside`: a directory of the kubelet's own.
  */
 export async function mountSubPath(
-  volumePath: string,
+  volume: { name: string; path: string },
   subPath: string,
   target: string,
+  { beside, mounts }: { beside: string; mounts?: () => MountInfo[] },
 ): Promise<void> {
   if (subPath.startsWith("/") || subPath.split("/").includes("..")) {
     throw leadsOut(subPath);
   }
   if (isMountPoint(target)) return;
-  using volume = Directory.open(await realpath(volumePath));
-  using found = findOrMake(volume, subPath);
+  const what = `subPath ${subPath} of volume ${volume.name} is not supported`;
+  await requireLocal({ path: volume.path, own: beside, what, remedy: NO_SUB_PATH }, mounts);
+  using root = Directory.open(await realpath(volume.path));
+  using found = findOrMake(root, subPath);
   const isDirectory = found.stats().isDirectory();
   await mkdir(isDirectory ? target : dirname(target), { recursive: true });
   if (!isDirectory) await writeFile(target, "", { flag: "a" });

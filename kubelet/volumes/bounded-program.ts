@@ -1,0 +1,73 @@
+import { spawn } from "node:child_process";
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { PROGRAM_OUTPUT_BYTES_MAX } from "../limits.ts";
+import { VolumeError } from "./volume-error.ts";
+
+/** The directories of the system's programs, regardless of the kubelet's PATH. */
+const DIRECTORIES = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+
+/** Returns the path of a system's program. Throws NotSupported when the node has none. */
+export async function programPath(name: string, remedy: string): Promise<string> {
+  for (const directory of DIRECTORIES) {
+    const file = join(directory, name);
+    try {
+      await access(file, constants.X_OK);
+      return file;
+    } catch (thrown) {
+      if (!isErrno(thrown, "ENOENT", "ENOTDIR", "EACCES")) throw thrown;
+    }
+  }
+  throw new VolumeError("NotSupported", `this node has no ${name}`, { remedy });
+}
+
+/**
+ * Runs a program that may wait for a server. After `timeout_ms` it and all programs that it started
+ * get SIGKILL, and MountFailed is thrown without waiting for their end: the kernel may not let them
+ * end before the server answers. MountFailed, with what it printed, also if it fails.
+ */
+export function runBounded(
+  file: string,
+  args: readonly string[],
+  timeout_ms: number,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (why: string, cause?: unknown) => {
+      clearTimeout(timer);
+      reject(new VolumeError("MountFailed", `${file}: ${why}`, { cause }));
+    };
+    // A group of its own, so that programs that it runs end with it.
+    const child = spawn(file, args, { stdio: ["ignore", "ignore", "pipe"], detached: true });
+    let printed = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      if (printed.length < PROGRAM_OUTPUT_BYTES_MAX) printed += text;
+    });
+    const timer = setTimeout(() => {
+      if (child.pid !== undefined) killGroup(child.pid);
+      child.stderr.destroy();
+      child.unref();
+      fail(`no answer within ${timeout_ms} ms`);
+    }, timeout_ms);
+    child.on("error", (thrown) => fail(messageOf(thrown), thrown));
+    // A daemon that it left may keep the pipe open: only the text of a failure is waited for.
+    child.on("exit", (status) => {
+      if (status !== 0) return;
+      clearTimeout(timer);
+      child.stderr.destroy();
+      resolve();
+    });
+    child.on("close", (status, signal) => {
+      if (status !== 0) fail(printed.trim() || `ended by ${signal ?? `status ${status}`}`);
+    });
+  });
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch (thrown) {
+    if (!isErrno(thrown, "ESRCH")) throw thrown;
+  }
+}
