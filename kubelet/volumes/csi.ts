@@ -1,5 +1,6 @@
 import { mkdir, rmdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { isMountPoint } from "@raft2kube/linux/mount-point.ts";
 import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
@@ -24,7 +25,6 @@ import {
   writeVolumeData,
   type CsiVolumeData,
 } from "./csi-volume-data.ts";
-import { isMountPoint } from "./disk.ts";
 import { fsGroupWork, requireLocal } from "./network-mount.ts";
 import { applyFsGroup } from "./ownership.ts";
 import type {

@@ -2,9 +2,10 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isMountPoint } from "@raft2kube/linux/mount-point.ts";
 import { bindMount, mount, unmount } from "@raft2kube/linux/mount.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { isMountPoint, removeVolumeDir } from "./disk.ts";
+import { removeVolumeDir } from "./disk.ts";
 
 let dir: string;
 const at = (name: string) => join(dir, name);
@@ -21,8 +22,8 @@ afterEach(() => {
 
 /** Asks about names in a folder with no list of mounts to be had. */
 const PROGRAM = `
-  const [disk, mounts, ...names] = process.argv.slice(1);
-  const { isMountPoint } = await import(disk);
+  const [point, mounts, ...names] = process.argv.slice(1);
+  const { isMountPoint } = await import(point);
   (await import(mounts)).mount({ source: "none", target: "/proc", type: "tmpfs" });
   console.log(names.map(isMountPoint).join(" "));
 `;
@@ -44,8 +45,8 @@ describe.runIf(process.getuid?.() === 0)("a mount point", () => {
   });
 
   test("is found without the list of all mounts, whose length is up to the pods", () => {
-    const modules = ["./disk.ts", "../../base/linux/mount.ts"].map((name) => {
-      return new URL(name, import.meta.url).href;
+    const modules = ["mount-point.ts", "mount.ts"].map((name) => {
+      return import.meta.resolve(`@raft2kube/linux/${name}`);
     });
     const node = [process.execPath, "--input-type=module", "--eval", PROGRAM, ...modules];
     const { stdout, stderr } = spawnSync("unshare", ["-m", ...node, ...NAMES.map(at)]);

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { mkdir, rmdir } from "node:fs/promises";
+import { isMountPoint } from "@raft2kube/linux/mount-point.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { NFS_MOUNT_TIMEOUT_MS, NFS_UNMOUNT_TIMEOUT_MS } from "../limits.ts";
 import { programPath, runBounded } from "./bounded-program.ts";
-import { isMountPoint } from "./disk.ts";
 import type { VolumePlugin, VolumeSpec } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 

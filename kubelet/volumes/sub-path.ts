@@ -2,10 +2,10 @@ import { mkdir, realpath, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
+import { isMountPoint } from "@raft2kube/linux/mount-point.ts";
 import { bindMount } from "@raft2kube/linux/mount.ts";
 import type { MountInfo } from "@raft2kube/linux/mountinfo.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { isMountPoint } from "./disk.ts";
 import { requireLocal } from "./network-mount.ts";
 import { VolumeError } from "./volume-error.ts";
 

@@ -1,4 +1,6 @@
 import { mkdirSync, realpathSync } from "node:fs";
+import path from "node:path";
+import { isMountPoint } from "@raft2kube/linux/mount-point.ts";
 import { mountOf, readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import { MountPropagation, type Mount } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
@@ -99,14 +101,17 @@ function requirePropagation(source: string, propagation: "rslave" | "rshared"): 
 
 /**
  * The source of a volume, links resolved. One that is missing is made, a folder, as kubelets
- * expect.
+ * expect. A mount is not looked into: its server may not answer, and this is the runtime's only
+ * thread.
  */
 function sourceOf(mount: Mount): string {
   if (!mount.hostPath.startsWith("/")) {
     throw new RuntimeError("invalid-argument", `mount source ${mount.hostPath} is not absolute`);
   }
   try {
-    return realpathSync(mount.hostPath);
+    const above = realpathSync(path.dirname(mount.hostPath));
+    const source = path.join(above, path.basename(mount.hostPath));
+    return isMountPoint(source) ? source : realpathSync(source);
   } catch (error) {
     if (!isErrno(error, "ENOENT")) throw error;
     mkdirSync(mount.hostPath, { recursive: true });
