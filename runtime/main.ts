@@ -54,10 +54,10 @@ export interface RuntimeOptions {
   cgroups?: CgroupMode;
   ociRuntime: OciProgram;
   /**
-   * The command of our own OCI runtime (`by-hand/`), which pods choose by the handler `by-hand`;
-   * absent: it cannot be chosen.
+   * The command of our own OCI runtime (`by-hand/`), and whether new pods may choose it by the
+   * handler `by-hand`. Absent: it is not known.
    */
-  byHand?: readonly string[];
+  byHand?: { readonly command: readonly string[]; readonly isOffered: boolean };
   /** Paths of conmon and of catatonit, which is the pause program. */
   conmon: string;
   pausePath: string;
@@ -96,10 +96,7 @@ function buildRuntime(options: RuntimeOptions): OwnedRuntime {
     clock,
     log,
     paths,
-    oci: new OciHandlers(
-      new OciRuntime(options.ociRuntime, paths.oci, cgroups),
-      ...ownOciRuntime(options, paths, cgroups),
-    ),
+    oci: ociHandlers(options, paths, cgroups),
     conmonPath: options.conmon,
     pausePath: options.pausePath,
     cgroups: cgroupsOf(cgroups),
@@ -126,14 +123,16 @@ function buildRuntime(options: RuntimeOptions): OwnedRuntime {
   };
 }
 
-/** Our own OCI runtime: conmon and others start it as one file, which `open` writes. */
-function ownOciRuntime(
-  { byHand }: RuntimeOptions,
+/** Our own OCI runtime is started as one file, by conmon too; `open` writes it. */
+function ociHandlers(
+  { byHand, ociRuntime }: RuntimeOptions,
   paths: RuntimePaths,
   cgroups: CgroupMode,
-): OciRuntime[] {
-  if (byHand === undefined || cgroups === "none") return [];
-  return [new OciRuntime({ path: paths.byHand, kind: "by-hand" }, paths.oci, cgroups)];
+): OciHandlers {
+  const first = new OciRuntime(ociRuntime, paths.oci, cgroups);
+  if (byHand === undefined || cgroups === "none") return new OciHandlers(first);
+  const own = [new OciRuntime({ path: paths.byHand, kind: "by-hand" }, paths.oci, cgroups)];
+  return byHand.isOffered ? new OciHandlers(first, own) : new OciHandlers(first, [], own);
 }
 
 async function writeOwnOciRuntime(file: string, command: readonly string[]): Promise<void> {
@@ -164,7 +163,7 @@ async function open(
     setDirectoryMode(folder, 0o700);
   }
   resources.use(lockOrThrow(paths.root));
-  if (options.byHand) await writeOwnOciRuntime(paths.byHand, options.byHand);
+  if (options.byHand) await writeOwnOciRuntime(paths.byHand, options.byHand.command);
   if (options.cgroups === "none") {
     runtime.log.warn("no cgroups: containers have no limits and no statistics");
     hideCgroups(paths.cgroupV1);

@@ -39,6 +39,8 @@ export interface ClusterConfig {
   readonly etcdServers?: string;
   /** The kind of rules that serve Services. Default nftables. */
   readonly proxyMode?: ModeName;
+  /** Whether pods may choose our own OCI runtime, which is for learning. Default no. */
+  readonly byHand?: boolean;
   /** Members of the store, each a process of its own; absent: one, in the control process. */
   readonly storeMembers?: number;
   /** A folder of CNI plugins to use in place of our own. */

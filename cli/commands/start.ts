@@ -51,6 +51,7 @@ interface StartFlags {
   apiPort?: string;
   cniBinDir?: string;
   proxyMode?: ModeName;
+  byHand?: boolean;
   overlay?: OverlayBackend;
   nodeCidrMaskSize?: string;
   nodeMonitorGracePeriod?: string;
@@ -75,6 +76,8 @@ export function command(): Command {
       new Option("--proxy-mode <mode>", "kind of Service rules (new or stopped clusters)")
         .choices(MODE_NAMES),
     )
+    .option("--by-hand", "let pods choose our OCI runtime for learning (new or stopped clusters)")
+    .option("--no-by-hand", "no longer let them")
     .addOption(
       new Option("--overlay <backend>", "how nodes reach others' pods (new clusters)")
         .choices(OVERLAY_BACKENDS),
@@ -96,11 +99,12 @@ async function start(flags: StartFlags): Promise<void> {
   const existing = await readCluster(name, roots);
   const choices = newClusterChoices(flags);
   const planned = existing ?? (await planNew(name, choices, flags));
-  const { proxyMode = planned.proxyMode } = flags;
+  const { proxyMode = planned.proxyMode, byHand = planned.byHand } = flags;
   const config = {
     ...planned,
     ...changeable(choices),
     ...(proxyMode === undefined ? {} : { proxyMode }),
+    ...(byHand === undefined ? {} : { byHand }),
   };
   const joining = await wantedNodes(config, nodeCount(flags));
   const running = existing !== undefined && isRunning(existing);
@@ -267,12 +271,15 @@ function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undef
 
 /** Refuses settings that a start may change, but not while the cluster runs. */
 function refuseChangesOfRunning(config: ClusterConfig, planned: ClusterConfig): void {
-  const { apiPort, proxyMode, nodeMonitorGracePeriod_ms: grace_ms } = config;
+  const { apiPort, proxyMode, byHand = false, nodeMonitorGracePeriod_ms: grace_ms } = config;
   if (apiPort !== planned.apiPort) {
     refuseRunning(config, `--api-port ${apiPort} cannot change its port`);
   }
   if (proxyMode !== planned.proxyMode) {
     refuseRunning(config, `--proxy-mode ${proxyMode} cannot change its rules`);
+  }
+  if (byHand !== (planned.byHand ?? false)) {
+    refuseRunning(config, "the runtimes that pods may choose cannot change (--by-hand)");
   }
   if (grace_ms !== planned.nodeMonitorGracePeriod_ms) {
     refuseRunning(config, "--node-monitor-grace-period cannot change");

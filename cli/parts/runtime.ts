@@ -5,7 +5,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { findProgram } from "../preflight/programs.ts";
 import { CommandError } from "../terminal.ts";
-import { byHandCommand } from "../process/by-hand.ts";
+import { byHandOption } from "../process/by-hand.ts";
 import { runPart } from "./run-part.ts";
 import { unixPath } from "./unix-path.ts";
 
@@ -21,6 +21,7 @@ interface Flags {
   pause: string;
   registry: string[];
   demoImages?: boolean;
+  byHand?: boolean;
 }
 
 /** `r2k runtime`: the CRI runtime alone. */
@@ -38,6 +39,7 @@ export function command(): Command {
     .option("--conmon <program>", "the container monitor", "conmon")
     .option("--pause <program>", "a pod's first process: catatonit", "catatonit")
     .option("--registry <domain=url>", "where a registry really is; repeatable", gather, [])
+    .option("--by-hand", "let pods choose our OCI runtime for learning, by the handler by-hand")
     .option("--demo-images", "build the images of the demo at start")
     .action(run);
 }
@@ -76,7 +78,7 @@ async function run(flags: Flags): Promise<void> {
     cniBinDirs: flags.cniBinDir.split(":"),
     cgroupParent: flags.cgroupParent,
     ociRuntime: await ociProgram(flags.ociRuntime),
-    byHand: byHandCommand(),
+    byHand: byHandOption(flags.byHand),
     conmon: await program("--conmon", flags.conmon),
     pausePath,
     registries: registriesOf(flags.registry),

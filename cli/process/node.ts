@@ -21,7 +21,7 @@ import { nodeCgroup, nodePaths, ownPluginsDir } from "../cluster/paths.ts";
 import { installPlugins } from "../cluster/plugins.ts";
 import { nodeNetwork } from "../host/node-link.ts";
 import { findProgram } from "../preflight/programs.ts";
-import { byHandCommand } from "./by-hand.ts";
+import { byHandOption } from "./by-hand.ts";
 import { ensureJoined } from "./ensure-joined.ts";
 import { startNodeControl } from "./node-control.ts";
 import { type NodeOverlay, startNodeOverlay } from "./node-overlay.ts";
@@ -80,7 +80,7 @@ async function startNodeRuntime(config: ClusterConfig, clock: Clock): Promise<Ru
     cgroupParent: `${nodeCgroup(config)}/sandboxes`,
     cgroups: config.cgroups ?? "machine",
     ociRuntime: { path: await program("crun"), kind: "crun" },
-    byHand: byHandCommand(),
+    byHand: byHandOption(config.byHand),
     conmon: await program("conmon"),
     pausePath: await program("catatonit"),
     clock,

@@ -79,8 +79,21 @@ it("a RuntimeClass's handler selects the OCI runtime; another is refused", () =>
   const [crun, hand] = (["crun", "by-hand"] as const).map((kind) => {
     return new OciRuntime({ path: `/${kind}`, kind }, "/state");
   });
-  const handlers = new OciHandlers(crun!, hand!);
+  const handlers = new OciHandlers(crun!, [hand!]);
   expect(handlers.names).toEqual(["", "crun", "by-hand"]);
-  expect(["", "crun", "by-hand"].map((name) => handlers.of(name))).toEqual([crun, crun, hand]);
-  expect(() => handlers.of("kata")).toThrow('no runtime for "kata" is configured');
+  expect(["", "crun", "by-hand"].map((name) => handlers.choose(name))).toEqual([
+    crun, crun, hand,
+  ]);
+  expect(() => handlers.choose("kata")).toThrow('no runtime for "kata" is configured');
+});
+
+it("without its flag no new pod gets this runtime, and those that exist keep it", () => {
+  const [crun, hand] = (["crun", "by-hand"] as const).map((kind) => {
+    return new OciRuntime({ path: `/${kind}`, kind }, "/state");
+  });
+  const handlers = new OciHandlers(crun!, [], [hand!]);
+  expect(handlers.names).toEqual(["", "crun"]);
+  const refusal = 'no runtime for "by-hand" is configured; start the cluster with --by-hand';
+  expect(() => handlers.choose("by-hand")).toThrow(refusal);
+  expect(handlers.of("by-hand")).toBe(hand);
 });

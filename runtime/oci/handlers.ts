@@ -1,27 +1,43 @@
 import { RuntimeError } from "../errors.ts";
 import type { OciRuntime } from "./runtime.ts";
 
-/** The OCI runtimes that pods can choose by a RuntimeClass; the first is the default. */
+/** The OCI runtimes that pods can choose by a RuntimeClass, and those of pods that exist. */
 export class OciHandlers {
   readonly default: OciRuntime;
-  readonly #byName: ReadonlyMap<string, OciRuntime>;
+  readonly #offered: ReadonlyMap<string, OciRuntime>;
+  readonly #withheld: ReadonlyMap<string, OciRuntime>;
 
-  constructor(first: OciRuntime, ...others: readonly OciRuntime[]) {
+  /** `withheld` are of pods that were made when their runtimes were offered; no new pod's. */
+  constructor(
+    first: OciRuntime,
+    others: readonly OciRuntime[] = [],
+    withheld: readonly OciRuntime[] = [],
+  ) {
     this.default = first;
-    const all = [first, ...others];
-    this.#byName = new Map([["", first], ...all.map((oci) => [oci.program.kind, oci] as const)]);
+    const byName = (all: readonly OciRuntime[]) => {
+      return all.map((oci) => [oci.program.kind, oci] as const);
+    };
+    this.#offered = new Map([["", first], ...byName([first, ...others])]);
+    this.#withheld = new Map(byName(withheld));
   }
 
   /** The names that a pod's RuntimeClass can have as its handler; empty for the default. */
   get names(): string[] {
-    return [...this.#byName.keys()];
+    return [...this.#offered.keys()];
   }
 
-  /** Throws invalid-argument for a name that is not configured. */
-  of(name: string): OciRuntime {
-    const found = this.#byName.get(name);
+  /** The runtime of a new pod. Throws invalid-argument for a name that is not offered. */
+  choose(name: string): OciRuntime {
+    const found = this.#offered.get(name);
     if (found) return found;
     const message = `no runtime for ${JSON.stringify(name)} is configured`;
-    throw new RuntimeError("invalid-argument", message);
+    if (name !== "by-hand") throw new RuntimeError("invalid-argument", message);
+    const remedy = "start the cluster with --by-hand: this runtime is for learning";
+    throw new RuntimeError("invalid-argument", `${message}; ${remedy}`, { remedy });
+  }
+
+  /** The runtime of a pod that exists. Throws invalid-argument for a name that is not known. */
+  of(name: string): OciRuntime {
+    return this.#withheld.get(name) ?? this.choose(name);
   }
 }

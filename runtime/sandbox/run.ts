@@ -16,7 +16,7 @@ function requireSupported(runtime: Runtime, request: RunPodSandboxRequest): void
   if (!config?.metadata?.name) {
     throw new RuntimeError("invalid-argument", "the sandbox has no metadata");
   }
-  runtime.oci.of(runtimeHandler);
+  runtime.oci.choose(runtimeHandler);
   if (config.windows) throw new RuntimeError("unimplemented", "Windows sandboxes");
   if (usesHost(config, "pid")) refuseHostPid(runtime);
   const users = config.linux?.securityContext?.namespaceOptions?.usernsOptions;
