@@ -78,6 +78,17 @@ export class DetachedMount implements Disposable {
     check("move_mount", result, target);
   }
 
+  /**
+   * Makes it the root and the working directory of this thread, and of all threads that share them
+   * with it (CLONE_FS). Needs procfs at /proc. The path of the own pid would not do: procfs may be
+   * of another pid namespace.
+   */
+  becomeRoot(): void {
+    process.chdir(`/proc/self/fd/${this.#fd}`);
+    check("chroot", libc.chroot("."), "a mount without a path");
+    process.chdir("/");
+  }
+
   [Symbol.dispose](): void {
     closeSync(this.#fd);
   }

@@ -26,6 +26,7 @@ export const libc = {
       "ulong flags)",
   ),
   flock: library.func("int flock(int fd, int operation)"),
+  chroot: library.func("int chroot(const char *path)"),
   umount2: library.func("int umount2(const char *target, int flags)"),
   socket: library.func("int socket(int domain, int type, int protocol)"),
   setsockopt: library.func(

@@ -1,7 +1,11 @@
-import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
+import {
+  accessSync, constants, copyFileSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { openCgroups } from "@raft2kube/linux/cgroup.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
+import type { OciProcess } from "@raft2kube/runtime/oci/spec.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check } from "../check.ts";
@@ -86,6 +90,71 @@ check("create: an image can have no program of the machine overwritten (as root)
     expected: "/proc/PID/exe is on a read-only mount",
     happened: "it can be opened for writing when that process has ended",
     why: "an image with `#!/proc/self/exe` overwrites the machine's program (CVE-2019-5736)",
+  });
+});
+
+/** Highest number of a thread that an image's links guess. */
+const THREADS_MAX = 64;
+
+/** Has the image lead to the machine's files by way of each thread; returns the PATH for it. */
+function leadOut(container: LabContainer): string {
+  const outside = join(container.folder, "outside");
+  mkdirSync(outside);
+  copyFileSync(join(container.folder, "rootfs/bin/busybox"), join(outside, "echo"));
+  const names = Array.from({ length: THREADS_MAX }, (_, i) => `out-${i + 1}`);
+  for (const [i, name] of names.entries()) {
+    const link = join(container.folder, "rootfs/bin", name);
+    symlinkSync(`/proc/self/task/${i + 1}/root${outside}`, link);
+  }
+  return `PATH=${names.map((name) => `/bin/${name}`).join(":")}`;
+}
+
+/** `echo escaped`, found by the image's links alone. */
+function escape(container: LabContainer): OciProcess {
+  return { ...container.spec.process, args: ["echo", "escaped"], env: [leadOut(container)] };
+}
+
+const WHY_THREADS = "Node's threads must not keep the machine's root: an image runs its programs";
+
+check("create: no thread leads an image to the machine's files (as root)", () => {
+  if (inUserNamespace(readMappedIds())) return;
+  using container = new LabContainer(specOf(""));
+  Object.assign(container.spec, { process: escape(container) });
+  writeFileSync(join(container.folder, "config.json"), JSON.stringify(container.spec));
+  const { code, output } = container.create();
+  judge(code !== 0 && output.includes("not found in $PATH"), {
+    when: "the program is a link to /proc/self/task/N/root/...",
+    expected: 'a refusal: "not found in $PATH"',
+    happened: `exit code ${code}: ${output}`,
+    why: WHY_THREADS,
+  });
+  using other = new LabContainer(specOf("echo up"));
+  other.create();
+  const tasks = readdirSync(`/proc/${other.pid}/task`);
+  const inode = (file: string) => statSync(`${file}/.`).ino;
+  const root = inode(join(other.folder, "rootfs"));
+  const foreign = tasks.filter((task) => inode(`/proc/${other.pid}/task/${task}/root`) !== root);
+  judge(tasks.length > 1 && foreign.length === 0, {
+    when: "the container is created: its process has threads",
+    expected: "each has the container's root",
+    happened: `${foreign.length} of ${tasks.length} have another`,
+    why: WHY_THREADS,
+  });
+});
+
+check("exec: no thread leads an image to the machine's files (as root)", async () => {
+  if (inUserNamespace(readMappedIds())) return;
+  using container = new LabContainer(specOf("echo up; sleep 30"));
+  const file = join(container.folder, "process.json");
+  writeFileSync(file, JSON.stringify(escape(container)));
+  container.up();
+  await container.printed("up");
+  const { code, output } = container.run("exec", "--process", file, container.id);
+  judge(code !== 0 && output.includes("not found in $PATH"), {
+    when: "the program is a link to /proc/self/task/N/root/...",
+    expected: 'a refusal: "not found in $PATH"',
+    happened: `exit code ${code}: ${output}`,
+    why: WHY_THREADS,
   });
 });
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
-import { closeSync, constants as fileFlags, openSync, readFileSync, rmSync } from "node:fs";
-import { writeFileSync, writeSync } from "node:fs";
+import { closeSync, constants as fileFlags, openSync, readFileSync } from "node:fs";
+import { readlinkSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { constants } from "node:os";
 import path from "node:path";
 import type { Readable } from "node:stream";
@@ -19,12 +19,13 @@ import type { OciNamespace, OciProcess, OciResources } from "../oci/spec.ts";
 import { identify, isAlive, signal } from "../process-identity.ts";
 import { createCgroup, limitCgroup, limitDevices } from "./cgroup.ts";
 import { ByHandError } from "./error.ts";
-import { INIT_VARIABLE, type InitWork } from "./init.ts";
+import { ENTERED_BEFORE, INIT_VARIABLE, type InitWork } from "./init.ts";
 import { CLONE, enterNamespaces } from "./namespaces.ts";
 import { readBundle } from "./spec.ts";
 import { StateDirectory } from "./state.ts";
 
 const KILL_TIMEOUT_MS = 10_000;
+const MOUNTS = "/proc/thread-self/ns/mnt";
 
 export interface CreateOptions {
   readonly bundle: string;
@@ -46,11 +47,12 @@ export async function create(root: string, id: string, options: CreateOptions): 
   const { consoleSocket } = options;
   const work: InitWork = {
     id, bundle, cgroup, consoleSocket, openFiles: callersOpenFiles(), startFifo: state.startFifo,
+    machineMounts: readlinkSync(MOUNTS),
   };
-  const pidNamespace = linux.namespaces.filter(({ type }) => type === "pid");
+  const namespaces = linux.namespaces.filter(({ type }) => ENTERED_BEFORE.includes(type));
   let child: ChildProcess | undefined;
   try {
-    child = spawnIn(pidNamespace, work, options.stdio);
+    child = spawnIn(namespaces, work, options.stdio);
     await ready(child);
     if (cgroups && cgroup !== undefined) {
       limitCgroup(cgroups, cgroup, linux.resources);
@@ -159,17 +161,19 @@ export async function exec(root: string, id: string, options: ExecOptions): Prom
 }
 
 /**
- * Starts the process that becomes the container's, in a pid namespace: children alone enter one.
+ * Starts the process that becomes the container's in a pid namespace, which children alone enter,
+ * and in a new mount namespace, so that all of its threads have one root and leave it together.
  */
 function spawnIn(
-  pidNamespace: readonly OciNamespace[],
+  namespaces: readonly OciNamespace[],
   work: InitWork,
   stdio: StdioOptions,
 ): ChildProcess {
   const home = openSync("/proc/thread-self/ns/pid", "r");
+  using _mounts = keepMounts();
   const program = readOnlyCopy(process.execPath);
   try {
-    enterNamespaces(pidNamespace);
+    enterNamespaces(namespaces);
     const streams = Array.isArray(stdio) ? stdio : [stdio, stdio, stdio];
     const flags = process.execArgv;
     const file = `/proc/self/fd/${program}`;
@@ -185,6 +189,22 @@ function spawnIn(
     closeSync(home);
     closeSync(program);
   }
+}
+
+/** Brings this thread back to its mount namespace and working directory when it is disposed of. */
+function keepMounts(): Disposable {
+  const name = readlinkSync(MOUNTS);
+  const fd = openSync(MOUNTS, "r");
+  const cwd = process.cwd();
+  return {
+    [Symbol.dispose]() {
+      if (readlinkSync(MOUNTS) !== name) {
+        check("setns", libc.setns(fd, CLONE.mount), "back to the own mount namespace");
+        process.chdir(cwd);
+      }
+      closeSync(fd);
+    },
+  };
 }
 
 /**

@@ -1,7 +1,9 @@
 import { accessSync, closeSync, constants, mkdirSync, openSync } from "node:fs";
-import { readSync, statSync, writeFileSync, writeSync } from "node:fs";
+import { readSync, readlinkSync, statSync, writeFileSync, writeSync } from "node:fs";
 import path from "node:path";
+import { DetachedMount } from "@raft2kube/linux/detached-mount.ts";
 import { check, libc } from "@raft2kube/linux/libc.ts";
+import { MountFlag } from "@raft2kube/linux/mount.ts";
 import {
   closeOnExec,
   defaultSignal,
@@ -36,6 +38,11 @@ const F_SETFD = 2;
 /** Node ignores these. */
 const IGNORED_SIGNALS = [13, 25];
 const UMASK = 0o022;
+/** A process is made in them; the others it enters itself. */
+export const ENTERED_BEFORE: readonly string[] = ["pid", "mount"];
+const EMPTY = {
+  type: "tmpfs", source: "tmpfs", options: ["size=4k"], attributes: MountFlag.readonly,
+};
 
 /** The work of one such process: the first of a container, or another in one that runs. */
 export interface InitWork {
@@ -47,6 +54,8 @@ export interface InitWork {
   readonly openFiles: readonly [string, string];
   /** For the first process: the fifo that starts it. */
   readonly startFifo?: string;
+  /** For the first process: the machine's mount namespace, in which it must not be. */
+  readonly machineMounts?: string;
   /** For another one: the first process, whose namespaces it enters, and its own description. */
   readonly join?: { readonly pid: number; readonly process: OciProcess };
 }
@@ -107,8 +116,8 @@ function makeContainer(work: InitWork, spec: OciSpec): () => void {
   if (described.oomScoreAdj !== undefined) {
     writeFileSync("/proc/self/oom_score_adj", String(described.oomScoreAdj));
   }
-  // The pid namespace was entered before this process was made.
-  enterNamespaces(linux.namespaces.filter(({ type }) => type !== "pid"));
+  requireOwnMounts(work);
+  enterNamespaces(linux.namespaces.filter(({ type }) => !ENTERED_BEFORE.includes(type)));
   const sources = openSources(spec);
   enterRoot(path.resolve(work.bundle, spec.root.path));
   mountAll(spec, sources);
@@ -124,13 +133,36 @@ function makeContainer(work: InitWork, spec: OciSpec): () => void {
   return () => void readSync(start, Buffer.alloc(1));
 }
 
-/** Enters the namespaces of a container that runs. */
+/**
+ * Throws if this process is in the machine's mount namespace. The namespace is made before the
+ * process: one that the main thread made for itself would leave the machine's root to the other
+ * threads, and the image a way to it (/proc/self/task/2/root).
+ */
+function requireOwnMounts({ machineMounts }: InitWork): void {
+  if (machineMounts && readlinkSync("/proc/thread-self/ns/mnt") !== machineMounts) return;
+  throw new ByHandError("failed", "the container has no mount namespace of its own", {
+    remedy: "with a lab's part of your own: compare its commands.ts with the product's",
+  });
+}
+
+/**
+ * Enters the namespaces of a container that runs. Its mount namespace is entered by the main thread
+ * alone: the root that it shares with the others until then becomes an empty file system, so that
+ * no path of the image leads to the machine by way of them.
+ */
 function joinContainer(work: InitWork, spec: OciSpec): () => void {
   const console_ = prepare(work, spec);
   const { pid, process: described } = work.join!;
   const types = spec.linux.namespaces.map(({ type }) => type).filter((type) => type !== "pid");
   const FILES = { mount: "mnt", network: "net" } as Record<string, string | undefined>;
-  enterNamespaces(types.map((type) => ({ type, path: `/proc/${pid}/ns/${FILES[type] ?? type}` })));
+  const paths = types.map((type) => ({ type, path: `/proc/${pid}/ns/${FILES[type] ?? type}` }));
+  using empty = DetachedMount.open(EMPTY);
+  let isLeft = false;
+  enterNamespaces(paths, () => {
+    empty.becomeRoot();
+    isLeft = true;
+  });
+  if (!isLeft) throw new ByHandError("failed", "enterNamespaces did not call `opened`");
   if (console_ !== undefined) takeTerminal(console_, described, { console: false });
   return () => undefined;
 }

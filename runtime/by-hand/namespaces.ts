@@ -27,15 +27,20 @@ export function unshareFlags(namespaces: readonly OciNamespace[]): number {
 
 /**
  * Moves the calling thread into the namespaces that have a path, then into new ones of the others.
- * All paths are opened first: in another mount namespace they lead elsewhere. A thread that shares
- * its root and working directory with others cannot enter a mount namespace, so it gets its own
- * (CLONE_FS). A pid namespace takes effect for children alone.
+ * All paths are opened first: in another mount namespace they lead elsewhere. `opened` is called
+ * then, before the first is entered. A thread that shares its root and working directory with
+ * others cannot enter a mount namespace, so it gets its own (CLONE_FS): the others keep theirs. A
+ * pid namespace takes effect for children alone.
  */
-export function enterNamespaces(namespaces: readonly OciNamespace[]): void {
+export function enterNamespaces(
+  namespaces: readonly OciNamespace[],
+  opened: () => void = () => undefined,
+): void {
   // lab:01 begin enter-namespaces
   const joined = namespaces
     .filter(({ path }) => path !== undefined)
     .map(({ type, path }) => ({ type, path: path!, fd: openSync(path!, "r") }));
+  opened();
   for (const { type, path, fd } of joined) {
     if (type === "mount") check("unshare", libc.unshare(CLONE_FS), "root and working directory");
     check("setns", libc.setns(fd, CLONE[type]), `to the ${type} namespace ${path}`);
