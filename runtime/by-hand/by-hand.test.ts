@@ -21,6 +21,7 @@ const SPEC: OciSpec = {
   mounts: [],
   linux: { namespaces: [{ type: "mount" }], resources: {} },
 };
+const TRACING = { ...SPEC.process.capabilities, bounding: ["CAP_SYS_PTRACE"] };
 const linux = (more: object): OciSpec => ({ ...SPEC, linux: { ...SPEC.linux, ...more } });
 const mount = (destination: string, ...options: string[]): OciSpec => {
   return { ...SPEC, mounts: [{ destination, source: "/", type: "bind", options }] };
@@ -40,6 +41,7 @@ it.each([
   ["linux.seccomp.flags", linux({ seccomp: { defaultAction: "SCMP_ACT_ALLOW", flags: [] } })],
   ["linux.rootfsPropagation: slave", linux({ rootfsPropagation: "slave" })],
   ["process.apparmorProfile", { ...SPEC, process: { ...SPEC.process, apparmorProfile: "x" } }],
+  ["CAP_SYS_PTRACE", { ...SPEC, process: { ...SPEC.process, capabilities: TRACING } }],
   ["hooks", { ...SPEC, hooks: {} }],
   ["mount option rslave at /data", mount("/data", "rbind", "rslave")],
   ["a mount inside /proc, at /proc/sys", mount("/proc/sys", "rbind")],

@@ -21,7 +21,7 @@ import { createCgroup, limitCgroup, limitDevices } from "./cgroup.ts";
 import { ByHandError } from "./error.ts";
 import { ENTERED_BEFORE, INIT_VARIABLE, type InitWork } from "./init.ts";
 import { CLONE, enterNamespaces } from "./namespaces.ts";
-import { readBundle } from "./spec.ts";
+import { readBundle, refuseTracing } from "./spec.ts";
 import { StateDirectory } from "./state.ts";
 
 const KILL_TIMEOUT_MS = 10_000;
@@ -143,6 +143,7 @@ export async function exec(root: string, id: string, options: ExecOptions): Prom
     throw new ByHandError("failed-precondition", `container ${id} is not running`);
   }
   const described = JSON.parse(readFileSync(options.processFile, "utf8")) as OciProcess;
+  refuseTracing(described);
   const { bundle, cgroup, process: first } = state;
   const { consoleSocket } = options;
   const work: InitWork = {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import type { OciSpec } from "../oci/spec.ts";
+import type { OciProcess, OciSpec } from "../oci/spec.ts";
 import { ByHandError } from "./error.ts";
 
 /** Fields of a config.json that are implemented; another one is refused by its name. */
@@ -45,6 +45,7 @@ export function refuseUnknown(spec: OciSpec): void {
   if (!spec.linux.namespaces.some(({ type, path: at }) => type === "mount" && !at)) {
     throw refused("a container without a mount namespace of its own");
   }
+  refuseTracing(spec.process);
   const propagation = spec.linux.rootfsPropagation ?? "private";
   if (propagation !== "private") throw refused(`linux.rootfsPropagation: ${propagation}`);
   for (const { destination, options } of spec.mounts) {
@@ -53,6 +54,15 @@ export function refuseUnknown(spec: OciSpec): void {
     const inside = /^\/proc\/./.test(path.normalize(destination));
     if (inside) throw refused(`a mount inside /proc, at ${destination}`);
   }
+}
+
+/**
+ * Throws for CAP_SYS_PTRACE: a container with it could take over a process of an exec, which is in
+ * its pid namespace before it is contained.
+ */
+export function refuseTracing({ capabilities }: Pick<OciProcess, "capabilities">): void {
+  if (!Object.values(capabilities).some((set) => set.includes("CAP_SYS_PTRACE"))) return;
+  throw refused("CAP_SYS_PTRACE: the processes of an exec are seen before they are contained");
 }
 
 function refused(what: string): ByHandError {
