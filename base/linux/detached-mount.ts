@@ -15,6 +15,7 @@ const CONFIG_SET_STRING = 1;
 const CONFIG_CREATE = 6;
 /** The mount of the descriptor itself, not a path below it. */
 const MOVE_FROM_EMPTY_PATH = 4;
+const MOVE_TO_EMPTY_PATH = 0x40;
 const AT_FDCWD = -100;
 /** The kernel keeps at most 8 lines of a context (fs_context.h). */
 const LOG_LINES_MAX = 8;
@@ -68,6 +69,14 @@ export class DetachedMount implements Disposable {
   /** The root of the mount, as a path that holds as long as this does, for other programs too. */
   get path(): string {
     return `/proc/${process.pid}/fd/${this.#fd}/.`;
+  }
+
+  /** Shows the mount at the place of a descriptor, as `attach` does. */
+  attachAt(place: number): void {
+    const result = libc.move_mount(
+      SYS_MOVE_MOUNT, this.#fd, "", place, "", MOVE_FROM_EMPTY_PATH | MOVE_TO_EMPTY_PATH,
+    );
+    check("move_mount", result, String(place));
   }
 
   /** Shows the mount at `target`, no link, where it stays when this is disposed of. */

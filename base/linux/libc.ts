@@ -26,6 +26,8 @@ export const libc = {
       "ulong flags)",
   ),
   flock: library.func("int flock(int fd, int operation)"),
+  fchdir: library.func("int fchdir(int fd)"),
+  fstatfs: library.func("int fstatfs(int fd, _Out_ void *status)"),
   chroot: library.func("int chroot(const char *path)"),
   umount2: library.func("int umount2(const char *target, int flags)"),
   socket: library.func("int socket(int domain, int type, int protocol)"),
@@ -46,6 +48,7 @@ export const libc = {
   unlockpt: library.func("int unlockpt(int fd)"),
   fcntl: library.func("int fcntl(int fd, int command, long argument)"),
   ioctl: library.func("int ioctl(int fd, ulong request, void *argument)"),
+  /** The same, of a request whose argument is a number. */
   ioctlNumber: library.func("int ioctl(int fd, ulong request, long argument)"),
   // Paths of the calls below are bytes with a zero at the end: a file's name may be no UTF-8.
   openat2: library.func(

@@ -64,6 +64,7 @@ const OPEN_TREE_CLONE = 1;
 const O_CLOEXEC = 0o2000000;
 const MOVE_FROM_EMPTY_PATH = 4;
 const MOVE_TO_SYMLINKS = 0x10;
+const MOVE_TO_EMPTY_PATH = 0x40;
 
 /** Attributes of a mount (mount_setattr(2)). */
 export const MountAttribute = { readonly: 1, nosuid: 2, nodev: 4, noexec: 8 } as const;
@@ -100,6 +101,18 @@ export function setMountAttributes(
 export function attachMount(fd: number, target: string): void {
   const flags = MOVE_FROM_EMPTY_PATH | MOVE_TO_SYMLINKS;
   check("move_mount", moveMountCall(SYS.moveMount, fd, "", AT_FDCWD, target, flags), target);
+}
+
+/** Shows a detached mount at the place of a descriptor. */
+export function attachMountAt(fd: number, place: number): void {
+  const flags = MOVE_FROM_EMPTY_PATH | MOVE_TO_EMPTY_PATH;
+  check("move_mount", moveMountCall(SYS.moveMount, fd, "", place, "", flags), String(place));
+}
+
+/** Like `cloneMount` of the place of a descriptor, without the mounts beneath it. */
+export function cloneMountAt(place: number): number {
+  const flags = OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH;
+  return check("open_tree", openTreeCall(SYS.openTree, place, "", flags), String(place));
 }
 
 /** Marks all descriptors from `first` on as closed by execve. */

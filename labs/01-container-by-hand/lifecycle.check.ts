@@ -5,7 +5,7 @@ import {
 import { join } from "node:path";
 import { openCgroups } from "@raft2kube/linux/cgroup.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
-import type { OciProcess } from "@raft2kube/runtime/oci/spec.ts";
+import type { OciProcess, OciSpec } from "@raft2kube/runtime/oci/spec.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check } from "../check.ts";
@@ -156,6 +156,34 @@ check("exec: no thread leads an image to the machine's files (as root)", async (
     happened: `exit code ${code}: ${output}`,
     why: WHY_THREADS,
   });
+});
+
+check("create: a directory that is made is not where a link of procfs jumps to (as root)", () => {
+  if (inUserNamespace(readMappedIds())) return;
+  const jumping = "/bin/jumping/x";
+  const device = { path: jumping, type: "c" as const, major: 1, minor: 3 };
+  const asks: Record<string, (spec: OciSpec) => void> = {
+    "the working directory": (spec) => Object.assign(spec.process, { cwd: jumping }),
+    "a mount": (spec) => spec.mounts.push({
+      destination: jumping, type: "bind", source: "/dev/null", options: ["bind"],
+    }),
+    "a device": (spec) => Object.assign(spec.linux, {
+      devices: [{ ...device, fileMode: 0o666, uid: 0, gid: 0 }],
+    }),
+  };
+  for (const [what, ask] of Object.entries(asks)) {
+    const spec = { ...specOf("echo up"), root: { path: "rootfs", readonly: false } };
+    ask(spec);
+    using container = new LabContainer(spec);
+    symlinkSync("/proc/self/root/tmp", join(container.folder, "rootfs/bin/jumping"));
+    const { code, output } = container.create();
+    judge(code !== 0 && output.includes("ELOOP"), {
+      when: `${what} is below a link to /proc/self/root`,
+      expected: "a refusal: ELOOP",
+      happened: `exit code ${code}: ${output}`,
+      why: "such a link can lead to the machine, and the path is made with all privileges",
+    });
+  }
 });
 
 /** Whether a file's mount allows writing. */

@@ -1,9 +1,9 @@
-import { lstatSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { check, libc } from "@raft2kube/linux/libc.ts";
-import { attachMount } from "@raft2kube/linux/process-calls.ts";
+import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { attachMountAt } from "@raft2kube/linux/process-calls.ts";
 import { FileType, deviceNumber } from "@raft2kube/linux/special-file.ts";
 import type { OciDevice } from "../oci/spec.ts";
+import { makeDirectory, makeFile } from "./inside.ts";
 
 /** Devices that every container has (runtime-spec, config-linux.md, "Default Devices"). */
 export const DEFAULT_DEVICES: readonly OciDevice[] = (
@@ -23,9 +23,6 @@ const LINKS = [
   ["/dev/ptmx", "pts/ptmx"],
 ] as const;
 
-const AT_FDCWD = -100;
-const AT_SYMLINK_NOFOLLOW = 0x100;
-
 /**
  * Makes device nodes in the container's root: the default ones, and its own. `clones` are mounts of
  * the machine's nodes, which are shown in the place of new ones.
@@ -37,21 +34,28 @@ export function makeDevices(
   const own = new Set(devices.map((device) => device.path));
   for (const device of [...DEFAULT_DEVICES.filter((each) => !own.has(each.path)), ...devices]) {
     const { path: at, type, major, minor, fileMode, uid, gid } = device;
-    if (lstatSync(at, { throwIfNoEntry: false })) continue;
-    mkdirSync(path.dirname(at), { recursive: true });
+    using folder = makeDirectory(path.dirname(at));
+    const name = path.basename(at);
+    if (isTaken(folder, name)) continue;
     const clone = clones.get(at);
     if (clone !== undefined) {
-      writeFileSync(at, "");
-      attachMount(clone, at);
+      using place = makeFile(folder, name);
+      attachMountAt(clone, place.fd);
       continue;
     }
     const kind = type === "b" ? FileType.block : FileType.character;
-    const bytes = Buffer.from(`${at}\0`);
-    const made = libc.mknodat(AT_FDCWD, bytes, kind | fileMode, deviceNumber(major, minor));
-    check("mknodat", made, at);
-    check("fchownat", libc.fchownat(AT_FDCWD, bytes, uid, gid, AT_SYMLINK_NOFOLLOW), at);
+    folder.makeNode(name, kind | fileMode, deviceNumber(major, minor));
+    using node = folder.handle(name);
+    node.chown(uid, gid);
   }
   for (const [at, to] of LINKS) {
-    if (!lstatSync(at, { throwIfNoEntry: false })) symlinkSync(to, at);
+    using folder = makeDirectory(path.dirname(at));
+    const name = path.basename(at);
+    if (!isTaken(folder, name)) folder.makeSymlink(name, to);
   }
+}
+
+function isTaken(folder: Directory, name: string): boolean {
+  using found = folder.find(name);
+  return found !== undefined;
 }

@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, mkdirSync, openSync } from "node:fs";
+import { accessSync, closeSync, constants, openSync } from "node:fs";
 import { readSync, readlinkSync, statSync, writeFileSync, writeSync } from "node:fs";
 import path from "node:path";
 import { DetachedMount } from "@raft2kube/linux/detached-mount.ts";
@@ -19,6 +19,7 @@ import type { OciProcess, OciSpec } from "../oci/spec.ts";
 import { joinCgroup } from "./cgroup.ts";
 import { makeDevices } from "./devices.ts";
 import { ByHandError } from "./error.ts";
+import { makeDirectory } from "./inside.ts";
 import { maskPaths, mountAll, openSources, protectPaths, protectRoot } from "./mounts.ts";
 import { enterNamespaces } from "./namespaces.ts";
 import { dropPrivileges, ownPrivileges } from "./privileges.ts";
@@ -167,13 +168,10 @@ function joinContainer(work: InitWork, spec: OciSpec): () => void {
   return () => undefined;
 }
 
-/** A descriptor of the machine can lead out of the root: the new directory must be in it. */
+/** A descriptor of the machine can lead out of the root (CVE-2024-21626): links stay in it. */
 function enterWorkingDirectory(cwd: string): void {
-  mkdirSync(cwd, { recursive: true, mode: 0o755 });
-  process.chdir(cwd);
-  if (!process.cwd().startsWith("/")) {
-    throw new ByHandError("invalid", `working directory ${cwd} is not in the container's root`);
-  }
+  using directory = makeDirectory(cwd);
+  check("fchdir", libc.fchdir(directory.fd), cwd);
 }
 
 /** Finds the program as execvp(3) does, by the process's own PATH. */

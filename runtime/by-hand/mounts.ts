@@ -1,9 +1,10 @@
-import { closeSync, lstatSync, mkdirSync, statSync, writeFileSync } from "node:fs";
-import path from "node:path";
+import { closeSync, statSync } from "node:fs";
+import { DetachedMount } from "@raft2kube/linux/detached-mount.ts";
 import { MountFlag, mount } from "@raft2kube/linux/mount.ts";
 import {
   MountAttribute,
   attachMount,
+  attachMountAt,
   cloneMount,
   setMountAttributes,
 } from "@raft2kube/linux/process-calls.ts";
@@ -12,7 +13,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import type { OciMount, OciSpec } from "../oci/spec.ts";
 import { type CgroupPlace, cgroupPlaces } from "./cgroup.ts";
 import { DEFAULT_DEVICES } from "./devices.ts";
-import { ByHandError } from "./error.ts";
+import { directoryWithoutLinks, makeMountPoint } from "./inside.ts";
 
 /** A mount's options, sorted (runtime-spec, config.md, "Linux mount options"). */
 export interface MountPlan {
@@ -105,35 +106,28 @@ export function mountAll(spec: OciSpec, sources: OpenSources): void {
     const { destination, type } = item;
     const plan = planMount(item.options);
     const clone = sources.binds.get(item);
-    makeMountPoint(destination, clone?.directory ?? true);
+    using place = makeMountPoint(destination, { directory: clone?.directory ?? true });
     if (clone) {
-      attachMount(clone.fd, destination);
+      attachMountAt(clone.fd, place.fd);
       closeSync(clone.fd);
-      continue;
-    }
-    requireNoLink(destination);
-    if (type === "cgroup") mountCgroups(destination, plan, sources.cgroups);
+    } else if (type === "cgroup") mountCgroups(destination, plan, sources.cgroups);
     else {
-      const source = item.source || type;
-      mount({ source, target: destination, type, flags: plan.attributes, data: plan.data });
+      const { attributes, data } = plan;
+      mountAt(destination, { source: item.source || type, type, attributes, data });
     }
   }
 }
 
-/** A path of the image must not choose where procfs or sysfs is mounted. */
-function requireNoLink(destination: string): void {
-  const parts = destination.split("/").filter(Boolean);
-  for (let depth = 1; depth <= parts.length; depth++) {
-    const at = `/${parts.slice(0, depth).join("/")}`;
-    if (!lstatSync(at).isSymbolicLink()) continue;
-    throw new ByHandError("invalid", `${at} is a link in the image; a file system belongs there`);
-  }
-}
-
-function makeMountPoint(destination: string, directory: boolean): void {
-  if (statSync(destination, { throwIfNoEntry: false })) return;
-  mkdirSync(directory ? destination : path.dirname(destination), { recursive: true });
-  if (!directory) writeFileSync(destination, "");
+/** Mounts a file system. A link of the image must not choose where procfs or sysfs is mounted. */
+function mountAt(
+  destination: string,
+  what: { source: string; type: string; attributes: number; data: string },
+): void {
+  const { source, type, attributes, data } = what;
+  using place = directoryWithoutLinks(destination);
+  const options = data.split(",").filter(Boolean);
+  using made = DetachedMount.open({ source, type, attributes, options });
+  made.attachAt(place.fd);
 }
 
 function mountCgroups(
@@ -143,24 +137,20 @@ function mountCgroups(
 ): void {
   const [first] = cgroups.keys();
   if (first?.name === "") {
-    mount({ source: "cgroup", target: destination, type: "cgroup2", flags: attributes });
+    mountAt(destination, { source: "cgroup", type: "cgroup2", attributes, data: "" });
     return;
   }
   const data = "mode=755,size=64k";
-  mount({ source: "tmpfs", target: destination, type: "tmpfs", flags: 0, data });
+  mountAt(destination, { source: "tmpfs", type: "tmpfs", attributes: 0, data });
+  using folder = directoryWithoutLinks(destination);
   for (const [{ name }, fd] of cgroups) {
-    const target = path.join(destination, name);
-    mkdirSync(target);
+    folder.makeDirectory(name, 0o755);
+    using place = folder.directory(name);
     setMountAttributes(fd, { set: attributes, recursive: false });
-    attachMount(fd, target);
+    attachMountAt(fd, place.fd);
     closeSync(fd);
   }
-  lock(destination, attributes);
-}
-
-/** Sets attributes of a mount that is in place. */
-function lock(target: string, attributes: number): void {
-  mount({ source: "none", target, flags: MountFlag.remount | MountFlag.bind | attributes });
+  setMountAttributes(folder.fd, { set: attributes, recursive: false });
 }
 
 /** Hides paths: a file beneath /dev/null, a directory beneath an empty file system. */
@@ -196,5 +186,6 @@ export function protectPaths(readonly: readonly string[]): void {
 
 /** Makes the container's root itself read-only; what is mounted in it stays as it is. */
 export function protectRoot(): void {
-  lock("/", MountAttribute.readonly);
+  const flags = MountFlag.remount | MountFlag.bind | MountAttribute.readonly;
+  mount({ source: "none", target: "/", flags });
 }

@@ -1,8 +1,11 @@
-import { closeSync, fchownSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, fchownSync } from "node:fs";
+import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { check, libc } from "@raft2kube/linux/libc.ts";
-import { attachMount, cloneMount, sendDescriptor } from "@raft2kube/linux/process-calls.ts";
+import { attachMountAt, cloneMountAt, sendDescriptor } from "@raft2kube/linux/process-calls.ts";
 import { unixAddress } from "@raft2kube/linux/socket.ts";
 import type { OciProcess } from "../oci/spec.ts";
+import { ByHandError } from "./error.ts";
+import { directoryWithoutLinks, makeFile } from "./inside.ts";
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
@@ -11,6 +14,10 @@ const TIOCSPTLCK = 0x40045431;
 const TIOCGPTN = 0x80045430;
 const TIOCSWINSZ = 0x5414;
 const TIOCSCTTY = 0x540e;
+const TIOCGPTPEER = 0x5441;
+const DEVPTS = 0x1cd1n;
+/** More than a struct statfs has; its first field is the type. */
+const STATFS_BYTES = 256;
 
 /** Connects to the socket that waits for a terminal; before the machine's files are left. */
 export function connectConsole(path: string): number {
@@ -29,12 +36,14 @@ export function takeTerminal(
   { user, consoleSize }: OciProcess,
   options: { console: boolean },
 ): void {
-  const master = openSync("/dev/pts/ptmx", O_RDWR_NOCTTY);
+  using terminals = directoryWithoutLinks("/dev/pts");
+  requireTerminals(terminals);
+  const master = terminals.open("ptmx", O_RDWR_NOCTTY, { oneMount: true });
   check("ioctl", libc.ioctl(master, TIOCSPTLCK, Buffer.alloc(4)), "unlock the terminal");
   const number = Buffer.alloc(4);
   check("ioctl", libc.ioctl(master, TIOCGPTN, number), "the terminal's number");
   const name = `/dev/pts/${number.readUInt32LE()}`;
-  const slave = openSync(name, O_RDWR_NOCTTY);
+  const slave = check("ioctl", libc.ioctlNumber(master, TIOCGPTPEER, O_RDWR_NOCTTY), name);
   fchownSync(slave, user.uid, -1);
   if (consoleSize) {
     const size = Buffer.alloc(8);
@@ -43,8 +52,10 @@ export function takeTerminal(
     check("ioctl", libc.ioctl(slave, TIOCSWINSZ, size), "the terminal's size");
   }
   if (options.console) {
-    writeFileSync("/dev/console", "", { mode: 0o600, flag: "a" });
-    attachMount(cloneMount(name, { recursive: false }), "/dev/console");
+    using devices = directoryWithoutLinks("/dev");
+    using place = makeFile(devices, "console", 0o600);
+    using shown = terminals.handle(String(number.readUInt32LE()));
+    attachMountAt(cloneMountAt(shown.fd), place.fd);
   }
   sendDescriptor(socket, master, name);
   closeSync(master);
@@ -52,4 +63,12 @@ export function takeTerminal(
   check("ioctl", libc.ioctl(slave, TIOCSCTTY, Buffer.alloc(4)), "the controlling terminal");
   for (const fd of [0, 1, 2]) check("dup3", libc.dup3(slave, fd, 0), name);
   closeSync(slave);
+}
+
+/** Names in another file system, of a volume at /dev, may be links or other devices. */
+function requireTerminals(directory: Directory): void {
+  const status = Buffer.alloc(STATFS_BYTES);
+  check("fstatfs", libc.fstatfs(directory.fd, status), "/dev/pts");
+  if (status.readBigUInt64LE() === DEVPTS) return;
+  throw new ByHandError("invalid", "a terminal needs a devpts of the container at /dev/pts");
 }
