@@ -4,7 +4,9 @@ import { guardChains } from "./guard-chains.ts";
 
 test("packets come from the other nodes alone, and those of pods are not forwarded to them", () => {
   const range = parseSubnet("10.244.0.0/16", "range");
-  const { rules } = guardChains({ port: 8472, nodes: ["10.200.0.3", "10.200.0.2"] }, range);
+  const { table, rules } = guardChains({ port: 8472, nodes: ["10.200.0.3", "10.200.0.2"] }, range);
+  // Before the table filter, in which the proxy accepts.
+  expect(table).toBe("mangle");
   const udp = "-p udp -m udp --dport 8472";
   const dnat = `${udp} -m conntrack --ctstatus DNAT`;
   expect(rules).toEqual([

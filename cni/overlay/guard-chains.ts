@@ -5,13 +5,17 @@ import type { Encapsulation } from "./plan.ts";
 const INPUT = "R2K-OVERLAY-INPUT";
 const FORWARD = "R2K-OVERLAY-FORWARD";
 
-/** Returns the guard's rules as chains of iptables, for a kernel without nftables. */
+/**
+ * Returns the guard's rules as chains of iptables, for a kernel without nftables. They are in the
+ * table mangle, which is before filter: there the proxy's KUBE-FORWARD accepts first, and an ACCEPT
+ * ends the table.
+ */
 export function guardChains({ port, nodes }: Encapsulation, range: Subnet): OwnChains {
   const from = formatSubnet(range);
   const others = [...new Set(nodes)].sort();
   const udp = `-p udp -m udp --dport ${port}`;
   return {
-    table: "filter",
+    table: "mangle",
     hooks: { INPUT, FORWARD },
     rules: [
       ...others.map((node) => `-A ${INPUT} -s ${node}/32 ${udp} -j RETURN`),
