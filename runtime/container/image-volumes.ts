@@ -8,7 +8,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import type { ContainerPaths } from "../paths.ts";
 import type { Runtime } from "../runtime.ts";
-import { lowerDirectoriesOption } from "./rootfs.ts";
+import { lowerDirectoriesOption, requireDirectory } from "./rootfs.ts";
 
 const READ_ONLY = MountFlag.readonly | MountFlag.nosuid | MountFlag.nodev;
 
@@ -61,8 +61,11 @@ export async function unmountImageVolumes(paths: ContainerPaths): Promise<void> 
   for (const name of names) unmount(path.join(paths.volumes, name), { detach: true });
 }
 
-/** An overlay without an upper directory needs two layers; a single one is bind-mounted. */
-function mountLayers(lower: string[], target: string): void {
+/**
+ * Mounts an image's layers at `target`; throws for a layer that is a link. An overlay without an
+ * upper directory needs two layers; a single one is bind-mounted.
+ */
+export function mountLayers(lower: string[], target: string): void {
   const [only] = lower;
   if (only === undefined) return;
   if (lower.length > 1) {
@@ -70,6 +73,7 @@ function mountLayers(lower: string[], target: string): void {
     mount({ source: "overlay", target, type: "overlay", data, flags: READ_ONLY });
     return;
   }
+  requireDirectory(only);
   bindMount(only, target);
   try {
     mount({ source: only, target, flags: MountFlag.bind | MountFlag.remount | READ_ONLY });

@@ -15,7 +15,7 @@ function escapeOption(path: string): string {
  * Throws for a layer that is a link, which would expose its target, a directory of the host. Only
  * the runtime writes where layers are, so that what was checked is what is mounted.
  */
-function requireDirectory(layer: string): void {
+export function requireDirectory(layer: string): void {
   try {
     Directory.open(layer)[Symbol.dispose]();
   } catch (cause) {
