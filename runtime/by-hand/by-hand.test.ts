@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import { OciHandlers } from "../oci/handlers.ts";
 import { OciRuntime } from "../oci/runtime.ts";
 import type { OciSpec } from "../oci/spec.ts";
+import { identify } from "../process-identity.ts";
 import { deviceProgram } from "./device-program.ts";
+import { requireAlive } from "./joined.ts";
 import { refuseUnknown } from "./spec.ts";
 import { readWords } from "./words.ts";
 
@@ -98,4 +100,10 @@ it("without its flag no new pod gets this runtime, and those that exist keep it"
   const refusal = 'no runtime for "by-hand" is configured; start the cluster with --by-hand';
   expect(() => handlers.choose("by-hand")).toThrow(refusal);
   expect(handlers.of("by-hand")).toBe(hand);
+});
+
+it("a namespace is of the process that was meant, not of a later one with its pid", () => {
+  const own = identify(process.pid)!;
+  expect(() => requireAlive("x", own)).not.toThrow();
+  expect(() => requireAlive("x", { ...own, startTicks: "1" })).toThrow("x is not running");
 });

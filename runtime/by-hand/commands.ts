@@ -20,6 +20,7 @@ import { identify, isAlive, signal } from "../process-identity.ts";
 import { createCgroup, limitCgroup, limitDevices } from "./cgroup.ts";
 import { ByHandError } from "./error.ts";
 import { ENTERED_BEFORE, INIT_VARIABLE, type InitWork } from "./init.ts";
+import { namespaceOf, requireAlive } from "./joined.ts";
 import { CLONE, enterNamespaces } from "./namespaces.ts";
 import { readBundle, refuseTracing } from "./spec.ts";
 import { StateDirectory } from "./state.ts";
@@ -148,11 +149,11 @@ export async function exec(root: string, id: string, options: ExecOptions): Prom
   const { consoleSocket } = options;
   const work: InitWork = {
     id, bundle, cgroup, consoleSocket, openFiles: callersOpenFiles(),
-    join: { pid: first.pid, process: described },
+    join: { first, process: described },
   };
   const hasPid = readBundle(bundle).linux.namespaces.some(({ type }) => type === "pid");
-  const path_ = `/proc/${first.pid}/ns/pid`;
-  const child = spawnIn(hasPid ? [{ type: "pid", path: path_ }] : [], work, "inherit");
+  const joined = hasPid ? [{ type: "pid", path: namespaceOf(first, "pid") } as const] : [];
+  const child = spawnIn(joined, work, "inherit", () => requireAlive(id, first));
   const ended = new Promise<number>((resolve) => {
     child.on("exit", (code, name) => resolve(code ?? exitCodeOf(name)));
   });
@@ -169,12 +170,13 @@ function spawnIn(
   namespaces: readonly OciNamespace[],
   work: InitWork,
   stdio: StdioOptions,
+  opened?: () => void,
 ): ChildProcess {
   const home = openSync("/proc/thread-self/ns/pid", "r");
   using _mounts = keepMounts();
   const program = readOnlyCopy(process.execPath);
   try {
-    enterNamespaces(namespaces);
+    enterNamespaces(namespaces, opened);
     const streams = Array.isArray(stdio) ? stdio : [stdio, stdio, stdio];
     const flags = process.execArgv;
     const file = `/proc/self/fd/${program}`;

@@ -16,10 +16,12 @@ import {
 } from "@raft2kube/linux/process-calls.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { OciProcess, OciSpec } from "../oci/spec.ts";
+import type { ProcessIdentity } from "../process-identity.ts";
 import { joinCgroup } from "./cgroup.ts";
 import { makeDevices } from "./devices.ts";
 import { ByHandError } from "./error.ts";
 import { makeDirectory } from "./inside.ts";
+import { namespaceOf, requireAlive } from "./joined.ts";
 import { maskPaths, mountAll, openSources, protectPaths, protectRoot } from "./mounts.ts";
 import { enterNamespaces } from "./namespaces.ts";
 import { dropPrivileges, ownPrivileges } from "./privileges.ts";
@@ -58,7 +60,7 @@ export interface InitWork {
   /** For the first process: the machine's mount namespace, in which it must not be. */
   readonly machineMounts?: string;
   /** For another one: the first process, whose namespaces it enters, and its own description. */
-  readonly join?: { readonly pid: number; readonly process: OciProcess };
+  readonly join?: { readonly first: ProcessIdentity; readonly process: OciProcess };
 }
 
 /**
@@ -100,9 +102,16 @@ function report(message: string): void {
 }
 
 /** Takes from the machine whatever is needed inside: it is out of reach afterwards. */
-function prepare({ id, cgroup, consoleSocket }: InitWork, spec: OciSpec): number | undefined {
+function prepare(
+  { id, cgroup, consoleSocket }: InitWork,
+  spec: OciSpec,
+  { oomScoreAdj }: OciProcess,
+): number | undefined {
   process.umask(0);
   joinCgroup(cgroup);
+  if (oomScoreAdj !== undefined) {
+    writeFileSync("/proc/self/oom_score_adj", String(oomScoreAdj));
+  }
   joinNewKeyring(`_ses.${id}`);
   newSession();
   if (spec.linux.seccomp) prepareFilter(spec.linux.seccomp);
@@ -111,12 +120,9 @@ function prepare({ id, cgroup, consoleSocket }: InitWork, spec: OciSpec): number
 
 /** Makes the container around this process. Returns a function that waits for its start. */
 function makeContainer(work: InitWork, spec: OciSpec): () => void {
-  const console_ = prepare(work, spec);
+  const console_ = prepare(work, spec, spec.process);
   const { linux, process: described } = spec;
   const start = openSync(work.startFifo!, constants.O_RDWR);
-  if (described.oomScoreAdj !== undefined) {
-    writeFileSync("/proc/self/oom_score_adj", String(described.oomScoreAdj));
-  }
   requireOwnMounts(work);
   enterNamespaces(linux.namespaces.filter(({ type }) => !ENTERED_BEFORE.includes(type)));
   const sources = openSources(spec);
@@ -152,14 +158,14 @@ function requireOwnMounts({ machineMounts }: InitWork): void {
  * no path of the image leads to the machine by way of them.
  */
 function joinContainer(work: InitWork, spec: OciSpec): () => void {
-  const console_ = prepare(work, spec);
-  const { pid, process: described } = work.join!;
+  const console_ = prepare(work, spec, work.join!.process);
+  const { first, process: described } = work.join!;
   const types = spec.linux.namespaces.map(({ type }) => type).filter((type) => type !== "pid");
-  const FILES = { mount: "mnt", network: "net" } as Record<string, string | undefined>;
-  const paths = types.map((type) => ({ type, path: `/proc/${pid}/ns/${FILES[type] ?? type}` }));
+  const paths = types.map((type) => ({ type, path: namespaceOf(first, type) }));
   using empty = DetachedMount.open(EMPTY);
   let isLeft = false;
   enterNamespaces(paths, () => {
+    requireAlive(work.id, first);
     empty.becomeRoot();
     isLeft = true;
   });
