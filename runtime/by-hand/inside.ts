@@ -18,7 +18,7 @@ export function makeDirectory(at: string): Directory {
   return root.makeDirectories(at, DIRECTORY_MODE, INSIDE);
 }
 
-/** What a mount is to cover: a directory or a file, made if there is nothing. */
+/** The place that a mount is to cover: a directory or a file, made if there is nothing. */
 export function makeMountPoint(at: string, what: { directory: boolean }): Handle {
   using root = Directory.open("/");
   const found = root.find(at, INSIDE);
