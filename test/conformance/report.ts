@@ -33,9 +33,9 @@ export function formatReport(results: Results): string {
   return `# Conformance
 
 Upstream's ${results.size} conformance tests of Kubernetes 1.36, each in a process of its own,
-on a cluster of one or two nodes. Written by \`npm run conformance\` from \`test/conformance/results.txt\`,
-which has each test's last result with its day and commit. Results of 4d6cbf7f and a50a08e5 are
-of one node.
+on a cluster of one or two nodes. Written by \`npm run conformance\` from
+\`test/conformance/results.txt\`, which has each test's last result with
+its day and commit. Results of 4d6cbf7f and a50a08e5 are of one node.
 
 | area | passed | failed | not run | all |
 | --- | --- | --- | --- | --- |
