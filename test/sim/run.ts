@@ -367,7 +367,10 @@ class Run {
     const whole = () => settled() && this.#cluster.leader !== undefined;
     await this.#until(this.timeline.now_ms + limits.RECOVERY_MS, whole);
     const standings = () =>
-      this.#cluster.all.map(({ id, standing, lost }) => `${id} ${standing}${lost ? ", lost" : ""}`);
+      this.#cluster.all.map(({ id, standing, lost, generation }) => {
+        const term = generation ? ` in term ${generation.raft.state.term}` : "";
+        return `${id} ${standing}${lost ? ", lost" : ""}${term}`;
+      });
     const leads = () => {
       const { leader } = this.#cluster;
       if (!leader) return "none leads";

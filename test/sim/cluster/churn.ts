@@ -147,11 +147,17 @@ export class Churn {
     this.#timeline.after(ROUND_MS, () => this.#round());
   }
 
-  /** Nobody else can lead now: no term is newer, and no member sleeps. */
+  /**
+   * No other member can lead now: no term is newer, and no member sleeps. At the end a member that
+   * has no vote in the newest configuration may be in a newer term: it campaigns in vain.
+   */
   #isOnlyLeader({ raft }: Generation): boolean {
-    const { all } = this.#cluster;
-    return all.every(({ generation, host }) => {
-      return generation && !host.paused && generation.raft.state.term <= raft.state.term;
+    const { all, newestVoters } = this.#cluster;
+    return all.every((member) => {
+      const { generation, host } = member;
+      if (!generation || host.paused) return false;
+      const isRemoved = this.#ended && !newestVoters.voters.includes(member);
+      return isRemoved || generation.raft.state.term <= raft.state.term;
     });
   }
 
