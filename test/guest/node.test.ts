@@ -62,6 +62,8 @@ spec:
 `;
 
 const GANESHA = "/usr/bin/ganesha.nfsd";
+/** Folders that the server makes, which another test's may have made before. */
+const OF_GANESHA = ["/run/ganesha", "/run/blkid"];
 const NFS_POD = `
 apiVersion: v1
 kind: PersistentVolumeClaim
@@ -219,7 +221,7 @@ describe.runIf(missing === undefined)("a node that is a guest", { timeout: TIMEO
     const isGone = () => !existsSync(join(server.exported, "default"));
     await waitFor("the volume's directory to go", isGone, patience);
     server.child.kill("SIGKILL");
-    await host.run("rm", ["-r", "/run/ganesha", "/run/blkid"]);
+    await host.run("rm", ["-rf", ...OF_GANESHA]);
   });
 
   it("keeps its data when it is stopped, and boots again when it was killed", async () => {
@@ -256,6 +258,8 @@ describe.runIf(missing === undefined)("a node that is a guest", { timeout: TIMEO
     const left = differences(started, await host.snapshot(NAME));
     expect(left.filter((line) => line.includes(GUEST))).toEqual([]);
     expect((await cluster.down()).code).toBe(0);
-    expect(differences(before, await host.snapshot(NAME))).toEqual([]);
+    const changed = differences(before, await host.snapshot(NAME));
+    const isOurs = (line: string) => !OF_GANESHA.some((folder) => line.endsWith(folder));
+    expect(changed.filter(isOurs)).toEqual([]);
   });
 });
