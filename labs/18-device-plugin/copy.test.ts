@@ -56,7 +56,7 @@ async function judgeCopy(program: readonly string[], id: string, variable: strin
   } finally {
     plugin.kill("SIGKILL");
     await kubelet.close();
-    rmSync(rootDir, { recursive: true });
+    rmSync(rootDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
   }
 }
 

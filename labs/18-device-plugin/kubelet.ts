@@ -133,7 +133,7 @@ export async function withBench(body: (bench: Bench) => Promise<void>): Promise<
     process.off("unhandledRejection", broken.reject);
     for (const plugin of plugins) void plugin.close();
     void kubelet.stop();
-    rmSync(rootDir, { recursive: true, force: true });
+    rmSync(rootDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
   }
 }
 
