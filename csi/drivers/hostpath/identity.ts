@@ -5,9 +5,7 @@ import {
   type IdentityMethods,
 } from "@raft2kube/proto/gen/csi.ts";
 import { serve, type Handlers, type ServedService } from "@raft2kube/rpc/server.ts";
-
-/** The version the driver reports of itself. */
-export const DRIVER_VERSION = "0.1.0";
+import { DRIVER_VERSION } from "../../lib/serve-driver.ts";
 
 /** The Identity service: the plugin's name, and which other services it has. */
 export function identityService(driverName: string): ServedService {

@@ -1,8 +1,5 @@
-import { mkdir } from "node:fs/promises";
-import path from "node:path";
-import { serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { serveRegistration } from "../../lib/registration.ts";
+import { serveDriver } from "../../lib/serve-driver.ts";
 import { controllerService } from "./controller.ts";
 import { openDriver } from "./driver.ts";
 import { groupControllerService } from "./group-snapshots.ts";
@@ -43,30 +40,16 @@ export async function startHostPathDriver(
   const driverName = options.driverName ?? HOSTPATH_DRIVER_NAME;
   const place = { topologyKey: `topology.${driverName}/node`, nodeId };
   const driver = await openDriver({ ...options, place });
-  await mkdir(path.dirname(socket), { recursive: true, mode: 0o750 });
-  const server = await serveGrpc({
-    services: [
-      identityService(driverName),
-      controllerService(driver),
-      groupControllerService(driver),
-      nodeService(driver),
-    ],
-    listen: { path: socket },
-  });
-  let registration: RpcServer | undefined;
-  try {
-    if (registrationDir !== undefined) {
-      registration = await serveRegistration({ registrationDir, driverName, socket });
-    }
-  } catch (thrown) {
-    await server.close();
-    throw thrown;
-  }
+  const served = await serveDriver({ driverName, socket, registrationDir }, [
+    identityService(driverName),
+    controllerService(driver),
+    groupControllerService(driver),
+    nodeService(driver),
+  ]);
   return {
-    address: server.address,
+    address: served.address,
     async close() {
-      await registration?.close();
-      await server.close();
+      await served.close();
       driver.held[Symbol.dispose]();
     },
   };

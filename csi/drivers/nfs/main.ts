@@ -1,9 +1,6 @@
-import { mkdir } from "node:fs/promises";
-import path from "node:path";
-import { serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { PendingOperations } from "../../lib/pending-operations.ts";
-import { serveRegistration } from "../../lib/registration.ts";
+import { serveDriver } from "../../lib/serve-driver.ts";
 import { controllerService } from "./controller.ts";
 import type { NfsDriver } from "./driver.ts";
 import { nfsMounter } from "./in-share/mounter.ts";
@@ -47,25 +44,12 @@ export async function startNfsDriver(
     sourceOfMount: options.seam?.sourceOfMount ?? nfsMounter.sourceOfMount,
     clock,
   };
-  await mkdir(path.dirname(socket), { recursive: true, mode: 0o750 });
-  const server = await serveGrpc({
-    services: [identityService(driverName), controllerService(driver), nodeService(driver)],
-    listen: { path: socket },
-  });
-  let registration: RpcServer | undefined;
-  try {
-    if (registrationDir !== undefined) {
-      registration = await serveRegistration({ registrationDir, driverName, socket });
-    }
-  } catch (thrown) {
-    await server.close();
-    throw thrown;
-  }
+  const services = [identityService(driverName), controllerService(driver), nodeService(driver)];
+  const served = await serveDriver({ driverName, socket, registrationDir }, services);
   return {
-    address: server.address,
+    address: served.address,
     async close() {
-      await registration?.close();
-      await server.close();
+      await served.close();
       processes.close();
     },
   };
