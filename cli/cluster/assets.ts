@@ -9,6 +9,9 @@ export const ADDONS_DIR = join(ROOT_DIR, "cli/addons");
 /** Manifests that every node beside the first gets. */
 export const NODE_ADDONS_DIR = join(ADDONS_DIR, "node");
 
+/** Manifests that a node with an NFS server brings. */
+export const NFS_ADDONS_DIR = join(ADDONS_DIR, "nfs");
+
 /** Manifests for people to try. */
 export const EXAMPLES_DIR = join(ROOT_DIR, "examples");
 

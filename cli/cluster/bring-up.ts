@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -9,10 +10,11 @@ import { purgeData, removeFromHost } from "../host/remove.ts";
 import { addNodeLink, addUnderlay } from "../host/node-link.ts";
 import { bringUpNodes } from "../nodes/bring-up-node.ts";
 import { ensureProcess, nodeReady, type StartContext } from "../nodes/node-process.ts";
+import { removeNode } from "../nodes/remove-node.ts";
 import { CommandError, type Progress } from "../terminal.ts";
 import { applyFolder, createMissing } from "./addons.ts";
 import { ADDONS_DIR, EXAMPLES_DIR } from "./assets.ts";
-import { type ClusterConfig, writeCluster } from "./config.ts";
+import { type ClusterConfig, configPath, writeCluster } from "./config.ts";
 import { firstAnswer } from "./demo.ts";
 import { logsDir, ownPluginsDir } from "./paths.ts";
 import type { ClusterFiles } from "./identities.ts";
@@ -91,13 +93,17 @@ async function steps(what: BringUp): Promise<void> {
   await step("control plane", () => ensureProcess(config, "control", what));
   const connection = await kubeConnection(files.kubeconfig("admin"));
   const client = new KubeClient({ ...connection, clock: what.clock, qps: 1000, burst: 1000 });
+  const added = what.joining.filter(({ dataDir }) => !existsSync(configPath(dataDir)));
+  let joined: Promise<void> | undefined;
   try {
     await step("add-ons", () => applyFolder(client, ADDONS_DIR, config));
     await step("node", () => ensureProcess(config, "node", what));
     await step("node ready", () => nodeReady(client, config, what));
     if (what.joining.length > 0) {
       const names = what.joining.map((node) => node.nodeName).join(", ");
-      await step(`nodes joined: ${names}`, () => bringUpNodes(client, config, what.joining, what));
+      await step(`nodes joined: ${names}`, () => {
+        return (joined = bringUpNodes(client, config, what.joining, what));
+      });
     }
     if (what.demo) {
       const manifest = join(EXAMPLES_DIR, "web.yaml");
@@ -108,8 +114,27 @@ async function steps(what: BringUp): Promise<void> {
       );
       progress.note(`\n$ curl http://${address}/\n${body.trimEnd()}`);
     }
+  } catch (thrown) {
+    await Promise.allSettled([joined]);
+    if (joined !== undefined && !what.isNew) await removeAdded(client, added, what);
+    throw thrown;
   } finally {
     client.close();
+  }
+}
+
+/** Removes nodes that this start has added to a cluster whose data stays. */
+async function removeAdded(
+  client: KubeClient,
+  added: readonly ClusterConfig[],
+  { clock, progress }: BringUp,
+): Promise<void> {
+  for (const node of added) {
+    try {
+      await removeNode(client, node, node.nodeName, clock);
+    } catch (thrown) {
+      progress.note(`  node ${node.nodeName} cannot be removed: ${messageOf(thrown)}`);
+    }
   }
 }
 

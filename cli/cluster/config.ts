@@ -56,6 +56,8 @@ export interface ClusterConfig {
   };
   /** Of a node with a kernel of its own. */
   readonly guest?: GuestConfig;
+  /** Whether a node of the cluster serves NFS (`r2k start --nfs-demo`). Decided by each start. */
+  readonly nfsDemo?: boolean;
 }
 
 /** A node that is a User-Mode Linux guest. */
@@ -66,6 +68,8 @@ export interface GuestConfig {
   readonly disk_GiB: number;
   /** The kind of rules that serve Services; its kernel has no nftables for IP. */
   readonly proxyMode: ModeName;
+  /** The size of the file system that its kernel's NFS server exports; absent: it serves none. */
+  readonly nfsExport_MiB?: number;
 }
 
 /** The names of a cluster's objects on this host; the cluster's name determines them. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -75,4 +75,17 @@ test("a node's name is that of a link and of a Node, and no other's", () => {
   for (const name of [...unusable, "host", "first", "br0", "all", "default", "node"]) {
     expect(() => checkNodeName(name, cluster), name).toThrow(/not usable/);
   }
+});
+
+test("the NFS server is a node of its own, also one that was stopped", async () => {
+  const server = { memory_MiB: 1024, disk_GiB: 8, proxyMode: "ipvs", nfsExport_MiB: 64 } as const;
+  const [nfs] = await wantedNodes(cluster, 1, server);
+  expect(nfs).toMatchObject({ nodeName: "nfs", guest: server });
+  mkdirSync(nfs!.dataDir, { recursive: true });
+  await writeCluster(nfs!);
+  await setStopped(nfs!, true);
+  expect(await wantedNodes(cluster, 1)).toEqual([]);
+  expect(await wantedNodes(cluster, 1, server)).toEqual([nfs]);
+  await writeCluster(planJoiningNode(cluster, "nfs", []));
+  await expect(wantedNodes(cluster, 1, server)).rejects.toMatchObject({ code: "NODE_EXISTS" });
 });

@@ -14,6 +14,8 @@ export const NODES_MAX = 100;
 const FIRST_ADDRESS = 2;
 /** The first node's port on the underlay's bridge. */
 export const FIRST_PORT = "first";
+/** The node that `r2k start --nfs-demo` adds. */
+export const NFS_NODE = "nfs";
 const STOPPED = "stopped";
 /** Sysctls of all links and of new ones have these names; the kernel makes no such link. */
 const KERNEL_NAMES = ["all", "default"];
@@ -103,19 +105,34 @@ function freeAddress(cluster: ClusterConfig, others: readonly ClusterConfig[]): 
 
 /**
  * The nodes beside the first that a start brings up: those that were not stopped, and new ones
- * named `node-2` and so on until the cluster has `count` nodes.
+ * named `node-2` and so on until the cluster has `count` nodes. With `nfsServer` the node that
+ * serves NFS is one of them. Throws CommandError `NODE_EXISTS` if its name is another node's.
  */
 export async function wantedNodes(
   cluster: ClusterConfig,
   count: number,
+  nfsServer?: GuestConfig,
 ): Promise<ClusterConfig[]> {
   const known = await readJoiningNodes(cluster);
   const all = known.map((node) => planJoiningNode(cluster, node.nodeName, known));
+  if (nfsServer !== undefined) {
+    const server = all.find((node) => node.nodeName === NFS_NODE);
+    if (server === undefined) all.push(planJoiningNode(cluster, NFS_NODE, all, nfsServer));
+    else if (server.guest?.nfsExport_MiB === undefined) throw nfsNameTaken(cluster);
+  }
   for (let number = 2; all.length + 1 < count; number++) {
     const name = `node-${number}`;
     if (!all.some((node) => node.nodeName === name)) all.push(planJoiningNode(cluster, name, all));
   }
-  return all.filter((node) => !isStopped(node));
+  return all.filter((node) => {
+    return !isStopped(node) || (nfsServer !== undefined && node.nodeName === NFS_NODE);
+  });
+}
+
+function nfsNameTaken({ name }: Pick<ClusterConfig, "name">): CommandError {
+  return new CommandError("NODE_EXISTS", `node ${NFS_NODE} of "${name}" is no NFS server`, {
+    remedy: `r2k node remove ${NFS_NODE} --name ${name}; --nfs-demo adds a server of that name`,
+  });
 }
 
 /** Whether the node was stopped: a start of the cluster leaves it so. */

@@ -65,6 +65,11 @@ export function guestDisk({ dataDir }: ClusterPlace): string {
   return join(dataDir, "disk.img");
 }
 
+/** The image of the file system that a guest exports by NFS. */
+export function nfsExport({ dataDir }: ClusterPlace): string {
+  return join(dataDir, "export.img");
+}
+
 /** Logs of the processes, and below it those of pods. */
 export function logsDir({ dataDir }: ClusterPlace): string {
   return join(dataDir, "logs");

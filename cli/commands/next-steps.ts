@@ -13,16 +13,23 @@ const WITHOUT_DEMO = [
   "kubectl run -it --rm shell --image=r2k.local/busybox:1 -- sh",
 ];
 
+const WITH_NFS = [
+  "kubectl apply -f examples/nfs-writers.yaml",
+  "kubectl exec daemonset/writers -- sh -c 'tail /data/*'",
+];
+
 export interface Started {
   readonly kubeconfig: string;
   readonly demo: boolean;
+  readonly nfsDemo: boolean;
   /** 0 when the cluster was running already. */
   readonly took_s: number;
 }
 
 /** Prints the next steps: the kubeconfig, three commands to try, the lines for the shell. */
 export function nextSteps(config: ClusterConfig, started: Started): string {
-  const { kubeconfig, demo, took_s } = started;
+  const { kubeconfig, demo, nfsDemo, took_s } = started;
+  const commands = [...(demo ? WITH_DEMO : WITHOUT_DEMO), ...(nfsDemo ? WITH_NFS : [])];
   const ready = took_s > 0 ? `Ready in ${took_s.toFixed(1)} s. ` : "";
   const bin = process.env["R2K_ROOT"] ?? dirname(process.argv[1] ?? ".");
   const other = config.name === "default" ? "" : ` --name ${config.name}`;
@@ -34,7 +41,7 @@ In this shell:
   export PATH=${bin}:$PATH
 
 Try:
-${(demo ? WITH_DEMO : WITHOUT_DEMO).map((line) => `  ${line}`).join("\n")}
+${commands.map((line) => `  ${line}`).join("\n")}
 
 Then:
   docs/walks/README.md    pages to follow: rolling updates, a canary, a database, ...

@@ -13,7 +13,6 @@ import { lockNodes, refuseTakenName } from "../nodes/change-nodes.ts";
 import {
   GUEST_DISK_GIB, GUEST_MEMORY_MIB, GUEST_PROXY_MODES, type GuestFlags, guestOf,
 } from "../nodes/guest-flags.ts";
-import { GUEST_READY_TIMEOUT_MS } from "../nodes/node-process.ts";
 import { removeNode, stopNode } from "../nodes/remove-node.ts";
 import { runningPid } from "../supervisor/supervise.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
@@ -127,7 +126,7 @@ async function bringUp(
   newGuest?: GuestConfig,
 ): Promise<void> {
   const node = planJoiningNode(cluster, name, await readJoiningNodes(cluster), newGuest);
-  const readyTimeout_ms = node.guest === undefined ? READY_TIMEOUT_MS : GUEST_READY_TIMEOUT_MS;
+  const readyTimeout_ms = READY_TIMEOUT_MS;
   await startNodes(cluster, [node], { clock, progress, readyTimeout_ms });
 }
 

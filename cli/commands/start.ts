@@ -5,6 +5,7 @@ import { Command, Option } from "commander";
 import { bringUp } from "../cluster/bring-up.ts";
 import {
   type ClusterConfig,
+  type GuestConfig,
   OVERLAY_BACKENDS,
   type OverlayBackend,
   checkClusterName,
@@ -13,7 +14,9 @@ import {
   readCluster,
 } from "../cluster/config.ts";
 import { clusterFiles } from "../cluster/identities.ts";
-import { NODES_MAX, nodeRange, wantedNodes } from "../cluster/joining-nodes.ts";
+import {
+  joiningNodeNames, NFS_NODE, NODES_MAX, nodeRange, wantedNodes,
+} from "../cluster/joining-nodes.ts";
 import { STORE_MEMBERS_MAX } from "../cluster/store-data.ts";
 import { mergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
@@ -24,6 +27,7 @@ import { endProcess } from "../host/end-process.ts";
 import { removeFromHost } from "../host/remove.ts";
 import { processNames, runningPid } from "../supervisor/supervise.ts";
 import { lockNodes } from "../nodes/change-nodes.ts";
+import { nfsServerGuest } from "../nodes/nfs-demo.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { OWN_PARTS, runningOwnParts } from "../supervisor/own-parts.ts";
 import { refuseUnjudged } from "../../labs/runner/parts.ts";
@@ -56,6 +60,7 @@ interface StartFlags {
   nodeCidrMaskSize?: string;
   nodeMonitorGracePeriod?: string;
   nodes?: string;
+  nfsDemo?: boolean;
   readyTimeout: string;
   output?: string;
 }
@@ -85,6 +90,7 @@ export function command(): Command {
     .option("--node-cidr-mask-size <bits>", "a node's part of the pod range (new; default 24)")
     .option("--node-monitor-grace-period <duration>", "silence of a node that is lost (40s)")
     .option("--nodes <count>", "have at least so many nodes: node-2, node-3, ... join")
+    .option("--nfs-demo", "have an NFS server, and nodes that mount it (new or stopped clusters)")
     .option("--ready-timeout <seconds>", "how long a node may take to be Ready", "30")
     .option("-o, --output <format>", "json: print one JSON object at the end")
     .action((flags: StartFlags) => start(flags));
@@ -106,13 +112,18 @@ async function start(flags: StartFlags): Promise<void> {
     ...(proxyMode === undefined ? {} : { proxyMode }),
     ...(byHand === undefined ? {} : { byHand }),
   };
-  const joining = await wantedNodes(config, nodeCount(flags));
+  const nfsServer = flags.nfsDemo ? await nfsServerGuest(config) : undefined;
+  const joining = await wantedNodes(config, nodeCount(flags), nfsServer);
+  const nfsDemo = joining.some(({ guest }) => guest?.nfsExport_MiB !== undefined);
   const running = existing !== undefined && isRunning(existing);
   refuseChangedChoices(flags, existing);
   if (!running && OWN_PARTS.length > 0) refuseUnjudged(readState());
   refuseChangesOfRunning(config, planned);
-  if (running) await startMissingNodes(existing, flags, progress);
-  else await bringUpNew(config, joining, !existing, flags, progress);
+  if (nfsDemo && !joiningNodeNames(config).includes(NFS_NODE)) {
+    refuseRunning(config, "--nfs-demo cannot add its server");
+  }
+  if (running) await startMissingNodes(existing, nfsServer, flags, progress);
+  else await bringUpNew({ ...config, nfsDemo }, joining, !existing, flags, progress);
   const own = runningOwnParts(config);
   if (own.length > 0) progress.note(`It runs ${ownPartsText(own)}.`);
   if (flags.mergeKubeconfig) await mergeKubeconfig(clusterFiles(config).kubeconfig("admin"));
@@ -142,7 +153,10 @@ async function bringUpNew(
   // Of this start, not of the first: the same cluster can be started as another user.
   const cgroups = await cgroupModeHere();
   const config = { ...planned, cgroups };
-  const joining = plannedNodes.map((node) => (node.guest ? node : { ...node, cgroups }));
+  const { nfsDemo = false } = config;
+  const joining = plannedNodes.map((node) => {
+    return node.guest ? node : { ...node, cgroups, nfsDemo };
+  });
   const readyTimeout_ms = positive("--ready-timeout", flags.readyTimeout) * 1000;
   const stop = onInterrupt();
   const { signal } = stop;
@@ -300,13 +314,14 @@ function isRunning(config: ClusterConfig): boolean {
 /** Starts what is missing of a running cluster's nodes; the others are left alone. */
 async function startMissingNodes(
   cluster: ClusterConfig,
+  nfsServer: GuestConfig | undefined,
   flags: StartFlags,
   progress: Progress,
 ): Promise<void> {
   progress.note(`The cluster "${cluster.name}" is running.`);
   const clock = systemClock();
   using _lock = await lockNodes(cluster, clock);
-  const joining = await wantedNodes(cluster, nodeCount(flags));
+  const joining = await wantedNodes(cluster, nodeCount(flags), nfsServer);
   const missing = joining.filter((node) => runningPid(node.runDir, "node") === undefined);
   if (missing.length === 0) return;
   const readyTimeout_ms = positive("--ready-timeout", flags.readyTimeout) * 1000;
@@ -352,5 +367,7 @@ function print(flags: StartFlags, config: ClusterConfig, took_s: number): void {
     const { name, apiPort, nodeName } = config;
     const server = `https://127.0.0.1:${apiPort}`;
     process.stdout.write(`${JSON.stringify({ name, kubeconfig, server, nodeName, took_s })}\n`);
-  } else process.stdout.write(nextSteps(config, { kubeconfig, demo: flags.demo, took_s }));
+  } else process.stdout.write(
+    nextSteps(config, { kubeconfig, demo: flags.demo, nfsDemo: flags.nfsDemo === true, took_s }),
+  );
 }

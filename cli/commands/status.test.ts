@@ -10,6 +10,7 @@ const UP: Status = {
   api: "ready",
   nodes: [{ name: "one-host", ready: true }],
   pods: { running: 2, other: 0 },
+  nfs: null,
   ownParts: [],
   views: { objects: 20, differences: [] },
 };
@@ -65,6 +66,12 @@ test("a cluster whose apiserver has lost events is unhealthy, and losses are lis
   expect(text).toContain("cluster one: not well (events were lost on the way");
   expect(text).toContain("views    pods default/web-0: not in the cache");
   expect(text).toContain("... and 2 more");
+});
+
+test("the cluster's NFS server is shown with its address and its bound", () => {
+  expect(describe(UP)).not.toContain("nfs");
+  const nfs = { node: "nfs", server: "10.200.0.3:/", size_mib: 1024 };
+  expect(describe({ ...UP, nfs })).toContain("nfs      10.200.0.3:/ on node nfs, at most 1024 MiB");
 });
 
 test("the reader's parts are named", () => {

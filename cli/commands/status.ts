@@ -27,6 +27,8 @@ export interface Status {
   readonly api: string;
   readonly nodes: readonly { name: string; ready: boolean; stopped?: boolean }[];
   readonly pods: { readonly running: number; readonly other: number };
+  /** The NFS server that the cluster has (`r2k start --nfs-demo`); null without one. */
+  readonly nfs: NfsStatus | null;
   /** The labs whose part in the running processes is the reader's. */
   readonly ownParts: readonly string[];
   /**
@@ -34,6 +36,14 @@ export interface Status {
    * compared.
    */
   readonly views: Comparison | null;
+}
+
+interface NfsStatus {
+  readonly node: string;
+  /** `10.200.0.3:/` */
+  readonly server: string;
+  /** Bound of all of its volumes together. */
+  readonly size_mib: number;
 }
 
 const DIFFERENCES_SHOWN_MAX = 5;
@@ -76,7 +86,7 @@ async function readStatus(config: ClusterConfig): Promise<Status> {
     })),
   ];
   const ownParts = [...new Set([config, ...joined].flatMap(runningOwnParts))].sort();
-  const known = { name: config.name, processes, ownParts };
+  const known = { name: config.name, processes, nfs: nfsOf(joined), ownParts };
   const absent = { nodes: [], pods: { running: 0, other: 0 }, views: null };
   const control = runningPid(config.runDir, "control");
   if (control === undefined) return { ...known, api: "down", ...absent };
@@ -102,6 +112,13 @@ async function readStatus(config: ClusterConfig): Promise<Status> {
   } finally {
     client.close();
   }
+}
+
+function nfsOf(joined: readonly ClusterConfig[]): NfsStatus | null {
+  const server = joined.find(({ guest }) => guest?.nfsExport_MiB !== undefined);
+  if (server === undefined) return null;
+  const { nodeName: node, nodeAddress, guest } = server;
+  return { node, server: `${nodeAddress}:/`, size_mib: guest!.nfsExport_MiB! };
 }
 
 function processStatus(runDir: string, name: ProcessName): ProcessStatus {
@@ -174,6 +191,10 @@ export function ownPartsText(labs: readonly string[]): string {
   return `your part of lab ${labs.join(", ")} in place of the reference`;
 }
 
+function nfsText({ node, server, size_mib }: NfsStatus): string {
+  return `${server} on node ${node}, at most ${size_mib} MiB; its volumes are of the class nfs`;
+}
+
 /** The status as a person reads it. */
 export function describe(status: Status): string {
   const width = Math.max(8, ...status.processes.map(({ name }) => name.length));
@@ -191,6 +212,7 @@ export function describe(status: Status): string {
     ...nodes,
     `  ${"pods".padEnd(width)} ${running} running, ${other} other`,
     ...viewsOf(status),
+    ...(status.nfs === null ? [] : [`  ${"nfs".padEnd(width)} ${nfsText(status.nfs)}`]),
     ...(status.ownParts.length > 0 ? [`  yours    ${ownPartsText(status.ownParts)}`] : []),
   ].join("\n"));
 }

@@ -12,8 +12,8 @@ export interface GuestMachine {
   /** All the memory that the guest has; it takes it when it needs it, and gives none back. */
   readonly memory_MiB: number;
   readonly init: GuestInit;
-  /** An image that is the guest's disk `/dev/ubda`. */
-  readonly disk?: string;
+  /** Images that are the guest's disks `/dev/ubda`, `/dev/ubdb`, ... */
+  readonly disks?: readonly string[];
   /** A link of this process's namespace whose frames are the guest's link `vec0`. */
   readonly link?: { readonly device: string; readonly mac: string };
   /** Console input and output, errors of the kernel program, then what `consoles` name. */
@@ -31,14 +31,14 @@ export interface Guest {
 
 /** Starts a guest. It ends with its script, when it is killed, and with this process. */
 export function bootGuest(machine: GuestMachine): Guest {
-  const { kernel, dir, disk, link, consoles = [] } = machine;
+  const { kernel, dir, disks = [], link, consoles = [] } = machine;
   const init = join(dir, "init.sh");
   writeFileSync(init, initText(machine.init), { mode: 0o755 });
   const args = [
     `mem=${machine.memory_MiB}M`, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
     `init=${init}`, "con=null", "con0=fd:0,fd:1", ...consoles, "quiet",
     "umid=guest", `uml_dir=${dir}/`,
-    ...(disk === undefined ? [] : [`ubda=${disk}`]),
+    ...disks.map((disk, index) => `ubd${"abcdefgh".charAt(index)}=${disk}`),
     ...(link === undefined ? [] : [vectorArgument(link)]),
   ];
   // Its processes end with the first, that one with unshare, and unshare with this process.

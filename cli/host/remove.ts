@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { rm, rmdir } from "node:fs/promises";
 import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup.ts";
 import { detachLoopDevicesBelow } from "@raft2kube/linux/loop-device.ts";
@@ -7,7 +8,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { ClusterPlace } from "../cluster/config.ts";
 import { joiningNodeNames, joiningNodePlace } from "../cluster/joining-nodes.ts";
-import { nodeCgroup } from "../cluster/paths.ts";
+import { nfsExport, nodeCgroup } from "../cluster/paths.ts";
 import { ALL_PROCESS_NAMES } from "../supervisor/supervise.ts";
 import { endingByThemselves, killContainers } from "./containers.ts";
 import { endProcess, terminate } from "./end-process.ts";
@@ -29,7 +30,11 @@ const UNMOUNT_PASSES_MAX = 8;
  */
 export async function removeFromHost(cluster: ClusterPlace, clock: Clock): Promise<void> {
   const joined = joiningNodeNames(cluster).map((name) => joiningNodePlace(cluster, name));
-  await Promise.all(joined.map((node) => endProcess(node, "node", clock)));
+  // A node that mounts volumes of the cluster's NFS server writes to it while it ends.
+  const serves = (node: ClusterPlace) => existsSync(nfsExport(node));
+  for (const nodes of [joined.filter((node) => !serves(node)), joined.filter(serves)]) {
+    await Promise.all(nodes.map((node) => endProcess(node, "node", clock)));
+  }
   for (const name of ALL_PROCESS_NAMES.toReversed()) await endProcess(cluster, name, clock);
   await removeNodes([...joined, cluster], clock);
   await removeUnderlay(cluster);

@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { applyFolder } from "../cluster/addons.ts";
-import { NODE_ADDONS_DIR } from "../cluster/assets.ts";
+import { NFS_ADDONS_DIR, NODE_ADDONS_DIR } from "../cluster/assets.ts";
 import { type ClusterConfig, writeCluster } from "../cluster/config.ts";
 import { setStopped } from "../cluster/joining-nodes.ts";
 import { ownPluginsDir } from "../cluster/paths.ts";
@@ -10,7 +10,9 @@ import { updateServers } from "../cluster/renew.ts";
 import { addNodeLink } from "../host/node-link.ts";
 import { approveRequests } from "./approve-requests.ts";
 import { ensureBootstrapToken } from "./bootstrap-token.ts";
-import { ensureProcess, nodeReady, type StartContext } from "./node-process.ts";
+import {
+  ensureProcess, GUEST_READY_TIMEOUT_MS, nodeReady, type StartContext,
+} from "./node-process.ts";
 
 /** Brings nodes of a running cluster up, all at a time; each joins if it has not yet. */
 export async function bringUpNodes(
@@ -44,6 +46,7 @@ async function bringUpNode(
   const token = await ensureBootstrapToken(cluster, node, client);
   await addNodeLink(node);
   await applyFolder(client, NODE_ADDONS_DIR, node);
+  if (node.guest?.nfsExport_MiB !== undefined) await applyFolder(client, NFS_ADDONS_DIR, node);
   signal.throwIfAborted();
   const started = new AbortController();
   const approving = approveRequests(client, node, started.signal);
@@ -54,5 +57,8 @@ async function bringUpNode(
     await approving;
     await token?.revoke();
   }
-  await nodeReady(client, node, context);
+  const readyTimeout_ms = isGuest
+    ? Math.max(context.readyTimeout_ms, GUEST_READY_TIMEOUT_MS)
+    : context.readyTimeout_ms;
+  await nodeReady(client, node, { ...context, readyTimeout_ms });
 }

@@ -19,9 +19,18 @@ export interface GuestFlags {
   proxyMode?: ModeName;
 }
 
+/** Returns a new guest without flags. Its rules are of the cluster's kind if its kernel has it. */
+export function defaultGuest({ proxyMode }: Pick<ClusterConfig, "proxyMode">): GuestConfig {
+  return {
+    memory_MiB: GUEST_MEMORY_MIB,
+    disk_GiB: GUEST_DISK_GIB,
+    proxyMode: GUEST_PROXY_MODES.find((mode) => mode === proxyMode) ?? GUEST_PROXY_MODES[0],
+  };
+}
+
 /**
  * Returns what a new node is as a guest, by the flags of `r2k node add`; undefined without
- * `--guest`. Its rules are of the cluster's kind where its kernel has that. Throws CommandError.
+ * `--guest`. Throws CommandError.
  */
 export function guestOf(
   flags: GuestFlags,
@@ -36,11 +45,11 @@ export function guestOf(
     });
   }
   requireGuests();
-  const same = GUEST_PROXY_MODES.find((mode) => mode === cluster.proxyMode);
+  const usual = defaultGuest(cluster);
   return {
-    memory_MiB: between("--memory", memory, GUEST_MEMORY_MIB, MEMORY_MIB_MIN, MEMORY_MIB_MAX),
-    disk_GiB: between("--disk", disk, GUEST_DISK_GIB, 1, DISK_GIB_MAX),
-    proxyMode: proxyMode ?? same ?? GUEST_PROXY_MODES[0],
+    memory_MiB: between("--memory", memory, usual.memory_MiB, MEMORY_MIB_MIN, MEMORY_MIB_MAX),
+    disk_GiB: between("--disk", disk, usual.disk_GiB, 1, DISK_GIB_MAX),
+    proxyMode: proxyMode ?? usual.proxyMode,
   };
 }
 

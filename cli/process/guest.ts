@@ -12,13 +12,14 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { ROOT_DIR } from "../cluster/assets.ts";
 import { type ClusterConfig, configPath, type GuestConfig } from "../cluster/config.ts";
 import { bootstrapPath } from "../cluster/node-identities.ts";
-import { guestDir, guestDisk } from "../cluster/paths.ts";
+import { guestDir, guestDisk, nfsExport } from "../cluster/paths.ts";
 import { bootGuest, type Guest } from "../guest/boot.ts";
 import { quoted } from "../guest/init.ts";
 import { guestKernel } from "../guest/kernel.ts";
 import { GUEST_STOP_MS } from "../host/end-process.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { ANNOUNCE_TO, type Announcement } from "../supervisor/supervise.ts";
+import { NFS_MODULES, nfsServer } from "./guest-nfs.ts";
 import type { Closable } from "./started-parts.ts";
 
 /** Modules that a node uses before the kernel would load them, or that none would ask for. */
@@ -31,7 +32,7 @@ const REPORTS = "/dev/tty1";
 /** The line on the guest's first console that shuts it down. */
 const STOP = "stop";
 const KILL_MS = 5_000;
-const GIB = 1024 ** 3;
+const MIB = 1024 ** 2;
 
 /**
  * Boots the guest that a node is, and resolves when its node process is ready. A guest that ends by
@@ -40,7 +41,13 @@ const GIB = 1024 ** 3;
 export async function startGuest(config: ClusterConfig, guest: GuestConfig): Promise<Closable> {
   const dir = guestDir(config);
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  await ensureDisk(config, guest);
+  const { disk_GiB, nfsExport_MiB } = guest;
+  const disks = [guestDisk(config)];
+  await ensureDisk(guestDisk(config), disk_GiB * 1024 * MIB);
+  if (nfsExport_MiB !== undefined) {
+    disks.push(nfsExport(config));
+    await ensureDisk(nfsExport(config), nfsExport_MiB * MIB);
+  }
   const booted = bootGuest({
     kernel: await guestKernel(dir),
     dir,
@@ -48,11 +55,11 @@ export async function startGuest(config: ClusterConfig, guest: GuestConfig): Pro
     init: {
       hostname: config.nodeName,
       folders: [ROOT_DIR],
-      modules: MODULES,
+      modules: nfsExport_MiB === undefined ? MODULES : [...MODULES, ...NFS_MODULES],
       env: environment(),
       script: await script(config),
     },
-    disk: guestDisk(config),
+    disks,
     link: { device: NODE_DEVICE, mac: macOf(config.nodeAddress) },
     stdio: ["pipe", "inherit", "inherit", "pipe"],
     consoles: ["con1=null,fd:3"],
@@ -135,9 +142,8 @@ function environment(): Record<string, string> {
   return { ...Object.fromEntries(shared), HOME: "/root", [ANNOUNCE_TO]: REPORTS };
 }
 
-/** Makes the guest's disk, a file without content yet, with an empty file system. */
-async function ensureDisk(config: ClusterConfig, { disk_GiB }: GuestConfig): Promise<void> {
-  const path = guestDisk(config);
+/** Makes a disk of the guest, a file without content yet, with an empty file system. */
+async function ensureDisk(path: string, size_bytes: number): Promise<void> {
   try {
     await stat(path);
     return;
@@ -146,7 +152,7 @@ async function ensureDisk(config: ClusterConfig, { disk_GiB }: GuestConfig): Pro
   }
   const made = `${path}.new`;
   const file = await open(made, "w", 0o600);
-  await file.truncate(disk_GiB * GIB);
+  await file.truncate(size_bytes);
   await file.close();
   const mkfs = await program("mkfs.ext4", "e2fsprogs");
   await promisify(execFile)(mkfs, ["-q", "-F", "-E", "lazy_itable_init=1,nodiscard", made]);
@@ -181,6 +187,7 @@ async function script(config: ClusterConfig): Promise<string> {
     `mount -t ext4 -o noatime /dev/ubda ${data}`,
     `cp -p /run/host/cluster.json ${data}/`,
     `if [ -e ${bootstrap} ]; then cp -p ${bootstrap} ${data}/; fi`,
+    ...(config.guest?.nfsExport_MiB === undefined ? [] : nfsServer(config, REPORTS)),
     // Process 1, which waits for the processes that others leave.
     `exec ${await program("catatonit", "catatonit")} -- sh -c ${quoted(serve.join("\n"))}`,
   ].join("\n");

@@ -8,6 +8,7 @@ import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import { startDns } from "@raft2kube/dns/main.ts";
+import { hasNfsClient } from "@raft2kube/kubelet/volumes/nfs.ts";
 import { NODE_LEASE_S } from "@raft2kube/kubelet/limits.ts";
 import { startKubelet } from "@raft2kube/kubelet/main.ts";
 import { startProxy } from "@raft2kube/proxy/main.ts";
@@ -104,7 +105,10 @@ async function startNodeKubelet(config: ClusterConfig, overlay: NodeOverlay, clo
     cgroupRoot: nodeCgroup(config),
     cgroups: config.cgroups ?? "machine",
     ...leaseOf(config),
-    nodeLabels: { "r2k.io/cgroups": config.cgroups ?? "machine" },
+    nodeLabels: {
+      "r2k.io/cgroups": config.cgroups ?? "machine",
+      ...(hasNfsDriver(config) ? { [NFS_CLIENT_LABEL]: "true" } : {}),
+    },
     clusterDns: [config.dnsAddress],
     clusterDomain: config.clusterDomain,
     // Else a pod of the baseline level may make user namespaces, and reach much more of the kernel.
@@ -145,8 +149,18 @@ async function startStorage(config: ClusterConfig, parts: Parts, clock: Clock): 
     const { nodeName } = config;
     return startProvisioner({ client, driverSocket: paths.csiSocket, nodeName, clock });
   });
-  // A guest's kernel has an NFS client. On others `r2k csi-nfs` is started by hand.
-  if (config.guest !== undefined) await startNfs(config, parts, clock);
+  if (hasNfsDriver(config)) await startNfs(config, parts, clock);
+}
+
+/** Pods with NFS volumes select the nodes that mount them by this label. */
+const NFS_CLIENT_LABEL = "r2k.io/nfs-client";
+
+/**
+ * Whether the node runs the NFS driver: a guest's kernel has an NFS client; on others it is the
+ * machine's. `r2k csi-nfs` is started by hand where no server belongs to the cluster.
+ */
+function hasNfsDriver({ guest, nfsDemo = false }: ClusterConfig): boolean {
+  return guest !== undefined || (nfsDemo && hasNfsClient());
 }
 
 async function startNfs(config: ClusterConfig, parts: Parts, clock: Clock): Promise<void> {

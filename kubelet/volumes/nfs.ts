@@ -61,7 +61,7 @@ async function mountExport(
       remedy: "a name or an address does not begin with -",
     });
   }
-  requireClient(filesystems ?? "/proc/filesystems");
+  requireClient(filesystems);
   const program = mountProgram ?? (await programPath("mount.nfs", "install it (nfs-common)"));
   await mkdir(dir, { recursive: true, mode: 0o750 });
   const flags = readOnly ? [...options, "ro"] : options;
@@ -124,9 +124,14 @@ function exportOf({ volume, claim }: VolumeSpec): Export | undefined {
   return { server, path, readOnly: readOnly || ofClaim, options };
 }
 
-function requireClient(filesystems: string): void {
+/** Whether this machine's kernel has an NFS client, by its list of file systems. */
+export function hasNfsClient(filesystems = "/proc/filesystems"): boolean {
   const known = readFileSync(filesystems, "utf8").split(/\s+/);
-  if (known.includes("nfs") || known.includes("nfs4")) return;
+  return known.includes("nfs") || known.includes("nfs4");
+}
+
+function requireClient(filesystems: string | undefined): void {
+  if (hasNfsClient(filesystems)) return;
   throw new VolumeError("NotSupported", "this node's kernel has no NFS client", {
     remedy: "load the module nfs (modprobe nfs), or run the pod on a node whose kernel has it",
   });
