@@ -100,8 +100,10 @@ function isKnown(name: string, value: string | undefined): boolean {
  * soon, and no lock is ever taken (NFS 3 needs a further daemon for these).
  */
 export function ownMountOptions(given: MountOptions): MountOptions {
+  // lab:17 begin own
   const own = ["hard", "soft", "softerr", "lock", "nolock", "timeo", "retrans"];
   const kept = given.options.filter((option) => !own.includes(split(option)[0]));
   const bounded = ["soft", `timeo=${OWN_TIMEO_DS}`, `retrans=${OWN_RETRANS}`, "nolock"];
   return { ...given, options: [...kept, ...bounded], attributes: 0 };
+  // lab:17 end
 }

@@ -83,6 +83,7 @@ async function publish(
   targetPath: string,
   { mode, mount }: NfsCapability,
 ): Promise<void> {
+  // lab:17 begin publish
   const share = shareOf("volume_context", request.volumeContext);
   const { subDir: given = "" } = request.volumeContext;
   const subDir = given === "" ? "" : requireSubDir("volume_context.subDir", given);
@@ -104,6 +105,7 @@ async function publish(
     if (!mountAt(target)) await removeMountPoint(target);
     throw thrown;
   }
+  // lab:17 end
 }
 
 /**
@@ -111,6 +113,7 @@ async function publish(
  * when it is there in another way, FAILED_PRECONDITION when something else is.
  */
 function isShownAt(driver: NfsDriver, source: string, point: string, readOnly: boolean): boolean {
+  // lab:17 begin shown
   const mount = mountAt(point);
   if (!mount) return false;
   if (driver.sourceOfMount(mount) !== source) {
@@ -121,6 +124,7 @@ function isShownAt(driver: NfsDriver, source: string, point: string, readOnly: b
     throw alreadyExists(`${source} is mounted at ${point} already, ${now}`);
   }
   return true;
+  // lab:17 end
 }
 
 /** SINGLE_NODE_SINGLE_WRITER: one target path on the node (CSI spec, NodePublishVolume). */
@@ -130,6 +134,7 @@ function requireUnpublished(driver: NfsDriver, source: string): void {
 }
 
 async function unpublish(driver: NfsDriver, id: string, targetPath: string): Promise<void> {
+  // lab:17 begin unpublish
   let target: string;
   try {
     target = await mountPointOf("target_path", targetPath);
@@ -146,6 +151,7 @@ async function unpublish(driver: NfsDriver, id: string, targetPath: string): Pro
     await unmountOf(driver, parseId(id)?.share.server ?? source, target);
   }
   await removeMountPoint(target);
+  // lab:17 end
 }
 
 /**
@@ -154,6 +160,7 @@ async function unpublish(driver: NfsDriver, id: string, targetPath: string): Pro
  * was not made, as too many wait for that server, is no sign of this: it fails, and is repeated.
  */
 async function unmountOf(driver: NfsDriver, server: string, target: string): Promise<void> {
+  // lab:17 begin unmount
   const before = readMountInfo().filter((mount) => mount.mountPoint === target).length;
   const isGone = () => {
     return readMountInfo().filter((mount) => mount.mountPoint === target).length < before;
@@ -171,6 +178,7 @@ async function unmountOf(driver: NfsDriver, server: string, target: string): Pro
       if (detach || !isLate) throw thrown;
     }
   }
+  // lab:17 end
 }
 
 async function stats(

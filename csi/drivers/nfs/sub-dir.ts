@@ -20,6 +20,7 @@ export function fillSubDir(
   template: string,
   parameters: Readonly<Record<string, string>>,
 ): string {
+  // lab:17 begin fill
   return template.replace(/\$\{([^}]*)\}?/g, (whole, name: string) => {
     const key = NAMES[name];
     if (key === undefined || !whole.endsWith("}")) {
@@ -35,6 +36,7 @@ export function fillSubDir(
     if (value.includes("/")) throw invalidArgument(`parameters.${key} has a slash: ${value}`);
     return value;
   });
+  // lab:17 end
 }
 
 /**
@@ -42,6 +44,7 @@ export function fillSubDir(
  * leads elsewhere. `field` is what the caller calls it. Throws INVALID_ARGUMENT.
  */
 export function requireSubDir(field: string, value: string): string {
+  // lab:17 begin require
   const parts = value.split("/").filter((part) => part !== "");
   const quoted = JSON.stringify(value);
   if (parts.length === 0) throw invalidArgument(`${field} names no directory: ${quoted}`);
@@ -58,6 +61,7 @@ export function requireSubDir(field: string, value: string): string {
     throw invalidArgument(`${field} is the driver's own directory: ${quoted}`);
   }
   return parts.join("/");
+  // lab:17 end
 }
 
 /** The directories above one, the nearest last: `a/b/c` is beneath `a` and `a/b`. */

@@ -25,6 +25,7 @@ export function keyOf(name: string): string {
 
 /** The id as callers get it. Throws INVALID_ARGUMENT when it exceeds the specification's size. */
 export function idOf({ share, key }: ObjectId): string {
+  // lab:17 begin id
   const id = `${share.server}#${share.path}#${key}`;
   if (Buffer.byteLength(id) > STRING_BYTES_MAX) {
     throw invalidArgument(
@@ -33,10 +34,12 @@ export function idOf({ share, key }: ObjectId): string {
     );
   }
   return id;
+  // lab:17 end
 }
 
 /** Reads an id that this driver gave; undefined for any other. */
 export function parseId(id: string): ObjectId | undefined {
+  // lab:17 begin parse
   const [server, share, key, ...rest] = id.split("#");
   if (!server || !share || key === undefined || !KEY.test(key) || rest.length > 0) return undefined;
   try {
@@ -45,4 +48,5 @@ export function parseId(id: string): ObjectId | undefined {
     if (thrown instanceof RpcError) return undefined; // an id that this driver never gave
     throw thrown;
   }
+  // lab:17 end
 }

@@ -5,7 +5,7 @@ import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { failedPrecondition } from "../../../lib/errors.ts";
 import type { Mounter } from "./mounter.ts";
 import type { InShare, Performer } from "./operations.ts";
-import { publish } from "./publish.ts";
+import { mountVolume } from "./publish.ts";
 import { ShareContents } from "./share-contents.ts";
 import { createSnapshot, deleteSnapshot } from "./snapshots.ts";
 import { createVolume, deleteVolume, expandVolume, getVolume } from "./volumes.ts";
@@ -30,7 +30,7 @@ export function performerOf(mounter: Mounter): Performer {
     }),
     createSnapshot: (request) => within(request, (share) => createSnapshot(share, request)),
     deleteSnapshot: (request) => within(request, (share) => deleteSnapshot(share, request.key)),
-    publish: (request) => refusingLinks(() => publish(mounter, request)),
+    publish: (request) => refusingLinks(() => mountVolume(mounter, request)),
     unmount: async ({ target, detach }) => {
       unmount(target, { detach });
       return null;

@@ -11,10 +11,11 @@ import { ShareContents } from "./share-contents.ts";
  * the directory is first looked up without any, and what was mounted must be the same one. Throws
  * NOT_FOUND for a volume or directory that the share does not have.
  */
-export async function publish(
+export async function mountVolume(
   mounter: Mounter,
   { share, mount, subDir, key, target }: Operations["publish"]["request"],
 ): Promise<null> {
+  // lab:17 begin mount
   const source = sourceOf(share, subDir);
   using root = await mounter.open(share, "", mount);
   using directory = Directory.open(root.path);
@@ -34,6 +35,7 @@ export async function publish(
   }
   volume.attach(target);
   return null;
+  // lab:17 end
 }
 
 function requireVolume(share: ShareContents, key: string, subDir: string): void {

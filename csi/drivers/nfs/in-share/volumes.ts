@@ -32,6 +32,7 @@ export async function createVolume(
   share: ShareContents,
   volume: NewVolume,
 ): Promise<VolumeRecord> {
+  // lab:17 begin create
   await forgetAbandoned(share, volume);
   const existing = share.read("volumes", volume.key, parseVolume);
   requireSameDirectory(share, volume);
@@ -43,6 +44,7 @@ export async function createVolume(
   const ready: VolumeRecord = { ...record, state: "ready" };
   share.replace("volumes", volume.key, ready);
   return ready;
+  // lab:17 end
 }
 
 /**
@@ -204,6 +206,7 @@ export async function deleteVolume(
   key: string,
   { sourceOfMount }: Pick<Mounter, "sourceOfMount">,
 ): Promise<null> {
+  // lab:17 begin delete
   const volume = share.read("volumes", key, parseVolume);
   if (!volume) return null;
   const source = sourceOf(share.share, volume.subDir);
@@ -218,9 +221,11 @@ export async function deleteVolume(
   share.forget("names", keyOf(name));
   share.forget("volumes", key);
   return null;
+  // lab:17 end
 }
 
 async function removeDirectory(share: ShareContents, subDir: string, key: string): Promise<void> {
+  // lab:17 begin remove
   using trash = share.meta("trash");
   await removeTree(trash, key);
   const { parent, last } = parentOf(share, subDir);
@@ -232,4 +237,5 @@ async function removeDirectory(share: ShareContents, subDir: string, key: string
   }
   await removeTree(trash, key);
   removeEmptyParents(share, subDir);
+  // lab:17 end
 }

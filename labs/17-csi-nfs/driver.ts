@@ -1,0 +1,193 @@
+import { mkdirSync, realpathSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
+import { exportedBy } from "@raft2kube/csi/testing/nfs-exports.ts";
+import { unmount } from "@raft2kube/linux/mount.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import {
+  Controller,
+  type ControllerMethods,
+  type CreateVolumeRequest,
+  Identity,
+  type IdentityMethods,
+  Node,
+  type NodeMethods,
+  VolumeCapability_AccessMode_Mode as Mode,
+  type Volume,
+  type VolumeCapability,
+} from "@raft2kube/proto/gen/csi.ts";
+import { type Channel, type RpcClient, client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { judge } from "../judge.ts";
+import { isUnwritten, mustFail } from "../must.ts";
+
+export const MIB = 1024 ** 2;
+export const SERVER = "nfs.test";
+export const SHARE = "/data";
+export const PARAMETERS = { server: SERVER, share: SHARE };
+export const capability = (mode: number): Init<VolumeCapability> => ({
+  mount: {},
+  accessMode: { mode },
+});
+export const WRITERS = capability(Mode.MULTI_NODE_MULTI_WRITER);
+
+/**
+ * Nodes that run the reader's driver, and a share that all of them mount. A directory of this
+ * machine stands for the server, as the product's contract suite has it: what is mounted are bind
+ * mounts, so that no kernel needs an NFS client.
+ */
+export class Nodes {
+  readonly dir: string;
+  readonly #drivers: OwnDriver[] = [];
+
+  constructor(dir: string) {
+    this.dir = dir;
+    mkdirSync(this.share(), { recursive: true });
+    process.env["R2K_EXPORTS"] = dir;
+  }
+
+  /** Where the server has a file of the share. */
+  share(file = ""): string {
+    return join(this.dir, "exports", SERVER, SHARE, file);
+  }
+
+  /** Starts the driver of one more node. */
+  async add(name: string): Promise<OwnDriver> {
+    const driver = new OwnDriver(join(this.dir, name), name);
+    this.#drivers.push(driver);
+    await driver.start();
+    return driver;
+  }
+
+  async close(): Promise<void> {
+    for (const driver of this.#drivers) await driver.stop();
+    for (const point of mountPointsBelow(this.dir)) unmount(point, { detach: true });
+    await rm(this.dir, { recursive: true });
+  }
+}
+
+/** The reader's driver on one node, and the callers that a cluster has. */
+export class OwnDriver {
+  readonly dir: string;
+  readonly #nodeId: string;
+  #running: { close(): Promise<void> } | undefined;
+  #channel: Channel | undefined;
+  identity!: RpcClient<IdentityMethods>;
+  /** Called by the provisioner, for claims. */
+  controller!: RpcClient<ControllerMethods>;
+  /** Called by the kubelet, for pods. */
+  node!: RpcClient<NodeMethods>;
+
+  constructor(dir: string, nodeId: string) {
+    this.dir = dir;
+    this.#nodeId = nodeId;
+    mkdirSync(dir);
+  }
+
+  get socket(): string {
+    return this.path("csi.sock");
+  }
+
+  path(name: string): string {
+    return join(this.dir, name);
+  }
+
+  async start(): Promise<void> {
+    const process = new URL("../../csi/testing/nfs-share-process.ts", import.meta.url);
+    const { socket } = this;
+    const [nodeId, clock] = [this.#nodeId, systemClock()];
+    const seam = { process, sourceOfMount: exportedBy };
+    this.#running = await startNfsDriver({ socket, nodeId, clock, seam });
+    this.#channel = connectGrpc(`unix://${socket}`);
+    this.identity = client(this.#channel, Identity);
+    this.controller = client(this.#channel, Controller);
+    this.node = client(this.#channel, Node);
+  }
+
+  async stop(): Promise<void> {
+    this.#channel?.close();
+    await this.#running?.close();
+    this.#running = undefined;
+  }
+
+  /** Mount points below the node's folder, from the kernel. */
+  mounts(): string[] {
+    return mountPointsBelow(this.dir).map((point) => point.slice(this.dir.length + 1));
+  }
+
+  async create(request: Init<CreateVolumeRequest> & { name: string }): Promise<Volume> {
+    const { volume } = await this.controller.createVolume({
+      volumeCapabilities: [WRITERS],
+      capacityRange: { requiredBytes: MIB },
+      parameters: PARAMETERS,
+      ...request,
+    });
+    return volume!;
+  }
+
+  /** The node's calls for this volume; `target` is a pod's folder for it. */
+  calls({ volumeId, volumeContext }: Volume, target: string) {
+    const targetPath = this.path(target);
+    return { volumeId, volumeContext, targetPath, volumeCapability: WRITERS };
+  }
+
+  async publish(volume: Volume, target: string): Promise<void> {
+    await this.node.nodePublishVolume(this.calls(volume, target));
+  }
+
+  async unpublish(volume: Volume, target: string): Promise<void> {
+    await this.node.nodeUnpublishVolume(this.calls(volume, target));
+  }
+}
+
+/** Runs a check with a share of its own, and the driver of one node. */
+export async function withDriver(
+  body: (driver: OwnDriver, nodes: Nodes) => Promise<void>,
+): Promise<void> {
+  const nodes = new Nodes(realpathSync(await mkdtemp(join(tmpdir(), "r2k-lab-nfs-"))));
+  try {
+    await body(await nodes.add("node-1"), nodes);
+  } catch (thrown) {
+    if (!(thrown instanceof RpcError) || isUnwritten(thrown)) throw thrown;
+    judge(false, {
+      when: "a call that this check begins with",
+      expected: "success",
+      happened: `${thrown.code}: ${thrown.message}`,
+      why: "the cluster's callers give up, or repeat it for ever",
+    });
+  } finally {
+    await nodes.close();
+  }
+}
+
+const NAMES = Object.keys(Status);
+
+/** Waits for a call that must be refused with this status. */
+export async function mustRefuse(
+  call: Promise<unknown>,
+  status: number,
+  { when, why }: { readonly when: string; readonly why: string },
+): Promise<void> {
+  const expected = NAMES[status]!;
+  const error = await mustFail(call, RpcError, { when, expected, why });
+  if (isUnwritten(error)) throw error;
+  judge(error.status === status, {
+    when,
+    expected,
+    happened: `${error.code}: ${error.message}`,
+    why,
+  });
+}
+
+/** As `mustRefuse`, for a function. */
+export function mustThrow(
+  act: () => unknown,
+  status: number,
+  judgement: { readonly when: string; readonly why: string },
+): Promise<void> {
+  return mustRefuse(new Promise((resolve) => resolve(act())), status, judgement);
+}

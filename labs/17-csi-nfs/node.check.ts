@@ -1,0 +1,245 @@
+import { mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ShareProcesses } from "@raft2kube/csi/drivers/nfs/share-processes.ts";
+import { bindMount, MountFlag, mount } from "@raft2kube/linux/mount.ts";
+import { VolumeCapability_AccessMode_Mode as Mode } from "@raft2kube/proto/gen/csi.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { check } from "../check.ts";
+import { judge } from "../judge.ts";
+import { mustEqual, mustPass } from "../must.ts";
+import { capability, mustRefuse, type OwnDriver, withDriver } from "./driver.ts";
+
+/** Writes a file into a published volume; returns the error's code, or nothing. */
+async function write(driver: OwnDriver, file: string, text: string): Promise<string> {
+  try {
+    await writeFile(driver.path(file), text);
+    return "";
+  } catch (thrown) {
+    if (isErrno(thrown, "EROFS", "ENOENT")) return (thrown as NodeJS.ErrnoException).code!;
+    throw thrown;
+  }
+}
+
+const read = (path: string) => readFile(path, "utf8").catch(() => "no file");
+const isThere = (path: string) => stat(path).then(() => "there", () => "gone");
+
+check("publish: two nodes write to one volume, and each sees the other's files", () =>
+  withDriver(async (one, nodes) => {
+    const two = await nodes.add("node-2");
+    const volume = await one.create({ name: "shared" });
+    const why = "that is ReadWriteMany: the server is one, and every node may mount it";
+    for (const driver of [one, two]) {
+      await driver.publish(volume, "pod");
+      mustEqual(driver.mounts(), ["pod"], {
+        when: "published on each of two nodes; mounts on one of them",
+        why: "without a mount a pod writes to its node's own disk",
+      });
+    }
+    await write(one, "pod/one", "1");
+    await write(two, "pod/two", "2");
+    mustEqual([await read(two.path("pod/one")), await read(one.path("pod/two"))], ["1", "2"], {
+      when: "each node writes a file; what the other reads", why,
+    });
+    await one.unpublish(volume, "pod");
+    await write(two, "pod/later", "3");
+    mustEqual([one.mounts(), await read(nodes.share("shared/later"))], [[], "3"], {
+      when: "unpublished on node 1, written to on node 2; mounts on node 1, the server's file", why,
+    });
+    mustEqual(await read(nodes.share("shared/one")), "1", {
+      when: "the file of node 1, which has no mount any more; on the server",
+      why: "that is what a volume is for",
+    });
+  }),
+);
+
+check("publish: again is the same mount; in another way is refused", () =>
+  withDriver(async (driver) => {
+    const volume = await driver.create({ name: "a" });
+    for (let i = 0; i < 3; i++) await driver.publish(volume, "pod-1");
+    mustEqual(driver.mounts().length, 1, {
+      when: "published three times at one path; mounts in the kernel",
+      why: "a stacked mount survives one unmount: the pod's folder could not be removed",
+    });
+    const again = { ...driver.calls(volume, "pod-1"), readonly: true };
+    await mustRefuse(driver.node.nodePublishVolume(again), Status.ALREADY_EXISTS, {
+      when: "it is published writable at this path, and wanted read-only",
+      why: "success would say that it is read-only",
+    });
+    const other = await driver.create({ name: "b" });
+    await mustRefuse(driver.publish(other, "pod-1"), Status.FAILED_PRECONDITION, {
+      when: "volume a is published at this path, and b is wanted there",
+      why: "success would give the pod the files of another claim",
+    });
+    const readers = capability(Mode.MULTI_NODE_READER_ONLY);
+    const readOnly = [
+      ["pod-2", "readonly", { readonly: true }],
+      ["pod-3", "the access mode MULTI_NODE_READER_ONLY", { volumeCapability: readers }],
+    ] as const;
+    for (const [pod, how, request] of readOnly) {
+      await driver.node.nodePublishVolume({ ...driver.calls(volume, pod), ...request });
+      mustEqual(await write(driver, `${pod}/file`, "x"), "EROFS", {
+        when: `a write to a path that it was published at with ${how}`,
+        why: "the kernel must refuse it; the pod's own good will is no protection",
+      });
+    }
+  }),
+);
+
+check("publish: a link in the place of a directory leads nowhere", () =>
+  withDriver(async (driver, nodes) => {
+    mkdirSync(nodes.share("victim"), { recursive: true });
+    await writeFile(nodes.share("victim/file"), "precious");
+    const parameters = { server: "nfs.test", share: "/data", subDir: "ns/v" };
+    const volume = await driver.create({ name: "v", parameters });
+    renameSync(nodes.share("ns/v"), nodes.share("ns/was"));
+    symlinkSync("../victim", nodes.share("ns/v"));
+    const why = "a tenant who can write beside its volume would mount any directory of the share";
+    await mustRefuse(driver.publish(volume, "pod"), Status.FAILED_PRECONDITION, {
+      when: "the volume's directory was replaced by a link to another; NodePublishVolume", why,
+    });
+    mustEqual([driver.mounts(), await isThere(driver.path("pod"))], [[], "gone"], {
+      when: "after that; mounts, and the target path",
+      why: "what a failed call has made it removes: the kubelet reuses the path",
+    });
+    const { volumeId } = volume;
+    await driver.controller.deleteVolume({ volumeId }).catch(() => undefined);
+    mustEqual(await read(nodes.share("victim/file")), "precious", {
+      when: "DeleteVolume, with that link in the directory's place; the other's file", why,
+    });
+  }),
+);
+
+check("unpublish: again is success, and what is not ours is left alone", () =>
+  withDriver(async (driver, nodes) => {
+    const volume = await driver.create({ name: "a" });
+    mkdirSync(driver.path("pod"));
+    await driver.publish(volume, "pod/volume");
+    await write(driver, "pod/volume/file", "kept");
+    bindMount(nodes.share("a"), driver.path("pod/volume"));
+    const repeated = {
+      when: "NodeUnpublishVolume, three times, of a path where two mounts were stacked",
+      expected: "success",
+      why: "the kubelet repeats it until it succeeds; until then the pod stays Terminating",
+    };
+    for (let i = 0; i < 3; i++) await mustPass(driver.unpublish(volume, "pod/volume"), repeated);
+    mustEqual([driver.mounts(), await isThere(driver.path("pod/volume"))], [[], "gone"], {
+      when: "after that; mounts, and the target path",
+      why: "the kubelet removes the pod's folder next: through a mount it would delete the data",
+    });
+    rmSync(driver.path("pod"), { recursive: true });
+    await mustPass(driver.unpublish(volume, "pod/volume"), {
+      ...repeated, when: "NodeUnpublishVolume when the pod's whole folder is gone",
+    });
+    mustEqual(await read(nodes.share("a/file")), "kept", {
+      when: "the pod's file, on the server", why: "only DeleteVolume removes data",
+    });
+    mkdirSync(driver.path("foreign"));
+    const target = driver.path("foreign");
+    mount({ source: "tmpfs", target, type: "tmpfs", flags: MountFlag.nodev });
+    await mustRefuse(driver.unpublish(volume, "foreign"), Status.INTERNAL, {
+      when: "NodeUnpublishVolume at a path where something else is mounted",
+      why: "unmounting what another program mounted destroys its data",
+    });
+    await mustRefuse(driver.publish(volume, "foreign"), Status.FAILED_PRECONDITION, {
+      when: "NodePublishVolume at a path where something else is mounted",
+      why: "the pod would see that, and not its volume",
+    });
+    judge(driver.mounts().includes("foreign"), {
+      when: "after these; the other mount",
+      expected: "still there",
+      happened: "unmounted",
+      why: "it may be another pod's",
+    });
+  }),
+);
+
+/** The calls of unmount while it is there; ones that are not to detach fail with `status`. */
+class AwayServer implements Disposable {
+  readonly asked: string[] = [];
+  readonly #run = ShareProcesses.prototype.run;
+
+  constructor(status: number) {
+    const [asked, run] = [this.asked, this.#run];
+    ShareProcesses.prototype.run = function (name, request, limits) {
+      if (name !== "unmount") return run.call(this, name, request, limits) as never;
+      const { detach } = request as { detach: boolean };
+      asked.push(detach ? "detach" : "unmount");
+      if (!detach) return Promise.reject(new RpcError(status, "the server does not answer"));
+      return run.call(this, name, request, limits) as never;
+    };
+  }
+
+  [Symbol.dispose](): void {
+    ShareProcesses.prototype.run = this.#run;
+  }
+}
+
+check("unpublish: a server that is away keeps no pod, and loses no write", () =>
+  withDriver(async (driver) => {
+    const volume = await driver.create({ name: "a" });
+    await driver.publish(volume, "pod");
+    {
+      using server = new AwayServer(Status.UNAVAILABLE);
+      await mustRefuse(driver.unpublish(volume, "pod"), Status.UNAVAILABLE, {
+        when: "NodeUnpublishVolume, while too many calls wait for the server",
+        why: "the unmount was not tried: detaching now would give up writes that could be made",
+      });
+      mustEqual([server.asked, driver.mounts()], [["unmount"], ["pod"]], {
+        when: "after that; what was asked of the kernel, and the mounts",
+        why: "the kubelet repeats the call",
+      });
+    }
+    using server = new AwayServer(Status.DEADLINE_EXCEEDED);
+    await mustPass(driver.unpublish(volume, "pod"), {
+      when: "NodeUnpublishVolume, and the server does not answer within the limit",
+      expected: "success",
+      why: "a server may be gone for good: the pod, and its node's name for it, must not wait",
+    });
+    mustEqual([server.asked, driver.mounts()], [["unmount", "detach"], []], {
+      when: "after that; what was asked of the kernel, and the mounts",
+      why: "an unmount writes out what the node has in memory: detaching comes second",
+    });
+  }),
+);
+
+check("a volume in use is not deleted", () =>
+  withDriver(async (driver, nodes) => {
+    const volume = await driver.create({ name: "a" });
+    await driver.publish(volume, "pod");
+    await write(driver, "pod/file", "precious");
+    const { volumeId } = volume;
+    await mustRefuse(driver.controller.deleteVolume({ volumeId }), Status.FAILED_PRECONDITION, {
+      when: "DeleteVolume while a pod of this node has it mounted",
+      why: "the claim was deleted too early: the pod must not lose its files under its hands",
+    });
+    mustEqual(await read(nodes.share("a/file")), "precious", {
+      when: "the pod's file after that", why: "it is in use",
+    });
+    await driver.unpublish(volume, "pod");
+    await mustPass(driver.controller.deleteVolume({ volumeId }), {
+      when: "DeleteVolume after the pod",
+      expected: "success",
+      why: "otherwise the PV stays Released for ever",
+    });
+  }),
+);
+
+check("SINGLE_NODE_SINGLE_WRITER: one target path", () =>
+  withDriver(async (driver) => {
+    const volumeCapability = capability(Mode.SINGLE_NODE_SINGLE_WRITER);
+    const volume = await driver.create({ name: "a", volumeCapabilities: [volumeCapability] });
+    const publish = (target: string) =>
+      driver.node.nodePublishVolume({ ...driver.calls(volume, target), volumeCapability });
+    await publish("pod-1");
+    const why = "ReadWriteOncePod: the second pod must not start while the first writes";
+    await mustPass(publish("pod-1"), { when: "again at its path", expected: "success", why });
+    await mustRefuse(publish("pod-2"), Status.FAILED_PRECONDITION, {
+      when: "NodePublishVolume at a second path", why,
+    });
+    mustEqual(await isThere(join(driver.path("pod-2"))), "gone", {
+      when: "the second path", why: "what a refused call has made it removes",
+    });
+  }),
+);
