@@ -47,6 +47,8 @@ export const IPVS_SET_ENTRIES_MAX = 1 << 20;
 /** Node ports on the host's loopback address, and connections under way in all of them. */
 export const HOST_PORTS_MAX = 512;
 export const HOST_CONNECTIONS_MAX = 1_024;
+/** Clients of UDP node ports on the host's loopback address, each until it is idle. */
+export const HOST_UDP_CLIENTS_MAX = 512;
 /** Pause before a port that another program has is tried again. */
 export const HOST_RETRY_MS = 30_000;
 /** Health checks: connections under way in one port. */

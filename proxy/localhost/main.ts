@@ -8,10 +8,14 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { Budget, type ProxyPort } from "../apply/userspace/proxy-port.ts";
 import { openTcpPort } from "../apply/userspace/tcp-port.ts";
-import { HOST_CONNECTIONS_MAX, HOST_PORTS_MAX, HOST_RETRY_MS, SYNC_DELAY_MS } from "../limits.ts";
-import { type HostPort, hostPorts, nodeTargets } from "./plan.ts";
+import { openUdpPort } from "../apply/userspace/udp-port.ts";
+import {
+  HOST_CONNECTIONS_MAX, HOST_PORTS_MAX, HOST_RETRY_MS, HOST_UDP_CLIENTS_MAX, SYNC_DELAY_MS,
+} from "../limits.ts";
+import { type HostPort, type HostProtocol, hostPorts, nodeTargets } from "./plan.ts";
 
 const LOOPBACK = "127.0.0.1";
+const OPEN = { TCP: openTcpPort, UDP: openUdpPort } as const;
 
 export interface HostPortsOptions {
   /** As `system:kube-proxy`: lists Services and Nodes, writes events; closed here. */
@@ -20,9 +24,9 @@ export interface HostPortsOptions {
 }
 
 /**
- * Serves the node ports of TCP on the loopback address of the host, in the namespace of this
- * process: a connection is passed on to a node. A port that another program has is an event of its
- * Service, and tried again.
+ * Serves the node ports of TCP and UDP on the loopback address of the host, in the namespace of
+ * this process: a connection, and a UDP client's packets, are passed on to a node. A port that
+ * another program has is an event of its Service, and tried again.
  */
 export function startHostPorts(options: HostPortsOptions): { close(): Promise<void> } {
   const { client, clock } = options;
@@ -66,15 +70,21 @@ class HostPorts {
   readonly #clock: Clock;
   readonly #events: EventRecorder;
   readonly #log = logger("host-ports");
-  readonly #open = new Map<number, ProxyPort>();
+  /** By protocol and number. */
+  readonly #open = new Map<string, ProxyPort>();
   /** Ports that could not be opened, with the Service that has an event of it. */
-  readonly #refused = new Map<number, string>();
-  readonly #budget: Budget;
+  readonly #refused = new Map<string, string>();
+  /** Apart: a UDP client counts until it is idle, and must not keep connections out. */
+  readonly #budgets: Readonly<Record<HostProtocol, Budget>>;
   #closed = false;
 
   constructor({ client, clock }: HostPortsOptions) {
     this.#clock = clock;
-    this.#budget = new Budget({ most: HOST_CONNECTIONS_MAX, clock, log: this.#log });
+    const log = this.#log;
+    this.#budgets = {
+      TCP: new Budget({ most: HOST_CONNECTIONS_MAX, clock, log }),
+      UDP: new Budget({ most: HOST_UDP_CLIENTS_MAX, clock, log }),
+    };
     this.#events = new EventRecorder({ client, component: "r2k-host-ports", clock });
   }
 
@@ -83,39 +93,41 @@ class HostPorts {
     return this.#refused.size > 0 && !this.#closed;
   }
 
-  async sync(wanted: ReadonlyMap<number, HostPort>, nodes: readonly Node[]): Promise<void> {
-    for (const [port, open] of this.#open) {
-      if (wanted.has(port)) continue;
+  async sync(wanted: ReadonlyMap<string, HostPort>, nodes: readonly Node[]): Promise<void> {
+    for (const [key, open] of this.#open) {
+      if (wanted.has(key)) continue;
       open.close(true);
-      this.#open.delete(port);
+      this.#open.delete(key);
     }
-    for (const port of this.#refused.keys()) if (!wanted.has(port)) this.#refused.delete(port);
-    for (const host of wanted.values()) {
-      if (!this.#open.has(host.port)) await this.#tryOpen(host);
-      this.#open.get(host.port)?.update(nodeTargets(nodes, host.port), undefined);
+    for (const key of this.#refused.keys()) if (!wanted.has(key)) this.#refused.delete(key);
+    for (const [key, host] of wanted) {
+      if (!this.#open.has(key)) await this.#tryOpen(key, host);
+      this.#open.get(key)?.update(nodeTargets(nodes, host.port), undefined);
     }
   }
 
-  async #tryOpen(host: HostPort): Promise<void> {
+  async #tryOpen(key: string, host: HostPort): Promise<void> {
     if (this.#closed) return;
     if (this.#open.size >= HOST_PORTS_MAX) {
-      this.#refuse(host, `${HOST_PORTS_MAX} ports are served already`);
+      this.#refuse(key, host, `${HOST_PORTS_MAX} ports are served already`);
       return;
     }
-    const context = { clock: this.#clock, log: this.#log, budget: this.#budget };
+    const { protocol, port } = host;
+    const context = { clock: this.#clock, log: this.#log, budget: this.#budgets[protocol] };
     try {
-      this.#open.set(host.port, await openTcpPort(LOOPBACK, context, host.port));
-      this.#refused.delete(host.port);
+      this.#open.set(key, await OPEN[protocol](LOOPBACK, context, port));
+      this.#refused.delete(key);
     } catch (thrown) {
       const taken = isErrno(thrown, "EADDRINUSE");
-      this.#refuse(host, taken ? "another program listens there" : messageOf(thrown));
+      this.#refuse(key, host, taken ? "another program listens there" : messageOf(thrown));
     }
   }
 
-  #refuse({ port, service }: HostPort, why: string): void {
-    if (this.#refused.get(port) === service) return;
-    this.#refused.set(port, service);
-    const message = `${LOOPBACK}:${port} of the host does not serve the node port: ${why}`;
+  #refuse(key: string, { port, protocol, service }: HostPort, why: string): void {
+    if (this.#refused.get(key) === service) return;
+    this.#refused.set(key, service);
+    const place = `${LOOPBACK}:${port} (${protocol})`;
+    const message = `${place} of the host does not serve the node port: ${why}`;
     this.#log.warn(message, { service });
     const [namespace = "", name = ""] = service.split("/");
     const about = { apiVersion: "v1", kind: "Service", namespace, name };

@@ -6,17 +6,21 @@ const service = (name: string, created: string, spec: Partial<Service["spec"]>):
   metadata: { namespace: "shop", name, creationTimestamp: created },
   spec: { type: "NodePort", ...spec },
 });
-const port = (nodePort: number, protocol: "TCP" | "UDP" = "TCP") =>
+const port = (nodePort: number, protocol: "TCP" | "UDP" | "SCTP" = "TCP") =>
   ({ port: 80, nodePort, protocol });
 
-test("node ports of TCP are served; of two Services with one port, the older", () => {
+test("node ports of TCP and UDP are served; of two Services with one port, the older", () => {
   const found = hostPorts([
     service("late", "2026-01-02T00:00:00Z", { ports: [port(30080), port(30081)] }),
-    service("early", "2026-01-01T00:00:00Z", { ports: [port(30080), port(30053, "UDP")] }),
+    service("early", "2026-01-01T00:00:00Z", {
+      ports: [port(30080), port(30081, "UDP"), port(30083, "SCTP")],
+    }),
     service("inner", "2026-01-01T00:00:00Z", { type: "ClusterIP", ports: [port(30082)] }),
   ]);
-  expect([...found.values()].sort((a, b) => a.port - b.port)).toEqual([
-    { port: 30080, service: "shop/early" }, { port: 30081, service: "shop/late" },
+  expect([...found].sort()).toEqual([
+    ["TCP/30080", { port: 30080, protocol: "TCP", service: "shop/early" }],
+    ["TCP/30081", { port: 30081, protocol: "TCP", service: "shop/late" }],
+    ["UDP/30081", { port: 30081, protocol: "UDP", service: "shop/early" }],
   ]);
 });
 

@@ -19,17 +19,26 @@ interface Flow {
   waiting: Buffer[] | undefined;
 }
 
-/** Opens a proxy port of UDP on `host`. A client keeps its endpoint until it is idle. */
+/**
+ * Opens a proxy port of UDP on `host`, by default one that is free. A client keeps its endpoint
+ * until it is idle. Rejects with Node's error.
+ */
 export async function openUdpPort(
   host: string,
   { clock, budget, log }: { clock: Clock; budget: Budget; log: Logger },
+  port = 0,
 ): Promise<ProxyPort> {
   const server = createSocket("udp4");
-  server.bind({ address: host, port: 0, exclusive: true });
-  await once(server, "listening");
+  server.bind({ address: host, port, exclusive: true });
+  try {
+    await once(server, "listening");
+  } catch (thrown) {
+    server.close();
+    throw thrown;
+  }
   const flows = new UdpFlows(server, clock, budget);
   server.on("error", (error) => log.warn("a proxy port failed", { error: messageOf(error) }));
-  server.on("message", (message, { address, port }) => flows.pass(message, address, port));
+  server.on("message", (message, from) => flows.pass(message, from.address, from.port));
   return {
     port: server.address().port,
     update: (targets, affinity_s) => flows.update(targets, affinity_s),
