@@ -70,8 +70,10 @@ test("host-gw: a route by the node's address, if that is on the same subnet", ()
   expect(found.problems).toEqual([expect.stringMatching(/n3.*198\.51\.100\.3.*host-gw/)]);
 });
 
-test("UDP: a tunnel that knows each other node's range", () => {
-  const udp = { [BACKEND]: "udp", [DATA]: "null" };
+test.each([
+  ["ours", "udp"], ["flanneld's, which names no back end", ""],
+])("UDP: a tunnel that knows each other node's range: %s", (_whose, backend) => {
+  const udp = { [BACKEND]: backend, [DATA]: "null" };
   const found = plan([node(2, udp)], { conf: conf({ Type: "udp" }) });
   const range = ipv4Subnet("10.244.2.0/24");
   expect(found.tunnel).toEqual({
@@ -115,6 +117,7 @@ describe("a node is left out, and named, when", () => {
     ["its MAC is this node's", { [DATA]: `{"VtepMAC":"${MAC}1"}` }, /n2.*VtepMAC.*of Node n1/],
     ["its VNI is another", { [DATA]: `{"VNI":2,"VtepMAC":"${MAC}2"}` }, /n2.*VNI is 2, not 1/],
     ["its back end is another", { [BACKEND]: "wireguard" }, /n2.*"wireguard", not vxlan/],
+    ["it names no back end", { [BACKEND]: "", [DATA]: "null" }, /n2.*"", not vxlan/],
   ])("%s", (_why, annotations, problem) => {
     const found = plan([node(2, annotations), node(3)]);
     expect(found.problems).toEqual([expect.stringMatching(problem)]);

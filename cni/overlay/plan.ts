@@ -271,7 +271,8 @@ function peersOf(input: PlanInput): { peers: Lease[]; problems: string[] } {
 /** Why a lease is not usable by itself. */
 function unusable({ backend, subnet, publicIp, vtep }: Lease, conf: NetConf): string | undefined {
   const network = formatSubnet(conf.network);
-  if (backend !== conf.backend.type) {
+  // flanneld's UDP back end publishes its lease without a type.
+  if ((backend || "udp") !== conf.backend.type) {
     return `its back end is ${JSON.stringify(backend.slice(0, 40))}, not ${conf.backend.type}`;
   }
   if (conf.backend.type === "vxlan" && vtep?.vni !== undefined && vtep.vni !== conf.backend.vni) {

@@ -10,11 +10,13 @@ import { patience, ping, World } from "./world.ts";
 
 const VXLAN = { Type: "vxlan" };
 const HOST_GW = { Type: "host-gw" };
+const UDP = { Type: "udp" };
 
 describe.runIf(hasFlanneld)("flanneld 0.28", () => {
   overlayContract("flanneld alone", 50, [flanneld(VXLAN), flanneld(VXLAN)]);
   overlayContract("flanneld and ours, VXLAN", 50, [flanneld(VXLAN), ours(VXLAN)]);
   overlayContract("ours and flanneld, host-gw", 0, [ours(HOST_GW), flanneld(HOST_GW)]);
+  overlayContract("ours and flanneld, UDP", 28, [ours(UDP), flanneld(UDP)]);
 
   test("ours takes over from flanneld and gives back, and packets go on", async () => {
     const world = await World.create();
