@@ -4,7 +4,8 @@ import { guardChains } from "./guard-chains.ts";
 
 test("packets come from the other nodes alone, and those of pods are not forwarded to them", () => {
   const range = parseSubnet("10.244.0.0/16", "range");
-  const { table, rules } = guardChains({ port: 8472, nodes: ["10.200.0.3", "10.200.0.2"] }, range);
+  const encapsulation = { port: 8472, nodes: ["10.200.0.3", "10.200.0.2"] };
+  const { table, rules } = guardChains(encapsulation, { range, local: "10.200.0.4" });
   // Before the table filter, in which the proxy accepts.
   expect(table).toBe("mangle");
   const udp = "-p udp -m udp --dport 8472";
@@ -17,5 +18,7 @@ test("packets come from the other nodes alone, and those of pods are not forward
     `-A R2K-OVERLAY-FORWARD -d 10.200.0.2/32 ${dnat} -j DROP`,
     `-A R2K-OVERLAY-FORWARD -s 10.244.0.0/16 -d 10.200.0.3/32 ${udp} -j DROP`,
     `-A R2K-OVERLAY-FORWARD -d 10.200.0.3/32 ${dnat} -j DROP`,
+    `-A R2K-OVERLAY-OUTPUT ! -s 10.200.0.4/32 -d 10.200.0.2/32 ${udp} -j DROP`,
+    `-A R2K-OVERLAY-OUTPUT ! -s 10.200.0.4/32 -d 10.200.0.3/32 ${udp} -j DROP`,
   ]);
 });

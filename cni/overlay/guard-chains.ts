@@ -4,19 +4,28 @@ import type { Encapsulation } from "./plan.ts";
 
 const INPUT = "R2K-OVERLAY-INPUT";
 const FORWARD = "R2K-OVERLAY-FORWARD";
+const OUTPUT = "R2K-OVERLAY-OUTPUT";
+
+/** The node whose kernel is guarded. */
+export interface Guarded {
+  /** Of all pods. */
+  readonly range: Subnet;
+  /** The node's own address, from which its encapsulated packets come. */
+  readonly local: string;
+}
 
 /**
  * Returns the guard's rules as chains of iptables, for a kernel without nftables. They are in the
  * table mangle, which is before filter: there the proxy's KUBE-FORWARD accepts first, and an ACCEPT
  * ends the table.
  */
-export function guardChains({ port, nodes }: Encapsulation, range: Subnet): OwnChains {
+export function guardChains({ port, nodes }: Encapsulation, { range, local }: Guarded): OwnChains {
   const from = formatSubnet(range);
   const others = [...new Set(nodes)].sort();
   const udp = `-p udp -m udp --dport ${port}`;
   return {
     table: "mangle",
-    hooks: { INPUT, FORWARD },
+    hooks: { INPUT, FORWARD, OUTPUT },
     rules: [
       ...others.map((node) => `-A ${INPUT} -s ${node}/32 ${udp} -j RETURN`),
       `-A ${INPUT} ${udp} -j DROP`,
@@ -24,6 +33,8 @@ export function guardChains({ port, nodes }: Encapsulation, range: Subnet): OwnC
         `-A ${FORWARD} -s ${from} -d ${node}/32 ${udp} -j DROP`,
         `-A ${FORWARD} -d ${node}/32 ${udp} -m conntrack --ctstatus DNAT -j DROP`,
       ]),
+      // Sent by IPVS, still with the client's address.
+      ...others.map((node) => `-A ${OUTPUT} ! -s ${local}/32 -d ${node}/32 ${udp} -j DROP`),
     ],
   };
 }

@@ -1,7 +1,7 @@
 import { applyRuleset, deleteTable, nftTableExists } from "@raft2kube/linux/nft.ts";
-import { formatSubnet, type Subnet } from "../lib/ip.ts";
+import { formatSubnet } from "../lib/ip.ts";
 import { ensureChains } from "../lib/own-chains.ts";
-import { guardChains } from "./guard-chains.ts";
+import { guardChains, type Guarded } from "./guard-chains.ts";
 import type { OverlayNetwork } from "./network.ts";
 import type { Encapsulation } from "./plan.ts";
 
@@ -10,9 +10,10 @@ const TABLE = "r2k-overlay-guard";
 /**
  * Admits encapsulated packets from the other nodes alone: their content enters the network with any
  * source that it names. A node forwards none to the others, whose content a pod has made: it would
- * be masqueraded as the node's own, or led there by a Service.
+ * be masqueraded as the node's own, or led there by a Service. IPVS sends such ones itself, still
+ * with the client's address.
  */
-export function guardRules({ port, nodes }: Encapsulation, range: Subnet): string {
+export function guardRules({ port, nodes }: Encapsulation, { range, local }: Guarded): string {
   const rule = `add rule ip ${TABLE}`;
   const elements = [...new Set(nodes)].sort().join(", ");
   return [
@@ -26,6 +27,8 @@ export function guardRules({ port, nodes }: Encapsulation, range: Subnet): strin
     `add chain ip ${TABLE} forward { type filter hook forward priority filter; }`,
     `${rule} forward udp dport ${port} ip daddr @nodes ip saddr ${formatSubnet(range)} drop`,
     `${rule} forward udp dport ${port} ip daddr @nodes ct status dnat drop`,
+    `add chain ip ${TABLE} output { type filter hook output priority filter; }`,
+    `${rule} output udp dport ${port} ip daddr @nodes ip saddr != ${local} drop`,
     "",
   ].join("\n");
 }
@@ -45,12 +48,12 @@ export class Guard {
   /** Sets or deletes the rules; returns whether they differed. Throws when they are refused. */
   async ensure(
     network: OverlayNetwork,
-    range: Subnet,
+    guarded: Guarded,
     encapsulation: Encapsulation | undefined,
   ): Promise<boolean> {
     if (!encapsulation) return await removeGuard(network);
-    if (this.#rules === "iptables") return await ensureChains(guardChains(encapsulation, range));
-    const rules = guardRules(encapsulation, range);
+    if (this.#rules === "iptables") return await ensureChains(guardChains(encapsulation, guarded));
+    const rules = guardRules(encapsulation, guarded);
     const isThere = network.inside(() => nftTableExists("ip", TABLE));
     if (isThere && rules === this.#applied) return false;
     await applyRuleset(rules, namespaceOf(network));

@@ -179,7 +179,7 @@ export class OverlayLoop {
     const device = link === undefined ? undefined : network.find(link)?.index;
     this.#seen = { plan, underlay, device };
     if (changes.length > 0) log.info("the overlay was changed", { changes });
-    const unguarded = await this.#protect(plan);
+    const unguarded = await this.#protect(plan, underlay);
     if (this.#options.ipMasq && (await ensureMasquerade(network, conf.network))) {
       log.info("packets of pods to other networks are masqueraded");
     }
@@ -193,10 +193,11 @@ export class OverlayLoop {
   }
 
   /** Keeps pods' own packets out of the overlay; returns why it cannot on this node. */
-  async #protect({ encapsulation }: OverlayPlan): Promise<string[]> {
+  async #protect({ encapsulation }: OverlayPlan, { address }: Underlay): Promise<string[]> {
     const { network, conf, log } = this.#options;
+    const guarded = { range: conf.network, local: address };
     try {
-      if (await this.#guard.ensure(network, conf.network, encapsulation)) {
+      if (await this.#guard.ensure(network, guarded, encapsulation)) {
         log.info("encapsulated packets are taken from the other nodes alone");
       }
       return [];
