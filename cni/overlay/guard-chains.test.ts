@@ -9,7 +9,7 @@ test("packets come from the other nodes alone, and those of pods are not forward
   // Before the table filter, in which the proxy accepts.
   expect(table).toBe("mangle");
   const udp = "-p udp -m udp --dport 8472";
-  const dnat = `${udp} -m conntrack --ctstatus DNAT`;
+  const dnat = `${udp} -m conntrack --ctstate DNAT`;
   expect(rules).toEqual([
     `-A R2K-OVERLAY-INPUT -s 10.200.0.2/32 ${udp} -j RETURN`,
     `-A R2K-OVERLAY-INPUT -s 10.200.0.3/32 ${udp} -j RETURN`,

@@ -31,7 +31,7 @@ export function guardChains({ port, nodes }: Encapsulation, { range, local }: Gu
       `-A ${INPUT} ${udp} -j DROP`,
       ...others.flatMap((node) => [
         `-A ${FORWARD} -s ${from} -d ${node}/32 ${udp} -j DROP`,
-        `-A ${FORWARD} -d ${node}/32 ${udp} -m conntrack --ctstatus DNAT -j DROP`,
+        `-A ${FORWARD} -d ${node}/32 ${udp} -m conntrack --ctstate DNAT -j DROP`,
       ]),
       // Sent by IPVS, still with the client's address.
       ...others.map((node) => `-A ${OUTPUT} ! -s ${local}/32 -d ${node}/32 ${udp} -j DROP`),
