@@ -66,7 +66,9 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
       metadata: { namespace: "default", name },
       spec: {
         type: "NodePort",
-        ports: protocols.map((protocol) => ({ name: protocol, port: 80, nodePort, protocol })),
+        ports: protocols.map((protocol) => {
+          return { name: protocol.toLowerCase(), port: 80, nodePort, protocol };
+        }),
       },
     });
   const answer = (port: number, expected: RegExp, protocol: "tcp" | "udp" = "tcp") =>
