@@ -133,6 +133,9 @@ export async function createWorld(): Promise<World> {
   const node = netns("node");
   enterNetns(node);
   writeSysctl("net.ipv4.ip_forward", 1);
+  // What is refused has its way back to `outside`, the default route. The kernel would send it a
+  // redirect for each packet, which counts against the rate of the refusals it may send there.
+  for (const link of ["all", "default"]) writeSysctl(`net.ipv4.conf.${link}.send_redirects`, 0);
   const places = [
     { name: "one", address: `${ADDRESSES.one}/32`, gateway: ADDRESSES.gateway },
     { name: "two", address: `${ADDRESSES.two}/32`, gateway: ADDRESSES.gateway },
