@@ -1,5 +1,7 @@
 import { join } from "node:path";
+import { ensureChains } from "@raft2kube/cni/lib/own-chains.ts";
 import { bridgeConflist } from "@raft2kube/cni/node/conflist.ts";
+import { podSourceChains } from "@raft2kube/cni/node/pod-sources.ts";
 import { probeSpoofCheck } from "@raft2kube/cni/plugins/bridge/spoof-check.ts";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -22,11 +24,13 @@ export async function writeNodeNetwork(
   mtu?: number,
   backend?: "iptables",
 ): Promise<void> {
+  const checkAddresses = await canCheckAddresses();
+  if (!checkAddresses && backend === "iptables") await ensureChains(podSourceChains(podCidr));
   const conflist = bridgeConflist({
     name: "r2k",
     podCidr,
     dataDir: paths.cniAddresses,
-    checkAddresses: await canCheckAddresses(),
+    checkAddresses,
     ...(mtu === undefined ? {} : { mtu }),
     ...(backend === undefined ? {} : { backend }),
   });
