@@ -1,18 +1,33 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { inNetns } from "@raft2kube/linux/netns.ts";
+import { ensureChains } from "@raft2kube/cni/lib/own-chains.ts";
+import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
+import { podSourceChains } from "@raft2kube/cni/node/pod-sources.ts";
+import { Guard } from "@raft2kube/cni/overlay/guard.ts";
+import { OverlayNetwork } from "@raft2kube/cni/overlay/network.ts";
+import { addAddress } from "@raft2kube/linux/address.ts";
+import { Ipsets } from "@raft2kube/linux/ipset.ts";
+import { findIptables } from "@raft2kube/linux/iptables.ts";
 import { Ipvs } from "@raft2kube/linux/ipvs.ts";
+import { getLink, openRoute } from "@raft2kube/linux/link.ts";
+import { inNetns } from "@raft2kube/linux/netns.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
+import { hasDevice } from "@raft2kube/proxy/apply/ipvs/device.ts";
+import { SETS } from "@raft2kube/proxy/apply/ipvs/layout.ts";
+import { modeNamed, removeOthers } from "@raft2kube/proxy/apply/modes.ts";
+import type { Rules } from "@raft2kube/proxy/apply/rules.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
 import { servicePort } from "@raft2kube/proxy/testing/service-port.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { udpIn } from "../contract/cni/overlay/injection.ts";
 import { ours } from "../contract/proxy/ours.ts";
 import { RULES } from "../contract/proxy/suite.ts";
-import { ADDRESSES, createWorld, TARGETS } from "../../testing/network/node-world.ts";
+import { ADDRESSES, type Agent, CLUSTER_CIDR, createWorld, TARGETS } from
+  "../../testing/network/node-world.ts";
 
 // Run inside a guest, whose kernel has IPVS: judges the modes, and prints
 // `FOUND {"mode", "rule", "error"}` for each rule.
@@ -98,8 +113,132 @@ async function judgeSctp(mode: ModeName): Promise<void> {
   server.kill();
 }
 
+/** Chains, sets, device and virtual servers that a mode has in this namespace. */
+async function traces(): Promise<string[]> {
+  using ipvs = new Ipvs();
+  using sets = new Ipsets();
+  const saved = await (await findIptables()).save("nat");
+  const has = (prefix: string) => saved.some((line) => line.startsWith(`:${prefix}`));
+  return [
+    ...(has("KUBE-SVC-") ? ["iptables"] : []),
+    ...(has("KUBE-IPVS-") ? ["ipvs chains"] : []),
+    ...(hasDevice() ? ["ipvs device"] : []),
+    ...(Object.values(SETS).some((name) => sets.exists(name)) ? ["ipvs sets"] : []),
+    ...(ipvs.servers().length > 0 ? ["ipvs servers"] : []),
+  ];
+}
+
+const OF_IPVS = ["ipvs chains", "ipvs device", "ipvs sets", "ipvs servers"];
+
+/** A restart in IPVS mode, and changes from and to it, while connections are under way. */
+async function judgeChanges(): Promise<void> {
+  const { one } = world;
+  const ip = "10.96.5.4";
+  let rules: Rules | undefined;
+  const use = async (mode: ModeName) => {
+    await rules?.close();
+    rules = modeNamed(mode).create({ clock: systemClock(), log: logger("guest") });
+    await rules.rebuild([port(ip)], []);
+    return await removeOthers(mode);
+  };
+  await report("ipvs", "a connection continues while the proxy restarts", async () => {
+    await use("ipvs");
+    assert.match(await one.open("kept", ip, 80), /^two /);
+    await rules?.close();
+    assert.match(await one.say("kept"), /^two /);
+    await use("ipvs");
+    assert.match(await one.say("kept"), /^two /);
+  });
+  await report("ipvs", "a change to iptables leaves nothing of it", async () => {
+    assert.deepEqual(await traces(), OF_IPVS);
+    assert.deepEqual(await use("iptables"), ["ipvs"]);
+    assert.deepEqual(await traces(), ["iptables"]);
+    assert.match(await one.ask(ip, 80), /^two /);
+  });
+  await report("ipvs", "a change from iptables keeps connections and no chains", async () => {
+    assert.match(await one.open("moved", ip, 80), /^two /);
+    assert.deepEqual(await use("ipvs"), ["iptables"]);
+    assert.deepEqual(await traces(), OF_IPVS);
+    assert.match(await one.ask(ip, 80), /^two /);
+    assert.match(await one.say("moved"), /^two /);
+  });
+  await rules?.close();
+  await removeOthers();
+}
+
+/** The overlay's guard by iptables, beside the proxy's chains, which accept pods' packets. */
+async function judgeGuard(): Promise<void> {
+  const encapsulated = 8_472;
+  const { node, one, outside } = world;
+  for (const agent of [node, outside]) await agent.listen(encapsulated, "node", "udp");
+  const ask = (agent: Agent, address: string) =>
+    agent.ask(address, encapsulated, { protocol: "udp", timeout_ms: 1_000 });
+  const guarded = { range: ipv4Subnet(CLUSTER_CIDR)!, local: ADDRESSES.node };
+  const encapsulation = { port: encapsulated, nodes: [ADDRESSES.outside] };
+  const guard = new Guard("iptables");
+  const ensure = () => guard.ensure(new OverlayNetwork(), guarded, encapsulation);
+  const ip = "10.96.5.5";
+  const led: ServicePort = {
+    ...port(ip), key: "default/udp:p/UDP", transport: "udp",
+    allEndpoints: [{ address: ADDRESSES.outside, port: encapsulated }],
+  };
+  const viaService = () => one.ask(ip, 80, { protocol: "udp", timeout_ms: 1_000 });
+  await report("guard", "without it pods reach the overlay's port, directly and by IPVS", () =>
+    during("ipvs", led, async () => {
+      assert.match(await ask(one, ADDRESSES.outside), /^node /);
+      assert.match(await viaService(), /^node /);
+    }));
+  await report("guard", "encapsulated packets are taken from nodes alone, none of pods leave", () =>
+    during("iptables", led, async () => {
+      assert.deepEqual([await ensure(), await ensure()], [true, false]);
+      assert.equal(await ask(one, ADDRESSES.outside), "silent");
+      assert.equal(await ask(one, ADDRESSES.node), "silent");
+      assert.equal(await viaService(), "silent");
+      assert.match(await ask(outside, ADDRESSES.node), /^node /);
+      assert.match(await ask(node, ADDRESSES.outside), /^node /);
+    }));
+  await report("guard", "none of pods leave by IPVS", () => during("ipvs", led, async () => {
+    assert.equal(await viaService(), "silent");
+    assert.match(await ask(node, ADDRESSES.outside), /^node /);
+  }));
+}
+
+/** What a pod sends with a source outside the node's range of pods, and after that with its own. */
+async function judgeSources(): Promise<void> {
+  const [to, forged] = [9_999, "203.0.113.9"];
+  const { one, outside } = world;
+  inNetns(one.netns, () => {
+    using route = openRoute();
+    addAddress(route, getLink(route, "lo").index, `${forged}/32`);
+  });
+  const found: string[] = [];
+  const receiver = udpIn(outside.netns, ADDRESSES.outside, to);
+  receiver.on("message", (_text, { address }) => void found.push(address));
+  const send = async (source: string) => {
+    const before = found.length;
+    for (const from of [source, ADDRESSES.one]) {
+      const socket = udpIn(one.netns, from);
+      await new Promise((resolve) => socket.send("x", to, ADDRESSES.outside, resolve));
+      socket.close();
+    }
+    const own = () => found.slice(before).includes(ADDRESSES.one);
+    await waitFor("the pod's own packet", own, { clock: systemClock(), timeout_ms: 10_000 });
+    return found.slice(before);
+  };
+  await report("guard", "a pod's packets have sources of its node's pods", async () => {
+    assert.deepEqual(await send(forged), [forged, ADDRESSES.one]);
+    const chains = podSourceChains("10.244.0.0/24", "v-one");
+    assert.deepEqual([await ensureChains(chains), await ensureChains(chains)], [true, false]);
+    assert.deepEqual(await send(forged), [ADDRESSES.one]);
+  });
+  receiver.close();
+}
+
 await judgeContract("ipvs");
 await judgeSchedulers();
 await judgeSctp("ipvs");
 await judgeSctp("iptables");
+await judgeChanges();
+await judgeGuard();
+await judgeSources();
 world.close();

@@ -22,7 +22,7 @@ interface Found {
 
 describe.runIf(missing === undefined)("Service proxies in a guest", () => {
   test(
-    "IPVS keeps the contract with each scheduler; SCTP passes IPVS and iptables",
+    "IPVS keeps the contract, with each scheduler and over changes; SCTP, the overlay's guard",
     async () => {
       // Not in /tmp, which the guest covers.
       const dir = mkdtempSync("/var/tmp/r2k-sctp-");
@@ -45,6 +45,13 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
       const carried = ["SCTP from a pod", "SCTP from outside"];
       const expected = [
         ...kept, ...schedulers.map((name) => `scheduler ${name}`), ...carried, ...carried,
+        "a connection continues while the proxy restarts",
+        "a change to iptables leaves nothing of it",
+        "a change from iptables keeps connections and no chains",
+        "without it pods reach the overlay's port, directly and by IPVS",
+        "encapsulated packets are taken from nodes alone, none of pods leave",
+        "none of pods leave by IPVS",
+        "a pod's packets have sources of its node's pods",
       ];
       expect(found.map(({ rule }) => rule), output).toEqual(expected);
     },
