@@ -203,7 +203,7 @@ async function judgeGuard(): Promise<void> {
   }));
 }
 
-/** What a pod sends with a source outside the node's range of pods, and after that with its own. */
+/** Sends from a pod with a source outside the node's range of pods, after that with its own. */
 async function judgeSources(): Promise<void> {
   const [to, forged] = [9_999, "203.0.113.9"];
   const { one, outside } = world;

@@ -133,7 +133,7 @@ export async function createWorld(): Promise<World> {
   const node = netns("node");
   enterNetns(node);
   writeSysctl("net.ipv4.ip_forward", 1);
-  // What is refused has its way back to `outside`, the default route. The kernel would send it a
+  // Packets that are refused would be routed back to `outside`. The kernel would send it a
   // redirect for each packet, which counts against the rate of the refusals it may send there.
   for (const link of ["all", "default"]) writeSysctl(`net.ipv4.conf.${link}.send_redirects`, 0);
   const places = [
