@@ -4,25 +4,11 @@ import type {
   WatchOptions,
   WatchStream,
 } from "@raft2kube/client-etcd/client.ts";
-import { authCalls } from "@raft2kube/client-etcd/auth.ts";
+import { CALLS, callsBy } from "@raft2kube/client-etcd/calls.ts";
 import { EtcdError, STATUS, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { signedIn } from "@raft2kube/client-etcd/signed-in.ts";
-import type { Init } from "@raft2kube/proto/codec.ts";
-import {
-  CompactionRequest,
-  DeleteRangeRequest,
-  LeaseGrantRequest,
-  LeaseKeepAliveRequest,
-  LeaseRevokeRequest,
-  LeaseTimeToLiveRequest,
-  PutRequest,
-  RangeRequest,
-  TxnRequest,
-  WatchCreateRequest,
-  type WatchResponse,
-} from "@raft2kube/proto/gen/etcd.ts";
+import { WatchCreateRequest, type WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { authRequestType } from "./etcd/auth/auth.ts";
 import { actingFor } from "./etcd/request/caller.ts";
 import { complete } from "./etcd/request/complete.ts";
 import type { EtcdContext } from "./etcd/request/context.ts";
@@ -36,33 +22,18 @@ import { WatchSession } from "./etcd/watch/watch.ts";
  */
 export function embeddedClient(context: EtcdContext): EtcdClient {
   const sessions = new Set<WatchStream>();
-  const call = <Q, R>(verb: Verb<Q, Promise<R>>, request: Q, options?: CallOptions) => {
-    const acting = actingFor(context, () => ({ token: options?.token }));
-    return withDeadline(context.clock, invoke(verb, acting, request), options);
-  };
   const self: EtcdClient = {
-    range: (init, o) => call(VERBS.range, complete(RangeRequest, init), o),
-    put: (init, o) => call(VERBS.put, complete(PutRequest, init), o),
-    deleteRange: (init, o) => call(VERBS.deleteRange, complete(DeleteRangeRequest, init), o),
-    txn: (init, o) => call(VERBS.txn, complete(TxnRequest, init), o),
-    compact: (init, o) => call(VERBS.compact, complete(CompactionRequest, init), o),
+    ...callsBy((name, request, options) => {
+      const verb = VERBS[name] as Verb<unknown, Promise<unknown>>;
+      const acting = actingFor(context, () => ({ token: options?.token }));
+      const message = complete(CALLS[name].request, request);
+      return withDeadline(context.clock, invoke(verb, acting, message), options);
+    }),
     watch(options = {}) {
       const stream = embeddedWatch(context, options, () => sessions.delete(stream));
       sessions.add(stream);
       return stream;
     },
-    leaseGrant: (init, o) => call(VERBS.leaseGrant, complete(LeaseGrantRequest, init), o),
-    leaseRevoke: (init, o) => call(VERBS.leaseRevoke, complete(LeaseRevokeRequest, init), o),
-    leaseKeepAlive: (init, o) =>
-      call(VERBS.leaseKeepAlive, complete(LeaseKeepAliveRequest, init), o),
-    leaseTimeToLive: (init, o) =>
-      call(VERBS.leaseTimeToLive, complete(LeaseTimeToLiveRequest, init), o),
-    leaseLeases: (o) => call(VERBS.leaseLeases, {}, o),
-    status: (o) => call(VERBS.status, {}, o),
-    auth: authCalls((name, request, o) => {
-      const verb = VERBS[name] as Verb<unknown, Promise<unknown>>;
-      return call(verb, complete(authRequestType(name), request as Init<unknown>), o);
-    }),
     as: (user) => signedIn(self, user),
     close() {
       for (const session of [...sessions]) session.close();

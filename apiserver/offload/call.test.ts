@@ -22,7 +22,7 @@ function started(program: string): Worker {
 it("a thread answers each call on its own port, and receives an abort", async () => {
   const worker = started(ECHO);
   const abort = new AbortController();
-  const aborted = callThread(worker, {}, ENDED, { signal: abort.signal });
+  const aborted = callThread(worker, {}, ENDED, abort.signal);
   const calls = ["a", "b"].map((say) => callThread(worker, { say }, ENDED));
   expect(await Promise.all(calls)).toEqual(["a", "b"]);
   abort.abort();

@@ -4,7 +4,7 @@ import type { Answer } from "../request/answer.ts";
 import { readBody } from "../request/body.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
 import type { RequestInfo } from "../request/request-info.ts";
-import { LARGE_BYTES_MIN, LARGE_REQUESTS_BYTES_MAX, LARGE_REQUESTS_MAX } from "../limits.ts";
+import { LARGE_REQUESTS_BYTES_MAX, LARGE_REQUESTS_MAX } from "../limits.ts";
 import type { Resource } from "../resource/resource.ts";
 import { keyOf } from "../storage/keys.ts";
 import { LargeThread, type OffloadServer } from "./owner.ts";
@@ -21,14 +21,13 @@ const ELSEWHERE: ReadonlySet<string> = new Set(["exec", "attach", "portforward",
  */
 export class LargeRequests {
   readonly #server: OffloadServer;
-  readonly #thread: LargeThread;
   readonly #served: Counter;
+  #thread: LargeThread | undefined;
   #requests = 0;
   #bytes = 0;
 
   constructor(server: OffloadServer) {
     this.#server = server;
-    this.#thread = new LargeThread(server);
     this.#served = new Counter({
       name: "r2k_large_requests_total",
       help: "Requests that were answered by the thread of large requests.",
@@ -51,7 +50,7 @@ export class LargeRequests {
     const shown = resource?.startedCache?.revision ?? 0;
     const asked = info.verb === "get" ? notOlderThan(query, shown) : query;
     try {
-      return await this.#thread.ask(context, asked, body);
+      return await this.#started().ask(context, asked, body);
     } finally {
       this.#requests--;
       this.#bytes -= body.length;
@@ -59,7 +58,17 @@ export class LargeRequests {
   }
 
   async close(): Promise<void> {
-    await this.#thread.close();
+    await this.#thread?.close();
+  }
+
+  /** Returns the thread; a new one if there is none, or the encryption has changed. */
+  #started(): LargeThread {
+    const thread = this.#thread;
+    const encryption = this.#server.options.encryption?.config;
+    if (thread && !thread.hasEnded && thread.encryption === encryption) return thread;
+    thread?.retire();
+    this.#thread = new LargeThread(this.#server);
+    return this.#thread;
   }
 }
 
@@ -70,7 +79,6 @@ async function bodyIfLarge(context: RequestContext, resource: Resource) {
   if (isOther || upgrade || request.method === "HEAD") return undefined;
   const stored = isStoredLarge(resource, info);
   if (info.verb === "get") return stored ? Buffer.alloc(0) : undefined;
-  if (!stored && isShort(context)) return undefined;
   // A body that cannot be read is an error of the verb, which reads it again.
   const [read] = await Promise.allSettled([readBody(context)]);
   if (read.status === "rejected") return undefined;
@@ -84,14 +92,6 @@ function isStoredLarge({ kind, startedCache }: Resource, { namespace, name }: Re
   if (!isNamed) return false;
   const entry = startedCache?.get(keyOf(kind, kind.namespaced ? namespace : "", name));
   return entry !== undefined && isLargeJson(entry.body);
-}
-
-/** Whether a request's headers declare a short body. */
-function isShort({ request }: RequestContext): boolean {
-  const length = headerOf(request, "content-length");
-  if (length !== "") return Number(length) < LARGE_BYTES_MIN;
-  // HTTP/1.1 without a length has a body only with a transfer encoding; HTTP/2 may have one.
-  return request.httpVersionMajor < 2 && headerOf(request, "transfer-encoding") === "";
 }
 
 /**

@@ -1,40 +1,33 @@
 import type { MessagePort } from "node:worker_threads";
+import { callByName, CALLS } from "@raft2kube/client-etcd/calls.ts";
 import type { EtcdClient, WatchStream } from "@raft2kube/client-etcd/client.ts";
 import { EtcdError, STATUS } from "@raft2kube/client-etcd/errors.ts";
-import { WatchRequest, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import { type WatchRequest, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { ownBytes } from "@raft2kube/std/bytes.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import {
-  bufferOf,
-  NEXT,
-  packed,
-  STORE_METHODS,
-  type StoreAnswer,
-  type StoreCall,
-} from "./messages.ts";
+import { NEXT, type StoreAnswer, type StoreCall } from "./messages.ts";
 
 /** Makes a thread's call of the store with its owner's client. A stream ends with its port. */
 export function serveStore(etcd: EtcdClient, call: StoreCall): void {
   if ("watch" in call) return serveWatch(etcd.watch(call.watch), call.port);
-  const { method, request, timeout_ms, port } = call;
-  const types = STORE_METHODS[method];
-  const options = timeout_ms === undefined ? {} : { timeout_ms };
+  const { name, message, options, port } = call;
   void answer(port, async () => {
-    const message = types.request.decode(bufferOf(request)) as never;
-    const made = method === "status" ? etcd.status(options) : etcd[method](message, options);
-    return { bytes: packed(types.response, await made) };
+    const response = (await callByName(etcd, name, message, options)) as object;
+    return { bytes: ownBytes(CALLS[name].response.encode(response)) };
   });
 }
 
 function serveWatch(stream: WatchStream, port: MessagePort): void {
   const responses = stream[Symbol.asyncIterator]();
-  const serve = async (message: typeof NEXT | Uint8Array) => {
+  const serve = async (message: typeof NEXT | Init<WatchRequest>) => {
     if (message === NEXT) {
       const { done, value } = await responses.next();
-      return { bytes: done ? undefined : packed(WatchResponse, value) };
+      return { bytes: done ? undefined : ownBytes(WatchResponse.encode(value)) };
     }
-    const { createRequest, cancelRequest } = WatchRequest.decode(bufferOf(message));
+    const { createRequest, cancelRequest } = message;
     if (createRequest) stream.create(createRequest);
-    else if (cancelRequest) stream.cancel(cancelRequest.watchId);
+    else if (cancelRequest) stream.cancel(cancelRequest.watchId!);
     else stream.requestProgress();
     return undefined;
   };

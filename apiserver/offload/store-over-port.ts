@@ -1,56 +1,25 @@
 import { on } from "node:events";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { authCalls } from "@raft2kube/client-etcd/auth.ts";
-import type {
-  CallOptions,
-  EtcdClient,
-  WatchOptions,
-  WatchStream,
-} from "@raft2kube/client-etcd/client.ts";
+import { CALLS, callsBy } from "@raft2kube/client-etcd/calls.ts";
+import type { EtcdClient, WatchOptions, WatchStream } from "@raft2kube/client-etcd/client.ts";
 import { EtcdError, etcdError, STATUS } from "@raft2kube/client-etcd/errors.ts";
 import { signedIn } from "@raft2kube/client-etcd/signed-in.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
-import { WatchRequest, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { type WatchRequest, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { asBuffer } from "@raft2kube/std/bytes.ts";
 import { callThread } from "./call.ts";
-import {
-  bufferOf,
-  NEXT,
-  packed,
-  STORE_METHODS,
-  type StoreAnswer,
-  type StoreCall,
-} from "./messages.ts";
+import { NEXT, type StoreAnswer, type StoreCall } from "./messages.ts";
 
 /** The store's client in a thread: its owner makes the calls. Throws EtcdError. */
 export function storeOverPort(owner: MessagePort): EtcdClient {
-  const unary = async (
-    method: keyof typeof STORE_METHODS,
-    message: object,
-    { timeout_ms }: CallOptions = {},
-  ) => {
-    const types = STORE_METHODS[method];
-    const request = packed(types.request, message);
-    const call = { method, request, timeout_ms } satisfies Omit<StoreCall, "port">;
-    const options = { transfer: [request.buffer] };
-    const answer = await callThread<StoreAnswer>(owner, call, etcdError("stopped"), options);
-    return types.response.decode(bytesOf(answer) ?? Buffer.alloc(0)) as never;
-  };
-  const refused = () =>
-    Promise.reject(new EtcdError(STATUS.UNIMPLEMENTED, "the call is not served to this thread"));
+  const calls = callsBy(async (name, message, { signal, ...options } = {}) => {
+    const call = { name, message, options } satisfies Omit<StoreCall, "port">;
+    const answer = await callThread<StoreAnswer>(owner, call, etcdError("stopped"));
+    return CALLS[name].response.decode(bytesOf(answer) ?? Buffer.alloc(0));
+  });
   const self: EtcdClient = {
-    range: (request, options) => unary("range", request, options),
-    txn: (request, options) => unary("txn", request, options),
-    leaseGrant: (request, options) => unary("leaseGrant", request, options),
-    status: (options) => unary("status", {}, options),
+    ...calls,
     watch: (options = {}) => watchOver(owner, options),
-    put: refused,
-    deleteRange: refused,
-    compact: refused,
-    leaseRevoke: refused,
-    leaseKeepAlive: refused,
-    leaseTimeToLive: refused,
-    leaseLeases: refused,
-    auth: authCalls(refused),
     as: (user) => signedIn(self, user),
     close: () => Promise.resolve(),
   };
@@ -65,7 +34,7 @@ function watchOver(owner: MessagePort, { signal, requireLeader }: WatchOptions):
   signal?.addEventListener("abort", close, { once: true });
   const watch = requireLeader === undefined ? {} : { requireLeader };
   owner.postMessage({ watch, port: port2 } satisfies StoreCall, [port2]);
-  const send = (request: Init<WatchRequest>) => port1.postMessage(packed(WatchRequest, request));
+  const send = (request: Init<WatchRequest>) => port1.postMessage(request);
   return {
     create: (createRequest) => send({ createRequest }),
     cancel: (watchId) => send({ cancelRequest: { watchId } }),
@@ -85,5 +54,5 @@ function watchOver(owner: MessagePort, { signal, requireLeader }: WatchOptions):
 
 function bytesOf(answer: StoreAnswer): Buffer | undefined {
   if ("etcd" in answer) throw new EtcdError(answer.etcd.status, answer.etcd.message);
-  return answer.bytes && bufferOf(answer.bytes);
+  return answer.bytes && asBuffer(answer.bytes);
 }

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { asBuffer } from "@raft2kube/std/bytes.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { assemble, type Assembled } from "../assemble.ts";
-import type { Answer } from "../request/answer.ts";
 import { giveBody } from "../request/body.ts";
 import type { Incoming, RequestContext } from "../request/context.ts";
 import { asApiError } from "../http/filters.ts";
@@ -11,7 +11,7 @@ import { serveResource } from "../handlers/dispatch.ts";
 import type { Resource } from "../resource/resource.ts";
 import { reserveForServices } from "../registry/services/allocate.ts";
 import { readEncryption } from "@raft2kube/encryption/config.ts";
-import { bufferOf, type LargeAnswer, type LargeRequest, type ThreadInit } from "./messages.ts";
+import type { LargeAnswer, LargeRequest, LargeWrite, ThreadInit } from "./messages.ts";
 import { storeOverPort } from "./store-over-port.ts";
 import { isLargeJson } from "./weight.ts";
 
@@ -40,7 +40,7 @@ function announceWrites({ kind, store }: Resource): void {
   const apiVersion = apiVersionOf(kind);
   store.recent.onWrite((key, value, selected) => {
     if (!isLargeJson(value)) return;
-    owner.postMessage({ write: { apiVersion, plural, key, value, selected } });
+    owner.postMessage({ apiVersion, plural, key, value, selected } satisfies LargeWrite);
   });
 }
 
@@ -51,30 +51,25 @@ async function serve(request: LargeRequest): Promise<void> {
   const { warnings } = context;
   let answer: LargeAnswer;
   try {
-    const { code, contentType, body, headers } = await encoded(await starting, context);
-    answer = { code, contentType, body, headers, warnings };
+    const server = await starting;
+    const made = await serveResource(server, context);
+    assert(made.type === "bytes" || made.type === "object", `an answer of type ${made.type}`);
+    const now = () => server.clock.now();
+    const bytes = made.type === "bytes" ? made : await encodeWhole(context, made, now);
+    answer = { answer: bytes, warnings };
   } catch (thrown) {
     answer = { status: asApiError(thrown, context).status, warnings };
   }
   request.port.postMessage(answer);
 }
 
-async function encoded(server: Assembled, context: RequestContext) {
-  const answer: Answer = await serveResource(server, context);
-  if (answer.type === "bytes") return answer;
-  assert(answer.type === "object", `an answer of type ${answer.type} to a large request`);
-  return { ...(await encodeWhole(context, answer, () => server.clock.now())), headers: undefined };
-}
-
 /** Returns the context for handlers, which read only the request's headers and body. */
 function contextOf(given: LargeRequest, signal: AbortSignal): RequestContext {
-  const { id, method, url, headers, info, query, user, body } = given;
+  const { context, method, url, headers, query, body } = given;
   const request = { method, url, headers } as Incoming;
-  giveBody(request, bufferOf(body));
+  giveBody(request, asBuffer(body));
   return {
-    id,
-    info,
-    user,
+    ...context,
     request,
     signal,
     query: new URLSearchParams(query),

@@ -19,6 +19,12 @@ export function ownBytes(...parts: readonly Uint8Array[]): Buffer {
   return bytes;
 }
 
+/** Returns the same bytes as a Buffer, without a copy. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  if (Buffer.isBuffer(bytes)) return bytes;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 /** Tables for eight bytes at once: tables[k] is for a byte followed by k zero bytes. */
 const CRC32C_TABLES = (() => {
   const tables = Array.from({ length: 8 }, () => new Uint32Array(256));

@@ -1,5 +1,6 @@
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type {
+  AuthMethods,
   CompactionRequest,
   CompactionResponse,
   DeleteRangeRequest,
@@ -23,7 +24,21 @@ import type {
   WatchCreateRequest,
   WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
-import type { EtcdAuth, EtcdUser } from "./auth.ts";
+import type { Unary } from "@raft2kube/proto/service.ts";
+
+type AuthCall<M> =
+  M extends Unary<infer Q, infer R>
+    ? (request: Init<Q>, options?: CallOptions) => Promise<R>
+    : never;
+
+/** etcd's Auth service: users, roles, and whether they are asked for. */
+export type EtcdAuth = { readonly [M in keyof AuthMethods]: AuthCall<AuthMethods[M]> };
+
+/** The user of a client, for a store with auth enabled. */
+export interface EtcdUser {
+  readonly name: string;
+  readonly password: string;
+}
 
 /** The options of each call. */
 export interface CallOptions {

@@ -1,7 +1,12 @@
 import type { Init } from "@raft2kube/proto/codec.ts";
-import { Auth, type AuthMethods, KV, Lease, Maintenance, Watch } from "@raft2kube/proto/gen/etcd.ts";
+import { Auth, KV, Lease, Maintenance, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import type {
+  AuthMethods,
+  KVMethods,
   LeaseKeepAliveResponse,
+  LeaseMethods,
+  MaintenanceMethods,
+  WatchMethods,
   WatchRequest,
   WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
@@ -12,11 +17,10 @@ import {
   client,
   connectGrpc,
 } from "@raft2kube/rpc/client.ts";
-import type { ServiceTable } from "@raft2kube/proto/service.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { authCalls } from "./auth.ts";
 import { Balancer } from "./balancer.ts";
+import { callsBy } from "./calls.ts";
 import type { CallOptions, EtcdClient, WatchOptions, WatchStream } from "./client.ts";
 import { EtcdError, STATUS, etcdError } from "./errors.ts";
 import { CALL_TIMEOUT_MS, MESSAGE_BYTES_MAX } from "./limits.ts";
@@ -33,15 +37,9 @@ export interface ConnectOptions {
   timeout_ms?: number;
 }
 
-type ServiceOf<T> = T extends ServiceTable<infer S> ? S : never;
-
 interface Endpoint {
   channel: Channel;
-  kv: RpcClient<ServiceOf<typeof KV>>;
-  lease: RpcClient<ServiceOf<typeof Lease>>;
-  maintenance: RpcClient<ServiceOf<typeof Maintenance>>;
-  auth: RpcClient<AuthMethods>;
-  watch: RpcClient<ServiceOf<typeof Watch>>;
+  calls: RpcClient<KVMethods & LeaseMethods & MaintenanceMethods & AuthMethods & WatchMethods>;
 }
 
 /**
@@ -60,12 +58,13 @@ export function connectEtcd(options: ConnectOptions): EtcdClient {
   const attempt = attemptsAt(endpoints, balancer, clock, timeout_ms);
 
   const self: EtcdClient = {
-    range: (request, given) => attempt(({ kv }, o) => kv.range(request, o), given, true),
-    put: (request, given) => attempt(({ kv }, o) => kv.put(request, o), given, false),
-    deleteRange: (request, given) =>
-      attempt(({ kv }, o) => kv.deleteRange(request, o), given, false),
-    txn: (request, given) => attempt(({ kv }, o) => kv.txn(request, o), given, false),
-    compact: (request, given) => attempt(({ kv }, o) => kv.compact(request, o), given, false),
+    ...callsBy((name, request, given) => {
+      const call = (endpoint: Endpoint, o: CallOptions): Promise<unknown> =>
+        name === "leaseKeepAlive"
+          ? keepAliveOnce(endpoint, request, o)
+          : endpoint.calls[name](request as never, o);
+      return attempt(call, given, READING.test(name));
+    }),
     watch(given = {}) {
       const at = balancer.pick(new Set())!;
       const onEnd = (error?: EtcdError) => {
@@ -76,20 +75,6 @@ export function connectEtcd(options: ConnectOptions): EtcdClient {
       streams.add(stream);
       return stream;
     },
-    leaseGrant: (request, given) =>
-      attempt(({ lease }, o) => lease.leaseGrant(request, o), given, false),
-    leaseRevoke: (request, given) =>
-      attempt(({ lease }, o) => lease.leaseRevoke(request, o), given, false),
-    leaseKeepAlive: (request, given) =>
-      attempt((endpoint, o) => keepAliveOnce(endpoint, request, o), given, true),
-    leaseTimeToLive: (request, given) =>
-      attempt(({ lease }, o) => lease.leaseTimeToLive(request, o), given, true),
-    leaseLeases: (given) => attempt(({ lease }, o) => lease.leaseLeases({}, o), given, true),
-    status: (given) => attempt(({ maintenance }, o) => maintenance.status({}, o), given, true),
-    auth: authCalls((name, request, given) => {
-      const call = ({ auth }: Endpoint, o: CallOptions) => auth[name](request as never, o);
-      return attempt<unknown>(call, given, READING.test(name));
-    }),
     as: (user) => signedIn(self, user),
     close() {
       for (const stream of [...streams]) stream.close();
@@ -138,8 +123,9 @@ function attemptsAt(
   };
 }
 
-/** Calls of the Auth service that change nothing, or nothing that lasts. */
-const READING = /^(authStatus|authenticate|(user|role)(Get|List))$/;
+/** Calls that change nothing, or nothing that lasts. */
+const READING =
+  /^(range|status|lease(KeepAlive|TimeToLive|Leases)|auth(Status|enticate)|(user|role)(Get|List))$/;
 
 function openEndpoint(address: string, tls: ClientTls | undefined): Endpoint {
   const channel = connectGrpc(address, {
@@ -148,17 +134,19 @@ function openEndpoint(address: string, tls: ClientTls | undefined): Endpoint {
   });
   return {
     channel,
-    kv: client(channel, KV),
-    lease: client(channel, Lease),
-    maintenance: client(channel, Maintenance),
-    auth: client(channel, Auth),
-    watch: client(channel, Watch),
+    calls: {
+      ...client(channel, KV),
+      ...client(channel, Lease),
+      ...client(channel, Maintenance),
+      ...client(channel, Auth),
+      ...client(channel, Watch),
+    },
   };
 }
 
 /** One request and one answer on a keep-alive stream of its own. */
 async function keepAliveOnce(
-  { lease }: Endpoint,
+  { calls }: Endpoint,
   request: Parameters<EtcdClient["leaseKeepAlive"]>[0],
   options: CallOptions,
 ) {
@@ -166,7 +154,7 @@ async function keepAliveOnce(
   requests.push(request);
   let first: LeaseKeepAliveResponse | undefined;
   // Read to its end: servers take many streams cut short for an attack.
-  for await (const response of lease.leaseKeepAlive(requests, options)) {
+  for await (const response of calls.leaseKeepAlive(requests, options)) {
     first ??= response;
     requests.end();
   }
@@ -198,7 +186,7 @@ function openWatch(
   if (options.requireLeader !== false) metadata["hasleader"] = "true";
   const open = (token: string | undefined) => {
     if (token !== undefined) metadata["token"] = token;
-    return endpoint.watch.watch(requests, { signal: abort.signal, metadata });
+    return endpoint.calls.watch(requests, { signal: abort.signal, metadata });
   };
   const { token } = options;
   // Opened now, not when it is first read: what is asked for meanwhile must not wait.

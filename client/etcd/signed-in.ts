@@ -1,8 +1,6 @@
-import type { EtcdAuth, EtcdUser } from "./auth.ts";
-import type { CallOptions, EtcdClient, WatchStream } from "./client.ts";
+import { callByName, type CallName, callsBy } from "./calls.ts";
+import type { CallOptions, EtcdClient, EtcdUser, WatchStream } from "./client.ts";
 import { EtcdError, isEtcdError } from "./errors.ts";
-
-type Call<Q, R> = (request: Q, options?: CallOptions) => Promise<R>;
 
 /** The token in use, and how another is had. */
 class Session {
@@ -38,17 +36,16 @@ class Session {
   }
 
   /** Makes a call with the token; once more with a new one when it is no longer good. */
-  wrap<Q, R>(call: Call<Q, R>): Call<Q, R> {
-    return async (request, options) => {
-      const first = this.token();
-      try {
-        return await call(request, withToken(options, await first));
-      } catch (thrown) {
-        if (!isTokenOld(thrown)) throw thrown;
-        this.forget(first);
-        return call(request, withToken(options, await this.token()));
-      }
-    };
+  async call(name: CallName, request: object, options?: CallOptions): Promise<unknown> {
+    const first = this.token();
+    try {
+      return await callByName(this.#client, name, request, withToken(options, await first));
+    } catch (thrown) {
+      if (!isTokenOld(thrown)) throw thrown;
+      this.forget(first);
+      const again = withToken(options, await this.token());
+      return callByName(this.#client, name, request, again);
+    }
   }
 }
 
@@ -69,33 +66,16 @@ function isTokenOld(thrown: unknown): boolean {
 export function signedIn(client: EtcdClient, user: EtcdUser): EtcdClient {
   const session = new Session(client, user);
   const streams = new Set<WatchStream>();
-  const wrap = session.wrap.bind(session);
-  const auth = Object.fromEntries(
-    Object.entries(client.auth).map(([name, call]) => [name, wrap(call as Call<never, unknown>)]),
-  ) as unknown as EtcdAuth;
-  const plain = (call: (options?: CallOptions) => Promise<unknown>) => {
-    const wrapped = wrap((_: undefined, options) => call(options));
-    return (options?: CallOptions) => wrapped(undefined, options);
-  };
+  const calls = callsBy((...call) => session.call(...call));
   return {
-    range: wrap(client.range),
-    put: wrap(client.put),
-    deleteRange: wrap(client.deleteRange),
-    txn: wrap(client.txn),
-    compact: wrap(client.compact),
+    ...calls,
     watch(options = {}) {
       const token = options.token ?? (() => session.token());
       const stream = client.watch({ ...options, token });
       streams.add(stream);
       return stream;
     },
-    leaseGrant: wrap(client.leaseGrant),
-    leaseRevoke: wrap(client.leaseRevoke),
-    leaseKeepAlive: wrap(client.leaseKeepAlive),
-    leaseTimeToLive: wrap(client.leaseTimeToLive),
-    leaseLeases: plain(client.leaseLeases) as EtcdClient["leaseLeases"],
-    status: plain(client.status) as EtcdClient["status"],
-    auth: { ...auth, authenticate: client.auth.authenticate },
+    auth: { ...calls.auth, authenticate: client.auth.authenticate },
     as: (other) => client.as(other),
     close() {
       for (const stream of streams) stream.close();

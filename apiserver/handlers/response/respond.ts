@@ -66,10 +66,10 @@ export async function encodeWhole(
   context: RequestContext,
   answer: Extract<Answer, { type: "object" }>,
   now: () => number,
-): Promise<Omit<BytesAnswer, "type">> {
+): Promise<BytesAnswer> {
   const negotiated = negotiateFor(context, answer.kind);
   const body = await encodeAnswer(context, answer, negotiated, now);
-  return { code: answer.code, contentType: negotiated.type, body };
+  return { type: "bytes", code: answer.code, contentType: negotiated.type, body };
 }
 
 /** Go's encoder ends each document with one, and kubectl prints raw answers as they are. */

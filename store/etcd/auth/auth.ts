@@ -1,7 +1,5 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
-import type { MessageType } from "@raft2kube/proto/codec.ts";
 import {
-  Auth,
   type AuthMethods,
   type AuthRoleGetRequest,
   type AuthRoleGetResponse,
@@ -59,11 +57,6 @@ export const AUTH_VERBS: AuthVerbs = {
   roleGrantPermission: command("role-grant-permission"),
   roleRevokePermission: command("role-revoke-permission"),
 };
-
-/** The request type of each verb. */
-export function authRequestType(verb: keyof AuthMethods): MessageType<unknown> {
-  return Auth.methods[verb].request;
-}
 
 /** Auth.AuthStatus. */
 async function authStatus(context: EtcdContext): Promise<AuthStatusResponse> {

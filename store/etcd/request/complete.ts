@@ -1,4 +1,5 @@
 import type { Init, MessageType } from "@raft2kube/proto/codec.ts";
+import { asBuffer } from "@raft2kube/std/bytes.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -23,9 +24,4 @@ export function complete<T>(type: MessageType<T>, init: Init<NoInfer<T>>): T {
   const defaults = type.create() as Fields;
   for (const name of Object.keys(defaults)) message[name] ??= defaults[name];
   return message as T;
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  if (Buffer.isBuffer(bytes)) return bytes;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
