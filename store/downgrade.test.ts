@@ -7,7 +7,7 @@ import {
 } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openBbolt } from "./bbolt/read.ts";
+import { openBbolt } from "@raft2kube/bbolt/read.ts";
 import { type Store, startStore } from "./main.ts";
 
 let folder: string;

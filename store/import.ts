@@ -5,7 +5,7 @@ import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { BackendWrite } from "./backend/backend.ts";
 import { openBackend } from "./backend/checked.ts";
 import { type ImportSummary, fillBackend } from "./bbolt/fill-backend.ts";
-import { openBbolt } from "./bbolt/read.ts";
+import { openBbolt } from "@raft2kube/bbolt/read.ts";
 import { encodeMember, memberKey } from "./mvcc/cluster/members.ts";
 import { META_KEY, encodeMeta } from "./mvcc/flush/meta.ts";
 import { type Bootstrap, type ClusterOptions, bootstrap } from "./node/bootstrap.ts";

@@ -50,9 +50,6 @@ export const SNAPSHOT_RETRY_MS = 500;
 
 /** Snapshots as bbolt files: one message of the stream to a client (etcd's). */
 export const SNAPSHOT_BLOB_BYTES = 32 * 1024;
-/** bbolt files: levels of a tree, and what one page may take together with those it runs on to. */
-export const BBOLT_DEPTH_MAX = 32;
-export const BBOLT_PAGE_BYTES_MAX = 64 * 1024 * 1024;
 /** Import: records written to the backend at once. */
 export const IMPORT_BATCH_BYTES = 1024 * 1024;
 
@@ -82,12 +79,6 @@ export const REQUEST_BYTES_MAX = 1_572_864;
 export const SESSION_TTL_S = 60;
 /** Requests: what etcd allows gRPC on top of the request limit. */
 export const GRPC_OVERHEAD_BYTES = 512 * 1024;
-/** Gateway: how many times as large as its gRPC message a body of JSON may be. */
-export const GATEWAY_JSON_GROWTH = 2;
-/** Gateway: bodies of all requests that are not complete yet; beyond it they are refused. */
-export const GATEWAY_BODIES_BYTES_MAX = 256 * 1024 * 1024;
-/** Gateway: the body of a unary request must be complete after this. */
-export const GATEWAY_BODY_TIMEOUT_MS = 60_000;
 export const TXN_OPERATIONS_MAX = 128;
 /**
  * Operations of a transaction and of all that are nested in it together; or twice

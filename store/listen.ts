@@ -1,4 +1,6 @@
 import type { RequestListener } from "node:http";
+import { Watch } from "@raft2kube/proto/gen/etcd.ts";
+import { gateway } from "@raft2kube/rpc/gateway/gateway.ts";
 import { listen as listenHttp } from "@raft2kube/rpc/listener.ts";
 import { reflectionServices } from "@raft2kube/rpc/reflection.ts";
 import { type RpcServer, serveGrpc } from "@raft2kube/rpc/server.ts";
@@ -9,7 +11,7 @@ import { measured } from "./metrics/rpc.ts";
 import { membersOf } from "./etcd/cluster/member-list.ts";
 import { answerAsLeader } from "./etcd/request/on-leader.ts";
 import { etcdServices } from "./etcd/serve/services.ts";
-import { gateway } from "./gateway/gateway.ts";
+import { GATEWAY_PATHS, GATEWAY_PREFIX } from "./gateway/routes.ts";
 import { GRPC_OVERHEAD_BYTES, REQUEST_BYTES_MAX } from "./limits.ts";
 import type { Machine } from "./machine.ts";
 import type { Listen, StoreOptions } from "./options.ts";
@@ -28,8 +30,10 @@ export async function listenForClients(
   const services = measured([...etcd, ...reflectionServices(etcd)], context.metrics);
   const pages = httpPages(context);
   const messageBytes_max = requestBytes_max + GRPC_OVERHEAD_BYTES;
-  const forClients =
-    options.grpcGateway === false ? pages : gateway({ services, messageBytes_max, clock, pages });
+  const forClients = options.grpcGateway === false ? pages : gateway({
+    paths: GATEWAY_PATHS, prefix: GATEWAY_PREFIX, lasting: Watch.methods.watch,
+    services, messageBytes_max, clock, pages,
+  });
   const { listenHttp: apart = [], listenMetrics = [] } = options;
   const shared = apart.length > 0 ? notFoundPages : forClients;
   const grpc: RpcServer[] = [];

@@ -58,6 +58,13 @@ export const WAITING_CALLS_MAX = 20_000;
 /** Client: heads of requests that a method keeps ready: one for each timeout. */
 export const KNOWN_HEADS_MAX = 32;
 
+/** Gateway: how many times as large as its gRPC message a body of JSON may be. */
+export const GATEWAY_JSON_GROWTH = 2;
+/** Gateway: bodies of all requests that are not complete yet; beyond it they are refused. */
+export const GATEWAY_BODIES_BYTES_MAX = 256 * 1024 * 1024;
+/** Gateway: the body of a unary request must be complete after this. */
+export const GATEWAY_BODY_TIMEOUT_MS = 60_000;
+
 assertLimits({
   "one message fits into what may be incomplete":
     MESSAGE_BYTES_MAX <= UNFINISHED_REQUESTS_BYTES_MAX,

@@ -5,12 +5,12 @@ import { type Random, randomInteger, seededRandom } from "@raft2kube/std/random.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BackendPair } from "../backend/backend.ts";
 import { memoryBackend } from "../backend/memory.ts";
-import { BboltError } from "./errors.ts";
+import { BboltError } from "@raft2kube/bbolt/errors.ts";
 import { fillBackend } from "./fill-backend.ts";
-import { PAGE_BYTES, type TreePage } from "./page.ts";
-import { openBbolt } from "./read.ts";
-import { TreeLoader } from "./tree-loader.ts";
-import { type BboltBucket, bboltFile, bytesOf, layOut } from "./write.ts";
+import { PAGE_BYTES, type TreePage } from "@raft2kube/bbolt/page.ts";
+import { openBbolt } from "@raft2kube/bbolt/read.ts";
+import { TreeLoader } from "@raft2kube/bbolt/tree-loader.ts";
+import { type BboltBucket, bboltFile, bytesOf, layOut } from "@raft2kube/bbolt/write.ts";
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "r2k-bbolt-"))));

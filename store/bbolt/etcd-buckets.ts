@@ -5,7 +5,7 @@ import { MemberTable } from "../mvcc/cluster/members.ts";
 import { readMeta } from "../mvcc/flush/meta.ts";
 import { bucket } from "../mvcc/restore/restore.ts";
 import { recordKey } from "../mvcc/records/revision.ts";
-import type { BboltBucket } from "./write.ts";
+import type { BboltBucket } from "@raft2kube/bbolt/write.ts";
 
 /**
  * etcd's buckets in the order of their names, as its schema of the cluster's version has them.

@@ -6,8 +6,8 @@ import { DOWNGRADE_KEY, decodeDowngrade, importDowngrade } from "../mvcc/command
 import { KeyIndex } from "../mvcc/index/key-index.ts";
 import { StoredLease } from "../mvcc/lease/lease.ts";
 import { REVISION_BYTES, parseRecordKey } from "../mvcc/records/revision.ts";
-import { BboltError } from "./errors.ts";
-import type { OpenBbolt } from "./read.ts";
+import { BboltError } from "@raft2kube/bbolt/errors.ts";
+import type { OpenBbolt } from "@raft2kube/bbolt/read.ts";
 
 /** Term, index and revision of an imported state. */
 export interface ImportSummary {

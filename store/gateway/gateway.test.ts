@@ -8,7 +8,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Store, startStore } from "../main.ts";
-import { JsonSplitter } from "./json-splitter.ts";
+import { JsonSplitter } from "@raft2kube/rpc/gateway/json-splitter.ts";
 
 const dataDir = mkdtempSync(join(tmpdir(), "r2k-gateway-"));
 const anywhere = { host: "127.0.0.1", port: 0 };

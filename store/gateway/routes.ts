@@ -1,3 +1,5 @@
+export const GATEWAY_PREFIX = "/v3/";
+
 /**
  * The path of each RPC: etcd's annotations (google.api.http) in rpc.proto, all of them POST with
  * the request as the body.

@@ -1,4 +1,4 @@
-import { CounterFamily, addMetric } from "@raft2kube/observe/families.ts";
+import { type CounterFamily, addMetric, familiesOf } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 
 /** Results of health checks, under etcd's names (upstream: etcdserver/api/etcdhttp/health.go). */
@@ -11,7 +11,7 @@ export class HealthMetrics {
 
   constructor(registry: Registry) {
     const counter = (name: string, help: string) =>
-      new CounterFamily(registry, `etcd_server_${name}`, help);
+      familiesOf(registry).counter(`etcd_server_${name}`, help);
     this.#success = counter("health_success", "Answers of /health that were good.");
     this.#failures = counter("health_failures", "Answers of /health that were not.");
     this.#success.of();

@@ -1,9 +1,8 @@
 import {
-  CounterFamily,
-  HistogramFamily,
   type Spread,
   addMetric,
   exponentialBounds,
+  familiesOf,
 } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { type Registry, metricsRegistry } from "@raft2kube/observe/metrics.ts";
@@ -35,33 +34,30 @@ const OPS: Readonly<Record<string, string>> = {
 /** The metrics of a member under etcd's names, and the warnings about slow operations. */
 export class MemberMetrics {
   readonly registry: Registry = metricsRegistry();
+  readonly #declare = familiesOf(this.registry);
   readonly clock: Clock;
   readonly peers: PeerMetricsByMember;
   readonly health = new HealthMetrics(this.registry);
   readonly maintenance: MaintenanceMetrics;
   readonly apply_ms: number;
   readonly unary_ms: number;
-  readonly #walSync = new HistogramFamily(
-    this.registry,
+  readonly #walSync = this.#declare.histogram(
     "etcd_disk_wal_fsync_duration_seconds",
     "The latency of syncs of the log.",
     DISK_BOUNDS_S,
   ).of();
-  readonly #commit = new HistogramFamily(
-    this.registry,
+  readonly #commit = this.#declare.histogram(
     "etcd_disk_backend_commit_duration_seconds",
     "The latency of batches to the backend.",
     DISK_BOUNDS_S,
   ).of();
-  readonly #apply = new HistogramFamily(
-    this.registry,
+  readonly #apply = this.#declare.histogram(
     "etcd_server_apply_duration_seconds",
     "The latency of applying a command.",
     APPLY_BOUNDS_S,
   );
   readonly #byOp = new Map<string, Spread>();
-  readonly #ranges = new HistogramFamily(
-    this.registry,
+  readonly #ranges = this.#declare.histogram(
     "etcd_server_range_duration_seconds",
     "The latency of ranges.",
     APPLY_BOUNDS_S,
@@ -74,8 +70,7 @@ export class MemberMetrics {
     "etcd_server_learner_promote_successes",
     "Learners promoted by this leader.",
   );
-  readonly #failedPromotions = new CounterFamily(
-    this.registry,
+  readonly #failedPromotions = this.#declare.counter(
     "etcd_server_learner_promote_failures",
     "Promotions that this leader refused.",
   );
@@ -103,7 +98,7 @@ export class MemberMetrics {
   }
 
   #counter(name: string, help: string) {
-    return new CounterFamily(this.registry, name, help).of();
+    return this.#declare.counter(name, help).of();
   }
 
   /** Returns the callbacks of a replica that are counted. */

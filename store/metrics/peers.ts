@@ -1,10 +1,9 @@
 import {
   type Count,
-  CounterFamily,
-  HistogramFamily,
   type Spread,
   addMetric,
   exponentialBounds,
+  familiesOf,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -42,8 +41,8 @@ export class PeerMetrics {
     this.sendFailures = families.sendFailures.of(to);
     this.receiveFailures = families.receiveFailures.of(from);
     this.#roundTrip_s = families.roundTrip.of(to);
-    this.snapshotsSent = families.sent.of(to);
-    this.snapshotsReceived = families.received.of(from);
+    this.snapshotsSent = families.sent(member);
+    this.snapshotsReceived = families.received(member);
   }
 
   /** A heartbeat leaves: the first that is not answered yet is timed, for streams keep order. */
@@ -65,80 +64,59 @@ export class PeerMetrics {
   }
 }
 
-class SnapshotFamilies {
-  readonly #label: "To" | "From";
-  readonly #clock: Clock;
-  readonly #success: CounterFamily;
-  readonly #failures: CounterFamily;
-  readonly #took: HistogramFamily;
-  readonly #all = new Map<string, SnapshotMetrics>();
-
-  constructor(
-    registry: Registry,
-    clock: Clock,
-    way: "send" | "receive",
-    label: "To" | "From",
-  ) {
-    this.#clock = clock;
-    this.#label = label;
-    const name = (what: string) => `etcd_network_snapshot_${way}_${what}`;
-    const how = `Snapshots to ${way}`;
-    this.#success = new CounterFamily(registry, name("success"), `${how}: those that arrived.`);
-    this.#failures = new CounterFamily(registry, name("failures"), `${how}: those that did not.`);
-    const inflight = { name: name("inflights_total"), help: `${how}: now.` };
-    addMetric(registry, { ...inflight, type: "gauge" }, () =>
-      [...this.#all].map(([member, metrics]) => ({
-        labels: { [label]: member },
-        value: metrics.inflight,
-      })),
-    );
-    const took = name("total_duration_seconds");
-    this.#took = new HistogramFamily(registry, took, `${how}: how long.`, SNAPSHOT_BOUNDS_S);
-  }
-
-  of(labels: Record<string, string>): SnapshotMetrics {
-    const metrics: SnapshotMetrics = {
-      success: this.#success.of(labels),
-      failures: this.#failures.of(labels),
-      took_s: this.#took.of(labels),
+/** Snapshots one way, by the other member, which is the value of `label`. */
+function snapshotFamilies(
+  registry: Registry,
+  clock: Clock,
+  way: "send" | "receive",
+  label: "To" | "From",
+) {
+  const { counter, histogram } = familiesOf(registry);
+  const all = new Map<string, SnapshotMetrics>();
+  const name = (what: string) => `etcd_network_snapshot_${way}_${what}`;
+  const how = `Snapshots to ${way}`;
+  const success = counter(name("success"), `${how}: those that arrived.`);
+  const failures = counter(name("failures"), `${how}: those that did not.`);
+  const inflight = { name: name("inflights_total"), help: `${how}: now.`, type: "gauge" } as const;
+  addMetric(registry, inflight, () =>
+    [...all].map(([member, { inflight: value }]) => ({ labels: { [label]: member }, value })));
+  const took =
+    histogram(name("total_duration_seconds"), `${how}: how long.`, SNAPSHOT_BOUNDS_S);
+  return (member: string): SnapshotMetrics => {
+    const labels = { [label]: member };
+    const metrics = {
+      success: success.of(labels),
+      failures: failures.of(labels),
+      took_s: took.of(labels),
       inflight: 0,
-      clock: this.#clock,
+      clock,
     };
-    this.#all.set(labels[this.#label]!, metrics);
+    all.set(member, metrics);
     return metrics;
-  }
+  };
 }
 
-class Families {
-  readonly clock: Clock;
-  readonly sentBytes: CounterFamily;
-  readonly receivedBytes: CounterFamily;
-  readonly sendFailures: CounterFamily;
-  readonly receiveFailures: CounterFamily;
-  readonly disconnected: CounterFamily;
-  readonly roundTrip: HistogramFamily;
-  readonly sent: SnapshotFamilies;
-  readonly received: SnapshotFamilies;
-
-  constructor(registry: Registry, clock: Clock) {
-    this.clock = clock;
-    const counter = (name: string, help: string) =>
-      new CounterFamily(registry, `etcd_network_${name}`, help);
-    this.sentBytes = counter("peer_sent_bytes_total", "Bytes of messages to other members.");
-    this.receivedBytes = counter("peer_received_bytes_total", "Bytes of messages from them.");
-    this.sendFailures = counter("peer_sent_failures_total", "Streams that broke, messages lost.");
-    this.receiveFailures = counter("peer_received_failures_total", "Streams from them that broke.");
-    this.disconnected = counter("disconnected_peers_total", "Streams to members that ended.");
-    this.roundTrip = new HistogramFamily(
-      registry,
+function peerFamilies(registry: Registry, clock: Clock) {
+  const { counter, histogram } = familiesOf(registry);
+  const network = (name: string, help: string) => counter(`etcd_network_${name}`, help);
+  return {
+    clock,
+    sentBytes: network("peer_sent_bytes_total", "Bytes of messages to other members."),
+    receivedBytes: network("peer_received_bytes_total", "Bytes of messages from them."),
+    sendFailures: network("peer_sent_failures_total", "Streams that broke, messages lost."),
+    receiveFailures: network("peer_received_failures_total", "Streams from them that broke."),
+    disconnected: network("disconnected_peers_total", "Streams to members that ended."),
+    roundTrip: histogram(
       "etcd_network_peer_round_trip_time_seconds",
       "From a heartbeat to its answer.",
       ROUND_TRIP_BOUNDS_S,
-    );
-    this.sent = new SnapshotFamilies(registry, clock, "send", "To");
-    this.received = new SnapshotFamilies(registry, clock, "receive", "From");
-  }
+    ),
+    sent: snapshotFamilies(registry, clock, "send", "To"),
+    received: snapshotFamilies(registry, clock, "receive", "From"),
+  };
 }
+
+type Families = ReturnType<typeof peerFamilies>;
 
 /** Metrics of the traffic between this member and all others, under etcd's names. */
 export class PeerMetricsByMember {
@@ -146,7 +124,7 @@ export class PeerMetricsByMember {
   readonly #members = new Map<bigint, PeerMetrics>();
 
   constructor(registry: Registry, clock: Clock) {
-    this.#families = new Families(registry, clock);
+    this.#families = peerFamilies(registry, clock);
   }
 
   of(member: bigint): PeerMetrics {

@@ -1,9 +1,9 @@
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import {
   type Count,
-  CounterFamily,
-  HistogramFamily,
+  DEFAULT_BOUNDS_S,
   type Spread,
+  familiesOf,
 } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { Batch } from "@raft2kube/rpc/batch.ts";
@@ -20,39 +20,26 @@ const CLIENT_VERSION = "client-api-version";
 type Handler = (input: unknown, call: Call) => unknown;
 
 const log = logger("store");
-/** gRPC's own buckets, as its Prometheus library has them. */
-const BOUNDS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** The gRPC metrics of etcd: calls started, handled by code, and their duration. */
-class RpcFamilies {
-  readonly clock: Clock;
-  readonly started: CounterFamily;
-  readonly handled: CounterFamily;
-  readonly handling: HistogramFamily;
-  readonly messagesIn: CounterFamily;
-  readonly messagesOut: CounterFamily;
-  readonly requests: CounterFamily;
-  readonly streamFailures: CounterFamily;
-
-  constructor({ registry, clock }: MemberMetrics) {
-    this.clock = clock;
-    this.started = new CounterFamily(registry, "grpc_server_started_total", "RPCs started.");
-    this.handled = new CounterFamily(registry, "grpc_server_handled_total", "RPCs ended.");
-    const counter = (name: string, text: string) => new CounterFamily(registry, name, text);
-    this.messagesIn = counter("grpc_server_msg_received_total", "Messages received.");
-    this.messagesOut = counter("grpc_server_msg_sent_total", "Messages sent.");
-    this.requests = counter("etcd_server_client_requests_total", "Requests by client's version.");
-    const failures = "etcd_network_server_stream_failures_total";
-    this.streamFailures = counter(failures, "Streams that failed.");
-    const help = "How long RPCs took.";
-    this.handling = new HistogramFamily(registry, "grpc_server_handling_seconds", help, BOUNDS_S);
-  }
+function rpcFamilies({ registry, clock }: MemberMetrics) {
+  const { counter, histogram } = familiesOf(registry);
+  return {
+    clock,
+    started: counter("grpc_server_started_total", "RPCs started."),
+    handled: counter("grpc_server_handled_total", "RPCs ended."),
+    handling: histogram("grpc_server_handling_seconds", "How long RPCs took.", DEFAULT_BOUNDS_S),
+    messagesIn: counter("grpc_server_msg_received_total", "Messages received."),
+    messagesOut: counter("grpc_server_msg_sent_total", "Messages sent."),
+    requests: counter("etcd_server_client_requests_total", "Requests by client's version."),
+    streamFailures: counter("etcd_network_server_stream_failures_total", "Streams that failed."),
+  };
 }
 
 /** The metrics of one method. */
 class RpcMetrics {
   readonly path: string;
-  readonly #families: RpcFamilies;
+  readonly #families: ReturnType<typeof rpcFamilies>;
   readonly #labels: Record<string, string>;
   readonly messagesIn: Count;
   readonly messagesOut: Count;
@@ -62,21 +49,13 @@ class RpcMetrics {
   /** One for each kind of client, which its first field of metadata is the same object for. */
   readonly #byClient = new Map<string, Count>();
 
-  constructor(families: RpcFamilies, service: string, method: MethodTable) {
-    const type = `${method.clientStream ? "client" : ""}${method.serverStream ? "server" : ""}`;
-    const names: Record<string, string> = {
-      "": "unary",
-      client: "client_stream",
-      server: "server_stream",
-      clientserver: "bidi_stream",
-    };
+  constructor(families: ReturnType<typeof rpcFamilies>, service: string, method: MethodTable) {
+    const { clientStream, serverStream } = method;
+    const oneWay = clientStream ? "client_stream" : serverStream ? "server_stream" : "unary";
+    const type = clientStream && serverStream ? "bidi_stream" : oneWay;
     this.path = `/${service}/${method.name}`;
     this.#families = families;
-    this.#labels = {
-      grpc_method: method.name,
-      grpc_service: service,
-      grpc_type: names[type]!,
-    };
+    this.#labels = { grpc_method: method.name, grpc_service: service, grpc_type: type };
     this.#started = families.started.of(this.#labels);
     this.#handling = families.handling.of(this.#labels);
     this.messagesIn = families.messagesIn.of(this.#labels);
@@ -126,7 +105,7 @@ class RpcMetrics {
 
 /** The same services, every call of which is counted and timed. */
 export function measured(services: ServedService[], metrics: MemberMetrics): ServedService[] {
-  const families = new RpcFamilies(metrics);
+  const families = rpcFamilies(metrics);
   return services.map(({ service, handlers }) => {
     const entries = Object.entries(service.methods) as [string, MethodTable][];
     const wrapped = entries.flatMap(([key, method]): [string, Handler][] => {

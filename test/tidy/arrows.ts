@@ -10,6 +10,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   pki: ["std"],
   streaming: ["std"],
   h2: ["std"],
+  bbolt: ["std", "linux"],
   rpc: ["std", "proto", "h2"],
   api: ["std", "proto"],
   openapi: ["std", "api"],
@@ -18,7 +19,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   encryption: ["std", "observe", "apimachinery"],
   "client-etcd": ["std", "proto", "rpc"],
   "client-kube": ["std", "proto", "observe", "pki", "api"],
-  store: ["std", "proto", "rpc", "observe", "linux", "client-etcd"],
+  store: ["std", "proto", "rpc", "observe", "linux", "bbolt", "client-etcd"],
   apiserver: [
     "std",
     "proto",
@@ -59,7 +60,7 @@ export type Layers = readonly (readonly string[])[];
 /** Packages, by their folder, that state the order of their folders; more may follow. */
 export const LAYERS: Readonly<Record<string, Layers>> = {
   store: [
-    ["limits.ts", "version.ts", "read-at.ts", "structures/"],
+    ["limits.ts", "version.ts", "structures/"],
     ["core/", "backend/"],
     ["wal/"],
     ["metrics/", "auth/", "transport/"],

@@ -21,38 +21,39 @@ import { header } from "../../mvcc/state.ts";
 import { authenticate } from "./authenticate.ts";
 import { requireAdmin } from "../request/caller.ts";
 import { type EtcdContext, proposeCommand, readBarrier } from "../request/context.ts";
+import type { Verb } from "../request/verb.ts";
 import { userAdd } from "./user-add.ts";
 import { userChangePassword } from "./user-change-password.ts";
 
-type Verb<M> =
-  M extends Unary<infer Q, infer R> ? (context: EtcdContext, request: Q) => Promise<R> : never;
+type VerbOf<M> = M extends Unary<infer Q, infer R> ? Verb<Q, Promise<R>> : never;
 
-/** The Auth service, verb by verb. */
-export type AuthVerbs = { readonly [M in keyof AuthMethods]: Verb<AuthMethods[M]> };
-
-/** A verb that is a command as it comes: what it may do is decided when it is applied. */
+/** A verb that is a command as received: its right is checked when the command is applied. */
 function command<K extends AuthCommandKind>(kind: K) {
-  return (context: EtcdContext, request: RequestOf<K>): Promise<Responses[K]> =>
+  const run = (context: EtcdContext, request: RequestOf<K>): Promise<Responses[K]> =>
     proposeCommand<K>(context, { kind, request } as never);
+  return { run, right: "applied" } as const;
 }
 
 type RequestOf<K extends AuthCommandKind> = Extract<Command, { kind: K }>["request"];
 
-export const AUTH_VERBS: AuthVerbs = {
+const always = () => true;
+
+/** The Auth service, verb by verb. */
+export const AUTH_VERBS: { readonly [M in keyof AuthMethods]: VerbOf<AuthMethods[M]> } = {
   authEnable: command("auth-enable"),
   authDisable: command("auth-disable"),
-  authStatus,
-  authenticate,
-  userAdd,
-  userGet,
-  userList,
+  authStatus: { run: authStatus, right: "admin", linearizable: always },
+  authenticate: { run: authenticate, right: "none" },
+  userAdd: { run: userAdd, right: "admin" },
+  userGet: { run: userGet, right: "own" },
+  userList: { run: userList, right: "admin", linearizable: always },
   userDelete: command("user-delete"),
-  userChangePassword,
+  userChangePassword: { run: userChangePassword, right: "admin" },
   userGrantRole: command("user-grant-role"),
   userRevokeRole: command("user-revoke-role"),
   roleAdd: command("role-add"),
-  roleGet,
-  roleList,
+  roleGet: { run: roleGet, right: "own" },
+  roleList: { run: roleList, right: "admin", linearizable: always },
   roleDelete: command("role-delete"),
   roleGrantPermission: command("role-grant-permission"),
   roleRevokePermission: command("role-revoke-permission"),

@@ -1,31 +1,34 @@
 import { EtcdError, STATUS } from "@raft2kube/client-etcd/errors.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
+import type { Verb } from "../request/verb.ts";
 import { campaign, leader, proclaim, resign } from "./election.ts";
 import { lock, unlock } from "./lock.ts";
-
-type Verb<A extends readonly unknown[], R> = (...args: A) => Promise<R>;
 
 /**
  * etcd's lock and election services call the store through a client, and pass its errors on
  * without their status: clients get UNKNOWN with the text.
  */
-function withoutStatus<A extends readonly unknown[], R>(verb: Verb<A, R>): Verb<A, R> {
-  return async (...args) => {
+function withoutStatus<Q, R>(verb: Verb<Q, Promise<R>>): Verb<Q, Promise<R>> {
+  const run: typeof verb.run = async (...args) => {
     try {
-      return await verb(...args);
+      return await verb.run(...args);
     } catch (thrown) {
       if (!(thrown instanceof EtcdError)) throw thrown;
       throw new RpcError(STATUS.UNKNOWN, thrown.message);
     }
   };
+  return { ...verb, run };
 }
 
-export const LOCK_VERBS = { lock: withoutStatus(lock), unlock: withoutStatus(unlock) };
+export const LOCK_VERBS = {
+  lock: withoutStatus({ run: lock, right: "keys" }),
+  unlock: withoutStatus({ run: unlock, right: "applied" }),
+};
 
 /** The calls of the Election service with one response; `observe` is a stream. */
 export const ELECTION_VERBS = {
-  campaign: withoutStatus(campaign),
-  proclaim: withoutStatus(proclaim),
-  leader: withoutStatus(leader),
-  resign: withoutStatus(resign),
+  campaign: withoutStatus({ run: campaign, right: "keys" }),
+  proclaim: withoutStatus({ run: proclaim, right: "applied" }),
+  leader: withoutStatus({ run: leader, right: "keys" }),
+  resign: withoutStatus({ run: resign, right: "applied" }),
 };

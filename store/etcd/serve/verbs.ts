@@ -4,7 +4,6 @@ import {
   type MemberListRequest,
   type RangeRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
-import type { Call } from "@raft2kube/rpc/server.ts";
 import { AUTH_VERBS } from "../auth/auth.ts";
 import { memberAdd } from "../cluster/member-add.ts";
 import { memberList } from "../cluster/member-list.ts";
@@ -33,27 +32,9 @@ import { snapshot } from "../maintenance/snapshot.ts";
 import { status } from "../maintenance/status.ts";
 import { requireAdmin, requireUser } from "../request/caller.ts";
 import { type EtcdContext, readBarrier } from "../request/context.ts";
+import type { Ending, Right, Verb } from "../request/verb.ts";
 
-/**
- * The right that a verb takes while auth is on: `user` any user, `admin` the role root. The others
- * are checked elsewhere: `keys` by the permissions for the keys of the request, `applied` when the
- * command is applied, `own` by the verb, for a user's own user and roles; `none` takes none.
- */
-type Right = "user" | "admin" | "keys" | "applied" | "own" | "none";
-
-/** Aborted when a call ends before its response; most verbs ignore it. */
-type Ending = Pick<Call, "signal">;
 const ENDLESS: Ending = new AbortController();
-
-/** An RPC: what it does, and what must hold before it does it. `R` is what `run` returns. */
-export interface Verb<Q, R> {
-  readonly run: (context: EtcdContext, request: Q, ending: Ending) => R;
-  readonly right: Right | ((request: Q) => Right);
-  /** Whether a learner answers it. Default never. */
-  readonly onLearner?: (request: Q) => boolean;
-  /** Whether a read barrier comes before the right is checked. Default never. */
-  readonly linearizable?: (request: Q) => boolean;
-}
 
 const always = () => true;
 
@@ -86,30 +67,10 @@ export const VERBS = {
   snapshot: { run: snapshot, right: "admin", onLearner: always },
   moveLeader: { run: moveLeader, right: "admin" },
   downgrade: { run: downgrade, right: "admin" },
-  lock: { run: LOCK_VERBS.lock, right: "keys" },
-  unlock: { run: LOCK_VERBS.unlock, right: "applied" },
-  campaign: { run: ELECTION_VERBS.campaign, right: "keys" },
-  proclaim: { run: ELECTION_VERBS.proclaim, right: "applied" },
-  leader: { run: ELECTION_VERBS.leader, right: "keys" },
+  ...LOCK_VERBS,
+  ...ELECTION_VERBS,
   observe: { run: observe, right: "keys" },
-  resign: { run: ELECTION_VERBS.resign, right: "applied" },
-  authEnable: { run: AUTH_VERBS.authEnable, right: "applied" },
-  authDisable: { run: AUTH_VERBS.authDisable, right: "applied" },
-  authStatus: { run: AUTH_VERBS.authStatus, right: "admin", linearizable: always },
-  authenticate: { run: AUTH_VERBS.authenticate, right: "none" },
-  userAdd: { run: AUTH_VERBS.userAdd, right: "admin" },
-  userGet: { run: AUTH_VERBS.userGet, right: "own" },
-  userList: { run: AUTH_VERBS.userList, right: "admin", linearizable: always },
-  userDelete: { run: AUTH_VERBS.userDelete, right: "applied" },
-  userChangePassword: { run: AUTH_VERBS.userChangePassword, right: "admin" },
-  userGrantRole: { run: AUTH_VERBS.userGrantRole, right: "applied" },
-  userRevokeRole: { run: AUTH_VERBS.userRevokeRole, right: "applied" },
-  roleAdd: { run: AUTH_VERBS.roleAdd, right: "applied" },
-  roleGet: { run: AUTH_VERBS.roleGet, right: "own" },
-  roleList: { run: AUTH_VERBS.roleList, right: "admin", linearizable: always },
-  roleDelete: { run: AUTH_VERBS.roleDelete, right: "applied" },
-  roleGrantPermission: { run: AUTH_VERBS.roleGrantPermission, right: "applied" },
-  roleRevokePermission: { run: AUTH_VERBS.roleRevokePermission, right: "applied" },
+  ...AUTH_VERBS,
 } as const;
 
 /**

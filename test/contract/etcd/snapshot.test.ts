@@ -6,7 +6,7 @@ import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { openBbolt } from "@raft2kube/store/bbolt/read.ts";
+import { openBbolt } from "@raft2kube/bbolt/read.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {

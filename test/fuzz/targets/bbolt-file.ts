@@ -2,11 +2,11 @@ import { readFileSync, writeFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { memoryBackend } from "@raft2kube/store/backend/memory.ts";
-import { BboltError } from "@raft2kube/store/bbolt/errors.ts";
+import { BboltError } from "@raft2kube/bbolt/errors.ts";
 import { fillBackend } from "@raft2kube/store/bbolt/fill-backend.ts";
-import { META_PAGE_BYTES, sealMetaPage } from "@raft2kube/store/bbolt/meta-page.ts";
-import { PAGE_BYTES } from "@raft2kube/store/bbolt/page.ts";
-import { openBbolt } from "@raft2kube/store/bbolt/read.ts";
+import { META_PAGE_BYTES, sealMetaPage } from "@raft2kube/bbolt/meta-page.ts";
+import { PAGE_BYTES } from "@raft2kube/bbolt/page.ts";
+import { openBbolt } from "@raft2kube/bbolt/read.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Target } from "../target.ts";
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
-import { CallMetadata } from "@raft2kube/rpc/call-metadata.ts";
-import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import { timeoutOf } from "@raft2kube/rpc/grpc-request.ts";
-import type { Call } from "@raft2kube/rpc/server.ts";
+import { CallMetadata } from "../call-metadata.ts";
+import { RpcError, Status } from "../error.ts";
+import { timeoutOf } from "../grpc-request.ts";
+import type { Call } from "../server.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 
 /** Header fields that become metadata under the rest of their name. */

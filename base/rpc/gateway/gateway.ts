@@ -1,24 +1,26 @@
 import { once } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Init, MessageType } from "@raft2kube/proto/codec.ts";
-import { Watch } from "@raft2kube/proto/gen/etcd.ts";
 import { toJson } from "@raft2kube/proto/json.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
-import { Batch, Prepared } from "@raft2kube/rpc/batch.ts";
-import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import { MESSAGE_HEADER_BYTES } from "@raft2kube/rpc/grpc-message.ts";
-import { type Route, findRoute, routesOf } from "@raft2kube/rpc/routes.ts";
-import type { ServedService } from "@raft2kube/rpc/server.ts";
+import { Batch, Prepared } from "../batch.ts";
+import { RpcError, Status } from "../error.ts";
+import { MESSAGE_HEADER_BYTES } from "../grpc-message.ts";
+import { type Route, findRoute, routesOf } from "../routes.ts";
+import type { ServedService } from "../server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { Bodies } from "./bodies.ts";
 import { GatewayCall } from "./call.ts";
 import { errorBody, errorLine, gatewayError, httpStatusOf } from "./errors.ts";
-import { GATEWAY_PATHS } from "./routes.ts";
 
-const PREFIX = "/v3/";
 const JSON_TYPE = { "content-type": "application/json" };
 
 export interface GatewayOptions {
+  /** The path of each RPC, `/package.Service/Method`, below `prefix`. */
+  readonly paths: Readonly<Record<string, string>>;
+  readonly prefix: string;
+  /** A stream that stays open when the body of its requests ends. */
+  readonly lasting: MethodTable;
   readonly services: readonly ServedService[];
   /** Of a request as gRPC has it. */
   readonly messageBytes_max: number;
@@ -28,18 +30,14 @@ export interface GatewayOptions {
 }
 
 /**
- * etcd's JSON gateway (grpc-gateway): the RPCs of `services` as POST requests. They go to the same
+ * A JSON gateway, as grpc-gateway: the RPCs of `services` as POST requests. They go to the same
  * handlers as over gRPC, with the same rights, deadlines and limits.
  */
-export function gateway({
-  services,
-  messageBytes_max,
-  clock,
-  pages,
-}: GatewayOptions): RequestListener {
+export function gateway(options: GatewayOptions): RequestListener {
+  const { services, messageBytes_max, clock, pages } = options;
   const rpcs = routesOf(services);
   const routes = new Map<string, Route>();
-  for (const [path, rpc] of Object.entries(GATEWAY_PATHS)) {
+  for (const [path, rpc] of Object.entries(options.paths)) {
     const route = findRoute(rpc, rpcs);
     if (route instanceof RpcError) throw route;
     routes.set(path, route);
@@ -47,21 +45,21 @@ export function gateway({
   const bodies = new Bodies(messageBytes_max, clock);
   return (request, response) => {
     const [path = ""] = (request.url ?? "").split("?", 1);
-    if (!path.startsWith(PREFIX)) return pages(request, response);
+    if (!path.startsWith(options.prefix)) return pages(request, response);
     const route = routes.get(path);
     if (!route) return refuse(request, response, new RpcError(Status.NOT_FOUND, "Not Found"));
     if (request.method !== "POST") {
       const error = new RpcError(Status.UNIMPLEMENTED, "Method Not Allowed");
       return refuse(request, response.setHeader("allow", "POST"), error);
     }
-    void answer(route, bodies, clock, request, response);
+    void answer(route, bodies, options, request, response);
   };
 }
 
 async function answer(
   route: Route,
   bodies: Bodies,
-  clock: Clock,
+  { clock, lasting }: GatewayOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -69,8 +67,10 @@ async function answer(
   try {
     const current = (call = new GatewayCall(request, clock));
     response.once("close", () => current.close());
-    const work = route.method.serverStream ? answerStream : answerUnary;
-    await unlessAborted(work(route, bodies, request, response, current), current.signal);
+    const answering = route.method.serverStream
+      ? answerStream(route, bodies, request, response, current, route.method === lasting)
+      : answerUnary(route, bodies, request, response, current);
+    await unlessAborted(answering, current.signal);
     if (current.failure !== undefined) throw current.failure;
   } catch (thrown) {
     const error = gatewayError(thrown);
@@ -103,10 +103,11 @@ async function answerStream(
   request: IncomingMessage,
   response: ServerResponse,
   call: GatewayCall,
+  lasts: boolean,
 ): Promise<void> {
   const { signal } = call;
   const input = method.clientStream
-    ? requestsOf(method, bodies.messages(method.request, request), call)
+    ? requestsOf(lasts, bodies.messages(method.request, request), call)
     : await bodies.message(method.request, request, call);
   if (signal.aborted) return;
   for await (const answered of handler!(input, call) as AsyncIterable<unknown>) {
@@ -124,11 +125,11 @@ async function answerStream(
 }
 
 /**
- * The requests of a stream. That of watches stays open when the body ends, as etcd's does: its
- * client sends what to watch, and reads on.
+ * The requests of a stream. A lasting one stays open when the body ends: its client has sent what
+ * it asks for, and reads on.
  */
 async function* requestsOf(
-  method: MethodTable,
+  lasts: boolean,
   messages: AsyncIterable<unknown>,
   call: GatewayCall,
 ): AsyncGenerator<unknown> {
@@ -140,7 +141,7 @@ async function* requestsOf(
   } catch (thrown) {
     return call.fail(thrown);
   }
-  if (method === Watch.methods.watch) await unlessAborted(new Promise(() => {}), call.signal);
+  if (lasts) await unlessAborted(new Promise(() => {}), call.signal);
 }
 
 /** Settles as `work` does, or resolves when the signal aborts before. */

@@ -18,6 +18,8 @@ export const BUCKET_FLAG = 0x01;
 /** A bucket's value: root page u64, sequence u64; with root 0 the page itself follows. */
 export const BUCKET_HEAD_BYTES = 16;
 
+export type Pair = [key: Buffer, value: Buffer];
+
 export interface LeafElement {
   flags: number;
   key: Buffer;

@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
-import type { BackendPair } from "../backend/backend.ts";
-import { BBOLT_DEPTH_MAX, BBOLT_PAGE_BYTES_MAX } from "../limits.ts";
-import { readAt } from "../read-at.ts";
+import { readAt } from "@raft2kube/linux/read-at.ts";
+import { BBOLT_DEPTH_MAX, BBOLT_PAGE_BYTES_MAX } from "./limits.ts";
 import { BboltError } from "./errors.ts";
 import { META_PAGE_BYTES, type MetaPage, decodeMetaPage } from "./meta-page.ts";
-import { BUCKET_FLAG, BUCKET_HEAD_BYTES, type LeafElement } from "./page.ts";
+import { BUCKET_FLAG, BUCKET_HEAD_BYTES, type LeafElement, type Pair } from "./page.ts";
 import { readPage, readPageHead } from "./read-page.ts";
 
 /** A bbolt file opened for reading. */
@@ -17,7 +16,7 @@ export interface OpenBbolt {
    * asked for once: throws BboltError at the first page that contradicts itself or another, or
    * was read before.
    */
-  pairs(bucket: string): AsyncGenerator<BackendPair[]>;
+  pairs(bucket: string): AsyncGenerator<Pair[]>;
   /** Whether a SHA-256 at its end vouches for it, as for a snapshot; a member's db has none. */
   hasDigest: boolean;
   close(): Promise<void>;
@@ -63,13 +62,13 @@ async function* pairsOf(
   file: PageFile,
   name: string,
   head: Buffer | undefined,
-): AsyncGenerator<BackendPair[]> {
+): AsyncGenerator<Pair[]> {
   if (!head) return;
   if (head.length < BUCKET_HEAD_BYTES) file.damaged(0, `bucket ${name} has a short head`);
   const root = Number(head.readBigUInt64LE(0));
   const inline = head.subarray(BUCKET_HEAD_BYTES);
   for await (const elements of file.tree(root === 0 ? { inline } : { page: root })) {
-    yield elements.map(({ flags, key, value }): BackendPair => {
+    yield elements.map(({ flags, key, value }): Pair => {
       if (flags === BUCKET_FLAG) file.damaged(root, `bucket ${name} has a bucket within`);
       return [key, value];
     });

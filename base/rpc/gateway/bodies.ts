@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { TextDecoder } from "node:util";
 import { JsonError, fromJson, parseJson } from "@raft2kube/proto/json.ts";
 import type { MessageType } from "@raft2kube/proto/codec.ts";
-import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { RpcError, Status } from "../error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import {
   GATEWAY_BODIES_BYTES_MAX,

@@ -1,5 +1,4 @@
 import { assert } from "@raft2kube/std/assert.ts";
-import type { BackendPair } from "../backend/backend.ts";
 import { encodeMetaPage } from "./meta-page.ts";
 import {
   BUCKET_FLAG,
@@ -15,7 +14,7 @@ import { TreeLoader } from "./tree-loader.ts";
 /** One bucket to write: its pairs in order, the same each time they are asked for. */
 export interface BboltBucket {
   name: string;
-  pairs(): AsyncIterable<BackendPair[]>;
+  pairs(): AsyncIterable<Pair[]>;
 }
 
 /** Where the root will be and how long the file gets. */
