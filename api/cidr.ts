@@ -1,6 +1,6 @@
 /** Arithmetic of ServiceCIDRs (upstream's pkg/api/servicecidr). */
 import { isIP } from "node:net";
-import ipaddr from "ipaddr.js";
+import { formatIp, ipOf, lastOf, subnetOf } from "@raft2kube/std/ip.ts";
 import { isCidr } from "./validation/addresses.ts";
 
 /** A network of either family, from its first address to its last. */
@@ -11,17 +11,13 @@ export interface Cidr {
   readonly last: bigint;
 }
 
-const LENGTHS = { IPv4: 32, IPv6: 128 } as const;
-
 /** Reads `10.96.0.0/16`, without the bits behind the prefix; undefined for what is no network. */
 export function parseCidr(text: string): Cidr | undefined {
   if (!isCidr(text)) return undefined;
-  const [address, bits] = ipaddr.parseCIDR(text);
-  const family = familyOf(address.toString());
-  const size = 1n << BigInt(LENGTHS[family] - bits);
-  const given = numberOf(address.toString());
-  const first = given - (given % size);
-  return { family, bits, first, last: first + size - 1n };
+  const [address = "", bits] = text.split("/");
+  const subnet = subnetOf(ipOf(address)!, Number(bits))!;
+  const { network: first, prefix } = subnet;
+  return { family: familyOf(address), bits: prefix, first, last: lastOf(subnet) };
 }
 
 export function familyOf(address: string): "IPv4" | "IPv6" {
@@ -30,14 +26,12 @@ export function familyOf(address: string): "IPv4" | "IPv6" {
 
 /** An address as a number. */
 export function numberOf(address: string): bigint {
-  return BigInt(`0x${Buffer.from(ipaddr.parse(address).toByteArray()).toString("hex")}`);
+  return ipOf(address)!.value;
 }
 
 /** A number as an address in its canonical form. */
 export function addressOf(value: bigint, family: Cidr["family"]): string {
-  const hex = value.toString(16).padStart(LENGTHS[family] / 4, "0");
-  const address = ipaddr.fromByteArray([...Buffer.from(hex, "hex")]);
-  return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
+  return formatIp({ family: family === "IPv4" ? 4 : 6, value });
 }
 
 export function overlap(one: Cidr, other: Cidr): boolean {

@@ -2,6 +2,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import type { NetlinkSocket } from "./netlink.ts";
 import { NLM_F } from "./netlink.ts";
 import { NetlinkError } from "./netlink-messages.ts";
+import { AF_INET, AF_INET6 } from "./numbers.ts";
 import { addressBytes, addressText, attribute, parseAttributes, u32Attribute } from
   "./netlink-attributes.ts";
 
@@ -9,8 +10,6 @@ const RTM = { NEWADDR: 20, DELADDR: 21, GETADDR: 22 } as const;
 const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8 } as const;
 const IFA_F_NODAD = 0x02;
 const IFA_F_NOPREFIXROUTE = 0x200;
-const AF_INET = 2;
-const AF_INET6 = 10;
 const SCOPE_HOST = 254;
 
 /** An address on a link, in CIDR notation: `10.244.0.1/24`. */

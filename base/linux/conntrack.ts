@@ -2,10 +2,10 @@ import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink.ts";
 import { addressText, attribute, nest, parseAttributes, u32Attribute, u8Attribute } from
   "./netlink-attributes.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { AF_INET } from "./numbers.ts";
 
 const SUBSYS_CTNETLINK = 1 << 8;
 const IPCTNL_MSG_CT = { GET: 1, DELETE: 2 } as const;
-const AF_INET = 2;
 const CTA = { TUPLE_ORIG: 1, TUPLE_REPLY: 2, ID: 12, FILTER: 25 } as const;
 const CTA_TUPLE = { IP: 1, PROTO: 2 } as const;
 const CTA_IP_V4 = { SRC: 1, DST: 2 } as const;

@@ -2,15 +2,13 @@ import koffi from "koffi";
 import { closeSync, rmSync } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc } from "./libc.ts";
+import { AF_UNIX, SOCK_STREAM, SOL_SOCKET } from "./numbers.ts";
 import { unixAddress } from "./socket.ts";
 import { terminalOf, type Terminal } from "./terminal.ts";
 
-const AF_UNIX = 1;
-const SOCK_STREAM = 1;
 const NONBLOCK = 0o4000;
 const CLOEXEC = 0o2000000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
-const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 /** One descriptor's control message: header of 16 bytes, the number, padding (cmsg(3)). */
 const CONTROL_BYTES = 24;

@@ -2,6 +2,7 @@ import { closeSync, readSync } from "node:fs";
 import { assert } from "@raft2kube/std/assert.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc, SystemCallError } from "./libc.ts";
+import { AT_FDCWD } from "./numbers.ts";
 
 /** The same on every architecture: system calls from 424 on share one table. */
 const SYS_MOVE_MOUNT = 429;
@@ -16,7 +17,6 @@ const CONFIG_CREATE = 6;
 /** The mount of the descriptor itself, not a path below it. */
 const MOVE_FROM_EMPTY_PATH = 4;
 const MOVE_TO_EMPTY_PATH = 0x40;
-const AT_FDCWD = -100;
 /** The kernel keeps at most 8 lines of a context (fs_context.h). */
 const LOG_LINES_MAX = 8;
 const LOG_LINE_BYTES = 1024;

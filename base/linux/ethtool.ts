@@ -2,8 +2,8 @@ import { closeSync } from "node:fs";
 import koffi from "koffi";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc } from "./libc.ts";
+import { AF_INET } from "./numbers.ts";
 
-const AF_INET = 2;
 const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
 const SIOCETHTOOL = 0x8946;
 /** linux/ethtool.h: get and set whether a link's transmit checksums are left to it. */

@@ -3,6 +3,7 @@ import { splitCidr } from "./address.ts";
 import { addressBytes, attribute, nest, textAttribute, u8Attribute } from
   "./netlink-attributes.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink.ts";
+import { AF_INET } from "./numbers.ts";
 
 // linux/netfilter/ipset/ip_set.h
 const SUBSYS_IPSET = 6 << 8;
@@ -15,7 +16,6 @@ const IPADDR_IPV4 = 1;
 const NET_BYTEORDER = 0x4000;
 const PROTOCOL = 7;
 const REVISION = 1;
-const AF_INET = 2;
 /** Of one message, whose length is a 16-bit number. */
 const ENTRIES_PER_MESSAGE = 500;
 const PROTO = { tcp: 6, udp: 17, sctp: 132 } as const;

@@ -3,6 +3,7 @@ import { genericAttributes, genericMessage, openGeneric } from "./generic-netlin
 import { addressBytes, addressText, attribute, nest, parseAttributes, textAttribute, textOf,
   u16Attribute, u32Attribute } from "./netlink-attributes.ts";
 import type { NetlinkSocket } from "./netlink.ts";
+import { AF_INET } from "./numbers.ts";
 
 // linux/ip_vs.h
 const VERSION = 1;
@@ -18,7 +19,6 @@ const DEST = {
   ADDR: 1, PORT: 2, FWD_METHOD: 3, WEIGHT: 4, U_THRESH: 5, L_THRESH: 6,
   ACTIVE_CONNS: 7, INACT_CONNS: 8, ADDR_FAMILY: 11,
 } as const;
-const AF_INET = 2;
 const ADDRESS_BYTES = 16;
 const FLAG_PERSISTENT = 1;
 const FLAGS_MASK = 0xffff_ffff;

@@ -1,5 +1,6 @@
 import { check, libc, SystemCallError } from "./libc.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { MNT_DETACH } from "./numbers.ts";
 
 /** Flags of mount(2) that we use (include/uapi/linux/mount.h). */
 export const MountFlag = {
@@ -16,7 +17,6 @@ export const MountFlag = {
   shared: 1 << 20,
 } as const;
 
-const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;
 
 /** mount(2) takes at most a page of options. */

@@ -3,12 +3,11 @@ import type { Socket } from "node:net";
 import { asError } from "@raft2kube/std/errors.ts";
 import { check, libc } from "./libc.ts";
 import { messagesOf, type NetlinkMessage } from "./netlink-messages.ts";
+import { AF_NETLINK, SOL_SOCKET } from "./numbers.ts";
 import { adoptDescriptor } from "./socket.ts";
 
-const AF_NETLINK = 16;
 const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0o4000 | 0o2000000;
 const NETLINK_ROUTE = 0;
-const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 
 /** Groups of rtnetlink as the bits of `nl_groups` (linux/rtnetlink.h). */

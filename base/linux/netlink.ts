@@ -2,6 +2,7 @@ import { closeSync } from "node:fs";
 import { check, errnoName, libc } from "./libc.ts";
 import { parseAttributes } from "./netlink-attributes.ts";
 import { decodeBody, messagesOf, NetlinkError, type NetlinkMessage } from "./netlink-messages.ts";
+import { AF_NETLINK, SOL_SOCKET } from "./numbers.ts";
 
 /** Netlink protocols (linux/netlink.h). */
 export const NETLINK_ROUTE = 0;
@@ -11,9 +12,7 @@ export const NETLINK_GENERIC = 16;
 /** Message flags beside REQUEST and ACK, which `request` sets itself. */
 export const NLM_F = { REPLACE: 0x100, EXCL: 0x200, CREATE: 0x400, APPEND: 0x800 } as const;
 
-const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
-const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
 const SOL_NETLINK = 270;
 const NETLINK_CAP_ACK = 10;

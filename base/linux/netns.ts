@@ -2,11 +2,11 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } f
 import { dirname } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc } from "./libc.ts";
+import { MNT_DETACH } from "./numbers.ts";
 
 const CLONE_NEWNET = 0x40000000;
 const MS_BIND = 0x1000;
 const MS_PRIVATE = 0x40000;
-const MNT_DETACH = 2;
 
 // The namespace of the calling thread, which is the only one that setns and unshare move.
 const OWN = "/proc/thread-self/ns/net";

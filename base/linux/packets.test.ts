@@ -2,9 +2,9 @@ import { closeSync, writeSync } from "node:fs";
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { check, libc } from "./libc.ts";
+import { AF_UNIX } from "./numbers.ts";
 import { packetConnection } from "./packets.ts";
 
-const AF_UNIX = 1;
 const SEQPACKET_NONBLOCK = 5 | 0o4000;
 
 /** A connection, and the descriptor of its other side. */

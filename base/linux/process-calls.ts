@@ -1,6 +1,7 @@
 import koffi from "koffi";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { check } from "./libc.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC } from "./numbers.ts";
 
 // System calls by which a process becomes a container's. They are bound apart from libc.ts: few
 // programs need them, and some have no function in the C library before glibc 2.36.
@@ -57,11 +58,8 @@ function numbers(): Numbers {
   throw new CodedError("ENOSYS", `system calls of ${process.arch} are not known`);
 }
 
-const AT_FDCWD = -100;
-const AT_EMPTY_PATH = 0x1000;
 const AT_RECURSIVE = 0x8000;
 const OPEN_TREE_CLONE = 1;
-const O_CLOEXEC = 0o2000000;
 const MOVE_FROM_EMPTY_PATH = 4;
 const MOVE_TO_SYMLINKS = 0x10;
 const MOVE_TO_EMPTY_PATH = 0x40;

@@ -1,6 +1,7 @@
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { splitCidr } from "./address.ts";
 import { type NetlinkSocket, NLM_F } from "./netlink.ts";
+import { AF_INET, AF_INET6 } from "./numbers.ts";
 import { addressBytes, addressText, attribute, nest, parseAttributes, u32Attribute } from
   "./netlink-attributes.ts";
 
@@ -9,8 +10,6 @@ const RTA = {
   DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, PREFSRC: 7, METRICS: 8, TABLE: 15,
 } as const;
 const RTAX = { MTU: 2, ADVMSS: 8 } as const;
-const AF_INET = 2;
-const AF_INET6 = 10;
 const RTPROT_STATIC = 4;
 const RTNH_F_ONLINK = 4;
 const RTN_UNICAST = 1;

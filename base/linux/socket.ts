@@ -4,13 +4,11 @@ import { basename, dirname } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc } from "./libc.ts";
 import { addressBytes } from "./netlink-attributes.ts";
+import { O_CLOEXEC, O_PATH } from "./numbers.ts";
 
 const AF = { UNIX: 1, INET: 2, INET6: 10 } as const;
 const SOCK = { STREAM: 1, DGRAM: 2, SEQPACKET: 5, NONBLOCK: 0o4000, CLOEXEC: 0o2000000 } as const;
 const OPEN = SOCK.NONBLOCK | SOCK.CLOEXEC;
-const O_CLOEXEC = SOCK.CLOEXEC;
-/** open(2): a descriptor of the place, not of the content. */
-const O_PATH = 0o10000000;
 const F_DUPFD_CLOEXEC = 1030;
 /** Duplicates stay off the standard streams. */
 const FIRST_FREE_FD = 3;

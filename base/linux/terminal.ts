@@ -1,18 +1,16 @@
 import { closeSync, openSync } from "node:fs";
 import type { Socket } from "node:net";
 import { check, libc } from "./libc.ts";
+import { O_CLOEXEC, TIOCGPTN, TIOCSWINSZ } from "./numbers.ts";
 import { adoptDescriptor } from "./socket.ts";
 
 const O_RDWR = 2;
 const O_NOCTTY = 0o400;
-const O_CLOEXEC = 0o2000000;
 const O_NONBLOCK = 0o4000;
 const F_SETFL = 4;
 const F_DUPFD_CLOEXEC = 1030;
 /** Duplicates stay off the standard streams. */
 const FIRST_FREE_FD = 3;
-const TIOCSWINSZ = 0x5414;
-const TIOCGPTN = 0x80045430;
 
 /**
  * The master of a pseudo-terminal, as a stream. It ends with EIO when no process has the other

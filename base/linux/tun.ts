@@ -1,10 +1,10 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { check, libc } from "./libc.ts";
+import { O_CLOEXEC } from "./numbers.ts";
 
 const TUNSETIFF = 0x400454ca;
 /** linux/if_tun.h: packets without a link header, and without a header of their own. */
 const IFF = { TUN: 0x1, NO_PI: 0x1000 } as const;
-const O_CLOEXEC = 0o2000000;
 const IFREQ_BYTES = 40;
 const NAME_BYTES = 15;
 

@@ -1,12 +1,10 @@
 import { execFile } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { addAddress } from "@raft2kube/linux/address.ts";
-import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
-import { createNetns, deleteNetns, enterNetns, inNetns } from "@raft2kube/linux/netns.ts";
+import { createVeth, getLink, openRoute } from "@raft2kube/linux/link.ts";
+import { enterNetns, inNetns } from "@raft2kube/linux/netns.ts";
 import { replaceRoute } from "@raft2kube/linux/route.ts";
+import { createNamespaces } from "@raft2kube/linux/testing/namespaces.ts";
 
 /**
  * The host of the test: a network namespace that this whole process lives in, and one outside of
@@ -29,21 +27,10 @@ const ANSWER_TIMEOUT_S = "20";
 export const ADDRESSES = { host: HOST, outside: OUTSIDE };
 
 export function createWorld(): World {
-  const root = mkdtempSync(join(tmpdir(), "r2k-cni-"));
-  const home = openSync("/proc/thread-self/ns/net", "r");
-  const made: string[] = [];
-  const netns = (name: string): string => {
-    const path = join(root, name);
-    createNetns(path);
-    made.push(path);
-    inNetns(path, () => {
-      using route = openRoute();
-      setLink(route, getLink(route, "lo"), { up: true });
-    });
-    return path;
-  };
-  const host = netns("host");
-  const outside = netns("outside");
+  const { root, add, close } = createNamespaces("r2k-cni-");
+  let containers = 0;
+  const host = add("host");
+  const outside = add("outside");
   enterNetns(host);
   using route = openRoute();
   createVeth(route, { name: "up0", up: true }, { name: "up1", up: true, netns: outside });
@@ -56,13 +43,8 @@ export function createWorld(): World {
     root,
     host,
     outside,
-    container: () => netns(`c${made.length}`),
-    close() {
-      enterNetns(`/proc/self/fd/${home}`);
-      closeSync(home);
-      for (const path of made) deleteNetns(path);
-      rmSync(root, { recursive: true, force: true });
-    },
+    container: () => add(`c${containers++}`),
+    close,
   };
 }
 

@@ -1,6 +1,7 @@
 import ipaddr from "ipaddr.js";
 import type { Node, NodeCondition } from "@raft2kube/api/gen/core/v1.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { formatSubnet, ipOf, subnetOf } from "@raft2kube/std/ip.ts";
 
 /** Length of a node's range by address family, when none is set (upstream's defaults). */
 const MASK_IPV4 = 24;
@@ -39,11 +40,11 @@ function clusterRange(text: string, nodeMask: number | undefined): ClusterRange 
     throw new CodedError("BadClusterCidr", message, { remedy });
   }
   const partSize = 1n << BigInt(bits - mask);
-  const first = toNumber(address);
+  const { network } = subnetOf(ipOf(address.toString())!, length)!;
   return {
     text,
     ipv6,
-    base: first - (first % (1n << BigInt(bits - length))),
+    base: network,
     parts: 1n << BigInt(mask - length),
     partSize,
     nodeMask: mask,
@@ -101,7 +102,7 @@ function partsOf(range: ClusterRange, cidr: string): bigint[] {
   if (!ipaddr.isValidCIDR(cidr)) return [];
   const [address, length] = ipaddr.parseCIDR(cidr);
   if ((address.kind() === "ipv6") !== range.ipv6) return [];
-  const first = toNumber(address);
+  const first = ipOf(address.toString())!.value;
   const size = 1n << BigInt((range.ipv6 ? 128 : 32) - length);
   const end = range.base + range.parts * range.partSize;
   if (first + size <= range.base || first >= end) return [];
@@ -112,12 +113,6 @@ function partsOf(range: ClusterRange, cidr: string): bigint[] {
   return parts;
 }
 
-function toNumber(address: ipaddr.IPv4 | ipaddr.IPv6): bigint {
-  return BigInt(`0x${Buffer.from(address.toByteArray()).toString("hex")}`);
-}
-
-function cidrText(range: ClusterRange, first: bigint): string {
-  const hex = first.toString(16).padStart(range.ipv6 ? 32 : 8, "0");
-  const bytes = [...Buffer.from(hex, "hex")];
-  return `${ipaddr.fromByteArray(bytes).toString()}/${range.nodeMask}`;
+function cidrText({ ipv6, nodeMask }: ClusterRange, network: bigint): string {
+  return formatSubnet({ family: ipv6 ? 6 : 4, network, prefix: nodeMask });
 }

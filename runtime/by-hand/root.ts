@@ -1,9 +1,8 @@
 import { chdir } from "node:process";
 import { MountFlag, mount } from "@raft2kube/linux/mount.ts";
+import { MNT_DETACH } from "@raft2kube/linux/numbers.ts";
 import { pivotRoot } from "@raft2kube/linux/process-calls.ts";
 import { check, libc } from "@raft2kube/linux/libc.ts";
-
-const MNT_DETACH = 2;
 
 /**
  * Makes `rootfs` the root of this mount namespace, and leaves nothing of the machine's tree in it.

@@ -1,18 +1,15 @@
 import { closeSync, fchownSync } from "node:fs";
 import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { check, libc } from "@raft2kube/linux/libc.ts";
+import { AF_UNIX, SOCK_STREAM, TIOCGPTN, TIOCSWINSZ } from "@raft2kube/linux/numbers.ts";
 import { attachMountAt, cloneMountAt, sendDescriptor } from "@raft2kube/linux/process-calls.ts";
 import { unixAddress } from "@raft2kube/linux/socket.ts";
 import type { OciProcess } from "../oci/spec.ts";
 import { ByHandError } from "./error.ts";
 import { directoryWithoutLinks, makeFile } from "./inside.ts";
 
-const AF_UNIX = 1;
-const SOCK_STREAM = 1;
 const O_RDWR_NOCTTY = 0o402;
 const TIOCSPTLCK = 0x40045431;
-const TIOCGPTN = 0x80045430;
-const TIOCSWINSZ = 0x5414;
 const TIOCSCTTY = 0x540e;
 const TIOCGPTPEER = 0x5441;
 const DEVPTS = 0x1cd1n;

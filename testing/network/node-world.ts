@@ -1,13 +1,12 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { addAddress } from "@raft2kube/linux/address.ts";
-import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
-import { createNetns, deleteNetns, enterNetns, inNetns } from "@raft2kube/linux/netns.ts";
+import { createVeth, getLink, openRoute } from "@raft2kube/linux/link.ts";
+import { enterNetns, inNetns } from "@raft2kube/linux/netns.ts";
 import { replaceRoute } from "@raft2kube/linux/route.ts";
+import { createNamespaces } from "@raft2kube/linux/testing/namespaces.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 
 export const CLUSTER_CIDR = "10.244.0.0/16";
@@ -120,17 +119,8 @@ export const TARGETS = PORTS;
 
 /** Makes the namespaces; each pod serves its ports, and its name is the answer. */
 export async function createWorld(): Promise<World> {
-  const root = mkdtempSync(join(tmpdir(), "r2k-proxy-"));
-  const home = openSync("/proc/thread-self/ns/net", "r");
-  const made: string[] = [];
-  const netns = (name: string): string => {
-    const path = join(root, name);
-    createNetns(path);
-    made.push(path);
-    inNetns(path, () => raise("lo"));
-    return path;
-  };
-  const node = netns("node");
+  const namespaces = createNamespaces("r2k-proxy-");
+  const node = namespaces.add("node");
   enterNetns(node);
   writeSysctl("net.ipv4.ip_forward", 1);
   // Packets that are refused would be routed back to `outside`. The kernel would send it a
@@ -143,7 +133,7 @@ export async function createWorld(): Promise<World> {
   ];
   const agents: Agent[] = [];
   for (const place of places) {
-    const path = netns(place.name);
+    const path = namespaces.add(place.name);
     connectToNode(path, place);
     agents.push(new Agent(path));
   }
@@ -161,10 +151,7 @@ export async function createWorld(): Promise<World> {
     outside,
     close() {
       for (const agent of [...agents, here]) agent.close();
-      enterNetns(`/proc/self/fd/${home}`);
-      closeSync(home);
-      for (const path of made) deleteNetns(path);
-      rmSync(root, { recursive: true, force: true });
+      namespaces.close();
     },
   };
 }
@@ -173,11 +160,6 @@ export async function createWorld(): Promise<World> {
 function defaultRoute(via: string): void {
   using route = openRoute();
   replaceRoute(route, { to: "0.0.0.0/0", via, link: 0 });
-}
-
-function raise(name: string): void {
-  using route = openRoute();
-  setLink(route, getLink(route, name), { up: true });
 }
 
 /**

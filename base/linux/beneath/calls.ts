@@ -1,22 +1,18 @@
 import { constants } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc, SystemCallError } from "../libc.ts";
+import { AT_EMPTY_PATH, O_CLOEXEC, O_PATH } from "../numbers.ts";
 
 /** A file's name: text, or bytes where it may be no UTF-8. */
 export type FileName = string | Uint8Array;
 
 /** The same on every architecture: system calls from 424 on share one table. */
 const SYS_OPENAT2 = 437;
-const AT_EMPTY_PATH = 0x1000;
 const AT_REMOVEDIR = 0x200;
-const O_CLOEXEC = 0o2000000;
 const EINVAL = 22;
 /** How often a lookup is repeated that a rename or mount elsewhere disturbed (EAGAIN). */
 const LOOKUP_ATTEMPTS = 128;
 const PATH_BYTES = 4096;
-
-/** open(2): a descriptor of the place, not of the content. */
-export const O_PATH = 0o10000000;
 
 /** Restrictions of a lookup (openat2(2), `resolve`). */
 export const Resolve = {

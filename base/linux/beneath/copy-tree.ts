@@ -5,6 +5,7 @@ import path from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { SystemCallError } from "../libc.ts";
+import { ELOOP } from "../numbers.ts";
 import { Directory } from "./directory.ts";
 import type { Handle } from "./handle.ts";
 
@@ -13,7 +14,6 @@ const DEPTH = 500;
 /** Files with several names that are remembered; a name beyond becomes a file of its own. */
 const LINKED_FILES = 65_536;
 const CHUNK_BYTES = 1 << 20;
-const ELOOP = 40;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const FORMAT = 0o170000;
 

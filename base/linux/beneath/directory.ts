@@ -3,7 +3,8 @@ import path from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { SystemCallError } from "../libc.ts";
 import * as calls from "./calls.ts";
-import { O_DIRECTORY, O_NOFOLLOW, O_PATH, Resolve, type FileName } from "./calls.ts";
+import { O_PATH } from "../numbers.ts";
+import { O_DIRECTORY, O_NOFOLLOW, Resolve, type FileName } from "./calls.ts";
 import { Handle } from "./handle.ts";
 
 /**

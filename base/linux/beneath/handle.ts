@@ -1,8 +1,8 @@
 import { chmodSync, closeSync, fstatSync, openSync, type Stats } from "node:fs";
 import { check, libc, SystemCallError } from "../libc.ts";
+import { ELOOP } from "../numbers.ts";
 import { changeOwnerOf, readLinkOf, setTimesOf } from "./calls.ts";
 
-const ELOOP = 40;
 /** Most that one attribute's value, or all names together, may take (limits.h). */
 const XATTR_BYTES = 65_536;
 

@@ -1,6 +1,7 @@
 import type { Stats } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { SystemCallError } from "../libc.ts";
+import { ELOOP } from "../numbers.ts";
 import { Directory } from "./directory.ts";
 import type { Handle } from "./handle.ts";
 
@@ -15,7 +16,6 @@ export interface Found {
 
 /** Each level of a walk holds two descriptors. */
 const WALK_DEPTH = 1_000;
-const ELOOP = 40;
 
 /**
  * Everything beneath a directory, a folder after what is in it; the directory itself is left out.

@@ -1,0 +1,60 @@
+import ipaddr from "ipaddr.js";
+
+export type Family = 4 | 6;
+
+/** An address as a number, for arithmetic on ranges. */
+export interface Ip {
+  readonly family: Family;
+  readonly value: bigint;
+}
+
+/** A subnet by its network address and prefix length. */
+export interface Subnet {
+  readonly family: Family;
+  readonly network: bigint;
+  readonly prefix: number;
+}
+
+/** Returns the length of an address. */
+export function bitsOf(family: Family): number {
+  return family === 4 ? 32 : 128;
+}
+
+/** Parses an address; undefined for any other text. An IPv4-mapped address stays IPv6. */
+export function ipOf(text: string): Ip | undefined {
+  if (!ipaddr.isValid(text)) return undefined;
+  const bytes = Buffer.from(ipaddr.parse(text).toByteArray());
+  return { family: bytes.length === 4 ? 4 : 6, value: BigInt(`0x${bytes.toString("hex")}`) };
+}
+
+/** Returns the canonical text of an address (RFC 5952). */
+export function formatIp({ family, value }: Ip): string {
+  const hex = value.toString(16).padStart(bitsOf(family) / 4, "0");
+  return ipaddr.fromByteArray([...Buffer.from(hex, "hex")]).toString();
+}
+
+/** Returns the subnet of an address; undefined when the prefix is longer than the address. */
+export function subnetOf({ family, value }: Ip, prefix: number): Subnet | undefined {
+  const bits = bitsOf(family);
+  if (prefix > bits) return undefined;
+  const hostBits = BigInt(bits - prefix);
+  return { family, network: (value >> hostBits) << hostBits, prefix };
+}
+
+export function formatSubnet({ family, network, prefix }: Subnet): string {
+  return `${formatIp({ family, value: network })}/${prefix}`;
+}
+
+/** Returns the subnet's last address; in IPv4 the broadcast address. */
+export function lastOf({ family, network, prefix }: Subnet): bigint {
+  return network + (1n << BigInt(bitsOf(family) - prefix)) - 1n;
+}
+
+export function contains(subnet: Subnet, ip: Ip): boolean {
+  return ip.family === subnet.family && ip.value >= subnet.network && ip.value <= lastOf(subnet);
+}
+
+/** Whether all of `inner` is in `outer`, of the same family. */
+export function includes(outer: Subnet, inner: Subnet): boolean {
+  return outer.network <= inner.network && lastOf(inner) <= lastOf(outer);
+}
