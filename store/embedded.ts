@@ -12,7 +12,8 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { actingFor } from "./etcd/request/caller.ts";
 import { complete } from "./etcd/request/complete.ts";
 import type { EtcdContext } from "./etcd/request/context.ts";
-import { VERBS, type Verb, invoke } from "./etcd/serve/verbs.ts";
+import type { Verb } from "./etcd/request/verb.ts";
+import { VERBS, invoke } from "./etcd/serve/verbs.ts";
 import { WatchSession } from "./etcd/watch/watch.ts";
 
 /**

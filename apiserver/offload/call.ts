@@ -2,8 +2,8 @@ import { MessageChannel, type MessagePort, type Worker } from "node:worker_threa
 
 /**
  * Sends a message to another thread, with a `port` for the answer. Rejects with `ended` if that
- * thread ends before it answers. When `signal` is aborted, a message is sent on the port; the answer
- * is still awaited.
+ * thread ends before it answers. When `signal` is aborted, a message is sent on the port; the
+ * answer is still awaited.
  */
 export async function callThread<A>(
   target: Worker | MessagePort,

@@ -2,7 +2,7 @@ import { on } from "node:events";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { CALLS, callsBy } from "@raft2kube/client-etcd/calls.ts";
 import type { EtcdClient, WatchOptions, WatchStream } from "@raft2kube/client-etcd/client.ts";
-import { EtcdError, etcdError, STATUS } from "@raft2kube/client-etcd/errors.ts";
+import { EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { signedIn } from "@raft2kube/client-etcd/signed-in.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import { type WatchRequest, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";

@@ -6,4 +6,4 @@ export const BBOLT_DEPTH_MAX = 32;
 /** Bytes of a page together with those that it continues on. */
 export const BBOLT_PAGE_BYTES_MAX = 64 * 1024 * 1024;
 
-assertLimits({ "a page of the size that is written can be read": PAGE_BYTES <= BBOLT_PAGE_BYTES_MAX });
+assertLimits({ "a page that is written can be read": PAGE_BYTES <= BBOLT_PAGE_BYTES_MAX });

@@ -4,6 +4,7 @@ import {
   BUCKET_FLAG,
   PAGE_BYTES,
   PageKind,
+  type Pair,
   type TreePage,
   encodeBucketHead,
   encodePage,

@@ -9,7 +9,7 @@ export function ownUtf8(text: string): Buffer {
 }
 
 /** Concatenates the parts in newly allocated memory. */
-export function ownBytes(...parts: readonly Uint8Array[]): Buffer {
+export function ownBytes(...parts: readonly Uint8Array[]): Buffer<ArrayBuffer> {
   const bytes = Buffer.allocUnsafeSlow(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {

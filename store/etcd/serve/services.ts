@@ -22,9 +22,10 @@ import { type Call, type Handlers, type ServedService, serve } from "@raft2kube/
 import { STREAM_RESPONSES_PER_S, STREAM_REST_MS_MAX, STREAM_REST_MS_MIN } from "../../limits.ts";
 import { actingFor, credentialsOf } from "../request/caller.ts";
 import type { EtcdContext } from "../request/context.ts";
+import type { Verb } from "../request/verb.ts";
 import { healthCheck, healthWatch } from "./health.ts";
 import { LeaderLoss, admit, endedByLoss, whenLost } from "./require-leader.ts";
-import { VERBS, type Verb, invoke, invokeStream } from "./verbs.ts";
+import { VERBS, invoke, invokeStream } from "./verbs.ts";
 import { WatchEncoding } from "../watch/watch-encoding.ts";
 import { WatchSession } from "../watch/watch.ts";
 
