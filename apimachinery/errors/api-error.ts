@@ -1,20 +1,5 @@
+import type { StatusDetails } from "@raft2kube/api/gen/meta/v1.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-
-/** One reason among several, as `Status.details.causes` carries it. */
-export interface StatusCause {
-  reason?: string;
-  message?: string;
-  field?: string;
-}
-
-export interface StatusDetails {
-  name?: string;
-  group?: string;
-  kind?: string;
-  uid?: string;
-  causes?: StatusCause[];
-  retryAfterSeconds?: number;
-}
 
 /** The body of every answer that is not a success (meta/v1 Status). */
 export interface Status {

@@ -1,5 +1,6 @@
 import { bodyOf, type FieldError, messageOfField } from "@raft2kube/api/errors.ts";
-import { ApiError, type StatusCause } from "./api-error.ts";
+import type { StatusCause } from "@raft2kube/api/gen/meta/v1.ts";
+import { ApiError } from "./api-error.ts";
 
 /**
  * The subject of an error: the resource (`deployments`, `apps`) or the kind (`Deployment`, `apps`).

@@ -1,4 +1,5 @@
-import { ApiError, type StatusCause } from "../errors/api-error.ts";
+import type { StatusCause } from "@raft2kube/api/gen/meta/v1.ts";
+import { ApiError } from "../errors/api-error.ts";
 import { type FieldSet, pathText } from "./field-set.ts";
 import type { Owner } from "./managed-fields.ts";
 

@@ -1,3 +1,4 @@
+import { csiAccessMode } from "@raft2kube/api/core/v1/csi-access-mode.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver } from "@raft2kube/api/gen/storage/v1.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
@@ -149,24 +150,11 @@ function secretName(reference: { namespace?: string; name?: string } | undefined
   return { namespace: reference.namespace ?? "default", name: reference.name };
 }
 
-/**
- * Returns CSI's access mode; ReadWriteOnce means one node and many pods, where the driver
- * distinguishes them.
- */
 function accessMode(mode: string | undefined, capabilities: ReadonlySet<number>): number {
   const distinguishes = capabilities.has(Capability.SINGLE_NODE_MULTI_WRITER);
-  switch (mode) {
-    case "ReadWriteOnce":
-      return distinguishes ? Mode.SINGLE_NODE_MULTI_WRITER : Mode.SINGLE_NODE_WRITER;
-    case "ReadWriteOncePod":
-      return distinguishes ? Mode.SINGLE_NODE_SINGLE_WRITER : Mode.SINGLE_NODE_WRITER;
-    case "ReadOnlyMany":
-      return Mode.MULTI_NODE_READER_ONLY;
-    case "ReadWriteMany":
-      return Mode.MULTI_NODE_MULTI_WRITER;
-    default:
-      throw new VolumeError("NotSupported", `access mode ${mode ?? "(none)"} is not known`);
-  }
+  const found = csiAccessMode(mode ?? "", distinguishes);
+  if (found !== undefined) return found;
+  throw new VolumeError("NotSupported", `access mode ${mode ?? "(none)"} is not known`);
 }
 
 function podInfo(

@@ -1,5 +1,3 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import {
   chmodSync,
   chownSync,
@@ -12,6 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { withSwapper } from "@raft2kube/linux/testing/swapper.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { applyFsGroup } from "./ownership.ts";
 
@@ -27,34 +26,6 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 const bits = (path: string) => lstatSync(path).mode & 0o7777;
-
-/**
- * Swaps a file for a link to `victim`, again and again, as a container that shares the volume can.
- */
-async function withSwapper(victim: string, work: () => Promise<void>): Promise<void> {
-  const script = `
-    const fs = require("node:fs");
-    const [volume, victim] = process.argv.slice(1);
-    const [name, spare, link] = ["target", "spare", "link"].map((one) => volume + "/" + one);
-    fs.writeFileSync(name, "");
-    fs.chmodSync(name, 0o6777);
-    fs.symlinkSync(victim, link);
-    process.stdout.write("ready");
-    for (;;) {
-      fs.renameSync(name, spare);
-      fs.renameSync(link, name);
-      fs.renameSync(name, link);
-      fs.renameSync(spare, name);
-    }`;
-  const swapper = spawn(process.execPath, ["-e", script, volume, victim]);
-  try {
-    await once(swapper.stdout, "data");
-    await work();
-  } finally {
-    swapper.kill("SIGKILL");
-    await once(swapper, "exit");
-  }
-}
 
 describe.runIf(process.getuid?.() === 0)("fsGroup", () => {
   test("gives files, directories and links to the group, and nothing outside", async () => {
@@ -89,7 +60,7 @@ describe.runIf(process.getuid?.() === 0)("fsGroup", () => {
   test("a file that is swapped for a link meanwhile leads to nothing outside", async () => {
     const victim = join(dir, "victim");
     writeFileSync(victim, "", { mode: 0o644 });
-    await withSwapper(victim, async () => {
+    await withSwapper(volume, victim, "openFile", async () => {
       for (let count = 0; count < 2_000; count++) await applyFsGroup(volume, GROUP, false);
     });
     expect(lstatSync(victim)).toMatchObject({ uid: 0, gid: 0, mode: 0o100644 });

@@ -1,5 +1,4 @@
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import {
   chmodSync, existsSync, linkSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync,
   statSync, symlinkSync, truncateSync, utimesSync, writeFileSync,
@@ -7,6 +6,7 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { withSwapper } from "../testing/swapper.ts";
 import { copyTree } from "./copy-tree.ts";
 import { Directory } from "./directory.ts";
 import { removePath } from "./remove-tree.ts";
@@ -89,22 +89,7 @@ test("a directory that is swapped for a link meanwhile leads to nothing outside"
   const secrets = path.join(base, "secrets");
   mkdirSync(secrets);
   writeFileSync(path.join(secrets, "secret"), "");
-  const script = `
-    const fs = require("node:fs");
-    const [volume, victim] = process.argv.slice(1);
-    const [name, spare, link] = ["target", "spare", "link"].map((one) => volume + "/" + one);
-    fs.mkdirSync(name);
-    fs.symlinkSync(victim, link);
-    process.stdout.write("ready");
-    for (;;) {
-      fs.renameSync(name, spare);
-      fs.renameSync(link, name);
-      fs.renameSync(name, link);
-      fs.renameSync(spare, name);
-    }`;
-  const swapper = spawn(process.execPath, ["-e", script, source, secrets]);
-  try {
-    await once(swapper.stdout, "data");
+  await withSwapper(source, secrets, "directory", async () => {
     for (let round = 0; round < 100; round++) {
       const target = await copy(`copy${round}`);
       const found = ["target", "spare", "link"].filter((name) => {
@@ -114,8 +99,5 @@ test("a directory that is swapped for a link meanwhile leads to nothing outside"
       });
       expect(found).toEqual([]);
     }
-  } finally {
-    swapper.kill("SIGKILL");
-    await once(swapper, "exit");
-  }
+  });
 });
