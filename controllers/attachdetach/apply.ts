@@ -2,6 +2,7 @@ import type { Node, PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
 import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { isAlreadyExists, isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { attachmentName, isListedAsAttached } from "@raft2kube/client-kube/object/attachments.ts";
+import { translateVolume } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { NODES, VOLUME_ATTACHMENTS } from "@raft2kube/client-kube/rest/resources.ts";
@@ -24,13 +25,18 @@ export class AttachmentWriter {
     this.#attachments = client.resource(VOLUME_ATTACHMENTS);
   }
 
-  /** Creates the attachment of a volume; undefined if it exists already. */
+  /**
+   * Creates the attachment of a volume; undefined if it exists already. One that is stored nowhere,
+   * because a pod names it without a claim, is in the attachment.
+   */
   async attach(
     volume: PersistentVolume,
     nodeName: string,
   ): Promise<VolumeAttachment | undefined> {
-    const { driver, volumeHandle } = volume.spec.csi!;
-    const source = { persistentVolumeName: volume.metadata.name ?? "" };
+    const { spec } = translateVolume(volume);
+    const { driver, volumeHandle } = spec.csi!;
+    const { name = "", uid } = volume.metadata;
+    const source = uid === undefined ? { inlineVolumeSpec: spec } : { persistentVolumeName: name };
     try {
       return await this.#attachments.create({
         metadata: { name: attachmentName(driver, volumeHandle, nodeName) },

@@ -2,6 +2,7 @@ import type { Node, PersistentVolume, Pod } from "@raft2kube/api/gen/core/v1.ts"
 import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { isListedAsAttached } from "@raft2kube/client-kube/object/attachments.ts";
+import { translateVolume } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { ControllerContext, Running } from "../context.ts";
@@ -255,6 +256,6 @@ function stateOf(attachment: VolumeAttachment | undefined): AttachmentState {
 
 /** Whether several nodes may have a volume at once (upstream's IsMultiAttachAllowed). */
 function isMultiAttach(volume: PersistentVolume | undefined): boolean {
-  const modes = volume?.spec.accessModes ?? [];
+  const modes = (volume && translateVolume(volume))?.spec.accessModes ?? [];
   return modes.length === 0 || modes.includes("ReadWriteMany") || modes.includes("ReadOnlyMany");
 }

@@ -6,6 +6,9 @@ import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import {
   attachmentName, CONTROLLER_ATTACHES, handleOfName, isCsiVolumeName, uniqueNameOf,
 } from "@raft2kube/client-kube/object/attachments.ts";
+import {
+  csiSourceOf, orUndefined, translateInline,
+} from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
@@ -39,21 +42,32 @@ export class AttachedStorage {
     this.attachments = informers.of(VOLUME_ATTACHMENTS);
     this.pods.index(NODE_INDEX, byNode);
     this.pods.index(BY_CLAIM, claimKeys);
-    this.volumes.index(BY_NAME, (volume) => [uniqueNameOf(volume) ?? []].flat());
+    this.pods.index(BY_NAME, (pod) => inlineVolumes(pod).flatMap(namesOf));
+    this.volumes.index(BY_NAME, namesOf);
     this.attachments.index(BY_VOLUME, ({ spec }) =>
       [spec.source.persistentVolumeName ?? []].flat());
+    this.attachments.index(BY_NAME, (attachment) => namesOf(inlineOf(attachment)));
     this.attachments.index(NODE_INDEX, ({ spec }) => [spec.nodeName]);
     this.nodes.index(BY_ATTACHED, listedVolumes);
   }
 
-  /** The PersistentVolumes of a unique name: usually one. */
+  /**
+   * The PersistentVolumes of a unique name: usually one. If there is none, that which a pod names
+   * without a claim.
+   */
   volumesNamed(unique: string): PersistentVolume[] {
-    return this.volumes.store.by(BY_NAME, unique);
+    const stored = this.volumes.store.by(BY_NAME, unique);
+    if (stored.length > 0) return stored;
+    const [pod] = this.pods.store.by(BY_NAME, unique);
+    return pod ? inlineVolumes(pod).filter((each) => uniqueNameOf(each) === unique) : [];
   }
 
-  /** The unique names of the volumes that a pod's claims are bound to. */
+  /** The unique names of a pod's volumes: those its claims are bound to, and inline ones. */
   volumesOfPod(pod: Pod): string[] {
-    return claimKeys(pod).flatMap((key) => this.volumeOfClaim(this.claims.store.get(key)) ?? []);
+    return [
+      ...claimKeys(pod).flatMap((key) => this.volumeOfClaim(this.claims.store.get(key)) ?? []),
+      ...inlineVolumes(pod).flatMap(namesOf),
+    ];
   }
 
   volumeOfClaim(claim: PersistentVolumeClaim | undefined): string | undefined {
@@ -66,13 +80,16 @@ export class AttachedStorage {
   }
 
   volumesOfDriver(name: string): string[] {
-    const all = this.volumes.store.list().filter(({ spec }) => spec.csi?.driver === name);
-    return all.flatMap((volume) => uniqueNameOf(volume) ?? []);
+    return [...this.volumes.store.list(), ...this.pods.store.list().flatMap(inlineVolumes)]
+      .filter((volume) => csiSourceOf(volume)?.driver === name).flatMap(namesOf);
   }
 
-  volumeOfAttachment({ spec }: VolumeAttachment): string | undefined {
-    const volume = this.volumes.store.get(spec.source.persistentVolumeName ?? "");
-    return volume?.spec.csi?.driver === spec.attacher ? uniqueNameOf(volume) : undefined;
+  volumeOfAttachment(attachment: VolumeAttachment): string | undefined {
+    const { spec } = attachment;
+    const volume = inlineOf(attachment) ??
+      this.volumes.store.get(spec.source.persistentVolumeName ?? "");
+    const csi = volume && csiSourceOf(volume);
+    return volume && csi?.driver === spec.attacher ? uniqueNameOf(volume) : undefined;
   }
 
   /** The unique names of all volumes that a node wants, has, or says that it has. */
@@ -99,7 +116,8 @@ export class AttachedStorage {
       : volumes.flatMap(({ metadata: { name = "" } }) =>
         this.attachments.store.by(BY_VOLUME, name));
     const known = nodes.flatMap((node) => this.attachments.store.get(nameOn(node)) ?? []);
-    return new Map([...known, ...all]
+    const inline = this.attachments.store.by(BY_NAME, unique);
+    return new Map([...known, ...inline, ...all]
       .filter(({ metadata, spec }) => metadata.name === nameOn(spec.nodeName))
       .map((each) => [each.spec.nodeName, each]));
   }
@@ -118,24 +136,43 @@ export class AttachedStorage {
    * claim, not ended, on nodes whose kubelets leave attaching to the controller.
    */
   podsNeeding(unique: string): Pod[] {
-    return this.volumesNamed(unique).flatMap((volume) => this.#podsOf(volume))
-      .sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1));
+    const { driver } = handleOfName(unique);
+    if (this.drivers.store.get(driver)?.spec.attachRequired === false) return [];
+    return [
+      ...this.volumes.store.by(BY_NAME, unique).flatMap((volume) => this.#podsOf(volume)),
+      ...this.pods.store.by(BY_NAME, unique).filter((pod) => this.#attaches(pod)),
+    ].sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1));
   }
 
   #podsOf(volume: PersistentVolume): Pod[] {
-    if (this.drivers.store.get(volume.spec.csi?.driver ?? "")?.spec.attachRequired === false) {
-      return [];
-    }
     const { namespace = "", name = "", uid } = volume.spec.claimRef ?? {};
     const claim = this.claims.store.get(`${namespace}/${name}`);
     if (!claim || claim.metadata.uid !== uid || claim.status?.phase !== "Bound") return [];
     if (claim.spec.volumeName !== volume.metadata.name) return [];
-    return this.pods.store.by(BY_CLAIM, keyOf(claim)).filter((pod) => {
-      const node = this.nodes.store.get(pod.spec.nodeName ?? "");
-      return node?.metadata.annotations?.[CONTROLLER_ATTACHES] !== undefined &&
-        !hasEnded(pod) && mayUse(pod, claim);
-    });
+    return this.pods.store.by(BY_CLAIM, keyOf(claim))
+      .filter((pod) => this.#attaches(pod) && mayUse(pod, claim));
   }
+
+  /** Whether a pod needs its volumes on a node whose kubelet leaves attaching to the controller. */
+  #attaches(pod: Pod): boolean {
+    const node = this.nodes.store.get(pod.spec.nodeName ?? "");
+    return node?.metadata.annotations?.[CONTROLLER_ATTACHES] !== undefined && !hasEnded(pod);
+  }
+}
+
+function namesOf(volume: PersistentVolume | undefined): string[] {
+  return [(volume && uniqueNameOf(volume)) ?? []].flat();
+}
+
+/** The volumes of in-tree kinds that a pod names without a claim, translated to CSI. */
+function inlineVolumes({ metadata: { namespace = "" }, spec }: Pod): PersistentVolume[] {
+  return (spec.volumes ?? []).flatMap((volume) =>
+    orUndefined(() => translateInline(volume, namespace)) ?? []);
+}
+
+function inlineOf({ spec }: VolumeAttachment): PersistentVolume | undefined {
+  const { inlineVolumeSpec } = spec.source;
+  return inlineVolumeSpec && { metadata: {}, spec: inlineVolumeSpec };
 }
 
 function listedVolumes({ status }: Node): string[] {

@@ -2,6 +2,7 @@ import type { PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { isConflict, isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { translateVolume } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
@@ -96,15 +97,15 @@ export class Attacher {
   /** Marks the volume and the attachment, so that neither goes before the volume is detached. */
   async #attach(attachment: VolumeAttachment): Promise<void> {
     const { driver } = this.#options;
-    const volume = this.#volumeOf(attachment);
-    if (volume.metadata.deletionTimestamp) {
-      const message = `PersistentVolume "${volume.metadata.name}" is marked for deletion`;
+    const { volume, stored } = this.#volumeOf(attachment);
+    if (stored?.metadata.deletionTimestamp) {
+      const message = `PersistentVolume "${stored.metadata.name}" is marked for deletion`;
       throw new ProvisioningError("Deleting", message);
     }
     const nodeId = nodeIdOf(attachment, await this.#csiNode(attachment));
     const secrets = await this.#secrets(volume);
     const request = publishRequest(volume, nodeId, secrets, driver.capabilities);
-    await this.#mark(this.#volumeWriter, volume, {});
+    if (stored) await this.#mark(this.#volumeWriter, stored, {});
     const marked = await this.#mark(this.#writer, attachment, { [NODE_ID]: nodeId });
     const timeout_ms = CONTROLLER_CALL_TIMEOUT_MS;
     const answer = await driver.controller.controllerPublishVolume(request, { timeout_ms });
@@ -114,7 +115,7 @@ export class Attacher {
 
   async #detach(attachment: VolumeAttachment, publishes: boolean): Promise<void> {
     if (publishes) {
-      const volume = this.#volumeOf(attachment);
+      const { volume } = this.#volumeOf(attachment);
       const nodeId = nodeIdOf(attachment, await this.#csiNode(attachment));
       const volumeId = volume.spec.csi!.volumeHandle;
       const request = { volumeId, nodeId, secrets: await this.#secrets(volume) };
@@ -124,14 +125,19 @@ export class Attacher {
     await this.#unmark(this.#writer, attachment);
   }
 
-  #volumeOf({ spec }: VolumeAttachment): PersistentVolume {
-    const name = spec.source.persistentVolumeName;
-    if (name === undefined) {
-      throw new ProvisioningError("Source", "inline volume sources are not supported");
+  /**
+   * The volume with its CSI source, and the PersistentVolume as it is stored. An attachment of a
+   * volume that a pod names without a claim contains the volume, and nothing is stored.
+   */
+  #volumeOf({ spec }: VolumeAttachment): { volume: PersistentVolume; stored?: PersistentVolume } {
+    const { persistentVolumeName: name, inlineVolumeSpec: inline } = spec.source;
+    if (name === undefined && inline?.csi?.driver === spec.attacher) {
+      return { volume: { metadata: {}, spec: inline } };
     }
-    const volume = this.#volumes.store.get(name);
-    if (volume?.spec.csi?.driver === spec.attacher) return volume;
-    const message = `persistentvolume "${name}" of driver ${spec.attacher} not found`;
+    const stored = this.#volumes.store.get(name ?? "");
+    const volume = stored && translateVolume(stored);
+    if (stored && volume?.spec.csi?.driver === spec.attacher) return { volume, stored };
+    const message = `persistentvolume "${name ?? "(inline)"}" of driver ${spec.attacher} not found`;
     throw new ProvisioningError("NotFound", message);
   }
 

@@ -2,6 +2,7 @@ import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import type { CSIStorageCapacity, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { orUndefined, translateClass } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
   CSI_STORAGE_CAPACITIES,
@@ -67,7 +68,8 @@ export class CapacityPublishing {
     const { driverName, namespace } = this.#publisher;
     const spaces = new Map<StorageClass, FreeSpace>();
     for (const each of classes) {
-      if (each.provisioner === driverName) spaces.set(each, await this.#spaceOf(each));
+      const own = orUndefined(() => translateClass(each));
+      if (own?.provisioner === driverName) spaces.set(each, await this.#spaceOf(own));
     }
     const capacities = client.resource<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES);
     const { items } = await capacities.list({ namespace });

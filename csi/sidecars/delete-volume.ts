@@ -1,5 +1,6 @@
 import type { PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { csiSourceOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { PERSISTENT_VOLUMES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
@@ -17,7 +18,7 @@ export async function deleteVolume(
 ): Promise<void> {
   const { name = "", uid } = volume.metadata;
   await driver.controller.deleteVolume(
-    { volumeId: volume.spec.csi?.volumeHandle ?? "" },
+    { volumeId: csiSourceOf(volume)?.volumeHandle ?? "" },
     { timeout_ms: CONTROLLER_CALL_TIMEOUT_MS },
   );
   const volumes = client.resource<PersistentVolume>(PERSISTENT_VOLUMES);

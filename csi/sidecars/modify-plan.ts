@@ -1,5 +1,6 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { VolumeAttributesClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { csiSourceOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { isOwnBoundClaim } from "./resize-plan.ts";
 import type { VolumeOwner } from "./volume-plan.ts";
 
@@ -37,6 +38,6 @@ export function planModify(
     return { act: "wait", target, why };
   }
   const mutableParameters = found.parameters ?? {};
-  const volumeHandle = volume.spec.csi?.volumeHandle ?? "";
+  const volumeHandle = csiSourceOf(volume)?.volumeHandle ?? "";
   return { act: "modify", target, volumeHandle, mutableParameters };
 }

@@ -3,6 +3,7 @@ import { quantityOf } from "@raft2kube/std/quantity.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { ClaimStatusChange } from "@raft2kube/client-kube/object/claim-conditions.ts";
+import { csiSourceOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
   PERSISTENT_VOLUMES,
@@ -133,10 +134,11 @@ export class Resizer {
     volumeId: string,
     requiredBytes: number,
   ): Promise<ControllerExpandVolumeResponse> {
+    const source = csiSourceOf(volume);
     const mode = accessModeOf(volume.spec.accessModes?.[0] ?? "", this.#driver.capabilities);
-    const mount = { fsType: volume.spec.csi?.fsType ?? "" };
+    const mount = { fsType: source?.fsType ?? "" };
     const how = volume.spec.volumeMode === "Block" ? { block: {} } : { mount };
-    const reference = volume.spec.csi?.controllerExpandSecretRef;
+    const reference = source?.controllerExpandSecretRef;
     return this.#driver.controller.controllerExpandVolume(
       {
         volumeId,

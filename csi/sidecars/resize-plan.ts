@@ -1,4 +1,5 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import { csiSourceOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { compareQuantity, valueOf } from "@raft2kube/std/quantity.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { isReachable, type VolumeOwner } from "./volume-plan.ts";
@@ -32,7 +33,7 @@ export function planResize(
   const recovered = state !== undefined && compareQuantity(size, had) <= 0;
   if (recovered) return { act: "finish", size: had };
   if (compareQuantity(size, had) <= 0) return { act: "leave" };
-  const volumeHandle = volume.spec.csi?.volumeHandle ?? "";
+  const volumeHandle = csiSourceOf(volume)?.volumeHandle ?? "";
   return { act: "expand", volumeHandle, size, required_bytes: valueOf(size) };
 }
 
@@ -43,7 +44,7 @@ export function isOwnBoundClaim(
   owner: VolumeOwner,
 ): boolean {
   if (claim.metadata.deletionTimestamp || claim.status?.phase !== "Bound") return false;
-  if (volume.spec.csi?.driver !== owner.driverName) return false;
+  if (csiSourceOf(volume)?.driver !== owner.driverName) return false;
   if (volume.spec.claimRef?.uid !== claim.metadata.uid) return false;
   return isReachable(volume, owner.segments);
 }

@@ -1,5 +1,7 @@
 import type { NodeSelectorTerm, PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
-import { PROVISIONED_BY } from "@raft2kube/client-kube/object/volumes.ts";
+import {
+  csiSourceOf, orUndefined, provisionerIn, translateVolume, VOLUME_PROVISIONERS,
+} from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
 import { PROVISIONER_FINALIZER } from "./names.ts";
 
@@ -22,8 +24,10 @@ export function ownerOf(driver: DriverIdentity, nodeName: string | undefined): V
  */
 export function isToBeDeleted(volume: PersistentVolume, owner: VolumeOwner): boolean {
   const { metadata, spec, status } = volume;
-  if (spec.csi?.driver !== owner.driverName) return false;
-  if (metadata.annotations?.[PROVISIONED_BY] !== owner.driverName) return false;
+  if (csiSourceOf(volume)?.driver !== owner.driverName) return false;
+  if (provisionerIn(metadata.annotations, VOLUME_PROVISIONERS) !== owner.driverName) {
+    return false;
+  }
   if (spec.persistentVolumeReclaimPolicy !== "Delete" || status?.phase !== "Released") return false;
   const finalized = metadata.finalizers?.includes(PROVISIONER_FINALIZER) ?? false;
   if (metadata.deletionTimestamp && !finalized) return false;
@@ -37,7 +41,8 @@ export function isReachable(
   volume: PersistentVolume,
   segments: Record<string, string> | undefined,
 ): boolean {
-  const terms = volume.spec.nodeAffinity?.required?.nodeSelectorTerms;
+  const translated = orUndefined(() => translateVolume(volume));
+  const terms = translated?.spec.nodeAffinity?.required?.nodeSelectorTerms;
   if (segments === undefined || terms === undefined) return true;
   return terms.some((term) => matches(term, segments));
 }

@@ -1,6 +1,7 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, CSINodeSpec } from "@raft2kube/api/gen/storage/v1.ts";
 import { isAlreadyExists, isConflict, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import { MIGRATED_PLUGINS, migratedPlugins } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { CSI_NODES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -66,13 +67,19 @@ async function changeOnce(
 ): Promise<void> {
   const csiNodes = client.resource<CSINode>(CSI_NODES);
   const name = node.metadata.name ?? "";
+  const migrated = { [MIGRATED_PLUGINS]: migratedPlugins() };
   const existing = await undefinedIfNotFound(csiNodes.get({ name }));
   if (existing) {
     const spec = change(existing.spec);
-    if (spec !== existing.spec) await csiNodes.update({ ...existing, spec });
+    const { metadata } = existing;
+    const same = metadata.annotations?.[MIGRATED_PLUGINS] === migrated[MIGRATED_PLUGINS];
+    if (spec === existing.spec && same) return;
+    const annotations = { ...metadata.annotations, ...migrated };
+    await csiNodes.update({ ...existing, metadata: { ...metadata, annotations }, spec });
     return;
   }
   const owner = { apiVersion: "v1", kind: "Node", name, uid: node.metadata.uid ?? "" };
   const spec = change({ drivers: [] });
-  await csiNodes.create({ metadata: { name, ownerReferences: [owner] }, spec });
+  const metadata = { name, annotations: migrated, ownerReferences: [owner] };
+  await csiNodes.create({ metadata, spec });
 }

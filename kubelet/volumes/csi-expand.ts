@@ -29,7 +29,7 @@ export interface Expandable {
  * controller, or its growing here was begun before. Pure.
  */
 export function waitsForExpansion({ claim }: VolumeSpec): boolean {
-  if (!claim) return false;
+  if (!claim?.pvc) return false;
   const { status } = claim.pvc;
   const had = status?.capacity?.["storage"];
   const has = claim.pv.spec.capacity?.["storage"];
@@ -52,6 +52,7 @@ export async function expandOnNode(
   if (!waitsForExpansion(spec) || isReadOnly(spec)) return;
   if (!driver.capabilities.has(Capability.EXPAND_VOLUME)) return;
   const { pvc, pv } = spec.claim!;
+  if (!pvc) return;
   const storage = pv.spec.capacity?.["storage"] ?? "0";
   const source = pv.spec.csi!;
   const patch = (claim: PersistentVolumeClaim, change: ClaimStatusChange) =>

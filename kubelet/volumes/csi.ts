@@ -81,7 +81,7 @@ async function setUp(
     return volume;
   }
 
-  const driver = requireDriver(options.drivers, name);
+  const driver = requireDriver(options.drivers, name, spec.inTree);
   const object = await options.objects.csiDriver(name);
   const plan = planCsiMount(pod, spec, object, driver.capabilities, fsGroup);
   const data: CsiVolumeData = {
@@ -303,12 +303,13 @@ async function absentIsFine(removed: Promise<void>): Promise<void> {
   }
 }
 
-function requireDriver(drivers: CsiDrivers, name: string): CsiDriver {
+function requireDriver(drivers: CsiDrivers, name: string, inTree?: string): CsiDriver {
   try {
     return drivers.require(name);
   } catch (thrown) {
     if (!(thrown instanceof CsiDriverMissingError)) throw thrown;
-    throw new VolumeError("NotFound", thrown.message, { cause: thrown });
+    const kind = inTree === undefined ? "" : `volumes of kind ${inTree} need a CSI driver: `;
+    throw new VolumeError("NotFound", `${kind}${thrown.message}`, { cause: thrown });
   }
 }
 

@@ -5,6 +5,7 @@ import type {
   Pod,
   Volume,
 } from "@raft2kube/api/gen/core/v1.ts";
+import type { InTreeField } from "@raft2kube/client-kube/object/in-tree-kinds.ts";
 import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import type { FilesBudget } from "./files.ts";
 import type { VolumeUsage } from "./volume-usage.ts";
@@ -14,8 +15,13 @@ export interface VolumeSpec {
   /** The name under `spec.volumes`; also the last part of the volume's directory. */
   name: string;
   volume: Volume;
-  /** Set for persistentVolumeClaim and ephemeral volumes; both objects are bound to each other. */
-  claim?: { pvc: PersistentVolumeClaim; pv: PersistentVolume };
+  /**
+   * Set for persistentVolumeClaim and ephemeral volumes; both objects are bound to each other. A
+   * volume of an in-tree kind without a claim has no `pvc`. `pv` is translated to CSI.
+   */
+  claim?: { pvc?: PersistentVolumeClaim; pv: PersistentVolume };
+  /** The in-tree kind that `pv` was translated from. */
+  inTree?: InTreeField;
 }
 
 /** Request to set up a volume for one pod. */

@@ -1,17 +1,10 @@
 import type { VolumeSpec } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 
-/** CSI drivers that took the place of in-tree kinds (upstream's csi-translation-lib). */
+/** CSI drivers for in-tree kinds that are not translated: their volumes have other handles. */
 const DRIVERS: Readonly<Record<string, string>> = {
-  awsElasticBlockStore: "ebs.csi.aws.com",
-  azureDisk: "disk.csi.azure.com",
-  azureFile: "file.csi.azure.com",
   cephfs: "cephfs.csi.ceph.com",
-  cinder: "cinder.csi.openstack.org",
-  gcePersistentDisk: "pd.csi.storage.gke.io",
-  portworxVolume: "pxd.portworx.com",
   rbd: "rbd.csi.ceph.com",
-  vsphereVolume: "csi.vsphere.vmware.com",
 };
 
 /** Fields of a PersistentVolume's spec that are no source. */

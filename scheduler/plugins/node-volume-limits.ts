@@ -6,6 +6,9 @@ import {
   uniqueNameOf,
   uniqueVolumeName,
 } from "@raft2kube/client-kube/object/attachments.ts";
+import {
+  driverOfProvisioner, orUndefined, translateInline,
+} from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { claimNameOf, NO_PROVISIONER } from "@raft2kube/client-kube/object/volumes.ts";
 import { StateKey } from "../framework/cycle-state.ts";
 import type { FilterPlugin, PreFilterPlugin } from "../framework/plugin.ts";
@@ -67,23 +70,29 @@ function limitsOf(csiNode: CSINode | undefined): Map<string, number> {
  */
 function volumesOf(view: VolumeLimitsView, pod: Pod): string[] {
   return (pod.spec.volumes ?? []).flatMap((volume) => {
+    const { namespace = "" } = pod.metadata;
+    const inline = orUndefined(() => translateInline(volume, namespace));
+    if (inline) return uniqueNameOf(inline) ?? [];
     const name = claimNameOf(pod, volume);
     if (name === undefined) return [];
-    const key = `${pod.metadata.namespace ?? ""}/${name}`;
+    const key = `${namespace}/${name}`;
     const claim = view.claims.get(key);
     if (!claim) return [];
     const bound = view.volumes.get(claim.spec.volumeName ?? "");
     if (bound) return uniqueNameOf(bound) ?? [];
     const provisioner = view.classes.get(claim.spec.storageClassName ?? "")?.provisioner;
     const made = provisioner !== undefined && provisioner !== NO_PROVISIONER;
-    return made ? uniqueVolumeName(provisioner, key) : [];
+    return made ? uniqueVolumeName(driverOfProvisioner(provisioner), key) : [];
   });
 }
 
 function attachedTo({ attachments, volumes }: VolumeLimitsView, nodeName: string): string[] {
   return attachments.list().flatMap(({ spec }) => {
     if (spec.nodeName !== nodeName) return [];
-    const volume = volumes.get(spec.source.persistentVolumeName ?? "");
+    const { persistentVolumeName, inlineVolumeSpec } = spec.source;
+    const volume = inlineVolumeSpec
+      ? { metadata: {}, spec: inlineVolumeSpec }
+      : volumes.get(persistentVolumeName ?? "");
     return (volume && uniqueNameOf(volume)) ?? [];
   });
 }

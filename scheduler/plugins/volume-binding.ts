@@ -10,6 +10,9 @@ import type {
   CSIStorageCapacity,
   StorageClass,
 } from "@raft2kube/api/gen/storage/v1.ts";
+import {
+  driverOfProvisioner, orUndefined, translateClass, translateVolume,
+} from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
@@ -152,7 +155,8 @@ function checkBoundClaims(
 }
 
 function reaches(volume: PersistentVolume, node: Node): boolean {
-  const required = volume.spec.nodeAffinity?.required;
+  const { spec } = orUndefined(() => translateVolume(volume)) ?? volume;
+  const required = spec.nodeAffinity?.required;
   return !required || selectsNode(required, node);
 }
 
@@ -194,7 +198,8 @@ function provisioningClass(
 ): StorageClass | undefined {
   const storageClass = view.classes.get(claim.spec.storageClassName ?? "");
   if (!storageClass || storageClass.provisioner === NO_PROVISIONER) return undefined;
-  const topologies = storageClass.allowedTopologies ?? [];
+  const topologies =
+    orUndefined(() => translateClass(storageClass))?.allowedTopologies ?? [];
   const labels = node.metadata.labels ?? {};
   const allowed = topologies.some(({ matchLabelExpressions = [] }) =>
     matchLabelExpressions.every(({ key, values }) => values.includes(own(labels, key) ?? "")),
@@ -212,7 +217,7 @@ function hasSpace(
   { provisioner, metadata: { name = "" } }: StorageClass,
   node: Node,
 ): boolean {
-  if (!drivers.get(provisioner)?.spec.storageCapacity) return true;
+  if (!drivers.get(driverOfProvisioner(provisioner))?.spec.storageCapacity) return true;
   const wanted = claim.spec.resources?.requests?.["storage"] ?? "0";
   return capacities.list().some((each) => {
     const most = each.maximumVolumeSize ?? each.capacity;

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Node, PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
+import { csiSourceOf } from "./in-tree-volumes.ts";
 
 /**
  * Names by which attach-detach controller, external-attacher and kubelet speak of attachments. All
@@ -16,9 +17,13 @@ export function uniqueVolumeName(driver: string, volumeHandle: string): string {
   return `${CSI_PREFIX}${driver}^${volumeHandle}`;
 }
 
-/** The unique name of a CSI volume; undefined for other kinds, which are not attached. */
-export function uniqueNameOf({ spec }: PersistentVolume): string | undefined {
-  return spec.csi && uniqueVolumeName(spec.csi.driver, spec.csi.volumeHandle);
+/**
+ * The unique name of a CSI volume, or of one that is translated to CSI; undefined for other kinds,
+ * which are not attached.
+ */
+export function uniqueNameOf(volume: PersistentVolume): string | undefined {
+  const csi = csiSourceOf(volume);
+  return csi && uniqueVolumeName(csi.driver, csi.volumeHandle);
 }
 
 /** The driver and handle in a CSI volume's unique name; a driver's name has no `^`. */

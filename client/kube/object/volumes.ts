@@ -18,6 +18,8 @@ export const BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller";
 /** On a claim: the node whose pod needs it, for provisioners; and the provisioner of its class. */
 export const SELECTED_NODE = "volume.kubernetes.io/selected-node";
 export const STORAGE_PROVISIONER = "volume.kubernetes.io/storage-provisioner";
+/** The older name of STORAGE_PROVISIONER, which some binders still set. */
+export const STORAGE_PROVISIONER_BETA = "volume.beta.kubernetes.io/storage-provisioner";
 
 /** On a volume: its provisioner. */
 export const PROVISIONED_BY = "pv.kubernetes.io/provisioned-by";

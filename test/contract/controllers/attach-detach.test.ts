@@ -104,6 +104,22 @@ for (const [name, { possible, start }] of Object.entries(CONTROLLERS)) {
       expect(trial.attached.get("plain")).toBeUndefined();
     });
 
+    it("attaches volumes of in-tree kinds by their driver, claimed or not", async () => {
+      await trial.inTree("vol-claimed", "vol-inline");
+      const driver = "ebs.csi.aws.com";
+      for (const handle of ["vol-claimed", "vol-inline"]) {
+        const { spec } = await trial.attachedBy(driver, handle, "n1");
+        expect(spec.attacher).toBe(driver);
+        const inline = spec.source.inlineVolumeSpec;
+        expect([spec.source.persistentVolumeName, inline?.csi?.volumeHandle]).toEqual(
+          handle === "vol-inline" ? [undefined, handle] : ["in-tree", undefined]);
+      }
+      await trial.deletePod("in-tree");
+      for (const handle of ["vol-claimed", "vol-inline"]) {
+        await trial.detachedBy(driver, handle, "n1");
+      }
+    });
+
     it("tells a pod why its volume is not attached", async () => {
       trial.failing.set("broken", "rpc error: code = Internal desc = no disk");
       await trial.volume("broken", "ReadWriteOnce");

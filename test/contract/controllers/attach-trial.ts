@@ -1,15 +1,19 @@
 import type {
-  Event, Node, PersistentVolume, PersistentVolumeAccessMode, PersistentVolumeClaim, Pod,
+  Event, Node, PersistentVolume, PersistentVolumeAccessMode, PersistentVolumeClaim,
+  PersistentVolumeSpec, Pod,
 } from "@raft2kube/api/gen/core/v1.ts";
-import type { CSIDriver, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
+import type { CSIDriver, CSINode, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { isConflict, isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import {
   attachmentName, CONTROLLER_ATTACHES, uniqueVolumeName,
 } from "@raft2kube/client-kube/object/attachments.ts";
+import {
+  MIGRATED_PLUGINS, migratedPlugins,
+} from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
-  CSI_DRIVERS, EVENTS, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS,
+  CSI_DRIVERS, CSI_NODES, EVENTS, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS,
   VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
@@ -112,14 +116,19 @@ export class AttachTrial {
   }
 
   /** Creates a volume and a claim of the same name, bound to each other. */
-  async volume(name: string, mode: PersistentVolumeAccessMode, driver = DRIVER): Promise<void> {
-    const accessModes = [mode];
+  volume(name: string, mode: PersistentVolumeAccessMode, driver = DRIVER): Promise<void> {
+    return this.#bind(name, [mode], { csi: { driver, volumeHandle: `handle-${name}` } });
+  }
+
+  async #bind(
+    name: string, accessModes: PersistentVolumeAccessMode[], source: Partial<PersistentVolumeSpec>,
+  ): Promise<void> {
     const storage = { storage: "1Gi" };
     await this.#world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES).create({
       metadata: { name },
       spec: {
         accessModes, capacity: storage, storageClassName: name,
-        persistentVolumeReclaimPolicy: "Retain", csi: { driver, volumeHandle: `handle-${name}` },
+        persistentVolumeReclaimPolicy: "Retain", ...source,
       },
     });
     const claims = this.#world.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
@@ -129,6 +138,42 @@ export class AttachTrial {
     });
     await this.until(`claim ${name} to be bound`, async () =>
       (await claims.get({ namespace, name })).status?.phase === "Bound");
+  }
+
+  /** A pod `in-tree` on n1 with two disks of EBS: one of a claim, one that it names itself. */
+  async inTree(claimed: string, inline: string): Promise<void> {
+    const annotations = { [MIGRATED_PLUGINS]: migratedPlugins() };
+    await this.#world.admin.resource<CSINode>(CSI_NODES)
+      .create({ metadata: { name: "n1", annotations }, spec: { drivers: [] } });
+    const ebs = { awsElasticBlockStore: { volumeID: `aws://zone/${claimed}` } };
+    await this.#bind("in-tree", ["ReadWriteOnce"], ebs);
+    await this.#pods.create({
+      metadata: { namespace, name: "in-tree" },
+      spec: {
+        nodeName: "n1",
+        containers: [{ name: "c", image: "web:1" }],
+        volumes: [
+          { name: "claimed", persistentVolumeClaim: { claimName: "in-tree" } },
+          { name: "inline", awsElasticBlockStore: { volumeID: inline } },
+        ],
+      },
+    });
+  }
+
+  /** The attachment of a volume once it is attached and in the node's status. */
+  async attachedBy(driver: string, handle: string, node: string): Promise<VolumeAttachment> {
+    const unique = uniqueVolumeName(driver, handle);
+    await this.until(`${unique} on ${node}`, async () => {
+      const { status } = await this.#nodes.get({ name: node });
+      return status?.volumesAttached?.some(({ name }) => name === unique);
+    });
+    return this.#resource.get({ name: attachmentName(driver, handle, node) });
+  }
+
+  detachedBy(driver: string, handle: string, node: string): Promise<unknown> {
+    const name = attachmentName(driver, handle, node);
+    return this.until(`${handle} off ${node}`, async () =>
+      (await undefinedIfNotFound(this.#resource.get({ name }))) === undefined);
   }
 
   /** Deletes a claim and then its volume, and waits until neither is there. */
@@ -158,8 +203,9 @@ export class AttachTrial {
     return this.#world.admin.resource<Pod>(PODS);
   }
 
+  /** Deletes a pod, unless an eviction was faster. */
   async deletePod(name: string): Promise<void> {
-    await this.#pods.delete({ namespace, name }, { gracePeriodSeconds: 0 });
+    await undefinedIfNotFound(this.#pods.delete({ namespace, name }, { gracePeriodSeconds: 0 }));
   }
 
   async attachment(volume: string, node: string): Promise<VolumeAttachment | undefined> {

@@ -181,7 +181,7 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
       claim: {
         pv: { ...pv, spec: { ...pv.spec, capacity: { storage: capacity } } },
         pvc: {
-          ...pvc,
+          ...pvc!,
           status: {
             capacity: { storage: "1Mi" },
             conditions: [{ type: "FileSystemResizePending", status: "True" }],
