@@ -16,6 +16,16 @@ export const RETRY_MS_MAX = 5 * 60_000;
 /** A driver's free space is published again after this, upstream's --capacity-poll-interval. */
 export const CAPACITY_POLL_MS = 60_000;
 
+/** Volumes' conditions are read again after this, upstream's --list-volumes-interval. */
+export const HEALTH_POLL_MS = 5 * 60_000;
+
+/** Volumes of one answer, and answers, of a driver that lists its volumes. */
+export const LISTED_VOLUMES_MAX = 500;
+export const LISTED_PAGES_MAX = 1_000;
+
+/** A driver's text about the condition of a volume, in an event (of 1,024 at most). */
+export const CONDITION_CHARS_MAX = 700;
+
 /** Volumes made, deleted, grown and attached at once. */
 export const PROVISION_WORKERS = 4;
 export const DELETE_WORKERS = 4;

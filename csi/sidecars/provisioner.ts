@@ -12,6 +12,7 @@ import {
   type SidecarSet,
 } from "./beside-driver.ts";
 import { CapacityPublishing } from "./capacity-loop.ts";
+import { HealthMonitor, reportsConditions } from "./health-loop.ts";
 import { Modifier } from "./modify-loop.ts";
 import { assertProvisions } from "./driver-identity.ts";
 import { Provisioner } from "./provision-loop.ts";
@@ -31,6 +32,7 @@ const PROVISIONER: SidecarSet = {
     const loops: SidecarLoop[] = [new Provisioner(options)];
     if (capabilities.has(Rpc.EXPAND_VOLUME)) loops.push(new Resizer(options));
     if (capabilities.has(Rpc.MODIFY_VOLUME)) loops.push(new Modifier(options));
+    if (reportsConditions(capabilities)) loops.push(new HealthMonitor(options));
     if (capabilities.has(Rpc.GET_CAPACITY) && hasTopology && nodeName !== undefined) {
       loops.push(new CapacityPublishing({ ...options, nodeName }, CAPACITY_NAMESPACE));
     }
@@ -43,8 +45,9 @@ const CAPACITY_NAMESPACE = "kube-system";
 
 /**
  * Starts the provisioner beside a driver: claims become volumes, released volumes are deleted.
- * Where the driver can, volumes grow and get other attributes, and its free space is published for
- * its node. The client has the rights of upstream's external-provisioner and external-resizer.
+ * Where the driver can, volumes grow and get other attributes, their conditions are events about
+ * their claims, and its free space is published for its node. The client has the rights of
+ * upstream's external-provisioner and external-resizer.
  */
 export function startProvisioner(
   options: BesideDriverOptions,

@@ -62,7 +62,7 @@ export async function podDeps(
     runtimeName: version.runtimeName,
     events,
     images: new ImagePuller({ runtime, clock, events, pullSecrets, pulled }),
-    volumes: new PodVolumes({ plugins: volumes, paths, objects }),
+    volumes: new PodVolumes({ plugins: volumes, paths, objects, events }),
     objects,
     devices,
     allocations,

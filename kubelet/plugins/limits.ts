@@ -22,6 +22,9 @@ export const PUBLISH_ATTEMPTS_MAX = 5;
 /** One call of a driver that mounts or unmounts (upstream: 2 minutes). */
 export const DRIVER_CALL_TIMEOUT_MS = 120_000;
 
+/** A driver's text about the condition of a volume, in an event (of 1,024 at most). */
+export const CONDITION_CHARS_MAX = 700;
+
 /** A CSIDriver object read this long ago is read again. */
 export const CSI_DRIVER_TTL_MS = 60_000;
 

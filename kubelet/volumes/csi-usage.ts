@@ -4,7 +4,7 @@ import {
   VolumeUsage_Unit as Unit,
 } from "@raft2kube/proto/gen/csi.ts";
 import type { CsiDrivers } from "../plugins/csi-drivers.ts";
-import { DRIVER_CALL_TIMEOUT_MS } from "../plugins/limits.ts";
+import { CONDITION_CHARS_MAX, DRIVER_CALL_TIMEOUT_MS } from "../plugins/limits.ts";
 import { devicePath, stagingPath, targetPath } from "./csi-paths.ts";
 import { readVolumeData } from "./csi-volume-data.ts";
 import type { VolumeUsage } from "./volume-usage.ts";
@@ -27,7 +27,12 @@ export async function csiVolumeUsage(
   };
   const options = { timeout_ms: DRIVER_CALL_TIMEOUT_MS };
   const stats = await driver.node.nodeGetVolumeStats(request, options);
-  return { ...usageIn(stats), readOnly: data.readOnly };
+  const { abnormal = false, message = "" } = stats.volumeCondition ?? {};
+  return {
+    ...usageIn(stats),
+    readOnly: data.readOnly,
+    ...(abnormal && { abnormal: message.slice(0, CONDITION_CHARS_MAX) }),
+  };
 }
 
 function usageIn({ usage }: NodeGetVolumeStatsResponse): VolumeUsage {

@@ -8,6 +8,7 @@ import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { namesIn } from "@raft2kube/linux/names-in.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import type { PodObjects } from "../pods/pod-objects.ts";
 import { containersOf, fullNameOf, uidOf } from "../pods/pod-identity.ts";
 import { type PodPaths, subpathsDir, volumeDir, volumesDir } from "../pods/pod-paths.ts";
@@ -25,6 +26,8 @@ export interface PodVolumesOptions {
   plugins: VolumePlugin[];
   paths: PodPaths;
   objects: PodObjects;
+  /** Receives that a volume is abnormal. */
+  events?: PodEventSink;
 }
 
 /** Volumes of a pod are not ready; each has its own FailedMount message. */
@@ -108,9 +111,8 @@ export class PodVolumes {
     const root = volumesDir(this.#options.paths, uidOf(pod));
     const named = new Set((pod.spec.volumes ?? []).map(({ name }) => name));
     const one = async (plugin: VolumePlugin, name: string) => {
-      const dir = join(root, plugin.name, name);
       try {
-        const usage = await plugin.usage?.({ dir, measured: measured.get(name) });
+        const usage = await this.#measure(pod, plugin, { name, measured: measured.get(name) });
         if (usage) found.set(name, usage);
       } catch (thrown) {
         const fields = { pod: fullNameOf(pod), volume: name, error: messageOf(thrown) };
@@ -133,9 +135,24 @@ export class PodVolumes {
     const root = volumesDir(this.#options.paths, uidOf(pod));
     for (const plugin of this.#options.plugins) {
       if (!plugin.usage || !(await namesIn(join(root, plugin.name))).includes(name)) continue;
-      return plugin.usage({ dir: join(root, plugin.name, name), measured: undefined });
+      return this.#measure(pod, plugin, { name, measured: undefined });
     }
     return undefined;
+  }
+
+  async #measure(
+    pod: Pod,
+    plugin: VolumePlugin,
+    { name, measured }: { name: string; measured: TreeUsage | undefined },
+  ): Promise<VolumeUsage | undefined> {
+    const { paths, events } = this.#options;
+    const dir = volumeDir(paths, uidOf(pod), plugin.name, name);
+    const usage = await plugin.usage?.({ dir, measured });
+    if (usage?.abnormal !== undefined) {
+      const message = `Volume ${name}: ${usage.abnormal}`;
+      events?.record(pod, "Warning", "VolumeConditionAbnormal", message);
+    }
+    return usage;
   }
 
   /** Removes the bind mounts of a pod's subPaths. */
