@@ -1,4 +1,6 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import { migrationOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import {
   BIND_COMPLETED,
@@ -12,6 +14,17 @@ export interface VolumeWriters {
   claims: ResourceClient<PersistentVolumeClaim>;
   volumes: ResourceClient<PersistentVolume>;
   metrics: VolumeMetrics;
+}
+
+/** Notes on an object of an in-tree provisioner which CSI driver acts. Returns the object. */
+export async function noteMigration<T extends KubeObject>(
+  writer: ResourceClient<T>,
+  object: T,
+  keys: readonly string[],
+): Promise<T> {
+  const annotations = migrationOf(object.metadata.annotations, keys);
+  if (!annotations) return object;
+  return writer.update({ ...object, metadata: { ...object.metadata, annotations } });
 }
 
 /** Gives a claim that has none the default class, which came later. */

@@ -1,11 +1,12 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { driverOfProvisioner, IN_TREE_PREFIX } from
+  "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import {
   BOUND_BY_CONTROLLER,
   findVolume,
   isBound,
   isReservedFor,
-  NO_PROVISIONER,
   satisfies,
   SELECTED_NODE,
 } from "@raft2kube/client-kube/object/volumes.ts";
@@ -50,10 +51,6 @@ export function planClaim(claim: PersistentVolumeClaim, view: ClaimView): ClaimA
 /** A claim that names no volume: find one, wait for a pod, or have one made. */
 function planOpen(claim: PersistentVolumeClaim, view: ClaimView): ClaimAction {
   const className = claim.spec.storageClassName;
-  if (className === undefined) {
-    const preset = view.defaultClass()?.metadata.name;
-    if (preset !== undefined) return { do: "default-class", name: preset };
-  }
   const storageClass = className ? view.storageClass(className) : undefined;
   const delayed = storageClass?.volumeBindingMode === "WaitForFirstConsumer";
   // Until a pod needs it only a volume kept for this very claim may be taken.
@@ -61,6 +58,10 @@ function planOpen(claim: PersistentVolumeClaim, view: ClaimView): ClaimAction {
     return !delayed || Boolean(candidate.spec.claimRef);
   });
   if (volume) return { do: "bind", volume };
+  if (className === undefined) {
+    const preset = view.defaultClass()?.metadata.name;
+    if (preset !== undefined) return { do: "default-class", name: preset };
+  }
   if (delayed && claim.metadata.annotations?.[SELECTED_NODE] === undefined) {
     return { do: "wait", event: WAITING };
   }
@@ -72,9 +73,9 @@ function planOpen(claim: PersistentVolumeClaim, view: ClaimView): ClaimAction {
     const message = `storageclass.storage.k8s.io "${className}" not found`;
     return { do: "wait", event: { type: "Warning", reason: "ProvisioningFailed", message } };
   }
-  const { provisioner } = storageClass;
-  if (provisioner !== NO_PROVISIONER) return { do: "provision", provisioner };
-  const message = "no volume plugin matched name: kubernetes.io/no-provisioner";
+  const provisioner = driverOfProvisioner(storageClass.provisioner);
+  if (!provisioner.startsWith(IN_TREE_PREFIX)) return { do: "provision", provisioner };
+  const message = `no volume plugin matched name: ${provisioner}`;
   return { do: "wait", event: { type: "Warning", reason: "ProvisioningFailed", message } };
 }
 

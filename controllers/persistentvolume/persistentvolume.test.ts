@@ -110,6 +110,12 @@ describe("planClaim", () => {
       do: "wait",
       event: { reason: "FailedBinding" },
     }],
+    ["the class of an in-tree provisioner", claim(),
+      view([], [storageClass("fast", { provisioner: "kubernetes.io/cinder" })]),
+      { do: "provision", provisioner: "cinder.csi.openstack.org" }],
+    ["of one that is gone", claim(),
+      view([], [storageClass("fast", { provisioner: "kubernetes.io/glusterfs" })]),
+      { do: "wait", event: { message: "no volume plugin matched name: kubernetes.io/glusterfs" } }],
     ["an unknown class", claim(), view([]), {
       do: "wait",
       event: { reason: "ProvisioningFailed" },
@@ -138,10 +144,16 @@ describe("planClaim", () => {
     const seen = { ...view([]), defaultClass: () => storageClass("standard") };
     const expected = { do: "default-class", name: "standard" };
     expect(planClaim({ ...claim(), spec }, seen)).toEqual(expected);
+    const { storageClassName: _class, ...free } = volume("free").spec;
+    const unclassed = { ...volume("free"), spec: free };
+    const both = { ...seen, volumes: [unclassed] };
+    expect(planClaim({ ...claim(), spec }, both)).toMatchObject({ do: "bind" });
   });
 });
 
 describe("planVolume", () => {
+  const provisioned = (spec: VolumeSpec, by = "csi.example.com") =>
+    volume("a", spec, { "pv.kubernetes.io/provisioned-by": by });
   const bound = claim({ volumeName: "a" }, BOUND);
   test.each<[string, PersistentVolume, PersistentVolumeClaim | undefined, object]>([
     ["free", volume("a"), undefined, { do: "phase", phase: "Available" }],
@@ -150,13 +162,24 @@ describe("planVolume", () => {
       phase: "Available",
     }],
     ["bound", volume("a", mine), bound, { do: "phase", phase: "Bound" }],
-    ["its claim is gone", volume("a", mine), undefined, { do: "phase", phase: "Released" }],
-    ["its claim was replaced", volume("a", others), bound, { do: "phase", phase: "Released" }],
+    ["its claim is gone", provisioned(mine), undefined, { do: "phase", phase: "Released" }],
+    ["its claim was replaced", provisioned(others), bound, { do: "phase", phase: "Released" }],
+    ["to be retained", volume("a", { ...mine, persistentVolumeReclaimPolicy: "Retain" }),
+      undefined, { do: "phase", phase: "Released" }],
+    ["to be deleted by an in-tree provisioner that a driver took over",
+      provisioned(mine, "kubernetes.io/aws-ebs"), undefined, { do: "phase", phase: "Released" }],
+    ["that none took over", provisioned(mine, "kubernetes.io/rbd"), undefined,
+      { do: "failed", reason: "VolumeFailedDelete" }],
+    ["to be deleted, made by hand", volume("a", mine), undefined,
+      { do: "failed", reason: "VolumeFailedDelete" }],
+    ["made by hand for a driver",
+      volume("a", { ...mine, csi: { driver: "d", volumeHandle: "h" } }), undefined,
+      { do: "phase", phase: "Released" }],
     ["its claim is not finished", volume("a", mine), claim(), { do: "look-at-claim" }],
     ["its claim took another", volume("b", mine, { "pv.kubernetes.io/bound-by-controller": "yes" }),
       bound, { do: "unbind" }],
     ["to be recycled", volume("a", { ...mine, persistentVolumeReclaimPolicy: "Recycle" }),
-      undefined, { do: "failed" }],
+      undefined, { do: "failed", reason: "VolumeFailedRecycle" }],
   ])("%s", (_name, wanted, itsClaim, expected) => {
     expect(planVolume(wanted, itsClaim)).toMatchObject(expected);
   });

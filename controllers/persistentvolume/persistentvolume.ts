@@ -1,24 +1,30 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import { defaultOf } from "@raft2kube/api/default-class.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { isDefaultClass } from "@raft2kube/api/storage/v1/storage-class.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import {
+  CLAIM_PROVISIONERS, VOLUME_PROVISIONERS,
+} from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { keyOf, type ObjectName } from "@raft2kube/client-kube/object/object.ts";
 import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
   STORAGE_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { STORAGE_PROVISIONER } from "@raft2kube/client-kube/object/volumes.ts";
+import {
+  STORAGE_PROVISIONER, STORAGE_PROVISIONER_BETA,
+} from "@raft2kube/client-kube/object/volumes.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { closeAll, startLoop } from "../loop.ts";
-import { bind, setClass, type VolumeWriters, withPhase } from "./apply.ts";
+import { bind, noteMigration, setClass, type VolumeWriters, withPhase } from "./apply.ts";
 import { type ClaimView, planClaim } from "./claim-plan.ts";
 import { planVolume, unbound } from "./volume-plan.ts";
 
 const ACCOUNT = "persistent-volume-binder";
 const COMPONENT = "persistentvolume-controller";
-const DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class";
 
 interface Storage {
   claims: Informer<PersistentVolumeClaim>;
@@ -70,7 +76,10 @@ export function startVolumeBinder(context: ControllerContext): Running {
       // One that is being deleted too: its protection ends when it counts as bound no more.
       const volume = storage.volumes.store.get(key);
       if (!volume) return;
-      await reconcileVolume(storage, writers, volume, (name) => claimLoop.queue.add(name));
+      await reconcileVolume(storage, writers, volume, {
+        recorder,
+        lookAtClaim: (name) => claimLoop.queue.add(name),
+      });
     },
   });
   const lookAtClaim = (claim: PersistentVolumeClaim) => claimLoop.queue.add(keyOf(claim));
@@ -111,14 +120,15 @@ async function reconcileClaim(
   { volumes, classes }: Storage,
   writers: VolumeWriters,
   recorder: EventRecorder,
-  claim: PersistentVolumeClaim,
+  known: PersistentVolumeClaim,
 ): Promise<void> {
   const view: ClaimView = {
     volumes: volumes.store.list(),
     volume: (name) => volumes.store.get(name),
     storageClass: (name) => classes.store.get(name),
-    defaultClass: () => defaultClass(classes.store.list()),
+    defaultClass: () => defaultOf(classes.store.list(), isDefaultClass),
   };
+  const claim = await noteMigration(writers.claims, known, CLAIM_PROVISIONERS);
   const action = planClaim(claim, view);
   switch (action.do) {
     case "bind":
@@ -157,7 +167,11 @@ async function askProvisioner(
   let current = claim;
   const { annotations = {} } = claim.metadata;
   if (annotations[STORAGE_PROVISIONER] !== provisioner) {
-    const asked = { ...annotations, [STORAGE_PROVISIONER]: provisioner };
+    const asked = {
+      ...annotations,
+      [STORAGE_PROVISIONER]: provisioner,
+      [STORAGE_PROVISIONER_BETA]: provisioner,
+    };
     const metadata = { ...claim.metadata, annotations: asked };
     current = await writers.claims.update({ ...claim, metadata });
   }
@@ -176,9 +190,10 @@ async function setPhase(
 async function reconcileVolume(
   storage: Storage,
   writers: VolumeWriters,
-  volume: PersistentVolume,
-  lookAtClaim: (key: string) => void,
+  known: PersistentVolume,
+  { recorder, lookAtClaim }: { recorder: EventRecorder; lookAtClaim: (key: string) => void },
 ): Promise<void> {
+  const volume = await noteMigration(writers.volumes, known, VOLUME_PROVISIONERS);
   const claim = await claimOf(storage, writers, volume);
   const action = planVolume(volume, claim);
   switch (action.do) {
@@ -197,6 +212,7 @@ async function reconcileVolume(
     case "failed":
       if (volume.status?.phase === "Failed") return;
       await writers.volumes.updateStatus(withPhase(volume, "Failed", action.message));
+      recorder.record(volume, "Warning", action.reason, action.message);
       return;
   }
 }
@@ -223,14 +239,4 @@ async function claimOf(
     if (isNotFound(thrown)) return undefined;
     throw thrown;
   }
-}
-
-/** Of several classes marked as default the newest counts, as for upstream's admission. */
-function defaultClass(classes: readonly StorageClass[]): StorageClass | undefined {
-  return classes
-    .filter(({ metadata }) => metadata.annotations?.[DEFAULT_CLASS] === "true")
-    .sort((a, b) => {
-      const created = (item: StorageClass) => item.metadata.creationTimestamp ?? "";
-      return created(a) < created(b) ? 1 : -1;
-    })[0];
 }

@@ -1,4 +1,7 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import {
+  csiSourceOf, IN_TREE_PREFIX, provisionerIn, VOLUME_PROVISIONERS,
+} from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { BOUND_BY_CONTROLLER } from "@raft2kube/client-kube/object/volumes.ts";
 
 /** The plan for a volume. */
@@ -8,11 +11,12 @@ export type VolumeAction =
   | { do: "unbind" }
   /** It is kept for a claim that is not finished: the claim decides. */
   | { do: "look-at-claim" }
-  | { do: "failed"; message: string };
+  | { do: "failed"; reason: string; message: string };
 
 /**
  * Decides the next step of a volume. `claim` is the one that its claimRef names, as the server has
- * it. Deleting a released volume is its provisioner's; what it has made it also takes away.
+ * it. Deleting a released volume is its provisioner's or its CSI driver's; one that has neither
+ * cannot be deleted, and none is recycled.
  */
 export function planVolume(
   volume: PersistentVolume,
@@ -23,16 +27,27 @@ export function planVolume(
   const phase = volume.status?.phase;
   if (!claim || claim.metadata.uid !== claimRef.uid) {
     if (phase === "Failed") return { do: "look-at-claim" };
-    if (volume.spec.persistentVolumeReclaimPolicy === "Recycle") {
-      const message = "reclaim policy Recycle is not supported; use Retain or Delete";
-      return { do: "failed", message };
-    }
-    return { do: "phase", phase: "Released" };
+    return planReclaim(volume);
   }
   if (!claim.spec.volumeName) return { do: "look-at-claim" };
   if (claim.spec.volumeName === volume.metadata.name) return { do: "phase", phase: "Bound" };
   const ours = volume.metadata.annotations?.[BOUND_BY_CONTROLLER] !== undefined;
   return ours ? { do: "unbind" } : { do: "phase", phase: "Available" };
+}
+
+function planReclaim(volume: PersistentVolume): VolumeAction {
+  const { metadata, spec } = volume;
+  const { persistentVolumeReclaimPolicy: policy } = spec;
+  if (policy === "Recycle") {
+    const message = "reclaim policy Recycle is not supported; use Retain or Delete";
+    return { do: "failed", reason: "VolumeFailedRecycle", message };
+  }
+  const provisioner = provisionerIn(metadata.annotations, VOLUME_PROVISIONERS);
+  const external = provisioner ? !provisioner.startsWith(IN_TREE_PREFIX) : csiSourceOf(volume);
+  if (policy !== "Delete" || external) return { do: "phase", phase: "Released" };
+  const message = `error getting deleter volume plugin for volume "${metadata.name}": ` +
+    "no deletable volume plugin matched";
+  return { do: "failed", reason: "VolumeFailedDelete", message };
 }
 
 /**

@@ -1,7 +1,9 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
-import { SELECTED_NODE, STORAGE_PROVISIONER } from "@raft2kube/client-kube/object/volumes.ts";
-import { STORAGE_PROVISIONER_BETA } from "./names.ts";
+import {
+  CLAIM_PROVISIONERS, driverOfProvisioner, provisionerIn,
+} from "@raft2kube/client-kube/object/in-tree-volumes.ts";
+import { SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 
 /** Action of a provisioner for a claim. */
 export type ClaimPlan =
@@ -10,6 +12,8 @@ export type ClaimPlan =
    * No node is selected and any is possible: select this one, so that only one provisioner acts.
    */
   | { act: "selectNode" }
+  /** Its content comes from an object of a kind that only that kind's populator knows. */
+  | { act: "populate" }
   | { act: "provision"; storageClass: StorageClass; selectedNode: string | undefined };
 
 export interface Provisioner {
@@ -29,16 +33,29 @@ export function planClaim(
 ): ClaimPlan {
   if (claim.spec.volumeName || claim.metadata.deletionTimestamp) return { act: "leave" };
   const annotations = claim.metadata.annotations ?? {};
-  const named = annotations[STORAGE_PROVISIONER] ?? annotations[STORAGE_PROVISIONER_BETA];
-  if (named !== driverName || storageClass?.provisioner !== driverName) return { act: "leave" };
+  const named = provisionerIn(annotations, CLAIM_PROVISIONERS);
+  if (named !== driverName || !storageClass) return { act: "leave" };
+  if (driverOfProvisioner(storageClass.provisioner) !== driverName) return { act: "leave" };
 
   const selectedNode = annotations[SELECTED_NODE];
+  if (isPopulated(claim)) return { act: "populate" };
   const waits = storageClass.volumeBindingMode === "WaitForFirstConsumer";
   if (waits && selectedNode === undefined) return { act: "leave" };
   if (nodeName === undefined) return { act: "provision", storageClass, selectedNode };
   if (selectedNode === undefined) return { act: "selectNode" };
   if (selectedNode !== nodeName) return { act: "leave" };
   return { act: "provision", storageClass, selectedNode };
+}
+
+/**
+ * Whether the content comes from neither a claim nor a snapshot: a populator makes another claim,
+ * fills its volume, and gives that to this claim. Snapshots are the provisioner's, which refuses
+ * them by name.
+ */
+function isPopulated({ spec }: PersistentVolumeClaim): boolean {
+  const { kind, apiGroup = "" } = spec.dataSource ?? spec.dataSourceRef ?? {};
+  if (kind === undefined || (kind === "PersistentVolumeClaim" && apiGroup === "")) return false;
+  return kind !== "VolumeSnapshot";
 }
 
 /**

@@ -1,6 +1,3 @@
-/** The older name of STORAGE_PROVISIONER, which some binders still set. */
-export const STORAGE_PROVISIONER_BETA = "volume.beta.kubernetes.io/storage-provisioner";
-
 /**
  * Keeps a volume's object until its storage is deleted, regardless of the order of the deletions.
  */

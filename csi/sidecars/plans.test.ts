@@ -62,6 +62,26 @@ describe("planClaim", () => {
     });
   });
 
+  it("leaves a claim to the populator of its source, and no other", () => {
+    const of = (dataSource: { apiGroup?: string; kind: string }) =>
+      actOf(claim(undefined, { dataSource: { name: "x", apiGroup: "", ...dataSource } }),
+        storageClass(), central);
+    expect(of({ apiGroup: "example.com", kind: "Book" })).toBe("populate");
+    expect(of({ kind: "PersistentVolumeClaim" })).toBe("provision");
+    expect(of({ apiGroup: "snapshot.storage.k8s.io", kind: "VolumeSnapshot" })).toBe("provision");
+    const foreign = { apiGroup: "example.com", kind: "PersistentVolumeClaim" };
+    expect(of(foreign)).toBe("populate");
+  });
+
+  it("takes the claims of the in-tree provisioner that the driver took over", () => {
+    const ebs = { driverName: "ebs.csi.aws.com", nodeName: undefined };
+    const inTree = storageClass({ provisioner: "kubernetes.io/aws-ebs" });
+    for (const asked of ["kubernetes.io/aws-ebs", "ebs.csi.aws.com"]) {
+      expect(actOf(claim({ [PROVISIONER]: asked }), inTree, ebs)).toBe("provision");
+      expect(actOf(claim({ [PROVISIONER]: asked }), inTree, central)).toBe("leave");
+    }
+  });
+
   it("on a node, takes its own claims and those that no node has", () => {
     expect(actOf(claim(selected), later, onNode)).toBe("provision");
     expect(actOf(claim({ ...selected, [SELECTED]: "n2" }), later, onNode)).toBe("leave");

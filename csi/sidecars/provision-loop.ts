@@ -21,6 +21,7 @@ import { DELETE_WORKERS, PROVISION_WORKERS, RETRY_MS_MAX, RETRY_MS } from "./lim
 import type { SidecarOptions } from "./sidecar-options.ts";
 import { referenceTo } from "./object-reference.ts";
 import { provision } from "./provision.ts";
+import { NODE_GONE, ProvisioningError } from "./provisioning-error.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
 import { isToBeDeleted, ownerOf } from "./volume-plan.ts";
 
@@ -34,6 +35,9 @@ const UNDECIDED: ReadonlySet<number> = new Set([
   Status.UNAVAILABLE,
   Status.ABORTED,
 ]);
+
+/** The event about a claim that is filled by a populator; the words are upstream's. */
+const POPULATED = "Assuming an external populator will provision the volume";
 
 /** Provisions volumes for claims of one driver, and deletes released ones. */
 export class Provisioner {
@@ -96,6 +100,10 @@ export class Provisioner {
     const plan = planClaim(claim, storageClass, { driverName, nodeName: this.#nodeName });
     if (plan.act === "leave") return void this.#undecided.delete(key);
     if (plan.act === "selectNode") return this.#selectNode(claim);
+    if (plan.act === "populate") {
+      const about = referenceTo("PersistentVolumeClaim", claim);
+      return this.#events.record(about, "Normal", "Provisioning", POPULATED);
+    }
     const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
     if (volumes.store.get(volumeNameOf(claim))) return void this.#undecided.delete(key);
     await this.#provisionAndRecord(key, claim, plan.storageClass, plan.selectedNode);
@@ -129,10 +137,8 @@ export class Provisioner {
       const status = thrown instanceof RpcError ? thrown.status : undefined;
       if (status !== undefined && UNDECIDED.has(status)) this.#undecided.set(key, claim);
       else this.#undecided.delete(key);
-      if (status === Status.RESOURCE_EXHAUSTED && selectedNode !== undefined) {
-        await this.#rejectNode(claim);
-      }
-      throw thrown;
+      if (selectedNode === undefined || !this.#helpsElsewhere(thrown)) throw thrown;
+      await this.#rejectNode(claim);
     }
   }
 
@@ -143,7 +149,14 @@ export class Provisioner {
     await this.#annotate(claim, { ...claim.metadata.annotations, [SELECTED_NODE]: nodeName });
   }
 
-  /** Removes the selected node, so that the scheduler chooses one with more space. */
+  /** Whether provisioning may succeed for another node: this one is full, or gone. */
+  #helpsElsewhere(thrown: unknown): boolean {
+    if (!this.#driver.hasTopology) return false;
+    if (thrown instanceof RpcError) return thrown.status === Status.RESOURCE_EXHAUSTED;
+    return thrown instanceof ProvisioningError && thrown.code === NODE_GONE;
+  }
+
+  /** Removes the selected node, so that the scheduler chooses again. */
   async #rejectNode(claim: PersistentVolumeClaim): Promise<void> {
     const { [SELECTED_NODE]: _full, ...annotations } = claim.metadata.annotations ?? {};
     await this.#annotate(claim, annotations);

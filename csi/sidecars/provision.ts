@@ -1,6 +1,7 @@
 import type { Node, PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, StorageClass, VolumeAttributesClass } from "@raft2kube/api/gen/storage/v1.ts";
-import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
+import { isAlreadyExists, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import { csiSourceOf, translateClass } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import {
   CSI_NODES,
   NODES,
@@ -19,7 +20,7 @@ import { createVolumeRequest } from "./create-request.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
 import { CONTROLLER_CALL_TIMEOUT_MS } from "./limits.ts";
 import { persistentVolumeOf } from "./persistent-volume.ts";
-import { ProvisioningError } from "./provisioning-error.ts";
+import { NODE_GONE, ProvisioningError } from "./provisioning-error.ts";
 
 /** Context of provisioning a volume. */
 export interface ProvisionContext {
@@ -39,10 +40,11 @@ export interface ProvisionContext {
 export async function provision(
   context: ProvisionContext,
   claim: PersistentVolumeClaim,
-  storageClass: StorageClass,
+  namedClass: StorageClass,
   selectedNode: string | undefined,
 ): Promise<string> {
   const { client, driver } = context;
+  const storageClass = translateClass(namedClass);
   const request = createVolumeRequest(claim, storageClass, {
     capabilities: driver.capabilities,
     segments: await segmentsOf(context, selectedNode),
@@ -76,20 +78,28 @@ async function createOnce(
   }
 }
 
-/** Returns the topology of the selected node, in the driver's keys. */
+/**
+ * Returns the topology of the selected node, in the driver's keys. Throws ProvisioningError
+ * NODE_GONE if there is no such node any more.
+ */
 async function segmentsOf(
   { client, driver, nodeName }: ProvisionContext,
   selectedNode: string | undefined,
 ): Promise<Record<string, string> | undefined> {
   if (!driver.hasTopology || selectedNode === undefined) return undefined;
   if (selectedNode === nodeName) return driver.topology;
-  const csiNode = await client.resource<CSINode>(CSI_NODES).get({ name: selectedNode });
+  const csiNodes = client.resource<CSINode>(CSI_NODES);
+  const csiNode = await undefinedIfNotFound(csiNodes.get({ name: selectedNode }));
+  const node = await undefinedIfNotFound(client.resource<Node>(NODES).get({ name: selectedNode }));
+  if (!csiNode || !node) {
+    const what = csiNode ? "node" : "CSINode";
+    throw new ProvisioningError(NODE_GONE, `the selected ${what} ${selectedNode} does not exist`);
+  }
   const entry = csiNode.spec.drivers.find(({ name }) => name === driver.name);
   if (!entry) {
     const message = `driver ${driver.name} is not registered on node ${selectedNode}`;
     throw new ProvisioningError("NoDriverOnNode", message);
   }
-  const node = await client.resource<Node>(NODES).get({ name: selectedNode });
   const segments: Record<string, string> = {};
   for (const key of entry.topologyKeys ?? []) {
     const value = node.metadata.labels?.[key];
@@ -125,7 +135,7 @@ async function sourceOf(
   { client, driver }: ProvisionContext,
   claim: PersistentVolumeClaim,
 ): Promise<VolumeContentSource | undefined> {
-  const source = claim.spec.dataSourceRef ?? claim.spec.dataSource;
+  const source = claim.spec.dataSource ?? claim.spec.dataSourceRef;
   if (!source) return undefined;
   if (source.kind !== "PersistentVolumeClaim" || source.apiGroup) {
     throw new ProvisioningError("DataSource", `data source ${source.kind} is not supported`);
@@ -142,9 +152,10 @@ async function sourceOf(
   if (!isBoundTo(from, volume)) {
     throw new ProvisioningError("DataSource", `claim ${source.name} is not bound`);
   }
-  if (volume.spec.csi?.driver !== driver.name) {
+  const cloned = csiSourceOf(volume);
+  if (cloned?.driver !== driver.name) {
     const message = `claim ${source.name} is of another driver than ${driver.name}`;
     throw new ProvisioningError("DataSource", message);
   }
-  return { volume: { volumeId: volume.spec.csi.volumeHandle } };
+  return { volume: { volumeId: cloned.volumeHandle } };
 }

@@ -1,3 +1,4 @@
+import { defaultOf } from "@raft2kube/api/default-class.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Resource } from "../../resource/resource.ts";
 
@@ -6,16 +7,6 @@ export async function defaultClassOf<T extends KubeObject>(
   classes: Resource,
   isDefault: (object: Readonly<T>) => boolean,
 ): Promise<string | undefined> {
-  const [newest] = (await classes.cache())
-    .list()
-    .map((entry) => entry.shared<T>())
-    .filter(isDefault)
-    .sort((a, b) => newestFirst(a.metadata, b.metadata));
-  return newest?.metadata.name;
-}
-
-function newestFirst(a: KubeObject["metadata"], b: KubeObject["metadata"]): number {
-  const [first = "", second = ""] = [a.creationTimestamp, b.creationTimestamp];
-  if (first !== second) return first < second ? 1 : -1;
-  return (a.name ?? "") < (b.name ?? "") ? -1 : 1;
+  const all = (await classes.cache()).list().map((entry) => entry.shared<T>());
+  return defaultOf(all, isDefault)?.metadata.name;
 }

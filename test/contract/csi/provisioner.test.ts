@@ -1,8 +1,10 @@
 import { mkdtemp, readdir, realpath, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import type { Event, PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
-import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import type {
+  Event, Node, PersistentVolume, PersistentVolumeClaim,
+} from "@raft2kube/api/gen/core/v1.ts";
+import type { CSINode, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { startEtcd, type EtcdServer } from "@raft2kube/apiserver/testing/etcd-server.ts";
 import {
   startTestApiserver,
@@ -10,7 +12,9 @@ import {
 } from "@raft2kube/apiserver/testing/test-apiserver.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import {
+  CSI_NODES,
   EVENTS,
+  NODES,
   PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
   STORAGE_CLASSES,
@@ -35,7 +39,7 @@ describe("CSI provisioner", () => {
   let client: KubeClient;
   let dir: string;
   let driver: { close(): Promise<void> };
-  let provisioner: { ready: Promise<void>; close(): Promise<void> };
+  let provisioner: Awaited<ReturnType<typeof startProvisioner>>;
 
   beforeAll(async () => {
     etcd = await startEtcd();
@@ -76,6 +80,7 @@ describe("CSI provisioner", () => {
     name: string,
     storageClassName: string,
     annotations: Record<string, string> = {},
+    more: Partial<PersistentVolumeClaim["spec"]> = {},
   ): Promise<PersistentVolumeClaim> {
     return claims().create({
       metadata: {
@@ -87,6 +92,7 @@ describe("CSI provisioner", () => {
         storageClassName,
         accessModes: ["ReadWriteOnce"],
         resources: { requests: { storage: "5Mi" } },
+        ...more,
       },
     });
   }
@@ -146,6 +152,62 @@ describe("CSI provisioner", () => {
     const name = { namespace: "default", name: "waiting" };
     await claims().patch(name, "merge", { metadata: { annotations } });
     await volumeOf(waiting);
+  });
+
+  const chosen = (node: string) => ({ "volume.kubernetes.io/selected-node": node });
+  const untilGivenUp = (name: string) => waitFor(`the node of ${name} to be given up`, async () => {
+    const { metadata } = await claims().get({ namespace: "default", name });
+    return metadata.annotations?.["volume.kubernetes.io/selected-node"] === undefined;
+  }, { clock });
+
+  it("gives up a selected node where the driver has no room, or that does not exist", async () => {
+    await client.resource<Node>(NODES).create({
+      metadata: { name: "node-2", labels: { [TOPOLOGY]: "node-2" } }, spec: {},
+    });
+    await client.resource<CSINode>(CSI_NODES).create({
+      metadata: { name: "node-2" },
+      spec: { drivers: [{ name: DRIVER, nodeID: "node-2", topologyKeys: [TOPOLOGY] }] },
+    });
+    const driverSocket = path.join(dir, "csi.sock");
+    const central = await startProvisioner({ client, driverSocket, clock });
+    try {
+      // The driver reaches its own node alone, and refuses others as if they were full.
+      await claim("crowded", "later", chosen("node-2"));
+      const { message: full } = await eventOf("crowded", "ProvisioningFailed");
+      expect(full).toContain("RESOURCE_EXHAUSTED");
+      await untilGivenUp("crowded");
+      await claim("homeless", "later", chosen("node-9"));
+      const { message } = await eventOf("homeless", "ProvisioningFailed");
+      expect(message).toContain("node-9 does not exist");
+      await untilGivenUp("homeless");
+    } finally {
+      await central.close();
+    }
+  });
+
+  it("leaves a claim to the populator of its source", async () => {
+    const dataSourceRef = { apiGroup: "example.com", kind: "Book", name: "b" };
+    const left = await claim("book", "now", {}, { dataSourceRef });
+    const event = await eventOf("book", "Provisioning");
+    expect([event.type, event.message]).toEqual([
+      "Normal", "Assuming an external populator will provision the volume",
+    ]);
+    const control = await claim("after-book", "now");
+    await volumeOf(control);
+    expect(await volumeNamed(`pvc-${left.metadata.uid}`)).toBeUndefined();
+  });
+
+  it("reports that a volume is abnormal about its claim", async () => {
+    const made = await claim("ailing", "now");
+    const volume = await volumeOf(made);
+    await volumes().updateStatus({ ...volume, status: { phase: "Bound" } });
+    await rm(path.join(dir, "data", "volumes", volume.spec.csi!.volumeHandle), { recursive: true });
+    await provisioner.close();
+    const driverSocket = path.join(dir, "csi.sock");
+    provisioner = await startProvisioner({ client, driverSocket, nodeName: "node-1", clock });
+    const { type, message } = await eventOf("ailing", "VolumeConditionAbnormal");
+    expect(type).toBe("Warning");
+    expect(message).not.toBe("");
   });
 
   it("reports why a claim cannot be provisioned, and retries", async () => {
