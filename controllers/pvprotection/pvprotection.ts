@@ -5,6 +5,7 @@ import {
   PERSISTENT_VOLUMES,
   PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
+import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
@@ -45,18 +46,32 @@ export function startClaimProtection(context: ControllerContext): Running {
       if (name !== undefined) loop.queue.add(`${pod.metadata.namespace ?? ""}/${name}`);
     }
   };
-  pods.handle({ deleted: look });
+  pods.handle({
+    updated(pod) {
+      if (isShutDown(pod)) look(pod);
+    },
+    deleted: look,
+  });
   return loop;
 }
 
 /**
  * Only pods that have a node count: the scheduler gives none to pods whose claim is being deleted.
+ * The claim of an ephemeral volume is not kept by a pod that only finalizers keep, which may wait
+ * for the claim.
  */
 function usesClaim(pod: Pod, claim: PersistentVolumeClaim): boolean {
   if (!pod.spec.nodeName) return false;
   return (pod.spec.volumes ?? []).some((volume) => {
-    return claimNameOf(pod, volume) === claim.metadata.name;
+    if (claimNameOf(pod, volume) !== claim.metadata.name) return false;
+    if (!volume.ephemeral) return true;
+    return !isShutDown(pod) && controllerOf(claim)?.uid === pod.metadata.uid;
   });
+}
+
+/** Whether the kubelet has finished a pod, or it was deleted by force. */
+function isShutDown({ metadata }: Pod): boolean {
+  return metadata.deletionTimestamp !== undefined && metadata.deletionGracePeriodSeconds === 0;
 }
 
 /** Keeps a volume that is being deleted until no claim is bound to it. */

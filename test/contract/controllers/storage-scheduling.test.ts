@@ -17,6 +17,10 @@ import {
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  MIGRATED_PLUGINS, migratedPlugins,
+} from "@raft2kube/client-kube/object/in-tree-volumes.ts";
+import { claimRules } from "./claim-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
 import { startWorld, type World } from "./world.ts";
@@ -161,5 +165,36 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
       await pods().delete({ namespace: NAMESPACE, name: "first" });
       await until("the third to run", () => nodeOf("third"));
     });
+
+    it("counts volumes of in-tree kinds as those of their driver", async () => {
+      const csiNodes = world.admin.resource<CSINode>(CSI_NODES);
+      const driver = "ebs.csi.aws.com";
+      for (const node of ["n1", "n2"]) {
+        const csiNode = await csiNodes.get({ name: node });
+        const annotations = { [MIGRATED_PLUGINS]: migratedPlugins() };
+        const entry = { name: driver, nodeID: node, topologyKeys: [], allocatable: { count: 1 } };
+        await csiNodes.update({
+          ...csiNode,
+          metadata: { ...csiNode.metadata, annotations },
+          spec: { drivers: [...csiNode.spec.drivers, entry] },
+        });
+      }
+      const withDisk = (name: string) => pods().create({
+        metadata: { namespace: NAMESPACE, name },
+        spec: {
+          containers: [{ name: "c", image: "web:1" }],
+          volumes: [{ name: "disk", awsElasticBlockStore: { volumeID: `vol-${name}` } }],
+        },
+      });
+      await withDisk("disk1");
+      await withDisk("disk2");
+      for (const each of ["disk1", "disk2"]) await until(`a node for ${each}`, () => nodeOf(each));
+      await withDisk("disk3");
+      await refusal("disk3", "exceed max volume count");
+      await pods().delete({ namespace: NAMESPACE, name: "disk1" });
+      await until("the third to run", () => nodeOf("disk3"));
+    });
+
+    claimRules(() => world, until);
   });
 }
