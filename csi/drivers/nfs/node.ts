@@ -32,6 +32,7 @@ import type { NfsDriver } from "./driver.ts";
 import { MOUNT_TIMEOUT_MS, STATS_TIMEOUT_MS, UNMOUNT_TIMEOUT_MS } from "./limits.ts";
 import { READ_ONLY } from "./mount-options.ts";
 import { shareOf, sourceOf } from "./share.ts";
+import { unmountsOf } from "./share-processes.ts";
 import { requireSubDir } from "./sub-dir.ts";
 import { parseId } from "./volume-id.ts";
 
@@ -169,7 +170,7 @@ async function unmountOf(driver: NfsDriver, server: string, target: string): Pro
     try {
       const timeout_ms = UNMOUNT_TIMEOUT_MS;
       await driver.processes.run("unmount", { target, detach }, {
-        server: detach ? `${server}, detaching` : server, timeout_ms,
+        server: detach ? `${server}, detaching` : unmountsOf(server), timeout_ms,
       });
       return;
     } catch (thrown) {

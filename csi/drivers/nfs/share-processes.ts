@@ -50,7 +50,7 @@ export class ShareProcesses {
 
   /**
    * Carries out one operation; `server` is the key of those that it counts with: the server that
-   * it waits for, or `contentOf` it. Throws its RpcError,
+   * it waits for, or `contentOf` or `unmountsOf` it. Throws its RpcError,
    * UNAVAILABLE while too many wait for that server, or DEADLINE_EXCEEDED after `timeout_ms`.
    */
   async run<N extends OperationName>(
@@ -145,6 +145,14 @@ export class ShareProcesses {
  */
 export function contentOf(server: string): string {
   return `${server}, content`;
+}
+
+/**
+ * The key of unmounting: pods end while calls that were ended hang in the kernel, and keep the
+ * places of `server`.
+ */
+export function unmountsOf(server: string): string {
+  return `${server}, unmounting`;
 }
 
 /** Ends a process and all that it started. Its end is seen later, if the kernel lets it end. */

@@ -133,6 +133,10 @@ function deleteRules(csi: CsiFixture, share: Share, createIn: CreateIn): void {
         status: Status.ALREADY_EXISTS,
         message: expect.stringContaining("an archive"),
       });
+      await expect(createIn("x/archived-archive/y", { onDelete })).rejects.toMatchObject({
+        status: Status.ALREADY_EXISTS,
+        message: expect.stringContaining("within an archive"),
+      });
     }
   });
 

@@ -26,17 +26,19 @@ export function parentOf(
 /**
  * Checks that a new volume may have its directory. No volume is within another: a user of the outer
  * one would see the inner, and could put a link in its place. A directory that is there already is
- * taken over only if the class does not delete it later, and is no archive of another volume.
+ * taken over only if the class does not delete it later, and is no archive of another volume, nor
+ * within one.
  */
 export function claimDirectory(share: ShareContents, volume: NewVolume): void {
   const { subDir, onDelete, source } = volume;
   for (const above of directoriesAbove(subDir)) {
+    if (isArchive(above)) throw alreadyExists(`directory ${subDir} is within an archive: ${above}`);
     const outer = share.read("volumes", keyOf(above), parseVolume);
     if (outer) throw alreadyExists(`directory ${subDir} is within that of volume ${outer.name}`);
   }
   using found = share.root.find(subDir, { oneMount: true });
   if (!found) return;
-  if (subDir.slice(subDir.lastIndexOf("/") + 1).startsWith(ARCHIVED)) {
+  if (isArchive(subDir)) {
     throw alreadyExists(
       `directory ${subDir} is in the share already, an archive of a deleted volume: ` +
         "use another subDir",
@@ -49,6 +51,10 @@ export function claimDirectory(share: ShareContents, volume: NewVolume): void {
     `directory ${subDir} is in the share already, and not of a volume: ${why}; ` +
       "use another subDir, or onDelete: retain",
   );
+}
+
+function isArchive(directory: string): boolean {
+  return directory.slice(directory.lastIndexOf("/") + 1).startsWith(ARCHIVED);
 }
 
 function requireNothingBeneath(share: ShareContents, subDir: string): void {
