@@ -37,7 +37,7 @@ import { publishBlock, stageBlock, unstageBlock } from "./block-device.ts";
 import { volumeOf, type HostPathVolume } from "./state.ts";
 import { requireSpace, volumeStats } from "./volume-usage.ts";
 import { syncFileSystem } from "./volume-image.ts";
-import { isImageAt, mountsOfVolume } from "./volume-mounts.ts";
+import { isImageAt, isLoopDeviceNode, mountsOfVolume } from "./volume-mounts.ts";
 
 const CAPABILITIES = [
   Capability.STAGE_UNSTAGE_VOLUME,
@@ -211,7 +211,8 @@ async function withdraw(
   if (!mountAt(point)) return point;
   const { block } = requireVolume(driver, id);
   const ours = mountsOfVolume(driver.contents.pathOf("volumes", id));
-  if (!ours.some((mount) => mount.mountPoint === point)) {
+  const shown = ours.some((mount) => mount.mountPoint === point);
+  if (!shown && !(block && isLoopDeviceNode(point))) {
     throw internal(`${point} is mounted, but not from volume ${id}: left alone`);
   }
   const isLast = ours.every((mount) => mount.mountPoint === point);

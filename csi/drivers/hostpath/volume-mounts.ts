@@ -9,6 +9,9 @@ import {
 import { splitDeviceNumber } from "@raft2kube/linux/special-file.ts";
 import { mountOf, readMountInfo, type MountInfo } from "@raft2kube/linux/mountinfo.ts";
 
+/** The number of the kernel's driver for loop devices (admin-guide/devices.txt). */
+const LOOP_MAJOR = 7;
+
 /**
  * The mounts that show a volume somewhere: its staging and target paths. The kernel's own tables
  * are asked, so the answer holds after any crash. `content`, an image or a directory, is absolute
@@ -34,6 +37,16 @@ export function loopDeviceAt(content: string, point: string): string | undefined
   if (!found?.isBlockDevice()) return undefined;
   const { major, minor } = splitDeviceNumber(found.rdev);
   return loopDevicesOf(content).find((name) => deviceNumber(name) === `${major}:${minor}`);
+}
+
+/**
+ * Whether the node of a loop device is at `point`. A pod may give a read-only device another file
+ * (LOOP_CHANGE_FD needs no capability), after which nothing says whose it was: to unmount a node
+ * removes nothing.
+ */
+export function isLoopDeviceNode(point: string): boolean {
+  const found = lstatSync(point, { throwIfNoEntry: false });
+  return found?.isBlockDevice() === true && splitDeviceNumber(found.rdev).major === LOOP_MAJOR;
 }
 
 /**

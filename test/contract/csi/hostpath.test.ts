@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { closeSync, openSync } from "node:fs";
+import { mkdir, readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { mountsOfVolume } from "@raft2kube/csi/drivers/hostpath/volume-mounts.ts";
@@ -8,6 +9,7 @@ import {
   detachLoopDevice,
   loopDevicesOf,
 } from "@raft2kube/linux/loop-device.ts";
+import { check, libc } from "@raft2kube/linux/libc.ts";
 import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import { splitDeviceNumber } from "@raft2kube/linux/special-file.ts";
 import type { Volume } from "@raft2kube/proto/gen/csi.ts";
@@ -18,6 +20,20 @@ import { blockRules } from "./block-rules.ts";
 import { BLOCK_WRITER, CsiFixture, MIB, refused, type DriverUnderTest } from "./fixture.ts";
 import { groupRules } from "./group-rules.ts";
 import { csiContract } from "./suite.ts";
+
+/** LOOP_CHANGE_FD, which a pod that has the node of a read-only device may call. */
+const LOOP_CHANGE_FD = 0x4c06;
+
+function changeFile(device: string, file: string): void {
+  const [at, to] = [openSync(`/dev/${device}`, "r"), openSync(file, "r")];
+  try {
+    const changed = libc.ioctlNumber(at, LOOP_CHANGE_FD, to);
+    check("ioctl", changed, `LOOP_CHANGE_FD of ${device}`);
+  } finally {
+    closeSync(at);
+    closeSync(to);
+  }
+}
 
 type Options = Partial<Parameters<typeof startHostPathDriver>[0]>;
 
@@ -72,6 +88,19 @@ describe("the hostPath driver's block devices", () => {
     await detachInPod("again");
     expect(loopDevicesOf(contentOf(again))).toHaveLength(1);
     await csi.withdraw(again, "again");
+  });
+
+  it("a device that its pod gives another file is unpublished and detached", async () => {
+    const read = await publish("swapped", true);
+    const target = await numberOf("swapped");
+    const { size } = await stat(contentOf(read));
+    await writeFile(csi.path("other"), "");
+    await truncate(csi.path("other"), size);
+    changeFile(`loop${splitDeviceNumber(target).minor}`, csi.path("other"));
+    expect(loopDevicesOf(csi.path("other"))).toHaveLength(1);
+    await csi.withdraw(read, "swapped");
+    expect(loopDevicesOf(contentOf(read))).toEqual([]);
+    expect(loopDevicesOf(csi.path("other"))).toEqual([]);
   });
 
   it("a device that was detached while the driver was away is no other volume's", async () => {
