@@ -28,12 +28,18 @@ export function chainsInput({ table, hooks, rules }: OwnChains, saved: readonly 
 const jumpsOf = (hooks: OwnChains["hooks"]) =>
   Object.entries(hooks).map(([hook, chain]) => `-A ${hook} -j ${chain}`);
 
-/** Whether a table has exactly these rules in our chains, and the jumps to them. */
+/**
+ * Whether a table has exactly these rules in our chains, and the jumps to them. iptables-save
+ * prints the chains in an order of its own.
+ */
 export function hasChains({ hooks, rules }: OwnChains, saved: readonly string[]): boolean {
-  const chains = Object.values(hooks);
-  const present = saved.filter((line) => chains.some((chain) => line.startsWith(`-A ${chain} `)));
-  const isLed = jumpsOf(hooks).every((jump) => saved.includes(jump));
-  return isLed && present.join("\n") === rules.join("\n");
+  const isSame = Object.values(hooks).every((chain) => {
+    const [found, wanted] = [saved, rules].map((lines) => {
+      return lines.filter((line) => line.startsWith(`-A ${chain} `)).join("\n");
+    });
+    return found === wanted;
+  });
+  return isSame && jumpsOf(hooks).every((jump) => saved.includes(jump));
 }
 
 /**
