@@ -37,3 +37,25 @@ it("a process gives memory back again and again until it is closed", () => {
   expect(second).toBeGreaterThan(10 << 20);
   expect(closed).toBeLessThan(1 << 20);
 });
+
+/** Prints whether garbage is there before V8 is asked to collect, and after. */
+const COLLECTS = `
+  import { ManualClock } from ${here("../../base/std/clock.ts")};
+  import { COLLECT_AFTER_MS, startGivingBack } from ${here("give-back.ts")};
+  const clock = new ManualClock();
+  const part = startGivingBack(clock, { collects: process.argv.at(-1) === "collects" });
+  const garbage = new WeakRef({});
+  // In a later task: what a task has looked at stays until it ends.
+  setImmediate(() => {
+    clock.advance(COLLECT_AFTER_MS);
+    setImmediate(() => console.log(garbage.deref() === undefined));
+  });
+`;
+
+it.each([["collects", "true"], ["waits", "false"]])(
+  "a process that %s has V8 collect after its start", (how, expected) => {
+    const args = ["--input-type=module", "--eval", COLLECTS, how];
+    const said = execFileSync(process.execPath, args, { encoding: "utf8" });
+    expect(said.trim()).toBe(expected);
+  },
+);

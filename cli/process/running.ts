@@ -64,7 +64,9 @@ async function run(
     await supervisor.start();
     log.info(`${name} is ready`);
     announce({ state: "ready" });
-    await parts.start("giving memory back", async () => startGivingBack(clock));
+    // The control process has several times a node's heap, and is held too long by it.
+    const collects = name === "node";
+    await parts.start("giving memory back", async () => startGivingBack(clock, { collects }));
     const restarts = readRestarts(runDir, name);
     if (restarts === undefined) return;
     const report = async () => reportRestart(name, config, restarts, clock);
