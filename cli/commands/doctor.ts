@@ -32,6 +32,7 @@ async function doctor(flags: { name: string; output?: string }): Promise<void> {
     runDir: config.runDir,
     apiPort: running ? undefined : config.apiPort,
     ranges: [config.serviceCidr, config.podCidr, nodeRange(config)],
+    ...(config.proxyMode === undefined ? {} : { proxyMode: config.proxyMode }),
   });
   const text =
     flags.output === "json"

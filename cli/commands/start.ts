@@ -342,8 +342,8 @@ async function prepareMachine(config: ClusterConfig, progress: Progress): Promis
   // After a crash of the node alone, the port is held by the cluster's own control process.
   const portIsOurs = runningPid(config.runDir, "control") !== undefined;
   const apiPort = portIsOurs ? undefined : config.apiPort;
-  const { dataDir, runDir } = config;
-  const context = { dataDir, runDir, apiPort, ranges };
+  const { dataDir, runDir, proxyMode } = config;
+  const context = { dataDir, runDir, apiPort, ranges, ...(proxyMode ? { proxyMode } : {}) };
   const results = await progress.step("preflight", () => preflight(context));
   const warnings = results.filter((result) => result.finding.state === "warning");
   if (warnings.length > 0) progress.note(describe(warnings));

@@ -1,3 +1,5 @@
+import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
+
 /** The result of one check. Failures and warnings have a remedy. */
 export type Finding =
   | { readonly state: "ok"; readonly detail: string }
@@ -16,6 +18,8 @@ export interface CheckContext {
   readonly apiPort: number | undefined;
   /** Address ranges in CIDR form that the cluster will use. */
   readonly ranges: readonly string[];
+  /** The kind of rules that serve Services. Default nftables. */
+  readonly proxyMode?: ModeName;
 }
 
 export interface CheckResult {

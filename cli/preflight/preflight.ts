@@ -3,12 +3,14 @@ import { type Check, type CheckContext, type CheckResult, runChecks } from "./ch
 import { kernelChecks } from "./kernel.ts";
 import { machineChecks } from "./machine.ts";
 import { programChecks } from "./programs.ts";
+import { proxyModeCheck } from "./proxy-mode.ts";
 import { runtimeVersionCheck } from "./runtime-version.ts";
 
 export const ALL_CHECKS: readonly Check[] = [
   ...kernelChecks,
   ...machineChecks,
   ...programChecks,
+  proxyModeCheck,
   runtimeVersionCheck,
 ];
 
