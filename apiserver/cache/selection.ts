@@ -51,7 +51,6 @@ export class Projection {
     if (before && after) return { type: "MODIFIED", revision, entry };
     if (after) return { type: "ADDED", revision, entry };
     if (!before) return undefined;
-    if (type === "DELETED") return { type, revision, entry };
     // The state that matched last, under the revision of the change that ended it (upstream).
     this.#gone ??= withRevision(previous, revision);
     return { type: "DELETED", revision, entry: this.#gone };

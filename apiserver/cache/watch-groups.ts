@@ -94,7 +94,6 @@ export class WatchGroups {
   /** Hands an event to all whose selection it concerns. */
   push(event: CacheEvent): void {
     // lab:07b begin groups-push
-    if (this.#watchers === 0) return;
     const projection = new Projection(event);
     const shared = new Map<string, Buffer>();
     for (const place of placesOf(event)) {
@@ -133,7 +132,7 @@ function placesOf({ entry, previous }: CacheEvent): Set<string> {
   // lab:07b begin places-of
   const { namespace, name } = entry;
   const places = new Set([EVERYWHERE, objectPlace(namespace, name), objectPlace("", name)]);
-  if (namespace !== "") places.add(namespacePlace(namespace));
+  places.add(namespacePlace(namespace));
   for (const node of [nodeNameOf(entry), nodeNameOf(previous)]) {
     if (node !== undefined) places.add(nodePlace(node));
   }

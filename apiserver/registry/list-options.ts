@@ -85,7 +85,7 @@ export function readListOptions(kind: Kind, query: URLSearchParams): ListOptions
   checkFields(kind, terms.fields);
   const token = query.get("continue") ?? "";
   return {
-    match: revisionMatch(query, token),
+    match: revisionMatch(query, token, limit),
     limit,
     continue: token,
     labelSelector,
@@ -104,7 +104,7 @@ function listComplaints(query: URLSearchParams): FieldError[] {
   return findings;
 }
 
-function revisionMatch(query: URLSearchParams, token: string): RevisionMatch {
+function revisionMatch(query: URLSearchParams, token: string, limit: number): RevisionMatch {
   const match = query.get("resourceVersionMatch") ?? "";
   if (token !== "") {
     decodeContinue(token);
@@ -118,7 +118,7 @@ function revisionMatch(query: URLSearchParams, token: string): RevisionMatch {
   if (match === "Exact") return { type: "exact", revision };
   if (revision === 0) return { type: "any" };
   // Before match rules there were, a limit meant this very revision (upstream keeps it so).
-  if (match === "" && query.get("limit")) return { type: "exact", revision };
+  if (match === "" && limit > 0) return { type: "exact", revision };
   return { type: "not-older-than", revision };
   // lab:07a end
 }

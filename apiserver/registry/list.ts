@@ -89,7 +89,7 @@ interface Held {
  */
 async function heldState(
   resource: Resource,
-  { match, limit, continue: token }: ListOptions,
+  { match }: ListOptions,
   { revision }: Place,
 ): Promise<Held | undefined> {
   // lab:07a begin held-state
@@ -98,11 +98,8 @@ async function heldState(
     const state = cache.stateAt(revision);
     return state && { state, revision };
   }
-  const old = token === "" && (match.type === "any" || match.type === "not-older-than");
-  if (!old) return heldBy(await resource.freshCache());
-  if (match.type === "not-older-than") {
-    if (limit > 0 || cache.revision < match.revision) return undefined;
-  }
+  if (match.type === "newest") return heldBy(await resource.freshCache());
+  if (match.type === "not-older-than" && cache.revision < match.revision) return undefined;
   return heldBy(cache);
   // lab:07a end
 }
@@ -123,7 +120,7 @@ function listFromState(
   const entries: Entry[] = [];
   let fetched = 0;
   // A list for which any state is enough is answered without paging (upstream).
-  const limit = options.match.type === "any" && options.continue === "" ? 0 : options.limit;
+  const limit = options.match.type === "any" ? 0 : options.limit;
   let cut = false;
   const visit = (entry: Entry) => {
     fetched++;

@@ -1,9 +1,22 @@
+import { crc32c } from "@raft2kube/std/bytes.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import type { LogWriteError } from "@raft2kube/store/wal/errors.ts";
-import { RECORD, decodeRecord, encodeRecord, recordSize } from "@raft2kube/store/wal/record.ts";
+import { LogDamagedError, type LogWriteError } from "@raft2kube/store/wal/errors.ts";
+import {
+  RECORD,
+  RECORD_ALIGN_BYTES,
+  RECORD_HEADER_BYTES,
+  decodeRecord,
+  encodeRecord,
+  recordSize,
+} from "@raft2kube/store/wal/record.ts";
+import {
+  SEGMENT_HEADER_BYTES,
+  encodeSegmentHeader,
+  readSegment,
+} from "@raft2kube/store/wal/segment.ts";
 import { SYNCED_NAME } from "@raft2kube/store/wal/synced-mark.ts";
 import { Wal } from "@raft2kube/store/wal/wal.ts";
-import { check } from "../check.ts";
+import { check, stillAtWork } from "../check.ts";
 import { judge } from "../judge.ts";
 import { CrashDisk } from "./crash-disk.ts";
 
@@ -75,20 +88,30 @@ async function appendAll(wal: Wal, disk: CrashDisk, count: number): Promise<numb
 }
 
 const payload = Buffer.from("set x 1");
+const encodeInto = (target: Buffer) =>
+  encodeRecord(target, 64, { kind: RECORD.ENTRY, payload }, { position: 4096, durable: 4000 });
 const encoded = () => {
   const target = Buffer.alloc(256, 0xaa);
-  encodeRecord(target, 64, { kind: RECORD.ENTRY, payload }, { position: 4096, durable: 4000 });
+  encodeInto(target);
   return target;
 };
 
 check("a record is read back as it was written", () => {
   const found = decodeRecord(encoded(), 64, 4096);
   const happened = found ? `found ${JSON.stringify(found)}` : "no record was found";
-  judge(found?.payload.equals(payload) === true && found.durable === 4000, {
-    when: "decodeRecord after encodeRecord at offset 64, position 4096, durable 4000",
-    expected: `the payload "${payload}" with durable 4000`,
+  const same = found?.payload.equals(payload) === true && found.kind === RECORD.ENTRY;
+  judge(same && found.durable === 4000, {
+    when: "decodeRecord after encodeRecord of an entry at offset 64, position 4096, durable 4000",
+    expected: `kind ${RECORD.ENTRY}, the payload "${payload}" with durable 4000`,
     happened,
     why: "recovery rebuilds the member's whole state from these records",
+  });
+  const next = encodeInto(Buffer.alloc(256));
+  judge(next === 64 + recordSize(payload.length), {
+    when: "encodeRecord at offset 64: its result",
+    expected: `${64 + recordSize(payload.length)}: where the next record begins`,
+    happened: `${next}`,
+    why: "the records of a batch are encoded one after the other, each at a multiple of 8",
   });
   judge(found?.size === recordSize(payload.length), {
     when: "decodeRecord: the size of the record",
@@ -108,17 +131,84 @@ check("a record is valid only at the position it was written for", () => {
   });
 });
 
+check("a record that is cut off is not there", () => {
+  for (let length = 0; length < recordSize(payload.length); length++) {
+    const found = decodeRecord(encoded().subarray(0, 64 + length), 64, 4096);
+    judge(found === undefined, {
+      when: `decodeRecord where the file ends ${length} bytes after the record's beginning`,
+      expected: "undefined: header, payload and the zeros up to the next record must all be there",
+      happened: "the record was accepted",
+      why: "a crash may leave a file of any length; the next record would begin beyond its end",
+    });
+  }
+  // A length that leads beyond the file, and a CRC of what is there.
+  const forged = Buffer.alloc(48);
+  encodeRecord(forged, 0, { kind: RECORD.ENTRY, payload }, { position: 4096, durable: 4000 });
+  forged.writeUInt32LE(forged.length - RECORD_HEADER_BYTES + RECORD_ALIGN_BYTES, 4);
+  forged.writeUInt32LE(crc32c(forged.subarray(4)), 0);
+  judge(decodeRecord(forged, 0, 4096) === undefined, {
+    when: "decodeRecord: the length leads beyond the file, the CRC is of what is there",
+    expected: "undefined",
+    happened: "the record was accepted",
+    why: "its payload is not whole: what is missing would be read as if it had never been written",
+  });
+});
+
 check("one flipped bit anywhere makes a record invalid", () => {
-  const size = recordSize(payload.length) - 1;
+  const size = recordSize(payload.length);
   for (let bit = 0; bit < size * 8; bit++) {
     const damaged = encoded();
     const byte = 64 + (bit >> 3);
     damaged[byte] = damaged[byte]! ^ (1 << (bit & 7));
     judge(decodeRecord(damaged, 64, 4096) === undefined, {
       when: `decodeRecord with bit ${bit & 7} of byte ${bit >> 3} flipped`,
-      expected: "undefined: the CRC-32C covers all bytes after itself",
+      expected: "undefined: the CRC-32C covers all bytes after itself, the gap after it is zeros",
       happened: "the damaged record was accepted",
       why: "otherwise damaged data is served as if it had been written (invariant S8)",
+    });
+  }
+});
+
+const START = 4096;
+
+/**
+ * A segment of records, each given as the number of records that were durable when it was written;
+ * the byte after the first one is damaged.
+ */
+function damagedAfterFirst(durable: readonly number[]): Buffer {
+  const size = recordSize(payload.length);
+  const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES + (durable.length + 4) * size);
+  encodeSegmentHeader(START).copy(bytes);
+  let at = SEGMENT_HEADER_BYTES;
+  for (const [i, count] of durable.entries()) {
+    const place = { position: START + i * size, durable: START + count * size };
+    at = encodeRecord(bytes, at, { kind: RECORD.ENTRY, payload }, place);
+  }
+  bytes[SEGMENT_HEADER_BYTES + size] = bytes[SEGMENT_HEADER_BYTES + size]! ^ 1;
+  return bytes;
+}
+
+check("what follows the last whole record is a tear, unless it was durable", () => {
+  const cases = [
+    [[0, 1, 1], "torn", "2 and 3 are one batch, not durable: a disk may write 3 first"],
+    [[0, 0, 0], "torn", "all three are one batch"],
+    [[0, 1, 2], "damaged", "when 3 was written, 2 was durable"],
+    [[0, 1, 1, 3], "damaged", "when 4 was written, 2 and 3 were durable"],
+  ] as const;
+  for (const [durable, expected, what] of cases) {
+    let happened = "torn";
+    let found = 1;
+    try {
+      found = readSegment("segment", damagedAfterFirst(durable), START).records.length;
+    } catch (thrown) {
+      if (!(thrown instanceof LogDamagedError)) throw thrown;
+      happened = "damaged";
+    }
+    judge(happened === expected && found === 1, {
+      when: `readSegment of ${durable.length} records, the second damaged (${what})`,
+      expected: expected === "torn" ? "the first record, and no error" : "LogDamagedError",
+      happened: happened === "torn" ? `${found} records, and no error` : "LogDamagedError",
+      why: "after a tear a member goes on; damage to acknowledged bytes must stop it (S8)",
     });
   }
 });
@@ -163,6 +253,28 @@ check("acknowledgements follow the order of the appends", async () => {
   );
 });
 
+check("a write without records is acknowledged after the writes before it", async () => {
+  const disk = new CrashDisk();
+  const { wal } = openLog(disk);
+  const order: string[] = [];
+  const done = (name: string) => () => void order.push(name);
+  wal.append(write(1), done("1"));
+  // 2 and 3 wait for the disk, and are one batch.
+  wal.append(write(2), () => {
+    order.push("2");
+    wal.append({ ...write(4), entries: [] }, done("4"));
+  });
+  wal.append(write(3), done("3"));
+  await awaitAcknowledged(disk, 4, () => order.length);
+  await close(wal, disk);
+  judge(order.join(" ") === "1 2 3 4", {
+    when: "2 and 3 are one batch; done() of 2 appends 4, which has no records to write",
+    expected: "done() for 1 2 3 4",
+    happened: `the order ${order.join(" ")}`,
+    why: "4 says that everything before it is durable: the core counts 3 as durable with it",
+  });
+});
+
 check("close returns once every queued append is durable", async () => {
   const disk = new CrashDisk();
   const { wal } = openLog(disk);
@@ -174,6 +286,15 @@ check("close returns once every queued append is durable", async () => {
     expected: "close() returns after done() for all 50",
     happened: `it returned after done() for ${acknowledged}`,
     why: "a member closes its log when it stops: accepted proposals must not be dropped",
+  });
+  const { operations } = disk;
+  wal.append(write(51), () => acknowledged++);
+  for (let turn = 0; turn < IDLE_TURNS_MAX; turn++) await new Promise(setImmediate);
+  judge(acknowledged === 50 && disk.operations === operations, {
+    when: "an append after close()",
+    expected: "it is neither written nor acknowledged",
+    happened: `done() for ${acknowledged}, ${disk.operations - operations} operations of the disk`,
+    why: "the file is closed: its descriptor may be another file's by now",
   });
 });
 
@@ -270,6 +391,7 @@ check("acknowledged entries survive a power loss at every operation", async () =
   await appendAll(wal, whole, 12);
   await close(wal, whole);
   for (let dieAt = 1; dieAt <= whole.operations; dieAt++) {
+    stillAtWork();
     for (const keep of [() => 0, () => 1, () => 0.5, (i: number) => (i % 2 === 0 ? 0.3 : 1)]) {
       const disk = new CrashDisk(dieAt);
       const acknowledged = await appendAll(openLog(disk).wal, disk, 12);

@@ -102,13 +102,33 @@ check("a snapshot from before the commit index changes nothing", () => {
 check("a snapshot whose last entry is in the log keeps the later entries", () => {
   const raft = coreWith({ term: 2, log: [1, 1, 2, 2, 2, 2, 2], commit: 3 });
   raft.step(snapshot(MARK, 2));
-  work(raft);
+  const { afterDisk } = work(raft);
   const { log } = raft.state;
   judge(log.lastIndex === 7 && log.committed === 5, {
     when: "the log has entries 1 to 7, entry 5 of term 2, committed up to 3; a snapshot at 5/2",
     expected: "the log unchanged, committed up to 5",
     happened: `the log ends with ${log.lastIndex}, committed ${log.committed}`,
     why: "entries 6 and 7 may be needed for a majority (Raft figure 13, step 6)",
+  });
+  const reply = afterDisk.find((message) => message.kind === "append-reply");
+  judge(reply?.index === 5, {
+    when: "the log has entries 1 to 7; a snapshot at 5/2, which entry 5 matches",
+    expected: "an append-reply, accepted up to 5",
+    happened: reply ? `accepted up to ${reply.index}` : "no reply",
+    why: "entries 6 and 7 may conflict with the leader's: counted, they would be committed",
+  });
+});
+
+check("a snapshot whose last entry conflicts with the log replaces it", () => {
+  const raft = coreWith({ term: 2, log: [1, 1, 1, 1, 1, 1], commit: 3 });
+  raft.step(snapshot(MARK, 2));
+  work(raft);
+  const { log } = raft.state;
+  judge(log.lastIndex === 5 && log.term(5) === 2, {
+    when: "the log has entries 1 to 6 of term 1, committed up to 3; a snapshot at 5/2",
+    expected: "an empty log with base 5/2",
+    happened: `the log ends with ${log.lastIndex}, entry 5 is of term ${log.term(5)}`,
+    why: "entry 5 of another term is another command: the snapshot has the committed one",
   });
 });
 
@@ -143,6 +163,30 @@ check("a follower behind the compacted log is sent a snapshot", () => {
     expected: "no append to member 3 until it has replied",
     happened: `${later.map(({ kind }) => kind)}`,
     why: "appends after a gap are all rejected",
+  });
+});
+
+check("a snapshot has the term and the membership of its last entry", () => {
+  const raft = coreWith({ term: 1, log: [1, 1, 1, 1], commit: 4 });
+  electMember1(raft);
+  work(raft);
+  const { membership: before, term } = raft.state;
+  raft.compact({ index: 4, term: 1, membership: before }, 0);
+  raft.step(appended(2n, term, 5));
+  work(raft);
+  raft.proposeChange(changeOf("change ~4"));
+  work(raft);
+  raft.step(appended(2n, term, 6));
+  work(raft);
+  const refusal = { index: 4, reject: true, hintIndex: 1, hintTerm: 1 };
+  raft.step({ kind: "append-reply", from: 3n, to: 1n, term, ...refusal });
+  const sent = work(raft).now.find((message) => message.kind === "snapshot");
+  const { index, term: of, membership } = sent?.mark ?? {};
+  judge(index === 4 && of === 1 && membership?.learners.length === 0, {
+    when: `compacted to entry 4 of term 1; in term ${term}, entry 6 adds a learner; a snapshot`,
+    expected: "a mark 4/1 with the membership of entry 4: no learner",
+    happened: sent ? `${index}/${of}, learners ${membership?.learners.join(" ")}` : "no snapshot",
+    why: "the follower compares the next append with this term, and applies entry 6 itself",
   });
 });
 
@@ -194,8 +238,8 @@ check("no membership change before the term's first entry is committed", () => {
   raft.step(appended(2n, raft.state.term, 3));
   work(raft);
   const empty = raft.proposeChange(changeOf("change -1 -2 -3 -4"));
-  judge(typeof empty === "object" && "refused" in empty, {
-    when: "a change that removes all voters",
+  judge(typeof empty === "object" && "refused" in empty && empty.refused === "membership-invalid", {
+    when: "a change that removes all voters, when the one before is applied",
     expected: "refused: membership-invalid",
     happened: JSON.stringify(empty),
     why: "every member would ignore it when applied: the client needs the error now",
@@ -234,12 +278,48 @@ check("a change takes effect when it is applied", () => {
     happened: `the log ends with entry ${log.lastIndex}`,
     why: "no other member proposes it; a joint cluster stops when either majority fails",
   });
+  const carries = now.some((message) => {
+    return message.kind === "append" && message.to === 2n && message.entries.at(-1)?.index === 4;
+  });
+  judge(carries, {
+    when: "the leader has appended the change that leaves",
+    expected: "an append of entry 4 to member 2 at once",
+    happened: "none",
+    why: "without writes by clients, the cluster would stay joint until the next one",
+  });
   raft.appliedTo(raft.state.applied, 0);
   judge(log.lastIndex === 4, {
     when: "the change that leaves is pending, and another entry is applied",
     expected: "no second one: pendingChangeIndex is above the applied index",
     happened: `the log ends with entry ${log.lastIndex}`,
     why: "otherwise each applied entry proposes another change, without end",
+  });
+});
+
+check("a new leader leaves a joint configuration only once it has committed in its term", () => {
+  const joint = {
+    ...initialMembership([1n, 2n, 3n]),
+    outgoing: [1n, 2n, 3n],
+    autoLeave: true,
+  };
+  const raft = coreWith({ term: 1, log: [1], commit: 1, membership: joint });
+  electMember1(raft);
+  work(raft);
+  raft.appliedTo(raft.state.applied, 0);
+  const { log } = raft.state;
+  judge(log.lastIndex === 2, {
+    when: "joint with autoLeave; a new leader has appended entry 2, which is not committed",
+    expected: "no change yet",
+    happened: `the log ends with entry ${log.lastIndex}`,
+    why: "an earlier leader's change may still be uncommitted in its log (invariant S9)",
+  });
+  raft.step(appended(2n, raft.state.term, 2));
+  work(raft);
+  judge(log.entry(3)?.change?.steps.length === 0, {
+    when: "entry 2, the first of its term, is committed and applied",
+    expected: "entry 3 leaves the joint configuration",
+    happened: `the log ends with entry ${log.lastIndex}`,
+    why: "the leader that entered it may be gone: the next one must leave it",
   });
 });
 
@@ -258,7 +338,13 @@ check("a new member has a progress as soon as the change is applied", () => {
   raft.proposeChange(changeOf("change ~4"));
   work(raft);
   raft.step(appended(2n, raft.state.term, 2));
-  work(raft);
+  const probes = work(raft).now.filter(({ kind, to }) => kind === "append" && to === 4n);
+  judge(probes.length > 0, {
+    when: "the change ~4 is applied",
+    expected: "an append to member 4 at once",
+    happened: "none",
+    why: "until it has replied the leader does not know what it lacks",
+  });
   const { term } = raft.state;
   const news = { commit: 0, commitTerm: 0 };
   raft.step({ kind: "heartbeat-reply", from: 4n, to: 1n, term, readId: 0, ...news });
@@ -298,5 +384,20 @@ check("a transferee that is removed is cleared", () => {
     expected: "no transferee: the leader stays",
     happened: `transferee ${raft.leading?.transferee}`,
     why: "during a transfer the leader rejects all writes",
+  });
+});
+
+check("a transferee that stays a voter is kept", () => {
+  const raft = leading();
+  raft.proposeChange(changeOf("change -3"));
+  raft.transferLeadership(2n);
+  const before = raft.leading?.transferee;
+  raft.step(appended(2n, raft.state.term, 2));
+  work(raft);
+  judge(before === 2n && raft.leading?.transferee === 2n, {
+    when: "a transfer to member 2 is pending, and the removal of member 3 is applied",
+    expected: "the transferee is still member 2",
+    happened: `transferee ${raft.leading?.transferee}`,
+    why: "the transfer would fail, and clients would write to a leader that is about to go",
   });
 });

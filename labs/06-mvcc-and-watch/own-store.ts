@@ -5,9 +5,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { judge } from "../judge.ts";
-
-/** Longer than any watch needs, under load too. */
-const SILENCE_MS_MAX = 15_000;
+import { QUIET_S, untilQuiet } from "../quiet.ts";
 
 /** A store with the reader's parts and its own data directory; it can be restarted. */
 export class OwnStore {
@@ -66,33 +64,36 @@ export async function withStore(body: (store: OwnStore) => Promise<void>): Promi
   }
 }
 
-/**
- * Reads a watch's responses until `enough` returns true. Fails after SILENCE_MS_MAX without one.
- */
+/** The responses that are awaited of a watch: `every event up to revision 61`. */
+export interface Awaited {
+  readonly named: string;
+  readonly enough: (responses: readonly WatchResponse[]) => boolean;
+}
+
+/** Reads a watch's responses until there are enough. Fails when no more come. */
 export async function follow(
   stream: AsyncIterator<WatchResponse>,
-  enough: (responses: readonly WatchResponse[]) => boolean,
+  { named, enough }: Awaited,
 ): Promise<WatchResponse[]> {
   const responses: WatchResponse[] = [];
+  let [whole, over] = [false, false];
   const read = async () => {
-    for (let next = await stream.next(); !next.done; next = await stream.next()) {
+    for (let next = await stream.next(); !next.done && !over; next = await stream.next()) {
       responses.push(next.value);
-      if (enough(responses)) return true;
+      if ((whole = enough(responses))) return;
     }
-    return false;
+    over = true;
   };
-  const silence = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => silence.resolve(false), SILENCE_MS_MAX);
-  const whole = await Promise.race([read(), silence.promise]);
-  clearTimeout(timer);
+  const reading = read();
+  await Promise.race([reading, untilQuiet(() => whole || over, () => responses.length)]);
   if (whole) return responses;
+  const ended = over ? "the stream has ended" : `no response for ${QUIET_S} s`;
+  over = true;
   const last = responses.findLast(({ events }) => events.length > 0)?.events.at(-1);
   return judge(false, {
     when: "a watch is read",
-    expected: "every event from its start revision on",
-    happened: last
-      ? `no event after revision ${last.kv?.modRevision} for ${SILENCE_MS_MAX / 1_000} s`
-      : `no event in ${SILENCE_MS_MAX / 1_000} s`,
+    expected: named,
+    happened: last ? `after the event of revision ${last.kv?.modRevision}: ${ended}` : ended,
     why: "controllers act on watch events: without events the cluster makes no progress",
   });
 }

@@ -2,7 +2,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { type Event, Event_EventType, type WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { type OwnStore, follow, withStore } from "./own-store.ts";
+import { type Awaited, type OwnStore, follow, withStore } from "./own-store.ts";
 
 const FIRST = 2;
 const WRITES = 60;
@@ -10,6 +10,16 @@ const WRITES = 60;
 const SLOW_WRITES = 1_000;
 const SLOW_VALUE_BYTES = 2_000;
 const BATCH = 100;
+/** The id of a notification of progress: it is of all watches of its stream. */
+const PROGRESS_ID = -1n;
+const CREATED: Awaited = {
+  named: "the response that the watch is created",
+  enough: (responses) => responses.some(({ created }) => created),
+};
+const PROGRESS: Awaited = {
+  named: "the notification of progress, once the watch has caught up",
+  enough: (responses) => responses.some(({ watchId }) => watchId === PROGRESS_ID),
+};
 const KEYS = { key: Buffer.from("k"), rangeEnd: Buffer.from("l") };
 
 const keyOf = (i: number) => Buffer.from(`k${i % 5}`);
@@ -30,12 +40,17 @@ function reportedUpTo(responses: readonly WatchResponse[]): number {
   return last?.events.at(-1)?.kv?.modRevision ?? 0;
 }
 
+function upTo(last: number): Awaited {
+  const named = `every event up to revision ${last}`;
+  return { named, enough: (responses) => reportedUpTo(responses) >= last };
+}
+
 /** The events of a watch of revisions `from` to `last`. */
 async function eventsFrom(store: OwnStore, from: number, last: number): Promise<Event[]> {
   const stream = store.client.watch();
   stream.create({ ...KEYS, startRevision: from });
   const reader = stream[Symbol.asyncIterator]();
-  const responses = await follow(reader, (all) => reportedUpTo(all) >= last);
+  const responses = await follow(reader, upTo(last));
   stream.close();
   return responses.flatMap(({ events }) => events);
 }
@@ -75,13 +90,32 @@ check("a slow watcher catches up without a gap", () =>
     const stream = store.client.watch();
     stream.create({ ...KEYS, startRevision: FIRST });
     const reader = stream[Symbol.asyncIterator]();
-    await follow(reader, (all) => all.some(({ created }) => created));
+    await follow(reader, CREATED);
     // Nothing reads the stream meanwhile, and this is more than it may buffer.
     await write(store.client, 0, SLOW_WRITES, SLOW_VALUE_BYTES);
-    const responses = await follow(reader, (all) => reportedUpTo(all) > SLOW_WRITES);
-    stream.close();
+    stream.requestProgress();
+    const last = FIRST + SLOW_WRITES - 1;
+    const responses = await follow(reader, upTo(last));
     const events = responses.flatMap((response) => response.events);
     judgeEvents(events, FIRST, `${SLOW_WRITES} writes without a read`);
+    const progress = responses.findIndex(({ watchId }) => watchId === PROGRESS_ID);
+    judge(progress < 0, {
+      when: `progress is requested while the watch catches up with ${SLOW_WRITES} writes`,
+      expected: `its notification after the event of revision ${last}`,
+      happened: `as response ${progress + 1} of ${responses.length}, before that event`,
+      why: "it says that no event up to its revision is missing: earlier it hides the others (S5)",
+    });
+    await follow(reader, PROGRESS);
+    stream.close();
+  }),
+);
+
+check("a watch from a future revision begins with that revision", () =>
+  withStore(async (store) => {
+    const from = FIRST + 20;
+    const following = eventsFrom(store, from, FIRST + WRITES - 1);
+    await write(store.client, 0, WRITES);
+    judgeEvents(await following, from, `the watch is older than these ${WRITES} writes`);
   }),
 );
 
@@ -108,7 +142,7 @@ check("all events of a transaction come in one response, in their order", () =>
       ],
     });
     const reader = stream[Symbol.asyncIterator]();
-    const responses = await follow(reader, (all) => all.some(({ events }) => events.length > 0));
+    const responses = await follow(reader, upTo(FIRST + 1));
     stream.close();
     const reported = responses.at(-1)!.events.map(({ type, kv }) => {
       const sign = type === Event_EventType.DELETE ? "-" : "+";
@@ -129,8 +163,9 @@ check("a watch of compacted revisions is canceled with the compact revision", ()
     await store.client.compact({ revision: 8 });
     const stream = store.client.watch();
     stream.create({ ...KEYS, startRevision: 3 });
-    const responses = await follow(stream[Symbol.asyncIterator](), (all) => {
-      return all.some(({ canceled, events }) => canceled || events.length > 0);
+    const responses = await follow(stream[Symbol.asyncIterator](), {
+      named: "its cancellation, with compact revision 8",
+      enough: (all) => all.some(({ canceled, events }) => canceled || events.length > 0),
     });
     stream.close();
     const last = responses.at(-1)!;
@@ -142,5 +177,12 @@ check("a watch of compacted revisions is canceled with the compact revision", ()
         : `an event of revision ${last.events[0]?.kv?.modRevision}`,
       why: "on this error Kubernetes lists again; after a silent gap it acts on stale objects (S6)",
     });
+    judge(last.header?.revision === 0, {
+      when: "the header of this cancellation",
+      expected: "revision 0",
+      happened: `revision ${last.header?.revision}`,
+      why: "a client that took it for progress would go on from there, after the gap",
+    });
+    judgeEvents(await eventsFrom(store, 8, 11), 8, "a compaction at 8");
   }),
 );

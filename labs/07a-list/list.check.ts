@@ -3,15 +3,19 @@ import { kindOf } from "@raft2kube/api/kinds.ts";
 import { type RevisionMatch, readListOptions } from "@raft2kube/apiserver/registry/list-options.ts";
 import type { Resource } from "@raft2kube/apiserver/resource/resource.ts";
 import { selectionOf } from "@raft2kube/apiserver/registry/selection.ts";
+import { decodeContinue } from "@raft2kube/apiserver/storage/continue.ts";
 import { STORE_PAGE_KEYS } from "@raft2kube/apiserver/limits.ts";
 import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { check, checkOptions, stillAtWork } from "../check.ts";
 import { judge } from "../judge.ts";
-import { betweenReads, lateWatches } from "../apiserver/between.ts";
+import { mustPass } from "../must.ts";
+import { betweenReads, lateWatches, limitsAsked } from "../apiserver/between.ts";
 import { NAMESPACE, type World, list, mapOf, refusalOf, withWorld } from "../apiserver/world.ts";
 
 /** How far a cache is behind its store. */
 const LATE_MS = 20;
+
+const NOT_OLDER = "resourceVersionMatch=NotOlderThan";
 
 /** Queries and the match that they request (kubernetes.io, "API concepts", "Resource versions"). */
 const MEANT: readonly (readonly [string, RevisionMatch])[] = [
@@ -21,7 +25,10 @@ const MEANT: readonly (readonly [string, RevisionMatch])[] = [
   ["resourceVersion=0&limit=2", { type: "any" }],
   ["resourceVersion=7", { type: "not-older-than", revision: 7 }],
   ["resourceVersion=7&limit=2", { type: "exact", revision: 7 }],
-  ["resourceVersion=7&resourceVersionMatch=NotOlderThan", { type: "not-older-than", revision: 7 }],
+  ["resourceVersion=7&limit=0", { type: "not-older-than", revision: 7 }],
+  [`resourceVersion=7&${NOT_OLDER}`, { type: "not-older-than", revision: 7 }],
+  [`resourceVersion=7&${NOT_OLDER}&limit=2`, { type: "not-older-than", revision: 7 }],
+  [`resourceVersion=0&${NOT_OLDER}`, { type: "any" }],
   ["resourceVersion=7&resourceVersionMatch=Exact", { type: "exact", revision: 7 }],
 ];
 
@@ -88,6 +95,9 @@ async function writeAtRandom(server: Resource, seed: number): Promise<Map<number
   return states;
 }
 
+/** More than there are in any of these lists. */
+const PAGED_NAMES_MAX = 50;
+
 interface Pages {
   readonly names: string[];
   /** A page's remaining count that was wrong. */
@@ -102,6 +112,12 @@ async function pagesAt(server: Resource, at: number, limit: number): Promise<Pag
   for (;;) {
     const page = await list(server, query);
     names.push(...page.names);
+    judge(page.names.length <= limit && names.length <= PAGED_NAMES_MAX, {
+      when: `page after page of ${limit} at revision ${at}`,
+      expected: `at most ${limit} in each, and an end`,
+      happened: `${page.names.length} in the last one, ${names.length} in all`,
+      why: "a client sets the limit to bound its memory, and reads until there is no token",
+    });
     if (page.continue === "") break;
     counts.push({ after: names.length, remaining: page.remaining });
     query = `limit=${limit}&continue=${page.continue}`;
@@ -130,6 +146,51 @@ check("list: pages at a revision show the state of that revision", () =>
           expected: `${expected.join()}; ${expected.length} in all`,
           happened: `${names.join()}; ${miscounted ?? `${names.length} in all`}`,
           why: "pages of two revisions are a state that never existed: objects may be missed",
+        });
+      }
+    }
+  }),
+);
+
+/** All pages of a list, each as `a b, 3 remain`. */
+async function pagesOf(server: Resource, first: string, next: string): Promise<string[]> {
+  const pages: string[] = [];
+  for (let token = ""; token !== "" || pages.length === 0; ) {
+    const query = token === "" ? first : `${next}&continue=${token}`;
+    const page = await list(server, query);
+    const remain = page.remaining === undefined ? "" : `, ${page.remaining} remain`;
+    pages.push(`${page.names.join(" ")}${remain}`);
+    token = page.continue;
+    if (pages.length > PAGED_NAMES_MAX) break;
+  }
+  return pages;
+}
+
+check("list: a limit counts the objects that match a selector", () =>
+  withWorld(async (world) => {
+    const [held, late] = [world.server(), world.server()];
+    await held.cache();
+    for (const name of ["a", "b", "c", "d", "e"]) await held.store.create(mapOf(name));
+    const revision = await held.store.rows.revision();
+    // A write after it: a server whose cache begins now does not have the state at `revision`.
+    await held.store.create(mapOf("f"));
+    const exact = `resourceVersion=${revision}&resourceVersionMatch=Exact`;
+    const cases = [
+      ["limit=2", "a b, 3 remain; c d, 1 remain; e"],
+      ["limit=5", "a b c d e"],
+      ["limit=2&fieldSelector=metadata.name!%3Db", "a c; d e"],
+      ["limit=3&fieldSelector=metadata.name!%3Dc", "a b d; e"],
+    ] as const;
+    for (const server of [held, late]) {
+      for (const [query, expected] of cases) {
+        const pages = (await pagesOf(server, `${exact}&${query}`, query)).join("; ");
+        judge(pages === expected, {
+          when:
+            `maps a to e by pages of "${query}", from ` +
+            (server === held ? "the cache" : "the store: the cache began later"),
+          expected: `${expected}; with a selector the number of the remaining is unknown`,
+          happened: pages,
+          why: "kubectl shows pages as they come: a wrong count or a lost object misleads its user",
         });
       }
     }
@@ -168,6 +229,26 @@ check("list: the store's pages are of one revision, despite writes between them"
   }),
 );
 
+check("list: no page of the store has more than STORE_PAGE_KEYS keys", () =>
+  withWorld(async (world) => {
+    const asked: number[] = [];
+    const limits = limitsAsked(world.etcd, (limit) => asked.push(limit));
+    const server = world.server(limits);
+    await server.store.create(mapOf("a"));
+    for (const limit of [0, 10 * STORE_PAGE_KEYS]) {
+      const options = readListOptions(server.kind, new URLSearchParams({ limit: `${limit}` }));
+      const selection = selectionOf(server.kind, NAMESPACE, options);
+      await listFromStore(server, NAMESPACE, selection, options);
+    }
+    judge(asked.length > 0 && asked.every((limit) => limit > 0 && limit <= STORE_PAGE_KEYS), {
+      when: `lists without a limit, and with a limit of ${10 * STORE_PAGE_KEYS}`,
+      expected: `requests of 1 to ${STORE_PAGE_KEYS} keys to the store`,
+      happened: `requests of ${asked.join(", ")} keys (0: all)`,
+      why: "a range of everything stops the store's other requests, and fills its memory",
+    });
+  }),
+);
+
 check("list: a future revision is 504, a compacted one 410", () =>
   withWorld(async (world) => {
     const [server, late] = [world.server(), world.server()];
@@ -192,7 +273,26 @@ check("list: a future revision is 504, a compacted one 410", () =>
       why: "on 410 a client lists again; other errors it retries without end",
     });
     const token = gone?.status.metadata.continue ?? "";
-    const rest = await list(late, `limit=9&continue=${token}`);
+    const before = decodeContinue(first.continue).start;
+    judge(token !== "" && decodeContinue(token).start.startsWith(before), {
+      when: `the token of the 410, where the token of the request was after ${before.slice(0, -1)}`,
+      expected: "a token from the same key",
+      happened: token === "" ? "no token" : `from ${decodeContinue(token).start}`,
+      why: "with it a client goes on: one from another key repeats objects or skips them",
+    });
+    const begun = `resourceVersion=${first.revision}&resourceVersionMatch=Exact`;
+    const fresh = await refusalOf(() => list(late, begun));
+    judge(fresh?.http === 410 && fresh.status.metadata.continue === undefined, {
+      when: `a list with ${begun}, which is compacted`,
+      expected: "410 Expired, without a token",
+      happened: `${fresh?.http ?? "a list"}${fresh?.status.metadata.continue ? ", a token" : ""}`,
+      why: "the client has no page yet: it begins again instead of a list of two states",
+    });
+    const rest = await mustPass(list(late, `limit=9&continue=${token}`), {
+      when: "the list continues with the token of the 410",
+      expected: "the rest of the list, at the newest revision",
+      why: "a token of the compacted revision gets 410 again, without end",
+    });
     judge(rest.names.join() === "c,d,e", {
       when: "the list continues with the token of the 410",
       expected: "c,d,e: the names after the last page, at the newest revision",

@@ -1,13 +1,16 @@
 import {
   HISTORY_BYTES_MAX,
   HISTORY_EVENTS_MAX,
+  WATCHER_QUEUE_BYTES_MAX,
   WATCHER_QUEUE_EVENTS_MAX,
 } from "@raft2kube/apiserver/limits.ts";
+import { EVERYTHING } from "@raft2kube/apiserver/cache/selection.ts";
 import { History } from "@raft2kube/apiserver/cache/history.ts";
 import { type Listener, inWords, listen } from "@raft2kube/apiserver/testing/watch-words.ts";
-import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
+import { untilQuiet } from "../quiet.ts";
 import { orBroken } from "../apiserver/broken.ts";
 import { expectLines } from "../apiserver/expect-lines.ts";
 import { ALL, emptyCache, ofApp, onNode, podEntry, put, remove } from "../apiserver/objects.ts";
@@ -43,6 +46,117 @@ check("fan-out: a watch with initial events begins with the current objects", ()
     });
   }),
 );
+
+check("fan-out: a watch begins with the objects that its selector matches", () =>
+  orBroken(async () => {
+    const cache = emptyCache();
+    put(cache, "a", 2, { app: "web" });
+    put(cache, "b", 3, { app: "db" });
+    const { lines } = listen(cache.watchAll({ ...ALL, selection: ofApp("web") }, false));
+    put(cache, "c", 4, { app: "web" });
+    await expectLines(lines, {
+      when: "a is web, b is not; app=web is watched without a bookmark, then c created as web",
+      expected: ["ADDED a 2", "ADDED c 4"],
+      why: "a client that did not ask for the bookmark does not know it",
+    });
+  }),
+);
+
+check("fan-out: a watch of an object or a namespace gets its events, and no others", () =>
+  orBroken(async () => {
+    const cache = emptyCache();
+    const isA = ({ name }: { name: string }) => name === "a";
+    const cases = [
+      [{ id: "lab/a", namespace: "lab", name: "a", matches: isA }, ["ADDED a 2"]],
+      [{ id: "*/a", name: "a", matches: isA }, ["ADDED a 2"]],
+      [{ id: "other/a", namespace: "other", name: "a", matches: isA }, []],
+      [{ id: "lab", namespace: "lab" }, ["ADDED a 2", "ADDED b 3"]],
+      [{ id: "other", namespace: "other" }, []],
+    ] as const;
+    const listeners = cases.map(([narrow]) => {
+      return listen(cache.watchFrom({ ...ALL, selection: { ...EVERYTHING, ...narrow } }, 1));
+    });
+    put(cache, "a", 2);
+    put(cache, "b", 3);
+    await expectLines(listeners[3]!.lines, {
+      when: "pods a and b are created in namespace lab; the namespace is watched",
+      expected: ["ADDED a 2", "ADDED b 3"],
+      why: "an informer of one namespace must not miss an object",
+    });
+    for (const [i, [{ id }, expected]] of cases.entries()) {
+      await expectLines(listeners[i]!.lines, {
+        when: `pods a and b are created in namespace lab; a watch of ${id} (*: every namespace)`,
+        expected,
+        why: "an event goes to the places whose watches it concerns: one forgotten, they miss it",
+      });
+    }
+  }),
+);
+
+check("fan-out: listeners get each event, and the states of earlier revisions are kept", () =>
+  orBroken(() => {
+    const cache = emptyCache();
+    const heard: string[] = [];
+    cache.subscribe(({ type, entry }) => heard.push(`${type} ${entry.name}`));
+    put(cache, "a", 2);
+    put(cache, "b", 4);
+    remove(cache, "a", 6);
+    remove(cache, "unknown", 8);
+    judge(heard.join(", ") === "ADDED a, ADDED b, DELETED a", {
+      when: "a is created, b is created, a is deleted; a listener of the cache",
+      expected: "ADDED a, ADDED b, DELETED a",
+      happened: heard.join(", ") || "no event",
+      why: "the server's own parts (admission, authorization) follow the cache as listeners",
+    });
+    for (const [revision, expected] of [[3, "a"], [5, "a,b"], [7, "b"], [8, "b"]] as const) {
+      const names = cache.stateAt(revision)?.all().map(({ name }) => name).join();
+      judge(names === expected, {
+        when: `a is created at 2, b at 4, a deleted at 6, nothing at 8; the state at ${revision}`,
+        expected,
+        happened: names ?? "the cache does not have it",
+        why: "pages of a list are of one revision: without its state the store must be asked",
+      });
+    }
+    return Promise.resolve();
+  }),
+);
+
+check("fan-out: the history counts the bytes of objects before and after a change", () => {
+  const [grown, single] = [new History(0), new History(0)];
+  const large = HISTORY_BYTES_MAX / 8;
+  for (let revision = 1; revision <= 12; revision++) {
+    const [entry, previous] = [podEntry("a", revision, {}), podEntry("a", revision, {}, large)];
+    grown.push({ type: "MODIFIED", revision, entry, previous });
+  }
+  judge(grown.floor >= 5, {
+    when: "12 changes of large objects to small ones, of which 8 fill the history's byte limit",
+    expected: "the oldest are dropped: floor 5 or more",
+    happened: `floor ${grown.floor}`,
+    why: "a DELETED event for a selector needs the object before the change: it is in memory too",
+  });
+  for (let revision = 1; revision <= 3; revision++) {
+    const entry = podEntry("a", revision, {}, HISTORY_BYTES_MAX + 1);
+    single.push({ type: "MODIFIED", revision, entry, previous: undefined });
+  }
+  judge(single.floor === 2 && single.after(2).length === 1, {
+    when: "three objects, each larger than the whole limit",
+    expected: "the last event is kept: floor 2",
+    happened: `floor ${single.floor}, ${single.size} events`,
+    why: "without the newest event no watch could begin: each client would list without end",
+  });
+  for (let revision = 4; revision <= 40; revision++) {
+    const entry = podEntry("b", revision, {}, 9);
+    single.push({ type: "ADDED", revision, entry, previous: undefined });
+  }
+  const entry = podEntry("a", 41, {}, HISTORY_BYTES_MAX - 2_000);
+  single.push({ type: "ADDED", revision: 41, entry, previous: undefined });
+  judge(single.bytes <= HISTORY_BYTES_MAX, {
+    when: "37 small objects, then one that is almost as large as the limit",
+    expected: "as many events are dropped as it takes",
+    happened: `${single.bytes} bytes are kept, the limit is ${HISTORY_BYTES_MAX}`,
+    why: "the limit is the memory of one kind: a server has hundreds of kinds",
+  });
+});
 
 check("fan-out: the history is bounded, and before it a watch is 410", () =>
   orBroken(async () => {
@@ -122,6 +236,12 @@ check("fan-out: each event is encoded once for each encoding", () =>
       happened: `encoded ${encoded} times`,
       why: "with 1,000 watchers of pods, each event costs one JSON.stringify instead of 1,000",
     });
+    judge(cache.eventsSent === 5, {
+      when,
+      expected: "5 events are counted as sent",
+      happened: `${cache.eventsSent}`,
+      why: "the metric shows the cost of a change: how many clients it is sent to",
+    });
   }),
 );
 
@@ -173,15 +293,39 @@ check("fan-out: a watcher that joins while events are pending gets each once", (
   }),
 );
 
-/** Whether it ended in time. */
-async function ended(listener: Listener): Promise<boolean> {
-  try {
-    return Boolean(await waitFor("its end", () => listener.ended, { clock, timeout_ms: 5_000 }));
-  } catch (thrown) {
-    if (thrown instanceof WaitTimeoutError) return false;
-    throw thrown;
-  }
+/** Whether it ends. */
+function ended(listener: Listener): Promise<boolean> {
+  return untilQuiet(() => listener.ended !== undefined, () => listener.lines.length);
 }
+
+check("fan-out: a watcher's queue is bounded in bytes, but takes one event of any size", () =>
+  orBroken(async () => {
+    const cache = emptyCache();
+    let bytes = WATCHER_QUEUE_BYTES_MAX + 1;
+    const encoder = { ...inWords, id: "large", encode: () => Buffer.alloc(bytes, "x") };
+    const slow = listen(cache.watchFrom({ ...ALL, encoder }, 1), true);
+    const first = () => slow.writes.length === 1;
+    put(cache, "a", 2);
+    await untilQuiet(first, () => slow.writes.length);
+    put(cache, "a", 3);
+    await untilQuiet(() => cache.eventsSent === 2, () => cache.eventsSent);
+    judge(first() && cache.watchers === 1, {
+      when: "a watcher has read one event, and does not read the next, which is above the limit",
+      expected: "it stays: one event is always queued",
+      happened: `${slow.writes.length} events were read, ${cache.watchers} watchers are registered`,
+      why: "each new watch of this client would be closed at this object",
+    });
+    bytes = 1_000;
+    put(cache, "a", 4);
+    await ended(slow);
+    judge(cache.watchers === 0, {
+      when: "a second event comes, and the watcher still does not read",
+      expected: "it is closed and removed",
+      happened: "it is kept",
+      why: "the limit of events is not enough: each may have a megabyte",
+    });
+  }),
+);
 
 check("fan-out: a watcher that does not read is closed, the others miss no event", () =>
   orBroken(async () => {

@@ -5,7 +5,7 @@ import { STORE_PAGE_KEYS } from "@raft2kube/apiserver/limits.ts";
 import type { Resource } from "@raft2kube/apiserver/resource/resource.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { betweenReads } from "../apiserver/between.ts";
+import { betweenReads, canceledOnce, splitWatches } from "../apiserver/between.ts";
 import { expectLines } from "../apiserver/expect-lines.ts";
 import { watch } from "../apiserver/watch.ts";
 import { NAMESPACE, type World, clock, list, mapOf, refusalOf, withWorld } from "../apiserver/world.ts";
@@ -59,9 +59,11 @@ class Recorder implements FeedTarget {
   }
 
   apply(change: Change): void {
-    this.revision = change.revision;
+    const isLate = change.revision <= this.revision;
+    this.revision = Math.max(this.revision, change.revision);
     const name = change.type === "put" ? change.entry.name : change.key.split("/").at(-1);
-    this.recorded.push(`${change.type} ${name} ${change.revision}`);
+    const late = isLate ? `, after the cache was said to be at ${this.revision}` : "";
+    this.recorded.push(`${change.type} ${name} ${change.revision}${late}`);
   }
 
   progress(revision: number): void {
@@ -105,6 +107,46 @@ check("feed: lists, then applies each later change once and in order", () =>
       });
     });
   }),
+);
+
+check("feed: the cache's revision is never ahead of an event", () =>
+  withWorld(async (world) => {
+    const writer = world.server();
+    await writer.store.create(mapOf("a"));
+    const made: string[] = [];
+    // Written after the feed's list: its watch begins in the past, and catches up.
+    const etcd = betweenReads(splitWatches(world.etcd), async () => {
+      for (const name of made.length > 0 ? [] : ["b", "c", "d"]) {
+        const { metadata } = await writer.store.create(mapOf(name));
+        made.push(`put ${name} ${metadata.resourceVersion}`);
+      }
+    });
+    const follow = async ({ recorded }: Recorder) => {
+      await expectLines(recorded, {
+        when: "b, c and d are created between the feed's list and its watch",
+        expected: () => ["listed a", ...made],
+        why: "at a revision whose events are missing a list is wrong, and waits for nothing",
+      });
+    };
+    await withFeed(world, world.server(etcd), follow, etcd);
+  }),
+);
+
+check("feed: watches again after the store has ended its watch", () =>
+  withWorld(async (world) => {
+    const server = world.server();
+    await server.store.create(mapOf("a"));
+    const follow = async ({ recorded }: Recorder, feed: Feed) => {
+      await feed.ready;
+      const b = await server.store.create(mapOf("b"));
+      await expectLines(recorded, {
+        when: "the feed's first watch is canceled, without a compaction; b is created",
+        expected: ["listed a", `put b ${b.metadata.resourceVersion}`],
+        why: "no event comes on a canceled watch: the cache would be stale without a sign of it",
+      });
+    };
+    await withFeed(world, server, follow, canceledOnce(world.etcd));
+  }, /ended the watch/),
 );
 
 check("feed: its pages are of one revision", () =>

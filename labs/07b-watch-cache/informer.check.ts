@@ -3,9 +3,9 @@ import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { pick, seededRandom } from "@raft2kube/std/random.ts";
-import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { check, checkOptions } from "../check.ts";
 import { judge } from "../judge.ts";
+import { QUIET_S, untilQuiet } from "../quiet.ts";
 import { withApiserver } from "../apiserver/own-apiserver.ts";
 import { NAMESPACE, clock, mapOf } from "../apiserver/world.ts";
 
@@ -13,7 +13,6 @@ const CORE = { group: "", version: "v1" };
 const MAPS = { ...CORE, plural: "configmaps", kind: "ConfigMap", namespaced: true };
 const WRITES = 150;
 const NAMES = ["a", "b", "c", "d", "e", "f"];
-const SILENCE_MS_MAX = 15_000;
 
 type Server = Parameters<Parameters<typeof withApiserver>[0]>[0];
 
@@ -58,13 +57,11 @@ async function follow(own: Server): Promise<void> {
     await write(own, seed + 1, WRITES);
     const there = summary((await maps.list({})).items);
     const equal = () => summary(informer.store.list()) === there;
-    await waitFor("the copy", equal, { clock, timeout_ms: SILENCE_MS_MAX }).catch((thrown) => {
-      if (!(thrown instanceof WaitTimeoutError)) throw thrown;
-    });
-    judge(equal(), {
+    const copied = await untilQuiet(equal, () => summary(informer.store.list()));
+    judge(copied, {
       when: `an informer follows ${2 * WRITES} writes, seed ${seed}; the apiserver restarts`,
       expected: there,
-      happened: summary(informer.store.list()),
+      happened: `${summary(informer.store.list())}; no change of it for ${QUIET_S} s`,
       why: "controllers act on their informer's copy: an error in it becomes a wrong action",
     });
     judgeChanges(changes);

@@ -110,6 +110,32 @@ check("conflict: an error from a cached object is checked against the store", ()
   }),
 );
 
+check("conflict: an error from a cached object that is current is final", () =>
+  withWorld(async (world) => {
+    const server = world.server();
+    await server.store.create(mapOf("a", 1));
+    const { row } = await server.store.rows.get(keyOf(server.kind, NAMESPACE, "a"));
+    let calls = 0;
+    const refused = await refusalOf(() =>
+      server.store.change<ConfigMap>(
+        NAMESPACE,
+        "a",
+        () => {
+          calls++;
+          throw badRequest("1 is not allowed");
+        },
+        { cached: entryOfRow(server.kind, row!) },
+      ),
+    );
+    judge(refused?.http === 400 && calls === 1, {
+      when: "the cache has the store's current object, which the change rejects",
+      expected: "400, after one call",
+      happened: `${refused?.http ?? "a write"}, after ${calls} calls`,
+      why: "a change may call webhooks: each call takes seconds, and may have effects of its own",
+    });
+  }),
+);
+
 check("conflict: a change that conflicts each time fails after a bound", () =>
   withWorld(async (world) => {
     const [server, other] = [world.server(), world.server()];

@@ -60,6 +60,7 @@ const WRONG: readonly (readonly [string, Fields, string])[] = [
   ["a name one longer", { parameters: { [`${LONG}x`]: "" } }, "FieldValueTooLong parameters"],
   ["long in bytes", { parameters: { a: "€".repeat(90_000) } }, "FieldValueTooLong parameters"],
   ["another policy", { reclaimPolicy: "Recycle" }, "FieldValueNotSupported reclaimPolicy"],
+  ["an empty policy", { reclaimPolicy: "" }, ""],
   ["another mode", { volumeBindingMode: "Later" }, "FieldValueNotSupported volumeBindingMode"],
   [
     "two invalid fields",

@@ -5,6 +5,8 @@ import { expectLines } from "../apiserver/expect-lines.ts";
 import { KUBECTL, type OwnApiserver, withApiserver } from "../apiserver/own-apiserver.ts";
 import { mapOf } from "../apiserver/world.ts";
 
+/** It is another process, and has to start and to read the API's description first. */
+const KUBECTL_PATIENCE = 3;
 const WHY = "most users reach an apiserver through kubectl";
 
 /** Runs kubectl; fails unless its output contains the expected text. */
@@ -34,7 +36,12 @@ async function listsAndWatches(own: OwnApiserver): Promise<void> {
   await expectKubectl(own, pages, "configmap/a\nconfigmap/b\nconfigmap/c");
   const lines = own.follow("-n lab configmaps");
   const begun = ["a", "b", "c"].map((name) => `ADDED ${name}`);
-  await expectLines(lines, { when: "kubectl get -w begins", expected: begun, why: WHY });
+  await expectLines(lines, {
+    when: "kubectl get -w begins",
+    expected: begun,
+    why: WHY,
+    patience: KUBECTL_PATIENCE,
+  });
   const stale = { ...mapOf("a", 1), metadata: { ...mapOf("a").metadata, resourceVersion: "1" } };
   await expectKubectl(own, "replace -f -", "the object has been modified", stale);
   await expectKubectl(own, "replace -f -", "configmap/a replaced", mapOf("a", 1));

@@ -15,6 +15,16 @@ export function betweenReads(
   return changed(etcd, { range });
 }
 
+/** The same client, which reports how many keys each range of several asks for. */
+export function limitsAsked(etcd: EtcdClient, asked: (limit: number) => void): EtcdClient {
+  const range: EtcdClient["range"] = (request, options) => {
+    const isPage = (request.rangeEnd?.length ?? 0) > 0 && request.keysOnly !== true;
+    if (isPage) asked(request.limit ?? 0);
+    return etcd.range(request, options);
+  };
+  return changed(etcd, { range });
+}
+
 /** The same client, whose watch responses arrive late, as over a network. */
 export function lateWatches(etcd: EtcdClient, delay_ms: number): EtcdClient {
   return changed(etcd, {
@@ -27,6 +37,48 @@ export function lateWatches(etcd: EtcdClient, delay_ms: number): EtcdClient {
         }
       };
       return changed<WatchStream>(stream, { [Symbol.asyncIterator]: late });
+    },
+  });
+}
+
+/**
+ * The same client, whose watches get the events of a response one by one, each under the
+ * response's header: as from etcd, the header's revision may be later than the events'.
+ */
+export function splitWatches(etcd: EtcdClient): EtcdClient {
+  return changed(etcd, {
+    watch: (options) => {
+      const stream = etcd.watch(options);
+      const split = async function* () {
+        for await (const response of stream) {
+          if (response.events.length === 0) yield response;
+          for (const event of response.events) yield { ...response, events: [event] };
+        }
+      };
+      return changed<WatchStream>(stream, { [Symbol.asyncIterator]: split });
+    },
+  });
+}
+
+/** The same client, whose first watch is canceled by the server for a reason of its own. */
+export function canceledOnce(etcd: EtcdClient): EtcdClient {
+  let isFirst = true;
+  return changed(etcd, {
+    watch: (options) => {
+      const stream = etcd.watch(options);
+      if (!isFirst) return stream;
+      isFirst = false;
+      const canceled = async function* () {
+        for await (const response of stream) {
+          yield response;
+          const cancelReason = "permission denied";
+          if (response.created) yield { ...response, created: false, canceled: true, cancelReason };
+          // After that the server sends nothing.
+          await new Promise((resolve) => options?.signal?.addEventListener("abort", resolve));
+          return;
+        }
+      };
+      return changed<WatchStream>(stream, { [Symbol.asyncIterator]: canceled });
     },
   });
 }

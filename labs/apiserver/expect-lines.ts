@@ -1,9 +1,6 @@
-import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { judge } from "../judge.ts";
-import { clock } from "./world.ts";
+import { QUIET_S, untilQuiet } from "../quiet.ts";
 
-/** Longer than any of these checks takes, under load too. */
-const SILENCE_MS_MAX = 10_000;
 /** Lines that are shown before and after the first difference. */
 const SHOWN = 4;
 
@@ -12,9 +9,11 @@ interface Expectation {
   /** The lines; a function if they are known only afterwards. */
   readonly expected: readonly string[] | (() => readonly string[]);
   readonly why: string;
+  /** How many times QUIET_S the next line may take: more where a program has to start first. */
+  readonly patience?: number;
 }
 
-/** Waits for as many lines as are expected; fails if they differ. */
+/** Waits for as many lines as are expected, until no more come; fails if they differ. */
 export async function expectLines(
   lines: readonly string[],
   expectation: Expectation,
@@ -22,12 +21,12 @@ export async function expectLines(
   const { when, why } = expectation;
   const expected = () =>
     typeof expectation.expected === "function" ? expectation.expected() : expectation.expected;
-  try {
-    const enough = () => lines.length >= expected().length;
-    await waitFor("all lines", enough, { clock, timeout_ms: SILENCE_MS_MAX, interval_ms: 5 });
-  } catch (thrown) {
-    if (!(thrown instanceof WaitTimeoutError)) throw thrown;
-  }
+  const enough = () => {
+    const wanted = expected();
+    return lines.length >= wanted.length || lines.some((line, i) => line !== wanted[i]);
+  };
+  const came = await untilQuiet(enough, () => lines.length, expectation.patience);
+  const quiet_s = QUIET_S * (expectation.patience ?? 1);
   const wanted = expected();
   const at = [...wanted, ...lines].findIndex((_, i) => lines[i] !== wanted[i]);
   const around = (all: readonly string[]) => {
@@ -37,7 +36,7 @@ export async function expectLines(
   judge(lines.length === wanted.length && lines.every((line, i) => line === wanted[i]), {
     when,
     expected: around(wanted),
-    happened: around(lines),
+    happened: came ? around(lines) : `${around(lines)}; nothing more for ${quiet_s} s`,
     why,
   });
 }

@@ -7,6 +7,9 @@ import { Resource } from "@raft2kube/apiserver/resource/resource.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { OwnStore } from "../06-mvcc-and-watch/own-store.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { judge } from "../judge.ts";
+import { isUnwritten } from "../must.ts";
 import { orBroken } from "./broken.ts";
 
 export const clock = systemClock();
@@ -89,6 +92,12 @@ export async function refusalOf(work: () => Promise<unknown>): Promise<ApiError 
     return undefined;
   } catch (thrown) {
     if (thrown instanceof ApiError) return thrown;
-    throw thrown;
+    if (isUnwritten(thrown) || !(thrown instanceof CodedError)) throw thrown;
+    return judge(false, {
+      when: "a request fails",
+      expected: "an ApiError, which has a status for the client",
+      happened: `${thrown.name}: ${thrown.message}`,
+      why: "any other error is 500 Internal Server Error: the client does not know what to do",
+    });
   }
 }

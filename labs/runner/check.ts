@@ -30,7 +30,7 @@ export interface Verdict {
 }
 
 /** A check that computes for this long without a sign of life loops. */
-const SILENT_PROCESSOR_MS_MAX = 4_000;
+const SILENT_PROCESSOR_MS_MAX = 3_000;
 /** A process without a sign of life for this long is stuck, whatever it computes. */
 const SILENCE_MS_MAX = 60_000;
 const SILENCE_POLL_MS = 250;

@@ -9,15 +9,17 @@ import {
   checkOptions,
   onAlive,
   registeredChecks,
-  stillAtWork,
 } from "../check.ts";
-import { describeAssertion } from "../judge.ts";
+import { describeAssertion, describeJudgement } from "../judge.ts";
 
 const REPORT_FD = 3;
 const STACK_LINES = 5;
 const ALIVE_MS = 1_000;
 /** The longest that one check may wait. */
 const CHECK_MS_MAX = 60_000;
+/** A step of a check that computes for this long loops, although its event loop turns. */
+const STEP_PROCESSOR_MS_MAX = 3_500;
+const STEP_POLL_MS = 100;
 
 /** A report of a process of checks. */
 export type CheckEvent =
@@ -42,8 +44,11 @@ function report(event: CheckEvent): void {
 async function attempt({ title, body, scenario }: Check): Promise<Ended["result"]> {
   report({ kind: "begins", title });
   const ended = { kind: "ended", title, scenario } as const;
+  stepBegun = process.cpuUsage();
+  const looping = Promise.withResolvers<never>();
+  const watchdog = setInterval(() => endIfLooping(looping.reject), STEP_POLL_MS);
   try {
-    await Promise.race([body(), tooLong()]);
+    await Promise.race([body(), looping.promise, tooLong()]);
     report({ ...ended, result: "passed", message: "" });
     return "passed";
   } catch (thrown) {
@@ -51,7 +56,22 @@ async function attempt({ title, body, scenario }: Check): Promise<Ended["result"
     const result = unwritten ? "unwritten" : "failed";
     report({ ...ended, result, message: describe(thrown, title) });
     return result;
+  } finally {
+    clearInterval(watchdog);
   }
+}
+
+/** Processor time is measured, which a busy machine does not change. */
+function endIfLooping(reject: (error: Error) => void): void {
+  const { user, system } = process.cpuUsage(stepBegun);
+  if ((user + system) / 1_000 < STEP_PROCESSOR_MS_MAX) return;
+  const message = describeJudgement({
+    when: "in the middle of this check",
+    happened: `one step has computed for ${STEP_PROCESSOR_MS_MAX / 1_000} s, and has not ended`,
+    expected: "every step ends, and soon",
+    why: "a loop that awaits stops nothing else, but its client waits, and others get less",
+  });
+  reject(new Error(message));
 }
 
 function tooLong(): Promise<never> {
@@ -74,17 +94,29 @@ function describe(thrown: unknown, title: string): string {
   // An error thrown as a file is loaded shows the place itself; the loader's own frames are
   // useless.
   if (thrown.name === "SyntaxError") return stack.split("\n    at ")[0]!;
-  return stack.split("\n").slice(0, STACK_LINES).join("\n");
+  const [first = "", ...places] = stack.split("\n").slice(0, STACK_LINES);
+  const judgement = describeJudgement({
+    when: `check: ${title}`,
+    happened: `an error that no part expects: ${first}`,
+    expected: "no error, or one that its caller handles",
+    why: "the member or server ends, or the request fails with 500 Internal Server Error",
+  });
+  return [judgement, ...places].join("\n");
 }
 
 let reported_ms = performance.now();
-onAlive(() => {
+let stepBegun = process.cpuUsage();
+const alive = () => {
   if (performance.now() - reported_ms < ALIVE_MS) return;
   reported_ms = performance.now();
   report({ kind: "alive" });
+};
+onAlive(() => {
+  stepBegun = process.cpuUsage();
+  alive();
 });
 // While a check waits the event loop turns, and this is reported; in an endless loop it is not.
-const turning = setInterval(stillAtWork, ALIVE_MS);
+const turning = setInterval(alive, ALIVE_MS);
 
 for (const path of process.argv.slice(2)) {
   try {

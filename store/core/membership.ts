@@ -79,7 +79,7 @@ function enterJoint(
   const outgoing = new Set(current.voters);
   return {
     voters: changed.voters,
-    outgoing: sorted(current.voters),
+    outgoing: current.voters,
     learners: changed.learners.filter((id) => !outgoing.has(id)),
     learnersNext: changed.learners.filter((id) => outgoing.has(id)),
     autoLeave: change.transition !== "explicit",

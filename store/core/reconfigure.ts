@@ -51,8 +51,9 @@ export function switchMembership(raft: RaftState, membership: Membership): void 
   if (raft.role !== "leader") return;
   // lab:05 begin switch-membership
   // A smaller quorum may already have more; newcomers need what there is.
-  if (!commitAndBroadcast(raft)) probeNewcomers(raft);
-  if (raft.transferee !== NONE && !isVoter(raft, raft.transferee)) raft.transferee = NONE;
+  commitAndBroadcast(raft);
+  probeNewcomers(raft);
+  if (!isVoter(raft, raft.transferee)) raft.transferee = NONE;
   // lab:05 end
   reviewReads(raft);
 }

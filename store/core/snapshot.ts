@@ -37,8 +37,8 @@ export function handleSnapshot(raft: RaftState, message: SnapshotMessage): void 
     return endForConflict(raft, { member: message.from, index: commit, term: commitTerm });
   }
   // lab:05 begin handle-snapshot
-  const restored = restore(raft, message.mark);
-  const index = restored ? raft.log.lastIndex : raft.log.committed;
+  restore(raft, message.mark);
+  const index = raft.log.committed;
   const to = message.from;
   sendAfterPersist(raft, {
     kind: "append-reply",
@@ -51,22 +51,21 @@ export function handleSnapshot(raft: RaftState, message: SnapshotMessage): void 
   // lab:05 end
 }
 
-/** Takes the state at `mark` for the log's beginning; false where there is no need to. */
-function restore(raft: RaftState, mark: SnapshotMark): boolean {
+/** Takes the state at `mark` for the log's beginning, where there is need to; commits up to it. */
+function restore(raft: RaftState, mark: SnapshotMark): void {
   // lab:05 begin restore
-  if (mark.index <= raft.log.committed) return false;
+  if (mark.index <= raft.log.committed) return;
   assert(raft.role === "follower", `a ${raft.role} does not take a snapshot`);
   if (raft.log.term(mark.index) === mark.term) {
     // The log already has it: only the commit index was behind.
     raft.log.commitTo(mark.index);
-    return false;
+    return;
   }
   raft.log.restore(mark);
   raft.applied = mark.index;
   raft.restored = mark;
   noteSnapshot(raft, mark);
   adoptMembership(raft, mark.membership);
-  return true;
   // lab:05 end
 }
 

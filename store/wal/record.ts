@@ -72,7 +72,7 @@ export function decodeRecord(
   if (readPosition(source, offset + 16) !== position) return undefined;
   const length = source.readUInt32LE(offset + 4);
   const end = offset + RECORD_HEADER_BYTES + length;
-  if (length > RECORD_BYTES_MAX || end > source.length) return undefined;
+  if (end > source.length) return undefined;
   if (source.readUInt32LE(offset) !== crc32c(source.subarray(offset + 4, end))) return undefined;
   const size = recordSize(length);
   for (let at = end; at < offset + size; at++) if (source[at] !== 0) return undefined;

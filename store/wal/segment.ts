@@ -76,7 +76,7 @@ export function readSegment(file: string, bytes: Buffer, start: number): Segment
   }
   const end = positionAt(offset);
   const written = writtenEnd(bytes);
-  for (let at = offset + RECORD_ALIGN_BYTES; at < written; at += RECORD_ALIGN_BYTES) {
+  for (let at = offset; at < written; at += RECORD_ALIGN_BYTES) {
     const later = decodeRecord(bytes, at, positionAt(at));
     if (later && later.durable > end) throw new LogDamagedError(file, offset, "damaged record");
   }

@@ -143,8 +143,9 @@ export class Wal {
     const batch = this.#queue;
     this.#queue = [];
     this.#writeBatch(batch, () => {
-      this.#busy = false;
+      // Busy until the last one: an append made by a `done` must not be acknowledged before it.
       for (const pending of batch) pending.done();
+      this.#busy = false;
       this.#pump();
     });
     // lab:02 end

@@ -113,7 +113,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["etcd.ts", "main.ts"],
   ],
   labs: [
-    ["judge.ts", "check.ts", "walk.ts", "must.ts"],
+    ["judge.ts", "check.ts", "walk.ts", "must.ts", "quiet.ts"],
     ["runner/", "raft/"],
     ["replay/"],
     ["site/"],

@@ -42,7 +42,7 @@ function validate(object: StorageClass): FieldError[] {
   if ((reclaimPolicy ?? "") !== "" && !RECLAIM_POLICIES.includes(reclaimPolicy!)) {
     errors.push(notSupported("reclaimPolicy", reclaimPolicy, RECLAIM_POLICIES));
   }
-  if (volumeBindingMode !== undefined && !BINDING_MODES.includes(volumeBindingMode)) {
+  if (!BINDING_MODES.includes(volumeBindingMode!)) {
     errors.push(notSupported("volumeBindingMode", volumeBindingMode, BINDING_MODES));
   }
   return errors;
