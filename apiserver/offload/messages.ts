@@ -11,19 +11,19 @@ type FunctionsIn<T> = {
   [Name in keyof T]-?: NonNullable<T[Name]> extends (...given: never[]) => unknown ? Name : never;
 }[keyof T];
 
-/** Returns the options that are data. The thread's apiserver uses the system's clock. */
-export function threadOptions(
+/**
+ * Returns the options that the thread's apiserver is given, those that are data, and the
+ * EncryptionConfiguration, undefined without encryption. It uses the system's clock.
+ */
+export function threadInit(
   { etcd, serves, encryption, encryptionReloads, onIdle, clock, random, ...data }: ApiserverOptions,
 ) {
   // Functions cannot be sent to a thread: an option that is one does not compile here.
-  return data satisfies { [Name in FunctionsIn<typeof data>]: never };
+  const options = data satisfies { [Name in FunctionsIn<typeof data>]: never };
+  return { options, encryption: encryption?.config };
 }
 
-export interface ThreadInit {
-  readonly options: ReturnType<typeof threadOptions>;
-  /** The EncryptionConfiguration, undefined without encryption. */
-  readonly encryption: string | undefined;
-}
+export type ThreadInit = ReturnType<typeof threadInit>;
 
 /** An authorized request. A message on `port` aborts it. */
 export interface LargeRequest {

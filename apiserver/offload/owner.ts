@@ -13,13 +13,7 @@ import type { ApiserverOptions } from "../options.ts";
 import type { Resources } from "../resource/resources.ts";
 import { LARGE_HEAP_MB_MAX, LARGE_IDLE_MS } from "../limits.ts";
 import { callThread } from "./call.ts";
-import {
-  type FromThread,
-  type LargeAnswer,
-  type LargeRequest,
-  type ThreadInit,
-  threadOptions,
-} from "./messages.ts";
+import { type FromThread, type LargeAnswer, type LargeRequest, threadInit } from "./messages.ts";
 import { serveStore } from "./serve-store.ts";
 
 const log = logger("apiserver");
@@ -46,11 +40,8 @@ export class LargeThread {
 
   constructor(server: OffloadServer) {
     this.#server = server;
-    this.encryption = server.options.encryption?.config;
-    const workerData: ThreadInit = {
-      options: threadOptions(server.options),
-      encryption: this.encryption,
-    };
+    const workerData = threadInit(server.options);
+    this.encryption = workerData.encryption;
     this.#worker = new Worker(new URL("./thread.ts", import.meta.url), {
       workerData,
       resourceLimits: { maxOldGenerationSizeMb: LARGE_HEAP_MB_MAX },
