@@ -9,7 +9,7 @@ import type { CheckEvent } from "./run-checks.ts";
 import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import type { Lab } from "./manifest.ts";
 import { ownNamespaces } from "./namespaces.ts";
-import { processorTime_ms } from "./processor-time.ts";
+import { childOf, processorTime_ms } from "./processor-time.ts";
 
 export interface CheckOutcome {
   readonly title: string;
@@ -84,7 +84,7 @@ class Run {
   ) {
     this.#options = { ...options, lab: lab.number };
     this.#onOutcome = onOutcome;
-    const wrapper = lab.namespaces ? ownNamespaces() : [];
+    const wrapper = lab.namespaces ? ownNamespaces(lab.namespaces === "processes") : [];
     this.files = lab.checks.map((check) => {
       return new CheckFile(join(LABS_DIR, lab.folder, check), trees, wrapper);
     });
@@ -219,12 +219,18 @@ class CheckFile {
 
   #heard(): void {
     this.#heard_ms = performance.now();
-    this.#heardProcessor_ms = processorTime_ms(this.#child?.pid);
+    this.#heardProcessor_ms = this.#computed_ms();
+  }
+
+  /** The processor time of the checks themselves, which a wrapper may have as its child. */
+  #computed_ms(): number {
+    const pid = this.#child?.pid;
+    return processorTime_ms(this.#wrapper.includes("--fork") ? childOf(pid) : pid);
   }
 
   #endIfSilent(): void {
     const silent_ms = performance.now() - this.#heard_ms;
-    const computed_ms = processorTime_ms(this.#child?.pid) - this.#heardProcessor_ms;
+    const computed_ms = this.#computed_ms() - this.#heardProcessor_ms;
     if (computed_ms < SILENT_PROCESSOR_MS_MAX && silent_ms < SILENCE_MS_MAX) return;
     this.#child?.kill("SIGKILL");
   }

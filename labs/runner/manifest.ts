@@ -51,8 +51,11 @@ export interface Lab {
     readonly only: string;
     readonly detects: number;
   };
-  /** The checks make namespaces and mounts: they run as root, or as root of a user namespace. */
-  readonly namespaces?: boolean;
+  /**
+   * The checks make namespaces and mounts: they run as root, or as root of a user namespace. With
+   * `processes` they also leave processes behind, which end with them.
+   */
+  readonly namespaces?: boolean | "processes";
   /** The program, in the lab's folder, that runs a command where the part is at work. */
   readonly show?: string;
   readonly hints: readonly Hint[];

@@ -1,9 +1,11 @@
 /**
  * Returns the words before a program that let it make network namespaces: it gets a network and
  * mounts of its own, which end with it in any case. An ordinary user gets them in a user namespace,
- * whose root that user is (user_namespaces(7)); a system may forbid it.
+ * whose root that user is (user_namespaces(7)); a system may forbid it. With `processes` it is the
+ * first process of a pid namespace, whose processes all end with it, or when `unshare` is killed.
  */
-export function ownNamespaces(): readonly [string, ...string[]] {
+export function ownNamespaces(processes = false): readonly [string, ...string[]] {
   const user = process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"];
-  return ["unshare", ...user, "--net", "--mount"];
+  const pids = processes ? ["--pid", "--fork", "--kill-child", "--mount-proc"] : [];
+  return ["unshare", ...user, "--net", "--mount", ...pids];
 }
