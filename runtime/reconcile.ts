@@ -15,6 +15,7 @@ import { unmountSandboxFiles } from "./sandbox/files.ts";
 /** Exit code of a container that ended with the runtime or machine, unseen. */
 const LOST_CODE = 255;
 
+/** Records the end of a container that was not observed, and releases what may be left of it. */
 async function lose(runtime: Runtime, record: ContainerRecord, message: string): Promise<void> {
   await releaseContainer(runtime, record);
   const finishedAt_ms = runtime.clock.now();
@@ -23,8 +24,13 @@ async function lose(runtime: Runtime, record: ContainerRecord, message: string):
   await runtime.containers.put({ ...record, phase });
 }
 
-/** Determines the outcome of a container that was being started when the runtime stopped. */
+/**
+ * Determines the outcome of a container that was being started when the runtime stopped. It runs,
+ * or has run (conmon's exit file): then it is recorded as running, and `recordExit` decides whether
+ * it still does. Otherwise, also when it was created and never started, it is lost.
+ */
 async function settleStarting(runtime: Runtime, record: ContainerRecord): Promise<void> {
+  // lab:10 begin settleStarting
   const state = await ociOf(runtime, record).state(record.id);
   const process = state?.status === "running" ? identify(state.pid) : undefined;
   const ended = existsSync(runtime.paths.container(record.id).exitFile);
@@ -41,6 +47,7 @@ async function settleStarting(runtime: Runtime, record: ContainerRecord): Promis
   } as const;
   await runtime.containers.put({ ...record, phase });
   await recordExit(runtime, record.id);
+  // lab:10 end
 }
 
 async function settle(runtime: Runtime, record: ContainerRecord): Promise<void> {

@@ -116,7 +116,12 @@ export async function createContainer(
   return await runtime.serial.run(request.podSandboxId, () => createNow(runtime, request));
 }
 
+/**
+ * Creates a container of a new name: its files and then its record. A failure removes the files, of
+ * which any may be missing. Reports `created`; returns the id.
+ */
 async function createNow(runtime: Runtime, request: CreateContainerRequest): Promise<string> {
+  // lab:10 begin createNow
   requireNew(runtime, request);
   const id = newId();
   const paths = runtime.paths.container(id);
@@ -130,4 +135,5 @@ async function createNow(runtime: Runtime, request: CreateContainerRequest): Pro
   }
   runtime.events.containerEvent("created", id, request.podSandboxId);
   return id;
+  // lab:10 end
 }

@@ -37,8 +37,8 @@ async function exitWithin(runtime: Runtime, exec: Exec, timeout_ms: number) {
 
 /**
  * Serves ExecSync: runs a command to its end and returns its output, within the budget of
- * ExecOutputs. After `timeout_s` seconds the command is killed and the call fails with
- * deadline-exceeded.
+ * ExecOutputs, which it gives back. After `timeout_s` seconds (0: never) the command is killed and
+ * the call fails with deadline-exceeded. The files of the exec are removed in any case.
  */
 export async function execToEnd(
   runtime: Runtime,
@@ -46,6 +46,7 @@ export async function execToEnd(
   cmd: string[],
   timeout_s: number,
 ): Promise<ExecOutcome> {
+  // lab:10 begin execToEnd
   const exec = await startExec(runtime, id, {
     cmd,
     tty: false,
@@ -67,4 +68,5 @@ export async function execToEnd(
   } finally {
     await exec.cleanUp();
   }
+  // lab:10 end
 }

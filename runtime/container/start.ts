@@ -35,10 +35,13 @@ async function launch(
 }
 
 /**
- * StartContainer. A container whose process cannot be started counts as exited, with the reason
- * StartError, and the call fails with the OCI runtime's words.
+ * Serves StartContainer, for a created container alone: others are failed-precondition. `starting`
+ * is on disk before the process is made. A container whose process cannot be started counts as
+ * exited, with the reason StartError, and the call fails with the OCI runtime's words. Reports
+ * `started`, and has the exit looked for: a short program may have ended before it was recorded.
  */
 export async function startContainer(runtime: Runtime, id: string): Promise<void> {
+  // lab:10 begin startContainer
   await runtime.serial.run(id, async () => {
     const record = runtime.containers.get(id);
     if (record.phase.state !== "created") {
@@ -57,8 +60,10 @@ export async function startContainer(runtime: Runtime, id: string): Promise<void
   });
   runtime.events.containerEvent("started", id, runtime.containers.get(id).sandboxId);
   runtime.exits.check(id);
+  // lab:10 end
 }
 
+/** Records that a container could not be started, and releases what was made for it. */
 async function fail(runtime: Runtime, record: ContainerRecord, message: string): Promise<void> {
   await releaseContainer(runtime, record);
   const finishedAt_ms = runtime.clock.now();

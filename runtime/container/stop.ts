@@ -25,14 +25,16 @@ export async function killContainer(runtime: Runtime, id: string): Promise<void>
 }
 
 /**
- * StopContainer: its stop signal, then SIGKILL after `timeout_s` seconds (0: at once). One that is
- * unknown or does not run counts as stopped.
+ * Serves StopContainer: its stop signal, then SIGKILL after `timeout_s` seconds (0: at once).
+ * Returns when it has ended. One that is unknown or does not run counts as stopped; one that is
+ * being started is waited for.
  */
 export async function stopContainer(
   runtime: Runtime,
   id: string,
   timeout_s: number,
 ): Promise<void> {
+  // lab:10 begin stopContainer
   const record = await settled(runtime, id);
   if (record?.phase.state !== "running") return;
   if (timeout_s > 0) {
@@ -40,4 +42,5 @@ export async function stopContainer(
     if (await runtime.exits.ended(id, timeout_s * 1000)) return;
   }
   await killContainer(runtime, id);
+  // lab:10 end
 }

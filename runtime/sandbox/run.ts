@@ -53,35 +53,52 @@ async function bringUp(runtime: Runtime, record: SandboxRecord): Promise<Sandbox
 }
 
 /**
- * RunPodSandbox. The record is on disk before anything is made, so that a crash leaves a sandbox
- * that can be stopped and removed. A failure takes down what was made.
+ * Serves RunPodSandbox; returns the sandbox's id. The name (name, namespace, uid, attempt) is
+ * reserved while a call for it is under way: of two concurrent calls the second waits, and is
+ * refused if the first succeeds.
  */
 export async function runSandbox(runtime: Runtime, request: RunPodSandboxRequest): Promise<string> {
   requireSupported(runtime, request);
-  // Of two concurrent calls with one name the second waits, and is refused or retries.
+  // lab:10 begin runSandbox
   const { name, namespace, uid, attempt } = request.config!.metadata!;
   const key = JSON.stringify([name, namespace, uid, attempt]);
   return await runtime.serial.run(key, () => runNow(runtime, request));
+  // lab:10 end
 }
 
+/** The record of a sandbox of which nothing exists yet. */
+function newRecord(
+  { clock, paths, cgroupParent }: Runtime,
+  { config: wanted, runtimeHandler }: RunPodSandboxRequest,
+): SandboxRecord {
+  const id = newId();
+  const config = wanted!;
+  return {
+    id,
+    config,
+    runtimeHandler,
+    createdAt_ms: clock.now(),
+    state: "notready",
+    ...(!usesHost(config, "network") && { netns: paths.sandbox(id).netns }),
+    ips: [],
+    cgroup: `${config.linux?.cgroupParent || cgroupParent}/${id}`,
+  };
+}
+
+/**
+ * Runs a sandbox whose name is reserved. Throws already-exists when the name is in use. The record
+ * is on disk, `notready`, before anything is made, so that a crash leaves a sandbox that can be
+ * stopped and removed; `bringUp` then has the ready one. A failure takes down what was made and is
+ * rethrown. Calls about this sandbox wait meanwhile. At the end `started` is reported.
+ */
 async function runNow(runtime: Runtime, request: RunPodSandboxRequest): Promise<string> {
+  // lab:10 begin runNow
   const same = findSame(runtime, request);
   if (same) {
     throw new RuntimeError("already-exists", `the sandbox exists already: ${same.id}`);
   }
-  const id = newId();
-  const config = request.config!;
-  const record: SandboxRecord = {
-    id,
-    config,
-    runtimeHandler: request.runtimeHandler,
-    createdAt_ms: runtime.clock.now(),
-    state: "notready",
-    ...(!usesHost(config, "network") && { netns: runtime.paths.sandbox(id).netns }),
-    ips: [],
-    cgroup: `${config.linux?.cgroupParent || runtime.cgroupParent}/${id}`,
-  };
-  await runtime.serial.run(id, async () => {
+  const record = newRecord(runtime, request);
+  await runtime.serial.run(record.id, async () => {
     await runtime.sandboxes.put(record);
     try {
       await runtime.sandboxes.put(await bringUp(runtime, record));
@@ -90,8 +107,9 @@ async function runNow(runtime: Runtime, request: RunPodSandboxRequest): Promise<
       throw error;
     }
   });
-  runtime.events.sandboxStarted(id);
-  return id;
+  runtime.events.sandboxStarted(record.id);
+  return record.id;
+  // lab:10 end
 }
 
 /** Undoes a failed start. A failure here is logged and left to the caller's StopPodSandbox. */

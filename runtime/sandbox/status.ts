@@ -13,8 +13,10 @@ import type { SandboxRecord } from "./record.ts";
 
 /** A sandbox is ready while its first process, which holds its namespaces, runs. */
 export function sandboxState(record: SandboxRecord): PodSandboxState {
+  // lab:10 begin sandboxState
   const ready = record.state === "ready" && record.pause !== undefined && isAlive(record.pause);
   return ready ? PodSandboxState.SANDBOX_READY : PodSandboxState.SANDBOX_NOTREADY;
+  // lab:10 end
 }
 
 /** One line of ListPodSandbox. */

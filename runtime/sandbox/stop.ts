@@ -1,6 +1,5 @@
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { deleteNetns } from "@raft2kube/linux/netns.ts";
-import { RuntimeError } from "../errors.ts";
 import { removeContainer } from "../container/remove.ts";
 import { killContainer } from "../container/stop.ts";
 import { signal } from "../process-identity.ts";
@@ -12,8 +11,12 @@ function containersOf(runtime: Runtime, id: string) {
   return runtime.containers.values().filter((container) => container.sandboxId === id);
 }
 
-/** Stops a sandbox: its containers, network and namespaces. Each step is idempotent. */
+/**
+ * Stops a sandbox: its containers, network and namespaces, of which any may be missing. Each step
+ * is idempotent; the first that fails ends the call, which can be repeated.
+ */
 export async function stopSandbox(runtime: Runtime, record: SandboxRecord): Promise<void> {
+  // lab:10 begin stopSandbox
   const paths = runtime.paths.sandbox(record.id);
   await Promise.all(containersOf(runtime, record.id).map(({ id }) => killContainer(runtime, id)));
   // Before the namespace is removed: plugins clean up inside it.
@@ -23,6 +26,7 @@ export async function stopSandbox(runtime: Runtime, record: SandboxRecord): Prom
   await runtime.cgroups.remove(record.cgroup, { clock: runtime.clock });
   if (record.netns !== undefined) deleteNetns(record.netns);
   unmountSandboxFiles(paths);
+  // lab:10 end
 }
 
 /** StopPodSandbox: one that is unknown counts as stopped. */
@@ -47,17 +51,18 @@ export async function removeSandbox(runtime: Runtime, record: SandboxRecord): Pr
   await removePath(paths.data);
 }
 
-/** RemovePodSandbox: stops it first when it still runs; one that is unknown is no error. */
+/**
+ * Serves RemovePodSandbox: stops it first, also when it was stopped before; one that is unknown is
+ * no error. A sandbox whose stop fails is kept. Reports `deleted`.
+ */
 export async function removePodSandbox(runtime: Runtime, id: string): Promise<void> {
+  // lab:10 begin removePodSandbox
   if (!runtime.sandboxes.find(id)) return;
   await stopPodSandbox(runtime, id);
   await runtime.serial.run(id, async () => {
     const record = runtime.sandboxes.find(id);
-    if (!record) return;
-    if (record.state === "ready") {
-      throw new RuntimeError("failed-precondition", `sandbox ${id} was started again`);
-    }
-    await removeSandbox(runtime, record);
+    if (record) await removeSandbox(runtime, record);
   });
   runtime.events.sandboxDeleted(id);
+  // lab:10 end
 }

@@ -121,7 +121,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["02-", "03-", "04-", "05-", "06-", "11-", "12-", "16-", "17-"],
     ["apiserver/"],
     ["07a-", "07b-", "07c-", "finish/"],
-    ["01-", "18-"],
+    ["01-", "10-", "18-"],
   ],
   kubelet: [
     ["limits.ts", "options.ts", "pods/", "plugins/"],
