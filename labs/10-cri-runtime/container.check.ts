@@ -117,7 +117,7 @@ const trapping = (signal: string, action: string) => {
   return `trap '${action}' ${signal}; echo ready; while :; do sleep 0.05; done`;
 };
 
-/** What is stopped: the script, the signal of its own, the grace, and how it has ended then. */
+/** Containers to stop: script, signal of their own, grace, and the state that they must end in. */
 const STOPS: readonly {
   readonly name: string;
   readonly script: string;

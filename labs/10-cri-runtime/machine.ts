@@ -248,7 +248,7 @@ export class Machine {
     else await rm(file);
   }
 
-  /** What exists of an id on this machine: records, files, mounts, OCI state, an address. */
+  /** Names what this machine has of an id: records, files, mounts, OCI state, an address. */
   remains(id: string): string[] {
     const { paths } = this;
     const folders: readonly (readonly [string, string])[] = [
