@@ -44,17 +44,21 @@ async function bringUpNode(
   await updateServers(node, () => undefined);
   signal.throwIfAborted();
   const token = await ensureBootstrapToken(cluster, node, client);
-  await addNodeLink(node);
-  await applyFolder(client, NODE_ADDONS_DIR, node);
-  if (node.guest?.nfsExport_MiB !== undefined) await applyFolder(client, NFS_ADDONS_DIR, node);
-  signal.throwIfAborted();
-  const started = new AbortController();
-  const approving = approveRequests(client, node, started.signal);
   try {
-    await ensureProcess(node, "node", context);
+    signal.throwIfAborted();
+    await addNodeLink(node);
+    await applyFolder(client, NODE_ADDONS_DIR, node);
+    if (node.guest?.nfsExport_MiB !== undefined) await applyFolder(client, NFS_ADDONS_DIR, node);
+    signal.throwIfAborted();
+    const started = new AbortController();
+    const approving = approveRequests(client, node, started.signal);
+    try {
+      await ensureProcess(node, "node", context);
+    } finally {
+      started.abort();
+      await approving;
+    }
   } finally {
-    started.abort();
-    await approving;
     await token?.revoke();
   }
   const readyTimeout_ms = isGuest
