@@ -1,17 +1,20 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
-import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import type { StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import {
   PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
   STORAGE_CLASSES,
+  VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
 import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { ControllerServiceCapability_RPC_Type as Rpc } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { planClaim } from "./claim-plan.ts";
 import { volumeNameOf } from "./create-request.ts";
@@ -46,6 +49,8 @@ export class Provisioner {
   readonly #nodeName: string | undefined;
   readonly #extraCreateMetadata: boolean;
   readonly #informers: InformerSet;
+  /** Those of a driver that attaches; its volumes are deleted when they have none. */
+  readonly #attachments: Informer<VolumeAttachment> | undefined;
   readonly #events: EventRecorder;
   readonly #claims: WorkQueue;
   readonly #volumes: WorkQueue;
@@ -59,6 +64,8 @@ export class Provisioner {
     this.#nodeName = options.nodeName;
     this.#extraCreateMetadata = options.extraCreateMetadata;
     this.#informers = options.informers;
+    const attaches = options.driver.capabilities.has(Rpc.PUBLISH_UNPUBLISH_VOLUME);
+    this.#attachments = attaches ? options.informers.of(VOLUME_ATTACHMENTS) : undefined;
     this.#events = options.events;
     const { clock } = options;
     const backOff = { clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MS_MAX };
@@ -75,6 +82,9 @@ export class Provisioner {
     const changed = (volume: PersistentVolume) => this.#volumes.add(keyOf(volume));
     claims.handle({ added: claimed, updated: claimed });
     volumes.handle({ added: changed, updated: changed });
+    this.#attachments?.handle({
+      deleted: ({ spec }) => this.#volumes.add(spec.source.persistentVolumeName ?? ""),
+    });
     // A claim may be older than its class.
     const revisit = () => claims.store.list().forEach(claimed);
     classes.handle({ added: revisit, updated: revisit });
@@ -174,6 +184,9 @@ export class Provisioner {
     const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
     const volume = volumes.store.get(key);
     if (!volume || !isToBeDeleted(volume, ownerOf(this.#driver, this.#nodeName))) return;
+    const isOf = ({ spec }: VolumeAttachment) => spec.source.persistentVolumeName === key;
+    // The end of its last attachment comes back here.
+    if (this.#attachments?.store.list().some(isOf)) return;
     try {
       await deleteVolume(this.#client, this.#driver, volume);
     } catch (thrown) {

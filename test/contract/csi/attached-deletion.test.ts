@@ -1,0 +1,99 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import type { PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
+import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
+import { startEtcd, type EtcdServer } from "@raft2kube/apiserver/testing/etcd-server.ts";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "@raft2kube/apiserver/testing/test-apiserver.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { PERSISTENT_VOLUMES, VOLUME_ATTACHMENTS } from "@raft2kube/client-kube/rest/resources.ts";
+import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
+import {
+  Controller, ControllerServiceCapability_RPC_Type as Rpc, Identity,
+  PluginCapability_Service_Type as Service,
+} from "@raft2kube/proto/gen/csi.ts";
+import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const DRIVER = "disk.example.com";
+const clock = systemClock();
+
+let etcd: EtcdServer;
+let api: TestApiserver;
+let client: KubeClient;
+let dir: string;
+let server: RpcServer;
+let provisioner: { ready: Promise<void>; close(): Promise<void> };
+/** Handles in the order of their deletion. */
+const deleted: string[] = [];
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  api = await startTestApiserver(etcd.client);
+  const { cert, key } = await api.credentials("admin", ["system:masters"]);
+  client = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
+  dir = await mkdtemp(path.join(os.tmpdir(), "r2k-attached-"));
+  const driverSocket = path.join(dir, "csi.sock");
+  const types = [Rpc.CREATE_DELETE_VOLUME, Rpc.PUBLISH_UNPUBLISH_VOLUME];
+  server = await serveGrpc({
+    listen: { path: driverSocket },
+    services: [
+      serve(Identity, {
+        probe: () => ({}),
+        getPluginInfo: () => ({ name: DRIVER, vendorVersion: "1" }),
+        getPluginCapabilities: () =>
+          ({ capabilities: [{ service: { type: Service.CONTROLLER_SERVICE } }] }),
+      }),
+      serve(Controller, {
+        controllerGetCapabilities: () =>
+          ({ capabilities: types.map((type) => ({ rpc: { type } })) }),
+        deleteVolume({ volumeId }) {
+          deleted.push(volumeId);
+          return {};
+        },
+      }),
+    ],
+  });
+  // Before the provisioner's first list.
+  const source = { persistentVolumeName: "held" };
+  const spec = { attacher: DRIVER, nodeName: "n1", source };
+  await attachments().create({ metadata: { name: "a" }, spec });
+  provisioner = await startProvisioner({ client, driverSocket, clock });
+  await provisioner.ready;
+});
+afterAll(async () => {
+  await provisioner.close();
+  await server.close();
+  client.close();
+  await api.close();
+  await etcd.close();
+  await rm(dir, { recursive: true });
+});
+
+const volumes = () => client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+const attachments = () => client.resource<VolumeAttachment>(VOLUME_ATTACHMENTS);
+
+async function release(name: string): Promise<void> {
+  const volume = await volumes().create({
+    metadata: { name, annotations: { "pv.kubernetes.io/provisioned-by": DRIVER } },
+    spec: {
+      accessModes: ["ReadWriteOnce"], capacity: { storage: "1Gi" },
+      persistentVolumeReclaimPolicy: "Delete", csi: { driver: DRIVER, volumeHandle: name },
+    },
+  });
+  await volumes().updateStatus({ ...volume, status: { phase: "Released" } });
+}
+
+test("a released volume is deleted when it is attached nowhere any more", async () => {
+  await release("held");
+  await release("free");
+  await waitFor("the other volume to be deleted", () => deleted.includes("free"), { clock });
+  expect(deleted).toEqual(["free"]);
+  await attachments().delete({ name: "a" });
+  await waitFor("the volume to be deleted", () => deleted.includes("held"), { clock });
+});
