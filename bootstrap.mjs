@@ -59,6 +59,7 @@ function programOf(command) {
     explore: "test/sim/explore/main.ts",
     fuzz: "test/fuzz/main.ts",
     chaos: "test/e2e/chaos/main.ts",
+    "storage-faults": "test/e2e/storage-faults/main.ts",
     conformance: "test/conformance/main.ts",
   };
   return programs[command];

@@ -13,6 +13,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   "apiserver-loop": async () => (await import("./apiserver-loop.ts")).apiserverLoop,
   backend: async () => (await import("./backend.ts")).backend,
   workloads: async () => (await import("./workloads.ts")).workloads,
+  storage: async () => (await import("./storage.ts")).storage,
   pod: async () => (await import("./pod.ts")).pod,
   overlay: async () => (await import("./overlay.ts")).overlay,
   proxy: async () => (await import("./proxy.ts")).proxy,

@@ -29,11 +29,12 @@ export interface Running {
   close(): Promise<void>;
 }
 
-/** Of the two sides, which run at the same time, and of the benchmark of workloads. */
+/** Of the two sides, which run at the same time, and of the benchmarks of controllers. */
 const PORTS = {
   ours: { store: 23_890, peer: 23_891, api: 26_443 },
   peer: { store: 23_892, peer: 23_893, api: 26_444 },
   workloads: { store: 23_894, peer: 23_895, api: 26_445 },
+  storage: { store: 23_896, peer: 23_897, api: 26_446 },
 } as const;
 
 interface Make {
