@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { bootGuest } from "../../cli/guest/boot.ts";
@@ -7,6 +7,8 @@ import { guestKernel } from "../../cli/guest/kernel.ts";
 export { guestsMissing } from "../../cli/guest/kernel.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
+/** Upstream's programs: perhaps a link to a folder below one that guests cover. */
+const PEERS = join(ROOT, ".peers");
 
 export interface GuestOptions {
   /** Shell lines to run in the guest, after its file systems are mounted. */
@@ -25,7 +27,8 @@ export async function runGuest(options: GuestOptions): Promise<string> {
   const { script, modules, memory_MiB, timeout_ms } = options;
   // Not in /tmp, which the guest covers.
   const dir = mkdtempSync("/var/tmp/r2k-guest-");
-  const init = { hostname: "guest", folders: [ROOT], modules, env: { HOME: "/tmp" }, script };
+  const folders = [ROOT, ...(existsSync(PEERS) ? [realpathSync(PEERS)] : [])];
+  const init = { hostname: "guest", folders, modules, env: { HOME: "/tmp" }, script };
   const stdio = ["ignore" as const, "pipe" as const, "ignore" as const];
   const kernel = await guestKernel(dir);
   const { child, ended } = bootGuest({ kernel, dir, memory_MiB, init, stdio });
