@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { type Node, statusOf } from "./fixture.ts";
+import type { Node } from "./fixture.ts";
 import { sh, SLEEP, spec } from "./specs.ts";
 
 /** Images as volumes (KEP-4639). */
@@ -18,25 +18,5 @@ export function imageVolumeRules(node: () => Node): void {
     expect(await run("ls /part")).toBe(await run("ls /all/www"));
     expect(await run("touch /all/new 2>&1 || true")).toContain("Read-only file system");
     await node().take("pictured");
-  });
-
-  const absent = "127.0.0.1:1/absent:1";
-  it.each([
-    ["IfNotPresent", "r2k.local/web:1", undefined],
-    ["IfNotPresent", absent, "ImagePullBackOff"],
-    ["Always", absent, "ImagePullBackOff"],
-    ["Never", absent, "ErrImageNeverPull"],
-  ] as const)("an image volume has its own pull policy: %s %s", async (policy, reference, why) => {
-    const image = { reference, pullPolicy: policy };
-    const volumeMounts = [{ name: "files", mountPath: "/files" }];
-    node().put("policied", spec([sh("main", SLEEP, { volumeMounts })], {
-      volumes: [{ name: "files", image }],
-    }));
-    if (why === undefined) await node().untilReady("policied");
-    else {
-      await node().until(`wait for ${why}`, "policied", (pod) =>
-        statusOf(pod, "main")?.state?.waiting?.reason === why);
-    }
-    await node().take("policied");
   });
 }
