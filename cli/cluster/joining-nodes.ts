@@ -70,7 +70,8 @@ export async function readJoiningNodes(cluster: ClusterConfig): Promise<ClusterC
 
 /**
  * The configuration of a node: the cluster's as it is now, with the node's name, folders and
- * address. A new one gets the first address that none of `others` has.
+ * address. A new one gets the first address that none of `others` has. `newGuest` is
+ * a new node's, or replaces a known one's.
  */
 export function planJoiningNode(
   cluster: ClusterConfig,
@@ -80,7 +81,7 @@ export function planJoiningNode(
 ): ClusterConfig {
   const { etcdServers: _, ...shared } = cluster;
   const known = others.find((node) => node.nodeName === name);
-  const guest = known === undefined ? newGuest : known.guest;
+  const guest = newGuest ?? known?.guest;
   return {
     ...shared,
     ...joiningNodePlace(cluster, name),

@@ -1,5 +1,6 @@
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { Command, Option } from "commander";
 import type { ClusterConfig, GuestConfig } from "../cluster/config.ts";
 import {
@@ -11,12 +12,13 @@ import {
 } from "../cluster/joining-nodes.ts";
 import { lockNodes, refuseTakenName } from "../nodes/change-nodes.ts";
 import {
-  GUEST_DISK_GIB, GUEST_MEMORY_MIB, GUEST_PROXY_MODES, type GuestFlags, guestOf,
+  changedGuest, GUEST_DISK_GIB, GUEST_MEMORY_MIB, GUEST_PROXY_MODES, type GuestFlags, guestOf,
 } from "../nodes/guest-flags.ts";
 import { removeNode, stopNode } from "../nodes/remove-node.ts";
 import { runningPid } from "../supervisor/supervise.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
+import { onInterrupt } from "./on-interrupt.ts";
 import { adminClient, startNodes } from "./start-nodes.ts";
 
 const READY_TIMEOUT_MS = 30_000;
@@ -40,15 +42,16 @@ export function command(): Command {
     .option("--guest", "it has a kernel of its own (User-Mode Linux), with IPVS, NFS and SCTP")
     .option("--memory <MiB>", `all of a guest's memory (default ${GUEST_MEMORY_MIB})`)
     .option("--disk <GiB>", `what a guest's disk may grow to (default ${GUEST_DISK_GIB})`)
-    .addOption(
-      new Option("--proxy-mode <mode>", "kind of a guest's Service rules (default ipvs)")
-        .choices(GUEST_PROXY_MODES),
-    );
+    .addOption(proxyMode("kind of a guest's Service rules (default ipvs)"));
   subcommand("stop", "end its processes and containers; its data and its Node stay", stop);
-  subcommand("start", "start a node that was stopped, or has ended", start);
+  subcommand("start", "start a node that was stopped, or has ended", start)
+    .addOption(proxyMode("change the kind of a guest's Service rules"));
   subcommand("remove", "stop it, and remove its data and its Node", remove);
   return node;
 }
+
+const proxyMode = (text: string) =>
+  new Option("--proxy-mode <mode>", text).choices(GUEST_PROXY_MODES);
 
 interface NodeOf {
   readonly cluster: ClusterConfig;
@@ -85,7 +88,7 @@ async function withNode(
 }
 
 async function add(on: NodeOf): Promise<void> {
-  const { cluster, name, exists, clock, client } = on;
+  const { cluster, name, exists, clock, client, progress } = on;
   if (exists) {
     throw new CommandError("NODE_EXISTS", `"${cluster.name}" has a node ${name}`, {
       remedy: `r2k node start ${name} --name ${cluster.name}`,
@@ -93,18 +96,28 @@ async function add(on: NodeOf): Promise<void> {
   }
   const guest = guestOf(on.flags, cluster);
   await refuseTakenName(client, name);
+  // Held until the addition is undone, too: a terminal's Ctrl-C comes twice.
+  const { release } = onInterrupt();
   try {
-    await bringUp(on, guest);
+    await bringUp(on, await readJoiningNodes(cluster), guest);
   } catch (thrown) {
     const place = joiningNodePlace(cluster, name);
-    await on.progress.step("undoing this", () => removeNode(client, place, name, clock));
-    throw thrown;
+    await progress.step("undoing this", () => removeNode(client, place, name, clock));
+    if (!isErrno(thrown, "INTERRUPTED")) throw thrown;
+    throw new CommandError("INTERRUPTED", "interrupted; what this command made is removed again", {
+      exitCode: 130,
+    });
+  } finally {
+    release();
   }
 }
 
 async function start(on: NodeOf): Promise<void> {
   requireNode(on);
-  await bringUp(on);
+  const nodes = await readJoiningNodes(on.cluster);
+  const known = nodes.find(({ nodeName }) => nodeName === on.name);
+  const isRunning = known !== undefined && runningPid(known.runDir, "node") !== undefined;
+  await bringUp(on, nodes, known && changedGuest(on.flags, known, isRunning));
 }
 
 async function stop(on: NodeOf): Promise<void> {
@@ -123,9 +136,10 @@ async function remove(on: NodeOf): Promise<void> {
 
 async function bringUp(
   { cluster, name, clock, progress }: NodeOf,
-  newGuest?: GuestConfig,
+  nodes: readonly ClusterConfig[],
+  guest?: GuestConfig,
 ): Promise<void> {
-  const node = planJoiningNode(cluster, name, await readJoiningNodes(cluster), newGuest);
+  const node = planJoiningNode(cluster, name, nodes, guest);
   const readyTimeout_ms = READY_TIMEOUT_MS;
   await startNodes(cluster, [node], { clock, progress, readyTimeout_ms });
 }

@@ -53,6 +53,30 @@ export function guestOf(
   };
 }
 
+/**
+ * Returns what a known node is as a guest when `r2k node start` changes its mode; undefined without
+ * the flag. Throws CommandError for a node that is none, or that runs.
+ */
+export function changedGuest(
+  { proxyMode }: Pick<GuestFlags, "proxyMode">,
+  node: Pick<ClusterConfig, "nodeName" | "name" | "guest">,
+  isRunning: boolean,
+): GuestConfig | undefined {
+  if (proxyMode === undefined || proxyMode === node.guest?.proxyMode) return undefined;
+  const { nodeName, name, guest } = node;
+  if (guest === undefined) {
+    throw new CommandError("BAD_FLAG", `node ${nodeName} is no guest: its mode is the cluster's`, {
+      remedy: `r2k down --name ${name}, then r2k start --proxy-mode ${proxyMode} --name ${name}`,
+    });
+  }
+  if (isRunning) {
+    throw new CommandError("RUNNING", `node ${nodeName} runs; its rules cannot change now`, {
+      remedy: `r2k node stop ${nodeName} --name ${name}, then start it with this flag`,
+    });
+  }
+  return { ...guest, proxyMode };
+}
+
 function between(
   flag: string,
   text: string | undefined,
