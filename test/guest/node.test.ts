@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
@@ -12,6 +13,8 @@ import { ganeshaConfig } from "./nfs-servers.ts";
 
 const NAME = "guests";
 const GUEST = "machine";
+/** A node whose addition is interrupted. */
+const SECOND = "second";
 const TIMEOUT_MS = 300_000;
 const IMAGE = "r2k.local/busybox:1";
 const patience = { clock: systemClock(), timeout_ms: 120_000 };
@@ -147,6 +150,18 @@ async function startGanesha() {
   return { child, exported };
 }
 
+/** Waits until the guest serves the Service in iptables mode; then it has nothing of IPVS. */
+async function servesByIptables(): Promise<void> {
+  const address = await field(".status.addresses[0].address", "node", GUEST);
+  const url = `http://${address}:30780/`;
+  const answer = () => host.run("curl", ["-sS", "--max-time", "5", url]);
+  await waitFor("the node port", async () => /machine/.test((await answer()).stdout), patience);
+  const servers = "grep -c -E '^(TCP|UDP)' /proc/net/ip_vs; ls /sys/class/net";
+  const [count, ...links] = (await inPod("administrator", servers)).split("\n");
+  expect(count).toBe("0");
+  expect(links).not.toContain("kube-ipvs0");
+}
+
 const field = (path: string, ...of: string[]) =>
   cluster.ask("get", ...of, "-o", `jsonpath={${path}}`);
 
@@ -193,6 +208,11 @@ describe.runIf(missing === undefined)("a node that is a guest", { timeout: TIMEO
     expect(await inPod("administrator", "nc -w 2 10.96.255.254 80 < /dev/null; echo $?")).toBe("1");
   });
 
+  it("its kernel takes all rules of the overlay", async () => {
+    const { stdout } = await host.r2k(["logs", "node", "--node", GUEST, "--name", NAME]);
+    expect(stdout).not.toMatch(/the overlay has problems/);
+  });
+
   it("exec, logs, port-forward and metrics come from its kubelet", async () => {
     const pod = (await agents()).find((one) => one.node === GUEST)!;
     expect(await cluster.ask("logs", pod.name)).toBe(GUEST);
@@ -224,12 +244,40 @@ describe.runIf(missing === undefined)("a node that is a guest", { timeout: TIMEO
     await host.run("rm", ["-rf", ...OF_GANESHA]);
   });
 
-  it("keeps its data when it is stopped, and boots again when it was killed", async () => {
+  it.each([
+    ["before it joins", "data", ""],
+    ["while its kernel boots", "run", "guest/guest/pid"],
+  ])("Ctrl-C while another is added leaves nothing of it, %s", async (_when, folder, file) => {
+    const place = join(host.dir, folder, NAME, "nodes", SECOND);
+    const [program, ...words] = host.program;
+    const add = ["node", "add", SECOND, "--guest", "--memory", "384", "--name", NAME];
+    const child = host.start(program, [...words, ...add]);
+    const ended = once(child, "exit");
+    await waitFor("the addition", () => existsSync(join(place, file)), patience);
+    // A terminal sends it to every process of the command.
+    child.kill("SIGINT");
+    child.kill("SIGINT");
+    expect(await ended).toEqual([130, null]);
+    expect(existsSync(place)).toBe(false);
+    expect((await cluster.kubectl(["get", "node", SECOND])).stderr).toMatch(/NotFound/);
+    const objects = await cluster.ask("get", "secrets,endpointslices", "-n", "kube-system");
+    expect(objects).not.toMatch(/bootstrap-token|second/);
+    const left = differences(started, await host.snapshot(NAME));
+    expect(left.filter((line) => line.includes(SECOND))).toEqual([]);
+  });
+
+  it("refuses to change its proxy mode while it runs", async () => {
+    const refused = await node("start", GUEST, "--proxy-mode", "iptables");
+    expect(refused).toMatchObject({ code: 1 });
+    expect(refused.stderr).toMatch(/node machine runs[^]*r2k node stop machine/);
+  });
+
+  it("keeps its data when stopped, takes another mode, boots again when killed", async () => {
     await inPod("administrator", "echo kept > /data/file");
     const uid = await field(".metadata.uid", "pod/administrator");
     expect(await node("stop", GUEST)).toMatchObject({ code: 0 });
     expect(await isReady()).toBe("False");
-    expect(await node("start", GUEST)).toMatchObject({ code: 0 });
+    expect(await node("start", GUEST, "--proxy-mode", "iptables")).toMatchObject({ code: 0 });
     expect(await isReady()).toBe("True");
     const restarted = async () => {
       const count = await field(".status.containerStatuses[0].restartCount", "pod/administrator");
@@ -238,6 +286,7 @@ describe.runIf(missing === undefined)("a node that is a guest", { timeout: TIMEO
     await waitFor("the pod to run again", restarted, patience);
     expect(await field(".metadata.uid", "pod/administrator")).toBe(uid);
     expect(await inPod("administrator", "cat /data/file")).toBe("kept");
+    await servesByIptables();
     const { stdout } = await host.r2k(["status", "--name", NAME, "-o", "json"]);
     const { processes } = JSON.parse(stdout) as { processes: { name: string; pid: number }[] };
     const boot = () => inPod("administrator", "cat /proc/sys/kernel/random/boot_id");
@@ -250,6 +299,7 @@ describe.runIf(missing === undefined)("a node that is a guest", { timeout: TIMEO
       return code === 0 && id.trim() !== first;
     };
     await waitFor("the guest to boot again", again, patience);
+    await servesByIptables();
   });
 
   it("is removed without a trace", async () => {
