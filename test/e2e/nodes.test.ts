@@ -144,6 +144,16 @@ async function processOf(name: string): Promise<ClusterProcess> {
   return found;
 }
 
+/** Waits until each workload has its pods again, and the identity of `lost` is another pod's. */
+async function settled(lost: PodPlace | undefined): Promise<void> {
+  await waitFor("the old pods to go", async () => {
+    const pods = [...await podsOf("moving"), ...await podsOf("single")];
+    return pods.length === 4 && pods.every(({ leaving, uid }) => !leaving && uid !== lost?.uid);
+  }, patience);
+  await cluster.ask("rollout", "status", "statefulset/single", "--timeout=60s");
+  await cluster.ask("rollout", "status", "daemonset/agent", "--timeout=60s");
+}
+
 describe("three nodes", { timeout: TIMEOUT_MS }, () => {
   it("each has an identity that it asked for, and a range of its own", async () => {
     const ranges = "jsonpath={.items[*].spec.podCIDR}";
@@ -261,12 +271,7 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
     await cable("first", "up");
     expect(await host.r2k(["node", "start", "node-2", "--name", NAME])).toMatchObject({ code: 0 });
     await untilReady(first, "True");
-    await waitFor("the old pods to go", async () => {
-      const pods = [...await podsOf("moving"), ...await podsOf("single")];
-      return pods.length === 4 && pods.every(({ leaving, uid }) => !leaving && uid !== lost?.uid);
-    }, patience);
-    await cluster.ask("rollout", "status", "statefulset/single", "--timeout=60s");
-    await cluster.ask("rollout", "status", "daemonset/agent", "--timeout=60s");
+    await settled(lost);
     await waitFor("no address to be leaked", async () => {
       const taken = readdirSync(join(host.dir, "run", NAME, "nodes/node-2/cni/networks/r2k"));
       const addresses = taken.filter((name) => /^\d+\./.test(name)).sort();
@@ -274,6 +279,27 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
       const here = pods.flat().filter(({ node }) => node === "node-2").map(({ ip }) => ip).sort();
       return addresses.join() === here.join();
     }, patience);
+  });
+
+  it("one that is slowed gives its pods up, no identity twice, and returns", async () => {
+    const [single] = await podsOf("single");
+    const slow = single?.node ?? "";
+    const { pid } = await processOf(slow === first ? "node" : `node ${slow}`);
+    process.kill(pid ?? 0, "SIGSTOP");
+    try {
+      await untilReady(slow, "Unknown");
+      await waitFor("its pods on the others", async () => {
+        const pods = (await podsOf("moving")).filter(({ leaving }) => !leaving);
+        return pods.length === 3 && pods.every(({ node, ip }) => node !== slow && ip !== "");
+      }, patience);
+      // Its container still runs there.
+      expect(await podsOf("single")).toEqual([{ ...single, leaving: true }]);
+    } finally {
+      process.kill(pid ?? 0, "SIGCONT");
+    }
+    await untilReady(slow, "True");
+    await settled(single);
+    expect((await processOf(slow === first ? "node" : `node ${slow}`)).pid).toBe(pid);
   });
 
   it("a node is stopped, started, added and removed", async () => {
