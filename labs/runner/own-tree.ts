@@ -61,9 +61,7 @@ function referencePath(
   return resolve(dirname(logical), specifier);
 }
 
-const BASE = ["std", "proto", "h2", "rpc", "linux", "pki", "streaming", "observe"];
-
 function packageFolder(name: string): string {
-  if (BASE.includes(name)) return `base/${name}`;
+  if (existsSync(join(ROOT_DIR, "base", name, "package.json"))) return `base/${name}`;
   return name.startsWith("client-") ? `client/${name.slice("client-".length)}` : name;
 }
