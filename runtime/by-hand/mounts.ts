@@ -63,6 +63,8 @@ interface Clone {
 /** Sources that were opened while the machine's tree was visible. */
 export interface OpenSources {
   readonly binds: ReadonlyMap<OciMount, Clone>;
+  /** procfs and sysfs. */
+  readonly kernels: ReadonlyMap<OciMount, DetachedMount>;
   /** One copy of /dev/null for each path to mask that may be a file. */
   readonly masks: ReadonlyMap<string, number>;
   readonly cgroups: ReadonlyMap<CgroupPlace, number>;
@@ -71,13 +73,21 @@ export interface OpenSources {
 }
 
 /**
+ * In a user namespace the kernel mounts these only where the tree still shows one in full, so
+ * before the machine's is left (mount_too_revealing; user_namespaces(7)).
+ */
+const SHOWN_BEFORE = ["proc", "sysfs"];
+
+/**
  * Clones everything that is to be mounted from the machine, before its tree is left: a path of an
  * image can lead to nothing of the machine afterwards.
  */
 export function openSources(spec: OciSpec): OpenSources {
   const binds = new Map<OciMount, Clone>();
+  const kernels = new Map<OciMount, DetachedMount>();
   for (const item of spec.mounts) {
     const plan = planMount(item.options);
+    if (SHOWN_BEFORE.includes(item.type) && !plan.bind) kernels.set(item, open(item, plan));
     if (!plan.bind) continue;
     const fd = cloneMount(item.source, { recursive: plan.recursive });
     // A copy shares its mounts with the machine's until they are private.
@@ -97,7 +107,7 @@ export function openSources(spec: OciSpec): OpenSources {
   }
   const names = inUserNamespace(readMappedIds()) ? DEFAULT_DEVICES.map((each) => each.path) : [];
   const clones = names.map((at) => [at, cloneMount(at, { recursive: false })] as const);
-  return { binds, masks, cgroups, devices: new Map(clones) };
+  return { binds, kernels, masks, cgroups, devices: new Map(clones) };
 }
 
 /** Makes a container's mounts, in their order, in its own root. */
@@ -106,11 +116,13 @@ export function mountAll(spec: OciSpec, sources: OpenSources): void {
     const { destination, type } = item;
     const plan = planMount(item.options);
     const clone = sources.binds.get(item);
+    using kernel = sources.kernels.get(item);
     using place = makeMountPoint(destination, { directory: clone?.directory ?? true });
     if (clone) {
       attachMountAt(clone.fd, place.fd);
       closeSync(clone.fd);
-    } else if (type === "cgroup") mountCgroups(destination, plan, sources.cgroups);
+    } else if (kernel) attachWithoutLinks(kernel, destination);
+    else if (type === "cgroup") mountCgroups(destination, plan, sources.cgroups);
     else {
       const { attributes, data } = plan;
       mountAt(destination, { source: item.source || type, type, attributes, data });
@@ -118,16 +130,26 @@ export function mountAll(spec: OciSpec, sources: OpenSources): void {
   }
 }
 
-/** Mounts a file system. A link of the image must not choose where procfs or sysfs is mounted. */
+function open({ source, type }: OciMount, { attributes, data }: MountPlan): DetachedMount {
+  const options = data.split(",").filter(Boolean);
+  return DetachedMount.open({ source: source || type, type, attributes, options });
+}
+
+/** A link of the image must not choose where procfs or sysfs is mounted. */
+function attachWithoutLinks(made: DetachedMount, destination: string): void {
+  using place = directoryWithoutLinks(destination);
+  made.attachAt(place.fd);
+}
+
+/** Mounts a file system. */
 function mountAt(
   destination: string,
   what: { source: string; type: string; attributes: number; data: string },
 ): void {
   const { source, type, attributes, data } = what;
-  using place = directoryWithoutLinks(destination);
   const options = data.split(",").filter(Boolean);
   using made = DetachedMount.open({ source, type, attributes, options });
-  made.attachAt(place.fd);
+  attachWithoutLinks(made, destination);
 }
 
 function mountCgroups(
