@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { buildCsiSanity } from "./csi-sanity.ts";
+import { buildCsiSidecars } from "./csi-sidecars.ts";
 import { buildFlanneld } from "./flannel.ts";
 import { installPython } from "./python.ts";
 
@@ -12,6 +13,8 @@ const bin = join(import.meta.dirname, "../../.peers/bin");
 const PEERS: Readonly<Record<string, () => void>> = {
   etcd: () => buildModule("etcd"),
   "csi-sanity": () => buildCsiSanity(bin),
+  "csi-sidecars": () => buildCsiSidecars(bin),
+  "csi-mock-driver": () => buildModule("kubernetes", "csi-mock-driver"),
   h2spec: () => buildModule("h2spec"),
   "node-peer": () => buildModule("node-peer"),
   "api-load": () => buildModule("api-load"),

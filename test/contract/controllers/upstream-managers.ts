@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, openSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
+import { UpstreamProcess } from "../upstream-process.ts";
 import type { Others } from "./world.ts";
 
 const PEERS = join(import.meta.dirname, "../../../.peers/bin");
@@ -45,7 +45,7 @@ export async function startUpstreamManagers(
     return file(`${user.replaceAll(":", "-")}.kubeconfig`, kubeconfig("test", access));
   };
   const caFile = await file("ca.crt", others.ca.cert);
-  const manager = run(MANAGER, join(dir, "manager.log"), {
+  const manager = new UpstreamProcess(MANAGER, join(dir, "manager.log"), {
     kubeconfig: await configFor("system:kube-controller-manager"),
     "use-service-account-credentials": "true",
     "service-account-private-key-file": await file("sa.key", others.serviceAccountKey),
@@ -59,32 +59,15 @@ export async function startUpstreamManagers(
     ...ELECTED,
     "secure-port": "0",
   });
-  const scheduler = run(SCHEDULER, join(dir, "scheduler.log"), {
+  const scheduler = new UpstreamProcess(SCHEDULER, join(dir, "scheduler.log"), {
     kubeconfig: await configFor("system:kube-scheduler"),
     ...ELECTED,
     "secure-port": "0",
   });
   return {
     async close() {
-      const ended = [manager, scheduler].map(async ({ name, child }) => {
-        // A process that ended by itself has logged its reason.
-        if (child.exitCode !== null) throw new Error(`${name} ended: ${lastLines(dir, name)}`);
-        const gone = once(child, "exit");
-        child.kill("SIGKILL");
-        await gone;
-      });
-      await Promise.all(ended);
+      await Promise.all([manager.close(), scheduler.close()]);
       await rm(dir, { recursive: true });
     },
   };
 }
-
-function run(program: string, log: string, flags: Readonly<Record<string, string>>) {
-  const words = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
-  const out = openSync(log, "w");
-  const child: ChildProcess = spawn(program, words, { stdio: ["ignore", out, out] });
-  return { name: program === MANAGER ? "manager" : "scheduler", child };
-}
-
-const lastLines = (dir: string, name: string) =>
-  readFileSync(join(dir, `${name}.log`), "utf8").split("\n").slice(-10).join("\n");

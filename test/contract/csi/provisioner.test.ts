@@ -25,15 +25,41 @@ import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
 const DRIVER = "hostpath.csi.r2k.dev";
 const TOPOLOGY = `topology.${DRIVER}/node`;
 const clock = systemClock();
 
+interface Beside {
+  api: TestApiserver;
+  client: KubeClient;
+  driverSocket: string;
+  nodeName: string;
+}
+
+const PROVISIONERS = {
+  "CSI provisioner": {
+    possible: true,
+    start: ({ client, driverSocket, nodeName }: Beside) =>
+      startProvisioner({ client, driverSocket, nodeName, clock }),
+  },
+  "upstream's provisioner and resizer beside our driver": {
+    possible: hasUpstreamSidecars("csi-provisioner", "csi-resizer"),
+    start: (beside: Beside) => startUpstreamSidecars(["csi-provisioner", "csi-resizer"], beside),
+  },
+};
+
 /**
- * The provisioner with a real driver and a real apiserver; the volume binder's part is played here.
+ * Provisioners with a real driver and a real apiserver; the volume binder's part is played here.
  */
-describe("CSI provisioner", () => {
+for (const [title, { possible, start }] of Object.entries(PROVISIONERS)) {
+  describe.skipIf(!possible)(title, () => provisionerRules(start));
+}
+
+function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProvisioner>): void {
+  /** Rules that were not run on upstream's. */
+  const itOfOurs = it.runIf(start === PROVISIONERS["CSI provisioner"].start);
   let etcd: EtcdServer;
   let api: TestApiserver;
   let client: KubeClient;
@@ -65,7 +91,7 @@ describe("CSI provisioner", () => {
     const driverSocket = path.join(dir, "csi.sock");
     const dataDir = path.join(dir, "data");
     driver = await startHostPathDriver({ socket: driverSocket, dataDir, nodeId: "node-1", clock });
-    provisioner = await startProvisioner({ client, driverSocket, nodeName: "node-1", clock });
+    provisioner = await start({ api, client, driverSocket, nodeName: "node-1" });
     await provisioner.ready;
   });
   afterEach(async () => {
@@ -160,7 +186,7 @@ describe("CSI provisioner", () => {
     return metadata.annotations?.["volume.kubernetes.io/selected-node"] === undefined;
   }, { clock });
 
-  it("gives up a selected node where the driver has no room, or that does not exist", async () => {
+  itOfOurs("gives up a selected node without room, or that does not exist", async () => {
     await client.resource<Node>(NODES).create({
       metadata: { name: "node-2", labels: { [TOPOLOGY]: "node-2" } }, spec: {},
     });
@@ -185,7 +211,7 @@ describe("CSI provisioner", () => {
     }
   });
 
-  it("leaves a claim to the populator of its source", async () => {
+  itOfOurs("leaves a claim to the populator of its source", async () => {
     const dataSourceRef = { apiGroup: "example.com", kind: "Book", name: "b" };
     const left = await claim("book", "now", {}, { dataSourceRef });
     const event = await eventOf("book", "Provisioning");
@@ -197,7 +223,7 @@ describe("CSI provisioner", () => {
     expect(await volumeNamed(`pvc-${left.metadata.uid}`)).toBeUndefined();
   });
 
-  it("reports that a volume is abnormal about its claim", async () => {
+  itOfOurs("reports that a volume is abnormal about its claim", async () => {
     const made = await claim("ailing", "now");
     const volume = await volumeOf(made);
     await volumes().updateStatus({ ...volume, status: { phase: "Bound" } });
@@ -246,4 +272,4 @@ describe("CSI provisioner", () => {
     await waitFor("the volume to go", gone, { clock });
     expect(await readdir(path.join(dir, "data", "volumes"))).toEqual([]);
   });
-});
+}

@@ -1,0 +1,200 @@
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import type { Node, PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import type { CSINode, StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
+import { startEtcd, type EtcdServer } from "@raft2kube/apiserver/testing/etcd-server.ts";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "@raft2kube/apiserver/testing/test-apiserver.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/attachments.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import {
+  CSI_NODES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES,
+  VOLUME_ATTACHMENTS,
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { serveRegistration } from "@raft2kube/csi/lib/registration.ts";
+import { startAttacher } from "@raft2kube/csi/sidecars/attacher.ts";
+import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
+import { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
+import { startPluginWatcher } from "@raft2kube/kubelet/plugins/plugin-watcher.ts";
+import { csiObjects } from "@raft2kube/kubelet/volumes/csi-objects.ts";
+import { csiPlugin } from "@raft2kube/kubelet/volumes/csi.ts";
+import { FilesBudget } from "@raft2kube/kubelet/volumes/files.ts";
+import { VolumesInUse } from "@raft2kube/kubelet/volumes/volumes-in-use.ts";
+import { Controller } from "@raft2kube/proto/gen/csi.ts";
+import { client as rpcClient, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { UpstreamProcess } from "../upstream-process.ts";
+
+const BIN = path.join(import.meta.dirname, "../../../.peers/bin");
+const MOCK = path.join(BIN, "csi-mock-driver");
+/** The driver's name, which is also its name for its node. */
+const DRIVER = "mock.csi.k8s.io";
+const NODE = "n1";
+const namespace = "default";
+const clock = systemClock();
+
+/** A driver that we did not write, from a claim to the volume's end; the binder is played here. */
+describe.skipIf(!existsSync(MOCK))("our sidecars beside upstream's driver", lifeOfVolume);
+
+function lifeOfVolume(): void {
+  let etcd: EtcdServer;
+  let api: TestApiserver;
+  let client: KubeClient;
+  let dir: string;
+  let driver: UpstreamProcess;
+  let sidecars: { close(): Promise<void> }[];
+  let volumeName: string;
+  let attachment: string;
+
+  beforeAll(async () => {
+    etcd = await startEtcd();
+    api = await startTestApiserver(etcd.client);
+    const { cert, key } = await api.credentials("admin", ["system:masters"]);
+    client = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
+    dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "r2k-mock-")));
+    driver = new UpstreamProcess(MOCK, path.join(dir, "log"), {}, { args: [socket(), DRIVER] });
+    await waitFor("the driver", () => existsSync(socket()), { clock });
+    await client.resource<StorageClass>(STORAGE_CLASSES).create({
+      metadata: { name: "mock" }, provisioner: DRIVER, allowVolumeExpansion: true,
+    });
+    await client.resource<CSINode>(CSI_NODES).create({
+      metadata: { name: NODE },
+      spec: { drivers: [{ name: DRIVER, nodeID: DRIVER, topologyKeys: [] }] },
+    });
+    const driverSocket = socket();
+    sidecars = [
+      await startProvisioner({ client, driverSocket, clock }),
+      startAttacher({ client, driverSocket, clock }),
+    ];
+  });
+  afterAll(async () => {
+    for (const each of sidecars) await each.close();
+    await driver.close();
+    client.close();
+    await api.close();
+    await etcd.close();
+    await rm(dir, { recursive: true });
+  });
+
+  const socket = () => path.join(dir, "csi.sock");
+  const claims = () => client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = () => client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
+  const attachments = () => client.resource<VolumeAttachment>(VOLUME_ATTACHMENTS);
+  const until = <T>(what: string, probe: () => Promise<T>) => waitFor(what, probe, { clock });
+  const claim = { namespace, name: "data" };
+
+  async function handlesOfDriver(): Promise<string[]> {
+    const channel = connectGrpc(`unix://${socket()}`);
+    try {
+      const { entries } = await rpcClient(channel, Controller).listVolumes({});
+      return entries.map(({ volume }) => volume!.volumeId);
+    } finally {
+      channel.close();
+    }
+  }
+
+  it("provisions the volume of a claim", async () => {
+    const { metadata } = await claims().create({
+      metadata: {
+        ...claim, annotations: { "volume.kubernetes.io/storage-provisioner": DRIVER },
+      },
+      spec: {
+        storageClassName: "mock",
+        accessModes: ["ReadWriteOnce"],
+        resources: { requests: { storage: "1Gi" } },
+      },
+    });
+    volumeName = `pvc-${metadata.uid}`;
+    const { spec } = await until("the volume", () =>
+      undefinedIfNotFound(volumes().get({ name: volumeName })));
+    expect(spec).toMatchObject({
+      capacity: { storage: "1Gi" },
+      claimRef: { ...claim, uid: metadata.uid },
+      csi: { driver: DRIVER, volumeAttributes: { name: volumeName } },
+    });
+    expect(await handlesOfDriver()).toContain(spec.csi!.volumeHandle);
+    await claims().patch(claim, "merge", { spec: { volumeName } });
+    const status = { phase: "Bound", capacity: { storage: "1Gi" } };
+    await claims().patch({ ...claim, subresource: "status" }, "merge", { status });
+  });
+
+  it("attaches it to a node, and keeps what the driver says about the device", async () => {
+    const { spec: { csi } } = await volumes().get({ name: volumeName });
+    attachment = attachmentName(DRIVER, csi!.volumeHandle, NODE);
+    const source = { persistentVolumeName: volumeName };
+    const spec = { attacher: DRIVER, nodeName: NODE, source };
+    await attachments().create({ metadata: { name: attachment }, spec });
+    const status = await until("the volume to be attached", async () => {
+      const { status } = await attachments().get({ name: attachment });
+      return status?.attached ? status : undefined;
+    });
+    expect(status).toEqual({
+      attached: true, attachmentMetadata: { device: "/dev/mock", readonly: "false" },
+    });
+  });
+
+  it("grows it, and leaves the file system to the kubelet", async () => {
+    const spec = { resources: { requests: { storage: "2Gi" } } };
+    await claims().patch(claim, "merge", { spec });
+    const statusOf = async () => (await claims().get(claim)).status;
+    await until("the node's turn", async () =>
+      (await statusOf())?.allocatedResourceStatuses?.["storage"] === "NodeResizePending");
+    expect((await statusOf())?.capacity).toEqual({ storage: "1Gi" });
+    expect((await volumes().get({ name: volumeName })).spec.capacity).toEqual({ storage: "2Gi" });
+  });
+
+  it("our kubelet stages it, publishes it, and grows it on the node", async () => {
+    const pv = await volumes().get({ name: volumeName });
+    const name = uniqueVolumeName(DRIVER, pv.spec.csi!.volumeHandle);
+    const node = await client.resource<Node>(NODES).create({ metadata: { name: NODE }, spec: {} });
+    const status = { volumesAttached: [{ name, devicePath: "" }] };
+    await client.resource<Node>(NODES).updateStatus({ ...node, status });
+    const drivers = new CsiDrivers({ added: async () => {}, removed: async () => {} });
+    const registryDir = path.join(dir, "registry");
+    const handlers = { CSIPlugin: drivers };
+    const watcher = await startPluginWatcher({ registryDir, handlers, clock });
+    const registered = await serveRegistration({
+      registrationDir: registryDir, driverName: DRIVER, socket: socket(),
+    });
+    await waitFor("registration", () => drivers.list().length === 1, { clock });
+    const objects = csiObjects(client, clock);
+    const inUse = new VolumesInUse();
+    inUse.onChange(() => inUse.shown(inUse.list())); // as the node's status does
+    const plugin = csiPlugin({ rootDir: dir, nodeName: NODE, drivers, objects, inUse, clock });
+    const pod = { metadata: { name: "p", namespace, uid: "u" }, spec: { containers: [] } };
+    const place = path.join(dir, "pods/u/volumes", plugin.name, "data");
+    await mkdir(path.dirname(place), { recursive: true });
+    const volume = { name: "data", persistentVolumeClaim: { claimName: "data" } };
+    const spec = { name: "data", volume, claim: { pvc: await claims().get(claim), pv } };
+    const how = { fsGroup: undefined, readOnly: false, budget: new FilesBudget() };
+    const { hostPath } = await plugin.setUp({ pod, spec, dir: place, ...how }) as {
+      hostPath: string;
+    };
+    expect(existsSync(hostPath)).toBe(true);
+    expect((await claims().get(claim)).status?.capacity).toEqual({ storage: "2Gi" });
+    await plugin.tearDown({ podUid: "u", volumeName: "data", dir: place, inside: undefined });
+    expect(existsSync(hostPath)).toBe(false);
+    await watcher.close();
+    await registered.close();
+    drivers.close();
+  });
+
+  it("detaches it, and deletes it when it is released", async () => {
+    const volume = await volumes().get({ name: volumeName });
+    await attachments().delete({ name: attachment });
+    await until("the attachment to go", async () =>
+      (await undefinedIfNotFound(attachments().get({ name: attachment }))) === undefined);
+    await claims().delete(claim);
+    const status = { phase: "Released" };
+    await volumes().patch({ name: volumeName, subresource: "status" }, "merge", { status });
+    await until("the driver's volume to go", async () =>
+      !(await handlesOfDriver()).includes(volume.spec.csi!.volumeHandle));
+  });
+}
