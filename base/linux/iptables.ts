@@ -13,6 +13,16 @@ export type IptablesKind = "nft" | "legacy";
 
 const WAIT_S = "5";
 
+/**
+ * The matches and targets that masquerade, in their order. A connection never leaves with a port
+ * below 1024 of the node (`masquerades` of nft.ts).
+ */
+export const MASQUERADES: readonly { readonly match: string; readonly target: string }[] = [
+  ...["tcp", "udp", "sctp"].map((protocol) =>
+    ({ match: ` -p ${protocol}`, target: "MASQUERADE --to-ports 1024-65535" })),
+  { match: "", target: "MASQUERADE" },
+];
+
 /** The programs of iptables for IPv4, in the namespace that this thread is in. */
 export interface Iptables {
   readonly kind: IptablesKind;

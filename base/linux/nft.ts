@@ -49,6 +49,15 @@ export async function deleteTable(family: string, name: string, options: NftOpti
   await applyRuleset(`add table ${family} ${name}\ndelete table ${family} ${name}\n`, options);
 }
 
+/**
+ * Returns the statements that masquerade, each after its matches. A connection never leaves with a
+ * port below 1024 of the node: servers such as NFS take such ports as the word of the node's root.
+ */
+export function masquerades(flags = ""): string[] {
+  const ported = "meta l4proto { tcp, udp, sctp } masquerade to :1024-65535";
+  return [ported, "masquerade"].map((statement) => `${statement} ${flags}`.trim());
+}
+
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFT_MSG_GETTABLE = 1;
 const NFT_MSG_GETGEN = 16;

@@ -3,7 +3,7 @@ import {
   createBridge, createVeth, deleteLink, findLink, getLink, openRoute, setLink,
 } from "@raft2kube/linux/link.ts";
 import { createNetns, deleteNetns, inNetns, isNetns } from "@raft2kube/linux/netns.ts";
-import { applyRuleset, deleteTable, nftTableExists } from "@raft2kube/linux/nft.ts";
+import { applyRuleset, deleteTable, masquerades, nftTableExists } from "@raft2kube/linux/nft.ts";
 import { replaceRoute } from "@raft2kube/linux/route.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
@@ -176,8 +176,9 @@ function egressRules({ name, hostDevice, nodeRange, podCidr }: Underlay, note: s
     `add table ip ${table}`,
     `add chain ip ${table} ${note}`,
     `add chain ip ${table} egress { type nat hook postrouting priority srcnat; }`,
-    `add rule ip ${table} egress ip saddr { ${podCidr}, ${nodeRange} } ` +
-      `oifname != "${hostDevice}" masquerade`,
+    ...masquerades().map((statement) =>
+      `add rule ip ${table} egress ip saddr { ${podCidr}, ${nodeRange} } ` +
+        `oifname != "${hostDevice}" ${statement}`),
     "",
   ].join("\n");
 }

@@ -1,4 +1,4 @@
-import { applyRuleset, deleteTable, nftTableExists } from "@raft2kube/linux/nft.ts";
+import { applyRuleset, deleteTable, masquerades, nftTableExists } from "@raft2kube/linux/nft.ts";
 import { formatSubnet, type Subnet } from "../lib/ip.ts";
 import type { OverlayNetwork } from "./network.ts";
 
@@ -18,7 +18,8 @@ function rules(range: Subnet): string {
     `add table ip ${TABLE}`,
     `add chain ip ${TABLE} postrouting { type nat hook postrouting priority srcnat; }`,
     `${rule} ip saddr ${network} ip daddr ${network} return`,
-    `${rule} ip saddr ${network} ip daddr != 224.0.0.0/4 masquerade`,
+    ...masquerades().map((statement) =>
+      `${rule} ip saddr ${network} ip daddr != 224.0.0.0/4 ${statement}`),
     "",
   ].join("\n");
 }

@@ -1,3 +1,4 @@
+import { MASQUERADES } from "@raft2kube/linux/iptables.ts";
 import { CniError } from "../errors.ts";
 import { familyOf, formatSubnet, subnetOf } from "../ip.ts";
 import {
@@ -47,6 +48,7 @@ function rulesOf(call: PluginCall, ip: ResultIp): OwnedRule[] {
   const own = `${source} -d ${formatSubnet(subnetOf(ip.address))}`;
   return [
     { chain: CHAIN, matches: own, target: "RETURN", comment },
-    { chain: CHAIN, matches: `${source} ! -d 224.0.0.0/4`, target: "MASQUERADE", comment },
+    ...MASQUERADES.map(({ match, target }) =>
+      ({ chain: CHAIN, matches: `${source} ! -d 224.0.0.0/4${match}`, target, comment })),
   ];
 }

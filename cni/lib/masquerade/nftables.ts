@@ -1,5 +1,5 @@
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { applyRuleset } from "@raft2kube/linux/nft.ts";
+import { applyRuleset, masquerades } from "@raft2kube/linux/nft.ts";
 import { familyOf, formatSubnet, subnetOf } from "../ip.ts";
 import {
   addElement, deleteElement, deleteElements, listElements, type NftElement,
@@ -50,7 +50,7 @@ function masqueradeRules(call: PluginCall, ips: readonly ResultIp[]): string {
       `add chain inet ${TABLE} ${chain}`,
       `flush chain inet ${TABLE} ${chain}`,
       `add rule inet ${TABLE} ${chain} ${family} daddr ${stays} return`,
-      `add rule inet ${TABLE} ${chain} masquerade`,
+      ...masquerades().map((statement) => `add rule inet ${TABLE} ${chain} ${statement}`),
       addElement(TABLE, elementOf(call, ip)),
     );
   }

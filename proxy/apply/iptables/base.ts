@@ -1,3 +1,4 @@
+import { MASQUERADES } from "@raft2kube/linux/iptables.ts";
 import { CHAINS } from "./names.ts";
 
 export type Table = "nat" | "filter";
@@ -90,7 +91,8 @@ export function baseRules(nodePortAddresses: readonly string[] | undefined): Rul
     nat(CHAINS.postrouting, `-m mark ! --mark ${MASQUERADE_MARK} -j RETURN`),
     // Else the packet is masqueraded again if it passes the network stack again.
     nat(CHAINS.postrouting, "-j MARK --xor-mark 0x4000"),
-    nat(CHAINS.postrouting, "-j MASQUERADE --random-fully"),
+    ...MASQUERADES.map(({ match, target }) =>
+      nat(CHAINS.postrouting, `${match} -j ${target} --random-fully`.trimStart())),
     nat(CHAINS.markMasq, "-j MARK --or-mark 0x4000"),
     ...destinations.map((to) =>
       nat(CHAINS.services, `${to}${local} ${LAST} -j ${CHAINS.nodePorts}`)),

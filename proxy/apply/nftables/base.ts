@@ -1,4 +1,5 @@
 // Chains, sets and maps have the names of upstream's nftables proxier where it has the same.
+import { masquerades } from "@raft2kube/linux/nft.ts";
 
 /** Name of the chain that marks a connection for masquerading (iptables: KUBE-MARK-MASQ). */
 export const MARK_MASQ_CHAIN = "mark-for-masquerade";
@@ -31,10 +32,10 @@ const SETS = `  set cluster-ips { type ipv4_addr; }
   map nodeport-endpoints { type inet_proto . inet_service . mark : ${TARGET_TYPE}; }
 `;
 
-const MASQUERADE = `\
-    ct status dnat ip saddr . ip daddr @hairpin-connections masquerade fully-random
-    ct mark and ${MASQUERADE_MARK} == ${MASQUERADE_MARK} masquerade fully-random
-`;
+const MASQUERADE = [
+  "ct status dnat ip saddr . ip daddr @hairpin-connections",
+  `ct mark and ${MASQUERADE_MARK} == ${MASQUERADE_MARK}`,
+].flatMap((match) => masquerades("fully-random").map((rule) => `    ${match} ${rule}\n`)).join("");
 
 export interface BaseOptions {
   table: string;

@@ -9,6 +9,7 @@ import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
 import { Bench, type Implementation } from "./bench.ts";
 import { portsContract } from "./ports.ts";
+import { privilegedPortContract } from "./privileged-port.ts";
 import { ADDRESSES, ask } from "@raft2kube/cni/testing/world.ts";
 
 const pluginDir = mkdtempSync(join(tmpdir(), "r2k-cni-names-"));
@@ -38,6 +39,7 @@ describe("ours, with rules of iptables", () => {
     return saved.split("\n").filter((line) => line.includes("--comment"));
   }
 
+  privilegedPortContract(() => bench);
   describe("port mappings", () => portsContract(() => bench, OURS));
 
   const ports = [{ hostPort: 8085, containerPort: 80, protocol: "tcp" as const }];
@@ -54,7 +56,7 @@ describe("ours, with rules of iptables", () => {
   test("CHECK misses a mapping that was deleted by hand, DEL leaves no rule", async () => {
     const list = bench.conflist({ bridge: { ipMasq: true } });
     const one = await bench.attach(list, { ports });
-    expect(owned()).toHaveLength(4);
+    expect(owned()).toHaveLength(7);
     await bench.cni.checkNetworkList(list, one.attachment);
     inNetns(bench.world.host, () => {
       execFileSync("iptables-nft", ["-t", "nat", "-F", "CNI-HOSTPORT-DNAT"]);
@@ -73,7 +75,7 @@ describe("ours, with rules of iptables", () => {
     await bench.serve(two.netns, 80);
     const { containerId, ifName } = two.attachment;
     await bench.cni.gcNetworkList(list, [{ containerID: containerId, ifname: ifName }]);
-    expect(owned()).toHaveLength(4);
+    expect(owned()).toHaveLength(7);
     expect(await ask(bench.world.outside, ADDRESSES.host, 8085)).toBeUndefined();
     expect(await ask(bench.world.outside, ADDRESSES.host, 8086)).toBeTruthy();
     await bench.cni.delNetworkList(list, one.attachment);

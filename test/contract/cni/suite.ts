@@ -7,6 +7,7 @@ import { checkContract, delContract, killContract } from "./del-check.ts";
 import { flannelContract } from "./flannel.ts";
 import { loopbackPortsContract } from "./loopback-ports.ts";
 import { portsContract } from "./ports.ts";
+import { privilegedPortContract } from "./privileged-port.ts";
 import { ptpContract, ptpLimitsContract } from "./ptp.ts";
 import { staticContract } from "./static.ts";
 import { upkeepContract, versionsContract } from "./versions.ts";
@@ -25,7 +26,10 @@ export function cniContract(name: string, implementation: Implementation): void 
     afterEach(() => bench().clean());
     afterAll(() => bench().close());
 
-    describe("ADD", () => addContract(bench));
+    describe("ADD", () => {
+      addContract(bench);
+      if (implementation.guardsLoopback) privilegedPortContract(bench);
+    });
     describe("the limits of ADD", () => addLimitsContract(bench));
     describe("bad configuration is an error that names it", () => badConfigContract(bench));
     describe("DEL", () => delContract(bench));

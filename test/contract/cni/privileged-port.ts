@@ -1,0 +1,45 @@
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { inNetns } from "@raft2kube/linux/netns.ts";
+import { ADDRESSES } from "@raft2kube/cni/testing/world.ts";
+import { expect, test } from "vitest";
+import type { Bench } from "./bench.ts";
+
+const PORT = 111;
+/** A port that only root may bind: servers such as NFS trust clients that have one. */
+const PRIVILEGED_PORT = 700;
+const CLIENT = `require("net").connect({
+  host: "${ADDRESSES.outside}", port: ${PORT}, localPort: ${PRIVILEGED_PORT},
+}).resume()`;
+
+/** Rule of our plugins alone: the reference plugins keep the port. */
+export function privilegedPortContract(bench: () => Bench): void {
+  test("ipMasq: a container's port below 1024 is none of the host's", async () => {
+    const list = bench().conflist({ bridge: { ipMasq: true } });
+    const { netns, address } = await bench().attach(list);
+    const seen: { address: string | undefined; port: number | undefined }[] = [];
+    const server = createServer((socket) => {
+      seen.push({ address: socket.remoteAddress, port: socket.remotePort });
+      socket.on("error", () => undefined).end();
+    });
+    const connect = async (from: string) => {
+      const client = inNetns(from, () => execFile(process.execPath, ["-e", CLIENT]));
+      const [code] = (await once(client, "exit")) as [number | null];
+      expect(code).toBe(0);
+    };
+    try {
+      inNetns(bench().world.outside, () => server.listen(PORT));
+      if (!server.listening) await once(server, "listening");
+      await connect(bench().world.host);
+      await connect(netns);
+    } finally {
+      server.close();
+    }
+    const [host, container] = seen;
+    expect(host).toMatchObject({ port: PRIVILEGED_PORT });
+    expect(container?.address).toBe(host?.address);
+    expect(container?.address).not.toContain(address);
+    expect(container?.port).toBeGreaterThanOrEqual(1024);
+  });
+}
