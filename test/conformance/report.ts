@@ -30,16 +30,18 @@ export function formatReport(results: Results): string {
   const areas = Map.groupBy(results, ([name]) => areaOf(name));
   const rows = [...areas].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const table = rows.map(([area, members]) => row(area, count(members.map(([, one]) => one))));
+  const all = count(results.values());
   return `# Conformance
 
-Upstream's ${results.size} conformance tests of Kubernetes 1.36, each in a process of its own,
-on a cluster of one or two nodes. Written by \`npm run conformance\` from
+Of upstream's ${results.size} conformance tests of Kubernetes 1.36,
+${all.passed + all.failed} ran, each in a process of its own, on a cluster of one or two nodes.
+Written by \`npm run conformance\` from
 \`test/conformance/results.txt\`, which has each test's last result with
 its day and commit. Results of 4d6cbf7f and a50a08e5 are of one node.
 
 | area | passed | failed | not run | all |
 | --- | --- | --- | --- | --- |
-${[...table, row("all", count(results.values()))].join("\n")}
+${[...table, row("all", all)].join("\n")}
 
 ${failures(results)}`;
 }
