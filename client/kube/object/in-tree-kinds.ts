@@ -113,7 +113,7 @@ export const IN_TREE_KINDS: readonly InTreeKind[] = [
       if (!namespace) {
         throw new CodedError("NotTranslated", "the azureFile volume names no secretNamespace");
       }
-      const account = /azure-storage-account-(.+)-secret/.exec(secretName)?.[1] ?? secretName;
+      const account = azureAccount(secretName);
       const group = origin.annotations["kubernetes.io/azure-file-resource-group"] ?? "";
       return {
         volumeHandle: [group, account, shareName, origin.name, namespace].join("#"),
@@ -203,6 +203,18 @@ function secretParameters(part: "name" | "namespace"): string[] {
     "provisioner", "controller-publish", "node-publish", "node-stage", "controller-expand",
     "node-expand",
   ].map((use) => `csi.storage.k8s.io/${use}-secret-${part}`);
+}
+
+/**
+ * The storage account in `azure-storage-account-ACCOUNT-secret`, up to the last `-secret`; another
+ * name is an account's itself. Linear: a regular expression tries each prefix again, and a pod's
+ * author chooses the name.
+ */
+function azureAccount(secretName: string): string {
+  const prefix = "azure-storage-account-";
+  const from = secretName.indexOf(prefix) + prefix.length;
+  const to = secretName.lastIndexOf("-secret");
+  return secretName.includes(prefix) && to > from ? secretName.slice(from, to) : secretName;
 }
 
 /** The id in `aws://ZONE/vol-1`; another form is an id itself. */

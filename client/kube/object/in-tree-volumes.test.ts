@@ -137,6 +137,27 @@ describe("a volume of a pod", () => {
     });
   });
 
+  it.each([
+    ["azure-storage-account-me-secret", "me"],
+    ["x-azure-storage-account-a-secret-b-secret-c", "a-secret-b"],
+    ["azure-storage-account-azure-storage-account-a-secret", "azure-storage-account-a"],
+    ["azure-storage-account--secret", undefined],
+    ["-secret-azure-storage-account-a", undefined],
+    ["azure-storage-account", undefined],
+    ["me", undefined],
+  ])("of Azure whose secret is %s has its account", (secretName, account = secretName) => {
+    const azureFile = { secretName, shareName: "x" };
+    expect(translateInline({ name: "v", azureFile }, "ns")?.spec.csi?.volumeHandle)
+      .toBe(`#${account}#x#v#ns`);
+  });
+
+  it("of Azure is translated in linear time, however often a name has the prefix", () => {
+    const secretName = "azure-storage-account-".repeat(60_000);
+    const share = { secretName, shareName: "x", secretNamespace: "ns" };
+    const handle = csiSourceOf(volume({ azureFile: share }))?.volumeHandle;
+    expect(handle === `#${secretName}#x#pv#ns`).toBe(true);
+  });
+
   it("of another kind is none", () => {
     expect(translateInline({ name: "v", emptyDir: {} }, "ns")).toBeUndefined();
     expect(translateInline({ name: "v", cephfs: { monitors: ["m"] } }, "ns")).toBeUndefined();
