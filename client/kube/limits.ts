@@ -74,6 +74,12 @@ export const EVENT_ATTEMPTS_MAX = 12;
 export const STREAMS_PER_CONNECTION_MAX = 100;
 
 /**
+ * Volumes of in-tree kinds that a pod names without claims: more are not attached. As many as a
+ * node mounts for a pod; each is an object of the cluster that the pod's author may make.
+ */
+export const INLINE_VOLUMES_MAX = 512;
+
+/**
  * A connection is asked for a sign of life this often, and given up after this long without one.
  */
 export const PING_INTERVAL_MS = 30_000;

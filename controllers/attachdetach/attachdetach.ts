@@ -1,5 +1,5 @@
 import type { Node, PersistentVolume, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
+import type { CSINode, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { isListedAsAttached } from "@raft2kube/client-kube/object/attachments.ts";
 import { translateVolume } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
@@ -26,11 +26,11 @@ const ACCOUNT = "attachdetach-controller";
 export function startAttachDetach(context: ControllerContext): Running {
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
   const storage = new AttachedStorage(context);
-  const { pods, claims, volumes, drivers, nodes, attachments } = storage;
+  const { pods, claims, volumes, drivers, nodes, csiNodes, attachments } = storage;
   const reconciler = new AttachReconciler(context, storage, recorder);
   const loop = startLoop(context, {
     queue: "attach_detach", name: ACCOUNT,
-    reads: [pods, claims, volumes, drivers, nodes, attachments],
+    reads: [pods, claims, volumes, drivers, nodes, csiNodes, attachments],
     reconcile: (volume) => reconciler.reconcile(volume),
   });
   followChanges(loop, storage, reconciler);
@@ -41,7 +41,7 @@ export function startAttachDetach(context: ControllerContext): Running {
 function followChanges(
   { queue }: Loop, storage: AttachedStorage, reconciler: AttachReconciler,
 ): void {
-  const { pods, claims, volumes, drivers, nodes, attachments } = storage;
+  const { pods, claims, volumes, drivers, nodes, csiNodes, attachments } = storage;
   const add = (...names: (string | undefined)[]) => {
     for (const name of names) if (name !== undefined) queue.add(name);
   };
@@ -56,6 +56,8 @@ function followChanges(
     added: ({ metadata }) => add(...storage.volumesOfDriver(metadata.name ?? "")),
     deleted: ({ metadata }) => add(...storage.volumesOfDriver(metadata.name ?? "")),
   });
+  const csiNode = (each: CSINode) => add(...storage.inlineVolumesOn(keyOf(each)));
+  csiNodes.handle({ added: csiNode, updated: csiNode });
   const node = (each: Node) => add(...storage.volumesOfNode(each));
   nodes.handle({
     added(each) {

@@ -1,19 +1,18 @@
 import type {
   Node, PersistentVolume, PersistentVolumeClaim, Pod,
 } from "@raft2kube/api/gen/core/v1.ts";
-import type { CSIDriver, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
+import type { CSIDriver, CSINode, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import {
-  attachmentName, CONTROLLER_ATTACHES, handleOfName, isCsiVolumeName, uniqueNameOf,
+  attachmentName, CONTROLLER_ATTACHES, handleOfName, inlineVolumesOf, isCsiVolumeName, uniqueNameOf,
 } from "@raft2kube/client-kube/object/attachments.ts";
-import {
-  csiSourceOf, orUndefined, translateInline,
-} from "@raft2kube/client-kube/object/in-tree-volumes.ts";
+import { csiSourceOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
 import {
-  CSI_DRIVERS, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, VOLUME_ATTACHMENTS,
+  CSI_DRIVERS, CSI_NODES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS,
+  VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext } from "../context.ts";
 import { byNode, NODE_INDEX } from "../indexes.ts";
@@ -31,6 +30,7 @@ export class AttachedStorage {
   readonly volumes: Informer<PersistentVolume>;
   readonly drivers: Informer<CSIDriver>;
   readonly nodes: Informer<Node>;
+  readonly csiNodes: Informer<CSINode>;
   readonly attachments: Informer<VolumeAttachment>;
 
   constructor({ informers }: ControllerContext) {
@@ -39,10 +39,11 @@ export class AttachedStorage {
     this.volumes = informers.of(PERSISTENT_VOLUMES);
     this.drivers = informers.of(CSI_DRIVERS);
     this.nodes = informers.of(NODES);
+    this.csiNodes = informers.of(CSI_NODES);
     this.attachments = informers.of(VOLUME_ATTACHMENTS);
     this.pods.index(NODE_INDEX, byNode);
     this.pods.index(BY_CLAIM, claimKeys);
-    this.pods.index(BY_NAME, (pod) => inlineVolumes(pod).flatMap(namesOf));
+    this.pods.index(BY_NAME, inlineNames);
     this.volumes.index(BY_NAME, namesOf);
     this.attachments.index(BY_VOLUME, ({ spec }) =>
       [spec.source.persistentVolumeName ?? []].flat());
@@ -59,14 +60,14 @@ export class AttachedStorage {
     const stored = this.volumes.store.by(BY_NAME, unique);
     if (stored.length > 0) return stored;
     const [pod] = this.pods.store.by(BY_NAME, unique);
-    return pod ? inlineVolumes(pod).filter((each) => uniqueNameOf(each) === unique) : [];
+    return [(pod && inlineVolumesOf(pod).get(unique)) ?? []].flat();
   }
 
   /** The unique names of a pod's volumes: those its claims are bound to, and inline ones. */
   volumesOfPod(pod: Pod): string[] {
     return [
       ...claimKeys(pod).flatMap((key) => this.volumeOfClaim(this.claims.store.get(key)) ?? []),
-      ...inlineVolumes(pod).flatMap(namesOf),
+      ...inlineNames(pod),
     ];
   }
 
@@ -80,8 +81,9 @@ export class AttachedStorage {
   }
 
   volumesOfDriver(name: string): string[] {
-    return [...this.volumes.store.list(), ...this.pods.store.list().flatMap(inlineVolumes)]
-      .filter((volume) => csiSourceOf(volume)?.driver === name).flatMap(namesOf);
+    const stored = this.volumes.store.list().flatMap(namesOf);
+    return [...stored, ...this.pods.store.list().flatMap(inlineNames)]
+      .filter((unique) => handleOfName(unique).driver === name);
   }
 
   volumeOfAttachment(attachment: VolumeAttachment): string | undefined {
@@ -101,6 +103,11 @@ export class AttachedStorage {
       ...attached.flatMap((each) => this.volumeOfAttachment(each) ?? []),
       ...this.pods.store.by(NODE_INDEX, name).flatMap((pod) => this.volumesOfPod(pod)),
     ];
+  }
+
+  /** The unique names of the volumes that a node's pods name without claims. */
+  inlineVolumesOn(nodeName: string): string[] {
+    return this.pods.store.by(NODE_INDEX, nodeName).flatMap(inlineNames);
   }
 
   /**
@@ -133,14 +140,16 @@ export class AttachedStorage {
 
   /**
    * Pods that need a volume to be attached to their nodes, the oldest first: bound to it by their
-   * claim, not ended, on nodes whose kubelets leave attaching to the controller.
+   * claim, or naming it without one where its driver is; not ended, on nodes whose kubelets leave
+   * attaching to the controller.
    */
   podsNeeding(unique: string): Pod[] {
     const { driver } = handleOfName(unique);
     if (this.drivers.store.get(driver)?.spec.attachRequired === false) return [];
     return [
       ...this.volumes.store.by(BY_NAME, unique).flatMap((volume) => this.#podsOf(volume)),
-      ...this.pods.store.by(BY_NAME, unique).filter((pod) => this.#attaches(pod)),
+      ...this.pods.store.by(BY_NAME, unique)
+        .filter((pod) => this.#attaches(pod) && this.#isServed(unique, pod.spec.nodeName ?? "")),
     ].sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1));
   }
 
@@ -151,6 +160,17 @@ export class AttachedStorage {
     if (claim.spec.volumeName !== volume.metadata.name) return [];
     return this.pods.store.by(BY_CLAIM, keyOf(claim))
       .filter((pod) => this.#attaches(pod) && mayUse(pod, claim));
+  }
+
+  /**
+   * Whether a node has the driver of a volume, or has the volume attached already: a driver may
+   * restart. Else a pod that names volumes would make objects that no driver removes.
+   */
+  #isServed(unique: string, nodeName: string): boolean {
+    const { driver, volumeHandle } = handleOfName(unique);
+    const known = this.csiNodes.store.get(nodeName)?.spec.drivers ?? [];
+    return known.some(({ name }) => name === driver) ||
+      this.attachments.store.get(attachmentName(driver, volumeHandle, nodeName)) !== undefined;
   }
 
   /** Whether a pod needs its volumes on a node whose kubelet leaves attaching to the controller. */
@@ -164,10 +184,8 @@ function namesOf(volume: PersistentVolume | undefined): string[] {
   return [(volume && uniqueNameOf(volume)) ?? []].flat();
 }
 
-/** The volumes of in-tree kinds that a pod names without a claim, translated to CSI. */
-function inlineVolumes({ metadata: { namespace = "" }, spec }: Pod): PersistentVolume[] {
-  return (spec.volumes ?? []).flatMap((volume) =>
-    orUndefined(() => translateInline(volume, namespace)) ?? []);
+function inlineNames(pod: Pod): string[] {
+  return [...inlineVolumesOf(pod).keys()];
 }
 
 function inlineOf({ spec }: VolumeAttachment): PersistentVolume | undefined {

@@ -3,12 +3,11 @@ import type { CSINode, StorageClass, VolumeAttachment } from "@raft2kube/api/gen
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import {
   handleOfName,
+  inlineVolumesOf,
   uniqueNameOf,
   uniqueVolumeName,
 } from "@raft2kube/client-kube/object/attachments.ts";
-import {
-  driverOfProvisioner, orUndefined, translateInline,
-} from "@raft2kube/client-kube/object/in-tree-volumes.ts";
+import { driverOfProvisioner } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { claimNameOf, NO_PROVISIONER } from "@raft2kube/client-kube/object/volumes.ts";
 import { StateKey } from "../framework/cycle-state.ts";
 import type { FilterPlugin, PreFilterPlugin } from "../framework/plugin.ts";
@@ -69,10 +68,8 @@ function limitsOf(csiNode: CSINode | undefined): Map<string, number> {
  * name in the place of its handle.
  */
 function volumesOf(view: VolumeLimitsView, pod: Pod): string[] {
-  return (pod.spec.volumes ?? []).flatMap((volume) => {
-    const { namespace = "" } = pod.metadata;
-    const inline = orUndefined(() => translateInline(volume, namespace));
-    if (inline) return uniqueNameOf(inline) ?? [];
+  const { namespace = "" } = pod.metadata;
+  const claimed = (pod.spec.volumes ?? []).flatMap((volume) => {
     const name = claimNameOf(pod, volume);
     if (name === undefined) return [];
     const key = `${namespace}/${name}`;
@@ -84,6 +81,7 @@ function volumesOf(view: VolumeLimitsView, pod: Pod): string[] {
     const made = provisioner !== undefined && provisioner !== NO_PROVISIONER;
     return made ? uniqueVolumeName(driverOfProvisioner(provisioner), key) : [];
   });
+  return [...inlineVolumesOf(pod).keys(), ...claimed];
 }
 
 function attachedTo({ attachments, volumes }: VolumeLimitsView, nodeName: string): string[] {

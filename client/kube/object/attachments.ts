@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import type { Node, PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
-import { csiSourceOf } from "./in-tree-volumes.ts";
+import type { Node, PersistentVolume, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { INLINE_VOLUMES_MAX } from "../limits.ts";
+import { csiSourceOf, inTreeFieldOf, orUndefined, translateInline } from "./in-tree-volumes.ts";
 
 /**
  * Names by which attach-detach controller, external-attacher and kubelet speak of attachments. All
@@ -24,6 +25,30 @@ export function uniqueVolumeName(driver: string, volumeHandle: string): string {
 export function uniqueNameOf(volume: PersistentVolume): string | undefined {
   const csi = csiSourceOf(volume);
   return csi && uniqueVolumeName(csi.driver, csi.volumeHandle);
+}
+
+type InlineVolumes = ReadonlyMap<string, PersistentVolume>;
+
+/** By the pods as they are in stores, which replace and never change them. */
+const INLINE_VOLUMES = new WeakMap<Pod, InlineVolumes>();
+
+/**
+ * The volumes of in-tree kinds that a pod names without claims, translated to CSI, by their unique
+ * names; the first INLINE_VOLUMES_MAX. The pod must not change: the answer is kept.
+ */
+export function inlineVolumesOf(pod: Pod): InlineVolumes {
+  const known = INLINE_VOLUMES.get(pod);
+  if (known) return known;
+  const { metadata: { namespace = "" }, spec } = pod;
+  const found = new Map<string, PersistentVolume>();
+  const inTree = (spec.volumes ?? []).filter((each) => inTreeFieldOf(each) !== undefined);
+  for (const each of inTree.slice(0, INLINE_VOLUMES_MAX)) {
+    const volume = orUndefined(() => translateInline(each, namespace));
+    const name = volume && uniqueNameOf(volume);
+    if (volume && name !== undefined && !found.has(name)) found.set(name, volume);
+  }
+  INLINE_VOLUMES.set(pod, found);
+  return found;
 }
 
 /** The driver and handle in a CSI volume's unique name; a driver's name has no `^`. */

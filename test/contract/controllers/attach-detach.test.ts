@@ -5,17 +5,20 @@ import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
 import { startWorld, type World } from "./world.ts";
 
+const EBS = "ebs.csi.aws.com";
 const NODES = ["n1", "n2", "lost", "gone"];
 
 const CONTROLLERS = {
-  "our attach-detach controller": { possible: true, start: () => startWorld() },
+  "our attach-detach controller": { possible: true, servedOnly: true, start: () => startWorld() },
   "attach and detach by kube-controller-manager 1.36": {
     possible: hasUpstreamManagers(),
+    // Upstream's attaches to every node whose kubelet migrates the volume's kind.
+    servedOnly: false,
     start: () => startWorld({ startOthers: (others) => startUpstreamManagers(others) }),
   },
 };
 
-for (const [name, { possible, start }] of Object.entries(CONTROLLERS)) {
+for (const [name, { possible, servedOnly, start }] of Object.entries(CONTROLLERS)) {
   describe.skipIf(!possible)(name, { timeout: 3 * TIMEOUT_MS }, () => {
     let world: World;
     let trial: AttachTrial;
@@ -27,6 +30,7 @@ for (const [name, { possible, start }] of Object.entries(CONTROLLERS)) {
       trial = new AttachTrial(world);
       await trial.start();
       for (const node of NODES) await trial.manage(node);
+      await trial.serve("n1", EBS);
     }, 4 * TIMEOUT_MS);
     afterAll(async () => {
       await Promise.all(kubelets.map((each) => each.close()));
@@ -106,19 +110,37 @@ for (const [name, { possible, start }] of Object.entries(CONTROLLERS)) {
 
     it("attaches volumes of in-tree kinds by their driver, claimed or not", async () => {
       await trial.inTree("vol-claimed", "vol-inline");
-      const driver = "ebs.csi.aws.com";
       for (const handle of ["vol-claimed", "vol-inline"]) {
-        const { spec } = await trial.attachedBy(driver, handle, "n1");
-        expect(spec.attacher).toBe(driver);
+        const { spec } = await trial.attachedBy(EBS, handle, "n1");
+        expect(spec.attacher).toBe(EBS);
         const inline = spec.source.inlineVolumeSpec;
         expect([spec.source.persistentVolumeName, inline?.csi?.volumeHandle]).toEqual(
           handle === "vol-inline" ? [undefined, handle] : ["in-tree", undefined]);
       }
       await trial.deletePod("in-tree");
       for (const handle of ["vol-claimed", "vol-inline"]) {
-        await trial.detachedBy(driver, handle, "n1");
+        await trial.detachedBy(EBS, handle, "n1");
       }
     });
+
+    it.runIf(servedOnly)("attaches no volume that a pod names to a node without its driver",
+      async () => {
+        const ids = Array.from({ length: 5_000 }, (_, at) => `c${at}`);
+        await trial.inlinePod("many", "n2", [
+          { awsElasticBlockStore: { volumeID: "vol-later" } },
+          ...ids.map((volumeID) => ({ cinder: { volumeID } })),
+        ]);
+        // The queue is worked off in order.
+        await trial.volume("after", "ReadWriteOnce");
+        await trial.pod("after", "after", "n2");
+        await trial.untilAttached("after", "n2");
+        expect(await trial.attachmentsOf("cinder.csi.openstack.org")).toEqual([]);
+        expect(await trial.attachmentsOf(EBS)).toEqual([]);
+        await trial.serve("n2", EBS);
+        await trial.attachedBy(EBS, "vol-later", "n2");
+        await trial.deletePod("many");
+        await trial.detachedBy(EBS, "vol-later", "n2");
+      });
 
     it("tells a pod why its volume is not attached", async () => {
       trial.failing.set("broken", "rpc error: code = Internal desc = no disk");

@@ -1,6 +1,6 @@
 import type {
   Event, Node, PersistentVolume, PersistentVolumeAccessMode, PersistentVolumeClaim,
-  PersistentVolumeSpec, Pod,
+  PersistentVolumeSpec, Pod, Volume,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver, CSINode, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { isConflict, isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
@@ -140,11 +140,35 @@ export class AttachTrial {
       (await claims.get({ namespace, name })).status?.phase === "Bound");
   }
 
+  /** Registers a driver on a node whose kubelet takes in-tree volumes for CSI volumes. */
+  async serve(node: string, driver: string): Promise<void> {
+    const annotations = { [MIGRATED_PLUGINS]: migratedPlugins() };
+    await this.#world.admin.resource<CSINode>(CSI_NODES).create({
+      metadata: { name: node, annotations },
+      spec: { drivers: [{ name: driver, nodeID: node, topologyKeys: [] }] },
+    });
+  }
+
+  /** A pod that names volumes without claims. */
+  async inlinePod(name: string, nodeName: string, sources: Omit<Volume, "name">[]): Promise<void> {
+    await this.#pods.create({
+      metadata: { namespace, name },
+      spec: {
+        nodeName,
+        containers: [{ name: "c", image: "web:1" }],
+        volumes: sources.map((source, index) => ({ name: `v${index}`, ...source })),
+      },
+    });
+  }
+
+  /** The attachments that are a driver's. */
+  async attachmentsOf(driver: string): Promise<VolumeAttachment[]> {
+    const { items } = await this.#resource.list();
+    return items.filter(({ spec }) => spec.attacher === driver);
+  }
+
   /** A pod `in-tree` on n1 with two disks of EBS: one of a claim, one that it names itself. */
   async inTree(claimed: string, inline: string): Promise<void> {
-    const annotations = { [MIGRATED_PLUGINS]: migratedPlugins() };
-    await this.#world.admin.resource<CSINode>(CSI_NODES)
-      .create({ metadata: { name: "n1", annotations }, spec: { drivers: [] } });
     const ebs = { awsElasticBlockStore: { volumeID: `aws://zone/${claimed}` } };
     await this.#bind("in-tree", ["ReadWriteOnce"], ebs);
     await this.#pods.create({
