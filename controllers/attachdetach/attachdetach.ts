@@ -131,20 +131,20 @@ class AttachReconciler {
     }
     // Without a PersistentVolume no pod needs it; a node may still have it.
     const [volume] = this.#storage.volumesNamed(unique);
-    const pods = Map.groupBy(
-      this.#storage.podsNeeding(unique), ({ spec }) => spec.nodeName ?? "");
+    const needing = this.#storage.podsNeeding(unique);
+    const pods = Map.groupBy(needing.keys(), ({ spec }) => spec.nodeName ?? "");
     const listing = this.#storage.nodesListing(unique);
     const held = this.#storage.attachmentsOf(unique, [...pods.keys(), ...listing]);
     const names = new Set([...pods.keys(), ...held.keys(), ...listing]);
     if (names.size === 0) return void this.#memories.delete(unique);
     const memory = this.#memory(unique);
-    const nodes = [...names].map((node) =>
-      this.#view(unique, node, { memory, attachment: held.get(node), wanted: pods.has(node) }));
+    const about = { unique, needing, held, pods, memory };
+    const nodes = [...names].map((node) => this.#view(node, about));
     const { steps, again_ms } = planVolume(nodes, isMultiAttach(volume));
-    if (volume) this.#reportErrors(volume, memory, held, pods);
+    this.#reportErrors(about);
     for (const step of steps) {
       if (step.do !== "refuse") memory.refused.delete(step.node);
-      await this.#apply(step, { unique, volume, held, pods, memory });
+      await this.#apply(step, about);
     }
     if (again_ms !== undefined) return { again_ms };
     // Nothing leads from the last attachment's end to a volume that is gone.
@@ -158,13 +158,14 @@ class AttachReconciler {
     return known;
   }
 
-  #view(
-    unique: string,
-    name: string,
-    { memory, attachment, wanted }: {
-      memory: Memory; attachment: VolumeAttachment | undefined; wanted: boolean;
-    },
-  ): NodeVolume {
+  #view(name: string, about: About): NodeVolume {
+    const { unique, memory, held } = about;
+    const attachment = held.get(name);
+    const volume = volumeOn(name, about);
+    // One of a PersistentVolume ends with the pods that claim it, though others name the volume.
+    const outlived = attachment?.spec.source.persistentVolumeName !== undefined &&
+      volume?.metadata.uid === undefined;
+    const wanted = volume !== undefined && !outlived;
     const node = this.#storage.nodes.store.get(name);
     const now_ms = this.#clock.monotonic();
     const since_ms = memory.unwanted.get(name) ?? now_ms;
@@ -184,8 +185,9 @@ class AttachReconciler {
   }
 
   async #apply(step: Step, about: About): Promise<void> {
-    const { unique, volume, held, pods, memory } = about;
+    const { unique, held, pods, memory } = about;
     const users = pods.get(step.node) ?? [];
+    const volume = volumeOn(step.node, about);
     const attachment = held.get(step.node);
     switch (step.do) {
       case "attach": {
@@ -222,19 +224,16 @@ class AttachReconciler {
   }
 
   /** Tells pods why their volume is not attached, once for each error. */
-  #reportErrors(
-    volume: PersistentVolume,
-    { errors }: Memory,
-    held: About["held"],
-    pods: About["pods"],
-  ): void {
+  #reportErrors(about: About): void {
+    const { memory: { errors }, held, pods } = about;
     for (const [node, { status }] of held) {
       const { message, time } = (!status?.attached && status?.attachError) || {};
       const error = message && `${time} ${message}`;
       if (!error) errors.delete(node);
       else if (errors.get(node) !== error) {
         errors.set(node, error);
-        recordFailed(this.#recorder, volume, pods.get(node) ?? [], message);
+        const volume = volumeOn(node, about);
+        if (volume) recordFailed(this.#recorder, volume, pods.get(node) ?? [], message);
       }
     }
   }
@@ -242,12 +241,18 @@ class AttachReconciler {
 
 interface About {
   unique: string;
-  /** Undefined: its PersistentVolume was deleted. */
-  volume: PersistentVolume | undefined;
+  /** Pods that need the volume, and the volume as each has it. */
+  needing: ReadonlyMap<Pod, PersistentVolume>;
   held: ReadonlyMap<string, VolumeAttachment>;
-  /** Pods that need the volume, by node. */
+  /** The same pods by their nodes. */
   pods: ReadonlyMap<string, readonly Pod[]>;
   memory: Memory;
+}
+
+/** The volume as the pods of a node have it; undefined if none of them needs it. */
+function volumeOn(node: string, { needing, pods }: About): PersistentVolume | undefined {
+  const volumes = (pods.get(node) ?? []).flatMap((pod) => needing.get(pod) ?? []);
+  return volumes.find(({ metadata }) => metadata.uid !== undefined) ?? volumes[0];
 }
 
 function stateOf(attachment: VolumeAttachment | undefined): AttachmentState {

@@ -141,16 +141,20 @@ export class AttachedStorage {
   /**
    * Pods that need a volume to be attached to their nodes, the oldest first: bound to it by their
    * claim, or naming it without one where its driver is; not ended, on nodes whose kubelets leave
-   * attaching to the controller.
+   * attaching to the controller. Each with the volume as it has it: the PersistentVolume for a
+   * claim alone. A pod that names another's handle must not act through that PersistentVolume,
+   * whose secrets and whose deletion are not the pod's.
    */
-  podsNeeding(unique: string): Pod[] {
+  podsNeeding(unique: string): Map<Pod, PersistentVolume> {
     const { driver } = handleOfName(unique);
-    if (this.drivers.store.get(driver)?.spec.attachRequired === false) return [];
-    return [
-      ...this.volumes.store.by(BY_NAME, unique).flatMap((volume) => this.#podsOf(volume)),
-      ...this.pods.store.by(BY_NAME, unique)
-        .filter((pod) => this.#attaches(pod) && this.#isServed(unique, pod.spec.nodeName ?? "")),
-    ].sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1));
+    if (this.drivers.store.get(driver)?.spec.attachRequired === false) return new Map();
+    const inline = this.pods.store.by(BY_NAME, unique)
+      .filter((pod) => this.#attaches(pod) && this.#isServed(unique, pod.spec.nodeName ?? ""))
+      .map((pod) => [pod, inlineVolumesOf(pod).get(unique)!] as const);
+    const claimed = this.volumes.store.by(BY_NAME, unique)
+      .flatMap((volume) => this.#podsOf(volume).map((pod) => [pod, volume] as const));
+    const found = new Map([...inline, ...claimed]);
+    return new Map([...found].sort(([a], [b]) => (createdAt(a) < createdAt(b) ? -1 : 1)));
   }
 
   #podsOf(volume: PersistentVolume): Pod[] {

@@ -123,6 +123,22 @@ for (const [name, { possible, servedOnly, start }] of Object.entries(CONTROLLERS
       }
     });
 
+    it("attaches a volume that a pod names by none of another's PersistentVolumes", async () => {
+      const volumeHandle = "vol-another";
+      const controllerPublishSecretRef = { namespace: "other", name: "key" };
+      await trial.released("another", {
+        csi: { driver: EBS, volumeHandle, controllerPublishSecretRef },
+      });
+      await trial.inlinePod("names", "n1", [{ awsElasticBlockStore: { volumeID: volumeHandle } }]);
+      const { spec } = await trial.attachedBy(EBS, volumeHandle, "n1");
+      expect(spec.source.persistentVolumeName).toBeUndefined();
+      const csi = spec.source.inlineVolumeSpec?.csi;
+      expect([csi?.volumeHandle, csi?.controllerPublishSecretRef]).toEqual(
+        [volumeHandle, undefined]);
+      await trial.deletePod("names");
+      await trial.detachedBy(EBS, volumeHandle, "n1");
+    });
+
     it.runIf(servedOnly)("attaches no volume that a pod names to a node without its driver",
       async () => {
         const ids = Array.from({ length: 5_000 }, (_, at) => `c${at}`);

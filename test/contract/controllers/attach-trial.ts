@@ -149,6 +149,18 @@ export class AttachTrial {
     });
   }
 
+  /** Creates a volume that was another namespace's, whose claim is gone. */
+  async released(name: string, source: Partial<PersistentVolumeSpec>): Promise<void> {
+    await this.#world.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES).create({
+      metadata: { name },
+      spec: {
+        accessModes: ["ReadWriteOnce"], capacity: { storage: "1Gi" },
+        persistentVolumeReclaimPolicy: "Retain",
+        claimRef: { namespace: "other", name, uid: "gone" }, ...source,
+      },
+    });
+  }
+
   /** A pod that names volumes without claims. */
   async inlinePod(name: string, nodeName: string, sources: Omit<Volume, "name">[]): Promise<void> {
     await this.#pods.create({
