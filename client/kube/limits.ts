@@ -80,6 +80,12 @@ export const STREAMS_PER_CONNECTION_MAX = 100;
 export const INLINE_VOLUMES_MAX = 512;
 
 /**
+ * The handle of such a volume: it is in lists of its node's status, which two pods with longer ones
+ * would fill. CSI drivers need to accept 128 bytes.
+ */
+export const INLINE_HANDLE_BYTES_MAX = 1_024;
+
+/**
  * A connection is asked for a sign of life this often, and given up after this long without one.
  */
 export const PING_INTERVAL_MS = 30_000;

@@ -1,6 +1,7 @@
 import type { PersistentVolume, PersistentVolumeSpec } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { describe, expect, it } from "vitest";
+import { INLINE_HANDLE_BYTES_MAX } from "../limits.ts";
 import {
   CLAIM_PROVISIONERS, csiSourceOf, driverOfProvisioner, migratedPlugins, migrationOf,
   translateClass, translateInline, translateVolume,
@@ -156,6 +157,15 @@ describe("a volume of a pod", () => {
     const share = { secretName, shareName: "x", secretNamespace: "ns" };
     const handle = csiSourceOf(volume({ azureFile: share }))?.volumeHandle;
     expect(handle === `#${secretName}#x#pv#ns`).toBe(true);
+  });
+
+  it("has a handle of one byte to one KiB", () => {
+    const handleOf = (volumeID: string) =>
+      translateInline({ name: "v", cinder: { volumeID } }, "ns")?.spec.csi?.volumeHandle;
+    const longest = "é".repeat(INLINE_HANDLE_BYTES_MAX / 2);
+    expect(handleOf(longest)).toBe(longest);
+    expect(() => handleOf(`${longest}x`)).toThrow("has 1025 bytes");
+    expect(() => handleOf("")).toThrow("has 0 bytes");
   });
 
   it("of another kind is none", () => {

@@ -8,6 +8,7 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { INLINE_HANDLE_BYTES_MAX } from "../limits.ts";
 import { IN_TREE_KINDS, type InTreeField, type InTreeKind } from "./in-tree-kinds.ts";
 import { PROVISIONED_BY, STORAGE_PROVISIONER, STORAGE_PROVISIONER_BETA } from "./volumes.ts";
 
@@ -82,6 +83,12 @@ export function translateInline(volume: Volume, namespace: string): PersistentVo
   const origin = { name, namespace, annotations: {}, zones: [] };
   const inTree = { [kind.field]: { ...given, secretNamespace: undefined, secretRef: undefined } };
   const source = kind.source(inTree, origin);
+  const bytes = Buffer.byteLength(source.volumeHandle);
+  if (bytes === 0 || bytes > INLINE_HANDLE_BYTES_MAX) {
+    const message = `the handle of volume ${name} has ${bytes} bytes, ` +
+      `1 to ${INLINE_HANDLE_BYTES_MAX} are allowed: correct its ${kind.field}`;
+    throw new CodedError("NotTranslated", message);
+  }
   return {
     metadata: { name: `${kind.driver}-${source.volumeHandle}` },
     spec: {

@@ -131,6 +131,28 @@ describe("validation", () => {
     expect(complaints(spec).join("\n")).toContain(message);
   });
 
+  it.each([
+    [{ awsElasticBlockStore: { volumeID: "" } }, ["awsElasticBlockStore.volumeID: Required value"]],
+    [{ gcePersistentDisk: {} }, ["gcePersistentDisk.pdName: Required value"]],
+    [{ gcePersistentDisk: { pdName: "d", partition: 256 } }, [
+      "gcePersistentDisk.partition: Invalid value: 256: must be between 1 and 255, inclusive",
+    ]],
+    [{ azureDisk: { diskName: "" } },
+      ["azureDisk.diskName: Required value", "azureDisk.diskURI: Required value"]],
+    [{ azureFile: {} },
+      ["azureFile.secretName: Required value", "azureFile.shareName: Required value"]],
+    [{ cinder: { secretRef: {} } },
+      ["cinder.volumeID: Required value", "cinder.secretRef.name: Required value"]],
+    [{ portworxVolume: {} }, ["portworxVolume.volumeID: Required value"]],
+    [{ vsphereVolume: {} }, ["vsphereVolume.volumePath: Required value"]],
+    [{ cinder: { volumeID: "c", secretRef: { name: "s" } } }, []],
+    [{ awsElasticBlockStore: { volumeID: "vol-1", partition: 1 } }, []],
+  ])("of a volume %j refuses %j", (source, messages) => {
+    const volumes = [{ name: "v", ...source }];
+    expect(complaints({ containers: [image], volumes })).toEqual(
+      messages.map((each) => `spec.volumes[0].${each}`));
+  });
+
   it("bounds what the scheduler compares with every other pod", () => {
     const topologyKey = "kubernetes.io/hostname";
     const hard = "requiredDuringSchedulingIgnoredDuringExecution";

@@ -8,6 +8,7 @@ import {
 import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import { dnsLabel, dnsSubdomain } from "../../../validation/names.ts";
 import { validateFieldRef, validateResourceRef } from "./validate-env.ts";
+import { validateInTree } from "./validate-in-tree.ts";
 
 const HOST_PATH_TYPES = [
   "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate",
@@ -148,7 +149,7 @@ export function validateNfs(
 
 /** The rules of each source that is not a bare reference. */
 function validateSource(volume: Volume, path: string): FieldError[] {
-  const errors: FieldError[] = [];
+  const errors: FieldError[] = validateInTree(volume, path);
   const { emptyDir, hostPath, configMap, secret, downwardAPI, projected, csi, nfs } = volume;
   if (emptyDir?.sizeLimit !== undefined && parseQuantity(emptyDir.sizeLimit).nanos < 0n) {
     errors.push(forbidden(`${path}.emptyDir.sizeLimit`,
