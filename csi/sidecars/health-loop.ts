@@ -2,22 +2,10 @@ import type { ObjectReference, PersistentVolume } from "@raft2kube/api/gen/core/
 import { PERSISTENT_VOLUMES } from "@raft2kube/client-kube/rest/resources.ts";
 import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
 import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
-import {
-  ControllerServiceCapability_RPC_Type as Rpc,
-  type VolumeCondition,
-} from "@raft2kube/proto/gen/csi.ts";
-import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import { type Condition, monitoredVolumes, planHealth } from "./health-plan.ts";
-import {
-  CONDITION_CHARS_MAX,
-  CONTROLLER_CALL_TIMEOUT_MS,
-  HEALTH_POLL_MS,
-  LISTED_PAGES_MAX,
-  LISTED_VOLUMES_MAX,
-  RETRY_MS,
-  RETRY_MS_MAX,
-} from "./limits.ts";
-import { ProvisioningError } from "./provisioning-error.ts";
+import { ControllerServiceCapability_RPC_Type as Rpc } from "@raft2kube/proto/gen/csi.ts";
+import { getConditions, listConditions } from "./health-conditions.ts";
+import { monitoredVolumes, planHealth } from "./health-plan.ts";
+import { HEALTH_POLL_MS, RETRY_MS, RETRY_MS_MAX } from "./limits.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 import { ownerOf } from "./volume-plan.ts";
 
@@ -39,6 +27,7 @@ export class HealthMonitor {
   readonly #interval_ms: number;
   /** UIDs of the volumes that were abnormal; a monitor that starts again begins without them. */
   readonly #abnormal = new Set<string>();
+  #isClosed = false;
   #timer: { cancel(): void } | undefined;
   #working: Promise<void> = Promise.resolve();
 
@@ -56,6 +45,7 @@ export class HealthMonitor {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#timer?.cancel();
     this.#queue.close();
     await this.#working;
@@ -69,58 +59,15 @@ export class HealthMonitor {
     const all = informers.of<PersistentVolume>(PERSISTENT_VOLUMES).store.list();
     const volumes = monitoredVolumes(all, ownerOf(driver, nodeName));
     if (volumes.size === 0) return;
+    const handles = new Set(volumes.keys());
     const conditions = driver.capabilities.has(Rpc.LIST_VOLUMES)
-      ? await this.#list()
-      : await this.#get([...volumes.keys()]);
+      ? await listConditions(driver, handles)
+      : await getConditions(driver, handles, () => this.#isClosed);
     for (const event of planHealth(volumes, conditions, this.#abnormal)) {
       const { type, reason, message } = event;
-      events.record(claimOf(event.volume), type, reason, message.slice(0, CONDITION_CHARS_MAX));
+      events.record(claimOf(event.volume), type, reason, message);
     }
   }
-
-  async #list(): Promise<Map<string, Condition>> {
-    const { driver } = this.#options;
-    const found = new Map<string, Condition>();
-    let startingToken = "";
-    for (let page = 0; page < LISTED_PAGES_MAX; page++) {
-      const { entries, nextToken } = await driver.controller.listVolumes(
-        { startingToken, maxEntries: LISTED_VOLUMES_MAX },
-        { timeout_ms: CONTROLLER_CALL_TIMEOUT_MS },
-      );
-      for (const { volume, status } of entries) {
-        if (volume) note(found, volume.volumeId, status?.volumeCondition);
-      }
-      if (nextToken === "") return found;
-      startingToken = nextToken;
-    }
-    const message = `lists its volumes in more than ${LISTED_PAGES_MAX} parts`;
-    throw new ProvisioningError("BadDriver", `driver ${driver.name} ${message}`);
-  }
-
-  async #get(handles: readonly string[]): Promise<Map<string, Condition>> {
-    const { controller } = this.#options.driver;
-    const found = new Map<string, Condition>();
-    for (const volumeId of handles) {
-      try {
-        const timeout_ms = CONTROLLER_CALL_TIMEOUT_MS;
-        const { status } = await controller.controllerGetVolume({ volumeId }, { timeout_ms });
-        note(found, volumeId, status?.volumeCondition);
-      } catch (thrown) {
-        // It was deleted meanwhile, or its claim's pods will see that it is missing.
-        if (thrown instanceof RpcError && thrown.status === Status.NOT_FOUND) continue;
-        throw thrown;
-      }
-    }
-    return found;
-  }
-}
-
-function note(
-  found: Map<string, Condition>,
-  handle: string,
-  condition: VolumeCondition | undefined,
-): void {
-  if (condition) found.set(handle, condition);
 }
 
 function claimOf({ spec }: PersistentVolume): ObjectReference {
