@@ -14,7 +14,10 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
 import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
-import { ControllerServiceCapability_RPC_Type as Rpc } from "@raft2kube/proto/gen/csi.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
+import {
+  ControllerServiceCapability_RPC_Type as Rpc, type CreateVolumeRequest,
+} from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { planClaim } from "./claim-plan.ts";
 import { volumeNameOf } from "./create-request.ts";
@@ -23,7 +26,7 @@ import type { DriverIdentity } from "./driver-identity.ts";
 import { DELETE_WORKERS, PROVISION_WORKERS, RETRY_MS_MAX, RETRY_MS } from "./limits.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 import { referenceTo } from "./object-reference.ts";
-import { provision } from "./provision.ts";
+import { provision, requestFor } from "./provision.ts";
 import { NODE_GONE, ProvisioningError } from "./provisioning-error.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
 import { isToBeDeleted, ownerOf } from "./volume-plan.ts";
@@ -39,8 +42,26 @@ const UNDECIDED: ReadonlySet<number> = new Set([
   Status.ABORTED,
 ]);
 
+/**
+ * Whether the volume of an attempt that failed may exist, without an object that shows it: the
+ * driver has not decided, or it has created the volume and the API did not take the object.
+ */
+function mayHaveCreated({ request }: Attempt, thrown: unknown): boolean {
+  if (request === undefined || thrown instanceof ProvisioningError) return false;
+  return !(thrown instanceof RpcError) || UNDECIDED.has(thrown.status);
+}
+
 /** The event about a claim that is filled by a populator; the words are upstream's. */
 const POPULATED = "Assuming an external populator will provision the volume";
+
+/** A claim for which the driver is to create a volume. */
+interface Attempt {
+  claim: PersistentVolumeClaim;
+  storageClass: StorageClass;
+  selectedNode: string | undefined;
+  /** Set once it was sent. */
+  request?: Init<CreateVolumeRequest>;
+}
 
 /** Provisions volumes for claims of one driver, and deletes released ones. */
 export class Provisioner {
@@ -54,8 +75,12 @@ export class Provisioner {
   readonly #events: EventRecorder;
   readonly #claims: WorkQueue;
   readonly #volumes: WorkQueue;
-  /** Claims whose volume may exist: completed even when the claim is deleted meanwhile. */
-  readonly #undecided = new Map<string, PersistentVolumeClaim>();
+  /**
+   * Attempts whose volume may exist, by their claims' keys: each is repeated with the same request
+   * until the driver decides, though claim, class or node are deleted meanwhile. Else the volume
+   * would have no object by which it is found and deleted.
+   */
+  readonly #undecided = new Map<string, Attempt>();
   #working: Promise<unknown> = Promise.resolve();
 
   constructor(options: SidecarOptions) {
@@ -101,30 +126,50 @@ export class Provisioner {
   }
 
   async #provision(key: string): Promise<void> {
+    const attempt = this.#undecided.get(key) ?? await this.#begin(key);
+    if (!attempt) return;
+    const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
+    if (volumes.store.get(volumeNameOf(attempt.claim))) return this.#settle(key, attempt);
+    await this.#provisionAndRecord(key, attempt);
+  }
+
+  /** Acts as planned for a claim; returns an attempt if a volume is to be created. */
+  async #begin(key: string): Promise<Attempt | undefined> {
     const claims = this.#informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
-    const claim = claims.store.get(key) ?? this.#undecided.get(key);
-    if (!claim) return;
+    const claim = claims.store.get(key);
+    if (!claim) return undefined;
     const classes = this.#informers.of<StorageClass>(STORAGE_CLASSES);
     const storageClass = classes.store.get(claim.spec.storageClassName ?? "");
     const { name: driverName } = this.#driver;
     const plan = planClaim(claim, storageClass, { driverName, nodeName: this.#nodeName });
-    if (plan.act === "leave") return void this.#undecided.delete(key);
-    if (plan.act === "selectNode") return this.#selectNode(claim);
-    if (plan.act === "populate") {
-      const about = referenceTo("PersistentVolumeClaim", claim);
-      return this.#events.record(about, "Normal", "Provisioning", POPULATED);
+    switch (plan.act) {
+      case "leave":
+        return undefined;
+      case "selectNode":
+        await this.#selectNode(claim);
+        return undefined;
+      case "populate": {
+        const about = referenceTo("PersistentVolumeClaim", claim);
+        this.#events.record(about, "Normal", "Provisioning", POPULATED);
+        return undefined;
+      }
+      case "provision":
+        return { claim, storageClass: plan.storageClass, selectedNode: plan.selectedNode };
+      default:
+        return plan satisfies never;
     }
-    const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
-    if (volumes.store.get(volumeNameOf(claim))) return void this.#undecided.delete(key);
-    await this.#provisionAndRecord(key, claim, plan.storageClass, plan.selectedNode);
   }
 
-  async #provisionAndRecord(
-    key: string,
-    claim: PersistentVolumeClaim,
-    storageClass: StorageClass,
-    selectedNode: string | undefined,
-  ): Promise<void> {
+  /** Forgets an attempt that is decided. Another claim may have its claim's name by now. */
+  #settle(key: string, { claim }: Attempt): void {
+    this.#undecided.delete(key);
+    const claims = this.#informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+    const { uid = claim.metadata.uid } = claims.store.get(key)?.metadata ?? {};
+    if (uid !== claim.metadata.uid) this.#claims.add(key);
+  }
+
+  async #provisionAndRecord(key: string, attempt: Attempt): Promise<void> {
+    const { claim, storageClass, selectedNode } = attempt;
     const about = referenceTo("PersistentVolumeClaim", claim);
     const starting = `External provisioner is provisioning volume for claim "${key}"`;
     this.#events.record(about, "Normal", "Provisioning", starting);
@@ -135,8 +180,9 @@ export class Provisioner {
         nodeName: this.#nodeName,
         extraCreateMetadata: this.#extraCreateMetadata,
       };
-      const name = await provision(context, claim, storageClass, selectedNode);
-      this.#undecided.delete(key);
+      attempt.request ??= await requestFor(context, claim, storageClass, selectedNode);
+      const name = await provision(context, claim, storageClass, attempt.request);
+      this.#settle(key, attempt);
       const done = `Successfully provisioned volume ${name}`;
       this.#events.record(about, "Normal", "ProvisioningSucceeded", done);
     } catch (thrown) {
@@ -144,9 +190,8 @@ export class Provisioner {
       const why = rpcErrorText(thrown);
       const text = `failed to provision volume with StorageClass "${className}": ${why}`;
       this.#events.record(about, "Warning", "ProvisioningFailed", text);
-      const status = thrown instanceof RpcError ? thrown.status : undefined;
-      if (status !== undefined && UNDECIDED.has(status)) this.#undecided.set(key, claim);
-      else this.#undecided.delete(key);
+      if (mayHaveCreated(attempt, thrown)) this.#undecided.set(key, attempt);
+      else this.#settle(key, attempt);
       if (selectedNode === undefined || !this.#helpsElsewhere(thrown)) throw thrown;
       await this.#rejectNode(claim);
     }

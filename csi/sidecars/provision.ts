@@ -10,8 +10,10 @@ import {
   VOLUME_ATTRIBUTES_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   ControllerServiceCapability_RPC_Type as Rpc,
+  type CreateVolumeRequest,
   type Volume,
   type VolumeContentSource,
 } from "@raft2kube/proto/gen/csi.ts";
@@ -33,30 +35,41 @@ export interface ProvisionContext {
 }
 
 /**
- * Creates the volume of a claim and its PersistentVolume. Returns the latter's name. Both are named
- * after the claim, so that a repeated attempt finds them. Throws ProvisioningError, RpcError or the
- * API's errors.
+ * Returns the CreateVolume request for a claim. Throws ProvisioningError or the API's errors; the
+ * driver is not called.
  */
-export async function provision(
+export async function requestFor(
   context: ProvisionContext,
   claim: PersistentVolumeClaim,
   namedClass: StorageClass,
   selectedNode: string | undefined,
-): Promise<string> {
-  const { client, driver } = context;
-  const storageClass = translateClass(namedClass);
-  const request = createVolumeRequest(claim, storageClass, {
-    capabilities: driver.capabilities,
+): Promise<Init<CreateVolumeRequest>> {
+  return createVolumeRequest(claim, translateClass(namedClass), {
+    capabilities: context.driver.capabilities,
     segments: await segmentsOf(context, selectedNode),
     source: await sourceOf(context, claim),
     mutableParameters: await attributesOf(context, claim),
     names: context.extraCreateMetadata,
   });
+}
+
+/**
+ * Creates the volume of a claim and its PersistentVolume. Returns the latter's name. Both are named
+ * after the claim, so that a repeated attempt finds them. Throws RpcError if the driver creates
+ * none, ProvisioningError or the API's errors after it did.
+ */
+export async function provision(
+  { client, driver }: ProvisionContext,
+  claim: PersistentVolumeClaim,
+  namedClass: StorageClass,
+  request: Init<CreateVolumeRequest>,
+): Promise<string> {
   const { volume } = await driver.controller.createVolume(request, {
     timeout_ms: CONTROLLER_CALL_TIMEOUT_MS,
   });
   if (!volume) throw new ProvisioningError("BadDriver", "the driver answered without a volume");
-  const persistentVolume = persistentVolumeOf(claim, storageClass, driver.name, volume);
+  const persistentVolume = persistentVolumeOf(
+    claim, translateClass(namedClass), driver.name, volume);
   await createOnce(client, persistentVolume, volume);
   return persistentVolume.metadata.name ?? "";
 }

@@ -1,20 +1,25 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import type { PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
-import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
+import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import type { StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { startEtcd, type EtcdServer } from "@raft2kube/apiserver/testing/etcd-server.ts";
 import {
   startTestApiserver,
   type TestApiserver,
 } from "@raft2kube/apiserver/testing/test-apiserver.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { PERSISTENT_VOLUMES, VOLUME_ATTACHMENTS } from "@raft2kube/client-kube/rest/resources.ts";
+import {
+  CSI_NODES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES,
+  VOLUME_ATTACHMENTS,
+} from "@raft2kube/client-kube/rest/resources.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import {
-  Controller, ControllerServiceCapability_RPC_Type as Rpc, Identity,
-  PluginCapability_Service_Type as Service,
+  Controller, ControllerServiceCapability_RPC_Type as Rpc, type CreateVolumeRequest, Identity,
+  Node as NodeService, PluginCapability_Service_Type as Service,
 } from "@raft2kube/proto/gen/csi.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -31,6 +36,9 @@ let server: RpcServer;
 let provisioner: { ready: Promise<void>; close(): Promise<void> };
 /** Handles in the order of their deletion. */
 const deleted: string[] = [];
+const asked: CreateVolumeRequest[] = [];
+/** Whether the driver gets done with a volume in time. */
+let isInTime = false;
 
 beforeAll(async () => {
   etcd = await startEtcd();
@@ -46,12 +54,20 @@ beforeAll(async () => {
       serve(Identity, {
         probe: () => ({}),
         getPluginInfo: () => ({ name: DRIVER, vendorVersion: "1" }),
-        getPluginCapabilities: () =>
-          ({ capabilities: [{ service: { type: Service.CONTROLLER_SERVICE } }] }),
+        getPluginCapabilities: () => ({
+          capabilities: [Service.CONTROLLER_SERVICE, Service.VOLUME_ACCESSIBILITY_CONSTRAINTS]
+            .map((type) => ({ service: { type } })),
+        }),
       }),
+      serve(NodeService, { nodeGetInfo: () => ({ nodeId: "central" }) }),
       serve(Controller, {
         controllerGetCapabilities: () =>
           ({ capabilities: types.map((type) => ({ rpc: { type } })) }),
+        createVolume(request) {
+          asked.push(request);
+          if (!isInTime) throw new RpcError(Status.DEADLINE_EXCEEDED, "still at it");
+          return { volume: { volumeId: request.name, capacityBytes: 1 << 30 } };
+        },
         deleteVolume({ volumeId }) {
           deleted.push(volumeId);
           return {};
@@ -96,4 +112,47 @@ test("a released volume is deleted when it is attached nowhere any more", async 
   expect(deleted).toEqual(["free"]);
   await attachments().delete({ name: "a" });
   await waitFor("the volume to be deleted", () => deleted.includes("held"), { clock });
+});
+
+test("a volume that is made after its claim and its node are gone is deleted", async () => {
+  const zone = "topology.example.com/zone";
+  const classes = client.resource<StorageClass>(STORAGE_CLASSES);
+  const metadata = { name: "disk" };
+  await classes.create({
+    metadata, provisioner: DRIVER, volumeBindingMode: "WaitForFirstConsumer",
+  });
+  await client.resource(NODES).create({ metadata: { name: "n1", labels: { [zone]: "a" } } });
+  const drivers = [{ name: DRIVER, nodeID: "n1", topologyKeys: [zone] }];
+  const csiNode = { metadata: { name: "n1" }, spec: { drivers } };
+  await client.resource(CSI_NODES).create(csiNode);
+  const claims = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const claim = await claims.create({
+    metadata: {
+      namespace: "default", name: "late",
+      annotations: {
+        "volume.kubernetes.io/storage-provisioner": DRIVER,
+        "volume.kubernetes.io/selected-node": "n1",
+      },
+    },
+    spec: {
+      accessModes: ["ReadWriteOnce"], storageClassName: "disk",
+      resources: { requests: { storage: "1Gi" } },
+    },
+  });
+  await waitFor("the driver to be asked", () => asked.length > 0, { clock });
+  await client.resource(NODES).delete({ name: "n1" });
+  await client.resource(CSI_NODES).delete({ name: "n1" });
+  // Its finalizer is that of a controller that does not run here.
+  await claims.delete({ namespace: "default", name: "late" });
+  await undefinedIfNotFound(claims.patch({ namespace: "default", name: "late" }, "merge",
+    { metadata: { finalizers: null } }));
+  const before = asked.length;
+  await waitFor("the driver to be asked again", () => asked.length > before, { clock });
+  isInTime = true;
+  const name = `pvc-${claim.metadata.uid}`;
+  const volume = await waitFor("the volume's object", () =>
+    undefinedIfNotFound(volumes().get({ name })), { clock });
+  expect(asked.at(-1)).toEqual(asked[0]);
+  await volumes().updateStatus({ ...volume, status: { phase: "Released" } });
+  await waitFor("the volume to be deleted", () => deleted.includes(name), { clock });
 });
