@@ -43,6 +43,40 @@ check("while joint, the voters of both configurations receive vote requests", ()
   });
 });
 
+check("while joint, a majority of each configuration must grant the vote", () => {
+  const membership = { ...initialMembership([1n, 2n]), outgoing: [1n, 3n, 4n] };
+  const raft = coreWith({ membership });
+  raft.campaign();
+  work(raft);
+  const roles = [2n, 3n].map((from) => {
+    raft.step(yes(from, 1, true));
+    return raft.state.role;
+  });
+  judge(roles.join() === "pre-candidate,candidate", {
+    when: "voters 1 2, outgoing voters 1 3 4: member 2 grants the pre-vote, then member 3",
+    expected: "pre-candidate after the first, candidate after the second",
+    happened: `${roles[0]} after the first, ${roles[1]} after the second`,
+    why: "until the change is over, each configuration could elect a leader (section 4.3)",
+  });
+});
+
+check("a member that is asked to take over requests votes for a transfer", () => {
+  const raft = coreWith({ term: 1 });
+  raft.step(append(2n, 1, { index: 0, term: 0 }, [1]));
+  work(raft);
+  raft.step({ kind: "timeout-now", from: 2n, to: 1n, term: 1 });
+  const { now, afterDisk } = work(raft);
+  const asked = [...now, ...afterDisk].flatMap((message) => {
+    return message.kind === "vote" ? [`${message.transfer}/${message.pre}`] : [];
+  });
+  judge(asked.join() === "true/false,true/false", {
+    when: "leader 2 transfers its leadership to member 1 (timeout-now)",
+    expected: "requests with transfer set, without a pre-vote, to members 2 and 3",
+    happened: asked.length > 0 ? `transfer/pre: ${asked.join(" ")}` : "no requests",
+    why: "voters hold on to an active leader otherwise, and the transfer fails (D 3.10)",
+  });
+});
+
 check("a member's own vote counts only after it is on disk", () => {
   const raft = coreWith({ voters: [1n] });
   raft.campaign();
@@ -78,6 +112,51 @@ check("a candidate requests votes after its own is on disk", () => {
     expected: "its requests to 2 and 3 wait for the disk (sendAfterPersist)",
     happened: `at once: ${kindsTo(early)}; after the disk: ${kindsTo(asked)}`,
     why: "after a crash it would not know its term, and could be elected in it twice",
+  });
+  const ends = asked.flatMap((message) => {
+    return message.kind === "vote" ? [`${message.lastIndex}/${message.lastTerm}`] : [];
+  });
+  judge(ends.join() === "1/1,1/1", {
+    when: "a candidate whose log ends with entry 1 of term 1, which is not committed",
+    expected: "requests with 1/1, the end of its log",
+    happened: `requests with ${ends.join(" and ")}`,
+    why: "voters compare the ends of the logs: it could not win with all entries (section 5.4.1)",
+  });
+});
+
+check("the reply to a vote request tells what is committed", () => {
+  const raft = coreWith({ term: 1, log: [1, 1], commit: 1 });
+  raft.step(askVote(2n, 2, { index: 0, term: 0 }));
+  const [reply] = work(raft).now.flatMap((message) => {
+    return message.kind === "vote-reply" ? [message] : [];
+  });
+  judge(reply?.granted === false && reply.commit === 1 && reply.commitTerm === 1, {
+    when: "a candidate with an empty log requests a vote; entry 1 of term 1 is committed here",
+    expected: "rejected, with commit 1 and commitTerm 1 (commitNews)",
+    happened: reply ? `commit ${reply.commit}, commitTerm ${reply.commitTerm}` : "no reply",
+    why: "entry 1 may be a membership change, and this the only member up that knows of its commit",
+  });
+});
+
+check("a pre-candidate counts answers to its own pre-vote, and learns of later terms", () => {
+  const raft = coreWith({ term: 1 });
+  raft.campaign();
+  work(raft);
+  raft.step(yes(2n, 1, true));
+  const { role } = raft.state;
+  judge(role === "pre-candidate", {
+    when: "a pre-candidate in term 1 asks for term 2; a granted pre-vote for term 1 comes late",
+    expected: "it is not counted: still pre-candidate",
+    happened: role,
+    why: "it was given before term 1 began; since then that member may have found a leader",
+  });
+  raft.step({ ...yes(2n, 5, true), granted: false });
+  const { term } = raft.state;
+  judge(term === 5 && raft.state.role === "follower", {
+    when: "a pre-candidate in term 1 is rejected by a member in term 5",
+    expected: "follower in term 5",
+    happened: `${raft.state.role} in term ${term}`,
+    why: "a member of an older term is never elected: it would ask without end (section 5.1)",
   });
 });
 

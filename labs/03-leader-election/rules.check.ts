@@ -1,5 +1,7 @@
 import { seededRandom } from "@raft2kube/std/random.ts";
+import type { Message } from "@raft2kube/store/core/message.ts";
 import { majorityVote } from "@raft2kube/store/core/quorum.ts";
+import type { MemberId } from "@raft2kube/store/core/types.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { type CoreState, append, askVote, coreWith, work } from "../raft/core.ts";
@@ -9,8 +11,16 @@ import { scenario } from "../raft/scenario.ts";
 
 const RUNS = 20;
 
+/** The members whose request for a vote or pre-vote was granted, one for each reply. */
+function grantedTo(messages: readonly Message[]): MemberId[] {
+  return messages.flatMap((message) => {
+    return message.kind === "vote-reply" && message.granted ? [message.to] : [];
+  });
+}
+
 check("an election is won by more than half of the votes, lost when that is impossible", () => {
   const cases = [
+    [0, 0, 0, "won"],
     [1, 1, 0, "won"],
     [2, 1, 0, "pending"],
     [2, 1, 1, "lost"],
@@ -64,14 +74,50 @@ check("a member votes once in a term", () => {
   raft.step(askVote(3n, 2, { index: 1, term: 1 }));
   raft.step(askVote(2n, 2, { index: 1, term: 1 }));
   const { now, afterDisk } = work(raft);
-  const granted = [...now, ...afterDisk].flatMap((message) => {
-    return message.kind === "vote-reply" && message.granted ? [message.to] : [];
-  });
-  judge(granted.includes(2n) && !granted.includes(3n), {
+  const granted = grantedTo([...now, ...afterDisk]);
+  judge(granted.join() === "2,2", {
     when: "members 2 and 3 request a vote in term 2, then 2 again because the reply was lost",
     expected: "granted to member 2 each time, rejected for member 3",
     happened: granted.length === 0 ? "no vote granted" : `granted to ${granted.join(" and ")}`,
     why: "with two votes of one member both can reach a majority: two leaders in one term",
+  });
+});
+
+check("a member that has a leader, or has voted, rejects other candidates of the term", () => {
+  const follower = coreWith({ term: 1 });
+  follower.step(append(2n, 1, { index: 0, term: 0 }, [1]));
+  work(follower);
+  follower.step(askVote(3n, 1, { index: 1, term: 1 }));
+  const voted = coreWith({ term: 2, vote: 3n, log: [1] });
+  voted.step({ ...askVote(2n, 2, { index: 1, term: 1 }), pre: true });
+  const cases = [
+    [follower, "member 3 requests a vote in term 1, which member 2 leads"],
+    [voted, "member 2, still in term 1, requests a pre-vote for term 2; its vote is given"],
+  ] as const;
+  for (const [raft, when] of cases) {
+    const { now, afterDisk } = work(raft);
+    const granted = grantedTo([...now, ...afterDisk]);
+    judge(granted.length === 0, {
+      when,
+      expected: "rejected",
+      happened: `granted to member ${granted.join()}`,
+      why: "that election cannot be won: a needless campaign, and the leader is waited for longer",
+    });
+  }
+});
+
+check("a pre-candidate follows no leader, and grants the pre-vote of another", () => {
+  const raft = coreWith({ term: 1 });
+  raft.step(append(2n, 1, { index: 0, term: 0 }, [1]));
+  for (let i = 0; i < raft.state.electionTimeout; i++) raft.tick();
+  work(raft);
+  raft.step({ ...askVote(3n, 2, { index: 1, term: 1 }), pre: true });
+  const granted = grantedTo(work(raft).now);
+  judge(granted.join() === "3" && raft.state.leader === 0n, {
+    when: "no message of leader 2 for an election timeout; then member 3 requests a pre-vote",
+    expected: "granted; no leader is known",
+    happened: `${granted.length > 0 ? "granted" : "no answer"}; leader ${raft.state.leader}`,
+    why: "members that time out together would hold on to a leader that is gone (D 9.6)",
   });
 });
 
@@ -108,9 +154,7 @@ check("no vote for a candidate whose log is less up to date", () => {
     const raft = coreWith(ours);
     raft.step(askVote(2n, 4, { index, term }));
     const { now, afterDisk } = work(raft);
-    const granted = [...now, ...afterDisk].some((message) => {
-      return message.kind === "vote-reply" && message.granted;
-    });
+    const granted = grantedTo([...now, ...afterDisk]).length > 0;
     judge(granted === expected, {
       when: `the member's log ends at 3/2, the candidate's at ${index}/${term}: ${what}`,
       expected: expected ? "granted" : "rejected",
@@ -134,13 +178,22 @@ check("no vote is granted while a leader is active", () => {
     why: "a member that lost contact with the leader must not depose it (dissertation 4.2.3)",
   });
   raft.step({ ...askVote(3n, 5, { index: 9, term: 1 }), transfer: true });
-  const { afterDisk } = work(raft);
-  const granted = afterDisk.some((message) => message.kind === "vote-reply" && message.granted);
-  judge(granted, {
+  judge(grantedTo(work(raft).afterDisk).length === 1, {
     when: "the same request, but as part of a leadership transfer to member 3",
     expected: "granted",
     happened: "rejected",
     why: "without leadership transfer every planned restart is an outage (D 3.10)",
+  });
+  const left = coreWith({ term: 1 });
+  left.step(append(2n, 1, { index: 0, term: 0 }, [1]));
+  for (let i = 0; i < ELECTION_TICKS; i++) left.tick();
+  work(left);
+  left.step(askVote(3n, 5, { index: 9, term: 1 }));
+  judge(grantedTo(work(left).afterDisk).length === 1, {
+    when: `member 3 requests a vote ${ELECTION_TICKS} ticks after the leader's last message`,
+    expected: "granted: that leader is no longer active",
+    happened: "no vote",
+    why: "the cluster would remain without a leader (dissertation 4.2.3)",
   });
 });
 
@@ -170,6 +223,19 @@ scenario(
     });
   },
 );
+
+scenario("a leader with one of two followers stays", { servers: 3, runs: RUNS }, (cluster) => {
+  const leader = expectLeader(cluster, "three members start");
+  const { term } = leader;
+  cluster.disconnect(cluster.servers.find((server) => server !== leader)!);
+  cluster.run(3 * ELECTION_TICKS * TICK_MS);
+  judge(leader.isLeader && leader.term === term, {
+    when: "one follower of two is disconnected for three election timeouts",
+    expected: `member ${leader.id} remains leader in term ${term}: two of three are a majority`,
+    happened: `term ${leader.term}, and it is ${leader.isLeader ? "" : "no longer "}leader`,
+    why: "a cluster of three must survive the loss of one member (D 6.2)",
+  });
+});
 
 scenario("a leader without a quorum steps down", { servers: 3, runs: RUNS }, (cluster) => {
   const leader = expectLeader(cluster, "three members start");

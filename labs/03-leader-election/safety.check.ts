@@ -1,3 +1,4 @@
+import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import { judge } from "../judge.ts";
 import type { LabCluster } from "../raft/cluster.ts";
 import { agree, expectLeader, expectNoLeader, until } from "../raft/judged.ts";
@@ -7,6 +8,7 @@ import { scenario } from "../raft/scenario.ts";
 const RUNS = 5;
 /** Enough for a ballot among members that reach each other. */
 const BALLOT_MS = 20;
+const SLOW_DISK_MS = 50;
 
 scenario("two candidates of one term ask the same voter", { servers: 3, runs: RUNS }, (cluster) => {
   expectOneOfTwoElected(cluster, {
@@ -87,6 +89,29 @@ scenario("half of the voters elect no leader", { servers: 4, runs: RUNS }, (clus
   }
   cluster.run(3 * ELECTION_MS);
   expectNoLeader(cluster, "four members, of which two and two reach each other, for three seconds");
+});
+
+scenario("while joint, new voters alone elect no leader", { servers: 4, runs: RUNS }, (cluster) => {
+  const [one, two, three, four] = cluster.servers;
+  const membership = { ...initialMembership([1n, 2n]), outgoing: [3n, 4n] };
+  for (const server of [one!, two!]) {
+    server.startWith({ term: 1, log: [1], commit: 1, membership });
+  }
+  for (const server of [three!, four!]) cluster.disconnect(server);
+  cluster.run(3 * ELECTION_MS);
+  expectNoLeader(cluster, "joint: the new voters 1 and 2 are connected, the old 3 and 4 are not");
+});
+
+/** The only voter needs no other answer, and its disk is slow. */
+scenario("the only voter leads once its vote is durable", { servers: 2, runs: RUNS }, (cluster) => {
+  const [one] = cluster.servers;
+  const membership = { ...initialMembership([1n]), learners: [2n] };
+  for (const server of cluster.servers) {
+    server.startWith({ term: 1, log: [1], commit: 1, membership });
+  }
+  one!.disk_ms = SLOW_DISK_MS;
+  one!.campaign();
+  until(cluster, "member 1 leads", () => one!.isLeader);
 });
 
 /** Only the request of member 3 tells member 2 that member 3 votes. */

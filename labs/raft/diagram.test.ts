@@ -27,6 +27,12 @@ it("heartbeats are drawn with their direction, their number and their losses", (
   expect(lines[2]).toMatch(/heartbeat t1 ×3 ─+✗.*\(3 lost\)$/);
 });
 
+it("a message of a member to itself has a line", () => {
+  const trace = new Trace(() => 1);
+  trace.message(askVote(1n, 1, { index: 0, term: 0 }), false);
+  expect(drawDiagram(trace.events, MEMBERS, 10).join("\n")).toMatch(/● +│ +│ +1 to itself: /);
+});
+
 it("a diagram keeps its beginning and its end", () => {
   const trace = new Trace(() => 1);
   for (let i = 0; i < 20; i++) trace.note(1n, `step ${i}`);

@@ -109,6 +109,8 @@ function arrow(
   members: readonly MemberId[],
 ): string {
   const [start, end] = [members.indexOf(from), members.indexOf(to)];
+  // A vote for oneself that does not wait for the disk.
+  if (start === end) return `${idle(members, start)}  ${from} to itself: ${label}`;
   const rightward = end > start;
   const [left, right] = rightward ? [start, end] : [end, start];
   const cells = [...idle(members)];
