@@ -19,15 +19,18 @@ import type { ThreeMembers } from "./three-members.ts";
 
 const clock = systemClock();
 /** Longer than a member waits for a leader, on a busy machine too. */
-const PATIENCE_MS = 60_000;
+export const PATIENCE_MS = 60_000;
 const LEASE = 5n;
 const k = bytes("k");
 /** Metadata of a client that prefers an error to a wait when there is no leader. */
-const WITH = { metadata: { hasleader: "true" } };
-const WITHOUT = { metadata: {} };
+export const WITH = { metadata: { hasleader: "true" } };
+export const WITHOUT = { metadata: {} };
+
+/** A read that needs no leader, unless its metadata say so. */
+const LOCAL = { key: k, serializable: true };
 
 /** Outcomes by request. */
-type Cases = Record<string, string>;
+export type Cases = Record<string, string>;
 
 /** How a call ended, in one line. */
 async function recorded(call: Promise<unknown>): Promise<string> {
@@ -49,10 +52,7 @@ export async function leaderlessCases(members: ThreeMembers): Promise<Cases> {
     const opening = () => Promise.all([openStreams(channel, WITH), openStreams(channel, WITHOUT)]);
     const open = await waitFor("streams", opening, { clock, timeout_ms: PATIENCE_MS });
     const { range } = client(channel, KV);
-    const local = { key: k, serializable: true };
-    await members.loseOthers();
-    const refused = () => recorded(range(local, WITH)).then((answer) => answer !== "answered");
-    await waitFor("the leader's end", refused, { clock, timeout_ms: PATIENCE_MS });
+    await loseLeader(members, channel);
     // All at once: what waits for a leader does so together.
     const ends = endsOf(open[0]);
     const [ended, kept, unary, required, indifferent, pages] = await Promise.all([
@@ -69,7 +69,7 @@ export async function leaderlessCases(members: ThreeMembers): Promise<Cases> {
       ...titled("open, without", kept),
       ...titled("with hasleader", { ...unary, ...required }),
       ...titled("without", indifferent),
-      "with another word, range": await recorded(range(local, other)),
+      "with another word, range": await recorded(range(LOCAL, other)),
       ...pages,
     };
   } finally {
@@ -77,10 +77,18 @@ export async function leaderlessCases(members: ThreeMembers): Promise<Cases> {
   }
 }
 
-const titled = (title: string, cases: Cases): Cases =>
+/** Takes the other two members away; returns when the one that stays knows of no leader. */
+export async function loseLeader(members: ThreeMembers, channel: Channel): Promise<void> {
+  const { range } = client(channel, KV);
+  await members.loseOthers();
+  const refused = () => recorded(range(LOCAL, WITH)).then((answer) => answer !== "answered");
+  await waitFor("the leader's end", refused, { clock, timeout_ms: PATIENCE_MS });
+}
+
+export const titled = (title: string, cases: Cases): Cases =>
   Object.fromEntries(Object.entries(cases).map(([what, came]) => [`${title}: ${what}`, came]));
 
-type Options = typeof WITH | typeof WITHOUT;
+export type Options = typeof WITH | typeof WITHOUT;
 
 /** Streams that have each had an answer. */
 async function openStreams(channel: Channel, options: Options) {

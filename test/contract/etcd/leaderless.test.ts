@@ -1,35 +1,73 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { ETCD_36_PROGRAM } from "./implementations.ts";
-import { leaderlessCases } from "./leaderless-cases.ts";
+import { ETCD_36_PROGRAM, ETCD_PROGRAM } from "./implementations.ts";
+import { type Cases, leaderlessCases, titled } from "./leaderless-cases.ts";
+import { leaderlessMemberCases } from "./leaderless-member-cases.ts";
 import { type ThreeMembers, threeEtcds, threeOfOurs } from "./three-members.ts";
 
-/** Answers of etcd 3.6.5: `R2K_RECORD=1` records it again, where the built peer is. */
+/** Answers of etcd 3.6.5: `R2K_RECORD=1` records them again, where the built peer is. */
 const RECORDED = join(import.meta.dirname, "recorded/leaderless.json");
+/** Answers of etcd 3.4 and 3.6.5 to changes of members. */
+const MEMBERS_RECORDED = join(import.meta.dirname, "recorded/leaderless-members.json");
 const REPORTED_MS = 180_000;
 
-async function casesOf(starting: Promise<ThreeMembers>): Promise<Record<string, string>> {
+async function casesOf(
+  starting: Promise<ThreeMembers>,
+  judge: (members: ThreeMembers) => Promise<Cases>,
+): Promise<Cases> {
   const members = await starting;
   try {
-    return await leaderlessCases(members);
+    return await judge(members);
   } finally {
     await members.stop();
   }
 }
 
-const recorded = () => JSON.parse(readFileSync(RECORDED, "utf8")) as Record<string, string>;
+/** With and without the check of etcd's `--strict-reconfig-check`. */
+async function memberCasesOf(start: (strict: boolean) => Promise<ThreeMembers>): Promise<Cases> {
+  const [strict, loose] = await Promise.all([
+    casesOf(start(true), leaderlessMemberCases),
+    casesOf(start(false), leaderlessMemberCases),
+  ]);
+  return { ...titled("strict", strict), ...titled("loose", loose) };
+}
+
+const ofEtcd = (program: string) =>
+  memberCasesOf((strict) => threeEtcds(program, [`--strict-reconfig-check=${strict}`]));
+
+const recorded = (file: string) => JSON.parse(readFileSync(file, "utf8")) as Cases;
+
+function record(file: string, cases: Cases): void {
+  if (process.env.R2K_RECORD !== "1") return;
+  writeFileSync(file, `${JSON.stringify(cases, undefined, 1)}\n`);
+}
 
 describe("a member that has lost its leader", () => {
   test("answers as etcd's, with and without hasleader", async () => {
-    expect(await casesOf(threeOfOurs())).toEqual(recorded());
+    expect(await casesOf(threeOfOurs(), leaderlessCases)).toEqual(recorded(RECORDED));
+  }, REPORTED_MS);
+
+  test("answers changes of members at once where etcd does, and waits where it does", async () => {
+    const cases = await memberCasesOf((strict) => threeOfOurs({ looseReconfiguration: !strict }));
+    expect(cases).toEqual(recorded(MEMBERS_RECORDED));
   }, REPORTED_MS);
 });
 
-test.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6 says what is recorded", async () => {
-  const cases = await casesOf(threeEtcds(ETCD_36_PROGRAM));
-  if (process.env.R2K_RECORD === "1") {
-    writeFileSync(RECORDED, `${JSON.stringify(cases, undefined, 1)}\n`);
-  }
-  expect(cases).toEqual(recorded());
+describe.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6 says what is recorded", () => {
+  test("without a leader", async () => {
+    const cases = await casesOf(threeEtcds(ETCD_36_PROGRAM), leaderlessCases);
+    record(RECORDED, cases);
+    expect(cases).toEqual(recorded(RECORDED));
+  }, REPORTED_MS);
+
+  test("of changes of members without a leader", async () => {
+    const cases = await ofEtcd(ETCD_36_PROGRAM);
+    record(MEMBERS_RECORDED, cases);
+    expect(cases).toEqual(recorded(MEMBERS_RECORDED));
+  }, REPORTED_MS);
+});
+
+test("etcd 3.4 says the same of changes of members", async () => {
+  expect(await ofEtcd(ETCD_PROGRAM)).toEqual(recorded(MEMBERS_RECORDED));
 }, REPORTED_MS);

@@ -7,6 +7,7 @@ import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort } from "@raft2kube/rpc/testing/free-port.ts";
+import type { StoreOptions } from "@raft2kube/store/options.ts";
 import { TestMembers } from "@raft2kube/store/testing/members.ts";
 
 /** Three members, of which a test asks one, and takes the other two away. */
@@ -23,9 +24,9 @@ const UP_TIMEOUT_MS = 60_000;
 const QUICK = { tick_ms: 50, electionTicks: 10 };
 
 /** Three of ours, in this process. */
-export async function threeOfOurs(): Promise<ThreeMembers> {
+export async function threeOfOurs(more: Partial<StoreOptions> = {}): Promise<ThreeMembers> {
   const members = new TestMembers();
-  const all = await members.startThree({ timing: QUICK });
+  const all = await members.startThree({ timing: QUICK, ...more });
   return {
     endpoint: `http://${all[0]!.store!.address}`,
     async loseOthers() {
@@ -35,8 +36,8 @@ export async function threeOfOurs(): Promise<ThreeMembers> {
   };
 }
 
-/** Three real etcds, each a process that is killed. */
-export async function threeEtcds(program: string): Promise<ThreeMembers> {
+/** Three real etcds with `more` flags, each a process that is killed. */
+export async function threeEtcds(program: string, more: string[] = []): Promise<ThreeMembers> {
   const folder = mkdtempSync(join(tmpdir(), "r2k-three-etcds-"));
   const names = ["a", "b", "c"];
   const ports = await Promise.all(names.flatMap(() => [freePort(), freePort()]));
@@ -48,6 +49,7 @@ export async function threeEtcds(program: string): Promise<ThreeMembers> {
       `--name=${name}`, `--data-dir=${join(folder, name)}`, `--initial-cluster=${cluster}`,
       `--listen-client-urls=${client}`, `--advertise-client-urls=${client}`,
       `--listen-peer-urls=${peer}`, `--initial-advertise-peer-urls=${peer}`,
+      ...more,
     ];
     return spawn(program, flags, { stdio: "ignore" });
   });
