@@ -71,7 +71,10 @@ export class Consensus implements CoreObserver {
     raft.persisted = (number) => {
       const write = writes.get(number);
       writes.delete(number);
-      if (write) this.disks.get(id)!.written(write);
+      if (write) {
+        this.disks.get(id)!.written(write);
+        this.#guard(() => this.#changes.written(raft.state, write.entries));
+      }
       persisted.call(raft, number);
     };
   }

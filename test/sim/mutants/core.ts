@@ -99,6 +99,16 @@ function campaignUnapplied(raft: Raft): void {
   };
 }
 
+/**
+ * A change is written without the commit index that says that the one before is committed, and
+ * a restart does not conclude that from the log.
+ */
+function writeChangeAlone(raft: Raft): void {
+  const { log, durableCommit } = inside(raft);
+  log.changeBeforeLast = () => 0;
+  log.committed = Math.max(durableCommit, log.base.index);
+}
+
 function commitByIncoming(raft: LeaderState): void {
   const { voters, outgoing } = raft.voterSets;
   if (outgoing.size === 0) return;
@@ -190,6 +200,12 @@ export const CORE_MUTANTS: readonly Mutant[] = [
     seams: {
       raft: (raft) => Object.assign(inside(raft), { durableCommit: Number.MAX_SAFE_INTEGER }),
     },
+  },
+  {
+    name: "writes a change without the commit of the one before",
+    breaks: "S11, dissertation 4.1",
+    noticedBy: ["a change is known to be committed"],
+    seams: { raft: writeChangeAlone },
   },
   {
     name: "commits by the incoming voters alone",

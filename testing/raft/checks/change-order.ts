@@ -1,7 +1,8 @@
 import type { RaftState } from "@raft2kube/store/core/state.ts";
-import type { MemberId } from "@raft2kube/store/core/types.ts";
+import type { Entry, MemberId } from "@raft2kube/store/core/types.ts";
 import type { DurableLogs } from "./durable-logs.ts";
 import { require } from "../../violation.ts";
+import { changesKnown } from "./changes.ts";
 
 /**
  * Membership changes come one after the other (dissertation section 4.1): a leader appends one only
@@ -27,6 +28,17 @@ export class Changes {
         require(!log.entry(open)?.change, "one change at a time", message);
       }
     }
+  }
+
+  /** Entries are durable: a crash now would leave this on the disk. */
+  written({ id, log }: RaftState, entries: readonly Entry[]): void {
+    if (!entries.some(({ change }) => change)) return;
+    const disk = this.#disks.get(id)!;
+    const { hardState } = disk;
+    const known = Math.max(hardState.commit, log.base.index);
+    const after = log.slice(known + 1, Infinity, Math.min(disk.lastIndex, log.lastIndex));
+    const durable = after.filter(({ index, term }) => disk.has(index, term));
+    changesKnown(id, { hardState, base: log.base, entries: durable, applied: known });
   }
 
   /** A member's configuration is the one after `index`. */
