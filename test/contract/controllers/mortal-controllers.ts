@@ -1,5 +1,7 @@
 import { pipeline, Transform } from "node:stream";
-import { TransportError } from "@raft2kube/client-kube/errors.ts";
+import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
+import { TransportError, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import { LEASES } from "@raft2kube/client-kube/rest/resources.ts";
 import { httpTransport } from "@raft2kube/client-kube/transport/http.ts";
 import type {
   HttpRequest,
@@ -8,7 +10,7 @@ import type {
 } from "@raft2kube/client-kube/transport/transport.ts";
 import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { delay } from "@raft2kube/std/wait.ts";
+import { delay, waitFor } from "@raft2kube/std/wait.ts";
 import type { World } from "./world.ts";
 
 /** Lets some writes through; from then on the process that uses it is as good as killed. */
@@ -125,8 +127,10 @@ async function startOver<T extends Transport>(
 ) {
   const connection = await world.connection("admin", ["system:masters"]);
   const transport = transportOf(httpTransport(connection, world.clock));
+  // Without a pause after the first hundred requests: all are one client's here.
+  const rate = { qps: 1_000, burst: 1_000 };
   const controllers = await startControllers({
-    connection: { ...connection, transport } as typeof connection,
+    connection: { ...connection, ...rate, transport } as typeof connection,
     clusterCidr: "10.244.0.0/16", rootCa: "", clock: world.clock,
     leaderElect: false, useServiceAccountCredentials: false, ...options,
   });
@@ -161,4 +165,29 @@ export async function startMortal(
   const { transport, close } = await startOver(world, (http) =>
     new DyingTransport(http, writes), options);
   return { died: transport.died, close };
+}
+
+const LEASE = { namespace: "kube-system", name: "kube-controller-manager" };
+
+/**
+ * Two managers with one lease: `first` leads and dies when it has made so many writes, `second`
+ * stands by from the beginning.
+ */
+export async function startPair(
+  world: Apiserver & Pick<World, "admin">, writes: number, options: Partial<ControllersOptions>,
+) {
+  const elected = { ...options, leaderElect: true };
+  const first = await startMortal(world, writes, { ...elected, identity: "first" });
+  const leader = async () => {
+    const lease = world.admin.resource<Lease>(LEASES).get(LEASE);
+    return (await undefinedIfNotFound(lease))?.spec.holderIdentity;
+  };
+  await waitFor("the first to lead", async () => await leader() === "first",
+    { clock: world.clock, timeout_ms: 30_000 });
+  const second = await startMortal(world, Infinity, { ...elected, identity: "second" });
+  const close = async () => {
+    await second.close();
+    await first.close();
+  };
+  return { died: first.died, leader, close };
 }

@@ -18,9 +18,11 @@ const UNREADY = "test/unready";
 /** A container of a pod with this annotation has ended with this code. */
 const EXIT = "test/exit";
 
+type Propagation = "Background" | "Foreground" | "Orphan";
 export type WorkloadWorld = Pick<World, "clock" | "admin" | "connection">;
 
-type Counted = KubeObject & { spec: object; status?: object };
+/** An object whose status is looked at. */
+export type Counted = KubeObject & { spec: object; status?: object };
 
 /** Objects of one kind on nodes of their own, by a client with all rights. */
 export class WorkloadTrial<T extends Counted> {
@@ -69,7 +71,7 @@ export class WorkloadTrial<T extends Counted> {
     return this.client.patch({ namespace, name }, "merge", { spec });
   }
 
-  async delete(name: string, propagationPolicy: "Background" | "Orphan"): Promise<void> {
+  async delete(name: string, propagationPolicy: Propagation): Promise<void> {
     await this.client.delete({ namespace, name }, { propagationPolicy });
     await this.until(`${name} to be deleted`, async () => {
       try {
