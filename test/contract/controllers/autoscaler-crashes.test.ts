@@ -10,7 +10,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { PodUses } from "./autoscaler-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { startLagging, startMortal } from "./mortal-controllers.ts";
+import { startLagging, startLate, startMortal, startPair } from "./mortal-controllers.ts";
 import { startWorld, type World } from "./world.ts";
 
 const TIMEOUT_MS = 120_000;
@@ -107,6 +107,25 @@ test("informers that lag scale nothing twice", async () => {
   await begin();
   await end();
   await lagging.close();
+}, TIMEOUT_MS);
+
+test("an apiserver that answers late lets it scale nothing twice", async () => {
+  await begin();
+  const late = await startLate(world, 400, HPA);
+  await end();
+  // Both scalings, and a status for each.
+  expect(late.count()).toBeGreaterThanOrEqual(4);
+  await late.close();
+}, TIMEOUT_MS);
+
+test("of two managers with one lease the second goes on when the first is killed", async () => {
+  await begin();
+  const pair = await startPair(world, 1, HPA);
+  await pair.died;
+  expect(await pair.leader()).toBe("first");
+  await end();
+  expect(await pair.leader()).toBe("second");
+  await pair.close();
 }, TIMEOUT_MS);
 
 test("two controllers at once do the work of one", async () => {
