@@ -1,166 +1,228 @@
-import type { DaemonSet, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
+import type { ControllerRevision, ReplicaSet, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
+import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
-import { DAEMON_SETS, STATEFUL_SETS } from "@raft2kube/client-kube/rest/resources.ts";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startLagging, startLate, startMortal } from "./mortal-controllers.ts";
+import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import {
-  imagesOf, templateOf, templatePatch, TIMEOUT_MS, WorkloadTrial,
+  CONTROLLER_REVISIONS, CRON_JOBS, DAEMON_SETS, DEPLOYMENTS, REPLICA_SETS,
+  REPLICATION_CONTROLLERS, STATEFUL_SETS,
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { CronTrial } from "./cron-trial.ts";
+import { type FaultCase, faultRules } from "./fault-rules.ts";
+import { startMortal } from "./mortal-controllers.ts";
+import {
+  type Counted, imagesOf, templateOf, templatePatch, TIMEOUT_MS, WorkloadTrial,
 } from "./workload-trial.ts";
 import { startWorld, type World } from "./world.ts";
 
 const TRIAL = "crashes";
-/** More writes than any of these sets takes. */
-const WRITES_MAX = 40;
-const CONTROLLERS = ["daemonset-controller", "statefulset-controller"];
+const namespace = "default";
+
+/** A kind whose objects have pods, and the life of one of them: made, then changed once. */
+interface PodKind extends Pick<FaultCase, "kind" | "controllers" | "reads" | "writes_min"> {
+  readonly type: ResourceType;
+  spec(name: string): object;
+  readonly status: object;
+  change(name: string): object;
+  readonly changed: object;
+  /** The images of the pods at the end. */
+  readonly images: readonly string[];
+  /** How many pods were made in all, and of how many identities. */
+  readonly made: number;
+  readonly identities: number;
+  readonly revisions: readonly number[];
+}
+
+const selector = (name: string) => ({ matchLabels: { app: name } });
+const template = (name: string) => templateOf(TRIAL, name, "c:1");
+const update = (name: string) => ({ template: templatePatch(TRIAL, name, "c:2") });
+/** Two pods, each made once and once more for the update. */
+const UPDATED = { change: update, images: ["c:2", "c:2"], made: 4, revisions: [1, 2] };
+const daemons = { numberAvailable: 2, updatedNumberScheduled: 2 };
+const members = { readyReplicas: 2, currentReplicas: 2, updatedReplicas: 2 };
+const replicas = { replicas: 2, updatedReplicas: 2, availableReplicas: 2 };
+
+const POD_KINDS: PodKind[] = [
+  {
+    kind: "daemon", type: DAEMON_SETS, controllers: ["daemonset-controller"],
+    reads: ["pods", "controllerrevisions", "daemonsets"], writes_min: 9,
+    spec: (name) => ({ selector: selector(name), template: template(name) }),
+    status: daemons, changed: daemons, identities: 2, ...UPDATED,
+  },
+  {
+    kind: "stateful", type: STATEFUL_SETS, controllers: ["statefulset-controller"],
+    reads: ["pods", "controllerrevisions", "statefulsets"], writes_min: 9,
+    spec: (name) => ({
+      replicas: 2, serviceName: name, selector: selector(name), template: template(name),
+    }),
+    status: members, changed: members, identities: 2, ...UPDATED,
+  },
+  {
+    kind: "deployment", type: DEPLOYMENTS,
+    controllers: ["deployment-controller", "replicaset-controller"],
+    reads: ["pods", "replicasets", "deployments"], writes_min: 12,
+    spec: (name) => ({ replicas: 2, selector: selector(name), template: template(name) }),
+    status: replicas, changed: replicas, identities: 4, ...UPDATED,
+  },
+  {
+    kind: "replication", type: REPLICATION_CONTROLLERS,
+    controllers: ["replicationcontroller-controller"],
+    reads: ["pods", "replicationcontrollers"], writes_min: 6,
+    spec: (name) => ({ replicas: 3, selector: { app: name }, template: template(name) }),
+    status: { replicas: 3, availableReplicas: 3 },
+    change: () => ({ replicas: 1 }), changed: { replicas: 1, availableReplicas: 1 },
+    images: ["c:1"], made: 3, identities: 3, revisions: [],
+  },
+];
 
 let world: World;
-let daemons: WorkloadTrial<DaemonSet>;
-let stateful: WorkloadTrial<StatefulSet>;
+let nodes: WorkloadTrial<StatefulSet>;
 let pods: Informer<Pod>;
-/** Identities of all pods that a set ever had, in the order of their making. */
+let jobs: Informer<Job>;
+const cron = new CronTrial(() => world);
+/** Identities of all pods and jobs that an object ever had, in the order of their making. */
 const made = new Map<string, string[]>();
 /** Pods that were made while another of their identity was there and not being deleted. */
 const doubled: string[] = [];
 
+const cases: FaultCase[] = [...POD_KINDS.map(caseOf), {
+  kind: "cron", controllers: ["cronjob-controller"], reads: ["cronjobs", "jobs"], writes_min: 8,
+  play: startTwice, check: checkStarts, remove: removeCronJobs,
+}];
+
 beforeAll(async () => {
-  world = await startWorld({ controllers: ["*", ...CONTROLLERS.map((name) => `-${name}`)] });
-  daemons = new WorkloadTrial(world, DAEMON_SETS);
-  stateful = new WorkloadTrial(world, STATEFUL_SETS);
-  await daemons.start(TRIAL, ["n1", "n2"]);
-  pods = new Informer<Pod>({ resource: daemons.podClient, clock: world.clock });
-  pods.handle({ added: count });
-  pods.start();
-  await pods.synced;
+  const others = cases.flatMap(({ controllers }) => controllers).map((name) => `-${name}`);
+  world = await startWorld({ controllers: ["*", ...others] });
+  nodes = new WorkloadTrial(world, STATEFUL_SETS);
+  await nodes.start(TRIAL, ["n1", "n2"]);
+  const { clock } = world;
+  pods = new Informer<Pod>({ resource: nodes.podClient, clock });
+  pods.handle({ added: notePod });
+  jobs = new Informer<Job>({ resource: cron.jobClient, clock });
+  jobs.handle({ added: (job) => note(controllerOf(job)?.name ?? "", job.metadata.name ?? "") });
+  for (const informer of [pods, jobs]) {
+    informer.start();
+    await informer.synced;
+  }
 }, TIMEOUT_MS);
 
 afterAll(async () => {
   await pods.close();
-  await daemons.close();
+  await jobs.close();
+  await nodes.close();
   await world.close();
 }, TIMEOUT_MS);
 
-/** A daemon's identity is its node, as its affinity has it; another pod's is its name. */
-function identityOf({ metadata, spec }: Pod): string {
-  const terms = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  const node = terms?.nodeSelectorTerms[0]?.matchFields?.[0]?.values?.[0];
-  return `${controllerOf({ metadata })?.name} ${node ?? metadata.name}`;
+function note(owner: string, identity: string): void {
+  made.set(owner, [...made.get(owner) ?? [], identity]);
 }
 
-function count(pod: Pod): void {
-  const { name = "" } = controllerOf(pod) ?? {};
+const appOf = ({ metadata }: Pod) => metadata.labels?.["app"] ?? "";
+
+/** A daemon's identity is its node, as its affinity has it; another pod's is its name. */
+function identityOf(pod: Pod): string {
+  const terms = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  const node = terms?.nodeSelectorTerms[0]?.matchFields?.[0]?.values?.[0];
+  return `${appOf(pod)} ${node ?? pod.metadata.name}`;
+}
+
+function notePod(pod: Pod): void {
   const identity = identityOf(pod);
-  made.set(name, [...made.get(name) ?? [], identity]);
+  note(appOf(pod), identity);
   const others = pods.store.list().filter((each) => identityOf(each) === identity &&
     !each.metadata.deletionTimestamp && each.metadata.uid !== pod.metadata.uid);
   if (others.length > 0) doubled.push(identity);
 }
 
-/** A DaemonSet on two nodes, and its update. */
-async function daemonCase(name: string): Promise<void> {
-  await daemons.create(name, {
-    selector: { matchLabels: { app: name } }, template: templateOf(TRIAL, name, "c:1"),
-  });
-  const counts = { numberAvailable: 2, updatedNumberScheduled: 2 } as DaemonSet["status"];
-  await daemons.status(name, counts);
-  await daemons.patch(name, { template: templatePatch(TRIAL, name, "c:2") });
-  await daemons.status(name, counts);
-  expect(imagesOf(await daemons.running(name, 2))).toEqual(["c:2", "c:2"]);
+async function podsOf(app: string): Promise<Pod[]> {
+  return (await nodes.podClient.list({ namespace, labelSelector: `app=${app}` })).items;
 }
 
-/** A StatefulSet of two pods, and its update. */
-async function statefulCase(name: string): Promise<void> {
-  await stateful.create(name, {
-    replicas: 2, serviceName: name, selector: { matchLabels: { app: name } },
-    template: templateOf(TRIAL, name, "c:1"),
-  });
-  const counts = { readyReplicas: 2, currentReplicas: 2, updatedReplicas: 2 };
-  await stateful.status(name, counts as StatefulSet["status"]);
-  await stateful.patch(name, { template: templatePatch(TRIAL, name, "c:2") });
-  await stateful.status(name, counts as StatefulSet["status"]);
-  expect(imagesOf(await stateful.running(name, 2))).toEqual(["c:2", "c:2"]);
+/** The numbers of the revisions that an object has, in their order. */
+async function revisionsOf(name: string): Promise<number[]> {
+  const { admin } = world;
+  const own = await admin.resource<ControllerRevision>(CONTROLLER_REVISIONS).list({ namespace });
+  const sets = await admin.resource<ReplicaSet>(REPLICA_SETS).list({ namespace });
+  const isOwn = (object: ControllerRevision | ReplicaSet) => controllerOf(object)?.name === name;
+  return [
+    ...own.items.filter(isOwn).map(({ revision }) => revision),
+    ...sets.items.filter(isOwn).map(({ metadata }) =>
+      Number(metadata.annotations?.["deployment.kubernetes.io/revision"])),
+  ].sort();
 }
 
-/** Two pods, each made once and once more for the update. */
-async function expectOnce(name: string, what: string): Promise<void> {
-  const identities = [...made.get(name) ?? []].sort();
-  expect(identities, what).toHaveLength(4);
-  expect(new Set(identities).size, what).toBe(2);
-  const revisions = [...await daemons.revisions(name), ...await stateful.revisions(name)];
-  expect(revisions.map(({ revision }) => revision), what).toEqual([1, 2]);
-  expect(doubled, what).toEqual([]);
+function caseOf(shape: PodKind): FaultCase {
+  const trial = () => new WorkloadTrial<Counted>(world, shape.type);
+  return {
+    ...shape,
+    async play(name) {
+      await trial().create(name, shape.spec(name));
+      await trial().status(name, shape.status);
+      await trial().patch(name, shape.change(name));
+      await trial().status(name, shape.changed);
+    },
+    async check(name, when) {
+      const left = (await podsOf(name)).filter(({ metadata }) => !metadata.deletionTimestamp);
+      expect(imagesOf(left), when).toEqual(shape.images);
+      const identities = made.get(name) ?? [];
+      expect(identities, when).toHaveLength(shape.made);
+      expect(new Set(identities).size, when).toBe(shape.identities);
+      expect(await revisionsOf(name), when).toEqual(shape.revisions);
+      expect(doubled.filter((identity) => identity.startsWith(`${name} `)), when).toEqual([]);
+    },
+    async remove(name) {
+      await trial().delete(name, "Background");
+      await trial().until(`nothing left of ${name}`, async () =>
+        (await podsOf(name)).length === 0 && (await revisionsOf(name)).length === 0);
+    },
+  };
 }
 
-const CASES: [string, (name: string) => Promise<void>][] = [
-  ["daemon", daemonCase], ["stateful", statefulCase],
-];
+/** CronJobs that start twice, by how many of the two jobs are there afterwards. */
+const POLICIES = { Allow: 2, Replace: 1 } as const;
+const cronNames = (name: string) => (["Allow", "Replace"] as const).map((policy) =>
+  ({ policy, cronName: `${name}-${policy.toLowerCase()}`, left: POLICIES[policy] }));
 
-describe("a controller killed after any of its writes", { timeout: 5 * TIMEOUT_MS }, () => {
-  test.each(CASES)("makes each pod once: %s", async (kind, play) => {
-    let deaths = 0;
-    for (let writes = 0; writes < WRITES_MAX; writes++) {
-      const name = `${kind}-${writes}`;
-      const first = await startMortal(world, writes, { controllers: CONTROLLERS });
-      const ended = play(name);
-      const killed = await Promise.race([first.died, ended.then(() => "ended")]);
-      await first.close();
-      const second = await startMortal(world, Infinity, { controllers: CONTROLLERS });
-      await ended;
-      await expectOnce(name, `after ${writes} writes`);
-      await remove(kind, name);
-      await second.close();
-      if (killed === "ended") break;
-      deaths += 1;
-    }
-    expect(deaths).toBeGreaterThan(8);
-    expect(deaths).toBeLessThan(WRITES_MAX);
-  });
-});
-
-/** So that the next controller has nothing to do about it. */
-async function remove(kind: string, name: string): Promise<void> {
-  const trial: Pick<WorkloadTrial<KubeObject & { spec: object }>, "delete"> =
-    kind === "daemon" ? daemons : stateful;
-  await trial.delete(name, "Background");
+async function startTwice(name: string): Promise<void> {
+  await Promise.all(cronNames(name).map(async ({ policy, cronName, left }) => {
+    const { uid } = await cron.startTwice(cronName, policy);
+    await cron.status(cronName, ({ active = [] } = {}) =>
+      active.length === left && active.some((job) => job.uid !== uid));
+    await cron.until(`both jobs of ${cronName} in the cache`, async () =>
+      (made.get(cronName) ?? []).length >= 2);
+  }));
 }
 
-test.each(["pods", "controllerrevisions", "daemonsets", "statefulsets"])(
-  "an informer of %s that lags makes no pod twice", async (resource) => {
-    const lags_ms = { [resource]: 300 };
-    const controllers = await startLagging(world, lags_ms, { controllers: CONTROLLERS });
-    const names = CASES.map(([kind]) => `${kind}-${resource}`);
-    await Promise.all(CASES.map(([, play], place) => play(names[place]!)));
-    for (const name of names) await expectOnce(name, "by an informer that lags");
-    await controllers.close();
+/** Each of the two starts made one job: none was missed, none made twice. */
+async function checkStarts(name: string, when: string): Promise<void> {
+  for (const { cronName, left } of cronNames(name)) {
+    const starts = made.get(cronName) ?? [];
+    expect(starts, when).toHaveLength(2);
+    expect(new Set(starts).size, when).toBe(2);
+    expect(await cron.jobs(cronName), when).toHaveLength(left);
+  }
+}
+
+async function removeCronJobs(name: string): Promise<void> {
+  const trial = new WorkloadTrial<Counted>(world, CRON_JOBS);
+  for (const { cronName } of cronNames(name)) {
+    await trial.delete(cronName, "Background");
+    await cron.until(`no jobs of ${cronName}`, async () =>
+      (await cron.jobs(cronName)).length === 0);
+  }
+}
+
+faultRules(() => world, cases);
+
+test.each(cases.filter(({ kind }) => kind === "stateful" || kind === "cron"))(
+  "two controllers at once make nothing twice: $kind",
+  async ({ kind, controllers, play, check, remove }) => {
+    const both = await Promise.all([1, 2].map(() =>
+      startMortal(world, Infinity, { controllers: [...controllers] })));
+    await play(`${kind}-both`);
+    await check(`${kind}-both`, "by two at once");
+    await remove(`${kind}-both`);
+    await Promise.all(both.map((each) => each.close()));
   }, TIMEOUT_MS);
-
-test("an apiserver that answers late makes no pod twice", async () => {
-  const controllers = await startLate(world, 400, { controllers: CONTROLLERS });
-  await Promise.all(CASES.map(([kind, play]) => play(`${kind}-late`)));
-  for (const [kind] of CASES) await expectOnce(`${kind}-late`, "by late answers");
-  // Each pod's creation and deletion, and the revisions of both sets.
-  expect(controllers.count()).toBeGreaterThan(16);
-  await controllers.close();
-}, TIMEOUT_MS);
-
-test("of two controllers with one lease the second takes over", async () => {
-  const options = { controllers: CONTROLLERS, leaderElect: true };
-  const first = await startMortal(world, 7, { ...options, identity: "first" });
-  const ended = Promise.all(CASES.map(([kind, play]) => play(`${kind}-lease`)));
-  await first.died;
-  const second = await startMortal(world, Infinity, { ...options, identity: "second" });
-  await ended;
-  for (const [kind] of CASES) await expectOnce(`${kind}-lease`, "by two leaders");
-  await second.close();
-  await first.close();
-}, TIMEOUT_MS);
-
-test("two controllers at once never have two pods of an identity of a StatefulSet", async () => {
-  const both = await Promise.all([1, 2].map(() =>
-    startMortal(world, Infinity, { controllers: ["statefulset-controller"] })));
-  await statefulCase("stateful-both");
-  await expectOnce("stateful-both", "by two at once");
-  await Promise.all(both.map((each) => each.close()));
-}, TIMEOUT_MS);

@@ -1,0 +1,107 @@
+import type { ControllersOptions } from "@raft2kube/controllers/main.ts";
+import { describe, expect, test } from "vitest";
+import { startLagging, startLate, startMortal, startPair } from "./mortal-controllers.ts";
+import type { World } from "./world.ts";
+
+const TIMEOUT_MS = 120_000;
+/** More writes than any of the cases takes. */
+const WRITES_MAX = 60;
+const LAG_MS = 200;
+const LATE_MS = 400;
+/** The writes of the first of two managers: it dies in the middle of every case. */
+const FIRST_WRITES = 7;
+
+/** A workload that its controllers bring through its life, whatever befalls them. */
+export interface FaultCase {
+  readonly kind: string;
+  readonly controllers: readonly string[];
+  /** The resources that they watch for it. */
+  readonly reads: readonly string[];
+  /** The least number of writes that it takes. */
+  readonly writes_min: number;
+  /** Makes one, changes it, and waits until its status says that all is done. */
+  play(name: string): Promise<unknown>;
+  /** Checks what there is of it, and what there ever was. */
+  check(name: string, when: string): Promise<void>;
+  /** Deletes it, and waits until nothing of it is left. */
+  remove(name: string): Promise<void>;
+}
+
+type Settings = () => Partial<ControllersOptions>;
+
+/** The rules of all cases; the world runs none of their controllers. */
+export function faultRules(
+  given: () => World, cases: readonly FaultCase[], settings: Settings = () => ({}),
+): void {
+  const all = cases.flatMap(({ controllers }) => controllers);
+  /** Cases of other controllers do not meet. */
+  const concurrent = new Set(all).size === all.length;
+  const optionsOf = (some: readonly FaultCase[]) => {
+    const controllers = new Set(some.flatMap((each) => each.controllers));
+    return { ...settings(), controllers: [...controllers] };
+  };
+  const timeout = 5 * TIMEOUT_MS;
+
+  describe("a controller killed after any of its writes", { timeout, concurrent }, () => {
+    test.each(cases.map((each) => [each.kind, each] as const))(
+      "does nothing twice and leaves nothing out: %s",
+      (_kind, each) => killed(given(), each, optionsOf([each])));
+  });
+
+  const playAll = async (some: readonly FaultCase[], by: string) => {
+    await Promise.all(some.map(({ kind, play }) => play(`${kind}-${by}`)));
+    for (const { kind, check } of some) await check(`${kind}-${by}`, `by ${by}`);
+    await Promise.all(some.map(({ kind, remove }) => remove(`${kind}-${by}`)));
+  };
+
+  test.each([...new Set(cases.flatMap(({ reads }) => reads))])(
+    "a cache of %s that lags makes nothing twice", async (resource) => {
+      const some = cases.filter(({ reads }) => reads.includes(resource));
+      const lags_ms = { [resource]: LAG_MS };
+      const controllers = await startLagging(given(), lags_ms, optionsOf(some));
+      await playAll(some, resource);
+      await controllers.close();
+    }, TIMEOUT_MS);
+
+  test("an apiserver that answers late makes nothing twice", async () => {
+    const controllers = await startLate(given(), LATE_MS, optionsOf(cases));
+    await playAll(cases, "late");
+    const least = cases.reduce((sum, { writes_min }) => sum + writes_min, 0);
+    expect(controllers.count()).toBeGreaterThanOrEqual(least);
+    await controllers.close();
+  }, TIMEOUT_MS);
+
+  test("of two managers with one lease the second waits, and goes on when the first is killed",
+    async () => {
+      const pair = await startPair(given(), FIRST_WRITES, optionsOf(cases));
+      const played = playAll(cases, "lease");
+      await pair.died;
+      expect(await pair.leader()).toBe("first");
+      await played;
+      expect(await pair.leader()).toBe("second");
+      await pair.close();
+    }, TIMEOUT_MS);
+}
+
+async function killed(
+  world: World, { kind, writes_min, play, check, remove }: FaultCase,
+  options: Partial<ControllersOptions>,
+): Promise<void> {
+  let deaths = 0;
+  for (let writes = 0; writes < WRITES_MAX; writes++) {
+    const name = `${kind}-${writes}`;
+    const first = await startMortal(world, writes, options);
+    const ended = play(name).then(() => "ended");
+    const outcome = await Promise.race([first.died, ended]);
+    await first.close();
+    const second = await startMortal(world, Infinity, options);
+    await ended;
+    await check(name, `after ${writes} writes`);
+    await remove(name);
+    await second.close();
+    if (outcome === "ended") break;
+    deaths += 1;
+  }
+  expect(deaths).toBeGreaterThanOrEqual(writes_min);
+  expect(deaths).toBeLessThan(WRITES_MAX);
+}
