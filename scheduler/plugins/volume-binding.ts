@@ -113,7 +113,7 @@ function podClaims(view: StorageView, pod: Pod): PodClaims | Status {
     if (!claim) return unresolvable(missingClaim(volume, name));
     if (volume.ephemeral && controllerOf(claim)?.uid !== pod.metadata.uid) {
       const [there, here] = [keyOf(claim), keyOf(pod)];
-      return unresolvable(`PVC "${there}" was not created for pod "${here}" (pod is not owner)`);
+      return unresolvable(`PVC ${there} was not created for pod ${here} (pod is not owner)`);
     }
     if (claim.metadata.deletionTimestamp) {
       return unresolvable(`persistentvolumeclaim "${name}" is being deleted`);

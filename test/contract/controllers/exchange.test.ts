@@ -25,6 +25,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cronRules } from "./cron-rules.ts";
 import { daemonRules } from "./daemon-rules.ts";
 import { disruptionRules } from "./disruption-rules.ts";
+import { ephemeralRules } from "./ephemeral-rules.ts";
+import { hintRules } from "./hint-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import {
   hasUpstreamManagers, startUpstreamManagers, upstreamControllers,
@@ -189,6 +191,8 @@ for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
 
     describe("bootstrap tokens", () => tokenRules(() => world));
     describe("ranges of Services", () => rangeRules(() => world));
+    describe("ephemeral volumes", () => ephemeralRules(() => world));
+    describe("hints of EndpointSlices", () => hintRules(() => world));
     describe("CronJobs", () => cronRules(() => world));
     describe("Jobs", () => jobRules(() => world));
     describe("ReplicationControllers", () => replicationRules(() => world));

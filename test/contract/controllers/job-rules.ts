@@ -1,4 +1,5 @@
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { ObjectName } from "@raft2kube/client-kube/object/object.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ending, JobTrial, type JobWorld, TIMEOUT_MS } from "./job-trial.ts";
 
@@ -28,6 +29,8 @@ export function jobRules(given: () => JobWorld): void {
   it("one that another controller manages", () => managedElsewhere(trial));
   it("a deadline", () => deadline(trial));
   it("fewer at a time: pods go and are no failures", () => scaledDown(trial));
+  it("a pod that is being deleted is replaced at once, or when it has ended", () =>
+    replaced(trial));
   it("a finished job is deleted with its pods after its time", () => timeToLive(trial));
   it("pods outlive a job that is deleted without them, and are let go", () => orphaned(trial));
   it("another job adopts pods that its selector matches, and tracks them", () => heir(trial));
@@ -68,20 +71,26 @@ async function workQueue(trial: JobTrial): Promise<void> {
   await trial.create("queue", undefined, { parallelism: 2 });
   const [first, second] = await trial.running("queue", 2);
   expect(first?.metadata.finalizers).toEqual([TRACKING]);
-  const end = async (pod: typeof first) => {
-    const fresh = await trial.podClient.get({ namespace: "default", name: pod!.metadata.name! });
-    const containerStatuses = fresh.status?.containerStatuses?.map((each) => ({
-      ...each, state: { terminated: { exitCode: 0, finishedAt: fresh.status?.startTime } },
-    }));
-    const status = { ...fresh.status, phase: "Succeeded" as const, containerStatuses };
-    await trial.podClient.updateStatus({ ...fresh, status });
-  };
+  const end = (pod: typeof first) =>
+    endPod(trial, { namespace: "default", name: pod!.metadata.name! }, "Succeeded", 0);
   await end(first);
   await trial.status("queue", ({ succeeded, active }) => succeeded === 1 && active === 1);
   expect(await trial.pods("queue")).toHaveLength(2);
   await end(second);
   const { conditions, counts } = await trial.ended("queue");
   expect([conditions, counts]).toEqual([REACHED, { succeeded: 2 }]);
+}
+
+/** Ends a pod, as its kubelet would have when it had just begun. */
+async function endPod(
+  trial: JobTrial, place: ObjectName, phase: "Succeeded" | "Failed", exitCode: number,
+): Promise<void> {
+  const pod = await trial.podClient.get(place);
+  const containerStatuses = pod.status?.containerStatuses?.map((each) => ({
+    ...each, state: { terminated: { exitCode, finishedAt: pod.status?.startTime } },
+  }));
+  const status = { ...pod.status, phase, containerStatuses };
+  await trial.podClient.updateStatus({ ...pod, status });
 }
 
 async function indexed(trial: JobTrial): Promise<void> {
@@ -201,6 +210,38 @@ async function scaledDown(trial: JobTrial): Promise<void> {
   const { status } = await trial.status("fewer", ({ active, terminating }) =>
     active === 1 && terminating === 0);
   expect(status?.failed).toBe(undefined);
+}
+
+const HOLD = "example.com/hold";
+
+async function replaced(trial: JobTrial): Promise<void> {
+  const policies = { "at-once": "TerminatingOrFailed", "at-end": "Failed" } as const;
+  const leaving = new Map<string, ObjectName>();
+  for (const [name, podReplacementPolicy] of Object.entries(policies)) {
+    await trial.create(name, undefined, { podReplacementPolicy });
+    const [pod] = await trial.running(name, 1);
+    const place = { namespace: "default", name: pod!.metadata.name! };
+    const finalizers = [TRACKING, HOLD];
+    await trial.podClient.patch(place, "merge", { metadata: { finalizers } });
+    await trial.podClient.delete(place, { gracePeriodSeconds: 0 });
+    leaving.set(name, place);
+  }
+  await trial.running("at-once", 1);
+  await trial.status("at-once", ({ active, terminating, failed }) =>
+    active === 1 && terminating === 1 && failed === 1);
+  // As long afterwards the other job has not replaced its pod, which is not counted yet either.
+  const { status } = await trial.get("at-end");
+  expect(status).toMatchObject({ terminating: 1 });
+  expect([status?.active, status?.failed]).toEqual([undefined, undefined]);
+  expect(await trial.pods("at-end")).toHaveLength(1);
+  await endPod(trial, leaving.get("at-end")!, "Failed", 1);
+  await trial.running("at-end", 1);
+  await trial.status("at-end", ({ active, terminating, failed }) =>
+    active === 1 && terminating === 0 && failed === 1);
+  for (const [name, place] of leaving) {
+    await trial.podClient.patch(place, "merge", { metadata: { finalizers: null } });
+    await trial.jobs.delete({ namespace: "default", name }, { propagationPolicy: "Background" });
+  }
 }
 
 async function timeToLive(trial: JobTrial): Promise<void> {
