@@ -5,7 +5,7 @@ import {
   ENDPOINT_SLICES, EVENTS, NODES, PODS, SERVICES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, it } from "vitest";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import type { World } from "./world.ts";
 
@@ -21,114 +21,143 @@ type NodeName = keyof typeof ZONES;
 
 type HintWorld = Pick<World, "clock" | "admin" | "connection">;
 
-/** The hints that every controller of EndpointSlices gives to endpoints. */
-export function hintRules(given: () => HintWorld): void {
-  const services = () => given().admin.resource<Service>(SERVICES);
-  const pods = () => given().admin.resource<Pod>(PODS);
-  const nodes = () => given().admin.resource<Node>(NODES);
-  let kubelets: HollowKubelet[] = [];
-  const others: string[] = [];
-  const until = (what: string, holds: () => Promise<boolean>) =>
-    waitFor(what, holds, { clock: given().clock, timeout_ms: TIMEOUT_MS / 2 });
+/** Pods and Services on two nodes, each of its zone. */
+class HintTrial {
+  readonly #world: HintWorld;
+  #kubelets: HollowKubelet[] = [];
+  #others: string[] = [];
 
-  const mark = async (value: string | null) => {
-    const labels = { [CONTROL_PLANE]: value };
-    for (const name of others) await nodes().patch({ name }, "merge", { metadata: { labels } });
-  };
-  beforeAll(async () => {
-    const { items } = await nodes().list();
-    others.push(...items.map(({ metadata }) => metadata.name!));
-    await mark("");
-    kubelets = await Promise.all(Object.entries(ZONES).map(([name, zone]) =>
-      startHollowKubelet(given(), name, { labels: { [ZONE]: zone } })));
-  }, TIMEOUT_MS);
-  afterAll(async () => {
-    await Promise.all(kubelets.map((each) => each.close()));
-    for (const { name } of kubelets) await nodes().delete({ name });
-    await mark(null);
-  }, TIMEOUT_MS);
+  constructor(world: HintWorld) {
+    this.#world = world;
+  }
 
-  const addPod = (app: string, nodeName: NodeName, number: number) => pods().create({
-    metadata: { namespace, name: `${app}-${nodeName}-${number}`, labels: { app } },
-    spec: {
-      nodeName, terminationGracePeriodSeconds: 0, containers: [{ name: "c", image: "c:1" }],
-    },
-  });
-  const addService = (name: string, spec: Service["spec"], annotations = {}) => services().create({
-    metadata: { namespace, name, annotations },
-    spec: { selector: { app: name }, ports: [{ port: 80 }], ...spec },
-  });
-  const endpointsOf = async (name: string): Promise<Endpoint[]> => {
-    const { items } = await given().admin.resource<EndpointSlice>(ENDPOINT_SLICES)
+  get services() {
+    return this.#world.admin.resource<Service>(SERVICES);
+  }
+
+  get #pods() {
+    return this.#world.admin.resource<Pod>(PODS);
+  }
+
+  get #nodes() {
+    return this.#world.admin.resource<Node>(NODES);
+  }
+
+  async start(): Promise<void> {
+    const { items } = await this.#nodes.list();
+    this.#others = items.map(({ metadata }) => metadata.name!);
+    await this.#mark("");
+    this.#kubelets = await Promise.all(Object.entries(ZONES).map(([name, zone]) =>
+      startHollowKubelet(this.#world, name, { labels: { [ZONE]: zone } })));
+  }
+
+  async close(): Promise<void> {
+    for (const name of ["near", "auto"]) {
+      await this.services.delete({ namespace, name });
+      await this.#pods.deleteCollection({ namespace, labelSelector: `app=${name}` });
+    }
+    const labelSelector = "app in (near,auto)";
+    await this.#until("no pods with hints", async () =>
+      (await this.#pods.list({ namespace, labelSelector })).items.length === 0);
+    await Promise.all(this.#kubelets.map((each) => each.close()));
+    for (const { name } of this.#kubelets) await this.#nodes.delete({ name });
+    await this.#mark(null);
+  }
+
+  async #mark(value: string | null): Promise<void> {
+    const metadata = { labels: { [CONTROL_PLANE]: value } };
+    for (const name of this.#others) await this.#nodes.patch({ name }, "merge", { metadata });
+  }
+
+  #until(what: string, holds: () => Promise<boolean>): Promise<unknown> {
+    return waitFor(what, holds, { clock: this.#world.clock, timeout_ms: TIMEOUT_MS / 2 });
+  }
+
+  addPod(app: string, nodeName: NodeName, number: number): Promise<Pod> {
+    const containers = [{ name: "c", image: "c:1" }];
+    return this.#pods.create({
+      metadata: { namespace, name: `${app}-${nodeName}-${number}`, labels: { app } },
+      spec: { nodeName, terminationGracePeriodSeconds: 0, containers },
+    });
+  }
+
+  addService(name: string, spec: Service["spec"], annotations = {}): Promise<Service> {
+    return this.services.create({
+      metadata: { namespace, name, annotations },
+      spec: { selector: { app: name }, ports: [{ port: 80 }], ...spec },
+    });
+  }
+
+  async #endpointsOf(name: string): Promise<Endpoint[]> {
+    const { items } = await this.#world.admin.resource<EndpointSlice>(ENDPOINT_SLICES)
       .list({ namespace, labelSelector: `kubernetes.io/service-name=${name}` });
     return items.flatMap(({ endpoints }) => endpoints ?? []);
-  };
+  }
+
   /** Waits for so many endpoints of a Service, each with the hints that its node gives. */
-  const hinted = async (
+  async hinted(
     name: string, count: number, hintsOf: (node: NodeName) => EndpointHints | undefined,
-  ) => {
-    let last: Endpoint[] = [];
+  ): Promise<void> {
     const isHinted = ({ nodeName, hints }: Endpoint) =>
       isDeepStrictEqual(hints, hintsOf(nodeName as NodeName));
-    try {
-      await until(`hints of ${name}`, async () => {
-        last = await endpointsOf(name);
-        return last.length === count && last.every(isHinted);
-      });
-    } catch (thrown) {
-      expect(last).toEqual([]);
-      throw thrown;
-    }
-  };
-  const event = (name: string, reason: string, message: string) =>
-    until(`${reason} of ${name}`, async () => {
+    await this.#until(`hints of ${name}`, async () => {
+      const endpoints = await this.#endpointsOf(name);
+      return endpoints.length === count && endpoints.every(isHinted);
+    });
+  }
+
+  event(name: string, reason: string, message: string): Promise<unknown> {
+    return this.#until(`${reason} of ${name}`, async () => {
       const fieldSelector = `involvedObject.name=${name},reason=${reason}`;
-      const { items } = await given().admin.resource<Event>(EVENTS)
+      const { items } = await this.#world.admin.resource<Event>(EVENTS)
         .list({ namespace, fieldSelector });
       return items.some((each) => each.message === message);
     });
-  const ofZone = (node: NodeName) => ({ forZones: [{ name: ZONES[node] }] });
-  const ofNode = (node: NodeName) => ({ ...ofZone(node), forNodes: [{ name: node }] });
-  const none = () => undefined;
+  }
+}
+
+const ofZone = (node: NodeName) => ({ forZones: [{ name: ZONES[node] }] });
+const ofNode = (node: NodeName) => ({ ...ofZone(node), forNodes: [{ name: node }] });
+const none = () => undefined;
+
+/** The hints that every controller of EndpointSlices gives to endpoints. */
+export function hintRules(given: () => HintWorld): void {
+  let trial: HintTrial;
+  beforeAll(async () => {
+    trial = new HintTrial(given());
+    await trial.start();
+  }, TIMEOUT_MS);
+  afterAll(() => trial?.close(), TIMEOUT_MS);
 
   it("trafficDistribution: an endpoint is for its zone, or for its node too", async () => {
-    await addPod("near", "hint-a", 0);
-    await addPod("near", "hint-b", 0);
-    await addService("near", { trafficDistribution: "PreferSameZone" });
-    await hinted("near", 2, ofZone);
-    const change = (trafficDistribution: string | null) =>
-      services().patch({ namespace, name: "near" }, "merge", { spec: { trafficDistribution } });
+    await trial.addPod("near", "hint-a", 0);
+    await trial.addPod("near", "hint-b", 0);
+    await trial.addService("near", { trafficDistribution: "PreferSameZone" });
+    await trial.hinted("near", 2, ofZone);
+    const change = (trafficDistribution: string | null) => trial.services
+      .patch({ namespace, name: "near" }, "merge", { spec: { trafficDistribution } });
     await change("PreferSameNode");
-    await hinted("near", 2, ofNode);
+    await trial.hinted("near", 2, ofNode);
     await change("PreferClose");
-    await hinted("near", 2, ofZone);
+    await trial.hinted("near", 2, ofZone);
     await change(null);
-    await hinted("near", 2, none);
+    await trial.hinted("near", 2, none);
   }, TIMEOUT_MS);
 
   it("topology-mode: zones share by their CPU, when there are endpoints enough", async () => {
-    await addPod("auto", "hint-a", 0);
-    await addService("auto", {}, { [MODE]: "Auto" });
-    await event("auto", "TopologyAwareHintsDisabled",
+    await trial.addPod("auto", "hint-a", 0);
+    await trial.addService("auto", {}, { [MODE]: "Auto" });
+    await trial.event("auto", "TopologyAwareHintsDisabled",
       "Insufficient number of endpoints (1 endpoints, 2 zones), addressType: IPv4");
-    await hinted("auto", 1, none);
-    await addPod("auto", "hint-a", 1);
-    await addPod("auto", "hint-b", 0);
-    await addPod("auto", "hint-b", 1);
-    await hinted("auto", 4, ofZone);
-    await event("auto", "TopologyAwareHintsEnabled",
+    await trial.hinted("auto", 1, none);
+    await trial.addPod("auto", "hint-a", 1);
+    await trial.addPod("auto", "hint-b", 0);
+    await trial.addPod("auto", "hint-b", 1);
+    await trial.hinted("auto", 4, ofZone);
+    await trial.event("auto", "TopologyAwareHintsEnabled",
       "Topology Aware Hints has been enabled, addressType: IPv4");
-    const annotations = { [MODE]: null };
-    await services().patch({ namespace, name: "auto" }, "merge", { metadata: { annotations } });
-    await hinted("auto", 4, none);
-  }, TIMEOUT_MS);
-
-  afterAll(async () => {
-    for (const name of ["near", "auto"]) {
-      await services().delete({ namespace, name });
-      await pods().deleteCollection({ namespace, labelSelector: `app=${name}` });
-    }
-    await until("no pods with hints", async () =>
-      (await pods().list({ namespace, labelSelector: "app in (near,auto)" })).items.length === 0);
+    const metadata = { annotations: { [MODE]: null } };
+    await trial.services.patch({ namespace, name: "auto" }, "merge", { metadata });
+    await trial.hinted("auto", 4, none);
   }, TIMEOUT_MS);
 }
