@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -9,12 +8,13 @@ import { delay } from "@raft2kube/std/wait.ts";
 import { purgeData, removeFromHost } from "../host/remove.ts";
 import { addNodeLink, addUnderlay } from "../host/node-link.ts";
 import { bringUpNodes } from "../nodes/bring-up-node.ts";
+import { newNodes } from "../nodes/change-nodes.ts";
 import { ensureProcess, nodeReady, type StartContext } from "../nodes/node-process.ts";
 import { removeNode } from "../nodes/remove-node.ts";
 import { CommandError, type Progress } from "../terminal.ts";
 import { applyFolder, createMissing } from "./addons.ts";
 import { ADDONS_DIR, EXAMPLES_DIR } from "./assets.ts";
-import { type ClusterConfig, configPath, writeCluster } from "./config.ts";
+import { type ClusterConfig, writeCluster } from "./config.ts";
 import { firstAnswer } from "./demo.ts";
 import { logsDir, ownPluginsDir } from "./paths.ts";
 import type { ClusterFiles } from "./identities.ts";
@@ -93,7 +93,7 @@ async function steps(what: BringUp): Promise<void> {
   await step("control plane", () => ensureProcess(config, "control", what));
   const connection = await kubeConnection(files.kubeconfig("admin"));
   const client = new KubeClient({ ...connection, clock: what.clock, qps: 1000, burst: 1000 });
-  const added = what.joining.filter(({ dataDir }) => !existsSync(configPath(dataDir)));
+  let added: ClusterConfig[] = [];
   let joined: Promise<void> | undefined;
   try {
     await step("add-ons", () => applyFolder(client, ADDONS_DIR, config));
@@ -101,6 +101,8 @@ async function steps(what: BringUp): Promise<void> {
     await step("node ready", () => nodeReady(client, config, what));
     if (what.joining.length > 0) {
       const names = what.joining.map((node) => node.nodeName).join(", ");
+      // A new cluster's Nodes are nobody else's: no other machine trusts its CA.
+      if (!what.isNew) added = await newNodes(client, what.joining);
       await step(`nodes joined: ${names}`, () => {
         return (joined = bringUpNodes(client, config, what.joining, what));
       });
@@ -116,7 +118,7 @@ async function steps(what: BringUp): Promise<void> {
     }
   } catch (thrown) {
     await Promise.allSettled([joined]);
-    if (joined !== undefined && !what.isNew) await removeAdded(client, added, what);
+    await removeAdded(client, added, what);
     throw thrown;
   } finally {
     client.close();

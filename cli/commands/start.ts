@@ -26,7 +26,7 @@ import { installMissing } from "../preflight/programs.ts";
 import { endProcess } from "../host/end-process.ts";
 import { removeFromHost } from "../host/remove.ts";
 import { processNames, runningPid } from "../supervisor/supervise.ts";
-import { lockNodes } from "../nodes/change-nodes.ts";
+import { lockNodes, newNodes } from "../nodes/change-nodes.ts";
 import { nfsServerGuest } from "../nodes/nfs-demo.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { OWN_PARTS, runningOwnParts } from "../supervisor/own-parts.ts";
@@ -34,7 +34,7 @@ import { refuseUnjudged } from "../../labs/runner/parts.ts";
 import { readState } from "../../labs/runner/state.ts";
 import { nextSteps } from "./next-steps.ts";
 import { onInterrupt } from "./on-interrupt.ts";
-import { startNodes } from "./start-nodes.ts";
+import { adminClient, startNodes } from "./start-nodes.ts";
 import { ownPartsText } from "./status.ts";
 
 const PORT_MAX = 65_535;
@@ -324,6 +324,12 @@ async function startMissingNodes(
   const joining = await wantedNodes(cluster, nodeCount(flags), nfsServer);
   const missing = joining.filter((node) => runningPid(node.runDir, "node") === undefined);
   if (missing.length === 0) return;
+  const client = await adminClient(cluster, clock);
+  try {
+    await newNodes(client, missing);
+  } finally {
+    client.close();
+  }
   const readyTimeout_ms = positive("--ready-timeout", flags.readyTimeout) * 1000;
   await startNodes(cluster, missing, { clock, progress, readyTimeout_ms });
 }

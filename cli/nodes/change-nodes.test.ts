@@ -1,11 +1,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Transport } from "@raft2kube/client-kube/transport/transport.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
-import { lockNodes, refuseTakenName } from "./change-nodes.ts";
+import { planCluster, writeCluster } from "../cluster/config.ts";
+import { planJoiningNode } from "../cluster/joining-nodes.ts";
+import { lockNodes, newNodes, refuseTakenName } from "./change-nodes.ts";
 
 test("one command at a time changes a cluster's nodes", async () => {
   const dataDir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
@@ -22,20 +25,46 @@ test("one command at a time changes a cluster's nodes", async () => {
   }
 });
 
-test("a node does not get the name of a Node that another machine has", async () => {
+/** An API that has one Node, `has`, and records the requests. */
+function apiWith(has: string) {
+  const asked: string[] = [];
   const transport: Transport = {
     send: () => Promise.reject(new TypeError("nothing is streamed")),
-    fetch: ({ path }) => {
-      const isThere = path.endsWith("/nodes/machine");
+    fetch: ({ method, path }) => {
+      asked.push(`${method} ${path}`);
+      const isThere = path.endsWith(`/nodes/${has}`);
       const body = isThere
-        ? { metadata: { name: "machine" } }
+        ? { metadata: { name: has } }
         : { kind: "Status", status: "Failure", reason: "NotFound", code: 404 };
       const status = isThere ? 200 : 404;
       return Promise.resolve({ status, headers: {}, body: Buffer.from(JSON.stringify(body)) });
     },
     close() {},
   };
-  const client = new KubeClient({ server: "http://api.example", transport });
+  return { client: new KubeClient({ server: "http://api.example", transport }), asked };
+}
+
+test("a node does not get the name of a Node that another machine has", async () => {
+  const { client } = apiWith("machine");
   await expect(refuseTakenName(client, "machine")).rejects.toMatchObject({ code: "NODE_EXISTS" });
   await expect(refuseTakenName(client, "free")).resolves.toBeUndefined();
+});
+
+test("a start adds no node under another machine's name, and undoing it keeps its Node", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
+  try {
+    const roots = { data: join(dir, "data"), run: join(dir, "run") };
+    const cluster = await planCluster("one", roots, {}, []);
+    const [known, added] = ["known", "nfs"].map((name) => planJoiningNode(cluster, name, []));
+    await mkdir(known!.dataDir, { recursive: true });
+    await writeCluster(known!);
+    const { client, asked } = apiWith("nfs");
+    const starting = newNodes(client, [known!, added!]);
+    await expect(starting).rejects.toMatchObject({ code: "NODE_EXISTS" });
+    expect(asked).toEqual(["GET /api/v1/nodes/nfs"]);
+    // Files tell whose a Node is: that of a node which has joined is no reason to refuse.
+    await expect(newNodes(apiWith("known").client, [known!, added!])).resolves.toEqual([added]);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
 });

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
@@ -6,7 +7,7 @@ import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { type FileLock, tryLock } from "@raft2kube/linux/flock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import type { ClusterPlace } from "../cluster/config.ts";
+import { type ClusterConfig, type ClusterPlace, configPath } from "../cluster/config.ts";
 import { CommandError } from "../terminal.ts";
 
 /** How long a command waits for others that change nodes: an addition takes seconds. */
@@ -46,4 +47,17 @@ export async function refuseTakenName(client: KubeClient, name: string): Promise
   throw new CommandError("NODE_EXISTS", `the cluster has a Node ${name} that r2k did not add`, {
     remedy: `choose another name; or, if its machine is gone: kubectl delete node ${name}`,
   });
+}
+
+/**
+ * Returns those of `nodes` that are new: they have no files, so undoing their start removes them
+ * and their Nodes. Throws CommandError `NODE_EXISTS` if another machine has the name of one.
+ */
+export async function newNodes(
+  client: KubeClient,
+  nodes: readonly ClusterConfig[],
+): Promise<ClusterConfig[]> {
+  const added = nodes.filter(({ dataDir }) => !existsSync(configPath(dataDir)));
+  for (const { nodeName } of added) await refuseTakenName(client, nodeName);
+  return added;
 }
