@@ -29,19 +29,35 @@ const UNMOUNT_PASSES_MAX = 8;
  * Absent parts are skipped, so it can be repeated.
  */
 export async function removeFromHost(cluster: ClusterPlace, clock: Clock): Promise<void> {
-  const joined = joiningNodeNames(cluster).map((name) => joiningNodePlace(cluster, name));
-  // A node that mounts volumes of the cluster's NFS server writes to it while it ends.
-  const serves = (node: ClusterPlace) => existsSync(nfsExport(node));
-  for (const nodes of [joined.filter((node) => !serves(node)), joined.filter(serves)]) {
-    await Promise.all(nodes.map((node) => endProcess(node, "node", clock)));
-  }
-  for (const name of ALL_PROCESS_NAMES.toReversed()) await endProcess(cluster, name, clock);
-  await removeNodes([...joined, cluster], clock);
+  await removeAllNodes(cluster, clock, { endProcess, removeNodes });
   await removeUnderlay(cluster);
   await rm(cluster.runDir, { recursive: true, force: true });
   await removeIfEmpty(parentOf(cluster.runDir));
   // `/r2k` itself goes with the last cluster; another may be making its groups at this moment.
   cgroupsOf(modeOf(cluster)).removeEmpty("/r2k");
+}
+
+/**
+ * Ends a cluster's processes and removes its nodes by `act`. The nodes that serve NFS go last:
+ * containers on the others, the first included, write to them until they have ended and their
+ * volumes are unmounted.
+ */
+export async function removeAllNodes(
+  cluster: ClusterPlace,
+  clock: Clock,
+  act: { endProcess: typeof endProcess; removeNodes: typeof removeNodes },
+): Promise<void> {
+  const joined = joiningNodeNames(cluster).map((name) => joiningNodePlace(cluster, name));
+  const serving = joined.filter((node) => existsSync(nfsExport(node)));
+  const others = joined.filter((node) => !serving.includes(node));
+  const endNodes = (nodes: ClusterPlace[]) =>
+    Promise.all(nodes.map((node) => act.endProcess(node, "node", clock)));
+  await endNodes(others);
+  for (const name of ALL_PROCESS_NAMES.toReversed()) await act.endProcess(cluster, name, clock);
+  await act.removeNodes([...others, cluster], clock, serving);
+  if (serving.length === 0) return;
+  await endNodes(serving);
+  await act.removeNodes(serving, clock);
 }
 
 /** Removes from the host everything of a node that joined but its data. */
@@ -51,9 +67,17 @@ export async function removeNodeFromHost(node: ClusterPlace, clock: Clock): Prom
   await rm(node.runDir, { recursive: true, force: true });
 }
 
-/** Removes containers, cgroups, mounts and namespaces of nodes whose processes have ended. */
-async function removeNodes(nodes: readonly ClusterPlace[], clock: Clock): Promise<void> {
-  const belonging = () => [...new Set(nodes.flatMap((node) => belongingPids(node)))];
+/**
+ * Removes containers, cgroups, mounts and namespaces of nodes whose processes have ended. `kept`
+ * still run, below the first node's folders.
+ */
+async function removeNodes(
+  nodes: readonly ClusterPlace[],
+  clock: Clock,
+  kept: readonly ClusterPlace[] = [],
+): Promise<void> {
+  const ofKept = kept.flatMap(foldersOf);
+  const belonging = () => belongingPids(nodes.flatMap(foldersOf), ofKept);
   const monitors = belonging();
   const ending = await Promise.all(nodes.map((node) => endingByThemselves(node, monitors)));
   await terminate(ending.flat(), CONTAINERS_TERMINATE_TIMEOUT_MS, clock);
@@ -67,7 +91,7 @@ async function removeNodes(nodes: readonly ClusterPlace[], clock: Clock): Promis
   await terminate(belonging(), TERMINATE_TIMEOUT_MS, clock);
   // A kubelet that ran beside the node's process may have made them again until now.
   await removeCgroups();
-  unmountBelow(nodes.flatMap((node) => [node.runDir, node.dataDir]));
+  unmountBelow(nodes.flatMap(foldersOf), ofKept);
   for (const node of nodes) detachLoopDevicesBelow(node.dataDir);
   for (const node of nodes) removeNodeLink(node);
 }
@@ -81,24 +105,36 @@ export async function purgeData(config: ClusterPlace): Promise<void> {
 
 const BELONGING = /(^|\/)(conmon|crun|runc|node|nsenter|linux\.uml|supervise\.sh)\b/;
 
-/** Monitors, drivers and guests: processes with the cluster's directories in their command line. */
-function belongingPids(config: ClusterPlace): number[] {
-  const marks = [`${config.runDir}/`, `${config.dataDir}/`];
+/**
+ * Monitors, drivers and guests: processes with one of the folders in their command line, and none
+ * of `kept`.
+ */
+function belongingPids(folders: readonly string[], kept: readonly string[]): number[] {
+  const has = (command: string, some: readonly string[]) =>
+    some.some((folder) => command.includes(`${folder}/`));
   return processTable()
     .filter((entry) => entry.pid !== process.pid && entry.pid !== process.ppid)
-    .filter((entry) => marks.some((mark) => entry.command.includes(mark)))
+    .filter(({ command }) => has(command, folders) && !has(command, kept))
     .filter((entry) => BELONGING.test(entry.command))
     .map((entry) => entry.pid);
 }
 
-function unmountBelow(folders: readonly string[]): void {
+function unmountBelow(folders: readonly string[], kept: readonly string[] = []): void {
   for (let pass = 0; pass < UNMOUNT_PASSES_MAX; pass++) {
     const below = readMountInfo()
       .map((info) => info.mountPoint)
-      .filter((path) => folders.some((folder) => path === folder || path.startsWith(`${folder}/`)));
+      .filter((path) => isIn(path, folders) && !isIn(path, kept));
     if (below.length === 0) return;
     for (const path of below.reverse()) unmount(path, { detach: true });
   }
+}
+
+function isIn(path: string, folders: readonly string[]): boolean {
+  return folders.some((folder) => path === folder || path.startsWith(`${folder}/`));
+}
+
+function foldersOf({ runDir, dataDir }: ClusterPlace): string[] {
+  return [runDir, dataDir];
 }
 
 function modeOf({ cgroups = "machine" }: ClusterPlace): CgroupMode {
