@@ -47,6 +47,11 @@ export interface KubeletOptions {
   evictionHard?: EvictionThresholds;
   imageGc?: { highPercent: number; lowPercent: number };
   server?: KubeletServerOptions;
+  /**
+   * Ranges of IPv4 addresses with an NFS server that takes every node for root. A pod, whose `nfs`
+   * volume no administrator has seen, reaches no address in them by it.
+   */
+  guardedNfsRanges?: string[];
   /** Called when the Node has its pod range; writes the CNI configuration. */
   onPodCidrs?: (podCidrs: string[]) => Promise<void>;
   clock?: Clock;

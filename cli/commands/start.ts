@@ -15,7 +15,7 @@ import {
 } from "../cluster/config.ts";
 import { clusterFiles } from "../cluster/identities.ts";
 import {
-  joiningNodeNames, NFS_NODE, NODES_MAX, nodeRange, wantedNodes,
+  joiningNodeNames, NFS_NODE, NODES_MAX, nodeRange, readJoiningNodes, wantedNodes,
 } from "../cluster/joining-nodes.ts";
 import { STORE_MEMBERS_MAX } from "../cluster/store-data.ts";
 import { mergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
@@ -114,7 +114,9 @@ async function start(flags: StartFlags): Promise<void> {
   };
   const nfsServer = flags.nfsDemo ? await nfsServerGuest(config) : undefined;
   const joining = await wantedNodes(config, nodeCount(flags), nfsServer);
-  const nfsDemo = joining.some(({ guest }) => guest?.nfsExport_MiB !== undefined);
+  // One that was stopped can be started beside nodes that run by then.
+  const nodes = [...joining, ...(await readJoiningNodes(config))];
+  const nfsDemo = nodes.some(({ guest }) => guest?.nfsExport_MiB !== undefined);
   const running = existing !== undefined && isRunning(existing);
   refuseChangedChoices(flags, existing);
   if (!running && OWN_PARTS.length > 0) refuseUnjudged(readState());
@@ -155,7 +157,7 @@ async function bringUpNew(
   const config = { ...planned, cgroups };
   const { nfsDemo = false } = config;
   const joining = plannedNodes.map((node) => {
-    return node.guest ? node : { ...node, cgroups, nfsDemo };
+    return { ...node, ...(node.guest ? {} : { cgroups }), nfsDemo };
   });
   const readyTimeout_ms = positive("--ready-timeout", flags.readyTimeout) * 1000;
   const stop = onInterrupt();

@@ -50,7 +50,7 @@ test("a node does not get the name of a Node that another machine has", async ()
   await expect(refuseTakenName(client, "free")).resolves.toBeUndefined();
 });
 
-test("a start adds no node under another machine's name, and undoing it keeps its Node", async () => {
+test("a start refuses a new node that has the name of another machine's Node", async () => {
   const dir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
   try {
     const roots = { data: join(dir, "data"), run: join(dir, "run") };

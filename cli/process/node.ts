@@ -18,6 +18,7 @@ import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { type KubeconfigUser, clusterFiles } from "../cluster/identities.ts";
+import { nodeRange } from "../cluster/joining-nodes.ts";
 import { nodeCgroup, nodePaths, ownPluginsDir } from "../cluster/paths.ts";
 import { installPlugins } from "../cluster/plugins.ts";
 import { nodeNetwork } from "../host/node-link.ts";
@@ -111,6 +112,7 @@ async function startNodeKubelet(config: ClusterConfig, overlay: NodeOverlay, clo
     },
     clusterDns: [config.dnsAddress],
     clusterDomain: config.clusterDomain,
+    guardedNfsRanges: guardedNfsRanges(config),
     // Else a pod of the baseline level may make user namespaces, and reach much more of the kernel.
     seccompDefault: true,
     server: {
@@ -161,6 +163,11 @@ const NFS_CLIENT_LABEL = "r2k.io/nfs-client";
  */
 function hasNfsDriver({ guest, nfsDemo = false }: ClusterConfig): boolean {
   return guest !== undefined || (nfsDemo && hasNfsClient());
+}
+
+/** The demo's server answers to its node's addresses: its own, and those of its pods' gateways. */
+function guardedNfsRanges(config: ClusterConfig): string[] {
+  return config.nfsDemo ? [nodeRange(config), config.podCidr] : [];
 }
 
 async function startNfs(config: ClusterConfig, parts: Parts, clock: Clock): Promise<void> {

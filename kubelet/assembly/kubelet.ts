@@ -51,6 +51,7 @@ export async function assemble(
     client,
     clock,
     devices: devices.pluginHandler,
+    guardedNfsRanges: options.guardedNfsRanges ?? [],
     sources: {
       objects: api?.objects ?? NO_OBJECTS,
       allocatable: () => node.allocatable(),

@@ -38,10 +38,13 @@ export interface NodePluginsOptions {
   /** Handles the plugins of type `DevicePlugin` that register. */
   devices: PluginHandler;
   sources: ProjectionSources;
+  /** As in KubeletOptions. */
+  guardedNfsRanges?: readonly string[];
 }
 
 export async function startNodePlugins(options: NodePluginsOptions): Promise<NodePlugins> {
   const { rootDir, nodeName, client, clock, devices, sources } = options;
+  const { guardedNfsRanges: guardedRanges = [] } = options;
   const drivers = client && new CsiDrivers(csiNodePublisher(client, nodeName));
   const inUse = await VolumesInUse.find(rootDir);
   const watcher = await startPluginWatcher({
@@ -56,7 +59,7 @@ export async function startNodePlugins(options: NodePluginsOptions): Promise<Nod
     emptyDirPlugin(),
     hostPathPlugin(),
     imagePlugin(),
-    nfsPlugin(),
+    nfsPlugin({ guardedRanges }),
     configMapPlugin(sources),
     secretPlugin(sources),
     downwardApiPlugin(sources),

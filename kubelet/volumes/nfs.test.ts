@@ -6,6 +6,7 @@ import { mount, unmount } from "@raft2kube/linux/mount.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FilesBudget } from "./files.ts";
 import { nfsPlugin, type NfsOptions } from "./nfs.ts";
+import type { VolumeSpec } from "./plugin.ts";
 
 let dir: string;
 beforeEach(async () => {
@@ -59,6 +60,28 @@ test("a server that looks like a flag is refused", async () => {
   const server = { name: "v", nfs: { server: "-obind", path: "/exports" } };
   const asked = plugin.setUp({ ...request(), spec: { name: "v", volume: server } });
   await expect(asked).rejects.toMatchObject({ code: "NotSupported" });
+});
+
+test("a pod's own volume reaches no guarded server, a PersistentVolume does", async () => {
+  const mountProgram = await write("mount.nfs", '#!/bin/sh\necho "said $*" >&2\nexit 32\n');
+  const guardedRanges = ["10.200.0.0/24", "10.244.0.0/16"];
+  const plugin = nfsPlugin({ filesystems: await known(), mountProgram, guardedRanges });
+  const setUp = (server: string, ofClaim: boolean) => {
+    const nfs = { server, path: "/" };
+    const persistentVolumeClaim = { claimName: "c" };
+    const own = { name: "v", ...(ofClaim ? { persistentVolumeClaim } : { nfs }) };
+    const claim = { pv: { metadata: { name: "pv" }, spec: { nfs } }, pvc: {} };
+    const wanted = { name: "v", volume: own, ...(ofClaim ? { claim } : {}) } as VolumeSpec;
+    return plugin.setUp({ ...request(), spec: wanted });
+  };
+  const names = ["nfs.example", "10.200.3", "0x0ac80003", "::ffff:10.200.0.3", "127.1"];
+  for (const server of ["10.200.0.3", "10.244.1.1", ...names]) {
+    await expect(setUp(server, false)).rejects.toMatchObject({
+      code: "NotSupported", message: `a pod's own volume may not name nfs server ${server}`,
+    });
+    await expect(setUp(server, true)).rejects.toMatchObject({ code: "MountFailed" });
+  }
+  await expect(setUp("10.201.0.3", false)).rejects.toMatchObject({ code: "MountFailed" });
 });
 
 test("a mount that takes too long ends with all its processes", async () => {
