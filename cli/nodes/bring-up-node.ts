@@ -10,6 +10,7 @@ import { updateServers } from "../cluster/renew.ts";
 import { addNodeLink } from "../host/node-link.ts";
 import { approveRequests } from "./approve-requests.ts";
 import { ensureBootstrapToken } from "./bootstrap-token.ts";
+import { deleteNfsClass } from "./nfs-class.ts";
 import {
   ensureProcess, GUEST_READY_TIMEOUT_MS, nodeReady, type StartContext,
 } from "./node-process.ts";
@@ -48,7 +49,10 @@ async function bringUpNode(
     signal.throwIfAborted();
     await addNodeLink(node);
     await applyFolder(client, NODE_ADDONS_DIR, node);
-    if (node.guest?.nfsExport_MiB !== undefined) await applyFolder(client, NFS_ADDONS_DIR, node);
+    if (node.guest?.nfsExport_MiB !== undefined) {
+      await deleteNfsClass(client, node.nodeName, node.nodeAddress);
+      await applyFolder(client, NFS_ADDONS_DIR, node);
+    }
     signal.throwIfAborted();
     const started = new AbortController();
     const approving = approveRequests(client, node, started.signal);

@@ -8,6 +8,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { ClusterPlace } from "../cluster/config.ts";
 import { setStopped } from "../cluster/joining-nodes.ts";
 import { purgeData, removeNodeFromHost } from "../host/remove.ts";
+import { deleteNfsClass } from "./nfs-class.ts";
 
 /**
  * Stops a node: processes, containers and namespace go, its data and its Node stay. The Node is
@@ -32,10 +33,16 @@ export async function removeNode(
   clock: Clock,
 ): Promise<void> {
   await removeNodeFromHost(node, clock);
+  await deleteObjects(client, name);
+  await purgeData(node);
+}
+
+/** Deletes what the cluster has of a node that r2k added. */
+export async function deleteObjects(client: KubeClient, name: string): Promise<void> {
   await ignoreMissing(client.resource<Node>(NODES).delete({ name }));
   const slice = { namespace: "kube-system", name: `kube-dns-${name}` };
   await ignoreMissing(client.resource<EndpointSlice>(ENDPOINT_SLICES).delete(slice));
-  await purgeData(node);
+  await deleteNfsClass(client, name);
 }
 
 async function showNotReady(client: KubeClient, name: string): Promise<void> {
