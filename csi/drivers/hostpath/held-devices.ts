@@ -1,7 +1,9 @@
+import path from "node:path";
 import {
   attachLoopDevice,
   attachedLoopDevices,
   detachLoopDevice,
+  isReadOnlyDevice,
   loopDevicesOf,
   openLoopDeviceOf,
   type LoopDevice,
@@ -10,6 +12,18 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 
 const log = logger("csi-hostpath");
+
+/**
+ * Detaches a device that was published if its file is none of those in `folder`: a pod has given
+ * it another (LOOP_CHANGE_FD, which the kernel allows for read-only devices). Its content's name
+ * does not lead to it any more, nor does a descriptor after a restart of the driver.
+ */
+export function detachSwapped(name: string, folder: string): void {
+  const file = attachedLoopDevices().find((device) => device.name === name)?.file;
+  if (file === undefined || !isReadOnlyDevice(name)) return;
+  using ours = path.dirname(file) === folder ? openLoopDeviceOf(name, file) : undefined;
+  if (!ours) detachLoopDevice(name);
+}
 
 /**
  * Descriptors of the loop devices of block volumes, by content, from their attachment to their

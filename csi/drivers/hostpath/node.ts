@@ -32,12 +32,15 @@ import { capacityOf } from "../../lib/capacity.ts";
 import { deleteVolume, requireVolume, type HostPathDriver } from "./driver.ts";
 import { isEphemeral, makeEphemeralVolume } from "./ephemeral.ts";
 import { CAPACITY_BYTES_MAX } from "./limits.ts";
+import { detachSwapped } from "./held-devices.ts";
 import { topologyOf } from "./messages.ts";
 import { publishBlock, stageBlock, unstageBlock } from "./block-device.ts";
 import { volumeOf, type HostPathVolume } from "./state.ts";
 import { requireSpace, volumeStats } from "./volume-usage.ts";
 import { syncFileSystem } from "./volume-image.ts";
-import { isImageAt, isLoopDeviceNode, mountsOfVolume } from "./volume-mounts.ts";
+import {
+  isImageAt, isLoopDeviceNode, loopDeviceWithNodeAt, mountsOfVolume,
+} from "./volume-mounts.ts";
 
 const CAPABILITIES = [
   Capability.STAGE_UNSTAGE_VOLUME,
@@ -88,7 +91,9 @@ export function nodeService(driver: HostPathDriver): ServedService {
       const id = requireString("volume_id", request.volumeId);
       const target = requirePath("target_path", request.targetPath);
       await driver.pending.run([id], async () => {
+        const shown = loopDeviceWithNodeAt(target);
         const point = await withdraw(driver, id, target);
+        if (shown) detachSwapped(shown.name, path.dirname(driver.contents.pathOf("volumes", id)));
         if (point !== undefined) await removeMountPoint(point);
         if (volumeOf(driver.state.current, id)?.ephemeral) await deleteVolume(driver, id);
       });

@@ -1,6 +1,7 @@
 import { lstatSync, statSync } from "node:fs";
 import path from "node:path";
 import {
+  attachedLoopDevices,
   deviceNumber,
   fileOfLoopDevice,
   loopDevicesOf,
@@ -33,10 +34,16 @@ export function mountsOfVolume(
 
 /** The loop device of the image whose node is at `point`, as `loop3`. */
 export function loopDeviceAt(content: string, point: string): string | undefined {
+  const found = loopDeviceWithNodeAt(point);
+  return found?.file === content ? found.name : undefined;
+}
+
+/** The attached loop device whose node is at `point`, of any file. */
+export function loopDeviceWithNodeAt(point: string): { name: string; file: string } | undefined {
   const found = lstatSync(point, { throwIfNoEntry: false });
   if (!found?.isBlockDevice()) return undefined;
   const { major, minor } = splitDeviceNumber(found.rdev);
-  return loopDevicesOf(content).find((name) => deviceNumber(name) === `${major}:${minor}`);
+  return attachedLoopDevices().find(({ name }) => deviceNumber(name) === `${major}:${minor}`);
 }
 
 /**

@@ -90,7 +90,13 @@ describe("the hostPath driver's block devices", () => {
     await csi.withdraw(again, "again");
   });
 
-  it("a device that its pod gives another file is unpublished and detached", async () => {
+  it.each([
+    ["", async () => {}],
+    [", after a restart of the driver too", async () => {
+      await csi.stop();
+      await csi.start();
+    }],
+  ])("a device that its pod gives another file is unpublished and detached%s", async (_, then) => {
     const read = await publish("swapped", true);
     const target = await numberOf("swapped");
     const { size } = await stat(contentOf(read));
@@ -98,6 +104,7 @@ describe("the hostPath driver's block devices", () => {
     await truncate(csi.path("other"), size);
     changeFile(`loop${splitDeviceNumber(target).minor}`, csi.path("other"));
     expect(loopDevicesOf(csi.path("other"))).toHaveLength(1);
+    await then();
     await csi.withdraw(read, "swapped");
     expect(loopDevicesOf(contentOf(read))).toEqual([]);
     expect(loopDevicesOf(csi.path("other"))).toEqual([]);
