@@ -1,12 +1,16 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import {
+  attachLoopDevice, detachLoopDevice, loopDevicesOf,
+} from "@raft2kube/linux/loop-device.ts";
+import { bindMount, unmount } from "@raft2kube/linux/mount.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import type { ClusterPlace } from "../cluster/config.ts";
 import { joiningNodePlace } from "../cluster/joining-nodes.ts";
 import { nfsExport } from "../cluster/paths.ts";
-import { removeAllNodes } from "./remove.ts";
+import { removeAllNodes, removeMounts } from "./remove.ts";
 
 test("a node that serves NFS ends after the containers and mounts of all others", async () => {
   const dir = mkdtempSync(join(tmpdir(), "r2k-remove-"));
@@ -29,6 +33,37 @@ test("a node that serves NFS ends after the containers and mounts of all others"
       "end node nodes/nfs", "remove nodes/nfs keep",
     ]);
   } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+const canAttach = process.getuid?.() === 0 && existsSync("/dev/loop-control");
+
+test.runIf(canAttach)("a block volume's device with another file is detached, no other is", () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-remove-"));
+  const node = { name: "one", dataDir: join(dir, "data"), runDir: join(dir, "run") };
+  const pod = join(node.dataDir, "kubelet/pods/uid");
+  const folders = {
+    published: join(pod, "volumes/kubernetes.io~csi/v"),
+    hostPath: join(pod, "volume-subpaths/v/c"),
+  };
+  const fileOf = (name: string) => join(dir, name);
+  try {
+    for (const [name, folder] of Object.entries(folders)) {
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(fileOf(name), Buffer.alloc(1 << 20));
+      writeFileSync(join(folder, "device"), "");
+      using device = attachLoopDevice(fileOf(name), { readOnly: true });
+      bindMount(device.path, join(folder, "device"));
+    }
+    removeMounts([node]);
+    expect(loopDevicesOf(fileOf("published"))).toEqual([]);
+    expect(loopDevicesOf(fileOf("hostPath"))).toHaveLength(1);
+  } finally {
+    for (const [name, folder] of Object.entries(folders)) {
+      unmount(join(folder, "device"));
+      for (const device of loopDevicesOf(fileOf(name))) detachLoopDevice(device);
+    }
     rmSync(dir, { recursive: true });
   }
 });

@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
 import { rm, rmdir } from "node:fs/promises";
 import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup.ts";
-import { detachLoopDevicesBelow } from "@raft2kube/linux/loop-device.ts";
+import {
+  attachedLoopDevices, detachLoopDevice, detachLoopDevicesBelow, isReadOnlyDevice, loopNodes,
+} from "@raft2kube/linux/loop-device.ts";
 import { unmount } from "@raft2kube/linux/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -91,9 +93,35 @@ async function removeNodes(
   await terminate(belonging(), TERMINATE_TIMEOUT_MS, clock);
   // A kubelet that ran beside the node's process may have made them again until now.
   await removeCgroups();
-  unmountBelow(nodes.flatMap(foldersOf), ofKept);
-  for (const node of nodes) detachLoopDevicesBelow(node.dataDir);
+  removeMounts(nodes, kept);
   for (const node of nodes) removeNodeLink(node);
+}
+
+/** Unmounts all below the folders of nodes, and detaches their loop devices. */
+export function removeMounts(
+  nodes: readonly ClusterPlace[],
+  kept: readonly ClusterPlace[] = [],
+): void {
+  const folders = nodes.flatMap(foldersOf);
+  const published = publishedReadOnly(folders);
+  unmountBelow(folders, kept.flatMap(foldersOf));
+  for (const node of nodes) detachLoopDevicesBelow(node.dataDir);
+  for (const name of published) detachLoopDevice(name);
+}
+
+/** Where the kubelet has the device of a block volume. */
+const PUBLISHED = /\/volumes\/kubernetes\.io~csi\/[^/]+\/device$/;
+
+/**
+ * The read-only loop devices of block volumes. A pod may have given one another file, by whose name
+ * it is not found (LOOP_CHANGE_FD, which the kernel allows for these).
+ */
+function publishedReadOnly(folders: readonly string[]): string[] {
+  const attached = new Set(attachedLoopDevices().map(({ name }) => name));
+  const shown = [...loopNodes()]
+    .filter(([{ mountPoint }]) => isIn(mountPoint, folders) && PUBLISHED.test(mountPoint))
+    .map(([, name]) => name);
+  return [...new Set(shown)].filter((name) => attached.has(name) && isReadOnlyDevice(name));
 }
 
 /** Removes a cluster's data too. The cluster must have been removed from the host before. */
