@@ -69,6 +69,31 @@ describe.runIf(isPossible)("r2k start --nfs-demo", { timeout: TIMEOUT_MS }, () =
     expect(existsSync(image)).toBe(true);
   });
 
+  it("a pod's own volume does not reach the server", async () => {
+    const server = (await status()).nfs!.server.replace(":/", "");
+    await cluster.apply(`
+apiVersion: v1
+kind: Pod
+metadata: { name: direct }
+spec:
+  nodeName: nfs
+  containers:
+    - { name: main, image: r2k.local/busybox:1, volumeMounts: [{ name: all, mountPath: /all }] }
+  volumes: [{ name: all, nfs: { server: "${server}", path: / } }]`);
+    const events = ["get", "events", "-o", "jsonpath={.items[*].message}"];
+    const refused = `may not name nfs server ${server}`;
+    await cluster.until("the refusal", events, (text) => text.includes(refused));
+    await cluster.ask("delete", "pod", "direct", "--now");
+  });
+
+  it("a start refuses a node with the name of another machine's Node, which stays", async () => {
+    await cluster.apply("apiVersion: v1\nkind: Node\nmetadata: { name: node-2 }\n");
+    const { code, stderr } = await host.r2k(["start", "--name", NAME, "--no-demo", "--nodes", "4"]);
+    expect(code, stderr).toBe(1);
+    expect(stderr).toContain("a Node node-2 that r2k did not add");
+    expect(await cluster.ask("delete", "node", "node-2")).toContain("deleted");
+  });
+
   it("its files are there after down and start, without the flag", async () => {
     const log = ["exec", "daemonset/writers", "--", "head", "-n", "1", "/data/nfs"];
     const first = await cluster.ask(...log);
