@@ -101,7 +101,7 @@ async function steps(what: BringUp): Promise<void> {
     await step("node ready", () => nodeReady(client, config, what));
     if (what.joining.length > 0) {
       const names = what.joining.map((node) => node.nodeName).join(", ");
-      // A new cluster's Nodes are nobody else's: no other machine trusts its CA.
+      // No other machine can be a Node of a new cluster: none trusts its CA.
       if (!what.isNew) added = await newNodes(client, what.joining);
       await step(`nodes joined: ${names}`, () => {
         return (joined = bringUpNodes(client, config, what.joining, what));
