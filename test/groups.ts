@@ -1,7 +1,7 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { runCommand } from "./run-command.ts";
-import { type RunOptions, runVitest } from "./run-vitest.ts";
+import { type RunOptions, runPatterns, runVitest } from "./run-vitest.ts";
 
 export interface GroupResult {
   passed: number;
@@ -36,9 +36,19 @@ export interface Group {
 const ROOT = join(import.meta.dirname, "..");
 
 /** Every folder but those of groups of their own. */
-const UNIT = readdirSync(ROOT, { withFileTypes: true })
+const PACKAGES = readdirSync(ROOT, { withFileTypes: true })
   .flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
   .filter((name) => !/^(\..*|test|labs|node_modules|dist)$/.test(name));
+
+/** Imports of the kits that start whole members of a store, or apiservers. */
+const STARTS_SERVERS = /from "[^"]*testing\/(members|test-apiserver|etcd-server)\.ts"/;
+
+/** Test files beside what they test: those that start whole servers, or all others. */
+function filesOfPackages({ startServers }: { startServers: boolean }): string[] {
+  const patterns = PACKAGES.map((folder) => `${folder}/**/*.test.ts`);
+  return globSync(patterns, { cwd: ROOT, exclude: ["**/node_modules/**"] }).filter((file) =>
+    STARTS_SERVERS.test(readFileSync(join(ROOT, file), "utf8")) === startServers);
+}
 
 /** Contract suites by the parts that they hold; all others are the node's. */
 const SUITES = {
@@ -50,6 +60,7 @@ const SUITES = {
 const REAL = { secondTry: true };
 /** Members wait for elections, controllers for their periods: two processors serve four workers. */
 const WAITING = { ...REAL, workers: 4 };
+const BUSY = { ...REAL, workers: 6 };
 const ALONE = { secondTry: true, workers: 1 };
 
 /** Checks again only what has changed since the last run on this checkout. */
@@ -59,21 +70,28 @@ const ALL: readonly Group[] = [
   { name: "types", run: () => runCommand("node_modules/.bin/tsc", TYPE_CHECK) },
   // One process parses each source once for all rules.
   testsIn("tidy", ["test/tidy"], { workers: 1 }, { starts: "beside" }),
-  testsIn("unit", UNIT, { ...WAITING, workers: 6 }, { starts: "beside" }),
+  {
+    name: "unit", starts: "beside", folders: PACKAGES,
+    run: () => runPatterns(filesOfPackages({ startServers: false }), BUSY),
+  },
+  {
+    name: "servers", starts: "next", folders: PACKAGES,
+    run: () => runPatterns(filesOfPackages({ startServers: true }), BUSY),
+  },
   // Three sequences that have nothing on the machine in common, and all wait more than they
-  // compute: the node's suites, which enter a network of their own one after the other, and the
-  // controllers'; the servers' and what only computes; whole clusters.
+  // compute: the node's suites, which enter a network of their own one after the other, the
+  // controllers' and guests; the servers' and what only computes; whole clusters.
   testsIn("contract", contractSuites("node"), ALONE, { part: "node" }),
   testsIn("contract", contractSuites("controllers"), WAITING, {
     part: "controllers", starts: "next",
   }),
+  testsIn("guest", ["test/guest"], ALONE, { starts: "next" }),
   testsIn("contract", contractSuites("servers"), REAL, { part: "servers", starts: "beside" }),
   testsIn("fuzz", ["test/fuzz"], {}, { starts: "next" }),
   testsIn("sim", ["test/sim", "test/clock", "test/conformance"], {}, { starts: "next" }),
   testsIn("labs", ["labs"], REAL, { starts: "next" }),
-  testsIn("guest", ["test/guest"], ALONE, { starts: "beside" }),
   testsIn("e2e", ["test/e2e"], ALONE, {
-    starts: "next", possible: async () => process.getuid?.() === 0,
+    starts: "beside", possible: async () => process.getuid?.() === 0,
   }),
 ];
 
