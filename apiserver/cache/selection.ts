@@ -37,6 +37,8 @@ export class Projection {
 
   constructor(event: CacheEvent) {
     this.event = event;
+    // A deletion's entry has its revision already: all watchers share its bytes.
+    if (event.type === "DELETED") this.#gone = event.entry;
   }
 
   /**

@@ -93,6 +93,7 @@ export class WatchGroups {
 
   /** Hands an event to all whose selection it concerns. */
   push(event: CacheEvent): void {
+    if (this.#groups.size === 0) return;
     // lab:07b begin groups-push
     const projection = new Projection(event);
     const shared = new Map<string, Buffer>();

@@ -1,6 +1,6 @@
 /**
- * Numbers that several system calls take: the same on every architecture that Node runs on. Those
- * of one call stand beside it.
+ * Numbers that several system calls take: the same on x64 and arm64. Those of one call stand beside
+ * it.
  */
 
 /** socket(2): families, types, the level of options. */
