@@ -11,10 +11,14 @@ export interface ContractResult {
 }
 
 const OUTPUT_CHARS_MAX = 20_000;
+/** The summary's line when a test was run and passed. */
+const SOME_PASSED = /Tests .*[1-9]\d* passed/;
+const NONE_RAN = "\nno test passed: does the suite need root (sudo), or a program that is missing?";
 
 /**
  * Runs the contract suite of a lab's part, the one that the product and its peers pass, with trees
- * over the product. Throws if the lab has none.
+ * over the product. A suite of which no test can run here is not passed. Throws if the lab has
+ * none.
  */
 export function runContract(lab: Lab, trees: readonly string[]): Promise<ContractResult> {
   const { contract } = lab;
@@ -43,6 +47,9 @@ export function runContract(lab: Lab, trees: readonly string[]): Promise<Contrac
       });
     }
     child.on("error", reject);
-    child.once("close", (code) => resolve({ passed: code === 0, output }));
+    child.once("close", (code) => {
+      const ran = SOME_PASSED.test(output);
+      resolve({ passed: code === 0 && ran, output: ran ? output : output + NONE_RAN });
+    });
   });
 }
