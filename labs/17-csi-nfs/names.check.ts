@@ -92,6 +92,13 @@ check("the driver's own mounts give up after a bounded time", () => {
     happened: own.options.join(","),
     why: "a hard mount of a server that is away waits for ever (nfs(5)); so would CreateVolume",
   });
+  const other = ownMountOptions({ options: ["softerr"], versions: ["4.2"], attributes: 0 }).options;
+  judge(other.includes("soft") && !other.includes("softerr"), {
+    when: "a class with the option softerr",
+    expected: "soft, and not softerr",
+    happened: other.join(","),
+    why: "one of the two holds: a call fails with EIO or with ETIMEDOUT (nfs(5))",
+  });
   const numbers = own.options.filter((option) => /^(timeo|retrans)=/.test(option));
   judge(numbers.length === 2 && !has("timeo=600"), {
     when: "a class with timeo=600",

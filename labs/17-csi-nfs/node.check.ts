@@ -155,19 +155,24 @@ check("unpublish: again is success, and what is not ours is left alone", () =>
   }),
 );
 
-/** The calls of unmount while it is there; ones that are not to detach fail with `status`. */
+/**
+ * The calls of unmount while it is there; ones that are not to detach fail with `status`, with
+ * `unmounts` after the mount is gone.
+ */
 class AwayServer implements Disposable {
   readonly asked: string[] = [];
   readonly #run = ShareProcesses.prototype.run;
 
-  constructor(status: number) {
+  constructor(status: number, { unmounts = false } = {}) {
     const [asked, run] = [this.asked, this.#run];
-    ShareProcesses.prototype.run = function (name, request, limits) {
-      if (name !== "unmount") return run.call(this, name, request, limits) as never;
+    ShareProcesses.prototype.run = async function (name, request, limits) {
+      const act = async () => (await run.call(this, name, request, limits)) as never;
+      if (name !== "unmount") return act();
       const { detach } = request as { detach: boolean };
       asked.push(detach ? "detach" : "unmount");
-      if (!detach) return Promise.reject(new RpcError(status, "the server does not answer"));
-      return run.call(this, name, request, limits) as never;
+      if (detach) return act();
+      if (unmounts) await act();
+      throw new RpcError(status, "the server does not answer");
     };
   }
 
@@ -176,7 +181,7 @@ class AwayServer implements Disposable {
   }
 }
 
-check("unpublish: a server that is away keeps no pod, and loses no write", () =>
+check("unpublish: a server that is away is waited for; after the limit it detaches", () =>
   withDriver(async (driver) => {
     const volume = await driver.create({ name: "a" });
     await driver.publish(volume, "pod");
@@ -191,15 +196,28 @@ check("unpublish: a server that is away keeps no pod, and loses no write", () =>
         why: "the kubelet repeats the call",
       });
     }
-    using server = new AwayServer(Status.DEADLINE_EXCEEDED);
+    {
+      using server = new AwayServer(Status.DEADLINE_EXCEEDED);
+      await mustPass(driver.unpublish(volume, "pod"), {
+        when: "NodeUnpublishVolume, and the server does not answer within the limit",
+        expected: "success",
+        why: "a server may be gone for good: the pod, and its node's name for it, must not wait",
+      });
+      mustEqual([server.asked, driver.mounts()], [["unmount", "detach"], []], {
+        when: "after that; what was asked of the kernel, and the mounts",
+        why: "an unmount writes out what the node has in memory: detaching comes second",
+      });
+    }
+    await driver.publish(volume, "pod");
+    using server = new AwayServer(Status.DEADLINE_EXCEEDED, { unmounts: true });
     await mustPass(driver.unpublish(volume, "pod"), {
-      when: "NodeUnpublishVolume, and the server does not answer within the limit",
+      when: "NodeUnpublishVolume, and the mount went as the limit ended",
       expected: "success",
-      why: "a server may be gone for good: the pod, and its node's name for it, must not wait",
+      why: "what counts is the mount table: the mount is gone",
     });
-    mustEqual([server.asked, driver.mounts()], [["unmount", "detach"], []], {
+    mustEqual([server.asked, driver.mounts()], [["unmount"], []], {
       when: "after that; what was asked of the kernel, and the mounts",
-      why: "an unmount writes out what the node has in memory: detaching comes second",
+      why: "a second call would take away a mount that is stacked below, and wait for no write",
     });
   }),
 );

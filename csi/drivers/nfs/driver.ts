@@ -26,5 +26,6 @@ export function inShare({ mount }: NfsDriver, share: Share, given?: MountOptions
   const ofClass = given !== undefined && given.options.length > 0;
   const options = ofClass ? given.options : mount.options;
   const versions = given && given.versions.length === 1 ? given.versions : mount.versions;
-  return { share, mount: ownMountOptions({ options, versions, attributes: 0 }) };
+  const { attributes } = given ?? mount;
+  return { share, mount: ownMountOptions({ options, versions, attributes }) };
 }

@@ -78,6 +78,11 @@ export function nodeService(driver: NfsDriver): ServedService {
   return serve(Node, handlers);
 }
 
+/**
+ * Mounts the directory that the volume's context names at the target path, read-only where the
+ * capability or the request says so. There already in this way: success. A mount point that a
+ * failed call has made is removed again.
+ */
 async function publish(
   driver: NfsDriver,
   request: NodePublishVolumeRequest,
@@ -134,6 +139,10 @@ function requireUnpublished(driver: NfsDriver, source: string): void {
   if (other) throw failedPrecondition(`${source} is published at ${other.mountPoint} already`);
 }
 
+/**
+ * Unmounts all that is stacked at the target path and removes its directory. Nothing there:
+ * success. Another file system, or more than STACKED_MAX mounts: INTERNAL.
+ */
 async function unpublish(driver: NfsDriver, id: string, targetPath: string): Promise<void> {
   // lab:17 begin unpublish
   let target: string;

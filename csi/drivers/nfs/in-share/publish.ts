@@ -7,9 +7,10 @@ import type { Operations } from "./operations.ts";
 import { ShareContents } from "./share-contents.ts";
 
 /**
- * Mounts a volume's directory at `target`. A server follows links on the way to a directory; here
- * the directory is first looked up without any, and what was mounted must be the same one. Throws
- * NOT_FOUND for a volume or directory that the share does not have.
+ * Mounts a volume's directory at `target`. A mount follows links on the way to a directory: with
+ * NFS 4 the client's kernel does, with NFS 3 the server. Here the directory is first looked up
+ * without any, and what was mounted must be the same one. Throws NOT_FOUND for a volume or
+ * directory that the share does not have.
  */
 export async function mountVolume(
   mounter: Mounter,

@@ -224,6 +224,11 @@ export async function deleteVolume(
   // lab:17 end
 }
 
+/**
+ * Deletes a volume's directory: moves it into the trash under the volume's key, empties it there,
+ * and removes the directories above it that are empty then. What an earlier attempt left in the
+ * trash goes first; a directory that is gone is no error.
+ */
 async function removeDirectory(share: ShareContents, subDir: string, key: string): Promise<void> {
   // lab:17 begin remove
   using trash = share.meta("trash");
