@@ -11,6 +11,8 @@ const ANSWER_MIB_MAX = 16;
 const ANSWER_MIB_MIN = 15;
 /** More calls of this size than all that is held at once. */
 const FLOODS = 5;
+/** A timeout that no command here comes to, also on a machine that stalls. */
+const AMPLE_S = 60;
 
 /** Runs a check with a function that runs a shell script in a container of the reader's runtime. */
 function withExec(
@@ -30,7 +32,7 @@ function withExec(
 
 check("ExecSync: both outputs and the exit code", () =>
   withExec(async (exec, machine) => {
-    const { stdout, stderr, exitCode } = await exec("echo out; echo err >&2; exit 42", 4);
+    const { stdout, stderr, exitCode } = await exec("echo out; echo err >&2; exit 42", AMPLE_S);
     mustEqual([String(stdout), String(stderr), exitCode], ["out\n", "err\n", 42], {
       when: "echo out; echo err >&2; exit 42",
       why: "a probe passes with 0 alone; its output is shown in the pod's events",
@@ -68,7 +70,7 @@ check("ExecSync: at its timeout the command is killed", () =>
 check("ExecSync: the output is bounded, and its budget given back", () =>
   withExec(async (exec) => {
     for (let call = 1; call <= FLOODS; call++) {
-      const { stdout } = await exec("head -c 20000000 /dev/zero", 4);
+      const { stdout } = await exec("head -c 20000000 /dev/zero", AMPLE_S);
       const mib = stdout.length / MIB;
       judge(mib <= ANSWER_MIB_MAX && mib >= ANSWER_MIB_MIN, {
         when: `call ${call} of ${FLOODS}, one after the other, each with 20 MB of output`,
@@ -81,13 +83,15 @@ check("ExecSync: the output is bounded, and its budget given back", () =>
 );
 
 check("ExecSync: late output is waited for, but not for ever", () =>
-  withExec(async (exec) => {
-    const late = await exec("(sleep 0.2; echo late) & exit 0", 4);
+  withExec(async (exec, machine) => {
+    machine.patience = 10;
+    const late = await exec("(sleep 0.4; echo late) & exit 0", AMPLE_S);
     mustEqual([String(late.stdout), late.exitCode], ["late\n", 0], {
-      when: "the command ends; its child writes 0.2 s later",
+      when: "the command ends; its child writes 0.4 s later",
       why: "the pipe may hold output after the process has ended",
     });
-    const { stdout } = await exec("sleep 8888 & echo done", 4);
+    machine.patience = 1;
+    const { stdout } = await exec("sleep 8888 & echo done", AMPLE_S);
     mustEqual(String(stdout), "done\n", {
       when: "the command ends; its child holds the output open for hours",
       why: "a probe that starts a daemon would never be answered",

@@ -22,14 +22,17 @@ import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
 import { type RuntimeHandle, startRuntime } from "@raft2kube/runtime/main.ts";
 import { runtimePaths } from "@raft2kube/runtime/paths.ts";
 import type { ProcessIdentity } from "@raft2kube/runtime/process-identity.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { judge } from "../judge.ts";
 import { isUnwritten, mustFail } from "../must.ts";
 import { NotedNetwork } from "./network.ts";
 
 /** The longest that a call may take, and that a container's end is waited for. */
-const ANSWER_MS_MAX = 5_000;
+const ANSWER_MS_MAX = 15_000;
+/** How long a runtime that is closed may wait for calls of the reader's that never end. */
+const CLOSE_MS_MAX = 5_000;
 const clock = systemClock();
 const IMAGE = "r2k.local/busybox:1";
 
@@ -97,6 +100,16 @@ function inTimeClient(runtime: Runtime): Runtime {
   });
 }
 
+/** The command line of a process; empty when it has ended meanwhile. */
+function commandLineOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT", "ESRCH")) return "";
+    throw thrown;
+  }
+}
+
 /** A machine whose runtime is the reader's: crun and conmon are real, the network is noted. */
 export class Machine {
   readonly dir: string;
@@ -106,6 +119,12 @@ export class Machine {
   #handle: RuntimeHandle | undefined;
   #channel: Channel | undefined;
   #pods = 0;
+  /** The factor of the delays that the runtime begins: its patience with a machine that stalls. */
+  patience = 1;
+  readonly #clock: Clock = {
+    ...clock,
+    after: (delay_ms, fn) => clock.after(this.patience * delay_ms, fn),
+  };
   runtime!: Runtime;
 
   constructor(dir: string) {
@@ -130,7 +149,7 @@ export class Machine {
       ociRuntime: { path: this.#oci, kind: "crun" },
       conmon: programOf("conmon", "conmon"),
       pausePath: programOf("catatonit", "catatonit"),
-      clock,
+      clock: this.#clock,
     });
     const { images } = this.#handle;
     if (images.find(IMAGE) === undefined) {
@@ -274,17 +293,13 @@ export class Machine {
 
   /** Whether a program with this word in its command line runs. */
   runs(word: string): boolean {
-    const lines = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((pid) => {
-      const file = `/proc/${pid}/cmdline`;
-      return existsSync(file) ? readFileSync(file, "utf8") : "";
-    });
-    return lines.some((line) => line.split("\0").includes(word));
+    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+    return pids.some((pid) => commandLineOf(pid).split("\0").includes(word));
   }
 
   async close(): Promise<void> {
-    // A call of the reader's that never ends would be waited for.
-    const patience = new Promise((resolve) => setTimeout(resolve, ANSWER_MS_MAX).unref());
-    await Promise.race([this.stop(), patience]);
+    const late = new Promise((resolve) => setTimeout(resolve, CLOSE_MS_MAX).unref());
+    await Promise.race([this.stop(), late]);
     for (const point of mountPointsBelow(this.dir)) unmount(point, { detach: true });
     await rm(this.dir, { recursive: true, force: true });
   }

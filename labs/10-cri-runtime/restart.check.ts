@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { createNetns } from "@raft2kube/linux/netns.ts";
 import { PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { CONTAINER_STATE, type ContainerRecord } from "@raft2kube/runtime/container/record.ts";
@@ -8,7 +8,7 @@ import { SANDBOX_STATE, type SandboxRecord } from "@raft2kube/runtime/sandbox/re
 import { readState, writeState } from "@raft2kube/runtime/state-file.ts";
 import { check } from "../check.ts";
 import { mustEqual } from "../must.ts";
-import { type Machine, withMachine } from "./machine.ts";
+import { eventually, type Machine, withMachine } from "./machine.ts";
 
 const WAITS = "until [ -e /go ]; do sleep 0.05; done; exit 5";
 
@@ -31,6 +31,7 @@ check("restart: containers go on, and ends meanwhile are found", () =>
     const before = await machine.processOf(steady);
     await machine.stop();
     machine.write(short, "go");
+    await eventually(() => existsSync(machine.paths.container(short).exitFile));
     await machine.start();
     const after = { state: await machine.state(steady), process: await machine.processOf(steady) };
     mustEqual(after, { state: "RUNNING", process: before }, {
@@ -135,9 +136,9 @@ check("restart in RunPodSandbox: a sandbox that is half made can be removed", ()
       why: "the kubelet removes what it finds and does not need",
     });
     await machine.runtime.removePodSandbox({ podSandboxId: id });
-    const dels = machine.network.calls.filter(({ command }) => command === "DEL").length;
-    mustEqual({ left: machine.remains(id), dels }, { left: [], dels: 1 }, {
-      when: "RemovePodSandbox of it: what is left, and the calls of CNI's DEL",
+    const isDetached = machine.network.calls.some(({ command }) => command === "DEL");
+    mustEqual({ left: machine.remains(id), isDetached }, { left: [], isDetached: true }, {
+      when: "RemovePodSandbox of it: what is left, and whether CNI's DEL was called",
       why: "the address may have been given before the crash: only DEL can tell",
     });
   }, false),

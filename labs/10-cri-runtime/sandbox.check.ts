@@ -5,6 +5,7 @@ import { isNetns } from "@raft2kube/linux/netns.ts";
 import { PodSandboxState, type PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { identify, isAlive } from "@raft2kube/runtime/process-identity.ts";
+import { RecordTable } from "@raft2kube/runtime/record-table.ts";
 import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
 import { sandboxState } from "@raft2kube/runtime/sandbox/status.ts";
 import { check } from "../check.ts";
@@ -80,6 +81,46 @@ check("RunPodSandbox: the record is on disk before anything is made", () =>
   }),
 );
 
+/** Holds the first record that is put while it is there, until `goOn`. */
+class SlowDisk implements Disposable {
+  readonly #put = RecordTable.prototype.put;
+  readonly #asked = Promise.withResolvers<void>();
+  readonly #goesOn = Promise.withResolvers<void>();
+  /** Resolves when a record is held. */
+  readonly asked = this.#asked.promise;
+  readonly goOn = () => this.#goesOn.resolve();
+
+  constructor() {
+    const [put, asked, goesOn] = [this.#put, this.#asked, this.#goesOn];
+    let isFirst = true;
+    RecordTable.prototype.put = async function (record) {
+      if (isFirst) {
+        isFirst = false;
+        asked.resolve();
+        await goesOn.promise;
+      }
+      await put.call(this, record);
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.goOn();
+    RecordTable.prototype.put = this.#put;
+  }
+}
+
+/** Runs a sandbox twice: the second call is received while the first writes its record. */
+async function twiceAtOnce(machine: Machine, name: ReturnType<Machine["name"]>) {
+  using disk = new SlowDisk();
+  const first = machine.sandbox(name);
+  await Promise.race([disk.asked, first.catch(() => undefined)]);
+  const both = Promise.allSettled([first, machine.sandbox(name)]);
+  // On the same connection: it is answered after the second call was received.
+  await machine.runtime.listPodSandbox({});
+  disk.goOn();
+  return both;
+}
+
 check("RunPodSandbox: one name, one sandbox", () =>
   withMachine(async (machine) => {
     const name = machine.name();
@@ -92,8 +133,7 @@ check("RunPodSandbox: one name, one sandbox", () =>
       expected: "a sandbox",
       why: "that is how a kubelet replaces a dead one",
     });
-    const other = machine.name();
-    const both = await Promise.allSettled([machine.sandbox(other), machine.sandbox(other)]);
+    const both = await twiceAtOnce(machine, machine.name());
     const refused = both.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
     const codes = refused.map(({ code, message }: RpcError) => code ?? message);
     mustEqual(codes, ["ALREADY_EXISTS"], {
