@@ -6,7 +6,8 @@ import type { ContainerRecord } from "@raft2kube/runtime/container/record.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustPass } from "../must.ts";
-import { type Machine, mustRefuse, withMachine } from "./machine.ts";
+import { mustRefuse } from "../rpc-calls.ts";
+import { type Machine, withMachine } from "./machine.ts";
 
 check("CreateContainer: CREATED, and nothing runs", () =>
   withMachine(async (machine) => {

@@ -3,7 +3,8 @@ import { Status } from "@raft2kube/rpc/error.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual } from "../must.ts";
-import { type Machine, mustRefuse, withMachine } from "./machine.ts";
+import { mustRefuse } from "../rpc-calls.ts";
+import { type Machine, withMachine } from "./machine.ts";
 
 const MIB = 2 ** 20;
 /** The largest message of CRI, and what one call gets at least where no other is under way. */

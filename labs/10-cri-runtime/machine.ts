@@ -16,7 +16,6 @@ import {
   type RuntimeServiceMethods,
 } from "@raft2kube/proto/gen/cri.ts";
 import { type Channel, type RpcClient, client, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { busyboxRecipe } from "@raft2kube/runtime/build/busybox.ts";
 import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
 import { type RuntimeHandle, startRuntime } from "@raft2kube/runtime/main.ts";
@@ -26,7 +25,7 @@ import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { judge } from "../judge.ts";
-import { isUnwritten, mustFail } from "../must.ts";
+import { judgeCalls } from "../rpc-calls.ts";
 import { NotedNetwork } from "./network.ts";
 
 /** The longest that a call may take, and that a container's end is waited for. */
@@ -324,32 +323,11 @@ export async function withMachine(
   // Short: a socket's path takes 107 bytes, and has a container's id in it.
   const machine = new Machine(await realpath(await mkdtemp(join(tmpdir(), "r2k-cri-"))));
   try {
-    if (start) await machine.start();
-    await body(machine);
-  } catch (thrown) {
-    if (!(thrown instanceof RpcError) || isUnwritten(thrown)) throw thrown;
-    judge(false, {
-      when: "a call that this check begins with",
-      expected: "success",
-      happened: `${thrown.code}: ${thrown.message}`,
-      why: "the kubelet reports FailedCreatePodSandBox or Failed, and tries again later",
-    });
+    await judgeCalls(async () => {
+      if (start) await machine.start();
+      await body(machine);
+    }, "the kubelet reports FailedCreatePodSandBox or Failed, and tries again later");
   } finally {
     await machine.close();
   }
-}
-
-const NAMES = Object.keys(Status);
-
-/** Waits for a call that must be refused with this status; returns the message. */
-export async function mustRefuse(
-  call: Promise<unknown>,
-  status: number,
-  { when, why }: { readonly when: string; readonly why: string },
-): Promise<string> {
-  const expected = NAMES[status]!;
-  const error = await mustFail(call, RpcError, { when, expected, why });
-  const happened = `${error.code}: ${error.message}`;
-  judge(error.status === status, { when, expected, happened, why });
-  return error.message;
 }

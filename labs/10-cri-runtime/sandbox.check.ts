@@ -11,7 +11,8 @@ import { sandboxState } from "@raft2kube/runtime/sandbox/status.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustFail, mustPass } from "../must.ts";
-import { type Machine, mustRefuse, withMachine } from "./machine.ts";
+import { mustRefuse } from "../rpc-calls.ts";
+import { type Machine, withMachine } from "./machine.ts";
 
 check("warm-up: a sandbox is ready while its first process runs", async () => {
   const child = spawn("sleep", ["60"], { stdio: "ignore" });

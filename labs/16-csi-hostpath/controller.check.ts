@@ -12,7 +12,8 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustPass } from "../must.ts";
-import { MIB, NODE, WRITER, capability, mustRefuse, withDriver } from "./driver.ts";
+import { mustRefuse } from "../rpc-calls.ts";
+import { MIB, NODE, WRITER, capability, withDriver } from "./driver.ts";
 
 const BLOCK = { block: {}, accessMode: { mode: Mode.SINGLE_NODE_WRITER } };
 

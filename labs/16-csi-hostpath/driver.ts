@@ -18,10 +18,8 @@ import {
   type VolumeCapability,
 } from "@raft2kube/proto/gen/csi.ts";
 import { type Channel, type RpcClient, client, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { judge } from "../judge.ts";
-import { isUnwritten, mustFail } from "../must.ts";
+import { judgeCalls } from "../rpc-calls.ts";
 
 export const MIB = 1024 ** 2;
 export const NODE = "node-1";
@@ -126,35 +124,11 @@ export class OwnDriver {
 export async function withDriver(body: (driver: OwnDriver) => Promise<void>): Promise<void> {
   const driver = new OwnDriver(await realpath(await mkdtemp(join(tmpdir(), "r2k-lab-csi-"))));
   try {
-    await driver.start();
-    await body(driver);
-  } catch (thrown) {
-    if (!(thrown instanceof RpcError) || isUnwritten(thrown)) throw thrown;
-    judge(false, {
-      when: "a call that this check begins with",
-      expected: "success",
-      happened: `${thrown.code}: ${thrown.message}`,
-      why: "the cluster's callers give up, or repeat it for ever",
-    });
+    await judgeCalls(async () => {
+      await driver.start();
+      await body(driver);
+    }, "the cluster's callers give up, or repeat it for ever");
   } finally {
     await driver.close();
   }
-}
-
-const NAMES = Object.keys(Status);
-
-/** Waits for a call that must be refused with this status. */
-export async function mustRefuse(
-  call: Promise<unknown>,
-  status: number,
-  { when, why }: { readonly when: string; readonly why: string },
-): Promise<void> {
-  const expected = NAMES[status]!;
-  const error = await mustFail(call, RpcError, { when, expected, why });
-  judge(error.status === status, {
-    when,
-    expected,
-    happened: `${error.code}: ${error.message}`,
-    why,
-  });
 }

@@ -7,7 +7,8 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustPass } from "../must.ts";
-import { type OwnDriver, capability, mustRefuse, withDriver } from "./driver.ts";
+import { mustRefuse } from "../rpc-calls.ts";
+import { type OwnDriver, capability, withDriver } from "./driver.ts";
 
 /** Writes a file into a published volume; returns the error's code, or nothing. */
 async function write(driver: OwnDriver, target: string, text: string): Promise<string> {

@@ -20,10 +20,8 @@ import {
   type VolumeCapability,
 } from "@raft2kube/proto/gen/csi.ts";
 import { type Channel, type RpcClient, client, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { judge } from "../judge.ts";
-import { isUnwritten, mustFail } from "../must.ts";
+import { judgeCalls, mustRefuse } from "../rpc-calls.ts";
 
 export const MIB = 1024 ** 2;
 export const SERVER = "nfs.test";
@@ -150,37 +148,11 @@ export async function withDriver(
 ): Promise<void> {
   const nodes = new Nodes(realpathSync(await mkdtemp(join(tmpdir(), "r2k-lab-nfs-"))));
   try {
-    await body(await nodes.add("node-1"), nodes);
-  } catch (thrown) {
-    if (!(thrown instanceof RpcError) || isUnwritten(thrown)) throw thrown;
-    judge(false, {
-      when: "a call that this check begins with",
-      expected: "success",
-      happened: `${thrown.code}: ${thrown.message}`,
-      why: "the cluster's callers give up, or repeat it for ever",
-    });
+    const why = "the cluster's callers give up, or repeat it for ever";
+    await judgeCalls(async () => body(await nodes.add("node-1"), nodes), why);
   } finally {
     await nodes.close();
   }
-}
-
-const NAMES = Object.keys(Status);
-
-/** Waits for a call that must be refused with this status. */
-export async function mustRefuse(
-  call: Promise<unknown>,
-  status: number,
-  { when, why }: { readonly when: string; readonly why: string },
-): Promise<void> {
-  const expected = NAMES[status]!;
-  const error = await mustFail(call, RpcError, { when, expected, why });
-  if (isUnwritten(error)) throw error;
-  judge(error.status === status, {
-    when,
-    expected,
-    happened: `${error.code}: ${error.message}`,
-    why,
-  });
 }
 
 /** As `mustRefuse`, for a function. */
@@ -188,6 +160,6 @@ export function mustThrow(
   act: () => unknown,
   status: number,
   judgement: { readonly when: string; readonly why: string },
-): Promise<void> {
+): Promise<string> {
   return mustRefuse(new Promise((resolve) => resolve(act())), status, judgement);
 }

@@ -9,7 +9,8 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustPass } from "../must.ts";
-import { capability, mustRefuse, type OwnDriver, withDriver } from "./driver.ts";
+import { mustRefuse } from "../rpc-calls.ts";
+import { capability, type OwnDriver, withDriver } from "./driver.ts";
 
 /** Writes a file into a published volume; returns the error's code, or nothing. */
 async function write(driver: OwnDriver, file: string, text: string): Promise<string> {

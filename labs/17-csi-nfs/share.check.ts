@@ -19,7 +19,8 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { isUnwritten, mustEqual, mustPass } from "../must.ts";
-import { MIB, mustRefuse, SERVER, SHARE } from "./driver.ts";
+import { mustRefuse } from "../rpc-calls.ts";
+import { MIB, SERVER, SHARE } from "./driver.ts";
 
 class PowerFailure extends CodedError {
   constructor() {
