@@ -12,8 +12,9 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustPass } from "../must.ts";
+import { MIB, capability } from "../csi-driver.ts";
 import { mustRefuse } from "../rpc-calls.ts";
-import { MIB, NODE, WRITER, capability, withDriver } from "./driver.ts";
+import { NODE, WRITER, withDriver } from "./driver.ts";
 
 const BLOCK = { block: {}, accessMode: { mode: Mode.SINGLE_NODE_WRITER } };
 

@@ -6,78 +6,27 @@ import { unmount } from "@raft2kube/linux/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
-  Controller,
-  type ControllerMethods,
   type CreateVolumeRequest,
-  Identity,
-  type IdentityMethods,
-  Node,
-  type NodeMethods,
   VolumeCapability_AccessMode_Mode as Mode,
   type Volume,
-  type VolumeCapability,
 } from "@raft2kube/proto/gen/csi.ts";
-import { type Channel, type RpcClient, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { capability, MIB, ServedDriver } from "../csi-driver.ts";
 import { judgeCalls } from "../rpc-calls.ts";
 
-export const MIB = 1024 ** 2;
 export const NODE = "node-1";
-export const capability = (mode: number): Init<VolumeCapability> => ({
-  mount: {},
-  accessMode: { mode },
-});
 export const WRITER = capability(Mode.SINGLE_NODE_WRITER);
 
-/** The reader's driver in a folder of its own, and the callers that a cluster has. */
-export class OwnDriver {
-  readonly dir: string;
-  #running: { close(): Promise<void> } | undefined;
-  #channel: Channel | undefined;
-  identity!: RpcClient<IdentityMethods>;
-  /** Called by the provisioner, for claims. */
-  controller!: RpcClient<ControllerMethods>;
-  /** Called by the kubelet, for pods. */
-  node!: RpcClient<NodeMethods>;
-
-  constructor(dir: string) {
-    this.dir = dir;
-  }
-
-  get socket(): string {
-    return this.path("csi.sock");
-  }
-
-  path(name: string): string {
-    return join(this.dir, name);
-  }
-
-  /** Volumes are directories: that is the same for every call, and faster than images. */
-  async start(): Promise<void> {
-    const { socket } = this;
+/** Volumes are directories: that is the same for every call, and faster than images. */
+export class OwnDriver extends ServedDriver {
+  protected serve(socket: string) {
     const [dataDir, clock] = [this.path("data"), systemClock()];
-    this.#running = await startHostPathDriver({
-      socket, dataDir, nodeId: NODE, clock, form: "directory",
-    });
-    this.#channel = connectGrpc(`unix://${socket}`);
-    this.identity = client(this.#channel, Identity);
-    this.controller = client(this.#channel, Controller);
-    this.node = client(this.#channel, Node);
-  }
-
-  async stop(): Promise<void> {
-    this.#channel?.close();
-    await this.#running?.close();
+    return startHostPathDriver({ socket, dataDir, nodeId: NODE, clock, form: "directory" });
   }
 
   async restart(): Promise<void> {
     await this.stop();
     await this.start();
-  }
-
-  /** Mount points below the driver's folder, from the kernel. */
-  mounts(): string[] {
-    return mountPointsBelow(this.dir).map((point) => point.slice(this.dir.length + 1));
   }
 
   async create(request: Init<CreateVolumeRequest> & { name: string }): Promise<Volume> {

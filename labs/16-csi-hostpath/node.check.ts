@@ -1,25 +1,13 @@
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import { MountFlag, mount } from "@raft2kube/linux/mount.ts";
 import { VolumeCapability_AccessMode_Mode as Mode } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
 import { check } from "../check.ts";
+import { capability } from "../csi-driver.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustPass } from "../must.ts";
 import { mustRefuse } from "../rpc-calls.ts";
-import { type OwnDriver, capability, withDriver } from "./driver.ts";
-
-/** Writes a file into a published volume; returns the error's code, or nothing. */
-async function write(driver: OwnDriver, target: string, text: string): Promise<string> {
-  try {
-    await writeFile(join(driver.path(target), "file"), text);
-    return "";
-  } catch (thrown) {
-    if (isErrno(thrown, "EROFS", "ENOENT")) return (thrown as NodeJS.ErrnoException).code!;
-    throw thrown;
-  }
-}
+import { withDriver } from "./driver.ts";
 
 check("publish: the pod sees the volume, and its data outlive pod and driver", () =>
   withDriver(async (driver) => {
@@ -29,7 +17,7 @@ check("publish: the pod sees the volume, and its data outlive pod and driver", (
       when: "staged and published; mounts in the kernel",
       why: "one at the staging path, one at the pod's: without a mount the pod writes to the node",
     });
-    await write(driver, "pod-1", "kept");
+    await driver.write("pod-1/file", "kept");
     await driver.unpublish(volume, "pod-1");
     mustEqual(driver.mounts(), [], {
       when: "unpublished and unstaged; mounts in the kernel",
@@ -75,7 +63,7 @@ check("stage, publish: again is the same mount; in another way is refused", () =
     ] as const;
     for (const [pod, how, request] of readOnly) {
       await driver.node.nodePublishVolume({ ...driver.calls(volume, pod), ...request });
-      mustEqual(await write(driver, pod, "x"), "EROFS", {
+      mustEqual(await driver.write(`${pod}/file`, "x"), "EROFS", {
         when: `a write to a path that it was published at with ${how}`,
         why: "the kernel must refuse it; the pod's own good will is no protection",
       });
@@ -140,7 +128,7 @@ check("a volume in use is not deleted", () =>
   withDriver(async (driver) => {
     const volume = await driver.create({ name: "a" });
     await driver.publish(volume, "pod-1");
-    await write(driver, "pod-1", "precious");
+    await driver.write("pod-1/file", "precious");
     const { volumeId } = volume;
     const used = driver.controller.deleteVolume({ volumeId });
     await mustRefuse(used, Status.FAILED_PRECONDITION, {

@@ -8,29 +8,17 @@ import { unmount } from "@raft2kube/linux/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
-  Controller,
-  type ControllerMethods,
   type CreateVolumeRequest,
-  Identity,
-  type IdentityMethods,
-  Node,
-  type NodeMethods,
   VolumeCapability_AccessMode_Mode as Mode,
   type Volume,
-  type VolumeCapability,
 } from "@raft2kube/proto/gen/csi.ts";
-import { type Channel, type RpcClient, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { capability, MIB, ServedDriver } from "../csi-driver.ts";
 import { judgeCalls, mustRefuse } from "../rpc-calls.ts";
 
-export const MIB = 1024 ** 2;
 export const SERVER = "nfs.test";
 export const SHARE = "/data";
 export const PARAMETERS = { server: SERVER, share: SHARE };
-export const capability = (mode: number): Init<VolumeCapability> => ({
-  mount: {},
-  accessMode: { mode },
-});
 export const WRITERS = capability(Mode.MULTI_NODE_MULTI_WRITER);
 
 /**
@@ -69,52 +57,19 @@ export class Nodes {
 }
 
 /** The reader's driver on one node, and the callers that a cluster has. */
-export class OwnDriver {
-  readonly dir: string;
+export class OwnDriver extends ServedDriver {
   readonly #nodeId: string;
-  #running: { close(): Promise<void> } | undefined;
-  #channel: Channel | undefined;
-  identity!: RpcClient<IdentityMethods>;
-  /** Called by the provisioner, for claims. */
-  controller!: RpcClient<ControllerMethods>;
-  /** Called by the kubelet, for pods. */
-  node!: RpcClient<NodeMethods>;
 
   constructor(dir: string, nodeId: string) {
-    this.dir = dir;
+    super(dir);
     this.#nodeId = nodeId;
     mkdirSync(dir);
   }
 
-  get socket(): string {
-    return this.path("csi.sock");
-  }
-
-  path(name: string): string {
-    return join(this.dir, name);
-  }
-
-  async start(): Promise<void> {
+  protected serve(socket: string) {
     const process = new URL("../../csi/testing/nfs-share-process.ts", import.meta.url);
-    const { socket } = this;
-    const [nodeId, clock] = [this.#nodeId, systemClock()];
     const seam = { process, sourceOfMount: exportedBy };
-    this.#running = await startNfsDriver({ socket, nodeId, clock, seam });
-    this.#channel = connectGrpc(`unix://${socket}`);
-    this.identity = client(this.#channel, Identity);
-    this.controller = client(this.#channel, Controller);
-    this.node = client(this.#channel, Node);
-  }
-
-  async stop(): Promise<void> {
-    this.#channel?.close();
-    await this.#running?.close();
-    this.#running = undefined;
-  }
-
-  /** Mount points below the node's folder, from the kernel. */
-  mounts(): string[] {
-    return mountPointsBelow(this.dir).map((point) => point.slice(this.dir.length + 1));
+    return startNfsDriver({ socket, nodeId: this.#nodeId, clock: systemClock(), seam });
   }
 
   async create(request: Init<CreateVolumeRequest> & { name: string }): Promise<Volume> {

@@ -5,23 +5,12 @@ import { ShareProcesses } from "@raft2kube/csi/drivers/nfs/share-processes.ts";
 import { bindMount, MountFlag, mount } from "@raft2kube/linux/mount.ts";
 import { VolumeCapability_AccessMode_Mode as Mode } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
 import { check } from "../check.ts";
+import { capability } from "../csi-driver.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustPass } from "../must.ts";
 import { mustRefuse } from "../rpc-calls.ts";
-import { capability, type OwnDriver, withDriver } from "./driver.ts";
-
-/** Writes a file into a published volume; returns the error's code, or nothing. */
-async function write(driver: OwnDriver, file: string, text: string): Promise<string> {
-  try {
-    await writeFile(driver.path(file), text);
-    return "";
-  } catch (thrown) {
-    if (isErrno(thrown, "EROFS", "ENOENT")) return (thrown as NodeJS.ErrnoException).code!;
-    throw thrown;
-  }
-}
+import { withDriver } from "./driver.ts";
 
 const read = (path: string) => readFile(path, "utf8").catch(() => "no file");
 const isThere = (path: string) => stat(path).then(() => "there", () => "gone");
@@ -38,13 +27,13 @@ check("publish: two nodes write to one volume, and each sees the other's files",
         why: "without a mount a pod writes to its node's own disk",
       });
     }
-    await write(one, "pod/one", "1");
-    await write(two, "pod/two", "2");
+    await one.write("pod/one", "1");
+    await two.write("pod/two", "2");
     mustEqual([await read(two.path("pod/one")), await read(one.path("pod/two"))], ["1", "2"], {
       when: "each node writes a file; what the other reads", why,
     });
     await one.unpublish(volume, "pod");
-    await write(two, "pod/later", "3");
+    await two.write("pod/later", "3");
     mustEqual([one.mounts(), await read(nodes.share("shared/later"))], [[], "3"], {
       when: "unpublished on node 1, written to on node 2; mounts on node 1, the server's file", why,
     });
@@ -80,7 +69,7 @@ check("publish: again is the same mount; in another way is refused", () =>
     ] as const;
     for (const [pod, how, request] of readOnly) {
       await driver.node.nodePublishVolume({ ...driver.calls(volume, pod), ...request });
-      mustEqual(await write(driver, `${pod}/file`, "x"), "EROFS", {
+      mustEqual(await driver.write(`${pod}/file`, "x"), "EROFS", {
         when: `a write to a path that it was published at with ${how}`,
         why: "the kernel must refuse it; the pod's own good will is no protection",
       });
@@ -117,7 +106,7 @@ check("unpublish: again is success, and what is not ours is left alone", () =>
     const volume = await driver.create({ name: "a" });
     mkdirSync(driver.path("pod"));
     await driver.publish(volume, "pod/volume");
-    await write(driver, "pod/volume/file", "kept");
+    await driver.write("pod/volume/file", "kept");
     bindMount(nodes.share("a"), driver.path("pod/volume"));
     const repeated = {
       when: "NodeUnpublishVolume, three times, of a path where two mounts were stacked",
@@ -227,7 +216,7 @@ check("a volume in use is not deleted", () =>
   withDriver(async (driver, nodes) => {
     const volume = await driver.create({ name: "a" });
     await driver.publish(volume, "pod");
-    await write(driver, "pod/file", "precious");
+    await driver.write("pod/file", "precious");
     const { volumeId } = volume;
     await mustRefuse(driver.controller.deleteVolume({ volumeId }), Status.FAILED_PRECONDITION, {
       when: "DeleteVolume while a pod of this node has it mounted",

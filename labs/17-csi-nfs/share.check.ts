@@ -17,10 +17,11 @@ import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { check } from "../check.ts";
+import { MIB } from "../csi-driver.ts";
 import { judge } from "../judge.ts";
 import { isUnwritten, mustEqual, mustPass } from "../must.ts";
 import { mustRefuse } from "../rpc-calls.ts";
-import { MIB, SERVER, SHARE } from "./driver.ts";
+import { SERVER, SHARE } from "./driver.ts";
 
 class PowerFailure extends CodedError {
   constructor() {

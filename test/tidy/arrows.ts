@@ -115,7 +115,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
   labs: [
     ["judge.ts", "check.ts", "walk.ts", "must.ts", "quiet.ts"],
     ["runner/", "raft/"],
-    ["csi-sanity.ts", "rpc-calls.ts"],
+    ["csi-sanity.ts", "csi-driver.ts", "rpc-calls.ts"],
     ["replay/"],
     ["site/"],
     ["13-", "14-"],
