@@ -15,6 +15,8 @@ export const FULL_SYNC_MS = 3_600_000;
 export const PROBLEMS_LOGGED_MAX = 8;
 /** Elements in one statement of a transaction. */
 export const ELEMENTS_PER_STATEMENT = 500;
+/** nftables: a longer transaction is applied by the program nft, whose memory ends with it. */
+export const IN_PROCESS_BYTES_MAX = 1 << 20;
 /** Clients in one endpoint's affinity set; the kernel evicts none before its timeout. */
 export const AFFINITY_CLIENTS = 65_535;
 /** Default timeout of ClientIP affinity: upstream's 3 hours. */

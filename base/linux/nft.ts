@@ -8,6 +8,12 @@ export class NftError extends CodedError {
   override readonly name = "NftError";
 }
 
+/** Returns the error of a transaction that was refused: ENOENT if something in it is not there. */
+export function nftRefusal(said: string, cause?: unknown): NftError {
+  const missing = /No such file or directory/.test(said);
+  return new NftError(missing ? "ENOENT" : "nft-refused", said, { cause });
+}
+
 /** Where a ruleset is applied: the namespace at `netns`, or the one this thread is in. */
 export interface NftOptions {
   netns?: string;
@@ -21,8 +27,7 @@ async function run(args: string[], input: string, { netns }: NftOptions): Promis
     if (isErrno(thrown, "ENOENT")) {
       throw new NftError("nft-missing", messageOf(thrown), { remedy: "install nftables", cause });
     }
-    const missing = /No such file or directory/.test(messageOf(thrown));
-    throw new NftError(missing ? "ENOENT" : "nft-refused", messageOf(thrown), { cause });
+    throw nftRefusal(messageOf(thrown), cause);
   }
 }
 

@@ -98,7 +98,7 @@ async function serve(rules: Rules, ports: readonly ServicePort[]): Promise<void>
   } catch (thrown) {
     if (thrown instanceof Error && NOT_WRITTEN.test(thrown.message)) throw thrown;
     judge(false, {
-      when: "the rules are given to the kernel (nft -f -)",
+      when: "the rules are given to the kernel (as nft -f - would)",
       expected: "one transaction that the kernel accepts",
       happened: messageOf(thrown),
       why: "all Services are in one transaction: if it is refused, none of them changes",

@@ -1,7 +1,9 @@
 import {
   applyRuleset, deleteTable, listRuleset, nftGeneration, nftTableExists,
 } from "@raft2kube/linux/nft.ts";
+import { NftSession } from "@raft2kube/linux/nft-session.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { IN_PROCESS_BYTES_MAX } from "../../limits.ts";
 import type { ServicePort } from "../../plan/model.ts";
 import type { Mode, Rules } from "../rules.ts";
 import { type BaseOptions, baseRules } from "./base.ts";
@@ -18,13 +20,15 @@ export function nftablesRules(options: BaseOptions): Rules {
   let base = EMPTY;
   /** The ruleset's generation after our last transaction; undefined: others changed it too. */
   let generation: number | undefined;
+  let session: NftSession | undefined;
   const toChange = (key: string, port: ServicePort | undefined): Change => {
     return { owner: key, fragment: port && renderPort(port, clusterCidr) };
   };
   const apply = async (text: string) => {
     const before = nftGeneration();
     const isOurs = generation === undefined || generation === before;
-    await applyRuleset(text);
+    if (text.length > IN_PROCESS_BYTES_MAX) await applyRuleset(text);
+    else await (session ??= new NftSession()).apply(text);
     generation = isOurs && nftGeneration() === before + 1 ? before + 1 : undefined;
   };
   return {
@@ -54,7 +58,11 @@ export function nftablesRules(options: BaseOptions): Rules {
       return true;
     },
     conflicts: (key) => state.conflicts(key),
-    close: () => Promise.resolve(),
+    close() {
+      session?.[Symbol.dispose]();
+      session = undefined;
+      return Promise.resolve();
+    },
   };
 }
 

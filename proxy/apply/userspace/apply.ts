@@ -94,7 +94,7 @@ function userspaceRules(options: RulesOptions): Rules {
         for (const one of [all, local]) one?.close(true);
       }
       opened.clear();
-      return Promise.resolve();
+      return rules.close();
     },
   };
 }

@@ -1,0 +1,77 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { enterNetns } from "./netns.ts";
+import { deleteTable, listRuleset, nftGeneration, nftTableExists } from "./nft.ts";
+import { NftSession } from "./nft-session.ts";
+import { createNamespaces, type Namespaces } from "./testing/namespaces.ts";
+
+const O_CLOEXEC = 0o2000000;
+const TABLE = "r2k-session";
+const MAP = `add map ip ${TABLE} m { type inet_service : verdict; }`;
+
+/** Open sockets, and whether programs that this process starts have them too. */
+function sockets(): Map<string, boolean> {
+  const found = new Map<string, boolean>();
+  for (const fd of readdirSync("/proc/self/fd")) {
+    try {
+      const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))![1]!;
+      const link = readlinkSync(`/proc/self/fd/${fd}`);
+      const isInherited = (Number.parseInt(flags, 8) & O_CLOEXEC) === 0;
+      if (link.startsWith("socket:")) found.set(link, isInherited);
+    } catch (thrown) {
+      if (!isErrno(thrown, "ENOENT")) throw thrown; // the listing's own descriptor
+    }
+  }
+  return found;
+}
+
+describe.runIf(process.getuid?.() === 0)("nft without its process", () => {
+  let namespaces: Namespaces;
+  let session: NftSession;
+
+  beforeAll(() => {
+    namespaces = createNamespaces("r2k-nft-");
+    enterNetns(namespaces.add("node"));
+    session = new NftSession();
+  });
+  afterAll(() => {
+    session[Symbol.dispose]();
+    namespaces.close();
+  });
+
+  it("applies a transaction in the namespace in which it was made", async () => {
+    const before = nftGeneration();
+    await session.apply(`add table ip ${TABLE}\n${MAP}\n`);
+    expect(nftGeneration()).toBe(before + 1);
+    enterNetns(namespaces.add("other"));
+    await session.apply(`add element ip ${TABLE} m { 80 : drop, 81 : accept }\n`);
+    expect(nftTableExists("ip", TABLE)).toBe(false);
+    enterNetns(`${namespaces.root}/node`);
+    const [, found] = await listRuleset(["map", "ip", TABLE, "m"]);
+    expect(found?.["map"]?.["elem"]).toHaveLength(2);
+  });
+
+  it("applies all of a transaction or nothing", async () => {
+    const before = nftGeneration();
+    const text = `add element ip ${TABLE} m { 82 : drop }\ndelete element ip ${TABLE} m { 99 }\n`;
+    await expect(session.apply(text)).rejects.toMatchObject({ name: "NftError", code: "ENOENT" });
+    await expect(session.apply("nonsense\n")).rejects.toMatchObject({ code: "nft-refused" });
+    expect(nftGeneration()).toBe(before);
+  });
+
+  it("sees what other programs did in between", async () => {
+    await deleteTable("ip", TABLE);
+    const element = `add element ip ${TABLE} m { 80 : drop }\n`;
+    await expect(session.apply(element)).rejects.toMatchObject({ code: "ENOENT" });
+    await session.apply(`add table ip ${TABLE}\n${MAP}\n${element}`);
+  });
+
+  it("has a socket that no started program inherits", () => {
+    const before = sockets();
+    using other = new NftSession();
+    const opened = [...sockets()].filter(([socket]) => !before.has(socket));
+    expect([other instanceof NftSession, opened.map(([, inherited]) => inherited)])
+      .toEqual([true, [false]]);
+  });
+});

@@ -1,0 +1,81 @@
+import { existsSync, readdirSync } from "node:fs";
+import koffi from "koffi";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { libc } from "./libc.ts";
+import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink.ts";
+import { nftRefusal, NftError } from "./nft.ts";
+
+/** The library that the program nft consists of, with the number of its interface. */
+const LIBRARY = "libnftables.so.1";
+const DESCRIPTORS = "/proc/self/fd";
+/** fcntl(2). */
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+
+/** libnftables(3). A context is a pointer. */
+function bind() {
+  const library = koffi.load(LIBRARY);
+  return {
+    open: library.func("void *nft_ctx_new(uint32_t flags)"),
+    close: library.func("void nft_ctx_free(void *context)"),
+    keepErrors: library.func("int nft_ctx_buffer_error(void *context)"),
+    errors: library.func("const char *nft_ctx_get_error_buffer(void *context)"),
+    run: library.func("int nft_run_cmd_from_buffer(void *context, const char *text)"),
+  };
+}
+
+/** This process's descriptors; that of the listing itself is closed again. */
+const descriptors = () =>
+  readdirSync(DESCRIPTORS).filter((fd) => existsSync(`${DESCRIPTORS}/${fd}`));
+
+let bound: ReturnType<typeof bind> | undefined;
+
+function library(): ReturnType<typeof bind> {
+  try {
+    return (bound ??= bind());
+  } catch (cause) {
+    throw new NftError("nft-missing", messageOf(cause), { remedy: "install nftables", cause });
+  }
+}
+
+/**
+ * nft without its process, in the network namespace that this thread is in now. Its socket stays
+ * open: at its end the kernel waits until no packet uses the former rules, 10 ms or more.
+ */
+export class NftSession implements Disposable {
+  readonly #context: unknown;
+
+  /** Throws NftError `nft-missing`. */
+  constructor() {
+    const { open, keepErrors } = library();
+    // Where the library gets no socket it ends the process; this one throws.
+    new NetlinkSocket(NETLINK_NETFILTER)[Symbol.dispose]();
+    const before = new Set(descriptors());
+    this.#context = open(0);
+    // Its socket is not for the programs that this process starts.
+    for (const fd of descriptors()) {
+      if (!before.has(fd)) libc.fcntl(Number(fd), F_SETFD, FD_CLOEXEC);
+    }
+    keepErrors(this.#context);
+  }
+
+  /**
+   * Applies a ruleset as one transaction, in another thread: all of it, or NftError and none. One
+   * call at a time.
+   */
+  apply(text: string): Promise<void> {
+    const { run, errors } = library();
+    return new Promise((resolve, reject) => {
+      run.async(this.#context, text, (failure: Error | null, status: number) => {
+        const said = (errors(this.#context) as string).trim();
+        if (failure) reject(failure);
+        else if (status === 0) resolve();
+        else reject(nftRefusal(said));
+      });
+    });
+  }
+
+  [Symbol.dispose](): void {
+    library().close(this.#context);
+  }
+}
