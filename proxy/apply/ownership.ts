@@ -7,31 +7,48 @@ export interface Difference {
   is: string | undefined;
 }
 
+/** The owner whose value applies, and the values of later ones; few names have any. */
+interface Owned {
+  owner: string;
+  value: string;
+  waiting: Map<string, string> | undefined;
+}
+
 /**
  * Names with values and their owners. If several owners acquire a name, the value of the first
  * applies until that one releases it, so that a second Service cannot take over a node port.
  * Owners with equal values share the name.
  */
 export class Ownership {
-  readonly #owners = new Map<string, Map<string, string>>();
+  readonly #names = new Map<string, Owned>();
   readonly #touched = new Map<string, string | undefined>();
 
   /** Releases an owner's names. Those in `again` keep their position: it acquires them next. */
   release(owner: string, names: Iterable<string>, again: ReadonlyMap<string, string>): void {
     for (const name of names) {
-      const values = this.#owners.get(name);
-      assert(values?.has(owner) === true, `${owner} does not own ${name}`);
-      this.#touch(name);
-      if (!again.has(name)) values?.delete(owner);
+      const owned = this.#names.get(name);
+      const isOwner = owned?.owner === owner || owned?.waiting?.has(owner) === true;
+      assert(isOwner, `${owner} does not own ${name}`);
+      this.#touch(name, owned);
+      if (owned && !again.has(name)) this.#drop(owner, name, owned);
     }
+  }
+
+  #drop(owner: string, name: string, owned: Owned): void {
+    if (owned.owner !== owner) return void owned.waiting?.delete(owner);
+    const next = owned.waiting?.entries().next().value;
+    if (!next) return void this.#names.delete(name);
+    [owned.owner, owned.value] = next;
+    owned.waiting?.delete(owned.owner);
   }
 
   acquire(owner: string, wanted: ReadonlyMap<string, string>): void {
     for (const [name, value] of wanted) {
-      this.#touch(name);
-      const values = this.#owners.get(name);
-      if (values) values.set(owner, value);
-      else this.#owners.set(name, new Map([[owner, value]]));
+      const owned = this.#names.get(name);
+      this.#touch(name, owned);
+      if (!owned) this.#names.set(name, { owner, value, waiting: undefined });
+      else if (owned.owner === owner) owned.value = value;
+      else (owned.waiting ??= new Map()).set(owner, value);
     }
   }
 
@@ -39,33 +56,26 @@ export class Ownership {
   take(): Difference[] {
     const differences: Difference[] = [];
     for (const [name, was] of this.#touched) {
-      const is = this.#valueOf(name);
-      if (is === undefined) this.#owners.delete(name);
+      const is = this.#names.get(name)?.value;
       if (was !== is) differences.push({ name, was, is });
     }
     this.#touched.clear();
     return differences;
   }
 
-  /** Returns the owner whose value applies if it is not `value`. */
-  conflictingOwner(name: string, value: string): string | undefined {
-    const [owner, applied] = this.#owners.get(name)?.entries().next().value ?? [];
-    return applied === value ? undefined : owner;
+  /** Returns the owner of a name that `claimant` acquired with another value than applies. */
+  conflictingOwner(name: string, claimant: string): string | undefined {
+    const owned = this.#names.get(name);
+    if (!owned || owned.owner === claimant) return undefined;
+    return owned.waiting?.get(claimant) === owned.value ? undefined : owned.owner;
   }
 
   /** Returns the names with the values that apply. */
   *applied(): Iterable<[name: string, value: string]> {
-    for (const [name, values] of this.#owners) {
-      const [value] = values.values();
-      if (value !== undefined) yield [name, value];
-    }
+    for (const [name, { value }] of this.#names) yield [name, value];
   }
 
-  #touch(name: string): void {
-    if (!this.#touched.has(name)) this.#touched.set(name, this.#valueOf(name));
-  }
-
-  #valueOf(name: string): string | undefined {
-    return this.#owners.get(name)?.values().next().value;
+  #touch(name: string, owned: Owned | undefined): void {
+    if (!this.#touched.has(name)) this.#touched.set(name, owned?.value);
   }
 }

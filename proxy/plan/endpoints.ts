@@ -1,4 +1,4 @@
-import ipaddr from "ipaddr.js";
+import { isIPv4 } from "node:net";
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { ServicePort, Target } from "./model.ts";
 
@@ -29,7 +29,13 @@ export interface ClientPlace {
 }
 
 /** Ranges that an EndpointSlice must not name: they would expose the node's own services. */
-const REJECTED_RANGES = ["loopback", "linkLocal", "multicast", "broadcast", "unspecified"];
+const REJECTED_RANGES: readonly (readonly [range: string, addresses: RegExp])[] = [
+  ["loopback", /^127\./],
+  ["linkLocal", /^169\.254\./],
+  ["multicast", /^2(2[4-9]|3\d)\./],
+  ["broadcast", /^255\.255\.255\.255$/],
+  ["unspecified", /^0\./],
+];
 
 /**
  * Returns a port's endpoints from all slices of its Service: the ready ones, those hinted for this
@@ -131,7 +137,7 @@ const keyOf = ({ address, port }: Target) => `${address}:${port}`;
 
 /** Why an address cannot be another machine's; undefined if it can. */
 export function problemOf(address: string): string | undefined {
-  if (!ipaddr.IPv4.isValidFourPartDecimal(address)) return "it is not an IPv4 address";
-  const range = ipaddr.IPv4.parse(address).range();
-  return REJECTED_RANGES.includes(range) ? `its address is ${range}` : undefined;
+  if (!isIPv4(address)) return "it is not an IPv4 address";
+  const [range] = REJECTED_RANGES.find(([, addresses]) => addresses.test(address)) ?? [];
+  return range === undefined ? undefined : `its address is ${range}`;
 }

@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import ipaddr from "ipaddr.js";
 import type { Service, ServicePort as ApiPort } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
@@ -133,7 +134,7 @@ function healthCheckOf(
 
 function onlyIpv4(addresses: string[], problems: string[]): string[] {
   return [...new Set(addresses)].filter((address) => {
-    if (ipaddr.IPv4.isValidFourPartDecimal(address)) return true;
+    if (isIPv4(address)) return true;
     problems.push(`address ${address} is not served: only IPv4 is`);
     return false;
   });

@@ -14,12 +14,18 @@ const SEPARATOR = "\t";
 
 /** The objects that an owner needs, by kind. */
 interface Wanted {
-  chains: Map<string, string>;
-  sets: Map<string, string>;
-  elements: Map<string, string>;
+  chains: ReadonlyMap<string, string>;
+  sets: ReadonlyMap<string, string>;
+  elements: ReadonlyMap<string, string>;
 }
 
-const EMPTY: Wanted = { chains: new Map(), sets: new Map(), elements: new Map() };
+const NOTHING: Wanted = { chains: new Map(), sets: new Map(), elements: new Map() };
+
+/** Their names alone, which are kept: there are many. */
+type Names = Readonly<Record<keyof Wanted, readonly string[]>>;
+
+const NONE: readonly string[] = [];
+const NO_NAMES: Names = { chains: NONE, sets: NONE, elements: NONE };
 
 /**
  * The content of the table. Turns changes into the statements of one transaction, which contains
@@ -27,7 +33,7 @@ const EMPTY: Wanted = { chains: new Map(), sets: new Map(), elements: new Map() 
  */
 export class TableState {
   readonly #table: string;
-  readonly #wanted = new Map<string, Wanted>();
+  readonly #names = new Map<string, Names>();
   readonly #chains = new Ownership();
   readonly #sets = new Ownership();
   readonly #elements = new Ownership();
@@ -38,21 +44,21 @@ export class TableState {
 
   /** Records changes and returns their statements; empty if nothing differs. */
   apply(changes: readonly Change[]): string {
-    const next = changes.map(({ fragment }) => (fragment ? wantedOf(fragment) : EMPTY));
+    const next = changes.map(({ fragment }) => (fragment ? wantedOf(fragment) : NOTHING));
     for (const [at, { owner }] of changes.entries()) {
-      const old = this.#wanted.get(owner) ?? EMPTY;
-      const now = next[at] ?? EMPTY;
-      this.#chains.release(owner, old.chains.keys(), now.chains);
-      this.#sets.release(owner, old.sets.keys(), now.sets);
-      this.#elements.release(owner, old.elements.keys(), now.elements);
+      const old = this.#names.get(owner) ?? NO_NAMES;
+      const now = next[at] ?? NOTHING;
+      this.#chains.release(owner, old.chains, now.chains);
+      this.#sets.release(owner, old.sets, now.sets);
+      this.#elements.release(owner, old.elements, now.elements);
     }
     for (const [at, { owner, fragment }] of changes.entries()) {
-      const now = next[at] ?? EMPTY;
+      const now = next[at] ?? NOTHING;
       this.#chains.acquire(owner, now.chains);
       this.#sets.acquire(owner, now.sets);
       this.#elements.acquire(owner, now.elements);
-      if (fragment) this.#wanted.set(owner, now);
-      else this.#wanted.delete(owner);
+      if (fragment) this.#names.set(owner, namesOf(now));
+      else this.#names.delete(owner);
     }
     const lines = this.#statements(this.#chains.take(), this.#sets.take(), this.#elements.take());
     return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
@@ -60,9 +66,9 @@ export class TableState {
 
   /** Returns the elements that `owner` needs with another value than the one that applies. */
   conflicts(owner: string): { key: string; owner: string }[] {
-    const elements = [...(this.#wanted.get(owner)?.elements ?? [])];
-    return elements.flatMap(([name, value]) => {
-      const other = this.#elements.conflictingOwner(name, value);
+    const { elements } = this.#names.get(owner) ?? NO_NAMES;
+    return elements.flatMap((name) => {
+      const other = this.#elements.conflictingOwner(name, owner);
       return other === undefined ? [] : [{ key: elementOf(name).key, owner: other }];
     });
   }
@@ -130,6 +136,11 @@ function wantedOf({ chains, sets, elements }: Fragment): Wanted {
     sets,
     elements: new Map(elements.map((element) => [nameOf(element), element.value])),
   };
+}
+
+function namesOf({ chains, sets, elements }: Wanted): Names {
+  const all = (named: ReadonlyMap<string, string>) => named.size > 0 ? [...named.keys()] : NONE;
+  return { chains: all(chains), sets: all(sets), elements: all(elements) };
 }
 
 function nameOf({ set, key }: Element): string {
