@@ -36,7 +36,7 @@ const CLUSTER = `${SERVICE.ip} . tcp . 80`;
 const EXTERNAL = `${SERVICE.external} . tcp . 80`;
 const NODE = `tcp . ${SERVICE.nodePort}`;
 const IP_SET = `cluster-ips: ${SERVICE.ip}`;
-const HAIRPINS = [A!, B!].map(({ address }) => `hairpin-connections: ${address} . ${address}`);
+const [OWN, OTHER] = [A!, B!].map(({ address }) => `hairpin-connections: ${address} . ${address}`);
 const all: Partial<ServicePort> = { ...NODE_PORT, externalIps: [SERVICE.external] };
 
 const FRONTENDS: readonly (readonly [string, ServicePort, readonly string[], string])[] = [
@@ -45,9 +45,18 @@ const FRONTENDS: readonly (readonly [string, ServicePort, readonly string[], str
     webPort([A!, B!], [A!], all),
     [
       `service-ips: ${CLUSTER} => goto a chain`, `external-ips: ${EXTERNAL} => goto a chain`,
-      `service-nodeports: ${NODE} => goto a chain`, IP_SET, ...HAIRPINS,
+      `service-nodeports: ${NODE} => goto a chain`, IP_SET, OWN!,
     ],
     "a packet's frontend is looked up in a map: one look for 10,000 Services",
+  ],
+  [
+    "the same with a policy Local for outside traffic",
+    webPort([A!, B!], [A!], { ...NODE_PORT, externalLocal: true }),
+    [
+      `service-ips: ${CLUSTER} => goto a chain`, `service-nodeports: ${NODE} => goto a chain`,
+      IP_SET, OWN!, OTHER!,
+    ],
+    "pods of other nodes come through this node's port with their own address",
   ],
   [
     "the same without endpoints",
@@ -62,7 +71,7 @@ const FRONTENDS: readonly (readonly [string, ServicePort, readonly string[], str
   [
     "internalTrafficPolicy Local without an endpoint on this node",
     webPort([A!, B!], [], { internalLocal: true }),
-    [`no-endpoint-services: ${CLUSTER} => drop`, IP_SET, ...HAIRPINS],
+    [`no-endpoint-services: ${CLUSTER} => drop`, IP_SET],
     "there are endpoints, on other nodes: the policy forbids them, and upstream drops",
   ],
   [
@@ -245,7 +254,8 @@ check("nftables: a node port's endpoints see the node, and with the policy Local
 check("nftables and conntrack: a UDP client leaves an endpoint that is removed", () =>
   withNode(async (node) => {
     const port = (targets: readonly Target[]) => webPort(
-      targets.map(({ address }) => ({ address, port: TARGETS.dns })), [], { transport: "udp" },
+      targets.map(({ address }) => ({ address, port: TARGETS.dns })), undefined,
+      { transport: "udp" },
     );
     const client = { protocol: "udp", localPort: 40_001, timeout_ms: ANSWER_MS } as const;
     const askOnce = () => node.one.ask(SERVICE.ip, SERVICE.port, client);

@@ -70,10 +70,14 @@ export function addFirewall({ transport, port, firewall }: ServicePort, fragment
   }
 }
 
-/** A pod that connects to itself through a Service is masqueraded, or its replies bypass NAT. */
+/**
+ * A pod that connects to itself through a Service is masqueraded, or its replies bypass NAT. Those
+ * of other nodes come here with their own address through a policy Local alone.
+ */
 export function addHairpins(port: ServicePort, { elements }: Fragment): void {
   // lab:14 begin hairpins
-  for (const { address } of reachableEndpoints(port)) {
+  const targets = port.externalLocal ? reachableEndpoints(port) : port.localEndpoints;
+  for (const { address } of targets) {
     elements.push({ set: "hairpin-connections", key: `${address} . ${address}`, value: "" });
   }
   // lab:14 end

@@ -42,7 +42,6 @@ describe("a transaction contains only differences", () => {
       "delete element ip t service-ips { 10.96.0.7 . tcp . 80 }",
     ]);
     expect(lines(text).slice(4, -2).toSorted()).toEqual([
-      "add element ip t hairpin-connections { 10.1.0.2 . 10.1.0.2 }",
       "add element ip t service-endpoints { 10.96.0.7 . tcp . 80 . 1073741825 : 10.1.0.2 . 8080 }",
       "add element ip t service-ips { 10.96.0.7 . tcp . 80 : goto service-endpoints-2 }",
     ]);
