@@ -1,17 +1,23 @@
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { splitCidr } from "./address.ts";
-import { addressBytes, attribute, nest, textAttribute, u8Attribute } from
+import { addressBytes, attribute, nest, parseAttributes, textAttribute, u8Attribute } from
   "./netlink-attributes.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink.ts";
 import { AF_INET } from "./numbers.ts";
 
 // linux/netfilter/ipset/ip_set.h
 const SUBSYS_IPSET = 6 << 8;
-const CMD = { CREATE: 2, DESTROY: 3, FLUSH: 4, ADD: 9, DEL: 10, HEADER: 12 } as const;
+const CMD = {
+  CREATE: 2, DESTROY: 3, FLUSH: 4, LIST: 7, ADD: 9, DEL: 10, HEADER: 12,
+} as const;
 const ATTR = {
-  PROTOCOL: 1, SETNAME: 2, TYPENAME: 3, REVISION: 4, FAMILY: 5, DATA: 7, ADT: 8, LINENO: 9,
+  PROTOCOL: 1, SETNAME: 2, TYPENAME: 3, REVISION: 4, FAMILY: 5, FLAGS: 6, DATA: 7, ADT: 8,
+  LINENO: 9,
 } as const;
 const DATA = { IP: 1, PORT: 4, PROTO: 7, MAXELEM: 19, IP2: 20, CIDR2: 21 } as const;
+/** Of the data of a set itself, whose numbers are others than those of an entry. */
+const ELEMENTS = 24;
+const LIST_HEADER = 1 << 2;
 const IPADDR_IPV4 = 1;
 const NET_BYTEORDER = 0x4000;
 const PROTOCOL = 7;
@@ -42,6 +48,12 @@ function ipAttribute(type: number, ip: string): Buffer {
   return nest(type, attribute(IPADDR_IPV4 | NET_BYTEORDER, addressBytes(ip)));
 }
 
+function numberAttribute(type: number, value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return attribute(type | NET_BYTEORDER, bytes);
+}
+
 /** The attribute of an entry. */
 export function entryAttribute({ ip, port, second }: IpsetEntry): Buffer {
   const inner = [ipAttribute(DATA.IP, ip)];
@@ -67,9 +79,7 @@ export class Ipsets implements Disposable {
 
   /** Creates a set of at most `most` entries of IPv4; nothing happens if it is there. */
   create(set: string, type: IpsetType, most: number): void {
-    const bytes = Buffer.alloc(4);
-    bytes.writeUInt32BE(most);
-    const data = nest(ATTR.DATA, attribute(DATA.MAXELEM | NET_BYTEORDER, bytes));
+    const data = nest(ATTR.DATA, numberAttribute(DATA.MAXELEM, most));
     const parts = [
       name(set), textAttribute(ATTR.TYPENAME, type), u8Attribute(ATTR.REVISION, REVISION),
       u8Attribute(ATTR.FAMILY, AF_INET), data,
@@ -79,6 +89,20 @@ export class Ipsets implements Disposable {
 
   exists(set: string): boolean {
     return this.#unlessMissing(() => this.#request(CMD.HEADER, `get set ${set}`, name(set)));
+  }
+
+  /** Returns the number of a set's entries; undefined if there is no such set. */
+  size(set: string): number | undefined {
+    const body = message(name(set), numberAttribute(ATTR.FLAGS, LIST_HEADER));
+    let size: number | undefined;
+    this.#unlessMissing(() => {
+      [size] = this.#socket.dump(SUBSYS_IPSET | CMD.LIST, body, `get set ${set}`, (found) => {
+        const data = parseAttributes(found, 4).get(ATTR.DATA);
+        const elements = data && parseAttributes(data).get(ELEMENTS);
+        return elements ? [elements.readUInt32BE()] : [];
+      });
+    });
+    return size;
   }
 
   flush(set: string): void {

@@ -63,7 +63,8 @@ function ipvsRulesOf(options: RulesOptions): Rules {
       changeAddresses(done.addresses.added, done.addresses.removed);
     },
     async intact() {
-      if (!hasDevice() || !hasSets() || !servers.isIntact(state.servers())) return false;
+      if (!hasDevice() || !hasSets(state.entryCounts())) return false;
+      if (!servers.isIntact(state.servers())) return false;
       const found = deviceAddresses();
       if ([...state.addresses()].some((address) => !found.has(address))) return false;
       const now = nodePortAddresses(options.nodePortAddresses);
@@ -103,9 +104,10 @@ function setParameters(strictArp: boolean): void {
   writeSysctl("net.ipv4.conf.all.arp_announce", 2);
 }
 
-function hasSets(): boolean {
+/** Whether the kernel's sets have as many entries as were applied. */
+function hasSets(counts: ReadonlyMap<SetName, number>): boolean {
   using sets = new Ipsets();
-  return SET_NAMES.every((name) => sets.exists(name));
+  return SET_NAMES.every((name) => sets.size(name) === (counts.get(name) ?? 0));
 }
 
 function replaceSets(entries: Steps["entries"]["added"]): void {

@@ -65,6 +65,16 @@ export class IpvsState {
     return new Map(all.map(([name, value]) => [name, parse<WantedServer>(value)]));
   }
 
+  /** The number of entries of each set that has any. */
+  entryCounts(): Map<SetName, number> {
+    const counts = new Map<SetName, number>();
+    for (const [name] of this.#entries.applied()) {
+      const { set } = parse<Wanted["entries"][number]>(name);
+      counts.set(set, (counts.get(set) ?? 0) + 1);
+    }
+    return counts;
+  }
+
   addresses(): Set<string> {
     return new Set([...this.#addresses.applied()].map(([name]) => name));
   }
