@@ -12,11 +12,12 @@ import { findIptables } from "@raft2kube/linux/iptables.ts";
 import { Ipvs } from "@raft2kube/linux/ipvs.ts";
 import { getLink, openRoute } from "@raft2kube/linux/link.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
+import { replaceRoute } from "@raft2kube/linux/route.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { hasDevice } from "@raft2kube/proxy/apply/ipvs/device.ts";
+import { changeAddresses, hasDevice, removeDevice } from "@raft2kube/proxy/apply/ipvs/device.ts";
 import { SETS } from "@raft2kube/proxy/apply/ipvs/layout.ts";
 import { modeNamed, removeOthers } from "@raft2kube/proxy/apply/modes.ts";
-import type { Rules } from "@raft2kube/proxy/apply/rules.ts";
+import type { Rules, RulesOptions } from "@raft2kube/proxy/apply/rules.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
 import { servicePort } from "@raft2kube/proxy/testing/service-port.ts";
@@ -24,15 +25,19 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { udpIn } from "../contract/cni/overlay/injection.ts";
+import type { Implementation } from "../contract/proxy/implementation.ts";
 import { ours } from "../contract/proxy/ours.ts";
-import { RULES } from "../contract/proxy/suite.ts";
+import { NODE_PORT_ADDRESSES, RESTRICTED, RULES } from "../contract/proxy/suite.ts";
+import { upstream } from "../contract/proxy/upstream.ts";
 import { ADDRESSES, type Agent, CLUSTER_CIDR, createWorld, TARGETS } from
   "../../testing/network/node-world.ts";
 
 // Run inside a guest, whose kernel has IPVS: judges the modes, and prints
-// `FOUND {"mode", "rule", "error"}` for each rule.
+// `FOUND {"mode", "rule", "error"}` for each rule. Its argument is the program of sctp.c; without
+// one it judges upstream's kube-proxy.
 
 const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"];
+const [, , sctp] = process.argv;
 const world = await createWorld();
 
 async function report(mode: string, rule: string, run: () => Promise<void>): Promise<void> {
@@ -53,27 +58,29 @@ function port(ip: string): ServicePort {
 async function during(
   mode: ModeName,
   served: ServicePort,
-  work: () => Promise<void>,
-  ipvsScheduler?: string,
+  work: (rules: Rules) => Promise<void>,
+  options: Pick<RulesOptions, "ipvsScheduler" | "strictArp"> = {},
 ): Promise<void> {
-  const options = { clock: systemClock(), log: logger("guest"), ipvsScheduler, strictArp: true };
-  const rules = modeNamed(mode).create(options);
+  const create = modeNamed(mode).create;
+  const rules = create({ clock: systemClock(), log: logger("guest"), ...options });
   try {
     await rules.rebuild([served], []);
     assert.equal(await rules.intact(), true);
-    await work();
+    await work(rules);
   } finally {
     await rules.close();
     await modeNamed(mode).remove();
   }
 }
 
-async function judgeContract(mode: ModeName): Promise<void> {
-  const { refuses, start } = ours(mode);
-  const served = await start();
+async function judgeContract({ name: mode, refuses, start }: Implementation): Promise<void> {
+  let served = await start();
   for (const { name, run } of RULES) {
     if (refuses[name] === undefined) await report(mode, name, () => run(world, served));
   }
+  await served.close();
+  served = await start(NODE_PORT_ADDRESSES);
+  await report(mode, RESTRICTED.name, () => RESTRICTED.run(world, served));
   await served.close();
 }
 
@@ -84,13 +91,71 @@ async function judgeSchedulers(): Promise<void> {
         using ipvs = new Ipvs();
         assert.deepEqual(ipvs.servers().map((server) => server.scheduler), [scheduler]);
         assert.match(await world.one.ask("10.96.5.2", 80), /^two /);
-      }, scheduler));
+      }, { ipvsScheduler: scheduler }));
   }
 }
 
+/** A machine beside the node asks by ARP for addresses of Services, which the node's device has. */
+async function judgeStrictArp(): Promise<void> {
+  const { outside } = world;
+  const ask = (ip: string) => {
+    inNetns(outside.netns, () => {
+      using route = openRoute();
+      replaceRoute(route, { to: `${ip}/32`, link: getLink(route, "eth0").index });
+    });
+    return outside.ask(ip, 80, { timeout_ms: 5_000 });
+  };
+  // In this order: the parameters stay.
+  for (const [name, ip, strictArp, expected] of [
+    ["the node answers ARP for a Service's address", "10.96.5.6", false, /^two /],
+    ["with strict ARP it does not", "10.96.5.7", true, /^silent$|EHOSTUNREACH/],
+  ] as const) {
+    await report("ipvs", name, () => during("ipvs", port(ip), async () => {
+      assert.match(await ask(ip), expected);
+    }, { strictArp }));
+  }
+}
+
+/** Deletes by hand what makes the Service at `ip` work. */
+const damages = (ip: string): Readonly<Record<string, () => void | Promise<unknown>>> => ({
+  "a virtual server": () => {
+    using ipvs = new Ipvs();
+    for (const server of ipvs.servers()) ipvs.deleteServer(server);
+  },
+  "a destination": () => {
+    using ipvs = new Ipvs();
+    for (const server of ipvs.servers()) {
+      for (const target of ipvs.destinations(server)) ipvs.deleteDestination(server, target);
+    }
+  },
+  "an address of the device": () => changeAddresses([], [ip]),
+  "the device": removeDevice,
+  "the entries of a set": () => {
+    using sets = new Ipsets();
+    sets.flush(SETS.clusterIp);
+  },
+  "the rules of a chain": async () => {
+    await (await findIptables()).restore("*nat\n:KUBE-IPVS-SERVICES - [0:0]\nCOMMIT\n");
+  },
+});
+
+async function judgeRepairs(): Promise<void> {
+  const ip = "10.96.5.8";
+  await during("ipvs", port(ip), async (rules) => {
+    for (const [what, damage] of Object.entries(damages(ip))) {
+      await report("ipvs", `${what} that is deleted by hand comes back`, async () => {
+        await damage();
+        assert.equal(await rules.intact(), false);
+        await rules.rebuild([port(ip)], []);
+        assert.equal(await rules.intact(), true);
+        assert.match(await world.one.ask(ip, 80), /^two /);
+      });
+    }
+  });
+}
+
 /** One SCTP Service port of the second pod, from the other pod and from outside. */
-async function judgeSctp(mode: ModeName): Promise<void> {
-  const [, , sctp = ""] = process.argv;
+async function judgeSctp(mode: ModeName, sctp: string): Promise<void> {
   const target = 9000;
   const server = inNetns(world.two.netns, () => {
     return spawn(sctp, ["serve", String(target), "two"], { stdio: ["ignore", "pipe", "inherit"] });
@@ -234,11 +299,15 @@ async function judgeSources(): Promise<void> {
   receiver.close();
 }
 
-await judgeContract("ipvs");
-await judgeSchedulers();
-await judgeSctp("ipvs");
-await judgeSctp("iptables");
-await judgeChanges();
-await judgeGuard();
-await judgeSources();
+if (sctp === undefined) await judgeContract(upstream("ipvs"));
+else {
+  await judgeContract(ours("ipvs"));
+  await judgeStrictArp();
+  await judgeSchedulers();
+  await judgeRepairs();
+  for (const mode of ["ipvs", "iptables"] as const) await judgeSctp(mode, sctp);
+  await judgeChanges();
+  await judgeGuard();
+  await judgeSources();
+}
 world.close();

@@ -9,6 +9,7 @@ interface Request {
   id: number;
   op: "listen" | "ask" | "open" | "say" | "many";
   protocol: "tcp" | "udp";
+  /** Where to; of `listen`: where, by default on all addresses. */
   address: string;
   port: number;
   /** The name of a server, or of the connection that `open` and `say` refer to. */
@@ -36,7 +37,7 @@ createInterface({ input: process.stdin }).on("line", (line) => {
   });
 }).on("close", () => process.exit());
 
-function listenTcp({ port, name }: Request): Promise<string> {
+function listenTcp({ port, name, address }: Request): Promise<string> {
   const server = createServer((socket) => {
     const from = `${name} ${socket.remoteAddress}`;
     socket.on("error", () => socket.destroy());
@@ -44,11 +45,11 @@ function listenTcp({ port, name }: Request): Promise<string> {
   });
   return new Promise((resolve) => {
     server.on("error", (error) => resolve(error.message));
-    server.listen(port, "0.0.0.0", () => resolve("listening"));
+    server.listen(port, address, () => resolve("listening"));
   });
 }
 
-function listenUdp({ port, name }: Request): Promise<string> {
+function listenUdp({ port, name, address }: Request): Promise<string> {
   const socket = createSocket("udp4");
   socket.on("message", (message, from) => {
     const answer = `${name} ${from.address}`.padEnd(message.length);
@@ -56,7 +57,7 @@ function listenUdp({ port, name }: Request): Promise<string> {
   });
   return new Promise((resolve) => {
     socket.on("error", (error) => resolve(error.message));
-    socket.bind(port, () => resolve("listening"));
+    socket.bind(port, address, () => resolve("listening"));
   });
 }
 

@@ -50,8 +50,13 @@ export class Agent {
   }
 
   /** Serves a port: answers each message with its name and the client's address. */
-  listen(port: number, name: string, protocol: Protocol = "tcp"): Promise<string> {
-    return this.#call({ op: "listen", port, name, protocol });
+  listen(
+    port: number,
+    name: string,
+    protocol: Protocol = "tcp",
+    address = "0.0.0.0",
+  ): Promise<string> {
+    return this.#call({ op: "listen", port, name, protocol, address });
   }
 
   /** Asks a server once: its answer, or `refused`, `reset`, `closed`, `silent`. */

@@ -15,7 +15,8 @@ export interface Served {
 /** A kind of proxy. */
 export interface Implementation {
   name: string;
-  start(): Promise<Served>;
+  /** `nodePortAddresses`: the ranges of addresses that serve node ports; by default all do. */
+  start(nodePortAddresses?: string[]): Promise<Served>;
   /** Rules of the suite that it does not keep, by their names, and why. */
   refuses: Readonly<Record<string, string>>;
 }

@@ -2,12 +2,14 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
 import type { Rules } from "@raft2kube/proxy/apply/rules.ts";
 import { deleteStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
+import { HealthChecks } from "@raft2kube/proxy/health-checks.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
 import { planService } from "@raft2kube/proxy/plan/service.ts";
 import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { type Implementation, NODE_NAME, type Served } from "./implementation.ts";
+import { SCTP } from "./sctp-rule.ts";
 import { CLUSTER_CIDR } from "../../../testing/network/node-world.ts";
 
 const LOCAL_DROP = "internalTrafficPolicy Local drops without an endpoint of this node";
@@ -29,6 +31,7 @@ const REFUSES: Readonly<Record<ModeName, Implementation["refuses"]>> = {
       "IPVS keeps a client while its closed connections are remembered, two minutes",
   },
   userspace: {
+    [SCTP.name]: "Node has no SCTP; a line in the log",
     "a pod keeps its address, another machine is masqueraded":
       "connections are made by the proxy: endpoints see the node's address",
     "externalTrafficPolicy Local keeps the client's address":
@@ -38,26 +41,32 @@ const REFUSES: Readonly<Record<ModeName, Implementation["refuses"]>> = {
 
 /** The rules of one mode with the plan, without a loop: a change has taken effect when it ends. */
 export function ours(mode: ModeName): Implementation {
-  return { name: mode, refuses: REFUSES[mode], start: () => start(mode) };
+  return { name: mode, refuses: REFUSES[mode], start: (addresses) => start(mode, addresses) };
 }
 
-async function start(mode: ModeName): Promise<Served> {
+async function start(mode: ModeName, nodePortAddresses?: string[]): Promise<Served> {
   const log = logger("proxy-test");
-  const rules = modeNamed(mode).create({ clusterCidr: CLUSTER_CIDR, clock: systemClock(), log });
+  const rules = modeNamed(mode).create({
+    clusterCidr: CLUSTER_CIDR, nodePortAddresses, clock: systemClock(), log,
+  });
+  const healthChecks = new HealthChecks(log);
   await rules.rebuild([], []);
   const applied = new Map<string, Map<string, ServicePort>>();
   return {
     async set(service, slice) {
-      const { ports } = planService(service, [slice], NODE_NAME);
+      const { ports, healthCheck } = planService(service, [slice], NODE_NAME);
       const now = new Map(ports.map((port) => [port.key, port]));
       await change(rules, applied.get(service.metadata.name ?? ""), now);
       applied.set(service.metadata.name ?? "", now);
+      healthChecks.update(service.metadata.name ?? "", healthCheck);
     },
     async remove(name) {
       await change(rules, applied.get(name), new Map());
       applied.delete(name);
+      healthChecks.update(name, undefined);
     },
     async close() {
+      healthChecks.close();
       await rules.close();
       await modeNamed(mode).remove();
     },

@@ -3,12 +3,14 @@ import { MODE_NAMES } from "@raft2kube/proxy/mode-names.ts";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import type { Implementation, Served } from "./implementation.ts";
 import { ours } from "./ours.ts";
-import { RULES } from "./suite.ts";
+import { SCTP } from "./sctp-rule.ts";
+import { NODE_PORT_ADDRESSES, RESTRICTED, RULES } from "./suite.ts";
 import { KUBE_PROXY, upstream } from "./upstream.ts";
 import { createWorld, type World } from "../../../testing/network/node-world.ts";
 
 /** The host's kernel has no IPVS: `test/guest/proxy.test.ts` runs these rules in that mode. */
 const HERE = MODE_NAMES.filter((mode) => mode !== "ipvs");
+const ALL = [...RULES, SCTP];
 const isRoot = process.getuid?.() === 0;
 
 describe.runIf(isRoot)("Service proxies in network namespaces", () => {
@@ -36,15 +38,21 @@ function judge(implementations: readonly Implementation[]): void {
       }, 60_000);
       afterAll(() => served.close());
 
-      test.each(RULES.filter((rule) => refuses[rule.name] === undefined))("$name", async (rule) => {
+      test.each(ALL.filter((rule) => refuses[rule.name] === undefined))("$name", async (rule) => {
         await rule.run(world, served);
+      }, 200_000);
+
+      test(RESTRICTED.name, async () => {
+        await served.close();
+        served = await start(NODE_PORT_ADDRESSES);
+        await RESTRICTED.run(world, served);
       }, 200_000);
     });
   }
 }
 
 test("every rule that is refused is one of the contract", ({ expect }) => {
-  const names = new Set(RULES.map(({ name }) => name));
+  const names = new Set(ALL.map(({ name }) => name));
   for (const mode of MODE_NAMES) {
     for (const name of Object.keys(ours(mode).refuses)) expect(names).toContain(name);
   }

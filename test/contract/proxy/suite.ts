@@ -1,124 +1,17 @@
 import assert from "node:assert/strict";
-import type { Service } from "@raft2kube/api/gen/core/v1.ts";
-import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { NODE_NAME, type Served } from "./implementation.ts";
-import { ADDRESSES, type Agent, type Protocol, TARGETS, type World } from
-  "../../../testing/network/node-world.ts";
+import type { Served } from "./implementation.ts";
+import {
+  answers, clock, elsewhere, freshPort, ONE, type Pod, REFUSED, serve, SILENCE_MS, spread, TWO,
+  WAIT_MS, type Wish,
+} from "./steps.ts";
+import { ADDRESSES, TARGETS, type World } from "../../../testing/network/node-world.ts";
 
 /** One rule of the contract: resolves if the proxy keeps it, throws otherwise. */
 export interface Rule {
   name: string;
   run(world: World, served: Served): Promise<void>;
 }
-
-const clock = systemClock();
-/** Long: upstream's kube-proxy tries again after 30 s where a sync failed on a busy machine. */
-const WAIT_MS = 90_000;
-/** How long nothing must come where packets are dropped. */
-const SILENCE_MS = 400;
-/** With two endpoints, all connections go to one of them by chance once in 2^23 times. */
-const MANY = 24;
-
-/** The kernel remembers UDP clients by their port, also those of the proxy judged before. */
-let lastPort = 40_000;
-const freshPort = () => ++lastPort;
-
-interface Pod {
-  address: string;
-  node?: string;
-  ready?: boolean;
-  terminating?: boolean;
-}
-const ONE: Pod = { address: ADDRESSES.one };
-const TWO: Pod = { address: ADDRESSES.two };
-const elsewhere = (pod: Pod): Pod => ({ ...pod, node: "elsewhere" });
-
-interface Wish {
-  name: string;
-  ip: string;
-  endpoints: Pod[];
-  port?: number;
-  nodePort?: number;
-  protocol?: Protocol;
-  targetPort?: number;
-  spec?: Partial<Service["spec"]>;
-  balancer?: string[];
-}
-
-/** Makes the proxy serve one Service of one port. */
-async function serve(served: Served, wish: Wish): Promise<void> {
-  const { name, ip, port = 80, nodePort, protocol = "tcp" } = wish;
-  const api = protocol === "tcp" ? "TCP" : "UDP";
-  const targetPort = wish.targetPort ?? (protocol === "tcp" ? TARGETS.http : TARGETS.dns);
-  const service: Service = {
-    metadata: { namespace: "default", name },
-    spec: {
-      clusterIP: ip,
-      clusterIPs: [ip],
-      ports: [{ name: "p", port, protocol: api, ...(nodePort ? { nodePort } : {}) }],
-      ...wish.spec,
-    },
-    ...(wish.balancer
-      ? { status: { loadBalancer: { ingress: wish.balancer.map((one) => ({ ip: one })) } } }
-      : {}),
-  };
-  await served.set(service, sliceOf(wish, { name: "p", port: targetPort, protocol: api }));
-}
-
-function sliceOf(
-  { name, endpoints }: Wish,
-  port: NonNullable<EndpointSlice["ports"]>[number],
-): EndpointSlice {
-  return {
-    metadata: {
-      namespace: "default",
-      name: `${name}-1`,
-      labels: { "kubernetes.io/service-name": name },
-    },
-    addressType: "IPv4",
-    ports: [port],
-    endpoints: endpoints.map(endpointOf),
-  };
-}
-
-function endpointOf({ address, node = NODE_NAME, ready = true, terminating = false }: Pod) {
-  const conditions = { ready: ready && !terminating, serving: ready, terminating };
-  return { addresses: [address], nodeName: node, conditions };
-}
-
-/** Waits until an agent gets an answer. Rules of others take effect later. */
-async function answers(
-  agent: Agent,
-  [ip, port]: readonly [string, number],
-  expected: RegExp,
-  options: Parameters<Agent["ask"]>[2] = {},
-): Promise<string> {
-  let last = "";
-  const probe = async () => {
-    last = await agent.ask(ip, port, { timeout_ms: 1_000, ...options });
-    return expected.test(last) ? last : undefined;
-  };
-  try {
-    return await waitFor(`${ip}:${port} to answer ${expected}`, probe, {
-      clock, timeout_ms: WAIT_MS,
-    });
-  } catch (thrown) {
-    throw new assert.AssertionError({
-      message: `${ip}:${port} answered ${last}, not ${expected}: ${String(thrown)}`,
-    });
-  }
-}
-
-/** The names of the endpoints that served many connections. */
-async function spread(agent: Agent, ip: string, port: number): Promise<string[]> {
-  const names = new Set<string>();
-  for (let at = 0; at < MANY; at++) names.add((await agent.ask(ip, port)).split(" ")[0] ?? "");
-  return [...names].sort();
-}
-
-const REFUSED = /^(refused|reset)$/;
 
 const CLUSTER_IP: readonly Rule[] = [
   {
@@ -313,6 +206,25 @@ const EXTERNAL: readonly Rule[] = [
     },
   },
   {
+    name: "healthCheckNodePort tells whether this node has endpoints",
+    async run(_world, served) {
+      const healthCheckNodePort = 31_010;
+      const spec: Wish["spec"] = {
+        type: "LoadBalancer", externalTrafficPolicy: "Local", healthCheckNodePort,
+      };
+      const probe = async () => {
+        const answer = await fetch(`http://${ADDRESSES.node}:${healthCheckNodePort}/healthz`);
+        const { localEndpoints } = await answer.json() as { localEndpoints: number };
+        return `${answer.status} ${localEndpoints}`;
+      };
+      for (const [pod, expected] of [[TWO, "200 1"], [elsewhere(TWO), "503 0"]] as const) {
+        await serve(served, { name: "hc", ip: "10.96.2.11", endpoints: [pod], spec });
+        const isSo = async () => (await probe().catch(String)) === expected;
+        await waitFor(`the health check to be ${expected}`, isSo, { clock, timeout_ms: WAIT_MS });
+      }
+    },
+  },
+  {
     name: "externalIPs are served",
     async run({ one, outside }, served) {
       const spec: Wish["spec"] = { externalIPs: ["203.0.113.1"] };
@@ -411,6 +323,23 @@ const CONNECTIONS: readonly Rule[] = [
   },
 ];
 
+/** An address of the node that serves node ports where `--nodeport-addresses` names it alone. */
+export const NODE_PORT_ADDRESSES = [`${ADDRESSES.node}/32`];
+
+/** Judged on a proxy that was started with `NODE_PORT_ADDRESSES`. */
+export const RESTRICTED: Rule = {
+  name: "a NodePort is on the addresses of --nodeport-addresses alone",
+  async run({ node, one, outside }, served) {
+    await serve(served, {
+      name: "npr", ip: "10.96.5.1", nodePort: 30091, endpoints: [TWO], spec: { type: "NodePort" },
+    });
+    for (const agent of [outside, one, node]) {
+      await answers(agent, [ADDRESSES.node, 30091], /^two /);
+      assert.match(await agent.ask(ADDRESSES.gateway, 30091), REFUSED);
+    }
+  },
+};
+
 /** Endpoints that a Service's writer must not reach, and frontends that are another's. */
 const HOSTILE: readonly Rule[] = [
   {
@@ -421,6 +350,24 @@ const HOSTILE: readonly Rule[] = [
       await serve(served, { name: "bad", ip, endpoints: [...bad, TWO] });
       await answers(outside, [ip, 80], /^two /);
       assert.deepEqual(await spread(outside, ip, 80), ["two"]);
+    },
+  },
+  {
+    // Those of host-network pods: the proxy cannot tell them from a slice that is made by hand.
+    name: "endpoints on nodes' own addresses are served, what listens on loopback is not",
+    async run({ node, one, outside }, served) {
+      const [own, other, onLoopback] = [8_090, 8_091, 8_092];
+      await node.listen(own, "node");
+      await node.listen(onLoopback, "loopback", "tcp", "127.0.0.1");
+      await outside.listen(other, "outside");
+      const wish = { ip: "10.96.4.5", endpoints: [{ address: ADDRESSES.node }] };
+      await serve(served, { ...wish, name: "host", targetPort: own });
+      for (const agent of [one, outside, node]) await answers(agent, [wish.ip, 80], /^node /);
+      await serve(served, { ...wish, name: "host", targetPort: onLoopback });
+      for (const agent of [one, outside, node]) await answers(agent, [wish.ip, 80], REFUSED);
+      const endpoints = [elsewhere({ address: ADDRESSES.outside })];
+      await serve(served, { ...wish, name: "host", endpoints, targetPort: other });
+      for (const agent of [one, node]) await answers(agent, [wish.ip, 80], /^outside /);
     },
   },
   {

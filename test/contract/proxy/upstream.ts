@@ -17,6 +17,12 @@ import { ADDRESSES, CLUSTER_CIDR } from "../../../testing/network/node-world.ts"
 /** Upstream's kube-proxy, where it was built: `npm run peers -- kube-proxy`. */
 export const KUBE_PROXY = join(import.meta.dirname, "../../../.peers/bin/kube-proxy");
 
+/** The other ones: in a guest those that work without nftables, whose kernel has no NAT of it. */
+export const IPTABLES_PROGRAMS = [
+  "iptables", "iptables-save", "iptables-restore",
+  "ip6tables", "ip6tables-save", "ip6tables-restore",
+];
+
 /** Where kube-proxy serves its metrics. */
 export const METRICS = "127.0.0.1:10249";
 
@@ -30,12 +36,12 @@ const REFUSES: Implementation["refuses"] = {
 
 /** Upstream's kube-proxy on our apiserver, in the namespace of this process. */
 export function upstream(mode: "nftables" | "iptables" | "ipvs"): Implementation {
-  return { name: `${mode} of kube-proxy`, refuses: REFUSES, start: () => start(mode) };
+  return { name: `${mode} of kube-proxy`, refuses: REFUSES, start: (own) => start(mode, own) };
 }
 
-async function start(mode: string): Promise<Served> {
+async function start(mode: string, nodePortAddresses?: string[]): Promise<Served> {
   const api = await startApi();
-  const proxy = await runKubeProxy(mode, api.server);
+  const proxy = await runKubeProxy(mode, api.server, nodePortAddresses);
   return {
     ...api.served,
     async close() {
@@ -49,10 +55,12 @@ async function start(mode: string): Promise<Served> {
 export async function runKubeProxy(
   mode: string,
   server: TestApiserver,
+  nodePortAddresses = [`${ADDRESSES.node}/32`, `${ADDRESSES.gateway}/32`],
 ): Promise<{ pid: number; close(): Promise<void> }> {
   const { dir } = server;
   const kubeconfig = await server.kubeconfigFor("system:kube-proxy");
-  const child = startKubeProxy(mode, kubeconfig, dir);
+  const ranges = `--nodeport-addresses=${nodePortAddresses.join()}`;
+  const child = startKubeProxy(mode, kubeconfig, dir, ranges);
   return {
     pid: child.pid ?? 0,
     async close() {
@@ -72,7 +80,6 @@ function startKubeProxy(mode: string, kubeconfig: string, dir: string, ...more: 
     "cluster-cidr": CLUSTER_CIDR,
     "iptables-localhost-nodeports": "false",
     "iptables-min-sync-period": "20ms",
-    "nodeport-addresses": `${ADDRESSES.node}/32,${ADDRESSES.gateway}/32`,
     "healthz-bind-address": "127.0.0.1:10256",
     "metrics-bind-address": METRICS,
     // Which are the machine's.
