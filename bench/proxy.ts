@@ -10,8 +10,7 @@ import { planService } from "@raft2kube/proxy/plan/service.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { IN_GUEST, quoted } from "../cli/guest/init.ts";
-import { runGuest } from "../test/guest/guest.ts";
+import { IN_GUEST, quoted, runGuest } from "../test/guest/guest.ts";
 import { IPTABLES_PROGRAMS, KUBE_PROXY, METRICS, runKubeProxy, startApi } from
   "../test/contract/proxy/upstream.ts";
 import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS, type World } from

@@ -4,6 +4,7 @@ import { text } from "node:stream/consumers";
 import { bootGuest } from "../../cli/guest/boot.ts";
 import { guestKernel } from "../../cli/guest/kernel.ts";
 
+export { IN_GUEST, quoted } from "../../cli/guest/init.ts";
 export { guestsMissing } from "../../cli/guest/kernel.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
