@@ -37,6 +37,12 @@ export class RpcError extends CodedError {
   }
 }
 
+/** Returns a status's name as Go prints it: `FailedPrecondition`. */
+export function goCodeName({ code }: RpcError): string {
+  const parts = code.toLowerCase().split("_");
+  return parts.map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join("");
+}
+
 /** Returns an error of a handler or the transport as an RpcError; unexpected ones are INTERNAL. */
 export function asRpcError(thrown: unknown): RpcError {
   if (thrown instanceof RpcError) return thrown;

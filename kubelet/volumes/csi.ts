@@ -2,7 +2,7 @@ import { mkdir, rmdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { isMountPoint } from "@raft2kube/linux/mount-point.ts";
 import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/gen/csi.ts";
-import { RpcError } from "@raft2kube/rpc/error.ts";
+import { goCodeName, RpcError } from "@raft2kube/rpc/error.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { KeyedTurns } from "@raft2kube/std/turns.ts";
 import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/attachments.ts";
@@ -323,13 +323,7 @@ async function call<R>(made: () => Promise<R>): Promise<R> {
     return await made();
   } catch (thrown) {
     if (!(thrown instanceof RpcError)) throw thrown;
-    const message = `rpc error: code = ${codeName(thrown.code)} desc = ${messageOf(thrown)}`;
+    const message = `rpc error: code = ${goCodeName(thrown)} desc = ${messageOf(thrown)}`;
     throw new VolumeError("MountFailed", message, { cause: thrown });
   }
-}
-
-/** Returns a status code as Go prints it: `FailedPrecondition`. */
-function codeName(code: string): string {
-  const parts = code.toLowerCase().split("_");
-  return parts.map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join("");
 }

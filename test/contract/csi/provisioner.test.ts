@@ -200,7 +200,7 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
       // The driver reaches its own node alone, and refuses others as if they were full.
       await claim("crowded", "later", chosen("node-2"));
       const { message: full } = await eventOf("crowded", "ProvisioningFailed");
-      expect(full).toContain("RESOURCE_EXHAUSTED");
+      expect(full).toContain("code = ResourceExhausted");
       await untilGivenUp("crowded");
       await claim("homeless", "later", chosen("node-9"));
       const { message } = await eventOf("homeless", "ProvisioningFailed");
