@@ -10,16 +10,18 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
 import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { goCodeName, RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { isRefusal } from "./call-outcome.ts";
 import { patchClaimStatus } from "./claim-status.ts";
 import { CONTROLLER_CALL_TIMEOUT_MS, MODIFY_WORKERS, RETRY_MS, RETRY_MS_MAX } from "./limits.ts";
-import { planModify, type ModifyPlan } from "./modify-plan.ts";
+import { MODIFYING, planModify, type ModifyPlan } from "./modify-plan.ts";
 import { referenceTo } from "./object-reference.ts";
-import { isInfeasible } from "./resize-plan.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 import { ownerOf, type VolumeOwner } from "./volume-plan.ts";
 
-const CONDITIONS = ["ModifyingVolume", "ModifyVolumeError"];
+const FAILED = "ModifyVolumeError";
 
 /**
  * Gives volumes the attributes of their claims' VolumeAttributesClass by ControllerModifyVolume.
@@ -32,6 +34,8 @@ export class Modifier {
   readonly #volumes: Informer<PersistentVolume>;
   readonly #classes: Informer<VolumeAttributesClass>;
   readonly #queue: WorkQueue;
+  /** Claims whose last attempt the driver refused; in memory, as upstream's. */
+  readonly #refused = new Set<string>();
   #working: Promise<void> = Promise.resolve();
 
   constructor(options: SidecarOptions) {
@@ -51,12 +55,17 @@ export class Modifier {
     const changed = (claim: PersistentVolumeClaim, old: PersistentVolumeClaim) => {
       const { volumeAttributesClassName: name } = claim.spec;
       const rebound = claim.status?.phase !== old.status?.phase;
-      if (rebound || name !== old.spec.volumeAttributesClassName) add(claim);
+      // The claim may have named another class meanwhile.
+      const ended = old.status?.modifyVolumeStatus && !claim.status?.modifyVolumeStatus;
+      if (rebound || ended || name !== old.spec.volumeAttributesClassName) add(claim);
     };
-    this.#claims.handle({ added: add, updated: changed });
+    const deleted = (claim: PersistentVolumeClaim) => void this.#refused.delete(keyOf(claim));
+    this.#claims.handle({ added: add, updated: changed, deleted });
     const revisit = ({ metadata }: VolumeAttributesClass) => {
       for (const claim of this.#claims.store.list()) {
-        if (claim.spec.volumeAttributesClassName === metadata.name) add(claim);
+        const begun = claim.status?.modifyVolumeStatus?.targetVolumeAttributesClassName;
+        const named = [claim.spec.volumeAttributesClassName, begun];
+        if (named.includes(metadata.name)) add(claim);
       }
     };
     this.#classes.handle({ added: revisit, updated: revisit });
@@ -69,30 +78,42 @@ export class Modifier {
     await this.#working;
   }
 
-  async #modify(key: string): Promise<void> {
+  async #modify(key: string): Promise<{ again_ms: number } | void> {
     const claim = this.#claims.store.get(key);
     if (!claim) return;
     const volume = this.#volumes.store.get(claim.spec.volumeName ?? "");
     const classOf = (name: string) => this.#classes.store.get(name);
-    const plan = planModify(claim, volume, classOf, this.#owner);
-    if (plan.act === "leave" || !volume) return;
-    const about = referenceTo("PersistentVolumeClaim", claim);
-    if (plan.act === "wait") {
-      this.#options.events.record(about, "Warning", "VolumeModifyFailed", plan.why);
-      await this.#patch(claim, stateOf(plan.target, "Pending", { ModifyVolumeError: plan.why }));
-      return;
+    const about = { owner: this.#owner, refused: this.#refused.has(key) };
+    const plan = planModify(claim, volume, classOf, about);
+    if (!volume) return;
+    const { events } = this.#options;
+    const reference = referenceTo("PersistentVolumeClaim", claim);
+    switch (plan.act) {
+      case "leave":
+        return;
+      case "cancel":
+        events.record(reference, "Normal", "VolumeModifyCancelled", "Cancelled modify.");
+        return void (await this.#patch(claim, { fields: {}, without: [MODIFYING] }));
+      case "wait":
+        events.record(reference, "Warning", "VolumeModifyFailed", plan.why);
+        return void (await this.#patch(claim, stateOf(plan.target, "Pending")));
+      case "modify":
+        return this.#carryOut(claim, volume, plan);
+      default:
+        return plan satisfies never;
     }
-    await this.#carryOut(claim, volume, plan);
   }
 
   async #carryOut(
     claim: PersistentVolumeClaim,
     volume: PersistentVolume,
     { target, volumeHandle, mutableParameters }: Extract<ModifyPlan, { act: "modify" }>,
-  ): Promise<void> {
+  ): Promise<{ again_ms: number } | void> {
     const { driver, events, client } = this.#options;
     const about = referenceTo("PersistentVolumeClaim", claim);
-    const begun = await this.#patch(claim, stateOf(target, "InProgress", { ModifyingVolume: "" }));
+    const begun = await this.#patch(claim, stateOf(target, "InProgress", {
+      [MODIFYING]: `Modifying volume to "${target}" is in progress.`,
+    }));
     try {
       await driver.controller.controllerModifyVolume(
         { volumeId: volumeHandle, mutableParameters },
@@ -101,19 +122,39 @@ export class Modifier {
     } catch (thrown) {
       const why = `modify volume "${volume.metadata.name}" failed: ${rpcErrorText(thrown)}`;
       events.record(about, "Warning", "VolumeModifyFailed", why);
-      const state = isInfeasible(thrown) ? "Infeasible" : "InProgress";
-      await this.#patch(begun, stateOf(target, state, { ModifyVolumeError: why }));
-      throw thrown;
+      return this.#recordFailure(begun, target, thrown);
     }
+    this.#refused.delete(keyOf(claim));
     const spec = { volumeAttributesClassName: target };
     const volumes = client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
     await volumes.patch(nameOf(volume), "merge", { spec });
     await this.#patch(begun, {
       fields: { currentVolumeAttributesClassName: target, modifyVolumeStatus: null },
-      without: CONDITIONS,
+      without: [MODIFYING, FAILED],
     });
     const text = `external resizer modified volume ${volume.metadata.name} with vac ${target}`;
     events.record(about, "Normal", "VolumeModifySuccessful", text);
+  }
+
+  /** Of refusals only INVALID_ARGUMENT says that the driver will never do it (CSI spec). */
+  async #recordFailure(
+    claim: PersistentVolumeClaim,
+    target: string,
+    thrown: unknown,
+  ): Promise<{ again_ms: number }> {
+    if (!(thrown instanceof RpcError)) throw thrown;
+    const refused = isRefusal(thrown);
+    if (refused) this.#refused.add(keyOf(claim));
+    else this.#refused.delete(keyOf(claim));
+    const infeasible = thrown.status === Status.INVALID_ARGUMENT;
+    const state = refused ? "failed. Waiting for retry." : "is still in progress.";
+    await this.#patch(claim, stateOf(target, infeasible ? "Infeasible" : "InProgress", {
+      [MODIFYING]: `Modifying volume to "${target}" ${state}`,
+      [FAILED]: { reason: goCodeName(thrown), message: messageOf(thrown) },
+    }));
+    // Only another class helps, which brings the claim back at once.
+    if (infeasible) return { again_ms: RETRY_MS_MAX };
+    throw thrown;
   }
 
   #patch(claim: PersistentVolumeClaim, change: ClaimStatusChange): Promise<PersistentVolumeClaim> {
@@ -125,11 +166,11 @@ export class Modifier {
 function stateOf(
   targetVolumeAttributesClassName: string,
   status: "Pending" | "InProgress" | "Infeasible",
-  conditions: Record<string, string>,
+  conditions: NonNullable<ClaimStatusChange["with"]> = {},
 ): ClaimStatusChange {
   return {
     fields: { modifyVolumeStatus: { targetVolumeAttributesClassName, status } },
-    without: CONDITIONS,
+    without: [],
     with: conditions,
   };
 }

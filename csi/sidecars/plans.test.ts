@@ -11,6 +11,7 @@ import {
 import { describe, expect, it } from "vitest";
 import { isBoundTo, planClaim } from "./claim-plan.ts";
 import { createVolumeRequest } from "./create-request.ts";
+import { planModify } from "./modify-plan.ts";
 import { persistentVolumeOf } from "./persistent-volume.ts";
 import { planResize } from "./resize-plan.ts";
 import { isToBeDeleted } from "./volume-plan.ts";
@@ -215,15 +216,19 @@ describe("planResize", () => {
       size: "2Gi",
       volumeHandle: "v1",
       required_bytes: 2 ** 31,
+      repeats: false,
     });
     const leave = { act: "leave" };
-    const after = (state: ClaimResourceStatus, wanted: string, begun: string) => {
+    const after = (state: ClaimResourceStatus, wanted: string, begun: string, refused = false) => {
       const made = bound(wanted, "1Gi");
       made.status!.allocatedResourceStatuses = { storage: state };
       made.status!.allocatedResources = { storage: begun };
-      return planResize(made, volume, owner);
+      return planResize(made, volume, owner, refused);
     };
-    expect(after("ControllerResizeInProgress", "2Gi", "9Gi")).toMatchObject({ size: "9Gi" });
+    const again = { size: "9Gi", repeats: true };
+    expect(after("ControllerResizeInProgress", "2Gi", "9Gi")).toMatchObject(again);
+    const less = { size: "2Gi", repeats: false };
+    expect(after("ControllerResizeInProgress", "2Gi", "9Gi", true)).toMatchObject(less);
     expect(after("ControllerResizeInfeasible", "2Gi", "9Gi")).toMatchObject({ size: "2Gi" });
     const finish = { act: "finish", size: "1Gi" };
     expect(after("ControllerResizeInfeasible", "1Gi", "9Gi")).toEqual(finish);
@@ -237,5 +242,43 @@ describe("planResize", () => {
     const other = bound("2Gi", "1Gi");
     other.metadata.uid = "u2";
     expect(planResize(other, volume, owner)).toEqual(leave);
+  });
+});
+
+describe("planModify", () => {
+  const volume = persistentVolumeOf(claim(), storageClass(), DRIVER, {
+    volumeId: "v1", capacityBytes: 2 ** 30, volumeContext: {}, accessibleTopology: [],
+  });
+  const classOf = (name: string) =>
+    ({ metadata: { name }, driverName: DRIVER, parameters: { name } });
+  const plan = (
+    wanted: string | undefined,
+    begun?: NonNullable<PersistentVolumeClaim["status"]>["modifyVolumeStatus"],
+    refused = false,
+  ) => {
+    const made = claim(undefined, wanted === undefined ? {} : { volumeAttributesClassName: wanted });
+    const conditions = begun && [{ type: "ModifyingVolume", status: "True" as const }];
+    const had = { currentVolumeAttributesClassName: "had" };
+    made.status = {
+      phase: "Bound", ...had, ...(begun && { modifyVolumeStatus: begun, conditions }),
+    };
+    const owner = { driverName: DRIVER, segments: undefined };
+    return planModify(made, volume, classOf, { owner, refused });
+  };
+  const begun = (status: "InProgress" | "Infeasible") =>
+    ({ targetVolumeAttributesClassName: "old", status });
+
+  it("gives the claim's class, unless the driver may still be giving another", () => {
+    expect(plan("had")).toEqual({ act: "leave" });
+    expect(plan("new")).toMatchObject({ target: "new", mutableParameters: { name: "new" } });
+    expect(plan("new", begun("InProgress"))).toMatchObject({ target: "old" });
+    expect(plan("new", begun("InProgress"), true)).toMatchObject({ target: "new" });
+    expect(plan("new", begun("Infeasible"))).toMatchObject({ target: "new" });
+  });
+
+  it("ends an attempt whose class was taken back, once the driver is at rest", () => {
+    expect(plan(undefined, begun("InProgress"))).toMatchObject({ target: "old" });
+    expect(plan(undefined, begun("Infeasible"))).toEqual({ act: "cancel" });
+    expect(plan(undefined)).toEqual({ act: "leave" });
   });
 });

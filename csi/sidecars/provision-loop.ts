@@ -19,6 +19,7 @@ import {
   ControllerServiceCapability_RPC_Type as Rpc, type CreateVolumeRequest,
 } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { isUndecided } from "./call-outcome.ts";
 import { planClaim } from "./claim-plan.ts";
 import { volumeNameOf } from "./create-request.ts";
 import { deleteVolume } from "./delete-volume.ts";
@@ -32,23 +33,12 @@ import { rpcErrorText } from "./rpc-error-text.ts";
 import { isToBeDeleted, ownerOf } from "./volume-plan.ts";
 
 /**
- * Statuses after which the driver may have created the volume, or still be creating it (CSI spec,
- * "Timeouts").
- */
-const UNDECIDED: ReadonlySet<number> = new Set([
-  Status.CANCELLED,
-  Status.DEADLINE_EXCEEDED,
-  Status.UNAVAILABLE,
-  Status.ABORTED,
-]);
-
-/**
  * Whether the volume of an attempt that failed may exist, without an object that shows it: the
  * driver has not decided, or it has created the volume and the API did not take the object.
  */
 function mayHaveCreated({ request }: Attempt, thrown: unknown): boolean {
   if (request === undefined || thrown instanceof ProvisioningError) return false;
-  return !(thrown instanceof RpcError) || UNDECIDED.has(thrown.status);
+  return !(thrown instanceof RpcError) || isUndecided(thrown);
 }
 
 /** The event about a claim that is filled by a populator; the words are upstream's. */

@@ -13,9 +13,9 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
 import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
 import type { ControllerExpandVolumeResponse } from "@raft2kube/proto/gen/csi.ts";
-import { RpcError } from "@raft2kube/rpc/error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { accessModeOf } from "./access-mode.ts";
+import { isRefusal } from "./call-outcome.ts";
 import { patchClaimStatus } from "./claim-status.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
 import {
@@ -27,9 +27,15 @@ import {
 import { secretOf } from "./secret.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 import { referenceTo } from "./object-reference.ts";
-import { isInfeasible, planResize } from "./resize-plan.ts";
+import { isInfeasibleSize, planResize } from "./resize-plan.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
 import { ownerOf, type VolumeOwner } from "./volume-plan.ts";
+
+/** The condition of a claim from the first attempt until controller and node are finished. */
+const RESIZING = "Resizing";
+
+/** Conditions of earlier attempts, which end with one for another size. */
+const ENDED = ["FileSystemResizePending", "ControllerResizeError", "NodeResizeError"];
 
 /** Grows the volumes of claims that ask for more than they have. */
 export class Resizer {
@@ -40,6 +46,8 @@ export class Resizer {
   readonly #events: EventRecorder;
   readonly #clock: Clock;
   readonly #queue: WorkQueue;
+  /** Claims whose last attempt the driver refused; in memory, as upstream's. */
+  readonly #refused = new Set<string>();
   #working: Promise<void> = Promise.resolve();
 
   constructor(options: SidecarOptions) {
@@ -65,6 +73,7 @@ export class Resizer {
       updated: (claim, old) => {
         if (about(claim) !== about(old)) add(claim);
       },
+      deleted: (claim) => void this.#refused.delete(keyOf(claim)),
     });
     const resize = (key: string) => this.#resize(key);
     this.#working = runWorkers("csi-resize", this.#queue, RESIZE_WORKERS, resize);
@@ -75,28 +84,22 @@ export class Resizer {
     await this.#working;
   }
 
-  async #resize(key: string): Promise<void> {
+  async #resize(key: string): Promise<{ again_ms: number } | void> {
     const claims = this.#informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
     const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
     const claim = claims.store.get(key);
     if (!claim) return;
     const volume = volumes.store.get(claim.spec.volumeName ?? "");
-    const plan = planResize(claim, volume, this.#owner);
+    const plan = planResize(claim, volume, this.#owner, this.#refused.has(key));
     if (plan.act === "leave" || !volume) return;
     if (plan.act === "finish") return void (await this.#finish(claim, plan.size));
     const about = referenceTo("PersistentVolumeClaim", claim);
     const name = volume.metadata.name ?? "";
-    const begun = await this.#patch(claim, {
-      fields: {
-        allocatedResources: { storage: plan.size },
-        allocatedResourceStatuses: { storage: "ControllerResizeInProgress" },
-      },
-      without: ["ControllerResizeError"],
-      with: { Resizing: "" },
-    });
+    const begun = await this.#begin(claim, plan);
     this.#events.record(about, "Normal", "Resizing", `External resizer is resizing volume ${name}`);
     try {
       const expanded = await this.#expand(volume, plan.volumeHandle, plan.required_bytes);
+      this.#refused.delete(key);
       await this.#record(begun, volume, expanded);
       const { nodeExpansionRequired } = expanded;
       const [reason, text] = nodeExpansionRequired
@@ -106,9 +109,32 @@ export class Resizer {
     } catch (thrown) {
       const why = `resize volume "${name}" failed: ${rpcErrorText(thrown)}`;
       this.#events.record(about, "Warning", "VolumeResizeFailed", why);
-      if (thrown instanceof RpcError) await this.#recordFailure(begun, thrown, why);
+      if (!isRefusal(thrown)) {
+        this.#refused.delete(key);
+        throw thrown;
+      }
+      this.#refused.add(key);
+      const infeasible = isInfeasibleSize(thrown);
+      await this.#recordRefusal(begun, infeasible, why);
+      // Only another size helps, which brings the claim back at once.
+      if (infeasible) return { again_ms: RETRY_MS_MAX };
       throw thrown;
     }
+  }
+
+  /** Records an attempt before the driver is called. */
+  #begin(
+    claim: PersistentVolumeClaim, { size, repeats }: { size: string; repeats: boolean },
+  ): Promise<PersistentVolumeClaim> {
+    const fields = {
+      allocatedResources: { storage: size },
+      allocatedResourceStatuses: { storage: "ControllerResizeInProgress" },
+    };
+    return this.#patch(claim, {
+      fields: repeats ? {} : fields,
+      without: repeats ? [] : ENDED,
+      with: { [RESIZING]: "" },
+    });
   }
 
   #patch(claim: PersistentVolumeClaim, change: ClaimStatusChange): Promise<PersistentVolumeClaim> {
@@ -116,14 +142,14 @@ export class Resizer {
   }
 
   /** After a refusal the claim may ask for another size, also a smaller one. */
-  async #recordFailure(
+  async #recordRefusal(
     claim: PersistentVolumeClaim,
-    thrown: RpcError,
+    infeasible: boolean,
     message: string,
   ): Promise<void> {
-    const storage = `ControllerResize${isInfeasible(thrown) ? "Infeasible" : "InProgress"}`;
+    const allocatedResourceStatuses = { storage: "ControllerResizeInfeasible" };
     await this.#patch(claim, {
-      fields: { allocatedResourceStatuses: { storage } },
+      fields: infeasible ? { allocatedResourceStatuses } : {},
       without: [],
       with: { ControllerResizeError: message },
     });
@@ -162,7 +188,7 @@ export class Resizer {
     if (!nodeExpansionRequired) return void (await this.#finish(claim, storage));
     await this.#patch(claim, {
       fields: { allocatedResourceStatuses: { storage: "NodeResizePending" } },
-      without: ["Resizing", "ControllerResizeError"],
+      without: ["ControllerResizeError"],
       with: { FileSystemResizePending: "Waiting for user to (re-)start a pod to finish file " +
         "system resize of volume on node." },
     });
@@ -175,7 +201,7 @@ export class Resizer {
         allocatedResources: { storage },
         allocatedResourceStatuses: null,
       },
-      without: ["Resizing", "FileSystemResizePending", "ControllerResizeError", "NodeResizeError"],
+      without: [RESIZING, ...ENDED],
     });
   }
 }

@@ -7,20 +7,25 @@ import { isReachable, type VolumeOwner } from "./volume-plan.ts";
 /** Action of a resizer for a claim. */
 export type ResizePlan =
   | { act: "leave" }
-  /** `size` is the quantity that is asked for, recorded before the driver is called. */
-  | { act: "expand"; volumeHandle: string; size: string; required_bytes: number }
+  /**
+   * `size` is the quantity that is asked for, recorded before the driver is called; `repeats`: it
+   * is recorded already, with the driver's answer.
+   */
+  | { act: "expand"; volumeHandle: string; size: string; required_bytes: number; repeats: boolean }
   /** The volume is large enough: only the claim does not show it. */
   | { act: "finish"; size: string };
 
 /**
  * Decides whether a claim's volume is to grow: the claim is bound, to a volume of this driver, and
  * asks for more than it has. A size that the driver may have begun to make is asked for again;
- * after one that it refused (ControllerResizeInfeasible), the claim may ask for less. Pure.
+ * after one that it refused (ControllerResizeInfeasible, or `refused`), the claim may ask for
+ * less. Pure.
  */
 export function planResize(
   claim: PersistentVolumeClaim,
   volume: PersistentVolume | undefined,
   owner: VolumeOwner,
+  refused = false,
 ): ResizePlan {
   if (!volume || !isOwnBoundClaim(claim, volume, owner)) return { act: "leave" };
   const wanted = claim.spec.resources?.requests?.["storage"];
@@ -29,12 +34,14 @@ export function planResize(
   const state = claim.status?.allocatedResourceStatuses?.["storage"];
   if (state === "NodeResizePending" || state === "NodeResizeInProgress") return { act: "leave" };
   const begun = claim.status?.allocatedResources?.["storage"];
-  const size = state === "ControllerResizeInProgress" && begun !== undefined ? begun : wanted;
+  const continues = state === "ControllerResizeInProgress" && !refused;
+  const size = continues && begun !== undefined ? begun : wanted;
   const recovered = state !== undefined && compareQuantity(size, had) <= 0;
   if (recovered) return { act: "finish", size: had };
   if (compareQuantity(size, had) <= 0) return { act: "leave" };
   const volumeHandle = csiSourceOf(volume)?.volumeHandle ?? "";
-  return { act: "expand", volumeHandle, size, required_bytes: valueOf(size) };
+  const repeats = state !== undefined && begun !== undefined && compareQuantity(size, begun) === 0;
+  return { act: "expand", volumeHandle, size, required_bytes: valueOf(size), repeats };
 }
 
 /** Whether a claim is bound to a volume of this owner. */
@@ -49,14 +56,14 @@ export function isOwnBoundClaim(
   return isReachable(volume, owner.segments);
 }
 
-/** Statuses after which the same request cannot succeed (CSI spec, ControllerExpandVolume). */
+/** Statuses after which the same size cannot be had (CSI spec, ControllerExpandVolume). */
 const INFEASIBLE: ReadonlySet<number | undefined> = new Set([
   Status.INVALID_ARGUMENT,
   Status.OUT_OF_RANGE,
   Status.NOT_FOUND,
 ]);
 
-/** Whether a driver's error means that it will never do what it was asked. */
-export function isInfeasible(thrown: unknown): boolean {
+/** Whether a driver's error means that it will never give a volume the size. */
+export function isInfeasibleSize(thrown: unknown): boolean {
   return INFEASIBLE.has((thrown as { status?: number }).status);
 }

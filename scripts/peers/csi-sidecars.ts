@@ -4,6 +4,7 @@ import { withModuleCopy } from "./module-copy.ts";
 
 /** Upstream's sidecars by their commands, of releases whose modules the public proxy has. */
 const SIDECARS = {
+  "csi-attacher": "github.com/kubernetes-csi/external-attacher/v4@v4.13.0",
   "csi-provisioner": "github.com/kubernetes-csi/external-provisioner/v6@v6.3.0",
   "csi-resizer": "github.com/kubernetes-csi/external-resizer/v2@v2.3.0",
 };

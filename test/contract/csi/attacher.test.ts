@@ -23,19 +23,42 @@ import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
 const DRIVER = "disk.example.com";
 const FINALIZER = "external-attacher/disk-example-com";
 const clock = systemClock();
 
-/** The attacher with a driver that records its calls, and a real apiserver. */
-describe("CSI attacher", () => {
+interface Beside {
+  api: TestApiserver;
+  client: KubeClient;
+  driverSocket: string;
+}
+type Running = { ready: Promise<void>; close(): Promise<void> };
+
+const ATTACHERS: Record<string, { possible: boolean; start(beside: Beside): Promise<Running> }> = {
+  "CSI attacher": {
+    possible: true,
+    start: async ({ client, driverSocket }) => startAttacher({ client, driverSocket, clock }),
+  },
+  "upstream's attacher beside a driver": {
+    possible: hasUpstreamSidecars("csi-attacher"),
+    start: (beside) => startUpstreamSidecars(["csi-attacher"], beside),
+  },
+};
+
+/** Attachers with a driver that records its calls, and a real apiserver. */
+for (const [title, { possible, start }] of Object.entries(ATTACHERS)) {
+  describe.skipIf(!possible)(title, () => attacherRules(start));
+}
+
+function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
   let etcd: EtcdServer;
   let api: TestApiserver;
   let client: KubeClient;
   let dir: string;
   let server: RpcServer;
-  let attacher: ReturnType<typeof startAttacher>;
+  let attacher: Running;
   /** Volumes by `volume@node` that the driver has attached. */
   let attached: Set<string>;
   let published: ControllerPublishVolumeRequest[];
@@ -104,7 +127,7 @@ describe("CSI attacher", () => {
         }),
       ],
     });
-    attacher = startAttacher({ client, driverSocket: socket(), clock });
+    attacher = await startOne({ api, client, driverSocket: socket() });
     await attacher.ready;
   }
 
@@ -186,7 +209,7 @@ describe("CSI attacher", () => {
     await attacher.close();
     await attachments().delete({ name: "three" });
     await client.resource<CSINode>(CSI_NODES).delete({ name: "n1" });
-    attacher = startAttacher({ client, driverSocket: socket(), clock });
+    attacher = await startOne({ api, client, driverSocket: socket() });
     await untilGone("three");
     expect([...attached]).toEqual([]);
   });
@@ -200,4 +223,4 @@ describe("CSI attacher", () => {
     await attachments().delete({ name: "four" });
     await untilGone("four");
   });
-});
+}

@@ -34,14 +34,39 @@ import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
 const DRIVER = "disk.example.com";
 const GIB = 1024 ** 3;
 const clock = systemClock();
 const namespace = "default";
 
+interface Beside {
+  api: TestApiserver;
+  /** With the rights of a cluster's provisioner. */
+  client: KubeClient;
+  driverSocket: string;
+}
+
+const RESIZERS = {
+  "CSI sidecars of volumes that change": {
+    possible: true,
+    start: (beside: Beside) => startProvisioner({ ...beside, nodeName: "n1", clock }),
+  },
+  "upstream's resizer beside a driver": {
+    possible: hasUpstreamSidecars("csi-resizer"),
+    start: (beside: Beside) => startUpstreamSidecars(["csi-resizer"], beside),
+  },
+};
+
 /** Growing, modifying and capacity beside a driver that records its calls; a real apiserver. */
-describe("CSI sidecars of volumes that change", () => {
+for (const [title, { possible, start }] of Object.entries(RESIZERS)) {
+  describe.skipIf(!possible)(title, () => resizerRules(start));
+}
+
+function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisioner>): void {
+  /** Rules that are not of a resizer. */
+  const itOfOurs = it.runIf(start === RESIZERS["CSI sidecars of volumes that change"].start);
   let etcd: EtcdServer;
   let api: TestApiserver;
   let client: KubeClient;
@@ -70,8 +95,9 @@ describe("CSI sidecars of volumes that change", () => {
       metadata: { name: "disk" }, provisioner: DRIVER, allowVolumeExpansion: true,
     });
     const attributes = client.resource<VolumeAttributesClass>(VOLUME_ATTRIBUTES_CLASSES);
-    const parameters = { iops: "500" };
-    await attributes.create({ metadata: { name: "gold" }, driverName: DRIVER, parameters });
+    for (const [name, iops] of Object.entries({ gold: "9000", silver: "500" })) {
+      await attributes.create({ metadata: { name }, driverName: DRIVER, parameters: { iops } });
+    }
   });
   afterAll(async () => {
     client.close();
@@ -134,9 +160,7 @@ describe("CSI sidecars of volumes that change", () => {
 
   async function startSidecars(): Promise<void> {
     const driverSocket = path.join(dir, "csi.sock");
-    sidecars = await startProvisioner({
-      client: sidecarClient, driverSocket, nodeName: "n1", clock,
-    });
+    sidecars = await start({ api, client: sidecarClient, driverSocket });
     await sidecars.ready;
   }
   const claims = () => client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
@@ -182,7 +206,7 @@ describe("CSI sidecars of volumes that change", () => {
     expect(status).toMatchObject({
       capacity: { storage: "1Gi" }, allocatedResources: { storage: "2Gi" },
     });
-    expect(await conditionsOf("online")).toEqual(["FileSystemResizePending"]);
+    expect(await conditionsOf("online")).toEqual(["Resizing", "FileSystemResizePending"]);
     expect((await volumes().get({ name: "pv-online" })).spec.capacity).toEqual({ storage: "2Gi" });
     expect(sizes).toEqual([2 * GIB]);
   });
@@ -206,14 +230,29 @@ describe("CSI sidecars of volumes that change", () => {
     fails = Status.UNAVAILABLE;
     await bound("begun");
     await ask("begun", "5Gi");
-    await until("the first attempt", async () =>
-      (await conditionsOf("begun")).includes("ControllerResizeError"));
+    await until("the first attempt", async () => sizes.length > 0);
+    await ask("begun", "6Gi");
     await sidecars.close();
     fails = undefined;
     await startSidecars();
     await until("the size", async () =>
-      (await get("begun")).status?.capacity?.["storage"] === "5Gi");
-    expect(new Set(sizes)).toEqual(new Set([5 * GIB]));
+      (await get("begun")).status?.capacity?.["storage"] === "6Gi");
+    expect([...new Set(sizes)]).toEqual([5 * GIB, 6 * GIB]);
+  });
+
+  it("takes another size after the driver refused one for now", async () => {
+    fails = Status.FAILED_PRECONDITION;
+    await bound("busy");
+    await ask("busy", "8Gi");
+    await until("the refusal", async () =>
+      (await conditionsOf("busy")).includes("ControllerResizeError"));
+    expect(await stateOf("busy")).toBe("ControllerResizeInProgress");
+    await ask("busy", "4Gi");
+    await until("the other size", async () => sizes.includes(4 * GIB));
+    fails = undefined;
+    await until("the size", async () =>
+      (await get("busy")).status?.capacity?.["storage"] === "4Gi");
+    expect(await conditionsOf("busy")).toEqual([]);
   });
 
   it("modifies a volume by its claim's class of attributes", async () => {
@@ -225,20 +264,25 @@ describe("CSI sidecars of volumes that change", () => {
     await ofClass("gold");
     await until("the refusal", async () =>
       (await get("golden")).status?.modifyVolumeStatus?.status === "Infeasible");
-    expect(await conditionsOf("golden")).toEqual(["ModifyVolumeError"]);
+    expect((await get("golden")).status?.conditions).toMatchObject([
+      { type: "ModifyingVolume", status: "True", message: expect.stringContaining("failed") },
+      { type: "ModifyVolumeError", reason: "InvalidArgument", message: "not now" },
+    ]);
     fails = undefined;
+    await ofClass("silver");
     await until("the attributes", async () =>
-      (await get("golden")).status?.currentVolumeAttributesClassName === "gold");
+      (await get("golden")).status?.currentVolumeAttributesClassName === "silver");
     expect(modified).toEqual([{ iops: "500" }]);
-    expect((await get("golden")).status?.modifyVolumeStatus).toBeUndefined();
+    const { status } = await get("golden");
+    expect([status?.modifyVolumeStatus, status?.conditions ?? []]).toEqual([undefined, []]);
     const { spec } = await volumes().get({ name: "pv-golden" });
-    expect(spec.volumeAttributesClassName).toBe("gold");
+    expect(spec.volumeAttributesClassName).toBe("silver");
     await ofClass("absent");
     await until("the class to be missed", async () =>
       (await get("golden")).status?.modifyVolumeStatus?.status === "Pending");
   });
 
-  it("publishes the driver's free space for its topology, as it is when asked again", async () => {
+  itOfOurs("publishes the driver's free space for its topology, as it is when asked again", async () => {
     const capacities = client.resource<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES);
     const list = async () => (await capacities.list({ namespace: "kube-system" })).items;
     const [published] = await until("the capacity", async () => {
@@ -259,4 +303,4 @@ describe("CSI sidecars of volumes that change", () => {
     await classes.delete({ name: "other" });
     await until("the class to be gone", async () => (await list()).length === 1);
   });
-});
+}

@@ -22,7 +22,7 @@ const OF_NODE = {
   "node-deployment-max-delay": "100ms",
 };
 
-export type UpstreamSidecar = "csi-provisioner" | "csi-resizer";
+export type UpstreamSidecar = "csi-attacher" | "csi-provisioner" | "csi-resizer";
 
 /** Whether these were built here (`npm run peers -- csi-sidecars`). */
 export const hasUpstreamSidecars = (...names: readonly UpstreamSidecar[]): boolean =>
@@ -31,14 +31,16 @@ export const hasUpstreamSidecars = (...names: readonly UpstreamSidecar[]): boole
 /** Starts upstream's sidecars beside a driver, as an administrator of the apiserver. */
 export async function startUpstreamSidecars(
   names: readonly UpstreamSidecar[],
-  { api, driverSocket, nodeName }: { api: TestApiserver; driverSocket: string; nodeName: string },
+  { api, driverSocket, nodeName }: {
+    api: TestApiserver; driverSocket: string; nodeName?: string;
+  },
 ): Promise<{ ready: Promise<void>; close(): Promise<void> }> {
   const dir = await mkdtemp(join(tmpdir(), "r2k-sidecars-"));
   const kubeconfig = await api.kubeconfigFor("sidecars", ["system:masters"]);
   const address = { kubeconfig, "csi-address": driverSocket };
-  const env = { NODE_NAME: nodeName };
+  const env = nodeName === undefined ? {} : { NODE_NAME: nodeName };
   const running = names.map((name) => {
-    const more = name === "csi-provisioner" ? OF_NODE : {};
+    const more = name === "csi-provisioner" && nodeName !== undefined ? OF_NODE : {};
     const flags = { ...COMMON, ...more, ...address };
     return new UpstreamProcess(join(BIN, name), join(dir, `${name}.log`), flags, { env });
   });
