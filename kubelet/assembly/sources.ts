@@ -29,6 +29,7 @@ export function nodeReporter(
     },
     mustReport: () => inUse.hasUnshown(),
     reported: ({ volumesInUse = [] }) => inUse.shown(volumesInUse),
+    seen: (seen) => inUse.sawAttached(seen.status?.volumesAttached),
     lease_s: options.nodeLease_s ?? NODE_LEASE_S,
     async onPodCidrs(podCidrs) {
       await updatePodCidrs(runtime, podCidrs);

@@ -28,6 +28,8 @@ export interface NodeReporterOptions {
   /** Called when a status was written; every later one is made after this one. */
   reported(status: NodeStatus): void;
   onPodCidrs(podCidrs: string[]): Promise<void>;
+  /** The Node as others have changed it. */
+  seen(node: Node): void;
   /** Duration of the node's Lease. */
   lease_s: number;
 }
@@ -76,7 +78,7 @@ export class NodeReporter {
     const node = this.node;
     if (!node) return;
     registered();
-    this.#followPodCidrs();
+    this.#followNode();
     this.#record("Normal", "Starting", "Starting kubelet.");
     const leases = client.resource<Lease>(LEASES);
     const lease = { leases, clock, node, duration_s, signal };
@@ -141,11 +143,12 @@ export class NodeReporter {
     return ready;
   }
 
-  #followPodCidrs(): void {
+  #followNode(): void {
     const { informers, description } = this.#options;
     const fieldSelector = `metadata.name=${description.nodeName}`;
     const informer = informers.of<Node>(NODES, { fieldSelector });
     const seen = (node: Node) => {
+      this.#options.seen(node);
       this.#compare(node.status);
       void this.#configure(node);
     };

@@ -28,9 +28,12 @@ export const CONDITION_CHARS_MAX = 700;
 /** A CSIDriver object read this long ago is read again. */
 export const CSI_DRIVER_TTL_MS = 60_000;
 
-/** How long one sync of a pod waits for a volume to be attached, and how often it looks. */
+/**
+ * How long one sync of a pod waits for a volume to be attached, and how often it looks without
+ * news of the node's status.
+ */
 export const ATTACH_WAIT_MS = 10_000;
-export const ATTACH_LOOK_MS = 250;
+export const ATTACH_LOOK_MS = 1_000;
 
 /** How long a driver's registration waits for the Node object, and how often it looks. */
 export const NODE_WAIT_MS = 5_000;

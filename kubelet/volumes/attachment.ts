@@ -30,10 +30,11 @@ export async function awaitAttached(
   const { clock } = attaching;
   const end_ms = clock.monotonic() + ATTACH_WAIT_MS;
   for (;;) {
+    const { news } = attaching.inUse;
     const look = await lookAt(attaching, driver, volumeHandle);
     if ("context" in look) return look.context;
     if (clock.monotonic() >= end_ms) throw new VolumeError("NotAttached", look.why);
-    await delay(clock, ATTACH_LOOK_MS);
+    await delay(clock, ATTACH_LOOK_MS, news);
   }
 }
 

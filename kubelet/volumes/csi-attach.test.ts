@@ -5,7 +5,7 @@ import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/attachments.ts";
 import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/gen/csi.ts";
-import { systemClock, type Clock } from "@raft2kube/std/clock.ts";
+import { ManualClock, systemClock, type Clock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { CsiDrivers } from "../plugins/csi-drivers.ts";
 import { csiPlugin, type CsiPluginOptions } from "./csi.ts";
@@ -84,14 +84,15 @@ const spec: VolumeSpec = {
   claim: { pvc: { metadata: { name: "data" }, spec: {} }, pv },
 };
 
-const plugin = () => csiPlugin({ rootDir: dir, nodeName: "n1", drivers, objects, inUse, clock });
+const plugin = (more: Partial<CsiPluginOptions> = {}) =>
+  csiPlugin({ rootDir: dir, nodeName: "n1", drivers, objects, inUse, clock, ...more });
 const volumeDir = (uid: string) => path.join(dir, "pods", uid, "volumes/kubernetes.io~csi/data");
 
-async function setUp(uid: string) {
+async function setUp(uid: string, more: Partial<CsiPluginOptions> = {}) {
   await mkdir(path.dirname(volumeDir(uid)), { recursive: true });
   const pod = { metadata: { name: uid, namespace: "default", uid }, spec: { containers: [] } };
   const how = { fsGroup: undefined, readOnly: false, budget: new FilesBudget() };
-  return plugin().setUp({ pod, spec, dir: volumeDir(uid), ...how });
+  return plugin(more).setUp({ pod, spec, dir: volumeDir(uid), ...how });
 }
 const tearDown = (uid: string) => plugin().tearDown({
   podUid: uid, volumeName: "data", dir: volumeDir(uid), inside: undefined,
@@ -123,6 +124,26 @@ test.each([
   expect(calls).toEqual([]);
   // It may be mounted by the next attempt, also of another kubelet.
   expect((await VolumesInUse.find(dir)).list()).toEqual([UNIQUE]);
+});
+
+test("a volume is mounted as soon as the node's status lists it", async () => {
+  inUse.onChange(report);
+  listed = false;
+  let looked = () => {};
+  const first = new Promise<void>((resolve) => {
+    looked = resolve;
+  });
+  const node: typeof objects.node = (name) => {
+    looked();
+    return objects.node(name);
+  };
+  // Its time stands still: nothing is looked at again without news.
+  const mounted = setUp("a", { clock: new ManualClock(), objects: { ...objects, node } });
+  await first;
+  listed = true;
+  inUse.sawAttached([{ name: UNIQUE }]);
+  await mounted;
+  expect(calls.map(([call]) => call)).toEqual(["Stage", "Publish"]);
 });
 
 test("a volume is in use until the last pod's is unstaged", async () => {

@@ -16,6 +16,8 @@ export class VolumesInUse {
   readonly #used: Set<string>;
   #shown: ReadonlySet<string> = new Set();
   #changed: () => void = () => {};
+  #attached = "";
+  #news = new AbortController();
 
   constructor(used: Iterable<string> = []) {
     this.#used = new Set(used);
@@ -53,6 +55,26 @@ export class VolumesInUse {
    */
   shown(list: readonly string[]): void {
     this.#shown = new Set(list.filter((each) => this.#used.has(each)));
+    this.#wake();
+  }
+
+  /** The node's status was seen with this list of attached volumes. */
+  sawAttached(volumes: readonly { name: string }[] = []): void {
+    const names = volumes.map(({ name }) => name).join("\n");
+    if (names === this.#attached) return;
+    this.#attached = names;
+    this.#wake();
+  }
+
+  /** Aborts when a report was written, or other volumes are attached, after this call. */
+  get news(): AbortSignal {
+    return this.#news.signal;
+  }
+
+  #wake(): void {
+    const waited = this.#news;
+    this.#news = new AbortController();
+    waited.abort();
   }
 
   /** Whether a volume is in the last report, and every later one will have it. */

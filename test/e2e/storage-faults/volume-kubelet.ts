@@ -48,6 +48,7 @@ export class VolumeKubelet {
   readonly #volumes: PodVolumes;
   readonly #pods: Informer<Pod>;
   readonly #claims: Informer<PersistentVolumeClaim>;
+  readonly #nodes: Informer<Node>;
   readonly #queue: WorkQueue;
   /** Uids of pods that are on the disk alone. */
   readonly #orphans: WorkQueue;
@@ -67,6 +68,9 @@ export class VolumeKubelet {
     this.#pods = new Informer({ resource: client.resource<Pod>(PODS), selection, clock });
     const claims = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
     this.#claims = new Informer({ resource: claims, clock });
+    const itself = { fieldSelector: `metadata.name=${nodeName}` };
+    const nodes = client.resource<Node>(NODES);
+    this.#nodes = new Informer({ resource: nodes, selection: itself, clock });
     const backOff = { clock, backoff_ms: 200, backoffMax_ms: 2_000 };
     this.#queue = new WorkQueue(backOff);
     this.#orphans = new WorkQueue(backOff);
@@ -82,7 +86,7 @@ export class VolumeKubelet {
 
   async close(): Promise<void> {
     for (const queue of [this.#queue, this.#orphans, this.#reports]) queue.close();
-    await Promise.all([this.#pods.close(), this.#claims.close()]);
+    await Promise.all([this.#pods, this.#claims, this.#nodes].map((each) => each.close()));
     await this.#working;
   }
 
@@ -91,10 +95,13 @@ export class VolumeKubelet {
     this.#pods.handle({ added: look, updated: look });
     // A claim of a running pod may wait for its volume to grow here.
     this.#claims.handle({ updated: () => this.#pods.store.list().forEach(look) });
+    const node = ({ status }: Node) => this.#inUse.sawAttached(status?.volumesAttached);
+    this.#nodes.handle({ added: node, updated: node });
     this.#inUse.onChange(() => this.#reports.add(STATUS));
     this.#reports.add(STATUS);
     this.#pods.start();
     this.#claims.start();
+    this.#nodes.start();
     this.#working = Promise.all([
       runWorkers("kubelet-pods", this.#queue, WORKERS, (key) => this.#reconcile(key)),
       runWorkers("kubelet-orphans", this.#orphans, 1, (uid) => this.#reclaim(uid)),
