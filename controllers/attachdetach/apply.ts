@@ -1,6 +1,8 @@
 import type { Node, PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
 import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
-import { isAlreadyExists, isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import {
+  isAlreadyExists, isConflict, isNotFound, undefinedIfNotFound,
+} from "@raft2kube/client-kube/errors.ts";
 import { attachmentName, isListedAsAttached } from "@raft2kube/client-kube/object/attachments.ts";
 import { translateVolume } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -17,10 +19,15 @@ import { KeyedTurns } from "@raft2kube/std/turns.ts";
 export class AttachmentWriter {
   readonly #nodes: ResourceClient<Node>;
   readonly #attachments: ResourceClient<VolumeAttachment>;
+  /** Returns a node as the informer has it. */
+  readonly #seen: (name: string) => Node | undefined;
+  /** Nodes as they were written last, which the informer may not show yet. */
+  readonly #written = new Map<string, Node>();
   /** The list is replaced as a whole, so that one write per node at a time avoids conflicts. */
   readonly #turns = new KeyedTurns();
 
-  constructor(client: KubeClient) {
+  constructor(client: KubeClient, seen: (name: string) => Node | undefined) {
+    this.#seen = seen;
     this.#nodes = client.resource(NODES);
     this.#attachments = client.resource(VOLUME_ATTACHMENTS);
   }
@@ -67,13 +74,14 @@ export class AttachmentWriter {
     const now = await undefinedIfNotFound(this.#attachments.get({ name }));
     if (now?.metadata.uid !== uid || now?.metadata.deletionTimestamp) return false;
     if (!now?.status?.attached) return false;
-    return this.#turns.run(spec.nodeName, async () => {
-      const node = await undefinedIfNotFound(this.#nodes.get({ name: spec.nodeName }));
-      if (!node || isListedAsAttached(node, volume)) return false;
-      const attached = node.status?.volumesAttached ?? [];
-      await this.#setAttached(node, [...attached, { name: volume, devicePath: "" }]);
-      return true;
-    });
+    const isToChange = (node: Node) => !isListedAsAttached(node, volume);
+    return this.#turns.run(spec.nodeName, () =>
+      this.#onNode(spec.nodeName, isToChange, async (node) => {
+        if (!node || !isToChange(node)) return false;
+        const attached = node.status?.volumesAttached ?? [];
+        await this.#setAttached(node, [...attached, { name: volume, devicePath: "" }]);
+        return true;
+      }));
   }
 
   /**
@@ -81,15 +89,44 @@ export class AttachmentWriter {
    * set. Returns whether the kubelet will not mount it.
    */
   withdraw(nodeName: string, volume: string, force: boolean): Promise<boolean> {
-    return this.#turns.run(nodeName, async () => {
-      const node = await undefinedIfNotFound(this.#nodes.get({ name: nodeName }));
+    const isToChange = (node: Node) => isListedAsAttached(node, volume);
+    return this.#turns.run(nodeName, () => this.#onNode(nodeName, isToChange, async (node) => {
       if (!node) return true;
       if (!force && node.status?.volumesInUse?.includes(volume)) return false;
       const attached = node.status?.volumesAttached ?? [];
       const others = attached.filter(({ name }) => name !== volume);
       if (others.length < attached.length) await this.#setAttached(node, others);
       return true;
-    });
+    }));
+  }
+
+  /**
+   * Calls `act` with the node as it is known here, if that is to be changed: the write fails if it
+   * is not the stored one. Otherwise, and after such a failure, calls it with the stored one.
+   */
+  async #onNode<T>(
+    name: string,
+    isToChange: (node: Node) => boolean,
+    act: (node: Node | undefined) => Promise<T>,
+  ): Promise<T> {
+    const known = this.#known(name);
+    if (known && isToChange(known)) {
+      try {
+        return await act(known);
+      } catch (thrown) {
+        if (!isConflict(thrown) && !isNotFound(thrown)) throw thrown;
+      }
+    }
+    return act(await undefinedIfNotFound(this.#nodes.get({ name })));
+  }
+
+  #known(name: string): Node | undefined {
+    const seen = this.#seen(name);
+    const written = this.#written.get(name);
+    const isNewer = seen && written && seen.metadata.uid === written.metadata.uid &&
+      Number(written.metadata.resourceVersion) > Number(seen.metadata.resourceVersion);
+    if (!isNewer) this.#written.delete(name);
+    return isNewer ? written : seen;
   }
 
   /** Writes the list of exactly this revision of a node: throws Conflict for another. */
@@ -99,6 +136,7 @@ export class AttachmentWriter {
   ): Promise<void> {
     const { name = "", uid, resourceVersion } = metadata;
     const patch = { metadata: { uid, resourceVersion }, status: { volumesAttached } };
-    await this.#nodes.patch({ name, subresource: "status" }, "merge", patch);
+    const stored = await this.#nodes.patch({ name, subresource: "status" }, "merge", patch);
+    this.#written.set(name, stored);
   }
 }

@@ -119,7 +119,8 @@ class AttachReconciler {
     this.#clock = context.clock;
     this.#storage = storage;
     this.#recorder = recorder;
-    this.#writer = new AttachmentWriter(context.client(ACCOUNT));
+    this.#writer = new AttachmentWriter(
+      context.client(ACCOUNT), (name) => storage.nodes.store.get(name));
     this.#metrics = context.metrics.volumes;
     this.written = new WriteTracker(context.clock);
   }

@@ -102,11 +102,15 @@ export class Attacher {
       const message = `PersistentVolume "${stored.metadata.name}" is marked for deletion`;
       throw new ProvisioningError("Deleting", message);
     }
-    const nodeId = nodeIdOf(attachment, await this.#csiNode(attachment));
-    const secrets = await this.#secrets(volume);
+    const [csiNode, secrets] = await Promise.all([
+      this.#csiNode(attachment), this.#secrets(volume),
+    ]);
+    const nodeId = nodeIdOf(attachment, csiNode);
     const request = publishRequest(volume, nodeId, secrets, driver.capabilities);
-    if (stored) await this.#mark(this.#volumeWriter, stored, {});
-    const marked = await this.#mark(this.#writer, attachment, { [NODE_ID]: nodeId });
+    const [marked] = await Promise.all([
+      this.#mark(this.#writer, attachment, { [NODE_ID]: nodeId }),
+      stored && this.#mark(this.#volumeWriter, stored, {}),
+    ]);
     const timeout_ms = CONTROLLER_CALL_TIMEOUT_MS;
     const answer = await driver.controller.controllerPublishVolume(request, { timeout_ms });
     const attachmentMetadata = answer.publishContext;
@@ -141,8 +145,12 @@ export class Attacher {
     throw new ProvisioningError("NotFound", message);
   }
 
-  #csiNode({ spec }: VolumeAttachment): Promise<CSINode | undefined> {
-    const nodes = this.#options.client.resource<CSINode>(CSI_NODES);
+  /** The driver may have been added to its node just now, or the node be gone. */
+  async #csiNode({ spec }: VolumeAttachment): Promise<CSINode | undefined> {
+    const { client, informers } = this.#options;
+    const known = informers.of<CSINode>(CSI_NODES).store.get(spec.nodeName);
+    if (known?.spec.drivers.some(({ name }) => name === spec.attacher)) return known;
+    const nodes = client.resource<CSINode>(CSI_NODES);
     return undefinedIfNotFound(nodes.get({ name: spec.nodeName }));
   }
 

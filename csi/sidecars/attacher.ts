@@ -1,10 +1,12 @@
-import { PERSISTENT_VOLUMES, VOLUME_ATTACHMENTS } from "@raft2kube/client-kube/rest/resources.ts";
+import {
+  CSI_NODES, PERSISTENT_VOLUMES, VOLUME_ATTACHMENTS,
+} from "@raft2kube/client-kube/rest/resources.ts";
 import { Attacher } from "./attach-loop.ts";
 import { startBesideDriver, type BesideDriverOptions, type SidecarSet } from "./beside-driver.ts";
 
 const ATTACHER: SidecarSet = {
   name: "csi-attacher",
-  reads: [PERSISTENT_VOLUMES, VOLUME_ATTACHMENTS],
+  reads: [CSI_NODES, PERSISTENT_VOLUMES, VOLUME_ATTACHMENTS],
   check: () => {},
   loops: (options) => [new Attacher(options)],
 };
