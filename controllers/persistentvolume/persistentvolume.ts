@@ -195,6 +195,7 @@ async function reconcileVolume(
 ): Promise<void> {
   const volume = await noteMigration(writers.volumes, known, VOLUME_PROVISIONERS);
   const claim = await claimOf(storage, writers, volume);
+  if (claim === "gone before") return;
   const action = planVolume(volume, claim);
   switch (action.do) {
     case "phase":
@@ -222,16 +223,22 @@ function isReserved({ metadata }: PersistentVolumeClaim) {
     claimRef?.uid !== undefined && claimRef.uid === metadata.uid;
 }
 
-/** The claim of a volume. Before it counts as gone the server is asked: data may hang on it. */
+/**
+ * The claim of a volume. Before it counts as gone the server is asked: data may hang on it. It is
+ * not asked again for a volume that shows that its claim is gone: no other gets the claim's uid.
+ */
 async function claimOf(
   { claims }: Storage,
   writers: VolumeWriters,
   volume: PersistentVolume,
-): Promise<PersistentVolumeClaim | undefined> {
+): Promise<PersistentVolumeClaim | "gone before" | undefined> {
   const { namespace = "", name, uid } = volume.spec.claimRef ?? {};
   if (!name || !uid) return undefined;
   const known = claims.store.get(`${namespace}/${name}`);
   if (known?.metadata.uid === uid) return known;
+  const without = planVolume(volume, undefined);
+  const isShown = without.do === "phase" && without.phase === volume.status?.phase;
+  if (isShown) return "gone before";
   try {
     const claimName: ObjectName = { namespace, name };
     return await writers.claims.get(claimName);
