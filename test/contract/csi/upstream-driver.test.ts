@@ -25,25 +25,80 @@ import { csiObjects } from "@raft2kube/kubelet/volumes/csi-objects.ts";
 import { csiPlugin } from "@raft2kube/kubelet/volumes/csi.ts";
 import { FilesBudget } from "@raft2kube/kubelet/volumes/files.ts";
 import { VolumesInUse } from "@raft2kube/kubelet/volumes/volumes-in-use.ts";
-import { Controller } from "@raft2kube/proto/gen/csi.ts";
+import { unmount } from "@raft2kube/linux/mount.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { Controller, Identity, Node as NodeService } from "@raft2kube/proto/gen/csi.ts";
 import { client as rpcClient, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UpstreamProcess } from "../upstream-process.ts";
+import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
 const BIN = path.join(import.meta.dirname, "../../../.peers/bin");
 const MOCK = path.join(BIN, "csi-mock-driver");
-/** The driver's name, which is also its name for its node. */
-const DRIVER = "mock.csi.k8s.io";
 const NODE = "n1";
 const namespace = "default";
 const clock = systemClock();
 
-/** A driver that we did not write, from a claim to the volume's end; the binder is played here. */
-describe.skipIf(!existsSync(MOCK))("our sidecars beside upstream's driver", lifeOfVolume);
+/** A driver that we did not write. */
+interface ForeignDriver {
+  /** Its program and words, and those of a program that registers it, in a folder of the test. */
+  command(dir: string): string[];
+  registrar?(dir: string): string[];
+  /** Attributes of its volumes, and its answer to attaching one. */
+  attributes?(volumeName: string): Record<string, string>;
+  publishContext?: Record<string, string>;
+}
 
-function lifeOfVolume(): void {
+const mock: ForeignDriver = {
+  command: (dir) => [MOCK, path.join(dir, "csi.sock"), "mock.csi.k8s.io"],
+  attributes: (name) => ({ name }),
+  publishContext: { device: "/dev/mock", readonly: "false" },
+};
+
+/** A command line with DIR for the test's folder. */
+const wordsOf = (line: string) => (dir: string) =>
+  line.split(" ").map((word) => word.replaceAll("DIR", dir));
+
+const { R2K_CSI_DRIVER = "", R2K_CSI_REGISTRAR } = process.env;
+/** Any driver whose volumes are attached and staged, on DIR/csi.sock; registered in DIR/registry. */
+const named: ForeignDriver = {
+  command: wordsOf(R2K_CSI_DRIVER),
+  ...(R2K_CSI_REGISTRAR && { registrar: wordsOf(R2K_CSI_REGISTRAR) }),
+};
+
+interface Beside {
+  api: TestApiserver;
+  client: KubeClient;
+  driverSocket: string;
+}
+type Sidecars = (beside: Beside) => Promise<{ close(): Promise<void> }[]>;
+
+const ours: Sidecars = async ({ client, driverSocket }) => [
+  await startProvisioner({ client, driverSocket, clock }),
+  startAttacher({ client, driverSocket, clock }),
+];
+const SIDECARS = ["csi-provisioner", "csi-attacher", "csi-resizer"] as const;
+const theirs: Sidecars = async (beside) => [await startUpstreamSidecars(SIDECARS, beside)];
+
+const hasMock = existsSync(MOCK);
+const hasTheirs = hasUpstreamSidecars(...SIDECARS);
+
+describe.skipIf(!hasMock)("our sidecars beside upstream's driver", () => {
+  lifeOfVolume(mock, ours);
+});
+describe.skipIf(!hasMock || !hasTheirs)("upstream's sidecars beside upstream's driver", () => {
+  lifeOfVolume(mock, theirs);
+});
+describe.skipIf(R2K_CSI_DRIVER === "")("our sidecars beside the driver of R2K_CSI_DRIVER", () => {
+  lifeOfVolume(named, ours);
+});
+describe.skipIf(R2K_CSI_DRIVER === "" || !hasTheirs)(
+  "upstream's sidecars beside the driver of R2K_CSI_DRIVER", () => lifeOfVolume(named, theirs));
+
+/** From a claim to the volume's end; the binder is played here. */
+function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
   let etcd: EtcdServer;
   let api: TestApiserver;
   let client: KubeClient;
@@ -52,6 +107,9 @@ function lifeOfVolume(): void {
   let sidecars: { close(): Promise<void> }[];
   let volumeName: string;
   let attachment: string;
+  /** The driver's name, and its name for its node. */
+  let driverName: string;
+  let nodeId: string;
 
   beforeAll(async () => {
     etcd = await startEtcd();
@@ -59,24 +117,26 @@ function lifeOfVolume(): void {
     const { cert, key } = await api.credentials("admin", ["system:masters"]);
     client = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
     dir = await realpath(await mkdtemp(path.join(os.tmpdir(), "r2k-mock-")));
-    driver = new UpstreamProcess(MOCK, path.join(dir, "log"), {}, { args: [socket(), DRIVER] });
+    const [program = "", ...args] = foreign.command(dir);
+    driver = new UpstreamProcess(program, path.join(dir, "log"), {}, { args });
     await waitFor("the driver", () => existsSync(socket()), { clock });
+    const channel = connectGrpc(`unix://${socket()}`);
+    ({ name: driverName } = await rpcClient(channel, Identity).getPluginInfo({}));
+    ({ nodeId } = await rpcClient(channel, NodeService).nodeGetInfo({}));
+    channel.close();
     await client.resource<StorageClass>(STORAGE_CLASSES).create({
-      metadata: { name: "mock" }, provisioner: DRIVER, allowVolumeExpansion: true,
+      metadata: { name: "foreign" }, provisioner: driverName, allowVolumeExpansion: true,
     });
     await client.resource<CSINode>(CSI_NODES).create({
       metadata: { name: NODE },
-      spec: { drivers: [{ name: DRIVER, nodeID: DRIVER, topologyKeys: [] }] },
+      spec: { drivers: [{ name: driverName, nodeID: nodeId, topologyKeys: [] }] },
     });
-    const driverSocket = socket();
-    sidecars = [
-      await startProvisioner({ client, driverSocket, clock }),
-      startAttacher({ client, driverSocket, clock }),
-    ];
+    sidecars = await startSidecars({ api, client, driverSocket: socket() });
   });
   afterAll(async () => {
     for (const each of sidecars) await each.close();
     await driver.close();
+    for (const point of mountPointsBelow(dir)) unmount(point, { detach: true });
     client.close();
     await api.close();
     await etcd.close();
@@ -89,6 +149,14 @@ function lifeOfVolume(): void {
   const attachments = () => client.resource<VolumeAttachment>(VOLUME_ATTACHMENTS);
   const until = <T>(what: string, probe: () => Promise<T>) => waitFor(what, probe, { clock });
   const claim = { namespace, name: "data" };
+
+  async function register(registrationDir: string): Promise<{ close(): Promise<void> }> {
+    const [program, ...args] = foreign.registrar?.(dir) ?? [];
+    if (program === undefined) {
+      return serveRegistration({ registrationDir, driverName, socket: socket() });
+    }
+    return new UpstreamProcess(program, path.join(dir, "registrar.log"), {}, { args });
+  }
 
   async function handlesOfDriver(): Promise<string[]> {
     const channel = connectGrpc(`unix://${socket()}`);
@@ -103,10 +171,10 @@ function lifeOfVolume(): void {
   it("provisions the volume of a claim", async () => {
     const { metadata } = await claims().create({
       metadata: {
-        ...claim, annotations: { "volume.kubernetes.io/storage-provisioner": DRIVER },
+        ...claim, annotations: { "volume.kubernetes.io/storage-provisioner": driverName },
       },
       spec: {
-        storageClassName: "mock",
+        storageClassName: "foreign",
         accessModes: ["ReadWriteOnce"],
         resources: { requests: { storage: "1Gi" } },
       },
@@ -117,7 +185,10 @@ function lifeOfVolume(): void {
     expect(spec).toMatchObject({
       capacity: { storage: "1Gi" },
       claimRef: { ...claim, uid: metadata.uid },
-      csi: { driver: DRIVER, volumeAttributes: { name: volumeName } },
+      csi: {
+        driver: driverName,
+        ...(foreign.attributes && { volumeAttributes: foreign.attributes(volumeName) }),
+      },
     });
     expect(await handlesOfDriver()).toContain(spec.csi!.volumeHandle);
     await claims().patch(claim, "merge", { spec: { volumeName } });
@@ -127,17 +198,16 @@ function lifeOfVolume(): void {
 
   it("attaches it to a node, and keeps what the driver says about the device", async () => {
     const { spec: { csi } } = await volumes().get({ name: volumeName });
-    attachment = attachmentName(DRIVER, csi!.volumeHandle, NODE);
+    attachment = attachmentName(driverName, csi!.volumeHandle, NODE);
     const source = { persistentVolumeName: volumeName };
-    const spec = { attacher: DRIVER, nodeName: NODE, source };
+    const spec = { attacher: driverName, nodeName: NODE, source };
     await attachments().create({ metadata: { name: attachment }, spec });
     const status = await until("the volume to be attached", async () => {
       const { status } = await attachments().get({ name: attachment });
       return status?.attached ? status : undefined;
     });
-    expect(status).toEqual({
-      attached: true, attachmentMetadata: { device: "/dev/mock", readonly: "false" },
-    });
+    if (!foreign.publishContext) return;
+    expect(status).toEqual({ attached: true, attachmentMetadata: foreign.publishContext });
   });
 
   it("grows it, and leaves the file system to the kubelet", async () => {
@@ -152,7 +222,7 @@ function lifeOfVolume(): void {
 
   it("our kubelet stages it, publishes it, and grows it on the node", async () => {
     const pv = await volumes().get({ name: volumeName });
-    const name = uniqueVolumeName(DRIVER, pv.spec.csi!.volumeHandle);
+    const name = uniqueVolumeName(driverName, pv.spec.csi!.volumeHandle);
     const node = await client.resource<Node>(NODES).create({ metadata: { name: NODE }, spec: {} });
     const status = { volumesAttached: [{ name, devicePath: "" }] };
     await client.resource<Node>(NODES).updateStatus({ ...node, status });
@@ -160,9 +230,7 @@ function lifeOfVolume(): void {
     const registryDir = path.join(dir, "registry");
     const handlers = { CSIPlugin: drivers };
     const watcher = await startPluginWatcher({ registryDir, handlers, clock });
-    const registered = await serveRegistration({
-      registrationDir: registryDir, driverName: DRIVER, socket: socket(),
-    });
+    const registered = await register(registryDir);
     await waitFor("registration", () => drivers.list().length === 1, { clock });
     const objects = csiObjects(client, clock);
     const inUse = new VolumesInUse();
