@@ -49,7 +49,9 @@ export async function storage(args: readonly string[] = []): Promise<Row[]> {
   const config = join(dir, "sidecars.kubeconfig");
   writeFileSync(config, kubeconfig("bench", access), { mode: 0o600 });
   const client = new KubeClient({ ...access, clock: systemClock(), qps: 1e4, burst: 1e4 });
-  const found: readonly Found[] = both.map(() => ({ come_ms: [], go_ms: [], cpu_ms: [] }));
+  const found: readonly Found[] = both.map(() => ({
+    come_ms: [], bound_ms: [], attached_ms: [], go_ms: [], cpu_ms: [],
+  }));
   try {
     await makeStorageObjects(client);
     const node = await startNode(client, NODE_NAME, dir);
@@ -93,9 +95,10 @@ function range(count: number, name: (n: number) => string): string[] {
   return Array.from({ length: count }, (_, n) => name(n));
 }
 
-function note(into: Found, { come_ms, go_ms }: Times, cpu_ms: number): void {
-  into.come_ms.push(...come_ms);
-  into.go_ms.push(...go_ms);
+function note(into: Found, times: Times, cpu_ms: number): void {
+  for (const part of ["come_ms", "bound_ms", "attached_ms", "go_ms"] as const) {
+    into[part].push(...times[part]);
+  }
   into.cpu_ms.push(cpu_ms);
 }
 
@@ -104,10 +107,11 @@ function quantile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
-function summary({ come_ms, go_ms }: Times): string {
+function summary({ come_ms, bound_ms, attached_ms, go_ms }: Times): string {
   const of = (values: readonly number[]) =>
     `p50 ${quantile(values, 0.5).toFixed(0)} ms, p99 ${quantile(values, 0.99).toFixed(0)} ms`;
-  return `come ${of(come_ms)}; go ${of(go_ms)}`;
+  const parts = `bound ${of(bound_ms)}; attached ${of(attached_ms)}`;
+  return `come ${of(come_ms)} (${parts}); go ${of(go_ms)}`;
 }
 
 function rowsOf(peer: string, count: number, [ours, theirs]: readonly Found[]): Row[] {

@@ -1,12 +1,13 @@
 import type {
   PersistentVolume, PersistentVolumeClaim, Pod,
 } from "@raft2kube/api/gen/core/v1.ts";
+import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import {
-  PERSISTENT_VOLUMES, PERSISTENT_VOLUME_CLAIMS, PODS,
+  PERSISTENT_VOLUMES, PERSISTENT_VOLUME_CLAIMS, PODS, VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 
@@ -17,6 +18,9 @@ const LOOK_MS = 2;
 export interface Times {
   /** From the claim's creation until its pod is ready. */
   readonly come_ms: number[];
+  /** Of these: until the claim is bound, then until its volume is attached. */
+  readonly bound_ms: number[];
+  readonly attached_ms: number[];
   /** From the pod's deletion until claim, volume and attachment are gone. */
   readonly go_ms: number[];
 }
@@ -28,6 +32,7 @@ export class Claims {
   readonly #claims: Informer<PersistentVolumeClaim>;
   readonly #volumes: Informer<PersistentVolume>;
   readonly #pods: Informer<Pod>;
+  readonly #attachments: Informer<VolumeAttachment>;
 
   constructor(client: KubeClient, nodeName: string) {
     this.#client = client;
@@ -37,16 +42,21 @@ export class Claims {
     this.#claims = informer(PERSISTENT_VOLUME_CLAIMS);
     this.#volumes = informer(PERSISTENT_VOLUMES);
     this.#pods = informer(PODS);
-    for (const each of [this.#claims, this.#volumes, this.#pods]) each.start();
+    this.#attachments = informer(VOLUME_ATTACHMENTS);
+    for (const each of this.#informers) each.start();
+  }
+
+  get #informers() {
+    return [this.#claims, this.#volumes, this.#pods, this.#attachments];
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#claims, this.#volumes, this.#pods].map((each) => each.close()));
+    await Promise.all(this.#informers.map((each) => each.close()));
   }
 
   /** Lets so many come and go, some of them at once. */
   async run(names: readonly string[], inFlight: number, className: string): Promise<Times> {
-    const times: Times = { come_ms: [], go_ms: [] };
+    const times: Times = { come_ms: [], bound_ms: [], attached_ms: [], go_ms: [] };
     const left = [...names];
     const work = async () => {
       for (let name = left.shift(); name !== undefined; name = left.shift()) {
@@ -73,7 +83,10 @@ export class Claims {
     await this.#until(`${name} to be bound`, () =>
       this.#claims.store.get(key)?.status?.phase === "Bound");
     const volume = this.#claims.store.get(key)?.spec.volumeName ?? "";
+    const bound_ms = performance.now();
     await pods.create(podOf(name, this.#nodeName));
+    await this.#until(`${name}'s volume to be attached`, () => this.#isAttached(volume));
+    const attached_ms = performance.now();
     await this.#until(`${name} to run`, () =>
       this.#pods.store.get(key)?.status?.phase === "Running");
     const ready_ms = performance.now();
@@ -83,7 +96,15 @@ export class Claims {
     await this.#until(`${name}'s volume to go`, () =>
       this.#volumes.store.get(volume) === undefined && this.#claims.store.get(key) === undefined);
     times.come_ms.push(ready_ms - start_ms);
+    times.bound_ms.push(bound_ms - start_ms);
+    times.attached_ms.push(attached_ms - bound_ms);
     times.go_ms.push(performance.now() - ready_ms);
+  }
+
+  #isAttached(volume: string): boolean {
+    const its = ({ spec, status }: VolumeAttachment) =>
+      spec.source.persistentVolumeName === volume && status?.attached === true;
+    return this.#attachments.store.list().some(its);
   }
 
   #until(what: string, holds: () => boolean): Promise<unknown> {
