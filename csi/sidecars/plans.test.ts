@@ -256,7 +256,8 @@ describe("planModify", () => {
     begun?: NonNullable<PersistentVolumeClaim["status"]>["modifyVolumeStatus"],
     refused = false,
   ) => {
-    const made = claim(undefined, wanted === undefined ? {} : { volumeAttributesClassName: wanted });
+    const named = wanted === undefined ? {} : { volumeAttributesClassName: wanted };
+    const made = claim(undefined, named);
     const conditions = begun && [{ type: "ModifyingVolume", status: "True" as const }];
     const had = { currentVolumeAttributesClassName: "had" };
     made.status = {

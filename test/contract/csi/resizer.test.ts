@@ -282,7 +282,7 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
       (await get("golden")).status?.modifyVolumeStatus?.status === "Pending");
   });
 
-  itOfOurs("publishes the driver's free space for its topology, as it is when asked again", async () => {
+  itOfOurs("publishes the driver's free space for its topology, again and again", async () => {
     const capacities = client.resource<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES);
     const list = async () => (await capacities.list({ namespace: "kube-system" })).items;
     const [published] = await until("the capacity", async () => {

@@ -62,7 +62,7 @@ const wordsOf = (line: string) => (dir: string) =>
   line.split(" ").map((word) => word.replaceAll("DIR", dir));
 
 const { R2K_CSI_DRIVER = "", R2K_CSI_REGISTRAR } = process.env;
-/** Any driver whose volumes are attached and staged, on DIR/csi.sock; registered in DIR/registry. */
+/** Any driver whose volumes are attached and staged: on DIR/csi.sock, in DIR/registry. */
 const named: ForeignDriver = {
   command: wordsOf(R2K_CSI_DRIVER),
   ...(R2K_CSI_REGISTRAR && { registrar: wordsOf(R2K_CSI_REGISTRAR) }),
