@@ -15,6 +15,7 @@ import {
   type CheckRequest,
   checkLab,
   describeEnd,
+  describeLeftOut,
   describeOutcome,
   judgesOwn,
   partsUnderCheck,
@@ -229,6 +230,7 @@ async function judgeOne(
     onOutcome(outcome);
     say(describeOutcome(outcome));
   });
+  for (const each of verdict.leftOut) say(describeLeftOut(each));
   say(describeEnd(item, request, verdict));
   const { outcomes } = verdict;
   const passed = outcomes.filter((outcome) => outcome.passed).length;

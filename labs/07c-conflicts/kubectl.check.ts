@@ -74,9 +74,15 @@ async function servesTheKind(own: OwnApiserver): Promise<void> {
   await expectKubectl(own, "replace -f -", "provisioner: Invalid value", changed);
 }
 
-if (KUBECTL !== undefined) {
-  check("kubectl: lists, pages, watches and gets conflicts", () =>
-    withApiserver(listsAndWatches),
-  );
-  check("kubectl: the kind is defaulted, validated, printed", () => withApiserver(servesTheKind));
-}
+const leftOut = KUBECTL === undefined ? "there is no kubectl in PATH" : undefined;
+
+check(
+  "kubectl: lists, pages, watches and gets conflicts",
+  () => withApiserver(listsAndWatches),
+  { leftOut },
+);
+check(
+  "kubectl: the kind is defaulted, validated, printed",
+  () => withApiserver(servesTheKind),
+  { leftOut },
+);

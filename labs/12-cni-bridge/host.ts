@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { BUILD_MARK } from "@raft2kube/cni/lib/mark.ts";
 import { dispatch } from "@raft2kube/cni/lib/skel.ts";
@@ -10,6 +10,13 @@ import { type World, createWorld } from "@raft2kube/cni/testing/world.ts";
 /** The reference plugins of Debian's `containernetworking-plugins`. */
 export const DEBIAN = "/usr/lib/cni";
 export const NETWORK = "lab";
+
+/** The reason to leave out a check that needs one of them; undefined where it is installed. */
+export function unlessInstalled(plugin: string): string | undefined {
+  if (existsSync(join(DEBIAN, plugin))) return undefined;
+  return `there is no ${DEBIAN}/${plugin}: install containernetworking-plugins`;
+}
+
 export const SUBNET = "10.88.0.0/24";
 export const GATEWAY = "10.88.0.1";
 

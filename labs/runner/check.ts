@@ -22,9 +22,17 @@ export interface CheckOutcome {
   readonly scenario?: boolean;
 }
 
+/** A check that could not look here, and why. */
+export interface LeftOut {
+  readonly title: string;
+  readonly reason: string;
+}
+
 /** How the checks of a lab went. */
 export interface Verdict {
   readonly outcomes: readonly CheckOutcome[];
+  /** Checks that have no outcome, as they cannot look on this machine or as this user. */
+  readonly leftOut: readonly LeftOut[];
   /** A failure ended the run before every check had run. */
   readonly stopped: boolean;
 }
@@ -62,10 +70,12 @@ export async function runLabChecks(
   const run = new Run(lab, trees, options, onOutcome);
   await run.end();
   const outcomes = run.files.flatMap((file) => file.outcomes);
-  if (outcomes.length > 0 || run.stopped) return { outcomes, stopped: run.stopped };
+  const leftOut = run.files.flatMap((file) => file.leftOut);
+  if (outcomes.length > 0 || run.stopped) return { outcomes, leftOut, stopped: run.stopped };
   const said = run.files.map((file) => file.said).join("");
-  const message = said || "no check was found";
-  return { outcomes: [{ title: "the lab has checks", passed: false, message }], stopped: false };
+  const message = said || (leftOut.length > 0 ? "every check is left out" : "no check was found");
+  const none = { title: "the lab has checks", passed: false, message };
+  return { outcomes: [none], leftOut, stopped: false };
 }
 
 class Run {
@@ -142,6 +152,7 @@ class CheckFile {
   readonly #trees: readonly string[];
   readonly #wrapper: readonly string[];
   readonly outcomes: CheckOutcome[] = [];
+  readonly leftOut: LeftOut[] = [];
   #child: ChildProcess | undefined;
   #stopped = false;
   /** Scenarios that have not ended; unknown until the file is loaded. */
@@ -238,6 +249,7 @@ class CheckFile {
   #take(event: CheckEvent, ended: OnOutcome): void {
     if (event.kind === "loaded") this.#scenariosLeft = event.scenarios;
     if (event.kind === "begins") this.#hanging = event.title;
+    if (event.kind === "left-out") this.leftOut.push(event);
     if (event.kind !== "ended") return;
     this.#hanging = undefined;
     const { title, message, scenario, result } = event;

@@ -16,7 +16,7 @@ it("type errors are listed and counted, before the outcomes of the checks", asyn
       await types.promise;
       await Promise.resolve();
       report(outcome("late"));
-      return { outcomes: [outcome("early"), outcome("late")], stopped: false };
+      return { outcomes: [outcome("early"), outcome("late")], leftOut: [], stopped: false };
     },
     ({ title }) => reported.push(title),
   );
@@ -30,7 +30,7 @@ it("leads from a body that is not written yet to the hint for it", () => {
   const end = (body: string) => {
     const message = `lab 02: ${body} is not written yet: my/02/store/wal/wal.ts:133`;
     const failed = { title: "close", passed: false, unwritten: true, message };
-    return describeEnd(findLab("2"), {}, { outcomes: [failed], stopped: false });
+    return describeEnd(findLab("2"), {}, { outcomes: [failed], leftOut: [], stopped: false });
   };
   expect(end("pump")).toContain("Stuck? npm run lab -- hint 02 --for pump");
   expect(end("other")).toContain("Stuck? npm run lab hint 02");

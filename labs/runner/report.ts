@@ -2,7 +2,13 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { LabError } from "./lab-error.ts";
 import type { CheckOptions } from "../check.ts";
-import { type CheckOutcome, type OnOutcome, type Verdict, runLabChecks } from "./check.ts";
+import {
+  type CheckOutcome,
+  type LeftOut,
+  type OnOutcome,
+  type Verdict,
+  runLabChecks,
+} from "./check.ts";
 import type { Lab, Mutant } from "./manifest.ts";
 import { ownTree } from "./own-tree.ts";
 import { labsInUse } from "./state.ts";
@@ -122,11 +128,12 @@ export function describeOutcome({ passed, title }: CheckOutcome): string {
  * do next.
  */
 export function describeEnd(lab: Lab, request: CheckRequest, verdict: Verdict): string {
-  const { outcomes, stopped } = verdict;
+  const { outcomes, leftOut, stopped } = verdict;
   const failures = outcomes.filter((outcome) => !outcome.passed);
   const passed = outcomes.length - failures.length;
   const isPartial = stopped && request.only === undefined;
-  const rest = isPartial ? "; the others were not run (all: --all)" : "";
+  const others = isPartial ? "; the others were not run (all: --all)" : "";
+  const rest = leftOut.length > 0 ? `; ${leftOut.length} left out${others}` : others;
   const count = `${passed} of ${outcomes.length} checks pass${rest}`;
   // Failures of written parts come before those of parts that are not written yet.
   const first = failures.find(({ unwritten }) => !unwritten) ?? failures[0];
@@ -144,6 +151,11 @@ export function describeEnd(lab: Lab, request: CheckRequest, verdict: Verdict): 
     `\n${count}: lab ${lab.number} is done. See npm run lab diff ${lab.number}; ` +
     `run it: npm run lab use own ${lab.number}`
   );
+}
+
+/** Names a check that could not look here, with the reason. */
+export function describeLeftOut({ title, reason }: LeftOut): string {
+  return `  - ${title}: left out, ${reason}`;
 }
 
 /** The command for the next hint: that of the body which is not written yet, if it has one. */
