@@ -237,6 +237,24 @@ check("no append is acknowledged before it is synced", async () => {
   });
 });
 
+check("appends that wait for the disk are written under one sync", async () => {
+  const disk = new CrashDisk();
+  const { wal } = openLog(disk);
+  await appendAll(wal, disk, 1);
+  const before = disk.syncs;
+  const acknowledged: number[] = [];
+  for (let id = 2; id <= 101; id++) wal.append(write(id), () => acknowledged.push(id));
+  await awaitAcknowledged(disk, 100, () => acknowledged.length);
+  await close(wal, disk);
+  const syncs = disk.syncs - before;
+  judge(syncs <= 3, {
+    when: "100 appends at once to an open log",
+    expected: "at most 3 syncs: the first write, then one batch of all the others",
+    happened: `${syncs} syncs`,
+    why: "a sync costs as much as a thousand appends: group commit makes the log fast",
+  });
+});
+
 check("acknowledgements follow the order of the appends", async () => {
   const disk = new CrashDisk();
   const { wal } = openLog(disk);
@@ -295,24 +313,6 @@ check("close returns once every queued append is durable", async () => {
     expected: "it is neither written nor acknowledged",
     happened: `done() for ${acknowledged}, ${disk.operations - operations} operations of the disk`,
     why: "the file is closed: its descriptor may be another file's by now",
-  });
-});
-
-check("appends that wait for the disk are written under one sync", async () => {
-  const disk = new CrashDisk();
-  const { wal } = openLog(disk);
-  await appendAll(wal, disk, 1);
-  const before = disk.syncs;
-  const acknowledged: number[] = [];
-  for (let id = 2; id <= 101; id++) wal.append(write(id), () => acknowledged.push(id));
-  await awaitAcknowledged(disk, 100, () => acknowledged.length);
-  await close(wal, disk);
-  const syncs = disk.syncs - before;
-  judge(syncs <= 3, {
-    when: "100 appends at once to an open log",
-    expected: "at most 3 syncs: the first write, then one batch of all the others",
-    happened: `${syncs} syncs`,
-    why: "a sync costs as much as a thousand appends: group commit makes the log fast",
   });
 });
 
