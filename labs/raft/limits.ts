@@ -25,6 +25,9 @@ export const ATTEMPT_MS = 2_000;
 export const MESSAGE_BYTES = 64;
 export const ENTRY_BYTES = 32;
 
+/** Rejections of one follower in a row, before it has accepted an append: no search is longer. */
+export const REJECTIONS_MAX = 500;
+
 /** Lines of a failure's diagram. */
 export const DIAGRAM_LINES = 30;
 /** Events of a run that are kept for the diagram. */

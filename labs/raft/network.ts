@@ -1,10 +1,13 @@
 import type { Random } from "@raft2kube/std/random.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
+import type { MemberId } from "@raft2kube/store/core/types.ts";
 import type { Timeline } from "../../testing/timeline.ts";
+import { judge } from "../judge.ts";
 import {
   ENTRY_BYTES,
   LATENCY_MS,
   MESSAGE_BYTES,
+  REJECTIONS_MAX,
   REORDERED_DELAY_MS,
   REORDERED_SHARE,
   UNRELIABLE_DELAY_MS,
@@ -37,6 +40,8 @@ export class Network {
   bytes = 0;
   /** Appends that were rejected: each is a step of a leader looking for the matching index. */
   rejections = 0;
+  /** Rejections of each follower since it has accepted an append. */
+  readonly #rejectedInARow = new Map<MemberId, number>();
   /** When the last message of a reliable link arrives: such a link keeps the order. */
   readonly #lastArrival_ms = new Map<string, number>();
 
@@ -48,12 +53,24 @@ export class Network {
   send(message: Message): void {
     const { timeline, open, deliver, lose } = this.#options;
     if (!isAnswer(message)) this.requests++;
-    if (message.kind === "append-reply" && message.reject) this.rejections++;
+    if (message.kind === "append-reply") this.#countRejection(message);
     this.bytes += sizeOf(message);
     if (!open(message) || this.#loses()) return lose(message);
     timeline.after(this.#arrival_ms(message) - timeline.now_ms, () => {
       if (open(message)) deliver(message);
       else lose(message);
+    });
+  }
+
+  #countRejection({ from, to, reject }: Message & { readonly kind: "append-reply" }): void {
+    const inARow = reject ? (this.#rejectedInARow.get(from) ?? 0) + 1 : 0;
+    this.#rejectedInARow.set(from, inARow);
+    if (reject) this.rejections++;
+    judge(inARow <= REJECTIONS_MAX, {
+      when: `member ${from} rejects an append of member ${to}`,
+      expected: "each append begins further back, until the logs match; then all is accepted",
+      happened: `${inARow} rejections in a row`,
+      why: "the two exchange messages without end, and the follower never gets an entry",
     });
   }
 
