@@ -1,8 +1,8 @@
 import { stillAtWork } from "./check.ts";
 
 const TICK_MS = 10;
-/** Turns of the event loop, TICK_MS apart, without progress: 3 s on a machine that is not busy. */
-const QUIET_TICKS_MAX = 300;
+/** Turns of the event loop, TICK_MS apart, without progress: 2 s on a machine that is not busy. */
+const QUIET_TICKS_MAX = 200;
 export const QUIET_S = (QUIET_TICKS_MAX * TICK_MS) / 1_000;
 
 /**

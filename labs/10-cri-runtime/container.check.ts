@@ -125,31 +125,32 @@ const STOPS: readonly {
   readonly name: string;
   readonly script: string;
   readonly stopSignal?: Signal;
-  readonly timeout: number;
+  /** A part of what is ample for a program that ends by its signal. */
+  readonly grace: number;
   readonly ended: string;
   readonly why: string;
 }[] = [
   {
-    name: "polite", script: trapping("TERM", "sleep 0.3; exit 7"), timeout: 8,
+    name: "polite", script: trapping("TERM", "sleep 0.3; exit 7"), grace: 1,
     ended: "EXITED 7 Error",
     why: "a server that finishes its requests needs its signal, and the time for it",
   },
   {
-    name: "own-signal", script: trapping("USR1", "exit 8"), stopSignal: Signal.SIGUSR1, timeout: 8,
+    name: "own-signal", script: trapping("USR1", "exit 8"), stopSignal: Signal.SIGUSR1, grace: 1,
     ended: "EXITED 8 Error",
     why: "the image or the pod says by which signal its program ends",
   },
   {
-    name: "deaf", script: trapping("TERM", "echo heard"), timeout: 3, ended: "EXITED 137 Error",
+    name: "deaf", script: trapping("TERM", "echo heard"), grace: 1 / 2, ended: "EXITED 137 Error",
     why: "a pod that ignores its signal must not stay for ever",
   },
   {
-    name: "at-once", script: trapping("TERM", "exit 7"), timeout: 0, ended: "EXITED 137 Error",
+    name: "at-once", script: trapping("TERM", "exit 7"), grace: 0, ended: "EXITED 137 Error",
     why: "a grace of 0 is kubectl delete --grace-period=0: no signal is waited for",
   },
 ];
 
-for (const { name, script, stopSignal, timeout, ended, why } of STOPS) {
+for (const { name, script, stopSignal, grace, ended, why } of STOPS) {
   check(`StopContainer: the signal, the grace, then SIGKILL (${name})`, () =>
     withMachine(async (machine) => {
       const metadata = { name, attempt: 0 };
@@ -157,6 +158,7 @@ for (const { name, script, stopSignal, timeout, ended, why } of STOPS) {
       const config = { metadata, ...(stopSignal === undefined ? {} : { stopSignal }) };
       const id = await machine.container(pod, script, config);
       await machine.log(id, "ready");
+      const timeout = Math.ceil(grace * machine.ample_s);
       await machine.runtime.stopContainer({ containerId: id, timeout });
       const when = `\`${script}\` is stopped with a grace of ${timeout} s`;
       mustEqual(await machine.state(id), ended, { when, why });

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,12 +28,19 @@ import { judge } from "../judge.ts";
 import { judgeCalls } from "../rpc-calls.ts";
 import { NotedNetwork } from "./network.ts";
 
-/** The longest that a call may take, and that a container's end is waited for. */
-const ANSWER_MS_MAX = 15_000;
-/** How long a runtime that is closed may wait for calls of the reader's that never end. */
-const CLOSE_MS_MAX = 5_000;
+/**
+ * How long a call may take, and a container's end is waited for: so many times as long as the last
+ * start of a runtime took, which is longer on a busy machine, within these bounds.
+ */
+const STARTS_MAX = 15;
+const [ANSWER_MS_MIN, ANSWER_MS_MAX] = [3_000, 30_000];
+let answer_ms = ANSWER_MS_MIN;
 const clock = systemClock();
 const IMAGE = "r2k.local/busybox:1";
+/** The images of the first machine, for all others of this process. */
+const IMAGES = join(tmpdir(), `r2k-cri-images-${process.pid}-${Date.now()}`);
+const COPY = { recursive: true, verbatimSymlinks: true, preserveTimestamps: true };
+process.once("exit", () => rmSync(IMAGES, { recursive: true, force: true }));
 
 /** The path of a program of this machine. */
 function programOf(name: string, packageName: string): string {
@@ -74,14 +81,14 @@ function prepareNetwork(): void {
 /** Judges a call that is not answered in time. */
 async function inTime<T>(method: string, answer: Promise<T>): Promise<T> {
   const timeout = Promise.withResolvers<"late">();
-  const timer = setTimeout(() => timeout.resolve("late"), ANSWER_MS_MAX);
-  const first = await Promise.race([answer.then((value) => ({ value })), timeout.promise]);
-  clearTimeout(timer);
+  const timer = setTimeout(() => timeout.resolve("late"), answer_ms);
+  const answered = answer.then((value) => ({ value })).finally(() => clearTimeout(timer));
+  const first = await Promise.race([answered, timeout.promise]);
   if (first !== "late") return first.value;
-  answer.catch(() => undefined);
+  answered.catch(() => undefined);
   return judge(false, {
     when: method,
-    happened: `no answer within ${ANSWER_MS_MAX / 1_000} s`,
+    happened: `no answer within ${(answer_ms / 1_000).toFixed(1)} s`,
     expected: "an answer: what it waits for does not happen",
     why: "the kubelet's worker of this pod waits too: the pod is neither started nor removed",
   });
@@ -133,8 +140,22 @@ export class Machine {
     NotedNetwork.install(join(dir, "net.d"), join(dir, "bin"));
   }
 
+  /** Seconds that are ample for a program here, and not longer than a call may take. */
+  get ample_s(): number {
+    return Math.ceil(answer_ms / 1_000) - 1;
+  }
+
   /** Starts the runtime, on the state that an earlier one left. */
   async start(): Promise<void> {
+    const begun_ms = performance.now();
+    await this.#serve();
+    const took_ms = performance.now() - begun_ms;
+    answer_ms = Math.min(Math.max(STARTS_MAX * took_ms, ANSWER_MS_MIN), ANSWER_MS_MAX);
+  }
+
+  async #serve(): Promise<void> {
+    const hasImages = existsSync(this.paths.images);
+    if (!hasImages && existsSync(IMAGES)) cpSync(IMAGES, this.paths.images, COPY);
     const socket = join(this.dir, "cri.sock");
     this.#handle = await startRuntime({
       socket,
@@ -153,6 +174,7 @@ export class Machine {
     const { images } = this.#handle;
     if (images.find(IMAGE) === undefined) {
       await buildImage(images, await busyboxRecipe(programOf("busybox", "busybox-static")));
+      cpSync(this.paths.images, IMAGES, COPY);
     }
     this.#channel = connectGrpc(`unix://${socket}`);
     this.runtime = inTimeClient(client(this.#channel, RuntimeService));
@@ -297,7 +319,7 @@ export class Machine {
   }
 
   async close(): Promise<void> {
-    const late = new Promise((resolve) => setTimeout(resolve, CLOSE_MS_MAX).unref());
+    const late = new Promise((resolve) => setTimeout(resolve, answer_ms / 3).unref());
     await Promise.race([this.stop(), late]);
     for (const point of mountPointsBelow(this.dir)) unmount(point, { detach: true });
     await rm(this.dir, { recursive: true, force: true });
@@ -307,7 +329,7 @@ export class Machine {
 /** Waits until a condition is true, or as long as a call may take. */
 export async function eventually(condition: () => boolean | Promise<boolean>): Promise<boolean> {
   try {
-    return await waitFor("it", condition, { clock, timeout_ms: ANSWER_MS_MAX });
+    return await waitFor("it", condition, { clock, timeout_ms: answer_ms });
   } catch (thrown) {
     if (thrown instanceof WaitTimeoutError) return false;
     throw thrown;
