@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  readdirSync,
   readlinkSync,
   rmSync,
   symlinkSync,
@@ -15,6 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unmount } from "@raft2kube/linux/mount.ts";
+import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { OciSpec } from "@raft2kube/runtime/oci/spec.ts";
 import { judge } from "../judge.ts";
@@ -23,8 +25,10 @@ import { ROOT_DIR } from "../runner/paths.ts";
 const PROGRAM = join(ROOT_DIR, "runtime/by-hand/program.ts");
 const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"];
 const APPLETS = ["sh", "ls", "cat", "grep", "echo", "sleep", "readlink", "hostname", "id", "touch"];
+/** Outside of a mount that a check makes for its bundles. */
+const COMPILED = join(tmpdir(), "r2k-hand-compiled");
 const COMMAND_MS_MAX = 20_000;
-const OUTPUT_MS_MAX = 10_000;
+const OUTPUT_MS_MAX = 4_000;
 const NAMESPACES = ["pid", "net", "ipc", "uts", "mnt"];
 
 /** A root of an ordinary container: what is not in here is dropped. */
@@ -57,11 +61,16 @@ export function specOf(script: string): OciSpec {
         return { type } as OciSpec["linux"]["namespaces"][number];
       }),
       resources: {},
-      maskedPaths: ["/proc/keys", "/proc/fs"],
-      readonlyPaths: ["/proc/sys"],
+      maskedPaths: ["/proc/keys", "/proc/fs", "/proc/not-there"],
+      readonlyPaths: ["/proc/sys", "/proc/not-there"],
     },
   };
 }
+
+/** Leaves a check out where an ordinary user runs it, as root of a user namespace. */
+export const AS_ROOT = {
+  leftOut: inUserNamespace(readMappedIds()) ? "it takes root: sudo npm run lab check 1" : undefined,
+};
 
 /** A command's exit code, with everything that it printed. */
 export interface Ended {
@@ -73,6 +82,8 @@ export interface Ended {
 export class LabContainer implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "r2k-hand-"));
   readonly id = "hand";
+  /** Words before the runtime's own: the program that starts it. */
+  wrapper: readonly string[] = [];
   readonly #output = join(this.folder, "output");
   readonly #pidFile = join(this.folder, "pid");
 
@@ -86,7 +97,6 @@ export class LabContainer implements Disposable {
     const busybox = BUSYBOX.find((file) => existsSync(file)) ?? BUSYBOX[0]!;
     copyFileSync(busybox, join(bin, "busybox"));
     for (const name of APPLETS) symlinkSync("busybox", join(bin, name));
-    writeFileSync(join(this.folder, "config.json"), JSON.stringify(spec));
   }
 
   /** Runs a command of the runtime: the reader's files over the product's. */
@@ -98,13 +108,14 @@ export class LabContainer implements Disposable {
       const root = join(this.folder, "state");
       const args = [...process.execArgv, "--disable-warning=ExperimentalWarning", PROGRAM];
       const isCreate = command === "create";
-      const result = spawnSync(process.execPath, [...args, "--root", root, command, ...words], {
+      const line = [...this.wrapper, process.execPath, ...args, "--root", root, command, ...words];
+      const result = spawnSync(line[0]!, line.slice(1), {
         stdio: ["ignore", isCreate ? output : "pipe", error],
         timeout: COMMAND_MS_MAX,
         killSignal: "SIGKILL",
         encoding: "utf8",
         // Each command is a process that loads the same files.
-        env: { NODE_COMPILE_CACHE: join(tmpdir(), "r2k-hand-compiled"), ...process.env },
+        env: { NODE_COMPILE_CACHE: COMPILED, ...process.env },
       });
       const said = `${result.stdout ?? ""}${readFileSync(errors, "utf8")}`;
       const unwritten = /lab \d\d: \w+ is not written yet/.exec(said)?.[0];
@@ -117,20 +128,28 @@ export class LabContainer implements Disposable {
   }
 
   create(): Ended {
+    writeFileSync(join(this.folder, "config.json"), JSON.stringify(this.spec));
     return this.run("create", "--bundle", this.folder, "--pid-file", this.#pidFile, this.id);
+  }
+
+  /** Creates it, and judges that it is. */
+  created(): void {
+    this.#judge("create", this.create());
   }
 
   /** Creates and starts it; judges that it does. */
   up(): void {
-    for (const command of ["create", "start"]) {
-      const { code, output } = command === "create" ? this.create() : this.run("start", this.id);
-      judge(code === 0, {
-        when: `${command} of a container with ${namespaceNames(this.spec)}`,
-        expected: "exit code 0",
-        happened: `exit code ${code}: ${output}`,
-        why: "the Pod stays ContainerCreating, with this message in its events",
-      });
-    }
+    this.created();
+    this.#judge("start", this.run("start", this.id));
+  }
+
+  #judge(command: string, { code, output }: Ended): void {
+    judge(code === 0, {
+      when: `${command} of a container with ${namespaceNames(this.spec)}`,
+      expected: "exit code 0",
+      happened: `exit code ${code}: ${output}`,
+      why: "the Pod stays ContainerCreating, with this message in its events",
+    });
   }
 
   /** The container's first process, as `create` has written it. */
@@ -144,14 +163,21 @@ export class LabContainer implements Disposable {
     return code === 0 ? (JSON.parse(output) as { status: string; pid: number }) : {};
   }
 
-  /** The container's output, once that has `word` in it, or after ten seconds. */
+  /** The container's output, once that has `word` in it, its process has ended, or time is up. */
   async printed(word: string): Promise<string> {
     const end_ms = performance.now() + OUTPUT_MS_MAX;
     for (;;) {
+      const isOver = performance.now() > end_ms || !existsSync(`/proc/${this.pid}`);
       const text = readFileSync(this.#output, "utf8");
-      if (text.includes(word) || performance.now() > end_ms) return text;
+      if (text.includes(word) || isOver) return text;
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
+  }
+
+  /** Names of the container's open files, as in /proc/PID/fd. */
+  openFiles(): string[] {
+    const folder = `/proc/${this.pid}/fd`;
+    return readdirSync(folder).map((fd) => readlinkSync(join(folder, fd)));
   }
 
   [Symbol.dispose](): void {

@@ -1,11 +1,18 @@
 import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
-import { readFileSync } from "node:fs";
-import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
 import type { OciSpec } from "@raft2kube/runtime/oci/spec.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { LabContainer, namespacesOf, sleeper, specOf } from "./bundle.ts";
+import { AS_ROOT, LabContainer, namespacesOf, sleeper, specOf } from "./bundle.ts";
 
 /** Prints what a process sees of itself and its surroundings. */
 const LOOK = [
@@ -15,22 +22,41 @@ const LOOK = [
   "echo keys $(cat /proc/keys 2>/dev/null | grep -c .)",
   "echo fs $(ls /proc/fs | grep -c .)",
   "(echo hand > /proc/sys/kernel/hostname) 2>/dev/null && echo sysctl written",
+  "touch /proc/fs/x 2>/dev/null && echo masked written",
   "touch /bin/x 2>/dev/null && echo root written",
   "touch /tmp/x && echo tmp written",
-  "grep -E '^(Uid|Gid|Groups|Cap(Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp):' /proc/self/status",
+  "grep -E '^(Uid|Gid|Groups|Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp):' /proc/self/status",
   "grep -c . /proc/self/mountinfo",
   "echo looked",
   "sleep 30",
 ].join("\n");
+
+const TEMPORARY = tmpdir();
 
 /** The machine's mounts, with propagation as systemd sets it up. */
 function machineMounts(): string {
   return readFileSync("/proc/self/mountinfo", "utf8");
 }
 
+/** Has bundles lie on a mount of their own, below the root's, which propagates as the root's. */
+function bundlesOnMount(): Disposable {
+  const before = process.env["TMPDIR"];
+  const folder = mkdtempSync(join(tmpdir(), "r2k-mount-"));
+  spawnSync("mount", ["-t", "tmpfs", "tmpfs", folder]);
+  process.env["TMPDIR"] = folder;
+  return {
+    [Symbol.dispose]() {
+      if (before === undefined) delete process.env["TMPDIR"];
+      else process.env["TMPDIR"] = before;
+      spawnSync("umount", ["-l", folder]);
+      rmdirSync(folder);
+    },
+  };
+}
+
 /** Without mounts in temporary folders: one ends here too when its program removes the folder. */
 function lasting(mounts: string): string {
-  const isLasting = (line: string) => !line.split(" ")[4]?.startsWith(`${tmpdir()}/`);
+  const isLasting = (line: string) => !line.split(" ")[4]?.startsWith(`${TEMPORARY}/`);
   return mounts.split("\n").filter(isLasting).join("\n");
 }
 
@@ -39,6 +65,7 @@ const TITLE = "container: new namespaces, the network of another process, nothin
 check(TITLE, async () => {
   // The mounts of this process are its own: a leak into them ends with the check.
   spawnSync("mount", ["--make-rshared", "/"]);
+  using _mount = bundlesOnMount();
   using other = await sleeper();
   const spec = specOf(LOOK);
   const network = spec.linux.namespaces.find(({ type }) => type === "network")!;
@@ -109,18 +136,52 @@ check("container: masked and read-only paths, a read-only root", async () => {
     const happened = text.split("\n").find((each) => each.startsWith(`${word} `)) ?? "nothing";
     judge(happened === line, { when: "the container looks around", expected: line, happened, why });
   }
-  for (const what of ["sysctl written", "root written"]) {
+  for (const what of ["sysctl written", "masked written", "root written"]) {
     judge(!text.includes(what), {
-      when: "the container writes to /proc/sys, which is read-only, and to its read-only root",
-      expected: "two refusals",
+      when: "the container writes to /proc/sys (read-only), /proc/fs (masked), / (read-only)",
+      expected: "three refusals",
       happened: what,
       why: "sysctls outside of a namespace are the machine's; a root is shared by an image's users",
     });
   }
 });
 
+check("container: what is mounted below the root, and beneath read-only paths", async () => {
+  const spec = specOf("cat /below/file; cat /dev/beneath/file; touch /dev/beneath/x; echo looked");
+  using container = new LabContainer(spec);
+  const [below, beneath] = ["rootfs/below", "beneath"].map((name) => join(container.folder, name));
+  for (const folder of [below!, beneath!]) {
+    mkdirSync(folder);
+    spawnSync("mount", ["-t", "tmpfs", "tmpfs", folder]);
+    writeFileSync(join(folder, "file"), `in ${basename(folder)}\n`);
+  }
+  try {
+    spec.mounts.push({
+      destination: "/dev/beneath", type: "bind", source: beneath!, options: ["rbind"],
+    });
+    spec.linux.readonlyPaths = ["/dev"];
+    container.up();
+    const text = await container.printed("looked");
+    const seen = text.split("\n").filter((line) => line.startsWith("in "));
+    judge(seen.join() === "in below,in beneath", {
+      when: "rootfs/below and /dev/beneath are mounts with a file each; /dev is read-only",
+      expected: "in below,in beneath",
+      happened: seen.join() || "nothing",
+      why: "a root or a read-only path without its mounts is another file system",
+    });
+    judge(!existsSync(join(beneath!, "x")), {
+      when: "the container writes to /dev/beneath, where /dev is read-only",
+      expected: "a refusal",
+      happened: "it made a file",
+      why: "a read-only mount is one mount: those beneath it need the attribute too",
+    });
+  } finally {
+    for (const folder of [below!, beneath!]) spawnSync("umount", ["-l", folder]);
+  }
+});
+
 /** Other ids than root's exist only where they are mapped: in a user namespace they stay. */
-const MAPS_ALL = !inUserNamespace(readMappedIds());
+const MAPS_ALL = AS_ROOT.leftOut === undefined;
 
 /** A process of an ordinary user, with one capability that it may keep. */
 function asUser(spec: OciSpec): OciSpec {
@@ -135,8 +196,10 @@ async function judgeStatus(
   spec: OciSpec,
   expected: Readonly<Record<string, string>>,
   { when, why }: { readonly when: string; readonly why: string },
+  wrapper: readonly string[] = [],
 ): Promise<void> {
   using container = new LabContainer(spec);
+  container.wrapper = wrapper;
   container.up();
   const text = await container.printed("looked");
   const valueOf = (name: string) => new RegExp(`^${name}:(.*)$`, "m").exec(text)?.[1] ?? "";
@@ -150,9 +213,9 @@ async function judgeStatus(
 }
 
 check("container: capabilities and no_new_privs are as asked for", async () => {
-  const sets = (bits: string, ambient: string) => {
-    return { CapPrm: bits, CapEff: bits, CapBnd: bits, CapAmb: ambient, NoNewPrivs: "1" };
-  };
+  const sets = (bits: string, ambient: string) => ({
+    CapInh: ambient, CapPrm: bits, CapEff: bits, CapBnd: bits, CapAmb: ambient, NoNewPrivs: "1",
+  });
   const why = "what the bounding set keeps comes back with any program that has it in its file";
   await judgeStatus(specOf(LOOK), sets("00000000000004e1", "0000000000000000"), {
     when: "root with five capabilities", why,
@@ -161,16 +224,33 @@ check("container: capabilities and no_new_privs are as asked for", async () => {
   await judgeStatus(asUser(specOf(LOOK)), sets(one, one), {
     when: "one capability, also ambient", why,
   });
+  // Root: the change to another user clears the ambient set too.
+  const spec = asUser(specOf(LOOK));
+  spec.process.user = specOf(LOOK).process.user;
+  spec.process.capabilities.ambient = [];
+  const words = ["setpriv", "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"];
+  await judgeStatus(spec, { CapInh: one, CapAmb: "0000000000000000" }, {
+    when: "one capability, not ambient, from a runtime that has it as ambient", why,
+  }, words);
 });
 
 check("container: user and groups are as asked for (as root)", async () => {
-  if (!MAPS_ALL) return;
   const ids = (id: number) => Array(4).fill(id).join(" ");
   await judgeStatus(asUser(specOf(LOOK)), { Uid: ids(1000), Gid: ids(1001), Groups: "1002" }, {
     when: "user 1000, group 1001, another group 1002",
     why: "root of the container is root of the machine: only capabilities limit it",
   });
-});
+  const own = process.getgroups!();
+  process.setgroups!([4]);
+  try {
+    await judgeStatus(specOf(LOOK), { Groups: "" }, {
+      when: "no additional groups, from a runtime that has group 4",
+      why: "group 4 reads the machine's logs, and a volume may have a file of it",
+    });
+  } finally {
+    process.setgroups!(own);
+  }
+}, AS_ROOT);
 
 check("container: the filter is loaded, with no_new_privs and without", async () => {
   const seccomp = {
@@ -178,7 +258,7 @@ check("container: the filter is loaded, with no_new_privs and without", async ()
     syscalls: [{ names: ["reboot"], action: "SCMP_ACT_ERRNO" }],
   };
   for (const noNewPrivileges of [true, false]) {
-    const spec = specOf(LOOK);
+    const spec = asUser(specOf(LOOK));
     Object.assign(spec.process, { noNewPrivileges });
     Object.assign(spec.linux, { seccomp });
     await judgeStatus(spec, { NoNewPrivs: noNewPrivileges ? "1" : "0", Seccomp: "2" }, {

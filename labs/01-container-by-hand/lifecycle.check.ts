@@ -4,13 +4,12 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { openCgroups } from "@raft2kube/linux/cgroup.ts";
-import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import type { OciProcess, OciSpec } from "@raft2kube/runtime/oci/spec.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { LabContainer, namespacesOf, specOf } from "./bundle.ts";
+import { AS_ROOT, LabContainer, namespacesOf, sleeper, specOf } from "./bundle.ts";
 
 check("lifecycle: create waits, start runs, the end is seen, delete removes", async () => {
   using container = new LabContainer(specOf("echo ran"));
@@ -61,6 +60,48 @@ check("lifecycle: create waits, start runs, the end is seen, delete removes", as
   });
 });
 
+check("create: what cannot be made is an error, not left out", async () => {
+  using other = await sleeper();
+  const asks: Record<string, (spec: OciSpec) => void> = {
+    "the network namespace has the path of a uts namespace": ({ linux }) => {
+      const network = linux.namespaces.find(({ type }) => type === "network")!;
+      network.path = `/proc/${other.pid}/ns/uts`;
+    },
+    "readonlyPaths has /bin/busybox/x, below a file": ({ linux }) => {
+      linux.readonlyPaths = ["/bin/busybox/x"];
+    },
+  };
+  for (const [when, ask] of Object.entries(asks)) {
+    const spec = specOf("echo up");
+    ask(spec);
+    using container = new LabContainer(spec);
+    const { code } = container.create();
+    judge(code !== 0, {
+      when,
+      expected: "create fails, with the kernel's reason",
+      happened: "exit code 0",
+      why: "a container that runs without what protects it looks like any other",
+    });
+  }
+});
+
+check("create: no namespace and no read-only copy stays open", async () => {
+  using other = await sleeper();
+  const spec = specOf("echo up");
+  spec.linux.namespaces.find(({ type }) => type === "network")!.path = `/proc/${other.pid}/ns/net`;
+  using container = new LabContainer(spec);
+  container.created();
+  const open = container.openFiles().filter((name) => {
+    return name === "/proc/sys" || /^(net|uts|ipc|mnt|pid|cgroup|user):/.test(name);
+  });
+  judge(open.length === 0, {
+    when: "/proc/PID/fd of a created container whose network has a path, with /proc/sys read-only",
+    expected: "no namespace, and no /proc/sys",
+    happened: open.join(", "),
+    why: "whatever is open when the image's program begins is a way out: close it once it is used",
+  });
+});
+
 check("exec: another process enters all namespaces, and the root", async () => {
   using container = new LabContainer(specOf("echo up; sleep 30"));
   container.up();
@@ -81,7 +122,6 @@ check("exec: another process enters all namespaces, and the root", async () => {
 });
 
 check("create: an image can have no program of the machine overwritten (as root)", () => {
-  if (inUserNamespace(readMappedIds())) return;
   using container = new LabContainer(specOf("echo up"));
   container.create();
   const open = canWrite(`/proc/${container.pid}/exe`);
@@ -91,7 +131,7 @@ check("create: an image can have no program of the machine overwritten (as root)
     happened: "it can be opened for writing when that process has ended",
     why: "an image with `#!/proc/self/exe` overwrites the machine's program (CVE-2019-5736)",
   });
-});
+}, AS_ROOT);
 
 /** Highest number of a thread that an image's links guess. */
 const THREADS_MAX = 64;
@@ -117,10 +157,8 @@ function escape(container: LabContainer): OciProcess {
 const WHY_THREADS = "Node's threads must not keep the machine's root: an image runs its programs";
 
 check("create: no thread leads an image to the machine's files (as root)", () => {
-  if (inUserNamespace(readMappedIds())) return;
   using container = new LabContainer(specOf(""));
   Object.assign(container.spec, { process: escape(container) });
-  writeFileSync(join(container.folder, "config.json"), JSON.stringify(container.spec));
   const { code, output } = container.create();
   judge(code !== 0 && output.includes("not found in $PATH"), {
     when: "the program is a link to /proc/self/task/N/root/...",
@@ -140,10 +178,9 @@ check("create: no thread leads an image to the machine's files (as root)", () =>
     happened: `${foreign.length} of ${tasks.length} have another`,
     why: WHY_THREADS,
   });
-});
+}, AS_ROOT);
 
 check("exec: no thread leads an image to the machine's files (as root)", async () => {
-  if (inUserNamespace(readMappedIds())) return;
   using container = new LabContainer(specOf("echo up; sleep 30"));
   const file = join(container.folder, "process.json");
   writeFileSync(file, JSON.stringify(escape(container)));
@@ -156,10 +193,9 @@ check("exec: no thread leads an image to the machine's files (as root)", async (
     happened: `exit code ${code}: ${output}`,
     why: WHY_THREADS,
   });
-});
+}, AS_ROOT);
 
 check("create: a directory that is made is not where a link of procfs jumps to (as root)", () => {
-  if (inUserNamespace(readMappedIds())) return;
   const jumping = "/bin/jumping/x";
   const device = { path: jumping, type: "c" as const, major: 1, minor: 3 };
   const asks: Record<string, (spec: OciSpec) => void> = {
@@ -184,7 +220,7 @@ check("create: a directory that is made is not where a link of procfs jumps to (
       why: "such a link can lead to the machine, and the path is made with all privileges",
     });
   }
-});
+}, AS_ROOT);
 
 /** Whether a file's mount allows writing. */
 function canWrite(file: string): boolean {
@@ -200,22 +236,17 @@ function canWrite(file: string): boolean {
 check("cgroup: the process is in its group in every hierarchy (as root)", async () => {
   const spec = specOf("echo up; sleep 30");
   const group = `/r2k-lab01-${process.pid}`;
-  const isRoot = !inUserNamespace(readMappedIds());
-  if (isRoot) {
-    const devices = [
-      { allow: false, access: "rwm" },
-      { allow: true, type: "c" as const, major: 1, minor: 3, access: "rw" },
-    ];
-    const limits = { memory: { limit: 64 * 2 ** 20 }, devices };
-    Object.assign(spec.linux, { cgroupsPath: group, resources: limits });
-  }
+  const devices = [
+    { allow: false, access: "rwm" },
+    { allow: true, type: "c" as const, major: 1, minor: 3, access: "rw" },
+  ];
+  const limits = { memory: { limit: 64 * 2 ** 20 }, devices };
+  Object.assign(spec.linux, { cgroupsPath: group, resources: limits });
   try {
     using container = new LabContainer(spec);
     container.up();
     await container.printed("up");
-    if (!isRoot) return;
-    const { pid } = container;
-    const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").trim().split("\n");
+    const lines = readFileSync(`/proc/${container.pid}/cgroup`, "utf8").trim().split("\n");
     const { version, controllers } = openCgroups();
     const wanted = version === 1 ? controllers : [""];
     const elsewhere = lines.map((line) => /^\d+:([^:]*):(.*)$/.exec(line)!).filter(([, of, at]) => {
@@ -228,6 +259,6 @@ check("cgroup: the process is in its group in every hierarchy (as root)", async 
       why: "memory limited and processes not: a fork bomb ends the machine",
     });
   } finally {
-    if (isRoot) await openCgroups().remove(group, { clock: systemClock() });
+    await openCgroups().remove(group, { clock: systemClock() });
   }
-});
+}, AS_ROOT);

@@ -29,6 +29,8 @@ check("plans: new namespaces are those without a path", () => {
 /** Options of mounts, and the plan as text. */
 const OPTIONS: readonly (readonly [string, string, string])[] = [
   ["nosuid,noexec,nodev", "nosuid noexec nodev", "set-id programs in /proc would be trusted"],
+  ["nodev,noexec,ro,nosuid", "ro nosuid noexec nodev", "the last option must not undo the others"],
+  ["bind,noexec", "bind noexec", "rbind would bring the mounts beneath along"],
   ["rbind,rprivate,ro", "bind recursive ro", "a read-only volume can be written"],
   ["rbind,rro", "bind recursive ro beneath", "a mount beneath the volume can be written"],
   ["nosuid,strictatime,mode=755,size=64k", "nosuid data mode=755,size=64k", "no limit: 64 KiB"],

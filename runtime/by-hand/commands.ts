@@ -72,7 +72,10 @@ export async function create(root: string, id: string, options: CreateOptions): 
   }
 }
 
-/** Starts a created container: its process waits for a byte in the fifo. */
+/**
+ * Starts a created container: its process waits for a byte in the fifo, which is removed then.
+ * Fails at once where no process has the fifo open.
+ */
 export function start(root: string, id: string): void {
   const state = new StateDirectory(root, id);
   const status = state.status(state.read());

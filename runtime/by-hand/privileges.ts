@@ -58,7 +58,6 @@ export function dropPrivileges(
   process.setgid!(user.gid);
   prctl(PR_SET_KEEPCAPS, 1);
   process.setuid!(user.uid);
-  prctl(PR_SET_KEEPCAPS, 0);
   if (!noNewPrivileges) {
     setCapabilities({ effective: own, permitted: own, inheritable: 0n });
     if (seccomp) loadFilter(seccomp);

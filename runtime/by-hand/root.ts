@@ -8,7 +8,8 @@ import { check, libc } from "@raft2kube/linux/libc.ts";
  * Makes `rootfs` the root of this mount namespace, and leaves nothing of the machine's tree in it.
  * First all mounts become private, so that nothing below reaches the machine. pivot_root(2) needs a
  * mount as the new root, so it is bound on itself. Old and new root are then stacked at one place
- * (`pivot_root(".", ".")`), and the old one, on top, is detached with all beneath it.
+ * (`pivot_root(".", ".")`), and the old one, on top, is detached with all beneath it. Mounts below
+ * `rootfs` come along.
  */
 export function enterRoot(rootfs: string): void {
   // lab:01 begin enter-root
@@ -18,6 +19,6 @@ export function enterRoot(rootfs: string): void {
   chdir(rootfs);
   pivotRoot(".", ".");
   check("umount2", libc.umount2(".", MNT_DETACH), "the old root");
-  chdir("/");
   // lab:01 end
+  chdir("/");
 }
