@@ -59,8 +59,10 @@ export function restartsAfter(pod: Pod, exitCode: number): boolean {
 }
 
 /**
- * Returns the kill of a running container, with upstream's Killing message; undefined when it may
- * run.
+ * Returns the kill of a running container; undefined when it may run. Of several reasons the first
+ * counts; the messages are upstream's, `Container NAME` and: `definition changed, will be
+ * restarted`; `resize requires restart`; `failed liveness probe` or `failed startup probe`, with
+ * `, will be restarted` unless the policy is Never and it is no sidecar.
  */
 export function killOfRunning(
   input: PlanInput,

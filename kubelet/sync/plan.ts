@@ -44,7 +44,7 @@ function planNewSandbox({ pod, observed }: PlanInput, plan: PodPlan): PodPlan {
   const [sandbox] = observed.sandboxes;
   const attempt = sandbox ? sandbox.attempt + 1 : 0;
   const never = pod.spec.restartPolicy === "Never";
-  if (never && attempt > 0 && observed.containers.length > 0) return { ...plan, stop: true };
+  if (never && observed.containers.length > 0) return { ...plan, stop: true };
   const wanted = (pod.spec.containers ?? []).filter((container) => {
     const last = latest(observed, container.name);
     return last?.state !== "exited" || restartsAfter(pod, last.exitCode);

@@ -1,8 +1,14 @@
-import type { Container, Pod, RestartPolicy } from "@raft2kube/api/gen/core/v1.ts";
+import type {
+  Container,
+  Pod,
+  ResourceRequirements,
+  RestartPolicy,
+} from "@raft2kube/api/gen/core/v1.ts";
 import { containerHash } from "@raft2kube/kubelet/containers/container-hash.ts";
 import type { ObservedContainer, ObservedPod } from "@raft2kube/kubelet/cri/observed.ts";
 import type { ContainerHealth } from "@raft2kube/kubelet/probes/probe-state.ts";
-import type { PodPlan } from "@raft2kube/kubelet/sync/plan-actions.ts";
+import { containersOf } from "@raft2kube/kubelet/pods/pod-identity.ts";
+import type { PodPlan, StartAction } from "@raft2kube/kubelet/sync/plan-actions.ts";
 import { planPod } from "@raft2kube/kubelet/sync/plan.ts";
 import { judge } from "../judge.ts";
 
@@ -12,11 +18,16 @@ export interface Spec {
   readonly init?: readonly string[];
   readonly sidecars?: readonly string[];
   readonly regular?: readonly string[];
+  /** Containers that have not started yet when they run: their startup probe has to pass. */
+  readonly slow?: readonly string[];
 }
 
 /** More steps than any of these pods needs until nothing is left to do. */
 const STEPS_MAX = 20;
 const KILLED = 137;
+const SMALL = { limits: { memory: "64Mi" } };
+const LARGE = { limits: { memory: "128Mi" } };
+const RESTARTS = [{ resourceName: "memory", restartPolicy: "RestartContainer" }];
 
 const containerOf = (name: string, image = `image-${name}`): Container => ({ name, image });
 
@@ -41,6 +52,10 @@ export function podOf({ policy = "Always", init = [], sidecars = [], regular = [
 export class Node {
   pod: Pod;
   ended = false;
+  readonly #slow: ReadonlySet<string>;
+  /** Resources that running containers have, and containers that were ended to get others. */
+  readonly #resourcesBefore = new Map<string, ResourceRequirements>();
+  readonly #restarting = new Set<string>();
   #order = 0;
   #notes: string[] = [];
   readonly #health = new Map<string, ContainerHealth>();
@@ -48,8 +63,9 @@ export class Node {
     uid: "u", name: "p", namespace: "n", sandboxes: [], containers: [],
   };
 
-  constructor(pod: Pod) {
+  constructor(pod: Pod, slow: readonly string[] = []) {
     this.pod = pod;
+    this.#slow = new Set(slow);
   }
 
   /** Takes steps until there is nothing to do; returns what they did. */
@@ -59,7 +75,10 @@ export class Node {
       const plan = planPod({
         pod: this.pod,
         observed: this.#observed,
-        health: ({ id }) => this.#health.get(id) ?? { started: true, failed: undefined },
+        health: ({ id, name }) =>
+          this.#health.get(id) ?? { started: !this.#slow.has(name), failed: undefined },
+        resourcesBefore: (name) => this.#resourcesBefore.get(name),
+        restarting: this.#restarting,
       });
       const isEmpty = plan.kill.length === 0 && plan.start.length === 0;
       if (isEmpty && !plan.stop && plan.createSandbox === undefined) return this.#notes;
@@ -75,32 +94,57 @@ export class Node {
   }
 
   /**
-   * Something happens: `a!1` a ends with 1, `a?Liveness` its probe fails, `a+` its image is
-   * changed, `a~` its state is unknown, `a-` the runtime no longer lists it, `sandbox!` the sandbox
-   * dies.
+   * Something happens, or several things at once (`a!1 b!0`): `a!1` a ends with 1, `a?Liveness`
+   * its probe fails, `a?Started` its startup probe passes, `a+` its image is changed, `a*` its
+   * resources are changed and `a**` so that it must be restarted, `a~` its state is unknown, `a^`
+   * it was created and not started, `a-` the runtime no longer lists it, `sandbox!` the sandbox
+   * dies, `sandbox-` one was made and is dead, `e&` an ephemeral container is added.
    */
-  happen(event: string): void {
-    const [, name = "", kind = "", value = ""] = /^(\w+)([!?+~-])(\w*)$/.exec(event)!;
-    if (name === "sandbox") return this.#end();
-    const container = this.#observed.containers.find((one) => one.name === name)!;
-    if (kind === "!") this.#exit(container, Number(value));
-    if (kind === "?") {
-      const failed = value as "Liveness" | "Startup";
-      this.#health.set(container.id, { started: failed !== "Startup", failed });
-    }
-    if (kind === "+") this.#change(name);
-    if (kind === "~") container.state = "unknown";
-    if (kind === "-") {
-      this.#observed.containers = this.#observed.containers.filter((one) => one !== container);
+  happen(events: string): void {
+    for (const event of events.split(" ")) {
+      const [, name = "", kind = "", value = ""] = /^(\w+)([!?+~^&*-])(\w*|\*)$/.exec(event)!;
+      if (name === "sandbox") this.#ofSandbox(kind);
+      else if ("+*&".includes(kind)) this.#ofPod(name, kind, value);
+      else this.#ofContainer(name, kind, value);
     }
   }
 
-  /** The pod's template was changed: another image. */
-  #change(name: string): void {
-    const containers = this.pod.spec.containers!.map((one) => {
-      return one.name === name ? containerOf(name, "image-2") : one;
-    });
-    this.pod = { ...this.pod, spec: { ...this.pod.spec, containers } };
+  #ofSandbox(kind: string): void {
+    if (kind === "-") this.#sandbox(0);
+    this.#end();
+  }
+
+  #ofPod(name: string, kind: string, value: string): void {
+    if (kind === "&") {
+      const ephemeralContainers = [containerOf(name)] as Pod["spec"]["ephemeralContainers"];
+      this.#spec({ ephemeralContainers: ephemeralContainers! });
+      return;
+    }
+    const resized = { resources: LARGE, ...(value === "*" ? { resizePolicy: RESTARTS } : {}) };
+    if (kind === "*") this.#resourcesBefore.set(name, SMALL);
+    const image = kind === "+" ? "image-2" : undefined;
+    const changed = { ...containerOf(name, image), ...(kind === "*" ? resized : {}) };
+    const containers = this.pod.spec.containers!.map((one) => (one.name === name ? changed : one));
+    this.#spec({ containers });
+  }
+
+  #spec(changes: Partial<Pod["spec"]>): void {
+    this.pod = { ...this.pod, spec: { ...this.pod.spec, ...changes } };
+  }
+
+  #ofContainer(name: string, kind: string, value: string): void {
+    const container = this.#observed.containers.find((one) => one.name === name)!;
+    if (kind === "!") this.#exit(container, Number(value));
+    if (kind === "?") {
+      const failed = value === "Started" ? undefined : (value as "Liveness" | "Startup");
+      this.#health.set(container.id, { started: failed !== "Startup", failed });
+    }
+    // An exit code says something of a container that has exited, and of no other.
+    if (kind === "~") Object.assign(container, { state: "unknown", exitCode: 255 });
+    if (kind === "^") Object.assign(container, { state: "created", startedAt_ms: 0 });
+    if (kind === "-") {
+      this.#observed.containers = this.#observed.containers.filter((one) => one !== container);
+    }
   }
 
   #apply({ stop, createSandbox, kill, start }: PodPlan): void {
@@ -111,23 +155,46 @@ export class Node {
     }
     if (createSandbox !== undefined) {
       this.#notes.push(`sandbox ${createSandbox}`);
-      this.#observed.sandboxes.unshift({
-        id: `s${createSandbox}`, attempt: createSandbox, ready: true, hostNetwork: false,
-        ips: ["10.1.0.2"], createdAt_ms: this.#order++,
-      });
+      this.#sandbox(createSandbox);
     }
     for (const { observed, cause } of kill) {
-      this.#notes.push(`kill ${observed.name}: ${cause}`);
+      const { name } = observed;
+      this.#notes.push(`kill ${name}: ${cause}`);
+      judge(!start.some(({ container }) => container.name === name), {
+        when: `kill ${name}: ${cause}`,
+        happened: `the same plan starts ${name}`,
+        expected: "the next plan does, when the runtime shows that it has ended",
+        why: "a kill may fail, and the old one runs on beside the new one",
+      });
+      if (cause === "definition-changed" || cause === "resize") this.#restarting.add(observed.id);
       this.#exit(observed, KILLED);
     }
-    for (const { container, attempt } of start) {
-      this.#notes.push(`start ${container.name}#${attempt}`);
-      this.#start(container, attempt);
+    for (const action of start) {
+      this.#notes.push(`start ${action.container.name}#${action.attempt}`);
+      this.#start(action);
     }
   }
 
-  #start(container: Container, attempt: number): void {
+  #sandbox(attempt: number): void {
+    this.#observed.sandboxes.unshift({
+      id: `s${attempt}`, attempt, ready: true, hostNetwork: false, ips: ["10.1.0.2"],
+      createdAt_ms: this.#order++,
+    });
+  }
+
+  #start({ container, attempt, kind, after }: StartAction): void {
     const { name } = container;
+    const before = this.#observed.containers.find((one) => one.name === name);
+    const isRight = containersOf(this.pod).some((one) => {
+      return one.container === container && one.kind === kind;
+    });
+    judge(isRight && after === before, {
+      when: `start ${name}#${attempt}`,
+      happened: `kind ${kind}, after ${after?.id ?? "nothing"}`,
+      expected: `the container's own kind, after ${before?.id ?? "nothing"}`,
+      why: "the kind is in the log's path and the status; the back-off counts from the last end",
+    });
+    this.#resourcesBefore.delete(name);
     const order = this.#order++;
     const running = this.#observed.containers.some((one) => {
       return one.name === name && one.state === "running";

@@ -1,9 +1,18 @@
-import type { RestartPolicy } from "@raft2kube/api/gen/core/v1.ts";
-import { restartsAfter } from "@raft2kube/kubelet/sync/plan-actions.ts";
+import type { Container, RestartPolicy } from "@raft2kube/api/gen/core/v1.ts";
+import { containerHash } from "@raft2kube/kubelet/containers/container-hash.ts";
+import type { ObservedContainer, ObservedPod } from "@raft2kube/kubelet/cri/observed.ts";
+import {
+  killOfRunning,
+  type PlanInput,
+  restartsAfter,
+} from "@raft2kube/kubelet/sync/plan-actions.ts";
 import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { check, checkOptions } from "../check.ts";
 import { judge } from "../judge.ts";
+import { mustEqual } from "../must.ts";
 import { Node, type Spec, podOf } from "./node.ts";
+
+const NOTHING: ObservedPod = { uid: "u", name: "p", namespace: "n", sandboxes: [], containers: [] };
 
 /** Policy, exit code, whether the container is started again. */
 const RESTARTS: readonly (readonly [RestartPolicy | undefined, number, boolean])[] = [
@@ -74,6 +83,12 @@ const CASES: readonly Case[] = [
     ],
   },
   {
+    title: "sync loop: with Never there is another sandbox only if nothing has run",
+    why: "a pod whose sandbox died before its first container has done nothing yet",
+    spec: { policy: "Never", regular: ["a"] },
+    transcript: [["sandbox-", "stop", "sandbox 1", "start a#0"]],
+  },
+  {
     title: "sync loop: with Never there is no second sandbox",
     why: "init containers that have run would run a second time",
     spec: { policy: "Never", init: ["i"], regular: ["a"] },
@@ -105,6 +120,66 @@ const CASES: readonly Case[] = [
     ],
   },
   {
+    title: "sync loop: a pod that has succeeded as its sandbox died gets no other",
+    why: "a sandbox that no container needs would stay until the pod is deleted",
+    spec: { policy: "OnFailure", regular: ["a", "b"] },
+    transcript: [
+      ["begin", "sandbox 0", "start a#0", "start b#0"],
+      ["a!0 b!0 sandbox!", "stop"],
+    ],
+  },
+  {
+    title: "sync loop: a container that was created and not started is made again",
+    why: "the kubelet was killed between the two calls: nothing else would start it",
+    spec: { sidecars: ["s"], init: ["i"], regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start s#0", "start i#0"],
+      ["i^", "start i#1"],
+      ["s^", "start s#1"],
+      ["i!0", "start a#0"],
+      ["a^", "start a#1"],
+    ],
+  },
+  {
+    title: "sync loop: an ephemeral container starts at once, beside whatever runs",
+    why: "kubectl debug looks into a pod that hangs, also in its init containers",
+    spec: { policy: "Never", init: ["i"], regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start i#0"],
+      ["e&", "start e#0"],
+      ["e!0"],
+      ["i!0", "start a#0"],
+    ],
+  },
+  {
+    title: "sync loop: a pod that ends starts and kills nothing more",
+    why: "containers that start as the sandbox is stopped are killed in the middle of their work",
+    spec: { policy: "Never", sidecars: ["s"], init: ["i"], regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start s#0", "start i#0"],
+      ["i!0", "start a#0"],
+      ["a!0 s?Liveness", "stop"],
+    ],
+  },
+  {
+    title: "sync loop: a pod whose init failed starts nothing more",
+    why: "the pod has failed: its phase is final",
+    spec: { policy: "Never", init: ["i"], regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start i#0"],
+      ["i!1 e&", "stop"],
+    ],
+  },
+  {
+    title: "sync loop: a pod that ends starts no sidecar again",
+    why: "a sidecar lives as long as the containers it serves",
+    spec: { policy: "Never", sidecars: ["s"], regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start s#0", "start a#0"],
+      ["a!0 s!1", "stop"],
+    ],
+  },
+  {
     title: "init: one after the other, before the regular ones, and not again",
     why: "an init container prepares what the next ones need: a migration, a file",
     spec: { init: ["i", "j"], regular: ["a", "b"] },
@@ -125,6 +200,29 @@ const CASES: readonly Case[] = [
       ["i~", "kill i: unknown-state", "start i#1"],
       ["i!0", "start a#0"],
       ["a~", "kill a: unknown-state", "start a#1"],
+    ],
+  },
+  {
+    title: "sync loop: an unknown state is no failure: with Never the kill is",
+    why: "the exit code of a container that has not exited says nothing",
+    spec: { policy: "Never", init: ["i"], regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start i#0"],
+      ["i~", "kill i: unknown-state", "stop"],
+    ],
+  },
+  {
+    title: "sync loop: a sidecar is passed once it has started, and holds up nothing later",
+    why: "init containers use it; but a container that crashes must not wait for it to come back",
+    spec: { sidecars: ["s"], slow: ["s"], init: ["i"], regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start s#0"],
+      ["s?Started", "start i#0"],
+      ["i!0", "start a#0"],
+      ["s!1", "start s#1"],
+      ["a!1", "start a#1"],
+      ["s~", "kill s: unknown-state", "start s#2"],
+      ["s?Liveness", "kill s: liveness-probe", "start s#3"],
     ],
   },
   {
@@ -177,6 +275,16 @@ const CASES: readonly Case[] = [
     ],
   },
   {
+    title: "health: changed resources restart a container that asks for it, whatever the policy",
+    why: "resizePolicy says which resources a program reads at its start alone (KEP-1287)",
+    spec: { policy: "Never", regular: ["a", "b"] },
+    transcript: [
+      ["begin", "sandbox 0", "start a#0", "start b#0"],
+      ["a*"],
+      ["b**", "kill b: resize", "start b#1"],
+    ],
+  },
+  {
     title: "health: a changed image replaces the container",
     why: "kubectl set image on a pod must have an effect, and on this container alone",
     spec: { regular: ["a", "b"] },
@@ -189,7 +297,7 @@ const CASES: readonly Case[] = [
 
 for (const { title, why, spec, transcript } of CASES) {
   check(title, () => {
-    const node = new Node(podOf(spec));
+    const node = new Node(podOf(spec), spec.slow);
     const before: string[] = [];
     for (const [event, ...notes] of transcript) {
       if (event !== "begin") node.happen(event);
@@ -205,7 +313,57 @@ for (const { title, why, spec, transcript } of CASES) {
   });
 }
 
-const SPECS: readonly Spec[] = CASES.map(({ spec }) => spec);
+/** Policy, the container's own, its health; cause and message of its end. */
+const KILLS: readonly (readonly [
+  RestartPolicy, boolean, "Liveness" | "Startup" | undefined, string,
+])[] = [
+  ["Always", false, undefined, "nothing"],
+  ["Always", false, "Liveness",
+    "liveness-probe: Container a failed liveness probe, will be restarted"],
+  ["OnFailure", false, "Startup",
+    "startup-probe: Container a failed startup probe, will be restarted"],
+  ["Never", false, "Liveness", "liveness-probe: Container a failed liveness probe"],
+  ["Never", true, "Startup",
+    "startup-probe: Container a failed startup probe, will be restarted"],
+];
+
+check("health: the event of a kill says why, and whether the container is started again", () => {
+  type Input = Omit<PlanInput, "observed" | "pod">;
+  const kill = (container: Container, input: Input, policy: RestartPolicy = "Always") =>
+    killOfRunning(
+      { ...input, pod: podOf({ policy }), observed: NOTHING }, container,
+      { hash: containerHash({ name: "a", image: "image-a" }) } as ObservedContainer,
+    );
+  const eventOf = (one: ReturnType<typeof kill>) =>
+    one ? `${one.cause}: ${one.message}` : "nothing";
+  const why = "kubectl describe shows it: Killing, with this text, as upstream's kubelet words it";
+  const a: Container = { name: "a", image: "image-a" };
+  for (const [policy, isSidecar, failed, expected] of KILLS) {
+    const container = { ...a, ...(isSidecar ? { restartPolicy: "Always" } : {}) };
+    const health = () => ({ started: true, failed });
+    mustEqual(eventOf(kill(container, { health }, policy)), expected, {
+      when: `${policy}${isSidecar ? ", a sidecar" : ""}, failed probe: ${failed ?? "none"}`, why,
+    });
+  }
+  const failing = {
+    health: () => ({ started: true, failed: "Liveness" as const }),
+    resourcesBefore: () => ({ limits: { memory: "64Mi" } }),
+  };
+  const resized: Container = {
+    ...a,
+    resources: { limits: { memory: "128Mi" } },
+    resizePolicy: [{ resourceName: "memory", restartPolicy: "RestartContainer" }],
+  };
+  const changed = { ...resized, image: "image-2" };
+  mustEqual(eventOf(kill(changed, failing)),
+    "definition-changed: Container a definition changed, will be restarted",
+    { when: "another image, other resources and a failed liveness probe at once", why });
+  mustEqual(eventOf(kill(resized, failing)), "resize: Container a resize requires restart", {
+    when: "other resources and a failed liveness probe at once", why,
+  });
+});
+
+const SPECS: readonly Spec[] = CASES.map(({ spec }) => spec).filter(({ slow }) => !slow);
 
 check("sync loop: whatever happens, it comes to rest, with every container that may run", () => {
   const { seed = 1, runs = 200 } = checkOptions();

@@ -144,6 +144,14 @@ check("back-off: 10 s, doubled up to 300, forgotten after ten minutes", () => {
     mustEqual(backOffs.remaining("a", failed_ms), 0, { when: "after the delay", why });
   }
   mustEqual(backOffs.remaining("b", clock.now()), 0, { when: "another container's", why });
+  const failed_ms = clock.now();
+  clock.advance(300_000);
+  backOffs.grow("a", failed_ms);
+  clock.advance(400_000);
+  mustEqual(backOffs.remaining("a", clock.now()), 300_000, {
+    when: "a failure 400 s after the start that followed a delay of 300 s: milliseconds to wait",
+    why: "the ten minutes count from the last start: while it waits it does not run well",
+  });
   clock.advance(600_001);
   mustEqual(backOffs.remaining("a", clock.now()), 0, {
     when: "a failure after ten minutes without one",
