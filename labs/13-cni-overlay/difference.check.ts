@@ -86,6 +86,13 @@ check("difference: what is right stays, and what is missing is set, entries befo
       why: "a packet that takes a route before the entries are there is lost",
     },
     {
+      when: "the UDP back end: a route by the tunnel, without a gateway, is there",
+      plan: { ...PLAN, routes: [{ to: TWO.podCidr, by: "device" }] },
+      actual: { routes: [{ to: TWO.podCidr, link: DEVICE, scope: 253, protocol }, ...FOREIGN] },
+      expected: [],
+      why: "a tunnel has no neighbours: its packets need no gateway",
+    },
+    {
       when: "the neighbour entry is not permanent",
       actual: { neighbours: [{ ...entry(TWO.vtep, TWO.mac), permanent: false }] },
       expected: [SET_NEIGHBOUR],
@@ -146,5 +153,10 @@ check("difference: a node's new hardware address replaces the old one", () =>
     why:
       "a neighbour is known by its IP address: deleting the old one would delete the new one; " +
       "a forwarding entry is known by its hardware address",
+  }, {
+    when: "n2 has another address than 192.0.2.77 now, and the same link",
+    actual: { forwarding: [entry("192.0.2.77", TWO.mac)] },
+    expected: [SET_FORWARDING, `delete-forwarding 192.0.2.77 ${TWO.mac}`],
+    why: "frames for n2's link would go on to an address that may be another machine's",
   }]),
 );

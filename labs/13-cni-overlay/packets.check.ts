@@ -1,9 +1,12 @@
-import { createVxlan, deleteLink, getLink, openRoute, setLink } from
+import { createBridge, createVxlan, deleteLink, getLink, openRoute, setLink } from
   "@raft2kube/linux/link.ts";
 import { deleteNeighbour, listNeighbours } from "@raft2kube/linux/neighbour.ts";
 import { deleteRoute, listRoutes } from "@raft2kube/linux/route.ts";
+import { readSysctl } from "@raft2kube/linux/sysctl.ts";
+import { codeOf } from "@raft2kube/std/errors.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
+import { isUnwritten } from "../must.ts";
 import { addressesOf, DEVICE, type Machine, nodeOf, POD_PORT, withMachines } from "./machines.ts";
 
 const NODES = [nodeOf(1), nodeOf(2), nodeOf(3)];
@@ -90,24 +93,77 @@ check("packets: the link is made once, repaired, and made again if it cannot be"
       expected, happened: describeLink(one),
       why: "what can be changed is changed: routes through the link stay",
     });
-    const others = [{ port: 4789 }, { learning: true }, { vni: 9 }, { local: "192.0.2.99" }];
+    const loopback = one.network.inside(() => {
+      using route = openRoute();
+      return getLink(route, "lo").index;
+    });
+    const others = [
+      { port: 4789 }, { learning: true }, { vni: 9 }, { local: "192.0.2.99" },
+      { underlay: loopback }, undefined,
+    ];
     for (const other of others) {
-      one.network.inside(() => {
-        using route = openRoute();
-        deleteLink(route, DEVICE);
-        const { index: underlay } = getLink(route, "eth0");
-        createVxlan(route, { name: DEVICE }, {
-          vni: 1, port: 8472, local: address, underlay, learning: false, ...other,
-        });
+      const what = other ? `with another setting, ${JSON.stringify(other)}` : "that is no VXLAN's";
+      replaceLink(one, other && { vni: 1, port: 8472, local: address, learning: false, ...other });
+      const made = syncAll([one]);
+      judge(made.some((line) => line.startsWith(`made link ${DEVICE} again`)), {
+        when: `there is a link of that name ${what}`,
+        expected: "it is made again, and the changes say so",
+        happened: made.join("; ") || "no change",
+        why: "it cannot be changed later, and peers would not reach this node, or mislead it",
       });
-      syncAll([one]);
       judge(describeLink(one) === expected, {
-        when: `there is a link of that name with another setting, ${JSON.stringify(other)}`,
+        when: `there was a link of that name ${what}`,
         expected, happened: describeLink(one),
         why: "it cannot be changed later, and peers would not reach this node, or mislead it",
       });
     }
+    const learns = one.network.inside(() => readSysctl(`net/ipv4/conf/${DEVICE}/accept_redirects`));
+    judge(learns === "0", {
+      when: `net.ipv4.conf.${DEVICE}.accept_redirects of the new link`,
+      expected: "0", happened: learns,
+      why: "a peer could send this node's packets another way (CVE-2020-10749)",
+    });
     await judgePair(one, two, 0, "after the repair");
+  }),
+);
+
+/** Puts another link in the place of the VXLAN link. */
+function replaceLink(
+  { network }: Machine,
+  other: Omit<Parameters<typeof createVxlan>[2], "underlay"> & { underlay?: number } | undefined,
+): void {
+  network.inside(() => {
+    using route = openRoute();
+    deleteLink(route, DEVICE);
+    if (!other) return createBridge(route, { name: DEVICE });
+    const { index: underlay } = getLink(route, "eth0");
+    createVxlan(route, { name: DEVICE }, { underlay, ...other });
+  });
+}
+
+check("packets: another link with the same VNI and port is named, not a bare EEXIST", () =>
+  withMachines(([one]) => {
+    one!.network.inside(() => {
+      using route = openRoute();
+      const { index: underlay } = getLink(route, "eth0");
+      const local = addressesOf(1).address;
+      const same = { vni: 1, port: 8472, local, underlay, learning: false };
+      createVxlan(route, { name: "other" }, same);
+    });
+    let happened = "the plan was applied";
+    try {
+      syncAll([one!]);
+    } catch (thrown) {
+      happened = codeOf(thrown) ?? String(thrown);
+      if (!(thrown instanceof Error) || isUnwritten(thrown)) throw thrown;
+    }
+    judge(happened === "vni-in-use", {
+      when: `another program's link has VNI 1 and port 8472 already; ${DEVICE} is made`,
+      expected: "an error with the code vni-in-use",
+      happened,
+      why: "the kernel says EEXIST, and there is no link of that name: nobody would look for it",
+    });
+    return Promise.resolve();
   }),
 );
 
@@ -169,5 +225,12 @@ check("packets: a node that leaves the cluster is not reached any more", () =>
       why: "n3's range is given to another node: packets for its pods must not go to n3",
     });
     await judgePair(one, two, 0, "n2 is still there");
+    const again = syncAll([one], NODES.slice(0, 2));
+    judge(again.length === 0, {
+      when: "the Node n3 was deleted, and the plan is applied a second time",
+      expected: "no change: what n3 had in the tables is gone",
+      happened: again.join("; "),
+      why: "what is left of a node misleads packets when its range or address is given again",
+    });
   }),
 );

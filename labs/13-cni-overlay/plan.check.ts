@@ -63,9 +63,11 @@ check("plan: what VXLAN adds is taken from the pods' MTU", () => {
     });
   }
   const refused = refusalOf(() => planOn1([], netConf(), { ...UNDERLAY, mtu: 600 }));
-  judge(refused === "mtu-too-small", {
+  judge(/^mtu-too-small: .*eth0.*; .*626/.test(refused), {
     when: "eth0 has 600 bytes, which leave 550",
-    expected: "OverlayError mtu-too-small: every host must take 576 bytes (RFC 791)",
+    expected:
+      "OverlayError mtu-too-small, as every host must take 576 bytes (RFC 791); it names eth0, " +
+      "and its remedy the 626 bytes that would do",
     happened: refused,
     why: "the Node's condition tells the administrator, instead of connections that hang",
   });
@@ -75,7 +77,9 @@ function refusalOf(plan: () => OverlayPlan): string {
   try {
     return `a plan with ${plan().mtu} bytes`;
   } catch (thrown) {
-    if (thrown instanceof OverlayError) return thrown.code;
+    if (thrown instanceof OverlayError) {
+      return `${thrown.code}: ${thrown.message}; remedy: ${thrown.remedy}`;
+    }
     throw thrown;
   }
 }
@@ -116,6 +120,13 @@ check("plan: direct routing takes the tunnel only to nodes behind a gateway", ()
     neighbour: [`${THREE.vtep} lladdr ${THREE.mac}`],
     fdb: [`${THREE.mac} dst 198.51.100.3`],
   }, { ...WHY, route: "without encapsulation a packet costs less and keeps its 1500 bytes" });
+  const admitted = plan.encapsulation?.nodes.join() ?? "none";
+  judge(admitted === `${TWO.address},198.51.100.3`, {
+    when: "DirectRouting: the nodes whose encapsulated packets are admitted",
+    expected: `${TWO.address},198.51.100.3`,
+    happened: admitted,
+    why: "n2 sends by the tunnel as long as its own configuration has no DirectRouting",
+  });
 });
 
 check("plan: a Node cannot take over another's range, address or link", () => {
@@ -128,21 +139,34 @@ check("plan: a Node cannot take over another's range, address or link", () => {
   const cases = [
     { when: "n3 has half of n2's range", node: nodeOf(3, { podCidr: "10.244.2.128/25" }) },
     { when: "n3 has a range around n2's", node: nodeOf(3, { podCidr: "10.244.2.0/23" }) },
-    { when: "n3 has this node's range", node: nodeOf(3, { podCidr: "10.244.1.0/24" }) },
+    { when: "n3 has this node's range", node: nodeOf(3, { podCidr: "10.244.1.0/24" }), of: "n1" },
     { when: "n3 publishes n2's address", node: nodeOf(3, { address: TWO.address }) },
-    { when: "n3 publishes this node's address", node: nodeOf(3, { address: UNDERLAY.address }) },
+    {
+      when: "n3 publishes this node's address",
+      node: nodeOf(3, { address: UNDERLAY.address }), of: "n1",
+    },
     { when: "n3 publishes the hardware address of n2's link", node: stolenMac },
   ];
-  for (const { when, node } of cases) {
+  for (const { when, node, of = "n2" } of cases) {
     const { routes, problems } = planOn1([...base, node]);
     const to = routes.map((route) => route.to).join() || "none";
-    judge(to === TWO.podCidr && problems.some((problem) => problem.includes("n3")), {
+    const isNamed = problems.some((text) => text.includes("Node n3:") && text.endsWith(of));
+    judge(to === TWO.podCidr && isNamed, {
       when,
-      expected: `a route to ${TWO.podCidr} alone, and a problem that names n3`,
+      expected: `a route to ${TWO.podCidr} alone, and a problem of n3 that names ${of}`,
       happened: `routes to ${to}; problems: ${problems.join("; ") || "none"}`,
       why: "a node changes its own Node object: one that was broken into would get others' packets",
     });
   }
+  const on3 = planOverlay({
+    ...inputOf(3, NODES), underlay: { ...UNDERLAY, address: THREE.address },
+  });
+  judge(on3.routes.length === 2 && on3.problems.length === 0, {
+    when: "on n3, whose range comes after those of n1 and n2",
+    expected: "routes to both, and no problem",
+    happened: `${on3.routes.length} routes; problems: ${on3.problems.join("; ") || "none"}`,
+    why: "ranges conflict if they have an address in common, whichever begins first",
+  });
   const conf = netConf({ Type: "host-gw" });
   const { routes, problems } = planOn1([1, 2, 3].map((index) => nodeOf(index, { conf })), conf);
   judge(routes.length === 2 && problems.length === 0, {
