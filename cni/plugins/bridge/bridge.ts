@@ -96,7 +96,7 @@ async function add(call: PluginCall, config: BridgeConfig): Promise<CniResult> {
 async function del(call: PluginCall, config: BridgeConfig): Promise<void> {
   // lab:12 begin del
   if (config.ipMasq) await deleteMasquerade(call);
-  if (call.netns !== "") deletePair(call.netns, call.ifName);
+  deletePair(call.netns, call.ifName);
   if (config.checksMac) await spoofChecks.delete(call);
   // Last: from now on another container may get the address.
   await ipamRun(call, "DEL");

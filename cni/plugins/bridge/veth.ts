@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/address.ts";
 import {
-  createBridge, findLink, getLink, type Link, setBridgePort, setLink,
+  createBridge, getLink, type Link, setBridgePort, setLink,
 } from "@raft2kube/linux/link.ts";
 import type { NetlinkSocket } from "@raft2kube/linux/netlink.ts";
 import { CniError } from "../../lib/errors.ts";
@@ -25,13 +25,11 @@ export function ensureBridge(route: NetlinkSocket, config: BridgeConfig): Link {
   // lab:12 begin ensure-bridge
   const { bridge: name, mtu, promiscuous } = config;
   const size = mtu === undefined ? {} : { mtu };
-  if (!findLink(route, name)) {
-    try {
-      // A bridge without a fixed address changes it when ports are added and removed.
-      createBridge(route, { name, mac: randomMac(), ...size });
-    } catch (thrown) {
-      if (!isErrno(thrown, "EEXIST")) throw thrown; // created by a concurrent ADD
-    }
+  try {
+    // A bridge without a fixed address changes it when ports are added and removed.
+    createBridge(route, { name, mac: randomMac(), ...size });
+  } catch (thrown) {
+    if (!isErrno(thrown, "EEXIST")) throw thrown; // made by an earlier or a concurrent ADD
   }
   const link = getLink(route, name);
   if (link.kind !== "bridge") {
@@ -39,9 +37,7 @@ export function ensureBridge(route: NetlinkSocket, config: BridgeConfig): Link {
     throw new CniError("invalid-config", what);
   }
   disableRouteLearning(name);
-  if (!link.up || (promiscuous && !link.promiscuous)) {
-    setLink(route, link, { up: true, ...(promiscuous ? { promiscuous } : {}) });
-  }
+  setLink(route, link, { up: true, ...(promiscuous ? { promiscuous } : {}) });
   return getLink(route, name);
   // lab:12 end
 }
@@ -77,9 +73,7 @@ export function ensureGateway(
   force: boolean,
 ): void {
   // lab:12 begin ensure-gateway
-  const present = listAddresses(route, bridge.index)
-    .map(({ cidr }) => cidr)
-    .filter((cidr) => !cidr.startsWith("fe80:"));
+  const present = listAddresses(route, bridge.index).map(({ cidr }) => cidr);
   for (const cidr of gateways) {
     if (present.includes(cidr)) continue;
     const family = familyOf(cidr);

@@ -64,17 +64,15 @@ export function nextFree(
   // lab:12 begin next-free
   const at = set.findIndex((range) => last !== undefined && holds(range, last));
   const start = Math.max(at, 0);
-  // The range of `last` is searched twice: first after `last`, at the end before it.
+  // The range of `last` is searched twice: first after `last`, at the end from its beginning.
   for (let step = 0; step <= set.length; step++) {
     const range = set[(start + step) % set.length];
     if (!range) return undefined;
     const from = step === 0 && at >= 0 && last ? last.value + 1n : range.start;
-    const to = step === set.length && at >= 0 && last ? last.value : range.end;
-    for (let value = from; value <= to; value++) {
+    for (let value = from; value <= range.end; value++) {
       const ip: Ip = { family: range.family, value };
       if (value !== range.gateway && !taken.has(formatIp(ip))) return { ip, range };
     }
-    if (step === set.length - 1 && at < 0) return undefined;
   }
   return undefined;
   // lab:12 end
