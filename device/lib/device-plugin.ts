@@ -107,12 +107,10 @@ class ServedDevicePlugin {
   async #restore(): Promise<void> {
     // lab:18 begin restore
     const kubelet = await identityOf(path.join(this.#directory, "kubelet.sock"));
-    if (kubelet === undefined) this.#registeredWith = undefined;
-    else if (kubelet !== this.#registeredWith) {
-      await this.#serveAgain();
-      await this.#register();
-      this.#registeredWith = kubelet;
-    }
+    if (kubelet === undefined || kubelet === this.#registeredWith) return;
+    await this.#serveAgain();
+    await this.#register();
+    this.#registeredWith = kubelet;
     // lab:18 end
   }
 

@@ -52,21 +52,49 @@ check("gpu: all shares of an unhealthy GPU are unhealthy, and stay in the list",
   });
 });
 
+/** GPUs that are listed by another order than their ids', with memory that 3 does not divide. */
+const ODD: Gpus = {
+  gpus: [
+    { id: "gpu-1", memory_mib: 1_000, numaNode: 0 },
+    { id: "gpu-0", memory_mib: 2_000, numaNode: 0 },
+  ],
+  shares: 3,
+  devicePath: "/dev/zero",
+};
+
+/** Allocations: what is asked for in words, the node, the shares, and what the container gets. */
+const ALLOCATED: readonly (readonly [string, Gpus, string[], string])[] = [
+  [
+    "two of four shares of 16384 MiB, and one of four of 8192 MiB", NODE,
+    ["gpu-1::3", "gpu-0::0", "gpu-0::2"],
+    "gpu-0,gpu-1; 8192,2048; /dev/r2k-gpu/gpu-0 /dev/null rw; /dev/r2k-gpu/gpu-1 /dev/null rw",
+  ],
+  [
+    "one share of one of two GPUs", NODE, ["gpu-1::0"],
+    "gpu-1; 2048; /dev/r2k-gpu/gpu-1 /dev/null rw",
+  ],
+  [
+    "all three shares of 1000 MiB, each of 333, and one of 2000 of the GPU listed after it", ODD,
+    ["gpu-1::0", "gpu-0::2", "gpu-1::1", "gpu-1::2"],
+    "gpu-0,gpu-1; 666,999; /dev/r2k-gpu/gpu-0 /dev/zero rw; /dev/r2k-gpu/gpu-1 /dev/zero rw",
+  ],
+];
+
 check("gpu: Allocate returns the GPUs, the shares' memory, and one device node for each", () => {
-  const { envs = {}, devices = [] } = allocationOf(NODE, ["gpu-1::3", "gpu-0::0", "gpu-0::2"]);
-  const nodes = devices.map((each) => {
-    return `${each.containerPath} ${each.hostPath} ${each.permissions}`;
-  });
-  const { R2K_GPUS = "", R2K_GPU_MEMORY_MIB = "" } = envs as Record<string, string>;
-  const happened = [R2K_GPUS, R2K_GPU_MEMORY_MIB, ...nodes].join("; ");
-  const expected =
-    "gpu-0,gpu-1; 8192,2048; /dev/r2k-gpu/gpu-0 /dev/null rw; /dev/r2k-gpu/gpu-1 /dev/null rw";
-  judge(happened === expected, {
-    when: "a container gets two of four shares of 16384 MiB, and one of four of 8192 MiB",
-    expected,
-    happened,
-    why: "containers that share a GPU each stay within a part; a device node twice is no container",
-  });
+  for (const [what, node, shares, expected] of ALLOCATED) {
+    const { envs = {}, devices = [] } = allocationOf(node, shares);
+    const nodes = devices.map((each) => {
+      return `${each.containerPath} ${each.hostPath} ${each.permissions}`;
+    });
+    const { R2K_GPUS = "", R2K_GPU_MEMORY_MIB = "" } = envs as Record<string, string>;
+    const happened = [R2K_GPUS, R2K_GPU_MEMORY_MIB, ...nodes].join("; ");
+    judge(happened === expected, {
+      when: `a container gets ${what}`,
+      expected,
+      happened,
+      why: "containers that share a GPU stay within a part; a device node twice is no container",
+    });
+  }
 });
 
 check("gpu: Allocate refuses a share that does not exist", () => {
@@ -106,6 +134,21 @@ const ASKED: readonly (readonly [string[], string[], number, string, string])[] 
     "gpu-0,gpu-2,gpu-2,gpu-2",
     "none has four: the one with the most first, and the fewest that is enough for the rest",
   ],
+  [
+    ["gpu-0::0", "gpu-0::1", "gpu-1::0", "gpu-1::1"], ["gpu-1::1"], 1, "gpu-1",
+    "what must be included is, whatever is packed better",
+  ],
+  [
+    ["gpu-0::0", "gpu-1::0", "gpu-1::1", "gpu-2::0", "gpu-2::1", "gpu-2::2"], [], 5,
+    "gpu-1,gpu-1,gpu-2,gpu-2,gpu-2", "none has five: the one with the most first, so two GPUs do",
+  ],
+  [["gpu-1::0", "gpu-0::0"], [], 1, "gpu-0", "two have one: the lower id, in whatever order"],
+  [
+    ["gpu-0::0", "gpu-0::1", "gpu-1::0", "gpu-1::1", "gpu-2::0", "gpu-2::1"], [], 5,
+    "gpu-0,gpu-0,gpu-1,gpu-1,gpu-2",
+    "none has five, and then none three: of those with the most the lower id",
+  ],
+  [["gpu-0::0", "gpu-1::0"], [], 3, "gpu-0,gpu-1", "the kubelet decides by itself about the rest"],
 ];
 
 check("gpu: GetPreferredAllocation packs the shares on few GPUs", () => {

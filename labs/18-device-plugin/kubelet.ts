@@ -13,7 +13,7 @@ import {
 } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { type Channel, type RpcClient, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { NOT_WRITTEN } from "../check.ts";
 import { judge } from "../judge.ts";
@@ -90,8 +90,13 @@ export interface Bench {
   readonly rootDir: string;
   readonly kubelet: LabKubelet;
   readonly devices: DeviceSet;
+  /** The plugin's timers run FASTER times as fast. */
   startPlugin(): { close(): Promise<void> };
+  /** How often the plugin has looked for a kubelet, and gone to wait. */
+  looks(): number;
 }
+
+const FASTER = 100;
 
 export const RESOURCE = "lab.example/sound";
 export const SOCKET = "sound.sock";
@@ -113,8 +118,14 @@ export async function withBench(body: (bench: Bench) => Promise<void>): Promise<
   const kubelet = new LabKubelet(rootDir);
   const devices = new DeviceSet([{ ID: "a", health: "Healthy" }, { ID: "b", health: "Healthy" }]);
   const plugins: { close(): Promise<void> }[] = [];
+  let looks = 0;
   const startPlugin = () => {
-    const clock = systemClock();
+    const own = systemClock();
+    const after: Clock["after"] = (delay_ms, fn) => {
+      looks++;
+      return own.after(delay_ms / FASTER, fn);
+    };
+    const clock: Clock = { ...own, after };
     const options = { kubeletDir: rootDir, socketName: SOCKET, clock };
     const plugin = startDevicePlugin({ ...options, behaviour: behaviourOf(devices) });
     plugins.push(plugin);
@@ -123,7 +134,8 @@ export async function withBench(body: (bench: Bench) => Promise<void>): Promise<
   const broken = Promise.withResolvers<never>();
   process.on("unhandledRejection", broken.reject);
   try {
-    await Promise.race([body({ rootDir, kubelet, devices, startPlugin }), broken.promise]);
+    const bench = { rootDir, kubelet, devices, startPlugin, looks: () => looks };
+    await Promise.race([body(bench), broken.promise]);
   } catch (thrown) {
     // A part that is not written yet also answers calls, with an error of gRPC.
     const text = /lab \d\d: \w+ is not written yet/.exec(messageOf(thrown))?.[0];
