@@ -13,6 +13,8 @@ export interface GroupResult {
   secondTries: readonly string[];
   /** How long each file took. */
   times?: readonly { readonly name: string; readonly took_s: number }[];
+  /** Processor time of its processes, as `runMeasured` counts them. */
+  cpu_s?: number;
 }
 
 /** Tests that run, and are timed and counted, together. */

@@ -1,6 +1,6 @@
 // The whole suite, or what is asked for: `npm test [-- quick|GROUP|FILE|FOLDER|NAME...]`. Prints
-// each group's time, the slowest files, what was left out and why, and one closing line. Exit code
-// 0 when tests ran, none failed and nothing unnamed was left out.
+// each group's time and processor time, the slowest files, what was left out and why, and one
+// closing line. Exit code 0 when tests ran, none failed and nothing unnamed was left out.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Group, type GroupResult, rowsOf } from "./groups.ts";
@@ -78,7 +78,9 @@ async function runGroup(group: Group): Promise<GroupResult> {
   const start_ms = performance.now();
   const result = await group.run();
   const took_s = ((performance.now() - start_ms) / 1000).toFixed(1);
-  print(`== ${title}: ${result.passed} passed, ${result.failures.length} failed, ${took_s} s`);
+  const cpu = `${result.cpu_s?.toFixed(1) ?? "?"} s of processor time`;
+  const { passed, failures } = result;
+  print(`== ${title}: ${passed} passed, ${failures.length} failed, ${took_s} s, ${cpu}`);
   return result;
 }
 

@@ -1,8 +1,8 @@
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import type { GroupResult } from "./groups.ts";
+import { type Measured, runMeasured } from "./run-measured.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
@@ -56,7 +56,7 @@ export async function runPatterns(
   const first = await runOnce(patterns, options);
   const failed = first.files.filter((file) => file.failures.length > 0);
   const again = options.secondTry === true && failed.length > 0;
-  if (!again) return count(first.files, [], first.errors);
+  if (!again) return count(first.files, [], first);
   const second = await runOnce(
     failed.map(({ name }) => name),
     options,
@@ -68,7 +68,7 @@ export async function runPatterns(
     files,
     failed.map(({ name, failures }) => `${name}: ${failures.length} failed: ${failures[0]}`),
     // A file that passes when it runs again has not taken back what no test caught.
-    [...first.errors, ...second.errors],
+    { errors: [...first.errors, ...second.errors], cpu_s: first.cpu_s + second.cpu_s },
   );
 }
 
@@ -86,6 +86,7 @@ interface Run {
   readonly files: readonly FileResult[];
   /** Failures outside of any test. */
   readonly errors: readonly string[];
+  readonly cpu_s: number;
 }
 
 /** Runs the test files of some patterns. */
@@ -97,7 +98,7 @@ async function runOnce(
   const report = join(dir, "report.json");
   const unhandled = join(dir, "unhandled.json");
   try {
-    const code = await vitest(patterns, [
+    const { code, cpu_s } = await vitest(patterns, [
       "run",
       "--reporter=dot",
       "--reporter=json",
@@ -111,7 +112,7 @@ async function runOnce(
     const errors = messages.map((message) => `no test caught: ${firstLine(message)}`);
     const explained = errors.length > 0 || files.some(({ failures }) => failures.length > 0);
     if (code !== 0 && !explained) errors.push(`vitest ended with ${code}`);
-    return { files, errors };
+    return { files, errors, cpu_s };
   } finally {
     rmSync(dir, { recursive: true });
   }
@@ -121,25 +122,18 @@ function vitest(
   patterns: readonly string[],
   args: readonly string[],
   { unhandled, output }: { unhandled: string; output: "ignore" | "inherit" },
-): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const node = join(ROOT, "node_modules/node/bin/node");
-    const entry = join(ROOT, "node_modules/vitest/vitest.mjs");
-    const child = spawn(node, [entry, ...args], {
-      cwd: ROOT,
-      stdio: ["ignore", output, output],
-      env: {
-        R2K_LOG: "warn",
-        ...process.env,
-        R2K_UNHANDLED: unhandled,
-        // A filter among the arguments means a part of a path: "cni/" is in "test/contract/cni/".
-        R2K_TEST_FILES: patterns.join(","),
-        PATH: `${join(ROOT, "node_modules/.bin")}:${process.env["PATH"]}`,
-      },
-    });
-    child.once("error", reject);
-    child.once("exit", (code) => resolve(code ?? 1));
-  });
+): Promise<Measured> {
+  const node = join(ROOT, "node_modules/node/bin/node");
+  const entry = join(ROOT, "node_modules/vitest/vitest.mjs");
+  const env = {
+    R2K_LOG: "warn",
+    ...process.env,
+    R2K_UNHANDLED: unhandled,
+    // A filter among the arguments means a part of a path: "cni/" is in "test/contract/cni/".
+    R2K_TEST_FILES: patterns.join(","),
+    PATH: `${join(ROOT, "node_modules/.bin")}:${process.env["PATH"]}`,
+  };
+  return runMeasured(node, [entry, ...args], { cwd: ROOT, env, output });
 }
 
 /** vitest compares `-t` as a regular expression with a test's titles, joined by blanks. */
@@ -175,7 +169,9 @@ function firstLine(text = "no reason given"): string {
 }
 
 function count(
-  files: readonly FileResult[], secondTries: readonly string[], errors: readonly string[],
+  files: readonly FileResult[],
+  secondTries: readonly string[],
+  { errors, cpu_s }: Pick<Run, "errors" | "cpu_s">,
 ): GroupResult {
   const failures = files.flatMap(({ name, failures }) =>
     failures.map((failure) => `${name}: ${failure}`));
@@ -186,5 +182,6 @@ function count(
     leftOut: [...new Set(files.flatMap(({ leftOut }) => leftOut))],
     secondTries,
     times: files.map(({ name, took_s }) => ({ name, took_s })),
+    cpu_s,
   };
 }

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { runMeasured } from "../run-measured.ts";
 import { runPatterns } from "../run-vitest.ts";
 
 const CASES = "test/tidy/cases";
@@ -43,4 +44,12 @@ it("files share a process, but for one that says it needs its own", async () => 
   expect(pidOf.get("first")).toMatch(/^\d+$/);
   expect(pidOf.get("second")).toBe(pidOf.get("first"));
   expect(pidOf.get("own")).not.toBe(pidOf.get("first"));
+});
+
+it("a program's processor time has its children's, and its exit code is kept", async () => {
+  const compute = "while (process.cpuUsage().user < 200_000);";
+  const script = `"${process.execPath}" -e "${compute}"; exit 7`;
+  const { code, cpu_s } = await runMeasured("sh", ["-c", script], { cwd: dir });
+  expect(code).toBe(7);
+  expect(cpu_s).toBeGreaterThanOrEqual(0.19);
 });

@@ -1,0 +1,54 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** Runs the program in its arguments, then writes its own statistics to the file that is `$0`. */
+const RUN = '"$@"; code=$?; cat "/proc/$$/stat" > "$0"; exit $code';
+/** Fields of `/proc/PID/stat` after the name: what ended children took, in user mode and system. */
+const FIELDS = [13, 14] as const;
+/** USER_HZ, which is 100 on all platforms that Node supports. */
+const TICKS_OF_SECOND = 100;
+
+export interface MeasureOptions {
+  readonly cwd: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly output?: "inherit" | "ignore";
+}
+
+export interface Measured {
+  readonly code: number;
+  /**
+   * Processor time of the program and of all processes that it, or a descendant, waited for. A
+   * cluster's processes, which outlive the command that started them, are not in it.
+   */
+  readonly cpu_s: number;
+}
+
+/** Runs a program to its end and measures its processor time. */
+export async function runMeasured(
+  program: string,
+  args: readonly string[],
+  { cwd, env = process.env, output = "inherit" }: MeasureOptions,
+): Promise<Measured> {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-measured-"));
+  const file = join(dir, "stat");
+  try {
+    const code = await new Promise<number>((resolve, reject) => {
+      const words = ["-c", RUN, file, program, ...args];
+      const child = spawn("sh", words, { cwd, env, stdio: ["ignore", output, output] });
+      child.once("error", reject);
+      child.once("exit", (status) => resolve(status ?? 1));
+    });
+    return { code, cpu_s: processorTime_s(file) };
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+/** Reads the statistics that were written; 0 when the shell was killed before. */
+function processorTime_s(file: string): number {
+  const text = readFileSync(file, { encoding: "utf8", flag: "a+" });
+  const fields = text.slice(text.lastIndexOf(")") + 1).trim().split(" ");
+  return FIELDS.reduce((sum, at) => sum + Number(fields[at] ?? 0), 0) / TICKS_OF_SECOND;
+}
