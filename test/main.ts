@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Group, type GroupResult, rowsOf } from "./groups.ts";
 import { installTestPrograms } from "./programs.ts";
+import { forgetCompiled } from "./run-vitest.ts";
 import { selectGroups, UnknownTestError } from "./selection.ts";
 
 /** Tests that may be left out on some machines, by the title that they stand under, and why. */
@@ -23,6 +24,7 @@ const print = (line: string) => void process.stdout.write(`${line}\n`);
 async function main(args: readonly string[]): Promise<number> {
   const groups = selected(args);
   if (groups === undefined) return 2;
+  if (args.length === 0) forgetCompiled();
   await installTestPrograms(print);
   const results: GroupResult[] = [];
   for (const row of rowsOf(groups)) {
