@@ -84,13 +84,15 @@ export interface BundleOptions {
   readonly outDir: string;
   /** Sources of entry points by the bundle's name of them, relative to the root, without `.ts`. */
   readonly entries: Readonly<Record<string, string>>;
+  /** Packages that stay where npm put them; EXTERNAL by default. */
+  readonly external?: readonly string[];
   /** Folders that are laid over the product; see `labs/runner/own-tree.ts`. */
   readonly trees?: readonly string[];
 }
 
 /** Bundles entry points with shared chunks, so that a command loads only what it uses. */
 export async function bundle(options: BundleOptions): Promise<void> {
-  const { outDir, entries, trees = [] } = options;
+  const { outDir, entries, external = EXTERNAL, trees = [] } = options;
   await build({
     absWorkingDir: ROOT,
     entryPoints: Object.fromEntries(
@@ -102,7 +104,7 @@ export async function bundle(options: BundleOptions): Promise<void> {
     format: "esm",
     platform: "node",
     target: "node24",
-    external: EXTERNAL,
+    external: [...external],
     logLevel: "error",
     banner: { js: REQUIRE },
     // A tree is named after its lab; see `cli/supervisor/own-parts.ts`.
