@@ -89,7 +89,6 @@ let first: string;
 
 beforeAll(async () => {
   host = await OwnHost.create();
-  await host.r2k(["version"]);
   before = await host.snapshot(NAME);
   const flags = ["--no-demo", "--nodes", "3", "--node-monitor-grace-period", GRACE];
   cluster = await TestCluster.startIn(host, NAME, flags);

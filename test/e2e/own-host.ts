@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { asError, isErrno } from "@raft2kube/std/errors.ts";
 import type { HostSnapshot } from "./host-snapshot.ts";
 
@@ -16,6 +17,10 @@ awk '$5 ~ "^${tmpdir()}/r2k-" || $5 ~ "^/run/netns/cni-" { print $5 }' /proc/sel
 `;
 
 const ROOT = join(import.meta.dirname, "../..");
+/** The command line that `r2k` runs once it has found the bundle to be that of the sources. */
+const BUNDLED = [
+  process.execPath, "--disable-warning=ExperimentalWarning", join(ROOT, ".cache/bundle/main.js"),
+];
 const COMMAND_TIMEOUT_MS = 180_000;
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -44,7 +49,7 @@ export class OwnHost {
   readonly #holder: ChildProcess | undefined;
   readonly #started = new Set<ChildProcess>();
   /** The product: another build of it takes this one's place. */
-  program: readonly [string, ...string[]] = [join(ROOT, "r2k")];
+  program: readonly [string, ...string[]] = ["env", `R2K_ROOT=${ROOT}`, ...BUNDLED];
 
   private constructor(dir: string, pid: number, holder?: ChildProcess) {
     this.dir = dir;
@@ -52,7 +57,9 @@ export class OwnHost {
     this.#holder = holder;
   }
 
+  /** The product's bundle is made first where there is none, or an older one. */
   static async create(): Promise<OwnHost> {
+    await promisify(execFile)(join(ROOT, "r2k"), ["version"]);
     const dir = mkdtempSync(join(tmpdir(), "r2k-e2e-"));
     for (const name of ["data", "run", "home"]) mkdirSync(join(dir, name));
     // The holder says "ready" once its loopback link is up, and ends when its input does.

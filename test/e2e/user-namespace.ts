@@ -18,7 +18,6 @@ export interface UserCheckout {
 
 /** Shows the checkout to a user of a host. */
 export async function openCheckout(host: OwnHost, user: number): Promise<UserCheckout> {
-  await host.r2k(["version"]); // bundles, which that user may not
   chmodSync(host.dir, 0o755);
   const checkout = join(host.dir, "checkout");
   const own = join(host.dir, "own");

@@ -37,7 +37,6 @@ let shared: Database;
 beforeAll(async () => {
   if (!ASKED || !isPossible) return;
   host = await OwnHost.create();
-  await host.r2k(["version"]);
   before = await host.snapshot(NAME);
   cluster = await TestCluster.startIn(host, NAME, FLAGS);
   const add = ["node", "add", GUEST, "--guest", "--memory", "768", "--name", NAME];

@@ -21,7 +21,6 @@ let before: HostSnapshot;
 beforeAll(async () => {
   if (!isPossible) return;
   host = await OwnHost.create();
-  await host.r2k(["version"]);
   before = await host.snapshot(NAME);
 }, TIMEOUT_MS);
 

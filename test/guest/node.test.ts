@@ -106,7 +106,6 @@ const node = (...args: string[]) => host.r2k(["node", ...args, "--name", NAME]);
 beforeAll(async () => {
   if (missing !== undefined) return;
   host = await OwnHost.create();
-  await host.r2k(["version"]);
   before = await host.snapshot(NAME);
   cluster = await TestCluster.startIn(host, NAME, ["--no-demo"]);
   started = await host.snapshot(NAME);
