@@ -19,7 +19,7 @@ import { parseVxlan, type Vxlan, vxlanAttributes } from "./vxlan.ts";
 const RTM = { NEWLINK: 16, DELLINK: 17, GETLINK: 18, SETLINK: 19 } as const;
 const IFLA = {
   ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, PROTINFO: 12, OPERSTATE: 16, LINKINFO: 18,
-  IFALIAS: 20, NET_NS_FD: 28,
+  IFALIAS: 20, GROUP: 27, NET_NS_FD: 28,
 } as const;
 const INFO = { KIND: 1, DATA: 2 } as const;
 const VETH_INFO_PEER = 1;
@@ -47,6 +47,8 @@ export interface Link {
   peer: number;
   /** A text for people and owners; empty when none. */
   alias: string;
+  /** Absent in the default group, 0. */
+  group?: number;
   /** Of a link of that kind. */
   vxlan?: Vxlan;
 }
@@ -88,6 +90,7 @@ export function parseLink(body: Buffer): Link {
   const kind = textOf(info.get(INFO.KIND) ?? Buffer.alloc(0));
   const data = info.get(INFO.DATA);
   const mac = attributes.get(IFLA.ADDRESS);
+  const group = u32(IFLA.GROUP);
   return {
     index: body.readInt32LE(4),
     name: textOf(attributes.get(IFLA.IFNAME) ?? Buffer.alloc(0)),
@@ -100,6 +103,7 @@ export function parseLink(body: Buffer): Link {
     master: u32(IFLA.MASTER),
     peer: u32(IFLA.LINK),
     alias: textOf(attributes.get(IFLA.IFALIAS) ?? Buffer.alloc(0)),
+    ...(group === 0 ? {} : { group }),
     ...(kind === "vxlan" && data ? { vxlan: parseVxlan(data) } : {}),
   };
 }
@@ -167,14 +171,16 @@ export function setLink(route: NetlinkSocket, link: Pick<Link, "index">, to: Lin
   });
 }
 
-type NewLink = LinkSettings & { name: string };
+/** The kernel takes no alias at birth; a group it does. */
+type NewLink = Omit<LinkSettings, "alias"> & { name: string; group?: number };
 
 function create(route: NetlinkSocket, kind: string, link: NewLink, data: Buffer[]): void {
   const { flags, change } = flagBits(link);
   withNetnsFd(link.netns, (where) => {
     const info = [textAttribute(INFO.KIND, kind)];
     if (data.length > 0) info.push(nest(INFO.DATA, ...data));
-    const parts = [header(0, flags, change), ...settingAttributes(link), ...where];
+    const group = link.group === undefined ? [] : [u32Attribute(IFLA.GROUP, link.group)];
+    const parts = [header(0, flags, change), ...settingAttributes(link), ...group, ...where];
     const body = Buffer.concat([...parts, nest(IFLA.LINKINFO, ...info)]);
     route.request(RTM.NEWLINK, NLM_F.CREATE | NLM_F.EXCL, body, `create ${kind} ${link.name}`);
   });

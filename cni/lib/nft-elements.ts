@@ -43,13 +43,20 @@ export async function listElements(table: string): Promise<NftElement[]> {
   });
 }
 
-/** Deletes the elements whose comment `stale` accepts, in one transaction; returns them. */
+/**
+ * Deletes the elements whose comment `stale` accepts, in one transaction; returns them. `before` is
+ * called first, with them and with those that stay: what it takes away is found again by a repeated
+ * call if this one is killed.
+ */
 export async function deleteElements(
   table: string,
   stale: (comment: string) => boolean,
+  before?: (gone: readonly NftElement[], kept: readonly NftElement[]) => void,
 ): Promise<NftElement[]> {
-  const gone = (await listElements(table)).filter((element) => stale(element.comment));
+  const all = await listElements(table);
+  const gone = all.filter(({ comment }) => stale(comment));
   if (gone.length === 0) return [];
+  before?.(gone, all.filter((element) => !gone.includes(element)));
   await applyRuleset(gone.map((element) => `${deleteElement(table, element)}\n`).join(""));
   return gone;
 }

@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { buildCniPlugins } from "./cni-plugins.ts";
 import { buildCsiSanity } from "./csi-sanity.ts";
 import { buildCsiSidecars } from "./csi-sidecars.ts";
 import { buildFlanneld } from "./flannel.ts";
@@ -24,6 +25,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "kube-proxy": () => buildModule("kubernetes", "kube-proxy"),
   kubectl: () => buildModule("kubernetes", "kubectl"),
   flanneld: () => buildFlanneld(bin),
+  "cni-plugins": () => buildCniPlugins(join(bin, "../cni-plugins")),
   "python-client": () => installPython(bin, "client"),
   "device-plugin-go": () => buildModule("../../labs/18-device-plugin/copy/go"),
   "device-plugin-python": () => installPython(bin, "grpc"),

@@ -5,12 +5,11 @@ import type { NetlinkSocket } from "@raft2kube/linux/netlink.ts";
 import { addTokenBucket, listQdiscs } from "@raft2kube/linux/traffic-control.ts";
 import { checkFailed, checkHostEnd } from "../../lib/check.ts";
 import { IngressChains } from "../../lib/ingress-chains.ts";
-import { isStale, ownerComment } from "../../lib/owner.ts";
 import { type CniPlugin, type PluginCall, requireChained } from "../../lib/skel.ts";
 import type { CniResult } from "../../lib/types.ts";
 import { linkIn } from "../../lib/veth.ts";
 import { type Bound, configOf } from "./config.ts";
-import { ifbName, planBucket } from "./plan.ts";
+import { ifbGroup, ifbName, planBucket } from "./plan.ts";
 
 /**
  * Redirections to the intermediate links. Of nftables and not of tc as in the reference plugin: tc
@@ -68,8 +67,10 @@ export const bandwidth: CniPlugin = {
 
   async gc(call, valid) {
     using route = openRoute();
-    for (const { kind, name, alias } of listLinks(route)) {
-      if (kind === "ifb" && isStale(alias, call.network, valid)) deleteLink(route, name);
+    const kept = new Set(valid.map(({ containerID }) => ifbName(call.network, containerID)));
+    for (const { kind, name, group } of listLinks(route)) {
+      if (kind !== "ifb" || group !== ifbGroup(call.network) || kept.has(name)) continue;
+      deleteLink(route, name);
     }
     await redirections.deleteStale(call, valid);
   },
@@ -87,9 +88,7 @@ async function shapeEgress(
   bound: Bound,
 ): Promise<Link> {
   const name = ifbName(call.network, call.containerId);
-  const { network, containerId, ifName } = call;
-  const alias = ownerComment(network, containerId, ifName);
-  createIfb(route, { name, mtu: host.mtu, up: true, alias });
+  createIfb(route, { name, mtu: host.mtu, up: true, group: ifbGroup(call.network) });
   try {
     const ifb = getLink(route, name);
     addTokenBucket(route, ifb.index, planBucket(bound));

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { TokenBucket } from "@raft2kube/linux/traffic-control.ts";
+import { networkMark } from "../../lib/owner.ts";
 import { IFNAME_LENGTH } from "../../limits.ts";
 import type { Bound } from "./config.ts";
 
@@ -24,4 +25,12 @@ export function planBucket({ rate_bits, burst_bits }: Bound): TokenBucket {
 export function ifbName(network: string, containerId: string): string {
   const digest = createHash("sha512").update(network + containerId).digest("hex");
   return `${IFB_PREFIX}${digest}`.slice(0, IFNAME_LENGTH);
+}
+
+/**
+ * Returns the group of a network's intermediate links, by which GC finds those of which there is no
+ * record. Unlike an alias the kernel takes it with the link's birth. Never 0, every link's default.
+ */
+export function ifbGroup(network: string): number {
+  return (parseInt(networkMark(network).slice(0, 8), 16) & 0x7fffffff) || 1;
 }

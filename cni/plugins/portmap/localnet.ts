@@ -30,6 +30,15 @@ export function localnetsOf(elements: readonly NftElement[]): string[] {
   return [...new Set(mine.map(({ key }) => JSON.parse(key.split(" . ")[0] ?? "") as string))];
 }
 
+/** Sets route_localnet off for the interfaces that only `gone` need. */
+export function closeLocalnets(
+  gone: readonly NftElement[],
+  kept: readonly NftElement[],
+): void {
+  const used = localnetsOf(kept);
+  for (const name of localnetsOf(gone)) if (!used.includes(name)) setLocalnet(name, false);
+}
+
 /**
  * Sets route_localnet of these interfaces to match the table's elements, after these were changed.
  * Concurrent calls may change elements, so they are read again after the write until they match:

@@ -3,7 +3,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { CniError } from "../../lib/errors.ts";
 import { deleteElements, listElements, type NftElement } from "../../lib/nft-elements.ts";
 import type { Backend } from "./backend.ts";
-import { disabledLocalnet, localnetsOf, syncLocalnets } from "./localnet.ts";
+import { closeLocalnets, disabledLocalnet, localnetsOf, syncLocalnets } from "./localnet.ts";
 import { planElements, portmapRules, TABLE } from "./plan.ts";
 
 /** One table of nftables for all containers; a mapping is an element of a map. */
@@ -21,7 +21,7 @@ export const nftablesBackend: Backend = {
 
   async delete(stale) {
     try {
-      const gone = await deleteElements(TABLE, stale);
+      const gone = await deleteElements(TABLE, stale, closeLocalnets);
       await syncLocalnets(TABLE, localnetsOf(gone));
     } catch (thrown) {
       if (!isErrno(thrown, "ENOENT")) throw thrown; // deleted by a concurrent call

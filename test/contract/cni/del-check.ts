@@ -1,10 +1,8 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { createCni } from "@raft2kube/cni/lib/cni.ts";
-import { execInvoke } from "@raft2kube/cni/lib/exec.ts";
 import { deleteLink, openRoute } from "@raft2kube/linux/link.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
-import type { Bench, Implementation } from "./bench.ts";
+import type { Bench } from "./bench.ts";
 
 /** DEL takes everything away, as often as it is called. */
 export function delContract(bench: () => Bench): void {
@@ -44,36 +42,4 @@ export function checkContract(bench: () => Bench): void {
     const at = { containerId: "never", netns: bench().world.container(), ifName: "eth0" };
     await expect(bench().cni.checkNetworkList(bench().conflist(), at)).rejects.toThrow(/never/);
   });
-}
-
-/** Killed anywhere in ADD, a plugin leaves nothing that DEL does not take away. */
-export function killContract(bench: () => Bench, implementation: Implementation): void {
-  test.runIf(!implementation.invoke)(
-    "killed anywhere in ADD, it leaves nothing that DEL does not take away",
-    async () => {
-      const dir = implementation.pluginDir();
-      const list = bench().conflist({ bridge: { ipMasq: true } });
-      let killed = 0;
-      for (const after_ms of [1, 2, 4, 8, 16, 24, 32, 36, 40, 44, 48, 52, 56, 64]) {
-        const attachment = {
-          containerId: `kill${after_ms}`, netns: bench().world.container(), ifName: "eth0",
-        };
-        const hasty = createCni({
-          pluginDirs: [dir],
-          cacheDir: join(bench().world.root, "cache"),
-          invoke: (file, request) =>
-            execInvoke(request.command === "ADD" ? after_ms : 20_000)(file, request),
-        });
-        await hasty.addNetworkList(list, attachment).catch((thrown: unknown) => {
-          expect(thrown).toMatchObject({ name: "CniError" });
-          killed++;
-        });
-        await bench().cni.delNetworkList(list, attachment);
-        bench().freeOwnerless();
-        expect(bench().givenOut(), `after ${after_ms} ms`).toEqual([]);
-        expect(bench().hostEnds(), `after ${after_ms} ms`).toEqual([]);
-      }
-      expect(killed).toBeGreaterThan(0);
-    },
-  );
 }

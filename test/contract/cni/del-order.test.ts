@@ -22,8 +22,8 @@ beforeAll(async () => {
   const plugins = new Map([...PLUGINS, [hostLocal.name, { ...hostLocal, del }]]);
   const notExec = () => Promise.reject(new Error("our own build was exec'd"));
   bench = new Bench({
-    pluginDir: () => built, newest: true, checksPorts: true, guardsLoopback: true,
-    reservesWhole: true, invoke: inProcessInvoke({ plugins, exec: notExec }),
+    pluginDir: () => built, newest: "1.1.0", ours: true, checksPorts: true,
+    invoke: inProcessInvoke({ plugins, exec: notExec }),
   });
 });
 afterAll(async () => {

@@ -19,7 +19,7 @@ const notExec = () => Promise.reject(new Error("our own build was exec'd"));
 const OURS: Implementation = {
   pluginDir: () => pluginDir,
   invoke: inProcessInvoke({ plugins: PLUGINS, exec: notExec }),
-  newest: true, checksPorts: true, guardsLoopback: true, reservesWhole: true,
+  newest: "1.1.0", ours: true, checksPorts: true,
   rules: { bridge: { ipMasqBackend: "iptables" }, portmap: { backend: "iptables" } },
 };
 

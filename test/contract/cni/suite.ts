@@ -3,7 +3,7 @@ import { addContract, addLimitsContract } from "./add.ts";
 import { badConfigContract } from "./bad-config.ts";
 import { bandwidthContract, bandwidthUpkeepContract } from "./bandwidth.ts";
 import { Bench, type Implementation } from "./bench.ts";
-import { checkContract, delContract, killContract } from "./del-check.ts";
+import { checkContract, delContract } from "./del-check.ts";
 import { flannelContract } from "./flannel.ts";
 import { loopbackPortsContract } from "./loopback-ports.ts";
 import { portsContract } from "./ports.ts";
@@ -28,13 +28,12 @@ export function cniContract(name: string, implementation: Implementation): void 
 
     describe("ADD", () => {
       addContract(bench);
-      if (implementation.guardsLoopback) privilegedPortContract(bench);
+      if (implementation.ours) privilegedPortContract(bench);
     });
     describe("the limits of ADD", () => addLimitsContract(bench));
     describe("bad configuration is an error that names it", () => badConfigContract(bench));
     describe("DEL", () => delContract(bench));
     describe("CHECK", () => checkContract(bench));
-    describe("a plugin that is killed", () => killContract(bench, implementation));
     describe("port mappings", () => portsContract(bench, implementation));
     describe("ports of loopback addresses", () => loopbackPortsContract(bench, implementation));
     describe("a link with two ends (ptp)", () => {
@@ -46,8 +45,8 @@ export function cniContract(name: string, implementation: Implementation): void 
       bandwidthContract(bench);
       bandwidthUpkeepContract(bench, implementation);
     });
-    // containernetworking's 1.1.1 has it no more.
-    describe.runIf(implementation.newest)("a range of an overlay (flannel)", () => {
+    // containernetworking's have it no more.
+    describe.runIf(implementation.ours)("a range of an overlay (flannel)", () => {
       flannelContract(bench);
     });
     describe("versions", () => versionsContract(bench, implementation));
