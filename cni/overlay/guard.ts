@@ -1,8 +1,8 @@
-import { applyRuleset, deleteTable, nftTableExists } from "@raft2kube/linux/nft.ts";
 import { formatSubnet } from "../lib/ip.ts";
 import { ensureChains } from "../lib/own-chains.ts";
 import { guardChains, type Guarded } from "./guard-chains.ts";
 import type { OverlayNetwork } from "./network.ts";
+import { OwnTable } from "./own-table.ts";
 import type { Encapsulation } from "./plan.ts";
 
 const TABLE = "r2k-overlay-guard";
@@ -13,13 +13,10 @@ const TABLE = "r2k-overlay-guard";
  * be masqueraded as the node's own, or led there by a Service. IPVS sends such ones itself, still
  * with the client's address.
  */
-export function guardRules({ port, nodes }: Encapsulation, { range, local }: Guarded): string {
+export function guardRules({ port, nodes }: Encapsulation, { range, local }: Guarded): string[] {
   const rule = `add rule ip ${TABLE}`;
   const elements = [...new Set(nodes)].sort().join(", ");
   return [
-    `add table ip ${TABLE}`,
-    `delete table ip ${TABLE}`,
-    `add table ip ${TABLE}`,
     `add set ip ${TABLE} nodes { type ipv4_addr; }`,
     ...(elements === "" ? [] : [`add element ip ${TABLE} nodes { ${elements} }`]),
     `add chain ip ${TABLE} input { type filter hook input priority filter; }`,
@@ -29,8 +26,7 @@ export function guardRules({ port, nodes }: Encapsulation, { range, local }: Gua
     `${rule} forward udp dport ${port} ip daddr @nodes ct status dnat drop`,
     `add chain ip ${TABLE} output { type filter hook output priority filter; }`,
     `${rule} output udp dport ${port} ip daddr @nodes ip saddr != ${local} drop`,
-    "",
-  ].join("\n");
+  ];
 }
 
 /** The kind of rules; those of iptables stay when an overlay ends, in this process's namespace. */
@@ -39,7 +35,7 @@ export type GuardRules = "nftables" | "iptables";
 /** Keeps the rules in a node's kernel what the plan says. */
 export class Guard {
   readonly #rules: GuardRules;
-  #applied = "";
+  readonly #table = new OwnTable(TABLE);
 
   constructor(rules: GuardRules) {
     this.#rules = rules;
@@ -51,22 +47,13 @@ export class Guard {
     guarded: Guarded,
     encapsulation: Encapsulation | undefined,
   ): Promise<boolean> {
-    if (!encapsulation) return await removeGuard(network);
+    if (!encapsulation) return await this.#table.remove(network);
     if (this.#rules === "iptables") return await ensureChains(guardChains(encapsulation, guarded));
-    const rules = guardRules(encapsulation, guarded);
-    const isThere = network.inside(() => nftTableExists("ip", TABLE));
-    if (isThere && rules === this.#applied) return false;
-    await applyRuleset(rules, namespaceOf(network));
-    this.#applied = rules;
-    return true;
+    return await this.#table.ensure(network, guardRules(encapsulation, guarded));
   }
 }
 
-/** Deletes the rules; returns whether there were any. */
-export async function removeGuard(network: OverlayNetwork): Promise<boolean> {
-  if (!network.inside(() => nftTableExists("ip", TABLE))) return false;
-  await deleteTable("ip", TABLE, namespaceOf(network));
-  return true;
+/** Deletes the rules; nothing happens when there are none. */
+export async function removeGuard(network: OverlayNetwork): Promise<void> {
+  await new OwnTable(TABLE).remove(network);
 }
-
-const namespaceOf = ({ netns }: OverlayNetwork) => (netns === undefined ? {} : { netns });

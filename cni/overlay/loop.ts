@@ -16,7 +16,7 @@ import { watchDrift } from "./drift.ts";
 import { OverlayError } from "./errors.ts";
 import { Guard, type GuardRules } from "./guard.ts";
 import { ANNOTATION, annotationsOf, ownSubnet, vtepMac } from "./lease.ts";
-import { ensureMasquerade } from "./masquerade.ts";
+import { masqueradeRules, masqueradeTable } from "./masquerade.ts";
 import { type NetConf, networkText } from "./net-conf.ts";
 import type { OverlayNetwork } from "./network.ts";
 import { deviceName, type OverlayPlan, planOverlay, type Underlay } from "./plan.ts";
@@ -67,6 +67,7 @@ export class OverlayLoop {
   #relay: { key: string; relay: UdpRelay } | undefined;
   #logged = "";
   readonly #guard: Guard;
+  readonly #masqueraded = masqueradeTable();
   /** The content of subnetFile that `onSubnet` was called with. */
   #announced = "";
   #markReady: () => void = () => {};
@@ -180,9 +181,7 @@ export class OverlayLoop {
     this.#seen = { plan, underlay, device };
     if (changes.length > 0) log.info("the overlay was changed", { changes });
     const unguarded = await this.#protect(plan, underlay);
-    if (this.#options.ipMasq && (await ensureMasquerade(network, conf.network))) {
-      log.info("packets of pods to other networks are masqueraded");
-    }
+    await this.#masquerade();
     const gateway = `${formatIp({ family: 4, value: subnet.network + 1n })}/${subnet.prefix}`;
     await this.#writeSubnetFile(gateway, plan.mtu);
     const publicIp = this.#publicIp(own, underlay);
@@ -190,6 +189,14 @@ export class OverlayLoop {
     this.#report([...plan.problems, ...failures.map(messageOf), ...unguarded]);
     this.#markReady();
     return failures.length === 0;
+  }
+
+  async #masquerade(): Promise<void> {
+    const { network, conf, ipMasq, log } = this.#options;
+    if (!ipMasq) return;
+    if (await this.#masqueraded.ensure(network, masqueradeRules(conf.network))) {
+      log.info("packets of pods to other networks are masqueraded");
+    }
   }
 
   /** Keeps pods' own packets out of the overlay; returns why it cannot on this node. */

@@ -10,7 +10,7 @@ import type { SubnetEnv } from "../lib/subnet-env.ts";
 import { OverlayError } from "./errors.ts";
 import { type GuardRules, removeGuard } from "./guard.ts";
 import { OverlayLoop } from "./loop.ts";
-import { removeMasquerade } from "./masquerade.ts";
+import { masqueradeTable } from "./masquerade.ts";
 import { parseNetConf } from "./net-conf.ts";
 import { OverlayNetwork } from "./network.ts";
 
@@ -92,7 +92,7 @@ async function readNetConf(source: OverlayOptions["netConf"]) {
 export async function cleanup(options: { subnetFile: string; netns?: string }): Promise<void> {
   const network = new OverlayNetwork(options.netns);
   network.remove();
-  await removeMasquerade(network);
+  await masqueradeTable().remove(network);
   await removeGuard(network);
   await rm(options.subnetFile, { force: true });
 }

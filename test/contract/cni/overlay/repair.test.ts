@@ -84,6 +84,21 @@ describe("what is changed by hand comes back", () => {
     await waitFor("packets", reaches, patience);
   });
 
+  test("a rule that keeps forged packets out, with the next look", async () => {
+    const table = () => inNetns(one.netns, () => {
+      return execFileSync("nft", ["list", "table", "ip", "r2k-overlay-guard"], {
+        encoding: "utf8",
+      });
+    });
+    const whole = table();
+    inNetns(one.netns, () => {
+      execFileSync("nft", ["flush", "chain", "ip", "r2k-overlay-guard", "input"]);
+    });
+    expect(table()).not.toBe(whole);
+    ip(one, "route", "del", "10.244.2.0/24");
+    await waitFor("the rule", () => table() === whole, patience);
+  });
+
   test("an annotation", async () => {
     const key = "flannel.alpha.coreos.com/public-ip";
     const metadata = { annotations: { [key]: "10.77.0.200" } };

@@ -7,6 +7,7 @@ import { inNetns } from "@raft2kube/linux/netns.ts";
 import { listRoutes } from "@raft2kube/linux/route.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { echoDatagrams, echoes, leadTo, SERVICE } from "./service.ts";
 import { type Machine, patience, ping, type Pod, send, serveDigests, World } from "./world.ts";
 
 /** An overlay under test. */
@@ -68,6 +69,7 @@ export function overlayContract(
       for (const pod of pods) {
         const server = await serveDigests(pod.netns, PORT);
         world.later(() => void server.close());
+        echoDatagrams(world, pod, PORT);
       }
     });
     afterAll(async () => {
@@ -88,6 +90,15 @@ export function overlayContract(
       const [pod, { address }] = [pods[from], pods[to]];
       expect(await send(pod.netns, address, PORT, 1)).toBe(pod.address);
       expect(await send(pod.netns, address, PORT, 4 * MIB)).toBe(pod.address);
+    });
+
+    test.each(directions)("a Service leads there, at every size, %s", async (_way, from, to) => {
+      const [pod, { address }] = [pods[from], pods[to]];
+      await leadTo(world, machines[from], pods[to], PORT);
+      for (const size of [1, largest - 1, largest, largest + 1, 4_000, 20_000]) {
+        expect(await echoes(pod, PORT, size), `${size} bytes to ${address}`).toBe(true);
+      }
+      expect(await send(pod.netns, SERVICE, PORT, 4 * MIB)).toBe(pod.address);
     });
 
     test.each(directions)("a node reaches the pods of the other, %s", async (_way, from, to) => {
