@@ -2,7 +2,6 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { purgeData, removeFromHost } from "../host/remove.ts";
@@ -33,6 +32,8 @@ export interface BringUp extends StartContext {
   readonly newStore: boolean;
   readonly demo: boolean;
   readonly progress: Progress;
+  /** Called when the configuration is written: its address ranges are taken from then on. */
+  written?(): Promise<void>;
 }
 
 const INTERRUPT_TIMEOUT_MS = 10_000;
@@ -66,7 +67,7 @@ async function noteLogs(config: ClusterConfig, progress: Progress): Promise<void
 }
 
 async function steps(what: BringUp): Promise<void> {
-  const { config, clock, progress, signal } = what;
+  const { config, progress, signal } = what;
   const step = async <T>(title: string, work: () => Promise<T>): Promise<T> => {
     const result = await progress.step(title, () => untilAborted(signal, work()));
     await interruptForTest(title, what);
@@ -76,7 +77,7 @@ async function steps(what: BringUp): Promise<void> {
   checkStoreData(config, what.newStore);
   const notes: string[] = [];
   const files = await step("certificates and plugins", () =>
-    prepareFiles(config, clock, notes),
+    prepareFiles(what, notes),
   );
   notes.forEach(progress.note);
   await step("network namespace of the node", async () => {
@@ -140,14 +141,12 @@ async function removeAdded(
   }
 }
 
-async function prepareFiles(
-  config: ClusterConfig,
-  clock: Clock,
-  notes: string[],
-): Promise<ClusterFiles> {
+async function prepareFiles(what: BringUp, notes: string[]): Promise<ClusterFiles> {
+  const { config, clock } = what;
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   await mkdir(config.runDir, { recursive: true, mode: 0o700 });
   await writeCluster(config);
+  await what.written?.();
   if (config.cniBinDir === undefined) await installPlugins(ownPluginsDir(config));
   return ensurePki(config, clock.now(), (line) => notes.push(line));
 }

@@ -17,6 +17,7 @@ import { clusterFiles } from "../cluster/identities.ts";
 import {
   joiningNodeNames, NFS_NODE, NODES_MAX, nodeRange, readJoiningNodes, wantedNodes,
 } from "../cluster/joining-nodes.ts";
+import { lockSlots, type SlotsLock } from "../cluster/slots.ts";
 import { STORE_MEMBERS_MAX } from "../cluster/store-data.ts";
 import { mergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
@@ -102,7 +103,10 @@ async function start(flags: StartFlags): Promise<void> {
   const progress = terminalProgress(clock);
   const roots = clusterRoots(process.env);
   const name = checkClusterName(flags.name);
-  const existing = await readCluster(name, roots);
+  const known = await readCluster(name, roots);
+  await using slots = known ? undefined : await lockSlots(roots, clock);
+  const existing = known ?? (await readCluster(name, roots));
+  if (existing) await slots?.release(); // another start made it meanwhile
   const choices = newClusterChoices(flags);
   const planned = existing ?? (await planNew(name, choices, flags));
   const { proxyMode = planned.proxyMode, byHand = planned.byHand } = flags;
@@ -125,7 +129,10 @@ async function start(flags: StartFlags): Promise<void> {
     refuseRunning(config, "--nfs-demo cannot add its server");
   }
   if (running) await startMissingNodes(existing, nfsServer, flags, progress);
-  else await bringUpNew({ ...config, nfsDemo }, joining, !existing, flags, progress);
+  else {
+    const ownSlots = existing ? undefined : slots;
+    await bringUpNew({ ...config, nfsDemo }, joining, ownSlots, flags, progress);
+  }
   const own = runningOwnParts(config);
   if (own.length > 0) progress.note(`It runs ${ownPartsText(own)}.`);
   if (flags.mergeKubeconfig) await mergeKubeconfig(clusterFiles(config).kubeconfig("admin"));
@@ -142,11 +149,14 @@ async function planNew(
   return planCluster(name, clusterRoots(process.env), { ...choices, overlay });
 }
 
-/** Starts the cluster; Ctrl-C stops it again and exits with code 130. */
+/**
+ * Starts the cluster; Ctrl-C stops it again and exits with code 130. `slots` is locked for a new
+ * one, until its configuration is written.
+ */
 async function bringUpNew(
   planned: ClusterConfig,
   plannedNodes: readonly ClusterConfig[],
-  isNew: boolean,
+  slots: SlotsLock | undefined,
   flags: StartFlags,
   progress: Progress,
 ): Promise<void> {
@@ -166,7 +176,9 @@ async function bringUpNew(
   const clock = systemClock();
   try {
     const context = { clock, progress, signal, readyTimeout_ms };
-    await bringUp({ config, joining, isNew, newStore, demo, ...context });
+    const isNew = slots !== undefined;
+    const written = async () => slots?.release();
+    await bringUp({ config, joining, isNew, newStore, demo, written, ...context });
   } catch (thrown) {
     if (!signal.aborted) throw thrown;
     throw new CommandError("INTERRUPTED", "interrupted; what this start made is removed again", {

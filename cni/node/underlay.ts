@@ -1,12 +1,12 @@
-import { addAddress } from "@raft2kube/linux/address.ts";
+import { addAddress, listAddresses } from "@raft2kube/linux/address.ts";
 import {
-  createBridge, createVeth, deleteLink, findLink, getLink, openRoute, setLink,
+  createBridge, createVeth, deleteLink, findLink, getLink, type Link, listLinks, openRoute, setLink,
 } from "@raft2kube/linux/link.ts";
 import { createNetns, deleteNetns, inNetns, isNetns } from "@raft2kube/linux/netns.ts";
 import { applyRuleset, deleteTable, masquerades, nftTableExists } from "@raft2kube/linux/nft.ts";
 import { replaceRoute } from "@raft2kube/linux/route.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";
 import { enableForwarding, forwardingChain, restoreForwarding } from "./forwarding.ts";
 
@@ -37,6 +37,9 @@ const HOST_PORT = "host";
 /** Names of links in the bridge's namespace that no node's port may have. */
 export const RESERVED_PORTS: readonly string[] = [BRIDGE, HOST_PORT, "lo"];
 
+/** IFALIASZ - 1 of the kernel. */
+const ALIAS_LENGTH_MAX = 255;
+
 const tableOf = (name: string) => `r2k-${name}`;
 
 /**
@@ -44,6 +47,7 @@ const tableOf = (name: string) => `r2k-${name}`;
  * that masquerades the pods' traffic to other networks. Idempotent: creates what is missing.
  */
 export async function createUnderlay(underlay: Underlay): Promise<void> {
+  requireOwn(underlay);
   ensureNetns(underlay.netnsPath);
   inNetns(underlay.netnsPath, () => prepareBridge());
   linkHost(underlay);
@@ -51,18 +55,53 @@ export async function createUnderlay(underlay: Underlay): Promise<void> {
   enableForwarding();
 }
 
-/** Deletes all that `createUnderlay` creates, and every port; ignores what is missing. */
+/**
+ * Deletes all that `createUnderlay` creates, and every port; ignores what is missing. On the host
+ * nothing is deleted when the link is another cluster's of that name.
+ */
 export async function deleteUnderlay(
   { name, netnsPath, hostDevice }: Pick<Underlay, "name" | "netnsPath" | "hostDevice">,
 ): Promise<void> {
-  const table = tableOf(name);
-  if (nftTableExists("ip", table)) {
-    await restoreForwarding(table);
-    await deleteTable("ip", table);
-  }
   using route = openRoute();
-  deleteLink(route, hostDevice); // the kernel deletes its address and routes with it
+  const table = tableOf(name);
+  if (isOwn(findLink(route, hostDevice), netnsPath)) {
+    if (nftTableExists("ip", table)) {
+      await restoreForwarding(table);
+      await deleteTable("ip", table);
+    }
+    deleteLink(route, hostDevice); // the kernel deletes its address and routes with it
+  }
   deleteNetns(netnsPath);
+}
+
+/** The alias of the host's end: clusters in other folders may have the same name. */
+function ownerOf(netnsPath: string): string {
+  return netnsPath.slice(-ALIAS_LENGTH_MAX);
+}
+
+/** Whether a link is this cluster's; those of earlier releases name no owner. */
+function isOwn(link: Link | undefined, netnsPath: string): boolean {
+  return link === undefined || link.alias === "" || link.alias === ownerOf(netnsPath);
+}
+
+/** Throws `HOST_LINK_TAKEN` if the link or the host's address on it is another cluster's. */
+function requireOwn({ netnsPath, hostDevice, hostAddress, nodeRange }: Underlay): void {
+  using route = openRoute();
+  const link = findLink(route, hostDevice);
+  if (link && !isOwn(link, netnsPath)) {
+    const what = `the host's link ${hostDevice} is that of a cluster in ${link.alias}`;
+    const remedy = "choose another --name, or use that cluster's R2K_DATA and R2K_RUN";
+    throw new CodedError("HOST_LINK_TAKEN", what, { remedy });
+  }
+  const cidr = `${hostAddress}/${prefixOf(nodeRange)}`;
+  const taken = listAddresses(route).find((address) => {
+    return address.cidr === cidr && address.link !== link?.index;
+  });
+  if (!taken) return;
+  const { name = "?" } = listLinks(route).find(({ index }) => index === taken.link) ?? {};
+  const what = `the host's address ${hostAddress} is that of its link ${name} already`;
+  const remedy = "take its cluster down; a new one gets other addresses when it is started again";
+  throw new CodedError("HOST_ADDRESS_TAKEN", what, { remedy });
 }
 
 /** Pins a namespace at `path`, also where an interrupted start left a file without one. */
@@ -156,7 +195,7 @@ function linkHost(underlay: Underlay): void {
   setLink(route, getLink(route, "lo"), { up: true });
   const { index } = getLink(route, hostDevice);
   disableRouteLearning(hostDevice); // pods could send advertisements
-  setLink(route, { index }, { up: true });
+  setLink(route, { index }, { up: true, alias: ownerOf(netnsPath) });
   addAddress(route, index, `${hostAddress}/${prefixOf(nodeRange)}`);
   for (const to of [underlay.podCidr, underlay.serviceCidr]) {
     replaceRoute(route, { to, via: gateway, link: index, source: hostAddress });

@@ -177,6 +177,30 @@ test("two clusters share forwarding: it goes with the last one, whichever that i
   expect(await host()).toEqual(before);
 });
 
+test("a cluster of the same name in other folders is refused, and takes nothing away", async () => {
+  const one = network("one", 0);
+  await make(one);
+  const whole = await host();
+  const elsewhere = { ...one.underlay, netnsPath: join(world.root, "elsewhere/netns/underlay") };
+  const other = { ...elsewhere, hostAddress: "10.200.1.1", nodeRange: "10.200.1.0/24" };
+  await expect(createUnderlay(other)).rejects.toMatchObject({ code: "HOST_LINK_TAKEN" });
+  await deleteUnderlay(other);
+  expect(await host()).toEqual(whole);
+  expect(await pings(one.node.netnsPath, one.underlay.hostAddress)).toBe(true);
+  await remove(one);
+  expect(await host()).toEqual(before);
+});
+
+test("a cluster whose addresses another one has is refused", async () => {
+  const [one, same] = [network("one", 0), network("two", 0)];
+  await make(one);
+  const whole = await host();
+  await expect(make(same)).rejects.toThrow(/10\.200\.0\.1 is that of its link r2k-one/);
+  await remove(same);
+  expect(await host()).toEqual(whole);
+  await remove(one);
+});
+
 test("a host that forwarded before still does afterwards", async () => {
   const one = network("one", 0);
   writeSysctl("net.ipv4.ip_forward", 1);
