@@ -89,9 +89,7 @@ export function startVolumeBinder(context: ControllerContext): Running {
   };
   const volumeChanged = (volume: PersistentVolume) => {
     lookAtVolume(volume);
-    lookAtClaims(({ spec, status }) => {
-      return spec.volumeName === volume.metadata.name || status?.phase !== "Bound";
-    });
+    lookAtClaims((claim) => concerns(volume, claim));
   };
   storage.volumes.handle({
     added: volumeChanged,
@@ -216,6 +214,16 @@ async function reconcileVolume(
       recorder.record(volume, "Warning", action.reason, action.message);
       return;
   }
+}
+
+/** Whether a volume may be bound to a claim that it is not bound to, or is the claim's. */
+function concerns({ metadata, spec }: PersistentVolume, claim: PersistentVolumeClaim): boolean {
+  if (claim.spec.volumeName === metadata.name) return true;
+  if (claim.status?.phase === "Bound") return false;
+  const { claimRef } = spec;
+  if (!claimRef) return true;
+  const { namespace, name } = claim.metadata;
+  return claimRef.name === name && claimRef.namespace === namespace;
 }
 
 function isReserved({ metadata }: PersistentVolumeClaim) {

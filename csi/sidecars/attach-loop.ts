@@ -36,6 +36,8 @@ export class Attacher {
   readonly #finalizer: string;
   readonly #queue: WorkQueue;
   readonly #volumeQueue: WorkQueue;
+  /** Revisions of attachments that were written here, which the informer may not show yet. */
+  readonly #written = new Map<string, number>();
   #working: Promise<unknown> = Promise.resolve();
 
   constructor(options: SidecarOptions) {
@@ -58,7 +60,11 @@ export class Attacher {
       if (name !== undefined) this.#volumeQueue.add(name);
     };
     const look = (each: VolumeAttachment) => this.#queue.add(keyOf(each));
-    this.#attachments.handle({ added: look, updated: look, deleted: volumeOf });
+    const deleted = (each: VolumeAttachment) => {
+      this.#written.delete(keyOf(each));
+      volumeOf(each);
+    };
+    this.#attachments.handle({ added: look, updated: look, deleted });
     const volume = (each: PersistentVolume) => this.#volumeQueue.add(keyOf(each));
     this.#volumes.handle({ added: volume, updated: volume });
     const reconcile = (key: string) => this.#reconcile(key);
@@ -77,7 +83,8 @@ export class Attacher {
 
   async #reconcile(key: string): Promise<void> {
     const attachment = this.#attachments.store.get(key);
-    if (!attachment) return;
+    // The informer's next change of it comes back here.
+    if (!attachment || this.#isOld(attachment)) return;
     const { driver } = this.#options;
     const plan = planAttachment(attachment, driver.name);
     if (plan === "leave") return;
@@ -108,7 +115,7 @@ export class Attacher {
     const nodeId = nodeIdOf(attachment, csiNode);
     const request = publishRequest(volume, nodeId, secrets, driver.capabilities);
     const [marked] = await Promise.all([
-      this.#mark(this.#writer, attachment, { [NODE_ID]: nodeId }),
+      this.#mark(this.#writer, attachment, { [NODE_ID]: nodeId }).then((each) => this.#wrote(each)),
       stored && this.#mark(this.#volumeWriter, stored, {}),
     ]);
     const timeout_ms = CONTROLLER_CALL_TIMEOUT_MS;
@@ -126,7 +133,8 @@ export class Attacher {
       const timeout_ms = CONTROLLER_CALL_TIMEOUT_MS;
       await this.#options.driver.controller.controllerUnpublishVolume(request, { timeout_ms });
     }
-    await this.#unmark(this.#writer, attachment);
+    const left = await this.#unmark(this.#writer, attachment);
+    if (left) this.#wrote(left);
   }
 
   /**
@@ -172,21 +180,33 @@ export class Attacher {
     return writer.update({ ...object, metadata });
   }
 
-  async #unmark<T extends KubeObject>(writer: ResourceClient<T>, object: T): Promise<void> {
+  async #unmark<T extends KubeObject>(
+    writer: ResourceClient<T>, object: T,
+  ): Promise<T | undefined> {
     const finalizers = (object.metadata.finalizers ?? [])
       .filter((each) => each !== this.#finalizer);
-    try {
-      await writer.update({ ...object, metadata: { ...object.metadata, finalizers } });
-    } catch (thrown) {
-      if (!isNotFound(thrown)) throw thrown;
-    }
+    const metadata = { ...object.metadata, finalizers };
+    return undefinedIfNotFound(writer.update({ ...object, metadata }));
+  }
+
+  #wrote(attachment: VolumeAttachment): VolumeAttachment {
+    // Its last event may have come before the answer.
+    const { uid, resourceVersion } = attachment.metadata;
+    const key = keyOf(attachment);
+    const isThere = this.#attachments.store.get(key)?.metadata.uid === uid;
+    if (isThere) this.#written.set(key, Number(resourceVersion));
+    return attachment;
+  }
+
+  #isOld({ metadata }: VolumeAttachment): boolean {
+    return Number(metadata.resourceVersion) < (this.#written.get(metadata.name ?? "") ?? 0);
   }
 
   async #setStatus(
     attachment: VolumeAttachment,
     status: NonNullable<VolumeAttachment["status"]>,
   ): Promise<void> {
-    await this.#writer.updateStatus({ ...attachment, status });
+    this.#wrote(await this.#writer.updateStatus({ ...attachment, status }));
   }
 
   /** Shows in the attachment's status why a call failed; one that repeats is written once. */

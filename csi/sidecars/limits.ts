@@ -13,6 +13,9 @@ export const DRIVER_RETRY_MS = 1_000;
 export const RETRY_MS = 1_000;
 export const RETRY_MS_MAX = 5 * 60_000;
 
+/** How late the informer may be with a volume that was made here. */
+export const UNSEEN_MS_MAX = 10_000;
+
 /** A driver's free space is published again after this, upstream's --capacity-poll-interval. */
 export const CAPACITY_POLL_MS = 60_000;
 

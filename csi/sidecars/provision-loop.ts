@@ -19,12 +19,15 @@ import {
   ControllerServiceCapability_RPC_Type as Rpc, type CreateVolumeRequest,
 } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { isUndecided } from "./call-outcome.ts";
 import { planClaim } from "./claim-plan.ts";
 import { volumeNameOf } from "./create-request.ts";
 import { deleteVolume } from "./delete-volume.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
-import { DELETE_WORKERS, PROVISION_WORKERS, RETRY_MS_MAX, RETRY_MS } from "./limits.ts";
+import {
+  DELETE_WORKERS, PROVISION_WORKERS, RETRY_MS, RETRY_MS_MAX, UNSEEN_MS_MAX,
+} from "./limits.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 import { referenceTo } from "./object-reference.ts";
 import { provision, requestFor } from "./provision.ts";
@@ -63,6 +66,7 @@ export class Provisioner {
   /** Those of a driver that attaches; its volumes are deleted when they have none. */
   readonly #attachments: Informer<VolumeAttachment> | undefined;
   readonly #events: EventRecorder;
+  readonly #clock: Clock;
   readonly #claims: WorkQueue;
   readonly #volumes: WorkQueue;
   /**
@@ -71,6 +75,10 @@ export class Provisioner {
    * would have no object by which it is found and deleted.
    */
   readonly #undecided = new Map<string, Attempt>();
+  /** Volumes made here which the informer does not show yet, by name: when, monotonic. */
+  readonly #made = new Map<string, number>();
+  /** Uids of volumes whose storage was deleted here, which the informer still shows. */
+  readonly #deleted = new Set<string>();
   #working: Promise<unknown> = Promise.resolve();
 
   constructor(options: SidecarOptions) {
@@ -83,6 +91,7 @@ export class Provisioner {
     this.#attachments = attaches ? options.informers.of(VOLUME_ATTACHMENTS) : undefined;
     this.#events = options.events;
     const { clock } = options;
+    this.#clock = clock;
     const backOff = { clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MS_MAX };
     this.#claims = new WorkQueue(backOff);
     this.#volumes = new WorkQueue(backOff);
@@ -96,7 +105,14 @@ export class Provisioner {
     const claimed = (claim: PersistentVolumeClaim) => this.#claims.add(keyOf(claim));
     const changed = (volume: PersistentVolume) => this.#volumes.add(keyOf(volume));
     claims.handle({ added: claimed, updated: claimed });
-    volumes.handle({ added: changed, updated: changed });
+    volumes.handle({
+      added: (volume) => {
+        this.#made.delete(keyOf(volume));
+        changed(volume);
+      },
+      updated: changed,
+      deleted: ({ metadata }) => void this.#deleted.delete(metadata.uid ?? ""),
+    });
     this.#attachments?.handle({
       deleted: ({ spec }) => this.#volumes.add(spec.source.persistentVolumeName ?? ""),
     });
@@ -118,9 +134,17 @@ export class Provisioner {
   async #provision(key: string): Promise<void> {
     const attempt = this.#undecided.get(key) ?? await this.#begin(key);
     if (!attempt) return;
-    const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
-    if (volumes.store.get(volumeNameOf(attempt.claim))) return this.#settle(key, attempt);
+    if (this.#isMade(volumeNameOf(attempt.claim))) return this.#settle(key, attempt);
     await this.#provisionAndRecord(key, attempt);
+  }
+
+  #isMade(name: string): boolean {
+    const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
+    if (volumes.store.get(name)) return true;
+    const since_ms = this.#clock.monotonic() - (this.#made.get(name) ?? -Infinity);
+    if (since_ms < UNSEEN_MS_MAX) return true;
+    this.#made.delete(name);
+    return false;
   }
 
   /** Acts as planned for a claim; returns an attempt if a volume is to be created. */
@@ -172,6 +196,8 @@ export class Provisioner {
       };
       attempt.request ??= await requestFor(context, claim, storageClass, selectedNode);
       const name = await provision(context, claim, storageClass, attempt.request);
+      const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
+      if (!volumes.store.get(name)) this.#made.set(name, this.#clock.monotonic());
       this.#settle(key, attempt);
       const done = `Successfully provisioned volume ${name}`;
       this.#events.record(about, "Normal", "ProvisioningSucceeded", done);
@@ -219,11 +245,14 @@ export class Provisioner {
     const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
     const volume = volumes.store.get(key);
     if (!volume || !isToBeDeleted(volume, ownerOf(this.#driver, this.#nodeName))) return;
+    const { uid = "" } = volume.metadata;
+    if (this.#deleted.has(uid)) return;
     const isOf = ({ spec }: VolumeAttachment) => spec.source.persistentVolumeName === key;
     // The end of its last attachment comes back here.
     if (this.#attachments?.store.list().some(isOf)) return;
     try {
       await deleteVolume(this.#client, this.#driver, volume);
+      if (volumes.store.get(key)?.metadata.uid === uid) this.#deleted.add(uid);
     } catch (thrown) {
       const about = referenceTo("PersistentVolume", volume);
       this.#events.record(about, "Warning", "VolumeFailedDelete", rpcErrorText(thrown));
