@@ -163,7 +163,8 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
     await start();
     await request("one");
     await untilAttached("one");
-    expect(published).toMatchObject([{
+    // Upstream's calls again for an event of its own write that comes before the last one's.
+    expect(isOurs ? published : published.slice(0, 1)).toMatchObject([{
       volumeId: "h-one", nodeId: "id-of-n1", readonly: false,
       secrets: { user: "me" }, volumeContext: { tier: "fast" },
     }]);
