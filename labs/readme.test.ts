@@ -1,3 +1,4 @@
+// Each test stands alone: a command of a page needs nothing of those before it.
 import { execFile } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";

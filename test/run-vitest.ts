@@ -35,7 +35,7 @@ interface Report {
 export interface RunOptions {
   /** How many files run at a time; as vitest.config.ts says by default. */
   readonly workers?: number;
-  /** Files that fail run again, alone. */
+  /** Files that fail run again, alone; of those whose tests stand alone only the failed tests. */
   readonly secondTry?: boolean;
   /** Only the tests with this in their titles. */
   readonly title?: string;
@@ -67,19 +67,42 @@ export async function runPatterns(
   const failed = first.files.filter((file) => file.failures.length > 0);
   const again = options.secondTry === true && failed.length > 0;
   if (!again) return count(first.files, [], first);
-  const second = await runOnce(
-    failed.map(({ name }) => name),
-    options,
-  );
-  const files = first.files.map(
-    (file) => second.files.find(({ name }) => name === file.name) ?? file,
-  );
+  const second = await runAgain(failed, options);
+  const files = first.files.map((file) => {
+    const found = second.files.find(({ name }) => name === file.name);
+    if (!found || !standsAlone(file)) return found ?? file;
+    return { ...file, passed: file.passed + found.passed, failures: found.failures };
+  });
   return count(
     files,
     failed.map(({ name, failures }) => `${name}: ${failures.length} failed: ${failures[0]}`),
     // A file that passes when it runs again has not taken back what no test caught.
     { errors: [...first.errors, ...second.errors], cpu_s: first.cpu_s + second.cpu_s },
   );
+}
+
+/** Runs failed files again. */
+async function runAgain(failed: readonly FileResult[], options: RunOptions): Promise<Run> {
+  const alone = failed.filter(standsAlone);
+  const whole = failed.filter((file) => !alone.includes(file));
+  const names = (files: readonly FileResult[]) => files.map(({ name }) => name);
+  const runs: Run[] = [];
+  if (whole.length > 0) runs.push(await runOnce(names(whole), options));
+  if (alone.length > 0) {
+    const titles = alone.flatMap((file) => file.failedTitles);
+    runs.push(await runOnce(names(alone), { ...options, titles }));
+  }
+  return {
+    files: runs.flatMap(({ files }) => files),
+    errors: runs.flatMap(({ errors }) => errors),
+    cpu_s: runs.reduce((sum, { cpu_s }) => sum + cpu_s, 0),
+  };
+}
+
+/** Whether the tests of a file with failed ones need nothing of each other, as it says. */
+function standsAlone({ name, failedTitles }: FileResult): boolean {
+  const says = /^\/\/ Each test stands alone: /m;
+  return failedTitles.length > 0 && says.test(readFileSync(join(ROOT, name), "utf8"));
 }
 
 interface FileResult {
@@ -89,6 +112,8 @@ interface FileResult {
   readonly took_s: number;
   /** Each failed test and the first line of why. */
   readonly failures: readonly string[];
+  /** The failed tests, each by all its titles. */
+  readonly failedTitles: readonly string[];
   readonly leftOut: readonly string[];
 }
 
@@ -99,14 +124,15 @@ interface Run {
   readonly cpu_s: number;
 }
 
-/** Runs the test files of some patterns. */
+/** Runs the test files of some patterns; of `titles` only the tests that have one of these. */
 async function runOnce(
   patterns: readonly string[],
-  options: RunOptions,
+  options: RunOptions & { readonly titles?: readonly string[] },
 ): Promise<Run> {
   const dir = mkdtempSync(join(tmpdir(), "r2k-test-"));
   const report = join(dir, "report.json");
   const unhandled = join(dir, "unhandled.json");
+  const wanted = wantedBy(options);
   try {
     const { code, cpu_s } = await vitest(patterns, [
       "run",
@@ -115,9 +141,9 @@ async function runOnce(
       `--reporter=${join(ROOT, "test/unhandled-reporter.ts")}`,
       `--outputFile.json=${report}`,
       ...(options.workers === undefined ? [] : [`--maxWorkers=${options.workers}`]),
-      ...(options.title === undefined ? [] : ["-t", escapeRegExp(options.title)]),
+      ...(wanted === undefined ? [] : ["-t", wanted.source]),
     ], { unhandled, output: options.quiet ? "ignore" : "inherit" });
-    const files = read(report, options.title);
+    const files = read(report, wanted);
     const messages = JSON.parse(readFileSync(unhandled, "utf8")) as string[];
     const errors = messages.map((message) => `no test caught: ${firstLine(message)}`);
     const explained = errors.length > 0 || files.some(({ failures }) => failures.length > 0);
@@ -147,20 +173,24 @@ function vitest(
   return runMeasured(node, [entry, ...args], { cwd: ROOT, env, output });
 }
 
-/** vitest compares `-t` as a regular expression with a test's titles, joined by blanks. */
+/** The pattern that vitest compares with a test's titles, joined by blanks. */
+function wantedBy({ title, titles }: { title?: string; titles?: readonly string[] }) {
+  if (titles) return new RegExp(`^\\s*(${titles.map(escapeRegExp).join("|")})$`);
+  return title === undefined ? undefined : new RegExp(escapeRegExp(title));
+}
+
 function escapeRegExp(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 }
 
-function read(path: string, title = ""): FileResult[] {
+function read(path: string, wanted = /^/): FileResult[] {
   const report = JSON.parse(readFileSync(path, "utf8")) as Report;
   return report.testResults.map((file) => {
-    const tests = file.assertionResults.filter((test) =>
-      [...test.ancestorTitles, test.title].join(" ").includes(title),
-    );
-    const failures = tests
-      .filter(({ status }) => status === "failed")
-      .map(({ title, failureMessages }) => `${title}: ${firstLine(failureMessages?.[0])}`);
+    const tests = file.assertionResults.filter((test) => wanted.test(titleOf(test)));
+    const failed = tests.filter(({ status }) => status === "failed");
+    const failures = failed.map(({ title, failureMessages }) => {
+      return `${title}: ${firstLine(failureMessages?.[0])}`;
+    });
     // A file that cannot be loaded, or whose hook failed, has no test that did.
     const whole = file.status === "failed" && failures.length === 0;
     return {
@@ -168,11 +198,17 @@ function read(path: string, title = ""): FileResult[] {
       passed: tests.filter(({ status }) => status === "passed").length,
       took_s: (file.endTime - file.startTime) / 1000,
       failures: whole ? [firstLine(file.message)] : failures,
+      failedTitles: failed.map(titleOf),
       leftOut: tests
         .filter(({ status }) => !["passed", "failed"].includes(status))
         .map(({ ancestorTitles, title }) => ancestorTitles.find((each) => each !== "") ?? title),
     };
   });
+}
+
+/** All titles of a test, as vitest's `-t` sees them. */
+function titleOf({ ancestorTitles, title }: Report["testResults"][0]["assertionResults"][0]) {
+  return [...ancestorTitles, title].filter(Boolean).join(" ");
 }
 
 function firstLine(text = "no reason given"): string {

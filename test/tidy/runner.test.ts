@@ -30,6 +30,16 @@ it("what would end a process fails the run, though every test passes at last", a
   ]);
 });
 
+it("of a file whose tests stand alone only the failed ones run again", async () => {
+  const { failures, passed, secondTries } = await runPatterns([`${CASES}/alone.case.ts`], {
+    secondTry: true,
+    quiet: true,
+  });
+  expect([failures, passed]).toEqual([[], 2]);
+  expect(secondTries).toHaveLength(1);
+  expect(readFileSync(join(dir, "marker-passed"), "utf8")).toBe("once ");
+});
+
 it("files share a process, but for one that says it needs its own", async () => {
   const pids = join(dir, "pids");
   process.env["R2K_CASE_PIDS"] = pids;
