@@ -81,14 +81,14 @@ const ALL: readonly Group[] = [
     run: () => runPatterns(filesOfPackages({ startServers: true }), BUSY),
   },
   // Three sequences that have nothing on the machine in common, and all wait more than they
-  // compute: the node's suites, which enter a network of their own one after the other, the
-  // controllers' and guests; the servers' and what only computes; whole clusters.
+  // compute: the node's suites, which enter a network of their own one after the other, and
+  // guests; the servers' suites, the controllers' and what only computes; whole clusters.
   testsIn("contract", contractSuites("node"), ALONE, { part: "node" }),
+  testsIn("guest", ["test/guest"], ALONE, { starts: "next" }),
+  testsIn("contract", contractSuites("servers"), REAL, { part: "servers", starts: "beside" }),
   testsIn("contract", contractSuites("controllers"), WAITING, {
     part: "controllers", starts: "next",
   }),
-  testsIn("guest", ["test/guest"], ALONE, { starts: "next" }),
-  testsIn("contract", contractSuites("servers"), REAL, { part: "servers", starts: "beside" }),
   testsIn("fuzz", ["test/fuzz"], {}, { starts: "next" }),
   testsIn("sim", ["test/sim", "test/clock", "test/conformance"], {}, { starts: "next" }),
   testsIn("labs", ["labs"], REAL, { starts: "next" }),
