@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Implementation } from "../contract/proxy/implementation.ts";
 import { ours } from "../contract/proxy/ours.ts";
 import { RESTRICTED, RULES } from "../contract/proxy/suite.ts";
+import { IPSET, IPTABLES_PROGRAMS, KUBE_PROXY, upstream } from "../contract/proxy/upstream.ts";
 import { guestsMissing, runGuest } from "./guest.ts";
 
 const PROGRAM = join(import.meta.dirname, "proxy-in-guest.ts");
@@ -14,6 +15,10 @@ const OVERLAY = join(import.meta.dirname, "../../labs/runner/overlay.ts");
 const [before, options] = trees ? [`R2K_LAB_TREES=${trees} `, ` --import ${OVERLAY}`] : ["", ""];
 const TIMEOUT_MS = 300_000;
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
+/** Minutes pass until kube-proxy has made each of its syncs in a guest. */
+const PEER_TIMEOUT_MS = 900_000;
+const withPeer = process.env["R2K_KUBE_PROXY_IPVS"] === "1" && existsSync(KUBE_PROXY) &&
+  existsSync(IPSET);
 
 interface Found {
   mode: string;
@@ -22,12 +27,17 @@ interface Found {
 }
 
 /** Runs the program in a guest; returns the names of the rules that were kept, in their order. */
-async function judge(argument: string): Promise<string[]> {
+async function judge(
+  argument: string,
+  timeout_ms: number,
+  shell: string[] = [],
+): Promise<string[]> {
   const output = await runGuest({
-    script: `${before}${process.execPath}${options} ${PROGRAM} ${argument} 2>&1`,
+    script: [...shell, `${before}${process.execPath}${options} ${PROGRAM} ${argument} 2>&1`]
+      .join("\n"),
     modules: ["ip_vs", "nf_conntrack_netlink", "sctp"],
     memory_MiB: 1024,
-    timeout_ms: TIMEOUT_MS,
+    timeout_ms,
   });
   const lines = [...output.matchAll(/^FOUND (.*)$/gm)];
   const found = lines.map(([, line = ""]) => JSON.parse(line) as Found);
@@ -49,7 +59,7 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
       const sctp = join(dir, "sctp");
       const source = join(import.meta.dirname, "sctp.c");
       execFileSync("gcc", ["-O2", "-Wall", "-Werror", "-o", sctp, source]);
-      const found = await judge(sctp);
+      const found = await judge(sctp, TIMEOUT_MS);
       rmSync(dir, { recursive: true });
       const schedulers = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"];
       const damaged = [
@@ -74,4 +84,11 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
     },
     TIMEOUT_MS + 10_000,
   );
+});
+
+describe.runIf(missing === undefined && withPeer)("upstream's kube-proxy in a guest", () => {
+  test("keeps the contract in mode ipvs", async () => {
+    const legacy = IPTABLES_PROGRAMS.map((name) => `ln -sf xtables-legacy-multi /usr/sbin/${name}`);
+    expect(await judge("", PEER_TIMEOUT_MS, legacy)).toEqual(keptBy(upstream("ipvs")));
+  }, PEER_TIMEOUT_MS + 10_000);
 });

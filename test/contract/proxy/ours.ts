@@ -22,9 +22,9 @@ const REFUSES: Readonly<Record<ModeName, Implementation["refuses"]>> = {
   iptables: { [RETRY]: ONE_PACKET_AT_A_TIME },
   ipvs: {
     [RETRY]: ONE_PACKET_AT_A_TIME,
-    [LOCAL_DROP]: "IPVS refuses, it does not drop, without a destination; upstream too",
+    [LOCAL_DROP]: "IPVS refuses, it does not drop, without a destination",
     "externalTrafficPolicy Local drops without an endpoint of this node":
-      "IPVS refuses, it does not drop, without a destination; upstream too",
+      "IPVS refuses, it does not drop, without a destination; upstream uses other nodes' then",
     "externalTrafficPolicy Local: pods and the node use all endpoints":
       "a virtual server has the same destinations for every client; upstream too",
     "affinity ends after its timeout":

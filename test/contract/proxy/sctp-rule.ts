@@ -89,18 +89,25 @@ function serveSctp(netns: string, port: number) {
   return { clients, close };
 }
 
-/** Sends an INIT from a namespace until it is acknowledged by the address and port it went to. */
+/**
+ * Sends an INIT from a namespace until one is acknowledged by the address and port it went to. Each
+ * has a port of its own: the kernel remembers that the first ones were not translated.
+ */
 async function ask(netns: string, address: string, port: number): Promise<void> {
-  const from = freshPort();
+  const sent = new Set<number>();
   let isAcknowledged = false;
   const socket = rawSocket(netns, address).on("data", (bytes: Buffer) => {
     const { type, source, from: answering, to } = decode(bytes);
-    isAcknowledged ||= type === INIT_ACK && source === address && answering === port && to === from;
+    const isReply = source === address && answering === port && sent.has(to);
+    isAcknowledged ||= type === INIT_ACK && isReply;
   });
   try {
     await waitFor(`${address}:${port} to answer by SCTP`, () => {
-      if (!isAcknowledged) socket.write(encode({ type: INIT, from, to: port, tag: 0 }));
-      return isAcknowledged;
+      if (isAcknowledged) return true;
+      const from = freshPort();
+      sent.add(from);
+      socket.write(encode({ type: INIT, from, to: port, tag: 0 }));
+      return false;
     }, { clock, timeout_ms: WAIT_MS });
   } finally {
     socket.destroy();

@@ -17,6 +17,9 @@ import { ADDRESSES, CLUSTER_CIDR } from "../../../testing/network/node-world.ts"
 /** Upstream's kube-proxy, where it was built: `npm run peers -- kube-proxy`. */
 export const KUBE_PROXY = join(import.meta.dirname, "../../../.peers/bin/kube-proxy");
 
+/** The program that it runs in mode ipvs, of Debian's package of that name. */
+export const IPSET = "/usr/sbin/ipset";
+
 /** The other ones: in a guest those that work without nftables, whose kernel has no NAT of it. */
 export const IPTABLES_PROGRAMS = [
   "iptables", "iptables-save", "iptables-restore",
@@ -34,9 +37,17 @@ const REFUSES: Implementation["refuses"] = {
   "an external address takes over no cluster IP and no pod": "CVE-2020-8554 is left to admission",
 };
 
+const IPVS_REFUSES: Implementation["refuses"] = {
+  "externalTrafficPolicy Local drops without an endpoint of this node":
+    "it uses those of other nodes then",
+  "externalTrafficPolicy Local: pods and the node use all endpoints":
+    "a virtual server has the same destinations for every client",
+};
+
 /** Upstream's kube-proxy on our apiserver, in the namespace of this process. */
 export function upstream(mode: "nftables" | "iptables" | "ipvs"): Implementation {
-  return { name: `${mode} of kube-proxy`, refuses: REFUSES, start: (own) => start(mode, own) };
+  const refuses = mode === "ipvs" ? { ...REFUSES, ...IPVS_REFUSES } : REFUSES;
+  return { name: `${mode} of kube-proxy`, refuses, start: (own) => start(mode, own) };
 }
 
 async function start(mode: string, nodePortAddresses?: string[]): Promise<Served> {
@@ -80,6 +91,7 @@ function startKubeProxy(mode: string, kubeconfig: string, dir: string, ...more: 
     "cluster-cidr": CLUSTER_CIDR,
     "iptables-localhost-nodeports": "false",
     "iptables-min-sync-period": "20ms",
+    "ipvs-min-sync-period": "20ms",
     "healthz-bind-address": "127.0.0.1:10256",
     "metrics-bind-address": METRICS,
     // Which are the machine's.
