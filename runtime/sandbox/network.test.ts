@@ -1,5 +1,8 @@
-import { describe, expect, test } from "vitest";
-import { bandwidthOf } from "./network.ts";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { bandwidthOf, PodNetwork } from "./network.ts";
 
 const INGRESS = "kubernetes.io/ingress-bandwidth";
 const EGRESS = "kubernetes.io/egress-bandwidth";
@@ -21,5 +24,37 @@ describe("a pod's bounds of traffic", () => {
 
   test.each([["fast"], ["999"], ["2P"], ["-1M"], [""]])("%j is refused by name", (text) => {
     expect(() => bandwidthOf({ [EGRESS]: text })).toThrow(/egress-bandwidth/);
+  });
+});
+
+describe("whether pods can get a network", () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-pod-network-"));
+  const [confDir, binDir, status] = ["net.d", "bin", "status"].map((name) => join(dir, name));
+  afterAll(() => rmSync(dir, { recursive: true }));
+
+  test("not, with the reason, until there is a configuration whose plugins are ready", async () => {
+    for (const folder of [confDir!, binDir!]) mkdirSync(folder);
+    const network = new PodNetwork({
+      confDir: confDir!, binDirs: [binDir!], cacheDir: join(dir, "cache"),
+    });
+    const refused = (message: RegExp) => ({
+      ready: false, reason: "NetworkPluginNotReady", message: expect.stringMatching(message),
+    });
+    expect(await network.condition()).toEqual(refused(/no configuration in .*net\.d$/));
+    const file = join(confDir!, "10-net.conflist");
+    const list = { cniVersion: "1.1.0", name: "net", plugins: [{ type: "some" }] };
+    writeFileSync(file, JSON.stringify(list));
+    expect(await network.condition()).toEqual(refused(/there is no plugin some/));
+    const versions = '{"cniVersion":"1.1.0","supportedVersions":["1.1.0"]}';
+    writeFileSync(join(binDir!, "some"), `#!/bin/sh
+[ "$CNI_COMMAND" = VERSION ] && echo '${versions}' && exit
+[ -e ${status} ] || { echo '{"cniVersion":"1.1.0","code":50,"msg":"no overlay yet"}'; exit 1; }
+`);
+    chmodSync(join(binDir!, "some"), 0o755);
+    expect(await network.condition()).toEqual(refused(/no overlay yet/));
+    writeFileSync(status!, "");
+    expect(await network.condition()).toEqual({ ready: true, reason: "", message: "" });
+    rmSync(file);
+    expect(await network.condition()).toEqual(refused(/no configuration in/));
   });
 });

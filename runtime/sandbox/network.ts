@@ -171,7 +171,9 @@ export class PodNetwork {
     });
     try {
       const network = loadNetwork(this.#confDir);
-      if (!network) return notReady("cni plugin not initialized");
+      if (!network) {
+        return notReady(`cni plugin not initialized: no configuration in ${this.#confDir}`);
+      }
       await this.#cni.statusNetworkList(network);
       return { ready: true, reason: "", message: "" };
     } catch (error) {
