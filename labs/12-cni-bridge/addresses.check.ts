@@ -61,6 +61,27 @@ const PLANS: readonly (readonly [Partial<BridgeConfig>, CniResult, unknown])[] =
       gateways: ["10.88.0.254/24", "fd00:88::1/64"],
     },
   ],
+  [
+    { isGateway: true, isDefaultGateway: true },
+    { ...ONE, ips: [{ address: "10.88.0.5/24" }, { address: "10.88.0.6/24" }] },
+    {
+      ips: [
+        { address: "10.88.0.5/24", interface: 2, gateway: "10.88.0.1" },
+        { address: "10.88.0.6/24", interface: 2, gateway: "10.88.0.1" },
+      ],
+      routes: [{ dst: "0.0.0.0/0", gw: "10.88.0.1" }],
+      gateways: ["10.88.0.1/24"],
+    },
+  ],
+  [
+    {},
+    { ...ONE, ips: [{ address: "10.88.0.5/24", gateway: "10.88.0.1" }] },
+    {
+      ips: [{ address: "10.88.0.5/24", gateway: "10.88.0.1", interface: 2 }],
+      routes: [],
+      gateways: [],
+    },
+  ],
 ];
 
 check("plan: the result of IPAM gets its gateways and default routes", () => {
@@ -112,6 +133,17 @@ check("IPAM: the next free address after the last one, round and round", () => {
       expected: expected ?? "none: all are allocated",
       happened: chosen ?? "none",
       why: "an address that is reused at once gets the packets and cache entries of its last owner",
+    });
+  }
+});
+
+check("IPAM: after an address of no range the search begins at the first", () => {
+  const [, set] = SETS[1]!;
+  for (const last of ["10.9.9.9", "fd00::1"]) {
+    const choice = nextFree(set, parseIp(last, "last"), new Set());
+    mustEqual(choice && formatIp(choice.ip), "10.0.0.3", {
+      when: `two ranges, and ${last} was given last`,
+      why: "the ranges of a network are changed, and its store stays",
     });
   }
 });
