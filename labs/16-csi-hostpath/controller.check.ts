@@ -1,8 +1,11 @@
 import { VolumeContents } from "@raft2kube/csi/drivers/hostpath/volume-contents.ts";
+import { planCreateVolume } from "@raft2kube/csi/drivers/hostpath/create-volume.ts";
 import { deleteVolume, makeVolume, openDriver } from "@raft2kube/csi/drivers/hostpath/driver.ts";
+import { VOLUMES_MAX } from "@raft2kube/csi/drivers/hostpath/limits.ts";
+import type { HostPathState } from "@raft2kube/csi/drivers/hostpath/state.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
-  type CreateVolumeRequest,
+  CreateVolumeRequest,
   PluginCapability_Service_Type as Service,
   PluginCapability_VolumeExpansion_Type as Expansion,
   VolumeCapability_AccessMode_Mode as Mode,
@@ -101,6 +104,10 @@ const REFUSED: readonly (readonly [string, Init<CreateVolumeRequest>, number])[]
     Status.OUT_OF_RANGE],
   ["a copy of nothing known", { volumeContentSource: { volume: { volumeId: "no" } } },
     Status.NOT_FOUND],
+  ["a parameter that the driver does not know", { parameters: { speed: "fast" } },
+    Status.INVALID_ARGUMENT],
+  ["a mutable parameter that it does not know", { mutableParameters: { speed: "fast" } },
+    Status.INVALID_ARGUMENT],
   ["another node's", { accessibilityRequirements: elsewhere }, Status.RESOURCE_EXHAUSTED],
 ];
 
@@ -132,6 +139,11 @@ check("CreateVolume: as large as its source, and reachable from here alone", () 
       happened: `${copy.capacityBytes / MIB} MiB`,
       why: "the content would not fit",
     });
+    const again = await driver.create({ name: "b", volumeContentSource, capacityRange: undefined });
+    mustEqual(again.volumeId, copy.volumeId, {
+      when: "the same copy again",
+      why: "the record must have the source, or the repeated call is refused for ever",
+    });
     await mustRefuse(driver.create({ name: "c", volumeContentSource }), Status.OUT_OF_RANGE, {
       when: "a copy of 1 MiB of a volume of 7 MiB",
       why: "the content does not fit, and a smaller copy is not what was asked for",
@@ -143,6 +155,29 @@ check("CreateVolume: as large as its source, and reachable from here alone", () 
     });
   }),
 );
+
+check("CreateVolume: the driver holds so many volumes, and no more", () => {
+  const volumes = Object.fromEntries(
+    Array.from({ length: VOLUMES_MAX }, (_, i) => [
+      `v${i}`, { id: `v${i}`, name: `n${i}`, capacity_bytes: MIB, block: false, ephemeral: false },
+    ]),
+  );
+  const request = CreateVolumeRequest.decode(
+    CreateVolumeRequest.encode({ name: "one-more", volumeCapabilities: [WRITER] }),
+  );
+  const state = { volumes, snapshots: {}, groups: {} } as unknown as HostPathState;
+  let status = "a volume";
+  try {
+    planCreateVolume(state, request, { topologyKey: "k", nodeId: NODE });
+  } catch (thrown) {
+    if (!(thrown instanceof RpcError)) throw thrown;
+    status = thrown.code;
+  }
+  mustEqual(status, "RESOURCE_EXHAUSTED", {
+    when: `CreateVolume, with ${VOLUMES_MAX} volumes`,
+    why: "the record of all volumes is one file, which is written with each change",
+  });
+});
 
 /** Notes the sizes that contents grow to while it is there. */
 class Growth implements Disposable {
@@ -186,6 +221,14 @@ check("ControllerExpandVolume: grows, can be repeated, never shrinks", () =>
     await mustRefuse(expand(MIB, 2 * MIB), Status.OUT_OF_RANGE, {
       when: "it has 5 MiB, and is wanted with 2 at most", why,
     });
+    const unknown = driver.controller.controllerExpandVolume({
+      volumeId: "no", capacityRange: { requiredBytes: MIB, limitBytes: 0 },
+    });
+    await mustRefuse(unknown, Status.NOT_FOUND, { when: "an unknown volume", why: "CSI spec" });
+    const nothing = driver.controller.controllerExpandVolume({ volumeId });
+    await mustRefuse(nothing, Status.INVALID_ARGUMENT, {
+      when: "ControllerExpandVolume without a capacity range", why: "CSI spec: it is required",
+    });
     await driver.restart();
     const { volume } = await driver.controller.controllerGetVolume({ volumeId });
     mustEqual(volume?.capacityBytes, 5 * MIB, {
@@ -199,10 +242,12 @@ check("ValidateVolumeCapabilities: confirms, or explains", () =>
   withDriver(async (driver) => {
     const { volumeId } = await driver.create({ name: "a" });
     const validate = driver.controller.validateVolumeCapabilities;
-    const yes = await validate({ volumeId, volumeCapabilities: [WRITER] });
-    mustEqual(yes.confirmed?.volumeCapabilities.length, 1, {
-      when: "one writer on one node",
-      why: "confirmed has what was asked for: without it, it means no",
+    const asked = { volumeContext: { a: "1" }, parameters: { b: "2" } };
+    const yes = await validate({ volumeId, volumeCapabilities: [WRITER], ...asked });
+    const { volumeCapabilities = [], volumeContext, parameters } = yes.confirmed ?? {};
+    mustEqual([volumeCapabilities.length, { volumeContext, parameters }], [1, asked], {
+      when: "one writer on one node, with a context and parameters",
+      why: "confirmed has what was asked for: what is not in it was not confirmed",
     });
     const no = await mustPass(validate({ volumeId, volumeCapabilities: [WRITER, MANY_NODES] }), {
       when: "ValidateVolumeCapabilities of writers on many nodes",
@@ -224,6 +269,13 @@ check("ValidateVolumeCapabilities: confirms, or explains", () =>
     });
     const unknown = validate({ volumeId: "no", volumeCapabilities: [WRITER] });
     await mustRefuse(unknown, Status.NOT_FOUND, { when: "an unknown volume", why: "CSI spec" });
+    for (const missing of [{ volumeId: "" }, { volumeCapabilities: [] }]) {
+      const call = validate({ volumeId, volumeCapabilities: [WRITER], ...missing });
+      await mustRefuse(call, Status.INVALID_ARGUMENT, {
+        when: `ValidateVolumeCapabilities without ${Object.keys(missing).join()}`,
+        why: "CSI spec: it is required",
+      });
+    }
   }),
 );
 

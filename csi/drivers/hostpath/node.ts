@@ -162,8 +162,7 @@ async function publish(
   }
   if (!readOnly) await requireSpace(driver, volume);
   await makeMountPoint("target_path", target);
-  const flags = mountFlags.filter((flag) => flag !== "rw");
-  const wanted = readOnly ? [...flags, "ro"] : flags;
+  const wanted = readOnly ? [...mountFlags, "ro"] : mountFlags;
   if (staging !== undefined) bind(staging, target, wanted);
   else await show(driver, id, target, wanted);
   // lab:16 end
