@@ -4,13 +4,16 @@
 //   --part K/N        every Nth case, from the Kth: several processes share the work
 //   --outcomes FILE   keeps each outcome there, and passes over cases that it has
 //   --record          writes docs/storage-faults.md, of all that FILE has
+//   --cluster         instead, processes of a cluster of two nodes, chosen by --seed N, get SIGKILL
+//                     while claims come and go, --rounds N times in each of four tracks
 // It needs root. All it makes ends with it.
-import { createHash } from "node:crypto";
+import { createHash, randomInt } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { recordOf } from "./record.ts";
+import { clusterFaults } from "./cluster/run.ts";
 import { isGood, nameOfCase, type Outcome, Trials } from "./trials.ts";
 
 const RECORD = join(import.meta.dirname, "../../../docs/storage-faults.md");
@@ -33,14 +36,31 @@ function describe({ name, faults, left, error }: Outcome): string {
   return [name, faults, ...found].join(" | ");
 }
 
+/** Returns 1 if something was left or lost. */
+async function cluster(rounds: number, seed: number): Promise<number> {
+  say(`seed ${seed}`);
+  const { claims, kills, ended, lost, left } = await clusterFaults({ rounds, seed, say });
+  for (const [name, count] of [...kills].sort()) say(`${name} | ${count} kills`);
+  for (const each of ended) say(each);
+  for (const each of [...lost, ...left]) say(`LEFT OR LOST: ${each}`);
+  const sum = [...kills.values()].reduce((one, other) => one + other, 0);
+  say(`${claims} claims, ${sum} kills: ${lost.length} lost, ${left.length} left`);
+  return lost.length + left.length === 0 ? 0 : 1;
+}
+
 async function main(): Promise<number> {
   const text = { type: "string" } as const;
   const { values } = parseArgs({
     options: {
       only: { ...text, default: "" }, part: { ...text, default: "1/1" }, outcomes: text,
       record: { type: "boolean", default: false },
+      cluster: { type: "boolean", default: false },
+      rounds: { ...text, default: "8" }, seed: text,
     },
   });
+  if (values.cluster) {
+    return cluster(Number(values.rounds), Number(values.seed ?? randomInt(2 ** 31)));
+  }
   const [part = 1, parts = 1] = values.part.split("/").map(Number);
   const outcomes = read(values.outcomes);
   const known = new Set(outcomes.map(({ name }) => name));
