@@ -3,7 +3,7 @@ import koffi from "koffi";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { libc } from "./libc.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink.ts";
-import { nftRefusal, NftError } from "./nft.ts";
+import { generationOf, nftRefusal, NftError } from "./nft.ts";
 
 /** The library that the program nft consists of, with the number of its interface. */
 const LIBRARY = "libnftables.so.1";
@@ -39,17 +39,18 @@ function library(): ReturnType<typeof bind> {
 }
 
 /**
- * nft without its process, in the network namespace that this thread is in now. Its socket stays
- * open: at its end the kernel waits until no packet uses the former rules, 10 ms or more.
+ * nft without its process, in the network namespace that this thread is in now. Its sockets stay
+ * open: at the end of any of netfilter the kernel waits until no packet uses the rules that the
+ * last transaction removed, 10 ms or more.
  */
 export class NftSession implements Disposable {
   readonly #context: unknown;
+  /** Opened first: where the library gets no socket it ends the process; this one throws. */
+  readonly #netfilter = new NetlinkSocket(NETLINK_NETFILTER);
 
   /** Throws NftError `nft-missing`. */
   constructor() {
     const { open, keepErrors } = library();
-    // Where the library gets no socket it ends the process; this one throws.
-    new NetlinkSocket(NETLINK_NETFILTER)[Symbol.dispose]();
     const before = new Set(descriptors());
     this.#context = open(0);
     // Its socket is not for the programs that this process starts.
@@ -75,7 +76,13 @@ export class NftSession implements Disposable {
     });
   }
 
+  /** Returns the generation of the ruleset, which every transaction of every program increments. */
+  generation(): number {
+    return generationOf(this.#netfilter);
+  }
+
   [Symbol.dispose](): void {
+    this.#netfilter[Symbol.dispose]();
     library().close(this.#context);
   }
 }

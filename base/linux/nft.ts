@@ -111,6 +111,11 @@ export function nftTableExists(family: keyof typeof NFPROTO, name: string): bool
  */
 export function nftGeneration(): number {
   using netfilter = new NetlinkSocket(NETLINK_NETFILTER);
+  return generationOf(netfilter);
+}
+
+/** The same, of the namespace of a netfilter socket. */
+export function generationOf(netfilter: NetlinkSocket): number {
   const type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETGEN;
   const doing = "get the generation of the nft ruleset";
   const [message] = netfilter.request(type, 0, Buffer.alloc(4), doing);

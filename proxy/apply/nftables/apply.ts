@@ -1,6 +1,4 @@
-import {
-  applyRuleset, deleteTable, listRuleset, nftGeneration, nftTableExists,
-} from "@raft2kube/linux/nft.ts";
+import { applyRuleset, deleteTable, listRuleset, nftTableExists } from "@raft2kube/linux/nft.ts";
 import { NftSession } from "@raft2kube/linux/nft-session.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { IN_PROCESS_BYTES_MAX } from "../../limits.ts";
@@ -25,11 +23,12 @@ export function nftablesRules(options: BaseOptions): Rules {
     return { owner: key, fragment: port && renderPort(port, clusterCidr) };
   };
   const apply = async (text: string) => {
-    const before = nftGeneration();
+    session ??= new NftSession();
+    const before = session.generation();
     const isOurs = generation === undefined || generation === before;
     if (text.length > IN_PROCESS_BYTES_MAX) await applyRuleset(text);
-    else await (session ??= new NftSession()).apply(text);
-    generation = isOurs && nftGeneration() === before + 1 ? before + 1 : undefined;
+    else await session.apply(text);
+    generation = isOurs && session.generation() === before + 1 ? before + 1 : undefined;
   };
   return {
     async rebuild(ports, apiServers) {
@@ -45,7 +44,8 @@ export function nftablesRules(options: BaseOptions): Rules {
       if (statements !== "") await apply(statements);
     },
     async intact() {
-      const now = nftGeneration();
+      session ??= new NftSession();
+      const now = session.generation();
       if (generation === now) return true;
       try {
         const found = shapeOfListing(await listRuleset(["table", "ip", table]));
