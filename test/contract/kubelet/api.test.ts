@@ -1,3 +1,5 @@
+import { renameSync } from "node:fs";
+import { join } from "node:path";
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { ConfigMap, Event, Node as KubeNode, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
@@ -72,6 +74,20 @@ async function gone(name: string): Promise<boolean> {
   }
 }
 
+const readyOf = ({ status }: KubeNode) =>
+  status?.conditions?.find(({ type }) => type === "Ready");
+
+const readyCondition = async () =>
+  readyOf(await world.admin.resource<KubeNode>(NODES).get({ name: "node" }));
+
+/** Writes the condition that a controller gives a silent node. */
+async function setUnknown(): ReturnType<typeof readyCondition> {
+  const conditions = [{ type: "Ready", status: "Unknown", reason: "NodeStatusUnknown" }];
+  const where = { name: "node", subresource: "status" };
+  const nodes = world.admin.resource<KubeNode>(NODES);
+  return readyOf(await nodes.patch(where, "strategic", { status: { conditions } }));
+}
+
 const ask = (...request: Tail<Parameters<typeof askNode>>) => askNode(api, ...request);
 type Tail<T extends unknown[]> = T extends [unknown, ...infer Rest] ? Rest : never;
 
@@ -90,16 +106,29 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
   });
 
   it("shows its node again when the controller has found it silent", async () => {
-    const nodes = world.admin.resource<KubeNode>(NODES);
-    const isNodeReady = ({ status }: KubeNode) =>
-      status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
-    const ready = async () => isNodeReady(await nodes.get({ name: "node" }));
+    const ready = async () => (await readyCondition())?.status === "True";
     await waitFor("the node to be ready", ready, { clock });
-    const silent = await nodes.patch({ name: "node", subresource: "status" }, "strategic", {
-      status: { conditions: [{ type: "Ready", status: "Unknown", reason: "NodeStatusUnknown" }] },
-    });
-    expect(isNodeReady(silent)).toBe(false);
+    expect((await setUnknown())?.status).toBe("Unknown");
     await waitFor("the node to be ready again", ready, { clock });
+  });
+
+  it("is NotReady, with the reason, until there is a network configuration", async () => {
+    const { cniConfDir } = node.world;
+    const file = join(cniConfDir, "10-pods.conflist");
+    const ready = async () => (await readyCondition())?.status === "True";
+    await waitFor("the node to be ready", ready, { clock });
+    renameSync(file, `${file}.away`);
+    // It looks every 10 s, and at once when others have changed its status.
+    await setUnknown();
+    const lost = await waitFor("the node to be NotReady", async () => {
+      const condition = await readyCondition();
+      return condition?.status === "False" && condition;
+    }, { clock });
+    expect(lost.reason).toBe("KubeletNotReady");
+    expect(lost.message).toContain("NetworkReady=false reason:NetworkPluginNotReady");
+    expect(lost.message).toContain(cniConfDir);
+    renameSync(`${file}.away`, file);
+    await waitFor("the node to be ready", ready, { clock });
   });
 
   it("runs a scheduled pod with its objects and token, and reports its status", async () => {
