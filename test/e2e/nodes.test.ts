@@ -11,6 +11,8 @@ const NAME = "three";
 const TIMEOUT_MS = 180_000;
 const GRACE = "6s";
 const IMAGE = "r2k.local/busybox:1";
+/** More than any packet. */
+const STREAM_BYTES = 1_000_000;
 const patience = { clock: systemClock(), timeout_ms: 60_000 };
 
 /** A server on each node that answers with its pod and node; it leaves lost nodes after 1 s. */
@@ -22,7 +24,12 @@ const serverSpec = (more = "") => `
       containers:
         - name: main
           image: ${IMAGE}
-          command: [sh, -c, 'echo "$POD $NODE" | tee /tmp/index.html; httpd -f -p 8080 -h /tmp']
+          command:
+            - sh
+            - -c
+            - >-
+              head -c ${STREAM_BYTES} /dev/zero > /tmp/stream;
+              echo "$POD $NODE" | tee /tmp/index.html; httpd -f -p 8080 -h /tmp
           env:
             - { name: POD, valueFrom: { fieldRef: { fieldPath: metadata.name } } }
             - { name: NODE, valueFrom: { fieldRef: { fieldPath: spec.nodeName } } }
@@ -203,8 +210,10 @@ describe("three nodes", { timeout: TIMEOUT_MS }, () => {
         return others.map((to) => `ping -q -c 1 -W 5 -s ${size} ${to}`);
       });
       const mtu = "cat /sys/class/net/eth0/mtu";
-      const script = [...pings, mtu].join(" && ");
-      expect(await cluster.ask("exec", pod.name, "--", "sh", "-c", script)).toMatch(/\n1450$/);
+      const streams = Array(6).fill("wget -qO- http://agents/stream | wc -c");
+      const script = [...pings, mtu, ...streams].join(" && ");
+      const said = (await cluster.ask("exec", pod.name, "--", "sh", "-c", script)).split("\n");
+      expect(said.slice(-7)).toEqual(["1450", ...streams.map(() => String(STREAM_BYTES))]);
     }
     for (const pod of agents) {
       expect(await cluster.curl(`http://${pod.ip}:8080/`)).toMatch(pod.node);
