@@ -74,7 +74,9 @@ describe.runIf(ASKED)("two clusters of two nodes on one host", { timeout: TIMEOU
       `ip link show ${device}; ip route show dev ${device}; nft -s list table ip ${device}`]);
     const outputs = [...await Promise.all(inside), onHost];
     for (const { stdout } of outputs) expect(stdout).not.toBe("");
-    return outputs.map(({ stdout }) => stdout).join("\n");
+    const lines = outputs.flatMap(({ stdout }) => stdout.split("\n"));
+    // Pods that have connections come and go.
+    return lines.filter((line) => !line.includes("ct count over")).join("\n");
   }
 
   /** Each pod asks each other one by its address, and the Service, which answers for both nodes. */
@@ -86,7 +88,7 @@ describe.runIf(ASKED)("two clusters of two nodes on one host", { timeout: TIMEOU
     const nodes = pods.map(([, node]) => node).sort();
     expect(nodes).toHaveLength(2);
     const asks = [...pods.map(([, , ip]) => `${ip}:8080`), ...Array<string>(12).fill("agents")];
-    const script = asks.map((to) => `wget -qO- -T 5 http://${to}/`).join("; ");
+    const script = asks.map((to) => `wget -qO- http://${to}/`).join("; ");
     for (const [name] of pods) {
       const said = (await cluster.ask("exec", name, "--", "sh", "-c", script)).split("\n");
       expect(said.slice(0, 2)).toEqual(pods.map(([, node]) => node));
