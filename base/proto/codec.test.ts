@@ -5,7 +5,14 @@ import { describe, expect, it } from "vitest";
 import { generateAll } from "../../scripts/proto/typescript.ts";
 import { DecodeError } from "./codec.ts";
 import { LinuxContainerResources, ContainerConfig } from "./gen/cri.ts";
-import { Compare, PutRequest, RangeResponse, RequestOp, TxnRequest } from "./gen/etcd.ts";
+import {
+  Compare,
+  PutRequest,
+  RangeResponse,
+  RequestOp,
+  ResponseHeader,
+  TxnRequest,
+} from "./gen/etcd.ts";
 
 describe("codec", () => {
   it("round-trips nested messages, maps, repeated and 64-bit fields", () => {
@@ -37,6 +44,23 @@ describe("codec", () => {
     expect(
       LinuxContainerResources.decode(LinuxContainerResources.encode({ cpuQuota: -1 })).cpuQuota,
     ).toBe(-1);
+  });
+
+  it("reads whole numbers of every length, padded ones too", () => {
+    const read = (bytes: number[]) => ResponseHeader.decode(Buffer.from([0x18, ...bytes])).revision;
+    for (let bits = 0; bits <= 53; bits++) {
+      for (const revision of [2 ** bits - 1, 2 ** Math.min(bits, 52)]) {
+        const header = ResponseHeader.decode(ResponseHeader.encode({ revision, raftTerm: 5 }));
+        expect([header.revision, header.raftTerm]).toEqual([revision, 5]);
+      }
+    }
+    expect(ResponseHeader.decode(ResponseHeader.encode({ revision: -7 })).revision).toBe(-7);
+    for (let padding = 0; padding < 9; padding++) {
+      expect(read([0x83, ...Array.from({ length: padding }, () => 0x80), 0])).toBe(3);
+    }
+    for (let length = 1; length < 9; length++) {
+      expect(() => read(Array.from({ length }, () => 0x83)), `${length}`).toThrow(DecodeError);
+    }
   });
 
   it("takes of a oneof the last member on the wire, as a check for one would miss another", () => {

@@ -95,7 +95,8 @@ export class MessageType<T> {
       const defaults = this.fields.map((field) => [field.name, defaultOf(field)]);
       this.#defaults = Object.fromEntries(defaults) as Fields;
     }
-    const message: Fields = { ...this.#defaults };
+    // A spread of objects of so many shapes takes three times as long.
+    const message: Fields = Object.assign({}, this.#defaults);
     for (const field of this.#fresh) message[field.name] = field.mapKey ? {} : [];
     return message as T;
   }
@@ -146,6 +147,7 @@ export class MessageType<T> {
   decodeFrom(reader: protobuf.Reader, end: number, depth: number): T {
     if (depth > DECODE_DEPTH_MAX) throw new DecodeError(`nested deeper than ${DECODE_DEPTH_MAX}`);
     const message = this.create() as Fields;
+    let oneofSeen = false;
     while (reader.pos < end) {
       const tag = reader.uint32();
       const field = this.#byId[tag >>> 3];
@@ -155,7 +157,9 @@ export class MessageType<T> {
       else {
         expectWire(field, tag & 7);
         message[field.name] = decodeValue(field, reader, depth);
-        if (field.oneof !== undefined) this.#clearOthers(message, field);
+        if (field.oneof === undefined) continue;
+        if (oneofSeen) this.#clearOthers(message, field);
+        oneofSeen = true;
       }
     }
     if (reader.pos !== end) throw new DecodeError("a field runs past its message");
@@ -288,6 +292,10 @@ function decodeValue(field: FieldTable, reader: protobuf.Reader, depth: number):
     if (reader.pos + length > reader.len) throw new DecodeError(`field ${field.name} is cut short`);
     return type().decodeFrom(reader, reader.pos + length, depth + 1);
   }
+  if (!field.bigint && (type === "int64" || type === "uint64")) {
+    const value = shortVarint(reader);
+    if (value >= 0) return value;
+  }
   if (type === "int64" || type === "uint64" || type === "sint64" || type === "fixed64") {
     const long = reader[type]() as unknown as Long;
     if (!field.bigint) return long.toNumber();
@@ -298,6 +306,30 @@ function decodeValue(field: FieldTable, reader: protobuf.Reader, depth: number):
   }
   return reader[type]();
 }
+
+/**
+ * Reads a varint of at most VARINT_BYTES_SHORT bytes without an object for its halves; returns -1,
+ * having read nothing, for a longer one or one that is cut short.
+ */
+function shortVarint(reader: protobuf.Reader): number {
+  const { buf, pos } = reader;
+  const end = Math.min(pos + VARINT_BYTES_SHORT, reader.len);
+  let value = 0;
+  let unit = 1;
+  for (let at = pos; at < end; at++) {
+    const byte = buf[at]!;
+    value += (byte & 0x7f) * unit;
+    if (byte < 0x80) {
+      reader.pos = at + 1;
+      return value;
+    }
+    unit *= 0x80;
+  }
+  return -1;
+}
+
+/** Seven bits each: less than 2^53. */
+const VARINT_BYTES_SHORT = 7;
 
 function decodeRepeated(
   field: FieldTable,
