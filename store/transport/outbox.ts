@@ -1,7 +1,11 @@
 import { PEER_BATCH_BYTES, PEER_QUEUE_BYTES_MAX, PEER_QUEUE_MESSAGES_MAX } from "../limits.ts";
 import { type StreamedMessage, messageBytes } from "./codec.ts";
+import { combine } from "./combine.ts";
 
-/** Messages waiting for one peer, bounded in number and bytes; taken out in batches. */
+/**
+ * Messages waiting for one peer, bounded in number and bytes; taken out in batches. Consecutive
+ * messages that one can replace are combined.
+ */
 export class Outbox {
   #messages: StreamedMessage[] = [];
   #bytes = 0;
@@ -14,8 +18,15 @@ export class Outbox {
       this.#messages.length >= PEER_QUEUE_MESSAGES_MAX ||
       (this.#bytes > 0 && this.#bytes + bytes > PEER_QUEUE_BYTES_MAX);
     if (full) return false;
-    this.#messages.push(message);
-    this.#bytes += bytes;
+    const last = this.#messages.at(-1);
+    const combined = last && combine(last, message);
+    if (combined) {
+      this.#bytes += messageBytes(combined) - messageBytes(last);
+      this.#messages[this.#messages.length - 1] = combined;
+    } else {
+      this.#messages.push(message);
+      this.#bytes += bytes;
+    }
     this.wake();
     return true;
   }

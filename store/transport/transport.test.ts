@@ -79,7 +79,7 @@ test("a queue gives batches of a bounded size, and refuses more than it may hold
   for (let i = 0; i < 3; i++) expect(outbox.push(append)).toBe(true);
   expect(await outbox.take()).toHaveLength(1);
   outbox.clear();
-  const small = EVERY_KIND[4]!;
+  const small = EVERY_KIND[6]!;
   for (let i = 0; i < PEER_QUEUE_MESSAGES_MAX; i++) outbox.push(small);
   expect(outbox.push(small)).toBe(false);
 });
