@@ -34,10 +34,10 @@ export function formatReport(results: Results): string {
   return `# Conformance
 
 Of upstream's ${results.size} conformance tests of Kubernetes 1.36,
-${all.passed + all.failed} ran, each in a process of its own, on a cluster of one or two nodes.
+${all.passed + all.failed} ran, each in a process of its own, on a cluster of two nodes.
 Written by \`npm run conformance\` from
 \`test/conformance/results.txt\`, which has each test's last result with
-its day and commit. Results of 4d6cbf7f and a50a08e5 are of one node.
+its day and commit.
 
 | area | passed | failed | not run | all |
 | --- | --- | --- | --- | --- |
