@@ -84,8 +84,9 @@ const SETTINGS = { store: STORE, apiserver: APISERVER };
 function run(args) {
   const program = programOf(args[0]);
   const bundle = join(root, ".cache/bundle/main.js");
-  // The labs' runner must work when a reader's own part cannot be bundled.
-  const lab = args[0] === "lab" && existsSync(join(root, "cli/main.ts"));
+  // The labs' runner must work when a reader's own part cannot be bundled; the finish runs it.
+  const isRunner = args[0] === "lab" && args[1] !== "finish";
+  const lab = isRunner && existsSync(join(root, "cli/main.ts"));
   const fromSource = program !== undefined || lab || process.env.R2K_SOURCE === "1";
   const target = fromSource
     ? [join(root, program ?? "cli/main.ts"), ...(program ? args.slice(1) : args)]

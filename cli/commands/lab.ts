@@ -21,7 +21,7 @@ import {
   partsUnderCheck,
   plantedMistake,
 } from "../../labs/runner/report.ts";
-import { readState, updateProgress } from "../../labs/runner/state.ts";
+import { labsInUse, readState, updateProgress } from "../../labs/runner/state.ts";
 import { type ReplayFlags, ReplayServer, writeReplay } from "../../labs/replay/replay-lab.ts";
 import { showLab } from "../../labs/runner/show.ts";
 import { hintTotals, nextHint } from "../../labs/runner/hints.ts";
@@ -313,8 +313,18 @@ function planted(number: string | undefined): void {
   say(`Which check finds it, and why? ./r2k lab check ${item.number} --planted 1 --all`);
 }
 
-/** Plays the finish on the program that runs this command, with the parts that are in use. */
+/**
+ * Plays the finish on the program that runs this command, with the parts that are in use. Throws
+ * when one of them is not in this program: the reference would be played in its name.
+ */
 async function finish(): Promise<void> {
+  const lacking = labsInUse().filter((number) => !OWN_PARTS.includes(number));
+  if (lacking.length > 0) {
+    const text = `your part of lab ${lacking.join(", ")} is in use, and not in this program`;
+    throw new CommandError("NOT_BUILT", text, {
+      remedy: "./r2k lab finish, without R2K_SOURCE; or npm run lab use reference all",
+    });
+  }
   const { playFinish } = await import("../../labs/finish/finish.ts");
   const whose = OWN_PARTS.length > 0 ? ownPartsText(OWN_PARTS) : "the reference in every part";
   say(`Three members, with ${whose}: load, a killed leader, a partition, a power failure ...`);

@@ -35,12 +35,16 @@ export class OwnPart {
 
   /** Runs `r2k lab`; returns its output. Throws with the output if it fails. */
   async lab(...words: string[]): Promise<string> {
-    const main = join(ROOT_DIR, "cli/main.ts");
+    return await this.run(join(ROOT_DIR, "cli/main.ts"), "lab", ...words);
+  }
+
+  /** Runs a command of a program to its end; as `lab`. */
+  async run(program: string, ...words: string[]): Promise<string> {
     try {
-      return (await run(process.execPath, [main, "lab", ...words], { env: this.env })).stdout;
+      return (await run(process.execPath, [program, ...words], { env: this.env })).stdout;
     } catch (thrown) {
       const { stdout, stderr } = thrown as { stdout: string; stderr: string };
-      throw new Error(`r2k lab ${words.join(" ")}: ${stdout}${stderr}`);
+      throw new Error(`r2k ${words.join(" ")}: ${stdout}${stderr}`);
     }
   }
 
