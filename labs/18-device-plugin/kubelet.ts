@@ -12,6 +12,7 @@ import {
   Registration,
 } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { type Channel, type RpcClient, client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -20,6 +21,9 @@ import { judge } from "../judge.ts";
 
 /** The longest that a check waits for one thing. */
 const WAIT_MS = 2_000;
+
+export const RESOURCE = "lab.example/sound";
+export const SOCKET = "sound.sock";
 
 /** A registration, and whether the plugin answered when the kubelet connected back. */
 export interface Registered {
@@ -34,14 +38,26 @@ export class LabKubelet {
   readonly registrations: Registered[] = [];
   readonly #servers: RpcServer[] = [];
   readonly #channels: Channel[] = [];
+  #refusals = 0;
 
   constructor(rootDir: string) {
     this.#directory = join(rootDir, "device-plugins");
     mkdirSync(this.#directory, { recursive: true });
   }
 
-  /** Serves a new `kubelet.sock`. */
+  /** Calls of Register that it is still to refuse. */
+  refuse(count: number): void {
+    this.#refusals = count;
+  }
+
+  /** Whether a refusal is still to be given. */
+  get isRefusing(): boolean {
+    return this.#refusals > 0;
+  }
+
+  /** Serves a new `kubelet.sock`; first removes the plugin's socket, as a kubelet does. */
   async start(name = "kubelet.sock"): Promise<void> {
+    rmSync(join(this.#directory, SOCKET), { force: true });
     const server = await serveGrpc({
       listen: { path: join(this.#directory, name) },
       services: [serve(Registration, { register: (request) => this.#register(request) })],
@@ -73,6 +89,10 @@ export class LabKubelet {
 
   /** As the kubelet does it: connects back before it answers. */
   async #register(request: RegisterRequest) {
+    if (this.#refusals > 0) {
+      this.#refusals--;
+      throw new RpcError(Status.UNAVAILABLE, "the kubelet is not ready");
+    }
     let refusal = "";
     try {
       const plugin = client(this.#connect(request), DevicePlugin);
@@ -92,14 +112,11 @@ export interface Bench {
   readonly devices: DeviceSet;
   /** The plugin's timers run FASTER times as fast. */
   startPlugin(): { close(): Promise<void> };
-  /** How often the plugin has looked for a kubelet, and gone to wait. */
-  looks(): number;
+  /** The plugin's delays until its next look for a kubelet; after a failure they are shorter. */
+  readonly looks_ms: readonly number[];
 }
 
 const FASTER = 100;
-
-export const RESOURCE = "lab.example/sound";
-export const SOCKET = "sound.sock";
 
 function behaviourOf(devices: DeviceSet): DevicePluginBehaviour {
   return {
@@ -118,11 +135,11 @@ export async function withBench(body: (bench: Bench) => Promise<void>): Promise<
   const kubelet = new LabKubelet(rootDir);
   const devices = new DeviceSet([{ ID: "a", health: "Healthy" }, { ID: "b", health: "Healthy" }]);
   const plugins: { close(): Promise<void> }[] = [];
-  let looks = 0;
+  const looks_ms: number[] = [];
   const startPlugin = () => {
     const own = systemClock();
     const after: Clock["after"] = (delay_ms, fn) => {
-      looks++;
+      looks_ms.push(delay_ms);
       return own.after(delay_ms / FASTER, fn);
     };
     const clock: Clock = { ...own, after };
@@ -134,7 +151,7 @@ export async function withBench(body: (bench: Bench) => Promise<void>): Promise<
   const broken = Promise.withResolvers<never>();
   process.on("unhandledRejection", broken.reject);
   try {
-    const bench = { rootDir, kubelet, devices, startPlugin, looks: () => looks };
+    const bench = { rootDir, kubelet, devices, startPlugin, looks_ms };
     await Promise.race([body(bench), broken.promise]);
   } catch (thrown) {
     // A part that is not written yet also answers calls, with an error of gRPC.

@@ -1,6 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { startSampleDevicePlugin } from "@raft2kube/device/plugins/sample/main.ts";
 import { startGpuPlugin } from "@raft2kube/device/plugins/gpu/main.ts";
+import { RECHECK_MS } from "@raft2kube/device/lib/limits.ts";
 import { DeviceSet } from "@raft2kube/device/lib/device-set.ts";
 import { answerAllocate } from "@raft2kube/device/lib/service.ts";
 import { startDeviceManager } from "@raft2kube/kubelet/devices/device-manager.ts";
@@ -126,33 +127,75 @@ check("plugin: ListAndWatch sends all devices, and all again when one changes", 
 );
 
 check("plugin: it registers again with a new kubelet, and once with each", () =>
-  withBench(async ({ kubelet, startPlugin, looks }) => {
-    startPlugin();
-    await kubelet.start();
-    const registered = (count: number, when: string) =>
-      until(() => kubelet.registrations.length >= count, {
+  withBench(async ({ kubelet, startPlugin, looks_ms }) => {
+    /** Lets the plugin look twice more; a failed attempt is followed by a short pause. */
+    const looksTwice = async (when: string) => {
+      const before = looks_ms.length;
+      await until(() => looks_ms.length > before + 2, {
+        when,
+        expected: "the plugin looks for a new kubelet every few seconds",
+        why: "an event of the folder may be lost",
+      });
+      return looks_ms.slice(before);
+    };
+    const idles = async (when: string) => {
+      const failed = (await looksTwice(when)).find((pause_ms) => pause_ms < RECHECK_MS);
+      judge(failed === undefined, {
+        when: `${when}: there is no kubelet.sock`,
+        expected: `the plugin looks for it every ${RECHECK_MS} ms, and calls nothing`,
+        happened: `an attempt to register failed; the next follows in ${failed} ms`,
+        why: "its failures are logged as a mistake, and make the wait for the kubelet longer",
+      });
+    };
+    const registered = async (count: number, when: string) => {
+      await until(() => kubelet.registrations.length >= count, {
         when,
         expected: "a call of Register",
         why: "a kubelet starts without any registration: pods would wait for devices forever",
         happened: () => `${kubelet.registrations.length} calls in all, ${count} expected`,
       });
+      const { refusal } = kubelet.registrations[count - 1]!;
+      judge(refusal === "", {
+        when: `${when}; it has removed ${SOCKET}, and connects back to it`,
+        expected: "the plugin answers: it serves again before it registers",
+        happened: refusal,
+        why: "the server that it has is bound to a file that is gone: nobody reaches it",
+      });
+      await looksTwice(`${when}, and goes on`);
+      judge(kubelet.registrations.length === count, {
+        when: `${when}, and goes on`,
+        expected: `${count} calls of Register in all: one with each kubelet`,
+        happened: `${kubelet.registrations.length}`,
+        why: "each registration ends the one before, with its list of devices",
+      });
+    };
+    startPlugin();
+    await idles("the plugin starts before the kubelet");
+    await kubelet.start();
     await registered(1, "the kubelet starts after the plugin");
     await kubelet.stop();
+    await idles("the kubelet ends, which removes kubelet.sock");
     await kubelet.start();
-    await registered(2, "the kubelet ends, which removes kubelet.sock, and another starts");
+    await registered(2, "another kubelet starts");
     await kubelet.replace();
     await registered(3, "the kubelet is killed, and another replaces kubelet.sock at once");
-    const before = looks();
-    await until(() => looks() > before + 2, {
-      when: "the third kubelet goes on",
-      expected: "the plugin looks for another every few seconds",
-      why: "an event of the folder may be lost",
+  }),
+);
+
+check("plugin: it tries again with a kubelet that has refused it", () =>
+  withBench(async ({ kubelet, startPlugin }) => {
+    kubelet.refuse(1);
+    await kubelet.start();
+    startPlugin();
+    await until(() => !kubelet.isRefusing, {
+      when: "kubelet.sock is there, and the plugin starts",
+      expected: "a call of Register",
+      why: "the kubelet calls only plugins that have registered",
     });
-    judge(kubelet.registrations.length === 3, {
-      when: "three kubelets, one after the other",
-      expected: "3 calls of Register",
-      happened: `${kubelet.registrations.length}`,
-      why: "each registration ends the one before, with its list of devices",
+    await until(() => kubelet.registrations.length > 0, {
+      when: "the kubelet refuses the first call of Register, and goes on",
+      expected: "another call of the same kubelet",
+      why: "a kubelet counts as registered with once it has accepted, not once it was asked",
     });
   }),
 );
