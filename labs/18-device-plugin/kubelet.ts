@@ -154,10 +154,13 @@ export async function withBench(body: (bench: Bench) => Promise<void>): Promise<
     const bench = { rootDir, kubelet, devices, startPlugin, looks_ms };
     await Promise.race([body(bench), broken.promise]);
   } catch (thrown) {
-    // A part that is not written yet also answers calls, with an error of gRPC.
+    // Its stack names the place in the reader's file.
+    if (thrown instanceof Error && NOT_WRITTEN.test(thrown.message)) throw thrown;
+    // A part that is not written yet also answers calls, with an error of gRPC: its place stays
+    // with the server, and the call's is none of the reader's.
     const text = /lab \d\d: \w+ is not written yet/.exec(messageOf(thrown))?.[0];
-    if (text !== undefined && NOT_WRITTEN.test(text)) throw new Error(text, { cause: thrown });
-    throw thrown;
+    if (text === undefined) throw thrown;
+    throw Object.assign(new Error(text, { cause: thrown }), { stack: text });
   } finally {
     process.off("unhandledRejection", broken.reject);
     for (const plugin of plugins) void plugin.close();

@@ -267,15 +267,15 @@ check("kubelet: a pod gets the sample plugin's device, another waits for one", (
 check("kubelet: three pods share two GPUs, each with its part of the memory", () =>
   withKubelet(
     "r2k.dev/gpu",
-    (kubeletDir) => startGpuPlugin({ kubeletDir, count: 2, memory_mib: 16_384, shares: 4, clock }),
-    8,
+    (kubeletDir) => startGpuPlugin({ kubeletDir, count: 2, memory_mib: 16_384, shares: 3, clock }),
+    6,
     async (ask) => {
-      const seen = [await ask("a", 3), await ask("b", 4), await ask("c", 1)].join("; ");
+      const seen = [await ask("a", 2), await ask("b", 3), await ask("c", 1)].join("; ");
       const expected =
-        "gpu-0 12288 /dev/r2k-gpu/gpu-0; gpu-1 16384 /dev/r2k-gpu/gpu-1; " +
-        "gpu-0 4096 /dev/r2k-gpu/gpu-0";
+        "gpu-0 10922 /dev/r2k-gpu/gpu-0; gpu-1 16383 /dev/r2k-gpu/gpu-1; " +
+        "gpu-0 5461 /dev/r2k-gpu/gpu-0";
       judge(seen === expected, {
-        when: "pods ask for 3, 4 and 1 of 8 shares, 4096 MiB each",
+        when: "pods ask for 2, 3 and 1 of 6 shares, 5461 MiB each: 16384 in three, rounded down",
         expected,
         happened: seen,
         why: "packed shares leave a whole GPU to the pod that needs one",

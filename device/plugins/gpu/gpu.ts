@@ -50,10 +50,11 @@ export function sharesOf(node: Gpus, unhealthy: ReadonlySet<string>): Init<Devic
 }
 
 /**
- * Returns the allocation of some shares to a container: R2K_GPUS has the GPUs, sorted and separated
- * by commas; R2K_GPU_MEMORY_MIB has, for each of them, the memory of its shares (`8192,4096`); each
- * GPU has one device node, `/dev/r2k-gpu/<id>`, with the permissions `rw`. Throws RpcError
- * INVALID_ARGUMENT for a share that does not exist. Pure.
+ * Returns the allocation of some shares to a container: R2K_GPUS has the GPUs, sorted as text and
+ * separated by commas; R2K_GPU_MEMORY_MIB has, for each of them, the memory of its shares
+ * (`8192,4096`): one share's, rounded down to a MiB, times their count. Each GPU has one device
+ * node, `/dev/r2k-gpu/<id>`, with the permissions `rw`. Throws RpcError INVALID_ARGUMENT for a
+ * share that does not exist. Pure.
  */
 export function allocationOf(
   node: Gpus,
@@ -90,7 +91,7 @@ export function allocationOf(
  * Answers GetPreferredAllocation: `mustIncludeDeviceIDs` first, then shares of as few GPUs as
  * possible: those of the GPUs that it has already, then of the GPU with the most available shares
  * if none has enough for the rest, else of the GPU with the fewest that has enough. Ties: the
- * lower id. Pure.
+ * id that sorts first as text. Pure.
  */
 export function preferPacked(request: ContainerPreferredAllocationRequest): string[] {
   // lab:18 begin prefer-packed
