@@ -43,6 +43,18 @@ check("while joint, the voters of both configurations receive vote requests", ()
   });
 });
 
+check("a learner receives no vote request", () => {
+  const raft = coreWith({ membership: { ...initialMembership([1n, 2n]), learners: [3n] } });
+  raft.campaign();
+  const asked = work(raft).now.flatMap(({ kind, to }) => (kind === "vote" ? [to] : []));
+  judge(asked.join() === "2", {
+    when: "member 1 campaigns, with voters 1 2 and learner 3",
+    expected: "a vote request to 2 alone",
+    happened: asked.length > 0 ? `requests to ${asked.join(", ")}` : "no requests",
+    why: "a learner's vote does not count; asked, it would enter the term for nothing (D 4.2.1)",
+  });
+});
+
 check("while joint, a majority of each configuration must grant the vote", () => {
   const membership = { ...initialMembership([1n, 2n]), outgoing: [1n, 3n, 4n] };
   const raft = coreWith({ membership });
@@ -81,21 +93,23 @@ check("a member's own vote counts only after it is on disk", () => {
   const raft = coreWith({ voters: [1n] });
   raft.campaign();
   const ready = raft.ready();
-  const { role, term, vote } = raft.state;
-  judge(role === "candidate" && term === 1 && vote === 1n, {
-    when: "the only voter campaigns, and nothing is on its disk yet",
-    expected: "candidate in term 1, having voted for itself",
-    happened: `${role} in term ${term}, vote for ${vote}`,
-    why: "elected without a durable vote, it could be elected again in the same term",
-  });
   const own = ready?.messagesAfterPersist.some(
     ({ kind, to }) => kind === "vote-reply" && to === 1n,
   );
   judge(own === true && ready?.messages.length === 0, {
     when: "the only voter campaigns",
     expected: "its vote-reply to itself in messagesAfterPersist",
-    happened: `at once: ${kindsTo(ready?.messages ?? [])}`,
+    happened:
+      `after the disk: ${kindsTo(ready?.messagesAfterPersist ?? [])}; ` +
+      `at once: ${kindsTo(ready?.messages ?? [])}`,
     why: "a vote is binding, also a member's vote for itself: it must survive a crash",
+  });
+  const { role, term, vote } = raft.state;
+  judge(role === "candidate" && term === 1 && vote === 1n, {
+    when: "the only voter campaigns, and nothing is on its disk yet",
+    expected: "candidate in term 1, having voted for itself",
+    happened: `${role} in term ${term}, vote for ${vote}`,
+    why: "elected without a durable vote, it could be elected again in the same term",
   });
 });
 
@@ -271,5 +285,33 @@ check("a leader that is no voter retries its transfer at each election timeout",
     expected: "after an election timeout one timeout-now to a voter whose log is up to date",
     happened: `it sent ${sent.length} timeout-now messages`,
     why: "otherwise the cluster depends on a machine that is being removed (D 4.2.2)",
+  });
+});
+
+check("a leader that is no voter hands over to a voter that answers", () => {
+  const membership = { ...initialMembership([2n, 3n, 4n]), outgoing: [1n, 2n, 3n] };
+  const raft = coreWith({ membership });
+  electMember1(raft);
+  work(raft);
+  const answer = (from: bigint) => {
+    raft.step(appended(from, raft.state.term, raft.state.log.lastIndex));
+  };
+  for (const from of [2n, 3n, 4n]) answer(from);
+  work(raft);
+  raft.applyChange({ steps: [], transition: "auto", context: Buffer.alloc(0) });
+  work(raft);
+  for (const from of [2n, 3n, 4n]) answer(from);
+  work(raft);
+  for (let i = 0; i < ELECTION_TICKS; i++) raft.tick();
+  work(raft);
+  for (const from of [3n, 4n]) answer(from);
+  work(raft);
+  for (let i = 0; i < ELECTION_TICKS; i++) raft.tick();
+  const sent = work(raft).now.filter(({ kind }) => kind === "timeout-now");
+  judge(sent.map(({ to }) => to).join() === "3", {
+    when: "voters 2 3 4 have the whole log; 3 and 4 have answered since the last check, 2 has not",
+    expected: "timeout-now to member 3: the check of who answers restarts after the handover",
+    happened: kindsTo(sent),
+    why: "a successor that is down takes nothing over, and is chosen again each time (D 4.2.2)",
   });
 });

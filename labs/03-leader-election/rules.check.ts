@@ -121,6 +121,35 @@ check("a pre-candidate follows no leader, and grants the pre-vote of another", (
   });
 });
 
+check("a refused pre-vote leaves the candidate's term unchanged", () => {
+  const voter = coreWith({ term: 1, log: [1] });
+  voter.step({ ...askVote(2n, 2, { index: 0, term: 0 }), pre: true });
+  const [reply] = work(voter).now.flatMap((message) => {
+    return message.kind === "vote-reply" ? [message] : [];
+  });
+  judge(reply?.granted === false && reply.term === 1, {
+    when: "in term 1 a member without entry 1 requests a pre-vote for term 2",
+    expected: "rejected, with term 1: the voter's own",
+    happened: reply ? `granted: ${reply.granted}, term ${reply.term}` : "no reply",
+    why: "a candidate enters the term of a rejection: its campaigns would raise it all the same",
+  });
+});
+
+check("a follower campaigns at the timeout that it has drawn", () => {
+  const raft = coreWith({ term: 1 });
+  const { electionTimeout } = raft.state;
+  const roles = [electionTimeout - 1, 1].map((ticks) => {
+    for (let i = 0; i < ticks; i++) raft.tick();
+    return raft.state.role;
+  });
+  judge(roles.join() === "follower,pre-candidate", {
+    when: `a follower has drawn ${electionTimeout} ticks; electionTicks is ${ELECTION_TICKS}`,
+    expected: `follower after ${electionTimeout - 1} ticks, pre-candidate after ${electionTimeout}`,
+    happened: `${roles[0]}, then ${roles[1]}`,
+    why: "only the timeout that is drawn differs among members (Raft section 5.2)",
+  });
+});
+
 check("a vote is sent only after it is on disk", () => {
   const raft = coreWith({ term: 1, log: [1] });
   raft.step(askVote(2n, 2, { index: 1, term: 1 }));
@@ -173,9 +202,9 @@ check("no vote is granted while a leader is active", () => {
   const answers = asked.now.length + asked.afterDisk.length;
   judge(raft.state.term === 1 && answers === 0, {
     when: "member 3 requests a vote in term 5 just after a message from the leader",
-    expected: "no reply, and the term stays 1",
+    expected: "no reply, not even a rejection, and the term stays 1",
     happened: `the term is ${raft.state.term}, replies: ${answers}`,
-    why: "a member that lost contact with the leader must not depose it (dissertation 4.2.3)",
+    why: "a reply has a term too, and the asker may have lost only the leader (D 4.2.3)",
   });
   raft.step({ ...askVote(3n, 5, { index: 9, term: 1 }), transfer: true });
   judge(grantedTo(work(raft).afterDisk).length === 1, {

@@ -10,6 +10,7 @@ export function broadcastAppend(raft: LeaderState): void {
   }
 }
 
+/** Sends every other member a heartbeat, whose reply confirms the read round (0: none). */
 export function broadcastHeartbeat(raft: LeaderState, round: number): void {
   for (const [to, progress] of raft.progress) {
     if (to === raft.id) continue;

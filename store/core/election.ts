@@ -49,8 +49,8 @@ export function mayCampaign(raft: RaftState): boolean {
 }
 
 /**
- * Asks everyone for their vote (Raft section 5.2), or first whether they would give it
- * (dissertation 9.6).
+ * Asks the voters of both configurations, no learner, for their vote (Raft section 5.2), or first
+ * whether they would give it (dissertation 9.6). This member's own vote is a reply to itself.
  */
 export function campaign(raft: RaftState, kind: CampaignKind): void {
   // lab:03 begin campaign

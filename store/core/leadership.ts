@@ -29,7 +29,11 @@ export function appendOwn(
 }
 
 /**
- * One tick of a leader: heartbeats, and stepping down without a quorum (dissertation section 6.2).
+ * One tick of a leader. Every `electionTicks` it checks its quorum (dissertation section 6.2):
+ * without one it steps down; with one it gives up a transfer that is under way, hands over if it is
+ * no voter, and only then starts the next check: a successor is one that has answered. Every
+ * `heartbeatTicks` it sends heartbeats, with `raft.reads.lastRound`, since those of a read may be
+ * lost.
  */
 export function tickLeader(raft: LeaderState): void {
   // lab:03 begin tick-leader

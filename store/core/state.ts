@@ -36,7 +36,7 @@ interface MemberState {
   voterSets: VoterSets;
   /** Ticks since the leader was heard from; a leader's, since it last checked its quorum. */
   electionElapsed: number;
-  /** Ticks until this member campaigns, drawn again in each term. */
+  /** Ticks until this member campaigns, drawn at each change to follower or candidate. */
   electionTimeout: number;
   /** Applied by the state machine, as it reported. */
   applied: number;
@@ -206,7 +206,9 @@ export function becomeLeader(raft: CandidateState): LeaderState {
   return leader;
 }
 
-/** Between one and two times `electionTicks`, drawn again for each round (Raft section 5.2). */
+/**
+ * Draws a timeout from `electionTicks` up to, not including, twice as many (Raft section 5.2).
+ */
 export function randomElectionTimeout(options: RaftOptions): number {
   // lab:03 begin random-election-timeout
   return randomInteger(options.random, options.electionTicks, 2 * options.electionTicks);
