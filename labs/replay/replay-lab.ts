@@ -8,7 +8,7 @@ import { type CheckRequest, partsUnderCheck, plantedMistake } from "../runner/re
 import { cacheFolder, writeReference } from "../runner/workspace.ts";
 import { replayHtml } from "./html.ts";
 import { type ReplayRequest, makeReplay } from "./make.ts";
-import type { Replay } from "./recording.ts";
+import type { Replay, ReplayCase } from "./recording.ts";
 import { PageServer } from "./serve.ts";
 
 export interface ReplayFlags extends CheckRequest {
@@ -22,12 +22,19 @@ export async function writeReplay(lab: Lab, flags: ReplayFlags): Promise<string[
   const path = resolve(flags.out ?? join(cacheFolder(), "replay", `${lab.number}.html`));
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, await replayHtml(replay));
-  const cases = replay.cases.map((one) => {
-    const end = one.own.failure === undefined ? "every promise held" : firstLine(one.own.failure);
-    const parts = one.deviation ? `; parts from the reference at ${one.deviation.at}` : "";
-    return `  ${one.title} (${one.variant}): ${end}${parts}`;
-  });
+  const cases = replay.cases.map((one) => `  ${describeCase(one)}`);
   return [`lab ${lab.number}: ${lab.title}, ${replay.source}`, ...cases, `open ${path}`];
+}
+
+/** A case in a line: how it ended, and from when on it differs from the reference's run. */
+export function describeCase({ title, variant, own, deviation }: ReplayCase): string {
+  const end = own.failure === undefined ? "every promise held" : firstLine(own.failure);
+  const shown = `${title} (${variant}): ${end}`;
+  if (!deviation) return shown;
+  const { at } = deviation;
+  const since = own.unit === "ms" ? `${(at / 1_000).toFixed(4)} s` : `step ${at}`;
+  const differs = `${shown}; differs from the reference's run from ${since} on`;
+  return own.failure === undefined ? `${differs}, which is no mistake in itself` : differs;
 }
 
 /** Serves the replay of the newest run while a reader works on a lab. */

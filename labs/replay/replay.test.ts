@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { firstDeviation, shownPart } from "./deviation.ts";
 import { Playback } from "./playback.ts";
 import { Recorder, plainState } from "./recorder.ts";
+import { describeCase } from "./replay-lab.ts";
 import { SHOWN_BEFORE_DEVIATION, SHOWN_EVENTS_MAX } from "./recording.ts";
 
 /** Two members; `beats` heartbeats, then an append that is lost unless `arrives`. */
@@ -93,4 +94,17 @@ it("places grow with time, and lead back to it; idle time takes little place", (
     playback.placeOf(251) - playback.placeOf(250),
   ];
   expect(idle).toBeLessThan(busy);
+});
+
+it("a run that held and differs from the reference's is said to be no mistake", () => {
+  const own = recordingOf(3);
+  const deviation = { at: 289.83, own: 4, reference: 4 };
+  const one = { title: "a case", about: "", variant: "seed 1", command: "", own };
+  expect(describeCase(one)).toBe("a case (seed 1): every promise held");
+  const since = "differs from the reference's run from 0.2898 s on";
+  expect(describeCase({ ...one, deviation })).toBe(
+    `a case (seed 1): every promise held; ${since}, which is no mistake in itself`,
+  );
+  const failed = { ...one, own: { ...own, failure: "lost\nmore" }, deviation };
+  expect(describeCase(failed)).toBe(`a case (seed 1): lost; ${since}`);
 });
