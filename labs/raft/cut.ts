@@ -44,8 +44,9 @@ export function cutToCause(
   const kept: (TraceEvent | Gap)[] = [];
   let left = 0;
   const known = new Set<string>();
+  const last = lastToEach(events.filter((event) => concerns(event, focus)));
   for (const event of events.slice(start)) {
-    const repeated = event.kind === "message" && !isNews(event, known);
+    const repeated = event.kind === "message" && !isNews(event, known) && !last.has(event);
     if (!repeated && (event.kind === "note" || concerns(event, focus))) {
       if (left > 0) kept.push({ kind: "gap", messages: left });
       left = 0;
@@ -59,11 +60,18 @@ export function cutToCause(
 /** Without a focus: everything but messages that the same members have exchanged already. */
 function withoutRepeats(events: readonly TraceEvent[]): (TraceEvent | Gap)[] {
   const known = new Set<string>();
+  const last = lastToEach(events);
   const kept = events.filter((event) => {
-    return event.kind === "note" || isBeat(event) || isNews(event, known);
+    return event.kind === "note" || isBeat(event) || isNews(event, known) || last.has(event);
   });
   const left = events.length - kept.length;
   return left > 0 ? [...kept, { kind: "gap", messages: left }] : kept;
+}
+
+/** The last message to each member, which may be what it failed at, though it is a repetition. */
+function lastToEach(events: readonly TraceEvent[]): ReadonlySet<TraceEvent> {
+  const messages = events.filter((event) => event.kind === "message");
+  return new Set(new Map(messages.map((event) => [event.to, event])).values());
 }
 
 /** Heartbeats are counted by the diagram. */

@@ -1,6 +1,7 @@
 import type { Message } from "@raft2kube/store/core/message.ts";
 import { expect, it } from "vitest";
 import { Violation } from "../../testing/violation.ts";
+import { LabCluster } from "./cluster.ts";
 import { append, askVote } from "./core.ts";
 import { cutToCause, focusOf } from "./cut.ts";
 import { drawDiagram } from "./diagram.ts";
@@ -62,4 +63,24 @@ it("a lost entry is cut to the messages that carry it", () => {
   const message = "1 leads without the committed entry 3/1, it has term undefined there";
   const kept = cutToCause(trace.events, focusOf(new Violation("leader completeness", message)));
   expect(kept).toEqual([trace.events[1], { kind: "gap", messages: 1 }]);
+});
+
+it("the last message to a member is kept, though it is a repetition", () => {
+  const trace = new Trace(() => 1);
+  const request = askVote(3n, 2, { index: 1, term: 1 });
+  for (let i = 0; i < 3; i++) trace.message(request, false);
+  expect(cutToCause(trace.events, undefined).slice(0, 2)).toEqual([
+    trace.events[0],
+    trace.events[2],
+  ]);
+  const kept = cutToCause(trace.events, { kind: "term", term: 2 });
+  expect(kept).toEqual([trace.events[0], { kind: "gap", messages: 1 }, trace.events[2]]);
+});
+
+it("a vote of a member for itself is drawn when it is on disk", () => {
+  const cluster = new LabCluster({ servers: 3, seed: 1 });
+  cluster.servers[1]!.campaign();
+  cluster.run(1);
+  const drawn = drawDiagram(cluster.trace.events, MEMBERS, 40).join("\n");
+  expect(drawn).toMatch(/2 to itself: pre-granted t1/);
 });

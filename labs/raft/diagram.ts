@@ -109,7 +109,7 @@ function arrow(
   members: readonly MemberId[],
 ): string {
   const [start, end] = [members.indexOf(from), members.indexOf(to)];
-  // A vote for oneself that does not wait for the disk.
+  // A candidate's own vote.
   if (start === end) return `${idle(members, start)}  ${from} to itself: ${label}`;
   const rightward = end > start;
   const [left, right] = rightward ? [start, end] : [end, start];

@@ -148,6 +148,10 @@ export class Server {
   }
 
   #sync(): void {
+    // A member's message to itself takes effect with the write that it waited for.
+    for (const message of this.member.pending[0]?.after ?? []) {
+      if (message.to === this.id) this.#options.trace.message(message, false);
+    }
     const sync = () => this.member.sync();
     const messages = asJudged(this.member, "with a write that became durable", sync);
     for (const message of messages) this.#send(message);

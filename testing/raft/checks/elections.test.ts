@@ -30,7 +30,8 @@ test("term and vote kept: they go forward, never back, nor is a vote taken back"
   kept().recovered(1n, { term: 5, vote: 0n });
   expect(() => kept().recovered(1n, { term: 3, vote: 2n })).toThrow("came back with term 3");
   expect(() => kept().recovered(1n, { term: 4, vote: 0n })).toThrow("term and vote kept");
-  expect(() => kept().persisted(1n, { term: 4, vote: 3n })).toThrow("wrote term 4 vote 3");
+  const wrote = "wrote term 4 and a vote for 3; its disk had";
+  expect(() => kept().persisted(1n, { term: 4, vote: 3n })).toThrow(wrote);
 });
 
 test("leads by a durable vote: one that a crash would not make forget, and no other", () => {

@@ -66,9 +66,13 @@ export class HardStateKept {
     if (!known) return;
     const kept = term > known.term || (term === known.term && sameVote(known.vote, vote));
     const message = () =>
-      `${member} ${how} term ${term} vote ${vote} after ${known.term} ${known.vote}`;
+      `member ${member} ${how} ${described({ term, vote })}; its disk had ${described(known)}`;
     require(kept, "term and vote kept", message);
   }
+}
+
+function described({ term, vote }: Hard): string {
+  return `term ${term} and ${vote === 0n ? "no vote" : `a vote for ${vote}`}`;
 }
 
 function sameVote(known: bigint, vote: bigint): boolean {
