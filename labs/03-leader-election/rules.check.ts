@@ -106,6 +106,21 @@ check("a member that has a leader, or has voted, rejects other candidates of the
   }
 });
 
+check("a follower campaigns at the timeout that it has drawn", () => {
+  const raft = coreWith({ term: 1 });
+  const { electionTimeout } = raft.state;
+  const roles = [electionTimeout - 1, 1].map((ticks) => {
+    for (let i = 0; i < ticks; i++) raft.tick();
+    return raft.state.role;
+  });
+  judge(roles.join() === "follower,pre-candidate", {
+    when: `a follower has drawn ${electionTimeout} ticks; electionTicks is ${ELECTION_TICKS}`,
+    expected: `follower after ${electionTimeout - 1} ticks, pre-candidate after ${electionTimeout}`,
+    happened: `${roles[0]}, then ${roles[1]}`,
+    why: "only the timeout that is drawn differs among members (Raft section 5.2)",
+  });
+});
+
 check("a pre-candidate follows no leader, and grants the pre-vote of another", () => {
   const raft = coreWith({ term: 1 });
   raft.step(append(2n, 1, { index: 0, term: 0 }, [1]));
@@ -132,21 +147,6 @@ check("a refused pre-vote leaves the candidate's term unchanged", () => {
     expected: "rejected, with term 1: the voter's own",
     happened: reply ? `granted: ${reply.granted}, term ${reply.term}` : "no reply",
     why: "a candidate enters the term of a rejection: its campaigns would raise it all the same",
-  });
-});
-
-check("a follower campaigns at the timeout that it has drawn", () => {
-  const raft = coreWith({ term: 1 });
-  const { electionTimeout } = raft.state;
-  const roles = [electionTimeout - 1, 1].map((ticks) => {
-    for (let i = 0; i < ticks; i++) raft.tick();
-    return raft.state.role;
-  });
-  judge(roles.join() === "follower,pre-candidate", {
-    when: `a follower has drawn ${electionTimeout} ticks; electionTicks is ${ELECTION_TICKS}`,
-    expected: `follower after ${electionTimeout - 1} ticks, pre-candidate after ${electionTimeout}`,
-    happened: `${roles[0]}, then ${roles[1]}`,
-    why: "only the timeout that is drawn differs among members (Raft section 5.2)",
   });
 });
 
