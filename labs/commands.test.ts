@@ -15,6 +15,8 @@ it("refuses the flags that npm has taken, and leads on from a lab's number alone
   await expect(own.lab("replay", "7a")).rejects.toThrow("labs 02, 03, 04, 05, 06, 07b have");
   Object.assign(own.env, { npm_lifecycle_event: "lab", npm_config_planted: "true" });
   await expect(own.lab("check", "2", "7")).rejects.toThrow("npm run lab -- check ... --planted");
+  Object.assign(own.env, { npm_config_planted: "" });
+  await expect(own.lab("check", "no such")).rejects.toThrow("there is no lab");
   delete own.env["npm_config_planted"];
   expect(await own.lab("next")).toContain("npm run lab start 02");
 });
@@ -43,4 +45,8 @@ it("start, hint, status, next and reset lead through a lab, and lose nothing", a
   expect(readFileSync(join(tree, FILE), "utf8")).not.toContain("// mine");
   const [backup] = globSync(`${tree}.backup-*/${FILE}`);
   expect(readFileSync(backup!, "utf8")).toContain("// mine");
+
+  await own.lab("start", "18");
+  const used = await own.lab("use", "own", "18", "--anyway");
+  expect(used).toContain("From the next start on: ./r2k device-gpu, beside a cluster");
 });

@@ -61,7 +61,10 @@ export function command(): Command {
     .option("--with <choice>", "what the lab's page says: a proxy mode, a node")
     .option("--reference", "the product's own part instead of yours")
     .action(show);
-  lab.command("next").description("the lab to go on with").action(next);
+  lab
+    .command("next")
+    .description("the newest lab that is started and has not passed, else the next in order")
+    .action(next);
   lab.command("diff [number]").description("yours against the reference, once passed").action(diff);
   lab
     .command("build")
@@ -104,7 +107,9 @@ function refuseSwallowed(chosen: Command): void {
   const given = process.argv.map((word) => word.split("=")[0]);
   const absent = chosen.options.filter(({ long }) => !given.includes(long!));
   const names = absent.map(({ long }) => long!.slice("--".length));
-  const taken = names.filter((name) => environment[`npm_config_${name}`] !== undefined);
+  // A line without a value in npm's settings, `yes=`, is passed on as well.
+  const empty: readonly (string | undefined)[] = [undefined, "", "false", "null"];
+  const taken = names.filter((name) => !empty.includes(environment[`npm_config_${name}`]));
   if (taken.length === 0) return;
   throw new CommandError("FLAG_TAKEN", `npm took --${taken.join(", --")} for itself`, {
     remedy: `npm run lab -- ${chosen.name()} ... --${taken[0]} ..., or ./r2k lab ${chosen.name()}`,
@@ -394,5 +399,7 @@ async function use(source: string, part: string, flags: { anyway?: boolean }): P
     await updateProgress(number, { use: source, anyway: anyway || undefined }, now());
     say(`  lab ${number}: ${source === "own" ? "yours" : "the reference"} (${files.join(", ")})`);
   }
-  say("From the next start on: ./r2k store, or npm start.");
+  const isOfDevices = labs.length > 0 && labs.every((lab) => lab.part === "device");
+  const programs = isOfDevices ? "./r2k device-gpu, beside a cluster" : "./r2k store, or npm start";
+  say(`From the next start on: ${programs}.`);
 }

@@ -18,15 +18,16 @@ export interface ShownHint {
 export type HintCounts = Readonly<Record<string, number>>;
 
 /**
- * The next hint: of the named topic, or of the first one whose grades were not all shown. The last
- * grade of a topic is shown again when nothing is left. Throws when there is no such topic.
+ * The next hint: of the named topic (`#restore` is `restore`), or of the first one whose grades
+ * were not all shown. The last grade of a topic is shown again when nothing is left. Throws when
+ * there is no such topic.
  */
 export function nextHint(lab: Lab, shown: HintCounts, topic?: string): ShownHint {
   const { hints } = lab;
   const found =
     topic === undefined
       ? (hints.find((hint) => (shown[hint.for] ?? 0) < GRADES.length) ?? hints.at(-1))
-      : hints.find((hint) => hint.for.includes(topic));
+      : hints.find((hint) => hint.for.includes(topic.replace(/^#/, "")));
   if (!found) {
     throw new LabError("NO_HINT", `lab ${lab.number} has no hint for "${topic ?? ""}"`, {
       remedy: hints.length > 0 ? `one of ${hints.map((hint) => hint.for).join(", ")}` : "read on",
@@ -34,7 +35,8 @@ export function nextHint(lab: Lab, shown: HintCounts, topic?: string): ShownHint
   }
   const at = Math.min(shown[found.for] ?? 0, GRADES.length - 1);
   const grade = GRADES[at]!;
-  const place = `${grade}, ${at + 1} of ${GRADES.length}`;
+  const isAgain = (shown[found.for] ?? 0) >= GRADES.length;
+  const place = `${grade}, ${at + 1} of ${GRADES.length}${isAgain ? ", again: the last" : ""}`;
   const counts = { ...shown, [found.for]: at + 1 };
   return { topic: found.for, place, text: textOf(found, grade), counts };
 }

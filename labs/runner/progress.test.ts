@@ -72,6 +72,9 @@ it("each hint is a question, then a direction, then a shape of code", () => {
 it("a hint is asked for by its topic, and an unknown topic names those there are", () => {
   const { for: topic } = lab.hints.at(-1)!;
   expect(nextHint(lab, {}, topic).topic).toBe(topic);
+  expect(nextHint(lab, {}, `#${topic}`).topic).toBe(topic);
+  const { place } = nextHint(lab, { [topic]: GRADES.length }, topic);
+  expect(place).toBe("shape, 3 of 3, again: the last");
   expect(nextHint(lab, { [topic]: 1 }, topic).place).toContain("direction");
   expect(() => nextHint(lab, {}, "no such")).toThrow(/no hint for "no such"/);
 });
