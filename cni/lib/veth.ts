@@ -39,8 +39,8 @@ export interface PairSettings {
 }
 
 /**
- * Creates a veth pair whose other end is the container's interface, and sets the host end up. The
- * container end stays down. Error 4 if the interface exists.
+ * Creates a veth pair whose other end is the container's interface, and sets the host end up, with
+ * disableRouteLearning. The container end stays down. Error 4 if the interface exists.
  */
 export function createPair(
   route: NetlinkSocket,
@@ -88,8 +88,9 @@ export function linkIn(netns: string, name: string): Link {
 }
 
 /**
- * Adds addresses and routes to the container end, and sets it up. Without `connected` an address
- * adds no route to its subnet.
+ * Sets the container end up, with disableRouteLearning and arp_notify (it announces its addresses),
+ * then adds addresses and routes. A route that exists (EEXIST) is no error. Without `connected` an
+ * address adds no route to its subnet.
  */
 export function configureInside(
   { netns, ifName }: ContainerInterface,

@@ -5,6 +5,7 @@ import {
   addMasquerade, deleteMasquerade, deleteStaleMasquerade, requireMasquerade,
 } from "../../lib/masquerade.ts";
 import { type CniPlugin, type PluginCall, requireFirst } from "../../lib/skel.ts";
+import { takeAll } from "../../lib/take-all.ts";
 import type { CniResult } from "../../lib/types.ts";
 import { configureInside, deletePair, linkIn } from "../../lib/veth.ts";
 import { checkPort } from "./check.ts";
@@ -56,8 +57,9 @@ export const bridge: CniPlugin = {
 };
 
 /**
- * Connects the container, asks IPAM for its addresses, and configures both. After an error nothing
- * of this call is left: no pair, and no address.
+ * Connects the container, asks IPAM for its addresses, and configures both; with `checksMac` the
+ * container is confined (addSpoofCheck) before its end is up. After an error nothing of this call
+ * is left: no pair, no address, no rule. It rejects with that error, even if the undo fails too.
  */
 async function add(call: PluginCall, config: BridgeConfig): Promise<CniResult> {
   // lab:12 begin add
@@ -67,39 +69,42 @@ async function add(call: PluginCall, config: BridgeConfig): Promise<CniResult> {
   try {
     const ipam = hasIpam(call) ? await ipamAdd(call) : LAYER_2_ONLY;
     const addresses = planAddresses(config, ipam);
-    try {
-      if (config.checksMac) {
-        const ips = config.checksAddresses && hasIpam(call) ? addresses.ips : undefined;
-        await addSpoofCheck(call, host.name, { mac: container.mac, ips });
-      }
-      await configure(call, config, addresses);
-    } catch (thrown) {
-      deletePair(call.netns, call.ifName);
-      await ipamRun(call, "DEL");
-      throw thrown;
+    if (config.checksMac) {
+      const ips = config.checksAddresses && hasIpam(call) ? addresses.ips : undefined;
+      await addSpoofCheck(call, host.name, { mac: container.mac, ips });
     }
+    await configure(call, config, addresses);
     const { mac, mtu } = linkIn(call.netns, container.name);
     const inside = { name: container.name, mac, mtu, sandbox: call.netns };
     const ends = [link, host].map(({ name, mac, mtu }) => ({ name, mac, mtu }));
     return planResult([...ends, inside], addresses, ipam);
   } catch (thrown) {
-    deletePair(call.netns, call.ifName);
+    // Also IPAM's DEL after a failed ADD of it (CNI spec 1.1.0, section 4).
+    await del(call, config).catch(() => undefined);
     throw thrown;
   }
   // lab:12 end
 }
 
 /**
- * Takes away what ADD made, and gives its address back. Succeeds if there is nothing: the runtime
- * repeats DEL until it succeeds, also when the namespace is gone (`netns` is then empty).
+ * Takes away what ADD made: masquerade, pair, spoof check; and gives its address back once the pair
+ * is gone. A step that fails does not keep the others from being taken; the first error is thrown
+ * at the end. Succeeds if there is nothing: the runtime repeats DEL until it succeeds, also when
+ * the namespace is gone (`netns` is then empty).
  */
 async function del(call: PluginCall, config: BridgeConfig): Promise<void> {
   // lab:12 begin del
-  if (config.ipMasq) await deleteMasquerade(call);
-  deletePair(call.netns, call.ifName);
-  if (config.checksMac) await spoofChecks.delete(call);
-  // Last: from now on another container may get the address.
-  await ipamRun(call, "DEL");
+  await takeAll(
+    () => config.ipMasq && deleteMasquerade(call),
+    async () => {
+      deletePair(call.netns, call.ifName);
+      await takeAll(
+        () => config.checksMac && spoofChecks.delete(call),
+        // Last: from now on another container may get the address.
+        () => ipamRun(call, "DEL"),
+      );
+    },
+  );
   // lab:12 end
 }
 

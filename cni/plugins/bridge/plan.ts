@@ -12,7 +12,8 @@ export interface AddressPlan {
 
 /**
  * Completes the result of IPAM. With isGateway a missing gateway is the subnet's first address;
- * with isDefaultGateway each family without a default route gets one.
+ * with isDefaultGateway each family without a default route gets one. Without isGateway the bridge
+ * gets no address: `gateways` is empty.
  */
 export function planAddresses(config: BridgeConfig, ipam: CniResult): AddressPlan {
   // lab:12 begin plan-addresses

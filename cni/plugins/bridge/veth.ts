@@ -20,7 +20,10 @@ function randomMac(): string {
   return bytes.toString("hex").replace(/..(?!$)/g, "$&:");
 }
 
-/** Creates the bridge if missing and sets it up. Error 7 if the name is another kind of link. */
+/**
+ * Creates the bridge if missing and sets it up, with disableRouteLearning. Error 7 (invalid-config)
+ * if the name is another kind of link.
+ */
 export function ensureBridge(route: NetlinkSocket, config: BridgeConfig): Link {
   // lab:12 begin ensure-bridge
   const { bridge: name, mtu, promiscuous } = config;
@@ -64,7 +67,7 @@ export function connect(
 /**
  * Makes the bridge the gateway: gives it these addresses, and lets the host forward packets.
  * Another IPv4 address on it is error 7, or is deleted with `force` (`forceAddress`); an IPv6 link
- * may have several.
+ * may have several. Of two IPv4 gateways the second is such another one.
  */
 export function ensureGateway(
   route: NetlinkSocket,

@@ -85,8 +85,10 @@ function release(store: AddressStore, owner: Owner): void {
 }
 
 /**
- * Allocates one address of each set; after an error releases those allocated before it. A requested
- * address is taken from the set that holds it; one that no set has is invalid-config.
+ * Allocates one address of each set; after an error releases those allocated before it. An owner
+ * that has an address already is refused (address-in-use); a set without a free one is
+ * address-exhausted. A requested address is taken from the set that holds it; one that no set has
+ * is invalid-config.
  */
 function allocate(config: HostLocalConfig, store: AddressStore, owner: Owner): ResultIp[] {
   // lab:12 begin allocate

@@ -9,6 +9,7 @@ import {
   addMasquerade, deleteMasquerade, deleteStaleMasquerade, requireMasquerade,
 } from "../../lib/masquerade.ts";
 import { type CniPlugin, type PluginCall, requireFirst } from "../../lib/skel.ts";
+import { takeAll } from "../../lib/take-all.ts";
 import type { CniResult } from "../../lib/types.ts";
 import {
   configureInside, createPair, deletePair, enableForwarding, linkIn, type VethPair,
@@ -29,27 +30,15 @@ export const ptp: CniPlugin = {
     using route = openRoute();
     const pair = createPair(route, call, { mtu: config.mtu });
     try {
-      const ipam = await ipamAdd(call);
-      try {
-        return await connect(call, config, pair, ipam);
-      } catch (thrown) {
-        deletePair(call.netns, call.ifName);
-        await ipamRun(call, "DEL");
-        throw thrown;
-      }
+      return await connect(call, config, pair, await ipamAdd(call));
     } catch (thrown) {
-      deletePair(call.netns, call.ifName);
+      // Also IPAM's DEL after a failed ADD of it (CNI spec 1.1.0, section 4).
+      await del(call).catch(() => undefined);
       throw thrown;
     }
   },
 
-  async del(call) {
-    const { ipMasq } = configOf(call);
-    if (ipMasq) await deleteMasquerade(call);
-    if (call.netns !== "") deletePair(call.netns, call.ifName);
-    // Last: from now on another container may get the address.
-    await ipamRun(call, "DEL");
-  },
+  del,
 
   async check(call) {
     const { ipMasq } = configOf(call);
@@ -74,6 +63,19 @@ export const ptp: CniPlugin = {
     if (ipMasq) await deleteStaleMasquerade(call, valid);
   },
 };
+
+/** Takes every step that is possible, and throws the first error at the end. */
+async function del(call: PluginCall): Promise<void> {
+  const { ipMasq } = configOf(call);
+  await takeAll(
+    () => ipMasq && deleteMasquerade(call),
+    async () => {
+      if (call.netns !== "") deletePair(call.netns, call.ifName);
+      // Last: from now on another container may get the address.
+      await ipamRun(call, "DEL");
+    },
+  );
+}
 
 async function connect(
   call: PluginCall,
