@@ -15,8 +15,8 @@ interface CheckTraits {
   readonly leftOut?: string | undefined;
 }
 
-/** The error of a part that is not written yet. */
-export const NOT_WRITTEN = /^lab \d\d[a-z]?: [\w-]+ is not written yet$/;
+/** The error of a part that is not written yet, also as another process reports it. */
+export const NOT_WRITTEN = /\blab \d\d[a-z]?: [\w-]+ is not written yet\b/;
 
 const registered: Check[] = [];
 

@@ -86,13 +86,26 @@ const ANY_ASSERTION = {
 export function describeAssertion(thrown: Error, when: string): string {
   const { message, stack = "" } = thrown;
   const known = ASSERTIONS.find(([pattern]) => pattern.test(message))?.[1] ?? ANY_ASSERTION;
-  return `${describeJudgement({ when, happened: message, ...known })}\n${framesOf(stack)}`;
+  return `${describeJudgement({ when, happened: message, ...known })}\n${nearest(stack)}`;
 }
 
 const FRAMES_MAX = 4;
 
+/**
+ * The nearest frames of an error, or of the one that caused it: those in the reader's files first.
+ */
+export function framesOf(thrown: Error): string[] {
+  let root = thrown;
+  while (root.cause instanceof Error) root = root.cause;
+  const frames = (root.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
+  const trees = (process.env["R2K_LAB_TREES"] ?? "").split(":").filter(Boolean);
+  const isOwn = (line: string) => trees.some((tree) => line.includes(`${tree}/`));
+  const sorted = [...frames.filter(isOwn), ...frames.filter((line) => !isOwn(line))];
+  return sorted.slice(0, FRAMES_MAX);
+}
+
 /** The nearest frames of a stack, without those of the assertion itself. */
-function framesOf(stack: string): string {
+function nearest(stack: string): string {
   const frames = stack.split("\n").filter((line) => /^\s+at /.test(line));
   const own = frames.filter((line) => !line.includes("std/assert"));
   return own.slice(0, FRAMES_MAX).join("\n");

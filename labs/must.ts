@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { NOT_WRITTEN } from "./check.ts";
-import { type Judgement, judge } from "./judge.ts";
+import { type Judgement, framesOf, judge } from "./judge.ts";
 
 /** Waits for work that must succeed; an error of the reader's code becomes the judgement. */
 export async function mustPass<T>(
@@ -12,7 +12,9 @@ export async function mustPass<T>(
     return await work;
   } catch (thrown) {
     if (isUnwritten(thrown)) throw thrown;
-    return judge(false, { ...judgement, happened: describe(thrown) });
+    const unexpected = thrown instanceof Error && !(rootOf(thrown) instanceof CodedError);
+    const places = unexpected ? ["", ...framesOf(thrown)].join("\n              ") : "";
+    return judge(false, { ...judgement, happened: describe(thrown) + places });
   }
 }
 
@@ -67,6 +69,10 @@ function shown(value: unknown): string {
 /** Whether an error says that a part of the exercise is not written yet. */
 export function isUnwritten(thrown: unknown): boolean {
   return thrown instanceof Error && NOT_WRITTEN.test(thrown.message);
+}
+
+function rootOf(thrown: Error): Error {
+  return thrown.cause instanceof Error ? rootOf(thrown.cause) : thrown;
 }
 
 function describe(thrown: unknown): string {

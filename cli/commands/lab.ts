@@ -6,7 +6,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { spawnVisible } from "../preflight/spawn-visible.ts";
 import type { CheckOutcome, OnOutcome } from "../../labs/runner/check.ts";
-import { runContract } from "../../labs/runner/contract.ts";
+import { requireContract, runContract } from "../../labs/runner/contract.ts";
 import { writeEditorConfig } from "../../labs/runner/editor.ts";
 import { type Lab, findLab, readLabs, readmeOf } from "../../labs/runner/manifest.ts";
 import { ownDigest, ownTree } from "../../labs/runner/own-tree.ts";
@@ -229,6 +229,7 @@ async function judgeOne(
   request: CheckRequest,
   onOutcome: OnOutcome = () => undefined,
 ): Promise<boolean> {
+  if (request.contract) requireContract(item);
   say(`lab ${item.number}: ${item.title}${whatIsJudged(item, request)}`);
   const passedDigest = judgesOwn(request) ? ownDigest(item) : undefined;
   const verdict = await checkLab(item, request, (outcome) => {

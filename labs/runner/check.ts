@@ -73,7 +73,9 @@ export async function runLabChecks(
   const leftOut = run.files.flatMap((file) => file.leftOut);
   if (outcomes.length > 0 || run.stopped) return { outcomes, leftOut, stopped: run.stopped };
   const said = run.files.map((file) => file.said).join("");
-  const message = said || (leftOut.length > 0 ? "every check is left out" : "no check was found");
+  const { only } = options;
+  const absent = only === undefined ? "no check was found" : `no check has "${only}" in its title`;
+  const message = said || (leftOut.length > 0 ? "every check is left out" : absent);
   const none = { title: "the lab has checks", passed: false, message };
   return { outcomes: [none], leftOut, stopped: false };
 }

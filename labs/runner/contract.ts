@@ -15,18 +15,21 @@ const OUTPUT_CHARS_MAX = 20_000;
 const SOME_PASSED = /Tests .*[1-9]\d* passed/;
 const NONE_RAN = "\nno test passed: does the suite need root (sudo), or a program that is missing?";
 
+/** Returns the lab's contract suite; throws if it has none. */
+export function requireContract({ number, contract }: Lab): NonNullable<Lab["contract"]> {
+  if (contract) return contract;
+  throw new LabError("NO_CONTRACT", `lab ${number} has no contract suite`, {
+    remedy: "leave --contract out",
+  });
+}
+
 /**
  * Runs the contract suite of a lab's part, the one that the product and its peers pass, with trees
  * over the product. A suite of which no test can run here is not passed. Throws if the lab has
  * none.
  */
 export function runContract(lab: Lab, trees: readonly string[]): Promise<ContractResult> {
-  const { contract } = lab;
-  if (!contract) {
-    throw new LabError("NO_CONTRACT", `lab ${lab.number} has no contract suite`, {
-      remedy: "leave --contract out",
-    });
-  }
+  const contract = requireContract(lab);
   const args = [
     join(ROOT_DIR, "node_modules/vitest/vitest.mjs"),
     "run",

@@ -27,7 +27,7 @@ export function nextHint(lab: Lab, shown: HintCounts, topic?: string): ShownHint
   const found =
     topic === undefined
       ? (hints.find((hint) => (shown[hint.for] ?? 0) < GRADES.length) ?? hints.at(-1))
-      : hints.find((hint) => hint.for.includes(topic.replace(/^#/, "")));
+      : hintFor(hints, topic.replace(/^#/, ""));
   if (!found) {
     throw new LabError("NO_HINT", `lab ${lab.number} has no hint for "${topic ?? ""}"`, {
       remedy: hints.length > 0 ? `one of ${hints.map((hint) => hint.for).join(", ")}` : "read on",
@@ -39,6 +39,11 @@ export function nextHint(lab: Lab, shown: HintCounts, topic?: string): ShownHint
   const place = `${grade}, ${at + 1} of ${GRADES.length}${isAgain ? ", again: the last" : ""}`;
   const counts = { ...shown, [found.for]: at + 1 };
   return { topic: found.for, place, text: textOf(found, grade), counts };
+}
+
+/** The hint for a body: of this name, else the first whose name has this in it. */
+export function hintFor(hints: readonly Hint[], topic: string): Hint | undefined {
+  return hints.find((hint) => hint.for === topic) ?? hints.find((hint) => hint.for.includes(topic));
 }
 
 function textOf(hint: Hint, grade: (typeof GRADES)[number]): string {

@@ -28,6 +28,8 @@ export interface Hint {
   readonly direction: string;
   /** The outline of the code, without what decides. */
   readonly shape: string;
+  /** Parts of titles of checks whose failure is, most often, a mistake in this body. */
+  readonly judgedBy?: readonly string[];
 }
 
 /** One lab, as its `lab.yaml` describes it. */

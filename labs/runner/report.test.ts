@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import type { CheckOutcome } from "./check.ts";
+import { nextHint } from "./hints.ts";
 import { findLab } from "./manifest.ts";
 import { describeEnd, typesFirst } from "./report.ts";
 
@@ -34,4 +35,15 @@ it("leads from a body that is not written yet to the hint for it", () => {
   };
   expect(end("pump")).toContain("Stuck? npm run lab -- hint 02 --for pump");
   expect(end("other")).toContain("Stuck? npm run lab hint 02");
+});
+
+it("leads from a check that fails to the hint for the body that it judges", () => {
+  const failed = { title: "DEL: gives the address back last", passed: false, message: "" };
+  const verdict = { outcomes: [failed], leftOut: [], stopped: false };
+  expect(describeEnd(findLab("12"), {}, verdict)).toContain("npm run lab -- hint 12 --for del");
+});
+
+it("has a hint for the body of exactly this name, before those whose name begins like it", () => {
+  expect(nextHint(findLab("12"), {}, "del").topic).toBe("del");
+  expect(nextHint(findLab("12"), {}, "deleteP").topic).toBe("deletePair");
 });

@@ -1,5 +1,6 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { hintFor } from "./hints.ts";
 import { LabError } from "./lab-error.ts";
 import type { CheckOptions } from "../check.ts";
 import {
@@ -158,11 +159,15 @@ export function describeLeftOut({ title, reason }: LeftOut): string {
   return `  - ${title}: left out, ${reason}`;
 }
 
-/** The command for the next hint: that of the body which is not written yet, if it has one. */
-function hintCommand({ number, hints }: Lab, { message, unwritten }: CheckOutcome): string {
+/** The command for the next hint: that of the unwritten body, or of the one that is judged. */
+function hintCommand({ number, hints }: Lab, failed: CheckOutcome): string {
+  const { message, title, unwritten } = failed;
   const body = unwritten ? /: (\w+) is not written yet/.exec(message)?.[1] : undefined;
-  const isKnown = body !== undefined && hints.some((hint) => hint.for.includes(body));
-  return isKnown ? `npm run lab -- hint ${number} --for ${body}` : `npm run lab hint ${number}`;
+  const judged = hints.find(({ judgedBy }) => judgedBy?.some((part) => title.includes(part)));
+  const topic = body === undefined ? judged?.for : hintFor(hints, body) && body;
+  return topic === undefined
+    ? `npm run lab hint ${number}`
+    : `npm run lab -- hint ${number} --for ${topic}`;
 }
 
 function described({ title, message }: CheckOutcome): string {

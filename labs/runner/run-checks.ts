@@ -10,10 +10,9 @@ import {
   onAlive,
   registeredChecks,
 } from "../check.ts";
-import { describeAssertion, describeJudgement } from "../judge.ts";
+import { describeAssertion, describeJudgement, framesOf } from "../judge.ts";
 
 const REPORT_FD = 3;
-const STACK_LINES = 5;
 const ALIVE_MS = 1_000;
 /** The longest that one check may wait. */
 const CHECK_MS_MAX = 60_000;
@@ -87,7 +86,7 @@ function describe(thrown: unknown, title: string): string {
   if (!(thrown instanceof Error)) return String(thrown);
   const stack = thrown.stack ?? "";
   if (NOT_WRITTEN.test(thrown.message)) {
-    const place = /\(?(?:file:\/\/)?([^\s()]+:\d+):\d+\)?$/m.exec(stack)?.[1];
+    const place = /\(?(?:file:\/\/)?([^\s()]+:\d+):\d+\)?$/m.exec(framesOf(thrown)[0] ?? "")?.[1];
     return `${thrown.message}: ${place ?? "place unknown"}`;
   }
   if (thrown.name === "Error") return thrown.message;
@@ -95,14 +94,14 @@ function describe(thrown: unknown, title: string): string {
   // An error thrown as a file is loaded shows the place itself; the loader's own frames are
   // useless.
   if (thrown.name === "SyntaxError") return stack.split("\n    at ")[0]!;
-  const [first = "", ...places] = stack.split("\n").slice(0, STACK_LINES);
+  const [first = ""] = stack.split("\n");
   const judgement = describeJudgement({
     when: `check: ${title}`,
     happened: `an error that no part expects: ${first}`,
     expected: "no error, or one that its caller handles",
-    why: "the member or server ends, or the request fails with 500 Internal Server Error",
+    why: "its caller does not know what to do: a process ends, or a request fails",
   });
-  return [judgement, ...places].join("\n");
+  return [judgement, ...framesOf(thrown)].join("\n");
 }
 
 let reported_ms = performance.now();
