@@ -107,7 +107,7 @@ check("rules: those of ipspoofchk and ipMasq come with ADD, and go with DEL", ()
     await host.call("DEL", one, host.config(RULES));
     mustEqual(await seen(result), [false, false], {
       when: "DEL: is a spoof check left, or a masquerade",
-      why: "rules of each Pod that ever ran would slow every packet (spoofChecks, deleteMasquerade)",
+      why: "rules of each Pod that ran would slow every packet (spoofChecks, deleteMasquerade)",
     });
   }), { leftOut: withoutNft() });
 

@@ -16,7 +16,7 @@ const built = mkdtempSync(join(tmpdir(), "r2k-cni-bin-"));
 let bench: Bench;
 /** Links of containers that there were when an address was released. */
 const left: string[][] = [];
-/** What host-local does instead, in one test. */
+/** Calls of host-local that a test replaces. */
 let faults: Partial<CniPlugin> = {};
 let invoke: Invoke;
 
