@@ -67,6 +67,21 @@ scenario(
   },
 );
 
+/** Member 3 has the term on its disk before it votes in it: only the vote changes. */
+scenario("a vote in a known term outlives a crash", { servers: 3, runs: RUNS }, (cluster) => {
+  const [one, two, three] = cluster.servers;
+  one!.startWith({ term: 1, log: [1], commit: 1 });
+  two!.startWith({ term: 1, log: [1], commit: 1 });
+  three!.startWith({ term: 2, log: [1], commit: 1 });
+  cluster.cut(one!, two!);
+  one!.campaign();
+  until(cluster, "member 3 votes for member 1 in term 2", () => three!.votedTerm === 2);
+  three!.crash();
+  three!.restart();
+  two!.campaign();
+  cluster.run(ELECTION_MS);
+});
+
 /** Without a vote of its own, only the term changes the hard state of the member that is away. */
 scenario(
   "a follower that has seen a term does not return to an older one",
