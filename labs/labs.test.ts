@@ -18,6 +18,7 @@ const JUDGES_ALL = process.env["R2K_LAB_MUTANTS"] === "all";
 /** Draws the mutants; R2K_LAB_SEED draws those of a former run again. */
 const SEED = Number(process.env["R2K_LAB_SEED"] ?? Date.now() % 1_000_000);
 const TIMEOUT_MS = JUDGES_ALL ? 1_200_000 : 240_000;
+const DIAGRAM = /why it matters: [^]*member 1 +member 2/;
 const scratch = mkdtempSync(join(cacheFolder(), "labs-test-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 // The same modules are loaded by each of a hundred processes.
@@ -133,14 +134,38 @@ for (const lab of labs) {
           );
           if (mutant.shownBy === undefined) continue;
           const shown = await failureOf(lab, tree, mutant.shownBy);
-          const diagram = /why it matters: [^]*member 1 +member 2/;
-          expect(shown, `mutant "${mutant.name}"`).toMatch(diagram);
+          expect(shown, `mutant "${mutant.name}"`).toMatch(DIAGRAM);
         }
       },
       TIMEOUT_MS,
     );
   });
 }
+
+/** Mistakes that many make, by lab. */
+const NAMED_MISTAKES = {
+  voting: ["03", "votes for every candidate"],
+  persistence: ["04", "does not write a vote in a term that is on disk"],
+  "older terms": ["04", "commits entries of older terms by counting copies"],
+  prevIndex: ["04", "names the entry before the previous one"],
+  truncation: ["04", "keeps its own conflicting entries"],
+} as const;
+
+it(
+  "the first screen of each named mistake has a diagram",
+  async () => {
+    const shown = Object.entries(NAMED_MISTAKES).map(async ([subject, [number, name]]) => {
+      const lab = labs.find((item) => item.number === number)!;
+      const tree = join(scratch, `named-${subject}`);
+      writeReference(lab, tree, lab.mutants.find((mutant) => mutant.name === name)!);
+      const { outcomes } = await runLabChecks(lab, [tree]);
+      const scenario = outcomes.find((outcome) => !outcome.passed && outcome.scenario);
+      expect(scenario?.message, name).toMatch(DIAGRAM);
+    });
+    await Promise.all(shown);
+  },
+  TIMEOUT_MS,
+);
 
 it("all 28 tests of the course exist", () => {
   const titles = new Set(labs.flatMap(courseTests));

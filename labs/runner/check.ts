@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -42,8 +43,12 @@ const SILENT_PROCESSOR_MS_MAX = 3_000;
 /** A process without a sign of life for this long is stuck, whatever it computes. */
 const SILENCE_MS_MAX = 60_000;
 const SILENCE_POLL_MS = 250;
-/** After a failed rule: how long to look for a scenario that shows the mistake. */
-const SCENARIO_SEARCH_MS = 2_000;
+/**
+ * After a failed rule: how long to compute, all processes together, for a scenario that shows the
+ * mistake. A busy machine does not change it.
+ */
+const SEARCH_PROCESSOR_MS_MAX = 6_000;
+const SEARCH_POLL_MS = 50;
 /** After a failed scenario: how long files listed earlier may take to fail in a simpler one. */
 const SIMPLER_SCENARIO_MS = 500;
 /** A loop may also fill the memory: that ends it too. */
@@ -85,7 +90,7 @@ class Run {
   readonly #options: CheckOptions;
   readonly #onOutcome: OnOutcome;
   #deadline: NodeJS.Timeout | undefined;
-  #ruleFailed = false;
+  #search: NodeJS.Timeout | undefined;
   stopped = false;
 
   constructor(
@@ -106,20 +111,32 @@ class Run {
     const waiting = [...this.files];
     const work = async () => {
       for (let file = waiting.shift(); file && !this.stopped; file = waiting.shift()) {
-        const options = { ...this.#options, scenariosOnly: this.#ruleFailed };
+        const options = { ...this.#options, scenariosOnly: this.#search !== undefined };
         await file.run(options, (outcome) => this.#ended(outcome), () => this.#look());
       }
     };
     await Promise.all(Array.from({ length: PROCESSES_MAX }, work));
-    clearTimeout(this.#deadline);
+    this.#clear();
   }
 
   #ended(outcome: CheckOutcome): void {
     if (this.stopped) return;
     this.#onOutcome(outcome);
     if (outcome.passed || outcome.unwritten || this.#options.all) return;
-    if (!outcome.scenario) this.#ruleFailed = true;
-    this.#stopAfter(outcome.scenario ? SIMPLER_SCENARIO_MS : SCENARIO_SEARCH_MS);
+    if (!outcome.scenario) this.#searchScenario();
+    else this.#deadline ??= setTimeout(() => this.#stop(), SIMPLER_SCENARIO_MS);
+    this.#look();
+  }
+
+  #searchScenario(): void {
+    const begun_ms = this.#computed_ms();
+    this.#search ??= setInterval(() => {
+      if (this.#computed_ms() - begun_ms >= SEARCH_PROCESSOR_MS_MAX) this.#stop();
+    }, SEARCH_POLL_MS);
+  }
+
+  #computed_ms(): number {
+    return this.files.reduce((sum, file) => sum + file.computed_ms, 0);
   }
 
   /** Stops at once when no scenario is left to wait for. */
@@ -127,18 +144,17 @@ class Run {
     if (this.stopped || this.#options.all) return;
     const failedAt = this.files.findIndex((file) => file.outcomes.some(failedScenario));
     const before = failedAt < 0 ? this.files : this.files.slice(0, failedAt);
-    if (failedAt < 0 && !this.#ruleFailed) return;
+    if (failedAt < 0 && this.#search === undefined) return;
     if (!before.some((file) => file.mayHaveScenarios)) this.#stop();
   }
 
-  #stopAfter(ms: number): void {
+  #clear(): void {
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#stop(), ms);
-    this.#look();
+    clearInterval(this.#search);
   }
 
   #stop(): void {
-    clearTimeout(this.#deadline);
+    this.#clear();
     this.stopped = this.files.some((file) => !file.done);
     for (const file of this.files) file.stop();
   }
@@ -157,22 +173,25 @@ class CheckFile {
   readonly leftOut: LeftOut[] = [];
   #child: ChildProcess | undefined;
   #stopped = false;
+  readonly #declaresScenarios: boolean;
   /** Scenarios that have not ended; unknown until the file is loaded. */
   #scenariosLeft: number | undefined;
   #hanging: string | undefined;
   #heard_ms = performance.now();
   #heardProcessor_ms = 0;
+  #computed_ms = 0;
   done = false;
   said = "";
 
   constructor(path: string, trees: readonly string[], wrapper: readonly string[]) {
     this.#path = path;
+    this.#declaresScenarios = readFileSync(path, "utf8").includes("scenario(");
     this.#trees = trees;
     this.#wrapper = wrapper;
   }
 
   get mayHaveScenarios(): boolean {
-    return !this.done && this.#scenariosLeft !== 0;
+    return !this.done && this.#declaresScenarios && this.#scenariosLeft !== 0;
   }
 
   stop(): void {
@@ -232,18 +251,20 @@ class CheckFile {
 
   #heard(): void {
     this.#heard_ms = performance.now();
-    this.#heardProcessor_ms = this.#computed_ms();
+    this.#heardProcessor_ms = this.computed_ms;
   }
 
   /** The processor time of the checks themselves, which a wrapper may have as its child. */
-  #computed_ms(): number {
+  get computed_ms(): number {
     const pid = this.#child?.pid;
-    return processorTime_ms(this.#wrapper.includes("--fork") ? childOf(pid) : pid);
+    const now_ms = processorTime_ms(this.#wrapper.includes("--fork") ? childOf(pid) : pid);
+    // Of a process that has ended, what was last read counts.
+    return (this.#computed_ms = Math.max(this.#computed_ms, now_ms));
   }
 
   #endIfSilent(): void {
     const silent_ms = performance.now() - this.#heard_ms;
-    const computed_ms = this.#computed_ms() - this.#heardProcessor_ms;
+    const computed_ms = this.computed_ms - this.#heardProcessor_ms;
     if (computed_ms < SILENT_PROCESSOR_MS_MAX && silent_ms < SILENCE_MS_MAX) return;
     this.#child?.kill("SIGKILL");
   }
