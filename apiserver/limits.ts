@@ -152,7 +152,7 @@ export const REPAIR_INTERVAL_MS = 60_000;
  * Repairs in a row that find a reservation unused before it is released: a write in flight has time
  * to end (upstream's 3).
  */
-export const REPAIR_ROUNDS = 3;
+export const REPAIRS_UNTIL_RELEASE = 3;
 /** How often an apiserver says that it is alive, and how long that is believed. */
 export const PEER_INTERVAL_MS = 10_000;
 export const PEER_LEASE_S = 30;

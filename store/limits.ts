@@ -101,8 +101,8 @@ export const UNFLUSHED_BYTES_MAX = 64 * 1024 * 1024;
  */
 export const FLUSH_BYTES = 512 * 1024;
 export const FLUSH_INTERVAL_MS = 100;
-/** State: it is quiet when nothing was flushed for so long, after so much was. */
-export const QUIET = { busy_bytes: 8 * 1024 * 1024, idle_bytes: 1, idle_ms: 1_000 } as const;
+/** State: it is idle when nothing was flushed for so long, after so much was. */
+export const IDLE = { busy_bytes: 8 * 1024 * 1024, idle_bytes: 1, idle_ms: 1_000 } as const;
 /** State: recent revisions kept in memory after their flush, for watches and reads. */
 export const RECENT_BYTES_MAX = 8 * 1024 * 1024;
 /** State: decoded records of older revisions kept in memory. */
@@ -147,7 +147,7 @@ export const STREAM_REST_MS_MIN = 2;
 /** Watch: events put into one response while catching up. */
 export const CATCH_UP_EVENTS_MAX = 1_000;
 /**
- * Watch: a notice to quiet watchers that asked for one (etcd: 10 minutes; Kubernetes wants 5
+ * Watch: a notice to idle watchers that asked for one (etcd: 10 minutes; Kubernetes wants 5
  * seconds).
  */
 export const WATCH_PROGRESS_INTERVAL_MS = 600_000;

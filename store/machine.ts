@@ -10,7 +10,7 @@ import { type EtcdContext, anonymous, proposeCommand } from "./etcd/request/cont
 import { Serving } from "./etcd/request/serving.ts";
 import {
   GRPC_OVERHEAD_BYTES,
-  QUIET,
+  IDLE,
   REMOVED_GRACE_MS,
   REQUEST_BYTES_MAX,
   SCRUB_INTERVAL_MS,
@@ -91,7 +91,7 @@ export function assemble(
   const transport = peers ? newPeers(self, options, sender, () => replica) : soleMemberTransport();
   const watches = new WatchHub(state, fail, streamLimits(options));
   const compactor = new Compactor(state, fail, clock);
-  const quiet = new IdleDetector(clock, QUIET, options.onQuiet ?? (() => undefined));
+  const idle = new IdleDetector(clock, IDLE, options.onIdle ?? (() => undefined));
   const quota = Quota.of(options.quotaBackendBytes ?? 0, state, clock);
   const onAlarms = () => haltIfCorrupt(state, replica, clock);
   const onFlushed: ConstructorParameters<typeof Flusher>[2] = (flushed) => {
@@ -99,7 +99,7 @@ export function assemble(
     raft.compact({ index, term, membership }, logTail(raft, index, options.catchUpEntries_max));
     wal.cut(raft.state.log.base.index);
     quota?.flushed(bytes);
-    quiet.note(bytes);
+    idle.note(bytes);
   };
   const flusher = new Flusher(state, clock, onFlushed, fail);
   const onMembers = () => membersChanged(machine, clock);
@@ -140,7 +140,7 @@ export function assemble(
       scrub.start();
     },
     close(servers) {
-      for (const part of [progress, quiet, autoCompaction]) part?.stop();
+      for (const part of [progress, idle, autoCompaction]) part?.stop();
       return shutDown(machine, opened, options, servers);
     },
   };
@@ -282,7 +282,7 @@ async function shutDown(
 ): Promise<void> {
   machine.expiry.stop();
   const { scrub, recordCheck } = machine;
-  const quiet = Promise.all([scrub.stop(), recordCheck.stop(), reserve?.close()]);
+  const checked = Promise.all([scrub.stop(), recordCheck.stop(), reserve?.close()]);
   await handOver(machine.replica);
   machine.watches.close(etcdError("stopped"));
   machine.replica.stop();
@@ -290,7 +290,7 @@ async function shutDown(
   await Promise.all(servers.map((server) => server?.close()));
   await machine.transport.close();
   await machine.sender.close();
-  await quiet;
+  await checked;
   await machine.replica.installed();
   await machine.compactor.stop();
   await machine.flusher.stop();

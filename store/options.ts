@@ -79,10 +79,10 @@ export interface StoreOptions {
    * 0 for none. Default one hour.
    */
   corruptCheckInterval_ms?: number;
-  /** Between progress notices of quiet watches that asked for them. Default 10 minutes. */
+  /** Between progress notices of idle watches that asked for them. Default 10 minutes. */
   watchProgressInterval_ms?: number;
   /** Much was written, and then nothing for a second: a moment to give memory back. */
-  onQuiet?: () => void;
+  onIdle?: () => void;
   clock?: Clock;
   random?: Random;
   /**

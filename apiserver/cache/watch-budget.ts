@@ -17,7 +17,7 @@ export interface Lagging {
 export class WatchMemoryBudget {
   readonly #bytes_max: number;
   readonly #holders = new Map<Chunk, number>();
-  readonly #held = new Map<Lagging, Set<Chunk>>();
+  readonly #chunks = new Map<Lagging, Set<Chunk>>();
   #bytes = 0;
 
   constructor(bytes_max = WATCH_QUEUES_BYTES_MAX) {
@@ -31,12 +31,12 @@ export class WatchMemoryBudget {
 
   /** A chunk waits for one more. Ends others, or this one, beyond the budget. */
   hold(watcher: Lagging, chunk: Chunk): void {
-    const own = this.#held.get(watcher) ?? new Set<Chunk>();
-    this.#held.set(watcher, own.add(chunk));
+    const own = this.#chunks.get(watcher) ?? new Set<Chunk>();
+    this.#chunks.set(watcher, own.add(chunk));
     const holders = this.#holders.get(chunk) ?? 0;
     this.#holders.set(chunk, holders + 1);
     if (holders === 0) this.#bytes += chunk.bytes.length;
-    while (this.#bytes > this.#bytes_max && this.#held.size > 1) {
+    while (this.#bytes > this.#bytes_max && this.#chunks.size > 1) {
       const longest = this.#longest();
       this.leave(longest);
       longest.giveUp();
@@ -45,7 +45,7 @@ export class WatchMemoryBudget {
 
   /** Bytes that a watcher's reader has taken are released. */
   release(watcher: Lagging, chunks: readonly Chunk[]): void {
-    const own = this.#held.get(watcher);
+    const own = this.#chunks.get(watcher);
     if (own === undefined) return;
     for (const chunk of chunks) {
       if (!own.delete(chunk)) continue;
@@ -56,16 +56,16 @@ export class WatchMemoryBudget {
         this.#bytes -= chunk.bytes.length;
       }
     }
-    if (own.size === 0) this.#held.delete(watcher);
+    if (own.size === 0) this.#chunks.delete(watcher);
   }
 
   /** Nothing waits for a watcher any more. */
   leave(watcher: Lagging): void {
-    this.release(watcher, [...(this.#held.get(watcher) ?? [])]);
+    this.release(watcher, [...(this.#chunks.get(watcher) ?? [])]);
   }
 
   #longest(): Lagging {
-    return [...this.#held.keys()].reduce((a, b) => (b.waiting > a.waiting ? b : a));
+    return [...this.#chunks.keys()].reduce((a, b) => (b.waiting > a.waiting ? b : a));
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Spread } from "@raft2kube/observe/families.ts";
+import type { Histogram } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
@@ -22,7 +22,7 @@ export class WatchChannel implements Flushable {
   readonly encoder: WatchEncoder;
   readonly bookmarks: boolean;
   readonly #flusher: Flusher;
-  readonly #sizes: Spread;
+  readonly #sizes: Histogram;
   readonly #watchers = new Set<Watcher>();
   #pending: Pending[] = [];
 
@@ -30,7 +30,7 @@ export class WatchChannel implements Flushable {
     encoder: WatchEncoder;
     bookmarks: boolean;
     flusher: Flusher;
-    sizes: Spread;
+    sizes: Histogram;
   }) {
     this.encoder = init.encoder;
     this.bookmarks = init.bookmarks;

@@ -1,4 +1,4 @@
-import type { Spread } from "@raft2kube/observe/families.ts";
+import type { Histogram } from "@raft2kube/observe/families.ts";
 import type { Entry } from "../object/entry.ts";
 import type { CacheEvent, WatchEncoder } from "./event.ts";
 import type { Flusher } from "./flusher.ts";
@@ -27,10 +27,10 @@ export class WatchGroups {
   /** Events sent to watchers that have left. */
   #sentBefore = 0;
 
-  readonly #sizes: Spread;
+  readonly #sizes: Histogram;
 
   /** `sizes` counts the bytes of each event as often as it is sent. */
-  constructor(flusher: Flusher, sizes: Spread) {
+  constructor(flusher: Flusher, sizes: Histogram) {
     this.#flusher = flusher;
     this.#sizes = sizes;
   }

@@ -1,5 +1,5 @@
 import { timed } from "@raft2kube/observe/timed.ts";
-import type { Spread } from "@raft2kube/observe/families.ts";
+import type { Histogram } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -31,7 +31,7 @@ export interface WatcherInit {
   readonly start: number;
   /** Events sent before all later ones. */
   readonly initial: Iterable<WatchItem>;
-  readonly metrics: { readonly cache: CacheMetrics; readonly sizes: Spread };
+  readonly metrics: { readonly cache: CacheMetrics; readonly sizes: Histogram };
   /** Where what waits for readers is counted; by default the process's. */
   readonly budget?: WatchMemoryBudget;
 }

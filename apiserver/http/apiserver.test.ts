@@ -324,8 +324,8 @@ describe("what is sent", () => {
 
 describe("a watch whose client does not read", () => {
   it("is cut, and its memory with it", async () => {
-    const quiet = async () => (await watchesOpen()) === 0;
-    await waitFor("no other watch", quiet, { clock });
+    const idle = async () => (await watchesOpen()) === 0;
+    await waitFor("no other watch", idle, { clock });
     const { port } = api.apiserver.address;
     const admin = await api.credentials("admin", ["system:masters"]);
     const options = { host: "127.0.0.1", port, ca: api.ca.cert, ...admin };
@@ -333,13 +333,13 @@ describe("a watch whose client does not read", () => {
     const path = "/api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=2";
     socket.pause();
     socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
-    await waitFor("the watch to begin", async () => !(await quiet()), { clock });
+    await waitFor("the watch to begin", async () => !(await idle()), { clock });
     const large = { data: { x: "x".repeat(900_000) } };
     for (let i = 0; i < 12; i++) {
       const body = { metadata: { name: `large-${i}` }, ...large };
       await asAdmin("/api/v1/namespaces/default/configmaps", { method: "POST", body });
     }
-    await waitFor("the watch to end", quiet, { clock });
+    await waitFor("the watch to end", idle, { clock });
     socket.destroy();
   });
 });

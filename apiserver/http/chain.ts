@@ -49,8 +49,8 @@ function filters(server: HttpServer, onSent: (bytes: number) => void): Filter[] 
 /** Builds the way of a request from its connection to `dispatch`, and of the answer back. */
 export function handlerChain(server: HttpServer, dispatch: Dispatch): Handler {
   const { clock, closing, metrics, options } = server;
-  const quiet = new IdleDetector(clock, IDLE, options.onIdle ?? (() => undefined));
-  closing.addEventListener("abort", () => quiet.stop(), { once: true });
+  const idle = new IdleDetector(clock, IDLE, options.onIdle ?? (() => undefined));
+  closing.addEventListener("abort", () => idle.stop(), { once: true });
   const budget = new ResponseBudget();
   new Gauge({
     name: "r2k_large_answers_bytes",
@@ -60,7 +60,7 @@ export function handlerChain(server: HttpServer, dispatch: Dispatch): Handler {
       this.set(budget.bytes);
     },
   });
-  return new Handler(filters(server, (bytes) => quiet.note(bytes)), async (context) => {
+  return new Handler(filters(server, (bytes) => idle.note(bytes)), async (context) => {
     const answer = await dispatch(context);
     await respond(context, answer, { now: () => clock.now(), budget });
   });

@@ -3,7 +3,7 @@ import { type IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Count } from "@raft2kube/observe/families.ts";
+import type { Counter } from "@raft2kube/observe/families.ts";
 import { TLS_FLOOR } from "@raft2kube/rpc/tls-floor.ts";
 import {
   CONNECTION_CHECK_MS,
@@ -60,7 +60,7 @@ export interface ServerInit {
   clientCa: string;
   listener: RequestListener;
   /** Counts connections that are given up before their handshake is done. */
-  handshakeErrors?: Count;
+  handshakeErrors?: Counter;
   timeouts?: ServerTimeouts;
 }
 

@@ -1,5 +1,6 @@
 import {
-  type Count, DEFAULT_BOUNDS_S, exponentialBounds, familiesOf, type HistogramFamily, type Spread,
+  type Counter, DEFAULT_BOUNDS_S, exponentialBounds, familiesOf, type Histogram,
+  type HistogramFamily,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { ACCESS_BOUNDS_S, Known, Outcomes } from "./families.ts";
@@ -42,14 +43,14 @@ function kindOfUser(name: string): string {
 /** Authentication (upstream: endpoints/filters/metrics.go, authentication/token/cache). */
 export class AuthenticationMetrics {
   readonly #outcomes: Outcomes<"success" | "failure" | "error">;
-  readonly #userOf: (kind: string) => Count;
-  readonly #expirations: Spread;
-  readonly #filter: Spread;
+  readonly #userOf: (kind: string) => Counter;
+  readonly #expirations: Histogram;
+  readonly #filter: Histogram;
   readonly #cached: Outcomes<"hit" | "miss">;
-  readonly #fetched: { ok: Count; error: Count };
-  readonly #fetching: Count;
-  readonly #validTokens: Count;
-  readonly #legacyTokens: ReadonlyMap<string, Count>;
+  readonly #fetched: { ok: Counter; error: Counter };
+  readonly #fetching: Counter;
+  readonly #validTokens: Counter;
+  readonly #legacyTokens: ReadonlyMap<string, Counter>;
 
   constructor(registry: Registry, filters: HistogramFamily) {
     const { counter, gauge, histogram } = familiesOf(registry);
@@ -59,7 +60,7 @@ export class AuthenticationMetrics {
       histogram("authentication_duration_seconds", "Time to find the sender.", ACCESS_BOUNDS_S),
       "result", ["success", "failure", "error"]);
     const users = counter("authenticated_user_requests", "Requests by kinds of user names.");
-    const knownUsers = new Known<Count>();
+    const knownUsers = new Known<Counter>();
     this.#userOf = (username) => knownUsers.of(username, () => users.of({ username }));
     this.#expirations = histogram("apiserver_client_certificate_expiration_seconds",
       "What is left of the lifetime of certificates that requests came with.",
@@ -124,12 +125,12 @@ const DECISIONS = { allow: "allowed", deny: "denied", "no-opinion": "no-opinion"
 /** Whether they may (upstream: endpoints/filters/metrics.go, authorization/metrics). */
 export class AuthorizationMetrics {
   readonly #outcomes: Outcomes<Decision>;
-  readonly #decisionOf: (authorizer: string, decision: Decision) => Count;
-  readonly #filter: Spread;
+  readonly #decisionOf: (authorizer: string, decision: Decision) => Counter;
+  readonly #filter: Histogram;
   readonly #impersonations: (mode: string) => Outcomes<Decision>;
   readonly #impersonationChecks: (mode: string) => Outcomes<Decision>;
-  readonly #impersonationFilter: Spread;
-  readonly #graphChangeOf: (operation: string) => Spread;
+  readonly #impersonationFilter: Histogram;
+  readonly #graphChangeOf: (operation: string) => Histogram;
 
   constructor(registry: Registry, filters: HistogramFamily) {
     const { counter, histogram } = familiesOf(registry);
@@ -141,23 +142,23 @@ export class AuthorizationMetrics {
       "result", ["allowed", "denied", "no-opinion"]);
     const decisions = counter("apiserver_authorization_decisions_total",
       "What single authorizers decided.");
-    const byAuthorizer = new Known<Count>();
+    const byAuthorizer = new Known<Counter>();
     this.#decisionOf = (type, decision) => byAuthorizer.of(`${type} ${decision}`, () =>
       decisions.of({ type, name: type.toLowerCase(), decision }));
     const byMode = (name: string, what: string) => {
       const family = `apiserver_impersonation_${name}`;
-      const counts = counter(`${family}_total`, `${what}.`);
+      const counters = counter(`${family}_total`, `${what}.`);
       const durations = histogram(`${family}_duration_seconds`, "Time of that.", ACCESS_BOUNDS_S);
       const known = new Known<Outcomes<Decision>>();
       return (mode: string) => known.of(mode, () =>
-        new Outcomes<Decision>(counts, durations, "decision", ["allowed", "denied"], { mode }));
+        new Outcomes<Decision>(counters, durations, "decision", ["allowed", "denied"], { mode }));
     };
     this.#impersonations = byMode("attempts", "Impersonated requests");
     this.#impersonationChecks = byMode("authorization_attempts", "Checks of impersonation rights");
     const graph = histogram("node_authorizer_graph_actions_duration_seconds",
       "Time to take a change into the graph of what nodes may see.",
       exponentialBounds(0.0001, 2, 12));
-    const byOperation = new Known<Spread>();
+    const byOperation = new Known<Histogram>();
     this.#graphChangeOf = (operation) => byOperation.of(operation, () => graph.of({ operation }));
   }
 

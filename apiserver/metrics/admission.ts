@@ -1,5 +1,5 @@
 import {
-  type Count, type CounterFamily, familiesOf, type HistogramFamily, type Spread,
+  type Counter, type CounterFamily, familiesOf, type HistogramFamily, type Histogram,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { API_LEVEL } from "../object/version.ts";
@@ -16,8 +16,8 @@ export type Pass = "admit" | "validate";
 export class PassMetrics {
   readonly #family: HistogramFamily;
   readonly #labels: Labels;
-  readonly #let = new Known<Spread>();
-  readonly #refused = new Known<Spread>();
+  readonly #let = new Known<Histogram>();
+  readonly #refused = new Known<Histogram>();
 
   constructor(family: HistogramFamily, labels: Labels) {
     this.#family = family;
@@ -64,7 +64,7 @@ export interface PodSecuritySubject {
 export class PodSecurityMetrics {
   readonly #evaluations: CounterFamily;
   readonly #exemptions: CounterFamily;
-  readonly #known = new Known<Count>();
+  readonly #known = new Known<Counter>();
 
   constructor(registry: Registry) {
     const { counter } = familiesOf(registry);

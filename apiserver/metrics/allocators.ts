@@ -1,5 +1,5 @@
 import {
-  addMetric, type Count, type CounterFamily, DEFAULT_BOUNDS_S, familiesOf, type HistogramFamily,
+  addMetric, type Counter, type CounterFamily, DEFAULT_BOUNDS_S, familiesOf, type HistogramFamily,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -81,7 +81,7 @@ export class AllocatorMetrics {
 /** The results of the rounds that repair reservations. */
 export class RepairMetrics {
   readonly #errors: CounterFamily;
-  readonly #failures: Count;
+  readonly #failures: Counter;
 
   constructor(registry: Registry, of: string, what: string) {
     const { counter } = familiesOf(registry);

@@ -1,5 +1,5 @@
 import {
-  type Count, type CounterFamily, exponentialBounds, type HistogramFamily, type Spread,
+  type Counter, type CounterFamily, exponentialBounds, type HistogramFamily, type Histogram,
 } from "@raft2kube/observe/families.ts";
 
 /** Buckets of requests and of calls to the store, in seconds (upstream's). */
@@ -33,10 +33,10 @@ export class Known<T> {
 
 /** How often something came out so, and how long it took, by the values of one label. */
 export class Outcomes<T extends string> {
-  readonly #byValue: ReadonlyMap<T, { readonly count: Count; readonly duration: Spread }>;
+  readonly #byValue: ReadonlyMap<T, { readonly count: Counter; readonly duration: Histogram }>;
 
   constructor(
-    counts: CounterFamily,
+    counters: CounterFamily,
     durations: HistogramFamily,
     label: string,
     values: readonly T[],
@@ -44,7 +44,7 @@ export class Outcomes<T extends string> {
   ) {
     this.#byValue = new Map(values.map((value) => {
       const labels = { ...more, [label]: value };
-      return [value, { count: counts.of(labels), duration: durations.of(labels) }];
+      return [value, { count: counters.of(labels), duration: durations.of(labels) }];
     }));
   }
 

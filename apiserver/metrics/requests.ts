@@ -1,6 +1,6 @@
 import { own } from "@raft2kube/std/own.ts";
 import {
-  type Count, type CounterFamily, familiesOf, type GaugeFamily, type Spread,
+  type Counter, type CounterFamily, familiesOf, type GaugeFamily, type Histogram,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -47,11 +47,11 @@ export interface Counted {
 export class RequestMetrics {
   readonly #clock: Clock;
   readonly #families: Families;
-  readonly #current: { reading: Count; writing: Count };
+  readonly #current: { reading: Counter; writing: Counter };
   readonly #late: CounterFamily;
   /** By what is asked for, then by how. */
   readonly #rows = new Map<LabelledResource | undefined, Known<Row>>();
-  readonly #validations: ReadonlyMap<string, Spread>;
+  readonly #validations: ReadonlyMap<string, Histogram>;
 
   constructor(registry: Registry, clock: Clock) {
     this.#clock = clock;
@@ -102,7 +102,7 @@ export class RequestMetrics {
     this.#late.of({ source: "timeout-handler", status }).add();
   }
 
-  #validationOf(query: URLSearchParams): Spread {
+  #validationOf(query: URLSearchParams): Histogram {
     const asked = query.getAll("fieldValidation").join();
     return this.#validations.get(asked) ?? this.#validations.get("invalid")!;
   }
@@ -159,12 +159,12 @@ class Row {
   readonly #dryRun: string;
   readonly #verb: string;
   /** Made by the first that needs them: a row has no samples of what it never does. */
-  readonly #codes = new Map<number, Count>();
-  #durations: Spread | undefined;
-  #promises: Spread | undefined;
-  #sizes: Spread | undefined;
-  #bodies: Spread | undefined;
-  #open: Count | undefined;
+  readonly #codes = new Map<number, Counter>();
+  #durations: Histogram | undefined;
+  #promises: Histogram | undefined;
+  #sizes: Histogram | undefined;
+  #bodies: Histogram | undefined;
+  #open: Counter | undefined;
 
   constructor(
     families: Families,
@@ -201,7 +201,7 @@ class Row {
     this.#families.aborts.of(labels).add();
   }
 
-  get open(): Count {
+  get open(): Counter {
     return (this.#open ??= this.#families.open.of(this.#labels));
   }
 

@@ -1,4 +1,4 @@
-import { addMetric, type Sample, type Spread } from "@raft2kube/observe/families.ts";
+import { addMetric, type Sample, type Histogram } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -166,8 +166,8 @@ function showWatches(registry: Registry, resources: MeasuredResources): void {
     ({ startedCache }, labels) => [{ labels, value: startedCache!.eventsSent }]);
   watched("apiserver_watch_events_sizes", "histogram", "Bytes of events sent to watchers.",
     ({ watched }, labels, name) => watched.sizes.samples(name, labels));
-  const samplesOf = (spreads: [string, Spread][], labels: Labels, name: string) =>
-    spreads.flatMap(([scope, spread]) => spread.samples(name, { ...labels, scope }));
+  const samplesOf = (histograms: [string, Histogram][], labels: Labels, name: string) =>
+    histograms.flatMap(([scope, histogram]) => histogram.samples(name, { ...labels, scope }));
   watched("apiserver_watch_list_duration_seconds", "histogram",
     "Time until a watch has sent all the objects it begins with.",
     ({ watched }, labels, name) => samplesOf(watched.lists, labels, name));

@@ -1,12 +1,12 @@
-import { Count, Spread } from "@raft2kube/observe/families.ts";
+import { Counter, Histogram } from "@raft2kube/observe/families.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { Known, REQUEST_BOUNDS_S } from "./families.ts";
 
 /** Calls of one kind to the store. */
 export class StoreCalls {
-  readonly requests = new Count();
-  readonly errors = new Count();
-  readonly durations = new Spread(REQUEST_BOUNDS_S);
+  readonly requests = new Counter();
+  readonly errors = new Counter();
+  readonly durations = new Histogram(REQUEST_BOUNDS_S);
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
@@ -39,15 +39,15 @@ const LEASE_BOUNDS = [10, 50, 100, 500, 1_000, 2_500, 5_000];
 export class StoreMetrics {
   readonly calls: Readonly<Record<StoreOperation, StoreCalls>>;
   /** Lists answered from the store: how many, and the objects read and given. */
-  readonly lists = new Count();
-  readonly listFetched = new Count();
-  readonly listReturned = new Count();
-  readonly decodeErrors = new Count();
+  readonly lists = new Counter();
+  readonly listFetched = new Counter();
+  readonly listReturned = new Counter();
+  readonly decodeErrors = new Counter();
   /** Events of the store's watch, and its notices of progress. */
-  readonly events = new Count();
-  readonly bookmarks = new Count();
+  readonly events = new Counter();
+  readonly bookmarks = new Counter();
   /** Objects that each lease was given to. */
-  readonly leaseObjects = new Spread(LEASE_BOUNDS);
+  readonly leaseObjects = new Histogram(LEASE_BOUNDS);
 
   constructor(clock: Clock = systemClock()) {
     const calls = STORE_OPERATIONS.map((each) => [each, new StoreCalls(clock)] as const);
@@ -59,20 +59,20 @@ const READ_WAIT_BOUNDS_S = REQUEST_BOUNDS_S.filter((bound) => bound <= 3);
 
 /** The counters of one resource's watch caches. */
 export class CacheMetrics {
-  readonly initializations = new Count();
-  readonly received = new Count();
-  readonly dispatched = new Count();
+  readonly initializations = new Counter();
+  readonly received = new Counter();
+  readonly dispatched = new Counter();
   /** Objects that watches began with. */
-  readonly initial = new Count();
+  readonly initial = new Counter();
   /** Watchers closed because they did not read. */
-  readonly terminated = new Count();
-  readonly lists = new Count();
-  readonly listFetched = new Count();
-  readonly listReturned = new Count();
+  readonly terminated = new Counter();
+  readonly lists = new Counter();
+  readonly listFetched = new Counter();
+  readonly listReturned = new Counter();
   /** Reads that had to be newest: answered from the cache, or by the store instead. */
-  readonly consistent = new Count();
-  readonly consistentByStore = new Count();
-  readonly readWaits = new Spread(READ_WAIT_BOUNDS_S);
+  readonly consistent = new Counter();
+  readonly consistentByStore = new Counter();
+  readonly readWaits = new Histogram(READ_WAIT_BOUNDS_S);
 }
 
 /** The counters of one resource: its versions share them, as they share the stored objects. */
@@ -95,15 +95,15 @@ const LIST_BOUNDS_S = [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 2, 4, 6, 8, 10, 15, 20,
 /** The counters of the watches of one version of a resource. */
 export class WatchMetrics {
   /** Bytes of each event that was sent, as often as it was. */
-  readonly sizes: Spread = new Spread(SIZE_BOUNDS);
-  readonly #lists = new Known<Spread>();
+  readonly sizes: Histogram = new Histogram(SIZE_BOUNDS);
+  readonly #lists = new Known<Histogram>();
 
   /** Time until a watch that begins with all objects has sent them, by scope. */
-  listedIn(scope: string): Spread {
-    return this.#lists.of(scope, () => new Spread(LIST_BOUNDS_S));
+  listedIn(scope: string): Histogram {
+    return this.#lists.of(scope, () => new Histogram(LIST_BOUNDS_S));
   }
 
-  get lists(): [scope: string, spread: Spread][] {
+  get lists(): [scope: string, histogram: Histogram][] {
     return this.#lists.entries();
   }
 }

@@ -1,5 +1,5 @@
 import {
-  addMetric, type Count, type CounterFamily, familiesOf,
+  addMetric, type Counter, type CounterFamily, familiesOf,
 } from "@raft2kube/observe/families.ts";
 import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
 import { API_LEVEL, versionInfo } from "../object/version.ts";
@@ -11,9 +11,9 @@ type LogUsage = "enforce_tls" | "skip_tls_allowed";
 /** The server's own metrics, and errors of its connections. */
 export class ServerMetrics {
   /** Connections that never became one. */
-  readonly handshakeErrors: Count;
+  readonly handshakeErrors: Counter;
   readonly #logs: readonly CounterFamily[];
-  readonly #logFailures: readonly Count[];
+  readonly #logFailures: readonly Counter[];
 
   constructor(registry: Registry) {
     const { counter } = familiesOf(registry);

@@ -90,8 +90,8 @@ describe.each(stores)("on %s", (name, start) => {
     await waitFor("the newest", () => cache.get("/registry/configmaps/test/zzzz"), { clock });
     // An etcd that cannot prove that a cache is fresh made the token: its revision may be ahead.
     if (name !== "etcd") {
-      const held = await listObjects(reader, "test", options);
-      expect(held.items).toHaveLength(22);
+      const listed = await listObjects(reader, "test", options);
+      expect(listed.items).toHaveLength(22);
     }
     cache.compactedTo(revision);
     const refused: unknown = await listObjects(reader, "test", options).catch((thrown) => thrown);

@@ -50,7 +50,7 @@ async function listingOf(
   options: ListOptions,
 ): Promise<Listing> {
   const place = placeOf(resource.kind, namespace, options);
-  const known = await heldState(resource, options, place);
+  const known = await cachedState(resource, options, place);
   if (known) {
     const listing = timed(`list ${resource.kind.plural}: select`, () =>
       listFromState(resource.kind, namespace, selection, options, known, place.start),
@@ -78,7 +78,7 @@ function placeOf(kind: Kind, namespace: string, { match, continue: token }: List
 }
 
 /** A state of the cache and the revision it is listed under. */
-interface Held {
+interface CachedState {
   state: State;
   revision: number;
 }
@@ -87,24 +87,24 @@ interface Held {
  * The state that the list is of, when the cache holds it; the cache is started in any case, for a
  * watch to follow the list.
  */
-async function heldState(
+async function cachedState(
   resource: Resource,
   { match }: ListOptions,
   { revision }: Place,
-): Promise<Held | undefined> {
-  // lab:07a begin held-state
+): Promise<CachedState | undefined> {
+  // lab:07a begin cached-state
   const cache = await resource.cache();
   if (revision !== 0) {
     const state = cache.stateAt(revision);
     return state && { state, revision };
   }
-  if (match.type === "newest") return heldBy(await resource.freshCache());
+  if (match.type === "newest") return cachedIn(await resource.freshCache());
   if (match.type === "not-older-than" && cache.revision < match.revision) return undefined;
-  return heldBy(cache);
+  return cachedIn(cache);
   // lab:07a end
 }
 
-function heldBy(cache: WatchCache | undefined): Held | undefined {
+function cachedIn(cache: WatchCache | undefined): CachedState | undefined {
   return cache && { state: cache.state, revision: cache.revision };
 }
 
@@ -113,7 +113,7 @@ function listFromState(
   namespace: string,
   selection: Selection,
   options: ListOptions,
-  { state, revision }: Held,
+  { state, revision }: CachedState,
   start: string,
 ): Listing & { fetched: number } {
   // lab:07a begin list-from-state

@@ -22,8 +22,8 @@ export async function watchObjects(
   const from_ms = server.clock.monotonic();
   const watcher = await openWatch(resource, namespace, options, encoder);
   if (options.sendInitialEvents) {
-    const spread = resource.watched.listedIn(scopeOf(resource, namespace, options));
-    watcher.onListed(() => spread.observe((server.clock.monotonic() - from_ms) / 1_000));
+    const histogram = resource.watched.listedIn(scopeOf(resource, namespace, options));
+    watcher.onListed(() => histogram.observe((server.clock.monotonic() - from_ms) / 1_000));
   }
   const timeout_ms =
     options.timeout_s !== undefined && options.timeout_s > 0

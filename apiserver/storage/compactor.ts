@@ -15,7 +15,7 @@ const COMPACT_KEY = Buffer.from("compact_rev_key");
  */
 export class Compactor {
   readonly #etcd: EtcdClient;
-  readonly #rounds: Periodic;
+  readonly #periodic: Periodic;
   #version = 0;
   /** The revision that the next round may compact: the store's at this round. */
   #revision = 0;
@@ -25,11 +25,11 @@ export class Compactor {
   constructor(etcd: EtcdClient, clock: Clock, compacted: (revision: number) => void) {
     this.#etcd = etcd;
     this.#compacted = compacted;
-    this.#rounds = new Periodic(
+    this.#periodic = new Periodic(
       clock, "the store was not compacted", COMPACTION_INTERVAL_MS, () => this.#compact(),
       COMPACTION_INTERVAL_MS,
     );
-    this.#rounds.schedule();
+    this.#periodic.schedule();
   }
 
   async #compact(): Promise<void> {
@@ -67,6 +67,6 @@ export class Compactor {
   }
 
   async close(): Promise<void> {
-    await this.#rounds.close();
+    await this.#periodic.close();
   }
 }

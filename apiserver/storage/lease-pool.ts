@@ -1,5 +1,5 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
-import type { Spread } from "@raft2kube/observe/families.ts";
+import type { Histogram } from "@raft2kube/observe/families.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { LEASE_OBJECTS_MAX, LEASE_SHARING_MS } from "../limits.ts";
 
@@ -7,11 +7,11 @@ import { LEASE_OBJECTS_MAX, LEASE_SHARING_MS } from "../limits.ts";
 export class LeasePool {
   readonly #etcd: EtcdClient;
   readonly #clock: Clock;
-  readonly #objects: Spread;
+  readonly #objects: Histogram;
   #current: { id: Promise<bigint>; until_ms: number; objects: number } | undefined;
 
   /** `objects` counts how many share a lease. */
-  constructor(etcd: EtcdClient, clock: Clock, objects: Spread) {
+  constructor(etcd: EtcdClient, clock: Clock, objects: Histogram) {
     this.#objects = objects;
     this.#etcd = etcd;
     this.#clock = clock;

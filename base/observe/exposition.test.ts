@@ -8,17 +8,17 @@ const ROWS = 400;
 
 function manyRows(): Registry {
   const registry = metricsRegistry();
-  const spreads = new HistogramFamily(registry, "took_seconds", "Time.", [0.1, 1, 10]);
-  for (let i = 0; i < ROWS; i++) spreads.of({ row: String(i) }).observe(i);
+  const histograms = new HistogramFamily(registry, "took_seconds", "Time.", [0.1, 1, 10]);
+  for (let i = 0; i < ROWS; i++) histograms.of({ row: String(i) }).observe(i);
   return registry;
 }
 
 it("writes Prometheus' text format, of own metrics and the library's", async () => {
   const registry = metricsRegistry();
   new CounterFamily(registry, "a_total", "Back\\slash,\nline.").of({ path: 'x"\\\n' }).add(2);
-  const spread = new HistogramFamily(registry, "b_seconds", "Time.", [0.5, 1]).of({ k: "v" });
-  spread.observe(0.25);
-  spread.observe(4, 2);
+  const histogram = new HistogramFamily(registry, "b_seconds", "Time.", [0.5, 1]).of({ k: "v" });
+  histogram.observe(0.25);
+  histogram.observe(4, 2);
   new Counter({ name: "c_total", help: "C.", labelNames: ["l"], registers: [registry] })
     .inc({ l: "m" }, 3);
   new Histogram({ name: "d_seconds", help: "D.", buckets: [1], registers: [registry] }).observe(2);

@@ -42,8 +42,8 @@ export function addMetric(
   registry.registerMetric(metric as never);
 }
 
-/** One time series of a family. */
-export class Count {
+/** One time series of a family of counters, or of gauges, whose value may fall too. */
+export class Counter {
   value = 0;
 
   add(by = 1): void {
@@ -53,25 +53,26 @@ export class Count {
 
 /** Time series of one name: an increment adds to a number; labels are encoded at a scrape. */
 class NumberFamily {
-  readonly #counts = new Map<string, { labels: Labels; count: Count }>();
+  readonly #series = new Map<string, { labels: Labels; counter: Counter }>();
 
   constructor(registry: Registry, head: MetricHead) {
-    const reset = () => this.#counts.clear();
+    const reset = () => this.#series.clear();
     addMetric(registry, head, () => this.#samples(), reset);
   }
 
   #samples(): Sample[] {
-    return [...this.#counts.values()].map(({ labels, count }) => ({ labels, value: count.value }));
+    const series = [...this.#series.values()];
+    return series.map(({ labels, counter }) => ({ labels, value: counter.value }));
   }
 
   /** Returns the time series with these labels; callers keep it. */
-  of(labels: Labels = {}): Count {
+  of(labels: Labels = {}): Counter {
     const key = JSON.stringify(labels);
-    const known = this.#counts.get(key);
-    if (known) return known.count;
-    const count = new Count();
-    this.#counts.set(key, { labels, count });
-    return count;
+    const known = this.#series.get(key);
+    if (known) return known.counter;
+    const counter = new Counter();
+    this.#series.set(key, { labels, counter });
+    return counter;
   }
 }
 
@@ -89,29 +90,29 @@ export class GaugeFamily extends NumberFamily {
   }
 }
 
-/** A histogram. */
-export class Spread {
+/** One time series of a family of histograms. */
+export class Histogram {
   readonly #bounds: readonly number[];
-  readonly #counts: number[];
+  readonly #buckets: number[];
   #sum = 0;
 
   constructor(bounds: readonly number[]) {
     this.#bounds = bounds;
-    this.#counts = Array.from({ length: bounds.length + 1 }, () => 0);
+    this.#buckets = Array.from({ length: bounds.length + 1 }, () => 0);
   }
 
   /** Observes a value `times` times. */
   observe(value: number, times = 1): void {
     let bucket = 0;
     while (bucket < this.#bounds.length && value > this.#bounds[bucket]!) bucket++;
-    this.#counts[bucket]! += times;
+    this.#buckets[bucket]! += times;
     this.#sum += value * times;
   }
 
   samples(name: string, labels: Labels): Sample[] {
     const samples: Sample[] = [];
     let total = 0;
-    this.#counts.forEach((count, i) => {
+    this.#buckets.forEach((count, i) => {
       total += count;
       const le = this.#bounds[i] ?? "+Inf";
       samples.push({ metricName: `${name}_bucket`, labels, le, value: total });
@@ -125,12 +126,12 @@ export class Spread {
 /** Histograms of one name. */
 export class HistogramFamily {
   readonly #bounds: readonly number[];
-  readonly #spreads = new Map<string, { labels: Labels; spread: Spread }>();
+  readonly #histograms = new Map<string, { labels: Labels; histogram: Histogram }>();
 
   /** `bounds` are the upper bounds of the buckets, ascending. */
   constructor(registry: Registry, name: string, help: string, bounds: readonly number[]) {
     this.#bounds = bounds;
-    const reset = () => this.#spreads.clear();
+    const reset = () => this.#histograms.clear();
     addMetric(registry, { name, help, type: "histogram" }, () => this.#samples(name), reset);
   }
 
@@ -141,17 +142,17 @@ export class HistogramFamily {
   }
 
   #samples(name: string): Sample[] {
-    return [...this.#spreads.values()].flatMap(({ labels, spread }) =>
-      spread.samples(name, labels));
+    return [...this.#histograms.values()].flatMap(({ labels, histogram }) =>
+      histogram.samples(name, labels));
   }
 
-  of(labels: Labels = {}): Spread {
+  of(labels: Labels = {}): Histogram {
     const key = JSON.stringify(labels);
-    const known = this.#spreads.get(key);
-    if (known) return known.spread;
-    const spread = new Spread(this.#bounds);
-    this.#spreads.set(key, { labels, spread });
-    return spread;
+    const known = this.#histograms.get(key);
+    if (known) return known.histogram;
+    const histogram = new Histogram(this.#bounds);
+    this.#histograms.set(key, { labels, histogram });
+    return histogram;
   }
 }
 

@@ -38,11 +38,11 @@ export function addProcessMetrics(registry: Registry): void {
 }
 
 function activeResources(): Sample[] {
-  const counts = new Map<string, number>();
+  const byType = new Map<string, number>();
   for (const type of process.getActiveResourcesInfo()) {
-    counts.set(type, (counts.get(type) ?? 0) + 1);
+    byType.set(type, (byType.get(type) ?? 0) + 1);
   }
-  return [...counts].map(([type, value]) => ({ labels: { type }, value }));
+  return [...byType].map(([type, value]) => ({ labels: { type }, value }));
 }
 
 function cpu_s(): number {

@@ -24,8 +24,8 @@ export async function runServer(words: readonly string[]): Promise<void> {
   configureLogging(settings);
   const log = logger("store");
   for (const note of [...notes, ...settings.warnings]) log.warn(note);
-  const onQuiet = () => void giveMemoryBack();
-  const store = await startStore({ ...options, onFatal: end, onQuiet });
+  const onIdle = () => void giveMemoryBack();
+  const store = await startStore({ ...options, onFatal: end, onIdle });
   process.stdout.write(`serving etcd v3 on ${store.address}\n`);
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(store));
 }

@@ -1,7 +1,7 @@
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import {
   addMetric, type CounterFamily, DEFAULT_BOUNDS_S, exponentialBounds, familiesOf,
-  type HistogramFamily, type Spread,
+  type HistogramFamily, type Histogram,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { ENDPOINTS_PER_SLICE_MAX } from "../limits.ts";
@@ -123,9 +123,9 @@ export class EndpointSliceMetrics extends SliceMetrics {
 /** The EndpointSlices of Endpoints objects that were written by hand. */
 export class MirroringMetrics extends SliceMetrics {
   /** Seconds of each look. */
-  readonly durations: Spread;
+  readonly durations: Histogram;
   /** Addresses of each look that are not mirrored: there are too many. */
-  readonly skipped: Spread;
+  readonly skipped: Histogram;
   readonly #updated: HistogramFamily;
 
   constructor(registry: Registry) {

@@ -1,5 +1,5 @@
 import {
-  addMetric, type Count, exponentialBounds, familiesOf, type Spread,
+  addMetric, type Counter, exponentialBounds, familiesOf, type Histogram,
 } from "@raft2kube/observe/families.ts";
 import { type LoopMonitor, monitorLoop } from "@raft2kube/observe/loop-monitor.ts";
 import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
@@ -30,9 +30,9 @@ export class ControllerMetrics {
   readonly rootCa: RootCaMetrics = new RootCaMetrics(this.registry);
   readonly autoscalers: AutoscalerMetrics = new AutoscalerMetrics(this.registry);
   /** How old the pods that ReplicaSets delete are, in ages of the youngest. */
-  readonly deletionAges: Spread;
+  readonly deletionAges: Histogram;
   /** Discoveries after which the garbage collector could not follow each kind. */
-  readonly garbageSyncErrors: Count;
+  readonly garbageSyncErrors: Counter;
   readonly volumes: VolumeMetrics = new VolumeMetrics(this.registry);
   readonly #loop: LoopMonitor = monitorLoop(this.registry);
   #running: readonly string[] = [];

@@ -1,7 +1,7 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import {
-  addMetric, type Count, type CounterFamily, exponentialBounds, familiesOf, type HistogramFamily,
-  type Spread,
+  addMetric, type Counter, type CounterFamily, exponentialBounds, familiesOf, type HistogramFamily,
+  type Histogram,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 
@@ -12,8 +12,8 @@ const PERCENT = 100;
 /** Nodes by zone, and the pods that are removed because of them. */
 export class NodeMetrics {
   /** Pods deleted for a taint, and the seconds from when they had to go to that. */
-  readonly taintDeletions: Count;
-  readonly taintDeletionDelays: Spread;
+  readonly taintDeletions: Counter;
+  readonly taintDeletionDelays: Histogram;
   readonly #evictions: CounterFamily;
   readonly #collected: CounterFamily;
   readonly #notCollected: CounterFamily;

@@ -1,6 +1,6 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import {
-  addMetric, type Count, type CounterFamily, familiesOf,
+  addMetric, type Counter, type CounterFamily, familiesOf,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 
@@ -9,13 +9,13 @@ type Labels = Readonly<Record<string, string>>;
 /** Claims and volumes, bound and not, and the claims of ephemeral volumes. */
 export class VolumeMetrics {
   /** Claims that were to be created for ephemeral volumes, and those that were not. */
-  readonly claims: Count;
-  readonly claimFailures: Count;
+  readonly claims: Counter;
+  readonly claimFailures: Counter;
   /** Volumes that were detached although their node may have had them mounted, by reason. */
   readonly forcedDetaches: CounterFamily;
   /** Claims without a class that got the default one later, and those that could not. */
-  readonly laterClasses: Count;
-  readonly laterClassFailures: Count;
+  readonly laterClasses: Counter;
+  readonly laterClassFailures: Counter;
   #claims: () => readonly PersistentVolumeClaim[] = () => [];
   #volumes: () => readonly PersistentVolume[] = () => [];
 

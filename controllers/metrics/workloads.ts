@@ -1,5 +1,5 @@
 import {
-  exponentialBounds, type CounterFamily, familiesOf, type HistogramFamily, type Spread,
+  exponentialBounds, type CounterFamily, familiesOf, type HistogramFamily, type Histogram,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Job, JobCondition } from "@raft2kube/api/gen/batch/v1.ts";
@@ -10,9 +10,9 @@ export type JobAction = "reconciling" | "tracking" | "pods_created" | "pods_dele
 /** Jobs, CronJobs and the end of finished Jobs. */
 export class JobMetrics {
   /** Seconds from the time that a CronJob was to start a Job to its creation. */
-  readonly creationSkew: Spread;
+  readonly creationSkew: Histogram;
   /** Seconds from the end of a finished Job's time to its deletion. */
-  readonly ttlDeletion: Spread;
+  readonly ttlDeletion: Histogram;
   readonly #syncs: CounterFamily;
   readonly #syncDurations: HistogramFamily;
   readonly #finished: CounterFamily;

@@ -36,7 +36,7 @@ class OwnHub {
     const wanted = { prevKv: false, progressNotify: false, fragment: false };
     const filters = { noPut: false, noDelete: false };
     const place = { id: 1n, range: keyRange(Buffer.from("a"), Buffer.from("z")), stream };
-    const start = { nextRevision: from, behind: false, quiet: true };
+    const start = { nextRevision: from, behind: false, idle: true };
     const watcher: Watcher = { ...wanted, ...filters, ...place, ...start };
     this.hub.add(watcher);
     return watcher;

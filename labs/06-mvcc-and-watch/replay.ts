@@ -89,7 +89,7 @@ class StoreRun {
     const rest = { prevKv: false, progressNotify: false, fragment: false };
     const filters = { noPut: false, noDelete: false };
     const id = BigInt(this.#watches.length);
-    const position = { nextRevision: from, behind: false, quiet: true };
+    const position = { nextRevision: from, behind: false, idle: true };
     const watcher: Watcher = { id, range, stream, ...rest, ...filters, ...position };
     const watch = { name, watcher, from, fast, cells: [], ended: "" };
     this.#recorder.track(name, name, plainState("none"));

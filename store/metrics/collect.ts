@@ -1,7 +1,7 @@
 import {
   type MetricHead,
   type Sample,
-  type Spread,
+  type Histogram,
   addMetric,
 } from "@raft2kube/observe/families.ts";
 import { Gauge, type Registry } from "@raft2kube/observe/metrics.ts";
@@ -43,22 +43,22 @@ export function storeMetrics(context: EtcdContext): Registry {
   }
   const { compactor, state } = context;
   const { indexPause_ms, backendPause_ms, total_ms } = compactor.metrics;
-  const spreads: [string, string, Spread][] = [
+  const histograms: [string, string, Histogram][] = [
     ["index_compaction_pause", "Turns that compact the index.", indexPause_ms],
     ["db_compaction_pause", "Batches of removals.", backendPause_ms],
     ["db_compaction_total", "Whole compactions.", total_ms],
   ];
-  for (const [name, help, spread] of spreads) {
-    addSpread(registry, `etcd_debugging_mvcc_${name}_duration_milliseconds`, help, spread);
+  for (const [name, help, histogram] of histograms) {
+    addHistogram(registry, `etcd_debugging_mvcc_${name}_duration_milliseconds`, help, histogram);
   }
-  const { leaseTtls_s } = state.counts;
-  addSpread(registry, "etcd_debugging_lease_ttl_total", "TTLs of leases granted.", leaseTtls_s);
+  const { leaseTtls_s } = state.metrics;
+  addHistogram(registry, "etcd_debugging_lease_ttl_total", "TTLs of leases granted.", leaseTtls_s);
   backendMetrics(registry, context);
   return registry;
 }
 
-function addSpread(registry: Registry, name: string, help: string, spread: Spread): void {
-  addMetric(registry, { type: "histogram", name, help }, () => spread.samples(name, {}));
+function addHistogram(registry: Registry, name: string, help: string, histogram: Histogram): void {
+  addMetric(registry, { type: "histogram", name, help }, () => histogram.samples(name, {}));
 }
 
 const hex = (id: bigint) => id.toString(16);
@@ -141,20 +141,20 @@ function countMetrics({ state }: EtcdContext): Metric[] {
     help,
     value,
   ];
-  // The counts outlive a state that a snapshot brought.
-  const { counts } = state;
+  // The metrics outlive a state that a snapshot brought.
+  const { metrics } = state;
   return [
-    counter("etcd_mvcc_range_total", "Ranges.", () => counts.ranges),
-    counter("etcd_mvcc_put_total", "Puts.", () => counts.puts),
-    counter("etcd_mvcc_delete_total", "Deletions.", () => counts.deletes),
-    counter("etcd_mvcc_txn_total", "Transactions of several operations.", () => counts.txns),
+    counter("etcd_mvcc_range_total", "Ranges.", () => metrics.ranges),
+    counter("etcd_mvcc_put_total", "Puts.", () => metrics.puts),
+    counter("etcd_mvcc_delete_total", "Deletions.", () => metrics.deletes),
+    counter("etcd_mvcc_txn_total", "Transactions of several operations.", () => metrics.txns),
     ["gauge", "etcd_debugging_mvcc_total_put_size_in_bytes", "Keys and values of all puts.", () =>
-      counts.putBytes],
-    counter("etcd_debugging_lease_granted_total", "Leases granted.", () => counts.leasesGranted),
-    counter("etcd_debugging_lease_revoked_total", "Leases ended.", () => counts.leasesRevoked),
-    counter("etcd_debugging_lease_renewed_total", "Renewals.", () => counts.leasesRenewed),
+      metrics.putBytes],
+    counter("etcd_debugging_lease_granted_total", "Leases granted.", () => metrics.leasesGranted),
+    counter("etcd_debugging_lease_revoked_total", "Leases ended.", () => metrics.leasesRevoked),
+    counter("etcd_debugging_lease_renewed_total", "Renewals.", () => metrics.leasesRenewed),
     counter("etcd_debugging_server_lease_expired_total", "Leases that this leader found expired.",
-      () => counts.leasesExpired),
+      () => metrics.leasesExpired),
   ];
 }
 

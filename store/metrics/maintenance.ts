@@ -1,6 +1,6 @@
 import {
   HistogramFamily,
-  type Spread,
+  type Histogram,
   addMetric,
   exponentialBounds,
 } from "@raft2kube/observe/families.ts";
@@ -41,7 +41,7 @@ const KINDS: Readonly<Record<Kind, readonly [string, string, readonly number[]]>
 
 /** How long work on the whole store took, under etcd's names. */
 export class MaintenanceMetrics {
-  readonly #spreads: Readonly<Record<Kind, Spread>>;
+  readonly #histograms: Readonly<Record<Kind, Histogram>>;
   readonly #clock: Clock;
   #defragmenting = 0;
 
@@ -50,7 +50,7 @@ export class MaintenanceMetrics {
     const entries = Object.entries(KINDS).map(([kind, [name, help, bounds]]) => {
       return [kind, new HistogramFamily(registry, name, help, bounds).of()];
     });
-    this.#spreads = Object.fromEntries(entries) as Record<Kind, Spread>;
+    this.#histograms = Object.fromEntries(entries) as Record<Kind, Histogram>;
     const head = { name: "etcd_disk_defrag_inflight", help: "1 while it defragments." };
     const samples = () => [{ labels: {}, value: this.#defragmenting > 0 ? 1 : 0 }];
     addMetric(registry, { ...head, type: "gauge" }, samples);
@@ -72,6 +72,6 @@ export class MaintenanceMetrics {
   /** The same for work that is no promise: call what is returned at its end. */
   begin(kind: Kind): () => void {
     const from_ms = this.#clock.monotonic();
-    return () => this.#spreads[kind].observe((this.#clock.monotonic() - from_ms) / 1_000);
+    return () => this.#histograms[kind].observe((this.#clock.monotonic() - from_ms) / 1_000);
   }
 }

@@ -1,5 +1,5 @@
 import {
-  type Spread,
+  type Histogram,
   addMetric,
   exponentialBounds,
   familiesOf,
@@ -56,7 +56,7 @@ export class MemberMetrics {
     "The latency of applying a command.",
     APPLY_BOUNDS_S,
   );
-  readonly #byOp = new Map<string, Spread>();
+  readonly #byOp = new Map<string, Histogram>();
   readonly #ranges = this.#declare.histogram(
     "etcd_server_range_duration_seconds",
     "The latency of ranges.",
@@ -129,22 +129,22 @@ export class MemberMetrics {
   /** Records a command, or a read that needs no entry of the log (`range`, `read-only txn`). */
   applied(what: string | undefined, took_ms: number, success = true): void {
     const op = what ?? "unknown";
-    const spread = what === "range" ? this.#ranges : this.#spreadOf(op, success);
-    spread.observe(took_ms / 1000);
+    const histogram = what === "range" ? this.#ranges : this.#histogramOf(op, success);
+    histogram.observe(took_ms / 1000);
     if (took_ms < this.apply_ms) return;
     this.#slowApplies.add();
     const fields = { took_ms: Math.round(took_ms), expected_ms: this.apply_ms, request: op };
     log.warn("apply request took too long", fields);
   }
 
-  #spreadOf(what: string, success: boolean): Spread {
+  #histogramOf(what: string, success: boolean): Histogram {
     const key = success ? what : `${what} failed`;
-    let spread = this.#byOp.get(key);
-    if (!spread) {
+    let histogram = this.#byOp.get(key);
+    if (!histogram) {
       const labels = { version: "v3", op: opOf(what), success: String(success) };
-      this.#byOp.set(key, (spread = this.#apply.of(labels)));
+      this.#byOp.set(key, (histogram = this.#apply.of(labels)));
     }
-    return spread;
+    return histogram;
   }
 
   /** A disk whose syncs and writes are measured. */

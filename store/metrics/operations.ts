@@ -1,10 +1,10 @@
-import { Spread, exponentialBounds } from "@raft2kube/observe/families.ts";
+import { Histogram, exponentialBounds } from "@raft2kube/observe/families.ts";
 
 /** etcd's buckets of leases' TTLs, in seconds (upstream: lease/metrics.go). */
 const TTL_BOUNDS_S = exponentialBounds(1, 2, 24);
 
 /** Counters of this member since its start; not part of the replicated state. */
-export interface Counts {
+export interface OperationMetrics {
   ranges: number;
   puts: number;
   /** Of keys and values of all puts. */
@@ -16,10 +16,10 @@ export interface Counts {
   leasesRevoked: number;
   leasesRenewed: number;
   leasesExpired: number;
-  readonly leaseTtls_s: Spread;
+  readonly leaseTtls_s: Histogram;
 }
 
-export function newCounts(): Counts {
+export function newOperationMetrics(): OperationMetrics {
   return {
     ranges: 0,
     puts: 0,
@@ -30,6 +30,6 @@ export function newCounts(): Counts {
     leasesRevoked: 0,
     leasesRenewed: 0,
     leasesExpired: 0,
-    leaseTtls_s: new Spread(TTL_BOUNDS_S),
+    leaseTtls_s: new Histogram(TTL_BOUNDS_S),
   };
 }

@@ -1,6 +1,6 @@
 import {
-  type Count,
-  type Spread,
+  type Counter,
+  type Histogram,
   addMetric,
   exponentialBounds,
   familiesOf,
@@ -14,22 +14,22 @@ const SNAPSHOT_BOUNDS_S = exponentialBounds(0.1, 2, 10);
 
 /** A snapshot on its way, to a member or from one. */
 export interface SnapshotMetrics {
-  readonly success: Count;
-  readonly failures: Count;
-  readonly took_s: Spread;
+  readonly success: Counter;
+  readonly failures: Counter;
+  readonly took_s: Histogram;
   inflight: number;
   readonly clock: Clock;
 }
 
 /** Metrics of the traffic between this member and one other. */
 export class PeerMetrics {
-  readonly sentBytes: Count;
-  readonly receivedBytes: Count;
-  readonly sendFailures: Count;
-  readonly receiveFailures: Count;
+  readonly sentBytes: Counter;
+  readonly receivedBytes: Counter;
+  readonly sendFailures: Counter;
+  readonly receiveFailures: Counter;
   readonly snapshotsSent: SnapshotMetrics;
   readonly snapshotsReceived: SnapshotMetrics;
-  readonly #roundTrip_s: Spread;
+  readonly #roundTrip_s: Histogram;
   readonly #clock: Clock;
   #asked_ms: number | undefined;
 

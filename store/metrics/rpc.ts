@@ -1,8 +1,8 @@
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import {
-  type Count,
+  type Counter,
   DEFAULT_BOUNDS_S,
-  type Spread,
+  type Histogram,
   familiesOf,
 } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -40,13 +40,13 @@ class RpcMetrics {
   readonly path: string;
   readonly #families: ReturnType<typeof rpcFamilies>;
   readonly #labels: Record<string, string>;
-  readonly messagesIn: Count;
-  readonly messagesOut: Count;
-  readonly #started: Count;
-  readonly #handling: Spread;
-  readonly #byCode = new Map<string, Count>();
+  readonly messagesIn: Counter;
+  readonly messagesOut: Counter;
+  readonly #started: Counter;
+  readonly #handling: Histogram;
+  readonly #byCode = new Map<string, Counter>();
   /** One for each kind of client, which its first field of metadata is the same object for. */
-  readonly #byClient = new Map<string, Count>();
+  readonly #byClient = new Map<string, Counter>();
 
   constructor(families: ReturnType<typeof rpcFamilies>, service: string, method: MethodTable) {
     const { clientStream, serverStream } = method;
@@ -67,7 +67,7 @@ class RpcMetrics {
     return this.#families.clock.monotonic();
   }
 
-  #ofClient({ metadata }: Call): Count {
+  #ofClient({ metadata }: Call): Counter {
     const [said = "unknown"] = metadata.get(CLIENT_VERSION);
     const version = String(said).slice(0, CLIENT_VERSION_CHARS_MAX);
     const known = this.#byClient.get(version);
@@ -167,7 +167,7 @@ function measuredStream(handler: Handler, rpc: RpcMetrics): Handler {
 const isStream = (input: unknown): input is AsyncIterable<unknown> =>
   typeof input === "object" && input !== null && Symbol.asyncIterator in input;
 
-async function* counted(input: AsyncIterable<unknown>, count: Count): AsyncGenerator<unknown> {
+async function* counted(input: AsyncIterable<unknown>, count: Counter): AsyncGenerator<unknown> {
   for await (const message of input) {
     count.add();
     yield message;

@@ -53,7 +53,7 @@ export async function hashKv(
       live = true;
       return false;
     });
-    const counts = (key: Buffer, value: Buffer) => {
+    const isCounted = (key: Buffer, value: Buffer) => {
       const { main, sub, tombstone } = parseRecordKey(key);
       if (main > at) return false;
       if (main > compactRevision || !live) return main !== compactRevision || !tombstone;
@@ -67,7 +67,7 @@ export async function hashKv(
       // A later compaction takes points out of the index that this needs.
       if (state.index === index && state.compactRevision > at) throw etcdError("compacted");
       for (const [key, value] of chunk) {
-        if (!counts(key, value)) continue;
+        if (!isCounted(key, value)) continue;
         hash = crc32c(value, crc32c(key.subarray(RECORD_PREFIX_BYTES), hash));
       }
     }

@@ -5,7 +5,7 @@ import { SimpleTokens } from "../auth/simple-tokens.ts";
 import type { Backend, BackendWrite } from "../backend/backend.ts";
 import type { Membership } from "../core/types.ts";
 import { AlarmTable } from "./cluster/alarms.ts";
-import { type Counts, newCounts } from "../metrics/operations.ts";
+import { type OperationMetrics, newOperationMetrics } from "../metrics/operations.ts";
 import { KeyIndex } from "./index/key-index.ts";
 import { LeaseTable } from "./lease/lease.ts";
 import { LeaseTimers } from "./lease/lease-timers.ts";
@@ -55,7 +55,7 @@ export interface State {
   /** Where the keys and values of new records lie. */
   readonly slabs: Slabs;
   /** Beside the replicated state, as `tokens`. */
-  readonly counts: Counts;
+  readonly metrics: OperationMetrics;
   /** Changes beside records that the next flush takes along, by backend key in latin1. */
   readonly pending: Map<string, BackendWrite>;
   /** Called once, after the next flush. */
@@ -98,7 +98,7 @@ export function newState(options: StateOptions): State {
     members: new MemberTable(),
     alarms: new AlarmTable(),
     downgradeTarget: undefined,
-    counts: newCounts(),
+    metrics: newOperationMetrics(),
     slabs: new Slabs(),
     recordsUnread: false,
     pending,

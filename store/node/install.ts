@@ -39,9 +39,9 @@ export async function install(options: InstallOptions, mark: SnapshotMark): Prom
   const nothing = { membership: mark.membership, members: [], base: mark };
   const fresh = await restoreState({ backend, identity, clock, bootstrap: nothing });
   // Waits for a flush were about the old state; tokens stay valid.
-  const { tokens, counts, onFlushed } = state;
+  const { tokens, metrics, onFlushed } = state;
   if (!fresh.auth.enabled) tokens.clear();
-  Object.assign(state, fresh, { tokens, counts, onFlushed });
+  Object.assign(state, fresh, { tokens, metrics, onFlushed });
   flusher.resume();
   watches.replaced(before);
   options.onMembers();

@@ -52,7 +52,7 @@ export class LeaseExpiry {
       // An outcome changes nothing here: a lease not revoked comes up again.
       const command = { kind: "lease-revoke" as const, request: { ID }, caller };
       this.#replica.proposeInTerm(command, ({ error }) => {
-        if (!error) this.#state.counts.leasesExpired++;
+        if (!error) this.#state.metrics.leasesExpired++;
       });
     }
   }

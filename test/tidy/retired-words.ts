@@ -1,8 +1,9 @@
 /** Words that must not name files or symbols, and the field's words. */
 interface RetiredWords {
+  /** A word, or several that follow each other in a name, joined by hyphens. */
   readonly words: readonly string[];
   readonly instead: string;
-  /** Everywhere if absent. */
+  /** Folders or files; everywhere if absent. */
   readonly folders?: readonly string[];
 }
 
@@ -28,6 +29,35 @@ export const RETIRED_WORDS: readonly RetiredWords[] = [
   {
     words: ["sealing", "guess", "guessed", "anew", "whoever"],
     instead: "encryption, cached, again, the member that ...",
+  },
+  {
+    words: ["note-use", "own-write", "own-writes", "track-write", "track-writes"],
+    instead: "token-usage, internal-write, managed-fields",
+  },
+  {
+    words: ["spread", "spreads"],
+    instead: "histogram, counter",
+    folders: ["apiserver", "base/observe", "controllers/metrics", "kubelet", "store"],
+  },
+  {
+    words: ["counts"],
+    instead: "metrics, counters",
+    folders: ["apiserver", "base/observe", "controllers/metrics", "store/metrics", "store/mvcc"],
+  },
+  {
+    words: ["quiet"],
+    instead: "idle",
+    folders: ["apiserver", "cli/store", "store", "base/std"],
+  },
+  {
+    words: ["rounds"],
+    instead: "periodic, repairs, scrapes",
+    folders: ["apiserver"],
+  },
+  {
+    words: ["held"],
+    instead: "cached",
+    folders: ["apiserver/cache", "apiserver/registry/list.ts"],
   },
   {
     words: ["slot", "slots", "life", "lives", "office", "happening", "happenings"],

@@ -57,11 +57,16 @@ function namesOf(file: SourceFile): string[] {
 
 it("retired words name no file and no symbol", () => {
   const returned = RETIRED_WORDS.flatMap(({ words, instead, folders = [] }) => {
-    const isInside = ({ path }: SourceFile) => folders.some((one) => path.startsWith(`${one}/`));
+    const isInside = ({ path }: SourceFile) =>
+      folders.some((one) => path === one || path.startsWith(`${one}/`));
+    const isRetired = (name: string) => {
+      const joined = `-${wordsOf(name).join("-")}-`;
+      return words.some((word) => joined.includes(`-${word}-`));
+    };
     const inside = folders.length === 0 ? product : product.filter(isInside);
     return inside.flatMap((file) =>
       [file.path, ...namesOf(file)]
-        .filter((name) => wordsOf(name).some((word) => words.includes(word)))
+        .filter(isRetired)
         .map((name) => `${file.path}: ${name} (write ${instead})`),
     );
   });

@@ -58,8 +58,8 @@ test("it continues while there are requests, and stops some time after the last"
   for (let spent_ms = 0; spent_ms <= 2 * METRICS_IDLE_MS; spent_ms += METRICS_INTERVAL_MS) {
     await advance(clock, METRICS_INTERVAL_MS);
   }
-  const rounds = Math.floor(METRICS_IDLE_MS / METRICS_INTERVAL_MS);
-  expect(asked.length).toBe(2 * (5 + rounds));
+  const scrapes = Math.floor(METRICS_IDLE_MS / METRICS_INTERVAL_MS);
+  expect(asked.length).toBe(2 * (5 + scrapes));
   const answer = scraper.windows();
   await advance(clock, METRICS_FIRST_WINDOW_MS);
   expect((await answer).size).toBe(2);

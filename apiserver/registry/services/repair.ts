@@ -1,6 +1,6 @@
 import { type Controller, Periodic } from "../../periodic.ts";
 import type { ServiceWriter } from "./service-writer.ts";
-import { REPAIR_INTERVAL_MS, REPAIR_ROUNDS } from "../../limits.ts";
+import { REPAIR_INTERVAL_MS, REPAIRS_UNTIL_RELEASE } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { InternalEvents, type Warning } from "../internal-events.ts";
 import { type AddressPlan, type Leak, type Mend, planAddresses } from "./address-plan.ts";
@@ -11,14 +11,14 @@ import { heldPorts, type Service } from "./service.ts";
 /**
  * Repairs reservations after a crash between two writes. An address or port that a Service uses
  * without a reservation is reserved at once; a reservation without a Service may belong to a write
- * in progress on another server, so it is released only after REPAIR_ROUNDS.
+ * in progress on another server, so it is released only after REPAIRS_UNTIL_RELEASE.
  */
 export class ServiceRepair implements Controller {
   readonly #writer: ServiceWriter;
   readonly #services: Resource;
   readonly #addresses: ClusterIps;
   readonly #ports: NodePorts;
-  /** For how many rounds each reservation has had no Service. */
+  /** For how many repairs each reservation has had no Service. */
   #unheldAddresses = new Map<string, number>();
   #unheldPorts = new Map<number, number>();
   /** Warnings of the last round that nothing but a user can end: each is recorded once. */
@@ -40,7 +40,7 @@ export class ServiceRepair implements Controller {
   }
 
   async start(): Promise<void> {
-    await this.#round();
+    await this.#repair();
     this.#mending.schedule();
   }
 
@@ -50,7 +50,7 @@ export class ServiceRepair implements Controller {
 
   async #counted(): Promise<void> {
     try {
-      await this.#round();
+      await this.#repair();
     } catch (thrown) {
       this.#writer.metrics.services.addressRepair.failedRound();
       this.#writer.metrics.services.portRepair.failedRound();
@@ -59,7 +59,7 @@ export class ServiceRepair implements Controller {
   }
 
   /** Compares once. Reservations are read before Services, so that none of these seems unheld. */
-  async #round(): Promise<void> {
+  async #repair(): Promise<void> {
     const addresses = await this.#addresses.objects();
     const ports = await this.#ports.taken();
     const cache = (await this.#services.freshCache()) ?? (await this.#services.cache());
@@ -115,14 +115,14 @@ const leakKey = ({ address: { metadata } }: Leak): string => `${metadata.name} $
 const warningKey = ({ about, reason, message }: Warning): string =>
   `${about.metadata.uid} ${reason} ${message}`;
 
-/** Counts one round more for what is unheld still; `over` is what has been so for long enough. */
+/** Counts one repair more for what is unheld still; `over` is what has been so for long enough. */
 function counted<T>(unheld: Iterable<T>, before: ReadonlyMap<T, number>) {
   const again = new Map<T, number>();
   const over: T[] = [];
   for (const each of unheld) {
-    const rounds = (before.get(each) ?? 0) + 1;
-    if (rounds >= REPAIR_ROUNDS) over.push(each);
-    else again.set(each, rounds);
+    const repairs = (before.get(each) ?? 0) + 1;
+    if (repairs >= REPAIRS_UNTIL_RELEASE) over.push(each);
+    else again.set(each, repairs);
   }
   return { again, over };
 }

@@ -36,7 +36,7 @@ async function renewHere(
   const lease = state.leases.get(ID);
   if (!lease || state.leaseTimers.expired(ID)) return { header: header(state), ID, TTL: 0 };
   state.leaseTimers.renewed(lease);
-  state.counts.leasesRenewed++;
+  state.metrics.leasesRenewed++;
   // A checkpoint would give the next leader less than this renewal promises: it is taken back, in
   // the log behind it. In this term only: a next leader has begun with the checkpoint already.
   const checkpoint = state.leaseTimers.checkpointOf(ID);

@@ -137,7 +137,7 @@ export class WatchSession {
       ...filtersOf(request.filters),
       nextRevision: firstRevision(state, request.startRevision),
       behind: false,
-      quiet: true,
+      idle: true,
     });
   }
 

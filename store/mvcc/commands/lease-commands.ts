@@ -21,8 +21,8 @@ export function leaseGrant(state: State, request: LeaseGrantRequest): LeaseGrant
   const lease = state.leases.add(ID, Math.max(TTL, LEASE_TTL_S_MIN));
   noteLease(state, lease);
   state.leaseTimers.started(lease);
-  state.counts.leasesGranted++;
-  state.counts.leaseTtls_s.observe(lease.ttl_s);
+  state.metrics.leasesGranted++;
+  state.metrics.leaseTtls_s.observe(lease.ttl_s);
   return { header: header(state), ID, TTL: lease.ttl_s, error: "" };
 }
 
@@ -39,7 +39,7 @@ export function leaseRevoke(
   }
   state.leases.remove(lease.id);
   state.leaseTimers.ended(lease.id);
-  state.counts.leasesRevoked++;
+  state.metrics.leasesRevoked++;
   notePending(state, leaseKey(lease.id), undefined);
   transaction.commit();
   return { header: header(state) };

@@ -13,7 +13,7 @@ export function deleteRange(
 ): { deleted: number; prevKvs: KeyValue[] } {
   const range = keyRange(request.key, request.rangeEnd);
   const prevKvs: KeyValue[] = [];
-  state.counts.deletes++;
+  state.metrics.deletes++;
   if (request.prevKv) {
     state.index.visit(range, transaction.revision, (_key, { main, sub }) => {
       prevKvs.push(transaction.read(main, sub));

@@ -35,7 +35,7 @@ export function put(
   const value = ignoreValue && old ? old.value : request.value;
   const lease = ignoreLease && old ? old.lease : request.lease;
   transaction.put(key, value, lease);
-  state.counts.puts++;
-  state.counts.putBytes += key.length + value.length;
+  state.metrics.puts++;
+  state.metrics.putBytes += key.length + value.length;
   return prevKv ? old : undefined;
 }

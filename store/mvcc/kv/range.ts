@@ -42,7 +42,7 @@ export function planRange(state: State, request: RangeRequest, current: number):
   const at = checkRevision(state, request.revision, current);
   const range: KeyRange = keyRange(request.key, request.rangeEnd);
   const points: KeyPoint[] = [];
-  state.counts.ranges++;
+  state.metrics.ranges++;
   const limit = request.countOnly ? 0 : readLimit(request);
   let count = 0;
   state.index.visit(range, at, (_key, point) => {

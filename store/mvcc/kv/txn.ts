@@ -44,7 +44,7 @@ export function txn(
   const path = choosePath(state, transaction, request);
   checkPath(state, transaction, path);
   const response = act(state, transaction, path);
-  if (path.operations.length > 1) state.counts.txns++;
+  if (path.operations.length > 1) state.metrics.txns++;
   transaction.commit();
   return { ...response, header: header(state) };
 }

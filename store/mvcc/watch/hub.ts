@@ -225,7 +225,7 @@ export class WatchHub {
     const offer = this.#offerOf(events);
     const filtered = filterEvents(watcher, watcher.prevKv ? offer.withPrevious() : offer.plain);
     if (filtered.length === 0) return;
-    watcher.quiet = false;
+    watcher.idle = false;
     this.#eventCount += filtered.length;
     const { bytes } = offer;
     if (watcher.fragment) return this.#sendParts(watcher, filtered, bytes);
@@ -312,13 +312,13 @@ export class WatchHub {
     return nextRevision > this.#state.revision + 1;
   }
 
-  /** Sends progress to quiet, up to date watchers that asked for it. */
+  /** Sends progress to idle, up to date watchers that asked for it. */
   notifyProgress(): void {
     for (const watchers of this.#byStream.values()) {
       for (const watcher of watchers.values()) {
         const current = !watcher.behind && !this.#isEarly(watcher);
-        const due = watcher.progressNotify && watcher.quiet && current;
-        watcher.quiet = true;
+        const due = watcher.progressNotify && watcher.idle && current;
+        watcher.idle = true;
         if (!due || watcher.stream.full) continue;
         watcher.stream.push(this.response(watcher.id, {}), RESPONSE_OVERHEAD_BYTES);
       }

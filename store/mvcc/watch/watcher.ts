@@ -23,7 +23,7 @@ export interface Watcher {
   /** The response with its latest events, to which more may be added. */
   latest?: QueuedResponse | undefined;
   /** Nothing was sent since the last round of progress notices. */
-  quiet: boolean;
+  idle: boolean;
 }
 
 /** The events that a watcher's filters let through. */

@@ -87,8 +87,8 @@ function noticeEarlyWatches({ watches }: Generation): void {
   watches.notifyProgress = () => {
     for (const stream of streams) {
       for (const watcher of watches.watchers(stream).values()) {
-        const due = watcher.progressNotify && watcher.quiet && !watcher.behind;
-        watcher.quiet = true;
+        const due = watcher.progressNotify && watcher.idle && !watcher.behind;
+        watcher.idle = true;
         if (due && !stream.full) stream.push(watches.response(watcher.id, {}), 64);
       }
     }
