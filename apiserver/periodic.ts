@@ -12,7 +12,7 @@ export interface Controller {
   close(): Promise<void>;
 }
 
-/** Does the same again and again, one round at a time; one that fails is soon tried again. */
+/** Runs a task at an interval, never two at a time; retries a failed run after a short delay. */
 export class Periodic {
   readonly #clock: Clock;
   readonly #what: string;

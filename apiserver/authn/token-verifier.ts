@@ -124,7 +124,7 @@ function issuerOf(token: string): string | undefined {
     const { iss }: JWTPayload = decodeJwt(token);
     return iss;
   } catch (thrown) {
-    // Somebody else's token, such as a bootstrap token.
+    // Another issuer's token, such as a bootstrap token.
     if (thrown instanceof errors.JOSEError) return undefined;
     throw thrown;
   }

@@ -126,7 +126,7 @@ function nameIn(mode: Mode, group: string, name: string): Partial<Attributes> {
   if (account !== undefined) return { group, resource: "serviceaccounts", ...account };
   const node = mode === "legacy" ? undefined : nodeIn(name);
   if (node === undefined) return { group, resource: "users", name };
-  // Whoever may act as the node it runs on may do so on any.
+  // `associated-node` is granted for all nodes at once, by the name `*`.
   return { group, resource: "nodes", name: mode === "associated-node" ? "*" : node };
 }
 

@@ -95,7 +95,7 @@ export async function serveDeleteCollection(
     try {
       await deleteObject(server, resource, place, name, request, options);
     } catch (thrown) {
-      // Somebody else deleted it meanwhile: what was asked for is so.
+      // Another request deleted the object first: the result is the same.
       if (!isReason(thrown, "NotFound")) throw thrown;
     }
   }

@@ -45,7 +45,7 @@ export async function serveResource(server: ApiServer, context: RequestContext):
   }
   checkScope(resource, info);
   const serve = info.subresource === "" ? verbOf(resource, info) : partOf(resource.kind, info);
-  // HEAD is nothing that upstream knows, but for what it passes on.
+  // Upstream has no HEAD, except where it proxies a request.
   if (context.request.method === "HEAD" && info.subresource !== "proxy") throw methodNotAllowed();
   // A request that was authorized as a watch must be one, and subresources are not watched.
   if (info.verb === "watch" && (context.request.method !== "GET" || info.subresource !== "")) {
@@ -57,7 +57,7 @@ export async function serveResource(server: ApiServer, context: RequestContext):
   return await serve(server, resource, context);
 }
 
-/** Parts of objects that are made and not stored. */
+/** Subresources whose objects are created and not stored. */
 const WITHOUT_TABLE = new Set(["binding", "eviction", "token"]);
 
 /** Whether an answer can be shown as a table: a review has no columns. */
@@ -76,7 +76,7 @@ function verbOf({ kind }: Resource, info: RequestInfo): ServeVerb {
   return kind.served === "virtual" ? virtualOf(kind) : serve;
 }
 
-/** How kinds are read of which nothing is stored. */
+/** Handlers of the kinds that are computed and not stored. */
 const VIRTUAL: Readonly<Record<string, ServeVerb>> = {
   "core/v1.ComponentStatus": serveComponentStatus,
   "metrics/v1beta1.NodeMetrics": serveNodeMetrics,

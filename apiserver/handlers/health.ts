@@ -11,7 +11,7 @@ const PAGES = ["healthz", "livez", "readyz"] as const;
 
 type Page = (typeof PAGES)[number];
 
-/** One thing that must be well; it throws when it is not. */
+/** A named check of a health page. `run` throws when the check fails. */
 interface HealthCheck {
   readonly name: string;
   run(): Promise<void> | void;
@@ -126,7 +126,7 @@ export class Health {
       return true;
     } catch (thrown) {
       health.checked(page, check.name, false);
-      // Anybody may read this answer: why stands in the log alone.
+      // The response is public, so the reason goes to the log only.
       log.warn("a health check failed", { check: check.name, reason: messageOf(thrown) });
       return false;
     }

@@ -166,7 +166,7 @@ export class MessageType<T> {
     return message as T;
   }
 
-  /** Whoever checks a oneof looks for one member: a second one would pass unseen. */
+  /** Unsets the other members of a oneof: validation reads one member and would miss a second. */
   #clearOthers(message: Fields, { name, oneof }: FieldTable): void {
     for (const field of this.fields) {
       if (field.oneof === oneof && field.name !== name) message[field.name] = undefined;

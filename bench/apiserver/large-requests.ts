@@ -8,7 +8,7 @@ export interface Deed {
   readonly path: string;
   readonly options: AskOptions;
   readonly codes: readonly number[];
-  /** Somebody watches in this form, and has the event before the measurement ends. */
+  /** A watch in this form; it receives the event before the measurement ends. */
   readonly watched?: { readonly path: string; readonly accept: string };
 }
 

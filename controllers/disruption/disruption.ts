@@ -56,7 +56,7 @@ export function startDisruption(context: ControllerContext): Running {
       await write(budget, status);
       return again_ms === undefined ? undefined : { again_ms };
     } catch (thrown) {
-      // Somebody evicted meanwhile: what was written then is counted from next.
+      // An eviction wrote the status meanwhile: the next sync starts from it.
       if (isConflict(thrown)) throw thrown;
       await write(budget, failedStatus(budget, messageOf(thrown), context.clock.now()));
       throw thrown;

@@ -41,7 +41,7 @@ export function startStaleTargets(
     try {
       await writer.updateStatus(withoutMark(pod, context.clock.now()));
     } catch (thrown) {
-      // Whoever changed it shows it again.
+      // The write that came first brings an event, which syncs the object again.
       if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
     }
   };

@@ -14,7 +14,7 @@ import type { SandboxRecord } from "./record.ts";
 const PAUSE_OOM_SCORE = -998;
 /** The least weight there is: it sleeps. */
 const PAUSE_CPU_SHARES = 2;
-/** Nobody else's id, where it can be had; in a user namespace that lacks it, its root's. */
+/** An id that no other process has; in a user namespace that does not map it, root's. */
 const PAUSE_ID = 65_535;
 const PAUSE = "/pause";
 /**

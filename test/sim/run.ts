@@ -113,7 +113,7 @@ class Run {
   readonly faultTimes: number[] = [];
   healed_ms = Infinity;
   #faulty = true;
-  /** Nobody asks for anything any more. */
+  /** The clients have stopped: no more requests are sent. */
   #quiet = false;
   /** An error that the clients' loops did not handle. */
   #failed: unknown;

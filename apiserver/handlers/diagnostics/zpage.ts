@@ -23,7 +23,7 @@ const DEPRECATED = "v1alpha1";
 const TEXT_TYPE = "text/plain";
 const TYPES = [JSON_TYPE, YAML_TYPE, TEXT_TYPE];
 
-/** Upstream leaves such texts to people: what is parsed is the object. */
+/** Upstream's first line of the text form; programs parse the JSON or YAML form. */
 const NOTICE = "Warning: This endpoint is not meant to be machine parseable, has no formatting " +
   "compatibility guarantees and is for debugging purposes only.";
 

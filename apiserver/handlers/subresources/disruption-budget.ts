@@ -53,7 +53,7 @@ export function spendBudget(budget: Budget, pod: string, now_ms: number): Budget
     status: {
       ...status,
       disruptionsAllowed: left,
-      // Whoever counts must not take a pod that is about to go for one that serves.
+      // The controller does not count these pods as healthy: they are about to be deleted.
       disruptedPods: { ...disruptedPods, [pod]: timeText(now_ms) },
       ...(left > 0 ? {} : { conditions: exhausted(budget, now_ms) }),
     },

@@ -26,7 +26,7 @@ export async function runWorkers(
         queue.forget(key);
         if (result) queue.addAfter(key, result.again_ms);
       } catch (thrown) {
-        // Somebody was faster: the informer will bring the newer state.
+        // Another writer was faster: the informer will bring the newer state.
         const expected = isConflict(thrown) || isNamespaceTerminating(thrown);
         const fields = { key, error: messageOf(thrown), failures: queue.failures(key) + 1 };
         if (expected) log.debug("out of date, trying again", fields);

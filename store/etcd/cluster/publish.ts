@@ -5,7 +5,7 @@ import { type EtcdContext, proposeCommand, readBarrier } from "../request/contex
 export interface Presence {
   name: string;
   clientURLs: string[];
-  /** Told only where the cluster does not know them yet. */
+  /** Published only if the cluster does not know them yet. */
   peerURLs: string[];
 }
 

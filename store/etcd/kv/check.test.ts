@@ -52,7 +52,7 @@ test("nested transactions beside each other are bounded together", () => {
   const operations = 40 + 40 * 2 * 60;
   expect(operations).toBeGreaterThan(TXN_TREE_OPERATIONS_MAX);
   expect(tooMany({ success: twice }, 128)).toBe(true);
-  // Whoever allows more in one branch has as much in two.
+  // A larger limit holds for each of the two branches.
   const { success } = txn(5_000);
   expect(tooMany({ success, failure: success }, 5_000)).toBe(false);
 });

@@ -212,7 +212,7 @@ function addEvents(queued: QueuedResponse, events: readonly Event[]): void {
   for (const event of events) response.events.push(event);
 }
 
-/** It is its reader's now. */
+/** Completes a response for its reader: no events are added to it after this. */
 function seal(queued: QueuedResponse): void {
   queued.sealed = true;
   if (queued.run) queued.response.events = queued.run.first(queued.count);

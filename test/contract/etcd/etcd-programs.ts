@@ -95,7 +95,7 @@ export async function startEtcd({ etcd }: EtcdRelease, dataDir: string): Promise
   return { endpoint, stop: () => ended(server) };
 }
 
-/** etcd's default. Nobody listens there: a cluster of one calls no peers. */
+/** etcd's default. Unused: a cluster of one member calls no peers. */
 const DEFAULT_PEER = "http://localhost:2380";
 
 function ended(server: ChildProcess): Promise<void> {

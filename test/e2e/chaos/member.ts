@@ -19,7 +19,7 @@ export interface Ended {
 /** A member: `r2k store` as a process of its own, on a machine of its own. */
 export class ChaosMember {
   readonly machine: Machine;
-  /** Anew for each replacement. */
+  /** Each replacement has a new one. */
   dataDir: string;
   /** The root of the release that its next process is of. */
   release: string;

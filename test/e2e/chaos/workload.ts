@@ -14,7 +14,7 @@ import type { Recorder } from "./recorder.ts";
 
 const CLIENTS = 6;
 const THINK_MS = 40;
-/** Whoever is away refuses at once: asking again and again would only fill the record. */
+/** A member that is down refuses at once: retries without a pause would fill the history. */
 const AFTER_FAILURE_MS = 150;
 const CALL_TIMEOUT_MS = 1_500;
 const QUIET_TIMEOUT_MS = 10_000;
@@ -135,7 +135,7 @@ export class Workload {
         const { TTL } = await member.client.leaseKeepAlive({ ID: lease.id }, options);
         if (TTL > 0) lease.renewals.push({ asked_ms, answered_ms: performance.now() });
       } catch (thrown) {
-        // Whoever is asked may be away; the lease then has what is left of its time.
+        // The member may be down; the lease then keeps its remaining time.
         if (!(thrown instanceof EtcdError)) throw thrown;
       }
       await delay(systemClock(), KEEP_ALIVE_MS);

@@ -62,7 +62,7 @@ export class Cluster {
   readonly #options: ClusterOptions;
   readonly #sent = new WeakMap<Parcel, number>();
   readonly #random: Random;
-  /** Whoever next installs a snapshot is to be the leader meanwhile. */
+  /** The next member that installs a snapshot becomes leader while it installs. */
   successorInstalls = false;
   /** The release of new members. */
   release: Release;
@@ -210,7 +210,7 @@ export class Cluster {
     });
   }
 
-  /** Whoever waits for a member hears some time after its life has ended. */
+  /** Fails a call to a member some time after the member's generation ended. */
   #breakWithGeneration(asked: Member, broken: () => void): void {
     const { generation } = asked;
     this.#options.timeline.after(CALL_MS_MAX, () => {

@@ -36,7 +36,7 @@ export class Operator {
     this.#round();
   }
 
-  /** Nobody is missing, no replacement is under way, no member is of an old release. */
+  /** No member is missing, replaced or of an old release. */
   get content(): boolean {
     const well = this.#cluster.all.every(({ standing, lost }) => standing === "up" && !lost);
     return well && !this.#replacement && !this.#upgrade;

@@ -127,7 +127,7 @@ export class Injector {
     return leader && random.next() < 0.4 ? leader : cluster.anyUp(random);
   }
 
-  /** Whoever comes to that moment first: few members send or take snapshots, say. */
+  /** Picks the victim; for a rare moment, the first member to reach it. */
   #appoint(random: Random, { side, moment }: Extract<Fault, { kind: "power cut" }>): boolean {
     const one = this.#victim(random);
     const rare = RARE_MOMENTS.includes(moment);
@@ -234,7 +234,7 @@ export class Injector {
   #handOver(random: Random): boolean {
     const { leader, generations } = this.#world.cluster;
     if (!leader) return false;
-    // Whoever else is asked passes it on to the leader.
+    // A follower forwards the request to the leader.
     const asked = random.next() < 0.5 ? leader : pick(random, generations);
     asked.replica.transferLeadership(pick(random, leader.raft.state.membership.voters));
     return this.#done("leadership handed over");

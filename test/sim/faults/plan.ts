@@ -120,7 +120,7 @@ function betweenLeaders(random: Random): Fault {
   return { kind: "member between two leaders", behind_ms, apart_ms };
 }
 
-/** Whoever takes office with a snapshot still to be installed begins on a state that goes. */
+/** A leader elected while it installs a snapshot starts on a state that is being replaced. */
 function handOver(random: Random): Fault {
   const to = random.next() < 0.5 ? "anyone" : "one that installs";
   return { kind: "leadership handed over", to };

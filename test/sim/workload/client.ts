@@ -171,7 +171,7 @@ export class SimClient {
       const answer = await this.request(generation, { kind: "lease-grant", request: { ID, TTL } });
       if (answer) leases.granted(ID, TTL, asked_ms);
     } else if (die < 0.85) {
-      // Whoever does not lead passes it on.
+      // A follower forwards the request to the leader.
       const leader = generations().find(({ raft }) => raft.isLeader) ?? generation;
       await this.#keepAlive(random.next() < 0.5 ? leader : generation, pick(random, alive));
     } else {

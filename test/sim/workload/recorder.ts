@@ -92,7 +92,7 @@ export class Recorder {
     for (const { input, answer: output, index } of reference.others(known)) {
       operations.push({ input, began: 0, ended: Infinity, output, index });
     }
-    // Nobody heard of a refusal, and it changed nothing: there is nothing to check.
+    // A refused request without an answer to its client changed nothing and is not checked.
     return operations.filter(({ ended, output }) => ended < Infinity || output.startsWith("@"));
   }
 }

@@ -7,7 +7,7 @@ import type { Call, Sent } from "../transcripts/caller.ts";
 export interface PageAnswer {
   readonly path: string;
   readonly accept?: string;
-  /** Nobody's name, or a user's and the groups they are in. */
+  /** A user's name and groups; anonymous if absent. */
   readonly by?: string;
   readonly status: number;
   readonly type: string;
