@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { markOf, OwnPart } from "../../labs/testing/own-part.ts";
 import { TestCluster } from "../e2e/cluster.ts";
 import { differences, type HostSnapshot } from "../e2e/host-snapshot.ts";
 import { OwnHost } from "../e2e/own-host.ts";
@@ -14,12 +15,15 @@ const ASKED = process.env["R2K_NFS_DEMO"] !== undefined;
 const isPossible = ASKED &&
   guestsMissing() === undefined && process.getuid?.() === 0 && existsSync("/usr/sbin/rpc.nfsd");
 
+/** A reader's driver, used in the cluster as lab 17 says. */
+let own: OwnPart;
 let host: OwnHost;
 let cluster: TestCluster;
 let before: HostSnapshot;
 
 beforeAll(async () => {
   if (!isPossible) return;
+  own = new OwnPart("nfs-demo", ["17"]);
   host = await OwnHost.create();
   before = await host.snapshot(NAME);
 }, TIMEOUT_MS);
@@ -28,11 +32,16 @@ afterAll(async () => {
   if (!isPossible) return;
   await host.r2k(["down", "--purge", "--name", NAME]);
   await host.close();
+  own.remove();
 }, TIMEOUT_MS);
 
 const status = async () => {
   const { stdout } = await host.r2k(["status", "--name", NAME, "-o", "json"]);
-  return JSON.parse(stdout) as { nfs: { server: string } | null; nodes: { ready: boolean }[] };
+  return JSON.parse(stdout) as {
+    nfs: { server: string } | null;
+    nodes: { ready: boolean }[];
+    ownParts: string[];
+  };
 };
 
 /** Waits until a node's writer has written a line after those that are there. */
@@ -53,11 +62,17 @@ describe.runIf(isPossible)("r2k start --nfs-demo", { timeout: TIMEOUT_MS }, () =
     expect(differences(before, await host.snapshot(NAME))).toEqual([]);
   });
 
-  it("two nodes write to one claim, and the status shows the server", async () => {
+  it("two nodes write to one claim by a reader's driver; status shows the server", async () => {
+    await own.useUnjudged();
+    const variables = ["R2K_ROOT", "R2K_LABS"].map((name) => `${name}=${own.env[name] ?? ""}`);
+    host.program = ["env", ...variables, process.execPath, await own.bundle()];
     cluster = await TestCluster.startIn(host, NAME, ["--no-demo", "--nfs-demo"]);
     const added = await host.r2k(["node", "add", "other", "--guest", "--name", NAME]);
     expect(added.code, added.stderr).toBe(0);
-    const { nfs, nodes } = await status();
+    const { nfs, nodes, ownParts } = await status();
+    expect(ownParts).toEqual(["17"]);
+    const logged = await host.r2k(["logs", "node", "--node", "nfs", "--name", NAME]);
+    expect(logged.stdout).toContain(markOf("17"));
     expect(nfs).toMatchObject({ node: "nfs", size_mib: 1024 });
     expect(nodes.map(({ ready }) => ready)).toEqual([true, true, true]);
     await cluster.apply(readFileSync(WRITERS, "utf8"));
@@ -67,6 +82,16 @@ describe.runIf(isPossible)("r2k start --nfs-demo", { timeout: TIMEOUT_MS }, () =
     expect(await cluster.ask(...mounted)).toContain(`${nfs!.server}default/shared /data nfs4`);
     const image = join(host.env["R2K_DATA"]!, NAME, "nodes/nfs/export.img");
     expect(existsSync(image)).toBe(true);
+  });
+
+  it("a pod elsewhere ends while the server is stopped, and the next one writes", async () => {
+    const ofOther = ["-l", "app=writers", "--field-selector=spec.nodeName=other"];
+    const pod = await cluster.ask("get", "pods", ...ofOther, "-o", "name");
+    expect((await host.r2k(["node", "stop", "nfs", "--name", NAME])).code).toBe(0);
+    await cluster.ask("delete", pod, "--timeout=90s");
+    expect((await host.r2k(["node", "start", "nfs", "--name", NAME])).code).toBe(0);
+    await cluster.ask("rollout", "status", "daemonset/writers", "--timeout=120s");
+    await writes("other");
   });
 
   it("a pod's own volume does not reach the server", async () => {
@@ -84,6 +109,50 @@ spec:
     const refused = `may not name nfs server ${server}`;
     await cluster.until("the refusal", events, (text) => text.includes(refused));
     await cluster.ask("delete", "pod", "direct", "--now");
+  });
+
+  it("a PersistentVolume of the in-tree kind is mounted from the server", async () => {
+    const server = (await status()).nfs!.server.replace(":/", "");
+    await cluster.apply(`
+apiVersion: v1
+kind: PersistentVolume
+metadata: { name: in-tree }
+spec:
+  capacity: { storage: 16Mi }
+  accessModes: [ReadWriteMany]
+  storageClassName: ""
+  persistentVolumeReclaimPolicy: Retain
+  mountOptions: [nfsvers=4.1]
+  nfs: { server: "${server}", path: /default/shared }
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: { name: in-tree }
+spec:
+  storageClassName: ""
+  volumeName: in-tree
+  accessModes: [ReadWriteMany]
+  resources: { requests: { storage: 16Mi } }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: in-tree }
+spec:
+  nodeName: other
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: main
+      image: r2k.local/busybox:1
+      command: [sh, -c, "echo kept > /data/in-tree; exec sleep 600"]
+      volumeMounts: [{ name: data, mountPath: /data }]
+  volumes: [{ name: data, persistentVolumeClaim: { claimName: in-tree } }]`);
+    const phase = ["get", "pod", "in-tree", "-o", "jsonpath={.status.phase}"];
+    await cluster.until("the pod to run", phase, (text) => text === "Running", 120_000);
+    const mounted = await cluster.ask("exec", "in-tree", "--", "grep", " /data ", "/proc/mounts");
+    expect(mounted).toContain(`${server}:/default/shared /data nfs4`);
+    const read = ["exec", "daemonset/writers", "--", "cat", "/data/in-tree"];
+    await cluster.until("the file at the other node", read, (text) => text.trim() === "kept");
+    await cluster.ask("delete", "pod,pvc,pv", "in-tree", "--timeout=60s");
   });
 
   it("a start refuses a node with the name of another machine's Node, which stays", async () => {
