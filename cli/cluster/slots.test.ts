@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -48,5 +48,16 @@ it("without a new cluster no folder is left, and the next one may choose", async
 it("where the folder cannot be made, preflight says why", async () => {
   writeFileSync(roots.data, "");
   await using slots = await lockSlots(roots, clock);
+  await slots.release();
+});
+
+it("a folder behind a link is locked and stays; a link to nowhere locks nothing", async () => {
+  mkdirSync(join(dir, "disk"));
+  symlinkSync(join(dir, "disk"), roots.data);
+  const first = await lockSlots(roots, clock);
+  await expect(lockSlots(roots, clock, 0)).rejects.toMatchObject({ code: "BUSY" });
+  await first.release();
+  rmSync(join(dir, "disk"), { recursive: true });
+  await using slots = await lockSlots(roots, clock, 0);
   await slots.release();
 });

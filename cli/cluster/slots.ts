@@ -1,3 +1,4 @@
+import { lstatSync } from "node:fs";
 import { mkdir, rmdir } from "node:fs/promises";
 import { type FileLock, tryLockFolder } from "@raft2kube/linux/flock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -41,11 +42,17 @@ export async function lockSlots(
     const held = lock;
     lock = undefined;
     if (held === undefined) return;
-    await removeIfEmpty(data);
-    held[Symbol.dispose]();
+    try {
+      await removeIfEmpty(data);
+    } finally {
+      held[Symbol.dispose]();
+    }
   };
   return { release, [Symbol.asyncDispose]: release };
 }
+
+/** Whether the path is a link, which leads nowhere if its folder cannot be made. */
+const isLink = (path: string) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink();
 
 /** Makes the folder, which another start may remove again; false if it cannot be made. */
 async function isThere(data: string): Promise<boolean> {
@@ -53,7 +60,7 @@ async function isThere(data: string): Promise<boolean> {
     await mkdir(data, { recursive: true, mode: 0o700 });
     return true;
   } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return true; // removed while it was made
+    if (isErrno(thrown, "ENOENT")) return !isLink(data); // removed while it was made
     if (isErrno(thrown, "EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST")) return false;
     throw thrown;
   }
@@ -68,10 +75,7 @@ function tryIfThere(data: string): FileLock | undefined {
   }
 }
 
+/** A folder that cannot be removed, as one behind a link, stays. */
 async function removeIfEmpty(path: string): Promise<void> {
-  try {
-    await rmdir(path);
-  } catch (thrown) {
-    if (!isErrno(thrown, "ENOTEMPTY", "ENOENT", "EBUSY", "EEXIST")) throw thrown;
-  }
+  await rmdir(path).catch(() => undefined);
 }
