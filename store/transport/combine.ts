@@ -1,5 +1,5 @@
 import { APPEND_BYTES_MAX } from "../limits.ts";
-import type { StreamedMessage } from "./codec.ts";
+import { type StreamedMessage, messageBytes } from "./codec.ts";
 
 type Append = Extract<StreamedMessage, { kind: "append" }>;
 
@@ -30,9 +30,7 @@ export function combine(
 function oneAppend(earlier: Append, later: Append): Append | undefined {
   if (earlier.prevIndex + earlier.entries.length !== later.prevIndex) return undefined;
   if (later.commit < earlier.commit) return undefined;
-  const entries = [...earlier.entries, ...later.entries];
-  let bytes = 0;
-  for (const { data } of entries) bytes += data.length;
-  if (bytes > APPEND_BYTES_MAX) return undefined;
-  return { ...earlier, entries, commit: later.commit };
+  if (later.entries.length === 0) return { ...earlier, commit: later.commit };
+  if (messageBytes(earlier) + messageBytes(later) > APPEND_BYTES_MAX) return undefined;
+  return { ...earlier, entries: [...earlier.entries, ...later.entries], commit: later.commit };
 }
