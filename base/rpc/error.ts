@@ -39,6 +39,8 @@ export class RpcError extends CodedError {
 
 /** Returns a status's name as Go prints it: `FailedPrecondition`. */
 export function goCodeName({ code }: RpcError): string {
+  if (code === "OK") return code;
+  if (code === "CANCELLED") return "Canceled";
   const parts = code.toLowerCase().split("_");
   return parts.map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join("");
 }
