@@ -1,4 +1,4 @@
-import koffi from "koffi";
+import koffi from "./koffi.ts";
 import { closeSync, rmSync } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc } from "./libc.ts";

@@ -1,5 +1,5 @@
 import { closeSync } from "node:fs";
-import koffi from "koffi";
+import koffi from "./koffi.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc } from "./libc.ts";
 import { AF_INET } from "./numbers.ts";

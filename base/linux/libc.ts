@@ -1,4 +1,4 @@
-import koffi from "koffi";
+import koffi from "./koffi.ts";
 import { constants } from "node:os";
 import { CodedError } from "@raft2kube/std/errors.ts";
 

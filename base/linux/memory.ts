@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import koffi from "koffi";
+import koffi from "./koffi.ts";
 
 /**
  * Gives freed memory back to the kernel: glibc keeps it, between what still lives, until something

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
-import koffi from "koffi";
+import koffi from "./koffi.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { libc } from "./libc.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink.ts";
@@ -8,6 +8,8 @@ import { generationOf, nftRefusal, NftError } from "./nft.ts";
 /** The library that the program nft consists of, with the number of its interface. */
 const LIBRARY = "libnftables.so.1";
 const DESCRIPTORS = "/proc/self/fd";
+/** Characters of what the library says about a transaction; the rest repeats it. */
+const ERRORS_MAX = 16_384;
 /** fcntl(2). */
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
@@ -46,11 +48,12 @@ function library(): ReturnType<typeof bind> {
 export class NftSession implements Disposable {
   readonly #context: unknown;
   /** Opened first: where the library gets no socket it ends the process; this one throws. */
-  readonly #netfilter = new NetlinkSocket(NETLINK_NETFILTER);
+  readonly #netfilter: NetlinkSocket;
 
   /** Throws NftError `nft-missing`. */
   constructor() {
     const { open, keepErrors } = library();
+    this.#netfilter = new NetlinkSocket(NETLINK_NETFILTER);
     const before = new Set(descriptors());
     this.#context = open(0);
     // Its socket is not for the programs that this process starts.
@@ -62,13 +65,14 @@ export class NftSession implements Disposable {
 
   /**
    * Applies a ruleset as one transaction, in another thread: all of it, or NftError and none. One
-   * call at a time.
+   * call at a time. After an error the session is to be disposed of: where many statements were
+   * refused the library leaves answers of the kernel unread, and every later call fails.
    */
   apply(text: string): Promise<void> {
     const { run, errors } = library();
     return new Promise((resolve, reject) => {
       run.async(this.#context, text, (failure: Error | null, status: number) => {
-        const said = (errors(this.#context) as string).trim();
+        const said = (errors(this.#context) as string).slice(0, ERRORS_MAX).trim();
         if (failure) reject(failure);
         else if (status === 0) resolve();
         else reject(nftRefusal(said));

@@ -1,4 +1,4 @@
-import koffi from "koffi";
+import koffi from "./koffi.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { check } from "./libc.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC } from "./numbers.ts";

@@ -1,5 +1,5 @@
 import { closeSync, openSync } from "node:fs";
-import koffi from "koffi";
+import koffi from "@raft2kube/linux/koffi.ts";
 import { bpf } from "@raft2kube/linux/process-calls.ts";
 import type { OciDeviceRule } from "../oci/spec.ts";
 

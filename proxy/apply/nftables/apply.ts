@@ -22,12 +22,21 @@ export function nftablesRules(options: BaseOptions): Rules {
   const toChange = (key: string, port: ServicePort | undefined): Change => {
     return { owner: key, fragment: port && renderPort(port, clusterCidr) };
   };
+  const endSession = () => {
+    session?.[Symbol.dispose]();
+    session = undefined;
+  };
   const apply = async (text: string) => {
     session ??= new NftSession();
     const before = session.generation();
     const isOurs = generation === undefined || generation === before;
-    if (text.length > IN_PROCESS_BYTES_MAX) await applyRuleset(text);
-    else await session.apply(text);
+    try {
+      if (text.length > IN_PROCESS_BYTES_MAX) await applyRuleset(text);
+      else await session.apply(text);
+    } catch (thrown) {
+      endSession();
+      throw thrown;
+    }
     generation = isOurs && session.generation() === before + 1 ? before + 1 : undefined;
   };
   return {
@@ -59,8 +68,7 @@ export function nftablesRules(options: BaseOptions): Rules {
     },
     conflicts: (key) => state.conflicts(key),
     close() {
-      session?.[Symbol.dispose]();
-      session = undefined;
+      endSession();
       return Promise.resolve();
     },
   };

@@ -1,0 +1,43 @@
+import { applyRuleset } from "@raft2kube/linux/nft.ts";
+import { enterNetns } from "@raft2kube/linux/netns.ts";
+import { createNamespaces, type Namespaces } from "@raft2kube/linux/testing/namespaces.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { servicePort } from "../../testing/service-port.ts";
+import { nftablesRules } from "./apply.ts";
+
+const TABLE = "r2k-apply";
+const SERVICES = 400;
+const ENDPOINTS = 20;
+/** Characters of an error that a log has in one line. */
+const MESSAGE_MAX = 20_000;
+
+function service(i: number) {
+  const address = (j: number) => `10.1.${((i * ENDPOINTS + j) >> 8) & 255}.${(i * 20 + j) & 255}`;
+  return servicePort({
+    key: `ns/s${i}:/TCP`,
+    clusterIps: [`10.96.${i >> 8}.${i & 255}`],
+    allEndpoints: Array.from({ length: ENDPOINTS }, (_, j) => ({ address: address(j), port: 80 })),
+  });
+}
+
+describe.runIf(process.getuid?.() === 0)("the table of Services", () => {
+  let namespaces: Namespaces;
+  beforeAll(() => {
+    namespaces = createNamespaces("r2k-nftapply-");
+    enterNetns(namespaces.add("node"));
+  });
+  afterAll(() => namespaces.close());
+
+  it("is rebuilt after a transaction of which thousands of statements were refused", async () => {
+    const rules = nftablesRules({ table: TABLE, clusterCidr: "10.1.0.0/16" });
+    const many = Array.from({ length: SERVICES }, (_, i) => service(i));
+    await rules.rebuild(many, []);
+    await applyRuleset(`flush map ip ${TABLE} service-endpoints\n`);
+    const removed = rules.change(new Map(many.map(({ key }) => [key, undefined])));
+    const error = await removed.then(() => undefined, (thrown: Error) => thrown);
+    expect(error?.message.length).toBeLessThan(MESSAGE_MAX);
+    await rules.rebuild(many.slice(0, 1), []);
+    expect(await rules.intact()).toBe(true);
+    await rules.close();
+  });
+});
