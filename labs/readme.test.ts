@@ -4,15 +4,19 @@ import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
+import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { LABS_DIR, ROOT_DIR } from "./runner/paths.ts";
+import { runLabChecks } from "./runner/check.ts";
 import { bodiesOf } from "./runner/cut.ts";
-import { readLabs } from "./runner/manifest.ts";
-import { cacheFolder } from "./runner/workspace.ts";
+import { type Lab, readLabs } from "./runner/manifest.ts";
+import { cacheFolder, writeReference } from "./runner/workspace.ts";
 import { compared, squeezed, walksOf } from "./walk.ts";
 
 const COMMAND_TIMEOUT_MS = 120_000;
 /** Runs of each random check here; with R2K_LAB_RUNS=all as many as the page has. */
 const RUNS_MAX = process.env["R2K_LAB_RUNS"] === "all" ? Infinity : 5;
+/** Draws the experiment that this run plays; with R2K_LAB_RUNS=all, every one. */
+const SEED = Number(process.env["R2K_LAB_SEED"] ?? Date.now() % 1_000_000);
 const run = promisify(execFile);
 const scratch = mkdtempSync(join(cacheFolder(), "labs-readme-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -88,3 +92,45 @@ for (const lab of labs) {
     });
   });
 }
+
+interface Experiment {
+  readonly lab: Lab;
+  readonly planted: number;
+  /** One check fails, and no other. */
+  readonly only: boolean;
+  /** Parts of titles of checks that fail. */
+  readonly names: readonly string[];
+}
+
+/** The experiments of a page that say which checks fail when all run. */
+function experimentsOf(lab: Lab): Experiment[] {
+  const items = readme(lab.folder).matchAll(/^- `--planted (\d+)`:(.*?)(?=^- |^$)/gms);
+  return [...items].flatMap(([, planted, text = ""]) => {
+    const only = /Expected: only(?: (`[^`]+`))?/.exec(text);
+    const also = /with\s`--all`\salso\s+((?:`[^`]+`(?:,? and|,)?\s*)+)/i.exec(text);
+    if (!only && !also) return [];
+    const quoted = `${only?.[1] ?? ""} ${also?.[1] ?? ""}`.matchAll(/`([^`]+)`/g);
+    const names = [...quoted].map(([, name]) => name!.replace(/\s+/g, " "));
+    return [{ lab, planted: Number(planted), only: only !== null, names }];
+  });
+}
+
+describe(`what to break next (seed ${SEED})`, { timeout: COMMAND_TIMEOUT_MS }, () => {
+  const isRoot = process.getuid?.() === 0;
+  const possible = labs.filter((lab) => isRoot || !lab.namespaces).flatMap(experimentsOf);
+  const drawn = randomInteger(seededRandom(SEED), 0, possible.length);
+  const playsAll = process.env["R2K_LAB_RUNS"] === "all";
+  const played = playsAll ? possible : [possible[drawn]!];
+
+  it.each(played)("lab $lab.number, planted $planted", async (experiment) => {
+    const { lab, planted, only, names } = experiment;
+    const tree = join(scratch, `planted-${lab.number}-${planted}`);
+    writeReference(lab, tree, lab.mutants[planted - 1]!);
+    const { outcomes } = await runLabChecks(lab, [tree], { all: true });
+    const failed = outcomes.filter(({ passed }) => !passed).map(({ title }) => title);
+    if (only) expect(failed).toHaveLength(1);
+    expect(failed).not.toEqual([]);
+    const absent = names.filter((name) => !failed.some((title) => title.includes(name)));
+    expect(absent, failed.join("\n")).toEqual([]);
+  });
+});
