@@ -47,7 +47,7 @@ const SILENCE_POLL_MS = 250;
  * After a failed rule: how long to compute, all processes together, for a scenario that shows the
  * mistake. A busy machine does not change it.
  */
-const SEARCH_PROCESSOR_MS_MAX = 6_000;
+const SEARCH_PROCESSOR_MS_MAX = 4_000;
 const SEARCH_POLL_MS = 50;
 /** After a failed scenario: how long files listed earlier may take to fail in a simpler one. */
 const SIMPLER_SCENARIO_MS = 500;
