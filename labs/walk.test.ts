@@ -28,3 +28,9 @@ it("replaces matching lines by the expected ones, and shows the others", () => {
   expect(compared("first\na\nlast\nmore\n", long!)).toEqual([...long!, "more"]);
   expect(compared("first\na\n", long!)).toEqual(["first", "..."]);
 });
+
+it("takes passed checks in any order, and shows one that is not expected", () => {
+  const expected = ["lab", "✓ a", "✓ b", "2 of 2"];
+  expect(compared("lab\n ✓ b\n ✓ a\n2 of 2\n", expected)).toEqual(expected);
+  expect(compared("lab\n ✓ c\n ✓ a\n2 of 2\n", expected)).toEqual(["lab", "✓ a", "✓ c", "2 of 2"]);
+});

@@ -29,13 +29,21 @@ function fits(line: string, expected: string): boolean {
   return new RegExp(`^${parts.join(".*")}$`).test(line);
 }
 
+/** Checks of several files pass in any order: brings their lines into the expected one. */
+function passedInOrder(lines: readonly string[], wanted: readonly string[]): string[] {
+  const isPassed = (line: string) => line.startsWith("✓ ");
+  const place = (line: string) => wanted.indexOf(line) + 1 || wanted.length + 1;
+  const passed = lines.filter(isPassed).toSorted((a, b) => place(a) - place(b));
+  return lines.map((line) => (isPassed(line) ? passed.shift()! : line));
+}
+
 /**
  * Returns the printed lines, each replaced by the expected line that it matches. A line of `...`
  * alone matches all lines up to the first that matches the next expected one.
  */
 export function compared(printed: string, expected: readonly string[]): string[] {
-  const lines = printed.trimEnd().split("\n").map(squeezed);
   const wanted = expected.map(squeezed);
+  const lines = passedInOrder(printed.trimEnd().split("\n").map(squeezed), wanted);
   const result: string[] = [];
   let at = 0;
   while (lines.length > 0) {
