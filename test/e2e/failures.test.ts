@@ -46,7 +46,7 @@ describe("r2k says what is wrong and what to do", { timeout: TIMEOUT_MS }, () =>
 
   it("when a cluster's file is broken; it is removed by name, and hinders no other", async () => {
     const hurt = join(host.dir, "data", "hurt");
-    mkdirSync(hurt);
+    mkdirSync(hurt, { recursive: true });
     writeFileSync(join(hurt, "cluster.json"), '{ "formatVersion": 1, "na');
     const started = await host.r2k(["start", "--name", "hurt"]);
     expect(started.code).toBe(1);

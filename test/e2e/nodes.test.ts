@@ -300,6 +300,9 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
         const pods = (await podsOf("moving")).filter(({ leaving }) => !leaving);
         return pods.length === 3 && pods.every(({ node, ip }) => node !== slow && ip !== "");
       }, patience);
+      await waitFor("its own pod to be given up", async () => {
+        return (await podsOf("single")).every(({ leaving }) => leaving);
+      }, patience);
       // Its container still runs there.
       expect(await podsOf("single")).toEqual([{ ...single, leaving: true }]);
     } finally {
