@@ -90,7 +90,7 @@ export function assemble(
   const receiver = new SnapshotReceiver({ self, folder: snapshots, metrics, onReceived });
   const transport = peers ? newPeers(self, options, sender, () => replica) : soleMemberTransport();
   const watches = new WatchHub(state, fail, streamLimits(options));
-  const compactor = new Compactor(state, fail, clock);
+  const compactor = new Compactor(state, () => flusher.next(), fail, clock);
   const idle = new IdleDetector(clock, IDLE, options.onIdle ?? (() => undefined));
   const quota = Quota.of(options.quotaBackendBytes ?? 0, state, clock);
   const onAlarms = () => haltIfCorrupt(state, replica, clock);
@@ -107,7 +107,7 @@ export function assemble(
   const installing = { ...parts, backends, snapshots, onMembers, onAlarms };
   const replica = new Replica({
     ...{ raft, wal, state, clock, transport, session: randomInteger(random, 1, 2 ** 32) },
-    onApplied: () => flusher.changed(),
+    ...{ onApplied: () => flusher.changed(), nextFlush: () => flusher.next() },
     onOutcome: actOnOutcomes({ watches, onCompacted: () => compactor.start(), onAlarms }),
     onLeadership: (leads) => expiry.leads(leads),
     onConflict: (conflict) => scrub.reportConflict(conflict),

@@ -98,7 +98,7 @@ async function open(backend = memoryBackend()) {
   const begin = { membership: bootstrap, members: [], base: { index: 0, term: 0 } };
   const state = await restoreState({ backend, identity, clock, bootstrap: begin });
   const flusher = new Flusher(state, clock, () => undefined, failed);
-  const compactor = new Compactor(state, failed, systemClock());
+  const compactor = new Compactor(state, () => flusher.next(), failed, systemClock());
   return { backend, clock, state, flusher, compactor };
 }
 

@@ -58,8 +58,6 @@ export interface State {
   readonly metrics: OperationMetrics;
   /** Changes beside records that the next flush takes along, by backend key in latin1. */
   readonly pending: Map<string, BackendWrite>;
-  /** Called once, after the next flush. */
-  onFlushed: (() => void)[];
 }
 
 export interface StateOptions {
@@ -102,7 +100,6 @@ export function newState(options: StateOptions): State {
     slabs: new Slabs(),
     recordsUnread: false,
     pending,
-    onFlushed: [],
   };
 }
 

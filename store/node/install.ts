@@ -38,10 +38,10 @@ export async function install(options: InstallOptions, mark: SnapshotMark): Prom
   const backend = await backends.load(snapshots.received(mark), mark.index, identity);
   const nothing = { membership: mark.membership, members: [], base: mark };
   const fresh = await restoreState({ backend, identity, clock, bootstrap: nothing });
-  // Waits for a flush were about the old state; tokens stay valid.
-  const { tokens, metrics, onFlushed } = state;
+  // Tokens stay valid.
+  const { tokens, metrics } = state;
   if (!fresh.auth.enabled) tokens.clear();
-  Object.assign(state, fresh, { tokens, metrics, onFlushed });
+  Object.assign(state, fresh, { tokens, metrics });
   flusher.resume();
   watches.replaced(before);
   options.onMembers();

@@ -45,6 +45,8 @@ export interface ReplicaOptions {
   session: number;
   /** After entries were applied. */
   onApplied: () => void;
+  /** Resolves after the next flush of the state. */
+  nextFlush: () => Promise<void>;
   /** After each command, before its proposer gets the response. */
   onOutcome: (outcome: Outcome) => void;
   /** After this member became the leader, or stopped being it. */
@@ -367,7 +369,7 @@ export class Replica {
   }
 
   #waitForFlush(): void {
-    this.#options.state.onFlushed.push(() => this.schedule());
+    void this.#options.nextFlush().then(() => this.schedule());
   }
 
   #readWaiting(): void {

@@ -70,6 +70,7 @@ export async function loneReplica(options: LoneReplicaOptions = {}) {
       connectedSince_ms: () => options.connectedSince_ms,
     },
     onApplied: () => undefined,
+    nextFlush: () => new Promise(() => undefined),
     onOutcome: () => undefined,
     onLeadership: (leads) => expiry.leads(leads),
     onMembers: () => undefined,

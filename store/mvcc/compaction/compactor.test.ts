@@ -26,11 +26,13 @@ async function compactedState() {
   return { backend, state };
 }
 
+const flushed = () => Promise.reject(new Error("the state is flushed already"));
+
 test("S10: a compaction whose removals fail is not taken for done: the member ends", async () => {
   const { backend, state } = await compactedState();
   backend.writeBatch = () => Promise.reject(new Error("EIO: i/o error, write"));
   const failures: unknown[] = [];
-  const compactor = new Compactor(state, (reason) => failures.push(reason), systemClock());
+  const compactor = new Compactor(state, flushed, (reason) => failures.push(reason), systemClock());
   compactor.start();
   await compactor.done();
   expect(failures).toMatchObject([{ message: "EIO: i/o error, write" }]);
@@ -46,7 +48,7 @@ test("S8: removals are durable before a later batch, whose inventory is without 
     return Promise.resolve();
   };
   const failed = (reason: unknown) => expect.fail(String(reason));
-  const compactor = new Compactor(state, failed, systemClock());
+  const compactor = new Compactor(state, flushed, failed, systemClock());
   compactor.start();
   await compactor.done();
   expect(batches).toEqual([{ removals: 2, sync: true }]);

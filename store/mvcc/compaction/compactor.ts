@@ -13,18 +13,28 @@ import type { State } from "../state.ts";
 export class Compactor {
   readonly metrics = new CompactionMetrics();
   readonly #state: State;
+  /** Resolves after the next flush of the state. */
+  readonly #nextFlush: () => Promise<void>;
   readonly #onFailure: (error: unknown) => void;
   readonly #clock: Clock;
   #running: Promise<void> | undefined;
   #stopped = false;
   #paused = false;
   #waiting: (() => void)[] = [];
+  /** Ends the wait for a flush. */
+  #wake: () => void = () => undefined;
   /** Reads of old records under way: they hold back the removal. */
   #readers = 0;
 
-  constructor(state: State, onFailure: (error: unknown) => void, clock: Clock) {
+  constructor(
+    state: State,
+    nextFlush: () => Promise<void>,
+    onFailure: (error: unknown) => void,
+    clock: Clock,
+  ) {
     this.#clock = clock;
     this.#state = state;
+    this.#nextFlush = nextFlush;
     this.#onFailure = onFailure;
   }
 
@@ -71,10 +81,6 @@ export class Compactor {
     this.#paused = true;
     this.#wake();
     await this.done();
-  }
-
-  #wake(): void {
-    for (const flushed of this.#state.onFlushed.splice(0)) flushed();
   }
 
   resume(): void {
@@ -133,7 +139,10 @@ export class Compactor {
     const state = this.#state;
     const due = () => state.recent.flushed < at || state.flushedCompactRevision < at;
     while (due() && !this.#halted) {
-      await new Promise<void>((resume) => this.#state.onFlushed.push(resume));
+      await new Promise<void>((resume) => {
+        this.#wake = resume;
+        void this.#nextFlush().then(resume);
+      });
     }
   }
 }

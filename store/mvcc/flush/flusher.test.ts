@@ -22,7 +22,8 @@ test("S4: after a batch that failed there is no other: what it took would be mis
     return Promise.reject(new Error("ENOSPC: no space left on device"));
   };
   const failures: unknown[] = [];
-  const flusher = new Flusher(state, clock, () => undefined, (reason) => failures.push(reason));
+  const failed = (reason: unknown) => failures.push(reason);
+  const flusher = new Flusher(state, clock, () => undefined, failed);
   const applied = (key: string) => {
     notePending(state, Buffer.from(key), Buffer.from("value"));
     state.appliedIndex++;
@@ -34,12 +35,15 @@ test("S4: after a batch that failed there is no other: what it took would be mis
   applied("lease/2");
   await flusher.stop();
   // Callers that wait for a flush are released.
-  const compactor = new Compactor(state, (reason) => failures.push(reason), clock);
+  const compactor = new Compactor(state, () => flusher.next(), failed, clock);
   state.compactRevision = 1;
   compactor.start();
+  let ended = false;
+  const done = compactor.done().then(() => (ended = true));
   await new Promise<void>((resolve) => setImmediate(resolve));
-  expect(state.onFlushed).toHaveLength(1);
+  expect(ended).toBe(false);
   await compactor.stop();
+  await done;
   expect(failures).toMatchObject([{ message: "ENOSPC: no space left on device" }]);
   expect(batches).toHaveLength(1);
 });

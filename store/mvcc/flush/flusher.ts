@@ -31,6 +31,7 @@ export class Flusher {
   #stopped = false;
   #failed = false;
   #paused = false;
+  #next: PromiseWithResolvers<void> | undefined;
 
   constructor(
     state: State,
@@ -65,15 +66,26 @@ export class Flusher {
     this.#paused = false;
     const { appliedIndex, appliedTerm, membership } = this.#state;
     this.#flushedIndex = appliedIndex;
-    for (const done of this.#state.onFlushed.splice(0)) done();
+    this.#release();
     this.#onFlushed({ appliedIndex, appliedTerm, membership, bytes: 0 });
+  }
+
+  /** Resolves after the next flush, or once the flusher is abandoned or its state is replaced. */
+  next(): Promise<void> {
+    this.#next ??= Promise.withResolvers<void>();
+    return this.#next.promise;
+  }
+
+  #release(): void {
+    this.#next?.resolve();
+    this.#next = undefined;
   }
 
   /** Resolves once all that is applied by now is in the backend, or never will be. */
   async settled(): Promise<void> {
     const { appliedIndex } = this.#state;
     while (this.#flushedIndex < appliedIndex && !this.#stopped && !this.#failed) {
-      const flushed = new Promise<void>((resume) => this.#state.onFlushed.push(resume));
+      const flushed = this.next();
       if (!this.#running && !this.#paused) this.#start();
       await flushed;
     }
@@ -94,7 +106,7 @@ export class Flusher {
   abandon(): void {
     this.#failed = true;
     this.#timer?.cancel();
-    for (const done of this.#state.onFlushed.splice(0)) done();
+    this.#release();
   }
 
   #start(): void {
@@ -125,7 +137,7 @@ export class Flusher {
     state.recent.flushedTo(revision);
     const bytes = waiting - state.recent.unflushedBytes;
     state.flushedCompactRevision = compactRevision;
-    for (const done of state.onFlushed.splice(0)) done();
+    this.#release();
     this.#onFlushed({ appliedIndex, appliedTerm, membership, bytes });
   }
 }

@@ -50,7 +50,7 @@ async function stopped(seed: number, steps: number): Promise<State> {
   const random = seededRandom(seed);
   const state = await open();
   const flusher = new Flusher(state, new ManualClock(), () => undefined, failed);
-  const compactor = new Compactor(state, failed, systemClock());
+  const compactor = new Compactor(state, () => flusher.next(), failed, systemClock());
   let index = 0;
   const run = (command: Command) =>
     apply(state, { index: ++index, term: 1 }, Buffer.from("x"), command);

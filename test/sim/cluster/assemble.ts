@@ -57,7 +57,7 @@ export function assemble(parts: Parts): Generation {
   addMoments(parts);
   const fail = (reason: unknown) => replica.fail(reason);
   const watches = new WatchHub(state, fail, STREAM_LIMITS);
-  const compactor = new Compactor(state, fail, clock);
+  const compactor = new Compactor(state, () => flusher.next(), fail, clock);
   const onCompacted = () => {
     power.pass("before", "compaction");
     compactor.start();
@@ -87,6 +87,7 @@ export function assemble(parts: Parts): Generation {
       parts.onApplied();
       flusher.changed();
     },
+    nextFlush: () => flusher.next(),
     onOutcome: actOnOutcomes({ watches, onCompacted, onAlarms }),
     onLeadership: (leads) => expiry.leads(leads),
     onConflict: (conflict) => scrub.reportConflict(conflict),
