@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ARROWS, LAYERS, TOPS, TOP_ARROWS, importedPackages, packageOf } from "./arrows.ts";
 import { moduleOf } from "./exports.ts";
+import { KNOWN_CYCLES } from "./known-cycles.ts";
 import {
   cyclesOf,
   importsAmong,
@@ -80,6 +81,13 @@ describe.each(Object.entries(LAYERS))("the layers of %s", (name, layers) => {
     expect(cyclesOf(imports)).toEqual([]);
     expect(cyclesOf(memberImports(name, layers, imports))).toEqual([]);
   });
+});
+
+it("packages without layers have the known cycles and no other", () => {
+  const tops = new Set(sourceFiles().map(({ path }) => path.split("/")[0]!));
+  const names = [...tops].filter((name) => !/^(test|bench|scripts|examples)$/.test(name));
+  const found = cyclesOf(importsAmong(names.flatMap((name) => productFiles(name))));
+  expect(found.sort()).toEqual(KNOWN_CYCLES);
 });
 
 it("an import of a higher layer and a cycle are found", () => {
