@@ -192,16 +192,6 @@ describe("warnings", () => {
     ]);
   });
 
-  it("say of pods that ask for SELinux labels that none are applied", () => {
-    const securityContext = { seLinuxOptions: { level: "s0:c1" } };
-    const text = "stored, but SELinux labels are not applied";
-    const spec = { securityContext, containers: [image, { ...image, securityContext }] };
-    expect(pod.strategy.warnings(made(spec))).toEqual([
-      `spec.securityContext.seLinuxOptions: ${text}`,
-      `spec.containers[1].securityContext.seLinuxOptions: ${text}`,
-    ]);
-  });
-
   it("say of pods that ask for devices that none is allocated, in templates, too", () => {
     const spec = { containers: [image], resourceClaims: [{ name: "d", resourceClaimName: "c" }] };
     const text = "stored, but devices are not allocated by claims yet: no such pod gets a node";

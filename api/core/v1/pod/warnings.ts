@@ -19,7 +19,6 @@ const GONE_VOLUMES: Readonly<Record<string, string>> = {
 const WHOLE_BYTES = ["memory", "ephemeral-storage"];
 const RESOURCE_CLAIMS =
   "stored, but devices are not allocated by claims yet: no such pod gets a node";
-const SELINUX = "stored, but SELinux labels are not applied";
 const BILLION = 1_000_000_000n;
 
 function volumeWarnings(volume: Volume, path: string): string[] {
@@ -63,14 +62,6 @@ function portWarnings(containers: readonly Container[], path: string): string[] 
     }));
 }
 
-function seLinuxWarnings(spec: PodSpec, lists: [string, Container[]][], path: string): string[] {
-  const members = lists.flatMap(([list, containers]) =>
-    containers.map((each, index) => [`${path}.${list}[${index}]`, each] as const));
-  return [[path, spec] as const, ...members].flatMap(([at, { securityContext }]) =>
-    securityContext?.seLinuxOptions === undefined ? []
-      : [`${at}.securityContext.seLinuxOptions: ${SELINUX}`]);
-}
-
 /** The warnings about a spec at a path. */
 export function podWarnings(spec: PodSpec, path: string): string[] {
   const lists = [["initContainers", spec.initContainers ?? []], ["containers", spec.containers]];
@@ -84,7 +75,6 @@ export function podWarnings(spec: PodSpec, path: string): string[] {
       ...fractionWarnings(each, `${path}.${list}[${index}]`),
       ...envWarnings(each, `${path}.${list}[${index}]`),
     ])),
-    ...seLinuxWarnings(spec, containers, path),
     ...portWarnings(spec.containers, `${path}.containers`),
   ];
   if ((spec.resourceClaims ?? []).length > 0) {
