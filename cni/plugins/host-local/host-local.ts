@@ -77,7 +77,7 @@ function addressesOf(store: AddressStore, owner: Owner): string[] {
     .map(([address]) => address);
 }
 
-/** Gives back the addresses of an owner, if it has any. */
+/** Releases the addresses of an owner; one without addresses is no error. */
 function release(store: AddressStore, owner: Owner): void {
   // lab:12 begin release
   for (const address of addressesOf(store, owner)) store.release(address);

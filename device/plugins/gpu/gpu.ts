@@ -22,7 +22,7 @@ export interface Gpus {
   readonly devicePath: string;
 }
 
-/** The id of a GPU's share: `gpu-0::3`. To the kubelet it is a device as any other. */
+/** The id of a GPU's share: `gpu-0::3`. The kubelet sees an ordinary device. */
 export function shareId(gpu: string, share: number): string {
   return `${gpu}::${share}`;
 }

@@ -65,7 +65,7 @@ export class IpvsState {
     return new Map(all.map(([name, value]) => [name, parse<WantedServer>(value)]));
   }
 
-  /** The number of entries of each set that has any. */
+  /** The number of entries of each set that is not empty. */
   entryCounts(): Map<SetName, number> {
     const counts = new Map<SetName, number>();
     for (const [name] of this.#entries.applied()) {
