@@ -154,12 +154,12 @@ export async function withBench(body: (bench: Bench) => Promise<void>): Promise<
     const bench = { rootDir, kubelet, devices, startPlugin, looks_ms };
     await Promise.race([body(bench), broken.promise]);
   } catch (thrown) {
-    // Its stack names the place in the reader's file.
-    if (thrown instanceof Error && NOT_WRITTEN.test(thrown.message)) throw thrown;
-    // A part that is not written yet also answers calls, with an error of gRPC: its place stays
-    // with the server, and the call's is none of the reader's.
-    const text = /lab \d\d: \w+ is not written yet/.exec(messageOf(thrown))?.[0];
-    if (text === undefined) throw thrown;
+    const message = messageOf(thrown);
+    const text = NOT_WRITTEN.exec(message)?.[0];
+    // The stack of a part's own error names the place in the reader's file. A part that is not
+    // written yet also answers calls, with an error of gRPC: its place stays with the server, and
+    // the call's is none of the reader's.
+    if (text === undefined || text === message) throw thrown;
     throw Object.assign(new Error(text, { cause: thrown }), { stack: text });
   } finally {
     process.off("unhandledRejection", broken.reject);
