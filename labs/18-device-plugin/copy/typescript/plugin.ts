@@ -7,6 +7,8 @@ import protobuf from "protobufjs";
 
 const [directory = "", resource = "", healthFile = ""] = process.argv.slice(2);
 const SOCKET = "typescript.sock";
+/** How soon a refused registration is repeated: a kubelet's socket exists before it listens. */
+const AGAIN_MS = 200;
 const IDS = ["ts-0", "ts-1"];
 // In a copy: the file that you copied beside this one.
 const PROTO = join(import.meta.dirname, "../../../../base/proto/schema/deviceplugin.proto");
@@ -86,8 +88,10 @@ function register(): void {
     const request = { version: "v1beta1", endpoint: SOCKET, resourceName: resource };
     kubelet["Register"]!(request, (refused: Error | null) => {
       kubelet.close();
-      if (refused) console.error(`registration failed: ${refused.message}`);
-      else console.log(`registered ${resource}`);
+      if (!refused) return console.log(`registered ${resource}`);
+      console.error(`registration failed: ${refused.message}`);
+      registeredWith = undefined;
+      setTimeout(look, AGAIN_MS);
     });
   });
 }
