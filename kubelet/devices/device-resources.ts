@@ -50,6 +50,8 @@ export class DeviceResources {
     this.#resources.set(name, resource);
     this.#removed.delete(name);
     await existing?.plugin?.close();
+    // A plugin that registered meanwhile, or the end, comes first.
+    if (this.#resources.get(name) !== resource) return;
     resource.plugin = new DevicePlugin({ resource: name, socket, options }, {
       devices: (devices) => {
         resource.devices = new Map(devices.map((device) => [device.ID, device]));

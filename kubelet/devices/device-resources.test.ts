@@ -1,0 +1,65 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DevicePlugin } from "@raft2kube/proto/gen/deviceplugin.ts";
+import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { expect, test } from "vitest";
+import { DeviceResources } from "./device-resources.ts";
+
+const RESOURCE = "test.example/device";
+const OTHER = "test.example/other";
+const OPTIONS = { preStartRequired: false, getPreferredAllocationAvailable: false };
+const clock = systemClock();
+
+/** Serves a plugin with one device; `open` counts its streams of devices. */
+async function servePlugin(path: string) {
+  const counts = { open: 0, begun: 0 };
+  const unused = () => Promise.reject(new Error("not called"));
+  const server = await serveGrpc({
+    listen: { path },
+    services: [
+      serve(DevicePlugin, {
+        getDevicePluginOptions: () => Promise.resolve(OPTIONS),
+        async *listAndWatch(_, { signal }) {
+          counts.open++;
+          counts.begun++;
+          try {
+            yield { devices: [{ ID: "one", health: "Healthy", topology: undefined }] };
+            await new Promise((resolve) => signal.addEventListener("abort", resolve));
+          } finally {
+            counts.open--;
+          }
+        },
+        getPreferredAllocation: unused,
+        allocate: unused,
+        preStartContainer: unused,
+      }),
+    ],
+  });
+  return { counts, server };
+}
+
+test("of simultaneous registrations of a resource the last one is connected to", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-resources-"));
+  const socket = join(dir, "plugin.sock");
+  const { counts, server } = await servePlugin(socket);
+  const resources = new DeviceResources({ clock, known: [], changed: () => undefined });
+  try {
+    await resources.add(RESOURCE, socket, OPTIONS);
+    await waitFor("the first list", () => resources.healthy(RESOURCE).length === 1, { clock });
+    const add = () => resources.add(RESOURCE, socket, OPTIONS);
+    await Promise.all([add(), add(), add()]);
+    await waitFor("the last stream", () => counts.begun >= 2, { clock });
+    // A connection that came after all others of before.
+    await resources.add(OTHER, socket, OPTIONS);
+    await waitFor("the other's list", () => resources.healthy(OTHER).length === 1, { clock });
+    expect(counts.begun).toBe(3);
+    await resources.close();
+    await waitFor("all streams to end", () => counts.open === 0, { clock });
+  } finally {
+    await server.close();
+    rmSync(dir, { recursive: true });
+  }
+});
