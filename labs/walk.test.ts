@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { compared, walksOf } from "./walk.ts";
+import { compared, squeezed, walksOf } from "./walk.ts";
 
 const DOCUMENT = `
 \`\`\`console
@@ -33,4 +33,13 @@ it("takes passed checks in any order, and shows one that is not expected", () =>
   const expected = ["lab", "✓ a", "✓ b", "2 of 2"];
   expect(compared("lab\n ✓ b\n ✓ a\n2 of 2\n", expected)).toEqual(expected);
   expect(compared("lab\n ✓ c\n ✓ a\n2 of 2\n", expected)).toEqual(["lab", "✓ a", "✓ c", "2 of 2"]);
+});
+
+it("leaves out that kubectl dropped the message that greets it, and nothing else", () => {
+  const at = "E1122 04:45:11.075424   25174";
+  const dropped = `${at} websocket.go:296] Unknown stream id 1, discarding message\n`;
+  expect(compared(`${dropped}answer\n`, ["answer"])).toEqual(["answer"]);
+  expect(compared(`answer\n${dropped}`, ["answer"])).toEqual(["answer"]);
+  const lost = `${at} websocket.go:296] Lost`;
+  expect(compared(`${lost}\nanswer\n`, ["answer"])).toEqual([squeezed(lost), "answer"]);
 });
