@@ -26,21 +26,32 @@ export async function rollingUpgrade(chaos: Chaos, old: string): Promise<void> {
     await chaos.answers();
     chaos.counters.note("member replaced among members of another release");
   };
+  let replaced: ChaosMember | undefined;
   await chaos.act(async (cluster) => {
     const leader = await cluster.leader();
     const [first, second] = cluster.others(leader) as [ChaosMember, ChaosMember];
+    replaced = first;
     await change(cluster, first, THIS_RELEASE);
     await replaceMember(cluster, first);
     await change(cluster, second, THIS_RELEASE);
     await change(cluster, leader, THIS_RELEASE);
   });
   await chaos.act(async (cluster) => {
-    const one = await cluster.leader();
+    const one = await canGoBack(cluster, replaced!);
     await change(cluster, one, old);
     await replaceMember(cluster, one);
     await change(cluster, one, THIS_RELEASE);
   });
   await chaos.act((cluster) => refusesNewerData(chaos, cluster, old));
+}
+
+/**
+ * The leader, or another member where the one that was replaced leads: its data, which this release
+ * created, is what the earlier one refuses.
+ */
+async function canGoBack(cluster: ChaosCluster, replaced: ChaosMember): Promise<ChaosMember> {
+  const leader = await cluster.leader();
+  return leader === replaced ? cluster.others(replaced)[0]! : leader;
 }
 
 /** Data that this release created has a format that the earlier one does not know. */
