@@ -80,7 +80,7 @@ async function end(child: ChildProcess): Promise<void> {
 export const containerd: Implementation = {
   knows: {
     recursiveReadOnly: false, boundedFiles: false, events: false, cgroups: false,
-    webSocketV5: false, lastWords: false, imageVolumes: false,
+    webSocketV5: false, lastWords: false, firstWords: false, imageVolumes: false,
   },
   async start(world) {
     let child = await launch(world);

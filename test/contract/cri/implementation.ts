@@ -31,6 +31,11 @@ export interface Implementation {
      * stream at the exit, and lost it in 8 of 60 tries on a busy machine.
      */
     lastWords: boolean;
+    /**
+     * Output that answers a client's first input arrives: containerd copies input to the process
+     * before it adds the client to the receivers of its output, and output in between is lost.
+     */
+    firstWords: boolean;
     /** Images as volumes: in containerd from 2.1 on. */
     imageVolumes: boolean;
   };

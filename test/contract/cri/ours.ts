@@ -30,7 +30,7 @@ export function ours(kind: "crun" | "runc"): Implementation {
   return {
     knows: {
       recursiveReadOnly: true, boundedFiles: true, events: true, cgroups: true, webSocketV5: true,
-      lastWords: true, imageVolumes: true,
+      lastWords: true, firstWords: true, imageVolumes: true,
     },
     async start(world) {
       const options = optionsFor(world, kind);

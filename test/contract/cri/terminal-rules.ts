@@ -32,10 +32,16 @@ export function terminalRules(bench: Bench): void {
 
     test("attach joins the container's first process", async () => {
       const { containerId, session } = await attached();
+      const { firstWords } = bench.implementation.knows;
       for (const word of ["one", "two"]) {
-        session.write(`${word}\n`);
-        const answered = () => session.output().includes(`got ${word}`);
-        await waitFor("an answer", answered, { clock });
+        const ask = () => session.write(`${word}\n`);
+        ask();
+        const answered = () => {
+          if (session.output().includes(`got ${word}`)) return true;
+          if (word === "one" && !firstWords) ask();
+          return false;
+        };
+        await waitFor(`an answer to ${word}`, answered, { clock, interval_ms: 100 });
       }
       session.write("quit\n");
       expect(JSON.parse((await session.ended).status)).toMatchObject({ status: "Success" });
