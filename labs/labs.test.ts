@@ -94,7 +94,10 @@ for (const lab of labs) {
         const tree = join(scratch, `${lab.number}-reference`);
         writeReference(lab, tree);
         const { outcomes } = await runLabChecks(lab, [tree]);
-        expect(outcomes.filter((outcome) => !outcome.passed)).toEqual([]);
+        const failed = outcomes.filter((outcome) => !outcome.passed);
+        // A reporter may show the first line alone.
+        const words = failed.map((each) => `${each.title}: ${each.message.split("\n").join("; ")}`);
+        expect(failed, `lab ${lab.number}: ${words.join(" | ")}`).toEqual([]);
         const titles = outcomes.map(({ title }) => title);
         expect(titles).toEqual(expect.arrayContaining(courseTests(lab)));
         expect(lab.hints.length).toBeGreaterThan(0);
