@@ -4,14 +4,14 @@ import { type AddressInfo, type Server, connect, createServer } from "node:net";
 import { AFFINITY_CLIENTS } from "@raft2kube/proxy/limits.ts";
 import { Balancer } from "@raft2kube/proxy/apply/userspace/balancer.ts";
 import type { Target } from "@raft2kube/proxy/plan/model.ts";
-import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
+import { untilQuiet } from "../quiet.ts";
 import { LOOPBACK, SILENT, clock, withProxyPort } from "./own-proxy.ts";
 import { describeTargets, endpoints } from "./ports.ts";
 
-/** Longer than all attempts to connect take together. */
-const ANSWER_MS = 2_500;
+/** Of `untilQuiet`: longer than all attempts to connect take together. */
+const PATIENCE = 2;
 
 check("userspace: connections begin at the endpoints in turn, and may try each once", () => {
   const balancer = new Balancer(clock);
@@ -132,7 +132,9 @@ function converse(port: number, bytes: number): Promise<string> {
       socket.destroy();
       resolve(how);
     };
-    socket.setTimeout(ANSWER_MS, () => done(text === "" ? "silence" : `${text} and silence`));
+    void untilQuiet(() => socket.destroyed, () => text, PATIENCE).then((answered) => {
+      if (!answered) done(text === "" ? "silence" : `${text} and silence`);
+    });
     socket.on("error", (error: NodeJS.ErrnoException) => done(error.code ?? error.message));
     socket.on("data", (data) => (text += data.toString()));
     socket.on("end", () => done(text.trim() || "an end without an answer"));
@@ -222,11 +224,7 @@ check("userspace: an attempt ends with the connection that it is made for", () =
 
 /** Waits for a condition; false if it does not come. */
 function until(condition: () => boolean): Promise<boolean> {
-  const options = { clock, timeout_ms: ANSWER_MS, interval_ms: 5 };
-  return waitFor("the condition", condition, options).then(() => true, (thrown: unknown) => {
-    if (thrown instanceof WaitTimeoutError) return false;
-    throw thrown;
-  });
+  return untilQuiet(condition, () => undefined, PATIENCE);
 }
 
 /** How many connections to the silent endpoint wait for an answer: state SYN_SENT. */

@@ -20,6 +20,7 @@ interface Request {
   timeout_ms: number;
 }
 
+const TICK_MS = 10;
 const kept = new Map<string, Socket>();
 
 const OPERATIONS: Record<Request["op"], (request: Request) => Promise<string>> = {
@@ -74,11 +75,25 @@ async function askTcp(request: Request): Promise<string> {
   return answer;
 }
 
+/**
+ * Calls back after `timeout_ms` in turns of the event loop, TICK_MS apart: on a busy machine they
+ * take longer, as does an answer. Returns how to cancel it.
+ */
+function afterTurns(timeout_ms: number, callback: () => void): () => void {
+  let left = timeout_ms / TICK_MS;
+  const timer = setInterval(() => {
+    if (--left > 0) return;
+    clearInterval(timer);
+    callback();
+  }, TICK_MS);
+  return () => clearInterval(timer);
+}
+
 function talk(socket: Socket, timeout_ms: number): Promise<string> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve("silent"), timeout_ms);
+    const cancel = afterTurns(timeout_ms, () => resolve("silent"));
     const done = (answer: string) => {
-      clearTimeout(timer);
+      cancel();
       resolve(answer);
     };
     socket.once("error", (error) => done(wordFor(error)));
@@ -92,11 +107,11 @@ function askUdp({ address, port, localPort, bytes = 0, timeout_ms }: Request): P
   const socket = createSocket({ type: "udp4", reuseAddr: true });
   return new Promise((resolve) => {
     const done = (answer: string) => {
-      clearTimeout(timer);
+      cancel();
       socket.close();
       resolve(answer);
     };
-    const timer = setTimeout(() => done("silent"), timeout_ms);
+    const cancel = afterTurns(timeout_ms, () => done("silent"));
     socket.once("error", (error) => done(wordFor(error)));
     socket.once("message", (message) => done(message.toString().trim()));
     socket.bind(localPort ?? 0, () => {
