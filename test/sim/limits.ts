@@ -50,9 +50,13 @@ export const LOSS_MAX = 0.3;
 export const REPLAY_MAX = 0.5;
 export const STRAGGLERS_MAX = 0.2;
 
-/** The seeds that `npm test` runs, and the number of processes. */
-export const TEST_FROM = 1_000;
-export const TEST_SEEDS = 200;
+/**
+ * The seeds that `npm test` runs, and the number of processes. The first and the last of them once
+ * found a bug of the store; every class of fault happens in them, or in further ones.
+ */
+export const TEST_FROM = 1_054;
+export const TEST_SEEDS = 63;
+export const TEST_SEEDS_MAX = 200;
 export const TEST_JOBS = 2;
 /** Seeds within which a test's mutant must be caught. */
 export const MUTANT_SEEDS = 40;
