@@ -17,6 +17,14 @@ export const PROBLEMS_LOGGED_MAX = 8;
 export const ELEMENTS_PER_STATEMENT = 500;
 /** nftables: a longer transaction is applied by the program nft, whose memory ends with it. */
 export const IN_PROCESS_BYTES_MAX = 1 << 20;
+/**
+ * iptables mode on nftables: Service ports in one transaction. The programs keep a transaction's
+ * chains in sorted lists, which each of its rules searches: one of 4,000 chains takes five times
+ * the CPU time of transactions of 100.
+ */
+export const PORTS_PER_TRANSACTION = 32;
+/** iptables mode: chains of one Service port, about: so many times as many are removed at once. */
+export const CHAINS_OF_A_PORT = 4;
 /** Clients in one endpoint's affinity set; the kernel evicts none before its timeout. */
 export const AFFINITY_CLIENTS = 65_535;
 /** Default timeout of ClientIP affinity: upstream's 3 hours. */

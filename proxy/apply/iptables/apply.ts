@@ -6,7 +6,7 @@ import type { Mode, Rules, RulesOptions } from "../rules.ts";
 import { baseRules, LAYOUT } from "./base.ts";
 import { type Fragment, renderPort } from "./fragment.ts";
 import { TablesState } from "./state.ts";
-import { hasLayout, removeLayout, saveTables } from "./tables.ts";
+import { hasLayout, portsAtOnce, removeLayout, saveTables } from "./tables.ts";
 
 /** Makes the rules of kube-proxy's iptables mode. */
 function iptablesRules(options: RulesOptions): Rules {
@@ -25,7 +25,7 @@ function iptablesRules(options: RulesOptions): Rules {
       const tools = await found();
       log.debug("iptables", { kind: tools.kind });
       owners = new FrontendOwners(externalReservation(apiServers, clusterCidr));
-      state = new TablesState(LAYOUT, baseRules(nodePortAddresses));
+      state = new TablesState(LAYOUT, baseRules(nodePortAddresses), portsAtOnce(tools));
       owners.change(new Map(ports.map((port) => [port.key, port])));
       const granted = new Map(ports.map(({ key }) => [key, owners.granted(key)]));
       const fragments = new Map<string, Fragment>();

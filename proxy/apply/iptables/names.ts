@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash as digestOf } from "node:crypto";
 import type { ServicePort, Target } from "../../plan/model.ts";
 
 /** Chains that all Services share; the names are upstream's. */
@@ -40,12 +40,18 @@ export interface PortChains {
 export function chainsOf(port: Pick<ServicePort, "key" | "transport">): PortChains {
   const text = `${portName(port)}${port.transport}`;
   const hash = hashOf(text);
+  const endpoints = new Map<string, string>();
   return {
     cluster: `KUBE-SVC-${hash}`,
     local: `KUBE-SVL-${hash}`,
     external: `KUBE-EXT-${hash}`,
     firewall: `KUBE-FW-${hash}`,
-    endpoint: ({ address, port: number }) => `KUBE-SEP-${hashOf(`${text}${address}:${number}`)}`,
+    endpoint({ address, port: number }) {
+      const target = `${address}:${number}`;
+      const known = endpoints.get(target) ?? `KUBE-SEP-${hashOf(text + target)}`;
+      endpoints.set(target, known);
+      return known;
+    },
   };
 }
 
@@ -53,7 +59,7 @@ const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /** Returns the first 16 digits of the SHA-256 in base32 (RFC 4648). */
 function hashOf(text: string): string {
-  const bytes = createHash("sha256").update(text).digest();
+  const bytes = digestOf("sha256", text, "buffer");
   let digits = "";
   for (let bit = 0; digits.length < 16; bit += 5) {
     const pair = bytes.readUInt16BE(bit >> 3);

@@ -157,6 +157,77 @@ describe("the input of iptables-restore", () => {
   });
 });
 
+/** A table nat that takes input by transactions, as the kernel: no jump to a missing chain. */
+class NatTable {
+  readonly chains = new Map<string, string[]>(
+    ["PREROUTING", "OUTPUT", "POSTROUTING"].map((name) => [name, []]),
+  );
+  transactions = 0;
+
+  restore(input: string): void {
+    for (const [, body = ""] of input.matchAll(/^\*nat\n([^]*?)^COMMIT$/gm)) {
+      this.transactions++;
+      for (const line of lines(body)) this.#take(line);
+      const targets = [...this.chains.values()].flat().map(targetOf);
+      for (const to of targets) if (to) expect([...this.chains.keys()]).toContain(to);
+    }
+  }
+
+  #take(line: string): void {
+    const [verb = "", chain = ""] = line.startsWith(":") ? [":", line.split(" ")[0]?.slice(1)]
+      : line.split(" ");
+    const rules = this.chains.get(chain) ?? [];
+    const text = line.slice(`${verb} ${chain} `.length);
+    if (verb === ":") this.chains.set(chain, []);
+    else if (verb === "-A") rules.push(text);
+    else if (verb === "-I") rules.unshift(text);
+    else if (verb === "-D") rules.splice(rules.indexOf(text), 1);
+    else if (verb === "-X") this.chains.delete(chain);
+    if (verb !== ":") expect(this.chains.has(chain) || verb === "-X").toBe(true);
+  }
+
+  saved(): string[] {
+    return [...this.chains].flatMap(([name, rules]) =>
+      [`:${name} - [0:0]`, ...rules.map((rule) => `-A ${name} ${rule}`)]);
+  }
+}
+
+const targetOf = (rule: string) => / ?-j (KUBE-\S+)/.exec(rule)?.[1];
+
+describe("many Services", () => {
+  const many = (names: readonly number[]) => names.map((i) => port({
+    key: `ns1/s${i}:p/TCP`, clusterIps: [`172.30.1.${i}`], nodePort: 30_000 + i,
+  }));
+  const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+  const fragmentsOf = (ports: readonly ServicePort[]) =>
+    new Map(ports.map((one) => [one.key, renderPort(one, CIDR)]));
+
+  test("come in several transactions, none of which jumps to a chain that is missing", () => {
+    const nat = new NatTable();
+    const tables = new TablesState(LAYOUT, baseRules(undefined), 10);
+    nat.restore(tables.rebuild(fragmentsOf(many(range(0, 95))), NOTHING));
+    expect(nat.transactions).toBe(1 + 10 + 1);
+    const whole = [...nat.chains.keys()].length;
+    const next = new TablesState(LAYOUT, baseRules(undefined), 10);
+    const input = next.rebuild(fragmentsOf(many(range(50, 95))), { filter: [], nat: nat.saved() });
+    // While the chains are written the former Services' rules lead to them.
+    expect(input.match(/^:KUBE-SERVICES /gm)).toHaveLength(2);
+    nat.restore(input);
+    expect(whole - [...nat.chains.keys()].length).toBe(50 * 3);
+    expect(nat.chains.get("KUBE-SERVICES")).toHaveLength(45 + 1);
+    nat.restore(next.change(new Map(many(range(60, 95)).map(({ key }) => [key, undefined]))));
+    expect(nat.chains.get("KUBE-SERVICES")).toHaveLength(10 + 1);
+    nat.restore(removal({ filter: [], nat: nat.saved() }, LAYOUT, 3));
+    expect([...nat.chains]).toEqual([["PREROUTING", []], ["OUTPUT", []], ["POSTROUTING", []]]);
+  });
+
+  test("are one transaction where each would write the whole table", () => {
+    const tables = new TablesState(LAYOUT, baseRules(undefined), Infinity);
+    const input = tables.rebuild(fragmentsOf(many(range(0, 95))), NOTHING);
+    expect(input.match(/^\*nat$/gm)).toHaveLength(1);
+  });
+});
+
 /** Returns the output of iptables-save after an input was restored into empty tables. */
 function saved(input: string): { filter: string[]; nat: string[] } {
   const tables = { filter: [] as string[], nat: [] as string[] };

@@ -1,4 +1,5 @@
 import { isJump, type Jump, jumpText, LAYOUT, type Layout, type Rule, type Table } from "./base.ts";
+import { CHAINS_OF_A_PORT, PORTS_PER_TRANSACTION } from "../../limits.ts";
 import type { Fragment } from "./fragment.ts";
 import { CHAINS, isOwnChain } from "./names.ts";
 
@@ -8,11 +9,16 @@ const TABLES: readonly Table[] = ["filter", "nat"];
 /** The lines of iptables-save, by table. */
 export type Saved = Readonly<Record<Table, readonly string[]>>;
 
-/** Statements of one table in the order in which iptables-restore needs them. */
+/** Statements of one transaction, in the order in which iptables-restore needs them. */
 class Section {
+  readonly table: Table;
   readonly declared: string[] = [];
   readonly rules: string[] = [];
   readonly removed: string[] = [];
+
+  constructor(table: Table) {
+    this.table = table;
+  }
 
   /** Declares a chain; one that exists is emptied. */
   declare(chain: string): void {
@@ -24,11 +30,15 @@ class Section {
     this.removed.push(`-X ${chain}`);
   }
 
-  lines(table: Table): string[] {
+  lines(): string[] {
     const statements = [...this.declared, ...this.rules, ...this.removed];
-    return statements.length === 0 ? [] : [`*${table}`, ...statements, "COMMIT"];
+    return statements.length === 0 ? [] : [`*${this.table}`, ...statements, "COMMIT"];
   }
 }
+
+type Sections = Readonly<Record<Table, Section>>;
+
+const newSections = (): Sections => ({ filter: new Section("filter"), nat: new Section("nat") });
 
 /**
  * The content of the tables. Turns changes into input of `iptables-restore --noflush` that names
@@ -39,52 +49,74 @@ export class TablesState {
   readonly #base: readonly Rule[];
   readonly #fragments = new Map<string, Fragment>();
 
-  /** `base`: the rules of the shared chains, which follow those of the Services. */
-  constructor(layout: Layout, base: readonly Rule[]) {
+  readonly #portsAtOnce: number;
+
+  /**
+   * `base`: the rules of the shared chains, which follow those of the Services. `portsAtOnce`:
+   * Service ports in one transaction.
+   */
+  constructor(layout: Layout, base: readonly Rule[], portsAtOnce = PORTS_PER_TRANSACTION) {
     this.#layout = layout;
     this.#base = base;
+    this.#portsAtOnce = portsAtOnce;
   }
 
   /**
    * Returns the input that replaces what `saved` has by these fragments: chains of other Services
-   * are removed, missing jumps inserted.
+   * are removed, missing jumps inserted. Each Service's own chains come in one transaction; the
+   * shared chains, which lead to all of them, in one that follows.
    */
   rebuild(fragments: ReadonlyMap<string, Fragment>, saved: Saved): string {
     this.#fragments.clear();
     for (const [key, fragment] of fragments) this.#fragments.set(key, fragment);
-    const sections = { filter: new Section(), nat: new Section() };
+    const all = [...fragments.values()];
     const { shared } = this.#layout;
+    const sections = newSections();
     for (const table of TABLES) for (const name of shared[table]) sections[table].declare(name);
-    for (const fragment of fragments.values()) {
-      for (const [name, rules] of fragment.chains) write(sections.nat, name, rules);
-      append(sections, fragment.shared);
-    }
+    for (const fragment of all) append(sections, fragment.shared);
     // After the Services': the jump to KUBE-NODEPORTS is the last rule of KUBE-SERVICES.
     append(sections, this.#base);
-    const wanted = new Set([...fragments.values()].flatMap(({ chains }) => [...chains.keys()]));
-    for (const name of chainsIn(saved.nat)) {
-      if (this.#layout === LAYOUT && isOwnChain(name) && !wanted.has(name)) {
-        sections.nat.remove(name);
-      }
-    }
     for (const jump of missingJumps(saved, this.#layout)) {
       sections[jump.table].rules.push(`-I ${jump.from} ${jumpText(jump, this.#layout)}`);
     }
-    return inputOf(sections);
+    const own = all.filter(({ chains }) => chains.size > 0);
+    const wanted = new Set(own.flatMap(({ chains }) => [...chains.keys()]));
+    const stale = ownChains(saved, this.#layout).filter((name) => !wanted.has(name));
+    return inputOf([
+      sections.filter, ...this.#newChains(own, saved), sections.nat,
+      ...removals(stale, this.#portsAtOnce),
+    ], this.#portsAtOnce);
+  }
+
+  /** The transactions that write the Services' own chains, and make the shared ones they name. */
+  #newChains(fragments: readonly Fragment[], saved: Saved): Section[] {
+    if (fragments.length === 0) return [];
+    const first = new Section("nat");
+    const there = new Set(chainsIn(saved.nat));
+    for (const name of this.#layout.shared.nat) if (!there.has(name)) first.declare(name);
+    return [first, ...inParts(fragments, this.#portsAtOnce).map((some) => {
+      const section = new Section("nat");
+      for (const { chains } of some) {
+        for (const [name, rules] of chains) write(section, name, rules);
+      }
+      return section;
+    })];
   }
 
   /** Records changes and returns their input; empty if nothing differs. */
   change(changes: ReadonlyMap<string, Fragment | undefined>): string {
-    const sections = { filter: new Section(), nat: new Section() };
-    for (const [key, fragment] of changes) {
-      this.#replace(this.#fragments.get(key) ?? EMPTY, fragment ?? EMPTY, sections);
-      if (fragment) this.#fragments.set(key, fragment);
-      else this.#fragments.delete(key);
-    }
-    return inputOf(sections);
+    return inputOf(inParts([...changes], this.#portsAtOnce).flatMap((some) => {
+      const sections = newSections();
+      for (const [key, fragment] of some) {
+        this.#replace(this.#fragments.get(key) ?? EMPTY, fragment ?? EMPTY, sections);
+        if (fragment) this.#fragments.set(key, fragment);
+        else this.#fragments.delete(key);
+      }
+      return Object.values(sections);
+    }), this.#portsAtOnce);
   }
 
-  #replace(old: Fragment, now: Fragment, sections: Record<Table, Section>): void {
+  #replace(old: Fragment, now: Fragment, sections: Sections): void {
     for (const [name, rules] of now.chains) {
       if (old.chains.get(name)?.join("\n") !== rules.join("\n")) write(sections.nat, name, rules);
     }
@@ -125,21 +157,48 @@ export class TablesState {
  * Returns the input that removes our chains, and the jumps to them; empty if there are none of
  * ours. Upstream's kube-proxy, whose chains have the same names, has other jumps.
  */
-export function removal(saved: Saved, layout: Layout): string {
-  const sections = { filter: new Section(), nat: new Section() };
+export function removal(
+  saved: Saved,
+  layout: Layout,
+  portsAtOnce = PORTS_PER_TRANSACTION,
+): string {
+  const [emptied, last] = [newSections(), newSections()];
   const missing = missingJumps(saved, layout);
   const jumps = layout.jumps.filter((jump) => !missing.includes(jump));
   if (jumps.length === 0) return "";
   for (const jump of jumps) {
-    sections[jump.table].rules.push(`-D ${jump.from} ${jumpText(jump, layout)}`);
+    emptied[jump.table].rules.push(`-D ${jump.from} ${jumpText(jump, layout)}`);
   }
   for (const table of TABLES) {
-    for (const name of chainsIn(saved[table])) {
-      const isOurs = layout.shared[table].includes(name) || (layout === LAYOUT && isOwnChain(name));
-      if (isOurs) sections[table].remove(name);
+    const there = chainsIn(saved[table]);
+    for (const name of layout.shared[table].filter((shared) => there.includes(shared))) {
+      emptied[table].declare(name);
+      last[table].remove(name);
     }
   }
-  return inputOf(sections);
+  return inputOf([
+    ...Object.values(emptied), ...removals(ownChains(saved, layout), portsAtOnce),
+    ...Object.values(last),
+  ], portsAtOnce);
+}
+
+/** The chains of single Services that are there. */
+function ownChains(saved: Saved, layout: Layout): string[] {
+  return layout === LAYOUT ? chainsIn(saved.nat).filter(isOwnChain) : [];
+}
+
+/** Kinds of a Service's chains, each before those that its rules jump to. */
+const KINDS = ["KUBE-FW-", "KUBE-EXT-", "KUBE-SV", "KUBE-SEP-"];
+
+/** The transactions that remove chains to which no shared chain jumps any more. */
+function removals(names: readonly string[], portsAtOnce: number): Section[] {
+  const kind = (name: string) => KINDS.findIndex((prefix) => name.startsWith(prefix));
+  const sorted = names.toSorted((a, b) => kind(a) - kind(b));
+  return inParts(sorted, portsAtOnce * CHAINS_OF_A_PORT).map((some) => {
+    const section = new Section("nat");
+    for (const name of some) section.remove(name);
+    return section;
+  });
 }
 
 /** Whether the jumps of these tables are ours. */
@@ -173,11 +232,29 @@ function write(section: Section, chain: string, rules: readonly string[]): void 
   for (const rule of rules) section.rules.push(`-A ${chain} ${rule}`);
 }
 
-function append(sections: Record<Table, Section>, rules: readonly Rule[]): void {
+function append(sections: Sections, rules: readonly Rule[]): void {
   for (const { table, chain, text } of rules) sections[table].rules.push(`-A ${chain} ${text}`);
 }
 
-function inputOf(sections: Record<Table, Section>): string {
-  const lines = TABLES.flatMap((table) => sections[table].lines(table));
+/** Returns the transactions as input, as one of each table if all ports go in one. */
+function inputOf(sections: readonly Section[], portsAtOnce: number): string {
+  const transactions = portsAtOnce === Infinity ? merged(sections) : sections;
+  const lines = transactions.flatMap((section) => section.lines());
   return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
+}
+
+function merged(sections: readonly Section[]): Section[] {
+  const whole = newSections();
+  for (const { table, declared, rules, removed } of sections) {
+    for (const line of declared) whole[table].declared.push(line);
+    for (const line of rules) whole[table].rules.push(line);
+    for (const line of removed) whole[table].removed.push(line);
+  }
+  return Object.values(whole);
+}
+
+function inParts<T>(all: readonly T[], size: number): T[][] {
+  const parts: T[][] = [];
+  for (let from = 0; from < all.length; from += size) parts.push(all.slice(from, from + size));
+  return parts;
 }

@@ -1,5 +1,6 @@
 import { findIptables, hasNatTable, type Iptables } from "@raft2kube/linux/iptables.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { PORTS_PER_TRANSACTION } from "../../limits.ts";
 import type { Layout } from "./base.ts";
 import { hasJumps, removal, type Saved } from "./state.ts";
 
@@ -7,6 +8,11 @@ import { hasJumps, removal, type Saved } from "./state.ts";
 export async function saveTables(tools: Iptables): Promise<Saved> {
   const [filter, nat] = await Promise.all([tools.save("filter"), tools.save("nat")]);
   return { filter, nat };
+}
+
+/** Service ports in one transaction. The legacy programs write the whole table for each: all. */
+export function portsAtOnce({ kind }: Iptables): number {
+  return kind === "nft" ? PORTS_PER_TRANSACTION : Infinity;
 }
 
 /** Whether a layout's chains are in this namespace. */
@@ -19,8 +25,9 @@ export async function hasLayout(layout: Layout): Promise<boolean> {
 /** Removes a layout's jumps and chains from this namespace, and nothing else. */
 export async function removeLayout(layout: Layout): Promise<void> {
   const tools = await findPrograms();
-  const input = tools ? removal(await saveTables(tools), layout) : "";
-  if (input !== "") await tools?.restore(input);
+  if (!tools) return;
+  const input = removal(await saveTables(tools), layout, portsAtOnce(tools));
+  if (input !== "") await tools.restore(input);
 }
 
 /** Returns the programs, or undefined where iptables does not work: it left nothing then. */
