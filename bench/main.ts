@@ -1,6 +1,6 @@
 // Measures ours and the peer in turn: `npm run bench -- NAME [options]`. Prints both and their
-// ratio, and writes bench/results/NAME.json.
-import { mkdirSync, writeFileSync } from "node:fs";
+// ratio, and writes bench/results/NAME.json: with arguments, the rows that were measured.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { join } from "node:path";
 import type { Benchmark, Row } from "./benchmark.ts";
@@ -37,11 +37,20 @@ async function main(name: string | undefined, args: readonly string[]): Promise<
     if (row.at) process.stdout.write(`  ${atTheOtherSize(row, row.at)}\n`);
   }
   const machine = { cores: cpus().length, cpu: cpus()[0]?.model, kernel: release() };
-  const result = { name, machine, node: process.version, rows };
   const dir = join(import.meta.dirname, "results");
   mkdirSync(dir, { recursive: true });
-  writeFileSync(join(dir, `${name}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
+  const path = join(dir, `${name}.json`);
+  const all = args.length > 0 ? [...others(path, rows), ...rows] : rows;
+  const result = { name, machine, node: process.version, rows: all };
+  writeFileSync(path, `${JSON.stringify(result, undefined, 2)}\n`);
   return 0;
+}
+
+/** Returns the recorded rows that a run of a part, by its arguments, did not measure. */
+function others(path: string, rows: readonly Row[]): Row[] {
+  if (!existsSync(path)) return [];
+  const recorded = JSON.parse(readFileSync(path, "utf8")) as { rows: Row[] };
+  return recorded.rows.filter(({ what }) => !rows.some((row) => row.what === what));
 }
 
 function asRanges({ ours, peer }: NonNullable<Row["ranges"]>): string {
