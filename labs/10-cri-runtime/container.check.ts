@@ -11,10 +11,10 @@ import { type Machine, withMachine } from "./machine.ts";
 
 check("CreateContainer: CREATED, and nothing runs", () =>
   withMachine(async (machine) => {
-    const id = await machine.create(await machine.sandbox(), "sleep 7777");
+    const id = await machine.create(await machine.sandbox(), "sleep 5555");
     const why = "the kubelet still has work between create and start: devices, limits, hooks";
     mustEqual(await machine.state(id), "CREATED", { when: "ContainerStatus after create", why });
-    const happened = { runs: machine.runs("7777"), bundle: existsSync(configOf(machine, id)) };
+    const happened = { runs: machine.runs("5555"), bundle: existsSync(configOf(machine, id)) };
     mustEqual(happened, { runs: false, bundle: true }, {
       when: "a created container: does its program run; is there a bundle for the OCI runtime",
       why,
@@ -125,32 +125,31 @@ const STOPS: readonly {
   readonly name: string;
   readonly script: string;
   readonly stopSignal?: Signal;
-  /** A part of what is ample for a program that ends by its signal. */
-  readonly grace: number;
+  readonly grace_s: number;
   readonly ended: string;
   readonly why: string;
 }[] = [
   {
-    name: "polite", script: trapping("TERM", "sleep 0.3; exit 7"), grace: 1,
+    name: "polite", script: trapping("TERM", "sleep 0.3; exit 7"), grace_s: 1,
     ended: "EXITED 7 Error",
     why: "a server that finishes its requests needs its signal, and the time for it",
   },
   {
-    name: "own-signal", script: trapping("USR1", "exit 8"), stopSignal: Signal.SIGUSR1, grace: 1,
+    name: "own-signal", script: trapping("USR1", "exit 8"), stopSignal: Signal.SIGUSR1, grace_s: 1,
     ended: "EXITED 8 Error",
     why: "the image or the pod says by which signal its program ends",
   },
   {
-    name: "deaf", script: trapping("TERM", "echo heard"), grace: 1 / 2, ended: "EXITED 137 Error",
+    name: "deaf", script: trapping("TERM", "echo heard"), grace_s: 1, ended: "EXITED 137 Error",
     why: "a pod that ignores its signal must not stay for ever",
   },
   {
-    name: "at-once", script: trapping("TERM", "exit 7"), grace: 0, ended: "EXITED 137 Error",
+    name: "at-once", script: trapping("TERM", "exit 7"), grace_s: 0, ended: "EXITED 137 Error",
     why: "a grace of 0 is kubectl delete --grace-period=0: no signal is waited for",
   },
 ];
 
-for (const { name, script, stopSignal, grace, ended, why } of STOPS) {
+for (const { name, script, stopSignal, grace_s: timeout, ended, why } of STOPS) {
   check(`StopContainer: the signal, the grace, then SIGKILL (${name})`, () =>
     withMachine(async (machine) => {
       const metadata = { name, attempt: 0 };
@@ -158,7 +157,6 @@ for (const { name, script, stopSignal, grace, ended, why } of STOPS) {
       const config = { metadata, ...(stopSignal === undefined ? {} : { stopSignal }) };
       const id = await machine.container(pod, script, config);
       await machine.log(id, "ready");
-      const timeout = Math.ceil(grace * machine.ample_s);
       await machine.runtime.stopContainer({ containerId: id, timeout });
       const when = `\`${script}\` is stopped with a grace of ${timeout} s`;
       mustEqual(await machine.state(id), ended, { when, why });
@@ -198,9 +196,9 @@ check("StopContainer: success for one that does not run", () =>
 check("StopContainer: one that is being started has ended with the answer", () =>
   withMachine(async (machine) => {
     const containerId = await machine.create(await machine.sandbox(), "sleep 7777");
-    const starting = machine.runtime.startContainer({ containerId });
-    await machine.runtime.stopContainer({ containerId, timeout: 0 });
-    await starting;
+    const { runtime } = machine;
+    const starting = runtime.startContainer({ containerId });
+    await Promise.all([starting, runtime.stopContainer({ containerId, timeout: 0 })]);
     mustEqual(await machine.state(containerId), "EXITED 137 Error", {
       when: "StartContainer, and StopContainer before it is answered",
       why: "the kubelet reports the pod as ended, and its program would run on",

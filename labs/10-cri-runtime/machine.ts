@@ -1,4 +1,6 @@
-import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync,
+} from "node:fs";
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,28 +20,33 @@ import {
 import { type Channel, type RpcClient, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { busyboxRecipe } from "@raft2kube/runtime/build/busybox.ts";
 import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
+import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { type RuntimeHandle, startRuntime } from "@raft2kube/runtime/main.ts";
 import { runtimePaths } from "@raft2kube/runtime/paths.ts";
 import type { ProcessIdentity } from "@raft2kube/runtime/process-identity.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
+import { WaitTimeoutError, delay, waitFor } from "@raft2kube/std/wait.ts";
 import { judge } from "../judge.ts";
+import { QUIET_S } from "../quiet.ts";
 import { judgeCalls } from "../rpc-calls.ts";
+import { idleClock } from "./idle-clock.ts";
 import { NotedNetwork } from "./network.ts";
 
-/**
- * How long a call may take, and a container's end is waited for: so many times as long as the last
- * start of a runtime took, which is longer on a busy machine, within these bounds.
- */
-const STARTS_MAX = 15;
-const [ANSWER_MS_MIN, ANSWER_MS_MAX] = [3_000, 30_000];
-let answer_ms = ANSWER_MS_MIN;
-const clock = systemClock();
+/** How long a call may take, and a container's end is waited for, by the idle clock. */
+const ANSWER_MS_MAX = QUIET_S * 1_000;
+/** A runtime's delays from here on go by the idle clock, and its polls by the machine's. */
+const DELAY_MS_MIN = 200;
+const system = systemClock();
+const clock: Clock = {
+  ...system,
+  after: (delay_ms, fn) => (delay_ms < DELAY_MS_MIN ? system : idleClock).after(delay_ms, fn),
+};
+/** For waits: it looks as often as the machine's, and gives up by the idle clock. */
+const waits: Clock = { ...system, monotonic: () => idleClock.monotonic() };
 const IMAGE = "r2k.local/busybox:1";
-/** The images of the first machine, for all others of this process. */
+/** The images of all machines of this process: no check changes them. */
 const IMAGES = join(tmpdir(), `r2k-cri-images-${process.pid}-${Date.now()}`);
-const COPY = { recursive: true, verbatimSymlinks: true, preserveTimestamps: true };
 process.once("exit", () => rmSync(IMAGES, { recursive: true, force: true }));
 
 /** The path of a program of this machine. */
@@ -68,27 +75,28 @@ function ociProgram(dir: string, containers: string): string {
   return file;
 }
 
-let isPrepared = false;
-
-/** The runtime listens for streams on loopback. */
-function prepareNetwork(): void {
-  if (isPrepared) return;
-  isPrepared = true;
+/** The runtime listens for streams on loopback; containers run busybox. */
+async function prepare(): Promise<void> {
   using route = openRoute();
   setLink(route, getLink(route, "lo"), { up: true });
+  const images = new ImageStore(IMAGES, () => []);
+  await images.open();
+  await buildImage(images, await busyboxRecipe(programOf("busybox", "busybox-static")));
 }
+
+let prepared: Promise<void> | undefined;
 
 /** Judges a call that is not answered in time. */
 async function inTime<T>(method: string, answer: Promise<T>): Promise<T> {
   const timeout = Promise.withResolvers<"late">();
-  const timer = setTimeout(() => timeout.resolve("late"), answer_ms);
-  const answered = answer.then((value) => ({ value })).finally(() => clearTimeout(timer));
+  const timer = idleClock.after(ANSWER_MS_MAX, () => timeout.resolve("late"));
+  const answered = answer.then((value) => ({ value })).finally(() => timer.cancel());
   const first = await Promise.race([answered, timeout.promise]);
   if (first !== "late") return first.value;
   answered.catch(() => undefined);
   return judge(false, {
     when: method,
-    happened: `no answer within ${(answer_ms / 1_000).toFixed(1)} s`,
+    happened: `no answer, and nothing at work for ${QUIET_S} s`,
     expected: "an answer: what it waits for does not happen",
     why: "the kubelet's worker of this pod waits too: the pod is neither started nor removed",
   });
@@ -116,6 +124,11 @@ function commandLineOf(pid: string): string {
   }
 }
 
+/** Pods of all machines of this process. */
+let pods = 0;
+/** How long a runtime may take to end before its files go, by the idle clock. */
+const CLOSE_MS_MAX = 1_000;
+
 /** A machine whose runtime is the reader's: crun and conmon are real, the network is noted. */
 export class Machine {
   readonly dir: string;
@@ -124,38 +137,19 @@ export class Machine {
   readonly #oci: string;
   #handle: RuntimeHandle | undefined;
   #channel: Channel | undefined;
-  #pods = 0;
-  /** The factor of the delays that the runtime begins: its patience with a machine that stalls. */
-  patience = 1;
-  readonly #clock: Clock = {
-    ...clock,
-    after: (delay_ms, fn) => clock.after(this.patience * delay_ms, fn),
-  };
   runtime!: Runtime;
 
   constructor(dir: string) {
     this.dir = dir;
     this.paths = runtimePaths(join(dir, "data"), join(dir, "run"));
     this.#oci = ociProgram(dir, this.paths.containers);
+    mkdirSync(this.paths.root);
+    symlinkSync(IMAGES, this.paths.images);
     NotedNetwork.install(join(dir, "net.d"), join(dir, "bin"));
-  }
-
-  /** Seconds that are ample for a program here, and not longer than a call may take. */
-  get ample_s(): number {
-    return Math.ceil(answer_ms / 1_000) - 1;
   }
 
   /** Starts the runtime, on the state that an earlier one left. */
   async start(): Promise<void> {
-    const begun_ms = performance.now();
-    await this.#serve();
-    const took_ms = performance.now() - begun_ms;
-    answer_ms = Math.min(Math.max(STARTS_MAX * took_ms, ANSWER_MS_MIN), ANSWER_MS_MAX);
-  }
-
-  async #serve(): Promise<void> {
-    const hasImages = existsSync(this.paths.images);
-    if (!hasImages && existsSync(IMAGES)) cpSync(IMAGES, this.paths.images, COPY);
     const socket = join(this.dir, "cri.sock");
     this.#handle = await startRuntime({
       socket,
@@ -169,13 +163,8 @@ export class Machine {
       ociRuntime: { path: this.#oci, kind: "crun" },
       conmon: programOf("conmon", "conmon"),
       pausePath: programOf("catatonit", "catatonit"),
-      clock: this.#clock,
+      clock,
     });
-    const { images } = this.#handle;
-    if (images.find(IMAGE) === undefined) {
-      await buildImage(images, await busyboxRecipe(programOf("busybox", "busybox-static")));
-      cpSync(this.paths.images, IMAGES, COPY);
-    }
     this.#channel = connectGrpc(`unix://${socket}`);
     this.runtime = inTimeClient(client(this.#channel, RuntimeService));
   }
@@ -200,7 +189,7 @@ export class Machine {
 
   /** A name that no other sandbox has. */
   name() {
-    const name = `pod-${++this.#pods}`;
+    const name = `pod-${++pods}`;
     return { name, namespace: "lab", uid: name, attempt: 0 };
   }
 
@@ -319,8 +308,7 @@ export class Machine {
   }
 
   async close(): Promise<void> {
-    const late = new Promise((resolve) => setTimeout(resolve, answer_ms / 3).unref());
-    await Promise.race([this.stop(), late]);
+    await Promise.race([this.stop(), delay(idleClock, CLOSE_MS_MAX)]);
     for (const point of mountPointsBelow(this.dir)) unmount(point, { detach: true });
     await rm(this.dir, { recursive: true, force: true });
   }
@@ -329,7 +317,7 @@ export class Machine {
 /** Waits until a condition is true, or as long as a call may take. */
 export async function eventually(condition: () => boolean | Promise<boolean>): Promise<boolean> {
   try {
-    return await waitFor("it", condition, { clock, timeout_ms: answer_ms });
+    return await waitFor("it", condition, { clock: waits, timeout_ms: ANSWER_MS_MAX });
   } catch (thrown) {
     if (thrown instanceof WaitTimeoutError) return false;
     throw thrown;
@@ -341,7 +329,7 @@ export async function withMachine(
   body: (machine: Machine) => Promise<void>,
   start = true,
 ): Promise<void> {
-  prepareNetwork();
+  await (prepared ??= prepare());
   // Short: a socket's path takes 107 bytes, and has a container's id in it.
   const machine = new Machine(await realpath(await mkdtemp(join(tmpdir(), "r2k-cri-"))));
   try {

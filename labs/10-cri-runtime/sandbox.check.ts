@@ -82,7 +82,7 @@ check("RunPodSandbox: the record is on disk before anything is made", () =>
   }),
 );
 
-/** Holds the first record that is put while it is there, until `goOn`. */
+/** Holds the first record of a pod that is put while it is there, until `goOn`. */
 class SlowDisk implements Disposable {
   readonly #put = RecordTable.prototype.put;
   readonly #asked = Promise.withResolvers<void>();
@@ -91,11 +91,11 @@ class SlowDisk implements Disposable {
   readonly asked = this.#asked.promise;
   readonly goOn = () => this.#goesOn.resolve();
 
-  constructor() {
+  constructor(pod: string) {
     const [put, asked, goesOn] = [this.#put, this.#asked, this.#goesOn];
     let isFirst = true;
-    RecordTable.prototype.put = async function (record) {
-      if (isFirst) {
+    RecordTable.prototype.put = async function (record: Partial<SandboxRecord> & { id: string }) {
+      if (isFirst && record.config?.metadata?.name === pod) {
         isFirst = false;
         asked.resolve();
         await goesOn.promise;
@@ -112,7 +112,7 @@ class SlowDisk implements Disposable {
 
 /** Runs a sandbox twice: the second call is received while the first writes its record. */
 async function twiceAtOnce(machine: Machine, name: ReturnType<Machine["name"]>) {
-  using disk = new SlowDisk();
+  using disk = new SlowDisk(name.name);
   const first = machine.sandbox(name);
   await Promise.race([disk.asked, first.catch(() => undefined)]);
   const both = Promise.allSettled([first, machine.sandbox(name)]);

@@ -11,6 +11,7 @@ import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import type { Lab } from "./manifest.ts";
 import { ownNamespaces } from "./namespaces.ts";
 import { childOf, processorTime_ms } from "./processor-time.ts";
+import { cacheFolder } from "./workspace.ts";
 
 export interface CheckOutcome {
   readonly title: string;
@@ -99,7 +100,7 @@ class Run {
     options: CheckOptions,
     onOutcome: OnOutcome,
   ) {
-    this.#options = { ...options, lab: lab.number };
+    this.#options = { ...options, lab: lab.number, atOnce: lab.atOnce };
     this.#onOutcome = onOutcome;
     const wrapper = lab.namespaces ? ownNamespaces(lab.namespaces === "processes") : [];
     this.files = lab.checks.map((check) => {
@@ -169,14 +170,15 @@ class CheckFile {
   readonly #path: string;
   readonly #trees: readonly string[];
   readonly #wrapper: readonly string[];
-  readonly outcomes: CheckOutcome[] = [];
+  readonly #outcomes: CheckOutcome[] = [];
+  /** Titles of all checks that have begun. */
+  readonly #begun: string[] = [];
   readonly leftOut: LeftOut[] = [];
   #child: ChildProcess | undefined;
   #stopped = false;
   readonly #declaresScenarios: boolean;
   /** Scenarios that have not ended; unknown until the file is loaded. */
   #scenariosLeft: number | undefined;
-  #hanging: string | undefined;
   #heard_ms = performance.now();
   #heardProcessor_ms = 0;
   #computed_ms = 0;
@@ -188,6 +190,12 @@ class CheckFile {
     this.#declaresScenarios = readFileSync(path, "utf8").includes("scenario(");
     this.#trees = trees;
     this.#wrapper = wrapper;
+  }
+
+  /** In the order in which the checks began. */
+  get outcomes(): CheckOutcome[] {
+    const place = ({ title }: CheckOutcome) => this.#begun.indexOf(title);
+    return this.#outcomes.toSorted((one, other) => place(one) - place(other));
   }
 
   get mayHaveScenarios(): boolean {
@@ -207,6 +215,7 @@ class CheckFile {
       cwd: ROOT_DIR,
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       env: {
+        NODE_COMPILE_CACHE: join(cacheFolder(), "labs-compiled"),
         ...process.env,
         R2K_LAB_TREES: this.#trees.join(":"),
         R2K_LAB_OPTIONS: JSON.stringify(options),
@@ -232,10 +241,11 @@ class CheckFile {
     await over;
     clearInterval(silence);
     this.done = true;
-    const isLoaded = this.#scenariosLeft !== undefined || this.outcomes.length > 0;
-    const loading = isLoaded ? undefined : `${basename(this.#path)} can be loaded`;
-    const hanging = this.#hanging ?? loading;
-    if (hanging !== undefined && !this.#stopped) this.#add(this.#hung(hanging), ended);
+    const isLoaded = this.#scenariosLeft !== undefined || this.#outcomes.length > 0;
+    const ends = new Set(this.#outcomes.map(({ title }) => title));
+    const hanging = this.#begun.filter((title) => !ends.has(title));
+    if (!isLoaded) hanging.push(`${basename(this.#path)} can be loaded`);
+    for (const title of hanging) this.#add(this.#hung(title, hanging.length > 1), ended);
     changed();
   }
 
@@ -271,10 +281,9 @@ class CheckFile {
 
   #take(event: CheckEvent, ended: OnOutcome): void {
     if (event.kind === "loaded") this.#scenariosLeft = event.scenarios;
-    if (event.kind === "begins") this.#hanging = event.title;
+    if (event.kind === "begins") this.#begun.push(event.title);
     if (event.kind === "left-out") this.leftOut.push(event);
     if (event.kind !== "ended") return;
-    this.#hanging = undefined;
     const { title, message, scenario, result } = event;
     if (scenario && this.#scenariosLeft !== undefined) this.#scenariosLeft--;
     const passed = result === "passed";
@@ -283,14 +292,14 @@ class CheckFile {
 
   #add(outcome: CheckOutcome, ended: OnOutcome): void {
     if (this.#stopped) return;
-    this.outcomes.push(outcome);
+    this.#outcomes.push(outcome);
     ended(outcome);
   }
 
-  /** A check that ended the process, or had to be ended. */
-  #hung(title: string): CheckOutcome {
+  /** A check that ended the process, or had to be ended, or one that ran beside it. */
+  #hung(title: string, isOneOf: boolean): CheckOutcome {
     const message = describeJudgement({
-      when: "in the middle of this check",
+      when: `in the middle of this check${isOneOf ? ", or of one that ran beside it" : ""}`,
       happened:
         `no sign of life while it computed for ${SILENT_PROCESSOR_MS_MAX / 1_000} s ` +
         "(a loop that does not end, or scans everything again in each turn), or the process ended",

@@ -58,6 +58,11 @@ export interface Lab {
    * `processes` they also leave processes behind, which end with them.
    */
   readonly namespaces?: boolean | "processes";
+  /**
+   * How many checks of a file run at once; 1 by default. More where each check has a machine of its
+   * own and waits for programs.
+   */
+  readonly atOnce?: number;
   /** The program, in the lab's folder, that runs a command where the part is at work. */
   readonly show?: string;
   readonly hints: readonly Hint[];
@@ -84,13 +89,14 @@ function readLab(folder: string): Lab {
   const manifest = parse(readFileSync(path, "utf8")) as Partial<Lab>;
   if (!manifest.title) throw new LabError("BAD_LAB", `${path} has no title`);
   const { title, part, contract, files = [], checks = [], hints = [], mutants = [] } = manifest;
-  const { replay, namespaces, show } = manifest;
+  const { replay, namespaces, show, atOnce } = manifest;
   const number = folder.slice(0, folder.indexOf("-"));
   const given = {
     ...(part ? { part } : {}),
     ...(contract ? { contract } : {}),
     ...(replay ? { replay } : {}),
     ...(namespaces ? { namespaces } : {}),
+    ...(atOnce ? { atOnce } : {}),
     ...(show ? { show } : {}),
   };
   return { number, folder, title, ...given, files, checks, hints, mutants };

@@ -127,18 +127,22 @@ for (const path of process.argv.slice(2)) {
     report({ kind: "ended", title, scenario: false, result: "failed", message });
   }
 }
-const { only = "", all = false, scenariosOnly = false } = checkOptions();
+const { only = "", all = false, scenariosOnly = false, atOnce = 1 } = checkOptions();
 const wanted = registeredChecks().filter(({ title }) => title.includes(only));
 report({ kind: "loaded", scenarios: wanted.filter(({ scenario }) => scenario).length });
 let failed = scenariosOnly;
-for (const item of wanted) {
-  if (item.leftOut !== undefined) {
-    report({ kind: "left-out", title: item.title, reason: item.leftOut });
-    continue;
+const waiting = wanted[Symbol.iterator]();
+const work = async () => {
+  for (const item of waiting) {
+    if (item.leftOut !== undefined) {
+      report({ kind: "left-out", title: item.title, reason: item.leftOut });
+      continue;
+    }
+    // After a failed rule only a scenario adds to it: the diagram that shows the same mistake.
+    if (failed && !all && !item.scenario) continue;
+    if ((await attempt(item)) === "failed") failed = true;
   }
-  // After a failed rule only a scenario adds to it: the diagram that shows the same mistake.
-  if (failed && !all && !item.scenario) continue;
-  if ((await attempt(item)) === "failed") failed = true;
-}
+};
+await Promise.all(Array.from({ length: atOnce }, work));
 // A timer or a connection that is left, of a check or of the reader, holds up nothing.
 process.exit();
