@@ -109,6 +109,25 @@ check("ipvs: the sets lead masquerading, and the dummy device has the Service's 
   });
 });
 
+check("ipvs: a load balancer's source ranges, and a local endpoint that hints leave out", () => {
+  const range = "198.51.100.0/24";
+  const firewall = { addresses: [SERVICE.external], ranges: [range] };
+  const guarded = wantedOf(port({ ...EXTERNAL, firewall }), CONTEXT);
+  const hinted = wantedOf(webPort([ONE!], [TWO!]), CONTEXT);
+  const [external, here] = [`${SERVICE.external},tcp:80`, `${TWO!.address},tcp:8080`];
+  const away = `${ONE!.address},tcp:8080,${ONE!.address}`;
+  const rows = [
+    [guarded, "KUBE-LOAD-BALANCER-FW", external, "its rules would not be asked: all are admitted"],
+    [guarded, "KUBE-LOAD-BALANCER-SOURCE-CIDR", `${external},${range}`, "none would be admitted"],
+    [hinted, "KUBE-LOOP-BACK", `${away} ${here},${TWO!.address}`,
+      "with a policy Local it gets connections too, and may reach itself"],
+  ] as const;
+  for (const [wanted, set, expected, why] of rows) {
+    const happened = entriesOf(wanted, set);
+    judge(happened === expected, { when: `set ${set}`, expected, happened, why });
+  }
+});
+
 check("ipvs: a change of one Service leaves the virtual servers of others alone", () => {
   const state = new IpvsState();
   const other = { ...port(), key: "shop/api:http/TCP", clusterIps: ["10.96.0.11"] };
@@ -140,6 +159,10 @@ check("ipvs: a destination leaves with weight 0 until its connections have ended
       targets: [], found: [state(1, 3)], expected: "set 0, leaving",
     },
     { when: "it still has one", targets: [], found: [state(0, 1)], expected: "leaving" },
+    {
+      when: "its last one waits for the end of the other side (FIN_WAIT)",
+      targets: [], found: [{ ...state(0, 0), inactiveConnections: 1 }], expected: "leaving",
+    },
     { when: "its last one has ended", targets: [], found: [state(0, 0)], expected: "removed" },
   ];
   for (const { when, targets, found, expected } of cases) {

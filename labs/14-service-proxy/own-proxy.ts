@@ -32,6 +32,7 @@ let isPrepared = false;
 export async function withProxyPort(
   targets: readonly Target[],
   body: (port: number, end: () => void) => Promise<void>,
+  affinity_s?: number,
 ): Promise<void> {
   if (!isPrepared) prepareNetwork();
   isPrepared = true;
@@ -43,7 +44,7 @@ export async function withProxyPort(
   };
   const budget = new Budget({ most: 100, clock, log });
   const proxy = await openTcpPort(LOOPBACK, { clock, budget, log });
-  proxy.update(targets, undefined);
+  proxy.update(targets, affinity_s);
   try {
     await body(proxy.port, () => proxy.close(true));
   } catch (thrown) {

@@ -129,18 +129,28 @@ function describeFlows(flows: readonly StaleFlow[]): string {
 }
 
 const udp = { transport: "udp", nodePort: SERVICE.nodePort } as const;
+const FLOWS_WHY =
+  "the kernel translates a known flow by its conntrack entry, without asking the rules: a UDP " +
+  "client would go on sending to a pod that is gone; a TCP one gets a reset";
 
 check("plan: a change names the UDP flows that conntrack must forget", () => {
   const [one, two] = endpoints(2);
   const both = webPort([one!, two!], [], udp);
   const left = webPort([one!], [], udp);
   const none = webPort([], [], udp);
+  const metrics = { ...one!, port: 9090 };
   const cases = [
     { when: "endpoint 2 of two is removed", from: both, to: left, target: [two!] },
     { when: "the Service is removed", from: both, to: undefined, target: [one!, two!] },
     { when: "the first endpoint is added", from: none, to: left, target: [undefined] },
     { when: "a second endpoint is added", from: left, to: both, target: [] },
+    { when: "a Service without endpoints is added", from: undefined, to: none, target: [] },
+    { when: "a Service with an endpoint is added", from: undefined, to: left, target: [undefined] },
     { when: "nothing changes", from: both, to: both, target: [] },
+    {
+      when: "one of two ports of one address is removed",
+      from: webPort([one!, metrics], [], udp), to: left, target: [metrics],
+    },
     {
       when: "an endpoint of TCP is removed",
       from: webPort([one!]), to: webPort([]), target: [],
@@ -156,9 +166,25 @@ check("plan: a change names the UDP flows that conntrack must forget", () => {
       when,
       expected: describeFlows(expected),
       happened: describeFlows(found),
-      why:
-        "the kernel translates a known flow by its conntrack entry, without asking the rules: " +
-        "a UDP client would go on sending to a pod that is gone; a TCP one gets a reset",
+      why: FLOWS_WHY,
     });
   }
+});
+
+check("plan: flows are forgotten by the addresses that the Service had", () => {
+  const [one, two] = endpoints(2);
+  const before = webPort([one!, two!], [], { ...udp, externalIps: [SERVICE.external] });
+  const after = webPort([one!], [], { transport: "udp", clusterIps: ["10.96.0.20"] });
+  const flow = { transport: "udp" as const, port: SERVICE.port, target: two };
+  const expected = describeFlows([
+    { ...flow, to: SERVICE.ip }, { ...flow, to: SERVICE.external },
+    { ...flow, to: undefined, port: SERVICE.nodePort },
+  ]);
+  const found = describeFlows(staleFlows(before, after));
+  judge(found === expected, {
+    when: "endpoint 2 is removed, and the Service gets another cluster IP, no other address",
+    expected,
+    happened: found,
+    why: FLOWS_WHY,
+  });
 });

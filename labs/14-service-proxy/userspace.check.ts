@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { type AddressInfo, type Server, connect, createServer } from "node:net";
-import { AFFINITY_CLIENTS } from "@raft2kube/proxy/limits.ts";
+import { type AddressInfo, type Server, type Socket, connect, createServer } from "node:net";
+import { AFFINITY_CLIENTS, CONNECT_TIMEOUTS_MS } from "@raft2kube/proxy/limits.ts";
 import { Balancer } from "@raft2kube/proxy/apply/userspace/balancer.ts";
 import type { Target } from "@raft2kube/proxy/plan/model.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { untilQuiet } from "../quiet.ts";
@@ -12,6 +13,7 @@ import { describeTargets, endpoints } from "./ports.ts";
 
 /** Of `untilQuiet`: longer than all attempts to connect take together. */
 const PATIENCE = 2;
+const AFFINITY_S = 60;
 
 check("userspace: connections begin at the endpoints in turn, and may try each once", () => {
   const balancer = new Balancer(clock);
@@ -66,15 +68,31 @@ check("userspace: with affinity a client stays at its endpoint, until the timeou
     expected: "the endpoints in turn", happened: [...later].join(", "),
     why: "timeoutSeconds: the time without a new connection after which affinity ends",
   });
-  for (let at = 0; at <= AFFINITY_CLIENTS; at++) balancer.remember(`client ${at}`, three[1]!);
-  const forgotten = new Set(firsts("client 0", 3)).size === 3;
-  const kept = new Set(firsts(`client ${AFFINITY_CLIENTS}`, 3)).size === 1;
-  judge(forgotten && kept, {
-    when: `${AFFINITY_CLIENTS + 1} clients were served, one more than are remembered`,
-    expected: "the oldest is forgotten, the newest is not",
-    happened: `the oldest ${forgotten ? "is" : "is not"}, the newest ${kept ? "is not" : "is"}`,
-    why: "clients choose their addresses: without a bound they fill the node's memory",
-  });
+});
+
+check("userspace: as many clients are remembered as the bound says, those served last", () => {
+  const balancer = new Balancer({ monotonic: () => 0 });
+  const three = endpoints(3);
+  balancer.update(three, 60);
+  const last = AFFINITY_CLIENTS - 1;
+  for (let at = 0; at <= last; at++) balancer.remember(`client ${at}`, three[1]!);
+  const memory = (...clients: readonly number[]) => clients.map((at) => {
+    const firsts = [1, 2, 3].map(() => describeTargets(balancer.order(`client ${at}`).slice(0, 1)));
+    return `client ${at} is ${new Set(firsts).size === 1 ? "remembered" : "forgotten"}`;
+  }).join(", ");
+  const expectMemory = (when: string, found: string, expected: string) => {
+    judge(found === expected, {
+      when, expected, happened: found,
+      why: "clients choose their addresses: without a bound they fill the node's memory",
+    });
+  };
+  expectMemory(`${AFFINITY_CLIENTS} clients were served, as many as are remembered`,
+    memory(0, last), `client 0 is remembered, client ${last} is remembered`);
+  balancer.remember("client 0", three[1]!);
+  balancer.remember(`client ${last + 1}`, three[1]!);
+  expectMemory("then client 0 again, and one more",
+    memory(0, 1, last + 1),
+    `client 0 is remembered, client 1 is forgotten, client ${last + 1} is remembered`);
 });
 
 /** An endpoint: answers each line with its name, and a client's end with `NAME: BYTES bytes`. */
@@ -202,6 +220,92 @@ check("userspace: without an endpoint that accepts, the client is reset at once"
     }
   })),
 );
+
+check("userspace: as many endpoints are tried as there are timeouts, each once", () =>
+  withEndpoints(async (one, _two, refusing) => {
+    const refused = CONNECT_TIMEOUTS_MS.map(() => refusing);
+    await withProxyPort([...refused, one.target], async (port) => {
+      const found = await converse(port, 200);
+      judge(found === "ECONNRESET", {
+        when: `${refused.length} endpoints refuse a connection; one more would accept it`,
+        expected: `ECONNRESET after ${refused.length} attempts (CONNECT_TIMEOUTS_MS)`,
+        happened: found,
+        why: "with a hundred endpoints on nodes that are down a client would wait for minutes",
+      });
+    });
+  }),
+);
+
+check("userspace: the endpoint that served a client serves it again", () =>
+  withEndpoints((one, two, refusing) =>
+    withProxyPort([refusing, one.target, two.target], async (port) => {
+      const found = new Set<string>();
+      for (let at = 0; at < 4; at++) found.add(await converse(port, 200));
+      judge(found.size === 1, {
+        when: "four connections of one client; the Service has ClientIP affinity",
+        expected: "all four are served by the first that accepted one",
+        happened: [...found].join(", "),
+        why: "affinity is to the endpoint that served the client, not to one that refused it",
+      });
+    }, AFFINITY_S)),
+);
+
+check("userspace: a connection may be idle for longer than an attempt to connect", () =>
+  withEndpoints((one) => withProxyPort([one.target], async (port) => {
+    const socket = connect({ port, host: LOOPBACK, allowHalfOpen: true });
+    let text = "";
+    socket.on("error", (error) => (text += error.message));
+    socket.on("data", (data) => (text += data.toString()));
+    await once(socket, "connect");
+    await until(() => one.connections > 0);
+    await delay(clock, 2 * CONNECT_TIMEOUTS_MS[0]);
+    socket.end("a request");
+    await until(() => socket.closed || text.includes("bytes"));
+    socket.destroy();
+    const found = text.trim().split("\n").join(", ") || "an end without an answer";
+    judge(found === "one, one: 9 bytes", {
+      when: `a client sends its request ${2 * CONNECT_TIMEOUTS_MS[0]} ms after it has connected`,
+      expected: "one, one: 9 bytes",
+      happened: found,
+      why: "the timeout is for the attempt: databases keep idle connections for hours",
+    });
+  })),
+);
+
+check("userspace: a side that breaks off ends the other", async () => {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    sockets.push(socket);
+  });
+  server.listen(0, LOOPBACK);
+  await once(server, "listening");
+  const { port: own } = server.address() as AddressInfo;
+  try {
+    await withProxyPort([{ address: LOOPBACK, port: own }], async (port) => {
+      for (const first of ["the endpoint", "the client"] as const) {
+        const client = connect({ port, host: LOOPBACK });
+        client.on("error", () => client.destroy());
+        client.resume();
+        await until(() => sockets.length > 0);
+        const endpoint = sockets.pop()!;
+        endpoint.resume();
+        const [breaking, other] = first === "the client" ? [client, endpoint] : [endpoint, client];
+        breaking.resetAndDestroy();
+        const ended = await until(() => other.closed);
+        other.destroy();
+        judge(ended, {
+          when: `${first} resets a connection`,
+          expected: "the other side's connection ends",
+          happened: "it stays open",
+          why: "the other would wait for data, and its socket would be there, until it gives up",
+        });
+      }
+    });
+  } finally {
+    server.close();
+  }
+});
 
 check("userspace: an attempt ends with the connection that it is made for", () =>
   withEndpoints((one) => withProxyPort([SILENT, one.target], async (port, end) => {
