@@ -22,7 +22,8 @@ function isAtWork(): boolean {
   const tasks = (folder: string) => {
     return readdirSync(folder).filter(isOther).map((name) => `${folder}/${name}/stat`);
   };
-  return [...tasks("/proc"), ...tasks("/proc/self/task")].some((file) => /[RD]/.test(stateOf(file)));
+  const files = [...tasks("/proc"), ...tasks("/proc/self/task")];
+  return files.some((file) => /[RD]/.test(stateOf(file)));
 }
 
 /** The state of a process or thread (proc_pid_stat(5)): the word behind its name. */

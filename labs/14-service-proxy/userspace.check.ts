@@ -68,6 +68,15 @@ check("userspace: with affinity a client stays at its endpoint, until the timeou
     expected: "the endpoints in turn", happened: [...later].join(", "),
     why: "timeoutSeconds: the time without a new connection after which affinity ends",
   });
+  balancer.remember("10.0.0.1", three[1]!);
+  time.now_ms += 59_000;
+  const again = new Set(firsts("10.0.0.1", 3));
+  judge(again.size === 1, {
+    when: "endpoint 2 serves it once more, and it connects again 59 s later",
+    expected: `${describeTargets([three[1]!])} each time`,
+    happened: [...again].join(", "),
+    why: "each connection begins the time again: a client that is active stays",
+  });
 });
 
 check("userspace: as many clients are remembered as the bound says, those served last", () => {
