@@ -7,6 +7,9 @@ import { factsOf, type FieldFact, hasFacts } from "./facts.ts";
 
 export type Scalar = "string" | "bool" | "int32" | "int64" | "double" | "bytes";
 
+/** The structure that the special values `SchemaOr...` contain. */
+export const JSON_SCHEMA = "apiextensions/v1.JSONSchemaProps";
+
 export type Special =
   | "Time" | "MicroTime" | "Duration" | "Quantity" | "IntOrString" | "RawExtension" | "FieldsV1"
   | "JSON" | "SchemaOrArray" | "SchemaOrBool" | "SchemaOrStrings";

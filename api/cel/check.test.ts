@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { checkCel, type CelScope } from "./check.ts";
+import { checkCel } from "./check.ts";
+import type { CelScope } from "./types.ts";
 
 const SCOPE: CelScope = {
   object: "dyn", request: { fields: { name: "string" } }, names: "list",

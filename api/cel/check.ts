@@ -5,18 +5,7 @@
 import { FUNCTIONS, LIBRARIES, MACROS, TYPES } from "./functions.ts";
 import { type Expression, parseCel } from "./parse.ts";
 import { CelError } from "./tokens.ts";
-
-export type CelType =
-  | "bool" | "int" | "uint" | "double" | "string" | "bytes" | "null" | "list" | "map"
-  | "duration" | "timestamp" | "type" | "dyn" | CelFields;
-
-/** An object whose fields are all known; another one is an error. */
-export interface CelFields {
-  readonly fields: Readonly<Record<string, CelType>>;
-}
-
-/** Variables by name. */
-export type CelScope = Readonly<Record<string, CelType>>;
+import type { CelScope, CelType } from "./types.ts";
 
 const ORDERS = new Set(["<", "<=", ">", ">="]);
 const ADDABLE = new Set<CelType>([

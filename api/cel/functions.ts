@@ -1,5 +1,5 @@
 /** The functions of CEL's standard library and of Kubernetes, by result type. */
-import type { CelType } from "./check.ts";
+import type { CelType } from "./types.ts";
 
 /** Result types of functions and methods; those of several kinds give `dyn`. */
 const RESULTS: Readonly<Record<Exclude<CelType, object | "null">, string>> = {

@@ -5,9 +5,10 @@
  * upstream's order.
  */
 import {
-  structOf, type Field, type Scalar, type Shape, type Special, type Struct,
+  JSON_SCHEMA, structOf, type Field, type Scalar, type Shape, type Special, type Struct,
 } from "../schema.ts";
-import { DEPTH_MAX, UNKNOWN_FIELDS_MAX } from "../limits.ts";
+import { DEPTH_MAX } from "../limits.ts";
+import { DecodeContext } from "./decode-context.ts";
 import { DecodeError } from "./decode-error.ts";
 import { specialFromJson } from "./special-json.ts";
 
@@ -17,40 +18,6 @@ export interface Decoded<T> {
   readonly object: T;
   /** Paths of fields that the kind does not have: `spec.containers[0].imagee`. */
   readonly unknownFields: readonly string[];
-}
-
-/** Where the decoder stands: in the document, and in Go's structures for its messages. */
-export class DecodeContext {
-  readonly path: string[] = [];
-  readonly unknownFields: string[] = [];
-  struct = "";
-  /** The Go type of the texts at this place, when they have one of their own. */
-  named: string | undefined;
-  readonly goPath: string[] = [];
-
-  reportUnknown(name: string): void {
-    if (this.unknownFields.length >= UNKNOWN_FIELDS_MAX) return;
-    this.unknownFields.push([...this.path, `.${name}`].join("").replace(/^\./, ""));
-  }
-
-  /** The error that Go's decoder gives for a value of the wrong type. */
-  mismatch(value: unknown, goType: string): DecodeError {
-    const field = this.goPath.length === 0
-      ? "Go value" : `Go struct field ${this.struct}.${this.goPath.join(".")}`;
-    const what = goWord(value, goType);
-    const message = `json: cannot unmarshal ${what} into ${field} of type ${goType}`;
-    return new DecodeError(message, { value, goType });
-  }
-}
-
-function goWord(value: unknown, goType: string): string {
-  if (Array.isArray(value)) return "array";
-  if (typeof value === "boolean") return "bool";
-  if (typeof value === "number") {
-    // One that is not whole, or too large for its place, is shown.
-    return goType.startsWith("int") ? `number ${value}` : "number";
-  }
-  return typeof value;
 }
 
 const GO_SCALARS: Readonly<Record<Scalar, string>> = {
@@ -124,7 +91,7 @@ function planField(name: string, field: Field, version: string): FieldPlan {
   };
 }
 
-export function decodeStruct(struct: Struct, value: unknown, context: DecodeContext): JsonObject {
+function decodeStruct(struct: Struct, value: unknown, context: DecodeContext): JsonObject {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw context.mismatch(value, goName(struct.name));
   }
@@ -265,14 +232,18 @@ function withNulls(struct: Struct, zero: JsonObject): JsonObject {
   return zero;
 }
 
-export function decodeShape(shape: Shape, value: unknown, context: DecodeContext): unknown {
+function decodeShape(shape: Shape, value: unknown, context: DecodeContext): unknown {
   switch (shape.is) {
     case "scalar": return decodeScalar(shape.scalar, value, context);
-    case "special": return specialFromJson(shape.special, value, context);
+    case "special": return specialFromJson(shape.special, value, context, decodeSchema);
     case "list": return decodeList(shape, value, context);
     case "map": return decodeMap(shape, value, context);
     case "struct": return decodeStruct(structOf(shape.name), value, context);
   }
+}
+
+function decodeSchema(value: unknown, context: DecodeContext): JsonObject {
+  return decodeStruct(structOf(JSON_SCHEMA), value, context);
 }
 
 function decodeList(

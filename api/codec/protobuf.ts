@@ -5,15 +5,14 @@
  */
 import protobuf from "protobufjs/minimal.js";
 import {
-  structOf, type Field, type Scalar, type Shape, type Struct,
+  JSON_SCHEMA, structOf, type Field, type Scalar, type Shape, type Struct,
 } from "../schema.ts";
 import { DEPTH_MAX } from "../limits.ts";
 import { absentValue, isEmptyValue, type JsonObject } from "./json.ts";
 import { DecodeError } from "./decode-error.ts";
-import { specialFromProtobuf, writeSpecial } from "./special-protobuf.ts";
-
-export type Writer = protobuf.Writer;
-export type Reader = protobuf.Reader;
+import {
+  specialFromProtobuf, writeSpecial, type Reader, type SchemaCodec, type Writer,
+} from "./special-protobuf.ts";
 
 const VARINT = 0;
 const FIXED64 = 1;
@@ -48,13 +47,18 @@ export function malformed(error: unknown): unknown {
   return new DecodeError(`proto: ${inGo}`);
 }
 
-export function writeStruct(struct: Struct, object: JsonObject, writer: Writer): void {
+function writeStruct(struct: Struct, object: JsonObject, writer: Writer): void {
   for (const [id, field] of fieldsById(struct)) {
     const { inline } = field.fact;
     if (inline === true) writeMessage(field.shape, id, object, writer);
     else writeField(field, id, object[field.fact.name], writer);
   }
 }
+
+const SCHEMAS: SchemaCodec = {
+  write: (schema, writer) => writeStruct(structOf(JSON_SCHEMA), schema, writer),
+  read: (reader, end, depth) => readStruct(structOf(JSON_SCHEMA), reader, end, depth),
+};
 
 function writeMessage(shape: Shape, id: number, object: JsonObject, writer: Writer): void {
   if (shape.is !== "struct") throw new TypeError(`field ${id} is no structure`);
@@ -86,7 +90,7 @@ function writeValue(shape: Shape, id: number, value: unknown, writer: Writer): v
       return writeMessage(shape, id, (value ?? {}) as JsonObject, writer);
     case "special":
       writer.uint32((id << 3) | DELIMITED).fork();
-      writeSpecial(shape.special, value, writer);
+      writeSpecial(shape.special, value, writer, SCHEMAS);
       writer.ldelim();
       return;
     case "list":
@@ -123,7 +127,7 @@ function writeScalar(scalar: Scalar, id: number, value: unknown, writer: Writer)
 }
 
 /** Reads a structure up to `end`; unknown numbers are skipped, as protobuf asks. */
-export function readStruct(
+function readStruct(
   struct: Struct, reader: Reader, end: number, depth: number,
 ): JsonObject {
   if (depth > DEPTH_MAX) throw new DecodeError("proto: exceeded max depth");
@@ -229,7 +233,7 @@ function readValue(shape: Shape, reader: Reader, depth: number): unknown {
     }
     case "special": {
       const end = reader.uint32() + reader.pos;
-      return specialFromProtobuf(shape.special, reader, end, depth);
+      return specialFromProtobuf(shape.special, reader, end, depth, SCHEMAS);
     }
     case "list": {
       const end = reader.uint32() + reader.pos;

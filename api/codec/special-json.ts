@@ -2,12 +2,10 @@
 
 import { formatDuration, parseDuration } from "../duration.ts";
 import { canonicalQuantity, QuantityError } from "@raft2kube/std/quantity.ts";
-import { structOf, type Special } from "../schema.ts";
+import type { Special } from "../schema.ts";
 import { formatMicroTime, formatTime, parseTime } from "../time.ts";
+import type { DecodeContext } from "./decode-context.ts";
 import { DecodeError } from "./decode-error.ts";
-import { decodeStruct, type DecodeContext } from "./json.ts";
-
-const SCHEMA = "apiextensions/v1.JSONSchemaProps";
 
 function text(value: unknown, goType: string, context: DecodeContext): string {
   if (typeof value !== "string") throw context.mismatch(value, goType);
@@ -53,13 +51,15 @@ function intOrString(value: unknown, context: DecodeContext): number | string {
   return value as number;
 }
 
-function schema(value: unknown, context: DecodeContext): unknown {
-  return decodeStruct(structOf(SCHEMA), value, context);
-}
-
-/** One special value, checked and canonical. Throws `DecodeError`. */
+/**
+ * Decodes one special value, checked and canonical. `schema` decodes a JSON schema that stands in
+ * it. Throws `DecodeError`.
+ */
 export function specialFromJson(
-  special: Special, value: unknown, context: DecodeContext,
+  special: Special,
+  value: unknown,
+  context: DecodeContext,
+  schema: (value: unknown, context: DecodeContext) => unknown,
 ): unknown {
   switch (special) {
     case "Time":

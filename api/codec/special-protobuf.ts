@@ -1,19 +1,29 @@
 /** The special types in protobuf: each is a message of its own. */
 
+import type protobuf from "protobufjs/minimal.js";
 import { formatDuration, parseDuration } from "../duration.ts";
-import { structOf, type Special } from "../schema.ts";
+import type { Special } from "../schema.ts";
 import { formatMicroTime, formatTime, isWritable, parseTime, type Moment } from "../time.ts";
 import { DecodeError } from "./decode-error.ts";
 import type { JsonObject } from "./json.ts";
-import { readStruct, writeStruct, type Reader, type Writer } from "./protobuf.ts";
 
-const SCHEMA = "apiextensions/v1.JSONSchemaProps";
+export type Writer = protobuf.Writer;
+export type Reader = protobuf.Reader;
+
+/** Writes and reads the JSON schemas that stand in special values. */
+export interface SchemaCodec {
+  write(schema: JsonObject, writer: Writer): void;
+  read(reader: Reader, end: number, depth: number): JsonObject;
+}
+
 const MAGIC = "k8s\0";
 
 const tagOf = (id: number, wire: number): number => (id << 3) | wire;
 
 /** The contents of the message of one special value; an absent one gives Go's zero. */
-export function writeSpecial(special: Special, value: unknown, writer: Writer): void {
+export function writeSpecial(
+  special: Special, value: unknown, writer: Writer, schemas: SchemaCodec,
+): void {
   switch (special) {
     case "Time":
     case "MicroTime":
@@ -40,7 +50,7 @@ export function writeSpecial(special: Special, value: unknown, writer: Writer): 
       writer.uint32(tagOf(1, 2)).bytes(Buffer.from(JSON.stringify(value)));
       return;
     default:
-      writeSchemaChoice(special, value, writer);
+      writeSchemaChoice(special, value, writer, schemas);
   }
 }
 
@@ -51,26 +61,27 @@ function writeTime(value: unknown, writer: Writer): void {
   writer.uint32(tagOf(2, 0)).int32(moment.nanos);
 }
 
-function writeSchema(id: number, value: unknown, writer: Writer): void {
-  writer.uint32(tagOf(id, 2)).fork();
-  writeStruct(structOf(SCHEMA), value as JsonObject, writer);
-  writer.ldelim();
-}
-
-function writeSchemaChoice(special: Special, value: unknown, writer: Writer): void {
-  const schema = typeof value === "object" && value !== null && !Array.isArray(value);
+function writeSchemaChoice(
+  special: Special, value: unknown, writer: Writer, schemas: SchemaCodec,
+): void {
+  const writeSchema = (id: number, schema: unknown) => {
+    writer.uint32(tagOf(id, 2)).fork();
+    schemas.write(schema as JsonObject, writer);
+    writer.ldelim();
+  };
+  const isSchema = typeof value === "object" && value !== null && !Array.isArray(value);
   if (special === "SchemaOrBool") {
-    writer.uint32(tagOf(1, 0)).bool(value === true || schema);
-    if (schema) writeSchema(2, value, writer);
-  } else if (schema) writeSchema(1, value, writer);
+    writer.uint32(tagOf(1, 0)).bool(value === true || isSchema);
+    if (isSchema) writeSchema(2, value);
+  } else if (isSchema) writeSchema(1, value);
   else if (special === "SchemaOrArray") {
-    for (const each of (value ?? []) as unknown[]) writeSchema(2, each, writer);
+    for (const each of (value ?? []) as unknown[]) writeSchema(2, each);
   } else for (const each of (value ?? []) as string[]) writer.uint32(tagOf(2, 2)).string(each);
 }
 
 /** One special value out of its message, which ends at `end`; undefined for Go's zero time. */
 export function specialFromProtobuf(
-  special: Special, reader: Reader, end: number, depth: number,
+  special: Special, reader: Reader, end: number, depth: number, schemas: SchemaCodec,
 ): unknown {
   switch (special) {
     case "Time":
@@ -100,7 +111,7 @@ export function specialFromProtobuf(
     case "JSON":
       return readJson(reader, end);
     default:
-      return readSchemaChoice(special, reader, end, depth);
+      return readSchemaChoice(special, reader, end, depth, schemas);
   }
 }
 
@@ -155,7 +166,7 @@ function readJson(reader: Reader, end: number): unknown {
 }
 
 function readSchemaChoice(
-  special: Special, reader: Reader, end: number, depth: number,
+  special: Special, reader: Reader, end: number, depth: number, { read }: SchemaCodec,
 ): unknown {
   const schemas: JsonObject[] = [];
   const texts: string[] = [];
@@ -167,7 +178,7 @@ function readSchemaChoice(
     else if (id <= 2) {
       single = special === "SchemaOrBool" || id === 1;
       const inner = reader.uint32() + reader.pos;
-      schemas.push(readStruct(structOf(SCHEMA), reader, inner, depth + 1));
+      schemas.push(read(reader, inner, depth + 1));
     }
     return id <= 2;
   });

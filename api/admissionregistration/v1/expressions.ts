@@ -1,6 +1,7 @@
 /** The expressions of webhooks and policies: what they may name, and what they must give. */
 import type { MatchCondition } from "../../gen/admissionregistration/v1.ts";
-import { checkCel, type CelScope, type CelType } from "../../cel/check.ts";
+import { checkCel } from "../../cel/check.ts";
+import type { CelScope, CelType } from "../../cel/types.ts";
 import { duplicate, invalid, required, tooMany, type FieldError } from "../../errors.ts";
 import { qualifiedName } from "../../validation/names.ts";
 

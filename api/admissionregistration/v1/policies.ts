@@ -4,7 +4,7 @@ import type {
   AuditAnnotation, MutatingAdmissionPolicy, Mutation, ParamKind, ValidatingAdmissionPolicy,
   Validation, Variable,
 } from "../../gen/admissionregistration/v1.ts";
-import type { CelScope, CelType } from "../../cel/check.ts";
+import type { CelScope, CelType } from "../../cel/types.ts";
 import { isCelName } from "../../cel/parse.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";

@@ -4,7 +4,8 @@
  */
 import { own } from "@raft2kube/std/own.ts";
 import type { JSONSchemaProps } from "../../gen/apiextensions/v1.ts";
-import { checkCel, type CelType } from "../../cel/check.ts";
+import { checkCel } from "../../cel/check.ts";
+import type { CelType } from "../../cel/types.ts";
 import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import { DEPTH_MAX } from "../../limits.ts";
 

@@ -2,7 +2,8 @@
 import type {
   DeviceConfiguration, DeviceSelector, DeviceToleration,
 } from "../../gen/resource/v1.ts";
-import { checkCel, type CelScope } from "../../cel/check.ts";
+import { checkCel } from "../../cel/check.ts";
+import type { CelScope } from "../../cel/types.ts";
 import { validateDriverName } from "../../core/v1/pod/validate-volumes.ts";
 import {
   duplicate, invalid, notSupported, required, tooLong, tooMany, type FieldError,
