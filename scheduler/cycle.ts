@@ -1,7 +1,7 @@
 import { pick, type Random } from "@raft2kube/std/random.ts";
 import { CycleState } from "./framework/cycle-state.ts";
 import type { Framework } from "./framework/framework.ts";
-import type { Snapshot } from "./framework/plugin.ts";
+import type { Snapshot } from "./framework/snapshot.ts";
 import { fitErrorMessage, type Status } from "./framework/status.ts";
 import { FEASIBLE_NODES_MIN, FEASIBLE_NODES_PERCENT_MIN } from "./limits.ts";
 import type { NodeInfo, PodInfo } from "./node-info.ts";

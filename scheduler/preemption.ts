@@ -1,7 +1,8 @@
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { CycleState } from "./framework/cycle-state.ts";
-import { type Handle, priorityOf, type Snapshot } from "./framework/plugin.ts";
+import { type Handle, priorityOf } from "./framework/plugin.ts";
+import type { Snapshot } from "./framework/snapshot.ts";
 import { fitErrorMessage, type Status, unresolvable } from "./framework/status.ts";
 import { PREEMPTION_NODES_MAX } from "./limits.ts";
 import type { NodeInfo, PodInfo } from "./node-info.ts";

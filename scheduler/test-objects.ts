@@ -1,5 +1,5 @@
 import type { Node, Pod, PodSpec, Taint } from "@raft2kube/api/gen/core/v1.ts";
-import type { Snapshot } from "./framework/plugin.ts";
+import type { Snapshot } from "./framework/snapshot.ts";
 import { NodeInfo, podInfo } from "./node-info.ts";
 import type { Workloads } from "./plugins/default-spread.ts";
 

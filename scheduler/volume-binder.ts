@@ -11,7 +11,11 @@ import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { isBound, reservedFor, SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import { SELECT_ATTEMPTS_MAX, VOLUME_BIND_TIMEOUT_MS } from "./limits.ts";
-import type { ClaimPlan } from "./plugins/volume-binding.ts";
+
+/** How one claim gets its volume on one node: an existing volume, or a new one. */
+export type ClaimPlan =
+  | { kind: "bind"; claim: PersistentVolumeClaim; volume: PersistentVolume }
+  | { kind: "provision"; claim: PersistentVolumeClaim };
 
 export interface VolumeBinderOptions {
   claims: Informer<PersistentVolumeClaim>;

@@ -1,4 +1,4 @@
-import type { Snapshot } from "./plugin.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** Names an entry of a CycleState and carries the type of its value. */
 export class StateKey<T> {

@@ -3,14 +3,6 @@ import type { NodeInfo, PodInfo } from "../node-info.ts";
 import type { CycleState } from "./cycle-state.ts";
 import type { Result, SKIP, Status } from "./status.ts";
 
-/** The nodes as of one cycle, including the pods that earlier cycles assumed on them. */
-export interface Snapshot {
-  readonly nodes: readonly NodeInfo[];
-  get(name: string): NodeInfo | undefined;
-  /** Returns the labels of a namespace, for selectors over namespaces. */
-  namespaceLabels(name: string): Record<string, string>;
-}
-
 /** Changes after which a pod that was rejected may fit. */
 export type ClusterEvent =
   | "node-added"

@@ -1,5 +1,6 @@
 import { StateKey } from "../framework/cycle-state.ts";
-import type { PreScorePlugin, ScorePlugin, Snapshot } from "../framework/plugin.ts";
+import type { PreScorePlugin, ScorePlugin } from "../framework/plugin.ts";
+import type { Snapshot } from "../framework/snapshot.ts";
 import { SKIP } from "../framework/status.ts";
 import { IMAGE_BYTES_MAX, IMAGE_BYTES_MIN, SCORE_MAX } from "../limits.ts";
 import type { NodeInfo, PodInfo } from "../node-info.ts";

@@ -5,8 +5,8 @@ import type {
   PreFilterPlugin,
   PreScorePlugin,
   ScorePlugin,
-  Snapshot,
 } from "../framework/plugin.ts";
+import type { Snapshot } from "../framework/snapshot.ts";
 import { type Result, SKIP, unresolvable, unschedulable } from "../framework/status.ts";
 import { SCORE_MAX } from "../limits.ts";
 import type { NodeInfo, PodInfo } from "../node-info.ts";

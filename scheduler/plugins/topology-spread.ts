@@ -15,8 +15,8 @@ import type {
   PreFilterPlugin,
   PreScorePlugin,
   ScorePlugin,
-  Snapshot,
 } from "../framework/plugin.ts";
+import type { Snapshot } from "../framework/snapshot.ts";
 import { SKIP, unresolvable, unschedulable } from "../framework/status.ts";
 import { SCORE_MAX } from "../limits.ts";
 import type { NodeInfo } from "../node-info.ts";

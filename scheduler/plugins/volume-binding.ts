@@ -35,7 +35,7 @@ import type {
 import { type Result, SKIP, type Status, unresolvable } from "../framework/status.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { selectsNode } from "@raft2kube/client-kube/object/node-selector.ts";
-import type { VolumeBinder, VolumeReservation } from "../volume-binder.ts";
+import type { ClaimPlan, VolumeBinder, VolumeReservation } from "../volume-binder.ts";
 
 const BIND_CONFLICT = "node(s) didn't find available persistent volumes to bind";
 const NODE_CONFLICT = "node(s) didn't match PersistentVolume's node affinity";
@@ -51,11 +51,6 @@ export interface StorageView {
   drivers: ReadStore<CSIDriver>;
   capacities: ReadStore<CSIStorageCapacity>;
 }
-
-/** How one claim gets its volume on one node: an existing volume, or a new one. */
-export type ClaimPlan =
-  | { kind: "bind"; claim: PersistentVolumeClaim; volume: PersistentVolume }
-  | { kind: "provision"; claim: PersistentVolumeClaim };
 
 const CLAIMS = new StateKey<PodClaims>("PreFilterVolumeBinding");
 const RESERVATION = new StateKey<VolumeReservation>("ReserveVolumeBinding");

@@ -1,7 +1,8 @@
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
-import type { FilterPlugin, PreFilterPlugin, Snapshot } from "../framework/plugin.ts";
+import type { FilterPlugin, PreFilterPlugin } from "../framework/plugin.ts";
+import type { Snapshot } from "../framework/snapshot.ts";
 import { SKIP, unschedulable } from "../framework/status.ts";
 
 const CONFLICT = "node has pod using PersistentVolumeClaim with the same name and " +
