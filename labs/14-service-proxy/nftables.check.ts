@@ -1,4 +1,4 @@
-import { renderPort } from "@raft2kube/proxy/apply/nftables/fragment.ts";
+import { renderPort } from "@raft2kube/proxy/apply/nftables/render-port.ts";
 import { TableState } from "@raft2kube/proxy/apply/nftables/table-state.ts";
 import { deleteStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
 import type { ServicePort, Target } from "@raft2kube/proxy/plan/model.ts";

@@ -6,7 +6,7 @@ import type { ServicePort } from "../../plan/model.ts";
 import type { Mode, Rules } from "../rules.ts";
 import { type BaseOptions, baseRules } from "./base.ts";
 import { isIntact, type Shape, shapeOfListing, shapeOfText } from "./drift.ts";
-import { renderPort } from "./fragment.ts";
+import { renderPort } from "./render-port.ts";
 import { type Change, TableState } from "./table-state.ts";
 
 const EMPTY: Shape = { rules: new Map(), elements: new Map() };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { ServicePort } from "../../plan/model.ts";
 import { servicePort } from "../../testing/service-port.ts";
-import { renderPort } from "./fragment.ts";
+import { renderPort } from "./render-port.ts";
 import { TableState } from "./table-state.ts";
 
 const port = (changes: Partial<ServicePort> = {}) => servicePort({

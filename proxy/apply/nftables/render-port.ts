@@ -1,0 +1,19 @@
+import type { ServicePort } from "../../plan/model.ts";
+import type { Fragment } from "./fragment.ts";
+import { addFirewall, addFrontends, addHairpins } from "./frontends.ts";
+import { renderRandomEndpoint } from "./random-endpoint.ts";
+import { renderSessionAffinity } from "./session-affinity.ts";
+
+/**
+ * Renders a Service port. Clients in `clusterCidr` are not masqueraded. Without session affinity a
+ * port is elements and shared chains; with it, it has chains of its own.
+ */
+export function renderPort(port: ServicePort, clusterCidr: string | undefined): Fragment {
+  const fragment: Fragment = { chains: new Map(), sets: new Map(), elements: [] };
+  const render = port.affinity_s === undefined ? renderRandomEndpoint : renderSessionAffinity;
+  const chains = render(port, clusterCidr, fragment);
+  addFrontends(port, chains, fragment);
+  addFirewall(port, fragment);
+  addHairpins(port, fragment);
+  return fragment;
+}
