@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Invoke } from "@raft2kube/cni/lib/types.ts";
-import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup.ts";
+import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/open-cgroups.ts";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { tryLock, type FileLock } from "@raft2kube/linux/flock.ts";
 import { readMappedIds } from "@raft2kube/linux/user-namespace.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, test } from "vitest";
-import { openCgroups } from "./cgroup.ts";
+import { openCgroups } from "./open-cgroups.ts";
 import { weightOfShares } from "./cgroup-v2.ts";
 
 const clock = systemClock();

@@ -1,6 +1,5 @@
 import protobuf from "protobufjs/minimal.js";
 import { unreachable } from "@raft2kube/std/assert.ts";
-import { Encoded } from "./encoded.ts";
 import { BackwardWriter } from "./writer.ts";
 
 /** Scalar types of the Protocol Buffers encoding that our schemas use. */
@@ -47,6 +46,15 @@ export type Init<T> = T extends Buffer
     : T extends (infer E)[]
       ? readonly Init<E>[]
       : { readonly [K in keyof T]?: Init<T[K]> | undefined };
+
+/** A message that is encoded already. It may stand where one of its type does, to be written. */
+export class Encoded {
+  readonly bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+}
 
 /** A message that does not parse: cut short, or with a wire type that its schema does not allow. */
 export class DecodeError extends Error {

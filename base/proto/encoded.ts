@@ -1,13 +1,4 @@
-import type { Init, MessageType } from "./codec.ts";
-
-/** A message that is encoded already. It may stand where one of its type does, to be written. */
-export class Encoded {
-  readonly bytes: Buffer;
-
-  constructor(bytes: Buffer) {
-    this.bytes = bytes;
-  }
-}
+import { Encoded, type Init, type MessageType } from "./codec.ts";
 
 const KNOWN = new WeakMap<object, Encoded>();
 

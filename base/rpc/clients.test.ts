@@ -9,7 +9,8 @@ import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { client, connectGrpc } from "./client.ts";
 import { connectGrpcJs, grpcJsClient } from "./testing/grpc-js-client.ts";
 import { frameMessage } from "./testing/raw-client.ts";
-import { type ServedService, serve, serveGrpc } from "./server.ts";
+import { serve, serveGrpc } from "./server.ts";
+import type { ServedService } from "./routes.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));
 const closers: (() => unknown)[] = [];

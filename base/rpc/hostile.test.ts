@@ -31,7 +31,8 @@ import {
   UNFINISHED_REQUESTS_BYTES_MAX,
 } from "./limits.ts";
 import { routesOf } from "./routes.ts";
-import { type Call, type ServedService, serve, serveGrpc } from "./server.ts";
+import { type Call, serve, serveGrpc } from "./server.ts";
+import type { ServedService } from "./routes.ts";
 import { RawClient, frameMessage, rawFrame } from "./testing/raw-client.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));

@@ -5,7 +5,9 @@ import {
 } from "node:http";
 import { type Server as NetServer, type Socket, createServer as createNetServer } from "node:net";
 import {
+  type PeerCertificate,
   type SecureContextOptions,
+  type SecureVersion,
   type TLSSocket,
   createServer as createTlsServer,
 } from "node:tls";
@@ -17,8 +19,26 @@ import {
   HEADERS_TIMEOUT_MS,
   KEEP_ALIVE_MS,
 } from "./limits.ts";
-import type { ServerTls } from "./server.ts";
 import { TLS_FLOOR } from "./tls-floor.ts";
+
+/**
+ * PEM texts, which may be getters: they are read again for each new connection, so that other
+ * certificates take the place of old ones without a restart.
+ */
+export interface ServerTls {
+  readonly cert: string;
+  readonly key: string;
+  /** Clients must present a certificate that it signed. */
+  readonly clientCa?: string | undefined;
+  /** Certificates of clients that are revoked. */
+  readonly crl?: string | undefined;
+  readonly minVersion?: SecureVersion | undefined;
+  readonly maxVersion?: SecureVersion | undefined;
+  /** OpenSSL's names, with colons between them; else TLS_FLOOR's. */
+  readonly ciphers?: string | undefined;
+  /** Returns why a verified client certificate is refused: the connection is then closed. */
+  readonly refuses?: ((certificate: PeerCertificate) => string | undefined) | undefined;
+}
 
 export interface ListenerOptions {
   listen: { host: string; port: number } | { path: string };

@@ -8,7 +8,8 @@ import {
 } from "@raft2kube/proto/gen/reflection.ts";
 import type { ServiceTable } from "@raft2kube/proto/service.ts";
 import { Status } from "./error.ts";
-import { type ServedService, serve } from "./server.ts";
+import { serve } from "./server.ts";
+import type { ServedService } from "./routes.ts";
 
 /** The same service under the name that it had first. */
 const ALPHA: ServiceTable<ServerReflectionMethods> = {

@@ -1,6 +1,11 @@
-import type { MethodTable } from "@raft2kube/proto/service.ts";
+import type { MethodTable, ServiceTable } from "@raft2kube/proto/service.ts";
 import { RpcError, Status } from "./error.ts";
-import type { ServedService } from "./server.ts";
+
+/** A service bound to its handlers, as `serve` returns it. */
+export interface ServedService {
+  readonly service: ServiceTable<unknown>;
+  readonly handlers: Readonly<Record<string, unknown>>;
+}
 
 /** A method and its handler. */
 export interface Route {

@@ -1,7 +1,6 @@
 import { rm } from "node:fs/promises";
 import type { RequestListener } from "node:http";
 import type { Duplex } from "node:stream";
-import type { PeerCertificate, SecureVersion } from "node:tls";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type {
   Bidi,
@@ -16,8 +15,8 @@ import type { Batch } from "./batch.ts";
 import type { CallMetadata } from "./call-metadata.ts";
 import { Connections, type Traffic } from "./connections.ts";
 import { CONCURRENT_STREAMS_MAX, MESSAGE_BYTES_MAX, SOCKET_PATH_BYTES_MAX } from "./limits.ts";
-import { listen } from "./listener.ts";
-import { routesOf } from "./routes.ts";
+import { type ServerTls, listen } from "./listener.ts";
+import { type ServedService, routesOf } from "./routes.ts";
 
 /** The context of a handler's call. */
 export interface Call {
@@ -49,33 +48,8 @@ type Handler<M> =
 /** An implementation of service `S`; a method left out answers UNIMPLEMENTED, naming itself. */
 export type Handlers<S> = { readonly [M in keyof S]?: Handler<S[M]> };
 
-/** A service bound to its handlers, for `serveGrpc`. */
-export interface ServedService {
-  readonly service: ServiceTable<unknown>;
-  readonly handlers: Readonly<Record<string, unknown>>;
-}
-
 export function serve<S>(service: ServiceTable<S>, handlers: Handlers<S>): ServedService {
   return { service: service as ServiceTable<unknown>, handlers };
-}
-
-/**
- * PEM texts, which may be getters: they are read again for each new connection, so that other
- * certificates take the place of old ones without a restart.
- */
-export interface ServerTls {
-  readonly cert: string;
-  readonly key: string;
-  /** Clients must present a certificate that it signed. */
-  readonly clientCa?: string | undefined;
-  /** Certificates of clients that are revoked. */
-  readonly crl?: string | undefined;
-  readonly minVersion?: SecureVersion | undefined;
-  readonly maxVersion?: SecureVersion | undefined;
-  /** OpenSSL's names, with colons between them; else TLS_FLOOR's. */
-  readonly ciphers?: string | undefined;
-  /** Returns why a verified client certificate is refused: the connection is then closed. */
-  readonly refuses?: ((certificate: PeerCertificate) => string | undefined) | undefined;
 }
 
 export interface ServerOptions {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { TerminalSize } from "./remote-command.ts";
+import type { TerminalSize } from "./resize.ts";
 import { ResizeFeed } from "./resize.ts";
 
 const order = (width: number) => JSON.stringify({ Width: width, Height: 24 });

@@ -1,5 +1,10 @@
 import { RESIZE_BYTES } from "./limits.ts";
-import type { TerminalSize } from "./remote-command.ts";
+
+/** In characters. */
+export interface TerminalSize {
+  width: number;
+  height: number;
+}
 
 /** Gives a terminal its size. Must not reject; until what it returns settles, no other is given. */
 export type ResizeListener = (size: TerminalSize) => void | Promise<void>;

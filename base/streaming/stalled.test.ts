@@ -5,7 +5,7 @@ import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { PING_MS, STREAM_BUFFER_BYTES } from "./limits.ts";
-import { acceptRemoteCommand } from "./remote-command.ts";
+import { acceptRemoteCommand } from "./accept-remote-command.ts";
 import { SpdyConnection } from "./spdy/connection.ts";
 
 const patience = { clock: systemClock(), timeout_ms: 20_000 };

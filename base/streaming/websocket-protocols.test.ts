@@ -4,8 +4,8 @@ import type { AddressInfo, Socket } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { acceptPortForward } from "./port-forward.ts";
-import { acceptRemoteCommand } from "./remote-command.ts";
+import { acceptPortForward } from "./accept-port-forward.ts";
+import { acceptRemoteCommand } from "./accept-remote-command.ts";
 
 const clock = systemClock();
 const STREAMS = { stdin: true, stdout: true, stderr: true, tty: false };

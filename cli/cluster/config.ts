@@ -3,7 +3,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
-import type { CgroupMode } from "@raft2kube/linux/cgroup.ts";
+import type { CgroupMode } from "@raft2kube/linux/open-cgroups.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { CommandError } from "../terminal.ts";

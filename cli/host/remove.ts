@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { rm, rmdir } from "node:fs/promises";
-import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup.ts";
+import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/open-cgroups.ts";
 import {
   attachedLoopDevices, detachLoopDevice, detachLoopDevicesBelow, isReadOnlyDevice, loopNodes,
 } from "@raft2kube/linux/loop-device.ts";

@@ -1,4 +1,4 @@
-import type { ServerTls } from "@raft2kube/rpc/server.ts";
+import type { ServerTls } from "@raft2kube/rpc/listener.ts";
 import type { Listen } from "@raft2kube/store/options.ts";
 import { FlagError } from "./flag-error.ts";
 import type { Settings } from "./settings.ts";

@@ -1,7 +1,7 @@
 import type { PeerCertificate, SecureVersion } from "node:tls";
 import { checkServerIdentity } from "node:tls";
 import type { ClientTls } from "@raft2kube/rpc/client.ts";
-import type { ServerTls } from "@raft2kube/rpc/server.ts";
+import type { ServerTls } from "@raft2kube/rpc/listener.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { openSslCiphers } from "./cipher-suites.ts";
 import { SettingError } from "./flag-error.ts";

@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { serveGrpc, type RpcServer, type ServedService } from "@raft2kube/rpc/server.ts";
+import { serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
+import type { ServedService } from "@raft2kube/rpc/routes.ts";
 import { serveRegistration } from "./registration.ts";
 
 /** The version that our drivers report of themselves. */

@@ -8,7 +8,8 @@ import {
   type DevicePluginOptions,
   type ListAndWatchResponse,
 } from "@raft2kube/proto/gen/deviceplugin.ts";
-import { serve, type ServedService } from "@raft2kube/rpc/server.ts";
+import { serve } from "@raft2kube/rpc/server.ts";
+import type { ServedService } from "@raft2kube/rpc/routes.ts";
 import type { DeviceSet } from "./device-set.ts";
 
 /** The behaviour of one device plugin. */

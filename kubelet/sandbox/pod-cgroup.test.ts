@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { openCgroups } from "@raft2kube/linux/cgroup.ts";
+import { openCgroups } from "@raft2kube/linux/open-cgroups.ts";
 import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, test } from "vitest";

@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { type Cgroups, openCgroups } from "@raft2kube/linux/cgroup.ts";
+import type { Cgroups } from "@raft2kube/linux/cgroup.ts";
+import { openCgroups } from "@raft2kube/linux/open-cgroups.ts";
 import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import type { OciDeviceRule, OciResources } from "../oci/spec.ts";
 import { attachDeviceProgram } from "./device-program.ts";

@@ -5,7 +5,7 @@ import { constants } from "node:os";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { check, libc } from "@raft2kube/linux/libc.ts";
-import { openCgroups } from "@raft2kube/linux/cgroup.ts";
+import { openCgroups } from "@raft2kube/linux/open-cgroups.ts";
 import {
   MountAttribute,
   cloneMount,

@@ -4,7 +4,7 @@ import path from "node:path";
 import { listenForTerminal } from "@raft2kube/linux/console-socket.ts";
 import { openTerminal, type Terminal } from "@raft2kube/linux/terminal.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import type { TerminalSize } from "@raft2kube/streaming/remote-command.ts";
+import type { TerminalSize } from "@raft2kube/streaming/resize.ts";
 import { RuntimeError } from "../errors.ts";
 import { CONSOLE_INTERVAL_MS } from "../limits.ts";
 import { ociOf, type Runtime } from "../runtime.ts";

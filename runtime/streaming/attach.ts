@@ -2,8 +2,8 @@ import { Writable } from "node:stream";
 import { packetConnection } from "@raft2kube/linux/packets.ts";
 import { connectSeqpacket } from "@raft2kube/linux/socket.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { acceptRemoteCommand, type CommandStreams, type RemoteCommand } from
-  "@raft2kube/streaming/remote-command.ts";
+import { acceptRemoteCommand } from "@raft2kube/streaming/accept-remote-command.ts";
+import type { CommandStreams, RemoteCommand } from "@raft2kube/streaming/remote-command.ts";
 import { resizeTerminal } from "../container/control.ts";
 import { RuntimeError } from "../errors.ts";
 import { ATTACH_PACKET_BYTES } from "../limits.ts";

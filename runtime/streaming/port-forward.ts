@@ -3,8 +3,8 @@ import { pipeline } from "node:stream/promises";
 import { inNetns } from "@raft2kube/linux/netns.ts";
 import { connectLoopback } from "@raft2kube/linux/socket.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { acceptPortForward, type ForwardedConnection } from
-  "@raft2kube/streaming/port-forward.ts";
+import { acceptPortForward } from "@raft2kube/streaming/accept-port-forward.ts";
+import type { ForwardedConnection } from "@raft2kube/streaming/port-forward.ts";
 import { RuntimeError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StreamHandler } from "./server.ts";

@@ -9,7 +9,8 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { Batch } from "@raft2kube/rpc/batch.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
 import { asRpcError } from "@raft2kube/rpc/error.ts";
-import type { Call, ServedService } from "@raft2kube/rpc/server.ts";
+import type { Call } from "@raft2kube/rpc/server.ts";
+import type { ServedService } from "@raft2kube/rpc/routes.ts";
 import { CLIENT_VERSIONS_MAX, CLIENT_VERSION_CHARS_MAX } from "../limits.ts";
 import type { MemberMetrics } from "./member.ts";
 

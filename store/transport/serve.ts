@@ -8,7 +8,8 @@ import {
   type SnapshotPart,
   type SnapshotProgress,
 } from "@raft2kube/proto/gen/peer.ts";
-import { type Call, type ServedService, serve } from "@raft2kube/rpc/server.ts";
+import { type Call, serve } from "@raft2kube/rpc/server.ts";
+import type { ServedService } from "@raft2kube/rpc/routes.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Message } from "../core/message.ts";

@@ -7,7 +7,7 @@ import { Batch, Prepared } from "../batch.ts";
 import { RpcError, Status } from "../error.ts";
 import { MESSAGE_HEADER_BYTES } from "../grpc-message.ts";
 import { type Route, findRoute, routesOf } from "../routes.ts";
-import type { ServedService } from "../server.ts";
+import type { ServedService } from "../routes.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { Bodies } from "./bodies.ts";
 import { GatewayCall } from "./call.ts";

@@ -12,7 +12,8 @@ import {
   type ValidateVolumeCapabilitiesResponse,
   type VolumeCondition,
 } from "@raft2kube/proto/gen/csi.ts";
-import { serve, type Handlers, type ServedService } from "@raft2kube/rpc/server.ts";
+import { serve, type Handlers } from "@raft2kube/rpc/server.ts";
+import type { ServedService } from "@raft2kube/rpc/routes.ts";
 import { invalidArgument, outOfRange } from "../../lib/errors.ts";
 import { requireString } from "../../lib/fields.ts";
 import { pageOf } from "../../lib/paging.ts";

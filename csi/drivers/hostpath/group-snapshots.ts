@@ -7,7 +7,8 @@ import {
   type GroupControllerMethods,
   type VolumeGroupSnapshot,
 } from "@raft2kube/proto/gen/csi.ts";
-import { serve, type Handlers, type ServedService } from "@raft2kube/rpc/server.ts";
+import { serve, type Handlers } from "@raft2kube/rpc/server.ts";
+import type { ServedService } from "@raft2kube/rpc/routes.ts";
 import { alreadyExists, invalidArgument, notFound } from "../../lib/errors.ts";
 import { requireString } from "../../lib/fields.ts";
 import { requireVolume, type HostPathDriver } from "./driver.ts";

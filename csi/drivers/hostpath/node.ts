@@ -8,7 +8,8 @@ import {
   type NodeStageVolumeRequest,
 } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import { serve, type Handlers, type ServedService } from "@raft2kube/rpc/server.ts";
+import { serve, type Handlers } from "@raft2kube/rpc/server.ts";
+import type { ServedService } from "@raft2kube/rpc/routes.ts";
 import {
   alreadyExists,
   failedPrecondition,

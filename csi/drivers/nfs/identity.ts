@@ -4,7 +4,8 @@ import {
   PluginCapability_VolumeExpansion_Type as Expansion,
   type IdentityMethods,
 } from "@raft2kube/proto/gen/csi.ts";
-import { serve, type Handlers, type ServedService } from "@raft2kube/rpc/server.ts";
+import { serve, type Handlers } from "@raft2kube/rpc/server.ts";
+import type { ServedService } from "@raft2kube/rpc/routes.ts";
 import { DRIVER_VERSION } from "../../lib/serve-driver.ts";
 
 /** The Identity service: the plugin's name, and which other services it has. */

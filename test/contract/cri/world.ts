@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { openCgroups } from "@raft2kube/linux/cgroup.ts";
+import { openCgroups } from "@raft2kube/linux/open-cgroups.ts";
 import { check, libc } from "@raft2kube/linux/libc.ts";
 import { getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";

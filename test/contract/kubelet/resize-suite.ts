@@ -7,7 +7,7 @@ import type {
   ResourceRequirements,
 } from "@raft2kube/api/gen/core/v1.ts";
 import { EVENTS, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import { openCgroups } from "@raft2kube/linux/cgroup.ts";
+import { openCgroups } from "@raft2kube/linux/open-cgroups.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { milliValueOf } from "@raft2kube/std/quantity.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";

@@ -15,7 +15,8 @@ import {
   type IdentityMethods,
   type NodeMethods,
 } from "@raft2kube/proto/gen/csi.ts";
-import { serve, type Handlers, type ServedService } from "@raft2kube/rpc/server.ts";
+import { serve, type Handlers } from "@raft2kube/rpc/server.ts";
+import type { ServedService } from "@raft2kube/rpc/routes.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 
 export const DRIVER_NAME = "attaching.csi.r2k.dev";
