@@ -55,7 +55,11 @@ const projects = [
   },
 ].filter((project) => project.include.length > 0);
 
+/** How much of a value a failure's first line shows, which the closing report prints. */
+const SHOWN_CHARS = 800;
+
 const settings = {
+  chaiConfig: { truncateThreshold: SHOWN_CHARS },
   pool: "forks" as const,
   testTimeout: 60_000,
   hookTimeout: 120_000,

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import type { GroupResult } from "./groups.ts";
 import { type Measured, runMeasured } from "./run-measured.ts";
 
@@ -15,6 +16,9 @@ const COMPILED = join(ROOT, ".cache/compiled");
 export function forgetCompiled(): void {
   rmSync(COMPILED, { recursive: true, force: true });
 }
+
+/** How much of a long failure's beginning, and of its end, the closing report prints. */
+const SHOWN_CHARS = 400;
 
 interface Report {
   readonly testResults: readonly {
@@ -110,7 +114,7 @@ interface FileResult {
   readonly name: string;
   readonly passed: number;
   readonly took_s: number;
-  /** Each failed test and the first line of why. */
+  /** Each failed test and why, in one line. */
   readonly failures: readonly string[];
   /** The failed tests, each by all its titles. */
   readonly failedTitles: readonly string[];
@@ -145,7 +149,7 @@ async function runOnce(
     ], { unhandled, output: options.quiet ? "ignore" : "inherit" });
     const files = read(report, wanted);
     const messages = JSON.parse(readFileSync(unhandled, "utf8")) as string[];
-    const errors = messages.map((message) => `no test caught: ${firstLine(message)}`);
+    const errors = messages.map((message) => `no test caught: ${inOneLine(message)}`);
     const explained = errors.length > 0 || files.some(({ failures }) => failures.length > 0);
     if (code !== 0 && !explained) errors.push(`vitest ended with ${code}`);
     return { files, errors, cpu_s };
@@ -189,7 +193,7 @@ function read(path: string, wanted = /^/): FileResult[] {
     const tests = file.assertionResults.filter((test) => wanted.test(titleOf(test)));
     const failed = tests.filter(({ status }) => status === "failed");
     const failures = failed.map(({ title, failureMessages }) => {
-      return `${title}: ${firstLine(failureMessages?.[0])}`;
+      return `${title}: ${inOneLine(failureMessages?.[0])}`;
     });
     // A file that cannot be loaded, or whose hook failed, has no test that did.
     const whole = file.status === "failed" && failures.length === 0;
@@ -197,7 +201,7 @@ function read(path: string, wanted = /^/): FileResult[] {
       name: relative(ROOT, file.name),
       passed: tests.filter(({ status }) => status === "passed").length,
       took_s: (file.endTime - file.startTime) / 1000,
-      failures: whole ? [firstLine(file.message)] : failures,
+      failures: whole ? [inOneLine(file.message)] : failures,
       failedTitles: failed.map(titleOf),
       leftOut: tests
         .filter(({ status }) => !["passed", "failed"].includes(status))
@@ -211,8 +215,12 @@ function titleOf({ ancestorTitles, title }: Report["testResults"][0]["assertionR
   return [...ancestorTitles, title].filter(Boolean).join(" ");
 }
 
-function firstLine(text = "no reason given"): string {
-  return text.split("\n")[0]!;
+/** A failure without its stack: its beginning and its end, which have the check and its result. */
+function inOneLine(text = "no reason given"): string {
+  const [message = ""] = text.split(/\n\s+at /);
+  const line = stripVTControlCharacters(message).trim().split(/\s*\n\s*/).join("; ");
+  if (line.length <= 2 * SHOWN_CHARS) return line;
+  return `${line.slice(0, SHOWN_CHARS)} ... ${line.slice(-SHOWN_CHARS)}`;
 }
 
 function count(

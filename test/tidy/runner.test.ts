@@ -40,6 +40,15 @@ it("of a file whose tests stand alone only the failed ones run again", async () 
   expect(readFileSync(join(dir, "marker-passed"), "utf8")).toBe("once ");
 });
 
+it("a failure is one line, with the values, and the end of a long output", async () => {
+  const { failures } = await runPatterns([`${CASES}/words.case.ts`], { quiet: true });
+  const [values, output] = failures.map((failure) => failure.slice(failure.indexOf("case.ts")));
+  const found = "{ name: 'a', passed: false, words: 'of its own', at: 1, more: true }";
+  expect(values).toContain(`AssertionError: expected [ ${found} ] to deeply equal []`);
+  expect(output).toMatch(/output of line 0; output of line 1; .*: expected 1 to be/);
+  expect(failures.join("")).not.toContain("\n");
+});
+
 it("files share a process, but for one that says it needs its own", async () => {
   const pids = join(dir, "pids");
   process.env["R2K_CASE_PIDS"] = pids;
