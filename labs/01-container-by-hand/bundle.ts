@@ -20,6 +20,7 @@ import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { OciSpec } from "@raft2kube/runtime/oci/spec.ts";
 import { judge } from "../judge.ts";
+import { untilQuiet } from "../quiet.ts";
 import { ROOT_DIR } from "../runner/paths.ts";
 
 const PROGRAM = join(ROOT_DIR, "runtime/by-hand/program.ts");
@@ -28,7 +29,8 @@ const APPLETS = ["sh", "ls", "cat", "grep", "echo", "sleep", "readlink", "hostna
 /** Outside of a mount that a check makes for its bundles. */
 const COMPILED = join(tmpdir(), "r2k-hand-compiled");
 const COMMAND_MS_MAX = 20_000;
-const OUTPUT_MS_MAX = 4_000;
+/** Of `untilQuiet`, for a program's output. */
+const OUTPUT_PATIENCE = 2;
 const NAMESPACES = ["pid", "net", "ipc", "uts", "mnt"];
 
 /** A root of an ordinary container: what is not in here is dropped. */
@@ -165,13 +167,14 @@ export class LabContainer implements Disposable {
 
   /** The container's output, once that has `word` in it, its process has ended, or time is up. */
   async printed(word: string): Promise<string> {
-    const end_ms = performance.now() + OUTPUT_MS_MAX;
-    for (;;) {
-      const isOver = performance.now() > end_ms || !existsSync(`/proc/${this.pid}`);
-      const text = readFileSync(this.#output, "utf8");
-      if (text.includes(word) || isOver) return text;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    let text = "";
+    const isOver = () => {
+      const hasEnded = !existsSync(`/proc/${this.pid}`);
+      text = readFileSync(this.#output, "utf8");
+      return text.includes(word) || hasEnded;
+    };
+    await untilQuiet(isOver, () => text, OUTPUT_PATIENCE);
+    return text;
   }
 
   /** Names of the container's open files, as in /proc/PID/fd. */

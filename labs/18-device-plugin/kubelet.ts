@@ -18,9 +18,10 @@ import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { NOT_WRITTEN } from "../check.ts";
 import { judge } from "../judge.ts";
+import { QUIET_S, untilQuiet } from "../quiet.ts";
 
-/** The longest that a check waits for one thing. */
-const WAIT_MS = 2_000;
+/** How long a plugin may take to answer: one that does not listen is refused at once. */
+const ANSWER_MS = 20_000;
 
 export const RESOURCE = "lab.example/sound";
 export const SOCKET = "sound.sock";
@@ -96,7 +97,7 @@ export class LabKubelet {
     let refusal = "";
     try {
       const plugin = client(this.#connect(request), DevicePlugin);
-      await plugin.getDevicePluginOptions({}, { timeout_ms: WAIT_MS / 2 });
+      await plugin.getDevicePluginOptions({}, { timeout_ms: ANSWER_MS });
     } catch (thrown) {
       refusal = messageOf(thrown);
     }
@@ -169,20 +170,16 @@ export async function withBench(body: (bench: Bench) => Promise<void>): Promise<
   }
 }
 
-/** Resolves with a promise's value; judges that it was late after two seconds. */
+/** Resolves with a promise's value; judges that it was late, as `untilQuiet` counts. */
 export async function soon<T>(
   promise: Promise<T>,
   judgement: { when: string; expected: string; why: string },
 ): Promise<T> {
-  const late = Promise.withResolvers<"late">();
-  const timer = setTimeout(() => late.resolve("late"), WAIT_MS);
-  try {
-    const result = await Promise.race([promise.then((value) => ({ value })), late.promise]);
-    if (result !== "late") return result.value;
-  } finally {
-    clearTimeout(timer);
-  }
-  return judge(false, { ...judgement, happened: `nothing in ${WAIT_MS / 1_000} s` });
+  let isSettled = false;
+  const settle = () => (isSettled = true);
+  promise.then(settle, settle);
+  if (await untilQuiet(() => isSettled, () => undefined)) return promise;
+  return judge(false, { ...judgement, happened: `nothing in ${QUIET_S} s` });
 }
 
 /** Resolves when a condition holds, else judges that it did not. */
@@ -190,14 +187,9 @@ export async function until(
   condition: () => boolean,
   judgement: { when: string; expected: string; why: string; happened?: () => string },
 ): Promise<void> {
-  const end_ms = performance.now() + WAIT_MS;
-  while (performance.now() < end_ms) {
-    if (condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  if (await untilQuiet(condition, () => undefined)) return;
   const { when, expected, why, happened } = judgement;
-  const nothing = `nothing in ${WAIT_MS / 1_000} s`;
-  judge(false, { when, expected, why, happened: happened?.() ?? nothing });
+  judge(false, { when, expected, why, happened: happened?.() ?? `nothing in ${QUIET_S} s` });
 }
 
 /** A list as `a Healthy, b Unhealthy`. */
