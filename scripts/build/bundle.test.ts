@@ -24,3 +24,17 @@ test("a bundle that imports node:http has all that it asks for, and not undici",
   const said = execFileSync(process.execPath, [join(folder, "program.js")], { encoding: "utf8" });
   expect(JSON.parse(said)).toEqual({ same: true, ok: "OK", loaded: false });
 });
+
+test("a bundle has the values of a YAML file's documents, and needs no such file", async () => {
+  writeFileSync(join(folder, "data.yaml"), "# Two.\n---\nword: $& \"one\"\n---\n[2]\n");
+  writeFileSync(join(folder, "reader.ts"), `
+    import { yamlDocuments } from ${JSON.stringify(join(ROOT, "apimachinery/yaml.ts"))};
+    const values = await yamlDocuments(new URL("./data.yaml", import.meta.url));
+    console.log(JSON.stringify(values));
+  `);
+  const entries = { reader: join(relative(ROOT, folder), "reader") };
+  await bundle({ outDir: relative(ROOT, folder), entries });
+  rmSync(join(folder, "data.yaml"));
+  const said = execFileSync(process.execPath, [join(folder, "reader.js")], { encoding: "utf8" });
+  expect(JSON.parse(said)).toEqual([{ word: '$& "one"' }, [2]]);
+});

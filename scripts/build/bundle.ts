@@ -1,5 +1,7 @@
 import { basename, dirname, join, relative } from "node:path";
 import { readFile } from "node:fs/promises";
+import { pathToFileURL } from "node:url";
+import { yamlDocuments } from "@raft2kube/apimachinery/yaml.ts";
 import { type Plugin, build } from "esbuild";
 import { ownParts } from "../../labs/runner/own-parts.ts";
 
@@ -26,7 +28,7 @@ export const ROOT = join(import.meta.dirname, "../..");
 /**
  * Sources find their threads and data files by `import.meta`. In a bundle that becomes the source's
  * own place beneath the product's root, which bootstrap.mjs names in R2K_ROOT; a thread becomes its
- * bundle.
+ * bundle, and the documents of a YAML file become their values.
  */
 function sourcePlaces(): Plugin {
   return {
@@ -36,7 +38,7 @@ function sourcePlaces(): Plugin {
         const text = await readFile(path, "utf8");
         const inside = relative(ROOT, path);
         const root = "process.env.R2K_ROOT";
-        const contents = text
+        const contents = (await withDocuments(text, path))
           .replace(/new URL\("\.\/([\w-]+)\.ts", import\.meta\.url\)/g, (_, name: string) => {
             return `new URL("./${dirname(inside)}/${name}.js", import.meta.url)`;
           })
@@ -48,6 +50,15 @@ function sourcePlaces(): Plugin {
       });
     },
   };
+}
+
+/** The text of a source with its calls of `yamlDocuments` answered. */
+async function withDocuments(text: string, path: string): Promise<string> {
+  const call = /yamlDocuments\(new URL\("(\.\/[\w-]+\.yaml)", import\.meta\.url\)\)/;
+  const [found, name] = call.exec(text) ?? [];
+  if (found === undefined || name === undefined) return text;
+  const json = JSON.stringify(await yamlDocuments(new URL(name, pathToFileURL(path))));
+  return text.replace(found, () => `JSON.parse(${JSON.stringify(json)})`);
 }
 
 /**

@@ -41,9 +41,10 @@ const PRODUCT = [
   "cli",
 ];
 
-/** Sources that the command line may load, without tests. */
+/** Sources that the command line may load, without tests, and data that is bundled with them. */
 export function productSources(): string[] {
-  const args = ["-L", ...PRODUCT, "-name", "*.ts", "-not", "-name", "*.test.ts"];
+  const names = ["-name", "*.ts", "-not", "-name", "*.test.ts", "-o", "-name", "*.yaml"];
+  const args = ["-L", ...PRODUCT, ...names];
   const output = execFileSync("find", args, { cwd: ROOT, encoding: "utf8" });
   return output
     .split("\n")

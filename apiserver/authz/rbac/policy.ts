@@ -1,13 +1,9 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { AggregationRule, PolicyRule, Subject } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { yamlDocuments } from "@raft2kube/apimachinery/yaml.ts";
 import { assert } from "@raft2kube/std/assert.ts";
-import { Slices } from "@raft2kube/std/slices.ts";
 
 export const RBAC = "rbac.authorization.k8s.io";
-
-const FILE = join(import.meta.dirname, "policy.yaml");
 
 export interface Role extends KubeObject {
   rules?: PolicyRule[];
@@ -36,15 +32,8 @@ export function readPolicy(): Promise<readonly PolicyObject[]> {
 }
 
 async function parsePolicy(): Promise<readonly PolicyObject[]> {
-  const { yamlValue } = await import("@raft2kube/apimachinery/yaml.ts");
-  const [, ...documents] = (await readFile(FILE, "utf8")).split(/^---$/m);
-  const objects: PolicyObject[] = [];
-  const slices = new Slices();
-  for (const document of documents) {
-    objects.push(frozen(yamlValue(document) as PolicyObject));
-    if (slices.due) await slices.pause();
-  }
-  return objects;
+  const objects = await yamlDocuments(new URL("./policy.yaml", import.meta.url));
+  return objects.map((object) => frozen(object as PolicyObject));
 }
 
 function frozen<T>(value: T): T {
