@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { enterNetns } from "./netns.ts";
@@ -65,6 +65,18 @@ describe.runIf(process.getuid?.() === 0)("nft without its process", () => {
     const element = `add element ip ${TABLE} m { 80 : drop }\n`;
     await expect(session.apply(element)).rejects.toMatchObject({ code: "ENOENT" });
     await session.apply(`add table ip ${TABLE}\n${MAP}\n${element}`);
+  });
+
+  it("does not apply by a descriptor that select(2) does not take", () => {
+    const many = Array.from({ length: 1_024 }, () => openSync("/dev/null"));
+    try {
+      using late = new NftSession();
+      expect([late.canApply, session.canApply]).toEqual([false, true]);
+      expect(late.generation()).toBe(nftGeneration());
+      expect(() => late.apply("")).toThrow(/select/);
+    } finally {
+      many.forEach((fd) => closeSync(fd));
+    }
   });
 
   it("has a socket that no started program inherits", () => {

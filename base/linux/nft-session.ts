@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import koffi from "./koffi.ts";
+import { assert } from "@raft2kube/std/assert.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { libc } from "./libc.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink.ts";
@@ -10,6 +11,8 @@ const LIBRARY = "libnftables.so.1";
 const DESCRIPTORS = "/proc/self/fd";
 /** Characters of what the library says about a transaction; the rest repeats it. */
 const ERRORS_MAX = 16_384;
+/** select(2), by which the library waits for the kernel, ends the process for others. */
+const SELECTABLE_MAX = 1_023;
 /** fcntl(2). */
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
@@ -49,6 +52,11 @@ export class NftSession implements Disposable {
   readonly #context: unknown;
   /** Opened first: where the library gets no socket it ends the process; this one throws. */
   readonly #netfilter: NetlinkSocket;
+  /**
+   * Whether `apply` may be called: not if the process had a thousand descriptors open before this
+   * one. The program nft, which has few, does the same then.
+   */
+  readonly canApply: boolean;
 
   /** Throws NftError `nft-missing`. */
   constructor() {
@@ -57,9 +65,9 @@ export class NftSession implements Disposable {
     const before = new Set(descriptors());
     this.#context = open(0);
     // Its socket is not for the programs that this process starts.
-    for (const fd of descriptors()) {
-      if (!before.has(fd)) libc.fcntl(Number(fd), F_SETFD, FD_CLOEXEC);
-    }
+    const own = descriptors().filter((fd) => !before.has(fd)).map(Number);
+    for (const fd of own) libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
+    this.canApply = own.every((fd) => fd <= SELECTABLE_MAX);
     keepErrors(this.#context);
   }
 
@@ -69,6 +77,7 @@ export class NftSession implements Disposable {
    * refused the library leaves answers of the kernel unread, and every later call fails.
    */
   apply(text: string): Promise<void> {
+    assert(this.canApply, "the library's socket is beyond what select(2) takes");
     const { run, errors } = library();
     return new Promise((resolve, reject) => {
       run.async(this.#context, text, (failure: Error | null, status: number) => {

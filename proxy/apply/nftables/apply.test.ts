@@ -1,3 +1,4 @@
+import { closeSync, openSync } from "node:fs";
 import { applyRuleset } from "@raft2kube/linux/nft.ts";
 import { enterNetns } from "@raft2kube/linux/netns.ts";
 import { createNamespaces, type Namespaces } from "@raft2kube/linux/testing/namespaces.ts";
@@ -27,6 +28,19 @@ describe.runIf(process.getuid?.() === 0)("the table of Services", () => {
     enterNetns(namespaces.add("node"));
   });
   afterAll(() => namespaces.close());
+
+  it("is made in a process that has a thousand descriptors open", async () => {
+    const many = Array.from({ length: 1_024 }, () => openSync("/dev/null"));
+    const rules = nftablesRules({ table: TABLE, clusterCidr: "10.1.0.0/16" });
+    try {
+      await rules.rebuild([service(0)], []);
+      await rules.change(new Map([[service(1).key, service(1)]]));
+      expect(await rules.intact()).toBe(true);
+    } finally {
+      await rules.close();
+      many.forEach((fd) => closeSync(fd));
+    }
+  });
 
   it("is rebuilt after a transaction of which thousands of statements were refused", async () => {
     const rules = nftablesRules({ table: TABLE, clusterCidr: "10.1.0.0/16" });

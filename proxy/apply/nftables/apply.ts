@@ -11,8 +11,13 @@ import { type Change, TableState } from "./table-state.ts";
 
 const EMPTY: Shape = { rules: new Map(), elements: new Map() };
 
+export interface NftablesRules extends Rules {
+  /** Opens the sockets, if they are not: before this process opens many. */
+  open(): void;
+}
+
 /** Makes the rules of kube-proxy's nftables mode: one table, changed by whole transactions. */
-export function nftablesRules(options: BaseOptions): Rules {
+export function nftablesRules(options: BaseOptions): NftablesRules {
   const { table, clusterCidr } = options;
   let state = new TableState(table);
   let base = EMPTY;
@@ -31,8 +36,8 @@ export function nftablesRules(options: BaseOptions): Rules {
     const before = session.generation();
     const isOurs = generation === undefined || generation === before;
     try {
-      if (text.length > IN_PROCESS_BYTES_MAX) await applyRuleset(text);
-      else await session.apply(text);
+      const isLong = text.length > IN_PROCESS_BYTES_MAX;
+      await (isLong || !session.canApply ? applyRuleset(text) : session.apply(text));
     } catch (thrown) {
       endSession();
       throw thrown;
@@ -40,6 +45,9 @@ export function nftablesRules(options: BaseOptions): Rules {
     generation = isOurs && session.generation() === before + 1 ? before + 1 : undefined;
   };
   return {
+    open() {
+      session ??= new NftSession();
+    },
     async rebuild(ports, apiServers) {
       state = new TableState(table);
       generation = undefined;

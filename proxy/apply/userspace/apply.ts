@@ -74,6 +74,7 @@ function userspaceRules(options: RulesOptions): Rules {
   };
   return {
     async rebuild(ports, apiServers) {
+      rules.open();
       putAddress();
       const changes = new Map<string, ServicePort | undefined>();
       for (const key of opened.keys()) changes.set(key, undefined);
