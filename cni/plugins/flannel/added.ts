@@ -10,15 +10,17 @@ type Config = PluginRequest["config"];
  * The configurations that containers were added with, a file for each container: DEL needs them
  * when subnet.env has changed or is gone. The files are the reference plugin's.
  */
-export function addedConfigs(dir: string) {
+export function addedConfigs(dir: string, network: string) {
   const file = (containerId: string) => join(dir, containerId);
+  // Neither a container's nor a network's name has the @.
+  const unfinished = `@${network}.new`;
+  const fresh = (containerId: string) => `${file(containerId)}${unfinished}`;
 
   return {
     async put(containerId: string, config: Config): Promise<void> {
       await mkdir(dir, { recursive: true, mode: 0o700 });
-      const fresh = `${file(containerId)}.new`;
-      await writeFile(fresh, JSON.stringify(config), { mode: 0o600 });
-      await rename(fresh, file(containerId));
+      await writeFile(fresh(containerId), JSON.stringify(config), { mode: 0o600 });
+      await rename(fresh(containerId), file(containerId));
     },
 
     /** Undefined when the container was not added, or is deleted. */
@@ -39,14 +41,18 @@ export function addedConfigs(dir: string) {
       }
     },
 
+    /** Also of a container whose ADD was killed while it wrote the file. */
     async delete(containerId: string): Promise<void> {
+      await rm(fresh(containerId), { force: true });
       await rm(file(containerId), { force: true });
     },
 
-    /** Ids of all containers that have one. */
+    /** Ids of all containers that have one, of any network, or an unfinished one of this. */
     async list(): Promise<string[]> {
       try {
-        return (await readdir(dir)).filter((name) => !name.endsWith(".new"));
+        const names = (await readdir(dir)).map((name) =>
+          name.endsWith(unfinished) ? name.slice(0, -unfinished.length) : name);
+        return [...new Set(names)].filter((name) => !name.endsWith(".new"));
       } catch (thrown) {
         if (isErrno(thrown, "ENOENT")) return [];
         throw thrown;

@@ -22,22 +22,21 @@ export const flannel: CniPlugin = {
     const own = configOf(call);
     const config = delegateConfig(call, own, await readSubnetEnv(own));
     // Before the interface is made: a call that is killed in between is undone by DEL.
-    await addedConfigs(own.dataDir).put(call.containerId, config);
+    await addedConfigs(own.dataDir, call.network).put(call.containerId, config);
     const result = await delegate(call, "ADD", config.type, config);
     return parseResult(result, `plugin ${config.type}`);
   },
 
   async del(call) {
-    const added = addedConfigs(configOf(call).dataDir);
+    const added = addedConfigs(configOf(call).dataDir, call.network);
     const config = await added.get(call.containerId);
-    if (!config) return;
-    await delegate(call, "DEL", config.type, config);
+    if (config) await delegate(call, "DEL", config.type, config);
     await added.delete(call.containerId);
   },
 
   async check(call) {
     const own = configOf(call);
-    const config = await addedConfigs(own.dataDir).get(call.containerId);
+    const config = await addedConfigs(own.dataDir, call.network).get(call.containerId);
     if (!config) throw checkFailed(`flannel has no record of container ${call.containerId}`);
     const { ipam } = delegateConfig(call, own, await readSubnetEnv(own));
     if (rangesOf(ipam) !== rangesOf(config.ipam)) {
@@ -56,11 +55,12 @@ export const flannel: CniPlugin = {
     const attachments = "cni.dev/valid-attachments";
     await delegateNow(call, "GC", { [attachments]: call.config[attachments] });
     const kept = new Set(valid.map(({ containerID }) => containerID));
-    const added = addedConfigs(configOf(call).dataDir);
+    const added = addedConfigs(configOf(call).dataDir, call.network);
     for (const containerId of await added.list()) {
       if (kept.has(containerId)) continue;
-      // Networks may share the folder.
-      if ((await added.get(containerId))?.name === call.network) await added.delete(containerId);
+      // Networks may share the folder. Without a file its ADD was killed while it wrote one.
+      const { name = call.network } = (await added.get(containerId)) ?? {};
+      if (name === call.network) await added.delete(containerId);
     }
   },
 };

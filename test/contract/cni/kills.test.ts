@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { type Cni, createCni } from "@raft2kube/cni/lib/cni.ts";
 import { inProcessInvoke } from "@raft2kube/cni/lib/in-process.ts";
+import { formatSubnetEnv } from "@raft2kube/cni/lib/subnet-env.ts";
 import type { Attachment, Invoke, NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
 import { listLinks, openRoute } from "@raft2kube/linux/link.ts";
@@ -13,7 +14,7 @@ import { readSysctl } from "@raft2kube/linux/sysctl.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Bench } from "./bench.ts";
+import { Bench, GATEWAY } from "./bench.ts";
 import { type CallPoint, killedAt, pointsOf } from "./traced.ts";
 
 const built = mkdtempSync(join(tmpdir(), "r2k-cni-kills-"));
@@ -51,7 +52,23 @@ const NETWORKS: Readonly<Record<string, () => NetworkList>> = {
   ptp: () => bench.listOf([
     { type: "ptp", ipMasq: true, ipam: bench.hostLocal({ routes: ROUTES }) },
   ]),
+  flannel: flannelList,
 };
+
+/** A network of the plugin flannel, which delegates to bridge and host-local in its process. */
+function flannelList(): NetworkList {
+  const subnetFile = join(bench.world.root, "subnet.env");
+  const env = { networks: ["10.80.0.0/12"], subnets: [`${GATEWAY}/24`], mtu: 1450, ipMasq: false };
+  writeFileSync(subnetFile, formatSubnetEnv(env));
+  const ipam = { ...bench.hostLocal(), ranges: undefined };
+  return bench.listOf([{ type: "flannel", subnetFile, dataDir: flannelDir(), ipam }]);
+}
+
+function flannelDir(): string {
+  const dir = join(bench.world.root, "flannel");
+  mkdirSync(dir, { recursive: true });
+  return dir;
+}
 
 const PORTS = [
   { hostPort: 8081, containerPort: 80, protocol: "tcp" as const },
@@ -78,6 +95,7 @@ function state(): Record<string, unknown> {
   const isAddress = (name: string) => name !== "lock" && !name.startsWith("last_reserved_ip");
   return {
     addresses: readdirSync(join(bench.world.root, "ipam/testnet")).filter(isAddress),
+    added: readdirSync(flannelDir()),
     links: links.sort(),
     routes: execFileSync("ip", ["route"], { encoding: "utf8" }).replaceAll(/ linkdown/g, ""),
     rules: execFileSync("nft", ["-s", "list", "ruleset"], { encoding: "utf8" }),
@@ -157,6 +175,8 @@ const SAMPLE: [keyof typeof NETWORKS, string, "ADD" | "DEL", CallPoint, Repair][
   ["bridge", "bandwidth", "ADD", { call: "sendto", nth: 8 }, "GC"],
   ["bridge", "bridge", "DEL", { call: "unlink", nth: 1 }, "GC"],
   ["bridge", "portmap", "DEL", { call: "execve", nth: 2 }, "DEL"],
+  ["flannel", "flannel", "ADD", { call: "rename", nth: 1 }, "DEL"],
+  ["flannel", "flannel", "ADD", { call: "rename", nth: 1 }, "GC"],
 ];
 
 describe("a plugin that is killed leaves no address, link or rule", () => {
@@ -174,6 +194,7 @@ const ALL = process.env["R2K_CNI_KILLS"] !== undefined;
 describe.runIf(ALL)("plugins killed at each system call", { timeout: ALL_TIMEOUT_MS }, () => {
   test.each([
     ["bridge", "bridge"], ["bridge", "portmap"], ["bridge", "bandwidth"], ["ptp", "ptp"],
+    ["flannel", "flannel"],
   ])("%s: %s", async (network, plugin) => {
     const list = NETWORKS[network]!();
     const before = await baseline(list);
