@@ -68,7 +68,7 @@ describe.runIf(process.getuid?.() === 0)("nft without its process", () => {
   });
 
   it("does not apply by a descriptor that select(2) does not take", () => {
-    const many = Array.from({ length: 1_024 }, () => openSync("/dev/null"));
+    const many = Array.from({ length: 1_024 }, () => openSync("/dev/null", "r"));
     try {
       using late = new NftSession();
       expect([late.canApply, session.canApply]).toEqual([false, true]);

@@ -30,7 +30,7 @@ describe.runIf(process.getuid?.() === 0)("the table of Services", () => {
   afterAll(() => namespaces.close());
 
   it("is made in a process that has a thousand descriptors open", async () => {
-    const many = Array.from({ length: 1_024 }, () => openSync("/dev/null"));
+    const many = Array.from({ length: 1_024 }, () => openSync("/dev/null", "r"));
     const rules = nftablesRules({ table: TABLE, clusterCidr: "10.1.0.0/16" });
     try {
       await rules.rebuild([service(0)], []);

@@ -65,12 +65,7 @@ function userspaceRules(options: RulesOptions): Rules {
         unused.push(...done.unused);
       }));
     }
-    // After the rules no longer lead there; connections continue.
-    const closeUnused = () => {
-      for (const one of unused) one?.close(false);
-      forgetClosed(opened);
-    };
-    return { result, closeUnused };
+    return { result, unused: unused.filter((one) => one !== undefined) };
   };
   return {
     async rebuild(ports, apiServers) {
@@ -79,14 +74,17 @@ function userspaceRules(options: RulesOptions): Rules {
       const changes = new Map<string, ServicePort | undefined>();
       for (const key of opened.keys()) changes.set(key, undefined);
       for (const port of ports) changes.set(port.key, port);
-      const { result, closeUnused } = await proxiedAll(changes);
+      const { result, unused } = await proxiedAll(changes);
       await rules.rebuild([...result.values()].filter((port) => port !== undefined), apiServers);
-      closeUnused();
+      closeAll(unused);
+      forgetClosed(opened);
     },
     async change(changes) {
-      const { result, closeUnused } = await proxiedAll(changes);
+      const { result, unused } = await proxiedAll(changes);
       await rules.change(result);
-      closeUnused();
+      closeAll(unused);
+      // Else it takes longer than the change: the kernel waits at the end of its socket.
+      if (unused.length > 0) forgetClosed(opened);
     },
     intact: async () => hasAddress() && (await rules.intact()),
     conflicts: (key) => rules.conflicts(key),
@@ -98,6 +96,11 @@ function userspaceRules(options: RulesOptions): Rules {
       return rules.close();
     },
   };
+}
+
+/** Closes ports to which the rules no longer lead; connections continue. */
+function closeAll(unused: readonly ProxyPort[]): void {
+  for (const one of unused) one.close(false);
 }
 
 /** Makes UDP clients choose again whose proxy port is closed, also by a restart. */
