@@ -62,7 +62,7 @@ export class LabCluster {
       inflightBytes_max: APPEND_BYTES_MAX,
       uncommittedBytes_max: APPEND_BYTES_MAX,
       applyBytes_max: APPEND_BYTES_MAX,
-    });
+    }, false);
     this.#snapshotEvery = options.snapshotEvery;
     this.network = new Network({
       timeline: this.timeline,

@@ -2,7 +2,6 @@ import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import type { Message } from "./message.ts";
 import { TestCluster } from "../../testing/raft/cluster.ts";
-import { SafetyChecker } from "../../testing/raft/safety.ts";
 
 const OLD = 1n;
 const NEW = 2n;
@@ -12,7 +11,6 @@ const OTHERS = [NEW, 3n, 4n];
 /** Five members; an append carries one entry. */
 class Schedule {
   readonly cluster = new TestCluster({ random: seededRandom(1), appendBytes_max: 1 });
-  readonly #safety = new SafetyChecker();
 
   constructor() {
     this.cluster.addVoters(5);
@@ -26,7 +24,7 @@ class Schedule {
 
   settle(): void {
     this.cluster.settle();
-    this.#safety.check(this.cluster);
+    this.cluster.safety.check(this.cluster);
   }
 
   propose(id: bigint, ...commands: string[]): void {

@@ -121,6 +121,22 @@ describe("Raft section 5.2: elections", () => {
     expect(raft.state.log.committed).toBe(1);
   });
 
+  test("the cluster's checker finds two leaders of a term", () => {
+    const cluster = new TestCluster({ random: seededRandom(1) });
+    cluster.addVoters(3);
+    const elect = (id: bigint) => {
+      const { raft } = cluster.get(id);
+      raft.campaign();
+      for (const pre of [true, false]) {
+        cluster.get(id).process();
+        cluster.get(id).sync();
+        raft.step({ ...grant(3n, 1, pre), to: id });
+      }
+    };
+    elect(1n);
+    expect(() => elect(2n)).toThrow(/election safety/i);
+  });
+
   test("a vote is given once in a term", () => {
     const cluster = new TestCluster({ random: seededRandom(1) });
     cluster.addVoters(3);

@@ -1,7 +1,7 @@
 import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import { TestCluster } from "../../testing/raft/cluster.ts";
-import { SafetyChecker } from "../../testing/raft/safety.ts";
+import type { SafetyChecker } from "../../testing/raft/safety.ts";
 
 /** One random step: time, proposals, disks, and a network that loses, doubles and reorders. */
 function randomStep(cluster: TestCluster, random: Random, step: number): void {
@@ -67,7 +67,7 @@ function run(seed: number, steps: number): SafetyChecker {
   const random = seededRandom(seed);
   const cluster = new TestCluster({ random, appendBytes_max: 40, inflightAppends_max: 3 });
   cluster.addVoters(randomInteger(random, 1, 6));
-  const checker = new SafetyChecker();
+  const checker = cluster.safety;
   for (let step = 0; step < steps; step++) {
     randomStep(cluster, random, step);
     checker.check(cluster);

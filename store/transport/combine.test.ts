@@ -1,7 +1,6 @@
 import { pick, seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import { TestCluster } from "../../testing/raft/cluster.ts";
-import { SafetyChecker } from "../../testing/raft/safety.ts";
 import type { Message } from "../core/message.ts";
 import { APPEND_BYTES_MAX } from "../limits.ts";
 import type { StreamedMessage } from "./codec.ts";
@@ -72,7 +71,7 @@ test("combined messages keep members safe, and bring each of them every entry", 
   for (let seed = 1; seed <= 40; seed++) {
     const random = seededRandom(seed);
     const cluster = new TestCluster({ random, inflightAppends_max: 4 });
-    const checker = new SafetyChecker();
+    const checker = cluster.safety;
     cluster.addVoters(3);
     cluster.elect();
     for (let step = 0; step < 600; step++) {

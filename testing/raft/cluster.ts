@@ -2,23 +2,39 @@ import type { Message } from "@raft2kube/store/core/message.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
 import { TestMember, type TestOptions } from "./member.ts";
+import { observe } from "./observe.ts";
+import { SafetyChecker } from "./safety.ts";
 
-/** Members and the messages between them, which the test delivers. */
+/**
+ * Members and the messages between them, which the test delivers. The properties of Raft are
+ * checked after each input of a core, whether the cluster or the test makes it.
+ */
 export class TestCluster {
   readonly members = new Map<MemberId, TestMember>();
+  readonly safety = new SafetyChecker();
+  readonly #isChecked: boolean;
   readonly #options: TestOptions;
   network: Message[] = [];
   /** Pairs `from>to` whose messages are lost. */
   readonly cut = new Set<string>();
 
-  constructor(options: TestOptions) {
+  /** A simulation with a checker of its own, which names what happened, sets `isChecked` false. */
+  constructor(options: TestOptions, isChecked = true) {
     this.#options = options;
+    this.#isChecked = isChecked;
   }
 
   add(id: MemberId, membership: Membership): TestMember {
-    const member = new TestMember(id, membership, this.#options);
+    const member = new TestMember(id, membership, this.#options, (started) => {
+      if (this.#isChecked) this.#check(started);
+    });
     this.members.set(id, member);
     return member;
+  }
+
+  #check(member: TestMember): void {
+    const after = () => this.safety.checkMember(member);
+    observe(member.raft, { before: () => undefined, after });
   }
 
   addVoters(count: number): void {

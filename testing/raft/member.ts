@@ -45,6 +45,7 @@ export class TestMember {
   readonly id: MemberId;
   readonly disk: TestDisk;
   readonly #options: TestOptions;
+  readonly #onStart: (member: TestMember) => void;
   raft: Raft;
   /** Counts the starts. */
   generation = 0;
@@ -53,8 +54,15 @@ export class TestMember {
   #staged: AppliedEntry[] = [];
   reads: { readId: number; index: number }[] = [];
 
-  constructor(id: MemberId, membership: Membership, options: TestOptions) {
+  /** `onStart` is called with the member at each start, a crash's too. */
+  constructor(
+    id: MemberId,
+    membership: Membership,
+    options: TestOptions,
+    onStart: (member: TestMember) => void = () => undefined,
+  ) {
     this.id = id;
+    this.#onStart = onStart;
     this.#options = options;
     const base = { index: 0, term: 0 };
     this.disk = {
@@ -66,6 +74,7 @@ export class TestMember {
     };
     this.applied = [];
     this.raft = this.#start();
+    this.#onStart(this);
   }
 
   #start(): Raft {
@@ -93,6 +102,7 @@ export class TestMember {
   /** Stops at once: what was not durable is gone. */
   crash(): void {
     this.raft = this.#start();
+    this.#onStart(this);
   }
 
   /**

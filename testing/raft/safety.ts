@@ -11,7 +11,6 @@ import {
   StateMachineSafety,
   leaderCompleteness,
 } from "./checks/logs.ts";
-import type { TestCluster } from "./cluster.ts";
 import type { AppliedEntry, TestMember } from "./member.ts";
 
 /**
@@ -93,8 +92,8 @@ export class SafetyChecker {
   readonly #safety = new Safety();
   readonly #checked = new Map<MemberId, { generation: number; applied: number }>();
 
-  check(cluster: TestCluster): void {
-    for (const member of cluster.members.values()) this.checkMember(member);
+  check({ members }: { readonly members: ReadonlyMap<MemberId, TestMember> }): void {
+    for (const member of members.values()) this.checkMember(member);
   }
 
   checkMember(member: TestMember): void {

@@ -10,7 +10,6 @@ import {
   describeReady,
   describeState,
 } from "./describe.ts";
-import { SafetyChecker } from "./safety.ts";
 
 type Run = (words: string[]) => string[];
 
@@ -26,7 +25,6 @@ const ACTIONS: Record<string, MembershipStep["action"]> = {
  */
 export class ScriptRunner {
   readonly #cluster = new TestCluster({ random: seededRandom(1), inflightAppends_max: 3 });
-  readonly #checker = new SafetyChecker();
 
   readonly #commands: Record<string, Run> = {
     "voters": ([count]) => {
@@ -106,7 +104,7 @@ export class ScriptRunner {
     const command = this.#commands[name];
     if (!command) throw new RangeError(`unknown command in script: ${line}`);
     const lines = command(words);
-    this.#checker.check(this.#cluster);
+    this.#cluster.safety.check(this.#cluster);
     return lines.length > 0 ? lines : ["nothing"];
   }
 

@@ -41,7 +41,7 @@ const NOBODY: Membership = {
 
 /** Bare cores with their disks and the messages between them; it throws when a property breaks. */
 export class World {
-  readonly #cluster = new TestCluster({ random: seededRandom(1), heartbeatTicks: 10 });
+  readonly #cluster = new TestCluster({ random: seededRandom(1), heartbeatTicks: 10 }, false);
   readonly #safety = new SafetyChecker();
   readonly #consensus: Consensus;
   readonly #seams: Pick<Seams, "raft">;
