@@ -18,7 +18,7 @@ export function pageOf<T>(
   request: { maxEntries: number; startingToken: string },
 ): Page<T> {
   const { maxEntries, startingToken } = request;
-  if (maxEntries < 0) throw invalidArgument(`entries_max is negative: ${maxEntries}`);
+  if (maxEntries < 0) throw invalidArgument(`max_entries is negative: ${maxEntries}`);
   const after = startingToken === "" ? "" : decodeToken(startingToken);
   const rest = items.filter((item) => keyOf(item) > after);
   const size = maxEntries === 0 ? rest.length : maxEntries;

@@ -25,6 +25,10 @@ describe("pageOf", () => {
     const aborted = expect.objectContaining({ status: Status.ABORTED });
     expect(() => page(["a"], 1, token)).toThrow(aborted);
   });
+
+  it("refuses a negative max_entries by the specification's name of the field", () => {
+    expect(() => page(["a"], -1)).toThrow("max_entries is negative: -1");
+  });
 });
 
 describe("fields", () => {
