@@ -29,7 +29,7 @@ export interface SegmentInfo {
   lastIndex: number;
 }
 
-/** The log's content, read from its beginning. */
+/** Contents of the log as read from its segments. */
 export interface RecoveredLog {
   /** Oldest first; the last is the one to continue. Empty for a new log. */
   segments: SegmentInfo[];
@@ -37,11 +37,11 @@ export interface RecoveredLog {
   /** The entry before `entries`; its term is undefined when the segment that held it is gone. */
   base: { index: number; term: number | undefined };
   entries: Entry[];
-  /** Absolute position where writing goes on. */
+  /** Absolute position of the next write. */
   end: number;
   /** Size of the last segment's file, header included. */
   size: number;
-  /** How far the log was known to be durable when it was last written. */
+  /** The last position known to be durable when the log was last written. */
   mark: FoundMark;
 }
 
@@ -77,7 +77,7 @@ export function recoverLog(disk: Disk, identity: LogIdentity): RecoveredLog {
     const start = decodeSegmentHeader(file, bytes);
     const content = start === undefined ? undefined : readSegment(file, bytes, start);
     if (!content || content.records.length === 0) {
-      // A crash while the segment was made: only the newest can be without its first record.
+      // A crash while a segment is created leaves the newest one without its first record.
       if (!last) throw new LogDamagedError(file, 0, "an empty segment before later ones");
       mend = () => disk.removeSync(file);
       break;
@@ -96,7 +96,7 @@ export function recoverLog(disk: Disk, identity: LogIdentity): RecoveredLog {
   return log;
 }
 
-/** Segments follow each other without a gap in position: a shorter one has lost its end. */
+/** Invariant: a segment starts where the previous one ends; a gap means that one lost its end. */
 function checkJoint(log: RecoveredLog, file: string, content: SegmentContent): void {
   if (log.segments.length === 0 || log.end === content.start) return;
   const missing = content.start - log.end;
@@ -117,16 +117,16 @@ function checkMark({ mark, end, segments }: RecoveredLog): void {
 }
 
 /**
- * Records of the lost write may be whole further on: they must never be read as part of a later
- * one. What is read may be in the machine's memory only, if the process was killed before its sync:
- * it counts from now on, so it is made durable, even where the segment is full and nothing to cut.
+ * Truncates after the last valid record: complete records of a torn write may follow, and must
+ * never be read as part of a later write. Syncs the file even when there is nothing to cut: after a
+ * kill before the sync the records may be in the page cache only, and from now on they count.
  */
 function cutTail(disk: Disk, file: string, content: SegmentContent, size: number): void {
   const offset = content.end - content.start + SEGMENT_HEADER_BYTES;
   disk.cutSync(file, offset, size);
 }
 
-/** A record that passes its checksum and makes no sense was not written by us as it is. */
+/** Takes one record. A record with a valid checksum that does not decode is damage. */
 function takeRecord(
   log: RecoveredLog,
   file: string,
@@ -175,7 +175,7 @@ function takeHead(log: RecoveredLog, file: string, head: SegmentHead, own: LogId
   log.hardState = head.hardState;
 }
 
-/** An entry written again takes the place of the earlier one and of all that followed it. */
+/** Appends an entry; one with an index that exists replaces that entry and all after it. */
 function takeEntry(log: RecoveredLog, entry: Entry): void {
   const segment = log.segments.at(-1)!;
   segment.lastIndex = Math.max(segment.lastIndex, entry.index);

@@ -8,7 +8,7 @@ import { META_KEY } from "../flush/meta.ts";
 import type { State } from "../state.ts";
 
 const MAGIC = "r2k-ix\n\0";
-/** Another one is passed over: the records themselves say the same, only slower. */
+/** A file of another version is ignored: the index is then rebuilt from the records, slower. */
 const INDEX_FORMAT_VERSION = 1;
 const MORE_LEASES = 1;
 const NO_MORE = 0;
@@ -16,13 +16,13 @@ const NO_MORE = 0;
 const log = logger("store");
 
 /**
- * Writes the index as it is, for the next start: with it that start need not read the records. It
- * names the state's record in the backend, byte for byte, and counts for no other: so it is written
- * at a clean stop, when all is flushed. It is not synced: its checksums detect what a crash left.
+ * Writes the index to a file, so that the next start need not read every record. The file contains
+ * a copy of the state's record in the backend and is valid for that state only; therefore it is
+ * written at a clean stop, after the last flush. It is not synced: checksums detect a torn file.
  */
 export function writeIndex(path: string, state: State): void {
   const meta = state.backend.getSync(META_KEY);
-  // A key that is compacted in one and not yet in the other would stay behind.
+  // During a compaction index and backend differ: a key compacted in one alone would never go.
   if (!meta || state.compactedRevision !== state.compactRevision) return;
   const writer = new BlockWriter();
   writer.text(MAGIC);
@@ -42,14 +42,15 @@ export function writeIndex(path: string, state: State): void {
   put(path, Buffer.concat(writer.finish()));
 }
 
-/** A stop goes on without it: on a full disk the next start reads the records. */
+/** Replaces the file. An error, such as a full disk, is logged and does not fail the stop. */
 function put(path: string, bytes: Buffer): void {
   const aside = `${path}.part`;
   try {
     writeFileSync(aside, bytes, { mode: 0o600 });
     renameSync(aside, path);
   } catch (thrown) {
-    log.warn("the index is not left for the next start", { path, reason: messageOf(thrown) });
+    const reason = messageOf(thrown);
+    log.warn("cannot write the index file; the next start reads the records", { path, reason });
     rmSync(aside, { force: true });
   }
 }
@@ -72,8 +73,9 @@ function writeEntry(writer: BlockWriter, entry: IndexEntry): void {
 }
 
 /**
- * Fills an empty state's index from the file, if that is of this state and whole; the file is gone
- * then, since the state moves on. Returns whether it was.
+ * Fills the index of an empty state from the file and removes the file, which the next write makes
+ * stale. Returns false, and leaves the state empty, if the file is missing, damaged, or of another
+ * state.
  */
 export function readIndexFile(path: string, state: State): boolean {
   let bytes: Buffer;
@@ -90,14 +92,14 @@ export function readIndexFile(path: string, state: State): boolean {
     if (!meta || !isOf(reader, meta)) return false;
     const index = readEntries(reader);
     const leases = readLeases(reader);
-    if (!reader.done) throw new RangeError("something behind the end");
-    // Only now, when all is read: what is damaged leaves nothing behind.
+    if (!reader.done) throw new RangeError("bytes after the last lease");
+    // Applied after everything was read: a damaged file must leave the state empty.
     state.index = index;
     for (const [key, lease] of leases) state.leases.attach(key, lease);
     return true;
   } catch (thrown) {
     if (!(thrown instanceof RangeError)) throw thrown;
-    log.warn("the index's file is passed over", { path, reason: messageOf(thrown) });
+    log.warn("ignoring the index file", { path, reason: messageOf(thrown) });
     return false;
   }
 }

@@ -13,20 +13,21 @@ import type { EventRun } from "./event-run.ts";
 export interface QueuedResponse {
   readonly response: WatchResponse;
   bytes: number;
-  /** Nothing is added to it any more: it was taken, or something stands behind it. */
+  /** No events are added any more: the reader took it, or another response follows it. */
   sealed: boolean;
-  /** Its events are the first `count` of these, while it shares them with other watches. */
+  /** Events shared with other watches; undefined when `response.events` has this one's own. */
   run: EventRun | undefined;
+  /** Number of events of `run`, from its start, that belong to this response. */
   count: number;
 }
 
-/** How much of a stream waits for its reader; beyond it the stream is full. */
+/** Bounds of the responses that wait for a stream's reader; beyond them the stream is full. */
 export interface StreamLimits {
   readonly bytes_max: number;
   readonly responses_max: number;
-  /** One response with events grows up to this. */
+  /** Maximum size of a response to which later events are added. */
   readonly mergedBytes_max: number;
-  /** One to a watch that asked for fragments stays below this. */
+  /** Maximum size of a response to a watch that asked for fragments. */
   readonly fragmentBytes_max: number;
 }
 
@@ -47,15 +48,15 @@ export class WatchStreamQueue {
   #queued: QueuedResponse[] = [];
   #head = 0;
   #bytes = 0;
-  /** Responses with events before this place take no more. */
+  /** Responses before this position are sealed. */
   #sealed = 0;
   #wakeReader: (() => void) | undefined;
   #ended = false;
   #reason: EtcdError | undefined;
   #waiters: (() => void)[] = [];
-  /** Ids of watches that compaction ended: taken until the client cancels them, as with etcd. */
+  /** Ids of watches that compaction ended: in use until the client cancels them, as in etcd. */
   readonly compacted = new Set<bigint>();
-  /** Progress was asked for and not yet answered, as some watch is behind. */
+  /** The client requested progress, and a watch that lags behind delays the answer. */
   progressWanted = false;
 
   constructor(limits: StreamLimits = STREAM_LIMITS) {
@@ -71,7 +72,7 @@ export class WatchStreamQueue {
     return this.#bytes >= bytes_max || this.#length >= responses_max;
   }
 
-  /** Events in what is queued. */
+  /** Number of events in the queued responses. */
   get waitingEvents(): number {
     let count = 0;
     for (let i = this.#head; i < this.#queued.length; i++) {
@@ -86,8 +87,8 @@ export class WatchStreamQueue {
   }
 
   /**
-   * Queues a response with events; more may be added to it with `extend`. With a run it begins
-   * with all of that.
+   * Queues a response with events, to which `extend` may add later ones. `run`: its events are all
+   * of that run. Returns undefined after the end of the stream.
    */
   pushEvents(response: WatchResponse, bytes: number, run?: EventRun): QueuedResponse | undefined {
     if (this.#ended) return undefined;
@@ -111,7 +112,10 @@ export class WatchStreamQueue {
     return true;
   }
 
-  /** Queues anything else. It says how far the stream is, so later events must come behind it. */
+  /**
+   * Queues a response without events. Its revision covers all responses before it, so later events
+   * are not added to those.
+   */
   push(response: WatchResponse, bytes: number): void {
     if (!this.pushEvents(response, bytes)) return;
     for (; this.#sealed < this.#queued.length; this.#sealed++) {
@@ -120,12 +124,13 @@ export class WatchStreamQueue {
   }
 
   /**
-   * The next response; undefined once the stream has ended. Rejects when it ended with a reason.
+   * Waits for the next response; undefined once the stream has ended. Rejects with the reason of
+   * the end, if it had one.
    */
   async next(): Promise<WatchResponse | undefined> {
     if (!(await this.#some())) return undefined;
     const first = this.#queued[this.#head];
-    // The stream has ended since there was something.
+    // `end` dropped it in the meantime.
     if (!first) return this.next();
     this.#bytes -= first.bytes;
     seal(first);
@@ -135,7 +140,7 @@ export class WatchStreamQueue {
     return first.response;
   }
 
-  /** All that waits, at least one; undefined once the stream has ended. Rejects as `next`. */
+  /** Waits for at least one response and takes all; result and errors at the end as of `next`. */
   async take(): Promise<WatchResponse[] | undefined> {
     if (!(await this.#some())) return undefined;
     const taken = this.#head > 0 ? this.#queued.slice(this.#head) : this.#queued;
@@ -146,13 +151,13 @@ export class WatchStreamQueue {
     return taken.map(({ response }) => response);
   }
 
-  /** Resolves when a good part of the queue is free, or the stream has ended. */
+  /** Resolves at once unless the queue is full; then when half of it is free or at the end. */
   untilNotFull(): Promise<void> {
     if (this.#ended || !this.full) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  /** Nothing more comes; what is queued is dropped. */
+  /** Ends the stream and drops the queued responses. */
   end(reason?: EtcdError): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -162,7 +167,7 @@ export class WatchStreamQueue {
     this.#callWaiters();
   }
 
-  /** Waits until there is something; false once the stream has ended. */
+  /** Waits for a response in the queue; false once the stream has ended. */
   async #some(): Promise<boolean> {
     if (this.#length === 0 && !this.#ended) {
       await new Promise<void>((resolve) => (this.#wakeReader = resolve));
