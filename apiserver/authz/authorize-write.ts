@@ -8,8 +8,9 @@ import { checkEscalation, type Rights } from "./rbac/escalation.ts";
 // The permissions that a write needs besides that for the verb of its request.
 
 /**
- * Throws 403 unless the user may create: for a connection to what runs, and for an apply or a PUT
- * of what is not there. The right to do what the request's method says is not enough for that.
+ * Throws 403 unless the user has the verb create on the request's resource. It is required in
+ * addition to the verb of the method for an apply or a PUT that creates its object, and for the
+ * connect subresources (exec, attach, port-forward, proxy).
  */
 export async function authorizeCreate(
   authorizer: Authorizer,
@@ -20,7 +21,7 @@ export async function authorizeCreate(
   if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
 }
 
-/** Throws 403 when an object to be created would grant its creator more than they hold. */
+/** Throws 403 if an object to be created would grant more rights than its creator has. */
 export async function authorizeNew(
   rights: Rights,
   { user }: RequestContext,
@@ -32,8 +33,8 @@ export async function authorizeNew(
 }
 
 /**
- * A change of an object that throws 403 where it turns out to create and the user may not, and
- * where its result would grant them more than they hold.
+ * Wraps `change` with authorization: the result throws 403 if there is no current object and the
+ * user may not create one, or if the new object would grant more rights than the user has.
  */
 export function authorizedChange(
   rights: Rights,

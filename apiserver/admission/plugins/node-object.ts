@@ -22,7 +22,7 @@ const OWN_PREFIXES = ["kubelet.kubernetes.io/", "node.kubernetes.io/"];
 
 type Node = CoreNode & KubeObject;
 
-/** A node writes its own Node, and not what decides over the work it gets. Throws 403. */
+/** Throws 403 unless a node changes only its own Node, without taints, owners or most labels. */
 export function checkNode(request: AdmissionRequest, node: string): void {
   if (request.operation === "DELETE") {
     throw nodeRefusal(request, node, "cannot delete nodes");
@@ -38,14 +38,14 @@ export function checkNode(request: AdmissionRequest, node: string): void {
   if (!isDeepStrictEqual(object.spec?.taints ?? [], old.spec?.taints ?? [])) {
     throw nodeRefusal(request, node, "is not allowed to modify taints");
   }
-  // Owned by something that is deleted, the node would go with it (CVE-2025-5187).
+  // The garbage collector deletes a Node with its owner (CVE-2025-5187).
   const { ownerReferences: owners = [] } = object.metadata;
   if (!isDeepStrictEqual(owners, old.metadata.ownerReferences ?? [])) {
     throw nodeRefusal(request, node, "is not allowed to modify ownerReferences");
   }
 }
 
-/** A node may not label itself into work it was not meant for. */
+/** Throws 403 if a label is changed by which pods with secrets could be drawn to the node. */
 function checkLabels(
   request: AdmissionRequest,
   object: Node,

@@ -11,7 +11,7 @@ import { isMirrorPod, type Pod, startedContainers } from "../../object/pod.ts";
 const DEFAULT_ACCOUNT = "default";
 const MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount";
 const VOLUME_PREFIX = "kube-api-access-";
-/** An hour and what upstream adds for kubelets that refresh late. */
+/** One hour and 7 s: upstream's lifetime, which allows for kubelets that refresh late. */
 const TOKEN_SECONDS = 3_607;
 const DEFAULT_MODE = 0o644;
 
@@ -21,14 +21,14 @@ const MOUNTABLE_ONLY = "kubernetes.io/enforce-mountable-secrets";
 type Account = ServiceAccount & KubeObject;
 
 /**
- * Gives every pod its account, and its containers the account's token with what is needed to use
- * it.
+ * Sets the service account of each pod, and mounts its token, the cluster's CA certificate and the
+ * namespace into the containers.
  */
 export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
   const accounts = context.resources.of("v1", "serviceaccounts");
   const accountOf = async (request: AdmissionRequest, name: string): Promise<Account> => {
     const key = keyOf(accounts.kind, request.namespace, name);
-    // The cache may lag behind an account just made: the store has the last word.
+    // The cache may not yet have a new account: the store is read before the pod is refused.
     const account =
       (await accounts.cache()).get(key)?.shared<Account>() ??
       (await accounts.store.find<Account>(request.namespace, name));
@@ -57,7 +57,7 @@ export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
         mountToken(spec);
       }
     },
-    /** After all that changes pods; containers for debugging come by an update. */
+    /** Checks the pod after all mutating plugins; ephemeral containers are added by updates. */
     async validate(request) {
       const created = request.operation === "CREATE" && concerns(request, "", "pods");
       const debugged = request.operation === "UPDATE" &&

@@ -9,33 +9,34 @@ import { podReferences, type ReferringPod } from "./references.ts";
 
 type Volume = PersistentVolume & KubeObject;
 
-/** A volume's attachment, or a slice of devices. */
+/** A VolumeAttachment or a ResourceSlice. */
 interface OfNode extends KubeObject {
   spec?: { nodeName?: string };
 }
 
-/** Secrets of a volume that a node needs; the others are its controller's alone. */
+/** References to the secrets of a volume that a node may read; others are for controllers. */
 const NODE_SECRETS = [
   "nodeStageSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef",
 ] as const;
 
-interface Held {
+/** The node of a pod and the objects that the pod refers to. */
+interface NodePod {
   node: string;
   references: ReadonlySet<string>;
 }
 
-/** Which objects each node's pods refer to, kept current by the watch caches. */
+/** Objects that the pods of each node refer to, updated from the watch caches. */
 export class NodeGraph {
   /** By pod key. */
-  readonly #pods = new Map<string, Held>();
+  readonly #pods = new Map<string, NodePod>();
   readonly #podsOfNode = new Map<string, Set<string>>();
   /**
-   * `persistentvolumes//pv1` and the secrets it needs, by the claim that it names, then by its key:
-   * a volume that was released names its claim still when another is bound to that.
+   * References of each volume (`persistentvolumes//pv1` and its secrets), by the claim it names,
+   * then by the volume's key: a released volume still names a claim that is bound to another one.
    */
   readonly #volumesOfClaim = new Map<string, Map<string, readonly string[]>>();
   readonly #claimOfVolume = new Map<string, string>();
-  /** By `volumeattachments//name`: objects that belong to a node as a whole. */
+  /** Nodes of the objects that belong to one node, by reference: `volumeattachments//name`. */
   readonly #nodeOf = new Map<string, string>();
   readonly #stops: (() => void)[] = [];
 
@@ -138,7 +139,7 @@ export class NodeGraph {
   }
 }
 
-/** Takes a key out of the group it is in, and the group out with its last. */
+/** Removes a key from its group, and the group when it becomes empty. */
 function forget<G extends { delete(key: string): boolean; readonly size: number }>(
   groups: Map<string, G>,
   group: string,
