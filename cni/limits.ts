@@ -23,13 +23,13 @@ export const IPTABLES_ATTEMPTS_MAX = 16;
 /** Attempts to set route_localnet while other calls change the port mappings. */
 export const LOCALNET_ATTEMPTS_MAX = 16;
 /**
- * A pod may have one of so many parts of the node's table of connections (nf_conntrack_max): of
- * 262,144, the kernel's own on a machine of 2 GiB and more, 32,768.
+ * Divisor of the node's conntrack table (nf_conntrack_max) for the bound of one pod: 32,768 of the
+ * 262,144 that are the kernel's default with 2 GiB of memory and more.
  */
 export const CONNECTION_SHARES = 8;
-/** The least that a pod may have, however small the table: a pod with none could not speak. */
+/** Lower limit of a pod's bound, however small the table. */
 export const CONNECTIONS_BOUND_MIN = 256;
-/** The table's size where it cannot be read, or has no bound. */
+/** Size of the table to assume when it cannot be read or is unlimited. */
 export const CONNECTIONS_MAX_DEFAULT = 65_536;
 /**
  * One of so many new connections is counted. With 32,000 connections of a pod a new one takes
@@ -40,9 +40,9 @@ export const CONNECTION_SAMPLES = 16;
 export const OVER_BOUND_MS = 2_000;
 /** Addresses of pods that are counted at a time: a node's whole range. */
 export const PODS_COUNTED = 65_535;
-/** How long the overlay collects changes before it looks at everything. */
+/** Delay from a change to the sync of the overlay, which collects further changes. */
 export const OVERLAY_SYNC_DELAY_MS = 50;
-/** How often it looks without a reported change. */
+/** Interval of the overlay's syncs without a reported change. */
 export const OVERLAY_VERIFY_MS = 15_000;
 /** Pause after a sync that failed, doubled with each further one. */
 export const OVERLAY_RETRY_FIRST_MS = 250;
@@ -52,9 +52,11 @@ export const OVERLAY_RETRY_MS_MAX = 10_000;
 export const UDP_SENDS_MAX = 512;
 
 assertLimits({
-  "a failed sync is tried again before the next look": OVERLAY_RETRY_FIRST_MS < OVERLAY_VERIFY_MS,
+  "a failed sync is tried again before the next periodic one":
+    OVERLAY_RETRY_FIRST_MS < OVERLAY_VERIFY_MS,
   "pauses of the overlay grow": OVERLAY_RETRY_FIRST_MS < OVERLAY_RETRY_MS_MAX,
-  "a pause is shorter than the time to the next look": OVERLAY_RETRY_MS_MAX < OVERLAY_VERIFY_MS,
+  "a pause is shorter than the time to the next periodic sync":
+    OVERLAY_RETRY_MS_MAX < OVERLAY_VERIFY_MS,
   "a lock is tried several times": LOCK_RETRY_MS < LOCK_WAIT_MS,
   "a plugin waits for its lock within its time": LOCK_WAIT_MS < PLUGIN_TIMEOUT_MS,
   "a configuration's answer fits into what is read": CONFIG_BYTES <= PLUGIN_STDOUT_BYTES,

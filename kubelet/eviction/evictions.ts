@@ -38,11 +38,11 @@ export interface EvictionsOptions {
   thresholds: Required<EvictionThresholds>;
   /** Frees disk space without evicting a pod: dead containers, unused images. */
   freeDisk(): Promise<void>;
-  /** The pressure has changed. */
+  /** Called when the set of pressure conditions has changed. */
   changed(): void;
 }
 
-/** Measures the node's resources and evicts pods, one at a time, before the kernel has to kill. */
+/** Measures the node's resources and evicts pods, one at a time, before the OOM killer acts. */
 export class Evictions {
   readonly #options: EvictionsOptions;
   /** Mount point of the runtime's images; constant while the kubelet runs. */
@@ -69,7 +69,7 @@ export class Evictions {
     if (shortage) await this.#relieve(shortage);
   }
 
-  /** Evicts a pod. `disrupted`: the node is short of a resource and the pod did nothing wrong. */
+  /** Evicts a pod. `disrupted`: sets DisruptionTarget, as the pod exceeded no limit of its own. */
   evict(pod: Pod, message: string, disrupted = false): void {
     const { workers, events } = this.#options;
     log.warn("evicting a pod", { pod: fullNameOf(pod), message });
