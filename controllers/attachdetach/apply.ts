@@ -9,6 +9,7 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { NODES, VOLUME_ATTACHMENTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { KeyedTurns } from "@raft2kube/std/turns.ts";
+import type { NewestNodes } from "./newest-nodes.ts";
 
 /**
  * Writes attachments and the list of attached volumes in nodes' statuses. The kubelet reports a
@@ -19,15 +20,13 @@ import { KeyedTurns } from "@raft2kube/std/turns.ts";
 export class AttachmentWriter {
   readonly #nodes: ResourceClient<Node>;
   readonly #attachments: ResourceClient<VolumeAttachment>;
-  /** Returns a node as the informer has it. */
-  readonly #seen: (name: string) => Node | undefined;
-  /** Nodes as they were written last, which the informer may not show yet. */
-  readonly #written = new Map<string, Node>();
+  readonly #newest: NewestNodes;
   /** The list is replaced as a whole, so that one write per node at a time avoids conflicts. */
   readonly #turns = new KeyedTurns();
 
-  constructor(client: KubeClient, seen: (name: string) => Node | undefined) {
-    this.#seen = seen;
+  /** `newest`: the nodes, of which this adds what it writes. */
+  constructor(client: KubeClient, newest: NewestNodes) {
+    this.#newest = newest;
     this.#nodes = client.resource(NODES);
     this.#attachments = client.resource(VOLUME_ATTACHMENTS);
   }
@@ -109,7 +108,7 @@ export class AttachmentWriter {
     isToChange: (node: Node) => boolean,
     act: (node: Node | undefined) => Promise<T>,
   ): Promise<T> {
-    const known = this.#known(name);
+    const known = this.#newest.get(name);
     if (known && isToChange(known)) {
       try {
         return await act(known);
@@ -120,15 +119,6 @@ export class AttachmentWriter {
     return act(await undefinedIfNotFound(this.#nodes.get({ name })));
   }
 
-  #known(name: string): Node | undefined {
-    const seen = this.#seen(name);
-    const written = this.#written.get(name);
-    const isNewer = seen && written && seen.metadata.uid === written.metadata.uid &&
-      Number(written.metadata.resourceVersion) > Number(seen.metadata.resourceVersion);
-    if (!isNewer) this.#written.delete(name);
-    return isNewer ? written : seen;
-  }
-
   /** Writes the list of exactly this revision of a node: throws Conflict for another. */
   async #setAttached(
     { metadata }: Node,
@@ -136,7 +126,6 @@ export class AttachmentWriter {
   ): Promise<void> {
     const { name = "", uid, resourceVersion } = metadata;
     const patch = { metadata: { uid, resourceVersion }, status: { volumesAttached } };
-    const stored = await this.#nodes.patch({ name, subresource: "status" }, "merge", patch);
-    this.#written.set(name, stored);
+    this.#newest.wrote(await this.#nodes.patch({ name, subresource: "status" }, "merge", patch));
   }
 }

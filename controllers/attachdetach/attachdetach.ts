@@ -13,6 +13,7 @@ import { WriteTracker } from "../write-tracker.ts";
 import { AttachmentWriter } from "./apply.ts";
 import { recordAttached, recordFailed, recordRefused } from "./events.ts";
 import { GoneNodes } from "./gone-nodes.ts";
+import { NewestNodes } from "./newest-nodes.ts";
 import { type AttachmentState, type NodeVolume, planVolume, type Step } from "./plan.ts";
 import { AttachedStorage } from "./storage.ts";
 
@@ -68,7 +69,7 @@ function followChanges(
       if (concerns(now) !== concerns(before)) add(...storage.volumesOfNode(now));
     },
     deleted(each) {
-      reconciler.gone.remember(each);
+      reconciler.nodeGone(each);
       node(each);
     },
   });
@@ -111,6 +112,7 @@ class AttachReconciler {
   readonly #clock: Clock;
   readonly #storage: AttachedStorage;
   readonly #recorder: EventRecorder;
+  readonly #newest: NewestNodes;
   readonly #writer: AttachmentWriter;
   readonly #metrics: ControllerContext["metrics"]["volumes"];
   readonly #memories = new Map<string, Memory>();
@@ -119,10 +121,15 @@ class AttachReconciler {
     this.#clock = context.clock;
     this.#storage = storage;
     this.#recorder = recorder;
-    this.#writer = new AttachmentWriter(
-      context.client(ACCOUNT), (name) => storage.nodes.store.get(name));
+    this.#newest = new NewestNodes((name) => storage.nodes.store.get(name));
+    this.#writer = new AttachmentWriter(context.client(ACCOUNT), this.#newest);
     this.#metrics = context.metrics.volumes;
     this.written = new WriteTracker(context.clock);
+  }
+
+  nodeGone(node: Node): void {
+    this.gone.remember(node);
+    this.#newest.forget(keyOf(node));
   }
 
   /** Brings one volume, by its unique name, to the nodes that need it and away from others. */

@@ -19,7 +19,6 @@ import {
   ControllerServiceCapability_RPC_Type as Rpc, type CreateVolumeRequest,
 } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import { isUndecided } from "./call-outcome.ts";
 import { planClaim } from "./claim-plan.ts";
 import { volumeNameOf } from "./create-request.ts";
@@ -32,6 +31,7 @@ import type { SidecarOptions } from "./sidecar-options.ts";
 import { referenceTo } from "./object-reference.ts";
 import { provision, requestFor } from "./provision.ts";
 import { NODE_GONE, ProvisioningError } from "./provisioning-error.ts";
+import { RecentNames } from "./recent-names.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
 import { isToBeDeleted, ownerOf } from "./volume-plan.ts";
 
@@ -66,7 +66,6 @@ export class Provisioner {
   /** Those of a driver that attaches; its volumes are deleted when they have none. */
   readonly #attachments: Informer<VolumeAttachment> | undefined;
   readonly #events: EventRecorder;
-  readonly #clock: Clock;
   readonly #claims: WorkQueue;
   readonly #volumes: WorkQueue;
   /**
@@ -75,8 +74,8 @@ export class Provisioner {
    * would have no object by which it is found and deleted.
    */
   readonly #undecided = new Map<string, Attempt>();
-  /** Volumes made here which the informer does not show yet, by name: when, monotonic. */
-  readonly #made = new Map<string, number>();
+  /** Volumes made here which the informer does not show yet. */
+  readonly #made: RecentNames;
   /** Uids of volumes whose storage was deleted here, which the informer still shows. */
   readonly #deleted = new Set<string>();
   #working: Promise<unknown> = Promise.resolve();
@@ -91,7 +90,7 @@ export class Provisioner {
     this.#attachments = attaches ? options.informers.of(VOLUME_ATTACHMENTS) : undefined;
     this.#events = options.events;
     const { clock } = options;
-    this.#clock = clock;
+    this.#made = new RecentNames(clock, UNSEEN_MS_MAX);
     const backOff = { clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MS_MAX };
     this.#claims = new WorkQueue(backOff);
     this.#volumes = new WorkQueue(backOff);
@@ -140,11 +139,7 @@ export class Provisioner {
 
   #isMade(name: string): boolean {
     const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
-    if (volumes.store.get(name)) return true;
-    const since_ms = this.#clock.monotonic() - (this.#made.get(name) ?? -Infinity);
-    if (since_ms < UNSEEN_MS_MAX) return true;
-    this.#made.delete(name);
-    return false;
+    return volumes.store.get(name) !== undefined || this.#made.has(name);
   }
 
   /** Acts as planned for a claim; returns an attempt if a volume is to be created. */
@@ -197,7 +192,7 @@ export class Provisioner {
       attempt.request ??= await requestFor(context, claim, storageClass, selectedNode);
       const name = await provision(context, claim, storageClass, attempt.request);
       const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
-      if (!volumes.store.get(name)) this.#made.set(name, this.#clock.monotonic());
+      if (!volumes.store.get(name)) this.#made.add(name);
       this.#settle(key, attempt);
       const done = `Successfully provisioned volume ${name}`;
       this.#events.record(about, "Normal", "ProvisioningSucceeded", done);

@@ -27,10 +27,11 @@ export async function awaitAttached(
   driver: string,
   volumeHandle: string,
 ): Promise<Record<string, string>> {
-  const { clock } = attaching;
+  const { clock, inUse } = attaching;
+  const unique = uniqueVolumeName(driver, volumeHandle);
   const end_ms = clock.monotonic() + ATTACH_WAIT_MS;
   for (;;) {
-    const { news } = attaching.inUse;
+    const news = inUse.news(unique);
     const look = await lookAt(attaching, driver, volumeHandle);
     if ("context" in look) return look.context;
     if (clock.monotonic() >= end_ms) throw new VolumeError("NotAttached", look.why);

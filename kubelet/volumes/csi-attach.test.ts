@@ -146,6 +146,22 @@ test("a volume is mounted as soon as the node's status lists it", async () => {
   expect(calls.map(([call]) => call)).toEqual(["Stage", "Publish"]);
 });
 
+test("news of a volume wake those that wait for this one alone", () => {
+  for (const volume of ["a", "b", "c"]) inUse.use(volume);
+  const woken = (act: () => void) => {
+    const waits = ["a", "b", "c"].map((volume) => [volume, inUse.news(volume)] as const);
+    act();
+    return waits.flatMap(([volume, { aborted }]) => (aborted ? [volume] : []));
+  };
+  expect(woken(() => inUse.shown(["a"]))).toEqual(["a"]);
+  expect(woken(() => inUse.shown(["a", "b"]))).toEqual(["b"]);
+  expect(woken(() => inUse.sawAttached([{ name: "b" }]))).toEqual(["b"]);
+  expect(woken(() => inUse.sawAttached([{ name: "a" }, { name: "b" }]))).toEqual(["a"]);
+  expect(woken(() => inUse.sawAttached([{ name: "b" }]))).toEqual([]);
+  expect(woken(() => inUse.sawAttached([{ name: "a" }]))).toEqual(["a"]);
+  expect(woken(() => inUse.release("c"))).toEqual(["c"]);
+});
+
 test("a volume is in use until the last pod's is unstaged", async () => {
   inUse.onChange(report);
   await setUp("a");

@@ -16,8 +16,9 @@ export class VolumesInUse {
   readonly #used: Set<string>;
   #shown: ReadonlySet<string> = new Set();
   #changed: () => void = () => {};
-  #attached = "";
-  #news = new AbortController();
+  #attached: ReadonlySet<string> = new Set();
+  /** Of volumes in use that are waited for. */
+  readonly #news = new Map<string, AbortController>();
 
   constructor(used: Iterable<string> = []) {
     this.#used = new Set(used);
@@ -54,27 +55,31 @@ export class VolumesInUse {
    * report may be on its way without it.
    */
   shown(list: readonly string[]): void {
+    const before = this.#shown;
     this.#shown = new Set(list.filter((each) => this.#used.has(each)));
-    this.#wake();
+    this.#wake([...this.#shown].filter((each) => !before.has(each)));
   }
 
   /** The node's status was seen with this list of attached volumes. */
   sawAttached(volumes: readonly { name: string }[] = []): void {
-    const names = volumes.map(({ name }) => name).join("\n");
-    if (names === this.#attached) return;
-    this.#attached = names;
-    this.#wake();
+    const before = this.#attached;
+    this.#attached = new Set(volumes.map(({ name }) => name));
+    this.#wake([...this.#attached].filter((each) => !before.has(each)));
   }
 
-  /** Aborts when a report was written, or other volumes are attached, after this call. */
-  get news(): AbortSignal {
-    return this.#news.signal;
+  /** Aborts when the volume is reported, attached or released after this call. */
+  news(volume: string): AbortSignal {
+    const awaited = this.#news.get(volume) ?? new AbortController();
+    if (this.#used.has(volume)) this.#news.set(volume, awaited);
+    return awaited.signal;
   }
 
-  #wake(): void {
-    const waited = this.#news;
-    this.#news = new AbortController();
-    waited.abort();
+  #wake(volumes: Iterable<string>): void {
+    for (const volume of volumes) {
+      const awaited = this.#news.get(volume);
+      this.#news.delete(volume);
+      awaited?.abort();
+    }
   }
 
   /** Whether a volume is in the last report, and every later one will have it. */
@@ -97,6 +102,7 @@ export class VolumesInUse {
     if (!this.#used.delete(volume)) return;
     // A report from before this must not count for a later use.
     this.#shown = new Set([...this.#shown].filter((each) => each !== volume));
+    this.#wake([volume]);
     this.#changed();
   }
 }
