@@ -18,6 +18,8 @@ export interface GuestOptions {
   modules: string[];
   memory_MiB: number;
   timeout_ms: number;
+  /** Further folders of the host that the guest is to see, though they may be below /tmp. */
+  folders?: readonly string[];
 }
 
 /**
@@ -25,10 +27,10 @@ export interface GuestOptions {
  * guest ends with the script, at its time limit, or with this process.
  */
 export async function runGuest(options: GuestOptions): Promise<string> {
-  const { script, modules, memory_MiB, timeout_ms } = options;
+  const { script, modules, memory_MiB, timeout_ms, folders: more = [] } = options;
   // Not in /tmp, which the guest covers.
   const dir = mkdtempSync("/var/tmp/r2k-guest-");
-  const folders = [ROOT, ...(existsSync(PEERS) ? [realpathSync(PEERS)] : [])];
+  const folders = [ROOT, ...(existsSync(PEERS) ? [realpathSync(PEERS)] : []), ...more];
   const init = { hostname: "guest", folders, modules, env: { HOME: "/tmp" }, script };
   const stdio = ["ignore" as const, "pipe" as const, "ignore" as const];
   const kernel = await guestKernel(dir);

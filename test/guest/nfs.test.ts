@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { bundle, EXTERNAL } from "../../scripts/build/bundle.ts";
-import { guestsMissing, runGuest } from "./guest.ts";
+import { guestsMissing, quoted, runGuest } from "./guest.ts";
 import { GANESHA, NFSD } from "./nfs-servers.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -15,7 +15,11 @@ const isPossible =
   process.getuid?.() === 0 &&
   programs.every((program) => existsSync(program));
 
+/** The command line of any other NFS driver, with DIR for its folder. */
+const { R2K_NFS_DRIVER = "" } = process.env;
+
 interface Result {
+  title: string;
   fullName: string;
   status: string;
   failureMessages: string[];
@@ -38,8 +42,11 @@ async function bundledSuite(): Promise<string> {
   return join(ROOT, outDir);
 }
 
-/** Runs a part of the suite in a guest with a server of its own; what vitest reports of it. */
-async function inGuest(name: "ganesha" | "nfsd", part: string) {
+/**
+ * Runs a part of the suite in a guest with a server of its own; what vitest reports of it.
+ * `foreign`: the command line of the driver, else it is ours.
+ */
+async function inGuest(name: "ganesha" | "nfsd", part: string, foreign = "") {
   const folder = await bundledSuite();
   const config = join(import.meta.dirname, "nfs-suite.config.ts");
   const flags = `--root ${folder} --config ${config} --configLoader native --no-cache`;
@@ -48,12 +55,14 @@ async function inGuest(name: "ganesha" | "nfsd", part: string) {
     script: [
       (name === "ganesha" ? GANESHA : NFSD).start,
       `export R2K_NFS='${name} ${part}' R2K_ROOT=${ROOT} R2K_LOG=warn`,
+      `export R2K_NFS_DRIVER=${quoted(foreign)}`,
       `${vitest} --maxWorkers=1 --reporter=json --outputFile=/run/report.json 2>&1`,
       "echo REPORT; cat /run/report.json",
     ].join("\n"),
     modules: MODULES,
     memory_MiB: 2048,
     timeout_ms: TIMEOUT_MS,
+    ...(foreign !== "" && { folders: [dirname(foreign.split(" ")[0]!)] }),
   });
   const [, report] = /REPORT\r?\n(\{.*\})/.exec(output) ?? [];
   expect(report, output).toBeDefined();
@@ -62,7 +71,13 @@ async function inGuest(name: "ganesha" | "nfsd", part: string) {
   const failed = all.filter(({ status }) => status !== "passed").map((result) => {
     return `${result.fullName}: ${result.failureMessages.join("\n")}`;
   });
-  return { output, failed, passed: numPassedTests };
+  const lines = all.map(lineOf).sort();
+  return { output, failed, passed: numPassedTests, lines };
+}
+
+/** A rule, and the first line of how it was broken. */
+function lineOf({ title, status, failureMessages: [first = ""] }: Result): string {
+  return `${title}\n  ${status === "passed" ? "kept" : `broken: ${first.split("\n")[0]}`}\n`;
 }
 
 describe.runIf(isPossible)("the NFS driver on servers", () => {
@@ -80,5 +95,21 @@ describe.runIf(isPossible && existsSync(CSI_SANITY))("csi-sanity 5.4 on NFS", ()
     const { failed, output } = await inGuest("ganesha", "sanity");
     expect(failed).toEqual([]);
     expect(output).toMatch(/SANITY \d+ Passed \| 0 Failed/);
+  }, TIMEOUT_MS + 10_000);
+});
+
+describe.skipIf(!isPossible || R2K_NFS_DRIVER === "")("the driver of R2K_NFS_DRIVER", () => {
+  const recorded = (name: string) => join(import.meta.dirname, "nfs-driver", name);
+
+  test.each(["ganesha", "nfsd"] as const)("answers on %s as recorded, in a guest", async (name) => {
+    const { lines } = await inGuest(name, "foreign", R2K_NFS_DRIVER);
+    await expect(lines.join("")).toMatchFileSnapshot(recorded("contract.txt"));
+  }, TIMEOUT_MS + 10_000);
+
+  test.skipIf(!existsSync(CSI_SANITY))("answers csi-sanity as recorded, in a guest", async () => {
+    const { output } = await inGuest("ganesha", "sanity", R2K_NFS_DRIVER);
+    const found = output.split(/\r?\n/).filter((line) => line.startsWith("SANITY "));
+    expect(found).not.toEqual([]);
+    await expect(`${found.join("\n")}\n`).toMatchFileSnapshot(recorded("sanity.txt"));
   }, TIMEOUT_MS + 10_000);
 });
