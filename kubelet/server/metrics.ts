@@ -2,10 +2,16 @@ import { exposition } from "@raft2kube/observe/exposition.ts";
 import { Gauge, metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
+import type { PodStorages } from "./stats-storage.ts";
+import { addVolumeMetrics, hasClaims } from "./volume-metrics.ts";
 
-/** Returns the kubelet's own metrics, with upstream's names, collected at each scrape. */
+/**
+ * Returns the kubelet's own metrics, with upstream's names, collected at each scrape; volumes are
+ * those of the last measurement.
+ */
 export async function kubeletMetrics(
   workers: PodWorkers,
+  storages: PodStorages,
 ): Promise<{ type: string; body: string }> {
   const registry = metricsRegistry();
   const registers = [registry];
@@ -32,5 +38,8 @@ export async function kubeletMetrics(
   }
   pods.set(running);
   for (const [state, count] of states) containers.set({ container_state: state }, count);
+  const all = workers.list().map(({ pod }) => pod);
+  const withClaims = all.filter(hasClaims);
+  addVolumeMetrics(registry, withClaims, await storages.of(withClaims, all));
   return exposition(registry);
 }

@@ -164,7 +164,7 @@ class Handler {
       case "metrics/": {
         // Loaded with the first scrape.
         const { kubeletMetrics } = await import("./metrics.ts");
-        const { type, body } = await kubeletMetrics(workers);
+        const { type, body } = await kubeletMetrics(workers, this.#storages);
         return send(response, 200, type, body);
       }
       case "metrics/resource":

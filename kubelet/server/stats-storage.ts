@@ -50,13 +50,13 @@ export class PodStorages {
   }
 
   /**
-   * Returns the storage of these pods by UID; drops all others. Waits at most
+   * Returns the storage of these pods by UID; drops that of no pod of `all`. Waits at most
    * STATS_STORAGE_WAIT_MS: for a pod whose measurement takes longer, returns the previous one, if
    * any.
    */
-  async of(pods: Pod[]): Promise<Map<string, PodStorage>> {
+  async of(pods: Pod[], all = pods): Promise<Map<string, PodStorage>> {
     const { clock } = this.#options;
-    const uids = new Set(pods.map(uidOf));
+    const uids = new Set(all.map(uidOf));
     for (const uid of this.#pods.keys()) if (!uids.has(uid)) this.#pods.delete(uid);
     const measuring = Promise.all(pods.map((pod) => this.#measured(pod)));
     const waiting = new AbortController();

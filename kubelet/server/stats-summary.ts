@@ -1,4 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
 import type { InterfaceCounters } from "@raft2kube/linux/interface-counters.ts";
 import type {
   FilesystemUsage,
@@ -178,9 +179,7 @@ function volumeStats(pod: Pod, { time_ms, volumes }: PodStorage) {
   return (pod.spec.volumes ?? []).flatMap((volume) => {
     const usage = volumes.get(volume.name);
     if (!usage) return [];
-    const claimName = volume.ephemeral
-      ? `${nameOf(pod)}-${volume.name}`
-      : volume.persistentVolumeClaim?.claimName;
+    const claimName = claimNameOf(pod, volume);
     const pvcRef = claimName === undefined
       ? undefined
       : { name: claimName, namespace: namespaceOf(pod) };

@@ -31,6 +31,7 @@ export async function csiVolumeUsage(
   return {
     ...usageIn(stats),
     readOnly: data.readOnly,
+    ...(stats.volumeCondition && { condition: abnormal ? "abnormal" : "normal" }),
     ...(abnormal && { abnormal: message.slice(0, CONDITION_CHARS_MAX) }),
   };
 }

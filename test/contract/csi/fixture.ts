@@ -106,6 +106,11 @@ export class CsiFixture {
     return this.#capabilities.has(Rpc.LIST_VOLUMES);
   }
 
+  /** Whether the driver has ControllerGetVolume. */
+  get getsVolumes(): boolean {
+    return this.#capabilities.has(Rpc.GET_VOLUME);
+  }
+
   /** An id of no volume. */
   get unknownId(): string {
     return this.#driver.unknownId ?? "unknown";

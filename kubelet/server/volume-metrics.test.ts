@@ -1,0 +1,59 @@
+import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
+import { expect, test } from "vitest";
+import type { VolumeUsage } from "../volumes/volume-usage.ts";
+import { addVolumeMetrics, hasClaims } from "./volume-metrics.ts";
+
+const USAGE: VolumeUsage = {
+  capacity_bytes: 10, available_bytes: 7, used_bytes: 3, inodes: 6, inodesFree: 4, inodesUsed: 2,
+};
+
+function pod(volumes: Volume[]): Pod {
+  const metadata = { name: "web", namespace: "shop", uid: "u" };
+  return { metadata, spec: { containers: [], volumes } };
+}
+
+async function linesOf(of: Pod, volumes: Record<string, VolumeUsage>): Promise<string[]> {
+  const registry = metricsRegistry();
+  const storage = {
+    time_ms: 0, ephemeral: { used_bytes: 0, inodes: 0 }, logs: new Map(),
+    volumes: new Map(Object.entries(volumes)),
+  };
+  addVolumeMetrics(registry, [of], new Map([["u", storage]]));
+  const lines = (await registry.metrics()).split("\n");
+  return lines.filter((line) => line !== "" && !line.startsWith("#"));
+}
+
+test("the volume of a claim has its bytes, its inodes and its health", async () => {
+  const data = { name: "data", persistentVolumeClaim: { claimName: "rows" } };
+  const lines = await linesOf(pod([data]), { data: { ...USAGE, condition: "abnormal" } });
+  const of = `{namespace="shop",persistentvolumeclaim="rows"}`;
+  expect(lines).toEqual([
+    `kubelet_volume_stats_capacity_bytes${of} 10`,
+    `kubelet_volume_stats_available_bytes${of} 7`,
+    `kubelet_volume_stats_used_bytes${of} 3`,
+    `kubelet_volume_stats_inodes${of} 6`,
+    `kubelet_volume_stats_inodes_free${of} 4`,
+    `kubelet_volume_stats_inodes_used${of} 2`,
+    `kubelet_volume_stats_health_status_abnormal${of} 1`,
+  ]);
+});
+
+test("an ephemeral volume is that of the pod's own claim; what is not reported is absent",
+  async () => {
+    const own = { name: "own", ephemeral: { volumeClaimTemplate: { spec: {} } } };
+    const usage = { ...USAGE, inodes: undefined, inodesFree: undefined, inodesUsed: undefined };
+    const lines = await linesOf(pod([own]), { own: usage });
+    expect(lines.map((line) => line.split("{")[0])).toEqual([
+      "kubelet_volume_stats_capacity_bytes",
+      "kubelet_volume_stats_available_bytes",
+      "kubelet_volume_stats_used_bytes",
+    ]);
+    expect(lines.join()).toContain(`persistentvolumeclaim="web-own"`);
+  });
+
+test("volumes without a claim have none", async () => {
+  const disk = pod([{ name: "disk", emptyDir: {} }]);
+  expect(hasClaims(disk)).toBe(false);
+  expect(await linesOf(disk, { disk: USAGE })).toEqual([]);
+});
