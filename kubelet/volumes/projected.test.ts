@@ -11,13 +11,18 @@ import { configMapPlugin, projectedPlugin } from "./projected.ts";
 const MEBIBYTE = 2 ** 20;
 const MANY = FILES_OF_POD_BYTES_MAX / MEBIBYTE + 1;
 const NODE = { cpu_milli: 1, memory_bytes: 1, ephemeralStorage_bytes: 1 };
+/** The data of the ConfigMap "changing". */
+let changing: Record<string, string> = {};
 const objects: PodObjects = {
   ...NO_OBJECTS,
   secret: async () => ({
     metadata: {},
     data: { big: Buffer.alloc(MEBIBYTE).toString("base64"), small: btoa("1") },
   }),
-  configMap: async () => ({ metadata: {}, data: { big: "x".repeat(MEBIBYTE), small: "1" } }),
+  configMap: async (_namespace, name) => ({
+    metadata: {},
+    data: name === "changing" ? changing : { big: "x".repeat(MEBIBYTE), small: "1" },
+  }),
 };
 const sources = { objects, allocatable: () => NODE, hostIPs: () => [] };
 
@@ -95,4 +100,26 @@ test("files of one object hold its own bytes each", async () => {
   expect(await readFile(join(hostPath, "s/1"), "utf8")).toBe("1");
   const shown = (await readdir(hostPath)).filter((name) => !name.startsWith(".."));
   expect(shown.sort()).toEqual(["0", "1", "2", "s"]);
+});
+
+test("a changed ConfigMap is in the files after the next sync: new, changed and removed keys",
+  async () => {
+    const shown = async () => {
+      const ready = (await setUp([{ name: "v", configMap: { name: "changing" } }])).get("v");
+      if (ready?.kind !== "filesystem") expect.fail("no directory");
+      const names = (await readdir(ready.hostPath)).filter((name) => !name.startsWith(".."));
+      const read = (name: string) => readFile(join(ready.hostPath, name), "utf8");
+      return Object.fromEntries(
+        await Promise.all(names.map(async (name) => [name, await read(name)] as const)));
+    };
+    changing = { a: "1", b: "1" };
+    expect(await shown()).toEqual(changing);
+    changing = { b: "2", c: "2" };
+    expect(await shown()).toEqual(changing);
+  });
+
+test("a source that is not supported is refused by its name", async () => {
+  const clusterTrustBundle = { name: "roots", path: "ca.pem" };
+  const volumes = [{ name: "v", projected: { sources: [{ clusterTrustBundle }] } }];
+  await expect(setUp(volumes)).rejects.toThrow("projected clusterTrustBundle is not supported");
 });
