@@ -175,7 +175,7 @@ function runtimeFsStats(usage: FilesystemUsage | undefined, spaces: SummaryFacts
 }
 
 /** Returns the volumes in the order of the pod's spec, without those that are not measured. */
-function volumeStats(pod: Pod, { time_ms, volumes }: PodStorage) {
+export function volumeStats(pod: Pod, { time_ms, volumes }: PodStorage) {
   return (pod.spec.volumes ?? []).flatMap((volume) => {
     const usage = volumes.get(volume.name);
     if (!usage) return [];
@@ -183,7 +183,9 @@ function volumeStats(pod: Pod, { time_ms, volumes }: PodStorage) {
     const pvcRef = claimName === undefined
       ? undefined
       : { name: claimName, namespace: namespaceOf(pod) };
-    return [{ ...volumeFsStats(time_ms, usage), name: volume.name, pvcRef }];
+    const { condition } = usage;
+    const health = condition && { volumeHealthStats: { abnormal: condition === "abnormal" } };
+    return [{ ...volumeFsStats(time_ms, usage), name: volume.name, pvcRef, ...health }];
   });
 }
 

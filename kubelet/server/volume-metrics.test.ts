@@ -2,6 +2,7 @@ import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { expect, test } from "vitest";
 import type { VolumeUsage } from "../volumes/volume-usage.ts";
+import { volumeStats } from "./stats-summary.ts";
 import { addVolumeMetrics, hasClaims } from "./volume-metrics.ts";
 
 const USAGE: VolumeUsage = {
@@ -13,13 +14,14 @@ function pod(volumes: Volume[]): Pod {
   return { metadata, spec: { containers: [], volumes } };
 }
 
+const storageOf = (volumes: Record<string, VolumeUsage>) => ({
+  time_ms: 0, ephemeral: { used_bytes: 0, inodes: 0 }, logs: new Map(),
+  volumes: new Map(Object.entries(volumes)),
+});
+
 async function linesOf(of: Pod, volumes: Record<string, VolumeUsage>): Promise<string[]> {
   const registry = metricsRegistry();
-  const storage = {
-    time_ms: 0, ephemeral: { used_bytes: 0, inodes: 0 }, logs: new Map(),
-    volumes: new Map(Object.entries(volumes)),
-  };
-  addVolumeMetrics(registry, [of], new Map([["u", storage]]));
+  addVolumeMetrics(registry, [of], new Map([["u", storageOf(volumes)]]));
   const lines = (await registry.metrics()).split("\n");
   return lines.filter((line) => line !== "" && !line.startsWith("#"));
 }
@@ -56,4 +58,13 @@ test("volumes without a claim have none", async () => {
   const disk = pod([{ name: "disk", emptyDir: {} }]);
   expect(hasClaims(disk)).toBe(false);
   expect(await linesOf(disk, { disk: USAGE })).toEqual([]);
+});
+
+test("the summary has the health of a volume whose driver reports conditions", () => {
+  const data = { name: "data", persistentVolumeClaim: { claimName: "rows" } };
+  const health = (usage: VolumeUsage) =>
+    volumeStats(pod([data]), storageOf({ data: usage })).map((each) => each.volumeHealthStats);
+  expect(health({ ...USAGE, condition: "normal" })).toEqual([{ abnormal: false }]);
+  expect(health({ ...USAGE, condition: "abnormal" })).toEqual([{ abnormal: true }]);
+  expect(health(USAGE)).toEqual([undefined]);
 });
