@@ -113,7 +113,8 @@ async function setUp(
     if (block) await requireDevice(name, target);
     if (plan.ownedByFsGroup && fsGroup !== undefined) {
       await requireLocal(fsGroupWork(plan, { name: spec.name, path: target, own: dir }));
-      await applyFsGroup(target, fsGroup, plan.readOnly);
+      const policy = pod.spec.securityContext?.fsGroupChangePolicy;
+      await applyFsGroup(target, fsGroup, plan.readOnly, policy);
     }
     await writeVolumeData(dir, { ...data, setUp: true });
   });

@@ -47,6 +47,25 @@ describe.runIf(process.getuid?.() === 0)("fsGroup", () => {
     expect(bits(join(volume, "file"))).toBe(0o440);
   });
 
+  test("OnRootMismatch changes files only where the root is not the group's already", async () => {
+    const file = join(volume, "file");
+    const groupAfter = async (policy: string) => {
+      writeFileSync(file, "");
+      chownSync(file, 0, 0);
+      await applyFsGroup(volume, GROUP, false, policy);
+      return lstatSync(file).gid;
+    };
+    expect(await groupAfter("OnRootMismatch")).toBe(GROUP);
+    expect(await groupAfter("OnRootMismatch")).toBe(0);
+    expect(await groupAfter("Always")).toBe(GROUP);
+    chmodSync(volume, 0o2750);
+    expect(await groupAfter("OnRootMismatch")).toBe(GROUP);
+    chmodSync(volume, 0o770);
+    expect(await groupAfter("OnRootMismatch")).toBe(GROUP);
+    chownSync(volume, 0, GROUP + 1);
+    expect(await groupAfter("OnRootMismatch")).toBe(GROUP);
+  });
+
   test("a file that becomes the group's loses its set-id bits", async () => {
     const file = join(volume, "file");
     writeFileSync(file, "");

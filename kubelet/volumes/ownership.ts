@@ -14,21 +14,35 @@ const KEPT_BITS = 0o1777;
  * Changes a volume's files to the pod's fsGroup: group ownership, group access, and directories
  * whose files inherit the group. Containers may be using the volume, so that every file is changed
  * through the descriptor by which it was looked up: neither a link nor a renamed file leads out of
- * the volume. A mount within it is EXDEV. Source: API reference, `fsGroup`.
+ * the volume. A mount within it is EXDEV. With the policy OnRootMismatch nothing is changed where
+ * the volume's root is the group's already: the root is changed last. Source: API reference,
+ * `fsGroup`, `fsGroupChangePolicy`.
  */
 export async function applyFsGroup(
   path: string,
   fsGroup: number | undefined,
   readOnly: boolean,
+  changePolicy = "Always",
 ): Promise<void> {
   if (fsGroup === undefined) return;
   using volume = Directory.open(path);
+  const isDone = changePolicy === "OnRootMismatch" && isOfGroup(volume.stats(), fsGroup, readOnly);
+  if (isDone) return;
   const slices = new Slices();
   for (const { handle, stats } of walk(volume)) {
     giveToGroup(handle, stats, fsGroup, readOnly);
     if (slices.due) await slices.pause();
   }
   giveToGroup(volume, volume.stats(), fsGroup, readOnly);
+}
+
+function isOfGroup({ gid, mode }: Stats, fsGroup: number, readOnly: boolean): boolean {
+  const wanted = accessOf(readOnly) | DIRECTORY_BITS;
+  return gid === fsGroup && (mode & wanted) === wanted;
+}
+
+function accessOf(readOnly: boolean): number {
+  return readOnly ? 0o440 : 0o660;
 }
 
 function giveToGroup(handle: Handle, stats: Stats, fsGroup: number, readOnly: boolean): void {
@@ -41,7 +55,6 @@ function giveToGroup(handle: Handle, stats: Stats, fsGroup: number, readOnly: bo
     throw new VolumeError("NotSupported", message, { remedy, cause });
   }
   if (stats.isSymbolicLink()) return;
-  const access = readOnly ? 0o440 : 0o660;
   const directory = stats.isDirectory() ? DIRECTORY_BITS : 0;
-  handle.chmod((stats.mode & KEPT_BITS) | access | directory);
+  handle.chmod((stats.mode & KEPT_BITS) | accessOf(readOnly) | directory);
 }
