@@ -63,6 +63,11 @@ export class DriverHost {
     this.#driver = await run.run(() => openAttachingDriver({ dataDir, form, nodeId, clock }));
   }
 
+  /** Whether it has read what it found on the disk, and answers. */
+  get isOpen(): boolean {
+    return this.#driver !== undefined;
+  }
+
   get run(): ComponentRun {
     return this.#run!;
   }

@@ -112,7 +112,7 @@ export class World {
     if (this.host.form === form) return;
     this.host.form = form;
     this.host.kill();
-    await waitFor("the driver", () => !this.host.run.isDead, { clock: systemClock() });
+    await waitFor("the driver", () => this.host.isOpen, { clock: systemClock() });
   }
 
   /** The phase goes on with the calls of the driver that begin the next one. */
@@ -126,8 +126,11 @@ export class World {
   }
 
   async #startDriver(): Promise<void> {
-    await this.host.start();
-    void this.host.run.died.then(() => this.#again(() => this.#startDriver()));
+    const started = this.host.start();
+    const { died } = this.host.run;
+    void died.then(() => this.#again(() => this.#startDriver()));
+    // One that is killed while it starts never does.
+    await Promise.race([started, died]);
   }
 
   async #keep(
