@@ -8,11 +8,11 @@ type Collect = (how: { type: "major"; execution: "sync"; flavor: "last-resort" }
 
 /**
  * Has V8 give up all that it can: objects without references, the room for young ones, and the byte
- * code of functions that are not in use. Blocks for some 100 ms; does nothing with more than 64 MiB
- * in the heap.
+ * code of functions that are not in use. Blocks for some 100 ms; does nothing with more in the heap
+ * than `heapBytesMax`, by default 64 MiB.
  */
-export function collectGarbage(): void {
-  if (process.memoryUsage().heapUsed > HEAP_BYTES_MAX) return;
+export function collectGarbage(heapBytesMax = HEAP_BYTES_MAX): void {
+  if (process.memoryUsage().heapUsed > heapBytesMax) return;
   collector()({ type: "major", execution: "sync", flavor: "last-resort" });
 }
 

@@ -43,7 +43,10 @@ const COLLECTS = `
   import { ManualClock } from ${here("../../base/std/clock.ts")};
   import { COLLECT_AFTER_MS, startGivingBack } from ${here("give-back.ts")};
   const clock = new ManualClock();
-  const part = startGivingBack(clock, { collects: process.argv.at(-1) === "collects" });
+  const [how, heapBytesMax] = process.argv.slice(-2);
+  const part = startGivingBack(clock, {
+    collects: how === "collects", ...(heapBytesMax > 0 ? { heapBytesMax: +heapBytesMax } : {}),
+  });
   const garbage = new WeakRef({});
   // In a later task: what a task has looked at stays until it ends.
   setImmediate(() => {
@@ -52,9 +55,10 @@ const COLLECTS = `
   });
 `;
 
-it.each([["collects", "true"], ["waits", "false"]])(
-  "a process that %s has V8 collect after its start", (how, expected) => {
-    const args = ["--input-type=module", "--eval", COLLECTS, how];
+it.each([["collects", "0", "true"], ["waits", "0", "false"], ["collects", "1", "false"]])(
+  "a process that %s, with a heap of %s bytes at most, has V8 collect after its start: %s",
+  (how, heapBytesMax, expected) => {
+    const args = ["--input-type=module", "--eval", COLLECTS, how, heapBytesMax];
     const said = execFileSync(process.execPath, args, { encoding: "utf8" });
     expect(said.trim()).toBe(expected);
   },
