@@ -9,7 +9,7 @@ import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
 import { planService } from "@raft2kube/proxy/plan/service.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { delay, waitFor } from "@raft2kube/std/wait.ts";
 import { IN_GUEST, quoted, runGuest } from "../test/guest/guest.ts";
 import { IPTABLES_PROGRAMS, KUBE_PROXY, METRICS, runKubeProxy, startApi } from
   "../test/contract/proxy/upstream.ts";
@@ -24,7 +24,9 @@ const CONNECT_MS = 3_000;
 const CONNECT_RUNS = 5;
 /** Long: iptables-nft-restore takes minutes for kube-proxy's 40,000 chains in one transaction. */
 const START_MS = 900_000;
-const GUEST_MS = 900_000;
+const GUEST_MS = 1_500_000;
+/** Rest before memory is measured: ours collects what its start left 30 s after it. */
+const REST_MS = 35_000;
 const ROOT = join(import.meta.dirname, "..");
 const clock = systemClock();
 
@@ -174,6 +176,7 @@ async function memoryOfOurs(
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
   child.on("error", (error) => process.stderr.write(`${error.message}\n`));
   await served(world, count);
+  await delay(clock, REST_MS);
   const used = memoryOf(child.pid ?? 0);
   const gone = once(child, "exit");
   child.kill();
@@ -204,6 +207,7 @@ async function upstream(
     }, { clock, timeout_ms: START_MS });
     changes.push((1000 * (after.sum - before.sum)) / (after.count - before.count));
   }
+  await delay(clock, REST_MS);
   const measured = {
     fullSync: (1000 * full.sum) / full.count,
     oneChange: median(changes),
