@@ -3,6 +3,7 @@
 // closing line. Exit code 0 when tests ran, none failed and nothing unnamed was left out.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeBundle } from "./e2e/own-host.ts";
 import { type Group, type GroupResult, rowsOf } from "./groups.ts";
 import { installTestPrograms } from "./programs.ts";
 import { forgetCompiled } from "./run-vitest.ts";
@@ -15,6 +16,8 @@ const accepted = JSON.parse(
 
 /** So many files of a run may pass at their second try; one more, and they count as failed. */
 const SECOND_TRIES_MAX = 4;
+/** Folders of tests that start the product as it is installed. */
+const USES_BUNDLE = /^test\/(e2e|guest)/;
 /** The slowest files that are listed; those below the least time are not. */
 const SLOWEST = 10;
 const SLOW_S_MIN = 5;
@@ -28,6 +31,9 @@ async function main(args: readonly string[]): Promise<number> {
   // The labs draw wrong answers by it: a second try judges the same ones.
   process.env["R2K_LAB_SEED"] ??= String(Date.now() % 1_000_000);
   await installTestPrograms(print);
+  if (groups.some(({ folders }) => folders?.some((one) => USES_BUNDLE.test(one)))) {
+    await makeBundle();
+  }
   const results: GroupResult[] = [];
   for (const row of rowsOf(groups)) {
     results.push(...(await Promise.all(row.map(runInTurn))).flat());

@@ -77,14 +77,7 @@ export function command(): Command {
 async function readStatus(config: ClusterConfig): Promise<Status> {
   const joined = await readJoiningNodes(config);
   const stopped = joined.filter(isStopped).map((node) => node.nodeName);
-  const processes = [
-    ...processNames(config).map((name) => processStatus(config.runDir, name)),
-    ...joined.map((node) => ({
-      ...processStatus(node.runDir, "node"),
-      name: `node ${node.nodeName}`,
-      ...(stopped.includes(node.nodeName) ? { stopped: true } : {}),
-    })),
-  ];
+  const processes = processStatuses(config, joined);
   const ownParts = [...new Set([config, ...joined].flatMap(runningOwnParts))].sort();
   const known = { name: config.name, processes, nfs: nfsOf(joined), ownParts };
   const absent = { nodes: [], pods: { running: 0, other: 0 }, views: null };
@@ -112,6 +105,21 @@ async function readStatus(config: ClusterConfig): Promise<Status> {
   } finally {
     client.close();
   }
+}
+
+/** The processes of a cluster, and those of the nodes that joined it. */
+export function processStatuses(
+  config: ClusterConfig,
+  joined: readonly ClusterConfig[],
+): ProcessStatus[] {
+  return [
+    ...processNames(config).map((name) => processStatus(config.runDir, name)),
+    ...joined.map((node) => ({
+      ...processStatus(node.runDir, "node"),
+      name: `node ${node.nodeName}`,
+      ...(isStopped(node) ? { stopped: true } : {}),
+    })),
+  ];
 }
 
 function nfsOf(joined: readonly ClusterConfig[]): NfsStatus | null {

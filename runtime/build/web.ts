@@ -4,10 +4,14 @@ import type { ImageRecipe } from "./image-builder.ts";
 
 export const WEB_PORT = 8080;
 
-/** The response of `/`: the pod, its version, and a greeting if the pod has one. */
+/**
+ * The response of `/`: the pod, its version, and a greeting if the pod has one. Only the shell's
+ * own commands: a program to start for each request would take more time than all the rest.
+ */
 const PAGE = `#!/bin/sh
+read -r version < /etc/web-version
 printf 'Content-Type: text/plain\\r\\n\\r\\n'
-printf 'pod %s version %s\\n' "$HOSTNAME" "$(cat /etc/web-version)"
+printf 'pod %s version %s\\n' "$HOSTNAME" "$version"
 if [ -n "$GREETING" ]; then printf '%s\\n' "$GREETING"; fi
 `;
 

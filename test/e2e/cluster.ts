@@ -7,6 +7,12 @@ import { OwnHost, type Outcome, type RunOptions } from "./own-host.ts";
 
 const clock = systemClock();
 
+/** Between two questions to kubectl or r2k: each takes a tenth of a second of a processor. */
+export const ASK_MS = 500;
+
+/** A kubectl ends before it has to collect garbage, which takes an eighth of its time. */
+const KUBECTL = { GOGC: "off", GOMEMLIMIT: "256MiB" };
+
 export interface ClusterProcess {
   readonly name: string;
   readonly pid: number | null;
@@ -65,10 +71,14 @@ export class TestCluster {
     killAll(await this.processes());
   }
 
-  /** The cluster's processes, as `r2k status` shows them. */
+  /** The cluster's processes, as `r2k status` shows them, which takes 0.3 s to start each time. */
   async processes(): Promise<ClusterProcess[]> {
-    const { stdout } = await this.host.r2k(["status", "--name", this.name, "-o", "json"]);
-    return (JSON.parse(stdout) as { processes: ClusterProcess[] }).processes;
+    const { configPath, readConfigFile } = await import("../../cli/cluster/config.ts");
+    const { readJoiningNodes } = await import("../../cli/cluster/joining-nodes.ts");
+    const { processStatuses } = await import("../../cli/commands/status.ts");
+    const file = configPath(join(this.host.dir, "data", this.name));
+    const config = await readConfigFile(file, this.name);
+    return processStatuses(config, await readJoiningNodes(config));
   }
 
   /** The same cluster, seen from a new namespace of its own, which `leave` deletes. */
@@ -96,7 +106,8 @@ export class TestCluster {
   }
 
   kubectl(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    return this.host.run("kubectl", args, { ...options, env: { ...this.env, ...options.env } });
+    const env = { ...KUBECTL, ...this.env, ...options.env };
+    return this.host.run("kubectl", args, { ...options, env });
   }
 
   /** kubectl's standard output; throws with its error text when it fails. */
@@ -133,7 +144,7 @@ export class TestCluster {
           last = outcome.stdout + outcome.stderr;
           return outcome.code === 0 && accept(outcome.stdout.trim()) && { answer: last.trim() };
         },
-        { clock, timeout_ms, interval_ms: 200 },
+        { clock, timeout_ms, interval_ms: ASK_MS },
       ).then((found) => found.answer);
     } catch (thrown) {
       throw new Error(`${String(thrown)}; the last answer was:\n${last}`, { cause: thrown });

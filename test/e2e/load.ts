@@ -18,7 +18,8 @@ export interface RunningLoad {
 const CLIENT = join(import.meta.dirname, "load-client.ts");
 
 /** A pause for clients that watch whether a Service answers, and leave the processors to others. */
-export const WATCHING_MS = 5;
+const WATCHING_MS = 20;
+const WATCHERS = 2;
 
 /**
  * Clients in the host's network that open a new connection for every request, until stopped, with a
@@ -53,4 +54,12 @@ export function startLoad(
       return { requests, failures, answers };
     },
   };
+}
+
+/**
+ * Clients that watch whether the demo's Service answers. They get a file of its pods: for the page
+ * a pod starts a shell each time.
+ */
+export function watchService(host: OwnHost, url: string): RunningLoad {
+  return startLoad(host, new URL("healthz", url).href, WATCHERS, WATCHING_MS);
 }

@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ASK_MS } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 
 const TIMEOUT_MS = 180_000;
-const patience = { clock: systemClock(), timeout_ms: 90_000 };
+const patience = { clock: systemClock(), timeout_ms: 90_000, interval_ms: ASK_MS };
 /** Below what one argument of a program may have. */
 const VALUE_BYTES = 120_000;
 

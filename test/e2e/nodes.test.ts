@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ClusterProcess, TestCluster, killAll } from "./cluster.ts";
+import { ASK_MS, type ClusterProcess, killAll, TestCluster } from "./cluster.ts";
 import { differences, type HostSnapshot } from "./host-snapshot.ts";
 import { OwnHost } from "./own-host.ts";
 
@@ -13,7 +13,7 @@ const GRACE = "6s";
 const IMAGE = "r2k.local/busybox:1";
 /** More than any packet. */
 const STREAM_BYTES = 1_000_000;
-const patience = { clock: systemClock(), timeout_ms: 60_000 };
+const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
 
 /** A server on each node that answers with its pod and node; it leaves lost nodes after 1 s. */
 const serverSpec = (more = "") => `

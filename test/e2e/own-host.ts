@@ -21,6 +21,8 @@ const ROOT = join(import.meta.dirname, "../..");
 const BUNDLED = [
   process.execPath, "--disable-warning=ExperimentalWarning", join(ROOT, ".cache/bundle/main.js"),
 ];
+/** Set where a run of several files has made the bundle: its sources do not change meanwhile. */
+const BUNDLE_MADE = "R2K_BUNDLE_MADE";
 const COMMAND_TIMEOUT_MS = 180_000;
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -34,6 +36,12 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
   readonly timeout_ms?: number;
+}
+
+/** Makes the product's bundle where there is none, or an older one, for all hosts from then on. */
+export async function makeBundle(): Promise<void> {
+  await promisify(execFile)(join(ROOT, "r2k"), ["version"]);
+  process.env[BUNDLE_MADE] = "1";
 }
 
 /**
@@ -57,9 +65,8 @@ export class OwnHost {
     this.#holder = holder;
   }
 
-  /** The product's bundle is made first where there is none, or an older one. */
   static async create(): Promise<OwnHost> {
-    await promisify(execFile)(join(ROOT, "r2k"), ["version"]);
+    if (process.env[BUNDLE_MADE] === undefined) await makeBundle();
     const dir = mkdtempSync(join(tmpdir(), "r2k-e2e-"));
     for (const name of ["data", "run", "home"]) mkdirSync(join(dir, name));
     // The holder says "ready" once its loopback link is up, and ends when its input does.

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TestCluster } from "./cluster.ts";
-import { type RunningLoad, startLoad, WATCHING_MS } from "./load.ts";
+import { type RunningLoad, watchService } from "./load.ts";
 import { PARTS, type Part, PartProcesses } from "./part-processes.ts";
 
 const TIMEOUT_MS = 180_000;
@@ -21,7 +21,7 @@ beforeAll(async () => {
   const ip = "jsonpath={.spec.clusterIP}";
   await cluster.until("the apiserver", ["get", "--raw", "/readyz"], (text) => text === "ok");
   const url = `http://${await cluster.ask("get", "svc", "web", "-o", ip)}/`;
-  load = startLoad(cluster.host, url, 2, WATCHING_MS);
+  load = watchService(cluster.host, url);
 }, TIMEOUT_MS);
 
 afterAll(() => cluster?.close(), TIMEOUT_MS);

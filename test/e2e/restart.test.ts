@@ -7,8 +7,8 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nodeCgroup } from "../../cli/cluster/paths.ts";
 import { processTable } from "../../cli/host/process-table.ts";
-import { TestCluster } from "./cluster.ts";
-import { startLoad, WATCHING_MS } from "./load.ts";
+import { ASK_MS, TestCluster } from "./cluster.ts";
+import { watchService } from "./load.ts";
 
 const TIMEOUT_MS = 180_000;
 const NAME = "restart";
@@ -73,7 +73,7 @@ async function noAddressLeaked(): Promise<void> {
       ...held.filter((one) => !reported.includes(one)),
     ];
   };
-  await expect.poll(apart).toEqual([]);
+  await expect.poll(apart, { interval: ASK_MS }).toEqual([]);
 }
 
 /**
@@ -134,7 +134,7 @@ function killEverything(): void {
 describe("a cluster that is killed and started again", { timeout: TIMEOUT_MS }, () => {
   it("kill -9 of both processes: pods never notice, Services answer throughout", async () => {
     const before = await containers();
-    const load = startLoad(cluster.host, url, 2, WATCHING_MS);
+    const load = watchService(cluster.host, url);
     await cluster.kill();
     const dead = load.count();
     await expect.poll(load.count).toBeGreaterThan(dead + 100);

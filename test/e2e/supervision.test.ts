@@ -4,11 +4,11 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { processTable } from "../../cli/host/process-table.ts";
-import { type ClusterProcess, TestCluster } from "./cluster.ts";
-import { startLoad, WATCHING_MS } from "./load.ts";
+import { ASK_MS, type ClusterProcess, TestCluster } from "./cluster.ts";
+import { watchService } from "./load.ts";
 
 const TIMEOUT_MS = 180_000;
-const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: 200 };
+const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
 /** Memory bound of supervision, all processes together. */
 const PSS_KIB_MAX = 5 * 1024;
 const NAME = "watched";
@@ -43,7 +43,7 @@ const status = () => cluster.host.r2k(["status", "--name", NAME]);
 describe("a cluster whose processes end", { timeout: TIMEOUT_MS }, () => {
   it.each(["control", "node"])("goes on when %s is killed: nothing else notices", async (name) => {
     const ids = await cluster.ask(...IDS);
-    const load = startLoad(cluster.host, url, 2, WATCHING_MS);
+    const load = watchService(cluster.host, url);
     const before = await processOf(name);
     process.kill(before.pid!, "SIGKILL");
     const after = await restarted(before);

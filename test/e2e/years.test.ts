@@ -4,7 +4,7 @@ import { readKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { TestCluster } from "./cluster.ts";
+import { ASK_MS, TestCluster } from "./cluster.ts";
 import { Machine } from "./chaos/surroundings.ts";
 
 const TIMEOUT_MS = 180_000;
@@ -15,7 +15,7 @@ const CRON_JOB = "hourly";
 /** The wall clock of what is started with these is ahead; the monotonic one is not. */
 const LATER = { ...Machine.wallClock, FAKETIME: `+${DAYS}d` };
 
-const SOON = { clock: systemClock(), timeout_ms: 60_000 };
+const SOON = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
 
 let cluster: TestCluster;
 let boundToken: string;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TestCluster } from "../e2e/cluster.ts";
+import { ASK_MS, TestCluster } from "../e2e/cluster.ts";
 import { differences, type HostSnapshot } from "../e2e/host-snapshot.ts";
 import { OwnHost } from "../e2e/own-host.ts";
 import { guestsMissing } from "./guest.ts";
@@ -17,7 +17,7 @@ const GUEST = "machine";
 const SECOND = "second";
 const TIMEOUT_MS = 300_000;
 const IMAGE = "r2k.local/busybox:1";
-const patience = { clock: systemClock(), timeout_ms: 120_000 };
+const patience = { clock: systemClock(), timeout_ms: 120_000, interval_ms: ASK_MS };
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
 
 /** A server on each node that answers with its node, and has a port of the guest. */
