@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { copyFileSync } from "node:fs";
+import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -53,6 +53,20 @@ export class TestCluster {
   ): Promise<TestCluster> {
     const cluster = new TestCluster(host, name);
     await cluster.up(flags);
+    return cluster;
+  }
+
+  /** As `startIn`, but only looks where all of the cluster's processes run already. */
+  static async joinIn(
+    host: OwnHost,
+    name: string,
+    flags: readonly string[] = [],
+  ): Promise<TestCluster> {
+    const cluster = new TestCluster(host, name);
+    cluster.#kubeconfig = join(host.dir, "data", name, "admin.conf");
+    const isThere = existsSync(cluster.#kubeconfig);
+    const runs = isThere && (await cluster.processes()).every(({ pid }) => pid !== null);
+    if (!runs) await cluster.up(flags);
     return cluster;
   }
 

@@ -108,32 +108,17 @@ spec:
   drainTests(() => cluster);
 });
 
-describe("~/.kube/config", { timeout: TIMEOUT_MS }, () => {
-  it("has the cluster when that was asked for, and not after down --purge", async () => {
-    const cluster = await TestCluster.start("merged", ["--no-demo", "--merge-kubeconfig"]);
-    const config = () => readFileSync(join(cluster.host.dir, "home/.kube/config"), "utf8");
-    expect(config()).toMatch(/current-context: merged/);
-    const down = await cluster.down();
-    expect(down.stderr).toContain("~/.kube/config");
-    expect(config()).not.toContain("merged");
-    await cluster.close();
-  });
-});
-
 describe("a start in the foreground", { timeout: TIMEOUT_MS }, () => {
-  it("stays, and Ctrl-C takes the cluster down", async () => {
+  it("stays; Ctrl-C takes the cluster down, purge its entry of ~/.kube/config", async () => {
     const host = await OwnHost.create();
-    const child = host.start(join(import.meta.dirname, "../../r2k"), [
-      "start",
-      "--foreground",
-      "--no-demo",
-      "--name",
-      "front",
-    ]);
+    const config = () => readFileSync(join(host.dir, "home/.kube/config"), "utf8");
+    const flags = ["--foreground", "--no-demo", "--merge-kubeconfig", "--name", "front"];
+    const child = host.start(join(import.meta.dirname, "../../r2k"), ["start", ...flags]);
     let said = "";
     child.stdout!.on("data", (text) => (said += String(text)));
     child.stderr!.on("data", (text) => (said += String(text)));
     await expect.poll(() => said, { timeout: 60_000 }).toContain("Ready in");
+    expect(config()).toMatch(/current-context: front/);
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGINT");
     await ended;
@@ -141,6 +126,9 @@ describe("a start in the foreground", { timeout: TIMEOUT_MS }, () => {
     const links = await host.run("ip", ["-o", "link"]);
     expect(links.stdout).not.toContain("r2k");
     expect(existsSync(join(host.dir, "run/front"))).toBe(false);
+    const down = await host.r2k(["down", "--purge", "--name", "front"]);
+    expect(down.stderr).toContain("~/.kube/config");
+    expect(config()).not.toContain("front");
     await host.close();
   });
 });

@@ -9,6 +9,6 @@ import { SHARED } from "./shared-host.ts";
  */
 export async function sharedCluster(namespace: string): Promise<TestCluster> {
   const host = OwnHost.at(inject("sharedHost"));
-  const cluster = await TestCluster.startIn(host, SHARED, ["--no-demo", "--by-hand"]);
+  const cluster = await TestCluster.joinIn(host, SHARED, ["--no-demo", "--by-hand"]);
   return await cluster.inNamespace(namespace);
 }
