@@ -19,6 +19,7 @@ import { unmount } from "@raft2kube/linux/mount.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { OciSpec } from "@raft2kube/runtime/oci/spec.ts";
+import { stillAtWork } from "../check.ts";
 import { judge } from "../judge.ts";
 import { untilQuiet } from "../quiet.ts";
 import { ROOT_DIR } from "../runner/paths.ts";
@@ -28,7 +29,7 @@ const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"];
 const APPLETS = ["sh", "ls", "cat", "grep", "echo", "sleep", "readlink", "hostname", "id", "touch"];
 /** Outside of a mount that a check makes for its bundles. */
 const COMPILED = join(tmpdir(), "r2k-hand-compiled");
-const COMMAND_MS_MAX = 20_000;
+const COMMAND_MS_MAX = 50_000;
 /** Of `untilQuiet`, for a program's output. */
 const OUTPUT_PATIENCE = 2;
 const NAMESPACES = ["pid", "net", "ipc", "uts", "mnt"];
@@ -124,6 +125,8 @@ export class LabContainer implements Disposable {
       if (unwritten !== undefined) throw new Error(unwritten);
       return { code: result.status ?? -1, output: said.trim() };
     } finally {
+      // The loop did not turn: of many commands none is silence.
+      stillAtWork();
       closeSync(output);
       closeSync(error);
     }
