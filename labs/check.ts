@@ -38,6 +38,23 @@ export function stillAtWork(): void {
   reportAlive();
 }
 
+const awaited = new Set<string>();
+
+/** Names, while `work` is under way, the event that a check waits for. */
+export async function awaiting<T>(event: string, work: Promise<T>): Promise<T> {
+  awaited.add(event);
+  try {
+    return await work;
+  } finally {
+    awaited.delete(event);
+  }
+}
+
+/** The events that checks wait for, the last first. */
+export function awaitedEvents(): readonly string[] {
+  return [...awaited].reverse();
+}
+
 /** The checks of all files loaded so far. */
 export function registeredChecks(): readonly Check[] {
   return registered;

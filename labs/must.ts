@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { NOT_WRITTEN } from "./check.ts";
+import { NOT_WRITTEN, awaiting } from "./check.ts";
 import { type Judgement, framesOf, judge } from "./judge.ts";
 
 /** Waits for work that must succeed; an error of the reader's code becomes the judgement. */
@@ -9,7 +9,7 @@ export async function mustPass<T>(
   judgement: Omit<Judgement, "happened">,
 ): Promise<T> {
   try {
-    return await work;
+    return await awaiting(judgement.when, work);
   } catch (thrown) {
     if (isUnwritten(thrown)) throw thrown;
     const unexpected = thrown instanceof Error && !(rootOf(thrown) instanceof CodedError);
@@ -25,7 +25,7 @@ export async function mustFail<E extends CodedError>(
   judgement: Omit<Judgement, "happened">,
 ): Promise<E> {
   try {
-    await work;
+    await awaiting(judgement.when, work);
   } catch (thrown) {
     if (thrown instanceof kind && !isUnwritten(thrown)) return thrown;
     throw thrown;

@@ -27,10 +27,10 @@ import type { ProcessIdentity } from "@raft2kube/runtime/process-identity.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { WaitTimeoutError, delay, waitFor } from "@raft2kube/std/wait.ts";
+import { idleClock } from "../idle-clock.ts";
 import { judge } from "../judge.ts";
 import { QUIET_S } from "../quiet.ts";
 import { judgeCalls } from "../rpc-calls.ts";
-import { idleClock } from "./idle-clock.ts";
 import { NotedNetwork } from "./network.ts";
 
 /** How long a call may take, and a container's end is waited for, by the idle clock. */
