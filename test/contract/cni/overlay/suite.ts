@@ -8,7 +8,9 @@ import { listRoutes } from "@raft2kube/linux/route.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { echoDatagrams, echoes, leadTo, SERVICE } from "./service.ts";
-import { type Machine, patience, ping, type Pod, send, serveDigests, World } from "./world.ts";
+import {
+  type Machine, patience, patienceWithLabs, ping, type Pod, send, serveDigests, World,
+} from "./world.ts";
 
 /** An overlay under test. */
 export interface Implementation {
@@ -111,7 +113,7 @@ export function overlayContract(
       const has = () => routesOf(machines[0]).includes(other.podCidr);
       await waitFor("the route to a new Node", has, patience);
       await world.nodes.delete({ name: other.name });
-      await waitFor("the route's end", () => !has(), patience);
+      await waitFor("the route's end", () => !has(), patienceWithLabs);
       expect(await ping(pods[0].netns, pods[1].address)).toBe(true);
     });
   });
