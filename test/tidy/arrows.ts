@@ -113,7 +113,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["etcd.ts", "main.ts"],
   ],
   labs: [
-    ["judge.ts", "check.ts", "walk.ts", "must.ts", "quiet.ts"],
+    ["judge.ts", "check.ts", "walk.ts", "must.ts", "quiet.ts", "idle-clock.ts"],
     ["runner/", "raft/"],
     ["csi-sanity.ts", "csi-driver.ts", "rpc-calls.ts"],
     ["replay/"],
