@@ -20,6 +20,11 @@ function iptablesRules(options: RulesOptions): Rules {
   };
   const render = (ports: ReadonlyMap<string, ServicePort | undefined>) =>
     new Map([...ports].map(([key, port]) => [key, port && renderPort(port, clusterCidr)]));
+  const rendered = async (ports: ReadonlyMap<string, ServicePort | undefined>) => {
+    const fragments = new Map<string, Fragment>();
+    for (const [key, fragment] of render(ports)) if (fragment) fragments.set(key, fragment);
+    return fragments;
+  };
   return {
     async rebuild(ports, apiServers) {
       const tools = await found();
@@ -28,9 +33,9 @@ function iptablesRules(options: RulesOptions): Rules {
       state = new TablesState(LAYOUT, baseRules(nodePortAddresses), portsAtOnce(tools));
       owners.change(new Map(ports.map((port) => [port.key, port])));
       const granted = new Map(ports.map(({ key }) => [key, owners.granted(key)]));
-      const fragments = new Map<string, Fragment>();
-      for (const [key, fragment] of render(granted)) if (fragment) fragments.set(key, fragment);
-      await tools.restore(state.rebuild(fragments, await saveTables(tools)));
+      // The programs read the tables while this process renders.
+      const [saved, fragments] = await Promise.all([saveTables(tools), rendered(granted)]);
+      await tools.restore(state.rebuild(fragments, saved));
     },
     async change(changes) {
       const input = state.change(render(owners.change(changes)));
