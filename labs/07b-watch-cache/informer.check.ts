@@ -3,7 +3,7 @@ import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { pick, seededRandom } from "@raft2kube/std/random.ts";
-import { check, checkOptions } from "../check.ts";
+import { check, checkOptions, stillAtWork } from "../check.ts";
 import { judge } from "../judge.ts";
 import { QUIET_S, untilQuiet } from "../quiet.ts";
 import { withApiserver } from "../apiserver/own-apiserver.ts";
@@ -51,10 +51,13 @@ async function follow(own: Server): Promise<void> {
   try {
     informer.start();
     await informer.synced;
+    stillAtWork();
     const writing = write(own, seed, WRITES);
     await own.api.restart();
     await writing;
+    stillAtWork();
     await write(own, seed + 1, WRITES);
+    stillAtWork();
     const there = summary((await maps.list({})).items);
     const equal = () => summary(informer.store.list()) === there;
     const copied = await untilQuiet(equal, () => summary(informer.store.list()));
