@@ -88,47 +88,101 @@ async function appendAll(wal: Wal, disk: CrashDisk, count: number): Promise<numb
 }
 
 const payload = Buffer.from("set x 1");
-const encodeInto = (target: Buffer) =>
-  encodeRecord(target, 64, { kind: RECORD.ENTRY, payload }, { position: 4096, durable: 4000 });
-const encoded = () => {
+/** The page's record, and one of a log that has grown beyond 4 GiB. */
+const POSITIONS = [4096, 0x1_0000_1000] as const;
+/** How far a record lies beyond the durable end. */
+const DISTANCE = 96;
+
+const encodeInto = (target: Buffer, position: number) => {
+  const place = { position, durable: position - DISTANCE };
+  return encodeRecord(target, 64, { kind: RECORD.ENTRY, payload }, place);
+};
+const encoded = (position: number = POSITIONS[0]) => {
   const target = Buffer.alloc(256, 0xaa);
-  encodeInto(target);
+  encodeInto(target, position);
   return target;
 };
 
-check("a record is read back as it was written", () => {
-  const found = decodeRecord(encoded(), 64, 4096);
-  const happened = found ? `found ${JSON.stringify(found)}` : "no record was found";
-  const same = found?.payload.equals(payload) === true && found.kind === RECORD.ENTRY;
-  judge(same && found.durable === 4000, {
-    when: "decodeRecord after encodeRecord of an entry at offset 64, position 4096, durable 4000",
-    expected: `kind ${RECORD.ENTRY}, the payload "${payload}" with durable 4000`,
-    happened,
-    why: "recovery rebuilds the member's whole state from these records",
+/** The fields of the record: name, offset, and offset of the next. */
+const FIELDS = [
+  ["CRC-32C", 0, 4],
+  ["length", 4, 8],
+  ["kind", 8, 12],
+  ["distance", 12, 16],
+  ["position", 16, 24],
+  ["payload", 24, 31],
+  ["gap", 31, 32],
+] as const;
+
+/** Returns the bytes that the page's table requires. */
+function bytesAt(position: number): Buffer {
+  const record = Buffer.alloc(recordSize(payload.length));
+  record.writeUInt32LE(payload.length, 4);
+  record.writeUInt32LE(RECORD.ENTRY, 8);
+  record.writeUInt32LE(DISTANCE, 12);
+  record.writeBigUInt64LE(BigInt(position), 16);
+  payload.copy(record, RECORD_HEADER_BYTES);
+  const end = RECORD_HEADER_BYTES + payload.length;
+  record.writeUInt32LE(crc32c(record.subarray(4, end)), 0);
+  return record;
+}
+
+function judgeBytes(position: number): void {
+  const expected = bytesAt(position);
+  const own = encoded(position).subarray(64, 64 + expected.length);
+  const differing = FIELDS.filter(([, from, to]) => {
+    return !own.subarray(from, to).equals(expected.subarray(from, to));
   });
-  const next = encodeInto(Buffer.alloc(256));
+  const shown = (bytes: Buffer) => {
+    return differing.map(([name, from, to]) => {
+      return `${name} ${bytes.toString("hex", from, to).replace(/..(?=.)/g, "$& ")}`;
+    }).join(", ");
+  };
+  judge(differing.length === 0, {
+    when: `encodeRecord of "${payload}" at position ${position}, ${DISTANCE} after the durable end`,
+    expected: shown(expected),
+    happened: shown(own),
+    why: "the member reads its log after the crash: a byte that differs makes the record invalid",
+  });
+}
+
+check("a record is read back as it was written", () => {
+  for (const position of POSITIONS) {
+    judgeBytes(position);
+    const found = decodeRecord(encoded(position), 64, position);
+    const same = found?.payload.equals(payload) === true && found.kind === RECORD.ENTRY;
+    judge(same && found.durable === position - DISTANCE, {
+      when: `decodeRecord of that record at position ${position}`,
+      expected: `kind ${RECORD.ENTRY}, the payload "${payload}", durable ${position - DISTANCE}`,
+      happened: found ? `found ${JSON.stringify(found)}` : "no record was found",
+      why: "recovery rebuilds the member's whole state from these records",
+    });
+  }
+  const next = encodeInto(Buffer.alloc(256), POSITIONS[0]);
   judge(next === 64 + recordSize(payload.length), {
     when: "encodeRecord at offset 64: its result",
     expected: `${64 + recordSize(payload.length)}: where the next record begins`,
     happened: `${next}`,
     why: "the records of a batch are encoded one after the other, each at a multiple of 8",
   });
-  judge(found?.size === recordSize(payload.length), {
+  const size = decodeRecord(encoded(), 64, POSITIONS[0])?.size;
+  judge(size === recordSize(payload.length), {
     when: "decodeRecord: the size of the record",
     expected: `${recordSize(payload.length)} bytes: header and payload, rounded up to 8`,
-    happened: `${found?.size} bytes`,
+    happened: `${size} bytes`,
     why: "recovery looks for the next record directly after this one",
   });
 });
 
 check("a record is valid only at the position it was written for", () => {
-  const found = decodeRecord(encoded(), 64, 8192);
-  judge(found === undefined, {
-    when: "decodeRecord of a complete record that was written for another position",
-    expected: "undefined",
-    happened: "the record was accepted",
-    why: "a recycled segment contains complete old records: accepted, they undo later writes",
-  });
+  for (const position of [8192, POSITIONS[1]]) {
+    judge(decodeRecord(encoded(), 64, position) === undefined, {
+      when: `decodeRecord at ${position} of a complete record that was written for ${POSITIONS[0]}`,
+      expected: "undefined",
+      happened: "the record was accepted",
+      why: "a recycled segment contains complete old records: accepted, they undo later writes",
+    });
+  }
 });
 
 check("a record that is cut off is not there", () => {
@@ -171,35 +225,43 @@ check("one flipped bit anywhere makes a record invalid", () => {
 
 const START = 4096;
 
+/** Larger than any part of a segment that a search for later records might be limited to. */
+const LONG = Buffer.alloc(1024 * 1024, "x");
+
 /**
  * A segment of records, each given as the number of records that were durable when it was written;
  * the byte after the first one is damaged.
  */
-function damagedAfterFirst(durable: readonly number[]): Buffer {
-  const size = recordSize(payload.length);
-  const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES + (durable.length + 4) * size);
+function damagedAfterFirst(durable: readonly number[], second: Buffer): Buffer {
+  const payloads = durable.map((_, i) => (i === 1 ? second : payload));
+  const starts = [0];
+  for (const each of payloads) starts.push(starts.at(-1)! + recordSize(each.length));
+  const zeros = 4 * recordSize(payload.length);
+  const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES + starts.at(-1)! + zeros);
   encodeSegmentHeader(START).copy(bytes);
-  let at = SEGMENT_HEADER_BYTES;
   for (const [i, count] of durable.entries()) {
-    const place = { position: START + i * size, durable: START + count * size };
-    at = encodeRecord(bytes, at, { kind: RECORD.ENTRY, payload }, place);
+    const place = { position: START + starts[i]!, durable: START + starts[count]! };
+    const record = { kind: RECORD.ENTRY, payload: payloads[i]! };
+    encodeRecord(bytes, SEGMENT_HEADER_BYTES + starts[i]!, record, place);
   }
-  bytes[SEGMENT_HEADER_BYTES + size] = bytes[SEGMENT_HEADER_BYTES + size]! ^ 1;
+  const damaged = SEGMENT_HEADER_BYTES + starts[1]!;
+  bytes[damaged] = bytes[damaged]! ^ 1;
   return bytes;
 }
 
 check("what follows the last whole record is a tear, unless it was durable", () => {
   const cases = [
-    [[0, 1, 1], "torn", "2 and 3 are one batch, not durable: a disk may write 3 first"],
-    [[0, 0, 0], "torn", "all three are one batch"],
-    [[0, 1, 2], "damaged", "when 3 was written, 2 was durable"],
-    [[0, 1, 1, 3], "damaged", "when 4 was written, 2 and 3 were durable"],
+    [[0, 1, 1], payload, "torn", "2 and 3 are one batch, not durable: a disk may write 3 first"],
+    [[0, 0, 0], payload, "torn", "all three are one batch"],
+    [[0, 1, 2], payload, "damaged", "when 3 was written, 2 was durable"],
+    [[0, 1, 1, 3], payload, "damaged", "when 4 was written, 2 and 3 were durable"],
+    [[0, 1, 2], LONG, "damaged", "it has 1 MiB; when 3 was written, 2 was durable"],
   ] as const;
-  for (const [durable, expected, what] of cases) {
+  for (const [durable, second, expected, what] of cases) {
     let happened = "torn";
     let found = 1;
     try {
-      found = readSegment("segment", damagedAfterFirst(durable), START).records.length;
+      found = readSegment("segment", damagedAfterFirst(durable, second), START).records.length;
     } catch (thrown) {
       if (!(thrown instanceof LogDamagedError)) throw thrown;
       happened = "damaged";
