@@ -92,7 +92,7 @@ check("gpu: Allocate returns the GPUs, the shares' memory, and one device node f
       when: `a container gets ${what}`,
       expected,
       happened,
-      why: "containers that share a GPU stay within a part; a device node twice is no container",
+      why: "sharers stay within their parts; a container with one node twice does not start",
     });
   }
 });

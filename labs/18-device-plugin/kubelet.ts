@@ -40,6 +40,7 @@ export class LabKubelet {
   readonly #servers: RpcServer[] = [];
   readonly #channels: Channel[] = [];
   #refusals = 0;
+  #isReplaced = false;
 
   constructor(rootDir: string) {
     this.#directory = join(rootDir, "device-plugins");
@@ -49,6 +50,11 @@ export class LabKubelet {
   /** Calls of Register that it is still to refuse. */
   refuse(count: number): void {
     this.#refusals = count;
+  }
+
+  /** Lets another kubelet replace this one within the next call of Register, before its answer. */
+  replaceWithinRegister(): void {
+    this.#isReplaced = true;
   }
 
   /** Whether a refusal is still to be given. */
@@ -102,6 +108,10 @@ export class LabKubelet {
       refusal = messageOf(thrown);
     }
     this.registrations.push({ request, refusal });
+    if (this.#isReplaced) {
+      this.#isReplaced = false;
+      await this.replace();
+    }
     return {};
   }
 }

@@ -200,6 +200,25 @@ check("plugin: it tries again with a kubelet that has refused it", () =>
   }),
 );
 
+check("plugin: it registers with a kubelet that comes while it registers with another", () =>
+  withBench(async ({ kubelet, startPlugin }) => {
+    kubelet.replaceWithinRegister();
+    await kubelet.start();
+    startPlugin();
+    const why = "a kubelet may end at any time: the file seen after Register is another kubelet's";
+    await until(() => kubelet.registrations.length > 0, {
+      when: "kubelet.sock is there, and the plugin starts",
+      expected: "a call of Register",
+      why,
+    });
+    await until(() => kubelet.registrations.length > 1, {
+      when: "another kubelet replaces kubelet.sock before the first one answers Register",
+      expected: "a call of Register with the new kubelet",
+      why,
+    });
+  }),
+);
+
 function podOf(uid: string, resource: string, count: number): Pod {
   const limits = { [resource]: String(count) };
   const containers = [{ name: "c", resources: { limits } }];
