@@ -1,5 +1,6 @@
+import { EventEmitter } from "node:events";
 import { expect, test, vi } from "vitest";
-import { printable, reportFailure } from "./terminal.ts";
+import { outliveReader, printable, reportFailure } from "./terminal.ts";
 
 test("what others wrote does not act on the terminal", () => {
   const titled = "a\u001b]0;title\u0007b\u009b31mc\rd";
@@ -12,4 +13,12 @@ test("what others wrote does not act on the terminal", () => {
   } finally {
     written.mockRestore();
   }
+});
+
+test("a command outlives the reader of its output, and no other failure of it", () => {
+  const output = new EventEmitter();
+  outliveReader(output);
+  output.emit("error", Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
+  const full = Object.assign(new Error("write ENOSPC"), { code: "ENOSPC" });
+  expect(() => output.emit("error", full)).toThrow(full);
 });

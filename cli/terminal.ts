@@ -1,5 +1,5 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { CodedError, asError } from "@raft2kube/std/errors.ts";
+import { CodedError, asError, isErrno } from "@raft2kube/std/errors.ts";
 
 /**
  * A command that cannot do what was asked; `exitCode` 1: a step failed, 2: the machine is not fit.
@@ -41,6 +41,16 @@ export function reportFailure(thrown: unknown): number {
   if (process.env["R2K_LOG"] === "debug" && error.stack) lines.push(error.stack);
   process.stderr.write(`${printable(lines.join("\n"))}\n`);
   return error instanceof CommandError ? error.exitCode : 1;
+}
+
+/**
+ * Lets a command go on to its end when the reader of its output has gone (EPIPE); what it writes
+ * from then on is lost.
+ */
+export function outliveReader(output: NodeJS.EventEmitter): void {
+  output.on("error", (error: Error) => {
+    if (!isErrno(error, "EPIPE")) throw error;
+  });
 }
 
 /** Progress of a long command: a line when a step begins, its time when it ends. */

@@ -10,7 +10,7 @@ import { requireContract, runContract } from "../../labs/runner/contract.ts";
 import { writeEditorConfig } from "../../labs/runner/editor.ts";
 import { type Lab, findLab, readLabs, readmeOf } from "../../labs/runner/manifest.ts";
 import { ownDigest, ownTree } from "../../labs/runner/own-tree.ts";
-import { labsOfPart, standingOf, usableOf } from "../../labs/runner/parts.ts";
+import { labsOfPart, programsOf, standingOf, usableOf } from "../../labs/runner/parts.ts";
 import {
   type CheckRequest,
   checkLab,
@@ -30,10 +30,12 @@ import { nextLab, progressBar } from "../../labs/runner/progress.ts";
 import { onEveryChange } from "../../labs/runner/watch.ts";
 import { backUp, referenceText, writeSkeletons } from "../../labs/runner/workspace.ts";
 import { OWN_PARTS } from "../supervisor/own-parts.ts";
-import { CommandError } from "../terminal.ts";
+import { CommandError, outliveReader } from "../terminal.ts";
 import { ownPartsText } from "./status.ts";
 
 export function command(): Command {
+  // A command that is piped to `head -1` still writes all of its state.
+  outliveReader(process.stdout);
   const lab = new Command("lab").description("The numbered labs that assemble the cluster.");
   lab.command("list").description("all labs and how far you are").action(list);
   lab.command("start <number>").description("cut the exercise into your folder").action(start);
@@ -400,7 +402,5 @@ async function use(source: string, part: string, flags: { anyway?: boolean }): P
     await updateProgress(number, { use: source, anyway: anyway || undefined }, now());
     say(`  lab ${number}: ${source === "own" ? "yours" : "the reference"} (${files.join(", ")})`);
   }
-  const isOfDevices = labs.length > 0 && labs.every((lab) => lab.part === "device");
-  const programs = isOfDevices ? "./r2k device-gpu, beside a cluster" : "./r2k store, or npm start";
-  say(`From the next start on: ${programs}.`);
+  say(`From the next start on: ${programsOf(labs)}.`);
 }

@@ -11,6 +11,7 @@ import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import type { Lab } from "./manifest.ts";
 import { ownNamespaces } from "./namespaces.ts";
 import { childOf, processorTime_ms } from "./processor-time.ts";
+import { withScratch } from "./scratch.ts";
 import { cacheFolder } from "./workspace.ts";
 
 export interface CheckOutcome {
@@ -210,6 +211,25 @@ class CheckFile {
   /** Runs its checks; `ended` is called with each outcome, `changed` whenever less is left. */
   async run(options: CheckOptions, ended: OnOutcome, changed: () => void): Promise<void> {
     if (this.#stopped) return;
+    await withScratch(this.#wrapper.length === 0, (folder) => {
+      return this.#runIn(folder, options, ended, changed);
+    });
+    this.done = true;
+    const isLoaded = this.#scenariosLeft !== undefined || this.#outcomes.length > 0;
+    const ends = new Set(this.#outcomes.map(({ title }) => title));
+    const hanging = this.#begun.filter((title) => !ends.has(title));
+    if (!isLoaded) hanging.push(`${basename(this.#path)} can be loaded`);
+    for (const title of hanging) this.#add(this.#hung(title, hanging.length > 1), ended);
+    changed();
+  }
+
+  /** Runs the process to its end, and takes its reports. */
+  async #runIn(
+    temporary: string,
+    options: CheckOptions,
+    ended: OnOutcome,
+    changed: () => void,
+  ): Promise<void> {
     const [program = "", ...words] = [...this.#wrapper, process.execPath, ...this.#arguments()];
     const child = spawn(program, words, {
       cwd: ROOT_DIR,
@@ -217,6 +237,7 @@ class CheckFile {
       env: {
         NODE_COMPILE_CACHE: join(cacheFolder(), "labs-compiled"),
         ...process.env,
+        TMPDIR: temporary,
         R2K_LAB_TREES: this.#trees.join(":"),
         R2K_LAB_OPTIONS: JSON.stringify(options),
       },
@@ -240,13 +261,6 @@ class CheckFile {
     }
     await over;
     clearInterval(silence);
-    this.done = true;
-    const isLoaded = this.#scenariosLeft !== undefined || this.#outcomes.length > 0;
-    const ends = new Set(this.#outcomes.map(({ title }) => title));
-    const hanging = this.#begun.filter((title) => !ends.has(title));
-    if (!isLoaded) hanging.push(`${basename(this.#path)} can be loaded`);
-    for (const title of hanging) this.#add(this.#hung(title, hanging.length > 1), ended);
-    changed();
   }
 
   #arguments(): string[] {

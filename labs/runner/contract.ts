@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import { LabError } from "./lab-error.ts";
 import type { Lab } from "./manifest.ts";
+import { withScratch } from "./scratch.ts";
 
 /** The suite's result and its output. */
 export interface ContractResult {
@@ -37,11 +38,17 @@ export function runContract(lab: Lab, trees: readonly string[]): Promise<Contrac
     `--testNamePattern=^${contract.only}`,
     `--config=${join(LABS_DIR, "runner/contract.config.ts")}`,
   ];
+  return withScratch(!lab.namespaces, (folder) => resultOf(args, {
+    ...process.env, R2K_LAB_TREES: trees.join(":"), NO_COLOR: "1", TMPDIR: folder,
+  }));
+}
+
+function resultOf(args: readonly string[], env: NodeJS.ProcessEnv): Promise<ContractResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, {
       cwd: ROOT_DIR,
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, R2K_LAB_TREES: trees.join(":"), NO_COLOR: "1" },
+      env,
     });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { findLab } from "./manifest.ts";
 import { ownDigest, ownTree } from "./own-tree.ts";
-import { labsOfPart, refuseUnjudged, standingOf, usableOf } from "./parts.ts";
+import { labsOfPart, programsOf, refuseUnjudged, standingOf, usableOf } from "./parts.ts";
 import type { LabProgress, LabState } from "./state.ts";
 import { cacheFolder, writeReference } from "./workspace.ts";
 
@@ -53,4 +53,11 @@ it("what has not passed is not used, and not even started there is nothing to us
 it("a number without its letter means all parts of the lab", () => {
   expect(labsOfPart("7").map(({ number }) => number)).toEqual(["07a", "07b", "07c"]);
   expect(labsOfPart("7b").map(({ number }) => number)).toEqual(["07b"]);
+});
+
+it("names the programs that run a part", () => {
+  const named = ["2", "core", "7a", "18", "all"].map((part) => programsOf(labsOfPart(part)));
+  const store = "./r2k store, or npm start";
+  const device = "./r2k device-gpu, beside a cluster";
+  expect(named).toEqual([store, store, "npm start", device, "npm start"]);
 });

@@ -20,6 +20,15 @@ export function labsOfPart(wanted: string): Lab[] {
   });
 }
 
+/** Returns the programs that run these labs' parts: the store, a device plugin, or a cluster. */
+export function programsOf(labs: readonly Lab[]): string {
+  const areAll = (prefix: string) => {
+    return labs.length > 0 && labs.every(({ part }) => part?.startsWith(prefix));
+  };
+  if (areAll("device")) return "./r2k device-gpu, beside a cluster";
+  return areAll("store/") ? "./r2k store, or npm start" : "npm start";
+}
+
 /** Whether a lab's files are as they were when its checks last passed. */
 export type Standing = "passed" | "changed" | "not passed";
 
