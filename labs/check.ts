@@ -80,6 +80,13 @@ export interface CheckOptions {
   readonly atOnce?: number | undefined;
 }
 
+/** The command that repeats a random check with a seed, at the reader's part or the mistake. */
+export function repeatCommand(title: string, seed: number, command = "check"): string {
+  const { lab = "", planted } = checkOptions();
+  const judged = planted === undefined ? lab : `${lab} --planted ${planted}`;
+  return `./r2k lab ${command} ${judged} --only "${title}" --seed ${seed}`;
+}
+
 /** Returns the runner's options. */
 export function checkOptions(): CheckOptions {
   return JSON.parse(process.env["R2K_LAB_OPTIONS"] ?? "{}") as CheckOptions;

@@ -6,6 +6,8 @@ export interface Judgement {
   readonly happened: string;
   /** The consequence in a real cluster, with the paper or specification. */
   readonly why: string;
+  /** The command that repeats it, for a check whose seed was drawn. */
+  readonly repeat?: string;
 }
 
 /** Throws the judgement as a readable message unless `fine`. */
@@ -15,13 +17,14 @@ export function judge(fine: boolean, judgement: Judgement): void {
   if (!fine) throw new Error(describeJudgement(judgement));
 }
 
-/** Returns the judgement as four lines. */
-export function describeJudgement({ when, expected, happened, why }: Judgement): string {
+/** Returns the judgement as four lines, and the command that repeats it. */
+export function describeJudgement({ when, expected, happened, why, repeat }: Judgement): string {
   return [
     when,
     `  what happened:  ${happened}`,
     `  expected:       ${expected}`,
     `  why it matters: ${why}`,
+    ...(repeat === undefined ? [] : ["", `to repeat: ${repeat}`]),
   ].join("\n");
 }
 

@@ -2,7 +2,23 @@ import type { Message } from "@raft2kube/store/core/message.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
 import type { TestDisk } from "../../testing/raft/member.ts";
 import { Violation } from "../../testing/violation.ts";
-import { type Judgement, describeJudgement } from "../judge.ts";
+import type { Judgement } from "../judge.ts";
+import { BrokenProperty } from "./broken-property.ts";
+
+/** Whether a message binds its sender beyond a crash: a vote, for itself too, or an entry kept. */
+export function isPromise(message: Message): boolean {
+  switch (message.kind) {
+    // A candidate's request for votes is a vote for itself.
+    case "vote":
+      return !message.pre;
+    case "vote-reply":
+      return message.granted && !message.pre;
+    case "append-reply":
+      return !message.reject && message.index > 0;
+    default:
+      return false;
+  }
+}
 
 /**
  * The promises that a member has made by its messages: its vote in a term, and the entries that it
@@ -19,14 +35,12 @@ export class Acknowledged {
 
   /** Notes a message as it leaves the member. */
   sent(message: Message): void {
-    if (message.kind === "vote-reply" && message.granted && !message.pre) {
-      this.#vote = { term: message.term, candidate: message.to };
+    if (!isPromise(message)) return;
+    if (message.kind === "vote-reply" || message.kind === "vote") {
+      const candidate = message.kind === "vote" ? this.#member : message.to;
+      this.#vote = { term: message.term, candidate };
     }
-    // A candidate's request for votes is a vote for itself.
-    if (message.kind === "vote" && !message.pre) {
-      this.#vote = { term: message.term, candidate: this.#member };
-    }
-    if (message.kind !== "append-reply" || message.reject || message.index === 0) return;
+    if (message.kind !== "append-reply") return;
     const { term, index } = message;
     const before = this.#entries;
     if (term > before.term || index > before.index) this.#entries = { term, index };
@@ -50,7 +64,7 @@ export class Acknowledged {
     const sameTerm = hardState.term === term && hardState.vote === candidate;
     const voted = hardState.term > term || sameTerm;
     if (term > 0 && !voted) {
-      broken("term and vote kept", {
+      this.#broken("term and vote kept", {
         when: `${restarts}; in term ${term} it has voted for member ${candidate}`,
         expected: `term ${term} and its vote for member ${candidate} on its disk`,
         happened: onDisk,
@@ -61,7 +75,7 @@ export class Acknowledged {
     if (acknowledged.index === 0 || hardState.term > acknowledged.term) return;
     const { index, term: inTerm } = acknowledged;
     if (hardState.term < inTerm) {
-      broken("term and vote kept", {
+      this.#broken("term and vote kept", {
         when: `${restarts}; in term ${inTerm} it has acknowledged entry ${index}`,
         expected: `term ${inTerm} on its disk`,
         happened: onDisk,
@@ -70,16 +84,15 @@ export class Acknowledged {
     }
     const last = entries.at(-1)?.index ?? base.index;
     if (last >= index) return;
-    broken("acknowledged entries kept", {
+    this.#broken("acknowledged entries kept", {
       when: `${restarts}; in term ${inTerm} it has acknowledged entry ${index}`,
       expected: `entries up to ${index} on its disk`,
       happened: `the log on its disk ends at ${last}`,
       why: "the leader has counted the entry as durable here, and may have committed it",
     });
   }
-}
 
-/** Throws a judgement whose cause names the term or entry, for the diagram. */
-function broken(checker: string, judgement: Judgement): never {
-  throw new Error(describeJudgement(judgement), { cause: new Violation(checker, judgement.when) });
+  #broken(checker: string, judgement: Judgement): never {
+    throw new BrokenProperty(this.#member, judgement, new Violation(checker, judgement.when));
+  }
 }

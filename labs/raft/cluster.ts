@@ -84,6 +84,7 @@ export class LabCluster {
       trace: this.trace,
       random: this.random,
       send: (message) => {
+        this.trace.sent(message);
         this.#observer?.sent(message);
         this.network.send(message);
       },

@@ -102,6 +102,11 @@ export function append(
   return { kind: "append", from, to: 1n, term, ...before, entries, commit } as const;
 }
 
+/** A heartbeat to member 1 from a leader. */
+export function heartbeat(from: MemberId, term: number) {
+  return { kind: "heartbeat", from, to: 1n, term, commit: 0, readId: 0 } as const;
+}
+
 /** A follower's reply to member 1: its log matches up to `index`. */
 export function appended(from: MemberId, term: number, index: number) {
   const accepted = { reject: false, hintIndex: 0, hintTerm: 0 };
@@ -116,4 +121,9 @@ export function electMember1(raft: Raft, voters: readonly MemberId[] = [2n, 3n])
     const { term } = raft.state;
     for (const from of voters) raft.step(yes(from, pre ? term + 1 : term, pre));
   }
+}
+
+/** Messages in words: `vote to 2, vote to 3`. */
+export function kindsTo(messages: readonly Message[]): string {
+  return messages.map(({ kind, to }) => `${kind} to ${to}`).join(", ") || "nothing";
 }

@@ -1,5 +1,7 @@
 import type { Message } from "@raft2kube/store/core/message.ts";
+import type { MemberId } from "@raft2kube/store/core/types.ts";
 import type { Violation } from "../../testing/violation.ts";
+import { DIAGRAM_LINES } from "./limits.ts";
 import type { TraceEvent } from "./trace.ts";
 
 /** The subject of a failure: the election of a term, or the entry at an index. */
@@ -30,30 +32,88 @@ const ENTRY_PROPERTIES = [
   "acknowledged entries kept",
 ];
 
+/** The members whose messages explain a violation: that of the step, and both of two leaders. */
+export function membersOf({ message }: Violation, member: MemberId): readonly MemberId[] {
+  const leaders = /is led by (\d+) and (\d+)/.exec(message);
+  return leaders ? leaders.slice(1).map(BigInt) : [member];
+}
+
 /**
- * Cuts a run to the events that a failure depends on: from the first event of the focus on, its own
- * messages, and what happened at the members. Messages in between become gaps.
+ * Cuts a run to the events that a failure depends on: the states that members start with; from the
+ * first event of the focus on, its own messages, and what happened at the members; and the messages
+ * of `members`, all or the newest that the diagram has lines for. Messages in between become gaps.
  */
 export function cutToCause(
   events: readonly TraceEvent[],
   focus: Focus | undefined,
+  members: readonly MemberId[] = [],
 ): (TraceEvent | Gap)[] {
-  if (!focus) return withoutRepeats(events);
-  const start = events.findIndex((event) => concerns(event, focus));
-  if (start < 0) return withoutRepeats(events);
+  const first = focus ? events.findIndex((event) => concerns(event, focus)) : -1;
+  if (!focus || first < 0) return withoutRepeats(events);
+  // The pre-votes of an election too, if the diagram has lines for them.
+  const ballot = events.findIndex((event) => isBallotOf(event, focus, members));
+  if (ballot >= 0 && ballot < first) {
+    const { kept, isWhole } = cutFrom(events, ballot, focus, members);
+    if (isWhole) return kept;
+  }
+  return cutFrom(events, first, focus, members).kept;
+}
+
+/** The cut from an event on; `isWhole` when it has all messages of `members`. */
+function cutFrom(
+  events: readonly TraceEvent[],
+  start: number,
+  focus: Focus,
+  members: readonly MemberId[],
+): { readonly kept: (TraceEvent | Gap)[]; readonly isWhole: boolean } {
+  const setting = events.slice(0, start).filter(isSetting);
+  const run = events.slice(start);
+  const news = newsOf(run, focus);
+  const isShown = (event: TraceEvent) => event.kind === "note" || concerns(event, focus);
+  const shown = news.filter(isShown);
+  const others = news.filter((event) => !isShown(event) && isOf(event, members));
+  const cut = (more: readonly TraceEvent[]) => {
+    return [...setting, ...withGaps(run, new Set([...shown, ...more]))];
+  };
+  const whole = cut(others);
+  if (whole.length <= DIAGRAM_LINES) return { kept: whole, isWhole: true };
+  // Each may divide a gap, and take two lines.
+  const fitting = Math.max(0, DIAGRAM_LINES - cut([]).length) >> 1;
+  const kept = cut(others.slice(Math.max(0, others.length - fitting)));
+  return { kept, isWhole: false };
+}
+
+/** Notes that say where a run begins: what is on the disks, and who does not reach whom. */
+function isSetting(event: TraceEvent): boolean {
+  return event.kind === "note" && /^(starts in term|and \d+ do not reach)/.test(event.text);
+}
+
+/** Notes, and messages that are no repetition. */
+function newsOf(run: readonly TraceEvent[], focus: Focus): TraceEvent[] {
+  const known = new Set<string>();
+  const last = lastToEach(run.filter((event) => concerns(event, focus)));
+  return run.filter((event) => {
+    return event.kind === "note" || isNews(event, known) || last.has(event);
+  });
+}
+
+function withGaps(
+  run: readonly TraceEvent[],
+  shown: ReadonlySet<TraceEvent>,
+): (TraceEvent | Gap)[] {
   const kept: (TraceEvent | Gap)[] = [];
   let left = 0;
-  const known = new Set<string>();
-  const last = lastToEach(events.filter((event) => concerns(event, focus)));
-  for (const event of events.slice(start)) {
-    const repeated = event.kind === "message" && !isNews(event, known) && !last.has(event);
-    if (!repeated && (event.kind === "note" || concerns(event, focus))) {
-      if (left > 0) kept.push({ kind: "gap", messages: left });
-      left = 0;
+  const close = () => {
+    if (left > 0) kept.push({ kind: "gap", messages: left });
+    left = 0;
+  };
+  for (const event of run) {
+    if (shown.has(event)) {
+      close();
       kept.push(event);
     } else left++;
   }
-  if (left > 0) kept.push({ kind: "gap", messages: left });
+  close();
   return kept;
 }
 
@@ -80,14 +140,27 @@ export function isBeat({ message }: MessageEvent): boolean {
 }
 
 /** Whether a message says something that the same members have not exchanged before. */
-function isNews({ from, to, label, lost }: MessageEvent, known: Set<string>): boolean {
-  const said = `${from} ${to} ${label} ${lost}`;
+function isNews({ from, to, label, fate }: MessageEvent, known: Set<string>): boolean {
+  const said = `${from} ${to} ${label} ${fate}`;
   if (known.has(said)) return false;
   known.add(said);
   return true;
 }
 
 type MessageEvent = Extract<TraceEvent, { kind: "message" }>;
+
+/** Whether one of the members sends or receives it. */
+function isOf(event: TraceEvent, members: readonly MemberId[]): boolean {
+  if (event.kind === "note" || isBeat(event)) return false;
+  return members.includes(event.from) || members.includes(event.to);
+}
+
+/** Whether it belongs to the election of the term, pre-votes included, at one of the members. */
+function isBallotOf(event: TraceEvent, focus: Focus, members: readonly MemberId[]): boolean {
+  if (focus.kind !== "term" || event.kind === "note" || !isOf(event, members)) return false;
+  const { kind, term } = event.message;
+  return (kind === "vote" || kind === "vote-reply") && term === focus.term;
+}
 
 function concerns(event: TraceEvent, focus: Focus): boolean {
   if (event.kind === "note") {

@@ -3,8 +3,9 @@ import { expect, it } from "vitest";
 import { Violation } from "../../testing/violation.ts";
 import { LabCluster } from "./cluster.ts";
 import { append, askVote } from "./core.ts";
-import { cutToCause, focusOf } from "./cut.ts";
+import { cutToCause, focusOf, membersOf } from "./cut.ts";
 import { drawDiagram } from "./diagram.ts";
+import { DIAGRAM_LINES } from "./limits.ts";
 import { Trace } from "./trace.ts";
 
 const MEMBERS = [1n, 2n, 3n];
@@ -40,6 +41,73 @@ it("a diagram keeps its beginning and its end", () => {
   const lines = drawDiagram(trace.events, MEMBERS, 9);
   expect(lines).toHaveLength(10);
   expect(lines.join("\n")).toMatch(/step 2\n.*⋮ 12 lines\n.*step 15\n/);
+});
+
+it("changes of leader and faults stay in the part that is left out", () => {
+  const trace = new Trace(() => 1);
+  for (let i = 0; i < 40; i++) trace.note(1n, i === 20 ? "is leader in term 3" : `step ${i}`);
+  const lines = drawDiagram(trace.events, MEMBERS, 12);
+  expect(lines.length).toBeLessThanOrEqual(13);
+  const text = lines.join("\n");
+  expect(text).toMatch(/step 3\n.*⋮ 16 lines\n.*is leader in term 3\n/);
+  expect(text).toMatch(/\n.*⋮ 14 lines\n.*step 35\n/);
+});
+
+it("equal notes are one line, with their number and the time of the last", () => {
+  let now_ms = 0;
+  const trace = new Trace(() => now_ms);
+  for (; now_ms < 5_000; now_ms += 1_000) trace.note(2n, "times out");
+  const lines = drawDiagram(trace.events, MEMBERS, 10);
+  expect(lines).toHaveLength(2);
+  expect(lines[1]).toMatch(/^ +4\.0000 .* 2 times out ×5$/);
+});
+
+it("folded heartbeats are in the order of their times", () => {
+  let now_ms = 0;
+  const trace = new Trace(() => now_ms);
+  for (const to of [2n, 3n, 3n, 2n]) {
+    now_ms++;
+    trace.message(beat(to), false);
+  }
+  const times = drawDiagram(trace.events, MEMBERS, 10).slice(1).map((line) => parseFloat(line));
+  expect(times).toEqual([0.003, 0.004]);
+});
+
+it("a vote that has left is drawn when its sender crashes", () => {
+  const cluster = new LabCluster({ servers: 3, seed: 1 });
+  const [one] = cluster.servers;
+  one!.campaign();
+  while (one!.votedTerm === 0) cluster.run(0.05);
+  one!.crash();
+  const drawn = drawDiagram(cluster.trace.events, MEMBERS, 40).join("\n");
+  expect(drawn).toMatch(/│╌+ vote\? t1 ╌+►.*\(in flight\)\n.*1 crashes$/);
+});
+
+it("no message of the member that fails is folded, and the members' disks come first", () => {
+  const trace = new Trace(() => 1);
+  trace.note(3n, "starts in term 1, log 1, c0");
+  trace.message(append(2n, 1, { index: 0, term: 0 }, [1]), false);
+  const asked = { ...askVote(3n, 2, { index: 1, term: 1 }), pre: true };
+  trace.message(asked, false);
+  trace.message({ ...asked, from: 2n, to: 3n }, false);
+  trace.message(askVote(3n, 2, { index: 1, term: 1 }), false);
+  const violation = new Violation("term and vote kept", "member 1 wrote term 2 and no vote");
+  const kept = cutToCause(trace.events, focusOf(violation), membersOf(violation, 1n));
+  const [starts, , preVote, , vote] = trace.events;
+  expect(kept).toEqual([starts, preVote, { kind: "gap", messages: 1 }, vote]);
+  expect(membersOf(new Violation("election safety", "term 2 is led by 1 and 3"), 3n))
+    .toEqual([1n, 3n]);
+});
+
+it("of a member's many messages the newest are kept, as many as have a line", () => {
+  const trace = new Trace(() => 1);
+  for (let i = 1; i <= 100; i++) {
+    trace.message(append(2n, 1, { index: i, term: 1 }, [1]), false);
+    if (i === 50) trace.note(1n, "is follower in term 1");
+  }
+  const kept = cutToCause(trace.events, { kind: "term", term: 1 }, [1n]);
+  expect(kept.length).toBeLessThanOrEqual(DIAGRAM_LINES);
+  expect(kept.at(-1)).toEqual(trace.events.at(-1));
 });
 
 it("a failed election is cut to the votes of its term", () => {

@@ -1,18 +1,30 @@
 import { unreachable } from "@raft2kube/std/assert.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
 import { type Gap, isBeat } from "./cut.ts";
-import type { TraceEvent } from "./trace.ts";
+import type { Fate, TraceEvent } from "./trace.ts";
 
 const COLUMN = 18;
 const TIME = 10;
+/** Notes that a diagram keeps where it leaves out the lines around them: the newest of these. */
+const TURNS = /^(is leader in term|is (dis)?connected|crashes|restarts)/;
+/** One line in so many may be such a note. */
+const TURN_SHARE = 6;
 
 type MessageEvent = Extract<TraceEvent, { kind: "message" }>;
+type NoteEvent = Extract<TraceEvent, { kind: "note" }>;
+
+interface Line {
+  readonly text: string;
+  /** A change of leader, or a fault. */
+  readonly isTurn: boolean;
+}
 
 /**
  * Draws events as a message sequence diagram of at most `lines_max` lines below its head: a column
- * for each member, time downwards, an arrow for each message at its arrival (✗ where it was lost).
- * Consecutive heartbeats and their replies become one arrow for each pair of members. What does not
- * fit is left out in the middle.
+ * for each member, time downwards, an arrow for each message at its arrival (✗ where it was lost,
+ * dashed where its sender crashes before it arrives). Consecutive heartbeats and their replies
+ * become one arrow for each pair of members, equal notes one line. Lines that do not fit are left
+ * out in the middle, except the newest changes of leader and faults.
  */
 export function drawDiagram(
   events: readonly (TraceEvent | Gap)[],
@@ -20,52 +32,103 @@ export function drawDiagram(
   lines_max: number,
 ): string[] {
   const head = " ".repeat(TIME) + members.map((id) => `member ${id}`.padEnd(COLUMN)).join("");
-  const lines: string[] = [];
+  const lines: Line[] = [];
   let beats: MessageEvent[] = [];
-  const drawBeats = () => {
-    lines.push(...beatLines(beats, members));
+  let notes: NoteEvent[] = [];
+  const drawFolded = () => {
+    const drawn = [...beatLines(beats, members), ...noteLines(notes, members)];
+    for (const text of drawn) lines.push({ text, isTurn: TURNS.test(notes[0]?.text ?? "") });
     beats = [];
+    notes = [];
   };
   for (const event of events) {
-    if (event.kind === "message" && isBeat(event)) {
-      beats.push(event);
-      continue;
-    }
-    drawBeats();
-    lines.push(lineOf(event, members));
+    const isSameNote = event.kind === "note" && isEqual(notes[0], event);
+    const isOneOfBeats = event.kind === "message" && isBeat(event) && notes.length === 0;
+    if (!isSameNote && !isOneOfBeats) drawFolded();
+    if (event.kind === "note") notes.push(event);
+    else if (event.kind === "message" && isBeat(event)) beats.push(event);
+    else lines.push({ text: lineOf(event, members), isTurn: false });
   }
-  drawBeats();
+  drawFolded();
   return [head, ...shortened(lines, members, lines_max)].map((text) => text.trimEnd());
 }
 
-/** Keeps the beginning, where the cause usually is, and the end. */
-function shortened(lines: string[], members: readonly MemberId[], lines_max: number): string[] {
-  if (lines.length <= lines_max) return lines;
+/** Keeps the beginning, where the cause usually is, the end, and turns between them. */
+function shortened(
+  lines: readonly Line[],
+  members: readonly MemberId[],
+  lines_max: number,
+): string[] {
+  if (lines.length <= lines_max) return lines.map(({ text }) => text);
   const first = Math.floor(lines_max / 3);
-  const last = lines_max - first - 1;
-  const left = `${" ".repeat(TIME)}${idle(members)}  ⋮ ${lines.length - first - last} lines`;
-  return [...lines.slice(0, first), left, ...lines.slice(-last)];
+  for (let count = Math.floor(lines_max / TURN_SHARE); ; count--) {
+    // Each turn may have a line before it that counts those left out.
+    const end = lines.length - (lines_max - first - 2 * count - 1);
+    const turns = lines.slice(first, end).filter(({ isTurn }) => isTurn);
+    if (turns.length < count) continue;
+    const kept = new Set(turns.slice(turns.length - count));
+    const isKept = (line: Line, i: number) => i < first || i >= end || kept.has(line);
+    return keptLines(lines, isKept, members);
+  }
 }
 
-/** An arrow from the leader to each follower: how many heartbeats, lost ones, and replies. */
+function keptLines(
+  lines: readonly Line[],
+  isKept: (line: Line, i: number) => boolean,
+  members: readonly MemberId[],
+): string[] {
+  const shown: string[] = [];
+  let left = 0;
+  for (const [i, line] of lines.entries()) {
+    if (!isKept(line, i)) {
+      left++;
+      continue;
+    }
+    if (left > 0) shown.push(`${" ".repeat(TIME)}${idle(members)}  ⋮ ${left} lines`);
+    left = 0;
+    shown.push(line.text);
+  }
+  return shown;
+}
+
+function isEqual(one: NoteEvent | undefined, { at, text }: NoteEvent): boolean {
+  return one?.at === at && one.text === text;
+}
+
+/** Equal notes as one line: how many, and when the last. */
+function noteLines(notes: readonly NoteEvent[], members: readonly MemberId[]): string[] {
+  const last = notes.at(-1);
+  if (!last) return [];
+  const count = notes.length > 1 ? ` ×${notes.length}` : "";
+  return [`${lineOf(last, members)}${count}`];
+}
+
+/**
+ * An arrow from the leader to each follower: how many heartbeats, lost ones, and replies; in order
+ * of the last heartbeat's time.
+ */
 function beatLines(beats: readonly MessageEvent[], members: readonly MemberId[]): string[] {
   const sent = beats.filter(({ message }) => message.kind === "heartbeat");
   const links = new Map(sent.map((beat) => [`${beat.from} ${beat.to} ${beat.message.term}`, beat]));
-  return [...links.values()].map((beat) => {
+  const drawn = [...links.values()].map((beat) => {
     const same = sent.filter((each) => isSameLink(each, beat));
-    const lost = same.filter((each) => each.lost).length;
-    const replies = beats.filter(({ message, from, to, lost: gone }) => {
-      return message.kind === "heartbeat-reply" && from === beat.to && to === beat.from && !gone;
+    const lost = same.filter(({ fate }) => fate === "lost").length;
+    const replies = beats.filter(({ message: { kind }, from, to, fate }) => {
+      const isReply = kind === "heartbeat-reply" && fate === "arrived";
+      return isReply && from === beat.to && to === beat.from;
     });
     const notes = [
       ...(lost > 0 ? [`${lost} lost`] : []),
       ...(replies.length < same.length - lost ? [`${replies.length} replies`] : []),
     ];
     const label = `heartbeat t${beat.message.term} ×${same.length}`;
-    const drawn = arrow({ ...beat, label, lost: lost === same.length }, members);
+    const fate = lost === same.length ? "lost" : "arrived";
     const after = notes.length > 0 ? `  (${notes.join(", ")})` : "";
-    return `${time(same.at(-1)!.at_ms)}${drawn}${after}`;
+    const { at_ms } = same.at(-1)!;
+    const text = `${time(at_ms)}${arrow({ ...beat, label, fate }, members)}${after}`;
+    return { at_ms, text };
   });
+  return drawn.sort((one, other) => one.at_ms - other.at_ms).map(({ text }) => text);
 }
 
 function isSameLink(one: MessageEvent, other: MessageEvent): boolean {
@@ -104,8 +167,15 @@ function idle(members: readonly MemberId[], marked = -1): string {
     .trimEnd();
 }
 
+/** The line and the tip of an arrow to the right. */
+const ARROWS: Readonly<Record<Fate, readonly [string, string]>> = {
+  arrived: ["─", "►"],
+  lost: ["─", "✗"],
+  "in flight": ["╌", "►"],
+};
+
 function arrow(
-  { from, to, label, lost }: Pick<MessageEvent, "from" | "to" | "label" | "lost">,
+  { from, to, label, fate }: Pick<MessageEvent, "from" | "to" | "label" | "fate">,
   members: readonly MemberId[],
 ): string {
   const [start, end] = [members.indexOf(from), members.indexOf(to)];
@@ -118,9 +188,11 @@ function arrow(
   const text = label.length <= inside - 3 ? ` ${label} ` : "";
   const dashes = inside - 1 - text.length;
   const before = Math.floor(dashes / 2);
-  const tip = lost ? "✗" : rightward ? "►" : "◄";
-  const body = `${"─".repeat(before)}${text}${"─".repeat(dashes - before)}`;
+  const [dash, point] = ARROWS[fate];
+  const tip = point === "►" && !rightward ? "◄" : point;
+  const body = `${dash.repeat(before)}${text}${dash.repeat(dashes - before)}`;
   const drawn = rightward ? body + tip : tip + body;
   cells.splice(left * COLUMN + 1, inside, ...drawn);
-  return `${cells.join("")}${text === "" ? `  ${label}` : ""}`;
+  const notes = [...(text === "" ? [label] : []), ...(fate === "in flight" ? ["(in flight)"] : [])];
+  return [cells.join(""), ...notes].join("  ");
 }

@@ -1,6 +1,6 @@
 import type { SafetyChecker } from "../../testing/raft/safety.ts";
 import { Violation } from "../../testing/violation.ts";
-import { describeJudgement } from "../judge.ts";
+import { BrokenProperty } from "./broken-property.ts";
 import type { Server } from "./server.ts";
 
 /** Each property of the safety checker, and what goes wrong without it. */
@@ -57,6 +57,6 @@ export function checkStep(checker: SafetyChecker, { id, member }: Server): void 
     const happened = thrown.message.slice(`${thrown.checker}: `.length);
     const { role, term } = member.raft.state;
     const when = `a step of member ${id}, ${role} in term ${term}`;
-    throw new Error(describeJudgement({ when, ...lesson, happened }), { cause: thrown });
+    throw new BrokenProperty(id, { when, ...lesson, happened }, thrown);
   }
 }

@@ -1,7 +1,7 @@
-import { Violation } from "../../testing/violation.ts";
-import { NOT_WRITTEN, check, checkOptions, stillAtWork } from "../check.ts";
+import { NOT_WRITTEN, check, checkOptions, repeatCommand, stillAtWork } from "../check.ts";
+import { BrokenProperty } from "./broken-property.ts";
 import { type ClusterOptions, LabCluster } from "./cluster.ts";
-import { cutToCause, focusOf } from "./cut.ts";
+import { cutToCause, focusOf, membersOf } from "./cut.ts";
 import { drawDiagram } from "./diagram.ts";
 import { DIAGRAM_LINES, SIMPLER_SEEDS_MS } from "./limits.ts";
 
@@ -76,21 +76,20 @@ function play(
 
 function explain(title: string, seed: number, cluster: LabCluster, reason: Error): Failure {
   const members = cluster.servers.map(({ id }) => id);
-  const { cause } = reason;
-  const focus = cause instanceof Violation ? focusOf(cause) : undefined;
-  const events = cutToCause(cluster.trace.events, focus);
+  const broken = reason instanceof BrokenProperty ? reason : undefined;
+  const focus = broken && focusOf(broken.cause);
+  const concerned = broken && membersOf(broken.cause, broken.member);
+  const events = cutToCause(cluster.trace.events, focus, concerned);
   const diagram = drawDiagram(events, members, DIAGRAM_LINES);
-  const broken = reason.name === "Error" ? reason.message : describeThrown(reason);
-  const { lab = "", planted } = checkOptions();
-  const judged = planted === undefined ? lab : `${lab} --planted ${planted}`;
+  const said = reason.name === "Error" ? reason.message : describeThrown(reason);
   const lines = [
-    broken,
+    said,
     "",
     `events before the failure, in seconds (t: term, c: commit index), seed ${seed}:`,
     ...diagram,
     "",
-    `to repeat: ./r2k lab check ${judged} --only "${title}" --seed ${seed} --runs 1`,
-    `to watch: ./r2k lab replay ${judged} --only "${title}" --seed ${seed}`,
+    `to repeat: ${repeatCommand(title, seed)} --runs 1`,
+    `to watch: ${repeatCommand(title, seed, "replay")}`,
   ];
   return { error: new Error(lines.join("\n"), { cause: reason }), lines: diagram.length };
 }

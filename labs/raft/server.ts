@@ -102,6 +102,7 @@ export class Server {
 
   /** Loses power: everything that was not durable is lost. */
   crash(): void {
+    this.#options.trace.promisesInFlight(this.id);
     this.#options.trace.note(this.id, "crashes");
     this.up = false;
     this.#generation++;
@@ -172,7 +173,7 @@ export class Server {
     if (state.role === role && state.term === term && role !== "pre-candidate") return;
     if (state.electionElapsed > electionElapsed || role === "leader") return;
     const waited_ms = (electionElapsed + 1) * TICK_MS;
-    this.#options.trace.note(this.id, `times out: no leader for ${waited_ms} ms`);
+    this.#options.trace.note(this.id, `times out: its timer of ${waited_ms} ms has run out`);
   }
 
   #startClock(): void {

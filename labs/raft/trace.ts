@@ -1,9 +1,13 @@
 import { unreachable } from "@raft2kube/std/assert.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
+import { isPromise } from "./acknowledged.ts";
 import { TRACE_EVENTS_MAX } from "./limits.ts";
 
-/** An event of the diagram: a message that arrived or was lost, or a note at one member. */
+/** `in flight`: it has left its sender, which crashes before it arrives. */
+export type Fate = "arrived" | "lost" | "in flight";
+
+/** An event of the diagram: a message, or a note at one member. */
 export type TraceEvent =
   | {
       readonly kind: "message";
@@ -12,13 +16,14 @@ export type TraceEvent =
       readonly to: MemberId;
       readonly message: Message;
       readonly label: string;
-      readonly lost: boolean;
+      readonly fate: Fate;
     }
   | { readonly kind: "note"; readonly at_ms: number; readonly at: MemberId; readonly text: string };
 
 /** The newest events of a run. */
 export class Trace {
   #events: TraceEvent[] = [];
+  readonly #inFlight = new Set<Message>();
   readonly #now: () => number;
   readonly #onNote: (at: MemberId, text: string) => void;
 
@@ -27,10 +32,30 @@ export class Trace {
     this.#onNote = onNote;
   }
 
+  /** A message leaves its sender. */
+  sent(message: Message): void {
+    this.#inFlight.add(message);
+  }
+
+  /** A message arrives, or is lost. */
   message(message: Message, lost: boolean): void {
+    this.#inFlight.delete(message);
+    this.#keep(this.#eventOf(message, lost ? "lost" : "arrived"));
+  }
+
+  /** Draws the promises of a member that have left it and not arrived, at its crash. */
+  promisesInFlight(from: MemberId): void {
+    for (const message of this.#inFlight) {
+      if (message.from === from && isPromise(message)) {
+        this.#keep(this.#eventOf(message, "in flight"));
+      }
+    }
+  }
+
+  #eventOf(message: Message, fate: Fate): TraceEvent {
     const { from, to } = message;
     const label = labelOf(message);
-    this.#keep({ kind: "message", at_ms: this.#now(), from, to, message, label, lost });
+    return { kind: "message", at_ms: this.#now(), from, to, message, label, fate };
   }
 
   note(at: MemberId, text: string): void {
