@@ -1,34 +1,17 @@
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
-import type { Message } from "@raft2kube/store/core/message.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { append, appended, askVote, coreWith, electMember1, work, yes } from "../raft/core.ts";
+import {
+  append,
+  appended,
+  askVote,
+  coreWith,
+  electMember1,
+  kindsTo,
+  work,
+  yes,
+} from "../raft/core.ts";
 import { ELECTION_TICKS, HEARTBEAT_TICKS } from "../raft/limits.ts";
-
-function kindsTo(messages: readonly Message[]): string {
-  return messages.map(({ kind, to }) => `${kind} to ${to}`).join(", ") || "nothing";
-}
-
-check("a pre-vote changes no member's term or vote", () => {
-  const raft = coreWith({ term: 1, log: [1] });
-  raft.step({ ...askVote(2n, 2, { index: 1, term: 1 }), pre: true });
-  raft.step({ ...askVote(3n, 2, { index: 1, term: 1 }), pre: true });
-  const { now } = work(raft);
-  const { term, vote } = raft.state;
-  judge(term === 1 && vote === 0n, {
-    when: "members 2 and 3 request pre-votes for term 2, and no leader is known",
-    expected: "term 1 still, and no vote granted",
-    happened: `term ${term}, vote for ${vote}`,
-    why: "a pre-vote must not disrupt the current term (dissertation section 9.6)",
-  });
-  const granted = now.filter((message) => message.kind === "vote-reply" && message.granted);
-  judge(granted.length === 2 && granted.every((message) => message.term === 2), {
-    when: "members 2 and 3 request pre-votes for term 2",
-    expected: "granted to both, at once, with term 2, the term of the request",
-    happened: `${granted.length} granted, terms ${granted.map((message) => message.term)}`,
-    why: "a pre-vote is not binding; only in the election is a vote given once in a term",
-  });
-});
 
 check("while joint, the voters of both configurations receive vote requests", () => {
   const membership = { ...initialMembership([1n, 2n]), outgoing: [1n, 3n, 4n] };
@@ -86,55 +69,6 @@ check("a member that is asked to take over requests votes for a transfer", () =>
     expected: "requests with transfer set, without a pre-vote, to members 2 and 3",
     happened: asked.length > 0 ? `transfer/pre: ${asked.join(" ")}` : "no requests",
     why: "voters hold on to an active leader otherwise, and the transfer fails (D 3.10)",
-  });
-});
-
-check("a member's own vote counts only after it is on disk", () => {
-  const raft = coreWith({ voters: [1n] });
-  raft.campaign();
-  const ready = raft.ready();
-  const own = ready?.messagesAfterPersist.some(
-    ({ kind, to }) => kind === "vote-reply" && to === 1n,
-  );
-  judge(own === true && ready?.messages.length === 0, {
-    when: "the only voter campaigns",
-    expected: "its vote-reply to itself in messagesAfterPersist",
-    happened:
-      `after the disk: ${kindsTo(ready?.messagesAfterPersist ?? [])}; ` +
-      `at once: ${kindsTo(ready?.messages ?? [])}`,
-    why: "a vote is binding, also a member's vote for itself: it must survive a crash",
-  });
-  const { role, term, vote } = raft.state;
-  judge(role === "candidate" && term === 1 && vote === 1n, {
-    when: "the only voter campaigns, and nothing is on its disk yet",
-    expected: "candidate in term 1, having voted for itself",
-    happened: `${role} in term ${term}, vote for ${vote}`,
-    why: "elected without a durable vote, it could be elected again in the same term",
-  });
-});
-
-check("a candidate requests votes after its own is on disk", () => {
-  const raft = coreWith({ term: 1, log: [1] });
-  raft.campaign();
-  work(raft);
-  raft.step(yes(2n, 2, true));
-  const ready = raft.ready();
-  const early = ready?.messages.filter(({ kind }) => kind === "vote") ?? [];
-  const asked = ready?.messagesAfterPersist.filter(({ kind }) => kind === "vote") ?? [];
-  judge(early.length === 0 && asked.length === 2, {
-    when: "member 1 wins the pre-vote and becomes candidate in term 2",
-    expected: "its requests to 2 and 3 wait for the disk (sendAfterPersist)",
-    happened: `at once: ${kindsTo(early)}; after the disk: ${kindsTo(asked)}`,
-    why: "after a crash it would not know its term, and could be elected in it twice",
-  });
-  const ends = asked.flatMap((message) => {
-    return message.kind === "vote" ? [`${message.lastIndex}/${message.lastTerm}`] : [];
-  });
-  judge(ends.join() === "1/1,1/1", {
-    when: "a candidate whose log ends with entry 1 of term 1, which is not committed",
-    expected: "requests with 1/1, the end of its log",
-    happened: `requests with ${ends.join(" and ")}`,
-    why: "voters compare the ends of the logs: it could not win with all entries (section 5.4.1)",
   });
 });
 
@@ -197,19 +131,6 @@ check("a campaign ends when it is lost or when another leader is known", () => {
     expected: "follower of member 3, which was elected",
     happened: `${role}, leader ${leader}`,
     why: "a term has at most one leader, here member 3 (Raft section 5.2)",
-  });
-});
-
-check("granting a vote resets the election timer", () => {
-  const raft = coreWith({ term: 2, log: [1] });
-  for (let i = 1; i < raft.state.electionTimeout; i++) raft.tick();
-  raft.step(askVote(2n, 2, { index: 1, term: 1 }));
-  raft.tick();
-  judge(raft.state.role === "follower", {
-    when: "a member grants its vote one tick before its election timeout; then one tick",
-    expected: "it remains follower: the candidate is about to lead",
-    happened: `it is ${raft.state.role}`,
-    why: "it would depose the leader that it has just helped to elect (Raft section 5.2)",
   });
 });
 

@@ -4,7 +4,16 @@ import { majorityVote } from "@raft2kube/store/core/quorum.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { type CoreState, append, askVote, coreWith, work } from "../raft/core.ts";
+import {
+  type CoreState,
+  append,
+  askVote,
+  coreWith,
+  heartbeat,
+  kindsTo,
+  work,
+  yes,
+} from "../raft/core.ts";
 import { agree, expectLeader } from "../raft/judged.ts";
 import { ELECTION_MS, ELECTION_TICKS, TICK_MS } from "../raft/limits.ts";
 import { scenario } from "../raft/scenario.ts";
@@ -121,6 +130,79 @@ check("a follower campaigns at the timeout that it has drawn", () => {
   });
 });
 
+check("a message of the leader resets the election timer", () => {
+  const messages = [append(2n, 1, { index: 0, term: 0 }, [1]), heartbeat(2n, 1)];
+  for (const message of messages) {
+    const raft = coreWith({ term: 1 });
+    const ticks = raft.state.electionTimeout - 1;
+    for (let i = 0; i < ticks; i++) raft.tick();
+    raft.step(message);
+    work(raft);
+    for (let i = 0; i < ticks; i++) raft.tick();
+    judge(raft.state.role === "follower", {
+      when:
+        `a follower has drawn a timeout of ${ticks + 1} ticks: ${ticks} ticks, then a message of ` +
+        `leader 2 (${message.kind}), then ${ticks} ticks`,
+      expected: "it remains follower: the message resets its timer (electionElapsed)",
+      happened: `it is ${raft.state.role}`,
+      why: "a follower that counts on deposes a healthy leader (Raft section 5.2)",
+    });
+  }
+});
+
+check("granting a vote resets the election timer", () => {
+  const raft = coreWith({ term: 2, log: [1] });
+  for (let i = 1; i < raft.state.electionTimeout; i++) raft.tick();
+  raft.step(askVote(2n, 2, { index: 1, term: 1 }));
+  raft.tick();
+  judge(raft.state.role === "follower", {
+    when: "a member grants its vote one tick before its election timeout; then one tick",
+    expected: "it remains follower: the candidate is about to lead",
+    happened: `it is ${raft.state.role}`,
+    why: "it would depose the leader that it has just helped to elect (Raft section 5.2)",
+  });
+});
+
+check("a refused vote does not reset the election timer, nor does a pre-vote", () => {
+  const end = { index: 1, term: 1 };
+  const cases = [
+    ["refuses its vote: it has voted for member 3", { term: 2, vote: 3n, log: [1] }, 2, end, false],
+    ["refuses its vote: its log is newer", { term: 2, log: [1, 2] }, 2, end, false],
+    ["grants a pre-vote", { term: 1, log: [1] }, 2, end, true],
+  ] as const;
+  for (const [what, state, term, last, pre] of cases) {
+    const raft = coreWith(state);
+    for (let i = 1; i < raft.state.electionTimeout; i++) raft.tick();
+    raft.step({ ...askVote(2n, term, last), pre });
+    work(raft);
+    raft.tick();
+    judge(raft.state.role === "pre-candidate", {
+      when: `one tick before its election timeout a member ${what}; then one tick`,
+      expected: "pre-candidate: its timer ran on",
+      happened: `it is ${raft.state.role}`,
+      why: "a candidate that cannot win, and asks often, would keep all others from campaigning",
+    });
+  }
+});
+
+check("a candidate draws another election timeout", () => {
+  const raft = coreWith({ random: seededRandom(7) });
+  const drawn = Array.from({ length: ELECTION_TICKS }, () => {
+    raft.campaign();
+    work(raft);
+    raft.step(yes(2n, raft.state.term + 1, true));
+    work(raft);
+    return raft.state.electionTimeout;
+  });
+  const different = new Set(drawn).size;
+  judge(different > ELECTION_TICKS / 4, {
+    when: `a member becomes candidate ${drawn.length} times, and is never elected`,
+    expected: "a timeout drawn each time (enterTerm)",
+    happened: `${different} different timeout${different === 1 ? "" : "s"}`,
+    why: "two members that have drawn the same one would split each vote (Raft section 5.2)",
+  });
+});
+
 check("a pre-candidate follows no leader, and grants the pre-vote of another", () => {
   const raft = coreWith({ term: 1 });
   raft.step(append(2n, 1, { index: 0, term: 0 }, [1]));
@@ -133,6 +215,50 @@ check("a pre-candidate follows no leader, and grants the pre-vote of another", (
     expected: "granted; no leader is known",
     happened: `${granted.length > 0 ? "granted" : "no answer"}; leader ${raft.state.leader}`,
     why: "members that time out together would hold on to a leader that is gone (D 9.6)",
+  });
+});
+
+check("no vote for a candidate whose log is less up to date", () => {
+  const ours: CoreState = { term: 3, log: [1, 1, 2] };
+  const cases = [
+    [3, 2, true, "the same log"],
+    [4, 2, true, "one entry more"],
+    [2, 2, false, "one entry fewer, of the same term"],
+    [9, 1, false, "many more entries, but of an older term"],
+    [1, 3, true, "fewer entries, but of a newer term"],
+  ] as const;
+  for (const [index, term, expected, what] of cases) {
+    const raft = coreWith(ours);
+    raft.step(askVote(2n, 4, { index, term }));
+    const { now, afterDisk } = work(raft);
+    const granted = grantedTo([...now, ...afterDisk]).length > 0;
+    judge(granted === expected, {
+      when: `the member's log ends at 3/2, the candidate's at ${index}/${term}: ${what}`,
+      expected: expected ? "granted" : "rejected",
+      happened: granted ? "granted" : "rejected",
+      why: "a leader must have every committed entry (Leader Completeness, Raft section 5.4.1)",
+    });
+  }
+});
+
+check("a pre-vote changes no member's term or vote", () => {
+  const raft = coreWith({ term: 1, log: [1] });
+  raft.step({ ...askVote(2n, 2, { index: 1, term: 1 }), pre: true });
+  raft.step({ ...askVote(3n, 2, { index: 1, term: 1 }), pre: true });
+  const { now } = work(raft);
+  const { term, vote } = raft.state;
+  judge(term === 1 && vote === 0n, {
+    when: "members 2 and 3 request pre-votes for term 2, and no leader is known",
+    expected: "term 1 still, and no vote granted",
+    happened: `term ${term}, vote for ${vote}`,
+    why: "a pre-vote must not disrupt the current term (dissertation section 9.6)",
+  });
+  const granted = now.filter((message) => message.kind === "vote-reply" && message.granted);
+  judge(granted.length === 2 && granted.every((message) => message.term === 2), {
+    when: "members 2 and 3 request pre-votes for term 2",
+    expected: "granted to both, at once, with term 2, the term of the request",
+    happened: `${granted.length} granted, terms ${granted.map((message) => message.term)}`,
+    why: "a pre-vote is not binding; only in the election is a vote given once in a term",
   });
 });
 
@@ -170,27 +296,53 @@ check("a vote is sent only after it is on disk", () => {
   });
 });
 
-check("no vote for a candidate whose log is less up to date", () => {
-  const ours: CoreState = { term: 3, log: [1, 1, 2] };
-  const cases = [
-    [3, 2, true, "the same log"],
-    [4, 2, true, "one entry more"],
-    [2, 2, false, "one entry fewer, of the same term"],
-    [9, 1, false, "many more entries, but of an older term"],
-    [1, 3, true, "fewer entries, but of a newer term"],
-  ] as const;
-  for (const [index, term, expected, what] of cases) {
-    const raft = coreWith(ours);
-    raft.step(askVote(2n, 4, { index, term }));
-    const { now, afterDisk } = work(raft);
-    const granted = grantedTo([...now, ...afterDisk]).length > 0;
-    judge(granted === expected, {
-      when: `the member's log ends at 3/2, the candidate's at ${index}/${term}: ${what}`,
-      expected: expected ? "granted" : "rejected",
-      happened: granted ? "granted" : "rejected",
-      why: "a leader must have every committed entry (Leader Completeness, Raft section 5.4.1)",
-    });
-  }
+check("a member's own vote counts only after it is on disk", () => {
+  const raft = coreWith({ voters: [1n] });
+  raft.campaign();
+  const ready = raft.ready();
+  const own = ready?.messagesAfterPersist.some(
+    ({ kind, to }) => kind === "vote-reply" && to === 1n,
+  );
+  judge(own === true && ready?.messages.length === 0, {
+    when: "the only voter campaigns",
+    expected: "its vote-reply to itself in messagesAfterPersist",
+    happened:
+      `after the disk: ${kindsTo(ready?.messagesAfterPersist ?? [])}; ` +
+      `at once: ${kindsTo(ready?.messages ?? [])}`,
+    why: "a vote is binding, also a member's vote for itself: it must survive a crash",
+  });
+  const { role, term, vote } = raft.state;
+  judge(role === "candidate" && term === 1 && vote === 1n, {
+    when: "the only voter campaigns, and nothing is on its disk yet",
+    expected: "candidate in term 1, having voted for itself",
+    happened: `${role} in term ${term}, vote for ${vote}`,
+    why: "elected without a durable vote, it could be elected again in the same term",
+  });
+});
+
+check("a candidate requests votes after its own is on disk", () => {
+  const raft = coreWith({ term: 1, log: [1] });
+  raft.campaign();
+  work(raft);
+  raft.step(yes(2n, 2, true));
+  const ready = raft.ready();
+  const early = ready?.messages.filter(({ kind }) => kind === "vote") ?? [];
+  const asked = ready?.messagesAfterPersist.filter(({ kind }) => kind === "vote") ?? [];
+  judge(early.length === 0 && asked.length === 2, {
+    when: "member 1 wins the pre-vote and becomes candidate in term 2",
+    expected: "its requests to 2 and 3 wait for the disk (sendAfterPersist)",
+    happened: `at once: ${kindsTo(early)}; after the disk: ${kindsTo(asked)}`,
+    why: "after a crash it would not know its term, and could be elected in it twice",
+  });
+  const ends = asked.flatMap((message) => {
+    return message.kind === "vote" ? [`${message.lastIndex}/${message.lastTerm}`] : [];
+  });
+  judge(ends.join() === "1/1,1/1", {
+    when: "a candidate whose log ends with entry 1 of term 1, which is not committed",
+    expected: "requests with 1/1, the end of its log",
+    happened: `requests with ${ends.join(" and ")}`,
+    why: "voters compare the ends of the logs: it could not win with all entries (section 5.4.1)",
+  });
 });
 
 check("no vote is granted while a leader is active", () => {
