@@ -125,6 +125,12 @@ export const STORAGE_REST = 10;
  */
 export const STATS_STORAGE_MS = 10_000;
 export const STATS_STORAGE_WAIT_MS = 2_000;
+/**
+ * Pods that are measured at once; one that takes longer than its turn no longer counts, so that
+ * volumes whose server does not answer hold up no others.
+ */
+export const STATS_STORAGE_AT_ONCE_MAX = 4;
+export const STATS_STORAGE_TURN_MS = 500;
 /** An evicted pod may take this long to go before another one is evicted for the same cause. */
 export const EVICTED_LEAVES_MS = 30_000;
 

@@ -1,17 +1,18 @@
+import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import { Gauge, metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
-import type { PodWorkers } from "../sync/pod-workers.ts";
-import type { PodStorages } from "./stats-storage.ts";
-import { addVolumeMetrics, hasClaims } from "./volume-metrics.ts";
+import type { Measurements } from "./measurements.ts";
+import { claimsOf, type VolumeUsages } from "./stats-storage.ts";
+import { addVolumeMetrics } from "./volume-metrics.ts";
 
 /**
  * Returns the kubelet's own metrics, with upstream's names, collected at each scrape; volumes are
- * those of the last measurement.
+ * those of running pods' claims, at the last measurement.
  */
 export async function kubeletMetrics(
-  workers: PodWorkers,
-  storages: PodStorages,
+  workers: { list(): readonly { pod: Pod; status: PodStatus | undefined }[] },
+  claims: Pick<Measurements<VolumeUsages>, "of">,
 ): Promise<{ type: string; body: string }> {
   const registry = metricsRegistry();
   const registers = [registry];
@@ -38,8 +39,16 @@ export async function kubeletMetrics(
   }
   pods.set(running);
   for (const [state, count] of states) containers.set({ container_state: state }, count);
-  const all = workers.list().map(({ pod }) => pod);
-  const withClaims = all.filter(hasClaims);
-  addVolumeMetrics(registry, withClaims, await storages.of(withClaims, all));
+  const withClaims = workers.list()
+    .filter(({ pod, status }) => claimsOf(pod).size > 0 && runsContainers(status))
+    .map(({ pod }) => pod);
+  addVolumeMetrics(registry, withClaims, await claims.of(withClaims));
   return exposition(registry);
+}
+
+function runsContainers(status: PodStatus | undefined): boolean {
+  const { containerStatuses, initContainerStatuses, ephemeralContainerStatuses } = status ?? {};
+  return [containerStatuses, initContainerStatuses, ephemeralContainerStatuses]
+    .flatMap((statuses) => statuses ?? [])
+    .some(({ state }) => state?.running !== undefined);
 }

@@ -26,7 +26,7 @@ import { parseTarget, type RequestTarget } from "./request-target.ts";
 import { resourceMetrics } from "./resource-metrics.ts";
 import { podUsages } from "./stats.ts";
 import { podNetworks, runtimeFilesystems, spacesOf } from "./stats-runtime.ts";
-import { PodStorages } from "./stats-storage.ts";
+import { claimUsages, podStorages } from "./stats-storage.ts";
 import { statsSummary } from "./stats-summary.ts";
 import { streamingUrl, tunnelTo } from "./streaming.ts";
 
@@ -98,13 +98,15 @@ class Handler {
   readonly #authentication: Authentication;
   readonly #authorization: Authorization;
   readonly #rates = new CpuRates();
-  readonly #storages: PodStorages;
+  readonly #storages: ReturnType<typeof podStorages>;
+  readonly #claims: ReturnType<typeof claimUsages>;
   readonly #started_ms: number;
 
   constructor(context: ServerContext) {
     const { client, clock, nodeName } = context;
     this.#context = context;
-    this.#storages = new PodStorages(context);
+    this.#storages = podStorages(context);
+    this.#claims = claimUsages(context);
     this.#authentication = new Authentication(client, clock);
     this.#authorization = new Authorization(client, nodeName, clock);
     this.#started_ms = clock.now();
@@ -164,7 +166,7 @@ class Handler {
       case "metrics/": {
         // Loaded with the first scrape.
         const { kubeletMetrics } = await import("./metrics.ts");
-        const { type, body } = await kubeletMetrics(workers, this.#storages);
+        const { type, body } = await kubeletMetrics(workers, this.#claims);
         return send(response, 200, type, body);
       }
       case "metrics/resource":

@@ -3,7 +3,8 @@ import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { expect, test } from "vitest";
 import type { VolumeUsage } from "../volumes/volume-usage.ts";
 import { volumeStats } from "./stats-summary.ts";
-import { addVolumeMetrics, hasClaims } from "./volume-metrics.ts";
+import { claimsOf } from "./stats-storage.ts";
+import { addVolumeMetrics } from "./volume-metrics.ts";
 
 const USAGE: VolumeUsage = {
   capacity_bytes: 10, available_bytes: 7, used_bytes: 3, inodes: 6, inodesFree: 4, inodesUsed: 2,
@@ -19,10 +20,16 @@ const storageOf = (volumes: Record<string, VolumeUsage>) => ({
   volumes: new Map(Object.entries(volumes)),
 });
 
-async function linesOf(of: Pod, volumes: Record<string, VolumeUsage>): Promise<string[]> {
+async function textOf(pods: readonly Pod[], ...usages: Record<string, VolumeUsage>[]) {
   const registry = metricsRegistry();
-  addVolumeMetrics(registry, [of], new Map([["u", storageOf(volumes)]]));
-  const lines = (await registry.metrics()).split("\n");
+  const byUid = pods.map(({ metadata }, index) =>
+    [metadata.uid!, new Map(Object.entries(usages[index]!))] as const);
+  addVolumeMetrics(registry, pods, new Map(byUid));
+  return registry.metrics();
+}
+
+async function linesOf(of: Pod, volumes: Record<string, VolumeUsage>): Promise<string[]> {
+  const lines = (await textOf([of], volumes)).split("\n");
   return lines.filter((line) => line !== "" && !line.startsWith("#"));
 }
 
@@ -56,8 +63,23 @@ test("an ephemeral volume is that of the pod's own claim; what is not reported i
 
 test("volumes without a claim have none", async () => {
   const disk = pod([{ name: "disk", emptyDir: {} }]);
-  expect(hasClaims(disk)).toBe(false);
+  expect(claimsOf(disk).size).toBe(0);
   expect(await linesOf(disk, { disk: USAGE })).toEqual([]);
+});
+
+test("of two pods with one claim the first is reported, as upstream", async () => {
+  const first = pod([{ name: "data", persistentVolumeClaim: { claimName: "rows" } }]);
+  const second = { ...first, metadata: { ...first.metadata, uid: "v" } };
+  const text = await textOf([first, second], { data: USAGE }, { data: { ...USAGE, inodes: 9 } });
+  expect(text).toMatch(/^kubelet_volume_stats_inodes\{.*\} 6$/m);
+  expect(text).not.toMatch(/^kubelet_volume_stats_inodes\{.*\} 9$/m);
+});
+
+test("the help of a volume's health is upstream's", async () => {
+  expect(await textOf([])).toContain(
+    "# HELP kubelet_volume_stats_health_status_abnormal Abnormal volume health status. " +
+      "The count is either 1 or 0. 1 indicates the volume is unhealthy, " +
+      "0 indicates volume is healthy\n");
 });
 
 test("the summary has the health of a volume whose driver reports conditions", () => {

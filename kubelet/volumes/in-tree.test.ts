@@ -106,7 +106,7 @@ test("a volume that its driver calls abnormal is an event about the pod", async 
   const volumes = new PodVolumes({ plugins: [plugin], paths, objects: NO_OBJECTS, events });
   await volumes.setUp(podWith(volume));
   await volumes.usage(podWith(volume), "v");
-  await volumes.usages(podWith(volume), new Map());
+  await volumes.usages(podWith(volume));
   const event = "Warning VolumeConditionAbnormal Volume v: the disk is slow";
   expect(recorded).toEqual([event, event]);
   abnormal = {};

@@ -101,18 +101,22 @@ export class PodVolumes {
 
   /**
    * Returns the usage of a pod's volumes by name. A volume that cannot be measured is logged and
-   * left out. `measured`: trees that are measured already.
+   * left out. `names`: the volumes to measure, by default all; `measured`: trees that are measured
+   * already.
    */
   async usages(
     pod: Pod,
-    measured: ReadonlyMap<string, TreeUsage>,
+    { names, measured }: {
+      names?: ReadonlySet<string>;
+      measured?: ReadonlyMap<string, TreeUsage>;
+    } = {},
   ): Promise<Map<string, VolumeUsage>> {
     const found = new Map<string, VolumeUsage>();
     const root = volumesDir(this.#options.paths, uidOf(pod));
-    const named = new Set((pod.spec.volumes ?? []).map(({ name }) => name));
+    const named = names ?? new Set((pod.spec.volumes ?? []).map(({ name }) => name));
     const one = async (plugin: VolumePlugin, name: string) => {
       try {
-        const usage = await this.#measure(pod, plugin, { name, measured: measured.get(name) });
+        const usage = await this.#measure(pod, plugin, { name, measured: measured?.get(name) });
         if (usage) found.set(name, usage);
       } catch (thrown) {
         const fields = { pod: fullNameOf(pod), volume: name, error: messageOf(thrown) };
@@ -121,8 +125,8 @@ export class PodVolumes {
     };
     const measurable = this.#options.plugins.filter(({ usage }) => usage !== undefined);
     for (const plugin of measurable) {
-      const names = (await namesIn(join(root, plugin.name))).filter((name) => named.has(name));
-      await Promise.all(names.map((name) => one(plugin, name)));
+      const wanted = (await namesIn(join(root, plugin.name))).filter((name) => named.has(name));
+      await Promise.all(wanted.map((name) => one(plugin, name)));
     }
     return found;
   }
