@@ -90,6 +90,11 @@ describe("validation", () => {
     expect(complaints({ containers: [image] })).toEqual([]);
   });
 
+  it.each(["Always", "OnRootMismatch"])("accepts fsGroupChangePolicy %s", (policy) => {
+    const securityContext = { fsGroup: 1, fsGroupChangePolicy: policy };
+    expect(complaints({ containers: [image], securityContext })).toEqual([]);
+  });
+
   it.each([
     [{ containers: [] }, "spec.containers: Required value"],
     [{ containers: [{ name: "A", image: "x" }] },
@@ -125,6 +130,9 @@ describe("validation", () => {
       { command: ["x"] } } }] },
     "spec.initContainers[0].livenessProbe: Forbidden: " +
       "may not be set for init containers without restartPolicy=Always"],
+    [{ containers: [image], securityContext: { fsGroupChangePolicy: "x" } },
+      'spec.securityContext.fsGroupChangePolicy: Unsupported value: "x": ' +
+      'supported values: "Always", "OnRootMismatch"'],
     [{ containers: [image], activeDeadlineSeconds: 0 },
       "spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive"],
   ])("refuses %j", (spec, message) => {

@@ -3,7 +3,7 @@ import type {
   EphemeralContainer, PodDNSConfig, PodSecurityContext, PodSpec, PodTemplateSpec,
 } from "../../../gen/core/v1.ts";
 import {
-  duplicate, forbidden, notFound, invalid, required, type FieldError,
+  duplicate, forbidden, invalid, notFound, notSupported, required, type FieldError,
 } from "../../../errors.ts";
 import { validateIp } from "../../../validation/addresses.ts";
 import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
@@ -22,6 +22,7 @@ import { validateVolumes } from "./validate-volumes.ts";
 const RESTART_POLICIES = ["Always", "OnFailure", "Never"];
 const DNS_POLICIES = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
 const PREEMPTION_POLICIES = ["PreemptLowerPriority", "Never"];
+const FS_GROUP_CHANGE_POLICIES = ["Always", "OnRootMismatch"];
 const MAX_INT32 = 2 ** 31 - 1;
 const SYSCTL_NAME_MAX = 253;
 const SYSCTL = "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
@@ -89,7 +90,13 @@ function validateSecurity(context: PodSecurityContext | undefined, path: string)
     inRange(id, 0, MAX_INT32)
       .map((each) => invalid(`${path}.supplementalGroups[${index}]`, id, each)));
   return [...ids, ...groups, ...validateSysctls(context.sysctls, `${path}.sysctls`),
+    ...validateChangePolicy(context.fsGroupChangePolicy, `${path}.fsGroupChangePolicy`),
     ...validateSeccomp(context.seccompProfile, `${path}.seccompProfile`)];
+}
+
+function validateChangePolicy(policy: string | undefined, path: string): FieldError[] {
+  if (policy === undefined || FS_GROUP_CHANGE_POLICIES.includes(policy)) return [];
+  return [notSupported(path, policy, FS_GROUP_CHANGE_POLICIES)];
 }
 
 function validateSysctls(
