@@ -25,16 +25,19 @@ test("a bundle that imports node:http has all that it asks for, and not undici",
   expect(JSON.parse(said)).toEqual({ same: true, ok: "OK", loaded: false });
 });
 
-test("a bundle has the values of a YAML file's documents, and needs no such file", async () => {
+test("a bundle has the values of YAML files' documents, and needs no such files", async () => {
   writeFileSync(join(folder, "data.yaml"), "# Two.\n---\nword: $& \"one\"\n---\n[2]\n");
+  writeFileSync(join(folder, "more.yaml"), "---\n3\n");
   writeFileSync(join(folder, "reader.ts"), `
     import { yamlDocuments } from ${JSON.stringify(join(ROOT, "apimachinery/yaml.ts"))};
     const values = await yamlDocuments(new URL("./data.yaml", import.meta.url));
-    console.log(JSON.stringify(values));
+    const more = await yamlDocuments(new URL("./more.yaml", import.meta.url));
+    const again = await yamlDocuments(new URL("./data.yaml", import.meta.url));
+    console.log(JSON.stringify([values, more, again.length]));
   `);
   const entries = { reader: join(relative(ROOT, folder), "reader") };
   await bundle({ outDir: relative(ROOT, folder), entries });
-  rmSync(join(folder, "data.yaml"));
+  for (const name of ["data.yaml", "more.yaml"]) rmSync(join(folder, name));
   const said = execFileSync(process.execPath, [join(folder, "reader.js")], { encoding: "utf8" });
-  expect(JSON.parse(said)).toEqual([{ word: '$& "one"' }, [2]]);
+  expect(JSON.parse(said)).toEqual([[{ word: '$& "one"' }, [2]], [3], 2]);
 });

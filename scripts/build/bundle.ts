@@ -54,11 +54,13 @@ function sourcePlaces(): Plugin {
 
 /** The text of a source with its calls of `yamlDocuments` answered. */
 async function withDocuments(text: string, path: string): Promise<string> {
-  const call = /yamlDocuments\(new URL\("(\.\/[\w-]+\.yaml)", import\.meta\.url\)\)/;
-  const [found, name] = call.exec(text) ?? [];
-  if (found === undefined || name === undefined) return text;
-  const json = JSON.stringify(await yamlDocuments(new URL(name, pathToFileURL(path))));
-  return text.replace(found, () => `JSON.parse(${JSON.stringify(json)})`);
+  const call = /yamlDocuments\(new URL\("(\.\/[\w-]+\.yaml)", import\.meta\.url\)\)/g;
+  const values = new Map<string, string>();
+  for (const [, name = ""] of text.matchAll(call)) {
+    const json = JSON.stringify(await yamlDocuments(new URL(name, pathToFileURL(path))));
+    values.set(name, `JSON.parse(${JSON.stringify(json)})`);
+  }
+  return text.replace(call, (_, name: string) => values.get(name)!);
 }
 
 /**
