@@ -27,6 +27,7 @@ const { R2K_NFS_DRIVER = "" } = process.env;
 let directory = "";
 
 const driver: NfsUnderTest = {
+  foreign: R2K_NFS_DRIVER !== "",
   get parameters() {
     return { server: "127.0.0.1", share: path.join(server.share, directory) };
   },

@@ -32,6 +32,8 @@ export interface DriverUnderTest {
   parameters?: Record<string, string>;
   /** A volume id in the driver's form, of no volume. */
   unknownId?: string;
+  /** Not our own: it may answer a capacity of 0, for unknown, and lack ControllerGetVolume. */
+  foreign?: boolean;
 }
 
 export const MIB = 1024 ** 2;
@@ -106,9 +108,13 @@ export class CsiFixture {
     return this.#capabilities.has(Rpc.LIST_VOLUMES);
   }
 
-  /** Whether the driver has ControllerGetVolume. */
+  get isForeign(): boolean {
+    return this.#driver.foreign ?? false;
+  }
+
+  /** Whether the driver has ControllerGetVolume, which only a foreign one may lack. */
   get getsVolumes(): boolean {
-    return this.#capabilities.has(Rpc.GET_VOLUME);
+    return this.#capabilities.has(Rpc.GET_VOLUME) || !this.isForeign;
   }
 
   /** An id of no volume. */
