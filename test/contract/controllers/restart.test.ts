@@ -4,12 +4,25 @@ import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import { LeaderElection } from "@raft2kube/client-kube/leader-election.ts";
 import { LEASES, PODS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { type Clock, ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { sharedWorld } from "./shared-world.ts";
 
 const world = sharedWorld(["n1"]);
 const { eventually } = world;
 const namespace = "default";
+const RETRY_MS = 50;
+const LEASE_MS = 15_000;
+
+/** A clock that stands, and counts how often it was asked to wait. */
+class WaitingClock extends ManualClock {
+  waits = 0;
+
+  override after(...of: Parameters<ManualClock["after"]>): ReturnType<ManualClock["after"]> {
+    this.waits++;
+    return super.after(...of);
+  }
+}
 
 function replicaSet(name: string, replicas: number): ReplicaSet {
   const labels = { app: name };
@@ -48,13 +61,14 @@ test("of two candidates one leads; when it goes the other takes over at once", a
   const connection = await world.connection("admin", ["system:masters"]);
   const client = new KubeClient({ ...connection, clock: world.clock });
   const leading = new Set<string>();
-  const candidate = (identity: string) =>
+  const candidate = (identity: string, clock: Clock = world.clock) =>
     new LeaderElection({
       client,
       lease: { namespace: "kube-system", name: "test" },
       identity,
-      clock: world.clock,
-      retry_ms: 50,
+      clock,
+      duration_ms: LEASE_MS,
+      retry_ms: RETRY_MS,
       async lead(signal) {
         leading.add(identity);
         expect(leading.size).toBe(1);
@@ -62,10 +76,13 @@ test("of two candidates one leads; when it goes the other takes over at once", a
         leading.delete(identity);
       },
     });
-  const [a, b] = [candidate("a"), candidate("b")];
+  // Of b's time less passes than a lease lasts that is not given back.
+  const time = new WaitingClock(world.clock.now());
+  const [a, b] = [candidate("a"), candidate("b", time)];
   a.start();
   await eventually("a to lead", async () => leading.has("a"));
   b.start();
+  await eventually("b to wait for its next attempt", async () => time.waits > 0);
   const lease = () => {
     return client.resource<Lease>(LEASES).get({ namespace: "kube-system", name: "test" });
   };
@@ -73,11 +90,13 @@ test("of two candidates one leads; when it goes the other takes over at once", a
   await eventually("a renewal", async () => (await lease()).spec.renewTime !== renewed);
   expect([...leading]).toEqual(["a"]);
   await a.close();
-  await eventually("b to lead", async () => leading.has("b"));
+  expect((await lease()).spec).toMatchObject({ holderIdentity: "", leaseDurationSeconds: 1 });
+  await eventually("b to lead", async () => {
+    if (time.monotonic() < LEASE_MS / 2) time.advance(RETRY_MS);
+    return leading.has("b");
+  });
   expect((await lease()).spec).toMatchObject({ holderIdentity: "b", leaseTransitions: 1 });
   await b.close();
-  // A lease that has no holder is taken at once, before its 15 s are over.
-  expect((await lease()).spec).toMatchObject({ holderIdentity: "", leaseDurationSeconds: 1 });
   expect(leading.size).toBe(0);
   client.close();
 });
