@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+
 /** One requirement that a lab checks in the reader's code. */
 export interface Check {
   readonly title: string;
@@ -33,26 +35,36 @@ export function onAlive(callback: () => void): void {
   reportAlive = callback;
 }
 
+/** A check under way; others may run beside it. */
+export interface CheckRun {
+  /** Called between two of its steps. */
+  readonly stepEnded: () => void;
+  /** The events that it waits for, the last one last. */
+  readonly awaited: Set<string>;
+}
+
+const runs = new AsyncLocalStorage<CheckRun>();
+
+/** Runs a check's body; the steps and waits of all that it calls are those of `run`. */
+export function runBody(run: CheckRun, body: Check["body"]): void | Promise<void> {
+  return runs.run(run, body);
+}
+
 /** Called by a long check between its steps, so that it is not killed as an endless loop. */
 export function stillAtWork(): void {
   reportAlive();
+  runs.getStore()?.stepEnded();
 }
-
-const awaited = new Set<string>();
 
 /** Names, while `work` is under way, the event that a check waits for. */
 export async function awaiting<T>(event: string, work: Promise<T>): Promise<T> {
-  awaited.add(event);
+  const awaited = runs.getStore()?.awaited;
+  awaited?.add(event);
   try {
     return await work;
   } finally {
-    awaited.delete(event);
+    awaited?.delete(event);
   }
-}
-
-/** The events that checks wait for, the last first. */
-export function awaitedEvents(): readonly string[] {
-  return [...awaited].reverse();
 }
 
 /** The checks of all files loaded so far. */

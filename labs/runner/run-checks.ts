@@ -5,11 +5,12 @@ import { relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import {
   type Check,
+  type CheckRun,
   NOT_WRITTEN,
-  awaitedEvents,
   checkOptions,
   onAlive,
   registeredChecks,
+  runBody,
 } from "../check.ts";
 import { idleClock } from "../idle-clock.ts";
 import { describeAssertion, describeJudgement, framesOf } from "../judge.ts";
@@ -50,15 +51,14 @@ async function attempt({ title, body, scenario }: Check): Promise<Ended["result"
   report({ kind: "begins", title });
   const ended = { kind: "ended", title, scenario } as const;
   stepBegun = process.cpuUsage();
-  const begun_ms = (stepBegun_ms = performance.now());
-  stepBegunIdle_ms = idleClock.monotonic();
+  const run = new Run();
   const { promise: stopped, reject } = Promise.withResolvers<never>();
   const watchdog = setInterval(() => {
     endIfLooping(reject);
-    endIfWaiting(begun_ms, reject);
+    run.endIfWaiting(reject);
   }, STEP_POLL_MS);
   try {
-    await Promise.race([body(), stopped]);
+    await Promise.race([runBody(run, body), stopped]);
     report({ ...ended, result: "passed", message: "" });
     return "passed";
   } catch (thrown) {
@@ -71,7 +71,10 @@ async function attempt({ title, body, scenario }: Check): Promise<Ended["result"
   }
 }
 
-/** Processor time is measured, which a busy machine does not change. */
+/**
+ * Processor time is measured, which a busy machine does not change. It is the process's: of checks
+ * that run at once, each step that ends begins it again.
+ */
 function endIfLooping(reject: (error: Error) => void): void {
   const { user, system } = process.cpuUsage(stepBegun);
   if ((user + system) / 1_000 < STEP_PROCESSOR_MS_MAX) return;
@@ -84,28 +87,42 @@ function endIfLooping(reject: (error: Error) => void): void {
   reject(new Error(message));
 }
 
-/**
- * Idle time is measured, which a busy machine stretches as it does the work. A check of many steps
- * takes long there; a step that waits does not.
- */
-function endIfWaiting(begun_ms: number, reject: (error: Error) => void): void {
-  const now_ms = performance.now();
-  if (idleClock.monotonic() - stepBegunIdle_ms >= IDLE_MS_MAX) {
-    reject(new Error(waitsInVain(`nothing was at work for ${IDLE_MS_MAX / 1_000} s`)));
-  } else if (now_ms - stepBegun_ms > WAIT_MS_MAX) {
-    reject(new Error(waitsInVain(`a step has not ended in ${WAIT_MS_MAX / 1_000} s`)));
-  } else if (now_ms - begun_ms > CHECK_MS_MAX) {
-    reject(new Error(waitsInVain(`the check has not ended in ${CHECK_MS_MAX / 1_000} s`)));
+/** How long one check waits. */
+class Run implements CheckRun {
+  readonly awaited = new Set<string>();
+  readonly #begun_ms = performance.now();
+  #stepBegun_ms = this.#begun_ms;
+  #stepBegunIdle_ms = idleClock.monotonic();
+
+  readonly stepEnded = () => {
+    this.#stepBegun_ms = performance.now();
+    this.#stepBegunIdle_ms = idleClock.monotonic();
+  };
+
+  /**
+   * Idle time is measured, which a busy machine stretches as it does the work. A check of many
+   * steps takes long there; a step that waits does not.
+   */
+  endIfWaiting(reject: (error: Error) => void): void {
+    const event = [...this.awaited].at(-1);
+    const now_ms = performance.now();
+    if (idleClock.monotonic() - this.#stepBegunIdle_ms >= IDLE_MS_MAX) {
+      reject(waitsInVain(event, `nothing was at work for ${IDLE_MS_MAX / 1_000} s`));
+    } else if (now_ms - this.#stepBegun_ms > WAIT_MS_MAX) {
+      reject(waitsInVain(event, `a step has not ended in ${WAIT_MS_MAX / 1_000} s`));
+    } else if (now_ms - this.#begun_ms > CHECK_MS_MAX) {
+      reject(waitsInVain(event, `the check has not ended in ${CHECK_MS_MAX / 1_000} s`));
+    }
   }
 }
 
-function waitsInVain(how: string): string {
-  return describeJudgement({
-    when: awaitedEvents()[0] ?? "in the middle of this check",
+function waitsInVain(event: string | undefined, how: string): Error {
+  return new Error(describeJudgement({
+    when: event ?? "in the middle of this check",
     happened: `it waits for something that does not happen: ${how}`,
     expected: "the promise that it awaits is settled",
     why: "whatever calls it waits too: for ever, and without a message",
-  });
+  }));
 }
 
 /** The message; of an error that no check foresaw, with the place in the reader's file. */
@@ -133,8 +150,6 @@ function describe(thrown: unknown, title: string): string {
 
 let reported_ms = performance.now();
 let stepBegun = process.cpuUsage();
-let stepBegun_ms = reported_ms;
-let stepBegunIdle_ms = idleClock.monotonic();
 const alive = () => {
   if (performance.now() - reported_ms < ALIVE_MS) return;
   reported_ms = performance.now();
@@ -142,8 +157,6 @@ const alive = () => {
 };
 onAlive(() => {
   stepBegun = process.cpuUsage();
-  stepBegun_ms = performance.now();
-  stepBegunIdle_ms = idleClock.monotonic();
   alive();
 });
 // While a check waits the event loop turns, and this is reported; in an endless loop it is not.

@@ -6,30 +6,51 @@ import { LABS_DIR } from "./paths.ts";
 import type { CheckEvent, Ended } from "./run-checks.ts";
 import { cacheFolder } from "./workspace.ts";
 
-/** How a check of this body ends. */
-function endOf(body: string): Ended | undefined {
+/** The ends of checks of these bodies, which run at once, in their order. */
+function endsOf(bodies: Readonly<Record<string, string>>): Ended[] {
   const folder = mkdtempSync(join(cacheFolder(), "labs-waiting-"));
   try {
     const file = join(folder, "own.check.ts");
-    const imports = [["check", "check"], ["must", "mustPass"]].map(([name, word]) => {
-      return `import { ${word} } from ${JSON.stringify(join(LABS_DIR, `${name}.ts`))};`;
+    const imports = Object.entries({
+      [join(LABS_DIR, "check.ts")]: "check, stillAtWork",
+      [join(LABS_DIR, "must.ts")]: "mustPass",
+      [join(LABS_DIR, "idle-clock.ts")]: "idleClock",
+      "@raft2kube/std/wait.ts": "delay",
+    }).map(([file, words]) => `import { ${words} } from ${JSON.stringify(file)};`);
+    const checks = Object.entries(bodies).map(([title, body]) => {
+      return `check(${JSON.stringify(title)}, async () => { ${body} });`;
     });
-    writeFileSync(file, [...imports, `check("own", async () => { ${body} });`].join("\n"));
+    writeFileSync(file, [...imports, ...checks].join("\n"));
     const { output } = spawnSync(process.execPath, [join(LABS_DIR, "runner/run-checks.ts"), file], {
       stdio: ["ignore", "ignore", "inherit", "pipe"],
       encoding: "utf8",
+      env: { ...process.env, R2K_LAB_OPTIONS: JSON.stringify({ atOnce: 2 }) },
     });
     const lines = (output[3] ?? "").split("\n").filter(Boolean);
     const events = lines.map((line) => JSON.parse(line) as CheckEvent);
-    return events.find((event) => event.kind === "ended");
+    return events.filter((event) => event.kind === "ended");
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-it("a check that waits while nothing is at work ends after 5 s, and names what it awaits", () => {
-  const judgement = `{ when: "the third append", expected: "it resolves", why: "its caller" }`;
-  const ended = endOf(`await mustPass(new Promise(() => undefined), ${judgement});`);
-  expect(ended).toMatchObject({ result: "failed" });
-  expect(ended?.message).toMatch(/^the third append\n.*: nothing was at work for 5 s\n/);
+const judging = (when: string) => JSON.stringify({ when, expected: "it resolves", why: "why" });
+
+it("a check that waits while nothing is at work ends after 5 s and names what it awaits, " +
+  "whatever one beside it does", () => {
+  const [first, second] = endsOf({
+    hangs: `await mustPass(new Promise(() => undefined), ${judging("the third append")});`,
+    goesOn: `
+      const steps = async () => {
+        for (let step = 0; step < 70; step++) {
+          await delay(idleClock, 100);
+          stillAtWork();
+        }
+      };
+      await mustPass(steps(), ${judging("the steps of another")});
+    `,
+  });
+  expect(first).toMatchObject({ title: "hangs", result: "failed" });
+  expect(first?.message).toMatch(/^the third append\n.*: nothing was at work for 5 s\n/);
+  expect(second).toMatchObject({ title: "goesOn", result: "passed" });
 });
