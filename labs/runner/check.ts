@@ -12,7 +12,7 @@ import type { Lab } from "./manifest.ts";
 import { ownNamespaces } from "./namespaces.ts";
 import { childOf, processorTime_ms } from "./processor-time.ts";
 import { withScratch } from "./scratch.ts";
-import { cacheFolder } from "./workspace.ts";
+import { compiledFolder } from "./workspace.ts";
 
 export interface CheckOutcome {
   readonly title: string;
@@ -235,7 +235,7 @@ class CheckFile {
       cwd: ROOT_DIR,
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       env: {
-        NODE_COMPILE_CACHE: join(cacheFolder(), "labs-compiled"),
+        NODE_COMPILE_CACHE: compiledFolder(),
         ...process.env,
         TMPDIR: temporary,
         R2K_LAB_TREES: this.#trees.join(":"),

@@ -1,5 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { ROOT_DIR } from "./paths.ts";
 import { LabError } from "./lab-error.ts";
 import { cutSkeleton, withoutTags } from "./cut.ts";
@@ -11,6 +14,32 @@ export function cacheFolder(): string {
   const folder = join(ROOT_DIR, ".cache");
   mkdirSync(folder, { recursive: true });
   return folder;
+}
+
+/**
+ * Modules that are kept compiled; a run of a lab has about 200. A temporary tree has modules of its
+ * own, which are not used again.
+ */
+const COMPILED_FILES_MAX = 6_000;
+
+/** Returns the folder of compiled modules, empty if they had become too many. */
+export function compiledFolder(): string {
+  const folder = join(cacheFolder(), "labs-compiled");
+  emptyIfAbove(folder, COMPILED_FILES_MAX);
+  return folder;
+}
+
+/** Removes a folder that has more files, at once for all processes that use it. */
+export function emptyIfAbove(folder: string, filesMax: number): void {
+  if (!existsSync(folder) || readdirSync(folder, { recursive: true }).length <= filesMax) return;
+  const removed = mkdtempSync(`${folder}-removed-`);
+  try {
+    renameSync(folder, removed);
+  } catch (thrown) {
+    // Another process was first.
+    if (!isErrno(thrown, "ENOENT")) throw thrown;
+  }
+  rmSync(removed, { recursive: true });
 }
 
 /** Writes a lab's skeletons into a tree. Throws if one of the files exists. */
