@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { ServicePort } from "../../plan/model.ts";
 import { servicePort } from "../../testing/service-port.ts";
+import { ipvsRules, LAYOUT as IPVS_LAYOUT } from "../ipvs/layout.ts";
 import { baseRules, LAYOUT } from "./base.ts";
 import { renderPort } from "./fragment.ts";
 import { chainsOf, portName } from "./names.ts";
-import { removal, TablesState } from "./state.ts";
+import { hasJumps, removal, TablesState } from "./state.ts";
 
 const ONE = { address: "10.180.0.1", port: 80 };
 const TWO = { address: "10.180.0.2", port: 80 };
@@ -157,74 +158,141 @@ describe("the input of iptables-restore", () => {
   });
 });
 
-/** A table nat that takes input by transactions, as the kernel: no jump to a missing chain. */
-class NatTable {
-  readonly chains = new Map<string, string[]>(
-    ["PREROUTING", "OUTPUT", "POSTROUTING"].map((name) => [name, []]),
-  );
-  transactions = 0;
+type TableName = "filter" | "nat";
 
-  restore(input: string): void {
-    for (const [, body = ""] of input.matchAll(/^\*nat\n([^]*?)^COMMIT$/gm)) {
-      this.transactions++;
-      for (const line of lines(body)) this.#take(line);
-      const targets = [...this.chains.values()].flat().map(targetOf);
-      for (const to of targets) if (to) expect([...this.chains.keys()]).toContain(to);
+const BUILT_IN = {
+  filter: ["INPUT", "FORWARD", "OUTPUT"], nat: ["PREROUTING", "OUTPUT", "POSTROUTING"],
+} as const;
+
+/** Tables that take input by transactions, as the kernel: no jump to a missing chain. */
+class Tables {
+  readonly filter = new Map<string, string[]>(BUILT_IN.filter.map((name) => [name, []]));
+  readonly nat = new Map<string, string[]>(BUILT_IN.nat.map((name) => [name, []]));
+
+  /** Applies at most so many transactions; returns how many of the table nat there were. */
+  restore(input: string, most = Infinity, afterEach = () => {}): number {
+    const all = [...input.matchAll(/^\*(\w+)\n([^]*?)^COMMIT$/gm)].slice(0, most);
+    for (const [, name, body = ""] of all) {
+      const chains = this[name as TableName];
+      for (const line of lines(body)) take(chains, line);
+      const targets = [...chains.values()].flat().map(targetOf);
+      for (const to of targets) if (to) expect([...chains.keys()]).toContain(to);
+      afterEach();
+    }
+    return all.filter(([, name]) => name === "nat").length;
+  }
+
+  saved(): Record<TableName, string[]> {
+    const save = (name: TableName) => [...this[name]].flatMap(([chain, rules]) =>
+      [`:${chain} - [0:0]`, ...rules.map((rule) => `-A ${chain} ${rule}`)]);
+    return { filter: save("filter"), nat: save("nat") };
+  }
+
+  expectEmpty(): void {
+    for (const name of ["filter", "nat"] as const) {
+      expect([...this[name]]).toEqual(BUILT_IN[name].map((chain) => [chain, []]));
     }
   }
+}
 
-  #take(line: string): void {
-    const [verb = "", chain = ""] = line.startsWith(":") ? [":", line.split(" ")[0]?.slice(1)]
-      : line.split(" ");
-    const rules = this.chains.get(chain) ?? [];
-    const text = line.slice(`${verb} ${chain} `.length);
-    if (verb === ":") this.chains.set(chain, []);
-    else if (verb === "-A") rules.push(text);
-    else if (verb === "-I") rules.unshift(text);
-    else if (verb === "-D") rules.splice(rules.indexOf(text), 1);
-    else if (verb === "-X") this.chains.delete(chain);
-    if (verb !== ":") expect(this.chains.has(chain) || verb === "-X").toBe(true);
-  }
-
-  saved(): string[] {
-    return [...this.chains].flatMap(([name, rules]) =>
-      [`:${name} - [0:0]`, ...rules.map((rule) => `-A ${name} ${rule}`)]);
+function take(chains: Map<string, string[]>, line: string): void {
+  const [verb = "", chain = ""] = line.startsWith(":") ? [":", line.split(" ")[0]?.slice(1)]
+    : line.split(" ");
+  const rules = chains.get(chain) ?? [];
+  const text = line.slice(`${verb} ${chain} `.length);
+  if (verb === ":") chains.set(chain, []);
+  else expect(chains.has(chain)).toBe(true);
+  if (verb === "-A") rules.push(text);
+  else if (verb === "-I") rules.unshift(text);
+  else if (verb === "-D") {
+    expect(rules).toContain(text);
+    rules.splice(rules.indexOf(text), 1);
+  } else if (verb === "-X") {
+    expect([rules, [...chains.values()].flat().filter((rule) => targetOf(rule) === chain)])
+      .toEqual([[], []]);
+    chains.delete(chain);
   }
 }
 
 const targetOf = (rule: string) => / ?-j (KUBE-\S+)/.exec(rule)?.[1];
 
 describe("many Services", () => {
-  const many = (names: readonly number[]) => names.map((i) => port({
-    key: `ns1/s${i}:p/TCP`, clusterIps: [`172.30.1.${i}`], nodePort: 30_000 + i,
-  }));
+  const numbered = (i: number, at = i) => port({
+    key: `ns1/s${i}:p/TCP`, clusterIps: [`172.30.1.${at}`], nodePort: 30_000 + at,
+  });
+  const many = (names: readonly number[]) => names.map((i) => numbered(i));
   const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
   const fragmentsOf = (ports: readonly ServicePort[]) =>
     new Map(ports.map((one) => [one.key, renderPort(one, CIDR)]));
 
   test("come in several transactions, none of which jumps to a chain that is missing", () => {
-    const nat = new NatTable();
+    const kernel = new Tables();
     const tables = new TablesState(LAYOUT, baseRules(undefined), 10);
-    nat.restore(tables.rebuild(fragmentsOf(many(range(0, 95))), NOTHING));
-    expect(nat.transactions).toBe(1 + 10 + 1);
-    const whole = [...nat.chains.keys()].length;
+    const first = kernel.restore(tables.rebuild(fragmentsOf(many(range(0, 95))), NOTHING));
+    expect(first).toBe(1 + 10 + 1);
+    const whole = [...kernel.nat.keys()].length;
     const next = new TablesState(LAYOUT, baseRules(undefined), 10);
-    const input = next.rebuild(fragmentsOf(many(range(50, 95))), { filter: [], nat: nat.saved() });
+    const input = next.rebuild(fragmentsOf(many(range(50, 95))), kernel.saved());
     // While the chains are written the former Services' rules lead to them.
     expect(input.match(/^:KUBE-SERVICES /gm)).toHaveLength(2);
-    nat.restore(input);
-    expect(whole - [...nat.chains.keys()].length).toBe(50 * 3);
-    expect(nat.chains.get("KUBE-SERVICES")).toHaveLength(45 + 1);
-    nat.restore(next.change(new Map(many(range(60, 95)).map(({ key }) => [key, undefined]))));
-    expect(nat.chains.get("KUBE-SERVICES")).toHaveLength(10 + 1);
-    nat.restore(removal({ filter: [], nat: nat.saved() }, LAYOUT, 3));
-    expect([...nat.chains]).toEqual([["PREROUTING", []], ["OUTPUT", []], ["POSTROUTING", []]]);
+    kernel.restore(input);
+    expect(whole - [...kernel.nat.keys()].length).toBe(50 * 3);
+    expect(kernel.nat.get("KUBE-SERVICES")).toHaveLength(45 + 1);
+    kernel.restore(next.change(new Map(many(range(60, 95)).map(({ key }) => [key, undefined]))));
+    expect(kernel.nat.get("KUBE-SERVICES")).toHaveLength(10 + 1);
+    kernel.restore(removal(kernel.saved(), LAYOUT, 3));
+    kernel.expectEmpty();
   });
 
   test("are one transaction where each would write the whole table", () => {
     const tables = new TablesState(LAYOUT, baseRules(undefined), Infinity);
     const input = tables.rebuild(fragmentsOf(many(range(0, 95))), NOTHING);
     expect(input.match(/^\*nat$/gm)).toHaveLength(1);
+  });
+
+  test.each([
+    ["iptables", LAYOUT, baseRules(undefined), 10],
+    ["iptables, one transaction of each table", LAYOUT, baseRules(undefined), Infinity],
+    ["ipvs", IPVS_LAYOUT, ipvsRules(CIDR), 10],
+  ])("a removal can be repeated after any of its transactions: %s", (_, layout, base, atOnce) => {
+    const services = layout === LAYOUT ? fragmentsOf(many(range(0, 60))) : new Map();
+    const input = new TablesState(layout, base, atOnce).rebuild(services, NOTHING);
+    let stopped = 0;
+    for (let isWhole = false; !isWhole; stopped++) {
+      const kernel = new Tables();
+      kernel.restore(input);
+      const whole = removal(kernel.saved(), layout, atOnce);
+      kernel.restore(whole, stopped);
+      isWhole = stopped === whole.match(/^COMMIT$/gm)?.length;
+      expect(hasJumps(kernel.saved(), layout)).toBe(!isWhole);
+      kernel.restore(removal(kernel.saved(), layout, atOnce));
+      kernel.expectEmpty();
+    }
+    expect(stopped).toBeGreaterThan(2);
+  });
+
+  test.each([
+    ["to a Service of a later part", (i: number) =>
+      i < 10 ? undefined : numbered(i, i < 85 ? i : i - 85)],
+    ["to a Service of an earlier part", (i: number) => i < 85 ? numbered(i, i + 10) : undefined],
+    ["between two Services", (i: number) => numbered(i, 94 - i)],
+  ])("a frontend that moves %s has a rule all the time", (_, moved) => {
+    const before = fragmentsOf(many(range(0, 95)));
+    const tables = new TablesState(LAYOUT, baseRules(undefined), 10);
+    const kernel = new Tables();
+    kernel.restore(tables.rebuild(before, NOTHING));
+    const changes = range(0, 95).map((i) => [numbered(i).key, moved(i)] as const);
+    const served = () => (kernel.nat.get("KUBE-SERVICES") ?? []).flatMap((rule) =>
+      /-d (172\S+)\/32/.exec(rule)?.[1] ?? []);
+    const kept = changes.flatMap(([, now]) => now?.clusterIps ?? [])
+      .filter((address) => served().includes(address));
+    const input = tables.change(new Map(changes.map(([key, now]) =>
+      [key, now && renderPort(now, CIDR)])));
+    kernel.restore(input, Infinity, () => {
+      for (const address of kept) expect(served()).toContain(address);
+    });
+    expect(kept.length).toBeGreaterThan(9);
+    expect(tables.isIntact(kernel.saved())).toBe(true);
   });
 });
 

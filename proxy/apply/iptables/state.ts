@@ -103,35 +103,25 @@ export class TablesState {
     })];
   }
 
-  /** Records changes and returns their input; empty if nothing differs. */
+  /**
+   * Records changes and returns their input; empty if nothing differs. In several transactions all
+   * rules are added before any is deleted: a frontend that moves to another Service always has one.
+   */
   change(changes: ReadonlyMap<string, Fragment | undefined>): string {
-    return inputOf(inParts([...changes], this.#portsAtOnce).flatMap((some) => {
-      const sections = newSections();
+    const parts = inParts([...changes], this.#portsAtOnce).map((some) => {
+      const [first, last] = [newSections(), newSections()];
       for (const [key, fragment] of some) {
-        this.#replace(this.#fragments.get(key) ?? EMPTY, fragment ?? EMPTY, sections);
+        replace(this.#fragments.get(key) ?? EMPTY, fragment ?? EMPTY, first, last);
         if (fragment) this.#fragments.set(key, fragment);
         else this.#fragments.delete(key);
       }
-      return Object.values(sections);
-    }), this.#portsAtOnce);
-  }
-
-  #replace(old: Fragment, now: Fragment, sections: Sections): void {
-    for (const [name, rules] of now.chains) {
-      if (old.chains.get(name)?.join("\n") !== rules.join("\n")) write(sections.nat, name, rules);
-    }
-    for (const name of old.chains.keys()) if (!now.chains.has(name)) sections.nat.remove(name);
-    const texts = (fragment: Fragment) => new Set(fragment.shared.map(nameOf));
-    const [before, after] = [texts(old), texts(now)];
-    for (const rule of old.shared) {
-      if (after.has(nameOf(rule))) continue;
-      sections[rule.table].rules.push(`-D ${rule.chain} ${rule.text}`);
-    }
-    for (const rule of now.shared) {
-      if (before.has(nameOf(rule))) continue;
-      const verb = rule.table === "nat" && rule.chain === CHAINS.services ? "-I" : "-A";
-      sections[rule.table].rules.push(`${verb} ${rule.chain} ${rule.text}`);
-    }
+      return { first, last };
+    });
+    const sections = [
+      ...parts.flatMap(({ first }) => Object.values(first)),
+      ...parts.flatMap(({ last }) => Object.values(last)),
+    ];
+    return inputOf(sections, parts.length > 1 ? this.#portsAtOnce : Infinity);
   }
 
   /** Whether `saved` has all chains, as many rules in each as were applied, and the jumps. */
@@ -154,8 +144,31 @@ export class TablesState {
 }
 
 /**
+ * Adds a Service port's new rules and chains to `first`, and its shared rules that are gone to
+ * `last`: with its chains that are gone then, to which those rules may jump.
+ */
+function replace(old: Fragment, now: Fragment, first: Sections, last: Sections): void {
+  const texts = (fragment: Fragment) => new Set(fragment.shared.map(nameOf));
+  const [before, after] = [texts(old), texts(now)];
+  const gone = old.shared.filter((rule) => !after.has(nameOf(rule)));
+  for (const [name, rules] of now.chains) {
+    if (old.chains.get(name)?.join("\n") !== rules.join("\n")) write(first.nat, name, rules);
+  }
+  const { nat } = gone.length > 0 ? last : first;
+  for (const name of old.chains.keys()) if (!now.chains.has(name)) nat.remove(name);
+  for (const rule of gone) last[rule.table].rules.push(`-D ${rule.chain} ${rule.text}`);
+  for (const rule of now.shared) {
+    if (before.has(nameOf(rule))) continue;
+    const verb = rule.table === "nat" && rule.chain === CHAINS.services ? "-I" : "-A";
+    first[rule.table].rules.push(`${verb} ${rule.chain} ${rule.text}`);
+  }
+}
+
+/**
  * Returns the input that removes our chains, and the jumps to them; empty if there are none of
- * ours. Upstream's kube-proxy, whose chains have the same names, has other jumps.
+ * ours. Upstream's kube-proxy, whose chains have the same names, has other jumps: ours go last, to
+ * chains that the first transactions emptied, so that a removal that was interrupted is found and
+ * can be repeated.
  */
 export function removal(
   saved: Saved,
@@ -166,15 +179,15 @@ export function removal(
   const missing = missingJumps(saved, layout);
   const jumps = layout.jumps.filter((jump) => !missing.includes(jump));
   if (jumps.length === 0) return "";
-  for (const jump of jumps) {
-    emptied[jump.table].rules.push(`-D ${jump.from} ${jumpText(jump, layout)}`);
-  }
   for (const table of TABLES) {
     const there = chainsIn(saved[table]);
     for (const name of layout.shared[table].filter((shared) => there.includes(shared))) {
       emptied[table].declare(name);
       last[table].remove(name);
     }
+  }
+  for (const jump of jumps) {
+    last[jump.table].rules.push(`-D ${jump.from} ${jumpText(jump, layout)}`);
   }
   return inputOf([
     ...Object.values(emptied), ...removals(ownChains(saved, layout), portsAtOnce),
