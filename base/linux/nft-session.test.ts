@@ -1,9 +1,10 @@
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink.ts";
 import { enterNetns } from "./netns.ts";
 import { deleteTable, listRuleset, nftGeneration, nftTableExists } from "./nft.ts";
-import { NftSession } from "./nft-session.ts";
+import { NftSession, openSockets } from "./nft-session.ts";
 import { createNamespaces, type Namespaces } from "./testing/namespaces.ts";
 
 const O_CLOEXEC = 0o2000000;
@@ -77,6 +78,32 @@ describe.runIf(process.getuid?.() === 0)("nft without its process", () => {
     } finally {
       many.forEach((fd) => closeSync(fd));
     }
+  });
+
+  it("knows its socket where another thread closed a descriptor of the same number", () => {
+    const many = Array.from({ length: 1_024 }, () => openSync("/dev/null", "r"));
+    const reused = new NetlinkSocket(NETLINK_NETFILTER);
+    const before = sockets();
+    let listings = 0;
+    const listed = () => {
+      const found = openSockets();
+      if (listings++ === 0) reused[Symbol.dispose]();
+      return found;
+    };
+    try {
+      using late = new NftSession(listed);
+      expect([late.canApply, listings]).toEqual([false, 2]);
+      const opened = [...sockets()].filter(([socket]) => !before.has(socket));
+      expect(opened.map(([, inherited]) => inherited)).toEqual([false, false]);
+    } finally {
+      many.forEach((fd) => closeSync(fd));
+    }
+  });
+
+  it("does not apply by a socket that it did not find", () => {
+    const found = openSockets();
+    using other = new NftSession(() => found);
+    expect(other.canApply).toBe(false);
   });
 
   it("has a socket that no started program inherits", () => {

@@ -1,7 +1,7 @@
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import koffi from "./koffi.ts";
 import { assert } from "@raft2kube/std/assert.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { libc } from "./libc.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink.ts";
 import { generationOf, nftRefusal, NftError } from "./nft.ts";
@@ -29,9 +29,19 @@ function bind() {
   };
 }
 
-/** This process's descriptors; that of the listing itself is closed again. */
-const descriptors = () =>
-  readdirSync(DESCRIPTORS).filter((fd) => existsSync(`${DESCRIPTORS}/${fd}`));
+/** Numbers of this process's sockets, by inode: a number that is free is soon another socket's. */
+export function openSockets(): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const fd of readdirSync(DESCRIPTORS)) {
+    try {
+      const link = readlinkSync(`${DESCRIPTORS}/${fd}`);
+      if (link.startsWith("socket:")) found.set(link, Number(fd));
+    } catch (thrown) {
+      if (!isErrno(thrown, "ENOENT")) throw thrown; // closed, as is that of the listing itself
+    }
+  }
+  return found;
+}
 
 let bound: ReturnType<typeof bind> | undefined;
 
@@ -53,21 +63,21 @@ export class NftSession implements Disposable {
   /** Opened first: where the library gets no socket it ends the process; this one throws. */
   readonly #netfilter: NetlinkSocket;
   /**
-   * Whether `apply` may be called: not if the process had a thousand descriptors open before this
-   * one. The program nft, which has few, does the same then.
+   * Whether `apply` may be called: only if the library's socket was found, and not if the process
+   * had a thousand descriptors open before it. The program nft, which has few, does the same then.
    */
   readonly canApply: boolean;
 
-  /** Throws NftError `nft-missing`. */
-  constructor() {
+  /** Throws NftError `nft-missing`. `sockets` lists this process's, as other threads leave them. */
+  constructor(sockets = openSockets) {
     const { open, keepErrors } = library();
     this.#netfilter = new NetlinkSocket(NETLINK_NETFILTER);
-    const before = new Set(descriptors());
+    const before = sockets();
     this.#context = open(0);
     // Its socket is not for the programs that this process starts.
-    const own = descriptors().filter((fd) => !before.has(fd)).map(Number);
+    const own = [...sockets()].filter(([inode]) => !before.has(inode)).map(([, fd]) => fd);
     for (const fd of own) libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
-    this.canApply = own.every((fd) => fd <= SELECTABLE_MAX);
+    this.canApply = own.length > 0 && own.every((fd) => fd <= SELECTABLE_MAX);
     keepErrors(this.#context);
   }
 
