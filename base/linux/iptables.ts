@@ -3,7 +3,10 @@ import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { nftSupports, nftTableExists } from "./nft.ts";
 import { runProgram } from "./run-program.ts";
 
-/** iptables refused what it was given: the table is unchanged. */
+/**
+ * The programs refused an input, or are missing. Of an input of several transactions those before
+ * the one that was refused are applied, and neither it nor those after it.
+ */
 export class IptablesError extends CodedError {
   override readonly name = "IptablesError";
 }
@@ -26,7 +29,10 @@ export const MASQUERADES: readonly { readonly match: string; readonly target: st
 /** The programs of iptables for IPv4, in the namespace that this thread is in. */
 export interface Iptables {
   readonly kind: IptablesKind;
-  /** Applies the input of `iptables-restore --noflush`: each table by one transaction. */
+  /**
+   * Applies the input of `iptables-restore --noflush`: in its order, the statements up to each
+   * COMMIT as one transaction. IptablesError.
+   */
   restore(input: string): Promise<void>;
   /** The lines of `iptables-save` for a table. */
   save(table: string): Promise<string[]>;
