@@ -55,13 +55,7 @@ export const flannel: CniPlugin = {
     const attachments = "cni.dev/valid-attachments";
     await delegateNow(call, "GC", { [attachments]: call.config[attachments] });
     const kept = new Set(valid.map(({ containerID }) => containerID));
-    const added = addedConfigs(configOf(call).dataDir, call.network);
-    for (const containerId of await added.list()) {
-      if (kept.has(containerId)) continue;
-      // Networks may share the folder. Without a file its ADD was killed while it wrote one.
-      const { name = call.network } = (await added.get(containerId)) ?? {};
-      if (name === call.network) await added.delete(containerId);
-    }
+    await addedConfigs(configOf(call).dataDir, call.network).collect(kept);
   },
 };
 
