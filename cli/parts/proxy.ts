@@ -2,15 +2,13 @@ import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
+import { AliveBytes, collectGarbage } from "@raft2kube/linux/collect-garbage.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command, Option } from "commander";
 import { hostname } from "node:os";
 import { startGivingBack } from "../process/give-back.ts";
 import { CommandError } from "../terminal.ts";
 import { runPart } from "./run-part.ts";
-
-/** Of 10,000 Services a fifth of it lives: what the first sync leaves is collected in 50 ms. */
-const COLLECTED_BYTES_MAX = 512 << 20;
 
 interface Flags {
   kubeconfig?: string;
@@ -48,6 +46,8 @@ async function run(flags: Flags): Promise<void> {
   const connection = await kubeConnection(kubeconfig);
   const client = new KubeClient({ ...connection, clock, userAgent: "r2k-proxy" });
   const nodePortAddresses = flags.nodeportAddresses?.split(",");
+  // Connections of userspace mode wait for a collection: garbage counts as alive there.
+  const alive = mode === "userspace" ? undefined : new AliveBytes();
   await runPart("proxy", async () => {
     const proxy = await startProxy({
       client,
@@ -59,10 +59,10 @@ async function run(flags: Flags): Promise<void> {
       ...(clusterCidr === undefined ? {} : { clusterCidr }),
       ...(nodePortAddresses === undefined ? {} : { nodePortAddresses }),
     });
-    const limits = { collects: true, heapBytesMax: COLLECTED_BYTES_MAX };
-    const givingBack = startGivingBack(clock, limits);
+    const givingBack = startGivingBack(clock, () => collectGarbage(alive?.now()));
     return {
       async close() {
+        alive?.[Symbol.dispose]();
         await givingBack.close();
         await proxy.close();
         client.close();

@@ -1,4 +1,3 @@
-import { collectGarbage } from "@raft2kube/linux/collect-garbage.ts";
 import { returnFreedMemory, returnUnusedCode } from "@raft2kube/linux/memory.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Closable } from "./started-parts.ts";
@@ -15,20 +14,16 @@ export const COLLECT_AFTER_MS = 30_000;
 /**
  * Gives the kernel back, now and each minute, what malloc keeps between blocks that live, and the
  * code of Node that is not in use: a process that goes on for weeks would keep the most of both
- * that it ever needed. With `collects` V8 gives up what it can, too, once after the start, if its
- * heap has at most `heapBytesMax` then, garbage included (`collectGarbage`).
+ * that it ever needed. `collect` is called once after the start (`collectGarbage`).
  */
-export function startGivingBack(
-  clock: Clock,
-  { collects = false, heapBytesMax }: { collects?: boolean; heapBytesMax?: number } = {},
-): Closable {
+export function startGivingBack(clock: Clock, collect?: () => void): Closable {
   let timer = clock.after(0, function again() {
     returnFreedMemory();
     returnUnusedCode();
     timer = clock.after(GIVE_BACK_MS, again);
   });
-  const collection = !collects ? undefined : clock.after(COLLECT_AFTER_MS, () => {
-    collectGarbage(heapBytesMax);
+  const collection = collect && clock.after(COLLECT_AFTER_MS, () => {
+    collect();
     returnFreedMemory();
   });
   return {

@@ -1,3 +1,4 @@
+import { collectGarbage } from "@raft2kube/linux/collect-garbage.ts";
 import { configureLog, logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError, asError } from "@raft2kube/std/errors.ts";
@@ -65,8 +66,8 @@ async function run(
     log.info(`${name} is ready`);
     announce({ state: "ready" });
     // The control process has several times a node's heap, and is held too long by it.
-    const collects = name === "node";
-    await parts.start("giving memory back", async () => startGivingBack(clock, { collects }));
+    const collect = name === "node" ? () => collectGarbage() : undefined;
+    await parts.start("giving memory back", async () => startGivingBack(clock, collect));
     const restarts = readRestarts(runDir, name);
     if (restarts === undefined) return;
     const report = async () => reportRestart(name, config, restarts, clock);
