@@ -13,6 +13,7 @@ import { nfsRules, type NfsUnderTest } from "../contract/csi/nfs-rules.ts";
 import { csiContract } from "../contract/csi/suite.ts";
 import { UpstreamProcess } from "../contract/upstream-process.ts";
 import { CLIENT, GANESHA, GANESHA_PID, NFSD } from "./nfs-servers.ts";
+import { softRules } from "./nfs-soft-rules.ts";
 
 // Run by vitest inside a guest with a server on 127.0.0.1; R2K_NFS names the server and the part.
 
@@ -57,6 +58,8 @@ async function startForeign(dir: string, socket: string) {
 if (part === "contract") {
   csiContract(name, driver);
   describe("versions and options", versionRules);
+  const version = name === "ganesha" ? "4.2" : "3";
+  describe("soft mounts", () => softRules(opened(), driver, { server, version }));
   if (name === "ganesha") {
     nfsRules(name, driver);
     describe("a server that is away", awayRules);

@@ -97,7 +97,8 @@ function isKnown(name: string, value: string | undefined): boolean {
 
 /**
  * The options of the driver's own mounts: those of the class, but a server that is away is an error
- * soon, and no lock is ever taken (NFS 3 needs a further daemon for these).
+ * soon (with NFS 4 only once the connection is lost; the time limit of the process bounds the
+ * rest), and no lock is ever taken (NFS 3 needs a further daemon for these).
  */
 export function ownMountOptions(given: MountOptions): MountOptions {
   // lab:17 begin own

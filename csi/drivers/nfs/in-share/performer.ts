@@ -1,6 +1,7 @@
 import { statfsSync } from "node:fs";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { unmount } from "@raft2kube/linux/mount.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { failedPrecondition } from "../../../lib/errors.ts";
 import type { Mounter } from "./mounter.ts";
@@ -16,11 +17,11 @@ export function performerOf(mounter: Mounter): Performer {
   const within = async <R>(
     { share, mount }: InShare,
     act: (contents: ShareContents) => R | Promise<R>,
-  ): Promise<R> => {
+  ): Promise<R> => answering(async () => {
     using root = await mounter.open(share, "", mount);
     using directory = Directory.open(root.path);
-    return await refusingLinks(() => act(new ShareContents(directory, share)));
-  };
+    return await act(new ShareContents(directory, share));
+  });
   return {
     createVolume: (request) => within(request, (share) => createVolume(share, request.volume)),
     getVolume: (request) => within(request, (share) => getVolume(share, request.key)),
@@ -30,12 +31,12 @@ export function performerOf(mounter: Mounter): Performer {
     }),
     createSnapshot: (request) => within(request, (share) => createSnapshot(share, request)),
     deleteSnapshot: (request) => within(request, (share) => deleteSnapshot(share, request.key)),
-    publish: (request) => refusingLinks(() => mountVolume(mounter, request)),
+    publish: (request) => answering(() => mountVolume(mounter, request)),
     unmount: async ({ target, detach }) => {
       unmount(target, { detach });
       return null;
     },
-    stats: async ({ path }) => {
+    stats: ({ path }) => answering(async () => {
       const { bsize, blocks, bfree, bavail, files, ffree } = statfsSync(path);
       return {
         total_bytes: blocks * bsize,
@@ -44,15 +45,27 @@ export function performerOf(mounter: Mounter): Performer {
         inodes: files,
         inodesFree: ffree,
       };
-    },
+    }),
   };
 }
 
-/** A link, file or mount point on the way to a directory was put there by others: refused. */
-async function refusingLinks<R>(act: () => R | Promise<R>): Promise<R> {
+/** Errors of a soft mount whose server is away; ETIMEDOUT with `softerr`. */
+const AWAY = ["EIO", "ETIMEDOUT"];
+
+/**
+ * Gives errors of a share their status. A link, file or mount point on the way to a directory was
+ * put there by others: FAILED_PRECONDITION. A server that is away: UNAVAILABLE, because the caller
+ * must repeat the call, which may have been carried out; INTERNAL would end it (CSI spec, "Error
+ * Scheme").
+ */
+async function answering<R>(act: () => Promise<R>): Promise<R> {
   try {
     return await act();
   } catch (thrown) {
+    if (isErrno(thrown, ...AWAY)) {
+      const message = `${messageOf(thrown)}: the server is not reachable`;
+      throw new RpcError(Status.UNAVAILABLE, message, { cause: thrown });
+    }
     if (!isErrno(thrown, "ELOOP", "EXDEV", "ENOTDIR")) throw thrown;
     throw failedPrecondition(`a link, file or mount point is in the way: ${messageOf(thrown)}`);
   }
