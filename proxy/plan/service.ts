@@ -53,7 +53,8 @@ export function planService(
     problems.push(...endpoints.problems);
     const { allEndpoints, localEndpoints } = endpoints;
     const apiAddresses = isApi(service) ? allEndpoints.map(({ address }) => address) : [];
-    return { ...portPlan(service, port), ...addresses, apiAddresses, allEndpoints, localEndpoints };
+    const planned = planServicePort(service, port);
+    return { ...planned, ...addresses, apiAddresses, allEndpoints, localEndpoints };
   });
   const healthCheck = healthCheckOf(service, slices, nodeName);
   const plan = { ports, problems: [...new Set(problems)] };
@@ -66,7 +67,11 @@ const isApi = ({ metadata }: Service) =>
 type Addresses =
   | "clusterIps" | "externalIps" | "firewall" | "apiAddresses" | "allEndpoints" | "localEndpoints";
 
-function portPlan({ metadata, spec }: Service, port: ApiPort): Omit<ServicePort, Addresses> {
+/** Plans one port of a Service, its node port included; addresses and endpoints are added to it. */
+function planServicePort(
+  { metadata, spec }: Service,
+  port: ApiPort,
+): Omit<ServicePort, Addresses> {
   const { name = "", protocol = "TCP" } = port;
   const affinity = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? AFFINITY_DEFAULT_S;
   return {

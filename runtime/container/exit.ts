@@ -40,10 +40,11 @@ async function awaitExitFile(runtime: Runtime, id: string) {
 }
 
 /**
- * Determines how a container ended, after its process has: from conmon's exit file and the kernel's
- * memory events. Waits briefly for conmon; without it the exit is unknown.
+ * Returns the exit code of a container whose process has ended, from conmon's exit file, and its
+ * reason: `OOMKilled` if the kernel's OOM killer ended a process of its cgroup. Waits briefly for
+ * conmon; without it the exit is unknown.
  */
-async function determineExit(runtime: Runtime, record: ContainerRecord): Promise<ContainerExit> {
+async function exitWithReason(runtime: Runtime, record: ContainerRecord): Promise<ContainerExit> {
   const found = await awaitExitFile(runtime, record.id);
   if (typeof found === "string") {
     return {
@@ -87,7 +88,7 @@ async function recordExitNow(runtime: Runtime, id: string): Promise<boolean> {
   if (!ended && isAlive(process)) return false;
   // Kill the remaining processes first: nothing of a container outlives its first process.
   runtime.cgroups.kill(record.cgroup);
-  const exit = await determineExit(runtime, record);
+  const exit = await exitWithReason(runtime, record);
   await runtime.containers.put({ ...record, phase: { state: "exited", startedAt_ms, exit } });
   try {
     await releaseContainer(runtime, record);
