@@ -59,6 +59,12 @@ const FRONTENDS: readonly (readonly [string, ServicePort, readonly string[], str
     "pods of other nodes come through this node's port with their own address",
   ],
   [
+    "two endpoints, one here and one whose slice names no node",
+    webPort([A!, B!], [A!], { unplacedEndpoints: [B!] }),
+    [`service-ips: ${CLUSTER} => goto a chain`, IP_SET, OWN!, OTHER!],
+    "a slice written by hand may leave the node out: its pod may be on this one",
+  ],
+  [
     "the same without endpoints",
     webPort([], [], all),
     [

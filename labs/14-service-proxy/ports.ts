@@ -19,6 +19,7 @@ export function webPort(
     affinity_s: undefined,
     allEndpoints: [...endpoints],
     localEndpoints: [...local],
+    unplacedEndpoints: [],
     internalLocal: false,
     externalLocal: false,
     apiAddresses: [],

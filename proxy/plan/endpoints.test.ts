@@ -91,6 +91,18 @@ describe("endpoints by hints", () => {
   });
 });
 
+test("endpoints that no slice places on a node are unplaced, if they are used", () => {
+  const { nodeName: _, ...first } = endpoint(0, zone("a"));
+  const slices = [sliceOf([first, { ...endpoint(1, zone("a")), nodeName: "" },
+    { ...endpoint(2, zone("b")), nodeName: "" }, endpoint(3, zone("a"))])];
+  const port = { name: "http", protocol: "TCP" };
+  const unplaced = (all: EndpointSlice[]) =>
+    endpointsOf(all, port, { nodeName: NODE, zone: "a" }).unplacedEndpoints;
+  const [one, two] = [0, 1].map((index) => ({ address: `10.0.0.${index}`, port: 80 }));
+  expect(unplaced(slices)).toEqual([one, two]);
+  expect(unplaced([...slices, sliceOf([endpoint(0, {})])])).toEqual([two]);
+});
+
 test("local endpoints are reachable, whether or not hints leave them out", () => {
   const at = (address: string) => ({ address, port: 80 });
   const port = { allEndpoints: [at("10.0.0.1"), at("10.0.0.2")],

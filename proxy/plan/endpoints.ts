@@ -6,6 +6,7 @@ import type { ServicePort, Target } from "./model.ts";
 export interface PortEndpoints {
   allEndpoints: Target[];
   localEndpoints: Target[];
+  unplacedEndpoints: Target[];
   problems: string[];
 }
 
@@ -13,6 +14,8 @@ interface Candidate extends Target, Hints {
   ready: boolean;
   servingTerminating: boolean;
   local: boolean;
+  /** Whether a slice names its node. */
+  placed: boolean;
 }
 
 /** Where the clients of an endpoint are, by the hints of its slice. */
@@ -64,7 +67,11 @@ export function endpointsOf(
   }
   const all = [...candidates.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   const localEndpoints = usable(all.filter(({ local }) => local));
-  return { allEndpoints: usable(all, place), localEndpoints, problems };
+  const allEndpoints = usable(all, place);
+  const unplaced = new Set(all.filter(({ placed }) => !placed).map(keyOf));
+  const unplacedEndpoints = unplaced.size === 0 ? []
+    : allEndpoints.filter((target) => unplaced.has(keyOf(target)));
+  return { allEndpoints, localEndpoints, unplacedEndpoints, problems };
 }
 
 /**
@@ -107,6 +114,7 @@ function addCandidate(
     ready: ready || (known?.ready ?? false),
     servingTerminating: servingTerminating || (known?.servingTerminating ?? false),
     local: endpoint.nodeName === nodeName || (known?.local ?? false),
+    placed: Boolean(endpoint.nodeName) || (known?.placed ?? false),
     forZones: [...forZones.map(({ name }) => name), ...(known?.forZones ?? [])],
     forNodes: [...forNodes.map(({ name }) => name), ...(known?.forNodes ?? [])],
   });

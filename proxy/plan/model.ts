@@ -23,6 +23,8 @@ export interface ServicePort {
   allEndpoints: Target[];
   /** The usable endpoints of this node. */
   localEndpoints: Target[];
+  /** Those of `allEndpoints` without a `nodeName`: pods of this node may be among them. */
+  unplacedEndpoints: Target[];
   /** `internalTrafficPolicy: Local`: the ClusterIP uses local endpoints only. */
   internalLocal: boolean;
   /**

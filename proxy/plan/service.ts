@@ -49,12 +49,12 @@ export function planService(
   };
   const ports = (service.spec.ports ?? []).map((port): ServicePort => {
     const { name = "", protocol = "TCP" } = port;
-    const endpoints = endpointsOf(slices, { name, protocol }, { nodeName, zone });
-    problems.push(...endpoints.problems);
-    const { allEndpoints, localEndpoints } = endpoints;
-    const apiAddresses = isApi(service) ? allEndpoints.map(({ address }) => address) : [];
-    const planned = planServicePort(service, port);
-    return { ...planned, ...addresses, apiAddresses, allEndpoints, localEndpoints };
+    const found = endpointsOf(slices, { name, protocol }, { nodeName, zone });
+    const { problems: ignored, ...targets } = found;
+    problems.push(...ignored);
+    const api = isApi(service) ? targets.allEndpoints : [];
+    const apiAddresses = api.map(({ address }) => address);
+    return { ...planServicePort(service, port), ...addresses, apiAddresses, ...targets };
   });
   const healthCheck = healthCheckOf(service, slices, nodeName);
   const plan = { ports, problems: [...new Set(problems)] };
@@ -65,7 +65,8 @@ const isApi = ({ metadata }: Service) =>
   metadata.namespace === "default" && metadata.name === "kubernetes";
 
 type Addresses =
-  | "clusterIps" | "externalIps" | "firewall" | "apiAddresses" | "allEndpoints" | "localEndpoints";
+  | "clusterIps" | "externalIps" | "firewall" | "apiAddresses"
+  | "allEndpoints" | "localEndpoints" | "unplacedEndpoints";
 
 /** Plans one port of a Service, its node port included; addresses and endpoints are added to it. */
 function planServicePort(

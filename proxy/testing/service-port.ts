@@ -12,6 +12,7 @@ export function servicePort(changes: Partial<ServicePort> = {}): ServicePort {
     affinity_s: undefined,
     allEndpoints: [],
     localEndpoints: [],
+    unplacedEndpoints: [],
     internalLocal: false,
     externalLocal: false,
     apiAddresses: [],

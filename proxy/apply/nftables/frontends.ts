@@ -72,11 +72,13 @@ export function addFirewall({ transport, port, firewall }: ServicePort, fragment
 
 /**
  * A pod that connects to itself through a Service is masqueraded, or its replies bypass NAT. Those
- * of other nodes come here with their own address through a policy Local alone.
+ * of other nodes come here with their own address through a policy Local alone. An endpoint without
+ * a node in its slice may be a pod of this one.
  */
 export function addHairpins(port: ServicePort, { elements }: Fragment): void {
   // lab:14 begin hairpins
-  const targets = port.externalLocal ? reachableEndpoints(port) : port.localEndpoints;
+  const targets = port.externalLocal ? reachableEndpoints(port)
+    : [...port.localEndpoints, ...port.unplacedEndpoints];
   for (const { address } of targets) {
     elements.push({ set: "hairpin-connections", key: `${address} . ${address}`, value: "" });
   }

@@ -111,6 +111,19 @@ describe("external traffic", () => {
   });
 });
 
+test("hairpins are of endpoints that may be pods of this node", () => {
+  const [local, unplaced, distant] = [1, 2, 3].map((i) => ({ address: `10.1.0.${i}`, port: 80 }));
+  const endpoints = {
+    allEndpoints: [local!, unplaced!, distant!], localEndpoints: [local!],
+    unplacedEndpoints: [unplaced!],
+  };
+  const hairpins = (changes: Partial<ServicePort>) => renderPort(port(changes), undefined).elements
+    .filter(({ set }) => set === "hairpin-connections").map(({ key }) => key.split(" ")[0]);
+  expect(hairpins(endpoints)).toEqual(["10.1.0.1", "10.1.0.2"]);
+  expect(hairpins({ ...endpoints, externalLocal: true }))
+    .toEqual(["10.1.0.1", "10.1.0.2", "10.1.0.3"]);
+});
+
 describe("session affinity", () => {
   const sticky = port({ affinity_s: 60 });
 

@@ -144,6 +144,7 @@ function translated(port: ServicePort, wanted: Wanted, { all, local }: Opened): 
     affinity_s: undefined,
     allEndpoints: wanted.all ? target(all) : [],
     localEndpoints: wanted.local ? target(local) : [],
+    unplacedEndpoints: [],
   };
 }
 

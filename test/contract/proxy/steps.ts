@@ -23,6 +23,7 @@ export const freshPort = () => ++lastPort;
 
 export interface Pod {
   address: string;
+  /** The node that its slice names; empty: none. Default: the proxy's. */
   node?: string;
   ready?: boolean;
   terminating?: boolean;
@@ -30,6 +31,7 @@ export interface Pod {
 export const ONE: Pod = { address: ADDRESSES.one };
 export const TWO: Pod = { address: ADDRESSES.two };
 export const elsewhere = (pod: Pod): Pod => ({ ...pod, node: "elsewhere" });
+export const unplaced = (pod: Pod): Pod => ({ ...pod, node: "" });
 
 export interface Wish {
   name: string;
@@ -81,7 +83,7 @@ function sliceOf(
 
 function endpointOf({ address, node = NODE_NAME, ready = true, terminating = false }: Pod) {
   const conditions = { ready: ready && !terminating, serving: ready, terminating };
-  return { addresses: [address], nodeName: node, conditions };
+  return { addresses: [address], conditions, ...(node === "" ? {} : { nodeName: node }) };
 }
 
 /** Waits until an agent gets an answer. Rules of others take effect later. */

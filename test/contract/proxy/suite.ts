@@ -3,7 +3,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Served } from "./implementation.ts";
 import {
   answers, clock, elsewhere, freshPort, ONE, type Pod, REFUSED, serve, SILENCE_MS, spread, TWO,
-  WAIT_MS, type Wish,
+  unplaced, WAIT_MS, type Wish,
 } from "./steps.ts";
 import { ADDRESSES, TARGETS, type World } from "../../../testing/network/node-world.ts";
 
@@ -40,6 +40,14 @@ const CLUSTER_IP: readonly Rule[] = [
     async run({ one }, served) {
       const ip = "10.96.1.3";
       await serve(served, { name: "self", ip, endpoints: [ONE] });
+      await answers(one, [ip, 80], /^one /);
+    },
+  },
+  {
+    name: "a pod reaches itself through a slice that names no node",
+    async run({ one }, served) {
+      const ip = "10.96.1.11";
+      await serve(served, { name: "self-unplaced", ip, endpoints: [unplaced(ONE)] });
       await answers(one, [ip, 80], /^one /);
     },
   },
