@@ -69,10 +69,15 @@ for (const lab of labs) {
       expect(text).toMatch(/<details><summary>.+\?<\/summary>/);
     });
 
-    it("names each file of the exercise", () => {
-      const text = readme(lab.folder);
-      const unnamed = lab.files.filter((file) => !text.includes(file.split("/").at(-1)!));
-      expect(unnamed).toEqual([]);
+    it("has the files of the exercise in its table, in the order of `lab diff`", () => {
+      const table = /^## The exercise\n(.*?)^## /ms.exec(readme(lab.folder))?.[1] ?? "";
+      const rows = [...table.matchAll(/^\| (?:\d+ \| )?(`[^|]+\.ts`) \|/gm)];
+      const cells = rows.flatMap(([, cell = ""]) => [...cell.matchAll(/`([^`]+)`/g)]);
+      const named = new Set(cells.map(([, file]) => file!));
+      const files = [...named].map((name) => {
+        return lab.files.find((file) => file === name || file.endsWith(`/${name}`));
+      });
+      expect(files).toEqual(lab.files);
     });
 
     it("tours point at context, not at what is to be written", () => {
