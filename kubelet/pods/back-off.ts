@@ -22,7 +22,10 @@ export class BackOffs {
     this.#most_ms = options.most_ms;
   }
 
-  /** Returns the milliseconds left to wait after a failure at `failed_ms` (wall clock); 0: none. */
+  /**
+   * Returns the milliseconds left to wait after a failure at `failed_ms` (wall clock); 0: none. The
+   * time of the failure decides whether the entry is stale, not the time of this call.
+   */
   remaining(key: string, failed_ms: number): number {
     // lab:11 begin remaining
     const entry = this.#entries.get(key);

@@ -79,7 +79,10 @@ function planStep(
   // lab:11 end
 }
 
-/** Passes while it runs and has started; started again after any end, whatever the policy. */
+/**
+ * Passes while it runs, has started and is not killed; started again after any end, whatever the
+ * policy.
+ */
 function planSidecar(
   input: PlanInput,
   container: Container,

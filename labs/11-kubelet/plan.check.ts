@@ -226,6 +226,16 @@ const CASES: readonly Case[] = [
     ],
   },
   {
+    title: "sync loop: a sidecar that is killed before the next container begins is waited for",
+    why: "the init container would begin beside a sidecar that ends, and find no service",
+    spec: { sidecars: ["s"], slow: ["s"], init: ["i"], regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start s#0"],
+      ["s?Liveness", "kill s: liveness-probe", "start s#1"],
+      ["s?Started", "start i#0"],
+    ],
+  },
+  {
     title: "sync loop: an init container that the runtime has forgotten is not run again",
     why: "runtimes remove old containers: a migration would run beside the program that uses it",
     spec: { init: ["i"], regular: ["a"] },

@@ -152,6 +152,12 @@ check("back-off: 10 s, doubled up to 300, forgotten after ten minutes", () => {
     when: "a failure 400 s after the start that followed a delay of 300 s: milliseconds to wait",
     why: "the ten minutes count from the last start: while it waits it does not run well",
   });
+  const late_ms = clock.now();
+  clock.advance(250_000);
+  mustEqual(backOffs.remaining("a", late_ms), 50_000, {
+    when: "the same failure, 250 s later: milliseconds left",
+    why: "the ten minutes end with the failure: a delay that has begun is waited for to its end",
+  });
   clock.advance(600_001);
   mustEqual(backOffs.remaining("a", clock.now()), 0, {
     when: "a failure after ten minutes without one",
