@@ -211,9 +211,7 @@ class CheckFile {
   /** Runs its checks; `ended` is called with each outcome, `changed` whenever less is left. */
   async run(options: CheckOptions, ended: OnOutcome, changed: () => void): Promise<void> {
     if (this.#stopped) return;
-    await withScratch(this.#wrapper.length === 0, (folder) => {
-      return this.#runIn(folder, options, ended, changed);
-    });
+    await withScratch((folder) => this.#runIn(folder, options, ended, changed));
     this.done = true;
     const isLoaded = this.#scenariosLeft !== undefined || this.#outcomes.length > 0;
     const ends = new Set(this.#outcomes.map(({ title }) => title));

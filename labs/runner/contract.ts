@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import { LabError } from "./lab-error.ts";
@@ -38,9 +39,11 @@ export function runContract(lab: Lab, trees: readonly string[]): Promise<Contrac
     `--testNamePattern=^${contract.only}`,
     `--config=${join(LABS_DIR, "runner/contract.config.ts")}`,
   ];
-  return withScratch(!lab.namespaces, (folder) => resultOf(args, {
+  const run = (folder: string) => resultOf(args, {
     ...process.env, R2K_LAB_TREES: trees.join(":"), NO_COLOR: "1", TMPDIR: folder,
-  }));
+  });
+  // A suite that mounts does so in this process's namespace: it unmounts and removes by itself.
+  return lab.namespaces ? run(tmpdir()) : withScratch(run);
 }
 
 function resultOf(args: readonly string[], env: NodeJS.ProcessEnv): Promise<ContractResult> {

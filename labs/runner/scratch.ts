@@ -6,15 +6,11 @@ import { join } from "node:path";
 const REMOVAL_RETRIES_MAX = 20;
 
 /**
- * Runs a program with the folder of its temporary files (`TMPDIR`). One of its `own` is removed
- * when the program has ended: a check that fails or is killed leaves its files. Checks that mount
- * below their folders share the system's: they unmount first, and remove them themselves.
+ * Runs a program with a folder of its own for temporary files (`TMPDIR`), which is removed when the
+ * program has ended: a check that fails or is killed leaves its files. What it mounts there is in
+ * its own mount namespace (`namespaces.ts`), and is not seen by the removal.
  */
-export async function withScratch<T>(
-  own: boolean,
-  run: (folder: string) => Promise<T>,
-): Promise<T> {
-  if (!own) return run(tmpdir());
+export async function withScratch<T>(run: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "r2k-lab-"));
   try {
     return await run(folder);
