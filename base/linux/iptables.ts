@@ -14,7 +14,8 @@ export class IptablesError extends CodedError {
 /** Which interface of the kernel the programs use; the tables of the two are separate. */
 export type IptablesKind = "nft" | "legacy";
 
-const WAIT_S = "5";
+/** Arguments of both kinds of iptables-restore; the legacy one waits for the lock, in seconds. */
+export const RESTORE_ARGS = ["--wait", "5", "--noflush"];
 
 /**
  * The matches and targets that masquerade, in their order. A connection never leaves with a port
@@ -34,8 +35,8 @@ export interface Iptables {
    * COMMIT as one transaction. IptablesError.
    */
   restore(input: string): Promise<void>;
-  /** The lines of `iptables-save` for a table. */
-  save(table: string): Promise<string[]>;
+  /** The lines of `iptables-save`, of one table or of all. */
+  save(table?: string): Promise<string[]>;
 }
 
 /**
@@ -107,10 +108,10 @@ export function iptables(kind: IptablesKind): Iptables {
   return {
     kind,
     async restore(input) {
-      await run("restore", ["--wait", WAIT_S, "--noflush"], input);
+      await run("restore", RESTORE_ARGS, input);
     },
     async save(table) {
-      return (await run("save", ["-t", table], "")).split("\n");
+      return (await run("save", table === undefined ? [] : ["-t", table], "")).split("\n");
     },
   };
 }
