@@ -22,7 +22,11 @@ export const IN_PROCESS_BYTES_MAX = 1 << 20;
  * chains in sorted lists, which each of its rules searches: one of 4,000 chains takes five times
  * the CPU time of transactions of 100.
  */
-export const PORTS_PER_TRANSACTION = 32;
+export const PORTS_PER_TRANSACTION = 64;
+/** iptables mode: time without a transaction after which iptables-restore is ended. */
+export const RESTORE_IDLE_MS = 30_000;
+/** iptables mode: inputs of one iptables-restore; the next starts another, without its memory. */
+export const RESTORE_CALLS_MAX = 1_000;
 /** iptables mode: chains of one Service port, about: so many times as many are removed at once. */
 export const CHAINS_OF_A_PORT = 4;
 /** Clients in one endpoint's affinity set; the kernel evicts none before its timeout. */

@@ -1,51 +1,91 @@
 import { findIptables, type Iptables } from "@raft2kube/linux/iptables.ts";
+import { IptablesSession } from "@raft2kube/linux/iptables-session.ts";
+import { NETLINK_NETFILTER, NetlinkSocket } from "@raft2kube/linux/netlink.ts";
+import { generationOf } from "@raft2kube/linux/nft.ts";
+import { RESTORE_CALLS_MAX, RESTORE_IDLE_MS } from "../../limits.ts";
 import type { ServicePort } from "../../plan/model.ts";
 import { FrontendOwners } from "../frontend-owners.ts";
 import { externalReservation } from "../external-reservation.ts";
 import type { Mode, Rules, RulesOptions } from "../rules.ts";
 import { baseRules, LAYOUT } from "./base.ts";
-import { type Fragment, renderPort } from "./fragment.ts";
+import { renderPort } from "./fragment.ts";
 import { TablesState } from "./state.ts";
 import { hasLayout, portsAtOnce, removeLayout, saveTables } from "./tables.ts";
 
+/** The programs of a namespace, and what stays open between transactions. */
+interface Open {
+  tools: Iptables;
+  session: IptablesSession;
+  /** Asks for the ruleset's generation; the legacy tables have none. */
+  netfilter: NetlinkSocket | undefined;
+}
+
 /** Makes the rules of kube-proxy's iptables mode. */
 function iptablesRules(options: RulesOptions): Rules {
-  const { clusterCidr, nodePortAddresses, log } = options;
+  const { clusterCidr, nodePortAddresses, clock, log } = options;
   let owners = new FrontendOwners(() => false);
   let state = new TablesState(LAYOUT, baseRules(nodePortAddresses));
-  let programs: Iptables | undefined;
-  const found = async () => {
-    programs ??= await findIptables();
-    return programs;
+  let opened: Open | undefined;
+  /** The ruleset's generation with our rules; undefined: not compared since others changed it. */
+  let generation: number | undefined;
+
+  const open = async (): Promise<Open> => {
+    if (opened) return opened;
+    const tools = await findIptables();
+    log.debug("iptables", { kind: tools.kind });
+    const limits = { idle_ms: RESTORE_IDLE_MS, callsMax: RESTORE_CALLS_MAX };
+    const session = new IptablesSession(tools.kind, clock, limits);
+    const netfilter = tools.kind === "nft" ? new NetlinkSocket(NETLINK_NETFILTER) : undefined;
+    opened = { tools, session, netfilter };
+    return opened;
   };
-  const render = (ports: ReadonlyMap<string, ServicePort | undefined>) =>
-    new Map([...ports].map(([key, port]) => [key, port && renderPort(port, clusterCidr)]));
-  const rendered = async (ports: ReadonlyMap<string, ServicePort | undefined>) => {
-    const fragments = new Map<string, Fragment>();
-    for (const [key, fragment] of render(ports)) if (fragment) fragments.set(key, fragment);
-    return fragments;
+  const generationNow = ({ netfilter }: Open) => netfilter && generationOf(netfilter);
+  const rendered = function* (ports: ReadonlyMap<string, ServicePort | undefined>) {
+    for (const [key, port] of ports) if (port) yield [key, renderPort(port, clusterCidr)] as const;
   };
+
   return {
     async rebuild(ports, apiServers) {
-      const tools = await found();
-      log.debug("iptables", { kind: tools.kind });
+      const opening = open();
+      generation = undefined;
       owners = new FrontendOwners(externalReservation(apiServers, clusterCidr));
+      const granted = owners.change(new Map(ports.map((port) => [port.key, port])));
+      const { tools, session } = await opening;
       state = new TablesState(LAYOUT, baseRules(nodePortAddresses), portsAtOnce(tools));
-      owners.change(new Map(ports.map((port) => [port.key, port])));
-      const granted = new Map(ports.map(({ key }) => [key, owners.granted(key)]));
-      // The programs read the tables while this process renders.
-      const [saved, fragments] = await Promise.all([saveTables(tools), rendered(granted)]);
-      await tools.restore(state.rebuild(fragments, saved));
+      // The programs read and write the tables while this process renders.
+      const saving = saveTables(tools);
+      const transactions = async function* () {
+        yield* state.begin(rendered(granted));
+        yield* state.end(await saving);
+      };
+      await Promise.all([session.restore(transactions()), saving]);
     },
     async change(changes) {
-      const input = state.change(render(owners.change(changes)));
-      if (input !== "") await (await found()).restore(input);
+      const fragments = [...owners.change(changes)].map(([key, port]) =>
+        [key, port && renderPort(port, clusterCidr)] as const);
+      const transactions = state.change(new Map(fragments));
+      if (transactions.length === 0) return;
+      const now = await open();
+      const before = generationNow(now);
+      await now.session.restore(transactions);
+      if (before === undefined || before !== generation) return;
+      const after = before + transactions.length;
+      generation = generationNow(now) === after ? after : undefined;
     },
     async intact() {
-      return state.isIntact(await saveTables(await found()));
+      const now = await open();
+      const found = generationNow(now);
+      if (found !== undefined && found === generation) return true;
+      if (!state.isIntact(await saveTables(now.tools))) return false;
+      generation = found;
+      return true;
     },
     conflicts: (key) => owners.conflicts(key),
-    close: () => Promise.resolve(),
+    async close() {
+      await opened?.session.close();
+      opened?.netfilter?.[Symbol.dispose]();
+      opened = undefined;
+    },
   };
 }
 

@@ -30,9 +30,11 @@ class Section {
     this.removed.push(`-X ${chain}`);
   }
 
-  lines(): string[] {
+  /** The transaction's input; empty without statements. */
+  text(): string {
     const statements = [...this.declared, ...this.rules, ...this.removed];
-    return statements.length === 0 ? [] : [`*${this.table}`, ...statements, "COMMIT"];
+    if (statements.length === 0) return "";
+    return `*${this.table}\n${statements.join("\n")}\nCOMMIT\n`;
   }
 }
 
@@ -50,6 +52,8 @@ export class TablesState {
   readonly #fragments = new Map<string, Fragment>();
 
   readonly #portsAtOnce: number;
+  /** The Services' own chains, where all go in one transaction with the shared ones. */
+  #own: Section[] = [];
 
   /**
    * `base`: the rules of the shared chains, which follow those of the Services. `portsAtOnce`:
@@ -63,51 +67,71 @@ export class TablesState {
 
   /**
    * Returns the input that replaces what `saved` has by these fragments: chains of other Services
-   * are removed, missing jumps inserted. Each Service's own chains come in one transaction; the
-   * shared chains, which lead to all of them, in one that follows.
+   * are removed, missing jumps inserted.
    */
-  rebuild(fragments: ReadonlyMap<string, Fragment>, saved: Saved): string {
+  rebuild(fragments: Iterable<readonly [string, Fragment]>, saved: Saved): string {
+    return [...this.begin(fragments), ...this.end(saved)].join("");
+  }
+
+  /**
+   * The first part of a rebuild: the transactions of the Services' own chains, each made from the
+   * next fragments when it is asked for. `end` must follow.
+   */
+  *begin(fragments: Iterable<readonly [string, Fragment]>): Generator<string> {
     this.#fragments.clear();
-    for (const [key, fragment] of fragments) this.#fragments.set(key, fragment);
-    const all = [...fragments.values()];
+    this.#own = [];
+    for (const section of this.#ownChains(fragments)) {
+      if (this.#portsAtOnce === Infinity) this.#own.push(section);
+      else yield section.text();
+    }
+  }
+
+  *#ownChains(fragments: Iterable<readonly [string, Fragment]>): Generator<Section> {
+    let section = new Section("nat");
+    // The only shared chain that they name. It stays as it is if it is there.
+    section.declare(CHAINS.markMasq);
+    for (const rule of this.#base) {
+      if (rule.chain === CHAINS.markMasq) section.rules.push(`-A ${rule.chain} ${rule.text}`);
+    }
+    let ports = 0;
+    for (const [key, fragment] of fragments) {
+      this.#fragments.set(key, fragment);
+      if (fragment.chains.size === 0) continue;
+      for (const [name, rules] of fragment.chains) write(section, name, rules);
+      if (++ports % this.#portsAtOnce !== 0) continue;
+      yield section;
+      section = new Section("nat");
+    }
+    if (ports > 0) yield section;
+  }
+
+  /**
+   * The other part: the shared chains, which lead to the Services' own, then the removal of those
+   * of other Services.
+   */
+  end(saved: Saved): string[] {
+    const all = [...this.#fragments.values()];
     const { shared } = this.#layout;
     const sections = newSections();
     for (const table of TABLES) for (const name of shared[table]) sections[table].declare(name);
-    for (const fragment of all) append(sections, fragment.shared);
+    append(sections, descending(all.flatMap((fragment) => fragment.shared)));
     // After the Services': the jump to KUBE-NODEPORTS is the last rule of KUBE-SERVICES.
     append(sections, this.#base);
     for (const jump of missingJumps(saved, this.#layout)) {
       sections[jump.table].rules.push(`-I ${jump.from} ${jumpText(jump, this.#layout)}`);
     }
-    const own = all.filter(({ chains }) => chains.size > 0);
-    const wanted = new Set(own.flatMap(({ chains }) => [...chains.keys()]));
+    const wanted = new Set(all.flatMap(({ chains }) => [...chains.keys()]));
     const stale = ownChains(saved, this.#layout).filter((name) => !wanted.has(name));
-    return inputOf([
-      sections.filter, ...this.#newChains(own, saved), sections.nat,
-      ...removals(stale, this.#portsAtOnce),
+    return textsOf([
+      ...this.#own, sections.filter, sections.nat, ...removals(stale, this.#portsAtOnce),
     ], this.#portsAtOnce);
   }
 
-  /** The transactions that write the Services' own chains, and make the shared ones they name. */
-  #newChains(fragments: readonly Fragment[], saved: Saved): Section[] {
-    if (fragments.length === 0) return [];
-    const first = new Section("nat");
-    const there = new Set(chainsIn(saved.nat));
-    for (const name of this.#layout.shared.nat) if (!there.has(name)) first.declare(name);
-    return [first, ...inParts(fragments, this.#portsAtOnce).map((some) => {
-      const section = new Section("nat");
-      for (const { chains } of some) {
-        for (const [name, rules] of chains) write(section, name, rules);
-      }
-      return section;
-    })];
-  }
-
   /**
-   * Records changes and returns their input; empty if nothing differs. In several transactions all
+   * Records changes and returns their transactions; none if nothing differs. Of several, all
    * rules are added before any is deleted: a frontend that moves to another Service always has one.
    */
-  change(changes: ReadonlyMap<string, Fragment | undefined>): string {
+  change(changes: ReadonlyMap<string, Fragment | undefined>): string[] {
     const parts = inParts([...changes], this.#portsAtOnce).map((some) => {
       const [first, last] = [newSections(), newSections()];
       for (const [key, fragment] of some) {
@@ -121,7 +145,7 @@ export class TablesState {
       ...parts.flatMap(({ first }) => Object.values(first)),
       ...parts.flatMap(({ last }) => Object.values(last)),
     ];
-    return inputOf(sections, parts.length > 1 ? this.#portsAtOnce : Infinity);
+    return textsOf(sections, parts.length > 1 ? this.#portsAtOnce : Infinity);
   }
 
   /** Whether `saved` has all chains, as many rules in each as were applied, and the jumps. */
@@ -189,10 +213,10 @@ export function removal(
   for (const jump of jumps) {
     last[jump.table].rules.push(`-D ${jump.from} ${jumpText(jump, layout)}`);
   }
-  return inputOf([
+  return textsOf([
     ...Object.values(emptied), ...removals(ownChains(saved, layout), portsAtOnce),
     ...Object.values(last),
-  ], portsAtOnce);
+  ], portsAtOnce).join("");
 }
 
 /** The chains of single Services that are there. */
@@ -249,11 +273,19 @@ function append(sections: Sections, rules: readonly Rule[]): void {
   for (const { table, chain, text } of rules) sections[table].rules.push(`-A ${chain} ${text}`);
 }
 
-/** Returns the transactions as input, as one of each table if all ports go in one. */
-function inputOf(sections: readonly Section[], portsAtOnce: number): string {
+/**
+ * Rules by the chain to which they jump, the last name first: iptables-nft-restore keeps the
+ * chains of a transaction in a sorted list, which it searches from its start for each.
+ */
+function descending(rules: readonly Rule[]): Rule[] {
+  const byTarget = rules.map((rule) => ({ rule, to: rule.text.slice(rule.text.lastIndexOf(" ")) }));
+  return byTarget.sort((a, b) => (a.to < b.to ? 1 : a.to > b.to ? -1 : 0)).map(({ rule }) => rule);
+}
+
+/** Returns the transactions' input, as one of each table if all ports go in one. */
+function textsOf(sections: readonly Section[], portsAtOnce: number): string[] {
   const transactions = portsAtOnce === Infinity ? merged(sections) : sections;
-  const lines = transactions.flatMap((section) => section.lines());
-  return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
+  return transactions.map((section) => section.text()).filter((text) => text !== "");
 }
 
 function merged(sections: readonly Section[]): Section[] {

@@ -6,8 +6,13 @@ import { hasJumps, removal, type Saved } from "./state.ts";
 
 /** Returns what the two tables have now. */
 export async function saveTables(tools: Iptables): Promise<Saved> {
-  const [filter, nat] = await Promise.all([tools.save("filter"), tools.save("nat")]);
-  return { filter, nat };
+  const tables = new Map<string, string[]>();
+  let lines: string[] = [];
+  for (const line of await tools.save()) {
+    if (line.startsWith("*")) tables.set(line.slice(1), (lines = []));
+    else lines.push(line);
+  }
+  return { filter: tables.get("filter") ?? [], nat: tables.get("nat") ?? [] };
 }
 
 /** Service ports in one transaction. The legacy programs write the whole table for each: all. */

@@ -49,7 +49,7 @@ function ipvsRulesOf(options: RulesOptions): Rules {
       const { entries } = steps(granted);
       replaceSets(entries.added);
       const tools = await findIptables();
-      await tools.restore(tables.rebuild(new Map(), await saveTables(tools)));
+      await tools.restore(tables.rebuild([], await saveTables(tools)));
       // Destinations before addresses: a packet of an address without them is refused.
       await servers.rebuild(state.servers());
       const wanted = state.addresses();

@@ -1,0 +1,105 @@
+import { readFileSync } from "node:fs";
+import { logger } from "@raft2kube/observe/log.ts";
+import { iptables } from "@raft2kube/linux/iptables.ts";
+import { enterNetns } from "@raft2kube/linux/netns.ts";
+import { nftGeneration } from "@raft2kube/linux/nft.ts";
+import { createNamespaces, type Namespaces } from "@raft2kube/linux/testing/namespaces.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { servicePort } from "../../testing/service-port.ts";
+import type { Rules } from "../rules.ts";
+import { IPTABLES_MODE } from "./apply.ts";
+
+/** More than one transaction takes. */
+const SERVICES = 200;
+
+function service(i: number, endpoint = "10.1.0.1") {
+  return servicePort({
+    key: `ns/s${i}:/TCP`,
+    clusterIps: [`10.96.${i >> 8}.${i & 255}`],
+    allEndpoints: [{ address: endpoint, port: 80 }],
+  });
+}
+const change = (i: number, endpoint: string) => {
+  const port = service(i, endpoint);
+  return new Map([[port.key, port]]);
+};
+
+/** The programs that this process runs, by pid. */
+const programs = () =>
+  readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").match(/\d+/g) ?? [];
+
+describe.runIf(process.getuid?.() === 0)("the tables of iptables mode", () => {
+  const tools = iptables("nft");
+  let namespaces: Namespaces;
+  let rules: Rules;
+
+  beforeEach(async () => {
+    namespaces = createNamespaces("r2k-iptapply-");
+    enterNetns(namespaces.add("node"));
+    rules = IPTABLES_MODE.create({
+      clusterCidr: "10.1.0.0/16", clock: systemClock(), log: logger("test"),
+    });
+    await rules.rebuild(Array.from({ length: SERVICES }, (_, i) => service(i)), []);
+  });
+  afterEach(async () => {
+    await rules.close();
+    namespaces.close();
+  });
+
+  const rulesOf = async (chain: RegExp) =>
+    (await tools.save("nat")).filter((line) => line.startsWith("-A ") && chain.test(line));
+
+  it("have all Services after a rebuild, and after one of what is there", async () => {
+    expect(await rulesOf(/^-A KUBE-SERVICES .*-j KUBE-SVC-/)).toHaveLength(SERVICES);
+    expect(await rules.intact()).toBe(true);
+    await rules.rebuild([service(0)], []);
+    expect(await rulesOf(/^-A KUBE-SE(RVICES|P)/)).toHaveLength(1 + 1 + 2);
+    expect(await rules.intact()).toBe(true);
+  });
+
+  it("are changed by the process that rebuilt them, which ends with the mode", async () => {
+    const running = programs();
+    expect(running).toHaveLength(1);
+    await rules.change(change(0, "10.1.0.2"));
+    expect(await rulesOf(/DNAT --to-destination 10.1.0.2:80$/)).toHaveLength(1);
+    expect(programs()).toEqual(running);
+    await rules.close();
+    expect(programs()).toEqual([]);
+  });
+
+  it("are not read again until a transaction of others", async () => {
+    expect(await rules.intact()).toBe(true);
+    await rules.change(change(0, "10.1.0.2"));
+    const before = nftGeneration();
+    const path = process.env["PATH"];
+    process.env["PATH"] = "/nowhere";
+    try {
+      expect(await rules.intact()).toBe(true);
+    } finally {
+      process.env["PATH"] = path;
+    }
+    await tools.restore("*nat\n:KUBE-MARK-MASQ - [0:0]\nCOMMIT\n");
+    expect(nftGeneration()).toBe(before + 1);
+    expect(await rules.intact()).toBe(false);
+  });
+
+  it("are compared where a change follows a transaction of others", async () => {
+    expect(await rules.intact()).toBe(true);
+    await tools.restore("*nat\n:KUBE-MARK-MASQ - [0:0]\nCOMMIT\n");
+    await rules.change(change(0, "10.1.0.2"));
+    await rules.change(change(0, "10.1.0.3"));
+    expect(await rules.intact()).toBe(false);
+    await rules.rebuild([service(0)], []);
+    expect(await rules.intact()).toBe(true);
+  });
+
+  it("are rebuilt after a change that was refused", async () => {
+    const [, own] = /-j (KUBE-SVC-\S+)/.exec((await rulesOf(/-d 10.96.0.0\/32/))[0] ?? "") ?? [];
+    await tools.restore(`*nat\n:KUBE-SERVICES - [0:0]\n:${own} - [0:0]\n-X ${own}\nCOMMIT\n`);
+    await expect(rules.change(new Map([[service(0).key, undefined]])))
+      .rejects.toMatchObject({ code: "iptables-refused" });
+    await rules.rebuild([service(1)], []);
+    expect(await rules.intact()).toBe(true);
+  });
+});
