@@ -7,6 +7,7 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
 import { planService } from "@raft2kube/proxy/plan/service.ts";
+import { SYNC_DELAY_MS } from "@raft2kube/proxy/limits.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
@@ -157,6 +158,8 @@ async function ours(
   const changes: number[] = [];
   for (let turn = 1; turn <= CHANGES; turn++) {
     const ports = new Map(planned(count - 1, turn).map((port) => [port.key, port]));
+    // As the loop does. The kernel deletes former rules after a transaction, and the next waits.
+    await delay(clock, SYNC_DELAY_MS);
     changes.push(await timed(() => rules.change(ports)));
   }
   const connections = await rate(world);
@@ -245,9 +248,12 @@ async function metric(name: string): Promise<{ sum: number; count: number }> {
   return { sum: value("sum"), count: value("count") };
 }
 
+/** A process and the programs that it keeps running. */
 function memoryOf(pid: number): number {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  return Number(/^Pss:\s+(\d+)/m.exec(text)?.[1] ?? 0) / 1024;
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").match(/\d+/g) ?? [];
+  const own_MiB = Number(/^Pss:\s+(\d+)/m.exec(text)?.[1] ?? 0) / 1024;
+  return children.reduce((sum_MiB, child) => sum_MiB + memoryOf(Number(child)), own_MiB);
 }
 
 async function timed(work: () => Promise<void>): Promise<number> {
