@@ -142,6 +142,17 @@ const ASKED: readonly (readonly [string[], string[], number, string, string])[] 
     ["gpu-0::0", "gpu-1::0", "gpu-1::1", "gpu-2::0", "gpu-2::1", "gpu-2::2"], [], 5,
     "gpu-1,gpu-1,gpu-2,gpu-2,gpu-2", "none has five: the one with the most first, so two GPUs do",
   ],
+  [
+    ["gpu-0::0", "gpu-1::0", "gpu-2::0", "gpu-2::1"], ["gpu-0::0", "gpu-2::0"], 3,
+    "gpu-0,gpu-2,gpu-2", "of two shares that must be included the second one's GPU has another",
+  ],
+  [
+    [
+      "gpu-0::0", "gpu-0::1", "gpu-1::0", "gpu-1::1", "gpu-1::2", "gpu-2::0", "gpu-2::1",
+    ],
+    ["gpu-0::0"], 4, "gpu-0,gpu-0,gpu-2,gpu-2",
+    "the GPU of the included share first; for the other two the GPU with the fewest that is enough",
+  ],
   [["gpu-1::0", "gpu-0::0"], [], 1, "gpu-0", "two have one: the lower id, in whatever order"],
   [
     ["gpu-0::0", "gpu-0::1", "gpu-1::0", "gpu-1::1", "gpu-2::0", "gpu-2::1"], [], 5,
