@@ -46,6 +46,14 @@ async function output(command: string): Promise<string> {
   return (await ended.catch((failure: { stdout?: string }) => failure)).stdout ?? "";
 }
 
+/** The rows of the exercise's table: files and bodies, as the page names them. */
+function rowsOf({ folder }: Lab): { files: string[]; bodies: string[] }[] {
+  const table = /^## The exercise\n(.*?)^## /ms.exec(readme(folder))?.[1] ?? "";
+  const names = (cell: string) => [...cell.matchAll(/`#?([^`]+)`/g)].map(([, name]) => name!);
+  return [...table.matchAll(/^\| (?:\d+ \| )?(`[^|]+\.ts`) \|([^|]+)\|/gm)]
+    .map(([, files = "", bodies = ""]) => ({ files: names(files), bodies: names(bodies) }));
+}
+
 for (const lab of labs) {
   describe(`the README of lab ${lab.number}`, { timeout: COMMAND_TIMEOUT_MS }, () => {
     const walks = walksOf(readme(lab.folder));
@@ -70,14 +78,22 @@ for (const lab of labs) {
     });
 
     it("has the files of the exercise in its table, in the order of `lab diff`", () => {
-      const table = /^## The exercise\n(.*?)^## /ms.exec(readme(lab.folder))?.[1] ?? "";
-      const rows = [...table.matchAll(/^\| (?:\d+ \| )?(`[^|]+\.ts`) \|/gm)];
-      const cells = rows.flatMap(([, cell = ""]) => [...cell.matchAll(/`([^`]+)`/g)]);
-      const named = new Set(cells.map(([, file]) => file!));
+      const named = new Set(rowsOf(lab).flatMap((row) => row.files));
       const files = [...named].map((name) => {
         return lab.files.find((file) => file === name || file.endsWith(`/${name}`));
       });
       expect(files).toEqual(lab.files);
+    });
+
+    it("lists the bodies in the order of the hints", () => {
+      const bodies = rowsOf(lab).flatMap((row) => row.bodies);
+      const isOne = (word: string) => bodies.indexOf(word) === bodies.lastIndexOf(word);
+      const places = lab.hints.map(({ for: topic }) => {
+        const words = topic.match(/\w+/g)!.filter((word) => bodies.includes(word) && isOne(word));
+        return Math.min(...words.map((word) => bodies.indexOf(word)));
+      });
+      expect(places).not.toContain(Infinity);
+      expect(places).toEqual(places.toSorted((one, other) => one - other));
     });
 
     it("tours point at context, not at what is to be written", () => {
