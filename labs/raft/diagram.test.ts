@@ -26,7 +26,17 @@ it("heartbeats are drawn with their direction, their number and their losses", (
   const lines = drawDiagram(trace.events, MEMBERS, 10);
   expect(lines).toHaveLength(3);
   expect(lines[1]).toMatch(/│─+►│ +│ +heartbeat t1 ×3$|heartbeat t1 ×3 ─*►/);
-  expect(lines[2]).toMatch(/heartbeat t1 ×3 ─+✗.*\(3 lost\)$/);
+  expect(lines[2]).toMatch(/│─+┼─+✗│ +heartbeat t1 ×3 +\(3 lost\)$/);
+});
+
+it("an arrow's label is beside its sender, and no member's line ends under it", () => {
+  const trace = new Trace(() => 1);
+  const asked = { ...askVote(1n, 1, { index: 0, term: 0 }), from: 1n, to: 3n };
+  trace.message(asked, false);
+  trace.message({ ...asked, from: 3n, to: 1n }, false);
+  const [, right, left] = drawDiagram(trace.events, MEMBERS, 10).map((line) => line.slice(10));
+  expect(right).toBe("│─── vote? t1 ────┼────────────────►│");
+  expect(left).toBe("│◄────────────────┼──── vote? t1 ───│");
 });
 
 it("a message of a member to itself has a line", () => {
@@ -80,7 +90,7 @@ it("a vote that has left is drawn when its sender crashes", () => {
   while (one!.votedTerm === 0) cluster.run(0.05);
   one!.crash();
   const drawn = drawDiagram(cluster.trace.events, MEMBERS, 40).join("\n");
-  expect(drawn).toMatch(/│╌+ vote\? t1 ╌+►.*\(in flight\)\n.*1 crashes$/);
+  expect(drawn).toMatch(/│╌+ vote\? t1 ╌+┼╌+►.*\(in flight\)\n.*1 crashes$/);
 });
 
 it("no message of the member that fails is folded, and the members' disks come first", () => {

@@ -185,14 +185,17 @@ function arrow(
   const [left, right] = rightward ? [start, end] : [end, start];
   const cells = [...idle(members)];
   const inside = (right - left) * COLUMN - 1;
-  const text = label.length <= inside - 3 ? ` ${label} ` : "";
-  const dashes = inside - 1 - text.length;
-  const before = Math.floor(dashes / 2);
   const [dash, point] = ARROWS[fate];
-  const tip = point === "►" && !rightward ? "◄" : point;
-  const body = `${dash.repeat(before)}${text}${dash.repeat(dashes - before)}`;
-  const drawn = rightward ? body + tip : tip + body;
-  cells.splice(left * COLUMN + 1, inside, ...drawn);
+  const line = dash.repeat(inside).split("");
+  // It crosses the lines of the members between, and has its label beside the sender.
+  for (let at = COLUMN - 1; at < inside; at += COLUMN) line[at] = "┼";
+  const free = COLUMN - 2;
+  const text = label.length <= free - 2 ? ` ${label} ` : "";
+  const before = (free - text.length) >> 1;
+  line.splice((rightward ? 0 : inside - free) + before, text.length, ...text);
+  if (rightward) line[inside - 1] = point;
+  else line[0] = point === "►" ? "◄" : point;
+  cells.splice(left * COLUMN + 1, inside, ...line);
   const notes = [...(text === "" ? [label] : []), ...(fate === "in flight" ? ["(in flight)"] : [])];
   return [cells.join(""), ...notes].join("  ");
 }
