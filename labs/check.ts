@@ -17,6 +17,28 @@ interface CheckTraits {
   readonly leftOut?: string | undefined;
 }
 
+/** How much a reader has to follow in a failed scenario's diagram. */
+export interface ScenarioSize {
+  readonly members: number;
+  readonly lines: number;
+}
+
+/** The failure of a scenario, whose message has a diagram. */
+export class ScenarioFailure extends Error {
+  override readonly name = "Error";
+  readonly size: ScenarioSize;
+
+  constructor(message: string, size: ScenarioSize, cause: unknown) {
+    super(message, { cause });
+    this.size = size;
+  }
+}
+
+/** Whether a diagram is simpler: it has fewer members, or as many and fewer lines. */
+export function isSimpler(one: ScenarioSize, other: ScenarioSize): boolean {
+  return one.members < other.members || one.members === other.members && one.lines < other.lines;
+}
+
 /** The error of a part that is not written yet, also as another process reports it. */
 export const NOT_WRITTEN = /\blab \d\d[a-z]?: [\w-]+ is not written yet\b/;
 

@@ -10,19 +10,23 @@ const RUNS = 5;
 const BALLOT_MS = 20;
 const SLOW_DISK_MS = 50;
 
+/** The only voter needs no other answer, and its disk is slow. */
+scenario("the only voter leads once its vote is durable", { servers: 2, runs: RUNS }, (cluster) => {
+  const [one] = cluster.servers;
+  const membership = { ...initialMembership([1n]), learners: [2n] };
+  for (const server of cluster.servers) {
+    server.startWith({ term: 1, log: [1], commit: 1, membership });
+  }
+  one!.disk_ms = SLOW_DISK_MS;
+  one!.campaign();
+  until(cluster, "member 1 leads", () => one!.isLeader);
+});
+
 scenario("two candidates of one term ask the same voter", { servers: 3, runs: RUNS }, (cluster) => {
   expectOneOfTwoElected(cluster, {
     when: "members 1 and 2 campaign at the same time, and reach only member 3",
     expected: "member 3 votes for one of them, which leads term 1",
     why: "a vote that is not given, or not counted, leaves the cluster without a leader",
-  });
-});
-
-scenario("a late answer to a pre-vote is no vote", { servers: 5, runs: RUNS }, (cluster) => {
-  expectOneOfTwoElected(cluster, {
-    when: "members 1 and 2 campaign at the same time, and reach members 3, 4 and 5",
-    expected: "one of them has three of five votes, and leads term 1",
-    why: "three voters and two candidates: one candidate has a majority (Raft section 5.2)",
   });
 });
 
@@ -82,38 +86,6 @@ scenario(
   },
 );
 
-scenario("half of the voters elect no leader", { servers: 4, runs: RUNS }, (cluster) => {
-  const [one, two, three, four] = cluster.servers;
-  for (const left of [one!, two!]) {
-    for (const right of [three!, four!]) cluster.cut(left, right);
-  }
-  cluster.run(3 * ELECTION_MS);
-  expectNoLeader(cluster, "four members, of which two and two reach each other, for three seconds");
-});
-
-scenario("while joint, new voters alone elect no leader", { servers: 4, runs: RUNS }, (cluster) => {
-  const [one, two, three, four] = cluster.servers;
-  const membership = { ...initialMembership([1n, 2n]), outgoing: [3n, 4n] };
-  for (const server of [one!, two!]) {
-    server.startWith({ term: 1, log: [1], commit: 1, membership });
-  }
-  for (const server of [three!, four!]) cluster.disconnect(server);
-  cluster.run(3 * ELECTION_MS);
-  expectNoLeader(cluster, "joint: the new voters 1 and 2 are connected, the old 3 and 4 are not");
-});
-
-/** The only voter needs no other answer, and its disk is slow. */
-scenario("the only voter leads once its vote is durable", { servers: 2, runs: RUNS }, (cluster) => {
-  const [one] = cluster.servers;
-  const membership = { ...initialMembership([1n]), learners: [2n] };
-  for (const server of cluster.servers) {
-    server.startWith({ term: 1, log: [1], commit: 1, membership });
-  }
-  one!.disk_ms = SLOW_DISK_MS;
-  one!.campaign();
-  until(cluster, "member 1 leads", () => one!.isLeader);
-});
-
 /** Only the request of member 3 tells member 2 that member 3 votes. */
 scenario("a vote request tells what is committed", { servers: 3, runs: RUNS }, (cluster) => {
   const [one, two, three] = cluster.servers;
@@ -141,4 +113,32 @@ scenario("a vote request tells what is committed", { servers: 3, runs: RUNS }, (
     why: "member 2 learns from the request of member 3 that it may ask member 3 for its vote",
   });
   agree(cluster, "after", { by: 2 });
+});
+
+scenario("half of the voters elect no leader", { servers: 4, runs: RUNS }, (cluster) => {
+  const [one, two, three, four] = cluster.servers;
+  for (const left of [one!, two!]) {
+    for (const right of [three!, four!]) cluster.cut(left, right);
+  }
+  cluster.run(3 * ELECTION_MS);
+  expectNoLeader(cluster, "four members, of which two and two reach each other, for three seconds");
+});
+
+scenario("while joint, new voters alone elect no leader", { servers: 4, runs: RUNS }, (cluster) => {
+  const [one, two, three, four] = cluster.servers;
+  const membership = { ...initialMembership([1n, 2n]), outgoing: [3n, 4n] };
+  for (const server of [one!, two!]) {
+    server.startWith({ term: 1, log: [1], commit: 1, membership });
+  }
+  for (const server of [three!, four!]) cluster.disconnect(server);
+  cluster.run(3 * ELECTION_MS);
+  expectNoLeader(cluster, "joint: the new voters 1 and 2 are connected, the old 3 and 4 are not");
+});
+
+scenario("a late answer to a pre-vote is no vote", { servers: 5, runs: RUNS }, (cluster) => {
+  expectOneOfTwoElected(cluster, {
+    when: "members 1 and 2 campaign at the same time, and reach members 3, 4 and 5",
+    expected: "one of them has three of five votes, and leads term 1",
+    why: "three voters and two candidates: one candidate has a majority (Raft section 5.2)",
+  });
 });

@@ -1,4 +1,6 @@
-import { NOT_WRITTEN, check, checkOptions, repeatCommand, stillAtWork } from "../check.ts";
+import {
+  NOT_WRITTEN, ScenarioFailure, check, checkOptions, isSimpler, repeatCommand, stillAtWork,
+} from "../check.ts";
 import { BrokenProperty } from "./broken-property.ts";
 import { type ClusterOptions, LabCluster } from "./cluster.ts";
 import { cutToCause, focusOf, membersOf } from "./cut.ts";
@@ -36,7 +38,7 @@ export function scenario(
   registered.push({ title, options: cluster, body });
   const playAll = () => {
     const { runs = usualRuns, seed: first = 1 } = checkOptions();
-    let failure: Failure | undefined;
+    let failure: ScenarioFailure | undefined;
     let until_ms = Number.POSITIVE_INFINITY;
     for (let seed = first; seed < first + runs && performance.now() < until_ms; seed++) {
       stillAtWork();
@@ -44,24 +46,18 @@ export function scenario(
       if (!found) continue;
       // Another seed may show the same mistake with fewer messages.
       if (!failure) until_ms = performance.now() + SIMPLER_SEEDS_MS;
-      if (!failure || found.lines < failure.lines) failure = found;
+      if (!failure || isSimpler(found.size, failure.size)) failure = found;
     }
-    if (failure) throw failure.error;
+    if (failure) throw failure;
   };
   check(title, playAll, { scenario: true });
-}
-
-/** A run that failed, and how long the diagram of its cause is. */
-interface Failure {
-  readonly error: Error;
-  readonly lines: number;
 }
 
 function play(
   title: string,
   options: ClusterOptions,
   body: (cluster: LabCluster) => void,
-): Failure | undefined {
+): ScenarioFailure | undefined {
   let cluster: LabCluster | undefined;
   try {
     cluster = new LabCluster(options);
@@ -74,7 +70,12 @@ function play(
   }
 }
 
-function explain(title: string, seed: number, cluster: LabCluster, reason: Error): Failure {
+function explain(
+  title: string,
+  seed: number,
+  cluster: LabCluster,
+  reason: Error,
+): ScenarioFailure {
   const members = cluster.servers.map(({ id }) => id);
   const broken = reason instanceof BrokenProperty ? reason : undefined;
   const focus = broken && focusOf(broken.cause);
@@ -91,7 +92,8 @@ function explain(title: string, seed: number, cluster: LabCluster, reason: Error
     `to repeat: ${repeatCommand(title, seed)} --runs 1`,
     `to watch: ${repeatCommand(title, seed, "replay")}`,
   ];
-  return { error: new Error(lines.join("\n"), { cause: reason }), lines: diagram.length };
+  const size = { members: members.length, lines: diagram.length };
+  return new ScenarioFailure(lines.join("\n"), size, reason);
 }
 
 /** Describes a bug in the reader's code: the message and the nearest frames. */

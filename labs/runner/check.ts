@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import type { CheckOptions } from "../check.ts";
+import type { CheckOptions, ScenarioSize } from "../check.ts";
 import { describeJudgement } from "../judge.ts";
 import type { CheckEvent } from "./run-checks.ts";
 import { LABS_DIR, ROOT_DIR } from "./paths.ts";
@@ -23,6 +23,8 @@ export interface CheckOutcome {
   readonly unwritten?: boolean;
   /** It is a scenario: its message has a diagram. */
   readonly scenario?: boolean;
+  /** The diagram's size. */
+  readonly size?: ScenarioSize | undefined;
 }
 
 /** A check that could not look here, and why. */
@@ -296,10 +298,11 @@ class CheckFile {
     if (event.kind === "begins") this.#begun.push(event.title);
     if (event.kind === "left-out") this.leftOut.push(event);
     if (event.kind !== "ended") return;
-    const { title, message, scenario, result } = event;
+    const { title, message, scenario, result, size } = event;
     if (scenario && this.#scenariosLeft !== undefined) this.#scenariosLeft--;
     const passed = result === "passed";
-    this.#add({ title, passed, message, scenario, unwritten: result === "unwritten" }, ended);
+    const unwritten = result === "unwritten";
+    this.#add({ title, passed, message, scenario, size, unwritten }, ended);
   }
 
   #add(outcome: CheckOutcome, ended: OnOutcome): void {

@@ -27,6 +27,19 @@ it("type errors are listed and counted, before the outcomes of the checks", asyn
   expect(reported[0]).toBe("the code type-checks");
 });
 
+it("shows the failed scenario with the fewest members, then lines, after a rule", () => {
+  const failed = (title: string, members: number, lines: number) =>
+    ({ title, passed: false, message: "", scenario: true, size: { members, lines } });
+  const scenarios = [failed("of five", 5, 3), failed("long", 3, 9), failed("short", 3, 8)];
+  const shown = (outcomes: CheckOutcome[]) =>
+    [...describeEnd(findLab("3"), {}, { outcomes, leftOut: [], stopped: false })
+      .matchAll(/✗ (.*)/g)].map(([, title]) => title);
+  expect(shown(scenarios)).toEqual(["short"]);
+  const rule = { title: "a rule", passed: false, message: "" };
+  expect(shown([...scenarios, rule])).toEqual(["short"]);
+  expect(shown([rule, ...scenarios])).toEqual(["a rule", "short"]);
+});
+
 it("leads from a body that is not written yet to the hint for it", () => {
   const end = (body: string) => {
     const message = `lab 02: ${body} is not written yet: my/02/store/wal/wal.ts:133`;

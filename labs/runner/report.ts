@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { hintFor } from "./hints.ts";
 import { LabError } from "./lab-error.ts";
-import type { CheckOptions } from "../check.ts";
+import { type CheckOptions, isSimpler } from "../check.ts";
 import {
   type CheckOutcome,
   type LeftOut,
@@ -137,10 +137,11 @@ export function describeEnd(lab: Lab, request: CheckRequest, verdict: Verdict): 
   const rest = leftOut.length > 0 ? `; ${leftOut.length} left out${others}` : others;
   const count = `${passed} of ${outcomes.length} checks pass${rest}`;
   // Failures of written parts come before those of parts that are not written yet.
-  const first = failures.find(({ unwritten }) => !unwritten) ?? failures[0];
+  const shown = simplestScenario(failures);
+  const found = failures.find(({ unwritten }) => !unwritten) ?? failures[0];
+  const first = found?.scenario && shown ? shown : found;
   if (first) {
     const stuck = !judgesOwn(request) ? "" : `\n\nStuck? ${hintCommand(lab, first)}`;
-    const shown = failures.find(({ scenario, unwritten }) => scenario && !unwritten);
     const also = shown === undefined || shown === first || first.unwritten ? "" : described(shown);
     const between = also === "" ? "" : "\n\nIn a cluster it looks like this:\n";
     return `${described(first)}${between}${also}\n\n${count}.${stuck}`;
@@ -152,6 +153,15 @@ export function describeEnd(lab: Lab, request: CheckRequest, verdict: Verdict): 
     `\n${count}: lab ${lab.number} is done. See npm run lab diff ${lab.number}; ` +
     `run it: npm run lab use own ${lab.number}`
   );
+}
+
+/** Of the failed scenarios the one with the fewest members, then lines; the first of equal ones. */
+function simplestScenario(failures: readonly CheckOutcome[]): CheckOutcome | undefined {
+  const scenarios = failures.filter(({ scenario, unwritten }) => scenario && !unwritten);
+  return scenarios.reduce<CheckOutcome | undefined>((simplest, each) => {
+    if (!simplest?.size || !each.size) return simplest ?? each;
+    return isSimpler(each.size, simplest.size) ? each : simplest;
+  }, undefined);
 }
 
 /** Names a check that could not look here, with the reason. */

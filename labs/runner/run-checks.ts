@@ -7,6 +7,8 @@ import {
   type Check,
   type CheckRun,
   NOT_WRITTEN,
+  ScenarioFailure,
+  type ScenarioSize,
   checkOptions,
   onAlive,
   registeredChecks,
@@ -41,6 +43,8 @@ export interface Ended {
   readonly scenario: boolean;
   readonly result: "passed" | "failed" | "unwritten";
   readonly message: string;
+  /** The size of a failed scenario's diagram. */
+  readonly size?: ScenarioSize;
 }
 
 function report(event: CheckEvent): void {
@@ -64,7 +68,8 @@ async function attempt({ title, body, scenario }: Check): Promise<Ended["result"
   } catch (thrown) {
     const unwritten = thrown instanceof Error && NOT_WRITTEN.test(thrown.message);
     const result = unwritten ? "unwritten" : "failed";
-    report({ ...ended, result, message: describe(thrown, title) });
+    const size = thrown instanceof ScenarioFailure ? { size: thrown.size } : {};
+    report({ ...ended, result, message: describe(thrown, title), ...size });
     return result;
   } finally {
     clearInterval(watchdog);
