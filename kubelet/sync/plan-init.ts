@@ -79,10 +79,7 @@ function planStep(
   // lab:11 end
 }
 
-/**
- * Passes while it runs, has started and is not killed; started again after any end, whatever the
- * policy.
- */
+/** Passes while it runs, has started and is not killed; any end starts it again, by any policy. */
 function planSidecar(
   input: PlanInput,
   container: Container,
