@@ -1,5 +1,6 @@
 import type {
   CallOptions,
+  ConnectOptions,
   EtcdClient,
   WatchOptions,
   WatchStream,
@@ -19,9 +20,9 @@ import { WatchSession } from "./etcd/watch/watch.ts";
 /**
  * The store's client inside its own process: the same verbs, errors, limits and back-pressure as
  * over gRPC, without coding. Messages are passed on as they are: neither side changes them
- * afterwards.
+ * afterwards. `connection` is how others reach the store.
  */
-export function embeddedClient(context: EtcdContext): EtcdClient {
+export function embeddedClient(context: EtcdContext, connection?: ConnectOptions): EtcdClient {
   const sessions = new Set<WatchStream>();
   const self: EtcdClient = {
     ...callsBy((name, request, options) => {
@@ -36,6 +37,7 @@ export function embeddedClient(context: EtcdContext): EtcdClient {
       return stream;
     },
     as: (user) => signedIn(self, user),
+    connection,
     close() {
       for (const session of [...sessions]) session.close();
       return Promise.resolve();

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync, readdirSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { afterEach, expect, test } from "vitest";
 import { type Store, startStore } from "./main.ts";
 
@@ -64,6 +65,19 @@ test("a closed store refuses calls and ends its watches, each with the reason", 
   await expect(store.client.put({ key })).rejects.toThrow(stopped);
   await expect(store.client.range({ key })).rejects.toThrow(stopped);
   await expect(store.client.range({ key, serializable: true })).rejects.toThrow(stopped);
+});
+
+test("the embedded client knows how others reach its store, if they need no TLS", async () => {
+  const hidden = await start(temporaryFolder());
+  expect(hidden.client.connection).toBeUndefined();
+  const dataDir = temporaryFolder();
+  const listenClient = { path: join(dataDir, "s.sock") };
+  const store = await start(dataDir, { listenClient });
+  const other = connectEtcd(store.client.connection!);
+  await other.put({ key, value: Buffer.from("1") });
+  expect((await store.client.range({ key })).kvs[0]!.value.toString()).toBe("1");
+  expect(other.connection).toEqual({ endpoints: [`unix://${listenClient.path}`] });
+  await other.close();
 });
 
 test("two stores live in one process, and a data directory has one owner", async () => {

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import type { ConnectOptions, EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { RpcServer } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -91,12 +91,13 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     await publish(machine.context, presence(options, grpc));
     machine.recordCheck.start();
     const { revision } = opened.state;
+    const endpoints = endpointsOf(options, grpc);
     const addresses = grpc.map(({ address }) => address);
     log.info("store is up", { addresses, dataDir, revision });
     return {
-      client: embeddedClient(machine.context),
+      client: embeddedClient(machine.context, plainConnection(endpoints)),
       address: addresses[0],
-      endpoints: endpointsOf(options, grpc),
+      endpoints,
       httpAddresses: http.map(({ address }) => address),
       close: () => machine.close(servers),
     };
@@ -129,6 +130,12 @@ function presence(options: StoreOptions, servers: RpcServer[]) {
 
 function endpointsOf({ listenClient }: StoreOptions, servers: RpcServer[]): string[] {
   return listed(listenClient).map((listen, i) => urlOf(listen, servers[i]!));
+}
+
+/** How others reach the store without TLS, for which they would need certificates. */
+function plainConnection(endpoints: readonly string[]): ConnectOptions | undefined {
+  const plain = endpoints.filter((endpoint) => !endpoint.startsWith("https:"));
+  return plain.length > 0 ? { endpoints: plain } : undefined;
 }
 
 function fatalHandler({ onFatal }: StoreOptions): (reason: unknown) => void {

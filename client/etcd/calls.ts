@@ -15,7 +15,7 @@ export type CallName = keyof typeof CALLS;
 type Caller = (name: CallName, request: object, options?: CallOptions) => Promise<unknown>;
 
 /** Returns all calls of a client from one function that makes any of them. */
-export function callsBy(call: Caller): Omit<EtcdClient, "watch" | "as" | "close"> {
+export function callsBy(call: Caller): Omit<EtcdClient, "watch" | "as" | "connection" | "close"> {
   const takingRequest = (methods: object) => Object.fromEntries(
     Object.keys(methods).map((name) =>
       [name, (request: object, o?: CallOptions) => call(name as CallName, request, o)]),

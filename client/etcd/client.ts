@@ -25,6 +25,7 @@ import type {
   WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { Unary } from "@raft2kube/proto/service.ts";
+import type { ClientTls } from "@raft2kube/rpc/client.ts";
 
 type AuthCall<M> =
   M extends Unary<infer Q, infer R>
@@ -38,6 +39,19 @@ export type EtcdAuth = { readonly [M in keyof AuthMethods]: AuthCall<AuthMethods
 export interface EtcdUser {
   readonly name: string;
   readonly password: string;
+}
+
+/** How a store is reached over the network. Data alone: it can be sent to another thread. */
+export interface ConnectOptions {
+  /** `http://host:port`, `https://host:port` or `unix:///path`; tried in this order. */
+  endpoints: string[];
+  /** Calls and watches take turns over all endpoints that answer. Default: the first that does. */
+  spread?: boolean;
+  tls?: ClientTls;
+  /** For calls that set none. Default CALL_TIMEOUT_MS. */
+  timeout_ms?: number;
+  /** The client acts for this user, as one made by `as` does. */
+  user?: EtcdUser;
 }
 
 /** The options of each call. */
@@ -95,6 +109,12 @@ export interface EtcdClient {
    * its token is no longer good. Its `close` leaves the connections to this one.
    */
   as(user: EtcdUser): EtcdClient;
+
+  /**
+   * How another thread or process reaches the same store as the same user; undefined if the store
+   * is embedded and listens nowhere without TLS.
+   */
+  readonly connection: ConnectOptions | undefined;
 
   /** Ends every stream and call of this client, and frees its connections. */
   close(): Promise<void>;

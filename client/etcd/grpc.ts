@@ -21,21 +21,17 @@ import { RpcError } from "@raft2kube/rpc/error.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { Balancer } from "./balancer.ts";
 import { callsBy } from "./calls.ts";
-import type { CallOptions, EtcdClient, WatchOptions, WatchStream } from "./client.ts";
+import type {
+  CallOptions,
+  ConnectOptions,
+  EtcdClient,
+  WatchOptions,
+  WatchStream,
+} from "./client.ts";
 import { EtcdError, STATUS, etcdError } from "./errors.ts";
 import { CALL_TIMEOUT_MS, MESSAGE_BYTES_MAX } from "./limits.ts";
 import { RequestQueue } from "./request-queue.ts";
 import { signedIn } from "./signed-in.ts";
-
-export interface ConnectOptions {
-  /** `http://host:port`, `https://host:port` or `unix:///path`; tried in this order. */
-  endpoints: string[];
-  /** Calls and watches take turns over all endpoints that answer. Default: the first that does. */
-  spread?: boolean;
-  tls?: ClientTls;
-  /** For calls that set none. Default CALL_TIMEOUT_MS. */
-  timeout_ms?: number;
-}
 
 interface Endpoint {
   channel: Channel;
@@ -76,13 +72,14 @@ export function connectEtcd(options: ConnectOptions): EtcdClient {
       return stream;
     },
     as: (user) => signedIn(self, user),
+    connection: options,
     close() {
       for (const stream of [...streams]) stream.close();
       for (const { channel } of endpoints) channel.close();
       return Promise.resolve();
     },
   };
-  return self;
+  return options.user ? { ...self.as(options.user), close: self.close } : self;
 }
 
 /** Makes a call at one endpoint after the other, for as long as that is safe and in time. */

@@ -77,6 +77,7 @@ export function signedIn(client: EtcdClient, user: EtcdUser): EtcdClient {
     },
     auth: { ...calls.auth, authenticate: client.auth.authenticate },
     as: (other) => client.as(other),
+    connection: client.connection && { ...client.connection, user },
     close() {
       for (const stream of streams) stream.close();
       return Promise.resolve();

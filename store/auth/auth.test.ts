@@ -157,6 +157,19 @@ test("signed tokens hold until users change; others' and unsigned ones never", a
   await user.range({ key });
 });
 
+test("a user's connection leads others to the store as the same user", async () => {
+  const { client } = await start({ listenClient: { path: join(folder, "s.sock") } });
+  await enableAuth(client);
+  const anonymous = connectEtcd(client.connection!);
+  await expect(anonymous.range({ key })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  const reader = connectEtcd(client.as(alice).connection!);
+  expect((await reader.range({ key })).count).toBe(0);
+  await expect(reader.put({ key })).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+  expect(reader.connection!.user).toEqual(alice);
+  for (const each of [anonymous, reader]) await each.close();
+  await expect(reader.range({ key })).rejects.toMatchObject({ code: "UNAVAILABLE" });
+});
+
 test("a member with the public key alone verifies and does not sign", async () => {
   const { priv, pub } = makeKeys("own");
   const verifier = parseAuthToken(`jwt,pub-key=${pub},sign-method=RS256`, seconds)!;
@@ -198,6 +211,7 @@ test("a client certificate's common name is its user, where that is asked for", 
   const listenClient = { host: "127.0.0.1", port: 0, tls: { ...server, clientCa: ca.cert } };
   const auth = { ...FAST, clientCertAuth: true };
   const { address, client } = await start({ listenClient, auth });
+  expect(client.connection).toBeUndefined();
   await enableAuth(client);
   const connect = async (name: string) => {
     const tls = { ...(await issue(name, ["client"])), ca: ca.cert };
