@@ -8,11 +8,11 @@ export const BODY_BYTES_MAX = 3 * 1024 * 1024;
  */
 export const LARGE_VALUES = 2_000;
 export const LARGE_BYTES_MIN = 8 * 1024;
-/** Bytes that cost at least as much as a value, where values cannot be counted without decoding. */
-export const YAML_BYTES_PER_VALUE = 8;
-export const PROTOBUF_BYTES_PER_VALUE = 16;
-/** JSON of few long texts is work too: so many bytes cost as much as a value. */
-export const JSON_BYTES_PER_VALUE = 256;
+/**
+ * Bytes that cost at least as much as a value. Those of YAML and protobuf cannot be counted without
+ * decoding; JSON of few long texts is work too.
+ */
+export const BYTES_PER_VALUE = { yaml: 8, protobuf: 16, json: 256 };
 /** Large requests that wait for their thread or are in it, and the bytes of their bodies. */
 export const LARGE_REQUESTS_MAX = 64;
 export const LARGE_REQUESTS_BYTES_MAX = 64 * 1024 * 1024;

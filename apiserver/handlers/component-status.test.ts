@@ -13,7 +13,8 @@ let api: TestApiserver;
 let send: SendJson;
 
 beforeAll(async () => {
-  store = await startStore({ dataDir: join(dir, "data") });
+  const listenClient = { path: join(dir, "s.sock") };
+  store = await startStore({ dataDir: join(dir, "data"), listenClient });
   api = await startTestApiserver(store.client);
   send = await senderTo(api);
 });

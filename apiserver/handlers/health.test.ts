@@ -23,7 +23,7 @@ const dataDir = mkdtempSync(join(tmpdir(), "r2k-health-"));
 let store: Store;
 
 beforeAll(async () => {
-  store = await startStore({ dataDir });
+  store = await startStore({ dataDir, listenClient: { path: join(dataDir, "s.sock") } });
 });
 afterAll(async () => {
   await store.close();

@@ -21,7 +21,7 @@ let api: TestApiserver;
 let admin: KeyPair;
 
 beforeAll(async () => {
-  store = await startStore({ dataDir });
+  store = await startStore({ dataDir, listenClient: { path: join(dataDir, "s.sock") } });
   api = await startTestApiserver(store.client);
   admin = await api.credentials("admin", ["system:masters"]);
   // Objects without a cache are counted once a minute: the count is there before the first read.

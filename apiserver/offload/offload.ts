@@ -1,32 +1,31 @@
 import { Counter } from "prom-client";
-import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
+import type { ApiServer } from "../handlers/server.ts";
+import type { ApiserverOptions } from "../options.ts";
 import type { Answer } from "../request/answer.ts";
 import { readBody } from "../request/body.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
-import type { RequestInfo } from "../request/request-info.ts";
-import { LARGE_REQUESTS_BYTES_MAX, LARGE_REQUESTS_MAX } from "../limits.ts";
 import type { Resource } from "../resource/resource.ts";
-import { keyOf } from "../storage/keys.ts";
-import { LargeThread, type OffloadServer } from "./owner.ts";
-import { isLargeBody, isLargeJson } from "./weight.ts";
+import { prefixOf } from "../storage/keys.ts";
+import { LargeThread, threadInit } from "./large-thread.ts";
+import { isLarge } from "./weight.ts";
 
-/** Verbs of requests that name one object, or contain one. */
-const VERBS: ReadonlySet<string> = new Set(["create", "get", "update", "patch", "delete"]);
+/** Verbs of requests that write one object. */
+const VERBS: ReadonlySet<string> = new Set(["create", "update", "patch", "delete"]);
 /** Subresources that are not objects: streams, and responses of other servers. */
-const ELSEWHERE: ReadonlySet<string> = new Set(["exec", "attach", "portforward", "log", "proxy"]);
+const ELSEWHERE: ReadonlySet<string> = new Set(["exec", "attach", "portforward", "proxy"]);
 
 /**
- * Offloads large requests, whose decoding, merging, validation and encoding would block the event
+ * Offloads large writes, whose decoding, merging, validation and encoding would block the event
  * loop, to a thread with all parts of this server and the same store.
  */
 export class LargeRequests {
-  readonly #server: OffloadServer;
+  readonly #server: ApiServer & { readonly options: ApiserverOptions };
   readonly #served: Counter;
   #thread: LargeThread | undefined;
-  #requests = 0;
-  #bytes = 0;
 
-  constructor(server: OffloadServer) {
+  /** Fails if no thread could reach the server's store. */
+  constructor(server: ApiServer & { readonly options: ApiserverOptions }) {
+    threadInit(server.options);
     this.#server = server;
     this.#served = new Counter({
       name: "r2k_large_requests_total",
@@ -37,24 +36,13 @@ export class LargeRequests {
 
   /** Returns the thread's answer; undefined for a request that is not large. Throws 429. */
   async serve(context: RequestContext): Promise<Answer | undefined> {
-    const { info, query } = context;
-    const resource = this.#server.resources.find(info.group, info.version, info.resource);
+    const { group, version, resource: plural } = context.info;
+    const resource = this.#server.resources.find(group, version, plural);
     const body = resource && (await bodyIfLarge(context, resource));
     if (body === undefined) return undefined;
-    const full = this.#requests >= LARGE_REQUESTS_MAX ||
-      (this.#requests > 0 && this.#bytes + body.length > LARGE_REQUESTS_BYTES_MAX);
-    if (full) throw tooMany();
-    this.#requests++;
-    this.#bytes += body.length;
+    const answer = this.#started().serve(context, body);
     this.#served.inc();
-    const shown = resource?.startedCache?.revision ?? 0;
-    const asked = info.verb === "get" ? notOlderThan(query, shown) : query;
-    try {
-      return await this.#started().ask(context, asked, body);
-    } finally {
-      this.#requests--;
-      this.#bytes -= body.length;
-    }
+    return await answer;
   }
 
   async close(): Promise<void> {
@@ -63,45 +51,25 @@ export class LargeRequests {
 
   /** Returns the thread; a new one if there is none, or the encryption has changed. */
   #started(): LargeThread {
-    const thread = this.#thread;
-    const encryption = this.#server.options.encryption?.config;
-    if (thread && !thread.hasEnded && thread.encryption === encryption) return thread;
-    thread?.retire();
-    this.#thread = new LargeThread(this.#server);
+    const init = threadInit(this.#server.options);
+    if (this.#thread?.servesWith(init.encryption)) return this.#thread;
+    this.#thread?.retire();
+    this.#thread = new LargeThread(init, this.#server.clock);
     return this.#thread;
   }
 }
 
-/** Returns a large request's body, which is empty for a get; undefined for other requests. */
-async function bodyIfLarge(context: RequestContext, resource: Resource) {
-  const { info, request, upgrade } = context;
-  const isOther = !VERBS.has(info.verb) || ELSEWHERE.has(info.subresource);
-  if (isOther || upgrade || request.method === "HEAD") return undefined;
-  const stored = isStoredLarge(resource, info);
-  if (info.verb === "get") return stored ? Buffer.alloc(0) : undefined;
+/** Returns the body of a request that is large, or whose stored object is; undefined of others. */
+async function bodyIfLarge({ info, upgrade, ...context }: RequestContext, resource: Resource) {
+  if (!VERBS.has(info.verb) || ELSEWHERE.has(info.subresource) || upgrade) return undefined;
   // A body that cannot be read is an error of the verb, which reads it again.
   const [read] = await Promise.allSettled([readBody(context)]);
   if (read.status === "rejected") return undefined;
-  const isLarge = stored || isLargeBody(headerOf(request, "content-type"), read.value);
-  return isLarge ? read.value : undefined;
-}
-
-/** Whether the object of a request is in the cache, and large. */
-function isStoredLarge({ kind, startedCache }: Resource, { namespace, name }: RequestInfo) {
-  const isNamed = name !== "" && !name.includes("/") && (namespace !== "" || !kind.namespaced);
-  if (!isNamed) return false;
-  const entry = startedCache?.get(keyOf(kind, kind.namespaced ? namespace : "", name));
-  return entry !== undefined && isLargeJson(entry.body);
-}
-
-/**
- * Raises the resourceVersion of a get to `shown`, the revision of this server's cache: the thread's
- * cache may be behind, and a client must not go back in time. Other queries are unchanged.
- */
-export function notOlderThan(query: URLSearchParams, shown: number): URLSearchParams {
-  const asked = query.get("resourceVersion") ?? "";
-  if (!/^\d+$/.test(asked) || Number(asked) >= shown) return query;
-  const raised = new URLSearchParams(query);
-  raised.set("resourceVersion", String(shown));
-  return raised;
+  const { kind, startedCache } = resource;
+  const namespace = kind.namespaced ? info.namespace : "";
+  const stored = startedCache?.get(prefixOf(kind, namespace) + info.name);
+  const isOffloaded =
+    isLarge(read.value, headerOf(context.request, "content-type")) ||
+    (stored !== undefined && isLarge(stored.body));
+  return isOffloaded ? read.value : undefined;
 }

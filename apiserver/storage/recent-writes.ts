@@ -5,12 +5,10 @@ import { keyOf } from "./keys.ts";
 import { RECENT_WRITES_BUDGET, type Remembered } from "./recent-writes-budget.ts";
 import type { Row } from "./rows.ts";
 
-/** The fields that selectors can match. */
-export type Selected = ReturnType<typeof selectedFields>;
-
 interface Write extends Remembered {
   readonly value: Buffer;
-  readonly selected: Selected;
+  /** The fields that selectors can match. */
+  readonly selected: ReturnType<typeof selectedFields>;
   /** As clients get it, once its revision is known. */
   served: { revision: number; body: Buffer } | undefined;
 }
@@ -23,7 +21,6 @@ export class RecentWrites {
   readonly #kind: Kind;
   readonly #served: boolean;
   readonly #writes = new Map<string, Write>();
-  #listener: ((key: string, value: Buffer, selected: Selected) => void) | undefined;
 
   constructor(kind: Kind) {
     this.#kind = kind;
@@ -34,17 +31,6 @@ export class RecentWrites {
   note(key: string, value: Buffer, object: KubeObject): void {
     if (!this.#served) return;
     const selected = selectedFields(this.#kind, object);
-    this.take(key, value, selected);
-    this.#listener?.(key, value, selected);
-  }
-
-  /** Sets a listener that is called for each write. */
-  onWrite(listener: (key: string, value: Buffer, selected: Selected) => void): void {
-    this.#listener = listener;
-  }
-
-  /** The same of what another thread of this server stores. */
-  take(key: string, value: Buffer, selected: Selected): void {
     const before = this.#writes.get(key);
     if (before) RECENT_WRITES_BUDGET.drop(before);
     const forget = () => void this.#writes.delete(key);

@@ -30,8 +30,19 @@ export async function startTestApiserver(
   etcd: EtcdClient,
   more: Partial<ApiserverOptions> = {},
 ): Promise<TestApiserver> {
+  const ca = await createCa({ commonName: "r2k-test", days: 1, now_ms: Date.now() });
+  const options = await testOptions(etcd, ca, more);
+  const dir = await mkdtemp(join(tmpdir(), "r2k-apiserver-"));
+  return new Running(options, ca, dir, await startApiserver(options));
+}
+
+/** The options of an apiserver on `etcd` that accepts the CA's client certificates. */
+export async function testOptions(
+  etcd: EtcdClient,
+  ca: KeyPair,
+  more: Partial<ApiserverOptions> = {},
+): Promise<ApiserverOptions> {
   const now_ms = Date.now();
-  const ca = await createCa({ commonName: "r2k-test", days: 1, now_ms });
   const hosts = (more.listen ?? []).map(({ host }) => host);
   const tls = await issueCertificate(
     ca,
@@ -54,7 +65,7 @@ export async function startTestApiserver(
     now_ms,
   );
   const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const options: ApiserverOptions = {
+  return {
     etcd,
     listen: [{ host: "127.0.0.1", port: 0 }],
     tls,
@@ -69,8 +80,6 @@ export async function startTestApiserver(
     kubeletClient: { ...kubelet, ca: ca.cert },
     ...more,
   };
-  const dir = await mkdtemp(join(tmpdir(), "r2k-apiserver-"));
-  return new Running(options, ca, dir, await startApiserver(options));
 }
 
 class Running implements TestApiserver {

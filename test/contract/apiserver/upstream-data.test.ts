@@ -149,7 +149,8 @@ describe.skipIf(!existsSync(BINARY))("data shared with kube-apiserver 1.36", () 
   });
 
   it("and on our own store, where its keys were copied", async () => {
-    const store = await startStore({ dataDir: join(dir, "store") });
+    const listenClient = { path: join(dir, "s.sock") };
+    const store = await startStore({ dataDir: join(dir, "store"), listenClient });
     const all = { key: Buffer.from("/registry/"), rangeEnd: Buffer.from("/registry0") };
     for (const { key, value } of (await etcd.client.range(all)).kvs) {
       await store.client.put({ key, value });

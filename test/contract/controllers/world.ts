@@ -55,7 +55,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const ca = await createCa({ commonName: "kubernetes", days: 2, now_ms: clock.now() });
   const issue = (commonName: string, organizations: string[] = []) =>
     issueCertificate(ca, { commonName, organizations, usages: ["client"], days: 1 }, clock.now());
-  const store = await startStore({ dataDir: join(dir, "store") });
+  const listenClient = { path: join(dir, "s.sock") };
+  const store = await startStore({ dataDir: join(dir, "store"), listenClient });
   const keys = generateKeyPairSync("rsa", { modulusLength: 2048 });
   let server = await startApi({ etcd: store.client, ca, clock, keys, port: 0 });
   const { host, port } = server.address;

@@ -15,7 +15,7 @@ export async function askOurs(
 ): Promise<ReadonlyMap<string, Answer>> {
   const dir = await mkdtemp(join(tmpdir(), "r2k-answers-"));
   const agent = new Agent({ keepAlive: true });
-  const store = await startStore({ dataDir: dir });
+  const store = await startStore({ dataDir: dir, listenClient: { path: join(dir, "s.sock") } });
   try {
     const api = await startTestApiserver(store.client, { serves: AS_UPSTREAM });
     try {

@@ -35,7 +35,8 @@ describe("@kubernetes/client-node", { timeout: TIMEOUT_MS }, () => {
 
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), "r2k-clients-"));
-    store = await startStore({ dataDir: join(dir, "store") });
+    const listenClient = { path: join(dir, "s.sock") };
+    store = await startStore({ dataDir: join(dir, "store"), listenClient });
     api = await startTestApiserver(store.client);
     config = new KubeConfig();
     config.loadFromFile(await api.kubeconfigFor("admin", ["system:masters"]));

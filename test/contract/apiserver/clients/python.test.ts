@@ -18,7 +18,8 @@ const execute = promisify(execFile);
 describe.skipIf(!existsSync(PYTHON))("Python's client", { timeout: TIMEOUT_MS }, () => {
   it("lists in pages, watches from there, is refused, elects a leader", async () => {
     const dir = await mkdtemp(join(tmpdir(), "r2k-python-"));
-    const store = await startStore({ dataDir: join(dir, "store") });
+    const listenClient = { path: join(dir, "s.sock") };
+    const store = await startStore({ dataDir: join(dir, "store"), listenClient });
     const api = await startTestApiserver(store.client);
     try {
       const config = await api.kubeconfigFor("admin", ["system:masters"]);

@@ -87,7 +87,7 @@ function rsaKey(): ApiserverOptions["serviceAccountKey"] {
 /** Ours on our store. */
 export async function startOurs(more: Partial<ApiserverOptions> = {}): Promise<Server> {
   const dataDir = await mkdtemp(join(tmpdir(), "r2k-stories-"));
-  const store = await startStore({ dataDir });
+  const store = await startStore({ dataDir, listenClient: { path: join(dataDir, "s.sock") } });
   const options = { serves: AS_UPSTREAM, random: LOW, serviceAccountKey: rsaKey(), ...more };
   const api = await startTestApiserver(store.client, options);
   const pair = await api.credentials("admin", ["system:masters"]);

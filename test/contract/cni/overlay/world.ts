@@ -72,7 +72,8 @@ export class World {
     const { index } = getLink(route, "br0");
     setLink(route, { index }, { up: true });
     addAddress(route, index, `${API_ADDRESS}/24`);
-    const store = await startStore({ dataDir: join(world.root, "store") });
+    const listenClient = { path: join(world.root, "s.sock") };
+    const store = await startStore({ dataDir: join(world.root, "store"), listenClient });
     const listen = [{ host: API_ADDRESS, port: 0 }];
     world.#api = await startTestApiserver(store.client, { listen });
     world.#closers.push(() => world.#api?.close(), () => store.close());

@@ -1,0 +1,141 @@
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pipeline } from "node:stream";
+import { promisify } from "node:util";
+import { createCa } from "@raft2kube/pki/certificate.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { startStore, type Store } from "@raft2kube/store/main.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import {
+  BODY_BYTES_MAX,
+  LARGE_IDLE_MS,
+  LARGE_REQUESTS_BYTES_MAX,
+  LARGE_REQUESTS_MAX,
+} from "../limits.ts";
+import type { ApiserverOptions } from "../options.ts";
+import type { Incoming, RequestContext } from "../request/context.ts";
+import { parseRequestInfo } from "../request/request-info.ts";
+import { testOptions } from "../testing/test-apiserver.ts";
+import { LargeThread, threadInit } from "./large-thread.ts";
+
+const ENDED = { status: { code: 503, message: "the thread of large requests ended" } };
+const NAMESPACES = "/api/v1/namespaces";
+const dir = mkdtempSync(join(tmpdir(), "r2k-thread-"));
+let store: Store;
+let options: ApiserverOptions;
+let clock: ManualClock;
+let thread: LargeThread;
+
+beforeAll(async () => {
+  store = await startStore({ dataDir: dir, listenClient: { path: join(dir, "s.sock") } });
+  const ca = await createCa({ commonName: "r2k-test", days: 1, now_ms: Date.now() });
+  options = await testOptions(store.client, ca);
+});
+afterAll(async () => {
+  await store.close();
+  rmSync(dir, { recursive: true });
+});
+beforeEach(() => {
+  clock = new ManualClock();
+  thread = new LargeThread(threadInit(options), clock);
+});
+afterEach(() => thread.close());
+
+/** The context of an administrator's request to create a Namespace. */
+function creation(): RequestContext {
+  const query = new URLSearchParams();
+  const headers = { "content-type": "application/json" };
+  const request = { method: "POST", url: NAMESPACES, headers } as unknown as Incoming;
+  const user = { name: "admin", groups: ["system:masters"], uid: "", extra: {} };
+  const { signal } = new AbortController();
+  const info = parseRequestInfo("POST", NAMESPACES, query);
+  const none = { response: undefined as never, upgrade: undefined, cut: () => undefined };
+  return { id: "1", ...none, info, query, request, user, signal, warnings: [] };
+}
+
+const bodyOf = (name: string) => Buffer.from(JSON.stringify({ metadata: { name } }));
+const create = (name: string) => thread.serve(creation(), bodyOf(name));
+
+it("it answers every request, and ends after LARGE_IDLE_MS without one", async () => {
+  const made = await Promise.all([create("a"), create("b")]);
+  expect(made).toMatchObject([{ type: "bytes", code: 201 }, { type: "bytes", code: 201 }]);
+  await expect(create("a")).rejects.toMatchObject({ status: { reason: "AlreadyExists" } });
+  clock.advance(LARGE_IDLE_MS - 1);
+  await create("c");
+  clock.advance(LARGE_IDLE_MS - 1);
+  expect(thread.servesWith(undefined)).toBe(true);
+  clock.advance(1);
+  expect(thread.servesWith(undefined)).toBe(false);
+});
+
+it.each([
+  "while it starts",
+  "once it has started",
+])("requests are 503 if it ends %s", async (when) => {
+  if (when === "once it has started") await create("first");
+  const waiting = [create("second"), create("third")].map((answer) =>
+    expect(answer).rejects.toMatchObject(ENDED));
+  await thread.close();
+  await Promise.all(waiting);
+});
+
+it("requests are 503 if it cannot start, and it takes no others", async () => {
+  const broken = new LargeThread({ ...threadInit(options), encryption: "kind: Pod" }, clock);
+  const answer = broken.serve(creation(), Buffer.from("{}"));
+  await expect(answer).rejects.toMatchObject(ENDED);
+  const refuses = () => !broken.servesWith("kind: Pod");
+  await waitFor("the end of the thread", refuses, { clock: systemClock() });
+});
+
+it("a retired thread takes no other request, answers those that it has, and ends", async () => {
+  const path = join(dir, "relay.sock");
+  const relay = createServer((socket) => {
+    pipeline(socket, connect(join(dir, "s.sock")), socket, () => socket.destroy());
+  }).listen(path);
+  await once(relay, "listening");
+  const connections = promisify(relay.getConnections.bind(relay));
+  const through = { ...threadInit(options), store: { endpoints: [`unix://${path}`] } };
+  const retired = new LargeThread(through, clock);
+  const waiting = retired.serve(creation(), bodyOf("retired"));
+  retired.retire();
+  expect(retired.servesWith(undefined)).toBe(false);
+  expect(await waiting).toMatchObject({ code: 201 });
+  expect(await connections()).toBeGreaterThan(0);
+  clock.advance(0);
+  const isGone = async () => (await connections()) === 0;
+  await waitFor("the end of its connections", isGone, { clock: systemClock() });
+  relay.close();
+});
+
+it("a request beyond those that may wait is 429, and accepted later", async () => {
+  const waiting = Array.from({ length: LARGE_REQUESTS_MAX }, (_, n) => create(`n${n}`));
+  expect(() => create("beyond")).toThrow(expect.objectContaining({ http: 429 }));
+  await Promise.all(waiting);
+  expect(await create("beyond")).toMatchObject({ code: 201 });
+});
+
+it("bodies with more bytes than may wait are 429", async () => {
+  const body = Buffer.alloc(BODY_BYTES_MAX, " ");
+  const fitting = Math.floor(LARGE_REQUESTS_BYTES_MAX / BODY_BYTES_MAX);
+  const waiting = Array.from({ length: fitting }, () => thread.serve(creation(), body));
+  const all = Promise.allSettled(waiting);
+  expect(() => thread.serve(creation(), body)).toThrow(expect.objectContaining({ http: 429 }));
+  await thread.close();
+  expect((await all).map(({ status }) => status)).toEqual(waiting.map(() => "rejected"));
+});
+
+it("a request that cannot be cloned fails alone", async () => {
+  const broken = { ...creation(), id: (() => 0) as unknown as string };
+  await expect(thread.serve(broken, Buffer.alloc(0))).rejects.toThrow("could not be cloned");
+  expect(await create("whole")).toMatchObject({ code: 201 });
+});
+
+it("a store that listens nowhere is refused", async () => {
+  const hidden = await startStore({ dataDir: join(dir, "hidden") });
+  expect(() => threadInit({ ...options, etcd: hidden.client })).toThrow("listens nowhere");
+  await hidden.close();
+});

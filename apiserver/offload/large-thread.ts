@@ -1,0 +1,120 @@
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { errorOf, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { serviceUnavailable, tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { assert } from "@raft2kube/std/assert.ts";
+import { asBuffer } from "@raft2kube/std/bytes.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { asError } from "@raft2kube/std/errors.ts";
+import * as limits from "../limits.ts";
+import type { ApiserverOptions } from "../options.ts";
+import type { Answer, BytesAnswer } from "../request/answer.ts";
+import type { RequestContext } from "../request/context.ts";
+
+const log = logger("apiserver");
+
+type Functions<T> = Extract<T[keyof T], (...given: never[]) => unknown>;
+
+/** Returns the data of which the thread makes its apiserver; its clock is the system's. */
+export function threadInit(
+  { etcd, serves, encryption, encryptionReloads, onIdle, clock, random, ...data }: ApiserverOptions,
+) {
+  assert(etcd.connection, "the apiserver's store listens nowhere, so that no thread can reach it");
+  // A function cannot be sent: with an option that is one, this does not compile.
+  const options: [Functions<typeof data>] extends [never] ? typeof data : never = data;
+  return { ...options, store: etcd.connection, encryption: encryption?.config };
+}
+
+export type ThreadInit = ReturnType<typeof threadInit>;
+
+/** An authorized request, whose port receives the answer. */
+export interface LargeRequest {
+  readonly port: MessagePort;
+  readonly context: Pick<RequestContext, "id" | "info" | "user">;
+  readonly request: Pick<RequestContext["request"], "method" | "url" | "headers">;
+  readonly query: string;
+  readonly body: Uint8Array;
+}
+
+/** A complete response or an error, and the texts of its warnings. */
+export interface LargeAnswer {
+  readonly answer: BytesAnswer | Status;
+  readonly warnings: readonly string[];
+}
+
+/** A thread of large requests. It ends after LARGE_IDLE_MS without one. */
+export class LargeThread {
+  readonly #encryption: string | undefined;
+  readonly #clock: Clock;
+  readonly #worker: Worker;
+  #requests = 0;
+  #bytes = 0;
+  #idle: Timer | undefined;
+  #isRetired = false;
+
+  constructor(workerData: ThreadInit, clock: Clock) {
+    this.#encryption = workerData.encryption;
+    this.#clock = clock;
+    this.#worker = new Worker(new URL("./thread.ts", import.meta.url), {
+      workerData,
+      resourceLimits: { maxOldGenerationSizeMb: limits.LARGE_HEAP_MB_MAX },
+    });
+    this.#worker.on("error", (thrown) => {
+      log.error("the thread of large requests broke", { err: asError(thrown) });
+    });
+    this.#worker.on("exit", () => (this.#isRetired = true));
+  }
+
+  /** Whether it serves requests, with this EncryptionConfiguration. */
+  servesWith(encryption: string | undefined): boolean {
+    return !this.#isRetired && this.#encryption === encryption;
+  }
+
+  /**
+   * Serves a request in the thread. Throws 429 at once if too many wait; rejects with the thread's
+   * error, 503 if the thread ends.
+   */
+  serve(context: RequestContext, body: Buffer): Promise<Answer> {
+    const { LARGE_REQUESTS_MAX, LARGE_REQUESTS_BYTES_MAX } = limits;
+    const bytes = this.#bytes + body.length;
+    if (this.#requests >= LARGE_REQUESTS_MAX || bytes > LARGE_REQUESTS_BYTES_MAX) throw tooMany();
+    this.#idle?.cancel();
+    this.#requests++;
+    this.#bytes = bytes;
+    return this.#ask(context, body).finally(() => {
+      this.#bytes -= body.length;
+      if (--this.#requests > 0) return;
+      const idle_ms = this.#isRetired ? 0 : limits.LARGE_IDLE_MS;
+      this.#idle = this.#clock.after(idle_ms, () => void this.close());
+    });
+  }
+
+  /** Ends the thread once its requests are answered. */
+  retire(): void {
+    this.#isRetired = true;
+    if (this.#requests === 0) void this.close();
+  }
+
+  async close(): Promise<void> {
+    this.#idle?.cancel();
+    this.#isRetired = true;
+    await this.#worker.terminate();
+  }
+
+  /** Sends a request and waits for its answer, which an abort does not prevent. */
+  async #ask(context: RequestContext, body: Buffer): Promise<Answer> {
+    const { id, info, user, query, request: { method, url, headers } } = context;
+    const { port1, port2: port } = new MessageChannel();
+    const request = { method, url, headers: { ...headers } };
+    const message = { port, context: { id, info, user }, request, query: query.toString(), body };
+    this.#worker.postMessage(message satisfies LargeRequest, [port]);
+    const { answer, warnings } = await new Promise<LargeAnswer>((resolve, reject) => {
+      port1.once("message", resolve);
+      port1.once("close", () => reject(serviceUnavailable("the thread of large requests ended")));
+    });
+    port1.close();
+    for (const warning of warnings) context.warnings.push(warning);
+    if ("status" in answer) throw errorOf(answer);
+    return typeof answer.body === "string" ? answer : { ...answer, body: asBuffer(answer.body) };
+  }
+}
