@@ -91,19 +91,30 @@ function serveSctp(netns: string, port: number) {
 
 /**
  * Sends an INIT from a namespace until one is acknowledged by the address and port it went to. Each
- * has a port of its own: the kernel remembers that the first ones were not translated.
+ * has a port of its own: the kernel remembers that the first ones were not translated. A refusal,
+ * reported by `refused`, ends the socket; the next INIT comes from another.
  */
-async function ask(netns: string, address: string, port: number): Promise<void> {
+async function ask(
+  netns: string,
+  address: string,
+  port: number,
+  refused = () => {},
+): Promise<void> {
   const sent = new Set<number>();
   let isAcknowledged = false;
-  const socket = rawSocket(netns, address).on("data", (bytes: Buffer) => {
+  const open = () => rawSocket(netns, address).on("data", (bytes: Buffer) => {
     const { type, source, from: answering, to } = decode(bytes);
     const isReply = source === address && answering === port && sent.has(to);
     isAcknowledged ||= type === INIT_ACK && isReply;
   });
+  let socket = open();
   try {
     await waitFor(`${address}:${port} to answer by SCTP`, () => {
       if (isAcknowledged) return true;
+      if (socket.destroyed) {
+        refused();
+        socket = open();
+      }
       const from = freshPort();
       sent.add(from);
       socket.write(encode({ type: INIT, from, to: port, tag: 0 }));
@@ -121,8 +132,14 @@ export const SCTP: Rule = {
     const [ip, target] = ["10.96.3.6", 9_000];
     const server = serveSctp(two.netns, target);
     const wish = { name: "sctp", ip, protocol: "sctp", targetPort: target } as const;
-    await serve(served, { ...wish, endpoints: [TWO] });
+    const { promise: refusal, resolve: refused } = Promise.withResolvers<void>();
+    // A proxy may know the Service before its endpoints, and refuse until then.
+    await serve(served, { ...wish, endpoints: [] });
+    const asked = ask(one.netns, ip, 80, refused);
     try {
+      await Promise.race([refusal, asked]);
+      await serve(served, { ...wish, endpoints: [TWO] });
+      await asked;
       for (const [agent, source] of [
         [one, ADDRESSES.one], [outside, ADDRESSES.gateway],
       ] as const) {
