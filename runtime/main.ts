@@ -65,6 +65,8 @@ export interface RuntimeOptions {
    * Where registries really are, by the domain in image names; plain HTTP only where it says so.
    */
   registries?: RegistryEndpoints;
+  /** Output that ExecSync calls hold, all together; by default EXEC_SYNC_ALL_BYTES. */
+  execOutput_bytes?: number;
   clock: Clock;
 }
 
@@ -118,7 +120,7 @@ function buildRuntime(options: RuntimeOptions): OwnedRuntime {
     exits: new ExitWatcher(),
     diskUsages: new DiskUsages(clock),
     execs: new ExecCounts(),
-    execOutputs: new ExecOutputs(),
+    execOutputs: new ExecOutputs(options.execOutput_bytes),
     streaming: new StreamingServer(clock, (err) => log.warn("a stream broke", { err })),
   };
 }

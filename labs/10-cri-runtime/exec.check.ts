@@ -4,14 +4,13 @@ import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual } from "../must.ts";
 import { mustRefuse } from "../rpc-calls.ts";
-import { type Machine, withMachine } from "./machine.ts";
+import { EXEC_OUTPUT_BYTES, type Machine, withMachine } from "./machine.ts";
 
-const MIB = 2 ** 20;
-/** The largest message of CRI, and what one call gets at least where no other is under way. */
-const ANSWER_MIB_MAX = 16;
-const ANSWER_MIB_MIN = 15;
-/** More calls of this size than all that is held at once. */
-const FLOODS = 5;
+/** Bytes of its own that a call has besides its part of the shared budget, at most. */
+const OWN_BYTES_MAX = 64 << 10;
+/** More than all that is held at once. */
+const FLOOD_BYTES = 2 * EXEC_OUTPUT_BYTES;
+const FLOODS = 3;
 /** A timeout that no command here comes to, also on a machine that stalls. */
 const AMPLE_S = 60;
 
@@ -71,12 +70,16 @@ check("ExecSync: at its timeout the command is killed", () =>
 check("ExecSync: the output is bounded, and its budget given back", () =>
   withExec(async (exec) => {
     for (let call = 1; call <= FLOODS; call++) {
-      const { stdout } = await exec("head -c 18000000 /dev/zero", AMPLE_S);
-      const mib = stdout.length / MIB;
-      judge(mib <= ANSWER_MIB_MAX && mib >= ANSWER_MIB_MIN, {
-        when: `call ${call} of ${FLOODS}, one after the other, each with 18 MB of output`,
-        expected: `between ${ANSWER_MIB_MIN} and ${ANSWER_MIB_MAX} MiB are kept, the rest dropped`,
-        happened: `${mib.toFixed(1)} MiB`,
+      const { stdout } = await exec(`head -c ${FLOOD_BYTES} /dev/zero`, AMPLE_S);
+      const own_bytes = stdout.length - EXEC_OUTPUT_BYTES;
+      judge(own_bytes >= 0 && own_bytes <= OWN_BYTES_MAX, {
+        when:
+          `call ${call} of ${FLOODS}, one after the other, each with ${FLOOD_BYTES} bytes of ` +
+          `output; the runtime holds ${EXEC_OUTPUT_BYTES} for all calls together`,
+        expected:
+          `between ${EXEC_OUTPUT_BYTES} and ${EXEC_OUTPUT_BYTES + OWN_BYTES_MAX} bytes are kept, ` +
+          "the rest dropped",
+        happened: `${stdout.length} bytes`,
         why: "output that is kept without bound ends the runtime, with all pods of the node",
       });
     }

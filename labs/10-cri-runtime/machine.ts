@@ -3,7 +3,7 @@ import {
 } from "node:fs";
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
 import { unmount } from "@raft2kube/linux/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
@@ -27,6 +27,7 @@ import type { ProcessIdentity } from "@raft2kube/runtime/process-identity.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { WaitTimeoutError, delay, waitFor } from "@raft2kube/std/wait.ts";
+import { stillAtWork } from "../check.ts";
 import { idleClock } from "../idle-clock.ts";
 import { judge } from "../judge.ts";
 import { QUIET_S } from "../quiet.ts";
@@ -45,6 +46,10 @@ const clock: Clock = {
 /** For waits: it looks as often as the machine's, and gives up by the idle clock. */
 const waits: Clock = { ...system, monotonic: () => idleClock.monotonic() };
 const IMAGE = "r2k.local/busybox:1";
+/** The applets that the checks' scripts run: each is a link that every machine would unpack. */
+const APPLETS: ReadonlySet<string> = new Set(["sh", "sleep", "head", "true"]);
+/** All that ExecSync calls hold at once: little, as a check fills it. */
+export const EXEC_OUTPUT_BYTES = 1 << 20;
 /** The images of all machines of this process: no check changes them. */
 const IMAGES = join(tmpdir(), `r2k-cri-images-${process.pid}-${Date.now()}`);
 process.once("exit", () => rmSync(IMAGES, { recursive: true, force: true }));
@@ -81,7 +86,11 @@ async function prepare(): Promise<void> {
   setLink(route, getLink(route, "lo"), { up: true });
   const images = new ImageStore(IMAGES, () => []);
   await images.open();
-  await buildImage(images, await busyboxRecipe(programOf("busybox", "busybox-static")));
+  const recipe = await busyboxRecipe(programOf("busybox", "busybox-static"));
+  const entries = recipe.entries.filter(({ type, name }) => {
+    return type !== "symlink" || APPLETS.has(basename(name));
+  });
+  await buildImage(images, { ...recipe, entries });
 }
 
 let prepared: Promise<void> | undefined;
@@ -92,6 +101,7 @@ async function inTime<T>(method: string, answer: Promise<T>): Promise<T> {
   const timer = idleClock.after(ANSWER_MS_MAX, () => timeout.resolve("late"));
   const answered = answer.then((value) => ({ value })).finally(() => timer.cancel());
   const first = await Promise.race([answered, timeout.promise]);
+  stillAtWork();
   if (first !== "late") return first.value;
   answered.catch(() => undefined);
   return judge(false, {
@@ -163,6 +173,7 @@ export class Machine {
       ociRuntime: { path: this.#oci, kind: "crun" },
       conmon: programOf("conmon", "conmon"),
       pausePath: programOf("catatonit", "catatonit"),
+      execOutput_bytes: EXEC_OUTPUT_BYTES,
       clock,
     });
     this.#channel = connectGrpc(`unix://${socket}`);

@@ -12,7 +12,7 @@ import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustFail, mustPass } from "../must.ts";
 import { mustRefuse } from "../rpc-calls.ts";
-import { type Machine, withMachine } from "./machine.ts";
+import { type Machine, eventually, withMachine } from "./machine.ts";
 
 check("warm-up: a sandbox is ready while its first process runs", async () => {
   const child = spawn("sleep", ["60"], { stdio: "ignore" });
@@ -199,7 +199,7 @@ check("StopPodSandbox: containers end, then the network, then its namespace", ()
     const after = [
       await stateOf(machine, id).then((text) => text.split(" ")[0]),
       await machine.state(container),
-      isAlive(pause) ? "pause runs" : "pause has ended",
+      (await eventually(() => !isAlive(pause))) ? "pause has ended" : "pause runs",
       ...machine.remains(id).filter((what) => what !== "record" && what !== "files"),
     ];
     mustEqual(after, ["NOTREADY", "EXITED 137 Error", "pause has ended"], {

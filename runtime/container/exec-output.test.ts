@@ -23,6 +23,12 @@ test("the output of all calls together is bounded, and each has some", () => {
   expect(all).toBe(EXEC_SYNC_ALL_BYTES + 100 * EXEC_SYNC_OWN_BYTES);
 });
 
+test("the budget of all calls can be smaller than that of one", () => {
+  const outputs = new ExecOutputs(1_000);
+  const [first, second] = [outputs.hold(), outputs.hold()];
+  expect([kept(first), kept(second)]).toEqual([EXEC_SYNC_OWN_BYTES + 1_000, EXEC_SYNC_OWN_BYTES]);
+});
+
 test("an answered call returns its budget once", () => {
   const outputs = new ExecOutputs();
   for (let i = 0; i < 10; i++) {

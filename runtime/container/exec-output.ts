@@ -3,11 +3,15 @@ import { EXEC_SYNC_ALL_BYTES, EXEC_SYNC_OUTPUT_BYTES, EXEC_SYNC_OWN_BYTES } from
 
 /**
  * Budget for the output that ExecSync calls buffer until their commands end, which may take hours.
- * Each call has EXEC_SYNC_OWN_BYTES of its own; the rest comes from EXEC_SYNC_ALL_BYTES, shared by
- * all calls, up to EXEC_SYNC_OUTPUT_BYTES per call.
+ * Each call has EXEC_SYNC_OWN_BYTES of its own; the rest comes from `all_bytes`, shared by all
+ * calls, up to EXEC_SYNC_OUTPUT_BYTES per call.
  */
 export class ExecOutputs {
-  #left_bytes = EXEC_SYNC_ALL_BYTES;
+  #left_bytes: number;
+
+  constructor(all_bytes = EXEC_SYNC_ALL_BYTES) {
+    this.#left_bytes = all_bytes;
+  }
 
   /** Returns the buffer of one call. Dispose of it when the call is answered. */
   hold(): ExecOutput {
