@@ -110,7 +110,7 @@ export interface CheckOptions {
   readonly all?: boolean | undefined;
   /** Leaves out every check that is not a scenario: a rule has failed already. */
   readonly scenariosOnly?: boolean | undefined;
-  /** How many checks of a file run at once; 1 by default. */
+  /** How many checks of a process run at once; 1 by default. */
   readonly atOnce?: number | undefined;
 }
 

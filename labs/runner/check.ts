@@ -25,6 +25,8 @@ export interface CheckOutcome {
   readonly scenario?: boolean;
   /** The diagram's size. */
   readonly size?: ScenarioSize | undefined;
+  /** It ended its process, or looped in it: another that shows the mistake would do so again. */
+  readonly hung?: boolean;
 }
 
 /** A check that could not look here, and why. */
@@ -64,11 +66,12 @@ const PROCESSES_MAX = Math.max(2, availableParallelism());
 export type OnOutcome = (outcome: CheckOutcome) => void;
 
 /**
- * Runs a lab's checks with `trees` laid over the product, each file in a process of its own. Empty
- * trees judge the reference. Without `all` the first failure that decides ends the run: a failed
- * scenario; or a failed rule, once a scenario that shows the same mistake was found or looked for.
- * Parts that are not written yet do not decide the result. Outcomes come in the order of the lab's
- * files.
+ * Runs a lab's checks with `trees` laid over the product, each file in a process of its own; files
+ * of a lab whose checks run at once share a process for each processor. Empty trees judge the
+ * reference. Without `all` the first failure that decides ends the run: a failed scenario; a check
+ * that hangs; or a failed rule, once a scenario that shows the same mistake was found or looked
+ * for. Parts that are not written yet do not decide the result. Outcomes come in the order of the
+ * lab's files.
  */
 export async function runLabChecks(
   lab: Lab,
@@ -106,9 +109,9 @@ class Run {
     this.#options = { ...options, lab: lab.number, atOnce: lab.atOnce };
     this.#onOutcome = onOutcome;
     const wrapper = lab.namespaces ? ownNamespaces(lab.namespaces === "processes") : [];
-    this.files = lab.checks.map((check) => {
-      return new CheckFile(join(LABS_DIR, lab.folder, check), trees, wrapper);
-    });
+    const paths = lab.checks.map((check) => join(LABS_DIR, lab.folder, check));
+    const groups = dealt(paths, (lab.atOnce ?? 1) > 1 ? PROCESSES_MAX : paths.length);
+    this.files = groups.map((group) => new CheckFile(group, trees, wrapper));
   }
 
   async end(): Promise<void> {
@@ -127,7 +130,7 @@ class Run {
     if (this.stopped) return;
     this.#onOutcome(outcome);
     if (outcome.passed || outcome.unwritten || this.#options.all) return;
-    if (!outcome.scenario) this.#searchScenario();
+    if (!decides(outcome)) this.#searchScenario();
     else this.#deadline ??= setTimeout(() => this.#stop(), SIMPLER_SCENARIO_MS);
     this.#look();
   }
@@ -146,7 +149,7 @@ class Run {
   /** Stops at once when no scenario is left to wait for. */
   #look(): void {
     if (this.stopped || this.#options.all) return;
-    const failedAt = this.files.findIndex((file) => file.outcomes.some(failedScenario));
+    const failedAt = this.files.findIndex((file) => file.outcomes.some(decides));
     const before = failedAt < 0 ? this.files : this.files.slice(0, failedAt);
     if (failedAt < 0 && this.#search === undefined) return;
     if (!before.some((file) => file.mayHaveScenarios)) this.#stop();
@@ -164,13 +167,21 @@ class Run {
   }
 }
 
-function failedScenario({ passed, unwritten, scenario }: CheckOutcome): boolean {
-  return !passed && !unwritten && scenario === true;
+/** Whether a failure needs no other one that shows its mistake. */
+function decides({ passed, unwritten, scenario, hung }: CheckOutcome): boolean {
+  return !passed && !unwritten && (scenario === true || hung === true);
 }
 
-/** One file of checks, in a process of its own. */
+/** Deals the paths out in turn to `count` groups; of fewer paths each is a group. */
+function dealt(paths: readonly string[], count: number): string[][] {
+  return Array.from({ length: Math.min(count, paths.length) }, (_, first) => {
+    return paths.filter((_, i) => i % count === first);
+  });
+}
+
+/** A file of checks, or several whose checks run at once, in a process of their own. */
 class CheckFile {
-  readonly #path: string;
+  readonly #paths: readonly string[];
   readonly #trees: readonly string[];
   readonly #wrapper: readonly string[];
   readonly #outcomes: CheckOutcome[] = [];
@@ -188,9 +199,11 @@ class CheckFile {
   done = false;
   said = "";
 
-  constructor(path: string, trees: readonly string[], wrapper: readonly string[]) {
-    this.#path = path;
-    this.#declaresScenarios = readFileSync(path, "utf8").includes("scenario(");
+  constructor(paths: readonly string[], trees: readonly string[], wrapper: readonly string[]) {
+    this.#paths = paths;
+    this.#declaresScenarios = paths.some((path) => {
+      return readFileSync(path, "utf8").includes("scenario(");
+    });
     this.#trees = trees;
     this.#wrapper = wrapper;
   }
@@ -218,7 +231,8 @@ class CheckFile {
     const isLoaded = this.#scenariosLeft !== undefined || this.#outcomes.length > 0;
     const ends = new Set(this.#outcomes.map(({ title }) => title));
     const hanging = this.#begun.filter((title) => !ends.has(title));
-    if (!isLoaded) hanging.push(`${basename(this.#path)} can be loaded`);
+    const names = this.#paths.map((path) => basename(path)).join(", ");
+    if (!isLoaded) hanging.push(`${names} can be loaded`);
     for (const title of hanging) this.#add(this.#hung(title, hanging.length > 1), ended);
     changed();
   }
@@ -269,7 +283,7 @@ class CheckFile {
       "--import",
       join(LABS_DIR, "runner/overlay.ts"),
       join(LABS_DIR, "runner/run-checks.ts"),
-      this.#path,
+      ...this.#paths,
     ];
   }
 
@@ -321,6 +335,6 @@ class CheckFile {
       expected: "every step ends, and soon",
       why: "a member has one thread: a long computation stops all of it, clients included",
     });
-    return { title, passed: false, message: `${message}\n${this.said}`.trimEnd() };
+    return { title, passed: false, hung: true, message: `${message}\n${this.said}`.trimEnd() };
   }
 }

@@ -59,8 +59,8 @@ export interface Lab {
    */
   readonly namespaces?: boolean | "processes";
   /**
-   * How many checks of a file run at once; 1 by default. More where each check has a machine of its
-   * own and waits for programs.
+   * How many checks of a process run at once; 1 by default. More where each check has a machine of
+   * its own and waits for programs.
    */
   readonly atOnce?: number;
   /** The program, in the lab's folder, that runs a command where the part is at work. */
