@@ -51,6 +51,30 @@ it("a check that waits while nothing is at work ends after 5 s and names what it
     `,
   });
   expect(first).toMatchObject({ title: "hangs", result: "failed" });
-  expect(first?.message).toMatch(/^the third append\n.*: nothing was at work for 5 s\n/);
+  expect(first?.message).toMatch(/^the third append\n.*: a step has not ended in 5 s,/);
+  expect(second).toMatchObject({ title: "goesOn", result: "passed" });
+});
+
+/** Processor time after which a loop ends by itself: it has not been judged. */
+const LOOP_PROCESSOR_S = 20;
+
+it("a check that loops beside one whose steps end is judged while that one goes on", () => {
+  const [first, second] = endsOf({
+    loops: `
+      const loop = async () => {
+        const isLong = () => process.cpuUsage().user / 1_000_000 > ${LOOP_PROCESSOR_S};
+        while (!isLong()) await new Promise((resolve) => setImmediate(resolve));
+      };
+      await mustPass(loop(), ${judging("the answer")});
+    `,
+    goesOn: `
+      for (let step = 0; step < 55; step++) {
+        await delay(idleClock, 100);
+        stillAtWork();
+      }
+    `,
+  });
+  expect(first).toMatchObject({ title: "loops", result: "failed" });
+  expect(first?.message).toMatch(/^the answer\n.*: a step has not ended in 5 s,/);
   expect(second).toMatchObject({ title: "goesOn", result: "passed" });
 });
