@@ -76,59 +76,6 @@ check("a watch can start at any revision, without a gap", () =>
   }),
 );
 
-check("a watch from the past catches up during writes", () =>
-  withStore(async (store) => {
-    await write(store.client, 0, WRITES);
-    const following = eventsFrom(store, FIRST, FIRST + 3 * WRITES - 1);
-    await write(store.client, WRITES, 3 * WRITES);
-    judgeEvents(await following, FIRST, "writes before and after the watch began");
-  }),
-);
-
-check("a slow watcher catches up without a gap", () =>
-  withStore(async (store) => {
-    const stream = store.client.watch();
-    stream.create({ ...KEYS, startRevision: FIRST });
-    const reader = stream[Symbol.asyncIterator]();
-    await follow(reader, CREATED);
-    // Nothing reads the stream meanwhile, and this is more than it may buffer.
-    await write(store.client, 0, SLOW_WRITES, SLOW_VALUE_BYTES);
-    stream.requestProgress();
-    const last = FIRST + SLOW_WRITES - 1;
-    const responses = await follow(reader, upTo(last));
-    const events = responses.flatMap((response) => response.events);
-    judgeEvents(events, FIRST, `${SLOW_WRITES} writes without a read`);
-    const progress = responses.findIndex(({ watchId }) => watchId === PROGRESS_ID);
-    judge(progress < 0, {
-      when: `progress is requested while the watch catches up with ${SLOW_WRITES} writes`,
-      expected: `its notification after the event of revision ${last}`,
-      happened: `as response ${progress + 1} of ${responses.length}, before that event`,
-      why: "it says that no event up to its revision is missing: earlier it hides the others (S5)",
-    });
-    await follow(reader, PROGRESS);
-    stream.close();
-  }),
-);
-
-check("a watch from a future revision begins with that revision", () =>
-  withStore(async (store) => {
-    const from = FIRST + 20;
-    const following = eventsFrom(store, from, FIRST + WRITES - 1);
-    await write(store.client, 0, WRITES);
-    judgeEvents(await following, from, `the watch is older than these ${WRITES} writes`);
-  }),
-);
-
-check("after a restart a watch continues where it was", () =>
-  withStore(async (store) => {
-    await write(store.client, 0, WRITES);
-    await store.restart();
-    const from = FIRST + 20;
-    const events = await eventsFrom(store, from, FIRST + WRITES - 1);
-    judgeEvents(events, from, "a restart in between");
-  }),
-);
-
 check("all events of a transaction come in one response, in their order", () =>
   withStore(async (store) => {
     const { client } = store;
@@ -184,5 +131,58 @@ check("a watch of compacted revisions is canceled with the compact revision", ()
       why: "a client that took it for progress would go on from there, after the gap",
     });
     judgeEvents(await eventsFrom(store, 8, 11), 8, "a compaction at 8");
+  }),
+);
+
+check("a watch from the past catches up during writes", () =>
+  withStore(async (store) => {
+    await write(store.client, 0, WRITES);
+    const following = eventsFrom(store, FIRST, FIRST + 3 * WRITES - 1);
+    await write(store.client, WRITES, 3 * WRITES);
+    judgeEvents(await following, FIRST, "writes before and after the watch began");
+  }),
+);
+
+check("a slow watcher catches up without a gap", () =>
+  withStore(async (store) => {
+    const stream = store.client.watch();
+    stream.create({ ...KEYS, startRevision: FIRST });
+    const reader = stream[Symbol.asyncIterator]();
+    await follow(reader, CREATED);
+    // Nothing reads the stream meanwhile, and this is more than it may buffer.
+    await write(store.client, 0, SLOW_WRITES, SLOW_VALUE_BYTES);
+    stream.requestProgress();
+    const last = FIRST + SLOW_WRITES - 1;
+    const responses = await follow(reader, upTo(last));
+    const events = responses.flatMap((response) => response.events);
+    judgeEvents(events, FIRST, `${SLOW_WRITES} writes without a read`);
+    const progress = responses.findIndex(({ watchId }) => watchId === PROGRESS_ID);
+    judge(progress < 0, {
+      when: `progress is requested while the watch catches up with ${SLOW_WRITES} writes`,
+      expected: `its notification after the event of revision ${last}`,
+      happened: `as response ${progress + 1} of ${responses.length}, before that event`,
+      why: "it says that no event up to its revision is missing: earlier it hides the others (S5)",
+    });
+    await follow(reader, PROGRESS);
+    stream.close();
+  }),
+);
+
+check("a watch from a future revision begins with that revision", () =>
+  withStore(async (store) => {
+    const from = FIRST + 20;
+    const following = eventsFrom(store, from, FIRST + WRITES - 1);
+    await write(store.client, 0, WRITES);
+    judgeEvents(await following, from, `the watch is older than these ${WRITES} writes`);
+  }),
+);
+
+check("after a restart a watch continues where it was", () =>
+  withStore(async (store) => {
+    await write(store.client, 0, WRITES);
+    await store.restart();
+    const from = FIRST + 20;
+    const events = await eventsFrom(store, from, FIRST + WRITES - 1);
+    judgeEvents(events, from, "a restart in between");
   }),
 );
