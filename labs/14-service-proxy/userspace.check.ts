@@ -151,7 +151,7 @@ async function withEndpoints(
 }
 
 /** Sends `bytes`, ends its side, and returns the answer: an error's code, `silence` or a text. */
-function converse(port: number, bytes: number): Promise<string> {
+function converse(port: number, bytes: number, patience = PATIENCE): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: LOOPBACK, allowHalfOpen: true });
     let text = "";
@@ -159,7 +159,7 @@ function converse(port: number, bytes: number): Promise<string> {
       socket.destroy();
       resolve(how);
     };
-    void untilQuiet(() => socket.destroyed, () => text, PATIENCE).then((answered) => {
+    void untilQuiet(() => socket.destroyed, () => text, patience).then((answered) => {
       if (!answered) done(text === "" ? "silence" : `${text} and silence`);
     });
     socket.on("error", (error: NodeJS.ErrnoException) => done(error.code ?? error.message));
@@ -206,7 +206,7 @@ check("userspace: an endpoint that refuses is skipped, and the client does not n
 
 check("userspace: an endpoint that does not answer is left after its time", () =>
   withEndpoints((one) => withProxyPort([SILENT, one.target], async (port) => {
-    const found = await converse(port, 200);
+    const found = await converse(port, 200, 1);
     judge(found === "one: 200 bytes", {
       when: "the first endpoint's node is down: its packets vanish",
       expected: "one: 200 bytes, after 250 ms (CONNECT_TIMEOUTS_MS)",
