@@ -1,6 +1,7 @@
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import koffi from "./koffi.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink.ts";
 import { enterNetns } from "./netns.ts";
 import { deleteTable, listRuleset, nftGeneration, nftTableExists } from "./nft.ts";
@@ -25,6 +26,19 @@ function sockets(): Map<string, boolean> {
     }
   }
   return found;
+}
+
+/** mallinfo2(3). */
+const MallocInfo = koffi.struct({
+  arena: "size_t", ordblks: "size_t", smblks: "size_t", hblks: "size_t", hblkhd: "size_t",
+  usmblks: "size_t", fsmblks: "size_t", uordblks: "size_t", fordblks: "size_t", keepcost: "size_t",
+});
+const mallinfo = koffi.load(null).func("mallinfo2", MallocInfo, []);
+
+/** Bytes that this process has from malloc and has not freed. */
+function allocatedBytes(): number {
+  const { uordblks, hblkhd } = mallinfo() as { uordblks: number; hblkhd: number };
+  return uordblks + hblkhd;
 }
 
 describe.runIf(process.getuid?.() === 0)("nft without its process", () => {
@@ -66,6 +80,13 @@ describe.runIf(process.getuid?.() === 0)("nft without its process", () => {
     const element = `add element ip ${TABLE} m { 80 : drop }\n`;
     await expect(session.apply(element)).rejects.toMatchObject({ code: "ENOENT" });
     await session.apply(`add table ip ${TABLE}\n${MAP}\n${element}`);
+  });
+
+  it("keeps nothing of the ruleset between two transactions", async () => {
+    await session.apply("");
+    const before = allocatedBytes();
+    await session.apply("add chain ip r2k-session c\nadd rule ip r2k-session c counter\n");
+    expect(allocatedBytes() - before).toBeLessThan(128 * 1024);
   });
 
   it("does not apply by a descriptor that select(2) does not take", () => {

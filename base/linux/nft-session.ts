@@ -26,6 +26,7 @@ function bind() {
     keepErrors: library.func("int nft_ctx_buffer_error(void *context)"),
     errors: library.func("const char *nft_ctx_get_error_buffer(void *context)"),
     run: library.func("int nft_run_cmd_from_buffer(void *context, const char *text)"),
+    setDryRun: library.func("void nft_ctx_set_dry_run(void *context, bool dry)"),
   };
 }
 
@@ -89,14 +90,30 @@ export class NftSession implements Disposable {
   apply(text: string): Promise<void> {
     assert(this.canApply, "the library's socket is beyond what select(2) takes");
     const { run, errors } = library();
+    const context = this.#context;
     return new Promise((resolve, reject) => {
-      run.async(this.#context, text, (failure: Error | null, status: number) => {
-        const said = (errors(this.#context) as string).slice(0, ERRORS_MAX).trim();
+      run.async(context, text, (failure: Error | null, status: number) => {
+        const said = (errors(context) as string).slice(0, ERRORS_MAX).trim();
         if (failure) reject(failure);
-        else if (status === 0) resolve();
-        else reject(nftRefusal(said));
+        else if (status !== 0) reject(nftRefusal(said));
+        else {
+          this.#dropCache();
+          resolve();
+        }
       });
     });
+  }
+
+  /**
+   * Has the library forget the ruleset that it listed for a transaction: four tables of 128 KiB for
+   * each table of nftables. It lists it again for the next one, as every transaction changes the
+   * generation. There is no call for that; the library does it at the end of a dry run.
+   */
+  #dropCache(): void {
+    const { run, setDryRun } = library();
+    setDryRun(this.#context, true);
+    run(this.#context, "\n");
+    setDryRun(this.#context, false);
   }
 
   /** Returns the generation of the ruleset, which every transaction of every program increments. */
