@@ -8,13 +8,27 @@ const ALIVE_BYTES_MAX = 64 * 1024 * 1024;
 type Collect = (how: { type: "major"; execution: "sync"; flavor: "last-resort" }) => void;
 
 /**
- * Has V8 give up all that it can: objects without references, the room for young ones, and the byte
- * code of functions that are not in use. Blocks for some 100 ms; does nothing with more than 64 MiB
- * alive, by default all of the heap, garbage included, which is the strict bound.
+ * Has V8 give up all that it can: objects without references, the room for young ones, and the code
+ * of functions that were not called for long. Blocks for some 100 ms; does nothing with more than
+ * 64 MiB alive, by default all of the heap, garbage included, which is the strict bound.
  */
 export function collectGarbage(aliveBytes = process.memoryUsage().heapUsed): void {
   if (aliveBytes > ALIVE_BYTES_MAX) return;
   collector()({ type: "major", execution: "sync", flavor: "last-resort" });
+}
+
+/**
+ * Like collectGarbage, and drops the code of all functions that no call is in: after a start that
+ * of most is of no use any more. V8 compiles again what is called again, which is not worth it
+ * where this is done repeatedly.
+ */
+export function collectCode(aliveBytes?: number): void {
+  setFlagsFromString("--stress-flush-code");
+  try {
+    collectGarbage(aliveBytes);
+  } finally {
+    setFlagsFromString("--no-stress-flush-code");
+  }
 }
 
 /**
@@ -60,6 +74,8 @@ let known: Collect | undefined;
 function collector(): Collect {
   if (known) return known;
   setFlagsFromString("--expose-gc");
+  // Else a function that was compiled to machine code keeps it, and its byte code, for ever.
+  setFlagsFromString("--flush-baseline-code");
   known = runInNewContext("gc") as Collect;
   return known;
 }

@@ -14,12 +14,11 @@ import { CommandError } from "../terminal.ts";
 export const GUEST_READY_TIMEOUT_MS = 180_000;
 
 /**
- * V8's size of a semi-space (default 16 MiB), which it does not release until it idles for minutes,
- * and the growth of the old generation before a collection, by default to four times the live size:
- * after two minutes of mixed load 228 MiB with 70 MiB alive.
+ * V8's size of a semi-space (default 16 MiB), which it does not release until it idles for minutes.
+ * The other settings of V8 are made once the process is ready (`process/heap-settings.ts`).
  */
-function flagsOf(name: ProcessName): string[] {
-  return [`--max-semi-space-size=${name === "node" ? 2 : 8}`, "--heap-growing-percent=50"];
+export function flagsOf(name: ProcessName): string[] {
+  return [`--max-semi-space-size=${name === "node" ? 2 : 8}`];
 }
 
 /** Of a start: how long it may take, and what ends it. */

@@ -14,7 +14,7 @@ export const COLLECT_AFTER_MS = 30_000;
 /**
  * Gives the kernel back, now and each minute, what malloc keeps between blocks that live, and the
  * code of Node that is not in use: a process that goes on for weeks would keep the most of both
- * that it ever needed. `collect` is called once after the start (`collectGarbage`).
+ * that it ever needed. `collect` is called once after the start (`collectCode`).
  */
 export function startGivingBack(clock: Clock, collect?: () => void): Closable {
   let timer = clock.after(0, function again() {

@@ -1,4 +1,4 @@
-import { collectGarbage } from "@raft2kube/linux/collect-garbage.ts";
+import { collectCode } from "@raft2kube/linux/collect-garbage.ts";
 import { configureLog, logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError, asError } from "@raft2kube/std/errors.ts";
@@ -7,6 +7,7 @@ import { basename, dirname } from "node:path";
 import { type ClusterConfig, readConfigFile } from "../cluster/config.ts";
 import { processLog } from "../cluster/paths.ts";
 import { startGivingBack } from "./give-back.ts";
+import { boundHeapGrowth } from "./heap-settings.ts";
 import { boundLog } from "../supervisor/log-file.ts";
 import { reportRestart } from "./report-restart.ts";
 import { Parts } from "./started-parts.ts";
@@ -63,10 +64,11 @@ async function run(
     await writeOwnParts(runDir, name);
     await writeOwnPid(runDir, name);
     await supervisor.start();
+    boundHeapGrowth();
     log.info(`${name} is ready`);
     announce({ state: "ready" });
     // The control process has several times a node's heap, and is held too long by it.
-    const collect = name === "node" ? () => collectGarbage() : undefined;
+    const collect = name === "node" ? () => collectCode() : undefined;
     await parts.start("giving memory back", async () => startGivingBack(clock, collect));
     const restarts = readRestarts(runDir, name);
     if (restarts === undefined) return;
