@@ -12,7 +12,8 @@ import {
   readRequest,
   signRequest,
 } from "./certificate.ts";
-import { kubeconfig, readKubeconfig } from "./kubeconfig.ts";
+import { kubeconfig, withClientCertificate, withServer } from "./kubeconfig.ts";
+import { readKubeconfig } from "./read-kubeconfig.ts";
 
 const now_ms = Date.now();
 
@@ -100,12 +101,31 @@ async function requestFor(name: ConstructorParameters<typeof x509.Name>[0]): Pro
   return (await x509.Pkcs10CertificateRequestGenerator.create(init as never)).toString("pem");
 }
 
+function isJson(text: string): boolean {
+  try {
+    return typeof JSON.parse(text) === "object";
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError) return false;
+    throw thrown;
+  }
+}
+
 it("reads back the kubeconfig it writes", async () => {
   const dir = mkdtempSync(join(tmpdir(), "r2k-pki-"));
   const path = join(dir, "config");
   const access = { server: "https://127.0.0.1:6443", ca: "CA\n", cert: "C\n", key: "K\n" };
-  writeFileSync(path, kubeconfig("r2k", access));
-  expect(await readKubeconfig(path)).toEqual(access);
+  for (const format of ["yaml", "json"] as const) {
+    const text = kubeconfig("r2k", access, format);
+    writeFileSync(path, text);
+    expect(await readKubeconfig(path)).toEqual(access);
+    const changed = withServer(withClientCertificate(text, "C2\n"), "https://10.0.0.1:1");
+    writeFileSync(path, changed);
+    const expected = { ...access, cert: "C2\n", server: "https://10.0.0.1:1" };
+    expect(await readKubeconfig(path)).toEqual(expected);
+    expect([text, changed].map(isJson)).toEqual(Array(2).fill(format === "json"));
+  }
+  writeFileSync(path, "{clusters: []}\n");
+  await expect(readKubeconfig(path)).rejects.toThrow(/no context named undefined/);
   writeFileSync(path, "current-context: nothing\n");
   await expect(readKubeconfig(path)).rejects.toThrow(/no context named nothing/);
   rmSync(dir, { recursive: true });

@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { readKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
+import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { CommandError } from "../terminal.ts";
 import type { ClusterConfig } from "./config.ts";
 import { readIfPresent } from "./key-pair.ts";

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { CertificateRequest } from "@raft2kube/pki/certificate.ts";
+import type { KubeconfigFormat } from "@raft2kube/pki/kubeconfig.ts";
 import type { ClusterConfig } from "./config.ts";
 
 /** Files of a cluster's identities, in kubeadm's layout under the data folder. */
@@ -30,6 +31,11 @@ export const KUBECONFIG_USERS = Object.keys(USERS) as KubeconfigUser[];
 
 /** The users that a node's parts are; a node that joins asks for their certificates itself. */
 export const NODE_USERS = ["kubelet", "proxy", "dns", "csi-provisioner"] as const;
+
+/** Each node reads the kubeconfigs of its own users. */
+export function formatOf(user: KubeconfigUser): KubeconfigFormat {
+  return NODE_USERS.some((name) => name === user) ? "json" : "yaml";
+}
 
 type Unlimited = Omit<CertificateRequest, "days">;
 

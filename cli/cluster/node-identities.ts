@@ -1,6 +1,6 @@
 import { X509Certificate, createPrivateKey } from "node:crypto";
 import { join } from "node:path";
-import { readKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
+import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import type { ClusterConfig } from "./config.ts";
 import { NODE_USERS, clusterFiles } from "./identities.ts";
 import { readIfPresent } from "./key-pair.ts";

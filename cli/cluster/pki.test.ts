@@ -4,7 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createCa } from "@raft2kube/pki/certificate.ts";
-import { readKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
+import { withServer } from "@raft2kube/pki/kubeconfig.ts";
+import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { CommandError } from "../terminal.ts";
 import { type ClusterConfig, planCluster } from "./config.ts";
@@ -74,7 +75,7 @@ describe("another port of the API", () => {
     ["another host", "https://api.example.test:6443"], ["what is no URL", "api.example.test"],
   ])("leaves a kubeconfig alone that names %s", async (_what, server) => {
     const path = files.kubeconfig("proxy");
-    const text = read(path).replace(/(server: ).*/, `$1${server}`);
+    const text = withServer(read(path), server);
     expect(text).toContain(server);
     writeFileSync(path, text);
     await ensurePki({ ...config, apiPort: 7443 }, START_MS);

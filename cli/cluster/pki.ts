@@ -14,6 +14,7 @@ import {
   type KubeconfigUser,
   KUBECONFIG_USERS,
   clusterFiles,
+  formatOf,
   pairRequests,
   serverFor,
   userRequest,
@@ -80,7 +81,8 @@ async function ensureKubeconfig(
 ): Promise<void> {
   const path = clusterFiles(config).kubeconfig(user);
   if ((await readIfPresent(path)) !== undefined) return;
-  const text = kubeconfig(config.name, { server: serverFor(user, config), ...(await make()) });
+  const access = { server: serverFor(user, config), ...(await make()) };
+  const text = kubeconfig(config.name, access, formatOf(user));
   await replaceFile(path, text, { mode: 0o600 });
 }
 

@@ -8,13 +8,14 @@ import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { type CertificateRequest, type KeyPair, createRequest } from
   "@raft2kube/pki/certificate.ts";
-import { kubeconfig, readKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
+import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
+import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { Command } from "commander";
 import { type ClusterConfig, readConfigFile } from "../cluster/config.ts";
-import { clusterFiles, kubeletCertificate, userRequest } from "../cluster/identities.ts";
+import { clusterFiles, formatOf, kubeletCertificate, userRequest } from "../cluster/identities.ts";
 import { readIfPresent } from "../cluster/key-pair.ts";
 import { type NodeIdentity, bootstrapPath, dueIdentities } from "../cluster/node-identities.ts";
 
@@ -74,7 +75,7 @@ async function obtain(
         await replaceFile(paths.key, pair.key, { mode: 0o600 });
         return replaceFile(paths.cert, pair.cert, { mode: 0o644 });
       }
-      const text = kubeconfig(config.name, { server, ca, ...pair });
+      const text = kubeconfig(config.name, { server, ca, ...pair }, formatOf(identity));
       return replaceFile(files.kubeconfig(identity), text, { mode: 0o600 });
     }));
   } finally {

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { readKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
+import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";

@@ -2,7 +2,7 @@ import type { KubeConnection } from "./credentials.ts";
 
 /** The connection that a kubeconfig file's current context describes. Fails with BAD_KUBECONFIG. */
 export async function kubeConnection(path: string): Promise<KubeConnection> {
-  const { readKubeconfig } = await import("@raft2kube/pki/kubeconfig.ts");
+  const { readKubeconfig } = await import("@raft2kube/pki/read-kubeconfig.ts");
   const { server, ca, cert, key, token, tokenFile } = await readKubeconfig(path);
   return { server, ca, cert, key, token: tokenFile === undefined ? token : { file: tokenFile } };
 }

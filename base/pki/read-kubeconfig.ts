@@ -1,0 +1,72 @@
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { CodedError } from "@raft2kube/std/errors.ts";
+
+/** How to reach one cluster as one user. Certificates and keys are PEM texts. */
+export interface KubeAccess {
+  /** `https://host:port`. */
+  readonly server: string;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly token?: string;
+  readonly tokenFile?: string;
+  readonly namespace?: string;
+}
+
+type Section = Readonly<Record<string, unknown>>;
+type Named = { name: string } & Section;
+
+/**
+ * Reads a kubeconfig file's current context (client-go's `clientcmd` v1 format); relative paths are
+ * relative to the file. Throws CodedError `BAD_KUBECONFIG` naming the file and what is missing.
+ */
+export async function readKubeconfig(path: string): Promise<KubeAccess> {
+  const bad = (what: string, cause?: unknown) =>
+    new CodedError("BAD_KUBECONFIG", `kubeconfig ${path}: ${what}`, { cause });
+  let config: Section;
+  try {
+    config = (await parseConfig(await readFile(path, "utf8"))) as Section;
+  } catch (cause) {
+    throw bad("cannot be read as YAML", cause);
+  }
+  const find = (list: string, name: unknown, field: string): Section => {
+    const items = (config[list] ?? []) as Named[];
+    const found = items.find((item) => item.name === name)?.[field];
+    if (typeof found !== "object" || found === null) throw bad(`no ${field} named ${String(name)}`);
+    return found as Section;
+  };
+  const context = find("contexts", config["current-context"], "context");
+  const cluster = find("clusters", context["cluster"], "cluster");
+  const user = find("users", context["user"], "user");
+  if (typeof cluster["server"] !== "string") throw bad("the cluster has no server");
+  const optional = (key: string, value: unknown) => (value === undefined ? {} : { [key]: value });
+  const pem = (section: Section, name: string) => readPem(dirname(path), section, name);
+  return {
+    server: cluster["server"],
+    ...optional("ca", await pem(cluster, "certificate-authority")),
+    ...optional("cert", await pem(user, "client-certificate")),
+    ...optional("key", await pem(user, "client-key")),
+    ...optional("token", user["token"]),
+    ...optional("tokenFile", user["tokenFile"]),
+    ...optional("namespace", context["namespace"]),
+  };
+}
+
+/** The parser of YAML takes 3 MiB, which is loaded only for a file that is not JSON. */
+async function parseConfig(text: string): Promise<unknown> {
+  try {
+    return JSON.parse(text);
+  } catch (thrown) {
+    if (!(thrown instanceof SyntaxError)) throw thrown;
+    const { parseYaml } = await import("./parse-yaml.ts");
+    return parseYaml(text);
+  }
+}
+
+async function readPem(dir: string, section: Section, name: string): Promise<string | undefined> {
+  const data = section[`${name}-data`];
+  if (typeof data === "string") return Buffer.from(data, "base64").toString("utf8");
+  const file = section[name];
+  return typeof file === "string" ? readFile(resolve(dir, file), "utf8") : undefined;
+}
