@@ -12,8 +12,9 @@ const SETTLE_MS = 60_000;
 const WARM_GOAL_S = 5;
 const PSS_GOAL_MIB = 200;
 const NODES = 3;
-/** A node beside the first, of the first one's memory. */
+/** A node beside the first, of the memory of one that is alone. */
 const FURTHER_NODE_GOAL = 0.7;
+const FIRST_NODE = "node";
 
 /**
  * `npm start` to the first answer through the Service, cold and warm; memory of an idle cluster,
@@ -30,10 +31,7 @@ export async function start(): Promise<Row[]> {
     r2k("down", "--purge");
   }
   const alone = await idleMemory();
-  const pss_mib = [...alone.values()].reduce((sum, value) => sum + value, 0);
   const nodes = await idleMemory("--nodes", String(NODES));
-  const first_mib = nodes.get("node") ?? 0;
-  const further = [...nodes].filter(([name]) => name.startsWith("node "));
   return [
     { what: "start to first answer, cold (no bundle, no data)", unit: "s", ours: cold_s },
     {
@@ -45,20 +43,49 @@ export async function start(): Promise<Row[]> {
     {
       what: "memory of the idle cluster, sum of PSS 60 s after ready",
       unit: "MiB",
-      ours: pss_mib,
+      ours: sum(alone),
       goal: `<= ${PSS_GOAL_MIB} MiB`,
     },
+    ...furtherNodes(alone, nodes),
+  ];
+}
+
+/** PSS of a cluster's processes by name, in MiB. */
+type Memory = ReadonlyMap<string, number>;
+
+function sum(memory: Memory): number {
+  return [...memory.values()].reduce((total, value) => total + value, 0);
+}
+
+/**
+ * Compares what a further node takes with the first one. PSS divides pages of files by the
+ * processes that map them, so the first has less beside others than alone: a further node is
+ * compared with both, and so is what it adds to the whole cluster.
+ */
+function furtherNodes(alone: Memory, nodes: Memory): Row[] {
+  const [alone_mib, first_mib] = [alone.get(FIRST_NODE)!, nodes.get(FIRST_NODE)!];
+  const row = (what: string, ours: number): Row[] => [
     {
-      what: `memory of the first of ${NODES} idle nodes`,
+      what,
       unit: "MiB",
-      ours: first_mib,
+      ours,
+      goal: `<= ${(alone_mib * FURTHER_NODE_GOAL).toFixed(1)} MiB`,
     },
-    ...further.map(([name, mib]) => ({
-      what: `memory of ${name} of ${NODES} idle nodes`,
-      unit: "MiB",
-      ours: mib,
-      goal: `<= ${(first_mib * FURTHER_NODE_GOAL).toFixed(1)} MiB`,
-    })),
+    { what: `${what}, of the first node's alone`, unit: "%", ours: (100 * ours) / alone_mib },
+    {
+      what: `${what}, of the first node's in the same cluster`,
+      unit: "%",
+      ours: (100 * ours) / first_mib,
+    },
+  ];
+  const added_mib = (sum(nodes) - sum(alone)) / (NODES - 1);
+  return [
+    { what: "memory of the first idle node, alone", unit: "MiB", ours: alone_mib },
+    { what: `memory of the first of ${NODES} idle nodes`, unit: "MiB", ours: first_mib },
+    ...[...nodes]
+      .filter(([name]) => name.startsWith(`${FIRST_NODE} `))
+      .flatMap(([name, mib]) => row(`memory of ${name} of ${NODES} idle nodes`, mib)),
+    ...row("memory that a further idle node adds to the cluster", added_mib),
   ];
 }
 
