@@ -14,19 +14,22 @@ import { Node, type Spec, podOf } from "./node.ts";
 
 const NOTHING: ObservedPod = { uid: "u", name: "p", namespace: "n", sandboxes: [], containers: [] };
 
+const SERVER = "a server that ends, for whatever reason, no longer serves";
+const COMPLETES = "a Job's pod that is restarted after success never completes";
+
 /** Policy, exit code, whether the container is started again. */
-const RESTARTS: readonly (readonly [RestartPolicy | undefined, number, boolean])[] = [
-  ["Always", 0, true],
-  ["Always", 1, true],
-  ["OnFailure", 0, false],
-  ["OnFailure", 137, true],
-  ["Never", 0, false],
-  ["Never", 1, false],
-  [undefined, 0, true],
+const RESTARTS: readonly (readonly [RestartPolicy | undefined, number, boolean, why: string])[] = [
+  ["Always", 0, true, SERVER],
+  ["Always", 1, true, SERVER],
+  ["OnFailure", 0, false, COMPLETES],
+  ["OnFailure", 137, true, "137 is 128 + SIGKILL: what ran out of memory has not done its work"],
+  ["Never", 0, false, COMPLETES],
+  ["Never", 1, false, "the Job's controller counts failures by pods: a second run would be unseen"],
+  [undefined, 0, true, "the API's default is Always"],
 ];
 
 check("restart policy: which exit codes start a container again", () => {
-  for (const [policy, exitCode, expected] of RESTARTS) {
+  for (const [policy, exitCode, expected, why] of RESTARTS) {
     const pod = podOf({});
     if (policy === undefined) delete pod.spec.restartPolicy;
     else pod.spec.restartPolicy = policy;
@@ -35,7 +38,7 @@ check("restart policy: which exit codes start a container again", () => {
       when: `restartPolicy ${policy ?? "not given"}, exit code ${exitCode}`,
       expected: expected ? "started again" : "not started again",
       happened: happened ? "started again" : "not started again",
-      why: "a Job's pod that is restarted after success never completes",
+      why,
     });
   }
 });
@@ -70,6 +73,59 @@ const CASES: readonly Case[] = [
       ["a!1", "start a#1"],
       ["a!0"],
       ["b!0", "stop"],
+    ],
+  },
+  {
+    title: "init: one after the other, before the regular ones, and not again",
+    why: "an init container prepares what the next ones need: a migration, a file",
+    spec: { init: ["i", "j"], regular: ["a", "b"] },
+    transcript: [
+      ["begin", "sandbox 0", "start i#0"],
+      ["i!1", "start i#1"],
+      ["i!0", "start j#0"],
+      ["j!0", "start a#0", "start b#0"],
+      ["a!1", "start a#1"],
+    ],
+  },
+  {
+    title: "init: with OnFailure a failure is tried again",
+    why: "a Job whose pod waits for a database in its init container would fail at the first look",
+    spec: { policy: "OnFailure", init: ["i"], regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start i#0"],
+      ["i!1", "start i#1"],
+      ["i!0", "start a#0"],
+      ["a!0", "stop"],
+    ],
+  },
+  {
+    title: "init: a failure with Never ends the pod",
+    why: "the regular containers would start without what init prepares",
+    spec: { policy: "Never", init: ["i"], regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start i#0"],
+      ["i!1", "stop"],
+    ],
+  },
+  {
+    title: "init: a sidecar runs beside the others, is restarted, and holds no pod",
+    why: "a proxy that ends must come back; a Job with one must still complete (KEP-753)",
+    spec: { policy: "Never", sidecars: ["s"], init: ["i"], regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start s#0", "start i#0"],
+      ["i!0", "start a#0"],
+      ["s!1", "start s#1"],
+      ["a!0", "stop"],
+    ],
+  },
+  {
+    title: "init: with Never any of them that fails ends the pod",
+    why: "the pod has failed, whichever step it was: another run would be unseen",
+    spec: { policy: "Never", sidecars: ["s"], init: ["i", "j"], regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start s#0", "start i#0"],
+      ["i!0", "start j#0"],
+      ["j!1", "stop"],
     ],
   },
   {
@@ -116,7 +172,7 @@ const CASES: readonly Case[] = [
       ["begin", "sandbox 0", "start a#0", "start b#0"],
       ["a!0"],
       ["sandbox!", "stop", "sandbox 1", "start b#1"],
-      ["b!0", "stop"],
+      ["b!0 sandbox!", "stop"],
     ],
   },
   {
@@ -131,7 +187,7 @@ const CASES: readonly Case[] = [
   {
     title: "sync loop: a container that was created and not started is made again",
     why: "the kubelet was killed between the two calls: nothing else would start it",
-    spec: { sidecars: ["s"], init: ["i"], regular: ["a"] },
+    spec: { policy: "Never", sidecars: ["s"], init: ["i"], regular: ["a"] },
     transcript: [
       ["begin", "sandbox 0", "start s#0", "start i#0"],
       ["i^", "start i#1"],
@@ -158,16 +214,16 @@ const CASES: readonly Case[] = [
     transcript: [
       ["begin", "sandbox 0", "start s#0", "start i#0"],
       ["i!0", "start a#0"],
-      ["a!0 s?Liveness", "stop"],
+      ["a!0 s?Liveness e&", "stop"],
     ],
   },
   {
     title: "sync loop: a pod whose init failed starts nothing more",
     why: "the pod has failed: its phase is final",
-    spec: { policy: "Never", init: ["i"], regular: ["a"] },
+    spec: { policy: "Never", sidecars: ["s"], init: ["i"], regular: ["a"] },
     transcript: [
-      ["begin", "sandbox 0", "start i#0"],
-      ["i!1 e&", "stop"],
+      ["begin", "sandbox 0", "start s#0", "start i#0"],
+      ["i!1 s!1 e&", "stop"],
     ],
   },
   {
@@ -177,18 +233,6 @@ const CASES: readonly Case[] = [
     transcript: [
       ["begin", "sandbox 0", "start s#0", "start a#0"],
       ["a!0 s!1", "stop"],
-    ],
-  },
-  {
-    title: "init: one after the other, before the regular ones, and not again",
-    why: "an init container prepares what the next ones need: a migration, a file",
-    spec: { init: ["i", "j"], regular: ["a", "b"] },
-    transcript: [
-      ["begin", "sandbox 0", "start i#0"],
-      ["i!1", "start i#1"],
-      ["i!0", "start j#0"],
-      ["j!0", "start a#0", "start b#0"],
-      ["a!1", "start a#1"],
     ],
   },
   {
@@ -231,7 +275,8 @@ const CASES: readonly Case[] = [
     spec: { sidecars: ["s"], slow: ["s"], init: ["i"], regular: ["a"] },
     transcript: [
       ["begin", "sandbox 0", "start s#0"],
-      ["s?Liveness", "kill s: liveness-probe", "start s#1"],
+      ["s!1", "start s#1"],
+      ["s?Liveness", "kill s: liveness-probe", "start s#2"],
       ["s?Started", "start i#0"],
     ],
   },
@@ -243,26 +288,6 @@ const CASES: readonly Case[] = [
       ["begin", "sandbox 0", "start i#0"],
       ["i!0", "start a#0"],
       ["i-"],
-    ],
-  },
-  {
-    title: "init: a failure with Never ends the pod",
-    why: "the regular containers would start without what init prepares",
-    spec: { policy: "Never", init: ["i"], regular: ["a"] },
-    transcript: [
-      ["begin", "sandbox 0", "start i#0"],
-      ["i!1", "stop"],
-    ],
-  },
-  {
-    title: "init: a sidecar runs beside the others, is restarted, and holds no pod",
-    why: "a proxy that ends must come back; a Job with one must still complete (KEP-753)",
-    spec: { policy: "Never", sidecars: ["s"], init: ["i"], regular: ["a"] },
-    transcript: [
-      ["begin", "sandbox 0", "start s#0", "start i#0"],
-      ["i!0", "start a#0"],
-      ["s!1", "start s#1"],
-      ["a!0", "stop"],
     ],
   },
   {
