@@ -3,6 +3,7 @@
 import { writeSync } from "node:fs";
 import { relative } from "node:path";
 import { pathToFileURL } from "node:url";
+import { CodedError } from "@raft2kube/std/errors.ts";
 import {
   type Check,
   type CheckRun,
@@ -15,7 +16,7 @@ import {
   runBody,
 } from "../check.ts";
 import { idleClock } from "../idle-clock.ts";
-import { describeAssertion, describeJudgement, framesOf } from "../judge.ts";
+import { type Judgement, describeAssertion, describeJudgement, framesOf } from "../judge.ts";
 
 const REPORT_FD = 3;
 const ALIVE_MS = 1_000;
@@ -138,14 +139,26 @@ function describe(thrown: unknown, title: string): string {
   // An error thrown as a file is loaded shows the place itself; the loader's own frames are
   // useless.
   if (thrown.name === "SyntaxError") return stack.split("\n    at ")[0]!;
-  const [first = ""] = stack.split("\n");
-  const judgement = describeJudgement({
-    when: `check: ${title}`,
-    happened: `an error that no part expects: ${first}`,
+  return [describeJudgement(unexpected(thrown, title)), ...framesOf(thrown)].join("\n");
+}
+
+/** An error that a check does not ask for: a refusal in the protocol's own terms, or a crash. */
+function unexpected(thrown: Error, title: string): Judgement {
+  const when = `check: ${title}`;
+  if (thrown instanceof CodedError) {
+    return {
+      when,
+      happened: `a refusal: ${thrown.code}: ${thrown.message}`,
+      expected: "success: here nothing is to be refused",
+      why: "the caller reports the refusal, and gives up what it was asked for",
+    };
+  }
+  return {
+    when,
+    happened: `an error that no part expects: ${(thrown.stack ?? "").split("\n")[0]}`,
     expected: "no error, or one that its caller handles",
     why: "its caller does not know what to do: a process ends, or a request fails",
-  });
-  return [judgement, ...framesOf(thrown)].join("\n");
+  };
 }
 
 let reported_ms = performance.now();

@@ -15,6 +15,7 @@ function endsOf(bodies: Readonly<Record<string, string>>): Ended[] {
       [join(LABS_DIR, "check.ts")]: "check, stillAtWork",
       [join(LABS_DIR, "must.ts")]: "mustPass",
       [join(LABS_DIR, "idle-clock.ts")]: "idleClock",
+      "@raft2kube/std/errors.ts": "CodedError",
       "@raft2kube/std/wait.ts": "delay",
     }).map(([file, words]) => `import { ${words} } from ${JSON.stringify(file)};`);
     const checks = Object.entries(bodies).map(([title, body]) => {
@@ -77,4 +78,13 @@ it("a check that loops beside one whose steps end is judged while that one goes 
   expect(first).toMatchObject({ title: "loops", result: "failed" });
   expect(first?.message).toMatch(/^the answer\n.*: a step has not ended in 5 s,/);
   expect(second).toMatchObject({ title: "goesOn", result: "passed" });
+});
+
+it("a coded error that no check asks for is shown as a refusal, any other as a crash", () => {
+  const [refused, crashed] = endsOf({
+    refuses: `throw new CodedError("IN_USE", "10.88.0.1 is another's");`,
+    crashes: "undefined.read();",
+  });
+  expect(refused?.message).toMatch(/happened: +a refusal: IN_USE: 10\.88\.0\.1 is another's\n/);
+  expect(crashed?.message).toMatch(/happened: +an error that no part expects: TypeError/);
 });
