@@ -48,8 +48,9 @@ export async function findIptables(): Promise<Iptables> {
   for (const kind of ["nft", "legacy"] as const) {
     const programs = iptables(kind);
     try {
-      if (kind === "nft" && (await lacksNftables())) continue;
-      await programs.save("nat");
+      const lacks = kind === "nft" ? lacksNftables() : Promise.resolve(false);
+      const [isMissing] = await Promise.all([lacks, programs.save("nat")]);
+      if (isMissing) continue;
       return programs;
     } catch (thrown) {
       failures.push(thrown);

@@ -29,9 +29,18 @@ function iptablesRules(options: RulesOptions): Rules {
   /** The ruleset's generation with our rules; undefined: not compared since others changed it. */
   let generation: number | undefined;
 
+  // Runs two programs, while the Services are read; tried again after a failure.
+  let finding: Promise<Iptables> | undefined;
+  const find = () => {
+    finding ??= findIptables();
+    finding.catch(() => {
+      finding = undefined;
+    });
+    return finding;
+  };
   const open = async (): Promise<Open> => {
     if (opened) return opened;
-    const tools = await findIptables();
+    const tools = await find();
     log.debug("iptables", { kind: tools.kind });
     const limits = { idle_ms: RESTORE_IDLE_MS, callsMax: RESTORE_CALLS_MAX };
     const session = new IptablesSession(tools.kind, clock, limits);
@@ -39,6 +48,7 @@ function iptablesRules(options: RulesOptions): Rules {
     opened = { tools, session, netfilter };
     return opened;
   };
+  void find();
   const generationNow = ({ netfilter }: Open) => netfilter && generationOf(netfilter);
   const rendered = function* (ports: ReadonlyMap<string, ServicePort | undefined>) {
     for (const [key, port] of ports) if (port) yield [key, renderPort(port, clusterCidr)] as const;

@@ -67,7 +67,9 @@ function addClusterIps(to: Rendering): void {
     const match = `${frontend(to, ip)} ${comment(to, " cluster IP")}`;
     shared.push({ table: "nat", chain: CHAINS.services, text: `${match} -j ${chain}` });
     if (clusterCidr === undefined) continue;
-    add(chains, chain, [`! -s ${clusterCidr} ${match} -j ${CHAINS.markMasq}`]);
+    // External clients come to all endpoints marked, or as pods; to this node's as they are.
+    const internal = port.internalLocal ? ` ${match}` : "";
+    add(chains, chain, [`! -s ${clusterCidr}${internal} -j ${CHAINS.markMasq}`]);
   }
 }
 

@@ -49,7 +49,7 @@ describe("a Service port", () => {
       { table: "nat", chain: "KUBE-SERVICES", text: `${match} -j ${SVC}` },
     ]);
     expect(Object.fromEntries(chains)).toEqual({
-      [SVC]: [`! -s ${CIDR} ${match} -j KUBE-MARK-MASQ`, `-j ${SEP}`],
+      [SVC]: [`! -s ${CIDR} -j KUBE-MARK-MASQ`, `-j ${SEP}`],
       [SEP]: [
         "-s 10.180.0.1/32 -j KUBE-MARK-MASQ",
         "-p tcp -j DNAT --to-destination 10.180.0.1:80",
@@ -91,6 +91,15 @@ describe("a Service port", () => {
     expect(chains.get(names.external)?.[0]).toBe(`-s ${CIDR} -j ${names.cluster}`);
     expect(chains.get(names.external)?.at(-1)).toBe(`-j ${names.local}`);
     expect(chains.get(names.local)).toEqual([`-j ${names.endpoint(TWO)}`]);
+  });
+
+  test("with internalTrafficPolicy Local masquerades no client of an external address", () => {
+    const local = { nodePort: 30080, internalLocal: true, externalLocal: true };
+    const { chains } = renderPort(port({ ...local, localEndpoints: [TWO] }), CIDR);
+    const names = chainsOf(port());
+    expect(chains.get(names.external)?.at(-1)).toBe(`-j ${names.local}`);
+    expect(chains.get(names.local)?.[0])
+      .toMatch(/^! -s 10.0.0.0\/8 -d 172.30.0.41\/32 -p tcp .*-j KUBE-MARK-MASQ$/);
   });
 
   test("source ranges are checked before the Service, and others dropped", () => {
@@ -153,8 +162,8 @@ describe("the input of iptables-restore", () => {
   });
 
   test("quotes nothing that a name could end", () => {
-    const { chains } = renderPort(port({ key: 'ns1/a"\n-j ACCEPT:p/TCP' }), CIDR);
-    expect([...chains.values()].flat().join()).toContain('"ns1/a??-j?ACCEPT:p cluster IP"');
+    const { shared } = renderPort(port({ key: 'ns1/a"\n-j ACCEPT:p/TCP' }), CIDR);
+    expect(shared[0]?.text).toContain('"ns1/a??-j?ACCEPT:p cluster IP"');
   });
 });
 
