@@ -20,6 +20,20 @@ interface Open {
   netfilter: NetlinkSocket | undefined;
 }
 
+/** Finds the programs while the Services are read; again after a failure. */
+function finder(): () => Promise<Iptables> {
+  let finding: Promise<Iptables> | undefined;
+  const find = () => {
+    finding ??= findIptables();
+    finding.catch(() => {
+      finding = undefined;
+    });
+    return finding;
+  };
+  void find();
+  return find;
+}
+
 /** Makes the rules of kube-proxy's iptables mode. */
 function iptablesRules(options: RulesOptions): Rules {
   const { clusterCidr, nodePortAddresses, clock, log } = options;
@@ -29,15 +43,7 @@ function iptablesRules(options: RulesOptions): Rules {
   /** The ruleset's generation with our rules; undefined: not compared since others changed it. */
   let generation: number | undefined;
 
-  // Runs two programs, while the Services are read; tried again after a failure.
-  let finding: Promise<Iptables> | undefined;
-  const find = () => {
-    finding ??= findIptables();
-    finding.catch(() => {
-      finding = undefined;
-    });
-    return finding;
-  };
+  const find = finder();
   const open = async (): Promise<Open> => {
     if (opened) return opened;
     const tools = await find();
@@ -48,7 +54,6 @@ function iptablesRules(options: RulesOptions): Rules {
     opened = { tools, session, netfilter };
     return opened;
   };
-  void find();
   const generationNow = ({ netfilter }: Open) => netfilter && generationOf(netfilter);
   const rendered = function* (ports: ReadonlyMap<string, ServicePort | undefined>) {
     for (const [key, port] of ports) if (port) yield [key, renderPort(port, clusterCidr)] as const;
