@@ -6,7 +6,7 @@ import { execInvoke } from "@raft2kube/cni/lib/exec.ts";
 import { formatIp, parseIp } from "@raft2kube/cni/lib/ip.ts";
 import type { CniResult, Command } from "@raft2kube/cni/lib/types.ts";
 import type { BridgeConfig } from "@raft2kube/cni/plugins/bridge/config.ts";
-import { planAddresses } from "@raft2kube/cni/plugins/bridge/plan.ts";
+import { type AddressPlan, planAddresses } from "@raft2kube/cni/plugins/bridge/plan.ts";
 import { type Range, nextFree, toRange } from "@raft2kube/cni/plugins/host-local/range.ts";
 import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { check, checkOptions } from "../check.ts";
@@ -26,7 +26,7 @@ const DUAL: CniResult = {
 };
 
 /** Options, the result of IPAM, and what becomes of both. */
-const PLANS: readonly (readonly [Partial<BridgeConfig>, CniResult, unknown])[] = [
+const PLANS: readonly (readonly [Partial<BridgeConfig>, CniResult, AddressPlan])[] = [
   [{}, ONE, { ips: [{ address: "10.88.0.5/24", interface: 2 }], routes: [], gateways: [] }],
   [
     { isGateway: true },
@@ -84,13 +84,21 @@ const PLANS: readonly (readonly [Partial<BridgeConfig>, CniResult, unknown])[] =
   ],
 ];
 
+const WHY_PLANNED: Readonly<Record<keyof AddressPlan, string>> = {
+  ips: "the next plugin of the chain finds by them an address's interface and its gateway",
+  routes: "a container without a route reaches its own network only; a second one hides the first",
+  gateways: "the containers' gateway answers only if it is an address of the bridge",
+};
+
 check("plan: the result of IPAM gets its gateways and default routes", () => {
   for (const [options, ipam, expected] of PLANS) {
     const plan = planAddresses({ ...NO_OPTIONS, ...options }, structuredClone(ipam));
-    mustEqual(plan, expected, {
-      when: `${JSON.stringify(options)} and IPAM's ${JSON.stringify(ipam)}`,
-      why: "a container without a route reaches its own network only; a second one hides the first",
-    });
+    for (const part of ["ips", "routes", "gateways"] as const) {
+      mustEqual(plan[part], expected[part], {
+        when: `${part}, for ${JSON.stringify(options)} and IPAM's ${JSON.stringify(ipam)}`,
+        why: WHY_PLANNED[part],
+      });
+    }
   }
 });
 
@@ -244,6 +252,20 @@ check("IPAM: one address of each range set, or none at all", () =>
       happened: `${length}`,
       why: "no DEL follows a failed ADD in every runtime: what it reserved would leak",
     });
+  }),
+);
+
+check("IPAM: a requested address is taken from the set that holds it", () =>
+  withIpam(async (ipam) => {
+    const dual = { ranges: [[{ subnet: "10.99.0.0/29" }], [{ subnet: "fd00:99::/126" }]] };
+    ipam.args = "IP=fd00:99::3";
+    const fine = {
+      when: "ADD with CNI_ARGS IP=fd00:99::3, of a network with an IPv4 and an IPv6 range",
+      expected: "10.99.0.2, the next of the first set, and fd00:99::3",
+      why: "a Pod that moves with one of its addresses takes any other of the other family",
+    };
+    const given = await mustPass(ipam.add("a", dual), fine);
+    mustEqual(given, "10.99.0.2,fd00:99::3", fine);
   }),
 );
 
