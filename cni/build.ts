@@ -1,6 +1,6 @@
 import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "esbuild";
 import { CodedError } from "@raft2kube/std/errors.ts";
@@ -12,14 +12,15 @@ import { PLUGINS } from "./plugins/index.ts";
 const SHEBANG_BYTES = 255;
 
 /**
- * Writes each plugin as one executable file into `outDir`, run by this process's own Node, and
+ * Writes each plugin as one executable file into `folder`, run by this process's own Node, and
  * returns their paths. Existing files are replaced atomically: a running plugin keeps its own.
  * `resolvers` decide which sources are bundled: a reader's, for instance.
  */
 export async function buildPlugins(
-  outDir: string,
+  folder: string,
   resolvers: readonly Plugin[] = [],
 ): Promise<string[]> {
+  const outDir = resolve(folder); // esbuild reports absolute paths
   const shebang = `#!${process.execPath}`;
   if (shebang.length > SHEBANG_BYTES || /\s/.test(process.execPath)) {
     const what = `${process.execPath} is too long for a first line, or has spaces`;
