@@ -18,6 +18,10 @@ export const IFNAME_LENGTH = 15;
 export const LOCK_WAIT_MS = 10_000;
 /** Interval between attempts to take the lock. */
 export const LOCK_RETRY_MS = 5;
+/** How long ADD waits for the kernel to open a new port of the bridge. */
+export const PORT_UP_MS = 5_000;
+/** Interval between its looks at the port. */
+export const PORT_RETRY_MS = 2;
 /** Attempts to change rules of iptables while other calls change them. */
 export const IPTABLES_ATTEMPTS_MAX = 16;
 /** Attempts to set route_localnet while other calls change the port mappings. */
@@ -58,6 +62,8 @@ assertLimits({
   "a pause is shorter than the time to the next periodic sync":
     OVERLAY_RETRY_MS_MAX < OVERLAY_VERIFY_MS,
   "a lock is tried several times": LOCK_RETRY_MS < LOCK_WAIT_MS,
-  "a plugin waits for its lock within its time": LOCK_WAIT_MS < PLUGIN_TIMEOUT_MS,
+  "a port is looked at several times": PORT_RETRY_MS < PORT_UP_MS,
+  "a plugin waits for its lock and its port within its time":
+    LOCK_WAIT_MS + PORT_UP_MS < PLUGIN_TIMEOUT_MS,
   "a configuration's answer fits into what is read": CONFIG_BYTES <= PLUGIN_STDOUT_BYTES,
 });

@@ -10,7 +10,7 @@ import {
 } from "./link.ts";
 import { applyRuleset, deleteTable, listRuleset } from "./nft.ts";
 import { createNetns, deleteNetns, inNetns, isNetns } from "./netns.ts";
-import { addRoute, deleteRoute, listRoutes, replaceRoute } from "./route.ts";
+import { addRoute, deleteRoute, listAllRoutes, listRoutes, replaceRoute } from "./route.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 
 const root = mkdtempSync(join(tmpdir(), "r2k-linux-"));
@@ -120,6 +120,10 @@ describe("addresses, routes", () => {
     expect(listRoutes(route)).toContainEqual(
       { to: "10.77.0.0/16", via: "10.9.0.8", link, metric: 5, scope: 0 },
     );
+    for (const table of [77, 1077]) addRoute(route, { to: "10.78.0.0/16", link, table });
+    const elsewhere = listAllRoutes(route, 4).filter(({ to }) => to === "10.78.0.0/16");
+    expect(elsewhere.map(({ table }) => table).sort()).toEqual([1077, 77]);
+    expect(listRoutes(route).map(({ to }) => to)).not.toContain("10.78.0.0/16");
     addRoute(route, { to: "0.0.0.0/0", via: "10.9.0.9", link: 0 });
     addRoute(route, { to: "fd00:77::/32", via: "fd00:9::9", link });
     expect(listRoutes(route, 6).map(({ to }) => to)).toContain("fd00:77::/32");

@@ -16,7 +16,8 @@ const RTN_UNICAST = 1;
 const RTN_UNREACHABLE = 7;
 const SCOPE_LINK = 253;
 const SCOPE_NOWHERE = 255;
-const MAIN_TABLE = 254;
+/** RT_TABLE_MAIN: the table of a route that names none. */
+export const MAIN_TABLE = 254;
 
 /** A route. `to` is CIDR notation, the default route `0.0.0.0/0` or `::/0`. */
 export interface Route {
@@ -103,14 +104,23 @@ export function deleteRoute(socket: NetlinkSocket, route: Route): boolean {
 
 /** The unicast routes of one family in the main table. */
 export function listRoutes(socket: NetlinkSocket, family: 4 | 6 = 4): Route[] {
+  return listAllRoutes(socket, family).filter(({ table }) => table === undefined);
+}
+
+/** The unicast routes of one family in all tables; `table` is absent for the main one. */
+export function listAllRoutes(socket: NetlinkSocket, family: 4 | 6): Route[] {
   const header = Buffer.alloc(12);
   header.writeUInt8(family === 4 ? AF_INET : AF_INET6, 0);
-  return socket.dump(RTM.GETROUTE, header, "list the routes", parseRoute);
+  return socket.dump(RTM.GETROUTE, header, "list the routes", parseAnyRoute);
 }
 
 /** A unicast route of the main table; none for any other. */
 export function parseRoute(bytes: Buffer): Route[] {
-  if (bytes.readUInt8(4) !== MAIN_TABLE || bytes.readUInt8(7) !== RTN_UNICAST) return [];
+  return parseAnyRoute(bytes).filter(({ table }) => table === undefined);
+}
+
+function parseAnyRoute(bytes: Buffer): Route[] {
+  if (bytes.readUInt8(7) !== RTN_UNICAST) return [];
   const attributes = parseAttributes(bytes, 12);
   const address = (type: number) => {
     const value = attributes.get(type);
@@ -121,6 +131,8 @@ export function parseRoute(bytes: Buffer): Route[] {
   const via = address(RTA.GATEWAY);
   const source = address(RTA.PREFSRC);
   const mtu = metrics.get(RTAX.MTU)?.readUInt32LE();
+  // The header has 8 bits; a table above 255 is in the attribute alone.
+  const table = u32(RTA.TABLE) || bytes.readUInt8(4);
   const everywhere = bytes.readUInt8(0) === AF_INET ? "0.0.0.0" : "::";
   const route = {
     to: `${address(RTA.DST) ?? everywhere}/${bytes.readUInt8(1)}`,
@@ -129,6 +141,7 @@ export function parseRoute(bytes: Buffer): Route[] {
     ...(source ? { source } : {}),
     ...(u32(RTA.PRIORITY) ? { metric: u32(RTA.PRIORITY) } : {}),
     ...(mtu ? { mtu } : {}),
+    ...(table === MAIN_TABLE ? {} : { table }),
     scope: bytes.readUInt8(6),
     ...(bytes.readUInt8(5) === RTPROT_STATIC ? {} : { protocol: bytes.readUInt8(5) }),
     ...(bytes.readUInt32LE(8) & RTNH_F_ONLINK ? { onlink: true } : {}),

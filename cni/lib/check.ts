@@ -2,7 +2,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { listAddresses } from "@raft2kube/linux/address.ts";
 import { findLink, type Link, openRoute } from "@raft2kube/linux/link.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
-import { listRoutes } from "@raft2kube/linux/route.ts";
+import { listAllRoutes, MAIN_TABLE } from "@raft2kube/linux/route.ts";
 import { CniError } from "./errors.ts";
 import { formatSubnet, parseSubnet } from "./ip.ts";
 import type { CniResult } from "./types.ts";
@@ -15,7 +15,8 @@ export const checkFailed = (why: string) => new CniError("check-failed", why);
 interface ContainerEnd {
   link: Link | undefined;
   addresses: string[];
-  routes: string[];
+  /** Destinations, with the table that each is in. */
+  routes: { to: string; table: number }[];
 }
 
 function readContainerEnd({ netns, ifName }: ContainerInterface): ContainerEnd {
@@ -26,14 +27,15 @@ function readContainerEnd({ netns, ifName }: ContainerInterface): ContainerEnd {
     return {
       link,
       addresses: listAddresses(route, link.index).map(({ cidr }) => cidr),
-      routes: [...listRoutes(route, 4), ...listRoutes(route, 6)].map(({ to }) => to),
+      routes: [...listAllRoutes(route, 4), ...listAllRoutes(route, 6)]
+        .map(({ to, table = MAIN_TABLE }) => ({ to, table })),
     };
   });
 }
 
 /**
  * Compares the container's interface with the result of ADD and returns it; error 102 names the
- * first difference.
+ * first difference. A route is looked for in its own table, by default the main one.
  */
 export function checkInside(at: ContainerInterface, result: CniResult): Link {
   // lab:12 begin check-inside
@@ -54,9 +56,10 @@ export function checkInside(at: ContainerInterface, result: CniResult): Link {
     if (addresses.includes(ip.address)) continue;
     throw checkFailed(`${at.ifName} lost its address ${ip.address}`);
   }
-  for (const { dst } of result.routes ?? []) {
+  for (const { dst, table = MAIN_TABLE } of result.routes ?? []) {
     const to = formatSubnet(parseSubnet(dst, "route"));
-    if (!routes.includes(to)) throw checkFailed(`${at.netns} lost its route to ${to}`);
+    if (routes.some((route) => route.to === to && route.table === table)) continue;
+    throw checkFailed(`${at.netns} lost its route to ${to}`);
   }
   return link;
   // lab:12 end

@@ -88,9 +88,9 @@ export function linkIn(netns: string, name: string): Link {
 }
 
 /**
- * Sets the container end up, with disableRouteLearning and arp_notify (it announces its addresses),
- * then adds addresses and routes. A route that exists (EEXIST) is no error. Without `connected` an
- * address adds no route to its subnet.
+ * Sets the container end up, with disableRouteLearning and arp_notify (for `announce`), then adds
+ * addresses and routes. A route that exists (EEXIST) is no error. Without `connected` an address
+ * adds no route to its subnet.
  */
 export function configureInside(
   { netns, ifName }: ContainerInterface,
@@ -102,7 +102,6 @@ export function configureInside(
     using route = openRoute();
     const { index } = getLink(route, ifName);
     disableRouteLearning(ifName);
-    // Announces the address when the link comes up, for neighbours that know another MAC.
     writeSysctl(`net/ipv4/conf/${ifName}/arp_notify`, 1);
     setLink(route, { index }, { up: true });
     for (const { address } of plan.ips) addAddress(route, index, address, { connected });
@@ -119,6 +118,20 @@ export function configureInside(
     }
   });
   // lab:12 end
+}
+
+/**
+ * Announces the container end's IPv4 addresses by gratuitous ARP (RFC 5227, section 3), for
+ * neighbours that know an address by its last owner's MAC. Needs arp_notify. Call once the host
+ * end forwards: setting the container end up is announced too, but to a port that is still closed.
+ */
+export function announce({ netns, ifName }: ContainerInterface): void {
+  inNetns(netns, () => {
+    using route = openRoute();
+    const { index, mac } = getLink(route, ifName);
+    // The kernel announces when the MAC is set, also to the same one.
+    setLink(route, { index }, { mac });
+  });
 }
 
 /**
@@ -139,7 +152,8 @@ export function enableForwarding(addresses: readonly string[]): void {
 }
 
 /**
- * Deletes the container end and with it the host end. Ignores a missing link or namespace.
+ * Deletes the container end and with it the host end. Ignores a missing link or namespace; any
+ * other error is thrown: the pair may still be there.
  */
 export function deletePair(netns: string, ifName: string): void {
   // lab:12 begin delete-pair

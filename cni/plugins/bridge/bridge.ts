@@ -1,13 +1,18 @@
-import { openRoute } from "@raft2kube/linux/link.ts";
+import { getLink, openRoute } from "@raft2kube/linux/link.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { checkFailed } from "../../lib/check.ts";
 import { hasIpam, ipamAdd, ipamRun } from "../../lib/delegate.ts";
+import { CniError } from "../../lib/errors.ts";
 import {
   addMasquerade, deleteMasquerade, deleteStaleMasquerade, requireMasquerade,
 } from "../../lib/masquerade.ts";
 import { type CniPlugin, type PluginCall, requireFirst } from "../../lib/skel.ts";
 import { takeAll } from "../../lib/take-all.ts";
 import type { CniResult } from "../../lib/types.ts";
-import { configureInside, deletePair, linkIn } from "../../lib/veth.ts";
+import { announce, configureInside, deletePair, linkIn } from "../../lib/veth.ts";
+import { PORT_RETRY_MS, PORT_UP_MS } from "../../limits.ts";
 import { checkPort } from "./check.ts";
 import { type BridgeConfig, configOf } from "./config.ts";
 import { type AddressPlan, planAddresses, planResult } from "./plan.ts";
@@ -73,7 +78,7 @@ async function add(call: PluginCall, config: BridgeConfig): Promise<CniResult> {
       const ips = config.checksAddresses && hasIpam(call) ? addresses.ips : undefined;
       await addSpoofCheck(call, host.name, { mac: container.mac, ips });
     }
-    await configure(call, config, addresses);
+    await configure(call, config, addresses, host.name);
     const { mac, mtu } = linkIn(call.netns, container.name);
     const inside = { name: container.name, mac, mtu, sandbox: call.netns };
     const ends = [link, host].map(({ name, mac, mtu }) => ({ name, mac, mtu }));
@@ -108,11 +113,34 @@ async function del(call: PluginCall, config: BridgeConfig): Promise<void> {
   // lab:12 end
 }
 
-async function configure(call: PluginCall, config: BridgeConfig, plan: AddressPlan): Promise<void> {
+/**
+ * Configures the container's end, the gateway and masquerading; announces the container's addresses
+ * once its port of the bridge forwards.
+ */
+async function configure(
+  call: PluginCall,
+  config: BridgeConfig,
+  plan: AddressPlan,
+  port: string,
+): Promise<void> {
   configureInside(call, plan);
   if (config.isGateway) {
     using route = openRoute();
     ensureGateway(route, ensureBridge(route, config), plan.gateways, config.forceAddress);
   }
   if (config.ipMasq && plan.ips.length > 0) await addMasquerade(call, plan.ips);
+  await forwards(port);
+  announce(call);
+}
+
+/** Waits until the kernel has opened a port of the bridge, soon after its other end is up. */
+async function forwards(port: string): Promise<void> {
+  using route = openRoute();
+  const isUp = () => getLink(route, port).operstate === "up";
+  const bounds = { clock: systemClock(), timeout_ms: PORT_UP_MS, interval_ms: PORT_RETRY_MS };
+  try {
+    await waitFor(`port ${port} of the bridge to be up`, isUp, bounds);
+  } catch (thrown) {
+    throw new CniError("kernel-refused", messageOf(thrown), { cause: thrown });
+  }
 }

@@ -21,8 +21,8 @@ function randomMac(): string {
 }
 
 /**
- * Creates the bridge if missing and sets it up, with disableRouteLearning. Error 7 (invalid-config)
- * if the name is another kind of link.
+ * Creates the bridge if missing, with the configuration's MTU, and sets it up, with
+ * disableRouteLearning. Error 7 (invalid-config) if the name is another kind of link.
  */
 export function ensureBridge(route: NetlinkSocket, config: BridgeConfig): Link {
   // lab:12 begin ensure-bridge
@@ -66,8 +66,9 @@ export function connect(
 
 /**
  * Makes the bridge the gateway: gives it these addresses, and lets the host forward packets.
- * Another IPv4 address on it is error 7, or is deleted with `force` (`forceAddress`); an IPv6 link
- * may have several. Of two IPv4 gateways the second is such another one.
+ * Another IPv4 address on it is error 7, or with `force` (`forceAddress`) all others are deleted;
+ * an IPv6 link may have several. Of two IPv4 gateways the second finds the first as such another
+ * one.
  */
 export function ensureGateway(
   route: NetlinkSocket,
@@ -76,17 +77,17 @@ export function ensureGateway(
   force: boolean,
 ): void {
   // lab:12 begin ensure-gateway
-  const present = listAddresses(route, bridge.index).map(({ cidr }) => cidr);
   for (const cidr of gateways) {
+    const present = listAddresses(route, bridge.index).map((address) => address.cidr);
     if (present.includes(cidr)) continue;
-    const family = familyOf(cidr);
     // IPv6 links may have several addresses.
-    const other = family === 4 ? present.find((address) => familyOf(address) === 4) : undefined;
-    if (other !== undefined && !force) {
-      const what = `bridge ${bridge.name} has the address ${other}, the gateway is ${cidr}`;
+    const isOther = (address: string) => familyOf(address) === 4 && familyOf(cidr) === 4;
+    const others = present.filter(isOther);
+    if (others.length > 0 && !force) {
+      const what = `bridge ${bridge.name} has the address ${others[0]}, the gateway is ${cidr}`;
       throw new CniError("invalid-config", what, { remedy: "set forceAddress, or another bridge" });
     }
-    if (other !== undefined) deleteAddress(route, bridge.index, other);
+    for (const other of others) deleteAddress(route, bridge.index, other);
     addAddress(route, bridge.index, cidr);
   }
   enableForwarding(gateways);

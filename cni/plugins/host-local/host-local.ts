@@ -77,7 +77,7 @@ function addressesOf(store: AddressStore, owner: Owner): string[] {
     .map(([address]) => address);
 }
 
-/** Releases the addresses of an owner; one without addresses is no error. */
+/** Releases the addresses of this interface alone; an owner without addresses is no error. */
 function release(store: AddressStore, owner: Owner): void {
   // lab:12 begin release
   for (const address of addressesOf(store, owner)) store.release(address);
@@ -87,8 +87,9 @@ function release(store: AddressStore, owner: Owner): void {
 /**
  * Allocates one address of each set; after an error releases those allocated before it. An owner
  * that has an address already is refused (address-in-use); a set without a free one is
- * address-exhausted. A requested address is taken from the set that holds it; one that no set has
- * is invalid-config.
+ * address-exhausted. A requested address is taken from the set that holds it; one that is left
+ * over, because no set has it or its set has given another, is invalid-config. Each address,
+ * requested or not, becomes the last one of its set.
  */
 function allocate(config: HostLocalConfig, store: AddressStore, owner: Owner): ResultIp[] {
   // lab:12 begin allocate

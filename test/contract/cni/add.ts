@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { findLink, listLinks, openRoute } from "@raft2kube/linux/link.ts";
+import { listAddresses } from "@raft2kube/linux/address.ts";
+import { findLink, getLink, listLinks, openRoute } from "@raft2kube/linux/link.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
 import { readSysctl } from "@raft2kube/linux/sysctl.ts";
 import { addressOf, type Bench, GATEWAY, SUBNET } from "./bench.ts";
@@ -113,4 +114,24 @@ export function addLimitsContract(bench: () => Bench): void {
     expect(await ask(one.netns, sixth?.address.split("/")[0] ?? "", 80)).toBe(other);
     await bench().cni.checkNetworkList(list, one.attachment);
   });
+}
+
+/** Rules for the bridge's own addresses. */
+export function gatewaysContract(bench: () => Bench): void {
+  test("of two IPv4 gateways the second is refused, or replaces the first with forceAddress",
+    async () => {
+      const networkOf = (name: string, forceAddress: boolean) => bench().conflist({
+        bridge: { bridge: name, forceAddress },
+        ipam: { ranges: [[{ subnet: "10.90.0.0/24" }], [{ subnet: "10.91.0.0/24" }]] },
+      });
+      const addressesOf = (name: string) => {
+        using route = openRoute();
+        const all = listAddresses(route, getLink(route, name).index).map(({ cidr }) => cidr);
+        return all.filter((cidr) => cidr.includes("."));
+      };
+      await expect(bench().attach(networkOf("cni2", false))).rejects.toThrow(/address/);
+      expect(addressesOf("cni2")).toEqual(["10.90.0.1/24"]);
+      await bench().attach(networkOf("cni3", true));
+      expect(addressesOf("cni3")).toEqual(["10.91.0.1/24"]);
+    });
 }

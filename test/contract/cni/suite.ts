@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe } from "vitest";
-import { addContract, addLimitsContract } from "./add.ts";
+import { addContract, addLimitsContract, gatewaysContract } from "./add.ts";
 import { badConfigContract } from "./bad-config.ts";
 import { bandwidthContract, bandwidthUpkeepContract } from "./bandwidth.ts";
 import { Bench, type Implementation } from "./bench.ts";
 import { checkContract, delContract } from "./del-check.ts";
 import { flannelContract } from "./flannel.ts";
 import { loopbackPortsContract } from "./loopback-ports.ts";
+import { ownRulesContract } from "./own-rules.ts";
 import { portsContract } from "./ports.ts";
 import { privilegedPortContract } from "./privileged-port.ts";
 import { ptpContract, ptpLimitsContract } from "./ptp.ts";
@@ -31,6 +32,8 @@ export function cniContract(name: string, implementation: Implementation): void 
       if (implementation.ours) privilegedPortContract(bench);
     });
     describe("the limits of ADD", () => addLimitsContract(bench));
+    describe("gateways", () => gatewaysContract(bench));
+    describe.runIf(implementation.ours)("beyond the reference", () => ownRulesContract(bench));
     describe("bad configuration is an error that names it", () => badConfigContract(bench));
     describe("DEL", () => delContract(bench));
     describe("CHECK", () => checkContract(bench));
