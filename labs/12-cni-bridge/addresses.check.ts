@@ -145,6 +145,17 @@ check("IPAM: the next free address after the last one, round and round", () => {
   }
 });
 
+check("IPAM: the next free address of a large range is found at once", () => {
+  const set = [toRange({ subnet: "fd00:88::/64" })];
+  for (const last of [undefined, "fd00:88::ffff"]) {
+    const choice = nextFree(set, last ? parseIp(last, "last") : undefined, new Set());
+    mustEqual(choice && formatIp(choice.ip), last ? "fd00:88::1:0" : "fd00:88::2", {
+      when: `fd00:88::/64, after ${last ?? "none"}`,
+      why: "2^64 addresses: a search that visits all of them does not end",
+    });
+  }
+});
+
 check("IPAM: after an address of no range the search begins at the first", () => {
   const [, set] = SETS[1]!;
   for (const last of ["10.9.9.9", "fd00::1"]) {
@@ -166,7 +177,7 @@ class Ipam {
     command: Command,
     containerId: string,
     changes: object = {},
-    theirs = false,
+    { theirs = false, ifName = "eth0" } = {},
   ): Promise<unknown> {
     const ipam = {
       type: "host-local",
@@ -175,15 +186,15 @@ class Ipam {
       ...changes,
     };
     const config = { type: "host-local", name: NETWORK, cniVersion: "1.0.0", ipam };
-    const at = { containerId, netns: "/proc/self/ns/net", ifName: "eth0", args: this.args };
+    const at = { containerId, netns: "/proc/self/ns/net", ifName, args: this.args };
     const request = { command, ...at, path: [DEBIAN], config };
     const file = join(DEBIAN, "host-local");
     return theirs ? execInvoke(10_000)(file, request) : ownInvoke("host-local", request);
   }
 
   /** The addresses that ADD gave: `10.99.0.2`. */
-  async add(containerId: string, changes: object = {}, theirs = false): Promise<string> {
-    const result = (await this.call("ADD", containerId, changes, theirs)) as CniResult;
+  async add(containerId: string, changes: object = {}, at = {}): Promise<string> {
+    const result = (await this.call("ADD", containerId, changes, at)) as CniResult;
     return (result.ips ?? []).map(({ address }) => address.split("/")[0]).join();
   }
 }
@@ -196,6 +207,19 @@ async function withIpam(body: (ipam: Ipam) => Promise<void>): Promise<void> {
     rmSync(ipam.dataDir, { recursive: true });
   }
 }
+
+check("IPAM: an owner that has an address is refused", () =>
+  withIpam(async (ipam) => {
+    await ipam.add("a");
+    const fails = {
+      when: "ADD of a, which has an address",
+      expected: "the error address-in-use (101)",
+      why: "the first address would never be given back",
+    };
+    const { number, message } = await mustFail(ipam.add("a"), CniError, fails);
+    judge(number === 101, { ...fails, happened: `error ${number}: ${message}` });
+  }),
+);
 
 check("IPAM: DEL gives back the container's address, and only that", () =>
   withIpam(async (ipam) => {
@@ -220,8 +244,19 @@ check("IPAM: DEL gives back the container's address, and only that", () =>
       happened: error.message,
       why: "b would lose its address to the next container while it runs",
     });
-    for (const id of ["d", "e"]) await ipam.add(id);
-    mustEqual(await ipam.add("f"), "10.99.0.2", { when: ".5 and .6 are allocated too", why });
+    await ipam.add("d");
+    await ipam.call("ADD", "d", {}, { ifName: "eth1" });
+    await ipam.call("DEL", "d");
+    const second = {
+      when: "d has .5 for eth0 and .6 for eth1; after DEL of its eth0, ADD of its eth1",
+      expected: "an error that names 10.99.0.6: eth1 has its address still",
+      why: "a container with two interfaces would lose the address of the other one",
+    };
+    const { message } = await mustFail(
+      ipam.call("ADD", "d", {}, { ifName: "eth1" }), CniError, second,
+    );
+    judge(message.includes("10.99.0.6"), { ...second, happened: message });
+    mustEqual(await ipam.add("e"), "10.99.0.2", { when: "e is added, .6 was given last", why });
   }),
 );
 
@@ -274,16 +309,18 @@ check("IPAM: a requested address is given, or refused, and nothing is left reser
     const why = "a Pod that moves with its address gets that one, or an error that names it";
     ipam.args = "IP=10.99.0.5";
     mustEqual(await ipam.add("a"), "10.99.0.5", { when: "ADD with CNI_ARGS IP=10.99.0.5", why });
-    ipam.args = "IP=10.77.0.5";
-    const fails = {
-      when: "ADD with CNI_ARGS IP=10.77.0.5; the only range is 10.99.0.0/29",
-      expected: "the error invalid-config (7)",
-      why,
-    };
-    const error = await mustFail(ipam.add("b"), CniError, fails);
-    judge(error.code === "invalid-config", {
-      ...fails, happened: `error ${error.number}: ${error.message}`,
-    });
+    for (const [ips, what] of REFUSED_REQUESTS) {
+      ipam.args = `IP=${ips}`;
+      const fails = {
+        when: `ADD with CNI_ARGS IP=${ips}; the only range is 10.99.0.0/29, ${what}`,
+        expected: "the error invalid-config (7)",
+        why,
+      };
+      const error = await mustFail(ipam.add("b"), CniError, fails);
+      judge(error.code === "invalid-config", {
+        ...fails, happened: `error ${error.number}: ${error.message}`,
+      });
+    }
     ipam.args = "";
     const rest = await drain(ipam);
     judge(rest.length === 4, {
@@ -294,6 +331,23 @@ check("IPAM: a requested address is given, or refused, and nothing is left reser
     });
   }),
 );
+
+check("IPAM: after a requested address comes the one after it", () =>
+  withIpam(async (ipam) => {
+    ipam.args = "IP=10.99.0.4";
+    await ipam.add("a");
+    ipam.args = "";
+    mustEqual(await ipam.add("b"), "10.99.0.5", {
+      when: "CNI_ARGS IP=10.99.0.4; then ADD without a request",
+      why: "a requested address is the set's last one, as in containernetworking's plugin",
+    });
+  }),
+);
+
+const REFUSED_REQUESTS = [
+  ["10.77.0.5", "which does not have it"],
+  ["10.99.0.3,10.99.0.4", "of which a container gets one address"],
+] as const;
 
 async function drain(ipam: Ipam): Promise<string[]> {
   const given: string[] = [];
@@ -312,15 +366,15 @@ check("IPAM: containernetworking's host-local takes over, and gives back", () =>
   withIpam(async (ipam) => {
     const why = "a node's plugin is replaced while its pods run: both must know all addresses";
     const given = [
-      await ipam.add("a"), await ipam.add("b", {}, true), await ipam.add("c"),
+      await ipam.add("a"), await ipam.add("b", {}, { theirs: true }), await ipam.add("c"),
     ].join();
     mustEqual(given, "10.99.0.2,10.99.0.3,10.99.0.4", {
       when: "ADD by yours, by containernetworking's, by yours",
       why,
     });
-    await ipam.call("DEL", "a", {}, true);
+    await ipam.call("DEL", "a", {}, { theirs: true });
     await ipam.call("DEL", "b");
-    const rest = [await ipam.add("d", {}, true), await ipam.add("e")].join();
+    const rest = [await ipam.add("d", {}, { theirs: true }), await ipam.add("e")].join();
     mustEqual(rest, "10.99.0.5,10.99.0.6", { when: "each deletes one of the other's", why });
     mustEqual(await ipam.add("f"), "10.99.0.2", { when: "the next one", why });
   }), { leftOut: unlessInstalled("host-local") });

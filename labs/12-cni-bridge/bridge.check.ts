@@ -1,17 +1,11 @@
-import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { deleteAddress, listAddresses } from "@raft2kube/linux/address.ts";
-import { createVeth, deleteLink, getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
+import { deleteAddress } from "@raft2kube/linux/address.ts";
+import { deleteLink, getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
 import { deleteRoute } from "@raft2kube/linux/route.ts";
-import { readSysctl } from "@raft2kube/linux/sysctl.ts";
-import { CodedError } from "@raft2kube/std/errors.ts";
 import { CniError } from "@raft2kube/cni/lib/errors.ts";
-import { configureInside, createPair } from "@raft2kube/cni/lib/veth.ts";
 import type { CniResult } from "@raft2kube/cni/lib/types.ts";
-import type { BridgeConfig } from "@raft2kube/cni/plugins/bridge/config.ts";
-import { ensureBridge, ensureGateway } from "@raft2kube/cni/plugins/bridge/veth.ts";
 import { ADDRESSES, ask, echoAddress } from "@raft2kube/cni/testing/world.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
@@ -19,91 +13,7 @@ import { mustEqual, mustFail, mustPass } from "../must.ts";
 import {
   type Container, GATEWAY, type Host, seenInvoke, withHost,
 } from "./host.ts";
-import { addressesOf, allocated, hostEnds, leftovers, linkOf, linksIn, stateOf } from "./kernel.ts";
-
-const CONFIG = { bridge: "cni0", mtu: 1450, promiscuous: false } as BridgeConfig;
-
-check("the bridge: made once, up, with its own hardware address; another kind is refused", () =>
-  withHost(async ({ world }) => {
-    using route = openRoute();
-    const first = ensureBridge(route, CONFIG);
-    const second = ensureBridge(route, CONFIG);
-    const { kind, mtu } = second;
-    mustEqual({ kind, up: first.up, mtu }, { kind: "bridge", up: true, mtu: 1450 }, {
-      when: "cni0 is needed, twice, with an MTU of 1450",
-      why: "a bridge that is down forwards nothing",
-    });
-    judge(first.index === second.index && first.mac === second.mac, {
-      when: "cni0 is needed a second time",
-      expected: "the same link",
-      happened: "another one",
-      why: "the first container's end is a port of the first bridge",
-    });
-    mustEqual(learns("cni0"), "0", { when: `${REDIRECTS} of cni0`, why: WHY_LEARNS });
-    const eager = ensureBridge(route, { ...CONFIG, promiscuous: true });
-    mustEqual([first.promiscuous, eager.promiscuous], [false, true], {
-      when: "cni0 is needed, and then with promiscMode; is it promiscuous",
-      why: "hairpin traffic of a bridge takes it, and nothing else should",
-    });
-    await addPort(first.index);
-    judge(linkOf(world.host, "cni0")?.mac === first.mac, {
-      when: "a port with a lower hardware address is added",
-      expected: `the bridge keeps ${first.mac}`,
-      happened: `it has the port's: ${linkOf(world.host, "cni0")?.mac}`,
-      why: "containers have the gateway's hardware address in their neighbour tables",
-    });
-    createVeth(route, { name: "cni1" }, { name: "other1" });
-    const error = await mustFail(
-      (async () => ensureBridge(route, { ...CONFIG, bridge: "cni1" }))(),
-      CniError,
-      {
-        when: "the configured name is that of a veth",
-        expected: "error 7, invalid config",
-        why: "the veth's end cannot become its port; the error should name the cause",
-      },
-    );
-    mustEqual(error.number, 7, { when: "cni1 is a veth", why: "error 7: invalid config" });
-  }),
-);
-
-const REDIRECTS = "accept_redirects";
-const WHY_LEARNS = "a pod could give the node another route (CVE-2020-10749)";
-const learns = (link: string) => readSysctl(`net/ipv4/conf/${link}/${REDIRECTS}`);
-
-/** A link with the lowest possible hardware address becomes a port. */
-async function addPort(bridge: number): Promise<void> {
-  using route = openRoute();
-  createVeth(route, { name: "low0", mac: "02:00:00:00:00:01" }, { name: "other0" });
-  setLink(route, getLink(route, "low0"), { master: bridge, up: true });
-}
-
-check("the gateway: its address on the bridge; another address is refused, or replaced", () =>
-  withHost(async () => {
-    using route = openRoute();
-    const bridge = ensureBridge(route, CONFIG);
-    for (let i = 0; i < 2; i++) ensureGateway(route, bridge, ["10.88.0.1/24"], false);
-    const why = "the containers' default route leads to this address";
-    mustEqual(addressesOf("cni0"), ["10.88.0.1/24"], { when: "the gateway is made twice", why });
-    const other = ["10.77.0.1/24"];
-    const refused = {
-      when: "the bridge has 10.88.0.1/24, and the gateway is 10.77.0.1",
-      expected: "error 7, and the address stays",
-      why: "two networks share a bridge by mistake: the first would lose its gateway",
-    };
-    await mustFail((async () => ensureGateway(route, bridge, other, false))(), CniError, refused);
-    mustEqual(addressesOf("cni0"), ["10.88.0.1/24"], refused);
-    ensureGateway(route, bridge, other, true);
-    mustEqual(addressesOf("cni0"), other, { when: "the same with forceAddress", why });
-    for (const cidr of ["fd00:1::1/64", "fd00:2::1/64"]) {
-      ensureGateway(route, bridge, [cidr], false);
-    }
-    const six = listAddresses(route, bridge.index).filter(({ cidr }) => cidr.startsWith("fd00:"));
-    mustEqual(six.map(({ cidr }) => cidr).sort(), ["fd00:1::1/64", "fd00:2::1/64"], {
-      when: "two IPv6 gateways, one after the other",
-      why: "an IPv6 link has many addresses: two networks may share a bridge",
-    });
-  }),
-);
+import { allocated, hostEnds, leftovers, linkOf, linksIn, stateOf } from "./kernel.ts";
 
 check("ADD: two containers reach each other, the gateway, the host", () =>
   withHost(async (host) => {
@@ -171,13 +81,16 @@ check("ADD: the result has the bridge, the host's end and the container's, as th
       when: "where they are",
       why: "an interface without a sandbox is the host's",
     });
-    mustEqual(learns(end!.name), "0", { when: `${REDIRECTS} of the host's end`, why: WHY_LEARNS });
-    const ofPod = inNetns(one.netns, () => [
-      learns("eth0"), readSysctl("net/ipv4/conf/eth0/arp_notify"),
-    ]);
-    mustEqual(ofPod, ["0", "1"], {
-      when: `${REDIRECTS} and arp_notify of eth0`,
-      why: "neighbours that know another hardware address for this IP address must learn it",
+  }),
+);
+
+check("ADD: the result has the dns of the configuration, or else of IPAM", () =>
+  withHost(async (host) => {
+    const dns = { nameservers: ["10.96.0.10"] };
+    const result = await host.call("ADD", host.container(), host.config({ bridge: { dns } }));
+    mustEqual(result.dns, dns, {
+      when: "ADD with dns in the configuration; the result's dns (ipamAdd, planResult)",
+      why: "a runtime writes it into the container's resolv.conf",
     });
   }),
 );
@@ -194,49 +107,6 @@ check("ADD: without IPAM the container has a link, and no address", () =>
   }),
 );
 
-check("a pair: the given hardware address; addresses and routes as the plan has them", () =>
-  withHost(async (host) => {
-    const { netns } = host.container();
-    using route = openRoute();
-    const at = { netns, ifName: "eth0" };
-    const mac = "02:00:00:00:00:42";
-    const pair = createPair(route, at, { mtu: undefined, mac });
-    mustEqual(pair.container.mac, mac, {
-      when: `a pair for a container with the hardware address ${mac}`,
-      why: "a network that knows its machines by hardware address lets no other in",
-    });
-    const ips = [{ address: "10.88.0.2/24", gateway: GATEWAY }];
-    const routes = [
-      { dst: "10.88.0.0/24", scope: 253 },
-      { dst: "10.5.0.0/16", gw: "10.88.0.9", mtu: 1400, advmss: 1360, priority: 50, table: 77 },
-      { dst: "10.6.0.0/16", scope: 253 },
-    ];
-    configureInside(at, { ips, routes });
-    const words = ["-4", "route", "show", "table", "all"];
-    const listed = inNetns(netns, () => execFileSync("ip", words, { encoding: "utf8" }));
-    const routeTo = (to: string) => {
-      const line = listed.split("\n").find((each) => each.startsWith(to)) ?? "none";
-      return line.replace("proto static ", "").replaceAll(/ +/g, " ").trim();
-    };
-    mustEqual(routeTo("10.5."),
-      "10.5.0.0/16 via 10.88.0.9 dev eth0 table 77 metric 50 mtu 1400 advmss 1360", {
-        when: "a route of the result with mtu, advmss, priority and a table of its own",
-        why: "CNI 1.1: each is a promise of the administrator's",
-      });
-    mustEqual(routeTo("10.6."), "10.6.0.0/16 dev eth0 scope link", {
-      when: "a route with scope 253",
-      why: "253 is RT_SCOPE_LINK: its destinations are neighbours",
-    });
-    const lost = [{ dst: "10.7.0.0/16", gw: "192.0.2.1" }];
-    const refused = (async () => configureInside(at, { ips: [], routes: lost }))();
-    await mustFail(refused, CodedError, {
-      when: "a route by a gateway that no address reaches",
-      expected: "an error",
-      why: "the container would start without its network",
-    });
-  }),
-);
-
 check("ADD: again for the same interface is refused, and the first one stays", () =>
   withHost(async (host) => {
     const one = host.container();
@@ -247,7 +117,8 @@ check("ADD: again for the same interface is refused, and the first one stays", (
       expected: "an error, with eth0 and its address as they were",
       why: "a runtime that lost the answer repeats ADD: the running Pod must not lose its network",
     };
-    await mustFail(host.call("ADD", one), CniError, fails);
+    const { number } = await mustFail(host.call("ADD", one), CniError, fails);
+    mustEqual(number, 4, { ...fails, when: `${fails.when}: the error` });
     judge(JSON.stringify(stateOf(one.netns, "cni0")) === before, {
       ...fails,
       happened: linksIn(one.netns).includes("eth0") ? "eth0 was changed" : "eth0 is gone",
@@ -402,6 +273,9 @@ const RESULTS: readonly (readonly [string, string, (result: CniResult) => void])
   ["an address of no interface that eth0 lacks", "10.99.0.1", ({ ips = [] }) => {
     ips.push({ address: "10.99.0.1/24" });
   }],
+  ["its address with another prefix length", "10.88.0.2/16", ({ ips = [] }) => {
+    ips[0]!.address = "10.88.0.2/16";
+  }],
   ["a route with an address of its subnet", "", ({ routes = [] }) => {
     routes.push({ dst: "10.88.0.9/24" });
   }],
@@ -432,6 +306,42 @@ check("CHECK: compares what the result says of this interface", () =>
         ...fails, happened: `error ${number}: ${message}`,
       });
     }
+  }),
+);
+
+check("CHECK: a route is looked for in its own table; a namespace that is gone is error 102", () =>
+  withHost(async (host) => {
+    const one = host.container();
+    const routes = [{ dst: "10.5.0.0/16", table: 77 }];
+    const config = { ...host.config({ ipam: { routes } }), cniVersion: "1.1.0" };
+    const prevResult = await host.call("ADD", one, config);
+    await mustPass(host.call("CHECK", one, { ...config, prevResult }), {
+      when: "CHECK after ADD with a route to 10.5.0.0/16 in table 77",
+      expected: "success",
+      why: "a false alarm ends a Pod that works",
+    });
+    prevResult.routes![0]!.table = 78;
+    const fails = {
+      when: "CHECK, and the result has the route in table 78",
+      expected: "error 102 that names 10.5.0.0/16",
+      why: "a rule that leads to table 78 finds no route there",
+    };
+    const { number, message } = await mustFail(
+      host.call("CHECK", one, { ...config, prevResult }), CniError, fails,
+    );
+    judge(number === 102 && message.includes("10.5.0.0"), {
+      ...fails, happened: `error ${number}: ${message}`,
+    });
+    const netns = join(host.world.root, "gone");
+    prevResult.interfaces![2]!.sandbox = netns;
+    const gone = {
+      when: "CHECK, and the namespace is gone",
+      expected: "error 102, check failed (containerEndOf)",
+      why: "the runtime makes a new sandbox for 102; any other error is a fault of the plugin",
+    };
+    const check = host.call("CHECK", { ...one, netns }, { ...config, prevResult });
+    const error = await mustFail(check, CniError, gone);
+    judge(error.number === 102, { ...gone, happened: `error ${error.number}: ${error.message}` });
   }),
 );
 
