@@ -29,6 +29,8 @@ export interface PodProbesOptions {
   changed(): void;
   /** Whether the API showed this container as ready before the kubelet was restarted. */
   wasReady(observed: ObservedContainer): boolean;
+  /** Whether the API showed it as started before: its startup probe does not run again. */
+  wasStarted(observed: ObservedContainer): boolean;
 }
 
 /**
@@ -116,6 +118,10 @@ export class PodProbes {
       kind, probe, container, observed, state: NEW_PROBE, timer: undefined,
     };
     this.#probings.set(key, probing);
+    if (kind === "Startup" && this.#options.wasStarted(observed)) {
+      probing.state = { ...NEW_PROBE, passing: true };
+      return;
+    }
     this.#schedule(key, probing, Math.max(0, due_ms - clock.now()));
   }
 

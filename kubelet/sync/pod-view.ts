@@ -1,4 +1,4 @@
-import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import type { ContainerStatus, Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import type { ResizeState } from "../allocation/resize-state.ts";
 import { observePod } from "../cri/observe.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
@@ -75,13 +75,12 @@ export class PodView {
     return this.#status;
   }
 
-  /** Whether the API showed this container as ready before the kubelet was restarted. */
-  wasReady(observed: ObservedContainer): boolean {
+  /** Returns the last status of a container; after a restart of the kubelet the API's. */
+  before(observed: ObservedContainer): ContainerStatus | undefined {
     const { containerStatuses = [], initContainerStatuses = [] } = this.#status ?? {};
-    const before = [...containerStatuses, ...initContainerStatuses].find(({ containerID }) =>
+    return [...containerStatuses, ...initContainerStatuses].find(({ containerID }) =>
       containerID?.endsWith(`://${observed.id}`),
     );
-    return before?.ready ?? false;
   }
 
   #addressesOf(pod: Pod, observed: ObservedPod): string[] {

@@ -93,7 +93,8 @@ export class PodWorker {
       pod: () => this.#pod,
       podIP: () => this.#view.podIPs[0] ?? "",
       changed: () => this.trigger(),
-      wasReady: (observed) => this.#view.wasReady(observed),
+      wasReady: (observed) => this.#view.before(observed)?.ready ?? false,
+      wasStarted: (observed) => this.#view.before(observed)?.started ?? false,
     });
     this.#view = new PodView(deps, this.#probes, pod.status?.startTime ? pod.status : undefined);
     // A pod that ended before the kubelet started is not run again, but reclaimed.

@@ -53,7 +53,7 @@ class ProbedPod {
   readonly #clock = new ManualClock();
   exitCode = 0;
 
-  constructor(container: Partial<Container>, wasReady = false) {
+  constructor(container: Partial<Container>, was: "ready" | "new") {
     const spec = { containers: [{ name: "a", ...container }] };
     const pod = { metadata: { name: "p", uid: "u" }, spec } as Pod;
     const execSync = () => {
@@ -67,7 +67,8 @@ class ProbedPod {
       pod: () => pod,
       podIP: () => "10.1.0.2",
       changed: () => undefined,
-      wasReady: () => wasReady,
+      wasReady: () => was === "ready",
+      wasStarted: () => was === "ready",
     });
     this.probes.sync([RUNNING]);
   }
@@ -89,39 +90,45 @@ class ProbedPod {
   }
 }
 
-/** Probes; whether it was ready before the kubelet's restart; exit codes with what is known. */
+/** Probes; whether it was ready before the kubelet's restart or is new; exit codes, what is known. */
 const KNOWN: readonly (readonly [
-  string, Partial<Container>, boolean, readonly (readonly [number | undefined, string])[],
+  string, Partial<Container>, "ready" | "new", readonly (readonly [number | undefined, string])[],
 ])[] = [
-  ["no probe", {}, false, [[undefined, "started true, failed none, ready true"]]],
-  ["readiness", { readinessProbe: PROBE }, false, [
+  ["no probe", {}, "new", [[undefined, "started true, failed none, ready true"]]],
+  ["readiness", { readinessProbe: PROBE }, "new", [
     [undefined, "started true, failed none, ready false"],
     [0, "started true, failed none, ready true"],
     [1, "started true, failed none, ready false"],
   ]],
-  ["readiness; it was ready before the kubelet restarted", { readinessProbe: PROBE }, true, [
+  ["readiness; it was ready before the kubelet restarted", { readinessProbe: PROBE }, "ready", [
     [undefined, "started true, failed none, ready true"],
     [1, "started true, failed none, ready false"],
   ]],
-  ["liveness", { livenessProbe: PROBE }, false, [
+  ["startup and readiness; it was ready before the kubelet restarted",
+    { startupProbe: PROBE, readinessProbe: PROBE }, "ready", [
+      [undefined, "started true, failed none, ready true"],
+      [0, "started true, failed none, ready true"],
+      [1, "started true, failed none, ready false"],
+    ]],
+  ["liveness", { livenessProbe: PROBE }, "new", [
     [undefined, "started true, failed none, ready true"],
     [1, "started true, failed Liveness, ready true"],
   ]],
   ["startup and liveness", { startupProbe: { ...PROBE, failureThreshold: 2 },
-    livenessProbe: PROBE }, false, [
+    livenessProbe: PROBE }, "new", [
     [undefined, "started false, failed none, ready false"],
     [1, "started false, failed none, ready false"],
     [0, "started true, failed none, ready true"],
     [1, "started true, failed Liveness, ready true"],
   ]],
-  ["startup", { startupProbe: PROBE }, false, [
+  ["startup", { startupProbe: PROBE }, "new", [
     [1, "started false, failed Startup, ready false"],
   ]],
 ];
 
 check("probes: started, failed, ready", async () => {
-  for (const [name, container, wasReady, steps] of KNOWN) {
-    const pod = new ProbedPod(container, wasReady);
+  for (const [name, container, was, steps] of KNOWN) {
+    const pod = new ProbedPod(container, was);
     const before: string[] = [];
     for (const [exitCode, expected] of steps) {
       before.push(exitCode === undefined ? "no outcome yet" : `exit code ${exitCode}`);

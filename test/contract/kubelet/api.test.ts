@@ -1,4 +1,4 @@
-import { renameSync } from "node:fs";
+import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { ConfigMap, Event, Node as KubeNode, Pod } from "@raft2kube/api/gen/core/v1.ts";
@@ -227,6 +227,27 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     }, { clock });
     await node.take("still");
     await waitFor("the mirror to go", () => gone(mirror), { clock });
+  });
+
+  it("runs no startup probe again when the kubelet is started again", async () => {
+    const [started, probed] = ["started", "probed"].map((name) => join(node.world.dir, name));
+    writeFileSync(started!, "");
+    const exec = (...command: string[]) => ({
+      exec: { command }, periodSeconds: 1, failureThreshold: 1,
+    });
+    const { metadata } = await run("probed", spec([sh("main", SLEEP, {
+      startupProbe: exec("test", "-f", "/host/started"),
+      readinessProbe: exec("touch", "/host/probed"),
+      volumeMounts: [{ name: "host", mountPath: "/host" }],
+    })], { volumes: [{ name: "host", hostPath: { path: node.world.dir } }] }));
+    await node.stopKubelet();
+    for (const file of [started!, probed!]) rmSync(file);
+    await node.startKubelet();
+    await waitFor("the readiness probe", async () => existsSync(probed!), { clock });
+    const [status] = (await pods().get(where("probed"))).status?.containerStatuses ?? [];
+    expect(status).toMatchObject({ started: true, ready: true, restartCount: 0 });
+    await pods().delete(where("probed"));
+    await node.untilGone("probed", metadata.uid ?? "");
   });
 
   it("deletes a pod's object only when the pod has stopped, and leaves nothing", async () => {

@@ -1,0 +1,52 @@
+import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { expect, test } from "vitest";
+import type { ObservedContainer } from "../cri/observed.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import { PodProbes } from "./pod-probes.ts";
+
+const RUNNING = { id: "a-0", name: "a", startedAt_ms: 0 } as ObservedContainer;
+const probe = (command: string) => ({ exec: { command: [command] }, periodSeconds: 1 });
+
+/** A pod after a restart of the kubelet; returns the commands that its probes have run. */
+async function restarted(container: Partial<Container>, was: { ready: boolean; started: boolean }) {
+  const clock = new ManualClock();
+  const commands: string[] = [];
+  const execSync = async ({ cmd }: { cmd: string[] }) => {
+    commands.push(cmd.join());
+    return { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0), exitCode: 1 };
+  };
+  const spec = { containers: [{ name: "a", ...container }] };
+  const probes = new PodProbes({
+    clock,
+    runtime: { runtime: { execSync } } as unknown as Runtime,
+    events: { record: () => undefined },
+    pod: () => ({ metadata: { name: "p", uid: "u" }, spec }) as Pod,
+    podIP: () => "10.1.0.2",
+    changed: () => undefined,
+    wasReady: () => was.ready,
+    wasStarted: () => was.started,
+  });
+  probes.sync([RUNNING]);
+  const known = { ...probes.health(RUNNING), ready: probes.ready(RUNNING) };
+  clock.advance(1_000);
+  for (let turn = 0; turn < 9; turn++) await new Promise(setImmediate);
+  probes.close();
+  return { known, commands: commands.toSorted() };
+}
+
+const ALL = {
+  startupProbe: probe("start"), readinessProbe: probe("ready"), livenessProbe: probe("live"),
+};
+
+test("a container that had started does not wait for its startup probe again", async () => {
+  const { known, commands } = await restarted(ALL, { ready: true, started: true });
+  expect(known).toEqual({ started: true, failed: undefined, ready: true });
+  expect(commands).toEqual(["live", "ready"]);
+});
+
+test("one that had not started waits for it", async () => {
+  const { known, commands } = await restarted(ALL, { ready: false, started: false });
+  expect(known).toEqual({ started: false, failed: undefined, ready: false });
+  expect(commands).toEqual(["start"]);
+});
