@@ -5,7 +5,12 @@ import type { WaitingReason } from "../status/container-status.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
 import { containerHash } from "../containers/container-hash.ts";
 import type { ObservedPod } from "../cri/observed.ts";
-import type { KillAction, PodPlan, StartAction } from "./plan-actions.ts";
+import {
+  type KillAction,
+  type PodPlan,
+  restartsAfterKill,
+  type StartAction,
+} from "./plan-actions.ts";
 import type { PodDeps } from "./pod-deps.ts";
 import { startContainer, StartError } from "./start-container.ts";
 import { startSandbox } from "./start-sandbox.ts";
@@ -16,7 +21,7 @@ export interface ApplyContext {
   podIPs: string[];
   /** Waiting reasons by container name; kept between steps. */
   waiting: Map<string, WaitingReason>;
-  /** Ids of containers that are stopped to be started again; kept between steps. */
+  /** Ids of containers that are killed to be started again; kept between steps. */
   restarting: Set<string>;
   /** Aborted when the pod is to be stopped: containers that are not started yet are skipped. */
   signal: AbortSignal;
@@ -58,7 +63,7 @@ export async function applyPlan(
     return result;
   }
   for (const { cause, observed: { id } } of plan.kill) {
-    if (cause === "definition-changed" || cause === "resize") context.restarting.add(id);
+    if (restartsAfterKill(pod, cause)) context.restarting.add(id);
   }
   await Promise.all(plan.kill.map((kill) => killOne(deps, pod, kill)));
   if (plan.kill.length > 0) result.changed = true;

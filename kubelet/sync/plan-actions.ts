@@ -11,7 +11,7 @@ export interface PlanInput {
   health(container: ObservedContainer): ContainerHealth;
   /** Resources that a running container has instead of those of `pod`. */
   resourcesBefore?(container: string): ResourceRequirements | undefined;
-  /** Ids of containers that were stopped to be started again, regardless of the exit code. */
+  /** Ids of containers that were killed to be started again, regardless of the exit code. */
   restarting?: ReadonlySet<string>;
 }
 
@@ -56,6 +56,14 @@ export function restartsAfter(pod: Pod, exitCode: number): boolean {
   const policy = pod.spec.restartPolicy ?? "Always";
   return policy === "Always" || (policy === "OnFailure" && exitCode !== 0);
   // lab:11 end
+}
+
+/**
+ * Whether a container that is killed for this cause is started again, regardless of the exit code:
+ * one that ends well after SIGTERM has not done its work.
+ */
+export function restartsAfterKill(pod: Pod, cause: KillCause): boolean {
+  return cause === "definition-changed" || cause === "resize" || pod.spec.restartPolicy !== "Never";
 }
 
 /**

@@ -14,6 +14,7 @@ export interface InitPlan {
   initialized: boolean;
 }
 
+/** A step starts or kills, never both: the plan after a kill sees how the container ended. */
 type Step = { start?: StartAction; kill?: KillAction; passed: boolean };
 
 /**
@@ -57,7 +58,10 @@ function passedBefore({ pod, observed }: PlanInput, sandboxId: string): number {
   return Math.max(0, last);
 }
 
-/** An init container: only exit code 0 passes; one in an unknown state is killed first. */
+/**
+ * An init container: only exit code 0 passes. One that runs is left alone, also when its image was
+ * changed; one in an unknown state is killed, and started by the next plan.
+ */
 function planStep(
   input: PlanInput,
   container: Container,
@@ -109,6 +113,6 @@ function startOf(observed: ObservedPod, container: Container): StartAction {
 }
 
 function unknown(observed: ObservedContainer, container: Container): KillAction {
-  const message = "Init container is in unknown state, try killing it before restart";
+  const message = 'Init container is in "unknown" state, try killing it before restart';
   return { observed, container, cause: "unknown-state", message };
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { containerHash } from "../containers/container-hash.ts";
 import { ownGrace } from "./apply-plan.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
+import { type KillCause, restartsAfterKill } from "./plan-actions.ts";
 import { planPod } from "./plan.ts";
 import type { ContainerHealth } from "../probes/probe-state.ts";
 
@@ -66,6 +67,14 @@ describe("sandbox", () => {
   test("a dead one is stopped and created again", () => {
     const made = plan(podOf({}), observedOf([ran("a", "exited")], "dead"));
     expect(made).toEqual({ ...REST, stop: true, createSandbox: 1 });
+  });
+
+  test.each<[string, ObservedContainer[], number | undefined]>([
+    ["before any container", [], 1],
+    ["after one was created", [ran("a", "created")], undefined],
+  ])("with policy Never, %s, the next attempt is %s", (_, containers, createSandbox) => {
+    const made = plan(podOf({ policy: "Never" }), observedOf(containers, "dead"));
+    expect(made).toEqual({ ...REST, stop: true, createSandbox });
   });
 
   test.each<[RestartPolicy, number]>([
@@ -159,6 +168,27 @@ describe("regular containers", () => {
     expect(planPod(input)).toMatchObject({ stop: true, start: [] });
     const { stop, start } = planPod({ ...input, restarting: new Set([ended.id]) });
     expect([stop, start.map(({ attempt }) => attempt)]).toEqual([false, [1]]);
+  });
+
+  test("one that was killed to be restarted gets a new sandbox", () => {
+    const pod = podOf({ policy: "OnFailure" });
+    const ended = ran("a", "exited");
+    const input = { pod, observed: observedOf([ended], "dead"), health: () => HEALTHY };
+    expect(planPod(input)).toMatchObject({ stop: true, createSandbox: undefined });
+    const restarting = new Set([ended.id]);
+    expect(planPod({ ...input, restarting })).toMatchObject({ stop: true, createSandbox: 1 });
+  });
+
+  test.each<[RestartPolicy, KillCause, boolean]>([
+    ["Always", "liveness-probe", true],
+    ["OnFailure", "liveness-probe", true],
+    ["OnFailure", "startup-probe", true],
+    ["Never", "liveness-probe", false],
+    ["Never", "unknown-state", false],
+    ["Never", "resize", true],
+    ["Never", "definition-changed", true],
+  ])("policy %s, killed for %s: started again, whatever the exit code: %s", (policy, cause, is) => {
+    expect(restartsAfterKill(podOf({ policy }), cause)).toBe(is);
   });
 
   test("when all have ended for good the pod stops", () => {

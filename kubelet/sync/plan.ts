@@ -36,18 +36,21 @@ function usableSandbox(pod: Pod, observed: ObservedPod): boolean {
 }
 
 /**
- * Plans the next sandbox, after the stop of the one before. Stops the pod instead, with Never once
- * containers have run, or if all regular containers have exited and the policy restarts none.
+ * Plans the next sandbox, after the stop of the one before; its attempt follows the newest one's.
+ * Stops the pod instead, with Never once a container was created, though not started, or if all
+ * regular containers have exited and none is to be started again.
  */
-function planNewSandbox({ pod, observed }: PlanInput, plan: PodPlan): PodPlan {
+function planNewSandbox(input: PlanInput, plan: PodPlan): PodPlan {
   // lab:11 begin plan-new-sandbox
+  const { pod, observed, restarting } = input;
   const [sandbox] = observed.sandboxes;
   const attempt = sandbox ? sandbox.attempt + 1 : 0;
   const never = pod.spec.restartPolicy === "Never";
   if (never && observed.containers.length > 0) return { ...plan, stop: true };
   const wanted = (pod.spec.containers ?? []).filter((container) => {
     const last = latest(observed, container.name);
-    return last?.state !== "exited" || restartsAfter(pod, last.exitCode);
+    if (last?.state !== "exited" || restarting?.has(last.id)) return true;
+    return restartsAfter(pod, last.exitCode);
   });
   if (wanted.length === 0) return { ...plan, stop: true };
   return { ...plan, stop: sandbox !== undefined, createSandbox: attempt };
@@ -61,7 +64,10 @@ function planEphemeral({ pod, observed }: PlanInput, plan: PodPlan): void {
   }
 }
 
-/** Adds the actions of the regular containers. Returns false when none runs or will be started. */
+/**
+ * Adds the actions of the regular containers. One in an unknown state is killed, and started by the
+ * next plan. Returns false when none runs or will be started.
+ */
 function planRegular(input: PlanInput, plan: PodPlan): boolean {
   // lab:11 begin plan-regular
   const { pod, observed } = input;
@@ -79,7 +85,7 @@ function planRegular(input: PlanInput, plan: PodPlan): boolean {
     }
     alive = true;
     if (last?.state === "unknown") {
-      const message = "Container is in unknown state, try killing it before restart";
+      const message = 'Container is in "unknown" state, try killing it before restart';
       plan.kill.push({ observed: last, container, cause: "unknown-state", message });
       continue;
     }

@@ -8,9 +8,14 @@ import { containerHash } from "@raft2kube/kubelet/containers/container-hash.ts";
 import type { ObservedContainer, ObservedPod } from "@raft2kube/kubelet/cri/observed.ts";
 import type { ContainerHealth } from "@raft2kube/kubelet/probes/probe-state.ts";
 import { containersOf } from "@raft2kube/kubelet/pods/pod-identity.ts";
-import type { PodPlan, StartAction } from "@raft2kube/kubelet/sync/plan-actions.ts";
+import {
+  type PodPlan,
+  restartsAfterKill,
+  type StartAction,
+} from "@raft2kube/kubelet/sync/plan-actions.ts";
 import { planPod } from "@raft2kube/kubelet/sync/plan.ts";
 import { judge } from "../judge.ts";
+import { mustEqual } from "../must.ts";
 
 /** A pod's containers; sidecars are init containers that keep running. */
 export interface Spec {
@@ -18,7 +23,7 @@ export interface Spec {
   readonly init?: readonly string[];
   readonly sidecars?: readonly string[];
   readonly regular?: readonly string[];
-  /** Containers that have not started yet when they run: their startup probe has to pass. */
+  /** Containers whose startup probe has not passed when they begin to run. */
   readonly slow?: readonly string[];
 }
 
@@ -56,6 +61,7 @@ export class Node {
   /** Resources that running containers have, and containers that were ended to get others. */
   readonly #resourcesBefore = new Map<string, ResourceRequirements>();
   readonly #restarting = new Set<string>();
+  #diesWithKill = false;
   #order = 0;
   #notes: string[] = [];
   readonly #health = new Map<string, ContainerHealth>();
@@ -98,10 +104,15 @@ export class Node {
    * its probe fails, `a?Started` its startup probe passes, `a+` its image is changed, `a*` its
    * resources are changed and `a**` so that it must be restarted, `a~` its state is unknown, `a^`
    * it was created and not started, `a-` the runtime no longer lists it, `sandbox!` the sandbox
-   * dies, `sandbox-` one was made and is dead, `e&` an ephemeral container is added.
+   * dies, `sandbox-` one was made and is dead, `sandbox~` it dies with the next kill, `gc` the
+   * runtime no longer lists dead sandboxes, `e&` an ephemeral container is added.
    */
   happen(events: string): void {
     for (const event of events.split(" ")) {
+      if (event === "gc") {
+        this.#observed.sandboxes = this.#observed.sandboxes.filter(({ ready }) => ready);
+        continue;
+      }
       const [, name = "", kind = "", value = ""] = /^(\w+)([!?+~^&*-])(\w*|\*)$/.exec(event)!;
       if (name === "sandbox") this.#ofSandbox(kind);
       else if ("+*&".includes(kind)) this.#ofPod(name, kind, value);
@@ -110,6 +121,10 @@ export class Node {
   }
 
   #ofSandbox(kind: string): void {
+    if (kind === "~") {
+      this.#diesWithKill = true;
+      return;
+    }
     if (kind === "-") this.#sandbox(0);
     this.#end();
   }
@@ -124,8 +139,10 @@ export class Node {
     if (kind === "*") this.#resourcesBefore.set(name, SMALL);
     const image = kind === "+" ? "image-2" : undefined;
     const changed = { ...containerOf(name, image), ...(kind === "*" ? resized : {}) };
-    const containers = this.pod.spec.containers!.map((one) => (one.name === name ? changed : one));
-    this.#spec({ containers });
+    const of = (all: Container[] = []) =>
+      all.map((one) => (one.name === name ? { ...one, ...changed } : one));
+    const { containers, initContainers } = this.pod.spec;
+    this.#spec({ containers: of(containers), initContainers: of(initContainers) });
   }
 
   #spec(changes: Partial<Pod["spec"]>): void {
@@ -157,22 +174,37 @@ export class Node {
       this.#notes.push(`sandbox ${createSandbox}`);
       this.#sandbox(createSandbox);
     }
-    for (const { observed, cause } of kill) {
+    for (const { observed, cause, message } of kill) {
       const { name } = observed;
       this.#notes.push(`kill ${name}: ${cause}`);
+      if (cause === "unknown-state") this.#judgeMessage(name, message);
       judge(!start.some(({ container }) => container.name === name), {
         when: `kill ${name}: ${cause}`,
         happened: `the same plan starts ${name}`,
         expected: "the next plan does, when the runtime shows that it has ended",
-        why: "a kill may fail, and the old one runs on beside the new one",
+        why: "the exit code and the end, from which the back-off counts, are known only then",
       });
-      if (cause === "definition-changed" || cause === "resize") this.#restarting.add(observed.id);
-      this.#exit(observed, KILLED);
+      if (restartsAfterKill(this.pod, cause)) this.#restarting.add(observed.id);
+      // A program that handles SIGTERM ends with 0.
+      this.#exit(observed, this.#diesWithKill ? 0 : KILLED);
+    }
+    if (this.#diesWithKill && kill.length > 0) {
+      this.#diesWithKill = false;
+      this.#end();
     }
     for (const action of start) {
       this.#notes.push(`start ${action.container.name}#${action.attempt}`);
       this.#start(action);
     }
+  }
+
+  #judgeMessage(name: string, message: string): void {
+    const isInit = this.pod.spec.initContainers?.some((one) => one.name === name);
+    const text = 'is in "unknown" state, try killing it before restart';
+    mustEqual(message, `${isInit ? "Init container" : "Container"} ${text}`, {
+      when: `the message of kill ${name}: unknown-state`,
+      why: "kubectl describe shows it as the event Killing, as upstream's kubelet words it",
+    });
   }
 
   #sandbox(attempt: number): void {

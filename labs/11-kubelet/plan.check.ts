@@ -139,10 +139,51 @@ const CASES: readonly Case[] = [
     ],
   },
   {
-    title: "sync loop: with Never there is another sandbox only if nothing has run",
+    title: "sync loop: with Never there is another sandbox if no container was created",
     why: "a pod whose sandbox died before its first container has done nothing yet",
     spec: { policy: "Never", regular: ["a"] },
     transcript: [["sandbox-", "stop", "sandbox 1", "start a#0"]],
+  },
+  {
+    title: "sync loop: with Never a container that was created ends the pod with its sandbox",
+    why: "only of a pod without any container it is certain that nothing has run",
+    spec: { policy: "Never", regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start a#0"],
+      ["a^ sandbox!", "stop"],
+    ],
+  },
+  {
+    title: "sync loop: with Never a container that was created and not started is made again",
+    why: "the pod would end without having run",
+    spec: { policy: "Never", regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start a#0"],
+      ["a^", "start a#1"],
+    ],
+  },
+  {
+    title: "sync loop: the attempt of a sandbox follows the newest one's, though others are gone",
+    why: "the runtime refuses a second sandbox with the name of one that it still has",
+    spec: { regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start a#0"],
+      ["sandbox!", "stop", "sandbox 1", "start a#1"],
+      ["sandbox!", "stop", "sandbox 2", "start a#2"],
+      ["gc"],
+      ["sandbox!", "stop", "sandbox 3", "start a#3"],
+    ],
+  },
+  {
+    title: "sync loop: a killed container that is to be restarted gets a new sandbox for it",
+    why: "it ended with 0 because it was told to: the pod would succeed without its work",
+    spec: { policy: "OnFailure", regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start a#0"],
+      ["sandbox~ a**", "kill a: resize", "stop", "sandbox 1", "start a#1"],
+      ["sandbox~ a?Liveness", "kill a: liveness-probe", "stop", "sandbox 2", "start a#2"],
+      ["a!0", "stop"],
+    ],
   },
   {
     title: "sync loop: with Never there is no second sandbox",
@@ -317,6 +358,17 @@ const CASES: readonly Case[] = [
       ["begin", "sandbox 0", "start a#0", "start b#0"],
       ["a*"],
       ["b**", "kill b: resize", "start b#1"],
+    ],
+  },
+  {
+    title: "health: a changed image replaces a sidecar, and leaves a running init container alone",
+    why: "a migration that is killed in the middle leaves half of its work; it ends by itself",
+    spec: { sidecars: ["s"], init: ["i"], regular: ["a"] },
+    transcript: [
+      ["begin", "sandbox 0", "start s#0", "start i#0"],
+      ["i+"],
+      ["s+", "kill s: definition-changed", "start s#1"],
+      ["i!0", "start a#0"],
     ],
   },
   {

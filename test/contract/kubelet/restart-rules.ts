@@ -30,7 +30,7 @@ export function restartRules(node: () => Node): void {
     await node().take("loop");
   });
 
-  it("kills and restarts what fails its liveness probe", async () => {
+  it("kills and restarts what fails its liveness probe, and then ends well", async () => {
     const alive = join(node().world.dir, "alive");
     writeFileSync(alive, "");
     node().put("alive", spec([sh("main", SLEEP, {
@@ -38,7 +38,10 @@ export function restartRules(node: () => Node): void {
         exec: { command: ["test", "-f", "/host/alive"] }, periodSeconds: 1, failureThreshold: 1,
       },
       volumeMounts: [{ name: "host", mountPath: "/host" }],
-    })], { volumes: [{ name: "host", hostPath: { path: node().world.dir } }] }));
+    })], {
+      restartPolicy: "OnFailure",
+      volumes: [{ name: "host", hostPath: { path: node().world.dir } }],
+    }));
     await node().untilReady("alive");
     rmSync(alive);
     await node().until("be restarted", "alive", (one) => {
