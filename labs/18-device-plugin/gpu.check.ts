@@ -4,9 +4,10 @@ import {
   preferPacked,
   sharesOf,
 } from "@raft2kube/device/plugins/gpu/gpu.ts";
-import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { RpcError } from "@raft2kube/rpc/error.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
+import { isUnwritten } from "../must.ts";
 
 const NODE: Gpus = {
   gpus: [
@@ -62,6 +63,11 @@ const ODD: Gpus = {
   devicePath: "/dev/zero",
 };
 
+/** GPUs whose ids another order than that of the text would sort by their numbers. */
+const MANY: Gpus = {
+  ...NODE, gpus: ["gpu-2", "gpu-10"].map((id) => ({ id, memory_mib: 4_000, numaNode: 0 })),
+};
+
 /** Allocations: what is asked for in words, the node, the shares, and what the container gets. */
 const ALLOCATED: readonly (readonly [string, Gpus, string[], string])[] = [
   [
@@ -77,6 +83,11 @@ const ALLOCATED: readonly (readonly [string, Gpus, string[], string])[] = [
     "all three shares of 1000 MiB, each of 333, and one of 2000 of the GPU listed after it", ODD,
     ["gpu-1::0", "gpu-0::2", "gpu-1::1", "gpu-1::2"],
     "gpu-0,gpu-1; 666,999; /dev/r2k-gpu/gpu-0 /dev/zero rw; /dev/r2k-gpu/gpu-1 /dev/zero rw",
+  ],
+  [
+    "a share of gpu-2 and two of gpu-10, sorted as text", MANY,
+    ["gpu-2::0", "gpu-10::0", "gpu-10::1"],
+    "gpu-10,gpu-2; 2000,1000; /dev/r2k-gpu/gpu-10 /dev/null rw; /dev/r2k-gpu/gpu-2 /dev/null rw",
   ],
 ];
 
@@ -103,12 +114,15 @@ check("gpu: Allocate refuses a share that does not exist", () => {
     try {
       allocationOf(NODE, ["gpu-0::0", share]);
     } catch (thrown) {
-      if (!(thrown instanceof RpcError)) throw thrown;
-      happened = `status ${thrown.status}`;
+      if (isUnwritten(thrown)) throw thrown;
+      happened = thrown instanceof RpcError
+        ? `an RpcError with the code ${thrown.code}`
+        : `no RpcError: ${String(thrown)}`;
     }
-    judge(happened === `status ${Status.INVALID_ARGUMENT}`, {
+    const expected = "an RpcError with the code INVALID_ARGUMENT";
+    judge(happened === expected, {
       when: `Allocate names ${share}; the shares are ::0 to ::3 of gpu-0 and gpu-1`,
-      expected: `status ${Status.INVALID_ARGUMENT}`,
+      expected,
       happened,
       why: "the pod would start without its device, and fail later for a reason that nothing names",
     });
@@ -154,6 +168,7 @@ const ASKED: readonly (readonly [string[], string[], number, string, string])[] 
     "the GPU of the included share first; for the other two the GPU with the fewest that is enough",
   ],
   [["gpu-1::0", "gpu-0::0"], [], 1, "gpu-0", "two have one: the lower id, in whatever order"],
+  [["gpu-2::0", "gpu-10::0"], [], 1, "gpu-10", "two have one: the id that sorts first as text"],
   [
     ["gpu-0::0", "gpu-0::1", "gpu-1::0", "gpu-1::1", "gpu-2::0", "gpu-2::1"], [], 5,
     "gpu-0,gpu-0,gpu-1,gpu-1,gpu-2",

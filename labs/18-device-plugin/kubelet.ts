@@ -41,6 +41,7 @@ export class LabKubelet {
   readonly #channels: Channel[] = [];
   #refusals = 0;
   #isReplaced = false;
+  #held: PromiseWithResolvers<void> | undefined;
 
   constructor(rootDir: string) {
     this.#directory = join(rootDir, "device-plugins");
@@ -55,6 +56,11 @@ export class LabKubelet {
   /** Lets another kubelet replace this one within the next call of Register, before its answer. */
   replaceWithinRegister(): void {
     this.#isReplaced = true;
+  }
+
+  /** Lets calls of Register wait for the end of this kubelet. */
+  holdRegister(): void {
+    this.#held = Promise.withResolvers();
   }
 
   /** Whether a refusal is still to be given. */
@@ -79,6 +85,7 @@ export class LabKubelet {
   }
 
   async stop(): Promise<void> {
+    this.#held?.resolve();
     for (const channel of this.#channels.splice(0)) channel.close();
     await Promise.all(this.#servers.splice(0).map((server) => server.close()));
   }
@@ -108,6 +115,7 @@ export class LabKubelet {
       refusal = messageOf(thrown);
     }
     this.registrations.push({ request, refusal });
+    await this.#held?.promise;
     if (this.#isReplaced) {
       this.#isReplaced = false;
       await this.replace();

@@ -219,6 +219,25 @@ check("plugin: it registers with a kubelet that comes while it registers with an
   }),
 );
 
+check("plugin: its end cancels a call of Register that is under way", () =>
+  withBench(async ({ kubelet, startPlugin }) => {
+    kubelet.holdRegister();
+    await kubelet.start();
+    const plugin = startPlugin();
+    const why = "a plugin that waits for a kubelet that hangs does not end on SIGTERM: it is killed";
+    await until(() => kubelet.registrations.length > 0, {
+      when: "kubelet.sock is there, and the plugin starts",
+      expected: "a call of Register",
+      why,
+    });
+    await soon(plugin.close(), {
+      when: "the kubelet does not answer Register, and the plugin is closed",
+      expected: "it ends: the call has the plugin's signal, in `limits`",
+      why,
+    });
+  }),
+);
+
 function podOf(uid: string, resource: string, count: number): Pod {
   const limits = { [resource]: String(count) };
   const containers = [{ name: "c", resources: { limits } }];

@@ -91,7 +91,7 @@ export function allocationOf(
  * Answers GetPreferredAllocation: `mustIncludeDeviceIDs` first, then shares of as few GPUs as
  * possible: those of the GPUs that it has already, then of the GPU with the most available shares
  * if none has enough for the rest, else of the GPU with the fewest that has enough. Ties: the
- * id that sorts first as text. Pure.
+ * id that sorts first as text. Any shares of a GPU do. Pure.
  */
 export function preferPacked(request: ContainerPreferredAllocationRequest): string[] {
   // lab:18 begin prefer-packed
