@@ -6,6 +6,8 @@ export interface Judgement {
   readonly happened: string;
   /** The consequence in a real cluster, with the paper or specification. */
   readonly why: string;
+  /** The body of the exercise whose rule it is, where the title of the check does not say it. */
+  readonly body?: string | undefined;
   /** The command that repeats it, for a check whose seed was drawn. */
   readonly repeat?: string;
 }
@@ -17,15 +19,22 @@ export function judge(fine: boolean, judgement: Judgement): void {
   if (!fine) throw new Error(describeJudgement(judgement));
 }
 
-/** Returns the judgement as four lines, and the command that repeats it. */
-export function describeJudgement({ when, expected, happened, why, repeat }: Judgement): string {
+/** Returns the judgement as lines, and the command that repeats it. */
+export function describeJudgement(judgement: Judgement): string {
+  const { when, expected, happened, why, body, repeat } = judgement;
   return [
     when,
     `  what happened:  ${happened}`,
     `  expected:       ${expected}`,
     `  why it matters: ${why}`,
+    ...(body === undefined ? [] : [`  judged here:    ${body}`]),
     ...(repeat === undefined ? [] : ["", `to repeat: ${repeat}`]),
   ].join("\n");
+}
+
+/** Returns the body that a judgement's text names. */
+export function judgedBody(message: string): string | undefined {
+  return /^ {2}judged here: {4}(\w+)$/m.exec(message)?.[1];
 }
 
 /** Assertions of the core and the store, and what each protects. */

@@ -37,11 +37,11 @@ export async function mustFail<E extends CodedError>(
 export function mustEqual(
   happened: unknown,
   expected: unknown,
-  { when, why }: Pick<Judgement, "when" | "why">,
+  { when, why, body }: Pick<Judgement, "when" | "why" | "body">,
 ): void {
   const [place = "", one = "", other = ""] = firstDifference(happened, expected) ?? [];
   const at = place && `${place}: `;
-  judge(one === other, { when, happened: `${at}${one}`, expected: `${at}${other}`, why });
+  judge(one === other, { when, happened: `${at}${one}`, expected: `${at}${other}`, why, body });
 }
 
 /** The first place where two results differ, and both values there. */

@@ -7,7 +7,7 @@ import type {
 import { containerHash } from "@raft2kube/kubelet/containers/container-hash.ts";
 import type { ObservedContainer, ObservedPod } from "@raft2kube/kubelet/cri/observed.ts";
 import type { ContainerHealth } from "@raft2kube/kubelet/probes/probe-state.ts";
-import { containersOf } from "@raft2kube/kubelet/pods/pod-identity.ts";
+import { containersOf, isRestartableInit } from "@raft2kube/kubelet/pods/pod-identity.ts";
 import {
   type PodPlan,
   restartsAfterKill,
@@ -183,6 +183,7 @@ export class Node {
         happened: `the same plan starts ${name}`,
         expected: "the next plan does, when the runtime shows that it has ended",
         why: "the exit code and the end, from which the back-off counts, are known only then",
+        body: this.#planner(name),
       });
       if (restartsAfterKill(this.pod, cause)) this.#restarting.add(observed.id);
       // A program that handles SIGTERM ends with 0.
@@ -198,12 +199,20 @@ export class Node {
     }
   }
 
+  /** The body that starts and kills this container. */
+  #planner(name: string): string {
+    const init = this.pod.spec.initContainers?.find((one) => one.name === name);
+    if (!init) return "planRegular";
+    return isRestartableInit(init) ? "planSidecar" : "planStep";
+  }
+
   #judgeMessage(name: string, message: string): void {
     const isInit = this.pod.spec.initContainers?.some((one) => one.name === name);
     const text = 'is in "unknown" state, try killing it before restart';
     mustEqual(message, `${isInit ? "Init container" : "Container"} ${text}`, {
       when: `the message of kill ${name}: unknown-state`,
       why: "kubectl describe shows it as the event Killing, as upstream's kubelet words it",
+      body: this.#planner(name),
     });
   }
 
@@ -225,6 +234,7 @@ export class Node {
       happened: `kind ${kind}, after ${after?.id ?? "nothing"}`,
       expected: `the container's own kind, after ${before?.id ?? "nothing"}`,
       why: "the kind is in the log's path and the status; the back-off counts from the last end",
+      body: this.#planner(name),
     });
     this.#resourcesBefore.delete(name);
     const order = this.#order++;
@@ -236,6 +246,7 @@ export class Node {
       happened: `${name} runs already`,
       expected: "at most one container of a name runs",
       why: "two copies of a database write to one volume",
+      body: this.#planner(name),
     });
     this.#observed.containers.unshift({
       id: `${name}-${order}`, name, attempt, sandboxId: this.#observed.sandboxes[0]?.id ?? "none",

@@ -10,6 +10,7 @@ import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { check, checkOptions } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual } from "../must.ts";
+import { bodyOf } from "./body.ts";
 import { Node, type Spec, podOf } from "./node.ts";
 
 const NOTHING: ObservedPod = { uid: "u", name: "p", namespace: "n", sandboxes: [], containers: [] };
@@ -361,6 +362,15 @@ const CASES: readonly Case[] = [
     ],
   },
   {
+    title: "health: a changed image replaces the container",
+    why: "kubectl set image on a pod must have an effect, and on this container alone",
+    spec: { regular: ["a", "b"] },
+    transcript: [
+      ["begin", "sandbox 0", "start a#0", "start b#0"],
+      ["a+", "kill a: definition-changed", "start a#1"],
+    ],
+  },
+  {
     title: "health: a changed image replaces a sidecar, and leaves a running init container alone",
     why: "a migration that is killed in the middle leaves half of its work; it ends by itself",
     spec: { sidecars: ["s"], init: ["i"], regular: ["a"] },
@@ -371,15 +381,6 @@ const CASES: readonly Case[] = [
       ["i!0", "start a#0"],
     ],
   },
-  {
-    title: "health: a changed image replaces the container",
-    why: "kubectl set image on a pod must have an effect, and on this container alone",
-    spec: { regular: ["a", "b"] },
-    transcript: [
-      ["begin", "sandbox 0", "start a#0", "start b#0"],
-      ["a+", "kill a: definition-changed", "start a#1"],
-    ],
-  },
 ];
 
 for (const { title, why, spec, transcript } of CASES) {
@@ -388,13 +389,15 @@ for (const { title, why, spec, transcript } of CASES) {
     const before: string[] = [];
     for (const [event, ...notes] of transcript) {
       if (event !== "begin") node.happen(event);
-      const [happened, expected] = [node.settle(), notes].map((all) => all.join(", ") || "nothing");
+      const done = node.settle();
+      const [happened, expected] = [done, notes].map((all) => all.join(", ") || "nothing");
       before.push(event);
       judge(happened === expected, {
         when: `${JSON.stringify(spec)}: ${before.join(", then ")}`,
         expected: expected!,
         happened: happened!,
         why,
+        body: bodyOf({ spec, event, happened: done, expected: notes }),
       });
     }
   });

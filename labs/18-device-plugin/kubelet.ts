@@ -17,7 +17,7 @@ import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { NOT_WRITTEN } from "../check.ts";
-import { judge } from "../judge.ts";
+import { type Judgement, judge } from "../judge.ts";
 import { QUIET_S, untilQuiet } from "../quiet.ts";
 
 /** How long a plugin may take to answer: one that does not listen is refused at once. */
@@ -203,11 +203,11 @@ export async function soon<T>(
 /** Resolves when a condition holds, else judges that it did not. */
 export async function until(
   condition: () => boolean,
-  judgement: { when: string; expected: string; why: string; happened?: () => string },
+  judgement: Omit<Judgement, "happened"> & { happened?: () => string },
 ): Promise<void> {
   if (await untilQuiet(condition, () => undefined)) return;
-  const { when, expected, why, happened } = judgement;
-  judge(false, { when, expected, why, happened: happened?.() ?? `nothing in ${QUIET_S} s` });
+  const { happened } = judgement;
+  judge(false, { ...judgement, happened: happened?.() ?? `nothing in ${QUIET_S} s` });
 }
 
 /** A list as `a Healthy, b Unhealthy`. */

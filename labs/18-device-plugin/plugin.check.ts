@@ -76,6 +76,7 @@ check("plugin: it serves its socket before it registers it", () =>
       when: "kubelet.sock is there, and the plugin starts",
       expected: "a call of Register",
       why: "the kubelet calls only plugins that have registered",
+      body: "register",
     });
     const { request, refusal } = kubelet.registrations[0]!;
     const { version, endpoint, resourceName, options } = request;
@@ -87,12 +88,14 @@ check("plugin: it serves its socket before it registers it", () =>
       expected: `version, endpoint, resource, preferred allocation: ${expected}`,
       happened: got,
       why: "the endpoint is a name in the kubelet's directory; other versions are refused",
+      body: "register",
     });
     judge(refusal === "", {
       when: `the kubelet connects back to ${SOCKET} before it answers Register`,
       expected: "the plugin answers",
       happened: refusal,
       why: "the kubelet drops a plugin that it cannot call",
+      body: "restore",
     });
   }),
 );

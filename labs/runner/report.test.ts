@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { describeJudgement } from "../judge.ts";
 import type { CheckOutcome } from "./check.ts";
 import { nextHint } from "./hints.ts";
 import { findLab } from "./manifest.ts";
@@ -54,6 +55,15 @@ it("leads from a check that fails to the hint for the body that it judges", () =
   const failed = { title: "DEL: gives the address back last", passed: false, message: "" };
   const verdict = { outcomes: [failed], leftOut: [], stopped: false };
   expect(describeEnd(findLab("12"), {}, verdict)).toContain("npm run lab -- hint 12 --for del");
+});
+
+it("leads from a judgement that names a body to the hint for it", () => {
+  const judgement = { when: "w", happened: "h", expected: "e", why: "y", body: "planNewSandbox" };
+  const message = describeJudgement(judgement);
+  const failed = { title: "sync loop: OnFailure", passed: false, message };
+  const verdict = { outcomes: [failed], leftOut: [], stopped: false };
+  const end = describeEnd(findLab("11"), {}, verdict);
+  expect(end).toContain("npm run lab -- hint 11 --for planNewSandbox");
 });
 
 it("has a hint for the body of exactly this name, before those whose name begins like it", () => {

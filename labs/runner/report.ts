@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { hintFor } from "./hints.ts";
 import { LabError } from "./lab-error.ts";
 import { type CheckOptions, isSimpler } from "../check.ts";
+import { judgedBody } from "../judge.ts";
 import {
   type CheckOutcome,
   type LeftOut,
@@ -172,7 +173,7 @@ export function describeLeftOut({ title, reason }: LeftOut): string {
 /** The command for the next hint: that of the unwritten body, or of the one that is judged. */
 function hintCommand({ number, hints }: Lab, failed: CheckOutcome): string {
   const { message, title, unwritten } = failed;
-  const body = unwritten ? /: (\w+) is not written yet/.exec(message)?.[1] : undefined;
+  const body = unwritten ? /: (\w+) is not written yet/.exec(message)?.[1] : judgedBody(message);
   const judged = hints.find(({ judgedBy }) => judgedBy?.some((part) => title.includes(part)));
   const topic = body === undefined ? judged?.for : hintFor(hints, body) && body;
   return topic === undefined
