@@ -1,6 +1,6 @@
 import type { Spec } from "./node.ts";
 
-/** What the loop did after an event, and what it should have done. */
+/** Actions of the loop after an event, and those that are expected. */
 interface Compared {
   readonly spec: Spec;
   readonly event: string;

@@ -90,7 +90,7 @@ class ProbedPod {
   }
 }
 
-/** Probes; whether it was ready before the kubelet's restart or is new; exit codes, what is known. */
+/** Probes; ready before the kubelet's restart, or new; exit codes with what is known. */
 const KNOWN: readonly (readonly [
   string, Partial<Container>, "ready" | "new", readonly (readonly [number | undefined, string])[],
 ])[] = [

@@ -227,7 +227,7 @@ check("plugin: its end cancels a call of Register that is under way", () =>
     kubelet.holdRegister();
     await kubelet.start();
     const plugin = startPlugin();
-    const why = "a plugin that waits for a kubelet that hangs does not end on SIGTERM: it is killed";
+    const why = "a plugin that waits for a hanging kubelet does not end on SIGTERM: it is killed";
     await until(() => kubelet.registrations.length > 0, {
       when: "kubelet.sock is there, and the plugin starts",
       expected: "a call of Register",
