@@ -87,12 +87,7 @@ export class TablesState {
   }
 
   *#ownChains(fragments: Iterable<readonly [string, Fragment]>): Generator<Section> {
-    let section = new Section("nat");
-    // The only shared chain that they name. It stays as it is if it is there.
-    section.declare(CHAINS.markMasq);
-    for (const rule of this.#base) {
-      if (rule.chain === CHAINS.markMasq) section.rules.push(`-A ${rule.chain} ${rule.text}`);
-    }
+    let section = this.#portsAtOnce === Infinity ? new Section("nat") : this.#mark();
     let ports = 0;
     for (const [key, fragment] of fragments) {
       this.#fragments.set(key, fragment);
@@ -103,6 +98,14 @@ export class TablesState {
       section = new Section("nat");
     }
     if (ports > 0) yield section;
+  }
+
+  /** The only shared chain that Services' own chains name, for those of a transaction before it. */
+  #mark(): Section {
+    const section = new Section("nat");
+    const rules = this.#base.filter(({ chain }) => chain === CHAINS.markMasq);
+    write(section, CHAINS.markMasq, rules.map(({ text }) => text));
+    return section;
   }
 
   /**
