@@ -42,6 +42,8 @@ const IPVS_REFUSES: Implementation["refuses"] = {
     "it uses those of other nodes then",
   "externalTrafficPolicy Local: pods and the node use all endpoints":
     "a virtual server has the same destinations for every client",
+  "affinity ends after its timeout":
+    "not always: IPVS keeps a client while its closed connections are remembered, two minutes",
 };
 
 /** Upstream's kube-proxy on our apiserver, in the namespace of this process. */
