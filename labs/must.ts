@@ -44,13 +44,21 @@ export function mustEqual(
   judge(one === other, { when, happened: `${at}${one}`, expected: `${at}${other}`, why, body });
 }
 
-/** The first place where two results differ, and both values there. */
+/** The longest list that is shown as a whole: the place in it says what a value means. */
+const LIST_SHOWN_MAX = 8;
+
+const isShortList = (value: unknown) =>
+  Array.isArray(value) && value.length <= LIST_SHOWN_MAX &&
+  value.every((each) => ["string", "number", "boolean"].includes(typeof each));
+
+/** The first place where two results differ, and both values there; a short list is one value. */
 export function firstDifference(
   own: unknown,
   theirs: unknown,
   path = "",
 ): readonly string[] | undefined {
   if (isDeepStrictEqual(own, theirs)) return undefined;
+  if (isShortList(own) && isShortList(theirs)) return [path, shown(own), shown(theirs)];
   const [one, other] = [own, theirs].map((side) => {
     return typeof side === "object" && side !== null ? (side as Record<string, unknown>) : {};
   });
