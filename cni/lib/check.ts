@@ -34,8 +34,9 @@ function readContainerEnd({ netns, ifName }: ContainerInterface): ContainerEnd {
 }
 
 /**
- * Compares the container's interface with the result of ADD and returns it; error 102 names the
- * first difference. A route is looked for in its own table, by default the main one.
+ * Compares the container's interface, the one of its name whose sandbox is `at.netns`, with the
+ * result of ADD and returns it. Error 102 names the first difference; a link that is down is one.
+ * A route is looked for in its own table, by default the main one.
  */
 export function checkInside(at: ContainerInterface, result: CniResult): Link {
   // lab:12 begin check-inside

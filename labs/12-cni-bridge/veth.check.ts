@@ -31,11 +31,13 @@ check("the bridge: made once, up, with its own hardware address; another kind is
       when: "cni0 is needed, twice, with an MTU of 1450: the bridge's own MTU",
       why: "the host would send its containers packets that are too large for them",
     });
-    judge(first.index === second.index && first.mac === second.mac, {
-      when: "cni0 is needed a second time",
-      expected: "the same link",
-      happened: "another one",
+    mustEqual(second.index, first.index, {
+      when: "cni0 is needed a second time: the link's index",
       why: "the first container's end is a port of the first bridge",
+    });
+    mustEqual(second.mac, first.mac, {
+      when: "cni0 is needed a second time: its hardware address",
+      why: "containers have the gateway's hardware address in their neighbour tables",
     });
     mustEqual(learns("cni0"), "0", { when: `${REDIRECTS} of cni0`, why: WHY_LEARNS });
     const eager = ensureBridge(route, { ...CONFIG, promiscuous: true });

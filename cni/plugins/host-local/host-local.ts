@@ -86,10 +86,10 @@ function release(store: AddressStore, owner: Owner): void {
 
 /**
  * Allocates one address of each set; after an error releases those allocated before it. An owner
- * that has an address already is refused (address-in-use); a set without a free one is
- * address-exhausted. A requested address is taken from the set that holds it; one that is left
- * over, because no set has it or its set has given another, is invalid-config. Each address,
- * requested or not, becomes the last one of its set.
+ * that has addresses already is refused: address-in-use, and the message names them. A set without
+ * a free one is address-exhausted. A requested address is taken from the set that holds it; one
+ * that is left over, because no set has it or its set has given another, is invalid-config. Each
+ * address, requested or not, becomes the last one of its set.
  */
 function allocate(config: HostLocalConfig, store: AddressStore, owner: Owner): ResultIp[] {
   // lab:12 begin allocate
