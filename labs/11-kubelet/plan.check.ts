@@ -354,11 +354,12 @@ const CASES: readonly Case[] = [
   {
     title: "health: changed resources restart a container that asks for it, whatever the policy",
     why: "resizePolicy says which resources a program reads at its start alone (KEP-1287)",
-    spec: { policy: "Never", regular: ["a", "b"] },
+    spec: { policy: "Never", sidecars: ["s"], regular: ["a", "b"] },
     transcript: [
-      ["begin", "sandbox 0", "start a#0", "start b#0"],
+      ["begin", "sandbox 0", "start s#0", "start a#0", "start b#0"],
       ["a*"],
       ["b**", "kill b: resize", "start b#1"],
+      ["s**", "kill s: resize", "start s#1"],
     ],
   },
   {
