@@ -46,12 +46,11 @@ beforeEach(() => {
 afterEach(() => thread.close());
 
 /** The context of an administrator's request to create a Namespace. */
-function creation(): RequestContext {
+function creation(signal = new AbortController().signal): RequestContext {
   const query = new URLSearchParams();
   const headers = { "content-type": "application/json" };
   const request = { method: "POST", url: NAMESPACES, headers } as unknown as Incoming;
   const user = { name: "admin", groups: ["system:masters"], uid: "", extra: {} };
-  const { signal } = new AbortController();
   const info = parseRequestInfo("POST", NAMESPACES, query);
   const none = { response: undefined as never, upgrade: undefined, cut: () => undefined };
   return { id: "1", ...none, info, query, request, user, signal, warnings: [] };
@@ -127,6 +126,18 @@ it("bodies with more bytes than may wait are 429", async () => {
   await thread.close();
   expect((await all).map(({ status }) => status)).toEqual(waiting.map(() => "rejected"));
 });
+
+it("a request that is given up before its turn changes nothing, and holds its place till then",
+  async () => {
+    const aborting = new AbortController();
+    const waiting = Array.from({ length: LARGE_REQUESTS_MAX - 1 }, (_, n) => create(`w${n}`));
+    const given = thread.serve(creation(aborting.signal), bodyOf("given-up"));
+    aborting.abort();
+    expect(() => create("beyond")).toThrow(expect.objectContaining({ http: 429 }));
+    await expect(given).rejects.toThrow();
+    await Promise.all(waiting);
+    expect(await create("given-up")).toMatchObject({ code: 201 });
+  });
 
 it("a request that cannot be cloned fails alone", async () => {
   const broken = { ...creation(), id: (() => 0) as unknown as string };

@@ -27,7 +27,7 @@ export function threadInit(
 
 export type ThreadInit = ReturnType<typeof threadInit>;
 
-/** An authorized request, whose port receives the answer. */
+/** An authorized request, whose port receives the answer. A message on it aborts the request. */
 export interface LargeRequest {
   readonly port: MessagePort;
   readonly context: Pick<RequestContext, "id" | "info" | "user">;
@@ -75,9 +75,9 @@ export class LargeThread {
    * error, 503 if the thread ends.
    */
   serve(context: RequestContext, body: Buffer): Promise<Answer> {
-    const { LARGE_REQUESTS_MAX, LARGE_REQUESTS_BYTES_MAX } = limits;
     const bytes = this.#bytes + body.length;
-    if (this.#requests >= LARGE_REQUESTS_MAX || bytes > LARGE_REQUESTS_BYTES_MAX) throw tooMany();
+    const isFull = this.#requests >= limits.LARGE_REQUESTS_MAX;
+    if (isFull || bytes > limits.LARGE_REQUESTS_BYTES_MAX) throw tooMany();
     this.#idle?.cancel();
     this.#requests++;
     this.#bytes = bytes;
@@ -101,13 +101,14 @@ export class LargeThread {
     await this.#worker.terminate();
   }
 
-  /** Sends a request and waits for its answer, which an abort does not prevent. */
+  /** Sends a request and waits for its answer: until then the thread holds also an aborted one. */
   async #ask(context: RequestContext, body: Buffer): Promise<Answer> {
     const { id, info, user, query, request: { method, url, headers } } = context;
     const { port1, port2: port } = new MessageChannel();
     const request = { method, url, headers: { ...headers } };
     const message = { port, context: { id, info, user }, request, query: query.toString(), body };
     this.#worker.postMessage(message satisfies LargeRequest, [port]);
+    context.signal.addEventListener("abort", () => port1.postMessage("abort"), { once: true });
     const { answer, warnings } = await new Promise<LargeAnswer>((resolve, reject) => {
       port1.once("message", resolve);
       port1.once("close", () => reject(serviceUnavailable("the thread of large requests ended")));

@@ -68,8 +68,6 @@ async function bodyIfLarge({ info, upgrade, ...context }: RequestContext, resour
   const { kind, startedCache } = resource;
   const namespace = kind.namespaced ? info.namespace : "";
   const stored = startedCache?.get(prefixOf(kind, namespace) + info.name);
-  const isOffloaded =
-    isLarge(read.value, headerOf(context.request, "content-type")) ||
-    (stored !== undefined && isLarge(stored.body));
-  return isOffloaded ? read.value : undefined;
+  if (stored && isLarge(stored.body)) return read.value;
+  return isLarge(read.value, headerOf(context.request, "content-type")) ? read.value : undefined;
 }

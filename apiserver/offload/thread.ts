@@ -8,34 +8,36 @@ import { serveResource } from "../handlers/dispatch.ts";
 import { encodeWhole } from "../handlers/response/respond.ts";
 import { asApiError } from "../http/filters.ts";
 import { reserveForServices } from "../registry/services/allocate.ts";
+import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 import type { BytesAnswer } from "../request/answer.ts";
 import { giveBody } from "../request/body.ts";
 import type { Incoming, RequestContext } from "../request/context.ts";
 import type { LargeAnswer, LargeRequest, ThreadInit } from "./large-thread.ts";
 
-// An apiserver without an endpoint. If it cannot start, the thread ends with an error.
+// An apiserver without an endpoint, which its owner ends. If it cannot start, the thread ends.
 const { store, encryption, ...options } = workerData as ThreadInit;
-/** No handler of a write asks for its end; the server's owner terminates the thread. */
-const never = new AbortController().signal;
-const { server } = await assemble(
-  {
-    ...options,
-    etcd: connectEtcd(store),
-    encryption: encryption === undefined ? NO_ENCRYPTION : await readEncryption(encryption),
-  },
-  never,
-);
+const etcd = connectEtcd({ ...store, timeout_ms: REQUEST_TIMEOUT_MS });
+const encrypted = encryption === undefined ? NO_ENCRYPTION : await readEncryption(encryption);
+const { server } =
+  await assemble({ ...options, etcd, encryption: encrypted }, new AbortController().signal);
 reserveForServices(server);
-parentPort!.on("message", (request: LargeRequest) => void serve(request));
+/** One request after the other is served: each takes all of this thread's time, and much memory. */
+let served = Promise.resolve();
+parentPort!.on("message", (request: LargeRequest) => {
+  const aborting = new AbortController();
+  request.port.once("message", () => aborting.abort());
+  served = served.then(() => serve(request, aborting.signal));
+});
 
-async function serve(given: LargeRequest): Promise<void> {
-  const context = contextOf(given);
+async function serve(given: LargeRequest, signal: AbortSignal): Promise<void> {
+  const context = contextOf(given, signal);
   const answer = await answerTo(context)
     .catch((thrown: unknown) => asApiError(thrown, context).status);
   given.port.postMessage({ answer, warnings: context.warnings } satisfies LargeAnswer);
 }
 
 async function answerTo(context: RequestContext): Promise<BytesAnswer> {
+  context.signal.throwIfAborted();
   const answer = await serveResource(server, context);
   if (answer.type === "bytes") return answer;
   assert(answer.type === "object", `an answer of type ${answer.type}`);
@@ -43,10 +45,10 @@ async function answerTo(context: RequestContext): Promise<BytesAnswer> {
 }
 
 /** Returns the context for handlers, which read only the request's headers and body. */
-function contextOf({ context, ...given }: LargeRequest): RequestContext {
+function contextOf({ context, ...given }: LargeRequest, signal: AbortSignal): RequestContext {
   const request = given.request as Incoming;
   giveBody(request, asBuffer(given.body));
   const query = new URLSearchParams(given.query);
   const none = { response: undefined as never, upgrade: undefined, cut: () => undefined };
-  return { ...context, ...none, request, query, signal: never, warnings: [] };
+  return { ...context, ...none, request, query, signal, warnings: [] };
 }
