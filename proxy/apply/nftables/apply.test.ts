@@ -42,6 +42,18 @@ describe.runIf(process.getuid?.() === 0)("the table of Services", () => {
     }
   });
 
+  it("is compared where changes follow a transaction of others", async () => {
+    const rules = nftablesRules({ table: TABLE, clusterCidr: "10.1.0.0/16" });
+    await rules.rebuild([service(0)], []);
+    await applyRuleset(`flush map ip ${TABLE} service-endpoints\n`);
+    await rules.change(new Map([[service(1).key, service(1)]]));
+    await rules.change(new Map([[service(2).key, service(2)]]));
+    expect(await rules.intact()).toBe(false);
+    await rules.rebuild([service(0)], []);
+    expect(await rules.intact()).toBe(true);
+    await rules.close();
+  });
+
   it("is rebuilt after a transaction of which thousands of statements were refused", async () => {
     const rules = nftablesRules({ table: TABLE, clusterCidr: "10.1.0.0/16" });
     const many = Array.from({ length: SERVICES }, (_, i) => service(i));

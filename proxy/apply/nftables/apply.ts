@@ -21,7 +21,7 @@ export function nftablesRules(options: BaseOptions): NftablesRules {
   const { table, clusterCidr } = options;
   let state = new TableState(table);
   let base = EMPTY;
-  /** The ruleset's generation after our last transaction; undefined: others changed it too. */
+  /** The ruleset's generation with our rules; undefined: not compared since others changed it. */
   let generation: number | undefined;
   let session: NftSession | undefined;
   const toChange = (key: string, port: ServicePort | undefined): Change => {
@@ -31,10 +31,12 @@ export function nftablesRules(options: BaseOptions): NftablesRules {
     session?.[Symbol.dispose]();
     session = undefined;
   };
-  const apply = async (text: string) => {
+  /** `isWhole`: the text replaces the table, whatever others did with it. */
+  const apply = async (text: string, isWhole: boolean) => {
     session ??= new NftSession();
     const before = session.generation();
-    const isOurs = generation === undefined || generation === before;
+    const isOurs = isWhole || generation === before;
+    generation = undefined;
     try {
       const isLong = text.length > IN_PROCESS_BYTES_MAX;
       await (isLong || !session.canApply ? applyRuleset(text) : session.apply(text));
@@ -42,7 +44,7 @@ export function nftablesRules(options: BaseOptions): NftablesRules {
       endSession();
       throw thrown;
     }
-    generation = isOurs && session.generation() === before + 1 ? before + 1 : undefined;
+    if (isOurs && session.generation() === before + 1) generation = before + 1;
   };
   return {
     open() {
@@ -50,15 +52,14 @@ export function nftablesRules(options: BaseOptions): NftablesRules {
     },
     async rebuild(ports, apiServers) {
       state = new TableState(table);
-      generation = undefined;
       const changes = ports.map((port) => toChange(port.key, port));
       const text = baseRules(options, apiServers);
       base = shapeOfText(text);
-      await apply(text + state.apply(changes));
+      await apply(text + state.apply(changes), true);
     },
     async change(changes) {
       const statements = state.apply([...changes].map(([key, port]) => toChange(key, port)));
-      if (statements !== "") await apply(statements);
+      if (statements !== "") await apply(statements, false);
     },
     async intact() {
       session ??= new NftSession();
