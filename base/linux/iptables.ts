@@ -4,8 +4,9 @@ import { nftSupports, nftTableExists } from "./nft.ts";
 import { runProgram } from "./run-program.ts";
 
 /**
- * The programs refused an input, or are missing. Of an input of several transactions those before
- * the one that was refused are applied, and neither it nor those after it.
+ * The programs refused an input (`iptables-refused`), are missing (`iptables-missing`), or were not
+ * started for another reason, or killed (`iptables-failed`). Of an input of several transactions
+ * those before the one that was refused are applied, and neither it nor those after it.
  */
 export class IptablesError extends CodedError {
   override readonly name = "IptablesError";
@@ -16,6 +17,12 @@ export type IptablesKind = "nft" | "legacy";
 
 /** Arguments of both kinds of iptables-restore; the legacy one waits for the lock, in seconds. */
 export const RESTORE_ARGS = ["--wait", "5", "--noflush"];
+
+/** When a program is killed. With 10,000 Services the longest takes seconds. */
+const PROGRAM_MS_MAX = 60_000;
+
+/** The first version that repeats a comment when it reads it, not when its input ends. */
+const VERSION_THAT_ANSWERS = [1, 8, 5];
 
 /**
  * The matches and targets that masquerade, in their order. A connection never leaves with a port
@@ -37,11 +44,20 @@ export interface Iptables {
   restore(input: string): Promise<void>;
   /** The lines of `iptables-save`, of one table or of all. */
   save(table?: string): Promise<string[]>;
+  /** Whether iptables-restore answers before its input ends, so that it can be kept running. */
+  answersAtOnce(): Promise<boolean>;
+}
+
+/** Returns the code of an IptablesError for a program that failed. */
+export function iptablesCode(cause: unknown): string {
+  if (isErrno(cause, "ENOENT")) return "iptables-missing";
+  return isErrno(cause, "EXIT") ? "iptables-refused" : "iptables-failed";
 }
 
 /**
  * Finds the programs that work here: those on nftables where the kernel has it for IPv4, else the
- * legacy ones. IptablesError `iptables-missing` if neither does.
+ * legacy ones. IptablesError `iptables-missing` if neither does. A program that was not started, as
+ * where memory runs out, is an error: it does not show which of the two tables are in use.
  */
 export async function findIptables(): Promise<Iptables> {
   const failures: unknown[] = [];
@@ -53,6 +69,7 @@ export async function findIptables(): Promise<Iptables> {
       if (isMissing) continue;
       return programs;
     } catch (thrown) {
+      if (isErrno(thrown, "iptables-failed", "nft-failed")) throw thrown;
       failures.push(thrown);
     }
   }
@@ -100,10 +117,9 @@ export function iptables(kind: IptablesKind): Iptables {
   const run = async (program: string, args: string[], input: string) => {
     const name = `iptables-${kind}-${program}`;
     try {
-      return await runProgram(name, args, input);
+      return await runProgram(name, args, input, { timeout_ms: PROGRAM_MS_MAX });
     } catch (thrown) {
-      const code = isErrno(thrown, "ENOENT") ? "iptables-missing" : "iptables-refused";
-      throw new IptablesError(code, String(thrown), { cause: thrown });
+      throw new IptablesError(iptablesCode(thrown), String(thrown), { cause: thrown });
     }
   };
   return {
@@ -113,6 +129,12 @@ export function iptables(kind: IptablesKind): Iptables {
     },
     async save(table) {
       return (await run("save", table === undefined ? [] : ["-t", table], "")).split("\n");
+    },
+    async answersAtOnce() {
+      const version = /v(\d+)\.(\d+)\.(\d+)/.exec(await run("restore", ["--version"], ""));
+      const parts = version?.slice(1).map(Number) ?? [];
+      const differs = VERSION_THAT_ANSWERS.findIndex((part, i) => part !== parts[i]);
+      return differs < 0 || (parts[differs] ?? 0) > VERSION_THAT_ANSWERS[differs]!;
     },
   };
 }

@@ -3,7 +3,10 @@ import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink.ts";
 import { parseAttributes, textAttribute } from "./netlink-attributes.ts";
 import { runProgram } from "./run-program.ts";
 
-/** nft refused a transaction: nothing of it was applied. `message` holds what nft said. */
+/**
+ * nft refused a transaction: nothing of it was applied, and `message` holds what nft said. Or it is
+ * missing (`nft-missing`), was not started for another reason, or was killed (`nft-failed`).
+ */
 export class NftError extends CodedError {
   override readonly name = "NftError";
 }
@@ -27,6 +30,7 @@ async function run(args: string[], input: string, { netns }: NftOptions): Promis
     if (isErrno(thrown, "ENOENT")) {
       throw new NftError("nft-missing", messageOf(thrown), { remedy: "install nftables", cause });
     }
+    if (!isErrno(thrown, "EXIT")) throw new NftError("nft-failed", messageOf(thrown), { cause });
     throw nftRefusal(messageOf(thrown), cause);
   }
 }

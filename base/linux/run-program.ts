@@ -1,8 +1,11 @@
 import { spawn } from "node:child_process";
-import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { CodedError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { inNetns } from "./netns.ts";
 
-/** A program could not be run (`code` is the errno's name), or failed (`EXIT`). */
+/**
+ * A program could not be run (`code` is the errno's name), took too long (`ABORT_ERR`), was ended
+ * by a signal (its name), or failed (`EXIT`).
+ */
 export class ProgramError extends CodedError {
   override readonly name = "ProgramError";
 }
@@ -12,22 +15,26 @@ const STDERR_BYTES = 16 << 10;
 
 /**
  * Runs a program with `input` and resolves with its output. The child is born in the network
- * namespace at `netns`, by default in the one that this thread is in. ProgramError, with what it
- * said, if it fails.
+ * namespace at `netns`, by default in the one that this thread is in, and killed after
+ * `timeout_ms`. ProgramError, with what it said, if it fails.
  */
 export function runProgram(
   name: string,
   args: readonly string[],
   input: string,
-  { netns }: { netns?: string | undefined } = {},
+  { netns, timeout_ms }: { netns?: string | undefined; timeout_ms?: number | undefined } = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const onError = (thrown: Error) => {
-      const code = isErrno(thrown, "ENOENT") ? "ENOENT" : "EXIT";
-      reject(new ProgramError(code, `${name} cannot be run: ${messageOf(thrown)}`));
+      const said = `${name} cannot be run: ${messageOf(thrown)}`;
+      reject(new ProgramError(codeOf(thrown) ?? "EXIT", said));
     };
-    const born = () => spawn(name, args, { stdio: "pipe" }).on("error", onError);
+    // Its timer keeps no process alive; that of spawn's `timeout` does if the program is missing.
+    const signal = timeout_ms === undefined ? undefined : AbortSignal.timeout(timeout_ms);
+    const options = { stdio: "pipe", signal, killSignal: "SIGKILL" } as const;
+    const born = () => spawn(name, args, options).on("error", onError);
     const child = netns === undefined ? born() : inNetns(netns, born);
+    if (child.pid === undefined) return; // it has no streams where descriptors ran out
     const output: string[] = [];
     let size = 0;
     let stderr = "";
@@ -44,7 +51,7 @@ export function runProgram(
     child.on("close", (status, signal) => {
       if (status === 0) return resolve(output.join(""));
       const text = stderr.trim() || `ended by ${signal ?? `status ${status}`}`;
-      reject(new ProgramError("EXIT", `${name} ${args.join(" ")}: ${text}`));
+      reject(new ProgramError(signal ?? "EXIT", `${name} ${args.join(" ")}: ${text}`));
     });
   });
 }
