@@ -27,6 +27,13 @@ export const PORTS_PER_TRANSACTION = 64;
 export const RESTORE_IDLE_MS = 30_000;
 /** iptables mode: inputs of one iptables-restore; the next starts another, without its memory. */
 export const RESTORE_CALLS_MAX = 1_000;
+/**
+ * iptables mode: time that iptables-restore has for one sync, else it is killed and the rules are
+ * rebuilt by another. A full sync of 10,000 Services takes it seconds.
+ */
+export const RESTORE_MS_MAX = 60_000;
+/** iptables mode: time that iptables-restore has to end after its input; it is killed then. */
+export const RESTORE_END_MS_MAX = 5_000;
 /** iptables mode: chains of one Service port, about: so many times as many are removed at once. */
 export const CHAINS_OF_A_PORT = 4;
 /** Clients in one endpoint's affinity set; the kernel evicts none before its timeout. */

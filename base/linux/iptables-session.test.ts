@@ -9,8 +9,9 @@ import { iptables } from "./iptables.ts";
 import { IptablesSession } from "./iptables-session.ts";
 import { enterNetns } from "./netns.ts";
 import { createNamespaces, type Namespaces } from "./testing/namespaces.ts";
+import { withPrograms } from "./testing/programs.ts";
 
-const LIMITS = { idle_ms: 1_000, callsMax: 3 };
+const LIMITS = { idle_ms: 1_000, callsMax: 3, call_ms: 9_000, end_ms: 500 };
 const WAIT = { clock: systemClock(), timeout_ms: 20_000 };
 const transaction = (...statements: string[]) => `*nat\n${statements.join("\n")}\nCOMMIT\n`;
 const chain = (name: string) => `:${name} - [0:0]`;
@@ -126,7 +127,7 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
       await expect(session.restore(function* () {
         process.kill(running(), "SIGKILL");
         yield transaction(chain("B"));
-      }())).rejects.toMatchObject({ code: "iptables-refused", message: /SIGKILL/ });
+      }())).rejects.toMatchObject({ code: "iptables-failed", message: /SIGKILL/ });
       await session.restore([transaction(chain("C"))]);
       expect(await chains()).toEqual(["A", "C"]);
     });
@@ -153,11 +154,103 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
       await ended(second);
     });
 
+    test("is killed where a call takes too long, and another follows it", async () => {
+      await session.restore([transaction(chain("A"))]);
+      const first = running();
+      process.kill(first, "SIGSTOP");
+      const late = session.restore([transaction(chain("B"))]);
+      clock.advance(LIMITS.call_ms);
+      await expect(late).rejects.toMatchObject({
+        name: "IptablesError", code: "iptables-failed", message: /took too long/,
+      });
+      await ended(first);
+      await session.restore([transaction(chain("C"))]);
+      expect(await chains()).toEqual(["A", "C"]);
+    });
+
+    test.each(["idle", "closed"])("is killed where it does not end when it is %s", async (why) => {
+      await session.restore([transaction(chain("A"))]);
+      const pid = running();
+      process.kill(pid, "SIGSTOP");
+      if (why === "idle") clock.advance(LIMITS.idle_ms);
+      const closed = session.close();
+      clock.advance(LIMITS.end_ms - 1);
+      expect(isRunning(pid)).toBe(true);
+      clock.advance(1);
+      await closed;
+      await ended(pid);
+    });
+
+    test("is closed during a call, which is rejected, and takes no other", async () => {
+      let written = () => {};
+      const first = new Promise<void>((resolve) => (written = resolve));
+      const call = session.restore(async function* () {
+        yield transaction(chain("A"));
+        written();
+        await new Promise(() => {});
+      }());
+      const failed = expect(call).rejects.toMatchObject({ code: "iptables-failed" });
+      await first;
+      await session.close();
+      await failed;
+      expect(await chains()).toEqual(["A"]);
+      await expect(session.restore([transaction(chain("B"))]))
+        .rejects.toMatchObject({ code: "iptables-failed" });
+    });
+
+    test("takes one input where it answers only at the end of it, as before 1.8.5", async () => {
+      const name = `iptables-${kind}-restore`;
+      const old = `
+        if [ "$1" = --version ]; then echo "${name} v1.8.4"; exit; fi
+        said=$(PATH='${process.env["PATH"]}' ${name} "$@") || exit
+        echo "$said"`;
+      await withPrograms({ [name]: old }, async () => {
+        await session.restore([transaction(chain("A")), transaction(chain("B"))]);
+        expect([await chains(), session.pid]).toEqual([["A", "B"], undefined]);
+        await session.restore([transaction("-X A")]);
+        await expect(session.restore([transaction(chain("C")), transaction("-A C -j")]))
+          .rejects.toMatchObject({ code: "iptables-refused", message: /line:? 5\b/ });
+        expect(await chains()).toEqual(["B", "C"]);
+      });
+    });
+
+    test("is not started where descriptors run out, which the call reports", async () => {
+      const script = `
+        import { openSync } from "node:fs";
+        import { IptablesSession } from "${join(import.meta.dirname, "iptables-session.ts")}";
+        import { systemClock } from "@raft2kube/std/clock.ts";
+        import { waitFor } from "@raft2kube/std/wait.ts";
+        const clock = systemClock();
+        const limits = { idle_ms: 600_000, callsMax: 9, call_ms: 600_000, end_ms: 600_000 };
+        const [used, other] = [1, 2].map(() => new IptablesSession("${kind}", clock, limits));
+        await used.restore(["*nat\\nCOMMIT\\n"]);
+        process.kill(used.pid, "SIGKILL");
+        await waitFor("its end", () => used.pid === undefined, { clock });
+        try {
+          for (;;) openSync("/dev/null", "r");
+        } catch (thrown) {
+          if (thrown.code !== "EMFILE") throw thrown;
+        }
+        for (const session of [used, other]) {
+          await session.restore(["*nat\\nCOMMIT\\n"]).catch(({ code, message }) =>
+            process.stdout.write(code + " " + /EMFILE/.exec(message) + "\\n"));
+          await session.close();
+        }`;
+      const command = [process.execPath, "--input-type=module", "-e", script];
+      const limited = spawn("sh", ["-c", 'ulimit -n 256; exec "$@"', "sh", ...command], {
+        stdio: ["ignore", "pipe", "inherit"], cwd: import.meta.dirname,
+      });
+      let said = "";
+      limited.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
+      expect(await once(limited, "close")).toEqual([0, null]);
+      expect(said).toBe("iptables-failed EMFILE\n".repeat(2));
+    });
+
     test("ends with the process that started it", async () => {
       const script = `
         import { IptablesSession } from "${join(import.meta.dirname, "iptables-session.ts")}";
         import { systemClock } from "@raft2kube/std/clock.ts";
-        const limits = { idle_ms: 600_000, callsMax: 9 };
+        const limits = { idle_ms: 600_000, callsMax: 9, call_ms: 600_000, end_ms: 600_000 };
         const session = new IptablesSession("${kind}", systemClock(), limits);
         await session.restore(["*nat\\n:A - [0:0]\\nCOMMIT\\n"]);
         process.stdout.write(String(session.pid));`;

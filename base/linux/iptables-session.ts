@@ -1,18 +1,24 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { IptablesError, type IptablesKind, RESTORE_ARGS } from "./iptables.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import {
+  iptables, iptablesCode, IptablesError, type IptablesKind, RESTORE_ARGS,
+} from "./iptables.ts";
 
 /** Characters of what the program says about a transaction; the rest repeats it. */
 const ERRORS_MAX = 16_384;
 
-/** When the program is ended, and with it the memory that it took. */
+/** When the program is ended, and with it the memory that it took; when it is killed. */
 export interface IptablesSessionLimits {
   /** After so much time without a transaction. */
   idle_ms: number;
   /** After so many calls of `restore`. */
   callsMax: number;
+  /** Killed if one call of `restore` takes longer. */
+  call_ms: number;
+  /** Killed if it has not ended so long after its input. */
+  end_ms: number;
 }
 
 /**
@@ -20,7 +26,8 @@ export interface IptablesSessionLimits {
  * thread is in when it is started. The program commits at each COMMIT, and reads the chains that
  * the next transaction names after that; the legacy one holds the lock of the tables in between.
  * Its socket stays open: at the end of any of netfilter the kernel waits until no packet uses the
- * rules that were removed, 10 ms or more. The end of this process, or of its input, ends it.
+ * rules that were removed, 10 ms or more. The end of this process, or of its input, ends it. One
+ * that says nothing before its input ends takes a single call.
  */
 export class IptablesSession {
   readonly #kind: IptablesKind;
@@ -29,6 +36,9 @@ export class IptablesSession {
   #program: RestoreProgram | undefined;
   #idle: Timer | undefined;
   #isBusy = false;
+  #isClosed = false;
+  /** Calls of `restore` that one program takes, once its version is known. */
+  #callsMax: number | undefined;
   /** Programs whose input has ended. */
   readonly #ending = new Set<Promise<void>>();
 
@@ -45,39 +55,49 @@ export class IptablesSession {
 
   /**
    * Applies transactions, each up to its COMMIT, as they come: the program commits one while the
-   * next is made. Resolves when the last is committed. IptablesError if one is refused, or the
-   * program was ended: those before it are applied, and none after it; the next call starts
-   * another program. One call at a time.
+   * next is made. Resolves when the last is committed. IptablesError if one is refused: those
+   * before it are applied, and none after it. Also if the program was ended, by `close` too, or
+   * took too long (`iptables-failed`). The next call starts another program. One call at a time.
    */
   async restore(transactions: Iterable<string> | AsyncIterable<string>): Promise<void> {
     assert(!this.#isBusy, "iptables-restore has another input");
     this.#isBusy = true;
     this.#idle?.cancel();
     try {
+      const { callsMax, idle_ms } = this.#limits;
+      this.#callsMax ??= await iptables(this.#kind).answersAtOnce() ? callsMax : 1;
+      if (this.#isClosed) throw new IptablesError("iptables-failed", "the session was closed");
       if (this.#program?.hasEnded) this.#program = undefined;
-      this.#program ??= new RestoreProgram(this.#kind);
-      await this.#program.apply(transactions);
+      const program = (this.#program ??= new RestoreProgram(this.#kind));
+      const isLast = program.calls + 1 >= this.#callsMax;
+      const deadline = this.#clock.after(this.#limits.call_ms, () => program.kill());
+      await program.apply(transactions, isLast).finally(() => deadline.cancel());
+      if (isLast) this.#end();
+      else if (!this.#isClosed) this.#idle = this.#clock.after(idle_ms, () => this.#end());
     } catch (thrown) {
       this.#end();
       throw thrown;
     } finally {
       this.#isBusy = false;
     }
-    if (this.#program.calls >= this.#limits.callsMax) this.#end();
-    else this.#idle = this.#clock.after(this.#limits.idle_ms, () => this.#end());
   }
 
-  /** Ends the program, and resolves when it has ended. */
+  /** Ends the program, for good; resolves when it has ended. A call under way is rejected. */
   async close(): Promise<void> {
-    assert(!this.#isBusy, "iptables-restore has an input");
+    this.#isClosed = true;
     this.#idle?.cancel();
     this.#end();
     await Promise.all(this.#ending);
   }
 
   #end(): void {
-    if (!this.#program) return;
-    const ending = this.#program.end().finally(() => this.#ending.delete(ending));
+    const program = this.#program;
+    if (!program) return;
+    const late = this.#clock.after(this.#limits.end_ms, () => program.kill());
+    const ending = program.end().finally(() => {
+      late.cancel();
+      this.#ending.delete(ending);
+    });
     this.#ending.add(ending);
     this.#program = undefined;
   }
@@ -86,42 +106,50 @@ export class IptablesSession {
 /** One process of the program. */
 class RestoreProgram {
   readonly #name: string;
-  readonly #child: ChildProcessWithoutNullStreams;
+  /** Has no streams if it was not started because descriptors ran out. */
+  readonly #child: ChildProcess;
   /** Resolves when the process has ended and its output is read. */
   readonly #closed: Promise<void>;
   /** Why it was not started. */
   #error: Error | undefined;
   /** How it ended. */
   #status = "";
+  #code = "";
+  #isLate = false;
+  #isEnding = false;
   #errors = "";
   /** The comment that the program repeats when it has committed all that precedes it. */
   #marker = "";
+  #isCommitted = false;
   #line = "";
   #reached: () => void = () => {};
   /** Lines of the inputs before this one: the program counts all. */
   #linesBefore = 0;
+  /** Lines of this input, with its comment. */
+  #lines = 0;
   hasEnded = false;
   calls = 0;
 
   constructor(kind: IptablesKind) {
     this.#name = `iptables-${kind}-restore`;
     // With --verbose it repeats comments; of statements it says nothing then, as with --noflush.
-    const child = spawn(this.#name, [...RESTORE_ARGS, "--verbose"], { stdio: "pipe" });
-    this.#child = child;
-    child.stdin.on("error", () => undefined); // one that stops reading says why on stderr
-    child.stdout.setEncoding("utf8").on("data", (text: string) => this.#read(text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      if (this.#errors.length < ERRORS_MAX) this.#errors += text;
+    const args = [...RESTORE_ARGS, "--verbose"];
+    const child: ChildProcess = spawn(this.#name, args, { stdio: "pipe" }).on("error", (error) => {
+      this.#error = error;
     });
+    this.#child = child;
     this.#closed = new Promise((resolve) => {
-      child.on("error", (error) => {
-        this.#error = error;
-      });
       child.on("close", (status, signal) => {
         this.#status = `ended by ${signal ?? `status ${status}`}`;
+        this.#code = status ? "iptables-refused" : "iptables-failed";
         this.hasEnded = true;
         resolve();
       });
+    });
+    child.stdin?.on("error", () => undefined); // one that stops reading says why on stderr
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => this.#read(text));
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      if (this.#errors.length < ERRORS_MAX) this.#errors += text;
     });
   }
 
@@ -129,47 +157,72 @@ class RestoreProgram {
     return this.#child.pid;
   }
 
-  async apply(transactions: Iterable<string> | AsyncIterable<string>): Promise<void> {
+  /** `isLast`: the input ends with these. */
+  async apply(
+    transactions: Iterable<string> | AsyncIterable<string>,
+    isLast: boolean,
+  ): Promise<void> {
     this.#errors = "";
     this.#marker = `# ${++this.calls}`;
-    const reached = new Promise<"committed">((resolve) => {
-      this.#reached = () => resolve("committed");
+    this.#isCommitted = false;
+    const reached = new Promise<void>((resolve) => {
+      this.#reached = resolve;
     });
-    let lines = 1;
-    for await (const transaction of transactions) {
-      if (this.hasEnded) break;
-      lines += transaction.split("\n").length - 1;
-      await this.#write(transaction);
-    }
-    await this.#write(`${this.#marker}\n`);
-    if ((await Promise.race([reached, this.#closed])) !== "committed") throw this.#failure();
-    this.#linesBefore += lines;
+    const answered = this.#writeAll(transactions).then(() => {
+      if (isLast) void this.end();
+      return reached;
+    });
+    // A program that ended is an error even where the transactions do not come to an end.
+    await Promise.race([answered, this.#closed]);
+    if (!this.#isCommitted) throw this.#failure();
   }
 
   /** Ends the input; resolves when the program has ended. */
   end(): Promise<void> {
-    this.#child.stdin.end();
+    this.#isEnding = true;
+    this.#child.stdin?.end();
     return this.#closed;
+  }
+
+  /** Has a call under way fail that takes too long. */
+  kill(): void {
+    this.#isLate = true;
+    this.#child.kill("SIGKILL");
+  }
+
+  async #writeAll(transactions: Iterable<string> | AsyncIterable<string>): Promise<void> {
+    this.#linesBefore += this.#lines;
+    this.#lines = 1;
+    for await (const transaction of transactions) {
+      if (this.#isEnding || this.hasEnded) return;
+      this.#lines += transaction.split("\n").length - 1;
+      await this.#write(transaction);
+    }
+    await this.#write(`${this.#marker}\n`);
   }
 
   /** Resolves when the kernel has the text, or the program reads no more. */
   #write(text: string): Promise<void> {
     return new Promise((resolve) => {
-      this.#child.stdin.write(text, () => resolve());
+      if (this.#child.stdin) this.#child.stdin.write(text, () => resolve());
+      else resolve();
     });
   }
 
   #read(text: string): void {
     const lines = (this.#line + text).split("\n");
     this.#line = (lines.pop() ?? "").slice(0, ERRORS_MAX);
-    if (lines.includes(this.#marker)) this.#reached();
+    if (!lines.includes(this.#marker)) return;
+    this.#isCommitted = true;
+    this.#reached();
   }
 
   #failure(): IptablesError {
-    const said = this.#errors.trim() || (this.#error ? messageOf(this.#error) : this.#status);
+    const why = this.#isLate ? "killed: it took too long" : this.#status;
+    const said = this.#errors.trim() || (this.#error ? messageOf(this.#error) : why);
     const inInput = said.replaceAll(/\bline(:?) (\d+)/g, (_, colon: string, line: string) =>
       `line${colon} ${Number(line) - this.#linesBefore}`);
-    const code = isErrno(this.#error, "ENOENT") ? "iptables-missing" : "iptables-refused";
+    const code = this.#error ? iptablesCode(this.#error) : this.#code;
     return new IptablesError(code, `${this.#name}: ${inInput}`, { cause: this.#error });
   }
 }

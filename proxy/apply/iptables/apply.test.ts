@@ -4,6 +4,7 @@ import { iptables } from "@raft2kube/linux/iptables.ts";
 import { enterNetns } from "@raft2kube/linux/netns.ts";
 import { nftGeneration } from "@raft2kube/linux/nft.ts";
 import { createNamespaces, type Namespaces } from "@raft2kube/linux/testing/namespaces.ts";
+import { withPrograms } from "@raft2kube/linux/testing/programs.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { servicePort } from "../../testing/service-port.ts";
@@ -90,6 +91,14 @@ describe.runIf(process.getuid?.() === 0)("the tables of iptables mode", () => {
     await rules.change(change(0, "10.1.0.2"));
     await rules.change(change(0, "10.1.0.3"));
     expect(await rules.intact()).toBe(false);
+    await rules.rebuild([service(0)], []);
+    expect(await rules.intact()).toBe(true);
+  });
+
+  it("are rebuilt after a rebuild that could not read them, of which nothing goes on", async () => {
+    const services = Array.from({ length: SERVICES }, (_, i) => service(i, "10.1.0.2"));
+    await withPrograms({ "iptables-nft-save": "echo refused >&2; exit 1" }, () =>
+      expect(rules.rebuild(services, [])).rejects.toThrow("refused"));
     await rules.rebuild([service(0)], []);
     expect(await rules.intact()).toBe(true);
   });

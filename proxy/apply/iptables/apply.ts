@@ -2,7 +2,9 @@ import { findIptables, type Iptables } from "@raft2kube/linux/iptables.ts";
 import { IptablesSession } from "@raft2kube/linux/iptables-session.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "@raft2kube/linux/netlink.ts";
 import { generationOf } from "@raft2kube/linux/nft.ts";
-import { RESTORE_CALLS_MAX, RESTORE_IDLE_MS } from "../../limits.ts";
+import {
+  RESTORE_CALLS_MAX, RESTORE_END_MS_MAX, RESTORE_IDLE_MS, RESTORE_MS_MAX,
+} from "../../limits.ts";
 import type { ServicePort } from "../../plan/model.ts";
 import { FrontendOwners } from "../frontend-owners.ts";
 import { externalReservation } from "../external-reservation.ts";
@@ -11,6 +13,11 @@ import { baseRules, LAYOUT } from "./base.ts";
 import { renderPort } from "./fragment.ts";
 import { TablesState } from "./state.ts";
 import { hasLayout, portsAtOnce, removeLayout, saveTables } from "./tables.ts";
+
+const LIMITS = {
+  idle_ms: RESTORE_IDLE_MS, callsMax: RESTORE_CALLS_MAX,
+  call_ms: RESTORE_MS_MAX, end_ms: RESTORE_END_MS_MAX,
+};
 
 /** The programs of a namespace, and what stays open between transactions. */
 interface Open {
@@ -48,8 +55,7 @@ function iptablesRules(options: RulesOptions): Rules {
     if (opened) return opened;
     const tools = await find();
     log.debug("iptables", { kind: tools.kind });
-    const limits = { idle_ms: RESTORE_IDLE_MS, callsMax: RESTORE_CALLS_MAX };
-    const session = new IptablesSession(tools.kind, clock, limits);
+    const session = new IptablesSession(tools.kind, clock, LIMITS);
     const netfilter = tools.kind === "nft" ? new NetlinkSocket(NETLINK_NETFILTER) : undefined;
     opened = { tools, session, netfilter };
     return opened;
@@ -66,14 +72,17 @@ function iptablesRules(options: RulesOptions): Rules {
       owners = new FrontendOwners(externalReservation(apiServers, clusterCidr));
       const granted = owners.change(new Map(ports.map((port) => [port.key, port])));
       const { tools, session } = await opening;
-      state = new TablesState(LAYOUT, baseRules(nodePortAddresses), portsAtOnce(tools));
+      const next = new TablesState(LAYOUT, baseRules(nodePortAddresses), portsAtOnce(tools));
+      state = next;
       // The programs read and write the tables while this process renders.
       const saving = saveTables(tools);
       const transactions = async function* () {
-        yield* state.begin(rendered(granted));
-        yield* state.end(await saving);
+        yield* next.begin(rendered(granted));
+        yield* next.end(await saving);
       };
-      await Promise.all([session.restore(transactions()), saving]);
+      const both = [session.restore(transactions()), saving];
+      await Promise.allSettled(both); // neither is under way when the caller may call again
+      await Promise.all(both);
     },
     async change(changes) {
       const fragments = [...owners.change(changes)].map(([key, port]) =>
