@@ -96,8 +96,12 @@ describe.runIf(process.getuid?.() === 0)("the tables of iptables mode", () => {
   });
 
   it("are rebuilt after a rebuild that could not read them, of which nothing goes on", async () => {
-    const services = Array.from({ length: SERVICES }, (_, i) => service(i, "10.1.0.2"));
-    await withPrograms({ "iptables-nft-save": "echo refused >&2; exit 1" }, () =>
+    // More than a pipe takes: the program is still busy when the tables could not be read.
+    const services = Array.from({ length: 5 * SERVICES }, (_, i) => service(i, "10.1.0.2"));
+    const [pid] = programs();
+    process.kill(Number(pid), "SIGSTOP");
+    const refused = `kill -CONT ${pid}; echo refused >&2; exit 1`;
+    await withPrograms({ "iptables-nft-save": refused }, () =>
       expect(rules.rebuild(services, [])).rejects.toThrow("refused"));
     await rules.rebuild([service(0)], []);
     expect(await rules.intact()).toBe(true);
