@@ -16,5 +16,6 @@ export default defineConfig({
     include: ["test/contract/**/*.test.ts", "apiserver/{registry,storage}/*.test.ts"],
     pool: "forks",
     testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { guestsMissing, runGuest } from "./guest.ts";
 
 const PROGRAM = join(import.meta.dirname, "kubelet-in-guest.ts");
-const TIMEOUT_MS = 170_000;
+const TIMEOUT_MS = 300_000;
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
 
 let output = "";

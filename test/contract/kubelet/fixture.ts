@@ -8,6 +8,9 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Implementation, Served } from "../cri/implementation.ts";
 import { createWorld, type World } from "../cri/world.ts";
 
+/** A pod's end takes longest in a guest on a busy machine. */
+const GONE_MS = 90_000;
+
 /** A kubelet, its static pods, and the runtime beneath it; without an API server by default. */
 export class Node {
   readonly world: World;
@@ -107,6 +110,7 @@ export class Node {
   async untilGone(name: string, uid: string): Promise<void> {
     await waitFor(`nothing to be left of ${name}`, () => this.#isGone(name, uid), {
       clock: systemClock(),
+      timeout_ms: GONE_MS,
     });
   }
 
