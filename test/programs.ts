@@ -30,6 +30,7 @@ const TEST_PROGRAMS = [
   test("faketime", "faketime", "steps a process's wall clock"),
   test("chromium", "chromium", "shows the labs' pages"),
   test("linux.uml", "user-mode-linux", "boots guests"),
+  test("ganesha.nfsd", "nfs-ganesha-vfs", "is an NFS server in user space"),
 ];
 
 /** The script that Debian runs before it starts a package's service (invoke-rc.d(8)). */

@@ -11,6 +11,7 @@ const MODULES = ["nfsv3", "nfsv4", "nfsd", "loop"];
 
 const programs = ["/usr/bin/ganesha.nfsd", "/usr/sbin/rpc.nfsd", "/usr/sbin/rpcbind"];
 const isPossible =
+  process.env["R2K_NFS_SERVERS"] !== undefined &&
   guestsMissing() === undefined &&
   process.getuid?.() === 0 &&
   programs.every((program) => existsSync(program));
