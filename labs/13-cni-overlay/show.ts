@@ -1,7 +1,8 @@
 // Runs a command of the shell on one of three nodes whose overlays are the reader's part: n1 (by
-// default), n2, n3, or in the pod of one, pod1. Pod 1 has a connection to pod 2.
-import { spawnSync } from "node:child_process";
+// default), n2, n3, or in the pod of one, pod1. Pod 1 talks to pod 2 on a connection.
+import { spawn } from "node:child_process";
 import { inNetns } from "@raft2kube/linux/netns.ts";
+import { talkBeside } from "../runner/beside.ts";
 import { addressesOf, Machines, nodeOf, POD_PORT } from "./machines.ts";
 
 const [command = "true", place = "n1"] = process.argv.slice(2);
@@ -12,8 +13,8 @@ for (const machine of machines.all) machine.sync(nodes);
 const [one] = machines.all;
 await one?.pod.open("shown", addressesOf(2).pod, POD_PORT);
 const machine = machines.all[Number(/\d/.exec(place)?.[0] ?? 1) - 1] ?? machines.all[0]!;
-const run = () => spawnSync("sh", ["-c", command], { stdio: "inherit" }).status;
+const run = () => spawn("sh", ["-c", command], { stdio: "inherit" });
 const { pod, network } = machine;
-const status = place.startsWith("pod") ? inNetns(pod.netns, run) : network.inside(run);
+const child = place.startsWith("pod") ? inNetns(pod.netns, run) : network.inside(run);
+process.exitCode = await talkBeside(child, () => void one?.pod.say("shown"));
 machines.close();
-process.exitCode = status ?? 1;

@@ -1,10 +1,12 @@
 // Runs a command of the shell on a node whose proxy is the reader's part: the Service shop/web is
-// 10.96.0.10:80 and node port 30080, its endpoints are two pods; each has one open connection.
-import { spawnSync } from "node:child_process";
+// 10.96.0.10:80 and node port 30080, its endpoints are two pods; each has one open connection, and
+// on that to the Service a pod talks.
+import { spawn } from "node:child_process";
 import { logger } from "@raft2kube/observe/log.ts";
 import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
 import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS } from
   "../../testing/network/node-world.ts";
+import { talkBeside } from "../runner/beside.ts";
 import { clock } from "./own-proxy.ts";
 import { SERVICE, webPort } from "./ports.ts";
 
@@ -16,7 +18,7 @@ const targets = [ADDRESSES.one, ADDRESSES.two].map((address) => ({ address, port
 await rules.rebuild([webPort(targets, targets, { nodePort: SERVICE.nodePort })], []);
 await world.one.open("of a pod", SERVICE.ip, SERVICE.port);
 await world.outside.open("of a machine", ADDRESSES.node, SERVICE.nodePort);
-const { status } = spawnSync("sh", ["-c", command], { stdio: "inherit" });
+const child = spawn("sh", ["-c", command], { stdio: "inherit" });
+process.exitCode = await talkBeside(child, () => void world.one.say("of a pod"));
 await rules.close();
 world.close();
-process.exitCode = status ?? 1;

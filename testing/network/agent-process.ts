@@ -91,14 +91,16 @@ function afterTurns(timeout_ms: number, callback: () => void): () => void {
 
 function talk(socket: Socket, timeout_ms: number): Promise<string> {
   return new Promise((resolve) => {
-    const cancel = afterTurns(timeout_ms, () => resolve("silent"));
+    const failed = (error: Error) => done(wordFor(error));
+    const closed = () => done("closed");
+    const answered = (data: Buffer) => done(data.toString().trim());
+    const cancel = afterTurns(timeout_ms, () => done("silent"));
     const done = (answer: string) => {
       cancel();
+      socket.off("error", failed).off("close", closed).off("data", answered);
       resolve(answer);
     };
-    socket.once("error", (error) => done(wordFor(error)));
-    socket.once("close", () => done("closed"));
-    socket.once("data", (data) => done(data.toString().trim()));
+    socket.on("error", failed).on("close", closed).on("data", answered);
     socket.write("hello\n");
   });
 }
