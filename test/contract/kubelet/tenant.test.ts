@@ -104,7 +104,7 @@ const isRunning = (pod: Pod) => statusOf(pod, "main")?.state?.running !== undefi
 const isEvicted = (pod: Pod) => pod.status?.reason === "Evicted";
 
 describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () => {
-  it("is evicted when an emptyDir grows beyond its size", async () => {
+  it.concurrent("is evicted when an emptyDir grows beyond its size", async () => {
     const volumeMounts = [{ name: "data", mountPath: "/data" }];
     const write = `dd if=/dev/zero of=/data/file bs=1M count=8; ${SLEEP}`;
     await create("volume", restricted(write, { volumeMounts }), {
@@ -117,7 +117,7 @@ describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () 
     });
   });
 
-  it("is evicted when a container writes more than its limit", async () => {
+  it.concurrent("is evicted when a container writes more than its limit", async () => {
     const write = `dd if=/dev/zero of=/tmp/file bs=1M count=8; ${SLEEP}`;
     const resources = { limits: { "ephemeral-storage": "4Mi" } };
     await create("layer", restricted(write, { resources }));
@@ -127,7 +127,7 @@ describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () 
     );
   });
 
-  it("is evicted for what an init container left behind that has ended", async () => {
+  it.concurrent("is evicted for what an init container left behind that has ended", async () => {
     const write = "dd if=/dev/zero of=/tmp/file bs=1M count=50";
     const resources = { limits: { "ephemeral-storage": "10Mi" } };
     await create("init", restricted(SLEEP, { resources }), {
@@ -139,7 +139,7 @@ describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () 
     );
   });
 
-  it("is evicted for what a dead container left behind", async () => {
+  it.concurrent("is evicted for what a dead container left behind", async () => {
     const write = `if [ -e /data/first ]; then ${SLEEP}; fi; touch /data/first;` +
       "dd if=/dev/zero of=/tmp/file bs=1M count=50; exit 1";
     const volumeMounts = [{ name: "data", mountPath: "/data" }];
@@ -149,6 +149,13 @@ describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () 
       restartPolicy: "Always",
     });
     await until("be evicted", { name: "dead" }, isEvicted);
+  });
+
+  it.concurrent("is evicted when its last words are more than its limit", async () => {
+    const write = `dd if=/dev/zero of=/dev/termination-log bs=1M count=8; ${SLEEP}`;
+    const resources = { limits: { "ephemeral-storage": "4Mi" } };
+    await create("words", restricted(write, { resources }));
+    await until("be evicted", { name: "words" }, isEvicted);
   });
 
   it("gets no volume of more files than a pod has room for", async () => {
@@ -166,13 +173,6 @@ describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () 
     });
     const event = await eventOf("files", "FailedMount");
     expect(event.message).toContain("take more than 33554432 bytes");
-  });
-
-  it("is evicted when its last words are more than its limit", async () => {
-    const write = `dd if=/dev/zero of=/dev/termination-log bs=1M count=8; ${SLEEP}`;
-    const resources = { limits: { "ephemeral-storage": "4Mi" } };
-    await create("words", restricted(write, { resources }));
-    await until("be evicted", { name: "words" }, isEvicted);
   });
 
   it("has its log rotated while it floods it", async () => {
