@@ -127,7 +127,7 @@ describe.runIf(KUBECTL !== undefined)("a reader's own apiserver", { timeout: TIM
   });
 
   it("that loses an event is reported by status with the object", async () => {
-    lossy.own.writeWrong({
+    lossy.own.writeUnjudged({
       name: "loses the events of one object",
       file: "apiserver/cache/feed.ts",
       find: "    await this.#applyAll(response.events);",

@@ -31,7 +31,7 @@ describe("a reader's own core", { timeout: TIMEOUT_MS }, () => {
   });
 
   it("that commits without a majority loses writes, and the finish says so", async () => {
-    wrong.writeWrong({
+    wrong.writeUnjudged({
       name: "commits what the leader alone has on disk",
       file: "store/core/commit.ts",
       find: "  const index = quorumIndex(raft);",

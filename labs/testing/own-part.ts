@@ -61,16 +61,16 @@ export class OwnPart {
     for (const number of this.#labs) await this.lab("use", "own", number, "--anyway");
   }
 
-  /** Writes it with a mistake in it, which no check sees. */
-  writeWrong(mutant: Mutant): void {
-    this.#writeAll(mutant);
+  /** Writes it, with at most one mistake in each lab; no check sees it. */
+  writeUnjudged(...mutants: readonly Mutant[]): void {
+    this.#writeAll(mutants);
   }
 
-  #writeAll(mutant?: Mutant): void {
+  #writeAll(mutants: readonly Mutant[] = []): void {
     for (const number of this.#labs) {
       const tree = ownTree(number, this.env);
       const item = findLab(number);
-      writeReference(item, tree, mutant);
+      writeReference(item, tree, mutants.find(({ file }) => item.files.includes(file)));
       const mark = `process.stderr.write("${markOf(number)}\\n");\n`;
       appendFileSync(join(tree, item.files[0]!), mark);
     }

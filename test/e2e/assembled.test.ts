@@ -1,24 +1,36 @@
 import type { ChildProcess } from "node:child_process";
 import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readLabs } from "../../labs/runner/manifest.ts";
-import { OwnPart } from "../../labs/testing/own-part.ts";
-import { TestCluster } from "./cluster.ts";
+import { findLab, readLabs } from "../../labs/runner/manifest.ts";
+import { markOf, OwnPart } from "../../labs/testing/own-part.ts";
+import { ASK_MS, TestCluster } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 
 const START_TIMEOUT_MS = 300_000;
 const STEP_TIMEOUT_MS = 180_000;
 const LABS = readLabs().filter(({ files }) => files.length > 0).map(({ number }) => number);
 
+/** The labs of the network between nodes, each with a mistake for a node of its own. */
+const MISTAKES = {
+  "13": "forwarding entries are set as neighbours",
+  "14": "node ports are not served",
+} as const;
+const OTHER = "other";
+const WRONG = "wrong";
+/** curl's exit code when a server refuses (curl(1)). */
+const CURL_REFUSED = 7;
+
 const own = new OwnPart("assembled", LABS);
+const mistaken = new OwnPart("mistaken", Object.keys(MISTAKES));
 let cluster: TestCluster;
 let plugin: ChildProcess;
 
 beforeAll(async () => {
   await own.useUnjudged();
   const host = await OwnHost.create();
-  const variables = ["R2K_ROOT", "R2K_LABS"].map((name) => `${name}=${own.env[name] ?? ""}`);
-  host.program = ["env", ...variables, process.execPath, await own.bundle()];
+  host.program = await programOf(own);
   cluster = await TestCluster.startIn(host, "whole");
   const [program, ...main] = host.program;
   const kubeletDir = join(host.dir, "data", cluster.name, "kubelet");
@@ -31,7 +43,14 @@ afterAll(async () => {
   plugin?.kill("SIGTERM");
   await cluster?.close();
   own.remove();
+  mistaken.remove();
 }, START_TIMEOUT_MS);
+
+/** The command line of the product with a reader's parts. */
+async function programOf(part: OwnPart): Promise<[string, ...string[]]> {
+  const variables = ["R2K_ROOT", "R2K_LABS"].map((name) => `${name}=${part.env[name] ?? ""}`);
+  return ["env", ...variables, process.execPath, await part.bundle()];
+}
 
 const CLAIM = `
 apiVersion: v1
@@ -90,5 +109,113 @@ describe("the cluster of every lab's part", { timeout: STEP_TIMEOUT_MS }, () => 
     expect(await cluster.ask(...ready)).toBe("3");
     const fetched = await cluster.ask("exec", "user", "--", "wget", "-qO-", "http://web");
     expect(fetched).not.toBe("");
+  });
+});
+
+/** A pod on a node, which answers with the node's name, and its Service. */
+const server = (name: string, node: string) => `
+apiVersion: v1
+kind: Pod
+metadata: { name: ${name}, labels: { app: ${name} } }
+spec:
+  nodeName: ${node}
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: main
+      image: r2k.local/busybox:1
+      command: [sh, -c, "echo ${node} > /tmp/index.html; httpd -f -p 8080 -h /tmp"]
+      readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: ${name} }
+spec:
+  type: NodePort
+  selector: { app: ${name} }
+  ports: [{ port: 80, targetPort: 8080 }]
+`;
+
+/** A node with a server in a pod, and all its addresses. */
+interface Place {
+  readonly node: string;
+  readonly address: string;
+  readonly pod: string;
+  readonly podIp: string;
+  readonly clusterIp: string;
+  readonly nodePort: string;
+}
+
+async function serve(pod: string, node: string): Promise<Place> {
+  await cluster.apply(server(pod, node));
+  await cluster.ask("wait", "--for=condition=Ready", `pod/${pod}`, "--timeout=90s");
+  const field = (kind: string, name: string, path: string) =>
+    cluster.ask("get", kind, name, "-o", `jsonpath={${path}}`);
+  const [address, podIp, clusterIp, nodePort] = await Promise.all([
+    field("node", node, ".status.addresses[0].address"), field("pod", pod, ".status.podIP"),
+    field("service", pod, ".spec.clusterIP"), field("service", pod, ".spec.ports[0].nodePort"),
+  ]);
+  return { node, address, pod, podIp, clusterIp, nodePort };
+}
+
+async function addNode(name: string): Promise<void> {
+  const { code, stderr } = await cluster.host.r2k(["node", "add", name, "--name", cluster.name]);
+  expect(code, stderr).toBe(0);
+}
+
+/** Waits until a place's pod gets an answer of `to`, at one of its addresses. */
+const reaches = ({ pod }: Place, to: Place, address: string) =>
+  cluster.until(
+    `${to.node} at ${address}, from ${pod}`,
+    ["exec", pod, "--", "timeout", "5", "wget", "-qO-", `http://${address}/`],
+    (answer) => answer === to.node,
+  );
+
+const pings = async ({ pod }: Place, { podIp }: Place) =>
+  (await cluster.kubectl(["exec", pod, "--", "ping", "-q", "-c1", "-W2", podIp])).code === 0;
+
+/** The nodes' addresses in the forwarding table of a joined node's overlay. */
+async function forwarding(node: string): Promise<string[]> {
+  const netns = join(cluster.host.dir, "run", cluster.name, "nodes", node, "netns/node");
+  const show = ["bridge", "fdb", "show", "dev", "flannel.1"];
+  const { stdout } = await cluster.host.run("nsenter", [`--net=${netns}`, ...show]);
+  return [...stdout.matchAll(/ dst (\S+)/g)].map(([, address = ""]) => address).sort();
+}
+
+describe("nodes with a reader's overlay and proxy", { timeout: STEP_TIMEOUT_MS }, () => {
+  let first: Place;
+  let other: Place;
+
+  it("a pod reaches the other node's pod, its Service and its node port", async () => {
+    const name = await cluster.ask("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
+    await addNode(OTHER);
+    [first, other] = await Promise.all([serve("on-first", name), serve("on-other", OTHER)]);
+    for (const [from, to] of [[first, other], [other, first]] as const) {
+      await reaches(from, to, `${to.podIp}:8080`);
+      await reaches(from, to, to.clusterIp);
+      expect(await cluster.curl(`http://${from.address}:${to.nodePort}/`)).toBe(`${to.node}\n`);
+    }
+    const logs = ["logs", "node", "--node", OTHER, "--name", cluster.name];
+    const { stdout } = await cluster.host.r2k(logs);
+    for (const number of Object.keys(MISTAKES)) expect(stdout).toContain(markOf(number));
+  });
+
+  it("a node whose parts have mistakes shows them, and the others do not", async () => {
+    mistaken.writeUnjudged(...Object.entries(MISTAKES).map(([number, name]) =>
+      findLab(number).mutants.find((mutant) => mutant.name === name)!));
+    const right = cluster.host.program;
+    cluster.host.program = await programOf(mistaken);
+    await addNode(WRONG);
+    cluster.host.program = right;
+    const wrong = await serve("on-wrong", WRONG);
+    await reaches(wrong, wrong, wrong.clusterIp);
+    const url = `http://${wrong.address}:${wrong.nodePort}/`;
+    expect(await cluster.host.run("curl", ["-sS", url])).toMatchObject({ code: CURL_REFUSED });
+    const peers = [first.address, wrong.address].sort();
+    await waitFor("the others to know the node", async () => {
+      return (await forwarding(OTHER)).join() === peers.join();
+    }, { clock: systemClock(), timeout_ms: STEP_TIMEOUT_MS, interval_ms: ASK_MS });
+    expect(await forwarding(WRONG)).toEqual([]);
+    expect([await pings(wrong, other), await pings(other, wrong)]).toEqual([false, false]);
+    expect([await pings(other, first), await pings(first, other)]).toEqual([true, true]);
   });
 });
