@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
+import { on } from "node:events";
 import { join } from "node:path";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
@@ -11,6 +11,8 @@ import type { Machine, Pod, World } from "./world.ts";
 export const SERVICE = "10.96.0.55";
 const NAME = "far";
 const ECHO_MS = 10_000;
+/** As many as a socket's buffer takes, of the largest. */
+const DATAGRAMS_ON_THE_WAY = 8;
 
 /** Leads the Service's port of TCP and UDP to a pod, by our proxy's rules on a machine. */
 export async function leadTo(
@@ -49,16 +51,39 @@ export function echoDatagrams(world: World, { netns, address }: Pod, port: numbe
   world.later(() => void server.close());
 }
 
-/** Whether a datagram of a size comes back whole from the Service; false when none comes. */
-export async function echoes({ netns, address }: Pod, port: number, size: number) {
+/**
+ * Sends a datagram of each size to an echo, some of them at a time. Returns the sizes that did not
+ * come back whole from there.
+ */
+export async function missingEchoes(
+  { netns, address }: Pod,
+  to: string,
+  port: number,
+  sizes: readonly number[],
+  wait_ms = ECHO_MS,
+): Promise<number[]> {
   const client = udpIn(netns, address);
+  const data = randomBytes(Math.max(...sizes));
+  const missing = new Set(sizes);
+  const rest = sizes.values();
+  const sendNext = () => {
+    const { value } = rest.next();
+    if (value !== undefined) client.send(data.subarray(0, value), port, to);
+  };
+  const signal = AbortSignal.timeout(wait_ms);
   try {
-    const data = randomBytes(size);
-    const answer = once(client, "message", { signal: AbortSignal.timeout(ECHO_MS) });
-    client.send(data, port, SERVICE);
-    const [received, from] = (await answer) as [Buffer, { address: string }];
-    return received.equals(data) && from.address === SERVICE;
+    const answers = on(client, "message", { signal });
+    for (let sent = 0; sent < DATAGRAMS_ON_THE_WAY; sent++) sendNext();
+    for await (const [received, from] of answers as AsyncIterable<[Buffer, { address: string }]>) {
+      const isWhole = received.equals(data.subarray(0, received.length));
+      if (isWhole && from.address === to) missing.delete(received.length);
+      if (missing.size === 0) break;
+      sendNext();
+    }
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown;
   } finally {
     client.close();
   }
+  return [...missing];
 }

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
@@ -30,6 +30,8 @@ export const patienceWithLabs =
   process.env["R2K_LAB_TREES"] ? { clock, timeout_ms: 10_000 } : patience;
 export const NETWORK = "10.244.0.0/16";
 const API_ADDRESS = "10.77.0.1";
+/** The machine that has the underlay's bridge, and no overlay: where this process lives. */
+export const HOST: Pod = { netns: "/proc/thread-self/ns/net", address: API_ADDRESS };
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
 const MANIFEST = join(import.meta.dirname, "../../../../cli/addons/06-overlay.yaml");
 const PLUGIN_MS = 30_000;
@@ -210,16 +212,17 @@ function inside(netns: string): Invoke {
   };
 }
 
-/** Runs a program in a namespace; its output, or undefined when it failed. */
+/** Runs a program in a namespace; its output as latin1, or undefined when it failed. */
 export function run(
   netns: string,
   program: string,
   args: readonly string[],
   input?: Buffer,
 ): Promise<string | undefined> {
+  const options = { maxBuffer: 64 << 20, encoding: "latin1" } as const;
   return new Promise((resolve) => {
     inNetns(netns, () => {
-      const child = execFile(program, args, { maxBuffer: 64 << 20 }, (error, stdout) => {
+      const child = execFile(program, args, options, (error, stdout) => {
         resolve(error ? undefined : stdout);
       });
       child.stdin?.on("error", () => undefined); // a program that ended early has said so
@@ -230,18 +233,18 @@ export function run(
 
 /** Whether one echo with `size` bytes of ICMP data is answered. */
 export async function ping(netns: string, address: string, size = 56): Promise<boolean> {
-  const args = ["ping", "-c", "1", "-w", "5", "-s", String(size), address];
+  const args = ["ping", "-c", "1", "-W", "2", "-s", String(size), address];
   return (await run(netns, "busybox", args)) !== undefined;
 }
 
-/** A server in a namespace that answers each client with its address and what it sent, hashed. */
-export async function serveDigests(netns: string, port: number): Promise<Server> {
+/** A server in a namespace that answers each client with its address, a space, and what it sent. */
+export async function serveEchoes(netns: string, port: number): Promise<Server> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
-    const hash = createHash("sha256");
+    const received: Buffer[] = [];
     socket.on("error", () => socket.destroy());
-    socket.on("data", (data) => hash.update(data));
+    socket.on("data", (data) => received.push(data));
     const from = socket.remoteAddress?.replace(/^::ffff:/, "");
-    socket.on("end", () => socket.end(`${from} ${hash.digest("hex")}`));
+    socket.on("end", () => socket.end(Buffer.concat([Buffer.from(`${from} `), ...received])));
   });
   inNetns(netns, () => {
     server.listen(port);
@@ -250,7 +253,10 @@ export async function serveDigests(netns: string, port: number): Promise<Server>
   return server;
 }
 
-/** Sends random bytes to the server; the address it saw when they came whole, else undefined. */
+/**
+ * Sends random bytes to the server and takes them back; returns the address that it saw when they
+ * came whole both ways, else undefined.
+ */
 export async function send(
   netns: string,
   address: string,
@@ -259,6 +265,7 @@ export async function send(
 ): Promise<string | undefined> {
   const data = randomBytes(bytes);
   const args = ["nc", "-w", "10", address, String(port)];
-  const [from, digest] = (await run(netns, "busybox", args, data))?.split(" ") ?? [];
-  return digest === createHash("sha256").update(data).digest("hex") ? from : undefined;
+  const answer = (await run(netns, "busybox", args, data)) ?? "";
+  const [from = ""] = answer.split(" ", 1);
+  return answer === `${from} ${data.toString("latin1")}` ? from : undefined;
 }
