@@ -27,17 +27,23 @@ function call(link: string, command: number, value: number): number {
   }
 }
 
+/** Whether the checksums of what a link sends are left to it; undefined without such a setting. */
+export function transmitChecksum(link: string): boolean | undefined {
+  try {
+    return call(link, ETHTOOL.GTXCSUM, 0) !== 0;
+  } catch (thrown) {
+    if (isErrno(thrown, "EOPNOTSUPP")) return undefined;
+    throw thrown;
+  }
+}
+
 /**
  * Sets whether the checksums of what a link sends are left to it (`ethtool -K LINK tx on`). Returns
  * false when it was so already, or when the link has no such setting.
  */
 export function setTransmitChecksum(link: string, offload: boolean): boolean {
-  try {
-    if ((call(link, ETHTOOL.GTXCSUM, 0) !== 0) === offload) return false;
-    call(link, ETHTOOL.STXCSUM, offload ? 1 : 0);
-    return true;
-  } catch (thrown) {
-    if (isErrno(thrown, "EOPNOTSUPP")) return false;
-    throw thrown;
-  }
+  const is = transmitChecksum(link);
+  if (is === undefined || is === offload) return false;
+  call(link, ETHTOOL.STXCSUM, offload ? 1 : 0);
+  return true;
 }

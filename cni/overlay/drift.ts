@@ -25,9 +25,8 @@ export function watchDrift(options: {
   range: Subnet;
   links: () => Links;
   onChange: (missed?: Error) => void;
-  buffer_bytes?: number;
 }): RouteEvents {
-  const { network, range, links, onChange, buffer_bytes } = options;
+  const { network, range, links, onChange } = options;
   let events: RouteEvents;
   let closed = false;
   const watch = () => {
@@ -42,7 +41,6 @@ export function watchDrift(options: {
         watch();
         onChange(error);
       },
-      ...(buffer_bytes === undefined ? {} : { buffer_bytes }),
     }));
   };
   watch();
