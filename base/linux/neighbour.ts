@@ -2,12 +2,16 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import { type NetlinkSocket, NLM_F } from "./netlink.ts";
 import {
   addressBytes, addressText, attribute, macBytes, macText, parseAttributes, u32Attribute,
+  u8Attribute,
 } from "./netlink-attributes.ts";
 
 const RTM = { NEWNEIGH: 28, DELNEIGH: 29, GETNEIGH: 30 } as const;
-const NDA = { DST: 1, LLADDR: 2, IFINDEX: 8 } as const;
+const NDA = { DST: 1, LLADDR: 2, IFINDEX: 8, PROTOCOL: 12, FLAGS_EXT: 15 } as const;
+const NUD_NONE = 0;
 const NUD_PERMANENT = 0x80;
 const NTF_SELF = 0x02;
+const NTF_EXT_LEARNED = 0x10;
+const NTF_EXT_MANAGED = 0x01;
 const RTN_UNICAST = 1;
 const HEADER_BYTES = 12;
 const FAMILY = { ip: 2, ip6: 10, bridge: 7 } as const;
@@ -28,9 +32,11 @@ export interface Neighbour {
   /** Empty when it is not known (yet). */
   mac: string;
   permanent: boolean;
+  /** The number of the program that made it, where it gave one. */
+  protocol?: number;
 }
 
-function header(table: keyof typeof FAMILY, link = 0, state = 0): Buffer {
+function header(table: keyof typeof FAMILY, link = 0, state = NUD_NONE): Buffer {
   const bytes = Buffer.alloc(HEADER_BYTES);
   bytes.writeUInt8(FAMILY[table], 0);
   bytes.writeInt32LE(link, 4);
@@ -59,6 +65,27 @@ export function replaceNeighbour(
     attribute(NDA.LLADDR, macBytes(entry.mac)),
   ]);
   route.request(RTM.NEWNEIGH, NLM_F.CREATE | NLM_F.REPLACE, body, `set ${text(table, entry)}`);
+}
+
+/**
+ * Has the kernel resolve an IPv4 address of a link now, and keep the entry beyond the bound of the
+ * table (`managed`, `extern_learn`). Before Linux 5.16 the first packet has it resolved. `protocol`
+ * is the owner's number.
+ */
+export function keepNeighbour(
+  route: NetlinkSocket,
+  { link, address, protocol }: Required<Pick<Neighbour, "link" | "address" | "protocol">>,
+): void {
+  const head = header("ip", link, NUD_NONE);
+  head.writeUInt8(NTF_EXT_LEARNED, 10);
+  const body = Buffer.concat([
+    head,
+    attribute(NDA.DST, addressBytes(address)),
+    u8Attribute(NDA.PROTOCOL, protocol),
+    u32Attribute(NDA.FLAGS_EXT, NTF_EXT_MANAGED),
+  ]);
+  const doing = `keep neighbour ${address} of link ${link}`;
+  route.request(RTM.NEWNEIGH, NLM_F.CREATE | NLM_F.REPLACE, body, doing);
 }
 
 /** Deletes an entry. Returns false when it was not there. */
@@ -98,10 +125,12 @@ export function parseNeighbour(body: Buffer): Neighbour {
   const attributes = parseAttributes(body, HEADER_BYTES);
   const address = attributes.get(NDA.DST);
   const mac = attributes.get(NDA.LLADDR);
+  const protocol = attributes.get(NDA.PROTOCOL)?.[0];
   return {
     link: body.readInt32LE(4),
     address: address ? addressText(address) : "",
     mac: mac ? macText(mac) : "",
     permanent: (body.readUInt16LE(8) & NUD_PERMANENT) !== 0,
+    ...(protocol === undefined ? {} : { protocol }),
   };
 }

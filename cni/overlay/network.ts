@@ -13,6 +13,7 @@ import { asError, CodedError, isErrno, messageOf } from "@raft2kube/std/errors.t
 import { disableRouteLearning } from "../lib/route-learning.ts";
 import { type Change, difference, OVERLAY_PROTOCOL } from "./difference.ts";
 import { OverlayError } from "./errors.ts";
+import { keepNextHops, nextHops } from "./next-hops.ts";
 import type { Device, OverlayPlan, Underlay } from "./plan.ts";
 import { ipv4Subnet } from "../lib/subnet.ts";
 
@@ -95,16 +96,21 @@ export class OverlayNetwork {
           failures.push(asError(thrown));
         }
       }
+      keepNextHops(route, nextHops(plan, underlay), underlay, { changes, failures });
       return { changes, failures };
     });
   }
 
-  /** Deletes our links, with all that is on them, and our routes. */
+  /** Deletes our links, with all that is on them, our routes, and other nodes' neighbours. */
   remove(): void {
     this.#with((route) => {
       deleteFormerDevices(route, undefined, []);
       for (const item of listRoutes(route)) {
         if (item.protocol === OVERLAY_PROTOCOL) deleteRoute(route, item);
+      }
+      const none = new Set<string>();
+      for (const link of listLinks(route)) {
+        keepNextHops(route, none, link, { changes: [], failures: [] });
       }
     });
   }

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { OverlayHandle } from "@raft2kube/cni/overlay/main.ts";
 import { cleanup } from "@raft2kube/cni/overlay/main.ts";
@@ -6,15 +6,18 @@ import { OverlayNetwork } from "@raft2kube/cni/overlay/network.ts";
 import { OVERLAY_VERIFY_MS } from "@raft2kube/cni/limits.ts";
 import { setTransmitChecksum, transmitChecksum } from "@raft2kube/linux/ethtool.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
+import { readSysctl } from "@raft2kube/linux/sysctl.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { attachPod, frame, inject, type Sender, udpIn } from "./injection.ts";
 import { startOurs } from "./ours.ts";
-import { routesOf } from "./suite.ts";
+import { addTwin, routesOf } from "./suite.ts";
 import { clock, type Machine, patience, ping, send, serveEchoes, World } from "./world.ts";
 
 const VXLAN = { Type: "vxlan" };
+/** Of all namespaces; read in that of the machine, where alone it is. */
+const NEIGHBOURS_MAX = Number(readSysctl("net/ipv4/neigh/default/gc_thresh3"));
 
 let world: World;
 let one: Machine;
@@ -260,6 +263,70 @@ function eventsLost({ netns }: Machine): number {
     return Math.max(...table.slice(1).map((row) => Number(row.trim().split(/\s+/)[dropped])));
   });
 }
+
+describe("a table of neighbours, which all namespaces of a machine share", () => {
+  test("is full, and nodes that never spoke reach each other", async () => {
+    await using pair = await pairOf(VXLAN);
+    const [here, there] = pair.machines;
+    const knows = (machine: Machine, { address }: Machine) => {
+      return ip(machine, "neigh", "show", address).includes("lladdr");
+    };
+    await waitFor("their entries", () => knows(here, there) && knows(there, here), patience);
+    const input = Array.from({ length: NEIGHBOURS_MAX + 64 }, (_, i) => {
+      const address = `10.${100 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`;
+      return `neigh replace ${address} lladdr 02:00:00:00:00:09 dev many nud reachable\n`;
+    }).join("");
+    execFileSync("ip", ["link", "add", "many", "up", "type", "bridge"]);
+    try {
+      const { stderr } = spawnSync("ip", ["-force", "-batch", "-"], { input, encoding: "utf8" });
+      expect(stderr).toContain("No buffer space available");
+      const { status } = inNetns(here.netns, () => {
+        const address = there.podCidr.replace("/24", "");
+        return spawnSync("busybox", ["ping", "-c", "1", "-w", "2", address]);
+      });
+      expect(status).toBe(0);
+    } finally {
+      // Other tests wait for space: no turn of this process's loop is in between.
+      execFileSync("ip", ["link", "del", "many"]);
+    }
+  });
+
+  test("has of a pod that scans no more than the addresses of its range", async () => {
+    using pod = attachPod(one);
+    const socket = udpIn(pod.netns, pod.address);
+    for (const subnet of [1, 60, 61]) {
+      for (let last = 1; last < 255; last++) {
+        await new Promise((sent) => socket.send("?", 9, `10.244.${subnet}.${last}`, sent));
+      }
+    }
+    socket.close();
+    const words = ["-4", "neigh", "show", "dev", "eth0", "nud", "all"];
+    const entries = inNetns(pod.netns, () => {
+      return execFileSync("ip", words, { encoding: "utf8" });
+    }).trim().split("\n");
+    expect(entries.length).toBeGreaterThan(200);
+    expect(entries.filter((line) => !line.startsWith("10.244.1."))).toEqual([]);
+  });
+});
+
+test("neighbours of the underlay are kept while there are their nodes", async () => {
+  const machine = await world.machine();
+  const permanent = ["lladdr", "02:00:00:00:00:55", "dev", "eth0", "nud", "permanent"];
+  ip(machine, "neigh", "add", one.address, ...permanent);
+  const handle = await startOurs(world, machine, VXLAN);
+  await handle.ready;
+  const kept = () => ip(machine, "neigh", "show", "dev", "eth0", "protocol", "114");
+  await waitFor("the entry", () => kept().includes(two.address), patience);
+  const other = await addTwin(world, two);
+  await waitFor("a new node's", () => kept().includes(other.address), patience);
+  await world.nodes.delete({ name: other.name });
+  await waitFor("its end", () => !kept().includes(other.address), patience);
+  await handle.close();
+  await cleanup(machine);
+  expect(kept()).toBe("");
+  expect(ip(machine, "neigh", "show", one.address)).toContain("PERMANENT");
+  await world.nodes.delete({ name: machine.name });
+});
 
 test("a node's new address is published, and the others send there", async () => {
   ip(two, "addr", "del", `${two.address}/24`, "dev", "eth0");
