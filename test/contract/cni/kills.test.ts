@@ -39,16 +39,26 @@ afterAll(() => {
   rmSync(built, { recursive: true });
 });
 
-/** Networks that together have every plugin which keeps something outside of the container. */
+const BRIDGE = {
+  type: "bridge", bridge: "cni0", isGateway: true, ipspoofchk: true, ipMasq: true,
+};
+const PORTMAP = { type: "portmap", capabilities: { portMappings: true } };
+
+/**
+ * Networks that together have every plugin which keeps something outside of the container: not
+ * loopback, and not static.
+ */
 const NETWORKS: Readonly<Record<string, () => NetworkList>> = {
   bridge: () => bench.listOf([
-    {
-      type: "bridge", bridge: "cni0", isGateway: true, ipspoofchk: true, ipMasq: true,
-      ipam: bench.hostLocal({ routes: ROUTES }),
-    },
-    { type: "portmap", capabilities: { portMappings: true } },
+    { ...BRIDGE, ipam: bench.hostLocal({ routes: ROUTES }) },
+    PORTMAP,
     { type: "bandwidth", ingressRate: 8e6, ingressBurst: 8e5, egressRate: 8e6, egressBurst: 8e5 },
   ]),
+  iptables: () => bench.listOf([
+    { ...BRIDGE, ipMasqBackend: "iptables", ipam: bench.hostLocal({ routes: ROUTES }) },
+    { ...PORTMAP, backend: "iptables" },
+  ]),
+  "host-local": () => bench.listOf([{ type: "host-local", ipam: bench.hostLocal() }]),
   ptp: () => bench.listOf([
     { type: "ptp", ipMasq: true, ipam: bench.hostLocal({ routes: ROUTES }) },
   ]),
@@ -75,9 +85,11 @@ const PORTS = [
   { hostPort: 8082, containerPort: 80, protocol: "tcp" as const, hostIP: "127.0.0.1" },
 ];
 
-function newAttachment(): Attachment {
+/** The backend iptables refuses an address of the host's loopback. */
+function newAttachment({ plugins }: NetworkList): Attachment {
   const containerId = `kill${count++}`;
-  const capabilityArgs = { portMappings: PORTS };
+  const isIptables = plugins.some((plugin) => plugin["backend"] === "iptables");
+  const capabilityArgs = { portMappings: isIptables ? PORTS.slice(0, 1) : PORTS };
   return { containerId, netns: bench.world.container(), ifName: "eth0", capabilityArgs };
 }
 
@@ -146,7 +158,7 @@ type Repair = keyof typeof REPAIRS;
 
 /** The chains and tables that stay with the first container. */
 async function baseline(list: NetworkList): Promise<Record<string, unknown>> {
-  const at = newAttachment();
+  const at = newAttachment(list);
   await bench.cni.addNetworkList(list, at);
   await bench.cni.delNetworkList(list, at);
   return state();
@@ -177,13 +189,15 @@ const SAMPLE: [keyof typeof NETWORKS, string, "ADD" | "DEL", CallPoint, Repair][
   ["bridge", "portmap", "DEL", { call: "execve", nth: 2 }, "DEL"],
   ["flannel", "flannel", "ADD", { call: "rename", nth: 1 }, "DEL"],
   ["flannel", "flannel", "ADD", { call: "rename", nth: 1 }, "GC"],
+  ["iptables", "portmap", "ADD", { call: "execve", nth: 2 }, "GC"],
+  ["host-local", "host-local", "ADD", { call: "rename", nth: 1 }, "GC"],
 ];
 
 describe("a plugin that is killed leaves no address, link or rule", () => {
   test.each(SAMPLE)("%s: %s in %s at %j, then %s", async (network, plugin, command, point, by) => {
     const list = NETWORKS[network]!();
     const before = await baseline(list);
-    const at = newAttachment();
+    const at = newAttachment(list);
     expect(await killAt(list, at, point, { plugin, command })).toBe(true);
     await expectRepaired(list, at, by, before, plugin);
   });
@@ -194,26 +208,28 @@ const ALL = process.env["R2K_CNI_KILLS"] !== undefined;
 describe.runIf(ALL)("plugins killed at each system call", { timeout: ALL_TIMEOUT_MS }, () => {
   test.each([
     ["bridge", "bridge"], ["bridge", "portmap"], ["bridge", "bandwidth"], ["ptp", "ptp"],
-    ["flannel", "flannel"],
+    ["flannel", "flannel"], ["iptables", "bridge"], ["iptables", "portmap"],
+    ["host-local", "host-local"],
   ])("%s: %s", async (network, plugin) => {
     const list = NETWORKS[network]!();
     const before = await baseline(list);
     for (const command of ["ADD", "DEL"] as const) {
       const points = await pointsOf(tracedOf({ plugin, command }), async (invoke) => {
-        const at = newAttachment();
+        const at = newAttachment(list);
         await cniOf(command === "ADD" ? invoke : inProcess).addNetworkList(list, at);
         await cniOf(invoke).delNetworkList(list, at);
       });
       let killed = 0;
       for (const point of points) {
         for (const repair of Object.keys(REPAIRS) as Repair[]) {
-          const at = newAttachment();
+          const at = newAttachment(list);
           if (await killAt(list, at, point, { plugin, command })) killed++;
           const what = `${command} at ${point.call} ${point.nth}, then ${repair}`;
           await expectRepaired(list, at, repair, before, `${plugin}: ${what}`);
         }
       }
-      process.stdout.write(`${plugin} ${command}: ${points.length} points, ${killed} killed\n`);
+      const found = `${points.length} points, ${killed} killed`;
+      process.stdout.write(`${network}: ${plugin} ${command}: ${found}\n`);
       expect(killed).toBeGreaterThan(points.length);
     }
   });

@@ -9,14 +9,21 @@ export interface CallPoint {
   readonly nth: number;
 }
 
+const ANY = /(?:)/;
+
 /**
- * System calls that change anything outside of the process: requests by netlink, the file system,
- * other programs, output. Between two of them a kill leaves the same state.
+ * System calls that change anything outside of the process, with what their arguments show then:
+ * requests by netlink and ioctl, the file system, other programs, output. A kill between two of
+ * them leaves the same state.
  */
-const CHANGING = [
-  "sendto", "sendmsg", "write", "rename", "mkdir", "unlink", "unlinkat", "setns", "clone", "clone3",
-  "vfork", "execve",
-];
+const CHANGING: Readonly<Record<string, RegExp>> = {
+  sendto: ANY, sendmsg: ANY, write: ANY, writev: ANY, pwrite64: ANY,
+  openat: /O_CREAT|O_TRUNC/, ftruncate: ANY, rename: ANY, renameat: ANY, renameat2: ANY,
+  link: ANY, linkat: ANY, symlink: ANY, unlink: ANY, unlinkat: ANY, mkdir: ANY, mkdirat: ANY,
+  rmdir: ANY, chmod: ANY, fchmod: ANY, fchmodat: ANY,
+  ioctl: /SIOC/, setsockopt: /SOL_IP\b/, setns: ANY, clone: ANY, clone3: ANY, vfork: ANY,
+  execve: ANY,
+};
 const TIMEOUT_MS = 60_000;
 
 /** One command of one plugin, which runs under strace. */
@@ -55,17 +62,17 @@ export async function pointsOf(
   run: (invoke: Invoke) => Promise<unknown>,
 ): Promise<CallPoint[]> {
   const log = join(traced.dir, "calls");
-  await run(invokeTraced(traced, ["-o", log, "-e", `trace=${CHANGING.join(",")}`]));
+  await run(invokeTraced(traced, ["-o", log, "-e", `trace=${Object.keys(CHANGING).join(",")}`]));
   const counts = new Map<string, number>();
-  const most = new Map<string, number>();
+  const points = new Map<string, CallPoint>();
   for (const line of readFileSync(log, "utf8").split("\n")) {
-    const [, thread, call = ""] = /^(\d+) +(\w+)\(/.exec(line) ?? [];
+    const [, thread, call = "", words = ""] = /^(\d+) +(\w+)\((.*)/.exec(line) ?? [];
     if (thread === undefined) continue;
-    const count = (counts.get(`${thread} ${call}`) ?? 0) + 1;
-    counts.set(`${thread} ${call}`, count);
-    most.set(call, Math.max(count, most.get(call) ?? 0));
+    // Counted whether or not it changes anything, as strace counts when it injects.
+    const nth = (counts.get(`${thread} ${call}`) ?? 0) + 1;
+    counts.set(`${thread} ${call}`, nth);
+    if (CHANGING[call]?.test(words)) points.set(`${call} ${nth}`, { call, nth });
   }
   rmSync(log);
-  return [...most].flatMap(([call, count]) =>
-    Array.from({ length: count }, (_, index) => ({ call, nth: index + 1 })));
+  return [...points.values()];
 }
