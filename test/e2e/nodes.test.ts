@@ -3,10 +3,13 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { walksOf } from "../../labs/walk.ts";
 import { ASK_MS, type ClusterProcess, killAll, TestCluster } from "./cluster.ts";
 import { differences, type HostSnapshot } from "./host-snapshot.ts";
 import { OwnHost } from "./own-host.ts";
+import { WalkShell } from "./walk-shell.ts";
 
+const README = join(import.meta.dirname, "../../README.md");
 const NAME = "three";
 const TIMEOUT_MS = 180_000;
 const GRACE = "6s";
@@ -232,6 +235,15 @@ describe("three nodes", { timeout: TIMEOUT_MS }, () => {
         );
       }
     }
+  });
+
+  it("the README's commands show it", async () => {
+    const agents = await podsOf("agent");
+    const [from, to] = ["node-2", first].map((name) => agents.find(({ node }) => node === name)!);
+    const talk = cluster.startKubectl(["exec", from!.name, "--", "ping", to!.ip]);
+    const shell = new WalkShell(cluster);
+    for (const walk of walksOf(readFileSync(README, "utf8"))) await shell.follow(walk);
+    talk.kill();
   });
 
   it("exec, logs, port-forward and metrics work on each node", async () => {

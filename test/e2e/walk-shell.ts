@@ -49,6 +49,7 @@ export class WalkShell {
     // As root nothing is asked for; sudo would drop the variables that move the cluster's folders.
     const here = command
       .replaceAll("sudo ", "")
+      .replaceAll("/run/r2k/default", `$R2K_RUN/${this.#cluster.name}`)
       .replace(/^r2k image load/, `$& --name ${this.#cluster.name}`);
     const path = `${ROOT}:${process.env["PATH"] ?? ""}`;
     const env = { ...this.#cluster.env, ...this.#variables, PATH: path, R2K_ROOT: ROOT };
