@@ -70,6 +70,8 @@ function wordFor(error: NodeJS.ErrnoException): string {
 async function askTcp(request: Request): Promise<string> {
   const { address: host, port, localPort } = request;
   const socket = connect({ host, port, ...(localPort ? { localPort } : {}) });
+  // Also after it was silent: the attempt to connect goes on, and fails when it is refused.
+  socket.on("error", () => socket.destroy());
   const answer = await talk(socket, request.timeout_ms);
   socket.resetAndDestroy();
   return answer;
