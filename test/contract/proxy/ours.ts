@@ -19,7 +19,11 @@ const ONE_PACKET_AT_A_TIME = "the kernel chooses the endpoint before it answers;
 /** Features that a mode of ours lacks; `proxy/README.md` has the same rows. */
 const REFUSES: Readonly<Record<ModeName, Implementation["refuses"]>> = {
   nftables: { [RETRY]: ONE_PACKET_AT_A_TIME },
-  iptables: { [RETRY]: ONE_PACKET_AT_A_TIME },
+  iptables: {
+    [RETRY]: ONE_PACKET_AT_A_TIME,
+    "a port of a cluster IP that no Service has is refused at once":
+      "it is left to routing; upstream too",
+  },
   ipvs: {
     [RETRY]: ONE_PACKET_AT_A_TIME,
     [LOCAL_DROP]: "IPVS refuses, it does not drop, without a destination",

@@ -135,6 +135,15 @@ const CLUSTER_IP: readonly Rule[] = [
       await answers(one, [ip, 80], /^(?!two)/, { timeout_ms: SILENCE_MS });
     },
   },
+  {
+    name: "a port of a cluster IP that no Service has is refused at once",
+    async run({ node, one, outside }, served) {
+      const ip = "10.96.1.12";
+      await serve(served, { name: "known", ip, endpoints: [TWO] });
+      await answers(one, [ip, 80], /^two /);
+      for (const agent of [one, node, outside]) await answers(agent, [ip, 81], REFUSED);
+    },
+  },
 ];
 
 const EXTERNAL: readonly Rule[] = [
@@ -352,10 +361,11 @@ export const RESTRICTED: Rule = {
 /** Endpoints that a Service's writer must not reach, and frontends that are another's. */
 const HOSTILE: readonly Rule[] = [
   {
-    name: "endpoints on loopback and link-local addresses are ignored",
+    name: "endpoints on loopback, link-local and multicast addresses are ignored",
     async run({ outside }, served) {
       const ip = "10.96.4.1";
-      const bad = [{ address: "127.0.0.1" }, { address: "169.254.169.254" }];
+      const addresses = ["127.0.0.1", "169.254.169.254", "224.0.0.1"];
+      const bad = addresses.map((address) => ({ address }));
       await serve(served, { name: "bad", ip, endpoints: [...bad, TWO] });
       await answers(outside, [ip, 80], /^two /);
       assert.deepEqual(await spread(outside, ip, 80), ["two"]);

@@ -32,9 +32,13 @@ export const METRICS = "127.0.0.1:10249";
 const REFUSES: Implementation["refuses"] = {
   "a connection that an endpoint refuses is tried at another":
     "the kernel chooses the endpoint before it answers",
-  "endpoints on loopback and link-local addresses are ignored":
+  "endpoints on loopback, link-local and multicast addresses are ignored":
     "the API refuses such slices; kube-proxy trusts it",
   "an external address takes over no cluster IP and no pod": "CVE-2020-8554 is left to admission",
+};
+
+const IPTABLES_REFUSES: Implementation["refuses"] = {
+  "a port of a cluster IP that no Service has is refused at once": "it is left to routing",
 };
 
 const IPVS_REFUSES: Implementation["refuses"] = {
@@ -48,7 +52,8 @@ const IPVS_REFUSES: Implementation["refuses"] = {
 
 /** Upstream's kube-proxy on our apiserver, in the namespace of this process. */
 export function upstream(mode: "nftables" | "iptables" | "ipvs"): Implementation {
-  const refuses = mode === "ipvs" ? { ...REFUSES, ...IPVS_REFUSES } : REFUSES;
+  const more = { nftables: {}, iptables: IPTABLES_REFUSES, ipvs: IPVS_REFUSES }[mode];
+  const refuses = { ...REFUSES, ...more };
   return { name: `${mode} of kube-proxy`, refuses, start: (own) => start(mode, own) };
 }
 
