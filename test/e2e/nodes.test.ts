@@ -6,16 +6,20 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { walksOf } from "../../labs/walk.ts";
 import { ASK_MS, type ClusterProcess, killAll, TestCluster } from "./cluster.ts";
 import { differences, type HostSnapshot } from "./host-snapshot.ts";
+import { IdentityWatch, leftovers } from "./node-holdings.ts";
 import { OwnHost } from "./own-host.ts";
+import { SlowProcess } from "./slow-node.ts";
 import { WalkShell } from "./walk-shell.ts";
 
 const README = join(import.meta.dirname, "../../README.md");
 const NAME = "three";
 const TIMEOUT_MS = 180_000;
-const GRACE = "6s";
+const GRACE_S = 6;
 const IMAGE = "r2k.local/busybox:1";
 /** More than any packet. */
 const STREAM_BYTES = 1_000_000;
+/** A slow link lets out a stream in a second, and holds back what is more. */
+const SLOW_LINK = ["rate", "8mbit", "burst", "16kb", "latency", "400ms"];
 const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
 
 /** A server on each node that answers with its pod and node; it leaves lost nodes after 1 s. */
@@ -35,6 +39,7 @@ const serverSpec = (more = "") => `
               echo "$POD $NODE" | tee /tmp/index.html; httpd -f -p 8080 -h /tmp
           env:
             - { name: POD, valueFrom: { fieldRef: { fieldPath: metadata.name } } }
+            - { name: POD_UID, valueFrom: { fieldRef: { fieldPath: metadata.uid } } }
             - { name: NODE, valueFrom: { fieldRef: { fieldPath: spec.nodeName } } }
           readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 }`;
 
@@ -100,7 +105,7 @@ let first: string;
 beforeAll(async () => {
   host = await OwnHost.create();
   before = await host.snapshot(NAME);
-  const flags = ["--no-demo", "--nodes", "3", "--node-monitor-grace-period", GRACE];
+  const flags = ["--no-demo", "--nodes", "3", "--node-monitor-grace-period", `${GRACE_S}s`];
   cluster = await TestCluster.startIn(host, NAME, flags);
   const names = await cluster.ask("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}");
   first = names.split(" ").find((name) => name.startsWith(`${NAME}-`)) ?? "";
@@ -151,6 +156,51 @@ async function processOf(name: string): Promise<ClusterProcess> {
   const found = (await cluster.processes()).find((each) => each.name === name);
   if (found === undefined) throw new Error(`there is no process ${name}`);
   return found;
+}
+
+/**
+ * How long a node had been silent when its condition changed: from its last renewal, or later. Less
+ * a part of a second, which the condition's time leaves out.
+ */
+async function silence_s(node: string): Promise<number> {
+  const time = "jsonpath={.status.conditions[?(@.type=='Ready')].lastTransitionTime}";
+  const changed = await cluster.ask("get", "node", node, "-o", time);
+  const lease = ["get", "lease", node, "-n", "kube-node-lease"];
+  const renewed = await cluster.ask(...lease, "-o", "jsonpath={.spec.renewTime}");
+  return (Date.parse(changed) - Date.parse(renewed)) / 1_000;
+}
+
+/** Watches the statuses of a node's condition; `stop` lists them in turn, up to a last one. */
+async function watchReady(node: string): Promise<{ stop(last: string): Promise<string> }> {
+  const [, , , , template = ""] = conditionOf(node);
+  const child = cluster.startKubectl(["get", "node", node, "-w", "-o", `${template}{"\\n"}`]);
+  let text = "";
+  child.stdout?.on("data", (chunk) => (text += String(chunk)));
+  const seen = () => text.split("\n").filter((one, i, all) => one !== "" && one !== all[i - 1]);
+  await waitFor("the watch to begin", () => seen().length > 0, patience);
+  return {
+    async stop(last) {
+      await waitFor(`the watch to see ${last}`, () => seen().at(-1) === last, patience);
+      child.kill();
+      return seen().join(" ");
+    },
+  };
+}
+
+/** Asserts that each server's stream arrives whole at every server's node. */
+async function everyStreamArrives(): Promise<void> {
+  const agents = await podsOf("agent");
+  const script = agents.map(({ ip }) => `wget -qO- http://${ip}:8080/stream | wc -c`).join("; ");
+  for (const { name } of agents) {
+    const said = await cluster.ask("exec", name, "--", "sh", "-c", script);
+    expect(said.split("\n"), name).toEqual(agents.map(() => String(STREAM_BYTES)));
+  }
+}
+
+/** Waits until every node has what its pods need, and nothing of other pods. */
+async function nothingLeaked(): Promise<void> {
+  const found = () => leftovers(cluster, [first, "node-2", "node-3"]);
+  await expect.poll(found, { interval: ASK_MS }).toEqual([]);
 }
 
 /** Waits until each workload has its pods again, and the identity of `lost` is another pod's. */
@@ -270,12 +320,29 @@ describe("three nodes", { timeout: TIMEOUT_MS }, () => {
 });
 
 describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
+  let identity: IdentityWatch | undefined;
+
+  beforeAll(() => {
+    identity = new IdentityWatch(cluster, "single-0", [first, "node-2", "node-3"]);
+  });
+
+  afterAll(() => identity?.stop());
+
+  /** The watch has seen the containers of these pods, one after the other, and no two at once. */
+  function ranOneAfterTheOther(...uids: readonly (string | undefined)[]): void {
+    expect([...identity?.seen ?? []].slice(-uids.length)).toEqual(uids);
+    expect(identity?.twice).toEqual([]);
+  }
+
   it("their pods run elsewhere, no identity twice, and the host reaches Services", async () => {
     const [single] = await podsOf("single");
     expect(single?.node).toBe("node-2");
     killAll([await processOf("node node-2")]);
     await cable("first", "down");
     await Promise.all([untilReady("node-2", "Unknown"), untilReady(first, "Unknown")]);
+    for (const node of ["node-2", first]) {
+      expect(await silence_s(node), node).toBeGreaterThan(GRACE_S - 1);
+    }
     await waitFor("three pods on the node that is left", async () => {
       const pods = (await podsOf("moving")).filter(({ leaving }) => !leaving);
       return pods.length === 3 && pods.every(({ node, ip }) => node === "node-3" && ip !== "");
@@ -284,6 +351,7 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
     const answer = () => cluster.curl(`http://${ip}/`);
     await waitFor("an answer by the node that is left", answer, patience);
     expect(await podsOf("single")).toEqual([{ ...single, leaving: true }]);
+    ranOneAfterTheOther(single?.uid);
   });
 
   it("when they come back they are Ready, and have let the old pods go", async () => {
@@ -292,37 +360,80 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
     expect(await host.r2k(["node", "start", "node-2", "--name", NAME])).toMatchObject({ code: 0 });
     await untilReady(first, "True");
     await settled(lost);
-    await waitFor("no address to be leaked", async () => {
-      const taken = readdirSync(join(host.dir, "run", NAME, "nodes/node-2/cni/networks/r2k"));
-      const addresses = taken.filter((name) => /^\d+\./.test(name)).sort();
-      const pods = await Promise.all(["agent", "moving", "single"].map(podsOf));
-      const here = pods.flat().filter(({ node }) => node === "node-2").map(({ ip }) => ip).sort();
-      return addresses.join() === here.join();
-    }, patience);
+    await nothingLeaked();
+    ranOneAfterTheOther(lost?.uid, (await podsOf("single"))[0]?.uid);
   });
 
-  it("one that is slowed gives its pods up, no identity twice, and returns", async () => {
+  it("one that stops for longer gives its pods up, no identity twice, and returns", async () => {
     const [single] = await podsOf("single");
-    const slow = single?.node ?? "";
-    const { pid } = await processOf(slow === first ? "node" : `node ${slow}`);
+    const stopped = single?.node ?? "";
+    const { pid } = await processOf(stopped === first ? "node" : `node ${stopped}`);
     process.kill(pid ?? 0, "SIGSTOP");
     try {
-      await untilReady(slow, "Unknown");
+      await untilReady(stopped, "Unknown");
+      expect(await silence_s(stopped)).toBeGreaterThan(GRACE_S - 1);
       await waitFor("its pods on the others", async () => {
         const pods = (await podsOf("moving")).filter(({ leaving }) => !leaving);
-        return pods.length === 3 && pods.every(({ node, ip }) => node !== slow && ip !== "");
+        return pods.length === 3 && pods.every(({ node, ip }) => node !== stopped && ip !== "");
       }, patience);
       await waitFor("its own pod to be given up", async () => {
         return (await podsOf("single")).every(({ leaving }) => leaving);
       }, patience);
       // Its container still runs there.
       expect(await podsOf("single")).toEqual([{ ...single, leaving: true }]);
+      ranOneAfterTheOther(single?.uid);
     } finally {
       process.kill(pid ?? 0, "SIGCONT");
     }
-    await untilReady(slow, "True");
+    await untilReady(stopped, "True");
     await settled(single);
-    expect((await processOf(slow === first ? "node" : `node ${slow}`)).pid).toBe(pid);
+    expect((await processOf(stopped === first ? "node" : `node ${stopped}`)).pid).toBe(pid);
+    await nothingLeaked();
+    ranOneAfterTheOther(single?.uid, (await podsOf("single"))[0]?.uid);
+  });
+
+  it("one that is slowed works on, loses no pod while it is Ready, and recovers", async () => {
+    const [single] = await podsOf("single");
+    const slow = single?.node ?? "";
+    const agents = await podsOf("agent");
+    const old = agents.find((pod) => pod.node === slow);
+    const other = agents.find((pod) => pod.node !== slow);
+    const port = slow === first ? "first" : slow;
+    const tc = async (...args: string[]) => {
+      const outcome = await inside("netns/underlay", ["tc", ...args]);
+      expect(outcome).toMatchObject({ code: 0 });
+      return outcome.stdout;
+    };
+    const queue = await tc("qdisc", "show", "dev", port);
+    const { pid } = await processOf(slow === first ? "node" : `node ${slow}`);
+    const statuses = await watchReady(slow);
+    const slowness = new SlowProcess(pid ?? 0);
+    try {
+      await tc("qdisc", "replace", "dev", port, "root", "tbf", ...SLOW_LINK);
+      // Its kubelet ends a pod and starts another, which asks its DNS.
+      await cluster.ask("delete", "pod", old?.name ?? "", "--wait=false");
+      const next = await waitFor("another pod on it", async () => {
+        return (await podsOf("agent")).find(({ node, uid }) => node === slow && uid !== old?.uid);
+      }, patience);
+      await cluster.ask("wait", "--for=condition=Ready", `pod/${next.name}`, "--timeout=60s");
+      const stream = `wget -qO- http://${other?.ip}:8080/stream | wc -c; wget -qO- http://agents/`;
+      expect(await cluster.ask("exec", next.name, "--", "sh", "-c", stream))
+        .toMatch(`${STREAM_BYTES}\nagent-`);
+      expect(slowness.throttled).toBeGreaterThan(0);
+      expect(await tc("-s", "qdisc", "show", "dev", port)).toMatch(/overlimits [1-9]/);
+    } finally {
+      await Promise.all([slowness.end(), tc("qdisc", "del", "dev", port, "root")]);
+    }
+    await untilReady(slow, "True");
+    const seen = await statuses.stop("True");
+    expect(seen).toMatch(/^True( Unknown True)?$/);
+    await settled(undefined);
+    const [now] = await podsOf("single");
+    if (seen === "True") expect(now).toEqual(single);
+    ranOneAfterTheOther(...new Set([single?.uid, now?.uid]));
+    expect(await tc("qdisc", "show", "dev", port)).toBe(queue);
+    await everyStreamArrives();
+    await nothingLeaked();
   });
 
   it("a node is stopped, started, added and removed", async () => {
