@@ -30,8 +30,15 @@ describe("a virtual server", () => {
     expect(text).toContain("08000800 2c010000 08000900 ffffffff"); // 300 s, one client
   });
 
-  test.each([undefined, 300])("is read back: persistence %s", (persistence_s) => {
-    const wanted = { ...server, persistence_s };
+  test("has the flag that no scheduler uses when it is marked", () => {
+    expect(hex(serverAttribute({ ...server, marked: true }))).toContain("0c000700 20000000");
+  });
+
+  test.each([
+    { persistence_s: undefined }, { persistence_s: 300 }, { persistence_s: 300, marked: true },
+    { marked: true },
+  ])("is read back: %j", (changes) => {
+    const wanted = { ...server, ...changes };
     expect(parseServer(genericMessage(1, 1, serverAttribute(wanted)))).toEqual([wanted]);
   });
 

@@ -3,6 +3,7 @@ import { genericAttributes, genericMessage, openGeneric } from "./generic-netlin
 import { addressBytes, addressText, attribute, nest, parseAttributes, textAttribute, textOf,
   u16Attribute, u32Attribute } from "./netlink-attributes.ts";
 import type { NetlinkSocket } from "./netlink.ts";
+import { decodeBody, type NetlinkMessage } from "./netlink-messages.ts";
 import { AF_INET } from "./numbers.ts";
 
 // linux/ip_vs.h
@@ -21,6 +22,8 @@ const DEST = {
 } as const;
 const ADDRESS_BYTES = 16;
 const FLAG_PERSISTENT = 1;
+/** IP_VS_SVC_F_SCHED3, the `flag-3` of ipvsadm. */
+const FLAG_MARK = 0x20;
 const FLAGS_MASK = 0xffff_ffff;
 const FORWARD_MASQUERADE = 0;
 const ONE_CLIENT = 0xffff_ffff;
@@ -40,6 +43,11 @@ export interface VirtualServer extends VirtualServerKey {
   scheduler: string;
   /** How long a client stays with its destination, in seconds; undefined: it does not. */
   persistence_s: number | undefined;
+  /**
+   * Has the third flag of schedulers, which none of the kernel's uses: a program can recognise its
+   * own virtual servers by it.
+   */
+  marked?: boolean;
 }
 
 /** A destination of a virtual server, by masquerading (NAT). */
@@ -80,9 +88,10 @@ function keyAttributes({ address, protocol, port }: VirtualServerKey): Buffer[] 
 /** The attribute of a virtual server, or of its key alone. */
 export function serverAttribute(server: VirtualServerKey | VirtualServer): Buffer {
   if (!("scheduler" in server)) return nest(CMD_ATTR.SERVICE, ...keyAttributes(server));
-  const { scheduler, persistence_s } = server;
+  const { scheduler, persistence_s, marked } = server;
   const flags = Buffer.alloc(8);
-  flags.writeUInt32LE(persistence_s === undefined ? 0 : FLAG_PERSISTENT, 0);
+  const persistent = persistence_s === undefined ? 0 : FLAG_PERSISTENT;
+  flags.writeUInt32LE(persistent | (marked ? FLAG_MARK : 0), 0);
   flags.writeUInt32LE(FLAGS_MASK, 4);
   return nest(
     CMD_ATTR.SERVICE,
@@ -115,13 +124,15 @@ export function parseServer(body: Buffer): VirtualServer[] {
   const protocol = Object.entries(IPVS_PROTOCOLS).find(([, value]) => value === number)?.[0];
   const address = inner.get(SVC.ADDR);
   if (inner.get(SVC.AF)?.readUInt16LE() !== AF_INET || !address || !protocol) return [];
-  const persistent = ((inner.get(SVC.FLAGS)?.readUInt32LE() ?? 0) & FLAG_PERSISTENT) !== 0;
+  const flags = inner.get(SVC.FLAGS)?.readUInt32LE() ?? 0;
+  const persistent = (flags & FLAG_PERSISTENT) !== 0;
   return [{
     address: addressText(address.subarray(0, 4)),
     protocol: protocol as IpvsProtocol,
     port: inner.get(SVC.PORT)?.readUInt16BE() ?? 0,
     scheduler: textOf(inner.get(SVC.SCHED_NAME) ?? Buffer.alloc(0)),
     persistence_s: persistent ? inner.get(SVC.TIMEOUT)?.readUInt32LE() : undefined,
+    ...((flags & FLAG_MARK) === 0 ? {} : { marked: true }),
   }];
 }
 
@@ -161,13 +172,25 @@ export class Ipvs implements Disposable {
     return this.#socket.dump(this.#family, body, "list the virtual servers", parseServer);
   }
 
+  /** Returns the virtual server with that key, if there is one. */
+  find(server: VirtualServerKey): VirtualServer | undefined {
+    const doing = `get virtual server ${text(server)}`;
+    try {
+      const [answer] = this.#request(CMD.GET_SERVICE, doing, serverAttribute(key(server)));
+      return answer && decodeBody(answer.body, doing, parseServer)[0];
+    } catch (thrown) {
+      if (isErrno(thrown, "ESRCH")) return undefined;
+      throw thrown;
+    }
+  }
+
   destinations(server: VirtualServerKey): DestinationState[] {
     const body = genericMessage(CMD.GET_DEST, VERSION, serverAttribute(key(server)));
     const doing = `list the destinations of ${text(server)}`;
     return this.#socket.dump(this.#family, body, doing, parseDestination);
   }
 
-  /** Adds a virtual server, or changes the scheduler and persistence of the one that is there. */
+  /** Adds a virtual server, or changes scheduler, persistence and mark of the one that is there. */
   setServer(server: VirtualServer): void {
     const attributes = serverAttribute(server);
     try {
@@ -204,9 +227,9 @@ export class Ipvs implements Disposable {
     return this.#unlessGone(() => this.#request(CMD.DEL_DEST, `delete ${what}`, ...attributes));
   }
 
-  #request(command: number, doing: string, ...attributes: Buffer[]): void {
+  #request(command: number, doing: string, ...attributes: Buffer[]): NetlinkMessage[] {
     const body = genericMessage(command, VERSION, ...attributes);
-    this.#socket.request(this.#family, 0, body, doing);
+    return this.#socket.request(this.#family, 0, body, doing);
   }
 
   #unlessGone(remove: () => void): boolean {

@@ -13,6 +13,7 @@ import { Ipvs } from "@raft2kube/linux/ipvs.ts";
 import { getLink, openRoute } from "@raft2kube/linux/link.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
 import { replaceRoute } from "@raft2kube/linux/route.ts";
+import { readSysctl } from "@raft2kube/linux/sysctl.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { changeAddresses, hasDevice, removeDevice } from "@raft2kube/proxy/apply/ipvs/device.ts";
 import { SETS } from "@raft2kube/proxy/apply/ipvs/layout.ts";
@@ -37,8 +38,15 @@ import { ADDRESSES, type Agent, CLUSTER_CIDR, createWorld, TARGETS } from
 // one it judges upstream's kube-proxy.
 
 const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"];
+/** Parameters that IPVS mode sets beside `ip_forward`. */
+const PARAMETERS = [
+  "net.ipv4.vs.conntrack", "net.ipv4.vs.conn_reuse_mode", "net.ipv4.vs.expire_nodest_conn",
+  "net.ipv4.vs.expire_quiescent_template", "net.ipv4.conf.all.arp_ignore",
+  "net.ipv4.conf.all.arp_announce",
+];
 const [, , sctp] = process.argv;
 const world = await createWorld();
+const parametersBefore = PARAMETERS.map(readSysctl);
 
 async function report(mode: string, rule: string, run: () => Promise<void>): Promise<void> {
   const error = await run().then(() => undefined, messageOf);
@@ -105,10 +113,10 @@ async function judgeStrictArp(): Promise<void> {
     });
     return outside.ask(ip, 80, { timeout_ms: 5_000 });
   };
-  // In this order: the parameters stay.
   for (const [name, ip, strictArp, expected] of [
-    ["the node answers ARP for a Service's address", "10.96.5.6", false, /^two /],
-    ["with strict ARP it does not", "10.96.5.7", true, /^silent$|EHOSTUNREACH/],
+    ["with strict ARP the node does not answer for a Service's address", "10.96.5.7", true,
+      /^silent$|EHOSTUNREACH/],
+    ["without strict ARP it does, also afterwards", "10.96.5.6", false, /^two /],
   ] as const) {
     await report("ipvs", name, () => during("ipvs", port(ip), async () => {
       assert.match(await ask(ip), expected);
@@ -116,15 +124,67 @@ async function judgeStrictArp(): Promise<void> {
   }
 }
 
+/** The virtual servers that other programs made, with their destinations. */
+function serversOfOthers() {
+  using ipvs = new Ipvs();
+  return ipvs.servers().filter(({ marked }) => !marked).map((server) => ({
+    ...server,
+    destinations: ipvs.destinations(server).map(({ address, port, weight }) =>
+      `${address}:${port} ${weight}`),
+  })).sort((a, b) => a.port - b.port);
+}
+
+/**
+ * Virtual servers as a load balancer beside the proxy has them, one of them where that of a node
+ * port would be. The other one stays.
+ */
+async function judgeOthers(): Promise<void> {
+  const { outside } = world;
+  const [beside, taken] = [7_000, 30_095].map((port) => ({
+    address: ADDRESSES.node, protocol: "tcp" as const, port, scheduler: "wlc", persistence_s: 60,
+  }));
+  assert.ok(beside && taken);
+  using ipvs = new Ipvs();
+  for (const server of [beside, taken]) {
+    ipvs.setServer(server);
+    ipvs.setDestination(server, { address: ADDRESSES.one, port: TARGETS.http, weight: 3 });
+  }
+  const before = serversOfOthers();
+  const areAsBefore = () => assert.deepEqual(serversOfOthers(), before);
+  const served = { ...port("10.96.5.9"), nodePort: taken.port };
+  await report("ipvs", "virtual servers of others stay over syncs and a removal", async () => {
+    assert.equal(before.length, 2);
+    await during("ipvs", served, async (rules) => {
+      areAsBefore();
+      assert.match(await outside.ask(ADDRESSES.node, taken.port), /^one /);
+      assert.match(await outside.ask(ADDRESSES.gateway, taken.port), /^two /);
+      for (const next of [undefined, served]) {
+        await rules.change(new Map([[served.key, next]]));
+        areAsBefore();
+        assert.equal(await rules.intact(), true);
+      }
+    });
+    areAsBefore();
+  });
+  await report("ipvs", "a node port that another program had is served once it is free", () =>
+    during("ipvs", served, async (rules) => {
+      ipvs.deleteServer(taken);
+      assert.equal(await rules.intact(), false);
+      await rules.rebuild([served], []);
+      assert.equal(await rules.intact(), true);
+      assert.match(await outside.ask(ADDRESSES.node, taken.port), /^two /);
+    }));
+}
+
 /** Deletes by hand what makes the Service at `ip` work. */
 const damages = (ip: string): Readonly<Record<string, () => void | Promise<unknown>>> => ({
   "a virtual server": () => {
     using ipvs = new Ipvs();
-    for (const server of ipvs.servers()) ipvs.deleteServer(server);
+    for (const server of ipvs.servers()) if (server.marked) ipvs.deleteServer(server);
   },
   "a destination": () => {
     using ipvs = new Ipvs();
-    for (const server of ipvs.servers()) {
+    for (const server of ipvs.servers().filter(({ marked }) => marked)) {
       for (const target of ipvs.destinations(server)) ipvs.deleteDestination(server, target);
     }
   },
@@ -178,7 +238,7 @@ async function judgeSctp(mode: ModeName, sctp: string): Promise<void> {
   server.kill();
 }
 
-/** Chains, sets, device and virtual servers that a mode has in this namespace. */
+/** Lists traces of modes in this namespace, and virtual servers of other programs. */
 async function traces(): Promise<string[]> {
   using ipvs = new Ipvs();
   using sets = new Ipsets();
@@ -189,23 +249,35 @@ async function traces(): Promise<string[]> {
     ...(has("KUBE-IPVS-") ? ["ipvs chains"] : []),
     ...(hasDevice() ? ["ipvs device"] : []),
     ...(Object.values(SETS).some((name) => sets.exists(name)) ? ["ipvs sets"] : []),
-    ...(ipvs.servers().length > 0 ? ["ipvs servers"] : []),
+    ...(ipvs.servers().some(({ marked }) => marked) ? ["ipvs servers"] : []),
+    ...(PARAMETERS.map(readSysctl).join() === parametersBefore.join() ? [] : ["ipvs parameters"]),
+    ...serversOfOthers().map(({ port }) => `another's server at ${port}`),
   ];
 }
 
-const OF_IPVS = ["ipvs chains", "ipvs device", "ipvs sets", "ipvs servers"];
+const OTHERS = ["another's server at 7000"];
+const OF_IPVS = [
+  "ipvs chains", "ipvs device", "ipvs sets", "ipvs servers", "ipvs parameters", ...OTHERS,
+];
 
 /** A restart in IPVS mode, and changes from and to it, while connections are under way. */
 async function judgeChanges(): Promise<void> {
-  const { one } = world;
+  const { one, outside } = world;
   const ip = "10.96.5.4";
+  const dns: ServicePort = {
+    ...port(ip), key: "default/dns:p/UDP", transport: "udp", port: 53,
+    allEndpoints: [{ address: ADDRESSES.two, port: TARGETS.dns }],
+  };
   let rules: Rules | undefined;
   const use = async (mode: ModeName) => {
     await rules?.close();
-    rules = modeNamed(mode).create({ clock: systemClock(), log: logger("guest") });
-    await rules.rebuild([port(ip)], []);
+    rules = modeNamed(mode).create({
+      clusterCidr: CLUSTER_CIDR, clock: systemClock(), log: logger("guest"),
+    });
+    await rules.rebuild([port(ip), dns], []);
     return await removeOthers(mode);
   };
+  const query = () => one.ask(ip, dns.port, { protocol: "udp", localPort: 41_000 });
   await report("ipvs", "a connection continues while the proxy restarts", async () => {
     await use("ipvs");
     assert.match(await one.open("kept", ip, 80), /^two /);
@@ -216,9 +288,18 @@ async function judgeChanges(): Promise<void> {
   });
   await report("ipvs", "a change to iptables leaves nothing of it", async () => {
     assert.deepEqual(await traces(), OF_IPVS);
+    assert.match(await outside.open("masqueraded", ip, 80), /^two /);
+    assert.match(await query(), /^two /);
     assert.deepEqual(await use("iptables"), ["ipvs"]);
-    assert.deepEqual(await traces(), ["iptables"]);
+    assert.deepEqual(await traces(), ["iptables", ...OTHERS]);
     assert.match(await one.ask(ip, 80), /^two /);
+  });
+  await report("ipvs", "after it a pod continues, if there is one endpoint", async () => {
+    assert.match(await one.say("kept"), /^two /);
+    assert.match(await query(), /^two /);
+  });
+  await report("ipvs", "after it a connection that was masqueraded is reset at once", async () => {
+    assert.match(await outside.say("masqueraded"), /^(reset|closed)$/);
   });
   await report("ipvs", "a change from iptables keeps connections and no chains", async () => {
     assert.match(await one.open("moved", ip, 80), /^two /);
@@ -226,9 +307,15 @@ async function judgeChanges(): Promise<void> {
     assert.deepEqual(await traces(), OF_IPVS);
     assert.match(await one.ask(ip, 80), /^two /);
     assert.match(await one.say("moved"), /^two /);
+    assert.match(await query(), /^two /);
   });
   await rules?.close();
-  await removeOthers();
+  await report("ipvs", "a cleanup leaves what others have, and the former parameters", async () => {
+    assert.deepEqual(await removeOthers(), ["ipvs"]);
+    assert.deepEqual(await traces(), OTHERS);
+  });
+  using ipvs = new Ipvs();
+  for (const server of serversOfOthers()) ipvs.deleteServer(server);
 }
 
 /** The overlay's guard by iptables, beside the proxy's chains, which accept pods' packets. */
@@ -304,6 +391,7 @@ else {
   await judgeContract(ours("ipvs"));
   await judgeStrictArp();
   await judgeSchedulers();
+  await judgeOthers();
   await judgeRepairs();
   for (const mode of ["ipvs", "iptables"] as const) await judgeSctp(mode, sctp);
   await judgeChanges();

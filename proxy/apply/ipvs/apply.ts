@@ -1,7 +1,6 @@
 import { Ipsets } from "@raft2kube/linux/ipset.ts";
 import { findIptables } from "@raft2kube/linux/iptables.ts";
 import { Ipvs } from "@raft2kube/linux/ipvs.ts";
-import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { IPVS_SET_ENTRIES_MAX } from "../../limits.ts";
 import type { ServicePort } from "../../plan/model.ts";
@@ -14,7 +13,8 @@ import {
   changeAddresses, deviceAddresses, ensureDevice, hasDevice, nodePortAddresses, removeDevice,
 } from "./device.ts";
 import { ipvsRules, LAYOUT, SET_TYPES, type SetName } from "./layout.ts";
-import { VirtualServers } from "./servers.ts";
+import { noteOf, type ParameterValues, restoreParameters, setParameters } from "./parameters.ts";
+import { deleteAllServers, VirtualServers } from "./servers.ts";
 import { IpvsState, type Steps } from "./state.ts";
 import { wantedOf } from "./wanted.ts";
 
@@ -32,6 +32,7 @@ function ipvsRulesOf(options: RulesOptions): Rules {
   let owners = new FrontendOwners(() => false);
   let state = new IpvsState();
   let nodeAddresses: string[] = [];
+  let former: ParameterValues = new Map();
   const tables = new TablesState(LAYOUT, ipvsRules(clusterCidr));
   const servers = new VirtualServers(clock, log);
   const steps = (ports: ReadonlyMap<string, ServicePort | undefined>) =>
@@ -40,8 +41,9 @@ function ipvsRulesOf(options: RulesOptions): Rules {
   return {
     async rebuild(ports, apiServers) {
       requireIpvs();
-      setParameters(strictArp);
-      ensureDevice();
+      // Noted again, if the device was deleted by hand.
+      ensureDevice(noteOf(former));
+      former = setParameters(strictArp);
       owners = new FrontendOwners(externalReservation(apiServers, clusterCidr));
       state = new IpvsState();
       nodeAddresses = nodePortAddresses(options.nodePortAddresses);
@@ -89,21 +91,6 @@ function requireIpvs(): void {
   }
 }
 
-/** Sets the kernel's parameters that IPVS with NAT needs (upstream's). */
-function setParameters(strictArp: boolean): void {
-  // Connections of IPVS are tracked, so that they can be masqueraded.
-  writeSysctl("net.ipv4.vs.conntrack", 1);
-  // A client's port that is used again gets a new connection, with the destinations of now.
-  writeSysctl("net.ipv4.vs.conn_reuse_mode", 0);
-  writeSysctl("net.ipv4.vs.expire_nodest_conn", 1);
-  writeSysctl("net.ipv4.vs.expire_quiescent_template", 1);
-  writeSysctl("net.ipv4.ip_forward", 1);
-  if (!strictArp) return;
-  // The node answers for an address only on the interface that has it.
-  writeSysctl("net.ipv4.conf.all.arp_ignore", 1);
-  writeSysctl("net.ipv4.conf.all.arp_announce", 2);
-}
-
 /** Whether the kernel's sets have as many entries as were applied. */
 function hasSets(counts: ReadonlyMap<SetName, number>): boolean {
   using sets = new Ipsets();
@@ -125,16 +112,17 @@ function changeSets({ added, removed }: Steps["entries"]): void {
   for (const [name, entries] of added) sets.add(name, entries);
 }
 
-/** The mode of virtual servers in the kernel. All those of this namespace are its own. */
+/** The mode of virtual servers in the kernel. */
 export const IPVS_MODE: Mode = {
   create: ipvsRulesOf,
   isPresent: () => Promise.resolve(hasDevice()),
   async remove() {
-    using ipvs = new Ipvs();
-    for (const server of ipvs.servers()) ipvs.deleteServer(server);
+    deleteAllServers();
     await removeLayout(LAYOUT);
     using sets = new Ipsets();
     for (const name of SET_NAMES) sets.destroy(name);
+    restoreParameters();
+    // Last: a removal that was interrupted is found by it, and repeated.
     removeDevice();
   },
 };

@@ -1,32 +1,51 @@
 import { networkInterfaces } from "node:os";
 import ipaddr from "ipaddr.js";
 import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/address.ts";
-import { createDummy, deleteLink, findLink, getLink, openRoute, setLink } from
+import { createDummy, deleteLink, findLink, getLink, type Link, openRoute, setLink } from
   "@raft2kube/linux/link.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { DEVICE, DEVICE_OWNER } from "./layout.ts";
 
-/** Creates the device of the Services' addresses; EEXIST if another program's has its name. */
-export function ensureDevice(): void {
+/**
+ * Creates the device of the Services' addresses, with a note; EEXIST if another program's has its
+ * name.
+ */
+export function ensureDevice(note: string): void {
   using route = openRoute();
   try {
     createDummy(route, { name: DEVICE });
     // The kernel sets no alias while it creates a link.
-    setLink(route, getLink(route, DEVICE), { alias: DEVICE_OWNER });
+    setLink(route, getLink(route, DEVICE), { alias: aliasOf(note) });
   } catch (thrown) {
     if (!isErrno(thrown, "EEXIST")) throw thrown;
   }
   const link = getLink(route, DEVICE);
-  if (link.alias === DEVICE_OWNER) return setLink(route, link, { up: true });
+  if (isOurs(link)) return setLink(route, link, { up: true });
   throw new CodedError("EEXIST", `link ${DEVICE} belongs to another program`, {
     remedy: `remove it, if no other proxy runs here: ip link delete ${DEVICE}`,
   });
 }
 
+const aliasOf = (note: string) => `${DEVICE_OWNER} ${note}`.trim();
+const isOurs = (link: Link | undefined) => link?.alias.startsWith(DEVICE_OWNER) === true;
+
 /** Whether the device is there, and ours. */
 export function hasDevice(): boolean {
   using route = openRoute();
-  return findLink(route, DEVICE)?.alias === DEVICE_OWNER;
+  return isOurs(findLink(route, DEVICE));
+}
+
+/** Returns the note on our device; empty without one. */
+export function deviceNote(): string {
+  using route = openRoute();
+  const link = findLink(route, DEVICE);
+  return link && isOurs(link) ? link.alias.slice(DEVICE_OWNER.length).trim() : "";
+}
+
+/** Replaces the note on the device; the kernel takes 240 bytes. */
+export function noteOnDevice(note: string): void {
+  using route = openRoute();
+  setLink(route, getLink(route, DEVICE), { alias: aliasOf(note) });
 }
 
 export function removeDevice(): void {

@@ -8,14 +8,17 @@ import { type DestinationSteps, keyOf, planDestinations } from "./destinations.t
 import { serverName, type WantedServer } from "./state.ts";
 
 /**
- * The virtual servers of this namespace. A destination that is no longer wanted gets weight 0 while
- * it has connections, and is removed after the last.
+ * Our virtual servers of this namespace, which the kernel has with a mark; those of other programs
+ * stay as they are. A destination that is no longer wanted gets weight 0 while it has connections,
+ * and is removed after the last.
  */
 export class VirtualServers {
   readonly #clock: Clock;
   readonly #log: Logger;
   /** Destinations with weight 0, by the name of their virtual server. */
   readonly #leaving = new Map<string, { server: VirtualServer; targets: Set<string> }>();
+  /** Names that are wanted, and that another program has. */
+  readonly #taken = new Set<string>();
   #timer: Timer | undefined;
 
   constructor(clock: Clock, log: Logger) {
@@ -23,9 +26,10 @@ export class VirtualServers {
     this.#log = log;
   }
 
-  /** Makes all virtual servers those that are wanted. */
+  /** Makes our virtual servers those that are wanted. */
   async rebuild(wanted: ReadonlyMap<string, WantedServer>): Promise<void> {
     using ipvs = new Ipvs();
+    for (const name of this.#taken) if (!wanted.has(name)) this.#taken.delete(name);
     for (const server of ipvs.servers()) {
       if (!wanted.has(serverName(server))) this.#delete(ipvs, server);
     }
@@ -38,15 +42,17 @@ export class VirtualServers {
     await this.#setAll(ipvs, set);
   }
 
-  /** Whether the kernel has all virtual servers with their destinations. */
+  /** Whether the kernel has all of our virtual servers with their destinations, and no more. */
   isIntact(wanted: ReadonlyMap<string, WantedServer>): boolean {
     using ipvs = new Ipvs();
-    const found = new Set(ipvs.servers().map((server) => serverName(server)));
-    if (found.size !== wanted.size) return false;
+    const found = new Map(ipvs.servers().map((server) => [serverName(server), server]));
+    if ([...found].some(([name, { marked }]) => marked && !wanted.has(name))) return false;
     return [...wanted].every(([name, { server, targets }]) => {
-      if (!found.has(name)) return false;
-      const there = ipvs.destinations(server).filter(({ weight }) => weight > 0).map(keyOf);
-      return there.length === targets.length && targets.every((one) => there.includes(keyOf(one)));
+      const there = found.get(name);
+      if (!there?.marked) return there !== undefined && this.#taken.has(name);
+      if (this.#taken.has(name)) return false;
+      const used = ipvs.destinations(server).filter(({ weight }) => weight > 0).map(keyOf);
+      return used.length === targets.length && targets.every((one) => used.includes(keyOf(one)));
     });
   }
 
@@ -62,7 +68,8 @@ export class VirtualServers {
   }
 
   #set(ipvs: Ipvs, { server, targets }: WantedServer): void {
-    ipvs.setServer(server);
+    if (this.#isTaken(ipvs, server)) return;
+    ipvs.setServer({ ...server, marked: true });
     this.#step(ipvs, server, planDestinations(
       server.protocol, targets, ipvs.destinations(server),
     ));
@@ -82,7 +89,25 @@ export class VirtualServers {
 
   #delete(ipvs: Ipvs, server: VirtualServer): void {
     this.#leaving.delete(serverName(server));
-    ipvs.deleteServer(server);
+    this.#taken.delete(serverName(server));
+    if (ipvs.find(server)?.marked) ipvs.deleteServer(server);
+  }
+
+  /** Whether another program has that virtual server. Logged once. */
+  #isTaken(ipvs: Ipvs, server: VirtualServer): boolean {
+    const name = serverName(server);
+    const there = ipvs.find(server);
+    if (!there || there.marked) {
+      this.#taken.delete(name);
+      return false;
+    }
+    if (!this.#taken.has(name)) {
+      this.#log.warn("a virtual server of another program is where a Service's would be; it stays",
+        { server: name });
+    }
+    this.#taken.add(name);
+    this.#leaving.delete(name);
+    return true;
   }
 
   #checkLater(): void {
@@ -99,9 +124,19 @@ export class VirtualServers {
 
   #check(): void {
     using ipvs = new Ipvs();
-    for (const { server, targets } of [...this.#leaving.values()]) {
+    for (const [name, { server, targets }] of [...this.#leaving]) {
+      if (!ipvs.find(server)?.marked) {
+        this.#leaving.delete(name);
+        continue;
+      }
       const found = ipvs.destinations(server).filter((one) => targets.has(keyOf(one)));
       this.#step(ipvs, server, planDestinations(server.protocol, [], found));
     }
   }
+}
+
+/** Deletes our virtual servers. */
+export function deleteAllServers(): void {
+  using ipvs = new Ipvs();
+  for (const server of ipvs.servers()) if (server.marked) ipvs.deleteServer(server);
 }
