@@ -103,13 +103,19 @@ function dial(target: Target, timeout_ms: number, client: Socket): Promise<Socke
   // lab:14 end
 }
 
-/** Passes bytes and the ends of streams both ways. */
+/** Passes bytes, the ends of streams and resets both ways. */
 function join(client: Socket, endpoint: Socket): void {
   // lab:14 begin join
   client.setNoDelay(true);
   endpoint.setNoDelay(true);
-  client.once("close", () => endpoint.destroy());
-  endpoint.once("close", () => client.destroy());
+  client.once("close", (failed) => {
+    if (failed && !endpoint.writableEnded) endpoint.resetAndDestroy();
+    else endpoint.destroy();
+  });
+  endpoint.once("close", (failed) => {
+    if (failed && !client.writableEnded) client.resetAndDestroy();
+    else client.destroySoon(); // after the last bytes of the endpoint
+  });
   client.pipe(endpoint);
   endpoint.pipe(client);
   // lab:14 end
