@@ -17,6 +17,8 @@ interface Request {
   localPort?: number;
   /** Length of the question; of the answer, too, if it is longer than that is. */
   bytes?: number;
+  /** Of `ask` by TCP: whether the connection ends with a FIN of the client; else it is reset. */
+  ends?: boolean;
   timeout_ms: number;
 }
 
@@ -73,7 +75,8 @@ async function askTcp(request: Request): Promise<string> {
   // Also after it was silent: the attempt to connect goes on, and fails when it is refused.
   socket.on("error", () => socket.destroy());
   const answer = await talk(socket, request.timeout_ms);
-  socket.resetAndDestroy();
+  if (request.ends) socket.end();
+  else socket.resetAndDestroy();
   return answer;
 }
 

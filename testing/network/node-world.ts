@@ -69,10 +69,12 @@ export class Agent {
       timeout_ms?: number;
       /** UDP: the least length of question and answer. */
       bytes?: number;
+      /** TCP: ends the connection with a FIN, of the client first. By default it is reset. */
+      ends?: boolean;
     } = {},
   ): Promise<string> {
-    const { protocol = "tcp", timeout_ms = ANSWER_MS, localPort, bytes } = options;
-    return this.#call({ op: "ask", address, port, protocol, timeout_ms, localPort, bytes });
+    const { protocol = "tcp", timeout_ms = ANSWER_MS, ...rest } = options;
+    return this.#call({ op: "ask", address, port, protocol, timeout_ms, ...rest });
   }
 
   /** Opens the connection `name`, which stays; the server's first answer. */

@@ -1,6 +1,7 @@
 import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/address.ts";
 import { forgetFlows } from "@raft2kube/linux/conntrack.ts";
 import { getLink, openRoute } from "@raft2kube/linux/link.ts";
+import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { CONNECTIONS_MAX, CONNECTIONS_PER_CLIENT_MAX, PORTS_OPENED_AT_ONCE } from
   "../../limits.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
@@ -71,6 +72,7 @@ function userspaceRules(options: RulesOptions): Rules {
     async rebuild(ports, apiServers) {
       rules.open();
       putAddress();
+      reuseEndedConnections();
       const changes = new Map<string, ServicePort | undefined>();
       for (const key of opened.keys()) changes.set(key, undefined);
       for (const port of ports) changes.set(port.key, port);
@@ -151,6 +153,15 @@ function translated(port: ServicePort, wanted: Wanted, { all, local }: Opened): 
 function putAddress(): void {
   using route = openRoute();
   addAddress(route, getLink(route, "lo").index, `${PROXY_ADDRESS}/32`);
+}
+
+/**
+ * Lets a connection to an endpoint have the number of one that ended a second ago. Of a connection
+ * whose client ends first, the side towards the endpoint keeps its number for a minute (TIME_WAIT):
+ * 28,000 are all that there are to one endpoint. The kernel then takes 5 ms to find none.
+ */
+function reuseEndedConnections(): void {
+  writeSysctl("net.ipv4.tcp_tw_reuse", 1);
 }
 
 function hasAddress(): boolean {

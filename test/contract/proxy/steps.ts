@@ -92,6 +92,7 @@ export async function answers(
   [ip, port]: readonly [string, number],
   expected: RegExp,
   options: Parameters<Agent["ask"]>[2] = {},
+  within_ms = WAIT_MS,
 ): Promise<string> {
   let last = "";
   const probe = async () => {
@@ -100,7 +101,7 @@ export async function answers(
   };
   try {
     return await waitFor(`${ip}:${port} to answer ${expected}`, probe, {
-      clock, timeout_ms: WAIT_MS,
+      clock, timeout_ms: within_ms,
     });
   } catch (thrown) {
     throw new assert.AssertionError({

@@ -1,0 +1,42 @@
+import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Served } from "./implementation.ts";
+import { ours } from "./ours.ts";
+import { answers, serve, TWO } from "./steps.ts";
+import { createWorld, type World } from "../../../testing/network/node-world.ts";
+
+/** Numbers that the node gives to connections, of which the proxy makes one for each client's. */
+const NUMBERS = 32;
+const IP = "10.96.8.1";
+/** A number whose connection has ended is kept for 60 s: so long no attempt may wait. */
+const ANSWER_MS = 30_000;
+
+describe.runIf(process.getuid?.() === 0)("the numbers of the userspace proxy's sockets", () => {
+  let world: World;
+  let served: Served;
+
+  beforeAll(async () => {
+    world = await createWorld();
+    writeSysctl("net.ipv4.ip_local_port_range", `50000 ${50_000 + NUMBERS - 1}`);
+    served = await ours("userspace").start();
+    await serve(served, { name: "many", ip: IP, endpoints: [TWO] });
+    await answers(world.outside, [IP, 80], /^two /);
+  }, 60_000);
+
+  afterAll(async () => {
+    await served.close();
+    world.close();
+  });
+
+  test("a connection that its client resets leaves its number at once", async () => {
+    for (let at = 0; at < 4 * NUMBERS; at++) {
+      expect(await world.outside.ask(IP, 80), `connection ${at}`).toMatch(/^two /);
+    }
+  });
+
+  test("one that its client ends leaves it before the minute of TIME_WAIT", async () => {
+    for (let at = 0; at < 2 * NUMBERS; at++) {
+      await answers(world.outside, [IP, 80], /^two /, { ends: true }, ANSWER_MS);
+    }
+  });
+});
