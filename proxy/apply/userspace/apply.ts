@@ -1,12 +1,13 @@
 import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/address.ts";
 import { forgetFlows } from "@raft2kube/linux/conntrack.ts";
 import { getLink, openRoute } from "@raft2kube/linux/link.ts";
-import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { CONNECTIONS_MAX, CONNECTIONS_PER_CLIENT_MAX, PORTS_OPENED_AT_ONCE } from
   "../../limits.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
 import { nftablesMode, nftablesRules } from "../nftables/apply.ts";
 import type { Mode, PortChanges, Rules, RulesOptions } from "../rules.ts";
+import { PortNumbers, portNumbers } from "./port-numbers.ts";
 import { Budget, type ProxyPort } from "./proxy-port.ts";
 import { openTcpPort } from "./tcp-port.ts";
 import { openUdpPort } from "./udp-port.ts";
@@ -36,8 +37,7 @@ function userspaceRules(options: RulesOptions): Rules {
   });
   const opened = new Map<string, Opened>();
   const context = { clock, log, budget: new Budget({ ...BOUNDS, clock, log }) };
-  const open = (transport: "tcp" | "udp") =>
-    transport === "tcp" ? openTcpPort(PROXY_ADDRESS, context) : openUdpPort(PROXY_ADDRESS, context);
+  const open = portOpener(context);
   const proxied = async (key: string, port: ServicePort | undefined) => {
     const known = opened.get(key) ?? { all: undefined, local: undefined };
     const wanted = port && served(port, log);
@@ -97,6 +97,20 @@ function userspaceRules(options: RulesOptions): Rules {
       opened.clear();
       return rules.close();
     },
+  };
+}
+
+/** Returns what opens proxy ports; of TCP with numbers of the namespace that the first is in. */
+function portOpener(
+  context: Parameters<typeof openTcpPort>[1],
+): (transport: "tcp" | "udp") => Promise<ProxyPort> {
+  let numbers: PortNumbers | undefined;
+  return (transport) => {
+    if (transport === "udp") return openUdpPort(PROXY_ADDRESS, context);
+    numbers ??= new PortNumbers(portNumbers(
+      readSysctl("net.ipv4.ip_local_port_range"), readSysctl("net.ipv4.ip_local_reserved_ports"),
+    ));
+    return numbers.open((number) => openTcpPort(PROXY_ADDRESS, context, number));
   };
 }
 

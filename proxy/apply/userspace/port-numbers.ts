@@ -1,0 +1,71 @@
+import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
+import type { ProxyPort } from "./proxy-port.ts";
+
+/**
+ * Returns the numbers that the kernel gives to sockets of itself, in the order in which listeners
+ * are to take them: first those that it gives to outgoing connections last, every other one.
+ * `range` and `reserved`: net.ipv4.ip_local_port_range and ip_local_reserved_ports.
+ */
+export function portNumbers(range: string, reserved: string): number[] {
+  const [low = 0, high = 0] = range.split(/\s+/).map(Number);
+  const kept = reserved.split(",").filter((part) => part !== "").map((part) => {
+    const [first = 0, last = first] = part.split("-").map(Number);
+    return { first, last };
+  });
+  const all = Array.from({ length: high - low + 1 }, (_, i) => high - i).filter((number) =>
+    !kept.some(({ first, last }) => first <= number && number <= last));
+  const isLate = (number: number) => (number - low) % 2 === 1;
+  return [...all.filter(isLate), ...all.filter((number) => !isLate(number))];
+}
+
+/**
+ * Gives each listener a number. Asked for any, the kernel searches one half of the numbers from a
+ * random start, and most of them are taken after some thousand listeners. A number is not given
+ * again before all others were: clients of the former listener may still send to it.
+ */
+export class PortNumbers {
+  readonly #numbers: readonly number[];
+  readonly #used = new Set<number>();
+  #next = 0;
+
+  constructor(numbers: readonly number[]) {
+    this.#numbers = numbers;
+  }
+
+  /**
+   * Opens a port with a number that is free. `open` rejects with EADDRINUSE if another program has
+   * it; the next is tried then, each once.
+   */
+  async open(open: (number: number) => Promise<ProxyPort>): Promise<ProxyPort> {
+    for (let left = this.#numbers.length - this.#used.size; left > 0; left--) {
+      const number = this.#take();
+      if (number === undefined) break;
+      try {
+        const port = await open(number);
+        return { ...port, close: (now) => this.#close(port, now) };
+      } catch (thrown) {
+        this.#used.delete(number);
+        if (!isErrno(thrown, "EADDRINUSE")) throw thrown;
+      }
+    }
+    throw new CodedError("EADDRINUSE", "no number is left for another proxy port", {
+      remedy: "widen net.ipv4.ip_local_port_range, or use another proxy mode",
+    });
+  }
+
+  #close(port: ProxyPort, now: boolean): void {
+    port.close(now);
+    this.#used.delete(port.port);
+  }
+
+  #take(): number | undefined {
+    const count = this.#numbers.length;
+    for (let tried = 0; tried < count; tried++) {
+      const number = this.#numbers[this.#next++ % count];
+      if (number === undefined || this.#used.has(number)) continue;
+      this.#used.add(number);
+      return number;
+    }
+    return undefined;
+  }
+}
