@@ -21,11 +21,14 @@ export function guardRules({ port, nodes }: Encapsulation, { range, local }: Gua
     ...(elements === "" ? [] : [`add element ip ${TABLE} nodes { ${elements} }`]),
     `add chain ip ${TABLE} input { type filter hook input priority filter; }`,
     `${rule} input udp dport ${port} ip saddr != @nodes drop`,
+    `add chain ip ${TABLE} to-nodes`,
+    `${rule} to-nodes ip saddr ${formatSubnet(range)} drop`,
+    `${rule} to-nodes ct status dnat drop`,
     `add chain ip ${TABLE} forward { type filter hook forward priority filter; }`,
-    `${rule} forward udp dport ${port} ip daddr @nodes ip saddr ${formatSubnet(range)} drop`,
-    `${rule} forward udp dport ${port} ip daddr @nodes ct status dnat drop`,
+    // One rule, since every packet of every pod passes it.
+    `${rule} forward udp dport ${port} ip daddr @nodes jump to-nodes`,
     `add chain ip ${TABLE} output { type filter hook output priority filter; }`,
-    `${rule} output udp dport ${port} ip daddr @nodes ip saddr != ${local} drop`,
+    `${rule} output udp dport ${port} ip saddr != ${local} ip daddr @nodes drop`,
   ];
 }
 
