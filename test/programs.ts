@@ -26,6 +26,7 @@ const TEST_PROGRAMS = [
   test("setpriv", "util-linux", "becomes an ordinary user"),
   test("script", "bsdutils", "is a terminal"),
   test("ss", "iproute2", "shows sockets"),
+  test("ipvsadm", "ipvsadm", "shows IPVS's servers"),
   test("tcpdump", "tcpdump", "shows packets"),
   test("sysctl", "procps", "shows the kernel's settings"),
   test("faketime", "faketime", "steps a process's wall clock"),

@@ -19,8 +19,10 @@ const TIMEOUT_MS = 300_000;
 const IMAGE = "r2k.local/busybox:1";
 const patience = { clock: systemClock(), timeout_ms: 120_000, interval_ms: ASK_MS };
 const GANESHA = "/usr/bin/ganesha.nfsd";
-const isPossible =
-  guestsMissing() === undefined && process.getuid?.() === 0 && existsSync(GANESHA);
+const IPVSADM = "/sbin/ipvsadm";
+const NODE_SHELL = join(import.meta.dirname, "../../examples/node-shell.yaml");
+const isPossible = guestsMissing() === undefined && process.getuid?.() === 0 &&
+  [GANESHA, IPVSADM].every((path) => existsSync(path));
 
 /** A server on each node that answers with its node, and has a port of the guest. */
 const MANIFEST = `
@@ -207,6 +209,10 @@ describe.runIf(isPossible)("a node that is a guest", { timeout: TIMEOUT_MS }, ()
     const hex = ip.split(".").map((part) => Number(part).toString(16).padStart(2, "0"));
     const servers = await inPod("administrator", "cat /proc/net/ip_vs");
     expect(servers).toContain(`TCP  ${hex.join("").toUpperCase()}:0050 rr`);
+    await cluster.apply(readFileSync(NODE_SHELL, "utf8"));
+    await cluster.ask("wait", "--for=condition=Ready", "pod/node-shell", "--timeout=60s");
+    const shown = await cluster.ask("exec", "node-shell", "--", "chroot", "/host", IPVSADM, "-Ln");
+    expect(shown).toMatch(new RegExp(`^TCP +${ip}:80 rr`, "m"));
     const address = await field(".status.addresses[0].address", "node", GUEST);
     expect(await cluster.curl(`http://${address}:30780/`)).toMatch(/machine/);
     expect(await cluster.curl(`http://${address}:8088/`)).toBe(`${GUEST}\n`);
