@@ -9,7 +9,11 @@ const RUNNING = { id: "a-0", name: "a", startedAt_ms: 0 } as ObservedContainer;
 const probe = (command: string) => ({ exec: { command: [command] }, periodSeconds: 1 });
 
 /** A pod after a restart of the kubelet; returns the commands that its probes have run. */
-async function restarted(container: Partial<Container>, was: { ready: boolean; started: boolean }) {
+async function restarted(
+  container: Partial<Container>,
+  was: { ready: boolean; started: boolean },
+  running = RUNNING,
+) {
   const clock = new ManualClock();
   const commands: string[] = [];
   const execSync = async ({ cmd }: { cmd: string[] }) => {
@@ -27,8 +31,8 @@ async function restarted(container: Partial<Container>, was: { ready: boolean; s
     wasReady: () => was.ready,
     wasStarted: () => was.started,
   });
-  probes.sync([RUNNING]);
-  const known = { ...probes.health(RUNNING), ready: probes.ready(RUNNING) };
+  probes.sync([running]);
+  const known = { ...probes.health(running), ready: probes.ready(running) };
   clock.advance(1_000);
   for (let turn = 0; turn < 9; turn++) await new Promise(setImmediate);
   probes.close();
@@ -49,4 +53,10 @@ test("one that had not started waits for it", async () => {
   const { known, commands } = await restarted(ALL, { ready: false, started: false });
   expect(known).toEqual({ started: false, failed: undefined, ready: false });
   expect(commands).toEqual(["start"]);
+});
+
+test("a clock that was set back since the container's start delays no probe", async () => {
+  const ahead = { ...RUNNING, startedAt_ms: 600_000 };
+  const { commands } = await restarted(ALL, { ready: true, started: true }, ahead);
+  expect(commands).toEqual(["live", "ready"]);
 });

@@ -113,7 +113,8 @@ export class PodProbes {
     observed: ObservedContainer,
   ): void {
     const { clock } = this.#options;
-    const due_ms = observed.startedAt_ms + (probe.initialDelaySeconds ?? 0) * 1_000;
+    const delay_ms = (probe.initialDelaySeconds ?? 0) * 1_000;
+    const left_ms = observed.startedAt_ms + delay_ms - clock.now();
     const probing: ProbeWorker = {
       kind, probe, container, observed, state: NEW_PROBE, timer: undefined,
     };
@@ -122,7 +123,8 @@ export class PodProbes {
       probing.state = { ...NEW_PROBE, passing: true };
       return;
     }
-    this.#schedule(key, probing, Math.max(0, due_ms - clock.now()));
+    // The clock may have been set back since the container was started.
+    this.#schedule(key, probing, Math.min(delay_ms, Math.max(0, left_ms)));
   }
 
   #schedule(key: string, probing: ProbeWorker, delay_ms: number): void {
