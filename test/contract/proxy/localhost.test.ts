@@ -4,8 +4,12 @@ import { createServer, type Server } from "node:net";
 import type { Event, Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { EVENTS, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import { configureLog } from "@raft2kube/observe/log.ts";
+import {
+  HOST_CONNECTIONS_MAX, HOST_PORTS_MAX, HOST_UDP_CLIENTS_MAX,
+} from "@raft2kube/proxy/limits.ts";
 import { startHostPorts } from "@raft2kube/proxy/localhost/main.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { NODE_NAME } from "./implementation.ts";
@@ -15,7 +19,13 @@ import { ADDRESSES, createWorld, type World } from "../../../testing/network/nod
 // The namespace `node` stands for the host, and the machine beyond it for a node.
 
 const clock = systemClock();
+/** Tries refused ports often: a retry each 30 s is only waited for. */
+const hasty: Clock = { ...clock, after: (ms, fn) => clock.after(Math.min(ms, HASTE_MS), fn) };
+const HASTE_MS = 200;
 const WAIT_MS = 30_000;
+/** Fewer than a listener's backlog, and than the datagrams that a socket's buffer has space for. */
+const CLIENTS_AT_ONCE = 64;
+const FIRST_CLIENT_PORT = 20_000;
 
 describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", () => {
   let world: World;
@@ -24,6 +34,7 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
   let ports: ReturnType<typeof startHostPorts>;
   let squatter: Server;
   let udpSquatter: Socket;
+  let logged = "";
 
   beforeAll(async () => {
     world = await createWorld();
@@ -42,27 +53,32 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
         conditions: [{ type: "Ready", status: "True" }],
       },
     } as Node);
-    for (const port of [30_101, 30_102]) await world.outside.listen(port, `node ${port}`);
-    for (const port of [30_101, 30_103]) await world.outside.listen(port, `udp ${port}`, "udp");
+    for (const port of [30_101, 30_102, 30_104]) {
+      await world.outside.listen(port, `node ${port}`);
+    }
+    for (const port of [30_101, 30_103, 30_104]) {
+      await world.outside.listen(port, `udp ${port}`, "udp");
+    }
     squatter = createServer().listen(30_102, "127.0.0.1");
     await once(squatter, "listening");
     udpSquatter = createSocket("udp4").bind(30_103, "127.0.0.1");
     await once(udpSquatter, "listening");
-    ports = startHostPorts({ client: await clientAs("system:kube-proxy"), clock });
+    configureLog({ stream: { write: (line) => void (logged += line) } });
+    ports = startHostPorts({ client: await clientAs("system:kube-proxy"), clock: hasty });
   }, 60_000);
 
   afterAll(async () => {
     await ports.close();
-    squatter.close();
-    udpSquatter.close();
+    configureLog({});
     admin.close();
     await api.served.close();
     world.close();
   });
 
   type Protocol = "TCP" | "UDP";
+  const services = () => admin.resource<Service>(SERVICES);
   const create = (name: string, nodePort: number, protocols: readonly Protocol[]) =>
-    admin.resource<Service>(SERVICES).create({
+    services().create({
       metadata: { namespace: "default", name },
       spec: {
         type: "NodePort",
@@ -71,6 +87,7 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
         }),
       },
     });
+  const remove = (name: string) => services().delete({ namespace: "default", name });
   const answer = (port: number, expected: RegExp, protocol: "tcp" | "udp" = "tcp") =>
     waitFor(`port ${port}`, async () => {
       const options = { protocol, timeout_ms: 1_000 };
@@ -86,7 +103,7 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
     await create("web", 30_101, ["TCP", "UDP"]);
     await answer(30_101, /^node 30101 /);
     await answer(30_101, /^udp 30101 /, "udp");
-    await admin.resource<Service>(SERVICES).delete({ namespace: "default", name: "web" });
+    await remove("web");
     await answer(30_101, /^refused$/);
     await answer(30_101, /^refused$/, "udp");
   });
@@ -98,4 +115,81 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
       expect((await eventOf(name)).message).toContain(`127.0.0.1:${port} (${protocol})`);
     },
   );
+
+  test("are served once the other program has ended", async () => {
+    squatter.close();
+    udpSquatter.close();
+    await answer(30_102, /^node 30102 /);
+    await answer(30_103, /^udp 30103 /, "udp");
+    for (const port of [30_102, 30_103]) await remove(`taken-${port}`);
+  });
+
+  test(`beyond ${HOST_PORTS_MAX} are an event, and served when others go`, async () => {
+    const first = 31_000;
+    await services().create({
+      metadata: { namespace: "default", name: "many" },
+      spec: {
+        type: "NodePort",
+        ports: Array.from({ length: HOST_PORTS_MAX }, (_, index) => {
+          return { name: `p-${index}`, port: 1 + index, nodePort: first + index };
+        }),
+      },
+    });
+    // No node listens there: a connection that was accepted ends.
+    await answer(first + HOST_PORTS_MAX - 1, /^reset$/);
+    await create("one-more", 30_101, ["TCP"]);
+    expect((await eventOf("one-more")).message).toBe(
+      `127.0.0.1:30101 (TCP) of the host does not serve the node port: ` +
+        `${HOST_PORTS_MAX} ports are served already`,
+    );
+    expect(await world.node.ask("127.0.0.1", 30_101)).toBe("refused");
+    await remove("many");
+    await answer(30_101, /^node 30101 /);
+    await remove("one-more");
+  });
+
+  /** Lets so many clients ask, some at a time; returns their answers. */
+  async function inTurns(
+    clients: number, ask: (client: number) => Promise<string>,
+  ): Promise<string[]> {
+    const said: string[] = [];
+    while (said.length < clients) {
+      const next = Array.from({ length: CLIENTS_AT_ONCE }, (_, at) => ask(said.length + at));
+      said.push(...await Promise.all(next));
+    }
+    return said;
+  }
+  const refusals = () => logged.split("\n").filter((line) => line.includes("too many are under"));
+
+  test(`have ${HOST_UDP_CLIENTS_MAX} UDP clients, a further one is logged`, async () => {
+    await create("busy", 30_104, ["UDP", "TCP"]);
+    await answer(30_104, /^node 30104 /);
+    const ask = (client: number) => world.node.ask("127.0.0.1", 30_104, {
+      protocol: "udp", localPort: FIRST_CLIENT_PORT + client, timeout_ms: 2_000,
+    });
+    const said = await inTurns(HOST_UDP_CLIENTS_MAX, ask);
+    expect(said.filter((each) => !/^udp 30104 /.test(each))).toEqual([]);
+    expect(refusals()).toEqual([]);
+    expect(await ask(HOST_UDP_CLIENTS_MAX)).toBe("silent");
+    expect(refusals()).toEqual([expect.stringContaining(`"ofAll":${HOST_UDP_CLIENTS_MAX}`)]);
+    expect(await ask(0)).toMatch(/^udp 30104 /);
+  });
+
+  test(`have ${HOST_CONNECTIONS_MAX} connections, a further one is reset and logged`, async () => {
+    const before = refusals().length;
+    const said = await inTurns(HOST_CONNECTIONS_MAX, (client) => {
+      return world.node.open(`held ${client}`, "127.0.0.1", 30_104);
+    });
+    expect(said.filter((each) => !/^node 30104 /.test(each))).toEqual([]);
+    expect(await world.node.ask("127.0.0.1", 30_104)).toBe("reset");
+    expect(refusals().slice(before)).toEqual([
+      expect.stringContaining(`"ofAll":${HOST_CONNECTIONS_MAX}`),
+    ]);
+    expect(await world.node.say("held 0")).toMatch(/^node 30104 /);
+    await remove("busy");
+    await answer(30_104, /^refused$/);
+    expect(await world.node.say("held 0")).toMatch(/^(closed|reset)$/);
+    await create("web", 30_101, ["TCP"]);
+    await answer(30_101, /^node 30101 /);
+  });
 });
