@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import type { CgroupMode } from "@raft2kube/linux/open-cgroups.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
+import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { CommandError } from "../terminal.ts";
 
 /** Back ends of the overlay between nodes (`cni/overlay`). */
@@ -272,6 +272,11 @@ async function readIfUsable(name: string, roots: ClusterRoots): Promise<ClusterC
     if (code === "UNUSABLE_CONFIG" || code === "NOT_YOURS") return undefined;
     throw thrown;
   }
+}
+
+/** The kind of rules that serve Services on a node. */
+export function proxyModeOf({ proxyMode = MODE_NAMES[0] }: ClusterConfig): ModeName {
+  return proxyMode;
 }
 
 export async function writeCluster(config: ClusterConfig): Promise<void> {

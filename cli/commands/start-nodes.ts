@@ -4,6 +4,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { clusterFiles } from "../cluster/identities.ts";
 import { bringUpNodes } from "../nodes/bring-up-node.ts";
+import type { StartContext } from "../nodes/node-process.ts";
 import { CommandError, type Progress } from "../terminal.ts";
 import { onInterrupt } from "./on-interrupt.ts";
 
@@ -24,21 +25,29 @@ export async function adminClient(cluster: ClusterConfig, clock: Clock): Promise
 export async function startNodes(
   cluster: ClusterConfig,
   nodes: readonly ClusterConfig[],
-  { clock, progress, readyTimeout_ms }: StartNodes,
+  options: StartNodes,
+): Promise<void> {
+  const names = nodes.map((node) => node.nodeName).join(", ");
+  const remedy = `r2k node start or remove: ${names}`;
+  await untilInterrupted(cluster, options, remedy, (client, context) =>
+    options.progress.step(`nodes: ${names}`, () => bringUpNodes(client, cluster, nodes, context)));
+}
+
+/** Works on a cluster as its admin. Ctrl-C aborts `work`, and fails with exit code 130. */
+export async function untilInterrupted(
+  cluster: ClusterConfig,
+  { clock, readyTimeout_ms }: StartNodes,
+  remedy: string,
+  work: (client: KubeClient, context: StartContext) => Promise<void>,
 ): Promise<void> {
   const stop = onInterrupt();
   const { signal } = stop;
   const client = await adminClient(cluster, clock);
-  const names = nodes.map((node) => node.nodeName).join(", ");
   try {
-    const context = { clock, signal, readyTimeout_ms };
-    await progress.step(`nodes: ${names}`, () => bringUpNodes(client, cluster, nodes, context));
+    await work(client, { clock, signal, readyTimeout_ms });
   } catch (thrown) {
     if (!signal.aborted) throw thrown;
-    throw new CommandError("INTERRUPTED", "interrupted", {
-      remedy: `r2k node start or remove: ${names}`,
-      exitCode: 130,
-    });
+    throw new CommandError("INTERRUPTED", "interrupted", { remedy, exitCode: 130 });
   } finally {
     client.close();
     stop.release();

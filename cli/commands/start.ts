@@ -11,6 +11,7 @@ import {
   checkClusterName,
   clusterRoots,
   planCluster,
+  proxyModeOf,
   readCluster,
 } from "../cluster/config.ts";
 import { clusterFiles } from "../cluster/identities.ts";
@@ -33,6 +34,7 @@ import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { OWN_PARTS, runningOwnParts } from "../supervisor/own-parts.ts";
 import { refuseUnjudged } from "../../labs/runner/parts.ts";
 import { readState } from "../../labs/runner/state.ts";
+import { changeMode } from "./change-mode.ts";
 import { nextSteps } from "./next-steps.ts";
 import { onInterrupt } from "./on-interrupt.ts";
 import { adminClient, startNodes } from "./start-nodes.ts";
@@ -79,7 +81,7 @@ export function command(): Command {
     .option("--api-port <port>", "the API's port (new or stopped clusters; default 6443)")
     .option("--cni-bin-dir <dir>", "use these CNI plugins instead of ours (new clusters)")
     .addOption(
-      new Option("--proxy-mode <mode>", "kind of Service rules (new or stopped clusters)")
+      new Option("--proxy-mode <mode>", "kind of Service rules; connections outlive a change")
         .choices(MODE_NAMES),
     )
     .option("--by-hand", "let pods choose our OCI runtime for learning (new or stopped clusters)")
@@ -123,12 +125,13 @@ async function start(flags: StartFlags): Promise<void> {
   const nfsDemo = nodes.some(({ guest }) => guest?.nfsExport_MiB !== undefined);
   const running = existing !== undefined && isRunning(existing);
   refuseChangedChoices(flags, existing);
-  if (!running && OWN_PARTS.length > 0) refuseUnjudged(readState());
-  refuseChangesOfRunning(config, planned);
+  const startsNodes = !running || proxyModeOf(config) !== proxyModeOf(planned);
+  if (startsNodes && OWN_PARTS.length > 0) refuseUnjudged(readState());
+  refuseChangesOfRunning(config, planned, running);
   if (nfsDemo && !joiningNodeNames(config).includes(NFS_NODE)) {
     refuseRunning(config, "--nfs-demo cannot add its server");
   }
-  if (running) await startMissingNodes(existing, nfsServer, flags, progress);
+  if (running) await changeRunning(existing, nfsServer, flags, progress);
   else {
     const ownSlots = existing ? undefined : slots;
     await bringUpNew({ ...config, nfsDemo }, joining, ownSlots, flags, progress);
@@ -298,13 +301,19 @@ function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undef
 }
 
 /** Refuses settings that a start may change, but not while the cluster runs. */
-function refuseChangesOfRunning(config: ClusterConfig, planned: ClusterConfig): void {
-  const { apiPort, proxyMode, byHand = false, nodeMonitorGracePeriod_ms: grace_ms } = config;
+function refuseChangesOfRunning(
+  config: ClusterConfig,
+  planned: ClusterConfig,
+  isWhole: boolean,
+): void {
+  const { apiPort, byHand = false, nodeMonitorGracePeriod_ms: grace_ms } = config;
   if (apiPort !== planned.apiPort) {
     refuseRunning(config, `--api-port ${apiPort} cannot change its port`);
   }
-  if (proxyMode !== planned.proxyMode) {
-    refuseRunning(config, `--proxy-mode ${proxyMode} cannot change its rules`);
+  // The nodes of a running one change theirs in turn (`change-mode.ts`).
+  if (!isWhole && proxyModeOf(config) !== proxyModeOf(planned)) {
+    const why = `its node does not: --proxy-mode ${config.proxyMode} cannot change its rules`;
+    refuseRunning(config, why);
   }
   if (byHand !== (planned.byHand ?? false)) {
     refuseRunning(config, "the runtimes that pods may choose cannot change (--by-hand)");
@@ -325,16 +334,24 @@ function isRunning(config: ClusterConfig): boolean {
   return processNames(config).every((name) => runningPid(config.runDir, name) !== undefined);
 }
 
-/** Starts what is missing of a running cluster's nodes; the others are left alone. */
-async function startMissingNodes(
-  cluster: ClusterConfig,
+/**
+ * Changes the mode of a running cluster's nodes if the flags name another, and starts those that
+ * are missing; the others are left alone.
+ */
+async function changeRunning(
+  existing: ClusterConfig,
   nfsServer: GuestConfig | undefined,
   flags: StartFlags,
   progress: Progress,
 ): Promise<void> {
-  progress.note(`The cluster "${cluster.name}" is running.`);
+  progress.note(`The cluster "${existing.name}" is running.`);
   const clock = systemClock();
-  using _lock = await lockNodes(cluster, clock);
+  const readyTimeout_ms = positive("--ready-timeout", flags.readyTimeout) * 1000;
+  const options = { clock, progress, readyTimeout_ms };
+  using _lock = await lockNodes(existing, clock);
+  const { proxyMode } = flags;
+  if (proxyMode !== undefined) await changeMode(existing, proxyMode, options);
+  const cluster = proxyMode === undefined ? existing : { ...existing, proxyMode };
   const joining = await wantedNodes(cluster, nodeCount(flags), nfsServer);
   const missing = joining.filter((node) => runningPid(node.runDir, "node") === undefined);
   if (missing.length === 0) return;
@@ -344,8 +361,7 @@ async function startMissingNodes(
   } finally {
     client.close();
   }
-  const readyTimeout_ms = positive("--ready-timeout", flags.readyTimeout) * 1000;
-  await startNodes(cluster, missing, { clock, progress, readyTimeout_ms });
+  await startNodes(cluster, missing, options);
 }
 
 /** The processes that a cluster has when its nodes that joined are `joining`. */

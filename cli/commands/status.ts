@@ -6,7 +6,8 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
-import type { ClusterConfig } from "../cluster/config.ts";
+import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
+import { type ClusterConfig, proxyModeOf } from "../cluster/config.ts";
 import { isStopped, readJoiningNodes } from "../cluster/joining-nodes.ts";
 import { clusterFiles } from "../cluster/identities.ts";
 import { type Comparison, compareViews, readyNodes } from "../cluster/views.ts";
@@ -25,7 +26,7 @@ export interface Status {
   readonly name: string;
   readonly processes: readonly ProcessStatus[];
   readonly api: string;
-  readonly nodes: readonly { name: string; ready: boolean; stopped?: boolean }[];
+  readonly nodes: readonly NodeStatus[];
   readonly pods: { readonly running: number; readonly other: number };
   /** The NFS server that the cluster has (`r2k start --nfs-demo`); null without one. */
   readonly nfs: NfsStatus | null;
@@ -36,6 +37,14 @@ export interface Status {
    * compared.
    */
   readonly views: Comparison | null;
+}
+
+interface NodeStatus {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly stopped?: boolean;
+  /** The kind of rules that serve Services there; absent for another machine's Node. */
+  readonly proxyMode?: ModeName;
 }
 
 interface NfsStatus {
@@ -95,7 +104,9 @@ async function readStatus(config: ClusterConfig): Promise<Status> {
       api: "ready",
       nodes: nodes.items.map(({ metadata: { name = "" } }) => {
         const isNodeStopped = stopped.includes(name) ? { stopped: true } : {};
-        return { name, ready: ready.includes(name), ...isNodeStopped };
+        const own = [config, ...joined].find(({ nodeName }) => nodeName === name);
+        const mode = own === undefined ? {} : { proxyMode: proxyModeOf(own) };
+        return { name, ready: ready.includes(name), ...isNodeStopped, ...mode };
       }),
       pods: { running, other: pods.items.length - running },
       views: await compareViews(config, client, ready, systemClock()),
@@ -209,8 +220,9 @@ export function describe(status: Status): string {
   const processes = status.processes.map((each) => {
     return `  ${each.name.padEnd(width)} ${stateOf(each)}`;
   });
-  const nodes = status.nodes.map(({ name, ready, stopped }) => {
-    return `  ${name} ${ready ? "Ready" : "NotReady"}${stopped ? " (stopped)" : ""}`;
+  const nodes = status.nodes.map(({ name, ready, stopped, proxyMode }) => {
+    const mode = proxyMode === undefined ? "" : `, Services by ${proxyMode}`;
+    return `  ${name} ${ready ? "Ready" : "NotReady"}${stopped ? " (stopped)" : ""}${mode}`;
   });
   const { running, other } = status.pods;
   return printable([

@@ -25,6 +25,8 @@ test("a guest that runs, and a node that is none, are refused with a remedy", ()
     expect.objectContaining({ code: "RUNNING", remedy: expect.stringMatching(/node stop mach/) }),
   );
   expect(() => changedGuest(change, node(), false)).toThrow(
-    expect.objectContaining({ code: "BAD_FLAG", remedy: expect.stringMatching(/r2k down/) }),
+    expect.objectContaining({
+      code: "BAD_FLAG", remedy: expect.stringMatching(/^r2k start --proxy-mode iptables/),
+    }),
   );
 });

@@ -66,11 +66,12 @@ export function changedGuest(
   const { nodeName, name, guest } = node;
   if (guest === undefined) {
     throw new CommandError("BAD_FLAG", `node ${nodeName} is no guest: its mode is the cluster's`, {
-      remedy: `r2k down --name ${name}, then r2k start --proxy-mode ${proxyMode} --name ${name}`,
+      remedy: `r2k start --proxy-mode ${proxyMode} --name ${name}`,
     });
   }
   if (isRunning) {
-    throw new CommandError("RUNNING", `node ${nodeName} runs; its rules cannot change now`, {
+    const why = "a change of its rules boots the guest again, and its containers are in it";
+    throw new CommandError("RUNNING", `node ${nodeName} runs; ${why}`, {
       remedy: `r2k node stop ${nodeName} --name ${name}, then start it with this flag`,
     });
   }

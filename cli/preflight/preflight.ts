@@ -14,9 +14,12 @@ export const ALL_CHECKS: readonly Check[] = [
   runtimeVersionCheck,
 ];
 
-/** Asks everything; throws with exit code 2 and every failure's remedy when one has failed. */
-export async function preflight(context: CheckContext): Promise<CheckResult[]> {
-  const results = await runChecks(ALL_CHECKS, context);
+/** Runs checks; throws with exit code 2 and every failure's remedy when one has failed. */
+export async function preflight(
+  context: CheckContext,
+  checks: readonly Check[] = ALL_CHECKS,
+): Promise<CheckResult[]> {
+  const results = await runChecks(checks, context);
   const failures = results.filter((result) => result.finding.state === "failed");
   if (failures.length === 0) return results;
   throw new CommandError("PREFLIGHT", `this machine is not ready:\n${describe(failures)}`, {

@@ -22,8 +22,8 @@ export function modeFinding(mode: ModeName, kernelHasIpvs: () => boolean): Findi
   );
 }
 
-/** Asks the kernel, which loads its module for that if there is one. */
-function hasIpvs(): boolean {
+/** Whether the kernel has IPVS; it loads its module for that if there is one. */
+export function hasIpvs(): boolean {
   try {
     new Ipvs()[Symbol.dispose]();
     return true;

@@ -280,7 +280,7 @@ describe.runIf(isPossible)("a node that is a guest", { timeout: TIMEOUT_MS }, ()
   it("refuses to change its proxy mode while it runs", async () => {
     const refused = await node("start", GUEST, "--proxy-mode", "iptables");
     expect(refused).toMatchObject({ code: 1 });
-    expect(refused.stderr).toMatch(/node machine runs[^]*r2k node stop machine/);
+    expect(refused.stderr).toMatch(/node machine runs[^]*are in it[^]*r2k node stop machine/);
   });
 
   it("keeps its data when stopped, takes another mode, boots again when killed", async () => {
