@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { walksOf } from "../../labs/walk.ts";
 import { ASK_MS, type ClusterProcess, killAll, TestCluster } from "./cluster.ts";
 import { differences, type HostSnapshot } from "./host-snapshot.ts";
+import { modeChanges } from "./mode-changes.ts";
+import { NodeClocks, ownMarks } from "./moved-clock.ts";
 import { IdentityWatch, leftovers } from "./node-holdings.ts";
 import { OwnHost } from "./own-host.ts";
 import { SlowProcess } from "./slow-node.ts";
@@ -43,12 +45,12 @@ const serverSpec = (more = "") => `
             - { name: NODE, valueFrom: { fieldRef: { fieldPath: spec.nodeName } } }
           readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 }`;
 
-const service = (name: string, selector: string) => `
+const service = (name: string, selector: string, type: string) => `
 ---
 apiVersion: v1
 kind: Service
 metadata: { name: ${name} }
-spec: { selector: { ${selector} }, ports: [{ port: 80, targetPort: 8080 }] }
+spec: { selector: { ${selector} }, ports: [{ port: 80, targetPort: 8080 }], type: ${type} }
 `;
 
 const MANIFEST = `
@@ -87,7 +89,7 @@ spec:
               preference:
                 matchExpressions:
                   - { key: kubernetes.io/hostname, operator: In, values: [node-2] }`)}
-${service("agents", "app: agent")}${service("moving", "app: moving")}`;
+${service("agents", "app: agent", "NodePort")}${service("moving", "app: moving", "ClusterIP")}`;
 
 interface PodPlace {
   readonly name: string;
@@ -104,6 +106,7 @@ let first: string;
 
 beforeAll(async () => {
   host = await OwnHost.create();
+  await ownMarks(host);
   before = await host.snapshot(NAME);
   const flags = ["--no-demo", "--nodes", "3", "--node-monitor-grace-period", `${GRACE_S}s`];
   cluster = await TestCluster.startIn(host, NAME, flags);
@@ -138,6 +141,9 @@ const conditionOf = (node: string) =>
 const untilReady = (node: string, status: string) =>
   cluster.until(`${node} to be ${status}`, conditionOf(node), (answer) => answer === status);
 
+const addressOfNode = (name: string) =>
+  cluster.ask("get", "node", name, "-o", "jsonpath={.status.addresses[0].address}");
+
 const addressOf = (name: string) =>
   cluster.ask("get", "service", name, "-o", "jsonpath={.spec.clusterIP}");
 
@@ -147,10 +153,14 @@ async function cable(port: string, state: "up" | "down"): Promise<void> {
   expect(await inside("netns/underlay", set)).toMatchObject({ code: 0 });
 }
 
+const netnsOf = (node: string) => node === first ? "netns/node" : `nodes/${node}/netns/node`;
+
 /** Runs a program in a network namespace of the cluster. */
 function inside(netns: string, command: readonly string[]) {
   return host.run("nsenter", [`--net=${join(host.dir, "run", NAME, netns)}`, ...command]);
 }
+
+const clocks = new NodeClocks(() => cluster);
 
 async function processOf(name: string): Promise<ClusterProcess> {
   const found = (await cluster.processes()).find((each) => each.name === name);
@@ -167,7 +177,7 @@ async function silence_s(node: string): Promise<number> {
   const changed = await cluster.ask("get", "node", node, "-o", time);
   const lease = ["get", "lease", node, "-n", "kube-node-lease"];
   const renewed = await cluster.ask(...lease, "-o", "jsonpath={.spec.renewTime}");
-  return (Date.parse(changed) - Date.parse(renewed)) / 1_000;
+  return (Date.parse(changed) - Date.parse(renewed)) / 1_000 + clocks.ahead_s(node);
 }
 
 /** Watches the statuses of a node's condition; `stop` lists them in turn, up to a last one. */
@@ -272,14 +282,16 @@ describe("three nodes", { timeout: TIMEOUT_MS }, () => {
       expect(await cluster.curl(`http://${pod.ip}:8080/`)).toMatch(pod.node);
     }
     expect(await cluster.curl(`http://${ip}/`)).toMatch(/^agent-/);
+    const nodePort = ["get", "service", "agents", "-o", "jsonpath={.spec.ports[0].nodePort}"];
+    const local = await cluster.curl(`http://localhost:${await cluster.ask(...nodePort)}/`);
+    expect(local).toMatch(/^agent-/);
   });
 
   it("the overlay carries what pods of different nodes say", async () => {
     const agents = await podsOf("agent");
-    const at = (node: string) => node === first ? "netns/node" : `nodes/${node}/netns/node`;
     for (const { node } of agents) {
       for (const { node: other, ip } of agents) {
-        const way = await inside(at(node), ["ip", "route", "get", ip]);
+        const way = await inside(netnsOf(node), ["ip", "route", "get", ip]);
         expect(way.stdout, `${node} to ${other}`).toContain(
           node === other ? "dev cni0" : "dev flannel.1",
         );
@@ -319,6 +331,8 @@ describe("three nodes", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
+modeChanges(() => ({ cluster, nodes: [first, "node-2", "node-3"], inside, netnsOf }));
+
 describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
   let identity: IdentityWatch | undefined;
 
@@ -357,7 +371,8 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
   it("when they come back they are Ready, and have let the old pods go", async () => {
     const [lost] = await podsOf("single");
     await cable("first", "up");
-    expect(await host.r2k(["node", "start", "node-2", "--name", NAME])).toMatchObject({ code: 0 });
+    // As a machine whose clock is behind, from here on.
+    expect(await clocks.node(-240, "start", "node-2")).toMatchObject({ code: 0 });
     await untilReady(first, "True");
     await settled(lost);
     await nothingLeaked();
@@ -443,15 +458,21 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
     expect(await cluster.ask(...conditionOf("node-3"))).toMatch(/^(False|Unknown)$/);
     const stopped = await host.r2k(["status", "--name", NAME]);
     expect(stopped.stdout).toMatch(/well[^]*node node-3 +stopped[^]*node-3 NotReady \(stopped\)/);
-    expect((await node("start", "node-3")).code).toBe(0);
+    expect(await clocks.node(600, "start", "node-3")).toMatchObject({ code: 0 });
     expect(await cluster.ask(...conditionOf("node-3"))).toBe("True");
+    await clocks.renewed("node-3");
+    // Since long; a Lease is judged by when it changes, not by the time in it.
+    expect(await cluster.ask(...conditionOf("node-2"))).toBe("True");
+    await clocks.renewed("node-2");
     expect(await node("add", "node-3")).toMatchObject({ code: 1 });
     expect(await node("remove", "node-3")).toMatchObject({ code: 0 });
     expect((await cluster.kubectl(["get", "node", "node-3"])).stderr).toMatch(/NotFound/);
     expect(readdirSync(join(host.dir, "data", NAME, "nodes"))).toEqual(["node-2"]);
-    expect((await node("add", "node-3")).code).toBe(0);
-    const address = "jsonpath={.status.addresses[0].address}";
-    expect(await cluster.ask("get", "node", "node-3", "-o", address)).toMatch(/\.4$/);
+    // It joins, with a clock that is behind the certificates' making.
+    expect(await clocks.node(-240, "add", "node-3")).toMatchObject({ code: 0 });
+    await clocks.renewed("node-3");
+    await cluster.ask("rollout", "status", "daemonset/agent", "--timeout=60s");
+    expect(await addressOfNode("node-3")).toMatch(/\.4$/);
     expect(await node("stop", "elsewhere")).toMatchObject({ code: 1 });
     expect((await node("add", "Big_Name")).stderr).toMatch(/node name "Big_Name" is not usable/);
   });
