@@ -27,10 +27,14 @@ export function requireContract({ number, contract }: Lab): NonNullable<Lab["con
 
 /**
  * Runs the contract suite of a lab's part, the one that the product and its peers pass, with trees
- * over the product. A suite of which no test can run here is not passed. Throws if the lab has
- * none.
+ * over the product. A suite of which no test can run here is not passed. With `untilFailure` it
+ * ends at the first test that fails. Throws if the lab has none.
  */
-export function runContract(lab: Lab, trees: readonly string[]): Promise<ContractResult> {
+export function runContract(
+  lab: Lab,
+  trees: readonly string[],
+  { untilFailure = false } = {},
+): Promise<ContractResult> {
   const contract = requireContract(lab);
   const args = [
     join(ROOT_DIR, "node_modules/vitest/vitest.mjs"),
@@ -38,6 +42,7 @@ export function runContract(lab: Lab, trees: readonly string[]): Promise<Contrac
     ...contract.files,
     `--testNamePattern=^${contract.only}`,
     `--config=${join(LABS_DIR, "runner/contract.config.ts")}`,
+    ...(untilFailure ? ["--bail=1"] : []),
   ];
   const run = (folder: string) => resultOf(args, {
     ...process.env, R2K_LAB_TREES: trees.join(":"), NO_COLOR: "1", TMPDIR: folder,
