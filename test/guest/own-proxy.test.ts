@@ -47,6 +47,6 @@ describe.runIf(isPossible)("a reader's own IPVS in a guest", { timeout: TIMEOUT_
     own.writeUnjudged(findLab(LAB).mutants.find(({ name }) => name === MISTAKE)!);
     const { passed, output } = await judge(own);
     expect(passed).toBe(false);
-    expect(output).toContain(RULE);
+    expect(output).toContain(`"rule":"${RULE}","error":`);
   });
 });
