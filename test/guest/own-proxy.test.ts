@@ -11,7 +11,7 @@ const LAB = "14";
 /** A mistake that the plan's checks find too, and the rule of the contract that finds it. */
 const MISTAKE = "node ports have every endpoint with the policy Local";
 const RULE = "externalTrafficPolicy Local uses endpoints of this node only";
-const TIMEOUT_MS = 400_000;
+const TIMEOUT_MS = 620_000;
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 const ASKED = process.env["R2K_OWN_IPVS"] !== undefined;
 const isPossible = ASKED && guestsMissing() === undefined && process.getuid?.() === 0;

@@ -13,7 +13,7 @@ const PROGRAM = join(import.meta.dirname, "proxy-in-guest.ts");
 const { R2K_LAB_TREES: trees } = process.env;
 const OVERLAY = join(import.meta.dirname, "../../labs/runner/overlay.ts");
 const [before, options] = trees ? [`R2K_LAB_TREES=${trees} `, ` --import ${OVERLAY}`] : ["", ""];
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = 600_000;
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
 /** Minutes pass until kube-proxy has made each of its syncs in a guest. */
 const PEER_TIMEOUT_MS = 900_000;
