@@ -171,7 +171,7 @@ const reaches = ({ pod }: Place, to: Place, address: string) =>
   );
 
 const pings = async ({ pod }: Place, { podIp }: Place) =>
-  (await cluster.kubectl(["exec", pod, "--", "ping", "-q", "-c1", "-W2", podIp])).code === 0;
+  (await cluster.kubectl(["exec", pod, "--", "ping", "-q", "-c3", "-W2", podIp])).code === 0;
 
 /** The nodes' addresses in the forwarding table of a joined node's overlay. */
 async function forwarding(node: string): Promise<string[]> {

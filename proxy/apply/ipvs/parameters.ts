@@ -5,7 +5,7 @@ import { deviceNote, noteOnDevice } from "./device.ts";
 const NEEDED: readonly (readonly [name: string, value: string])[] = [
   // Connections of IPVS are tracked, so that they can be masqueraded.
   ["net.ipv4.vs.conntrack", "1"],
-  // A client's port that is used again gets a new connection, with the destinations of now.
+  // A client's port that is used again soon keeps its former connection's destination.
   ["net.ipv4.vs.conn_reuse_mode", "0"],
   ["net.ipv4.vs.expire_nodest_conn", "1"],
   ["net.ipv4.vs.expire_quiescent_template", "1"],
