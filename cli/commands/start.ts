@@ -81,7 +81,7 @@ export function command(): Command {
     .option("--api-port <port>", "the API's port (new or stopped clusters; default 6443)")
     .option("--cni-bin-dir <dir>", "use these CNI plugins instead of ours (new clusters)")
     .addOption(
-      new Option("--proxy-mode <mode>", "kind of Service rules; a running cluster changes node by node")
+      new Option("--proxy-mode <mode>", "kind of Service rules (also of a running cluster)")
         .choices(MODE_NAMES),
     )
     .option("--by-hand", "let pods choose our OCI runtime for learning (new or stopped clusters)")
