@@ -35,6 +35,7 @@ import { OWN_PARTS, runningOwnParts } from "../supervisor/own-parts.ts";
 import { refuseUnjudged } from "../../labs/runner/parts.ts";
 import { readState } from "../../labs/runner/state.ts";
 import { changeMode } from "./change-mode.ts";
+import { clusterOf } from "./cluster-of.ts";
 import { nextSteps } from "./next-steps.ts";
 import { onInterrupt } from "./on-interrupt.ts";
 import { adminClient, startNodes } from "./start-nodes.ts";
@@ -349,9 +350,11 @@ async function changeRunning(
   const readyTimeout_ms = positive("--ready-timeout", flags.readyTimeout) * 1000;
   const options = { clock, progress, readyTimeout_ms };
   using _lock = await lockNodes(existing, clock);
+  // Another call may have changed it until the lock was free.
+  const current = await clusterOf(existing.name);
   const { proxyMode } = flags;
-  if (proxyMode !== undefined) await changeMode(existing, proxyMode, options);
-  const cluster = proxyMode === undefined ? existing : { ...existing, proxyMode };
+  if (proxyMode !== undefined) await changeMode(current, proxyMode, options);
+  const cluster = proxyMode === undefined ? current : { ...current, proxyMode };
   const joining = await wantedNodes(cluster, nodeCount(flags), nfsServer);
   const missing = joining.filter((node) => runningPid(node.runDir, "node") === undefined);
   if (missing.length === 0) return;

@@ -36,18 +36,21 @@ export function keepNextHops(
   // A permanent one is an administrator's, and not dropped either.
   const kept = entries.filter((entry) => isOurs(entry) || entry.permanent);
   const present = new Set(kept.map(({ address }) => address));
-  for (const entry of entries.filter(isOurs)) {
-    if (wanted.has(entry.address)) continue;
-    deleteNeighbour(route, "ip", entry);
-    changes.push(`let neighbour ${entry.address} go`);
-  }
-  for (const address of wanted) {
-    if (present.has(address)) continue;
+  const change = (done: string, make: () => void) => {
     try {
-      keepNeighbour(route, { link, address, protocol });
-      changes.push(`kept neighbour ${address}`);
+      make();
+      changes.push(done);
     } catch (thrown) {
       failures.push(asError(thrown));
     }
+  };
+  for (const entry of entries.filter(isOurs)) {
+    const { address } = entry;
+    if (wanted.has(address)) continue;
+    change(`let neighbour ${address} go`, () => deleteNeighbour(route, "ip", entry));
+  }
+  for (const address of wanted) {
+    if (present.has(address)) continue;
+    change(`kept neighbour ${address}`, () => keepNeighbour(route, { link, address, protocol }));
   }
 }
