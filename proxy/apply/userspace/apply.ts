@@ -2,6 +2,7 @@ import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/addre
 import { forgetFlows } from "@raft2kube/linux/conntrack.ts";
 import { getLink, openRoute } from "@raft2kube/linux/link.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { CONNECTIONS_MAX, CONNECTIONS_PER_CLIENT_MAX, PORTS_OPENED_AT_ONCE } from
   "../../limits.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
@@ -36,18 +37,21 @@ function userspaceRules(options: RulesOptions): Rules {
     ...options, table: TABLE, masquerade: false, proxyAddress: PROXY_ADDRESS,
   });
   const opened = new Map<string, Opened>();
+  const unopened = new Map<string, ServicePort>(); // each change tries them again
   const context = { clock, log, budget: new Budget({ ...BOUNDS, clock, log }) };
-  const open = portOpener(context);
+  const open = portOpener(context, unopened);
   const proxied = async (key: string, port: ServicePort | undefined) => {
     const known = opened.get(key) ?? { all: undefined, local: undefined };
     const wanted = port && served(port, log);
     // Kept while there are no endpoints: clients of UDP would keep using the old number.
     const next: Opened = wanted
       ? {
-          all: known.all ?? (wanted.all ? await open(wanted.transport) : undefined),
-          local: known.local ?? (wanted.local ? await open(wanted.transport) : undefined),
+          all: known.all ?? (wanted.all ? await open(key, wanted.transport) : undefined),
+          local: known.local ?? (wanted.local ? await open(key, wanted.transport) : undefined),
         }
       : { all: undefined, local: undefined };
+    if (port && wanted && isWithout(wanted, next)) unopened.set(key, port);
+    else unopened.delete(key);
     next.all?.update(port?.allEndpoints ?? [], port?.affinity_s);
     next.local?.update(port?.localEndpoints ?? [], port?.affinity_s);
     if (next.all ?? next.local) opened.set(key, next);
@@ -74,7 +78,7 @@ function userspaceRules(options: RulesOptions): Rules {
       putAddress();
       reuseEndedConnections();
       const changes = new Map<string, ServicePort | undefined>();
-      for (const key of opened.keys()) changes.set(key, undefined);
+      for (const key of [...opened.keys(), ...unopened.keys()]) changes.set(key, undefined);
       for (const port of ports) changes.set(port.key, port);
       const { result, unused } = await proxiedAll(changes);
       await rules.rebuild([...result.values()].filter((port) => port !== undefined), apiServers);
@@ -82,7 +86,7 @@ function userspaceRules(options: RulesOptions): Rules {
       forgetClosed(opened);
     },
     async change(changes) {
-      const { result, unused } = await proxiedAll(changes);
+      const { result, unused } = await proxiedAll(new Map([...unopened, ...changes]));
       await rules.change(result);
       closeAll(unused);
       // Else it takes longer than the change: the kernel waits at the end of its socket.
@@ -91,32 +95,47 @@ function userspaceRules(options: RulesOptions): Rules {
     intact: async () => hasAddress() && (await rules.intact()),
     conflicts: (key) => rules.conflicts(key),
     close() {
-      for (const { all, local } of opened.values()) {
-        for (const one of [all, local]) one?.close(true);
-      }
+      closeAll([...opened.values()].flatMap(({ all, local }) => [all, local]), true);
       opened.clear();
       return rules.close();
     },
   };
 }
 
-/** Returns what opens proxy ports; of TCP with numbers of the namespace that the first is in. */
+/**
+ * Returns what opens proxy ports; of TCP with numbers of the namespace that the first is in. One
+ * that cannot be opened is logged unless it is `known`, and is no reason not to serve the others.
+ */
 function portOpener(
   context: Parameters<typeof openTcpPort>[1],
-): (transport: "tcp" | "udp") => Promise<ProxyPort> {
+  known: ReadonlyMap<string, unknown>,
+): (key: string, transport: "tcp" | "udp") => Promise<ProxyPort | undefined> {
   let numbers: PortNumbers | undefined;
-  return (transport) => {
+  const open = (transport: "tcp" | "udp") => {
     if (transport === "udp") return openUdpPort(PROXY_ADDRESS, context);
     numbers ??= new PortNumbers(portNumbers(
       readSysctl("net.ipv4.ip_local_port_range"), readSysctl("net.ipv4.ip_local_reserved_ports"),
     ));
     return numbers.open((number) => openTcpPort(PROXY_ADDRESS, context, number));
   };
+  return async (key, transport) => {
+    try {
+      return await open(transport);
+    } catch (thrown) {
+      const words = "a Service port has no proxy port, and is refused until one is free";
+      if (!known.has(key)) context.log.error(words, { port: key, error: messageOf(thrown) });
+      return undefined;
+    }
+  };
 }
 
-/** Closes ports to which the rules no longer lead; connections continue. */
-function closeAll(unused: readonly ProxyPort[]): void {
-  for (const one of unused) one.close(false);
+/** Whether a proxy port is missing that the Service port needs. */
+const isWithout = (wanted: Wanted, { all, local }: Opened) =>
+  (wanted.all && !all) || (wanted.local && !local);
+
+/** Closes ports to which the rules no longer lead; connections continue, unless they end `now`. */
+function closeAll(unused: readonly (ProxyPort | undefined)[], now = false): void {
+  for (const one of unused) one?.close(now);
 }
 
 /** Makes UDP clients choose again whose proxy port is closed, also by a restart. */

@@ -1,0 +1,49 @@
+import { execFileSync } from "node:child_process";
+import type { Logger } from "@raft2kube/observe/log.ts";
+import { enterNetns } from "@raft2kube/linux/netns.ts";
+import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { createNamespaces } from "@raft2kube/linux/testing/namespaces.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { describe, expect, test } from "vitest";
+import { servicePort } from "../../testing/service-port.ts";
+import { USERSPACE_MODE } from "./apply.ts";
+
+const listeners = () => execFileSync("ss", ["-Hltn"], { encoding: "utf8" }).trim().split("\n");
+
+describe.runIf(process.getuid?.() === 0)("more Service ports than numbers of proxy ports", () => {
+  test("leave the others served, are logged once, and are tried again", async () => {
+    const namespaces = createNamespaces("r2k-unopened-");
+    enterNetns(namespaces.add("node"));
+    writeSysctl("net.ipv4.ip_local_port_range", "50000 50001");
+    const errors: unknown[] = [];
+    const ignore = () => {};
+    const log: Logger = {
+      debug: ignore, info: ignore, warn: ignore, error: (...line) => void errors.push(line),
+    };
+    const rules = USERSPACE_MODE.create({ clock: systemClock(), log });
+    const ports = [1, 2, 3].map((i) => servicePort({
+      key: `ns/s${i}:web/TCP`, clusterIps: [`10.96.0.${i}`],
+      allEndpoints: [{ address: "10.1.0.1", port: 80 }],
+    }));
+    try {
+      await rules.rebuild(ports, []);
+      expect(listeners()).toHaveLength(2);
+      expect(errors).toEqual([
+        [expect.stringContaining("no proxy port"), {
+          port: "ns/s3:web/TCP", error: expect.stringContaining("no number is left") as string,
+        }],
+      ]);
+      await rules.change(new Map([[ports[0]!.key, undefined]]));
+      await rules.change(new Map());
+      expect(listeners()).toHaveLength(2);
+      expect(await rules.intact()).toBe(true);
+      expect(errors).toHaveLength(1);
+      const table = execFileSync("nft", ["list", "ruleset"], { encoding: "utf8" });
+      expect(table).toContain("10.96.0.3");
+      expect(table).not.toContain("10.96.0.1 ");
+    } finally {
+      await rules.close();
+      namespaces.close();
+    }
+  });
+});
