@@ -46,6 +46,20 @@ async function judge(
   return found.map(({ rule }) => rule);
 }
 
+/** Judges the product's modes, with a program of SCTP that is built for this run. */
+async function judgeOurs(): Promise<string[]> {
+  // Not in /tmp, which the guest covers.
+  const dir = mkdtempSync("/var/tmp/r2k-sctp-");
+  try {
+    const sctp = join(dir, "sctp");
+    const source = join(import.meta.dirname, "sctp.c");
+    execFileSync("gcc", ["-O2", "-Wall", "-Werror", "-o", sctp, source]);
+    return await judge(sctp, TIMEOUT_MS);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
 /** The rules of the contract that an implementation keeps in a guest. */
 const keptBy = ({ refuses }: Implementation) =>
   [...RULES.map(({ name }) => name).filter((name) => !(name in refuses)), RESTRICTED.name];
@@ -54,13 +68,7 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
   test(
     "IPVS keeps the contract, with each scheduler and over changes; SCTP, the overlay's guard",
     async () => {
-      // Not in /tmp, which the guest covers.
-      const dir = mkdtempSync("/var/tmp/r2k-sctp-");
-      const sctp = join(dir, "sctp");
-      const source = join(import.meta.dirname, "sctp.c");
-      execFileSync("gcc", ["-O2", "-Wall", "-Werror", "-o", sctp, source]);
-      const found = await judge(sctp, TIMEOUT_MS);
-      rmSync(dir, { recursive: true });
+      const found = await judgeOurs();
       const schedulers = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"];
       const damaged = [
         "a virtual server", "a destination", "an address of the device", "the device",

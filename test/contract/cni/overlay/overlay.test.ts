@@ -1,9 +1,9 @@
-import { existsSync, mkdtempSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "vitest";
 import { ours } from "./ours.ts";
 import { overlayContract, PLUGINS } from "./suite.ts";
+import type { World } from "./world.ts";
 
 const DEBIAN = "/usr/lib/cni";
 
@@ -18,8 +18,9 @@ overlayContract("our VXLAN with direct routes", 50, [direct, direct]);
 overlayContract("our UDP", 28, [udp, udp]);
 
 describe.runIf(existsSync(join(DEBIAN, "bridge")))("the reference bridge under our VXLAN", () => {
-  const plugins = () => {
-    const dir = mkdtempSync(join(tmpdir(), "r2k-flannel-"));
+  const plugins = ({ root }: World) => {
+    const dir = join(root, "plugins");
+    mkdirSync(dir);
     symlinkSync(join(PLUGINS, "flannel"), join(dir, "flannel"));
     return `${dir}:${DEBIAN}`;
   };

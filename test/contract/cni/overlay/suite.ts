@@ -75,7 +75,7 @@ export function overlayContract(
   name: string,
   overhead: number,
   on: readonly [Implementation, Implementation],
-  plugins: () => string = () => PLUGINS,
+  pluginsOf: (world: World) => string = () => PLUGINS,
 ): void {
   describe(name, () => {
     let started: Started;
@@ -86,7 +86,8 @@ export function overlayContract(
       const [one, two] = [await world.machine(), await world.machine()];
       const machines = [one, two] as const;
       await Promise.all(machines.map((machine, index) => on[index]?.start(world, machine)));
-      const pods = [await world.pod(one, plugins()), await world.pod(two, plugins())] as const;
+      const plugins = pluginsOf(world);
+      const pods = [await world.pod(one, plugins), await world.pod(two, plugins)] as const;
       started = { world, machines, pods };
       const [{ netns }, { address }] = pods;
       await waitFor("the first packet", () => ping(netns, address), patience);
