@@ -46,6 +46,28 @@ const WHY = {
   fdb: "the link sends a frame to the node that its hardware address belongs to",
 };
 
+check("plan: what a tunnel adds is taken from the pods' MTU", () => {
+  const udp = netConf({ Type: "udp" });
+  for (const [eth0, expected] of [[1500, 1472], [604, 576]] as const) {
+    const { mtu } = planOn1([], udp, { ...UNDERLAY, mtu: eth0 });
+    judge(mtu === expected, {
+      when: `back end udp, which adds 28 bytes; eth0 has ${eth0}`,
+      expected: `${expected} for the pods' links`,
+      happened: `${mtu}`,
+      why: "a packet that is too long once it is wrapped is dropped in silence",
+    });
+  }
+  const refused = refusalOf(() => planOn1([], udp, { ...UNDERLAY, mtu: 600 }));
+  judge(/^mtu-too-small: .*eth0.*; .*604/.test(refused), {
+    when: "eth0 has 600 bytes, which leave 572",
+    expected:
+      "OverlayError mtu-too-small, as every host must take 576 bytes (RFC 791); it names eth0, " +
+      "and its remedy the 604 bytes that would do",
+    happened: refused,
+    why: "the Node's condition tells the administrator, instead of connections that hang",
+  });
+});
+
 check("plan: what VXLAN adds is taken from the pods' MTU", () => {
   const cases = [
     { when: "eth0 has 1500 bytes", eth0: 1500, backend: {}, expected: 1450 },
@@ -62,15 +84,6 @@ check("plan: what VXLAN adds is taken from the pods' MTU", () => {
       why: "Ethernet 14, VXLAN 8, UDP 8, IPv4 20: a packet that is too long is dropped in silence",
     });
   }
-  const refused = refusalOf(() => planOn1([], netConf(), { ...UNDERLAY, mtu: 600 }));
-  judge(/^mtu-too-small: .*eth0.*; .*626/.test(refused), {
-    when: "eth0 has 600 bytes, which leave 550",
-    expected:
-      "OverlayError mtu-too-small, as every host must take 576 bytes (RFC 791); it names eth0, " +
-      "and its remedy the 626 bytes that would do",
-    happened: refused,
-    why: "the Node's condition tells the administrator, instead of connections that hang",
-  });
 });
 
 function refusalOf(plan: () => OverlayPlan): string {
