@@ -4,7 +4,7 @@ import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf, type KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { messageOf, remedyOf } from "@raft2kube/std/errors.ts";
 import type { Rules } from "./apply/rules.ts";
 import { deleteStaleFlows } from "./apply/stale-flows.ts";
 import type { HealthChecks } from "./health-checks.ts";
@@ -186,7 +186,7 @@ export class ProxyLoop {
     } catch (thrown) {
       const retry_ms = this.#retry_ms;
       log.error("the rules could not be applied; rebuilding them", {
-        error: messageOf(thrown), retry_ms,
+        error: messageOf(thrown), remedy: remedyOf(thrown), retry_ms,
       });
       this.#rebuild = true;
       this.#retry_ms = Math.min(retry_ms * 2, RETRY_MS_MAX);

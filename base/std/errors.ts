@@ -25,6 +25,11 @@ export function codeOf(thrown: unknown): string | undefined {
   return typeof thrown.code === "string" ? thrown.code : undefined;
 }
 
+/** Returns what a thrown CodedError says to do about it, if anything. */
+export function remedyOf(thrown: unknown): string | undefined {
+  return thrown instanceof CodedError ? thrown.remedy : undefined;
+}
+
 /** Whether a failed system call failed with one of these errno names. */
 export function isErrno(thrown: unknown, ...names: string[]): boolean {
   const code = codeOf(thrown);
