@@ -51,6 +51,11 @@ export const CONNECTIONS_PER_CLIENT_MAX = 2_048;
 export const REFUSALS_LOGGED_MS = 10_000;
 /** Idle time after which a connection's peers are probed; one that vanished ends it (Go's). */
 export const KEEP_ALIVE_MS = 15_000;
+/**
+ * Userspace mode: the part of the numbers for connections that TCP listeners may take. No outgoing
+ * connection of the node gets the number of a listener, whatever the addresses.
+ */
+export const LISTENERS_PART = 0.5;
 /** Userspace mode: proxy ports that are opened at the same time. */
 export const PORTS_OPENED_AT_ONCE = 64;
 /** Userspace mode: how long each endpoint in turn may take to accept (upstream's values). */

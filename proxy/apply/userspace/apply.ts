@@ -2,7 +2,7 @@ import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/addre
 import { forgetFlows } from "@raft2kube/linux/conntrack.ts";
 import { getLink, openRoute } from "@raft2kube/linux/link.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { messageOf, remedyOf } from "@raft2kube/std/errors.ts";
 import { CONNECTIONS_MAX, CONNECTIONS_PER_CLIENT_MAX, PORTS_OPENED_AT_ONCE } from
   "../../limits.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
@@ -90,7 +90,7 @@ function userspaceRules(options: RulesOptions): Rules {
       await rules.change(result);
       closeAll(unused);
       // Else it takes longer than the change: the kernel waits at the end of its socket.
-      if (unused.length > 0) forgetClosed(opened);
+      if (unused.some(({ transport }) => transport === "udp")) forgetClosed(opened);
     },
     intact: async () => hasAddress() && (await rules.intact()),
     conflicts: (key) => rules.conflicts(key),
@@ -123,7 +123,9 @@ function portOpener(
       return await open(transport);
     } catch (thrown) {
       const words = "a Service port has no proxy port, and is refused until one is free";
-      if (!known.has(key)) context.log.error(words, { port: key, error: messageOf(thrown) });
+      if (known.has(key)) return undefined;
+      const [error, remedy] = [messageOf(thrown), remedyOf(thrown)];
+      context.log.error(words, { port: key, error, remedy });
       return undefined;
     }
   };
@@ -140,8 +142,9 @@ function closeAll(unused: readonly (ProxyPort | undefined)[], now = false): void
 
 /** Makes UDP clients choose again whose proxy port is closed, also by a restart. */
 function forgetClosed(opened: ReadonlyMap<string, Opened>): void {
-  const ports = [...opened.values()].flatMap(({ all, local }) => [all?.port, local?.port]);
-  const open = new Set(ports);
+  const ports = [...opened.values()].flatMap(({ all, local }) => [all, local]);
+  // A listener of TCP may have the number of a UDP port that is closed.
+  const open = new Set(ports.filter((one) => one?.transport === "udp").map((one) => one?.port));
   forgetFlows("udp", ({ reply }) =>
     reply.source === PROXY_ADDRESS && !open.has(reply.sourcePort));
 }

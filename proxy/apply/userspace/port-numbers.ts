@@ -1,10 +1,11 @@
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
+import { LISTENERS_PART } from "../../limits.ts";
 import type { ProxyPort } from "./proxy-port.ts";
 
 /**
- * Returns the numbers that the kernel gives to sockets of itself, in the order in which listeners
- * are to take them: first those that it gives to outgoing connections last, every other one.
- * `range` and `reserved`: net.ipv4.ip_local_port_range and ip_local_reserved_ports.
+ * Returns the numbers for listeners, of those that the kernel gives to sockets of itself, in the
+ * order in which they are to be taken: first those that it gives to outgoing connections last,
+ * every other one. `range` and `reserved`: net.ipv4.ip_local_port_range, ip_local_reserved_ports.
  */
 export function portNumbers(range: string, reserved: string): number[] {
   const [low = 0, high = 0] = range.split(/\s+/).map(Number);
@@ -15,7 +16,8 @@ export function portNumbers(range: string, reserved: string): number[] {
   const all = Array.from({ length: high - low + 1 }, (_, i) => high - i).filter((number) =>
     !kept.some(({ first, last }) => first <= number && number <= last));
   const isLate = (number: number) => (number - low) % 2 === 1;
-  return [...all.filter(isLate), ...all.filter((number) => !isLate(number))];
+  const ordered = [...all.filter(isLate), ...all.filter((number) => !isLate(number))];
+  return ordered.slice(0, Math.ceil(all.length * LISTENERS_PART));
 }
 
 /**

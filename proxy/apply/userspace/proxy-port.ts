@@ -5,6 +5,7 @@ import type { Target } from "../../plan/model.ts";
 
 /** A port of this process whose connections are passed on to endpoints of a Service port. */
 export interface ProxyPort {
+  readonly transport: "tcp" | "udp";
   readonly port: number;
   /** The endpoints of later connections; earlier ones stay where they are. */
   update(targets: readonly Target[], affinity_s: number | undefined): void;

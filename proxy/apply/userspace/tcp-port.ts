@@ -47,6 +47,7 @@ export async function openTcpPort(
   server.on("error", (error) => log.warn("a proxy port failed", { error: messageOf(error) }));
   const address = server.address();
   return {
+    transport: "tcp",
     port: typeof address === "object" && address ? address.port : 0,
     update: (targets, affinity_s) => balancer.update(targets, affinity_s),
     close(now) {

@@ -40,6 +40,7 @@ export async function openUdpPort(
   server.on("error", (error) => log.warn("a proxy port failed", { error: messageOf(error) }));
   server.on("message", (message, from) => flows.pass(message, from.address, from.port));
   return {
+    transport: "udp",
     port: server.address().port,
     update: (targets, affinity_s) => flows.update(targets, affinity_s),
     close() {

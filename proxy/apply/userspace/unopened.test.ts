@@ -14,7 +14,7 @@ describe.runIf(process.getuid?.() === 0)("more Service ports than numbers of pro
   test("leave the others served, are logged once, and are tried again", async () => {
     const namespaces = createNamespaces("r2k-unopened-");
     enterNetns(namespaces.add("node"));
-    writeSysctl("net.ipv4.ip_local_port_range", "50000 50001");
+    writeSysctl("net.ipv4.ip_local_port_range", "50000 50003"); // two for listeners
     const errors: unknown[] = [];
     const ignore = () => {};
     const log: Logger = {
@@ -31,6 +31,7 @@ describe.runIf(process.getuid?.() === 0)("more Service ports than numbers of pro
       expect(errors).toEqual([
         [expect.stringContaining("no proxy port"), {
           port: "ns/s3:web/TCP", error: expect.stringContaining("no number is left") as string,
+          remedy: expect.stringContaining("ip_local_port_range") as string,
         }],
       ]);
       await rules.change(new Map([[ports[0]!.key, undefined]]));

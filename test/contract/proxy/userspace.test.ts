@@ -1,15 +1,51 @@
+import { listFlows } from "@raft2kube/linux/conntrack.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { USERSPACE_MODE } from "@raft2kube/proxy/apply/userspace/apply.ts";
+import { servicePort } from "@raft2kube/proxy/testing/service-port.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Served } from "./implementation.ts";
 import { ours } from "./ours.ts";
 import { answers, serve, TWO } from "./steps.ts";
-import { createWorld, type World } from "../../../testing/network/node-world.ts";
+import { ADDRESSES, createWorld, TARGETS, type World } from
+  "../../../testing/network/node-world.ts";
 
 /** Numbers that the node gives to connections, of which the proxy makes one for each client's. */
 const NUMBERS = 32;
+/** A number of ports of both protocols. */
+const SHARED = 50_001;
 const IP = "10.96.8.1";
 /** A number whose connection has ended is kept for 60 s: so long no attempt may wait. */
 const ANSWER_MS = 30_000;
+
+describe.runIf(process.getuid?.() === 0)("a number that ports of TCP and UDP share", () => {
+  test("is forgotten by UDP clients when the UDP port is closed", async () => {
+    const world = await createWorld();
+    writeSysctl("net.ipv4.ip_local_port_range", `${SHARED} ${SHARED}`);
+    const rules = USERSPACE_MODE.create({ clock: systemClock(), log: logger("test") });
+    const shared = (transport: "tcp" | "udp", target: number) => servicePort({
+      key: `default/dns:${transport}`, transport, port: 53, clusterIps: [IP],
+      allEndpoints: [{ address: ADDRESSES.two, port: target }],
+    });
+    const [udp, tcp] = [shared("udp", TARGETS.dns), shared("tcp", TARGETS.http)];
+    const clients = () => listFlows("udp").filter(({ reply }) => reply.sourcePort === SHARED);
+    try {
+      await rules.rebuild([udp], []);
+      // Of two numbers the other is for connections.
+      writeSysctl("net.ipv4.ip_local_port_range", `${SHARED - 1} ${SHARED}`);
+      await rules.change(new Map([[tcp.key, tcp]]));
+      await answers(world.outside, [IP, 53], /^two /);
+      await answers(world.outside, [IP, 53], /^two /, { protocol: "udp" });
+      expect(clients()).not.toEqual([]);
+      await rules.change(new Map([[udp.key, undefined]]));
+      expect(clients()).toEqual([]);
+    } finally {
+      await rules.close();
+      world.close();
+    }
+  }, 60_000);
+});
 
 describe.runIf(process.getuid?.() === 0)("the numbers of the userspace proxy's sockets", () => {
   let world: World;
