@@ -2,7 +2,11 @@ import { isIP } from "node:net";
 import { getLink, openRoute } from "@raft2kube/linux/link.ts";
 import { deleteRoute, listRoutes, replaceRoute } from "@raft2kube/linux/route.ts";
 import { contains, formatSubnet, parseIp, parseSubnet, type Subnet } from "../lib/ip.ts";
+import { keepNeighbours } from "../lib/kept-neighbours.ts";
 import { includes, ipv4Subnet } from "../lib/subnet.ts";
+
+/** `NDA_PROTOCOL` of neighbours that the host keeps (free in rt_protos; the overlay's is 114). */
+const NODES_PROTOCOL = 115;
 
 /** A node of the cluster, as far as routes are concerned. */
 export interface RoutedNode {
@@ -68,7 +72,10 @@ function isWithin(address: string, range: string): boolean {
   return isIP(address) === 4 && contains(parseSubnet(range, "range"), parseIp(address, "address"));
 }
 
-/** Gives the link exactly these routes by gateways, besides its default route. */
+/**
+ * Gives the link exactly these routes by gateways, besides its default route, and keeps the
+ * gateways resolved beyond a full table of neighbours. Throws when one is refused.
+ */
 export function applyRoutes(device: string, source: string, plan: RoutesPlan): void {
   using route = openRoute();
   const { index } = getLink(route, device);
@@ -82,4 +89,8 @@ export function applyRoutes(device: string, source: string, plan: RoutesPlan): v
     if (present.some((one) => one.to === to && one.via === via)) continue;
     replaceRoute(route, { to, via, link: index, source });
   }
+  const failures: Error[] = [];
+  const kept = { link: index, protocol: NODES_PROTOCOL };
+  keepNeighbours(route, new Set(plan.routes.values()), kept, { changes: [], failures });
+  if (failures[0]) throw failures[0];
 }

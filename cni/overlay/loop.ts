@@ -30,6 +30,8 @@ export interface LoopOptions {
   network: OverlayNetwork;
   conf: NetConf;
   nodeName: string;
+  /** The API server's host, as clients name it. */
+  apiServer: string;
   subnetFile: string;
   onSubnet: ((env: SubnetEnv) => Promise<void>) | undefined;
   iface: string | undefined;
@@ -175,7 +177,7 @@ export class OverlayLoop {
     const input = { conf, nodeName, subnet, mac, underlay, nodes: nodes.store.list() };
     const plan = planOverlay(input);
     this.#carry(plan.tunnel);
-    const { changes, failures } = network.apply(plan, underlay);
+    const { changes, failures } = network.apply(plan, underlay, this.#options.apiServer);
     const link = plan.tunnel?.name ?? name;
     const device = link === undefined ? undefined : network.find(link)?.index;
     this.#seen = { plan, underlay, device };

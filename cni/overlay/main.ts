@@ -63,6 +63,7 @@ export async function startOverlay(options: OverlayOptions): Promise<OverlayHand
     network: new OverlayNetwork(options.netns),
     conf,
     nodeName: options.nodeName,
+    apiServer: new URL(client.server).hostname,
     subnetFile: options.subnetFile,
     onSubnet: options.onSubnet,
     iface: options.iface,

@@ -10,10 +10,11 @@ import { inNetns } from "@raft2kube/linux/netns.ts";
 import { deleteRoute, listRoutes, replaceRoute } from "@raft2kube/linux/route.ts";
 import { unreachable } from "@raft2kube/std/assert.ts";
 import { asError, CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { keepNeighbours } from "../lib/kept-neighbours.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";
 import { type Change, difference, OVERLAY_PROTOCOL } from "./difference.ts";
 import { OverlayError } from "./errors.ts";
-import { keepNextHops, nextHops } from "./next-hops.ts";
+import { gatewaysOf, nextHops } from "./next-hops.ts";
 import type { Device, OverlayPlan, Underlay } from "./plan.ts";
 import { ipv4Subnet } from "../lib/subnet.ts";
 
@@ -69,10 +70,11 @@ export class OverlayNetwork {
   }
 
   /**
-   * Makes the kernel hold what the plan says; a tunnel's link is there already. What fails stands
-   * beside what was done.
+   * Makes the kernel hold what the plan says; a tunnel's link is there already. On the underlay the
+   * other nodes, gateways and the host `apiServer` stay resolved. What fails stands beside what was
+   * done.
    */
-  apply(plan: OverlayPlan, underlay: Underlay): Applied {
+  apply(plan: OverlayPlan, underlay: Underlay, apiServer = ""): Applied {
     return this.#with((route) => {
       const changes: string[] = [];
       const failures: Error[] = [];
@@ -96,12 +98,15 @@ export class OverlayNetwork {
           failures.push(asError(thrown));
         }
       }
-      keepNextHops(route, nextHops(plan, underlay), underlay, { changes, failures });
+      const others = [...gatewaysOf(actual.routes, underlay.index), apiServer];
+      const hops = nextHops(plan, underlay, others);
+      const kept = { link: underlay.index, protocol: OVERLAY_PROTOCOL };
+      keepNeighbours(route, hops, kept, { changes, failures });
       return { changes, failures };
     });
   }
 
-  /** Deletes our links, with all that is on them, our routes, and other nodes' neighbours. */
+  /** Deletes our links, with all that is on them, our routes, and neighbours that were kept. */
   remove(): void {
     this.#with((route) => {
       deleteFormerDevices(route, undefined, []);
@@ -109,8 +114,9 @@ export class OverlayNetwork {
         if (item.protocol === OVERLAY_PROTOCOL) deleteRoute(route, item);
       }
       const none = new Set<string>();
-      for (const link of listLinks(route)) {
-        keepNextHops(route, none, link, { changes: [], failures: [] });
+      for (const { index: link } of listLinks(route)) {
+        const kept = { link, protocol: OVERLAY_PROTOCOL };
+        keepNeighbours(route, none, kept, { changes: [], failures: [] });
       }
     });
   }

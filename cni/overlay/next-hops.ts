@@ -1,56 +1,29 @@
-import type { Link } from "@raft2kube/linux/link.ts";
-import {
-  deleteNeighbour, keepNeighbour, listNeighbours, type Neighbour,
-} from "@raft2kube/linux/neighbour.ts";
-import type { NetlinkSocket } from "@raft2kube/linux/netlink.ts";
-import { asError } from "@raft2kube/std/errors.ts";
-import { hasAddress, ipv4Subnet } from "../lib/subnet.ts";
+import type { Route } from "@raft2kube/linux/route.ts";
+import { hasAddress, ipv4Subnet, isUnicast } from "../lib/subnet.ts";
 import { OVERLAY_PROTOCOL } from "./difference.ts";
 import type { OverlayPlan, Underlay } from "./plan.ts";
 
-/** The addresses of other nodes that this node resolves by ARP, on its own subnets. */
+/**
+ * The addresses that this node resolves by ARP, on its own subnets: of other nodes, and `others`
+ * that it depends on, of which those that are no IPv4 addresses are left out.
+ */
 export function nextHops(
   { encapsulation, routes }: Pick<OverlayPlan, "encapsulation" | "routes">,
-  { connected }: Pick<Underlay, "connected">,
+  { address, connected }: Pick<Underlay, "address" | "connected">,
+  others: readonly string[],
 ): Set<string> {
   const subnets = connected.map(ipv4Subnet).filter((subnet) => subnet !== undefined);
   const gateways = routes.filter(({ by }) => by === "underlay").flatMap(({ via }) => via ?? []);
-  const nodes = [...(encapsulation?.nodes ?? []), ...gateways];
-  return new Set(nodes.filter((node) => subnets.some((subnet) => hasAddress(subnet, node))));
+  const reached = [...(encapsulation?.nodes ?? []), ...gateways, ...others.filter(isUnicast)];
+  const isNextHop = (hop: string) =>
+    hop !== address && subnets.some((subnet) => hasAddress(subnet, hop));
+  return new Set(reached.filter(isNextHop));
 }
 
-/**
- * Keeps the other nodes' addresses resolved on the underlay: a full table of neighbours, which all
- * network namespaces of a machine share, takes no new entry and drops what is older than 5 s.
- * Appends what was changed, and what was refused.
- */
-export function keepNextHops(
-  route: NetlinkSocket,
-  wanted: ReadonlySet<string>,
-  { index: link }: Pick<Link, "index">,
-  { changes, failures }: { changes: string[]; failures: Error[] },
-): void {
-  const protocol = OVERLAY_PROTOCOL;
-  const entries = listNeighbours(route, "ip", link);
-  const isOurs = (entry: Neighbour) => entry.protocol === protocol;
-  // A permanent one is an administrator's, and not dropped either.
-  const kept = entries.filter((entry) => isOurs(entry) || entry.permanent);
-  const present = new Set(kept.map(({ address }) => address));
-  const change = (done: string, make: () => void) => {
-    try {
-      make();
-      changes.push(done);
-    } catch (thrown) {
-      failures.push(asError(thrown));
-    }
-  };
-  for (const entry of entries.filter(isOurs)) {
-    const { address } = entry;
-    if (wanted.has(address)) continue;
-    change(`let neighbour ${address} go`, () => deleteNeighbour(route, "ip", entry));
-  }
-  for (const address of wanted) {
-    if (present.has(address)) continue;
-    change(`kept neighbour ${address}`, () => keepNeighbour(route, { link, address, protocol }));
-  }
+/** Gateways of a link's routes, its default route's first of all, without the overlay's own. */
+export function gatewaysOf(routes: readonly Route[], link: number): string[] {
+  const foreign = routes.filter((route) => {
+    return route.link === link && route.protocol !== OVERLAY_PROTOCOL;
+  });
+  return foreign.flatMap(({ via }) => via ?? []);
 }

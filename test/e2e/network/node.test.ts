@@ -6,6 +6,7 @@ import { applyRoutes, planRoutes } from "@raft2kube/cni/node/node-routes.ts";
 import { createUnderlay, deleteUnderlay, type Underlay } from "@raft2kube/cni/node/underlay.ts";
 import { listAddresses } from "@raft2kube/linux/address.ts";
 import { deleteLink, getLink, listLinks, openRoute } from "@raft2kube/linux/link.ts";
+import { listNeighbours } from "@raft2kube/linux/neighbour.ts";
 import { inNetns, isNetns } from "@raft2kube/linux/netns.ts";
 import { listRuleset } from "@raft2kube/linux/nft.ts";
 import { deleteRoute, listRoutes } from "@raft2kube/linux/route.ts";
@@ -239,6 +240,13 @@ test("routes follow the nodes, and those of others stay", async () => {
     return listRoutes(route).filter(({ link, via }) => link === index && via)
       .map(({ to, via }) => `${to} ${via}`).sort();
   };
+  /** Neighbours that the kernel keeps when their table is full. */
+  const kept = () => {
+    using route = openRoute();
+    const { index } = getLink(route, hostDevice);
+    const ours = listNeighbours(route, "ip", index).filter(({ protocol }) => protocol);
+    return ours.map(({ address }) => address).sort();
+  };
   const shared = [podCidr, serviceCidr];
   const node = (last: number, ready: boolean) => ({
     name: `n${last}`, address: `10.200.0.${last}`, podCidr: `10.244.${last}.0/24`, ready,
@@ -251,6 +259,7 @@ test("routes follow the nodes, and those of others stay", async () => {
     "10.244.0.0/16 10.200.0.2", "10.244.2.0/24 10.200.0.2", "10.244.3.0/24 10.200.0.3",
     "10.96.0.0/16 10.200.0.2",
   ]);
+  expect(kept()).toEqual(["10.200.0.2", "10.200.0.3"]);
   const beside = await host();
   follow(node(2, true), node(3, true));
   expect(await host()).toEqual(beside);
@@ -258,6 +267,7 @@ test("routes follow the nodes, and those of others stay", async () => {
   expect(routes()).toEqual([
     "10.244.0.0/16 10.200.0.3", "10.244.3.0/24 10.200.0.3", "10.96.0.0/16 10.200.0.3",
   ]);
+  expect(kept()).toEqual(["10.200.0.3"]);
   await remove(one);
   expect(await host()).toEqual(before);
 });

@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { applyRoutes } from "@raft2kube/cni/node/node-routes.ts";
 import type { OverlayHandle } from "@raft2kube/cni/overlay/main.ts";
 import { cleanup } from "@raft2kube/cni/overlay/main.ts";
 import { OverlayNetwork } from "@raft2kube/cni/overlay/network.ts";
@@ -265,7 +266,7 @@ function eventsLost({ netns }: Machine): number {
 }
 
 describe("a table of neighbours, which all namespaces of a machine share", () => {
-  test("is full, and nodes that never spoke reach each other", async () => {
+  test("is full, and nodes that never spoke reach each other, and the API server", async () => {
     await using pair = await pairOf(VXLAN);
     const [here, there] = pair.machines;
     // And its guard takes packets from there: nothing is applied while this process waits below.
@@ -274,6 +275,12 @@ describe("a table of neighbours, which all namespaces of a machine share", () =>
       return ip(machine, "neigh", "show", address).includes("lladdr") && guard.includes(address);
     };
     await waitFor("their entries", () => knows(here, there) && knows(there, here), patience);
+    const apiServer = { address: new URL(world.api.server).hostname };
+    const isKept = () => ip(here, "neigh", "show", apiServer.address).includes("lladdr");
+    await waitFor("the API server's entry", isKept, patience);
+    // The API server's machine, which is the gateway too, keeps its nodes as the host does.
+    const plan = { routes: new Map([[here.podCidr, here.address]]), gateway: undefined };
+    applyRoutes("br0", apiServer.address, plan);
     const input = Array.from({ length: NEIGHBOURS_MAX + 64 }, (_, i) => {
       const address = `10.${100 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`;
       return `neigh replace ${address} lladdr 02:00:00:00:00:09 dev many nud reachable\n`;
@@ -282,13 +289,15 @@ describe("a table of neighbours, which all namespaces of a machine share", () =>
     try {
       const { stderr } = spawnSync("ip", ["-force", "-batch", "-"], { input, encoding: "utf8" });
       expect(stderr).toContain("No buffer space available");
-      const address = there.podCidr.replace("/24", "");
-      const { status } = inNetns(here.netns, () =>
-        spawnSync("busybox", ["ping", "-c", "1", "-w", "2", address]));
-      expect(status).toBe(0);
+      for (const address of [there.podCidr.replace("/24", ""), apiServer.address]) {
+        const { status } = inNetns(here.netns, () =>
+          spawnSync("busybox", ["ping", "-c", "1", "-w", "2", address]));
+        expect(status, address).toBe(0);
+      }
     } finally {
       // Other tests wait for space: no turn of this process's loop is in between.
       execFileSync("ip", ["link", "del", "many"]);
+      applyRoutes("br0", apiServer.address, { ...plan, routes: new Map() });
     }
   });
 
@@ -310,14 +319,21 @@ describe("a table of neighbours, which all namespaces of a machine share", () =>
   });
 });
 
-test("neighbours of the underlay are kept while there are their nodes", async () => {
+test("neighbours of the underlay are kept while they are needed", async () => {
   const machine = await world.machine();
+  // Else the API server would be kept as the gateway.
+  route(machine, "del", "default");
   const permanent = ["lladdr", "02:00:00:00:00:55", "dev", "eth0", "nud", "permanent"];
   ip(machine, "neigh", "add", one.address, ...permanent);
-  const handle = await startOurs(world, machine, VXLAN);
+  const handle = await startOurs(world, machine, VXLAN, { iface: "eth0" });
   await handle.ready;
   const kept = () => ip(machine, "neigh", "show", "dev", "eth0", "protocol", "114");
   await waitFor("the entry", () => kept().includes(two.address), patience);
+  expect(kept()).toContain(`${new URL(world.api.server).hostname} `);
+  route(machine, "add", "198.51.100.0/24", "via", "10.77.0.254");
+  await waitFor("a gateway's", () => kept().includes("10.77.0.254"), patience);
+  route(machine, "del", "198.51.100.0/24");
+  await waitFor("its end", () => !kept().includes("10.77.0.254"), patience);
   const other = await addTwin(world, two);
   await waitFor("a new node's", () => kept().includes(other.address), patience);
   await world.nodes.delete({ name: other.name });
