@@ -6,7 +6,7 @@ import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf, remedyOf } from "@raft2kube/std/errors.ts";
 import type { Rules } from "./apply/rules.ts";
-import { deleteStaleFlows } from "./apply/stale-flows.ts";
+import { deleteStaleFlows, straysOf } from "./apply/stale-flows.ts";
 import type { HealthChecks } from "./health-checks.ts";
 import {
   FULL_SYNC_MS, PROBLEMS_LOGGED_MAX, RETRY_FIRST_MS, RETRY_MS_MAX, SYNC_DELAY_MS, VERIFY_MS,
@@ -15,7 +15,7 @@ import {
 import type { ServicePlan, ServicePort } from "./plan/model.ts";
 import { planService, type Reservation } from "./plan/service.ts";
 import { type StaleFlow, staleFlows } from "./plan/stale-flows.ts";
-import { reservedBy } from "./reserved.ts";
+import { nodeAddresses, reservedBy } from "./reserved.ts";
 
 /** The label that names a slice's Service. */
 const SERVICE_NAME = "kubernetes.io/service-name";
@@ -173,13 +173,16 @@ export class ProxyLoop {
       if (this.#rebuild) this.#apiServers = await apiServers();
       const reserved = reservedBy(this.#apiServers);
       for (const service of dirty) this.#plan(service, changes, reserved);
-      if (this.#rebuild) await rules.rebuild([...this.#allPorts()], this.#apiServers);
+      const isRebuild = this.#rebuild;
+      if (isRebuild) await rules.rebuild([...this.#allPorts()], this.#apiServers);
       else await rules.change(changes);
-      if (this.#rebuild) this.#rebuilt_ms = clock.monotonic();
+      if (isRebuild) this.#rebuilt_ms = clock.monotonic();
       this.#rebuild = false;
       await this.#removeOthers();
       this.#retry_ms = RETRY_FIRST_MS;
-      deleteStaleFlows(this.#stale.splice(0));
+      const applied = isRebuild ? this.#allPorts() : changes.values();
+      deleteStaleFlows(this.#stale, straysOf(applied, nodeAddresses()));
+      this.#stale.length = 0;
       for (const key of changes.keys()) this.#logConflicts(key);
       this.#firstDone();
       return 0;

@@ -17,17 +17,22 @@ export async function apiServerAddresses(server: string): Promise<string[]> {
 }
 
 /**
- * Reserves the API servers' addresses, and the node's as `interfaces` has them. Those of the device
- * of IPVS mode are the Services' own: an external address would be refused once it is served.
+ * Returns the node's own addresses. Those of the device of IPVS mode are the Services': an external
+ * address would be refused once it is served.
  */
+export function nodeAddresses(
+  interfaces: ReturnType<typeof networkInterfaces> = networkInterfaces(),
+): Set<string> {
+  const own = Object.entries(interfaces).filter(([name]) => name !== DEVICE);
+  return new Set(own.flatMap(([, all]) => all ?? []).map(({ address }) => address));
+}
+
+/** Reserves the API servers' addresses, and the node's as `interfaces` has them. */
 export function reservedBy(
   apiServers: readonly string[],
-  interfaces: ReturnType<typeof networkInterfaces> = networkInterfaces(),
+  interfaces?: ReturnType<typeof networkInterfaces>,
 ): Reservation {
-  const own = new Set(Object.entries(interfaces)
-    .filter(([name]) => name !== DEVICE)
-    .flatMap(([, all]) => all ?? [])
-    .map(({ address }) => address));
+  const own = nodeAddresses(interfaces);
   return (address) => {
     if (apiServers.includes(address)) return "the API server's";
     return own.has(address) ? "this node's" : undefined;

@@ -213,6 +213,7 @@ export const USERSPACE_MODE: Mode = {
   isPresent: () => table.isPresent(),
   async remove() {
     await table.remove();
+    forgetClosed(new Map());
     using route = openRoute();
     deleteAddress(route, getLink(route, "lo").index, `${PROXY_ADDRESS}/32`);
   },

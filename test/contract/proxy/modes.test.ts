@@ -9,6 +9,7 @@ import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { NODE_NAME, type Served } from "./implementation.ts";
+import { freshPort, serve, type Wish } from "./steps.ts";
 import { startApi } from "./upstream.ts";
 import { ADDRESSES, CLUSTER_CIDR, createWorld, TARGETS, type World } from
   "../../../testing/network/node-world.ts";
@@ -22,7 +23,13 @@ const HASTE_MS = 200;
 const MODES = MODE_NAMES.filter((mode) => mode !== "ipvs");
 const IP = "10.96.9.1";
 const HEALTH = 31_009;
+const DNS = "10.96.9.2";
+/** One for each mode: the kernel remembers the clients of the former. */
+const NODE_PORTS: Readonly<Record<ModeName, number>> = {
+  nftables: 30_096, iptables: 30_097, userspace: 30_098, ipvs: 30_099,
+};
 const WAIT_MS = 30_000;
+const patience = { clock, timeout_ms: WAIT_MS };
 
 describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
   let world: World;
@@ -60,7 +67,7 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
   };
   const answered = (what: string) => waitFor(what, async () => {
     return /^two /.test(await world.outside.ask(IP, 80, { timeout_ms: 500 }));
-  }, { clock, timeout_ms: WAIT_MS });
+  }, patience);
 
   test.each(["nftables", "iptables"] as const)(
     "%s: a connection continues while the proxy restarts", async (mode) => {
@@ -86,6 +93,35 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
     expect(await world.outside.say("moved")).toMatch(expected);
   });
 
+  const dns = (address: string, more: Partial<Wish> = {}) => serve(served, {
+    name: "dns", ip: DNS, port: 53, protocol: "udp", endpoints: [{ address }], ...more,
+  });
+  const query = (localPort: number, [ip, port]: readonly [string, number] = [DNS, 53]) =>
+    world.outside.ask(ip, port, { protocol: "udp", localPort, timeout_ms: 500 });
+
+  const ways = MODES.flatMap((from) => MODES.map((to) => [from, to] as const));
+  test.each(ways)("UDP clients leave an endpoint that goes between %s and %s", async (from, to) => {
+    await dns(ADDRESSES.one);
+    await use(from);
+    const localPort = freshPort();
+    await waitFor("the first endpoint", async () => /^one /.test(await query(localPort)), patience);
+    await proxy?.close();
+    await dns(ADDRESSES.two);
+    await use(to);
+    await waitFor("the other one", async () => /^two /.test(await query(localPort)), patience);
+  });
+
+  test.each(MODES)("%s: UDP clients that came before a frontend find it", async (mode) => {
+    await dns(ADDRESSES.two);
+    await use(mode);
+    const [localPort, nodePort] = [freshPort(), NODE_PORTS[mode]];
+    const ask = () => query(localPort, [ADDRESSES.node, nodePort]);
+    expect(await ask()).toMatch(/^(refused|silent)$/);
+    await dns(ADDRESSES.two, { nodePort, spec: { type: "NodePort" } });
+    await waitFor("the endpoint", async () => /^two /.test(await ask()), patience);
+    await dns(ADDRESSES.two);
+  });
+
   test.each(MODES)("%s: rules that are deleted by hand come back", async (mode) => {
     await use(mode);
     await answered("the Service");
@@ -97,9 +133,7 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
   test("a load balancer is told whether this node has endpoints", async () => {
     await use("nftables");
     const status = async () => (await fetch(`http://127.0.0.1:${HEALTH}/healthz`)).status;
-    const becomes = (code: number) => waitFor(`${code}`, async () => (await status()) === code, {
-      clock, timeout_ms: WAIT_MS,
-    });
+    const becomes = (code: number) => waitFor(`${code}`, async () => (await status()) === code, patience);
     await becomes(200);
     await served.set(SERVICE, slice([ADDRESSES.two], "elsewhere"));
     await becomes(503);
