@@ -6,11 +6,13 @@ import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { LogFields, Logger } from "@raft2kube/observe/log.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
 import type { Rules } from "./apply/rules.ts";
 import { HealthChecks } from "./health-checks.ts";
 import { listed, ProxyLoop } from "./loop.ts";
+import { SYNC_DELAY_MS, VERIFY_MS } from "./limits.ts";
 import type { ServicePort } from "./plan/model.ts";
 
 const clock = systemClock();
@@ -34,12 +36,20 @@ const OBJECTS: Readonly<Record<string, object>> = {
   nodes: { metadata: { name: "here", resourceVersion: "1" } },
 };
 
-/** An API server with those objects, which never change. */
-async function serve(): Promise<{ client: KubeClient; close(): Promise<void> }> {
+/** An API server with those objects; `touch` reports one of them as modified. */
+async function serve(): Promise<{
+  client: KubeClient;
+  touch(plural: string): Promise<void>;
+  close(): Promise<void>;
+}> {
+  const watchers = new Map<string, http.ServerResponse>();
   const server = http.createServer(({ url = "" }, response) => {
     response.writeHead(200, { "content-type": "application/json" });
-    if (url.includes("watch=")) return response.flushHeaders();
     const [plural = ""] = url.split("?")[0]?.split("/").slice(-1) ?? [];
+    if (url.includes("watch=")) {
+      watchers.set(plural, response);
+      return response.flushHeaders();
+    }
     const list = { metadata: { resourceVersion: "1" }, items: [OBJECTS[plural]] };
     response.end(JSON.stringify(list));
   });
@@ -48,6 +58,11 @@ async function serve(): Promise<{ client: KubeClient; close(): Promise<void> }> 
   const client = new KubeClient({ server: `http://127.0.0.1:${port}`, clock });
   return {
     client,
+    async touch(plural: string) {
+      const watcher = await waitFor("the watch", () => watchers.get(plural), { clock });
+      const object = { ...OBJECTS[plural], metadata: { ...metadata, resourceVersion: "2" } };
+      watcher.write(`${JSON.stringify({ type: "MODIFIED", object })}\n`);
+    },
     close() {
       client.close();
       server.closeAllConnections();
@@ -56,32 +71,41 @@ async function serve(): Promise<{ client: KubeClient; close(): Promise<void> }> 
   };
 }
 
-test("endpoints that must not be served are left out, and logged with their Service", async () => {
-  const { client, close } = await serve();
-  const warnings: [string, LogFields?][] = [];
-  const ignore = () => {};
-  const log: Logger = {
-    debug: ignore, info: ignore, error: ignore, warn: (...line) => void warnings.push(line),
-  };
-  let served: readonly ServicePort[] = [];
-  const rules: Rules = {
-    rebuild: (ports) => Promise.resolve(void (served = ports)),
-    change: () => Promise.resolve(),
-    intact: () => Promise.resolve(true),
-    conflicts: () => [],
-    close: () => Promise.resolve(),
-  };
+const ignore = () => {};
+const SILENT: Logger = { debug: ignore, info: ignore, error: ignore, warn: ignore };
+const NO_RULES: Rules = {
+  rebuild: () => Promise.resolve(),
+  change: () => Promise.resolve(),
+  intact: () => Promise.resolve(true),
+  conflicts: () => [],
+  close: () => Promise.resolve(),
+};
+
+/** Starts a loop whose informers have the machine's clock. */
+function startLoop(client: KubeClient, options: { rules: Rules; log: Logger; clock: Clock }) {
   const loop = new ProxyLoop({
     services: new Informer<Service>({ resource: client.resource(SERVICES), clock }),
     slices: new Informer<EndpointSlice>({ resource: client.resource(ENDPOINT_SLICES), clock }),
     nodes: new Informer<Node>({ resource: client.resource(NODES), clock }),
-    rules, clock, log,
     nodeName: "here",
-    healthChecks: new HealthChecks(log),
+    healthChecks: new HealthChecks(options.log),
     removeOthers: () => Promise.resolve(),
     apiServers: () => Promise.resolve([]),
+    ...options,
   });
   void loop.start();
+  return loop;
+}
+
+test("endpoints that must not be served are left out, and logged with their Service", async () => {
+  const { client, close } = await serve();
+  const warnings: [string, LogFields?][] = [];
+  const log: Logger = { ...SILENT, warn: (...line) => void warnings.push(line) };
+  let served: readonly ServicePort[] = [];
+  const rules: Rules = {
+    ...NO_RULES, rebuild: (ports) => Promise.resolve(void (served = ports)),
+  };
+  const loop = startLoop(client, { rules, log, clock });
   await loop.ready;
   expect(served.map(({ allEndpoints }) => allEndpoints)).toEqual([
     [{ address: "10.1.0.1", port: 8080 }],
@@ -93,6 +117,49 @@ test("endpoints that must not be served are left out, and logged with their Serv
     /^endpoint 127\.0\.0\.1 .*; endpoint 169\.254\.169\.254 .*; endpoint 224\.0\.0\.1 [^;]*$/,
   );
   expect(more).toEqual([]);
+  await loop.close();
+  await close();
+});
+
+test("a change that is due while the rules are compared is applied after that", async () => {
+  const { client, touch, close } = await serve();
+  const manual = new ManualClock();
+  const calls: string[] = [];
+  const { promise: compared, resolve: finish } = Promise.withResolvers<boolean>();
+  const timers: number[] = [];
+  const rules: Rules = {
+    ...NO_RULES,
+    change: () => Promise.resolve(void calls.push("change")),
+    intact() {
+      calls.push("compare");
+      return compared.finally(() => calls.push("compared"));
+    },
+  };
+  const noting: Clock = {
+    now: () => manual.now(),
+    monotonic: () => manual.monotonic(),
+    after(delay_ms, fn) {
+      timers.push(delay_ms);
+      return manual.after(delay_ms, fn);
+    },
+  };
+  const loop = startLoop(client, { rules, log: SILENT, clock: noting });
+  await waitFor("the first sync and comparison", () => timers.includes(VERIFY_MS), { clock });
+  manual.advance(SYNC_DELAY_MS);
+  await loop.ready;
+  manual.advance(VERIFY_MS - 1.5 * SYNC_DELAY_MS);
+  timers.length = 0;
+  await touch("services");
+  await waitFor("the change to be due", () => timers.includes(SYNC_DELAY_MS), { clock });
+  manual.advance(SYNC_DELAY_MS);
+  expect(calls).toEqual(["compare"]);
+  finish(true);
+  const isChanged = () => {
+    manual.advance(SYNC_DELAY_MS);
+    return calls.includes("change");
+  };
+  await waitFor("the change", isChanged, { clock });
+  expect(calls).toEqual(["compare", "compared", "change"]);
   await loop.close();
   await close();
 });

@@ -155,6 +155,8 @@ export class ProxyLoop {
     if (!services.hasSynced || !slices.hasSynced || !nodes.hasSynced) return;
     this.#timer = clock.after(after_ms, () => {
       this.#timer = undefined;
+      // The rules are compared: what follows that schedules the changes again.
+      if (this.#running) return;
       this.#running = this.#sync().then((retry_ms) => {
         this.#running = undefined;
         if (retry_ms > 0) this.#schedule(retry_ms);

@@ -133,7 +133,8 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
   test("a load balancer is told whether this node has endpoints", async () => {
     await use("nftables");
     const status = async () => (await fetch(`http://127.0.0.1:${HEALTH}/healthz`)).status;
-    const becomes = (code: number) => waitFor(`${code}`, async () => (await status()) === code, patience);
+    const becomes = (code: number) =>
+      waitFor(`${code}`, async () => (await status()) === code, patience);
     await becomes(200);
     await served.set(SERVICE, slice([ADDRESSES.two], "elsewhere"));
     await becomes(503);
