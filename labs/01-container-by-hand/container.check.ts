@@ -31,8 +31,6 @@ const LOOK = [
   "sleep 30",
 ].join("\n");
 
-const TEMPORARY = tmpdir();
-
 /** The machine's mounts, with propagation as systemd sets it up. */
 function machineMounts(): string {
   return readFileSync("/proc/self/mountinfo", "utf8");
@@ -54,9 +52,9 @@ function bundlesOnMount(): Disposable {
   };
 }
 
-/** Without mounts in temporary folders: one ends here too when its program removes the folder. */
+/** Without mounts whose folder is gone: a program that removes one ends its mount here too. */
 function lasting(mounts: string): string {
-  const isLasting = (line: string) => !line.split(" ")[4]?.startsWith(`${TEMPORARY}/`);
+  const isLasting = (line: string) => existsSync(line.split(" ")[4] ?? "");
   return mounts.split("\n").filter(isLasting).join("\n");
 }
 
