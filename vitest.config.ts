@@ -2,6 +2,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./test/longest-first.ts";
+import { sharesCluster } from "./test/shares-cluster.ts";
 
 /** Patterns of the test files that run, divided by commas; all when a person runs vitest. */
 const include = process.env["R2K_TEST_FILES"]?.split(",") ?? ["**/*.test.ts"];
@@ -25,13 +26,6 @@ function needsOwnProcess(path: string): boolean {
   if (OWN_PROCESS_FOLDERS.test(path)) return true;
   const text = readFileSync(join(import.meta.dirname, path), "utf8");
   return /^\/\/ In a process of its own: /m.test(text);
-}
-
-/** Whether a file's cases run in the cluster that such files share. */
-function sharesCluster(path: string): boolean {
-  if (!path.startsWith("test/e2e/")) return false;
-  const text = readFileSync(join(import.meta.dirname, path), "utf8");
-  return text.includes('from "./shared-cluster.ts"');
 }
 
 const NODE_LOADS = { viteModuleRunner: false, nodeLoader: false };

@@ -2,6 +2,7 @@ import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { runCommand } from "./run-command.ts";
 import { type RunOptions, runPatterns, runVitest } from "./run-vitest.ts";
+import { sharesCluster } from "./shares-cluster.ts";
 
 export interface GroupResult {
   passed: number;
@@ -23,11 +24,10 @@ export interface Group {
   /** Which of several groups of this name it is. */
   readonly part?: string;
   /**
-   * `beside`: starts with the group before it, from which it needs nothing but a processor. `next`:
-   * starts when that one has ended, beside what else has been started. By default a group starts
-   * when all before it have ended.
+   * Runs beside the group before it, from which it needs nothing but a processor, if fewer than
+   * `GROUPS_MAX` run. By default a group starts when all before it have ended.
    */
-  readonly starts?: "beside" | "next";
+  readonly beside?: boolean;
   /** Where its tests are. */
   readonly folders?: readonly string[];
   /** Whether this machine can run the group; by default it can. */
@@ -37,6 +37,9 @@ export interface Group {
 
 const ROOT = join(import.meta.dirname, "..");
 
+/** So many groups run at the same time: fewer leave a processor idle at the end of a row. */
+export const GROUPS_MAX = 4;
+
 /** Every folder but those of groups of their own. */
 const PACKAGES = readdirSync(ROOT, { withFileTypes: true })
   .flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
@@ -45,15 +48,18 @@ const PACKAGES = readdirSync(ROOT, { withFileTypes: true })
 /** Imports of the kits that start whole members of a store, or apiservers. */
 const STARTS_SERVERS = /from "[^"]*testing\/(members|test-apiserver|etcd-server)\.ts"/;
 
+const filesOf = (patterns: readonly string[]) =>
+  globSync(patterns, { cwd: ROOT, exclude: ["**/node_modules/**"] });
+
 /** Test files beside what they test: those that start whole servers, or all others. */
 function filesOfPackages({ startServers }: { startServers: boolean }): string[] {
-  const patterns = PACKAGES.map((folder) => `${folder}/**/*.test.ts`);
-  return globSync(patterns, { cwd: ROOT, exclude: ["**/node_modules/**"] }).filter((file) =>
+  return filesOf(PACKAGES.map((folder) => `${folder}/**/*.test.ts`)).filter((file) =>
     STARTS_SERVERS.test(readFileSync(join(ROOT, file), "utf8")) === startServers);
 }
 
-/** Contract suites by the parts that they hold; all others are the node's. */
+/** Contract suites by the parts that they hold; all others are of the node's network and disks. */
 const SUITES = {
+  pods: ["cri", "kubelet", "device"],
   servers: ["etcd", "apiserver"],
   controllers: ["controllers", "http2", "tls"],
 };
@@ -71,62 +77,84 @@ const TYPE_CHECK = ["--noEmit", "--incremental", "--tsBuildInfoFile", ".cache/ty
 const ALL: readonly Group[] = [
   { name: "types", run: () => runCommand("node_modules/.bin/tsc", TYPE_CHECK) },
   // One process parses each source once for all rules.
-  testsIn("tidy", ["test/tidy"], { workers: 1 }, { starts: "beside" }),
+  testsIn("tidy", ["test/tidy"], { workers: 1 }, { beside: true }),
   {
-    name: "unit", starts: "beside", folders: PACKAGES,
+    name: "unit", beside: true, folders: PACKAGES,
     run: () => runPatterns(filesOfPackages({ startServers: false }), BUSY),
   },
+  // From here on groups wait more than they compute, and have nothing on the machine in common.
+  // The longest begin: one that begins last would be waited for alone.
+  { ...e2e("clusters", "test/e2e/*.test.ts", (path) => !sharesCluster(path)), beside: false },
+  contract("network and disks", ALONE),
+  contract("pods", ALONE),
+  testsIn("guest", ["test/guest"], ALONE, { beside: true }),
+  testsIn("labs", ["labs"], REAL, { beside: true }),
+  e2e("one cluster", "test/e2e/*.test.ts", sharesCluster),
+  contract("servers", REAL),
+  testsIn("sim", ["test/sim", "test/clock", "test/conformance"], {}, { beside: true }),
+  e2e("no cluster", "test/e2e/*/**/*.test.ts"),
+  contract("controllers", WAITING),
   {
-    name: "servers", starts: "next", folders: PACKAGES,
+    name: "servers", beside: true, folders: PACKAGES,
     run: () => runPatterns(filesOfPackages({ startServers: true }), BUSY),
   },
-  // Three sequences that have nothing on the machine in common, and all wait more than they
-  // compute: the node's suites, which enter a network of their own one after the other, and
-  // guests; the servers' suites, the controllers' and what only computes; whole clusters.
-  testsIn("contract", contractSuites("node"), ALONE, { part: "node" }),
-  testsIn("guest", ["test/guest"], ALONE, { starts: "next" }),
-  testsIn("contract", contractSuites("servers"), REAL, { part: "servers", starts: "beside" }),
-  testsIn("contract", contractSuites("controllers"), WAITING, {
-    part: "controllers", starts: "next",
-  }),
-  testsIn("fuzz", ["test/fuzz"], {}, { starts: "next" }),
-  testsIn("sim", ["test/sim", "test/clock", "test/conformance"], {}, { starts: "next" }),
-  testsIn("labs", ["labs"], REAL, { starts: "next" }),
-  testsIn("e2e", ["test/e2e"], ALONE, {
-    starts: "beside", possible: async () => process.getuid?.() === 0,
-  }),
+  testsIn("fuzz", ["test/fuzz"], {}, { beside: true }),
 ];
 
 function testsIn(
   name: string,
   folders: readonly string[],
   options: RunOptions,
-  more: Pick<Group, "part" | "starts" | "possible"> = {},
+  more: Pick<Group, "part" | "beside"> = {},
 ): Group {
   return { name, folders, ...more, run: () => runVitest(folders, options) };
 }
 
-/** In the order in which a mistake is cheapest to find. */
+/** Contract suites of the parts of a kind. */
+function contract(part: keyof typeof SUITES | "network and disks", options: RunOptions): Group {
+  const named = Object.values(SUITES).flat();
+  const all = readdirSync(join(ROOT, "test/contract"));
+  const others = all.filter((suite) => !named.includes(suite));
+  const suites = part === "network and disks" ? others : SUITES[part];
+  const folders = suites.map((suite) => `test/contract/${suite}`);
+  return testsIn("contract", folders, options, { part, beside: true });
+}
+
+/** Tests of whole clusters, and of their parts without one: those of a pattern that `are`. */
+function e2e(part: string, pattern: string, are: (path: string) => boolean = () => true): Group {
+  return {
+    name: "e2e", part, beside: true, folders: ["test/e2e"],
+    possible: async () => process.getuid?.() === 0,
+    run: () => runPatterns(filesOf([pattern]).filter(are), ALONE),
+  };
+}
+
+/** Those with tests in this tree. */
 export const GROUPS = ALL.filter(
   ({ folders }) => folders?.some((folder) => existsSync(join(ROOT, folder))) ?? true,
 );
 
-/** The groups in rows that follow each other; the sequences of a row run at the same time. */
-export function rowsOf(groups: readonly Group[]): Group[][][] {
-  const rows: Group[][][] = [];
+/** The groups in rows that follow each other; those of a row may run at the same time. */
+export function rowsOf(groups: readonly Group[]): Group[][] {
+  const rows: Group[][] = [];
   for (const group of groups) {
     const row = rows.at(-1);
-    if (group.starts === undefined || !row) rows.push([[group]]);
-    else if (group.starts === "beside") row.push([group]);
-    else row.at(-1)!.push(group);
+    if (group.beside && row) row.push(group);
+    else rows.push([group]);
   }
   return rows;
 }
 
-/** The contract suites of the parts of a kind; the node's are those that no other kind has. */
-function contractSuites(kind: keyof typeof SUITES | "node"): string[] {
-  const named = Object.values(SUITES).flat();
-  const all = readdirSync(join(ROOT, "test/contract"));
-  const suites = kind === "node" ? all.filter((suite) => !named.includes(suite)) : SUITES[kind];
-  return suites.map((suite) => `test/contract/${suite}`);
+/** Runs a row: its groups begin in their order, as soon as fewer than `GROUPS_MAX` run. */
+export async function runRow<T>(
+  row: readonly Group[],
+  run: (group: Group) => Promise<T>,
+): Promise<T[]> {
+  const waiting = row.entries();
+  const results: T[] = [];
+  const work = async () => {
+    for (const [at, group] of waiting) results[at] = await run(group);
+  };
+  await Promise.all(Array.from({ length: GROUPS_MAX }, work));
+  return results;
 }

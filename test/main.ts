@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeBundle } from "./e2e/own-host.ts";
-import { type Group, type GroupResult, rowsOf } from "./groups.ts";
+import { type Group, type GroupResult, rowsOf, runRow } from "./groups.ts";
 import { installTestPrograms } from "./programs.ts";
 import { forgetCompiled } from "./run-vitest.ts";
 import { selectGroups, UnknownTestError } from "./selection.ts";
@@ -36,7 +36,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const results: GroupResult[] = [];
   for (const row of rowsOf(groups)) {
-    results.push(...(await Promise.all(row.map(runInTurn))).flat());
+    results.push(...(await runRow(row, runGroup)));
   }
   listSlowest(results);
   const leftOut = results.flatMap((result) => result.leftOut);
@@ -71,12 +71,6 @@ function listSlowest(results: readonly GroupResult[]): void {
   const slow = files.filter(({ took_s }) => took_s >= SLOW_S_MIN);
   const slowest = slow.toSorted((a, b) => b.took_s - a.took_s).slice(0, SLOWEST);
   for (const { name, took_s } of slowest) print(`SLOW ${took_s.toFixed(1)} s: ${name}`);
-}
-
-async function runInTurn(groups: readonly Group[]): Promise<GroupResult[]> {
-  const results: GroupResult[] = [];
-  for (const group of groups) results.push(await runGroup(group));
-  return results;
 }
 
 async function runGroup(group: Group): Promise<GroupResult> {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { GROUPS, rowsOf } from "../groups.ts";
+import { GROUPS, GROUPS_MAX, rowsOf, runRow } from "../groups.ts";
 import { LONGEST } from "../longest-first.ts";
 import { findTests, selectGroups, UnknownTestError } from "../selection.ts";
 
@@ -51,14 +51,32 @@ it("an argument that finds no test is refused by name", () => {
   expect(() => selectGroups([absent])).toThrow(absent);
 });
 
-it("groups start beside or after the one before them, or when all others have ended", () => {
-  const group = (name: string, starts?: "beside" | "next") => {
-    return { name, ...(starts && { starts }), run: () => Promise.reject(new Error("not run")) };
-  };
-  const groups = [
-    group("a"), group("b", "beside"), group("c", "next"), group("d"), group("e", "next"),
-  ];
-  const rows = rowsOf(groups).map((row) => row.map((turn) => turn.map(({ name }) => name)));
-  expect(rows).toEqual([[["a"], ["b", "c"]], [["d", "e"]]]);
-  expect(rowsOf([group("c", "next")])).toHaveLength(1);
+const group = (name: string, beside = false) => {
+  return { name, beside, run: () => Promise.reject(new Error("not run")) };
+};
+
+it("groups run beside the ones before them, or when all of these have ended", () => {
+  const groups = [group("a"), group("b", true), group("c"), group("d", true)];
+  const rows = rowsOf(groups).map((row) => row.map(({ name }) => name));
+  expect(rows).toEqual([["a", "b"], ["c", "d"]]);
+  expect(rowsOf([group("c", true)])).toHaveLength(1);
+});
+
+it("each end of a group begins the next of its row, and results keep the row's order", async () => {
+  const row = Array.from({ length: GROUPS_MAX + 2 }, (_, at) => group(`${at}`));
+  const ends: (() => void)[] = [];
+  const begun: string[] = [];
+  const ran = runRow(row, async ({ name }) => {
+    begun.push(name);
+    await new Promise<void>((resolve) => ends.push(resolve));
+    return name;
+  });
+  await expect.poll(() => begun).toHaveLength(GROUPS_MAX);
+  ends.pop()!();
+  await expect.poll(() => begun).toHaveLength(GROUPS_MAX + 1);
+  ends.pop()!();
+  await expect.poll(() => begun).toHaveLength(GROUPS_MAX + 2);
+  for (const end of ends) end();
+  expect(begun).toEqual(row.map(({ name }) => name));
+  expect(await ran).toEqual(begun);
 });
