@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { logger } from "@raft2kube/observe/log.ts";
+import { unacknowledgedBytes } from "@raft2kube/linux/socket-queue.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { Budget } from "./proxy-port.ts";
@@ -61,9 +62,7 @@ async function readLate(answer_bytes: number): Promise<number> {
   client.pause().end();
   await once(endpoint.resume(), "end");
   endpoint.end(ZEROS.subarray(0, answer_bytes));
-  for (let turn = 0; turn < TURNS; turn++) {
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await turns();
   let read_bytes = 0;
   client.on("data", (data) => (read_bytes += data.length));
   await once(client.resume(), "end");
@@ -76,4 +75,46 @@ test("answers are complete for clients that have ended their side and read late"
     const answer_bytes = chunks * CHUNK + LAST;
     expect(await readLate(answer_bytes)).toBe(answer_bytes);
   }
+});
+
+const turns = async () => {
+  for (let turn = 0; turn < TURNS; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+};
+
+/**
+ * Has an endpoint reset its connection after an answer, of which all or as much is acknowledged as
+ * the buffers between take while the client does not read. Returns the bytes that were
+ * acknowledged, those that the client reads then, and how its connection ends.
+ */
+async function readAfterReset(answer_bytes: number): Promise<[number, number, unknown]> {
+  const { client, endpoint } = await connected();
+  let read_bytes = 0;
+  const closed = new Promise((resolve) => {
+    client.pause().once("end", () => resolve("end"));
+    client.once("error", (error: NodeJS.ErrnoException) => {
+      read_bytes += client.readableLength; // of which Node emits no event then
+      resolve(error.code);
+    });
+  });
+  endpoint.write(ZEROS.subarray(0, answer_bytes));
+  await turns();
+  const sent_bytes = answer_bytes - unacknowledgedBytes(endpoint);
+  endpoint.resetAndDestroy();
+  await turns();
+  client.on("data", (data) => (read_bytes += data.length)).resume();
+  const how = await closed;
+  return [sent_bytes, read_bytes, how];
+}
+
+test("an endpoint's reset comes after what it had sent of its answer", async () => {
+  let most_bytes = 0;
+  // Up to more than all buffers take: of some sizes the last chunk is in the proxy's own.
+  for (let chunks = 0; (chunks + 1) * CHUNK <= ZEROS.length; chunks++) {
+    const [sent_bytes, read_bytes, how] = await readAfterReset(chunks * CHUNK + LAST);
+    expect([Math.min(read_bytes, sent_bytes), how]).toEqual([sent_bytes, "ECONNRESET"]);
+    most_bytes = Math.max(most_bytes, sent_bytes);
+  }
+  expect(most_bytes).toBeGreaterThan(16 * CHUNK);
 });

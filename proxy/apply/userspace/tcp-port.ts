@@ -1,9 +1,12 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
+import { unacknowledgedBytes } from "@raft2kube/linux/socket-queue.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { CONNECT_TIMEOUTS_MS, CONNECTIONS_PER_PORT_MAX, KEEP_ALIVE_MS } from "../../limits.ts";
+import {
+  CONNECT_TIMEOUTS_MS, CONNECTIONS_PER_PORT_MAX, DELIVERY_CHECK_MS, DELIVERY_MS_MAX, KEEP_ALIVE_MS,
+} from "../../limits.ts";
 import type { Target } from "../../plan/model.ts";
 import { Balancer } from "./balancer.ts";
 import type { Budget, ProxyPort } from "./proxy-port.ts";
@@ -36,7 +39,7 @@ export async function openTcpPort(
       clients.delete(client);
       budget.giveBack(from);
     });
-    serve(client, from, balancer, log).catch((thrown: unknown) => {
+    serve(client, from, balancer, { clock, log }).catch((thrown: unknown) => {
       log.error("a connection could not be served", { error: messageOf(thrown) });
       client.resetAndDestroy();
     });
@@ -65,7 +68,7 @@ async function serve(
   client: Socket,
   from: string,
   balancer: Balancer,
-  log: Logger,
+  { clock, log }: { clock: Clock; log: Logger },
 ): Promise<void> {
   // lab:14 begin serve
   const order = balancer.order(from).slice(0, CONNECT_TIMEOUTS_MS.length);
@@ -75,7 +78,7 @@ async function serve(
     if (client.destroyed) return void endpoint?.destroy();
     if (!endpoint) continue;
     balancer.remember(from, target);
-    join(client, endpoint);
+    join(client, endpoint, clock);
     return;
   }
   log.debug("no endpoint accepted a connection", { tried: order.length });
@@ -105,7 +108,7 @@ function dial(target: Target, timeout_ms: number, client: Socket): Promise<Socke
 }
 
 /** Passes bytes, the ends of streams and resets both ways. */
-function join(client: Socket, endpoint: Socket): void {
+function join(client: Socket, endpoint: Socket, clock: Clock): void {
   // lab:14 begin join
   client.setNoDelay(true);
   endpoint.setNoDelay(true);
@@ -114,10 +117,28 @@ function join(client: Socket, endpoint: Socket): void {
     else endpoint.destroy();
   });
   endpoint.once("close", (failed) => {
-    if (failed && !client.writableEnded) client.resetAndDestroy();
+    if (failed && !client.writableEnded) resetAfterData(client, endpoint, clock);
     else client.destroySoon(); // after the last bytes of the endpoint
   });
   client.pipe(endpoint);
   endpoint.pipe(client);
   // lab:14 end
+}
+
+/**
+ * Resets a client once it has acknowledged what its endpoint, which failed, had sent: a reset drops
+ * what is under way. The endpoint's kernel got it acknowledged, so it is this
+ * proxy's to deliver. A client that does not read in time is reset regardless.
+ */
+function resetAfterData(client: Socket, endpoint: Socket, clock: Clock): void {
+  const last = endpoint.read() as Buffer | null; // held back while the client did not read
+  if (last) client.write(last);
+  const until_ms = clock.monotonic() + DELIVERY_MS_MAX;
+  const check = () => {
+    if (client.destroyed) return;
+    const isOver = unacknowledgedBytes(client) === 0 || clock.monotonic() >= until_ms;
+    if (isOver) client.resetAndDestroy();
+    else clock.after(DELIVERY_CHECK_MS, check);
+  };
+  check();
 }
