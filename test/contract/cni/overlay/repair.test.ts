@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { applyRoutes } from "@raft2kube/cni/node/node-routes.ts";
 import type { OverlayHandle } from "@raft2kube/cni/overlay/main.ts";
@@ -14,7 +15,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { attachPod, frame, inject, type Sender, udpIn } from "./injection.ts";
 import { startOurs } from "./ours.ts";
 import { addTwin, routesOf } from "./suite.ts";
-import { clock, type Machine, patience, ping, send, serveEchoes, World } from "./world.ts";
+import { clock, HOST, type Machine, patience, ping, send, serveEchoes, World } from "./world.ts";
 
 const VXLAN = { Type: "vxlan" };
 /** Of all namespaces; read in that of the machine, where alone it is. */
@@ -437,17 +438,37 @@ test("a start after an end changes nothing, another back end takes the link away
   await world.nodes.delete({ name: machine.name });
 });
 
+/** Returns the source of a datagram as it arrives. */
+async function sourceSeenBy(to: Sender, from: Sender): Promise<string> {
+  const receiver = udpIn(to.netns, to.address, 9_998);
+  const arrived = once(receiver, "message") as Promise<[Buffer, { address: string }]>;
+  const sender = udpIn(from.netns, from.address);
+  try {
+    await new Promise((sent) => sender.send("?", 9_998, to.address, sent));
+    const [, { address }] = await arrived;
+    return address;
+  } finally {
+    sender.close();
+    receiver.close();
+  }
+}
+
 test("pods' packets to other networks have their node's address, with --ip-masq", async () => {
   const machine = await world.machine();
   const handle = await startOurs(world, machine, VXLAN, { ipMasq: true });
   await handle.ready;
-  const rules = () => inNetns(machine.netns, () => {
-    return execFileSync("nft", ["list", "ruleset"], { encoding: "utf8" });
-  });
-  expect(rules()).toMatch(/ip saddr 10\.244\.0\.0\/16 ip daddr 10\.244\.0\.0\/16 return/);
-  expect(rules()).toMatch(/ip saddr 10\.244\.0\.0\/16 ip daddr != 224\.0\.0\.0\/4 masquerade/);
+  {
+    using pod = attachPod(machine);
+    using other = attachPod(two);
+    await waitFor("packets", () => ping(pod.netns, other.address), patience);
+    expect(await sourceSeenBy(HOST, pod)).toBe(machine.address);
+    expect(await sourceSeenBy(other, pod)).toBe(pod.address);
+  }
   expect(readFileSync(machine.subnetFile, "utf8")).toContain("FLANNEL_IPMASQ=true");
   await handle.close();
   await cleanup(machine);
-  expect(rules()).toBe("");
+  const rules = inNetns(machine.netns, () => {
+    return execFileSync("nft", ["list", "ruleset"], { encoding: "utf8" });
+  });
+  expect(rules).toBe("");
 });
