@@ -20,7 +20,10 @@ export class HealthChecks {
     this.#log = log;
   }
 
-  /** Sets or removes a Service's check. A port that is in use is logged. */
+  /**
+   * Sets or removes a Service's check. A port that is in use is logged, and tried again by the next
+   * update, of a full sync at the latest.
+   */
   update(service: string, check: HealthCheck | undefined): void {
     const known = this.#checks.get(service);
     if (known && check && known.check.port === check.port) {
@@ -44,6 +47,7 @@ export class HealthChecks {
     server.on("error", (error) => {
       const { port } = check;
       this.#log.warn("a health check is not served", { service, port, error: messageOf(error) });
+      if (this.#checks.get(service)?.server === server) this.#checks.delete(service);
     });
     server.listen({ host: "0.0.0.0", port: check.port, exclusive: true });
     this.#checks.set(service, { check, server });
