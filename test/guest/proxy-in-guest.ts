@@ -14,7 +14,7 @@ import { getLink, openRoute } from "@raft2kube/linux/link.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
 import { replaceRoute } from "@raft2kube/linux/route.ts";
 import { readSysctl } from "@raft2kube/linux/sysctl.ts";
-import { logger } from "@raft2kube/observe/log.ts";
+import { type Logger, logger } from "@raft2kube/observe/log.ts";
 import { changeAddresses, hasDevice, removeDevice } from "@raft2kube/proxy/apply/ipvs/device.ts";
 import { SETS } from "@raft2kube/proxy/apply/ipvs/layout.ts";
 import { modeNamed, removeOthers } from "@raft2kube/proxy/apply/modes.ts";
@@ -214,6 +214,36 @@ async function judgeRepairs(): Promise<void> {
   });
 }
 
+/** The mode is found, and undone, where its device was deleted while no proxy ran. */
+async function judgeLostDevice(): Promise<void> {
+  const ip = "10.96.5.10";
+  const warnings: string[] = [];
+  const log: Logger = { ...logger("guest"), warn: (text) => void warnings.push(text) };
+  const start = async () => {
+    const rules = modeNamed("ipvs").create({ clock: systemClock(), log });
+    await rules.rebuild([port(ip)], []);
+    await rules.close();
+  };
+  await report("ipvs", "a start after its device's deletion makes its note again", async () => {
+    await start();
+    removeDevice();
+    await start();
+    assert.match(warnings.join("\n"), /^the device was deleted.*$/);
+    assert.match(await world.one.ask(ip, 80), /^two /);
+    await start();
+    assert.equal(warnings.length, 1);
+    assert.deepEqual(await removeOthers(), ["ipvs"]);
+    assert.deepEqual(await traces(), OTHERS);
+  });
+  await report("ipvs", "a cleanup after its device's deletion leaves nothing of it", async () => {
+    await start();
+    removeDevice();
+    assert.deepEqual(await removeOthers(), ["ipvs"]);
+    assert.deepEqual(await traces(), OTHERS);
+    assert.deepEqual(await removeOthers(), []);
+  });
+}
+
 /** One SCTP Service port of the second pod, from the other pod and from outside. */
 async function judgeSctp(mode: ModeName, sctp: string): Promise<void> {
   const target = 9000;
@@ -393,6 +423,7 @@ else {
   await judgeSchedulers();
   await judgeOthers();
   await judgeRepairs();
+  await judgeLostDevice();
   for (const mode of ["ipvs", "iptables"] as const) await judgeSctp(mode, sctp);
   await judgeChanges();
   await judgeGuard();

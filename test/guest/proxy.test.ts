@@ -83,6 +83,8 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
         "virtual servers of others stay over syncs and a removal",
         "a node port that another program had is served once it is free",
         ...damaged.map((what) => `${what} that is deleted by hand comes back`),
+        "a start after its device's deletion makes its note again",
+        "a cleanup after its device's deletion leaves nothing of it",
         ...carried, ...carried,
         "a connection continues while the proxy restarts",
         "a change to iptables leaves nothing of it",

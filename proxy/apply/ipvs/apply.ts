@@ -1,6 +1,7 @@
 import { Ipsets } from "@raft2kube/linux/ipset.ts";
 import { findIptables } from "@raft2kube/linux/iptables.ts";
 import { Ipvs } from "@raft2kube/linux/ipvs.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { IPVS_SET_ENTRIES_MAX } from "../../limits.ts";
 import type { ServicePort } from "../../plan/model.ts";
@@ -9,12 +10,12 @@ import { externalReservation } from "../external-reservation.ts";
 import { TablesState } from "../iptables/state.ts";
 import { removeLayout, saveTables } from "../iptables/tables.ts";
 import type { Mode, Rules, RulesOptions } from "../rules.ts";
-import {
-  changeAddresses, deviceAddresses, ensureDevice, hasDevice, nodePortAddresses, removeDevice,
-} from "./device.ts";
+import type { ParameterValues } from "../parameters.ts";
+import { changeAddresses, deviceAddresses, hasDevice, nodePortAddresses, removeDevice } from
+  "./device.ts";
 import { ipvsRules, LAYOUT, SET_TYPES, type SetName } from "./layout.ts";
-import { noteOf, type ParameterValues, restoreParameters, setParameters } from "./parameters.ts";
-import { deleteAllServers, VirtualServers } from "./servers.ts";
+import { formerParameters, giveParametersBack, takeParameters } from "./parameters.ts";
+import { deleteAllServers, hasServers, VirtualServers } from "./servers.ts";
 import { IpvsState, type Steps } from "./state.ts";
 import { wantedOf } from "./wanted.ts";
 
@@ -41,9 +42,7 @@ function ipvsRulesOf(options: RulesOptions): Rules {
   return {
     async rebuild(ports, apiServers) {
       requireIpvs();
-      // Noted again, if the device was deleted by hand.
-      ensureDevice(noteOf(former));
-      former = setParameters(strictArp);
+      former = takeParameters(strictArp, former, log);
       owners = new FrontendOwners(externalReservation(apiServers, clusterCidr));
       state = new IpvsState();
       nodeAddresses = nodePortAddresses(options.nodePortAddresses);
@@ -115,13 +114,15 @@ function changeSets({ added, removed }: Steps["entries"]): void {
 /** The mode of virtual servers in the kernel. */
 export const IPVS_MODE: Mode = {
   create: ipvsRulesOf,
-  isPresent: () => Promise.resolve(hasDevice()),
+  isPresent: () => Promise.resolve(hasDevice() || hasServers()),
   async remove() {
+    // First: the virtual servers are what shows that a device was deleted by hand.
+    const former = formerParameters(logger("proxy"));
     deleteAllServers();
     await removeLayout(LAYOUT);
     using sets = new Ipsets();
     for (const name of SET_NAMES) sets.destroy(name);
-    restoreParameters();
+    giveParametersBack(former);
     // Last: a removal that was interrupted is found by it, and repeated.
     removeDevice();
   },

@@ -7,22 +7,24 @@ import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { DEVICE, DEVICE_OWNER } from "./layout.ts";
 
 /**
- * Creates the device of the Services' addresses, with a note; EEXIST if another program's has its
- * name.
+ * Makes sure of the device of the Services' addresses, with a note, of which the kernel takes 240
+ * bytes. EEXIST if another program's has its name.
  */
 export function ensureDevice(note: string): void {
   using route = openRoute();
+  let isNew = true;
   try {
     createDummy(route, { name: DEVICE });
-    // The kernel sets no alias while it creates a link.
-    setLink(route, getLink(route, DEVICE), { alias: aliasOf(note) });
   } catch (thrown) {
     if (!isErrno(thrown, "EEXIST")) throw thrown;
+    isNew = false;
   }
   const link = getLink(route, DEVICE);
-  if (isOurs(link)) return setLink(route, link, { up: true });
+  // The kernel sets no alias while it creates a link.
+  if (isNew || isOurs(link)) return setLink(route, link, { alias: aliasOf(note), up: true });
   throw new CodedError("EEXIST", `link ${DEVICE} belongs to another program`, {
-    remedy: `remove it, if no other proxy runs here: ip link delete ${DEVICE}`,
+    remedy: "if no other proxy runs here, remove what one left: kube-proxy --cleanup, or " +
+      `ip link delete ${DEVICE} and ipvsadm --clear`,
   });
 }
 
@@ -30,22 +32,13 @@ const aliasOf = (note: string) => `${DEVICE_OWNER} ${note}`.trim();
 const isOurs = (link: Link | undefined) => link?.alias.startsWith(DEVICE_OWNER) === true;
 
 /** Whether the device is there, and ours. */
-export function hasDevice(): boolean {
-  using route = openRoute();
-  return isOurs(findLink(route, DEVICE));
-}
+export const hasDevice = () => deviceNote() !== undefined;
 
-/** Returns the note on our device; empty without one. */
-export function deviceNote(): string {
+/** Returns the note on our device; undefined without the device. */
+export function deviceNote(): string | undefined {
   using route = openRoute();
   const link = findLink(route, DEVICE);
-  return link && isOurs(link) ? link.alias.slice(DEVICE_OWNER.length).trim() : "";
-}
-
-/** Replaces the note on the device; the kernel takes 240 bytes. */
-export function noteOnDevice(note: string): void {
-  using route = openRoute();
-  setLink(route, getLink(route, DEVICE), { alias: aliasOf(note) });
+  return link && isOurs(link) ? link.alias.slice(DEVICE_OWNER.length).trim() : undefined;
 }
 
 export function removeDevice(): void {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { Ipvs, type VirtualServer } from "@raft2kube/linux/ipvs.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
@@ -102,8 +103,9 @@ export class VirtualServers {
       return false;
     }
     if (!this.#taken.has(name)) {
-      this.#log.warn("a virtual server of another program is where a Service's would be; it stays",
-        { server: name });
+      this.#log.warn("a virtual server without our mark is where a Service's would be; it stays", {
+        server: name, remedy: "if no program needs it: ipvsadm -D",
+      });
     }
     this.#taken.add(name);
     this.#leaving.delete(name);
@@ -133,6 +135,16 @@ export class VirtualServers {
       this.#step(ipvs, server, planDestinations(server.protocol, [], found));
     }
   }
+}
+
+/** The kernel's list of a namespace's virtual servers; there only if it has IPVS already. */
+const LIST = "/proc/thread-self/net/ip_vs";
+
+/** Whether this namespace has virtual servers of ours. Has the kernel load nothing. */
+export function hasServers(): boolean {
+  if (!existsSync(LIST)) return false;
+  using ipvs = new Ipvs();
+  return ipvs.servers().some(({ marked }) => marked);
 }
 
 /** Deletes our virtual servers. */
