@@ -1,6 +1,6 @@
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink.ts";
-import { parseAttributes, textAttribute } from "./netlink-attributes.ts";
+import { parseAttributes, textAttribute, textOf } from "./netlink-attributes.ts";
 import { runProgram } from "./run-program.ts";
 
 /**
@@ -71,6 +71,9 @@ const NFNL_SUBSYS_NFTABLES = 10;
 const NFT_MSG_GETTABLE = 1;
 const NFT_MSG_GETGEN = 16;
 const NFTA_TABLE_NAME = 1;
+const NFTA_TABLE_USERDATA = 6;
+/** A type of nft's user data of a table, which are type, length and text with a zero at its end. */
+const NFTNL_UDATA_TABLE_COMMENT = 0;
 const NFTA_GEN_ID = 1;
 /** Family numbers of nf_tables (linux/netfilter.h). */
 const NFPROTO = { inet: 1, ip: 2, netdev: 5, ip6: 10 } as const;
@@ -94,6 +97,11 @@ const NO_NFTABLES = ["EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT"];
  * nftables. Asks the kernel: no process is run.
  */
 export function nftTableExists(family: keyof typeof NFPROTO, name: string): boolean {
+  return nftTableComment(family, name) !== undefined;
+}
+
+/** Returns a table's comment, empty if it has none; undefined where `nftTableExists` is false. */
+export function nftTableComment(family: keyof typeof NFPROTO, name: string): string | undefined {
   const body = Buffer.concat([
     Buffer.from([NFPROTO[family], 0, 0, 0]),
     textAttribute(NFTA_TABLE_NAME, name),
@@ -101,12 +109,21 @@ export function nftTableExists(family: keyof typeof NFPROTO, name: string): bool
   try {
     using netfilter = new NetlinkSocket(NETLINK_NETFILTER);
     const type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETTABLE;
-    netfilter.request(type, 0, body, `get nft table ${family} ${name}`);
-    return true;
+    const [message] = netfilter.request(type, 0, body, `get nft table ${family} ${name}`);
+    const data = message && parseAttributes(message.body, 4).get(NFTA_TABLE_USERDATA);
+    return data ? commentOf(data) : "";
   } catch (thrown) {
-    if (isErrno(thrown, "ENOENT", ...NO_NFTABLES)) return false;
+    if (isErrno(thrown, "ENOENT", ...NO_NFTABLES)) return undefined;
     throw thrown;
   }
+}
+
+function commentOf(data: Buffer): string {
+  for (let at = 0; at + 2 <= data.length; at += 2 + data[at + 1]!) {
+    const value = data.subarray(at + 2, at + 2 + data[at + 1]!);
+    if (data[at] === NFTNL_UDATA_TABLE_COMMENT) return textOf(value);
+  }
+  return "";
 }
 
 /**

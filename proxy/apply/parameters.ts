@@ -1,3 +1,4 @@
+import type { Logger } from "@raft2kube/observe/log.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
 
 /** A kernel parameter that a mode sets. */
@@ -23,13 +24,33 @@ export function formerValues(
   return new Map(wanted.map(({ name }) => [name, noted.get(name) ?? readSysctl(name)]));
 }
 
+/** The parameters that a mode may set, and what it leaves in a namespace, until that is removed. */
+export interface ParameterTraces {
+  all: readonly Parameter[];
+  /** Returns the note of the former values; undefined if what it is kept on is gone. */
+  note(): string | undefined;
+  /** Whether the namespace has something else of the mode. */
+  isPresent(): boolean;
+}
+
 /**
- * Returns the values to note in place of a note that was deleted while the mode's values were in
- * force: the kernel's defaults of the parameters that still have them.
+ * Returns the values before the mode: those of the note, else `known` ones, of this process. If
+ * there are neither, but the mode is present, its note was deleted by hand: of parameters that have
+ * the mode's values, the kernel's defaults are taken for them, and logged.
  */
-export function lostValues(all: readonly Parameter[]): ParameterValues {
-  return new Map(all.flatMap(({ name, ours, initial }) =>
+export function notedValues(
+  { all, note, isPresent }: ParameterTraces,
+  log: Pick<Logger, "warn">,
+  known: ParameterValues = new Map(),
+): ParameterValues {
+  const text = note();
+  if (text !== undefined) return valuesOf(text, all);
+  if (known.size > 0 || !isPresent()) return known;
+  const lost = new Map(all.flatMap(({ name, ours, initial }) =>
     initial !== undefined && readSysctl(name) === ours ? [[name, initial] as const] : []));
+  log.warn("the note of the kernel parameters' former values was deleted; the kernel's defaults " +
+    "are taken for those", { former: noteOf(lost) });
+  return lost;
 }
 
 /** Sets the parameters to the mode's values. Their former values are noted before. */
@@ -50,7 +71,7 @@ export const noteOf = (values: ParameterValues) =>
   [...values].map(([name, value]) => `${name}=${value}`).join(" ");
 
 /** Returns the values of a note; of unknown parameters none. */
-export function valuesOf(note: string, all: readonly Parameter[]): ParameterValues {
+function valuesOf(note: string, all: readonly Parameter[]): ParameterValues {
   const values = new Map<string, string>();
   for (const [, name = "", value = ""] of note.matchAll(/(\S+)=(\d+)/g)) {
     if (all.some((one) => one.name === name)) values.set(name, value);

@@ -228,7 +228,7 @@ async function judgeLostDevice(): Promise<void> {
     await start();
     removeDevice();
     await start();
-    assert.match(warnings.join("\n"), /^the device was deleted.*$/);
+    assert.match(warnings.join("\n"), /^the note of .* was deleted.*$/);
     assert.match(await world.one.ask(ip, 80), /^two /);
     await start();
     assert.equal(warnings.length, 1);

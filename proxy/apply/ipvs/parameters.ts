@@ -1,8 +1,8 @@
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import {
-  formerValues, lostValues, noteOf, type Parameter, type ParameterValues, restoreParameters,
-  setParameters, valuesOf,
+  formerValues, notedValues, noteOf, type Parameter, type ParameterTraces, type ParameterValues,
+  restoreParameters, setParameters,
 } from "../parameters.ts";
 import { deviceNote, ensureDevice } from "./device.ts";
 import { hasServers } from "./servers.ts";
@@ -22,6 +22,7 @@ const STRICT_ARP: readonly Parameter[] = [
   { name: "net.ipv4.conf.all.arp_announce", ours: "2" },
 ];
 const ALL = [...NEEDED, ...STRICT_ARP];
+const TRACES: ParameterTraces = { all: ALL, note: deviceNote, isPresent: hasServers };
 
 /**
  * Creates the mode's device and sets the kernel's parameters. Their former values are noted on the
@@ -34,7 +35,7 @@ export function takeParameters(
   log: Pick<Logger, "warn">,
 ): ParameterValues {
   const wanted = strictArp ? ALL : NEEDED;
-  const noted = formerParameters(log, former);
+  const noted = notedValues(TRACES, log, former);
   const values = formerValues(wanted, noted);
   ensureDevice(noteOf(values));
   restoreParameters(ALL.filter((one) => !wanted.includes(one)), noted);
@@ -44,22 +45,8 @@ export function takeParameters(
   return values;
 }
 
+/** Returns the former values, for `giveParametersBack`; to be called before any removal. */
+export const formerParameters = (log: Pick<Logger, "warn">) => notedValues(TRACES, log);
+
 /** Sets the parameters to their former values. */
 export const giveParametersBack = (former: ParameterValues) => restoreParameters(ALL, former);
-
-/**
- * Returns the former values: those of the device's note, else `known` ones. Without either the
- * device was deleted by hand if there are virtual servers, which nothing else survives.
- */
-export function formerParameters(
-  log: Pick<Logger, "warn">,
-  known: ParameterValues = new Map(),
-): ParameterValues {
-  const note = deviceNote();
-  if (note !== undefined) return valuesOf(note, ALL);
-  if (known.size > 0 || !hasServers()) return known;
-  const lost = lostValues(ALL);
-  log.warn("the device was deleted, with its note of the kernel parameters' former values; " +
-    "the kernel's defaults are taken for those", { former: noteOf(lost) });
-  return lost;
-}

@@ -47,6 +47,8 @@ export interface BaseOptions {
   proxyAddress?: string;
   /** Whether connections that need it are masqueraded. Default true. */
   masquerade?: boolean;
+  /** Returns the table's comment, for each rebuild: at most 127 bytes, no quotes. */
+  note?: () => string;
 }
 
 /**
@@ -68,7 +70,7 @@ export function baseRules(options: BaseOptions, apiServers: readonly string[]): 
   return `add table ip ${table}
 delete table ip ${table}
 table ip ${table} {
-${SETS}
+${options.note ? `  comment "${options.note()}"\n` : ""}${SETS}
   chain ${MARK_MASQ_CHAIN} { ct mark set ct mark or ${MASQUERADE_MARK}; }
   chain ${REJECT_CHAIN} {
     meta l4proto tcp reject with tcp reset

@@ -1,12 +1,18 @@
 import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/address.ts";
 import { forgetFlows } from "@raft2kube/linux/conntrack.ts";
 import { getLink, openRoute } from "@raft2kube/linux/link.ts";
-import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { nftTableComment } from "@raft2kube/linux/nft.ts";
+import { readSysctl } from "@raft2kube/linux/sysctl.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf, remedyOf } from "@raft2kube/std/errors.ts";
 import { CONNECTIONS_MAX, CONNECTIONS_PER_CLIENT_MAX, PORTS_OPENED_AT_ONCE } from
   "../../limits.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
 import { nftablesMode, nftablesRules } from "../nftables/apply.ts";
+import {
+  formerValues, notedValues, noteOf, type Parameter, type ParameterTraces, type ParameterValues,
+  restoreParameters, setParameters,
+} from "../parameters.ts";
 import type { Mode, PortChanges, Rules, RulesOptions } from "../rules.ts";
 import { PortNumbers, portNumbers } from "./port-numbers.ts";
 import { Budget, type ProxyPort } from "./proxy-port.ts";
@@ -19,6 +25,15 @@ import { openUdpPort } from "./udp-port.ts";
  */
 const PROXY_ADDRESS = "169.254.96.1";
 const TABLE = "r2k-proxy-userspace";
+/**
+ * Lets a connection to an endpoint have the number of one that ended a second ago. Of a connection
+ * whose client ends first, the side towards the endpoint keeps its number for a minute (TIME_WAIT):
+ * 28,000 are all that there are to one endpoint. The kernel then takes 5 ms to find none.
+ */
+const REUSE: Parameter = { name: "net.ipv4.tcp_tw_reuse", ours: "1", initial: "2" };
+const TRACES: ParameterTraces = {
+  all: [REUSE], note: () => nftTableComment("ip", TABLE), isPresent: hasAddress,
+};
 const BOUNDS = { most: CONNECTIONS_MAX, mostPerClient: CONNECTIONS_PER_CLIENT_MAX };
 
 /** The proxy ports of a Service port: of all its endpoints, and of this node's. */
@@ -33,9 +48,8 @@ interface Opened {
  */
 function userspaceRules(options: RulesOptions): Rules {
   const { clock, log } = options;
-  const rules = nftablesRules({
-    ...options, table: TABLE, masquerade: false, proxyAddress: PROXY_ADDRESS,
-  });
+  let former: ParameterValues = new Map();
+  const rules = rulesToPorts(options, () => noteOf(former));
   const opened = new Map<string, Opened>();
   const unopened = new Map<string, ServicePort>(); // each change tries them again
   const context = { clock, log, budget: new Budget({ ...BOUNDS, clock, log }) };
@@ -75,13 +89,14 @@ function userspaceRules(options: RulesOptions): Rules {
   return {
     async rebuild(ports, apiServers) {
       rules.open();
+      former = formerValues(TRACES.all, notedValues(TRACES, log, former));
       putAddress();
-      reuseEndedConnections();
       const changes = new Map<string, ServicePort | undefined>();
       for (const key of [...opened.keys(), ...unopened.keys()]) changes.set(key, undefined);
       for (const port of ports) changes.set(port.key, port);
       const { result, unused } = await proxiedAll(changes);
       await rules.rebuild([...result.values()].filter((port) => port !== undefined), apiServers);
+      setParameters(TRACES.all);
       closeAll(unused);
       forgetClosed(opened);
     },
@@ -101,6 +116,11 @@ function userspaceRules(options: RulesOptions): Rules {
     },
   };
 }
+
+/** The rules that lead to proxy ports, in a table with that comment. */
+const rulesToPorts = (options: RulesOptions, note: () => string) => nftablesRules({
+  ...options, table: TABLE, masquerade: false, proxyAddress: PROXY_ADDRESS, note,
+});
 
 /**
  * Returns what opens proxy ports; of TCP with numbers of the namespace that the first is in. One
@@ -191,15 +211,6 @@ function putAddress(): void {
   addAddress(route, getLink(route, "lo").index, `${PROXY_ADDRESS}/32`);
 }
 
-/**
- * Lets a connection to an endpoint have the number of one that ended a second ago. Of a connection
- * whose client ends first, the side towards the endpoint keeps its number for a minute (TIME_WAIT):
- * 28,000 are all that there are to one endpoint. The kernel then takes 5 ms to find none.
- */
-function reuseEndedConnections(): void {
-  writeSysctl("net.ipv4.tcp_tw_reuse", 1);
-}
-
 function hasAddress(): boolean {
   using route = openRoute();
   return listAddresses(route).some(({ cidr }) => cidr === `${PROXY_ADDRESS}/32`);
@@ -210,10 +221,10 @@ const table = nftablesMode(TABLE);
 /** The mode whose connections pass this process. */
 export const USERSPACE_MODE: Mode = {
   create: userspaceRules,
-  isPresent: () => table.isPresent(),
+  isPresent: async () => hasAddress() || await table.isPresent(),
   async remove() {
+    restoreParameters(TRACES.all, notedValues(TRACES, logger("proxy")));
     await table.remove();
-    forgetClosed(new Map());
     using route = openRoute();
     deleteAddress(route, getLink(route, "lo").index, `${PROXY_ADDRESS}/32`);
   },
