@@ -42,6 +42,18 @@ it("issues certificates that the CA verifies, with their names and organizations
   expect(cert.checkHost("localhost")).toBe("localhost");
 });
 
+it("issues certificates that hold for a member whose clock is five minutes behind", async () => {
+  const behind_ms = now_ms - 300_000;
+  const usages = ["client" as const];
+  const ca = await createCa({ commonName: "test-ca", days: 10, now_ms });
+  const { cert } = await issueCertificate(ca, { commonName: "n1", usages, days: 5 }, now_ms);
+  const { csr } = await createRequest({ commonName: "n2" });
+  const signed = await signRequest(ca, csr, { usages, days: 5, now_ms });
+  for (const text of [ca.cert, cert, signed]) {
+    expect(Date.parse(new X509Certificate(text).validFrom)).toBeLessThanOrEqual(behind_ms);
+  }
+});
+
 it("refuses a request that does not parse", async () => {
   const ca = await createCa({ commonName: "test-ca", days: 10, now_ms });
   const signing = signRequest(ca, "nonsense", { usages: ["client"], days: 1, now_ms });

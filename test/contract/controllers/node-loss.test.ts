@@ -1,9 +1,11 @@
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
+import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import {
   DEPLOYMENTS,
   ENDPOINT_SLICES,
+  LEASES,
   NODES,
   PODS,
   SERVICES,
@@ -12,7 +14,9 @@ import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { expect, test } from "vitest";
 import { sharedWorld } from "./shared-world.ts";
 
-const world = sharedWorld(["n1", "n2"], { nodeMonitorGracePeriod_ms: 3_000 }, { renew_ms: 300 });
+const GRACE_MS = 4_000;
+const settings = { nodeMonitorGracePeriod_ms: GRACE_MS };
+const world = sharedWorld(["n1", "n2"], settings, { renew_ms: 300 });
 const { eventually, kubelets } = world;
 const namespace = "default";
 
@@ -53,6 +57,7 @@ test("a node whose kubelet says that it is not ready keeps its endpoints", async
 test("a node that falls silent loses its endpoints, then its pods, to the others", async () => {
   const pods = world.admin.resource<Pod>(PODS);
   const nodes = world.admin.resource<Node>(NODES);
+  const leases = world.admin.resource<Lease>(LEASES);
   const slices = world.admin.resource<EndpointSlice>(ENDPOINT_SLICES);
   const labels = { app: "web" };
   const key = "node.kubernetes.io/unreachable";
@@ -87,6 +92,7 @@ test("a node that falls silent loses its endpoints, then its pods, to the others
     return (await readyOn("n1")) > 0 && (await readyOn("n2")) > 0 && (await live()).length === 4;
   });
 
+  const served = (await live()).filter(({ spec: { nodeName } }) => nodeName === "n1");
   await kubelets.get("n1")?.close();
   kubelets.delete("n1");
   const lost = await eventually("the node to count as lost", async () => {
@@ -98,12 +104,22 @@ test("a node that falls silent loses its endpoints, then its pods, to the others
     return ready?.status === "Unknown" && tainted ? node : undefined;
   });
   expect(lost.spec.taints?.map(({ effect }) => effect).sort()).toEqual(["NoExecute", "NoSchedule"]);
+  const lease = await leases.get({ namespace: "kube-node-lease", name: "n1" });
+  const changed = lost.status?.conditions?.find(({ type }) => type === "Ready")?.lastTransitionTime;
+  // A condition's time leaves out the part of a second.
+  expect(Date.parse(changed ?? "") - Date.parse(lease.spec.renewTime ?? ""))
+    .toBeGreaterThan(GRACE_MS - 1_000);
   await eventually("its endpoints to go", async () => (await readyOn("n1")) === 0);
   await eventually("all pods on the other node", async () => {
     const running = await live();
     return running.length === 4 && running.every(({ spec: { nodeName } }) => nodeName === "n2");
   });
   await eventually("all of them serving", async () => (await readyOn("n2")) === 4);
+  // Their containers may still run: only their kubelet can end them and let their names go.
+  for (const { metadata: { name = "", uid } } of served) {
+    const { metadata } = await pods.get({ namespace, name });
+    expect(metadata).toMatchObject({ uid, deletionTimestamp: expect.any(String) as string });
+  }
 
   // The last node must keep its pods: without a ready node the control plane has the fault.
   await kubelets.get("n2")?.close();
