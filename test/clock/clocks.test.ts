@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { clocksAt } from "./clocks.ts";
+import { libfaketimeOf } from "./libfaketime.ts";
 
 const start = (text: string) => Date.parse(text);
 
@@ -13,4 +14,10 @@ test.each([
   ["midnight", "2026-11-21T23:59:45.000Z", "2026-11-22T23:59:30.000Z"],
 ])("%s from %s is %s", (name, from, to) => {
   expect(start(from) + clocksAt(start(from))[name]! * 1000).toBe(start(to));
+});
+
+test("libfaketime is looked for in the architecture's folder, where that is known", () => {
+  expect(libfaketimeOf("x64")).toContain("/x86_64-linux-gnu/");
+  expect(libfaketimeOf("arm64")).toContain("/aarch64-linux-gnu/");
+  expect(() => libfaketimeOf("mips")).toThrow("libfaketime on mips is not known");
 });

@@ -13,10 +13,10 @@ import { parseArgs } from "node:util";
 import { GROUPS } from "../groups.ts";
 import { installTestPrograms } from "../programs.ts";
 import { clocksAt } from "./clocks.ts";
+import { installedLibfaketime } from "./libfaketime.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const RECORD = join(import.meta.dirname, "record.json");
-const LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 /** Programs that need help under a moved clock, found before those of the same name. */
 const PROGRAMS = join(import.meta.dirname, "programs");
 
@@ -52,7 +52,7 @@ async function runUnder(ahead_s: number, groups: readonly string[], keep?: strin
       PATH: `${PROGRAMS}:${process.env["PATH"]}`,
       R2K_CLOCK_DIR: dir,
       R2K_TEST_EXCLUDE: Object.keys(leftOut).join(","),
-      LD_PRELOAD: LIBRARY,
+      LD_PRELOAD: installedLibfaketime(),
       FAKETIME: `+${ahead_s}`,
       FAKETIME_DONT_FAKE_MONOTONIC: "1",
       NO_FAKE_STAT: "1",
@@ -100,10 +100,7 @@ async function main(): Promise<number> {
     return 2;
   }
   await installTestPrograms(say);
-  if (!existsSync(LIBRARY)) {
-    process.stderr.write(`${LIBRARY} is missing: apt-get install faketime\n`);
-    return 2;
-  }
+  installedLibfaketime();
   for (const [what, why] of Object.entries(leftOut)) say(`LEFT OUT ${what}: ${why}`);
   const commit = execFileSync("git", ["rev-parse", "--short=10", "HEAD"], { cwd: ROOT });
   let failures = 0;

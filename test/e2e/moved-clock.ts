@@ -1,10 +1,10 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { installedLibfaketime } from "../clock/libfaketime.ts";
 import type { TestCluster } from "./cluster.ts";
 import type { Outcome, OwnHost } from "./own-host.ts";
 
-const LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-const VARIABLES = `LD_PRELOAD=${LIBRARY} FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1`;
+const VARIABLES = "FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1";
 
 /** Gives a host shared memory of its own: libfaketime leaves marks there of killed processes. */
 export async function ownMarks(host: OwnHost): Promise<void> {
@@ -31,12 +31,12 @@ export class NodeClocks {
    * that is `ahead_s` ahead. The program that enters the node's network gives it to them.
    */
   async node(ahead_s: number, verb: "add" | "start", node: string): Promise<Outcome> {
-    if (!existsSync(LIBRARY)) throw new Error(`${LIBRARY} is missing: apt-get install faketime`);
+    const preloaded = `LD_PRELOAD=${installedLibfaketime()} ${VARIABLES}`;
     this.#ahead_s.set(node, ahead_s);
     const { host, name } = this.#of();
     const dir = join(host.dir, "clock");
     mkdirSync(dir, { recursive: true });
-    const script = `#!/bin/sh\nPATH=\${PATH#*:} ${VARIABLES} exec nsenter "$@"\n`;
+    const script = `#!/bin/sh\nPATH=\${PATH#*:} ${preloaded} exec nsenter "$@"\n`;
     writeFileSync(join(dir, "nsenter"), script, { mode: 0o755 });
     const offset = `${ahead_s < 0 ? "" : "+"}${ahead_s}`;
     const moved = [`PATH=${dir}:${process.env["PATH"]}`, `FAKETIME=${offset}`];

@@ -3,12 +3,12 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { libfaketimeOf } from "../../clock/libfaketime.ts";
 
 const BRIDGE = "br0";
 const NETWORK = "10.77.0";
 /** Room for a log, a database and its snapshots, and no more: it can be filled in a moment. */
 const DISK_MEBIBYTES = 192;
-const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 function run(program: string, ...args: string[]): string {
   return execFileSync(program, args, { stdio: ["ignore", "pipe", "pipe"] }).toString();
@@ -100,11 +100,11 @@ export class Machine {
   /** Variables that put libfaketime before a process's wall clock; others name the time. */
   static get wallClock(): Record<string, string> {
     // The monotonic clock is left alone: it never steps on a real machine.
-    return { LD_PRELOAD: FAKETIME, FAKETIME_DONT_FAKE_MONOTONIC: "1" };
+    return { LD_PRELOAD: libfaketimeOf(), FAKETIME_DONT_FAKE_MONOTONIC: "1" };
   }
 
   static get clockCanStep(): boolean {
-    return existsSync(FAKETIME);
+    return existsSync(libfaketimeOf());
   }
 
   stepClock(offset_s: number): void {
