@@ -11,7 +11,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
 import type { Rules } from "./apply/rules.ts";
 import { HealthChecks } from "./health-checks.ts";
-import { listed, ProxyLoop } from "./loop.ts";
+import { listed, ProxyLoop, type SyncState } from "./loop.ts";
 import { SYNC_DELAY_MS, VERIFY_MS } from "./limits.ts";
 import type { ServicePort } from "./plan/model.ts";
 
@@ -96,6 +96,26 @@ function startLoop(client: KubeClient, options: { rules: Rules; log: Logger; clo
   void loop.start();
   return loop;
 }
+
+test("the state has the last error until the rules are applied", async () => {
+  const { client, close } = await serve();
+  let attempts = 0;
+  const states: SyncState[] = [];
+  const rebuild = () => {
+    states.push(loop.state);
+    return ++attempts < 3 ? Promise.reject(new Error(`refused ${attempts}`)) : Promise.resolve();
+  };
+  const loop = startLoop(client, { rules: { ...NO_RULES, rebuild }, log: SILENT, clock });
+  await loop.ready;
+  expect([...states, loop.state]).toEqual([
+    { isApplied: false, failures: 0 },
+    { isApplied: false, failures: 1, error: "refused 1" },
+    { isApplied: false, failures: 2, error: "refused 2" },
+    { isApplied: true, failures: 0 },
+  ]);
+  await loop.close();
+  await close();
+});
 
 test("endpoints that must not be served are left out, and logged with their Service", async () => {
   const { client, close } = await serve();

@@ -38,6 +38,16 @@ export interface LoopOptions {
   log: Logger;
 }
 
+/** The outcome of a proxy's syncs until now. */
+export interface SyncState {
+  /** Whether the rules were applied, and those of other modes removed, once. */
+  readonly isApplied: boolean;
+  /** Syncs in a row that failed. */
+  readonly failures: number;
+  /** The message of the last of these. */
+  readonly error?: string;
+}
+
 /**
  * Connects informers, plan and rules: collects the Services that changed, plans them and applies
  * the difference. One transaction runs at a time; a rebuild of the table follows a failed one.
@@ -59,6 +69,7 @@ export class ProxyLoop {
   #rebuilt_ms = 0;
   #apiServers: readonly string[] = [];
   #retry_ms = RETRY_FIRST_MS;
+  #state: SyncState = { isApplied: false, failures: 0 };
   #closed = false;
   #firstDone: () => void = () => {};
   /** Resolves when the rules are applied for the first time. */
@@ -70,6 +81,10 @@ export class ProxyLoop {
       this.#firstDone = resolve;
     });
     options.slices.index(BY_SERVICE, (slice) => serviceKeys(slice));
+  }
+
+  get state(): SyncState {
+    return this.#state;
   }
 
   /** Starts the informers; resolves when all are synchronized and the first sync is scheduled. */
@@ -186,12 +201,15 @@ export class ProxyLoop {
       deleteStaleFlows(this.#stale, straysOf(applied, nodeAddresses()));
       this.#stale.length = 0;
       for (const key of changes.keys()) this.#logConflicts(key);
+      this.#state = { isApplied: true, failures: 0 };
       this.#firstDone();
       return 0;
     } catch (thrown) {
       const retry_ms = this.#retry_ms;
+      const error = messageOf(thrown);
+      this.#state = { ...this.#state, failures: this.#state.failures + 1, error };
       log.error("the rules could not be applied; rebuilding them", {
-        error: messageOf(thrown), remedy: remedyOf(thrown), retry_ms,
+        error, remedy: remedyOf(thrown), retry_ms,
       });
       this.#rebuild = true;
       this.#retry_ms = Math.min(retry_ms * 2, RETRY_MS_MAX);

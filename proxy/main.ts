@@ -7,7 +7,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { modeNamed, removeOthers } from "./apply/modes.ts";
 import { HealthChecks } from "./health-checks.ts";
-import { ProxyLoop } from "./loop.ts";
+import { ProxyLoop, type SyncState } from "./loop.ts";
 import { MODE_NAMES, type ModeName } from "./mode-names.ts";
 import { apiServerAddresses } from "./reserved.ts";
 
@@ -28,6 +28,20 @@ export interface ProxyOptions {
   clock: Clock;
 }
 
+/** A running proxy. */
+export interface Proxy {
+  /** Resolves when the rules are applied for the first time. */
+  readonly ready: Promise<void>;
+  state(): ProxyState;
+  /** Keeps the rules. */
+  close(): Promise<void>;
+}
+
+/** The kind of rules, and the outcome of applying them. */
+export interface ProxyState extends SyncState {
+  readonly mode: ModeName;
+}
+
 const PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name";
 
 /**
@@ -36,9 +50,7 @@ const PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name";
  * connections and Services work without the proxy, except in userspace mode. Fails with
  * `unknown-mode`.
  */
-export async function startProxy(
-  options: ProxyOptions,
-): Promise<{ ready: Promise<void>; close(): Promise<void> }> {
+export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const { client, nodeName, clock } = options;
   const mode = options.mode ?? MODE_NAMES[0];
   const log = logger("proxy");
@@ -73,7 +85,8 @@ export async function startProxy(
     log,
   });
   void loop.start();
-  return { ready: loop.ready, close: () => loop.close() };
+  const state = () => ({ mode, ...loop.state });
+  return { ready: loop.ready, state, close: () => loop.close() };
 }
 
 /** Removes the rules of all modes in the network namespace of this process. */

@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
+import type { Proxy } from "@raft2kube/proxy/main.ts";
 import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
@@ -7,11 +8,16 @@ import type { Closable } from "./started-parts.ts";
 
 /**
  * Serves requests of the command line to a running node that no public protocol has: `POST /images`
- * with an OCI or Docker archive loads its images. A Unix socket that only its owner may open.
+ * with an OCI or Docker archive loads its images, `GET /proxy` returns the ProxyState. A Unix
+ * socket that only its owner may open.
  */
-export async function startNodeControl(path: string, images: ImageStore): Promise<Closable> {
+export async function startNodeControl(
+  path: string,
+  images: ImageStore,
+  proxy: Pick<Proxy, "state">,
+): Promise<Closable> {
   await rm(path, { force: true });
-  const server = createServer((request, response) => void serve(images, request, response));
+  const server = createServer((request, response) => void serve(images, proxy, request, response));
   await new Promise<void>((resolve, reject) => {
     server.on("error", reject);
     server.listen(path, resolve);
@@ -27,6 +33,7 @@ export async function startNodeControl(path: string, images: ImageStore): Promis
 
 async function serve(
   images: ImageStore,
+  proxy: Pick<Proxy, "state">,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -34,6 +41,7 @@ async function serve(
     response.writeHead(status, { "content-type": "application/json" });
     response.end(JSON.stringify(body));
   };
+  if (request.method === "GET" && request.url === "/proxy") return answer(200, proxy.state());
   if (request.method !== "POST" || request.url !== "/images") {
     return answer(404, { error: `there is no ${request.method} ${request.url}` });
   }

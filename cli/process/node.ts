@@ -41,16 +41,17 @@ export async function startNode(config: ClusterConfig, parts: Parts): Promise<vo
   for (const dir of [paths.cniConfDir, paths.sockets]) await mkdir(dir, { recursive: true });
   if (config.joins !== undefined) await ensureJoined(config, clock);
   const runtime = await parts.start("runtime", () => startNodeRuntime(config, clock));
-  await parts.start("node control", () => startNodeControl(paths.controlSocket, runtime.images));
   await buildDemoImages(runtime.images, {
     busybox: await program("busybox"),
     init: await program("catatonit"),
   });
-  await parts.start("proxy", async () => {
+  const proxy = await parts.start("proxy", async () => {
     const client = await clientAs(config, "proxy", clock);
     const { nodeName, podCidr: clusterCidr, proxyMode: mode } = config;
     return startProxy({ client, nodeName, clusterCidr, clock, ...(mode ? { mode } : {}) });
   });
+  const { controlSocket } = paths;
+  await parts.start("node control", () => startNodeControl(controlSocket, runtime.images, proxy));
   const overlay = await parts.start("overlay", async () => {
     return startNodeOverlay(config, await clientAs(config, "kubelet", clock), clock);
   });
