@@ -1,4 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, statSync } from "node:fs";
+import {
+  closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, statSync,
+} from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc } from "./libc.ts";
 
@@ -29,6 +31,31 @@ export function tryLockFolder(path: string): FileLock | undefined {
   if (locked?.ino === found?.ino && locked?.dev === found?.dev) return lock;
   lock?.[Symbol.dispose]();
   return undefined;
+}
+
+/**
+ * Returns the process that holds the exclusive flock(2) of a file; undefined if none does, or one
+ * of another pid namespace.
+ */
+export function lockHolder(path: string): number | undefined {
+  const locks = readFileSync("/proc/locks", "utf8").matchAll(/FLOCK +ADVISORY +WRITE (\d+) /g);
+  const { dev, ino } = statSync(path);
+  // By what it has open: the device of /proc/locks is not stat(2)'s on every file system.
+  return [...locks].map(([, pid]) => Number(pid)).find((pid) => hasOpen(pid, dev, ino));
+}
+
+function hasOpen(pid: number, dev: number, ino: number): boolean {
+  const folder = `/proc/${pid}/fd`;
+  try {
+    return readdirSync(folder).some((fd) => {
+      const file = statSync(`${folder}/${fd}`, { throwIfNoEntry: false });
+      return file?.dev === dev && file.ino === ino;
+    });
+  } catch (thrown) {
+    // It has ended, or is another user's.
+    if (isErrno(thrown, "ENOENT", "EACCES", "ESRCH")) return false;
+    throw thrown;
+  }
 }
 
 function lockOf(path: string, fd: number): FileLock | undefined {

@@ -12,6 +12,7 @@ import {
 import { unmergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
 import { clusterFiles } from "../cluster/identities.ts";
 import { purgeData, removeFromHost } from "../host/remove.ts";
+import { lockForRemoval } from "../nodes/change-nodes.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 
@@ -25,6 +26,11 @@ export function command(): Command {
     .action(down);
 }
 
+/**
+ * Removes a cluster from this host. A command that starts or changes it at this time is interrupted
+ * first, and killed if it does not end: it would make again what is removed. A removal that has
+ * begun is completed when another one interrupts it.
+ */
 async function down(flags: { name: string; purge?: boolean }): Promise<void> {
   const clock = systemClock();
   const progress = terminalProgress(clock);
@@ -33,6 +39,8 @@ async function down(flags: { name: string; purge?: boolean }): Promise<void> {
     progress.note(`There is no cluster "${flags.name}" here.`);
     return;
   }
+  process.on("SIGTERM", () => progress.note("This removal goes on to its end."));
+  using _lock = await lockForRemoval(config, clock);
   await progress.step(`removing "${config.name}" from this host`, () => {
     return removeFromHost(config, clock);
   });

@@ -68,16 +68,18 @@ async function withNode(
   flags: Flags,
   act: (on: NodeOf) => Promise<void>,
 ): Promise<void> {
+  const clock = systemClock();
+  const progress = terminalProgress(clock);
+  const found = await clusterOf(flags.name);
+  checkNodeName(name, found);
+  using _lock = await lockNodes(found, clock);
+  // Another call may have changed it, or removed it, until the lock was free.
   const cluster = await clusterOf(flags.name);
-  checkNodeName(name, cluster);
   if (runningPid(cluster.runDir, "control") === undefined) {
     throw new CommandError("NOT_RUNNING", `the cluster "${cluster.name}" does not run`, {
       remedy: `r2k start --name ${cluster.name}`,
     });
   }
-  const clock = systemClock();
-  const progress = terminalProgress(clock);
-  using _lock = await lockNodes(cluster, clock);
   const exists = joiningNodeNames(cluster).includes(name);
   const client = await adminClient(cluster, clock);
   try {

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -5,10 +7,11 @@ import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Transport } from "@raft2kube/client-kube/transport/transport.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
 import { planCluster, writeCluster } from "../cluster/config.ts";
 import { planJoiningNode } from "../cluster/joining-nodes.ts";
-import { lockNodes, newNodes, refuseTakenName } from "./change-nodes.ts";
+import { lockForRemoval, lockNodes, newNodes, refuseTakenName } from "./change-nodes.ts";
 
 test("one command at a time changes a cluster's nodes", async () => {
   const dataDir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
@@ -21,6 +24,36 @@ test("one command at a time changes a cluster's nodes", async () => {
     first[Symbol.dispose]();
     (await second)[Symbol.dispose]();
   } finally {
+    rmSync(dataDir, { recursive: true });
+  }
+});
+
+test("no lock is taken of a cluster that was removed", async () => {
+  const removed = { name: "one", dataDir: join(tmpdir(), "r2k-nodes-removed/one") };
+  const clock = systemClock();
+  await expect(lockNodes(removed, clock)).rejects.toMatchObject({ code: "NO_CLUSTER" });
+  await expect(lockForRemoval(removed, clock)).resolves.toBeUndefined();
+});
+
+test.each([
+  ["a removal interrupts the command that has the lock", "read line", 60_000, "SIGTERM"],
+  ["one that does not end is killed", "trap '' TERM; echo; read line", 0, "SIGKILL"],
+])("%s", async (_, script, undo_ms, signal) => {
+  const dataDir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
+  const flock = ["--no-fork", join(dataDir, "nodes.lock"), "sh", "-c", `echo; ${script}`];
+  const holder = spawn("flock", flock, { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = once(holder, "exit");
+  try {
+    let lines = 0;
+    holder.stdout.on("data", (text) => (lines += String(text).length));
+    const isSet = () => lines === script.split("echo").length;
+    await waitFor("the lock to be held", isSet, { clock: systemClock() });
+    const lock = await lockForRemoval({ name: "one", dataDir }, systemClock(), undo_ms);
+    expect(await ended).toEqual([null, signal]);
+    expect(lock).toBeDefined();
+    lock?.[Symbol.dispose]();
+  } finally {
+    holder.kill("SIGKILL");
     rmSync(dataDir, { recursive: true });
   }
 });

@@ -4,37 +4,71 @@ import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
-import { type FileLock, tryLock } from "@raft2kube/linux/flock.ts";
+import { type FileLock, lockHolder, tryLock } from "@raft2kube/linux/flock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { type ClusterConfig, type ClusterPlace, configPath } from "../cluster/config.ts";
+import { terminate } from "../host/end-process.ts";
 import { CommandError } from "../terminal.ts";
 
 /** How long a command waits for others that change nodes: an addition takes seconds. */
 const WAIT_MS = 120_000;
 const LOOK_MS = 100;
+/** How long a command that a removal interrupts may take to undo its work; then it is killed. */
+const UNDO_MS_MAX = 20_000;
+
+const lockOf = ({ dataDir }: Pick<ClusterPlace, "dataDir">) => join(dataDir, "nodes.lock");
 
 /**
- * Waits until no other command changes the cluster's nodes; none does until the result is disposed
- * of or the process ends. Two additions at once would choose the same address. Throws CommandError
- * `BUSY` after `wait_ms`.
+ * Waits until no other command starts the cluster or changes its nodes; none does until the result
+ * is disposed of or the process ends. Two additions at once would choose the same address. Throws
+ * CommandError `BUSY` after `wait_ms`, and `NO_CLUSTER` if the cluster's data has been removed.
  */
 export async function lockNodes(
-  { name, dataDir }: Pick<ClusterPlace, "name" | "dataDir">,
+  place: Pick<ClusterPlace, "name" | "dataDir">,
   clock: Clock,
   wait_ms = WAIT_MS,
 ): Promise<FileLock> {
-  const path = join(dataDir, "nodes.lock");
   const end_ms = clock.monotonic() + wait_ms;
   for (;;) {
-    const lock = tryLock(path);
+    const lock = tryNodes(place);
     if (lock) return lock;
     if (clock.monotonic() >= end_ms) break;
     await delay(clock, LOOK_MS);
   }
-  throw new CommandError("BUSY", `another command changes nodes of "${name}"`, {
+  throw new CommandError("BUSY", `another command changes nodes of "${place.name}"`, {
     remedy: "wait until it has ended, then repeat this one",
   });
+}
+
+function tryNodes(place: Pick<ClusterPlace, "name" | "dataDir">): FileLock | undefined {
+  try {
+    return tryLock(lockOf(place));
+  } catch (cause) {
+    if (!isErrno(cause, "ENOENT")) throw cause;
+    throw new CommandError("NO_CLUSTER", `the cluster "${place.name}" has been removed`, { cause });
+  }
+}
+
+/**
+ * Takes the lock for the cluster's removal: interrupts the command that has it, as Ctrl-C does, and
+ * kills it if it has not ended after `undo_ms`, so that a start that hangs can be ended. Undefined
+ * if the cluster's data is gone by then, as where a first start was undone.
+ */
+export async function lockForRemoval(
+  place: Pick<ClusterPlace, "name" | "dataDir">,
+  clock: Clock,
+  undo_ms = UNDO_MS_MAX,
+): Promise<FileLock | undefined> {
+  const holder = existsSync(lockOf(place)) ? lockHolder(lockOf(place)) : undefined;
+  if (holder !== undefined) await terminate([holder], undo_ms, clock);
+  try {
+    return await lockNodes(place, clock);
+  } catch (thrown) {
+    if (isErrno(thrown, "NO_CLUSTER")) return undefined;
+    throw thrown;
+  }
 }
 
 /**
