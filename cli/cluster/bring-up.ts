@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { delay } from "@raft2kube/std/wait.ts";
 import { purgeData, removeFromHost } from "../host/remove.ts";
 import { addNodeLink, addUnderlay } from "../host/node-link.ts";
 import { bringUpNodes } from "../nodes/bring-up-node.ts";
 import { newNodes } from "../nodes/change-nodes.ts";
 import { ensureProcess, nodeReady, type StartContext } from "../nodes/node-process.ts";
 import { removeNode } from "../nodes/remove-node.ts";
+import { ALL_PROCESS_NAMES, runningPid } from "../supervisor/supervise.ts";
 import { CommandError, type Progress } from "../terminal.ts";
 import { applyFolder, createMissing } from "./addons.ts";
 import { ADDONS_DIR, EXAMPLES_DIR } from "./assets.ts";
@@ -17,6 +17,8 @@ import { type ClusterConfig, writeCluster } from "./config.ts";
 import { firstAnswer } from "./demo.ts";
 import { logsDir, ownPluginsDir } from "./paths.ts";
 import type { ClusterFiles } from "./identities.ts";
+import { interruptForTest } from "./interrupt-for-test.ts";
+import { joiningNodeNames, joiningNodePlace } from "./joining-nodes.ts";
 import { keepLogs } from "./keep-logs.ts";
 import { ensurePki } from "./pki.ts";
 import { checkStoreData, storeMemberNames } from "./store-data.ts";
@@ -36,24 +38,42 @@ export interface BringUp extends StartContext {
   written?(): Promise<void>;
 }
 
-const INTERRUPT_TIMEOUT_MS = 10_000;
-
 /**
  * Brings a cluster up, step by step, until the demo answers. When a step fails or `signal` aborts,
- * what this call made is removed again, and the error is thrown.
+ * what this call made is removed again, and the error is thrown, or CommandError `INTERRUPTED`. A
+ * cluster of which a process ran before keeps what it has: the same call goes on from there.
  */
 export async function bringUp(what: BringUp): Promise<void> {
-  const { config, progress, clock } = what;
+  const { config, progress } = what;
+  const ranBefore = hasProcess(config);
   try {
     await steps(what);
   } catch (thrown) {
-    if (what.isNew && !what.signal.aborted) await noteLogs(config, progress);
-    await progress.step("undoing this start", async () => {
-      await removeFromHost(config, clock);
-      if (what.isNew) await purgeData(config);
-    });
-    throw thrown;
+    if (!ranBefore) await undo(what);
+    const left = ranBefore ? "what runs stays" : "what this start made is removed again";
+    if (!what.signal.aborted) {
+      if (ranBefore) progress.note(`  ${left}: r2k status --name ${config.name}`);
+      throw thrown;
+    }
+    throw new CommandError("INTERRUPTED", `interrupted; ${left}`, { exitCode: 130, cause: thrown });
   }
+}
+
+async function undo(what: BringUp): Promise<void> {
+  const { config, progress, clock } = what;
+  if (what.isNew && !what.signal.aborted) await noteLogs(config, progress);
+  await progress.step("undoing this start", async () => {
+    await removeFromHost(config, clock);
+    if (what.isNew) await purgeData(config);
+  });
+}
+
+/** Whether a process of the cluster runs, of the control plane or of a node. */
+function hasProcess(config: ClusterConfig): boolean {
+  const joined = joiningNodeNames(config).map((name) => joiningNodePlace(config, name));
+  return [config, ...joined].some(({ runDir }) => {
+    return ALL_PROCESS_NAMES.some((name) => runningPid(runDir, name) !== undefined);
+  });
 }
 
 /** A failed write, on a full disk for example, must not prevent the rollback of the start. */
@@ -69,7 +89,7 @@ async function noteLogs(config: ClusterConfig, progress: Progress): Promise<void
 async function steps(what: BringUp): Promise<void> {
   const { config, progress, signal } = what;
   const step = async <T>(title: string, work: () => Promise<T>): Promise<T> => {
-    const result = await progress.step(title, () => untilAborted(signal, work()));
+    const result = await progress.step(title, () => untilAborted(signal, work));
     await interruptForTest(title, what);
     if (signal.aborted) throw new CommandError("INTERRUPTED", "interrupted");
     return result;
@@ -152,18 +172,11 @@ async function prepareFiles(what: BringUp, notes: string[]): Promise<ClusterFile
 }
 
 /** Rejects when the signal aborts; the caller then stops what `work` has started. */
-function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+function untilAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = () => reject(new CommandError("INTERRUPTED", "interrupted"));
     if (signal.aborted) return stop();
     signal.addEventListener("abort", stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+    work().then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
   });
-}
-
-/** A test names a step after which this process interrupts itself, as Ctrl-C would. */
-async function interruptForTest(title: string, what: BringUp): Promise<void> {
-  if (process.env["R2K_INTERRUPT_AFTER"] !== title) return;
-  process.kill(process.pid, "SIGINT");
-  await delay(what.clock, INTERRUPT_TIMEOUT_MS, what.signal);
 }

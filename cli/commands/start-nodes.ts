@@ -47,7 +47,7 @@ export async function untilInterrupted(
     await work(client, { clock, signal, readyTimeout_ms });
   } catch (thrown) {
     if (!signal.aborted) throw thrown;
-    throw new CommandError("INTERRUPTED", "interrupted", { remedy, exitCode: 130 });
+    throw new CommandError("INTERRUPTED", "interrupted", { remedy, exitCode: 130, cause: thrown });
   } finally {
     client.close();
     stop.release();

@@ -18,7 +18,7 @@ import { clusterFiles } from "../cluster/identities.ts";
 import {
   joiningNodeNames, NFS_NODE, NODES_MAX, nodeRange, readJoiningNodes, wantedNodes,
 } from "../cluster/joining-nodes.ts";
-import { lockSlots, type SlotsLock } from "../cluster/slots.ts";
+import { lockSlots } from "../cluster/slots.ts";
 import { STORE_MEMBERS_MAX } from "../cluster/store-data.ts";
 import { mergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
@@ -27,14 +27,14 @@ import { describe, preflight } from "../preflight/preflight.ts";
 import { installMissing } from "../preflight/programs.ts";
 import { endProcess } from "../host/end-process.ts";
 import { removeFromHost } from "../host/remove.ts";
-import { processNames, runningPid } from "../supervisor/supervise.ts";
-import { lockNodes, newNodes } from "../nodes/change-nodes.ts";
+import { type ProcessName, processNames, runningPid } from "../supervisor/supervise.ts";
+import { lockForRemoval, lockNodes, newNodes } from "../nodes/change-nodes.ts";
 import { nfsServerGuest } from "../nodes/nfs-demo.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { OWN_PARTS, runningOwnParts } from "../supervisor/own-parts.ts";
 import { refuseUnjudged } from "../../labs/runner/parts.ts";
 import { readState } from "../../labs/runner/state.ts";
-import { changeMode } from "./change-mode.ts";
+import { changeMode, checkMode } from "./change-mode.ts";
 import { clusterOf } from "./cluster-of.ts";
 import { nextSteps } from "./next-steps.ts";
 import { onInterrupt } from "./on-interrupt.ts";
@@ -108,8 +108,13 @@ async function start(flags: StartFlags): Promise<void> {
   const name = checkClusterName(flags.name);
   const known = await readCluster(name, roots);
   await using slots = known ? undefined : await lockSlots(roots, clock);
-  const existing = known ?? (await readCluster(name, roots));
-  if (existing) await slots?.release(); // another start made it meanwhile
+  const found = known ?? (await readCluster(name, roots));
+  if (found) await slots?.release(); // another start made it meanwhile
+  // A new cluster's folder is made later, and its lock with it.
+  using locks = new DisposableStack();
+  if (found) locks.use(await lockNodes(found, clock));
+  // Another call may have changed it, or removed it, until the lock was free.
+  const existing = found && (await clusterOf(name));
   const choices = newClusterChoices(flags);
   const planned = existing ?? (await planNew(name, choices, flags));
   const { proxyMode = planned.proxyMode, byHand = planned.byHand } = flags;
@@ -124,23 +129,31 @@ async function start(flags: StartFlags): Promise<void> {
   // One that was stopped can be started beside nodes that run by then.
   const nodes = [...joining, ...(await readJoiningNodes(config))];
   const nfsDemo = nodes.some(({ guest }) => guest?.nfsExport_MiB !== undefined);
-  const running = existing !== undefined && isRunning(existing);
+  const isWhole = existing !== undefined && isRunning(existing, processNames(existing));
+  const running = isWhole || (existing !== undefined && isChanging(existing, flags));
   refuseChangedChoices(flags, existing);
-  const startsNodes = !running || proxyModeOf(config) !== proxyModeOf(planned);
+  const startsNodes = !isWhole || proxyModeOf(config) !== proxyModeOf(planned);
   if (startsNodes && OWN_PARTS.length > 0) refuseUnjudged(readState());
-  refuseChangesOfRunning(config, planned, running);
+  refuseChangesOfRunning(config, planned);
+  if (!running) refuseChangedMode(config, planned, nodes);
   if (nfsDemo && !joiningNodeNames(config).includes(NFS_NODE)) {
     refuseRunning(config, "--nfs-demo cannot add its server");
   }
   if (running) await changeRunning(existing, nfsServer, flags, progress);
   else {
-    const ownSlots = existing ? undefined : slots;
-    await bringUpNew({ ...config, nfsDemo }, joining, ownSlots, flags, progress);
+    const written = async () => {
+      locks.use(await lockNodes(config, clock));
+      await slots?.release();
+    };
+    const isNew = existing === undefined;
+    const whole = { ...config, nfsDemo };
+    await bringUpNew(whole, joining, isNew ? written : undefined, flags, progress);
   }
   const own = runningOwnParts(config);
   if (own.length > 0) progress.note(`It runs ${ownPartsText(own)}.`);
   if (flags.mergeKubeconfig) await mergeKubeconfig(clusterFiles(config).kubeconfig("admin"));
   print(flags, config, running ? 0 : (clock.monotonic() - start_ms) / 1000);
+  locks.dispose();
   if (flags.foreground) await stayUntilInterrupted(config, progress);
 }
 
@@ -154,13 +167,13 @@ async function planNew(
 }
 
 /**
- * Starts the cluster; Ctrl-C stops it again and exits with code 130. `slots` is locked for a new
- * one, until its configuration is written.
+ * Starts the cluster; Ctrl-C stops it again and exits with code 130. `written` is a new one's:
+ * called when its configuration is written.
  */
 async function bringUpNew(
   planned: ClusterConfig,
   plannedNodes: readonly ClusterConfig[],
-  slots: SlotsLock | undefined,
+  written: (() => Promise<void>) | undefined,
   flags: StartFlags,
   progress: Progress,
 ): Promise<void> {
@@ -180,14 +193,9 @@ async function bringUpNew(
   const clock = systemClock();
   try {
     const context = { clock, progress, signal, readyTimeout_ms };
-    const isNew = slots !== undefined;
-    const written = async () => slots?.release();
-    await bringUp({ config, joining, isNew, newStore, demo, written, ...context });
-  } catch (thrown) {
-    if (!signal.aborted) throw thrown;
-    throw new CommandError("INTERRUPTED", "interrupted; what this start made is removed again", {
-      exitCode: 130,
-    });
+    const isNew = written !== undefined;
+    const onWritten = isNew ? { written } : {};
+    await bringUp({ config, joining, isNew, newStore, demo, ...onWritten, ...context });
   } finally {
     stop.release();
   }
@@ -207,6 +215,7 @@ async function endRestarting(
 async function stayUntilInterrupted(config: ClusterConfig, progress: Progress): Promise<void> {
   await interrupted();
   progress.note("Taking the cluster down ...");
+  using _lock = await lockForRemoval(config, systemClock());
   await removeFromHost(config, systemClock());
 }
 
@@ -302,19 +311,10 @@ function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undef
 }
 
 /** Refuses settings that a start may change, but not while the cluster runs. */
-function refuseChangesOfRunning(
-  config: ClusterConfig,
-  planned: ClusterConfig,
-  isWhole: boolean,
-): void {
+function refuseChangesOfRunning(config: ClusterConfig, planned: ClusterConfig): void {
   const { apiPort, byHand = false, nodeMonitorGracePeriod_ms: grace_ms } = config;
   if (apiPort !== planned.apiPort) {
     refuseRunning(config, `--api-port ${apiPort} cannot change its port`);
-  }
-  // The nodes of a running one change theirs in turn (`change-mode.ts`).
-  if (!isWhole && proxyModeOf(config) !== proxyModeOf(planned)) {
-    const why = `its node does not: --proxy-mode ${config.proxyMode} cannot change its rules`;
-    refuseRunning(config, why);
   }
   if (byHand !== (planned.byHand ?? false)) {
     refuseRunning(config, "the runtimes that pods may choose cannot change (--by-hand)");
@@ -331,13 +331,37 @@ function refuseRunning({ name, runDir }: ClusterConfig, why: string): void {
   throw new CommandError("RUNNING", what, { remedy });
 }
 
-function isRunning(config: ClusterConfig): boolean {
-  return processNames(config).every((name) => runningPid(config.runDir, name) !== undefined);
+/**
+ * Refuses another mode where the control plane does not run and a node does: a bring-up leaves the
+ * processes that run as they are. The nodes of a running one change theirs in turn
+ * (`change-mode.ts`).
+ */
+function refuseChangedMode(
+  config: ClusterConfig,
+  planned: ClusterConfig,
+  joining: readonly ClusterConfig[],
+): void {
+  if (proxyModeOf(config) === proxyModeOf(planned)) return;
+  const all = processesOf(config, joining);
+  if (all.every(({ of, name }) => runningPid(of.runDir, name) === undefined)) return;
+  const { name, proxyMode } = config;
+  throw new CommandError("RUNNING", `"${name}" runs in part; its mode cannot change now`, {
+    remedy: `r2k start --name ${name}, then again with --proxy-mode ${proxyMode}`,
+  });
+}
+
+const isRunning = ({ runDir }: ClusterConfig, names: readonly ProcessName[]) =>
+  names.every((name) => runningPid(runDir, name) !== undefined);
+
+/** A change of mode starts the first node's process if it is missing, as after a failed one. */
+function isChanging(config: ClusterConfig, { proxyMode }: StartFlags): boolean {
+  const others = processNames(config).filter((name) => name !== "node");
+  return proxyMode !== undefined && isRunning(config, others);
 }
 
 /**
- * Changes the mode of a running cluster's nodes if the flags name another, and starts those that
- * are missing; the others are left alone.
+ * Starts the nodes of a running cluster that are missing, then changes the mode of all if the flags
+ * name another. Its nodes are locked.
  */
 async function changeRunning(
   existing: ClusterConfig,
@@ -349,22 +373,20 @@ async function changeRunning(
   const clock = systemClock();
   const readyTimeout_ms = positive("--ready-timeout", flags.readyTimeout) * 1000;
   const options = { clock, progress, readyTimeout_ms };
-  using _lock = await lockNodes(existing, clock);
-  // Another call may have changed it until the lock was free.
-  const current = await clusterOf(existing.name);
   const { proxyMode } = flags;
-  if (proxyMode !== undefined) await changeMode(current, proxyMode, options);
-  const cluster = proxyMode === undefined ? current : { ...current, proxyMode };
-  const joining = await wantedNodes(cluster, nodeCount(flags), nfsServer);
+  if (proxyMode !== undefined) await checkMode(existing, proxyMode);
+  const joining = await wantedNodes(existing, nodeCount(flags), nfsServer);
   const missing = joining.filter((node) => runningPid(node.runDir, "node") === undefined);
-  if (missing.length === 0) return;
-  const client = await adminClient(cluster, clock);
-  try {
-    await newNodes(client, missing);
-  } finally {
-    client.close();
+  if (missing.length > 0) {
+    const client = await adminClient(existing, clock);
+    try {
+      await newNodes(client, missing);
+    } finally {
+      client.close();
+    }
+    await startNodes(existing, missing, options);
   }
-  await startNodes(cluster, missing, options);
+  if (proxyMode !== undefined) await changeMode(existing, proxyMode, options);
 }
 
 /** The processes that a cluster has when its nodes that joined are `joining`. */

@@ -1,0 +1,56 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { startTimeOf } from "../host/process-table.ts";
+import { bringUp } from "./bring-up.ts";
+import { type ClusterConfig, planCluster } from "./config.ts";
+
+let dir: string;
+let config: ClusterConfig;
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), "r2k-bring-up-"));
+  const roots = { data: join(dir, "data"), run: join(dir, "run") };
+  // Its first step fails where the folder of plugins is a file.
+  config = { ...(await planCluster("one", roots, {}, [])), cniBinDir: "/" };
+  mkdirSync(config.runDir, { recursive: true });
+  mkdirSync(join(config.dataDir, "cluster.json"), { recursive: true });
+});
+
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const ENDS = ["a failed step", "Ctrl-C"];
+
+test.each(ENDS)("%s of a start leaves a cluster that ran before", async (by) => {
+  const control = spawn("sleep", ["1000"], { stdio: "ignore" });
+  const interrupt = new AbortController();
+  if (by === "Ctrl-C") interrupt.abort();
+  try {
+    const pid = control.pid!;
+    writeFileSync(join(config.runDir, "control.pid"), `${pid} ${startTimeOf(pid)}\n`);
+    const clock = systemClock();
+    const notes: string[] = [];
+    const progress = {
+      step: <T>(_: string, work: () => Promise<T>) => work(),
+      note: (line: string) => void notes.push(line),
+    };
+    const starting = bringUp({
+      config, clock, progress, joining: [], isNew: false, newStore: false, demo: false,
+      signal: interrupt.signal, readyTimeout_ms: 0,
+    });
+    if (by === "Ctrl-C") {
+      const error = { code: "INTERRUPTED", message: "interrupted; what runs stays", exitCode: 130 };
+      await expect(starting).rejects.toMatchObject(error);
+    } else {
+      await expect(starting).rejects.toMatchObject({ code: "EISDIR" });
+      expect(notes).toEqual(["  what runs stays: r2k status --name one"]);
+    }
+    expect(startTimeOf(pid)).toBeDefined();
+    expect(existsSync(config.runDir)).toBe(true);
+  } finally {
+    control.kill("SIGKILL");
+  }
+});

@@ -1,0 +1,80 @@
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { type ClusterConfig, proxyModeOf, writeCluster } from "../cluster/config.ts";
+import { endProcess } from "../host/end-process.ts";
+import { logsOf } from "../supervisor/supervise.ts";
+import { CommandError } from "../terminal.ts";
+import { askProxy, rulesApplied } from "./node-proxy.ts";
+import { ensureProcess, nodeReady, type StartContext } from "./node-process.ts";
+
+/** Acts on a node's process by which its mode is changed. */
+export interface NodeActs {
+  readonly endProcess: typeof endProcess;
+  readonly ensureProcess: typeof ensureProcess;
+  readonly askProxy: typeof askProxy;
+  nodeReady(node: ClusterConfig, context: StartContext): Promise<void>;
+}
+
+/** The acts on a real node; `client` reads its condition. */
+export function actsBy(client: KubeClient): NodeActs {
+  const ready: NodeActs["nodeReady"] = (node, context) => nodeReady(client, node, context);
+  return { endProcess, ensureProcess, askProxy, nodeReady: ready };
+}
+
+/**
+ * Restarts a node's process in another mode, and waits until its rules are applied. If that fails
+ * or the signal aborts, the node is put back into its former mode, and CommandError `MODE` is
+ * thrown. A process that runs in the mode already is not restarted, only waited for.
+ */
+export async function changeNodeMode(
+  node: ClusterConfig,
+  mode: ModeName,
+  acts: NodeActs,
+  context: StartContext,
+): Promise<void> {
+  const { name, nodeName } = node;
+  const former = proxyModeOf(node);
+  try {
+    if (former === mode && (await modeNow(node, acts)) === mode) {
+      return await rulesApplied(node, mode, context, acts.askProxy);
+    }
+    await restartIn(node, mode, acts, context);
+  } catch (cause) {
+    const why = `node ${nodeName} cannot serve Services by ${mode}: ${messageOf(cause)}`;
+    const log = logsOf({ name: "node", ...(node.joins ? { node: nodeName } : {}) });
+    const remedy = `its log: r2k logs ${log} --name ${name}`;
+    if (former === mode) throw new CommandError("MODE", why, { remedy, cause });
+    try {
+      // Not the signal of `context`: Ctrl-C would leave the node without a process.
+      const { signal } = new AbortController();
+      await restartIn(node, former, acts, { ...context, signal });
+    } catch (thrown) {
+      const message = `${why}; nor by ${former} again: ${messageOf(thrown)}`;
+      throw new CommandError("MODE", message, { remedy, cause });
+    }
+    const back = `to put the others back: r2k start --proxy-mode ${former} --name ${name}`;
+    const message = `${why}; it does by ${former} again`;
+    throw new CommandError("MODE", message, { remedy: `${remedy}; ${back}`, cause });
+  }
+}
+
+/** The mode of the process that runs now; undefined if none answers. */
+async function modeNow(node: ClusterConfig, { askProxy: ask }: NodeActs) {
+  const state = await ask(node).catch(() => undefined);
+  return state?.mode;
+}
+
+async function restartIn(
+  node: ClusterConfig,
+  mode: ModeName,
+  acts: NodeActs,
+  context: StartContext,
+): Promise<void> {
+  const changed = { ...node, proxyMode: mode };
+  await acts.endProcess(node, "node", context.clock);
+  await writeCluster(changed);
+  await acts.ensureProcess(changed, "node", context);
+  await rulesApplied(changed, mode, context, acts.askProxy);
+  await acts.nodeReady(changed, context);
+}
