@@ -33,6 +33,13 @@ test("a cluster without a process, or with a node that is not ready, is unhealth
   expect(describe(away)).toContain("cluster one: not well");
 });
 
+test("a node has the mode of its Services, and the error of its proxy", () => {
+  const node = { name: "one-host", ready: true, proxyMode: "iptables" } as const;
+  expect(describe({ ...UP, nodes: [node] })).toMatch(/one-host Ready, Services by iptables$/m);
+  const failing = describe({ ...UP, nodes: [{ ...node, proxyError: "refused" }] });
+  expect(failing).toMatch(/one-host Ready, Services by iptables \(not applied: refused\)$/m);
+});
+
 test("a cluster that was taken down is stopped, not ill", () => {
   const down = { ...UP, processes: [absent("control"), absent("node")], api: "down", nodes: [] };
   expect(describe(down)).toContain("cluster one: stopped");

@@ -11,6 +11,7 @@ import { type ClusterConfig, proxyModeOf } from "../cluster/config.ts";
 import { isStopped, readJoiningNodes } from "../cluster/joining-nodes.ts";
 import { clusterFiles } from "../cluster/identities.ts";
 import { type Comparison, compareViews, readyNodes } from "../cluster/views.ts";
+import { askProxy } from "../nodes/node-proxy.ts";
 import { runningOwnParts } from "../supervisor/own-parts.ts";
 import { type ProcessName, processNames, runningPid } from "../supervisor/supervise.ts";
 import {
@@ -45,6 +46,8 @@ interface NodeStatus {
   readonly stopped?: boolean;
   /** The kind of rules that serve Services there; absent for another machine's Node. */
   readonly proxyMode?: ModeName;
+  /** The last error of its proxy, until a sync succeeds; absent otherwise. */
+  readonly proxyError?: string;
 }
 
 interface NfsStatus {
@@ -102,12 +105,12 @@ async function readStatus(config: ClusterConfig): Promise<Status> {
     return {
       ...known,
       api: "ready",
-      nodes: nodes.items.map(({ metadata: { name = "" } }) => {
+      nodes: await Promise.all(nodes.items.map(async ({ metadata: { name = "" } }) => {
         const isNodeStopped = stopped.includes(name) ? { stopped: true } : {};
         const own = [config, ...joined].find(({ nodeName }) => nodeName === name);
-        const mode = own === undefined ? {} : { proxyMode: proxyModeOf(own) };
-        return { name, ready: ready.includes(name), ...isNodeStopped, ...mode };
-      }),
+        const proxy = own === undefined ? {} : await proxyOf(own);
+        return { name, ready: ready.includes(name), ...isNodeStopped, ...proxy };
+      })),
       pods: { running, other: pods.items.length - running },
       views: await compareViews(config, client, ready, systemClock()),
     };
@@ -116,6 +119,13 @@ async function readStatus(config: ClusterConfig): Promise<Status> {
   } finally {
     client.close();
   }
+}
+
+/** Of the process that runs; of the configuration where none answers, as a guest's. */
+async function proxyOf(node: ClusterConfig): Promise<Pick<NodeStatus, "proxyMode" | "proxyError">> {
+  const state = node.guest ? undefined : await askProxy(node).catch(() => undefined);
+  const { mode = proxyModeOf(node), error } = state ?? {};
+  return { proxyMode: mode, ...(error === undefined ? {} : { proxyError: error }) };
 }
 
 /** The processes of a cluster, and those of the nodes that joined it. */
@@ -220,9 +230,11 @@ export function describe(status: Status): string {
   const processes = status.processes.map((each) => {
     return `  ${each.name.padEnd(width)} ${stateOf(each)}`;
   });
-  const nodes = status.nodes.map(({ name, ready, stopped, proxyMode }) => {
+  const nodes = status.nodes.map(({ name, ready, stopped, proxyMode, proxyError }) => {
     const mode = proxyMode === undefined ? "" : `, Services by ${proxyMode}`;
-    return `  ${name} ${ready ? "Ready" : "NotReady"}${stopped ? " (stopped)" : ""}${mode}`;
+    const failed = proxyError === undefined ? "" : ` (not applied: ${proxyError})`;
+    const state = `${ready ? "Ready" : "NotReady"}${stopped ? " (stopped)" : ""}`;
+    return `  ${name} ${state}${mode}${failed}`;
   });
   const { running, other } = status.pods;
   return printable([
