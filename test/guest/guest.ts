@@ -24,7 +24,8 @@ export interface GuestOptions {
 
 /**
  * Boots a guest without network, runs a script in it, and resolves with all that it printed. The
- * guest ends with the script, at its time limit, or with this process.
+ * guest ends with the script or with this process. At its time limit it is killed; throws with what
+ * it had printed.
  */
 export async function runGuest(options: GuestOptions): Promise<string> {
   const { script, modules, memory_MiB, timeout_ms, folders: more = [] } = options;
@@ -35,9 +36,14 @@ export async function runGuest(options: GuestOptions): Promise<string> {
   const stdio = ["ignore" as const, "pipe" as const, "ignore" as const];
   const kernel = await guestKernel(dir);
   const { child, ended } = bootGuest({ kernel, dir, memory_MiB, init, stdio });
-  const timer = setTimeout(() => child.kill("SIGKILL"), timeout_ms);
+  let isCutOff = false;
+  const timer = setTimeout(() => {
+    isCutOff = true;
+    child.kill("SIGKILL");
+  }, timeout_ms);
   try {
     const [output] = await Promise.all([text(child.stdout!), ended]);
+    if (isCutOff) throw new Error(`the guest was cut off after ${timeout_ms} ms: ${output}`);
     return output;
   } finally {
     clearTimeout(timer);

@@ -16,7 +16,7 @@ const [before, options] = trees ? [`R2K_LAB_TREES=${trees} `, ` --import ${OVERL
 const TIMEOUT_MS = 600_000;
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
 /** Minutes pass until kube-proxy has made each of its syncs in a guest. */
-const PEER_TIMEOUT_MS = 900_000;
+const PEER_TIMEOUT_MS = 1_800_000;
 const withPeer = process.env["R2K_KUBE_PROXY_IPVS"] === "1" && existsSync(KUBE_PROXY) &&
   existsSync(IPSET);
 
