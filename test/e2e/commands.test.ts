@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { autoscalingCases } from "./autoscaling.ts";
 import { TestCluster } from "./cluster.ts";
 import { drainTests } from "./drain.ts";
+import { differences } from "./host-snapshot.ts";
 import { jobCases } from "./jobs.ts";
 import { OwnHost } from "./own-host.ts";
 import { sharedCluster } from "./shared-cluster.ts";
@@ -111,9 +112,11 @@ spec:
 describe("a start in the foreground", { timeout: TIMEOUT_MS }, () => {
   it("stays; Ctrl-C takes the cluster down, purge its entry of ~/.kube/config", async () => {
     const host = await OwnHost.create();
+    const before = await host.snapshot("front");
     const config = () => readFileSync(join(host.dir, "home/.kube/config"), "utf8");
-    const flags = ["--foreground", "--no-demo", "--merge-kubeconfig", "--name", "front"];
-    const child = host.start(join(import.meta.dirname, "../../r2k"), ["start", ...flags]);
+    const flags = ["--foreground", "--nodes", "2", "--no-demo", "--merge-kubeconfig"];
+    const r2k = join(import.meta.dirname, "../../r2k");
+    const child = host.start(r2k, ["start", "--name", "front", ...flags]);
     let said = "";
     child.stdout!.on("data", (text) => (said += String(text)));
     child.stderr!.on("data", (text) => (said += String(text)));
@@ -123,8 +126,7 @@ describe("a start in the foreground", { timeout: TIMEOUT_MS }, () => {
     child.kill("SIGINT");
     await ended;
     expect(said).toContain("Taking the cluster down");
-    const links = await host.run("ip", ["-o", "link"]);
-    expect(links.stdout).not.toContain("r2k");
+    expect(differences(before, await host.snapshot("front"))).toEqual([]);
     expect(existsSync(join(host.dir, "run/front"))).toBe(false);
     const down = await host.r2k(["down", "--purge", "--name", "front"]);
     expect(down.stderr).toContain("~/.kube/config");
