@@ -198,7 +198,8 @@ export class ProxyLoop {
       await this.#removeOthers();
       this.#retry_ms = RETRY_FIRST_MS;
       const applied = isRebuild ? this.#allPorts() : changes.values();
-      deleteStaleFlows(this.#stale, straysOf(applied, nodeAddresses()));
+      const strays = straysOf(applied, this.#allPorts(), nodeAddresses());
+      deleteStaleFlows(this.#stale, strays);
       this.#stale.length = 0;
       for (const key of changes.keys()) this.#logConflicts(key);
       this.#state = { isApplied: true, failures: 0 };

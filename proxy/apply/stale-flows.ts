@@ -1,6 +1,6 @@
 import { type Flow, forgetFlows } from "@raft2kube/linux/conntrack.ts";
 import { reachableEndpoints } from "../plan/endpoints.ts";
-import type { ServicePort } from "../plan/model.ts";
+import type { ServicePort, Target } from "../plan/model.ts";
 import type { StaleFlow } from "../plan/stale-flows.ts";
 
 /** Endpoints in userspace mode, which forgets entries of its own; those of slices are none. */
@@ -31,35 +31,45 @@ export function deleteStaleFlows(
 }
 
 /**
- * Returns what selects the entries of these ports' frontends that lead to none of their endpoints:
- * a former process translated them, in another mode perhaps, or nothing did before the frontend was
- * served. Node ports are those of `nodeAddresses`. Undefined if no port is of UDP.
+ * Returns what selects the entries of the frontends of `applied` that lead to no endpoint of any of
+ * `all` ports that claims them: a former process translated them, in another mode perhaps, or
+ * nothing did before the frontend was served. Node ports are those of `nodeAddresses`. Undefined if
+ * none of `applied` is of UDP.
  */
 export function straysOf(
-  ports: Iterable<ServicePort | undefined>,
-  nodeAddresses: Iterable<string>,
+  applied: Iterable<ServicePort | undefined>,
+  all: Iterable<ServicePort>,
+  nodeAddresses: ReadonlySet<string>,
 ): ((flow: Flow) => boolean) | undefined {
-  const own = [...nodeAddresses];
   const served = new Map<string, Set<string>>();
-  for (const port of ports) {
-    if (port?.transport !== "udp") continue;
-    const external = [...port.clusterIps, ...port.externalIps].map((ip) => `${ip}:${port.port}`);
-    const node = port.nodePort === undefined ? [] : own.map((ip) => `${ip}:${port.nodePort}`);
-    for (const frontend of [...external, ...node]) {
-      // Several Services may claim it: the entry may lead to the endpoints of any.
-      const targets = served.get(frontend) ?? new Set();
-      for (const { address, port: number } of reachableEndpoints(port)) {
-        targets.add(`${address}:${number}`);
-      }
-      served.set(frontend, targets);
-    }
+  for (const port of applied) {
+    for (const frontend of frontendsOf(port, nodeAddresses)) served.set(frontend, new Set());
   }
   if (served.size === 0) return undefined;
+  for (const port of all) {
+    for (const frontend of frontendsOf(port, nodeAddresses)) {
+      const targets = served.get(frontend);
+      if (targets) for (const target of reachableEndpoints(port)) targets.add(textOf(target));
+    }
+  }
   return ({ original, reply }) => {
     const targets = served.get(`${original.destination}:${original.destinationPort}`);
     if (!targets || reply.source.startsWith(LINK_LOCAL)) return false;
-    return !targets.has(`${reply.source}:${reply.sourcePort}`);
+    return !targets.has(textOf({ address: reply.source, port: reply.sourcePort }));
   };
+}
+
+const textOf = ({ address, port }: Target) => `${address}:${port}`;
+
+/** Where clients of UDP send to. */
+function frontendsOf(port: ServicePort | undefined, nodeAddresses: ReadonlySet<string>): string[] {
+  if (port?.transport !== "udp") return [];
+  const { clusterIps, externalIps, nodePort } = port;
+  const own = nodePort === undefined ? [] : [...nodeAddresses];
+  return [
+    ...[...clusterIps, ...externalIps].map((address) => textOf({ address, port: port.port })),
+    ...own.map((address) => `${address}:${nodePort}`),
+  ];
 }
 
 function matches({ original, reply }: Flow, { target }: StaleFlow): boolean {
