@@ -1,8 +1,11 @@
+import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { differences, type HostSnapshot } from "./host-snapshot.ts";
-import { type ClusterProcess, killAll } from "./cluster.ts";
+import { ASK_MS, type ClusterProcess, killAll } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 
 const NAME = "clean";
@@ -65,6 +68,21 @@ describe("the host is as it was", { timeout: TIMEOUT_MS }, () => {
       }
     });
   }
+
+  it("after down during a start, which it interrupts", async () => {
+    const [program, ...words] = host.program;
+    const starting = host.start(program, [...words, "start", "--name", NAME]);
+    const ended = once(starting, "exit");
+    let said = "";
+    starting.stderr!.on("data", (text) => (said += String(text)));
+    const patience = { clock: systemClock(), timeout_ms: TIMEOUT_MS, interval_ms: ASK_MS };
+    await waitFor("the control plane", () => said.includes("✓ control plane"), patience);
+    const down = await host.r2k(["down", "--purge", "--name", NAME]);
+    expect(down.code, down.stderr).toBe(0);
+    expect(await ended, said).toEqual([130, null]);
+    expect(differences(before, await host.snapshot(NAME))).toEqual([]);
+    expect(entries("data")).toEqual([]);
+  });
 
   it.each([
     ["while they are being started again", false],

@@ -1,13 +1,17 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { describe, expect, it } from "vitest";
 import { hasIpvs } from "../../cli/preflight/proxy-mode.ts";
-import { ASK_MS, type TestCluster } from "./cluster.ts";
+import { ASK_MS, killAll, type TestCluster } from "./cluster.ts";
 import type { Outcome, OwnHost } from "./own-host.ts";
 
 const TIMEOUT_MS = 180_000;
 const IMAGE = "r2k.local/busybox:1";
 const NODE_PORT = 30_081;
+/** Connections that a client makes before it is judged again; one may have begun before. */
+const MORE = 5;
 const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
 
 /** Sends numbers on one connection, once a server returns them, and prints what comes back. */
@@ -15,6 +19,13 @@ const countTo = (address: string, port: number) => {
   const connect = `busybox nc ${address} ${port}`;
   return `until echo 0 | ${connect} | grep -q 0; do sleep 0.1; done; ` +
     `i=0; while sleep 0.1; do i=$((i+1)); echo $i || exit; done | ${connect}`;
+};
+
+/** Connects again and again, once a server answers, and prints how each attempt ended. */
+const connectAgain = (address: string, port: number) => {
+  const ask = `echo hi | busybox nc -w 5 ${address} ${port} | grep -q hi`;
+  return `until ${ask}; do sleep 0.1; done; ` +
+    `while sleep 0.05; do if ${ask}; then echo ok; else echo failed; fi || exit; done`;
 };
 
 /** A server that returns what it receives, and a client of it on another node. */
@@ -75,6 +86,33 @@ function startCounting(host: OwnHost, address: string, port: number) {
   };
 }
 
+/** Starts clients that make connections: in the host, and on a node by its own address. */
+async function startConnecting({ cluster, netnsOf }: Nodes) {
+  const { host } = cluster;
+  const ip = await cluster.ask("get", "service", "echo", "-o", "jsonpath={.spec.clusterIP}");
+  const node = join(host.dir, "run", cluster.name, netnsOf("node-3"));
+  const clients = [
+    host.start("sh", ["-c", connectAgain(ip, 80)]),
+    host.start("sh", ["-c", connectAgain("127.0.0.1", NODE_PORT)]),
+    host.start("nsenter", [`--net=${node}`, "sh", "-c", connectAgain(ip, 80)]),
+  ].map((child) => {
+    const ends: string[] = [];
+    child.stdout!.on("data", (text) => ends.push(...String(text).split("\n").filter(Boolean)));
+    return { child, ends };
+  });
+  return {
+    /** How many attempts have failed; waits until each client has made more than a few since. */
+    async failures(): Promise<number> {
+      const then = clients.map(({ ends }) => ends.length);
+      await waitFor("new connections of all clients", () => {
+        return clients.every(({ ends }, index) => ends.length > then[index]! + MORE);
+      }, patience);
+      return clients.flatMap(({ ends }) => ends).filter((end) => end !== "ok").length;
+    },
+    end: () => clients.forEach(({ child }) => child.kill()),
+  };
+}
+
 /** The modes whose rules a node's kernel has. */
 async function modesOf({ inside, netnsOf }: Nodes, node: string): Promise<string[]> {
   const list = "nft list tables && iptables-save -t nat";
@@ -82,8 +120,20 @@ async function modesOf({ inside, netnsOf }: Nodes, node: string): Promise<string
   if (code !== 0) throw new Error(stderr);
   return [
     ...(stdout.includes("table ip r2k-proxy\n") ? ["nftables"] : []),
+    ...(stdout.includes("table ip r2k-proxy-userspace\n") ? ["userspace"] : []),
     ...(stdout.includes(":KUBE-") ? ["iptables"] : []),
   ];
+}
+
+/** A folder with an iptables-restore that refuses everything. */
+function refusingIptables({ dir }: OwnHost): string {
+  const folder = join(dir, "refusing");
+  mkdirSync(folder);
+  for (const kind of ["nft", "legacy"]) {
+    const script = "#!/bin/sh\necho 'not today' >&2\nexit 4\n";
+    writeFileSync(join(folder, `iptables-${kind}-restore`), script, { mode: 0o755 });
+  }
+  return folder;
 }
 
 /** Clients in the host and in a pod of another node, by each kind of address. */
@@ -117,49 +167,113 @@ async function startClients(cluster: TestCluster) {
   };
 }
 
+/** `r2k start --proxy-mode` on the running cluster. */
+function change({ cluster }: Nodes, mode: string, env: Record<string, string> = {}) {
+  const { host, name } = cluster;
+  return host.r2k(["start", "--name", name, "--proxy-mode", mode], { env });
+}
+
+/** Each node's modes, as one word. */
+async function modesOfAll(of: Nodes): Promise<string[]> {
+  const modes = await Promise.all(of.nodes.map((node) => modesOf(of, node)));
+  return modes.map((names) => names.join("+"));
+}
+
+function wholeChanges(of: () => Nodes): void {
+  it("changes while connections go on, and leaves no rules of the former", async () => {
+    const { cluster, nodes } = of();
+    const clients = await startClients(cluster);
+    await clients.goOn();
+    const connecting = await startConnecting(of());
+    expect(await connecting.failures()).toBe(0);
+    const containers = await cluster.ask("get", "pods", "-o", CONTAINERS);
+    for (const mode of ["iptables", "nftables"]) {
+      const changed = await change(of(), mode);
+      expect(changed.code, changed.stderr).toBe(0);
+      for (const node of nodes) {
+        expect(changed.stderr).toContain(`${mode} on node ${node}`);
+      }
+      // A call ends when the rules are applied, and those of the former mode are gone.
+      expect(await modesOfAll(of())).toEqual([mode, mode, mode]);
+      expect(await connecting.failures(), `new connections, to ${mode}`).toBe(0);
+      await clients.goOn();
+      const status = await cluster.host.r2k(["status", "--name", cluster.name]);
+      expect(status.stdout).toMatch(new RegExp(`node-3 Ready, Services by ${mode}`));
+    }
+    expect(await cluster.ask("get", "pods", "-o", CONTAINERS)).toBe(containers);
+    connecting.end();
+    await clients.end();
+  });
+}
+
+function halfChanges(of: () => Nodes): void {
+  it("that cannot be applied is put back on the first node, and no other changes", async () => {
+    const PATH = `${refusingIptables(of().cluster.host)}:${process.env["PATH"]}`;
+    const failed = await change(of(), "iptables", { PATH });
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toMatch(
+      /node node-2 cannot serve Services by iptables: [^]*not today[^]*by nftables again/,
+    );
+    expect(failed.stderr).not.toContain("on node node-3");
+    expect(await modesOfAll(of())).toEqual(["nftables", "nftables", "nftables"]);
+    const { cluster } = of();
+    const status = await cluster.host.r2k(["status", "--name", cluster.name]);
+    expect(status.stdout).toMatch(/well[^]*node-2 Ready, Services by nftables/);
+  });
+
+  it("goes on after Ctrl-C between two nodes, by two calls at once, and back", async () => {
+    const { cluster, nodes: [first] } = of();
+    await cluster.apply(ECHO);
+    await cluster.ask("wait", "pod/echo", "--for=condition=Ready");
+    const connecting = await startConnecting(of());
+    expect(await connecting.failures()).toBe(0);
+    const interrupted = await change(of(), "userspace", {
+      R2K_INTERRUPT_AFTER: "userspace on node node-2",
+    });
+    expect(interrupted.code).toBe(130);
+    expect(interrupted.stderr).toContain("r2k start --proxy-mode userspace --name");
+    expect(await modesOfAll(of())).toEqual(["nftables", "userspace", "nftables"]);
+    const both = await Promise.all([change(of(), "userspace"), change(of(), "userspace")]);
+    expect(both.map(({ code }) => code), both.map(({ stderr }) => stderr).join()).toEqual([0, 0]);
+    expect(await modesOfAll(of())).toEqual(["userspace", "userspace", "userspace"]);
+    expect(await connecting.failures(), "new connections, to userspace").toBe(0);
+    // As after a change that failed at the first node, and could not put it back.
+    killAll((await cluster.processes()).filter(({ name }) => name === "node"));
+    const back = await change(of(), "nftables");
+    expect(back.code, back.stderr).toBe(0);
+    expect(back.stderr).toContain(`nftables on node ${first}`);
+    expect(await modesOfAll(of())).toEqual(["nftables", "nftables", "nftables"]);
+    // From userspace a node refuses while its process is away, and at no time after the call.
+    const during = await connecting.failures();
+    expect(await connecting.failures(), "new connections, later").toBe(during);
+    connecting.end();
+    await cluster.ask("delete", "pod/echo", "pod/counter", "service/echo");
+  });
+}
+
+function refusals(of: () => Nodes): void {
+  it.skipIf(hasIpvs())("that the kernel has not is refused by name", async () => {
+    const refused = await change(of(), "ipvs");
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/no IPVS, which the mode ipvs needs[^]*--guest --proxy-mode/);
+  });
+
+  it("that is unknown, or for one node alone, is refused by name", async () => {
+    const unknown = await change(of(), "ebpf");
+    expect(unknown.stderr).toMatch(/ebpf[^]*nftables, iptables, ipvs, userspace/);
+    const { cluster: { host, name } } = of();
+    const alone = ["node", "start", "node-2", "--proxy-mode", "iptables", "--name", name];
+    const refused = await host.r2k(alone);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/node-2 is no guest[^]*r2k start --proxy-mode iptables/);
+  });
+}
+
 /** Cases of a running cluster of three nodes in mode nftables, which it has afterwards again. */
 export function modeChanges(of: () => Nodes): void {
-  const change = (mode: string) => {
-    const { host, name } = of().cluster;
-    return host.r2k(["start", "--name", name, "--proxy-mode", mode]);
-  };
-
   describe("the proxy's mode", { timeout: TIMEOUT_MS }, () => {
-    it("changes while connections go on, and leaves no rules of the former", async () => {
-      const { cluster, nodes } = of();
-      const clients = await startClients(cluster);
-      await clients.goOn();
-      const containers = await cluster.ask("get", "pods", "-o", CONTAINERS);
-      for (const mode of ["iptables", "nftables"]) {
-        const changed = await change(mode);
-        expect(changed.code, changed.stderr).toBe(0);
-        for (const node of nodes) {
-          expect(changed.stderr).toContain(`${mode} on node ${node}`);
-          await waitFor(`only rules of ${mode} on ${node}`, async () => {
-            return (await modesOf(of(), node)).join() === mode;
-          }, patience);
-        }
-        await clients.goOn();
-        const status = await cluster.host.r2k(["status", "--name", cluster.name]);
-        expect(status.stdout).toMatch(new RegExp(`node-3 Ready, Services by ${mode}`));
-      }
-      expect(await cluster.ask("get", "pods", "-o", CONTAINERS)).toBe(containers);
-      await clients.end();
-    });
-
-    it.skipIf(hasIpvs())("that the kernel has not is refused by name", async () => {
-      const refused = await change("ipvs");
-      expect(refused.code).toBe(2);
-      expect(refused.stderr).toMatch(/no IPVS, which the mode ipvs needs[^]*--guest --proxy-mode/);
-    });
-
-    it("that is unknown, or for one node alone, is refused by name", async () => {
-      expect((await change("ebpf")).stderr).toMatch(/ebpf[^]*nftables, iptables, ipvs, userspace/);
-      const { cluster: { host, name } } = of();
-      const alone = ["node", "start", "node-2", "--proxy-mode", "iptables", "--name", name];
-      const refused = await host.r2k(alone);
-      expect(refused.code).toBe(1);
-      expect(refused.stderr).toMatch(/node-2 is no guest[^]*r2k start --proxy-mode iptables/);
-    });
+    wholeChanges(of);
+    halfChanges(of);
+    refusals(of);
   });
 }
