@@ -39,7 +39,9 @@ export function tryLockFolder(path: string): FileLock | undefined {
  */
 export function lockHolder(path: string): number | undefined {
   const locks = readFileSync("/proc/locks", "utf8").matchAll(/FLOCK +ADVISORY +WRITE (\d+) /g);
-  const { dev, ino } = statSync(path);
+  const file = statSync(path, { throwIfNoEntry: false });
+  if (file === undefined) return undefined;
+  const { dev, ino } = file;
   // By what it has open: the device of /proc/locks is not stat(2)'s on every file system.
   return [...locks].map(([, pid]) => Number(pid)).find((pid) => hasOpen(pid, dev, ino));
 }

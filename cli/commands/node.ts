@@ -72,7 +72,7 @@ async function withNode(
   const progress = terminalProgress(clock);
   const found = await clusterOf(flags.name);
   checkNodeName(name, found);
-  using _lock = await lockNodes(found, clock);
+  using _lock = await lockNodes(found, clock, progress);
   // Another call may have changed it, or removed it, until the lock was free.
   const cluster = await clusterOf(flags.name);
   if (runningPid(cluster.runDir, "control") === undefined) {

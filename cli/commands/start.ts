@@ -112,7 +112,7 @@ async function start(flags: StartFlags): Promise<void> {
   if (found) await slots?.release(); // another start made it meanwhile
   // A new cluster's folder is made later, and its lock with it.
   using locks = new DisposableStack();
-  if (found) locks.use(await lockNodes(found, clock));
+  if (found) locks.use(await lockNodes(found, clock, progress));
   // Another call may have changed it, or removed it, until the lock was free.
   const existing = found && (await clusterOf(name));
   const choices = newClusterChoices(flags);

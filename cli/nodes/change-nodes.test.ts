@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,10 +19,12 @@ test("one command at a time changes a cluster's nodes", async () => {
   const clock = systemClock();
   try {
     const first = await lockNodes(cluster, clock);
-    await expect(lockNodes(cluster, clock, 0)).rejects.toMatchObject({ code: "BUSY" });
-    const second = lockNodes(cluster, clock);
+    await expect(lockNodes(cluster, clock, { wait_ms: 0 })).rejects.toMatchObject({ code: "BUSY" });
+    const notes: string[] = [];
+    const second = lockNodes(cluster, clock, { note: (line) => void notes.push(line) });
     first[Symbol.dispose]();
     (await second)[Symbol.dispose]();
+    expect(notes).toEqual(['Waiting for another command that changes "one" ...']);
   } finally {
     rmSync(dataDir, { recursive: true });
   }
@@ -36,24 +38,32 @@ test("no lock is taken of a cluster that was removed", async () => {
 });
 
 test.each([
-  ["a removal interrupts the command that has the lock", "read line", 60_000, "SIGTERM"],
-  ["one that does not end is killed", "trap '' TERM; echo; read line", 0, "SIGKILL"],
+  ["a removal interrupts the command with the lock and the next", "read line", 60_000, "SIGTERM"],
+  ["one that does not end is killed", "trap '' TERM; read line", 0, "SIGKILL"],
 ])("%s", async (_, script, undo_ms, signal) => {
   const dataDir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
-  const flock = ["--no-fork", join(dataDir, "nodes.lock"), "sh", "-c", `echo; ${script}`];
-  const holder = spawn("flock", flock, { stdio: ["pipe", "pipe", "inherit"] });
-  const ended = once(holder, "exit");
+  const clock = systemClock();
+  const command = (text: string) => {
+    const flock = ["--no-fork", join(dataDir, "nodes.lock"), "sh", "-c", text];
+    const child = spawn("flock", flock, { stdio: ["pipe", "pipe", "inherit"] });
+    return { child, ended: once(child, "exit") };
+  };
+  const holder = command(script.replace("read", "echo; read"));
+  const children = [holder];
   try {
-    let lines = 0;
-    holder.stdout.on("data", (text) => (lines += String(text).length));
-    const isSet = () => lines === script.split("echo").length;
-    await waitFor("the lock to be held", isSet, { clock: systemClock() });
-    const lock = await lockForRemoval({ name: "one", dataDir }, systemClock(), undo_ms);
-    expect(await ended).toEqual([null, signal]);
+    await once(holder.child.stdout, "data");
+    const next = command("read line");
+    children.push(next);
+    const waits = new RegExp(`-> FLOCK +ADVISORY +WRITE ${next.child.pid} `);
+    const isWaiting = () => waits.test(readFileSync("/proc/locks", "utf8"));
+    await waitFor("the next command to wait", isWaiting, { clock });
+    const lock = await lockForRemoval({ name: "one", dataDir }, clock, undo_ms);
     expect(lock).toBeDefined();
+    expect(await holder.ended).toEqual([null, signal]);
+    expect(await next.ended).toEqual([null, expect.stringMatching(/^SIG(TERM|KILL)$/)]);
     lock?.[Symbol.dispose]();
   } finally {
-    holder.kill("SIGKILL");
+    for (const { child } of children) child.kill("SIGKILL");
     rmSync(dataDir, { recursive: true });
   }
 });

@@ -22,19 +22,23 @@ const lockOf = ({ dataDir }: Pick<ClusterPlace, "dataDir">) => join(dataDir, "no
 
 /**
  * Waits until no other command starts the cluster or changes its nodes; none does until the result
- * is disposed of or the process ends. Two additions at once would choose the same address. Throws
- * CommandError `BUSY` after `wait_ms`, and `NO_CLUSTER` if the cluster's data has been removed.
+ * is disposed of or the process ends. Two additions at once would choose the same address. `note`
+ * is called when it has to wait. Throws CommandError `BUSY` after `wait_ms`, and `NO_CLUSTER` if
+ * the cluster's data has been removed.
  */
 export async function lockNodes(
   place: Pick<ClusterPlace, "name" | "dataDir">,
   clock: Clock,
-  wait_ms = WAIT_MS,
+  { wait_ms = WAIT_MS, note }: { wait_ms?: number; note?: (line: string) => void } = {},
 ): Promise<FileLock> {
+  let isFirst = true;
   const end_ms = clock.monotonic() + wait_ms;
   for (;;) {
     const lock = tryNodes(place);
     if (lock) return lock;
     if (clock.monotonic() >= end_ms) break;
+    if (isFirst) note?.(`Waiting for another command that changes "${place.name}" ...`);
+    isFirst = false;
     await delay(clock, LOOK_MS);
   }
   throw new CommandError("BUSY", `another command changes nodes of "${place.name}"`, {
@@ -53,21 +57,26 @@ function tryNodes(place: Pick<ClusterPlace, "name" | "dataDir">): FileLock | und
 
 /**
  * Takes the lock for the cluster's removal: interrupts the command that has it, as Ctrl-C does, and
- * kills it if it has not ended after `undo_ms`, so that a start that hangs can be ended. Undefined
- * if the cluster's data is gone by then, as where a first start was undone.
+ * kills it if it has not ended after `undo_ms`, so that a start that hangs can be ended; then those
+ * that wait for it. Undefined if the cluster's data is gone by then, as where a first start was
+ * undone. Throws CommandError `BUSY` if the lock is not free after WAIT_MS.
  */
 export async function lockForRemoval(
   place: Pick<ClusterPlace, "name" | "dataDir">,
   clock: Clock,
   undo_ms = UNDO_MS_MAX,
 ): Promise<FileLock | undefined> {
-  const holder = existsSync(lockOf(place)) ? lockHolder(lockOf(place)) : undefined;
-  if (holder !== undefined) await terminate([holder], undo_ms, clock);
-  try {
-    return await lockNodes(place, clock);
-  } catch (thrown) {
-    if (isErrno(thrown, "NO_CLUSTER")) return undefined;
-    throw thrown;
+  const end_ms = clock.monotonic() + WAIT_MS;
+  for (;;) {
+    try {
+      return await lockNodes(place, clock, { wait_ms: 0 });
+    } catch (thrown) {
+      if (isErrno(thrown, "NO_CLUSTER")) return undefined;
+      if (!isErrno(thrown, "BUSY") || clock.monotonic() >= end_ms) throw thrown;
+    }
+    const holder = lockHolder(lockOf(place));
+    if (holder === undefined) await delay(clock, LOOK_MS);
+    else await terminate([holder], undo_ms, clock);
   }
 }
 
