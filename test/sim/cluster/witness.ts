@@ -79,7 +79,7 @@ export class Witness {
     const appends = came?.kind === "append" && came.term >= state.term;
     const hides = appends && this.#consensus.commits.isHiddenFrom(came, state.log);
     if (hides) this.#counters.note("append ended before a conflict");
-    const times = this.coverage.note(state, event, came, hides ? " before a conflict" : "");
+    const times = this.coverage.note(state, event, came, hides === true);
     if (times < RARE) this.onRare(state.id);
   }
 
