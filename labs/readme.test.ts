@@ -46,6 +46,14 @@ async function output(command: string): Promise<string> {
   return (await ended.catch((failure: { stdout?: string }) => failure)).stdout ?? "";
 }
 
+/** The Deployments that a cluster has from its start. */
+const DEMO = namesIn(readFileSync(join(ROOT_DIR, "examples/web.yaml"), "utf8"),
+  /kind: Deployment\nmetadata:\n {2}name: (\S+)/g);
+
+function namesIn(text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map(([, name]) => name!);
+}
+
 /** The rows of the exercise's table: files and bodies, as the page names them. */
 function rowsOf({ folder }: Lab): { files: string[]; bodies: string[] }[] {
   const table = /^## The exercise\n(.*?)^## /ms.exec(readme(folder))?.[1] ?? "";
@@ -75,6 +83,12 @@ for (const lab of labs) {
       const missing = parts.filter((part) => !new RegExp(`^## .*${part}`, "m").test(text));
       expect(missing).toEqual([]);
       expect(text).toMatch(/<details><summary>.+\?<\/summary>/);
+    });
+
+    it("creates no Deployment that the demo has", () => {
+      expect(DEMO).not.toEqual([]);
+      const created = namesIn(readme(lab.folder), /kubectl create deployment (\S+)/g);
+      expect(created.filter((name) => DEMO.includes(name))).toEqual([]);
     });
 
     it("has the files of the exercise in its table, in the order of `lab diff`", () => {
