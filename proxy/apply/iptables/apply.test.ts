@@ -6,10 +6,14 @@ import { nftGeneration } from "@raft2kube/linux/nft.ts";
 import { createNamespaces, type Namespaces } from "@raft2kube/linux/testing/namespaces.ts";
 import { withPrograms } from "@raft2kube/linux/testing/programs.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { servicePort } from "../../testing/service-port.ts";
 import type { Rules } from "../rules.ts";
 import { IPTABLES_MODE } from "./apply.ts";
+import { baseRules, LAYOUT } from "./base.ts";
+import { renderPort } from "./fragment.ts";
+import { TablesState } from "./state.ts";
+import { saveTables } from "./tables.ts";
 
 /** More than one transaction takes. */
 const SERVICES = 200;
@@ -29,6 +33,37 @@ const change = (i: number, endpoint: string) => {
 /** The programs that this process runs, by pid. */
 const programs = () =>
   readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").match(/\d+/g) ?? [];
+
+describe.runIf(process.getuid?.() === 0)("rules of every kind", () => {
+  it.each(["nft", "legacy"] as const)("are as iptables-%s-save prints them", async (kind) => {
+    const namespaces = createNamespaces("r2k-iptprinted-");
+    onTestFinished(() => namespaces.close());
+    enterNetns(namespaces.add("node"));
+    const tools = iptables(kind);
+    const endpoints = (count: number) =>
+      Array.from({ length: count }, (_, i) => ({ address: `10.1.0.${i + 1}`, port: 80 }));
+    const local = { internalLocal: true, externalLocal: true, localEndpoints: endpoints(2) };
+    const guarded = { addresses: ["203.0.113.9"], ranges: ["198.51.100.0/24", "0.0.0.0/0"] };
+    const ports = [
+      { key: "ns/many:p/TCP", allEndpoints: endpoints(30), nodePort: 30_001 },
+      { key: "ns/sticky:p/TCP", allEndpoints: endpoints(3), affinity_s: 60 },
+      { key: "ns/local:p/UDP", transport: "udp", allEndpoints: endpoints(3), ...local },
+      { key: "ns/lb:p/TCP", externalIps: guarded.addresses, firewall: guarded, ...local,
+        allEndpoints: endpoints(3) },
+      { key: "ns/sctp:p/SCTP", transport: "sctp", allEndpoints: endpoints(1) },
+    ] as const;
+    const fragments = ports.map((port, i) => {
+      const whole = servicePort({ clusterIps: [`10.96.0.${i}`], ...structuredClone<object>(port) });
+      return [port.key, renderPort(whole, "10.1.0.0/16")] as const;
+    });
+    const rebuild = async () =>
+      new TablesState(LAYOUT, baseRules(undefined)).rebuild(fragments, await saveTables(tools));
+    const first = await rebuild();
+    expect(first).toMatch(/^:KUBE-FW-/m);
+    await tools.restore(first);
+    expect(await rebuild()).not.toMatch(/^:KUBE-(SVC|SVL|EXT|FW|SEP)-/m);
+  });
+});
 
 describe.runIf(process.getuid?.() === 0)("the tables of iptables mode", () => {
   const tools = iptables("nft");

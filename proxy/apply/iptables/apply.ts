@@ -67,22 +67,22 @@ function iptablesRules(options: RulesOptions): Rules {
 
   return {
     async rebuild(ports, apiServers) {
+      // The programs read the tables while this process decides which ports have their frontends.
       const opening = open();
+      const reading = opening.then(({ tools }) => saveTables(tools));
+      reading.catch(() => {});
       generation = undefined;
       owners = new FrontendOwners(externalReservation(apiServers, clusterCidr));
       const granted = owners.change(new Map(ports.map((port) => [port.key, port])));
       const { tools, session } = await opening;
       const next = new TablesState(LAYOUT, baseRules(nodePortAddresses), portsAtOnce(tools));
       state = next;
-      // The programs read and write the tables while this process renders.
-      const saving = saveTables(tools);
-      const transactions = async function* () {
-        yield* next.begin(rendered(granted));
-        yield* next.end(await saving);
+      const saved = await reading;
+      const transactions = function* () {
+        yield* next.begin(rendered(granted), saved);
+        yield* next.end(saved);
       };
-      const both = [session.restore(transactions()), saving];
-      await Promise.allSettled(both); // neither is under way when the caller may call again
-      await Promise.all(both);
+      await session.restore(transactions());
     },
     async change(changes) {
       const fragments = [...owners.change(changes)].map(([key, port]) =>

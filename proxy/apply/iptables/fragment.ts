@@ -6,7 +6,7 @@ import { CHAINS, chainsOf, type PortChains, portName } from "./names.ts";
 export interface Fragment {
   /** Its rules in the shared chains. */
   shared: Rule[];
-  /** Its own chains of the nat table, with their rules. */
+  /** Its own chains of the nat table, with their rules: written as iptables-save writes them. */
   chains: Map<string, string[]>;
 }
 
@@ -114,7 +114,9 @@ function addExternalChain(to: Rendering, usable: readonly Target[]): void {
   const { port, names, chains, clusterCidr } = to;
   const { firewall } = port;
   if (firewall) {
-    add(chains, names.firewall, firewall.ranges.map((range) => `-s ${range} -j ${names.external}`));
+    const from = (range: string) => range.endsWith("/0") ? "" : `-s ${range} `;
+    add(chains, names.firewall, firewall.ranges.map((range) =>
+      `${from(range)}-j ${names.external}`));
   }
   if (!port.externalLocal) {
     add(chains, names.external, [`-j ${CHAINS.markMasq}`, `-j ${names.cluster}`]);
@@ -145,15 +147,20 @@ function addPolicyChains(to: Rendering): void {
   }
 }
 
+/** The kernel's number for a rule that always matches. */
+const CERTAIN = 0x8000_0000;
+/** The options of a list of clients. */
+const recent = (name: string) => `--name ${name} --mask 255.255.255.255 --rsource`;
+
 /** The rules that return a client to its endpoint, or pick one at random. */
 function choice(to: Rendering, targets: readonly Target[]): string[] {
   const { affinity_s } = to.port;
   const names = targets.map((target) => to.names.endpoint(target));
   const sticky = affinity_s === undefined ? [] : names.map((name) =>
-    `-m recent --name ${name} --rcheck --seconds ${affinity_s} --reap -j ${name}`);
+    `-m recent --rcheck --seconds ${affinity_s} --reap ${recent(name)} -j ${name}`);
   const random = names.map((name, at) => {
     const left = names.length - at;
-    const probability = (1 / left).toFixed(10);
+    const probability = (Math.round(CERTAIN / left) / CERTAIN).toFixed(11);
     const chance = `-m statistic --mode random --probability ${probability} `;
     return `${left === 1 ? "" : chance}-j ${name}`;
   });
@@ -165,7 +172,7 @@ function endpointRules(to: Rendering, { address, port: number }: Target): string
   const { transport, affinity_s } = to.port;
   // Without comments, as upstream's with many endpoints: they are most of the rules.
   const name = to.names.endpoint({ address, port: number });
-  const remember = affinity_s === undefined ? "" : `-m recent --name ${name} --set `;
+  const remember = affinity_s === undefined ? "" : `-m recent --set ${recent(name)} `;
   const destination = `-j DNAT --to-destination ${address}:${number}`;
   return [
     `-s ${address}/32 -j ${CHAINS.markMasq}`,

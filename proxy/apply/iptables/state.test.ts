@@ -61,15 +61,16 @@ describe("a Service port", () => {
     const three = [ONE, TWO, { address: "10.180.0.3", port: 80 }];
     const rules = renderPort(port({ allEndpoints: three }), undefined).chains.get(SVC) ?? [];
     const chances = rules.map((rule) => /--probability (\S+)/.exec(rule)?.[1]);
-    expect(chances).toEqual(["0.3333333333", "0.5000000000", undefined]);
+    expect(chances).toEqual(["0.33333333349", "0.50000000000", undefined]);
   });
 
   test("with affinity asks who was there before, and remembers", () => {
     const { chains } = renderPort(port({ affinity_s: 60 }), CIDR);
     expect(chains.get(SVC)).toContain(
-      `-m recent --name ${SEP} --rcheck --seconds 60 --reap -j ${SEP}`,
+      "-m recent --rcheck --seconds 60 --reap " +
+        `--name ${SEP} --mask 255.255.255.255 --rsource -j ${SEP}`,
     );
-    expect(chains.get(SEP)?.at(-1)).toContain(`-m recent --name ${SEP} --set -j DNAT`);
+    expect(chains.get(SEP)?.at(-1)).toMatch(new RegExp(`-m recent --set --name ${SEP} .* -j DNAT`));
   });
 
   test("without endpoints is rejected, with Local and none here dropped", () => {
@@ -241,7 +242,8 @@ describe("many Services", () => {
     expect(first).toBe(10 + 1);
     const whole = [...kernel.nat.keys()].length;
     const next = new TablesState(LAYOUT, baseRules(undefined), 10);
-    const input = next.rebuild(fragmentsOf(many(range(50, 95))), kernel.saved());
+    const changed = many(range(50, 95)).map((one) => ({ ...one, allEndpoints: [TWO] }));
+    const input = next.rebuild(fragmentsOf(changed), kernel.saved());
     // While the chains are written the former Services' rules lead to them.
     expect(input.match(/^:KUBE-SERVICES /gm)).toHaveLength(2);
     expect(input.match(/^:KUBE-MARK-MASQ /gm)).toHaveLength(2);
@@ -252,6 +254,26 @@ describe("many Services", () => {
     expect(kernel.nat.get("KUBE-SERVICES")).toHaveLength(10 + 1);
     kernel.restore(removal(kernel.saved(), LAYOUT, 3));
     kernel.expectEmpty();
+  });
+
+  test("are not written again by a rebuild where the kernel has their chains", () => {
+    const services = fragmentsOf(many(range(0, 95)));
+    const kernel = new Tables();
+    kernel.restore(new TablesState(LAYOUT, baseRules(undefined), 10).rebuild(services, NOTHING));
+    const written = (ports: typeof services) => {
+      const tables = new TablesState(LAYOUT, baseRules(undefined), 10);
+      const input = tables.rebuild(ports, kernel.saved());
+      kernel.restore(input);
+      expect(tables.isIntact(kernel.saved())).toBe(true);
+      return [...input.matchAll(/^:(KUBE-(?:SVC|SEP|EXT)-\S+) /gm)].map(([, name]) => name);
+    };
+    expect(written(services)).toEqual([]);
+    const { cluster, endpoint } = chainsOf(numbered(7));
+    kernel.nat.set(endpoint(ONE), ["-j RETURN", "-j RETURN"]);
+    expect(written(services)).toEqual([endpoint(ONE)]);
+    const moved = fragmentsOf([{ ...numbered(7), allEndpoints: [TWO] }]);
+    expect(written(new Map([...services, ...moved])))
+      .toEqual([cluster, endpoint(TWO), endpoint(ONE)]);
   });
 
   test("are one transaction where each would write the whole table", () => {

@@ -70,29 +70,35 @@ export class TablesState {
    * are removed, missing jumps inserted.
    */
   rebuild(fragments: Iterable<readonly [string, Fragment]>, saved: Saved): string {
-    return [...this.begin(fragments), ...this.end(saved)].join("");
+    return [...this.begin(fragments, saved), ...this.end(saved)].join("");
   }
 
   /**
    * The first part of a rebuild: the transactions of the Services' own chains, each made from the
-   * next fragments when it is asked for. `end` must follow.
+   * next fragments when it is asked for. Chains that `saved` has with the same rules are left out:
+   * to write one that exists takes the programs three times as long. `end` must follow.
    */
-  *begin(fragments: Iterable<readonly [string, Fragment]>): Generator<string> {
+  *begin(fragments: Iterable<readonly [string, Fragment]>, saved: Saved): Generator<string> {
     this.#fragments.clear();
     this.#own = [];
-    for (const section of this.#ownChains(fragments)) {
+    for (const section of this.#ownChains(fragments, rulesIn(saved.nat))) {
       if (this.#portsAtOnce === Infinity) this.#own.push(section);
       else yield section.text();
     }
   }
 
-  *#ownChains(fragments: Iterable<readonly [string, Fragment]>): Generator<Section> {
+  *#ownChains(
+    fragments: Iterable<readonly [string, Fragment]>,
+    found: ReadonlyMap<string, readonly string[]>,
+  ): Generator<Section> {
     let section = this.#portsAtOnce === Infinity ? new Section("nat") : this.#mark();
     let ports = 0;
     for (const [key, fragment] of fragments) {
       this.#fragments.set(key, fragment);
-      if (fragment.chains.size === 0) continue;
-      for (const [name, rules] of fragment.chains) write(section, name, rules);
+      const differing = [...fragment.chains].filter(([name, rules]) =>
+        found.get(name)?.join("\n") !== rules.join("\n"));
+      if (differing.length === 0) continue;
+      for (const [name, rules] of differing) write(section, name, rules);
       if (++ports % this.#portsAtOnce !== 0) continue;
       yield section;
       section = new Section("nat");
@@ -165,7 +171,7 @@ export class TablesState {
     }
     return missingJumps(saved, this.#layout).length === 0 && TABLES.every((table) => {
       const found = rulesIn(saved[table]);
-      return [...wanted[table]].every(([name, rules]) => found.get(name) === rules);
+      return [...wanted[table]].every(([name, rules]) => found.get(name)?.length === rules);
     });
   }
 }
@@ -255,14 +261,15 @@ function chainsIn(lines: readonly string[]): string[] {
   return lines.flatMap((line) => /^:(\S+) /.exec(line)?.[1] ?? []);
 }
 
-function rulesIn(lines: readonly string[]): Map<string, number> {
-  const counts = new Map(chainsIn(lines).map((name) => [name, 0]));
+/** The rules of each chain, as iptables-save writes them. */
+function rulesIn(lines: readonly string[]): Map<string, string[]> {
+  const rules = new Map(chainsIn(lines).map((name): [string, string[]] => [name, []]));
   for (const line of lines) {
     if (!line.startsWith("-A ")) continue;
-    const name = line.slice(3, line.indexOf(" ", 3));
-    counts.set(name, (counts.get(name) ?? 0) + 1);
+    const end = line.indexOf(" ", 3);
+    rules.get(line.slice(3, end))?.push(line.slice(end + 1));
   }
-  return counts;
+  return rules;
 }
 
 const nameOf = ({ table, chain, text }: Rule) => `${table} ${chain} ${text}`;
