@@ -225,6 +225,7 @@ export const USERSPACE_MODE: Mode = {
   async remove() {
     restoreParameters(TRACES.all, notedValues(TRACES, logger("proxy")));
     await table.remove();
+    forgetClosed(new Map());
     using route = openRoute();
     deleteAddress(route, getLink(route, "lo").index, `${PROXY_ADDRESS}/32`);
   },
