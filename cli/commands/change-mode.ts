@@ -7,9 +7,36 @@ import { actsBy, changeNodeMode } from "../nodes/change-node-mode.ts";
 import type { StartContext } from "../nodes/node-process.ts";
 import { preflight } from "../preflight/preflight.ts";
 import { proxyModeCheck } from "../preflight/proxy-mode.ts";
-import { runningPid } from "../supervisor/supervise.ts";
+import { processNames, runningPid } from "../supervisor/supervise.ts";
 import { supervisorPid } from "../supervisor/supervisor.ts";
+import { CommandError } from "../terminal.ts";
 import { type StartNodes, untilInterrupted } from "./start-nodes.ts";
+
+/**
+ * Whether `changeMode` can change a cluster: its control plane runs. A missing process of the first
+ * node is started in the new mode, as after a change that failed.
+ */
+export function canChangeMode(cluster: ClusterConfig): boolean {
+  const others = processNames(cluster).filter((name) => name !== "node");
+  return others.every((name) => runningPid(cluster.runDir, name) !== undefined);
+}
+
+/**
+ * Refuses another mode where some processes run and the control plane does not: a start leaves the
+ * nodes that run as they are. Throws CommandError `RUNNING`.
+ */
+export function refuseModeInPart(
+  cluster: ClusterConfig,
+  joining: readonly ClusterConfig[],
+): void {
+  const runs = ({ runDir }: ClusterConfig) =>
+    processNames(cluster).some((name) => runningPid(runDir, name) !== undefined);
+  if (![cluster, ...joining].some(runs)) return;
+  const { name, proxyMode } = cluster;
+  throw new CommandError("RUNNING", `"${name}" runs in part; its mode cannot change now`, {
+    remedy: `r2k start --name ${name}, then again with --proxy-mode ${proxyMode}`,
+  });
+}
 
 /** Throws CommandError `PREFLIGHT` if this machine's kernel or programs lack the mode. */
 export async function checkMode(cluster: ClusterConfig, mode: ModeName): Promise<void> {

@@ -27,14 +27,14 @@ import { describe, preflight } from "../preflight/preflight.ts";
 import { installMissing } from "../preflight/programs.ts";
 import { endProcess } from "../host/end-process.ts";
 import { removeFromHost } from "../host/remove.ts";
-import { type ProcessName, processNames, runningPid } from "../supervisor/supervise.ts";
+import { processNames, runningPid } from "../supervisor/supervise.ts";
 import { lockForRemoval, lockNodes, newNodes } from "../nodes/change-nodes.ts";
 import { nfsServerGuest } from "../nodes/nfs-demo.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { OWN_PARTS, runningOwnParts } from "../supervisor/own-parts.ts";
 import { refuseUnjudged } from "../../labs/runner/parts.ts";
 import { readState } from "../../labs/runner/state.ts";
-import { changeMode, checkMode } from "./change-mode.ts";
+import { canChangeMode, changeMode, checkMode, refuseModeInPart } from "./change-mode.ts";
 import { clusterOf } from "./cluster-of.ts";
 import { nextSteps } from "./next-steps.ts";
 import { onInterrupt } from "./on-interrupt.ts";
@@ -129,13 +129,15 @@ async function start(flags: StartFlags): Promise<void> {
   // One that was stopped can be started beside nodes that run by then.
   const nodes = [...joining, ...(await readJoiningNodes(config))];
   const nfsDemo = nodes.some(({ guest }) => guest?.nfsExport_MiB !== undefined);
-  const isWhole = existing !== undefined && isRunning(existing, processNames(existing));
-  const running = isWhole || (existing !== undefined && isChanging(existing, flags));
+  const isWhole = existing !== undefined && isRunning(existing);
+  const isChanging = flags.proxyMode !== undefined && existing !== undefined &&
+    canChangeMode(existing);
+  const running = isWhole || isChanging;
   refuseChangedChoices(flags, existing);
   const startsNodes = !isWhole || proxyModeOf(config) !== proxyModeOf(planned);
   if (startsNodes && OWN_PARTS.length > 0) refuseUnjudged(readState());
   refuseChangesOfRunning(config, planned);
-  if (!running) refuseChangedMode(config, planned, nodes);
+  if (!running && proxyModeOf(config) !== proxyModeOf(planned)) refuseModeInPart(config, nodes);
   if (nfsDemo && !joiningNodeNames(config).includes(NFS_NODE)) {
     refuseRunning(config, "--nfs-demo cannot add its server");
   }
@@ -331,32 +333,8 @@ function refuseRunning({ name, runDir }: ClusterConfig, why: string): void {
   throw new CommandError("RUNNING", what, { remedy });
 }
 
-/**
- * Refuses another mode where the control plane does not run and a node does: a bring-up leaves the
- * processes that run as they are. The nodes of a running one change theirs in turn
- * (`change-mode.ts`).
- */
-function refuseChangedMode(
-  config: ClusterConfig,
-  planned: ClusterConfig,
-  joining: readonly ClusterConfig[],
-): void {
-  if (proxyModeOf(config) === proxyModeOf(planned)) return;
-  const all = processesOf(config, joining);
-  if (all.every(({ of, name }) => runningPid(of.runDir, name) === undefined)) return;
-  const { name, proxyMode } = config;
-  throw new CommandError("RUNNING", `"${name}" runs in part; its mode cannot change now`, {
-    remedy: `r2k start --name ${name}, then again with --proxy-mode ${proxyMode}`,
-  });
-}
-
-const isRunning = ({ runDir }: ClusterConfig, names: readonly ProcessName[]) =>
-  names.every((name) => runningPid(runDir, name) !== undefined);
-
-/** A change of mode starts the first node's process if it is missing, as after a failed one. */
-function isChanging(config: ClusterConfig, { proxyMode }: StartFlags): boolean {
-  const others = processNames(config).filter((name) => name !== "node");
-  return proxyMode !== undefined && isRunning(config, others);
+function isRunning(config: ClusterConfig): boolean {
+  return processNames(config).every((name) => runningPid(config.runDir, name) !== undefined);
 }
 
 /**

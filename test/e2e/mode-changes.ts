@@ -234,7 +234,9 @@ function halfChanges(of: () => Nodes): void {
     expect(interrupted.stderr).toContain("r2k start --proxy-mode userspace --name");
     expect(await modesOfAll(of())).toEqual(["nftables", "userspace", "nftables"]);
     const both = await Promise.all([change(of(), "userspace"), change(of(), "userspace")]);
-    expect(both.map(({ code }) => code), both.map(({ stderr }) => stderr).join()).toEqual([0, 0]);
+    const said = both.map(({ stderr }) => stderr).join("\n");
+    expect(both.map(({ code }) => code), said).toEqual([0, 0]);
+    expect(said).toContain("Waiting for another command that changes");
     expect(await modesOfAll(of())).toEqual(["userspace", "userspace", "userspace"]);
     expect(await connecting.failures(), "new connections, to userspace").toBe(0);
     // As after a change that failed at the first node, and could not put it back.
