@@ -17,6 +17,7 @@ export async function startFlanneld(
   world: World,
   machine: Machine,
   backend: object,
+  masquerade = false,
 ): Promise<() => Promise<void>> {
   const { name, netns, dir, subnetFile } = machine;
   const conf = join(dir, "flannel-net-conf.json");
@@ -25,7 +26,7 @@ export async function startFlanneld(
   const kubeconfig = await world.api.kubeconfigFor(`system:node:${name}`, ["system:nodes"]);
   const args = [
     "--kube-subnet-mgr", `--kubeconfig-file=${kubeconfig}`, `--net-config-path=${conf}`,
-    `--subnet-file=${subnetFile}`, "--iface=eth0", "--ip-masq=false",
+    `--subnet-file=${subnetFile}`, "--iface=eth0", `--ip-masq=${masquerade}`,
   ];
   let output = "";
   let status: number | string | undefined;
@@ -58,8 +59,8 @@ export async function startFlanneld(
 }
 
 /** flanneld as an implementation of the contract. */
-export function flanneld(backend: object) {
+export function flanneld(backend: object, masquerade = false) {
   return {
-    start: (world: World, machine: Machine) => startFlanneld(world, machine, backend),
+    start: (world: World, machine: Machine) => startFlanneld(world, machine, backend, masquerade),
   };
 }

@@ -23,10 +23,10 @@ export async function startOurs(
 }
 
 /** Our overlay as an implementation of the contract. */
-export function ours(backend: object) {
+export function ours(backend: object, ipMasq = false) {
   return {
     async start(world: World, machine: Machine): Promise<OverlayHandle> {
-      const handle = await startOurs(world, machine, backend);
+      const handle = await startOurs(world, machine, backend, { ipMasq });
       await handle.ready;
       return handle;
     },
