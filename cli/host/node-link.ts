@@ -2,7 +2,7 @@ import { basename, dirname, join } from "node:path";
 import {
   createGuestLink, createNode, deleteNode, type NodeNetwork,
 } from "@raft2kube/cni/node/node.ts";
-import { createUnderlay, deleteUnderlay } from "@raft2kube/cni/node/underlay.ts";
+import { createUnderlay, deleteUnderlay, egressRepair } from "@raft2kube/cni/node/underlay.ts";
 import type { ClusterConfig, ClusterPlace } from "../cluster/config.ts";
 import { FIRST_PORT, nodeRange } from "../cluster/joining-nodes.ts";
 
@@ -40,6 +40,16 @@ export function addUnderlay(config: ClusterConfig): Promise<void> {
     serviceCidr,
     gateway: nodeAddress,
   });
+}
+
+/** Returns what puts back the host's rule and its forwarding; resolves with whether it did. */
+export async function hostRepair(config: ClusterConfig): Promise<() => Promise<boolean>> {
+  const { name, podCidr } = config;
+  const keep = await egressRepair({
+    name, podCidr, hostDevice: hostDevice(config), nodeRange: nodeRange(config),
+  });
+  await keep(); // the first time it cannot know what the table had
+  return keep;
 }
 
 /** Makes a node's namespace and joins it to the underlay; repairs what is missing. */

@@ -9,7 +9,7 @@ import type { ClusterConfig } from "../cluster/config.ts";
 import { type ClusterFiles, clusterFiles } from "../cluster/identities.ts";
 import { nodeRange } from "../cluster/joining-nodes.ts";
 import { storeDir, storeEndpoints, storeSocket } from "../cluster/store-data.ts";
-import { hostDevice } from "../host/node-link.ts";
+import { hostDevice, hostRepair } from "../host/node-link.ts";
 import { startNodeRoutes } from "./node-routes.ts";
 import { processCommand } from "./running.ts";
 import type { Parts } from "./started-parts.ts";
@@ -142,6 +142,7 @@ async function startHostRoutes(
 ): Promise<void> {
   const { podCidr, serviceCidr, hostAddress: source, nodeAddress: gateway } = config;
   await parts.start("host routes", async () => {
+    const keep = await hostRepair(config);
     const connection = await kubeConnection(files.kubeconfig("controller-manager"));
     const clock = systemClock();
     return startNodeRoutes({
@@ -149,6 +150,7 @@ async function startHostRoutes(
       device: hostDevice(config),
       source,
       scope: { nodeRange: nodeRange(config), podCidr, shared: [serviceCidr, podCidr], gateway },
+      keep,
       clock,
     });
   });

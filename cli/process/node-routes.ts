@@ -15,6 +15,8 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Closable } from "./started-parts.ts";
 
 const RETRY_MS = 1_000;
+/** Interval between looks whether another program took routes or rules away. */
+export const LOOK_MS = 15_000;
 
 export interface NodeRoutesOptions {
   /** Under an identity that may list and watch nodes; closed here. */
@@ -23,10 +25,15 @@ export interface NodeRoutesOptions {
   readonly device: string;
   readonly source: string;
   readonly scope: RoutesScope;
+  /** Puts back what else the host needs; resolves with whether something was missing. */
+  readonly keep: () => Promise<boolean>;
   readonly clock: Clock;
 }
 
-/** Keeps the routes of this network namespace to the pods of all nodes, until it is closed. */
+/**
+ * Keeps the routes of this network namespace to the pods of all nodes, and its rules, until it is
+ * closed.
+ */
 export function startNodeRoutes(options: NodeRoutesOptions): Closable {
   const log = logger("routes");
   const { client, clock } = options;
@@ -34,6 +41,9 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
   const nodes = informers.of<Node>(NODES);
   let gateway = options.scope.gateway;
   let retry: Timer | undefined;
+  let look: Timer | undefined;
+  let closed = false;
+  let looking: Promise<void> = Promise.resolve();
   const update = () => {
     retry?.cancel();
     const scope = {
@@ -49,7 +59,21 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
       retry = clock.after(RETRY_MS, update);
     }
   };
-  void nodes.synced.then(update);
+  const lookLater = () => {
+    if (closed) return;
+    look = clock.after(LOOK_MS, () => {
+      update();
+      looking = options.keep().then((wasMissing) => {
+        if (wasMissing) log.warn("the host's rule or its forwarding was taken away; put back");
+      }, (thrown: unknown) => {
+        log.warn("the host's rule could not be looked at", { error: messageOf(thrown) });
+      }).then(lookLater);
+    });
+  };
+  void nodes.synced.then(() => {
+    update();
+    lookLater();
+  });
   nodes.handle({
     added() {
       if (nodes.hasSynced) update();
@@ -63,6 +87,9 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
   return {
     async close() {
       retry?.cancel();
+      closed = true;
+      look?.cancel();
+      await looking;
       await informers.close();
       client.close();
     },

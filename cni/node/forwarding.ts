@@ -28,6 +28,8 @@ export async function forwardingChain(): Promise<string> {
   return `forwarding-was-${first?.before ?? readSysctl(FORWARD)}`;
 }
 
+export const isForwarding = (): boolean => readSysctl(FORWARD) === "1";
+
 /** Enables IPv4 forwarding on the host. */
 export function enableForwarding(): void {
   writeSysctl(FORWARD, 1);

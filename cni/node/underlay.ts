@@ -3,12 +3,14 @@ import {
   createBridge, createVeth, deleteLink, findLink, getLink, type Link, listLinks, openRoute, setLink,
 } from "@raft2kube/linux/link.ts";
 import { createNetns, deleteNetns, inNetns, isNetns } from "@raft2kube/linux/netns.ts";
-import { applyRuleset, deleteTable, masquerades, nftTableExists } from "@raft2kube/linux/nft.ts";
+import { deleteTable, masquerades, nftTableExists } from "@raft2kube/linux/nft.ts";
 import { replaceRoute } from "@raft2kube/linux/route.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
+import { OwnTable, type TablePlace } from "../lib/own-table.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";
-import { enableForwarding, forwardingChain, restoreForwarding } from "./forwarding.ts";
+import { enableForwarding, forwardingChain, isForwarding, restoreForwarding } from
+  "./forwarding.ts";
 
 /**
  * The network that a cluster's nodes and the host share: a bridge in a namespace of its own, where
@@ -51,9 +53,28 @@ export async function createUnderlay(underlay: Underlay): Promise<void> {
   ensureNetns(underlay.netnsPath);
   inNetns(underlay.netnsPath, () => prepareBridge());
   linkHost(underlay);
-  await applyRuleset(egressRules(underlay, await forwardingChain()));
-  enableForwarding();
+  await (await egressRepair(underlay))();
 }
+
+/**
+ * Returns what puts the host's rule back, and its forwarding, if another program took them away;
+ * resolves with whether it did, the first time too.
+ */
+export async function egressRepair(
+  underlay: Pick<Underlay, "name" | "hostDevice" | "nodeRange" | "podCidr">,
+): Promise<() => Promise<boolean>> {
+  const table = new OwnTable(tableOf(underlay.name));
+  const rules = egressRules(underlay, await forwardingChain());
+  return async () => {
+    const differed = await table.ensure(HOST, rules);
+    if (isForwarding()) return differed;
+    enableForwarding(); // after the note in the table of what it was
+    return true;
+  };
+}
+
+/** The namespace of this process. */
+const HOST: TablePlace = { inside: (fn) => fn() as ReturnType<typeof fn> };
 
 /**
  * Deletes all that `createUnderlay` creates, and every port; ignores what is missing. On the host
@@ -206,18 +227,17 @@ export function prefixOf(range: string): string {
   return range.slice(range.indexOf("/") + 1);
 }
 
-/** Returns the transaction that adds the host's only rule. */
-function egressRules({ name, hostDevice, nodeRange, podCidr }: Underlay, note: string): string {
+/** Returns the statements that add the host's only rule, and the note on its forwarding. */
+function egressRules(
+  { name, hostDevice, nodeRange, podCidr }: Parameters<typeof egressRepair>[0],
+  note: string,
+): string[] {
   const table = tableOf(name);
   return [
-    `add table ip ${table}`,
-    `delete table ip ${table}`,
-    `add table ip ${table}`,
     `add chain ip ${table} ${note}`,
     `add chain ip ${table} egress { type nat hook postrouting priority srcnat; }`,
     ...masquerades().map((statement) =>
       `add rule ip ${table} egress ip saddr { ${podCidr}, ${nodeRange} } ` +
         `oifname != "${hostDevice}" ${statement}`),
-    "",
-  ].join("\n");
+  ];
 }

@@ -1,8 +1,8 @@
 import { formatSubnet } from "../lib/ip.ts";
 import { ensureChains } from "../lib/own-chains.ts";
+import { OwnTable } from "../lib/own-table.ts";
 import { guardChains, type Guarded } from "./guard-chains.ts";
 import type { OverlayNetwork } from "./network.ts";
-import { OwnTable } from "./own-table.ts";
 import type { Encapsulation } from "./plan.ts";
 
 const TABLE = "r2k-overlay-guard";

@@ -1,6 +1,6 @@
 import { masquerades } from "@raft2kube/linux/nft.ts";
 import { formatSubnet, type Subnet } from "../lib/ip.ts";
-import { OwnTable } from "./own-table.ts";
+import { OwnTable } from "../lib/own-table.ts";
 
 const TABLE = "r2k-overlay";
 

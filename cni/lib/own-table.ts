@@ -1,7 +1,12 @@
 import {
   applyRuleset, deleteTable, listRuleset, nftGeneration, nftTableExists,
 } from "@raft2kube/linux/nft.ts";
-import type { OverlayNetwork } from "./network.ts";
+
+/** The network namespace that a table is in; by default that of this thread. */
+export interface TablePlace {
+  readonly netns?: string | undefined;
+  inside<T>(fn: () => T extends Promise<unknown> ? never : T): T;
+}
 
 /** A table of nftables that one process writes, as a whole; changes by others are undone. */
 export class OwnTable {
@@ -21,7 +26,7 @@ export class OwnTable {
    * Sets the table's content, nft's lines without the table's own, unless the kernel has it.
    * Returns whether it differed. Throws NftError.
    */
-  async ensure(network: OverlayNetwork, rules: readonly string[]): Promise<boolean> {
+  async ensure(network: TablePlace, rules: readonly string[]): Promise<boolean> {
     const table = `table ip ${this.#name}`;
     const text = [`add ${table}`, `delete ${table}`, `add ${table}`, ...rules, ""].join("\n");
     // Before listing: a change in between is seen by the next call.
@@ -30,29 +35,32 @@ export class OwnTable {
     if (isSame && generation === this.#generation) return false;
     const changed = !isSame || (await this.#list(network)) !== this.#listing;
     if (changed) {
+      const before = network.inside(() => nftGeneration());
       await applyRuleset(text, namespaceOf(network));
-      this.#rules = text;
       this.#listing = await this.#list(network);
+      // One transaction. Else others changed something, perhaps this table before it was listed.
+      const isOurs = network.inside(() => nftGeneration()) === before + 1;
+      this.#rules = isOurs ? text : "";
     }
     this.#generation = changed ? -1 : generation;
     return changed;
   }
 
   /** Deletes the table; returns whether it was there. */
-  async remove(network: OverlayNetwork): Promise<boolean> {
+  async remove(network: TablePlace): Promise<boolean> {
     if (!this.#exists(network)) return false;
     await deleteTable("ip", this.#name, namespaceOf(network));
     return true;
   }
 
-  #exists(network: OverlayNetwork): boolean {
+  #exists(network: TablePlace): boolean {
     return network.inside(() => nftTableExists("ip", this.#name));
   }
 
-  async #list(network: OverlayNetwork): Promise<string> {
+  async #list(network: TablePlace): Promise<string> {
     const listed = await listRuleset(["table", "ip", this.#name], namespaceOf(network));
     return JSON.stringify(listed);
   }
 }
 
-const namespaceOf = ({ netns }: OverlayNetwork) => (netns === undefined ? {} : { netns });
+const namespaceOf = ({ netns }: TablePlace) => (netns === undefined ? {} : { netns });

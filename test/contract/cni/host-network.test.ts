@@ -1,0 +1,74 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { createUnderlay, deleteUnderlay, egressRepair } from "@raft2kube/cni/node/underlay.ts";
+import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { LOOK_MS, startNodeRoutes } from "../../../cli/process/node-routes.ts";
+import { patience, World } from "./overlay/world.ts";
+
+const clock = systemClock();
+/** Looks often: an interval of LOOK_MS is only waited for. */
+const hasty: Clock = {
+  ...clock, after: (ms, fn) => clock.after(ms === LOOK_MS ? 100 : ms, fn),
+};
+const FORWARD = "net.ipv4.ip_forward";
+const RANGES = {
+  nodeRange: "10.200.0.0/24", podCidr: "10.244.0.0/16", serviceCidr: "10.96.0.0/16",
+};
+const [SOURCE, GATEWAY, SECOND] = ["10.200.0.1", "10.200.0.2", "10.200.0.3"];
+const HOST = { name: "kept", hostDevice: "r2k-kept", ...RANGES };
+
+describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network", () => {
+  let world: World;
+  let netnsPath: string;
+  let routes: ReturnType<typeof startNodeRoutes>;
+
+  beforeAll(async () => {
+    world = await World.create();
+    netnsPath = join(world.root, "underlay");
+    await createUnderlay({ ...HOST, netnsPath, hostAddress: SOURCE, gateway: GATEWAY });
+    const podCidr = "10.244.3.0/24";
+    await world.addNode({
+      name: "second", netns: "", dir: "", subnetFile: "", address: SECOND, podCidr,
+    });
+    const keep = await egressRepair(HOST);
+    expect([await keep(), await keep(), await keep()]).toEqual([true, false, false]);
+    routes = startNodeRoutes({
+      client: await world.client("admin", ["system:masters"]),
+      device: HOST.hostDevice, source: SOURCE, keep, clock: hasty,
+      scope: { ...RANGES, shared: [RANGES.serviceCidr], gateway: GATEWAY },
+    });
+    await waitFor("the routes", () => /10\.244\.3\.0\/24 via/.test(state()), patience);
+  }, 60_000);
+
+  afterAll(async () => {
+    await routes.close();
+    await deleteUnderlay({ ...HOST, netnsPath });
+    await world.close();
+  });
+
+  /** The routes by the cluster's link, its rule, and whether the host forwards. */
+  function state(): string {
+    const run = (program: string, ...args: string[]) =>
+      execFileSync(program, args, { encoding: "utf8" });
+    return [
+      run("ip", "route", "show", "dev", HOST.hostDevice).replaceAll(" linkdown", ""),
+      run("nft", "list", "ruleset"), readSysctl(FORWARD),
+    ].join("\n");
+  }
+
+  test.each([
+    ["a route to Services", () => execFileSync("ip", ["route", "del", RANGES.serviceCidr])],
+    ["a route to a node's pods", () => execFileSync("ip", ["route", "del", "10.244.3.0/24"])],
+    ["all rules", () => execFileSync("nft", ["flush", "ruleset"])],
+    ["the rule alone", () => execFileSync("nft", ["flush", "chain", "ip", "r2k-kept", "egress"])],
+    ["forwarding", () => writeSysctl(FORWARD, 0)],
+  ])("%s that another program takes away comes back", async (_what, damage) => {
+    const before = state();
+    damage();
+    expect(state()).not.toBe(before);
+    await waitFor("the repair", () => state() === before, patience);
+  });
+});
