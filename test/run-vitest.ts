@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { stripVTControlCharacters } from "node:util";
@@ -59,9 +59,9 @@ export async function runVitest(
 }
 
 /**
- * Runs the test files of some patterns. A file that cannot be loaded and an unhandled error count
- * as failures; what tests skipped, and which files passed only when run again in a process of their
- * own, is returned by name, so that nothing is hidden.
+ * Runs the test files of some patterns. A file that cannot be loaded, an unhandled error and a run
+ * that is killed count as failures; what tests skipped, and which files passed only when run again
+ * in a process of their own, is returned by name, so that nothing is hidden.
  */
 export async function runPatterns(
   patterns: readonly string[],
@@ -147,6 +147,10 @@ async function runOnce(
       ...(options.workers === undefined ? [] : [`--maxWorkers=${options.workers}`]),
       ...(wanted === undefined ? [] : ["-t", wanted.source]),
     ], { unhandled, output: options.quiet ? "ignore" : "inherit" });
+    if (!existsSync(report) || !existsSync(unhandled)) {
+      const error = `vitest ended with ${code} and without a report: ${patterns.join(" ")}`;
+      return { files: [], errors: [inOneLine(error)], cpu_s };
+    }
     const files = read(report, wanted);
     const messages = JSON.parse(readFileSync(unhandled, "utf8")) as string[];
     const errors = messages.map((message) => `no test caught: ${inOneLine(message)}`);

@@ -30,6 +30,13 @@ it("what would end a process fails the run, though every test passes at last", a
   ]);
 });
 
+it("a run that is killed is one failure, with its files", async () => {
+  const killed = `${CASES}/killed.case.ts`;
+  const { failures, passed } = await runPatterns([killed], { quiet: true });
+  expect(passed).toBe(0);
+  expect(failures).toEqual([`vitest ended with 137 and without a report: ${killed}`]);
+});
+
 it("of a file whose tests stand alone only the failed ones run again", async () => {
   const { failures, passed, secondTries } = await runPatterns([`${CASES}/alone.case.ts`], {
     secondTry: true,
