@@ -64,17 +64,20 @@ function machine(failing: ModeName[] = [], unstartable: ModeName[] = []) {
   return { acts, done, configured, start, state: () => running };
 }
 
+/** Has no configuration be written from now on, as on a full disk. */
+const refuseWrites = () => mkdirSync(join(node.dataDir, ".cluster.json.new"));
+
 function context(signal = new AbortController().signal) {
   return { clock: systemClock(), signal, readyTimeout_ms: 0 };
 }
 
-test("a process ends before its mode is written, and its rules are waited for", async () => {
+test("a mode is written before the process ends, and its rules are waited for", async () => {
   const { acts, done, start, configured } = machine();
   await start();
   await changeNodeMode(node, "iptables", acts, context());
   expect(done).toEqual([
     "start nftables",
-    "end, configured nftables", "start iptables", "ready in iptables, applied: true",
+    "end, configured iptables", "start iptables", "ready in iptables, applied: true",
   ]);
   expect(await configured()).toBe("iptables");
 });
@@ -122,7 +125,7 @@ test("a process in the mode is waited for; in another than its file, restarted",
   expect(state()).toMatchObject({ mode: "iptables", isApplied: true });
   const restarts = done.length;
   await changeNodeMode(changed, "iptables", acts, context());
-  expect(done).toHaveLength(restarts);
+  expect(done.slice(restarts)).toEqual(["ready in iptables, applied: true"]);
 });
 
 test("without a former mode the error is thrown, and nothing is restarted", async () => {
@@ -156,4 +159,32 @@ test("a node that cannot be put back is named with both errors", async () => {
     code: "MODE", message: /by iptables: iptables: refused; nor by nftables again: .*no nftables/,
   });
   expect(existsSync(configPath(node.dataDir))).toBe(true);
+});
+
+test("a mode that cannot be written leaves the process as it is", async () => {
+  const { acts, done, start, configured } = machine();
+  await start();
+  refuseWrites();
+  const changing = changeNodeMode(node, "iptables", acts, context());
+  await expect(changing).rejects.toMatchObject({
+    code: "MODE", message: /by iptables: EISDIR.*; it does by nftables again/,
+  });
+  expect(done).toEqual(["start nftables", "ready in nftables, applied: true"]);
+  expect(await configured()).toBe("nftables");
+});
+
+test("a node whose former mode cannot be written has a process all the same", async () => {
+  const { acts, start, state } = machine();
+  await start();
+  let starts = 0;
+  const ensureProcess: NodeActs["ensureProcess"] = (...args) => {
+    if (starts++ > 0) return acts.ensureProcess(...args);
+    refuseWrites();
+    return Promise.reject(new CodedError("PROCESS", "node: no"));
+  };
+  const changing = changeNodeMode(node, "iptables", { ...acts, ensureProcess }, context());
+  await expect(changing).rejects.toMatchObject({
+    code: "MODE", message: /by iptables: node: no; nor by nftables again: EISDIR/,
+  });
+  expect(state()).toMatchObject({ mode: "iptables" });
 });

@@ -1,7 +1,9 @@
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { type ClusterConfig, proxyModeOf, writeCluster } from "../cluster/config.ts";
+import {
+  type ClusterConfig, configPath, proxyModeOf, readConfigFile, writeCluster,
+} from "../cluster/config.ts";
 import { endProcess } from "../host/end-process.ts";
 import { logsOf } from "../supervisor/supervise.ts";
 import { CommandError } from "../terminal.ts";
@@ -36,10 +38,7 @@ export async function changeNodeMode(
   const { name, nodeName } = node;
   const former = proxyModeOf(node);
   try {
-    if (former === mode && (await modeNow(node, acts)) === mode) {
-      return await rulesApplied(node, mode, context, acts.askProxy);
-    }
-    await restartIn(node, mode, acts, context);
+    await runIn(node, mode, acts, context);
   } catch (cause) {
     const why = `node ${nodeName} cannot serve Services by ${mode}: ${messageOf(cause)}`;
     const log = logsOf({ name: "node", ...(node.joins ? { node: nodeName } : {}) });
@@ -48,7 +47,7 @@ export async function changeNodeMode(
     try {
       // Not the signal of `context`: Ctrl-C would leave the node without a process.
       const { signal } = new AbortController();
-      await restartIn(node, former, acts, { ...context, signal });
+      await runIn(node, former, acts, { ...context, signal });
     } catch (thrown) {
       const message = `${why}; nor by ${former} again: ${messageOf(thrown)}`;
       throw new CommandError("MODE", message, { remedy, cause });
@@ -65,16 +64,29 @@ async function modeNow(node: ClusterConfig, { askProxy: ask }: NodeActs) {
   return state?.mode;
 }
 
-async function restartIn(
+/** Has a node's process run in a mode: it is restarted unless it does. */
+async function runIn(
   node: ClusterConfig,
   mode: ModeName,
   acts: NodeActs,
   context: StartContext,
 ): Promise<void> {
   const changed = { ...node, proxyMode: mode };
-  await acts.endProcess(node, "node", context.clock);
-  await writeCluster(changed);
+  try {
+    // Before the process ends: a write that fails, as on a full disk, leaves the node as it is.
+    await configure(changed);
+  } catch (thrown) {
+    await acts.ensureProcess(node, "node", context);
+    throw thrown;
+  }
+  if ((await modeNow(node, acts)) !== mode) await acts.endProcess(node, "node", context.clock);
   await acts.ensureProcess(changed, "node", context);
   await rulesApplied(changed, mode, context, acts.askProxy);
   await acts.nodeReady(changed, context);
+}
+
+/** Writes a node's configuration unless it has its mode already. */
+async function configure(changed: ClusterConfig): Promise<void> {
+  const written = await readConfigFile(configPath(changed.dataDir), changed.name);
+  if (proxyModeOf(written) !== proxyModeOf(changed)) await writeCluster(changed);
 }
