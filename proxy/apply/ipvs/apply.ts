@@ -82,10 +82,12 @@ function ipvsRulesOf(options: RulesOptions): Rules {
 
 function requireIpvs(): void {
   try {
-    new Ipvs()[Symbol.dispose]();
+    using ipvs = new Ipvs();
+    ipvs.servers();
   } catch (thrown) {
-    if (!isErrno(thrown, "ENOENT")) throw thrown;
-    const remedy = "modprobe ip_vs, or use another proxy mode";
+    if (!isErrno(thrown, "ENOENT", "EPERM")) throw thrown;
+    const start = isErrno(thrown, "EPERM") ? "start as root of the machine" : "modprobe ip_vs";
+    const remedy = `${start}, or use another proxy mode`;
     throw new CodedError("no-ipvs", messageOf(thrown), { remedy, cause: thrown });
   }
 }

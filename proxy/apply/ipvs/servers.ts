@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { Ipvs, type VirtualServer } from "@raft2kube/linux/ipvs.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { LEAVING_CHECK_MS, SERVERS_PER_TURN } from "../../limits.ts";
 import { type DestinationSteps, keyOf, planDestinations } from "./destinations.ts";
 import { serverName, type WantedServer } from "./state.ts";
@@ -144,11 +144,24 @@ const LIST = "/proc/thread-self/net/ip_vs";
 export function hasServers(): boolean {
   if (!existsSync(LIST)) return false;
   using ipvs = new Ipvs();
-  return ipvs.servers().some(({ marked }) => marked);
+  return ourServers(ipvs).length > 0;
 }
 
 /** Deletes our virtual servers. */
 export function deleteAllServers(): void {
   using ipvs = new Ipvs();
-  for (const server of ipvs.servers()) if (server.marked) ipvs.deleteServer(server);
+  for (const server of ourServers(ipvs)) ipvs.deleteServer(server);
+}
+
+/**
+ * Returns our virtual servers. There are none where the kernel does not list them for this process:
+ * it asks for the same capability for making one, of the user namespace that it started with.
+ */
+export function ourServers(ipvs: Pick<Ipvs, "servers">): VirtualServer[] {
+  try {
+    return ipvs.servers().filter(({ marked }) => marked);
+  } catch (thrown) {
+    if (!isErrno(thrown, "EPERM")) throw thrown;
+    return [];
+  }
 }
