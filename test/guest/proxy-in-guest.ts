@@ -44,6 +44,8 @@ const PARAMETERS = [
   "net.ipv4.vs.expire_quiescent_template", "net.ipv4.conf.all.arp_ignore",
   "net.ipv4.conf.all.arp_announce",
 ];
+/** The kernel keeps a connection that was reset for 10 s, the proxy looks every 10 s. */
+const LEAVING_MS = 120_000;
 const [, , sctp] = process.argv;
 const world = await createWorld();
 const parametersBefore = PARAMETERS.map(readSysctl);
@@ -173,6 +175,31 @@ async function judgeOthers(): Promise<void> {
       await rules.rebuild([served], []);
       assert.equal(await rules.intact(), true);
       assert.match(await outside.ask(ADDRESSES.node, taken.port), /^two /);
+    }));
+}
+
+/** A destination that is no longer wanted, with a connection to it, and after that. */
+async function judgeLeaving(): Promise<void> {
+  const [ip, endpoint] = ["10.96.5.10", { address: ADDRESSES.one, port: TARGETS.http }];
+  const served = port(ip);
+  const destinations = () => {
+    using ipvs = new Ipvs();
+    const server = { address: ip, protocol: "tcp", port: 80 } as const;
+    const found = ipvs.destinations(server);
+    return found.map(({ address, weight }) => `${address} ${weight}`).sort().join();
+  };
+  await report("ipvs", "a destination has weight 0 until its connections have ended", () =>
+    during("ipvs", served, async (rules) => {
+      const { one } = world;
+      assert.match(await one.open("leaving", ip, 80), /^two /);
+      await rules.change(new Map([[served.key, { ...served, allEndpoints: [endpoint] }]]));
+      assert.equal(destinations(), `${ADDRESSES.one} 1,${ADDRESSES.two} 0`);
+      assert.match(await one.ask(ip, 80), /^one /);
+      assert.match(await one.say("leaving"), /^two /);
+      assert.equal(await rules.intact(), true);
+      await one.reset("leaving");
+      const isGone = () => destinations() === `${ADDRESSES.one} 1`;
+      await waitFor("its removal", isGone, { clock: systemClock(), timeout_ms: LEAVING_MS });
     }));
 }
 
@@ -422,6 +449,7 @@ else {
   await judgeStrictArp();
   await judgeSchedulers();
   await judgeOthers();
+  await judgeLeaving();
   await judgeRepairs();
   await judgeLostDevice();
   for (const mode of ["ipvs", "iptables"] as const) await judgeSctp(mode, sctp);

@@ -7,12 +7,12 @@ import { createInterface } from "node:readline";
 
 interface Request {
   id: number;
-  op: "listen" | "ask" | "open" | "say" | "many";
+  op: "listen" | "ask" | "open" | "say" | "reset" | "many";
   protocol: "tcp" | "udp";
   /** Where to; of `listen`: where, by default on all addresses. */
   address: string;
   port: number;
-  /** The name of a server, or of the connection that `open` and `say` refer to. */
+  /** The name of a server, or of the connection that `open`, `say` and `reset` refer to. */
   name: string;
   localPort?: number;
   /** Length of the question; of the answer, too, if it is longer than that is. */
@@ -30,6 +30,7 @@ const OPERATIONS: Record<Request["op"], (request: Request) => Promise<string>> =
   ask: (request) => request.protocol === "tcp" ? askTcp(request) : askUdp(request),
   open,
   say,
+  reset,
   many,
 };
 
@@ -155,4 +156,9 @@ async function open({ address: host, port, name, timeout_ms }: Request): Promise
 async function say({ name, timeout_ms }: Request): Promise<string> {
   const socket = kept.get(name);
   return !socket || socket.destroyed ? "closed" : talk(socket, timeout_ms);
+}
+
+function reset({ name }: Request): Promise<string> {
+  kept.get(name)?.resetAndDestroy();
+  return Promise.resolve("reset");
 }

@@ -87,6 +87,11 @@ export class Agent {
     return this.#call({ op: "say", name, timeout_ms: ANSWER_MS });
   }
 
+  /** Ends the connection `name` by a reset. */
+  async reset(name: string): Promise<void> {
+    await this.#call({ op: "reset", name });
+  }
+
   /** How many connections, 16 at a time, a server answers within `timeout_ms`. */
   async many(address: string, port: number, timeout_ms: number): Promise<number> {
     return Number(await this.#call({ op: "many", address, port, protocol: "tcp", timeout_ms }));

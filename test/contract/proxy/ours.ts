@@ -8,7 +8,7 @@ import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
 import { planService } from "@raft2kube/proxy/plan/service.ts";
 import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { type Implementation, NODE_NAME, type Served } from "./implementation.ts";
+import { type Implementation, NODE_NAME, NODE_ZONE, type Served } from "./implementation.ts";
 import { SCTP } from "./sctp-rule.ts";
 import { CLUSTER_CIDR } from "../../../testing/network/node-world.ts";
 
@@ -40,6 +40,8 @@ const REFUSES: Readonly<Record<ModeName, Implementation["refuses"]>> = {
       "connections are made by the proxy: endpoints see the node's address",
     "externalTrafficPolicy Local keeps the client's address":
       "connections are made by the proxy: endpoints see the node's address",
+    "external addresses with externalTrafficPolicy Local keep the client's address":
+      "connections are made by the proxy: endpoints see the node's address",
   },
 };
 
@@ -58,7 +60,9 @@ async function start(mode: ModeName, nodePortAddresses?: string[]): Promise<Serv
   const applied = new Map<string, Map<string, ServicePort>>();
   return {
     async set(service, slice) {
-      const { ports, healthCheck } = planService(service, [slice], NODE_NAME);
+      const { ports, healthCheck } = planService(
+        service, [slice], NODE_NAME, undefined, NODE_ZONE,
+      );
       const now = new Map(ports.map((port) => [port.key, port]));
       await change(rules, applied.get(service.metadata.name ?? ""), now);
       applied.set(service.metadata.name ?? "", now);

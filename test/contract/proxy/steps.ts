@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
-import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { EndpointHints, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { NODE_NAME, type Served } from "./implementation.ts";
@@ -25,6 +25,7 @@ export interface Pod {
   address: string;
   /** The node that its slice names; empty: none. Default: the proxy's. */
   node?: string;
+  hints?: EndpointHints;
   ready?: boolean;
   terminating?: boolean;
 }
@@ -81,9 +82,12 @@ function sliceOf(
   };
 }
 
-function endpointOf({ address, node = NODE_NAME, ready = true, terminating = false }: Pod) {
+function endpointOf({ address, node = NODE_NAME, hints, ready = true, terminating = false }: Pod) {
   const conditions = { ready: ready && !terminating, serving: ready, terminating };
-  return { addresses: [address], conditions, ...(node === "" ? {} : { nodeName: node }) };
+  return {
+    addresses: [address], conditions,
+    ...(node === "" ? {} : { nodeName: node }), ...(hints ? { hints } : {}),
+  };
 }
 
 /** Waits until an agent gets an answer. Rules of others take effect later. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Served } from "./implementation.ts";
+import { NEAR } from "./near-rules.ts";
 import {
   answers, clock, elsewhere, freshPort, ONE, type Pod, REFUSED, serve, SILENCE_MS, spread, TWO,
   unplaced, WAIT_MS, type Wish,
@@ -85,6 +86,18 @@ const CLUSTER_IP: readonly Rule[] = [
         await answers(agent, [ip, 80], /^(one|two) /);
         assert.equal((await spread(agent, ip, 80)).length, 1);
       }
+    },
+  },
+  {
+    name: "ClientIP affinity ends with the endpoint",
+    async run({ outside }, served) {
+      const ip = "10.96.1.13";
+      const spec: Wish["spec"] = { sessionAffinity: "ClientIP" };
+      const wish: Wish = { name: "moved", ip, endpoints: [ONE, TWO], spec };
+      await serve(served, wish);
+      const isOne = /^one /.test(await answers(outside, [ip, 80], /^(one|two) /));
+      await serve(served, { ...wish, endpoints: [isOne ? TWO : ONE] });
+      await answers(outside, [ip, 80], isOne ? /^two / : /^one /);
     },
   },
   {
@@ -288,6 +301,39 @@ const CONNECTIONS: readonly Rule[] = [
     },
   },
   {
+    name: "UDP without endpoints is refused",
+    async run({ one, outside }, served) {
+      const ip = "10.96.3.7";
+      const wish: Wish = { name: "udpn", ip, port: 53, protocol: "udp", endpoints: [TWO] };
+      await serve(served, wish);
+      await answers(outside, [ip, 53], /^two /, { protocol: "udp" });
+      await serve(served, { ...wish, endpoints: [] });
+      for (const agent of [one, outside]) {
+        await answers(agent, [ip, 53], /^refused$/, { protocol: "udp" });
+      }
+    },
+  },
+  {
+    name: "UDP clients of node ports and external addresses leave an endpoint that is gone",
+    async run({ outside }, served) {
+      const wish: Wish = {
+        name: "udpx", ip: "10.96.3.8", port: 53, protocol: "udp", endpoints: [ONE],
+        nodePort: 30092, balancer: ["203.0.113.22"],
+        spec: { type: "LoadBalancer", externalIPs: ["203.0.113.21"] },
+      };
+      const frontends = [
+        [ADDRESSES.node, 30092], ["203.0.113.21", 53], ["203.0.113.22", 53],
+      ] as const;
+      const clients = frontends.map((to) => {
+        return { to, options: { protocol: "udp", localPort: freshPort() } as const };
+      });
+      await serve(served, wish);
+      for (const { to, options } of clients) await answers(outside, to, /^one /, options);
+      await serve(served, { ...wish, endpoints: [TWO] });
+      for (const { to, options } of clients) await answers(outside, to, /^two /, options);
+    },
+  },
+  {
     name: "UDP clients leave an endpoint that is gone",
     async run({ outside }, served) {
       const ip = "10.96.3.2";
@@ -410,4 +456,6 @@ const HOSTILE: readonly Rule[] = [
 ];
 
 /** The contract of a Service proxy. */
-export const RULES: readonly Rule[] = [...CLUSTER_IP, ...EXTERNAL, ...CONNECTIONS, ...HOSTILE];
+export const RULES: readonly Rule[] = [
+  ...CLUSTER_IP, ...NEAR, ...EXTERNAL, ...CONNECTIONS, ...HOSTILE,
+];

@@ -11,7 +11,7 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { deleteTable } from "@raft2kube/linux/nft.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { type Implementation, NODE_NAME, type Served } from "./implementation.ts";
+import { type Implementation, NODE_NAME, NODE_ZONE, type Served } from "./implementation.ts";
 import { ADDRESSES, CLUSTER_CIDR } from "../../../testing/network/node-world.ts";
 
 /** Upstream's kube-proxy, where it was built: `npm run peers -- kube-proxy`. */
@@ -133,7 +133,8 @@ export async function startApi(): Promise<{ server: TestApiserver; served: Serve
   const services = client.resource<Service>(SERVICES);
   const slices = client.resource<EndpointSlice>(ENDPOINT_SLICES);
   const nodes = client.resource<Node>(NODES);
-  await nodes.create({ metadata: { name: NODE_NAME } } as Node);
+  const labels = { "topology.kubernetes.io/zone": NODE_ZONE };
+  await nodes.create({ metadata: { name: NODE_NAME, labels }, spec: {} });
   const node = await nodes.get({ name: NODE_NAME });
   const addresses = [{ type: "InternalIP", address: ADDRESSES.node }];
   await nodes.updateStatus({ ...node, status: { addresses } } as Node);
