@@ -103,6 +103,24 @@ spec:
     expect(await cluster.ask("get", "events")).toMatch(/Liveness probe failed/);
   });
 
+  it("kubectl debug of a node is on its network, and sees its processes and files", async () => {
+    const path = "jsonpath={.items[0].metadata.name} {.items[0].status.addresses[0].address}";
+    const [node, address] = (await cluster.ask("get", "nodes", "-o", path)).split(" ");
+    const file = join(cluster.host.dir, "of-the-node");
+    writeFileSync(file, "its file\n");
+    const look = `ip -o -4 addr show eth0; ps -o args | grep -c '[c]onmon'; cat /host${file}`;
+    const image = "--image=r2k.local/busybox:1";
+    const said = await cluster.ask("debug", `node/${node}`, image, "--", "sh", "-c", look);
+    const pod = /pod (node-debugger-\S+) /.exec(said)?.[1] ?? said;
+    const phase = ["get", "pod", pod, "-o", "jsonpath={.status.phase}"];
+    await cluster.until("the look at the node", phase, (text) => text === "Succeeded");
+    const [link = "", conmons, text] = (await cluster.ask("logs", pod)).split("\n");
+    expect(link).toContain(` ${address}/`);
+    expect(Number(conmons)).toBeGreaterThan(0);
+    expect(text).toBe("its file");
+    await cluster.ask("delete", "pod", pod, "--wait=false");
+  });
+
   describe("jobs", () => jobCases(() => cluster));
   describe("workloads", () => workloadCases(() => cluster));
   autoscalingCases(() => cluster);
