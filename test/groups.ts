@@ -96,7 +96,7 @@ const ALL: readonly Group[] = [
   contract("controllers", WAITING),
   {
     name: "servers", beside: true, folders: PACKAGES,
-    run: () => runPatterns(filesOfPackages({ startServers: true }), BUSY),
+    run: () => runPatterns(filesOfPackages({ startServers: true }), WAITING),
   },
   testsIn("fuzz", ["test/fuzz"], {}, { beside: true }),
 ];
