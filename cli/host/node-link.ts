@@ -42,14 +42,21 @@ export function addUnderlay(config: ClusterConfig): Promise<void> {
   });
 }
 
-/** Returns what puts back the host's rule and its forwarding; resolves with whether it did. */
-export async function hostRepair(config: ClusterConfig): Promise<() => Promise<boolean>> {
+/**
+ * Returns what puts back the host's rule and its forwarding; it resolves with whether something was
+ * missing, which the first call cannot know.
+ */
+export function hostRepair(config: ClusterConfig): () => Promise<boolean> {
   const { name, podCidr } = config;
-  const keep = await egressRepair({
-    name, podCidr, hostDevice: hostDevice(config), nodeRange: nodeRange(config),
-  });
-  await keep(); // the first time it cannot know what the table had
-  return keep;
+  let keep: (() => Promise<boolean>) | undefined;
+  return async () => {
+    if (keep) return keep();
+    keep = await egressRepair({
+      name, podCidr, hostDevice: hostDevice(config), nodeRange: nodeRange(config),
+    });
+    await keep();
+    return false;
+  };
 }
 
 /** Makes a node's namespace and joins it to the underlay; repairs what is missing. */

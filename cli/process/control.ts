@@ -142,7 +142,6 @@ async function startHostRoutes(
 ): Promise<void> {
   const { podCidr, serviceCidr, hostAddress: source, nodeAddress: gateway } = config;
   await parts.start("host routes", async () => {
-    const keep = await hostRepair(config);
     const connection = await kubeConnection(files.kubeconfig("controller-manager"));
     const clock = systemClock();
     return startNodeRoutes({
@@ -150,7 +149,7 @@ async function startHostRoutes(
       device: hostDevice(config),
       source,
       scope: { nodeRange: nodeRange(config), podCidr, shared: [serviceCidr, podCidr], gateway },
-      keep,
+      keep: hostRepair(config),
       clock,
     });
   });

@@ -59,20 +59,23 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
       retry = clock.after(RETRY_MS, update);
     }
   };
-  const lookLater = () => {
+  const lookAtHost = () => {
     if (closed) return;
-    look = clock.after(LOOK_MS, () => {
-      update();
-      looking = options.keep().then((wasMissing) => {
-        if (wasMissing) log.warn("the host's rule or its forwarding was taken away; put back");
-      }, (thrown: unknown) => {
-        log.warn("the host's rule could not be looked at", { error: messageOf(thrown) });
-      }).then(lookLater);
+    looking = options.keep().then((wasMissing) => {
+      if (wasMissing) log.warn("the host's rule or its forwarding was taken away; put back");
+    }, (thrown: unknown) => {
+      log.warn("the host's rule could not be looked at", { error: messageOf(thrown) });
+    }).then(() => {
+      if (closed) return;
+      look = clock.after(LOOK_MS, () => {
+        update();
+        lookAtHost();
+      });
     });
   };
   void nodes.synced.then(() => {
     update();
-    lookLater();
+    lookAtHost();
   });
   nodes.handle({
     added() {
