@@ -15,10 +15,10 @@ test("what others wrote does not act on the terminal", () => {
   }
 });
 
-test("a command outlives the reader of its output, and no other failure of it", () => {
+test.each(["EPIPE", "EIO"])("a command outlives its output's %s, and no other failure", (code) => {
   const output = new EventEmitter();
   outliveReader(output);
-  output.emit("error", Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
+  output.emit("error", Object.assign(new Error(`write ${code}`), { code }));
   const full = Object.assign(new Error("write ENOSPC"), { code: "ENOSPC" });
   expect(() => output.emit("error", full)).toThrow(full);
 });

@@ -44,12 +44,12 @@ export function reportFailure(thrown: unknown): number {
 }
 
 /**
- * Lets a command go on to its end when the reader of its output has gone (EPIPE); what it writes
- * from then on is lost.
+ * Lets a command go on to its end when the reader of its output has gone (EPIPE), or its terminal
+ * (EIO); what it writes from then on is lost.
  */
 export function outliveReader(output: NodeJS.EventEmitter): void {
   output.on("error", (error: Error) => {
-    if (!isErrno(error, "EPIPE")) throw error;
+    if (!isErrno(error, "EPIPE", "EIO")) throw error;
   });
 }
 
@@ -59,11 +59,13 @@ export interface Progress {
   note(line: string): void;
 }
 
+/** Progress as lines of `stream`, which may lose its reader: a command's undoing goes on. */
 export function terminalProgress(
   clock: Clock,
   stream: NodeJS.WriteStream = process.stderr,
 ): Progress {
   const live = stream.isTTY;
+  outliveReader(stream);
   return {
     async step(title, work) {
       if (live) stream.write(`  … ${title}`);

@@ -1,12 +1,17 @@
-/** An abort signal for Ctrl-C and SIGTERM while it is not released. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/**
+ * An abort signal for Ctrl-C, SIGTERM, and the end of the terminal (SIGHUP) while it is not
+ * released.
+ */
 export function onInterrupt(): { signal: AbortSignal; release(): void } {
   const abort = new AbortController();
   const stop = () => abort.abort();
-  for (const name of ["SIGINT", "SIGTERM"]) process.on(name, stop);
+  for (const name of SIGNALS) process.on(name, stop);
   return {
     signal: abort.signal,
     release: () => {
-      for (const name of ["SIGINT", "SIGTERM"]) process.off(name, stop);
+      for (const name of SIGNALS) process.off(name, stop);
     },
   };
 }
