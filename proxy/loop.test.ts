@@ -5,13 +5,14 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import { NetlinkError } from "@raft2kube/linux/netlink-messages.ts";
 import type { LogFields, Logger } from "@raft2kube/observe/log.ts";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
 import type { Rules } from "./apply/rules.ts";
 import { HealthChecks } from "./health-checks.ts";
-import { listed, ProxyLoop, type SyncState } from "./loop.ts";
+import { listed, type LoopOptions, ProxyLoop, type SyncState } from "./loop.ts";
 import { SYNC_DELAY_MS, VERIFY_MS } from "./limits.ts";
 import type { ServicePort } from "./plan/model.ts";
 
@@ -37,7 +38,7 @@ const OBJECTS: Readonly<Record<string, object>> = {
 };
 
 /** An API server with those objects; `touch` reports one of them as modified. */
-async function serve(): Promise<{
+async function serve(objects = OBJECTS): Promise<{
   client: KubeClient;
   touch(plural: string): Promise<void>;
   close(): Promise<void>;
@@ -50,7 +51,7 @@ async function serve(): Promise<{
       watchers.set(plural, response);
       return response.flushHeaders();
     }
-    const list = { metadata: { resourceVersion: "1" }, items: [OBJECTS[plural]] };
+    const list = { metadata: { resourceVersion: "1" }, items: [objects[plural]] };
     response.end(JSON.stringify(list));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -60,7 +61,7 @@ async function serve(): Promise<{
     client,
     async touch(plural: string) {
       const watcher = await waitFor("the watch", () => watchers.get(plural), { clock });
-      const object = { ...OBJECTS[plural], metadata: { ...metadata, resourceVersion: "2" } };
+      const object = { ...objects[plural], metadata: { ...metadata, resourceVersion: "2" } };
       watcher.write(`${JSON.stringify({ type: "MODIFIED", object })}\n`);
     },
     close() {
@@ -82,7 +83,10 @@ const NO_RULES: Rules = {
 };
 
 /** Starts a loop whose informers have the machine's clock. */
-function startLoop(client: KubeClient, options: { rules: Rules; log: Logger; clock: Clock }) {
+function startLoop(
+  client: KubeClient,
+  options: Pick<LoopOptions, "rules" | "log" | "clock" | "forgetFlows">,
+) {
   const loop = new ProxyLoop({
     services: new Informer<Service>({ resource: client.resource(SERVICES), clock }),
     slices: new Informer<EndpointSlice>({ resource: client.resource(ENDPOINT_SLICES), clock }),
@@ -112,6 +116,51 @@ test("the state has the last error until the rules are applied", async () => {
     { isApplied: false, failures: 1, error: "refused 1" },
     { isApplied: false, failures: 2, error: "refused 2" },
     { isApplied: true, failures: 0 },
+  ]);
+  await loop.close();
+  await close();
+});
+
+const DNS = { clusterIP: "10.96.0.10", ports: [{ name: "dns", port: 53, protocol: "UDP" }] };
+
+test("without ctnetlink the rules are applied, and the log says once what is left", async () => {
+  const { client, touch, close } = await serve({
+    ...OBJECTS, services: { metadata, spec: DNS },
+  });
+  const warnings: [string, LogFields?][] = [];
+  const log: Logger = { ...SILENT, warn: (...line) => void warnings.push(line) };
+  let asked = 0;
+  const forgetFlows = () => {
+    asked++;
+    throw new NetlinkError("EINVAL", "list tracked connections: EINVAL");
+  };
+  const loop = startLoop(client, { rules: NO_RULES, log, clock, forgetFlows });
+  await loop.ready;
+  await touch("services");
+  await waitFor("the change", () => asked > 1, { clock });
+  expect(loop.state).toEqual({ isApplied: true, failures: 0 });
+  expect(warnings).toEqual([[expect.stringContaining("conntrack entries are not deleted"), {
+    error: "list tracked connections: EINVAL",
+    remedy: expect.stringContaining("modprobe nf_conntrack_netlink") as string,
+  }]]);
+  await loop.close();
+  await close();
+});
+
+test("entries that could not be deleted for another reason are looked for again", async () => {
+  const { client, close } = await serve({ ...OBJECTS, services: { metadata, spec: DNS } });
+  let asked = 0;
+  const states: SyncState[] = [];
+  const forgetFlows = () => {
+    states.push(loop.state);
+    if (++asked === 1) throw new NetlinkError("ENOBUFS", "no buffer");
+    return 0;
+  };
+  const loop = startLoop(client, { rules: NO_RULES, log: SILENT, clock, forgetFlows });
+  await loop.ready;
+  expect(states).toEqual([
+    { isApplied: false, failures: 0 },
+    { isApplied: false, failures: 1, error: "no buffer" },
   ]);
   await loop.close();
   await close();

@@ -2,9 +2,11 @@ import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf, type KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import type { forgetFlows } from "@raft2kube/linux/conntrack.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf, remedyOf } from "@raft2kube/std/errors.ts";
+import { forgetKnownFlows } from "./apply/known-flows.ts";
 import type { Rules } from "./apply/rules.ts";
 import { deleteStaleFlows, straysOf } from "./apply/stale-flows.ts";
 import type { HealthChecks } from "./health-checks.ts";
@@ -34,6 +36,8 @@ export interface LoopOptions {
   nodeName: string;
   /** Returns the IPv4 addresses by which this node reaches the API; called for each rebuild. */
   apiServers(): Promise<readonly string[]>;
+  /** Deletes conntrack entries; by default the kernel's. */
+  forgetFlows?: typeof forgetFlows;
   clock: Clock;
   log: Logger;
 }
@@ -54,6 +58,7 @@ export interface SyncState {
  */
 export class ProxyLoop {
   readonly #options: LoopOptions;
+  readonly #forget: typeof forgetFlows;
   readonly #dirty = new Set<string>();
   /** Planned ports by Service and port key. */
   readonly #planned = new Map<string, Map<string, ServicePort>>();
@@ -77,6 +82,7 @@ export class ProxyLoop {
 
   constructor(options: LoopOptions) {
     this.#options = options;
+    this.#forget = forgetKnownFlows(options.log, options.forgetFlows);
     this.ready = new Promise((resolve) => {
       this.#firstDone = resolve;
     });
@@ -199,7 +205,7 @@ export class ProxyLoop {
       this.#retry_ms = RETRY_FIRST_MS;
       const applied = isRebuild ? this.#allPorts() : changes.values();
       const strays = straysOf(applied, this.#allPorts(), nodeAddresses());
-      deleteStaleFlows(this.#stale, strays);
+      deleteStaleFlows(this.#stale, strays, this.#forget);
       this.#stale.length = 0;
       for (const key of changes.keys()) this.#logConflicts(key);
       this.#state = { isApplied: true, failures: 0 };

@@ -8,11 +8,12 @@ const LINK_LOCAL = "169.254.";
 
 /**
  * Deletes the conntrack entries of UDP that a plan names, and those that `strays` selects. Returns
- * their number.
+ * their number. `forget` deletes them.
  */
 export function deleteStaleFlows(
   stale: readonly StaleFlow[],
   strays?: ((flow: Flow) => boolean) | undefined,
+  forget: typeof forgetFlows = forgetFlows,
 ): number {
   if (stale.length === 0 && !strays) return 0;
   // By frontend, so that the kernel's table is read once for all changes.
@@ -21,7 +22,7 @@ export function deleteStaleFlows(
     const frontend = `${flow.to ?? "*"}:${flow.port}`;
     byFrontend.set(frontend, [...(byFrontend.get(frontend) ?? []), flow]);
   }
-  return forgetFlows("udp", (flow) => {
+  return forget("udp", (flow) => {
     const { destination, destinationPort } = flow.original;
     const exact = byFrontend.get(`${destination}:${destinationPort}`) ?? [];
     const any = byFrontend.get(`*:${destinationPort}`) ?? [];

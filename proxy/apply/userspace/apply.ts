@@ -1,5 +1,4 @@
 import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/address.ts";
-import { forgetFlows } from "@raft2kube/linux/conntrack.ts";
 import { getLink, openRoute } from "@raft2kube/linux/link.ts";
 import { nftTableComment } from "@raft2kube/linux/nft.ts";
 import { readSysctl } from "@raft2kube/linux/sysctl.ts";
@@ -13,6 +12,7 @@ import {
   formerValues, notedValues, noteOf, type Parameter, type ParameterTraces, type ParameterValues,
   restoreParameters, setParameters,
 } from "../parameters.ts";
+import { forgetKnownFlows } from "../known-flows.ts";
 import type { Mode, PortChanges, Rules, RulesOptions } from "../rules.ts";
 import { PortNumbers, portNumbers } from "./port-numbers.ts";
 import { Budget, type ProxyPort } from "./proxy-port.ts";
@@ -52,8 +52,8 @@ function userspaceRules(options: RulesOptions): Rules {
   const rules = rulesToPorts(options, () => noteOf(former));
   const opened = new Map<string, Opened>();
   const unopened = new Map<string, ServicePort>(); // each change tries them again
-  const context = { clock, log, budget: new Budget({ ...BOUNDS, clock, log }) };
-  const open = portOpener(context, unopened);
+  const forget = forgetKnownFlows(log);
+  const open = portOpener({ clock, log, budget: new Budget({ ...BOUNDS, clock, log }) }, unopened);
   const proxied = async (key: string, port: ServicePort | undefined) => {
     const known = opened.get(key) ?? { all: undefined, local: undefined };
     const wanted = port && served(port, log);
@@ -98,14 +98,14 @@ function userspaceRules(options: RulesOptions): Rules {
       await rules.rebuild([...result.values()].filter((port) => port !== undefined), apiServers);
       setParameters(TRACES.all);
       closeAll(unused);
-      forgetClosed(opened);
+      forgetClosed(opened, forget);
     },
     async change(changes) {
       const { result, unused } = await proxiedAll(new Map([...unopened, ...changes]));
       await rules.change(result);
       closeAll(unused);
       // Else it takes longer than the change: the kernel waits at the end of its socket.
-      if (unused.some(({ transport }) => transport === "udp")) forgetClosed(opened);
+      if (unused.some(({ transport }) => transport === "udp")) forgetClosed(opened, forget);
     },
     intact: async () => hasAddress() && (await rules.intact()),
     conflicts: (key) => rules.conflicts(key),
@@ -161,11 +161,14 @@ function closeAll(unused: readonly (ProxyPort | undefined)[], now = false): void
 }
 
 /** Makes UDP clients choose again whose proxy port is closed, also by a restart. */
-function forgetClosed(opened: ReadonlyMap<string, Opened>): void {
+function forgetClosed(
+  opened: ReadonlyMap<string, Opened>,
+  forget: ReturnType<typeof forgetKnownFlows>,
+): void {
   const ports = [...opened.values()].flatMap(({ all, local }) => [all, local]);
   // A listener of TCP may have the number of a UDP port that is closed.
   const open = new Set(ports.filter((one) => one?.transport === "udp").map((one) => one?.port));
-  forgetFlows("udp", ({ reply }) =>
+  forget("udp", ({ reply }) =>
     reply.source === PROXY_ADDRESS && !open.has(reply.sourcePort));
 }
 
@@ -223,9 +226,10 @@ export const USERSPACE_MODE: Mode = {
   create: userspaceRules,
   isPresent: async () => hasAddress() || await table.isPresent(),
   async remove() {
-    restoreParameters(TRACES.all, notedValues(TRACES, logger("proxy")));
+    const log = logger("proxy");
+    restoreParameters(TRACES.all, notedValues(TRACES, log));
     await table.remove();
-    forgetClosed(new Map());
+    forgetClosed(new Map(), forgetKnownFlows(log));
     using route = openRoute();
     deleteAddress(route, getLink(route, "lo").index, `${PROXY_ADDRESS}/32`);
   },
