@@ -40,7 +40,7 @@ async function down(flags: { name: string; purge?: boolean }): Promise<void> {
     return;
   }
   process.on("SIGTERM", () => progress.note("This removal goes on to its end."));
-  using _lock = await lockForRemoval(config, clock);
+  using _lock = await lockForRemoval(config, clock, progress);
   await progress.step(`removing "${config.name}" from this host`, () => {
     return removeFromHost(config, clock);
   });

@@ -217,7 +217,7 @@ async function endRestarting(
 async function stayUntilInterrupted(config: ClusterConfig, progress: Progress): Promise<void> {
   await interrupted();
   progress.note("Taking the cluster down ...");
-  using _lock = await lockForRemoval(config, systemClock());
+  using _lock = await lockForRemoval(config, systemClock(), progress);
   await removeFromHost(config, systemClock());
 }
 

@@ -34,7 +34,24 @@ test("no lock is taken of a cluster that was removed", async () => {
   const removed = { name: "one", dataDir: join(tmpdir(), "r2k-nodes-removed/one") };
   const clock = systemClock();
   await expect(lockNodes(removed, clock)).rejects.toMatchObject({ code: "NO_CLUSTER" });
-  await expect(lockForRemoval(removed, clock)).resolves.toBeUndefined();
+  const notes: string[] = [];
+  const note = (line: string) => void notes.push(line);
+  await expect(lockForRemoval(removed, clock, { note })).resolves.toBeUndefined();
+  expect(notes).toEqual([]);
+});
+
+test("a removal goes on, with a note, if the lock cannot be had", async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
+  try {
+    await mkdir(join(dataDir, "nodes.lock"));
+    const notes: string[] = [];
+    const note = (line: string) => void notes.push(line);
+    const locking = lockForRemoval({ name: "one", dataDir }, systemClock(), { note });
+    await expect(locking).resolves.toBeUndefined();
+    expect(notes).toEqual([expect.stringMatching(/"one" without the lock of its nodes: EISDIR/)]);
+  } finally {
+    rmSync(dataDir, { recursive: true });
+  }
 });
 
 test.each([
@@ -58,7 +75,8 @@ test.each([
     const isWaiting = () => waits.test(readFileSync("/proc/locks", "utf8"));
     await waitFor("the next command to wait", isWaiting, { clock });
     const lock = await waitFor("the next command to be interrupted", async () => {
-      const taken = await lockForRemoval({ name: "one", dataDir }, clock, undo_ms);
+      const options = { undo_ms, note: (line: string) => expect.fail(line) };
+      const taken = await lockForRemoval({ name: "one", dataDir }, clock, options);
       if (next.child.signalCode !== null) return taken;
       // A lock that becomes free is not handed over: this time the removal was first.
       taken?.[Symbol.dispose]();

@@ -6,7 +6,7 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { type FileLock, lockHolder, tryLock } from "@raft2kube/linux/flock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { type ClusterConfig, type ClusterPlace, configPath } from "../cluster/config.ts";
 import { terminate } from "../host/end-process.ts";
@@ -59,19 +59,34 @@ function tryNodes(place: Pick<ClusterPlace, "name" | "dataDir">): FileLock | und
  * Takes the lock for the cluster's removal: interrupts the command that has it, as Ctrl-C does, and
  * kills it if it has not ended after `undo_ms`, so that a start that hangs can be ended; then those
  * that wait for it. Undefined if the cluster's data is gone by then, as where a first start was
- * undone. Throws CommandError `BUSY` if the lock is not free after WAIT_MS.
+ * undone, and after a note if the lock cannot be had, as on a file system that is read-only after
+ * an error of its disk, or from a process that cannot be ended: that is no reason not to remove.
  */
 export async function lockForRemoval(
   place: Pick<ClusterPlace, "name" | "dataDir">,
   clock: Clock,
-  undo_ms = UNDO_MS_MAX,
+  { undo_ms = UNDO_MS_MAX, note }: { undo_ms?: number; note(line: string): void },
 ): Promise<FileLock | undefined> {
+  try {
+    return await lockByForce(place, clock, undo_ms);
+  } catch (thrown) {
+    if (isErrno(thrown, "NO_CLUSTER")) return undefined;
+    note(`Removing "${place.name}" without the lock of its nodes: ${messageOf(thrown)}`);
+    return undefined;
+  }
+}
+
+/** Throws CommandError `BUSY` if the lock is not free after WAIT_MS. */
+async function lockByForce(
+  place: Pick<ClusterPlace, "name" | "dataDir">,
+  clock: Clock,
+  undo_ms: number,
+): Promise<FileLock> {
   const end_ms = clock.monotonic() + WAIT_MS;
   for (;;) {
     try {
       return await lockNodes(place, clock, { wait_ms: 0 });
     } catch (thrown) {
-      if (isErrno(thrown, "NO_CLUSTER")) return undefined;
       if (!isErrno(thrown, "BUSY") || clock.monotonic() >= end_ms) throw thrown;
     }
     const holder = lockHolder(lockOf(place));
