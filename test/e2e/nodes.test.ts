@@ -10,6 +10,7 @@ import { modeChanges } from "./mode-changes.ts";
 import { NodeClocks, ownMarks } from "./moved-clock.ts";
 import { IdentityWatch, leftovers } from "./node-holdings.ts";
 import { OwnHost } from "./own-host.ts";
+import { hostReaches, PING_BYTES, STREAM_BYTES } from "./packet-sizes.ts";
 import { SlowProcess } from "./slow-node.ts";
 import { WalkShell } from "./walk-shell.ts";
 
@@ -18,8 +19,6 @@ const NAME = "three";
 const TIMEOUT_MS = 180_000;
 const GRACE_S = 6;
 const IMAGE = "r2k.local/busybox:1";
-/** More than any packet. */
-const STREAM_BYTES = 1_000_000;
 /** A slow link lets out a stream in a second, and holds back what is more. */
 const SLOW_LINK = ["rate", "8mbit", "burst", "16kb", "latency", "400ms"];
 const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
@@ -268,8 +267,7 @@ describe("three nodes", { timeout: TIMEOUT_MS }, () => {
     }
     for (const pod of agents) {
       const others = agents.filter(({ name }) => name !== pod.name).map((other) => other.ip);
-      // A packet of the overlay's MTU, one more, and one in several fragments.
-      const pings = [1_422, 1_423, 8_000].flatMap((size) => {
+      const pings = PING_BYTES.flatMap((size) => {
         return others.map((to) => `ping -q -c 1 -W 5 -s ${size} ${to}`);
       });
       const mtu = "cat /sys/class/net/eth0/mtu";
@@ -281,6 +279,7 @@ describe("three nodes", { timeout: TIMEOUT_MS }, () => {
     for (const pod of agents) {
       expect(await cluster.curl(`http://${pod.ip}:8080/`)).toMatch(pod.node);
     }
+    await hostReaches(cluster, agents, ip);
     expect(await cluster.curl(`http://${ip}/`)).toMatch(/^agent-/);
     const nodePort = ["get", "service", "agents", "-o", "jsonpath={.spec.ports[0].nodePort}"];
     const local = await cluster.curl(`http://localhost:${await cluster.ask(...nodePort)}/`);
