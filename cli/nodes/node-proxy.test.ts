@@ -18,8 +18,8 @@ test("a node's process says by its socket when its proxy has applied the rules",
     const { sockets, controlSocket } = nodePaths(node);
     mkdirSync(sockets, { recursive: true });
     await expect(askProxy(node)).rejects.toMatchObject({ code: "ENOENT" });
-    const failed = (failures: number): ProxyState =>
-      ({ mode: "iptables", isApplied: false, failures, error: `refused ${failures}` });
+    const failed = (failures: number, isApplied = false): ProxyState =>
+      ({ mode: "iptables", isApplied, failures, error: `refused ${failures}` });
     let states: ProxyState[] = [];
     const state = () => states.length > 1 ? states.shift()! : states[0]!;
     const images = new ImageStore(join(dir, "images"), () => []);
@@ -34,6 +34,13 @@ test("a node's process says by its socket when its proxy has applied the rules",
     await expect(rulesApplied(node, "iptables", context)).rejects.toMatchObject({
       code: "RULES", message: "refused 4",
     });
+    states = [1, 2, 3, 4, 5].map((failures) => failed(failures, true));
+    await expect(rulesApplied(node, "iptables", context)).rejects.toMatchObject({
+      code: "RULES", message: "refused 4",
+    });
+    states = [failed(1, true), { mode: "iptables", isApplied: true, failures: 0 }];
+    await rulesApplied(node, "iptables", context);
+    expect(states).toHaveLength(1);
     await control.close();
   } finally {
     rmSync(dir, { recursive: true });

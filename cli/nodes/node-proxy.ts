@@ -41,9 +41,10 @@ export function askProxy(node: ClusterConfig): Promise<ProxyState> {
 }
 
 /**
- * Waits until a node's proxy has applied the rules of a mode, and removed those of others. Throws
- * CodedError `RULES` with the proxy's last error after FAILED_SYNCS_MAX syncs that failed in a row
- * or RULES_TIMEOUT_MS; the signal's reason when that aborts.
+ * Waits until a node's proxy has applied the rules of a mode, and removed those of others, and no
+ * sync has failed since. Throws CodedError `RULES` with the proxy's last error after
+ * FAILED_SYNCS_MAX syncs that failed in a row or RULES_TIMEOUT_MS; the signal's reason when that
+ * aborts.
  */
 export async function rulesApplied(
   node: ClusterConfig,
@@ -52,9 +53,11 @@ export async function rulesApplied(
   ask: typeof askProxy = askProxy,
 ): Promise<void> {
   let last: ProxyState | undefined;
+  // Rules that were applied once are not those of now while syncs fail.
+  const isDone = (state: ProxyState) => state.isApplied && state.failures === 0;
   const decided = async () => {
     last = await ask(node);
-    return last.mode !== mode || last.isApplied || last.failures >= FAILED_SYNCS_MAX;
+    return last.mode !== mode || isDone(last) || last.failures >= FAILED_SYNCS_MAX;
   };
   const options = { clock, signal, timeout_ms: RULES_TIMEOUT_MS, interval_ms: ASK_MS };
   try {
@@ -64,5 +67,5 @@ export async function rulesApplied(
     throw new CodedError("RULES", last?.error ?? messageOf(thrown), { cause: thrown });
   }
   if (last?.mode !== mode) throw new CodedError("RULES", `its process runs in mode ${last?.mode}`);
-  if (!last.isApplied) throw new CodedError("RULES", last.error ?? "no sync has succeeded");
+  if (!isDone(last)) throw new CodedError("RULES", last.error ?? "no sync has succeeded");
 }
