@@ -128,11 +128,14 @@ test("a process in the mode is waited for; in another than its file, restarted",
   expect(done.slice(restarts)).toEqual(["ready in iptables, applied: true"]);
 });
 
-test("without a former mode the error is thrown, and nothing is restarted", async () => {
+test("without a former mode the error names another, and nothing is restarted", async () => {
   const { acts, done, start } = machine(["nftables"]);
   await start();
   const waiting = changeNodeMode(node, "nftables", acts, context());
-  await expect(waiting).rejects.toMatchObject({ code: "MODE", message: /by nftables: .*refused$/ });
+  await expect(waiting).rejects.toMatchObject({
+    code: "MODE", message: /by nftables: .*refused$/,
+    remedy: expect.stringContaining("another mode: r2k start --proxy-mode iptables") as string,
+  });
   expect(done).toEqual(["start nftables"]);
 });
 

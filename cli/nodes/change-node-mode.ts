@@ -1,5 +1,5 @@
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
+import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
   type ClusterConfig, configPath, proxyModeOf, readConfigFile, writeCluster,
@@ -43,7 +43,12 @@ export async function changeNodeMode(
     const why = `node ${nodeName} cannot serve Services by ${mode}: ${messageOf(cause)}`;
     const log = logsOf({ name: "node", ...(node.joins ? { node: nodeName } : {}) });
     const remedy = `its log: r2k logs ${log} --name ${name}`;
-    if (former === mode) throw new CommandError("MODE", why, { remedy, cause });
+    if (former === mode) {
+      // As after a call that was killed: the mode before it is not known.
+      const other = MODE_NAMES.find((one) => one !== mode);
+      const again = `to serve by another mode: r2k start --proxy-mode ${other} --name ${name}`;
+      throw new CommandError("MODE", why, { remedy: `${remedy}; ${again}`, cause });
+    }
     try {
       // Not the signal of `context`: Ctrl-C would leave the node without a process.
       const { signal } = new AbortController();
