@@ -13,7 +13,8 @@ export interface FileLock extends Disposable {
 }
 
 /**
- * Takes the exclusive flock(2) of a file, creating the file; undefined if another process holds it.
+ * Takes the exclusive flock(2) of a file, creating the file; undefined if another process holds it,
+ * or has removed the file meanwhile.
  */
 export function tryLock(path: string): FileLock | undefined {
   return lockOf(path, openSync(path, "a", 0o600));
@@ -24,13 +25,7 @@ export function tryLock(path: string): FileLock | undefined {
  * it, or has put another folder in its place meanwhile.
  */
 export function tryLockFolder(path: string): FileLock | undefined {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  const lock = lockOf(path, fd);
-  const locked = lock && fstatSync(fd);
-  const found = lock && statSync(path, { throwIfNoEntry: false });
-  if (locked?.ino === found?.ino && locked?.dev === found?.dev) return lock;
-  lock?.[Symbol.dispose]();
-  return undefined;
+  return lockOf(path, openSync(path, constants.O_RDONLY | constants.O_DIRECTORY));
 }
 
 /**
@@ -63,10 +58,15 @@ function hasOpen(pid: number, dev: number, ino: number): boolean {
 function lockOf(path: string, fd: number): FileLock | undefined {
   try {
     check("flock", libc.flock(fd, LOCK_EX | LOCK_NB), path);
+    const [locked, found] = [fstatSync(fd), statSync(path, { throwIfNoEntry: false })];
+    if (locked.ino === found?.ino && locked.dev === found.dev) {
+      return { path, [Symbol.dispose]: () => closeSync(fd) };
+    }
   } catch (thrown) {
     closeSync(fd);
     if (isErrno(thrown, "EWOULDBLOCK", "EAGAIN")) return undefined;
     throw thrown;
   }
-  return { path, [Symbol.dispose]: () => closeSync(fd) };
+  closeSync(fd);
+  return undefined;
 }

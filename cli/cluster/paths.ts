@@ -70,6 +70,11 @@ export function nfsExport({ dataDir }: ClusterPlace): string {
   return join(dataDir, "export.img");
 }
 
+/** The lock of commands that start the cluster or change its nodes. */
+export function nodesLock({ dataDir }: Pick<ClusterPlace, "dataDir">): string {
+  return join(dataDir, "nodes.lock");
+}
+
 /** Logs of the processes, and below it those of pods. */
 export function logsDir({ dataDir }: ClusterPlace): string {
   return join(dataDir, "logs");

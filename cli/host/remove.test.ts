@@ -4,13 +4,15 @@ import { join } from "node:path";
 import {
   attachLoopDevice, detachLoopDevice, loopDevicesOf,
 } from "@raft2kube/linux/loop-device.ts";
+import { tryLock } from "@raft2kube/linux/flock.ts";
 import { bindMount, unmount } from "@raft2kube/linux/mount.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { expect, test } from "vitest";
-import type { ClusterPlace } from "../cluster/config.ts";
+import { type ClusterPlace, configPath } from "../cluster/config.ts";
 import { joiningNodePlace } from "../cluster/joining-nodes.ts";
-import { nfsExport } from "../cluster/paths.ts";
-import { removeAllNodes, removeMounts } from "./remove.ts";
+import { nfsExport, nodesLock } from "../cluster/paths.ts";
+import { purgeData, removeAllNodes, removeMounts } from "./remove.ts";
 
 test("a node that serves NFS ends after the containers and mounts of all others", async () => {
   const dir = mkdtempSync(join(tmpdir(), "r2k-remove-"));
@@ -32,6 +34,34 @@ test("a node that serves NFS ends after the containers and mounts of all others"
       "remove nodes/other  keep nodes/nfs",
       "end node nodes/nfs", "remove nodes/nfs keep",
     ]);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test("no command gets the lock of a cluster whose data is being removed", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-remove-"));
+  try {
+    const cluster = { name: "one", dataDir: join(dir, "data/one"), runDir: join(dir, "run") };
+    for (const folder of ["certificates", "store"]) {
+      for (let part = 0; part < 100; part++) {
+        mkdirSync(join(cluster.dataDir, folder, `${part}`), { recursive: true });
+      }
+    }
+    writeFileSync(configPath(cluster.dataDir), "{}");
+    using _lock = tryLock(nodesLock(cluster));
+    let isPurged = false;
+    const purging = purgeData(cluster).finally(() => (isPurged = true));
+    while (!isPurged) {
+      try {
+        expect(tryLock(nodesLock(cluster))).toBeUndefined();
+      } catch (thrown) {
+        if (!isErrno(thrown, "ENOENT")) throw thrown; // the folder has gone with it
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await purging;
+    expect(existsSync(join(dir, "data"))).toBe(false);
   } finally {
     rmSync(dir, { recursive: true });
   }

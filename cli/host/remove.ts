@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
-import { rm, rmdir } from "node:fs/promises";
+import { readdir, rename, rm, rmdir } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/open-cgroups.ts";
 import {
   attachedLoopDevices, detachLoopDevice, detachLoopDevicesBelow, isReadOnlyDevice, loopNodes,
@@ -8,9 +9,9 @@ import { unmount } from "@raft2kube/linux/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import type { ClusterPlace } from "../cluster/config.ts";
+import { type ClusterPlace, configPath } from "../cluster/config.ts";
 import { joiningNodeNames, joiningNodePlace } from "../cluster/joining-nodes.ts";
-import { nfsExport, nodeCgroup } from "../cluster/paths.ts";
+import { nfsExport, nodeCgroup, nodesLock } from "../cluster/paths.ts";
 import { ALL_PROCESS_NAMES } from "../supervisor/supervise.ts";
 import { endingByThemselves, killContainers } from "./containers.ts";
 import { endProcess, terminate } from "./end-process.ts";
@@ -124,11 +125,29 @@ function publishedReadOnly(folders: readonly string[]): string[] {
   return [...new Set(shown)].filter((name) => attached.has(name) && isReadOnlyDevice(name));
 }
 
-/** Removes a cluster's data too. The cluster must have been removed from the host before. */
+/**
+ * Removes the data of a cluster or a node. It must have been removed from the host before. The
+ * configuration goes after the rest, so that a removal which is ended can be repeated.
+ */
 export async function purgeData(config: ClusterPlace): Promise<void> {
-  unmountBelow([config.dataDir]);
-  await rm(config.dataDir, { recursive: true, force: true });
-  await removeIfEmpty(parentOf(config.dataDir));
+  const { dataDir } = config;
+  if (!existsSync(dataDir)) return removeIfEmpty(parentOf(dataDir));
+  unmountBelow([dataDir]);
+  const last = [configPath(dataDir), nodesLock(config)];
+  const paths = (await readdir(dataDir)).map((name) => join(dataDir, name));
+  for (const path of paths.filter((path) => !last.includes(path))) {
+    await rm(path, { recursive: true, force: true });
+  }
+  await rm(configPath(dataDir), { force: true });
+  let emptied = dataDir;
+  if (existsSync(nodesLock(config))) {
+    // With its folder at once: a command that waits for the lock would make the file again.
+    emptied = join(parentOf(dataDir), `.${basename(dataDir)}.removed`);
+    await rm(emptied, { recursive: true, force: true });
+    await rename(dataDir, emptied);
+  }
+  await rm(emptied, { recursive: true, force: true });
+  await removeIfEmpty(parentOf(dataDir));
 }
 
 const BELONGING = /(^|\/)(conmon|crun|runc|node|nsenter|linux\.uml|supervise\.sh)\b/;

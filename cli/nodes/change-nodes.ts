@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -9,6 +8,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { type ClusterConfig, type ClusterPlace, configPath } from "../cluster/config.ts";
+import { nodesLock } from "../cluster/paths.ts";
 import { terminate } from "../host/end-process.ts";
 import { CommandError } from "../terminal.ts";
 
@@ -17,8 +17,6 @@ const WAIT_MS = 120_000;
 const LOOK_MS = 100;
 /** How long a command that a removal interrupts may take to undo its work; then it is killed. */
 const UNDO_MS_MAX = 20_000;
-
-const lockOf = ({ dataDir }: Pick<ClusterPlace, "dataDir">) => join(dataDir, "nodes.lock");
 
 /**
  * Waits until no other command starts the cluster or changes its nodes; none does until the result
@@ -48,7 +46,7 @@ export async function lockNodes(
 
 function tryNodes(place: Pick<ClusterPlace, "name" | "dataDir">): FileLock | undefined {
   try {
-    return tryLock(lockOf(place));
+    return tryLock(nodesLock(place));
   } catch (cause) {
     if (!isErrno(cause, "ENOENT")) throw cause;
     throw new CommandError("NO_CLUSTER", `the cluster "${place.name}" has been removed`, { cause });
@@ -89,7 +87,7 @@ async function lockByForce(
     } catch (thrown) {
       if (!isErrno(thrown, "BUSY") || clock.monotonic() >= end_ms) throw thrown;
     }
-    const holder = lockHolder(lockOf(place));
+    const holder = lockHolder(nodesLock(place));
     if (holder === undefined) await delay(clock, LOOK_MS);
     else await terminate([holder], undo_ms, clock);
   }
