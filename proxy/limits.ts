@@ -60,10 +60,12 @@ export const LISTENERS_PART = 0.5;
 export const PORTS_OPENED_AT_ONCE = 64;
 /**
  * Userspace mode: time that a client has to take what an endpoint sent before it reset the
- * connection, and the interval between checks whether it has.
+ * connection, and the first interval between checks whether it has, doubled each time: endpoints
+ * and clients choose how many wait.
  */
 export const DELIVERY_MS_MAX = 10_000;
-export const DELIVERY_CHECK_MS = 10;
+export const DELIVERY_CHECK_FIRST_MS = 10;
+export const DELIVERY_CHECK_MS_MAX = 1_000;
 /** Userspace mode: how long each endpoint in turn may take to accept (upstream's values). */
 export const CONNECT_TIMEOUTS_MS = [250, 500, 1_000, 2_000] as const;
 /** Userspace mode: idle time after which a UDP client's endpoint is chosen again. */

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { logger } from "@raft2kube/observe/log.ts";
 import { unacknowledgedBytes } from "@raft2kube/linux/socket-queue.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { Budget } from "./proxy-port.ts";
 import { openTcpPort } from "./tcp-port.ts";
@@ -13,11 +13,12 @@ const TURNS = 2_000;
 /** Bytes that the proxy reads at once, and of which it keeps fewer before it stops reading. */
 const CHUNK = 1 << 16;
 const LAST = CHUNK - 4_096;
-const clock = systemClock();
 const log = logger("test");
 
 /** A client's connection through a proxy port, and the endpoint's side of it. */
-async function connected(): Promise<{ client: Socket; endpoint: Socket }> {
+async function connected(
+  clock: Clock = systemClock(),
+): Promise<{ client: Socket; endpoint: Socket }> {
   const server = createServer({ allowHalfOpen: true }).listen(0, HOST);
   await once(server, "listening");
   const budget = new Budget({ most: 9, clock, log });
@@ -117,4 +118,42 @@ test("an endpoint's reset comes after what it had sent of its answer", async () 
     most_bytes = Math.max(most_bytes, sent_bytes);
   }
   expect(most_bytes).toBeGreaterThan(16 * CHUNK);
+});
+
+/**
+ * Has an endpoint reset its connection after an answer, of which the kernels' buffers have more
+ * than the client's takes. Returns the pauses between the checks whether the client has it, and how
+ * its connection ends.
+ */
+async function pausesAfterReset(answer_bytes: number): Promise<[number[], unknown]> {
+  const manual = new ManualClock();
+  const pauses_ms: number[] = [];
+  const { client, endpoint } = await connected({
+    now: () => manual.now(),
+    monotonic: () => manual.monotonic(),
+    after(delay_ms, fn) {
+      pauses_ms.push(delay_ms);
+      return manual.after(delay_ms, fn);
+    },
+  });
+  const closed = new Promise((resolve) => {
+    client.pause().once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
+  });
+  endpoint.write(ZEROS.subarray(0, answer_bytes));
+  await turns();
+  endpoint.resetAndDestroy();
+  await turns();
+  for (let at = 0; at < pauses_ms.length; at++) manual.advance(pauses_ms[at]!);
+  client.resume();
+  return [pauses_ms, await closed];
+}
+
+test("a client that does not read is looked at less and less often, until its time", async () => {
+  const seen: [number[], unknown][] = [];
+  for (let chunks = 4; chunks <= 16; chunks += 2) seen.push(await pausesAfterReset(chunks * CHUNK));
+  const waited = seen.filter(([{ length }]) => length > 0);
+  expect(waited).not.toEqual([]);
+  expect(waited).toEqual(waited.map(() => [
+    [10, 20, 40, 80, 160, 320, 640, ...Array.from({ length: 8 }, () => 1_000), 730], "ECONNRESET",
+  ]));
 });

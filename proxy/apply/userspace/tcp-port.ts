@@ -5,7 +5,8 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
-  CONNECT_TIMEOUTS_MS, CONNECTIONS_PER_PORT_MAX, DELIVERY_CHECK_MS, DELIVERY_MS_MAX, KEEP_ALIVE_MS,
+  CONNECT_TIMEOUTS_MS, CONNECTIONS_PER_PORT_MAX, DELIVERY_CHECK_FIRST_MS, DELIVERY_CHECK_MS_MAX,
+  DELIVERY_MS_MAX, KEEP_ALIVE_MS,
 } from "../../limits.ts";
 import type { Target } from "../../plan/model.ts";
 import { Balancer } from "./balancer.ts";
@@ -134,11 +135,12 @@ function resetAfterData(client: Socket, endpoint: Socket, clock: Clock): void {
   const last = endpoint.read() as Buffer | null; // held back while the client did not read
   if (last) client.write(last);
   const until_ms = clock.monotonic() + DELIVERY_MS_MAX;
-  const check = () => {
+  const check = (pause_ms: number) => {
     if (client.destroyed) return;
-    const isOver = unacknowledgedBytes(client) === 0 || clock.monotonic() >= until_ms;
-    if (isOver) client.resetAndDestroy();
-    else clock.after(DELIVERY_CHECK_MS, check);
+    const left_ms = until_ms - clock.monotonic();
+    if (left_ms <= 0 || unacknowledgedBytes(client) === 0) return void client.resetAndDestroy();
+    const next_ms = Math.min(pause_ms * 2, DELIVERY_CHECK_MS_MAX);
+    clock.after(Math.min(pause_ms, left_ms), () => check(next_ms));
   };
-  check();
+  check(DELIVERY_CHECK_FIRST_MS);
 }
