@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startTimeOf } from "../host/process-table.ts";
+import { CommandError } from "../terminal.ts";
 import { bringUp } from "./bring-up.ts";
-import { type ClusterConfig, planCluster } from "./config.ts";
+import { type ClusterConfig, configPath, planCluster } from "./config.ts";
 
 let dir: string;
 let config: ClusterConfig;
@@ -53,4 +54,24 @@ test.each(ENDS)("%s of a start leaves a cluster that ran before", async (by) => 
   } finally {
     control.kill("SIGKILL");
   }
+});
+
+test("a new cluster is locked before it is written, and stays if it cannot be", async () => {
+  rmSync(configPath(config.dataDir), { recursive: true });
+  const found: boolean[] = [];
+  const made = () => {
+    found.push(existsSync(config.dataDir), existsSync(configPath(config.dataDir)));
+    return Promise.reject(new CommandError("BUSY", "another command has the lock"));
+  };
+  const progress = {
+    step: <T>(_: string, work: () => Promise<T>) => work(),
+    note: (line: string) => expect.fail(line),
+  };
+  const starting = bringUp({
+    config, made, clock: systemClock(), progress, joining: [], isNew: true, newStore: false,
+    demo: false, signal: new AbortController().signal, readyTimeout_ms: 0,
+  });
+  await expect(starting).rejects.toMatchObject({ code: "BUSY" });
+  expect(found).toEqual([true, false]);
+  expect(existsSync(config.dataDir)).toBe(true);
 });

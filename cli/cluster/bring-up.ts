@@ -34,6 +34,11 @@ export interface BringUp extends StartContext {
   readonly newStore: boolean;
   readonly demo: boolean;
   readonly progress: Progress;
+  /**
+   * Called when a new cluster's folder is there, before others can see the cluster by its
+   * configuration. If it fails, nothing is undone: the cluster may be another command's.
+   */
+  made?(): Promise<void>;
   /** Called when the configuration is written: its address ranges are taken from then on. */
   written?(): Promise<void>;
 }
@@ -45,6 +50,8 @@ export interface BringUp extends StartContext {
  */
 export async function bringUp(what: BringUp): Promise<void> {
   const { config, progress } = what;
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  await what.made?.();
   const ranBefore = hasProcess(config);
   try {
     await steps(what);
@@ -163,7 +170,6 @@ async function removeAdded(
 
 async function prepareFiles(what: BringUp, notes: string[]): Promise<ClusterFiles> {
   const { config, clock } = what;
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   await mkdir(config.runDir, { recursive: true, mode: 0o700 });
   await writeCluster(config);
   await what.written?.();

@@ -2,7 +2,7 @@ import { parseDuration } from "@raft2kube/api/duration.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { Command, Option } from "commander";
-import { bringUp } from "../cluster/bring-up.ts";
+import { type BringUp, bringUp } from "../cluster/bring-up.ts";
 import {
   type ClusterConfig,
   type GuestConfig,
@@ -143,13 +143,12 @@ async function start(flags: StartFlags): Promise<void> {
   }
   if (running) await changeRunning(existing, nfsServer, flags, progress);
   else {
-    const written = async () => {
-      locks.use(await lockNodes(config, clock));
-      await slots?.release();
+    const first = {
+      made: async () => void locks.use(await lockNodes(config, clock, progress)),
+      written: async () => slots?.release(),
     };
-    const isNew = existing === undefined;
     const whole = { ...config, nfsDemo };
-    await bringUpNew(whole, joining, isNew ? written : undefined, flags, progress);
+    await bringUpNew(whole, joining, existing ? undefined : first, flags, progress);
   }
   const own = runningOwnParts(config);
   if (own.length > 0) progress.note(`It runs ${ownPartsText(own)}.`);
@@ -169,13 +168,12 @@ async function planNew(
 }
 
 /**
- * Starts the cluster; Ctrl-C stops it again and exits with code 130. `written` is a new one's:
- * called when its configuration is written.
+ * Starts the cluster; Ctrl-C stops it again and exits with code 130. `first` is a new one's.
  */
 async function bringUpNew(
   planned: ClusterConfig,
   plannedNodes: readonly ClusterConfig[],
-  written: (() => Promise<void>) | undefined,
+  first: Required<Pick<BringUp, "made" | "written">> | undefined,
   flags: StartFlags,
   progress: Progress,
 ): Promise<void> {
@@ -195,9 +193,8 @@ async function bringUpNew(
   const clock = systemClock();
   try {
     const context = { clock, progress, signal, readyTimeout_ms };
-    const isNew = written !== undefined;
-    const onWritten = isNew ? { written } : {};
-    await bringUp({ config, joining, isNew, newStore, demo, ...onWritten, ...context });
+    const isNew = first !== undefined;
+    await bringUp({ config, joining, isNew, newStore, demo, ...first, ...context });
   } finally {
     stop.release();
   }
