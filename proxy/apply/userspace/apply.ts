@@ -1,6 +1,6 @@
 import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/address.ts";
 import { getLink, openRoute } from "@raft2kube/linux/link.ts";
-import { nftTableComment } from "@raft2kube/linux/nft.ts";
+import { applyRuleset, nftTableComment } from "@raft2kube/linux/nft.ts";
 import { readSysctl } from "@raft2kube/linux/sysctl.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf, remedyOf } from "@raft2kube/std/errors.ts";
@@ -32,7 +32,7 @@ const TABLE = "r2k-proxy-userspace";
  */
 const REUSE: Parameter = { name: "net.ipv4.tcp_tw_reuse", ours: "1", initial: "2" };
 const TRACES: ParameterTraces = {
-  all: [REUSE], note: () => nftTableComment("ip", TABLE), isPresent: hasAddress,
+  all: [REUSE], note, isPresent: hasAddress,
 };
 const BOUNDS = { most: CONNECTIONS_MAX, mostPerClient: CONNECTIONS_PER_CLIENT_MAX };
 
@@ -90,7 +90,7 @@ function userspaceRules(options: RulesOptions): Rules {
     async rebuild(ports, apiServers) {
       rules.open();
       former = formerValues(TRACES.all, notedValues(TRACES, log, former));
-      putAddress();
+      await putAddress(former);
       const changes = new Map<string, ServicePort | undefined>();
       for (const key of [...opened.keys(), ...unopened.keys()]) changes.set(key, undefined);
       for (const port of ports) changes.set(port.key, port);
@@ -209,9 +209,27 @@ function translated(port: ServicePort, wanted: Wanted, { all, local }: Opened): 
   };
 }
 
-function putAddress(): void {
+/** Returns the table's note; that of a table without one is as good as deleted. */
+function note(): string | undefined {
+  return nftTableComment("ip", TABLE) || undefined;
+}
+
+/**
+ * Adds the address, whose presence without a note means that this was deleted: the note comes
+ * first, in an empty table, however long it takes until the rules are there.
+ */
+async function putAddress(former: ParameterValues): Promise<void> {
+  if (note() === undefined) {
+    const noted = `table ip ${TABLE} {\n  comment "${noteOf(former)}"\n}\n`;
+    await applyRuleset(`add table ip ${TABLE}\ndelete table ip ${TABLE}\n${noted}`);
+  }
   using route = openRoute();
   addAddress(route, getLink(route, "lo").index, `${PROXY_ADDRESS}/32`);
+}
+
+function deleteOwnAddress(): void {
+  using route = openRoute();
+  deleteAddress(route, getLink(route, "lo").index, `${PROXY_ADDRESS}/32`);
 }
 
 function hasAddress(): boolean {
@@ -228,9 +246,10 @@ export const USERSPACE_MODE: Mode = {
   async remove() {
     const log = logger("proxy");
     restoreParameters(TRACES.all, notedValues(TRACES, log));
-    await table.remove();
+    deleteOwnAddress();
+    await applyRuleset(`add table ip ${TABLE}\nflush table ip ${TABLE}\n`);
     forgetClosed(new Map(), forgetKnownFlows(log));
-    using route = openRoute();
-    deleteAddress(route, getLink(route, "lo").index, `${PROXY_ADDRESS}/32`);
+    // Last: it has the note. A removal that was interrupted is found by it, and repeated.
+    await table.remove();
   },
 };

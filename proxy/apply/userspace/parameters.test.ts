@@ -1,10 +1,12 @@
+import { listAddresses } from "@raft2kube/linux/address.ts";
+import { openRoute } from "@raft2kube/linux/link.ts";
 import { enterNetns } from "@raft2kube/linux/netns.ts";
-import { deleteTable, nftTableComment } from "@raft2kube/linux/nft.ts";
+import { applyRuleset, deleteTable, nftTableComment } from "@raft2kube/linux/nft.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { createNamespaces, type Namespaces } from "@raft2kube/linux/testing/namespaces.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { USERSPACE_MODE } from "./apply.ts";
 
 const NAME = "net.ipv4.tcp_tw_reuse";
@@ -20,14 +22,20 @@ describe.runIf(process.getuid?.() === 0)("the kernel parameter of userspace mode
     writeSysctl(NAME, 0);
     warnings = [];
   });
-  afterEach(() => namespaces.close());
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    namespaces.close();
+  });
 
-  /** A proxy starts and ends. */
-  const serve = async () => {
+  const create = () => {
     const ignore = () => {};
     const warn = (text: string) => void warnings.push(text);
     const log: Logger = { debug: ignore, info: ignore, error: ignore, warn };
-    const rules = USERSPACE_MODE.create({ clock: systemClock(), log });
+    return USERSPACE_MODE.create({ clock: systemClock(), log });
+  };
+  /** A proxy starts and ends. */
+  const serve = async () => {
+    const rules = create();
     await rules.rebuild([], []);
     await rules.rebuild([], []);
     expect([readSysctl(NAME), await rules.intact()]).toEqual(["1", true]);
@@ -59,5 +67,42 @@ describe.runIf(process.getuid?.() === 0)("the kernel parameter of userspace mode
     expect(warnings).toEqual([expect.stringMatching(/note .* was deleted.*defaults/)]);
     await USERSPACE_MODE.remove();
     expect([readSysctl(NAME), await USERSPACE_MODE.isPresent()]).toEqual(["2", false]);
+  });
+
+  const hasAddress = () => {
+    using route = openRoute();
+    return listAddresses(route).some(({ cidr }) => cidr.startsWith("169.254."));
+  };
+
+  test("has its former value, equal to ours, after a first start that has no rules", async () => {
+    writeSysctl(NAME, 1);
+    const rules = create();
+    await expect(rules.rebuild([], ["no address"])).rejects.toThrow();
+    await rules.close();
+    expect([hasAddress(), nftTableComment("ip", TABLE)]).toEqual([true, `${NAME}=1`]);
+    await serve();
+    await USERSPACE_MODE.remove();
+    expect([readSysctl(NAME), warnings]).toEqual(["1", []]);
+  });
+
+  test("has it after a removal that did not come to the table, whose note is kept", async () => {
+    writeSysctl(NAME, 1);
+    await serve();
+    vi.stubEnv("PATH", "/nowhere");
+    await expect(USERSPACE_MODE.remove()).rejects.toThrow(/nft/);
+    vi.unstubAllEnvs();
+    expect([hasAddress(), nftTableComment("ip", TABLE)]).toEqual([false, `${NAME}=1`]);
+    expect(await USERSPACE_MODE.isPresent()).toBe(true);
+    await USERSPACE_MODE.remove();
+    expect([readSysctl(NAME), await USERSPACE_MODE.isPresent()]).toEqual(["1", false]);
+  });
+
+  test("has the kernel's default where the table has no note", async () => {
+    await serve();
+    await deleteTable("ip", TABLE);
+    await applyRuleset(`add table ip ${TABLE}\n`);
+    await serve();
+    expect(nftTableComment("ip", TABLE)).toBe(`${NAME}=2`);
+    expect(warnings).toEqual([expect.stringMatching(/note .* was deleted.*defaults/)]);
   });
 });
