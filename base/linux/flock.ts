@@ -6,6 +6,8 @@ import { check, libc } from "./libc.ts";
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
+/** In /proc/PID/fdinfo, proc(5). */
+const LOCKED = /^lock:.*FLOCK +ADVISORY +WRITE /m;
 
 /** A lock on a file, held until it is disposed of or the process ends. */
 export interface FileLock extends Disposable {
@@ -37,20 +39,28 @@ export function lockHolder(path: string): number | undefined {
   const file = statSync(path, { throwIfNoEntry: false });
   if (file === undefined) return undefined;
   const { dev, ino } = file;
-  // By what it has open: the device of /proc/locks is not stat(2)'s on every file system.
-  return [...locks].map(([, pid]) => Number(pid)).find((pid) => hasOpen(pid, dev, ino));
+  // By what it has locked: the device of /proc/locks is not stat(2)'s on every file system.
+  return [...locks].map(([, pid]) => Number(pid)).find((pid) => hasLocked(pid, dev, ino));
 }
 
-function hasOpen(pid: number, dev: number, ino: number): boolean {
-  const folder = `/proc/${pid}/fd`;
+/** Asks only for files that it has locked: stat(2) of others can block, as on a lost NFS server. */
+function hasLocked(pid: number, dev: number, ino: number): boolean {
+  const folder = `/proc/${pid}`;
+  const descriptors = unlessGone(() => readdirSync(`${folder}/fdinfo`)) ?? [];
+  return descriptors.some((fd) => {
+    const info = unlessGone(() => readFileSync(`${folder}/fdinfo/${fd}`, "utf8"));
+    if (info === undefined || !LOCKED.test(info)) return false;
+    const file = unlessGone(() => statSync(`${folder}/fd/${fd}`));
+    return file?.dev === dev && file.ino === ino;
+  });
+}
+
+/** Undefined if the process has ended, has closed the file, or is another user's. */
+function unlessGone<T>(read: () => T): T | undefined {
   try {
-    return readdirSync(folder).some((fd) => {
-      const file = statSync(`${folder}/${fd}`, { throwIfNoEntry: false });
-      return file?.dev === dev && file.ino === ino;
-    });
+    return read();
   } catch (thrown) {
-    // It has ended, or is another user's.
-    if (isErrno(thrown, "ENOENT", "EACCES", "ESRCH")) return false;
+    if (isErrno(thrown, "ENOENT", "EACCES", "ESRCH")) return undefined;
     throw thrown;
   }
 }
