@@ -52,10 +52,12 @@ export const REFUSALS_LOGGED_MS = 10_000;
 /** Idle time after which a connection's peers are probed; one that vanished ends it (Go's). */
 export const KEEP_ALIVE_MS = 15_000;
 /**
- * Userspace mode: the part of the numbers for connections that TCP listeners may take. No outgoing
- * connection of the node gets the number of a listener, whatever the addresses.
+ * Userspace mode: the part of the numbers for connections that listeners may take, of TCP and of
+ * UDP. No outgoing connection of the node gets the number of a listener, whatever the addresses.
  */
 export const LISTENERS_PART = 0.5;
+/** Userspace mode: the part that UDP clients may take, each with a number of its own. */
+export const UDP_CLIENTS_PART = 0.4;
 /** Userspace mode: proxy ports that are opened at the same time. */
 export const PORTS_OPENED_AT_ONCE = 64;
 /**
@@ -90,6 +92,7 @@ export const HEALTH_CONNECTIONS_MAX = 64;
 
 assertLimits({
   "one client cannot use up what all share": CONNECTIONS_PER_CLIENT_MAX * 4 <= CONNECTIONS_MAX,
+  "listeners and UDP clients leave numbers to the node": LISTENERS_PART + UDP_CLIENTS_PART < 1,
   "a retry waits longer than a sync collects changes": SYNC_DELAY_MS < RETRY_FIRST_MS,
   "the pause between retries grows": RETRY_FIRST_MS <= RETRY_MS_MAX,
 });

@@ -52,7 +52,7 @@ function userspaceRules(options: RulesOptions): Rules {
   const rules = rulesToPorts(options, () => noteOf(former));
   const opened = new Map<string, Opened>();
   const unopened = new Map<string, ServicePort>(); // each change tries them again
-  const forget = forgetKnownFlows(log);
+  const forgetClosed = closedForgetter(log);
   const open = portOpener({ clock, log, budget: new Budget({ ...BOUNDS, clock, log }) }, unopened);
   const proxied = async (key: string, port: ServicePort | undefined) => {
     const known = opened.get(key) ?? { all: undefined, local: undefined };
@@ -98,14 +98,14 @@ function userspaceRules(options: RulesOptions): Rules {
       await rules.rebuild([...result.values()].filter((port) => port !== undefined), apiServers);
       setParameters(TRACES.all);
       closeAll(unused);
-      forgetClosed(opened, forget);
+      forgetClosed(opened);
     },
     async change(changes) {
       const { result, unused } = await proxiedAll(new Map([...unopened, ...changes]));
       await rules.change(result);
       closeAll(unused);
       // Else it takes longer than the change: the kernel waits at the end of its socket.
-      if (unused.some(({ transport }) => transport === "udp")) forgetClosed(opened, forget);
+      if (unused.some(({ transport }) => transport === "udp")) forgetClosed(opened);
     },
     intact: async () => hasAddress() && (await rules.intact()),
     conflicts: (key) => rules.conflicts(key),
@@ -123,24 +123,18 @@ const rulesToPorts = (options: RulesOptions, note: () => string) => nftablesRule
 });
 
 /**
- * Returns what opens proxy ports; of TCP with numbers of the namespace that the first is in. One
- * that cannot be opened is logged unless it is `known`, and is no reason not to serve the others.
+ * Returns what opens proxy ports, with numbers of the namespace that the first is in. One that
+ * cannot be opened is logged unless it is `known`, and is no reason not to serve the others.
  */
 function portOpener(
   context: Parameters<typeof openTcpPort>[1],
   known: ReadonlyMap<string, unknown>,
 ): (key: string, transport: "tcp" | "udp") => Promise<ProxyPort | undefined> {
-  let numbers: PortNumbers | undefined;
-  const open = (transport: "tcp" | "udp") => {
-    if (transport === "udp") return openUdpPort(PROXY_ADDRESS, context);
-    numbers ??= new PortNumbers(portNumbers(
-      readSysctl("net.ipv4.ip_local_port_range"), readSysctl("net.ipv4.ip_local_reserved_ports"),
-    ));
-    return numbers.open((number) => openTcpPort(PROXY_ADDRESS, context, number));
-  };
+  let open: ReturnType<typeof openers> | undefined;
   return async (key, transport) => {
     try {
-      return await open(transport);
+      open ??= openers(context);
+      return await open[transport]();
     } catch (thrown) {
       const words = "a Service port has no proxy port, and is refused until one is free";
       if (known.has(key)) return undefined;
@@ -148,6 +142,20 @@ function portOpener(
       context.log.error(words, { port: key, error, remedy });
       return undefined;
     }
+  };
+}
+
+/** Returns what opens a proxy port of each transport, with a number of its own. */
+function openers(context: Parameters<typeof openTcpPort>[1]) {
+  const { clock, log, budget: within } = context;
+  const { listeners, udpClients } = portNumbers(
+    readSysctl("net.ipv4.ip_local_port_range"), readSysctl("net.ipv4.ip_local_reserved_ports"),
+  );
+  const [tcp, udp] = [new PortNumbers(listeners), new PortNumbers(listeners)];
+  const ofUdp = { clock, log, budget: new Budget({ clock, log, most: udpClients, within }) };
+  return {
+    tcp: () => tcp.open((number) => openTcpPort(PROXY_ADDRESS, context, number)),
+    udp: () => udp.open((number) => openUdpPort(PROXY_ADDRESS, ofUdp, number)),
   };
 }
 
@@ -160,16 +168,20 @@ function closeAll(unused: readonly (ProxyPort | undefined)[], now = false): void
   for (const one of unused) one?.close(now);
 }
 
-/** Makes UDP clients choose again whose proxy port is closed, also by a restart. */
-function forgetClosed(
-  opened: ReadonlyMap<string, Opened>,
-  forget: ReturnType<typeof forgetKnownFlows>,
-): void {
-  const ports = [...opened.values()].flatMap(({ all, local }) => [all, local]);
-  // A listener of TCP may have the number of a UDP port that is closed.
-  const open = new Set(ports.filter((one) => one?.transport === "udp").map((one) => one?.port));
-  forget("udp", ({ reply }) =>
-    reply.source === PROXY_ADDRESS && !open.has(reply.sourcePort));
+/**
+ * Returns what makes UDP clients choose again whose proxy port is closed. The first call concerns
+ * all: their ports were a former process's, whose numbers other Services may have now.
+ */
+function closedForgetter(log: RulesOptions["log"]): (opened: ReadonlyMap<string, Opened>) => void {
+  const forget = forgetKnownFlows(log);
+  let isFirst = true;
+  return (opened) => {
+    const ports = isFirst ? [] : [...opened.values()].flatMap(({ all, local }) => [all, local]);
+    // A listener of TCP may have the number of a UDP port that is closed.
+    const open = new Set(ports.filter((one) => one?.transport === "udp").map((one) => one?.port));
+    forget("udp", ({ reply }) => reply.source === PROXY_ADDRESS && !open.has(reply.sourcePort));
+    isFirst = false;
+  };
 }
 
 /** The proxy ports that a Service port needs. */
@@ -248,7 +260,7 @@ export const USERSPACE_MODE: Mode = {
     restoreParameters(TRACES.all, notedValues(TRACES, log));
     deleteOwnAddress();
     await applyRuleset(`add table ip ${TABLE}\nflush table ip ${TABLE}\n`);
-    forgetClosed(new Map(), forgetKnownFlows(log));
+    closedForgetter(log)(new Map());
     // Last: it has the note. A removal that was interrupted is found by it, and repeated.
     await table.remove();
   },

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { PortNumbers, portNumbers } from "./port-numbers.ts";
 import type { ProxyPort } from "./proxy-port.ts";
 
+const listeners = (...settings: [string, string]) => portNumbers(...settings).listeners;
 const nothing = () => undefined;
 
 /** Opens ports of which those that another program has are in use. */
@@ -17,21 +18,22 @@ function opener(...taken: readonly number[]) {
 }
 
 test("listeners take the numbers last that the kernel gives to connections first", () => {
-  expect(portNumbers("40000\t40007", "")).toEqual([40_007, 40_005, 40_003, 40_001]);
-  expect(portNumbers("40001 40004", "")).toEqual([40_004, 40_002]);
+  expect(listeners("40000\t40007", "")).toEqual([40_007, 40_005, 40_003, 40_001]);
+  expect(listeners("40001 40004", "")).toEqual([40_004, 40_002]);
 });
 
 test("a number that is reserved is given to no listener", () => {
-  expect(portNumbers("40000\t40007", "30000-32767,40003-40006")).toEqual([40_007, 40_001]);
-  expect(portNumbers("40000\t40007", "40001-40005,40007")).toEqual([40_006]);
+  expect(listeners("40000\t40007", "30000-32767,40003-40006")).toEqual([40_007, 40_001]);
+  expect(listeners("40000\t40007", "40001-40005,40007")).toEqual([40_006]);
 });
 
-test("listeners leave half of the numbers to connections", () => {
-  expect(portNumbers("32768 60999", "")).toHaveLength(28_232 / 2);
+test("listeners leave half of the numbers to connections, and UDP clients a tenth", () => {
+  expect(listeners("32768 60999", "")).toHaveLength(28_232 / 2);
+  expect(portNumbers("32768 60999", "").udpClients).toBe(11_293);
 });
 
 test("each listener asks for one number only, however many there are", async () => {
-  const numbers = new PortNumbers(portNumbers("32768 60999", ""));
+  const numbers = new PortNumbers(listeners("32768 60999", ""));
   const { asked, open } = opener();
   await Promise.all(Array.from({ length: 10_000 }, () => numbers.open(open)));
   expect(asked).toHaveLength(10_000);

@@ -1,13 +1,23 @@
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
-import { LISTENERS_PART } from "../../limits.ts";
+import { LISTENERS_PART, UDP_CLIENTS_PART } from "../../limits.ts";
 import type { ProxyPort } from "./proxy-port.ts";
 
+/** The part of a namespace's numbers for connections that the mode may take. */
+export interface NumbersPart {
+  /**
+   * For listeners, in the order in which they are to be taken: first those that the kernel gives to
+   * outgoing connections last, every other one.
+   */
+  listeners: readonly number[];
+  /** How many sockets may be connected to endpoints of UDP. */
+  udpClients: number;
+}
+
 /**
- * Returns the numbers for listeners, of those that the kernel gives to sockets of itself, in the
- * order in which they are to be taken: first those that it gives to outgoing connections last,
- * every other one. `range` and `reserved`: net.ipv4.ip_local_port_range, ip_local_reserved_ports.
+ * Returns the mode's part of the numbers that the kernel gives to sockets of itself. `range` and
+ * `reserved`: net.ipv4.ip_local_port_range, ip_local_reserved_ports.
  */
-export function portNumbers(range: string, reserved: string): number[] {
+export function portNumbers(range: string, reserved: string): NumbersPart {
   const [low = 0, high = 0] = range.split(/\s+/).map(Number);
   const kept = reserved.split(",").filter((part) => part !== "").map((part) => {
     const [first = 0, last = first] = part.split("-").map(Number);
@@ -17,7 +27,10 @@ export function portNumbers(range: string, reserved: string): number[] {
     !kept.some(({ first, last }) => first <= number && number <= last));
   const isLate = (number: number) => (number - low) % 2 === 1;
   const ordered = [...all.filter(isLate), ...all.filter((number) => !isLate(number))];
-  return ordered.slice(0, Math.ceil(all.length * LISTENERS_PART));
+  return {
+    listeners: ordered.slice(0, Math.ceil(all.length * LISTENERS_PART)),
+    udpClients: Math.ceil(all.length * UDP_CLIENTS_PART),
+  };
 }
 
 /**

@@ -29,6 +29,16 @@ test("a client takes its own part, and leaves the rest to others", () => {
   expect(["d", "a"].map(take)).toEqual([true, false]);
 });
 
+test("a budget within another takes of both, and gives back to both", () => {
+  const { budget: within } = budgetOf(3, 2);
+  const { clock, log } = { clock: { monotonic: () => 0 }, log: { warn: () => {} } };
+  const budget = new Budget({ most: 2, within, clock, log });
+  expect([within.take("a"), budget.take("a"), budget.take("a")]).toEqual([true, true, false]);
+  expect([budget.take("b"), budget.take("c"), within.take("c")]).toEqual([true, false, false]);
+  budget.giveBack("b");
+  expect([budget.take("c"), within.take("c")]).toEqual([true, false]);
+});
+
 test("the log has one line for many refusals", () => {
   const { budget, lines, pass } = budgetOf(1, 1);
   budget.take("a");

@@ -18,6 +18,8 @@ export interface BudgetOptions {
   most: number;
   /** Of one client's address; by default all. */
   mostPerClient?: number;
+  /** A budget of which each of this one also takes one. */
+  within?: Budget;
   clock: Pick<Clock, "monotonic">;
   log: Pick<Logger, "warn">;
 }
@@ -45,12 +47,14 @@ export class Budget {
       this.#refuse(client);
       return false;
     }
+    if (this.#options.within?.take(client) === false) return false;
     this.#used++;
     this.#clients.set(client, used + 1);
     return true;
   }
 
   giveBack(client: string): void {
+    this.#options.within?.giveBack(client);
     this.#used--;
     const left = (this.#clients.get(client) ?? 1) - 1;
     if (left > 0) this.#clients.set(client, left);

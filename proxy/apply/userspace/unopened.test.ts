@@ -8,10 +8,13 @@ import { describe, expect, test } from "vitest";
 import { servicePort } from "../../testing/service-port.ts";
 import { USERSPACE_MODE } from "./apply.ts";
 
-const listeners = () => execFileSync("ss", ["-Hltn"], { encoding: "utf8" }).trim().split("\n");
+const LISTED = { tcp: "-Hltn", udp: "-Hlun" } as const;
 
 describe.runIf(process.getuid?.() === 0)("more Service ports than numbers of proxy ports", () => {
-  test("leave the others served, are logged once, and are tried again", async () => {
+  test.each(["tcp", "udp"] as const)("of %s leave the others served, are logged once, and are " +
+    "tried again", async (transport) => {
+    const listeners = () =>
+      execFileSync("ss", [LISTED[transport]], { encoding: "utf8" }).trim().split("\n");
     const namespaces = createNamespaces("r2k-unopened-");
     enterNetns(namespaces.add("node"));
     writeSysctl("net.ipv4.ip_local_port_range", "50000 50003"); // two for listeners
@@ -22,7 +25,7 @@ describe.runIf(process.getuid?.() === 0)("more Service ports than numbers of pro
     };
     const rules = USERSPACE_MODE.create({ clock: systemClock(), log });
     const ports = [1, 2, 3].map((i) => servicePort({
-      key: `ns/s${i}:web/TCP`, clusterIps: [`10.96.0.${i}`],
+      key: `ns/s${i}:web`, transport, clusterIps: [`10.96.0.${i}`],
       allEndpoints: [{ address: "10.1.0.1", port: 80 }],
     }));
     try {
@@ -30,7 +33,7 @@ describe.runIf(process.getuid?.() === 0)("more Service ports than numbers of pro
       expect(listeners()).toHaveLength(2);
       expect(errors).toEqual([
         [expect.stringContaining("no proxy port"), {
-          port: "ns/s3:web/TCP", error: expect.stringContaining("no number is left") as string,
+          port: "ns/s3:web", error: expect.stringContaining("no number is left") as string,
           remedy: expect.stringContaining("ip_local_port_range") as string,
         }],
       ]);

@@ -7,7 +7,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Served } from "./implementation.ts";
 import { ours } from "./ours.ts";
-import { answers, serve, TWO } from "./steps.ts";
+import { answers, freshPort, serve, TWO } from "./steps.ts";
 import { ADDRESSES, createWorld, TARGETS, type World } from
   "../../../testing/network/node-world.ts";
 
@@ -40,6 +40,33 @@ describe.runIf(process.getuid?.() === 0)("a number that ports of TCP and UDP sha
       expect(clients()).not.toEqual([]);
       await rules.change(new Map([[udp.key, undefined]]));
       expect(clients()).toEqual([]);
+    } finally {
+      await rules.close();
+      world.close();
+    }
+  }, 60_000);
+});
+
+describe.runIf(process.getuid?.() === 0)("a number that a former process had", () => {
+  test("leads its UDP clients to their own Service, whichever has it now", async () => {
+    const world = await createWorld();
+    const dns = (ip: string, address: string) => servicePort({
+      key: `default/${ip}`, transport: "udp", port: 53, clusterIps: [ip],
+      allEndpoints: [{ address, port: TARGETS.dns }],
+    });
+    const [first, second] = [dns("10.96.8.3", ADDRESSES.one), dns(IP, ADDRESSES.two)];
+    const start = async (...ports: ReturnType<typeof servicePort>[]) => {
+      const rules = USERSPACE_MODE.create({ clock: systemClock(), log: logger("test") });
+      await rules.rebuild(ports, []);
+      return rules;
+    };
+    let rules = await start(second);
+    const query = { protocol: "udp", localPort: freshPort() } as const;
+    try {
+      await answers(world.outside, [IP, 53], /^two /, query);
+      await rules.close();
+      rules = await start(first, second);
+      await answers(world.outside, [IP, 53], /^two /, query);
     } finally {
       await rules.close();
       world.close();
