@@ -8,7 +8,7 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf, remedyOf } from "@raft2kube/std/errors.ts";
 import { forgetKnownFlows } from "./apply/known-flows.ts";
 import type { Rules } from "./apply/rules.ts";
-import { deleteStaleFlows, straysOf } from "./apply/stale-flows.ts";
+import { deleteStaleFlows, keptOf, straysOf } from "./apply/stale-flows.ts";
 import type { HealthChecks } from "./health-checks.ts";
 import {
   FULL_SYNC_MS, PROBLEMS_LOGGED_MAX, RETRY_FIRST_MS, RETRY_MS_MAX, SYNC_DELAY_MS, VERIFY_MS,
@@ -204,8 +204,12 @@ export class ProxyLoop {
       await this.#removeOthers();
       this.#retry_ms = RETRY_FIRST_MS;
       const applied = isRebuild ? this.#allPorts() : changes.values();
-      const strays = straysOf(applied, this.#allPorts(), nodeAddresses());
-      deleteStaleFlows(this.#stale, strays, this.#forget);
+      const own = nodeAddresses();
+      deleteStaleFlows(this.#stale, {
+        strays: straysOf(applied, this.#allPorts(), own),
+        kept: keptOf(this.#stale, this.#allPorts(), own),
+        forget: this.#forget,
+      });
       this.#stale.length = 0;
       for (const key of changes.keys()) this.#logConflicts(key);
       this.#state = { isApplied: true, failures: 0 };

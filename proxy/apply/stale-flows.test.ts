@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { ServicePort } from "../plan/model.ts";
 import { servicePort } from "../testing/service-port.ts";
-import { straysOf } from "./stale-flows.ts";
+import { staleFlows } from "../plan/stale-flows.ts";
+import { deleteStaleFlows, keptOf, straysOf } from "./stale-flows.ts";
 
 const OWN = new Set(["192.0.2.1"]);
 const FIRST = { address: "10.244.0.5", port: 5353 };
@@ -43,6 +44,30 @@ test("a local endpoint that hints leave out is none", () => {
 test("a Service that claims another's address does not end its flows", () => {
   const greedy = udp({ externalIps: ["10.96.0.10"], allEndpoints: [SECOND] });
   expect(straysOf([greedy], [DNS, greedy], OWN)!(flow("10.96.0.10", 53, FIRST))).toBe(false);
+});
+
+test("a Service that gives up another's endpoint and address does not end its flows", () => {
+  const both = [FIRST, SECOND];
+  const before = udp({ externalIps: ["10.96.0.10"], nodePort: 30053, allEndpoints: both });
+  const after = { ...before, allEndpoints: [] };
+  const stale = staleFlows(before, after);
+  const entries = [
+    flow("10.96.0.10", 53, FIRST), flow("10.96.0.10", 53, SECOND),
+    flow("192.0.2.1", 30053, FIRST), flow("192.0.2.1", 30053, SECOND),
+  ];
+  const deleted = (all: ServicePort[]) => {
+    let selected: boolean[] = [];
+    deleteStaleFlows(stale, {
+      kept: keptOf(stale, all, OWN),
+      forget(_, isStale) {
+        selected = entries.map(isStale);
+        return 0;
+      },
+    });
+    return selected;
+  };
+  expect(deleted([DNS, after])).toEqual([false, true, false, true]);
+  expect(deleted([after])).toEqual([true, true, true, true]);
 });
 
 test("without a changed port of UDP there is nothing to look for", () => {

@@ -6,14 +6,17 @@ import type { StaleFlow } from "../plan/stale-flows.ts";
 /** Endpoints in userspace mode, which forgets entries of its own; those of slices are none. */
 const LINK_LOCAL = "169.254.";
 
+type Selection = ((flow: Flow) => boolean) | undefined;
+
 /**
- * Deletes the conntrack entries of UDP that a plan names, and those that `strays` selects. Returns
- * their number. `forget` deletes them.
+ * Deletes the conntrack entries of UDP that a plan names, but those of `kept`, and those that
+ * `strays` selects. Returns their number. `forget` deletes them.
  */
 export function deleteStaleFlows(
   stale: readonly StaleFlow[],
-  strays?: ((flow: Flow) => boolean) | undefined,
-  forget: typeof forgetFlows = forgetFlows,
+  { strays, kept, forget = forgetFlows }: {
+    strays?: Selection; kept?: Selection; forget?: typeof forgetFlows;
+  } = {},
 ): number {
   if (stale.length === 0 && !strays) return 0;
   // By frontend, so that the kernel's table is read once for all changes.
@@ -26,8 +29,8 @@ export function deleteStaleFlows(
     const { destination, destinationPort } = flow.original;
     const exact = byFrontend.get(`${destination}:${destinationPort}`) ?? [];
     const any = byFrontend.get(`*:${destinationPort}`) ?? [];
-    return [...exact, ...any].some((candidate) => matches(flow, candidate)) ||
-      strays?.(flow) === true;
+    const isNamed = [...exact, ...any].some((candidate) => matches(flow, candidate));
+    return (isNamed && !kept?.(flow)) || strays?.(flow) === true;
   });
 }
 
@@ -41,24 +44,52 @@ export function straysOf(
   applied: Iterable<ServicePort | undefined>,
   all: Iterable<ServicePort>,
   nodeAddresses: ReadonlySet<string>,
-): ((flow: Flow) => boolean) | undefined {
-  const served = new Map<string, Set<string>>();
-  for (const port of applied) {
-    for (const frontend of frontendsOf(port, nodeAddresses)) served.set(frontend, new Set());
-  }
-  if (served.size === 0) return undefined;
+): Selection {
+  const frontends = [...applied].flatMap((port) => frontendsOf(port, nodeAddresses));
+  if (frontends.length === 0) return undefined;
+  const served = claimedEndpoints(frontends, all, nodeAddresses);
+  return (flow) => {
+    const targets = served.get(frontendOf(flow));
+    if (!targets || flow.reply.source.startsWith(LINK_LOCAL)) return false;
+    return !targets.has(targetOf(flow));
+  };
+}
+
+/**
+ * Returns what selects the entries of the frontends of `stale` that lead to an endpoint of any of
+ * `all` ports that claims them: a change of one claimant ends no flow of another's endpoint.
+ */
+export function keptOf(
+  stale: readonly StaleFlow[],
+  all: Iterable<ServicePort>,
+  nodeAddresses: ReadonlySet<string>,
+): Selection {
+  if (stale.length === 0) return undefined;
+  const frontends = stale.flatMap(({ to, port }) =>
+    (to === undefined ? [...nodeAddresses] : [to]).map((address) => textOf({ address, port })));
+  const served = claimedEndpoints(frontends, all, nodeAddresses);
+  return (flow) => served.get(frontendOf(flow))?.has(targetOf(flow)) === true;
+}
+
+/** Returns the endpoints of all ports that claim each of the frontends. */
+function claimedEndpoints(
+  frontends: readonly string[],
+  all: Iterable<ServicePort>,
+  nodeAddresses: ReadonlySet<string>,
+): Map<string, Set<string>> {
+  const claimed = new Map(frontends.map((frontend) => [frontend, new Set<string>()]));
   for (const port of all) {
     for (const frontend of frontendsOf(port, nodeAddresses)) {
-      const targets = served.get(frontend);
+      const targets = claimed.get(frontend);
       if (targets) for (const target of reachableEndpoints(port)) targets.add(textOf(target));
     }
   }
-  return ({ original, reply }) => {
-    const targets = served.get(`${original.destination}:${original.destinationPort}`);
-    if (!targets || reply.source.startsWith(LINK_LOCAL)) return false;
-    return !targets.has(textOf({ address: reply.source, port: reply.sourcePort }));
-  };
+  return claimed;
 }
+
+const frontendOf = ({ original }: Flow) =>
+  textOf({ address: original.destination, port: original.destinationPort });
+const targetOf = ({ reply }: Flow) => textOf({ address: reply.source, port: reply.sourcePort });
 
 const textOf = ({ address, port }: Target) => `${address}:${port}`;
 
