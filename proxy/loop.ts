@@ -194,7 +194,8 @@ export class ProxyLoop {
     this.#dirty.clear();
     try {
       if (this.#rebuild) this.#apiServers = await apiServers();
-      const reserved = reservedBy(this.#apiServers);
+      const own = nodeAddresses(); // of up to 10,000 addresses in IPVS mode
+      const reserved = reservedBy(this.#apiServers, own);
       for (const service of dirty) this.#plan(service, changes, reserved);
       const isRebuild = this.#rebuild;
       if (isRebuild) await rules.rebuild([...this.#allPorts()], this.#apiServers);
@@ -204,7 +205,6 @@ export class ProxyLoop {
       await this.#removeOthers();
       this.#retry_ms = RETRY_FIRST_MS;
       const applied = isRebuild ? this.#allPorts() : changes.values();
-      const own = nodeAddresses();
       deleteStaleFlows(this.#stale, {
         strays: straysOf(applied, this.#allPorts(), own),
         kept: keptOf(this.#stale, this.#allPorts(), own),

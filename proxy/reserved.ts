@@ -27,12 +27,11 @@ export function nodeAddresses(
   return new Set(own.flatMap(([, all]) => all ?? []).map(({ address }) => address));
 }
 
-/** Reserves the API servers' addresses, and the node's as `interfaces` has them. */
+/** Reserves the API servers' addresses, and the node's `own` ones. */
 export function reservedBy(
   apiServers: readonly string[],
-  interfaces?: ReturnType<typeof networkInterfaces>,
+  own: ReadonlySet<string>,
 ): Reservation {
-  const own = nodeAddresses(interfaces);
   return (address) => {
     if (apiServers.includes(address)) return "the API server's";
     return own.has(address) ? "this node's" : undefined;
