@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { expect, test } from "vitest";
-import { errnoName } from "./libc.ts";
+import koffi from "./koffi.ts";
+import { check, errnoName, libc } from "./libc.ts";
 
 // openBeneath repeats a lookup on EAGAIN, which was named EWOULDBLOCK: it was never repeated.
 test.each([
@@ -10,4 +11,10 @@ test.each([
   [9_999, "E9999"],
 ])("errno %i is %s", (errno, name) => {
   expect(errnoName(errno)).toBe(name);
+});
+
+test("a failed call has its own errno, though another is left before it is checked", () => {
+  const result = libc.fchdir(-1);
+  koffi.errno(0);
+  expect(() => check("fchdir", result, "-1")).toThrow("fchdir -1: EBADF");
 });

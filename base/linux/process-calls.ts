@@ -1,40 +1,39 @@
 import koffi from "./koffi.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { check } from "./libc.ts";
+import { check, systemCall } from "./libc.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC } from "./numbers.ts";
 
 // System calls by which a process becomes a container's. They are bound apart from libc.ts: few
 // programs need them, and some have no function in the C library before glibc 2.36.
-const library = koffi.load(null);
-const call = library.func(
+const call = systemCall(
   "long syscall(long number, long a, const void *b, const void *c, const void *d, long e)",
 );
-const paths = library.func("long syscall(long number, const char *a, const char *b)");
-const openTreeCall = library.func(
+const paths = systemCall("long syscall(long number, const char *a, const char *b)");
+const openTreeCall = systemCall(
   "long syscall(long number, long fd, const char *path, ulong flags)",
 );
-const setAttributesCall = library.func(
+const setAttributesCall = systemCall(
   "long syscall(long number, long fd, const char *path, ulong flags, const void *attributes, " +
     "size_t size)",
 );
-const moveMountCall = library.func(
+const moveMountCall = systemCall(
   "long syscall(long number, long from_fd, const char *from, long fd, const char *target, " +
     "ulong flags)",
 );
-const closeRangeCall = library.func(
+const closeRangeCall = systemCall(
   "long syscall(long number, ulong first, ulong last, long flags)",
 );
-const keyctlCall = library.func("long syscall(long number, long operation, const char *name)");
-const prctlCall = library.func("int prctl(int option, ulong a, ulong b, ulong c, ulong d)");
-const execveCall = library.func(
+const keyctlCall = systemCall("long syscall(long number, long operation, const char *name)");
+const prctlCall = systemCall("int prctl(int option, ulong a, ulong b, ulong c, ulong d)");
+const execveCall = systemCall(
   "int execve(const char *path, const char **arguments, const char **environment)",
 );
-const sethostnameCall = library.func("int sethostname(const char *name, size_t length)");
-const setsidCall = library.func("int setsid(void)");
-const signalCall = library.func("void *signal(int number, long handler)");
-const setrlimitCall = library.func("int setrlimit(int resource, const void *limit)");
-const sendmsgCall = library.func("long sendmsg(int fd, const void *message, int flags)");
-const bpfCall = library.func(
+const sethostnameCall = systemCall("int sethostname(const char *name, size_t length)");
+const setsidCall = systemCall("int setsid(void)");
+const signalCall = koffi.load(null).func("void *signal(int number, long handler)");
+const setrlimitCall = systemCall("int setrlimit(int resource, const void *limit)");
+const sendmsgCall = systemCall("long sendmsg(int fd, const void *message, int flags)");
+const bpfCall = systemCall(
   "long syscall(long number, long command, void *attribute, size_t size)",
 );
 
