@@ -1,7 +1,7 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import type { CSIStorageCapacity, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { orUndefined, translateClass } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
@@ -16,6 +16,7 @@ import { planCapacities, type CapacityPublisher, type FreeSpace } from "./capaci
 import {
   CAPACITY_POLL_MS,
   CONTROLLER_CALL_TIMEOUT_MS,
+  NODE_LOOK_MS,
   RETRY_MS,
   RETRY_MS_MAX,
 } from "./limits.ts";
@@ -64,6 +65,9 @@ export class CapacityPublishing {
     const { client, informers, clock } = this.#options;
     this.#timer?.cancel();
     this.#timer = clock.after(CAPACITY_POLL_MS, () => this.#queue.add(KEY));
+    const owner = await this.#owner();
+    // A node that starts: pods that claim volumes are not scheduled before its space is known.
+    if (!owner) return this.#queue.addAfter(KEY, NODE_LOOK_MS);
     const classes = informers.of<StorageClass>(STORAGE_CLASSES).store.list();
     const { driverName, namespace } = this.#publisher;
     const spaces = new Map<StorageClass, FreeSpace>();
@@ -73,7 +77,6 @@ export class CapacityPublishing {
     }
     const capacities = client.resource<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES);
     const { items } = await capacities.list({ namespace });
-    const owner = await this.#owner();
     const plan = planCapacities({ ...this.#publisher, owner }, spaces, items);
     for (const each of plan.create) await capacities.create(each);
     for (const each of plan.update) await capacities.update(each);
@@ -86,12 +89,12 @@ export class CapacityPublishing {
     }
   }
 
-  /** The node: with it the garbage collector removes its capacities. */
-  async #owner(): Promise<OwnerReference> {
+  /** The node, if it is registered: with it the garbage collector removes its capacities. */
+  async #owner(): Promise<OwnerReference | undefined> {
     const nodes = this.#options.client.resource<Node>(NODES);
     const name = this.#publisher.publisher;
-    const { metadata } = await nodes.get({ name });
-    return { apiVersion: "v1", kind: "Node", name, uid: metadata.uid ?? "" };
+    const node = await undefinedIfNotFound(nodes.get({ name }));
+    return node && { apiVersion: "v1", kind: "Node", name, uid: node.metadata.uid ?? "" };
   }
 
   async #spaceOf({ parameters = {} }: StorageClass): Promise<FreeSpace> {
