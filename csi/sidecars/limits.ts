@@ -18,7 +18,7 @@ export const UNSEEN_MS_MAX = 10_000;
 
 /** A driver's free space is published again after this, upstream's --capacity-poll-interval. */
 export const CAPACITY_POLL_MS = 60_000;
-/** Until the driver's node is registered, which owns the published space, it is looked for again. */
+/** The driver's node owns what is published; until it is registered it is looked for again. */
 export const NODE_LOOK_MS = 100;
 
 /** Volumes' conditions are read again after this, upstream's --list-volumes-interval. */
