@@ -128,8 +128,8 @@ function join(client: Socket, endpoint: Socket, clock: Clock): void {
 
 /**
  * Resets a client once it has acknowledged what its endpoint, which failed, had sent: a reset drops
- * what is under way. The endpoint's kernel got it acknowledged, so it is this
- * proxy's to deliver. A client that does not read in time is reset regardless.
+ * what is under way. The endpoint's kernel got it acknowledged, so it is this proxy's to deliver. A
+ * client that does not read in time is reset regardless.
  */
 function resetAfterData(client: Socket, endpoint: Socket, clock: Clock): void {
   const last = endpoint.read() as Buffer | null; // held back while the client did not read
