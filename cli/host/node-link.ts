@@ -52,7 +52,11 @@ export function hostRepair(config: ClusterConfig): () => Promise<boolean> {
   return async () => {
     if (keep) return keep();
     keep = await egressRepair({
-      name, podCidr, hostDevice: hostDevice(config), nodeRange: nodeRange(config),
+      name,
+      netnsPath: underlayNetns(config),
+      hostDevice: hostDevice(config),
+      nodeRange: nodeRange(config),
+      podCidr,
     });
     await keep();
     return false;

@@ -33,6 +33,9 @@ export interface Underlay {
   gateway: string;
 }
 
+/** Needed to masquerade the pods' traffic to other networks. */
+type Egress = Pick<Underlay, "name" | "netnsPath" | "hostDevice" | "nodeRange" | "podCidr">;
+
 export const BRIDGE = "br0";
 /** The bridge's port that leads to the host. */
 const HOST_PORT = "host";
@@ -58,14 +61,14 @@ export async function createUnderlay(underlay: Underlay): Promise<void> {
 
 /**
  * Returns what puts the host's rule back, and its forwarding, if another program took them away;
- * resolves with whether it did, the first time too.
+ * resolves with whether it did, the first time too. Nothing is done while the host has no link to
+ * the cluster, or has another cluster's: no pod's packet would come by it.
  */
-export async function egressRepair(
-  underlay: Pick<Underlay, "name" | "hostDevice" | "nodeRange" | "podCidr">,
-): Promise<() => Promise<boolean>> {
+export async function egressRepair(underlay: Egress): Promise<() => Promise<boolean>> {
   const table = new OwnTable(tableOf(underlay.name));
   const rules = egressRules(underlay, await forwardingChain());
   return async () => {
+    if (!isLinked(underlay)) return false;
     const differed = await table.ensure(HOST, rules);
     if (isForwarding()) return differed;
     enableForwarding(); // after the note in the table of what it was
@@ -103,6 +106,13 @@ function ownerOf(netnsPath: string): string {
 /** Whether a link is this cluster's; those of earlier releases name no owner. */
 function isOwn(link: Link | undefined, netnsPath: string): boolean {
   return link === undefined || link.alias === "" || link.alias === ownerOf(netnsPath);
+}
+
+/** Whether the host has this cluster's link. */
+function isLinked({ hostDevice, netnsPath }: Egress): boolean {
+  using route = openRoute();
+  const link = findLink(route, hostDevice);
+  return link !== undefined && isOwn(link, netnsPath);
 }
 
 /** Throws `HOST_LINK_TAKEN` if the link or the host's address on it is another cluster's. */
@@ -229,7 +239,7 @@ export function prefixOf(range: string): string {
 
 /** Returns the statements that add the host's only rule, and the note on its forwarding. */
 function egressRules(
-  { name, hostDevice, nodeRange, podCidr }: Parameters<typeof egressRepair>[0],
+  { name, hostDevice, nodeRange, podCidr }: Egress,
   note: string,
 ): string[] {
   const table = tableOf(name);

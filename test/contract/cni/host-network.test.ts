@@ -33,7 +33,7 @@ describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network
     await world.addNode({
       name: "second", netns: "", dir: "", subnetFile: "", address: SECOND, podCidr,
     });
-    const keep = await egressRepair(HOST);
+    const keep = await egressRepair({ ...HOST, netnsPath });
     expect([await keep(), await keep(), await keep()]).toEqual([true, false, false]);
     routes = startNodeRoutes({
       client: await world.client("admin", ["system:masters"]),
@@ -70,5 +70,15 @@ describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network
     damage();
     expect(state()).not.toBe(before);
     await waitFor("the repair", () => state() === before, patience);
+  });
+
+  test.each([
+    ["no link", { hostDevice: "r2k-absent" }],
+    ["another cluster's link", { netnsPath: "/run/another/underlay" }],
+  ])("a host with %s gets no rule", async (_which, differing) => {
+    const before = state();
+    const keep = await egressRepair({ ...HOST, netnsPath, name: "absent", ...differing });
+    expect(await keep()).toBe(false);
+    expect(state()).toBe(before);
   });
 });
