@@ -55,8 +55,10 @@ const SHOWN_CHARS = 800;
 const settings = {
   chaiConfig: { truncateThreshold: SHOWN_CHARS },
   pool: "forks" as const,
-  testTimeout: 60_000,
-  hookTimeout: 120_000,
+  // Of what hangs. Four parts of the suite share two processors: what computes for 15 s alone takes
+  // two minutes then.
+  testTimeout: 180_000,
+  hookTimeout: 300_000,
   expect: { poll: { timeout: 50_000 } },
   exclude,
 };

@@ -94,8 +94,12 @@ spec:
   volumes:
     - { name: shared, hostPath: { path: ${folder}, type: DirectoryOrCreate } }
 `);
-    await cluster.ask("wait", "pod/probed", "--for=condition=Ready", "--timeout=90s");
-    expect(readFileSync(join(folder, "starts"), "utf8").trim().split("\n")).toHaveLength(1);
+    // It runs before its first command has ended: the file that its probe asks for comes after.
+    const started = (times: number) => cluster.until(
+      `start ${times}`, ["exec", "probed", "--", "cat", "/www/ok", "/shared/starts"],
+      (text) => text.trim().split("\n").length === times,
+    );
+    await started(1);
     await cluster.ask("exec", "probed", "--", "rm", "/www/ok");
     const restarts = "jsonpath={.status.containerStatuses[0].restartCount}";
     await cluster.until("a restart", ["get", "pod", "probed", "-o", restarts], (n) => n === "1");

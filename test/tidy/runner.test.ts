@@ -1,7 +1,9 @@
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { watchHost } from "../host-traces.ts";
 import { runMeasured } from "../run-measured.ts";
 import { runPatterns } from "../run-vitest.ts";
 
@@ -78,4 +80,16 @@ it("a program's processor time has its children's, and its exit code is kept", a
   const { code, cpu_s } = await runMeasured("sh", ["-c", script], { cwd: dir });
   expect(code).toBe(7);
   expect(cpu_s).toBeGreaterThanOrEqual(0.19);
+});
+
+it.runIf(process.getuid?.() === 0)("a table that a test leaves on the host is named", async () => {
+  const table = `table ip r2k-left-${process.pid}`;
+  const left = watchHost(1_000);
+  execFileSync("nft", ["add", ...table.split(" ")]);
+  try {
+    expect(await left()).toContain(table);
+  } finally {
+    execFileSync("nft", ["delete", ...table.split(" ")]);
+  }
+  expect(await left()).not.toContain(table);
 });
