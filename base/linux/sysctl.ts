@@ -23,11 +23,15 @@ export function readSysctl(name: string): string {
   }
 }
 
-/** Sets a kernel parameter, of the network namespace that the calling thread is in (`inNetns`). */
-export function writeSysctl(name: string, value: string | number): void {
+/**
+ * Sets a kernel parameter, of the network namespace that the calling thread is in (`inNetns`);
+ * returns whether it differed.
+ */
+export function writeSysctl(name: string, value: string | number): boolean {
   try {
-    if (readSysctl(name) === String(value)) return;
+    if (readSysctl(name) === String(value)) return false;
     writeFileSync(fileOf(name), String(value));
+    return true;
   } catch (thrown) {
     const what = `sysctl ${name} = ${value}: ${messageOf(thrown)}`;
     throw new CodedError(codeOf(thrown) ?? "EIO", what, { cause: thrown });

@@ -1,7 +1,6 @@
 import { basename, dirname, join } from "node:path";
-import {
-  createGuestLink, createNode, deleteNode, type NodeNetwork,
-} from "@raft2kube/cni/node/node.ts";
+import { createGuestLink, createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
+import type { NodeNetwork } from "@raft2kube/cni/node/node-repair.ts";
 import { createUnderlay, deleteUnderlay, egressRepair } from "@raft2kube/cni/node/underlay.ts";
 import type { ClusterConfig, ClusterPlace } from "../cluster/config.ts";
 import { FIRST_PORT, nodeRange } from "../cluster/joining-nodes.ts";
@@ -42,10 +41,7 @@ export function addUnderlay(config: ClusterConfig): Promise<void> {
   });
 }
 
-/**
- * Returns what puts back the host's rule and its forwarding; it resolves with whether something was
- * missing, which the first call cannot know.
- */
+/** Returns what puts back the host's rule and its forwarding, as `egressRepair` does. */
 export function hostRepair(config: ClusterConfig): () => Promise<boolean> {
   const { name, podCidr } = config;
   let keep: (() => Promise<boolean>) | undefined;
@@ -58,8 +54,7 @@ export function hostRepair(config: ClusterConfig): () => Promise<boolean> {
       nodeRange: nodeRange(config),
       podCidr,
     });
-    await keep();
-    return false;
+    return keep();
   };
 }
 

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { macOf } from "@raft2kube/cni/node/underlay.ts";
-import { NODE_DEVICE } from "@raft2kube/cni/node/node.ts";
+import { NODE_DEVICE } from "@raft2kube/cni/node/node-repair.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";

@@ -12,11 +12,10 @@ import {
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { startRepairLoop } from "./repair-loop.ts";
 import type { Closable } from "./started-parts.ts";
 
 const RETRY_MS = 1_000;
-/** Interval between looks whether another program took routes or rules away. */
-export const LOOK_MS = 15_000;
 
 export interface NodeRoutesOptions {
   /** Under an identity that may list and watch nodes; closed here. */
@@ -41,9 +40,8 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
   const nodes = informers.of<Node>(NODES);
   let gateway = options.scope.gateway;
   let retry: Timer | undefined;
-  let look: Timer | undefined;
+  let repairs: Closable | undefined;
   let closed = false;
-  let looking: Promise<void> = Promise.resolve();
   const update = () => {
     retry?.cancel();
     const scope = {
@@ -59,23 +57,13 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
       retry = clock.after(RETRY_MS, update);
     }
   };
-  const lookAtHost = () => {
-    if (closed) return;
-    looking = options.keep().then((wasMissing) => {
-      if (wasMissing) log.warn("the host's rule or its forwarding was taken away; put back");
-    }, (thrown: unknown) => {
-      log.warn("the host's rule could not be looked at", { error: messageOf(thrown) });
-    }).then(() => {
-      if (closed) return;
-      look = clock.after(LOOK_MS, () => {
-        update();
-        lookAtHost();
-      });
-    });
-  };
   void nodes.synced.then(() => {
-    update();
-    lookAtHost();
+    if (closed) return;
+    const repair = () => {
+      update();
+      return options.keep();
+    };
+    repairs = startRepairLoop({ repair, what: "the host's rule or its forwarding", log, clock });
   });
   nodes.handle({
     added() {
@@ -91,8 +79,7 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
     async close() {
       retry?.cancel();
       closed = true;
-      look?.cancel();
-      await looking;
+      await repairs?.close();
       await informers.close();
       client.close();
     },

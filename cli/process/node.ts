@@ -4,6 +4,7 @@ import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { nodeInvoke } from "@raft2kube/cni/main.ts";
 import { configureGuest } from "@raft2kube/cni/node/node.ts";
+import { guestRepair, nodeRepair } from "@raft2kube/cni/node/node-repair.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
@@ -12,6 +13,7 @@ import { hasNfsClient } from "@raft2kube/kubelet/volumes/nfs.ts";
 import { NODE_LEASE_S } from "@raft2kube/kubelet/limits.ts";
 import { startKubelet } from "@raft2kube/kubelet/main.ts";
 import { startProxy } from "@raft2kube/proxy/main.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
 import { type RuntimeHandle, startRuntime } from "@raft2kube/runtime/main.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
@@ -28,7 +30,8 @@ import { ensureJoined } from "./ensure-joined.ts";
 import { startNodeControl } from "./node-control.ts";
 import { type NodeOverlay, startNodeOverlay } from "./node-overlay.ts";
 import { writeNodeNetwork } from "./node-network.ts";
-import type { Parts } from "./started-parts.ts";
+import { startRepairLoop } from "./repair-loop.ts";
+import type { Closable, Parts } from "./started-parts.ts";
 
 const KUBELET_PORT = 10_250;
 const DNS_PORT = 53;
@@ -40,6 +43,7 @@ export async function startNode(config: ClusterConfig, parts: Parts): Promise<vo
   if (config.guest !== undefined) await prepareGuest(config);
   for (const dir of [paths.cniConfDir, paths.sockets]) await mkdir(dir, { recursive: true });
   if (config.joins !== undefined) await ensureJoined(config, clock);
+  await parts.start("node repair", async () => startNodeRepair(config, clock));
   const runtime = await parts.start("runtime", () => startNodeRuntime(config, clock));
   await buildDemoImages(runtime.images, {
     busybox: await program("busybox"),
@@ -69,6 +73,13 @@ export async function startNode(config: ClusterConfig, parts: Parts): Promise<vo
 async function prepareGuest(config: ClusterConfig): Promise<void> {
   await configureGuest(nodeNetwork(config));
   if (config.cniBinDir === undefined) await installPlugins(ownPluginsDir(config));
+}
+
+function startNodeRepair(config: ClusterConfig, clock: Clock): Closable {
+  const network = nodeNetwork(config);
+  const repair = config.guest === undefined ? nodeRepair(network) : guestRepair(network);
+  const what = "the node's rules or kernel settings";
+  return startRepairLoop({ repair, what, log: logger("network"), clock });
 }
 
 async function startNodeRuntime(config: ClusterConfig, clock: Clock): Promise<RuntimeHandle> {

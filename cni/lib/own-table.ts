@@ -1,3 +1,4 @@
+import { inNetns } from "@raft2kube/linux/netns.ts";
 import {
   applyRuleset, deleteTable, listRuleset, nftGeneration, nftTableExists,
 } from "@raft2kube/linux/nft.ts";
@@ -8,18 +9,28 @@ export interface TablePlace {
   inside<T>(fn: () => T extends Promise<unknown> ? never : T): T;
 }
 
+/** The namespace of this process. */
+export const HERE: TablePlace = { inside: (fn) => fn() as ReturnType<typeof fn> };
+
+/** The namespace that is pinned at `netns`. */
+export function placeAt(netns: string): TablePlace {
+  return { netns, inside: (fn) => inNetns(netns, fn) };
+}
+
 /** A table of nftables that one process writes, as a whole; changes by others are undone. */
 export class OwnTable {
   readonly #name: string;
+  readonly #packetsFillSets: boolean;
   /** The last rules that were set, and how the kernel lists them. */
   #rules = "";
   #listing = "";
   /** Of the whole ruleset, when the listing was the kernel's. */
   #generation = -1;
 
-  /** `name` is of family ip. */
-  constructor(name: string) {
+  /** `name` is of family ip. Elements that packets add to its sets are no change by others. */
+  constructor(name: string, { packetsFillSets = false } = {}) {
     this.#name = name;
+    this.#packetsFillSets = packetsFillSets;
   }
 
   /**
@@ -59,7 +70,10 @@ export class OwnTable {
 
   async #list(network: TablePlace): Promise<string> {
     const listed = await listRuleset(["table", "ip", this.#name], namespaceOf(network));
-    return JSON.stringify(listed);
+    if (!this.#packetsFillSets) return JSON.stringify(listed);
+    return JSON.stringify(listed.map(({ set, ...other }) => {
+      return set ? { set: { ...set, elem: undefined } } : other;
+    }));
   }
 }
 

@@ -12,14 +12,16 @@ const SETTINGS = [
 /**
  * Disables redirects and router advertisements on a link, with which a pod could give the node a
  * default route (CVE-2020-10749). Must be called in the link's namespace before the link is up.
- * Missing IPv6 settings are ignored.
+ * Missing IPv6 settings are ignored. Returns whether a setting differed.
  */
-export function disableRouteLearning(link: string): void {
+export function disableRouteLearning(link: string): boolean {
+  let differed = false;
   for (const setting of SETTINGS) {
     try {
-      writeSysctl(`net/${setting.replace("*", link)}`, 0);
+      if (writeSysctl(`net/${setting.replace("*", link)}`, 0)) differed = true;
     } catch (thrown) {
       if (!isErrno(thrown, "ENOENT") || setting.startsWith("ipv4")) throw thrown;
     }
   }
+  return differed;
 }

@@ -1,8 +1,8 @@
 import { readSysctl } from "@raft2kube/linux/sysctl.ts";
-import { applyRuleset } from "@raft2kube/linux/nft.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { ensureChains } from "../lib/own-chains.ts";
+import { OwnTable, type TablePlace } from "../lib/own-table.ts";
 import {
   CONNECTION_SAMPLES,
   CONNECTION_SHARES,
@@ -15,25 +15,32 @@ import {
 const TABLE = "r2k-connections";
 
 /**
- * Bounds the entries of connection tracking that one pod can have in the node's namespace, so that
- * a pod does not fill the table for all: new connections of a pod above it are dropped. Returns the
- * bound; undefined, with a warning in the log, where the kernel has no `ct count` or `numgen`.
+ * Returns what bounds the entries of connection tracking that one pod can have in the node's
+ * namespace, so that a pod does not fill the table for all: new connections of a pod above it are
+ * dropped. Resolves with whether the rules differed. A kernel without `ct count` or `numgen` gets
+ * none, with a warning in the log.
  */
-export async function boundConnections(
-  netns: string,
+export function connectionBounds(
+  node: TablePlace,
   podCidr: string,
   bound = connectionBound(connectionsMax()),
-): Promise<number | undefined> {
-  try {
-    await applyRuleset(boundRules(podCidr, bound), { netns });
-    return bound;
-  } catch (thrown) {
-    logger("network").warn("a pod can fill the node's table of connections", {
-      reason: messageOf(thrown),
-      remedy: "a kernel with CONFIG_NFT_CONNLIMIT and CONFIG_NFT_NUMGEN",
-    });
-    return undefined;
-  }
+): () => Promise<boolean> {
+  const table = new OwnTable(TABLE, { packetsFillSets: true });
+  const rules = boundRules(podCidr, bound);
+  let isRefused = false;
+  return async () => {
+    if (isRefused) return false;
+    try {
+      return await table.ensure(node, rules);
+    } catch (thrown) {
+      isRefused = isErrno(thrown, "nft-refused", "ENOENT");
+      logger("network").warn("a pod can fill the node's table of connections", {
+        reason: messageOf(thrown),
+        remedy: "a kernel with CONFIG_NFT_CONNLIMIT and CONFIG_NFT_NUMGEN",
+      });
+      return false;
+    }
+  };
 }
 
 /**
@@ -41,14 +48,11 @@ export async function boundConnections(
  * counts for that many. A pod found above the bound is refused new connections for OVER_BOUND_MS.
  * Before the entry is confirmed: a dropped packet leaves none.
  */
-function boundRules(podCidr: string, bound: number): string {
+function boundRules(podCidr: string, bound: number): string[] {
   const counted = Math.max(1, Math.floor(bound / CONNECTION_SAMPLES));
   const sampled = `ct state new ip saddr ${podCidr} numgen random mod ${CONNECTION_SAMPLES} 0`;
   const size = `size ${PODS_COUNTED};`;
   return [
-    `add table ip ${TABLE}`,
-    `delete table ip ${TABLE}`,
-    `add table ip ${TABLE}`,
     `add set ip ${TABLE} counted { type ipv4_addr; ${size} flags dynamic; }`,
     `add set ip ${TABLE} over { type ipv4_addr; ${size} flags dynamic,timeout; ` +
       `timeout ${OVER_BOUND_MS}ms; }`,
@@ -56,33 +60,32 @@ function boundRules(podCidr: string, bound: number): string {
     `add rule ip ${TABLE} prerouting ct state new ip saddr @over drop`,
     `add rule ip ${TABLE} prerouting ${sampled} ` +
       `add @counted { ip saddr ct count over ${counted} } add @over { ip saddr } drop`,
-    "",
-  ].join("\n");
+  ];
 }
 
-/** The name of the list of pods above the bound in /proc/net/xt_recent. */
-const OVER = "r2k-over";
+/** The list of pods above the bound, in /proc/net/xt_recent. */
+const OVER = "--name r2k-over --mask 255.255.255.255 --rsource";
 
 /**
  * Bounds them by iptables-legacy in the namespace of this thread, in the way of `boundRules`.
- * Throws IptablesError.
+ * Resolves with whether the rules differed. Throws IptablesError.
  */
 export async function boundConnectionsByIptables(
   podCidr: string,
   bound = connectionBound(connectionsMax()),
-): Promise<void> {
+): Promise<boolean> {
   const chain = "R2K-CONNECTIONS";
   const opened = `-A ${chain} -s ${podCidr} -m conntrack --ctstate NEW`;
   const counted = Math.max(1, Math.floor(bound / CONNECTION_SAMPLES));
   const seconds = OVER_BOUND_MS / 1000;
-  await ensureChains({
+  return await ensureChains({
     table: "mangle",
     hooks: { PREROUTING: chain },
     rules: [
-      `${opened} -m recent --name ${OVER} --rcheck --seconds ${seconds} -j DROP`,
+      `${opened} -m recent --rcheck --seconds ${seconds} ${OVER} -j DROP`,
       `${opened} -m statistic --mode nth --every ${CONNECTION_SAMPLES} --packet 0 ` +
         `-m connlimit --connlimit-above ${counted} --connlimit-mask 32 ` +
-        `-m recent --name ${OVER} --set -j DROP`,
+        `--connlimit-saddr -m recent --set ${OVER} -j DROP`,
     ],
   });
 }

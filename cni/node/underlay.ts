@@ -7,7 +7,7 @@ import { deleteTable, masquerades, nftTableExists } from "@raft2kube/linux/nft.t
 import { replaceRoute } from "@raft2kube/linux/route.ts";
 import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
-import { OwnTable, type TablePlace } from "../lib/own-table.ts";
+import { HERE, OwnTable } from "../lib/own-table.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";
 import { enableForwarding, forwardingChain, isForwarding, restoreForwarding } from
   "./forwarding.ts";
@@ -69,15 +69,12 @@ export async function egressRepair(underlay: Egress): Promise<() => Promise<bool
   const rules = egressRules(underlay, await forwardingChain());
   return async () => {
     if (!isLinked(underlay)) return false;
-    const differed = await table.ensure(HOST, rules);
+    const differed = await table.ensure(HERE, rules);
     if (isForwarding()) return differed;
     enableForwarding(); // after the note in the table of what it was
     return true;
   };
 }
-
-/** The namespace of this process. */
-const HOST: TablePlace = { inside: (fn) => fn() as ReturnType<typeof fn> };
 
 /**
  * Deletes all that `createUnderlay` creates, and every port; ignores what is missing. On the host

@@ -64,6 +64,18 @@ describe("a cluster whose processes end", { timeout: TIMEOUT_MS }, () => {
     );
   });
 
+  it("puts a node's rules back that another program deletes, and logs it", async () => {
+    const netns = `--net=${join(cluster.host.dir, "run", NAME, "netns/node")}`;
+    const nft = (...args: string[]) => cluster.host.run("nsenter", [netns, "nft", ...args]);
+    const log = async () => (await cluster.host.r2k(["logs", "node", "--name", NAME])).stdout;
+    const line = "another program changed the node's rules or kernel settings; put back";
+    expect(await log()).not.toContain(line);
+    expect(await nft("delete", "table", "ip", "r2k-node")).toMatchObject({ code: 0 });
+    await waitFor("the log", async () => (await log()).includes(line), patience);
+    const { stdout } = await nft("list", "table", "ip", "r2k-node");
+    expect(stdout.match(/reject/g)).toHaveLength(4);
+  });
+
   it("costs a few hundred KiB", async () => {
     const supervisors = (await cluster.processes()).map(({ supervisor }) => supervisor!);
     const pss_kib = supervisors.map((pid) => {

@@ -5,7 +5,8 @@ import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { LOOK_MS, startNodeRoutes } from "../../../cli/process/node-routes.ts";
+import { startNodeRoutes } from "../../../cli/process/node-routes.ts";
+import { LOOK_MS } from "../../../cli/process/repair-loop.ts";
 import { patience, World } from "./overlay/world.ts";
 
 const clock = systemClock();

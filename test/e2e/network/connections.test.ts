@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { boundConnections } from "@raft2kube/cni/node/connection-bound.ts";
+import { placeAt } from "@raft2kube/cni/lib/own-table.ts";
+import { connectionBounds } from "@raft2kube/cni/node/connection-bound.ts";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
 import { createUnderlay, deleteUnderlay, type Underlay } from "@raft2kube/cni/node/underlay.ts";
 import { addAddress } from "@raft2kube/linux/address.ts";
@@ -91,7 +92,7 @@ test("a node bounds the connections of its pods", async () => {
 });
 
 test("a pod above its bound gets no new connection, another pod does", async () => {
-  expect(await boundConnections(link.netnsPath, link.podCidr, BOUND)).toBe(BOUND);
+  expect(await connectionBounds(placeAt(link.netnsPath), link.podCidr, BOUND)()).toBe(true);
   await sendFrom(GREEDY, FLOWS);
   const greedy = connectionsOf(GREEDY);
   // One of 16 is counted, at random: that it takes four times the bound happens once in 10^9.

@@ -1,0 +1,43 @@
+import type { Logger } from "@raft2kube/observe/log.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Closable } from "./started-parts.ts";
+
+/** Interval between looks whether another program took something away. */
+export const LOOK_MS = 15_000;
+
+export interface RepairLoopOptions {
+  /** Puts back what is missing; resolves with whether something was. */
+  readonly repair: () => Promise<boolean>;
+  /** As the log names it. */
+  readonly what: string;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** Repairs now and each LOOK_MS until it is closed; after the first time the log says so. */
+export function startRepairLoop({ repair, what, log, clock }: RepairLoopOptions): Closable {
+  let timer: Timer | undefined;
+  let closed = false;
+  // The first look knows of no earlier one.
+  let isFirst = true;
+  let looking: Promise<void>;
+  const look = () => {
+    looking = repair().then((wasMissing) => {
+      if (wasMissing && !isFirst) log.warn(`another program changed ${what}; put back`);
+      isFirst = false;
+    }, (thrown: unknown) => {
+      log.warn(`${what} could not be checked`, { error: messageOf(thrown) });
+    }).then(() => {
+      if (!closed) timer = clock.after(LOOK_MS, look);
+    });
+  };
+  look();
+  return {
+    async close() {
+      closed = true;
+      timer?.cancel();
+      await looking;
+    },
+  };
+}

@@ -1,0 +1,156 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { configureGuest, createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
+import { guestRepair, NODE_DEVICE, nodeRepair } from "@raft2kube/cni/node/node-repair.ts";
+import { createUnderlay, deleteUnderlay } from "@raft2kube/cni/node/underlay.ts";
+import { createWorld, type World } from "@raft2kube/cni/testing/world.ts";
+import { createVeth, openRoute } from "@raft2kube/linux/link.ts";
+import { enterNetns } from "@raft2kube/linux/netns.ts";
+import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { configureLog, logger } from "@raft2kube/observe/log.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { LOOK_MS, startRepairLoop } from "../../../cli/process/repair-loop.ts";
+
+const clock = systemClock();
+const patience = { clock, timeout_ms: 20_000 };
+const NODE = {
+  hostAddress: "10.200.0.1", nodeAddress: "10.200.0.2", nodeRange: "10.200.0.0/24",
+  podCidr: "10.244.0.0/16", serviceCidr: "10.96.0.0/16",
+};
+const SETTINGS = [
+  "net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables",
+  `net/ipv4/conf/${NODE_DEVICE}/accept_redirects`,
+];
+
+const run = (program: string, ...args: string[]) =>
+  execFileSync(program, args, { encoding: "utf8" });
+const nft = (words: string) => run("nft", ...words.split(" "));
+const iptables = (words: string) => run("iptables-legacy", ...words.split(" "));
+
+let world: World;
+beforeAll(() => {
+  world = createWorld();
+});
+afterAll(() => world.close());
+
+/** The kernel settings of this process's namespace, and its rules without numbers of packets. */
+function state(rules: () => string): string {
+  const text = rules().replaceAll(/^#.*|\[\d+:\d+\]/gm, "");
+  return [text, ...SETTINGS.map((name) => `${name} ${readSysctl(name)}`)].join("\n");
+}
+
+const settings = SETTINGS.map((name): [string, () => unknown] => {
+  return [name, () => writeSysctl(name, readSysctl(name) === "1" ? 0 : 1)];
+});
+
+describe("a node in its namespace", () => {
+  // In any order: a table that comes back is the last.
+  const rules = () => nft("-t list ruleset").split(/^(?=table)/m).sort().join("");
+  const repair = nodeRepair(NODE);
+  const lines: string[] = [];
+  let looks = 0;
+  /** Looks often: an interval of LOOK_MS is only waited for. */
+  const hasty: Clock = {
+    ...clock,
+    after(ms, fn) {
+      if (ms === LOOK_MS) looks++;
+      return clock.after(ms === LOOK_MS ? 100 : ms, fn);
+    },
+  };
+
+  beforeAll(async () => {
+    const underlayNetns = join(world.root, "underlay");
+    const netnsPath = join(world.root, "node");
+    const underlay = {
+      ...NODE, name: "one", hostDevice: "r2k-one", netnsPath: underlayNetns,
+      gateway: NODE.nodeAddress,
+    };
+    const node = { ...NODE, netnsPath, underlayNetns, port: "first" };
+    await createUnderlay(underlay);
+    await createNode(node);
+    enterNetns(netnsPath);
+    return async () => {
+      enterNetns(world.host);
+      deleteNode(node);
+      await deleteUnderlay(underlay);
+    };
+  });
+
+  describe("that is looked at", () => {
+    let loop: ReturnType<typeof startRepairLoop>;
+    beforeEach(async () => {
+      looks = lines.length = 0;
+      configureLog({ level: "warn", stream: { write: (line) => void lines.push(line) } });
+      loop = startRepairLoop({ repair, what: "the node", log: logger("test"), clock: hasty });
+      await waitFor("the first look", () => looks > 0, patience);
+    });
+    afterEach(async () => {
+      await loop.close();
+      configureLog({});
+    });
+
+    test.each([
+      ["all rules", () => nft("flush ruleset")],
+      ["the table", () => nft("delete table ip r2k-node")],
+      ["a chain's rules", () => nft("flush chain ip r2k-node forward")],
+      ["the bound of connections", () => nft("flush chain ip r2k-connections prerouting")],
+      ...settings,
+    ])("gets %s back, and the log says so", async (_what, damage) => {
+      const before = state(rules);
+      damage();
+      expect(state(rules)).not.toBe(before);
+      await waitFor("the repair", () => state(rules) === before, patience);
+      await waitFor("the log", () => lines.length > 0, patience);
+      expect(lines.join("")).toContain("another program changed the node; put back");
+    });
+  });
+
+  test("keeps its rules while others change theirs and packets fill the sets", async () => {
+    await repair();
+    nft("add table ip other");
+    nft("add element ip r2k-connections counted { 10.244.0.9 ct count over 9 }");
+    expect([await repair(), await repair()]).toEqual([false, false]);
+    expect(nft("list set ip r2k-connections counted")).toContain("10.244.0.9");
+    nft("delete table ip other");
+  });
+});
+
+describe("a guest", () => {
+  const rules = () => run("iptables-legacy-save");
+
+  beforeAll(async () => {
+    const [guest, peer] = [world.container(), world.container()];
+    enterNetns(guest);
+    {
+      using route = openRoute();
+      createVeth(route, { name: NODE_DEVICE }, { name: NODE_DEVICE, netns: peer, up: true });
+    }
+    await configureGuest(NODE);
+    return () => enterNetns(world.host);
+  });
+
+  test.each([
+    ["a chain", () => iptables("-F R2K-NODE")],
+    ["a jump", () => iptables("-D FORWARD -j R2K-NODE")],
+    ["the bound of connections", () => iptables("-t mangle -F R2K-CONNECTIONS")],
+    ...settings,
+  ])("gets %s back", async (_what, damage) => {
+    const repair = guestRepair(NODE);
+    const before = state(rules);
+    expect(await repair()).toBe(false);
+    damage();
+    expect(state(rules)).not.toBe(before);
+    expect(await repair()).toBe(true);
+    expect(state(rules)).toBe(before);
+  });
+});
+
+test("a namespace without the node's link gets nothing", async () => {
+  enterNetns(world.container());
+  const before = run("nft", "list", "ruleset") + readSysctl("net.ipv4.ip_forward");
+  for (const repair of [nodeRepair(NODE), guestRepair(NODE)]) expect(await repair()).toBe(false);
+  expect(run("nft", "list", "ruleset") + readSysctl("net.ipv4.ip_forward")).toBe(before);
+  enterNetns(world.host);
+});
