@@ -44,18 +44,13 @@ export function addUnderlay(config: ClusterConfig): Promise<void> {
 /** Returns what puts back the host's rule and its forwarding, as `egressRepair` does. */
 export function hostRepair(config: ClusterConfig): () => Promise<boolean> {
   const { name, podCidr } = config;
-  let keep: (() => Promise<boolean>) | undefined;
-  return async () => {
-    if (keep) return keep();
-    keep = await egressRepair({
-      name,
-      netnsPath: underlayNetns(config),
-      hostDevice: hostDevice(config),
-      nodeRange: nodeRange(config),
-      podCidr,
-    });
-    return keep();
-  };
+  return egressRepair({
+    name,
+    netnsPath: underlayNetns(config),
+    hostDevice: hostDevice(config),
+    nodeRange: nodeRange(config),
+    podCidr,
+  });
 }
 
 /** Makes a node's namespace and joins it to the underlay; repairs what is missing. */

@@ -1,43 +1,78 @@
-import { listRuleset } from "@raft2kube/linux/nft.ts";
+import { listLinks, openRoute } from "@raft2kube/linux/link.ts";
+import { listRuleset, nftTableExists } from "@raft2kube/linux/nft.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 
 const FORWARD = "net.ipv4.ip_forward";
-const SAVED = /^forwarding-was-([01])$/;
+const CHAIN = /^forwarding-was-([01])$/;
+const LINK = /^r2k-/;
+/** "r2k" in a link's `tag`, a number without a meaning to the kernel; the last byte is free. */
+const TAG = 0x72_32_6b_00;
 
-/** The host's setting before its first cluster, saved in a cluster's table. */
+/**
+ * The host's setting before its first cluster, as one cluster saves it: in the name of an empty
+ * chain of its table and in the tag of its link, which go with the cluster and with the namespace.
+ * Another program that flushes the ruleset takes the one, one that deletes the link the other; what
+ * is left of any cluster's counts, the first that is found.
+ */
 interface SavedSetting {
-  table: string;
+  /** The table or the link. */
+  in: string;
   before: string;
 }
 
-/**
- * Returns the saved settings of all clusters on this host. Each is the name of an empty chain, so
- * that it is deleted with the cluster's table and with the namespace.
- */
-async function savedSettings(): Promise<SavedSetting[]> {
+async function savedInTables(): Promise<SavedSetting[]> {
   const objects = await listRuleset(["chains", "ip"]);
   return objects.flatMap(({ chain }) => {
-    const before = SAVED.exec(String(chain?.name))?.[1];
-    return before === undefined ? [] : [{ table: String(chain?.table), before }];
+    const before = CHAIN.exec(String(chain?.name))?.[1];
+    return before === undefined ? [] : [{ in: String(chain?.table), before }];
   });
 }
 
-/** Returns the name of the chain to add to a cluster's table before enabling forwarding. */
-export async function forwardingChain(): Promise<string> {
-  const [first] = await savedSettings();
-  return `forwarding-was-${first?.before ?? readSysctl(FORWARD)}`;
+function savedInLinks(): SavedSetting[] {
+  using route = openRoute();
+  return listLinks(route).flatMap(({ name }) => {
+    const before = LINK.test(name) ? tagOf(name) - TAG : -1;
+    return before === 0 || before === 1 ? [{ in: name, before: String(before) }] : [];
+  });
 }
 
-export const isForwarding = (): boolean => readSysctl(FORWARD) === "1";
+const tagName = (device: string) => `net/ipv4/conf/${device}/tag`;
 
-/** Enables IPv4 forwarding on the host. */
-export function enableForwarding(): void {
-  writeSysctl(FORWARD, 1);
+function tagOf(device: string): number {
+  try {
+    return Number(readSysctl(tagName(device)));
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT")) return 0; // deleted since it was listed
+    throw thrown;
+  }
 }
 
-/** Restores the host's setting if `table` is the last cluster's. Call before deleting it. */
-export async function restoreForwarding(table: string): Promise<void> {
-  const all = await savedSettings();
-  const own = all.find((saved) => saved.table === table);
-  if (own && all.length === 1) writeSysctl(FORWARD, own.before);
+/** Returns the host's setting before its first cluster: that of today where none has saved it. */
+export async function forwardingBefore(): Promise<string> {
+  const [first = { before: readSysctl(FORWARD) }] = [...await savedInTables(), ...savedInLinks()];
+  return first.before;
+}
+
+/** Returns the name of the chain that saves the setting in a cluster's table. */
+export const forwardingChain = (before: string): string => `forwarding-was-${before}`;
+
+/**
+ * Enables IPv4 forwarding on the host, after saving the setting in the cluster's link, too; returns
+ * whether it was off.
+ */
+export function enableForwarding(device: string, before: string): boolean {
+  writeSysctl(tagName(device), TAG + Number(before));
+  return writeSysctl(FORWARD, 1);
+}
+
+/** Restores the host's setting if no other cluster has saved it. Call before deleting its own. */
+export async function restoreForwarding(table: string, device: string): Promise<void> {
+  const isOwn = (saved: SavedSetting) => saved.in === table || saved.in === device;
+  const inLinks = savedInLinks();
+  // Nothing is saved where a start has failed for want of nft.
+  if (!nftTableExists("ip", table) && !inLinks.some(isOwn)) return;
+  const all = [...await savedInTables(), ...inLinks];
+  const [own] = all;
+  if (own && all.every(isOwn)) writeSysctl(FORWARD, own.before);
 }

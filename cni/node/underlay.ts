@@ -9,8 +9,9 @@ import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { HERE, OwnTable } from "../lib/own-table.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";
-import { enableForwarding, forwardingChain, isForwarding, restoreForwarding } from
-  "./forwarding.ts";
+import {
+  enableForwarding, forwardingBefore, forwardingChain, restoreForwarding,
+} from "./forwarding.ts";
 
 /**
  * The network that a cluster's nodes and the host share: a bridge in a namespace of its own, where
@@ -21,7 +22,7 @@ export interface Underlay {
   name: string;
   /** The file that pins the bridge's namespace. */
   netnsPath: string;
-  /** The host's end of its link to the bridge, at most 15 characters. */
+  /** The host's end of its link to the bridge: `r2k-` and at most 11 characters. */
   hostDevice: string;
   hostAddress: string;
   /** The addresses of the host and of all nodes, in CIDR notation. */
@@ -56,7 +57,7 @@ export async function createUnderlay(underlay: Underlay): Promise<void> {
   ensureNetns(underlay.netnsPath);
   inNetns(underlay.netnsPath, () => prepareBridge());
   linkHost(underlay);
-  await (await egressRepair(underlay))();
+  await egressRepair(underlay)();
 }
 
 /**
@@ -64,15 +65,14 @@ export async function createUnderlay(underlay: Underlay): Promise<void> {
  * resolves with whether it did, the first time too. Nothing is done while the host has no link to
  * the cluster, or has another cluster's: no pod's packet would come by it.
  */
-export async function egressRepair(underlay: Egress): Promise<() => Promise<boolean>> {
+export function egressRepair(underlay: Egress): () => Promise<boolean> {
   const table = new OwnTable(tableOf(underlay.name));
-  const rules = egressRules(underlay, await forwardingChain());
+  let before: string | undefined;
   return async () => {
     if (!isLinked(underlay)) return false;
-    const differed = await table.ensure(HERE, rules);
-    if (isForwarding()) return differed;
-    enableForwarding(); // after the note in the table of what it was
-    return true;
+    before ??= await forwardingBefore();
+    const differed = await table.ensure(HERE, egressRules(underlay, forwardingChain(before)));
+    return enableForwarding(underlay.hostDevice, before) || differed;
   };
 }
 
@@ -86,10 +86,8 @@ export async function deleteUnderlay(
   using route = openRoute();
   const table = tableOf(name);
   if (isOwn(findLink(route, hostDevice), netnsPath)) {
-    if (nftTableExists("ip", table)) {
-      await restoreForwarding(table);
-      await deleteTable("ip", table);
-    }
+    await restoreForwarding(table, hostDevice);
+    if (nftTableExists("ip", table)) await deleteTable("ip", table);
     deleteLink(route, hostDevice); // the kernel deletes its address and routes with it
   }
   deleteNetns(netnsPath);
@@ -234,14 +232,14 @@ export function prefixOf(range: string): string {
   return range.slice(range.indexOf("/") + 1);
 }
 
-/** Returns the statements that add the host's only rule, and the note on its forwarding. */
+/** Returns the statements that add the host's only rule, and the chain that saves a setting. */
 function egressRules(
   { name, hostDevice, nodeRange, podCidr }: Egress,
-  note: string,
+  saving: string,
 ): string[] {
   const table = tableOf(name);
   return [
-    `add chain ip ${table} ${note}`,
+    `add chain ip ${table} ${saving}`,
     `add chain ip ${table} egress { type nat hook postrouting priority srcnat; }`,
     ...masquerades().map((statement) =>
       `add rule ip ${table} egress ip saddr { ${podCidr}, ${nodeRange} } ` +

@@ -34,7 +34,7 @@ describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network
     await world.addNode({
       name: "second", netns: "", dir: "", subnetFile: "", address: SECOND, podCidr,
     });
-    const keep = await egressRepair({ ...HOST, netnsPath });
+    const keep = egressRepair({ ...HOST, netnsPath });
     expect([await keep(), await keep(), await keep()]).toEqual([true, false, false]);
     routes = startNodeRoutes({
       client: await world.client("admin", ["system:masters"]),
@@ -78,7 +78,7 @@ describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network
     ["another cluster's link", { netnsPath: "/run/another/underlay" }],
   ])("a host with %s gets no rule", async (_which, differing) => {
     const before = state();
-    const keep = await egressRepair({ ...HOST, netnsPath, name: "absent", ...differing });
+    const keep = egressRepair({ ...HOST, netnsPath, name: "absent", ...differing });
     expect(await keep()).toBe(false);
     expect(state()).toBe(before);
   });

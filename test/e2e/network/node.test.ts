@@ -3,12 +3,14 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
 import { applyRoutes, planRoutes } from "@raft2kube/cni/node/node-routes.ts";
-import { createUnderlay, deleteUnderlay, type Underlay } from "@raft2kube/cni/node/underlay.ts";
+import {
+  createUnderlay, deleteUnderlay, egressRepair, type Underlay,
+} from "@raft2kube/cni/node/underlay.ts";
 import { listAddresses } from "@raft2kube/linux/address.ts";
 import { deleteLink, getLink, listLinks, openRoute } from "@raft2kube/linux/link.ts";
 import { listNeighbours } from "@raft2kube/linux/neighbour.ts";
 import { inNetns, isNetns } from "@raft2kube/linux/netns.ts";
-import { listRuleset } from "@raft2kube/linux/nft.ts";
+import { applyRuleset, listRuleset } from "@raft2kube/linux/nft.ts";
 import { deleteRoute, listRoutes } from "@raft2kube/linux/route.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -175,6 +177,39 @@ test("two clusters share forwarding: it goes with the last one, whichever that i
   await remove(one);
   expect(readSysctl("net.ipv4.ip_forward")).toBe("1");
   await remove(two);
+  expect(await host()).toEqual(before);
+});
+
+test("the host's former forwarding is restored after a loss of all rules", async () => {
+  const [one, two] = [network("one", 0), network("two", 1)];
+  const flush = () => applyRuleset("flush ruleset\n");
+  await make(one);
+  await make(two);
+  await flush();
+  await remove(two);
+  expect(readSysctl("net.ipv4.ip_forward"), "the other cluster needs it").toBe("1");
+  await make(two);
+  await flush();
+  // As a control process does that has started since.
+  expect(await egressRepair(one.underlay)()).toBe(true);
+  expect(await listRuleset(["chain", "ip", "r2k-one", "forwarding-was-0"])).toHaveLength(2);
+  await remove(one);
+  expect(readSysctl("net.ipv4.ip_forward"), "the other cluster needs it").toBe("1");
+  await flush();
+  await remove(two);
+  expect(await host()).toEqual(before);
+});
+
+test("a link's loss and then that of all rules leave the former forwarding known", async () => {
+  const one = network("one", 0);
+  await make(one);
+  {
+    using route = openRoute();
+    deleteLink(route, one.underlay.hostDevice);
+  }
+  await make(one);
+  await applyRuleset("flush ruleset\n");
+  await remove(one);
   expect(await host()).toEqual(before);
 });
 
