@@ -7,9 +7,8 @@ import { purgeData, removeFromHost } from "../host/remove.ts";
 import { addNodeLink, addUnderlay } from "../host/node-link.ts";
 import { bringUpNodes } from "../nodes/bring-up-node.ts";
 import { newNodes } from "../nodes/change-nodes.ts";
-import { ensureProcess, nodeReady, type StartContext } from "../nodes/node-process.ts";
+import { ensureProcess, hasProcess, nodeReady, type StartContext } from "../nodes/node-process.ts";
 import { removeNode } from "../nodes/remove-node.ts";
-import { ALL_PROCESS_NAMES, runningPid } from "../supervisor/supervise.ts";
 import { CommandError, type Progress } from "../terminal.ts";
 import { applyFolder, createMissing } from "./addons.ts";
 import { ADDONS_DIR, EXAMPLES_DIR } from "./assets.ts";
@@ -18,7 +17,6 @@ import { firstAnswer } from "./demo.ts";
 import { logsDir, ownPluginsDir } from "./paths.ts";
 import type { ClusterFiles } from "./identities.ts";
 import { interruptForTest } from "./interrupt-for-test.ts";
-import { joiningNodeNames, joiningNodePlace } from "./joining-nodes.ts";
 import { keepLogs } from "./keep-logs.ts";
 import { ensurePki } from "./pki.ts";
 import { checkStoreData, storeMemberNames } from "./store-data.ts";
@@ -72,14 +70,6 @@ async function undo(what: BringUp): Promise<void> {
   await progress.step("undoing this start", async () => {
     await removeFromHost(config, clock);
     if (what.isNew) await purgeData(config);
-  });
-}
-
-/** Whether a process of the cluster runs, of the control plane or of a node. */
-function hasProcess(config: ClusterConfig): boolean {
-  const joined = joiningNodeNames(config).map((name) => joiningNodePlace(config, name));
-  return [config, ...joined].some(({ runDir }) => {
-    return ALL_PROCESS_NAMES.some((name) => runningPid(runDir, name) !== undefined);
   });
 }
 

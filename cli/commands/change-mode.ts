@@ -4,7 +4,7 @@ import type { ClusterConfig } from "../cluster/config.ts";
 import { interruptForTest } from "../cluster/interrupt-for-test.ts";
 import { readJoiningNodes } from "../cluster/joining-nodes.ts";
 import { actsBy, changeNodeMode } from "../nodes/change-node-mode.ts";
-import type { StartContext } from "../nodes/node-process.ts";
+import { hasProcess, type StartContext } from "../nodes/node-process.ts";
 import { preflight } from "../preflight/preflight.ts";
 import { proxyModeCheck } from "../preflight/proxy-mode.ts";
 import { processNames, runningPid } from "../supervisor/supervise.ts";
@@ -25,13 +25,8 @@ export function canChangeMode(cluster: ClusterConfig): boolean {
  * Refuses another mode where some processes run and the control plane does not: a start leaves the
  * nodes that run as they are. Throws CommandError `RUNNING`.
  */
-export function refuseModeInPart(
-  cluster: ClusterConfig,
-  joining: readonly ClusterConfig[],
-): void {
-  const runs = ({ runDir }: ClusterConfig) =>
-    processNames(cluster).some((name) => runningPid(runDir, name) !== undefined);
-  if (![cluster, ...joining].some(runs)) return;
+export function refuseModeInPart(cluster: ClusterConfig): void {
+  if (!hasProcess(cluster)) return;
   const { name, proxyMode } = cluster;
   throw new CommandError("RUNNING", `"${name}" runs in part; its mode cannot change now`, {
     remedy: `r2k start --name ${name}, then again with --proxy-mode ${proxyMode}`,

@@ -137,7 +137,7 @@ async function start(flags: StartFlags): Promise<void> {
   const startsNodes = !isWhole || proxyModeOf(config) !== proxyModeOf(planned);
   if (startsNodes && OWN_PARTS.length > 0) refuseUnjudged(readState());
   refuseChangesOfRunning(config, planned);
-  if (!running && proxyModeOf(config) !== proxyModeOf(planned)) refuseModeInPart(config, nodes);
+  if (!running && proxyModeOf(config) !== proxyModeOf(planned)) refuseModeInPart(config);
   if (nfsDemo && !joiningNodeNames(config).includes(NFS_NODE)) {
     refuseRunning(config, "--nfs-demo cannot add its server");
   }

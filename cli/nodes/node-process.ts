@@ -3,11 +3,14 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { type ClusterConfig, configPath } from "../cluster/config.ts";
+import { type ClusterConfig, type ClusterPlace, configPath } from "../cluster/config.ts";
+import { joiningNodeNames, joiningNodePlace } from "../cluster/joining-nodes.ts";
 import { processLog } from "../cluster/paths.ts";
 import { endProcess } from "../host/end-process.ts";
 import { nodeNetns } from "../host/node-link.ts";
-import { type ProcessName, runningPid, startProcess } from "../supervisor/supervise.ts";
+import {
+  ALL_PROCESS_NAMES, type ProcessName, runningPid, startProcess,
+} from "../supervisor/supervise.ts";
 import { CommandError } from "../terminal.ts";
 
 /** A guest boots, and system calls in it take many times what they take elsewhere. */
@@ -27,6 +30,14 @@ export interface StartContext {
   readonly signal: AbortSignal;
   /** How long a node may take to be Ready. */
   readonly readyTimeout_ms: number;
+}
+
+/** Whether a process of the cluster runs, of the control plane or of a node. */
+export function hasProcess(cluster: ClusterPlace): boolean {
+  const joined = joiningNodeNames(cluster).map((name) => joiningNodePlace(cluster, name));
+  return [cluster, ...joined].some(({ runDir }) => {
+    return ALL_PROCESS_NAMES.some((name) => runningPid(runDir, name) !== undefined);
+  });
 }
 
 /** Starts one of the cluster's processes, a node's in its namespace, unless it runs. */
