@@ -7,6 +7,7 @@ import {
   type ClusterPlace,
   clusterPlace,
   clusterRoots,
+  configPath,
   readCluster,
 } from "../cluster/config.ts";
 import { unmergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
@@ -29,7 +30,7 @@ export function command(): Command {
 /**
  * Removes a cluster from this host. A command that starts or changes it at this time is interrupted
  * first, and killed if it does not end: it would make again what is removed. A removal that has
- * begun is completed when another one interrupts it.
+ * begun is completed when another one interrupts it; one with the data is waited for instead.
  */
 async function down(flags: { name: string; purge?: boolean }): Promise<void> {
   const clock = systemClock();
@@ -40,14 +41,34 @@ async function down(flags: { name: string; purge?: boolean }): Promise<void> {
     return;
   }
   process.on("SIGTERM", () => progress.note("This removal goes on to its end."));
-  using _lock = await lockForRemoval(config, clock, progress);
+  const { purge = false } = flags;
+  let purging: number | undefined;
+  using lock = await lockForRemoval(config, clock, {
+    purge,
+    note: (line) => progress.note(line),
+    awaits: (pid) => void (purging = pid),
+  });
   await progress.step(`removing "${config.name}" from this host`, () => {
     return removeFromHost(config, clock);
   });
-  if (flags.purge) {
+  if (purge) {
     await forgetKubeconfig(config, progress);
     await progress.step("removing its data", () => purgeData(config));
-  } else progress.note(`Its data stays in ${config.dataDir}; \`r2k start\` goes on from there.`);
+  } else progress.note(whereIsData(config, purging, lock !== undefined));
+}
+
+/**
+ * Tells of the data after a removal that keeps it and that has waited for `purging`, if any, until
+ * it had ended or for too long.
+ */
+function whereIsData({ dataDir }: ClusterPlace, purging?: number, hasEnded = true): string {
+  if (!existsSync(configPath(dataDir))) return "Its data is gone: another command has removed it.";
+  if (purging === undefined) {
+    return `Its data stays in ${dataDir}; \`r2k start\` goes on from there.`;
+  }
+  const purge = `\`r2k down --purge\` (process ${purging})`;
+  if (!hasEnded) return `${purge} has not ended yet; it removes the data in ${dataDir}.`;
+  return `${purge} has ended early; its work on ${dataDir} is not done: repeat it.`;
 }
 
 /** Removal needs no more than the name: what cannot be read of the configuration is only noted. */

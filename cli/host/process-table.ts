@@ -49,6 +49,11 @@ export function alive(pid: number, started: number): boolean {
   return pid > 0 && startTimeOf(pid) === started;
 }
 
+/** Returns the command line of a process; empty if it has ended or has none. */
+export function argumentsOf(pid: number): string[] {
+  return (readProc(`/proc/${pid}/cmdline`) ?? "").split("\0").slice(0, -1);
+}
+
 /** All processes that have a command line; kernel threads have none. */
 export function processTable(): ProcessEntry[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));

@@ -10,6 +10,7 @@ import { delay } from "@raft2kube/std/wait.ts";
 import { type ClusterConfig, type ClusterPlace, configPath } from "../cluster/config.ts";
 import { nodesLock } from "../cluster/paths.ts";
 import { terminate } from "../host/end-process.ts";
+import { argumentsOf } from "../host/process-table.ts";
 import { CommandError } from "../terminal.ts";
 
 /** How long a command waits for others that change nodes: an addition takes seconds. */
@@ -53,23 +54,41 @@ function tryNodes(place: Pick<ClusterPlace, "name" | "dataDir">): FileLock | und
   }
 }
 
+/** How a cluster is removed. */
+interface Removal {
+  readonly undo_ms?: number;
+  /** Whether its data is removed too. */
+  readonly purge?: boolean;
+  note(line: string): void;
+  /** Called while it waits for `r2k down --purge`. */
+  awaits?(pid: number): void;
+}
+
+/** Whether a process is `r2k down --purge`. */
+function isPurge(pid: number): boolean {
+  const words = argumentsOf(pid);
+  return words.includes("down") && words.includes("--purge");
+}
+
 /**
  * Takes the lock for the cluster's removal: interrupts the command that has it, as Ctrl-C does, and
  * kills it if it has not ended after `undo_ms`, so that a start that hangs can be ended; then those
- * that wait for it. Undefined if the cluster's data is gone by then, as where a first start was
- * undone, and after a note if the lock cannot be had, as on a file system that is read-only after
- * an error of its disk, or from a process that cannot be ended: that is no reason not to remove.
+ * that wait for it. A removal that keeps the data waits for one that does not, and does all of its
+ * work: half of the data is of no use. Undefined if the data is gone by then, as where a first
+ * start was undone, and after a note if the lock cannot be had, as on a file system that is
+ * read-only after an error of its disk, or from a process that does not end: that is no reason not
+ * to remove.
  */
 export async function lockForRemoval(
   place: Pick<ClusterPlace, "name" | "dataDir">,
   clock: Clock,
-  { undo_ms = UNDO_MS_MAX, note }: { undo_ms?: number; note(line: string): void },
+  removal: Removal,
 ): Promise<FileLock | undefined> {
   try {
-    return await lockByForce(place, clock, undo_ms);
+    return await lockByForce(place, clock, removal);
   } catch (thrown) {
     if (isErrno(thrown, "NO_CLUSTER")) return undefined;
-    note(`Removing "${place.name}" without the lock of its nodes: ${messageOf(thrown)}`);
+    removal.note(`Removing "${place.name}" without the lock of its nodes: ${messageOf(thrown)}`);
     return undefined;
   }
 }
@@ -78,9 +97,10 @@ export async function lockForRemoval(
 async function lockByForce(
   place: Pick<ClusterPlace, "name" | "dataDir">,
   clock: Clock,
-  undo_ms: number,
+  { undo_ms = UNDO_MS_MAX, purge = false, note, awaits }: Removal,
 ): Promise<FileLock> {
   const end_ms = clock.monotonic() + WAIT_MS;
+  let awaited: number | undefined;
   for (;;) {
     try {
       return await lockNodes(place, clock, { wait_ms: 0 });
@@ -89,7 +109,12 @@ async function lockByForce(
     }
     const holder = lockHolder(nodesLock(place));
     if (holder === undefined) await delay(clock, LOOK_MS);
-    else await terminate([holder], undo_ms, clock);
+    else if (!purge && isPurge(holder)) {
+      const what = `\`r2k down --purge\` (process ${holder}), which removes its data too`;
+      if (holder !== awaited) note(`Waiting for ${what} ...`);
+      awaits?.((awaited = holder));
+      await delay(clock, LOOK_MS);
+    } else await terminate([holder], undo_ms, clock);
   }
 }
 

@@ -1,0 +1,73 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { lockHolder } from "@raft2kube/linux/flock.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ROOT_DIR } from "../cluster/assets.ts";
+import { configPath } from "../cluster/config.ts";
+import { nodesLock } from "../cluster/paths.ts";
+import { startTimeOf } from "../host/process-table.ts";
+
+const NAME = "twice";
+const patience = { clock: systemClock(), timeout_ms: 30_000 };
+
+describe.runIf(process.getuid?.() === 0)("a removal beside one of the data", () => {
+  let dir: string;
+  let dataDir: string;
+  const children: ChildProcess[] = [];
+
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), "r2k-down-"));
+    dataDir = join(dir, "data", NAME);
+    mkdirSync(dataDir, { recursive: true });
+    mkdirSync(join(dir, "run", NAME), { recursive: true });
+    writeFileSync(configPath(dataDir), "not JSON: removal needs no more than the name");
+  });
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill("SIGKILL");
+    rmSync(dir, { recursive: true });
+  });
+
+  /** `r2k down` with these flags, and what it prints. */
+  function down(...flags: string[]) {
+    const env = { ...process.env, R2K_DATA: join(dir, "data"), R2K_RUN: join(dir, "run") };
+    const args = [join(ROOT_DIR, "cli/main.ts"), "down", "--name", NAME, ...flags];
+    const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    children.push(child);
+    let said = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (text) => (said += String(text)));
+    }
+    return { said: () => said, ended: once(child, "close") };
+  }
+
+  test.each([
+    ["waits for it and says that the data is gone", "SIGCONT", 0, "Its data is gone"],
+    ["says so if that one ends early", "SIGKILL", null, "has ended early"],
+  ] as const)("%s", async (_, signal, code, expected) => {
+    // The cluster's process, as it seems, which keeps the first removal from its end.
+    const stuck = spawn("sh", ["-c", "trap '' TERM; echo; read line"], {
+      stdio: ["pipe", "pipe", "ignore"],
+    });
+    children.push(stuck);
+    await once(stuck.stdout, "data");
+    const pidFile = join(dir, "run", NAME, "control.pid");
+    writeFileSync(pidFile, `${stuck.pid} ${startTimeOf(stuck.pid!)}\n`);
+    const purge = down("--purge");
+    const holds = () => lockHolder(nodesLock({ dataDir }));
+    const pid = await waitFor("the first removal", holds, { ...patience, interval_ms: 5 });
+    process.kill(pid, "SIGSTOP");
+    const plain = down();
+    const line = `Waiting for \`r2k down --purge\` (process ${pid}), which removes its data too`;
+    await waitFor("the second removal to wait", () => plain.said().includes(line), patience);
+    process.kill(pid, signal);
+    stuck.kill("SIGKILL");
+    const [[purged], [ended]] = await Promise.all([purge.ended, plain.ended]);
+    expect(plain.said()).toContain(expected);
+    if (code !== null) expect([purged, ended]).toEqual([code, code]);
+  }, 120_000);
+});
