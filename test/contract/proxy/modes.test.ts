@@ -29,6 +29,8 @@ const NODE_PORTS: Readonly<Record<ModeName, number>> = {
   nftables: 30_096, iptables: 30_097, userspace: 30_098, ipvs: 30_099,
 };
 const WAIT_MS = 30_000;
+/** Clients that connect again and again while the mode changes. */
+const AT_ONCE = 8;
 const patience = { clock, timeout_ms: WAIT_MS };
 
 describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
@@ -92,6 +94,29 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
     const expected = from === "userspace" ? /^closed$|^reset$/ : /^two /;
     expect(await world.outside.say("moved")).toMatch(expected);
   });
+
+  // From userspace the node refuses until the new process has rules: the former's ports are closed.
+  test.each(changes.filter(([from]) => from !== "userspace"))(
+    "a change from %s to %s fails no new connection", async (from, to) => {
+      await use(from);
+      const answers: string[] = [];
+      let isOver = false;
+      const connecting = Array.from({ length: AT_ONCE }, async () => {
+        while (!isOver) answers.push(await world.outside.ask(IP, 80));
+      });
+      const more = async () => {
+        const then = answers.length;
+        await waitFor("new connections", () => answers.length > then + AT_ONCE, patience);
+      };
+      await more();
+      await use(to);
+      await more();
+      isOver = true;
+      await Promise.all(connecting);
+      // Masqueraded: else the answer of another node's endpoint would not pass this node.
+      expect(new Set(answers)).toEqual(new Set([`two ${ADDRESSES.gateway}`]));
+    },
+  );
 
   const dns = (address: string, more: Partial<Wish> = {}) => serve(served, {
     name: "dns", ip: DNS, port: 53, protocol: "udp", endpoints: [{ address }], ...more,
