@@ -13,21 +13,17 @@ const apart = (process.env["R2K_TEST_EXCLUDE"]?.split(",") ?? []).flatMap((path)
 );
 const exclude = ["**/node_modules/**", "dist/**", ".peers/**", ".cache/**", ...apart];
 
-/** Folders of files that start whole programs, or change what belongs to the machine. */
-const OWN_PROCESS_FOLDERS =
-  /^(labs|test\/(clock|e2e|guest|contract\/(cni|cri|csi|device|http2|kubelet)))\//;
-
 /**
  * Whether a test file gets a process of its own. All others share one for each worker, which loads
  * a module once: in processes of their own, 299 unit test files spent half of their processor time
  * on starting and loading. A file says that it needs its own in a comment that begins so.
  */
 function needsOwnProcess(path: string): boolean {
-  if (OWN_PROCESS_FOLDERS.test(path)) return true;
   const text = readFileSync(join(import.meta.dirname, path), "utf8");
   return /^\/\/ In a process of its own: /m.test(text);
 }
 
+/** Node loads TypeScript itself, and keeps the compiled modules for the next process. */
 const NODE_LOADS = { viteModuleRunner: false, nodeLoader: false };
 
 const files = globSync(include, { cwd: import.meta.dirname, exclude });
@@ -36,23 +32,21 @@ const own = files.filter((path) => needsOwnProcess(path) && !inCluster.includes(
 const shared = files.filter((path) => !own.includes(path) && !inCluster.includes(path));
 
 /**
- * Node loads TypeScript itself for processes that stay; those that do not get it transformed once
- * for all of them. Files that share a cluster run after those with their own, so that it does not
- * idle beside them. vitest takes an empty list for its own patterns.
+ * Files that share a cluster run after those with their own, so that it does not idle beside them.
+ * vitest takes an empty list for its own patterns.
  */
 const projects = [
-  { name: "shared", isolate: false, experimental: NODE_LOADS, include: shared },
+  { name: "shared", isolate: false, include: shared },
   { name: "own", isolate: true, include: own },
-  {
-    name: "own, one cluster", isolate: true, include: inCluster,
-    globalSetup: "./test/e2e/shared-host.ts",
-  },
+  { name: "one cluster", isolate: false, include: inCluster,
+    globalSetup: "./test/e2e/shared-host.ts" },
 ].filter((project) => project.include.length > 0);
 
 /** How much of a value a failure's first line shows, which the closing report prints. */
 const SHOWN_CHARS = 800;
 
 const settings = {
+  experimental: NODE_LOADS,
   chaiConfig: { truncateThreshold: SHOWN_CHARS },
   pool: "forks" as const,
   // Of what hangs. Four parts of the suite share two processors: what computes for 15 s alone takes
