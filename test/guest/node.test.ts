@@ -232,6 +232,19 @@ describe.runIf(isPossible)("the kubelet and kernel of a guest node", LIMIT, () =
     expect(stdout).not.toMatch(/pods can send encapsulated packets/);
   });
 
+  it("a setting that a pod changes comes back, and the log says so once", async () => {
+    const line = "another program changed the node's rules or kernel settings; put back";
+    const repairs = async () => {
+      const { stdout } = await host.r2k(["logs", "node", "--node", GUEST, "--name", NAME]);
+      return stdout.split(line).length - 1;
+    };
+    const setting = "/proc/sys/net/ipv4/ip_forward";
+    expect(await inPod("administrator", `echo 0 > ${setting}; cat ${setting}`)).toBe("0");
+    await waitFor("the log", async () => (await repairs()) > 0, patience);
+    expect(await inPod("administrator", `cat ${setting}`)).toBe("1");
+    expect(await repairs()).toBe(1);
+  });
+
   it("exec, logs, port-forward and metrics come from its kubelet", async () => {
     const pod = (await agents()).find((one) => one.node === GUEST)!;
     expect(await cluster.ask("logs", pod.name)).toBe(GUEST);
