@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { walksOf } from "../../labs/walk.ts";
 import { ASK_MS, type ClusterProcess, killAll, TestCluster } from "./cluster.ts";
 import { differences, type HostSnapshot } from "./host-snapshot.ts";
-import { modeChanges } from "./mode-changes.ts";
 import { NodeClocks, ownMarks } from "./moved-clock.ts";
 import { IdentityWatch, leftovers } from "./node-holdings.ts";
 import { OwnHost } from "./own-host.ts";
@@ -329,8 +328,6 @@ describe("three nodes", { timeout: TIMEOUT_MS }, () => {
     await cluster.ask("uncordon", "node-3");
   });
 });
-
-modeChanges(() => ({ cluster, nodes: [first, "node-2", "node-3"], inside, netnsOf }));
 
 describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
   let identity: IdentityWatch | undefined;
