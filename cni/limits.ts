@@ -24,6 +24,8 @@ export const PORT_UP_MS = 5_000;
 export const PORT_RETRY_MS = 2;
 /** Attempts to change rules of iptables while other calls change them. */
 export const IPTABLES_ATTEMPTS_MAX = 16;
+/** Attempts to set a table of nftables while other programs change theirs. */
+export const OWN_TABLE_ATTEMPTS_MAX = 3;
 /** Attempts to set route_localnet while other calls change the port mappings. */
 export const LOCALNET_ATTEMPTS_MAX = 16;
 /**

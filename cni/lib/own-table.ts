@@ -2,6 +2,7 @@ import { inNetns } from "@raft2kube/linux/netns.ts";
 import {
   applyRuleset, deleteTable, listRuleset, nftGeneration, nftTableExists,
 } from "@raft2kube/linux/nft.ts";
+import { OWN_TABLE_ATTEMPTS_MAX } from "../limits.ts";
 
 /** The network namespace that a table is in; by default that of this thread. */
 export interface TablePlace {
@@ -45,16 +46,26 @@ export class OwnTable {
     const isSame = text === this.#rules && this.#exists(network);
     if (isSame && generation === this.#generation) return false;
     const changed = !isSame || (await this.#list(network)) !== this.#listing;
-    if (changed) {
-      const before = network.inside(() => nftGeneration());
-      await applyRuleset(text, namespaceOf(network));
-      this.#listing = await this.#list(network);
-      // One transaction. Else others changed something, perhaps this table before it was listed.
-      const isOurs = network.inside(() => nftGeneration()) === before + 1;
-      this.#rules = isOurs ? text : "";
-    }
+    if (changed) await this.#replace(network, text);
     this.#generation = changed ? -1 : generation;
     return changed;
+  }
+
+  /** Replaces the table, again while it is not certain that it was listed as it was set. */
+  async #replace(network: TablePlace, text: string): Promise<void> {
+    if (text !== this.#rules) this.#listing = "";
+    this.#rules = "";
+    for (let attempt = 0; attempt < OWN_TABLE_ATTEMPTS_MAX && this.#rules === ""; attempt++) {
+      const before = network.inside(() => nftGeneration());
+      await applyRuleset(text, namespaceOf(network));
+      const listing = await this.#list(network);
+      // One transaction, or the same result twice. Else others changed something, perhaps this
+      // table before it was listed.
+      const isCertain =
+        listing === this.#listing || network.inside(() => nftGeneration()) === before + 1;
+      this.#listing = listing;
+      if (isCertain) this.#rules = text;
+    }
   }
 
   /** Deletes the table; returns whether it was there. */
@@ -68,11 +79,16 @@ export class OwnTable {
     return network.inside(() => nftTableExists("ip", this.#name));
   }
 
+  /**
+   * Lists what a table has of its rules. It is the same for each table that is made of them, also
+   * by another process: handles in a table are counted from 1, only its own differs.
+   */
   async #list(network: TablePlace): Promise<string> {
     const listed = await listRuleset(["table", "ip", this.#name], namespaceOf(network));
-    if (!this.#packetsFillSets) return JSON.stringify(listed);
-    return JSON.stringify(listed.map(({ set, ...other }) => {
-      return set ? { set: { ...set, elem: undefined } } : other;
+    return JSON.stringify(listed.map(({ metainfo: _version, table, set, ...other }) => {
+      if (table) return { ...table, handle: undefined };
+      if (!set) return other;
+      return this.#packetsFillSets ? { set: [set["name"], set["handle"]] } : { set };
     }));
   }
 }

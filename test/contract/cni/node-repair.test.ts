@@ -1,4 +1,5 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
 import { configureGuest, createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
 import { guestRepair, NODE_DEVICE, nodeRepair } from "@raft2kube/cni/node/node-repair.ts";
@@ -114,6 +115,31 @@ describe("a node in its namespace", () => {
     expect([await repair(), await repair()]).toEqual([false, false]);
     expect(nft("list set ip r2k-connections counted")).toContain("10.244.0.9");
     nft("delete table ip other");
+  });
+
+  test("keeps its rules when another command has set the same", async () => {
+    await repair();
+    await nodeRepair(NODE)();
+    expect(await repair()).toBe(false);
+  });
+
+  test("sets its rules once while another program changes its own all the time", async () => {
+    const change = "nft add table ip other; nft delete table ip other";
+    const busy = spawn("sh", ["-c", `while :; do ${change}; echo; done`], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(busy.stdout, "data");
+    busy.stdout.resume();
+    const ended = once(busy, "exit");
+    try {
+      for (let times = 0; times < 5; times++) {
+        const again = nodeRepair(NODE);
+        expect([await again(), await again()]).toEqual([true, false]);
+      }
+    } finally {
+      busy.kill("SIGKILL");
+      await ended;
+    }
   });
 });
 
