@@ -55,9 +55,10 @@ export function guestRepair(node: NodeNetwork): () => Promise<boolean> {
 /** Whether this thread's namespace has the node's link. */
 function isLinked({ nodeAddress, nodeRange }: NodeNetwork): boolean {
   using route = openRoute();
-  const index = findLink(route, NODE_DEVICE)?.index;
+  const link = findLink(route, NODE_DEVICE);
   const cidr = `${nodeAddress}/${prefixOf(nodeRange)}`;
-  return listAddresses(route).some((address) => address.link === index && address.cidr === cidr);
+  // Not of all links: IPVS has one with the address of each Service.
+  return link !== undefined && listAddresses(route, link.index).some((one) => one.cidr === cidr);
 }
 
 /** Sets this thread's namespace, which has the node's link; returns whether a setting differed. */
