@@ -18,7 +18,7 @@ const TABLE = "r2k-connections";
  * Returns what bounds the entries of connection tracking that one pod can have in the node's
  * namespace, so that a pod does not fill the table for all: new connections of a pod above it are
  * dropped. Resolves with whether the rules differed. A kernel without `ct count` or `numgen` gets
- * none, with a warning in the log.
+ * none, with a warning in the log. Throws NftError for other failures.
  */
 export function connectionBounds(
   node: TablePlace,
@@ -27,13 +27,17 @@ export function connectionBounds(
 ): () => Promise<boolean> {
   const table = new OwnTable(TABLE, { packetsFillSets: true });
   const rules = boundRules(podCidr, bound);
-  let isRefused = false;
+  let [isAccepted, isRefused] = [false, false];
   return async () => {
     if (isRefused) return false;
     try {
-      return await table.ensure(node, rules);
+      const differed = await table.ensure(node, rules);
+      isAccepted = true;
+      return differed;
     } catch (thrown) {
-      isRefused = isErrno(thrown, "nft-refused", "ENOENT");
+      // A kernel that has accepted them refuses for another reason, which passes.
+      if (isAccepted || !isErrno(thrown, "nft-refused", "ENOENT")) throw thrown;
+      isRefused = true;
       logger("network").warn("a pod can fill the node's table of connections", {
         reason: messageOf(thrown),
         remedy: "a kernel with CONFIG_NFT_CONNLIMIT and CONFIG_NFT_NUMGEN",

@@ -1,6 +1,9 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { HERE } from "@raft2kube/cni/lib/own-table.ts";
+import { connectionBounds } from "@raft2kube/cni/node/connection-bound.ts";
 import { configureGuest, createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
 import { guestRepair, NODE_DEVICE, nodeRepair } from "@raft2kube/cni/node/node-repair.ts";
 import { createUnderlay, deleteUnderlay } from "@raft2kube/cni/node/underlay.ts";
@@ -11,7 +14,7 @@ import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
 import { configureLog, logger } from "@raft2kube/observe/log.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { LOOK_MS, startRepairLoop } from "../../../cli/process/repair-loop.ts";
 
 const clock = systemClock();
@@ -140,6 +143,25 @@ describe("a node in its namespace", () => {
       busy.kill("SIGKILL");
       await ended;
     }
+  });
+
+  test("gets the bound of connections back after nft has failed once", async () => {
+    const bounds = connectionBounds(HERE, NODE.podCidr);
+    await bounds();
+    nft("flush chain ip r2k-connections prerouting");
+    const failing = join(world.root, "failing");
+    mkdirSync(failing);
+    writeFileSync(join(failing, "nft"), "#!/bin/sh\necho Cannot allocate memory >&2\nexit 1\n", {
+      mode: 0o755,
+    });
+    vi.stubEnv("PATH", `${failing}:${process.env["PATH"]}`);
+    try {
+      await expect(bounds()).rejects.toThrow("Cannot allocate memory");
+    } finally {
+      vi.unstubAllEnvs();
+    }
+    expect(await bounds()).toBe(true);
+    expect(nft("list chain ip r2k-connections prerouting")).toContain("ct count");
   });
 });
 
