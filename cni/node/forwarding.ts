@@ -8,6 +8,8 @@ const CHAIN = /^forwarding-was-([01])$/;
 const LINK = /^r2k-/;
 /** "r2k" in a link's `tag`, a number without a meaning to the kernel; the last byte is free. */
 const TAG = 0x72_32_6b_00;
+/** Added to it when the cluster's removal begins. */
+const LEAVING = 2;
 
 /**
  * The host's setting before its first cluster, as one cluster saves it: in the name of an empty
@@ -19,21 +21,23 @@ interface SavedSetting {
   /** The table or the link. */
   in: string;
   before: string;
+  isLeaving: boolean;
 }
 
 async function savedInTables(): Promise<SavedSetting[]> {
   const objects = await listRuleset(["chains", "ip"]);
   return objects.flatMap(({ chain }) => {
     const before = CHAIN.exec(String(chain?.name))?.[1];
-    return before === undefined ? [] : [{ in: String(chain?.table), before }];
+    return before === undefined ? [] : [{ in: String(chain?.table), before, isLeaving: false }];
   });
 }
 
 function savedInLinks(): SavedSetting[] {
   using route = openRoute();
   return listLinks(route).flatMap(({ name }) => {
-    const before = LINK.test(name) ? tagOf(name) - TAG : -1;
-    return before === 0 || before === 1 ? [{ in: name, before: String(before) }] : [];
+    const saved = LINK.test(name) ? tagOf(name) - TAG : -1;
+    if (saved < 0 || saved > (LEAVING | 1)) return [];
+    return [{ in: name, before: String(saved & 1), isLeaving: (saved & LEAVING) !== 0 }];
   });
 }
 
@@ -66,13 +70,20 @@ export function enableForwarding(device: string, before: string): boolean {
   return writeSysctl(FORWARD, 1);
 }
 
-/** Restores the host's setting if no other cluster has saved it. Call before deleting its own. */
+/**
+ * Restores the host's setting if no other cluster has saved it, or only clusters that are removed
+ * at the same time, of which none can know that it is the last. A cluster's table and its link have
+ * one name. Call before deleting its own.
+ */
 export async function restoreForwarding(table: string, device: string): Promise<void> {
-  const isOwn = (saved: SavedSetting) => saved.in === table || saved.in === device;
-  const inLinks = savedInLinks();
+  const own = savedInLinks().find((saved) => saved.in === device);
   // Nothing is saved where a start has failed for want of nft.
-  if (!nftTableExists("ip", table) && !inLinks.some(isOwn)) return;
+  if (!own && !nftTableExists("ip", table)) return;
+  if (own) writeSysctl(tagName(device), TAG + LEAVING + Number(own.before));
+  const inLinks = savedInLinks();
+  const leaving = inLinks.filter(({ isLeaving }) => isLeaving).map((saved) => saved.in);
   const all = [...await savedInTables(), ...inLinks];
-  const [own] = all;
-  if (own && all.every(isOwn)) writeSysctl(FORWARD, own.before);
+  const [first] = all;
+  const isLast = all.every((saved) => [table, device, ...leaving].includes(saved.in));
+  if (first && isLast) writeSysctl(FORWARD, first.before);
 }

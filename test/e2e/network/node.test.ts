@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { restoreForwarding } from "@raft2kube/cni/node/forwarding.ts";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
 import { applyRoutes, planRoutes } from "@raft2kube/cni/node/node-routes.ts";
 import {
@@ -177,6 +178,25 @@ test("two clusters share forwarding: it goes with the last one, whichever that i
   await remove(one);
   expect(readSysctl("net.ipv4.ip_forward")).toBe("1");
   await remove(two);
+  expect(await host()).toEqual(before);
+});
+
+test("two clusters that are removed at once leave the host's forwarding as it was", async () => {
+  const both = [network("one", 0), network("two", 1)];
+  for (const cluster of both) await make(cluster);
+  await Promise.all(both.map(remove));
+  expect(await host()).toEqual(before);
+});
+
+test("a cluster whose removal was interrupted counts again once it is started", async () => {
+  const [one, two] = [network("one", 0), network("two", 1)];
+  await make(one);
+  await make(two);
+  await restoreForwarding("r2k-one", "r2k-one");
+  await make(one);
+  await remove(two);
+  expect(readSysctl("net.ipv4.ip_forward"), "the other cluster needs it").toBe("1");
+  await remove(one);
   expect(await host()).toEqual(before);
 });
 
