@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { openCgroups } from "@raft2kube/linux/open-cgroups.ts";
 import { check, libc } from "@raft2kube/linux/libc.ts";
 import { getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
+import { enterNetns } from "@raft2kube/linux/netns.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 
 const CLONE_NEWNET = 0x40000000;
@@ -18,15 +19,23 @@ export interface World {
   close(): Promise<void>;
 }
 
-/** Moves this test process, and all that it starts, into a network namespace that ends with it. */
-function enterOwnNetwork(): void {
+/**
+ * Moves this thread, and all that it starts, into a network namespace that ends with them. Returns
+ * what moves it back: other test files run in this process later.
+ */
+function enterOwnNetwork(): () => void {
+  const home = openSync("/proc/thread-self/ns/net", "r");
   check("unshare", libc.unshare(CLONE_NEWNET), "the network namespace");
   using route = openRoute();
   setLink(route, getLink(route, "lo"), { up: true });
+  return () => {
+    enterNetns(`/proc/self/fd/${home}`);
+    closeSync(home);
+  };
 }
 
 export function createWorld(): World {
-  enterOwnNetwork();
+  const goHome = enterOwnNetwork();
   // Short: the kernel takes 107 bytes for a socket's path, which has a container's id in it.
   const dir = mkdtempSync("/tmp/r2k-cri-");
   const cniConfDir = join(dir, "net.d");
@@ -58,6 +67,7 @@ export function createWorld(): World {
     cgroupParent,
     logDirectory,
     async close() {
+      goHome();
       await openCgroups().remove(cgroupParent, { clock: systemClock() });
       rmSync(dir, { recursive: true, force: true });
     },
