@@ -46,6 +46,7 @@ const projects = [
 const SHOWN_CHARS = 800;
 
 const settings = {
+  setupFiles: ["./test/undone.ts"],
   experimental: NODE_LOADS,
   chaiConfig: { truncateThreshold: SHOWN_CHARS },
   pool: "forks" as const,
