@@ -15,7 +15,8 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { startRepairLoop } from "./repair-loop.ts";
 import type { Closable } from "./started-parts.ts";
 
-const RETRY_MS = 1_000;
+/** Pause after routes could not be set. */
+export const RETRY_MS = 1_000;
 
 export interface NodeRoutesOptions {
   /** Under an identity that may list and watch nodes; closed here. */
@@ -40,6 +41,8 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
   const nodes = informers.of<Node>(NODES);
   let gateway = options.scope.gateway;
   let retry: Timer | undefined;
+  /** Of the last attempt; the log has it once. */
+  let failure: string | undefined;
   let repairs: Closable | undefined;
   let closed = false;
   const update = () => {
@@ -52,8 +55,11 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
       applyRoutes(options.device, options.source, plan);
       if (gateway !== plan.gateway) log.info("another node serves the host", { ...plan });
       gateway = plan.gateway;
+      failure = undefined;
     } catch (thrown) {
-      log.warn("routes to the nodes not set, trying again", { error: messageOf(thrown) });
+      const error = messageOf(thrown);
+      if (error !== failure) log.warn("routes to the nodes not set, trying again", { error });
+      failure = error;
       retry = clock.after(RETRY_MS, update);
     }
   };

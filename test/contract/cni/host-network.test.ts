@@ -2,17 +2,23 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { createUnderlay, deleteUnderlay, egressRepair } from "@raft2kube/cni/node/underlay.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { configureLog } from "@raft2kube/observe/log.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startNodeRoutes } from "../../../cli/process/node-routes.ts";
+import { RETRY_MS, startNodeRoutes } from "../../../cli/process/node-routes.ts";
 import { LOOK_MS } from "../../../cli/process/repair-loop.ts";
 import { patience, World } from "./overlay/world.ts";
 
 const clock = systemClock();
-/** Looks often: an interval of LOOK_MS is only waited for. */
+let retries = 0;
+/** Looks and tries again often: these intervals are only waited for. */
 const hasty: Clock = {
-  ...clock, after: (ms, fn) => clock.after(ms === LOOK_MS ? 100 : ms, fn),
+  ...clock,
+  after(ms, fn) {
+    if (ms === RETRY_MS) retries++;
+    return clock.after(ms === LOOK_MS || ms === RETRY_MS ? 100 : ms, fn);
+  },
 };
 const FORWARD = "net.ipv4.ip_forward";
 const RANGES = {
@@ -71,6 +77,29 @@ describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network
     damage();
     expect(state()).not.toBe(before);
     await waitFor("the repair", () => state() === before, patience);
+  });
+
+  test("a link that another program renames is reported once until it is back", async () => {
+    const before = state();
+    const lines: string[] = [];
+    configureLog({ level: "warn", stream: { write: (line) => void lines.push(line) } });
+    const rename = (from: string, to: string) => {
+      const words = [["down"], ["name", to]].map((change) => ["link", "set", from, ...change]);
+      for (const change of [...words, ["link", "set", to, "up"]]) execFileSync("ip", change);
+    };
+    rename(HOST.hostDevice, "r2k-renamed");
+    try {
+      const then = retries;
+      await waitFor("attempts", () => retries > then + 5, patience);
+    } finally {
+      rename("r2k-renamed", HOST.hostDevice);
+      configureLog({});
+    }
+    await waitFor("the repair", () => state() === before, patience);
+    const failures = lines.filter((line) => line.includes("trying again"))
+      .map((line) => (JSON.parse(line) as { error: string }).error);
+    expect(failures).not.toEqual([]);
+    expect(failures).toEqual([...new Set(failures)]);
   });
 
   test.each([
