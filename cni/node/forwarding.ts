@@ -52,6 +52,15 @@ function tagOf(device: string): number {
   }
 }
 
+/** Saves in a link's tag, which a link has no longer while the kernel deletes it. */
+function tag(device: string, saved: number): void {
+  try {
+    writeSysctl(tagName(device), TAG + saved);
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOENT")) throw thrown;
+  }
+}
+
 /** Returns the host's setting before its first cluster: that of today where none has saved it. */
 export async function forwardingBefore(): Promise<string> {
   const [first = { before: readSysctl(FORWARD) }] = [...await savedInTables(), ...savedInLinks()];
@@ -66,7 +75,7 @@ export const forwardingChain = (before: string): string => `forwarding-was-${bef
  * whether it was off.
  */
 export function enableForwarding(device: string, before: string): boolean {
-  writeSysctl(tagName(device), TAG + Number(before));
+  tag(device, Number(before));
   return writeSysctl(FORWARD, 1);
 }
 
@@ -79,7 +88,7 @@ export async function restoreForwarding(table: string, device: string): Promise<
   const own = savedInLinks().find((saved) => saved.in === device);
   // Nothing is saved where a start has failed for want of nft.
   if (!own && !nftTableExists("ip", table)) return;
-  if (own) writeSysctl(tagName(device), TAG + LEAVING + Number(own.before));
+  if (own) tag(device, LEAVING + Number(own.before));
   const inLinks = savedInLinks();
   const leaving = inLinks.filter(({ isLeaving }) => isLeaving).map((saved) => saved.in);
   const all = [...await savedInTables(), ...inLinks];
