@@ -8,8 +8,6 @@ const CHAIN = /^forwarding-was-([01])$/;
 const LINK = /^r2k-/;
 /** "r2k" in a link's `tag`, a number without a meaning to the kernel; the last byte is free. */
 const TAG = 0x72_32_6b_00;
-/** Added to it when the cluster's removal begins. */
-const LEAVING = 2;
 
 /**
  * The host's setting before its first cluster, as one cluster saves it: in the name of an empty
@@ -21,23 +19,21 @@ interface SavedSetting {
   /** The table or the link. */
   in: string;
   before: string;
-  isLeaving: boolean;
 }
 
 async function savedInTables(): Promise<SavedSetting[]> {
   const objects = await listRuleset(["chains", "ip"]);
   return objects.flatMap(({ chain }) => {
     const before = CHAIN.exec(String(chain?.name))?.[1];
-    return before === undefined ? [] : [{ in: String(chain?.table), before, isLeaving: false }];
+    return before === undefined ? [] : [{ in: String(chain?.table), before }];
   });
 }
 
 function savedInLinks(): SavedSetting[] {
   using route = openRoute();
   return listLinks(route).flatMap(({ name }) => {
-    const saved = LINK.test(name) ? tagOf(name) - TAG : -1;
-    if (saved < 0 || saved > (LEAVING | 1)) return [];
-    return [{ in: name, before: String(saved & 1), isLeaving: (saved & LEAVING) !== 0 }];
+    const before = LINK.test(name) ? tagOf(name) - TAG : -1;
+    return before === 0 || before === 1 ? [{ in: name, before: String(before) }] : [];
   });
 }
 
@@ -49,15 +45,6 @@ function tagOf(device: string): number {
   } catch (thrown) {
     if (isErrno(thrown, "ENOENT")) return 0; // deleted since it was listed
     throw thrown;
-  }
-}
-
-/** Saves in a link's tag, which a link has no longer while the kernel deletes it. */
-function tag(device: string, saved: number): void {
-  try {
-    writeSysctl(tagName(device), TAG + saved);
-  } catch (thrown) {
-    if (!isErrno(thrown, "ENOENT")) throw thrown;
   }
 }
 
@@ -75,24 +62,23 @@ export const forwardingChain = (before: string): string => `forwarding-was-${bef
  * whether it was off.
  */
 export function enableForwarding(device: string, before: string): boolean {
-  tag(device, Number(before));
+  writeSysctl(tagName(device), TAG + Number(before));
   return writeSysctl(FORWARD, 1);
 }
 
-/**
- * Restores the host's setting if no other cluster has saved it, or only clusters that are removed
- * at the same time, of which none can know that it is the last. A cluster's table and its link have
- * one name. Call before deleting its own.
- */
-export async function restoreForwarding(table: string, device: string): Promise<void> {
-  const own = savedInLinks().find((saved) => saved.in === device);
+/** The setting, if a cluster's table or its link, which have one name, has saved it. */
+export async function savedForwarding(name: string): Promise<string | undefined> {
+  const isSaved = savedInLinks().some((saved) => saved.in === name);
   // Nothing is saved where a start has failed for want of nft.
-  if (!own && !nftTableExists("ip", table)) return;
-  if (own) tag(device, LEAVING + Number(own.before));
-  const inLinks = savedInLinks();
-  const leaving = inLinks.filter(({ isLeaving }) => isLeaving).map((saved) => saved.in);
-  const all = [...await savedInTables(), ...inLinks];
-  const [first] = all;
-  const isLast = all.every((saved) => [table, device, ...leaving].includes(saved.in));
-  if (first && isLast) writeSysctl(FORWARD, first.before);
+  return isSaved || nftTableExists("ip", name) ? await forwardingBefore() : undefined;
+}
+
+/**
+ * Restores the host's setting unless a cluster of another name has saved it. Call before deleting
+ * what saves it, so that an interrupted removal can be repeated, and again afterwards: of clusters
+ * that are removed at once the first call sees the others, the last one none.
+ */
+export async function restoreForwarding(name: string, before: string): Promise<void> {
+  const all = [...await savedInTables(), ...savedInLinks()];
+  if (all.every((saved) => saved.in === name)) writeSysctl(FORWARD, before);
 }

@@ -10,7 +10,7 @@ import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { HERE, OwnTable } from "../lib/own-table.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";
 import {
-  enableForwarding, forwardingBefore, forwardingChain, restoreForwarding,
+  enableForwarding, forwardingBefore, forwardingChain, restoreForwarding, savedForwarding,
 } from "./forwarding.ts";
 
 /**
@@ -86,9 +86,11 @@ export async function deleteUnderlay(
   using route = openRoute();
   const table = tableOf(name);
   if (isOwn(findLink(route, hostDevice), netnsPath)) {
-    await restoreForwarding(table, hostDevice);
+    const before = await savedForwarding(table);
+    if (before !== undefined) await restoreForwarding(table, before);
     if (nftTableExists("ip", table)) await deleteTable("ip", table);
     deleteLink(route, hostDevice); // the kernel deletes its address and routes with it
+    if (before !== undefined) await restoreForwarding(table, before);
   }
   deleteNetns(netnsPath);
 }

@@ -181,9 +181,17 @@ test("two clusters share forwarding: it goes with the last one, whichever that i
   expect(await host()).toEqual(before);
 });
 
-test("two clusters that are removed at once leave the host's forwarding as it was", async () => {
+test.each([
+  ["with their links", () => undefined],
+  // Which go with the underlay's namespace while the cluster's mounts are removed.
+  ["after the kernel has deleted their links", (cluster: ReturnType<typeof network>) => {
+    using route = openRoute();
+    deleteLink(route, cluster.underlay.hostDevice);
+  }],
+])("two clusters removed at once, %s, leave forwarding as it was", async (_how, prepare) => {
   const both = [network("one", 0), network("two", 1)];
   for (const cluster of both) await make(cluster);
+  both.forEach(prepare);
   await Promise.all(both.map(remove));
   expect(await host()).toEqual(before);
 });
@@ -192,7 +200,7 @@ test("a cluster whose removal was interrupted counts again once it is started", 
   const [one, two] = [network("one", 0), network("two", 1)];
   await make(one);
   await make(two);
-  await restoreForwarding("r2k-one", "r2k-one");
+  await restoreForwarding("r2k-one", "0");
   await make(one);
   await remove(two);
   expect(readSysctl("net.ipv4.ip_forward"), "the other cluster needs it").toBe("1");
