@@ -61,6 +61,17 @@ describe("a container's log", () => {
     expect(await read({ tailLines: 2 })).toBe("four\nfive\n");
   });
 
+  test("has no more lines than are wanted when others are written meanwhile", async () => {
+    await writeFile(path, LOG);
+    const pieces: string[] = [];
+    for await (const piece of readLog(source(), { ...ALL, tailLines: 2 })) {
+      pieces.push(String(piece));
+      if (pieces.length > 2) break;
+      await appendFile(path, "2026-01-01T00:00:05Z stdout F five\n");
+    }
+    expect(pieces).toEqual(["\n", "four\n"]);
+  });
+
   test("an absent log is empty", async () => {
     expect(await read({})).toBe("");
   });

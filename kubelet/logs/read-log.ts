@@ -55,7 +55,10 @@ function wanted(entry: CriLogLine, { since_ms, stream }: LogOptions): boolean {
   return since_ms === undefined || Date.parse(entry.time) >= since_ms;
 }
 
-/** The lines of all files from the wanted position on. */
+/**
+ * The lines of all files from the wanted position on. Without `follow` they are at most `tailLines`,
+ * as upstream's, however many are written meanwhile.
+ */
 async function* lines(source: LogSource, options: LogOptions): AsyncGenerator<Buffer> {
   using opened = openLogDirectory(source.podLogsDir, source.path);
   // A pod's logs are there before its first container is made.
@@ -67,11 +70,17 @@ async function* lines(source: LogSource, options: LogOptions): AsyncGenerator<Bu
     tailLines === undefined
       ? { file: 0, offset: 0 }
       : await tailPosition(directory, files, tailLines);
+  let left = options.follow ? Infinity : (tailLines ?? Infinity);
   for (let file = start.file; file < files.length; file++) {
     const offset = file === start.file ? start.offset : 0;
     const current = file === files.length - 1;
     if (current && options.follow) yield* followed(source, opened, offset);
-    else yield* fileLines(directory, files[file]!, offset);
+    else {
+      for await (const line of fileLines(directory, files[file]!, offset)) {
+        if (left-- <= 0) return;
+        yield line;
+      }
+    }
   }
 }
 
