@@ -56,8 +56,8 @@ function wanted(entry: CriLogLine, { since_ms, stream }: LogOptions): boolean {
 }
 
 /**
- * The lines of all files from the wanted position on. Without `follow` they are at most `tailLines`,
- * as upstream's, however many are written meanwhile.
+ * The lines of all files from the wanted position on. Without `follow` at most `tailLines`, as
+ * upstream, however many are written meanwhile.
  */
 async function* lines(source: LogSource, options: LogOptions): AsyncGenerator<Buffer> {
   using opened = openLogDirectory(source.podLogsDir, source.path);
