@@ -18,9 +18,6 @@ export type IptablesKind = "nft" | "legacy";
 /** Arguments of both kinds of iptables-restore; the legacy one waits for the lock, in seconds. */
 export const RESTORE_ARGS = ["--wait", "5", "--noflush"];
 
-/** When a program is killed. With 10,000 Services the longest takes seconds. */
-const PROGRAM_MS_MAX = 60_000;
-
 /** The first version that repeats a comment when it reads it, not when its input ends. */
 const VERSION_THAT_ANSWERS = [1, 8, 5];
 
@@ -117,7 +114,7 @@ export function iptables(kind: IptablesKind): Iptables {
   const run = async (program: string, args: string[], input: string) => {
     const name = `iptables-${kind}-${program}`;
     try {
-      return await runProgram(name, args, input, { timeout_ms: PROGRAM_MS_MAX });
+      return await runProgram(name, args, input);
     } catch (thrown) {
       throw new IptablesError(iptablesCode(thrown), String(thrown), { cause: thrown });
     }

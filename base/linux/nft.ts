@@ -5,7 +5,8 @@ import { runProgram } from "./run-program.ts";
 
 /**
  * nft refused a transaction: nothing of it was applied, and `message` holds what nft said. Or it is
- * missing (`nft-missing`), was not started for another reason, or was killed (`nft-failed`).
+ * missing (`nft-missing`), was not started for another reason, or was killed, after a minute at the
+ * latest (`nft-failed`).
  */
 export class NftError extends CodedError {
   override readonly name = "NftError";

@@ -10,6 +10,8 @@ export class ProgramError extends CodedError {
   override readonly name = "ProgramError";
 }
 
+/** When a program is killed. With rules of 10,000 Services the longest takes seconds. */
+const PROGRAM_MS_MAX = 60_000;
 const OUTPUT_BYTES = 256 << 20;
 const STDERR_BYTES = 16 << 10;
 
@@ -22,7 +24,7 @@ export function runProgram(
   name: string,
   args: readonly string[],
   input: string,
-  { netns, timeout_ms }: { netns?: string | undefined; timeout_ms?: number | undefined } = {},
+  { netns, timeout_ms = PROGRAM_MS_MAX }: { netns?: string | undefined; timeout_ms?: number } = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const onError = (thrown: Error) => {
@@ -30,7 +32,7 @@ export function runProgram(
       reject(new ProgramError(codeOf(thrown) ?? "EXIT", said));
     };
     // Its timer keeps no process alive; that of spawn's `timeout` does if the program is missing.
-    const signal = timeout_ms === undefined ? undefined : AbortSignal.timeout(timeout_ms);
+    const signal = AbortSignal.timeout(timeout_ms);
     const options = { stdio: "pipe", signal, killSignal: "SIGKILL" } as const;
     const born = () => spawn(name, args, options).on("error", onError);
     const child = netns === undefined ? born() : inNetns(netns, born);
