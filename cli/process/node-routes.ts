@@ -60,7 +60,7 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
       const error = messageOf(thrown);
       if (error !== failure) log.warn("routes to the nodes not set, trying again", { error });
       failure = error;
-      retry = clock.after(RETRY_MS, update);
+      if (!closed) retry = clock.after(RETRY_MS, update);
     }
   };
   void nodes.synced.then(() => {
@@ -83,10 +83,10 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
   informers.start();
   return {
     async close() {
-      retry?.cancel();
       closed = true;
       await repairs?.close();
       await informers.close();
+      retry?.cancel();
       client.close();
     },
   };

@@ -11,23 +11,30 @@ export interface RepairLoopOptions {
   readonly repair: () => Promise<boolean>;
   /** As the log names it. */
   readonly what: string;
-  readonly log: Logger;
+  readonly log: Pick<Logger, "warn">;
   readonly clock: Clock;
 }
 
-/** Repairs now and each LOOK_MS until it is closed; after the first time the log says so. */
+/**
+ * Repairs now and each LOOK_MS until it is closed; after the first time the log says so. It has
+ * each failure once, until another follows or none.
+ */
 export function startRepairLoop({ repair, what, log, clock }: RepairLoopOptions): Closable {
   let timer: Timer | undefined;
   let closed = false;
   // The first look knows of no earlier one.
   let isFirst = true;
+  let failure: string | undefined;
   let looking: Promise<void>;
   const look = () => {
     looking = repair().then((wasMissing) => {
       if (wasMissing && !isFirst) log.warn(`another program changed ${what}; put back`);
       isFirst = false;
+      failure = undefined;
     }, (thrown: unknown) => {
-      log.warn(`${what} could not be checked`, { error: messageOf(thrown) });
+      const error = messageOf(thrown);
+      if (error !== failure) log.warn(`${what} cannot be checked, trying again`, { error });
+      failure = error;
     }).then(() => {
       if (!closed) timer = clock.after(LOOK_MS, look);
     });
