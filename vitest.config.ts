@@ -52,8 +52,8 @@ const settings = {
   pool: "forks" as const,
   // Of what hangs. Four parts of the suite share two processors: what computes for 15 s alone takes
   // two minutes then.
-  testTimeout: 180_000,
-  hookTimeout: 300_000,
+  testTimeout: 300_000,
+  hookTimeout: 600_000,
   expect: { poll: { timeout: 50_000 } },
   exclude,
 };

@@ -29,7 +29,7 @@ export type Call = (method: string, path: string, sent: Sent) => Promise<Receive
 const inflate = promisify(gunzip);
 
 /** How long one answer may take: upstream makes some wait for three seconds. */
-const ANSWER_TIMEOUT_MS = 20_000;
+const ANSWER_TIMEOUT_MS = 60_000;
 
 /** A way to ask a server on loopback, whose own certificate is not looked at. */
 export function callerOf(port: number, { cert, key }: KeyPair): Call & { close(): void } {
