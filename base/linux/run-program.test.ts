@@ -1,9 +1,21 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { runProgram } from "./run-program.ts";
 
 test("a program that takes too long is killed", async () => {
   const late = runProgram("sleep", ["infinity"], "", { timeout_ms: 1 });
   await expect(late).rejects.toMatchObject({ name: "ProgramError", code: "ABORT_ERR" });
+});
+
+test("a program without a limit of its own is killed after a minute", async () => {
+  const soon = AbortSignal.timeout(1);
+  const timeout = vi.spyOn(AbortSignal, "timeout").mockReturnValue(soon);
+  try {
+    const late = runProgram("sleep", ["infinity"], "");
+    await expect(late).rejects.toMatchObject({ code: "ABORT_ERR" });
+    expect(timeout).toHaveBeenCalledExactlyOnceWith(60_000);
+  } finally {
+    timeout.mockRestore();
+  }
 });
 
 test.each([
