@@ -11,8 +11,7 @@ import {
 } from "@raft2kube/cni/node/node-routes.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
-import { startRepairLoop } from "./repair-loop.ts";
+import { failureLog, startRepairLoop } from "./repair-loop.ts";
 import type { Closable } from "./started-parts.ts";
 
 /** Pause after routes could not be set. */
@@ -41,8 +40,7 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
   const nodes = informers.of<Node>(NODES);
   let gateway = options.scope.gateway;
   let retry: Timer | undefined;
-  /** Of the last attempt; the log has it once. */
-  let failure: string | undefined;
+  const logFailure = failureLog(log, "routes to the nodes not set, trying again");
   let repairs: Closable | undefined;
   let closed = false;
   const update = () => {
@@ -55,12 +53,10 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
       applyRoutes(options.device, options.source, plan);
       if (gateway !== plan.gateway) log.info("another node serves the host", { ...plan });
       gateway = plan.gateway;
-      failure = undefined;
+      logFailure();
     } catch (thrown) {
-      const error = messageOf(thrown);
-      if (error !== failure) log.warn("routes to the nodes not set, trying again", { error });
-      failure = error;
-      if (!closed) retry = clock.after(RETRY_MS, update);
+      logFailure(thrown);
+      retry = clock.after(RETRY_MS, update);
     }
   };
   void nodes.synced.then(() => {

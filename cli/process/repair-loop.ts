@@ -16,26 +16,35 @@ export interface RepairLoopOptions {
 }
 
 /**
- * Repairs now and each LOOK_MS until it is closed; after the first time the log says so. It has
- * each failure once, until another follows or none.
+ * Returns what logs failures of something that is tried again: each once, until another follows or
+ * none, which is a call without one.
  */
+export function failureLog(
+  log: Pick<Logger, "warn">,
+  message: string,
+): (thrown?: unknown) => void {
+  let last: string | undefined;
+  return (thrown) => {
+    const error = thrown === undefined ? undefined : messageOf(thrown);
+    if (error !== undefined && error !== last) log.warn(message, { error });
+    last = error;
+  };
+}
+
+/** Repairs now and each LOOK_MS until it is closed; after the first time the log says so. */
 export function startRepairLoop({ repair, what, log, clock }: RepairLoopOptions): Closable {
   let timer: Timer | undefined;
   let closed = false;
   // The first look knows of no earlier one.
   let isFirst = true;
-  let failure: string | undefined;
+  const logFailure = failureLog(log, `${what} cannot be checked, trying again`);
   let looking: Promise<void>;
   const look = () => {
     looking = repair().then((wasMissing) => {
       if (wasMissing && !isFirst) log.warn(`another program changed ${what}; put back`);
       isFirst = false;
-      failure = undefined;
-    }, (thrown: unknown) => {
-      const error = messageOf(thrown);
-      if (error !== failure) log.warn(`${what} cannot be checked, trying again`, { error });
-      failure = error;
-    }).then(() => {
+      logFailure();
+    }, logFailure).then(() => {
       if (!closed) timer = clock.after(LOOK_MS, look);
     });
   };
