@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { parseAllDocuments } from "yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { TestCluster } from "./cluster.ts";
+import { ASK_MS, type TestCluster } from "./cluster.ts";
 import { startLoad } from "./load.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
@@ -27,6 +29,21 @@ function unguarded(): string {
     .join("---\n");
 }
 
+/** The addresses of the demo's pods, also of those that end. */
+async function addresses(): Promise<string[]> {
+  const fields = "jsonpath={.items[*].status.podIP}";
+  return (await cluster.ask("get", "pods", "-l", "app=web", "-o", fields)).split(" ");
+}
+
+/** The addresses in the proxy's rules on the cluster's node. */
+async function addressesInRules(): Promise<Set<string>> {
+  const netns = `--net=${join(cluster.host.dir, "run", cluster.name, "netns/node")}`;
+  const list = ["nft", "list", "table", "ip", "r2k-proxy"];
+  const { code, stdout, stderr } = await cluster.host.run("nsenter", [netns, ...list]);
+  if (code !== 0) throw new Error(stderr);
+  return new Set(stdout.match(/\b\d+(\.\d+){3}\b/g));
+}
+
 beforeAll(async () => {
   cluster = await sharedCluster("probeless");
   await cluster.apply(unguarded());
@@ -40,20 +57,24 @@ describe("the demo without probe and preStop", { timeout: TIMEOUT_MS }, () => {
     const ip = await cluster.ask("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}");
     const load = startLoad(cluster.host, `http://${ip}/`, CLIENTS);
     await expect.poll(load.count).toBeGreaterThan(100);
+    const old: string[] = [];
     for (const version of [2, 1]) {
+      old.push(...(await addresses()));
       await cluster.ask("set", "image", "deployment/web", `web=r2k.local/web:${version}`);
       await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");
     }
     const { requests, failures } = await load.stop();
     expect(failures.length).toBeGreaterThan(0);
     expect(failures.length).toBeLessThan(requests);
-    // It is the update that lost them: once the last old pod is out of the rules, which may be
-    // after the update's end, every request is answered.
-    const losses = async () => {
-      const calm = startLoad(cluster.host, `http://${ip}/`, CLIENTS);
-      await expect.poll(calm.count).toBeGreaterThan(200);
-      return (await calm.stop()).failures;
-    };
-    await expect.poll(losses).toEqual([]);
+    // It is the update that lost them: afterwards every request is answered. Its end is not that of
+    // the last old pod in the node's rules.
+    await waitFor("rules without the old pods", async () => {
+      const inRules = await addressesInRules();
+      const current = await addresses();
+      return current.some((ip) => inRules.has(ip)) && !old.some((ip) => inRules.has(ip));
+    }, { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS });
+    const calm = startLoad(cluster.host, `http://${ip}/`, CLIENTS);
+    await expect.poll(calm.count).toBeGreaterThan(200);
+    expect((await calm.stop()).failures).toEqual([]);
   });
 });

@@ -102,29 +102,27 @@ const containers = (pod: Pod) => {
   });
 };
 
-/** How often is not said: it depends on how long the steps before took. */
-const isRestarted = (pod: Pod) => (statusOf(pod, "main")?.restartCount ?? 0) > 0;
-
 report("kernel", { controllers: openCgroups().controllers, nftables: hasNftables() });
 node.put("pair", PAIR);
-node.put("greedy", GREEDY);
-node.put("listless", LISTLESS);
 const pair = await node.untilReady("pair");
 await reportLimits(pair);
 await reportStatistics(pair);
 
+// Not before: restarts go on during other steps.
+node.put("greedy", GREEDY);
 const greedy = await node.until("back off", "greedy", (pod) => {
   return statusOf(pod, "main")?.state?.waiting?.reason === "CrashLoopBackOff";
 });
-const { exitCode, reason } = statusOf(greedy, "main")?.lastState?.terminated ?? {};
-report("greedy", {
-  restarted: isRestarted(greedy), phase: greedy.status?.phase, last: { exitCode, reason },
-});
+const { restartCount, lastState } = statusOf(greedy, "main") as ContainerStatus;
+const { exitCode, reason } = lastState?.terminated ?? {};
+report("greedy", { restartCount, phase: greedy.status?.phase, last: { exitCode, reason } });
 
-const listless = await node.until("run again", "listless", (pod) => {
-  return isRestarted(pod) && statusOf(pod, "main")?.state?.running !== undefined;
+node.put("listless", LISTLESS);
+const again = await node.until("run again", "listless", (pod) => {
+  const { restartCount = 0, state } = statusOf(pod, "main") ?? {};
+  return restartCount > 0 && state?.running !== undefined;
 });
-report("listless", { restarted: isRestarted(listless) });
+report("listless", { restartCount: statusOf(again, "main")?.restartCount });
 
 await node.stopKubelet();
 await node.served.restart();
