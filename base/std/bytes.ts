@@ -1,3 +1,6 @@
+/** The empty value, shared. */
+export const NO_BYTES: Buffer = Buffer.alloc(0);
+
 /**
  * Returns the UTF-8 of `text` in its own memory. `Buffer.from` allocates small buffers from Node's
  * shared pool, and one reference into a pool retains all its 64 KiB.

@@ -1,3 +1,5 @@
+import { INT32_MAX } from "./limits.ts";
+
 /** A pending timer; cancelling one that has fired does nothing. */
 export interface Timer {
   cancel(): void;
@@ -14,7 +16,7 @@ export interface Clock {
 }
 
 /** Maximum delay of a Node timer, 25 days: a longer one fires at once. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
+const TIMER_MS_MAX = INT32_MAX;
 
 /** The machine's clock. Its timers keep the process alive unless `unref` is set. */
 export function systemClock(options: { unref?: boolean } = {}): Clock {

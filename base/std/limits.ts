@@ -1,10 +1,19 @@
 import { assertLimits } from "./assert.ts";
 
+/** The largest number of an int32 field of the API, and of a timer's milliseconds. */
+export const INT32_MAX = 2 ** 31 - 1;
+
 /** Characters of a quantity, so that no number takes long to read. */
 export const QUANTITY_LENGTH_MAX = 256;
 
 /** Exponents of quantities beyond this reach the cap or vanish; bounding them bounds the work. */
 export const QUANTITY_EXPONENT_MAX = 60;
+
+/**
+ * For so long one turn of the event loop takes input from clients. A fraction of a tick of the
+ * store's Raft, 100 ms, whose timers and peers run between the turns.
+ */
+export const INPUT_TURN_MS = 25;
 
 assertLimits({
   "an exponent within its bound fits into a quantity": QUANTITY_EXPONENT_MAX < QUANTITY_LENGTH_MAX,

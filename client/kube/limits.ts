@@ -46,13 +46,6 @@ export const WATCH_TIMEOUT_S = 300;
 export const REFLECTOR_BACKOFF_MS = 200;
 export const REFLECTOR_BACKOFF_MS_MAX = 30_000;
 
-/** Keys in one work queue: more than the objects of a large cluster. */
-export const QUEUE_KEYS_MAX = 1_000_000;
-
-/** Back-off of a key that keeps failing: doubles from the first to the second. */
-export const QUEUE_BACKOFF_MS = 5;
-export const QUEUE_BACKOFF_MS_MAX = 60_000;
-
 /** Events waiting to be written; more are dropped, and the drop is logged. */
 export const EVENTS_PENDING_MAX = 1_000;
 
@@ -107,8 +100,7 @@ assertLimits({
   "an event of a watch is no larger than a list": WATCH_LINE_BYTES_MAX <= RESPONSE_BYTES_MAX,
   "a Retry-After that is waited for is shorter than a request":
     RETRY_AFTER_MS_MAX < REQUEST_TIMEOUT_MS,
-  "back-offs grow":
-    REFLECTOR_BACKOFF_MS <= REFLECTOR_BACKOFF_MS_MAX && QUEUE_BACKOFF_MS <= QUEUE_BACKOFF_MS_MAX,
+  "back-offs grow": REFLECTOR_BACKOFF_MS <= REFLECTOR_BACKOFF_MS_MAX,
   "a connection is given up before it is asked again": PING_TIMEOUT_MS < PING_INTERVAL_MS,
   "repeats are recognised among the events remembered": EVENTS_SIMILAR_MAX <= EVENTS_REMEMBERED_MAX,
 });

@@ -3,7 +3,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { Backoff } from "./backoff.ts";
+import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import { isExpired } from "../errors.ts";
 import { REFLECTOR_BACKOFF_MS_MAX, REFLECTOR_BACKOFF_MS, WATCH_TIMEOUT_S } from "../limits.ts";
 import type { KubeList, KubeObject } from "../object/object.ts";
@@ -46,11 +46,8 @@ export class Reflector<T extends KubeObject> {
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
     this.#random = options.random ?? systemRandom;
-    this.#backoff = new Backoff({
-      first_ms: REFLECTOR_BACKOFF_MS,
-      most_ms: REFLECTOR_BACKOFF_MS_MAX,
-      random: this.#random,
-    });
+    const pauses = { first_ms: REFLECTOR_BACKOFF_MS, most_ms: REFLECTOR_BACKOFF_MS_MAX };
+    this.#backoff = new Backoff(pauses, this.#random);
   }
 
   start(): void {

@@ -24,6 +24,12 @@ export const STORAGE_PROVISIONER_BETA = "volume.beta.kubernetes.io/storage-provi
 /** On a volume: its provisioner. */
 export const PROVISIONED_BY = "pv.kubernetes.io/provisioned-by";
 
+/**
+ * On a class whose driver's volumes any node can reach: the node that provisions them, where each
+ * node has a provisioner of its own.
+ */
+export const PROVISIONER_NODE = "r2k.io/provisioner-node";
+
 /** The provisioner of classes whose volumes are only made by hand. */
 export const NO_PROVISIONER = "kubernetes.io/no-provisioner";
 

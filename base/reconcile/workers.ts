@@ -1,21 +1,29 @@
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { isConflict, isNamespaceTerminating } from "../errors.ts";
 import type { WorkQueue } from "./workqueue.ts";
 
 /** Brings one object nearer to what is wanted. May ask to be called again after a time. */
 export type Reconcile = (key: string) => Promise<{ again_ms: number } | void>;
 
+export interface WorkersOptions {
+  /** The component, in the log. */
+  readonly name: string;
+  readonly queue: WorkQueue;
+  readonly workers: number;
+  readonly reconcile: Reconcile;
+  /**
+   * Whether a failure is part of normal operation, such as a lost race: it is not a warning.
+   * `failures` is the key's number of them in a row.
+   */
+  isExpected(thrown: unknown, failures: number): boolean;
+}
+
 /**
  * Runs a reconciler over a queue with some workers, until the queue is closed; resolves when the
  * last worker has finished. A failure is logged and its key tried again with back-off.
  */
-export async function runWorkers(
-  name: string,
-  queue: WorkQueue,
-  workers: number,
-  reconcile: Reconcile,
-): Promise<void> {
+export async function runWorkers(options: WorkersOptions): Promise<void> {
+  const { name, queue, workers, reconcile, isExpected } = options;
   const log = logger(name);
   const work = async () => {
     for (;;) {
@@ -26,10 +34,8 @@ export async function runWorkers(
         queue.forget(key);
         if (result) queue.addAfter(key, result.again_ms);
       } catch (thrown) {
-        // Another writer was faster: the informer will bring the newer state.
-        const expected = isConflict(thrown) || isNamespaceTerminating(thrown);
         const fields = { key, error: messageOf(thrown), failures: queue.failures(key) + 1 };
-        if (expected) log.debug("out of date, trying again", fields);
+        if (isExpected(thrown, fields.failures)) log.debug("out of date, trying again", fields);
         else log.warn("failed, trying again", fields);
         queue.addRateLimited(key);
       } finally {

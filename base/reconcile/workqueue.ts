@@ -1,6 +1,9 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { QUEUE_BACKOFF_MS_MAX, QUEUE_BACKOFF_MS, QUEUE_KEYS_MAX } from "../limits.ts";
+import { type Pauses, pauseAfter } from "./backoff.ts";
+import { QUEUE_BACKOFF_MS_MAX, QUEUE_BACKOFF_MS, QUEUE_KEYS_MAX } from "./limits.ts";
+
+const PAUSES: Pauses = { first_ms: QUEUE_BACKOFF_MS, most_ms: QUEUE_BACKOFF_MS_MAX };
 
 /** Follows the keys of a queue. */
 export interface QueueObserver {
@@ -17,9 +20,8 @@ export interface QueueObserver {
 export interface WorkQueueOptions {
   clock: Clock;
   observer?: QueueObserver | undefined;
-  /** Back-off of a failing key: doubles from the first to the second. */
-  backoff_ms?: number;
-  backoffMax_ms?: number;
+  /** Pauses after a key's failures. */
+  pauses?: Pauses;
   keys_max?: number;
 }
 
@@ -29,8 +31,7 @@ export interface WorkQueueOptions {
  */
 export class WorkQueue {
   readonly #clock: Clock;
-  readonly #backoff_ms: number;
-  readonly #backoffMax_ms: number;
+  readonly #pauses: Pauses;
   readonly #keys_max: number;
   readonly #observer: QueueObserver | undefined;
   readonly #waiting = new Set<string>();
@@ -44,8 +45,7 @@ export class WorkQueue {
   constructor(options: WorkQueueOptions) {
     this.#clock = options.clock;
     this.#observer = options.observer;
-    this.#backoff_ms = options.backoff_ms ?? QUEUE_BACKOFF_MS;
-    this.#backoffMax_ms = options.backoffMax_ms ?? QUEUE_BACKOFF_MS_MAX;
+    this.#pauses = options.pauses ?? PAUSES;
     this.#keys_max = options.keys_max ?? QUEUE_KEYS_MAX;
   }
 
@@ -103,10 +103,9 @@ export class WorkQueue {
 
   /** Adds a key that failed, after a pause that doubles with each failure until `forget`. */
   addRateLimited(key: string): void {
-    const failures = this.#failures.get(key) ?? 0;
-    this.#failures.set(key, failures + 1);
-    const doubled_ms = this.#backoff_ms * 2 ** Math.min(failures, 40);
-    this.addAfter(key, Math.min(this.#backoffMax_ms, doubled_ms));
+    const failures = this.failures(key) + 1;
+    this.#failures.set(key, failures);
+    this.addAfter(key, pauseAfter(failures, this.#pauses));
   }
 
   /** How often a key has failed since it was last forgotten. */
@@ -114,7 +113,7 @@ export class WorkQueue {
     return this.#failures.get(key) ?? 0;
   }
 
-  /** The key is well: its next failure starts at the first pause. */
+  /** The key succeeded: its next failure is followed by the first pause. */
   forget(key: string): void {
     this.#failures.delete(key);
   }

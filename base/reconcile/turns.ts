@@ -1,0 +1,56 @@
+/** Runs one operation at a time for each key, in the order of the calls. */
+export class KeyedTurns {
+  readonly #tails = new Map<string, Promise<void>>();
+
+  /** Runs `operation` after all earlier ones of the same key, regardless of their outcome. */
+  run<R>(key: string, operation: () => Promise<R>): Promise<R> {
+    const before = this.#tails.get(key) ?? Promise.resolve();
+    const result = before.then(operation);
+    const forget = () => {
+      if (this.#tails.get(key) === tail) this.#tails.delete(key);
+    };
+    // A failure is the caller's: the next operation starts regardless.
+    const tail: Promise<void> = result.then(forget, forget);
+    this.#tails.set(key, tail);
+    return result;
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    while (this.#tails.size > 0) await Promise.all(this.#tails.values());
+  }
+}
+
+/** Runs one operation at a time; those of different owners go in rotation. */
+export class FairTurns {
+  /** Starts of the operations that wait, by owner; the first owner is the next. */
+  readonly #waiting = new Map<string, (() => void)[]>();
+  #isBusy = false;
+
+  async run<R>(owner: string, operation: () => Promise<R>): Promise<R> {
+    if (this.#isBusy) await this.#turn(owner);
+    this.#isBusy = true;
+    try {
+      return await operation();
+    } finally {
+      this.#next();
+    }
+  }
+
+  #turn(owner: string): Promise<void> {
+    return new Promise((go) => {
+      const own = this.#waiting.get(owner) ?? [];
+      own.push(go);
+      this.#waiting.set(owner, own);
+    });
+  }
+
+  #next(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) return void (this.#isBusy = false);
+    const [owner, [go, ...rest]] = next;
+    this.#waiting.delete(owner);
+    if (rest.length > 0) this.#waiting.set(owner, rest);
+    go!();
+  }
+}

@@ -1,0 +1,85 @@
+/** How much there is of something that several owners use. */
+export interface ShareLimits {
+  readonly all: number;
+  /** The share of one owner. */
+  readonly each: number;
+  /** The part of `all` that is kept for owners that may use the reserve. */
+  readonly reserved: number;
+  /** The share of one owner that may use the reserve; `each` if there is none. */
+  readonly eachOfReserve?: number;
+}
+
+/** The user, namespace or address that an amount is counted for. */
+export interface Owner {
+  readonly name: string;
+  /**
+   * `reserve`: may use the reserve too; `all`: is bounded neither by the reserve nor by a share, as
+   * parts of the control plane are.
+   */
+  readonly may?: "reserve" | "all";
+}
+
+/**
+ * Counts how much of a bounded resource each owner has taken. An amount that is larger than a share
+ * fits if its owner has none; one that is larger than all fits alone, and leaves the reserve.
+ */
+export class Shares {
+  readonly #limits: ShareLimits;
+  readonly #owned = new Map<string, number>();
+  #taken = 0;
+  /** The part of `#taken` that owners without the reserve have. */
+  #ordinary = 0;
+
+  constructor(limits: ShareLimits) {
+    this.#limits = limits;
+  }
+
+  /** The amount that all owners have taken. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Whether an amount is within the owner's share. */
+  isWithinShare({ name, may }: Owner, amount = 1): boolean {
+    const { each, eachOfReserve = each } = this.#limits;
+    const owned = this.#owned.get(name) ?? 0;
+    const share = may === "reserve" ? eachOfReserve : each;
+    return may === "all" || owned === 0 || owned + amount <= share;
+  }
+
+  /** Whether an amount is left for an owner, regardless of its share. */
+  isLeft(owner: Owner, amount = 1): boolean {
+    const limit = this.#limitOf(owner);
+    const taken = owner.may === undefined ? this.#ordinary : this.#taken;
+    const isWithin = taken === 0 || taken + amount <= limit;
+    return isWithin && this.#taken + Math.min(amount, limit) <= this.#limits.all;
+  }
+
+  fits(owner: Owner, amount = 1): boolean {
+    return this.isWithinShare(owner, amount) && this.isLeft(owner, amount);
+  }
+
+  /** Counts an amount for an owner, whether it fits or not. Returns how to give it back, once. */
+  take(owner: Owner, amount = 1): () => void {
+    const by = Math.min(amount, this.#limitOf(owner));
+    let isHeld = true;
+    this.#change(owner, by);
+    return () => {
+      if (isHeld) this.#change(owner, -by);
+      isHeld = false;
+    };
+  }
+
+  #limitOf({ may }: Owner): number {
+    const { all, reserved } = this.#limits;
+    return may === undefined ? all - reserved : all;
+  }
+
+  #change({ name, may }: Owner, by: number): void {
+    const owned = (this.#owned.get(name) ?? 0) + by;
+    if (owned > 0) this.#owned.set(name, owned);
+    else this.#owned.delete(name);
+    this.#taken += by;
+    if (may === undefined) this.#ordinary += by;
+  }
+}
