@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import type { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { CONNECTION_WINDOW_BYTES, SETTINGS_TIMEOUT_MS } from "./limits.ts";
 import { FLAG, FRAME, H2_ERROR, type H2ErrorName, Http2Error } from "./frame.ts";
 import { FrameReader } from "./frame-reader.ts";
@@ -29,13 +30,19 @@ export abstract class Http2Endpoint {
   readonly #blocks = new HeaderBlocks();
   #receiveWindow = CONNECTION_WINDOW_BYTES;
 
-  /** `prefaced` is false where the peer sends the preface first: at a server. */
-  constructor(socket: Duplex, clock: Clock, prefaced: boolean) {
+  /**
+   * `prefaced` is false where the peer sends the preface first: at a server. With `turns`, its
+   * input takes turns with that of other connections.
+   */
+  constructor(socket: Duplex, clock: Clock, prefaced: boolean, turns?: InputTurns) {
     this.socket = socket;
     this.clock = clock;
     this.sender = new FrameSender(socket, () => this.#giveUp());
     this.#reader = new FrameReader((...frame) => this.#onFrame(...frame), prefaced);
-    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
+    socket.on("data", (chunk: Buffer) => {
+      if (turns) turns.receive(socket, () => this.#receive(chunk));
+      else this.#receive(chunk);
+    });
     socket.on("error", () => socket.destroy());
     socket.on("end", () => socket.destroy());
     socket.on("close", () => this.#end());
@@ -104,14 +111,16 @@ export abstract class Http2Endpoint {
     throw new Http2Error(reason, "headers on a stream that is over");
   }
 
-  #receive(chunk: Buffer): void {
-    if (this.over) return;
+  /** Always goes on: streams hold their senders back by their windows. */
+  #receive(chunk: Buffer): true {
+    if (this.over) return true;
     try {
       this.#reader.push(chunk);
     } catch (thrown) {
       if (!(thrown instanceof Http2Error)) throw thrown;
       this.#fail(thrown);
     }
+    return true;
   }
 
   #fail({ reason, message }: Http2Error): void {

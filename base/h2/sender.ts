@@ -1,3 +1,4 @@
+import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import type { Duplex } from "node:stream";
 import { FRAME_BYTES_MAX, UNREAD_BYTES_MAX } from "./limits.ts";
 import {
@@ -143,7 +144,7 @@ export class FrameSender {
   }
 
   /** A frame without flags about the connection or a stream. */
-  control(type: number, streamId: number, payload: Buffer = EMPTY): void {
+  control(type: number, streamId: number, payload: Buffer = NO_BYTES): void {
     const at = this.#reserve(FRAME_HEADER_BYTES + payload.length);
     const header = { length: payload.length, type, flags: 0, streamId };
     payload.copy(this.#scratch, writeFrameHeader(this.#scratch, at, header));
@@ -213,8 +214,6 @@ export class FrameSender {
     return at;
   }
 }
-
-const EMPTY = Buffer.alloc(0);
 
 function u32(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(4);

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import type { InputTurns } from "@raft2kube/std/input-turns.ts";
 import {
   CONNECTION_WINDOW_BYTES,
   HEADER_LIST_BYTES_MAX,
@@ -25,6 +26,8 @@ import { TokenBucket } from "./token-bucket.ts";
 
 export interface ConnectionOptions<T> {
   readonly clock: Clock;
+  /** For the input of all connections of a server. */
+  readonly turns?: InputTurns | undefined;
   /** Requests that may be under way at once. */
   readonly streams_max: number;
   /** The parsed head of a request; cached for requests with the same head. */
@@ -54,8 +57,8 @@ export class Http2ServerConnection<T> extends Http2Endpoint {
   #rewarded = 0;
 
   constructor(socket: Duplex, options: ConnectionOptions<T>) {
-    const { clock, interpret, streams_max } = options;
-    super(socket, clock, false);
+    const { clock, interpret, streams_max, turns } = options;
+    super(socket, clock, false, turns);
     this.#options = options;
     this.#decoder = new HpackDecoder((list) => {
       const head = requestHead(list);

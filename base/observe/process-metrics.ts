@@ -62,7 +62,7 @@ function openFiles(): number | undefined {
   return process.platform === "linux" ? readdirSync("/proc/self/fd").length : undefined;
 }
 
-function openFiles_max(): number | undefined {
+export function openFiles_max(): number | undefined {
   return limitOf("Max open files");
 }
 

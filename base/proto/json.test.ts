@@ -3,7 +3,7 @@ import {
   AuthRoleGrantPermissionRequest, Compare, LeaseGrantRequest, RangeRequest, ResponseOp, TxnRequest,
   WatchCreateRequest,
 } from "./gen/etcd.ts";
-import { fromJson, parseJson, toJson } from "./json.ts";
+import { JsonError, fromJson, parseJson, toJson } from "./json.ts";
 
 test("64-bit integers are strings, bytes base64, enums names; defaults are left out", () => {
   const given = { key: Buffer.from([0xff, 0]), revision: 5, sortOrder: 2 };
@@ -34,6 +34,29 @@ test("integers that a double cannot hold keep their value", () => {
   });
 });
 
+test.each([
+  ["1e0", 1n], ["1.50e1", 15n], ["-0", 0n], ["10e-1", 1n], ["9223372036854775807", 2n ** 63n - 1n],
+])("a string may have an exponent and a fraction: %s", (text, value) => {
+  expect(lease(`{"ID":"${text}"}`).ID).toBe(value);
+});
+
+test.each(["01", "+1", " 1", "0x1", "1e-1", "1.5", "1e", "1e999", "1_0"])(
+  "a string that is no whole number of JSON is refused: %s",
+  (text) => expect(() => lease(`{"ID":"${text}"}`)).toThrow("expected an integer"),
+);
+
+test.each([
+  `{"ID":"1","ID":"1"}`, `{"x":[{"a":{}},{"a":1,"a" : 2}]}`, `{"I\\u0044":"1","ID":"1"}`,
+])("an object with a name twice is refused: %s", (text) => {
+  expect(() => parseJson(text)).toThrow(JsonError);
+});
+
+test("a name may come again in another object, and in a value", () => {
+  expect(parseJson(`{"a":"a","b":{"a":"\\"a\\":","c":["a","a"]}}`)).toEqual({
+    a: "a", b: { a: "\"a\":", c: ["a", "a"] },
+  });
+});
+
 test.each(["AA", "AA==", "-_8", "+/8="])("bytes in base64 or base64url: %s", (key) => {
   const bytes = RangeRequest.decode(fromJson(RangeRequest, { key })).key;
   expect(bytes).toEqual(Buffer.from(key, "base64"));
@@ -43,6 +66,7 @@ test.each([
   [RangeRequest, { key: "A" }, "RangeRequest.key: illegal base64 data"],
   [RangeRequest, { key: "A=A" }, "RangeRequest.key: illegal base64 data"],
   [RangeRequest, { key: "AAA==" }, "RangeRequest.key: illegal base64 data"],
+  [RangeRequest, { key: "+_8=" }, "RangeRequest.key: illegal base64 data"],
   [RangeRequest, { limit: 1.5 }, "RangeRequest.limit: expected an integer, got a number"],
   [RangeRequest, { limit: "" }, "RangeRequest.limit: expected an integer, got a string"],
   [RangeRequest, { limit: "9223372036854775808" }, "does not fit 64 bits"],
@@ -59,6 +83,15 @@ test.each([
   [AuthRoleGrantPermissionRequest, { perm: [] }, "perm: expected an object, got an array"],
 ])("%o refuses %o", (type, json, message) => {
   expect(() => fromJson(type as typeof RangeRequest, json)).toThrow(message);
+});
+
+test("values are bounded, strings of any length are not", () => {
+  expect(() => parseJson(`[${"{},".repeat(200_000)}{}]`)).toThrow("more than 200000 values");
+  expect(parseJson(`[${"0,".repeat(199_000)}0]`)).toHaveLength(199_001);
+  expect(parseJson(`{"a":"${"\\n".repeat(4_000_000)}"}`)).toEqual({ a: "\n".repeat(4_000_000) });
+  for (const text of [`{"a`, `{"a\\`, `{:1}`, `:`, `{"a":1}}`, `"`]) {
+    expect(() => parseJson(text), text).toThrow(JsonError);
+  }
 });
 
 test("depth is bounded", () => {

@@ -5,6 +5,7 @@ import { TLSSocket } from "node:tls";
 import { Http2ServerConnection } from "@raft2kube/h2/server-connection.ts";
 import type { Http2Stream, StreamListener } from "@raft2kube/h2/stream.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import type { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { Deadlines } from "./deadlines.ts";
 import { errorHead } from "./grpc-answer.ts";
 import type { CallContext, CallOrigin } from "./grpc-call.ts";
@@ -17,6 +18,7 @@ import { UnaryCall } from "./unary-call.ts";
 
 interface ConnectionsOptions {
   readonly clock: Clock;
+  readonly turns?: InputTurns;
   readonly routes: Routes;
   readonly messageBytes_max: number;
   readonly streams_max: number;
@@ -55,6 +57,7 @@ export class Connections {
     const origin = originOf(socket);
     const connection = new Http2ServerConnection<Request>(socket, {
       clock: this.#options.clock,
+      turns: this.#options.turns,
       streams_max: this.#options.streams_max,
       interpret: (head) => readHead(head, this.#options.routes),
       onRequest: (stream, request) => this.#open(stream, request, origin),
@@ -75,7 +78,10 @@ export class Connections {
     return sum;
   }
 
-  /** Ends once the calls under way are answered, or cut after SHUTDOWN_GRACE_MS. */
+  /**
+   * Ends once the calls under way are answered, or cut after SHUTDOWN_GRACE_MS. Streams of requests
+   * take no more of them.
+   */
   async close(): Promise<void> {
     if (this.#all.size > 0) {
       await new Promise<void>((resolve) => {
@@ -85,6 +91,7 @@ export class Connections {
           resolve();
         };
         for (const connection of this.#all) connection.drain();
+        this.#eachCall((call) => call instanceof StreamCall && call.endRequests());
       });
     }
     for (const { socket } of this.#all) socket.destroy();
@@ -106,12 +113,14 @@ export class Connections {
   #sweepLater(): Timer {
     return this.#options.clock.after(REQUEST_TIMEOUT_MS, () => {
       this.#sweeper = this.#all.size > 0 ? this.#sweepLater() : undefined;
-      for (const { streams } of this.#all) {
-        for (const { listener } of streams.values()) {
-          if (listener instanceof UnaryCall) listener.sweep();
-        }
-      }
+      this.#eachCall((call) => call instanceof UnaryCall && call.sweep());
     });
+  }
+
+  #eachCall(act: (call: StreamListener | undefined) => unknown): void {
+    for (const { streams } of this.#all) {
+      for (const { listener } of streams.values()) act(listener);
+    }
   }
 }
 

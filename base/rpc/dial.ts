@@ -10,6 +10,8 @@ export interface ClientTls {
   readonly key?: string;
   /** The name the server's certificate must carry, where it is not the address's. */
   readonly serverName?: string;
+  /** The server's certificate is not verified: it signed itself. */
+  readonly anyServer?: boolean;
 }
 
 /** Where a channel leads to. */
@@ -57,8 +59,10 @@ function dialTls(
   onOpen: () => void,
   onError: (error: Error) => void,
 ): Socket {
-  const { ca, cert, key, serverName } = tls;
-  const given = Object.entries({ ca, cert, key }).filter(([, text]) => text !== undefined);
+  const { ca, cert, key, serverName, anyServer } = tls;
+  const rejectUnauthorized = anyServer ? false : undefined;
+  const options = Object.entries({ ca, cert, key, rejectUnauthorized });
+  const given = options.filter(([, value]) => value !== undefined);
   const servername = serverName ?? (isIP(host) ? "" : host);
   const where = { host, port, servername, ALPNProtocols: ["h2"] };
   const socket = connectTls({ ...where, ...Object.fromEntries(given) }, () => {

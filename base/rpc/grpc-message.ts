@@ -1,3 +1,4 @@
+import { GrowingBytes } from "@raft2kube/std/growing-bytes.ts";
 import { RpcError, Status } from "./error.ts";
 
 /** Compressed u8, length u32 before each message (grpc/doc/PROTOCOL-HTTP2.md). */
@@ -28,8 +29,8 @@ export function soleMessage(bytes: Buffer, bytes_max: number): Buffer | undefine
 export class MessageReader {
   readonly #bytes_max: number;
   readonly #encoding: string | undefined;
-  readonly #parts: Buffer[] = [];
-  #held = 0;
+  /** The beginning of a message whose end has not come. */
+  readonly #held = new GrowingBytes();
 
   /** `encoding` is the request's `grpc-encoding`. */
   constructor(bytes_max: number, encoding: string | undefined) {
@@ -37,48 +38,52 @@ export class MessageReader {
     this.#encoding = encoding;
   }
 
-  /** Bytes of a message that is not complete. */
+  /** Memory of a message that is not complete, in bytes; 0 between messages. */
   get heldBytes(): number {
-    return this.#held;
+    return this.#held.capacity;
   }
 
   /** Takes a part of the body; the messages that are complete now. Throws RpcError. */
   push(bytes: Buffer): Buffer[] {
     const messages: Buffer[] = [];
-    this.#parts.push(bytes);
-    this.#held += bytes.length;
+    let at = this.#held.length > 0 ? this.#complete(bytes, messages) : 0;
+    while (at < bytes.length) {
+      const size = this.#sizeAt(bytes, at);
+      if (size === undefined || at + size > bytes.length) {
+        this.#held.append(bytes.subarray(at), size);
+        break;
+      }
+      messages.push(bytes.subarray(at + MESSAGE_HEADER_BYTES, at + size));
+      at += size;
+    }
+    return messages;
+  }
+
+  /** Completes the message begun earlier, its header first; returns how many bytes that took. */
+  #complete(bytes: Buffer, messages: Buffer[]): number {
+    let at = 0;
     for (;;) {
-      const size = this.#nextSize();
-      if (size === undefined || this.#held < size) return messages;
-      const all = this.#take();
-      messages.push(all.subarray(MESSAGE_HEADER_BYTES, size));
-      if (all.length === size) return messages;
-      this.#parts.push(all.subarray(size));
-      this.#held = all.length - size;
+      const size = this.#sizeAt(this.#held.bytes, 0);
+      if (size === this.#held.length) {
+        messages.push(this.#held.take().subarray(MESSAGE_HEADER_BYTES));
+        return at;
+      }
+      if (at === bytes.length) return at;
+      const missing = (size ?? MESSAGE_HEADER_BYTES) - this.#held.length;
+      const part = bytes.subarray(at, at + missing);
+      this.#held.append(part, size);
+      at += part.length;
     }
   }
 
-  /** Bytes of the next message with its header, once that is there. */
-  #nextSize(): number | undefined {
-    if (this.#held < MESSAGE_HEADER_BYTES) return undefined;
-    if (this.#parts[0]!.length < MESSAGE_HEADER_BYTES) {
-      const held = this.#held;
-      this.#parts.push(this.#take());
-      this.#held = held;
-    }
-    const first = this.#parts[0]!;
-    if (first[0] !== 0) throw this.#compressed(first[0]!);
-    const length = first.readUInt32BE(1);
+  /** Bytes of the message at `at` with its header, once that is there. */
+  #sizeAt(bytes: Buffer, at: number): number | undefined {
+    if (bytes.length - at < MESSAGE_HEADER_BYTES) return undefined;
+    if (bytes[at] !== 0) throw this.#compressed(bytes[at]!);
+    const length = bytes.readUInt32BE(at + 1);
     if (length <= this.#bytes_max) return MESSAGE_HEADER_BYTES + length;
     const text = `grpc: received message larger than max (${length} vs. ${this.#bytes_max})`;
     throw new RpcError(Status.RESOURCE_EXHAUSTED, text);
-  }
-
-  #take(): Buffer {
-    const all = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
-    this.#parts.length = 0;
-    this.#held = 0;
-    return all;
   }
 
   #compressed(flag: number): RpcError {

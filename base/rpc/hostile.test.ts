@@ -1,8 +1,9 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { duplexPair } from "node:stream";
+import { type Duplex, duplexPair } from "node:stream";
 import { FLAG, FRAME, H2_ERROR, PREFACE } from "@raft2kube/h2/frame.ts";
 import { HpackEncoder } from "@raft2kube/h2/hpack/encoder.ts";
 import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
@@ -17,6 +18,8 @@ import {
 import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import { Health } from "@raft2kube/proto/gen/health.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
+import { InputTurns } from "@raft2kube/std/input-turns.ts";
+import { INPUT_TURN_MS } from "@raft2kube/std/limits.ts";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { client as callerOf, connectGrpc } from "./client.ts";
@@ -24,6 +27,7 @@ import { Connections } from "./connections.ts";
 import { Deadlines } from "./deadlines.ts";
 import { RpcError, Status } from "./error.ts";
 import { holdBytes } from "./grpc-call.ts";
+import { MessageReader } from "./grpc-message.ts";
 import {
   ERROR_TEXT_BYTES_MAX,
   FIRST_BYTES_TIMEOUT_MS,
@@ -313,6 +317,33 @@ test("slow bodies and silent connections are given up", async () => {
   await expect.poll(() => slow.errorOf(FRAME.RST_STREAM)).toBe(H2_ERROR.CANCEL);
 });
 
+test("a closing server ends streams of requests at once: their clients would not", async () => {
+  const taken: unknown[] = [];
+  async function* watch(requests: AsyncIterable<unknown>) {
+    for await (const request of requests) {
+      taken.push(request);
+      yield {};
+    }
+  }
+  const connections = new Connections({
+    // Stands still: what waits for the time that other calls have waits for ever.
+    clock: new ManualClock(),
+    routes: routesOf([serve(Watch, { watch })]),
+    messageBytes_max: MIB,
+    streams_max: 100,
+    http: undefined,
+  });
+  const [near, far] = duplexPair();
+  near.once("end", () => near.end());
+  connections.add(far);
+  const client = new RawClient(near);
+  client.open(1, "/etcdserverpb.Watch/Watch");
+  client.send(FRAME.DATA, 0, 1, EMPTY);
+  await expect.poll(() => taken.length).toBe(1);
+  await connections.close();
+  await expect.poll(() => client.fields(1)["grpc-status"]).toBe("0");
+});
+
 test("a preface byte by byte is a preface; its begin alone costs nothing", async () => {
   await start();
   const socket = connect(join(dir, "rpc.sock"));
@@ -348,4 +379,72 @@ test(`any bytes at all end at most their own connection (seed ${SEED})`, async (
     client.socket.destroy();
   }
   await stillServes();
+});
+
+test("a message in parts does not retain the buffers of its parts", () => {
+  const reader = new MessageReader(MIB, undefined);
+  const whole = Buffer.concat([frameMessage(Buffer.from("first")), frameMessage(Buffer.alloc(9))]);
+  const found: Buffer[] = [];
+  for (const byte of whole) {
+    const part = Buffer.of(byte);
+    found.push(...reader.push(part));
+    part.fill(0xff);
+    // The memory, not the bytes of the message, is counted.
+    expect(reader.heldBytes).toBeLessThanOrEqual(64);
+  }
+  expect(found).toEqual([Buffer.from("first"), Buffer.alloc(9)]);
+  expect(reader.heldBytes).toBe(0);
+});
+
+/** Requests that come at once on connections of their own; how many are served in each turn. */
+async function servedByTurn(send: (path: string) => Promise<Duplex>): Promise<number[]> {
+  const clock = new ManualClock();
+  const path = join(dir, "turns.sock");
+  let turns = 0;
+  const served: number[] = [];
+  const serveOne = () => {
+    served[turns] = (served[turns] ?? 0) + 1;
+    clock.advance(INPUT_TURN_MS);
+  };
+  const server = await serveGrpc({
+    listen: { path },
+    services: [serve(Health, { check: () => (serveOne(), { status: 1 }) })],
+    http: (_request, response) => (serveOne(), void response.end("ok")),
+    turns: new InputTurns(clock),
+  });
+  closers.push(server.close);
+  let counting = true;
+  const count = () => {
+    turns++;
+    if (counting) setImmediate(count);
+  };
+  count();
+  const sockets: Duplex[] = [];
+  for (let i = 0; i < 10; i++) sockets.push(await send(path));
+  const sum = () => served.reduce((all, each) => all + each, 0);
+  // Held back until all are there.
+  for (const socket of sockets) socket.uncork();
+  await expect.poll(sum).toBe(10);
+  counting = false;
+  for (const socket of sockets) socket.destroy();
+  return served.filter((each) => each !== undefined);
+}
+
+test("what many connections send at once is served over as many turns as it takes", async () => {
+  const http2 = await servedByTurn(async (path) => {
+    const client = await RawClient.connect(path);
+    await expect.poll(() => client.frames.length).toBeGreaterThan(1);
+    client.socket.cork();
+    client.call(1, CHECK, EMPTY);
+    return client.socket;
+  });
+  const http1 = await servedByTurn(async (path) => {
+    const socket = connect(path);
+    socket.on("error", () => undefined);
+    await once(socket, "connect");
+    socket.resume().cork();
+    socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    return socket;
+  });
+  expect(Math.max(...http2, ...http1)).toBeLessThanOrEqual(2);
 });

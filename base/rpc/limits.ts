@@ -62,7 +62,9 @@ export const KNOWN_HEADS_MAX = 32;
 export const GATEWAY_JSON_GROWTH = 2;
 /** Gateway: bodies of all requests that are not complete yet; beyond it they are refused. */
 export const GATEWAY_BODIES_BYTES_MAX = 256 * 1024 * 1024;
-/** Gateway: the body of a unary request must be complete after this. */
+/** Gateway: requests whose JSON is not complete yet; beyond it they are refused. */
+export const GATEWAY_INCOMPLETE_MAX = 4_096;
+/** Gateway: the JSON of a request must be complete after this, a stream's from its first byte. */
 export const GATEWAY_BODY_TIMEOUT_MS = 60_000;
 
 assertLimits({

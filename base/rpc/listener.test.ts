@@ -3,6 +3,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { expect, test } from "vitest";
 import { listen } from "./listener.ts";
 
@@ -15,6 +17,7 @@ test("headers that do not end are given up, a request that is answered late is n
     tls: undefined,
     onHttp2: () => undefined,
     http: (_request, response) => (answer = () => void response.end("late")),
+    turns: new InputTurns(systemClock()),
     timeouts: { headers_ms: 50, check_ms: 10 },
   });
   const patient = connect(path).on("error", () => undefined);

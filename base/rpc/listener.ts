@@ -12,6 +12,7 @@ import {
   createServer as createTlsServer,
 } from "node:tls";
 import { PREFACE } from "@raft2kube/h2/frame.ts";
+import type { InputTurns } from "@raft2kube/std/input-turns.ts";
 import {
   CONNECTIONS_MAX,
   FIRST_BYTES_TIMEOUT_MS,
@@ -19,6 +20,7 @@ import {
   HEADERS_TIMEOUT_MS,
   KEEP_ALIVE_MS,
 } from "./limits.ts";
+import { PacedSocket } from "./paced-socket.ts";
 import { TLS_FLOOR } from "./tls-floor.ts";
 
 /**
@@ -41,12 +43,15 @@ export interface ServerTls {
 }
 
 export interface ListenerOptions {
-  listen: { host: string; port: number } | { path: string };
+  /** `plainToo`: beside TLS also connections without it, which the first byte distinguishes. */
+  listen: { host: string; port: number; plainToo?: boolean } | { path: string };
   tls: ServerTls | undefined;
-  /** Takes connections that speak HTTP/2. */
-  onHttp2: (socket: Socket | TLSSocket) => void;
+  /** Takes connections that speak HTTP/2; without it they are closed, and TLS does not offer it. */
+  onHttp2?: (socket: Socket | TLSSocket) => void;
   /** Serves those that speak HTTP/1.1; without it they are closed. */
   http: RequestListener | undefined;
+  /** For the input of connections that speak HTTP/1.1. */
+  turns: InputTurns;
   /** HTTP/1.1: how long a request's headers may take, and how often that is looked at. */
   timeouts?: { readonly headers_ms: number; readonly check_ms: number };
 }
@@ -62,6 +67,8 @@ export interface Listener {
 
 /** Three bytes distinguish PRI from PUT, POST and PATCH. */
 const PREFACE_BEGIN = PREFACE.toString("latin1", 0, 3);
+/** The type of the record that a TLS connection begins with (RFC 8446, 5.1). */
+const TLS_HANDSHAKE = String.fromCharCode(22);
 
 /**
  * Listens for gRPC and plain HTTP/1.1 on one address, as etcd does: the first bytes
@@ -72,16 +79,24 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const accept = (socket: Socket | TLSSocket) => {
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    route(socket, options.onHttp2, (plain) => {
-      if (http) http.emit("connection", plain);
-      else plain.destroy();
+    readFirst(socket, PREFACE_BEGIN.length, (first) => {
+      if (first === PREFACE_BEGIN) options.onHttp2 ? options.onHttp2(socket) : socket.destroy();
+      else if (http) http.emit("connection", new PacedSocket(socket, options.turns));
+      else socket.destroy();
     });
   };
   const { promise: listening, resolve, reject } = Promise.withResolvers<void>();
   // Once it listens, a connection that could not be accepted is its client's to try again.
-  const listener = options.tls
-    ? tlsListener(options.tls, accept, reject)
-    : createNetServer(accept).on("error", reject);
+  const secure = options.tls && tlsListener(options.tls, options.onHttp2, accept, reject);
+  const divide = (socket: Socket) =>
+    readFirst(socket, TLS_HANDSHAKE.length, (first) => {
+      if (first === TLS_HANDSHAKE) secure!.emit("connection", socket);
+      else accept(socket);
+    });
+  const { plainToo = false } = "host" in options.listen ? options.listen : {};
+  const listener = secure && !plainToo
+    ? secure
+    : createNetServer(secure ? divide : accept).on("error", reject);
   listener.maxConnections = CONNECTIONS_MAX;
   listener.listen(options.listen, resolve);
   await listening;
@@ -110,12 +125,14 @@ function httpServer(
 
 function tlsListener(
   tls: ServerTls,
+  onHttp2: ListenerOptions["onHttp2"],
   accept: (socket: TLSSocket) => void,
   onError: (error: Error) => void,
 ): NetServer {
   let used = contextOf(tls);
   const requestCert = tls.clientCa !== undefined;
-  const options = { ...used, requestCert, ALPNProtocols: ["h2", "http/1.1"] };
+  const ALPNProtocols = onHttp2 ? ["h2", "http/1.1"] : ["http/1.1"];
+  const options = { ...used, requestCert, ALPNProtocols };
   const listener = createTlsServer(options, (socket) => {
     if (requestCert && tls.refuses?.(socket.getPeerCertificate()) !== undefined) socket.destroy();
     else accept(socket);
@@ -139,11 +156,11 @@ function contextOf(tls: ServerTls): SecureContextOptions {
   return { ...TLS_FLOOR, ...set };
 }
 
-/** Looks at the first bytes of a connection, and leaves them for whom it belongs to. */
-function route(
+/** Passes the first bytes of a connection on, and leaves them for the reader that follows. */
+function readFirst(
   socket: Socket | TLSSocket,
-  onHttp2: ListenerOptions["onHttp2"],
-  onHttp1: (socket: Socket | TLSSocket) => void,
+  bytes: number,
+  onFirst: (first: string) => void,
 ): void {
   const giveUp = () => socket.destroy();
   socket.on("error", giveUp);
@@ -154,14 +171,12 @@ function route(
     if (chunk === null) return;
     first = Buffer.concat([first, chunk]);
     // Not given back before it is enough: that would wake this up again at once, without end.
-    if (first.length < PREFACE_BEGIN.length) return;
+    if (first.length < bytes) return;
     socket.removeListener("readable", look);
     socket.removeListener("error", giveUp);
     socket.removeListener("timeout", giveUp);
     socket.setTimeout(0);
     socket.unshift(first);
-    const http2 = first.toString("latin1", 0, PREFACE_BEGIN.length) === PREFACE_BEGIN;
-    if (http2) onHttp2(socket);
-    else onHttp1(socket);
+    onFirst(first.toString("latin1", 0, bytes));
   });
 }

@@ -1,3 +1,4 @@
+import { Fifo } from "@raft2kube/std/fifo.ts";
 import type { RpcError } from "./error.ts";
 
 interface Waiting {
@@ -15,7 +16,7 @@ interface QueuedMessage {
 /** The messages of a stream, for its handler or caller to take one by one. */
 export class RequestQueue implements AsyncIterableIterator<unknown, undefined> {
   readonly #onTaken: (bytes: number) => void;
-  #messages: QueuedMessage[] = [];
+  readonly #messages = new Fifo<QueuedMessage>();
   #waiting: Waiting[] = [];
   #ended = false;
   #failure: RpcError | undefined;
@@ -71,6 +72,8 @@ export class RequestQueue implements AsyncIterableIterator<unknown, undefined> {
   }
 
   #drop(): void {
-    for (const { bytes } of this.#messages.splice(0)) this.#onTaken(bytes);
+    for (let next = this.#messages.shift(); next; next = this.#messages.shift()) {
+      this.#onTaken(next.bytes);
+    }
   }
 }

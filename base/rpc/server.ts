@@ -11,6 +11,7 @@ import type {
 } from "@raft2kube/proto/service.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import type { Batch } from "./batch.ts";
 import type { CallMetadata } from "./call-metadata.ts";
 import { Connections, type Traffic } from "./connections.ts";
@@ -61,12 +62,16 @@ export interface ServerOptions {
         /** 0 takes a free one. */
         readonly port: number;
         readonly tls?: ServerTls;
+        /** Beside TLS, connections without it are taken as well. */
+        readonly plainToo?: boolean;
       };
   readonly messageBytes_max?: number;
   /** Calls that one connection may have under way at once. */
   readonly streams_max?: number;
   /** Serves plain HTTP on the same address, as etcd does for its metrics and health. */
   readonly http?: RequestListener;
+  /** For servers that share the bound of a turn's input; else each has its own. */
+  readonly turns?: InputTurns;
 }
 
 export interface RpcServer {
@@ -89,8 +94,11 @@ export async function serveGrpc(options: ServerOptions): Promise<RpcServer> {
     requireSocketPath(where.path);
     await rm(where.path, { force: true });
   }
+  const clock = systemClock({ unref: true });
+  const { turns = new InputTurns(clock) } = options;
   const connections = new Connections({
-    clock: systemClock({ unref: true }),
+    clock,
+    turns,
     routes: routesOf(options.services),
     messageBytes_max: options.messageBytes_max ?? MESSAGE_BYTES_MAX,
     streams_max: options.streams_max ?? CONCURRENT_STREAMS_MAX,
@@ -98,7 +106,7 @@ export async function serveGrpc(options: ServerOptions): Promise<RpcServer> {
   });
   const onHttp2 = (socket: Duplex) => connections.add(socket);
   const tls = "tls" in where ? where.tls : undefined;
-  const listener = await listen({ listen: where, tls, onHttp2, http });
+  const listener = await listen({ listen: where, tls, onHttp2, http, turns });
   const { port } = listener;
   return {
     address: "path" in where ? `unix://${where.path}` : `${where.host}:${port}`,

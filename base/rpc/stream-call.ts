@@ -64,6 +64,14 @@ export class StreamCall extends GrpcCall implements StreamListener {
     if (!this.#route.method.clientStream) void this.#answerAll();
   }
 
+  /**
+   * The server closes: no more requests are taken. A stream of requests has no end of its own, and
+   * would be cut after the time that others have for theirs.
+   */
+  endRequests(): void {
+    if (this.#route.method.clientStream) this.#requests.end();
+  }
+
   protected override release(): void {
     this.#hold(0);
     this.#requests.end(new RpcError(Status.CANCELLED, "context canceled"));

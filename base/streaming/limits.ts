@@ -4,8 +4,12 @@ import { assertLimits } from "@raft2kube/std/assert.ts";
 
 /** One SPDY frame; the format allows 16 MiB. */
 export const FRAME_BYTES = 1 << 20;
-/** One header block, unpacked. */
-export const HEADER_BYTES = 64 << 10;
+/**
+ * One header block, unpacked, and the headers in it. A stream keeps them: Kubernetes' clients send
+ * three short ones.
+ */
+export const HEADER_BYTES = 2 << 10;
+export const HEADERS = 32;
 /** Streams one connection may have at once: port-forward has two for each TCP connection. */
 export const STREAMS = 1_000;
 /** Bytes that a connection's streams may hold unread before it waits for their readers. */
@@ -33,5 +37,7 @@ assertLimits({
   "a frame fits into a stream's buffer": FRAME_BYTES <= STREAM_BUFFER_BYTES,
   "control frames and headers are frames":
     CONTROL_BYTES <= FRAME_BYTES && HEADER_BYTES <= FRAME_BYTES,
+  "the headers of a connection's streams take little memory":
+    STREAMS * HEADER_BYTES <= 2 * STREAM_BUFFER_BYTES,
   "a size of a terminal fits into a message": RESIZE_BYTES <= MESSAGE_BYTES,
 });

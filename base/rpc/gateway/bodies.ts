@@ -3,20 +3,28 @@ import { TextDecoder } from "node:util";
 import { JsonError, fromJson, parseJson } from "@raft2kube/proto/json.ts";
 import type { MessageType } from "@raft2kube/proto/codec.ts";
 import { RpcError, Status } from "../error.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { GrowingBytes } from "@raft2kube/std/growing-bytes.ts";
 import {
   GATEWAY_BODIES_BYTES_MAX,
   GATEWAY_BODY_TIMEOUT_MS,
+  GATEWAY_INCOMPLETE_MAX,
   GATEWAY_JSON_GROWTH,
 } from "../limits.ts";
 import type { GatewayCall } from "./call.ts";
 import { JsonSplitter } from "./json-splitter.ts";
 
+/** Sums over all requests that are not complete. */
+interface Totals {
+  bytes: number;
+  requests: number;
+}
+
 /** Reads requests from the bodies of HTTP requests, within bounds over all of them. */
 export class Bodies {
   readonly #messageBytes_max: number;
   readonly #clock: Clock;
-  #bytes = 0;
+  readonly #totals: Totals = { bytes: 0, requests: 0 };
 
   constructor(messageBytes_max: number, clock: Clock) {
     this.#messageBytes_max = messageBytes_max;
@@ -25,58 +33,51 @@ export class Bodies {
 
   /** Returns the only message in a body; an empty body is a message of defaults. */
   async message<Q>(type: MessageType<Q>, body: IncomingMessage, call: GatewayCall): Promise<Q> {
-    const late = new RpcError(Status.DEADLINE_EXCEEDED, "the body was not complete in time");
-    const timer = this.#clock.after(GATEWAY_BODY_TIMEOUT_MS, () => call.fail(late));
-    const chunks: Buffer[] = [];
-    let held = 0;
-    let refusal: RpcError | undefined;
+    const whole = new GrowingBytes();
+    const incomplete = new Incomplete(this.#totals, this.#clock, call);
+    let refusal = incomplete.hold(0);
     try {
       for await (const chunk of chunksOf(body)) {
         // The rest of what is refused is read and dropped: its client must get to the answer.
         if (refusal) continue;
-        held += chunk.length;
-        this.#bytes += chunk.length;
-        chunks.push(chunk);
-        if (held > this.#messageBytes_max * GATEWAY_JSON_GROWTH) refusal = tooLarge();
-        else if (this.#bytes > GATEWAY_BODIES_BYTES_MAX) refusal = tooMany();
+        whole.append(chunk);
+        refusal = incomplete.hold(whole.capacity);
+        if (whole.length > this.#messageBytes_max * GATEWAY_JSON_GROWTH) refusal = tooLarge();
         if (!refusal) continue;
-        this.#bytes -= held;
-        held = chunks.length = 0;
+        whole.take();
+        incomplete.drop();
       }
     } finally {
-      timer.cancel();
-      this.#bytes -= held;
+      incomplete.end();
     }
     if (refusal) throw refusal;
-    const text = decode(new TextDecoder("utf-8", { fatal: true }), Buffer.concat(chunks));
-    const json = text.trim() === "" ? {} : (parseJson(text) ?? {});
-    return this.#decode(type, json);
+    const text = decode(whole.bytes);
+    return this.#decode(type, text.trim() === "" ? {} : parseJson(text));
   }
 
   /** The messages in a body, each as soon as it is complete; ends with the body. */
-  async *messages<Q>(type: MessageType<Q>, body: IncomingMessage): AsyncGenerator<Q> {
+  async *messages<Q>(
+    type: MessageType<Q>,
+    body: IncomingMessage,
+    call: GatewayCall,
+  ): AsyncGenerator<Q> {
     const splitter = new JsonSplitter(this.#messageBytes_max * GATEWAY_JSON_GROWTH);
-    const decoder = new TextDecoder("utf-8", { fatal: true });
-    let held = 0;
+    let incomplete: Incomplete | undefined;
     try {
       for await (const chunk of chunksOf(body)) {
-        for (const text of splitter.push(decode(decoder, chunk, true))) {
-          yield this.#decode(type, parseJson(text));
+        for (const bytes of splitter.push(chunk)) {
+          incomplete = incomplete?.end();
+          yield this.#decode(type, parseJson(decode(bytes)));
         }
-        const before = held;
-        held = splitter.heldChars;
-        this.#hold(held - before);
+        if (splitter.heldBytes === 0) continue;
+        incomplete ??= new Incomplete(this.#totals, this.#clock, call);
+        const refusal = incomplete.hold(splitter.heldBytes);
+        if (refusal) throw refusal;
       }
       splitter.end();
     } finally {
-      this.#bytes -= held;
+      incomplete?.end();
     }
-  }
-
-  #hold(bytes: number): void {
-    this.#bytes += bytes;
-    if (bytes <= 0 || this.#bytes <= GATEWAY_BODIES_BYTES_MAX) return;
-    throw tooMany();
   }
 
   #decode<Q>(type: MessageType<Q>, json: unknown): Q {
@@ -86,14 +87,54 @@ export class Bodies {
   }
 }
 
+/** A request that is not complete: its share of the totals, and its time, after which it fails. */
+class Incomplete {
+  readonly #totals: Totals;
+  readonly #timer: Timer;
+  #held = 0;
+  #counts = true;
+
+  constructor(totals: Totals, clock: Clock, call: GatewayCall) {
+    this.#totals = totals;
+    totals.requests++;
+    const late = new RpcError(Status.DEADLINE_EXCEEDED, "the body was not complete in time");
+    this.#timer = clock.after(GATEWAY_BODY_TIMEOUT_MS, () => call.fail(late));
+  }
+
+  /** It holds so many bytes now. Where all hold too much it is refused, and has to drop them. */
+  hold(bytes: number): RpcError | undefined {
+    this.#totals.bytes += bytes - this.#held;
+    this.#held = bytes;
+    const { bytes: all, requests } = this.#totals;
+    if (all <= GATEWAY_BODIES_BYTES_MAX && requests <= GATEWAY_INCOMPLETE_MAX) return undefined;
+    this.drop();
+    return new RpcError(Status.RESOURCE_EXHAUSTED, "grpc: too many unfinished requests");
+  }
+
+  /** It holds nothing any more; its time goes on. */
+  drop(): void {
+    if (!this.#counts) return;
+    this.#counts = false;
+    this.#totals.bytes -= this.#held;
+    this.#totals.requests--;
+  }
+
+  end(): undefined {
+    this.#timer.cancel();
+    this.drop();
+  }
+}
+
 /** Leaves the connection open when its reader stops early, for the answer. */
 function chunksOf(body: IncomingMessage): AsyncIterable<Buffer> {
   return body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
 }
 
-function decode(decoder: TextDecoder, bytes: Buffer, stream = false): string {
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+
+function decode(bytes: Buffer): string {
   try {
-    return decoder.decode(bytes, { stream });
+    return UTF8.decode(bytes);
   } catch (thrown) {
     throw new JsonError("the body is not UTF-8", thrown);
   }
@@ -101,8 +142,4 @@ function decode(decoder: TextDecoder, bytes: Buffer, stream = false): string {
 
 function tooLarge(): RpcError {
   return new RpcError(Status.RESOURCE_EXHAUSTED, "grpc: received message larger than max");
-}
-
-function tooMany(): RpcError {
-  return new RpcError(Status.RESOURCE_EXHAUSTED, "grpc: too many unfinished requests");
 }

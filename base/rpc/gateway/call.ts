@@ -31,14 +31,15 @@ export class GatewayCall implements Call {
       return [value ?? []].flat().map((each) => [kept, each]);
     });
     this.metadata = new CallMetadata(fields);
-    const timeout = headers["grpc-timeout"];
-    if (timeout === undefined) return;
-    const timeout_ms = timeoutOf(String(timeout));
-    if (Number.isNaN(timeout_ms)) {
-      throw new RpcError(Status.INVALID_ARGUMENT, `invalid grpc-timeout: ${String(timeout)}`);
-    }
+    const timeout = String(headers["grpc-timeout"] ?? "");
+    if (timeout === "") return;
+    const timeout_ms = gatewayTimeout(timeout);
+    // None, as for grpc-gateway.
+    if (timeout_ms === 0) return;
     this.deadline = new Date(clock.now() + timeout_ms);
     const late = new RpcError(Status.DEADLINE_EXCEEDED, "context deadline exceeded");
+    // Over before the body could be read.
+    if (timeout_ms < 1) throw late;
     this.#timer = clock.after(Math.min(timeout_ms, TIMER_MS_MAX), () => this.fail(late));
   }
 
@@ -58,6 +59,19 @@ export class GatewayCall implements Call {
     this.#abort.abort();
   }
 }
+
+/** As grpc-gateway reads it: with a sign, and of any length. Throws RpcError. */
+function gatewayTimeout(text: string): number {
+  const [, sign, digits = "", unit = ""] = /^([+-]?)([0-9]{1,18})(.)$/.exec(text) ?? [];
+  const timeout_ms = timeoutOf(`1${unit}`) * Number(digits);
+  if (Number.isNaN(timeout_ms)) {
+    throw new RpcError(Status.INVALID_ARGUMENT, `invalid grpc-timeout: ${text}`);
+  }
+  return sign === "-" ? -timeout_ms : Math.min(timeout_ms, DATE_MS_MAX);
+}
+
+/** Some 270 years: later than any deadline, and still a date. */
+const DATE_MS_MAX = 2 ** 43;
 
 /** The longest that a timer of Node takes. */
 const TIMER_MS_MAX = 2 ** 31 - 1;

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { normalize } from "node:path/posix";
 import type { Init, MessageType } from "@raft2kube/proto/codec.ts";
 import { toJson } from "@raft2kube/proto/json.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
@@ -8,6 +9,7 @@ import { RpcError, Status } from "../error.ts";
 import { MESSAGE_HEADER_BYTES } from "../grpc-message.ts";
 import { type Route, findRoute, routesOf } from "../routes.ts";
 import type { ServedService } from "../routes.ts";
+import type { Call } from "../server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { Bodies } from "./bodies.ts";
 import { GatewayCall } from "./call.ts";
@@ -25,6 +27,8 @@ export interface GatewayOptions {
   /** Of a request as gRPC has it. */
   readonly messageBytes_max: number;
   readonly clock: Clock;
+  /** Rejects with the reason why a call is refused, before any of its body is read. */
+  readonly admit?: (method: MethodTable, call: Call) => Promise<void>;
   /** Serves all other paths. */
   readonly pages: RequestListener;
 }
@@ -44,7 +48,10 @@ export function gateway(options: GatewayOptions): RequestListener {
   }
   const bodies = new Bodies(messageBytes_max, clock);
   return (request, response) => {
-    const [path = ""] = (request.url ?? "").split("?", 1);
+    const url = request.url ?? "";
+    const [path = ""] = url.split("?", 1);
+    const clean = path.startsWith("/") ? normalize(path) : path;
+    if (clean !== path) return redirect(response, clean + url.slice(path.length));
     if (!path.startsWith(options.prefix)) return pages(request, response);
     const route = routes.get(path);
     if (!route) return refuse(request, response, new RpcError(Status.NOT_FOUND, "Not Found"));
@@ -59,7 +66,7 @@ export function gateway(options: GatewayOptions): RequestListener {
 async function answer(
   route: Route,
   bodies: Bodies,
-  { clock, lasting }: GatewayOptions,
+  { clock, lasting, admit }: GatewayOptions,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -67,6 +74,7 @@ async function answer(
   try {
     const current = (call = new GatewayCall(request, clock));
     response.once("close", () => current.close());
+    await admit?.(route.method, current);
     const answering = route.method.serverStream
       ? answerStream(route, bodies, request, response, current, route.method === lasting)
       : answerUnary(route, bodies, request, response, current);
@@ -74,7 +82,7 @@ async function answer(
     if (current.failure !== undefined) throw current.failure;
   } catch (thrown) {
     const error = gatewayError(thrown);
-    if (response.headersSent) response.end(errorLine(error));
+    if (response.headersSent) response.end(errorLine(error), () => cutOff(request));
     else if (route.method.serverStream) refuse(request, response, error, errorLine(error));
     else refuse(request, response, error);
   } finally {
@@ -107,7 +115,7 @@ async function answerStream(
 ): Promise<void> {
   const { signal } = call;
   const input = method.clientStream
-    ? requestsOf(lasts, bodies.messages(method.request, request), call)
+    ? requestsOf(lasts, bodies.messages(method.request, request, call), call)
     : await bodies.message(method.request, request, call);
   if (signal.aborted) return;
   for await (const answered of handler!(input, call) as AsyncIterable<unknown>) {
@@ -161,6 +169,16 @@ function jsonOf<R>(type: MessageType<R>, answered: unknown): unknown {
       ? Buffer.concat([answered.head.subarray(MESSAGE_HEADER_BYTES), answered.rest])
       : type.encode(answered as Init<R>);
   return toJson(type, type.decode(bytes));
+}
+
+/** A stream that has failed reads no more requests. */
+function cutOff(request: IncomingMessage): void {
+  if (!request.complete) request.destroy();
+}
+
+/** As Go's ServeMux answers `/v3//kv/range`: the client sends it again, to the clean path. */
+function redirect(response: ServerResponse, location: string): void {
+  response.writeHead(307, { location, connection: "close" }).end();
 }
 
 function refuse(

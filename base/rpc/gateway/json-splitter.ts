@@ -1,43 +1,46 @@
 import { JsonError } from "@raft2kube/proto/json.ts";
+import { GrowingBytes } from "@raft2kube/std/growing-bytes.ts";
 
-/** Divides a stream of JSON objects, one after the other, into the text of each. */
+const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = Buffer.from("{}[]");
+const [QUOTE, ESCAPE] = Buffer.from('"\\');
+const SPACES: readonly number[] = [...Buffer.from(" \n\r\t")];
+
+/**
+ * Divides a stream of JSON objects, one after the other, into the bytes of each. Every byte is
+ * looked at once: those that structure JSON are ASCII, which no other character of UTF-8 contains.
+ */
 export class JsonSplitter {
-  readonly #chars_max: number;
-  #text = "";
-  #at = 0;
+  readonly #bytes_max: number;
+  readonly #held = new GrowingBytes();
   #depth = 0;
   #inString = false;
+  #escaped = false;
 
-  /** An object with more characters is refused. */
-  constructor(chars_max: number) {
-    this.#chars_max = chars_max;
+  /** An object with more bytes is refused. */
+  constructor(bytes_max: number) {
+    this.#bytes_max = bytes_max;
   }
 
-  /** Characters of an object that is not complete. */
-  get heldChars(): number {
-    return this.#text.length;
+  /** Memory of an object that is not complete, in bytes; 0 between objects. */
+  get heldBytes(): number {
+    return this.#held.capacity;
   }
 
   /** The objects that are complete with this chunk. Throws JsonError. */
-  *push(chunk: string): Generator<string> {
-    this.#text += chunk;
+  *push(chunk: Buffer): Generator<Buffer> {
     let start = 0;
-    for (; this.#at < this.#text.length; this.#at++) {
+    for (let at = 0; at < chunk.length; at++) {
+      const byte = chunk[at]!;
       if (this.#depth === 0) {
-        start = this.#at;
-        if (isSpace(this.#text[start]!)) continue;
-        if (this.#text[start] !== "{") throw new JsonError("expected a JSON object");
+        if (SPACES.includes(byte)) continue;
+        if (byte !== OPEN_OBJECT) throw new JsonError("expected a JSON object");
+        start = at;
       }
-      if (!this.#step(this.#text[this.#at]!)) continue;
-      yield this.#text.slice(start, this.#at + 1);
-      start = this.#at + 1;
+      if (!this.#step(byte)) continue;
+      this.#hold(chunk.subarray(start, at + 1));
+      yield this.#held.take();
     }
-    if (this.#depth === 0) start = this.#text.length;
-    this.#text = this.#text.slice(start);
-    this.#at -= start;
-    if (this.#text.length > this.#chars_max) {
-      throw new JsonError(`a JSON object of more than ${this.#chars_max} characters`);
-    }
+    if (this.#depth > 0) this.#hold(chunk.subarray(start));
   }
 
   /** The stream has ended. Throws JsonError when an object is incomplete. */
@@ -45,18 +48,24 @@ export class JsonSplitter {
     if (this.#depth > 0) throw new JsonError("unexpected end of JSON");
   }
 
-  /** Whether this character completes an object. */
-  #step(char: string): boolean {
+  #hold(bytes: Buffer): void {
+    if (this.#held.length + bytes.length > this.#bytes_max) {
+      throw new JsonError(`a JSON object of more than ${this.#bytes_max} bytes`);
+    }
+    this.#held.append(bytes);
+  }
+
+  /** Whether this byte completes an object. */
+  #step(byte: number): boolean {
     if (this.#inString) {
-      if (char === "\\") this.#at++;
-      else if (char === '"') this.#inString = false;
+      if (this.#escaped) this.#escaped = false;
+      else if (byte === ESCAPE) this.#escaped = true;
+      else if (byte === QUOTE) this.#inString = false;
       return false;
     }
-    if (char === '"') this.#inString = true;
-    else if (char === "{" || char === "[") this.#depth++;
-    else if (char === "}" || char === "]") return --this.#depth === 0;
+    if (byte === QUOTE) this.#inString = true;
+    else if (byte === OPEN_OBJECT || byte === OPEN_LIST) this.#depth++;
+    else if (byte === CLOSE_OBJECT || byte === CLOSE_LIST) return --this.#depth === 0;
     return false;
   }
 }
-
-const isSpace = (char: string) => char === " " || char === "\n" || char === "\r" || char === "\t";

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { HEADER_BYTES, HEADERS } from "../limits.ts";
 import { SpdyConnection } from "./connection.ts";
 import { controlFrame, dataHeader, FrameParser, FrameType } from "./frames.ts";
 import type { SpdyStream } from "./stream.ts";
@@ -58,6 +59,18 @@ describe("SPDY connections", () => {
     expect(seen).toEqual(types);
     client.end();
     expect(await served.closed).toBeUndefined();
+  });
+
+  test.each([
+    ["long headers", { long: "x".repeat(HEADER_BYTES) }],
+    ["many headers", Object.fromEntries(Array.from({ length: HEADERS }, (_, i) => [`${i}`, ""]))],
+  ])("a stream with %s, which it would keep, ends the connection", async (_, more) => {
+    const [near, far] = await pair();
+    const served = new SpdyConnection(far, { role: "server", onStream: echo });
+    const client = new SpdyConnection(near, { role: "client", onStream: () => undefined });
+    await client.open({ streamtype: "data", ...more });
+    client.end();
+    expect(await served.closed).toHaveProperty("message", expect.stringContaining("header block"));
   });
 
   test("what a server says at once comes after its reply, for each stream", async () => {

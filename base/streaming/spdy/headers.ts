@@ -1,5 +1,5 @@
 import { constants, createDeflate, createInflate, type Deflate, type Inflate } from "node:zlib";
-import { HEADER_BYTES } from "../limits.ts";
+import { HEADER_BYTES, HEADERS } from "../limits.ts";
 import { StreamingError } from "../errors.ts";
 import { SPDY_DICTIONARY } from "./dictionary.ts";
 
@@ -34,7 +34,9 @@ function decodeBlock(block: Buffer): SpdyHeaders {
   };
   const text = () => take(take(4).readUInt32BE()).toString("utf8");
   const headers: SpdyHeaders = {};
-  for (let left = take(4).readUInt32BE(); left > 0; left--) {
+  const count = take(4).readUInt32BE();
+  if (count > HEADERS) throw new StreamingError(`a SPDY header block of ${count} headers`);
+  for (let left = count; left > 0; left--) {
     const name = text().toLowerCase();
     headers[name] = text();
   }
