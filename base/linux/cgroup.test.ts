@@ -3,10 +3,24 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, test } from "vitest";
-import { openCgroups } from "./open-cgroups.ts";
+import { parseMountInfoLine } from "./mountinfo.ts";
+import { KEEPS_CONTROLLERS, openCgroups } from "./open-cgroups.ts";
 import { weightOfShares } from "./cgroup-v2.ts";
 
 const clock = systemClock();
+
+test("no group is made where a runtime keeps controllers: the mount goes with it", () => {
+  const mounted = (point: string, source: string, controller: string) => {
+    const line = `1 1 0:1 / ${point} rw - cgroup ${source} rw,${controller}`;
+    return parseMountInfoLine(line)!;
+  };
+  const mounts = [
+    mounted("/kept", KEEPS_CONTROLLERS, "hugetlb"),
+    mounted("/cpu", "cgroup", "cpu"),
+    mounted("/memory", "cgroup", "memory"),
+  ];
+  expect(openCgroups(mounts).controllers).toEqual(["cpu", "memory"]);
+});
 
 describe.runIf(process.getuid?.() === 0)("cgroups of this machine", () => {
   const cgroups = openCgroups();

@@ -9,6 +9,8 @@ import { adoptDescriptor } from "./socket.ts";
 const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0o4000 | 0o2000000;
 const NETLINK_ROUTE = 0;
 const SO_RCVBUF = 8;
+/** Beyond `net.core.rmem_max`, for a process with CAP_NET_ADMIN. */
+const SO_RCVBUFFORCE = 33;
 
 /** Groups of rtnetlink as the bits of `nl_groups` (linux/rtnetlink.h). */
 export const RTMGRP = { LINK: 0x1, NEIGH: 0x4, IPV4_IFADDR: 0x10, IPV4_ROUTE: 0x40 } as const;
@@ -26,8 +28,11 @@ export function watchRoute(options: {
   groups: number;
   onMessage: (message: NetlinkMessage) => void;
   onLost: (error: Error) => void;
-  /** Of changes that wait to be read; default: the kernel's. */
-  buffer_bytes?: number;
+  /**
+   * Of changes that wait to be read, as the kernel counts them: some 4 KiB for a link's. Where it
+   * may not be had, as in a user namespace, `net.core.rmem_max`.
+   */
+  buffer_bytes: number;
 }): RouteEvents {
   const socket = open(options.groups, options.buffer_bytes);
   let ended = false;
@@ -53,16 +58,15 @@ export function watchRoute(options: {
   };
 }
 
-function open(groups: number, buffer_bytes: number | undefined): Socket {
+function open(groups: number, buffer_bytes: number): Socket {
   const opened = libc.socket(AF_NETLINK, SOCK_RAW_NONBLOCK_CLOEXEC, NETLINK_ROUTE);
   const fd = check("socket", opened, "for changes of the network");
   try {
-    if (buffer_bytes !== undefined) {
-      const value = Buffer.alloc(4);
-      value.writeInt32LE(buffer_bytes);
-      const set = libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, value, value.length);
-      check("setsockopt", set, "SO_RCVBUF on a netlink socket");
-    }
+    // The kernel doubles the number.
+    const value = Buffer.alloc(4);
+    value.writeInt32LE(buffer_bytes / 2);
+    const set = (option: number) => libc.setsockopt(fd, SOL_SOCKET, option, value, value.length);
+    if (set(SO_RCVBUFFORCE) < 0) check("setsockopt", set(SO_RCVBUF), "SO_RCVBUF of netlink");
     // struct sockaddr_nl: family, padding, port (0: the kernel gives one), groups.
     const address = Buffer.alloc(12);
     address.writeUInt16LE(AF_NETLINK, 0);

@@ -17,6 +17,12 @@ export class NoCgroupsError extends CodedError {
 }
 
 /**
+ * The source of a mount that keeps controllers out of v2 for as long as a runtime serves. It goes
+ * with that runtime, so no groups are made in it.
+ */
+export const KEEPS_CONTROLLERS = "r2k-keeps-controllers";
+
+/**
  * The layout of this machine: v2 when the unified hierarchy has the memory controller, else v1.
  * A hybrid layout (v1 controllers and an almost empty v2) counts as v1.
  */
@@ -25,6 +31,7 @@ export function openCgroups(mounts: MountInfo[] = readMountInfo()): Cgroups {
   const v1 = new Map<string, string>();
   for (const mount of mounts) {
     if (mount.type !== "cgroup" || mount.root !== "/") continue;
+    if (mount.source === KEEPS_CONTROLLERS) continue;
     for (const option of mount.superOptions) {
       if (!v1.has(option)) v1.set(option, mount.mountPoint);
     }

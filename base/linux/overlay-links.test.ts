@@ -110,7 +110,7 @@ test("changes are reported, and ENOBUFS when they come faster than they are read
     groups: RTMGRP.LINK,
     onMessage: ({ type }) => void seen.push(type),
     onLost: (error) => void lost.push(error),
-    buffer_bytes: 4_096,
+    buffer_bytes: 8_192,
   }));
   using route = inNetns(netns, openRoute);
   setLink(route, device, { alias: "yours" });
@@ -126,6 +126,7 @@ test("closing ends the reports", async () => {
   let count = 0;
   const watch = () => inNetns(netns, () => watchRoute({
     groups: RTMGRP.LINK, onMessage: () => void count++, onLost: () => void count++,
+    buffer_bytes: 65_536,
   }));
   watch().close();
   const second = watch();

@@ -3,6 +3,8 @@ import { webcrypto, X509Certificate } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import * as x509 from "@peculiar/x509";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { BACKDATE_MS } from "./removed-nodes.ts";
+import { subjectOf } from "./subject.ts";
 
 /** A certificate and its private key, as PEM texts (PKCS #8). */
 export interface KeyPair {
@@ -24,8 +26,6 @@ export interface CertificateRequest {
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 const MS_PER_DAY = 86_400_000;
-/** Certificates begin a little in the past, for members whose clocks are behind. */
-const BACKDATE_MS = 300_000;
 
 x509.cryptoProvider.set(webcrypto as never);
 
@@ -34,16 +34,21 @@ const USAGE_OIDS: Record<Usage, string> = {
   client: x509.ExtendedKeyUsage.clientAuth,
 };
 
+interface SelfSigned extends Omit<CertificateRequest, "commonName" | "usages"> {
+  /** Left out where it is empty. */
+  readonly commonName: string;
+  /** Allowed uses of the certificate itself, beside signing. */
+  readonly usages?: readonly Usage[];
+  readonly now_ms: number;
+}
+
 /** A self-signed CA (RFC 5280: basicConstraints CA, keyCertSign). ECDSA P-256. */
-export async function createCa(options: {
-  commonName: string;
-  days: number;
-  now_ms: number;
-}): Promise<KeyPair> {
+export async function createCa(options: SelfSigned): Promise<KeyPair> {
+  const { organizations = [], dnsNames = [], ipAddresses = [], usages = [] } = options;
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const cert = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
-    name: subjectName(options.commonName, []),
+    name: subjectName(options.commonName, organizations),
     notBefore: new Date(options.now_ms - BACKDATE_MS),
     notAfter: new Date(options.now_ms + options.days * MS_PER_DAY),
     keys: keys as never,
@@ -57,6 +62,8 @@ export async function createCa(options: {
         true,
       ),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey as never),
+      ...usageExtensions(usages),
+      ...nameExtensions(alternativeNames(dnsNames, ipAddresses)),
     ],
   });
   return { cert: `${cert.toString("pem")}\n`, key: await exportKey(keys.privateKey) };
@@ -74,20 +81,23 @@ export async function issueCertificate(
   return { cert, key: await exportKey(keys.privateKey) };
 }
 
+/** A certificate's subject. */
+export type Subject = Pick<CertificateRequest, "commonName" | "organizations">;
+
 /**
- * Issues a certificate again: the same subject, names, usages and key, valid from now on. The key
- * stays, so a crash cannot leave a certificate beside another's key.
+ * Issues a certificate again: the same names, usages and key, valid from now on, for `subject` or
+ * the one it has. The key stays, so a crash cannot leave a certificate beside another's key.
  */
 export async function renewCertificate(
   ca: KeyPair,
   certPem: string,
-  options: { days: number; now_ms: number },
+  { subject, ...options }: { days: number; now_ms: number; subject?: Subject | undefined },
 ): Promise<string> {
   const old = new x509.X509Certificate(certPem);
   const usages = old.getExtension(x509.ExtendedKeyUsageExtension)?.usages ?? [];
   const alternative = old.getExtension(x509.SubjectAlternativeNameExtension);
   return sign(ca, {
-    name: old.subjectName,
+    name: subject ? subjectName(subject.commonName, subject.organizations ?? []) : old.subjectName,
     publicKey: await old.publicKey.export(),
     usages: (["server", "client"] as const).filter((usage) => usages.includes(USAGE_OIDS[usage])),
     ...namesOf(alternative),
@@ -129,7 +139,7 @@ export async function createRequest(
     name: subjectName(commonName, organizations),
     keys: keys as never,
     signingAlgorithm: ALGORITHM,
-    extensions: names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : [],
+    extensions: nameExtensions(names),
   });
   return { csr: `${csr.toString("pem")}\n`, key: await exportKey(keys.privateKey) };
 }
@@ -143,10 +153,8 @@ function alternativeNames(dnsNames: readonly string[], ipAddresses: readonly str
 
 /** Throws when servers would read another user or groups out of a certificate than was checked. */
 function requireSubject(signed: string, { commonName, organizations }: RequestSubject): void {
-  const { subject = {} } = new X509Certificate(signed).toLegacyObject();
-  const read: { CN?: string | string[]; O?: string | string[] } = subject;
-  const [users, groups] = [[read.CN ?? ""].flat(), [read.O ?? []].flat()];
-  if (isDeepStrictEqual([users, groups], [[commonName], organizations])) return;
+  const read = subjectOf(new X509Certificate(signed));
+  if (isDeepStrictEqual(read, { commonNames: [commonName], organizations })) return;
   throw new CodedError("BAD_CSR", "the signing request's subject can be read in two ways");
 }
 
@@ -232,18 +240,28 @@ async function sign(ca: KeyPair, request: ToSign): Promise<string> {
         x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment,
         true,
       ),
-      new x509.ExtendedKeyUsageExtension(request.usages.map((usage) => USAGE_OIDS[usage])),
+      ...usageExtensions(request.usages),
       await x509.AuthorityKeyIdentifierExtension.create(issuer),
-      ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
+      ...nameExtensions(names),
     ],
   });
   return `${cert.toString("pem")}\n`;
 }
 
+function usageExtensions(usages: readonly Usage[]): x509.Extension[] {
+  const oids = usages.map((usage) => USAGE_OIDS[usage]);
+  return oids.length > 0 ? [new x509.ExtendedKeyUsageExtension(oids)] : [];
+}
+
+function nameExtensions(names: ReturnType<typeof alternativeNames>): x509.Extension[] {
+  return names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : [];
+}
+
 /** In the form whose values are taken as they are, not read as the text of a name. */
 function subjectName(commonName: string, organizations: readonly string[]): x509.Name {
   const parts = organizations.map((organization) => ({ O: [{ utf8String: organization }] }));
-  return new x509.Name([...parts, { CN: [{ utf8String: commonName }] }]);
+  const common = commonName === "" ? [] : [{ CN: [{ utf8String: commonName }] }];
+  return new x509.Name([...parts, ...common]);
 }
 
 function serialNumber(): string {

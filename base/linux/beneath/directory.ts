@@ -24,7 +24,11 @@ export interface LookUp {
 }
 
 /** How directories are looked up that are made where they are missing. */
-export type MakeUp = LookUp & { links?: "refuse" | "inside" };
+export type MakeUp = LookUp & {
+  links?: "refuse" | "inside";
+  /** Called for each directory that was made; one that it throws for stays. */
+  made?: () => void;
+};
 
 const RESOLVE: Record<Links, number> = {
   refuse: Resolve.beneath | Resolve.noSymlinks | Resolve.noMagicLinks,
@@ -196,9 +200,10 @@ export class Directory extends Handle {
   }
 
   /** The directory of a single name, made when there is none, or where its link leads. */
-  #directoryOrLink(name: Buffer, mode: number, options: LookUp): Directory | Buffer {
+  #directoryOrLink(name: Buffer, mode: number, options: MakeUp): Directory | Buffer {
     try {
       calls.makeDirectoryAt(this.fd, name, mode);
+      options.made?.();
     } catch (error) {
       if (!isErrno(error, "EEXIST")) throw error;
       using found = this.handle(name, options);

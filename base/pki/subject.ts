@@ -1,0 +1,13 @@
+import type { X509Certificate } from "node:crypto";
+// Before toLegacyObject: Node 24 loads the parts of tls in an order of its own then, and no TLS
+// server can be made in the process any more ("tls.createSecureContext is not a function").
+import "node:tls";
+
+/** Returns the common names and organizations of a certificate's subject, as servers read them. */
+export function subjectOf(
+  cert: X509Certificate,
+): { commonNames: readonly string[]; organizations: readonly string[] } {
+  const { subject = {} } = cert.toLegacyObject();
+  const { CN, O }: { CN?: string | string[]; O?: string | string[] } = subject;
+  return { commonNames: [CN ?? ""].flat(), organizations: [O ?? []].flat() };
+}
