@@ -15,8 +15,10 @@ interface Spec extends Asking {
   readonly initContainers?: readonly (Asking & { readonly restartPolicy?: string })[];
 }
 
-/** The resources that the pod itself may set instead of the sum over its containers. */
-const OF_PODS = /^(cpu|memory|hugepages-.*)$/;
+/** Whether a pod itself may set a resource, instead of the sum over its containers. */
+export function isPodLevelResource(name: string): boolean {
+  return /^(cpu|memory|hugepages-.*)$/.test(name);
+}
 
 /** Adds `more` to `sum`, in place. */
 export function addAmounts(sum: Amounts, more: Readonly<Amounts> | undefined): void {
@@ -33,9 +35,19 @@ function raiseTo(sum: Amounts, least: Readonly<Amounts>): void {
 
 /**
  * Returns the requests or limits of a pod as a whole: the sum over its containers and sidecars, or
- * those of one init container with the sidecars before it, whichever is more. Without its overhead.
+ * those of one init container with the sidecars before it, whichever is more; what the pod itself
+ * sets replaces these. Without its overhead.
  */
 export function podAmounts(spec: Spec, which: "requests" | "limits"): Amounts {
+  const sum = containersAmounts(spec, which);
+  for (const [name, amount] of Object.entries(spec.resources?.[which] ?? {})) {
+    if (isPodLevelResource(name)) sum[name] = amount;
+  }
+  return sum;
+}
+
+/** Like podAmounts, without the pod's own resources. */
+export function containersAmounts(spec: Spec, which: "requests" | "limits"): Amounts {
   const of = (container: Asking) => container.resources?.[which];
   const sum: Amounts = {};
   for (const container of spec.containers) addAmounts(sum, of(container));
@@ -53,9 +65,6 @@ export function podAmounts(spec: Spec, which: "requests" | "limits"): Amounts {
     raiseTo(starting, alone);
   }
   raiseTo(sum, starting);
-  for (const [name, amount] of Object.entries(spec.resources?.[which] ?? {})) {
-    if (OF_PODS.test(name)) sum[name] = amount;
-  }
   return sum;
 }
 

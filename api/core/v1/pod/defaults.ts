@@ -4,6 +4,8 @@ import type {
   Pod, PodIP, PodSpec, PodStatus, Probe, PullPolicy, ResourceRequirements, Volume,
 } from "../../../gen/core/v1.ts";
 import { firstOfList } from "../first-of-list.ts";
+import { type Amounts, containersAmounts, isPodLevelResource } from "./amounts.ts";
+import { mayOvercommit } from "./validate-resources.ts";
 
 const GRACE_PERIOD_S = 30;
 const FILE_MODE = 0o644;
@@ -134,13 +136,42 @@ function requestLimits(resources: ResourceRequirements | undefined): void {
   resources.requests = { ...resources.limits, ...resources.requests };
 }
 
+/**
+ * Sets the requests that a pod's spec leaves out, in place: a container's from its limits; the
+ * pod's own, if it has limits, from its containers' requests, else from its limits. Its limit of
+ * huge pages is that of its containers.
+ */
+export function defaultPodRequests(spec: PodSpec): void {
+  const { containers, initContainers = [], resources } = spec;
+  for (const each of [...containers, ...initContainers]) requestLimits(each.resources);
+  if (!resources) return;
+  const { requests = {}, limits = {} } = resources;
+  if (Object.keys({ ...requests, ...limits }).length > 0) {
+    fillIn(resources, "limits", containersAmounts(spec, "limits"), (name) =>
+      !mayOvercommit(name) && !Object.hasOwn(requests, name));
+  }
+  if (Object.keys(resources.limits ?? {}).length === 0) return;
+  fillIn(resources, "requests", containersAmounts(spec, "requests"), mayOvercommit);
+  fillIn(resources, "requests", resources.limits ?? {}, () => true);
+}
+
+/** Adds the missing ones of those amounts that a pod may set. */
+function fillIn(
+  resources: ResourceRequirements,
+  which: "requests" | "limits",
+  amounts: Readonly<Amounts>,
+  isWanted: (name: string) => boolean,
+): void {
+  const wanted = Object.entries(amounts).filter(([name]) =>
+    isPodLevelResource(name) && isWanted(name));
+  if (wanted.length === 0) return;
+  resources[which] = { ...Object.fromEntries(wanted), ...resources[which] };
+}
+
 /** The defaults of a pod. */
 export function defaultPod(pod: Pod): void {
   defaultPodSpec(pod.spec);
-  for (const each of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]) {
-    requestLimits(each.resources);
-  }
-  if (pod.spec.resources?.limits !== undefined) requestLimits(pod.spec.resources);
+  defaultPodRequests(pod.spec);
   pod.spec.enableServiceLinks ??= true;
   if (pod.status !== undefined) alignAddresses(pod.status);
 }

@@ -21,7 +21,11 @@ function limitsBoth(resources: ResourceRequirements | undefined): boolean {
   });
 }
 
-/** Guaranteed: all containers limit cpu and memory to what they request. BestEffort: none asks. */
+/**
+ * Guaranteed: all containers limit cpu and memory to what they request, which is the limit where a
+ * request is left out. BestEffort: none asks. A pod's own resources count instead of its
+ * containers'.
+ */
 export function qosClassOf(spec: PodSpec): PodQOSClass {
   const holders = spec.resources !== undefined
     ? [spec.resources]
@@ -29,7 +33,7 @@ export function qosClassOf(spec: PodSpec): PodQOSClass {
   const requests: Sums = new Map();
   const limits: Sums = new Map();
   for (const each of holders) {
-    add(requests, each?.requests);
+    add(requests, { ...each?.limits, ...each?.requests });
     add(limits, each?.limits);
   }
   if (requests.size === 0 && limits.size === 0) return "BestEffort";

@@ -4,10 +4,10 @@ import type { Container, Pod, ResourceRequirements } from "../../../gen/core/v1.
 import { forbidden, invalid, type FieldError } from "../../../errors.ts";
 import { keep, keepMetadata, raiseGeneration } from "../../../strategy.ts";
 import { validateMetadataUpdate } from "../../../validation/metadata.ts";
+import { isMirrorPod } from "./mirror.ts";
 import { qosClassOf } from "./qos.ts";
 import { validatePodSpec } from "./validate-spec.ts";
 
-const MIRROR = "kubernetes.io/config.mirror";
 const LISTS = ["containers", "initContainers"] as const;
 const MUTABLE = ["cpu", "memory"];
 const ONLY = "only cpu and memory resources are mutable";
@@ -48,7 +48,7 @@ function withResources(wanted: readonly Container[], old: readonly Container[]):
 
 /** Validates a resize, with upstream's errors in upstream's order. */
 export function validateResize(pod: Pod, old: Pod): FieldError[] {
-  if (old.metadata.annotations?.[MIRROR] !== undefined) {
+  if (isMirrorPod(old)) {
     return [forbidden("", "static pods cannot be resized")];
   }
   if (old.spec.os?.name === "windows") {
@@ -65,12 +65,7 @@ export function validateResize(pod: Pod, old: Pod): FieldError[] {
   if (!isSupported(old)) {
     errors.push(forbidden("spec", "Pod running on node without support for resize"));
   }
-  const pathOf = "spec.resources";
-  if (old.spec.resources !== undefined && pod.spec.resources === undefined) {
-    errors.push(forbidden(pathOf, "pod-level resources cannot be removed"));
-  } else {
-    errors.push(...validateRemoved(pod.spec.resources, old.spec.resources, pathOf, "pod-level "));
-  }
+  errors.push(...validatePodLevel(pod.spec.resources, old.spec.resources, "spec.resources"));
   const order = LISTS.flatMap((list) => validateOrder(pod, old, list));
   if (order.length > 0) return [...errors, ...order];
   return [
@@ -84,6 +79,20 @@ export function validateResize(pod: Pod, old: Pod): FieldError[] {
     ...(old.spec.initContainers ?? []).flatMap((before, index) =>
       validateInit(pod.spec.initContainers![index]!, before, `spec.initContainers[${index}]`)),
   ];
+}
+
+/** Resources of the pod itself grow and shrink where it was created with them. */
+function validatePodLevel(
+  now: ResourceRequirements | undefined, before: ResourceRequirements | undefined, path: string,
+): FieldError[] {
+  if (now === undefined) {
+    return before === undefined ? [] : [forbidden(path, "pod-level resources cannot be removed")];
+  }
+  const errors = validateRemoved(now, before, path, "pod-level ");
+  if (before !== undefined && isDeepStrictEqual(fixedResources(now), fixedResources(before))) {
+    return errors;
+  }
+  return [...errors, forbidden("spec", `${ONLY} at pod-level`)];
 }
 
 /** Where a container runs, its status says whether its node knows of resizing. */
@@ -131,10 +140,13 @@ function isSameBut(now: Container, before: Container): boolean {
   return isDeepStrictEqual(fixedPart(now), fixedPart(before));
 }
 
-function fixedPart(container: Container): object {
-  const { requests, limits } = container.resources ?? {};
+function fixedPart({ resources, ...rest }: Container): object {
+  return { ...rest, ...fixedResources(resources) };
+}
+
+/** Returns the part of resources that may not change. */
+function fixedResources({ requests, limits, claims }: ResourceRequirements = {}): object {
   const fixed = (list: Record<string, string> = {}): object => Object.fromEntries(
     Object.entries(list).filter(([name]) => !MUTABLE.includes(name)));
-  const { resources: _resources, ...rest } = container;
-  return { ...rest, requests: fixed(requests), limits: fixed(limits) };
+  return { claims, requests: fixed(requests), limits: fixed(limits) };
 }

@@ -1,9 +1,10 @@
 /** Validates containers' resources: names, amounts, limits against requests. */
 import { own } from "@raft2kube/std/own.ts";
-import type { ResourceRequirements } from "../../../gen/core/v1.ts";
-import { forbidden, invalid, required, type FieldError } from "../../../errors.ts";
+import type { Container, PodSpec, ResourceRequirements } from "../../../gen/core/v1.ts";
+import { forbidden, invalid, notSupported, required, type FieldError } from "../../../errors.ts";
 import { compareQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
 import { qualifiedName } from "../../../validation/names.ts";
+import { type Amounts, containersAmounts, isPodLevelResource } from "./amounts.ts";
 
 const FOR_CONTAINERS = new Set(["cpu", "memory", "ephemeral-storage"]);
 /** Resources that are whole numbers. */
@@ -66,19 +67,77 @@ export function validateAmount(name: string, amount: string, path: string): Fiel
   return errors;
 }
 
+/** Names that a pod's own resources may have; upstream's text. */
+const FOR_PODS = ["cpu", "hugepages-", "memory"];
+
+function validatePodResourceName(name: string, path: string): FieldError[] {
+  const errors = validateResourceName(name, path);
+  if (errors.length > 0 || isPodLevelResource(name)) return errors;
+  return [notSupported(path, name, FOR_PODS)];
+}
+
+/**
+ * A pod's own resources: cpu, memory and huge pages, and no less than what its containers ask for.
+ * `path` is the spec's.
+ */
+export function validatePodResources(spec: PodSpec, path: string): FieldError[] {
+  const { resources } = spec;
+  if (resources === undefined) return [];
+  const at = `${path}.resources`;
+  if (spec.os?.name === "windows") return [forbidden(at, "may not be set for a windows pod")];
+  return [
+    ...(resources.claims === undefined ? []
+      : [forbidden(`${at}.claims`, "claims may not be set for Resources at pod-level")]),
+    ...validateResources(resources, at, validatePodResourceName),
+    ...atLeast(resources.requests, containersAmounts(spec, "requests"), `${at}.requests`,
+      "requests"),
+    ...atLeast(resources.limits, hugePagesOf(containersAmounts(spec, "limits")), `${at}.limits`,
+      "limits"),
+    ...spec.containers.flatMap((container, index) =>
+      withinPod(container, resources, `${at}.containers[${index}]`)),
+  ];
+}
+
+function hugePagesOf(amounts: Amounts): Amounts {
+  return Object.fromEntries(Object.entries(amounts).filter(([name]) => isHugePages(name)));
+}
+
+function atLeast(
+  list: Amounts | undefined, aggregate: Amounts, path: string, what: string,
+): FieldError[] {
+  return Object.entries(aggregate).flatMap(([name, amount]) => {
+    const own = list?.[name];
+    if (own === undefined || compareQuantity(amount, own) <= 0) return [];
+    return [invalid(`${path}[${name}]`, own,
+      `must be greater than or equal to aggregate container ${what} of ${amount}`)];
+  });
+}
+
+function withinPod(
+  container: Container, { limits }: ResourceRequirements, path: string,
+): FieldError[] {
+  return Object.entries(container.resources?.limits ?? {}).flatMap(([name, amount]) => {
+    const most = limits?.[name];
+    if (most === undefined || compareQuantity(amount, most) <= 0) return [];
+    return [invalid(`${path}[${name}].limits`, amount,
+      `must be less than or equal to pod limits of ${most}`)];
+  });
+}
+
 /** `path` is that of `resources`. */
 export function validateResources(
   resources: ResourceRequirements | undefined, path: string,
+  validateName = validateContainerResourceName,
 ): FieldError[] {
   const { limits = {}, requests = {} } = resources ?? {};
   const errors: FieldError[] = [];
   for (const [name, amount] of Object.entries(limits)) {
     const at = `${path}.limits[${name}]`;
-    errors.push(...validateContainerResourceName(name, at), ...validateAmount(name, amount, at));
+    errors.push(...validateName(name, at), ...validateAmount(name, amount, at));
   }
   for (const [name, amount] of Object.entries(requests)) {
     const at = `${path}.requests[${name}]`;
-    errors.push(...validateContainerResourceName(name, at), ...validateAmount(name, amount, at));
+    errors.push(...validateName(name, at), ...validateAmount(name, amount, at));
     errors.push(...againstLimit(name, amount, own(limits, name), path));
   }
   const names = [...Object.keys(limits), ...Object.keys(requests)];

@@ -15,7 +15,7 @@ import {
   type PodScope,
 } from "./validate-container.ts";
 import { validateOs } from "./validate-os.ts";
-import { validateResources } from "./validate-resources.ts";
+import { validatePodResources } from "./validate-resources.ts";
 import { validateAffinity, validateSpreading, validateTolerations } from "./validate-scheduling.ts";
 import { validateVolumes } from "./validate-volumes.ts";
 
@@ -203,7 +203,7 @@ export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): Fi
     ...validateInitContainers(spec.initContainers, spec.containers, scope,
       `${path}.initContainers`),
     ...validateEphemeral(spec.ephemeralContainers, spec, scope, `${path}.ephemeralContainers`),
-    ...validateResources(spec.resources, `${path}.resources`),
+    ...validatePodResources(spec, path),
     ...validateHostNetwork(spec, path, isPod),
     ...oneOf(spec.restartPolicy, RESTART_POLICIES, `${path}.restartPolicy`),
     ...oneOf(spec.dnsPolicy, DNS_POLICIES, `${path}.dnsPolicy`),

@@ -5,6 +5,7 @@ import { duplicate, forbidden, invalid, required, type FieldError } from "../../
 import { validateIp } from "../../../validation/addresses.ts";
 import { immutable } from "../../../validation/metadata.ts";
 import { dnsSubdomain, inRange, qualifiedName } from "../../../validation/names.ts";
+import { validateMirrorUpdate } from "./mirror.ts";
 import { validateGatedUpdate, withoutGatedChanges } from "./validate-gated-update.ts";
 
 const MAX_INT32 = 2 ** 31 - 1;
@@ -90,7 +91,7 @@ function withoutChangeable(now: PodSpec, before: PodSpec): PodSpec {
 
 /** Validates an update of the pod itself, not of a subresource. */
 export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
-  const images: FieldError[] = [];
+  const images = validateMirrorUpdate(pod, old);
   for (const name of ["containers", "initContainers"] as const) {
     const path = `spec.${name}`;
     if ((pod.spec[name] ?? []).length !== (old.spec[name] ?? []).length) {
@@ -153,6 +154,7 @@ function validateAddresses(
 
 export function validatePodStatusUpdate(pod: Pod, old: Pod): FieldError[] {
   return [
+    ...validateMirrorUpdate(pod, old),
     ...(pod.spec.nodeName === old.spec.nodeName ? []
       : [forbidden("status.nodeName", "may not be changed directly")]),
     ...immutable("status.qosClass", pod.status?.qosClass, old.status?.qosClass),
@@ -169,11 +171,12 @@ export function validatePodStatusUpdate(pod: Pod, old: Pod): FieldError[] {
 export function validateEphemeralUpdate(pod: Pod, old: Pod): FieldError[] {
   const path = "spec.ephemeralContainers";
   const now = new Map((pod.spec.ephemeralContainers ?? []).map((each) => [each.name, each]));
-  return (old.spec.ephemeralContainers ?? []).flatMap((before) => {
+  const mirror = validateMirrorUpdate(pod, old);
+  return mirror.concat((old.spec.ephemeralContainers ?? []).flatMap((before) => {
     const after = now.get(before.name);
     const subject = `existing ephemeral containers "${before.name}"`;
     if (after === undefined) return [forbidden(path, `${subject} may not be removed\n`)];
     return isDeepStrictEqual(after, before) ? []
       : [forbidden(path, `${subject} may not be changed\n`)];
-  });
+  }));
 }

@@ -1,0 +1,19 @@
+/** Mirror pods: what the API shows of pods that a node runs from files. */
+import type { Pod } from "../../../gen/core/v1.ts";
+import { forbidden, type FieldError } from "../../../errors.ts";
+
+/** Its value is a hash of the static pod. */
+export const MIRROR_ANNOTATION = "kubernetes.io/config.mirror";
+
+export function isMirrorPod({ metadata }: Pick<Pod, "metadata">): boolean {
+  return metadata.annotations?.[MIRROR_ANNOTATION] !== undefined;
+}
+
+/** A pod remains what it was created as: admission and controllers trust mirror pods less. */
+export function validateMirrorUpdate(pod: Pod, old: Pod): FieldError[] {
+  const [now, before] = [pod, old].map((each) => each.metadata.annotations?.[MIRROR_ANNOTATION]);
+  if (now === before) return [];
+  const what = before === undefined ? "add" : "remove or update";
+  const path = `metadata.annotations[${MIRROR_ANNOTATION}]`;
+  return [forbidden(path, `may not ${what} mirror pod annotation`)];
+}
