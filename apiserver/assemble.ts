@@ -6,6 +6,7 @@ import { NO_CONFIGURATION } from "./admission/configuration.ts";
 import { admissionPlugins } from "./admission/plugins.ts";
 import { Authenticator } from "./authn/authenticator.ts";
 import { BootstrapTokens } from "./authn/bootstrap-tokens.ts";
+import { RemovedNodes } from "./authn/removed-nodes.ts";
 import { readSigningKeys } from "./authn/signing-keys.ts";
 import { recordTokenUsage } from "./registry/token-usage.ts";
 import { TokenIssuer } from "./authn/token-issuer.ts";
@@ -50,10 +51,8 @@ export async function assemble(
     const policy = await readPolicy();
     const roles = await RoleIndex.follow(resources);
     const graph = await NodeGraph.follow(resources, metrics.authorization, clock);
-    stops.unshift(
-      () => roles.close(),
-      () => graph.close(),
-    );
+    const removedNodes = await RemovedNodes.follow(resources);
+    stops.unshift(...[roles, graph, removedNodes].map((part) => () => part.close()));
     const keys = readSigningKeys(serviceAccountKey);
     const { issuer, audiences = [issuer] } = serviceAccountKey;
     const verifier = new TokenVerifier({
@@ -81,7 +80,7 @@ export async function assemble(
       roles,
       closing,
       authenticator: new Authenticator(
-        [verifier, ...bootstrapTokens], metrics.authentication, clock,
+        [verifier, ...bootstrapTokens], removedNodes, metrics.authentication, clock,
       ),
       authorizer,
       admission: new Admission(

@@ -1,4 +1,5 @@
 import { assertLimits } from "@raft2kube/std/assert.ts";
+import type { ShareLimits } from "@raft2kube/std/shares.ts";
 
 /** The largest body of a write, as upstream's limit for its etcd client with headroom. */
 export const BODY_BYTES_MAX = 3 * 1024 * 1024;
@@ -24,6 +25,8 @@ export const LARGE_IDLE_MS = 60_000;
 export const HEADER_BYTES_MAX = 64 * 1024;
 /** From the first byte of a request to the last of its body. */
 export const REQUEST_BODY_TIMEOUT_MS = 30_000;
+/** How long the rest of a body that was refused is read and dropped. */
+export const REFUSED_BODY_MS = 1_000;
 /** From connecting to the end of TLS's handshake (upstream's). */
 export const HANDSHAKE_TIMEOUT_MS = 32_000;
 /** From connecting to the last byte of the headers. */
@@ -32,6 +35,15 @@ export const HEADERS_TIMEOUT_MS = 20_000;
 export const CONNECTION_CHECK_MS = 5_000;
 /** A connection without requests is closed after this. */
 export const KEEP_ALIVE_TIMEOUT_MS = 180_000;
+/** Connections whose handshake is not done, in all and of one address. */
+export const HANDSHAKES_MAX = 2_048;
+export const HANDSHAKES_OF_ADDRESS_MAX = 256;
+/**
+ * Open connections, idle ones too: in all, and of one user or one address without a certificate. As
+ * many as of one are reserved for nodes and the control plane.
+ */
+export const CONNECTIONS_MAX = 8_192;
+export const CONNECTIONS_OF_OWNER_MAX = 1_024;
 /** Streams that one HTTP/2 connection may hold open at a time. */
 export const HTTP2_STREAMS_MAX = 1_000;
 /**
@@ -51,16 +63,42 @@ export const TIMER_MS_MAX = 2 ** 31 - 1;
 export const READING_IN_FLIGHT_MAX = 400;
 export const WRITING_IN_FLIGHT_MAX = 200;
 /**
+ * The share of one user, or of the service accounts of one namespace, of these and of the bytes
+ * below; as much is reserved for nodes and the control plane.
+ */
+export const SHARE = 0.25;
+
+/**
+ * The shares of users and nodes of something that there are `all` of. A node has half of the
+ * reserve: its root may also use the shares of the service accounts of all pods there.
+ */
+export function sharesOf(all: number): ShareLimits {
+  const [each, reserved] = [Math.ceil(all * SHARE), Math.floor(all * SHARE)];
+  return { all, each, reserved, eachOfReserve: Math.ceil(reserved / 2) };
+}
+/**
  * Watches, followed logs and streams at a time of one user, or of the service accounts of one
  * namespace together. Upstream's priority levels bound only how many watches begin at a time.
  */
 export const LASTING_OF_USER_MAX = 2_000;
 /**
- * Bytes of lists that are built or being sent at a time; further lists wait. Lists below the second
- * limit, which pages are, do not count: their number is bounded already.
+ * Bytes of answers that are built or not yet read by their clients; further ones wait, some of each
+ * owner.
  */
 export const ANSWERS_BYTES_MAX = 256 * 1024 * 1024;
-export const ANSWER_SMALL_BYTES = 2 * 1024 * 1024;
+export const ANSWERS_WAITING_MAX = 8;
+/**
+ * Answers up to this size do not wait: they and their streams are bounded for each owner, and a
+ * client that leaves more of them unread is disconnected.
+ */
+export const ANSWER_SMALL_BYTES = 64 * 1024;
+export const SMALL_ANSWERS_BYTES_MAX = 16 * 1024 * 1024;
+export const STREAM_BYTES = 8 * 1024;
+/** Larger answers are sent in parts, each of which the client must read within this time. */
+export const ANSWER_PART_BYTES = 256 * 1024;
+export const ANSWER_STALL_MS = 10_000;
+/** Bytes of bodies that are incomplete or worked on. */
+export const BODIES_BYTES_MAX = 128 * 1024 * 1024;
 
 /** After answers of so many bytes, a while with fewer than these is a time to give memory back. */
 export const IDLE = {
@@ -205,10 +243,15 @@ export const METRICS_NODES_AT_ONCE_MAX = 16;
 export const FIELD_MANAGER_BYTES_MAX = 128;
 
 assertLimits({
-  "a large body fits into what may wait": BODY_BYTES_MAX <= LARGE_REQUESTS_BYTES_MAX,
+  "a large body fits into what may wait": BODY_BYTES_MAX <= LARGE_REQUESTS_BYTES_MAX * SHARE,
   "one history is part of all": HISTORY_BYTES_MAX <= HISTORIES_BYTES_MAX,
   "one watcher's queue is part of all": WATCHER_QUEUE_BYTES_MAX <= WATCH_QUEUES_BYTES_MAX,
-  "small answers are a part of all": ANSWER_SMALL_BYTES <= ANSWERS_BYTES_MAX,
+  "a small answer is a part of its owner's":
+    ANSWER_SMALL_BYTES + STREAM_BYTES <= SMALL_ANSWERS_BYTES_MAX,
+  "a body is a part of its owner's": BODY_BYTES_MAX + STREAM_BYTES <= BODIES_BYTES_MAX * SHARE,
+  "connections are many owners'": 2 * CONNECTIONS_OF_OWNER_MAX < CONNECTIONS_MAX,
+  "handshakes are many addresses'": HANDSHAKES_OF_ADDRESS_MAX < HANDSHAKES_MAX,
+  "a stalled answer ends before its request": ANSWER_STALL_MS < REQUEST_TIMEOUT_MS,
   "past states are those of events": STATES_MAX <= HISTORY_EVENTS_MAX,
   "a slice of a flush is shorter than the time between two": FLUSH_SLICE_MS < FLUSH_INTERVAL_MS,
   "the store is asked several times within a read's wait": PROGRESS_RETRY_MS < FRESH_WAIT_MS,

@@ -1,6 +1,7 @@
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { ROUND_RETRY_MS } from "./limits.ts";
 
 const log = logger("apiserver");
@@ -12,71 +13,18 @@ export interface Controller {
   close(): Promise<void>;
 }
 
-/** Runs a task at an interval, never two at a time; retries a failed run after a short delay. */
-export class Periodic {
-  readonly #clock: Clock;
-  readonly #what: string;
-  readonly #interval_ms: number;
-  readonly #round: () => Promise<void> | void;
-  readonly #retry_ms: number;
-  #timer: Timer | undefined;
-  #running: Promise<void> | undefined;
-  #again = false;
-  #closed = false;
-
-  /**
-   * `what` is logged of a round that fails: `the lease was not renewed`. It is tried again after
-   * `retry_ms`, or after the interval if that is shorter.
-   */
-  constructor(
-    clock: Clock,
-    what: string,
-    interval_ms: number,
-    round: () => Promise<void> | void,
-    retry_ms = ROUND_RETRY_MS,
-  ) {
-    this.#clock = clock;
-    this.#what = what;
-    this.#interval_ms = interval_ms;
-    this.#round = round;
-    this.#retry_ms = retry_ms;
-  }
-
-  /** The next round begins when the interval has passed. */
-  schedule(delay_ms = this.#interval_ms): void {
-    this.#timer?.cancel();
-    if (!this.#closed) this.#timer = this.#clock.after(delay_ms, () => this.now());
-  }
-
-  /** A round begins now, or after the one that is under way. */
-  now(): void {
-    if (this.#closed) return;
-    if (this.#running !== undefined) {
-      this.#again = true;
-      return;
-    }
-    this.#timer?.cancel();
-    this.#running = this.#run();
-  }
-
-  async #run(): Promise<void> {
-    let next_ms = this.#interval_ms;
-    try {
-      await this.#round();
-    } catch (thrown) {
-      log.warn(this.#what, { reason: messageOf(thrown) });
-      next_ms = Math.min(next_ms, this.#retry_ms);
-    }
-    this.#running = undefined;
-    const again = this.#again;
-    this.#again = false;
-    this.schedule(again ? 0 : next_ms);
-  }
-
-  /** No round begins any more; waits for the one under way. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#timer?.cancel();
-    await this.#running;
-  }
+/**
+ * Returns a runner of a task of the server, whose first round is to be requested. `what` is logged
+ * of a round that fails: `the lease was not renewed`; it is repeated after `retry_ms`, which
+ * doubles up to the interval.
+ */
+export function periodic(
+  clock: Clock,
+  what: string,
+  interval_ms: number,
+  run: () => Promise<void> | void,
+  retry_ms = ROUND_RETRY_MS,
+): Runner {
+  const retry = { first_ms: retry_ms, most_ms: interval_ms };
+  return new Runner({ clock, run, max_ms: interval_ms, retry, report: failureLog(log, what) });
 }

@@ -5,6 +5,7 @@ import { headerOf, type Incoming } from "../request/context.ts";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
 import { clientCertificateUser } from "./client-certificate.ts";
 import { ANONYMOUS, AUTHENTICATED_GROUP } from "./identities.ts";
+import type { RemovedNodes } from "./removed-nodes.ts";
 import type { RefusedToken, TokenAuthority, VerifiedToken } from "./token-authority.ts";
 import { websocketToken } from "./websocket-token.ts";
 
@@ -14,15 +15,18 @@ import { websocketToken } from "./websocket-token.ts";
  */
 export class Authenticator {
   readonly #authorities: readonly TokenAuthority[];
+  readonly #removedNodes: RemovedNodes;
   readonly #metrics: AuthenticationMetrics;
   readonly #clock: Clock;
 
   constructor(
     authorities: readonly TokenAuthority[],
+    removedNodes: RemovedNodes,
     metrics: AuthenticationMetrics,
     clock: Clock,
   ) {
     this.#authorities = authorities;
+    this.#removedNodes = removedNodes;
     this.#metrics = metrics;
     this.#clock = clock;
   }
@@ -45,7 +49,7 @@ export class Authenticator {
     if (certified !== undefined && certified !== "unverified") {
       const left_ms = certified.until_ms - this.#clock.now();
       // TLS looked at it when the connection began, which may have been long ago.
-      if (left_ms < 0) throw unauthorized();
+      if (left_ms < 0 || this.#removedNodes.has(certified)) throw unauthorized();
       this.#metrics.expiresIn(left_ms / 1_000);
       return authenticated(certified.user);
     }

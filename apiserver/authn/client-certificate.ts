@@ -3,9 +3,11 @@ import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Incoming } from "../request/context.ts";
 
-/** The user in a client certificate, and its expiry. */
+/** The user in a connection's client certificate, and from when until when it is valid. */
 export interface Certified {
   readonly user: RequestUser;
+  readonly socket: TLSSocket;
+  readonly from_ms: number;
   readonly until_ms: number;
 }
 
@@ -21,13 +23,28 @@ const CREDENTIAL = "authentication.kubernetes.io/credential-id";
  * certificate was shown that no client CA vouches for, undefined when none was shown.
  */
 export function clientCertificateUser(request: Incoming): Certified | "unverified" | undefined {
-  const socket = socketOf(request);
+  const known = knownOf(socketOf(request));
+  return known === "none" ? undefined : known;
+}
+
+/** The user of a connection's verified client certificate. */
+export function certifiedUser(socket: TLSSocket): RequestUser | undefined {
+  const known = knownOf(socket);
+  return typeof known === "string" ? undefined : known.user;
+}
+
+function knownOf(socket: TLSSocket): Certified | "unverified" | "none" {
   let known = bySocket.get(socket);
   if (known === undefined) {
     known = userOf(socket);
     bySocket.set(socket, known);
   }
-  return known === "none" ? undefined : known;
+  return known;
+}
+
+/** The address that a request's connection comes from. */
+export function addressOf(request: Incoming): string {
+  return socketOf(request).remoteAddress ?? "";
 }
 
 function socketOf(request: Incoming): TLSSocket {
@@ -48,8 +65,9 @@ function userOf(socket: TLSSocket): Certified | "unverified" | "none" {
   const [name] = listOf(subject["CN"]);
   if (name === undefined || name === "") return "unverified";
   const extra = { [CREDENTIAL]: [digestOf(certificate)] };
-  const until_ms = Date.parse(certificate.valid_to);
-  return { user: { name, groups: listOf(subject["O"]), extra }, until_ms };
+  const user = { name, groups: listOf(subject["O"]), extra };
+  const from_ms = Date.parse(certificate.valid_from);
+  return { user, socket, from_ms, until_ms: Date.parse(certificate.valid_to) };
 }
 
 /** Names the certificate in what is kept about a request, as upstream does. */

@@ -1,10 +1,11 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { NODE_USERS, nodeOf } from "@raft2kube/api/node-users.ts";
 
 /** Groups that the server itself puts a user into. */
 export const AUTHENTICATED_GROUP = "system:authenticated";
 export const UNAUTHENTICATED_GROUP = "system:unauthenticated";
 export const MASTERS_GROUP = "system:masters";
-export const NODES_GROUP = "system:nodes";
+export const NODES_GROUP = NODE_USERS.kubelet.group;
 export const SERVICE_ACCOUNTS_GROUP = "system:serviceaccounts";
 
 /** A request without credentials. */
@@ -39,11 +40,8 @@ export function parseServiceAccount(user: string): { namespace: string; name: st
     : undefined;
 }
 
-const NODE = "system:node:";
-
-/** The node behind a kubelet's identity: the user name and the group must both say so. */
+/** The node behind a kubelet's identity. */
 export function nodeNameOf(user: RequestUser): string | undefined {
-  if (!user.name.startsWith(NODE) || !user.groups.includes(NODES_GROUP)) return undefined;
-  const name = user.name.slice(NODE.length);
-  return name === "" ? undefined : name;
+  const found = nodeOf(user);
+  return found?.part === "kubelet" ? found.node : undefined;
 }

@@ -1,3 +1,4 @@
+import type { Runner } from "@raft2kube/reconcile/runner.ts";
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
@@ -10,7 +11,7 @@ import { IDENTITY_COLLECT_MS, IDENTITY_LEASE_S, IDENTITY_RENEW_MS } from "../lim
 import type { Resource } from "../resource/resource.ts";
 import { IDENTITY, identityName } from "../object/identity-name.ts";
 import { changeInternally, deleteInternally, ensure } from "../registry/internal-write.ts";
-import { type Controller, Periodic } from "../periodic.ts";
+import { type Controller, periodic } from "../periodic.ts";
 
 const log = logger("apiserver");
 
@@ -31,16 +32,16 @@ export class IdentityLease implements Controller {
   readonly #host = hostname();
   readonly #name = identityName(hostname());
   readonly #holder = `${identityName(hostname())}_${randomUUID()}`;
-  readonly #renewing: Periodic;
-  readonly #collecting: Periodic;
+  readonly #renewing: Runner;
+  readonly #collecting: Runner;
 
   constructor(server: BootstrapServer) {
     this.#server = server;
     this.#leases = server.resources.of("coordination.k8s.io/v1", "leases");
-    this.#renewing = new Periodic(
+    this.#renewing = periodic(
       server.clock, "the identity lease was not renewed", IDENTITY_RENEW_MS, () => this.#renew(),
     );
-    this.#collecting = new Periodic(
+    this.#collecting = periodic(
       server.clock, "leases of other servers were not collected", IDENTITY_COLLECT_MS,
       () => this.#collect(),
     );
@@ -50,8 +51,8 @@ export class IdentityLease implements Controller {
   async start(): Promise<void> {
     await deleteInternally(this.#server, this.#leases, NAMESPACE, this.#name);
     await this.#renew();
-    this.#renewing.schedule();
-    this.#collecting.now();
+    this.#renewing.request(IDENTITY_RENEW_MS);
+    this.#collecting.request();
   }
 
   async #renew(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Endpoints as CoreEndpoints } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
@@ -9,7 +10,7 @@ import { PEER_INTERVAL_MS } from "../limits.ts";
 import { firstServiceAddress } from "../registry/services/service-cidr.ts";
 import { changeInternally, decoded, ensure } from "../registry/internal-write.ts";
 import { PeerLeases } from "./peer-leases.ts";
-import { type Controller, Periodic } from "../periodic.ts";
+import { type Controller, periodic } from "../periodic.ts";
 
 const log = logger("apiserver");
 
@@ -24,12 +25,12 @@ type Slice = EndpointSlice & KubeObject;
 export class KubernetesService implements Controller {
   readonly #server: BootstrapServer;
   readonly #peers: PeerLeases;
-  readonly #mending: Periodic;
+  readonly #mending: Runner;
 
   constructor(server: BootstrapServer) {
     this.#server = server;
     this.#peers = new PeerLeases(server);
-    this.#mending = new Periodic(
+    this.#mending = periodic(
       server.clock, "the Service kubernetes was not mended", PEER_INTERVAL_MS,
       () => this.#reconcile(), PEER_INTERVAL_MS,
     );
@@ -47,7 +48,7 @@ export class KubernetesService implements Controller {
       const remedy = "pods cannot reach the API: give --advertise-address one that they reach";
       log.error("the Service kubernetes leads nowhere", { reason: messageOf(thrown), remedy });
     }
-    this.#mending.schedule();
+    this.#mending.request(PEER_INTERVAL_MS);
   }
 
   async #reconcile(): Promise<void> {

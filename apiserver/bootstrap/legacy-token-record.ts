@@ -1,10 +1,11 @@
+import type { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { BootstrapServer } from "./server.ts";
 import { LEGACY_RECORD_AGAIN_MS, LEGACY_RECORD_CHECK_MS } from "../limits.ts";
 import type { Resource } from "../resource/resource.ts";
 import { changeInternally, ensure } from "../registry/internal-write.ts";
-import { type Controller, Periodic } from "../periodic.ts";
+import { type Controller, periodic } from "../periodic.ts";
 
 const NAME = "kube-apiserver-legacy-service-account-token-tracking";
 const PLACE = { name: NAME, namespace: "kube-system" };
@@ -19,14 +20,14 @@ type Record = ConfigMap & KubeObject;
 export class LegacyTokenRecord implements Controller {
   readonly #server: BootstrapServer;
   readonly #maps: Resource;
-  readonly #periodic: Periodic;
+  readonly #recording: Runner;
   /** Servers that make it and others that take it away do not fight over it all the time. */
   #made_ms = Number.NEGATIVE_INFINITY;
 
   constructor(server: BootstrapServer) {
     this.#server = server;
     this.#maps = server.resources.of("v1", "configmaps");
-    this.#periodic = new Periodic(
+    this.#recording = periodic(
       server.clock, "the record of legacy tokens was not made", LEGACY_RECORD_CHECK_MS,
       () => this.#round(),
     );
@@ -34,7 +35,7 @@ export class LegacyTokenRecord implements Controller {
 
   async start(): Promise<void> {
     await this.#round();
-    this.#periodic.schedule();
+    this.#recording.request(LEGACY_RECORD_CHECK_MS);
   }
 
   async #round(): Promise<void> {
@@ -54,7 +55,7 @@ export class LegacyTokenRecord implements Controller {
   }
 
   close(): Promise<void> {
-    return this.#periodic.close();
+    return this.#recording.close();
   }
 }
 

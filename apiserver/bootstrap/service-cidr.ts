@@ -1,10 +1,11 @@
+import type { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { BootstrapServer } from "./server.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { SERVICE_CIDR_INTERVAL_MS } from "../limits.ts";
-import { type Controller, Periodic } from "../periodic.ts";
+import { type Controller, periodic } from "../periodic.ts";
 import { InternalEvents } from "../registry/internal-events.ts";
 import { applyStatus, ensure } from "../registry/internal-write.ts";
 import type { Resource } from "../resource/resource.ts";
@@ -24,7 +25,7 @@ export class DefaultServiceCidr implements Controller {
   readonly #server: BootstrapServer;
   readonly #resource: Resource;
   readonly #events: InternalEvents;
-  readonly #mending: Periodic;
+  readonly #mending: Runner;
   /** The message that was recorded last. */
   #reported = "";
 
@@ -32,7 +33,7 @@ export class DefaultServiceCidr implements Controller {
     this.#server = server;
     this.#resource = server.resources.of("networking.k8s.io/v1", "servicecidrs");
     this.#events = new InternalEvents(server, CONTROLLER, "ServiceCIDR");
-    this.#mending = new Periodic(
+    this.#mending = periodic(
       server.clock, "the default ServiceCIDR was not mended", SERVICE_CIDR_INTERVAL_MS,
       () => this.#reconcile(),
     );
@@ -40,7 +41,7 @@ export class DefaultServiceCidr implements Controller {
 
   async start(): Promise<void> {
     await this.#reconcile();
-    this.#mending.schedule();
+    this.#mending.request(SERVICE_CIDR_INTERVAL_MS);
   }
 
   async close(): Promise<void> {

@@ -3,6 +3,8 @@ import type { Chunk } from "./chunk.ts";
 
 /** A watcher for whose reader something waits. */
 export interface Lagging {
+  /** The user, or the namespace of service accounts, that it is for. */
+  readonly owner: string;
   /** Bytes that wait for its reader. */
   readonly waiting: number;
   /** Ends it, as too slow. */
@@ -12,7 +14,8 @@ export interface Lagging {
 /**
  * Bounds what waits for all slow readers of this process together: each has its own bound, and
  * thousands of them, each with a selection of its own, could still take all memory. What several
- * wait for is there once, and counts once. Beyond the bound those with the longest queues end.
+ * wait for is there once, and counts once. Beyond the bound watchers of the owner with the most
+ * waiting end, the longest queue first: many short queues of one user end no watch of others.
  */
 export class WatchMemoryBudget {
   readonly #bytes_max: number;
@@ -65,7 +68,13 @@ export class WatchMemoryBudget {
   }
 
   #longest(): Lagging {
-    return [...this.#chunks.keys()].reduce((a, b) => (b.waiting > a.waiting ? b : a));
+    const owned = new Map<string, number>();
+    for (const { owner, waiting } of this.#chunks.keys()) {
+      owned.set(owner, (owned.get(owner) ?? 0) + waiting);
+    }
+    const [most] = [...owned].reduce((a, b) => (b[1] > a[1] ? b : a));
+    const own = [...this.#chunks.keys()].filter(({ owner }) => owner === most);
+    return own.reduce((a, b) => (b.waiting > a.waiting ? b : a));
   }
 }
 

@@ -97,3 +97,35 @@ it("bytes that were sent, or queued for a closed watcher, are not counted", asyn
   while (readers[1]!.lines.length < 10) watchers[1]!.resume();
   expect(budget.bytes).toBe(0);
 });
+
+it("many short queues of one user end before a longer one of another", async () => {
+  const budget = new WatchMemoryBudget(BUDGET_BYTES);
+  const cache = new WatchCache(clock, undefined, undefined, budget);
+  cache.reset([], 1);
+  let revision = 1;
+  const apply = (count: number) => {
+    for (const last = revision + count; revision < last;) {
+      cache.apply({ type: "put", revision: ++revision, entry: entry(revision) });
+    }
+  };
+  /** Opens watches of an owner that take the first event, and no more. */
+  const open = async (owner: string, count: number) => {
+    const readers = Array.from({ length: count }, (_, n) => {
+      const selection = ofItsOwn(`${owner} ${n}`);
+      const watcher = cache.watchFrom({ selection, bookmarks: false, encoder: long }, revision);
+      watcher.owner = owner;
+      return listen(watcher, true);
+    });
+    apply(1);
+    const begun = () => readers.every(({ lines }) => lines.length > 0);
+    await waitFor("the first event", begun, patience);
+    return readers;
+  };
+  const [other] = await open("other", 1);
+  apply(EVENTS);
+  await waitFor("it to lag", () => budget.bytes > EVENTS * EVENT_BYTES, patience);
+  const greedy = await open("greedy", EVENTS);
+  apply(EVENTS / 2);
+  await waitFor("ends", () => greedy.some(({ ended }) => ended !== undefined), patience);
+  expect(other!.ended).toBeUndefined();
+});

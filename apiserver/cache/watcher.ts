@@ -51,6 +51,8 @@ const SLICE_BYTES = 16 * 1024;
  * after them waits here when the reader does not read, and when too much waits the watcher ends.
  */
 export class Watcher implements Lagging {
+  /** Set by what opens it for a user; "" within the server. */
+  owner = "";
   readonly bookmarks: boolean;
   readonly start: number;
   readonly #encoder: WatchEncoder;

@@ -5,7 +5,7 @@ import { notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, type BytesAnswer, jsonAnswer } from "../request/answer.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
 import { accepts, parseAccept } from "../request/media-type.ts";
-import { acceptsGzip } from "./response/respond.ts";
+import { acceptsGzip } from "./response/send.ts";
 
 /**
  * Gnostic's protobuf, which kubectl up to 1.26 asks for. The first spelling is no media type by

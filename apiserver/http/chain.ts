@@ -1,20 +1,25 @@
-import { Gauge } from "prom-client";
+import { addMetric } from "@raft2kube/observe/families.ts";
 import { IdleDetector } from "@raft2kube/std/idle.ts";
+import { Shares } from "@raft2kube/std/shares.ts";
 import { respond } from "../handlers/response/respond.ts";
 import { ResponseBudget } from "../handlers/response/response-budget.ts";
 import type { ApiServer } from "../handlers/server.ts";
-import { IDLE, READING_IN_FLIGHT_MAX, WRITING_IN_FLIGHT_MAX } from "../limits.ts";
+import {
+  BODIES_BYTES_MAX, IDLE, READING_IN_FLIGHT_MAX, sharesOf, WRITING_IN_FLIGHT_MAX,
+} from "../limits.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ApiserverOptions } from "../options.ts";
 import {
   authentication,
   authorization,
+  budgeted,
   deadline,
   type Filter,
   impersonation,
   maxInFlight,
   panicRecovery,
   requestMetrics,
+  wholeBody,
 } from "./filters.ts";
 import { Handler } from "./handler.ts";
 import { InFlight } from "./in-flight.ts";
@@ -28,21 +33,31 @@ export interface HttpServer extends ApiServer {
 
 /**
  * The filters of every request, the outermost first, in the order of upstream's
- * DefaultBuildHandlerChain (apiserver/pkg/server/config.go). The request info is read before, with
- * the request's context. Audit would follow authentication; priority and fairness would take the
- * place of the bound on requests in flight.
+ * DefaultBuildHandlerChain (apiserver/pkg/server/config.go), but authorization comes before the
+ * bound on requests in flight, and the body between them: no request in flight waits for its
+ * client. The request info is read before, with the request's context. Audit would follow
+ * authentication; priority and fairness would take the place of that bound.
  */
-function filters(server: HttpServer, onSent: (bytes: number) => void): Filter[] {
+function filters(
+  server: HttpServer,
+  onSent: (bytes: number) => void,
+  answers: ResponseBudget,
+): Filter[] {
   const { authenticator, authorizer, clock, metrics, options, resources } = server;
   const usual = { reading: READING_IN_FLIGHT_MAX, writing: WRITING_IN_FLIGHT_MAX };
+  const bodies = new Shares(sharesOf(BODIES_BYTES_MAX));
+  showBytes(metrics, "r2k_bodies_bytes", "Bytes of bodies that are incomplete or worked on.",
+    () => bodies.taken);
   return [
+    budgeted(answers, clock),
     requestMetrics(resources, metrics.requests, onSent),
     panicRecovery,
     deadline(clock, metrics.requests),
     authentication(authenticator),
     impersonation(authorizer, { metrics: metrics.authorization, clock }),
-    maxInFlight(new InFlight(options.inFlightMax ?? usual)),
     authorization(authorizer),
+    wholeBody(bodies),
+    maxInFlight(new InFlight(options.inFlightMax ?? usual, metrics.requests.current, answers)),
   ];
 }
 
@@ -52,16 +67,14 @@ export function handlerChain(server: HttpServer, dispatch: Dispatch): Handler {
   const idle = new IdleDetector(clock, IDLE, options.onIdle ?? (() => undefined));
   closing.addEventListener("abort", () => idle.stop(), { once: true });
   const budget = new ResponseBudget();
-  new Gauge({
-    name: "r2k_large_answers_bytes",
-    help: "Bytes of large lists that are being made or sent.",
-    registers: [metrics.registry],
-    collect: function () {
-      this.set(budget.bytes);
-    },
-  });
-  return new Handler(filters(server, (bytes) => idle.note(bytes)), async (context) => {
+  showBytes(metrics, "r2k_large_answers_bytes", "Bytes of large answers being made or sent.",
+    () => budget.bytes);
+  return new Handler(filters(server, (bytes) => idle.note(bytes), budget), async (context) => {
     const answer = await dispatch(context);
-    await respond(context, answer, { now: () => clock.now(), budget });
+    await respond(context, answer, () => clock.now());
   });
+}
+
+function showBytes({ registry }: Metrics, name: string, help: string, bytes: () => number): void {
+  addMetric(registry, { name, help, type: "gauge" }, () => [{ labels: {}, value: bytes() }]);
 }

@@ -3,22 +3,32 @@ import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Shares } from "@raft2kube/std/shares.ts";
 import type { Authenticator } from "../authn/authenticator.ts";
+import { ownerOf } from "../authn/owner.ts";
 import { authorize } from "../authz/authorize-request.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import { impersonate } from "../authz/impersonation.ts";
+import type { ResponseBudget } from "../handlers/response/response-budget.ts";
 import { respondStatus } from "../handlers/response/respond.ts";
 import { isServed } from "../handlers/subresources/dispatch.ts";
 import type { AuthorizationMetrics } from "../metrics/access.ts";
 import type { Counted, RequestMetrics } from "../metrics/requests.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { internal, serviceUnavailable, timeout } from "@raft2kube/apimachinery/errors/catalog.ts";
+import {
+  internal, serviceUnavailable, timeout, tooMany,
+} from "@raft2kube/apimachinery/errors/catalog.ts";
+import { STREAM_BYTES } from "../limits.ts";
+import { readBody } from "../request/body.ts";
 import { headerOf, type Incoming, type RequestContext } from "../request/context.ts";
 import { timeoutOf } from "../request/request-info.ts";
 import type { Resources } from "../resource/resources.ts";
 import type { InFlight } from "./in-flight.ts";
 
 const log = logger("apiserver");
+/** Verbs of requests whose body is read. */
+const WRITING: ReadonlySet<string> =
+  new Set(["create", "update", "patch", "delete", "deletecollection"]);
 const APPLY_TYPE = "application/apply-patch+yaml";
 
 /** A request between its connection and its handler. */
@@ -34,6 +44,15 @@ export interface Exchange {
 
 /** Does its part of a request; `next` is all that comes after it, up to the answer. */
 export type Filter = (exchange: Exchange, next: () => Promise<void>) => Promise<void>;
+
+/** Bounds the bytes of answers until they are read, and the time that reading them takes. */
+export function budgeted(answers: ResponseBudget, clock: Clock): Filter {
+  return async ({ context }, next) => {
+    context.budget = (bytes) => answers.take(ownerOf(context), bytes, context.signal);
+    context.after = (ms, act) => clock.after(ms, act);
+    await next();
+  };
+}
 
 /** Counts and times requests and their answers. */
 export function requestMetrics(
@@ -127,15 +146,43 @@ export function impersonation(
   };
 }
 
-/** upstream: WithMaxInFlightLimit. Bounds the requests in progress. Throws 429 beyond. */
+/**
+ * upstream: WithMaxInFlightLimit. Bounds the requests in progress. Throws 429 beyond. One that may
+ * not last is in progress until its answer is known.
+ */
 export function maxInFlight(inFlight: InFlight): Filter {
   return async ({ context, longRunning }, next) => {
-    const { info, user } = context;
-    const leave = longRunning ? inFlight.admitLongRunning(user) : inFlight.admit(info, user);
+    const leave = longRunning ? inFlight.admitLongRunning(context) : inFlight.admit(context);
+    if (!longRunning) context.answered = leave;
     try {
       await next();
     } finally {
       leave();
+    }
+  };
+}
+
+/**
+ * Waits for the bodies of writes, so that a client that does not send one keeps no other request
+ * from being worked on. Throws 429 when bodies of its user have too many bytes. A body that cannot
+ * be read is an error of the verb, which reads it again.
+ */
+export function wholeBody(bodies: Shares): Filter {
+  return async ({ context, longRunning }, next) => {
+    const { info } = context;
+    if (longRunning || !info.resourceRequest || !WRITING.has(info.verb)) return await next();
+    const owner = ownerOf(context);
+    const held: (() => void)[] = [];
+    context.holdBody = (bytes) => {
+      if (!bodies.fits(owner, bytes)) throw tooMany();
+      held.push(bodies.take(owner, bytes));
+    };
+    try {
+      context.holdBody(STREAM_BYTES);
+      await Promise.allSettled([readBody(context)]);
+      await next();
+    } finally {
+      for (const give of held) give();
     }
   };
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerResponse } from "node:http2";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Duplex } from "node:stream";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -15,6 +15,7 @@ import {
   type RequestContext,
 } from "../request/context.ts";
 import { parseRequestInfo, type RequestInfo } from "../request/request-info.ts";
+import { REFUSED_BODY_MS } from "../limits.ts";
 import { cut, type Exchange, type Filter } from "./filters.ts";
 import type { RequestListener } from "./server.ts";
 
@@ -54,6 +55,9 @@ export class Handler implements RequestListener {
       }
       const longRunning = isLongRunning(context);
       await this.#run({ context, longRunning, abandon: () => gone.abort() });
+      if ("stream" in request && !request.stream.endAfterHeaders && !request.complete) {
+        dropBody(request);
+      }
     } catch (thrown) {
       // Nothing may leave here: what could not be answered is logged and the connection ended.
       log.error("an answer could not be sent", { reason: messageOf(thrown) });
@@ -123,6 +127,18 @@ function newContext(
 function refuseTarget(response: Outgoing): void {
   response.writeHead(400, { "content-type": "text/plain; charset=utf-8" });
   response.end("400 Bad Request");
+}
+
+/**
+ * Drops the rest of a body that was refused, and ends the stream if it goes on. A reset right after
+ * the answer could overtake it: kubectl then reports the reset, not the answer. HTTP/1 ends the
+ * connection when the rest does not come.
+ */
+function dropBody(request: Http2ServerRequest): void {
+  const { stream } = request;
+  request.resume();
+  const end = setTimeout(() => stream.close(), REFUSED_BODY_MS).unref();
+  stream.once("close", () => clearTimeout(end));
 }
 
 /** Requests that may last: they are not counted among the durations. */

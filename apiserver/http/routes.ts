@@ -70,6 +70,7 @@ async function servePath(
     case "/metrics":
       return await exposed(server.metrics.registry);
     case "/metrics/slis":
+      await routed.health.measure();
       return await exposed(server.metrics.health.registry);
     case "/statusz":
     case "/flagz":

@@ -4,14 +4,15 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { connect as connectTls } from "node:tls";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { ConnectionLimits } from "./connection-shares.ts";
 import { ApiHttpServer, type ServerTimeouts } from "./server.ts";
 
 const BODY = Buffer.alloc(4 << 20, "x");
 
-async function serveBodies(
-  timeouts?: ServerTimeouts,
-): Promise<{ server: ApiHttpServer; ca: string; url: string }> {
+async function serveBodies(timeouts?: ServerTimeouts, connections?: ConnectionLimits) {
   const now_ms = Date.now();
   const ca = await createCa({ commonName: "test", days: 1, now_ms });
   const wanted = { commonName: "api", usages: ["server" as const], ipAddresses: ["127.0.0.1"] };
@@ -24,8 +25,12 @@ async function serveBodies(
       upgrade: (_request, _response, socket) => socket.destroy(),
     },
     ...(timeouts ? { timeouts } : {}),
+    ...(connections ? { connections } : {}),
   });
-  return { server, ca: ca.cert, url: `https://127.0.0.1:${server.addresses[0]?.port}` };
+  const credentials = (commonName: string, organizations: readonly string[] = []) =>
+    issueCertificate(ca, { commonName, organizations, usages: ["client"], days: 1 }, now_ms);
+  const url = `https://127.0.0.1:${server.addresses[0]?.port}`;
+  return { server, credentials, ca: ca.cert, url };
 }
 
 it("takes requests of a client that has large answers still to read", async () => {
@@ -43,6 +48,64 @@ it("takes requests of a client that has large answers still to read", async () =
     session.destroy();
     await server.close();
   }
+});
+
+describe("idle connections", () => {
+  const patience = { clock: systemClock(), timeout_ms: 60_000 };
+  const connections = {
+    handshakes: { all: 4, each: 2, reserved: 0 },
+    open: { all: 6, each: 2, reserved: 2 },
+  };
+  const sockets: Socket[] = [];
+  let served: Awaited<ReturnType<typeof serveBodies>>;
+  beforeEach(async () => {
+    served = await serveBodies(undefined, connections);
+  });
+  afterEach(async () => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+    await served.server.close();
+  });
+
+  function kept(socket: Socket): Socket {
+    socket.on("error", () => socket.destroy());
+    sockets.push(socket.resume());
+    return socket;
+  }
+
+  /** Connects, and returns whether a request on the connection is answered. */
+  async function stays(user?: { cert: string; key: string }, localAddress = "127.0.0.1") {
+    const { ca, server: { addresses: [at] } } = served;
+    const init = { ...at!, ca, ...user, localAddress, ALPNProtocols: ["http/1.1"] };
+    const socket = kept(connectTls(init));
+    socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    return await new Promise<boolean>((resolve) => {
+      socket.once("data", () => resolve(true));
+      socket.once("close", () => resolve(false));
+    });
+  }
+
+  it("are bounded for each user and address, and leave a reserve to nodes", async () => {
+    const [a, b] = [await served.credentials("a"), await served.credentials("b")];
+    const node = await served.credentials("system:node:n1", ["system:nodes"]);
+    expect([await stays(a), await stays(a), await stays(a)]).toEqual([true, true, false]);
+    expect([await stays(), await stays(), await stays()]).toEqual([true, true, false]);
+    expect([await stays(b), await stays(undefined, "127.0.0.2")]).toEqual([false, false]);
+    expect([await stays(node), await stays(node), await stays(node)]).toEqual([true, true, false]);
+    sockets[0]!.destroy();
+    await waitFor("a place for another", () => stays(b), patience);
+  });
+
+  it("are bounded before their handshake, of each address", async () => {
+    const dial = (localAddress: string) =>
+      kept(connectTcp({ ...served.server.addresses[0]!, localAddress }));
+    const first = [1, 2, 3].map(() => dial("127.0.0.1"));
+    await waitFor("one to be closed", () => first.some(({ closed }) => closed), patience);
+    expect(first.filter(({ closed }) => closed)).toHaveLength(1);
+    expect(await stays()).toBe(false);
+    expect(await stays(undefined, "127.0.0.2")).toBe(true);
+    for (const socket of first) socket.destroy();
+    await waitFor("a place for another", () => stays(), patience);
+  });
 });
 
 describe("a client that is slow to", () => {

@@ -18,6 +18,9 @@ import {
 } from "../limits.ts";
 import type { KeyPair } from "../options.ts";
 import type { Incoming, Outgoing } from "../request/context.ts";
+import {
+  CONNECTION_LIMITS, type ConnectionLimits, shareConnections,
+} from "./connection-shares.ts";
 import { refuseUnread } from "./unread.ts";
 
 const log = logger("apiserver");
@@ -62,6 +65,7 @@ export interface ServerInit {
   /** Counts connections that are given up before their handshake is done. */
   handshakeErrors?: Counter;
   timeouts?: ServerTimeouts;
+  connections?: ConnectionLimits;
 }
 
 /**
@@ -100,6 +104,7 @@ export class ApiHttpServer {
 
   async #listenOn(address: { host: string; port: number }): Promise<void> {
     const { tls, clientCa, listener, timeouts = TIMEOUTS } = this.#init;
+    const { connections = CONNECTION_LIMITS } = this.#init;
     const server = createSecureServer({
       ...tls,
       ca: clientCa,
@@ -114,6 +119,7 @@ export class ApiHttpServer {
       settings: { maxConcurrentStreams: HTTP2_STREAMS_MAX },
       maxSessionMemory: HTTP2_CONNECTION_MB_MAX,
     } as Parameters<typeof createSecureServer>[0]);
+    shareConnections(server, connections);
     server.on("secureConnection", (socket: Socket) => {
       this.#sockets.add(socket);
       socket.setNoDelay(true);

@@ -47,7 +47,8 @@ export interface Counted {
 export class RequestMetrics {
   readonly #clock: Clock;
   readonly #families: Families;
-  readonly #current: { reading: Counter; writing: Counter };
+  /** Requests being worked on: set by what bounds them. */
+  readonly current: { readonly reading: Counter; readonly writing: Counter };
   readonly #late: CounterFamily;
   /** By what is asked for, then by how. */
   readonly #rows = new Map<LabelledResource | undefined, Known<Row>>();
@@ -59,7 +60,7 @@ export class RequestMetrics {
     this.#families = families(registry);
     const current: GaugeFamily = gauge("apiserver_current_inflight_requests",
       "Requests being worked on, by whether they write.");
-    this.#current = {
+    this.current = {
       reading: current.of({ request_kind: "readOnly" }),
       writing: current.of({ request_kind: "mutating" }),
     };
@@ -76,10 +77,7 @@ export class RequestMetrics {
     const { info, longRunning } = request;
     const from_ms = this.#clock.monotonic();
     const row = this.#rowOf(request);
-    const reading = info.verb === "get" || info.verb === "list";
-    const current = reading ? this.#current.reading : this.#current.writing;
     if (longRunning) row.open.add();
-    else current.add();
     return {
       received: (bytes) => row.received(bytes),
       sent: (bytes) => row.sent(bytes),
@@ -89,7 +87,6 @@ export class RequestMetrics {
         row.ended(code);
         if (longRunning) row.open.add(-1);
         else {
-          current.add(-1);
           row.took(took_s);
           if (WRITES.has(info.verb)) this.#validationOf(request.query).observe(took_s);
         }

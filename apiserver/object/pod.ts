@@ -6,13 +6,6 @@ export interface Pod extends KubeObject {
   spec: PodSpec;
 }
 
-/** Pods made for a file on a node: they run whatever the API says. */
-export const MIRROR_ANNOTATION = "kubernetes.io/config.mirror";
-
-export function isMirrorPod(pod: KubeObject): boolean {
-  return pod.metadata.annotations?.[MIRROR_ANNOTATION] !== undefined;
-}
-
 /** All containers that start with the pod. */
 export function startedContainers(spec: PodSpec): Container[] {
   return [...(spec.initContainers ?? []), ...spec.containers];

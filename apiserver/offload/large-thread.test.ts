@@ -15,6 +15,7 @@ import {
   LARGE_IDLE_MS,
   LARGE_REQUESTS_BYTES_MAX,
   LARGE_REQUESTS_MAX,
+  SHARE,
 } from "../limits.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { Incoming, RequestContext } from "../request/context.ts";
@@ -45,12 +46,13 @@ beforeEach(() => {
 });
 afterEach(() => thread.close());
 
-/** The context of an administrator's request to create a Namespace. */
-function creation(signal = new AbortController().signal): RequestContext {
+const ADMIN = { name: "admin", groups: ["system:masters"], uid: "", extra: {} };
+
+/** The context of a user's request to create a Namespace. */
+function creation(signal = new AbortController().signal, user = ADMIN): RequestContext {
   const query = new URLSearchParams();
   const headers = { "content-type": "application/json" };
   const request = { method: "POST", url: NAMESPACES, headers } as unknown as Incoming;
-  const user = { name: "admin", groups: ["system:masters"], uid: "", extra: {} };
   const info = parseRequestInfo("POST", NAMESPACES, query);
   const none = { response: undefined as never, upgrade: undefined, cut: () => undefined };
   return { id: "1", ...none, info, query, request, user, signal, warnings: [] };
@@ -115,6 +117,21 @@ it("a request beyond those that may wait is 429, and accepted later", async () =
   expect(() => create("beyond")).toThrow(expect.objectContaining({ http: 429 }));
   await Promise.all(waiting);
   expect(await create("beyond")).toMatchObject({ code: 201 });
+});
+
+it("one user has a share, and its requests do not delay those of others", async () => {
+  const order: string[] = [];
+  const create = async (user: string, name: string) => {
+    const context = creation(undefined, { ...ADMIN, name: user, groups: [] });
+    await thread.serve(context, bodyOf(name));
+    order.push(user);
+  };
+  const share = Array.from({ length: LARGE_REQUESTS_MAX * SHARE }, (_, n) => `share-a${n}`);
+  const waiting = share.map((name) => create("a", name));
+  await expect(create("a", "beyond")).rejects.toMatchObject({ http: 429 });
+  await create("b", "share-b");
+  expect(order).toEqual(["a", "a", "b"]);
+  await Promise.all(waiting);
 });
 
 it("bodies with more bytes than may wait are 429", async () => {

@@ -6,6 +6,9 @@ import { assert } from "@raft2kube/std/assert.ts";
 import { asBuffer } from "@raft2kube/std/bytes.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { asError } from "@raft2kube/std/errors.ts";
+import { Shares } from "@raft2kube/std/shares.ts";
+import { FairTurns } from "@raft2kube/reconcile/turns.ts";
+import { ownerOf } from "../authn/owner.ts";
 import * as limits from "../limits.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { Answer, BytesAnswer } from "../request/answer.ts";
@@ -42,15 +45,19 @@ export interface LargeAnswer {
   readonly warnings: readonly string[];
 }
 
+const ended = () => serviceUnavailable("the thread of large requests ended");
+
 /** A thread of large requests. It ends after LARGE_IDLE_MS without one. */
 export class LargeThread {
   readonly #encryption: string | undefined;
   readonly #clock: Clock;
   readonly #worker: Worker;
-  #requests = 0;
-  #bytes = 0;
+  readonly #requests = new Shares(limits.sharesOf(limits.LARGE_REQUESTS_MAX));
+  readonly #bytes = new Shares(limits.sharesOf(limits.LARGE_REQUESTS_BYTES_MAX));
+  readonly #turns = new FairTurns();
   #idle: Timer | undefined;
   #isRetired = false;
+  #hasEnded = false;
 
   constructor(workerData: ThreadInit, clock: Clock) {
     this.#encryption = workerData.encryption;
@@ -62,7 +69,7 @@ export class LargeThread {
     this.#worker.on("error", (thrown) => {
       log.error("the thread of large requests broke", { err: asError(thrown) });
     });
-    this.#worker.on("exit", () => (this.#isRetired = true));
+    this.#worker.on("exit", () => (this.#isRetired = this.#hasEnded = true));
   }
 
   /** Whether it serves requests, with this EncryptionConfiguration. */
@@ -71,19 +78,18 @@ export class LargeThread {
   }
 
   /**
-   * Serves a request in the thread. Throws 429 at once if too many wait; rejects with the thread's
-   * error, 503 if the thread ends.
+   * Serves a request in the thread, those of different users in rotation. Throws 429 at once if too
+   * many wait, or too many of its user; rejects with the thread's error, 503 if the thread ends.
    */
   serve(context: RequestContext, body: Buffer): Promise<Answer> {
-    const bytes = this.#bytes + body.length;
-    const isFull = this.#requests >= limits.LARGE_REQUESTS_MAX;
-    if (isFull || bytes > limits.LARGE_REQUESTS_BYTES_MAX) throw tooMany();
+    const owner = ownerOf(context);
+    const isFull = !this.#requests.fits(owner) || !this.#bytes.fits(owner, body.length);
+    if (isFull) throw tooMany();
     this.#idle?.cancel();
-    this.#requests++;
-    this.#bytes = bytes;
-    return this.#ask(context, body).finally(() => {
-      this.#bytes -= body.length;
-      if (--this.#requests > 0) return;
+    const gives = [this.#requests.take(owner), this.#bytes.take(owner, body.length)];
+    return this.#turns.run(owner.name, () => this.#ask(context, body)).finally(() => {
+      for (const give of gives) give();
+      if (this.#requests.taken > 0) return;
       const idle_ms = this.#isRetired ? 0 : limits.LARGE_IDLE_MS;
       this.#idle = this.#clock.after(idle_ms, () => void this.close());
     });
@@ -92,17 +98,19 @@ export class LargeThread {
   /** Ends the thread once its requests are answered. */
   retire(): void {
     this.#isRetired = true;
-    if (this.#requests === 0) void this.close();
+    if (this.#requests.taken === 0) void this.close();
   }
 
   async close(): Promise<void> {
     this.#idle?.cancel();
-    this.#isRetired = true;
+    this.#isRetired = this.#hasEnded = true;
     await this.#worker.terminate();
   }
 
   /** Sends a request and waits for its answer: until then the thread holds also an aborted one. */
   async #ask(context: RequestContext, body: Buffer): Promise<Answer> {
+    context.signal.throwIfAborted();
+    if (this.#hasEnded) throw ended();
     const { id, info, user, query, request: { method, url, headers } } = context;
     const { port1, port2: port } = new MessageChannel();
     const request = { method, url, headers: { ...headers } };
@@ -111,7 +119,7 @@ export class LargeThread {
     context.signal.addEventListener("abort", () => port1.postMessage("abort"), { once: true });
     const { answer, warnings } = await new Promise<LargeAnswer>((resolve, reject) => {
       port1.once("message", resolve);
-      port1.once("close", () => reject(serviceUnavailable("the thread of large requests ended")));
+      port1.once("close", () => reject(ended()));
     });
     port1.close();
     for (const warning of warnings) context.warnings.push(warning);

@@ -21,12 +21,10 @@ const encrypted = encryption === undefined ? NO_ENCRYPTION : await readEncryptio
 const { server } =
   await assemble({ ...options, etcd, encryption: encrypted }, new AbortController().signal);
 reserveForServices(server);
-/** One request after the other is served: each takes all of this thread's time, and much memory. */
-let served = Promise.resolve();
 parentPort!.on("message", (request: LargeRequest) => {
   const aborting = new AbortController();
   request.port.once("message", () => aborting.abort());
-  served = served.then(() => serve(request, aborting.signal));
+  void serve(request, aborting.signal);
 });
 
 async function serve(given: LargeRequest, signal: AbortSignal): Promise<void> {

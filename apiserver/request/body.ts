@@ -5,22 +5,26 @@ import {
   timeout,
   unsupportedMediaType,
 } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { asError } from "@raft2kube/std/errors.ts";
 import { BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT_MS } from "../limits.ts";
 import { headerOf, type Incoming, type RequestContext } from "./context.ts";
 import { parseMediaType } from "./media-type.ts";
+
+type Received = Pick<RequestContext, "request" | "received" | "signal" | "holdBody">;
 
 const bodies = new WeakMap<Incoming, Promise<Buffer>>();
 
 /**
  * The whole body of a request, read once and known from then on. Throws 413 past BODY_BYTES_MAX
- * without reading further, 415 for a content encoding, 504 when the body does not arrive in time.
+ * without reading further, 415 for a content encoding, 429 when bodies of its user have too many
+ * bytes, 504 when the body does not arrive in time.
  */
 export function readBody(
-  { request, received, signal }: Pick<RequestContext, "request" | "received" | "signal">,
+  { request, received, signal, holdBody }: Received,
 ): Promise<Buffer> {
   const known = bodies.get(request);
   if (known !== undefined) return known;
-  const body = read(request, signal);
+  const body = read(request, signal, holdBody);
   bodies.set(request, body);
   return received === undefined ? body : reported(body, received);
 }
@@ -45,7 +49,11 @@ async function reported(body: Promise<Buffer>, received: (bytes: number) => void
 }
 
 /** Ends with `signal`: after a timeout response the rest of the body is not needed. */
-async function read(request: Incoming, signal: AbortSignal): Promise<Buffer> {
+async function read(
+  request: Incoming,
+  signal: AbortSignal,
+  hold: (bytes: number) => void = () => undefined,
+): Promise<Buffer> {
   const encoding = headerOf(request, "content-encoding");
   if (encoding !== "" && encoding !== "identity") {
     throw unsupportedMediaType([`content-encoding identity, not ${encoding}`]);
@@ -56,27 +64,37 @@ async function read(request: Incoming, signal: AbortSignal): Promise<Buffer> {
   return await new Promise<Buffer>((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
-    const timer = setTimeout(
-      () => reject(timeout("the body of the request did not arrive in time")),
-      REQUEST_BODY_TIMEOUT_MS,
-    );
-    request.on("data", (chunk: Buffer) => {
-      length += chunk.length;
-      if (length > BODY_BYTES_MAX) {
-        request.pause();
-        clearTimeout(timer);
-        reject(bodyTooLarge(BODY_BYTES_MAX));
-      } else chunks.push(chunk);
-    });
-    request.on("end", () => {
+    const end = () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", broken);
+    };
+    /** The rest is not read, and what came is not kept, as long as the stream may stay open. */
+    const fail = (error: Error) => {
+      end();
+      request.off("data", take).pause();
+      chunks.length = 0;
+      reject(error);
+    };
+    const broken = () => fail(badRequest("the body of the request ended early"));
+    const timer = setTimeout(
+      () => fail(timeout("the body of the request did not arrive in time")),
+      REQUEST_BODY_TIMEOUT_MS,
+    );
+    const take = (chunk: Buffer) => {
+      length += chunk.length;
+      try {
+        if (length > BODY_BYTES_MAX) throw bodyTooLarge(BODY_BYTES_MAX);
+        hold(chunk.length);
+        chunks.push(chunk);
+      } catch (thrown) {
+        fail(asError(thrown));
+      }
+    };
+    request.on("data", take);
+    request.on("end", () => {
+      end();
       resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
     });
-    const broken = () => {
-      clearTimeout(timer);
-      reject(badRequest("the body of the request ended early"));
-    };
     request.on("error", broken);
     request.on("aborted", broken);
     if (signal.aborted) broken();

@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Owner } from "@raft2kube/std/shares.ts";
 import type { Negotiated } from "./negotiate.ts";
 import type { RequestInfo } from "./request-info.ts";
 
@@ -24,6 +26,8 @@ export interface RequestContext {
   readonly query: URLSearchParams;
   /** The user, after impersonation. Anonymous until authentication ran. */
   user: RequestUser;
+  /** The owner of the share that it counts to: `authn/owner.ts`. */
+  owner?: Owner;
   /** Aborted when the client has gone, or the server closes. */
   readonly signal: AbortSignal;
   /** The connection, when the client asks for another protocol on it. */
@@ -32,6 +36,17 @@ export interface RequestContext {
   cut(): void;
   /** Hears how many bytes the request's body has. */
   received?: (bytes: number) => void;
+  /** Counts bytes of the body that have come. Throws 429 when its user's bodies have too many. */
+  holdBody?: (bytes: number) => void;
+  /**
+   * Waits until an answer's bytes are within the budget; returns how to give them back, undefined
+   * for a small answer when its user leaves too many unread. Throws 429 when too many wait.
+   */
+  budget?: (bytes: number) => Promise<(() => void) | undefined>;
+  /** Calls back after a time, by the server's clock. */
+  after?: Clock["after"];
+  /** Hears that the answer is known: what is left is to send it. */
+  answered?: () => void;
   /** Hears how many bytes an answer has that is sent whole. */
   sent?: (bytes: number) => void;
   /** The form of the answer, once it is settled that there is one. */

@@ -1,9 +1,10 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { Compare_CompareResult, Compare_CompareTarget } from "@raft2kube/proto/gen/etcd.ts";
+import type { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { COMPACTION_INTERVAL_MS } from "../limits.ts";
-import { Periodic } from "../periodic.ts";
+import { periodic } from "../periodic.ts";
 
 /** Upstream's key: its version decides which of several apiservers compacts. */
 const COMPACT_KEY = Buffer.from("compact_rev_key");
@@ -15,7 +16,7 @@ const COMPACT_KEY = Buffer.from("compact_rev_key");
  */
 export class Compactor {
   readonly #etcd: EtcdClient;
-  readonly #periodic: Periodic;
+  readonly #compacting: Runner;
   #version = 0;
   /** The revision that the next round may compact: the store's at this round. */
   #revision = 0;
@@ -25,11 +26,11 @@ export class Compactor {
   constructor(etcd: EtcdClient, clock: Clock, compacted: (revision: number) => void) {
     this.#etcd = etcd;
     this.#compacted = compacted;
-    this.#periodic = new Periodic(
+    this.#compacting = periodic(
       clock, "the store was not compacted", COMPACTION_INTERVAL_MS, () => this.#compact(),
       COMPACTION_INTERVAL_MS,
     );
-    this.#periodic.schedule();
+    this.#compacting.request(COMPACTION_INTERVAL_MS);
   }
 
   async #compact(): Promise<void> {
@@ -67,6 +68,6 @@ export class Compactor {
   }
 
   async close(): Promise<void> {
-    await this.#periodic.close();
+    await this.#compacting.close();
   }
 }

@@ -14,6 +14,9 @@ export interface EtcdServer {
   client: EtcdClient;
   /** Kills it without warning and starts it again on what it had written. */
   crash(): Promise<void>;
+  /** Stops its process until `resume`: no call of it is answered. */
+  pause(): void;
+  resume(): void;
   close(): Promise<void>;
 }
 
@@ -35,6 +38,8 @@ export async function startEtcd(program = "etcd"): Promise<EtcdServer> {
       child = run(program, dir, url, peer);
       await answers();
     },
+    pause: () => void child.kill("SIGSTOP"),
+    resume: () => void child.kill("SIGCONT"),
     async close() {
       await client.close();
       await ended(child);

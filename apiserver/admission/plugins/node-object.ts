@@ -22,7 +22,10 @@ const OWN_PREFIXES = ["kubelet.kubernetes.io/", "node.kubernetes.io/"];
 
 type Node = CoreNode & KubeObject;
 
-/** Throws 403 unless a node changes only its own Node, without taints, owners or most labels. */
+/**
+ * Throws 403 unless a node changes only its own Node, without taints, owners, most labels and the
+ * ranges of its pods.
+ */
 export function checkNode(request: AdmissionRequest, node: string): void {
   if (request.operation === "DELETE") {
     throw nodeRefusal(request, node, "cannot delete nodes");
@@ -34,15 +37,24 @@ export function checkNode(request: AdmissionRequest, node: string): void {
   const object = request.object as Node;
   const old = request.old as Node | undefined;
   checkLabels(request, object, old, node);
+  // Other nodes send packets of these pods' addresses to it.
+  if (!isDeepStrictEqual(podRanges(object), podRanges(old))) {
+    throw nodeRefusal(request, node, "is not allowed to modify podCIDRs");
+  }
+  // The garbage collector deletes a Node with its owner (CVE-2025-5187).
+  const { ownerReferences: owners = [] } = object.metadata;
+  if (!isDeepStrictEqual(owners, old?.metadata.ownerReferences ?? [])) {
+    throw nodeRefusal(request, node, "is not allowed to modify ownerReferences");
+  }
   if (old === undefined) return;
   if (!isDeepStrictEqual(object.spec?.taints ?? [], old.spec?.taints ?? [])) {
     throw nodeRefusal(request, node, "is not allowed to modify taints");
   }
-  // The garbage collector deletes a Node with its owner (CVE-2025-5187).
-  const { ownerReferences: owners = [] } = object.metadata;
-  if (!isDeepStrictEqual(owners, old.metadata.ownerReferences ?? [])) {
-    throw nodeRefusal(request, node, "is not allowed to modify ownerReferences");
-  }
+}
+
+function podRanges(node: Node | undefined): readonly string[] {
+  const { podCIDR, podCIDRs = podCIDR ? [podCIDR] : [] } = node?.spec ?? {};
+  return podCIDRs;
 }
 
 /** Throws 403 if a label is changed by which pods with secrets could be drawn to the node. */

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { isMirrorPod, MIRROR_ANNOTATION } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import { objectsNamedBy } from "@raft2kube/api/core/v1/pod/references.ts";
 import type { ReferringPod } from "../../authz/node/references.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionRequest, nodeRefusal, refusal } from "../plugin.ts";
-import { isMirrorPod, MIRROR_ANNOTATION, type Pod } from "../../object/pod.ts";
+import type { Pod } from "../../object/pod.ts";
 
 /** A node makes mirror pods of its own, and deletes what runs on it. Throws 403. */
 export async function checkPod(
@@ -51,6 +52,11 @@ async function checkMirrorOwner(
     throw nodeRefusal(request, node, "can only create pods owned by itself");
   }
   const found = await context.resources.of("v1", "nodes").store.find<KubeObject>("", node);
+  // Without a controller a ReplicaSet would adopt it, and delete a pod of its own for it.
+  if (owner.controller !== true || owner.blockOwnerDeletion === true) {
+    const what = "with it as controller, and without blockOwnerDeletion";
+    throw nodeRefusal(request, node, `can only create pods owned by itself ${what}`);
+  }
   if (found?.metadata.uid !== owner.uid) {
     throw refusal(request, `the node of the owner reference is another one`);
   }

@@ -1,33 +1,36 @@
-import { isDeepStrictEqual } from "node:util";
 import type { ResourceSlice } from "@raft2kube/api/gen/resource/v1.ts";
-import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { type NodePart, nodeOf } from "@raft2kube/api/node-users.ts";
 import { own } from "@raft2kube/std/own.ts";
-import { nodeNameOf } from "../../authn/identities.ts";
 import type { AdmissionContext } from "../context.ts";
 import {
   type AdmissionPlugin,
   type AdmissionRequest,
-  nodeRefusal,
   refusal,
 } from "../plugin.ts";
 import { certificateSubject, type SigningRequest } from "./certificates.ts";
+import { checkChangedStatus } from "./claim-status.ts";
+import { checkAddresses } from "./node-addresses.ts";
 import { checkNode } from "./node-object.ts";
 import { checkEviction, checkPod, checkPodStatus } from "./node-pods.ts";
+import {
+  checkCapacity, checkClaim, checkEvent, checkVolume, checkVolumeChange,
+} from "./node-provisioner.ts";
 import { checkToken } from "./node-tokens.ts";
 
 /**
- * Keeps a kubelet to its own: its Node, its lease, its CSINode, the pods bound to it. What the Node
- * authorizer cannot see, because it stands in the body, is checked here.
+ * Keeps the parts of a node to its own: its Node, its lease, its CSINode, the pods bound to it, its
+ * volumes. What an authorizer cannot see, because it stands in the body, is checked here.
  */
 export function nodeRestriction(context: AdmissionContext): AdmissionPlugin {
   return {
     name: "NodeRestriction",
     async validate(request) {
-      const node = nodeNameOf(request.user);
-      if (node === undefined) return;
+      const user = nodeOf(request.user);
+      if (user === undefined) return;
       const { kind: { group, plural } } = request.resource;
       const part = request.subresource === "" ? "" : `/${request.subresource}`;
-      await own(CHECKS, `${group}/${plural}${part}`)?.(request, node, context);
+      const check = own(CHECKS[user.part], `${group}/${plural}${part}`);
+      await check?.(request, user.node, context);
     },
   };
 }
@@ -38,13 +41,13 @@ type Check = (
   context: AdmissionContext,
 ) => Promise<void> | void;
 
-/** By group, resource and subresource: what a node may do there. Throws 403. */
-const CHECKS: Readonly<Record<string, Check>> = {
+/** By group, resource and subresource: what a kubelet may do there. Throws 403. */
+const KUBELET: Readonly<Record<string, Check>> = {
   "/pods": checkPod,
   "/pods/status": checkPodStatus,
   "/pods/eviction": checkEviction,
-  "/nodes": checkNode,
-  "/nodes/status": checkNode,
+  "/nodes": checkOwnNode,
+  "/nodes/status": checkOwnNode,
   "/serviceaccounts/token": checkToken,
   "/persistentvolumeclaims/status": checkClaimStatus,
   "coordination.k8s.io/leases": (request, node) => checkOwnName(request, node, "lease"),
@@ -52,6 +55,29 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "certificates.k8s.io/certificatesigningrequests": checkSigningRequest,
   "resource.k8s.io/resourceslices": checkSlice,
 };
+
+/** All others may only read, and record events, by their roles. */
+const CHECKS: Readonly<Record<NodePart, Readonly<Record<string, Check>>>> = {
+  kubelet: KUBELET,
+  proxy: {},
+  dns: {},
+  "csi-provisioner": {
+    "/persistentvolumes": checkVolume,
+    "/persistentvolumeclaims": checkClaim,
+    "/persistentvolumeclaims/status": checkVolumeChange,
+    "/events": checkEvent,
+    "storage.k8s.io/csistoragecapacities": checkCapacity,
+  },
+};
+
+async function checkOwnNode(
+  request: AdmissionRequest,
+  node: string,
+  context: AdmissionContext,
+): Promise<void> {
+  checkNode(request, node);
+  await checkAddresses(request, node, context);
+}
 
 /** The authorizer cannot know whose a new slice is, nor each one that a collection's end takes. */
 function checkSlice(request: AdmissionRequest, node: string): void {
@@ -66,19 +92,10 @@ function checkSlice(request: AdmissionRequest, node: string): void {
 /** Status fields of a claim that a node may change: its volume's size and conditions. */
 const CLAIM_STATUS_FIELDS = [
   "capacity", "conditions", "allocatedResources", "allocatedResourceStatuses",
-] as const;
+];
 
 function checkClaimStatus(request: AdmissionRequest, node: string): void {
-  const rest = (object: KubeObject | undefined) => {
-    const { metadata, status, ...others } = object as KubeObject & { status?: object };
-    const { resourceVersion: _version, managedFields: _owners, ...kept } = metadata;
-    const left: Record<string, unknown> = { ...status };
-    for (const name of CLAIM_STATUS_FIELDS) delete left[name];
-    return { ...others, metadata: kept, status: left };
-  };
-  if (isDeepStrictEqual(rest(request.object), rest(request.old))) return;
-  const fields = "status.quantity and status.conditions";
-  throw nodeRefusal(request, node, `is not allowed to update fields other than ${fields}`);
+  checkChangedStatus(request, node, CLAIM_STATUS_FIELDS);
 }
 
 const NODE_SIGNERS = [

@@ -1,6 +1,6 @@
 import { own } from "@raft2kube/std/own.ts";
 import type { Container, Pod, ResourceQuota } from "@raft2kube/api/gen/core/v1.ts";
-import type { Amounts } from "@raft2kube/api/core/v1/pod/amounts.ts";
+import { type Amounts, isPodLevelResource } from "@raft2kube/api/core/v1/pod/amounts.ts";
 import { coversPod, isScoped } from "@raft2kube/api/core/v1/quota/scopes.ts";
 import { usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
@@ -119,12 +119,14 @@ function exceeded(request: AdmissionRequest, quota: Quota, names: string[], more
 
 function checkAsked(request: AdmissionRequest, quota: Quota, hard: Readonly<Amounts>): void {
   const { spec } = request.object as Pod;
+  const { requests, limits } = spec.resources ?? {};
+  if (Object.keys({ ...requests, ...limits }).some(isPodLevelResource)) return;
   const containers: Container[] = [...spec.containers, ...(spec.initContainers ?? [])];
   const missing = Object.keys(hard)
     .sort()
     .flatMap((name) => {
       const asked = own(ASKED_FOR, name);
-      if (asked === undefined || spec.resources?.[asked[0]]?.[asked[1]] !== undefined) return [];
+      if (asked === undefined) return [];
       const without = containers.filter((each) => !each.resources?.[asked[0]]?.[asked[1]]);
       const names = without.map((each) => each.name).sort();
       return names.length === 0 ? [] : [`${name} for: ${names.join(",")}`];

@@ -1,12 +1,13 @@
 import { randomSuffix, systemRandom } from "@raft2kube/std/random.ts";
 import type { PodSpec, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import { objectsNamedBy } from "@raft2kube/api/core/v1/pod/references.ts";
 import type { ReferringPod } from "../../authz/node/references.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
-import { isMirrorPod, type Pod, startedContainers } from "../../object/pod.ts";
+import { type Pod, startedContainers } from "../../object/pod.ts";
 
 const DEFAULT_ACCOUNT = "default";
 const MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount";

@@ -1,5 +1,5 @@
 import { reference } from "@raft2kube/api/core/v1/pod/references.ts";
-import type { PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
+import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { CacheEvent } from "../../cache/event.ts";
@@ -8,6 +8,7 @@ import type { Resources } from "../../resource/resources.ts";
 import { podReferences, type ReferringPod } from "./references.ts";
 
 type Volume = PersistentVolume & KubeObject;
+type Claim = PersistentVolumeClaim & KubeObject;
 
 /** A VolumeAttachment or a ResourceSlice. */
 interface OfNode extends KubeObject {
@@ -30,12 +31,10 @@ export class NodeGraph {
   /** By pod key. */
   readonly #pods = new Map<string, NodePod>();
   readonly #podsOfNode = new Map<string, Set<string>>();
-  /**
-   * References of each volume (`persistentvolumes//pv1` and its secrets), by the claim it names,
-   * then by the volume's key: a released volume still names a claim that is bound to another one.
-   */
-  readonly #volumesOfClaim = new Map<string, Map<string, readonly string[]>>();
-  readonly #claimOfVolume = new Map<string, string>();
+  /** By the claim's reference; the volume that it names is "" if there is none. */
+  readonly #claims = new Map<string, { uid: string; volume: string }>();
+  /** By name: the claim that a volume names, its own reference and those of its secrets. */
+  readonly #volumes = new Map<string, { claim: string; references: readonly string[] }>();
   /** Nodes of the objects that belong to one node, by reference: `volumeattachments//name`. */
   readonly #nodeOf = new Map<string, string>();
   readonly #stops: (() => void)[] = [];
@@ -61,6 +60,7 @@ export class NodeGraph {
       graph.#stops.push(cache.subscribe(timed));
     };
     await watch(["v1", "pods"], "Pod", (event) => graph.#takePod(event));
+    await watch(["v1", "persistentvolumeclaims"], "PVC", (event) => graph.#takeClaim(event));
     await watch(["v1", "persistentvolumes"], "PV", (event) => graph.#takeVolume(event));
     const ofNode = (place: readonly [string, string], name: string) =>
       watch(place, name, (event) => graph.#takeOfNode(place[1], event));
@@ -86,16 +86,18 @@ export class NodeGraph {
     this.#podsOfNode.set(node, pods.add(key));
   }
 
-  #takeVolume(event: CacheEvent): void {
-    const { key, name } = event.entry;
-    const before = this.#claimOfVolume.get(key);
-    if (before !== undefined) forget(this.#volumesOfClaim, before, key);
-    this.#claimOfVolume.delete(key);
-    if (event.type === "DELETED") return;
-    const { spec } = event.entry.object<Volume>();
-    const claim = spec?.claimRef;
-    if (!claim?.name) return;
-    const claimKey = reference("persistentvolumeclaims", claim.namespace ?? "", claim.name);
+  #takeClaim({ type, entry }: CacheEvent): void {
+    const { metadata, spec } = entry.object<Claim>();
+    const key = reference("persistentvolumeclaims", metadata.namespace ?? "", entry.name);
+    if (type === "DELETED") this.#claims.delete(key);
+    else this.#claims.set(key, { uid: metadata.uid ?? "", volume: spec?.volumeName ?? "" });
+  }
+
+  #takeVolume({ type, entry }: CacheEvent): void {
+    const { name } = entry;
+    const { spec } = entry.object<Volume>();
+    const claim = spec?.claimRef?.uid;
+    if (type === "DELETED" || !claim) return void this.#volumes.delete(name);
     const references = [reference("persistentvolumes", "", name)];
     for (const field of NODE_SECRETS) {
       const value = spec?.csi?.[field];
@@ -103,9 +105,7 @@ export class NodeGraph {
         references.push(reference("secrets", value.namespace, value.name));
       }
     }
-    const volumes = this.#volumesOfClaim.get(claimKey) ?? new Map<string, readonly string[]>();
-    this.#volumesOfClaim.set(claimKey, volumes.set(key, references));
-    this.#claimOfVolume.set(key, claimKey);
+    this.#volumes.set(name, { claim, references });
   }
 
   #takeOfNode(plural: string, event: CacheEvent): void {
@@ -113,6 +113,11 @@ export class NodeGraph {
     const node = event.entry.object<OfNode>().spec?.nodeName;
     if (event.type === "DELETED" || !node) this.#nodeOf.delete(key);
     else this.#nodeOf.set(key, node);
+  }
+
+  /** Whether there is a claim with this uid. */
+  hasClaim(uid: string): boolean {
+    return [...this.#claims.values()].some((claim) => claim.uid === uid);
   }
 
   /** Whether a pod on `node` refers to the object, directly or through its claims' volumes. */
@@ -128,23 +133,22 @@ export class NodeGraph {
     return false;
   }
 
+  /**
+   * A volume counts where claim and volume are bound to each other: by a volume that merely names a
+   * claim, its creator could give a node any secret.
+   */
   #throughVolumes(references: ReadonlySet<string>, wanted: string): boolean {
     for (const each of references) {
-      if (!each.startsWith("persistentvolumeclaims/")) continue;
-      for (const references of this.#volumesOfClaim.get(each)?.values() ?? []) {
-        if (references.includes(wanted)) return true;
-      }
+      const claim = this.#claims.get(each);
+      const volume = claim && this.#volumes.get(claim.volume);
+      if (volume?.claim === claim?.uid && volume?.references.includes(wanted)) return true;
     }
     return false;
   }
 }
 
 /** Removes a key from its group, and the group when it becomes empty. */
-function forget<G extends { delete(key: string): boolean; readonly size: number }>(
-  groups: Map<string, G>,
-  group: string,
-  key: string,
-): void {
+function forget(groups: Map<string, Set<string>>, group: string, key: string): void {
   const members = groups.get(group);
   members?.delete(key);
   if (members?.size === 0) groups.delete(group);

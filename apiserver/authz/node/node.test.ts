@@ -90,6 +90,18 @@ it("a node changes its own Node, and neither its taints nor labels that place wo
   const owner = { apiVersion: "v1", kind: "ConfigMap", name: "x", uid: "y" };
   expect((await patch("n1", { metadata: { ownerReferences: [owner] } })).status).toBe(403);
   expect((await patch("n2", { metadata: { annotations: { a: "b" } } })).status).toBe(403);
+  const fourth = await api.credentials("system:node:n4", ["system:nodes"]);
+  const owned = { metadata: { name: "n4", ownerReferences: [owner] } };
+  const made4 = await ask(api, "/api/v1/nodes", { ...fourth, ...post(owned) });
+  expect([made4.status, made4.body]).toEqual([403, expect.stringContaining("ownerReferences")]);
+  // The others would send packets for another node's pods to it.
+  for (const spec of [{ podCIDR: "10.0.1.0/24" }, { podCIDRs: ["10.0.1.0/24"] }]) {
+    const changed = await patch("n1", { spec });
+    expect([changed.status, changed.body]).toEqual([403, expect.stringContaining("podCIDRs")]);
+    const third = await api.credentials("system:node:n3", ["system:nodes"]);
+    const node = { metadata: { name: "n3" }, spec };
+    expect((await ask(api, "/api/v1/nodes", { ...third, ...post(node) })).status).toBe(403);
+  }
 });
 
 it("a Node is judged by what was stored, through whatever endpoint (CVE-2021-25735)", async () => {
@@ -131,7 +143,14 @@ it("a node makes mirror pods of its own, owned by itself", async () => {
   expect((await asNode(`${NS}/pods`, post(mirror("n2", [])))).status).toBe(403);
   expect((await asNode(`${NS}/pods`, post(mirror("n1", [])))).status).toBe(403);
   const node = JSON.parse((await asNode("/api/v1/nodes/n1")).body) as { metadata: { uid: string } };
-  const own = { apiVersion: "v1", kind: "Node", name: "n1", uid: node.metadata.uid };
+  const own = {
+    apiVersion: "v1", kind: "Node", name: "n1", uid: node.metadata.uid, controller: true,
+  };
+  // A controller without pods of its own would adopt it.
+  for (const more of [{ controller: undefined }, { blockOwnerDeletion: true }]) {
+    const refused = await asNode(`${NS}/pods`, post(mirror("n1", [{ ...own, ...more }])));
+    expect([refused.status, refused.body]).toEqual([403, expect.stringContaining("as controller")]);
+  }
   const naming = (more: object) => asNode(`${NS}/pods`, post(mirror("n1", [own], more)));
   const fromEnv = { secretKeyRef: { name: "unused", key: "k" } };
   const reading = { name: "c", image: "i", env: [{ name: "E", valueFrom: fromEnv }] };
@@ -155,6 +174,15 @@ it("a node makes mirror pods of its own, owned by itself", async () => {
     ]);
   }
   expect((await asNode(`${NS}/pods`, post(mirror("n1", [own])))).status).toBe(201);
+  for (const value of [null, "y"]) {
+    const changed = await asNode(`${NS}/pods/mirror/status`, {
+      method: "PATCH",
+      body: { metadata: { annotations: { "kubernetes.io/config.mirror": value } } },
+      headers: { "content-type": "application/merge-patch+json" },
+    });
+    const why = "may not remove or update mirror pod annotation";
+    expect([changed.status, changed.body]).toEqual([422, expect.stringContaining(why)]);
+  }
 });
 
 it("a mirror pod gives its node no read access, whichever user created it", async () => {
@@ -275,25 +303,31 @@ it("a node writes and deletes the device slices of its own, and no others", asyn
 
 const VOLUMES = "/api/v1/persistentvolumes";
 
-function volume(name: string, csi: object): object {
+function volume(name: string, uid: string, csi: object): object {
   return {
     metadata: { name },
     spec: {
       capacity: { storage: "1Gi" },
       accessModes: ["ReadWriteOnce"],
-      claimRef: { kind: "PersistentVolumeClaim", namespace: "default", name: "data" },
+      claimRef: { kind: "PersistentVolumeClaim", namespace: "default", name: "data", uid },
       csi: { driver: "example.com", volumeHandle: name, ...csi },
     },
   };
 }
 
-it("a volume that was released does not hide the one that its claim has now", async () => {
+const CLAIMS = `${NS}/persistentvolumeclaims`;
+
+it("a volume that is not its claim's does not hide the one that is", async () => {
+  const resources = { requests: { storage: "1Gi" } };
+  const spec = { accessModes: ["ReadWriteOnce"], resources, volumeName: "bound" };
+  const claim = await made(CLAIMS, { metadata: { name: "data" }, spec });
+  const { metadata: { uid: claimUid } } = JSON.parse(claim.body) as { metadata: { uid: string } };
   for (const name of ["for-node", "for-controller"]) {
     await made(`${NS}/secrets`, { metadata: { name } });
   }
   const secret = (name: string) => ({ namespace: "default", name });
-  await made(VOLUMES, volume("released", {}));
-  await made(VOLUMES, volume("bound", {
+  await made(VOLUMES, volume("released", "of-an-earlier-claim", {}));
+  await made(VOLUMES, volume("bound", claimUid, {
     nodeStageSecretRef: secret("for-node"), controllerPublishSecretRef: secret("for-controller"),
   }));
   const volumes = [{ name: "v", persistentVolumeClaim: { claimName: "data" } }];
@@ -305,21 +339,19 @@ it("a volume that was released does not hide the one that its claim has now", as
   const labels = { metadata: { labels: { touched: "yes" } } };
   const headers = { "content-type": "application/merge-patch+json" };
   await asAdmin(`${VOLUMES}/released`, { method: "PATCH", headers, body: labels });
-  await made(VOLUMES, volume("later", {}));
-  const known = async () => (await read(`${VOLUMES}/later`)) === 200;
+  await made(VOLUMES, volume("later", claimUid, {}));
+  await made(`${NS}/pods`, pod("last", { nodeName: "n1" }));
+  const known = async () => (await read(`${NS}/pods/last`)) === 200;
   await waitFor("what came after it", known, patience);
+  for (const name of ["released", "later"]) expect(await read(`${VOLUMES}/${name}`)).toBe(403);
   expect(await read(`${VOLUMES}/bound`)).toBe(200);
   expect(await read(`${NS}/secrets/for-node`)).toBe(200);
 });
 
 it("a node sets a claim's new size, and cannot change its other fields", async () => {
-  const claims = `${NS}/persistentvolumeclaims`;
-  const resources = { requests: { storage: "1Gi" } };
-  await made(claims, { metadata: { name: "data" },
-    spec: { accessModes: ["ReadWriteOnce"], resources } });
   const change = async (body: object) => {
     const headers = { "content-type": "application/merge-patch+json" };
-    return (await asNode(`${claims}/data/status`, { method: "PATCH", headers, body })).status;
+    return (await asNode(`${CLAIMS}/data/status`, { method: "PATCH", headers, body })).status;
   };
   expect(await change({ status: { phase: "Bound" } })).toBe(403);
   expect(await change({ metadata: { finalizers: null } })).toBe(403);
@@ -331,4 +363,50 @@ it("a node sets a claim's new size, and cannot change its other fields", async (
 it("the name alone makes no node: the group must be there", async () => {
   const half = await api.credentials("system:node:n1");
   expect((await ask(api, `${NS}/secrets/used`, half)).status).toBe(403);
+});
+
+it("a node takes no address of another Ready Node, of pods or of Services", async () => {
+  const headers = { "content-type": "application/merge-patch+json" };
+  const patch = (as: typeof asNode, name: string, body: object) =>
+    as(`/api/v1/nodes/${name}/status`, { method: "PATCH", headers, body });
+  const internal = (address: string) => ({ addresses: [{ type: "InternalIP", address }] });
+  const ready = (status: string) => ({ conditions: [{ type: "Ready", status }] });
+  const published = (address: string) =>
+    ({ metadata: { annotations: { "flannel.alpha.coreos.com/public-ip": address } } });
+  const own = { status: internal("192.0.2.1"), ...published("192.0.2.1") };
+  expect((await patch(asNode, "n1", own)).status).toBe(200);
+  const theirs = { status: { ...internal("192.0.2.2"), ...ready("True") } };
+  await patch(asAdmin, "n2", theirs);
+  const link = (VtepMAC: string) => ({ metadata: { annotations: {
+    "flannel.alpha.coreos.com/backend-data": JSON.stringify({ VNI: 1, VtepMAC }),
+  } } });
+  await patch(asAdmin, "n2", link("02:00:00:00:00:0a"));
+  await asAdmin("/api/v1/nodes/n2", {
+    method: "PATCH", headers, body: { spec: { podCIDR: "10.244.2.0/24" } },
+  });
+  const list = await asAdmin("/apis/networking.k8s.io/v1/servicecidrs");
+  expect(list.body).toContain("10.96.0.0/16");
+  const whose = {
+    "192.0.2.2": "Node n2", "10.244.2.9": "pods of Node n2", "10.96.0.1": "Services",
+  };
+  const refused = { status: 403 };
+  for (const [address, owner] of Object.entries(whose)) {
+    const body = expect.stringContaining(`to have the address ${address} of ${owner}`) as string;
+    const taken = await waitFor(owner, async () => {
+      await patch(asNode, "n1", own);
+      const answer = await patch(asNode, "n1", { status: internal(address) });
+      return answer.status === 403 ? answer : undefined;
+    }, patience);
+    expect(taken).toMatchObject({ ...refused, body });
+    expect(await patch(asNode, "n1", published(address))).toMatchObject({ ...refused, body });
+  }
+  // Of two nodes with the same link other nodes leave out the younger.
+  const stolen = await patch(asNode, "n1", link("02:00:00:00:00:0A"));
+  const ofLink = expect.stringContaining("02:00:00:00:00:0a of Node n2") as string;
+  expect(stolen).toMatchObject({ ...refused, body: ofLink });
+  expect((await patch(asNode, "n1", link("02:00:00:00:00:0b"))).status).toBe(200);
+  await patch(asAdmin, "n2", { status: ready("Unknown") });
+  const isFree = async () =>
+    (await patch(asNode, "n1", { status: internal("192.0.2.2") })).status === 200;
+  await waitFor("the address of a machine that is gone", isFree, patience);
 });

@@ -1,3 +1,4 @@
+import type { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { FlowSchemaCondition } from "@raft2kube/api/gen/flowcontrol/v1.ts";
 import type { CacheEvent } from "../../cache/event.ts";
 import type { BootstrapServer } from "../server.ts";
@@ -5,7 +6,7 @@ import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { FLOW_CONTROL_MEND_MS } from "../../limits.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { applyStatus } from "../../registry/internal-write.ts";
-import { type Controller, Periodic } from "../../periodic.ts";
+import { type Controller, periodic } from "../../periodic.ts";
 import { ensureFlowControl, flowControlResources, type Schema } from "./ensure.ts";
 import { MANDATORY } from "./objects.ts";
 
@@ -20,26 +21,26 @@ export class FlowControl implements Controller {
   readonly #server: BootstrapServer;
   readonly #levels = new Set<string>();
   readonly #schemas = new Map<string, Schema>();
-  readonly #mending: Periodic;
-  readonly #statuses: Periodic;
+  readonly #mending: Runner;
+  readonly #statuses: Runner;
   readonly #stops: (() => void)[] = [];
   /** Whether the initial objects are processed; later changes trigger an update. */
   #started = false;
 
   constructor(server: BootstrapServer) {
     this.#server = server;
-    this.#mending = new Periodic(
+    this.#mending = periodic(
       server.clock, "flow control was not mended", FLOW_CONTROL_MEND_MS,
       () => ensureFlowControl(server),
     );
-    this.#statuses = new Periodic(
+    this.#statuses = periodic(
       server.clock, "flow schemas have no status", FLOW_CONTROL_MEND_MS, () => this.#update(),
     );
   }
 
   async start(): Promise<void> {
     await ensureFlowControl(this.#server);
-    this.#mending.schedule();
+    this.#mending.request(FLOW_CONTROL_MEND_MS);
     const { levels, schemas } = flowControlResources(this.#server);
     this.#stops.push(
       (await levels.cache()).subscribe((event) => this.#takeLevel(event)),
@@ -47,19 +48,19 @@ export class FlowControl implements Controller {
     );
     await this.#update();
     this.#started = true;
-    this.#statuses.now();
+    this.#statuses.request();
   }
 
   #takeLevel({ type, entry: { name } }: CacheEvent): void {
     if (type === "DELETED") this.#levels.delete(name);
     else this.#levels.add(name);
-    if (type !== "MODIFIED" && this.#started) this.#statuses.now();
+    if (type !== "MODIFIED" && this.#started) this.#statuses.request();
   }
 
   #takeSchema({ type, entry }: CacheEvent): void {
     if (type === "DELETED") this.#schemas.delete(entry.name);
     else this.#schemas.set(entry.name, entry.object<Schema>());
-    if (type !== "DELETED" && this.#started) this.#statuses.now();
+    if (type !== "DELETED" && this.#started) this.#statuses.request();
   }
 
   async #update(): Promise<void> {

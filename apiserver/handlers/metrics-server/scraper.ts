@@ -1,4 +1,6 @@
 import { logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
@@ -25,23 +27,29 @@ export class Scraper {
   readonly #windows = new Map<string, Window>();
   readonly #failing = new Set<string>();
   #asked_ms = 0;
-  #timer: Timer | undefined;
-  /** Resolves when there are windows; undefined while idle. */
-  #warm: { done: Promise<void>; end(): void } | undefined;
-  #running: Promise<void> | undefined;
-  #closed = false;
+  readonly #scrapes: Runner;
+  /** Resolved by the second scrape, when there are windows; undefined while idle. */
+  #warm: { done: PromiseWithResolvers<void>; scrapes: number } | undefined;
 
   constructor(options: ScraperOptions) {
     this.#options = options;
+    this.#scrapes = new Runner({
+      clock: options.clock,
+      run: () => this.#scrapeKubelets(),
+      retry: { first_ms: METRICS_INTERVAL_MS, most_ms: METRICS_INTERVAL_MS },
+      report: failureLog(log, "the nodes were not listed"),
+    });
   }
 
   /** The windows of all nodes that answered, by name. */
   async windows(): Promise<ReadonlyMap<string, Window>> {
     const { clock } = this.#options;
     this.#asked_ms = clock.monotonic();
-    if (this.#closed) return this.#windows;
-    if (this.#warm === undefined) this.#start();
-    const waiting = this.#warm?.done;
+    if (this.#warm === undefined) {
+      this.#warm = { done: Promise.withResolvers(), scrapes: 0 };
+      this.#scrapes.request();
+    }
+    const waiting = this.#warm.done.promise;
     let timer: Timer | undefined;
     const late = new Promise<void>((resolve) => {
       timer = clock.after(METRICS_WAIT_MS, resolve);
@@ -53,46 +61,28 @@ export class Scraper {
 
   /** Scrapes no more; waits for the round under way. */
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#timer?.cancel();
-    this.#warm?.end();
-    await this.#running;
+    this.#warm?.done.resolve();
+    await this.#scrapes.close();
   }
 
-  #start(): void {
-    let end = () => {};
-    const done = new Promise<void>((resolve) => {
-      end = resolve;
-    });
-    this.#warm = { done, end };
-    this.#round(1);
-  }
-
-  #round(number: number): void {
+  /** Scrapes all nodes; resolves with the pause until the next time. */
+  async #scrapeKubelets(): Promise<number> {
     const { clock } = this.#options;
-    if (this.#closed) return;
-    if (clock.monotonic() - this.#asked_ms > METRICS_IDLE_MS) {
+    const from_ms = clock.monotonic();
+    if (from_ms - this.#asked_ms > METRICS_IDLE_MS) {
       this.#warm = undefined;
       this.#windows.clear();
-      return;
+      return Infinity;
     }
-    const from_ms = clock.monotonic();
-    this.#running = this.#scrapeAll().then(() => {
-      if (number === 2) this.#warm?.end();
-      if (this.#closed) return;
-      const interval_ms = number === 1 ? METRICS_FIRST_WINDOW_MS : METRICS_INTERVAL_MS;
-      const left_ms = Math.max(0, interval_ms - (clock.monotonic() - from_ms));
-      this.#timer = clock.after(left_ms, () => this.#round(number + 1));
-    });
+    const warm = this.#warm;
+    await this.#scrapeAll();
+    if (warm && ++warm.scrapes === 2) warm.done.resolve();
+    const interval_ms = warm?.scrapes === 1 ? METRICS_FIRST_WINDOW_MS : METRICS_INTERVAL_MS;
+    return Math.max(0, interval_ms - (clock.monotonic() - from_ms));
   }
 
   async #scrapeAll(): Promise<void> {
-    let nodes: readonly string[];
-    try {
-      nodes = await this.#options.nodes();
-    } catch (thrown) {
-      return log.warn("the nodes were not listed", { reason: messageOf(thrown) });
-    }
+    const nodes = await this.#options.nodes();
     const known = new Set(nodes);
     for (const kept of [this.#windows, this.#failing]) {
       for (const node of kept.keys()) if (!known.has(node)) kept.delete(node);

@@ -1,15 +1,11 @@
-import { promisify } from "node:util";
-import { constants, gzip as gzipCallback } from "node:zlib";
 import type { Kind, KubeObject, Printed } from "@raft2kube/api/kind.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { isReason, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { notAcceptableBecause } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
-import { GZIP_BYTES_MIN } from "../../limits.ts";
 import type { Answer, BytesAnswer, ObjectList } from "../../request/answer.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
-import type { ResponseBudget } from "./response-budget.ts";
 import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { type Negotiated, negotiate } from "../../request/negotiate.ts";
 import { encodeProtobuf, encodeProtobufList } from "../../encoding/protobuf.ts";
@@ -22,17 +18,15 @@ import {
   type SlicedForm,
   yamlForm,
 } from "@raft2kube/apimachinery/encode/sliced.ts";
+import { budgetFor, send, sendBytes } from "./send.ts";
 import { streamWatch } from "./stream-watch.ts";
-import { warningHeaders } from "./warnings.ts";
 import { listMetadata, Transformer } from "../../encoding/transform.ts";
-
-const gzip = promisify(gzipCallback);
 
 /** Writes the answer of a verb, in the encoding that the client asked for. */
 export async function respond(
   context: RequestContext,
   answer: Answer,
-  { now, budget }: { now: () => number; budget: ResponseBudget },
+  now: () => number,
 ): Promise<void> {
   switch (answer.type) {
     case "taken":
@@ -44,16 +38,17 @@ export async function respond(
     case "list": {
       const { kind } = answer.list;
       const negotiated = negotiateFor(context, kind);
-      const leave = await budget.take(lengthOf(answer.list), context.signal);
+      const give = await budgetFor(context, lengthOf(answer.list));
+      if (give === undefined) return;
       try {
         const body = await encodeList(
           answer.list,
           negotiated,
           transformer(context, kind, negotiated, now),
         );
-        return await sendBytes(context, { code: 200, contentType: negotiated.type, body });
+        return await send(context, { code: 200, contentType: negotiated.type, body });
       } finally {
-        leave();
+        give();
       }
     }
     case "object":
@@ -225,44 +220,4 @@ function withoutType(body: Buffer, type: Buffer): Buffer {
   // Stored in another version, or by upstream: its members stand in another order.
   const { kind: _kind, apiVersion: _version, ...rest } = JSON.parse(body.toString()) as KubeObject;
   return Buffer.from(JSON.stringify(rest).slice(1));
-}
-
-/** Smaller responses are sent without reading the clock, which would cost as much. */
-const HOLDING_BYTES_MIN = 64 * 1024;
-
-/** Headers, compression and the body, whole; a HEAD gets the headers alone. */
-async function sendBytes(context: RequestContext, answer: Omit<BytesAnswer, "type">) {
-  const { request, response, warnings, signal } = context;
-  const { code, contentType, body, encoding } = answer;
-  let bytes = typeof body === "string" ? Buffer.from(body) : body;
-  const headers: Record<string, string | string[]> = {
-    ...(contentType === undefined ? {} : { "content-type": contentType }),
-    "cache-control": "no-cache, private",
-    "audit-id": context.id,
-    ...answer.headers,
-  };
-  if (warnings.length > 0) headers["warning"] = warningHeaders(warnings);
-  if (encoding) headers["content-encoding"] = encoding;
-  else if (bytes.length >= GZIP_BYTES_MIN && acceptsGzip(context)) {
-    bytes = await gzip(bytes, { level: constants.Z_BEST_SPEED });
-    headers["content-encoding"] = "gzip";
-    headers["vary"] = "Accept-Encoding";
-  }
-  headers["content-length"] = String(bytes.length);
-  // After a timeout response there is no second one.
-  if (signal.aborted || response.headersSent) return;
-  context.sent?.(bytes.length);
-  response.writeHead(code, headers);
-  await new Promise<void>((resolve) => {
-    signal.addEventListener("abort", () => resolve(), { once: true });
-    const send = () => void response.end(bytes, () => resolve());
-    if (request.method === "HEAD") response.end(() => resolve());
-    else if (bytes.length < HOLDING_BYTES_MIN) send();
-    else timed(`send: ${context.info.verb}`, send);
-  });
-}
-
-/** Whether compressed bytes may be sent. */
-export function acceptsGzip(context: RequestContext): boolean {
-  return headerOf(context.request, "accept-encoding").includes("gzip");
 }

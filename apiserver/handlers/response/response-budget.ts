@@ -1,71 +1,91 @@
 import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { ANSWERS_BYTES_MAX, ANSWER_SMALL_BYTES } from "../../limits.ts";
+import { type Owner, Shares } from "@raft2kube/std/shares.ts";
+import {
+  ANSWER_SMALL_BYTES,
+  ANSWERS_BYTES_MAX,
+  ANSWERS_WAITING_MAX,
+  sharesOf,
+  SMALL_ANSWERS_BYTES_MAX,
+  STREAM_BYTES,
+} from "../../limits.ts";
 
 interface Waiting {
+  readonly owner: Owner;
   readonly bytes: number;
   readonly go: () => void;
 }
 
 /**
- * Bounds the bytes of large responses in memory: a response is built when the budget has room for
- * it, in order of arrival. The queue is bounded by the requests in flight.
+ * Bounds the bytes of answers in memory, until their clients have read them: for each owner, and in
+ * all. A large answer is built when there is room for it, in order of arrival; one whose owner has
+ * used its share does not delay those of others.
  */
 export class ResponseBudget {
-  readonly #bytes_max: number;
-  #taken_bytes = 0;
+  readonly #large: Shares;
+  readonly #small: Shares;
   #waiting: Waiting[] = [];
 
-  constructor(bytes_max = ANSWERS_BYTES_MAX) {
-    this.#bytes_max = bytes_max;
+  constructor(all = ANSWERS_BYTES_MAX) {
+    this.#large = new Shares(sharesOf(all));
+    const each = SMALL_ANSWERS_BYTES_MAX;
+    this.#small = new Shares({ all: Number.MAX_SAFE_INTEGER, each, reserved: 0 });
   }
 
-  /** Bytes of the answers that are being made or sent. */
+  /** Bytes of the large answers that are being made or sent. */
   get bytes(): number {
-    return this.#taken_bytes;
+    return this.#large.taken;
   }
 
-  /** Waits for room; returns how to give it back. One larger than all there is goes alone. */
-  async take(bytes: number, signal: AbortSignal): Promise<() => void> {
-    if (bytes <= ANSWER_SMALL_BYTES) return () => undefined;
-    if (this.#waiting.length > 0 || !this.#fits(bytes)) await this.#turn(bytes, signal);
-    else this.#taken_bytes += bytes;
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      this.#taken_bytes -= bytes;
-      this.#next();
-    };
+  /** Whether so many large answers of an owner wait that further ones are refused. */
+  isFull(owner: Owner): boolean {
+    const waiting = this.#waiting.filter(({ owner: { name } }) => name === owner.name).length;
+    return waiting >= ANSWERS_WAITING_MAX && owner.may !== "all";
   }
 
-  #fits(bytes: number): boolean {
-    return this.#taken_bytes === 0 || this.#taken_bytes + bytes <= this.#bytes_max;
-  }
-
-  #turn(bytes: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
+  /**
+   * Counts an answer. Waits for room for a large one, and throws 429 when too many of its owner
+   * wait. Returns how to give the room back, undefined when the owner leaves too many small answers
+   * unread.
+   */
+  async take(owner: Owner, bytes: number, signal: AbortSignal): Promise<(() => void) | undefined> {
+    if (bytes <= ANSWER_SMALL_BYTES) {
+      const held = bytes + STREAM_BYTES;
+      return this.#small.fits(owner, held) ? this.#small.take(owner, held) : undefined;
+    }
+    if (signal.aborted || this.isFull(owner)) throw tooMany();
+    return await new Promise<() => void>((resolve, reject) => {
       const leave = () => {
         this.#waiting = this.#waiting.filter((each) => each !== waiting);
         reject(tooMany());
         this.#next();
       };
-      const waiting: Waiting = {
-        bytes,
-        go: () => {
-          signal.removeEventListener("abort", leave);
-          this.#taken_bytes += bytes;
-          resolve();
-        },
+      const go = () => {
+        signal.removeEventListener("abort", leave);
+        const give = this.#large.take(owner, bytes);
+        resolve(() => {
+          give();
+          this.#next();
+        });
       };
-      if (signal.aborted) return reject(tooMany());
+      const waiting: Waiting = { owner, bytes, go };
       signal.addEventListener("abort", leave, { once: true });
       this.#waiting.push(waiting);
+      this.#next();
     });
   }
 
+  /** Starts those for which there is room; of owners with the same rights the first goes first. */
   #next(): void {
-    while (this.#waiting.length > 0 && this.#fits(this.#waiting[0]!.bytes)) {
-      this.#waiting.shift()!.go();
+    let isOrdinaryBlocked = false;
+    for (const waiting of [...this.#waiting]) {
+      const { owner, bytes } = waiting;
+      const isOrdinary = owner.may === undefined;
+      if (!this.#large.isWithinShare(owner, bytes) || (isOrdinary && isOrdinaryBlocked)) continue;
+      if (this.#large.isLeft(owner, bytes)) {
+        this.#waiting = this.#waiting.filter((each) => each !== waiting);
+        waiting.go();
+      } else if (isOrdinary) isOrdinaryBlocked = true;
+      else return;
     }
   }
 }

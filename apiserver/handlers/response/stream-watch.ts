@@ -1,5 +1,6 @@
 import { isWebSocket } from "../../authn/websocket-token.ts";
 import type { WatchReader } from "../../cache/watcher.ts";
+import { ownerOf } from "../../authn/owner.ts";
 import type { Answer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
 import type { WatchSink } from "./watch-sink.ts";
@@ -34,6 +35,7 @@ export async function streamWatch(context: RequestContext, answer: WatchAnswer):
       };
       signal.addEventListener("abort", close, { once: true });
       opened.onDrain(resume);
+      watcher.owner = ownerOf(context).name;
       if (signal.aborted) resolve();
       else watcher.attach(reader);
     });

@@ -1,4 +1,5 @@
-import { type Controller, Periodic } from "../../periodic.ts";
+import type { Runner } from "@raft2kube/reconcile/runner.ts";
+import { type Controller, periodic } from "../../periodic.ts";
 import type { ServiceWriter } from "./service-writer.ts";
 import { REPAIR_INTERVAL_MS, REPAIRS_UNTIL_RELEASE } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
@@ -24,7 +25,7 @@ export class ServiceRepair implements Controller {
   /** Warnings of the last round that nothing but a user can end: each is recorded once. */
   #standing = new Set<string>();
   readonly #events: InternalEvents;
-  readonly #mending: Periodic;
+  readonly #mending: Runner;
 
   constructor(writer: ServiceWriter, services: Resource, addresses: ClusterIps, ports: NodePorts) {
     this.#writer = writer;
@@ -33,7 +34,7 @@ export class ServiceRepair implements Controller {
     this.#ports = ports;
     this.#events = new InternalEvents(
       writer, "ipallocator-repair-controller", "ClusterIPAllocation");
-    this.#mending = new Periodic(
+    this.#mending = periodic(
       writer.clock, "reservations of Services were not mended", REPAIR_INTERVAL_MS,
       () => this.#counted(), REPAIR_INTERVAL_MS,
     );
@@ -41,7 +42,7 @@ export class ServiceRepair implements Controller {
 
   async start(): Promise<void> {
     await this.#repair();
-    this.#mending.schedule();
+    this.#mending.request(REPAIR_INTERVAL_MS);
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,77 @@
+import { covers, parseCidr } from "@raft2kube/api/cidr.ts";
+import type { Node as CoreNode } from "@raft2kube/api/gen/core/v1.ts";
+import type { ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { AdmissionContext } from "../context.ts";
+import { type AdmissionRequest, nodeRefusal } from "../plugin.ts";
+
+type Node = CoreNode & KubeObject;
+
+/** By which an overlay of flannel's form sends packets for the node's pods. */
+const PUBLIC_IP = "flannel.alpha.coreos.com/public-ip";
+const BACKEND_DATA = "flannel.alpha.coreos.com/backend-data";
+
+/**
+ * Throws 403 if a node takes an address by which it would get the packets of others, or keep them
+ * from getting theirs: of another Node that is Ready, of pods or of Services. Not upstream's, whose
+ * nodes may report any.
+ */
+export async function checkAddresses(
+  request: AdmissionRequest,
+  node: string,
+  { resources }: AdmissionContext,
+): Promise<void> {
+  const known = addressesOf(request.old as Node | undefined);
+  const added = addressesOf(request.object as Node).filter((each) => !known.includes(each));
+  if (added.length === 0) return;
+  const refuse = (address: string, whose: string) => {
+    return nodeRefusal(request, node, `is not allowed to have the address ${address} of ${whose}`);
+  };
+  const listed = async <T extends KubeObject>(group: string, plural: string) =>
+    (await resources.of(group, plural).cache()).list().map((entry) => entry.shared<T>());
+  for (const other of await listed<Node>("v1", "nodes")) {
+    const { name } = other.metadata;
+    const theirs = name !== node && isReady(other) ? addressesOf(other) : [];
+    const ranges = other.spec?.podCIDRs ?? [];
+    for (const address of added) {
+      if (theirs.includes(address)) throw refuse(address, `Node ${name}`);
+      if (isIn(ranges, address)) throw refuse(address, `pods of Node ${name}`);
+    }
+  }
+  for (const { spec } of await listed<ServiceCIDR & KubeObject>(
+    "networking.k8s.io/v1", "servicecidrs",
+  )) {
+    const service = added.find((address) => isIn(spec?.cidrs ?? [], address));
+    if (service !== undefined) throw refuse(service, "Services");
+  }
+}
+
+function addressesOf(node: Node | undefined): string[] {
+  const published = node?.metadata.annotations?.[PUBLIC_IP];
+  const reported = (node?.status?.addresses ?? []).filter(({ type }) => type === "InternalIP");
+  const annotated = [published ?? "", vtepMacOf(node) ?? ""].filter((each) => each !== "");
+  return [...reported.map(({ address }) => address), ...annotated];
+}
+
+/** The hardware address of its VXLAN link: of two nodes with the same one the older has it. */
+function vtepMacOf(node: Node | undefined): string | undefined {
+  try {
+    const data = node?.metadata.annotations?.[BACKEND_DATA] ?? "null";
+    const { VtepMAC: mac } = (JSON.parse(data) ?? {}) as { VtepMAC?: unknown };
+    return typeof mac === "string" ? mac.toLowerCase() : undefined;
+  } catch (thrown) {
+    // The overlay leaves out a node with other data.
+    if (thrown instanceof SyntaxError) return undefined;
+    throw thrown;
+  }
+}
+
+function isReady({ status }: Node): boolean {
+  return (status?.conditions ?? []).some((one) => one.type === "Ready" && one.status === "True");
+}
+
+function isIn(ranges: readonly string[], address: string): boolean {
+  const host = parseCidr(`${address}/${address.includes(":") ? 128 : 32}`);
+  const networks = ranges.flatMap((range) => parseCidr(range) ?? []);
+  return host !== undefined && networks.some((network) => covers(network, host));
+}

@@ -1,0 +1,39 @@
+import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { nodeOf } from "@raft2kube/api/node-users.ts";
+import type { Owner } from "@raft2kube/std/shares.ts";
+import type { RequestContext } from "../request/context.ts";
+import { addressOf } from "./client-certificate.ts";
+import { ANONYMOUS, MASTERS_GROUP, SERVICE_ACCOUNTS_GROUP } from "./identities.ts";
+
+const ACCOUNTS_OF_NAMESPACE = `${SERVICE_ACCOUNTS_GROUP}:`;
+/** Of the pod that a token is bound to. */
+const POD_NAME = "authentication.kubernetes.io/pod-name";
+const CONTROL_PLANE: ReadonlySet<string> =
+  new Set(["system:kube-controller-manager", "system:kube-scheduler"]);
+/** The user that upstream's proxies of all nodes share. */
+const KUBE_PROXY = "system:kube-proxy";
+
+/** The owner to whose share of the server's resources a request counts, once its user is known. */
+export function ownerOf(context: Pick<RequestContext, "user" | "request" | "owner">): Owner {
+  const { user, request } = context;
+  context.owner ??= user === ANONYMOUS
+    ? { name: `address ${addressOf(request)}` } : ownerOfUser(user);
+  return context.owner;
+}
+
+/**
+ * A user; for the parts of a node the node, and for service accounts their namespace, whose editors
+ * create as many as they like. Nodes may use the reserve, administrators and the control plane all
+ * of a resource.
+ */
+export function ownerOfUser(user: RequestUser): Owner {
+  const { name, groups, extra } = user;
+  if (groups.includes(MASTERS_GROUP) || CONTROL_PLANE.has(name)) return { name, may: "all" };
+  const node = nodeOf(user)?.node;
+  if (node !== undefined) return { name: `node ${node}`, may: "reserve" };
+  if (name === KUBE_PROXY) return { name, may: "reserve" };
+  const namespace = groups.find((group) => group.startsWith(ACCOUNTS_OF_NAMESPACE));
+  if (namespace !== `${ACCOUNTS_OF_NAMESPACE}kube-system`) return { name: namespace ?? name };
+  // Controllers; the token of a pod is its node's to use.
+  return extra?.[POD_NAME] ? { name: namespace, may: "reserve" } : { name, may: "all" };
+}
