@@ -10,6 +10,7 @@ import { MemberTable } from "./mvcc/cluster/members.ts";
 import { bucket } from "./mvcc/restore/restore.ts";
 import { parseRecordKey } from "./mvcc/records/revision.ts";
 import { Backends } from "./node/backends.ts";
+import { hasDatabase, refuseForeign } from "./node/data-dir.ts";
 import { checkSnapshot } from "./snapshot/load.ts";
 import { type Disk, machineDisk } from "./wal/disk.ts";
 import { type RecoveredLog, recoverLog } from "./wal/recover.ts";
@@ -65,7 +66,8 @@ async function openStopped(dataDir: string): Promise<{ backend: Backend; meta: M
   const nothing = new CodedError("NO_STATE", `${dataDir} holds no member's state`, {
     remedy: "name the directory that was given as --data-dir",
   });
-  if (!existsSync(join(dataDir, "member"))) throw nothing;
+  refuseForeign(dataDir);
+  if (!hasDatabase(dataDir)) throw nothing;
   const { backend } = await new Backends(dataDir).openNewest();
   const stored = backend.getSync(META_KEY);
   if (stored) return { backend, meta: decodeMeta(stored) };

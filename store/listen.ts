@@ -5,12 +5,14 @@ import { listen as listenHttp } from "@raft2kube/rpc/listener.ts";
 import { reflectionServices } from "@raft2kube/rpc/reflection.ts";
 import { type RpcServer, serveGrpc } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { httpPages, notFoundPages } from "./etcd/http/http.ts";
 import { LEADER_VERBS } from "./etcd/serve/leader-verbs.ts";
 import { measured } from "./metrics/rpc.ts";
 import { membersOf } from "./etcd/cluster/member-list.ts";
 import { answerAsLeader } from "./etcd/request/on-leader.ts";
 import { etcdServices } from "./etcd/serve/services.ts";
+import { admitUser } from "./gateway/admit.ts";
 import { GATEWAY_PATHS, GATEWAY_PREFIX } from "./gateway/routes.ts";
 import { GRPC_OVERHEAD_BYTES, REQUEST_BYTES_MAX } from "./limits.ts";
 import type { Machine } from "./machine.ts";
@@ -26,13 +28,14 @@ export async function listenForClients(
 ): Promise<{ grpc: RpcServer[]; http: RpcServer[] }> {
   const { requestBytes_max = REQUEST_BYTES_MAX, streams_max } = options;
   const { clock } = context;
+  const turns = new InputTurns(clock);
   const etcd = etcdServices(context);
   const services = measured([...etcd, ...reflectionServices(etcd)], context.metrics);
   const pages = httpPages(context);
   const messageBytes_max = requestBytes_max + GRPC_OVERHEAD_BYTES;
   const forClients = options.grpcGateway === false ? pages : gateway({
     paths: GATEWAY_PATHS, prefix: GATEWAY_PREFIX, lasting: Watch.methods.watch,
-    services, messageBytes_max, clock, pages,
+    services, messageBytes_max, clock, pages, admit: admitUser.bind(undefined, context),
   });
   const { listenHttp: apart = [], listenMetrics = [] } = options;
   const shared = apart.length > 0 ? notFoundPages : forClients;
@@ -41,12 +44,12 @@ export async function listenForClients(
   try {
     for (const listen of listed(options.listenClient)) {
       const bounds = { messageBytes_max, ...(streams_max === undefined ? {} : { streams_max }) };
-      const server = await serveGrpc({ services, listen, http: shared, ...bounds });
+      const server = await serveGrpc({ services, listen, http: shared, turns, ...bounds });
       grpc.push(server);
       context.metrics.clientServers.push(server);
     }
-    for (const listen of apart) http.push(await serveHttp(listen, forClients));
-    for (const listen of listenMetrics) http.push(await serveHttp(listen, pages));
+    for (const listen of apart) http.push(await serveHttp(listen, forClients, turns));
+    for (const listen of listenMetrics) http.push(await serveHttp(listen, pages, turns));
     return { grpc, http };
   } catch (thrown) {
     for (const server of [...grpc, ...http]) await server.close();
@@ -66,10 +69,13 @@ export function urlOf(listen: Listen, { address }: RpcServer): string {
   return `${listen.tls ? "https" : "http"}://${address}`;
 }
 
-async function serveHttp(where: Listen, pages: RequestListener): Promise<RpcServer> {
+async function serveHttp(
+  where: Listen,
+  http: RequestListener,
+  turns: InputTurns,
+): Promise<RpcServer> {
   const tls = "tls" in where ? where.tls : undefined;
-  const onHttp2 = (socket: { destroy(): unknown }) => void socket.destroy();
-  const { port, close } = await listenHttp({ listen: where, tls, onHttp2, http: pages });
+  const { port, close } = await listenHttp({ listen: where, tls, http, turns });
   const address = "path" in where ? `unix://${where.path}` : `${where.host}:${port}`;
   return {
     address,

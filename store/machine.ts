@@ -30,7 +30,7 @@ import { handOver } from "./node/hand-over.ts";
 import { corruptMember } from "./node/corruption.ts";
 import { install } from "./node/install.ts";
 import { LeaseExpiry } from "./node/lease-expiry.ts";
-import { logTail } from "./node/log-tail.ts";
+import { cutLog, logTail } from "./node/log-tail.ts";
 import { type OpenedMember, indexPath } from "./node/open.ts";
 import { actOnOutcomes } from "./node/outcome.ts";
 import { RecordCheck } from "./node/record-check.ts";
@@ -96,8 +96,8 @@ export function assemble(
   const onAlarms = () => haltIfCorrupt(state, replica, clock);
   const onFlushed: ConstructorParameters<typeof Flusher>[2] = (flushed) => {
     const { appliedIndex: index, appliedTerm: term, membership, bytes } = flushed;
-    raft.compact({ index, term, membership }, logTail(raft, index, options.catchUpEntries_max));
-    wal.cut(raft.state.log.base.index);
+    const keep = logTail(raft, index, options.catchUpEntries_max);
+    cutLog(opened, { index, term, membership }, keep);
     quota?.flushed(bytes);
     idle.note(bytes);
   };
@@ -285,6 +285,7 @@ async function shutDown(
   const checked = Promise.all([scrub.stop(), recordCheck.stop(), reserve?.close()]);
   await handOver(machine.replica);
   machine.watches.close(etcdError("stopped"));
+  machine.context.serving.end();
   machine.replica.stop();
   await machine.context.auth.passwords.close();
   await Promise.all(servers.map((server) => server?.close()));

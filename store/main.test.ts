@@ -110,7 +110,7 @@ test("a lost log or backend is refused with what to do", async () => {
   await expect(startStore({ dataDir })).rejects.toMatchObject({ code: "LOG_LOST" });
   expect(existsSync(join(dataDir, "member", "db"))).toBe(true);
   writeFileSync(join(wal, "0000000000000001.wal"), "something else entirely, no log");
-  await expect(startStore({ dataDir })).rejects.toMatchObject({ code: "LOG_FORMAT" });
+  await expect(startStore({ dataDir })).rejects.toMatchObject({ code: "LOG_DAMAGED" });
 });
 
 test("deadlines and aborts end a call for its caller", async () => {

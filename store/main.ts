@@ -13,6 +13,7 @@ import { type Machine, assemble } from "./machine.ts";
 import { MemberMetrics } from "./metrics/member.ts";
 import { DEFAULT_TIMING } from "./node/timing.ts";
 import { bootstrap } from "./node/bootstrap.ts";
+import { refuseForeign } from "./node/data-dir.ts";
 import { DiskReserve } from "./node/disk-reserve.ts";
 import { Backends } from "./node/backends.ts";
 import { type OpenedMember, openMember } from "./node/open.ts";
@@ -42,6 +43,7 @@ const log = logger("store");
  */
 export async function startStore(options: StoreOptions): Promise<Store> {
   const { dataDir, clock = systemClock(), random = systemRandom } = options;
+  refuseForeign(dataDir, options.walDir);
   mkdirSync(join(dataDir, "member"), { recursive: true, mode: 0o700 });
   const metrics = new MemberMetrics(options.slow, clock);
   let assembled: Machine | undefined;

@@ -131,6 +131,16 @@ test("a learner comes by snapshot, is promoted in sync; each wrong step is refus
   });
 });
 
+test("an unknown member is refused as a voter is, also while there is no majority", async () => {
+  const [a] = await members.add("a");
+  await members.start(a!, [a!]);
+  const { memberAdd, memberRemove } = clusterOf(a!);
+  const { member } = await memberAdd({ peerURLs: ["http://127.0.0.1:1"] });
+  const { status, message } = etcdError("notEnoughStarted");
+  const unknown = { ID: member!.ID + 1n };
+  await expect(memberRemove(unknown)).rejects.toMatchObject({ status, message });
+});
+
 test("a removed member ends and says why; another takes its place", async () => {
   const all = await members.startThree();
   const [a, b, c] = all as [TestMember, TestMember, TestMember];

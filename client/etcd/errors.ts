@@ -159,8 +159,9 @@ export function isEtcdError(thrown: unknown, name: EtcdErrorName): boolean {
   return thrown instanceof EtcdError && thrown.is(name);
 }
 
-/** A status as Go's gRPC spells it, which etcd's watch puts into reasons: `PermissionDenied`. */
+/** A status as Go's gRPC spells it, in etcd's metrics and reasons: `PermissionDenied`. */
 export function goCodeName(status: number): string {
+  if (status === STATUS.CANCELLED) return "Canceled";
   const words = statusName(status).toLowerCase().split("_");
   return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
 }

@@ -1,10 +1,9 @@
+import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import { broadcastAppend, broadcastHeartbeat } from "./append.ts";
 import { jointVote } from "./joint.ts";
 import { type CandidateState, type LeaderState, becomeFollower, becomeLeader } from "./state.ts";
 import { handOver } from "./transfer.ts";
 import { type MembershipChange, NONE } from "./types.ts";
-
-const EMPTY = Buffer.alloc(0);
 
 /**
  * Begins the term of the candidate that won the election: an empty entry of the new term, whose
@@ -12,7 +11,7 @@ const EMPTY = Buffer.alloc(0);
  */
 export function startTerm(raft: CandidateState): void {
   const leader = becomeLeader(raft);
-  appendOwn(leader, EMPTY, undefined);
+  appendOwn(leader, NO_BYTES, undefined);
   broadcastAppend(leader);
 }
 

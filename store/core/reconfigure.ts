@@ -1,3 +1,4 @@
+import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import { broadcastAppend, sendAppend } from "./append.ts";
 import { commitAndBroadcast } from "./commit-broadcast.ts";
 import { hasCommittedInTerm } from "./commit.ts";
@@ -7,8 +8,6 @@ import type { Refusal } from "./options.ts";
 import { reviewReads } from "./read-index.ts";
 import { type LeaderState, type RaftState, adoptMembership, isVoter } from "./state.ts";
 import { type Membership, type MembershipChange, NONE } from "./types.ts";
-
-const EMPTY = Buffer.alloc(0);
 
 /**
  * Whether a change may be proposed now (S9: only after an entry of the leader's own term is
@@ -74,8 +73,8 @@ export function leaveJointIfDue(raft: RaftState): void {
   // lab:05 begin leave-joint-if-due
   if (raft.role !== "leader" || !raft.membership.autoLeave) return;
   if (raft.applied < raft.pendingChangeIndex || !hasCommittedInTerm(raft)) return;
-  const leave: MembershipChange = { steps: [], transition: "auto", context: EMPTY };
-  raft.pendingChangeIndex = appendOwn(raft, EMPTY, leave);
+  const leave: MembershipChange = { steps: [], transition: "auto", context: NO_BYTES };
+  raft.pendingChangeIndex = appendOwn(raft, NO_BYTES, leave);
   broadcastAppend(raft);
   // lab:05 end
 }

@@ -4,11 +4,11 @@ import { connect } from "node:http2";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Store, startStore } from "../main.ts";
-import { JsonSplitter } from "@raft2kube/rpc/gateway/json-splitter.ts";
 
 const dataDir = mkdtempSync(join(tmpdir(), "r2k-gateway-"));
 const anywhere = { host: "127.0.0.1", port: 0 };
@@ -97,13 +97,13 @@ test("a watch over HTTP/1.1 ends with its client", async () => {
 test("HTTP/2 has the gateway, and its watches end with their stream", async () => {
   const session = connect(`http://${store.address}`);
   const stream = session.request({ ":method": "POST", ":path": "/v3/watch" });
-  let text = "";
-  stream.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  let lines = "";
+  stream.setEncoding("utf8").on("data", (chunk: string) => (lines += chunk));
   stream.end(JSON.stringify(watchAll));
   const clock = systemClock();
-  await waitFor("the watch", () => text.includes("created"), { clock });
+  await waitFor("the watch", () => lines.includes("created"), { clock });
   expect((await post("kv/put", { key: "aDI=" })).status).toBe(200);
-  await waitFor("the event", () => text.includes('"key":"aDI="'), { clock });
+  await waitFor("the event", () => lines.includes('"key":"aDI="'), { clock });
   stream.close();
   await untilNoWatches();
   session.destroy();
@@ -128,17 +128,30 @@ test("an address for metrics has no gateway, nor has a store without it", async 
   await without.close();
 });
 
-test("objects are divided wherever their chunks end", () => {
-  const objects = ['{"a":"}\\"{"}', '{"b":[{"c":"\\\\"}]}', "{}"];
-  const text = ` ${objects.join("\n ")} `;
-  for (let size = 1; size <= text.length; size++) {
-    const splitter = new JsonSplitter(100);
-    const found: string[] = [];
-    for (let at = 0; at < text.length; at += size) {
-      found.push(...splitter.push(text.slice(at, at + size)));
-    }
-    splitter.end();
-    expect(found).toEqual(objects);
+test("while auth is on, no body is read for a client that is not a user", async () => {
+  const secured = await startStore({ dataDir: join(dataDir, "auth"), listenClient: anywhere });
+  const [host, port] = secured.address!.split(":") as [string, string];
+  const send = async (path: string, body: object) => {
+    const url = `http://${secured.address}/v3/auth/${path}`;
+    const answer = await fetch(url, { method: "POST", body: JSON.stringify(body) });
+    return (await answer.json()) as { token?: string };
+  };
+  const root = { name: "root", password: "pw" };
+  await send("role/add", { name: "root" });
+  await send("user/add", root);
+  await send("user/grant", { user: "root", role: "root" });
+  await send("enable", {});
+  /** The answer to a request whose body does not come. */
+  const begin = async (path: string, field: string) => {
+    const socket = createConnection(Number(port), host);
+    socket.write(`POST /v3/${path} HTTP/1.1\r\nHost: a\r\n${field}Content-Length: 100\r\n\r\n`);
+    return await text(socket);
+  };
+  for (const path of ["kv/put", "kv/range", "watch", "lease/keepalive", "auth/user/add"]) {
+    expect(await begin(path, "")).toContain("etcdserver: user name is empty");
+    expect(await begin(path, "Authorization: x\r\n")).toContain("etcdserver: invalid auth token");
   }
-  expect(() => [...new JsonSplitter(10).push('{"a":"0123456789')]).toThrow("more than 10");
+  // Signing in takes no user.
+  expect(await send("authenticate", root)).toHaveProperty("token");
+  await secured.close();
 });

@@ -97,8 +97,8 @@ function memberMetrics({ state, transport }: EtcdContext): Metric[] {
   return [
     ["gauge", "etcd_network_active_peers", "Members with a stream to them.", () =>
       others().map(({ ID }) => among(ID, isActive(ID)))],
-    ["gauge", "etcd_network_known_peers", "Members but this one.", () =>
-      others().map(({ ID }) => among(ID, 1))],
+    ["gauge", "etcd_network_known_peers", "Members, this one included.", () =>
+      state.members.values().map(({ ID }) => among(ID, 1))],
     ["gauge", "etcd_debugging_server_alarms", "Alarms that are on.", () =>
       state.alarms.list().map(({ memberID, alarm }) => {
         return { labels: { server_id: hex(memberID), alarm_type: alarmName(alarm) }, value: 1 };
@@ -127,7 +127,7 @@ function stateMetrics({ state, quota, metrics }: EtcdContext): Metric[] {
       state.revision],
     ["gauge", "etcd_debugging_mvcc_compact_revision", "The revision last compacted to.", () =>
       state.compactRevision],
-    ["gauge", "etcd_debugging_mvcc_keys_total", "Keys in the index.", () => state.index.size],
+    ["gauge", "etcd_debugging_mvcc_keys_total", "Keys that exist.", () => state.index.live],
     ["gauge", "etcd_debugging_auth_revision", "The auth revision.", () => state.auth.revision],
     ["gauge", "etcd_mvcc_db_open_read_transactions", "Views of the backend that are open.", () =>
       metrics.openReads],

@@ -70,8 +70,8 @@ test("what dashboards ask for is there, and counts", async () => {
   expect(DASHBOARD.filter((name) => !found.has(name))).toEqual([]);
   const put = "grpc_method=\"Put\",grpc_service=\"etcdserverpb.KV\",grpc_type=\"unary\"";
   expect(found.get(`grpc_server_started_total{${put}}`)).toBe(4);
-  expect(found.get(`grpc_server_handled_total{${put},grpc_code="OK"}`)).toBe(3);
-  expect(found.get(`grpc_server_handled_total{${put},grpc_code="InvalidArgument"}`)).toBe(1);
+  expect(found.get(`grpc_server_handled_total{grpc_code="OK",${put}}`)).toBe(3);
+  expect(found.get(`grpc_server_handled_total{grpc_code="InvalidArgument",${put}}`)).toBe(1);
   expect(found.get(`grpc_server_handling_seconds_count{${put}}`)).toBe(4);
   const applied = "version=\"v3\",op=\"Put\",success=\"true\"";
   expect(found.get(`etcd_server_apply_duration_seconds_count{${applied}}`)).toBe(3);

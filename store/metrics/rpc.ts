@@ -1,4 +1,4 @@
-import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import { EtcdError, goCodeName } from "@raft2kube/client-etcd/errors.ts";
 import {
   type Counter,
   DEFAULT_BOUNDS_S,
@@ -93,7 +93,8 @@ class RpcMetrics {
   end(from_ms: number, code: string): number {
     let count = this.#byCode.get(code);
     if (!count) {
-      count = this.#families.handled.of({ ...this.#labels, grpc_code: code });
+      // In the order of etcd's page, which scripts search for.
+      count = this.#families.handled.of({ grpc_code: code, ...this.#labels });
       this.#byCode.set(code, count);
     }
     count.add();
@@ -154,7 +155,7 @@ function measuredStream(handler: Handler, rpc: RpcMetrics): Handler {
         rpc.messagesOut.add(answer instanceof Batch ? answer.responses.length : 1);
         yield answer;
       }
-      code = "OK";
+      if (!call.signal.aborted) code = "OK";
     } catch (thrown) {
       code = codeOf(thrown);
       if (!call.signal.aborted) rpc.streamFailed("send");
@@ -175,9 +176,6 @@ async function* counted(input: AsyncIterable<unknown>, count: Counter): AsyncGen
   }
 }
 
-/** As Go's gRPC spells it: `InvalidArgument`. */
 function codeOf(thrown: unknown): string {
-  const { code } = thrown instanceof EtcdError ? thrown : asRpcError(thrown);
-  const words = code.toLowerCase().split("_");
-  return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
+  return goCodeName((thrown instanceof EtcdError ? thrown : asRpcError(thrown)).status);
 }

@@ -53,12 +53,14 @@ export async function hashKv(
       live = true;
       return false;
     });
+    // Where no key lives, etcd counts whatever a compaction leaves: the keys at its revision.
+    const keptAt = live ? at : compactRevision;
     const isCounted = (key: Buffer, value: Buffer) => {
       const { main, sub, tombstone } = parseRecordKey(key);
       if (main > at) return false;
-      if (main > compactRevision || !live) return main !== compactRevision || !tombstone;
+      if (main > compactRevision) return true;
       if (tombstone) return false;
-      const shown = index.get(KeyValue.decode(value).key.toString("latin1"), at);
+      const shown = index.get(KeyValue.decode(value).key.toString("latin1"), keptAt);
       return shown?.main === main && shown.sub === sub;
     };
     let hash = SEED;

@@ -47,7 +47,8 @@ export async function install(options: InstallOptions, mark: SnapshotMark): Prom
   options.onMembers();
   options.onAlarms();
   log.info("installed a snapshot", { index: mark.index, revision: state.revision });
-  await compactor.noReaders();
+  // Reads from now on are of the new backend.
+  await compactor.earlierReaders();
   await backends.retire(old);
   snapshots.installed(mark);
   compactor.resume();

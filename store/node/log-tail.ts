@@ -1,6 +1,22 @@
 import { everyMember } from "../core/membership.ts";
 import type { Raft } from "../core/raft.ts";
+import type { SnapshotMark } from "../core/types.ts";
 import { LOG_TAIL_BYTES_MAX, LOG_TAIL_ENTRIES_MAX } from "../limits.ts";
+import type { Wal } from "../wal/wal.ts";
+
+/**
+ * The state up to `mark` is durable: the log goes, but for `keep` entries before it. In the files
+ * all that follows `mark` stays, even if the log in memory begins later: a received snapshot that
+ * it begins with may be lost in a crash as long as its record is not durable (S1).
+ */
+export function cutLog(
+  { raft, wal }: { raft: Raft; wal: Pick<Wal, "cut"> },
+  mark: SnapshotMark,
+  keep: number,
+): void {
+  raft.compact(mark, keep);
+  wal.cut(Math.min(raft.state.log.base.index, mark.index));
+}
 
 /**
  * Returns how many entries up to `applied` stay in the log for followers that are a little behind:

@@ -1,3 +1,4 @@
+import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import { type EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
@@ -454,7 +455,7 @@ export class Replica {
     const command = change ? change.context : data;
     if (term > state.appliedTerm) this.#proposals.termBegan(term);
     if (command.length === 0) {
-      apply(state, { index, term }, EMPTY);
+      apply(state, { index, term }, NO_BYTES);
       if (change) state.membership = raft.applyChange(change) ?? state.membership;
       return;
     }
@@ -479,8 +480,6 @@ export class Replica {
     state.membership = membership;
   }
 }
-
-const EMPTY = Buffer.alloc(0);
 
 /** The log could not take it: its proposer, of a release that asks for more, waits in vain. */
 function isTooLarge(message: Message): boolean {

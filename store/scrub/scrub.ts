@@ -1,6 +1,7 @@
 import { AlarmRequest_AlarmAction as Action, AlarmType } from "@raft2kube/proto/gen/etcd.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Timer } from "@raft2kube/std/clock.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { CommitConflict, MemberId } from "../core/types.ts";
 import { type EtcdContext, propose, readBarrier } from "../etcd/request/context.ts";
@@ -21,29 +22,29 @@ const UNKNOWN_MEMBER = 0n;
 export class Scrub {
   readonly #context: EtcdContext;
   readonly #interval_ms: number;
-  #timer: Timer | undefined;
-  #running: Promise<void> | undefined;
+  readonly #checks: Runner;
   readonly #stopping = Promise.withResolvers<undefined>();
-  #stopped = false;
 
   /** With an interval of 0 it only checks on request. */
   constructor(context: EtcdContext, interval_ms: number) {
     this.#context = context;
     this.#interval_ms = interval_ms;
-  }
-
-  start(): void {
-    if (this.#interval_ms <= 0 || this.#stopped) return;
-    this.#timer = this.#context.clock.after(this.#interval_ms, () => {
-      this.#running = this.#round().finally(() => this.start());
+    this.#checks = new Runner({
+      clock: context.clock,
+      max_ms: interval_ms,
+      retry: { first_ms: interval_ms, most_ms: interval_ms },
+      run: () => this.#check(),
+      report: failureLog(log, "members were not compared"),
     });
   }
 
+  start(): void {
+    if (this.#interval_ms > 0) this.#checks.request(this.#interval_ms);
+  }
+
   async stop(): Promise<void> {
-    this.#stopped = true;
     this.#stopping.resolve(undefined);
-    this.#timer?.cancel();
-    await this.#running;
+    await this.#checks.close();
   }
 
   /** Raises the alarm for a member that has committed something else than this one, which leads. */
@@ -54,13 +55,9 @@ export class Scrub {
     });
   }
 
-  async #round(): Promise<void> {
+  async #check(): Promise<void> {
     if (!this.#context.replica.raft.isLeader) return;
-    try {
-      await raise(this.#context, await compareTwice(this.#context, this.#stopping.promise));
-    } catch (thrown) {
-      if (!this.#stopped) log.warn("members were not compared", { reason: messageOf(thrown) });
-    }
+    await raise(this.#context, await compareTwice(this.#context, this.#stopping.promise));
   }
 }
 

@@ -2,6 +2,9 @@ import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { LogBase } from "../core/types.ts";
 
+/** Names of this store's files: etcd keeps its database in a folder of the same name. */
+const OWN = /^[0-9a-f]{16}-.*\.(out|snap|in)(\.part)?$/;
+
 const hex = (value: number) => value.toString(16).padStart(16, "0");
 
 /** Where a member keeps snapshots: those it sends, and the one it received and installs. */
@@ -49,11 +52,11 @@ export class SnapshotFolder {
     }
   }
 
-  /** Removes everything but `keep`: nothing else is of use after a start or an install. */
+  /** Removes all snapshots but `keep`: no other is of use after a start or an install. */
   clean(keep?: string): void {
     for (const name of readdirSync(this.path)) {
       const file = join(this.path, name);
-      if (file !== keep) rmSync(file, { force: true });
+      if (OWN.test(name) && file !== keep) rmSync(file, { force: true });
     }
   }
 }

@@ -44,18 +44,16 @@ export function encodeHeader({ index, term, clusterId }: SnapshotHeader): Buffer
   return header;
 }
 
-/** Throws SnapshotError for a header that is not ours, from the future, or damaged. */
+/** Throws SnapshotError for a header that is damaged, or from a later release. */
 export function decodeHeader(file: string, header: Buffer): SnapshotHeader {
-  if (header.length < SNAPSHOT_HEADER_BYTES || !header.subarray(0, 8).equals(MAGIC)) {
-    throw new SnapshotError("SNAPSHOT_FORMAT", file, "not a raft2kube snapshot");
+  const isOurs = header.length >= SNAPSHOT_HEADER_BYTES && header.subarray(0, 8).equals(MAGIC);
+  if (!isOurs || header.readUInt32LE(12) !== headerCrc(header)) {
+    throw new SnapshotError("SNAPSHOT_DAMAGED", file, "damaged header");
   }
   const version = header.readUInt32LE(8);
   if (version > SNAPSHOT_FORMAT_VERSION) {
     const known = `this release reads up to ${SNAPSHOT_FORMAT_VERSION}`;
     throw new SnapshotError("SNAPSHOT_FORMAT", file, `snapshot format ${version}; ${known}`);
-  }
-  if (header.readUInt32LE(12) !== headerCrc(header)) {
-    throw new SnapshotError("SNAPSHOT_DAMAGED", file, "damaged header");
   }
   return {
     index: Number(header.readBigUInt64LE(16)),

@@ -1,3 +1,5 @@
+import { crc32c } from "@raft2kube/std/bytes.ts";
+import { SNAPSHOT_HEADER_BYTES } from "./format.ts";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -74,6 +76,7 @@ test("S8: each changed byte, and each missing end, is noticed", async () => {
     writeFileSync(path, damaged);
     const refusal = { name: "SnapshotError" };
     await expect(checkSnapshot(path), `byte ${at}`).rejects.toMatchObject(refusal);
+    if (at === 0) await expect(checkSnapshot(path)).rejects.toThrow("damaged header");
     writeFileSync(path, whole.subarray(0, at));
     await expect(checkSnapshot(path), `cut at ${at}`).rejects.toThrow("made");
   }
@@ -85,6 +88,8 @@ test("a later format is refused, naming both", async () => {
   const { path } = await written();
   const bytes = readFileSync(path);
   bytes.writeUInt32LE(7, 8);
+  const head = bytes.subarray(0, SNAPSHOT_HEADER_BYTES);
+  bytes.writeUInt32LE(crc32c(head.subarray(16), crc32c(head.subarray(0, 12))), 12);
   writeFileSync(path, bytes);
   const refusal = { code: "SNAPSHOT_FORMAT", message: expect.stringMatching(/format 7.*up to 1/) };
   await expect(checkSnapshot(path)).rejects.toMatchObject(refusal);

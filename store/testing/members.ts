@@ -49,20 +49,9 @@ export class TestMembers {
     more: Partial<StoreOptions> = {},
     initialState: "new" | "existing" = "new",
   ): Promise<Store> {
-    const initialCluster = Object.fromEntries(initial.map((each) => [each.name, [urlOf(each)]]));
-    member.store = await startStore({
-      dataDir: member.dataDir,
-      name: member.name,
-      listenClient: { host: "127.0.0.1", port: 0 },
-      peers: {
-        listen: { host: "127.0.0.1", port: member.port },
-        advertiseUrls: [urlOf(member)],
-        initialCluster,
-        initialState,
-      },
-      onFatal: (reason) => member.fatal.push(reason),
-      ...more,
-    });
+    const onFatal = (reason: unknown) => member.fatal.push(reason);
+    const options = optionsOf(member, initial, initialState);
+    member.store = await startStore({ ...options, onFatal, ...more });
     return member.store;
   }
 
@@ -77,6 +66,25 @@ export class TestMembers {
     for (const { proxy } of this.all) proxy.close();
     rmSync(this.#folder, { recursive: true });
   }
+}
+
+/** Returns the options of a member; they can be sent to another thread. */
+export function optionsOf(
+  member: TestMember,
+  initial: readonly TestMember[],
+  initialState: "new" | "existing" = "new",
+): StoreOptions {
+  return {
+    dataDir: member.dataDir,
+    name: member.name,
+    listenClient: { host: "127.0.0.1", port: 0 },
+    peers: {
+      listen: { host: "127.0.0.1", port: member.port },
+      advertiseUrls: [urlOf(member)],
+      initialCluster: Object.fromEntries(initial.map((each) => [each.name, [urlOf(each)]])),
+      initialState,
+    },
+  };
 }
 
 /** Returns the peer URL under which others know a member. */

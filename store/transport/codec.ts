@@ -1,3 +1,4 @@
+import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { Append, Message as WireMessage, Propose } from "@raft2kube/proto/gen/peer.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
@@ -5,8 +6,6 @@ import type { Message } from "../core/message.ts";
 import type { Entry, MemberId } from "../core/types.ts";
 import { Slabs } from "../structures/slabs.ts";
 import { decodeChange, encodeChange } from "../wal/change.ts";
-
-const EMPTY = Buffer.alloc(0);
 
 /** The wire's field of each kind of message; a snapshot travels on a stream of its own. */
 const FIELDS = {
@@ -83,7 +82,7 @@ function encodeAppend(message: Extract<Message, { kind: "append" }>): Init<Appen
     index,
     term,
     data,
-    change: change ? encodeChange(change) : EMPTY,
+    change: change ? encodeChange(change) : NO_BYTES,
   }));
   return { prevIndex, prevTerm, commit, entries };
 }
@@ -111,7 +110,7 @@ function decodeAppend(append: Append) {
 
 function encodePropose(message: Extract<Message, { kind: "propose" }>): Init<Propose> {
   const { data, change } = message;
-  return { data, change: change ? encodeChange(change) : EMPTY };
+  return { data, change: change ? encodeChange(change) : NO_BYTES };
 }
 
 function decodePropose({ data, change }: Propose) {

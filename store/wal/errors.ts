@@ -15,7 +15,7 @@ export class LogDamagedError extends CodedError {
   }
 }
 
-/** A file written by a later release, or not by us at all. */
+/** A file written by a later release. */
 export class LogFormatError extends CodedError {
   override readonly name = "LogFormatError";
 

@@ -33,20 +33,24 @@ export function encodeSegmentHeader(start: number): Buffer {
   return header;
 }
 
-/** The absolute position of the first record; undefined when the header was never written whole. */
+/**
+ * The absolute position of the first record; undefined when the header was never written whole.
+ * The file's name says that it is a segment: any other beginning is damage, and so is a version
+ * that the checksum does not vouch for.
+ */
 export function decodeSegmentHeader(file: string, bytes: Buffer): number | undefined {
   if (bytes.length < SEGMENT_HEADER_BYTES) return undefined;
-  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
-    if (bytes.subarray(0, SEGMENT_HEADER_BYTES).every((byte) => byte === 0)) return undefined;
-    throw new LogFormatError(file, "not a raft2kube log segment");
+  const header = bytes.subarray(0, SEGMENT_HEADER_BYTES);
+  if (header.every((byte) => byte === 0)) return undefined;
+  const crc = crc32c(header.subarray(16), crc32c(header.subarray(0, 12)));
+  if (!header.subarray(0, MAGIC.length).equals(MAGIC) || crc !== header.readUInt32LE(12)) {
+    throw new LogDamagedError(file, 0, "damaged header");
   }
-  const version = bytes.readUInt32LE(8);
+  const version = header.readUInt32LE(8);
   if (version > LOG_FORMAT_VERSION) {
     const known = LOG_FORMAT_VERSION;
     throw new LogFormatError(file, `log format ${version}; this release reads up to ${known}`);
   }
-  const crc = crc32c(bytes.subarray(16, 24), crc32c(bytes.subarray(0, 12)));
-  if (crc !== bytes.readUInt32LE(12)) throw new LogDamagedError(file, 0, "damaged header");
   return Number(bytes.readBigUInt64LE(16));
 }
 

@@ -1,3 +1,4 @@
+import { crc32c } from "@raft2kube/std/bytes.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -384,7 +385,7 @@ test("S10: a log that has failed can be closed", async () => {
   expect(closed).toBe(true);
 });
 
-test("a newer format, a foreign file and another member's log are refused by name", () => {
+test("a newer format and another member's log are refused by name", () => {
   const disk = new MemoryDisk();
   append(open(disk).wal, [entry(1, 1)]);
   disk.run();
@@ -394,9 +395,24 @@ test("a newer format, a foreign file and another member's log are refused by nam
     Wal.open({ ...{ disk, clock: new ManualClock(), onFatal: unexpected }, identity: stranger });
   expect(other).toThrow(/member 1 of cluster 7, not of member 2/);
   file.content.writeUInt32LE(LOG_FORMAT_VERSION + 1, 8);
-  expect(() => open(disk)).toThrow(`log format ${LOG_FORMAT_VERSION + 1}`);
-  file.content.write("notawal\n", 0);
+  const head = file.content.subarray(0, SEGMENT_HEADER_BYTES);
+  head.writeUInt32LE(crc32c(head.subarray(16), crc32c(head.subarray(0, 12))), 12);
   expect(() => open(disk)).toThrow(LogFormatError);
+  expect(() => open(disk)).toThrow(`log format ${LOG_FORMAT_VERSION + 1}`);
+});
+
+test("S8: a bit flipped anywhere in a segment's header is damage, with a remedy", () => {
+  const disk = new MemoryDisk();
+  append(open(disk).wal, [entry(1, 1)]);
+  disk.run();
+  const { content } = disk.files.get(disk.list()[0]!)!;
+  for (let bit = 0; bit < SEGMENT_HEADER_BYTES * 8; bit++) {
+    content[bit >> 3]! ^= 1 << (bit & 7);
+    const thrown = caught(() => open(disk));
+    expect(thrown, `bit ${bit}`).toBeInstanceOf(LogDamagedError);
+    expect(String(thrown)).toContain("damaged header at byte 0");
+    content[bit >> 3]! ^= 1 << (bit & 7);
+  }
 });
 
 test("any bytes in a segment give an error of ours or a shorter log, never a crash", () => {

@@ -11,8 +11,8 @@ export async function memberRemove(
 ): Promise<MemberRemoveResponse> {
   const { ID } = request;
   const { state } = context;
-  const isVoter = state.members.get(ID) && !state.membership.learners.includes(ID);
-  if (isVoter && context.strictReconfiguration) {
+  // As with etcd, an unknown member counts as a voter here, and is unknown only to the log.
+  if (context.strictReconfiguration && !state.membership.learners.includes(ID)) {
     if (!readyToRemoveVoter(context, ID)) throw etcdError("notEnoughStarted");
     if (!safeToRemove(context, ID)) throw etcdError("unhealthy");
   }

@@ -8,13 +8,17 @@ import { lock, unlock } from "./lock.ts";
  * etcd's lock and election services call the store through a client, and pass its errors on
  * without their status: clients get UNKNOWN with the text.
  */
+export function rethrowWithoutStatus(thrown: unknown): never {
+  if (thrown instanceof EtcdError) throw new RpcError(STATUS.UNKNOWN, thrown.message);
+  throw thrown;
+}
+
 function withoutStatus<Q, R>(verb: Verb<Q, Promise<R>>): Verb<Q, Promise<R>> {
   const run: typeof verb.run = async (...args) => {
     try {
       return await verb.run(...args);
     } catch (thrown) {
-      if (!(thrown instanceof EtcdError)) throw thrown;
-      throw new RpcError(STATUS.UNKNOWN, thrown.message);
+      return rethrowWithoutStatus(thrown);
     }
   };
   return { ...verb, run };

@@ -63,8 +63,9 @@ describe("plain", () => {
     ["/version", 200, VERSIONS],
     ["/nothing", 404, "404 page not found\n"],
     // Targets that are no URL.
-    ["//", 404, "404 page not found\n"],
-    ["//[", 404, "404 page not found\n"],
+    ["//", 307, ""],
+    ["//[", 307, ""],
+    ["//health", 307, ""],
     ["http://[::/health", 404, "404 page not found\n"],
   ])("%s", async (path, status, body) => {
     expect(await get(path)).toEqual({ status, body });
@@ -75,6 +76,22 @@ describe("plain", () => {
     const { body } = await get("/metrics");
     expect(body).toContain("etcd_server_has_leader 1");
     expect(body).toContain("etcd_debugging_mvcc_keys_total 1");
+  });
+
+  test("/debug/vars has Raft's state under the names of etcd", async () => {
+    const vars = JSON.parse((await get("/debug/vars")).body) as Record<string, object>;
+    expect(Object.keys(vars)).toEqual(["cmdline", "file_descriptor_limit", "raft.status"]);
+    const own = expect.stringMatching(/^[0-9a-f]{8,16}$/) as string;
+    const index = expect.any(Number) as number;
+    expect(vars["raft.status"]).toEqual({
+      id: own, term: 2, vote: own, commit: index, lead: own, raftState: "StateLeader",
+      applied: index, leadtransferee: "0",
+      progress: {
+        [(vars["raft.status"] as { id: string }).id]: {
+          match: index, next: index, state: "StateReplicate",
+        },
+      },
+    });
   });
 
   test("other methods are refused", async () => {

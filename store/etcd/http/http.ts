@@ -9,6 +9,7 @@ import { alarmName } from "../maintenance/alarm-text.ts";
 import { type EtcdContext, readBarrier } from "../request/context.ts";
 import { LIVE, READY, checkPages } from "./health-checks.ts";
 import { storeMetrics } from "../../metrics/collect.ts";
+import { debugVars } from "./debug-vars.ts";
 import { type Answer, type Page, json, text } from "./page.ts";
 
 /** etcd's plain HTTP endpoints: /health, /livez and /readyz with their parts, and so on. */
@@ -23,6 +24,7 @@ export function httpPages(context: EtcdContext): RequestListener {
     ...checkPages("livez", LIVE, context),
     ...checkPages("readyz", READY, context),
     "/version": async () => version(context),
+    "/debug/vars": async () => json(debugVars(context)),
     "/metrics": async () => {
       const { type, body } = await exposition(registry);
       return { status: 200, type, body };

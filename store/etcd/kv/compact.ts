@@ -7,6 +7,6 @@ export async function compact(
   request: CompactionRequest,
 ): Promise<CompactionResponse> {
   const response = await proposeCommand<"compact">(context, { kind: "compact", request });
-  if (request.physical) await context.compactor.done();
+  if (request.physical) await context.compactor.removed(request.revision);
   return response;
 }

@@ -1,5 +1,4 @@
 import type { DefragmentRequest, DefragmentResponse } from "@raft2kube/proto/gen/etcd.ts";
-import { header } from "../../mvcc/state.ts";
 import { EVERYTHING } from "../../snapshot/write.ts";
 import type { EtcdContext } from "../request/context.ts";
 
@@ -12,5 +11,6 @@ export async function defragment(
   const work = () => backend.compactRange(EVERYTHING);
   await serving.defragmenting(() => metrics.maintenance.timed("defragment", work));
   await quota.measure();
-  return { header: header(state) };
+  // As etcd's, without a header.
+  return {};
 }

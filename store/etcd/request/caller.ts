@@ -13,13 +13,11 @@ export interface Credentials {
 
 /** The metadata and header names of a token: gRPC's, and HTTP's. */
 const TOKEN_NAMES = ["token", "authorization"] as const;
-const BEARER = "Bearer ";
 
 export function credentialsOf({ metadata, commonName }: Call): Credentials {
   for (const name of TOKEN_NAMES) {
     const [value] = metadata.get(name);
-    if (typeof value !== "string") continue;
-    return { token: value.startsWith(BEARER) ? value.slice(BEARER.length) : value };
+    if (typeof value === "string") return { token: value };
   }
   // A gateway presents its own certificate for every client.
   if (metadata.get("grpcgateway-accept").length > 0) return { token: undefined };

@@ -8,6 +8,7 @@ export class Serving {
   readonly #stopsOnDefragment: boolean;
   readonly #listeners = new Set<() => void>();
   #defragmenting = 0;
+  #ended = false;
 
   /** `stopsOnDefragment` is etcd's feature gate StopGRPCServiceOnDefrag. */
   constructor(stopsOnDefragment: boolean) {
@@ -16,6 +17,11 @@ export class Serving {
 
   get stopsOnDefragment(): boolean {
     return this.#stopsOnDefragment;
+  }
+
+  /** The member stops: those that follow the status are to end. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   get status(): Status {
@@ -29,6 +35,11 @@ export class Serving {
     return () => this.#listeners.delete(changed);
   }
 
+  end(): void {
+    this.#ended = true;
+    this.#changed();
+  }
+
   async defragmenting<R>(work: () => Promise<R>): Promise<R> {
     this.#count(1);
     try {
@@ -40,6 +51,10 @@ export class Serving {
 
   #count(change: number): void {
     this.#defragmenting += change;
+    this.#changed();
+  }
+
+  #changed(): void {
     for (const changed of [...this.#listeners]) changed();
   }
 }

@@ -14,7 +14,7 @@ import type { StoreOptions } from "../../options.ts";
 let dataDir: string;
 let store: Store;
 let channel: Channel;
-/** Ends the watches: a store that closes waits for calls under way. */
+/** Ends the watches. */
 let ending: AbortController;
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), "r2k-health-"));
@@ -74,4 +74,15 @@ test("without that gate it goes on serving", async () => {
   // A change that the defragmentation caused would come before this answer, on the same connection.
   await client(channel, Health).check({ service: "" });
   expect(await Promise.race([change, Promise.resolve("as before")])).toBe("as before");
+});
+
+test("a watch ends with the store, which does not have to cut it", async () => {
+  await start();
+  const statuses = watch("");
+  expect(await next(statuses)).toBe(Status.SERVING);
+  const closing = store.close();
+  await expect(statuses.next()).rejects.toThrow("Stream has ended.");
+  await closing;
+  channel.close();
+  await start();
 });

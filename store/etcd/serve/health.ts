@@ -38,7 +38,7 @@ export async function* healthWatch(
   call.signal.addEventListener("abort", end, { once: true });
   try {
     let sent: Status | undefined;
-    while (!ended) {
+    while (!ended && !serving.ended) {
       if (status() === sent) await new Promise<void>((resolve) => (wake = resolve));
       else yield { status: (sent = status()) };
     }

@@ -107,7 +107,8 @@ function contextFor(context: EtcdContext, call: Call): EtcdContext {
   return actingFor(context, () => credentialsOf(call));
 }
 
-function rethrow(thrown: unknown): never {
+/** Throws etcd's errors as gRPC's. */
+export function rethrow(thrown: unknown): never {
   if (thrown instanceof EtcdError) throw new RpcError(thrown.status, thrown.message);
   throw thrown;
 }

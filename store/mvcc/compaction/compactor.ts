@@ -20,11 +20,10 @@ export class Compactor {
   #running: Promise<void> | undefined;
   #stopped = false;
   #paused = false;
-  #waiting: (() => void)[] = [];
-  /** Ends the wait for a flush. */
+  /** Ends a run's wait. */
   #wake: () => void = () => undefined;
-  /** Reads of old records under way: they hold back the removal. */
-  #readers = 0;
+  /** Reads of old records under way: they hold back the removal of what they have looked up. */
+  readonly #readers = new Set<Promise<unknown>>();
 
   constructor(
     state: State,
@@ -53,23 +52,31 @@ export class Compactor {
       });
   }
 
-  /** Resolves once no compaction is under way: what `physical` asks for. */
+  /** Resolves once no compaction is under way. */
   async done(): Promise<void> {
     while (this.#running) await this.#running;
   }
 
+  /**
+   * Resolves once what a compaction at `revision` removes is gone, also while later ones go on; or
+   * when compactions end before that: those of a member that stops.
+   */
+  async removed(revision: number): Promise<void> {
+    while (this.#running && this.#state.compactedRevision < revision) await this.#running;
+  }
+
   /** Keeps records readable while `read` runs, which has looked up their places before. */
   async hold<T>(read: () => Promise<T>): Promise<T> {
-    this.#readers++;
+    const reading = read();
+    this.#readers.add(reading);
     try {
-      return await read();
+      return await reading;
     } finally {
-      this.#readers--;
-      if (this.#readers === 0) for (const resume of this.#waiting.splice(0)) resume();
+      this.#readers.delete(reading);
     }
   }
 
-  /** Breaks off, even where a flush that it waits for will never come. */
+  /** Breaks off, even where a flush or a read that it waits for will never end. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#wake();
@@ -103,7 +110,7 @@ export class Compactor {
         removals.push({ key: recordKey(main, sub, tombstone), value: undefined });
       });
       this.metrics.indexPause_ms.observe(this.#clock.monotonic() - from_ms);
-      await this.noReaders();
+      if (removals.length > 0) await this.#unlessHalted(this.earlierReaders());
       await this.#flushed(at);
       if (this.#halted) return;
       if (removals.length > 0) await this.#remove(removals);
@@ -125,9 +132,21 @@ export class Compactor {
     this.metrics.records += removals.length;
   }
 
-  /** Resolves when no read of old records is under way. */
-  async noReaders(): Promise<void> {
-    while (this.#readers > 0) await new Promise<void>((resume) => this.#waiting.push(resume));
+  /**
+   * Resolves when the reads of old records that are under way at the call have ended. Later ones
+   * do not count: they looked up their places after a change that the caller has made.
+   */
+  async earlierReaders(): Promise<void> {
+    await Promise.allSettled(this.#readers);
+  }
+
+  /** Resolves with `awaited`, or when the run is to break off. */
+  async #unlessHalted(awaited: Promise<unknown>): Promise<void> {
+    if (this.#halted) return;
+    await new Promise<void>((resume) => {
+      this.#wake = resume;
+      void awaited.then(() => resume());
+    });
   }
 
   /**
@@ -138,11 +157,6 @@ export class Compactor {
   async #flushed(at: number): Promise<void> {
     const state = this.#state;
     const due = () => state.recent.flushed < at || state.flushedCompactRevision < at;
-    while (due() && !this.#halted) {
-      await new Promise<void>((resume) => {
-        this.#wake = resume;
-        void this.#nextFlush().then(resume);
-      });
-    }
+    while (due() && !this.#halted) await this.#unlessHalted(this.#nextFlush());
   }
 }

@@ -11,10 +11,17 @@ export type IndexEntry = number | KeyHistory;
 /** Every key with its revisions, in memory: what exists at a revision, and where its record is. */
 export class KeyIndex {
   readonly #keys = new OrderedMap<IndexEntry>();
+  /** Keys whose last revision left is a tombstone. */
+  #deleted = 0;
 
   /** Keys with any revision left, deleted ones included. */
   get size(): number {
     return this.#keys.size;
+  }
+
+  /** Keys that exist now. */
+  get live(): number {
+    return this.#keys.size - this.#deleted;
   }
 
   get(key: string, at: number): KeyPoint | undefined {
@@ -23,13 +30,17 @@ export class KeyIndex {
 
   put(key: string, main: number, sub: number): KeyPoint {
     const history = this.#history(key);
-    if (history) return history.put(main, sub);
+    if (history) {
+      if (!history.alive) this.#deleted--;
+      return history.put(main, sub);
+    }
     this.#create(key, main, sub);
     return { main, sub, createRevision: main, version: 1 };
   }
 
   tombstone(key: string, main: number, sub: number): void {
     this.#history(key)!.tombstone(main, sub);
+    this.#deleted++;
   }
 
   #create(key: string, main: number, sub: number): void {
@@ -56,11 +67,14 @@ export class KeyIndex {
   /** Takes in a key behind all that are there. */
   append(key: string, entry: IndexEntry): void {
     this.#keys.append(key, entry);
+    if (!isLive(entry)) this.#deleted++;
   }
 
   /** Takes in a record found in the backend; records come in order of revision. */
   restore(key: string, main: number, sub: number, record: RestoredRecord | "tombstone"): void {
     this.#keys.update(key, (entry) => {
+      if (entry !== undefined && !isLive(entry)) this.#deleted--;
+      if (record === "tombstone") this.#deleted++;
       if (entry === undefined) return restored(main, sub, record);
       const history = typeof entry === "number" ? new KeyHistory(entry, 0) : entry;
       if (record !== "tombstone") history.put(main, sub);
@@ -103,8 +117,13 @@ export class KeyIndex {
       return ++visited < keys_max;
     });
     for (const key of emptied) this.#keys.delete(key);
+    this.#deleted -= emptied.length;
     return visited < keys_max ? undefined : last;
   }
+}
+
+function isLive(entry: IndexEntry): boolean {
+  return typeof entry === "number" || entry.alive;
 }
 
 function pointOf(entry: IndexEntry | undefined, at: number): KeyPoint | undefined {

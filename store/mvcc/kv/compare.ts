@@ -1,3 +1,4 @@
+import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import {
   type Compare,
   Compare_CompareResult as Result,
@@ -8,15 +9,13 @@ import { keyRange } from "../../structures/key-range.ts";
 import type { RangeSource } from "./range.ts";
 import type { State } from "../state.ts";
 
-const EMPTY = Buffer.alloc(0);
-
 /** A missing key's values in comparisons. */
 const ABSENT: KeyValue = {
-  key: EMPTY,
+  key: NO_BYTES,
   createRevision: 0,
   modRevision: 0,
   version: 0,
-  value: EMPTY,
+  value: NO_BYTES,
   lease: 0n,
 };
 
@@ -60,7 +59,7 @@ function holdsFor(compare: Compare, kv: KeyValue): boolean {
 function difference(compare: Compare, kv: KeyValue): number {
   switch (compare.target) {
     case Target.VALUE:
-      return Buffer.compare(kv.value, compare.value ?? EMPTY);
+      return Buffer.compare(kv.value, compare.value ?? NO_BYTES);
     case Target.CREATE:
       return kv.createRevision - (compare.createRevision ?? 0);
     case Target.MOD:

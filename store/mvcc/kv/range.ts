@@ -1,3 +1,4 @@
+import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import {
   type KeyValue,
@@ -82,11 +83,9 @@ export function finishRange(request: RangeRequest, plan: RangePlan, read: KeyVal
   const unread = readLimit(request) !== Infinity && plan.count > request.limit;
   const more = limited && (unread || kvs.length > request.limit);
   if (limited && kvs.length > request.limit) kvs = kvs.slice(0, request.limit);
-  if (request.keysOnly) kvs = kvs.map((kv) => ({ ...kv, value: EMPTY }));
+  if (request.keysOnly) kvs = kvs.map((kv) => ({ ...kv, value: NO_BYTES }));
   return { kvs, more, count: plan.count };
 }
-
-const EMPTY = Buffer.alloc(0);
 
 /** A range in one go, for transactions and short reads. */
 export function range(state: State, source: RangeSource, request: RangeRequest): RangeResult {

@@ -1,9 +1,8 @@
+import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import type { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
 import type { KeyRange } from "../../structures/key-range.ts";
 import type { Change } from "../records/recent.ts";
 import type { State } from "../state.ts";
-
-const EMPTY = Buffer.alloc(0);
 
 /**
  * The changes of one revision (S3). They show in the index at once, so that later operations of
@@ -70,7 +69,7 @@ export class WriteTransaction {
       createRevision: 0,
       modRevision: this.#main,
       version: 0,
-      value: EMPTY,
+      value: NO_BYTES,
       lease: 0n,
     };
     this.#changes.push({ key, kv, deleted: true });

@@ -82,7 +82,7 @@ function described(state: State): unknown[] {
     for (let at = first; at <= revision; at += step) points.push(index.get(key, at));
     keys.push([key, index.get(key, revision), points, leaseOf.get(key)]);
   });
-  return [index.size, keys, [...leases.get(7n)!.keys].sort()];
+  return [index.size, index.live, keys, [...leases.get(7n)!.keys].sort()];
 }
 
 test("the index from the file is the one from the records, and the file is gone", async () => {
