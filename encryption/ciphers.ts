@@ -1,7 +1,6 @@
-import { createCipheriv, createDecipheriv, randomBytes, timingSafeEqual } from "node:crypto";
+import { xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { EncryptionError } from "./value-encryption.ts";
-import { poly1305 } from "./poly1305.ts";
-import { xsalsa20 } from "./salsa20.ts";
 
 /** One way to encrypt, in upstream's layout of bytes. `context` is the storage key. */
 export interface Cipher {
@@ -16,7 +15,6 @@ const GCM_NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const CBC_IV_BYTES = 16;
 const BOX_NONCE_BYTES = 24;
-const BOX_KEY_BYTES = 32;
 
 /** AES-GCM: nonce, ciphertext, tag. The context is authenticated, so values cannot be swapped. */
 const aesgcm: Cipher = {
@@ -61,38 +59,21 @@ const secretbox: Cipher = {
   keyBytes: [32],
   encrypt(key, plain) {
     const nonce = randomBytes(BOX_NONCE_BYTES);
-    return Buffer.concat([nonce, encryptBox(key, nonce, plain)]);
+    return Buffer.concat([nonce, xsalsa20poly1305(key, nonce).encrypt(plain)]);
   },
   decrypt(key, encrypted) {
     if (encrypted.length < BOX_NONCE_BYTES + TAG_BYTES) throw tooShort();
     const nonce = encrypted.subarray(0, BOX_NONCE_BYTES);
-    const tag = encrypted.subarray(BOX_NONCE_BYTES, BOX_NONCE_BYTES + TAG_BYTES);
-    const body = encrypted.subarray(BOX_NONCE_BYTES + TAG_BYTES);
-    const stream = xsalsa20(key, nonce, BOX_KEY_BYTES + body.length);
-    const expected = poly1305(stream.subarray(0, BOX_KEY_BYTES), body);
-    if (!timingSafeEqual(tag, expected)) throw damaged();
-    return xor(body, stream.subarray(BOX_KEY_BYTES));
+    const box = encrypted.subarray(BOX_NONCE_BYTES);
+    return finish(() => [xsalsa20poly1305(key, nonce).decrypt(box)]);
   },
 };
 
-/** A box without its nonce: the tag, then the ciphertext. */
-export function encryptBox(key: Buffer, nonce: Buffer, plain: Buffer): Buffer {
-  const stream = xsalsa20(key, nonce, BOX_KEY_BYTES + plain.length);
-  const body = xor(plain, stream.subarray(BOX_KEY_BYTES));
-  return Buffer.concat([poly1305(stream.subarray(0, BOX_KEY_BYTES), body), body]);
-}
-
-function xor(bytes: Buffer, stream: Buffer): Buffer {
-  const out = Buffer.from(bytes);
-  for (let i = 0; i < out.length; i++) out[i]! ^= stream[i]!;
-  return out;
-}
-
-function finish(open: () => Buffer[]): Buffer {
+function finish(open: () => Uint8Array[]): Buffer {
   try {
     return Buffer.concat(open());
   } catch (thrown) {
-    // OpenSSL says in many ways that the key or the bytes are wrong.
+    // The libraries report a wrong key or damaged bytes in many ways.
     throw damaged(thrown);
   }
 }

@@ -1,5 +1,6 @@
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { ENCRYPTION_RELOAD_MS } from "./limits.ts";
 import type { ValueEncryption } from "./value-encryption.ts";
@@ -21,9 +22,7 @@ export class EncryptionFile {
   #current: Encryption;
   /** How it went to read the file again. */
   readonly reloads: Reloads = new Reloads();
-  #timer: Timer;
-  #looking: Promise<void> = Promise.resolve();
-  #closed = false;
+  readonly #looking: Runner;
 
   /** Throws ConfigFileError when what the file says at first makes no sense. */
   static async follow(read: () => Promise<string>, clock: Clock): Promise<EncryptionFile> {
@@ -41,7 +40,14 @@ export class EncryptionFile {
     this.#clock = clock;
     this.#text = text;
     this.#current = current;
-    this.#timer = this.#schedule();
+    this.#looking = new Runner({
+      clock,
+      max_ms: ENCRYPTION_RELOAD_MS,
+      retry: { first_ms: ENCRYPTION_RELOAD_MS, most_ms: ENCRYPTION_RELOAD_MS },
+      run: () => this.#look(),
+      report: (thrown) => this.#report(thrown),
+    });
+    this.#looking.request(ENCRYPTION_RELOAD_MS);
   }
 
   /** How values lie in the store, as the file says now. */
@@ -65,32 +71,23 @@ export class EncryptionFile {
     };
   }
 
-  #schedule(): Timer {
-    return this.#clock.after(ENCRYPTION_RELOAD_MS, () => {
-      this.#looking = this.#look().finally(() => {
-        if (!this.#closed) this.#timer = this.#schedule();
-      });
-    });
+  async #look(): Promise<void> {
+    const text = await this.#read();
+    if (text === this.#text) return;
+    // One that makes no sense is named once, and not at each look.
+    this.#text = text;
+    this.#current = await readEncryption(text);
+    this.reloads.succeeded(this.#clock.now());
+    log.info("the encryption configuration was read again");
   }
 
-  async #look(): Promise<void> {
-    try {
-      const text = await this.#read();
-      if (text === this.#text) return;
-      // One that makes no sense is named once, and not at each look.
-      this.#text = text;
-      this.#current = await readEncryption(text);
-      this.reloads.succeeded(this.#clock.now());
-      log.info("the encryption configuration was read again");
-    } catch (thrown) {
-      this.reloads.failed(this.#clock.now());
-      log.error("the encryption configuration stays as it was", { reason: messageOf(thrown) });
-    }
+  #report(thrown: unknown): void {
+    if (thrown === undefined) return;
+    this.reloads.failed(this.#clock.now());
+    log.error("the encryption configuration stays as it was", { reason: messageOf(thrown) });
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#timer.cancel();
-    await this.#looking;
+    await this.#looking.close();
   }
 }
