@@ -1,4 +1,5 @@
 import type { Pod, Service, ServicePort } from "@raft2kube/api/gen/core/v1.ts";
+import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { byNamespace, NAMESPACE_INDEX } from "./indexes.ts";
@@ -16,9 +17,12 @@ export function picks(service: Service, pod: Pod): boolean {
   return pairs.length > 0 && pairs.every(([key, value]) => pod.metadata.labels?.[key] === value);
 }
 
-/** Whether a pod can be an endpoint at all: it has an address and has not ended. */
+/**
+ * Whether a pod can be an endpoint at all: it has an address and has not ended. Not upstream's:
+ * mirror pods serve no Service, since a node makes them in any namespace with any labels.
+ */
 export function canServe(pod: Pod): boolean {
-  return !isPodTerminal(pod) && podAddresses(pod).length > 0;
+  return !isMirrorPod(pod) && !isPodTerminal(pod) && podAddresses(pod).length > 0;
 }
 
 export function podAddresses(pod: Pod): string[] {

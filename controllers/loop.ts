@@ -1,7 +1,8 @@
 import type { Handler, Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
-import { type Reconcile, runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { runWorkers } from "@raft2kube/client-kube/workers.ts";
+import type { Reconcile } from "@raft2kube/reconcile/workers.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { ControllerContext, Running } from "./context.ts";
 import { WORKERS } from "./limits.ts";
 

@@ -1,3 +1,4 @@
+import { type Pauses, pauseAfter } from "@raft2kube/reconcile/backoff.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { type ClusterEvent, type Plugin, priorityOf } from "./framework/plugin.ts";
@@ -8,6 +9,8 @@ import {
   UNSCHEDULABLE_FLUSH_MS,
   UNSCHEDULABLE_FLUSH_INTERVAL_MS,
 } from "./limits.ts";
+
+const PAUSES: Pauses = { first_ms: POD_BACKOFF_MS, most_ms: POD_BACKOFF_MS_MAX };
 
 /** A pod without a node, and the result of its earlier attempts. */
 export interface QueuedPod {
@@ -112,8 +115,7 @@ export class SchedulingQueue {
 
   #failed(queued: QueuedPod, plugins: ReadonlySet<string>): QueuedPod {
     const attempts = queued.attempts + 1;
-    const doubled_ms = POD_BACKOFF_MS * 2 ** Math.min(attempts - 1, 20);
-    const ready_ms = this.#clock.monotonic() + Math.min(POD_BACKOFF_MS_MAX, doubled_ms);
+    const ready_ms = this.#clock.monotonic() + pauseAfter(attempts, PAUSES);
     return { ...queued, attempts, ready_ms, plugins };
   }
 

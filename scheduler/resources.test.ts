@@ -28,6 +28,29 @@ test.each<[string, Pod, number]>([
   expect(podRequests(resizing).get("cpu")).toBe(cpu);
 });
 
+function resizedPod(
+  desired: string, allocated: string, actual: string, conditions: object[] = [],
+): Pod {
+  const [container] = pod("p", { requests: { cpu: "100m", memory: "1Ki" } }).spec.containers;
+  const resources = { requests: { cpu: actual, memory: "9Ki" } };
+  return {
+    metadata: { name: "p" },
+    spec: {
+      containers: [container], resources: { requests: { cpu: desired } }, overhead: { cpu: "1" },
+    },
+    status: { conditions, resources, allocatedResources: { cpu: allocated, memory: "9Ki" } },
+  } as unknown as Pod;
+}
+
+test.each<[string, Pod, number]>([
+  ["the desired amount of one that grows", resizedPod("3", "1", "1"), 4000],
+  ["the actual amount of one that shrinks", resizedPod("1", "1", "2"), 3000],
+  ["not the amount that the node refuses", resizedPod("9", "2", "1", infeasible), 3000],
+])("the requests of a pod that has its own are %s, and its overhead", (_, resizing, cpu) => {
+  expect(podRequests(resizing).get("cpu")).toBe(cpu);
+  expect(podRequests(resizing).get("memory")).toBe(1024);
+});
+
 test("a pod that requests less frees its node's resources", () => {
   const cache = new SchedulerCache({ get: () => undefined } as unknown as ReadStore<never>);
   const onNode = (cpu: string) => {

@@ -1,4 +1,10 @@
-import type { Container, ContainerStatus, Pod, ResourceList } from "@raft2kube/api/gen/core/v1.ts";
+import type {
+  Container,
+  ContainerStatus,
+  Pod,
+  PodStatus,
+  ResourceList,
+} from "@raft2kube/api/gen/core/v1.ts";
 import { milliValueOf, valueOf } from "@raft2kube/std/quantity.ts";
 import { SCORE_CPU_MILLIS, SCORE_MEMORY_BYTES } from "./limits.ts";
 
@@ -50,18 +56,27 @@ export function podRequests(
     }
   }
   setMax(running, starting);
-  for (const [name, amount] of amountsOf(pod.spec.resources?.requests)) running.set(name, amount);
+  const own = amountsOf(pod.spec.resources?.requests);
+  const reserved = reservedRequests(pod, own, pod.status);
+  for (const name of own.keys()) running.set(name, reserved.get(name) ?? 0);
   addAmounts(running, amountsOf(pod.spec.overhead));
   return running;
 }
 
-/**
- * Returns a container's requests. While a resize is under way they are the largest of those that
- * its spec desires, its node has allocated, and it has; an infeasible resize does not count.
- */
 function containerRequests(pod: Pod, container: Container): Amounts {
-  const desired = amountsOf(container.resources?.requests);
-  const status = statusOf(pod, container);
+  return reservedRequests(pod, amountsOf(container.resources?.requests), statusOf(pod, container));
+}
+
+/**
+ * Returns the requests of a container, or of a pod as a whole. While a resize is under way they are
+ * the largest of those that the spec desires, the node has allocated, and the status says it has;
+ * an infeasible resize does not count.
+ */
+function reservedRequests(
+  pod: Pod,
+  desired: Amounts,
+  status: Pick<PodStatus, "resources" | "allocatedResources"> | undefined,
+): Amounts {
   if (!status?.resources) return desired;
   const requests = amountsOf(status.resources.requests);
   setMax(requests, amountsOf(status.allocatedResources));

@@ -1,9 +1,11 @@
 import type { SubjectAccessReview } from "@raft2kube/api/gen/authorization/v1.ts";
 import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
+import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
-import { CERTIFICATE_SIGNING_REQUESTS } from "@raft2kube/client-kube/rest/resources.ts";
+import { CERTIFICATE_SIGNING_REQUESTS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ControllerContext, Running } from "../context.ts";
@@ -13,6 +15,7 @@ import {
   certificateTerms,
   CLIENT,
   conditionOf,
+  joiningNode,
   keptFor,
   KUBELET_CLIENT,
   KUBELET_SERVING,
@@ -28,15 +31,25 @@ const GROUP = "certificates.k8s.io";
 
 type Request = CertificateSigningRequest;
 
-/** Approves the requests of kubelets that may have it so. */
+/**
+ * Approves the requests of kubelets that may have it so. Not upstream's: a bootstrap token gets no
+ * certificate in the name of a Node that exists, whose identity it would take over.
+ */
 export function startApproving(context: ControllerContext): Running {
   const client = context.client(ACCOUNT);
   const writer = client.resource<Request>(CERTIFICATE_SIGNING_REQUESTS);
-  return startRequests(context, APPROVING, async (request) => {
+  const nodes = context.informers.of<Node>(NODES);
+  const recorder = context.recorder(ACCOUNT, APPROVING);
+  return startRequests(context, APPROVING, nodes, async (request) => {
     const decided = conditionOf(request, "Approved") ?? conditionOf(request, "Denied");
     if (decided || request.spec.signerName !== KUBELET_CLIENT) return;
     const { readRequest } = await import("@raft2kube/pki/certificate.ts");
     const subject = await readRequest(pemOf(request));
+    const node = joiningNode(request, subject);
+    if (node !== undefined && nodes.store.get(node)) {
+      const why = `Node ${node} exists: delete it first, or approve the request by hand`;
+      return recorder.record(request, "Warning", "NodeExists", why);
+    }
     for (const { subresource, message } of autoApprovals(request, subject)) {
       if (!(await isAllowed(client, request, subresource))) continue;
       const condition = { type: "Approved", status: "True", reason: "AutoApproved", message };
@@ -51,7 +64,7 @@ export function startApproving(context: ControllerContext): Running {
 export function startSigning(context: ControllerContext): Running {
   const { clusterSigning } = context.settings;
   const writer = context.client(ACCOUNT).resource<Request>(CERTIFICATE_SIGNING_REQUESTS);
-  return startRequests(context, SIGNING, async (request) => {
+  return startRequests(context, SIGNING, undefined, async (request) => {
     const { spec, status } = request;
     if (!clusterSigning || !SIGNERS.includes(spec.signerName) || status?.certificate) return;
     const approved = conditionOf(request, "Approved");
@@ -76,23 +89,25 @@ export function startSigning(context: ControllerContext): Running {
 /** Removes requests that are finished, or were never approved or denied. */
 export function startCleaning(context: ControllerContext): Running {
   const writer = context.client(ACCOUNT).resource<Request>(CERTIFICATE_SIGNING_REQUESTS);
-  return startRequests(context, CLEANING, async (request) => {
+  return startRequests(context, CLEANING, undefined, async (request) => {
     const left_ms = keptFor(request, context.clock.now());
     if (left_ms > 0) return { again_ms: left_ms };
     await deleteRequest(writer, request);
   });
 }
 
+/** With `nodes` it looks at all requests again when a Node is deleted. */
 function startRequests(
   context: ControllerContext,
   name: string,
+  nodes: Informer<Node> | undefined,
   reconcile: (request: Request) => Promise<{ again_ms: number } | void>,
 ): Running {
   const requests = context.informers.of<Request>(CERTIFICATE_SIGNING_REQUESTS);
   const loop = startLoop(context, {
     queue: "certificate",
     name,
-    reads: [requests],
+    reads: nodes ? [requests, nodes] : [requests],
     workers: 1,
     reconcile: async (key) => {
       const request = requests.store.get(key);
@@ -100,6 +115,11 @@ function startRequests(
     },
   });
   requests.handle(everyChange(loop.queue));
+  nodes?.handle({
+    added() {},
+    updated() {},
+    deleted: () => requests.store.list().forEach((request) => loop.queue.add(keyOf(request))),
+  });
   return loop;
 }
 

@@ -35,6 +35,15 @@ export interface AutoApproval {
   message: string;
 }
 
+/** The node in whose name another user asks for a kubelet's client certificate. */
+export function joiningNode(
+  { spec }: CertificateSigningRequest,
+  { commonName }: RequestSubject,
+): string | undefined {
+  const isOwn = spec.username === commonName || !commonName.startsWith(NODE_PREFIX);
+  return isOwn ? undefined : commonName.slice(NODE_PREFIX.length);
+}
+
 /**
  * The permissions to ask for, the narrower one first: to renew the own certificate, or, for a
  * joining node, to get a first one. Empty for all that only a person may approve.

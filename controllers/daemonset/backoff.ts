@@ -1,15 +1,19 @@
+import { type Pauses, pauseAfter } from "@raft2kube/reconcile/backoff.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { DAEMON_BACKOFF_MS_MAX, DAEMON_BACKOFF_MS } from "../limits.ts";
 
-interface Pause {
-  pause_ms: number;
+interface Failing {
+  failures: number;
+  /** Time of the last failure (monotonic). */
   since_ms: number;
 }
+
+const PAUSES: Pauses = { first_ms: DAEMON_BACKOFF_MS, most_ms: DAEMON_BACKOFF_MS_MAX };
 
 /** Pauses between the failures of daemon pods: a second, doubled each time, at most 15 minutes. */
 export class FailureBackoff {
   readonly #clock: Clock;
-  readonly #pauses = new Map<string, Pause>();
+  readonly #failing = new Map<string, Failing>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -17,18 +21,19 @@ export class FailureBackoff {
 
   /** How long the next failed pod of a key must stay yet. */
   wait_ms(key: string): number {
-    const pause = this.#pauses.get(key);
-    return pause ? Math.max(0, pause.since_ms + pause.pause_ms - this.#clock.monotonic()) : 0;
+    const last = this.#failing.get(key);
+    if (!last) return 0;
+    const until_ms = last.since_ms + pauseAfter(last.failures, PAUSES);
+    return Math.max(0, until_ms - this.#clock.monotonic());
   }
 
   /** A failed pod is deleted. What has not failed for twice the longest pause is forgotten. */
   failed(key: string): void {
     const now_ms = this.#clock.monotonic();
-    for (const [other, { since_ms }] of this.#pauses) {
-      if (now_ms - since_ms > 2 * DAEMON_BACKOFF_MS_MAX) this.#pauses.delete(other);
+    for (const [other, { since_ms }] of this.#failing) {
+      if (now_ms - since_ms > 2 * DAEMON_BACKOFF_MS_MAX) this.#failing.delete(other);
     }
-    const last = this.#pauses.get(key);
-    const pause_ms = last ? Math.min(DAEMON_BACKOFF_MS_MAX, 2 * last.pause_ms) : DAEMON_BACKOFF_MS;
-    this.#pauses.set(key, { pause_ms, since_ms: now_ms });
+    const failures = (this.#failing.get(key)?.failures ?? 0) + 1;
+    this.#failing.set(key, { failures, since_ms: now_ms });
   }
 }

@@ -9,7 +9,7 @@ import {
   CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
-import type { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { Expectations } from "../expectations.ts";

@@ -5,7 +5,7 @@ import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { DEPLOYMENTS, PODS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resources.ts";
-import type { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";

@@ -1,3 +1,4 @@
+import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import { REVISION_HISTORY_CHARS_MAX } from "../limits.ts";
 
@@ -16,7 +17,6 @@ const NOT_COPIED = new Set([
   REPLICAS_MAX,
 ]);
 
-const INT32_MAX = 2 ** 31 - 1;
 
 /** The revision written on a ReplicaSet or a deployment; 0 if there is none, or no int64. */
 export function revisionOf(object: ReplicaSet | Deployment): bigint {

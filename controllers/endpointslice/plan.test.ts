@@ -9,6 +9,7 @@ interface PodShape {
   ready?: boolean;
   deleting?: boolean;
   phase?: "Running" | "Succeeded";
+  mirror?: boolean;
   portName?: string;
   port?: number;
 }
@@ -17,6 +18,7 @@ function pod(name: string, shape: PodShape = {}): Pod {
   const { ip = "10.0.0.1", ready = true, phase = "Running" } = shape;
   const { portName = "http", port = 8080 } = shape;
   const metadata: Pod["metadata"] = { name, namespace: "ns", uid: name, labels: { app: "web" } };
+  if (shape.mirror) metadata.annotations = { "kubernetes.io/config.mirror": "x" };
   if (shape.deleting) metadata.deletionTimestamp = "2026-01-01T00:00:00Z";
   const ports = [{ name: portName, containerPort: port }];
   return {
@@ -87,9 +89,11 @@ describe("conditions of an endpoint", () => {
   test.each([
     ["without address", { ip: "" }],
     ["ended", { phase: "Succeeded" as const }],
+    ["made by a node, of a static pod,", { mirror: true }],
   ])("%s it is none", (_name, shape) => {
     const plan = planSlices(service(), [pod("a", shape)], []);
     expect(plan.create.flatMap((slice) => slice.endpoints)).toEqual([]);
+    expect(planEndpoints(service(), [pod("a", shape)], undefined).subsets ?? []).toEqual([]);
   });
 });
 

@@ -4,8 +4,8 @@ import { canDo, discover, type DiscoveredResource } from "@raft2kube/client-kube
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
-import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { runWorkers } from "@raft2kube/client-kube/workers.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { DISCOVERY_MS, GARBAGE_BURST, GARBAGE_QPS } from "../limits.ts";

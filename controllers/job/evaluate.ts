@@ -1,8 +1,9 @@
+import { exceedsBackoffLimit } from "./backoff-limit.ts";
 import type { Job, JobCondition } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf, timeText } from "@raft2kube/client-kube/object/time.ts";
 import { isPodActive, isPodReady, isPodTerminating } from "../pod-state.ts";
-import { type Backoff, nextBackoff } from "./backoff.ts";
+import { type Backoff, nextBackoff } from "./retry-delay.ts";
 import {
   contains, type Intervals, intervalsOf, parseIntervals, total, union,
 } from "./intervals.ts";
@@ -102,21 +103,8 @@ function failedByPods(
     conditionOf("FailureTarget", reason, message, now_ms);
   const message = failureMessage(job, pods.filter((pod) => isPodFailed(pod, job)));
   if (message !== undefined) return failure("PodFailurePolicy", message);
-  if (failed <= (job.spec.backoffLimit ?? Infinity) && !tooManyRestarts(job, pods)) {
-    return undefined;
-  }
+  if (!exceedsBackoffLimit(job, pods, failed)) return undefined;
   return failure("BackoffLimitExceeded", "Job has reached the specified backoff limit");
-}
-
-/** Whether containers that are restarted in place were so too often. */
-function tooManyRestarts({ spec }: Job, pods: readonly Pod[]): boolean {
-  if (spec.template.spec?.restartPolicy !== "OnFailure") return false;
-  const restarts = pods.filter(({ status }) =>
-    status?.phase === "Running" || status?.phase === "Pending")
-    .flatMap(({ status }) =>
-      [...status?.initContainerStatuses ?? [], ...status?.containerStatuses ?? []])
-    .reduce((sum, { restartCount }) => sum + restartCount, 0);
-  return restarts >= Math.max(1, spec.backoffLimit ?? Infinity);
 }
 
 function deadlineOf({ spec, status }: Job): number | undefined {

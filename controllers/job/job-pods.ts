@@ -1,3 +1,4 @@
+import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
@@ -8,7 +9,6 @@ export const TRACKING = "batch.kubernetes.io/job-tracking";
 export const COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index";
 export const FAILURES = "batch.kubernetes.io/job-index-failure-count";
 export const IGNORED_FAILURES = "batch.kubernetes.io/job-index-ignored-failure-count";
-const INT32_MAX = 2 ** 31 - 1;
 
 /** Whether the pod's end is not counted yet, or not for good. */
 export function isTracked(pod: Pod): boolean {

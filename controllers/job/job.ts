@@ -16,7 +16,7 @@ import { closeAll, startLoop } from "../loop.ts";
 import type { JobAction } from "../metrics/workloads.ts";
 import { WriteTracker } from "../write-tracker.ts";
 import { applyPodsPlan, clearPods, type JobControl, outcomeOf, releasePods } from "./apply.ts";
-import { type Backoff, NO_FAILURES } from "./backoff.ts";
+import { type Backoff, NO_FAILURES } from "./retry-delay.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
 import { parseIntervals, total } from "./intervals.ts";
 import { isIndexed, TRACKING, withTracking } from "./job-pods.ts";

@@ -3,7 +3,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
 import { JOB_PODS_BURST } from "../limits.ts";
-import { nextBackoff, NO_FAILURES, remainingBackoff_ms } from "./backoff.ts";
+import { nextBackoff, NO_FAILURES, remainingBackoff_ms } from "./retry-delay.ts";
 import { evaluate } from "./evaluate.ts";
 import { firstFree, intervalsText, overlap, parseIntervals, total, union } from "./intervals.ts";
 import { COMPLETION_INDEX, FAILURES, TRACKING } from "./job-pods.ts";

@@ -3,7 +3,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { JOB_PODS_BURST } from "../limits.ts";
 import { isPodTerminating } from "../pod-state.ts";
 import { podsToDelete } from "../replicaset/ranking.ts";
-import { remainingBackoff_ms, remainingIndexBackoff_ms } from "./backoff.ts";
+import { remainingBackoff_ms, remainingIndexBackoff_ms } from "./retry-delay.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { firstFree, intervalsOf, union } from "./intervals.ts";
 import { indexOf, isIndexed, replacesFailedOnly } from "./job-pods.ts";

@@ -4,7 +4,7 @@ import { matchesSelector } from "@raft2kube/api/selector.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
-import type { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { Expectations } from "../expectations.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";
 import { JOB_BATCH_MS } from "../limits.ts";

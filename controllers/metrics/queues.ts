@@ -1,6 +1,6 @@
 import { addMetric, exponentialBounds, familiesOf } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
-import type { QueueObserver } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import type { QueueObserver } from "@raft2kube/reconcile/workqueue.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 
 const BOUNDS_S = exponentialBounds(1e-8, 10, 10);

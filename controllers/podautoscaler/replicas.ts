@@ -1,3 +1,4 @@
+import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { podCondition } from "../pod-state.ts";
@@ -6,7 +7,6 @@ import type { MetricsByPod, PodMetric } from "./pod-metrics.ts";
 import { requestsOf } from "./requests.ts";
 import type { AutoscalerSettings } from "./settings.ts";
 
-const INT32_MAX = 2 ** 31 - 1;
 
 /** How far usage may be from the target before anything is scaled, as shares of the target. */
 export interface Tolerances {

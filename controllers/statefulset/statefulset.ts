@@ -8,7 +8,7 @@ import {
   CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
-import type { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { deleteRevisions, type HistoryControl, keepRevision } from "../history/apply.ts";

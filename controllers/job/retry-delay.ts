@@ -1,6 +1,9 @@
+import { type Pauses, pauseAfter } from "@raft2kube/reconcile/backoff.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { JOB_BACKOFF_MS_MAX, JOB_BACKOFF_MS } from "../limits.ts";
 import { allFailuresOf, finishedAt_ms } from "./job-pods.ts";
+
+const PAUSES: Pauses = { first_ms: JOB_BACKOFF_MS, most_ms: JOB_BACKOFF_MS_MAX };
 
 /** A job's failures since its last success. */
 export interface Backoff {
@@ -29,8 +32,7 @@ export function nextBackoff(
 /** How long until a pod may be made again: 10 s, doubled by each failure, at most 10 minutes. */
 export function remainingBackoff_ms({ failures, last_ms }: Backoff, now_ms: number): number {
   if (failures === 0) return 0;
-  const pause_ms = Math.min(JOB_BACKOFF_MS_MAX, JOB_BACKOFF_MS * 2 ** Math.min(failures - 1, 30));
-  return Math.max(0, last_ms + pause_ms - now_ms);
+  return Math.max(0, last_ms + pauseAfter(failures, PAUSES) - now_ms);
 }
 
 /** The same for one index, whose failures its last failed pod has counted. */
