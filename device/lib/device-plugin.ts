@@ -2,11 +2,13 @@ import { watch, type FSWatcher } from "node:fs";
 import { lstat } from "node:fs/promises";
 import path from "node:path";
 import { logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { Registration } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { codeOf, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { codeOf, isErrno } from "@raft2kube/std/errors.ts";
 import {
   RECHECK_MS,
   REGISTER_BACK_OFF_MS_MAX,
@@ -43,60 +45,36 @@ class ServedDevicePlugin {
   #server: RpcServer | undefined;
   /** Identity of the `kubelet.sock` of the last registration; each kubelet creates a new file. */
   #registeredWith: string | undefined;
-  #checking: Promise<void> | undefined;
-  #checkAgain = false;
-  #timer: Timer | undefined;
-  #pause_ms = REGISTER_BACK_OFF_MS;
+  readonly #checking: Runner;
 
   constructor(options: DevicePluginOptions) {
     this.#options = options;
     this.#directory = path.join(options.kubeletDir, "device-plugins");
-    this.#check();
+    const logFailure = failureLog(log, `registration of ${options.behaviour.resourceName} failed`);
+    this.#checking = new Runner({
+      clock: options.clock,
+      max_ms: RECHECK_MS,
+      run: () => this.#check(),
+      retry: { first_ms: REGISTER_BACK_OFF_MS, most_ms: REGISTER_BACK_OFF_MS_MAX },
+      report(thrown) {
+        // A kubelet that refuses, or is gone, may accept later; another error is a mistake here.
+        if (thrown !== undefined && codeOf(thrown) === undefined) throw thrown;
+        logFailure(thrown);
+      },
+    });
+    this.#checking.request();
   }
 
   async close(): Promise<void> {
     this.#closed.abort();
     this.#files?.close();
-    this.#timer?.cancel();
-    await this.#checking;
+    await this.#checking.close();
     await this.#server?.close();
   }
 
-  /** Serves and registers if necessary; one check runs at a time. */
-  #check(): void {
-    if (this.#closed.signal.aborted) return;
-    if (this.#checking) {
-      this.#checkAgain = true;
-      return;
-    }
-    this.#timer?.cancel();
-    this.#checking = this.#attempt().then((next_ms) => {
-      this.#checking = undefined;
-      if (this.#closed.signal.aborted) return;
-      this.#timer = this.#options.clock.after(next_ms, () => this.#check());
-      if (this.#checkAgain) {
-        this.#checkAgain = false;
-        this.#check();
-      }
-    });
-  }
-
-  /** Serves and registers if necessary; resolves with the delay before the next check. */
-  async #attempt(): Promise<number> {
-    try {
-      this.#watchDirectory();
-      await this.#restore();
-      this.#pause_ms = REGISTER_BACK_OFF_MS;
-      return RECHECK_MS;
-    } catch (thrown) {
-      // A kubelet that refuses, or is gone, may accept later; another error is a mistake here.
-      if (codeOf(thrown) === undefined) throw thrown;
-      const resource = this.#options.behaviour.resourceName;
-      log.warn("registration failed, retrying", { resource, error: messageOf(thrown) });
-      const pause_ms = this.#pause_ms;
-      this.#pause_ms = Math.min(pause_ms * 2, REGISTER_BACK_OFF_MS_MAX);
-      return pause_ms;
-    }
+  async #check(): Promise<void> {
+    this.#watchDirectory();
+    await this.#restore();
   }
 
   /**
@@ -118,7 +96,7 @@ class ServedDevicePlugin {
     if (this.#files) return;
     try {
       this.#files = watch(this.#directory, (_event, name) => {
-        if (name === null || name === "kubelet.sock") this.#check();
+        if (name === null || name === "kubelet.sock") this.#checking.request();
       });
     } catch (thrown) {
       // No kubelet has created the directory.

@@ -2,8 +2,10 @@ import { watch } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { RECHECK_MS } from "./limits.ts";
 
 const log = logger("device-health");
@@ -16,29 +18,25 @@ export function followFile(
   clock: Clock,
   changed: (text: string) => void,
 ): { close(): void } {
-  let timer: Timer | undefined;
   let last: string | undefined;
   let closed = false;
-  const look = async () => {
-    try {
+  const looks = new Runner({
+    clock,
+    max_ms: RECHECK_MS,
+    async run() {
       const text = await readText(file);
       if (!closed && text !== last) changed((last = text));
-    } catch (thrown) {
-      log.warn("the health file cannot be read", { file, error: messageOf(thrown) });
-    }
-  };
-  const again = () => {
-    timer = clock.after(RECHECK_MS, () => void look().then(() => closed || again()));
-  };
-  const files = watch(path.dirname(file), () => void look());
+    },
+    report: failureLog(log, `the health file ${file} cannot be read`),
+  });
+  const files = watch(path.dirname(file), () => looks.request());
   files.on("error", (error) => log.warn("no file events for the health file", { error }));
-  void look();
-  again();
+  looks.request();
   return {
     close() {
       closed = true;
       files.close();
-      timer?.cancel();
+      void looks.close();
     },
   };
 }

@@ -5,6 +5,7 @@ import type { Container, Pod, ResourceRequirements } from "@raft2kube/api/gen/co
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { CheckpointError } from "../pods/checkpoint-file.ts";
 import { Allocations } from "./allocations.ts";
+import { POD } from "./resources.ts";
 
 const SMALL: ResourceRequirements = { requests: { cpu: "100m" }, limits: { memory: "64Mi" } };
 const LARGE: ResourceRequirements = { requests: { cpu: "200m" }, limits: { memory: "128Mi" } };
@@ -65,6 +66,22 @@ test("a second resize keeps what the container has; one back to it ends the firs
   expect(allocations.before("u", "a")).toEqual(SMALL);
   await allocations.resize(podOf({ a: { requests: { cpu: "0.1" }, limits: { memory: "64Mi" } } }));
   expect(allocations.before("u", "a")).toBeUndefined();
+});
+
+test("a pod's own resources are allocated with what its containers have from them", async () => {
+  const allocations = await Allocations.open(file);
+  const pod = (own: ResourceRequirements) => {
+    const { spec, ...rest } = podOf({ a: {}, b: LARGE });
+    return { ...rest, spec: { ...spec, resources: own } };
+  };
+  await allocations.admit(pod(SMALL));
+  await allocations.resize(pod(LARGE));
+  const after = await Allocations.open(file);
+  expect(after.allocated(pod(SMALL)).spec.resources).toEqual(LARGE);
+  expect([POD, "a", "b"].map((name) => after.before("u", name)))
+    .toEqual([SMALL, { limits: SMALL.limits }, undefined]);
+  await after.actuate("u", [POD]);
+  expect(after.before("u", POD)).toBeUndefined();
 });
 
 test("changes made at once are all on disk when they resolve", async () => {

@@ -2,19 +2,20 @@ import type { Pod, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
 import { readCheckpointFile, writeCheckpointFile } from "../pods/checkpoint-file.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import {
-  type ContainerResources,
   changedResources,
-  resizableContainers,
-  resizedContainers,
+  effectiveResourcesOf,
+  type ResourcesByName,
+  resizedNames,
+  resourcesOf,
   withResources,
 } from "./resources.ts";
 
-/** Resources of one pod's containers. */
+/** Resources of one pod and its containers. */
 interface PodAllocation {
   /** Resources that the node has granted. */
-  allocated: ContainerResources;
-  /** Resources that a running container still has, where they are not those allocated. */
-  actuated: ContainerResources;
+  allocated: ResourcesByName;
+  /** Resources that a running container, or the pod, still has instead of those allocated. */
+  actuated: ResourcesByName;
 }
 
 type Stored = Record<string, PodAllocation>;
@@ -50,19 +51,19 @@ export class Allocations {
     return found ? withResources(pod, found.allocated) : pod;
   }
 
-  /** Returns the resources that a container had before a resize; undefined when it has its own. */
-  before(podUid: string, container: string): ResourceRequirements | undefined {
-    return this.#pods.get(podUid)?.actuated[container];
+  /**
+   * Returns the resources, limits of its pod included, that a container had before a resize, or the
+   * pod itself by `POD`; undefined when it has those allocated.
+   */
+  before(podUid: string, name: string): ResourceRequirements | undefined {
+    return this.#pods.get(podUid)?.actuated[name];
   }
 
   /** Allocates the spec's resources to a newly admitted pod; keeps an earlier allocation. */
   admit(pod: Pod): Promise<void> {
     const uid = uidOf(pod);
     if (this.#pods.has(uid)) return Promise.resolve();
-    const allocated = Object.fromEntries(
-      resizableContainers(pod).map(({ name, resources = {} }) => [name, resources]),
-    );
-    this.#pods.set(uid, { allocated, actuated: {} });
+    this.#pods.set(uid, { allocated: resourcesOf(pod), actuated: {} });
     return this.#save();
   }
 
@@ -70,24 +71,24 @@ export class Allocations {
   resize(desired: Pod): Promise<void> {
     const uid = uidOf(desired);
     const { allocated, actuated } = this.#pods.get(uid) ?? { allocated: {}, actuated: {} };
-    const now = { ...allocated };
+    const old = this.allocated(desired);
+    const [had, wanted] = [effectiveResourcesOf(old), effectiveResourcesOf(desired)];
     const before = { ...actuated };
-    for (const name of resizedContainers(this.allocated(desired), desired)) {
-      const { resources = {} } = resizableContainers(desired).find((one) => one.name === name)!;
-      before[name] ??= allocated[name] ?? {};
-      now[name] = resources;
-      if (changedResources(before[name], resources).length === 0) delete before[name];
+    for (const name of resizedNames(old, desired)) {
+      before[name] ??= had[name]!;
+      if (changedResources(before[name], wanted[name]).length === 0) delete before[name];
     }
+    const now = { ...allocated, ...resourcesOf(desired) };
     this.#pods.set(uid, { allocated: now, actuated: before });
     return this.#save();
   }
 
-  /** Records that these containers have their allocated resources, or start with them. */
-  actuate(podUid: string, containers: readonly string[]): Promise<void> {
+  /** Records that these containers, or the pod, have what is allocated or start with it. */
+  actuate(podUid: string, names: readonly string[]): Promise<void> {
     const found = this.#pods.get(podUid);
-    if (!found || !containers.some((name) => name in found.actuated)) return Promise.resolve();
+    if (!found || !names.some((name) => name in found.actuated)) return Promise.resolve();
     const actuated = Object.fromEntries(
-      Object.entries(found.actuated).filter(([name]) => !containers.includes(name)),
+      Object.entries(found.actuated).filter(([name]) => !names.includes(name)),
     );
     this.#pods.set(podUid, { ...found, actuated });
     return this.#save();

@@ -1,6 +1,7 @@
 import type { Container, Pod, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
 import { planResize, refuseLowering } from "./plan.ts";
+import { POD } from "./resources.ts";
 import { resizeConditions, resizeMessage } from "./resize-state.ts";
 import { retryOrder } from "./retry-order.ts";
 
@@ -25,7 +26,7 @@ describe("the plan of a resize", () => {
   test("updates the running containers that have other resources", () => {
     const made = plan(pod, { c0: amounts("100m", "128Mi") });
     expect(made.updates).toMatchObject([{
-      container: { name: "c0" },
+      name: "c0",
       limits: {
         cpuShares: 204, cpuQuota: 20_000, cpuPeriod: 100_000, memoryLimitInBytes: 64 * MI,
       },
@@ -66,6 +67,42 @@ describe("the plan of a resize", () => {
       c0: { requests: { memory: "1Mi" } },
     });
     expect(made.updates.map(({ limits }) => limits)).toEqual([{}]);
+  });
+});
+
+describe("the plan of a resize of the pod itself", () => {
+  const own = amounts("300m", "64Mi");
+  const pod = podOf({ resources: amounts("100m", "16Mi") }, {});
+  pod.spec.resources = own;
+
+  test("updates containers that have their limits from it", () => {
+    const inherited = { limits: { cpu: "200m", memory: "128Mi" } };
+    const made = plan(pod, { [POD]: amounts("200m", "128Mi"), c1: inherited });
+    expect(made).toMatchObject({
+      inProgress: true, restarts: false, actuated: ["c1", POD],
+      podBefore: { cpuLimit_milli: 200, memoryLimit_bytes: 128 * MI },
+      podAfter: { cpuLimit_milli: 300, memoryLimit_bytes: 64 * MI },
+    });
+    expect(made.updates).toMatchObject([
+      { name: "c1", limits: { cpuQuota: 30_000, memoryLimitInBytes: 64 * MI } },
+    ]);
+    const usage = { pod: MI, container: () => 65 * MI };
+    expect(refuseLowering(made, usage)).toMatch(/^cannot decrease memory limits: .*"c1"/);
+  });
+
+  test("changes the pod's cgroup alone when its containers have limits", () => {
+    const made = plan(pod, { [POD]: amounts("200m", "64Mi") }, []);
+    expect(made).toMatchObject({ inProgress: true, updates: [], actuated: [POD] });
+  });
+
+  test("restarts a container with an inherited limit by its policy, before the pod shrinks", () => {
+    const again = podOf({
+      resizePolicy: [{ resourceName: "memory", restartPolicy: "RestartContainer" }],
+    });
+    again.spec.resources = own;
+    const before = amounts("300m", "128Mi");
+    const made = plan(again, { [POD]: before, c0: { limits: before.limits! } });
+    expect(made).toMatchObject({ inProgress: true, restarts: true, actuated: [] });
   });
 });
 

@@ -1,13 +1,25 @@
 import type { Container, Pod, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { LinuxContainerResources } from "@raft2kube/proto/gen/cri.ts";
-import { type ComputeResources, containerResources, podResources } from "../containers/qos.ts";
+import {
+  type ComputeResources,
+  computeResources,
+  effectiveResources,
+  podResources,
+} from "../containers/qos.ts";
 import { linuxResources } from "../containers/resources.ts";
-import { changedResources, resizableContainers, withResources } from "./resources.ts";
+import { changedResources, POD, resizableContainers, withResources } from "./resources.ts";
 
-/** Whether a resized container has to be started again for its new resources. */
-export function needsRestart(container: Container, before: ResourceRequirements): boolean {
-  return changedResources(before, container.resources).some((name) =>
+/**
+ * Whether a resized container has to be started again for its new resources. `before` has the
+ * limits of its pod, too.
+ */
+export function needsRestart(
+  pod: Pod,
+  container: Container,
+  before: ResourceRequirements,
+): boolean {
+  return changedResources(before, effectiveResources(pod, container)).some((name) =>
     (container.resizePolicy ?? []).some(
       (each) => each.resourceName === name && each.restartPolicy === "RestartContainer",
     ),
@@ -15,62 +27,70 @@ export function needsRestart(container: Container, before: ResourceRequirements)
 }
 
 export interface ContainerUpdate {
-  container: Container;
+  name: string;
   before: ResourceRequirements;
+  after: ResourceRequirements;
   /** Limits that change, in CRI's form; none does with a request of memory. */
   limits: Init<LinuxContainerResources>;
 }
 
-/** A pod whose running containers do not have their allocated resources yet. */
+/** A pod that does not have, or whose running containers do not have, what is allocated. */
 export interface ResizePlan {
-  /** Whether a running container still has other resources than those allocated. */
+  /** Whether the pod or a running container still has other resources than those allocated. */
   inProgress: boolean;
   /** Whether some of them have to be restarted. */
   restarts: boolean;
   /** Containers to update while they run. */
   updates: ContainerUpdate[];
+  /** The names that have what is allocated once the updates and the pod's limits are made. */
+  actuated: string[];
   /** The pod's limits before, and those allocated. */
   podBefore: ComputeResources;
   podAfter: ComputeResources;
 }
 
-/** Plans how the running containers get the resources allocated to `pod`. Pure. */
+/**
+ * Plans how the pod and its running containers get the resources allocated to `pod`. `before`
+ * returns what they have instead. Pure.
+ */
 export function planResize(
   pod: Pod,
   running: ReadonlySet<string>,
-  before: (container: string) => ResourceRequirements | undefined,
+  before: (name: string) => ResourceRequirements | undefined,
 ): ResizePlan {
   const resized = resizableContainers(pod).flatMap((container) => {
     const old = running.has(container.name) ? before(container.name) : undefined;
     return old ? [{ container, before: old }] : [];
   });
   const updates = resized
-    .filter((one) => !needsRestart(one.container, one.before))
-    .map((one) => ({ ...one, limits: changedLimits(one.container, one.before) }));
+    .filter((one) => !needsRestart(pod, one.container, one.before))
+    .map((one) => updateOf(pod, one.container, one.before));
+  const restarts = updates.length < resized.length;
+  const own = before(POD);
   const old = Object.fromEntries(resized.map((one) => [one.container.name, one.before]));
   return {
-    inProgress: resized.length > 0,
-    restarts: updates.length < resized.length,
+    inProgress: resized.length > 0 || own !== undefined,
+    restarts,
     updates,
-    podBefore: podResources(withResources(pod, old)),
+    actuated: [...updates.map(({ name }) => name), ...(own && !restarts ? [POD] : [])],
+    podBefore: podResources(withResources(pod, { ...old, ...(own && { [POD]: own }) })),
     podAfter: podResources(pod),
   };
 }
 
-/** Returns the limits that differ: crun 1.8 fails on a quota that is lifted where there is none. */
-function changedLimits(
-  container: Container,
-  resources: ResourceRequirements,
-): Init<LinuxContainerResources> {
-  const before = linuxResources(containerResources({ ...container, resources }));
+/** Its limits are those that differ: crun 1.8 fails on a quota that is lifted but not there. */
+function updateOf(pod: Pod, container: Container, before: ResourceRequirements): ContainerUpdate {
+  const after = effectiveResources(pod, container);
+  const old = linuxResources(computeResources(before));
   const { cpuShares, cpuQuota, cpuPeriod, memoryLimitInBytes } = linuxResources(
-    containerResources(container),
+    computeResources(after),
   );
-  return {
-    ...(cpuShares !== before.cpuShares && { cpuShares }),
-    ...(cpuQuota !== before.cpuQuota && { cpuQuota, cpuPeriod }),
-    ...(memoryLimitInBytes !== before.memoryLimitInBytes && { memoryLimitInBytes }),
+  const limits = {
+    ...(cpuShares !== old.cpuShares && { cpuShares }),
+    ...(cpuQuota !== old.cpuQuota && { cpuQuota, cpuPeriod }),
+    ...(memoryLimitInBytes !== old.memoryLimitInBytes && { memoryLimitInBytes }),
   };
+  return { name: container.name, before, after, limits };
 }
 
 /** Memory in use, in bytes; undefined when it is not known. */
@@ -84,10 +104,9 @@ export interface MemoryUsage {
  * The pod's goes down only after containers that need a restart have had it.
  */
 export function loweredLimits({ updates, restarts, podBefore, podAfter }: ResizePlan) {
-  const containers = updates.flatMap(({ container, before }) => {
-    const { memoryLimit_bytes: was } = containerResources({ ...container, resources: before });
-    const { memoryLimit_bytes: limit } = containerResources(container);
-    const { name } = container;
+  const containers = updates.flatMap(({ name, before, after }) => {
+    const { memoryLimit_bytes: was } = computeResources(before);
+    const { memoryLimit_bytes: limit } = computeResources(after);
     return limit !== undefined && limit < (was ?? Infinity) ? [{ name, limit }] : [];
   });
   const limit = podAfter.memoryLimit_bytes;

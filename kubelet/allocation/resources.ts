@@ -1,9 +1,13 @@
 import type { Container, Pod, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
 import { compareQuantity } from "@raft2kube/std/quantity.ts";
+import { effectiveResources } from "../containers/qos.ts";
 import { isRestartableInit } from "../pods/pod-identity.ts";
 
-/** Resources by container name. */
-export type ContainerResources = Readonly<Record<string, ResourceRequirements>>;
+/** The name of the pod itself among its containers, which all have one. */
+export const POD = "";
+
+/** Resources by container name; the pod's own by `POD`. */
+export type ResourcesByName = Readonly<Record<string, ResourceRequirements>>;
 
 /** Resources that a resize may change. */
 const RESIZABLE = ["cpu", "memory"] as const;
@@ -14,22 +18,43 @@ export function resizableContainers({ spec }: Pod): Container[] {
   return [...(spec.initContainers ?? []).filter(isRestartableInit), ...spec.containers];
 }
 
-/** Returns the pod with these resources; a container that is not named keeps those of its spec. */
-export function withResources(pod: Pod, resources: ContainerResources): Pod {
-  const names = new Set(Object.keys(resources));
-  if (!resizableContainers(pod).some(({ name }) => names.has(name))) return pod;
+/**
+ * Returns the pod with these resources; a container that is not named keeps those of its spec, and
+ * the pod its own.
+ */
+export function withResources(pod: Pod, byName: ResourcesByName): Pod {
+  const names = new Set(Object.keys(byName));
+  if (![POD, ...resizableContainers(pod).map(({ name }) => name)].some((one) => names.has(one))) {
+    return pod;
+  }
   const replaced = (container: Container) =>
-    names.has(container.name) ? { ...container, resources: resources[container.name]! } : container;
-  const { initContainers, containers } = pod.spec;
+    names.has(container.name) ? { ...container, resources: byName[container.name]! } : container;
+  const { initContainers, containers, resources } = pod.spec;
   const steps = initContainers?.map((one) => (isRestartableInit(one) ? replaced(one) : one));
+  const own = byName[POD] ?? resources;
   return {
     ...pod,
     spec: {
       ...pod.spec,
+      ...(own ? { resources: own } : {}),
       ...(steps ? { initContainers: steps } : {}),
       containers: containers.map(replaced),
     },
   };
+}
+
+/** Returns what of a pod may be resized, as its spec has it. */
+export function resourcesOf(pod: Pod): ResourcesByName {
+  const own = pod.spec.resources;
+  const containers = resizableContainers(pod).map(({ name, resources = {} }) => [name, resources]);
+  return { ...(own ? { [POD]: own } : {}), ...Object.fromEntries(containers) };
+}
+
+/** Like resourcesOf, with the limits that containers have from their pod. */
+export function effectiveResourcesOf(pod: Pod): ResourcesByName {
+  const containers = resizableContainers(pod);
+  const entries = containers.map((one) => [one.name, effectiveResources(pod, one)]);
+  return { ...resourcesOf(pod), ...Object.fromEntries(entries) };
 }
 
 /** Returns the resources whose request or limit differ, as amounts and not as texts. */
@@ -46,11 +71,9 @@ export function changedResources(
   );
 }
 
-/** Returns the names of the containers whose cpu or memory differ between two versions. */
-export function resizedContainers(before: Pod, after: Pod): string[] {
-  const old = resizableContainers(before);
-  return resizableContainers(after).flatMap(({ name, resources }) => {
-    const was = old.find((one) => one.name === name);
-    return was && changedResources(was.resources, resources).length > 0 ? [name] : [];
-  });
+/** Returns the containers whose cpu or memory differ, by name, and `POD` if the pod's own do. */
+export function resizedNames(before: Pod, after: Pod): string[] {
+  const old = effectiveResourcesOf(before);
+  return Object.entries(effectiveResourcesOf(after)).flatMap(([name, resources]) =>
+    old[name] && changedResources(old[name], resources).length > 0 ? [name] : []);
 }

@@ -5,7 +5,7 @@ import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { CONFIG_HASH, CONFIG_MIRROR, fullNameOf, isStatic } from "../pods/pod-identity.ts";
+import { CONFIG_HASH, CONFIG_MIRROR, fullNameOf, isStatic, uidOf } from "../pods/pod-identity.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import type { PodObjects } from "../pods/pod-objects.ts";
 import { StatusWriter } from "../status/status-writer.ts";
@@ -31,7 +31,11 @@ export class ApiConnection {
     this.recorder = new EventRecorder({ client, component: "kubelet", host: nodeName, clock });
     this.events = apiPodEvents(this.recorder);
     const pods = client.resource<Pod>(PODS);
-    const objectOf = (pod: Pod) => (isStatic(pod) ? this.#mirrorOf(pod) : pod);
+    const objectOf = (pod: Pod) => {
+      if (isStatic(pod)) return this.#mirrorOf(pod);
+      // Another of its name, on another node or none, may not be written: it would fail again.
+      return this.pods.store.get(fullNameOf(pod))?.metadata.uid === uidOf(pod) ? pod : undefined;
+    };
     this.statuses = new StatusWriter({ pods, clock, objectOf });
   }
 

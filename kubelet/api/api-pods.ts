@@ -1,7 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { fullNameOf, isMirror, uidOf } from "../pods/pod-identity.ts";
+import { CONFIG_SOURCE, fullNameOf, isMirror, isStatic, uidOf } from "../pods/pod-identity.ts";
 import type { PodSourceSink } from "../pods/static-source.ts";
 import type { ApiConnection } from "./api-connection.ts";
 import { MirrorPods } from "./mirror-pods.ts";
@@ -32,7 +32,7 @@ export class ApiPods {
   start(sink: PodSourceSink): void {
     const { informers, pods, statuses } = this.#api;
     const put = (pod: Pod) => {
-      if (!isMirror(pod)) return sink.put(pod);
+      if (!isMirror(pod)) return sink.put(fromApi(pod));
       const uid = this.#staticUid(pod);
       if (uid) statuses.rewrite(uid);
       this.mirrors.trigger();
@@ -67,4 +67,14 @@ export class ApiPods {
     const pod = this.#statics().find((one) => fullNameOf(one) === name);
     return pod && uidOf(pod);
   }
+}
+
+/**
+ * The pod with the source that it has, as upstream's kubelet sees it. By the annotation of a static
+ * pod the pod of a tenant would never be evicted.
+ */
+function fromApi(pod: Pod): Pod {
+  if (!isStatic(pod)) return pod;
+  const annotations = { ...pod.metadata.annotations, [CONFIG_SOURCE]: "api" };
+  return { ...pod, metadata: { ...pod.metadata, annotations } };
 }

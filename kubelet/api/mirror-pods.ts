@@ -2,8 +2,9 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { MIRROR_AGAIN_MS, MIRROR_RETRY_MS } from "../limits.ts";
 import {
   CONFIG_HASH,
@@ -73,49 +74,33 @@ export interface MirrorPodsOptions {
 /** Keeps the mirrors of static pods in the API. */
 export class MirrorPods {
   readonly #options: MirrorPodsOptions;
-  #running: Promise<void> | undefined;
-  #again = false;
+  readonly #syncing: Runner;
   /** Time at which a mirror was deleted by another client, by full name. */
   readonly #deleted_ms = new Map<string, number>();
-  #timer: Timer | undefined;
-  #closed = false;
 
   constructor(options: MirrorPodsOptions) {
     this.#options = options;
+    this.#syncing = new Runner({
+      clock: options.clock,
+      run: () => this.#sync(),
+      retry: { first_ms: MIRROR_RETRY_MS, most_ms: MIRROR_RETRY_MS },
+      report: failureLog(log, "mirror pods not written"),
+    });
   }
 
   /**
    * Syncs the mirrors. Call it when static pods, mirrors or the node's registration have changed.
    */
   trigger(): void {
-    if (this.#closed) return;
-    if (this.#running) {
-      this.#again = true;
-      return;
-    }
-    this.#timer?.cancel();
-    this.#running = this.#sync()
-      .catch((thrown: unknown) => {
-        log.warn("mirror pods not written, trying again", { error: messageOf(thrown) });
-        if (this.#closed) return;
-        this.#timer = this.#options.clock.after(MIRROR_RETRY_MS, () => this.trigger());
-      })
-      .finally(() => {
-        this.#running = undefined;
-        if (this.#again) {
-          this.#again = false;
-          this.trigger();
-        }
-      });
+    this.#syncing.request();
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#timer?.cancel();
-    await this.#running;
+    await this.#syncing.close();
   }
 
-  async #sync(): Promise<void> {
+  /** Resolves with the milliseconds until a mirror that waits may be created. */
+  async #sync(): Promise<void | number> {
     const { pods, statics, mirrors, node } = this.#options;
     const owner = node();
     if (!owner) return;
@@ -132,7 +117,7 @@ export class MirrorPods {
         if (!isAlreadyExists(thrown)) throw thrown;
       }
     }
-    if (wait_ms > 0) this.#timer = this.#options.clock.after(wait_ms, () => this.trigger());
+    if (wait_ms > 0) return wait_ms;
   }
 
   /** Returns the milliseconds until a mirror of this name may be created again. */

@@ -1,13 +1,17 @@
+import { logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { Evictions } from "../eviction/evictions.ts";
 import { housekeepingTasks } from "../housekeeping/tasks.ts";
 import { collectContainers } from "../housekeeping/container-gc.ts";
 import { ImageGc } from "../housekeeping/image-gc.ts";
-import { startPeriodicTasks } from "../housekeeping/periodic.ts";
 import { IMAGE_GC_HIGH_PERCENT, IMAGE_GC_LOW_PERCENT } from "../limits.ts";
 import type { PressureConditions } from "../node/pressure.ts";
 import { EVICTION_HARD, type KubeletOptions } from "../options.ts";
 import type { PodDeps } from "../sync/pod-deps.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
+
+const log = logger("kubelet-housekeeping");
 
 export interface HousekeepingParts {
   workers: PodWorkers;
@@ -38,5 +42,16 @@ export function startHousekeeping(
     },
     changed: nodeChanged,
   });
-  return startPeriodicTasks(housekeepingTasks(deps, workers, imageGc, evictions), clock);
+  const tasks = housekeepingTasks(deps, workers, imageGc, evictions);
+  const runners = tasks.map(({ name, period_ms, run }) => {
+    const report = failureLog(log, `${name} failed`);
+    const runner = new Runner({ clock, run, max_ms: period_ms, report });
+    runner.request(period_ms);
+    return runner;
+  });
+  return {
+    async close() {
+      await Promise.all(runners.map((runner) => runner.close()));
+    },
+  };
 }

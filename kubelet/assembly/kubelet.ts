@@ -11,6 +11,7 @@ import { sweepOrphans } from "../housekeeping/sweep.ts";
 import { LocalNode } from "../node/local-node.ts";
 import { PressureConditions } from "../node/pressure.ts";
 import type { KubeletOptions } from "../options.ts";
+import { logEvents } from "../pods/pod-event-sink.ts";
 import { isStatic } from "../pods/pod-identity.ts";
 import { NO_OBJECTS } from "../pods/pod-objects.ts";
 import { serveKubelet } from "../server/server.ts";
@@ -38,7 +39,8 @@ export async function assemble(
 ): Promise<Kubelet> {
   const { clock, runtime } = connected;
   const { rootDir, nodeName, client } = options;
-  await mkdir(join(rootDir, "pods"), { recursive: true, mode: 0o750 });
+  // Drivers' manifests mount both, and expect them to be there.
+  await Promise.all(["pods", "plugins"].map((name) => makeStateDir(join(rootDir, name))));
   const api = client && new ApiConnection(client, nodeName, clock);
   const table: WorkerTable = new Map();
   const active = { list: () => activePods(table) };
@@ -51,6 +53,7 @@ export async function assemble(
     client,
     clock,
     devices: devices.pluginHandler,
+    events: api?.events ?? logEvents(),
     guardedNfsRanges: options.guardedNfsRanges ?? [],
     sources: {
       objects: api?.objects ?? NO_OBJECTS,
@@ -98,6 +101,10 @@ export async function assemble(
       runtime.close();
     },
   };
+}
+
+async function makeStateDir(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o750 });
 }
 
 interface WorkerParts {

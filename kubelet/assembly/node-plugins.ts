@@ -5,11 +5,13 @@ import { CsiDrivers } from "../plugins/csi-drivers.ts";
 import { csiNodePublisher } from "../plugins/csi-node-publisher.ts";
 import type { PluginHandler } from "../plugins/handler.ts";
 import { startPluginWatcher } from "../plugins/plugin-watcher.ts";
+import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { csiObjects } from "../volumes/csi-objects.ts";
 import { csiPlugin } from "../volumes/csi.ts";
 import { emptyDirPlugin } from "../volumes/empty-dir.ts";
 import { hostPathPlugin } from "../volumes/host-path.ts";
 import { imagePlugin } from "../volumes/image.ts";
+import { localPlugin } from "../volumes/local.ts";
 import { nfsPlugin } from "../volumes/nfs.ts";
 import type { VolumePlugin } from "../volumes/plugin.ts";
 import {
@@ -38,14 +40,15 @@ export interface NodePluginsOptions {
   /** Handles the plugins of type `DevicePlugin` that register. */
   devices: PluginHandler;
   sources: ProjectionSources;
+  events: PodEventSink;
   /** As in KubeletOptions. */
   guardedNfsRanges?: readonly string[];
 }
 
 export async function startNodePlugins(options: NodePluginsOptions): Promise<NodePlugins> {
-  const { rootDir, nodeName, client, clock, devices, sources } = options;
+  const { rootDir, nodeName, client, clock, devices, sources, events } = options;
   const { guardedNfsRanges: guardedRanges = [] } = options;
-  const drivers = client && new CsiDrivers(csiNodePublisher(client, nodeName));
+  const drivers = client && new CsiDrivers(csiNodePublisher(client, nodeName), rootDir);
   const inUse = await VolumesInUse.find(rootDir);
   const watcher = await startPluginWatcher({
     registryDir: join(rootDir, "plugins_registry"),
@@ -57,7 +60,8 @@ export async function startNodePlugins(options: NodePluginsOptions): Promise<Nod
   });
   const volumes = [
     emptyDirPlugin(),
-    hostPathPlugin(),
+    hostPathPlugin(rootDir),
+    localPlugin(events),
     imagePlugin(),
     nfsPlugin({ guardedRanges }),
     configMapPlugin(sources),

@@ -58,6 +58,13 @@ describe("a container's environment", () => {
     expect(made["X"]).toBe(expected);
   });
 
+  test("a limit that its pod has is that of a container without", async () => {
+    const pod = { ...POD, spec: { ...POD.spec, resources: { limits: { memory: "7Ki" } } } };
+    const valueFrom = { resourceFieldRef: { resource: "limits.memory", divisor: "1Ki" } };
+    const container = { name: "c", env: [{ name: "X", valueFrom }] };
+    expect((await makeEnv(pod, container, SOURCES, CONTEXT)).get("X")).toBe("7");
+  });
+
   test("envFrom brings all keys with a prefix; env wins over it", async () => {
     const made = await env([{ name: "P_key", value: "own" }], {
       envFrom: [{ prefix: "P_", configMapRef: { name: "cm" } }],

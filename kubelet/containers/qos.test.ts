@@ -1,6 +1,7 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
 import { cpuQuota_us, cpuShares, oomScoreAdjOf, podResources, qosClassOf } from "./qos.ts";
+import { containerLinuxResources } from "./resources.ts";
 
 type Resources = { limits?: Record<string, string>; requests?: Record<string, string> };
 
@@ -18,6 +19,11 @@ function podOf(containers: Resources[], initContainers: (Resources & { sidecar?:
       })),
     },
   } as Pod;
+}
+
+function ofPod(resources: Resources, containers: Resources[]): Pod {
+  const { spec, ...rest } = podOf(containers);
+  return { ...rest, spec: { ...spec, resources } };
 }
 
 describe("quality of service", () => {
@@ -42,6 +48,18 @@ describe("quality of service", () => {
     expect(oomScoreAdjOf(podOf([{ limits: full }]), container, 4 * 2 ** 30)).toBe(-997);
     expect(oomScoreAdjOf(podOf([{}]), container, 4 * 2 ** 30)).toBe(1000);
   });
+
+  test("what the pod requests beyond its containers counts for each of them", () => {
+    const pod = ofPod({ requests: { memory: "3Gi" } }, [{ requests: { memory: "1Gi" } }, {}]);
+    const scores = pod.spec.containers.map((one) => oomScoreAdjOf(pod, one, 8 * 2 ** 30));
+    expect(scores).toEqual([750, 875]);
+  });
+
+  test("a sidecar is not killed before the regular containers", () => {
+    const pod = podOf([{ requests: { memory: "1Gi" } }], [{ sidecar: true }, {}]);
+    const scores = pod.spec.initContainers!.map((one) => oomScoreAdjOf(pod, one, 4 * 2 ** 30));
+    expect(scores).toEqual([750, 999]);
+  });
 });
 
 describe("a pod's resources", () => {
@@ -56,6 +74,26 @@ describe("a pod's resources", () => {
   test("no limit when one container has none", () => {
     const pod = podOf([{ limits: { memory: "1Gi" } }, {}]);
     expect(podResources(pod).memoryLimit_bytes).toBeUndefined();
+  });
+
+  test("its own replace those of its containers", () => {
+    const limits = { cpu: "1", memory: "1Gi" };
+    const pod = ofPod({ requests: { cpu: "500m" }, limits }, [
+      { requests: { cpu: "100m", memory: "8Mi" } }, { limits: { cpu: "200m" } },
+    ]);
+    expect(podResources({ ...pod, spec: { ...pod.spec, overhead: { memory: "1Mi" } } })).toEqual({
+      cpuRequest_milli: 500, cpuLimit_milli: 1000,
+      memoryRequest_bytes: 9 * 2 ** 20, memoryLimit_bytes: 1025 * 2 ** 20,
+    });
+  });
+
+  test("its own limits are those of containers without", () => {
+    const pod = ofPod({ limits: { cpu: "1", memory: "1Gi" } }, [
+      { requests: { cpu: "100m" }, limits: { memory: "8Mi" } },
+    ]);
+    expect(containerLinuxResources(pod, pod.spec.containers[0]!, 2 ** 34)).toMatchObject({
+      cpuShares: 102, cpuQuota: 100_000, memoryLimitInBytes: 8 * 2 ** 20,
+    });
   });
 
   test("shares and quota", () => {

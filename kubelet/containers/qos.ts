@@ -1,50 +1,47 @@
-import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { milliValueOf, parseQuantity, valueOf } from "@raft2kube/std/quantity.ts";
+import { addAmounts, containersAmounts, podAmounts } from "@raft2kube/api/core/v1/pod/amounts.ts";
+import type { Amounts } from "@raft2kube/api/core/v1/pod/amounts.ts";
+import { qosClassOf as qosClassOfSpec } from "@raft2kube/api/core/v1/pod/qos.ts";
+import type {
+  Container,
+  Pod,
+  PodQOSClass,
+  ResourceRequirements,
+} from "@raft2kube/api/gen/core/v1.ts";
+import { milliValueOf, valueOf } from "@raft2kube/std/quantity.ts";
+import { isRestartableInit } from "../pods/pod-identity.ts";
 
-export type QosClass = "Guaranteed" | "Burstable" | "BestEffort";
-
-const COMPUTE = ["cpu", "memory"] as const;
-
-/**
- * Returns the pod's quality-of-service class. Guaranteed: every container has limits of cpu and
- * memory and requests the same; BestEffort: no container requests either. Source: API reference,
- * `status.qosClass`.
- */
-export function qosClassOf(pod: Pod): QosClass {
-  if (pod.status?.qosClass) return pod.status.qosClass as QosClass;
-  const containers = [...(pod.spec.initContainers ?? []), ...(pod.spec.containers ?? [])];
-  let any = false;
-  let guaranteed = true;
-  for (const { resources } of containers) {
-    for (const name of COMPUTE) {
-      const limit = positive(resources?.limits?.[name]);
-      const request = positive(resources?.requests?.[name]) ?? limit;
-      if (request !== undefined || limit !== undefined) any = true;
-      if (limit === undefined || request !== limit) guaranteed = false;
-    }
-  }
-  if (!any) return "BestEffort";
-  return guaranteed ? "Guaranteed" : "Burstable";
-}
-
-function positive(text: string | undefined): bigint | undefined {
-  if (text === undefined) return undefined;
-  const { nanos } = parseQuantity(text);
-  return nanos > 0n ? nanos : undefined;
+/** Returns the pod's class, which is fixed when it is created; a static pod's is computed. */
+export function qosClassOf({ spec, status }: Pod): PodQOSClass {
+  return status?.qosClass ?? qosClassOfSpec(spec);
 }
 
 /**
  * Returns the container's oom_score_adj, -1000 to 1000. Upstream's table by class: Guaranteed -997,
- * BestEffort 1000, Burstable by its share of memory.
+ * BestEffort 1000, Burstable by its share of memory: its request and an equal part of what the pod
+ * requests beyond its containers; a sidecar has at most the score of the regular containers.
  */
 export function oomScoreAdjOf(pod: Pod, container: Container, nodeMemory_bytes: number): number {
   if ((pod.spec.priority ?? 0) >= SYSTEM_CRITICAL_PRIORITY) return -997;
   const qos = qosClassOf(pod);
   if (qos === "Guaranteed") return -997;
   if (qos === "BestEffort") return 1000;
-  const request = container.resources?.requests?.memory ?? container.resources?.limits?.memory;
-  const share = (1000 * (request ? valueOf(request) : 0)) / nodeMemory_bytes;
+  const requestOf = ({ resources }: Container) =>
+    computeResources(resources).memoryRequest_bytes ?? 0;
+  const own = requestOf(container);
+  const request = isRestartableInit(container)
+    ? Math.max(own, Math.min(...pod.spec.containers.map(requestOf)))
+    : own;
+  const share = (1000 * (request + unassignedMemory_bytes(pod))) / nodeMemory_bytes;
   return Math.min(999, Math.max(3, Math.floor(1000 - share)));
+}
+
+/** Returns each container's part of the memory that the pod requests beyond its containers. */
+function unassignedMemory_bytes({ spec }: Pod): number {
+  const ofPod = spec.resources?.requests?.memory;
+  if (ofPod === undefined || valueOf(ofPod) === 0) return 0;
+  const ofContainers = containersAmounts(spec, "requests")["memory"] ?? "0";
+  const count = spec.containers.length + (spec.initContainers ?? []).length;
+  return Math.floor((valueOf(ofPod) - valueOf(ofContainers)) / count);
 }
 
 const SYSTEM_CRITICAL_PRIORITY = 2_000_000_000;
@@ -57,9 +54,11 @@ export interface ComputeResources {
   memoryLimit_bytes: number | undefined;
 }
 
-/** Returns one container's requests and limits; a request that is left out equals the limit. */
-export function containerResources(container: Container): ComputeResources {
-  const { requests, limits } = container.resources ?? {};
+/** Returns requests and limits as numbers; a request that is left out equals the limit. */
+export function computeResources({
+  requests,
+  limits,
+}: ResourceRequirements = {}): ComputeResources {
   const cpuRequest = requests?.cpu ?? limits?.cpu;
   const memoryRequest = requests?.memory ?? limits?.memory;
   return {
@@ -70,51 +69,46 @@ export function containerResources(container: Container): ComputeResources {
   };
 }
 
+const COMPUTE = ["cpu", "memory"] as const;
+
+const isLimited = (resources: ResourceRequirements | undefined, name: string): boolean =>
+  valueOf(resources?.limits?.[name] ?? "0") > 0;
+
+/** Returns a container's resources, with its pod's limits of cpu and memory where it has none. */
+export function effectiveResources(
+  { spec }: Pod,
+  { resources = {} }: Container,
+): ResourceRequirements {
+  const inherited = COMPUTE.filter((name) =>
+    isLimited(spec.resources, name) && !isLimited(resources, name));
+  if (inherited.length === 0) return resources;
+  const ofPod = inherited.map((name) => [name, spec.resources!.limits![name]!]);
+  return { ...resources, limits: { ...resources.limits, ...Object.fromEntries(ofPod) } };
+}
+
 /**
- * Returns the pod's requests and limits: containers and sidecars together, or the largest init
- * container if that is more, plus overhead. A limit is undefined when one container has none.
+ * Returns the requests and limits of a pod with its overhead, as its cgroup has them: there is a
+ * limit of cpu or memory if the pod itself has one, or each of its containers.
  */
-export function podResources(pod: Pod): ComputeResources {
-  const main = (pod.spec.containers ?? []).map(containerResources);
-  let sidecars: ComputeResources[] = [];
-  let steps: ComputeResources[] = [];
-  for (const container of pod.spec.initContainers ?? []) {
-    const own = containerResources(container);
-    steps.push(sum([...sidecars, own]));
-    if (container.restartPolicy === "Always") sidecars = [...sidecars, own];
+export function podRequirements({ spec }: Pod): { requests: Amounts; limits: Amounts } {
+  const { overhead = {} } = spec;
+  const requests = podAmounts(spec, "requests");
+  addAmounts(requests, overhead);
+  const limits = podAmounts(spec, "limits");
+  const containers = [...(spec.initContainers ?? []), ...spec.containers];
+  for (const name of COMPUTE) {
+    const all = containers.every(({ resources }) => isLimited(resources, name));
+    if (!all && !isLimited(spec.resources, name)) delete limits[name];
   }
-  const running = sum([...main, ...sidecars]);
-  const whole = steps.reduce(largest, running);
-  const overhead = pod.spec.overhead ?? {};
-  const cpu = overhead.cpu === undefined ? 0 : milliValueOf(overhead.cpu);
-  const memory = overhead.memory === undefined ? 0 : valueOf(overhead.memory);
-  return {
-    cpuRequest_milli: plus(whole.cpuRequest_milli, cpu),
-    cpuLimit_milli: plus(whole.cpuLimit_milli, cpu),
-    memoryRequest_bytes: plus(whole.memoryRequest_bytes, memory),
-    memoryLimit_bytes: plus(whole.memoryLimit_bytes, memory),
-  };
+  for (const [name, amount] of Object.entries(overhead)) {
+    if (limits[name] !== undefined) addAmounts(limits, { [name]: amount });
+  }
+  return { requests, limits };
 }
 
-function plus(value: number | undefined, extra: number): number | undefined {
-  return value === undefined ? undefined : value + extra;
-}
-
-function sum(list: ComputeResources[]): ComputeResources {
-  const requests = (values: (number | undefined)[]) =>
-    values.some((value) => value !== undefined)
-      ? values.reduce<number>((total, value) => total + (value ?? 0), 0)
-      : undefined;
-  const limits = (values: (number | undefined)[]) =>
-    values.every((value) => value !== undefined) && values.length > 0
-      ? values.reduce<number>((total, value) => total + (value ?? 0), 0)
-      : undefined;
-  return {
-    cpuRequest_milli: requests(list.map((one) => one.cpuRequest_milli)),
-    cpuLimit_milli: limits(list.map((one) => one.cpuLimit_milli)),
-    memoryRequest_bytes: requests(list.map((one) => one.memoryRequest_bytes)),
-    memoryLimit_bytes: limits(list.map((one) => one.memoryLimit_bytes)),
-  };
+/** Returns the pod's requests and limits as numbers. */
+export function podResources(pod: Pod): ComputeResources {
+  return computeResources(podRequirements(pod));
 }
 
 /** Returns the larger of two requests and limits; no limit is the largest. */

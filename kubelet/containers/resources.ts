@@ -3,10 +3,11 @@ import type { Init } from "@raft2kube/proto/codec.ts";
 import type { LinuxContainerResources } from "@raft2kube/proto/gen/cri.ts";
 import {
   type ComputeResources,
-  containerResources,
+  computeResources,
   cpuQuota_us,
   CPU_PERIOD_US,
   cpuShares,
+  effectiveResources,
   oomScoreAdjOf,
 } from "./qos.ts";
 
@@ -20,14 +21,14 @@ export function linuxResources(compute: ComputeResources): Init<LinuxContainerRe
   };
 }
 
-/** Returns a container's resources with its oom_score_adj. */
+/** Returns a container's resources with its oom_score_adj; the pod's limits are the most it has. */
 export function containerLinuxResources(
   pod: Pod,
   container: Container,
   nodeMemory_bytes: number,
 ): Init<LinuxContainerResources> {
   return {
-    ...linuxResources(containerResources(container)),
+    ...linuxResources(computeResources(effectiveResources(pod, container))),
     oomScoreAdj: oomScoreAdjOf(pod, container, nodeMemory_bytes),
   };
 }

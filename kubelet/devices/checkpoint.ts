@@ -16,7 +16,7 @@ export interface DeviceEntry {
  */
 export interface DeviceCheckpoint {
   entries: DeviceEntry[];
-  resources: Record<string, string[]>;
+  resources: string[];
 }
 
 /** Replaces the checkpoint durably. Its structure follows upstream's; the checksum is our own. */
@@ -29,7 +29,8 @@ export function writeCheckpoint(file: string, checkpoint: DeviceCheckpoint): Pro
       DeviceIDs: entry.deviceIds,
       AllocResp: ContainerAllocateResponse.encode(entry.response).toString("base64"),
     })),
-    RegisteredDevices: checkpoint.resources,
+    // The devices themselves come from the plugins again.
+    RegisteredDevices: Object.fromEntries(checkpoint.resources.map((name) => [name, []])),
   };
   return writeCheckpointFile(file, data);
 }
@@ -41,7 +42,7 @@ export function writeCheckpoint(file: string, checkpoint: DeviceCheckpoint): Pro
 export async function readCheckpoint(file: string): Promise<DeviceCheckpoint> {
   const remedy = "stop the pods that use devices, then remove the file";
   const data = await readCheckpointFile<Stored>(file, remedy);
-  if (data === undefined) return { entries: [], resources: {} };
+  if (data === undefined) return { entries: [], resources: [] };
   return {
     entries: data.PodDeviceEntries.map((entry) => ({
       podUid: entry.PodUID,
@@ -50,7 +51,7 @@ export async function readCheckpoint(file: string): Promise<DeviceCheckpoint> {
       deviceIds: entry.DeviceIDs,
       response: ContainerAllocateResponse.decode(Buffer.from(entry.AllocResp, "base64")),
     })),
-    resources: data.RegisteredDevices,
+    resources: Object.keys(data.RegisteredDevices),
   };
 }
 

@@ -39,6 +39,8 @@ export class DeviceAllocator implements DeviceManager {
    * devices.
    */
   #allKnown = false;
+  /** Resources in the checkpoint, or about to be. */
+  #savedNames = "";
 
   constructor(options: {
     resources: DeviceResources;
@@ -59,7 +61,12 @@ export class DeviceAllocator implements DeviceManager {
       const entries = await this.#allocateAll(pod);
       if (entries.length === 0) return;
       this.#holders.add(entries);
-      await this.#save();
+      try {
+        await this.#save();
+      } catch (thrown) {
+        this.#holders.retain((uid) => uid !== uidOf(pod));
+        throw thrown;
+      }
     });
   }
 
@@ -91,10 +98,17 @@ export class DeviceAllocator implements DeviceManager {
     return { close: () => void this.#listeners.delete(listener) };
   }
 
-  /** Notifies the listeners that the devices have changed, and saves the names of the resources. */
+  /**
+   * Notifies the listeners that the devices have changed, and saves the names of the resources. A
+   * plugin may change its devices as often as it likes, so that these are not saved.
+   */
   changed(): void {
     for (const listener of this.#listeners) listener();
+    const names = this.#names().join(" ");
+    if (names === this.#savedNames) return;
+    this.#savedNames = names;
     this.#inTurn(() => this.#save()).catch((thrown: unknown) => {
+      this.#savedNames = "";
       // Allocations are saved at admission; this saves only which resources exist.
       log.error("the device checkpoint was not written", { error: messageOf(thrown) });
     });
@@ -191,14 +205,14 @@ export class DeviceAllocator implements DeviceManager {
   }
 
   #save(): Promise<void> {
-    const names = [...this.#resources.names()].sort();
-    const resources = Object.fromEntries(
-      names.map((name) => [name, [...this.#resources.devices(name).keys()].sort()]),
-    );
     return writeCheckpoint(this.#checkpointFile, {
       entries: [...this.#holders.all()],
-      resources,
+      resources: this.#names(),
     });
+  }
+
+  #names(): string[] {
+    return [...this.#resources.names()].sort();
   }
 
   #inTurn<R>(operation: () => Promise<R>): Promise<R> {

@@ -4,6 +4,7 @@ import type { RpcServer } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { ActivePods } from "./device-allocation.ts";
+import { fromCustomary } from "../plugins/customary-root.ts";
 import type { PluginHandler } from "../plugins/handler.ts";
 import { readCheckpoint } from "./checkpoint.ts";
 import { DeviceAllocator } from "./device-allocator.ts";
@@ -49,7 +50,7 @@ export async function startDeviceManager(
   const holders = new DeviceHolders(checkpoint.entries);
   const resources = new DeviceResources({
     clock,
-    known: Object.keys(checkpoint.resources),
+    known: checkpoint.resources,
     changed: () => manager.changed(),
   });
   const manager = new DeviceAllocator({ resources, holders, activePods, checkpointFile });
@@ -70,7 +71,7 @@ export async function startDeviceManager(
   }
   return {
     manager,
-    pluginHandler: pluginHandlerFor(resources),
+    pluginHandler: pluginHandlerFor(resources, rootDir),
     async close() {
       await Promise.all([registration.close(), podResources.close()]);
       await resources.close();
@@ -88,9 +89,10 @@ async function removeStaleSockets(pluginDir: string): Promise<void> {
   }
 }
 
-function pluginHandlerFor(resources: DeviceResources): PluginHandler {
+function pluginHandlerFor(resources: DeviceResources, rootDir: string): PluginHandler {
   return {
-    async register({ name, endpoint, supportedVersions }) {
+    async register({ name, endpoint: named, supportedVersions }) {
+      const endpoint = fromCustomary(named, rootDir);
       if (!isExtendedResource(name)) {
         throw new CodedError("BadResourceName", `${name} is not the name of a device resource`);
       }

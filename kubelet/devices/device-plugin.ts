@@ -1,7 +1,7 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import {
   DevicePlugin as DevicePluginService,
-  type ContainerAllocateResponse,
+  ContainerAllocateResponse,
   type Device,
   type DevicePluginMethods,
   type DevicePluginOptions,
@@ -10,6 +10,8 @@ import { client, connectGrpc, type Channel, type RpcClient } from "@raft2kube/rp
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import {
   ALLOCATE_TIMEOUT_MS,
+  ALLOCATION_BYTES_MAX,
+  DEVICE_ID_BYTES_MAX,
   DEVICES_MAX,
   PREFERRED_TIMEOUT_MS,
   PRE_START_TIMEOUT_MS,
@@ -64,8 +66,12 @@ export class DevicePlugin {
       { timeout_ms: ALLOCATE_TIMEOUT_MS },
     );
     const [response] = containerResponses;
-    if (response && containerResponses.length === 1) return response;
-    const answers = `${containerResponses.length} answers to one request`;
+    const bytes = response ? ContainerAllocateResponse.encode(response).length : 0;
+    const isRight = containerResponses.length === 1 && bytes <= ALLOCATION_BYTES_MAX;
+    if (response && isRight) return response;
+    const answers = containerResponses.length === 1
+      ? `an answer of ${bytes} bytes, at most ${ALLOCATION_BYTES_MAX} are taken`
+      : `${containerResponses.length} answers to one request`;
     throw new CodedError("BadDevicePlugin", `the plugin of ${this.resource} gave ${answers}`);
   }
 
@@ -104,6 +110,9 @@ export class DevicePlugin {
       for await (const { devices } of lists) {
         if (devices.length > DEVICES_MAX) {
           throw new CodedError("TooManyDevices", `more than ${DEVICES_MAX} devices`);
+        }
+        if (devices.some(({ ID }) => Buffer.byteLength(ID) > DEVICE_ID_BYTES_MAX)) {
+          throw new CodedError("LongDeviceId", `an id of more than ${DEVICE_ID_BYTES_MAX} bytes`);
         }
         this.#listener.devices(devices);
       }

@@ -15,6 +15,10 @@ export const PREFERRED_TIMEOUT_MS = 10_000;
 export const RESOURCES_MAX = 100;
 export const DEVICES_MAX = 10_000;
 
+/** A device's id, and a plugin's answer for one container: both are kept in the checkpoint. */
+export const DEVICE_ID_BYTES_MAX = 1024;
+export const ALLOCATION_BYTES_MAX = 64 * 1024;
+
 assertLimits({
   "a preference is asked for within an allocation": PREFERRED_TIMEOUT_MS <= ALLOCATE_TIMEOUT_MS,
 });

@@ -12,8 +12,14 @@ import type { PodDeps } from "../sync/pod-deps.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 import { collectContainers } from "./container-gc.ts";
 import type { ImageGc } from "./image-gc.ts";
-import type { PeriodicTask } from "./periodic.ts";
 import { LogRotation } from "./rotate-logs.ts";
+
+export interface HousekeepingTask {
+  readonly name: string;
+  readonly period_ms: number;
+  /** May return another pause until the next time, in milliseconds. */
+  run(): Promise<void | number>;
+}
 
 /** Returns the periodic tasks of a node. */
 export function housekeepingTasks(
@@ -21,7 +27,7 @@ export function housekeepingTasks(
   workers: PodWorkers,
   imageGc: ImageGc,
   evictions: Evictions,
-): PeriodicTask[] {
+): HousekeepingTask[] {
   const evict = (pod: Pod, message: string) => evictions.evict(pod, message);
   const rotation = new LogRotation({ runtime, workers, paths, clock });
   const storage = new StorageLimits({ runtime, clock, paths, workers, volumes, evict });

@@ -2,6 +2,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { Node, type NodeMethods } from "@raft2kube/proto/gen/csi.ts";
 import { client, connectGrpc, type Channel, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { CUSTOMARY_ROOT, fromCustomary, toCustomary } from "./customary-root.ts";
 import type { Plugin, PluginHandler } from "./handler.ts";
 import { DRIVER_INFO_TIMEOUT_MS } from "./limits.ts";
 
@@ -37,9 +38,11 @@ export class CsiDriverMissingError extends CodedError {
 export class CsiDrivers implements PluginHandler {
   readonly #drivers = new Map<string, { driver: CsiDriver; channel: Channel }>();
   readonly #listener: CsiDriverListener;
+  readonly #rootDir: string;
 
-  constructor(listener: CsiDriverListener) {
+  constructor(listener: CsiDriverListener, rootDir: string = CUSTOMARY_ROOT) {
     this.#listener = listener;
+    this.#rootDir = rootDir;
   }
 
   /**
@@ -66,9 +69,12 @@ export class CsiDrivers implements PluginHandler {
       const message = `driver ${name} speaks CSI ${supportedVersions.join(", ")}, this kubelet 1.x`;
       throw new CodedError("CsiVersion", message);
     }
-    const channel = connectGrpc(`unix://${endpoint}`);
+    const own = fromCustomary(endpoint, this.#rootDir);
+    const channel = connectGrpc(`unix://${own}`);
+    const node = client(channel, Node);
     try {
-      const driver = await describe(plugin, client(channel, Node));
+      const seen = own === endpoint ? node : withCustomaryPaths(node, this.#rootDir);
+      const driver = await describe(plugin, seen);
       await this.#listener.added(driver);
       this.#drivers.get(name)?.channel.close();
       this.#drivers.set(name, { driver, channel });
@@ -93,6 +99,35 @@ export class CsiDrivers implements PluginHandler {
     for (const { channel } of this.#drivers.values()) channel.close();
     this.#drivers.clear();
   }
+}
+
+/** Calls of a driver in a pod, where the kubelet's root is in the customary place. */
+function withCustomaryPaths(
+  node: RpcClient<NodeMethods>,
+  rootDir: string,
+): RpcClient<NodeMethods> {
+  const path = (own: string | undefined) => own && toCustomary(own, rootDir);
+  return {
+    ...node,
+    nodeStageVolume: (input, options) => node.nodeStageVolume(
+      { ...input, stagingTargetPath: path(input.stagingTargetPath) }, options),
+    nodeUnstageVolume: (input, options) => node.nodeUnstageVolume(
+      { ...input, stagingTargetPath: path(input.stagingTargetPath) }, options),
+    nodePublishVolume: (input, options) => node.nodePublishVolume({
+      ...input,
+      stagingTargetPath: path(input.stagingTargetPath), targetPath: path(input.targetPath),
+    }, options),
+    nodeUnpublishVolume: (input, options) => node.nodeUnpublishVolume(
+      { ...input, targetPath: path(input.targetPath) }, options),
+    nodeGetVolumeStats: (input, options) => node.nodeGetVolumeStats({
+      ...input,
+      stagingTargetPath: path(input.stagingTargetPath), volumePath: path(input.volumePath),
+    }, options),
+    nodeExpandVolume: (input, options) => node.nodeExpandVolume({
+      ...input,
+      stagingTargetPath: path(input.stagingTargetPath), volumePath: path(input.volumePath),
+    }, options),
+  };
 }
 
 async function describe(plugin: Plugin, node: RpcClient<NodeMethods>): Promise<CsiDriver> {

@@ -1,7 +1,9 @@
 import { mkdir } from "node:fs/promises";
 import { type FileEvents, watchDirectory } from "@raft2kube/linux/file-events.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { RESCAN_MS } from "./limits.ts";
 import { planRegistry } from "./plan.ts";
@@ -36,47 +38,28 @@ class PluginWatcher {
   readonly #files: FileEvents;
   #followed: PluginRegistration[] = [];
   readonly #leaving = new Set<Promise<void>>();
-  #scanning: Promise<void> | undefined;
-  #scanAgain = false;
-  #rescan: Timer | undefined;
-  #closed = false;
+  readonly #scanning: Runner;
 
   constructor(options: PluginWatcherOptions) {
     this.#options = options;
-    const { registryDir } = options;
-    // Without events the registry is scanned every RESCAN_MS.
-    this.#files = watchDirectory(registryDir, () => this.#scan(), (error) => {
+    const { registryDir, clock } = options;
+    this.#scanning = new Runner({
+      clock,
+      max_ms: RESCAN_MS, // without events too
+      run: () => this.#follow(),
+      report: failureLog(log, `the plugin registry ${registryDir} could not be read`),
+    });
+    this.#files = watchDirectory(registryDir, () => this.#scanning.request(), (error) => {
       log.warn("no file events of the registry", { registryDir, error: messageOf(error) });
     });
-    this.#scan();
+    this.#scanning.request();
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
     this.#files.close();
-    this.#rescan?.cancel();
-    await this.#scanning;
+    await this.#scanning.close();
     await Promise.all(this.#followed.map((one) => one.leave({ deregister: false })));
     await Promise.all(this.#leaving);
-  }
-
-  /** Scans the registry; one scan at a time, and one more after it if requested meanwhile. */
-  #scan(): void {
-    if (this.#closed) return;
-    if (this.#scanning) {
-      this.#scanAgain = true;
-      return;
-    }
-    this.#rescan?.cancel();
-    this.#scanning = this.#follow().finally(() => {
-      this.#scanning = undefined;
-      if (this.#closed) return;
-      this.#rescan = this.#options.clock.after(RESCAN_MS, () => this.#scan());
-      if (this.#scanAgain) {
-        this.#scanAgain = false;
-        this.#scan();
-      }
-    });
   }
 
   /** Deregisters a plugin without blocking the others: it may hang. */
@@ -92,21 +75,17 @@ class PluginWatcher {
 
   async #follow(): Promise<void> {
     const { registryDir, handlers, clock } = this.#options;
-    try {
-      const seen = await scanRegistry(registryDir);
-      const plan = planRegistry(
-        seen,
-        this.#followed.map((one) => one.socket),
-      );
-      const leaving = this.#followed.filter((one) => plan.leave.includes(one.socket));
-      this.#followed = this.#followed.filter((one) => !leaving.includes(one));
-      const left = new Map(leaving.map((one) => [one.socket.path, this.#leave(one)]));
-      for (const socket of plan.follow) {
-        const predecessor = left.get(socket.path);
-        this.#followed.push(new PluginRegistration(socket, handlers, clock, predecessor));
-      }
-    } catch (thrown) {
-      log.error("the plugin registry could not be read", { registryDir, error: messageOf(thrown) });
+    const seen = await scanRegistry(registryDir);
+    const plan = planRegistry(
+      seen,
+      this.#followed.map((one) => one.socket),
+    );
+    const leaving = this.#followed.filter((one) => plan.leave.includes(one.socket));
+    this.#followed = this.#followed.filter((one) => !leaving.includes(one));
+    const left = new Map(leaving.map((one) => [one.socket.path, this.#leave(one)]));
+    for (const socket of plan.follow) {
+      const predecessor = left.get(socket.path);
+      this.#followed.push(new PluginRegistration(socket, handlers, clock, predecessor));
     }
   }
 }

@@ -1,5 +1,6 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import { Registration } from "@raft2kube/proto/gen/pluginregistration.ts";
+import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -55,7 +56,9 @@ export class PluginRegistration {
   }
 
   async #register(): Promise<void> {
-    for (let pause_ms = REGISTER_BACK_OFF_MS; !this.#left.signal.aborted; pause_ms *= 2) {
+    const pauses = { first_ms: REGISTER_BACK_OFF_MS, most_ms: REGISTER_BACK_OFF_MS_MAX };
+    const backoff = new Backoff(pauses);
+    while (!this.#left.signal.aborted) {
       try {
         this.#registered = await this.#attempt();
         return;
@@ -64,8 +67,7 @@ export class PluginRegistration {
         const fields = { socket: this.socket.path, error: messageOf(thrown) };
         log.warn("a plugin could not be registered, trying again", fields);
       }
-      const bounded_ms = Math.min(pause_ms, REGISTER_BACK_OFF_MS_MAX);
-      await delay(this.#clock, bounded_ms, this.#left.signal);
+      await delay(this.#clock, backoff.next(), this.#left.signal);
     }
   }
 

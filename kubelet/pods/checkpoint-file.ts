@@ -4,14 +4,22 @@ import { crc32c } from "@raft2kube/std/bytes.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { CHECKPOINT_BYTES_MAX } from "../limits.ts";
 
-/** A checkpoint is damaged: what pods were given before the restart is unknown. */
+/** A checkpoint is damaged, or too large. What pods were given before a restart is unknown then. */
 export class CheckpointError extends CodedError {
   override readonly name = "CheckpointError";
 }
 
-/** Replaces a checkpoint durably: the data with its checksum, as JSON. */
-export function writeCheckpointFile(file: string, data: unknown): Promise<void> {
-  return replaceFile(file, JSON.stringify({ Data: data, Checksum: checksumOf(data) }));
+/**
+ * Replaces a checkpoint durably: the data with its checksum, as JSON. Throws CheckpointError, and
+ * keeps the one before, for data that would be too large to be read.
+ */
+export async function writeCheckpointFile(file: string, data: unknown): Promise<void> {
+  const text = JSON.stringify({ Data: data, Checksum: checksumOf(data) });
+  const bytes = Buffer.byteLength(text);
+  if (bytes > CHECKPOINT_BYTES_MAX) {
+    throw new CheckpointError("CheckpointTooLarge", `${file} would have ${bytes} bytes`);
+  }
+  await replaceFile(file, text);
 }
 
 /**

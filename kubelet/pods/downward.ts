@@ -59,8 +59,8 @@ function lines(map: Record<string, string> | undefined): string {
 
 /**
  * Returns a container's request or limit divided by the selector's divisor, rounded up; an absent
- * limit is the node's allocatable amount. Throws RangeError for an unsupported resource or an
- * unknown container.
+ * limit is the pod's own, else the node's allocatable amount. Throws RangeError for an unsupported
+ * resource or an unknown container.
  */
 export function resourceValue(
   selector: ResourceFieldSelector,
@@ -82,7 +82,7 @@ export function resourceValue(
   const list = match[1] as "limits" | "requests";
   const name = match[2]!;
   const text = container.resources?.[list]?.[name];
-  const amount = parseQuantity(text ?? fallback(list, name, container, allocatable)).nanos;
+  const amount = parseQuantity(text ?? fallback(list, name, container, pod, allocatable)).nanos;
   const divisor = parseQuantity(selector.divisor ?? "1").nanos || ONE_NANOS;
   return String((amount + divisor - 1n) / divisor);
 }
@@ -93,9 +93,12 @@ function fallback(
   list: "limits" | "requests",
   name: string,
   container: Container,
+  { spec }: Pod,
   allocatable: NodeAllocatable,
 ): string {
   if (list === "requests") return container.resources?.limits?.[name] ?? "0";
+  const ofPod = spec.resources?.limits?.[name];
+  if (ofPod !== undefined && parseQuantity(ofPod).nanos > 0n) return ofPod;
   switch (name) {
     case "cpu":
       return milliQuantityOf(allocatable.cpu_milli);

@@ -21,6 +21,15 @@ describe("a static pod", () => {
     expect(staticPod(changed, FILE).metadata.uid).not.toBe(pod.metadata.uid);
   });
 
+  test("requests what its limits are where it leaves requests out, as one of the API", () => {
+    const limits = { cpu: "1", memory: "1Gi" };
+    const container = { name: "c", image: "i", resources: { limits: { cpu: "100m" } } };
+    const spec = { containers: [container], resources: { limits } };
+    const made = staticPod({ ...MANIFEST, spec }, FILE).spec;
+    expect(made.containers[0]?.resources?.requests).toEqual({ cpu: "100m" });
+    expect(made.resources).toEqual({ limits, requests: { ...limits, cpu: "100m" } });
+  });
+
   test.each<[string, unknown]>([
     ["NOT_A_POD", { ...MANIFEST, kind: "Deployment" }],
     ["NOT_A_POD", null],

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { defaultPodRequests } from "@raft2kube/api/core/v1/pod/defaults.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { CONFIG_HASH, CONFIG_SEEN, CONFIG_SOURCE } from "./pod-identity.ts";
@@ -29,6 +30,7 @@ export function staticPod(
   }
   const hash = createHash("md5").update(JSON.stringify([nodeName, file, parsed])).digest("hex");
   const uid = pod.metadata?.uid || hash;
+  defaultPodRequests(pod.spec);
   return {
     ...pod,
     apiVersion: "v1",

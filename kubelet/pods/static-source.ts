@@ -3,8 +3,10 @@ import { extname, join } from "node:path";
 import { defaultPod } from "@raft2kube/api/core/v1/pod/defaults.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { type FileEvents, watchDirectory } from "@raft2kube/linux/file-events.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { STATIC_POD_PERIOD_MS, STATIC_POD_SETTLE_MS } from "../limits.ts";
 import { uidOf } from "./pod-identity.ts";
@@ -36,10 +38,7 @@ export class StaticSource {
   /** A file is being written: it is read again after STATIC_POD_SETTLE_MS. */
   #unsettled = false;
   #watcher: FileEvents | undefined;
-  #timer: Timer | undefined;
-  #reading: Promise<void> | undefined;
-  #again = false;
-  #closed = false;
+  readonly #reading: Runner;
   #markSynced: () => void = () => {};
   #changed: () => void = () => {};
 
@@ -49,12 +48,18 @@ export class StaticSource {
     this.synced = new Promise((resolve) => {
       this.#markSynced = resolve;
     });
+    this.#reading = new Runner({
+      clock: options.clock,
+      max_ms: STATIC_POD_PERIOD_MS,
+      run: () => this.#readAll(),
+      report: failureLog(log, "the static pod directory cannot be read"),
+    });
   }
 
   /** Starts to read the files. `changed` is called after each time that all were read. */
   start(changed: () => void): void {
     this.#changed = changed;
-    this.#read();
+    this.#reading.request();
   }
 
   /** Returns the pods as last read. */
@@ -63,30 +68,12 @@ export class StaticSource {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
     this.#watcher?.close();
-    this.#timer?.cancel();
-    await this.#reading;
+    await this.#reading.close();
   }
 
-  #read(): void {
-    if (this.#closed) return;
-    if (this.#reading) {
-      this.#again = true;
-      return;
-    }
-    this.#timer?.cancel();
-    this.#reading = this.#readAll().finally(() => {
-      this.#reading = undefined;
-      const { clock } = this.#options;
-      if (this.#closed) return;
-      const period_ms = this.#unsettled ? STATIC_POD_SETTLE_MS : STATIC_POD_PERIOD_MS;
-      this.#timer = clock.after(this.#again ? 0 : period_ms, () => this.#read());
-      this.#again = false;
-    });
-  }
-
-  async #readAll(): Promise<void> {
+  /** Reads all files; resolves with the pause until the next time where it is not the period. */
+  async #readAll(): Promise<void | number> {
     const { dir, sink } = this.#options;
     try {
       // Watch before reading: changes during the read trigger another one.
@@ -107,7 +94,8 @@ export class StaticSource {
       for (const pod of found.values()) if (!known.has(uidOf(pod))) sink.put(pod);
       this.#changed();
       // Not synced while a file is being written: its pod is not removed.
-      if (!this.#unsettled) this.#markSynced();
+      if (this.#unsettled) return STATIC_POD_SETTLE_MS;
+      this.#markSynced();
     } catch (thrown) {
       if (!isErrno(thrown, "ENOENT")) throw thrown;
       log.debug("the static pod directory is not there", { dir });
@@ -142,7 +130,7 @@ export class StaticSource {
    */
   #watch(dir: string): FileEvents | undefined {
     let lost = false;
-    const events = watchDirectory(dir, () => this.#read(), (error) => {
+    const events = watchDirectory(dir, () => this.#reading.request(), (error) => {
       log.warn("the static pod directory is not watched", { dir, error: messageOf(error) });
       lost = true;
       this.#watcher = undefined;

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
@@ -59,4 +62,36 @@ test("a clock that was set back since the container's start delays no probe", as
   const ahead = { ...RUNNING, startedAt_ms: 600_000 };
   const { commands } = await restarted(ALL, { ready: true, started: true }, ahead);
   expect(commands).toEqual(["live", "ready"]);
+});
+
+test("a probe that ends at another host passes with a warning event", async () => {
+  const server = createServer((_, response) => {
+    response.writeHead(302, { location: "http://other.test/" }).end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const readinessProbe = { httpGet: { port, path: "/" }, timeoutSeconds: 5 };
+  const spec = { containers: [{ name: "a", readinessProbe }] };
+  const clock = new ManualClock();
+  const recorded: string[][] = [];
+  const passed = Promise.withResolvers<void>();
+  const probes = new PodProbes({
+    clock,
+    runtime: undefined as unknown as Runtime,
+    events: { record: (_pod, ...event) => recorded.push(event as string[]) },
+    pod: () => ({ metadata: { name: "p", uid: "u" }, spec }) as Pod,
+    podIP: () => "127.0.0.1",
+    changed: () => passed.resolve(),
+    wasReady: () => false,
+    wasStarted: () => true,
+  });
+  probes.sync([RUNNING]);
+  clock.advance(10_000);
+  await passed.promise;
+  expect(probes.ready(RUNNING)).toBe(true);
+  expect(recorded).toEqual([["Warning", "ProbeWarning",
+    "Readiness probe warning: Probe terminated redirects, Response body: ", "a"]]);
+  probes.close();
+  server.close();
 });

@@ -152,9 +152,13 @@ export class PodProbes {
     this.#schedule(key, probing, waits ? Math.min(period_ms, WAIT_FOR_STARTUP_MS) : period_ms);
   }
 
-  #record({ kind, container }: ProbeWorker, { result, output }: ProbeOutcome): void {
-    if (result === "success") return;
+  #record({ kind, container }: ProbeWorker, { result, output, warns }: ProbeOutcome): void {
     const { events, pod } = this.#options;
+    if (warns) {
+      const text = `${kind} probe warning: ${output}`;
+      events.record(pod(), "Warning", "ProbeWarning", text, container.name);
+    }
+    if (result === "success") return;
     const message =
       result === "failure"
         ? `${kind} probe failed: ${output}`

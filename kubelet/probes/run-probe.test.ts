@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { createServer as createHttpServer, type Server } from "node:http";
 import { createServer, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
@@ -6,13 +7,14 @@ import type { Runtime } from "../cri/runtime.ts";
 import { PROBE_ANSWER_BYTES_MAX } from "../limits.ts";
 import { runProbe } from "./run-probe.ts";
 
-let server: Http2Server;
+let server: Server | Http2Server;
 afterEach(() => server.close());
 
 /** Returns the result of a gRPC probe of a server with a response of this length. */
 async function probe(length: number) {
-  server = createServer();
-  server.on("stream", (stream) => {
+  const grpc = createServer();
+  server = grpc;
+  grpc.on("stream", (stream) => {
     stream.on("error", () => stream.destroy());
     const head = Buffer.alloc(5);
     head.writeUInt32BE(length, 1);
@@ -26,10 +28,34 @@ async function probe(length: number) {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const target = { container: { name: "c" }, containerId: "c", podIP: "127.0.0.1" };
-  const runtime = undefined as unknown as Runtime;
-  return runProbe({ grpc: { port, service: "" }, timeoutSeconds: 5 }, { ...target, runtime });
+  return runProbe({ grpc: { port, service: "" }, timeoutSeconds: 5 }, TARGET);
 }
+
+const runtime = undefined as unknown as Runtime;
+const TARGET = { container: { name: "c" }, containerId: "c", podIP: "127.0.0.1", runtime };
+
+/** Returns the outcome of an HTTP probe of a server that answers `/` so, and all else with 200. */
+async function probeHttp(status: number, location?: string) {
+  server = createHttpServer(({ url }, response) => {
+    response.writeHead(url === "/" ? status : 200, location ? { location } : {}).end(`at ${url}`);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return runProbe({ httpGet: { port, path: "/" }, timeoutSeconds: 5 }, TARGET);
+}
+
+// Facts of upstream's TestHTTPProbeChecker_NonLocalRedirects.
+test.each<[string, number, string | undefined, string, boolean]>([
+  ["to another path is followed", 301, "/next", "at /next", false],
+  ["to another host is not", 302, "http://other.test/", "at /", true],
+  ["without a location is not", 307, undefined, "at /", true],
+  ["that is none of those to follow is not", 304, "/next", "", true],
+])("a redirect %s", async (_, status, location, body, warns) => {
+  const output = warns ? `Probe terminated redirects, Response body: ${body}` : body;
+  expect(await probeHttp(status, location))
+    .toEqual({ result: "success", output, ...(warns && { warns }) });
+});
 
 test("a response to a gRPC probe is bounded, since a pod may send half of it", async () => {
   expect(await probe(2)).toMatchObject({ result: "success" });

@@ -12,6 +12,8 @@ import { httpGet } from "./http-get.ts";
 /** Outcome of one run of a probe. An `error` is not counted. */
 export interface ProbeOutcome {
   result: "success" | "failure" | "error";
+  /** The output is a warning about a success. */
+  warns?: boolean;
   output: string;
 }
 
@@ -75,11 +77,14 @@ async function httpProbe(
     if (status < 200 || status >= 400) {
       return { result: "failure", output: `HTTP probe failed with statuscode: ${status}` };
     }
-    if (status < 300 || !location) return { result: "success", output: body };
+    if (status < 300) return { result: "success", output: body };
+    // A redirect that is not followed counts as success, as upstream.
+    const output = `Probe terminated redirects, Response body: ${body}`;
+    const ended: ProbeOutcome = { result: "success", warns: true, output };
+    if (!location || !FOLLOWED.has(status)) return ended;
     const { scheme, host, port, path } = target;
     const next = new URL(location, `${scheme}://${host}:${port}${path}`);
-    // A redirection to another host counts as success, as upstream.
-    if (next.hostname !== host) return { result: "success", output: "Probe terminated redirects" };
+    if (next.hostname !== host) return ended;
     const secure = next.protocol === "https:";
     target = {
       ...target,
@@ -92,6 +97,7 @@ async function httpProbe(
 }
 
 const REDIRECTS_MAX = 10;
+const FOLLOWED = new Set([301, 302, 303, 307, 308]);
 
 function tcpProbe(
   probe: Probe,

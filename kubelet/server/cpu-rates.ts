@@ -1,3 +1,5 @@
+import { CPU_RATE_MS_MAX, CPU_RATE_MS_MIN } from "../limits.ts";
+
 /** Cumulative CPU time at one moment. */
 export interface CpuSample {
   time_ms: number;
@@ -11,16 +13,24 @@ export class CpuRates {
   readonly #before = new Map<string, { sample: CpuSample; rate: number | undefined }>();
 
   /**
-   * Returns nanocores since the previous sample; undefined for the first one, and after a counter
-   * reset. Samples less than SHORTEST_MS apart return the previous rate.
+   * Returns nanocores since the previous sample; undefined for the first one, after CPU_RATE_MS_MAX
+   * without one, and after a counter reset. A sample less than CPU_RATE_MS_MIN after the previous
+   * one returns that one's rate.
    */
   rateOf(key: string, sample: CpuSample): number | undefined {
     if (sample.nanoCores !== undefined) return sample.nanoCores;
     const before = this.#before.get(key);
-    if (before && sample.time_ms - before.sample.time_ms < SHORTEST_MS) return before.rate;
-    const rate = before && rateBetween(before.sample, sample);
+    const elapsed_ms = before ? sample.time_ms - before.sample.time_ms : Infinity;
+    if (elapsed_ms >= 0 && elapsed_ms < CPU_RATE_MS_MIN) return before?.rate;
+    const isRecent = elapsed_ms > 0 && elapsed_ms <= CPU_RATE_MS_MAX;
+    const rate = before && isRecent ? rateBetween(before.sample, sample) : undefined;
     this.#before.set(key, { sample, rate });
     return rate;
+  }
+
+  /** Whether each key has a rate. */
+  get complete(): boolean {
+    return [...this.#before.values()].every(({ rate }) => rate !== undefined);
   }
 
   /** Drops all other keys. */
@@ -34,6 +44,3 @@ function rateBetween(before: CpuSample, after: CpuSample): number | undefined {
   const elapsed_s = (after.time_ms - before.time_ms) / 1_000;
   return used_ns < 0 ? undefined : Math.round(used_ns / elapsed_s);
 }
-
-/** Shortest interval of a meaningful rate. */
-const SHORTEST_MS = 1_000;

@@ -7,10 +7,13 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { TLS_FLOOR } from "@raft2kube/rpc/tls-floor.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { nodeUsage } from "../node/node-usage.ts";
-import { HANDSHAKE_TIMEOUT_MS, HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from "../limits.ts";
+import {
+  CPU_RATE_MS_MIN, HANDSHAKE_TIMEOUT_MS, HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS,
+} from "../limits.ts";
 import type { KubeletServerOptions } from "../options.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
@@ -178,12 +181,22 @@ class Handler {
     throw new HttpError(404, "404 page not found");
   }
 
+  /** A rate needs two samples: where one is missing or old, the second is taken at once. */
   async #summary(response: ServerResponse): Promise<void> {
+    let summary = await this.#measured();
+    if (!this.#rates.complete) {
+      await delay(this.#context.clock, CPU_RATE_MS_MIN * 1.1);
+      summary = await this.#measured();
+    }
+    send(response, 200, "application/json", JSON.stringify(summary));
+  }
+
+  async #measured() {
     const { clock, nodeName, rootDir, runtime } = this.#context;
     const pods = await podUsages({ ...this.#context, now_ms: () => clock.now() });
     const filesystems = await runtimeFilesystems(runtime);
     const layers = pods.flatMap(({ containers }) => containers.map((one) => one.writableLayer));
-    const summary = statsSummary({
+    return statsSummary({
       nodeName,
       node: await nodeUsage(rootDir),
       nodeStarted_ms: this.#started_ms,
@@ -195,7 +208,6 @@ class Handler {
       rates: this.#rates,
       now_ms: clock.now(),
     });
-    send(response, 200, "application/json", JSON.stringify(summary));
   }
 
   async #resources(response: ServerResponse): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Container, ResourceList, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
 import { milliQuantityOf, quantityOf } from "@raft2kube/std/quantity.ts";
-import { containerResources, cpuQuota_us, cpuShares } from "../containers/qos.ts";
+import { computeResources, cpuQuota_us, cpuShares } from "../containers/qos.ts";
 import type { ObservedContainer, ObservedLimits } from "../cri/observed.ts";
 
 /**
@@ -27,12 +27,15 @@ function actualResources(
   const { resources: allocated = {} } = container;
   const running = observed?.state === "running";
   const { requests, limits } = (running && before) || allocated;
+  // Limits of its pod, which `before` has too, are not the container's own.
+  const own = allocated.limits && Object.entries(limits ?? {}).filter(([name]) =>
+    allocated.limits?.[name] !== undefined);
   const known = {
     ...(requests && { requests: { ...requests } }),
-    ...(limits && { limits: { ...limits } }),
+    ...(own && { limits: Object.fromEntries(own) }),
   };
   if (!running || !observed.limits) return known;
-  return withLimits(known, container, observed.limits);
+  return withLimits(known, observed.limits);
 }
 
 /**
@@ -41,10 +44,9 @@ function actualResources(
  */
 function withLimits(
   known: { requests?: ResourceList; limits?: ResourceList },
-  container: Container,
   observed: ObservedLimits,
 ): ResourceRequirements {
-  const expected = containerResources({ ...container, resources: known });
+  const expected = computeResources(known);
   const { requests, limits } = known;
   const { cpuShares: shares, cpuQuota, cpuPeriod, memoryLimitInBytes } = observed;
   const sharesDiffer = shares > 0 && shares !== cpuShares(expected.cpuRequest_milli);

@@ -1,5 +1,6 @@
 import type { Container, Pod, PodStatus, RestartPolicy } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
+import { POD } from "../allocation/resources.ts";
 import type { ObservedContainer } from "../cri/observed.ts";
 import { podStatus, type StatusFacts } from "./pod-status.ts";
 import { statusPatch } from "./status-patch.ts";
@@ -346,6 +347,21 @@ describe("a resize", () => {
     expect(shown(resized(), "running", { resourcesBefore }, limits)?.resources).toEqual(partly);
     expect(shown(resized(), "running", {}, large)?.resources).toEqual(LARGE);
     expect(shown(resized(), "exited", { resourcesBefore })?.resources).toEqual(LARGE);
+  });
+
+  test("of the pod itself shows what its cgroup has, and containers without its limits", () => {
+    const pod = podOf();
+    pod.spec.resources = LARGE;
+    pod.spec.overhead = { cpu: "1" };
+    const before = new Map<string, object>([[POD, SMALL], ["a", { limits: SMALL.limits }]]);
+    const resourcesBefore = (name: string) => before.get(name);
+    const more = { resourcesBefore };
+    const status = statusOf(pod, [{ ...ran("a", "running"), limits: small }], more);
+    expect(status).toMatchObject({ allocatedResources: LARGE.requests, resources: SMALL });
+    expect(status.containerStatuses?.[0]?.resources).toEqual({});
+    expect(statusPatch("u", status)).toMatchObject({ status: { resources: SMALL } });
+    expect(statusOf(pod, []).resources).toEqual(LARGE);
+    expect(statusOf(podOf(), [])).not.toHaveProperty("resources");
   });
 
   test("shows the runtime's limits, where they are not those allocated", () => {

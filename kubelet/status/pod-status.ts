@@ -12,7 +12,8 @@ import {
   resizeConditions,
   type ResizeState,
 } from "../allocation/resize-state.ts";
-import { qosClassOf } from "../containers/qos.ts";
+import { resourcesOf, withResources } from "../allocation/resources.ts";
+import { podRequirements, qosClassOf } from "../containers/qos.ts";
 import { isRestartableInit } from "../pods/pod-identity.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import { disruption, podConditions, withTransitionTimes } from "./conditions.ts";
@@ -44,8 +45,8 @@ export interface StatusFacts {
   terminationMessage(observed: ObservedContainer): string | undefined;
   /** Its resize. */
   resize?: ResizeState;
-  /** Resources that a running container has instead of those allocated. */
-  resourcesBefore?(container: string): ResourceRequirements | undefined;
+  /** Resources that a running container, or the pod (`POD`), has instead of those allocated. */
+  resourcesBefore?(name: string): ResourceRequirements | undefined;
   hostIPs: string[];
   runtimeName: string;
   now_ms: number;
@@ -88,6 +89,7 @@ export function podStatus(facts: StatusFacts): PodStatus {
     ...(ips[0] ? { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) } : {}),
     startTime: previous?.startTime ?? now,
     qosClass: qosClassOf(pod),
+    ...podResourcesStatus(pod, facts.resourcesBefore),
     ...(initStatuses.length > 0 ? { initContainerStatuses: initStatuses } : {}),
     ...(statuses.length > 0 ? { containerStatuses: statuses } : {}),
     ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
@@ -101,6 +103,23 @@ export function podStatus(facts: StatusFacts): PodStatus {
 function openPhase(derived: PodPhase, previous: PodStatus | undefined): PodPhase {
   if (derived !== "Succeeded" && derived !== "Failed") return derived;
   return previous?.phase === "Pending" ? "Pending" : "Running";
+}
+
+/**
+ * Returns the resources allocated to the pod with its containers, and those that its cgroup has,
+ * both without overhead: the scheduler adds that.
+ */
+function podResourcesStatus(
+  { spec: { overhead: _overhead, ...spec }, ...rest }: Pod,
+  before: StatusFacts["resourcesBefore"],
+): Pick<PodStatus, "allocatedResources" | "resources"> {
+  const pod = { ...rest, spec };
+  const { requests: allocatedResources } = podRequirements(pod);
+  const entries = Object.entries(resourcesOf(pod));
+  const actual = entries.map(([name, resources]) => [name, before?.(name) ?? resources]);
+  const { requests, limits } = podRequirements(withResources(pod, Object.fromEntries(actual)));
+  if (Object.keys({ ...allocatedResources, ...requests, ...limits }).length === 0) return {};
+  return { allocatedResources, resources: { requests, limits } };
 }
 
 type FinalPhase = { phase: PodPhase; reason?: string; message?: string };

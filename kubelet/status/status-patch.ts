@@ -15,6 +15,8 @@ const OWNED = [
   "podIPs",
   "startTime",
   "qosClass",
+  "allocatedResources",
+  "resources",
   "initContainerStatuses",
   "containerStatuses",
   "ephemeralContainerStatuses",

@@ -29,7 +29,7 @@ export interface StatusWriterOptions {
   clock: Clock;
   /**
    * Returns the API object of a pod: the pod, or a static pod's mirror; undefined when there is
-   * none.
+   * none, or another pod of its name.
    */
   objectOf(pod: Pod): Pod | undefined;
 }

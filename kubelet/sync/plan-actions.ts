@@ -87,7 +87,9 @@ export function killOfRunning(
     return kill("definition-changed", "definition changed, will be restarted");
   }
   const before = input.resourcesBefore?.(name);
-  if (before && needsRestart(container, before)) return kill("resize", "resize requires restart");
+  if (before && needsRestart(input.pod, container, before)) {
+    return kill("resize", "resize requires restart");
+  }
   const { failed } = input.health(observed);
   if (failed === "Liveness") return kill("liveness-probe", `failed liveness probe${ending}`);
   if (failed === "Startup") return kill("startup-probe", `failed startup probe${ending}`);

@@ -8,7 +8,7 @@ import {
   refuseLowering,
   type ResizePlan,
 } from "../allocation/plan.ts";
-import { resizedContainers } from "../allocation/resources.ts";
+import { resizedNames } from "../allocation/resources.ts";
 import { NO_RESIZE, resizeMessage } from "../allocation/resize-state.ts";
 import type { ResizeState, ResizeVerdict } from "../allocation/resize-state.ts";
 import { largest } from "../containers/qos.ts";
@@ -20,7 +20,7 @@ import type { PodDeps } from "./pod-deps.ts";
 const log = logger("kubelet-resize");
 const NO_USAGE: MemoryUsage = { pod: undefined, container: () => undefined };
 
-/** Result of `apply`: containers were resized, the runtime or the usage forbids it, or neither. */
+/** Result of `apply`: something was resized, the runtime or the usage forbids it, or neither. */
 export type ResizeResult = "nothing" | "resized" | "failed";
 
 /**
@@ -54,7 +54,7 @@ export class PodResize {
   async review(desired: Pod, decide: (desired: Pod) => ResizeVerdict): Promise<boolean> {
     const { allocations, events } = this.#deps;
     const { generation } = desired.metadata;
-    const changed = resizedContainers(allocations.allocated(desired), desired);
+    const changed = resizedNames(allocations.allocated(desired), desired);
     // The pod of a changed file is another pod, with its own UID.
     if (changed.length === 0 || isStatic(desired)) {
       this.#setPending(desired, undefined);
@@ -113,8 +113,8 @@ export class PodResize {
       const refusal = refuseLowering(plan, await this.#memoryUsage(pod, observed, plan));
       if (refusal !== undefined) return this.#failed(pod, refusal);
       cgroups.create(pod, largest(plan.podBefore, plan.podAfter));
-      for (const { container, limits: linux } of plan.updates) {
-        const containerId = latest(observed, container.name)?.id ?? "";
+      for (const { name, limits: linux } of plan.updates) {
+        const containerId = latest(observed, name)?.id ?? "";
         if (Object.keys(linux).length === 0) continue;
         await runtime.runtime.updateContainerResources({ containerId, linux });
       }
@@ -122,8 +122,8 @@ export class PodResize {
     } catch (thrown) {
       return this.#failed(pod, messageOf(thrown));
     }
-    if (plan.updates.length === 0) return "nothing";
-    await allocations.actuate(uidOf(pod), plan.updates.map(({ container }) => container.name));
+    if (plan.actuated.length === 0) return "nothing";
+    await allocations.actuate(uidOf(pod), plan.actuated);
     return "resized";
   }
 

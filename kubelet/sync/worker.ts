@@ -1,6 +1,7 @@
 import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
+import { type Pauses, pauseAfter } from "@raft2kube/reconcile/backoff.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
@@ -48,6 +49,7 @@ export interface WorkerHooks {
 }
 
 const log = logger("kubelet-pod");
+const PAUSES: Pauses = { first_ms: SYNC_BACK_OFF_MS, most_ms: SYNC_BACK_OFF_MS_MAX };
 
 /**
  * State machine of one pod on the node. A step observes the runtime, publishes the status, plans
@@ -198,8 +200,7 @@ export class PodWorker {
 
   /** Counts one more failure; returns how long to wait after it, in milliseconds. */
   #backOff(): number {
-    const doubled_ms = SYNC_BACK_OFF_MS * 2 ** Math.min(this.#failures++, 10);
-    return Math.min(doubled_ms, SYNC_BACK_OFF_MS_MAX);
+    return pauseAfter(++this.#failures, PAUSES);
   }
 
   #report(thrown: unknown): void {

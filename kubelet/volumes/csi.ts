@@ -4,7 +4,7 @@ import { isMountPoint } from "@raft2kube/linux/mount-point.ts";
 import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/gen/csi.ts";
 import { goCodeName, RpcError } from "@raft2kube/rpc/error.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { KeyedTurns } from "@raft2kube/std/turns.ts";
+import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/attachments.ts";
 import { CsiDriverMissingError, type CsiDriver, type CsiDrivers } from "../plugins/csi-drivers.ts";
 import { DRIVER_CALL_TIMEOUT_MS } from "../plugins/limits.ts";

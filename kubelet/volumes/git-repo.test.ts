@@ -6,6 +6,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { startNodePlugins } from "../assembly/node-plugins.ts";
+import { logEvents } from "../pods/pod-event-sink.ts";
 import { NO_OBJECTS } from "../pods/pod-objects.ts";
 import { volumesDir } from "../pods/pod-paths.ts";
 import { PodVolumes } from "./pod-volumes.ts";
@@ -19,6 +20,7 @@ test("a gitRepo volume is refused, and nothing is cloned (CVE-2024-10220, 2025-1
     client: undefined,
     clock: systemClock(),
     devices: { register: async () => undefined, deregister: async () => undefined },
+    events: logEvents(),
     sources: { objects: NO_OBJECTS, allocatable, hostIPs: () => [] },
   });
   try {

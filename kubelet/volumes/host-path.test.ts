@@ -1,9 +1,7 @@
-import { execFileSync } from "node:child_process";
-import { mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
-import type { PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { FilesBudget } from "./files.ts";
 import { ensurePath, hostPathPlugin } from "./host-path.ts";
@@ -49,37 +47,15 @@ test("the types that create make what is missing, through links too", async () =
   await expect(orphan).rejects.toThrow("does not exist");
 });
 
-const local = (at: string, volumeMode: "Block" | "Filesystem", readOnly = false) => {
-  const pv: PersistentVolume = { metadata: {}, spec: { local: { path: at }, volumeMode } };
-  const volume = { name: "v", persistentVolumeClaim: { claimName: "c", readOnly } };
-  return {
+test("the customary root of kubelets is this kubelet's", async () => {
+  const { setUp } = hostPathPlugin(dir);
+  const use = (at: string) => setUp({
     pod: { metadata: { name: "p", uid: "u" }, spec: { containers: [] } },
-    spec: { name: "v", volume, claim: { pv, pvc: { metadata: {}, spec: {} } } },
+    spec: { name: "v", volume: { name: "v", hostPath: { path: at, type: "Directory" } } },
     dir, fsGroup: undefined, readOnly: false, budget: new FilesBudget(),
-  };
-};
-
-test("a local volume is a directory, or a block device where its mode says so", async () => {
-  const { setUp } = hostPathPlugin();
-  const directory = await setUp(local(dir, "Filesystem"));
-  expect(directory).toMatchObject({ kind: "filesystem", hostPath: dir });
-  await expect(setUp(local(dir, "Block"))).rejects.toThrow("is not a block device");
-  const device = blockDevice();
-  const block = await setUp(local(device, "Block"));
-  expect(block).toEqual({ kind: "block", devicePath: device, readOnly: false });
-  await expect(setUp(local(device, "Filesystem"))).rejects.toThrow("is not a directory");
+  });
+  await mkdir(path.join(dir, "plugins"));
+  expect(await use("/var/lib/kubelet/plugins"))
+    .toMatchObject({ kind: "filesystem", hostPath: path.join(dir, "plugins") });
+  expect(await use("/var/lib")).toMatchObject({ hostPath: "/var/lib" });
 });
-
-test("a local volume is read-only where its claim in the pod says so", async () => {
-  const { setUp } = hostPathPlugin();
-  for (const [at, mode] of [[blockDevice(), "Block"], [dir, "Filesystem"]] as const) {
-    expect(await setUp(local(at, mode, true))).toMatchObject({ readOnly: true });
-  }
-});
-
-function blockDevice(): string {
-  const found = execFileSync("find", ["/dev", "-maxdepth", "1", "-type", "b"]).toString();
-  const [device] = found.split("\n");
-  expect(device).toMatch(/^\/dev\//);
-  return device!;
-}

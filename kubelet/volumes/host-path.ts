@@ -2,20 +2,24 @@ import { mkdir, open, stat } from "node:fs/promises";
 import type { Stats } from "node:fs";
 import { dirname } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { fromCustomary } from "../plugins/customary-root.ts";
 import type { VolumePlugin, VolumeSpec } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 
-/** `hostPath` volumes, and PersistentVolumes of kinds hostPath and local: a path of the node. */
-export function hostPathPlugin(): VolumePlugin {
+/**
+ * `hostPath` volumes and PersistentVolumes: a path of the node. The root directory of kubelets, as
+ * manifests name it, is `rootDir`.
+ */
+export function hostPathPlugin(rootDir: string): VolumePlugin {
   return {
     name: "kubernetes.io~host-path",
     supports: (spec) => sourceOf(spec) !== undefined,
     async setUp({ spec, ...request }) {
       const readOnly =
         request.readOnly || (spec.volume.persistentVolumeClaim?.readOnly ?? false);
-      const { path, type } = sourceOf(spec)!;
+      const { path: named, type } = sourceOf(spec)!;
+      const path = fromCustomary(named, rootDir);
       await ensurePath(path, type);
-      if (isLocalBlock(spec)) return { kind: "block", devicePath: path, readOnly };
       return { kind: "filesystem", hostPath: path, readOnly, propagatesMounts: true };
     },
     // The path is the node's: nothing is removed.
@@ -24,16 +28,8 @@ export function hostPathPlugin(): VolumePlugin {
 }
 
 function sourceOf({ volume, claim }: VolumeSpec): { path: string; type: string } | undefined {
-  const local = claim?.pv.spec.local;
-  if (local) {
-    return { path: local.path, type: isLocalBlock({ claim }) ? "BlockDevice" : "Directory" };
-  }
   const source = claim ? claim.pv.spec.hostPath : volume.hostPath;
   return source ? { path: source.path, type: source.type ?? "" } : undefined;
-}
-
-function isLocalBlock({ claim }: Pick<VolumeSpec, "claim">): boolean {
-  return claim?.pv.spec.local !== undefined && claim.pv.spec.volumeMode === "Block";
 }
 
 /** Checks or creates the path by its type. Throws VolumeError with upstream's message. */

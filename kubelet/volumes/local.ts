@@ -1,0 +1,97 @@
+import { readlink, realpath, rm, stat, symlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { namesIn } from "@raft2kube/linux/names-in.ts";
+import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import type { PodEventSink } from "../pods/pod-event-sink.ts";
+import { ensurePath } from "./host-path.ts";
+import { requireLocal } from "./network-mount.ts";
+import { applyFsGroup } from "./ownership.ts";
+import type { SetUpRequest, VolumePlugin } from "./plugin.ts";
+
+/**
+ * `local` PersistentVolumes: a directory or block device of the node. A pod's own directory for the
+ * volume is a link to it, by which other pods that use it are found. The first pod that writes
+ * gives its files to its fsGroup; a later one with another gets a warning (upstream's rules).
+ */
+export function localPlugin(events: PodEventSink): VolumePlugin {
+  /** By path: two pods do not change its files at once. */
+  const turns = new KeyedTurns();
+  return {
+    name: "kubernetes.io~local-volume",
+    supports: ({ claim }) => claim?.pv.spec.local !== undefined,
+    async setUp(request) {
+      const { spec: { claim, volume } } = request;
+      const { local, volumeMode } = claim!.pv.spec;
+      const { path } = local!;
+      const claimed = volume.persistentVolumeClaim?.readOnly ?? false;
+      const readOnly = request.readOnly || claimed;
+      if (volumeMode === "Block") {
+        await ensurePath(path, "BlockDevice");
+        return { kind: "block", devicePath: path, readOnly };
+      }
+      await ensurePath(path, "Directory");
+      const real = await realpath(path);
+      await turns.run(real, () => claimOnce(request, real, claimed, events));
+      return { kind: "filesystem", hostPath: path, readOnly, propagatesMounts: true };
+    },
+    tearDown: ({ dir }) => rm(dir, { force: true }),
+  };
+}
+
+/** Gives the files at `real` to the pod's fsGroup unless another pod uses them; links to `real`. */
+async function claimOnce(
+  { pod, spec, dir, fsGroup }: SetUpRequest,
+  real: string,
+  readOnly: boolean,
+  events: PodEventSink,
+): Promise<void> {
+  if ((await linkedFrom(dir)) === real) return;
+  if (fsGroup !== undefined) {
+    const { name = "" } = spec.claim!.pv.metadata;
+    const what = `fsGroup of local volume ${name} is not supported`;
+    const remedy = "give the directory to the group on its server";
+    await requireLocal({ path: real, own: dirname(dir), what, remedy });
+    const policy = pod.spec.securityContext?.fsGroupChangePolicy;
+    if (await isUsedByOthers(dir, real)) await warnOfOther(pod, name, { fsGroup, real, events });
+    else if (!readOnly) await applyFsGroup(real, fsGroup, false, policy);
+  }
+  await rm(dir, { force: true });
+  await symlink(real, dir);
+}
+
+async function warnOfOther(
+  pod: Pod,
+  name: string,
+  { fsGroup, real, events }: { fsGroup: number; real: string; events: PodEventSink },
+): Promise<void> {
+  const { gid } = await stat(real);
+  if (gid === fsGroup) return;
+  events.record(pod, "Warning", "AlreadyMountedVolume",
+    `The requested fsGroup is ${fsGroup}, but the volume ${name} has GID ${gid}. ` +
+    "The volume may not be shareable.");
+}
+
+/** `dir` is `<pods>/<uid>/volumes/<plugin>/<volume>`. */
+async function isUsedByOthers(dir: string, real: string): Promise<boolean> {
+  const volumes = dirname(dir);
+  const ownPod = dirname(dirname(volumes));
+  for (const uid of await namesIn(dirname(ownPod))) {
+    if (uid === basename(ownPod)) continue;
+    const links = join(dirname(ownPod), uid, "volumes", basename(volumes));
+    const targets = await Promise.all((await namesIn(links)).map((name) =>
+      linkedFrom(join(links, name))));
+    if (targets.includes(real)) return true;
+  }
+  return false;
+}
+
+async function linkedFrom(path: string): Promise<string | undefined> {
+  try {
+    return await readlink(path);
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT", "EINVAL")) return undefined;
+    throw thrown;
+  }
+}
