@@ -14,9 +14,18 @@ export const LAYER_BLOBS_KNOWN = 16;
 /** How much larger a layer may be than it travelled, and from what size on that is looked at. */
 export const LAYER_RATIO = 100;
 export const LAYER_RATIO_FREE_BYTES = 256 * 2 ** 20;
-/** Entries in one layer, and layers in one image (overlayfs takes 500). */
+/**
+ * Entries in one layer, the directories that their names imply included; layers in one image
+ * (overlayfs takes 500).
+ */
 export const LAYER_ENTRIES = 1_000_000;
 export const IMAGE_LAYERS = 127;
+/** Memory for a layer's directories, whose times are set once all is unpacked. */
+export const LAYER_DIRECTORIES_BYTES = 128 << 20;
+/** An archive of images (`r2k image load`): files and links, a name of one, names of images. */
+export const ARCHIVE_ENTRIES = 10_000;
+export const ARCHIVE_NAME_BYTES = 4_096;
+export const ARCHIVE_IMAGES = 256;
 /**
  * Disk space that images leave free for the store, logs and volumes: a tenth of the disk, but not
  * more than that many bytes; of its inodes a twentieth. Checked each time that this much more was
@@ -28,6 +37,9 @@ export const INODE_RESERVE_SHARE = 0.05;
 export const DISK_CHECK_BYTES = 16 * 2 ** 20;
 /** An extended header in a tar (pax, GNU's long names): what Go's reader takes. */
 export const TAR_EXTENSION_BYTES = 1 << 20;
+/** Records in one such header; those of a whole tar, each header counted as one more. */
+export const TAR_RECORDS = 4_096;
+export const TAR_RECORDS_ALL = 10_000_000;
 /** /etc/passwd and /etc/group of an image. */
 export const ACCOUNT_FILE_BYTES = 1 << 20;
 
@@ -54,6 +66,8 @@ export const KILL_TIMEOUT_MS = 10_000;
 export const EXIT_CHECK_INTERVAL_MS = 500;
 /** How often all containers are looked at where files cannot be watched. */
 export const EXIT_POLL_INTERVAL_MS = 1_000;
+/** How often it is looked whether running containers have their conmon, and pods their files. */
+export const MONITOR_CHECK_INTERVAL_MS = 5_000;
 /** How long conmon may take to write the exit file after its container ended. */
 export const EXIT_FILE_TIMEOUT_MS = 5_000;
 
@@ -80,11 +94,16 @@ export const CONSOLE_INTERVAL_MS = 2;
 /** conmon reads input from the attach socket in pieces of at most this. */
 export const ATTACH_PACKET_BYTES = 8_192;
 
-/** A streaming URL is good for one request, this long; and so many may wait. */
+/** A streaming URL is good for one request, this long. */
 export const STREAM_TOKEN_TTL_MS = 60_000;
-export const STREAM_TOKENS = 1_000;
-/** Execs, attachments and port-forwards at once; each may hold a mebibyte that is not read. */
+/**
+ * Execs, attachments and port-forwards at once, unused URLs included; each may hold a mebibyte that
+ * is not read. The reserve is for pods of kube-system.
+ */
 export const STREAMS = 256;
+export const STREAMS_OF_POD = 32;
+export const STREAMS_OF_NAMESPACE = 64;
+export const STREAMS_RESERVED = 32;
 
 /** Events that wait for one slow reader of GetContainerEvents before the oldest go. */
 export const EVENT_BACKLOG = 1_000;
@@ -104,6 +123,8 @@ export const BANDWIDTH_BURST_MIN = 1_048_576;
 export const BANDWIDTH_BURST_MAX = 2_147_483_647;
 
 assertLimits({
+  "streams of a pod are part of its namespace's, and those of all":
+    STREAMS_OF_POD <= STREAMS_OF_NAMESPACE && STREAMS_OF_NAMESPACE + STREAMS_RESERVED < STREAMS,
   "a call's own output is part of all that it may have":
     EXEC_SYNC_OWN_BYTES <= EXEC_SYNC_OUTPUT_BYTES,
   "one call's output is part of all calls'": EXEC_SYNC_OUTPUT_BYTES <= EXEC_SYNC_ALL_BYTES,

@@ -28,12 +28,13 @@ import type { OciProgram } from "./oci/program.ts";
 import { OciRuntime } from "./oci/runtime.ts";
 import { type RuntimePaths, runtimePaths } from "./paths.ts";
 import { reconcile } from "./reconcile.ts";
+import { startRepair } from "./repair.ts";
 import { RecordTable } from "./record-table.ts";
 import type { Runtime } from "./runtime.ts";
 import { PodNetwork } from "./sandbox/network.ts";
 import { SANDBOX_STATE, type SandboxRecord } from "./sandbox/record.ts";
 import { removePodSandbox } from "./sandbox/stop.ts";
-import { Serial } from "./serial.ts";
+import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import { StreamingServer } from "./streaming/server.ts";
 
 /** Where a runtime keeps its state, what it listens on, and the programs it drives. */
@@ -115,7 +116,7 @@ function buildRuntime(options: RuntimeOptions): OwnedRuntime {
     }),
     sandboxes,
     containers,
-    serial: new Serial(),
+    turns: new KeyedTurns(),
     events: new EventHub(),
     exits: new ExitWatcher(),
     diskUsages: new DiskUsages(clock),
@@ -174,11 +175,13 @@ async function open(
     takeHybridControllers(paths.cgroupV1);
     resources.defer(() => giveBackHybridControllers(paths.cgroupV1));
   }
-  resources.defer(() => runtime.serial.idle());
+  resources.defer(() => runtime.turns.idle());
   await exits.open(runtime);
   resources.defer(() => exits.close());
   await runtime.images.open();
   await reconcile(runtime);
+  const repair = startRepair(runtime, exits);
+  resources.defer(() => repair.close());
   await streaming.open();
   resources.defer(() => streaming.close());
   const server = await serveGrpc({

@@ -5,7 +5,6 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EventHub, type RuntimeEvent } from "./events.ts";
 import { EVENT_BACKLOG } from "./limits.ts";
 import { RecordTable } from "./record-table.ts";
-import { Serial } from "./serial.ts";
 import { readState } from "./state-file.ts";
 
 let dir: string;
@@ -40,25 +39,6 @@ describe("records", () => {
     await expect(readState(file, kind)).rejects.toThrow(/damaged/);
     await expect(readState(path.join(dir, "none"), kind)).resolves.toBeUndefined();
   });
-});
-
-test("tasks of one key run in turn, those of others beside them", async () => {
-  const serial = new Serial();
-  const order: string[] = [];
-  let release = () => {};
-  const gate = new Promise<void>((resolve) => (release = resolve));
-  const slow = serial.run("a", async () => {
-    await gate;
-    order.push("a1");
-    throw new Error("first");
-  });
-  const after = serial.run("a", async () => order.push("a2"));
-  await serial.run("b", async () => order.push("b1"));
-  release();
-  await expect(slow).rejects.toThrow("first");
-  await after;
-  expect(order).toEqual(["b1", "a1", "a2"]);
-  await serial.idle();
 });
 
 test("a reader that falls behind loses the oldest events only", async () => {

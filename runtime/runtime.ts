@@ -15,7 +15,7 @@ import type { RuntimePaths } from "./paths.ts";
 import type { RecordTable } from "./record-table.ts";
 import type { PodNetwork } from "./sandbox/network.ts";
 import type { SandboxRecord } from "./sandbox/record.ts";
-import type { Serial } from "./serial.ts";
+import type { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import type { StreamingServer } from "./streaming/server.ts";
 
 /** Ends of containers, as an ExitWatcher finds them. */
@@ -47,7 +47,7 @@ export interface Runtime {
   readonly sandboxes: RecordTable<SandboxRecord>;
   readonly containers: RecordTable<ContainerRecord>;
   /** Serializes the changes of each sandbox and container, by id. */
-  readonly serial: Serial;
+  readonly turns: KeyedTurns;
   readonly events: EventHub;
   readonly exits: Exits;
   readonly streaming: StreamingServer;

@@ -113,7 +113,7 @@ export async function createContainer(
   if (!request.config?.metadata?.name) {
     throw new RuntimeError("invalid-argument", "the container has no metadata");
   }
-  return await runtime.serial.run(request.podSandboxId, () => createNow(runtime, request));
+  return await runtime.turns.run(request.podSandboxId, () => createNow(runtime, request));
 }
 
 /**

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { type FileEvents, watchDirectory } from "@raft2kube/linux/file-events.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
@@ -25,6 +26,13 @@ export class ExitWatcher implements Exits {
       runtime.log.error("containers' ends are no longer watched, only polled for", { err });
       this.#pollForEver();
     });
+  }
+
+  /** Watches again if another program has deleted the directory: no event says so. */
+  async reopen(runtime: Runtime): Promise<void> {
+    if (existsSync(runtime.paths.exits)) return;
+    this.#events?.close();
+    await this.open(runtime);
   }
 
   close(): void {

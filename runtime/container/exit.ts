@@ -74,18 +74,21 @@ export function needsRelease(runtime: Runtime, record: ContainerRecord): boolean
 
 /**
  * Records that a running container has ended. Returns whether it has. Its remaining processes are
- * killed. Waits for other changes of the container: never call it from within one.
+ * killed. One without its conmon counts as ended, as containerd's without its shim: it has no log,
+ * no streams, and its exit would not be seen. Waits for other changes of the container: never call
+ * it from within one.
  */
 export function recordExit(runtime: Runtime, id: string): Promise<boolean> {
-  return runtime.serial.run(id, () => recordExitNow(runtime, id));
+  return runtime.turns.run(id, () => recordExitNow(runtime, id));
 }
 
 async function recordExitNow(runtime: Runtime, id: string): Promise<boolean> {
   const record = runtime.containers.find(id);
   if (record?.phase.state !== "running") return false;
   const { startedAt_ms, process } = record.phase;
-  const ended = await readExitFile(runtime.paths.container(id).exitFile);
-  if (!ended && isAlive(process)) return false;
+  const paths = runtime.paths.container(id);
+  const ended = await readExitFile(paths.exitFile);
+  if (!ended && isAlive(process) && (await isMonitored(paths, id))) return false;
   // Kill the remaining processes first: nothing of a container outlives its first process.
   runtime.cgroups.kill(record.cgroup);
   const exit = await exitWithReason(runtime, record);

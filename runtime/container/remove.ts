@@ -10,7 +10,7 @@ import { killContainer } from "./stop.ts";
  */
 export async function removeContainer(runtime: Runtime, id: string): Promise<void> {
   await killContainer(runtime, id);
-  const removed = await runtime.serial.run(id, async () => {
+  const removed = await runtime.turns.run(id, async () => {
     const record = runtime.containers.find(id);
     if (!record) return undefined;
     if (needsRelease(runtime, record)) await releaseContainer(runtime, record);

@@ -42,7 +42,7 @@ async function launch(
  */
 export async function startContainer(runtime: Runtime, id: string): Promise<void> {
   // lab:10 begin startContainer
-  await runtime.serial.run(id, async () => {
+  await runtime.turns.run(id, async () => {
     const record = runtime.containers.get(id);
     if (record.phase.state !== "created") {
       const message = `container ${id} is ${record.phase.state}, not created`;

@@ -10,7 +10,7 @@ import { signalNumber } from "./signals.ts";
  * started has started.
  */
 async function settled(runtime: Runtime, id: string): Promise<ContainerRecord | undefined> {
-  return await runtime.serial.run(id, () => Promise.resolve(runtime.containers.find(id)));
+  return await runtime.turns.run(id, () => Promise.resolve(runtime.containers.find(id)));
 }
 
 /** Kills all processes of a container and waits for its end. Idempotent. */

@@ -11,7 +11,7 @@ export async function updateResources(
   id: string,
   limits: LinuxContainerResources,
 ): Promise<void> {
-  await runtime.serial.run(id, async () => {
+  await runtime.turns.run(id, async () => {
     const record = runtime.containers.get(id);
     const { state } = record.phase;
     if (state !== "running" && state !== "created") {

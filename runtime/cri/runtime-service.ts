@@ -4,7 +4,7 @@ import type { Runtime } from "../runtime.ts";
 import { containerCalls } from "./container-calls.ts";
 import { withRpcErrors } from "./errors.ts";
 import { eventCalls } from "./event-calls.ts";
-import { execCalls } from "./exec-calls.ts";
+import { streamingCalls } from "./streaming-calls.ts";
 import { sandboxCalls } from "./sandbox-calls.ts";
 import { statsCalls } from "./stats-calls.ts";
 import { statusCalls } from "./status-calls.ts";
@@ -18,7 +18,7 @@ export function runtimeService(runtime: Runtime): Handlers<RuntimeServiceMethods
     ...statusCalls(runtime),
     ...sandboxCalls(runtime),
     ...containerCalls(runtime),
-    ...execCalls(runtime),
+    ...streamingCalls(runtime),
     ...statsCalls(runtime),
     ...eventCalls(runtime),
   });

@@ -1,7 +1,13 @@
 import type { Readable } from "node:stream";
-import { INDEX_DEPTH, LAYER_BYTES, MANIFEST_BYTES } from "../limits.ts";
+import {
+  ARCHIVE_ENTRIES,
+  ARCHIVE_NAME_BYTES,
+  INDEX_DEPTH,
+  LAYER_BYTES,
+  MANIFEST_BYTES,
+} from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
-import { loadDockerArchive, type ArchiveFiles, unnamed } from "./docker-archive.ts";
+import { loadDockerArchive, requireFew, type ArchiveFiles, unnamed } from "./docker-archive.ts";
 import { readBounded } from "./http.ts";
 import { malformed } from "./json.ts";
 import { choosePlatform, MediaType, parseManifest, type Descriptor } from "./manifest.ts";
@@ -51,7 +57,14 @@ async function load(
 ): Promise<string[]> {
   let index: Buffer | undefined;
   const others: ArchiveFiles = { files: new Map(), links: new Map() };
+  let entries = 0;
   for await (const { header, content } of tarEntries(source)) {
+    if (++entries > ARCHIVE_ENTRIES) {
+      throw malformed(`the archive has more than ${ARCHIVE_ENTRIES} files`);
+    }
+    if (Math.max(header.name.length, header.linkname.length) > ARCHIVE_NAME_BYTES) {
+      throw malformed(`a name of more than ${ARCHIVE_NAME_BYTES} bytes in the archive`);
+    }
     const name = header.name.toString("utf8").replace(/^\.\//, "");
     const blob = /^blobs\/(sha256|sha512)\/([0-9a-f]+)$/.exec(name);
     if (header.type === "symlink") others.links.set(name, header.linkname.toString("utf8"));
@@ -80,6 +93,7 @@ async function loadLayout(
   if (parsed.kind !== "index") {
     throw new RuntimeError("invalid-argument", "index.json is no index");
   }
+  requireFew(parsed.index.manifests);
   const names: string[] = [];
   for (const descriptor of parsed.index.manifests) {
     const name = nameOf(descriptor) ?? options.as;

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { MANIFEST_BYTES } from "../limits.ts";
+import { ARCHIVE_IMAGES, MANIFEST_BYTES } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
 import { Fields, malformed, parseJson } from "./json.ts";
 import { MediaType, type Descriptor, type ImageManifest } from "./manifest.ts";
@@ -63,6 +63,7 @@ export async function loadDockerArchive(
   const { digest } = find(archive, "manifest.json");
   const text = await store.blobs.read(digest, MANIFEST_BYTES);
   const images = decodeSaved(parseJson(text, "manifest.json"));
+  requireFew(images.flatMap(({ RepoTags }) => (RepoTags.length > 0 ? RepoTags : [""])));
   const names: string[] = [];
   for (const image of images) {
     const manifest = Buffer.from(JSON.stringify(manifestOf(archive, image)));
@@ -76,6 +77,14 @@ export async function loadDockerArchive(
     }
   }
   return names;
+}
+
+/** Throws for an archive of more images: each name is written, and listed from then on. */
+export function requireFew(names: readonly unknown[]): void {
+  if (names.length <= ARCHIVE_IMAGES) return;
+  const message = `the archive names ${names.length} images, at most ${ARCHIVE_IMAGES} are loaded`;
+  const remedy = "load them in several archives";
+  throw new RuntimeError("resource-exhausted", message, { remedy });
 }
 
 /** An archive holds an image that could not be asked for afterwards. */

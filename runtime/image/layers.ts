@@ -9,7 +9,7 @@ import { namesIn } from "@raft2kube/linux/names-in.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import { LAYER_BLOBS_KNOWN, LAYER_UNPACKED_BYTES } from "../limits.ts";
-import { Serial } from "../serial.ts";
+import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import { readState, writeState, type StateKind } from "../state-file.ts";
 import { Hashing } from "./blobs.ts";
 import type { DiskReserve } from "./disk-reserve.ts";
@@ -32,7 +32,7 @@ interface LayerState {
 export class LayerStore {
   readonly #directory: string;
   readonly #reserve: DiskReserve;
-  readonly #serial = new Serial();
+  readonly #turns = new KeyedTurns();
 
   constructor(directory: string, reserve: DiskReserve) {
     this.#directory = directory;
@@ -66,7 +66,7 @@ export class LayerStore {
    * of another image's layer, to get what its own blobs do not hold.
    */
   async add(diffId: string, digest: string, open: () => AsyncIterable<Buffer>): Promise<void> {
-    await this.#serial.run(diffId, async () => {
+    await this.#turns.run(diffId, async () => {
       const state = await this.usage(diffId);
       if (state === undefined) return this.#unpack(diffId, digest, open());
       const { blobs = [] } = state;

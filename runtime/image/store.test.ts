@@ -10,11 +10,14 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { buildDemoImages } from "../build/demo-images.ts";
 import { buildImage } from "../build/image-builder.ts";
 import { RuntimeError } from "../errors.ts";
-import { DISK_RESERVE_SHARE, LAYER_RATIO_FREE_BYTES } from "../limits.ts";
+import {
+  ARCHIVE_ENTRIES, ARCHIVE_IMAGES, ARCHIVE_NAME_BYTES, DISK_RESERVE_SHARE, LAYER_RATIO_FREE_BYTES,
+} from "../limits.ts";
 import { loadArchive, saveArchive } from "./archive.ts";
 import { decompress } from "./compression.ts";
 import type { ImageDefaults } from "./config.ts";
 import { ImageStore } from "./store.ts";
+import { writeTar, type TarInput } from "./tar/write.ts";
 
 let base: string;
 let inUse: string[];
@@ -54,6 +57,27 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
       "r2k.local/web:1",
     ]);
     expect(other.get("r2k.local/web:1").id).toBe(store.get("r2k.local/web:1").id);
+  });
+
+  test("an archive of too many files, long names or many images is refused", async () => {
+    const store = await open("a");
+    const link = { name: "l", type: "symlink", linkname: "x" } as const;
+    const load = (entries: Iterable<TarInput>) => loadArchive(store, writeTar(entries));
+    await expect(load(Array<TarInput>(ARCHIVE_ENTRIES + 1).fill(link))).rejects
+      .toThrow(/more than \d+ files/);
+    const linkname = "x".repeat(ARCHIVE_NAME_BYTES + 1);
+    await expect(load([{ ...link, linkname }])).rejects.toThrow(/a name of more than/);
+    const RepoTags = Array.from({ length: ARCHIVE_IMAGES + 1 }, (_, i) => `r.example/a:${i}`);
+    const saved = JSON.stringify([{ Config: "c", RepoTags, Layers: [] }]);
+    await expect(load([{ name: "manifest.json", content: saved }])).rejects
+      .toMatchObject({ code: "resource-exhausted" });
+    const manifests = RepoTags.map((name) => ({
+      mediaType: "", size: 0, digest: `sha256:${"0".repeat(64)}`,
+      annotations: { "io.containerd.image.name": name },
+    }));
+    const index = JSON.stringify({ schemaVersion: 2, manifests });
+    await expect(load([{ name: "index.json", content: index }])).rejects
+      .toMatchObject({ code: "resource-exhausted" });
   });
 
   test("an image that cannot be used is refused, and one on disk is left out", async () => {

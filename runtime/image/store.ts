@@ -3,7 +3,7 @@ import { IMAGE_CONFIG_BYTES, MANIFEST_BYTES } from "../limits.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
-import { Serial } from "../serial.ts";
+import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import { readState, writeState, type StateKind } from "../state-file.ts";
 import { BlobStore } from "./blobs.ts";
 import { decompress } from "./compression.ts";
@@ -56,7 +56,7 @@ export class ImageStore {
   readonly blobs: BlobStore;
   readonly layers: LayerStore;
   readonly #indexFile: string;
-  readonly #serial = new Serial();
+  readonly #turns = new KeyedTurns();
   readonly #layersInUse: () => Iterable<string>;
   #references = new Map<string, Target>();
   #images = new Map<string, StoredImage>();
@@ -97,7 +97,7 @@ export class ImageStore {
       throw error;
     } finally {
       this.#arriving--;
-      if (this.#collectDue) await this.#serial.run("index", () => this.#collect());
+      if (this.#collectDue) await this.#turns.run("index", () => this.#collect());
     }
   }
 
@@ -114,7 +114,7 @@ export class ImageStore {
       const open = () => decompress(this.blobs.open(layer.digest), layer.mediaType);
       await this.layers.add(diffId, layer.digest, open);
     }
-    await this.#serial.run("index", async () => {
+    await this.#turns.run("index", async () => {
       this.#references.set(reference, { target, manifest: manifestDigest });
       // Only now: what is listed can be run.
       this.#images.set(manifestDigest, image);
@@ -142,7 +142,7 @@ export class ImageStore {
 
   /** Removes an image with all its names, and the content that no other image needs. */
   async remove(nameOrId: string): Promise<void> {
-    await this.#serial.run("index", async () => {
+    await this.#turns.run("index", async () => {
       const image = this.#findStored(nameOrId);
       if (!image) return;
       for (const [name, { manifest }] of this.#references) {

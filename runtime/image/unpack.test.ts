@@ -8,6 +8,7 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { FILE_BYTES } from "./disk-reserve.ts";
 import { writeTar, type TarInput } from "./tar/write.ts";
 import { unpackLayer, type UnpackLimits } from "./unpack.ts";
 
@@ -204,6 +205,46 @@ describe.runIf(process.getuid?.() === 0)("unpacking a layer", () => {
     await expect(unpack(entries, { ...limits, entries: 1 })).rejects.toThrow(/more than/);
     await expect(unpack(entries, { ...limits, size_bytes: 9 })).rejects.toThrow(/more than/);
     await expect(unpack(entries, limits)).resolves.toMatchObject({ entries: 2, size_bytes: 10 });
+  });
+
+  test("directories that names and links imply count as entries, and on the disk", async () => {
+    let taken_bytes = 0;
+    const counting = { take: async (bytes: number) => void (taken_bytes += bytes) };
+    const limits = { entries: 500, size_bytes: 100 };
+    const deep = (name: string) => `${name}${"/d".repeat(400)}/f`;
+    const unpackCounted = async (entries: TarInput[]) => {
+      using directory = Directory.open(root);
+      return await unpackLayer(writeTar(entries), directory, counting, limits);
+    };
+    const unpacked = await unpackCounted([{ name: deep("a") }]);
+    expect(unpacked.entries).toBe(402);
+    expect(taken_bytes).toBeGreaterThanOrEqual(402 * FILE_BYTES);
+    await expect(unpackCounted([{ name: deep("b") }, { name: deep("c") }])).rejects
+      .toMatchObject({ code: "resource-exhausted" });
+    const link = { name: "l", type: "symlink", linkname: deep("d") } as const;
+    await expect(unpackCounted([link, { name: "l/f" }, { name: deep("e") }])).rejects
+      .toMatchObject({ code: "resource-exhausted" });
+  });
+
+  test("attributes count on the disk", async () => {
+    let taken_bytes = 0;
+    const counting = { take: async (bytes: number) => void (taken_bytes += bytes) };
+    using directory = Directory.open(root);
+    const attributes = { "user.a": Buffer.alloc(2_000) };
+    await unpackLayer(writeTar([{ name: "a", attributes }]), directory, counting);
+    expect(taken_bytes).toBeGreaterThanOrEqual(FILE_BYTES + 2_000);
+  });
+
+  test("a layer's directories are remembered once, within their memory", async () => {
+    const long = `${"n".repeat(200)}/`.repeat(19);
+    const again = { name: long, type: "directory" } as const;
+    await unpack([again, again, { ...again, mtime: new Date(7_000) }]);
+    expect(lstatSync(at(long)).mtimeMs).toBe(7_000);
+    const many = Array.from({ length: 5 }, (_, i) => ({ ...again, name: `${long}${i}/` }));
+    const limits = { entries: 100, size_bytes: 100, directories_bytes: 4 * long.length };
+    await expect(unpack(many, limits)).rejects.toMatchObject({ code: "resource-exhausted" });
+    await expect(unpack(Array<TarInput>(5).fill(again), { ...limits, entries: 5 })).resolves
+      .toMatchObject({ entries: 5 });
   });
 
   test("whiteouts become what overlayfs reads", async () => {

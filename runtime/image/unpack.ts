@@ -6,7 +6,7 @@ import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { deviceNumber, FileType } from "@raft2kube/linux/special-file.ts";
 import { readMappedIds } from "@raft2kube/linux/user-namespace.ts";
 import { codeOf, isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { LAYER_ENTRIES, LAYER_UNPACKED_BYTES } from "../limits.ts";
+import { LAYER_DIRECTORIES_BYTES, LAYER_ENTRIES, LAYER_UNPACKED_BYTES } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
 import { FILE_BYTES } from "./disk-reserve.ts";
 import { describe } from "./ownership.ts";
@@ -28,6 +28,8 @@ export interface Unpacked {
 export interface UnpackLimits {
   entries: number;
   size_bytes: number;
+  /** Of memory for directories. */
+  directories_bytes?: number;
 }
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
@@ -35,6 +37,9 @@ const writeTo = promisify(write);
 
 /** Of directories that a layer uses without describing them. */
 const IMPLIED_MODE = 0o755;
+
+/** Memory for a directory until its time is set at the end, beside its name. */
+const DIRECTORY_BYTES = 512;
 
 /** Errors of the kernel that blame the layer, not the machine. */
 const REFUSALS = new Set([
@@ -112,13 +117,19 @@ const NODES = {
 class Unpacking {
   readonly #root: Directory;
   readonly #reserve: Reserve;
+  readonly #directories_bytes_max: number;
   readonly #ids = readMappedIds();
-  readonly #directories: { place: Place; ino: number; mtime_ms: number }[] = [];
+  /** By inode. */
+  readonly #directories = new Map<number, { place: Place; mtime_ms: number }>();
+  #directories_bytes = 0;
+  /** Directories that the layer uses without describing them. */
+  implied = 0;
   readonly lost = { attributesLost: 0, ownersLost: 0 };
 
-  constructor(root: Directory, reserve: Reserve) {
+  constructor(root: Directory, reserve: Reserve, directories_bytes_max: number) {
     this.#root = root;
     this.#reserve = reserve;
+    this.#directories_bytes_max = directories_bytes_max;
   }
 
   async add(entry: TarEntry): Promise<void> {
@@ -126,8 +137,12 @@ class Unpacking {
     const place = placeOf(header, header.name);
     const { folder, last } = place;
     if (last.length === 0) return this.#describeRoot(header, place);
-    await this.#reserve.take(FILE_BYTES);
-    using parent = this.#root.makeDirectories(folder, IMPLIED_MODE, { links: "inside" });
+    await this.#reserve.take(FILE_BYTES + bytesOf(header.attributes));
+    const before = this.implied;
+    const count = () => void this.implied++;
+    const how = { links: "inside", made: count } as const;
+    using parent = this.#root.makeDirectories(folder, IMPLIED_MODE, how);
+    await this.#reserve.take((this.implied - before) * FILE_BYTES);
     const whiteout = whiteoutOf(header, last);
     if (whiteout.kind === "opaque") return makeOpaque(parent);
     if (whiteout.kind === "hide") return hide(parent, whiteout.name);
@@ -141,7 +156,7 @@ class Unpacking {
 
   /** Sets the directories' times again: each file created in a directory changed its time. */
   finish(): void {
-    for (const { place, ino, mtime_ms } of this.#directories) {
+    for (const [ino, { place, mtime_ms }] of this.#directories) {
       using found = this.#find(place);
       // A later entry may have replaced it.
       if (found?.stats().ino === ino) found.setTimes(mtime_ms, mtime_ms);
@@ -202,7 +217,12 @@ class Unpacking {
   }
 
   #setTimeLast(made: Handle, { mtime_ms }: TarHeader, place: Place): void {
-    this.#directories.push({ place, ino: made.stats().ino, mtime_ms });
+    const { ino } = made.stats();
+    if (!this.#directories.has(ino)) {
+      this.#directories_bytes += place.folder.length + place.last.length + DIRECTORY_BYTES;
+    }
+    if (this.#directories_bytes > this.#directories_bytes_max) throw tooLarge();
+    this.#directories.set(ino, { place, mtime_ms });
   }
 
   #find({ folder, last }: Place): Handle | undefined {
@@ -212,6 +232,14 @@ class Unpacking {
     using opened = this.#root.directory(folder, { links: "inside" });
     return opened.find(last);
   }
+}
+
+function tooLarge(): RuntimeError {
+  return new RuntimeError("resource-exhausted", "the layer unpacks to more than is allowed");
+}
+
+function bytesOf(attributes: TarHeader["attributes"]): number {
+  return [...attributes.values()].reduce((sum, value) => sum + value.length, 0);
 }
 
 /**
@@ -227,20 +255,21 @@ export async function unpackLayer(
   reserve: Reserve,
   limits: UnpackLimits = { entries: LAYER_ENTRIES, size_bytes: LAYER_UNPACKED_BYTES },
 ): Promise<Unpacked> {
-  const unpacking = new Unpacking(root, reserve);
+  const { directories_bytes = LAYER_DIRECTORIES_BYTES } = limits;
+  const unpacking = new Unpacking(root, reserve, directories_bytes);
   let [entries, size_bytes] = [0, 0];
   for await (const entry of tarEntries(source)) {
     entries++;
     size_bytes += entry.header.size;
-    if (entries > limits.entries || size_bytes > limits.size_bytes) {
-      throw new RuntimeError("resource-exhausted", "the layer unpacks to more than is allowed");
-    }
+    if (entries > limits.entries || size_bytes > limits.size_bytes) throw tooLarge();
     try {
       await unpacking.add(entry);
     } catch (error) {
       throw explained(entry.header, error);
     }
+    if (entries + unpacking.implied > limits.entries) throw tooLarge();
   }
   unpacking.finish();
+  entries += unpacking.implied;
   return { entries, size_bytes, ...unpacking.lost };
 }

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { mount, unmount } from "@raft2kube/linux/mount.ts";
+import { KEEPS_CONTROLLERS } from "@raft2kube/linux/open-cgroups.ts";
 import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
@@ -31,7 +32,7 @@ export function takeHybridControllers(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   try {
     const data = controllers.join(",");
-    mount({ source: "cgroup", target: directory, type: "cgroup", data });
+    mount({ source: KEEPS_CONTROLLERS, target: directory, type: "cgroup", data });
   } catch (cause) {
     if (!isErrno(cause, "EBUSY", "EINVAL")) throw cause;
     const message = `crun needs ${controllers.join(", ")} out of cgroup v2: ${messageOf(cause)}`;

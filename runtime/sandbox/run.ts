@@ -62,7 +62,7 @@ export async function runSandbox(runtime: Runtime, request: RunPodSandboxRequest
   // lab:10 begin runSandbox
   const { name, namespace, uid, attempt } = request.config!.metadata!;
   const key = JSON.stringify([name, namespace, uid, attempt]);
-  return await runtime.serial.run(key, () => runNow(runtime, request));
+  return await runtime.turns.run(key, () => runNow(runtime, request));
   // lab:10 end
 }
 
@@ -98,7 +98,7 @@ async function runNow(runtime: Runtime, request: RunPodSandboxRequest): Promise<
     throw new RuntimeError("already-exists", `the sandbox exists already: ${same.id}`);
   }
   const record = newRecord(runtime, request);
-  await runtime.serial.run(record.id, async () => {
+  await runtime.turns.run(record.id, async () => {
     await runtime.sandboxes.put(record);
     try {
       await runtime.sandboxes.put(await bringUp(runtime, record));

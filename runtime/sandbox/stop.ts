@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { deleteNetns } from "@raft2kube/linux/netns.ts";
 import { removeContainer } from "../container/remove.ts";
@@ -31,7 +32,7 @@ export async function stopSandbox(runtime: Runtime, record: SandboxRecord): Prom
 
 /** StopPodSandbox: one that is unknown counts as stopped. */
 export async function stopPodSandbox(runtime: Runtime, id: string): Promise<void> {
-  await runtime.serial.run(id, async () => {
+  await runtime.turns.run(id, async () => {
     const record = runtime.sandboxes.find(id);
     if (!record) return;
     await stopSandbox(runtime, record);
@@ -40,6 +41,15 @@ export async function stopPodSandbox(runtime: Runtime, id: string): Promise<void
     await runtime.sandboxes.put({ ...rest, state: "notready" });
   });
   runtime.events.sandboxStopped(id);
+}
+
+/** Stops sandboxes whose files were deleted: no further container could run in them. */
+export async function stopBroken(runtime: Runtime): Promise<void> {
+  for (const { id, state } of runtime.sandboxes.values()) {
+    if (state !== "ready" || existsSync(runtime.paths.sandbox(id).config)) continue;
+    runtime.log.warn("a pod's files are gone from the runtime's folder, stopping it", { id });
+    await stopPodSandbox(runtime, id);
+  }
 }
 
 /** Forgets a stopped sandbox and its files. */
@@ -59,7 +69,7 @@ export async function removePodSandbox(runtime: Runtime, id: string): Promise<vo
   // lab:10 begin removePodSandbox
   if (!runtime.sandboxes.find(id)) return;
   await stopPodSandbox(runtime, id);
-  await runtime.serial.run(id, async () => {
+  await runtime.turns.run(id, async () => {
     const record = runtime.sandboxes.find(id);
     if (record) await removeSandbox(runtime, record);
   });

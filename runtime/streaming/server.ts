@@ -3,9 +3,12 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { type Owner, Shares } from "@raft2kube/std/shares.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import { RuntimeError } from "../errors.ts";
-import { STREAM_TOKEN_TTL_MS, STREAM_TOKENS, STREAMS } from "../limits.ts";
+import {
+  STREAM_TOKEN_TTL_MS, STREAMS, STREAMS_OF_NAMESPACE, STREAMS_OF_POD, STREAMS_RESERVED,
+} from "../limits.ts";
 
 /** Serves one upgrade request. */
 export type StreamHandler = (
@@ -14,10 +17,20 @@ export type StreamHandler = (
   head: Buffer,
 ) => Promise<void>;
 
+/** The sandbox whose containers a stream reaches, and its pod's namespace. */
+export interface Streamed {
+  readonly sandboxId: string;
+  readonly namespace: string;
+}
+
 interface Waiting {
   handler: StreamHandler;
   timeout: Timer;
+  /** Gives its part of the pod's and the namespace's shares back. */
+  give: () => void;
 }
+
+const ALL = { all: STREAMS, reserved: STREAMS_RESERVED };
 
 /**
  * Serves the URLs that Exec, Attach and PortForward return. A URL has a random token and is valid
@@ -29,6 +42,8 @@ export class StreamingServer {
   readonly #server: Server;
   readonly #waiting = new Map<string, Waiting>();
   readonly #sockets = new Set<Duplex>();
+  readonly #pods = new Shares({ ...ALL, each: STREAMS_OF_POD });
+  readonly #namespaces = new Shares({ ...ALL, each: STREAMS_OF_NAMESPACE });
   readonly #onError: (error: unknown) => void;
 
   constructor(clock: Clock, onError: (error: unknown) => void) {
@@ -49,20 +64,41 @@ export class StreamingServer {
     });
   }
 
-  /** A URL at which `handler` will serve one request. */
-  offer(kind: "exec" | "attach" | "portforward", handler: StreamHandler): string {
-    if (this.#waiting.size >= STREAM_TOKENS) {
-      throw new RuntimeError("resource-exhausted", `${STREAM_TOKENS} streaming URLs are unused`);
-    }
-    if (this.#sockets.size >= STREAMS) {
-      const message = `${STREAMS} execs, attachments and port-forwards are running`;
-      throw new RuntimeError("resource-exhausted", message);
-    }
+  /**
+   * A URL at which `handler` will serve one request. Throws resource-exhausted when the pod, its
+   * namespace or all have too many.
+   */
+  offer(
+    kind: "exec" | "attach" | "portforward",
+    streamed: Streamed,
+    handler: StreamHandler,
+  ): string {
+    const give = this.#take(streamed);
     const token = randomBytes(16).toString("base64url");
-    const timeout = this.#clock.after(STREAM_TOKEN_TTL_MS, () => this.#waiting.delete(token));
-    this.#waiting.set(token, { handler, timeout });
+    const timeout = this.#clock.after(STREAM_TOKEN_TTL_MS, () => {
+      this.#waiting.delete(token);
+      give();
+    });
+    this.#waiting.set(token, { handler, timeout, give });
     const { port } = this.#server.address() as AddressInfo;
     return `http://127.0.0.1:${port}/${kind}/${token}`;
+  }
+
+  #take({ sandboxId, namespace }: Streamed): () => void {
+    const rights = namespace === "kube-system" ? { may: "reserve" as const } : {};
+    const [pod, all]: [Owner, Owner] =
+      [{ name: sandboxId, ...rights }, { name: namespace, ...rights }];
+    const full =
+      !this.#namespaces.isLeft(all) ? "of all pods"
+      : !this.#namespaces.isWithinShare(all) ? `of namespace ${namespace}`
+      : !this.#pods.isWithinShare(pod) ? `of sandbox ${sandboxId}`
+      : undefined;
+    if (full !== undefined) {
+      const message = `as many execs, attachments and port-forwards ${full} are running as may`;
+      throw new RuntimeError("resource-exhausted", message, { remedy: "end some of them first" });
+    }
+    const gives = [this.#pods.take(pod), this.#namespaces.take(all)];
+    return () => gives.forEach((give) => give());
   }
 
   async close(): Promise<void> {
@@ -84,7 +120,10 @@ export class StreamingServer {
       return;
     }
     this.#sockets.add(socket);
-    socket.once("close", () => this.#sockets.delete(socket));
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      waiting.give();
+    });
     waiting.handler(request, socket, head).catch((error: unknown) => {
       this.#onError(error);
       socket.destroy();

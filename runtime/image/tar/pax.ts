@@ -1,3 +1,4 @@
+import { TAR_RECORDS } from "../../limits.ts";
 import { type HeaderBlock, malformed, type TarHeader, typeOf } from "./header.ts";
 
 const ATTRIBUTE = "SCHILY.xattr.";
@@ -5,9 +6,12 @@ const ATTRIBUTE = "SCHILY.xattr.";
 /** Records of an extended header (pax(1)): `LENGTH KEY=VALUE\n`. Values are bytes. */
 export type PaxRecords = ReadonlyMap<string, Buffer>;
 
-export function decodePax(bytes: Buffer): PaxRecords {
+/** Reads the records; `count` is called before each. Of two with one key the later counts. */
+export function decodePax(bytes: Buffer, count: () => void = () => undefined): PaxRecords {
   const records = new Map<string, Buffer>();
-  for (let at = 0; at < bytes.length; ) {
+  for (let [at, read] = [0, 0]; at < bytes.length; read++) {
+    if (read === TAR_RECORDS) throw malformed("an extended header has too many records");
+    count();
     const space = bytes.indexOf(0x20, at);
     const digits = space < 0 ? "" : bytes.toString("latin1", at, Math.min(space, at + 9));
     const end = at + Number(digits);

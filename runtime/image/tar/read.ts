@@ -1,4 +1,4 @@
-import { TAR_EXTENSION_BYTES } from "../../limits.ts";
+import { TAR_EXTENSION_BYTES, TAR_RECORDS_ALL } from "../../limits.ts";
 import { BLOCK_BYTES, decodeHeader, malformed, type HeaderBlock, type TarHeader } from "./header.ts";
 import { completeHeader, decodePax, type PaxRecords } from "./pax.ts";
 
@@ -12,6 +12,8 @@ export interface TarEntry {
 class Bytes {
   readonly #chunks: AsyncIterator<Buffer>;
   #chunk: Buffer = Buffer.alloc(0);
+  /** Extended headers and their records so far. */
+  #records = 0;
 
   constructor(source: AsyncIterable<Buffer>) {
     this.#chunks = source[Symbol.asyncIterator]();
@@ -50,6 +52,11 @@ class Bytes {
     }
   }
 
+  /** Counts an extended header or a record of one: no limit of entries bounds these. */
+  countRecord(): void {
+    if (++this.#records > TAR_RECORDS_ALL) throw malformed("it has too many extended headers");
+  }
+
   /** Ends the source. */
   async close(): Promise<void> {
     await this.#chunks.return?.();
@@ -75,6 +82,7 @@ async function extension(bytes: Bytes, { size }: HeaderBlock): Promise<Buffer> {
   if (!(size >= 0 && size <= TAR_EXTENSION_BYTES)) {
     throw malformed(`an extended header of ${size} bytes`);
   }
+  bytes.countRecord();
   const whole = await bytes.exactly(size + padding(size));
   if (whole.length < size + padding(size)) throw malformed("it ends within a header");
   return whole.subarray(0, size);
@@ -89,6 +97,7 @@ function upToZero(name: Buffer): Buffer {
 async function nextHeader(bytes: Bytes): Promise<TarHeader | undefined> {
   let records: PaxRecords = new Map();
   const long: { name?: Buffer; linkname?: Buffer } = {};
+  const count = () => bytes.countRecord();
   for (let extended = false; ; extended = true) {
     const raw = await nextBlock(bytes);
     if (raw === undefined && extended) throw malformed("it ends after an extended header");
@@ -96,11 +105,11 @@ async function nextHeader(bytes: Bytes): Promise<TarHeader | undefined> {
     const block = decodeHeader(raw);
     switch (block.flag) {
       case "x":
-        records = decodePax(await extension(bytes, block));
+        records = decodePax(await extension(bytes, block), count);
         break;
       case "g":
         // For all that follow: tools write comments there, and no runtime heeds it.
-        decodePax(await extension(bytes, block));
+        decodePax(await extension(bytes, block), count);
         break;
       case "L":
         long.name = upToZero(await extension(bytes, block));

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { TAR_EXTENSION_BYTES } from "../../limits.ts";
+import { TAR_EXTENSION_BYTES, TAR_RECORDS, TAR_RECORDS_ALL } from "../../limits.ts";
 import { BLOCK_BYTES, checksumOf, type TarHeader } from "./header.ts";
 import { tarEntries } from "./read.ts";
 import { writeTar, type TarInput } from "./write.ts";
@@ -125,3 +125,16 @@ test("a failure of the source is passed on", async () => {
   };
   await expect(all()).rejects.toThrow("the source broke");
 });
+
+test("records of extended headers are bounded, in one header and in all", async () => {
+  const records = (count: number) => extended("g", "5 a=\n".repeat(count));
+  expect(await read(records(TAR_RECORDS), header({}), END)).toHaveLength(1);
+  await expect(read(records(TAR_RECORDS + 1), header({}), END)).rejects.toThrow(/too many records/);
+  const one = records(TAR_RECORDS);
+  const headers = Math.ceil(TAR_RECORDS_ALL / TAR_RECORDS);
+  const many = Readable.from((function* () {
+    for (let i = 0; i < headers; i++) yield one;
+    yield Buffer.concat([header({}), END]);
+  })());
+  await expect(tarEntries(many).next()).rejects.toThrow(/too many extended headers/);
+}, 60_000);

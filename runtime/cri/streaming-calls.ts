@@ -6,6 +6,7 @@ import type { Runtime } from "../runtime.ts";
 import { attachHandler, requireAttachable } from "../streaming/attach.ts";
 import { execHandler } from "../streaming/exec.ts";
 import { portForwardHandler, requireForwardable } from "../streaming/port-forward.ts";
+import type { Streamed } from "../streaming/server.ts";
 
 interface Asked {
   stdin: boolean;
@@ -26,29 +27,37 @@ function streamsOf({ stdin, stdout, stderr, tty }: Asked): Asked {
   return { stdin, stdout, stderr, tty };
 }
 
-/** CRI's calls that run commands and open streams. */
-export function execCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
+function streamed(runtime: Runtime, sandboxId: string): Streamed {
+  const { metadata } = runtime.sandboxes.get(sandboxId).config;
+  return { sandboxId, namespace: metadata?.namespace ?? "" };
+}
+
+/** CRI's ExecSync, Exec, Attach and PortForward. */
+export function streamingCalls(runtime: Runtime): Handlers<RuntimeServiceMethods> {
   return {
     execSync: ({ containerId, cmd, timeout }) => execToEnd(runtime, containerId, cmd, timeout),
     async exec(request) {
       const { containerId: id, cmd } = request;
-      const { phase } = runtime.containers.get(id);
+      const { phase, sandboxId } = runtime.containers.get(id);
       if (phase.state !== "running") {
         throw new RuntimeError("failed-precondition", `container ${id} is not running`);
       }
       const streams = streamsOf(request);
-      return { url: runtime.streaming.offer("exec", execHandler(runtime, id, cmd, streams)) };
+      const handler = execHandler(runtime, id, cmd, streams);
+      return { url: runtime.streaming.offer("exec", streamed(runtime, sandboxId), handler) };
     },
     async attach(request) {
       const streams = streamsOf(request);
       requireAttachable(runtime, request.containerId, streams);
       const handler = attachHandler(runtime, request.containerId, streams);
-      return { url: runtime.streaming.offer("attach", handler) };
+      const { sandboxId } = runtime.containers.get(request.containerId);
+      return { url: runtime.streaming.offer("attach", streamed(runtime, sandboxId), handler) };
     },
     async portForward({ podSandboxId, port }) {
       requireForwardable(runtime, podSandboxId);
       const handler = portForwardHandler(runtime, podSandboxId, port);
-      return { url: runtime.streaming.offer("portforward", handler) };
+      const of = streamed(runtime, podSandboxId);
+      return { url: runtime.streaming.offer("portforward", of, handler) };
     },
   };
 }

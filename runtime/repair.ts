@@ -1,0 +1,31 @@
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { ExitWatcher } from "./container/exit-watcher.ts";
+import { isMonitored } from "./container/monitor.ts";
+import { MONITOR_CHECK_INTERVAL_MS } from "./limits.ts";
+import type { Runtime } from "./runtime.ts";
+import { stopBroken } from "./sandbox/stop.ts";
+
+/**
+ * Looks periodically for what other programs killed or deleted below living containers: conmons,
+ * and files in the runtime's folder.
+ */
+export function startRepair(runtime: Runtime, exits: ExitWatcher): Runner {
+  const runner = new Runner({
+    clock: runtime.clock,
+    run: () => repair(runtime, exits),
+    report: failureLog(runtime.log, "living containers could not be looked after"),
+    max_ms: MONITOR_CHECK_INTERVAL_MS,
+  });
+  runner.request();
+  return runner;
+}
+
+async function repair(runtime: Runtime, exits: ExitWatcher): Promise<void> {
+  await exits.reopen(runtime);
+  for (const { id, phase } of runtime.containers.values()) {
+    if (phase.state !== "running") continue;
+    if (!(await isMonitored(runtime.paths.container(id), id))) exits.check(id);
+  }
+  await stopBroken(runtime);
+}
