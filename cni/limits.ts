@@ -48,6 +48,11 @@ export const OVER_BOUND_MS = 2_000;
 export const PODS_COUNTED = 65_535;
 /** Delay from a change to the sync of the overlay, which collects further changes. */
 export const OVERLAY_SYNC_DELAY_MS = 50;
+/**
+ * Changes of the network that wait to be read while the thread is busy, as the kernel counts them:
+ * those of 110 pods that begin or end at a time, some 10 each of 4 KiB, twice.
+ */
+export const OVERLAY_CHANGES_BYTES = 8 * 1024 * 1024;
 /** Interval of the overlay's syncs without a reported change. */
 export const OVERLAY_VERIFY_MS = 15_000;
 /** Pause after a sync that failed, doubled with each further one. */

@@ -4,8 +4,10 @@ import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf, type KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { forgetFlows } from "@raft2kube/linux/conntrack.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { messageOf, remedyOf } from "@raft2kube/std/errors.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { forgetKnownFlows } from "./apply/known-flows.ts";
 import type { Rules } from "./apply/rules.ts";
 import { deleteStaleFlows, keptOf, straysOf } from "./apply/stale-flows.ts";
@@ -66,16 +68,14 @@ export class ProxyLoop {
   /** Entries to delete once the new rules are applied. */
   readonly #stale: StaleFlow[] = [];
   readonly #release: (() => void)[] = [];
-  #timer: Timer | undefined;
-  #verify: Timer | undefined;
-  #running: Promise<void> | undefined;
+  readonly #passes: Runner;
   #rebuild = true;
   #othersRemoved = false;
   #rebuilt_ms = 0;
+  /** When the kernel's rules are compared next (monotonic). */
+  #verify_ms = 0;
   #apiServers: readonly string[] = [];
-  #retry_ms = RETRY_FIRST_MS;
   #state: SyncState = { isApplied: false, failures: 0 };
-  #closed = false;
   #firstDone: () => void = () => {};
   /** Resolves when the rules are applied for the first time. */
   readonly ready: Promise<void>;
@@ -87,6 +87,17 @@ export class ProxyLoop {
       this.#firstDone = resolve;
     });
     options.slices.index(BY_SERVICE, (slice) => serviceKeys(slice));
+    const logFailure = failureLog(options.log, "the rules could not be applied; rebuilding them");
+    this.#passes = new Runner({
+      clock: options.clock,
+      min_ms: SYNC_DELAY_MS,
+      retry: { first_ms: RETRY_FIRST_MS, most_ms: RETRY_MS_MAX },
+      run: () => this.#pass(),
+      report: (thrown) => {
+        logFailure(thrown);
+        if (thrown !== undefined) this.#failed(messageOf(thrown));
+      },
+    });
   }
 
   get state(): SyncState {
@@ -118,26 +129,19 @@ export class ProxyLoop {
     slices.start();
     nodes.start();
     await Promise.all([services.synced, slices.synced, nodes.synced]);
-    this.#schedule(0);
-    this.#verifyLater(VERIFY_MS);
+    this.#passes.request(0);
   }
 
-  #verifyLater(after_ms: number): void {
-    if (this.#closed) return;
-    this.#verify = this.#options.clock.after(after_ms, () => {
-      if (this.#running || this.#rebuild) return this.#verifyLater(VERIFY_MS);
-      // As a sync, so that none starts before the check has ended.
-      this.#running = this.#check().then((took_ms) => {
-        this.#running = undefined;
-        if (this.#rebuild) this.#schedule(0);
-        else if (this.#dirty.size > 0) this.#schedule(SYNC_DELAY_MS);
-        this.#verifyLater(Math.max(VERIFY_MS, took_ms * VERIFY_PAUSE_FACTOR));
-      });
-    });
+  /** Compares the rules if that is due, and applies what changed; resolves with the pause. */
+  async #pass(): Promise<number> {
+    const { clock } = this.#options;
+    if (!this.#rebuild && clock.monotonic() >= this.#verify_ms) await this.#check();
+    if (this.#rebuild || this.#dirty.size > 0) await this.#sync();
+    return this.#verify_ms - clock.monotonic();
   }
 
-  /** Demands a rebuild if another program changed the rules; resolves with the time it took. */
-  async #check(): Promise<number> {
+  /** Demands a rebuild if another program changed the rules. */
+  async #check(): Promise<void> {
     const { clock, rules, log } = this.#options;
     const start_ms = clock.monotonic();
     try {
@@ -149,16 +153,19 @@ export class ProxyLoop {
       log.warn("the rules could not be compared", { error: messageOf(thrown) });
       this.#rebuild = true;
     }
-    return clock.monotonic() - start_ms;
+    this.#verifyAfter(clock.monotonic() - start_ms);
+  }
+
+  /** Sets the time of the next comparison, after one that took `took_ms`. */
+  #verifyAfter(took_ms: number): void {
+    const pause_ms = Math.max(VERIFY_MS, took_ms * VERIFY_PAUSE_FACTOR);
+    this.#verify_ms = this.#options.clock.monotonic() + pause_ms;
   }
 
   /** Stops the loop and keeps the rules, so that connections continue. */
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#timer?.cancel();
-    this.#verify?.cancel();
     for (const release of this.#release) release();
-    await this.#running;
+    await this.#passes.close();
     await this.#options.rules.close();
     this.#options.healthChecks.close();
     const { services, slices, nodes } = this.#options;
@@ -167,65 +174,45 @@ export class ProxyLoop {
 
   #touch(service: string): void {
     this.#dirty.add(service);
-    this.#schedule(SYNC_DELAY_MS);
+    const { services, slices, nodes } = this.#options;
+    const hasSynced = services.hasSynced && slices.hasSynced && nodes.hasSynced;
+    if (hasSynced) this.#passes.request();
   }
 
-  #schedule(after_ms: number): void {
-    const { services, slices, nodes, clock } = this.#options;
-    if (this.#closed || this.#timer || this.#running) return;
-    if (!services.hasSynced || !slices.hasSynced || !nodes.hasSynced) return;
-    this.#timer = clock.after(after_ms, () => {
-      this.#timer = undefined;
-      // The rules are compared: what follows that schedules the changes again.
-      if (this.#running) return;
-      this.#running = this.#sync().then((retry_ms) => {
-        this.#running = undefined;
-        if (retry_ms > 0) this.#schedule(retry_ms);
-        else if (this.#dirty.size > 0) this.#schedule(SYNC_DELAY_MS);
-      });
-    });
-  }
-
-  /** Applies the changed Services; resolves with the delay before a retry, 0 after a success. */
-  async #sync(): Promise<number> {
-    const { rules, log, clock, apiServers } = this.#options;
+  /** Applies the changed Services, or all of them after a failure. */
+  async #sync(): Promise<void> {
+    const { rules, clock, apiServers } = this.#options;
     const changes = new Map<string, ServicePort | undefined>();
     const dirty = this.#rebuild ? this.#allKeys() : [...this.#dirty];
     this.#dirty.clear();
-    try {
-      if (this.#rebuild) this.#apiServers = await apiServers();
-      const own = nodeAddresses(); // of up to 10,000 addresses in IPVS mode
-      const reserved = reservedBy(this.#apiServers, own);
-      for (const service of dirty) this.#plan(service, changes, reserved);
-      const isRebuild = this.#rebuild;
-      if (isRebuild) await rules.rebuild([...this.#allPorts()], this.#apiServers);
-      else await rules.change(changes);
-      if (isRebuild) this.#rebuilt_ms = clock.monotonic();
-      this.#rebuild = false;
-      await this.#removeOthers();
-      this.#retry_ms = RETRY_FIRST_MS;
-      const applied = isRebuild ? this.#allPorts() : changes.values();
-      deleteStaleFlows(this.#stale, {
-        strays: straysOf(applied, this.#allPorts(), own),
-        kept: keptOf(this.#stale, this.#allPorts(), own),
-        forget: this.#forget,
-      });
-      this.#stale.length = 0;
-      for (const key of changes.keys()) this.#logConflicts(key);
-      this.#state = { isApplied: true, failures: 0 };
-      this.#firstDone();
-      return 0;
-    } catch (thrown) {
-      const retry_ms = this.#retry_ms;
-      const error = messageOf(thrown);
-      this.#state = { ...this.#state, failures: this.#state.failures + 1, error };
-      log.error("the rules could not be applied; rebuilding them", {
-        error, remedy: remedyOf(thrown), retry_ms,
-      });
-      this.#rebuild = true;
-      this.#retry_ms = Math.min(retry_ms * 2, RETRY_MS_MAX);
-      return retry_ms;
+    if (this.#rebuild) this.#apiServers = await apiServers();
+    const own = nodeAddresses(); // of up to 10,000 addresses in IPVS mode
+    const reserved = reservedBy(this.#apiServers, own);
+    for (const service of dirty) this.#plan(service, changes, reserved);
+    const isRebuild = this.#rebuild;
+    if (isRebuild) await rules.rebuild([...this.#allPorts()], this.#apiServers);
+    else await rules.change(changes);
+    if (isRebuild) {
+      this.#rebuilt_ms = clock.monotonic();
+      this.#verifyAfter(0);
     }
+    this.#rebuild = false;
+    await this.#removeOthers();
+    const applied = isRebuild ? this.#allPorts() : changes.values();
+    deleteStaleFlows(this.#stale, {
+      strays: straysOf(applied, this.#allPorts(), own),
+      kept: keptOf(this.#stale, this.#allPorts(), own),
+      forget: this.#forget,
+    });
+    this.#stale.length = 0;
+    for (const key of changes.keys()) this.#logConflicts(key);
+    this.#state = { isApplied: true, failures: 0 };
+    this.#firstDone();
+  }
+
+  #failed(error: string): void {
+    this.#state = { ...this.#state, failures: this.#state.failures + 1, error };
+    this.#rebuild = true;
   }
 
   async #removeOthers(): Promise<void> {

@@ -12,7 +12,7 @@ import { MODE_NAMES, type ModeName } from "./mode-names.ts";
 import { apiServerAddresses } from "./reserved.ts";
 
 export interface ProxyOptions {
-  /** As `system:kube-proxy`: lists and watches Services, EndpointSlices and its node. */
+  /** Lists and watches Services, EndpointSlices and its node (`system:node-proxier`). */
   client: KubeClient;
   nodeName: string;
   /** The range of all pods; connections from outside it to a ClusterIP are masqueraded. */

@@ -49,7 +49,16 @@ test("a node cannot take traffic by an address or a range that is not the cluste
     // The host's own: a gateway that the kernel refuses, and with it all routes after this one.
     { ...node("h", 9), address: "10.200.0.1" },
   ];
-  expect(planRoutes(foreign, { ...SCOPE, source: "10.200.0.1" }).routes.size).toBe(0);
+  const { routes, problems } = planRoutes(foreign, { ...SCOPE, source: "10.200.0.1" });
+  expect(routes.size).toBe(0);
+  expect(problems).toEqual([
+    "Node a: InternalIP 192.0.2.1 is not in the nodes' range 10.200.0.0/24",
+    "Node b: podCIDR 0.0.0.0/0 is not a range of 10.244.0.0/16",
+    "Node c: podCIDR 192.0.2.0/24 is not a range of 10.244.0.0/16",
+    "Node f: podCIDR 10.244.0.0/1 is not a range of 10.244.0.0/16",
+    "Node g: podCIDR 10.244.8.1/24 is not a range of 10.244.0.0/16",
+    "Node h: InternalIP 10.200.0.1 is the host's",
+  ]);
 });
 
 test("a node cannot take the range or the address of an older one", () => {
@@ -62,7 +71,10 @@ test("a node cannot take the range or the address of an older one", () => {
     { ...later, name: "c", address: "10.200.0.6", podCidr: "10.244.2.128/25" },
     { ...later, name: "d", address: older.address, podCidr: "10.244.7.0/24" },
   ];
-  const { routes, gateway } = planRoutes([...greedy, older], { ...SCOPE, shared: [] });
+  const { routes, gateway, problems } = planRoutes([...greedy, older], { ...SCOPE, shared: [] });
+  expect(problems).toHaveLength(greedy.length);
+  expect(problems.at(0)).toBe("Node a: podCIDR 10.244.2.0/24 overlaps 10.244.2.0/24 of Node m");
+  expect(problems).toContain("Node d: InternalIP 10.200.0.2 is that of Node m");
   expect([...routes]).toEqual([["10.244.2.0/24", "10.200.0.2"]]);
   expect(gateway).toBe("10.200.0.2");
 });

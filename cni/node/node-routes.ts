@@ -35,6 +35,8 @@ export interface RoutesPlan {
   readonly routes: ReadonlyMap<string, string>;
   /** The address of the node that serves the shared ranges. */
   readonly gateway: string | undefined;
+  /** The nodes that were left out, each with the reason. */
+  readonly problems: readonly string[];
 }
 
 /**
@@ -43,29 +45,58 @@ export interface RoutesPlan {
  * addresses and ranges outside of the cluster's are left out, and those that an older node has.
  */
 export function planRoutes(nodes: readonly RoutedNode[], scope: RoutesScope): RoutesPlan {
-  const known = usable(nodes, scope).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const { usable, problems } = judged(nodes, scope);
+  const known = usable.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const ready = known.filter((node) => node.ready).map((node) => node.address);
   const stays = scope.gateway !== undefined && ready.includes(scope.gateway);
   const gateway = stays ? scope.gateway : (ready[0] ?? scope.gateway ?? known[0]?.address);
   const routes = new Map(known.map((node) => [node.podCidr, node.address]));
   if (gateway !== undefined) for (const to of scope.shared) routes.set(to, gateway);
-  return { routes, gateway };
+  return { routes, gateway, problems };
 }
 
-function usable(nodes: readonly RoutedNode[], scope: RoutesScope): RoutedNode[] {
-  const network = parseSubnet(scope.podCidr, "podCidr");
-  const taken: { address: string; range: Subnet }[] = [];
+function judged(nodes: readonly RoutedNode[], scope: RoutesScope) {
+  const taken: { node: RoutedNode; range: Subnet }[] = [];
+  const problems: string[] = [];
   const age = ({ since = "", name }: RoutedNode) => `${since} ${name}`;
-  return nodes.toSorted((a, b) => (age(a) < age(b) ? -1 : 1)).filter(({ address, podCidr }) => {
-    const range = ipv4Subnet(podCidr);
-    // The kernel refuses a range with bits behind its prefix.
-    if (!range || formatSubnet(range) !== podCidr || !includes(network, range)) return false;
-    if (!isWithin(address, scope.nodeRange) || address === scope.source) return false;
-    const isTaken = taken.some((other) =>
-      other.address === address || includes(other.range, range) || includes(range, other.range));
-    if (!isTaken) taken.push({ address, range });
-    return !isTaken;
-  });
+  for (const node of nodes.toSorted((a, b) => (age(a) < age(b) ? -1 : 1))) {
+    // It has registered, and gets both in a moment.
+    if (node.address === "" || node.podCidr === "") continue;
+    const range = rangeOf(node, scope);
+    const problem = range === undefined
+      ? `podCIDR ${node.podCidr} is not a range of ${scope.podCidr}`
+      : foreign(node, scope) ?? conflict(node, range, taken);
+    if (range && problem === undefined) taken.push({ node, range });
+    else problems.push(`Node ${node.name}: ${problem}`);
+  }
+  return { usable: taken.map(({ node }) => node), problems };
+}
+
+/** The range of its pods; the kernel refuses one with bits behind its prefix. */
+function rangeOf({ podCidr }: RoutedNode, scope: RoutesScope): Subnet | undefined {
+  const range = ipv4Subnet(podCidr);
+  const isExact = range !== undefined && formatSubnet(range) === podCidr;
+  return isExact && includes(parseSubnet(scope.podCidr, "podCidr"), range) ? range : undefined;
+}
+
+function foreign({ address }: RoutedNode, scope: RoutesScope): string | undefined {
+  if (address === scope.source) return `InternalIP ${address} is the host's`;
+  if (isWithin(address, scope.nodeRange)) return undefined;
+  return `InternalIP ${address} is not in the nodes' range ${scope.nodeRange}`;
+}
+
+function conflict(
+  { address, podCidr }: RoutedNode,
+  range: Subnet,
+  taken: readonly { node: RoutedNode; range: Subnet }[],
+): string | undefined {
+  for (const { node, range: other } of taken) {
+    if (node.address === address) return `InternalIP ${address} is that of Node ${node.name}`;
+    if (includes(other, range) || includes(range, other)) {
+      return `podCIDR ${podCidr} overlaps ${node.podCidr} of Node ${node.name}`;
+    }
+  }
+  return undefined;
 }
 
 function isWithin(address: string, range: string): boolean {
@@ -76,7 +107,11 @@ function isWithin(address: string, range: string): boolean {
  * Gives the link exactly these routes by gateways, besides its default route, and keeps the
  * gateways resolved beyond a full table of neighbours. Throws when one is refused.
  */
-export function applyRoutes(device: string, source: string, plan: RoutesPlan): void {
+export function applyRoutes(
+  device: string,
+  source: string,
+  plan: Pick<RoutesPlan, "routes">,
+): void {
   using route = openRoute();
   const { index } = getLink(route, device);
   const present = listRoutes(route).filter(({ link, via, to }) => {

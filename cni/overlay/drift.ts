@@ -2,6 +2,7 @@ import { decodeBody, type NetlinkMessage } from "@raft2kube/linux/netlink-messag
 import { RTMGRP, type RouteEvents, watchRoute } from "@raft2kube/linux/netlink-events.ts";
 import { parseRoute } from "@raft2kube/linux/route.ts";
 import type { Subnet } from "../lib/ip.ts";
+import { OVERLAY_CHANGES_BYTES } from "../limits.ts";
 import type { OverlayNetwork } from "./network.ts";
 import { includes, ipv4Subnet } from "../lib/subnet.ts";
 
@@ -32,6 +33,7 @@ export function watchDrift(options: {
   const watch = () => {
     events = network.inside(() => watchRoute({
       groups: GROUPS,
+      buffer_bytes: OVERLAY_CHANGES_BYTES,
       onMessage(message) {
         if (concerns(message, range, links())) onChange();
       },

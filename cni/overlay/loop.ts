@@ -7,7 +7,7 @@ import type { RouteEvents } from "@raft2kube/linux/netlink-events.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { formatIp } from "../lib/ip.ts";
+import { formatIp, type Subnet } from "../lib/ip.ts";
 import { formatSubnetEnv, type SubnetEnv } from "../lib/subnet-env.ts";
 import {
   OVERLAY_RETRY_FIRST_MS, OVERLAY_RETRY_MS_MAX, OVERLAY_SYNC_DELAY_MS, OVERLAY_VERIFY_MS,
@@ -36,6 +36,7 @@ export interface LoopOptions {
   onSubnet: ((env: SubnetEnv) => Promise<void>) | undefined;
   iface: string | undefined;
   publicIp: string | undefined;
+  reserved: readonly Subnet[];
   ipMasq: boolean;
   rules: GuardRules;
   clock: Clock;
@@ -65,6 +66,8 @@ export class OverlayLoop {
   #again = false;
   #retry_ms = OVERLAY_RETRY_FIRST_MS;
   #closed = false;
+  /** Since the last sync. */
+  #missed: Error | undefined;
   #seen: Seen | undefined;
   #relay: { key: string; relay: UdpRelay } | undefined;
   #logged = "";
@@ -89,13 +92,13 @@ export class OverlayLoop {
 
   /** Begins to watch; throws when the kernel cannot be watched. */
   start(): void {
-    const { nodes, network, conf, log } = this.#options;
+    const { nodes, network, conf } = this.#options;
     this.#events = watchDrift({
       network,
       range: conf.network,
       links: () => ({ device: this.#seen?.device, underlay: this.#seen?.underlay.index }),
       onChange: (missed) => {
-        if (missed) log.warn("changes of the network were missed", { reason: messageOf(missed) });
+        this.#missed ??= missed;
         this.#schedule(OVERLAY_SYNC_DELAY_MS);
       },
     });
@@ -148,6 +151,11 @@ export class OverlayLoop {
 
   /** Syncs; resolves with the pause until the next look. */
   async #run(): Promise<number> {
+    if (this.#missed) {
+      const fields = { reason: messageOf(this.#missed) };
+      this.#options.log.info("changes of the network were missed: looking at all of it", fields);
+      this.#missed = undefined;
+    }
     try {
       if (await this.#sync()) {
         this.#retry_ms = OVERLAY_RETRY_FIRST_MS;
@@ -174,8 +182,9 @@ export class OverlayLoop {
     const name = conf.backend.type === "vxlan" ? deviceName(conf.backend) : undefined;
     // A link that is there keeps its address, which the other nodes have in their tables.
     const mac = (name && network.find(name)?.mac) || vtepMac(nodeName);
-    const input = { conf, nodeName, subnet, mac, underlay, nodes: nodes.store.list() };
-    const plan = planOverlay(input);
+    const { reserved } = this.#options;
+    const input = { conf, nodeName, subnet, mac, underlay, reserved };
+    const plan = planOverlay({ ...input, nodes: nodes.store.list() });
     this.#carry(plan.tunnel);
     const { changes, failures } = network.apply(plan, underlay, this.#options.apiServer);
     const link = plan.tunnel?.name ?? name;

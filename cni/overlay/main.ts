@@ -6,6 +6,7 @@ import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { parseSubnet } from "../lib/ip.ts";
 import type { SubnetEnv } from "../lib/subnet-env.ts";
 import { OverlayError } from "./errors.ts";
 import { type GuardRules, removeGuard } from "./guard.ts";
@@ -31,6 +32,8 @@ export interface OverlayOptions {
   iface?: string | undefined;
   /** This node's address for the others; by default that of the link. */
   publicIp?: string | undefined;
+  /** Ranges in CIDR notation that no node's address is in: a node may publish any address. */
+  reserved?: readonly string[];
   /** Whether packets of pods to other networks are masqueraded. */
   ipMasq?: boolean;
   /** The kind of rules that keep pods' own packets out of it. Default nftables. */
@@ -68,6 +71,7 @@ export async function startOverlay(options: OverlayOptions): Promise<OverlayHand
     onSubnet: options.onSubnet,
     iface: options.iface,
     publicIp: options.publicIp,
+    reserved: (options.reserved ?? []).map((range) => parseSubnet(range, "reserved")),
     ipMasq,
     rules,
     clock,

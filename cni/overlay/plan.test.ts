@@ -60,6 +60,17 @@ test("VXLAN: a route, a neighbour and a forwarding entry for each other node", (
   });
 });
 
+test("a node with the address of the host, or of a Service, is left out", () => {
+  const reserved = ["192.0.2.100/32", "10.96.0.0/16"].map((range) => ipv4Subnet(range)!);
+  const greedy = [node(3, { [IP]: "192.0.2.100" }), node(4, { [IP]: "10.96.0.10" })];
+  const found = plan([node(2), ...greedy], { reserved });
+  expect(found.problems).toEqual([
+    "Node n3: public-ip 192.0.2.100 is in 192.0.2.100/32, where no node is",
+    "Node n4: public-ip 10.96.0.10 is in 10.96.0.0/16, where no node is",
+  ]);
+  expect(found).toEqual({ ...plan([node(2)]), problems: found.problems });
+});
+
 test("host-gw: a route by the node's address, if that is on the same subnet", () => {
   const hostGw = { [BACKEND]: "host-gw", [DATA]: "null" };
   const far = node(3, { ...hostGw, [IP]: "198.51.100.3" });

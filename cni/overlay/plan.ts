@@ -104,6 +104,8 @@ export interface PlanInput {
   readonly mac: string;
   readonly underlay: Underlay;
   readonly nodes: readonly Node[];
+  /** No node's address is in these: the host's, Services'. */
+  readonly reserved?: readonly Subnet[];
 }
 
 /** The name of the VXLAN link, which is flannel's: either takes over the other's. */
@@ -243,7 +245,7 @@ function isConnected(underlay: Underlay, peer: Lease, problems?: string[]): bool
  * longer stays, so that a new Node cannot take over another's range, address or link.
  */
 function peersOf(input: PlanInput): { peers: Lease[]; problems: string[] } {
-  const { conf, nodeName, underlay, mac, subnet } = input;
+  const { conf, nodeName, underlay, mac, subnet, reserved = [] } = input;
   const problems: string[] = [];
   const peers: Lease[] = [];
   const taken = [claim(nodeName, subnet, underlay.address, mac)];
@@ -257,7 +259,7 @@ function peersOf(input: PlanInput): { peers: Lease[]; problems: string[] } {
     }
     const { lease } = published;
     const own = claim(lease.node, lease.subnet, lease.publicIp, lease.vtep?.mac);
-    const problem = unusable(lease, conf) ?? conflict(own, taken);
+    const problem = unusable(lease, conf, reserved) ?? conflict(own, taken);
     if (problem !== undefined) {
       problems.push(`Node ${lease.node}: ${problem}`);
       continue;
@@ -269,7 +271,11 @@ function peersOf(input: PlanInput): { peers: Lease[]; problems: string[] } {
 }
 
 /** Why a lease is not usable by itself. */
-function unusable({ backend, subnet, publicIp, vtep }: Lease, conf: NetConf): string | undefined {
+function unusable(
+  { backend, subnet, publicIp, vtep }: Lease,
+  conf: NetConf,
+  reserved: readonly Subnet[],
+): string | undefined {
   const network = formatSubnet(conf.network);
   // flanneld's UDP back end publishes its lease without a type.
   if ((backend || "udp") !== conf.backend.type) {
@@ -284,6 +290,8 @@ function unusable({ backend, subnet, publicIp, vtep }: Lease, conf: NetConf): st
   if (hasAddress(conf.network, publicIp)) {
     return `public-ip ${publicIp} is in the overlay's Network ${network}`;
   }
+  const range = reserved.find((one) => hasAddress(one, publicIp));
+  if (range) return `public-ip ${publicIp} is in ${formatSubnet(range)}, where no node is`;
   return undefined;
 }
 

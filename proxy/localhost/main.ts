@@ -4,7 +4,9 @@ import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { Budget, type ProxyPort } from "../apply/userspace/proxy-port.ts";
 import { openTcpPort } from "../apply/userspace/tcp-port.ts";
@@ -18,7 +20,7 @@ const LOOPBACK = "127.0.0.1";
 const OPEN = { TCP: openTcpPort, UDP: openUdpPort } as const;
 
 export interface HostPortsOptions {
-  /** As `system:kube-proxy`: lists Services and Nodes, writes events; closed here. */
+  /** Lists Services and Nodes, writes events (`system:node-proxier`); closed here. */
   client: KubeClient;
   clock: Clock;
 }
@@ -34,22 +36,17 @@ export function startHostPorts(options: HostPortsOptions): { close(): Promise<vo
   const services = informers.of<Service>(SERVICES);
   const nodes = informers.of<Node>(NODES);
   const ports = new HostPorts(options);
-  let timer: Timer | undefined;
-  let running: Promise<void> = Promise.resolve();
-  const later = (after_ms: number) => {
-    timer ??= clock.after(after_ms, () => {
-      timer = undefined;
-      running = running.then(async () => {
-        await ports.sync(hostPorts(services.store.list()), nodes.store.list());
-        if (ports.waiting && !timer) later(HOST_RETRY_MS);
-      });
-    });
-  };
+  const syncs = new Runner({
+    clock,
+    min_ms: SYNC_DELAY_MS,
+    async run() {
+      await ports.sync(hostPorts(services.store.list()), nodes.store.list());
+      return ports.waiting ? HOST_RETRY_MS : Infinity;
+    },
+    report: failureLog(logger("host-ports"), "node ports are not served at localhost"),
+  });
   const soon = () => {
-    if (!services.hasSynced || !nodes.hasSynced) return;
-    timer?.cancel();
-    timer = undefined;
-    later(SYNC_DELAY_MS);
+    if (services.hasSynced && nodes.hasSynced) syncs.request();
   };
   services.handle({ added: soon, updated: soon, deleted: soon });
   nodes.handle({ added: soon, updated: soon, deleted: soon });
@@ -57,9 +54,8 @@ export function startHostPorts(options: HostPortsOptions): { close(): Promise<vo
   informers.start();
   return {
     async close() {
-      timer?.cancel();
       await informers.close();
-      await running;
+      await syncs.close();
       await ports.close();
       client.close();
     },
