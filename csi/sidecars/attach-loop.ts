@@ -9,11 +9,11 @@ import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client
 import {
   CSI_NODES, PERSISTENT_VOLUMES, VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { runWorkers } from "@raft2kube/client-kube/workers.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { ControllerServiceCapability_RPC_Type as Rpc } from "@raft2kube/proto/gen/csi.ts";
 import { attacherFinalizer, nodeIdOf, planAttachment, publishRequest } from "./attach-plan.ts";
-import { ATTACH_WORKERS, CONTROLLER_CALL_TIMEOUT_MS, RETRY_MS, RETRY_MS_MAX } from "./limits.ts";
+import { ATTACH_WORKERS, CONTROLLER_CALL_TIMEOUT_MS, RETRY } from "./limits.ts";
 import { NODE_ID } from "./names.ts";
 import { ProvisioningError } from "./provisioning-error.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
@@ -48,7 +48,7 @@ export class Attacher {
     this.#writer = client.resource(VOLUME_ATTACHMENTS);
     this.#volumeWriter = client.resource(PERSISTENT_VOLUMES);
     this.#finalizer = attacherFinalizer(driver.name);
-    const backOff = { clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MS_MAX };
+    const backOff = { clock, pauses: RETRY };
     this.#queue = new WorkQueue(backOff);
     this.#volumeQueue = new WorkQueue(backOff);
   }

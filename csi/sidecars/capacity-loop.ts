@@ -10,15 +10,14 @@ import {
   PERSISTENT_VOLUMES,
   STORAGE_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { runWorkers } from "@raft2kube/client-kube/workers.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { planCapacities, type CapacityPublisher, type FreeSpace } from "./capacity-plan.ts";
 import {
   CAPACITY_POLL_MS,
   CONTROLLER_CALL_TIMEOUT_MS,
   NODE_LOOK_MS,
-  RETRY_MS,
-  RETRY_MS_MAX,
+  RETRY,
 } from "./limits.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 
@@ -40,7 +39,7 @@ export class CapacityPublishing {
     const { driver, nodeName, clock } = options;
     const { name: driverName, topology: segments } = driver;
     this.#publisher = { driverName, publisher: nodeName, namespace, segments };
-    this.#queue = new WorkQueue({ clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MS_MAX });
+    this.#queue = new WorkQueue({ clock, pauses: RETRY });
   }
 
   /** Starts the worker; the informers must be synced. */

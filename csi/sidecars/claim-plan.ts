@@ -4,20 +4,23 @@ import {
   CLAIM_PROVISIONERS, driverOfProvisioner, provisionerIn,
 } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
+import { isProvisionedBy } from "./volume-plan.ts";
 
 /** Action of a provisioner for a claim. */
 export type ClaimPlan =
   | { act: "leave" }
   /**
-   * No node is selected and any is possible: select this one, so that only one provisioner acts.
+   * No node is selected: select this one if its class allows it, so that only one provisioner acts.
    */
-  | { act: "selectNode" }
+  | { act: "selectNode"; storageClass: StorageClass }
   /** Its content comes from an object of a kind that only that kind's populator knows. */
   | { act: "populate" }
   | { act: "provision"; storageClass: StorageClass; selectedNode: string | undefined };
 
 export interface Provisioner {
   driverName: string;
+  /** Whether its volumes are reachable from some nodes only. */
+  hasTopology: boolean;
   /** Set where each node has its own provisioner, which acts only for claims of that node. */
   nodeName: string | undefined;
 }
@@ -29,7 +32,7 @@ export interface Provisioner {
 export function planClaim(
   claim: PersistentVolumeClaim,
   storageClass: StorageClass | undefined,
-  { driverName, nodeName }: Provisioner,
+  { driverName, hasTopology, nodeName }: Provisioner,
 ): ClaimPlan {
   if (claim.spec.volumeName || claim.metadata.deletionTimestamp) return { act: "leave" };
   const annotations = claim.metadata.annotations ?? {};
@@ -42,7 +45,11 @@ export function planClaim(
   const waits = storageClass.volumeBindingMode === "WaitForFirstConsumer";
   if (waits && selectedNode === undefined) return { act: "leave" };
   if (nodeName === undefined) return { act: "provision", storageClass, selectedNode };
-  if (selectedNode === undefined) return { act: "selectNode" };
+  if (!hasTopology) {
+    const isOurs = isProvisionedBy(storageClass, nodeName);
+    return isOurs ? { act: "provision", storageClass, selectedNode } : { act: "leave" };
+  }
+  if (selectedNode === undefined) return { act: "selectNode", storageClass };
   if (selectedNode !== nodeName) return { act: "leave" };
   return { act: "provision", storageClass, selectedNode };
 }

@@ -4,6 +4,7 @@ import { valueOf } from "@raft2kube/std/quantity.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type {
   CreateVolumeRequest,
+  TopologyRequirement,
   VolumeCapability,
   VolumeContentSource,
 } from "@raft2kube/proto/gen/csi.ts";
@@ -27,8 +28,8 @@ export function fsTypeOf(storageClass: StorageClass): string {
 /** Input of the request that is not in the claim or its class. */
 export interface Surroundings {
   capabilities: ReadonlySet<number>;
-  /** Topology from which the volume must be reachable; undefined if the driver has none. */
-  segments: Record<string, string> | undefined;
+  /** Topologies from which the volume must be reachable; undefined if the driver has none. */
+  topology: Init<TopologyRequirement> | undefined;
   /** The volume to clone, for a claim with a data source. */
   source: VolumeContentSource | undefined;
   /** Parameters of the claim's VolumeAttributesClass. */
@@ -44,7 +45,7 @@ export interface Surroundings {
 export function createVolumeRequest(
   claim: PersistentVolumeClaim,
   storageClass: StorageClass,
-  { capabilities, segments, source, mutableParameters, names = false }: Surroundings,
+  { capabilities, topology, source, mutableParameters, names = false }: Surroundings,
 ): Init<CreateVolumeRequest> {
   if (claim.spec.selector) {
     throw new ProvisioningError("Selector", "claim Selector is not supported");
@@ -64,7 +65,7 @@ export function createVolumeRequest(
     parameters: { ...parametersOf(storageClass), ...(names ? namesOf(claim) : {}) },
     mutableParameters,
     volumeContentSource: source,
-    accessibilityRequirements: segments && { requisite: [{ segments }], preferred: [{ segments }] },
+    accessibilityRequirements: topology,
   };
 }
 

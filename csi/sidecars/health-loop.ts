@@ -1,15 +1,16 @@
 import type { ObjectReference, PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
 import { PERSISTENT_VOLUMES } from "@raft2kube/client-kube/rest/resources.ts";
-import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { ControllerServiceCapability_RPC_Type as Rpc } from "@raft2kube/proto/gen/csi.ts";
 import { getConditions, listConditions } from "./health-conditions.ts";
 import { monitoredVolumes, planHealth } from "./health-plan.ts";
-import { HEALTH_POLL_MS, RETRY_MS, RETRY_MS_MAX } from "./limits.ts";
+import { HEALTH_POLL_MS, RETRY } from "./limits.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 import { ownerOf } from "./volume-plan.ts";
 
-const KEY = "health";
+const log = logger("csi-health");
 
 /** Whether a driver reports the conditions of its volumes at its controller. */
 export function reportsConditions(capabilities: ReadonlySet<number>): boolean {
@@ -23,41 +24,36 @@ export function reportsConditions(capabilities: ReadonlySet<number>): boolean {
  */
 export class HealthMonitor {
   readonly #options: SidecarOptions;
-  readonly #queue: WorkQueue;
-  readonly #interval_ms: number;
+  readonly #looking: Runner;
   /** UIDs of the volumes that were abnormal; a monitor that starts again begins without them. */
   readonly #abnormal = new Set<string>();
   #isClosed = false;
-  #timer: { cancel(): void } | undefined;
-  #working: Promise<void> = Promise.resolve();
 
   constructor(options: SidecarOptions, interval_ms = HEALTH_POLL_MS) {
     this.#options = options;
-    this.#interval_ms = interval_ms;
-    const { clock } = options;
-    this.#queue = new WorkQueue({ clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MS_MAX });
+    this.#looking = new Runner({
+      clock: options.clock,
+      max_ms: interval_ms,
+      retry: RETRY,
+      run: () => this.#look(),
+      report: failureLog(log, "the volumes' conditions were not read"),
+    });
   }
 
-  /** Starts the worker; the informers must be synced. */
+  /** Reads the conditions for the first time; the informers must be synced. */
   start(): void {
-    this.#working = runWorkers("csi-health", this.#queue, 1, () => this.#look());
-    this.#queue.add(KEY);
+    this.#looking.request();
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#timer?.cancel();
-    this.#queue.close();
-    await this.#working;
-    this.#timer?.cancel();
+    await this.#looking.close();
   }
 
   async #look(): Promise<void> {
-    const { clock, driver, events, informers, nodeName } = this.#options;
-    this.#timer?.cancel();
-    this.#timer = clock.after(this.#interval_ms, () => this.#queue.add(KEY));
+    const { driver, events, informers } = this.#options;
     const all = informers.of<PersistentVolume>(PERSISTENT_VOLUMES).store.list();
-    const volumes = monitoredVolumes(all, ownerOf(driver, nodeName));
+    const volumes = monitoredVolumes(all, ownerOf(this.#options));
     if (volumes.size === 0) return;
     const handles = new Set(volumes.keys());
     const conditions = driver.capabilities.has(Rpc.LIST_VOLUMES)

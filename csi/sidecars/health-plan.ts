@@ -19,13 +19,13 @@ export interface HealthEvent {
 /** The bound volumes of an owner, whose conditions are of interest, by their handles. Pure. */
 export function monitoredVolumes(
   volumes: readonly PersistentVolume[],
-  { driverName, segments }: VolumeOwner,
+  owner: VolumeOwner,
 ): Map<string, PersistentVolume> {
   const found = new Map<string, PersistentVolume>();
   for (const volume of volumes) {
     const { metadata, spec, status } = volume;
     const csi = csiSourceOf(volume);
-    if (csi?.driver !== driverName || !isReachable(volume, segments)) continue;
+    if (csi?.driver !== owner.driverName || !isReachable(volume, owner)) continue;
     if (metadata.deletionTimestamp || status?.phase !== "Bound" || !spec.claimRef) continue;
     found.set(csi.volumeHandle, volume);
   }

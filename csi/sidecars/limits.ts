@@ -1,3 +1,4 @@
+import type { Pauses } from "@raft2kube/reconcile/backoff.ts";
 import { assertLimits } from "@raft2kube/std/assert.ts";
 
 /** Calls of the driver that create and delete (upstream's default is 15 s; copies take longer). */
@@ -12,6 +13,10 @@ export const DRIVER_RETRY_MS = 1_000;
 /** A claim or volume that failed is tried again after this, doubled up to the most (upstream's). */
 export const RETRY_MS = 1_000;
 export const RETRY_MS_MAX = 5 * 60_000;
+export const RETRY: Pauses = { first_ms: RETRY_MS, most_ms: RETRY_MS_MAX };
+
+/** A claim for another node that its provisioner has not taken by then may fit none. */
+export const OTHERS_TAKE_MS = 5_000;
 
 /** How late the informer may be with a volume that was made here. */
 export const UNSEEN_MS_MAX = 10_000;
@@ -30,6 +35,9 @@ export const LISTED_PAGES_MAX = 1_000;
 
 /** A driver's text about the condition of a volume, in an event (of 1,024 at most). */
 export const CONDITION_CHARS_MAX = 700;
+
+/** Combinations of the topologies that one term of a class allows. */
+export const TOPOLOGIES_MAX = 1_000;
 
 /** Volumes made, deleted, grown and attached at once. */
 export const PROVISION_WORKERS = 4;

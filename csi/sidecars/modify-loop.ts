@@ -8,13 +8,13 @@ import {
   PERSISTENT_VOLUME_CLAIMS,
   VOLUME_ATTRIBUTES_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { runWorkers } from "@raft2kube/client-kube/workers.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { goCodeName, RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { isRefusal } from "./call-outcome.ts";
 import { patchClaimStatus } from "./claim-status.ts";
-import { CONTROLLER_CALL_TIMEOUT_MS, MODIFY_WORKERS, RETRY_MS, RETRY_MS_MAX } from "./limits.ts";
+import { CONTROLLER_CALL_TIMEOUT_MS, MODIFY_WORKERS, RETRY, RETRY_MS_MAX } from "./limits.ts";
 import { MODIFYING, planModify, type ModifyPlan } from "./modify-plan.ts";
 import { referenceTo } from "./object-reference.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
@@ -40,12 +40,12 @@ export class Modifier {
 
   constructor(options: SidecarOptions) {
     this.#options = options;
-    this.#owner = ownerOf(options.driver, options.nodeName);
+    this.#owner = ownerOf(options);
     this.#claims = options.informers.of(PERSISTENT_VOLUME_CLAIMS);
     this.#volumes = options.informers.of(PERSISTENT_VOLUMES);
     this.#classes = options.informers.of(VOLUME_ATTRIBUTES_CLASSES);
     const { clock } = options;
-    this.#queue = new WorkQueue({ clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MS_MAX });
+    this.#queue = new WorkQueue({ clock, pauses: RETRY });
   }
 
   /** Starts the workers; the informers must be synced. */

@@ -9,6 +9,7 @@ import {
   VolumeCapability_AccessMode_Mode as Mode,
 } from "@raft2kube/proto/gen/csi.ts";
 import { describe, expect, it } from "vitest";
+import { PROVISIONER_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import { isBoundTo, planClaim } from "./claim-plan.ts";
 import { createVolumeRequest } from "./create-request.ts";
 import { planModify } from "./modify-plan.ts";
@@ -39,8 +40,8 @@ const storageClass = (more: Partial<StorageClass> = {}): StorageClass => ({
 
 describe("planClaim", () => {
   const later = storageClass({ volumeBindingMode: "WaitForFirstConsumer" });
-  const central = { driverName: DRIVER, nodeName: undefined };
-  const onNode = { driverName: DRIVER, nodeName: "n1" };
+  const central = { driverName: DRIVER, hasTopology: true, nodeName: undefined };
+  const onNode = { ...central, nodeName: "n1" };
   const selected = { [PROVISIONER]: DRIVER, [SELECTED]: "n1" };
   const actOf = (...of: Parameters<typeof planClaim>) => planClaim(...of).act;
 
@@ -63,6 +64,21 @@ describe("planClaim", () => {
     });
   });
 
+  it("leaves what any node can reach to the node that the class names", () => {
+    const shared = { ...onNode, hasTopology: false };
+    const classOf = (node: string, more: Partial<StorageClass> = {}) =>
+      storageClass({ metadata: { name: "fast", labels: { [PROVISIONER_NODE]: node } }, ...more });
+    expect(actOf(claim(), storageClass(), shared)).toBe("leave");
+    expect(actOf(claim(), classOf("n2"), shared)).toBe("leave");
+    expect(actOf(claim(), classOf("n1"), shared)).toBe("provision");
+    const waiting = classOf("n1", { volumeBindingMode: "WaitForFirstConsumer" });
+    expect(actOf(claim(), waiting, shared)).toBe("leave");
+    const elsewhere = { ...selected, [SELECTED]: "n2" };
+    expect(actOf(claim(elsewhere), waiting, shared)).toBe("provision");
+    expect(actOf(claim(elsewhere), classOf("n2"), { ...shared, nodeName: undefined }))
+      .toBe("provision");
+  });
+
   it("leaves a claim to the populator of its source, and no other", () => {
     const of = (dataSource: { apiGroup?: string; kind: string }) =>
       actOf(claim(undefined, { dataSource: { name: "x", apiGroup: "", ...dataSource } }),
@@ -75,7 +91,7 @@ describe("planClaim", () => {
   });
 
   it("takes the claims of the in-tree provisioner that the driver took over", () => {
-    const ebs = { driverName: "ebs.csi.aws.com", nodeName: undefined };
+    const ebs = { ...central, driverName: "ebs.csi.aws.com" };
     const inTree = storageClass({ provisioner: "kubernetes.io/aws-ebs" });
     for (const asked of ["kubernetes.io/aws-ebs", "ebs.csi.aws.com"]) {
       expect(actOf(claim({ [PROVISIONER]: asked }), inTree, ebs)).toBe("provision");
@@ -113,7 +129,7 @@ describe("isBoundTo: whose content a volume has", () => {
 
 describe("createVolumeRequest", () => {
   const bare = {
-    capabilities: new Set<number>(), segments: undefined, source: undefined,
+    capabilities: new Set<number>(), topology: undefined, source: undefined,
     mutableParameters: { iops: "5" },
   };
 
@@ -121,7 +137,8 @@ describe("createVolumeRequest", () => {
     const parameters = { speed: "fast", "csi.storage.k8s.io/fstype": "xfs" };
     const options = storageClass({ parameters, mountOptions: ["noatime"] });
     const segments = { zone: "z" };
-    expect(createVolumeRequest(claim(), options, { ...bare, segments })).toEqual({
+    const topology = { requisite: [{ segments }], preferred: [{ segments }] };
+    expect(createVolumeRequest(claim(), options, { ...bare, topology })).toEqual({
       name: "pvc-u1",
       mutableParameters: { iops: "5" },
       capacityRange: { requiredBytes: 2 ** 30, limitBytes: 0 },
@@ -133,7 +150,7 @@ describe("createVolumeRequest", () => {
       ],
       parameters: { speed: "fast" },
       volumeContentSource: undefined,
-      accessibilityRequirements: { requisite: [{ segments }], preferred: [{ segments }] },
+      accessibilityRequirements: topology,
     });
   });
 
@@ -190,6 +207,13 @@ describe("a provisioned volume", () => {
     expect(isToBeDeleted(released, { ...owner, driverName: "other" })).toBe(false);
     expect(isToBeDeleted(released, { ...owner, segments: { zone: "z" } })).toBe(true);
     expect(isToBeDeleted(released, { ...owner, segments: { zone: "y" } })).toBe(false);
+    const { nodeAffinity: _affinity, ...anywhere } = released.spec;
+    const shared = { ...released, spec: anywhere };
+    expect(isToBeDeleted(shared, owner)).toBe(true);
+    expect(isToBeDeleted(shared, { ...owner, segments: { zone: "z" } })).toBe(false);
+    const hasClass = (name: string) => name === shared.spec.storageClassName;
+    expect(isToBeDeleted(shared, { ...owner, hasClass })).toBe(true);
+    expect(isToBeDeleted(shared, { ...owner, hasClass: () => false })).toBe(false);
     const byHand = { ...released, metadata: { ...released.metadata, annotations: {} } };
     expect(isToBeDeleted(byHand, owner)).toBe(false);
     const kept = { ...released.spec, persistentVolumeReclaimPolicy: "Retain" as const };

@@ -4,6 +4,7 @@ import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import {
   PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
@@ -12,28 +13,30 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
-import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { runWorkers } from "@raft2kube/client-kube/workers.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   ControllerServiceCapability_RPC_Type as Rpc, type CreateVolumeRequest,
 } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { isUndecided } from "./call-outcome.ts";
 import { planClaim } from "./claim-plan.ts";
 import { volumeNameOf } from "./create-request.ts";
 import { deleteVolume } from "./delete-volume.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
 import {
-  DELETE_WORKERS, PROVISION_WORKERS, RETRY_MS, RETRY_MS_MAX, UNSEEN_MS_MAX,
+  DELETE_WORKERS, OTHERS_TAKE_MS, PROVISION_WORKERS, RETRY, UNSEEN_MS_MAX,
 } from "./limits.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 import { referenceTo } from "./object-reference.ts";
-import { provision, requestFor } from "./provision.ts";
+import { provision, requestFor, type ProvisionContext } from "./provision.ts";
 import { NODE_GONE, ProvisioningError } from "./provisioning-error.ts";
 import { RecentNames } from "./recent-names.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
-import { isToBeDeleted, ownerOf } from "./volume-plan.ts";
+import { assertAllowsSomeNode, isAllowed } from "./topology.ts";
+import { isToBeDeleted, ownerOf, type VolumeOwner } from "./volume-plan.ts";
 
 /**
  * Whether the volume of an attempt that failed may exist, without an object that shows it: the
@@ -58,14 +61,15 @@ interface Attempt {
 
 /** Provisions volumes for claims of one driver, and deletes released ones. */
 export class Provisioner {
+  readonly #context: ProvisionContext;
   readonly #client: KubeClient;
   readonly #driver: DriverIdentity;
-  readonly #nodeName: string | undefined;
-  readonly #extraCreateMetadata: boolean;
+  readonly #owner: VolumeOwner;
   readonly #informers: InformerSet;
   /** Those of a driver that attaches; its volumes are deleted when they have none. */
   readonly #attachments: Informer<VolumeAttachment> | undefined;
   readonly #events: EventRecorder;
+  readonly #clock: Clock;
   readonly #claims: WorkQueue;
   readonly #volumes: WorkQueue;
   /**
@@ -81,17 +85,19 @@ export class Provisioner {
   #working: Promise<unknown> = Promise.resolve();
 
   constructor(options: SidecarOptions) {
-    this.#client = options.client;
-    this.#driver = options.driver;
-    this.#nodeName = options.nodeName;
-    this.#extraCreateMetadata = options.extraCreateMetadata;
+    const { client, driver, nodeName, extraCreateMetadata } = options;
+    this.#context = { client, driver, nodeName, extraCreateMetadata };
+    this.#client = client;
+    this.#driver = driver;
+    this.#clock = options.clock;
+    this.#owner = ownerOf(options);
     this.#informers = options.informers;
     const attaches = options.driver.capabilities.has(Rpc.PUBLISH_UNPUBLISH_VOLUME);
     this.#attachments = attaches ? options.informers.of(VOLUME_ATTACHMENTS) : undefined;
     this.#events = options.events;
     const { clock } = options;
     this.#made = new RecentNames(clock, UNSEEN_MS_MAX);
-    const backOff = { clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MS_MAX };
+    const backOff = { clock, pauses: RETRY };
     this.#claims = new WorkQueue(backOff);
     this.#volumes = new WorkQueue(backOff);
   }
@@ -115,8 +121,11 @@ export class Provisioner {
     this.#attachments?.handle({
       deleted: ({ spec }) => this.#volumes.add(spec.source.persistentVolumeName ?? ""),
     });
-    // A claim may be older than its class.
-    const revisit = () => claims.store.list().forEach(claimed);
+    // A claim may be older than its class, which may also name another node's provisioner.
+    const revisit = () => {
+      claims.store.list().forEach(claimed);
+      volumes.store.list().forEach(changed);
+    };
     classes.handle({ added: revisit, updated: revisit });
     this.#working = Promise.all([
       runWorkers("csi-provision", this.#claims, PROVISION_WORKERS, (key) => this.#provision(key)),
@@ -149,13 +158,15 @@ export class Provisioner {
     if (!claim) return undefined;
     const classes = this.#informers.of<StorageClass>(STORAGE_CLASSES);
     const storageClass = classes.store.get(claim.spec.storageClassName ?? "");
-    const { name: driverName } = this.#driver;
-    const plan = planClaim(claim, storageClass, { driverName, nodeName: this.#nodeName });
+    const { name: driverName, hasTopology } = this.#driver;
+    const plan = planClaim(claim, storageClass, {
+      driverName, hasTopology, nodeName: this.#context.nodeName,
+    });
     switch (plan.act) {
       case "leave":
         return undefined;
       case "selectNode":
-        await this.#selectNode(claim);
+        await this.#selectNode(key, claim, plan.storageClass);
         return undefined;
       case "populate": {
         const about = referenceTo("PersistentVolumeClaim", claim);
@@ -183,24 +194,15 @@ export class Provisioner {
     const starting = `External provisioner is provisioning volume for claim "${key}"`;
     this.#events.record(about, "Normal", "Provisioning", starting);
     try {
-      const context = {
-        client: this.#client,
-        driver: this.#driver,
-        nodeName: this.#nodeName,
-        extraCreateMetadata: this.#extraCreateMetadata,
-      };
-      attempt.request ??= await requestFor(context, claim, storageClass, selectedNode);
-      const name = await provision(context, claim, storageClass, attempt.request);
+      attempt.request ??= await requestFor(this.#context, claim, storageClass, selectedNode);
+      const name = await provision(this.#context, claim, storageClass, attempt.request);
       const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
       if (!volumes.store.get(name)) this.#made.add(name);
       this.#settle(key, attempt);
       const done = `Successfully provisioned volume ${name}`;
       this.#events.record(about, "Normal", "ProvisioningSucceeded", done);
     } catch (thrown) {
-      const className = storageClass.metadata.name ?? "";
-      const why = rpcErrorText(thrown);
-      const text = `failed to provision volume with StorageClass "${className}": ${why}`;
-      this.#events.record(about, "Warning", "ProvisioningFailed", text);
+      this.#recordFailure(claim, storageClass, thrown);
       if (mayHaveCreated(attempt, thrown)) this.#undecided.set(key, attempt);
       else this.#settle(key, attempt);
       if (selectedNode === undefined || !this.#helpsElsewhere(thrown)) throw thrown;
@@ -208,10 +210,35 @@ export class Provisioner {
     }
   }
 
-  /** Selects this node for a claim. Of two provisioners that do so, one gets a conflict. */
-  async #selectNode(claim: PersistentVolumeClaim): Promise<void> {
-    const nodeName = this.#nodeName;
+  #recordFailure(
+    claim: PersistentVolumeClaim, { metadata }: StorageClass, thrown: unknown,
+  ): void {
+    const about = referenceTo("PersistentVolumeClaim", claim);
+    const what = `failed to provision volume with StorageClass "${metadata.name ?? ""}"`;
+    const text = `${what}: ${rpcErrorText(thrown)}`;
+    this.#events.record(about, "Warning", "ProvisioningFailed", text);
+  }
+
+  /**
+   * Selects this node for a claim, if its class allows it. Of two provisioners that do so, one gets
+   * a conflict. A claim that no other node takes in OTHERS_TAKE_MS may be one for no node at all.
+   */
+  async #selectNode(
+    key: string, claim: PersistentVolumeClaim, storageClass: StorageClass,
+  ): Promise<void> {
+    const { nodeName } = this.#context;
     if (nodeName === undefined) return;
+    try {
+      if (this.#driver.hasTopology && !isAllowed(storageClass, this.#driver.topology)) {
+        const age_ms = this.#clock.now() - (timeOf(claim.metadata.creationTimestamp) ?? 0);
+        if (age_ms >= OTHERS_TAKE_MS) await assertAllowsSomeNode(this.#context, storageClass);
+        else this.#claims.addAfter(key, OTHERS_TAKE_MS);
+        return;
+      }
+    } catch (thrown) {
+      this.#recordFailure(claim, storageClass, thrown);
+      throw thrown;
+    }
     await this.#annotate(claim, { ...claim.metadata.annotations, [SELECTED_NODE]: nodeName });
   }
 
@@ -239,7 +266,7 @@ export class Provisioner {
   async #delete(key: string): Promise<void> {
     const volumes = this.#informers.of<PersistentVolume>(PERSISTENT_VOLUMES);
     const volume = volumes.store.get(key);
-    if (!volume || !isToBeDeleted(volume, ownerOf(this.#driver, this.#nodeName))) return;
+    if (!volume || !isToBeDeleted(volume, this.#owner)) return;
     const { uid = "" } = volume.metadata;
     if (this.#deleted.has(uid)) return;
     const isOf = ({ spec }: VolumeAttachment) => spec.source.persistentVolumeName === key;

@@ -1,10 +1,8 @@
-import type { Node, PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
-import type { CSINode, StorageClass, VolumeAttributesClass } from "@raft2kube/api/gen/storage/v1.ts";
-import { isAlreadyExists, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
+import type { StorageClass, VolumeAttributesClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
 import { csiSourceOf, translateClass } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import {
-  CSI_NODES,
-  NODES,
   PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
   VOLUME_ATTRIBUTES_CLASSES,
@@ -19,17 +17,13 @@ import {
 } from "@raft2kube/proto/gen/csi.ts";
 import { isBoundTo } from "./claim-plan.ts";
 import { createVolumeRequest } from "./create-request.ts";
-import type { DriverIdentity } from "./driver-identity.ts";
 import { CONTROLLER_CALL_TIMEOUT_MS } from "./limits.ts";
 import { persistentVolumeOf } from "./persistent-volume.ts";
-import { NODE_GONE, ProvisioningError } from "./provisioning-error.ts";
+import { ProvisioningError } from "./provisioning-error.ts";
+import { topologyFor, type TopologyContext } from "./topology.ts";
 
 /** Context of provisioning a volume. */
-export interface ProvisionContext {
-  client: KubeClient;
-  driver: DriverIdentity;
-  /** Set where each node has a provisioner of its own. */
-  nodeName: string | undefined;
+export interface ProvisionContext extends TopologyContext {
   /** Whether CreateVolume gets the names of claim and volume. */
   extraCreateMetadata: boolean;
 }
@@ -46,7 +40,7 @@ export async function requestFor(
 ): Promise<Init<CreateVolumeRequest>> {
   return createVolumeRequest(claim, translateClass(namedClass), {
     capabilities: context.driver.capabilities,
-    segments: await segmentsOf(context, selectedNode),
+    topology: await topologyFor(context, claim, namedClass, selectedNode),
     source: await sourceOf(context, claim),
     mutableParameters: await attributesOf(context, claim),
     names: context.extraCreateMetadata,
@@ -89,39 +83,6 @@ async function createOnce(
     const message = `PersistentVolume ${existing.metadata.name} exists and shows another volume`;
     throw new ProvisioningError("NameTaken", message, { cause: thrown });
   }
-}
-
-/**
- * Returns the topology of the selected node, in the driver's keys. Throws ProvisioningError
- * NODE_GONE if there is no such node any more.
- */
-async function segmentsOf(
-  { client, driver, nodeName }: ProvisionContext,
-  selectedNode: string | undefined,
-): Promise<Record<string, string> | undefined> {
-  if (!driver.hasTopology || selectedNode === undefined) return undefined;
-  if (selectedNode === nodeName) return driver.topology;
-  const csiNodes = client.resource<CSINode>(CSI_NODES);
-  const csiNode = await undefinedIfNotFound(csiNodes.get({ name: selectedNode }));
-  const node = await undefinedIfNotFound(client.resource<Node>(NODES).get({ name: selectedNode }));
-  if (!csiNode || !node) {
-    const what = csiNode ? "node" : "CSINode";
-    throw new ProvisioningError(NODE_GONE, `the selected ${what} ${selectedNode} does not exist`);
-  }
-  const entry = csiNode.spec.drivers.find(({ name }) => name === driver.name);
-  if (!entry) {
-    const message = `driver ${driver.name} is not registered on node ${selectedNode}`;
-    throw new ProvisioningError("NoDriverOnNode", message);
-  }
-  const segments: Record<string, string> = {};
-  for (const key of entry.topologyKeys ?? []) {
-    const value = node.metadata.labels?.[key];
-    if (value === undefined) {
-      throw new ProvisioningError("NoTopology", `node ${selectedNode} has no label ${key}`);
-    }
-    segments[key] = value;
-  }
-  return segments;
 }
 
 /** Returns the parameters of the claim's VolumeAttributesClass, which the driver must know. */

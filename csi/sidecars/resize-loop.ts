@@ -10,8 +10,8 @@ import {
   PERSISTENT_VOLUME_CLAIMS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { runWorkers } from "@raft2kube/client-kube/workers.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { ControllerExpandVolumeResponse } from "@raft2kube/proto/gen/csi.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { accessModeOf } from "./access-mode.ts";
@@ -21,8 +21,8 @@ import type { DriverIdentity } from "./driver-identity.ts";
 import {
   CONTROLLER_CALL_TIMEOUT_MS,
   RESIZE_WORKERS,
+  RETRY,
   RETRY_MS_MAX,
-  RETRY_MS,
 } from "./limits.ts";
 import { secretOf } from "./secret.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
@@ -53,12 +53,12 @@ export class Resizer {
   constructor(options: SidecarOptions) {
     this.#client = options.client;
     this.#driver = options.driver;
-    this.#owner = ownerOf(options.driver, options.nodeName);
+    this.#owner = ownerOf(options);
     this.#informers = options.informers;
     this.#events = options.events;
     const { clock } = options;
     this.#clock = clock;
-    this.#queue = new WorkQueue({ clock, backoff_ms: RETRY_MS, backoffMax_ms: RETRY_MS_MAX });
+    this.#queue = new WorkQueue({ clock, pauses: RETRY });
   }
 
   /** Starts the workers; they wait until the informers are synced. */

@@ -53,7 +53,7 @@ export function isOwnBoundClaim(
   if (claim.metadata.deletionTimestamp || claim.status?.phase !== "Bound") return false;
   if (csiSourceOf(volume)?.driver !== owner.driverName) return false;
   if (volume.spec.claimRef?.uid !== claim.metadata.uid) return false;
-  return isReachable(volume, owner.segments);
+  return isReachable(volume, owner);
 }
 
 /** Statuses after which the same size cannot be had (CSI spec, ControllerExpandVolume). */

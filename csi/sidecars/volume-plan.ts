@@ -1,21 +1,37 @@
 import type { NodeSelectorTerm, PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
+import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import {
   csiSourceOf, orUndefined, provisionerIn, translateVolume, VOLUME_PROVISIONERS,
 } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
-import type { DriverIdentity } from "./driver-identity.ts";
+import { PROVISIONER_NODE } from "@raft2kube/client-kube/object/volumes.ts";
+import { STORAGE_CLASSES } from "@raft2kube/client-kube/rest/resources.ts";
 import { PROVISIONER_FINALIZER } from "./names.ts";
+import type { SidecarOptions } from "./sidecar-options.ts";
 
 /** Owner of volumes: a driver and, where each node has its own, its topology. */
 export interface VolumeOwner {
   driverName: string;
   /** Undefined: every volume of the driver is ours. */
   segments: Record<string, string> | undefined;
+  /** Of a driver without topology: whether the volumes of a class are ours. */
+  hasClass?: (name: string) => boolean;
 }
 
 /** Returns the owner of a sidecar: of all volumes of its driver, or of those of its node. */
-export function ownerOf(driver: DriverIdentity, nodeName: string | undefined): VolumeOwner {
-  const segments = nodeName === undefined ? undefined : driver.topology;
-  return { driverName: driver.name, segments };
+export function ownerOf(
+  { driver: { name: driverName, hasTopology, topology }, nodeName, informers }:
+    Pick<SidecarOptions, "driver" | "nodeName" | "informers">,
+): VolumeOwner {
+  if (nodeName === undefined) return { driverName, segments: undefined };
+  if (hasTopology) return { driverName, segments: topology };
+  const { store } = informers.of<StorageClass>(STORAGE_CLASSES);
+  const hasClass = (name: string) => isProvisionedBy(store.get(name), nodeName);
+  return { driverName, segments: undefined, hasClass };
+}
+
+/** Whether a class names the node as that of its provisioner. */
+export function isProvisionedBy(storageClass: StorageClass | undefined, node: string): boolean {
+  return storageClass?.metadata.labels?.[PROVISIONER_NODE] === node;
 }
 
 /**
@@ -31,20 +47,21 @@ export function isToBeDeleted(volume: PersistentVolume, owner: VolumeOwner): boo
   if (spec.persistentVolumeReclaimPolicy !== "Delete" || status?.phase !== "Released") return false;
   const finalized = metadata.finalizers?.includes(PROVISIONER_FINALIZER) ?? false;
   if (metadata.deletionTimestamp && !finalized) return false;
-  return isReachable(volume, owner.segments);
+  return isReachable(volume, owner);
 }
 
 /**
  * Whether the volume is in the owner's topology: a term of its node affinity names exactly that.
+ * Without topology its class decides.
  */
 export function isReachable(
   volume: PersistentVolume,
-  segments: Record<string, string> | undefined,
+  { segments, hasClass }: VolumeOwner,
 ): boolean {
+  if (hasClass) return hasClass(volume.spec.storageClassName ?? "");
   const translated = orUndefined(() => translateVolume(volume));
   const terms = translated?.spec.nodeAffinity?.required?.nodeSelectorTerms;
-  if (segments === undefined || terms === undefined) return true;
-  return terms.some((term) => matches(term, segments));
+  return segments === undefined || (terms ?? []).some((term) => matches(term, segments));
 }
 
 function matches(term: NodeSelectorTerm, segments: Record<string, string>): boolean {
