@@ -8,6 +8,10 @@ export const UDP_BYTES_PLAIN = 512;
 export const UDP_BYTES_MAX = 1232;
 /** Maximum size of a message over TCP: its length field has two bytes. */
 export const TCP_BYTES_MAX = 65_535;
+/** Minimum size of a record: a pointer to its name, its fixed fields and an IPv4 address. */
+export const RECORD_BYTES_MIN = 16;
+/** Records of an answer, more than a message has room for: tenants choose how many a name has. */
+export const RECORDS_MAX = Math.ceil(TCP_BYTES_MAX / RECORD_BYTES_MIN);
 export const TCP_CONNECTIONS_MAX = 128;
 /** TCP connections of one client address, so that one pod cannot hold all (RFC 7766, 6.2.2). */
 export const TCP_CONNECTIONS_PER_CLIENT_MAX = 16;
@@ -19,6 +23,8 @@ export const TCP_PIPELINE_MAX = 16;
 export const UPSTREAM_TIMEOUT_MS = 2_000;
 /** Concurrent forwarded queries; more are answered SERVFAIL. */
 export const FORWARDED_MAX = 256;
+/** The part of them that one client address may have, so that one pod cannot have all. */
+export const FORWARDED_PER_CLIENT_MAX = 32;
 export const CACHE_ENTRIES_MAX = 2_000;
 /** Maximum time that an upstream answer is cached; a negative one without SOA less. */
 export const CACHE_TTL_S_MAX = 30;
@@ -32,6 +38,7 @@ assertLimits({
   "plain UDP, EDNS and TCP carry more and more":
     UDP_BYTES_PLAIN <= UDP_BYTES_MAX && UDP_BYTES_MAX <= TCP_BYTES_MAX,
   "one client has a part of the connections": TCP_CONNECTIONS_PER_CLIENT_MAX < TCP_CONNECTIONS_MAX,
+  "one client has a part of the forwarded queries": FORWARDED_PER_CLIENT_MAX < FORWARDED_MAX,
   "a forwarded query ends before its connection is idle for too long":
     UPSTREAM_TIMEOUT_MS < TCP_IDLE_MS,
   "failures are cached no longer than answers": CACHE_FAILURE_TTL_S <= CACHE_TTL_S_MAX,

@@ -10,7 +10,7 @@ import { listenUdp } from "./server/udp.ts";
 import { informerView } from "./zone/informer-view.ts";
 
 export interface DnsOptions {
-  /** As `system:r2k:dns`: lists and watches Services, EndpointSlices and Namespaces. */
+  /** Lists and watches Services, EndpointSlices and Namespaces (`system:r2k:dns`). */
   client: KubeClient;
   /** Address to listen on, UDP and TCP; in a node the node's address. */
   address: string;

@@ -13,12 +13,12 @@ export interface ResolverOptions {
   forwarder: Forwarder;
 }
 
-/** Resolves with the reply to one query, of at most `limit` bytes. */
-export type Resolve = (query: Query, limit: number) => Promise<Buffer>;
+/** Resolves with the reply to one query of the client at an address, of at most `limit` bytes. */
+export type Resolve = (query: Query, limit: number, client: string) => Promise<Buffer>;
 
 /** Makes the function that answers from the zone, and forwards all other names. */
 export function createResolver({ view, zone, forwarder }: ResolverOptions): Resolve {
-  return async (query, limit) => {
+  return async (query, limit, client) => {
     const cluster = view();
     const { question } = query;
     if (!cluster) return writeReply(query, replyOf(RCODE.SERVFAIL), limit);
@@ -28,10 +28,10 @@ export function createResolver({ view, zone, forwarder }: ResolverOptions): Reso
     const found = answerZone(cluster, zone, question);
     if (found?.kind === "reply") return writeReply(query, found.reply, limit);
     if (found?.kind === "cname") {
-      const reply = await followCname(cluster, query, found.record, found.target);
+      const reply = await followCname(cluster, query, client, found);
       return writeReply(query, reply, limit);
     }
-    const answer = await forwarder.forward(query);
+    const answer = await forwarder.forward(query, client);
     if (!answer) return writeReply(query, replyOf(RCODE.SERVFAIL), limit);
     return relayReply(query, answer, limit);
   };
@@ -40,15 +40,15 @@ export function createResolver({ view, zone, forwarder }: ResolverOptions): Reso
   async function followCname(
     cluster: ClusterView,
     query: Query,
-    first: Answer,
-    firstTarget: string,
+    client: string,
+    first: { record: Answer; target: string },
   ): Promise<Reply> {
-    const chain: Answer[] = [first];
-    let target = firstTarget.toLowerCase().replace(/\.$/, "");
+    const chain: Answer[] = [first.record];
+    let target = first.target.toLowerCase().replace(/\.$/, "");
     while (chain.length < CNAME_CHAIN_MAX) {
       const question = { ...query.question, name: target };
       const found = answerZone(cluster, zone, question);
-      if (!found) return forwardTarget(query, question.name, chain);
+      if (!found) return forwardTarget({ ...query, question }, client, chain);
       if (found.kind === "reply") {
         const { rcode, answers, additionals } = found.reply;
         return replyOf(rcode, {
@@ -61,14 +61,15 @@ export function createResolver({ view, zone, forwarder }: ResolverOptions): Reso
     return replyOf(RCODE.SERVFAIL, { answers: chain });
   }
 
-  async function forwardTarget(query: Query, name: string, chain: Answer[]): Promise<Reply> {
-    const question = { ...query.question, name };
+  async function forwardTarget(query: Query, client: string, chain: Answer[]): Promise<Reply> {
+    const { question } = query;
     const bytes = packet.encode({
       id: 0, type: "query", flags: packet.RECURSION_DESIRED, questions: [question],
       answers: [], authorities: [], additionals: [],
     });
-    const forwarded = { ...query, question, bytes, udpPayloadSize: undefined };
-    const answer = await forwarder.forward(forwarded);
+    const answer = await forwarder.forward(
+      { ...query, bytes, udpPayloadSize: undefined, dnssecOk: false }, client,
+    );
     if (!answer) return replyOf(RCODE.SERVFAIL, { answers: chain });
     const { answers } = packet.decode(answer);
     const rcode = (answer.readUInt8(3) & 0x0f) as Rcode;

@@ -149,8 +149,10 @@ describe("names outside the cluster", () => {
       answers: [], authorities: [], additionals: [],
     });
     const question = { name: "x.org", type: "A", class: "IN" };
-    const query = { id: 1, question, recursionDesired: true, udpPayloadSize: undefined, bytes };
-    expect(await forwarder.forward(query)).toBeUndefined();
+    const query = {
+      id: 1, question, recursionDesired: true, udpPayloadSize: undefined, dnssecOk: false, bytes,
+    };
+    expect(await forwarder.forward(query, ADDRESS)).toBeUndefined();
   });
 });
 

@@ -65,7 +65,7 @@ function serve(socket: Socket, resolve: Resolve, log: Logger, idle_ms: number): 
     if (query === undefined) return socket.destroy();
     if (typeof query === "number") return write(writeError(bytes, query));
     try {
-      write(await resolve(query, TCP_BYTES_MAX));
+      write(await resolve(query, TCP_BYTES_MAX, socket.remoteAddress ?? ""));
     } catch (thrown) {
       log.error("a query failed", { name: query.question.name, error: messageOf(thrown) });
       write(writeReply(query, replyOf(RCODE.SERVFAIL), TCP_BYTES_MAX));

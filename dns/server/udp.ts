@@ -28,7 +28,7 @@ export function listenUdp(
     if (query === undefined) return;
     if (typeof query === "number") return send(writeError(bytes, query), from);
     const limit = datagramLimit(query);
-    resolve(query, limit).then(
+    resolve(query, limit, from.address).then(
       (answer) => send(answer, from),
       (thrown: unknown) => {
         log.error("a query failed", { name: query.question.name, error: messageOf(thrown) });

@@ -1,6 +1,14 @@
 import packet, { type Answer, type OptAnswer, type Packet, type Question } from "dns-packet";
-import { UDP_BYTES_MAX, UDP_BYTES_PLAIN } from "../limits.ts";
+import { RECORD_BYTES_MIN, UDP_BYTES_MAX, UDP_BYTES_PLAIN } from "../limits.ts";
 import { compressOwners, questionsEnd } from "./records.ts";
+
+const HEADER_BYTES = 12;
+/** A question's type and class. */
+const QUESTION_FIXED_BYTES = 4;
+/** The DO flag of EDNS (RFC 3225). */
+const DNSSEC_OK = 0x8000;
+/** The flags of a query that its answer depends on: RD, and CD (RFC 4035, 3.2.2). */
+const UPSTREAM_FLAGS = 0x0110;
 
 /** Response codes (RFC 1035, 4.1.1). */
 export const RCODE = {
@@ -16,7 +24,9 @@ export interface Query {
   recursionDesired: boolean;
   /** The client's EDNS buffer size; undefined: no EDNS. */
   udpPayloadSize: number | undefined;
-  /** The original message, for forwarding. */
+  /** Whether the client asks for DNSSEC's records (RFC 3225). */
+  dnssecOk: boolean;
+  /** The original message. */
   bytes: Buffer;
 }
 
@@ -57,6 +67,7 @@ export function readQuery(bytes: Buffer): Query | Rcode | undefined {
     question,
     recursionDesired: (parsed.flags & packet.RECURSION_DESIRED) !== 0,
     udpPayloadSize: opt?.udpPayloadSize,
+    dnssecOk: opt !== undefined && (opt.flags & DNSSEC_OK) !== 0,
     bytes,
   };
 }
@@ -84,12 +95,18 @@ export function writeReply(query: Query, reply: Reply, limit: number): Buffer {
       authorities: truncated ? [] : reply.authorities,
       additionals: [...additionals, ...opt],
     }));
-  const whole = encode(reply.answers, reply.additionals, false);
-  if (whole.length <= limit) return whole;
-  // Additional records are optional: without them the answer is not truncated.
-  const bare = encode(reply.answers, [], false);
-  if (bare.length <= limit) return bare;
-  let answers = reply.answers;
+  // Records that certainly do not fit are not encoded: a name may have thousands of them.
+  const count_max = Math.floor(limit / RECORD_BYTES_MIN);
+  if (reply.answers.length + reply.additionals.length <= count_max) {
+    const whole = encode(reply.answers, reply.additionals, false);
+    if (whole.length <= limit) return whole;
+  }
+  let answers = reply.answers.slice(0, count_max);
+  if (answers.length === reply.answers.length) {
+    // Additional records are optional: without them the answer is not truncated.
+    const bare = encode(answers, [], false);
+    if (bare.length <= limit) return bare;
+  }
   while (answers.length > 0) {
     answers = answers.slice(0, Math.floor(answers.length / 2));
     const cut = encode(answers, [], true);
@@ -115,6 +132,31 @@ export function writeError(bytes: Buffer, rcode: Rcode): Buffer {
   header.writeUInt8(0x80 | (bytes.readUInt8(2) & 0x79), 2);
   header.writeUInt8(0x80 | rcode, 3);
   return header;
+}
+
+/**
+ * Returns the query to an upstream resolver, with the id 0. Clients whose queries are the same
+ * bytes share an answer, so it has nothing else of the client: an EDNS version or option of one
+ * could make the answer useless to the others. The name is compared as labels: in text, a dot
+ * within a label looks like one between two.
+ */
+export function upstreamQuery(query: Query): Buffer {
+  const { bytes, udpPayloadSize, dnssecOk } = query;
+  const hasEdns = udpPayloadSize !== undefined;
+  const flags = dnssecOk ? DNSSEC_OK : 0;
+  const head = packet.encode({
+    id: 0, type: "query", flags: bytes.readUInt16BE(2) & UPSTREAM_FLAGS, questions: [],
+    answers: [], authorities: [], additionals: hasEdns ? [{ ...OPT, flags }] : [],
+  });
+  head.writeUInt16BE(1, 4);
+  const question = Buffer.from(bytes.subarray(HEADER_BYTES, questionsEnd(bytes)));
+  const name = question.length - QUESTION_FIXED_BYTES;
+  for (let at = 0; at < name; at++) {
+    const byte = question.readUInt8(at);
+    // The length of a label is 63 at most, which is less than any letter.
+    if (byte >= 0x41 && byte <= 0x5a) question.writeUInt8(byte | 0x20, at);
+  }
+  return Buffer.concat([head.subarray(0, HEADER_BYTES), question, head.subarray(HEADER_BYTES)]);
 }
 
 /** Turns an upstream answer into the reply to this query: sets its id, and truncates it. */

@@ -1,8 +1,9 @@
-import type { Answer } from "dns-packet";
+import packet, { type Answer } from "dns-packet";
 import { describe, expect, test } from "vitest";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { RCODE } from "../wire/message.ts";
+import { RECORDS_MAX } from "../limits.ts";
+import { type Query, RCODE, readQuery, writeReply } from "../wire/message.ts";
 import { answerZone } from "./answer.ts";
 import { clusterIps } from "./backends.ts";
 import type { ClusterView } from "./view.ts";
@@ -24,6 +25,10 @@ const SERVICES = [
   service("db", { clusterIP: "None", ports: [{ name: "sql", port: 5432 }] }),
   service("empty", { clusterIP: "None", ports: [] }),
   service("docs", { type: "ExternalName", externalName: "docs.example.org" }),
+  service("wide", {
+    clusterIP: "10.96.0.8",
+    ports: Array.from({ length: 20_000 }, (_, at) => ({ name: `p${at}`, port: at + 1 })),
+  }),
   service("six", { clusterIP: "fd00::7", ports: [] }),
 ];
 
@@ -169,4 +174,22 @@ test("the domain has SOA, NS and the version of the specification", () => {
   expect(dataOf("cluster.local", "SOA")).toMatchObject([{ serial: 42, minimum: 5 }]);
   expect(dataOf("cluster.local", "NS")).toEqual(["ns.dns.cluster.local"]);
   expect(dataOf("dns-version.cluster.local", "TXT")).toEqual([["1.1.0"]]);
+});
+
+test("records beyond what a message has room for are neither made nor encoded", () => {
+  const asked = { name: "wide.shop.svc.cluster.local", type: "SRV", class: "IN" };
+  const answer = answerZone(VIEW, ZONE, asked);
+  if (answer?.kind !== "reply") throw new Error("no reply");
+  expect(answer.reply.answers).toHaveLength(RECORDS_MAX);
+  const addresses = answerZone(VIEW, ZONE, { ...asked, type: "A" });
+  expect(addresses).toMatchObject({ reply: { answers: [{ data: "10.96.0.8" }], additionals: [] } });
+  const bytes = packet.encode({
+    id: 1, type: "query", flags: 0, questions: [{ name: asked.name, type: "SRV" }],
+    answers: [], authorities: [], additionals: [],
+  });
+  const answers = Array.from({ length: 100_000 }, () => answer.reply.answers[0]!);
+  const query = readQuery(bytes) as Query;
+  const written = packet.decode(writeReply(query, { ...answer.reply, answers }, 512));
+  expect(written.flags & packet.TRUNCATED_RESPONSE).not.toBe(0);
+  expect(written.answers.length).toBeGreaterThan(0);
 });

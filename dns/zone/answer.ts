@@ -1,6 +1,7 @@
 import type { Answer, Question } from "dns-packet";
 import { isIPv6 } from "node:net";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
+import { RECORDS_MAX } from "../limits.ts";
 import { RCODE, type Reply, replyOf } from "../wire/message.ts";
 import { backendsOf, clusterIps, isHeadless } from "./backends.ts";
 import { type ClusterName, labelOf, parseClusterName, reverseAddressOf } from "./cluster-name.ts";
@@ -24,7 +25,8 @@ const SPEC_VERSION = "1.1.0";
 interface Lookup {
   exists: boolean;
   records: Answer[];
-  additionals?: Answer[];
+  /** The records of SRV, which tenants choose the number of: only made when asked for. */
+  srv?: () => { records: Answer[]; additionals: Answer[] };
   cname?: { record: Answer; target: string };
 }
 
@@ -46,12 +48,13 @@ export function answerZone(
   if (!found) return undefined;
   // A question for the CNAME itself is answered by the record, without resolving the target.
   if (found.cname && question.type !== "CNAME") return { kind: "cname", ...found.cname };
-  const answers = found.records.filter((record) => record.type === question.type);
+  const srv = question.type === "SRV" ? found.srv?.() : undefined;
+  const answers = srv?.records ?? found.records.filter(({ type }) => type === question.type);
   const reply = replyOf(found.exists ? RCODE.NOERROR : RCODE.NXDOMAIN, {
     authoritative: true,
     answers,
     authorities: answers.length > 0 ? [] : [startOfAuthority(view, zone)],
-    additionals: answers.length > 0 ? (found.additionals ?? []) : [],
+    additionals: srv?.additionals ?? [],
   });
   return { kind: "reply", reply };
 }
@@ -134,9 +137,10 @@ function lookUpService(
       const ips = headless ? backends.map(({ address }) => address) : clusterIps(service);
       // Without ready endpoints the name of a headless Service does not exist.
       if (headless && ips.length === 0) return NXDOMAIN;
-      const srv = srvRecords(zone, name, service, backends, () => true);
-      const records = ips.map((ip) => addressRecord(name, zone.ttl_s, ip));
-      return { exists: true, records: [...records, ...srv.records], additionals: srv.additionals };
+      const srv = () => srvRecords(zone, name, srvTargets(zone, service, backends, () => true));
+      const shown = ips.slice(0, RECORDS_MAX);
+      const records = shown.map((ip) => addressRecord(name, zone.ttl_s, ip));
+      return { exists: true, records, srv };
     }
     case "endpoint": {
       const mine = backends.filter(({ host }) => host.toLowerCase() === parsed.host);
@@ -149,38 +153,54 @@ function lookUpService(
       const matches = (port: { name: string; protocol: string }) =>
         port.protocol.toLowerCase() === parsed.transport &&
         (parsed.kind === "transport" || port.name.toLowerCase() === parsed.port);
-      const srv = srvRecords(zone, name, service, backends, matches);
-      if (srv.records.length === 0) return NXDOMAIN;
-      return { exists: true, ...(parsed.kind === "port" ? srv : { records: [] }) };
+      const targets = () => srvTargets(zone, service, backends, matches);
+      if (targets().next().done) return NXDOMAIN;
+      if (parsed.kind === "transport") return NODATA;
+      return { exists: true, records: [], srv: () => srvRecords(zone, name, targets()) };
     }
   }
 }
 
-/** Returns SRV records of the ports that match, and the addresses of their targets. */
-function srvRecords(
+interface SrvTarget {
+  target: string;
+  port: number;
+  address: string;
+}
+
+/** Yields what SRV records name: each endpoint and port of a headless Service, else its ports. */
+function* srvTargets(
   zone: Zone,
-  name: string,
   service: Service,
   backends: readonly Backend[],
   matches: (port: { name: string; protocol: string }) => boolean,
-): { records: Answer[]; additionals: Answer[] } {
+): Generator<SrvTarget> {
   const own = fullName(zone, service);
-  const records: Answer[] = [];
-  const additionals: Answer[] = [];
-  const add = (target: string, port: number, address: string) => {
-    const data = { priority: 0, weight: 100, port, target };
-    records.push({ name, type: "SRV", ttl: zone.ttl_s, data });
-    additionals.push(addressRecord(target, zone.ttl_s, address));
-  };
   if (isHeadless(service)) {
     for (const { host, address, ports } of backends) {
-      for (const port of ports.filter(matches)) add(`${host}.${own}`, port.port, address);
+      for (const port of ports) {
+        if (matches(port)) yield { target: `${host}.${own}`, port: port.port, address };
+      }
     }
-  } else {
-    for (const { name: portName = "", protocol = "TCP", port } of service.spec.ports ?? []) {
-      if (!matches({ name: portName, protocol })) continue;
-      add(own, port, clusterIps(service)[0] ?? "0.0.0.0");
-    }
+    return;
+  }
+  const address = clusterIps(service)[0] ?? "0.0.0.0";
+  for (const { name = "", protocol = "TCP", port } of service.spec.ports ?? []) {
+    if (matches({ name, protocol })) yield { target: own, port, address };
+  }
+}
+
+/** Returns SRV records, at most as many as a message has room for, and their targets' addresses. */
+function srvRecords(
+  { ttl_s: ttl }: Zone,
+  name: string,
+  targets: Iterable<SrvTarget>,
+): { records: Answer[]; additionals: Answer[] } {
+  const records: Answer[] = [];
+  const additionals: Answer[] = [];
+  for (const { target, port, address } of targets) {
+    records.push({ name, type: "SRV", ttl, data: { priority: 0, weight: 100, port, target } });
+    additionals.push(addressRecord(target, ttl, address));
+    if (records.length === RECORDS_MAX) break;
   }
   return { records, additionals };
 }
