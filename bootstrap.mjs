@@ -1,13 +1,25 @@
-// Plain JavaScript for Node 18 and later, without dependencies: installs what package-lock.json
-// names where it is missing, then runs the pinned Node on the command line. Nothing else happens
-// here.
+// Plain JavaScript for Node 18 and later, without dependencies: answers --help and --version,
+// installs what package-lock.json names where it is missing, then runs the pinned Node on the
+// command line. Nothing else happens here.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const NODE_MAJOR_MIN = 18;
+/** How long to wait for another process that installs packages in this folder. */
+const OTHERS_TIMEOUT_S = 600;
+const OTHERS_POLL_MS = 200;
 const root = dirname(fileURLToPath(import.meta.url));
+
+/** The answer to words that need no package; undefined for all others. */
+function answerTo([word, ...more]) {
+  const read = (file) => readFileSync(join(root, file), "utf8");
+  if (more.length > 0) return undefined;
+  if ([undefined, "help", "--help", "-h"].includes(word)) return read("cli/help.txt");
+  if (!["--version", "-V"].includes(word)) return undefined;
+  return `r2k ${JSON.parse(read("package.json")).version}\n`;
+}
 
 /** Whether every package that the lock file names is in node_modules in that version. */
 function installed() {
@@ -28,20 +40,65 @@ function pinnedNode() {
   return join(root, "node_modules/node/bin/node");
 }
 
+/** Installs what is missing; one process at a time, since npm begins by removing what is there. */
 function install() {
+  takeLock();
+  waitForNpm();
+  if (installed()) return;
   process.stderr.write("r2k: installing npm packages (npm ci) ...\n");
   const args = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
   const npm = spawnSync("npm", args, { cwd: root, stdio: ["ignore", 2, 2] });
-  if (npm.error) {
-    process.stderr.write(
-      `r2k: npm could not be run: ${npm.error.message}. Install npm 9 or later.\n`,
-    );
-    process.exit(2);
-  }
+  if (npm.error) fail(`npm could not be run: ${npm.error.message}. Install npm 9 or later.`);
   if (npm.status !== 0 || !installed()) {
-    process.stderr.write("r2k: npm ci did not install every package; see its messages above.\n");
-    process.exit(2);
+    fail("npm ci did not install every package; see its messages above.");
   }
+}
+
+/** Locks this clone until the process ends: the lock is that of the open file (flock(2)). */
+function takeLock() {
+  const file = openSync(join(root, "package-lock.json"), "r");
+  const flock = (...flags) => {
+    return spawnSync("flock", [...flags, "3"], { stdio: ["ignore", 2, 2, file] });
+  };
+  if (flock("--nonblock").status !== 1) return; // it is ours, or there is no flock
+  process.stderr.write("r2k: another r2k installs npm packages here: waiting for it ...\n");
+  if (flock("--timeout", String(OTHERS_TIMEOUT_S)).status !== 0) {
+    fail("another r2k is still installing npm packages here; try again when it has ended.");
+  }
+}
+
+/** Waits until no npm that someone else has started installs in this folder. */
+function waitForNpm() {
+  const end_s = process.uptime() + OTHERS_TIMEOUT_S;
+  let noted;
+  for (let pid; (pid = npmHere()) !== undefined; ) {
+    const what = `npm (process ${pid}) installs packages here`;
+    if (noted !== pid) process.stderr.write(`r2k: ${what}: waiting for it ...\n`);
+    noted = pid;
+    if (process.uptime() > end_s) fail(`${what} still; try again when it has ended.`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, OTHERS_POLL_MS);
+  }
+}
+
+const NPM_INSTALLS = /(^|[/ ])npm(-cli\.js)? (-\S+ )*(ci|clean-install|i|install|rebuild|update) /;
+
+/** The id of an npm that installs packages in this folder, if there is one. */
+function npmHere() {
+  return readdirSync("/proc").find((pid) => {
+    try {
+      if (readlinkSync(`/proc/${pid}/cwd`) !== root) return false;
+      const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+      return NPM_INSTALLS.test(`${words} `);
+    } catch (error) {
+      if (error.code === undefined) throw error;
+      return false; // it has ended, is another user's, or is no process
+    }
+  });
+}
+
+function fail(message) {
+  process.stderr.write(`r2k: ${message}\n`);
+  process.exit(2);
 }
 
 /**
@@ -61,6 +118,7 @@ function programOf(command) {
     chaos: "test/e2e/chaos/main.ts",
     "storage-faults": "test/e2e/storage-faults/main.ts",
     conformance: "test/conformance/main.ts",
+    "etcd-tests": "test/etcd-tests/main.ts",
   };
   return programs[command];
 }
@@ -81,7 +139,8 @@ const APISERVER = { flags: ["--max-semi-space-size=16"], env: { MALLOC_ARENA_MAX
 
 const SETTINGS = { store: STORE, apiserver: APISERVER };
 
-function run(args) {
+/** Runs a command; `install_s` is how long the installation took. */
+function run(args, install_s) {
   const program = programOf(args[0]);
   const bundle = join(root, ".cache/bundle/main.js");
   // The labs' runner must work when a reader's own part cannot be bundled; the finish runs it.
@@ -96,7 +155,13 @@ function run(args) {
   const nodeFlags = ["--disable-warning=ExperimentalWarning", ...flags];
   const child = spawn(pinnedNode(), [...nodeFlags, ...target], {
     stdio: "inherit",
-    env: { ...env, ...process.env, R2K_ROOT: root },
+    env: {
+      ...env,
+      ...process.env,
+      R2K_ROOT: root,
+      R2K_BEFORE_S: String(process.uptime() - install_s),
+      R2K_INSTALL_S: String(install_s),
+    },
   });
   // The child decides what a signal means; from a terminal it gets Ctrl-C twice, which is the same.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
@@ -116,12 +181,15 @@ function refreshBundle() {
   if (built.status !== 0) process.exit(1);
 }
 
+const words = process.argv.slice(2);
+const answer = answerTo(words);
 const major = Number(process.versions.node.split(".")[0]);
-if (major < NODE_MAJOR_MIN) {
-  process.stderr.write(
-    `r2k: Node ${NODE_MAJOR_MIN} or later is needed, this is ${process.version}.\n`,
-  );
-  process.exit(2);
+if (answer !== undefined) process.stdout.write(answer);
+else if (major < NODE_MAJOR_MIN) {
+  fail(`Node ${NODE_MAJOR_MIN} or later is needed, this is ${process.version}.`);
+} else {
+  const start_s = process.uptime();
+  const isInstalled = installed();
+  if (!isInstalled) install();
+  run(words, isInstalled ? 0 : process.uptime() - start_s);
 }
-if (!installed()) install();
-run(process.argv.slice(2));

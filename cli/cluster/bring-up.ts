@@ -14,10 +14,10 @@ import { applyFolder, createMissing } from "./addons.ts";
 import { ADDONS_DIR, EXAMPLES_DIR } from "./assets.ts";
 import { type ClusterConfig, writeCluster } from "./config.ts";
 import { firstAnswer } from "./demo.ts";
-import { logsDir, ownPluginsDir } from "./paths.ts";
+import { ownPluginsDir } from "./paths.ts";
 import type { ClusterFiles } from "./identities.ts";
 import { interruptForTest } from "./interrupt-for-test.ts";
-import { keepLogs } from "./keep-logs.ts";
+import { noteLogs, withKeptLogs } from "./keep-logs.ts";
 import { ensurePki } from "./pki.ts";
 import { checkStoreData, storeMemberNames } from "./store-data.ts";
 import { installPlugins } from "./plugins.ts";
@@ -54,33 +54,25 @@ export async function bringUp(what: BringUp): Promise<void> {
   try {
     await steps(what);
   } catch (thrown) {
-    if (!ranBefore) await undo(what);
+    const kept = ranBefore ? undefined : await undo(what);
     const left = ranBefore ? "what runs stays" : "what this start made is removed again";
     if (!what.signal.aborted) {
       if (ranBefore) progress.note(`  ${left}: r2k status --name ${config.name}`);
-      throw thrown;
+      throw withKeptLogs(thrown, kept);
     }
     throw new CommandError("INTERRUPTED", `interrupted; ${left}`, { exitCode: 130, cause: thrown });
   }
 }
 
-async function undo(what: BringUp): Promise<void> {
+/** Returns where the logs are kept, if they are. */
+async function undo(what: BringUp): Promise<string | undefined> {
   const { config, progress, clock } = what;
-  if (what.isNew && !what.signal.aborted) await noteLogs(config, progress);
+  const kept = what.isNew && !what.signal.aborted ? await noteLogs(config, progress) : undefined;
   await progress.step("undoing this start", async () => {
     await removeFromHost(config, clock);
     if (what.isNew) await purgeData(config);
   });
-}
-
-/** A failed write, on a full disk for example, must not prevent the rollback of the start. */
-async function noteLogs(config: ClusterConfig, progress: Progress): Promise<void> {
-  try {
-    const kept = await keepLogs(logsDir(config), config.name);
-    if (kept !== undefined) progress.note(`  the logs of this start are kept in ${kept}`);
-  } catch (thrown) {
-    progress.note(`  the logs of this start cannot be kept: ${messageOf(thrown)}`);
-  }
+  return kept;
 }
 
 async function steps(what: BringUp): Promise<void> {

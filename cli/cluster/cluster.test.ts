@@ -2,18 +2,24 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
+import { HOSTPATH_DRIVER_NAME } from "@raft2kube/csi/drivers/hostpath/main.ts";
+import { SOCKET_PATH_BYTES_MAX } from "@raft2kube/rpc/limits.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readManifests } from "./addons.ts";
 import {
   CLUSTERS_MAX,
   type ClusterRoots,
   checkClusterName,
+  clusterRoots,
+  firstNodeName,
   listClusters,
   planCluster,
   readCluster,
   writeCluster,
 } from "./config.ts";
+import { joiningNodePlace } from "./joining-nodes.ts";
 import { mergeConfigs, unmergeConfigs } from "./merge-kubeconfig.ts";
+import { nodePaths } from "./paths.ts";
 import { installPlugins, relocate } from "./plugins.ts";
 
 let dir: string;
@@ -49,9 +55,23 @@ describe("a cluster's configuration", () => {
     mkdirSync(newer);
     writeFileSync(join(newer, "cluster.json"), JSON.stringify({ formatVersion: 9 }));
     await expect(readCluster("newer", roots)).rejects.toThrow(/format 9, this r2k reads 1/);
-    for (const name of ["", "Upper", "-x", "waytoolongname", "a/b"]) {
+    for (const name of ["", "Upper", "-x", "x-", "way-too-long-name", "a/b", "a.b"]) {
       expect(() => checkClusterName(name), name).toThrow(/not usable/);
     }
+  });
+
+  it("has room for its longest socket under a name of 16 characters", async () => {
+    const config = await planCluster("sixteen-letters1", clusterRoots({}), {}, []);
+    expect(checkClusterName(config.name)).toBe(config.name);
+    const { kubeletRoot } = nodePaths(joiningNodePlace(config, "fifteen-letters"));
+    const socket = join(kubeletRoot, "plugins_registry", `${HOSTPATH_DRIVER_NAME}-reg.sock`);
+    expect(Buffer.byteLength(socket)).toBeLessThanOrEqual(SOCKET_PATH_BYTES_MAX);
+  });
+
+  it("has a node's name that is a label's value, also where the host's name is cut", () => {
+    expect(firstNodeName("one", "Host")).toBe("one-host");
+    const cut = firstNodeName("one", `${"a".repeat(58)}.example`);
+    expect(cut).toBe(`one-${"a".repeat(58)}`);
   });
 });
 

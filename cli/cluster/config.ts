@@ -37,6 +37,8 @@ export interface ClusterConfig {
   readonly cgroups?: CgroupMode;
   /** Comma-separated etcd endpoints to use in the embedded store's place. */
   readonly etcdServers?: string;
+  /** Absolute paths of the PEM files of the connections to them. */
+  readonly etcdFiles?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   /** The kind of rules that serve Services. Default nftables. */
   readonly proxyMode?: ModeName;
   /** Whether pods may choose our own OCI runtime, which is for learning. Default no. */
@@ -118,16 +120,24 @@ export function clusterRoots(environment: NodeJS.ProcessEnv): ClusterRoots {
   };
 }
 
-/** A cluster's name becomes part of device names (15 bytes at most) and of paths. */
+/**
+ * A cluster's name becomes part of paths: with 16 characters the longest one of a socket, of a CSI
+ * driver's registration on a node whose name has 15, still has the kernel's 107 bytes.
+ */
 export function checkClusterName(name: string): string {
-  if (/^[a-z]([a-z0-9]{0,7})$/.test(name)) return name;
+  if (/^[a-z]([a-z0-9-]{0,14}[a-z0-9])?$/.test(name)) return name;
   throw new CommandError("BAD_NAME", `cluster name "${name}" is not usable`, {
-    remedy: "1 to 8 characters, lower-case letters and digits, a letter first",
+    remedy: "1 to 16 lower-case letters, digits and -, a letter first and no - last",
   });
 }
 
 function hostAddress(slot: number): string {
   return `10.200.${slot}.1`;
+}
+
+/** Cut to a label's length, which may leave a separator last. */
+export function firstNodeName(name: string, host: string): string {
+  return `${name}-${host.toLowerCase()}`.slice(0, NAME_LENGTH_MAX).replace(/[-.]+$/, "");
 }
 
 /** The addresses of this host's interfaces that are up. */
@@ -146,6 +156,7 @@ export async function planCluster(
     Pick<
       ClusterConfig,
       | "etcdServers"
+      | "etcdFiles"
       | "storeMembers"
       | "apiPort"
       | "cniBinDir"
@@ -169,7 +180,7 @@ export async function planCluster(
     formatVersion: FORMAT_VERSION,
     name,
     slot,
-    nodeName: `${name}-${hostname().toLowerCase()}`.slice(0, NAME_LENGTH_MAX),
+    nodeName: firstNodeName(name, hostname()),
     dataDir: join(roots.data, name),
     runDir: join(roots.run, name),
     apiPort: API_PORT_FIRST + slot,
@@ -253,6 +264,14 @@ function unusable(path: string, name: string, what: string, cause?: unknown): Co
 
 /** Returns the clusters below these roots whose configuration can be read. */
 export async function listClusters(roots: ClusterRoots): Promise<ClusterConfig[]> {
+  const found = await findClusters(roots);
+  return found.flatMap(({ config }) => (config instanceof CommandError ? [] : [config]));
+}
+
+/** Returns all clusters below these roots by name, with the reason where one cannot be read. */
+export async function findClusters(
+  roots: ClusterRoots,
+): Promise<{ readonly name: string; readonly config: ClusterConfig | CommandError }[]> {
   let names: string[];
   try {
     names = await readdir(roots.data);
@@ -260,18 +279,29 @@ export async function listClusters(roots: ClusterRoots): Promise<ClusterConfig[]
     if (isErrno(thrown, "ENOENT")) return [];
     throw thrown;
   }
-  const configs = await Promise.all(names.map((name) => readIfUsable(name, roots)));
-  return configs.filter((config) => config !== undefined);
+  const found = names.sort().map(async (name) => {
+    const config = await readUnlessUnusable(name, roots);
+    return config === undefined ? [] : [{ name, config }];
+  });
+  return (await Promise.all(found)).flat();
 }
 
-async function readIfUsable(name: string, roots: ClusterRoots): Promise<ClusterConfig | undefined> {
+async function readUnlessUnusable(
+  name: string,
+  roots: ClusterRoots,
+): Promise<ClusterConfig | CommandError | undefined> {
   try {
     return await readCluster(name, roots);
   } catch (thrown) {
-    const code = thrown instanceof CommandError ? thrown.code : undefined;
-    if (code === "UNUSABLE_CONFIG" || code === "NOT_YOURS") return undefined;
+    const isCluster = isErrno(thrown, "UNUSABLE_CONFIG", "NOT_YOURS");
+    if (isCluster && thrown instanceof CommandError) return thrown;
     throw thrown;
   }
+}
+
+/** The command that starts a cluster of this name, or goes on with it. */
+export function startCommand({ name }: Pick<ClusterConfig, "name">): string {
+  return `r2k start${name === "default" ? "" : ` --name ${name}`}`;
 }
 
 /** The kind of rules that serve Services on a node. */

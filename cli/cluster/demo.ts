@@ -2,6 +2,7 @@ import { request } from "node:http";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import { SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { machineClock } from "@raft2kube/linux/machine-clock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -16,9 +17,10 @@ const POLL_MS = 50;
  */
 export async function firstAnswer(
   client: KubeClient,
-  clock: Clock,
+  wall: Clock,
   signal: AbortSignal,
 ): Promise<{ address: string; body: string }> {
+  const clock = machineClock(wall);
   const services = client.resource<Service>(SERVICES);
   const address = await waitFor(
     "the demo's Service to have an address",

@@ -1,6 +1,10 @@
+import type { X509Certificate } from "node:crypto";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { NODE_PARTS, type NodePart, type NodeUser, nodeUser } from "@raft2kube/api/node-users.ts";
 import type { CertificateRequest } from "@raft2kube/pki/certificate.ts";
 import type { KubeconfigFormat } from "@raft2kube/pki/kubeconfig.ts";
+import { subjectOf } from "@raft2kube/pki/subject.ts";
 import type { ClusterConfig } from "./config.ts";
 
 /** Files of a cluster's identities, in kubeadm's layout under the data folder. */
@@ -12,29 +16,29 @@ export interface ClusterFiles {
   pair(name: string): { cert: string; key: string };
 }
 
-/**
- * The users with a kubeconfig, and their certificate subjects. Only admin is in system:masters.
- */
-const USERS = {
+/** The control plane's users with their certificate subjects. Only admin is in system:masters. */
+const CONTROL_USERS = {
   admin: { commonName: "kubernetes-admin", organizations: ["system:masters"] },
   "controller-manager": { commonName: "system:kube-controller-manager" },
   scheduler: { commonName: "system:kube-scheduler" },
-  kubelet: { commonName: "system:node:", organizations: ["system:nodes"] },
-  proxy: { commonName: "system:kube-proxy" },
-  dns: { commonName: "system:r2k:dns" },
-  "csi-provisioner": { commonName: "system:r2k:csi-provisioner" },
 } as const;
 
-export type KubeconfigUser = keyof typeof USERS;
+type ControlUser = keyof typeof CONTROL_USERS;
 
-export const KUBECONFIG_USERS = Object.keys(USERS) as KubeconfigUser[];
+/** The users with a kubeconfig; a node that joins asks for the certificates of its parts itself. */
+export type KubeconfigUser = ControlUser | NodePart;
 
-/** The users that a node's parts are; a node that joins asks for their certificates itself. */
-export const NODE_USERS = ["kubelet", "proxy", "dns", "csi-provisioner"] as const;
+export const KUBECONFIG_USERS: readonly KubeconfigUser[] = [
+  ...(Object.keys(CONTROL_USERS) as ControlUser[]), ...NODE_PARTS,
+];
+
+function isNodePart(user: KubeconfigUser): user is NodePart {
+  return NODE_PARTS.some((part) => part === user);
+}
 
 /** Each node reads the kubeconfigs of its own users. */
 export function formatOf(user: KubeconfigUser): KubeconfigFormat {
-  return NODE_USERS.some((name) => name === user) ? "json" : "yaml";
+  return isNodePart(user) ? "json" : "yaml";
 }
 
 type Unlimited = Omit<CertificateRequest, "days">;
@@ -61,9 +65,24 @@ export function pairRequests(config: ClusterConfig): Record<string, Unlimited> {
 }
 
 export function userRequest(user: KubeconfigUser, { nodeName }: ClusterConfig): Unlimited {
-  const { commonName, ...rest } = USERS[user];
-  const name = user === "kubelet" ? `${commonName}${nodeName}` : commonName;
-  return { commonName: name, ...rest, usages: ["client"] };
+  if (!isNodePart(user)) return { ...CONTROL_USERS[user], usages: ["client"] };
+  const { name, group } = nodeUser(user, nodeName);
+  return { commonName: name, organizations: [group], usages: ["client"] };
+}
+
+/**
+ * The user of a node's part, if `cert` is of another: clusters of earlier versions have users that
+ * all nodes share.
+ */
+export function otherUser(
+  cert: X509Certificate,
+  user: KubeconfigUser,
+  config: ClusterConfig,
+): NodeUser | undefined {
+  if (!isNodePart(user)) return undefined;
+  const wanted = nodeUser(user, config.nodeName);
+  const subject = { commonNames: [wanted.name], organizations: [wanted.group] };
+  return isDeepStrictEqual(subjectOf(cert), subject) ? undefined : wanted;
 }
 
 /** Where a user reaches the API: parts of the control plane on loopback, those of the node not. */

@@ -79,7 +79,7 @@ export function planJoiningNode(
   others: readonly ClusterConfig[],
   newGuest?: GuestConfig,
 ): ClusterConfig {
-  const { etcdServers: _, ...shared } = cluster;
+  const { etcdServers: _, etcdFiles: __, ...shared } = cluster;
   const known = others.find((node) => node.nodeName === name);
   const guest = newGuest ?? known?.guest;
   return {

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, sy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { keepLogs } from "./keep-logs.ts";
+import { CommandError } from "../terminal.ts";
+import { keepLogs, SEE_LOG, withKeptLogs } from "./keep-logs.ts";
 
 let dir: string;
 beforeEach(() => {
@@ -41,3 +42,14 @@ test.each(["a link", "a folder with a link"])(
     expect(readdirSync(target)).toEqual([]);
   },
 );
+
+test("an error that names a log which is removed names the copy instead", async () => {
+  const kept = await keep();
+  const failure = new CommandError(SEE_LOG, "ended", { remedy: "read its log: r2k logs control" });
+  expect(withKeptLogs(failure, kept)).toMatchObject({
+    message: "ended", remedy: `read the logs in ${kept}`,
+  });
+  expect(withKeptLogs(failure, undefined)).toBe(failure);
+  const other = new CommandError("PROCESS", "ended", { remedy: "free some space" });
+  expect(withKeptLogs(other, kept)).toBe(other);
+});

@@ -1,8 +1,9 @@
 import { X509Certificate, createPrivateKey } from "node:crypto";
 import { join } from "node:path";
+import { NODE_PARTS, type NodePart } from "@raft2kube/api/node-users.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import type { ClusterConfig } from "./config.ts";
-import { NODE_USERS, clusterFiles } from "./identities.ts";
+import { clusterFiles, otherUser } from "./identities.ts";
 import { readIfPresent } from "./key-pair.ts";
 
 const MS_PER_DAY = 86_400_000;
@@ -10,7 +11,7 @@ const MS_PER_DAY = 86_400_000;
 const RENEW_DAYS = 90;
 
 /** An identity of a node: a user with a kubeconfig, or what the kubelet serves with. */
-export type NodeIdentity = (typeof NODE_USERS)[number] | "kubelet-serving";
+export type NodeIdentity = NodePart | "kubelet-serving";
 
 export interface DueIdentity {
   readonly identity: NodeIdentity;
@@ -27,19 +28,21 @@ export function bootstrapPath({ dataDir }: Pick<ClusterConfig, "dataDir">): stri
 export async function dueIdentities(config: ClusterConfig, now_ms: number): Promise<DueIdentity[]> {
   const joins = (await readIfPresent(bootstrapPath(config))) !== undefined;
   const ends = new Map<NodeIdentity, number>();
-  for (const user of NODE_USERS) ends.set(user, await endOfUser(config, user));
+  for (const user of NODE_PARTS) ends.set(user, await endOfUser(config, user));
   ends.set("kubelet-serving", await endOfServing(config));
   return [...ends]
     .filter(([, end_ms]) => joins || end_ms < now_ms + RENEW_DAYS * MS_PER_DAY)
     .map(([identity, end_ms]) => ({ identity, valid: !joins && end_ms > now_ms }));
 }
 
-/** When the user's certificate ends; 0 when there is none. */
-async function endOfUser(config: ClusterConfig, user: (typeof NODE_USERS)[number]) {
+/** When the user's certificate ends; 0 when there is none, or it is another user's. */
+async function endOfUser(config: ClusterConfig, user: NodePart) {
   const path = clusterFiles(config).kubeconfig(user);
   if ((await readIfPresent(path)) === undefined) return 0;
   const { cert } = await readKubeconfig(path);
-  return cert === undefined ? 0 : new X509Certificate(cert).validToDate.getTime();
+  if (cert === undefined) return 0;
+  const parsed = new X509Certificate(cert);
+  return otherUser(parsed, user, config) ? 0 : parsed.validToDate.getTime();
 }
 
 /** 0 also when the halves do not belong together: they are written one after the other. */

@@ -3,14 +3,15 @@ import { X509Certificate, createPrivateKey } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createCa } from "@raft2kube/pki/certificate.ts";
-import { withServer } from "@raft2kube/pki/kubeconfig.ts";
+import { createCa, renewCertificate } from "@raft2kube/pki/certificate.ts";
+import { withClientCertificate, withServer } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { CommandError } from "../terminal.ts";
 import { type ClusterConfig, planCluster } from "./config.ts";
 import { type ClusterFiles, KUBECONFIG_USERS, clusterFiles } from "./identities.ts";
 import { mergeKubeconfig, unmergeKubeconfig } from "./merge-kubeconfig.ts";
+import { dueIdentities } from "./node-identities.ts";
 import { ensurePki } from "./pki.ts";
 
 const DAY_MS = 86_400_000;
@@ -51,6 +52,28 @@ it("keeps existing files, and only admin is in system:masters", async () => {
     expect((await certOf(user)).cert.subject, user).not.toContain("masters");
     expect(statSync(files.kubeconfig(user)).mode & 0o777, user).toBe(0o600);
   }
+});
+
+it("a node's part that acts as a user of all nodes becomes its own user", async () => {
+  const { cert, key } = await certOf("csi-provisioner");
+  expect(cert.subject).toBe(
+    `O=system:r2k:csi-provisioners\nCN=system:r2k:csi-provisioner:${config.nodeName}`,
+  );
+  const path = files.kubeconfig("csi-provisioner");
+  const ca = { cert: read(files.pair("ca").cert), key: read(files.pair("ca").key) };
+  const subject = { commonName: "system:r2k:csi-provisioner" };
+  const options = { days: 365, now_ms: START_MS, subject };
+  const shared = await renewCertificate(ca, String(cert), options);
+  writeFileSync(path, withClientCertificate(read(path), shared));
+  const due = () => dueIdentities(config, START_MS);
+  expect(await due()).toEqual([{ identity: "csi-provisioner", valid: false }]);
+  const notes: string[] = [];
+  await ensurePki(config, START_MS, (line) => notes.push(line));
+  expect(notes).toEqual([expect.stringContaining("csi-provisioner.conf is not of system:r2k:")]);
+  const after = await certOf("csi-provisioner");
+  expect(after.cert.subject).toBe(cert.subject);
+  expect(after.cert.checkPrivateKey(createPrivateKey(key))).toBe(true);
+  expect(await due()).toEqual([]);
 });
 
 describe("another port of the API", () => {

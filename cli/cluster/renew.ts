@@ -9,7 +9,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 import { type KeptCertificate, certificatePath, keptCertificates } from "./certificates.ts";
 import type { ClusterConfig } from "./config.ts";
-import { clusterFiles, KUBECONFIG_USERS, serverFor } from "./identities.ts";
+import { clusterFiles, KUBECONFIG_USERS, otherUser, serverFor } from "./identities.ts";
 import { readIfPresent } from "./key-pair.ts";
 import { followChange } from "./merge-kubeconfig.ts";
 
@@ -34,7 +34,10 @@ export async function refuseForeign(config: ClusterConfig, ca: KeyPair): Promise
   });
 }
 
-/** Renews what has ended, ends soon or has not begun, for the same key, and notes each by name. */
+/**
+ * Renews what has ended, ends soon, has not begun or is another user's, for the same key, and notes
+ * each by name.
+ */
 export async function renewDue(
   config: ClusterConfig,
   ca: KeyPair,
@@ -46,11 +49,14 @@ export async function renewDue(
   for (const kept of await keptCertificates(config)) {
     const [from_ms, to_ms] = [kept.cert.validFromDate.getTime(), kept.cert.validToDate.getTime()];
     const endsSoon = to_ms < now_ms + RENEW_DAYS * MS_PER_DAY && to_ms < end_ms;
-    if (from_ms <= now_ms && !endsSoon) continue;
-    const options = { days: CERTIFICATE_DAYS, now_ms };
+    const other = kept.kind === "pair" ? undefined : otherUser(kept.cert, kept.user, config);
+    if (from_ms <= now_ms && !endsSoon && !other) continue;
+    const subject = other && { commonName: other.name, organizations: [other.group] };
+    const options = { days: CERTIFICATE_DAYS, now_ms, subject };
     const renewed = await renewCertificate(ca, String(kept.cert), options);
     const name = relative(config.dataDir, certificatePath(kept));
-    note(`  certificate ${name} ${stateOf(kept.cert, now_ms)}; renewed until ${day(end_ms)}`);
+    const why = other ? `is not of ${other.name}` : stateOf(kept.cert, now_ms);
+    note(`  certificate ${name} ${why}; renewed until ${day(end_ms)}`);
     if (kept.kind === "pair") await replaceFile(kept.paths.cert, renewed, { mode: 0o644 });
     else await renewKubeconfig(kept, renewed, note);
   }

@@ -1,5 +1,4 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
-import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
@@ -17,7 +16,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { ClusterConfig } from "./config.ts";
-import { storeEndpoints } from "./store-data.ts";
+import { connectStore } from "./etcd-servers.ts";
 
 /** An event takes milliseconds to each place; one that takes longer than this is lost. */
 const SETTLE_MS = 2_000;
@@ -76,7 +75,7 @@ export async function compareViews(
   readyNodes: readonly string[],
   clock: Clock,
 ): Promise<Comparison> {
-  const etcd = connectEtcd({ endpoints: storeEndpoints(config) });
+  const etcd = connectStore(config);
   try {
     return await settled(clock, async () => {
       const store = await storeView(etcd);

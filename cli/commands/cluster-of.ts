@@ -2,7 +2,9 @@ import {
   type ClusterConfig,
   checkClusterName,
   clusterRoots,
+  findClusters,
   readCluster,
+  startCommand,
 } from "../cluster/config.ts";
 import { CommandError } from "../terminal.ts";
 
@@ -10,7 +12,14 @@ import { CommandError } from "../terminal.ts";
 export async function clusterOf(name: string): Promise<ClusterConfig> {
   const config = await readCluster(checkClusterName(name), clusterRoots(process.env));
   if (config) return config;
-  throw new CommandError("NO_CLUSTER", `there is no cluster "${name}" here`, {
-    remedy: `start one: r2k start${name === "default" ? "" : ` --name ${name}`}`,
-  });
+  throw await noCluster(name, `start one: ${startCommand({ name })}`);
+}
+
+/** An error that names the clusters that exist. */
+export async function noCluster(name: string, remedy: string): Promise<CommandError> {
+  const roots = clusterRoots(process.env);
+  const names = (await findClusters(roots)).map((found) => found.name).join(", ");
+  const others = `${roots.data} has ${names === "" ? "none" : names}`;
+  const what = `there is no cluster "${name}" here: ${others}`;
+  return new CommandError("NO_CLUSTER", what, { remedy });
 }

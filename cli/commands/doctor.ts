@@ -6,6 +6,7 @@ import { runChecks } from "../preflight/check.ts";
 import { certificateChecks } from "../preflight/certificates.ts";
 import { clusterChecks } from "../preflight/cluster.ts";
 import { ALL_CHECKS, describe } from "../preflight/preflight.ts";
+import { replacedPartChecks } from "../preflight/replaced-parts.ts";
 import { runningPid } from "../supervisor/supervise.ts";
 
 export function command(): Command {
@@ -26,7 +27,11 @@ async function doctor(flags: { name: string; output?: string }): Promise<void> {
   const certificates = await Promise.all(
     [config, ...nodes].map((each) => certificateChecks(each, now_ms)),
   );
-  const ofCluster = [...clusterChecks(config, nodes), ...certificates.flat()];
+  const ofCluster = [
+    ...replacedPartChecks(config),
+    ...clusterChecks(config, nodes),
+    ...certificates.flat(),
+  ];
   const results = await runChecks([...ALL_CHECKS, ...ofCluster], {
     dataDir: config.dataDir,
     runDir: config.runDir,

@@ -13,6 +13,7 @@ import {
 import { unmergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
 import { clusterFiles } from "../cluster/identities.ts";
 import { purgeData, removeFromHost } from "../host/remove.ts";
+import { noCluster } from "./cluster-of.ts";
 import { lockForRemoval } from "../nodes/change-nodes.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
@@ -36,10 +37,7 @@ async function down(flags: { name: string; purge?: boolean }): Promise<void> {
   const clock = systemClock();
   const progress = terminalProgress(clock);
   const config = await findCluster(checkClusterName(flags.name), progress);
-  if (!config) {
-    progress.note(`There is no cluster "${flags.name}" here.`);
-    return;
-  }
+  if (!config) throw await noCluster(flags.name, "name one of those: r2k down --name NAME");
   process.on("SIGTERM", () => progress.note("This removal goes on to its end."));
   const { purge = false } = flags;
   let purging: number | undefined;

@@ -22,15 +22,38 @@ export interface Started {
   readonly kubeconfig: string;
   readonly demo: boolean;
   readonly nfsDemo: boolean;
-  /** 0 when the cluster was running already. */
+  /** Undefined when the cluster was running already. */
+  readonly took: Took | undefined;
+}
+
+export interface Took {
+  /** From the command's first line until the cluster is ready, without the installation. */
   readonly took_s: number;
+  /** npm's and Debian's packages that were missing. */
+  readonly install_s: number;
+}
+
+/**
+ * The time since the command began: `bootstrap.mjs` ran before this process, and names the part
+ * that it spent on the installation. `packages_ms` is what this process spent on it.
+ */
+export function timeTaken(
+  packages_ms: number,
+  { uptime_s, env }: { uptime_s: number; env: NodeJS.ProcessEnv },
+): Took {
+  const before_s = Number(env["R2K_BEFORE_S"] ?? 0);
+  const npm_s = Number(env["R2K_INSTALL_S"] ?? 0);
+  const own_s = packages_ms / 1000;
+  return { took_s: before_s + uptime_s - own_s, install_s: npm_s + own_s };
 }
 
 /** Prints the next steps: the kubeconfig, three commands to try, the lines for the shell. */
 export function nextSteps(config: ClusterConfig, started: Started): string {
-  const { kubeconfig, demo, nfsDemo, took_s } = started;
+  const { kubeconfig, demo, nfsDemo, took } = started;
   const commands = [...(demo ? WITH_DEMO : WITHOUT_DEMO), ...(nfsDemo ? WITH_NFS : [])];
-  const ready = took_s > 0 ? `Ready in ${took_s.toFixed(1)} s. ` : "";
+  const installed = took && took.install_s > 0
+    ? `, after ${took.install_s.toFixed(1)} s of installation` : "";
+  const ready = took ? `Ready in ${took.took_s.toFixed(1)} s${installed}. ` : "";
   const bin = process.env["R2K_ROOT"] ?? dirname(process.argv[1] ?? ".");
   const other = config.name === "default" ? "" : ` --name ${config.name}`;
   return `

@@ -10,6 +10,7 @@ import {
   planJoiningNode,
   readJoiningNodes,
 } from "../cluster/joining-nodes.ts";
+import { noteLogs, withKeptLogs } from "../cluster/keep-logs.ts";
 import { lockNodes, refuseTakenName } from "../nodes/change-nodes.ts";
 import {
   changedGuest, GUEST_DISK_GIB, GUEST_MEMORY_MIB, GUEST_PROXY_MODES, type GuestFlags, guestOf,
@@ -46,7 +47,7 @@ export function command(): Command {
   subcommand("stop", "end its processes and containers; its data and its Node stay", stop);
   subcommand("start", "start a node that was stopped, or has ended", start)
     .addOption(proxyMode("change the kind of a guest's Service rules"));
-  subcommand("remove", "stop it, and remove its data and its Node", remove);
+  subcommand("remove", "stop it, remove its data and Node, refuse its certificates", remove);
   return node;
 }
 
@@ -104,8 +105,10 @@ async function add(on: NodeOf): Promise<void> {
     await bringUp(on, await readJoiningNodes(cluster), guest);
   } catch (thrown) {
     const place = joiningNodePlace(cluster, name);
+    const isInterrupted = isErrno(thrown, "INTERRUPTED");
+    const kept = isInterrupted ? undefined : await noteLogs(place, progress);
     await progress.step("undoing this", () => removeNode(client, place, name, clock));
-    if (!isErrno(thrown, "INTERRUPTED")) throw thrown;
+    if (!isInterrupted) throw withKeptLogs(thrown, kept);
     throw new CommandError("INTERRUPTED", "interrupted; what this command made is removed again", {
       exitCode: 130,
     });
@@ -134,6 +137,7 @@ async function remove(on: NodeOf): Promise<void> {
   const { cluster, name, client, clock, progress } = on;
   const place = joiningNodePlace(cluster, name);
   await progress.step(`removing node ${name}`, () => removeNode(client, place, name, clock));
+  progress.note("  its certificates are refused from now on, its pods' tokens within seconds");
 }
 
 async function bringUp(

@@ -1,3 +1,5 @@
+import { resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { parseDuration } from "@raft2kube/api/duration.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
@@ -23,8 +25,9 @@ import { STORE_MEMBERS_MAX } from "../cluster/store-data.ts";
 import { mergeKubeconfig } from "../cluster/merge-kubeconfig.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { overlayHere } from "../preflight/overlay.ts";
-import { describe, preflight } from "../preflight/preflight.ts";
-import { installMissing } from "../preflight/programs.ts";
+import { ALL_CHECKS, describe, preflight } from "../preflight/preflight.ts";
+import { installMissing, PROGRAMS } from "../preflight/programs.ts";
+import { replacedPartChecks } from "../preflight/replaced-parts.ts";
 import { endProcess } from "../host/end-process.ts";
 import { removeFromHost } from "../host/remove.ts";
 import { processNames, runningPid } from "../supervisor/supervise.ts";
@@ -36,7 +39,7 @@ import { refuseUnjudged } from "../../labs/runner/parts.ts";
 import { readState } from "../../labs/runner/state.ts";
 import { canChangeMode, changeMode, checkMode, refuseModeInPart } from "./change-mode.ts";
 import { clusterOf } from "./cluster-of.ts";
-import { nextSteps } from "./next-steps.ts";
+import { nextSteps, timeTaken, type Took } from "./next-steps.ts";
 import { onInterrupt } from "./on-interrupt.ts";
 import { adminClient, startNodes } from "./start-nodes.ts";
 import { ownPartsText } from "./status.ts";
@@ -54,6 +57,9 @@ interface StartFlags {
   foreground?: boolean;
   mergeKubeconfig?: boolean;
   etcdServers?: string;
+  etcdCafile?: string;
+  etcdCertfile?: string;
+  etcdKeyfile?: string;
   storeMembers?: string;
   newStore?: boolean;
   apiPort?: string;
@@ -77,6 +83,9 @@ export function command(): Command {
     .option("--foreground", "stay; Ctrl-C then takes the cluster down")
     .option("--merge-kubeconfig", "add the cluster to ~/.kube/config")
     .option("--etcd-servers <urls>", "use this etcd instead of the own store (new clusters)")
+    .option("--etcd-cafile <file>", "the CA of that etcd's certificate, PEM")
+    .option("--etcd-certfile <file>", "client certificate for that etcd, PEM")
+    .option("--etcd-keyfile <file>", "its key, PEM")
     .option("--store-members <count>", "processes of the own store: 1, 3 or 5 (new clusters)")
     .option("--new-store", "begin with an empty store in the place of one that was lost")
     .option("--api-port <port>", "the API's port (new or stopped clusters; default 6443)")
@@ -102,7 +111,6 @@ export function command(): Command {
 
 async function start(flags: StartFlags): Promise<void> {
   const clock = systemClock();
-  const start_ms = clock.monotonic();
   const progress = terminalProgress(clock);
   const roots = clusterRoots(process.env);
   const name = checkClusterName(flags.name);
@@ -133,7 +141,7 @@ async function start(flags: StartFlags): Promise<void> {
   const isChanging = flags.proxyMode !== undefined && existing !== undefined &&
     canChangeMode(existing);
   const running = isWhole || isChanging;
-  refuseChangedChoices(flags, existing);
+  refuseChangedChoices(flags, choices, existing);
   const startsNodes = !isWhole || proxyModeOf(config) !== proxyModeOf(planned);
   if (startsNodes && OWN_PARTS.length > 0) refuseUnjudged(readState());
   refuseChangesOfRunning(config, planned);
@@ -141,6 +149,7 @@ async function start(flags: StartFlags): Promise<void> {
   if (nfsDemo && !joiningNodeNames(config).includes(NFS_NODE)) {
     refuseRunning(config, "--nfs-demo cannot add its server");
   }
+  let packages_ms: number | undefined;
   if (running) await changeRunning(existing, nfsServer, flags, progress);
   else {
     const first = {
@@ -148,12 +157,13 @@ async function start(flags: StartFlags): Promise<void> {
       written: async () => slots?.release(),
     };
     const whole = { ...config, nfsDemo };
-    await bringUpNew(whole, joining, existing ? undefined : first, flags, progress);
+    packages_ms = await bringUpNew(whole, joining, existing ? undefined : first, flags, progress);
   }
   const own = runningOwnParts(config);
   if (own.length > 0) progress.note(`It runs ${ownPartsText(own)}.`);
   if (flags.mergeKubeconfig) await mergeKubeconfig(clusterFiles(config).kubeconfig("admin"));
-  print(flags, config, running ? 0 : (clock.monotonic() - start_ms) / 1000);
+  const now = { uptime_s: process.uptime(), env: process.env };
+  print(flags, config, packages_ms === undefined ? undefined : timeTaken(packages_ms, now));
   locks.dispose();
   if (flags.foreground) await stayUntilInterrupted(config, progress);
 }
@@ -169,6 +179,7 @@ async function planNew(
 
 /**
  * Starts the cluster; Ctrl-C stops it again and exits with code 130. `first` is a new one's.
+ * Returns how long the installation of Debian's packages took.
  */
 async function bringUpNew(
   planned: ClusterConfig,
@@ -176,9 +187,9 @@ async function bringUpNew(
   first: Required<Pick<BringUp, "made" | "written">> | undefined,
   flags: StartFlags,
   progress: Progress,
-): Promise<void> {
+): Promise<number> {
   await endRestarting(planned, plannedNodes);
-  await prepareMachine(planned, progress);
+  const packages_ms = await prepareMachine(planned, progress);
   // Of this start, not of the first: the same cluster can be started as another user.
   const cgroups = await cgroupModeHere();
   const config = { ...planned, cgroups };
@@ -198,6 +209,7 @@ async function bringUpNew(
   } finally {
     stop.release();
   }
+  return packages_ms;
 }
 
 /** Ends what a supervisor is about to start again, or has just started: this start does it. */
@@ -225,12 +237,28 @@ function newClusterChoices(flags: StartFlags): Parameters<typeof planCluster>[2]
   const port = apiPort === undefined ? undefined : positive("--api-port", apiPort, PORT_MAX);
   return {
     ...(etcdServers === undefined ? {} : { etcdServers }),
+    ...etcdFiles(flags),
     ...(members === undefined || members === 1 ? {} : { storeMembers: members }),
     ...(port === undefined ? {} : { apiPort: port }),
-    ...(cniBinDir === undefined ? {} : { cniBinDir }),
+    ...(cniBinDir === undefined ? {} : { cniBinDir: resolve(cniBinDir) }),
     ...(mask === undefined ? {} : { nodeCidrMaskSize: maskSize(mask) }),
     ...(grace === undefined ? {} : { nodeMonitorGracePeriod_ms: gracePeriod_ms(grace) }),
   };
+}
+
+/** The processes of a cluster have another working directory than this command. */
+function etcdFiles(flags: StartFlags) {
+  const { etcdServers, etcdCafile: ca, etcdCertfile: cert, etcdKeyfile: key } = flags;
+  const files = {
+    ...(ca && { ca: resolve(ca) }),
+    ...(cert && { cert: resolve(cert) }),
+    ...(key && { key: resolve(key) }),
+  };
+  if (Object.keys(files).length === 0) return {};
+  if (etcdServers !== undefined) return { etcdFiles: files };
+  throw new CommandError("BAD_FLAG", "--etcd-cafile and the like are of no use alone", {
+    remedy: "name the etcd too: --etcd-servers URL",
+  });
 }
 
 /** Returns the settings that a start may change in a cluster that exists. */
@@ -288,13 +316,18 @@ function positive(flag: string, text: string, most = SECONDS_MAX): number {
   });
 }
 
-function refuseChangedChoices(flags: StartFlags, existing: ClusterConfig | undefined): void {
+function refuseChangedChoices(
+  flags: StartFlags,
+  { etcdFiles: files, cniBinDir }: ReturnType<typeof newClusterChoices> = {},
+  existing: ClusterConfig | undefined,
+): void {
   if (!existing) return;
   const changed = [
     flags.etcdServers !== undefined && flags.etcdServers !== existing.etcdServers,
+    files !== undefined && !isDeepStrictEqual(files, existing.etcdFiles),
     flags.storeMembers !== undefined &&
       Number(flags.storeMembers) !== (existing.storeMembers ?? 1),
-    flags.cniBinDir !== undefined && flags.cniBinDir !== existing.cniBinDir,
+    cniBinDir !== undefined && cniBinDir !== existing.cniBinDir,
     flags.overlay !== undefined && flags.overlay !== existing.overlay,
     flags.nodeCidrMaskSize !== undefined &&
       Number(flags.nodeCidrMaskSize) !== existing.nodeCidrMaskSize,
@@ -372,17 +405,26 @@ function processesOf(config: ClusterConfig, joining: readonly ClusterConfig[]) {
   ];
 }
 
-async function prepareMachine(config: ClusterConfig, progress: Progress): Promise<void> {
-  await installMissing(progress.note);
+/** Returns how long the installation of missing packages took. */
+async function prepareMachine(config: ClusterConfig, progress: Progress): Promise<number> {
+  let packages_ms = 0;
+  await installMissing(progress.note, PROGRAMS, async (install) => {
+    const clock = systemClock();
+    const start_ms = clock.monotonic();
+    await install();
+    packages_ms = clock.monotonic() - start_ms;
+  });
   const ranges = [config.serviceCidr, config.podCidr, nodeRange(config)];
   // After a crash of the node alone, the port is held by the cluster's own control process.
   const portIsOurs = runningPid(config.runDir, "control") !== undefined;
   const apiPort = portIsOurs ? undefined : config.apiPort;
   const { dataDir, runDir, proxyMode } = config;
   const context = { dataDir, runDir, apiPort, ranges, ...(proxyMode ? { proxyMode } : {}) };
-  const results = await progress.step("preflight", () => preflight(context));
+  const checks = [...ALL_CHECKS, ...replacedPartChecks(config)];
+  const results = await progress.step("preflight", () => preflight(context, checks));
   const warnings = results.filter((result) => result.finding.state === "warning");
   if (warnings.length > 0) progress.note(describe(warnings));
+  return packages_ms;
 }
 
 function interrupted(): Promise<void> {
@@ -397,13 +439,15 @@ function interrupted(): Promise<void> {
   });
 }
 
-function print(flags: StartFlags, config: ClusterConfig, took_s: number): void {
+function print(flags: StartFlags, config: ClusterConfig, took: Took | undefined): void {
   const kubeconfig = clusterFiles(config).kubeconfig("admin");
   if (flags.output === "json") {
     const { name, apiPort, nodeName } = config;
     const server = `https://127.0.0.1:${apiPort}`;
-    process.stdout.write(`${JSON.stringify({ name, kubeconfig, server, nodeName, took_s })}\n`);
-  } else process.stdout.write(
-    nextSteps(config, { kubeconfig, demo: flags.demo, nfsDemo: flags.nfsDemo === true, took_s }),
-  );
+    const made = { name, kubeconfig, server, nodeName, took_s: 0, ...took };
+    process.stdout.write(`${JSON.stringify(made)}\n`);
+    return;
+  }
+  const { demo, nfsDemo = false } = flags;
+  process.stdout.write(nextSteps(config, { kubeconfig, demo, nfsDemo, took }));
 }

@@ -49,7 +49,7 @@ test("a process that keeps ending is reported with count, reason and next start"
   const restarts = { count: 5, last_s: 1_767_225_600, pause_s: 16, exitStatus: 70 };
   const control = { ...absent("control"), supervisor: 13, restarts };
   const text = describe({ ...UP, processes: [control, UP.processes[1]!], api: "down" });
-  expect(text).toContain("not well (control has ended; why: r2k logs control)");
+  expect(text).toContain("not well (control has ended; why: r2k logs control --name one)");
   expect(text).toContain(
     "control  ended with exit status 70, 5 times in a row, last at 2026-01-01T00:00:00Z; " +
       "it is started again 16 s after that",

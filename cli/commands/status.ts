@@ -7,13 +7,13 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
-import { type ClusterConfig, proxyModeOf } from "../cluster/config.ts";
+import { type ClusterConfig, proxyModeOf, startCommand } from "../cluster/config.ts";
 import { isStopped, readJoiningNodes } from "../cluster/joining-nodes.ts";
 import { clusterFiles } from "../cluster/identities.ts";
 import { type Comparison, compareViews, readyNodes } from "../cluster/views.ts";
 import { askProxy } from "../nodes/node-proxy.ts";
 import { runningOwnParts } from "../supervisor/own-parts.ts";
-import { type ProcessName, processNames, runningPid } from "../supervisor/supervise.ts";
+import { logsCommand, type ProcessName, processNames, runningPid } from "../supervisor/supervise.ts";
 import {
   readRestarts,
   type Restarts,
@@ -179,14 +179,14 @@ function verdict(status: Status): string {
   const ending = status.processes.find((item) => item.pid === null && item.supervisor !== null);
   if (ending) {
     const [name = "", node] = ending.name.split(" ");
-    const logs = node === undefined ? name : `${name} --node ${node}`;
-    return `not well (${ending.name} has ended; why: r2k logs ${logs})`;
+    return `not well (${ending.name} has ended; why: ${logsCommand(status.name, name, node)})`;
   }
   if (status.views !== null && status.views.differences.length > 0) {
     return "not well (events were lost on the way: see views)";
   }
   const stopped = status.processes.every((item) => item.pid === null);
-  return stopped ? "stopped (r2k start goes on from its data)" : "not well (r2k start mends it)";
+  const start = startCommand(status);
+  return stopped ? `stopped (${start} goes on from its data)` : `not well (${start} mends it)`;
 }
 
 /** A process that runs and what its supervisor did; one that keeps ending, when it goes on. */

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { createGuestLink, createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
 import type { NodeNetwork } from "@raft2kube/cni/node/node-repair.ts";
@@ -16,9 +17,16 @@ export function underlayNetns({ runDir, joins }: ClusterPlace): string {
   return join(clusterRunDir, "netns", "underlay");
 }
 
-/** The host's end of its link to the underlay. */
+/** The kernel's IFNAMSIZ, less its terminating zero. */
+const DEVICE_NAME_LENGTH_MAX = 15;
+const DIGEST_DIGITS = 6;
+
+/** The host's end of its link to the underlay: a digest ends the name if the cluster's is long. */
 export function hostDevice({ name }: Pick<ClusterPlace, "name">): string {
-  return `r2k-${name}`;
+  const device = `r2k-${name}`;
+  if (device.length <= DEVICE_NAME_LENGTH_MAX) return device;
+  const digest = createHash("sha256").update(name).digest("hex").slice(0, DIGEST_DIGITS);
+  return `${device.slice(0, DEVICE_NAME_LENGTH_MAX - DIGEST_DIGITS - 1)}-${digest}`;
 }
 
 /** The node's port on the bridge: a node that joined has its name. */

@@ -14,19 +14,23 @@ import { bootstrapPath, dueIdentities } from "../cluster/node-identities.ts";
 /** How long a node may take to join. */
 const TOKEN_LIFE_MS = 600_000;
 const NAMESPACE = "kube-system";
-/** Its requests for a kubelet's certificate are approved (`cli/addons/05-join.yaml`). */
-const GROUP = "system:bootstrappers:kubeadm:default-node-token";
+/**
+ * It may ask for a kubelet's certificate (`cli/addons/05-join.yaml`); no controller approves that,
+ * but `approveRequests` for the node's own name.
+ */
+const GROUP = "system:bootstrappers:r2k";
 const LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 /** A token in kubeadm's form; it works until it is revoked or ten minutes have passed. */
 export interface BootstrapToken {
-  readonly id: string;
+  /** The user that it authenticates. */
+  readonly user: string;
   revoke(): Promise<void>;
 }
 
 /**
  * Gives a node that cannot show who it is, or whose certificates another CA issued, a token to join
- * with, in its folder. Returns undefined for a node that has joined.
+ * with, in its folder: good for its name alone. Returns undefined for a node that has joined.
  */
 export async function ensureBootstrapToken(
   cluster: ClusterConfig,
@@ -55,7 +59,7 @@ export async function ensureBootstrapToken(
   const access = { server: serverFor("kubelet", cluster), ca, token: `${id}.${secret}` };
   await replaceFile(bootstrapPath(node), kubeconfig(cluster.name, access), { mode: 0o600 });
   return {
-    id,
+    user: `system:bootstrap:${id}`,
     async revoke() {
       try {
         await secrets.delete(name);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -36,4 +36,25 @@ test("a token to join with is revoked when the addition is interrupted at once",
   }
   const secrets = "/api/v1/namespaces/kube-system/secrets";
   expect(asked).toEqual([`POST ${secrets}`, `DELETE ${secrets}/TOKEN`]);
+});
+
+test("a node is not begun where the cluster's plugins are no longer", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
+  const refuse = () => Promise.reject(new TypeError("the API is not asked"));
+  const transport: Transport = { send: refuse, fetch: refuse, close() {} };
+  try {
+    const roots = { data: join(dir, "data"), run: join(dir, "run") };
+    const cniBinDir = join(dir, "none");
+    const cluster = await planCluster("one", roots, { cniBinDir }, []);
+    const node = planJoiningNode(cluster, "node-2", []);
+    const client = new KubeClient({ server: "http://api.example", transport });
+    const context = {
+      clock: systemClock(), signal: new AbortController().signal, readyTimeout_ms: 0,
+    };
+    const adding = bringUpNodes(client, cluster, [node], context);
+    await expect(adding).rejects.toThrow(`--cni-bin-dir: ${cniBinDir} is no folder`);
+    expect(existsSync(node.dataDir)).toBe(false);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
 });

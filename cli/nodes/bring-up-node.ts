@@ -8,6 +8,7 @@ import { ownPluginsDir } from "../cluster/paths.ts";
 import { installPlugins } from "../cluster/plugins.ts";
 import { updateServers } from "../cluster/renew.ts";
 import { addNodeLink } from "../host/node-link.ts";
+import { requireReplacedParts } from "../preflight/replaced-parts.ts";
 import { approveRequests } from "./approve-requests.ts";
 import { ensureBootstrapToken } from "./bootstrap-token.ts";
 import { deleteNfsClass } from "./nfs-class.ts";
@@ -22,6 +23,7 @@ export async function bringUpNodes(
   nodes: readonly ClusterConfig[],
   context: StartContext,
 ): Promise<void> {
+  for (const node of nodes) await requireReplacedParts(node);
   const results = await Promise.allSettled(
     nodes.map((node) => bringUpNode(client, cluster, node, context)),
   );
@@ -55,7 +57,7 @@ async function bringUpNode(
     }
     signal.throwIfAborted();
     const started = new AbortController();
-    const approving = approveRequests(client, node, started.signal);
+    const approving = approveRequests(client, node, token?.user, started.signal);
     try {
       await ensureProcess(node, "node", context);
     } finally {

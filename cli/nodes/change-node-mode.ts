@@ -5,7 +5,7 @@ import {
   type ClusterConfig, configPath, proxyModeOf, readConfigFile, writeCluster,
 } from "../cluster/config.ts";
 import { endProcess } from "../host/end-process.ts";
-import { logsOf } from "../supervisor/supervise.ts";
+import { logsCommand } from "../supervisor/supervise.ts";
 import { CommandError } from "../terminal.ts";
 import { askProxy, rulesApplied } from "./node-proxy.ts";
 import { ensureProcess, nodeReady, type StartContext } from "./node-process.ts";
@@ -41,8 +41,7 @@ export async function changeNodeMode(
     await runIn(node, mode, acts, context);
   } catch (cause) {
     const why = `node ${nodeName} cannot serve Services by ${mode}: ${messageOf(cause)}`;
-    const log = logsOf({ name: "node", ...(node.joins ? { node: nodeName } : {}) });
-    const remedy = `its log: r2k logs ${log} --name ${name}`;
+    const remedy = `its log: ${logsCommand(name, "node", node.joins && nodeName)}`;
     if (former === mode) {
       // As after a call that was killed: the mode before it is not known.
       const other = MODE_NAMES.find((one) => one !== mode);

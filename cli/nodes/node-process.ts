@@ -1,6 +1,7 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import { machineClock } from "@raft2kube/linux/machine-clock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type ClusterConfig, type ClusterPlace, configPath } from "../cluster/config.ts";
@@ -9,7 +10,7 @@ import { processLog } from "../cluster/paths.ts";
 import { endProcess } from "../host/end-process.ts";
 import { nodeNetns } from "../host/node-link.ts";
 import {
-  ALL_PROCESS_NAMES, type ProcessName, runningPid, startProcess,
+  ALL_PROCESS_NAMES, logsCommand, type ProcessName, runningPid, startProcess,
 } from "../supervisor/supervise.ts";
 import { CommandError } from "../terminal.ts";
 
@@ -56,7 +57,7 @@ export async function ensureProcess(
       logPath: processLog(config, name),
       nodeFlags: flagsOf(name),
       ...(name === "node" ? { netns: nodeNetns(config) } : {}),
-      ...(config.joins === undefined ? {} : { node: config.nodeName }),
+      logs: logsCommand(config.name, name, config.joins && config.nodeName),
       ...(config.guest === undefined ? {} : { readyTimeout_ms: GUEST_READY_TIMEOUT_MS }),
     },
     signal,
@@ -80,7 +81,7 @@ export async function nodeReady(
         reason = ready?.message ?? "it has no condition Ready";
         return ready?.status === "True";
       },
-      { clock, timeout_ms: readyTimeout_ms, interval_ms: 50, signal },
+      { clock: machineClock(clock), timeout_ms: readyTimeout_ms, interval_ms: 50, signal },
     );
   } catch (cause) {
     throw new CommandError("NOT_READY", `node ${nodeName} is not Ready: ${reason}`, { cause });

@@ -10,13 +10,23 @@ import { readEncryption } from "@raft2kube/encryption/config.ts";
 import { EncryptionFile } from "@raft2kube/encryption/reload.ts";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { validateNonSpecialIp } from "@raft2kube/api/validation/addresses.ts";
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { Command } from "commander";
+import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../cluster/etcd-servers.ts";
 import { CommandError } from "../terminal.ts";
 import { flagValues } from "./flag-values.ts";
 import { runPart } from "./run-part.ts";
+
+const log = logger("apiserver");
+
+/** How long an apiserver waits for its store before it ends, as upstream's. */
+const ETCD_TIMEOUT_MS = 20_000;
+const ETCD_RETRY_MS = 1_000;
 
 interface Flags {
   etcdServers: string;
@@ -85,7 +95,7 @@ export function command(): Command {
 }
 
 async function run(flags: Flags, command: Command): Promise<void> {
-  const etcd = connectEtcd({ endpoints: flags.etcdServers.split(","), ...etcdTls(flags) });
+  const etcd = await connectWhenReachable(flags);
   let encryption: GivenEncryption | undefined;
   try {
     encryption = await encryptionOf(flags);
@@ -120,15 +130,22 @@ function read(path: string): string {
   return readFileSync(path, "utf8");
 }
 
-function etcdTls(flags: Flags) {
+/** Waits for an etcd that is being started beside this server, as upstream's does. */
+async function connectWhenReachable(flags: Flags): Promise<EtcdClient> {
+  const endpoints = flags.etcdServers.split(",");
   const { etcdCafile: ca, etcdCertfile: cert, etcdKeyfile: key } = flags;
-  if (ca === undefined) return {};
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new CommandError("FLAG", "--etcd-certfile and --etcd-keyfile go together");
+  const tls = readEtcdTls({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) });
+  const clock = systemClock();
+  const end_ms = clock.monotonic() + ETCD_TIMEOUT_MS;
+  for (;;) {
+    const failures = await unreachableEtcd(endpoints, tls);
+    if (failures.length < endpoints.length) return connectEtcd({ endpoints, tls });
+    const what = `--etcd-servers: ${failures.join("; ")}`;
+    const remedy = etcdRemedy(endpoints);
+    if (clock.monotonic() >= end_ms) throw new CommandError("ETCD", what, { remedy });
+    log.warn("the store does not answer, trying again", { failures });
+    await delay(clock, ETCD_RETRY_MS);
   }
-  return {
-    tls: { ca: read(ca), ...(cert && key ? { cert: read(cert), key: read(key) } : {}) },
-  };
 }
 
 function optionsOf(flags: Flags): Omit<ApiserverOptions, "etcd"> {
@@ -178,7 +195,7 @@ async function admissionOf(flags: Flags): Promise<AdmissionFlags> {
 
 /** As upstream, 0 is no bound. */
 function atATime(flag: string, text: string): number {
-  return wholeNumber(flag, text) || Number.POSITIVE_INFINITY;
+  return wholeNumber(flag, text) || Number.MAX_SAFE_INTEGER;
 }
 
 /** Converts the RangeError of a flag's parser to a CommandError. */

@@ -1,6 +1,6 @@
-import type { ClusterConfig } from "../cluster/config.ts";
+import { type ClusterConfig, startCommand } from "../cluster/config.ts";
 import { isStopped } from "../cluster/joining-nodes.ts";
-import { logsOf, processNames, runningPid } from "../supervisor/supervise.ts";
+import { logsCommand, processNames, runningPid } from "../supervisor/supervise.ts";
 import { type Check, failed, ok } from "./check.ts";
 
 /**
@@ -14,12 +14,13 @@ export function clusterChecks(
   const nodes = joined.filter((node) => !isStopped(node));
   const processes = [
     ...processNames(config).map((name) => {
-      return { name, pid: runningPid(config.runDir, name), logs: name };
+      const logs = logsCommand(config.name, name);
+      return { name, pid: runningPid(config.runDir, name), logs };
     }),
     ...nodes.map(({ nodeName: node, runDir }) => ({
       name: `node ${node}`,
       pid: runningPid(runDir, "node"),
-      logs: logsOf({ name: "node", node }),
+      logs: logsCommand(config.name, "node", node),
     })),
   ];
   if (processes.every(({ pid }) => pid === undefined)) return [];
@@ -28,7 +29,7 @@ export function clusterChecks(
     ask: () =>
       Promise.resolve(
         pid === undefined
-          ? failed("has ended", `its log: r2k logs ${logs}; start it again: r2k start`)
+          ? failed("has ended", `its log: ${logs}; start it again: ${startCommand(config)}`)
           : ok(`runs, pid ${pid}`),
       ),
   }));

@@ -8,7 +8,7 @@ import type { Command } from "commander";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { type ClusterFiles, clusterFiles } from "../cluster/identities.ts";
 import { nodeRange } from "../cluster/joining-nodes.ts";
-import { storeDir, storeEndpoints, storeSocket } from "../cluster/store-data.ts";
+import { storeDir, storeSocket } from "../cluster/store-data.ts";
 import { hostDevice, hostRepair } from "../host/node-link.ts";
 import { startNodeRoutes } from "./node-routes.ts";
 import { processCommand } from "./running.ts";
@@ -31,10 +31,8 @@ async function start(config: ClusterConfig, parts: Parts): Promise<void> {
 /** The embedded store, or the client of its members or of the servers of `--etcd-servers`. */
 async function startEtcd(config: ClusterConfig, parts: Parts): Promise<EtcdClient> {
   if (config.etcdServers !== undefined || config.storeMembers !== undefined) {
-    const { connectEtcd } = await import("@raft2kube/client-etcd/grpc.ts");
-    return parts.start("store client", () => {
-      return Promise.resolve(connectEtcd({ endpoints: storeEndpoints(config) }));
-    });
+    const { connectStore } = await import("../cluster/etcd-servers.ts");
+    return parts.start("store client", () => Promise.resolve(connectStore(config)));
   }
   const { startStore } = await import("@raft2kube/store/main.ts");
   const dataDir = storeDir(config);

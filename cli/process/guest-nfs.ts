@@ -1,7 +1,7 @@
 import { nodeRange } from "../cluster/joining-nodes.ts";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { quoted } from "../guest/init.ts";
-import type { Announcement } from "../supervisor/supervise.ts";
+import { type Announcement, logsCommand } from "../supervisor/supervise.ts";
 
 /** The kernel's server; the modules that it needs come with it. */
 export const NFS_MODULES: readonly string[] = ["nfsd"];
@@ -37,10 +37,11 @@ export function nfsServer(config: ClusterConfig, reports: string): string[] {
     // Nothing recorded its clients, so that none could reclaim a lock within the grace period.
     "echo Y > /proc/fs/nfsd/v4_end_grace",
   ];
+  const logs = logsCommand(config.name, "node", config.nodeName);
   const failed: Announcement = {
     state: "failed",
     message: "the guest's NFS server did not start; its messages are in the node's log",
-    remedy: `apt-get install nfs-kernel-server; r2k logs node --node ${config.nodeName}`,
+    remedy: `apt-get install nfs-kernel-server; ${logs}`,
   };
   return [
     `if ! sh -ec ${quoted(lines.join("\n"))}; then`,

@@ -33,6 +33,7 @@ export async function startNodeOverlay(
     subnetFile,
     iface: NODE_DEVICE,
     publicIp: nodeAddress,
+    reserved: [`${config.hostAddress}/32`, config.serviceCidr],
     ...(config.guest === undefined ? {} : { rules: "iptables" }),
     clock,
   });

@@ -10,8 +10,10 @@ import {
   type RoutesScope,
 } from "@raft2kube/cni/node/node-routes.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { failureLog, startRepairLoop } from "./repair-loop.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { startRepairLoop } from "./repair-loop.ts";
 import type { Closable } from "./started-parts.ts";
 
 /** Pause after routes could not be set. */
@@ -39,42 +41,43 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
   const informers = new InformerSet(client, clock);
   const nodes = informers.of<Node>(NODES);
   let gateway = options.scope.gateway;
-  let retry: Timer | undefined;
-  const logFailure = failureLog(log, "routes to the nodes not set, trying again");
+  let problems = "";
   let repairs: Closable | undefined;
   let closed = false;
   const update = () => {
-    retry?.cancel();
     const scope = {
       ...options.scope, source: options.source, ...(gateway === undefined ? {} : { gateway }),
     };
     const plan = planRoutes(nodes.store.list().map(routedNode), scope);
-    try {
-      applyRoutes(options.device, options.source, plan);
-      if (gateway !== plan.gateway) log.info("another node serves the host", { ...plan });
-      gateway = plan.gateway;
-      logFailure();
-    } catch (thrown) {
-      logFailure(thrown);
-      retry = clock.after(RETRY_MS, update);
-    }
+    const found = plan.problems.join("; ");
+    if (found !== problems && found !== "") log.warn("nodes are left out", { problems: found });
+    problems = found;
+    applyRoutes(options.device, options.source, plan);
+    if (gateway !== plan.gateway) log.info("another node serves the host", { ...plan });
+    gateway = plan.gateway;
   };
+  const updates = new Runner({
+    clock,
+    run: update,
+    retry: { first_ms: RETRY_MS, most_ms: RETRY_MS },
+    report: failureLog(log, "routes to the nodes not set"),
+  });
   void nodes.synced.then(() => {
     if (closed) return;
     const repair = () => {
-      update();
+      updates.request();
       return options.keep();
     };
     repairs = startRepairLoop({ repair, what: "the host's rule or its forwarding", log, clock });
   });
   nodes.handle({
     added() {
-      if (nodes.hasSynced) update();
+      if (nodes.hasSynced) updates.request();
     },
     updated(node, old) {
-      if (!isDeepStrictEqual(routedNode(node), routedNode(old))) update();
+      if (!isDeepStrictEqual(routedNode(node), routedNode(old))) updates.request();
     },
-    deleted: update,
+    deleted: () => updates.request(),
   });
   informers.start();
   return {
@@ -82,7 +85,7 @@ export function startNodeRoutes(options: NodeRoutesOptions): Closable {
       closed = true;
       await repairs?.close();
       await informers.close();
-      retry?.cancel();
+      await updates.close();
       client.close();
     },
   };

@@ -7,7 +7,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { type KubeconfigUser, clusterFiles } from "../cluster/identities.ts";
-import type { ProcessName } from "../supervisor/supervise.ts";
+import { logsCommand, type ProcessName } from "../supervisor/supervise.ts";
 import type { Closable } from "./started-parts.ts";
 import { type Restarts, restartsText } from "../supervisor/supervisor.ts";
 
@@ -61,7 +61,8 @@ async function report(
       interval_ms: API_INTERVAL_MS,
     });
     const message =
-      `The ${name} process ${restartsText(restarts)}, and runs again; its log: r2k logs ${name}`;
+      `The ${name} process ${restartsText(restarts)}, and runs again; ` +
+      `its log: ${logsCommand(config.name, name, config.joins && config.nodeName)}`;
     // As the kubelet's: by this uid kubectl finds the events of a node.
     const { nodeName } = config;
     const about = { kind: "Node", apiVersion: "v1", name: nodeName, uid: nodeName };

@@ -67,6 +67,8 @@ const ACTING: Flag[] = [
   }),
   ...acts("switch", {
     "force-new-cluster": "false",
+    "auto-tls": "false",
+    "peer-auto-tls": "false",
     "client-cert-auth": "false",
     "peer-client-cert-auth": "false",
     "strict-reconfig-check": "true",
@@ -81,6 +83,7 @@ const ACTING: Flag[] = [
     "bcrypt-cost": "10",
     "auth-token-ttl": "300",
     "snapshot-catchup-entries": "5000",
+    "self-signed-cert-validity": "1",
   }),
   ...acts("signed", { "quota-backend-bytes": "0" }),
   ...acts("duration", {
@@ -160,9 +163,6 @@ const LIMITED: Flag[] = [
   only("switch", "socket-reuse-port", ["false"], "two members cannot share a port"),
   only("switch", "socket-reuse-address", ["true", "false"], ""),
   only("switch", "enable-pprof", ["false"], "there are no Go profiles"),
-  only("switch", "auto-tls", ["false"], "certificates come from files"),
-  only("switch", "peer-auto-tls", ["false"], "certificates come from files"),
-  only("number", "self-signed-cert-validity", ["1"], "certificates come from files"),
   only("text", "logger", ["zap"], "the log has one form"),
   only("text", "log-format", ["json"], "the log is JSON"),
   only("switch", "enable-log-rotation", ["false"], "rotate the file from outside"),

@@ -188,6 +188,10 @@ test.each<[string[], unknown]>([
 });
 
 test.each<[string[], string]>([
+  [
+    ["--warning-unary-request-duration=1s", "--experimental-warning-unary-request-duration=1s"],
+    "are both set",
+  ],
   [["--heartbeat-interval=300"], "should be at least as 5 times as --heartbeat-interval"],
   [["--election-timeout=60000"], "between 1 and 50000"],
   [["--listen-client-urls=127.0.0.1:2379"], "--listen-client-urls"],

@@ -10,7 +10,19 @@ export function listenUrls(
   defaultPort: number,
   tls: () => ServerTls,
 ): Listen[] {
-  return settings.list(flag).map((url) => listenUrl(`--${flag}`, url, defaultPort, tls));
+  const listens: Listen[] = [];
+  for (const url of settings.list(flag)) {
+    const next = listenUrl(`--${flag}`, url, defaultPort, tls);
+    const i = listens.findIndex((each) => isSameAddress(each, next));
+    // http and https on one address, as etcd allows, is one listener.
+    if (i >= 0) listens[i] = { ...listens[i]!, ...next, plainToo: true };
+    else listens.push(next);
+  }
+  return listens;
+}
+
+function isSameAddress(a: Listen, b: Listen): boolean {
+  return "host" in a && "host" in b && a.port !== 0 && a.port === b.port && a.host === b.host;
 }
 
 function listenUrl(flag: string, url: string, defaultPort: number, tls: () => ServerTls): Listen {

@@ -41,7 +41,7 @@ export function storeOptions(settings: Settings): StoreOptions {
   const walDir = settings.path("wal-dir");
   return {
     name,
-    dataDir: settings.path("data-dir") ?? `${name}.etcd`,
+    dataDir: dataDirOf(settings),
     ...(walDir === undefined ? {} : { walDir }),
     clusterToken: settings.text("initial-cluster-token"),
     forceNewCluster: settings.on("force-new-cluster"),
@@ -74,6 +74,11 @@ export function storeOptions(settings: Settings): StoreOptions {
       : {}),
     ...(compaction ? { autoCompaction: compaction } : {}),
   };
+}
+
+/** The data directory, by default one of the member's name. */
+export function dataDirOf(settings: Settings): string {
+  return settings.path("data-dir") ?? `${settings.text("name")}.etcd`;
 }
 
 function once<T>(make: () => T): () => T {

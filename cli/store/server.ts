@@ -10,6 +10,7 @@ import { parseGoFlags } from "./go-flags.ts";
 import { helpText } from "./help.ts";
 import { configureLogging } from "./logging.ts";
 import { storeOptions } from "./options.ts";
+import { selfSign } from "./self-sign.ts";
 import { Settings } from "./settings.ts";
 
 /** Runs a member as etcd's own command line would, until a signal comes. */
@@ -20,8 +21,9 @@ export async function runServer(words: readonly string[]): Promise<void> {
     return void process.stdout.write(`etcd Version: ${ETCD_VERSION}\nraft2kube: ${VERSION}\n`);
   }
   const { settings, notes } = settingsOf(given, process.env);
-  const options = storeOptions(settings);
   configureLogging(settings);
+  await selfSign(settings);
+  const options = storeOptions(settings);
   const log = logger("store");
   for (const note of [...notes, ...settings.warnings]) log.warn(note);
   const onIdle = () => void giveMemoryBack();

@@ -1,5 +1,5 @@
 import { FLAGS, type Flag } from "./flag-table.ts";
-import { FlagError } from "./flag-error.ts";
+import { FlagError, SettingError } from "./flag-error.ts";
 import { checkGate } from "./feature-gates.ts";
 import { goDuration_ms, goSwitch } from "./go-values.ts";
 
@@ -12,6 +12,11 @@ export class Settings {
 
   /** Validates each value for its type and for support. */
   constructor(given: ReadonlyMap<string, string>) {
+    // Of the other pairs of an old and a new flag, etcd takes one.
+    const unary = "warning-unary-request-duration";
+    if (given.has(unary) && given.has(`experimental-${unary}`)) {
+      throw new SettingError(`--${unary} and --experimental-${unary} are both set: give one`);
+    }
     for (const [name, value] of given) this.#take(FLAGS.get(name)!, value);
     const gates = this.text("feature-gates");
     for (const gate of gates === "" ? [] : gates.split(",")) {
@@ -49,6 +54,11 @@ export class Settings {
 
   duration_ms(name: string): number {
     return goDuration_ms(this.text(name)) ?? 0;
+  }
+
+  /** Sets what follows from other flags. */
+  set(name: string, text: string): void {
+    this.#given.set(name, text);
   }
 
   list(name: string): string[] {

@@ -32,7 +32,8 @@ export class TlsFiles<K extends string> {
       this.#stamps = this.#stampsNow();
       this.#texts = this.#read();
     } catch (thrown) {
-      throw new SettingError(`certificates cannot be used: ${messageOf(thrown)}`);
+      const files = this.#named().map(([, path]) => path).join(", ");
+      throw new SettingError(`certificates cannot be used: ${files}: ${messageOf(thrown)}`);
     }
   }
 
@@ -75,11 +76,20 @@ export class TlsFiles<K extends string> {
 
   #read(): Texts<K> {
     const texts = Object.fromEntries(
-      this.#named().map(([name, path]) => [name, readFileSync(path, "utf8")]),
+      this.#named().map(([name, path]) => [name, pemOf(name, readFileSync(path))]),
     ) as Texts<K>;
     const { cert, key, ca } = texts as Texts<string>;
     const given = Object.entries({ cert, key, ca }).filter(([, text]) => text !== undefined);
     createSecureContext(Object.fromEntries(given));
     return texts;
   }
+}
+
+const PEM = "-----BEGIN ";
+
+/** A revocation list may also be in DER, as with etcd. */
+function pemOf(name: string, bytes: Buffer): string {
+  if (name !== "crl" || bytes.includes(PEM)) return bytes.toString("utf8");
+  const lines = bytes.toString("base64").replaceAll(/.{64}/g, "$&\n").trimEnd();
+  return `${PEM}X509 CRL-----\n${lines}\n-----END X509 CRL-----\n`;
 }

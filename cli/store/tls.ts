@@ -49,6 +49,7 @@ export function peerClientTls(settings: Settings): ClientTls | undefined {
   if (Object.values(paths).every((path) => path === undefined)) return undefined;
   const files = new TlsFiles(paths, systemClock());
   return {
+    anyServer: settings.on("peer-auto-tls"),
     get ca() {
       return files.text("ca");
     },

@@ -2,8 +2,10 @@ import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { machineClock } from "@raft2kube/linux/machine-clock.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { ClusterConfig } from "../cluster/config.ts";
+import { SEE_LOG } from "../cluster/keep-logs.ts";
 import { STORE_MEMBERS_MAX, storeMemberNames } from "../cluster/store-data.ts";
 import { CommandError } from "../terminal.ts";
 import { alive, startTimeOf } from "../host/process-table.ts";
@@ -29,8 +31,8 @@ export interface ProcessSpec {
   readonly logPath: string;
   /** Enter this network namespace first. */
   readonly netns?: string;
-  /** The name of a node beside the first, for the remedy. */
-  readonly node?: string;
+  /** The command that prints its log, for the remedy. */
+  readonly logs: string;
   /** Flags of Node itself. */
   readonly nodeFlags?: readonly string[];
   /** How long it may take until it reports that it is ready. Default READY_TIMEOUT_MS. */
@@ -90,8 +92,8 @@ export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Prom
   const said = await announcement(child, signal, spec.readyTimeout_ms ?? READY_TIMEOUT_MS);
   if (said.state === "failed") {
     child.kill("SIGTERM");
-    throw new CommandError("PROCESS", `${spec.name}: ${said.message}`, {
-      remedy: said.remedy ?? `read its log: r2k logs ${logsOf(spec)}`,
+    throw new CommandError(said.remedy ? "PROCESS" : SEE_LOG, `${spec.name}: ${said.message}`, {
+      remedy: said.remedy ?? `read its log: ${spec.logs}`,
       cause: logTail(spec.logPath),
     });
   }
@@ -99,9 +101,10 @@ export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Prom
   child.unref();
 }
 
-/** The arguments of `r2k logs` for a process. */
-export function logsOf({ name, node }: Pick<ProcessSpec, "name" | "node">): string {
-  return node === undefined ? name : `${name} --node ${node}`;
+/** The command that prints the log of a process; `node` is the name of a node that joined. */
+export function logsCommand(cluster: string, process: string, node?: string): string {
+  const ofNode = node === undefined ? "" : ` --node ${node}`;
+  return `r2k logs ${process}${ofNode}${cluster === "default" ? "" : ` --name ${cluster}`}`;
 }
 
 /** Records that this process is the one of its name, and is ready. */
@@ -128,13 +131,14 @@ function announcement(
   return new Promise((resolve) => {
     const fail = (message: string) => done({ state: "failed", message });
     const done = (result: Announcement) => {
-      clearTimeout(timer);
+      timer.cancel();
       signal.removeEventListener("abort", onAbort);
       for (const event of ["message", "exit"]) child.removeAllListeners(event);
       resolve(result);
     };
     const onAbort = () => fail("stopped");
-    const timer = setTimeout(() => fail(`not ready after ${timeout_ms} ms`), timeout_ms);
+    const late = () => fail(`not ready after ${timeout_ms} ms`);
+    const timer = machineClock().after(timeout_ms, late);
     signal.addEventListener("abort", onAbort, { once: true });
     child.once("message", (message) => done(message as Announcement));
     child.once("error", (error) => fail(messageOf(error)));

@@ -3,6 +3,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { SUPERVISOR_SCRIPT } from "../cluster/assets.ts";
@@ -80,7 +81,7 @@ export class Supervisor {
   readonly #log = logger("supervisor");
   #child: ChildProcess | undefined;
   #replacement: Timer | undefined;
-  #replace_ms = REPLACE_MS_MIN;
+  readonly #backoff = new Backoff({ first_ms: REPLACE_MS_MIN, most_ms: REPLACE_MS_MAX });
   #ended = false;
 
   constructor(of: Supervised) {
@@ -122,10 +123,9 @@ export class Supervisor {
     if (this.#ended || this.#child !== child) return;
     this.#child = undefined;
     this.#log.warn("this process is without a supervisor, a new one is started", { why });
-    this.#replacement = this.#of.clock.after(this.#replace_ms, () => {
+    this.#replacement = this.#of.clock.after(this.#backoff.next(), () => {
       this.start().catch((err: unknown) => this.#log.error("no supervisor", { err }));
     });
-    this.#replace_ms = Math.min(this.#replace_ms * 2, REPLACE_MS_MAX);
   }
 }
 

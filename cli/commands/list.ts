@@ -1,0 +1,58 @@
+import { Command } from "commander";
+import { type ClusterConfig, clusterRoots, findClusters } from "../cluster/config.ts";
+import { joiningNodeNames } from "../cluster/joining-nodes.ts";
+import { processNames, runningPid } from "../supervisor/supervise.ts";
+import { CommandError, printable } from "../terminal.ts";
+
+/** A cluster below this R2K_DATA. */
+interface Listed {
+  readonly name: string;
+  /** `partly`: some of its processes run. `unusable`: `why` its configuration cannot be read. */
+  readonly state: "running" | "partly" | "stopped" | "unusable";
+  readonly nodes?: number;
+  readonly server?: string;
+  readonly why?: string;
+}
+
+const NAME_WIDTH = 16;
+const STATE_WIDTH = 8;
+
+export function command(): Command {
+  return new Command("list")
+    .description("The clusters of this host: state, number of nodes, the API's address.")
+    .option("-o, --output <format>", "json")
+    .action(async ({ output }: { output?: string }) => {
+      const clusters = await listClusterStates();
+      const text = output === "json" ? JSON.stringify(clusters) : printable(describeList(clusters));
+      process.stdout.write(`${text}\n`);
+    });
+}
+
+/** The clusters below R2K_DATA, by name. */
+export async function listClusterStates(): Promise<Listed[]> {
+  const found = await findClusters(clusterRoots(process.env));
+  return found.map(({ name, config }) => {
+    if (config instanceof CommandError) return { name, state: "unusable", why: config.message };
+    const nodes = 1 + joiningNodeNames(config).length;
+    return { name, state: stateOf(config), nodes, server: `https://127.0.0.1:${config.apiPort}` };
+  });
+}
+
+function stateOf(config: ClusterConfig): Listed["state"] {
+  const names = processNames(config);
+  const running = names.filter((name) => runningPid(config.runDir, name) !== undefined).length;
+  if (running === 0) return "stopped";
+  return running === names.length ? "running" : "partly";
+}
+
+/** The clusters as a person reads them. */
+export function describeList(clusters: readonly Listed[]): string {
+  const line = (name: string, state: string, nodes: unknown, last: string) =>
+    [name.padEnd(NAME_WIDTH), state.padEnd(STATE_WIDTH), String(nodes).padEnd(5), last].join("  ");
+  return [
+    line("NAME", "STATE", "NODES", "SERVER"),
+    ...clusters.map(({ name, state, nodes, server, why }) => {
+      return line(name, state, nodes ?? "-", server ?? why ?? "");
+    }),
+  ].join("\n");
+}
