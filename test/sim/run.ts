@@ -3,14 +3,16 @@ import { type Random, pick } from "@raft2kube/std/random.ts";
 import { describeMembership } from "../../testing/raft/describe.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
 import { kvLinearizable } from "../../testing/history/history.ts";
-import { describeKeys } from "../../testing/history/kv-state.ts";
-import { leasesEnd, leasesKept } from "./check/leases.ts";
+import { describeKeys, stateAt } from "../../testing/history/kv-state.ts";
+import { hashKept } from "./check/kv-hash.ts";
+import { leasesKept } from "./check/leases.ts";
 import { digestOf } from "./check/state-digest.ts";
 import { Violation, require, thrownBy } from "../../testing/violation.ts";
 import { watchKept } from "./check/watches.ts";
 import { Churn } from "./cluster/churn.ts";
 import { BIRTH, Cluster, DRIFT_MAX, membershipAtBirth } from "./cluster/cluster.ts";
 import type { Generation } from "./cluster/generation.ts";
+import { Leaderships } from "./cluster/leaderships.ts";
 import { Operator } from "./cluster/operator.ts";
 import type { Seams } from "./cluster/seams.ts";
 import { type Setting, drawSetting } from "./cluster/setting.ts";
@@ -101,7 +103,7 @@ class Run {
   readonly #operator: Operator;
   readonly #churn: Churn | undefined;
   readonly #injector: Injector;
-  readonly #recorder = new Recorder();
+  readonly #recorder = new Recorder(this.counters);
   readonly #leases: LeaseBook;
   readonly #watchers: Watchers;
   readonly #clients: SimClient[];
@@ -139,9 +141,14 @@ class Run {
       membershipAtBirth(setting),
       seams.silent,
     );
-    this.#leases = new LeaseBook(timeline);
-    this.#witness.onApplied = (applied) => this.#leases.applied(applied);
     const witness = this.#witness;
+    const { reference } = witness;
+    this.#leases = new LeaseBook(timeline, reference, DRIFT_MAX);
+    const guard = (check: () => void) => witness.guard(check);
+    const leaderships = new Leaderships({ timeline, reference, leases: this.#leases, guard });
+    witness.onApplied = (applied) => this.#leases.applied(applied);
+    witness.onBegan = (generation) => leaderships.listen(generation);
+    witness.onMemberApplied = (state) => leaderships.applied(state);
     const shared = { timeline, counters, transcript: this.transcript };
     const received = this.#received(seams);
     const world = { ...shared, streams, witness, seams: received };
@@ -450,9 +457,24 @@ class Run {
     this.counters.note("configurations compared", configurations.compared);
     const leases = [...this.#leases.all.values()];
     this.counters.note("lease expired", leasesKept(leases, 1 + DRIFT_MAX));
-    leasesEnd(leases, limits.LEASE_SLACK_MS, this.timeline.now_ms);
+    const alive = reference.state.leases.keys();
+    this.#leases.bounds.alive(alive, limits.LEASE_SLACK_MS, this.timeline.now_ms);
+    this.#checkHashes();
+    this.counters.add(reference.compares);
     this.counters.note("virtual seconds", Math.round(this.timeline.now_ms / 1000));
     const lacking = isWhole(this.#script) ? this.#lacking() : [];
     require(lacking.length === 0, "volume", `too few ${lacking.join(" and ")}`);
+  }
+
+  #checkHashes(): void {
+    const { reference } = this.#witness;
+    for (const seen of this.#recorder.hashes) {
+      hashKept(seen, reference.revisions, reference.state);
+      const { revision, compactRevision } = seen;
+      this.counters.note("hash compared");
+      if (revision === compactRevision) this.counters.note("hash of the compacted revision");
+      const { keys } = stateAt(reference.state, revision);
+      if (keys.size === 0) this.counters.note("hash where no key lives");
+    }
   }
 }

@@ -1,3 +1,4 @@
+import type { KvState } from "../../../testing/history/kv-state.ts";
 import { require } from "../../../testing/violation.ts";
 
 /** A lease's life as clients know it. Times are true ones. */
@@ -32,11 +33,27 @@ export function leasesKept(leases: Iterable<LeaseHistory>, rate_max: number): nu
   return checked;
 }
 
-/** A lease ends within `slack_ms` after its time is over, once the cluster is well (S7). */
-export function leasesEnd(leases: Iterable<LeaseHistory>, slack_ms: number, now_ms: number): void {
-  for (const { id, ttl_s, renewals, ended_ms } of leases) {
-    const last_ms = Math.max(...renewals.map(({ answered_ms }) => answered_ms));
-    const late = ended_ms === undefined && now_ms > last_ms + ttl_s * 1000 + slack_ms;
-    require(!late, "lease ends", `lease ${id} of ${ttl_s} s lives at ${now_ms}, since ${last_ms}`);
+/** A leader's answer about a lease: -1 s are left of one that does not exist. */
+export interface LeaseSeen {
+  id: bigint;
+  left_s: number;
+  ttl_s: number;
+  keys: readonly string[];
+}
+
+/** A lease is read linearizably: as it was at a moment from `before` to `after` (S2). */
+export function leaseRead(seen: LeaseSeen, before: KvState, after: KvState): void {
+  const { id, left_s, ttl_s, keys } = seen;
+  const ends = [before.leases.get(id), after.leases.get(id)];
+  const exists = left_s !== -1 || ttl_s > 0;
+  const message = () => `lease ${id} of ${ttl_s} s, ${left_s} s left, has ${keys.join(" ")}`;
+  if (!exists) return require(ends.includes(undefined), "lease read", message);
+  const known = ends.find((lease) => lease !== undefined);
+  require(known?.ttl_s === ttl_s, "lease read", message);
+  for (let at: KvState | undefined = after; at; at = at.past) {
+    const attached = [...at.keys].filter(([, { lease }]) => lease === id).map(([key]) => key);
+    if (attached.sort().join() === keys.join()) return;
+    if (at.revision <= before.revision) break;
   }
+  require(false, "lease read", message);
 }

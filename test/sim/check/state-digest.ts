@@ -13,7 +13,7 @@ export function digestOf(state: State): string {
   const read = (main: number, sub: number) => records.read(main, sub);
   const { kvs } = range(state, { revision, read }, request);
   const keys = new Map(kvs.map((kv) => [text(kv.key), recOf(kv)]));
-  const leases = new Map([...state.leases.values()].map(({ id, ttl_s }) => [id, ttl_s]));
+  const leases = new Map([...state.leases.values()].map((lease) => [lease.id, lease]));
   return describeKvState({ revision, keys, compacted, leases, past: undefined });
 }
 

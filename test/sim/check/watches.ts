@@ -1,3 +1,4 @@
+import type { Rec } from "../../../testing/history/kv-state.ts";
 import { require } from "../../../testing/violation.ts";
 
 /** One response of a watch. */
@@ -28,7 +29,7 @@ export interface WatchHistory {
 /** The events of a revision in the log. */
 export interface RevisionEvents {
   revision: number;
-  events: { key: string; what: string; over: string }[];
+  events: { key: string; rec?: Rec | undefined; what: string; over: string }[];
 }
 
 /**

@@ -7,6 +7,7 @@ import type { MemberId } from "@raft2kube/store/core/types.ts";
 import { embeddedClient } from "@raft2kube/store/embedded.ts";
 import { authSetup } from "@raft2kube/store/auth/setup.ts";
 import { MemberMetrics } from "@raft2kube/store/metrics/member.ts";
+import { hashKv } from "@raft2kube/store/etcd/maintenance/hash-kv.ts";
 import { type EtcdContext, anonymous } from "@raft2kube/store/etcd/request/context.ts";
 import { Serving } from "@raft2kube/store/etcd/request/serving.ts";
 import { TXN_OPERATIONS_MAX } from "@raft2kube/store/limits.ts";
@@ -16,6 +17,7 @@ import type { State } from "@raft2kube/store/mvcc/state.ts";
 import { WatchHub } from "@raft2kube/store/mvcc/watch/hub.ts";
 import { install } from "@raft2kube/store/node/install.ts";
 import { LeaseExpiry } from "@raft2kube/store/node/lease-expiry.ts";
+import { cutLog } from "@raft2kube/store/node/log-tail.ts";
 import { unlimitedSpace } from "@raft2kube/store/node/quota.ts";
 import { actOnOutcomes } from "@raft2kube/store/node/outcome.ts";
 import { Replica } from "@raft2kube/store/node/replica.ts";
@@ -106,21 +108,9 @@ export function assemble(parts: Parts): Generation {
   };
   const client = embeddedClient(context);
   const scrub = new Scrub({ ...context, state: knowingMembers(state) }, SCRUB_INTERVAL_MS);
-  return {
-    number,
-    session,
-    raft,
-    wal,
-    state,
-    flusher,
-    compactor,
-    watches,
-    replica,
-    expiry,
-    scrub,
-    context,
-    client,
-  };
+  const own = { number, session, raft, wal, state, flusher, compactor, watches, replica };
+  const whole = { ...own, expiry, scrub, context, client };
+  return { ...whole, hashKv: (revision) => hashKv(context, { revision }) };
 }
 
 /** The operator changes members by Raft alone: adds them to the state as the API would. */
@@ -141,8 +131,7 @@ function logCutter({ raft, wal, power, cutting }: Parts): OnFlushed {
     if (index - cutAt < cutting.every) return;
     cutAt = index;
     power.pass("before", "log compaction");
-    raft.compact({ index, term, membership }, cutting.keep);
-    wal.cut(raft.state.log.base.index);
+    cutLog({ raft, wal }, { index, term, membership }, cutting.keep);
     power.pass("after", "log compaction");
   };
 }

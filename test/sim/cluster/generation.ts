@@ -1,3 +1,4 @@
+import type { HashKVResponse } from "@raft2kube/proto/gen/etcd.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Raft } from "@raft2kube/store/core/raft.ts";
 import type { EtcdContext } from "@raft2kube/store/etcd/request/context.ts";
@@ -27,4 +28,6 @@ export interface Generation {
   readonly scrub: Scrub;
   readonly context: EtcdContext;
   readonly client: EtcdClient;
+  /** Maintenance.HashKV, which the client does not have. */
+  hashKv: (revision: number) => Promise<HashKVResponse>;
 }

@@ -51,6 +51,9 @@ export class Witness {
   /** A broken invariant inside a member, to be thrown outside of it. */
   broken: Violation | undefined;
   onApplied: (applied: Applied) => void = () => undefined;
+  /** A member begins a life, and has applied entries. */
+  onBegan: (generation: Generation) => void = () => undefined;
+  onMemberApplied: (state: State) => void = () => undefined;
   /** A core is in a state and meets an event that have hardly been seen together. */
   onRare: (member: MemberId) => void = () => undefined;
   readonly coverage = new Coverage();
@@ -66,7 +69,7 @@ export class Witness {
     this.configurations = new Configurations(initial);
     this.#consensus = new Consensus(
       birth,
-      (check) => this.#guard(check),
+      (check) => this.guard(check),
       (raft, event, came) => this.#meets(raft, event, came),
     );
     this.#transcript = transcript;
@@ -85,13 +88,13 @@ export class Witness {
 
   /** A member starts, and found this on its disk. */
   read(member: MemberId, found: Restored): void {
-    this.#guard(() => changesKnown(member, found));
+    this.guard(() => changesKnown(member, found));
   }
 
   /** A member begins a life. Its core is listened to from now on. */
   began(member: MemberId, generation: Generation): void {
     const { raft, state } = generation;
-    this.#guard(() => {
+    this.guard(() => {
       const { term, vote } = raft.state;
       this.safety.recovered(member, { term, vote });
       this.agreement.seen(member, state.appliedIndex, digestOf(state));
@@ -99,6 +102,9 @@ export class Witness {
         this.configurations.has(member, state.appliedIndex, state.membership);
       }
     });
+    const checkpointed = [...state.leases.values()].some(({ remaining_s }) => remaining_s > 0);
+    if (checkpointed) this.#counters.note("start with a checkpointed lease");
+    this.onBegan(generation);
     const { number } = generation;
     this.#transcript.record(member, () => `generation ${number}: ${describeState(raft)}`);
     this.#listen(member, generation);
@@ -111,15 +117,15 @@ export class Witness {
     const writes = new Map<number, { term: number; vote: MemberId }>();
     raft.ready = () => {
       const result = ready();
-      this.#guard(() => this.safety.look(member, number, raft));
+      this.guard(() => this.safety.look(member, number, raft));
       if (!result) return result;
       if (result.write?.hardState) writes.set(result.write.id, result.write.hardState);
-      this.#guard(() => this.#ready(member, raft, result));
+      this.guard(() => this.#ready(member, raft, result));
       return result;
     };
     raft.persisted = (id) => {
       const hard = writes.get(id);
-      if (hard) this.#guard(() => this.safety.persisted(member, hard));
+      if (hard) this.guard(() => this.safety.persisted(member, hard));
       writes.delete(id);
       persisted(id);
     };
@@ -129,7 +135,7 @@ export class Witness {
       if (index !== undefined) this.#consensus.applies(member, index);
       const membership = applyChange(change);
       if (!membership || index === undefined) return membership;
-      this.#guard(() => this.configurations.applied(member, index, membership));
+      this.guard(() => this.configurations.applied(member, index, membership));
       return membership;
     };
   }
@@ -159,14 +165,15 @@ export class Witness {
   sent(message: Message): void {
     this.#consensus.sent(message);
     if (message.kind !== "vote-reply" || !message.granted || message.pre) return;
-    this.#guard(() => this.#votes.granted(message.from, message.term, message.to));
+    this.guard(() => this.#votes.granted(message.from, message.term, message.to));
   }
 
   applied(member: MemberId, state: State): void {
+    this.onMemberApplied(state);
     const looks = (this.#looks.get(member) ?? 0) + 1;
     this.#looks.set(member, looks);
     if (looks % DIGEST_EVERY !== 0) return;
-    this.#guard(() => this.agreement.seen(member, state.appliedIndex, digestOf(state)));
+    this.guard(() => this.agreement.seen(member, state.appliedIndex, digestOf(state)));
   }
 
   /** No member's data differs here, so no member may report a difference. */
@@ -202,7 +209,7 @@ export class Witness {
   }
 
   /** A checker's finding must not be taken for a failure of the member it was found in. */
-  #guard(check: () => void): void {
+  guard(check: () => void): void {
     try {
       check();
     } catch (thrown) {

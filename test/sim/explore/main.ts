@@ -3,19 +3,23 @@
 //   --deviations D   departures from the plain schedule (default 2)
 //   --worlds W       different worlds of each scenario at most
 //   --mutant NAME    with this bug put in
+//   --record         with one departure and with two, and writes their numbers to worlds.json
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { describeMessage } from "../../../testing/raft/describe.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { MUTANTS } from "../mutants/all.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import { explore } from "./search.ts";
-import type { Step } from "./world.ts";
+import { type Counted, type Recorded, WORLDS } from "./worlds.ts";
+import type { Scenario, Step } from "./world.ts";
 
 const { values } = parseArgs({
   options: {
     deviations: { type: "string", default: "2" },
     worlds: { type: "string", default: "1000000" },
     mutant: { type: "string" },
+    record: { type: "boolean", default: false },
   },
 });
 const say = (line: string) => void process.stdout.write(`${line}\n`);
@@ -29,19 +33,27 @@ function describe(step: Step): string {
 
 const shown = (_: string, value: unknown) => (typeof value === "bigint" ? String(value) : value);
 
-for (const scenario of SCENARIOS) {
-  const bounds = {
-    deviations_max: Number(values.deviations),
-    steps_max: 300,
-    worlds_max: Number(values.worlds),
-  };
+/** Searches a scenario, reports it, and returns the numbers of its worlds and paths. */
+function search(scenario: Scenario, deviations_max: number): Counted {
+  const bounds = { deviations_max, steps_max: 300, worlds_max: Number(values.worlds) };
   const began_ms = performance.now();
   const { worlds, paths, complete, broken } = explore(scenario, bounds, seams);
   const took_s = ((performance.now() - began_ms) / 1000).toFixed(1);
   const how = complete ? "all of them" : "not all";
   say(`${scenario.name}: ${worlds} worlds, ${paths} paths, ${how}, ${took_s} s`);
-  if (!broken) continue;
-  for (const step of broken.path) say(`  ${describe(step)}`);
-  say(`  ${messageOf(broken.error)}`);
-  process.exitCode = 1;
+  if (broken) {
+    for (const step of broken.path) say(`  ${describe(step)}`);
+    say(`  ${messageOf(broken.error)}`);
+  }
+  if (broken || (values.record && !complete)) process.exitCode = 1;
+  return { worlds, paths };
+}
+
+if (values.record) {
+  const numbers = SCENARIOS.map((scenario): Recorded => {
+    return { scenario: scenario.name, departures: [search(scenario, 1), search(scenario, 2)] };
+  });
+  if (process.exitCode !== 1) writeFileSync(WORLDS, `${JSON.stringify(numbers, undefined, 2)}\n`);
+} else {
+  for (const scenario of SCENARIOS) search(scenario, Number(values.deviations));
 }

@@ -37,6 +37,7 @@ export function betweenLeaders(
 ): { readonly ended: boolean } | undefined {
   const { cluster, operator, timeline } = world;
   const { network } = cluster;
+  const looks = { timeline, look_ms: LOOK_MS };
   const old = cluster.all.find(({ generation }) => generation && generation === cluster.leader);
   const member = old && spared(cluster, old, random);
   if (!old || !member) return undefined;
@@ -65,7 +66,7 @@ export function betweenLeaders(
   const starts = next(() => {
     apart([old, member]);
     if (member.standing === "down" && !member.lost) member.start();
-    when(timeline, START_MS_MAX, () => member.generation !== undefined, catchesUp, next(end));
+    when(looks, START_MS_MAX, () => member.generation !== undefined, catchesUp, next(end));
   });
   const hears = next(() => {
     apart([old]);
@@ -76,13 +77,13 @@ export function betweenLeaders(
     };
     member.power.appointed = { side: "after", moment: "append refused", act };
     const answered = () => timeline.after(ANSWER_MS, starts);
-    when(timeline, REFUSAL_MS_MAX, () => crashed, answered, next(end));
+    when(looks, REFUSAL_MS_MAX, () => crashed, answered, next(end));
   });
   network.hold(old.id, member.id);
   const parts = next(() => {
     apart([old, member]);
     const leads = () => timeline.after(apart_ms, hears);
-    when(timeline, ELECTION_MS_MAX, elected, leads, next(end));
+    when(looks, ELECTION_MS_MAX, elected, leads, next(end));
   });
   timeline.after(behind_ms, parts);
   return standing;
@@ -99,13 +100,13 @@ function spared(cluster: Cluster, old: Member, random: Random): Member | undefin
   return possible.length > 0 ? pick(random, possible) : undefined;
 }
 
-function around({ id }: Member, others: readonly Member[]): string[] {
+export function around({ id }: Member, others: readonly Member[]): string[] {
   return others.flatMap((other) => [link(id, other.id), link(other.id, id)]);
 }
 
-/** Does `then` once `holds`, or `otherwise` when it has not for so long. */
-function when(
-  timeline: Timeline,
+/** Looks every `look_ms`: does `then` once `holds`, or `otherwise` when it has not for so long. */
+export function when(
+  { timeline, look_ms }: { timeline: Timeline; look_ms: number },
   within_ms: number,
   holds: () => boolean,
   then: () => void,
@@ -115,7 +116,7 @@ function when(
   const look = () => {
     if (holds()) return then();
     if (timeline.now_ms >= end_ms) return otherwise();
-    timeline.after(LOOK_MS, look);
+    timeline.after(look_ms, look);
   };
   look();
 }

@@ -1,3 +1,4 @@
+import { COMPARES } from "../check/reference.ts";
 import { BACKEND_FAULTS, type BackendFault } from "../world/backend.ts";
 import { DISK_FAULTS, type DiskFault } from "../world/disk.ts";
 import { PARTITIONS, type PartitionShape } from "../world/partition.ts";
@@ -18,6 +19,7 @@ export type Fault =
   | { kind: "leader cut off"; way: "in" | "out" | "both"; beside: number; for_ms: number }
   | { kind: "leader held up"; way: "in" | "out" | "both"; for_ms: number }
   | { kind: "member between two leaders"; behind_ms: number; apart_ms: number }
+  | { kind: "leader returns" }
   | { kind: "leadership handed over"; to: "anyone" | "one that installs" }
   | { kind: "disk"; fault: DiskFault }
   | { kind: "backend"; fault: BackendFault }
@@ -80,6 +82,12 @@ export const CLASSES: readonly string[] = [
   "update met a newer one",
   "answered compact",
   "answered serializable",
+  ...COMPARES,
+  "hash compared",
+  "hash of the compacted revision",
+  "hash where no key lives",
+  "lease looked at",
+  "start with a checkpointed lease",
 ];
 
 /** Classes of faults that only runs of the swarm kind have. */
@@ -88,6 +96,9 @@ export const SWARM_CLASSES: readonly string[] = [
   "leader cut off",
   "leader held up",
   "member between two leaders",
+  "leader returns",
+  "leader returned",
+  "own proposal of an earlier term ended",
   "append ended before a conflict",
   "fault where the run had not been",
   "voter added",

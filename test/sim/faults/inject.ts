@@ -12,6 +12,7 @@ import type { Timeline } from "../../../testing/timeline.ts";
 import { link } from "../world/partition.ts";
 import { betweenLeaders } from "./between-leaders.ts";
 import type { Fault } from "./faults.ts";
+import { leaderReturns } from "./leader-returns.ts";
 
 export interface FaultWorld {
   cluster: Cluster;
@@ -31,6 +32,7 @@ export class Injector {
   readonly #world: FaultWorld;
   #partitions = 0;
   #between: { readonly ended: boolean } | undefined;
+  #returning: { readonly ended: boolean } | undefined;
   /** The member that a fault is to meet, where it meets one. */
   #target: Member | undefined;
 
@@ -72,6 +74,8 @@ export class Injector {
         return this.#holdUp(fault);
       case "member between two leaders":
         return this.#betweenLeaders(random, fault);
+      case "leader returns":
+        return this.#leaderReturns();
       case "leadership handed over":
         return fault.to === "anyone" ? this.#handOver(random) : this.#handOverLater();
       case "disk":
@@ -222,6 +226,13 @@ export class Injector {
     const between = betweenLeaders(this.#world, random, { behind_ms, apart_ms });
     this.#between = between;
     return between !== undefined && this.#done("member between two leaders");
+  }
+
+  #leaderReturns(): boolean {
+    if (this.#returning && !this.#returning.ended) return false;
+    const returned = () => this.#world.counters.note("leader returned");
+    this.#returning = leaderReturns(this.#world, returned);
+    return this.#returning !== undefined && this.#done("leader returns");
   }
 
   #clog(random: Random, for_ms: number): boolean {

@@ -70,6 +70,7 @@ const SHARP_FAULTS: readonly WeightedFault[] = [
   { weight: 40, make: leaderCutOff },
   { weight: 40, make: leaderHeldUp },
   { weight: 20, make: betweenLeaders },
+  { weight: 10, make: () => ({ kind: "leader returns" }) },
   { weight: 20, make: () => ({ kind: "leadership handed over", to: "anyone" }) },
 ];
 

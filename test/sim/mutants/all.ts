@@ -3,6 +3,7 @@ import { DISK_MUTANTS } from "./disk.ts";
 import { LATER_MUTANTS } from "./later.ts";
 import { LEASE_MUTANTS } from "./leases.ts";
 import type { Mutant } from "./mutant.ts";
+import { PROMISE_MUTANTS } from "./promises.ts";
 import { RAFT_MUTANTS } from "./raft.ts";
 import { READ_MUTANTS } from "./reads.ts";
 import { STATE_MUTANTS } from "./state.ts";
@@ -18,6 +19,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...WATCH_MUTANTS,
   ...LEASE_MUTANTS,
   ...LATER_MUTANTS,
+  ...PROMISE_MUTANTS,
 ];
 
 /** Known bugs that the store cannot have, and the parts that are tested for them. */

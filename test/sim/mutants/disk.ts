@@ -139,7 +139,7 @@ export const DISK_MUTANTS: readonly Mutant[] = [
   {
     name: "treats damage to its log as a torn tail",
     breaks: "S8",
-    noticedBy: ["store's own", "leader completeness", "state machine safety"],
+    noticedBy: ["term and vote kept", "store's own", "leader completeness", "state machine safety"],
     seams: {
       disk: disk((real) => ({
         list: () => real.list().filter((name) => name !== SYNCED_NAME),
@@ -176,13 +176,13 @@ export const DISK_MUTANTS: readonly Mutant[] = [
   {
     name: "writes a different value to its database than it applied",
     breaks: "S3, S8",
-    noticedBy: ["scrub", "state agreement", "linearizability", "watch"],
+    noticedBy: ["hash", "progress", "scrub", "state agreement", "linearizability", "watch"],
     seams: { backend: otherValues },
   },
   {
     name: "writes only a part of some transactions to the backend",
     breaks: "S4",
-    noticedBy: ["store's own", "state agreement", "scrub"],
+    noticedBy: ["progress", "hash", "store's own", "state agreement", "scrub"],
     seams: {
       generation: ({ state }: Generation) => {
         const { recent } = state;

@@ -91,6 +91,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
     name: "keeps its own conflicting entries",
     breaks: "Raft 5.3",
     noticedBy: [
+      "committed by a durable quorum",
       "acknowledged is durable",
       "committed once",
       "leader completeness",
@@ -102,7 +103,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
   {
     name: "replaces two voters without a joint configuration",
     breaks: "S9, dissertation 4.1",
-    noticedBy: ["quorums intersect"],
+    noticedBy: ["read by a quorum", "quorums intersect"],
     seams: {
       raft: (raft) => {
         const applyChange = raft.applyChange.bind(raft);

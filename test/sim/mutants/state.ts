@@ -1,5 +1,10 @@
-import type { RequestOp } from "@raft2kube/proto/gen/etcd.ts";
+import {
+  Compare_CompareResult as Result,
+  Compare_CompareTarget as Target,
+  type RequestOp,
+} from "@raft2kube/proto/gen/etcd.ts";
 import type { Restored } from "@raft2kube/store/core/raft.ts";
+import { hashKv } from "@raft2kube/store/mvcc/hash.ts";
 import type { State } from "@raft2kube/store/mvcc/state.ts";
 import type { Generation } from "../cluster/generation.ts";
 import type { Mutant } from "./mutant.ts";
@@ -36,6 +41,39 @@ function keepOldReadsHere({ replica }: Generation): void {
     sent.failure = failure.filter((operation) => !isOldRead(operation));
     propose({ kind: "txn", request: sent }, done, timeout_ms);
     Object.assign(sent, { success, failure });
+  };
+}
+
+/** A transaction that compares the lease of a missing key fails, as one that compares its value. */
+function failMissingLeases({ replica }: Generation): void {
+  const propose = replica.propose.bind(replica);
+  replica.propose = (command, done, timeout_ms) => {
+    if (command.kind !== "txn") return propose(command, done, timeout_ms);
+    const { compare } = command.request;
+    const leases = compare.filter(({ target }) => target === Target.LEASE);
+    const exist = leases.map(({ key, rangeEnd }) => {
+      return { key, rangeEnd, target: Target.VERSION, result: Result.GREATER, version: 0 };
+    });
+    const request = { ...command.request, compare: [...compare, ...exist] };
+    propose({ kind: "txn", request }, done, timeout_ms);
+  };
+}
+
+/** HashKV counts the tombstone of the compacted revision where no key lives. */
+function hashTombstone(generation: Generation): void {
+  const { state, context } = generation;
+  const hashed = generation.hashKv;
+  generation.hashKv = async (revision) => {
+    const { compactRevision } = state;
+    const at = revision || state.revision;
+    let live = false;
+    state.index.visit({ from: "", to: undefined, single: false }, at, () => (live = true));
+    const answer = await hashed(revision);
+    if (live || answer.compactRevision !== compactRevision) return answer;
+    const earlier = { compactRevision: { value: compactRevision - 1 } };
+    const before = Object.create(state, earlier) as State;
+    const { hash } = await hashKv(before, at, context);
+    return { ...answer, hash };
   };
 }
 
@@ -82,5 +120,17 @@ export const STATE_MUTANTS: readonly Mutant[] = [
         Object.defineProperty(state, "flushedCompactRevision", said);
       },
     },
+  },
+  {
+    name: "a comparison of a missing key's lease fails",
+    breaks: "S3",
+    noticedBy: ["linearizability"],
+    seams: { generation: failMissingLeases },
+  },
+  {
+    name: "the hash counts the tombstone of the compacted revision where no key lives",
+    breaks: "S8",
+    noticedBy: ["hash"],
+    seams: { generation: hashTombstone },
   },
 ];

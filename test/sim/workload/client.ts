@@ -1,8 +1,13 @@
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
-import type { RangeResponse, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
+import type {
+  DeleteRangeResponse,
+  KeyValue,
+  RangeResponse,
+  TxnResponse,
+} from "@raft2kube/proto/gen/etcd.ts";
 import { describeAnswer, describeRefusal } from "../../../testing/history/answers.ts";
-import { type KvInput, isSerializable } from "../../../testing/history/kv-model.ts";
+import { type KvInput, isSerializable, text } from "../../../testing/history/kv-model.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
 import type { Generation } from "../cluster/generation.ts";
 import type { Counters } from "../world/counters.ts";
@@ -10,7 +15,14 @@ import type { Timeline } from "../../../testing/timeline.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import type { Recorder } from "./recorder.ts";
 import { perform } from "./perform.ts";
-import { KEYS, type Knowledge, randomRequest, readOne, updateIfUnchanged } from "./requests.ts";
+import {
+  KEYS,
+  type Knowledge,
+  deleteAll,
+  randomRequest,
+  readOne,
+  updateIfUnchanged,
+} from "./requests.ts";
 
 /** How long a client waits before it gives a request up. */
 const CALL_TIMEOUT_MS = 2_000;
@@ -43,6 +55,11 @@ export type ClientRole = "everything" | "leases" | "compaction" | "reads" | "bur
 /** How many requests a client of bursts has under way at once, at most. */
 const BURST_MAX = 8;
 
+/** A compaction so often follows a deletion of every key. */
+const EMPTY_CHANCE = 0.1;
+/** A member is so often asked for its hash after a compaction. */
+const HASH_CHANCE = 0.3;
+
 type Outcome<T> = { value: T } | { thrown: unknown } | undefined;
 
 /** A client: one request at a time, each to any member. */
@@ -52,6 +69,7 @@ export class SimClient {
   readonly #role: ClientRole;
   #values = 0;
   #revision = 1;
+  #read: KeyValue | undefined;
   #stopped = false;
   /** The member that a client of reads or of bursts stays with. */
   #endpoint: Generation | undefined;
@@ -76,7 +94,7 @@ export class SimClient {
       if (!generation) continue;
       this.#world.counters.note("operations");
       if (this.#role === "compaction") await this.#compact(generation);
-      else if (this.#role === "reads") await this.#read();
+      else if (this.#role === "reads") await this.#readOne();
       else if (this.#role === "bursts") await this.#burst();
       else {
         const kind = this.#role === "leases" ? 0.7 + random.next() * 0.3 : undefined;
@@ -95,7 +113,7 @@ export class SimClient {
     return this.#endpoint!;
   }
 
-  async #read(): Promise<void> {
+  async #readOne(): Promise<void> {
     await this.request(this.#familiar(), readOne(pick(this.#world.random, KEYS)));
   }
 
@@ -123,6 +141,7 @@ export class SimClient {
       value: () => this.#value(),
       revision: () => this.#revision,
       leases: () => this.#world.leases.alive(),
+      read: () => this.#read,
     };
   }
 
@@ -156,8 +175,31 @@ export class SimClient {
 
   async #compact(generation: Generation): Promise<void> {
     const { random } = this.#world;
-    const revision = Math.max(1, generation.state.revision - randomInteger(random, -1, 150));
+    const chosen = Math.max(1, generation.state.revision - randomInteger(random, -1, 150));
+    const emptied = random.next() < EMPTY_CHANCE ? await this.#empty(generation) : undefined;
+    const revision = emptied ?? chosen;
     await this.request(generation, { kind: "compact", request: { revision, physical: false } });
+    for (const each of this.#world.generations()) {
+      const die = random.next();
+      if (die < HASH_CHANCE) await this.#hash(each, die < HASH_CHANCE / 2 ? revision : 0);
+    }
+  }
+
+  /** Returns the revision in which every key was deleted. */
+  async #empty(generation: Generation): Promise<number | undefined> {
+    const answer = await this.request(generation, deleteAll());
+    const { deleted = 0, header } = (answer ?? {}) as Partial<DeleteRangeResponse>;
+    return deleted > 0 ? header?.revision : undefined;
+  }
+
+  /** The member's hash of the newest revision or another one, to be compared with the model's. */
+  async #hash(generation: Generation, revision: number): Promise<void> {
+    const asked_ms = this.#world.timeline.now_ms;
+    const answer = await this.#inTime(generation.hashKv(revision));
+    this.#ended("hash-kv", generation, asked_ms, answer);
+    if (!answer || "thrown" in answer) return;
+    const { hash, hashRevision, compactRevision } = answer.value;
+    this.#world.recorder.hashes.push({ hash, revision: hashRevision, compactRevision });
   }
 
   async #lease(generation: Generation): Promise<void> {
@@ -166,11 +208,12 @@ export class SimClient {
     const die = random.next();
     if (alive.length < 3 || die < 0.2) {
       const ID = BigInt(randomInteger(random, 1, 2 ** 40));
-      const TTL = randomInteger(random, 2, 5);
+      const TTL = random.next() < 0.6 ? randomInteger(random, 2, 5) : randomInteger(random, 5, 15);
       const asked_ms = this.#world.timeline.now_ms;
       const answer = await this.request(generation, { kind: "lease-grant", request: { ID, TTL } });
       if (answer) leases.granted(ID, TTL, asked_ms);
-    } else if (die < 0.85) {
+    } else if (die < 0.4) await this.#look(generation, pick(random, alive));
+    else if (die < 0.85) {
       // A follower forwards the request to the leader.
       const leader = generations().find(({ raft }) => raft.isLeader) ?? generation;
       await this.#keepAlive(random.next() < 0.5 ? leader : generation, pick(random, alive));
@@ -184,6 +227,7 @@ export class SimClient {
   async #keepAlive(generation: Generation, ID: bigint): Promise<void> {
     const { leases, counters, timeline } = this.#world;
     const asked_ms = timeline.now_ms;
+    leases.asked.add(ID);
     const answer = await this.#inTime(generation.client.leaseKeepAlive({ ID }));
     this.#ended("lease-keep-alive", generation, asked_ms, answer);
     if (!answer || "thrown" in answer || answer.value.TTL <= 0) return;
@@ -191,9 +235,21 @@ export class SimClient {
     leases.renewed(ID, asked_ms);
   }
 
+  async #look(generation: Generation, ID: bigint): Promise<void> {
+    const { leases, counters, timeline } = this.#world;
+    const asked_ms = timeline.now_ms;
+    const seen = leases.look(ID, asked_ms);
+    const answer = await this.#inTime(generation.client.leaseTimeToLive({ ID, keys: true }));
+    this.#ended("lease-time-to-live", generation, asked_ms, answer);
+    if (!answer || "thrown" in answer) return;
+    counters.note("lease looked at");
+    const { TTL, grantedTTL, keys } = answer.value;
+    seen({ id: ID, left_s: TTL, ttl_s: grantedTTL, keys: keys.map(text) });
+  }
+
   /** Makes one request and records it; undefined when it failed. */
   async request(generation: Generation, input: KvInput): Promise<unknown> {
-    const { recorder, counters, timeline } = this.#world;
+    const { recorder, counters, timeline, random } = this.#world;
     const asked_ms = timeline.now_ms;
     const { backend } = generation.state;
     const act = () => perform(generation.client, input);
@@ -207,6 +263,8 @@ export class SimClient {
       counters.note(`answered ${isSerializable(input) ? "serializable" : input.kind}`);
       const { header } = outcome.value as { header?: { revision: number } };
       this.#revision = Math.max(this.#revision, header?.revision ?? 0);
+      const { kvs = [] } = outcome.value as Partial<RangeResponse>;
+      if (kvs.length > 0) this.#read = pick(random, kvs);
       return outcome.value;
     }
     const refusal = outcome && describeRefusal(outcome.thrown);

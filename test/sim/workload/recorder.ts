@@ -1,8 +1,11 @@
+import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Generation } from "../cluster/generation.ts";
 import { type KvInput, isSerializable } from "../../../testing/history/kv-model.ts";
+import type { HashSeen } from "../check/kv-hash.ts";
 import { serializableKept } from "../check/serializable.ts";
 import type { KvOperation } from "../../../testing/history/history.ts";
 import { type ReferenceLog, ticketName } from "../check/reference.ts";
+import type { Counters } from "../world/counters.ts";
 import { require } from "../../../testing/violation.ts";
 
 /** A request from its call to its answer. */
@@ -20,10 +23,19 @@ export interface Recorded {
 /** All requests of all clients, in one order of calls and answers. */
 export class Recorder {
   readonly all: Recorded[] = [];
+  /** Members' answers to HashKV. */
+  readonly hashes: HashSeen[] = [];
   /** How many of them a quorum has answered: a serializable read takes none. */
   answered = 0;
+  /** The term of each proposal that is valid in one only. */
+  readonly #bound = new Map<string, number>();
+  readonly #counters: Counters;
   #counter = 0;
   #current: Recorded | undefined;
+
+  constructor(counters: Counters) {
+    this.#counters = counters;
+  }
 
   /** Hears which proposal a request becomes, in one life of a member. */
   listen({ replica, session }: Generation): void {
@@ -37,8 +49,13 @@ export class Recorder {
     // The leader's own proposals take tickets too, but for those that it refuses at once.
     const proposeOwn = replica.proposeInTerm.bind(replica);
     replica.proposeInTerm = (command, done) => {
-      if (replica.raft.isLeader) sequence++;
-      proposeOwn(command, done);
+      const { isLeader, state } = replica.raft;
+      if (isLeader) this.#bound.set(ticketName(session, ++sequence), state.term);
+      proposeOwn(command, (outcome) => {
+        const ended = isEtcdError(outcome.error, "leaderChanged") && replica.raft.isLeader;
+        if (ended) this.#counters.note("own proposal of an earlier term ended");
+        done(outcome);
+      });
     };
   }
 
@@ -73,6 +90,12 @@ export class Recorder {
    * did by itself. Each proposal must be in the log once at most, an acknowledged one once.
    */
   history(reference: ReferenceLog): KvOperation[] {
+    for (const [ticket, term] of this.#bound) {
+      for (const { term: found, index, input } of reference.applied(ticket)) {
+        const message = () => `the ${input.kind} at ${index}, of term ${term}, is in ${found}`;
+        require(found === term, "in its term only", message);
+      }
+    }
     const known = new Set<string>();
     const operations: KvOperation[] = [];
     for (const { client, input, began, ended, answer, ticket } of this.all) {

@@ -1,7 +1,9 @@
 import {
+  type Compare,
   Compare_CompareResult as Result,
   Compare_CompareTarget as Target,
   DeleteRangeRequest,
+  type KeyValue,
   PutRequest,
   RangeRequest,
   type RequestOp,
@@ -14,6 +16,11 @@ import type { KvInput } from "../../../testing/history/kv-model.ts";
 export const KEYS = Array.from({ length: 10 }, (_, i) => `k${i}`);
 const TXN_OPERATIONS_MAX = 4;
 
+/** A key that is never written, and a range that has several keys or none. */
+const MISSING = "k_missing";
+const COMPARED_RANGE = ["k3", "k7"] as const;
+const COMPARES_MAX = 2;
+
 /** Inputs of the request generators. */
 export interface Knowledge {
   random: Random;
@@ -23,6 +30,8 @@ export interface Knowledge {
   revision: () => number;
   /** Leases that may be alive. */
   leases: () => readonly bigint[];
+  /** A key as this client last read it. */
+  read: () => KeyValue | undefined;
 }
 
 /** One request, by chance. */
@@ -70,21 +79,36 @@ function oldRevision({ random, revision }: Knowledge): number {
 
 function txnRequest(known: Knowledge): TxnRequest {
   const { random } = known;
-  const name = pick(random, KEYS);
   const names = [...KEYS].sort(() => random.next() - 0.5);
   const count = randomInteger(random, 1, TXN_OPERATIONS_MAX + 1);
   const operations = names.slice(0, count).map((each) => operation(known, each));
-  const revision = Math.max(0, known.revision() - randomInteger(random, 0, 20));
-  const compare = pick(random, [
-    { target: Target.VERSION, result: Result.EQUAL, version: 0 },
-    { target: Target.VERSION, result: Result.GREATER, version: 0 },
-    { target: Target.MOD, result: Result.LESS, modRevision: revision },
-    { target: Target.CREATE, result: Result.GREATER, createRevision: revision },
-  ]);
+  const compares = randomInteger(random, 1, COMPARES_MAX + 1);
   return {
-    compare: [{ ...compare, key: key(name), rangeEnd: Buffer.alloc(0) }],
+    compare: Array.from({ length: compares }, () => comparison(known)),
     success: operations,
     failure: [operation(known, pick(random, KEYS))],
+  };
+}
+
+/** Any target and relation, with what was read before, what no key has, or something between. */
+function comparison({ random, read, revision, leases, value }: Knowledge): Compare {
+  const die = random.next();
+  const last = die < 0.5 ? read() : undefined;
+  const near = (number: number) => Math.max(0, number + randomInteger(random, -1, 2));
+  const recent = die < 0.8 ? revision() - randomInteger(random, 0, 20) : 0;
+  const [from, to] = die > 0.9 ? COMPARED_RANGE : [last?.key.toString("latin1"), ""];
+  const name = random.next() < 0.15 ? MISSING : (from ?? pick(random, KEYS));
+  return {
+    key: key(name),
+    rangeEnd: name === MISSING ? Buffer.alloc(0) : key(to),
+    result: pick(random, Object.values(Result)),
+    ...pick(random, [
+      { target: Target.VERSION, version: near(last?.version ?? 0) },
+      { target: Target.CREATE, createRevision: near(last?.createRevision ?? recent) },
+      { target: Target.MOD, modRevision: near(last?.modRevision ?? recent) },
+      { target: Target.VALUE, value: last?.value ?? (die < 0.8 ? value() : Buffer.alloc(0)) },
+      { target: Target.LEASE, lease: last?.lease ?? (die < 0.7 ? (leases()[0] ?? 0n) : 0n) },
+    ]),
   };
 }
 
@@ -115,6 +139,12 @@ export function updateIfUnchanged(name: string, modRevision: number, value: Buff
     failure: [{ requestRange: read }],
   };
   return { kind: "txn", request };
+}
+
+/** Deletes every key. */
+export function deleteAll(): KvInput {
+  const all = { key: key("k"), rangeEnd: key("l") };
+  return { kind: "delete-range", request: { ...DeleteRangeRequest.create(), ...all } };
 }
 
 export function readOne(name: string): KvInput {
