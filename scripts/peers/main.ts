@@ -1,8 +1,10 @@
 // Builds the programs that tests and benchmarks hold our parts against into .peers, where Go is,
-// and Python for its client. Usage: npm run peers [-- NAME...]
+// and Python for its client. Usage: npm run peers [-- NAME... | --all]. One that
+// cannot be brought, as where a registry lacks it, is named at the end, and the others are.
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { buildCniPlugins } from "./cni-plugins.ts";
 import { buildCsiSanity } from "./csi-sanity.ts";
 import { buildCsiSidecars } from "./csi-sidecars.ts";
@@ -30,10 +32,12 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "device-plugin-go": () => buildModule("../../labs/18-device-plugin/copy/go"),
   "device-plugin-python": () => installPython(bin, "grpc"),
   conformance: buildConformance,
+  "etcd-tests": buildEtcdTests,
 };
 
-/** Takes 11 minutes on two processors: built when it is named. */
-const ONLY_BY_NAME = "conformance";
+/** Only for long runs, and with `--all`. The first takes 11 minutes on two processors. */
+const ONLY_BY_NAME: readonly string[] = ["conformance", "etcd-tests"];
+const ALL = "--all";
 
 /** Builds every command of a Go module beside this file, or one of them. */
 function buildModule(name: string, command = "..."): void {
@@ -50,6 +54,15 @@ function buildConformance(): void {
   runGo("conformance", ["build", ...flags, "-o", `${to}/`, "tool"], { CGO_ENABLED: "0" });
 }
 
+/** Builds etcd's own tests that run its programs: `common.test` and `e2e.test`. */
+function buildEtcdTests(): void {
+  const to = join(bin, "../etcd-tests");
+  for (const suite of ["common", "e2e"]) {
+    const flags = ["-mod=mod", "-vet=off", "-tags=e2e", "-o", `${to}/${suite}.test`];
+    runGo("etcd-tests", ["test", "-c", ...flags, `go.etcd.io/etcd/tests/v3/${suite}`]);
+  }
+}
+
 function runGo(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): void {
   const result = spawnSync("go", args, {
     cwd: join(import.meta.dirname, name),
@@ -60,18 +73,30 @@ function runGo(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {
   if (result.status !== 0) throw new Error(`building ${name} failed`);
 }
 
+/** Brings the peers; returns those that cannot be brought, with the reason. */
+function bring(names: readonly string[]): string[] {
+  mkdirSync(bin, { recursive: true });
+  return names.flatMap((name) => {
+    process.stdout.write(`building ${name} ...\n`);
+    try {
+      PEERS[name]!();
+      return [];
+    } catch (thrown) {
+      return [`${name}: ${messageOf(thrown)}`];
+    }
+  });
+}
+
 const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !(name in PEERS));
+const all = wanted.includes(ALL);
+const unknown = wanted.filter((name) => name !== ALL && !(name in PEERS));
 if (unknown.length > 0) {
-  process.stderr.write(
-    `no peer ${unknown.join(", ")}; there are ${Object.keys(PEERS).join(", ")}\n`,
-  );
+  const known = `${Object.keys(PEERS).join(", ")}, and ${ALL}`;
+  process.stderr.write(`no peer ${unknown.join(", ")}; there are ${known}\n`);
   process.exitCode = 2;
 } else {
-  mkdirSync(bin, { recursive: true });
-  for (const [name, build] of Object.entries(PEERS)) {
-    if (wanted.length > 0 ? !wanted.includes(name) : name === ONLY_BY_NAME) continue;
-    process.stdout.write(`building ${name} ...\n`);
-    build();
-  }
+  const byDefault = Object.keys(PEERS).filter((name) => all || !ONLY_BY_NAME.includes(name));
+  const missing = bring(wanted.length > 0 && !all ? wanted : byDefault);
+  for (const line of missing) process.stderr.write(`NOT BROUGHT ${line}\n`);
+  if (missing.length > 0) process.exitCode = 1;
 }

@@ -1,0 +1,100 @@
+// `npm run etcd-tests [-- NAME...]`: etcd's own tests of its programs (tests/common, tests/e2e of
+// 3.6.5), each in a process of its own, with the store in etcd's place. A NAME is a pattern of
+// names. Without one, the tests run that have no result of this commit, but for those whose cause
+// says why they do not apply: a run can be interrupted.
+//   --failed   only the tests that apply and have not passed, of those named
+//   --list     prints the names and the last results, and runs nothing
+//   --etcd     runs etcd itself, to compare with; nothing is recorded
+// Needs Go. Writes results.txt, and each test's output below .peers/etcd-tests/logs.
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { reportFailure } from "../../cli/terminal.ts";
+import {
+  readRecord, type Result, type Results, withResult, writeRecord,
+} from "../conformance/record.ts";
+import { count } from "../conformance/report.ts";
+import { runTest } from "./one-test.ts";
+import { BIN, buildPrograms, LOGS, namesOf, sourcesOf, SUITES, type Suite } from "./suites.ts";
+
+export const RECORD = join(import.meta.dirname, "results.txt");
+export const HEAD = `# The last result of etcd's own tests on the store, written by
+# \`npm run etcd-tests\`.
+# Under a test that does not pass stands, indented, why: write it there when it was examined. One
+# that does not apply is "not-run", with the reason.
+`;
+const NEVER: Result = { outcome: "not-run", date: "-", commit: "-", took_s: 0 };
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+const write = (results: Results) => writeRecord(results, RECORD, HEAD);
+
+/** Chooses the tests to run. */
+export function choose(
+  results: Results,
+  wanted: readonly string[],
+  { failed, commit }: { readonly failed: boolean; readonly commit: string },
+): string[] {
+  const patterns = wanted.map((text) => new RegExp(text));
+  return [...results].flatMap(([name, { outcome, cause, commit: last }]) => {
+    const isNamed = patterns.some((each) => each.test(name));
+    if (patterns.length > 0 && !isNamed) return [];
+    const applies = outcome !== "not-run" || cause === undefined;
+    if (failed) return applies && !["passed", "skipped"].includes(outcome) ? [name] : [];
+    return isNamed || (applies && last !== commit) ? [name] : [];
+  });
+}
+
+async function runAll(names: readonly string[], etcd: boolean, commit: string): Promise<void> {
+  const clock = systemClock();
+  const interrupt = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => interrupt.abort());
+  }
+  const sources = Object.fromEntries(SUITES.map((suite) => [suite, sourcesOf(suite)]));
+  const bin = etcd ? BIN.etcd : BIN.store;
+  for (const name of names) {
+    const [suite = "", test = ""] = name.split(" ");
+    const start_ms = clock.monotonic();
+    const at = { bin, sources: sources[suite]!, signal: interrupt.signal };
+    const { outcome, message } = await runTest(suite as Suite, test, at);
+    if (interrupt.signal.aborted) return;
+    const took_s = (clock.monotonic() - start_ms) / 1000;
+    const date = new Date(clock.now()).toISOString().slice(0, 10);
+    // Read again: causes may have been written meanwhile.
+    if (!etcd) write(withResult(readRecord(RECORD), name, { outcome, date, commit, took_s }));
+    say(`${outcome.padEnd(7)} ${took_s.toFixed(0).padStart(4)} s  ${name}`);
+    if (outcome !== "passed" && message !== "") say(`               ${message}`);
+  }
+}
+
+async function main(): Promise<void> {
+  const flag = { type: "boolean", default: false } as const;
+  const options = { failed: flag, list: flag, etcd: flag };
+  const { values, positionals } = parseArgs({ allowPositionals: true, options });
+  if (values.list) {
+    for (const [name, { outcome }] of readRecord(RECORD)) say(`${outcome.padEnd(7)}  ${name}`);
+    return;
+  }
+  buildPrograms();
+  const known = readRecord(RECORD);
+  const names = SUITES.flatMap((suite) => namesOf(suite));
+  const results = new Map(names.map((name) => [name, known.get(name) ?? NEVER]));
+  const git = ["rev-parse", "--short=8", "HEAD"];
+  const cwd = join(import.meta.dirname, "../..");
+  const commit = execFileSync("git", git, { cwd, encoding: "utf8" }).trim();
+  const chosen = choose(results, positionals, { failed: values.failed, commit });
+  say(`${chosen.length} of ${results.size} tests; their output: ${LOGS}`);
+  if (!values.etcd) write(results);
+  await runAll(chosen, values.etcd, commit);
+  const { passed, failed, notRun } = count(readRecord(RECORD).values());
+  say(`recorded: ${passed} passed, ${failed} failed, ${notRun} not run`);
+}
+
+if (import.meta.main) {
+  try {
+    await main();
+  } catch (thrown) {
+    process.exitCode = reportFailure(thrown);
+  }
+}
