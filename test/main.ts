@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeBundle } from "./e2e/own-host.ts";
 import { type Group, type GroupResult, rowsOf, runRow } from "./groups.ts";
+import { missingPeers } from "./left-out.ts";
 import { watchHost } from "./host-traces.ts";
 import { installTestPrograms } from "./programs.ts";
 import { forgetCompiled } from "./run-vitest.ts";
@@ -50,6 +51,7 @@ async function main(args: readonly string[]): Promise<number> {
     const reason = accepted[title] ?? "no reason stands in test/left-out.json: counted as failed";
     print(`LEFT OUT ${i + 1}: ${title}: ${reason}`);
   });
+  for (const line of missingPeers(leftOut, accepted)) print(line);
   const tries = results.flatMap((result) => result.secondTries);
   for (const each of tries) print(`SECOND TRY ${each}`);
   const failures = results.flatMap((result) => result.failures);

@@ -5,8 +5,8 @@ import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { runWorkers } from "@raft2kube/client-kube/workers.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 
 const WORKERS = 16;
 export const NODE_COUNT = 100;

@@ -30,7 +30,7 @@ export class RecordError extends Error {
   override readonly name = "RecordError";
 }
 
-const LINE = /^(\S+) +(\d{4}-\d\d-\d\d|-) +(\S+) +(\d+) s +(\[sig-.*)$/;
+const LINE = /^(\S+) +(\d{4}-\d\d-\d\d|-) +(\S+) +(\d+) s +(\S.*)$/;
 
 /** Reads what `formatResults` writes. Throws RecordError with the number of a line it cannot. */
 export function parseResults(text: string): Map<string, Result> {
@@ -60,7 +60,7 @@ const HEAD = `# The last result of each conformance test, written by \`npm run c
 `;
 
 /** One line for each test, by name, and its cause below it. */
-export function formatResults(results: Results): string {
+export function formatResults(results: Results, head = HEAD): string {
   const byName = [...results].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const lines = byName.flatMap(([name, { outcome, date, commit, took_s, cause }]) => {
     const day = date.padEnd(10);
@@ -68,7 +68,7 @@ export function formatResults(results: Results): string {
     const line = `${outcome.padEnd(7)} ${day} ${commit.padEnd(8)} ${took}  ${name}`;
     return cause === undefined ? [line] : [line, `    ${cause}`];
   });
-  return `${HEAD}${lines.join("\n")}\n`;
+  return `${head}${lines.join("\n")}\n`;
 }
 
 /** Adds a test's new result; its cause stays while it does not pass. */
@@ -77,10 +77,10 @@ export function withResult(results: Results, name: string, result: Result): Resu
   return new Map(results).set(name, cause === undefined ? result : { ...result, cause });
 }
 
-export function readRecord(): Results {
-  return existsSync(RECORD) ? parseResults(readFileSync(RECORD, "utf8")) : new Map();
+export function readRecord(file = RECORD): Results {
+  return existsSync(file) ? parseResults(readFileSync(file, "utf8")) : new Map();
 }
 
-export function writeRecord(results: Results): void {
-  writeFileSync(RECORD, formatResults(results));
+export function writeRecord(results: Results, file = RECORD, head = HEAD): void {
+  writeFileSync(file, formatResults(results, head));
 }

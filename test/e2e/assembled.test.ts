@@ -55,7 +55,7 @@ async function programOf(part: OwnPart): Promise<[string, ...string[]]> {
 const CLAIM = `
 apiVersion: v1
 kind: PersistentVolumeClaim
-metadata: { name: data }
+metadata: { name: kept }
 spec:
   accessModes: [ReadWriteOnce]
   resources: { requests: { storage: 8Mi } }
@@ -78,7 +78,7 @@ spec:
       command: [sh, -c, "echo kept > /data/file; exec sleep 600"]
       resources: { limits: { r2k.dev/gpu: 1 } }
       volumeMounts: [{ name: data, mountPath: /data }]
-  volumes: [{ name: data, persistentVolumeClaim: { claimName: data } }]
+  volumes: [{ name: data, persistentVolumeClaim: { claimName: kept } }]
 `;
 
 describe("the cluster of every lab's part", { timeout: STEP_TIMEOUT_MS }, () => {

@@ -1,11 +1,11 @@
 import type { ChildProcess } from "node:child_process";
 import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock, slowdown } from "@raft2kube/linux/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { OwnHost, type Outcome, type RunOptions } from "./own-host.ts";
 
-const clock = systemClock();
+const clock = machineClock();
 
 /** Between two questions to kubectl or r2k: each takes a tenth of a second of a processor. */
 export const ASK_MS = 500;
@@ -119,9 +119,13 @@ export class TestCluster {
     return { KUBECONFIG: this.#kubeconfig };
   }
 
+  /** Runs kubectl; its limit is longer on a busy machine, as those of the tests are. */
   kubectl(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
     const env = { ...KUBECTL, ...this.env, ...options.env };
-    return this.host.run("kubectl", args, { ...options, env });
+    const limited = args.map((arg) => arg.replace(/^--timeout=(\d+)s$/, (_, limit_s: string) => {
+      return `--timeout=${Math.ceil(Number(limit_s) * slowdown())}s`;
+    }));
+    return this.host.run("kubectl", limited, { ...options, env });
   }
 
   /** kubectl's standard output; throws with its error text when it fails. */

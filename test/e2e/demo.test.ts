@@ -31,7 +31,7 @@ describe("the demo", { timeout: STEP_TIMEOUT_MS }, () => {
   it("runs two pods on a ready node, with a bound claim", async () => {
     expect(await cluster.ask("get", "nodes")).toMatch(/ Ready /);
     expect(await cluster.until("two ready pods", readyReplicas, (n) => n === "2")).toBe("2");
-    expect(await cluster.ask("get", "pvc", "web", "-o", "jsonpath={.status.phase}")).toBe("Bound");
+    expect(await cluster.ask("get", "pvc", "data", "-o", "jsonpath={.status.phase}")).toBe("Bound");
   });
 
   it("answers by ClusterIP, by NodePort, and by its name from another pod", async () => {
@@ -113,11 +113,11 @@ describe("the demo", { timeout: STEP_TIMEOUT_MS }, () => {
   });
 
   it("keeps the claim's data when its pods go", async () => {
-    const web = "deployment/web";
-    await cluster.ask("exec", web, "--", "sh", "-c", "echo kept > /data/kept.txt");
-    await cluster.ask("delete", "pods", "-l", "app=web", "--wait=true", "--timeout=60s");
-    await cluster.until("five new pods", readyReplicas, (n) => n === "5");
-    expect(await cluster.ask("exec", web, "--", "cat", "/data/kept.txt")).toBe("kept");
+    const data = "deployment/data";
+    await cluster.ask("exec", data, "--", "sh", "-c", "echo kept > /data/kept.txt");
+    await cluster.ask("delete", "pods", "-l", "app=data", "--wait=true", "--timeout=60s");
+    await cluster.ask("rollout", "status", data, "--timeout=60s");
+    expect(await cluster.ask("exec", data, "--", "cat", "/data/kept.txt")).toBe("kept");
   });
 
   it("is deleted within 10 s", async () => {

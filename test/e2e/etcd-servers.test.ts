@@ -1,6 +1,8 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
+import { writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -8,32 +10,55 @@ import { TestCluster } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 
 const TIMEOUT_MS = 180_000;
-const ENDPOINT = "http://127.0.0.1:2379";
+const ENDPOINT = "https://127.0.0.1:2379";
 const PEER = "http://127.0.0.1:2380";
 
 let host: OwnHost;
 let etcd: ChildProcess;
 let cluster: TestCluster;
 
-/** Debian's etcd in the test's own host. */
+const pem = (name: string) => join(host.dir, `etcd-${name}.pem`);
+
+/** A CA of the etcd's own, and a pair that the server and its clients share. */
+async function writeCertificates(): Promise<void> {
+  const now_ms = Date.now();
+  const ca = await createCa({ commonName: "etcd-ca", days: 1, now_ms });
+  const request = { commonName: "etcd", ipAddresses: ["127.0.0.1"], days: 1 };
+  const pair = await issueCertificate(ca, { ...request, usages: ["server", "client"] }, now_ms);
+  for (const [name, text] of Object.entries({ ca: ca.cert, ...pair })) {
+    writeFileSync(pem(name), text);
+  }
+}
+
+/** Debian's etcd in the test's own host. Its clients need a certificate. */
 async function startEtcd(): Promise<void> {
+  await writeCertificates();
+  const tls = ["--client-cert-auth", "--trusted-ca-file", pem("ca"), "--cert-file", pem("cert")];
   const urls = ["--listen-client-urls", ENDPOINT, "--advertise-client-urls", ENDPOINT];
   const peers = ["--listen-peer-urls", PEER, "--initial-advertise-peer-urls", PEER];
   const member = ["--initial-cluster", `default=${PEER}`, "--data-dir", join(host.dir, "etcd")];
-  etcd = host.start("etcd", [...urls, ...peers, ...member, "--log-level", "error"]);
+  etcd = host.start("etcd", [
+    ...urls, ...peers, ...member, ...tls, "--key-file", pem("key"), "--log-level", "error",
+  ]);
   const healthy = async () => (await etcdctl("endpoint", "health")).code === 0;
   await waitFor("etcd to be healthy", healthy, { clock: systemClock() });
 }
 
 function etcdctl(...args: string[]) {
   const env = { ETCDCTL_API: "3" };
-  return host.run("etcdctl", ["--endpoints", ENDPOINT, ...args], { env });
+  const files = ["--cacert", pem("ca"), "--cert", pem("cert"), "--key", pem("key")];
+  return host.run("etcdctl", ["--endpoints", ENDPOINT, ...files, ...args], { env });
 }
 
 beforeAll(async () => {
   host = await OwnHost.create();
   await startEtcd();
-  cluster = await TestCluster.startIn(host, "onetcd", ["--etcd-servers", ENDPOINT]);
+  // Relative paths are those of the command's folder, which nsenter(1) makes the root.
+  const relativePem = (name: string) => relative("/", pem(name));
+  cluster = await TestCluster.startIn(host, "cluster-on-etcd", [
+    "--etcd-servers", ENDPOINT, "--etcd-cafile", relativePem("ca"),
+    "--etcd-certfile", relativePem("cert"), "--etcd-keyfile", relativePem("key"),
+  ]);
 }, TIMEOUT_MS);
 
 afterAll(async () => {
@@ -85,8 +110,15 @@ describe("on Debian's etcd", { timeout: TIMEOUT_MS }, () => {
     const prefix = "/registry/configmaps/default/";
     const { stdout } = await etcdctl("get", "--prefix", "--keys-only", prefix);
     expect(stdout).toContain(`${prefix}kept`);
-    const store = await host.run("ls", [join(host.dir, "data/onetcd/store")]);
+    const store = await host.run("ls", [join(host.dir, "data/cluster-on-etcd/store")]);
     expect(store.code).not.toBe(0);
+  });
+
+  it("a start without the files that its TLS needs says which, and makes nothing", async () => {
+    const refused = await host.r2k(["start", "--name", "other", "--etcd-servers", ENDPOINT]);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/https:\/\/127\.0\.0\.1:2379: .*certificate/);
+    expect(refused.stderr).toContain("https needs --etcd-cafile");
   });
 
   it("the cluster is killed and started again: it finds its objects in that etcd", async () => {

@@ -28,6 +28,17 @@ describe("r2k says what is wrong and what to do", { timeout: TIMEOUT_MS }, () =>
     expect(started.stderr).toMatch(/--api-port PORT/);
   });
 
+  it.each([
+    ["--etcd-servers", "http://127.0.0.1:9", /127\.0\.0\.1:9: .*ECONNREFUSED[^]*start that etcd/],
+    ["--cni-bin-dir", "/nope", /\/nope is no folder of CNI plugins[^]*without --cni-bin-dir/],
+  ])("when %s leads nowhere: nothing has been made then", async (flag, value, text) => {
+    const started = await host.r2k(["start", flag, value]);
+    expect(started.code).toBe(2);
+    expect(started.stderr).toMatch(text);
+    expect(started.stderr).not.toMatch(/undoing/);
+    expect(existsSync(join(host.dir, "data/default"))).toBe(false);
+  });
+
   it("when the disk is full", async () => {
     const small = join(host.dir, "small");
     mkdirSync(small);

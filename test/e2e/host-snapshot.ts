@@ -3,6 +3,7 @@ import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { clusterRoots } from "../../cli/cluster/config.ts";
 import { processTable } from "../../cli/host/process-table.ts";
 
 /** A host's state of everything that a cluster creates, one list of lines per subject. */
@@ -11,8 +12,10 @@ export type HostSnapshot = Readonly<Record<string, readonly string[]>>;
 const CGROUP_DEPTH_MAX = 3;
 /** Folders that other programs make when they first run, be it for another test, and keep. */
 const OF_PROGRAMS = ["/run/containerd", "/run/crun", "/run/netns", "/run/runc", "/var/lib/cni"];
+/** Where clusters are that a person started on this machine: a test's own are elsewhere. */
+const OF_CLUSTERS = Object.values(clusterRoots({}));
 
-const isOfHost = (path: string) => !OF_PROGRAMS.includes(path);
+const isOfHost = (path: string) => ![...OF_PROGRAMS, ...OF_CLUSTERS].includes(path);
 
 /**
  * Reads the host's state. Counters, ages and other things that change by themselves are left out,
@@ -91,12 +94,22 @@ function sysctls(): string[] {
 }
 
 function mounts(): string[] {
-  const lines = readFileSync("/proc/self/mountinfo", "utf8").trim().split("\n");
-  // Mounts of other tests, copied when this host was made, go when those tests end.
-  const own = dirname(process.env["R2K_DATA"] ?? "/");
-  return lines
-    .map((line) => line.split(" ").slice(3, 5).join(" "))
-    .filter((line) => !line.includes(` ${tmpdir()}/`) || line.includes(` ${own}/`));
+  const text = readFileSync("/proc/self/mountinfo", "utf8");
+  return mountsOf(text, dirname(process.env["R2K_DATA"] ?? "/"));
+}
+
+/**
+ * The mounts that are the host's or below `own`. Those of other clusters and tests, copied when
+ * this host was made, go when these end: the kernel detaches a mount everywhere when its folder is
+ * removed.
+ */
+export function mountsOf(mountInfo: string, own: string): string[] {
+  const others = [tmpdir(), "/run/netns", ...OF_CLUSTERS];
+  return mountInfo.trim().split("\n").flatMap((line) => {
+    const [root = "", point = ""] = line.split(" ").slice(3, 5);
+    const isBelow = (folder: string) => point.startsWith(`${folder}/`);
+    return isBelow(own) || !others.some(isBelow) ? [`${root} ${point}`] : [];
+  });
 }
 
 /** All of the cluster's, and the first ones of others: below, they come and go as others work. */

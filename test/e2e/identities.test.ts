@@ -14,9 +14,11 @@ const COMPONENTS: Record<string, { username: string; groups: string[] }> = {
   "controller-manager": { username: "system:kube-controller-manager", groups: [] },
   scheduler: { username: "system:kube-scheduler", groups: [] },
   kubelet: { username: "system:node:NODE", groups: ["system:nodes"] },
-  proxy: { username: "system:kube-proxy", groups: [] },
-  dns: { username: "system:r2k:dns", groups: [] },
-  "csi-provisioner": { username: "system:r2k:csi-provisioner", groups: [] },
+  proxy: { username: "system:r2k:proxy:NODE", groups: ["system:r2k:proxies"] },
+  dns: { username: "system:r2k:dns:NODE", groups: ["system:r2k:dns"] },
+  "csi-provisioner": {
+    username: "system:r2k:csi-provisioner:NODE", groups: ["system:r2k:csi-provisioners"],
+  },
 };
 
 let cluster: TestCluster;

@@ -5,6 +5,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { walksOf } from "../../labs/walk.ts";
 import { ASK_MS, type ClusterProcess, killAll, TestCluster } from "./cluster.ts";
+import { CopiedCredentials } from "./copied-credentials.ts";
 import { differences, type HostSnapshot } from "./host-snapshot.ts";
 import { NodeClocks, ownMarks } from "./moved-clock.ts";
 import { IdentityWatch, leftovers } from "./node-holdings.ts";
@@ -14,6 +15,7 @@ import { SlowProcess } from "./slow-node.ts";
 import { WalkShell } from "./walk-shell.ts";
 
 const README = join(import.meta.dirname, "../../README.md");
+const DEMO = join(import.meta.dirname, "../../examples/web.yaml");
 const NAME = "three";
 const TIMEOUT_MS = 180_000;
 const GRACE_S = 6;
@@ -135,13 +137,10 @@ async function podsOf(app: string): Promise<PodPlace[]> {
 
 const conditionOf = (node: string) =>
   ["get", "node", node, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}"];
-
 const untilReady = (node: string, status: string) =>
   cluster.until(`${node} to be ${status}`, conditionOf(node), (answer) => answer === status);
-
 const addressOfNode = (name: string) =>
   cluster.ask("get", "node", name, "-o", "jsonpath={.status.addresses[0].address}");
-
 const addressOf = (name: string) =>
   cluster.ask("get", "service", name, "-o", "jsonpath={.spec.clusterIP}");
 
@@ -157,7 +156,6 @@ const netnsOf = (node: string) => node === first ? "netns/node" : `nodes/${node}
 function inside(netns: string, command: readonly string[]) {
   return host.run("nsenter", [`--net=${join(host.dir, "run", NAME, netns)}`, ...command]);
 }
-
 const clocks = new NodeClocks(() => cluster);
 
 async function processOf(name: string): Promise<ClusterProcess> {
@@ -250,6 +248,15 @@ describe("three nodes", { timeout: TIMEOUT_MS }, () => {
   it("a Deployment without constraints has a pod on each", async () => {
     const nodes = (await podsOf("moving")).map(({ node }) => node);
     expect(nodes.sort()).toEqual([first, "node-2", "node-3"].sort());
+  });
+
+  it("the demo's web servers spread, beside its pod with a claim of one node", async () => {
+    await cluster.apply(readFileSync(DEMO, "utf8"));
+    const parts = ["deployment/web", "deployment/data"];
+    await cluster.ask("wait", "--for=condition=Available", ...parts, "--timeout=60s");
+    expect(new Set((await podsOf("web")).map(({ node }) => node)).size).toBe(2);
+    expect(await podsOf("data")).toHaveLength(1);
+    await cluster.ask("delete", "-f", DEMO, "--timeout=60s");
   });
 
   it("every pod reaches every pod, every Service and its name, in both directions", async () => {
@@ -461,7 +468,9 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
     expect(await cluster.ask(...conditionOf("node-2"))).toBe("True");
     await clocks.renewed("node-2");
     expect(await node("add", "node-3")).toMatchObject({ code: 1 });
-    expect(await node("remove", "node-3")).toMatchObject({ code: 0 });
+    const copied = await CopiedCredentials.of(cluster, "node-3", "app=agent");
+    expect((await node("remove", "node-3")).stderr).toContain("its certificates are refused");
+    await copied.untilRefused();
     expect((await cluster.kubectl(["get", "node", "node-3"])).stderr).toMatch(/NotFound/);
     expect(readdirSync(join(host.dir, "data", NAME, "nodes"))).toEqual(["node-2"]);
     // It joins, with a clock that is behind the certificates' making.
@@ -469,6 +478,7 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
     await clocks.renewed("node-3");
     await cluster.ask("rollout", "status", "daemonset/agent", "--timeout=60s");
     expect(await addressOfNode("node-3")).toMatch(/\.4$/);
+    await copied.untilRefused();
     expect(await node("stop", "elsewhere")).toMatchObject({ code: 1 });
     expect((await node("add", "Big_Name")).stderr).toMatch(/node name "Big_Name" is not usable/);
   });

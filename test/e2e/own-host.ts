@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { machineClock } from "@raft2kube/linux/machine-clock.ts";
 import { asError, isErrno } from "@raft2kube/std/errors.ts";
 import type { HostSnapshot } from "./host-snapshot.ts";
 
@@ -123,10 +124,15 @@ export class OwnHost {
     const child = spawn(entry, rest, {
       cwd: ROOT,
       env: { ...process.env, ...this.env, ...options.env },
-      timeout: options.timeout_ms,
     });
+    const { timeout_ms } = options;
+    const limit = timeout_ms === undefined
+      ? undefined : machineClock().after(timeout_ms, () => child.kill());
     this.#started.add(child);
-    child.once("exit", () => this.#started.delete(child));
+    child.once("exit", () => {
+      limit?.cancel();
+      this.#started.delete(child);
+    });
     return child;
   }
 

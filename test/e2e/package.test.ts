@@ -52,13 +52,16 @@ describe("the packed product, installed elsewhere", { timeout: TIMEOUT_MS }, () 
     expect(unapproved.stderr).toMatch(/remedy: "allowScripts": \{ "node": true \}/);
   });
 
-  it("says its version", async () => {
+  it("says its version, and its help", async () => {
     const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
       version: string;
     };
     const said = await installed(["version"]);
     expect(said.stderr).toBe("");
     expect(said.stdout).toContain(version);
+    expect((await installed(["--version"])).stdout).toBe(`r2k ${version}\n`);
+    const help = readFileSync(join(ROOT, "cli/help.txt"), "utf8");
+    expect((await installed(["--help"])).stdout.trimEnd()).toBe(help.trimEnd());
   });
 
   it("is a library too: the example with an own store passes, and its types hold", async () => {

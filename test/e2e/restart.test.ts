@@ -22,7 +22,8 @@ beforeAll(async () => {
   url = `http://${await cluster.ask("get", "service", "web", "-o", ip)}/`;
   await ready(2);
   await cluster.ask("create", "configmap", "before", "--from-literal=a=1");
-  await cluster.ask("exec", "deployment/web", "--", "sh", "-c", "echo kept > /data/kept");
+  await cluster.ask("rollout", "status", "deployment/data", "--timeout=60s");
+  await cluster.ask("exec", "deployment/data", "--", "sh", "-c", "echo kept > /data/kept");
 }, TIMEOUT_MS);
 
 afterAll(() => cluster?.close(), TIMEOUT_MS);
@@ -94,7 +95,7 @@ async function renewed(before: string, count: number): Promise<void> {
 
 async function everythingIsThere(): Promise<void> {
   expect(await cluster.ask("get", "configmap", "before", "-o", "jsonpath={.data.a}")).toBe("1");
-  const data = ["exec", "deployment/web", "--", "cat", "/data/kept"];
+  const data = ["exec", "deployment/data", "--", "cat", "/data/kept"];
   await cluster.until("the claim's data", data, (text) => text === "kept");
   expect(await cluster.curl(url)).toMatch(/hello from raft2kube/);
   await noAddressLeaked();

@@ -107,7 +107,8 @@ describe("a cluster whose processes end", { timeout: TIMEOUT_MS }, () => {
         const { code, stdout } = await status();
         return code === 1 && /control +ended with exit status 1, \d+ times/.test(stdout) && stdout;
       }, patience);
-      expect(output).toContain("not well (control has ended; why: r2k logs control)");
+      const logs = `r2k logs control --name ${NAME}`;
+      expect(output).toContain(`not well (control has ended; why: ${logs})`);
       expect(output).toMatch(/; it is started again \d+ s after that/);
       renameSync(aside, file);
       await mend();

@@ -18,6 +18,7 @@ beforeAll(async () => {
   shell = new WalkShell(cluster);
   // The tour's reader comes when all is there.
   await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");
+  await cluster.ask("rollout", "status", "deployment/data", "--timeout=60s");
 }, START_TIMEOUT_MS);
 
 afterAll(() => cluster?.close(), START_TIMEOUT_MS);

@@ -103,7 +103,7 @@ it("its node, its leases and its pods are those of today", async () => {
     "the demo's pods to run",
     async () => {
       const { items } = (await asAdmin("api/v1/namespaces/default/pods")) as Pods;
-      return items.length === 2 && items.every(({ status }) => status.phase === "Running");
+      return items.length === 3 && items.every(({ status }) => status.phase === "Running");
     },
     SOON,
   );

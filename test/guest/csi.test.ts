@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { guestsMissing, runGuest } from "./guest.ts";
+import { guestsMissing, runGuest, wallLimit_ms } from "./guest.ts";
 
 const PROGRAM = join(import.meta.dirname, "csi-in-guest.ts");
 const TIMEOUT_MS = 170_000;
@@ -38,5 +38,5 @@ test.runIf(missing === undefined)(
     }
     expect(after).toEqual({ more: "written", tooMuch: "ENOSPC" });
   },
-  TIMEOUT_MS + 10_000,
+  wallLimit_ms(TIMEOUT_MS),
 );

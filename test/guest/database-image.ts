@@ -5,7 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { busyboxEntries, IMAGE_PATH } from "@raft2kube/runtime/build/busybox.ts";
 import { buildArchive } from "@raft2kube/runtime/build/image-builder.ts";
 import type { TarInput } from "@raft2kube/runtime/image/tar/write.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
 import type { TestCluster } from "../e2e/cluster.ts";
@@ -85,7 +85,7 @@ export async function provideDatabaseImage(cluster: TestCluster): Promise<void> 
   registry.stdout!.resume();
   registry.stderr!.resume();
   const answers = () => cluster.curl(`http://127.0.0.1:${REGISTRY_PORT}/v2/`);
-  await waitFor("the registry", answers, { clock: systemClock() });
+  await waitFor("the registry", answers, { clock: machineClock() });
   const copy = ["copy", "--insecure-policy", "--dest-tls-verify=false", `oci-archive:${archive}`];
   const copied = await host.run("skopeo", [...copy, `docker://${DATABASE_IMAGE}`]);
   expect(copied.code, copied.stderr).toBe(0);

@@ -6,7 +6,7 @@ import { differences, type HostSnapshot } from "../e2e/host-snapshot.ts";
 import { OwnHost } from "../e2e/own-host.ts";
 import { Database } from "./database.ts";
 import { DATABASE_IMAGE, provideDatabaseImage } from "./database-image.ts";
-import { guestsMissing } from "./guest.ts";
+import { guestsMissing, wallLimit_ms } from "./guest.ts";
 
 const NAME = "rows";
 /** The guest that serves NFS, and mounts it too. */
@@ -19,7 +19,7 @@ const FLAGS = [
   "--no-demo", "--nodes", "3", "--nfs-demo", "--node-monitor-grace-period", "20s",
   "--ready-timeout", "120",
 ];
-const TIMEOUT_MS = 600_000;
+const TIMEOUT_MS = wallLimit_ms(600_000);
 /** How often each writer increments the counter. */
 const ROUNDS = 20;
 

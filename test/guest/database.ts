@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
 import type { TestCluster } from "../e2e/cluster.ts";
@@ -61,7 +61,7 @@ spec:
 `;
 
 const READY_TIMEOUT_MS = 240_000;
-const clock = systemClock();
+const clock = machineClock();
 const patience = { clock, timeout_ms: READY_TIMEOUT_MS };
 
 /** An etcd in a StatefulSet, and the rows that it has acknowledged. */

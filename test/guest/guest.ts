@@ -1,11 +1,18 @@
 import { existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { machineClock, SHARE_MAX } from "@raft2kube/linux/machine-clock.ts";
 import { bootGuest } from "../../cli/guest/boot.ts";
 import { guestKernel } from "../../cli/guest/kernel.ts";
 
 export { IN_GUEST, quoted } from "../../cli/guest/init.ts";
 export { guestsMissing } from "../../cli/guest/kernel.ts";
+
+/**
+ * The limit of vitest for a test whose own limits are by the machine's clock, and end it: that of
+ * the wall clock is for what hangs.
+ */
+export const wallLimit_ms = (timeout_ms: number) => timeout_ms * SHARE_MAX + 10_000;
 
 const ROOT = join(import.meta.dirname, "../..");
 /** Upstream's programs: perhaps a link to a folder below one that guests cover. */
@@ -17,6 +24,7 @@ export interface GuestOptions {
   /** Names of kernel modules. */
   modules: string[];
   memory_MiB: number;
+  /** By the machine's clock. */
   timeout_ms: number;
   /** Further folders of the host that the guest is to see, though they may be below /tmp. */
   folders?: readonly string[];
@@ -37,16 +45,16 @@ export async function runGuest(options: GuestOptions): Promise<string> {
   const kernel = await guestKernel(dir);
   const { child, ended } = bootGuest({ kernel, dir, memory_MiB, init, stdio });
   let isCutOff = false;
-  const timer = setTimeout(() => {
+  const timer = machineClock().after(timeout_ms, () => {
     isCutOff = true;
     child.kill("SIGKILL");
-  }, timeout_ms);
+  });
   try {
     const [output] = await Promise.all([text(child.stdout!), ended]);
     if (isCutOff) throw new Error(`the guest was cut off after ${timeout_ms} ms: ${output}`);
     return output;
   } finally {
-    clearTimeout(timer);
+    timer.cancel();
     rmSync(dir, { recursive: true, force: true });
   }
 }

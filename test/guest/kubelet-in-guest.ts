@@ -9,6 +9,7 @@ import { ours } from "../contract/cri/ours.ts";
 import { Node, statusOf } from "../contract/kubelet/fixture.ts";
 import { sh, SLEEP, spec } from "../contract/kubelet/specs.ts";
 import { attack, ATTACKERS } from "./cgroup-attacks.ts";
+import { GUEST_WAIT_MS } from "./guest-wait.ts";
 
 // Run inside a guest: what kubelet and runtime do together on cgroup v2, one line per subject:
 // `FOUND name {...}`. System calls are slow there, so the pods start side by side.
@@ -24,9 +25,10 @@ const PAIR = spec([
   }),
   sh("busy", "while :; do :; done", { resources: { limits: { memory: "32Mi", cpu: "50m" } } }),
 ]);
-const GREEDY = spec([
-  sh("main", "tail /dev/zero", { resources: { limits: { memory: "16Mi" } } }),
-]);
+/** Its limit is the pod's own. */
+const GREEDY = spec([sh("main", "tail /dev/zero")], {
+  resources: { limits: { memory: "16Mi" } },
+});
 /** Fails its liveness probe as soon as it runs, the first time. */
 const LISTLESS = spec([
   sh("main", `test -f /data/second && touch /tmp/alive; touch /data/second; ${SLEEP}`, {
@@ -74,7 +76,9 @@ async function reportLimits(pair: Pod): Promise<void> {
     const stat = readFileSync(join(cgroupOf(pair, "busy"), "cpu.stat"), "utf8");
     return Number(/^nr_throttled (\d+)$/m.exec(stat)?.[1]) > 0;
   };
-  await waitFor("the busy container to be held back", throttled, { clock: systemClock() });
+  const clock = systemClock();
+  const timeout_ms = GUEST_WAIT_MS;
+  await waitFor("the busy container to be held back", throttled, { clock, timeout_ms });
   report("limits", {
     pod: limits(cgroupOf(pair)),
     main: limits(cgroupOf(pair, "main")),

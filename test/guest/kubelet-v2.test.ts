@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { guestsMissing, runGuest } from "./guest.ts";
+import { guestsMissing, runGuest, wallLimit_ms } from "./guest.ts";
 
 const PROGRAM = join(import.meta.dirname, "kubelet-in-guest.ts");
 const TIMEOUT_MS = 300_000;
@@ -16,7 +16,7 @@ beforeAll(async () => {
     memory_MiB: 1024,
     timeout_ms: TIMEOUT_MS,
   });
-}, TIMEOUT_MS + 10_000);
+}, wallLimit_ms(TIMEOUT_MS));
 
 /** Returns the report of the program in the guest on a subject. */
 function found(subject: string): unknown {

@@ -5,10 +5,11 @@ import { markOf, OwnPart } from "../../labs/testing/own-part.ts";
 import { TestCluster } from "../e2e/cluster.ts";
 import { differences, type HostSnapshot } from "../e2e/host-snapshot.ts";
 import { OwnHost } from "../e2e/own-host.ts";
-import { guestsMissing } from "./guest.ts";
+import { guestsMissing, wallLimit_ms } from "./guest.ts";
 
 const NAME = "shared";
 const TIMEOUT_MS = 300_000;
+const LIMIT_MS = wallLimit_ms(TIMEOUT_MS);
 const DEMO = ["start", "--name", NAME, "--no-demo", "--nfs-demo"];
 const WRITERS = join(import.meta.dirname, "../../examples/nfs-writers.yaml");
 const ASKED = process.env["R2K_NFS_DEMO"] !== undefined;
@@ -26,14 +27,14 @@ beforeAll(async () => {
   own = new OwnPart("nfs-demo", ["17"]);
   host = await OwnHost.create();
   before = await host.snapshot(NAME);
-}, TIMEOUT_MS);
+}, LIMIT_MS);
 
 afterAll(async () => {
   if (!isPossible) return;
   await host.r2k(["down", "--purge", "--name", NAME]);
   await host.close();
   own.remove();
-}, TIMEOUT_MS);
+}, LIMIT_MS);
 
 const status = async () => {
   const { stdout } = await host.r2k(["status", "--name", NAME, "-o", "json"]);
@@ -53,7 +54,7 @@ async function writes(node: string): Promise<void> {
   await cluster.until(`another line of ${node}`, lines, (text) => count(text) > first);
 }
 
-describe.runIf(isPossible)("r2k start --nfs-demo", { timeout: TIMEOUT_MS }, () => {
+describe.runIf(isPossible)("r2k start --nfs-demo", { timeout: LIMIT_MS }, () => {
   it("leaves nothing when it is interrupted after the server is there", async () => {
     const env = { R2K_INTERRUPT_AFTER: "nodes joined: nfs" };
     const { code, stderr } = await host.r2k(DEMO, { env, timeout_ms: TIMEOUT_MS });

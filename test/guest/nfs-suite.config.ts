@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { GUEST_WAIT_MS } from "./guest-wait.ts";
 
 /** Of the run in a guest, whose root is the bundle's folder (nfs.test.ts): Node loads it itself. */
 export default defineConfig({
@@ -8,8 +9,8 @@ export default defineConfig({
     pool: "forks",
     isolate: false,
     experimental: { viteModuleRunner: false, nodeLoader: false },
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
-    expect: { poll: { timeout: 50_000 } },
+    testTimeout: GUEST_WAIT_MS,
+    hookTimeout: GUEST_WAIT_MS,
+    expect: { poll: { timeout: GUEST_WAIT_MS } },
   },
 });

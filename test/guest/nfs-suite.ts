@@ -14,6 +14,7 @@ import { csiContract } from "../contract/csi/suite.ts";
 import { UpstreamProcess } from "../contract/upstream-process.ts";
 import { CLIENT, GANESHA, GANESHA_PID, NFSD } from "./nfs-servers.ts";
 import { softRules } from "./nfs-soft-rules.ts";
+import { GUEST_WAIT_MS } from "./guest-wait.ts";
 
 // Run by vitest inside a guest with a server on 127.0.0.1; R2K_NFS names the server and the part.
 
@@ -51,7 +52,8 @@ async function startForeign(dir: string, socket: string) {
     word.replaceAll("DIR", dir));
   rmSync(socket, { force: true });
   const running = new UpstreamProcess(program, path.join(dir, "log"), {}, { args });
-  await waitFor("the driver", () => existsSync(socket), { clock: systemClock() });
+  const patience = { clock: systemClock(), timeout_ms: GUEST_WAIT_MS };
+  await waitFor("the driver", () => existsSync(socket), patience);
   return { socket, close: () => running.close() };
 }
 

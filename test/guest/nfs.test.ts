@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { bundle, EXTERNAL } from "../../scripts/build/bundle.ts";
-import { guestsMissing, quoted, runGuest } from "./guest.ts";
+import { guestsMissing, quoted, runGuest, wallLimit_ms } from "./guest.ts";
 import { GANESHA, NFSD } from "./nfs-servers.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -87,7 +87,7 @@ describe.runIf(isPossible)("the NFS driver on servers", () => {
     const { failed, passed } = await inGuest(name, "contract");
     expect(failed).toEqual([]);
     expect(passed).toBeGreaterThan(15);
-  }, TIMEOUT_MS + 10_000);
+  }, wallLimit_ms(TIMEOUT_MS));
 });
 
 const CSI_SANITY = join(ROOT, ".peers/bin/csi-sanity");
@@ -97,7 +97,7 @@ describe.runIf(isPossible && existsSync(CSI_SANITY))("csi-sanity 5.4 on NFS", ()
     const { failed, output } = await inGuest("ganesha", "sanity");
     expect(failed).toEqual([]);
     expect(output).toMatch(/SANITY \d+ Passed \| 0 Failed/);
-  }, TIMEOUT_MS + 10_000);
+  }, wallLimit_ms(TIMEOUT_MS));
 });
 
 describe.skipIf(!isPossible || R2K_NFS_DRIVER === "")("the driver of R2K_NFS_DRIVER", () => {
@@ -106,12 +106,12 @@ describe.skipIf(!isPossible || R2K_NFS_DRIVER === "")("the driver of R2K_NFS_DRI
   test.each(["ganesha", "nfsd"] as const)("answers on %s as recorded, in a guest", async (name) => {
     const { lines } = await inGuest(name, "foreign", R2K_NFS_DRIVER);
     await expect(lines.join("")).toMatchFileSnapshot(recorded("contract.txt"));
-  }, TIMEOUT_MS + 10_000);
+  }, wallLimit_ms(TIMEOUT_MS));
 
   test.skipIf(!existsSync(CSI_SANITY))("answers csi-sanity as recorded, in a guest", async () => {
     const { output } = await inGuest("ganesha", "sanity", R2K_NFS_DRIVER);
     const found = [...output.matchAll(/SANITY (.*?)\r?$/gm)].map(([, line]) => line);
     expect(found).not.toEqual([]);
     await expect(`${found.join("\n")}\n`).toMatchFileSnapshot(recorded("sanity.txt"));
-  }, TIMEOUT_MS + 10_000);
+  }, wallLimit_ms(TIMEOUT_MS));
 });

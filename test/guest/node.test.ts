@@ -2,23 +2,23 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { machineClock } from "@raft2kube/linux/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ASK_MS, TestCluster } from "../e2e/cluster.ts";
 import { differences, type HostSnapshot } from "../e2e/host-snapshot.ts";
 import { OwnHost } from "../e2e/own-host.ts";
-import { guestsMissing } from "./guest.ts";
+import { guestsMissing, wallLimit_ms } from "./guest.ts";
 import { ganeshaConfig } from "./nfs-servers.ts";
 
 const NAME = "guests";
 const GUEST = "machine";
 /** A node whose addition is interrupted. */
 const SECOND = "second";
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = wallLimit_ms(300_000);
 const LIMIT = { timeout: TIMEOUT_MS };
 const IMAGE = "r2k.local/busybox:1";
-const patience = { clock: systemClock(), timeout_ms: 120_000, interval_ms: ASK_MS };
+const patience = { clock: machineClock(), timeout_ms: 120_000, interval_ms: ASK_MS };
 const GANESHA = "/usr/bin/ganesha.nfsd";
 const IPVSADM = "/sbin/ipvsadm";
 const NODE_SHELL = join(import.meta.dirname, "../../examples/node-shell.yaml");
@@ -264,7 +264,9 @@ describe.runIf(isPossible && existsSync(GANESHA))("NFS in a guest node", LIMIT, 
     const address = await field(".subsets[0].addresses[0].ip", "endpoints", "kubernetes");
     const example = readFileSync(join(import.meta.dirname, "../../examples/nfs.yaml"), "utf8");
     const deleting = example.replace("onDelete: archive", "onDelete: delete");
-    await cluster.apply(deleting.replace("nfs.example", address));
+    const provisioned = deleting.replace("# labels: { r2k.io/provisioner-node: NODE }",
+      `labels: { r2k.io/provisioner-node: ${GUEST} }`);
+    await cluster.apply(provisioned.replace("nfs.example", address));
     await cluster.apply(NFS_POD);
     await cluster.ask("wait", "--for=condition=Ready", "pod/writer", "--timeout=120s");
     expect(await inPod("writer", "mount | grep ' /data '")).toContain(`${address}:/exports/`);

@@ -4,14 +4,14 @@ import { afterAll, describe, expect, it } from "vitest";
 import { findLab } from "../../labs/runner/manifest.ts";
 import { ownTree } from "../../labs/runner/own-tree.ts";
 import { OwnPart } from "../../labs/testing/own-part.ts";
-import { guestsMissing } from "./guest.ts";
+import { guestsMissing, wallLimit_ms } from "./guest.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const LAB = "14";
 /** A mistake that the plan's checks find too, and the rule of the contract that finds it. */
 const MISTAKE = "node ports have every endpoint with the policy Local";
 const RULE = "externalTrafficPolicy Local uses endpoints of this node only";
-const TIMEOUT_MS = 620_000;
+const TIMEOUT_MS = wallLimit_ms(620_000);
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 const ASKED = process.env["R2K_OWN_IPVS"] !== undefined;
 const isPossible = ASKED && guestsMissing() === undefined && process.getuid?.() === 0;

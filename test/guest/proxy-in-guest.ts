@@ -32,6 +32,7 @@ import { NODE_PORT_ADDRESSES, RESTRICTED, RULES } from "../contract/proxy/suite.
 import { upstream } from "../contract/proxy/upstream.ts";
 import { ADDRESSES, type Agent, CLUSTER_CIDR, createWorld, TARGETS } from
   "../../testing/network/node-world.ts";
+import { GUEST_WAIT_MS } from "./guest-wait.ts";
 
 // Run inside a guest, whose kernel has IPVS: judges the modes, and prints
 // `FOUND {"mode", "rule", "error"}` for each rule. Its argument is the program of sctp.c; without
@@ -44,8 +45,6 @@ const PARAMETERS = [
   "net.ipv4.vs.expire_quiescent_template", "net.ipv4.conf.all.arp_ignore",
   "net.ipv4.conf.all.arp_announce",
 ];
-/** The kernel keeps a connection that was reset for 10 s, the proxy looks every 10 s. */
-const LEAVING_MS = 120_000;
 const [, , sctp] = process.argv;
 const world = await createWorld();
 const parametersBefore = PARAMETERS.map(readSysctl);
@@ -199,7 +198,7 @@ async function judgeLeaving(): Promise<void> {
       assert.equal(await rules.intact(), true);
       await one.reset("leaving");
       const isGone = () => destinations() === `${ADDRESSES.one} 1`;
-      await waitFor("its removal", isGone, { clock: systemClock(), timeout_ms: LEAVING_MS });
+      await waitFor("its removal", isGone, { clock: systemClock(), timeout_ms: GUEST_WAIT_MS });
     }));
 }
 
@@ -431,7 +430,7 @@ async function judgeSources(): Promise<void> {
       socket.close();
     }
     const own = () => found.slice(before).includes(ADDRESSES.one);
-    await waitFor("the pod's own packet", own, { clock: systemClock(), timeout_ms: 10_000 });
+    await waitFor("the pod's own packet", own, { clock: systemClock(), timeout_ms: GUEST_WAIT_MS });
     return found.slice(before);
   };
   await report("guard", "a pod's packets have sources of its node's pods", async () => {

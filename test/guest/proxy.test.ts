@@ -6,7 +6,7 @@ import type { Implementation } from "../contract/proxy/implementation.ts";
 import { ours } from "../contract/proxy/ours.ts";
 import { RESTRICTED, RULES } from "../contract/proxy/suite.ts";
 import { IPSET, IPTABLES_PROGRAMS, KUBE_PROXY, upstream } from "../contract/proxy/upstream.ts";
-import { guestsMissing, runGuest } from "./guest.ts";
+import { guestsMissing, runGuest, wallLimit_ms } from "./guest.ts";
 
 const PROGRAM = join(import.meta.dirname, "proxy-in-guest.ts");
 /** Trees of a reader of the labs, over the product (labs/runner/overlay.ts). */
@@ -99,7 +99,7 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
         "a pod's packets have sources of its node's pods",
       ]);
     },
-    TIMEOUT_MS + 10_000,
+    wallLimit_ms(TIMEOUT_MS),
   );
 });
 
@@ -107,5 +107,5 @@ describe.runIf(missing === undefined && withPeer)("upstream's kube-proxy in a gu
   test("keeps the contract in mode ipvs", async () => {
     const legacy = IPTABLES_PROGRAMS.map((name) => `ln -sf xtables-legacy-multi /usr/sbin/${name}`);
     expect(await judge("", PEER_TIMEOUT_MS, legacy)).toEqual(keptBy(upstream("ipvs")));
-  }, PEER_TIMEOUT_MS + 10_000);
+  }, wallLimit_ms(PEER_TIMEOUT_MS));
 });

@@ -58,7 +58,6 @@ const FOR_TESTS = [
   "scheduler/test-objects.ts: pod",
   "scheduler/test-objects.ts: NO_WORKLOADS",
   "store/backend/memory.ts: memoryBackend",
-  "store/core/state.ts: Role",
 ];
 
 it("no part of the product is there for its tests alone", () => {

@@ -9,7 +9,9 @@ export interface Module {
   readonly imports: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-const BASE = ["std", "proto", "bbolt", "h2", "rpc", "linux", "pki", "streaming", "observe"];
+const BASE = [
+  "std", "proto", "bbolt", "h2", "rpc", "linux", "pki", "streaming", "observe", "reconcile",
+];
 
 /** The file of the product that an import means, undefined for packages of others. */
 export function targetOf(from: string, specifier: string): string | undefined {

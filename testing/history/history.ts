@@ -1,6 +1,7 @@
 import { type KvInput, kvStep } from "./kv-model.ts";
 import { EMPTY_STATE, type KvState } from "./kv-state.ts";
 import { type Operation, type Model, checkLinearizability } from "./linearizability.ts";
+import { scrambled } from "./placed-set.ts";
 import { require } from "../violation.ts";
 
 /** A request as its client saw it, with its answer in the model's words. */
@@ -16,6 +17,10 @@ function equalStates(a: KvState, b: KvState): boolean {
   return a.leases.size === b.leases.size && [...a.leases.keys()].every((id) => b.leases.has(id));
 }
 
+function hashState({ revision, compacted, leases }: KvState): number {
+  return scrambled(scrambled(scrambled(revision) ^ compacted) ^ leases.size);
+}
+
 /**
  * The store as one that answers requests one after the other. An answer names the revision it was
  * given at, so most requests fit one place only, which keeps the search short.
@@ -23,6 +28,7 @@ function equalStates(a: KvState, b: KvState): boolean {
 export const KV_MODEL: Model<KvState, KvInput, string> = {
   initial: EMPTY_STATE,
   equal: equalStates,
+  hash: hashState,
   step(state, input, output) {
     if (!mayAnswer(state, output)) return undefined;
     const { answer, state: next } = kvStep(state, input);
@@ -91,6 +97,7 @@ interface Ranked {
 const LOGGED_MODEL: Model<Placed, Ranked, string> = {
   initial: { state: KV_MODEL.initial, logged: 0 },
   equal: (a, b) => a.logged === b.logged && equalStates(a.state, b.state),
+  hash: ({ state, logged }) => scrambled(hashState(state) ^ logged),
   step({ state, logged }, { input, rank }, output) {
     if (rank !== undefined && rank !== logged) return undefined;
     const next = KV_MODEL.step(state, input, output);

@@ -2,6 +2,7 @@ import {
   type Compare,
   Compare_CompareResult as Result,
   Compare_CompareTarget as Target,
+  type LeaseCheckpointRequest,
   type PutRequest,
   type RangeRequest,
   type RequestOp,
@@ -47,6 +48,8 @@ export function kvStep(state: KvState, input: KvInput): KvStep {
       return leaseGrant(state, input.request.ID, input.request.TTL);
     case "lease-revoke":
       return leaseRevoke(state, input.request.ID);
+    case "lease-checkpoint":
+      return leaseCheckpoint(state, input.request);
     default:
       return unchanged(state, "no change");
   }
@@ -146,8 +149,14 @@ function operate(work: Work, operation: RequestOp): string {
   return `deleted ${work.remove(text(key), text(rangeEnd))}`;
 }
 
+/** Holds for each key of a range; without any, for one that does not exist. */
 function holds(state: KvState, compare: Compare): boolean {
-  const rec = state.keys.get(text(compare.key));
+  const found = keysIn(state, text(compare.key), text(compare.rangeEnd));
+  if (found.length === 0) return holdsFor(compare, undefined);
+  return found.every(([, rec]) => holdsFor(compare, rec));
+}
+
+function holdsFor(compare: Compare, rec: Rec | undefined): boolean {
   const order = difference(compare, rec);
   if (order === undefined) return false;
   if (compare.result === Result.EQUAL) return order === 0;
@@ -165,6 +174,8 @@ function difference(compare: Compare, rec: Rec | undefined): number | undefined 
       return (rec?.create ?? 0) - compare.createRevision!;
     case Target.VERSION:
       return (rec?.version ?? 0) - compare.version!;
+    case Target.LEASE:
+      return Number((rec?.lease ?? 0n) - compare.lease!);
     default:
       throw new RangeError(`a comparison that the model does not know: ${compare.target}`);
   }
@@ -194,8 +205,17 @@ function compact(state: KvState, revision: number): KvStep {
 function leaseGrant(state: KvState, id: bigint, asked_s: number): KvStep {
   if (state.leases.has(id)) return unchanged(state, "!leaseExists");
   const ttl_s = Math.max(asked_s, LEASE_TTL_S_MIN);
-  const leases = new Map(state.leases).set(id, ttl_s);
+  const leases = new Map(state.leases).set(id, { ttl_s, remaining_s: 0 });
   return { ...unchanged(state, `lease ${id} for ${ttl_s}`), state: { ...state, leases } };
+}
+
+function leaseCheckpoint(state: KvState, { checkpoints }: LeaseCheckpointRequest): KvStep {
+  const leases = new Map(state.leases);
+  for (const { ID, remainingTTL: remaining_s } of checkpoints) {
+    const lease = leases.get(ID);
+    if (lease) leases.set(ID, { ...lease, remaining_s });
+  }
+  return { ...unchanged(state, "checkpoint"), state: { ...state, leases } };
 }
 
 function leaseRevoke(state: KvState, id: bigint): KvStep {

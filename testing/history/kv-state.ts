@@ -7,13 +7,20 @@ export interface Rec {
   lease: bigint;
 }
 
+/** A lease as the model knows it. */
+export interface LeaseRec {
+  readonly ttl_s: number;
+  /** At its last checkpoint; 0 without one, or once renewed behind it. */
+  readonly remaining_s: number;
+}
+
 /** The whole store at a moment; never changed, so that a search can go back to it. */
 export interface KvState {
   readonly revision: number;
   readonly keys: ReadonlyMap<string, Rec>;
   /** The oldest revision that may be read; -1 before any compaction. */
   readonly compacted: number;
-  readonly leases: ReadonlyMap<bigint, number>;
+  readonly leases: ReadonlyMap<bigint, LeaseRec>;
   /** The state one revision before. */
   readonly past: KvState | undefined;
 }
@@ -58,7 +65,10 @@ export function keysIn(state: KvState, from: string, to: string): [string, Rec][
 
 /** Everything a state says, equal for equal states. */
 export function describeKvState(state: KvState): string {
-  const leases = [...state.leases].map(([id, ttl_s]) => `${id}:${ttl_s}`).sort();
+  const leases = [...state.leases].map(([id, lease]) => {
+    return `${id}:${lease.ttl_s}/${lease.remaining_s}`;
+  });
+  leases.sort();
   const { revision, compacted, keys } = state;
   return `@${revision} c${compacted} [${describeKeys(keys)}] {${leases.join(" ")}}`;
 }

@@ -16,6 +16,8 @@ export interface Model<S, I, O> {
   step(state: S, input: I, output: O): S | undefined;
   /** Whether all that can follow one state can follow the other. */
   equal(a: S, b: S): boolean;
+  /** 32 bits, alike for equal states: only states of one hash are compared. */
+  hash(state: S): number;
 }
 
 export type Verdict =
@@ -141,20 +143,21 @@ interface Seen<S> {
 
 /** Which states the search has been in, and with which calls placed: none is searched twice. */
 class SeenStates<S> {
-  readonly #equal: (a: S, b: S) => boolean;
+  readonly #model: Pick<Model<S, never, never>, "equal" | "hash">;
   readonly #byHash = new Map<number, Seen<S>>();
 
-  constructor({ equal }: { equal(a: S, b: S): boolean }) {
-    this.#equal = equal;
+  constructor(model: Pick<Model<S, never, never>, "equal" | "hash">) {
+    this.#model = model;
   }
 
   /** False when it was there before. */
   add(placed: PlacedSet, state: S): boolean {
-    const first = this.#byHash.get(placed.hash);
+    const hash = placed.hash ^ this.#model.hash(state);
+    const first = this.#byHash.get(hash);
     for (let seen = first; seen; seen = seen.other) {
-      if (placed.equals(seen.placed) && this.#equal(seen.state, state)) return false;
+      if (placed.equals(seen.placed) && this.#model.equal(seen.state, state)) return false;
     }
-    this.#byHash.set(placed.hash, { placed: placed.copy(), state, other: first });
+    this.#byHash.set(hash, { placed: placed.copy(), state, other: first });
     return true;
   }
 }

@@ -53,9 +53,9 @@ export class PlacedSet {
 
 const FULL = -1;
 
-/** 32 bits that look random for each call (the finalizer of MurmurHash3). */
-function scrambled(call: number): number {
-  let hash = call + 1;
+/** 32 bits that look random for each number (the finalizer of MurmurHash3). */
+export function scrambled(number: number): number {
+  let hash = number + 1;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return hash ^ (hash >>> 16);

@@ -142,7 +142,7 @@ test("a leader is elected by a quorum of the configuration that it knows to be c
   expect(() => ballots.elected(candidate)).toThrow("of 1 2 3 4");
 });
 
-test("a change follows a committed entry of its term and every other change", () => {
+test("a change follows a committed entry of its term, and every other change once applied", () => {
   const leader = core(1n, [1]);
   Object.assign(leader, { role: "leader", term: 2 });
   const changes = new Changes(disksOf(leader));
@@ -150,9 +150,11 @@ test("a change follows a committed entry of its term and every other change", ()
   expect(() => changes.appended(leader, 2)).toThrow("appends the change 3 in term 2");
   leader.log.commitTo(3);
   leader.log.append(entry(4, 2, true));
+  expect(() => changes.appended(leader, 3)).toThrow("change 4, 3 is not applied");
+  Object.assign(leader, { applied: 3 });
   changes.appended(leader, 3);
   leader.log.append(entry(5, 2, true));
-  expect(() => changes.appended(leader, 4)).toThrow("change 5, 4 is not committed");
+  expect(() => changes.appended(leader, 4)).toThrow("change 5, 4 is not applied");
 });
 
 test("a change is in effect once the disk knows that it is committed", () => {

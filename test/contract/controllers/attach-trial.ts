@@ -16,8 +16,8 @@ import {
   CSI_DRIVERS, CSI_NODES, EVENTS, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS,
   VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { runWorkers } from "@raft2kube/client-kube/workers.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { World } from "./world.ts";
 

@@ -1,10 +1,4 @@
-import { execFileSync } from "node:child_process";
-import { X509Certificate } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
-import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
 import type {
   ConfigMap,
   Endpoints,
@@ -16,10 +10,8 @@ import type {
   ServiceAccount,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import type { ClusterRoleBinding } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { PriorityClass } from "@raft2kube/api/gen/scheduling/v1.ts";
 import {
-  CERTIFICATE_SIGNING_REQUESTS,
   CONFIG_MAPS,
   DEPLOYMENTS,
   ENDPOINT_SLICES,
@@ -32,7 +24,6 @@ import {
   SERVICE_ACCOUNTS,
   SERVICES,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { describe, expect, test } from "vitest";
 import { startHollowKubelet } from "./hollow-kubelet.ts";
 import { isGone, sharedWorld } from "./shared-world.ts";
@@ -274,93 +265,6 @@ describe("a Service", () => {
     });
     await endpoints.delete(metadata);
     await eventually("the slice to go", async () => (await mirrored()).length === 0);
-  });
-});
-
-/** The role that kubeadm binds when it creates a cluster: nodes may renew their certificates. */
-const CSR_ROLES = "system:certificates.k8s.io:certificatesigningrequests";
-
-async function bindClusterRole(name: string, role: string, groupName: string): Promise<void> {
-  const group = "rbac.authorization.k8s.io";
-  const kind = "ClusterRoleBinding";
-  const plural = "clusterrolebindings";
-  const type = { group, version: "v1", plural, kind, namespaced: false };
-  await world.admin.resource<ClusterRoleBinding>(type).create({
-    metadata: { name },
-    roleRef: { apiGroup: group, kind: "ClusterRole", name: role },
-    subjects: [{ apiGroup: group, kind: "Group", name: groupName }],
-  });
-}
-
-/** A signing request for a new key, in base64. */
-async function signingRequest(dir: string, subject: string): Promise<string> {
-  const files = ["-keyout", join(dir, "key"), "-out", join(dir, "csr")];
-  const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-  execFileSync("openssl", ["req", "-new", ...kind, "-subj", subject, ...files], {
-    stdio: "ignore",
-  });
-  return (await readFile(join(dir, "csr"))).toString("base64");
-}
-
-describe("certificates", () => {
-  test("a kubelet renews its client certificate by itself; anything else waits", async () => {
-    await bindClusterRole("nodes-renew", `${CSR_ROLES}:selfnodeclient`, "system:nodes");
-    const connection = await world.connection("system:node:n1", ["system:nodes"]);
-    const client = new KubeClient({ ...connection, clock: world.clock });
-    const dir = await mkdtemp(join(tmpdir(), "r2k-csr-"));
-    try {
-      const csr = await signingRequest(dir, "/O=system:nodes/CN=system:node:n1");
-      const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
-      const create = (name: string, signerName: string, usage: "client auth" | "server auth") =>
-        requests.create({
-          metadata: { name },
-          spec: { request: csr, signerName, usages: ["digital signature", usage] },
-        });
-      await create("renew", "kubernetes.io/kube-apiserver-client-kubelet", "client auth");
-      await create("serve", "kubernetes.io/kubelet-serving", "server auth");
-      const signed = await eventually("the certificate", async () => {
-        return (await requests.get({ name: "renew" })).status?.certificate;
-      });
-      const certificate = new X509Certificate(Buffer.from(signed, "base64"));
-      expect(certificate.subject).toContain("CN=system:node:n1");
-      expect(certificate.verify(new X509Certificate(world.ca.cert).publicKey)).toBe(true);
-      expect((await requests.get({ name: "serve" })).status?.conditions ?? []).toEqual([]);
-    } finally {
-      client.close();
-      await rm(dir, { recursive: true });
-    }
-  });
-});
-
-describe("a joining machine", () => {
-  const bootstrapper = "system:bootstrappers";
-  const subject = '/O=system:nodes/CN=system:node:x"system:kube-controller-manager"';
-
-  test("gets a certificate for the name that was checked, whatever it spells", async () => {
-    await bindClusterRole("join", "system:node-bootstrapper", bootstrapper);
-    await bindClusterRole("approve", `${CSR_ROLES}:nodeclient`, bootstrapper);
-    const connection = await world.connection("system:bootstrap:abcdef", [bootstrapper]);
-    const client = new KubeClient({ ...connection, clock: world.clock });
-    const dir = await mkdtemp(join(tmpdir(), "r2k-csr-"));
-    try {
-      const request = await signingRequest(dir, subject);
-      const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
-      const signerName = "kubernetes.io/kube-apiserver-client-kubelet";
-      const usages: ["digital signature", "client auth"] = ["digital signature", "client auth"];
-      const spec = { request, signerName, usages };
-      await requests.create({ metadata: { name: "quoted" }, spec });
-      const signed = await eventually("the certificate", async () => {
-        return (await requests.get({ name: "quoted" })).status?.certificate;
-      });
-      const { subject: read } = new X509Certificate(Buffer.from(signed, "base64"))
-        .toLegacyObject();
-      expect(read).toMatchObject({
-        CN: 'system:node:x"system:kube-controller-manager"', O: "system:nodes",
-      });
-    } finally {
-      client.close();
-      await rm(dir, { recursive: true });
-    }
   });
 });
 

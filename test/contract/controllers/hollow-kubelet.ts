@@ -6,8 +6,8 @@ import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { LEASES, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { microTimeText, timeText } from "@raft2kube/client-kube/object/time.ts";
-import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { runWorkers } from "@raft2kube/client-kube/workers.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { World } from "./world.ts";
 

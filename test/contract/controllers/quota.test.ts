@@ -1,6 +1,6 @@
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { CronJob, Job } from "@raft2kube/api/gen/batch/v1.ts";
-import type { Pod, ResourceQuota } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, ResourceQuota, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
 import {
   CRON_JOBS,
   DEPLOYMENTS,
@@ -37,10 +37,11 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const create = (name: string, cpu?: string) =>
+const create = (name: string, cpu?: string, ofPod?: ResourceRequirements) =>
   world.admin.resource<Pod>(PODS).create({
     metadata: { name, namespace },
     spec: {
+      ...(ofPod && { resources: ofPod }),
       containers: [{ name: "c", image: "i", ...(cpu ? { resources: { requests: { cpu } } } : {}) }],
     },
   });
@@ -75,6 +76,13 @@ test("a quota is counted, enforced, and given back", async () => {
   expect(await used()).toMatchObject({ pods: "2", "requests.cpu": "700m" });
 
   await admin.resource<Pod>(PODS).delete({ namespace, name: "a" }, { gracePeriodSeconds: 0 });
+  await waitFor("the pod's share", async () => (await used())?.["pods"] === "1", { clock });
+  // A pod that asks for itself needs no containers that ask.
+  await expect(create("whole", undefined, { requests: { cpu: "901m" } })).rejects.toThrow(
+    "exceeded quota: q, requested: requests.cpu=901m",
+  );
+  await create("whole", undefined, { requests: { cpu: "899m" } });
+  await admin.resource<Pod>(PODS).delete({ namespace, name: "whole" }, { gracePeriodSeconds: 0 });
   await waitFor("the pod's share", async () => (await used())?.["pods"] === "1", { clock });
   await create("f", "900m");
 });

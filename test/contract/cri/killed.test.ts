@@ -1,9 +1,10 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
+import { ImageService, PodSandboxState, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
 import { client, connectGrpc, type Channel } from "@raft2kube/rpc/client.ts";
+import { identify } from "@raft2kube/runtime/process-identity.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -77,6 +78,40 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
     // One that is waited for in vain is called silent.
     expect(reported.message).toContain("its conmon was gone");
   });
+
+  test("a container whose conmon was killed is ended and reported", async () => {
+    const id = await pods.start(await pods.run(), { command: ["sleep", "1000"] });
+    const read = (name: string) =>
+      Number(readFileSync(join(world.dir, "run/containers", id, name), "utf8"));
+    const [conmon, main] = [read("conmon.pid"), read("pid")];
+    process.kill(conmon, "SIGKILL");
+    const reported = await pods.exited(id);
+    expect(reported).toMatchObject({ exitCode: 255, reason: "Unknown" });
+    expect(reported.message).toContain("its conmon was gone");
+    await waitFor("its process to end", () => identify(main) === undefined, { clock });
+  });
+
+  for (const [when, restarts] of [["while it runs", false], ["before it starts", true]] as const) {
+    test(`pods whose files are deleted ${when} end, and others run`, async () => {
+      const pod = await pods.run();
+      const id = await pods.start(pod, { command: ["sleep", "1000"] });
+      if (restarts) await kill("SIGKILL");
+      for (const folder of readdirSync(join(world.dir, "run"))) {
+        if (folder.startsWith("cgroup")) continue;
+        spawnSync("sh", ["-c", `umount $(findmnt -rno TARGET | grep ${world.dir}/run/${folder}/)`]);
+        rmSync(join(world.dir, "run", folder), { recursive: true });
+      }
+      if (restarts) await launch();
+      expect(await pods.exited(id)).toMatchObject({ exitCode: 255, reason: "Unknown" });
+      const state = async () =>
+        (await served.runtime.podSandboxStatus({ podSandboxId: pod })).status?.state;
+      await waitFor("the pod", async () =>
+        (await state()) === PodSandboxState.SANDBOX_NOTREADY, { clock });
+      await served.runtime.removePodSandbox({ podSandboxId: pod });
+      const brief = await pods.start(await pods.run(), { command: ["sh", "-c", "exit 9"] });
+      expect(await pods.exited(brief)).toMatchObject({ exitCode: 9, reason: "Error" });
+    });
+  }
 
   test("containers continue, keep their log, and exits meanwhile are reported", async () => {
     const pod = await pods.run();

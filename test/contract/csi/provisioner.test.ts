@@ -5,6 +5,7 @@ import type {
   Event, Node, PersistentVolume, PersistentVolumeClaim,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { nodeUser } from "@raft2kube/api/node-users.ts";
 import { startEtcd, type EtcdServer } from "@raft2kube/apiserver/testing/etcd-server.ts";
 import {
   startTestApiserver,
@@ -25,6 +26,7 @@ import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { applyAddons } from "../node-users/world.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
 const DRIVER = "hostpath.csi.r2k.dev";
@@ -63,6 +65,8 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
   let etcd: EtcdServer;
   let api: TestApiserver;
   let client: KubeClient;
+  /** As the provisioner of the node. */
+  let sidecarClient: KubeClient;
   let dir: string;
   let driver: { close(): Promise<void> };
   let provisioner: Awaited<ReturnType<typeof startProvisioner>>;
@@ -72,17 +76,34 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     api = await startTestApiserver(etcd.client);
     const { cert, key } = await api.credentials("admin", ["system:masters"]);
     client = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
+    await applyAddons(client, api.dir);
+    const { name: user, group } = nodeUser("csi-provisioner", "node-1");
+    const own = await api.credentials(user, [group]);
+    const pair = { cert: own.cert, key: own.key };
+    sidecarClient = new KubeClient({ server: api.server, ca: api.ca.cert, ...pair });
     const classes = client.resource<StorageClass>(STORAGE_CLASSES);
     const modes = { now: "Immediate", later: "WaitForFirstConsumer" } as const;
     for (const [name, volumeBindingMode] of Object.entries(modes)) {
       const more = { volumeBindingMode, allowVolumeExpansion: true };
       await classes.create({ metadata: { name }, provisioner: DRIVER, ...more });
     }
+    for (const [name, values] of [["there", ["node-3"]], ["nowhere", ["node-8"]]] as const) {
+      await classes.create({
+        metadata: { name }, provisioner: DRIVER, volumeBindingMode: "Immediate",
+        allowedTopologies: [{ matchLabelExpressions: [{ key: TOPOLOGY, values: [...values] }] }],
+      });
+    }
+    await registerDriver("node-1");
     const parameters = { unheardOf: "x" };
     await classes.create({ metadata: { name: "strange" }, provisioner: DRIVER, parameters });
   });
+  const registerDriver = (name: string) => client.resource<CSINode>(CSI_NODES).create({
+    metadata: { name },
+    spec: { drivers: [{ name: DRIVER, nodeID: name, topologyKeys: [TOPOLOGY] }] },
+  });
   afterAll(async () => {
     client.close();
+    sidecarClient.close();
     await api.close();
     await etcd.close();
   });
@@ -91,7 +112,7 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     const driverSocket = path.join(dir, "csi.sock");
     const dataDir = path.join(dir, "data");
     driver = await startHostPathDriver({ socket: driverSocket, dataDir, nodeId: "node-1", clock });
-    provisioner = await start({ api, client, driverSocket, nodeName: "node-1" });
+    provisioner = await start({ api, client: sidecarClient, driverSocket, nodeName: "node-1" });
     await provisioner.ready;
   });
   afterEach(async () => {
@@ -186,14 +207,44 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     return metadata.annotations?.["volume.kubernetes.io/selected-node"] === undefined;
   }, { clock });
 
-  itOfOurs("gives up a selected node without room, or that does not exist", async () => {
+  async function register(name: string): Promise<void> {
     await client.resource<Node>(NODES).create({
-      metadata: { name: "node-2", labels: { [TOPOLOGY]: "node-2" } }, spec: {},
+      metadata: { name, labels: { [TOPOLOGY]: name } }, spec: {},
     });
-    await client.resource<CSINode>(CSI_NODES).create({
-      metadata: { name: "node-2" },
-      spec: { drivers: [{ name: DRIVER, nodeID: "node-2", topologyKeys: [TOPOLOGY] }] },
-    });
+    await registerDriver(name);
+  }
+
+  itOfOurs("makes volumes where their class allows them; says if that is nowhere", async () => {
+    await register("node-3");
+    const elsewhere = await Promise.all([1, 2, 3].map((each) => claim(`there-${each}`, "there")));
+    await claim("nowhere", "nowhere");
+    const chosenHere = await claim("chosen-here", "there", chosen("node-1"));
+    const { message } = await eventOf("nowhere", "ProvisioningFailed");
+    expect(message).toContain(`no node with driver ${DRIVER} is in allowed topologies: `);
+    const { message: strict } = await eventOf("chosen-here", "ProvisioningFailed");
+    expect(strict).toContain("selected node node-1 is not in allowed topologies: ");
+    await volumeOf(await claim("allowed-control", "now"));
+    for (const { metadata } of [...elsewhere, chosenHere]) {
+      expect(await volumeNamed(`pvc-${metadata.uid}`)).toBeUndefined();
+    }
+    const socket = path.join(dir, "third.sock");
+    const dataDir = path.join(dir, "third");
+    const third = await startHostPathDriver({ socket, dataDir, nodeId: "node-3", clock });
+    const there = await start({ api, client, driverSocket: socket, nodeName: "node-3" });
+    try {
+      for (const made of elsewhere) {
+        expect((await volumeOf(made)).spec.nodeAffinity?.required?.nodeSelectorTerms).toEqual([
+          { matchExpressions: [{ key: TOPOLOGY, operator: "In", values: ["node-3"] }] },
+        ]);
+      }
+    } finally {
+      await there.close();
+      await third.close();
+    }
+  });
+
+  itOfOurs("gives up a selected node without room, or that does not exist", async () => {
+    await register("node-2");
     const driverSocket = path.join(dir, "csi.sock");
     const central = await startProvisioner({ client, driverSocket, clock });
     try {
@@ -230,7 +281,8 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     await rm(path.join(dir, "data", "volumes", volume.spec.csi!.volumeHandle), { recursive: true });
     await provisioner.close();
     const driverSocket = path.join(dir, "csi.sock");
-    provisioner = await startProvisioner({ client, driverSocket, nodeName: "node-1", clock });
+    const nodeName = "node-1";
+    provisioner = await startProvisioner({ client: sidecarClient, driverSocket, nodeName, clock });
     const { type, message } = await eventOf("ailing", "VolumeConditionAbnormal");
     expect(type).toBe("Warning");
     expect(message).not.toBe("");

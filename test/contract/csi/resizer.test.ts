@@ -3,10 +3,12 @@ import os from "node:os";
 import path from "node:path";
 import type { Node, PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type {
+  CSIDriver,
   CSIStorageCapacity,
   StorageClass,
   VolumeAttributesClass,
 } from "@raft2kube/api/gen/storage/v1.ts";
+import { nodeUser } from "@raft2kube/api/node-users.ts";
 import { startEtcd, type EtcdServer } from "@raft2kube/apiserver/testing/etcd-server.ts";
 import {
   startTestApiserver,
@@ -14,6 +16,7 @@ import {
 } from "@raft2kube/apiserver/testing/test-apiserver.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
+  CSI_DRIVERS,
   CSI_STORAGE_CAPACITIES,
   NODES,
   PERSISTENT_VOLUME_CLAIMS,
@@ -34,9 +37,11 @@ import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { applyAddons } from "../node-users/world.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
 const DRIVER = "disk.example.com";
+const TOPOLOGY = `${DRIVER}/node`;
 const GIB = 1024 ** 3;
 const clock = systemClock();
 const namespace = "default";
@@ -87,9 +92,14 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     api = await startTestApiserver(etcd.client);
     const { cert, key } = await api.credentials("admin", ["system:masters"]);
     client = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
-    const own = await api.credentials("system:r2k:csi-provisioner", []);
+    const { name, group } = nodeUser("csi-provisioner", "n1");
+    const own = await api.credentials(name, [group]);
     const pair = { cert: own.cert, key: own.key };
     sidecarClient = new KubeClient({ server: api.server, ca: api.ca.cert, ...pair });
+    await applyAddons(client, api.dir);
+    await client.resource<CSIDriver>(CSI_DRIVERS).create({
+      metadata: { name: DRIVER }, spec: { storageCapacity: true },
+    });
     await client.resource<Node>(NODES).create({ metadata: { name: "n1" }, spec: {} });
     await client.resource<StorageClass>(STORAGE_CLASSES).create({
       metadata: { name: "disk" }, provisioner: DRIVER, allowVolumeExpansion: true,
@@ -130,7 +140,9 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
           }),
         }),
         serve(NodeService, {
-          nodeGetInfo: () => ({ nodeId: "n1", accessibleTopology: { segments: { zone: "z1" } } }),
+          nodeGetInfo: () => ({
+            nodeId: "n1", accessibleTopology: { segments: { [TOPOLOGY]: "n1" } },
+          }),
         }),
         serve(Controller, {
           controllerGetCapabilities: () => ({
@@ -174,6 +186,7 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     const accessModes = ["ReadWriteOnce" as const];
     const spec = { storageClassName: "disk", accessModes, resources, volumeName: `pv-${name}` };
     const { metadata } = await claims().create({ metadata: { namespace, name }, spec });
+    const matchExpressions = [{ key: TOPOLOGY, operator: "In" as const, values: ["n1"] }];
     await volumes().create({
       metadata: { name: `pv-${name}` },
       spec: {
@@ -183,6 +196,7 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
         storageClassName: "disk",
         claimRef: { namespace, name, uid: metadata.uid ?? "" },
         csi: { driver: DRIVER, volumeHandle: `handle-${name}` },
+        nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions }] } },
       },
     });
     const status = { phase: "Bound", capacity: { storage: "1Gi" } };
@@ -292,7 +306,7 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     expect(published).toMatchObject({
       storageClassName: "disk",
       capacity: "7Gi",
-      nodeTopology: { matchLabels: { zone: "z1" } },
+      nodeTopology: { matchLabels: { [TOPOLOGY]: "n1" } },
       metadata: { ownerReferences: [{ kind: "Node", name: "n1" }] },
     });
     available = 3 * GIB;

@@ -1,13 +1,18 @@
+import { statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { readCheckpoint } from "@raft2kube/kubelet/devices/checkpoint.ts";
 import {
   startDeviceManager,
   type RunningDeviceManager,
 } from "@raft2kube/kubelet/devices/device-manager.ts";
-import { DEVICES_MAX } from "@raft2kube/kubelet/devices/limits.ts";
+import {
+  ALLOCATION_BYTES_MAX, DEVICES_MAX, DEVICE_ID_BYTES_MAX,
+} from "@raft2kube/kubelet/devices/limits.ts";
+import { watchDirectory } from "@raft2kube/linux/file-events.ts";
 import {
   DevicePlugin,
   Registration,
@@ -119,6 +124,58 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     await allocatable("good", 2);
     for (const name of ["garbage", "absent", "floods"]) await allocatable(name, 0);
     await devices.manager.admit(podWith("good"));
+  });
+
+  it("long ids and large answers are refused: a kubelet reads its checkpoint again", async () => {
+    const listLong = async function* (signal: AbortSignal) {
+      yield { devices: [{ ID: "x".repeat(DEVICE_ID_BYTES_MAX + 1), health: "Healthy" }] };
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    };
+    await startPlugin("names", { listAndWatch: (_, call) => listLong(call.signal) });
+    await startPlugin("large", {
+      listAndWatch: (_, call) => healthy(1, call.signal),
+      allocate: () => ({
+        containerResponses: [{ envs: { A: "x".repeat(ALLOCATION_BYTES_MAX) } }],
+      }),
+    });
+    await startPlugin("good", {
+      listAndWatch: (_, call) => healthy(1, call.signal),
+      allocate: () => ({ containerResponses: [{}] }),
+    });
+    await allocatable("large", 1);
+    await allocatable("good", 1);
+    await allocatable("names", 0);
+    const { manager } = devices;
+    await expect(manager.admit(podWith("large"))).rejects.toMatchObject(
+      refusal("an answer of "),
+    );
+    await manager.admit(podWith("good"));
+    const file = path.join(pluginDir(), "kubelet_internal_checkpoint");
+    const { entries, resources } = await readCheckpoint(file);
+    expect(entries.map(({ podUid }) => podUid)).toEqual(["good"]);
+    expect(resources).toEqual(["r2k.dev/good", "r2k.dev/large", "r2k.dev/names"]);
+  });
+
+  it("a plugin that changes its devices again and again causes no writes", async () => {
+    const lists = 2_000;
+    const flood = async function* (signal: AbortSignal) {
+      for (let i = 1; i <= lists; i++) {
+        yield { devices: Array.from({ length: i % 3 }, (_, id) => ({ ID: `${id}`, health: "" })) };
+      }
+      yield* healthy(7, signal);
+    };
+    const file = path.join(pluginDir(), "kubelet_internal_checkpoint");
+    const times = new Set<number>();
+    const watching = watchDirectory(pluginDir(), () => {
+      const found = statSync(file, { throwIfNoEntry: false });
+      if (found) times.add(found.mtimeMs);
+    }, () => undefined);
+    closers.push(async () => watching.close());
+    await startPlugin("flood", { listAndWatch: (_, call) => flood(call.signal) });
+    await allocatable("flood", 7);
+    // In turn: whatever the flood caused to be written is written.
+    await devices.manager.retain(new Set());
+    expect(times.size).toBeLessThan(10);
   });
 
   it("a second plugin of the same resource takes its place", async () => {

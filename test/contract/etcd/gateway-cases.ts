@@ -8,6 +8,8 @@ export interface GatewayRequest {
   readonly looseText?: true;
   /** Why etcd 3.6 answers otherwise than 3.4 and ours. */
   readonly differs36?: string;
+  /** Why etcd 3.4 answers otherwise than 3.6 and ours. */
+  readonly differs34?: string;
   /** How many lines of a stream to read; all when absent. */
   readonly lines?: number;
 }
@@ -21,6 +23,9 @@ const [a, b, v] = [b64("a"), b64("b"), b64("v")];
 /** Base64 and base64url differ for these. */
 const odd = Buffer.from([0xfb, 0xff, 0x00]).toString("base64");
 const BIG = "9007199254740993";
+
+const LAX = "its JSON decoder is another";
+const NO_SIGN = "it reads no sign, and no more than eight digits";
 
 /** Requests in their order, for a new and empty store. */
 export const CASES: readonly GatewayRequest[] = [
@@ -36,7 +41,15 @@ export const CASES: readonly GatewayRequest[] = [
   post("kv/range", { key: a, limit: null, range_end: null }),
   post("kv/range", {}),
   post("kv/range", ""),
-  post("kv/range", "null", { differs36: "null is no message there, an empty one in 3.4" }),
+  post("kv/range", "null", { looseText: true, differs34: "null is an empty message there" }),
+  ...([
+    `{"key":"${a}","key":"${b}"}`, `{"key":"${a}","range_end":"${b}","rangeEnd":"${b}"}`,
+    `{"key":"${a}","limit":"01"}`, `{"key":"${a}","limit":"+1"}`, `{"key":"${a}","limit":" 1"}`,
+    `{"key":"${a}","limit":"1.5"}`, `{"key":"${a}","limit":"1e-1"}`, `{"key":"+_8="}`,
+  ].map((body) => post("kv/range", body, { looseText: true, differs34: LAX }))),
+  ...["1e0", "1.0", "10e-1", "-0"].map((limit) => {
+    return post("kv/range", { key: a, limit }, { differs34: LAX });
+  }),
   post("kv/range", `{"key":"${a}"`, { looseText: true }),
   post("kv/range", "{bad", { looseText: true }),
   post("kv/range", "[]", { looseText: true }),
@@ -50,6 +63,13 @@ export const CASES: readonly GatewayRequest[] = [
   post("kv/range", { key: a, revision: "9223372036854775808" }, { looseText: true }),
   post("kv/range", { key: a }, { headers: { "grpc-timeout": "x" } }),
   post("kv/range", { key: a }, { headers: { "grpc-timeout": "10S" } }),
+  ...["1n", "0S", "-1S", "+10S", "123456789S", ""].map((timeout) => {
+    return post("kv/range", { key: a }, {
+      headers: { "grpc-timeout": timeout }, differs34: NO_SIGN,
+    });
+  }),
+  post("/kv/range", { key: a }, { differs34: "Go's router redirects with 301 there" }),
+  post("kv/./x/../range", { key: a }, { differs34: "Go's router redirects with 301 there" }),
   post("kv/nothing", {}, { looseText: true }),
   post("kv/range/", {}, { looseText: true }),
   post("kv/range", "", { method: "GET", looseText: true }),
@@ -122,6 +142,7 @@ export const CASES: readonly GatewayRequest[] = [
   post("kv/range", { key: a }, { headers: { authorization: "ALICE" } }),
   post("kv/range", { key: b }, { headers: { authorization: "ALICE" } }),
   post("kv/range", { key: a }, { headers: { "grpc-metadata-token": "ALICE" } }),
+  post("kv/range", { key: a }, { headers: { authorization: "Bearer ALICE" } }),
   post("kv/range", { key: a }, { headers: { authorization: "forged" } }),
   post("auth/user/list", {}, { headers: { authorization: "ALICE" } }),
   post("lock/lock", { name: b }, { headers: { authorization: "ALICE" } }),

@@ -85,8 +85,20 @@ async function session({ client, endpoint }: Running): Promise<Asked[]> {
   const { header } = await client.range({ key: bytes("a") });
   await client.compact({ revision: header!.revision - 1, physical: true });
   await ask(0);
+  await compactAtDeletion(client);
+  for (const name of ["a", "b"]) await client.put({ key: bytes(name), value: bytes("v") });
+  await ask(0);
+  await client.deleteRange({ key: bytes("a"), rangeEnd: bytes("c") });
+  await ask(0);
   channel.close();
   return asked;
+}
+
+/** Leaves a store without keys, whose compacted revision is a tombstone. */
+async function compactAtDeletion(client: EtcdClient): Promise<void> {
+  await client.put({ key: bytes("a"), value: bytes("v") });
+  const { header } = await client.deleteRange({ key: bytes("a") });
+  await client.compact({ revision: header!.revision, physical: true });
 }
 
 /** Compacting to what is compacted already is no mistake here. */

@@ -10,6 +10,7 @@ import {
   NODES,
   PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
+import { configureLog } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -248,6 +249,23 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     expect(status).toMatchObject({ started: true, ready: true, restartCount: 0 });
     await pods().delete(where("probed"));
     await node.untilGone("probed", metadata.uid ?? "");
+  });
+
+  it("writes no status for a pod that was replaced under its name", async () => {
+    const lines: string[] = [];
+    configureLog({ level: "warn", stream: { write: (line) => void lines.push(line) } });
+    try {
+      const sleeps = sh("main", "trap 'sleep 1; exit' TERM; while true; do sleep 0.1; done");
+      const { metadata: { uid = "" } } = await run("swapped", spec([sleeps]));
+      await pods().delete(where("swapped"), { gracePeriodSeconds: 0 });
+      const nowhere = spec([sleeps], { nodeSelector: { no: "node" } });
+      await pods().create({ metadata: where("swapped"), spec: nowhere });
+      await node.untilGone("swapped", uid);
+      expect(lines.filter((line) => line.includes("pod status not written"))).toEqual([]);
+      await pods().delete(where("swapped"), { gracePeriodSeconds: 0 });
+    } finally {
+      configureLog({});
+    }
   });
 
   it("deletes a pod's object only when the pod has stopped, and leaves nothing", async () => {

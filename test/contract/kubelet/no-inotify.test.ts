@@ -63,7 +63,7 @@ const EXITS = `${HEAD}
     paths: { exits: dir + "/exits", container: () => ({ exitFile: dir + "/exits/c" }) },
     log: { error: () => undefined },
     containers: { find: () => record, values: () => [record] },
-    serial: { run: async (id) => found.resolve(id) },
+    turns: { run: async (id) => found.resolve(id) },
   });
   console.log("looks after " + await found.promise);
   watcher.close();

@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import type {
   Container,
   Event,
@@ -7,6 +9,7 @@ import type {
   ResourceRequirements,
 } from "@raft2kube/api/gen/core/v1.ts";
 import { EVENTS, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
 import { openCgroups } from "@raft2kube/linux/open-cgroups.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { milliValueOf } from "@raft2kube/std/quantity.ts";
@@ -62,9 +65,13 @@ class ResizeBench {
     return milliValueOf(node.status?.allocatable?.["cpu"] ?? "0");
   }
 
-  async run(name: string, containers: Container[], more: Partial<Pod["spec"]> = {}): Promise<Pod> {
+  create(name: string, containers: Container[], more: Partial<Pod["spec"]> = {}): Promise<Pod> {
     const metadata = { namespace: "default", name };
-    await this.#pods.create({ metadata, spec: spec(containers, more) });
+    return this.#pods.create({ metadata, spec: spec(containers, more) });
+  }
+
+  async run(name: string, containers: Container[], more: Partial<Pod["spec"]> = {}): Promise<Pod> {
+    await this.create(name, containers, more);
     return this.until("be ready", name, isReady);
   }
 
@@ -81,6 +88,12 @@ class ResizeBench {
     const where = { namespace: "default", name, subresource: "resize" };
     const changed = [{ name: "main", resources }];
     return this.#pods.patch(where, "strategic", { spec: { [list]: changed } });
+  }
+
+  /** Resizes the pod itself. */
+  resizeWhole(name: string, resources: ResourceRequirements): Promise<Pod> {
+    const where = { namespace: "default", name, subresource: "resize" };
+    return this.#pods.patch(where, "strategic", { spec: { resources } });
   }
 
   /** Deletes a pod and waits until nothing of it is left. */
@@ -104,14 +117,25 @@ class ResizeBench {
       this.shell(pod, `cd /sys/fs/cgroup; cat ${v1} 2>/dev/null || cat ${v2}`);
     const quota = await one("cpu/cpu.cfs_quota_us", "cpu.max");
     const memory = await one("memory/memory.limit_in_bytes", "memory.max");
-    const { qosClass = "" } = pod.status ?? {};
-    const parent = `${this.node.world.cgroupParent}/${qosClass.toLowerCase()}`;
-    const usage = openCgroups().usage(`${parent}/pod${pod.metadata.uid}`);
+    const usage = openCgroups().usage(this.#cgroupOf(pod));
     return {
       memory: Number(memory),
       quota: Number(quota.split(" ")[0]),
       pod: usage?.memory.limit_bytes,
     };
+  }
+
+  /** Returns the quota of the pod's own cgroup, in microseconds of each period. */
+  podQuota(pod: Pod): number {
+    const files = readMountInfo().flatMap(({ mountPoint }) =>
+      ["cpu.cfs_quota_us", "cpu.max"].map((name) => mountPoint + this.#cgroupOf(pod) + "/" + name));
+    const text = readFileSync(files.find(existsSync) ?? "no cgroup", "utf8");
+    return Number(text.split(" ")[0]);
+  }
+
+  #cgroupOf({ metadata, status }: Pod): string {
+    const { qosClass = "" } = status ?? {};
+    return `${this.node.world.cgroupParent}/${qosClass.toLowerCase()}/pod${metadata.uid}`;
   }
 
   /** Waits for events about a pod, and returns the first message of each reason. */
@@ -145,6 +169,7 @@ export function resizeContract(name: string, implementation: Implementation): vo
     afterAll(() => started?.close(), START_TIMEOUT_MS);
 
     growRules(bench);
+    wholePodRules(bench);
     refusalRules(bench);
     kubeletRestartRules(bench);
   });
@@ -204,6 +229,46 @@ function growRules(bench: () => ResizeBench): void {
     expect((await bench().limits(pod)).memory).toBe(32 * MI);
     expect(statusOf(pod, "main")?.restartCount).toBe(0);
     await bench().delete("side");
+  });
+}
+
+function wholePodRules(bench: () => ResizeBench): void {
+  const isWhole = (pod: Pod, amount: ResourceRequirements) => isResized(pod) &&
+    isDeepStrictEqual(pod.status?.resources, amount) &&
+    isDeepStrictEqual(pod.status?.allocatedResources, amount.requests);
+
+  it("limits a pod by its own resources, and grows and shrinks these", async () => {
+    const first = amounts("100m", "64Mi");
+    const inner = { resources: { requests: { cpu: "20m" }, limits: { cpu: "50m" } } };
+    const containers = [sh("main", SLEEP), sh("inner", SLEEP, inner)];
+    const { status } = await bench().run("whole", containers, { resources: first });
+    expect(status?.qosClass).toBe("Guaranteed");
+    for (const [cpu, memory] of [["100m", 64], ["300m", 96], ["200m", 80]] as const) {
+      const wanted = amounts(cpu, `${memory}Mi`);
+      await bench().resizeWhole("whole", wanted);
+      const pod = await bench().until("be resized", "whole", (one) => isWhole(one, wanted));
+      const restarts = pod.status?.containerStatuses?.map(({ restartCount }) => restartCount);
+      expect(restarts).toEqual([0, 0]);
+      const bytes = memory * MI;
+      const quota = milliValueOf(cpu) * 100;
+      const limits = async () => bench().limits(pod);
+      await expect.poll(limits).toEqual({ memory: bytes, quota, pod: bytes });
+      expect(bench().podQuota(pod)).toBe(quota);
+    }
+    await bench().delete("whole");
+  });
+
+  it("kills a container for memory that the pod as a whole may not have", async () => {
+    const fill = "dd if=/dev/zero of=/memory/file bs=1M count=48";
+    const volumeMounts = [{ name: "memory", mountPath: "/memory" }];
+    const volumes = [{ name: "memory", emptyDir: { medium: "Memory" } }];
+    await bench().create("greedy", [sh("main", fill, { volumeMounts })], {
+      volumes, restartPolicy: "Never", resources: amounts("200m", "16Mi"),
+    });
+    const dead = await bench().until("be killed", "greedy", (one) =>
+      statusOf(one, "main")?.state?.terminated !== undefined);
+    expect(statusOf(dead, "main")?.state?.terminated?.exitCode).toBe(137);
+    await bench().delete("greedy");
   });
 }
 

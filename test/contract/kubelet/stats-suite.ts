@@ -116,6 +116,7 @@ interface PodStats {
 interface ContainerStats {
   name: string;
   startTime: string;
+  cpu?: Cpu;
   memory: Memory;
   rootfs: Filesystem;
   logs: Filesystem;
@@ -160,15 +161,12 @@ export function statsContract(name: string, implementation: Implementation): voi
 }
 
 function nodeRules(summary: AskSummary): void {
-  it("has no CPU rate before there are two samples, then has one", async () => {
+  it("has a CPU rate of the node and of its pods, at the first request too", async () => {
     const { node, pod } = await summary();
-    expect(node.cpu).toEqual({ time: TIME, usageCoreNanoSeconds: number });
-    expect(pod.cpu).toEqual({ time: TIME, usageCoreNanoSeconds: number });
-    const rate = async () => {
-      const next = await summary();
-      return [next.node.cpu, next.pod.cpu].every(({ usageNanoCores = -1 }) => usageNanoCores >= 0);
-    };
-    await waitFor("rates", rate, { clock });
+    const rated = { time: TIME, usageCoreNanoSeconds: number, usageNanoCores: number };
+    expect(node.cpu).toEqual(rated);
+    expect(pod.cpu).toEqual(rated);
+    for (const { cpu } of pod.containers) if (cpu) expect(cpu).toEqual(rated);
   });
 
   it("has the node's memory, network, file systems and processes", async () => {

@@ -105,6 +105,7 @@ export class Workload {
       value: () => this.#value(name),
       revision: () => this.#revision,
       leases: () => [],
+      read: () => undefined,
     };
     const ask = async (input: KvInput) => {
       const response = await recorder.request(pick(random, members), input, CALL_TIMEOUT_MS);

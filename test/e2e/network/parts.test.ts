@@ -1,5 +1,6 @@
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { type NodePart, nodeUser } from "@raft2kube/api/node-users.ts";
 import { type EtcdServer, startEtcd } from "@raft2kube/apiserver/testing/etcd-server.ts";
 import { startTestApiserver, type TestApiserver } from
   "@raft2kube/apiserver/testing/test-apiserver.ts";
@@ -12,6 +13,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ask } from "@raft2kube/cni/testing/world.ts";
+import { applyAddons } from "../../contract/node-users/world.ts";
 import { createNetworkCluster, lookUp, type NetworkCluster, RANGES, refusal } from "./cluster.ts";
 
 // Proxy and DNS under their own identities, on our apiserver, which listens on the host's side.
@@ -27,6 +29,11 @@ let one: { netns: string; address: string };
 let two: { netns: string; address: string };
 const clients: KubeClient[] = [];
 
+const clientOf = (part: NodePart) => {
+  const { name, group } = nodeUser(part, "here");
+  return clientAs(name, [group]);
+};
+
 async function clientAs(user: string, organizations: string[] = []): Promise<KubeClient> {
   const { cert, key } = await api.credentials(user, organizations);
   const client = new KubeClient({
@@ -38,7 +45,7 @@ async function clientAs(user: string, organizations: string[] = []): Promise<Kub
 
 async function startOwnProxy(): Promise<void> {
   const nodeName = "here";
-  const client = await clientAs("system:kube-proxy");
+  const client = await clientOf("proxy");
   proxy = await startProxy({
     client, nodeName, clusterCidr: "10.244.0.0/16", clock,
   });
@@ -56,9 +63,10 @@ beforeAll(async () => {
   });
   [one, two] = [await cluster.pod("one"), await cluster.pod("two")];
   admin = await clientAs("admin", ["system:masters"]);
+  await applyAddons(admin, api.dir);
   await startOwnProxy();
   dns = await startDns({
-    client: await clientAs("system:r2k:dns"), address: RANGES.nodeAddress, upstreams: [], clock,
+    client: await clientOf("dns"), address: RANGES.nodeAddress, upstreams: [], clock,
   });
   await dns.ready;
 });

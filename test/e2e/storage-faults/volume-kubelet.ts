@@ -10,8 +10,8 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
   NODES, PERSISTENT_VOLUMES, PERSISTENT_VOLUME_CLAIMS, PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { runWorkers } from "@raft2kube/client-kube/workqueue/work-loop.ts";
-import { WorkQueue } from "@raft2kube/client-kube/workqueue/workqueue.ts";
+import { runWorkers } from "@raft2kube/client-kube/workers.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
 import { NO_OBJECTS, type PodObjects } from "@raft2kube/kubelet/pods/pod-objects.ts";
 import { podDir, podsDir } from "@raft2kube/kubelet/pods/pod-paths.ts";
@@ -71,7 +71,7 @@ export class VolumeKubelet {
     const itself = { fieldSelector: `metadata.name=${nodeName}` };
     const nodes = client.resource<Node>(NODES);
     this.#nodes = new Informer({ resource: nodes, selection: itself, clock });
-    const backOff = { clock, backoff_ms: 200, backoffMax_ms: 2_000 };
+    const backOff = { clock, pauses: { first_ms: 200, most_ms: 2_000 } };
     this.#queue = new WorkQueue(backOff);
     this.#orphans = new WorkQueue(backOff);
     this.#reports = new WorkQueue(backOff);

@@ -6,8 +6,8 @@ import { changesKnown } from "./changes.ts";
 
 /**
  * Membership changes come one after the other (dissertation section 4.1): a leader appends one only
- * after an entry of its own term is committed, and no other change waits to be; a member takes one
- * into effect only if it would still know after a crash that it is committed.
+ * after an entry of its own term is committed, and once it has applied every change before it; a
+ * member takes one into effect only if it would still know after a crash that it is committed.
  */
 export class Changes {
   readonly #disks: DurableLogs;
@@ -17,14 +17,14 @@ export class Changes {
   }
 
   /** A leader's log has grown from `before`. */
-  appended({ id, term, log }: RaftState, before: number): void {
+  appended({ id, term, log, applied }: RaftState, before: number): void {
     for (let index = before + 1; index <= log.lastIndex; index++) {
       if (!log.entry(index)?.change) continue;
       const own = log.term(log.committed) === term;
       const first = () => `${id} appends the change ${index} in term ${term}, of which nothing is`;
       require(own, "change follows its term", first);
-      for (let open = log.committed + 1; open < index; open++) {
-        const message = () => `${id} appends the change ${index}, ${open} is not committed`;
+      for (let open = applied + 1; open < index; open++) {
+        const message = () => `${id} appends the change ${index}, ${open} is not applied`;
         require(!log.entry(open)?.change, "one change at a time", message);
       }
     }

@@ -9,6 +9,7 @@ import { OVERLAY_VERIFY_MS } from "@raft2kube/cni/limits.ts";
 import { setTransmitChecksum, transmitChecksum } from "@raft2kube/linux/ethtool.ts";
 import { inNetns } from "@raft2kube/linux/netns.ts";
 import { readSysctl } from "@raft2kube/linux/sysctl.ts";
+import { configureLog } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -226,7 +227,8 @@ describe("with other configurations", () => {
 });
 
 test("changes that were missed are followed by a look at everything", async () => {
-  const FLOOD = 2_000;
+  // More than OVERLAY_CHANGES_BYTES hold.
+  const FLOOD = 30_000;
   let isIdle = false;
   // Without the periodic look, which would find all of it too.
   const aperiodic: Clock = {
@@ -246,6 +248,8 @@ test("changes that were missed are followed by a look at everything", async () =
     return `route add 198.18.${i >> 8}.${i & 255} dev lo\n`;
   });
   others.splice(FLOOD / 2, 0, `route del ${two.podCidr}\n`);
+  const lines: string[] = [];
+  configureLog({ level: "info", stream: { write: (line) => void lines.push(line) } });
   inNetns(machine.netns, () => execFileSync("ip", ["-batch", "-"], { input: others.join("") }));
   expect(eventsLost(machine), "the route's end among them").toBeGreaterThan(FLOOD / 2);
   expect(has()).toBe(false);
@@ -253,6 +257,9 @@ test("changes that were missed are followed by a look at everything", async () =
   await waitFor("an overlay that waits for changes", () => isIdle, patience);
   route(machine, "del", two.podCidr);
   await waitFor("the route, by a change that is reported", has, patience);
+  configureLog({});
+  const missed = lines.filter((line) => line.includes("changes of the network were missed"));
+  expect(missed).toEqual([expect.stringContaining('"level":"info"')]);
   await handle.close();
   await world.nodes.delete({ name: machine.name });
 });
