@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { flanneld, hasFlanneld } from "../test/contract/cni/overlay/flanneld.ts";
 import { ours } from "../test/contract/cni/overlay/ours.ts";

@@ -1,5 +1,5 @@
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import type { CgroupMode } from "@raft2kube/linux/open-cgroups.ts";
+import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 
 /** Configuration of a kubelet; paths are absolute. */

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   Controller,

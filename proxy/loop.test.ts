@@ -5,7 +5,7 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
-import { NetlinkError } from "@raft2kube/linux/netlink-messages.ts";
+import { NetlinkError } from "@raft2kube/linux/netlink/messages.ts";
 import type { LogFields, Logger } from "@raft2kube/observe/log.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";

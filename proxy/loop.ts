@@ -2,7 +2,7 @@ import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf, type KubeObject } from "@raft2kube/client-kube/object/object.ts";
-import type { forgetFlows } from "@raft2kube/linux/conntrack.ts";
+import type { forgetFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";

@@ -1,10 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Invoke } from "@raft2kube/cni/lib/types.ts";
-import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/open-cgroups.ts";
+import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
-import { tryLock, type FileLock } from "@raft2kube/linux/flock.ts";
-import { readMappedIds } from "@raft2kube/linux/user-namespace.ts";
+import { tryLock, type FileLock } from "@raft2kube/linux/file/flock.ts";
+import { readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";

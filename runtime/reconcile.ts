@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { deleteNetns } from "@raft2kube/linux/netns.ts";
+import { deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { recordExit, releaseContainer } from "./container/exit.ts";
 import type { ContainerRecord } from "./container/record.ts";

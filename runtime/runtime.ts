@@ -1,5 +1,5 @@
-import type { Cgroups } from "@raft2kube/linux/cgroup.ts";
-import type { MappedIds } from "@raft2kube/linux/user-namespace.ts";
+import type { Cgroups } from "@raft2kube/linux/cgroup/cgroup.ts";
+import type { MappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { DiskUsages } from "./container/disk-usage.ts";

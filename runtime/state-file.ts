@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "./errors.ts";
 

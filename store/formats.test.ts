@@ -13,7 +13,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { memoryBackend } from "./backend/memory.ts";
 import { dump, verify } from "./inspect.ts";
 import { startStore } from "./main.ts";
-import { META_KEY, decodeMeta } from "./mvcc/flush/meta.ts";
+import { META_KEY, decodeMeta } from "./mvcc/persist/flush/meta.ts";
 import { loadSnapshot } from "./snapshot/load.ts";
 
 const KEPT = join(import.meta.dirname, "testdata");

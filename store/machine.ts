@@ -18,9 +18,9 @@ import {
   WATCH_PROGRESS_INTERVAL_MS,
 } from "./limits.ts";
 import type { MemberMetrics } from "./metrics/member.ts";
-import { Compactor } from "./mvcc/compaction/compactor.ts";
-import { Flusher, ending } from "./mvcc/flush/flusher.ts";
-import { writeIndex } from "./mvcc/restore/index-file.ts";
+import { Compactor } from "./mvcc/persist/compaction/compactor.ts";
+import { Flusher, ending } from "./mvcc/persist/flush/flusher.ts";
+import { writeIndex } from "./mvcc/persist/restore/index-file.ts";
 import { WatchHub } from "./mvcc/watch/hub.ts";
 import { STREAM_LIMITS, type StreamLimits } from "./mvcc/watch/stream-queue.ts";
 import type { Backends } from "./node/backends.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
-import { readAt } from "@raft2kube/linux/read-at.ts";
+import { readAt } from "@raft2kube/linux/file/read-at.ts";
 import { BBOLT_DEPTH_MAX, BBOLT_PAGE_BYTES_MAX } from "./limits.ts";
 import { BboltError } from "./errors.ts";
 import { META_PAGE_BYTES, type MetaPage, decodeMetaPage } from "./meta-page.ts";

@@ -4,8 +4,8 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { serveDriver } from "@raft2kube/csi/lib/serve-driver.ts";
 import { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
 import { startPluginWatcher } from "@raft2kube/kubelet/plugins/plugin-watcher.ts";
-import { unmount } from "@raft2kube/linux/mount.ts";
-import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import {
   DRIVER_NAME, openAttachingDriver,

@@ -1,7 +1,7 @@
 import { type X509Certificate, createPrivateKey } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { type KeyPair, createCa } from "@raft2kube/pki/certificate.ts";
 import { asError } from "@raft2kube/std/errors.ts";

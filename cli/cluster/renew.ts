@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { relative } from "node:path";
-import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { type KeyPair, renewCertificate } from "@raft2kube/pki/certificate.ts";
 import { withClientCertificate, withServer } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";

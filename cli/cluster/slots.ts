@@ -1,6 +1,6 @@
 import { lstatSync } from "node:fs";
 import { mkdir, rmdir } from "node:fs/promises";
-import { type FileLock, tryLockFolder } from "@raft2kube/linux/flock.ts";
+import { type FileLock, tryLockFolder } from "@raft2kube/linux/file/flock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { lockHolder } from "@raft2kube/linux/flock.ts";
+import { lockHolder } from "@raft2kube/linux/file/flock.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";

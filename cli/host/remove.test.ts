@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   attachLoopDevice, detachLoopDevice, loopDevicesOf,
-} from "@raft2kube/linux/loop-device.ts";
-import { tryLock } from "@raft2kube/linux/flock.ts";
-import { bindMount, unmount } from "@raft2kube/linux/mount.ts";
+} from "@raft2kube/linux/mount/loop-device.ts";
+import { tryLock } from "@raft2kube/linux/file/flock.ts";
+import { bindMount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { expect, test } from "vitest";

@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import { readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/open-cgroups.ts";
+import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import {
   attachedLoopDevices, detachLoopDevice, detachLoopDevicesBelow, isReadOnlyDevice, loopNodes,
-} from "@raft2kube/linux/loop-device.ts";
-import { unmount } from "@raft2kube/linux/mount.ts";
-import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+} from "@raft2kube/linux/mount/loop-device.ts";
+import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { type ClusterPlace, configPath } from "../cluster/config.ts";

@@ -3,7 +3,7 @@ import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
-import { type FileLock, lockHolder, tryLock } from "@raft2kube/linux/flock.ts";
+import { type FileLock, lockHolder, tryLock } from "@raft2kube/linux/file/flock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";

@@ -1,7 +1,7 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
-import { machineClock } from "@raft2kube/linux/machine-clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type ClusterConfig, type ClusterPlace, configPath } from "../cluster/config.ts";

@@ -119,10 +119,10 @@ async function run(flags: Flags, command: Command): Promise<void> {
  */
 async function giveMemoryBack(): Promise<void> {
   // Native code that a start has no use for.
-  const { returnFreedMemory, returnUnusedCode } = await import("@raft2kube/linux/memory.ts");
+  const memory = await import("@raft2kube/linux/process/memory.ts");
   timed("memory: give back", () => {
-    returnFreedMemory();
-    returnUnusedCode();
+    memory.returnFreedMemory();
+    memory.returnUnusedCode();
   });
 }
 

@@ -2,7 +2,7 @@ import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
-import { AliveBytes, collectGarbage } from "@raft2kube/linux/collect-garbage.ts";
+import { AliveBytes, collectGarbage } from "@raft2kube/linux/process/collect-garbage.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command, Option } from "commander";
 import { hostname } from "node:os";

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { CgroupMode } from "@raft2kube/linux/open-cgroups.ts";
-import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
+import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { type Check, failed, ok, warning } from "./check.ts";
 

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { release } from "node:os";
-import { mappedFromZero, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
+import { mappedFromZero, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { type Check, type Finding, failed, ok, warning } from "./check.ts";
 import { tryCommand, tryInNamespaces } from "./command.ts";
 

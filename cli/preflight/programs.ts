@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { delimiter, isAbsolute, join } from "node:path";
-import { mappedFromZero, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
+import { mappedFromZero, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { CommandError } from "../terminal.ts";
 import { type Check, failed, ok } from "./check.ts";
 import { spawnVisible } from "./spawn-visible.ts";

@@ -1,10 +1,10 @@
-import { Ipvs } from "@raft2kube/linux/ipvs.ts";
+import { Ipvs } from "@raft2kube/linux/netfilter/ipvs.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { type Check, type Finding, failed, ok } from "./check.ts";
 import { findProgram } from "./programs.ts";
 
-/** One of them writes the rules of mode iptables (`base/linux/iptables.ts#findIptables`). */
+/** One of them writes mode iptables' rules (`base/linux/netfilter/iptables.ts#findIptables`). */
 const IPTABLES_PROGRAMS = ["iptables-nft-restore", "iptables-legacy-restore"];
 
 /**

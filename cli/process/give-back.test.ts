@@ -45,7 +45,7 @@ it("a process gives memory back again and again until it is closed", () => {
 const COLLECTS = `
   import { PerformanceObserver } from "node:perf_hooks";
   import { ManualClock } from ${here("../../base/std/clock.ts")};
-  import { AliveBytes, collectGarbage } from ${here("../../base/linux/collect-garbage.ts")};
+  import { AliveBytes, collectGarbage } from ${here("../../base/linux/process/collect-garbage.ts")};
   import { COLLECT_AFTER_MS, startGivingBack } from ${here("give-back.ts")};
   const clock = new ManualClock();
   const [how, live, dead] = process.argv.slice(-3);

@@ -1,4 +1,4 @@
-import { returnFreedMemory, returnUnusedCode } from "@raft2kube/linux/memory.ts";
+import { returnFreedMemory, returnUnusedCode } from "@raft2kube/linux/process/memory.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Closable } from "./started-parts.ts";
 

@@ -5,7 +5,7 @@ import type { CertificateSigningRequest, KeyUsage } from "@raft2kube/api/gen/cer
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CERTIFICATE_SIGNING_REQUESTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
-import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { type CertificateRequest, type KeyPair, createRequest } from
   "@raft2kube/pki/certificate.ts";
 import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";

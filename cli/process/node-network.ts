@@ -3,7 +3,7 @@ import { ensureChains } from "@raft2kube/cni/lib/own-chains.ts";
 import { bridgeConflist } from "@raft2kube/cni/node/conflist.ts";
 import { podSourceChains } from "@raft2kube/cni/node/pod-sources.ts";
 import { probeSpoofCheck } from "@raft2kube/cni/plugins/bridge/spoof-check.ts";
-import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 

@@ -1,4 +1,4 @@
-import { collectCode } from "@raft2kube/linux/collect-garbage.ts";
+import { collectCode } from "@raft2kube/linux/process/collect-garbage.ts";
 import { configureLog, logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError, asError } from "@raft2kube/std/errors.ts";

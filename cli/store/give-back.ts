@@ -1,4 +1,4 @@
-import { collectGarbage } from "@raft2kube/linux/collect-garbage.ts";
+import { collectGarbage } from "@raft2kube/linux/process/collect-garbage.ts";
 
 /**
  * Returns memory to the kernel after a burst of writes: unreferenced buffers, which V8 sees no
@@ -7,8 +7,8 @@ import { collectGarbage } from "@raft2kube/linux/collect-garbage.ts";
  */
 export async function giveMemoryBack(): Promise<void> {
   // Native code that a start has no use for.
-  const { returnFreedMemory, returnUnusedCode } = await import("@raft2kube/linux/memory.ts");
+  const memory = await import("@raft2kube/linux/process/memory.ts");
   collectGarbage();
-  returnFreedMemory();
-  returnUnusedCode();
+  memory.returnFreedMemory();
+  memory.returnUnusedCode();
 }

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { isIP } from "node:net";
 import path from "node:path";
-import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { SettingError } from "./flag-error.ts";

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { replaceFile } from "@raft2kube/linux/durable-file.ts";
-import { machineClock } from "@raft2kube/linux/machine-clock.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { SEE_LOG } from "../cluster/keep-logs.ts";

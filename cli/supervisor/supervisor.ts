@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";

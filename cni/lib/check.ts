@@ -1,8 +1,8 @@
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { listAddresses } from "@raft2kube/linux/address.ts";
-import { findLink, type Link, openRoute } from "@raft2kube/linux/link.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
-import { listAllRoutes, MAIN_TABLE } from "@raft2kube/linux/route.ts";
+import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { findLink, type Link, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { listAllRoutes, MAIN_TABLE } from "@raft2kube/linux/netlink/route.ts";
 import { CniError } from "./errors.ts";
 import { formatSubnet, parseSubnet } from "./ip.ts";
 import type { CniResult } from "./types.ts";

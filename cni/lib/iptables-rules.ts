@@ -1,4 +1,4 @@
-import { findIptables, hasNatTable, type Iptables } from "@raft2kube/linux/iptables.ts";
+import { findIptables, hasNatTable, type Iptables } from "@raft2kube/linux/netfilter/iptables.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { IPTABLES_ATTEMPTS_MAX } from "../limits.ts";
 

@@ -1,7 +1,7 @@
 import {
   deleteNeighbour, keepNeighbour, listNeighbours, type Neighbour,
-} from "@raft2kube/linux/neighbour.ts";
-import type { NetlinkSocket } from "@raft2kube/linux/netlink.ts";
+} from "@raft2kube/linux/netlink/neighbour.ts";
+import type { NetlinkSocket } from "@raft2kube/linux/netlink/netlink.ts";
 import { asError } from "@raft2kube/std/errors.ts";
 
 /**
@@ -15,7 +15,7 @@ export function keepNeighbours(
   { link, protocol }: { readonly link: number; readonly protocol: number },
   { changes, failures }: { changes: string[]; failures: Error[] },
 ): void {
-  const entries = listNeighbours(route, "ip", link);
+  const entries = listNeighbours(route, link);
   const isOurs = (entry: Neighbour) => entry.protocol === protocol;
   // A permanent one is an administrator's, and not dropped either.
   const kept = entries.filter((entry) => isOurs(entry) || entry.permanent);
@@ -31,7 +31,7 @@ export function keepNeighbours(
   for (const entry of entries.filter(isOurs)) {
     const { address } = entry;
     if (wanted.has(address)) continue;
-    change(`let neighbour ${address} go`, () => deleteNeighbour(route, "ip", entry));
+    change(`let neighbour ${address} go`, () => deleteNeighbour(route, entry));
   }
   for (const address of wanted) {
     if (present.has(address)) continue;

@@ -1,5 +1,5 @@
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { applyRuleset, listRuleset, nftTableExists } from "@raft2kube/linux/nft.ts";
+import { applyRuleset, listRuleset, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
 
 /** An element of a set or map in nft's syntax, with the comment that identifies its owner. */
 export interface NftElement {

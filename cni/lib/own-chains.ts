@@ -1,4 +1,4 @@
-import { iptables } from "@raft2kube/linux/iptables.ts";
+import { iptables } from "@raft2kube/linux/netfilter/iptables.ts";
 
 /** Chains of a table that have one owner and are replaced as a whole, without nftables. */
 export interface OwnChains {

@@ -1,7 +1,7 @@
-import { inNetns } from "@raft2kube/linux/netns.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import {
   applyRuleset, deleteTable, listRuleset, nftGeneration, nftTableExists,
-} from "@raft2kube/linux/nft.ts";
+} from "@raft2kube/linux/netfilter/nft.ts";
 import { OWN_TABLE_ATTEMPTS_MAX } from "../limits.ts";
 
 /** The network namespace that a table is in; by default that of this thread. */

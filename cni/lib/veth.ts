@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { addAddress } from "@raft2kube/linux/address.ts";
+import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import {
   createVeth, deleteLink, findLink, getLink, type Link, openRoute, setLink,
-} from "@raft2kube/linux/link.ts";
-import type { NetlinkSocket } from "@raft2kube/linux/netlink.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
-import { addRoute } from "@raft2kube/linux/route.ts";
-import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+} from "@raft2kube/linux/netlink/link.ts";
+import type { NetlinkSocket } from "@raft2kube/linux/netlink/netlink.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { addRoute } from "@raft2kube/linux/netlink/route.ts";
+import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { CniError } from "./errors.ts";
 import { familyOf } from "./ip.ts";
 import { disableRouteLearning } from "./route-learning.ts";

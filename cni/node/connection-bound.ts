@@ -1,4 +1,4 @@
-import { readSysctl } from "@raft2kube/linux/sysctl.ts";
+import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { ensureChains } from "../lib/own-chains.ts";

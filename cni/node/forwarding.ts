@@ -1,6 +1,6 @@
-import { listLinks, openRoute } from "@raft2kube/linux/link.ts";
-import { listRuleset, nftTableExists } from "@raft2kube/linux/nft.ts";
-import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { listRuleset, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
+import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 
 const FORWARD = "net.ipv4.ip_forward";

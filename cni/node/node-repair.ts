@@ -1,6 +1,6 @@
-import { listAddresses } from "@raft2kube/linux/address.ts";
-import { findLink, openRoute } from "@raft2kube/linux/link.ts";
-import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { findLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { ensureChains, type OwnChains } from "../lib/own-chains.ts";
 import { HERE, OwnTable, type TablePlace } from "../lib/own-table.ts";

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
-import { getLink, openRoute } from "@raft2kube/linux/link.ts";
-import { deleteRoute, listRoutes, replaceRoute } from "@raft2kube/linux/route.ts";
+import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { deleteRoute, listRoutes, replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { contains, formatSubnet, parseIp, parseSubnet, type Subnet } from "../lib/ip.ts";
 import { keepNeighbours } from "../lib/kept-neighbours.ts";
 import { includes, ipv4Subnet } from "../lib/subnet.ts";

@@ -1,8 +1,8 @@
-import { addAddress } from "@raft2kube/linux/address.ts";
-import { getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
-import { deleteNetns, inNetns } from "@raft2kube/linux/netns.ts";
-import { replaceRoute } from "@raft2kube/linux/route.ts";
-import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { addAddress } from "@raft2kube/linux/netlink/address.ts";
+import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import { deleteNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
+import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { placeAt } from "../lib/own-table.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";

@@ -1,11 +1,11 @@
-import { addAddress, listAddresses } from "@raft2kube/linux/address.ts";
+import { addAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import {
   createBridge, createVeth, deleteLink, findLink, getLink, type Link, listLinks, openRoute, setLink,
-} from "@raft2kube/linux/link.ts";
-import { createNetns, deleteNetns, inNetns, isNetns } from "@raft2kube/linux/netns.ts";
-import { deleteTable, masquerades, nftTableExists } from "@raft2kube/linux/nft.ts";
-import { replaceRoute } from "@raft2kube/linux/route.ts";
-import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+} from "@raft2kube/linux/netlink/link.ts";
+import { createNetns, deleteNetns, inNetns, isNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { deleteTable, masquerades, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
+import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
+import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { HERE, OwnTable } from "../lib/own-table.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";

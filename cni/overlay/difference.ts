@@ -1,5 +1,6 @@
-import type { Neighbour } from "@raft2kube/linux/neighbour.ts";
-import type { Route } from "@raft2kube/linux/route.ts";
+import type { FdbEntry } from "@raft2kube/linux/netlink/fdb.ts";
+import type { Neighbour } from "@raft2kube/linux/netlink/neighbour.ts";
+import type { Route } from "@raft2kube/linux/netlink/route.ts";
 import type { MacOf, OverlayPlan } from "./plan.ts";
 
 /** The kernel's links, routes and entries that could be ours. */
@@ -9,7 +10,7 @@ export interface Actual {
   readonly underlay: number;
   readonly routes: readonly Route[];
   readonly neighbours: readonly Neighbour[];
-  readonly forwarding: readonly Neighbour[];
+  readonly forwarding: readonly FdbEntry[];
 }
 
 /** One change of the kernel's tables. */

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createBridge, getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
-import { createNetns, deleteNetns, inNetns } from "@raft2kube/linux/netns.ts";
+import { createBridge, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import { createNetns, deleteNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";

@@ -1,6 +1,6 @@
-import { decodeBody, type NetlinkMessage } from "@raft2kube/linux/netlink-messages.ts";
-import { RTMGRP, type RouteEvents, watchRoute } from "@raft2kube/linux/netlink-events.ts";
-import { parseRoute } from "@raft2kube/linux/route.ts";
+import { decodeBody, type NetlinkMessage } from "@raft2kube/linux/netlink/messages.ts";
+import { RTMGRP, type RouteEvents, watchRoute } from "@raft2kube/linux/netlink/events.ts";
+import { parseRoute } from "@raft2kube/linux/netlink/route.ts";
 import type { Subnet } from "../lib/ip.ts";
 import { OVERLAY_CHANGES_BYTES } from "../limits.ts";
 import type { OverlayNetwork } from "./network.ts";

@@ -1,4 +1,4 @@
-import { masquerades } from "@raft2kube/linux/nft.ts";
+import { masquerades } from "@raft2kube/linux/netfilter/nft.ts";
 import { formatSubnet, type Subnet } from "../lib/ip.ts";
 import { OwnTable } from "../lib/own-table.ts";
 

@@ -1,13 +1,14 @@
-import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/address.ts";
-import { setTransmitChecksum } from "@raft2kube/linux/ethtool.ts";
+import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { setTransmitChecksum } from "@raft2kube/linux/netlink/ethtool.ts";
 import {
   createVxlan, deleteLink, findLink, getLink, type Link, listLinks, openRoute, setLink,
-} from "@raft2kube/linux/link.ts";
+} from "@raft2kube/linux/netlink/link.ts";
+import { deleteFdbEntry, listFdb, replaceFdbEntry } from "@raft2kube/linux/netlink/fdb.ts";
 import { deleteNeighbour, listNeighbours, replaceNeighbour } from
-  "@raft2kube/linux/neighbour.ts";
-import type { NetlinkSocket } from "@raft2kube/linux/netlink.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
-import { deleteRoute, listRoutes, replaceRoute } from "@raft2kube/linux/route.ts";
+  "@raft2kube/linux/netlink/neighbour.ts";
+import type { NetlinkSocket } from "@raft2kube/linux/netlink/netlink.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { deleteRoute, listRoutes, replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { unreachable } from "@raft2kube/std/assert.ts";
 import { asError, CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { keepNeighbours } from "../lib/kept-neighbours.ts";
@@ -87,8 +88,8 @@ export class OverlayNetwork {
         device: device?.index,
         underlay: underlay.index,
         routes: listRoutes(route),
-        neighbours: hasTables ? listNeighbours(route, "ip", device.index) : [],
-        forwarding: hasTables ? listNeighbours(route, "bridge", device.index) : [],
+        neighbours: hasTables ? listNeighbours(route, device.index) : [],
+        forwarding: hasTables ? listFdb(route, device.index) : [],
       };
       for (const change of difference(plan, actual)) {
         try {
@@ -256,13 +257,13 @@ function make(route: NetlinkSocket, change: Change, link: number): void {
     case "delete-route":
       return void deleteRoute(route, change.route);
     case "set-neighbour":
-      return replaceNeighbour(route, "ip", { link, ...macOf(change) });
+      return replaceNeighbour(route, { link, ...macOf(change) });
     case "delete-neighbour":
-      return void deleteNeighbour(route, "ip", { link, ...macOf(change) });
+      return void deleteNeighbour(route, { link, ...macOf(change) });
     case "set-forwarding":
-      return replaceNeighbour(route, "bridge", { link, ...macOf(change) });
+      return replaceFdbEntry(route, { link, ...macOf(change) });
     case "delete-forwarding":
-      return void deleteNeighbour(route, "bridge", { link, ...macOf(change) });
+      return void deleteFdbEntry(route, { link, ...macOf(change) });
     default:
       return unreachable(change, "change");
   }

@@ -1,8 +1,8 @@
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from "node:dgram";
 import { closeSync, writeSync } from "node:fs";
 import type { Socket } from "node:net";
-import { adoptDuplicate, bindUdp } from "@raft2kube/linux/socket.ts";
-import { openTun } from "@raft2kube/linux/tun.ts";
+import { adoptDuplicate, bindUdp } from "@raft2kube/linux/socket/socket.ts";
+import { openTun } from "@raft2kube/linux/netlink/tun.ts";
 import { asError, isErrno } from "@raft2kube/std/errors.ts";
 import type { Subnet } from "../lib/ip.ts";
 import { UDP_SENDS_MAX } from "../limits.ts";

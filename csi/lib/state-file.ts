@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { STATE_FILE_BYTES_MAX } from "./limits.ts";

@@ -1,4 +1,4 @@
-import type { MountInfo } from "@raft2kube/linux/mountinfo.ts";
+import type { MountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 
 /** The `server:/share/volume` of a mount that shows a directory below one named `exports`. */
 export function exportedBy({ root }: MountInfo): string | undefined {

@@ -2,7 +2,7 @@ import { mkdir, readFile, realpath } from "node:fs/promises";
 import os from "node:os";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { cgroupsOf } from "@raft2kube/linux/open-cgroups.ts";
+import { cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { Allocations } from "../allocation/allocations.ts";
 import type { ApiConnection } from "../api/api-connection.ts";
 import type { ConnectedRuntime } from "../cri/runtime.ts";

@@ -1,6 +1,6 @@
 import { access, readlink, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { namesIn } from "@raft2kube/linux/names-in.ts";
+import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { observePod } from "../cri/observe.ts";
 import { ignoreGone, type Runtime } from "../cri/runtime.ts";

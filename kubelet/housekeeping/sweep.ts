@@ -1,6 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { namesIn } from "@raft2kube/linux/names-in.ts";
+import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { GRACE_ANNOTATION } from "../containers/container-config.ts";
 import { delay } from "@raft2kube/std/wait.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
-import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { PULLED_CREDENTIALS_MAX, PULLS_CUT_SHORT_MAX } from "../limits.ts";
 import { repositoryOf, type PullCredential } from "./credentials.ts";

@@ -4,7 +4,7 @@ import {
   type InterfaceCounters,
   parseDefaultInterface,
   parseInterfaceCounters,
-} from "@raft2kube/linux/interface-counters.ts";
+} from "@raft2kube/linux/proc/interface-counters.ts";
 import {
   filesystemSpace,
   type FilesystemSpace,

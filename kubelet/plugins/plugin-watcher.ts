@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { type FileEvents, watchDirectory } from "@raft2kube/linux/file-events.ts";
+import { type FileEvents, watchDirectory } from "@raft2kube/linux/file/file-events.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";

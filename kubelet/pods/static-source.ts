@@ -5,7 +5,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
-import { type FileEvents, watchDirectory } from "@raft2kube/linux/file-events.ts";
+import { type FileEvents, watchDirectory } from "@raft2kube/linux/file/file-events.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { STATIC_POD_PERIOD_MS, STATIC_POD_SETTLE_MS } from "../limits.ts";

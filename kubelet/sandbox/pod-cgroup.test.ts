@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { openCgroups } from "@raft2kube/linux/open-cgroups.ts";
-import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, test } from "vitest";
 import { podsPidsMax, processSpace } from "../node/machine.ts";

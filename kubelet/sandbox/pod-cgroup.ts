@@ -1,5 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { Cgroups, CgroupUsage } from "@raft2kube/linux/cgroup.ts";
+import type { Cgroups, CgroupUsage } from "@raft2kube/linux/cgroup/cgroup.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { type ComputeResources, podResources, qosClassOf } from "../containers/qos.ts";

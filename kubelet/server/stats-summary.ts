@@ -1,6 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
-import type { InterfaceCounters } from "@raft2kube/linux/interface-counters.ts";
+import type { InterfaceCounters } from "@raft2kube/linux/proc/interface-counters.ts";
 import type {
   FilesystemUsage,
   NetworkInterfaceUsage,

@@ -1,5 +1,5 @@
 import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
-import type { CgroupUsage } from "@raft2kube/linux/cgroup.ts";
+import type { CgroupUsage } from "@raft2kube/linux/cgroup/cgroup.ts";
 import {
   ContainerState,
   type ContainerStats,

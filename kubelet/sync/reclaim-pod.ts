@@ -2,7 +2,7 @@ import { readdir, readlink, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { ignoreGone } from "../cri/runtime.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";

@@ -1,6 +1,6 @@
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { CSI_PLUGIN_DIR } from "./csi-paths.ts";
 import { VolumeError } from "./volume-error.ts";

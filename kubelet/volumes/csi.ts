@@ -1,6 +1,6 @@
 import { mkdir, rmdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { isMountPoint } from "@raft2kube/linux/mount-point.ts";
+import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/gen/csi.ts";
 import { goCodeName, RpcError } from "@raft2kube/rpc/error.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";

@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isMountPoint } from "@raft2kube/linux/mount-point.ts";
-import { bindMount, mount, unmount } from "@raft2kube/linux/mount.ts";
+import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
+import { bindMount, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { removeVolumeDir } from "./disk.ts";
 

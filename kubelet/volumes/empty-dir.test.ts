@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EmptyDirVolumeSource } from "@raft2kube/api/gen/core/v1.ts";
-import { unmount } from "@raft2kube/linux/mount.ts";
+import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { emptyDirPlugin } from "./empty-dir.ts";
 import { FilesBudget } from "./files.ts";

@@ -1,7 +1,7 @@
 import { readlink, realpath, rm, stat, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { namesIn } from "@raft2kube/linux/names-in.ts";
+import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, realpath, rm, symlink } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { type MountInfo, readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import { type MountInfo, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { fsGroupWork, requireLocal } from "./network-mount.ts";
 

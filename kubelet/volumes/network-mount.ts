@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { mountOf, type MountInfo, readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import { mountOf, type MountInfo, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { NETWORK_FILE_SYSTEMS } from "../limits.ts";
 import { VolumeError } from "./volume-error.ts";
 

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { mount, unmount } from "@raft2kube/linux/mount.ts";
+import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FilesBudget } from "./files.ts";
 import { nfsPlugin, type NfsOptions } from "./nfs.ts";

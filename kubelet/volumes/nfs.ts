@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { mkdir, rmdir } from "node:fs/promises";
 import { BlockList, isIPv4 } from "node:net";
-import { isMountPoint } from "@raft2kube/linux/mount-point.ts";
+import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { NFS_MOUNT_TIMEOUT_MS, NFS_UNMOUNT_TIMEOUT_MS } from "../limits.ts";
 import { programPath, runBounded } from "./bounded-program.ts";

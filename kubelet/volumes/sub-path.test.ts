@@ -1,8 +1,8 @@
 import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { unmount } from "@raft2kube/linux/mount.ts";
-import { type MountInfo, readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { type MountInfo, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { mountSubPath } from "./sub-path.ts";
 

@@ -15,8 +15,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { unmount } from "@raft2kube/linux/mount.ts";
-import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
+import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { OciSpec } from "@raft2kube/runtime/oci/spec.ts";
 import { stillAtWork } from "../check.ts";

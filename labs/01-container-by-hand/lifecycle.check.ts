@@ -3,7 +3,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { openCgroups } from "@raft2kube/linux/open-cgroups.ts";
+import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import type { OciProcess, OciSpec } from "@raft2kube/runtime/oci/spec.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";

@@ -1,11 +1,11 @@
 import { memoryBackend } from "@raft2kube/store/backend/memory.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
-import { apply } from "@raft2kube/store/mvcc/apply.ts";
-import type { Command } from "@raft2kube/store/mvcc/command.ts";
+import { apply } from "@raft2kube/store/mvcc/apply/apply.ts";
+import type { Command } from "@raft2kube/store/mvcc/apply/command.ts";
 import { range } from "@raft2kube/store/mvcc/kv/range.ts";
 import type { Change } from "@raft2kube/store/mvcc/records/recent.ts";
-import { restoreState } from "@raft2kube/store/mvcc/restore/restore.ts";
-import { type State, header } from "@raft2kube/store/mvcc/state.ts";
+import { restoreState } from "@raft2kube/store/mvcc/persist/restore/restore.ts";
+import { type State, header } from "@raft2kube/store/mvcc/state/state.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import {

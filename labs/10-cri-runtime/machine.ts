@@ -4,9 +4,9 @@ import {
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
-import { unmount } from "@raft2kube/linux/mount.ts";
-import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   type ContainerConfig,

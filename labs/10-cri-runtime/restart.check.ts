@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
-import { createNetns } from "@raft2kube/linux/netns.ts";
+import { createNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { CONTAINER_STATE, type ContainerRecord } from "@raft2kube/runtime/container/record.ts";
 import { SANDBOX_STATE, type SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";

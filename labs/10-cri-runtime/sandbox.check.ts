@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
-import { isNetns } from "@raft2kube/linux/netns.ts";
+import { isNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { PodSandboxState, type PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { identify, isAlive } from "@raft2kube/runtime/process-identity.ts";

@@ -1,9 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { deleteAddress } from "@raft2kube/linux/address.ts";
-import { deleteLink, getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
-import { deleteRoute } from "@raft2kube/linux/route.ts";
+import { deleteAddress } from "@raft2kube/linux/netlink/address.ts";
+import { deleteLink, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { deleteRoute } from "@raft2kube/linux/netlink/route.ts";
 import { CniError } from "@raft2kube/cni/lib/errors.ts";
 import type { CniResult } from "@raft2kube/cni/lib/types.ts";
 import { ADDRESSES, ask, echoAddress } from "@raft2kube/cni/testing/world.ts";

@@ -4,7 +4,7 @@ import { BUILD_MARK } from "@raft2kube/cni/lib/mark.ts";
 import { dispatch } from "@raft2kube/cni/lib/skel.ts";
 import type { CniResult, Command, Invoke, PluginRequest } from "@raft2kube/cni/lib/types.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
-import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { type World, createWorld } from "@raft2kube/cni/testing/world.ts";
 
 /** The reference plugins of Debian's `containernetworking-plugins`. */

@@ -1,10 +1,10 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { listAddresses } from "@raft2kube/linux/address.ts";
-import { type Link, findLink, listLinks, openRoute } from "@raft2kube/linux/link.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
-import { listRoutes } from "@raft2kube/linux/route.ts";
-import { readSysctl } from "@raft2kube/linux/sysctl.ts";
+import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { type Link, findLink, listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { listRoutes } from "@raft2kube/linux/netlink/route.ts";
+import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { type Host, NETWORK } from "./host.ts";
 

@@ -6,9 +6,9 @@ import { requireMasquerade } from "@raft2kube/cni/lib/masquerade.ts";
 import type { PluginCall } from "@raft2kube/cni/lib/skel.ts";
 import type { CniResult } from "@raft2kube/cni/lib/types.ts";
 import { spoofChecks } from "@raft2kube/cni/plugins/bridge/spoof-check.ts";
-import { createVeth, getLink, openRoute } from "@raft2kube/linux/link.ts";
-import { listNeighbours } from "@raft2kube/linux/neighbour.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
+import { createVeth, getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { listNeighbours } from "@raft2kube/linux/netlink/neighbour.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { check } from "../check.ts";
@@ -49,7 +49,7 @@ const ANNOUNCED_MS = 1_000;
 
 function neighbourOf(link: string, address: string): string | undefined {
   using route = openRoute();
-  const entries = listNeighbours(route, "ip", getLink(route, link).index);
+  const entries = listNeighbours(route, getLink(route, link).index);
   return entries.find((entry) => entry.address === address)?.mac;
 }
 

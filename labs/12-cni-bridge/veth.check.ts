@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
-import { addAddress, listAddresses } from "@raft2kube/linux/address.ts";
-import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
-import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { addAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { CodedError, asError } from "@raft2kube/std/errors.ts";
 import { CniError } from "@raft2kube/cni/lib/errors.ts";
 import { configureInside, createPair, deletePair } from "@raft2kube/cni/lib/veth.ts";

@@ -8,11 +8,11 @@ import { parseNetConf } from "@raft2kube/cni/overlay/net-conf.ts";
 import { OverlayNetwork } from "@raft2kube/cni/overlay/network.ts";
 import { type OverlayPlan, type PlanInput, planOverlay } from
   "@raft2kube/cni/overlay/plan.ts";
-import { addAddress } from "@raft2kube/linux/address.ts";
+import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import { createBridge, createVeth, deleteLink, getLink, openRoute, setLink } from
-  "@raft2kube/linux/link.ts";
-import { createNetns, deleteNetns, inNetns } from "@raft2kube/linux/netns.ts";
-import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+  "@raft2kube/linux/netlink/link.ts";
+import { createNetns, deleteNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { Agent, connectToNode } from "../../testing/network/node-world.ts";
 
 export const NETWORK = "10.244.0.0/16";

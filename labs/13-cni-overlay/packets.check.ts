@@ -1,8 +1,9 @@
 import { createBridge, createVxlan, deleteLink, getLink, openRoute, setLink } from
-  "@raft2kube/linux/link.ts";
-import { deleteNeighbour, listNeighbours } from "@raft2kube/linux/neighbour.ts";
-import { deleteRoute, listRoutes } from "@raft2kube/linux/route.ts";
-import { readSysctl } from "@raft2kube/linux/sysctl.ts";
+  "@raft2kube/linux/netlink/link.ts";
+import { deleteFdbEntry, listFdb } from "@raft2kube/linux/netlink/fdb.ts";
+import { deleteNeighbour, listNeighbours } from "@raft2kube/linux/netlink/neighbour.ts";
+import { deleteRoute, listRoutes } from "@raft2kube/linux/netlink/route.ts";
+import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
@@ -172,8 +173,8 @@ check("packets: entries and routes that are deleted by hand come back", () =>
     syncAll(machines);
     const [one, two] = machines as [Machine, Machine];
     const deletions = [
-      ["bridge fdb del", () => deleteEntries(one, "bridge")],
-      ["ip neigh del", () => deleteEntries(one, "ip")],
+      ["bridge fdb del", () => deleteEntries(one, listFdb, deleteFdbEntry)],
+      ["ip neigh del", () => deleteEntries(one, listNeighbours, deleteNeighbour)],
       ["ip route del", () => deleteRoutes(one)],
     ] as const;
     for (const [command, run] of deletions) {
@@ -190,12 +191,16 @@ check("packets: entries and routes that are deleted by hand come back", () =>
   }),
 );
 
-function deleteEntries({ network }: Machine, table: "ip" | "bridge"): void {
+function deleteEntries(
+  { network }: Machine,
+  list: typeof listNeighbours,
+  remove: typeof deleteNeighbour,
+): void {
   network.inside(() => {
     using route = openRoute();
     const { index } = getLink(route, DEVICE);
-    for (const item of listNeighbours(route, table, index)) {
-      if (item.permanent) deleteNeighbour(route, table, item);
+    for (const item of list(route, index)) {
+      if (item.permanent) remove(route, item);
     }
   });
 }

@@ -1,7 +1,7 @@
 // Runs a command of the shell on one of three nodes whose overlays are the reader's part: n1 (by
 // default), n2, n3, or in the pod of one, pod1. Pod 1 talks to pod 2 on a connection.
 import { spawn } from "node:child_process";
-import { inNetns } from "@raft2kube/linux/netns.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { talkBeside } from "../runner/beside.ts";
 import { addressesOf, Machines, nodeOf, POD_PORT } from "./machines.ts";
 

@@ -1,4 +1,4 @@
-import type { DestinationState } from "@raft2kube/linux/ipvs.ts";
+import type { DestinationState } from "@raft2kube/linux/netfilter/ipvs.ts";
 import { planDestinations } from "@raft2kube/proxy/apply/ipvs/destinations.ts";
 import { IpvsState } from "@raft2kube/proxy/apply/ipvs/state.ts";
 import { type Wanted, wantedOf } from "@raft2kube/proxy/apply/ipvs/wanted.ts";

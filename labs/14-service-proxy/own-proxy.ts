@@ -1,6 +1,6 @@
-import { addAddress } from "@raft2kube/linux/address.ts";
-import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
-import { replaceNeighbour } from "@raft2kube/linux/neighbour.ts";
+import { addAddress } from "@raft2kube/linux/netlink/address.ts";
+import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import { replaceNeighbour } from "@raft2kube/linux/netlink/neighbour.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { nftablesRules } from "@raft2kube/proxy/apply/nftables/apply.ts";
 import type { Rules } from "@raft2kube/proxy/apply/rules.ts";
@@ -26,7 +26,7 @@ function prepareNetwork(): void {
   const { index } = getLink(route, "nowhere");
   addAddress(route, index, "192.0.2.1/24");
   // Without it the kernel would give up after three seconds of ARP, and the attempt with it.
-  replaceNeighbour(route, "ip", { link: index, address: SILENT.address, mac: "02:00:00:00:00:99" });
+  replaceNeighbour(route, { link: index, address: SILENT.address, mac: "02:00:00:00:00:99" });
 }
 
 let isPrepared = false;

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
-import { unmount } from "@raft2kube/linux/mount.ts";
-import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   type CreateVolumeRequest,

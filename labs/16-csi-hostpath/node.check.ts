@@ -1,6 +1,6 @@
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { MountFlag, mount } from "@raft2kube/linux/mount.ts";
+import { MountFlag, mount } from "@raft2kube/linux/mount/mount.ts";
 import {
   VolumeCapability_AccessMode_Mode as Mode,
   type Volume,

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
 import { exportedBy } from "@raft2kube/csi/testing/nfs-exports.ts";
-import { unmount } from "@raft2kube/linux/mount.ts";
-import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   type CreateVolumeRequest,

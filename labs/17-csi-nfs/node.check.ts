@@ -2,7 +2,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ShareProcesses } from "@raft2kube/csi/drivers/nfs/share-processes.ts";
-import { bindMount, MountFlag, mount } from "@raft2kube/linux/mount.ts";
+import { bindMount, MountFlag, mount } from "@raft2kube/linux/mount/mount.ts";
 import { VolumeCapability_AccessMode_Mode as Mode } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { check } from "../check.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { replaceFile } from "@raft2kube/linux/durable-file.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { HintCounts } from "./hints.ts";
 import { LabError } from "./lab-error.ts";

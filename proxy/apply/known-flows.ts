@@ -1,4 +1,4 @@
-import { forgetFlows } from "@raft2kube/linux/conntrack.ts";
+import { forgetFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 

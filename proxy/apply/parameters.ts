@@ -1,5 +1,5 @@
 import type { Logger } from "@raft2kube/observe/log.ts";
-import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 
 /** A kernel parameter that a mode sets. */
 export interface Parameter {

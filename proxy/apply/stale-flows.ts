@@ -1,4 +1,4 @@
-import { type Flow, forgetFlows } from "@raft2kube/linux/conntrack.ts";
+import { type Flow, forgetFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
 import { reachableEndpoints } from "../plan/endpoints.ts";
 import type { ServicePort, Target } from "../plan/model.ts";
 import type { StaleFlow } from "../plan/stale-flows.ts";

@@ -1,8 +1,8 @@
 import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import type { Cgroups } from "@raft2kube/linux/cgroup.ts";
-import { openCgroups } from "@raft2kube/linux/open-cgroups.ts";
-import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import type { Cgroups } from "@raft2kube/linux/cgroup/cgroup.ts";
+import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import type { OciDeviceRule, OciResources } from "../oci/spec.ts";
 import { attachDeviceProgram } from "./device-program.ts";
 import { ByHandError } from "./error.ts";

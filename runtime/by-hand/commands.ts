@@ -4,13 +4,13 @@ import { readlinkSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { constants } from "node:os";
 import path from "node:path";
 import type { Readable } from "node:stream";
-import { check, libc } from "@raft2kube/linux/libc.ts";
-import { openCgroups } from "@raft2kube/linux/open-cgroups.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
+import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import {
   MountAttribute,
   cloneMount,
   setMountAttributes,
-} from "@raft2kube/linux/process-calls.ts";
+} from "@raft2kube/linux/process/process-calls.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";

@@ -1,9 +1,9 @@
 import { accessSync, closeSync, constants, openSync } from "node:fs";
 import { readSync, readlinkSync, statSync, writeFileSync, writeSync } from "node:fs";
 import path from "node:path";
-import { DetachedMount } from "@raft2kube/linux/detached-mount.ts";
-import { check, libc } from "@raft2kube/linux/libc.ts";
-import { MountFlag } from "@raft2kube/linux/mount.ts";
+import { DetachedMount } from "@raft2kube/linux/mount/detached-mount.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
+import { MountFlag } from "@raft2kube/linux/mount/mount.ts";
 import {
   closeOnExec,
   defaultSignal,
@@ -13,7 +13,7 @@ import {
   newSession,
   prctl,
   setHostname,
-} from "@raft2kube/linux/process-calls.ts";
+} from "@raft2kube/linux/process/process-calls.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { OciProcess, OciSpec } from "../oci/spec.ts";
 import type { ProcessIdentity } from "../process-identity.ts";

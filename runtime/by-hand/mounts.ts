@@ -1,14 +1,14 @@
 import { closeSync, statSync } from "node:fs";
-import { DetachedMount } from "@raft2kube/linux/detached-mount.ts";
-import { MountFlag, mount } from "@raft2kube/linux/mount.ts";
+import { DetachedMount } from "@raft2kube/linux/mount/detached-mount.ts";
+import { MountFlag, mount } from "@raft2kube/linux/mount/mount.ts";
 import {
   MountAttribute,
   attachMount,
   attachMountAt,
   cloneMount,
   setMountAttributes,
-} from "@raft2kube/linux/process-calls.ts";
-import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
+} from "@raft2kube/linux/process/process-calls.ts";
+import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { OciMount, OciSpec } from "../oci/spec.ts";
 import { type CgroupPlace, cgroupPlaces } from "./cgroup.ts";

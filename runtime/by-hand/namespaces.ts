@@ -1,5 +1,5 @@
 import { closeSync, openSync } from "node:fs";
-import { check, libc } from "@raft2kube/linux/libc.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
 import type { OciNamespace } from "../oci/spec.ts";
 
 /** Flags of clone(2), by the names of the runtime spec. */

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { prctl, setCapabilities } from "@raft2kube/linux/process-calls.ts";
+import { prctl, setCapabilities } from "@raft2kube/linux/process/process-calls.ts";
 import { CAPABILITIES } from "../oci/capabilities.ts";
 import type { OciProcess, OciSeccomp } from "../oci/spec.ts";
 import { loadFilter } from "./seccomp.ts";

@@ -1,8 +1,8 @@
 import { chdir } from "node:process";
-import { MountFlag, mount } from "@raft2kube/linux/mount.ts";
-import { MNT_DETACH } from "@raft2kube/linux/numbers.ts";
-import { pivotRoot } from "@raft2kube/linux/process-calls.ts";
-import { check, libc } from "@raft2kube/linux/libc.ts";
+import { MountFlag, mount } from "@raft2kube/linux/mount/mount.ts";
+import { MNT_DETACH } from "@raft2kube/linux/syscall/numbers.ts";
+import { pivotRoot } from "@raft2kube/linux/process/process-calls.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
 
 /**
  * Makes `rootfs` the root of this mount namespace, and leaves nothing of the machine's tree in it.

@@ -1,4 +1,4 @@
-import koffi from "@raft2kube/linux/koffi.ts";
+import koffi from "@raft2kube/linux/syscall/koffi.ts";
 import type { OciSeccomp } from "../oci/spec.ts";
 import { ByHandError } from "./error.ts";
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, rmdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { check, libc } from "@raft2kube/linux/libc.ts";
-import { FileType } from "@raft2kube/linux/special-file.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
+import { FileType } from "@raft2kube/linux/file/special-file.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { type ProcessIdentity, isAlive } from "../process-identity.ts";
 import { ByHandError } from "./error.ts";

@@ -1,9 +1,9 @@
 import { closeSync, fchownSync } from "node:fs";
 import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { check, libc } from "@raft2kube/linux/libc.ts";
-import { AF_UNIX, SOCK_STREAM, TIOCGPTN, TIOCSWINSZ } from "@raft2kube/linux/numbers.ts";
-import { attachMountAt, cloneMountAt, sendDescriptor } from "@raft2kube/linux/process-calls.ts";
-import { unixAddress } from "@raft2kube/linux/socket.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
+import { AF_UNIX, SOCK_STREAM, TIOCGPTN, TIOCSWINSZ } from "@raft2kube/linux/syscall/numbers.ts";
+import { attachMountAt, cloneMountAt, sendDescriptor } from "@raft2kube/linux/process/process-calls.ts";
+import { unixAddress } from "@raft2kube/linux/socket/socket.ts";
 import type { OciProcess } from "../oci/spec.ts";
 import { ByHandError } from "./error.ts";
 import { directoryWithoutLinks, makeFile } from "./inside.ts";

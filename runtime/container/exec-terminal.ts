@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { closeSync } from "node:fs";
 import path from "node:path";
-import { listenForTerminal } from "@raft2kube/linux/console-socket.ts";
-import { openTerminal, type Terminal } from "@raft2kube/linux/terminal.ts";
+import { listenForTerminal } from "@raft2kube/linux/process/console-socket.ts";
+import { openTerminal, type Terminal } from "@raft2kube/linux/process/terminal.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { TerminalSize } from "@raft2kube/streaming/resize.ts";
 import { RuntimeError } from "../errors.ts";

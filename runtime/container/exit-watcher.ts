@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { type FileEvents, watchDirectory } from "@raft2kube/linux/file-events.ts";
+import { type FileEvents, watchDirectory } from "@raft2kube/linux/file/file-events.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { EXIT_CHECK_INTERVAL_MS, EXIT_POLL_INTERVAL_MS } from "../limits.ts";
 import type { Exits, Runtime } from "../runtime.ts";

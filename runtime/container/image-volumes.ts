@@ -2,7 +2,7 @@ import { mkdir, readdir } from "node:fs/promises";
 import { readlinkSync } from "node:fs";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { bindMount, mount, MountFlag, unmount } from "@raft2kube/linux/mount.ts";
+import { bindMount, mount, MountFlag, unmount } from "@raft2kube/linux/mount/mount.ts";
 import type { Mount } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";

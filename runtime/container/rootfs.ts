@@ -1,8 +1,8 @@
 import { mkdir, rm } from "node:fs/promises";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { mount, unmount } from "@raft2kube/linux/mount.ts";
-import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
+import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { RuntimeError } from "../errors.ts";
 import type { ContainerPaths } from "../paths.ts";
 

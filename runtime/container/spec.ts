@@ -1,4 +1,4 @@
-import { isMapped } from "@raft2kube/linux/user-namespace.ts";
+import { isMapped } from "@raft2kube/linux/namespace/user-namespace.ts";
 import type { ContainerConfig } from "@raft2kube/proto/gen/cri.ts";
 import { NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";

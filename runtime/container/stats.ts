@@ -1,4 +1,4 @@
-import type { CgroupUsage } from "@raft2kube/linux/cgroup.ts";
+import type { CgroupUsage } from "@raft2kube/linux/cgroup/cgroup.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type {
   ContainerFilter,

@@ -5,7 +5,7 @@ import path from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { namesIn } from "@raft2kube/linux/names-in.ts";
+import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import { FILE_BYTES, type DiskReserve } from "./disk-reserve.ts";

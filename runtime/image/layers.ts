@@ -5,7 +5,7 @@ import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { namesIn } from "@raft2kube/linux/names-in.ts";
+import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import { LAYER_BLOBS_KNOWN, LAYER_UNPACKED_BYTES } from "../limits.ts";

@@ -1,5 +1,5 @@
 import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
-import { isMapped, type MappedIds } from "@raft2kube/linux/user-namespace.ts";
+import { isMapped, type MappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import type { TarHeader } from "./tar/header.ts";
 

@@ -1,7 +1,7 @@
 import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
-import { FileType } from "@raft2kube/linux/special-file.ts";
-import { inUserNamespace, readMappedIds } from "@raft2kube/linux/user-namespace.ts";
+import { FileType } from "@raft2kube/linux/file/special-file.ts";
+import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { refuse } from "./place.ts";
 import type { TarHeader } from "./tar/header.ts";
 

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
-import { splitDeviceNumber } from "@raft2kube/linux/special-file.ts";
+import { splitDeviceNumber } from "@raft2kube/linux/file/special-file.ts";
 import type { Device } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";

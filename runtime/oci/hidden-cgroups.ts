@@ -1,5 +1,5 @@
-import { mount, unmount } from "@raft2kube/linux/mount.ts";
-import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { controllersInTheWay } from "./hybrid-cgroups.ts";
 
 const isHidden = (mark: string) => readMountInfo().some(({ source }) => source === mark);

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { mount, unmount } from "@raft2kube/linux/mount.ts";
-import { KEEPS_CONTROLLERS } from "@raft2kube/linux/open-cgroups.ts";
-import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { KEEPS_CONTROLLERS } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 

@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { mount, unmount } from "@raft2kube/linux/mount.ts";
+import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { MountPropagation, type Mount } from "@raft2kube/proto/gen/cri.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { volumeMounts } from "./mounts.ts";

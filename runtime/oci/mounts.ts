@@ -1,7 +1,7 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import path from "node:path";
-import { isMountPoint } from "@raft2kube/linux/mount-point.ts";
-import { mountOf, readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
+import { mountOf, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { MountPropagation, type Mount } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";

@@ -1,6 +1,6 @@
 import { rm, readFile } from "node:fs/promises";
 import path from "node:path";
-import type { CgroupMode } from "@raft2kube/linux/open-cgroups.ts";
+import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { runCommand, type CommandResult } from "../command.ts";
 import { RuntimeError } from "../errors.ts";

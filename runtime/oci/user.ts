@@ -1,5 +1,5 @@
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { isMapped, type MappedIds } from "@raft2kube/linux/user-namespace.ts";
+import { isMapped, type MappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import type { LinuxContainerSecurityContext } from "@raft2kube/proto/gen/cri.ts";
 import { SupplementalGroupsPolicy } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";

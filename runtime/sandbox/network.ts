@@ -1,8 +1,8 @@
 import { createCni, type Cni } from "@raft2kube/cni/lib/cni.ts";
 import { loadNetwork } from "@raft2kube/cni/lib/conflist.ts";
 import type { Attachment, Invoke, NetworkList, PortMapping } from "@raft2kube/cni/lib/types.ts";
-import { getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
-import { inNetns, isNetns } from "@raft2kube/linux/netns.ts";
+import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import { inNetns, isNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { Protocol, type PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { isQuantity, valueOf } from "@raft2kube/std/quantity.ts";

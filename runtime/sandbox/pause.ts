@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import { isMapped, type MappedIds } from "@raft2kube/linux/user-namespace.ts";
+import { isMapped, type MappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { RuntimeError } from "../errors.ts";
 import { cgroupOf, clampOomScore } from "../oci/resources.ts";
 import { seccompFor } from "../oci/seccomp.ts";

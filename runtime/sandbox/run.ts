@@ -1,4 +1,4 @@
-import { createNetns } from "@raft2kube/linux/netns.ts";
+import { createNetns } from "@raft2kube/linux/namespace/netns.ts";
 import type { RunPodSandboxRequest } from "@raft2kube/proto/gen/cri.ts";
 import { NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
-import type { CgroupUsage } from "@raft2kube/linux/cgroup.ts";
+import type { CgroupUsage } from "@raft2kube/linux/cgroup/cgroup.ts";
 import {
   type InterfaceCounters,
   parseInterfaceCounters,
-} from "@raft2kube/linux/interface-counters.ts";
+} from "@raft2kube/linux/proc/interface-counters.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type {
   NetworkInterfaceUsage,

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { deleteNetns } from "@raft2kube/linux/netns.ts";
+import { deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { removeContainer } from "../container/remove.ts";
 import { killContainer } from "../container/stop.ts";
 import { signal } from "../process-identity.ts";

@@ -1,6 +1,6 @@
 import { Writable } from "node:stream";
-import { packetConnection } from "@raft2kube/linux/packets.ts";
-import { connectSeqpacket } from "@raft2kube/linux/socket.ts";
+import { packetConnection } from "@raft2kube/linux/socket/packets.ts";
+import { connectSeqpacket } from "@raft2kube/linux/socket/socket.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { acceptRemoteCommand } from "@raft2kube/streaming/accept-remote-command.ts";
 import type { CommandStreams, RemoteCommand } from "@raft2kube/streaming/remote-command.ts";

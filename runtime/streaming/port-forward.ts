@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
-import { inNetns } from "@raft2kube/linux/netns.ts";
-import { connectLoopback } from "@raft2kube/linux/socket.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { connectLoopback } from "@raft2kube/linux/socket/socket.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { acceptPortForward } from "@raft2kube/streaming/accept-port-forward.ts";
 import type { ForwardedConnection } from "@raft2kube/streaming/port-forward.ts";

@@ -1,9 +1,9 @@
 import type { BackendPair, BackendSnapshot } from "../backend/backend.ts";
 import type { Membership } from "../core/types.ts";
-import { clusterVersion, decodeDowngrade } from "../mvcc/commands/downgrade.ts";
-import { MemberTable } from "../mvcc/cluster/members.ts";
-import { readMeta } from "../mvcc/flush/meta.ts";
-import { bucket } from "../mvcc/restore/restore.ts";
+import { clusterVersion, decodeDowngrade } from "../mvcc/apply/downgrade.ts";
+import { MemberTable } from "../mvcc/state/cluster/members.ts";
+import { readMeta } from "../mvcc/persist/flush/meta.ts";
+import { bucket } from "../mvcc/persist/restore/restore.ts";
 import { recordKey } from "../mvcc/records/revision.ts";
 import type { BboltBucket } from "@raft2kube/bbolt/write.ts";
 

@@ -2,9 +2,9 @@ import { AlarmMember, AlarmType, KeyValue, Role, User } from "@raft2kube/proto/g
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import type { Backend, BackendPair, BackendWrite } from "../backend/backend.ts";
 import { IMPORT_BATCH_BYTES } from "../limits.ts";
-import { DOWNGRADE_KEY, decodeDowngrade, importDowngrade } from "../mvcc/commands/downgrade.ts";
+import { DOWNGRADE_KEY, decodeDowngrade, importDowngrade } from "../mvcc/apply/downgrade.ts";
 import { KeyIndex } from "../mvcc/index/key-index.ts";
-import { StoredLease } from "../mvcc/lease/lease.ts";
+import { StoredLease } from "../mvcc/state/lease/lease.ts";
 import { REVISION_BYTES, parseRecordKey } from "../mvcc/records/revision.ts";
 import { BboltError } from "@raft2kube/bbolt/errors.ts";
 import type { OpenBbolt } from "@raft2kube/bbolt/read.ts";

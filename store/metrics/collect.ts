@@ -7,7 +7,7 @@ import {
 import { Gauge, type Registry } from "@raft2kube/observe/metrics.ts";
 import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
 import { NONE } from "../core/types.ts";
-import { clusterVersion } from "../mvcc/commands/downgrade.ts";
+import { clusterVersion } from "../mvcc/apply/downgrade.ts";
 import { ETCD_VERSION } from "../version.ts";
 import { alarmName } from "../etcd/maintenance/alarm-text.ts";
 import type { EtcdContext } from "../etcd/request/context.ts";

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { Backend } from "../backend/backend.ts";
 import { type OnDamage, openBackend } from "../backend/checked.ts";
 import type { MemberMetrics } from "../metrics/member.ts";
-import { META_KEY } from "../mvcc/flush/meta.ts";
-import type { Identity } from "../mvcc/state.ts";
+import { META_KEY } from "../mvcc/persist/flush/meta.ts";
+import type { Identity } from "../mvcc/state/state.ts";
 import { loadSnapshot } from "../snapshot/load.ts";
 
 export interface BackendsOptions {

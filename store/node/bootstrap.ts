@@ -3,8 +3,8 @@ import type { ClientTls } from "@raft2kube/rpc/client.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { initialMembership } from "../core/membership.ts";
 import type { LogBase, Membership } from "../core/types.ts";
-import type { MemberRecord } from "../mvcc/cluster/members.ts";
-import type { Identity } from "../mvcc/state.ts";
+import type { MemberRecord } from "../mvcc/state/cluster/members.ts";
+import type { Identity } from "../mvcc/state/state.ts";
 import { clusterIdOf, memberIdOf, soleIds } from "./member-ids.ts";
 
 /** How a member finds the others at its very first start. Later its data directory knows them. */

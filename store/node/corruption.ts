@@ -1,7 +1,7 @@
 import { AlarmType } from "@raft2kube/proto/gen/etcd.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { MemberId } from "../core/types.ts";
-import type { State } from "../mvcc/state.ts";
+import type { State } from "../mvcc/state/state.ts";
 
 /**
  * This member's data is not the others': it must not be served (S8). Alone, a member has

@@ -1,10 +1,10 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { SnapshotMark } from "../core/types.ts";
-import type { Compactor } from "../mvcc/compaction/compactor.ts";
-import type { Flusher } from "../mvcc/flush/flusher.ts";
-import { restoreState } from "../mvcc/restore/restore.ts";
-import type { State } from "../mvcc/state.ts";
+import type { Compactor } from "../mvcc/persist/compaction/compactor.ts";
+import type { Flusher } from "../mvcc/persist/flush/flusher.ts";
+import { restoreState } from "../mvcc/persist/restore/restore.ts";
+import type { State } from "../mvcc/state/state.ts";
 import type { WatchHub } from "../mvcc/watch/hub.ts";
 import type { SnapshotFolder } from "../snapshot/folder.ts";
 import type { Backends } from "./backends.ts";

@@ -1,5 +1,5 @@
 import type { MembershipChange, MembershipStep } from "../core/types.ts";
-import type { Command } from "../mvcc/command.ts";
+import type { Command } from "../mvcc/apply/command.ts";
 
 /** The change of Raft's membership that a command asks for, beside its own effect on the state. */
 export function membershipChange(command: Command, encoded: Buffer): MembershipChange | undefined {

@@ -16,9 +16,9 @@ import {
   UNCOMMITTED_BYTES_MAX,
 } from "../limits.ts";
 import type { MemberMetrics } from "../metrics/member.ts";
-import { META_KEY, type Meta, decodeMeta } from "../mvcc/flush/meta.ts";
-import { restoreState } from "../mvcc/restore/restore.ts";
-import type { State } from "../mvcc/state.ts";
+import { META_KEY, type Meta, decodeMeta } from "../mvcc/persist/flush/meta.ts";
+import { restoreState } from "../mvcc/persist/restore/restore.ts";
+import type { State } from "../mvcc/state/state.ts";
 import { machineDisk } from "../wal/disk.ts";
 import type { LogWriteError } from "../wal/errors.ts";
 import type { RecoveredLog } from "../wal/recover.ts";

@@ -1,4 +1,4 @@
-import type { Outcome } from "../mvcc/responses.ts";
+import type { Outcome } from "../mvcc/apply/responses.ts";
 import type { WatchHub } from "../mvcc/watch/hub.ts";
 
 /** The parts of a member that act on what a command did. */

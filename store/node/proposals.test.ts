@@ -5,8 +5,8 @@ import {
   PENDING_PROPOSALS_BYTES_MAX,
   PENDING_PROPOSALS_MAX,
 } from "../limits.ts";
-import type { Outcome } from "../mvcc/responses.ts";
-import type { Command } from "../mvcc/command.ts";
+import type { Outcome } from "../mvcc/apply/responses.ts";
+import type { Command } from "../mvcc/apply/command.ts";
 import { encodeEntry } from "../wal/payload.ts";
 import { RECORD, encodeRecord, recordSize } from "../wal/record.ts";
 import { Proposals } from "./proposals.ts";

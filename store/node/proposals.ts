@@ -1,7 +1,7 @@
 import { type EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
-import type { Outcome } from "../mvcc/responses.ts";
+import type { Outcome } from "../mvcc/apply/responses.ts";
 import type { MembershipChange } from "../core/types.ts";
-import { type Command, encodeCommand, type Ticket } from "../mvcc/command.ts";
+import { type Command, encodeCommand, type Ticket } from "../mvcc/apply/command.ts";
 import { Slabs } from "../structures/slabs.ts";
 import {
   ENTRY_BYTES_MAX,

@@ -1,8 +1,8 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { QUOTA_BYTES_DEFAULT, QUOTA_MEASURE_INTERVAL_MS } from "../limits.ts";
-import type { Command } from "../mvcc/command.ts";
-import { spaceCost } from "../mvcc/space-cost.ts";
-import type { State } from "../mvcc/state.ts";
+import type { Command } from "../mvcc/apply/command.ts";
+import { spaceCost } from "../mvcc/apply/space-cost.ts";
+import type { State } from "../mvcc/state/state.ts";
 
 /** Whether there is space for what a command adds. */
 export interface SpaceLimit {

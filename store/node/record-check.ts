@@ -1,6 +1,6 @@
-import type { Compactor } from "../mvcc/compaction/compactor.ts";
-import { bucket } from "../mvcc/restore/restore.ts";
-import type { State } from "../mvcc/state.ts";
+import type { Compactor } from "../mvcc/persist/compaction/compactor.ts";
+import { bucket } from "../mvcc/persist/restore/restore.ts";
+import type { State } from "../mvcc/state/state.ts";
 
 /**
  * Reads all records once, behind a start that had the index from a file: what the database has

@@ -5,10 +5,10 @@ import type { Message } from "../core/message.ts";
 import type { EtcdContext } from "../etcd/request/context.ts";
 import { leaseKeepAliveVerb } from "../etcd/lease/lease-keep-alive.ts";
 import { ELECTION_TICKS, ENTRY_BYTES_MAX, REQUEST_TIMEOUT_MS, TICK_MS } from "../limits.ts";
-import type { Outcome } from "../mvcc/responses.ts";
-import { type Command, decodeCommand, encodeCommand } from "../mvcc/command.ts";
-import { LeaseTable } from "../mvcc/lease/lease.ts";
-import { LeaseTimers } from "../mvcc/lease/lease-timers.ts";
+import type { Outcome } from "../mvcc/apply/responses.ts";
+import { type Command, decodeCommand, encodeCommand } from "../mvcc/apply/command.ts";
+import { LeaseTable } from "../mvcc/state/lease/lease.ts";
+import { LeaseTimers } from "../mvcc/state/lease/lease-timers.ts";
 import { entryOf, loneReplica, put } from "../../testing/raft/lone-replica.ts";
 
 const grant = (ID: bigint, TTL: number): Command => ({ kind: "lease-grant", request: { ID, TTL } });

@@ -18,10 +18,10 @@ import {
   HEARTBEAT_TICKS,
   UNFLUSHED_BYTES_MAX,
 } from "../limits.ts";
-import { apply } from "../mvcc/apply.ts";
-import type { Outcome } from "../mvcc/responses.ts";
-import { type Command, isMemberCommand, kindOf, ticketOf } from "../mvcc/command.ts";
-import type { State } from "../mvcc/state.ts";
+import { apply } from "../mvcc/apply/apply.ts";
+import type { Outcome } from "../mvcc/apply/responses.ts";
+import { type Command, isMemberCommand, kindOf, ticketOf } from "../mvcc/apply/command.ts";
+import type { State } from "../mvcc/state/state.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Wal } from "../wal/wal.ts";
 import { type LateProposal, type OutcomeCallback, Proposals } from "./proposals.ts";

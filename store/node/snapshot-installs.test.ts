@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { SnapshotMark } from "../core/types.ts";
-import { encodeCommand } from "../mvcc/command.ts";
+import { encodeCommand } from "../mvcc/apply/command.ts";
 import { entryOf, loneReplica, put } from "../../testing/raft/lone-replica.ts";
 
 const TERM = 2;

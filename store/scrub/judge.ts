@@ -1,5 +1,5 @@
 import type { MemberId } from "../core/types.ts";
-import type { KvHash } from "../mvcc/hash.ts";
+import type { KvHash } from "../mvcc/persist/hash.ts";
 
 /** One member's hash at the common revision. */
 export interface Testimony extends KvHash {

@@ -4,8 +4,8 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import type { EtcdContext } from "../etcd/request/context.ts";
 import { SCRUB_TIMEOUT_MS } from "../limits.ts";
 import type { LeaderVerb } from "../etcd/request/on-leader.ts";
-import { hashKv } from "../mvcc/hash.ts";
-import { header } from "../mvcc/state.ts";
+import { hashKv } from "../mvcc/persist/hash.ts";
+import { header } from "../mvcc/state/state.ts";
 
 const log = logger("scrub");
 

@@ -4,7 +4,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { rmSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { bucket } from "../mvcc/restore/restore.ts";
+import { bucket } from "../mvcc/persist/restore/restore.ts";
 import { Backends } from "../node/backends.ts";
 import { type TestMember, TestMembers, leaderOf, urlOf } from "../testing/members.ts";
 

@@ -5,7 +5,7 @@ import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { CommitConflict, MemberId } from "../core/types.ts";
 import { type EtcdContext, propose, readBarrier } from "../etcd/request/context.ts";
-import { hashKv } from "../mvcc/hash.ts";
+import { hashKv } from "../mvcc/persist/hash.ts";
 import { memberCorrupt } from "../node/corruption.ts";
 import { type Testimony, type Verdict, both, judge } from "./judge.ts";
 import { askForHash } from "./peer-hash.ts";

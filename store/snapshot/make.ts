@@ -1,5 +1,5 @@
-import { readMeta } from "../mvcc/flush/meta.ts";
-import type { State } from "../mvcc/state.ts";
+import { readMeta } from "../mvcc/persist/flush/meta.ts";
+import type { State } from "../mvcc/state/state.ts";
 import type { SnapshotFolder } from "./folder.ts";
 import { type SnapshotFile, writeSnapshot } from "./write.ts";
 

@@ -2,7 +2,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import type { BackendPair } from "../backend/backend.ts";
 import { SNAPSHOT_BLOCK_BYTES_MAX } from "../limits.ts";
-import { readAt } from "@raft2kube/linux/read-at.ts";
+import { readAt } from "@raft2kube/linux/file/read-at.ts";
 import {
   BLOCK_HEAD_BYTES,
   SNAPSHOT_HEADER_BYTES,

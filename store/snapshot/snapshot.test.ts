@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { memoryBackend } from "../backend/memory.ts";
 import { initialMembership } from "../core/membership.ts";
 import type { Message } from "../core/message.ts";
-import { META_KEY, decodeMeta, encodeMeta } from "../mvcc/flush/meta.ts";
+import { META_KEY, decodeMeta, encodeMeta } from "../mvcc/persist/flush/meta.ts";
 import { MemberMetrics } from "../metrics/member.ts";
 import { PEER_PROTOCOLS, type Self } from "../transport/hello.ts";
 import { SnapshotFolder } from "./folder.ts";

@@ -2,7 +2,7 @@
 // those of all earlier formats. Usage: node store/testing/make-fixture.ts store/testdata/format-N
 import { readFileSync, readdirSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { META_KEY, decodeMeta } from "../mvcc/flush/meta.ts";
+import { META_KEY, decodeMeta } from "../mvcc/persist/flush/meta.ts";
 import { startStore } from "../main.ts";
 import { Backends } from "../node/backends.ts";
 import { SnapshotFolder } from "../snapshot/folder.ts";

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
-import { machineClock, slowdown } from "@raft2kube/linux/machine-clock.ts";
+import { machineClock, slowdown } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { OwnHost, type Outcome, type RunOptions } from "./own-host.ts";
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { isIPv4 } from "node:net";
 import { join } from "node:path";
-import { openCgroups } from "@raft2kube/linux/open-cgroups.ts";
+import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { machineClock } from "@raft2kube/linux/machine-clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { asError, isErrno } from "@raft2kube/std/errors.ts";
 import type { HostSnapshot } from "./host-snapshot.ts";
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { openCgroups } from "@raft2kube/linux/open-cgroups.ts";
+import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";

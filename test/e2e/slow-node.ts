@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pidsBelow, readKeyed } from "@raft2kube/linux/cgroup-files.ts";
-import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
-import { openCgroups } from "@raft2kube/linux/open-cgroups.ts";
+import { pidsBelow, readKeyed } from "@raft2kube/linux/cgroup/cgroup-files.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";

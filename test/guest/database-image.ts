@@ -5,7 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { busyboxEntries, IMAGE_PATH } from "@raft2kube/runtime/build/busybox.ts";
 import { buildArchive } from "@raft2kube/runtime/build/image-builder.ts";
 import type { TarInput } from "@raft2kube/runtime/image/tar/write.ts";
-import { machineClock } from "@raft2kube/linux/machine-clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
 import type { TestCluster } from "../e2e/cluster.ts";

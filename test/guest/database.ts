@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline";
-import { machineClock } from "@raft2kube/linux/machine-clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
 import type { TestCluster } from "../e2e/cluster.ts";

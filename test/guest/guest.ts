@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { machineClock, SHARE_MAX } from "@raft2kube/linux/machine-clock.ts";
+import { machineClock, SHARE_MAX } from "@raft2kube/linux/proc/machine-clock.ts";
 import { bootGuest } from "../../cli/guest/boot.ts";
 import { guestKernel } from "../../cli/guest/kernel.ts";
 

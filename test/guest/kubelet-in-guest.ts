@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { openCgroups } from "@raft2kube/linux/open-cgroups.ts";
+import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { ours } from "../contract/cri/ours.ts";

@@ -6,7 +6,7 @@ import { FilesBudget } from "@raft2kube/kubelet/volumes/files.ts";
 import { nfsPlugin } from "@raft2kube/kubelet/volumes/nfs.ts";
 import type { VolumeSpec } from "@raft2kube/kubelet/volumes/plugin.ts";
 import type { Volume } from "@raft2kube/proto/gen/csi.ts";
-import { isMountPoint } from "@raft2kube/linux/mount-point.ts";
+import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { afterEach, expect, it } from "vitest";
 import { type CsiFixture, refused, WRITER } from "../contract/csi/fixture.ts";

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import path from "node:path";
 import { promisify } from "node:util";
 import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
-import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";

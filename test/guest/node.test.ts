@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
-import { machineClock } from "@raft2kube/linux/machine-clock.ts";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ASK_MS, TestCluster } from "../e2e/cluster.ts";

@@ -64,15 +64,22 @@ export type Layers = readonly (readonly string[])[];
 
 /** Packages, by their folder, that state the order of their folders; more may follow. */
 export const LAYERS: Readonly<Record<string, Layers>> = {
+  "base/linux": [
+    ["syscall/"],
+    ["beneath/", "file/", "namespace/", "proc/", "socket/"],
+    ["mount/", "netlink/", "process/"],
+    ["cgroup/", "netfilter/"],
+  ],
   store: [
     ["limits.ts", "version.ts", "structures/"],
     ["core/", "backend/"],
     ["wal/"],
     ["metrics/", "auth/", "transport/"],
-    ["mvcc/records/", "mvcc/index/", "mvcc/cluster/", "mvcc/lease/"],
-    ["mvcc/state.ts", "mvcc/command.ts", "mvcc/space-cost.ts", "mvcc/responses.ts"],
-    ["mvcc/kv/", "mvcc/commands/", "mvcc/apply.ts"],
-    ["mvcc/compaction/", "mvcc/flush/", "mvcc/restore/", "mvcc/hash.ts", "mvcc/watch/"],
+    ["mvcc/records/", "mvcc/index/"],
+    ["mvcc/state/"],
+    ["mvcc/kv/"],
+    ["mvcc/apply/"],
+    ["mvcc/persist/", "mvcc/watch/"],
     ["bbolt/", "snapshot/"],
     ["node/"],
     ["etcd/request/"],

@@ -47,8 +47,8 @@ it("what a file exports is used: by another file, or by itself", () => {
 /** Doubles, what tests look at the kernel with, what documents are compared with. */
 const FOR_TESTS = [
   "apiserver/cache/selection.ts: EVERYTHING",
-  "base/linux/conntrack.ts: listFlows",
-  "base/linux/netns.ts: enterNetns",
+  "base/linux/namespace/netns.ts: enterNetns",
+  "base/linux/netfilter/conntrack.ts: listFlows",
   "base/std/clock.ts: ManualClock",
   "base/std/random.ts: seededRandom",
   "cli/store/flag-docs.ts: flagDivergence",

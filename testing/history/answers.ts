@@ -6,7 +6,7 @@ import type {
   ResponseOp,
   TxnResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
-import type { Responses } from "@raft2kube/store/mvcc/responses.ts";
+import type { Responses } from "@raft2kube/store/mvcc/apply/responses.ts";
 import { text } from "./kv-model.ts";
 import { describeRec } from "./kv-state.ts";
 

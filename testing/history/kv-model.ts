@@ -9,7 +9,7 @@ import {
   type TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { LEASE_TTL_S_MIN } from "@raft2kube/store/limits.ts";
-import type { Command } from "@raft2kube/store/mvcc/command.ts";
+import type { Command } from "@raft2kube/store/mvcc/apply/command.ts";
 import { type KvEvent, type KvState, type Rec, describeRec, keysIn, stateAt } from "./kv-state.ts";
 
 /** Requests of clients and commands of the log. */

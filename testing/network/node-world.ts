@@ -2,12 +2,12 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { addAddress } from "@raft2kube/linux/address.ts";
-import { createVeth, getLink, openRoute } from "@raft2kube/linux/link.ts";
-import { enterNetns, inNetns } from "@raft2kube/linux/netns.ts";
-import { replaceRoute } from "@raft2kube/linux/route.ts";
+import { addAddress } from "@raft2kube/linux/netlink/address.ts";
+import { createVeth, getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { createNamespaces } from "@raft2kube/linux/testing/namespaces.ts";
-import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 
 export const CLUSTER_CIDR = "10.244.0.0/16";
 export const ADDRESSES = {

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { check, libc, SystemCallError } from "../libc.ts";
-import { AT_EMPTY_PATH, O_CLOEXEC } from "../numbers.ts";
+import { check, libc, SystemCallError } from "../syscall/libc.ts";
+import { AT_EMPTY_PATH, O_CLOEXEC } from "../syscall/numbers.ts";
 
 /** A file's name: text, or bytes where it may be no UTF-8. */
 export type FileName = string | Uint8Array;

@@ -4,8 +4,8 @@ import {
 import path from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
-import { SystemCallError } from "../libc.ts";
-import { ELOOP } from "../numbers.ts";
+import { SystemCallError } from "../syscall/libc.ts";
+import { ELOOP } from "../syscall/numbers.ts";
 import { Directory } from "./directory.ts";
 import type { Handle } from "./handle.ts";
 

@@ -1,9 +1,9 @@
 import { closeSync, openSync, opendirSync, readSync, type Dir } from "node:fs";
 import path from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { SystemCallError } from "../libc.ts";
+import { SystemCallError } from "../syscall/libc.ts";
 import * as calls from "./calls.ts";
-import { O_PATH } from "../numbers.ts";
+import { O_PATH } from "../syscall/numbers.ts";
 import { O_DIRECTORY, O_NOFOLLOW, Resolve, type FileName } from "./calls.ts";
 import { Handle } from "./handle.ts";
 

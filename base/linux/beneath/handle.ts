@@ -1,6 +1,6 @@
 import { chmodSync, closeSync, fstatSync, openSync, type Stats } from "node:fs";
-import { check, libc, SystemCallError } from "../libc.ts";
-import { ELOOP } from "../numbers.ts";
+import { check, libc, SystemCallError } from "../syscall/libc.ts";
+import { ELOOP } from "../syscall/numbers.ts";
 import { changeOwnerOf, readLinkOf, setTimesOf } from "./calls.ts";
 
 /** Most that one attribute's value, or all names together, may take (limits.h). */

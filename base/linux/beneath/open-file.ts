@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { SystemCallError } from "../libc.ts";
+import { SystemCallError } from "../syscall/libc.ts";
 import type { FileName } from "./calls.ts";
 import type { Directory, LookUp } from "./directory.ts";
 

@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { SystemCallError } from "../libc.ts";
-import { ELOOP } from "../numbers.ts";
+import { SystemCallError } from "../syscall/libc.ts";
+import { ELOOP } from "../syscall/numbers.ts";
 import { Directory } from "./directory.ts";
 import type { Handle } from "./handle.ts";
 

@@ -1,4 +1,4 @@
-import { MASQUERADES } from "@raft2kube/linux/iptables.ts";
+import { MASQUERADES } from "@raft2kube/linux/netfilter/iptables.ts";
 import { CniError } from "../errors.ts";
 import { familyOf, formatSubnet, subnetOf } from "../ip.ts";
 import {

@@ -1,5 +1,5 @@
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { applyRuleset, masquerades } from "@raft2kube/linux/nft.ts";
+import { applyRuleset, masquerades } from "@raft2kube/linux/netfilter/nft.ts";
 import { familyOf, formatSubnet, subnetOf } from "../ip.ts";
 import {
   addElement, deleteElement, deleteElements, listElements, type NftElement,

@@ -1,8 +1,8 @@
 import {
   createIfb, deleteLink, findLink, getLink, type Link, listLinks, openRoute,
-} from "@raft2kube/linux/link.ts";
-import type { NetlinkSocket } from "@raft2kube/linux/netlink.ts";
-import { addTokenBucket, listQdiscs } from "@raft2kube/linux/traffic-control.ts";
+} from "@raft2kube/linux/netlink/link.ts";
+import type { NetlinkSocket } from "@raft2kube/linux/netlink/netlink.ts";
+import { addTokenBucket, listQdiscs } from "@raft2kube/linux/netlink/traffic-control.ts";
 import { checkFailed, checkHostEnd } from "../../lib/check.ts";
 import { IngressChains } from "../../lib/ingress-chains.ts";
 import { type CniPlugin, type PluginCall, requireChained } from "../../lib/skel.ts";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { TokenBucket } from "@raft2kube/linux/traffic-control.ts";
+import type { TokenBucket } from "@raft2kube/linux/netlink/traffic-control.ts";
 import { networkMark } from "../../lib/owner.ts";
 import { IFNAME_LENGTH } from "../../limits.ts";
 import type { Bound } from "./config.ts";

@@ -1,4 +1,4 @@
-import { getLink, openRoute } from "@raft2kube/linux/link.ts";
+import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";

@@ -1,4 +1,4 @@
-import { findLink, openRoute } from "@raft2kube/linux/link.ts";
+import { findLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { checkFailed, checkHostEnd, checkInside } from "../../lib/check.ts";
 import type { CniResult } from "../../lib/types.ts";
 import type { ContainerInterface } from "../../lib/veth.ts";

@@ -1,4 +1,4 @@
-import { applyRuleset } from "@raft2kube/linux/nft.ts";
+import { applyRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { CniError } from "../../lib/errors.ts";
 import { IngressChains } from "../../lib/ingress-chains.ts";

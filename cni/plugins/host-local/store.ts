@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { type FileLock, tryLock } from "@raft2kube/linux/flock.ts";
+import { type FileLock, tryLock } from "@raft2kube/linux/file/flock.ts";
 import { isIP } from "node:net";
 import { CniError } from "../../lib/errors.ts";
 import { LOCK_RETRY_MS, LOCK_WAIT_MS } from "../../limits.ts";

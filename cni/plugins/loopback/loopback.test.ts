@@ -1,5 +1,5 @@
-import { getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
+import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { createNamespaces } from "@raft2kube/linux/testing/namespaces.ts";
 import { afterAll, expect, test } from "vitest";
 import type { PluginCall } from "../../lib/skel.ts";

@@ -1,7 +1,7 @@
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { addAddress, listAddresses } from "@raft2kube/linux/address.ts";
-import { getLink, openRoute, setLink } from "@raft2kube/linux/link.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
+import { addAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { CniError } from "../../lib/errors.ts";
 import type { CniPlugin } from "../../lib/skel.ts";
 import type { CniResult } from "../../lib/types.ts";

@@ -1,4 +1,4 @@
-import { findIptables } from "@raft2kube/linux/iptables.ts";
+import { findIptables } from "@raft2kube/linux/netfilter/iptables.ts";
 import { CniError } from "../../lib/errors.ts";
 import { familyOf, formatSubnet, subnetOf } from "../../lib/ip.ts";
 import {

@@ -1,6 +1,6 @@
 import { isIPv4 } from "node:net";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { LOCALNET_ATTEMPTS_MAX } from "../../limits.ts";
 import { CniError } from "../../lib/errors.ts";
 import { listElements, type NftElement } from "../../lib/nft-elements.ts";

@@ -1,4 +1,4 @@
-import { applyRuleset } from "@raft2kube/linux/nft.ts";
+import { applyRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { CniError } from "../../lib/errors.ts";
 import { deleteElements, listElements, type NftElement } from "../../lib/nft-elements.ts";

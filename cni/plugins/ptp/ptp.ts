@@ -1,6 +1,6 @@
-import { addAddress } from "@raft2kube/linux/address.ts";
-import { type Link, openRoute } from "@raft2kube/linux/link.ts";
-import { addRoute, listRoutes } from "@raft2kube/linux/route.ts";
+import { addAddress } from "@raft2kube/linux/netlink/address.ts";
+import { type Link, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { addRoute, listRoutes } from "@raft2kube/linux/netlink/route.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { checkFailed, checkHostEnd, checkInside } from "../../lib/check.ts";
 import { ipamAdd, ipamRun } from "../../lib/delegate.ts";

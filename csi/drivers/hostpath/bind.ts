@@ -1,5 +1,5 @@
-import { MountFlag, bindMount, mount, unmount } from "@raft2kube/linux/mount.ts";
-import { mountOf } from "@raft2kube/linux/mountinfo.ts";
+import { MountFlag, bindMount, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { mountOf } from "@raft2kube/linux/mount/mountinfo.ts";
 import { openImage } from "./volume-image.ts";
 
 /** Attributes that are set per mount and not per file system. */

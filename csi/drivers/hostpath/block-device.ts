@@ -1,8 +1,8 @@
 import { constants } from "node:fs";
 import { lstat, open } from "node:fs/promises";
 import path from "node:path";
-import { isReadOnlyDevice, loopDevicesOf } from "@raft2kube/linux/loop-device.ts";
-import { bindMount } from "@raft2kube/linux/mount.ts";
+import { isReadOnlyDevice, loopDevicesOf } from "@raft2kube/linux/mount/loop-device.ts";
+import { bindMount } from "@raft2kube/linux/mount/mount.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { alreadyExists, failedPrecondition } from "../../lib/errors.ts";
 import { mountAt } from "../../lib/mount-point.ts";

@@ -1,6 +1,6 @@
 import { mkdir, realpath } from "node:fs/promises";
 import path from "node:path";
-import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { failedPrecondition, notFound } from "../../lib/errors.ts";

@@ -7,7 +7,7 @@ import {
   loopDevicesOf,
   openLoopDeviceOf,
   type LoopDevice,
-} from "@raft2kube/linux/loop-device.ts";
+} from "@raft2kube/linux/mount/loop-device.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 

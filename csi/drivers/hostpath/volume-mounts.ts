@@ -6,9 +6,9 @@ import {
   fileOfLoopDevice,
   loopDevicesOf,
   loopNodes,
-} from "@raft2kube/linux/loop-device.ts";
-import { splitDeviceNumber } from "@raft2kube/linux/special-file.ts";
-import { mountOf, readMountInfo, type MountInfo } from "@raft2kube/linux/mountinfo.ts";
+} from "@raft2kube/linux/mount/loop-device.ts";
+import { splitDeviceNumber } from "@raft2kube/linux/file/special-file.ts";
+import { mountOf, readMountInfo, type MountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 
 /** The number of the kernel's driver for loop devices (admin-guide/devices.txt). */
 const LOOP_MAJOR = 7;

@@ -1,4 +1,4 @@
-import type { MountInfo } from "@raft2kube/linux/mountinfo.ts";
+import type { MountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { PendingOperations } from "../../lib/pending-operations.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { InShare } from "./in-share/operations.ts";

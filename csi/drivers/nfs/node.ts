@@ -1,5 +1,5 @@
 import { isAbsolute } from "node:path";
-import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   Node,

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { logger } from "@raft2kube/observe/log.ts";
-import { iptables } from "@raft2kube/linux/iptables.ts";
-import { enterNetns } from "@raft2kube/linux/netns.ts";
-import { nftGeneration } from "@raft2kube/linux/nft.ts";
+import { iptables } from "@raft2kube/linux/netfilter/iptables.ts";
+import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { nftGeneration } from "@raft2kube/linux/netfilter/nft.ts";
 import { createNamespaces, type Namespaces } from "@raft2kube/linux/testing/namespaces.ts";
 import { withPrograms } from "@raft2kube/linux/testing/programs.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";

@@ -1,7 +1,7 @@
-import { findIptables, type Iptables } from "@raft2kube/linux/iptables.ts";
-import { IptablesSession } from "@raft2kube/linux/iptables-session.ts";
-import { NETLINK_NETFILTER, NetlinkSocket } from "@raft2kube/linux/netlink.ts";
-import { generationOf } from "@raft2kube/linux/nft.ts";
+import { findIptables, type Iptables } from "@raft2kube/linux/netfilter/iptables.ts";
+import { IptablesSession } from "@raft2kube/linux/netfilter/iptables-session.ts";
+import { NETLINK_NETFILTER, NetlinkSocket } from "@raft2kube/linux/netlink/netlink.ts";
+import { generationOf } from "@raft2kube/linux/netfilter/nft.ts";
 import {
   RESTORE_CALLS_MAX, RESTORE_END_MS_MAX, RESTORE_IDLE_MS, RESTORE_MS_MAX,
 } from "../../limits.ts";

@@ -1,4 +1,4 @@
-import { MASQUERADES } from "@raft2kube/linux/iptables.ts";
+import { MASQUERADES } from "@raft2kube/linux/netfilter/iptables.ts";
 import { CHAINS } from "./names.ts";
 
 export type Table = "nat" | "filter";

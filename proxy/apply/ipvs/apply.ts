@@ -1,6 +1,6 @@
-import { Ipsets } from "@raft2kube/linux/ipset.ts";
-import { findIptables } from "@raft2kube/linux/iptables.ts";
-import { Ipvs } from "@raft2kube/linux/ipvs.ts";
+import { Ipsets } from "@raft2kube/linux/netfilter/ipset.ts";
+import { findIptables } from "@raft2kube/linux/netfilter/iptables.ts";
+import { Ipvs } from "@raft2kube/linux/netfilter/ipvs.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { IPVS_SET_ENTRIES_MAX } from "../../limits.ts";

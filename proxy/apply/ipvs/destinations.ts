@@ -1,4 +1,4 @@
-import type { Destination, DestinationState, IpvsProtocol } from "@raft2kube/linux/ipvs.ts";
+import type { Destination, DestinationState, IpvsProtocol } from "@raft2kube/linux/netfilter/ipvs.ts";
 import type { Target } from "../../plan/model.ts";
 
 /** The weight of a destination that gets connections. */

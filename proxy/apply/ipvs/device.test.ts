@@ -1,5 +1,5 @@
-import { createVeth, openRoute } from "@raft2kube/linux/link.ts";
-import { enterNetns } from "@raft2kube/linux/netns.ts";
+import { createVeth, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { createNamespaces } from "@raft2kube/linux/testing/namespaces.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ensureDevice, hasDevice } from "./device.ts";

@@ -1,8 +1,8 @@
 import { networkInterfaces } from "node:os";
 import ipaddr from "ipaddr.js";
-import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/address.ts";
+import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import { createDummy, deleteLink, findLink, getLink, type Link, openRoute, setLink } from
-  "@raft2kube/linux/link.ts";
+  "@raft2kube/linux/netlink/link.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { DEVICE, DEVICE_OWNER } from "./layout.ts";
 

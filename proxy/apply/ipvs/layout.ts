@@ -1,5 +1,5 @@
-import type { IpsetType } from "@raft2kube/linux/ipset.ts";
-import { MASQUERADES } from "@raft2kube/linux/iptables.ts";
+import type { IpsetType } from "@raft2kube/linux/netfilter/ipset.ts";
+import { MASQUERADES } from "@raft2kube/linux/netfilter/iptables.ts";
 import { jump, type Layout, MASQUERADE_MARK, NEW, type Rule } from "../iptables/base.ts";
 
 /** The device that has all addresses of Services, so that their packets are the node's own. */

@@ -1,5 +1,5 @@
 import type { Logger } from "@raft2kube/observe/log.ts";
-import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import {
   formerValues, notedValues, noteOf, type Parameter, type ParameterTraces, type ParameterValues,
   restoreParameters, setParameters,

@@ -1,5 +1,5 @@
-import type { VirtualServer } from "@raft2kube/linux/ipvs.ts";
-import { NetlinkError } from "@raft2kube/linux/netlink-messages.ts";
+import type { VirtualServer } from "@raft2kube/linux/netfilter/ipvs.ts";
+import { NetlinkError } from "@raft2kube/linux/netlink/messages.ts";
 import { expect, test } from "vitest";
 import { ourServers } from "./servers.ts";
 

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import { Ipvs, type VirtualServer } from "@raft2kube/linux/ipvs.ts";
+import { Ipvs, type VirtualServer } from "@raft2kube/linux/netfilter/ipvs.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";

@@ -1,5 +1,5 @@
-import type { IpsetEntry } from "@raft2kube/linux/ipset.ts";
-import type { VirtualServer } from "@raft2kube/linux/ipvs.ts";
+import type { IpsetEntry } from "@raft2kube/linux/netfilter/ipset.ts";
+import type { VirtualServer } from "@raft2kube/linux/netfilter/ipvs.ts";
 import { reachableEndpoints } from "../../plan/endpoints.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
 import { SETS, type SetName } from "./layout.ts";

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from "node:fs";
-import { applyRuleset } from "@raft2kube/linux/nft.ts";
-import { enterNetns } from "@raft2kube/linux/netns.ts";
+import { applyRuleset } from "@raft2kube/linux/netfilter/nft.ts";
+import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { createNamespaces, type Namespaces } from "@raft2kube/linux/testing/namespaces.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { servicePort } from "../../testing/service-port.ts";

@@ -1,5 +1,5 @@
-import { applyRuleset, deleteTable, listRuleset, nftTableExists } from "@raft2kube/linux/nft.ts";
-import { NftSession } from "@raft2kube/linux/nft-session.ts";
+import { applyRuleset, deleteTable, listRuleset, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
+import { NftSession } from "@raft2kube/linux/netfilter/nft-session.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { IN_PROCESS_BYTES_MAX } from "../../limits.ts";
 import type { ServicePort } from "../../plan/model.ts";

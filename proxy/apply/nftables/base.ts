@@ -1,5 +1,5 @@
 // Chains, sets and maps have the names of upstream's nftables proxier where it has the same.
-import { masquerades } from "@raft2kube/linux/nft.ts";
+import { masquerades } from "@raft2kube/linux/netfilter/nft.ts";
 
 /** Name of the chain that marks a connection for masquerading (iptables: KUBE-MARK-MASQ). */
 export const MARK_MASQ_CHAIN = "mark-for-masquerade";

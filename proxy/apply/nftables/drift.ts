@@ -1,4 +1,4 @@
-import type { NftObject } from "@raft2kube/linux/nft.ts";
+import type { NftObject } from "@raft2kube/linux/netfilter/nft.ts";
 
 /** How many rules a chain has, and how many elements a set or map: what deletions change. */
 export interface Shape {

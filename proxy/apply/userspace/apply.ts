@@ -1,7 +1,7 @@
-import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/address.ts";
-import { getLink, openRoute } from "@raft2kube/linux/link.ts";
-import { applyRuleset, nftTableComment } from "@raft2kube/linux/nft.ts";
-import { readSysctl } from "@raft2kube/linux/sysctl.ts";
+import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { applyRuleset, nftTableComment } from "@raft2kube/linux/netfilter/nft.ts";
+import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf, remedyOf } from "@raft2kube/std/errors.ts";
 import { CONNECTIONS_MAX, CONNECTIONS_PER_CLIENT_MAX, PORTS_OPENED_AT_ONCE } from

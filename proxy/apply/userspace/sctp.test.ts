@@ -1,5 +1,5 @@
 import type { Logger } from "@raft2kube/observe/log.ts";
-import { enterNetns } from "@raft2kube/linux/netns.ts";
+import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { createNamespaces } from "@raft2kube/linux/testing/namespaces.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, test } from "vitest";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { logger } from "@raft2kube/observe/log.ts";
-import { unacknowledgedBytes } from "@raft2kube/linux/socket-queue.ts";
+import { unacknowledgedBytes } from "@raft2kube/linux/socket/socket-queue.ts";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { Budget } from "./proxy-port.ts";

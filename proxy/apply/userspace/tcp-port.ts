@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
-import { unacknowledgedBytes } from "@raft2kube/linux/socket-queue.ts";
+import { unacknowledgedBytes } from "@raft2kube/linux/socket/socket-queue.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";

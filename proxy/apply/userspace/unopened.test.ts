@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import type { Logger } from "@raft2kube/observe/log.ts";
-import { enterNetns } from "@raft2kube/linux/netns.ts";
-import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { createNamespaces } from "@raft2kube/linux/testing/namespaces.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, test } from "vitest";

@@ -3,7 +3,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { own } from "@raft2kube/std/own.ts";
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import { NONE } from "../../core/types.ts";
-import { clusterVersion } from "../../mvcc/commands/downgrade.ts";
+import { clusterVersion } from "../../mvcc/apply/downgrade.ts";
 import { ETCD_VERSION } from "../../version.ts";
 import { alarmName } from "../maintenance/alarm-text.ts";
 import { type EtcdContext, readBarrier } from "../request/context.ts";

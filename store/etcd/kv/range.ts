@@ -5,7 +5,7 @@ import type { Caller } from "../../auth/caller.ts";
 import { RANGE_CHUNK_RECORDS } from "../../limits.ts";
 import type { KeyPoint } from "../../mvcc/index/key-history.ts";
 import { finishRange, planRange } from "../../mvcc/kv/range.ts";
-import { header } from "../../mvcc/state.ts";
+import { header } from "../../mvcc/state/state.ts";
 import { readAllowed } from "../request/caller.ts";
 import { checkRange } from "./check.ts";
 import { type EtcdContext, readBarrier } from "../request/context.ts";

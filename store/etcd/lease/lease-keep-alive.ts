@@ -1,7 +1,7 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { checkLeaseWrites } from "../../auth/authorize.ts";
-import { header } from "../../mvcc/state.ts";
+import { header } from "../../mvcc/state/state.ts";
 import { type EtcdContext, proposeInTerm, readBarrier } from "../request/context.ts";
 import { type LeaderVerb, onLeader } from "../request/on-leader.ts";
 

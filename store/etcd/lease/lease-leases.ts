@@ -1,7 +1,7 @@
 import type { LeaseLeasesResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { checkLeaseReads, checkUser } from "../../auth/authorize.ts";
 import type { Caller } from "../../auth/caller.ts";
-import { header } from "../../mvcc/state.ts";
+import { header } from "../../mvcc/state/state.ts";
 import { readAllowed } from "../request/caller.ts";
 import { type EtcdContext, readBarrier } from "../request/context.ts";
 

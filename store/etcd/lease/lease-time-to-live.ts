@@ -1,7 +1,7 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { LeaseTimeToLiveRequest, LeaseTimeToLiveResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { checkRead, isAdmin } from "../../auth/authorize.ts";
-import { header } from "../../mvcc/state.ts";
+import { header } from "../../mvcc/state/state.ts";
 import { type EtcdContext, readBarrier } from "../request/context.ts";
 import { type LeaderVerb, onLeader } from "../request/on-leader.ts";
 

@@ -3,7 +3,7 @@ import {
   AlarmRequest_AlarmAction as Action,
   type AlarmResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { header } from "../../mvcc/state.ts";
+import { header } from "../../mvcc/state/state.ts";
 import { type EtcdContext, proposeCommand, readBarrier } from "../request/context.ts";
 
 /** Maintenance.Alarm: lists alarms, or switches one on or off on all members. */

@@ -4,8 +4,8 @@ import {
   DowngradeRequest_DowngradeAction as Action,
   type DowngradeResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { clusterVersion } from "../../mvcc/commands/downgrade.ts";
-import { header } from "../../mvcc/state.ts";
+import { clusterVersion } from "../../mvcc/apply/downgrade.ts";
+import { header } from "../../mvcc/state/state.ts";
 import { type EtcdContext, proposeCommand, readBarrier } from "../request/context.ts";
 
 /**

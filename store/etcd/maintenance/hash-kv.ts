@@ -1,6 +1,6 @@
 import type { HashKVRequest, HashKVResponse } from "@raft2kube/proto/gen/etcd.ts";
-import { hashKv as hashRecords } from "../../mvcc/hash.ts";
-import { header } from "../../mvcc/state.ts";
+import { hashKv as hashRecords } from "../../mvcc/persist/hash.ts";
+import { header } from "../../mvcc/state/state.ts";
 import type { EtcdContext } from "../request/context.ts";
 
 /** Maintenance.HashKV: this member's own records, to be compared with those of others. */

@@ -1,6 +1,6 @@
 import type { HashRequest, HashResponse } from "@raft2kube/proto/gen/etcd.ts";
-import { hashBackend } from "../../mvcc/hash.ts";
-import { header } from "../../mvcc/state.ts";
+import { hashBackend } from "../../mvcc/persist/hash.ts";
+import { header } from "../../mvcc/state/state.ts";
 import type { EtcdContext } from "../request/context.ts";
 
 /** Maintenance.Hash: this member's whole backend; unlike HashKV's its value is our own. */

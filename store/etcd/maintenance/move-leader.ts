@@ -1,6 +1,6 @@
 import { EtcdError, STATUS, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { MoveLeaderRequest, MoveLeaderResponse } from "@raft2kube/proto/gen/etcd.ts";
-import { header } from "../../mvcc/state.ts";
+import { header } from "../../mvcc/state/state.ts";
 import type { EtcdContext } from "../request/context.ts";
 
 /** Maintenance.MoveLeader: asked of the leader, answered once the successor leads. */

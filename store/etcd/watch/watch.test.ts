@@ -9,9 +9,9 @@ import {
   REQUEST_BYTES_MAX,
   STREAM_QUEUE_RESPONSES_MAX,
 } from "../../limits.ts";
-import { apply } from "../../mvcc/apply.ts";
-import { restoreState } from "../../mvcc/restore/restore.ts";
-import type { State } from "../../mvcc/state.ts";
+import { apply } from "../../mvcc/apply/apply.ts";
+import { restoreState } from "../../mvcc/persist/restore/restore.ts";
+import type { State } from "../../mvcc/state/state.ts";
 import { WatchHub } from "../../mvcc/watch/hub.ts";
 import { WatchSession } from "./watch.ts";
 

@@ -6,7 +6,7 @@ import type {
 } from "@raft2kube/proto/gen/etcd.ts";
 import { checkRead } from "../../auth/authorize.ts";
 import { isEmptyRange, keyRange } from "../../structures/key-range.ts";
-import type { State } from "../../mvcc/state.ts";
+import type { State } from "../../mvcc/state/state.ts";
 import type { WatchStreamQueue } from "../../mvcc/watch/stream-queue.ts";
 import { filtersOf } from "../../mvcc/watch/watcher.ts";
 import type { EtcdContext } from "../request/context.ts";

@@ -7,7 +7,7 @@ import {
 } from "@raft2kube/proto/gen/etcd.ts";
 import { keyRange } from "../../structures/key-range.ts";
 import type { RangeSource } from "./range.ts";
-import type { State } from "../state.ts";
+import type { State } from "../state/state.ts";
 
 /** A missing key's values in comparisons. */
 const ABSENT: KeyValue = {

@@ -1,6 +1,6 @@
 import type { DeleteRangeRequest, KeyValue } from "@raft2kube/proto/gen/etcd.ts";
 import { keyRange } from "../../structures/key-range.ts";
-import type { State } from "../state.ts";
+import type { State } from "../state/state.ts";
 import type { WriteTransaction } from "./write-transaction.ts";
 
 /**

@@ -8,7 +8,7 @@ import {
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { KeyPoint } from "../index/key-history.ts";
 import { type KeyRange, keyRange } from "../../structures/key-range.ts";
-import type { State } from "../state.ts";
+import type { State } from "../state/state.ts";
 
 /** The source of a range: the state, or a transaction over it. */
 export interface RangeSource {

@@ -9,7 +9,7 @@ import { compareHolds } from "./compare.ts";
 import { deleteRange } from "./delete-range.ts";
 import { checkKept, checkLease, put } from "./put.ts";
 import { type RangeSource, range } from "./range.ts";
-import { type State, header, innerHeader } from "../state.ts";
+import { type State, header, innerHeader } from "../state/state.ts";
 import type { WriteTransaction } from "./write-transaction.ts";
 
 /**

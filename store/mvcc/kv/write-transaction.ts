@@ -2,7 +2,7 @@ import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import type { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
 import type { KeyRange } from "../../structures/key-range.ts";
 import type { Change } from "../records/recent.ts";
-import type { State } from "../state.ts";
+import type { State } from "../state/state.ts";
 
 /**
  * The changes of one revision (S3). They show in the index at once, so that later operations of

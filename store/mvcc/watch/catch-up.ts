@@ -3,7 +3,7 @@ import { CATCH_UP_EVENTS_MAX, MERGED_EVENTS_BYTES } from "../../limits.ts";
 import { inRange } from "../../structures/key-range.ts";
 import type { Change } from "../records/recent.ts";
 import { parseRecordKey, recordKey } from "../records/revision.ts";
-import type { State } from "../state.ts";
+import type { State } from "../state/state.ts";
 import { type ChangeEvent, changeEvent } from "./events.ts";
 import type { WatchStreamQueue } from "./stream-queue.ts";
 import type { Watcher } from "./watcher.ts";

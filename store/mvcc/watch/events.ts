@@ -1,6 +1,6 @@
 import { type Event, Event_EventType } from "@raft2kube/proto/gen/etcd.ts";
 import type { Change } from "../records/recent.ts";
-import type { State } from "../state.ts";
+import type { State } from "../state/state.ts";
 
 /** A change as it is sent to clients. The same object goes to all watchers. */
 export interface ChangeEvent {

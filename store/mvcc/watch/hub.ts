@@ -2,7 +2,7 @@ import type { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Event, ResponseHeader, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { inRange } from "../../structures/key-range.ts";
 import type { Change } from "../records/recent.ts";
-import { type State, header } from "../state.ts";
+import { type State, header } from "../state/state.ts";
 import { CatchUp } from "./catch-up.ts";
 import { EventRun } from "./event-run.ts";
 import { type ChangeEvent, changeEvent } from "./events.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { listAddresses } from "@raft2kube/linux/address.ts";
-import { findLink, getLink, listLinks, openRoute } from "@raft2kube/linux/link.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
-import { readSysctl } from "@raft2kube/linux/sysctl.ts";
+import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { findLink, getLink, listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { addressOf, type Bench, GATEWAY, SUBNET } from "./bench.ts";
 import { ADDRESSES, ask, routeFromOutside } from "@raft2kube/cni/testing/world.ts";
 

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { parseInterfaceCounters } from "@raft2kube/linux/interface-counters.ts";
-import { deleteLink, findLink, openRoute } from "@raft2kube/linux/link.ts";
-import { listQdiscs } from "@raft2kube/linux/traffic-control.ts";
+import { parseInterfaceCounters } from "@raft2kube/linux/proc/interface-counters.ts";
+import { deleteLink, findLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { listQdiscs } from "@raft2kube/linux/netlink/traffic-control.ts";
 import type { CapabilityArgs, NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { type Bench, GATEWAY, type Implementation } from "./bench.ts";
 import { ask } from "@raft2kube/cni/testing/world.ts";

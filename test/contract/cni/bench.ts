@@ -9,7 +9,7 @@ import type {
   Attachment, CapabilityArgs, CniResult, Invoke, NetworkList, PortMapping,
 } from "@raft2kube/cni/lib/types.ts";
 import type { CniVersion } from "@raft2kube/cni/lib/version.ts";
-import { deleteLink, listLinks, openRoute } from "@raft2kube/linux/link.ts";
+import { deleteLink, listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { createWorld, echoAddress, type World } from "@raft2kube/cni/testing/world.ts";
 

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { formatSubnetEnv } from "@raft2kube/cni/lib/subnet-env.ts";
 import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
-import { deleteLink, openRoute } from "@raft2kube/linux/link.ts";
-import { listRoutes } from "@raft2kube/linux/route.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
+import { deleteLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { listRoutes } from "@raft2kube/linux/netlink/route.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { type Bench, GATEWAY } from "./bench.ts";
 import { ask } from "@raft2kube/cni/testing/world.ts";
 

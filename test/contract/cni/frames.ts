@@ -1,8 +1,8 @@
 import { closeSync, readSync } from "node:fs";
 import ipaddr from "ipaddr.js";
-import { check, libc } from "@raft2kube/linux/libc.ts";
-import { getLink, openRoute } from "@raft2kube/linux/link.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
+import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 
 const AF_PACKET = 17;

@@ -6,7 +6,7 @@ import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { inProcessInvoke } from "@raft2kube/cni/lib/in-process.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { Bench, type Implementation } from "./bench.ts";
 import { portsContract } from "./ports.ts";
 import { privilegedPortContract } from "./privileged-port.ts";

@@ -8,9 +8,9 @@ import { configureGuest, createNode, deleteNode } from "@raft2kube/cni/node/node
 import { guestRepair, NODE_DEVICE, nodeRepair } from "@raft2kube/cni/node/node-repair.ts";
 import { createUnderlay, deleteUnderlay } from "@raft2kube/cni/node/underlay.ts";
 import { createWorld, type World } from "@raft2kube/cni/testing/world.ts";
-import { createVeth, openRoute } from "@raft2kube/linux/link.ts";
-import { enterNetns } from "@raft2kube/linux/netns.ts";
-import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { createVeth, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { configureLog, logger } from "@raft2kube/observe/log.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";

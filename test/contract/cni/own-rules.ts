@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { listNeighbours } from "@raft2kube/linux/neighbour.ts";
-import { getLink, openRoute } from "@raft2kube/linux/link.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
-import { deleteRoute } from "@raft2kube/linux/route.ts";
+import { listNeighbours } from "@raft2kube/linux/netlink/neighbour.ts";
+import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { deleteRoute } from "@raft2kube/linux/netlink/route.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
@@ -12,7 +12,7 @@ const FORMER_OWNER = "02:00:00:00:00:99";
 
 function macOf(address: string, link: string): string | undefined {
   using route = openRoute();
-  const entries = listNeighbours(route, "ip", getLink(route, link).index);
+  const entries = listNeighbours(route, getLink(route, link).index);
   return entries.find((entry) => entry.address === address)?.mac;
 }
 

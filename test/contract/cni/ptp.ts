@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { listAddresses } from "@raft2kube/linux/address.ts";
-import { getLink, openRoute } from "@raft2kube/linux/link.ts";
+import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
-import { deleteRoute, listRoutes } from "@raft2kube/linux/route.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { deleteRoute, listRoutes } from "@raft2kube/linux/netlink/route.ts";
 import { type Bench, GATEWAY, SUBNET } from "./bench.ts";
 import { ADDRESSES, ask, routeFromOutside } from "@raft2kube/cni/testing/world.ts";
 

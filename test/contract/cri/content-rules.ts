@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { describe, expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
 

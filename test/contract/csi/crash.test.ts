@@ -2,9 +2,9 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { mkdir, mkdtemp, readdir, realpath, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { deviceNumber, loopDevicesOf } from "@raft2kube/linux/loop-device.ts";
-import { unmount } from "@raft2kube/linux/mount.ts";
-import { mountPointsBelow, readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import { deviceNumber, loopDevicesOf } from "@raft2kube/linux/mount/loop-device.ts";
+import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { mountPointsBelow, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import {
   Controller,
   Node,

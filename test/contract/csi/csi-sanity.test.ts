@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
-import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, it } from "vitest";
 

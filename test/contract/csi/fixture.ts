@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { detachLoopDevicesBelow } from "@raft2kube/linux/loop-device.ts";
-import { unmount } from "@raft2kube/linux/mount.ts";
-import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { detachLoopDevicesBelow } from "@raft2kube/linux/mount/loop-device.ts";
+import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   Controller,

@@ -7,8 +7,8 @@ import type { CSIDriver, CSINode } from "@raft2kube/api/gen/storage/v1.ts";
 import {
   CSI_DRIVERS, CSI_NODES, PERSISTENT_VOLUMES, PERSISTENT_VOLUME_CLAIMS, PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { mount, MountFlag, unmount } from "@raft2kube/linux/mount.ts";
-import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { mount, MountFlag, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { Controller } from "@raft2kube/proto/gen/csi.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";

@@ -8,10 +8,10 @@ import {
   attachLoopDevice,
   detachLoopDevice,
   loopDevicesOf,
-} from "@raft2kube/linux/loop-device.ts";
-import { check, libc } from "@raft2kube/linux/libc.ts";
-import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
-import { splitDeviceNumber } from "@raft2kube/linux/special-file.ts";
+} from "@raft2kube/linux/mount/loop-device.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import { splitDeviceNumber } from "@raft2kube/linux/file/special-file.ts";
 import type { Volume } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";

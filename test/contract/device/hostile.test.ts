@@ -12,7 +12,7 @@ import {
 import {
   ALLOCATION_BYTES_MAX, DEVICES_MAX, DEVICE_ID_BYTES_MAX,
 } from "@raft2kube/kubelet/devices/limits.ts";
-import { watchDirectory } from "@raft2kube/linux/file-events.ts";
+import { watchDirectory } from "@raft2kube/linux/file/file-events.ts";
 import {
   DevicePlugin,
   Registration,

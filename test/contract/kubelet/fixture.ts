@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync }
 import { join } from "node:path";
 import type { ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { type Kubelet, type KubeletOptions, startKubelet } from "@raft2kube/kubelet/main.ts";
-import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Implementation, Served } from "../cri/implementation.ts";

@@ -9,8 +9,8 @@ import type {
   ResourceRequirements,
 } from "@raft2kube/api/gen/core/v1.ts";
 import { EVENTS, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
-import { openCgroups } from "@raft2kube/linux/open-cgroups.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { milliValueOf } from "@raft2kube/std/quantity.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";

@@ -1,8 +1,8 @@
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { iptables } from "@raft2kube/linux/iptables.ts";
-import { applyRuleset, listRuleset } from "@raft2kube/linux/nft.ts";
+import { iptables } from "@raft2kube/linux/netfilter/iptables.ts";
+import { applyRuleset, listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";

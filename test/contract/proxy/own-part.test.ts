@@ -1,5 +1,5 @@
 // In a process of its own: it enters a network namespace, and starts programs there.
-import { nftTableExists } from "@raft2kube/linux/nft.ts";
+import { nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

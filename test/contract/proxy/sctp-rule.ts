@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
-import { addressBytes, addressText } from "@raft2kube/linux/netlink-attributes.ts";
-import { check, libc } from "@raft2kube/linux/libc.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
-import { AF_INET, O_CLOEXEC } from "@raft2kube/linux/numbers.ts";
-import { adoptDescriptor } from "@raft2kube/linux/socket.ts";
+import { addressBytes, addressText } from "@raft2kube/linux/socket/address-bytes.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { AF_INET, O_CLOEXEC } from "@raft2kube/linux/syscall/numbers.ts";
+import { adoptDescriptor } from "@raft2kube/linux/socket/socket.ts";
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { clock, freshPort, serve, TWO, WAIT_MS } from "./steps.ts";

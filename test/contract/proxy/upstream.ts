@@ -9,7 +9,7 @@ import { startTestApiserver, type TestApiserver } from
   "@raft2kube/apiserver/testing/test-apiserver.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
-import { deleteTable } from "@raft2kube/linux/nft.ts";
+import { deleteTable } from "@raft2kube/linux/netfilter/nft.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { type Implementation, NODE_NAME, NODE_ZONE, type Served } from "./implementation.ts";
 import { ADDRESSES, CLUSTER_CIDR } from "../../../testing/network/node-world.ts";

@@ -1,5 +1,5 @@
-import { listFlows } from "@raft2kube/linux/conntrack.ts";
-import { writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { listFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
+import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { USERSPACE_MODE } from "@raft2kube/proxy/apply/userspace/apply.ts";
 import { servicePort } from "@raft2kube/proxy/testing/service-port.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
 import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
 import type { BackendWrite } from "@raft2kube/store/backend/backend.ts";
-import { bucket } from "@raft2kube/store/mvcc/restore/restore.ts";
+import { bucket } from "@raft2kube/store/mvcc/persist/restore/restore.ts";
 import { Backends } from "@raft2kube/store/node/backends.ts";
 
 /** The files of a member that may be damaged. */

@@ -10,7 +10,7 @@ import type { Attachment, Invoke } from "@raft2kube/cni/lib/types.ts";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { inProcessInvoke } from "@raft2kube/cni/lib/in-process.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
-import { enterNetns, inNetns } from "@raft2kube/linux/netns.ts";
+import { enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { createWorld, echoAddress, type World } from "@raft2kube/cni/testing/world.ts";
 
 export const RANGES = {

@@ -5,7 +5,7 @@ import { createResolver } from "@raft2kube/dns/resolver.ts";
 import { listenTcp } from "@raft2kube/dns/server/tcp.ts";
 import { listenUdp, type Listener } from "@raft2kube/dns/server/udp.ts";
 import type { ClusterView } from "@raft2kube/dns/zone/view.ts";
-import { deleteTable } from "@raft2kube/linux/nft.ts";
+import { deleteTable } from "@raft2kube/linux/netfilter/nft.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { nftablesRules } from "@raft2kube/proxy/apply/nftables/apply.ts";
 import { planService } from "@raft2kube/proxy/plan/service.ts";

@@ -7,13 +7,13 @@ import { applyRoutes, planRoutes } from "@raft2kube/cni/node/node-routes.ts";
 import {
   createUnderlay, deleteUnderlay, egressRepair, type Underlay,
 } from "@raft2kube/cni/node/underlay.ts";
-import { listAddresses } from "@raft2kube/linux/address.ts";
-import { deleteLink, getLink, listLinks, openRoute } from "@raft2kube/linux/link.ts";
-import { listNeighbours } from "@raft2kube/linux/neighbour.ts";
-import { inNetns, isNetns } from "@raft2kube/linux/netns.ts";
-import { applyRuleset, listRuleset } from "@raft2kube/linux/nft.ts";
-import { deleteRoute, listRoutes } from "@raft2kube/linux/route.ts";
-import { readSysctl, writeSysctl } from "@raft2kube/linux/sysctl.ts";
+import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { deleteLink, getLink, listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { listNeighbours } from "@raft2kube/linux/netlink/neighbour.ts";
+import { inNetns, isNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { applyRuleset, listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
+import { deleteRoute, listRoutes } from "@raft2kube/linux/netlink/route.ts";
+import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { createWorld, type World } from "@raft2kube/cni/testing/world.ts";
 
@@ -307,7 +307,7 @@ test("routes follow the nodes, and those of others stay", async () => {
   const kept = () => {
     using route = openRoute();
     const { index } = getLink(route, hostDevice);
-    const ours = listNeighbours(route, "ip", index).filter(({ protocol }) => protocol);
+    const ours = listNeighbours(route, index).filter(({ protocol }) => protocol);
     return ours.map(({ address }) => address).sort();
   };
   const shared = [podCidr, serviceCidr];

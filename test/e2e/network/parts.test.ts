@@ -7,7 +7,7 @@ import { startTestApiserver, type TestApiserver } from
 import { ENDPOINT_SLICES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { type Dns, startDns } from "@raft2kube/dns/main.ts";
-import { deleteTable, nftTableExists } from "@raft2kube/linux/nft.ts";
+import { deleteTable, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
 import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";

@@ -4,9 +4,9 @@ import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import {
   NODES, PERSISTENT_VOLUMES, PERSISTENT_VOLUME_CLAIMS, PODS, VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { attachedLoopDevices } from "@raft2kube/linux/loop-device.ts";
-import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
-import { namesIn } from "@raft2kube/linux/names-in.ts";
+import { attachedLoopDevices } from "@raft2kube/linux/mount/loop-device.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
+import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor, WaitTimeoutError } from "@raft2kube/std/wait.ts";
 import { NODE_NAME } from "./objects.ts";

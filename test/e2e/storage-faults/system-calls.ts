@@ -2,7 +2,7 @@ import nodeFs from "node:fs";
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import os from "node:os";
-import { libc } from "@raft2kube/linux/libc.ts";
+import { libc } from "@raft2kube/linux/syscall/libc.ts";
 import { type ComponentRun, currentRun } from "./run-of-component.ts";
 
 type Call = (...args: unknown[]) => unknown;

@@ -20,8 +20,8 @@ import { csiObjects } from "@raft2kube/kubelet/volumes/csi-objects.ts";
 import { PodVolumes } from "@raft2kube/kubelet/volumes/pod-volumes.ts";
 import { VolumesInUse } from "@raft2kube/kubelet/volumes/volumes-in-use.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { mountPointsBelow } from "@raft2kube/linux/mountinfo.ts";
-import { namesIn } from "@raft2kube/linux/names-in.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
+import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 
 export interface VolumeKubeletOptions {

@@ -1,12 +1,12 @@
-import { parseAddress } from "@raft2kube/linux/address.ts";
-import { parseFlow } from "@raft2kube/linux/conntrack.ts";
-import { parseLink } from "@raft2kube/linux/link.ts";
+import { parseAddress } from "@raft2kube/linux/netlink/address.ts";
+import { parseFlow } from "@raft2kube/linux/netfilter/conntrack.ts";
+import { parseLink } from "@raft2kube/linux/netlink/link.ts";
 import { attribute, nest, textAttribute, u32Attribute, u8Attribute } from
-  "@raft2kube/linux/netlink-attributes.ts";
-import { decodeBody, messagesOf, NetlinkError } from "@raft2kube/linux/netlink-messages.ts";
-import { parseNeighbour } from "@raft2kube/linux/neighbour.ts";
-import { parseRoute } from "@raft2kube/linux/route.ts";
-import { parseQdisc } from "@raft2kube/linux/traffic-control.ts";
+  "@raft2kube/linux/netlink/attributes.ts";
+import { decodeBody, messagesOf, NetlinkError } from "@raft2kube/linux/netlink/messages.ts";
+import { parseNeighbour } from "@raft2kube/linux/netlink/neighbour-messages.ts";
+import { parseRoute } from "@raft2kube/linux/netlink/route.ts";
+import { parseQdisc } from "@raft2kube/linux/netlink/traffic-control.ts";
 import type { Target } from "../target.ts";
 
 const HEADER_BYTES = 16;

@@ -4,7 +4,7 @@ import {
   type TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { Entry } from "@raft2kube/store/core/types.ts";
-import { decodeCommand, ticketOf } from "@raft2kube/store/mvcc/command.ts";
+import { decodeCommand, ticketOf } from "@raft2kube/store/mvcc/apply/command.ts";
 import { type KvInput, kvStep, text } from "../../../testing/history/kv-model.ts";
 import {
   EMPTY_STATE,

@@ -1,6 +1,6 @@
 import { type KeyValue, RangeRequest } from "@raft2kube/proto/gen/etcd.ts";
 import { range } from "@raft2kube/store/mvcc/kv/range.ts";
-import type { State } from "@raft2kube/store/mvcc/state.ts";
+import type { State } from "@raft2kube/store/mvcc/state/state.ts";
 import { text } from "../../../testing/history/kv-model.ts";
 import { describeKvState } from "../../../testing/history/kv-state.ts";
 

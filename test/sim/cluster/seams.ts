@@ -1,6 +1,6 @@
 import type { Backend } from "@raft2kube/store/backend/backend.ts";
 import type { Raft, Restored } from "@raft2kube/store/core/raft.ts";
-import type { State } from "@raft2kube/store/mvcc/state.ts";
+import type { State } from "@raft2kube/store/mvcc/state/state.ts";
 import type { Disk } from "@raft2kube/store/wal/disk.ts";
 import type { Generation } from "./generation.ts";
 

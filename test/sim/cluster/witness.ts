@@ -5,7 +5,7 @@ import type { Raft, Restored } from "@raft2kube/store/core/raft.ts";
 import type { Ready } from "@raft2kube/store/core/ready.ts";
 import { describeEntry, describeState } from "../../../testing/raft/describe.ts";
 import type { LogBase, MemberId, Membership } from "@raft2kube/store/core/types.ts";
-import type { State } from "@raft2kube/store/mvcc/state.ts";
+import type { State } from "@raft2kube/store/mvcc/state/state.ts";
 import { StateAgreement } from "../check/agreement.ts";
 import { changesKnown } from "../../../testing/raft/checks/changes.ts";
 import { Configurations } from "../../../testing/raft/checks/configurations.ts";

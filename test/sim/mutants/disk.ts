@@ -1,6 +1,6 @@
 import { NONE } from "@raft2kube/store/core/types.ts";
-import { bucket } from "@raft2kube/store/mvcc/restore/restore.ts";
-import { META_KEY } from "@raft2kube/store/mvcc/flush/meta.ts";
+import { bucket } from "@raft2kube/store/mvcc/persist/restore/restore.ts";
+import { META_KEY } from "@raft2kube/store/mvcc/persist/flush/meta.ts";
 import type { Restored } from "@raft2kube/store/core/raft.ts";
 import type { Backend, BackendPair, BackendWrite } from "@raft2kube/store/backend/backend.ts";
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";

@@ -1,5 +1,5 @@
 import type { Raft } from "@raft2kube/store/core/raft.ts";
-import { kindOf } from "@raft2kube/store/mvcc/command.ts";
+import { kindOf } from "@raft2kube/store/mvcc/apply/command.ts";
 import type { Generation } from "../cluster/generation.ts";
 import type { Mutant } from "./mutant.ts";
 

@@ -1,4 +1,4 @@
-import { header } from "@raft2kube/store/mvcc/state.ts";
+import { header } from "@raft2kube/store/mvcc/state/state.ts";
 import type { Generation } from "../cluster/generation.ts";
 import type { Mutant } from "./mutant.ts";
 

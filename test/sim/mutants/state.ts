@@ -4,8 +4,8 @@ import {
   type RequestOp,
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { Restored } from "@raft2kube/store/core/raft.ts";
-import { hashKv } from "@raft2kube/store/mvcc/hash.ts";
-import type { State } from "@raft2kube/store/mvcc/state.ts";
+import { hashKv } from "@raft2kube/store/mvcc/persist/hash.ts";
+import type { State } from "@raft2kube/store/mvcc/state/state.ts";
 import type { Generation } from "../cluster/generation.ts";
 import type { Mutant } from "./mutant.ts";
 

@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
-import { DetachedMount } from "@raft2kube/linux/detached-mount.ts";
-import type { MountInfo } from "@raft2kube/linux/mountinfo.ts";
+import { DetachedMount } from "@raft2kube/linux/mount/detached-mount.ts";
+import type { MountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { codeOf, isErrno, messageOf } from "@raft2kube/std/errors.ts";

@@ -1,6 +1,6 @@
 import { statfsSync } from "node:fs";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { unmount } from "@raft2kube/linux/mount.ts";
+import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { failedPrecondition } from "../../../lib/errors.ts";

@@ -2,7 +2,7 @@ import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { copyTree } from "@raft2kube/linux/beneath/copy-tree.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { readMountInfo } from "@raft2kube/linux/mountinfo.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { newSize, satisfies, type Capacity } from "../../../lib/capacity.ts";
 import {
   aborted,

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
-import { inNetns } from "@raft2kube/linux/netns.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { describe, expect, test } from "vitest";
 import { flanneld, hasFlanneld, startFlanneld } from "./flanneld.ts";

@@ -1,10 +1,10 @@
 import { createSocket, type Socket } from "node:dgram";
-import { addAddress } from "@raft2kube/linux/address.ts";
-import { createVeth, getLink, openRoute } from "@raft2kube/linux/link.ts";
-import { addressBytes } from "@raft2kube/linux/netlink-attributes.ts";
-import { createNetns, deleteNetns, inNetns } from "@raft2kube/linux/netns.ts";
-import { replaceRoute } from "@raft2kube/linux/route.ts";
-import { bindUdp } from "@raft2kube/linux/socket.ts";
+import { addAddress } from "@raft2kube/linux/netlink/address.ts";
+import { createVeth, getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { addressBytes } from "@raft2kube/linux/socket/address-bytes.ts";
+import { createNetns, deleteNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
+import { bindUdp } from "@raft2kube/linux/socket/socket.ts";
 import type { Machine } from "./world.ts";
 
 const VXLAN_PORT = 8472;

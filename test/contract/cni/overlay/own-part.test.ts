@@ -1,7 +1,7 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
-import { inNetns } from "@raft2kube/linux/netns.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OwnPart, markOf } from "../../../../labs/testing/own-part.ts";

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { inNetns } from "@raft2kube/linux/netns.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { patience, type Pod } from "./world.ts";
 

@@ -3,7 +3,7 @@ import { on } from "node:events";
 import { join } from "node:path";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { enterNetns } from "@raft2kube/linux/netns.ts";
+import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { ours } from "../../proxy/ours.ts";
 import { udpIn } from "./injection.ts";
 import type { Machine, Pod, World } from "./world.ts";

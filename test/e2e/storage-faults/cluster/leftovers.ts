@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { attachedLoopDevices } from "@raft2kube/linux/loop-device.ts";
+import { attachedLoopDevices } from "@raft2kube/linux/mount/loop-device.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor, WaitTimeoutError } from "@raft2kube/std/wait.ts";
 import type { TestCluster } from "../../cluster.ts";

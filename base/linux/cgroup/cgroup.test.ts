@@ -1,0 +1,72 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { describe, expect, test } from "vitest";
+import { parseMountInfoLine } from "../mount/mountinfo.ts";
+import { KEEPS_CONTROLLERS, openCgroups } from "./open-cgroups.ts";
+import { weightOfShares } from "./cgroup-v2.ts";
+
+const clock = systemClock();
+
+test("no group is made where a runtime keeps controllers: the mount goes with it", () => {
+  const mounted = (point: string, source: string, controller: string) => {
+    const line = `1 1 0:1 / ${point} rw - cgroup ${source} rw,${controller}`;
+    return parseMountInfoLine(line)!;
+  };
+  const mounts = [
+    mounted("/kept", KEEPS_CONTROLLERS, "hugetlb"),
+    mounted("/cpu", "cgroup", "cpu"),
+    mounted("/memory", "cgroup", "memory"),
+  ];
+  expect(openCgroups(mounts).controllers).toEqual(["cpu", "memory"]);
+});
+
+describe.runIf(process.getuid?.() === 0)("cgroups of this machine", () => {
+  const cgroups = openCgroups();
+
+  test("a group takes limits, counts its processes and is removed with them", async () => {
+    const parent = `/r2k-test-${process.pid}`;
+    const group = `${parent}/a`;
+    cgroups.create(group);
+    try {
+      cgroups.setLimits(group, {
+        cpuShares: 512, cpuQuota_us: 50_000, cpuPeriod_us: 100_000,
+        memory_bytes: 64 << 20, pids: 20,
+      });
+      expect(cgroups.usage(group)?.memory.limit_bytes).toBe(64 << 20);
+      expect(cgroups.oomKills(group)).toBe(0);
+      const child = spawn("sleep", ["100"]);
+      const exited = once(child, "exit");
+      for (const line of readFileSync("/proc/self/mountinfo", "utf8").split("\n")) {
+        const point = line.split(" ")[4] ?? "";
+        const memory = / - cgroup .*[, ]memory(,|$)/.test(line);
+        const unified = cgroups.version === 2 && / - cgroup2 /.test(line);
+        if (memory || unified) writeFileSync(`${point}${group}/cgroup.procs`, String(child.pid));
+      }
+      expect(cgroups.pids(parent)).toContain(child.pid);
+      cgroups.removeEmpty(parent);
+      cgroups.removeEmpty(group);
+      expect(cgroups.pids(parent)).toContain(child.pid);
+      await cgroups.remove(parent, { clock });
+      expect((await exited)[1]).toBe("SIGKILL");
+      expect(cgroups.exists(parent)).toBe(false);
+      expect(cgroups.usage(group)).toBeUndefined();
+    } finally {
+      await cgroups.remove(parent, { clock });
+    }
+  });
+
+  test("an empty group goes, one with a group below it stays", () => {
+    const parent = `/r2k-empty-${process.pid}`;
+    cgroups.create(`${parent}/a`);
+    cgroups.removeEmpty(parent);
+    expect(cgroups.exists(`${parent}/a`)).toBe(true);
+    for (const group of [`${parent}/a`, parent, parent]) cgroups.removeEmpty(group);
+    expect(cgroups.exists(parent)).toBe(false);
+  });
+});
+
+test("shares become weights as the OCI runtimes map them", () => {
+  expect([2, 1024, 262_144, 0].map(weightOfShares)).toEqual([1, 39, 10_000, 1]);
+});

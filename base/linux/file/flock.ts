@@ -1,0 +1,82 @@
+import {
+  closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, statSync,
+} from "node:fs";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { check, libc } from "../syscall/libc.ts";
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+/** In /proc/PID/fdinfo, proc(5). */
+const LOCKED = /^lock:.*FLOCK +ADVISORY +WRITE /m;
+
+/** A lock on a file, held until it is disposed of or the process ends. */
+export interface FileLock extends Disposable {
+  readonly path: string;
+}
+
+/**
+ * Takes the exclusive flock(2) of a file, creating the file; undefined if another process holds it,
+ * or has removed the file meanwhile.
+ */
+export function tryLock(path: string): FileLock | undefined {
+  return lockOf(path, openSync(path, "a", 0o600));
+}
+
+/**
+ * Takes the exclusive flock(2) of a folder, which must be there; undefined if another process holds
+ * it, or has put another folder in its place meanwhile.
+ */
+export function tryLockFolder(path: string): FileLock | undefined {
+  return lockOf(path, openSync(path, constants.O_RDONLY | constants.O_DIRECTORY));
+}
+
+/**
+ * Returns the process that holds the exclusive flock(2) of a file; undefined if none does, or one
+ * of another pid namespace.
+ */
+export function lockHolder(path: string): number | undefined {
+  const locks = readFileSync("/proc/locks", "utf8").matchAll(/FLOCK +ADVISORY +WRITE (\d+) /g);
+  const file = statSync(path, { throwIfNoEntry: false });
+  if (file === undefined) return undefined;
+  const { dev, ino } = file;
+  // By what it has locked: the device of /proc/locks is not stat(2)'s on every file system.
+  return [...locks].map(([, pid]) => Number(pid)).find((pid) => hasLocked(pid, dev, ino));
+}
+
+/** Asks only for files that it has locked: stat(2) of others can block, as on a lost NFS server. */
+function hasLocked(pid: number, dev: number, ino: number): boolean {
+  const folder = `/proc/${pid}`;
+  const descriptors = unlessGone(() => readdirSync(`${folder}/fdinfo`)) ?? [];
+  return descriptors.some((fd) => {
+    const info = unlessGone(() => readFileSync(`${folder}/fdinfo/${fd}`, "utf8"));
+    if (info === undefined || !LOCKED.test(info)) return false;
+    const file = unlessGone(() => statSync(`${folder}/fd/${fd}`));
+    return file?.dev === dev && file.ino === ino;
+  });
+}
+
+/** Undefined if the process has ended, has closed the file, or is another user's. */
+function unlessGone<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT", "EACCES", "ESRCH")) return undefined;
+    throw thrown;
+  }
+}
+
+function lockOf(path: string, fd: number): FileLock | undefined {
+  try {
+    check("flock", libc.flock(fd, LOCK_EX | LOCK_NB), path);
+    const [locked, found] = [fstatSync(fd), statSync(path, { throwIfNoEntry: false })];
+    if (locked.ino === found?.ino && locked.dev === found.dev) {
+      return { path, [Symbol.dispose]: () => closeSync(fd) };
+    }
+  } catch (thrown) {
+    closeSync(fd);
+    if (isErrno(thrown, "EWOULDBLOCK", "EAGAIN")) return undefined;
+    throw thrown;
+  }
+  closeSync(fd);
+  return undefined;
+}

@@ -1,0 +1,103 @@
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { check, libc } from "../syscall/libc.ts";
+import { MNT_DETACH } from "../syscall/numbers.ts";
+
+const CLONE_NEWNET = 0x40000000;
+const MS_BIND = 0x1000;
+const MS_PRIVATE = 0x40000;
+
+// The namespace of the calling thread, which is the only one that setns and unshare move.
+const OWN = "/proc/thread-self/ns/net";
+
+/** Runs `fn` after `enter` moved this thread to another network namespace, and moves it back. */
+function away<T>(enter: () => void, fn: () => T): T {
+  const home = openSync(OWN, "r");
+  try {
+    enter();
+    try {
+      return fn();
+    } finally {
+      // A thread that cannot go home would do everything later in the wrong namespace.
+      check("setns", libc.setns(home, CLONE_NEWNET), "back to the own network namespace");
+    }
+  } finally {
+    closeSync(home);
+  }
+}
+
+/**
+ * Runs `fn` in the network namespace at `path` and returns what it returns. `fn` must be
+ * synchronous: sockets it opens and processes it spawns stay in the namespace, later turns of the
+ * loop do not run in it. Throws SystemCallError, or Node's ENOENT when there is no such file.
+ */
+export function inNetns<T>(path: string, fn: () => T extends Promise<unknown> ? never : T): T {
+  const fd = openSync(path, "r");
+  try {
+    const enter = () => {
+      check("setns", libc.setns(fd, CLONE_NEWNET), `to the network namespace ${path}`);
+    };
+    return away<T>(enter, fn as () => T);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Makes a network namespace and pins it at `path`, as `ip netns add` does: a file that it is
+ * bind-mounted on. Its loopback link is down. EEXIST when something is there already.
+ */
+export function createNetns(path: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, "", { flag: "wx", mode: 0o444 });
+  try {
+    away(
+      () => check("unshare", libc.unshare(CLONE_NEWNET), "the network namespace"),
+      () => {
+        check("mount", libc.mount(OWN, path, null, MS_BIND, null), `${OWN} on ${path}`);
+        // Private, so that deleting it is not undone by copies in other mount namespaces.
+        check("mount", libc.mount(null, path, null, MS_PRIVATE, null), `${path} as private`);
+      },
+    );
+  } catch (thrown) {
+    deleteNetns(path);
+    throw thrown;
+  }
+}
+
+/**
+ * Unpins a namespace; the kernel ends it when no process is left in it. Nothing happens when it is
+ * gone.
+ */
+export function deleteNetns(path: string): void {
+  try {
+    check("umount2", libc.umount2(path, MNT_DETACH), path);
+  } catch (thrown) {
+    // EINVAL: a file that is no mount, left by a creation that was killed half way.
+    if (isErrno(thrown, "ENOENT")) return;
+    if (!isErrno(thrown, "EINVAL")) throw thrown;
+  }
+  rmSync(path, { force: true });
+}
+
+/** Whether `path` is a pinned namespace: a mount of nsfs, not a leftover file. */
+export function isNetns(path: string): boolean {
+  const escaped = path.replaceAll(" ", "\\040");
+  return readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .some((line) => line.split(" ")[4] === escaped && line.includes(" - nsfs "));
+}
+
+/**
+ * Moves this thread for good. For a process that lives in a namespace, before it opens its first
+ * socket: threads that exist already stay where they are.
+ */
+export function enterNetns(path: string): void {
+  const fd = openSync(path, "r");
+  try {
+    check("setns", libc.setns(fd, CLONE_NEWNET), `to the network namespace ${path}`);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,105 @@
+import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
+import { attribute, nest, parseAttributes, u32Attribute, u8Attribute } from
+  "../netlink/attributes.ts";
+import { addressText } from "../socket/address-bytes.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { AF_INET } from "../syscall/numbers.ts";
+
+const SUBSYS_CTNETLINK = 1 << 8;
+const IPCTNL_MSG_CT = { GET: 1, DELETE: 2 } as const;
+const CTA = { TUPLE_ORIG: 1, TUPLE_REPLY: 2, ID: 12, FILTER: 25 } as const;
+const CTA_TUPLE = { IP: 1, PROTO: 2 } as const;
+const CTA_IP_V4 = { SRC: 1, DST: 2 } as const;
+const CTA_PROTO = { NUM: 1, SRC_PORT: 2, DST_PORT: 3 } as const;
+const CTA_FILTER = { ORIG_FLAGS: 1, REPLY_FLAGS: 2 } as const;
+/** Which parts of the tuple a dump is filtered by (linux: CTA_FILTER_F_*). */
+const FILTER_PROTO_NUM = 1 << 3;
+
+const IPPROTO = { tcp: 6, udp: 17, sctp: 132 } as const;
+
+/** One direction of a tracked connection. */
+export interface FlowTuple {
+  source: string;
+  destination: string;
+  sourcePort: number;
+  destinationPort: number;
+}
+
+/** A connection that the kernel tracks: as the client sent it, and as answers come. */
+export interface Flow {
+  original: FlowTuple;
+  reply: FlowTuple;
+}
+
+function message(...parts: Buffer[]): Buffer {
+  return Buffer.concat([Buffer.from([AF_INET, 0, 0, 0]), ...parts]);
+}
+
+/** Tracked IPv4 connections of a protocol, in the namespace this thread is in. */
+function dump(socket: NetlinkSocket, protocol: number): { flow: Flow; body: Buffer }[] {
+  const number = u8Attribute(CTA_PROTO.NUM, protocol);
+  const tuple = nest(CTA.TUPLE_ORIG, nest(CTA_TUPLE.PROTO, number));
+  const flags = [
+    u32Attribute(CTA_FILTER.ORIG_FLAGS, FILTER_PROTO_NUM),
+    u32Attribute(CTA_FILTER.REPLY_FLAGS, 0),
+  ];
+  const type = SUBSYS_CTNETLINK | IPCTNL_MSG_CT.GET;
+  const body = message(tuple, nest(CTA.FILTER, ...flags));
+  return socket.dump(type, body, "list tracked connections", parseFlow);
+}
+
+/** A connection with the message it was in; none when it is not of IPv4. */
+export function parseFlow(body: Buffer): { flow: Flow; body: Buffer }[] {
+  const attributes = parseAttributes(body, 4);
+  const original = tupleOf(attributes.get(CTA.TUPLE_ORIG));
+  const reply = tupleOf(attributes.get(CTA.TUPLE_REPLY));
+  return original && reply ? [{ flow: { original, reply }, body }] : [];
+}
+
+function tupleOf(bytes: Buffer | undefined): FlowTuple | undefined {
+  const tuple = parseAttributes(bytes ?? Buffer.alloc(0));
+  const ip = parseAttributes(tuple.get(CTA_TUPLE.IP) ?? Buffer.alloc(0));
+  const proto = parseAttributes(tuple.get(CTA_TUPLE.PROTO) ?? Buffer.alloc(0));
+  const source = ip.get(CTA_IP_V4.SRC);
+  const destination = ip.get(CTA_IP_V4.DST);
+  if (!source || !destination) return undefined;
+  return {
+    source: addressText(source),
+    destination: addressText(destination),
+    sourcePort: proto.get(CTA_PROTO.SRC_PORT)?.readUInt16BE() ?? 0,
+    destinationPort: proto.get(CTA_PROTO.DST_PORT)?.readUInt16BE() ?? 0,
+  };
+}
+
+/** All tracked IPv4 connections of a protocol. */
+export function listFlows(protocol: keyof typeof IPPROTO): Flow[] {
+  using socket = new NetlinkSocket(NETLINK_NETFILTER);
+  return dump(socket, IPPROTO[protocol]).map(({ flow }) => flow);
+}
+
+/**
+ * Deletes the conntrack entries that `stale` selects, so that the next packet of each is evaluated
+ * again. Returns their number.
+ */
+export function forgetFlows(
+  protocol: keyof typeof IPPROTO,
+  stale: (flow: Flow) => boolean,
+): number {
+  using socket = new NetlinkSocket(NETLINK_NETFILTER);
+  let count = 0;
+  for (const { flow, body } of dump(socket, IPPROTO[protocol])) {
+    if (!stale(flow)) continue;
+    const attributes = parseAttributes(body, 4);
+    const tuple = nest(CTA.TUPLE_ORIG, attributes.get(CTA.TUPLE_ORIG) ?? Buffer.alloc(0));
+    const id = attributes.get(CTA.ID);
+    const parts = [tuple, ...(id ? [attribute(CTA.ID, id)] : [])];
+    const type = SUBSYS_CTNETLINK | IPCTNL_MSG_CT.DELETE;
+    try {
+      socket.request(type, 0, message(...parts), "forget a tracked connection");
+      count++;
+    } catch (thrown) {
+      if (!isErrno(thrown, "ENOENT")) throw thrown; // it ended meanwhile
+    }
+  }
+  return count;
+}

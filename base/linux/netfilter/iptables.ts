@@ -1,0 +1,137 @@
+import { readFileSync } from "node:fs";
+import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
+import { nftSupports, nftTableExists } from "./nft.ts";
+import { runProgram } from "../process/run-program.ts";
+
+/**
+ * The programs refused an input (`iptables-refused`), are missing (`iptables-missing`), or were not
+ * started for another reason, or killed (`iptables-failed`). Of an input of several transactions
+ * those before the one that was refused are applied, and neither it nor those after it.
+ */
+export class IptablesError extends CodedError {
+  override readonly name = "IptablesError";
+}
+
+/** Which interface of the kernel the programs use; the tables of the two are separate. */
+export type IptablesKind = "nft" | "legacy";
+
+/** Arguments of both kinds of iptables-restore; the legacy one waits for the lock, in seconds. */
+export const RESTORE_ARGS = ["--wait", "5", "--noflush"];
+
+/** The first version that repeats a comment when it reads it, not when its input ends. */
+const VERSION_THAT_ANSWERS = [1, 8, 5];
+
+/**
+ * The matches and targets that masquerade, in their order. A connection never leaves with a port
+ * below 1024 of the node (`masquerades` of nft.ts).
+ */
+export const MASQUERADES: readonly { readonly match: string; readonly target: string }[] = [
+  ...["tcp", "udp", "sctp"].map((protocol) =>
+    ({ match: ` -p ${protocol}`, target: "MASQUERADE --to-ports 1024-65535" })),
+  { match: "", target: "MASQUERADE" },
+];
+
+/** The programs of iptables for IPv4, in the namespace that this thread is in. */
+export interface Iptables {
+  readonly kind: IptablesKind;
+  /**
+   * Applies the input of `iptables-restore --noflush`: in its order, the statements up to each
+   * COMMIT as one transaction. IptablesError.
+   */
+  restore(input: string): Promise<void>;
+  /** The lines of `iptables-save`, of one table or of all. */
+  save(table?: string): Promise<string[]>;
+  /** Whether iptables-restore answers before its input ends, so that it can be kept running. */
+  answersAtOnce(): Promise<boolean>;
+}
+
+/** Returns the code of an IptablesError for a program that failed. */
+export function iptablesCode(cause: unknown): string {
+  if (isErrno(cause, "ENOENT")) return "iptables-missing";
+  return isErrno(cause, "EXIT") ? "iptables-refused" : "iptables-failed";
+}
+
+/**
+ * Finds the programs that work here: those on nftables where the kernel has it for IPv4, else the
+ * legacy ones. IptablesError `iptables-missing` if neither does. A program that was not started, as
+ * where memory runs out, is an error: it does not show which of the two tables are in use.
+ */
+export async function findIptables(): Promise<Iptables> {
+  const failures: unknown[] = [];
+  for (const kind of ["nft", "legacy"] as const) {
+    const programs = iptables(kind);
+    try {
+      const lacks = kind === "nft" ? lacksNftables() : Promise.resolve(false);
+      const [isMissing] = await Promise.all([lacks, programs.save("nat")]);
+      if (isMissing) continue;
+      return programs;
+    } catch (thrown) {
+      if (isErrno(thrown, "iptables-failed", "nft-failed")) throw thrown;
+      failures.push(thrown);
+    }
+  }
+  const why = failures.map(String).join("; ");
+  throw new IptablesError("iptables-missing", `iptables does not work here: ${why}`, {
+    remedy: "install iptables, or use another proxy mode",
+  });
+}
+
+/**
+ * Whether the kernel is known to have no nftables for IPv4: iptables-nft-save prints an empty table
+ * then, and succeeds.
+ */
+async function lacksNftables(): Promise<boolean> {
+  try {
+    return !(await nftSupports("ip"));
+  } catch (thrown) {
+    if (isErrno(thrown, "nft-missing")) return false; // there is no program to ask
+    throw thrown;
+  }
+}
+
+/**
+ * Whether this thread's namespace has a nat table of either kind. Asks the kernel: no process is
+ * run. `read` reads the kernel's list of the legacy ones.
+ */
+export function hasNatTable(read: (path: string) => string = readText): boolean {
+  return tableNames(read).includes("nat") || nftTableExists("ip", "nat");
+}
+
+const readText = (path: string) => readFileSync(path, "utf8");
+
+function tableNames(read: (path: string) => string): string[] {
+  try {
+    return read("/proc/thread-self/net/ip_tables_names").split("\n");
+  } catch (thrown) {
+    // A kernel without the legacy tables, or an ordinary user's namespace, where they are unread.
+    if (isErrno(thrown, "ENOENT", "EACCES")) return [];
+    throw thrown;
+  }
+}
+
+/** The programs of one kind. */
+export function iptables(kind: IptablesKind): Iptables {
+  const run = async (program: string, args: string[], input: string) => {
+    const name = `iptables-${kind}-${program}`;
+    try {
+      return await runProgram(name, args, input);
+    } catch (thrown) {
+      throw new IptablesError(iptablesCode(thrown), String(thrown), { cause: thrown });
+    }
+  };
+  return {
+    kind,
+    async restore(input) {
+      await run("restore", RESTORE_ARGS, input);
+    },
+    async save(table) {
+      return (await run("save", table === undefined ? [] : ["-t", table], "")).split("\n");
+    },
+    async answersAtOnce() {
+      const version = /v(\d+)\.(\d+)\.(\d+)/.exec(await run("restore", ["--version"], ""));
+      const parts = version?.slice(1).map(Number) ?? [];
+      const differs = VERSION_THAT_ANSWERS.findIndex((part, i) => part !== parts[i]);
+      return differs < 0 || (parts[differs] ?? 0) > VERSION_THAT_ANSWERS[differs]!;
+    },
+  };
+}

@@ -1,0 +1,146 @@
+import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
+import { parseAttributes, textAttribute, textOf } from "../netlink/attributes.ts";
+import { runProgram } from "../process/run-program.ts";
+
+/**
+ * nft refused a transaction: nothing of it was applied, and `message` holds what nft said. Or it is
+ * missing (`nft-missing`), was not started for another reason, or was killed, after a minute at the
+ * latest (`nft-failed`).
+ */
+export class NftError extends CodedError {
+  override readonly name = "NftError";
+}
+
+/** Returns the error of a transaction that was refused: ENOENT if something in it is not there. */
+export function nftRefusal(said: string, cause?: unknown): NftError {
+  const missing = /No such file or directory/.test(said);
+  return new NftError(missing ? "ENOENT" : "nft-refused", said, { cause });
+}
+
+/** Where a ruleset is applied: the namespace at `netns`, or the one this thread is in. */
+export interface NftOptions {
+  netns?: string;
+}
+
+async function run(args: string[], input: string, { netns }: NftOptions): Promise<string> {
+  try {
+    return await runProgram("nft", args, input, { netns });
+  } catch (thrown) {
+    const cause = thrown;
+    if (isErrno(thrown, "ENOENT")) {
+      throw new NftError("nft-missing", messageOf(thrown), { remedy: "install nftables", cause });
+    }
+    if (!isErrno(thrown, "EXIT")) throw new NftError("nft-failed", messageOf(thrown), { cause });
+    throw nftRefusal(messageOf(thrown), cause);
+  }
+}
+
+/** Applies a ruleset (nft's own text) as one transaction: all of it, or NftError and none. */
+export async function applyRuleset(text: string, options: NftOptions = {}): Promise<void> {
+  await run(["-f", "-"], text, options);
+}
+
+/**
+ * One object of nft's JSON output: `{rule: {...}}`, `{chain: {...}}`, ... (libnftables-json(5)).
+ */
+export type NftObject = Record<string, Record<string, unknown>>;
+
+/** `nft -j list ...` for what `args` name. NftError ENOENT when there is no such table or chain. */
+export async function listRuleset(args: string[], options: NftOptions = {}): Promise<NftObject[]> {
+  const output = await run(["-j", "list", ...args], "", options);
+  const parsed = JSON.parse(output) as { nftables?: NftObject[] };
+  return parsed.nftables ?? [];
+}
+
+/** Deletes a table with all in it; nothing happens when there is none. */
+export async function deleteTable(family: string, name: string, options: NftOptions = {}) {
+  // Adding first makes the deletion of one that is missing no error, within one transaction.
+  await applyRuleset(`add table ${family} ${name}\ndelete table ${family} ${name}\n`, options);
+}
+
+/**
+ * Returns the statements that masquerade, each after its matches. A connection never leaves with a
+ * port below 1024 of the node: servers such as NFS take such ports as the word of the node's root.
+ */
+export function masquerades(flags = ""): string[] {
+  const ported = "meta l4proto { tcp, udp, sctp } masquerade to :1024-65535";
+  return [ported, "masquerade"].map((statement) => `${statement} ${flags}`.trim());
+}
+
+const NFNL_SUBSYS_NFTABLES = 10;
+const NFT_MSG_GETTABLE = 1;
+const NFT_MSG_GETGEN = 16;
+const NFTA_TABLE_NAME = 1;
+const NFTA_TABLE_USERDATA = 6;
+/** A type of nft's user data of a table, which are type, length and text with a zero at its end. */
+const NFTNL_UDATA_TABLE_COMMENT = 0;
+const NFTA_GEN_ID = 1;
+/** Family numbers of nf_tables (linux/netfilter.h). */
+const NFPROTO = { inet: 1, ip: 2, netdev: 5, ip6: 10 } as const;
+
+/** Whether the kernel has tables of a family, in the namespace this thread is in. */
+export async function nftSupports(family: "ip" | "inet" | "netdev"): Promise<boolean> {
+  try {
+    await run(["--check", "-f", "-"], `add table ${family} r2k-trial\n`, {});
+    return true;
+  } catch (thrown) {
+    if (isErrno(thrown, "nft-refused", "ENOENT")) return false;
+    throw thrown;
+  }
+}
+
+/** Errors of a kernel without nftables. */
+const NO_NFTABLES = ["EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT"];
+
+/**
+ * Whether a table is there, in the namespace this thread is in; none is where the kernel has no
+ * nftables. Asks the kernel: no process is run.
+ */
+export function nftTableExists(family: keyof typeof NFPROTO, name: string): boolean {
+  return nftTableComment(family, name) !== undefined;
+}
+
+/** Returns a table's comment, empty if it has none; undefined where `nftTableExists` is false. */
+export function nftTableComment(family: keyof typeof NFPROTO, name: string): string | undefined {
+  const body = Buffer.concat([
+    Buffer.from([NFPROTO[family], 0, 0, 0]),
+    textAttribute(NFTA_TABLE_NAME, name),
+  ]);
+  try {
+    using netfilter = new NetlinkSocket(NETLINK_NETFILTER);
+    const type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETTABLE;
+    const [message] = netfilter.request(type, 0, body, `get nft table ${family} ${name}`);
+    const data = message && parseAttributes(message.body, 4).get(NFTA_TABLE_USERDATA);
+    return data ? commentOf(data) : "";
+  } catch (thrown) {
+    if (isErrno(thrown, "ENOENT", ...NO_NFTABLES)) return undefined;
+    throw thrown;
+  }
+}
+
+function commentOf(data: Buffer): string {
+  for (let at = 0; at + 2 <= data.length; at += 2 + data[at + 1]!) {
+    const value = data.subarray(at + 2, at + 2 + data[at + 1]!);
+    if (data[at] === NFTNL_UDATA_TABLE_COMMENT) return textOf(value);
+  }
+  return "";
+}
+
+/**
+ * Returns the generation of the nftables ruleset, of the namespace this thread is in. Every
+ * transaction of every program increments it. Asks the kernel: no process is run.
+ */
+export function nftGeneration(): number {
+  using netfilter = new NetlinkSocket(NETLINK_NETFILTER);
+  return generationOf(netfilter);
+}
+
+/** The same, of the namespace of a netfilter socket. */
+export function generationOf(netfilter: NetlinkSocket): number {
+  const type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETGEN;
+  const doing = "get the generation of the nft ruleset";
+  const [message] = netfilter.request(type, 0, Buffer.alloc(4), doing);
+  const id = message && parseAttributes(message.body, 4).get(NFTA_GEN_ID);
+  return id && id.length >= 4 ? id.readUInt32BE() : 0;
+}

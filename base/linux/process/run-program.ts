@@ -1,0 +1,59 @@
+import { spawn } from "node:child_process";
+import { CodedError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
+import { inNetns } from "../namespace/netns.ts";
+
+/**
+ * A program could not be run (`code` is the errno's name), took too long (`ABORT_ERR`), was ended
+ * by a signal (its name), or failed (`EXIT`).
+ */
+export class ProgramError extends CodedError {
+  override readonly name = "ProgramError";
+}
+
+/** When a program is killed. With rules of 10,000 Services the longest takes seconds. */
+const PROGRAM_MS_MAX = 60_000;
+const OUTPUT_BYTES = 256 << 20;
+const STDERR_BYTES = 16 << 10;
+
+/**
+ * Runs a program with `input` and resolves with its output. The child is born in the network
+ * namespace at `netns`, by default in the one that this thread is in, and killed after
+ * `timeout_ms`. ProgramError, with what it said, if it fails.
+ */
+export function runProgram(
+  name: string,
+  args: readonly string[],
+  input: string,
+  { netns, timeout_ms = PROGRAM_MS_MAX }: { netns?: string | undefined; timeout_ms?: number } = {},
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const onError = (thrown: Error) => {
+      const said = `${name} cannot be run: ${messageOf(thrown)}`;
+      reject(new ProgramError(codeOf(thrown) ?? "EXIT", said));
+    };
+    // Its timer keeps no process alive; that of spawn's `timeout` does if the program is missing.
+    const signal = AbortSignal.timeout(timeout_ms);
+    const options = { stdio: "pipe", signal, killSignal: "SIGKILL" } as const;
+    const born = () => spawn(name, args, options).on("error", onError);
+    const child = netns === undefined ? born() : inNetns(netns, born);
+    if (child.pid === undefined) return; // it has no streams where descriptors ran out
+    const output: string[] = [];
+    let size = 0;
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      size += text.length;
+      if (size > OUTPUT_BYTES) child.kill("SIGKILL");
+      else output.push(text);
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      if (stderr.length < STDERR_BYTES) stderr += text;
+    });
+    child.stdin.on("error", () => undefined); // one that stops reading says why on stderr
+    child.stdin.end(input);
+    child.on("close", (status, signal) => {
+      if (status === 0) return resolve(output.join(""));
+      const text = stderr.trim() || `ended by ${signal ?? `status ${status}`}`;
+      reject(new ProgramError(signal ?? "EXIT", `${name} ${args.join(" ")}: ${text}`));
+    });
+  });
+}

@@ -1,0 +1,55 @@
+import { closeSync, writeSync } from "node:fs";
+import { once } from "node:events";
+import { describe, expect, it } from "vitest";
+import { check, libc } from "../syscall/libc.ts";
+import { AF_UNIX } from "../syscall/numbers.ts";
+import { packetConnection } from "./packets.ts";
+
+const SEQPACKET_NONBLOCK = 5 | 0o4000;
+
+/** A connection, and the descriptor of its other side. */
+function pair() {
+  const fds = [0, 0];
+  check("socketpair", libc.socketpair(AF_UNIX, SEQPACKET_NONBLOCK, 0, fds), "for a test");
+  const [ours, other] = fds as [number, number];
+  return { ...packetConnection(ours), other };
+}
+
+describe("a connection that keeps packets apart", () => {
+  it("gives each packet, then the end", async () => {
+    const { incoming, other } = pair();
+    const packets: string[] = [];
+    incoming.on("data", (packet: Buffer) => packets.push(packet.toString()));
+    for (const text of ["one", "two", "three"]) writeSync(other, text);
+    closeSync(other);
+    await once(incoming, "end");
+    expect(packets).toEqual(["one", "two", "three"]);
+  });
+
+  it("returns the last packets of a peer that never read its input", async () => {
+    const { incoming, outgoing, other } = pair();
+    const packets: string[] = [];
+    incoming.on("data", (packet: Buffer) => packets.push(packet.toString()));
+    await new Promise((resolve) => outgoing.write("unread", resolve));
+    for (const text of ["last", "words"]) writeSync(other, text);
+    // The kernel reports the reset before it returns the packets.
+    closeSync(other);
+    await once(incoming, "end");
+    expect(packets).toEqual(["last", "words"]);
+  });
+
+  it("reads on when writing fails, and says that it failed", async () => {
+    const { incoming, outgoing, other } = pair();
+    incoming.pause();
+    writeSync(other, "words");
+    closeSync(other);
+    await expect(
+      new Promise((resolve, reject) => {
+        outgoing.write("too late", (error) => (error ? reject(error) : resolve("written")));
+      }),
+    ).rejects.toMatchObject({ code: "EPIPE" });
+    const [packet] = (await once(incoming.resume(), "data")) as [Buffer];
+    expect(packet.toString()).toBe("words");
+    await once(incoming, "end");
+  });
+});

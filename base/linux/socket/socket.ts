@@ -1,0 +1,149 @@
+import { closeSync, openSync } from "node:fs";
+import { Socket } from "node:net";
+import { basename, dirname } from "node:path";
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { check, libc } from "../syscall/libc.ts";
+import { addressBytes } from "./address-bytes.ts";
+import { O_CLOEXEC, O_PATH } from "../syscall/numbers.ts";
+
+const AF = { UNIX: 1, INET: 2, INET6: 10 } as const;
+const SOCK = { STREAM: 1, DGRAM: 2, SEQPACKET: 5, NONBLOCK: 0o4000, CLOEXEC: 0o2000000 } as const;
+const OPEN = SOCK.NONBLOCK | SOCK.CLOEXEC;
+const F_DUPFD_CLOEXEC = 1030;
+/** Duplicates stay off the standard streams. */
+const FIRST_FREE_FD = 3;
+/** sun_path, with the zero byte at its end (unix(7)). */
+const UNIX_PATH_BYTES = 108;
+
+/** The kernel's address of a Unix socket. Throws RangeError when the path is too long for it. */
+export function unixAddress(path: string): Buffer {
+  const bytes = Buffer.from(path, "utf8");
+  if (bytes.length >= UNIX_PATH_BYTES) {
+    throw new RangeError(`socket path of ${bytes.length} bytes, at most ${UNIX_PATH_BYTES - 1}`);
+  }
+  const address = Buffer.alloc(2 + bytes.length + 1);
+  address.writeUInt16LE(AF.UNIX);
+  bytes.copy(address, 2);
+  return address;
+}
+
+/**
+ * A Node socket over a descriptor of any kind that can be polled: a sequenced packet socket, the
+ * master of a pseudo-terminal. Node refuses such descriptors, so a stream socket's is put in its
+ * place before the loop first looks at it. The descriptor, which must not block, is consumed. Each
+ * `data` event is one read: one packet, where the kernel keeps packets. Without `readable` nothing
+ * is read.
+ */
+export function adoptDescriptor(fd: number, { readable = true } = {}): Socket {
+  const pair = [0, 0];
+  check("socketpair", libc.socketpair(AF.UNIX, SOCK.STREAM | OPEN, 0, pair), "for a descriptor");
+  const [place, other] = pair as [number, number];
+  const socket = new Socket({ fd: place, readable, writable: true, allowHalfOpen: true });
+  socket.on("error", () => socket.destroy());
+  try {
+    check("dup3", libc.dup3(fd, place, O_CLOEXEC), String(fd));
+  } finally {
+    closeSync(fd);
+    closeSync(other);
+  }
+  return socket;
+}
+
+/** As `adoptDescriptor`, over a duplicate: the descriptor itself stays the caller's. */
+export function adoptDuplicate(fd: number, { readable }: { readable: boolean }): Socket {
+  const copy = libc.fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+  return adoptDescriptor(check("fcntl", copy, "a descriptor"), { readable });
+}
+
+/**
+ * Calls `use` with a path to the same socket that the kernel takes: a long one is named through its
+ * folder's descriptor.
+ */
+function withShortPath<T>(path: string, use: (path: string) => T): T {
+  if (Buffer.byteLength(path) < UNIX_PATH_BYTES) return use(path);
+  const folder = openSync(dirname(path), O_PATH | O_CLOEXEC);
+  try {
+    return use(`/proc/self/fd/${folder}/${basename(path)}`);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/**
+ * Connects to a Unix socket that keeps packets apart (SOCK_SEQPACKET), which Node cannot. Returns
+ * the descriptor, which does not block.
+ */
+export function connectSeqpacket(path: string): number {
+  const fd = check("socket", libc.socket(AF.UNIX, SOCK.SEQPACKET | OPEN, 0), path);
+  try {
+    withShortPath(path, (short) => {
+      const address = unixAddress(short);
+      check("connect", libc.connect(fd, address, address.length), path);
+    });
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return fd;
+}
+
+/**
+ * Opens a UDP socket on an IPv4 address and port of the network namespace that this thread is in.
+ * Returns the descriptor, for `dgram`'s bind.
+ */
+export function bindUdp(address: string, port: number): number {
+  const what = `UDP port ${port} of ${address}`;
+  const fd = check("socket", libc.socket(AF.INET, SOCK.DGRAM | OPEN, 0), what);
+  // struct sockaddr_in: family, port, address, padding.
+  const bytes = Buffer.alloc(16);
+  bytes.writeUInt16LE(AF.INET);
+  bytes.writeUInt16BE(port, 2);
+  addressBytes(address).copy(bytes, 4);
+  try {
+    check("bind", libc.bind(fd, bytes, bytes.length), what);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function loopbackAddress(family: 4 | 6, port: number): Buffer {
+  // struct sockaddr_in and sockaddr_in6: family, port, (flow label,) address (, scope).
+  const address = Buffer.alloc(family === 4 ? 16 : 28);
+  address.writeUInt16LE(family === 4 ? AF.INET : AF.INET6);
+  address.writeUInt16BE(port, 2);
+  if (family === 4) Buffer.of(127, 0, 0, 1).copy(address, 4);
+  else address[23] = 1;
+  return address;
+}
+
+/**
+ * Begins a TCP connection to the loopback address of the network namespace that this thread is in,
+ * all in this call: the socket stays in it. A refusal is thrown, or comes as an error event when
+ * the kernel was too busy to answer at once.
+ */
+export function connectLoopback(family: 4 | 6, port: number): Socket {
+  const what = `port ${port} of loopback`;
+  const domain = family === 4 ? AF.INET : AF.INET6;
+  const fd = check("socket", libc.socket(domain, SOCK.STREAM | OPEN, 0), what);
+  const address = loopbackAddress(family, port);
+  const connect = () => check("connect", libc.connect(fd, address, address.length), what);
+  try {
+    try {
+      connect();
+    } catch (error) {
+      if (!isErrno(error, "EINPROGRESS")) throw error;
+      // The answer lay in the socket's backlog, which the first call emptied when it returned.
+      connect();
+    }
+  } catch (error) {
+    if (!isErrno(error, "EISCONN", "EALREADY")) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+  const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+  socket.on("error", () => socket.destroy());
+  return socket;
+}

@@ -1,0 +1,128 @@
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { expect, test, vi } from "vitest";
+import { memoryBackend } from "../../../backend/memory.ts";
+import { initialMembership } from "../../../core/membership.ts";
+import { apply } from "../../apply/apply.ts";
+import { encodeCommand } from "../../apply/command.ts";
+import { Compactor } from "./compactor.ts";
+import { restoreState } from "../restore/restore.ts";
+
+/** A state of four records of one key, two of them compacted away. */
+async function compactedState() {
+  const backend = memoryBackend();
+  const membership = initialMembership([1n]);
+  const bootstrap = { membership, members: [], base: { index: 1, term: 1 } };
+  const identity = { clusterId: 7n, memberId: 1n };
+  const clock = new ManualClock();
+  const state = await restoreState({ backend, identity, clock, bootstrap });
+  const rest = { lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false };
+  const request = { key: Buffer.from("k"), value: Buffer.from("v"), ...rest };
+  for (let index = 2; index <= 5; index++) {
+    const put = encodeCommand({ kind: "put", request }, { session: 1, sequence: index });
+    apply(state, { index, term: 1 }, put);
+  }
+  state.recent.flushedTo(state.revision);
+  Object.assign(state, { compactRevision: 4, flushedCompactRevision: 4 });
+  return { backend, state };
+}
+
+const flushed = () => Promise.reject(new Error("the state is flushed already"));
+
+test("S10: a compaction whose removals fail is not taken for done: the member ends", async () => {
+  const { backend, state } = await compactedState();
+  backend.writeBatch = () => Promise.reject(new Error("EIO: i/o error, write"));
+  const failures: unknown[] = [];
+  const compactor = new Compactor(state, flushed, (reason) => failures.push(reason), systemClock());
+  compactor.start();
+  await compactor.done();
+  expect(failures).toMatchObject([{ message: "EIO: i/o error, write" }]);
+  // The next start does it again: what is in the backend still has to go.
+  expect(state.compactedRevision).toBe(-1);
+});
+
+test("S8: removals are durable before a later batch, whose inventory is without them", async () => {
+  const { backend, state } = await compactedState();
+  const batches: { removals: number; sync: boolean }[] = [];
+  backend.writeBatch = (writes, { sync }) => {
+    batches.push({ removals: writes.filter(({ value }) => value === undefined).length, sync });
+    return Promise.resolve();
+  };
+  const failed = (reason: unknown) => expect.fail(String(reason));
+  const compactor = new Compactor(state, flushed, failed, systemClock());
+  compactor.start();
+  await compactor.done();
+  expect(batches).toEqual([{ removals: 2, sync: true }]);
+});
+
+/** A compactor with something to remove, and what it has removed. */
+async function compactor() {
+  const { backend, state } = await compactedState();
+  const failed = (reason: unknown) => expect.fail(String(reason));
+  const made = new Compactor(state, flushed, failed, systemClock());
+  /** Begins a read, which ends when the test says so. */
+  const read = () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const held = made.hold(() => promise);
+    return async () => {
+      resolve();
+      await held;
+    };
+  };
+  return { backend, state, compactor: made, read };
+}
+
+test("a compaction waits for the reads that began before it, and for no others", async () => {
+  const { state, compactor: running, read } = await compactor();
+  const endEarlier = read();
+  running.start();
+  // Lists that overlap without end.
+  const endLater = read();
+  const removed = vi.fn();
+  void running.removed(4).then(removed);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([removed.mock.calls.length, state.compactedRevision]).toEqual([0, -1]);
+  await endEarlier();
+  await expect.poll(() => removed.mock.calls.length).toBe(1);
+  expect(state.compactedRevision).toBe(4);
+  await endLater();
+});
+
+test("the wait before a backend is retired is for the reads of that backend alone", async () => {
+  const { compactor: idle, read } = await compactor();
+  const endEarlier = read();
+  const retired = vi.fn();
+  void idle.earlierReaders().then(retired);
+  const endLater = read();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(retired).not.toHaveBeenCalled();
+  await endEarlier();
+  await expect.poll(() => retired.mock.calls.length).toBe(1);
+  await endLater();
+});
+
+test.each(["stop", "pause"] as const)("%s ends a wait for reads that do not end", async (how) => {
+  const { state, compactor: running, read } = await compactor();
+  const endRead = read();
+  running.start();
+  const halted = vi.fn();
+  void running[how]().then(halted);
+  await expect.poll(() => halted.mock.calls.length).toBe(1);
+  expect(state.compactedRevision).toBe(-1);
+  await endRead();
+});
+
+test("a physical compaction ends with its own removals, while later ones go on", async () => {
+  const { state, compactor: running, read } = await compactor();
+  running.start();
+  const removed = vi.fn();
+  void running.removed(4).then(removed);
+  // The next one is due before this one has ended, and waits for a read.
+  state.compactRevision = 5;
+  state.flushedCompactRevision = 5;
+  const endRead = read();
+  await expect.poll(() => removed.mock.calls.length).toBe(1);
+  expect(state.compactedRevision).toBe(4);
+  await endRead();
+  await running.done();
+  expect(state.compactedRevision).toBe(5);
+});

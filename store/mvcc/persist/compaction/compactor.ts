@@ -1,0 +1,162 @@
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { BackendWrite } from "../../../backend/backend.ts";
+import { CompactionMetrics } from "../../../metrics/compaction.ts";
+import { COMPACT_CHUNK_KEYS } from "../../../limits.ts";
+import { recordKey } from "../../records/revision.ts";
+import type { State } from "../../state/state.ts";
+
+/**
+ * Removes the records of compacted revisions: from the index a bounded number of keys per turn of
+ * the loop, from the backend in batches. One run at a time; a run interrupted by a restart is
+ * done again, since the meta record says how far it came.
+ */
+export class Compactor {
+  readonly metrics = new CompactionMetrics();
+  readonly #state: State;
+  /** Resolves after the next flush of the state. */
+  readonly #nextFlush: () => Promise<void>;
+  readonly #onFailure: (error: unknown) => void;
+  readonly #clock: Clock;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  #paused = false;
+  /** Ends a run's wait. */
+  #wake: () => void = () => undefined;
+  /** Reads of old records under way: they hold back the removal of what they have looked up. */
+  readonly #readers = new Set<Promise<unknown>>();
+
+  constructor(
+    state: State,
+    nextFlush: () => Promise<void>,
+    onFailure: (error: unknown) => void,
+    clock: Clock,
+  ) {
+    this.#clock = clock;
+    this.#state = state;
+    this.#nextFlush = nextFlush;
+    this.#onFailure = onFailure;
+  }
+
+  /** Begins, unless a run is under way, which then goes on to the new revision. */
+  start(): void {
+    if (this.#running || this.#halted) return;
+    if (this.#state.compactedRevision >= this.#state.compactRevision) return;
+    this.#running = this.#run()
+      .catch((thrown: unknown) => {
+        this.#stopped = true;
+        this.#onFailure(thrown);
+      })
+      .finally(() => {
+        this.#running = undefined;
+        this.start();
+      });
+  }
+
+  /** Resolves once no compaction is under way. */
+  async done(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  /**
+   * Resolves once what a compaction at `revision` removes is gone, also while later ones go on; or
+   * when compactions end before that: those of a member that stops.
+   */
+  async removed(revision: number): Promise<void> {
+    while (this.#running && this.#state.compactedRevision < revision) await this.#running;
+  }
+
+  /** Keeps records readable while `read` runs, which has looked up their places before. */
+  async hold<T>(read: () => Promise<T>): Promise<T> {
+    const reading = read();
+    this.#readers.add(reading);
+    try {
+      return await reading;
+    } finally {
+      this.#readers.delete(reading);
+    }
+  }
+
+  /** Breaks off, even where a flush or a read that it waits for will never end. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake();
+    await this.done();
+  }
+
+  /** Breaks off: the state is about to be replaced, and with it what there is to compact. */
+  async pause(): Promise<void> {
+    this.#paused = true;
+    this.#wake();
+    await this.done();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.start();
+  }
+
+  get #halted(): boolean {
+    return this.#stopped || this.#paused;
+  }
+
+  async #run(): Promise<void> {
+    const at = this.#state.compactRevision;
+    const start_ms = this.#clock.monotonic();
+    let after: string | undefined = "";
+    while (after !== undefined && !this.#halted) {
+      const removals: BackendWrite[] = [];
+      const from_ms = this.#clock.monotonic();
+      after = this.#state.index.compact(at, after, COMPACT_CHUNK_KEYS, (main, sub, tombstone) => {
+        removals.push({ key: recordKey(main, sub, tombstone), value: undefined });
+      });
+      this.metrics.indexPause_ms.observe(this.#clock.monotonic() - from_ms);
+      if (removals.length > 0) await this.#unlessHalted(this.earlierReaders());
+      await this.#flushed(at);
+      if (this.#halted) return;
+      if (removals.length > 0) await this.#remove(removals);
+    }
+    if (this.#halted) return;
+    this.#state.compactedRevision = at;
+    this.metrics.total_ms.observe(this.#clock.monotonic() - start_ms);
+    this.metrics.lastEnd_s = Math.floor(this.#clock.now() / 1_000);
+  }
+
+  /**
+   * Synced, though it could be done again: a sync of LevelDB's present log says nothing of the one
+   * before, and a later batch must not be durable without this one, whose removals it counts on.
+   */
+  async #remove(removals: BackendWrite[]): Promise<void> {
+    const from_ms = this.#clock.monotonic();
+    await this.#state.backend.writeBatch(removals, { sync: true });
+    this.metrics.backendPause_ms.observe(this.#clock.monotonic() - from_ms);
+    this.metrics.records += removals.length;
+  }
+
+  /**
+   * Resolves when the reads of old records that are under way at the call have ended. Later ones
+   * do not count: they looked up their places after a change that the caller has made.
+   */
+  async earlierReaders(): Promise<void> {
+    await Promise.allSettled(this.#readers);
+  }
+
+  /** Resolves with `awaited`, or when the run is to break off. */
+  async #unlessHalted(awaited: Promise<unknown>): Promise<void> {
+    if (this.#halted) return;
+    await new Promise<void>((resume) => {
+      this.#wake = resume;
+      void awaited.then(() => resume());
+    });
+  }
+
+  /**
+   * Removals before their records were written would leave these behind for ever; removals before
+   * the backend knows of the compaction would, after a crash, be missing from a state that claims
+   * to have them (S6).
+   */
+  async #flushed(at: number): Promise<void> {
+    const state = this.#state;
+    const due = () => state.recent.flushed < at || state.flushedCompactRevision < at;
+    while (due() && !this.#halted) await this.#unlessHalted(this.#nextFlush());
+  }
+}
