@@ -5,6 +5,7 @@ import { mutatingWebhooks, validatingWebhooks } from "./admissionregistration/v1
 import { customResourceDefinition } from "./apiextensions/v1/custom-resource-definition.ts";
 import { apiService } from "./apiregistration/v1/api-service.ts";
 import { APPS_KINDS } from "./apps/v1/kinds.ts";
+import { replicationController } from "./apps/v1/replication-controller.ts";
 import { horizontalPodAutoscaler as autoscalerV1 } from "./autoscaling/v1/horizontal-pod-autoscaler.ts";
 import { horizontalPodAutoscaler as autoscalerV2 } from "./autoscaling/v2/horizontal-pod-autoscaler.ts";
 import { cronJob } from "./batch/v1/cron-job.ts";
@@ -37,7 +38,7 @@ import { volumeAttachment } from "./storage/v1/volume-attachment.ts";
 
 /** Kinds with a file of their own, by group. */
 const WRITTEN: readonly (readonly Kind[])[] = [
-  CORE_KINDS,
+  [...CORE_KINDS, replicationController],
   [mutatingBinding, validatingBinding, mutatingPolicy, validatingPolicy],
   [mutatingWebhooks, validatingWebhooks],
   [apiService],

@@ -8,7 +8,7 @@ import { MetricError } from "./metric-error.ts";
 import { metricsOf } from "./pod-metrics.ts";
 import { proposeByAverage, proposeByUtilization, type Question, type Tolerances } from
   "./replicas.ts";
-import type { AutoscalerSettings } from "./settings.ts";
+import type { AutoscalerSettings } from "../autoscaler-settings.ts";
 
 /** The answer of the metrics API for the pods of one workload, or why there is none. */
 export type Answered = { readonly items: readonly PodMetrics[] } | { readonly error: string };

@@ -2,7 +2,7 @@ import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.
 import { expect, test } from "vitest";
 import { AUTOSCALER_METRICS_MAX } from "../limits.ts";
 import { needsMetrics, planAutoscaler } from "./plan.ts";
-import { AUTOSCALER_DEFAULTS } from "./settings.ts";
+import { AUTOSCALER_DEFAULTS } from "../autoscaler-settings.ts";
 
 const scaleOf = (replicas: number) =>
   ({ metadata: {}, spec: { replicas }, status: { replicas, selector: "app=a" } });

@@ -7,7 +7,7 @@ import { AUTOSCALER_METRICS_MAX } from "../limits.ts";
 import { beginHistory, type History } from "./history.ts";
 import { type Answered, readMetric, type Reading } from "./measure.ts";
 import { normalize } from "./normalize.ts";
-import type { AutoscalerSettings } from "./settings.ts";
+import type { AutoscalerSettings } from "../autoscaler-settings.ts";
 import { type Finding, withFinding } from "./status.ts";
 
 /** An event about the autoscaler. */

@@ -23,7 +23,7 @@ import type { History } from "./history.ts";
 import type { Answered } from "./measure.ts";
 import { type AutoscalerPlan, needsMetrics, planAutoscaler, type Selected } from "./plan.ts";
 import { ScaleTargets } from "./scale-target.ts";
-import { AUTOSCALER_DEFAULTS, type AutoscalerSettings } from "./settings.ts";
+import { AUTOSCALER_DEFAULTS, type AutoscalerSettings } from "../autoscaler-settings.ts";
 
 const ACCOUNT = "horizontal-pod-autoscaler";
 const log = logger("horizontal-pod-autoscaler");

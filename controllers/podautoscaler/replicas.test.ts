@@ -2,7 +2,7 @@ import type { Pod, PodPhase } from "@raft2kube/api/gen/core/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { expect, test } from "vitest";
 import { proposeByAverage, proposeByUtilization, type Question } from "./replicas.ts";
-import { AUTOSCALER_DEFAULTS } from "./settings.ts";
+import { AUTOSCALER_DEFAULTS } from "../autoscaler-settings.ts";
 
 const NOW_MS = 1_700_000_000_000;
 const MINUTE_MS = 60_000;

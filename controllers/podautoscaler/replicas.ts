@@ -5,7 +5,7 @@ import { podCondition } from "../pod-state.ts";
 import { MetricError } from "./metric-error.ts";
 import type { MetricsByPod, PodMetric } from "./pod-metrics.ts";
 import { requestsOf } from "./requests.ts";
-import type { AutoscalerSettings } from "./settings.ts";
+import type { AutoscalerSettings } from "../autoscaler-settings.ts";
 
 
 /** How far usage may be from the target before anything is scaled, as shares of the target. */

@@ -84,7 +84,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["node/"],
     ["etcd/request/"],
     ["etcd/kv/", "etcd/lease/", "etcd/cluster/", "etcd/maintenance/", "etcd/auth/", "etcd/watch/"],
-    ["metrics/collect.ts", "scrub/", "etcd/concurrency/"],
+    ["scrub/", "etcd/concurrency/"],
     ["etcd/http/", "etcd/serve/", "gateway/"],
     ["embedded.ts", "options.ts"],
     ["machine.ts", "listen.ts", "import.ts", "inspect.ts"],

@@ -10,15 +10,13 @@ import { persistentVolumeClaim } from "./persistent-volume-claim.ts";
 import { persistentVolume } from "./persistent-volume.ts";
 import { podTemplate } from "./pod-template.ts";
 import { pod } from "./pod/pod.ts";
-import { replicationController } from "./replication-controller.ts";
 import { resourceQuota } from "./resource-quota.ts";
 import { secret } from "./secret.ts";
 import { serviceAccount } from "./service-account.ts";
 import { service } from "./service/service.ts";
 
-/** The kinds of the core group. */
+/** The kinds of the core group but the ReplicationController, which is made like a ReplicaSet. */
 export const CORE_KINDS: readonly Kind[] = [
   componentStatus, configMap, endpoints, event, limitRange, namespace, node, persistentVolume,
-  persistentVolumeClaim, pod, podTemplate, replicationController, resourceQuota, secret, service,
-  serviceAccount,
+  persistentVolumeClaim, pod, podTemplate, resourceQuota, secret, service, serviceAccount,
 ];

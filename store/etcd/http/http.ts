@@ -8,7 +8,7 @@ import { ETCD_VERSION } from "../../version.ts";
 import { alarmName } from "../maintenance/alarm-text.ts";
 import { type EtcdContext, readBarrier } from "../request/context.ts";
 import { LIVE, READY, checkPages } from "./health-checks.ts";
-import { storeMetrics } from "../../metrics/collect.ts";
+import { storeMetrics } from "./store-metrics.ts";
 import { debugVars } from "./debug-vars.ts";
 import { type Answer, type Page, json, text } from "./page.ts";
 

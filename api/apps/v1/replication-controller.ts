@@ -1,9 +1,9 @@
-/** ReplicationController: the older form of ReplicaSet. */
+/** ReplicationController, of the core group: the older form of ReplicaSet. */
 import type { ReplicationController } from "../../gen/core/v1.ts";
 import {
   countColumn, defaultTemplate, templateColumns,
-} from "../../apps/v1/workload.ts";
-import { validateReplicaStatus } from "../../apps/v1/replica-set.ts";
+} from "./workload.ts";
+import { validateReplicaStatus } from "./replica-set.ts";
 import { scaleView } from "../../autoscaling/v1/scale.ts";
 import { ageColumn, mapCell, nameColumn, wide } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
@@ -11,8 +11,8 @@ import { invalid, notSupported, required, type FieldError } from "../../errors.t
 import type { Kind } from "../../kind.ts";
 import { matchesLabels, termsOfMap } from "../../selector.ts";
 import { nonNegative } from "../../validation/metadata.ts";
-import { validatePodTemplate } from "./pod/validate-spec.ts";
-import { templateWarnings } from "./pod/warnings.ts";
+import { validatePodTemplate } from "../../core/v1/pod/validate-spec.ts";
+import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 
 function defaults(object: ReplicationController): void {
   const { spec } = object;

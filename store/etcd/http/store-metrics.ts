@@ -6,12 +6,12 @@ import {
 } from "@raft2kube/observe/families.ts";
 import { Gauge, type Registry } from "@raft2kube/observe/metrics.ts";
 import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
-import { NONE } from "../core/types.ts";
-import { clusterVersion } from "../mvcc/apply/downgrade.ts";
-import { ETCD_VERSION } from "../version.ts";
-import { alarmName } from "../etcd/maintenance/alarm-text.ts";
-import type { EtcdContext } from "../etcd/request/context.ts";
-import { featuresOf } from "./features.ts";
+import { NONE } from "../../core/types.ts";
+import { clusterVersion } from "../../mvcc/apply/downgrade.ts";
+import { ETCD_VERSION } from "../../version.ts";
+import { alarmName } from "../maintenance/alarm-text.ts";
+import type { EtcdContext } from "../request/context.ts";
+import { featuresOf } from "../../metrics/features.ts";
 
 /** A metric that is read when it is collected: one value, or one for each set of labels. */
 type Metric = readonly [
