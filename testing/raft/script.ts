@@ -164,14 +164,16 @@ function outcome(proposed: Proposed): string {
   return `at ${proposed.index}/${proposed.term}`;
 }
 
-/**
- * `+4` adds a voter, `~4` a learner, `-4` removes; `explicit` stays joint until left; none
- * leaves.
- */
+/** Steps (`membershipStep`); none leaves a joint configuration, `explicit` stays in it. */
 function change(words: string[]): MembershipChange {
   const transition = words.includes("explicit") ? "explicit" : "auto";
   const steps = words
     .filter((word) => word !== "explicit" && word !== "leave")
-    .map((word) => ({ action: ACTIONS[word[0]!]!, member: BigInt(word.slice(1)) }));
+    .map(membershipStep);
   return { steps, transition, context: Buffer.alloc(0) };
+}
+
+/** `+4` adds a voter, `~4` a learner, `-4` removes. */
+export function membershipStep(word: string): MembershipStep {
+  return { action: ACTIONS[word[0]!]!, member: BigInt(word.slice(1)) };
 }
