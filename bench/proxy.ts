@@ -6,7 +6,7 @@ import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
-import { planService } from "@raft2kube/proxy/plan/service.ts";
+import { planOf } from "@raft2kube/proxy/testing/plan-of.ts";
 import { SYNC_DELAY_MS } from "@raft2kube/proxy/limits.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -154,7 +154,7 @@ async function ours(
   world: World,
 ): Promise<Omit<Measurements, "memory_MiB">> {
   const rules = modeNamed(mode).create({ clusterCidr: CLUSTER_CIDR, clock, log: logger("bench") });
-  const planned = (i: number, turn = 0) => planService(service(i), [slice(i, turn)], "here").ports;
+  const planned = (i: number, turn = 0) => planOf(service(i), [slice(i, turn)], "here").ports;
   const fullSync = await timed(() =>
     rules.rebuild(Array.from({ length: count }, (_, i) => planned(i)).flat(), []));
   const changes: number[] = [];

@@ -12,9 +12,10 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
 import type { Rules } from "./apply/rules.ts";
 import { HealthChecks } from "./health-checks.ts";
-import { listed, type LoopOptions, ProxyLoop, type SyncState } from "./loop.ts";
-import { SYNC_DELAY_MS, VERIFY_MS } from "./limits.ts";
+import { listed, type LoopOptions, partsOf, ProxyLoop, type SyncState } from "./loop.ts";
+import { CHANGE_ENDPOINTS, SYNC_DELAY_MS, VERIFY_MS } from "./limits.ts";
 import type { ServicePort } from "./plan/model.ts";
+import { servicePort } from "./testing/service-port.ts";
 
 const clock = systemClock();
 
@@ -85,7 +86,7 @@ const NO_RULES: Rules = {
 /** Starts a loop whose informers have the machine's clock. */
 function startLoop(
   client: KubeClient,
-  options: Pick<LoopOptions, "rules" | "log" | "clock" | "forgetFlows">,
+  options: Pick<LoopOptions, "rules" | "log" | "clock" | "forgetFlows"> & Partial<LoopOptions>,
 ) {
   const loop = new ProxyLoop({
     services: new Informer<Service>({ resource: client.resource(SERVICES), clock }),
@@ -188,6 +189,54 @@ test("endpoints that must not be served are left out, and logged with their Serv
   expect(more).toEqual([]);
   await loop.close();
   await close();
+});
+
+test("other events are processed while a Service of many ports is planned", async () => {
+  const names = Array.from({ length: 100 }, (_, i) => ({ name: `p${i}`, port: 1_000 + i }));
+  const { client, close } = await serve({
+    ...OBJECTS, services: { metadata, spec: { clusterIP: "10.96.0.7", ports: names } },
+  });
+  let now_ms = 0;
+  let turns = 0;
+  let isPlanning = false;
+  const count = () => {
+    turns++;
+    if (isPlanning) setImmediate(count);
+  };
+  const rebuild = (ports: readonly ServicePort[]) => {
+    isPlanning = false;
+    return Promise.resolve(void expect(ports).toHaveLength(100));
+  };
+  const loop = startLoop(client, {
+    rules: { ...NO_RULES, rebuild },
+    apiServers() {
+      isPlanning = true;
+      setImmediate(count);
+      return Promise.resolve([]);
+    },
+    log: SILENT,
+    clock: { ...clock, monotonic: () => ++now_ms, after: (_, run) => clock.after(0, run) },
+  });
+  await loop.ready;
+  expect(turns).toBeGreaterThan(5);
+  await loop.close();
+  await close();
+});
+
+test("changes are applied in parts of some endpoints, removals last", () => {
+  const port = (count: number) =>
+    servicePort({ allEndpoints: Array(count).fill({ address: "10.1.0.1", port: 80 }) });
+  const half = port(CHANGE_ENDPOINTS / 2);
+  const parts = partsOf(new Map([
+    ["removed", { before: half, after: undefined }],
+    ["one", { before: undefined, after: half }],
+    ["two", { before: half, after: port(0) }],
+    ["three", { before: port(0), after: port(0) }],
+    ["large", { before: port(0), after: port(CHANGE_ENDPOINTS * 5) }],
+  ]));
+  expect([...parts].map((part) => [...part.keys()])).toEqual([
+    ["one", "two"], ["three", "large"], ["removed"],
+  ]);
 });
 
 test("a change while the rules are compared is applied after that", async () => {

@@ -8,13 +8,14 @@ import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { inSlices, Slices } from "@raft2kube/std/slices.ts";
 import { forgetKnownFlows } from "./apply/known-flows.ts";
-import type { Rules } from "./apply/rules.ts";
+import type { PortChanges, Rules } from "./apply/rules.ts";
 import { deleteStaleFlows, keptOf, straysOf } from "./apply/stale-flows.ts";
 import type { HealthChecks } from "./health-checks.ts";
 import {
-  FULL_SYNC_MS, PROBLEMS_LOGGED_MAX, RETRY_FIRST_MS, RETRY_MS_MAX, SYNC_DELAY_MS, VERIFY_MS,
-  VERIFY_PAUSE_FACTOR,
+  CHANGE_ENDPOINTS, FULL_SYNC_MS, PROBLEMS_LOGGED_MAX, RETRY_FIRST_MS, RETRY_MS_MAX, SYNC_DELAY_MS,
+  VERIFY_MS, VERIFY_PAUSE_FACTOR,
 } from "./limits.ts";
 import type { ServicePlan, ServicePort } from "./plan/model.ts";
 import { planService, type Reservation } from "./plan/service.ts";
@@ -54,38 +55,52 @@ export interface SyncState {
   readonly error?: string;
 }
 
+/** The kernel has what was planned last. */
+interface Applied {
+  readonly kind: "applied";
+  /** When all rules were written (monotonic), and the API's addresses then. */
+  readonly rebuilt_ms: number;
+  readonly apiServers: readonly string[];
+  /** When the kernel's rules are compared next (monotonic). */
+  readonly verify_ms: number;
+}
+
+/** Unknown at first, after a failure, and when another program changed the rules. */
+type Kernel = Applied | { readonly kind: "unknown" };
+
+const UNKNOWN: Kernel = { kind: "unknown" };
+
+/** A Service port before and after a change; undefined: there is none. */
+export interface PortChange {
+  readonly before: ServicePort | undefined;
+  readonly after: ServicePort | undefined;
+}
+
 /**
  * Connects informers, plan and rules: collects the Services that changed, plans them and applies
- * the difference. One transaction runs at a time; a rebuild of the table follows a failed one.
+ * the difference. One pass runs at a time; a rebuild of the table follows a failed one.
  */
 export class ProxyLoop {
   readonly #options: LoopOptions;
   readonly #forget: typeof forgetFlows;
+  /** Services that changed since they were planned; planned all the same while unknown. */
   readonly #dirty = new Set<string>();
-  /** Planned ports by Service and port key. */
+  /** Ports by Service and port key, as planned last; none of them is empty. */
   readonly #planned = new Map<string, Map<string, ServicePort>>();
+  /** The problems in the log by Service, and the conflicts by port key, while there are any. */
   readonly #logged = new Map<string, string>();
-  /** Entries to delete once the new rules are applied. */
+  /** Entries to delete once what was planned is applied. */
   readonly #stale: StaleFlow[] = [];
+  /** Ends the informers' handlers. */
   readonly #release: (() => void)[] = [];
   readonly #passes: Runner;
-  #rebuild = true;
-  #othersRemoved = false;
-  #rebuilt_ms = 0;
-  /** When the kernel's rules are compared next (monotonic). */
-  #verify_ms = 0;
-  #apiServers: readonly string[] = [];
+  #kernel = UNKNOWN;
   #state: SyncState = { isApplied: false, failures: 0 };
-  #firstDone: () => void = () => {};
-  /** Resolves when the rules are applied for the first time. */
-  readonly ready: Promise<void>;
+  readonly #first = Promise.withResolvers<void>();
 
   constructor(options: LoopOptions) {
     this.#options = options;
     this.#forget = forgetKnownFlows(options.log, options.forgetFlows);
-    this.ready = new Promise((resolve) => {
-      this.#firstDone = resolve;
-    });
     options.slices.index(BY_SERVICE, (slice) => serviceKeys(slice));
     const logFailure = failureLog(options.log, "the rules could not be applied; rebuilding them");
     this.#passes = new Runner({
@@ -102,6 +117,11 @@ export class ProxyLoop {
 
   get state(): SyncState {
     return this.#state;
+  }
+
+  /** Resolves when the rules are applied for the first time. */
+  get ready(): Promise<void> {
+    return this.#first.promise;
   }
 
   /** Starts the informers; resolves when all are synchronized and the first sync is scheduled. */
@@ -135,31 +155,30 @@ export class ProxyLoop {
   /** Compares the rules if that is due, and applies what changed; resolves with the pause. */
   async #pass(): Promise<number> {
     const { clock } = this.#options;
-    if (!this.#rebuild && clock.monotonic() >= this.#verify_ms) await this.#check();
-    if (this.#rebuild || this.#dirty.size > 0) await this.#sync();
-    return this.#verify_ms - clock.monotonic();
+    let kernel = this.#kernel;
+    if (kernel.kind === "applied" && clock.monotonic() >= kernel.verify_ms) {
+      kernel = await this.#compared(kernel);
+    }
+    if (kernel.kind === "unknown" || this.#dirty.size > 0) kernel = await this.#sync(kernel);
+    this.#kernel = kernel;
+    return kernel.verify_ms - clock.monotonic();
   }
 
-  /** Demands a rebuild if another program changed the rules. */
-  async #check(): Promise<void> {
+  /** Resolves with unknown if another program changed the rules, or all are to be written. */
+  async #compared(applied: Applied): Promise<Kernel> {
     const { clock, rules, log } = this.#options;
     const start_ms = clock.monotonic();
     try {
-      if (!(await rules.intact())) {
-        log.warn("rules are missing: another program changed them; rebuilding them");
-        this.#rebuild = true;
-      } else if (start_ms - this.#rebuilt_ms > FULL_SYNC_MS) this.#rebuild = true;
+      if (await rules.intact()) {
+        if (start_ms - applied.rebuilt_ms > FULL_SYNC_MS) return UNKNOWN;
+        const pause_ms = (clock.monotonic() - start_ms) * VERIFY_PAUSE_FACTOR;
+        return { ...applied, verify_ms: clock.monotonic() + Math.max(VERIFY_MS, pause_ms) };
+      }
+      log.warn("rules are missing: another program changed them; rebuilding them");
     } catch (thrown) {
       log.warn("the rules could not be compared", { error: messageOf(thrown) });
-      this.#rebuild = true;
     }
-    this.#verifyAfter(clock.monotonic() - start_ms);
-  }
-
-  /** Sets the time of the next comparison, after one that took `took_ms`. */
-  #verifyAfter(took_ms: number): void {
-    const pause_ms = Math.max(VERIFY_MS, took_ms * VERIFY_PAUSE_FACTOR);
-    this.#verify_ms = this.#options.clock.monotonic() + pause_ms;
+    return UNKNOWN;
   }
 
   /** Stops the loop and keeps the rules, so that connections continue. */
@@ -179,69 +198,76 @@ export class ProxyLoop {
     if (hasSynced) this.#passes.request();
   }
 
-  /** Applies the changed Services, or all of them after a failure. */
-  async #sync(): Promise<void> {
-    const { rules, clock, apiServers } = this.#options;
-    const changes = new Map<string, ServicePort | undefined>();
-    const dirty = this.#rebuild ? this.#allKeys() : [...this.#dirty];
+  /** Applies the changed Services, or all of them if what the kernel has is unknown. */
+  async #sync(kernel: Kernel): Promise<Applied> {
+    const { rules, clock } = this.#options;
+    const isRebuild = kernel.kind === "unknown";
+    const dirty = isRebuild ? this.#allKeys() : [...this.#dirty];
     this.#dirty.clear();
-    if (this.#rebuild) this.#apiServers = await apiServers();
+    const apiServers = isRebuild ? await this.#options.apiServers() : kernel.apiServers;
     const own = nodeAddresses(); // of up to 10,000 addresses in IPVS mode
-    const reserved = reservedBy(this.#apiServers, own);
-    for (const service of dirty) this.#plan(service, changes, reserved);
-    const isRebuild = this.#rebuild;
-    if (isRebuild) await rules.rebuild([...this.#allPorts()], this.#apiServers);
-    else await rules.change(changes);
-    if (isRebuild) {
-      this.#rebuilt_ms = clock.monotonic();
-      this.#verifyAfter(0);
+    const slices = new Slices(clock);
+    const changes = new Map<string, PortChange>();
+    const reserved = reservedBy(apiServers, own);
+    for (const service of dirty) {
+      await inSlices(this.#plan(service, changes, reserved), slices);
     }
-    this.#rebuild = false;
-    await this.#removeOthers();
-    const applied = isRebuild ? this.#allPorts() : changes.values();
+    if (isRebuild) await rules.rebuild([...this.#allPorts()], apiServers);
+    else {
+      for (const part of partsOf(changes)) {
+        await rules.change(part);
+        if (slices.due) await slices.pause();
+      }
+    }
+    const applied_ms = clock.monotonic();
+    if (!this.#state.isApplied) await this.#options.removeOthers();
+    const touched = isRebuild ? this.#allPorts() : [...changes.values()].map(({ after }) => after);
     deleteStaleFlows(this.#stale, {
-      strays: straysOf(applied, this.#allPorts(), own),
+      strays: straysOf(touched, this.#allPorts(), own),
       kept: keptOf(this.#stale, this.#allPorts(), own),
       forget: this.#forget,
     });
     this.#stale.length = 0;
-    for (const key of changes.keys()) this.#logConflicts(key);
+    for (const key of changes.keys()) {
+      this.#logConflicts(key);
+      if (slices.due) await slices.pause();
+    }
     this.#state = { isApplied: true, failures: 0 };
-    this.#firstDone();
+    this.#first.resolve();
+    return isRebuild
+      ? {
+          kind: "applied", rebuilt_ms: applied_ms, apiServers, verify_ms: applied_ms + VERIFY_MS,
+        }
+      : kernel;
   }
 
   #failed(error: string): void {
     this.#state = { ...this.#state, failures: this.#state.failures + 1, error };
-    this.#rebuild = true;
+    this.#kernel = UNKNOWN;
   }
 
-  async #removeOthers(): Promise<void> {
-    if (this.#othersRemoved) return;
-    await this.#options.removeOthers();
-    this.#othersRemoved = true;
-  }
-
-  #plan(
-    name: string,
-    changes: Map<string, ServicePort | undefined>,
-    reserved: Reservation,
-  ): void {
+  /** Plans a Service, a port in each step. */
+  *#plan(name: string, changes: Map<string, PortChange>, reserved: Reservation): Generator<void> {
     const { services, slices, nodes, nodeName } = this.#options;
     const service = services.store.get(name);
     const zone = zoneOf(nodes.store.get(nodeName));
     const plan: ServicePlan = service
-      ? planService(service, slices.store.by(BY_SERVICE, name), nodeName, reserved, zone)
+      ? yield* planService(
+          service, slices.store.by(BY_SERVICE, name), nodeName, reserved, zone,
+        )
       : { ports: [], problems: [] };
     this.#logProblems(name, listed(plan.problems));
     this.#options.healthChecks.update(name, plan.healthCheck);
-    const before = this.#planned.get(name);
+    const old = this.#planned.get(name);
     const now = new Map(plan.ports.map((port) => [port.key, port]));
-    for (const key of new Set([...(before?.keys() ?? []), ...now.keys()])) {
-      changes.set(key, now.get(key));
-      this.#stale.push(...staleFlows(before?.get(key), now.get(key)));
-    }
     if (now.size > 0) this.#planned.set(name, now);
     else this.#planned.delete(name);
+    for (const key of new Set([...(old?.keys() ?? []), ...now.keys()])) {
+      const change = { before: old?.get(key), after: now.get(key) };
+      changes.set(key, change);
+      this.#stale.push(...staleFlows(change.before, change.after));
+      yield;
+    }
   }
 
   #allKeys(): string[] {
@@ -268,6 +294,26 @@ export class ProxyLoop {
     const texts = conflicts.map(({ key, owner }) => `${key} belongs to ${owner}`);
     this.#logProblems(port, listed(texts));
   }
+}
+
+/**
+ * Divides changes into those that are made in one turn, of about CHANGE_ENDPOINTS endpoints.
+ * Removals are the last: a frontend that another Service gets always has one.
+ */
+export function* partsOf(changes: ReadonlyMap<string, PortChange>): Generator<PortChanges> {
+  let part = new Map<string, ServicePort | undefined>();
+  let endpoints = 0;
+  const isRemoval = ({ after }: PortChange) => Number(after === undefined);
+  for (const [key, change] of [...changes].sort(([, a], [, b]) => isRemoval(a) - isRemoval(b))) {
+    const { before, after } = change;
+    part.set(key, after);
+    endpoints += 1 + Math.max(before?.allEndpoints.length ?? 0, after?.allEndpoints.length ?? 0);
+    if (endpoints < CHANGE_ENDPOINTS) continue;
+    yield part;
+    part = new Map();
+    endpoints = 0;
+  }
+  if (part.size > 0) yield part;
 }
 
 /** Problems as one text of the log; tenants choose how many there are. */

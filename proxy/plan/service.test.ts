@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { planService } from "./service.ts";
+import { planOf } from "../testing/plan-of.ts";
 import { staleFlows } from "./stale-flows.ts";
 
 const service = (spec: Partial<Service["spec"]> = {}, labels = {}): Service => ({
@@ -22,7 +22,7 @@ const at = (address: string, conditions: Endpoint["conditions"] = {}, nodeName =
 
 type Endpoints = "allEndpoints" | "localEndpoints";
 const addressesOf = (slices: EndpointSlice[], which: Endpoints = "allEndpoints") =>
-  planService(service(), slices, "here").ports[0]?.[which].map(({ address }) => address);
+  planOf(service(), slices, "here").ports[0]?.[which].map(({ address }) => address);
 
 describe("Services that are served", () => {
   test.each([
@@ -31,7 +31,7 @@ describe("Services that are served", () => {
     ["for another proxy", service({}, { "service.kubernetes.io/service-proxy-name": "x" })],
     ["without a ClusterIP", service({ clusterIP: "" })],
   ])("none that is %s", (_name, other) => {
-    expect(planService(other, [], "here")).toEqual({ ports: [], problems: [] });
+    expect(planOf(other, [], "here")).toEqual({ ports: [], problems: [] });
   });
 
   test("each port has its own key", () => {
@@ -39,7 +39,7 @@ describe("Services that are served", () => {
       { port: 53, name: "dns", protocol: "UDP" as const },
       { port: 53, name: "dns-tcp", protocol: "TCP" as const, nodePort: 30053 },
     ];
-    expect(planService(service({ ports }), [], "here").ports).toMatchObject([
+    expect(planOf(service({ ports }), [], "here").ports).toMatchObject([
       { key: "shop/web:dns/UDP", transport: "udp", port: 53, nodePort: undefined },
       { key: "shop/web:dns-tcp/TCP", transport: "tcp", nodePort: 30053 },
     ]);
@@ -48,7 +48,7 @@ describe("Services that are served", () => {
   test("session affinity has a timeout of three hours unless the Service sets one", () => {
     const timed = { clientIP: { timeoutSeconds: 60 } };
     const affinity = (spec: Partial<Service["spec"]>) =>
-      planService(service(spec), [], "here").ports[0]?.affinity_s;
+      planOf(service(spec), [], "here").ports[0]?.affinity_s;
     expect(affinity({})).toBeUndefined();
     expect(affinity({ sessionAffinity: "ClientIP" })).toBe(10_800);
     expect(affinity({ sessionAffinity: "ClientIP", sessionAffinityConfig: timed })).toBe(60);
@@ -90,7 +90,7 @@ describe("usable endpoints", () => {
   ];
   test.each(refused)(
     "never have address %s: it is a problem of the Service (CVE-2021-25737)", (address) => {
-      const plan = planService(service(), [slice([at(address), at("10.1.0.1")])], "here");
+      const plan = planOf(service(), [slice([at(address), at("10.1.0.1")])], "here");
       expect(plan.ports[0]?.allEndpoints).toEqual([{ address: "10.1.0.1", port: 8080 }]);
       const problem = `endpoint ${address} of slice web-1`;
       expect(plan.problems).toEqual([expect.stringContaining(problem)]);
@@ -101,7 +101,7 @@ describe("external addresses", () => {
   const ingress = [{ ip: "192.0.2.1" }, { ip: "192.0.2.2", ipMode: "Proxy" }];
   const status = { loadBalancer: { ingress } };
   const balanced = (spec: Partial<Service["spec"]>) =>
-    planService({ ...service({ type: "LoadBalancer", ...spec }), status }, [], "here");
+    planOf({ ...service({ type: "LoadBalancer", ...spec }), status }, [], "here");
 
   test("are externalIPs and load balancer addresses, without those of ipMode Proxy", () => {
     const plan = balanced({ externalIPs: ["192.0.2.9"] });
@@ -132,7 +132,7 @@ describe("external addresses", () => {
   test("are not served if reserved, and the problem names the owner", () => {
     const reserved = (address: string) => address === "192.0.2.1" ? "this node's" : undefined;
     const object = { ...service({ type: "LoadBalancer", externalIPs: ["192.0.2.9"] }), status };
-    const plan = planService(object, [], "here", reserved);
+    const plan = planOf(object, [], "here", reserved);
     expect(plan.ports[0]?.externalIps).toEqual(["192.0.2.9"]);
     expect(plan.problems).toEqual([
       "external address 192.0.2.1 is not served: it is this node's",
@@ -140,14 +140,14 @@ describe("external addresses", () => {
   });
 
   test("an IPv6 address is not served and a problem of the Service", () => {
-    const plan = planService(service({ clusterIPs: ["10.96.0.7", "fd00::7"] }), [], "here");
+    const plan = planOf(service({ clusterIPs: ["10.96.0.7", "fd00::7"] }), [], "here");
     expect(plan.ports[0]?.clusterIps).toEqual(["10.96.0.7"]);
     expect(plan.problems).toEqual([expect.stringContaining("fd00::7")]);
   });
 });
 
 describe("stale flows", () => {
-  const udp = (addresses: string[]) => planService(
+  const udp = (addresses: string[]) => planOf(
     service({ ports: [{ port: 53, name: "http", protocol: "UDP", nodePort: 30053 }] }),
     [slice(addresses.map((address) => at(address)), {
       ports: [{ name: "http", port: 5353, protocol: "UDP" }],
@@ -172,7 +172,7 @@ describe("stale flows", () => {
   });
 
   test("are none of TCP", () => {
-    const tcp = planService(service(), [slice([at("10.1.0.1")])], "here").ports[0];
+    const tcp = planOf(service(), [slice([at("10.1.0.1")])], "here").ports[0];
     expect(staleFlows(tcp, undefined)).toEqual([]);
   });
 });

@@ -22,23 +22,24 @@ function isProxied({ metadata, spec }: Service): boolean {
 export type Reservation = (address: string) => string | undefined;
 
 /**
- * Returns the endpoints of a Service's ports for the node `nodeName` in `zone` (empty: in none).
- * External addresses that are `reserved` are not served, and a problem. Pure.
+ * Returns the endpoints of a Service's ports for the node `nodeName` in `zone` (empty: in none),
+ * one step for each port: a hundred ports of a thousand endpoints are much. External addresses that
+ * are `reserved` are not served, and a problem. Pure.
  */
-export function planService(
+export function* planService(
   service: Service,
   slices: readonly EndpointSlice[],
   nodeName: string,
   reserved: Reservation = () => undefined,
   zone = "",
-): ServicePlan {
+): Generator<void, ServicePlan> {
   if (!isProxied(service)) return { ports: [], problems: [] };
-  const problems: string[] = [];
+  const problems = new Set<string>();
   const admitted = (addresses: string[]) =>
     onlyIpv4(addresses, problems).filter((address) => {
       const owner = reserved(address);
       if (owner === undefined) return true;
-      problems.push(`external address ${address} is not served: it is ${owner}`);
+      problems.add(`external address ${address} is not served: it is ${owner}`);
       return false;
     });
   const balanced = admitted(loadBalancerAddresses(service));
@@ -47,17 +48,19 @@ export function planService(
     externalIps: [...new Set([...admitted(service.spec.externalIPs ?? []), ...balanced])],
     firewall: firewallOf(service, balanced, problems),
   };
-  const ports = (service.spec.ports ?? []).map((port): ServicePort => {
+  const ports: ServicePort[] = [];
+  for (const port of service.spec.ports ?? []) {
     const { name = "", protocol = "TCP" } = port;
     const found = endpointsOf(slices, { name, protocol }, { nodeName, zone });
     const { problems: ignored, ...targets } = found;
-    problems.push(...ignored);
+    for (const problem of ignored) problems.add(problem);
     const api = isApi(service) ? targets.allEndpoints : [];
     const apiAddresses = api.map(({ address }) => address);
-    return { ...planServicePort(service, port), ...addresses, apiAddresses, ...targets };
-  });
+    ports.push({ ...planServicePort(service, port), ...addresses, apiAddresses, ...targets });
+    yield;
+  }
   const healthCheck = healthCheckOf(service, slices, nodeName);
-  const plan = { ports, problems: [...new Set(problems)] };
+  const plan = { ports, problems: [...problems] };
   return healthCheck ? { ...plan, healthCheck } : plan;
 }
 
@@ -98,14 +101,14 @@ function loadBalancerAddresses({ spec, status }: Service): string[] {
 function firewallOf(
   { spec }: Service,
   addresses: string[],
-  problems: string[],
+  problems: Set<string>,
 ): ServicePort["firewall"] {
   const wanted = spec.loadBalancerSourceRanges ?? [];
   if (addresses.length === 0 || wanted.length === 0) return undefined;
   // A range that is none admits no client, rather than every one.
   const ranges = wanted.map((range) => range.trim()).filter((range) => {
     if (ipaddr.IPv4.isValidCIDR(range)) return true;
-    if (!ipaddr.IPv6.isValidCIDR(range)) problems.push(`source range ${range} is not one`);
+    if (!ipaddr.IPv6.isValidCIDR(range)) problems.add(`source range ${range} is not one`);
     return false;
   });
   const networks = ranges.map(networkOf);
@@ -138,10 +141,10 @@ function healthCheckOf(
   return { service, port, localEndpoints: new Set(local).size };
 }
 
-function onlyIpv4(addresses: string[], problems: string[]): string[] {
+function onlyIpv4(addresses: string[], problems: Set<string>): string[] {
   return [...new Set(addresses)].filter((address) => {
     if (isIPv4(address)) return true;
-    problems.push(`address ${address} is not served: only IPv4 is`);
+    problems.add(`address ${address} is not served: only IPv4 is`);
     return false;
   });
 }

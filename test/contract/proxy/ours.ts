@@ -5,7 +5,7 @@ import { deleteStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
 import { HealthChecks } from "@raft2kube/proxy/health-checks.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
-import { planService } from "@raft2kube/proxy/plan/service.ts";
+import { planOf } from "@raft2kube/proxy/testing/plan-of.ts";
 import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { type Implementation, NODE_NAME, NODE_ZONE, type Served } from "./implementation.ts";
@@ -60,7 +60,7 @@ async function start(mode: ModeName, nodePortAddresses?: string[]): Promise<Serv
   const applied = new Map<string, Map<string, ServicePort>>();
   return {
     async set(service, slice) {
-      const { ports, healthCheck } = planService(
+      const { ports, healthCheck } = planOf(
         service, [slice], NODE_NAME, undefined, NODE_ZONE,
       );
       const now = new Map(ports.map((port) => [port.key, port]));

@@ -8,7 +8,7 @@ import type { ClusterView } from "@raft2kube/dns/zone/view.ts";
 import { deleteTable } from "@raft2kube/linux/netfilter/nft.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { nftablesRules } from "@raft2kube/proxy/apply/nftables/apply.ts";
-import { planService } from "@raft2kube/proxy/plan/service.ts";
+import { planOf } from "@raft2kube/proxy/testing/plan-of.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createNetworkCluster, lookUp, type NetworkCluster, RANGES } from "./cluster.ts";
@@ -54,7 +54,7 @@ beforeAll(async () => {
   const at = { address: RANGES.nodeAddress, port: 53 };
   listeners.push(await listenUdp(at, resolve, log), await listenTcp(at, resolve, log));
   const rules = nftablesRules({ table: TABLE, clusterCidr: "10.244.0.0/16" });
-  await rules.rebuild(planService(KUBE_DNS, [SLICE], "here").ports, []);
+  await rules.rebuild(planOf(KUBE_DNS, [SLICE], "here").ports, []);
 });
 
 afterAll(async () => {

@@ -11,7 +11,7 @@ import { nftablesRules } from "@raft2kube/proxy/apply/nftables/apply.ts";
 import { deleteStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
 import type { Rules } from "@raft2kube/proxy/apply/rules.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
-import { planService } from "@raft2kube/proxy/plan/service.ts";
+import { planOf } from "@raft2kube/proxy/testing/plan-of.ts";
 import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -72,7 +72,7 @@ async function serve(wish: Wish): Promise<void> {
     ports: [{ port: targetPort, protocol }],
   };
   const changes = new Map<string, ServicePort | undefined>();
-  for (const planned of planService(service, [slice], "here").ports) {
+  for (const planned of planOf(service, [slice], "here").ports) {
     changes.set(planned.key, planned);
   }
   await rules.change(changes);
