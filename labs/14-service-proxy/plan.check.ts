@@ -1,9 +1,10 @@
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { endpointsOf } from "@raft2kube/proxy/plan/endpoints.ts";
+import { keyOf, type Target } from "@raft2kube/proxy/plan/model.ts";
 import { type StaleFlow, staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { SERVICE, describeTargets, endpoints, webPort } from "./ports.ts";
+import { SERVICE, endpoints, webPort } from "./ports.ts";
 
 const HERE = { nodeName: "n1", zone: "a" };
 
@@ -122,11 +123,18 @@ check("plan: hints keep traffic near, unless an endpoint has none", () =>
 );
 
 function describeFlows(flows: readonly StaleFlow[]): string {
-  const lines = flows.map(({ to, port, target }) => {
-    return `${to ?? "any address"}:${port} to ${target ? describeTargets([target]) : "itself"}`;
-  });
+  const lines = flows.flatMap(({ to, port, targets, untranslated }) =>
+    [...targets, ...(untranslated ? ["itself"] : [])]
+      .map((target) => `${to ?? "any address"}:${port} to ${target}`));
   return lines.sort().join("; ") || "none";
 }
+
+/** Flows to endpoints that are gone; undefined: those that have none. */
+const stale = (gone: readonly (Target | undefined)[]) => ({
+  transport: "udp" as const,
+  targets: new Set(gone.filter((target) => target !== undefined).map(keyOf)),
+  untranslated: gone.includes(undefined),
+});
 
 const udp = { transport: "udp", nodePort: SERVICE.nodePort } as const;
 const FLOWS_WHY =
@@ -140,27 +148,28 @@ check("plan: a change names the UDP flows that conntrack must forget", () => {
   const none = webPort([], [], udp);
   const metrics = { ...one!, port: 9090 };
   const cases = [
-    { when: "endpoint 2 of two is removed", from: both, to: left, target: [two!] },
-    { when: "the Service is removed", from: both, to: undefined, target: [one!, two!] },
-    { when: "the first endpoint is added", from: none, to: left, target: [undefined] },
-    { when: "a second endpoint is added", from: left, to: both, target: [] },
-    { when: "a Service without endpoints is added", from: undefined, to: none, target: [] },
-    { when: "a Service with an endpoint is added", from: undefined, to: left, target: [undefined] },
-    { when: "nothing changes", from: both, to: both, target: [] },
+    { when: "endpoint 2 of two is removed", from: both, to: left, gone: [two!] },
+    { when: "the Service is removed", from: both, to: undefined, gone: [one!, two!] },
+    { when: "the first endpoint is added", from: none, to: left, gone: [undefined] },
+    { when: "a second endpoint is added", from: left, to: both, gone: [] },
+    { when: "a Service without endpoints is added", from: undefined, to: none, gone: [] },
+    { when: "a Service with an endpoint is added", from: undefined, to: left, gone: [undefined] },
+    { when: "nothing changes", from: both, to: both, gone: [] },
     {
       when: "one of two ports of one address is removed",
-      from: webPort([one!, metrics], [], udp), to: left, target: [metrics],
+      from: webPort([one!, metrics], [], udp), to: left, gone: [metrics],
     },
     {
       when: "an endpoint of TCP is removed",
-      from: webPort([one!]), to: webPort([]), target: [],
+      from: webPort([one!]), to: webPort([]), gone: [],
     },
   ];
-  for (const { when, from, to, target } of cases) {
-    const expected = target.flatMap((gone) => [
-      { transport: "udp" as const, to: SERVICE.ip, port: SERVICE.port, target: gone },
-      { transport: "udp" as const, to: undefined, port: SERVICE.nodePort, target: gone },
-    ]);
+  for (const { when, from, to, gone } of cases) {
+    const flow = stale(gone);
+    const expected = [
+      { ...flow, to: SERVICE.ip, port: SERVICE.port },
+      { ...flow, to: undefined, port: SERVICE.nodePort },
+    ];
     const found = staleFlows(from, to);
     judge(describeFlows(found) === describeFlows(expected), {
       when,
@@ -175,7 +184,7 @@ check("plan: flows are forgotten by the addresses that the Service had", () => {
   const [one, two] = endpoints(2);
   const before = webPort([one!, two!], [], { ...udp, externalIps: [SERVICE.external] });
   const after = webPort([one!], [], { transport: "udp", clusterIps: ["10.96.0.20"] });
-  const flow = { transport: "udp" as const, port: SERVICE.port, target: two };
+  const flow = { ...stale([two]), port: SERVICE.port };
   const expected = describeFlows([
     { ...flow, to: SERVICE.ip }, { ...flow, to: SERVICE.external },
     { ...flow, to: undefined, port: SERVICE.nodePort },

@@ -1,6 +1,6 @@
 import { type Flow, forgetFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
 import { reachableEndpoints } from "../plan/endpoints.ts";
-import type { ServicePort, Target } from "../plan/model.ts";
+import { keyOf, type ServicePort } from "../plan/model.ts";
 import type { StaleFlow } from "../plan/stale-flows.ts";
 
 /** Endpoints in userspace mode, which forgets entries of its own; those of slices are none. */
@@ -20,16 +20,12 @@ export function deleteStaleFlows(
 ): number {
   if (stale.length === 0 && !strays) return 0;
   // By frontend, so that the kernel's table is read once for all changes.
-  const byFrontend = new Map<string, StaleFlow[]>();
-  for (const flow of stale) {
-    const frontend = `${flow.to ?? "*"}:${flow.port}`;
-    byFrontend.set(frontend, [...(byFrontend.get(frontend) ?? []), flow]);
-  }
+  const byFrontend = Map.groupBy(stale, ({ to = "*", port }) => keyOf({ address: to, port }));
   return forget("udp", (flow) => {
     const { destination, destinationPort } = flow.original;
     const exact = byFrontend.get(`${destination}:${destinationPort}`) ?? [];
     const any = byFrontend.get(`*:${destinationPort}`) ?? [];
-    const isNamed = [...exact, ...any].some((candidate) => matches(flow, candidate));
+    const isNamed = [...exact, ...any].some((named) => matches(flow, named));
     return (isNamed && !kept?.(flow)) || strays?.(flow) === true;
   });
 }
@@ -49,7 +45,7 @@ export function straysOf(
   if (frontends.length === 0) return undefined;
   const served = claimedEndpoints(frontends, all, nodeAddresses);
   return (flow) => {
-    const targets = served.get(frontendOf(flow));
+    const targets = served(frontendOf(flow));
     if (!targets || flow.reply.source.startsWith(LINK_LOCAL)) return false;
     return !targets.has(targetOf(flow));
   };
@@ -66,32 +62,37 @@ export function keptOf(
 ): Selection {
   if (stale.length === 0) return undefined;
   const frontends = stale.flatMap(({ to, port }) =>
-    (to === undefined ? [...nodeAddresses] : [to]).map((address) => textOf({ address, port })));
+    (to === undefined ? [...nodeAddresses] : [to]).map((address) => keyOf({ address, port })));
   const served = claimedEndpoints(frontends, all, nodeAddresses);
-  return (flow) => served.get(frontendOf(flow))?.has(targetOf(flow)) === true;
+  return (flow) => served(frontendOf(flow))?.has(targetOf(flow)) === true;
 }
 
-/** Returns the endpoints of all ports that claim each of the frontends. */
+/**
+ * Returns what looks up the endpoints of all ports that claim one of the frontends. They are listed
+ * for the first entry that asks: few frontends have any.
+ */
 function claimedEndpoints(
   frontends: readonly string[],
   all: Iterable<ServicePort>,
   nodeAddresses: ReadonlySet<string>,
-): Map<string, Set<string>> {
-  const claimed = new Map(frontends.map((frontend) => [frontend, new Set<string>()]));
+): (frontend: string) => ReadonlySet<string> | undefined {
+  const claimants = new Map(frontends.map((frontend) => [frontend, [] as ServicePort[]]));
   for (const port of all) {
-    for (const frontend of frontendsOf(port, nodeAddresses)) {
-      const targets = claimed.get(frontend);
-      if (targets) for (const target of reachableEndpoints(port)) targets.add(textOf(target));
-    }
+    for (const frontend of frontendsOf(port, nodeAddresses)) claimants.get(frontend)?.push(port);
   }
-  return claimed;
+  const listed = new Map<string, ReadonlySet<string>>();
+  return (frontend) => {
+    const ports = claimants.get(frontend);
+    const targets = listed.get(frontend)
+      ?? (ports && new Set(ports.flatMap(reachableEndpoints).map(keyOf)));
+    if (targets) listed.set(frontend, targets);
+    return targets;
+  };
 }
 
 const frontendOf = ({ original }: Flow) =>
-  textOf({ address: original.destination, port: original.destinationPort });
-const targetOf = ({ reply }: Flow) => textOf({ address: reply.source, port: reply.sourcePort });
-
-const textOf = ({ address, port }: Target) => `${address}:${port}`;
+  keyOf({ address: original.destination, port: original.destinationPort });
+const targetOf = ({ reply }: Flow) => keyOf({ address: reply.source, port: reply.sourcePort });
 
 /** Where clients of UDP send to. */
 function frontendsOf(port: ServicePort | undefined, nodeAddresses: ReadonlySet<string>): string[] {
@@ -99,13 +100,13 @@ function frontendsOf(port: ServicePort | undefined, nodeAddresses: ReadonlySet<s
   const { clusterIps, externalIps, nodePort } = port;
   const own = nodePort === undefined ? [] : [...nodeAddresses];
   return [
-    ...[...clusterIps, ...externalIps].map((address) => textOf({ address, port: port.port })),
+    ...[...clusterIps, ...externalIps].map((address) => keyOf({ address, port: port.port })),
     ...own.map((address) => `${address}:${nodePort}`),
   ];
 }
 
-function matches({ original, reply }: Flow, { target }: StaleFlow): boolean {
+function matches(flow: Flow, { targets, untranslated }: StaleFlow): boolean {
   // Not translated: the entry's destination is the Service's address itself.
-  if (!target) return reply.source === original.destination;
-  return reply.source === target.address && reply.sourcePort === target.port;
+  const isUntranslated = flow.reply.source === flow.original.destination;
+  return targets.has(targetOf(flow)) || (untranslated && isUntranslated);
 }

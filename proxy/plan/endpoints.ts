@@ -1,6 +1,6 @@
 import { isIPv4 } from "node:net";
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import type { ServicePort, Target } from "./model.ts";
+import { keyOf, type ServicePort, type Target } from "./model.ts";
 
 /** The usable endpoints of one Service port. */
 export interface PortEndpoints {
@@ -65,7 +65,7 @@ export function endpointsOf(
       else addCandidate(candidates, endpoint, { address, port: number }, place.nodeName);
     }
   }
-  const all = [...candidates.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  const all = [...candidates].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
   const localEndpoints = usable(all.filter(({ local }) => local));
   const allEndpoints = usable(all, place);
   const unplaced = new Set(all.filter(({ placed }) => !placed).map(keyOf));
@@ -140,8 +140,6 @@ function hintedFor(ready: Candidate[], { nodeName, zone }: ClientPlace): Candida
   return ready;
   // lab:14 end
 }
-
-const keyOf = ({ address, port }: Target) => `${address}:${port}`;
 
 /** Why an address cannot be another machine's; undefined if it can. */
 export function problemOf(address: string): string | undefined {

@@ -7,6 +7,8 @@ export interface Target {
   port: number;
 }
 
+export const keyOf = ({ address, port }: Target) => `${address}:${port}`;
+
 /** One port of a Service with its endpoints: input of the rules, independent of their kind. */
 export interface ServicePort {
   /** `namespace/name:port-name/protocol`: unique and stable. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { servicePort } from "../testing/service-port.ts";
 import { planOf } from "../testing/plan-of.ts";
 import { staleFlows } from "./stale-flows.ts";
 
@@ -156,19 +157,35 @@ describe("stale flows", () => {
   ).ports[0];
 
   test("are those of UDP to a removed endpoint, for each frontend", () => {
-    const target = { address: "10.1.0.1", port: 5353 };
+    const stale = { transport: "udp", targets: new Set(["10.1.0.1:5353"]), untranslated: false };
     expect(staleFlows(udp(["10.1.0.1", "10.1.0.2"]), udp(["10.1.0.2"]))).toEqual([
-      { transport: "udp", to: "10.96.0.7", port: 53, target },
-      { transport: "udp", to: undefined, port: 30053, target },
+      { ...stale, to: "10.96.0.7", port: 53 },
+      { ...stale, to: undefined, port: 30053 },
     ]);
     expect(staleFlows(udp(["10.1.0.1"]), undefined)).toHaveLength(2);
   });
 
   test("are those without an endpoint when the first endpoint is added", () => {
     expect(staleFlows(undefined, udp(["10.1.0.1"]))).toMatchObject([
-      { to: "10.96.0.7", target: undefined }, { to: undefined, target: undefined },
+      { to: "10.96.0.7", targets: new Set(), untranslated: true },
+      { to: undefined, targets: new Set(), untranslated: true },
     ]);
     expect(staleFlows(udp(["10.1.0.1"]), udp(["10.1.0.1", "10.1.0.2"]))).toEqual([]);
+  });
+
+  test("of a thousand endpoints are found by reading each a few times", () => {
+    let reads = 0;
+    const ends = Array.from({ length: 1_000 }, (_, i) => ({
+      get address() {
+        reads++;
+        return `10.1.${i >> 8}.${i & 255}`;
+      },
+      port: 5353,
+    }));
+    const port = servicePort({ transport: "udp", clusterIps: ["10.96.0.7"], allEndpoints: ends });
+    const [{ targets } = {}] = staleFlows(port, { ...port, allEndpoints: ends.slice(0, 500) });
+    expect(targets?.size).toBe(500);
+    expect(reads).toBeLessThan(5 * ends.length);
   });
 
   test("are none of TCP", () => {

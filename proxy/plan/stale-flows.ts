@@ -1,4 +1,4 @@
-import type { ServicePort, Target } from "./model.ts";
+import { keyOf, type ServicePort } from "./model.ts";
 
 /**
  * Conntrack entries of UDP that no longer match the rules. A UDP client does not notice that its
@@ -9,8 +9,10 @@ export interface StaleFlow {
   /** The client's destination address; undefined: any, for node ports. */
   to: string | undefined;
   port: number;
-  /** The endpoint; undefined: the entry has none, it was made before the first endpoint. */
-  target: Target | undefined;
+  /** The endpoints that are gone, as `keyOf` names them. */
+  targets: ReadonlySet<string>;
+  /** Whether entries without an endpoint are stale: they were made before the first one. */
+  untranslated: boolean;
 }
 
 /** Returns the entries that a change of one Service port makes stale. `undefined`: no port. */
@@ -21,19 +23,16 @@ export function staleFlows(
   // lab:14 begin stale-flows
   const port = before ?? after;
   if (!port || port.transport !== "udp") return [];
-  const old = before?.allEndpoints ?? [];
-  const now = after?.allEndpoints ?? [];
-  const same = (a: Target) => (b: Target) => a.address === b.address && a.port === b.port;
-  const removed: (Target | undefined)[] = old.filter((target) => !now.some(same(target)));
+  const old = new Set(before?.allEndpoints.map(keyOf));
+  const now = new Set(after?.allEndpoints.map(keyOf));
+  const targets = old.difference(now);
   // Packets sent while there was no endpoint have entries without translation.
-  if (old.length === 0 && now.length > 0) removed.push(undefined);
-  return removed.flatMap((target) => [
-    ...addressesOf(before ?? after).map((to) => ({ to, port: port.port })),
+  const untranslated = old.size === 0 && now.size > 0;
+  if (targets.size === 0 && !untranslated) return [];
+  const addresses = [...port.clusterIps, ...port.externalIps];
+  return [
+    ...addresses.map((to) => ({ to, port: port.port })),
     ...(port.nodePort === undefined ? [] : [{ to: undefined, port: port.nodePort }]),
-  ].map((frontend): StaleFlow => ({ transport: "udp", ...frontend, target })));
+  ].map((frontend): StaleFlow => ({ transport: "udp", ...frontend, targets, untranslated }));
   // lab:14 end
-}
-
-function addressesOf(port: ServicePort | undefined): string[] {
-  return port ? [...port.clusterIps, ...port.externalIps] : [];
 }

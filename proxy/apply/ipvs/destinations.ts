@@ -1,5 +1,5 @@
 import type { Destination, DestinationState, IpvsProtocol } from "@raft2kube/linux/netfilter/ipvs.ts";
-import type { Target } from "../../plan/model.ts";
+import { keyOf, type Target } from "../../plan/model.ts";
 
 /** The weight of a destination that gets connections. */
 const WEIGHT = 1;
@@ -45,4 +45,3 @@ export function planDestinations(
 }
 
 /** The name of a destination in its virtual server. */
-export const keyOf = ({ address, port }: Target) => `${address}:${port}`;

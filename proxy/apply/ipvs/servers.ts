@@ -5,7 +5,8 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { LEAVING_CHECK_MS, SERVERS_PER_TURN } from "../../limits.ts";
-import { type DestinationSteps, keyOf, planDestinations } from "./destinations.ts";
+import { keyOf } from "../../plan/model.ts";
+import { type DestinationSteps, planDestinations } from "./destinations.ts";
 import { serverName, type WantedServer } from "./state.ts";
 
 /**
@@ -52,8 +53,9 @@ export class VirtualServers {
       const there = found.get(name);
       if (!there?.marked) return there !== undefined && this.#taken.has(name);
       if (this.#taken.has(name)) return false;
-      const used = ipvs.destinations(server).filter(({ weight }) => weight > 0).map(keyOf);
-      return used.length === targets.length && targets.every((one) => used.includes(keyOf(one)));
+      const used = ipvs.destinations(server).filter(({ weight }) => weight > 0);
+      const usedKeys = new Set(used.map(keyOf));
+      return used.length === targets.length && targets.every((one) => usedKeys.has(keyOf(one)));
     });
   }
 

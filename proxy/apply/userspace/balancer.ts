@@ -1,6 +1,6 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { AFFINITY_CLIENTS } from "../../limits.ts";
-import type { Target } from "../../plan/model.ts";
+import { keyOf, type Target } from "../../plan/model.ts";
 
 /** Chooses endpoints in turn, and keeps a client at its endpoint with session affinity. */
 export class Balancer {
@@ -53,5 +53,3 @@ export class Balancer {
     return undefined;
   }
 }
-
-const keyOf = ({ address, port }: Target) => `${address}:${port}`;
