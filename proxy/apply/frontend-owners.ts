@@ -1,3 +1,4 @@
+import { Groups } from "@raft2kube/std/groups.ts";
 import type { ServicePort } from "../plan/model.ts";
 import type { Conflict, PortChanges } from "./rules.ts";
 
@@ -11,10 +12,10 @@ export class FrontendOwners {
   readonly #isReserved: (address: string) => boolean;
   readonly #ports = new Map<string, ServicePort>();
   /** The claimants of each frontend, the owner first. */
-  readonly #claimants = new Map<string, string[]>();
+  readonly #claimants = new Groups();
   /** Ports by address: those whose cluster IP it is, and those that want it as an external one. */
-  readonly #protected = new Map<string, Set<string>>();
-  readonly #wanted = new Map<string, Set<string>>();
+  readonly #protected = new Groups();
+  readonly #wanted = new Groups();
 
   constructor(isReserved: (address: string) => boolean) {
     this.#isReserved = isReserved;
@@ -37,9 +38,9 @@ export class FrontendOwners {
   granted(key: string): ServicePort | undefined {
     const port = this.#ports.get(key);
     if (!port) return undefined;
-    const owns = (frontend: string) => this.#claimants.get(frontend)?.[0] === key;
+    const owns = (frontend: string) => this.#ownerOf(frontend) === key;
     const clusterIps = port.clusterIps.filter((ip) => owns(addressKey(port, ip)));
-    const admits = (ip: string) => !this.#protected.has(ip) && !this.#isReserved(ip);
+    const admits = (ip: string) => this.#protected.of(ip).size === 0 && !this.#isReserved(ip);
     const externalIps = port.externalIps.filter((ip) => admits(ip) && owns(addressKey(port, ip)));
     const { nodePort } = port;
     const hasNodePort = nodePort !== undefined && owns(nodePortKey(port, nodePort));
@@ -50,9 +51,14 @@ export class FrontendOwners {
   conflicts(key: string): Conflict[] {
     const port = this.#ports.get(key);
     return (port ? frontendsOf(port) : []).flatMap((frontend) => {
-      const [owner = key] = this.#claimants.get(frontend) ?? [];
+      const owner = this.#ownerOf(frontend) ?? key;
       return owner === key ? [] : [{ key: frontend, owner }];
     });
+  }
+
+  #ownerOf(frontend: string): string | undefined {
+    const [owner] = this.#claimants.of(frontend);
+    return owner;
   }
 
   #move(
@@ -63,30 +69,21 @@ export class FrontendOwners {
   ): void {
     const kept = new Set(after ? frontendsOf(after) : []);
     for (const frontend of before ? frontendsOf(before) : []) {
-      if (!kept.has(frontend)) this.#release(frontend, key, affected);
+      if (kept.has(frontend)) continue;
+      this.#claimants.delete(frontend, key);
+      const owner = this.#ownerOf(frontend);
+      if (owner !== undefined) affected.add(owner);
     }
-    for (const frontend of kept) {
-      const claimants = this.#claimants.get(frontend);
-      if (!claimants) this.#claimants.set(frontend, [key]);
-      else if (!claimants.includes(key)) claimants.push(key);
-    }
-    for (const ip of before?.externalIps ?? []) remove(this.#wanted, ip, key);
-    for (const ip of after?.externalIps ?? []) add(this.#wanted, ip, key);
+    for (const frontend of kept) this.#claimants.add(frontend, key);
+    for (const ip of before?.externalIps ?? []) this.#wanted.delete(ip, key);
+    for (const ip of after?.externalIps ?? []) this.#wanted.add(ip, key);
     const old = new Set(before ? protectedBy(before) : []);
     const now = new Set(after ? protectedBy(after) : []);
-    for (const ip of old) if (!now.has(ip)) remove(this.#protected, ip, key);
-    for (const ip of now) add(this.#protected, ip, key);
-    for (const ip of [...old, ...now]) {
-      if (old.has(ip) === now.has(ip)) continue;
-      for (const other of this.#wanted.get(ip) ?? []) affected.add(other);
+    for (const ip of old) this.#protected.delete(ip, key);
+    for (const ip of now) this.#protected.add(ip, key);
+    for (const ip of old.symmetricDifference(now)) {
+      for (const other of this.#wanted.of(ip)) affected.add(other);
     }
-  }
-
-  #release(frontend: string, key: string, affected: Set<string>): void {
-    const left = (this.#claimants.get(frontend) ?? []).filter((claimant) => claimant !== key);
-    if (left.length === 0) this.#claimants.delete(frontend);
-    else this.#claimants.set(frontend, left);
-    if (left[0] !== undefined) affected.add(left[0]);
   }
 }
 
@@ -100,15 +97,3 @@ function frontendsOf(port: ServicePort): string[] {
 }
 
 const protectedBy = ({ clusterIps, apiAddresses }: ServicePort) => [...clusterIps, ...apiAddresses];
-
-function add(map: Map<string, Set<string>>, name: string, key: string): void {
-  const keys = map.get(name);
-  if (keys) keys.add(key);
-  else map.set(name, new Set([key]));
-}
-
-function remove(map: Map<string, Set<string>>, name: string, key: string): void {
-  const keys = map.get(name);
-  keys?.delete(key);
-  if (keys?.size === 0) map.delete(name);
-}

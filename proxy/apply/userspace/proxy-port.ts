@@ -1,5 +1,6 @@
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { Shares } from "@raft2kube/std/shares.ts";
 import { REFUSALS_LOGGED_MS } from "../../limits.ts";
 import type { Target } from "../../plan/model.ts";
 
@@ -29,36 +30,29 @@ export interface BudgetOptions {
  * of it: also of a Service whose endpoint is its own address, whose client is this node.
  */
 export class Budget {
-  #used = 0;
-  readonly #clients = new Map<string, number>();
   readonly #options: BudgetOptions;
+  readonly #shares: Shares;
   #logged_ms = -Infinity;
+  /** Since the last line of the log. */
   #refused = 0;
 
   constructor(options: BudgetOptions) {
     this.#options = options;
+    const { most: all, mostPerClient: each = all } = options;
+    this.#shares = new Shares({ all, each, reserved: 0 });
   }
 
-  /** Takes one for a client's address; false: none is left. */
-  take(client: string): boolean {
-    const { most, mostPerClient = most } = this.#options;
-    const used = this.#clients.get(client) ?? 0;
-    if (this.#used >= most || used >= mostPerClient) {
-      this.#refuse(client);
-      return false;
-    }
-    if (this.#options.within?.take(client) === false) return false;
-    this.#used++;
-    this.#clients.set(client, used + 1);
-    return true;
-  }
-
-  giveBack(client: string): void {
-    this.#options.within?.giveBack(client);
-    this.#used--;
-    const left = (this.#clients.get(client) ?? 1) - 1;
-    if (left > 0) this.#clients.set(client, left);
-    else this.#clients.delete(client);
+  /** Takes one for a client's address. Returns how to give it back; undefined: none is left. */
+  take(name: string): (() => void) | undefined {
+    const { within } = this.#options;
+    if (!this.#shares.fits({ name })) return void this.#refuse(name);
+    const giveBack = within?.take(name);
+    if (within && !giveBack) return undefined;
+    const give = this.#shares.take({ name });
+    return () => {
+      give();
+      giveBack?.();
+    };
   }
 
   /** Logs from time to time: clients choose how often they try. */
@@ -67,7 +61,7 @@ export class Budget {
     this.#refused++;
     if (clock.monotonic() - this.#logged_ms < REFUSALS_LOGGED_MS) return;
     log.warn("connections are refused: too many are under way", {
-      client, refused: this.#refused, ofAll: this.#used,
+      client, refused: this.#refused, ofAll: this.#shares.taken,
     });
     this.#logged_ms = clock.monotonic();
     this.#refused = 0;

@@ -31,14 +31,12 @@ export async function openTcpPort(
   const server = createServer({ pauseOnConnect: true, ...SOCKET }, (client) => {
     client.on("error", () => client.destroy());
     const from = client.remoteAddress ?? "";
-    if (!budget.take(from)) {
-      client.resetAndDestroy();
-      return;
-    }
+    const giveBack = budget.take(from);
+    if (!giveBack) return void client.resetAndDestroy();
     clients.add(client);
     client.once("close", () => {
       clients.delete(client);
-      budget.giveBack(from);
+      giveBack();
     });
     serve(client, from, balancer, { clock, log }).catch((thrown: unknown) => {
       log.error("a connection could not be served", { error: messageOf(thrown) });

@@ -3,17 +3,18 @@ import { once } from "node:events";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { Groups } from "@raft2kube/std/groups.ts";
 import { UDP_IDLE_MS, UDP_WAITING_MAX } from "../../limits.ts";
+import { keyOf } from "../../plan/model.ts";
 import { Balancer } from "./balancer.ts";
 import type { Budget, ProxyPort } from "./proxy-port.ts";
 
 /** The packets of one client: a socket connected to its endpoint. */
 interface Flow {
   socket: Socket;
-  /** The client's address. */
-  from: string;
-  /** `address:port` of the endpoint. */
+  /** The endpoint, as `keyOf` names it. */
   target: string;
+  giveBack: () => void;
   used_ms: number;
   /** Packets that came before the socket was connected; undefined: it is. */
   waiting: Buffer[] | undefined;
@@ -55,7 +56,11 @@ class UdpFlows {
   readonly #clock: Clock;
   readonly #budget: Budget;
   readonly #balancer: Balancer;
+  /** By the client's address and port. */
   readonly #flows = new Map<string, Flow>();
+  /** The clients of each endpoint that has any. */
+  readonly #clients = new Groups();
+  /** Runs while there are flows. */
   #sweep: Timer | undefined;
 
   constructor(server: Socket, clock: Clock, budget: Budget) {
@@ -68,8 +73,10 @@ class UdpFlows {
   /** Ends the flows to endpoints that are gone. */
   update(...[targets, affinity_s]: Parameters<Balancer["update"]>): void {
     this.#balancer.update(targets, affinity_s);
-    const left = new Set(targets.map(({ address, port }) => `${address}:${port}`));
-    for (const [client, { target }] of this.#flows) if (!left.has(target)) this.#end(client);
+    const left = new Set(targets.map(keyOf));
+    for (const target of this.#clients.names()) {
+      if (!left.has(target)) for (const client of this.#clients.of(target)) this.#end(client);
+    }
   }
 
   pass(message: Buffer, address: string, port: number): void {
@@ -90,11 +97,11 @@ class UdpFlows {
   #open(client: string, address: string, port: number): Flow | undefined {
     const [target] = this.#balancer.order(address);
     if (!target) return undefined;
-    if (!this.#budget.take(address)) return undefined;
+    const giveBack = this.#budget.take(address);
+    if (!giveBack) return undefined;
     const socket = createSocket("udp4");
-    const name = `${target.address}:${target.port}`;
     const used_ms = this.#clock.monotonic();
-    const flow: Flow = { socket, from: address, target: name, used_ms, waiting: [] };
+    const flow: Flow = { socket, target: keyOf(target), giveBack, used_ms, waiting: [] };
     socket.on("error", () => this.#end(client));
     socket.on("message", (answer) => {
       flow.used_ms = this.#clock.monotonic();
@@ -108,6 +115,7 @@ class UdpFlows {
     socket.connect(target.port, target.address);
     this.#balancer.remember(address, target);
     this.#flows.set(client, flow);
+    this.#clients.add(flow.target, client);
     this.#sweepLater();
     return flow;
   }
@@ -116,7 +124,8 @@ class UdpFlows {
     const flow = this.#flows.get(client);
     if (!flow) return;
     this.#flows.delete(client);
-    this.#budget.giveBack(flow.from);
+    this.#clients.delete(flow.target, client);
+    flow.giveBack();
     flow.socket.close();
   }
 
