@@ -2,6 +2,7 @@ import "reflect-metadata";
 import { webcrypto, X509Certificate } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import * as x509 from "@peculiar/x509";
+import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { BACKDATE_MS } from "./removed-nodes.ts";
 import { subjectOf } from "./subject.ts";
@@ -25,7 +26,6 @@ export interface CertificateRequest {
 }
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-const MS_PER_DAY = 86_400_000;
 
 x509.cryptoProvider.set(webcrypto as never);
 

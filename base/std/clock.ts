@@ -1,5 +1,7 @@
 import { INT32_MAX } from "./limits.ts";
 
+export const MS_PER_DAY = 86_400_000;
+
 /** A pending timer; cancelling one that has fired does nothing. */
 export interface Timer {
   cancel(): void;

@@ -2,11 +2,11 @@ import { X509Certificate, createPrivateKey } from "node:crypto";
 import { join } from "node:path";
 import { NODE_PARTS, type NodePart } from "@raft2kube/api/node-users.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
+import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import type { ClusterConfig } from "./config.ts";
 import { clusterFiles, otherUser } from "./identities.ts";
 import { readIfPresent } from "./key-pair.ts";
 
-const MS_PER_DAY = 86_400_000;
 /** A node asks for a new certificate when the one it has ends before this many days have passed. */
 const RENEW_DAYS = 90;
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createCa, renewCertificate } from "@raft2kube/pki/certificate.ts";
 import { withClientCertificate, withServer } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
+import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { CommandError } from "../terminal.ts";
 import { type ClusterConfig, planCluster } from "./config.ts";
@@ -14,7 +15,6 @@ import { mergeKubeconfig, unmergeKubeconfig } from "./merge-kubeconfig.ts";
 import { dueIdentities } from "./node-identities.ts";
 import { ensurePki } from "./pki.ts";
 
-const DAY_MS = 86_400_000;
 const START_MS = Date.UTC(2030, 0, 1);
 const PAIRS = ["apiserver", "apiserver-kubelet-client", "kubelet"];
 
@@ -190,7 +190,7 @@ it("a file without a certificate is refused by its name", async () => {
 
 describe("after years", () => {
   it("certificates that expired are renewed for their keys, each by its name", async () => {
-    const later_ms = START_MS + 400 * DAY_MS;
+    const later_ms = START_MS + 400 * MS_PER_DAY;
     const before = await certOf("admin");
     const serving = new X509Certificate(read(files.pair("apiserver").cert));
     const notes: string[] = [];
@@ -206,7 +206,7 @@ describe("after years", () => {
     expect(after.key).toBe(before.key);
     expect(after.cert.checkPrivateKey(createPrivateKey(before.key))).toBe(true);
     expect(after.cert.subject).toBe(before.cert.subject);
-    expect(after.cert.validToDate).toEqual(new Date(later_ms + 365 * DAY_MS));
+    expect(after.cert.validToDate).toEqual(new Date(later_ms + 365 * MS_PER_DAY));
     const now = new X509Certificate(read(files.pair("apiserver").cert));
     expect(now.subjectAltName).toBe(serving.subjectAltName);
     expect(now.keyUsage).toEqual(serving.keyUsage);
@@ -216,28 +216,28 @@ describe("after years", () => {
   });
 
   it("none ends after the CA, which is refused once it has expired", async () => {
-    const last_ms = START_MS + 3649 * DAY_MS;
+    const last_ms = START_MS + 3649 * MS_PER_DAY;
     await ensurePki(config, last_ms);
     const ca = new X509Certificate(read(files.pair("ca").cert));
     expect((await certOf("admin")).cert.validToDate).toEqual(ca.validToDate);
     const notes: string[] = [];
     await ensurePki(config, last_ms, (line) => notes.push(line));
     expect(notes).toEqual([]);
-    const error = await failure(START_MS + 3651 * DAY_MS);
+    const error = await failure(START_MS + 3651 * MS_PER_DAY);
     expect(error.message).toContain(`${files.pair("ca").cert} expired on 2039-12-30`);
     follow(error.remedy);
-    await ensurePki(config, START_MS + 3651 * DAY_MS);
+    await ensurePki(config, START_MS + 3651 * MS_PER_DAY);
   });
 
   it("a clock before the start of the CA's validity is reported", async () => {
-    const error = await failure(START_MS - DAY_MS);
+    const error = await failure(START_MS - MS_PER_DAY);
     expect(error.message).toMatch(/clock is at 2029-12-31T.* is valid from 2029-12-31T23:55:00/);
   });
 
   it("the copy in ~/.kube/config follows, and can be taken out again", async () => {
     vi.stubEnv("HOME", join(dir, "home"));
     await mergeKubeconfig(files.kubeconfig("admin"));
-    await ensurePki(config, START_MS + 400 * DAY_MS);
+    await ensurePki(config, START_MS + 400 * MS_PER_DAY);
     const own = await readKubeconfig(files.kubeconfig("admin"));
     expect(await readKubeconfig(join(dir, "home/.kube/config"))).toEqual(own);
     expect(await unmergeKubeconfig(files.kubeconfig("admin"))).toBe(true);
@@ -248,7 +248,7 @@ describe("after years", () => {
     const path = clusterFiles(config).kubeconfig("scheduler");
     const edited = read(path).replace("127.0.0.1", "localhost").concat("preferences: {}\n");
     writeFileSync(path, edited);
-    await ensurePki(config, START_MS + 400 * DAY_MS);
+    await ensurePki(config, START_MS + 400 * MS_PER_DAY);
     const strip = (text: string) => text.replace(/client-certificate-data: \S+/, "");
     expect(read(path)).not.toBe(edited);
     expect(strip(read(path))).toBe(strip(edited));

@@ -5,6 +5,7 @@ import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { type KeyPair, renewCertificate } from "@raft2kube/pki/certificate.ts";
 import { withClientCertificate, withServer } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
+import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 import { type KeptCertificate, certificatePath, keptCertificates } from "./certificates.ts";
@@ -16,7 +17,6 @@ import { followChange } from "./merge-kubeconfig.ts";
 export const CERTIFICATE_DAYS = 365;
 /** A start renews what ends before this many days have passed. */
 const RENEW_DAYS = 90;
-const MS_PER_DAY = 86_400_000;
 
 /** Throws CommandError `FOREIGN` naming all certificates that the cluster's CA did not issue. */
 export async function refuseForeign(config: ClusterConfig, ca: KeyPair): Promise<void> {

@@ -1,4 +1,5 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
@@ -191,10 +192,9 @@ async function boundPods(
 }
 
 /** A mirror pod has another uid than the static pod; one that has ended may be forgotten. */
-function isCompared({ metadata, status }: Pod): boolean {
-  const { annotations = {} } = metadata ?? {};
-  if (annotations["kubernetes.io/config.mirror"] !== undefined) return false;
-  return status?.phase !== "Succeeded" && status?.phase !== "Failed";
+function isCompared(pod: Pod): boolean {
+  const phase = pod.status?.phase;
+  return !isMirrorPod(pod) && phase !== "Succeeded" && phase !== "Failed";
 }
 
 function boundPod(pod: Pod, node: string, known: Pod | undefined): BoundPod {

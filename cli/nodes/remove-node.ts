@@ -10,14 +10,12 @@ import {
   CERTIFICATE_SIGNING_REQUESTS, CONFIG_MAPS, ENDPOINT_SLICES, NODES, PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { REMOVED_NODES } from "@raft2kube/pki/removed-nodes.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import { type Clock, MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import type { ClusterPlace } from "../cluster/config.ts";
 import { setStopped } from "../cluster/joining-nodes.ts";
 import { CERTIFICATE_DAYS } from "../cluster/renew.ts";
 import { purgeData, removeNodeFromHost } from "../host/remove.ts";
 import { deleteNfsClass } from "./nfs-class.ts";
-
-const MS_PER_DAY = 86_400_000;
 
 /**
  * Stops a node: processes, containers and namespace go, its data and its Node stay. The Node is

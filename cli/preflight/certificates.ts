@@ -1,11 +1,11 @@
 import { relative } from "node:path";
+import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { certificatePath, keptCertificates, parseCertificate } from "../cluster/certificates.ts";
 import type { ClusterConfig } from "../cluster/config.ts";
 import { readIfPresent } from "../cluster/key-pair.ts";
 import { clusterFiles } from "../cluster/identities.ts";
 import { type Check, type Finding, failed, ok, warning } from "./check.ts";
 
-const MS_PER_DAY = 86_400_000;
 /** From here on a running cluster is to be started again, which renews them. */
 const WARNING_DAYS = 30;
 

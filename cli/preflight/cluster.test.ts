@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { expect, it } from "vitest";
 import { type ClusterConfig, planCluster } from "../cluster/config.ts";
 import { ensurePki } from "../cluster/pki.ts";
@@ -33,7 +34,7 @@ it("reports the end of each certificate, with a remedy", async () => {
   await ensurePki(config, start_ms);
   const context = { dataDir: dir, runDir: dir, apiPort: undefined, ranges: [] };
   const after = async (days: number) => {
-    const checks = await certificateChecks(config, start_ms + days * 86_400_000);
+    const checks = await certificateChecks(config, start_ms + days * MS_PER_DAY);
     const results = await runChecks(checks, context);
     return new Map(results.map(({ name, finding }) => [name, finding]));
   };

@@ -1,5 +1,8 @@
+import { type Pauses, pauseAfter } from "@raft2kube/reconcile/backoff.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { ENDPOINT_REST_MS_MAX, ENDPOINT_REST_MS } from "./limits.ts";
+
+const RESTS: Pauses = { first_ms: ENDPOINT_REST_MS, most_ms: ENDPOINT_REST_MS_MAX };
 
 interface EndpointState {
   /** Failures since the last success. */
@@ -45,9 +48,7 @@ export class Balancer {
 
   failed(at: number): void {
     const state = this.#states[at]!;
-    const rest_ms = Math.min(ENDPOINT_REST_MS * 2 ** state.failures, ENDPOINT_REST_MS_MAX);
-    state.failures++;
-    state.restsUntil_ms = this.#clock.monotonic() + rest_ms;
+    state.restsUntil_ms = this.#clock.monotonic() + pauseAfter(++state.failures, RESTS);
     if (at === this.#current) this.#current = (at + 1) % this.#states.length;
   }
 }

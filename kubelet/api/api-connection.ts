@@ -1,3 +1,4 @@
+import { MIRROR_ANNOTATION } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
@@ -5,7 +6,7 @@ import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { CONFIG_HASH, CONFIG_MIRROR, fullNameOf, isStatic, uidOf } from "../pods/pod-identity.ts";
+import { CONFIG_HASH, fullNameOf, isStatic, uidOf } from "../pods/pod-identity.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import type { PodObjects } from "../pods/pod-objects.ts";
 import { StatusWriter } from "../status/status-writer.ts";
@@ -47,7 +48,7 @@ export class ApiConnection {
 
   #mirrorOf(pod: Pod): Pod | undefined {
     const mirror = this.pods.store.get(fullNameOf(pod));
-    const hash = mirror?.metadata.annotations?.[CONFIG_MIRROR];
+    const hash = mirror?.metadata.annotations?.[MIRROR_ANNOTATION];
     return hash === pod.metadata.annotations?.[CONFIG_HASH] ? mirror : undefined;
   }
 }

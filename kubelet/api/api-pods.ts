@@ -1,7 +1,8 @@
+import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { CONFIG_SOURCE, fullNameOf, isMirror, isStatic, uidOf } from "../pods/pod-identity.ts";
+import { CONFIG_SOURCE, fullNameOf, isStatic, uidOf } from "../pods/pod-identity.ts";
 import type { PodSourceSink } from "../pods/static-source.ts";
 import type { ApiConnection } from "./api-connection.ts";
 import { MirrorPods } from "./mirror-pods.ts";
@@ -24,7 +25,7 @@ export class ApiPods {
     this.#api = api;
     this.#statics = statics;
     const pods = api.client.resource<Pod>(PODS);
-    const mirrors = () => api.pods.store.list().filter(isMirror);
+    const mirrors = () => api.pods.store.list().filter(isMirrorPod);
     this.mirrors = new MirrorPods({ pods, clock, statics, mirrors, node });
   }
 
@@ -32,7 +33,7 @@ export class ApiPods {
   start(sink: PodSourceSink): void {
     const { informers, pods, statuses } = this.#api;
     const put = (pod: Pod) => {
-      if (!isMirror(pod)) return sink.put(fromApi(pod));
+      if (!isMirrorPod(pod)) return sink.put(fromApi(pod));
       const uid = this.#staticUid(pod);
       if (uid) statuses.rewrite(uid);
       this.mirrors.trigger();
@@ -40,12 +41,12 @@ export class ApiPods {
     pods.handle({
       added: put,
       updated: (pod, old) => {
-        if (!isMirror(pod) || pod.metadata.deletionTimestamp) put(pod);
+        if (!isMirrorPod(pod) || pod.metadata.deletionTimestamp) put(pod);
         else if (uidOf(pod) !== uidOf(old)) put(pod);
         else statuses.review(this.#staticUid(pod) ?? "");
       },
       deleted: (pod) => {
-        if (isMirror(pod)) this.mirrors.trigger();
+        if (isMirrorPod(pod)) this.mirrors.trigger();
         else sink.remove(uidOf(pod));
       },
     });

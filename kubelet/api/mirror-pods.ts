@@ -1,3 +1,4 @@
+import { MIRROR_ANNOTATION } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
@@ -8,7 +9,6 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { MIRROR_AGAIN_MS, MIRROR_RETRY_MS } from "../limits.ts";
 import {
   CONFIG_HASH,
-  CONFIG_MIRROR,
   fullNameOf,
   nameOf,
   namespaceOf,
@@ -31,7 +31,7 @@ export function planMirrors(statics: Pod[], mirrors: Pod[]): MirrorPlan {
   for (const mirror of mirrors) {
     const name = fullNameOf(mirror);
     const pod = byName.get(name);
-    const hash = mirror.metadata.annotations?.[CONFIG_MIRROR];
+    const hash = mirror.metadata.annotations?.[MIRROR_ANNOTATION];
     const right = pod && hash === pod.metadata.annotations?.[CONFIG_HASH];
     if (right && !mirror.metadata.deletionTimestamp) shown.add(name);
     else plan.delete.push(mirror);
@@ -53,7 +53,7 @@ export function mirrorOf(pod: Pod, node: { name: string; uid: string }): Pod {
     kind: "Pod",
     metadata: {
       ...metadata,
-      annotations: { ...metadata.annotations, [CONFIG_MIRROR]: hash },
+      annotations: { ...metadata.annotations, [MIRROR_ANNOTATION]: hash },
       ownerReferences: [
         { apiVersion: "v1", kind: "Node", name: node.name, uid: node.uid, controller: true },
       ],

@@ -155,13 +155,13 @@ export class DeviceAllocator implements DeviceManager {
     passed: ReadonlySet<string>,
     entries: readonly DeviceEntry[],
   ): Promise<string[]> {
-    const healthy = this.#resources.healthy(resource).map(({ ID }) => ID);
+    const healthy = new Set(this.#resources.healthy(resource).map(({ ID }) => ID));
     const allocated = this.#holders.allocated(resource);
     for (const entry of entries) {
       if (entry.resource === resource) for (const id of entry.deviceIds) allocated.add(id);
     }
-    const free = healthy.filter((id) => !allocated.has(id));
-    const reusable = [...passed].filter((id) => healthy.includes(id));
+    const free = [...healthy].filter((id) => !allocated.has(id));
+    const reusable = [...passed].filter((id) => healthy.has(id));
     const plan = planDevices(count, { reusable, free });
     if (plan.kind === "short") {
       throw refused(

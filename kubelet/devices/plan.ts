@@ -55,7 +55,8 @@ export type DevicePlan =
 /** Decides which devices a request can get. Pure; the order of ids makes it repeatable. */
 export function planDevices(count: number, choice: DeviceChoice): DevicePlan {
   const must = [...choice.reusable].sort().slice(0, count);
-  const free = choice.free.filter((id) => !must.includes(id)).sort();
+  const taken = new Set(must);
+  const free = choice.free.filter((id) => !taken.has(id)).sort();
   if (must.length + free.length < count) {
     return { kind: "short", available: must.length + free.length };
   }

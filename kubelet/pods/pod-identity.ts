@@ -1,10 +1,9 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 
-/** Annotations by which static pods and their mirrors are known (upstream's names). */
+/** Annotations by which static pods are known (upstream's names). */
 export const CONFIG_SOURCE = "kubernetes.io/config.source";
 export const CONFIG_HASH = "kubernetes.io/config.hash";
-export const CONFIG_MIRROR = "kubernetes.io/config.mirror";
 export const CONFIG_SEEN = "kubernetes.io/config.seen";
 
 /** The pod's UID; for a static pod the hash of its file and node. */
@@ -31,11 +30,6 @@ export function fullNameOf(pod: Pod): string {
 export function isStatic(pod: Pod): boolean {
   const source = pod.metadata.annotations?.[CONFIG_SOURCE];
   return source !== undefined && source !== "api";
-}
-
-/** Whether the API object only shows a static pod. */
-export function isMirror(pod: Pod): boolean {
-  return pod.metadata.annotations?.[CONFIG_MIRROR] !== undefined;
 }
 
 /** A sidecar: an init container that keeps running beside the others (KEP-753). */

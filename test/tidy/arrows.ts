@@ -18,7 +18,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   apimachinery: ["std", "observe", "api"],
   "pod-security": ["api", "apimachinery"],
   encryption: ["std", "observe", "reconcile", "apimachinery"],
-  "client-etcd": ["std", "proto", "rpc"],
+  "client-etcd": ["std", "proto", "rpc", "reconcile"],
   "client-kube": ["std", "proto", "observe", "reconcile", "pki", "api"],
   store: ["std", "proto", "rpc", "observe", "reconcile", "linux", "bbolt", "client-etcd"],
   apiserver: [

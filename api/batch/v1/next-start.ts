@@ -1,8 +1,8 @@
 /** When a schedule starts next, over changes of the clocks of its time zone, as robfig/cron. */
+import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import type { Schedule } from "./schedule.ts";
 
 const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
 /** Zones are at most 14 hours from UTC. */
 const FARTHEST_MS = 15 * 3_600_000;
 /** A schedule without a start in so many years has none (`0 0 31 2 *`). */
@@ -61,7 +61,7 @@ export function nextStart(schedule: Schedule, zone: string, after_ms: number): n
     const offset_ms = offsetAt(zone, from_ms);
     const wall_ms = nextWall(schedule, from_ms + offset_ms, year_max);
     // The clocks may go back within a day, to a match that lies behind on the wall.
-    const horizon_ms = Math.min((wall_ms ?? Infinity) - offset_ms, from_ms + DAY_MS);
+    const horizon_ms = Math.min((wall_ms ?? Infinity) - offset_ms, from_ms + MS_PER_DAY);
     if (offsetAt(zone, horizon_ms) !== offset_ms) {
       from_ms = changeOf(zone, from_ms, horizon_ms);
       continue;
@@ -70,7 +70,7 @@ export function nextStart(schedule: Schedule, zone: string, after_ms: number): n
     const at_ms = wall_ms - offset_ms;
     if (at_ms === horizon_ms || offsetAt(zone, at_ms) === offset_ms) return at_ms;
     // Far ahead, and under another offset: come near first. A later wall has no earlier match.
-    from_ms = Math.max(from_ms + DAY_MS, wall_ms - FARTHEST_MS);
+    from_ms = Math.max(from_ms + MS_PER_DAY, wall_ms - FARTHEST_MS);
   }
 }
 
@@ -90,18 +90,18 @@ type Fields = Exclude<Schedule, { every_ms: number }>;
 
 /** The first matching minute of the wall clock from `wall_ms` on, as if it never changed. */
 function nextWall(fields: Fields, wall_ms: number, year_max: number): number | undefined {
-  let day_ms = Math.floor(wall_ms / DAY_MS) * DAY_MS;
+  let day_ms = Math.floor(wall_ms / MS_PER_DAY) * MS_PER_DAY;
   let minute = (wall_ms - day_ms) / MINUTE_MS;
   for (;;) {
     const day = new Date(day_ms);
     if (day.getUTCFullYear() > year_max) return undefined;
     if (dayMatches(fields, day)) {
-      for (; minute < DAY_MS / MINUTE_MS; minute++) {
+      for (; minute < MS_PER_DAY / MINUTE_MS; minute++) {
         if (!fields.hours.has(Math.floor(minute / 60))) continue;
         if (fields.minutes.has(minute % 60)) return day_ms + minute * MINUTE_MS;
       }
     }
-    day_ms += DAY_MS;
+    day_ms += MS_PER_DAY;
     minute = 0;
   }
 }

@@ -1,6 +1,7 @@
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { expect, it } from "vitest";
-import { CronTrial, DAY_MS } from "./cron-trial.ts";
+import { CronTrial } from "./cron-trial.ts";
 import type { World } from "./world.ts";
 
 /** The rules of every cronjob controller; time is moved by the last start that the status names. */
@@ -43,7 +44,7 @@ export function cronRules(world: () => Pick<World, "clock" | "admin">): void {
       ["new-bad", "Failed"],
     ] as const) {
       const job = await trial.makeFrom("history", name);
-      await trial.finish(job, outcome, name.startsWith("old") ? DAY_MS : 0);
+      await trial.finish(job, outcome, name.startsWith("old") ? MS_PER_DAY : 0);
     }
     await trial.until("the old ones are gone", async () => {
       const names = (await trial.jobs("history")).map(({ metadata }) => metadata.name);
@@ -76,7 +77,7 @@ function concurrencyRules(trial: CronTrial): void {
     await trial.create("idle", { schedule: hourly });
     await trial.create("sleeps", { schedule: hourly, suspend: true });
     await trial.write("sleeps", ({ status }) => ({
-      status: { ...status, lastScheduleTime: timeText(last_ms - DAY_MS) },
+      status: { ...status, lastScheduleTime: timeText(last_ms - MS_PER_DAY) },
     }));
     // A third one, which comes after them in every queue, says that they were looked at.
     await trial.startOnce("starts", 1);

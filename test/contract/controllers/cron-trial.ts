@@ -4,11 +4,11 @@ import { isConflict } from "@raft2kube/client-kube/errors.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { CRON_JOBS, EVENTS, JOBS } from "@raft2kube/client-kube/rest/resources.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { World } from "./world.ts";
 
 const namespace = "default";
-export const DAY_MS = 86_400_000;
 const TIMEOUT_MS = 60_000;
 
 /** CronJobs whose time is moved by the last start that their statuses name. */
@@ -125,7 +125,7 @@ export class CronTrial {
   ): Promise<number> {
     const { hourly, last_ms } = this.hourly();
     await this.create(name, { schedule: hourly, suspend: true, ...spec });
-    await this.#resume(name, last_ms - days * DAY_MS);
+    await this.#resume(name, last_ms - days * MS_PER_DAY);
     return last_ms;
   }
 
@@ -147,7 +147,7 @@ export class CronTrial {
     // The same start again under another name: another minute of the hour.
     const minute = (new Date(last_ms).getUTCMinutes() + 59) % 60;
     await this.patch(name, { suspend: true, schedule: `${minute} * * * *` });
-    await this.#resume(name, last_ms - 2 * DAY_MS);
+    await this.#resume(name, last_ms - 2 * MS_PER_DAY);
     return job!.metadata;
   }
 
