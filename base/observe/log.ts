@@ -1,5 +1,6 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { type DestinationStream, type Logger as Pino, destination, pino } from "pino";
+import { LINE_CHARS_MAX, LIST_ITEMS_MAX, TEXT_CHARS_MAX } from "./limits.ts";
 import { Sampler } from "./sampling.ts";
 
 /** Fields of one log line, to filter by. Never secrets. */
@@ -27,6 +28,7 @@ export function configureLog(options: { level?: LogLevel; stream?: DestinationSt
       base: undefined,
       timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
+      hooks: { streamWrite: bounded },
     },
     options.stream ?? destination({ fd: 2, sync: true }),
   );
@@ -36,6 +38,20 @@ function levelFromEnvironment(): LogLevel {
   const level = process.env["R2K_LOG"];
   const levels: readonly string[] = ["debug", "info", "warn", "error", "silent"];
   return level !== undefined && levels.includes(level) ? (level as LogLevel) : "info";
+}
+
+/**
+ * A line may quote what plugins, pods and servers sent: of one that is too long only the beginnings
+ * of its texts and lists stay, so that no one of them can push all others' lines out of the log.
+ */
+function bounded(line: string): string {
+  if (line.length <= LINE_CHARS_MAX) return line;
+  const short = JSON.stringify(JSON.parse(line), (_, value: unknown) => {
+    if (Array.isArray(value)) return value.slice(0, LIST_ITEMS_MAX);
+    if (typeof value !== "string" || value.length <= TEXT_CHARS_MAX) return value;
+    return `${value.slice(0, TEXT_CHARS_MAX)}... (${value.length} characters)`;
+  });
+  return `${short}\n`;
 }
 
 /**

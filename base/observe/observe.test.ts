@@ -22,6 +22,19 @@ describe("the log", () => {
     });
     expect(JSON.stringify(entry["err"])).toContain("because");
   });
+
+  it("shortens a line that quotes too much: a plugin's answer of 15 MiB, its error's stack", () => {
+    const lines: string[] = [];
+    configureLog({ level: "info", stream: { write: (line) => lines.push(line) } });
+    const long = "A".repeat(15 * 1024 * 1024);
+    const names = Array.from({ length: 100_000 }, String);
+    logger("kubelet").warn("refused", { plugin: "p", error: long, err: new Error(long), names });
+    configureLog({ level: "silent" });
+    expect(lines).toEqual([expect.stringMatching(/^\{.{1,16384}\}\n$/)]);
+    const { level, plugin, msg, error } = JSON.parse(lines[0]!) as Record<string, unknown>;
+    expect({ level, plugin, msg }).toEqual({ level: "warn", plugin: "p", msg: "refused" });
+    expect(error).toMatch(/^A{1024}\.\.\. \(15728640 characters\)$/);
+  });
 });
 
 describe("metrics", () => {
