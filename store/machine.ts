@@ -1,6 +1,7 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { RpcServer } from "@raft2kube/rpc/server.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { IdleDetector } from "@raft2kube/std/idle.ts";
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
@@ -125,7 +126,7 @@ export function assemble(
     identify: anonymous,
   };
   const scrub = new Scrub(context, options.corruptCheckInterval_ms ?? SCRUB_INTERVAL_MS);
-  const progress = progressNotices(watches, clock, options.watchProgressInterval_ms);
+  const progress = progressNotices(watches, clock, fail, options.watchProgressInterval_ms);
   const autoCompaction = newAutoCompaction(options, context);
   const machine: Machine = {
     ...{ self, transport, sender, receiver, replica, flusher, compactor, watches, expiry },
@@ -258,16 +259,12 @@ function randomLeaseId(random: Random): bigint {
 function progressNotices(
   watches: WatchHub,
   clock: Clock,
-  interval_ms = WATCH_PROGRESS_INTERVAL_MS,
-): { start: () => void; stop: () => void } {
-  let timer: Timer | undefined;
-  const start = () => {
-    timer = clock.after(interval_ms, () => {
-      watches.notifyProgress();
-      start();
-    });
-  };
-  return { start, stop: () => timer?.cancel() };
+  fail: (reason: unknown) => void,
+  max_ms = WATCH_PROGRESS_INTERVAL_MS,
+) {
+  const report = (thrown?: unknown) => thrown !== undefined && fail(thrown);
+  const runner = new Runner({ clock, max_ms, run: () => watches.notifyProgress(), report });
+  return { start: () => runner.request(max_ms), stop: () => void runner.close() };
 }
 
 /**

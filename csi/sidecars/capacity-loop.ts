@@ -10,8 +10,9 @@ import {
   PERSISTENT_VOLUMES,
   STORAGE_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { runWorkers } from "@raft2kube/client-kube/workers.ts";
-import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { planCapacities, type CapacityPublisher, type FreeSpace } from "./capacity-plan.ts";
 import {
   CAPACITY_POLL_MS,
@@ -21,7 +22,7 @@ import {
 } from "./limits.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 
-const KEY = "capacities";
+const log = logger("csi-capacity");
 
 /**
  * Publishes the free space of its node's driver as CSIStorageCapacity objects: one for each class
@@ -30,43 +31,40 @@ const KEY = "capacities";
 export class CapacityPublishing {
   readonly #options: SidecarOptions;
   readonly #publisher: Omit<CapacityPublisher, "owner">;
-  readonly #queue: WorkQueue;
-  #timer: { cancel(): void } | undefined;
-  #working: Promise<void> = Promise.resolve();
+  readonly #runner: Runner;
 
   constructor(options: SidecarOptions & { nodeName: string }, namespace: string) {
     this.#options = options;
     const { driver, nodeName, clock } = options;
     const { name: driverName, topology: segments } = driver;
     this.#publisher = { driverName, publisher: nodeName, namespace, segments };
-    this.#queue = new WorkQueue({ clock, pauses: RETRY });
+    this.#runner = new Runner({
+      clock,
+      retry: RETRY,
+      run: () => this.#publish(),
+      report: failureLog(log, "the free space is not published"),
+    });
   }
 
-  /** Starts the worker; the informers must be synced. */
+  /** Starts publishing; the informers must be synced. */
   start(): void {
     const { informers } = this.#options;
-    const look = () => this.#queue.add(KEY);
+    const look = () => this.#runner.request();
     for (const type of [STORAGE_CLASSES, PERSISTENT_VOLUMES]) {
       informers.of(type).handle({ added: look, deleted: look });
     }
-    this.#working = runWorkers("csi-capacity", this.#queue, 1, () => this.#publish());
     look();
   }
 
-  async close(): Promise<void> {
-    this.#timer?.cancel();
-    this.#queue.close();
-    await this.#working;
-    this.#timer?.cancel();
+  close(): Promise<void> {
+    return this.#runner.close();
   }
 
-  async #publish(): Promise<void> {
-    const { client, informers, clock } = this.#options;
-    this.#timer?.cancel();
-    this.#timer = clock.after(CAPACITY_POLL_MS, () => this.#queue.add(KEY));
+  async #publish(): Promise<number> {
+    const { client, informers } = this.#options;
     const owner = await this.#owner();
     // A node that starts: pods that claim volumes are not scheduled before its space is known.
-    if (!owner) return this.#queue.addAfter(KEY, NODE_LOOK_MS);
+    if (!owner) return NODE_LOOK_MS;
     const classes = informers.of<StorageClass>(STORAGE_CLASSES).store.list();
     const { driverName, namespace } = this.#publisher;
     const spaces = new Map<StorageClass, FreeSpace>();
@@ -86,6 +84,7 @@ export class CapacityPublishing {
         if (!isNotFound(thrown)) throw thrown;
       }
     }
+    return CAPACITY_POLL_MS;
   }
 
   /** The node, if it is registered: with it the garbage collector removes its capacities. */

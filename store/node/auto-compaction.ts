@@ -1,7 +1,8 @@
 import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import {
   COMPACTION_INTERVAL_MS_MAX,
   COMPACTION_LOOKS,
@@ -27,7 +28,7 @@ export class AutoCompaction {
   readonly #options: AutoCompactionOptions;
   readonly #store: CompactingStore;
   readonly #clock: Clock;
-  #timer: Timer | undefined;
+  readonly #looks: Runner;
   /** Revisions seen at past looks, the oldest first (periodic). */
   #seen: number[] = [];
   #last = 0;
@@ -39,18 +40,23 @@ export class AutoCompaction {
     this.#store = store;
     this.#clock = clock;
     this.#lastSuccess_ms = clock.monotonic();
-  }
-
-  start(): void {
-    if (this.#options.mode === "periodic") this.#note(this.#options.keep_ms);
-    this.#timer = this.#clock.after(this.#interval_ms, () => {
-      this.start();
-      void this.#look();
+    const interval_ms = this.#interval_ms;
+    this.#looks = new Runner({
+      clock,
+      max_ms: interval_ms,
+      retry: { first_ms: interval_ms, most_ms: interval_ms },
+      run: () => this.#look(),
+      report: failureLog(log, "could not compact"),
     });
   }
 
+  start(): void {
+    this.#note();
+    this.#looks.request(this.#interval_ms);
+  }
+
   stop(): void {
-    this.#timer?.cancel();
+    void this.#looks.close();
   }
 
   /** Not more often than each hour, with ten looks in between for where the time began. */
@@ -60,13 +66,15 @@ export class AutoCompaction {
     return Math.min(options.keep_ms, COMPACTION_INTERVAL_MS_MAX) / COMPACTION_LOOKS;
   }
 
-  #note(keep_ms: number): void {
+  #note(): void {
+    if (this.#options.mode === "revision") return;
     this.#seen.push(this.#store.revision());
-    const kept = Math.floor(keep_ms / this.#interval_ms) + 1;
+    const kept = Math.floor(this.#options.keep_ms / this.#interval_ms) + 1;
     if (this.#seen.length > kept) this.#seen.shift();
   }
 
   async #look(): Promise<void> {
+    this.#note();
     if (!this.#store.leads()) return;
     const revision = this.#due();
     if (revision === undefined || revision <= 0 || revision === this.#last) return;
@@ -74,10 +82,7 @@ export class AutoCompaction {
       await this.#store.compact(revision);
       log.info("compacted", { revision });
     } catch (thrown) {
-      if (!isEtcdError(thrown, "compacted")) {
-        log.warn("could not compact", { revision, reason: messageOf(thrown) });
-        return;
-      }
+      if (!isEtcdError(thrown, "compacted")) throw thrown;
     }
     this.#last = revision;
     this.#lastSuccess_ms = this.#clock.monotonic();

@@ -2,9 +2,9 @@ import { lstatSync, rmSync, statfsSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
-import { delay } from "@raft2kube/std/wait.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import {
   DISK_ENOUGH_BYTES,
   DISK_LOW_BYTES,
@@ -14,10 +14,8 @@ import {
 } from "../limits.ts";
 
 const log = logger("store");
-/** Written at each look: at once it would slow down the log of a member that has just started. */
+/** Written by each pass: all at once it would slow down the log of a member that just started. */
 const PIECE = Buffer.alloc(4 * 1024 * 1024);
-/** The unit of `blocks` in stat(2). */
-const BLOCK_BYTES = 512;
 
 /**
  * Keeps the member going when others fill its disk, since a failed write ends it. A file takes
@@ -30,11 +28,11 @@ export class DiskReserve {
   readonly #dataDir: string;
   readonly #path: string;
   readonly #clock: Clock;
-  #timer: Timer | undefined;
-  #making: Promise<void> | undefined;
+  readonly #passes: Runner;
+  /** Time of the last look (monotonic). */
   #lookedAt_ms = Number.NEGATIVE_INFINITY;
+  /** Whether the last look found too little space for commands that add data. */
   #short = false;
-  #closed = false;
 
   /** Looks at once: a member that starts on a full disk needs the space to open its database. */
   constructor(dataDir: string, clock: Clock) {
@@ -42,7 +40,13 @@ export class DiskReserve {
     this.#path = join(dataDir, "member", "reserve");
     this.#clock = clock;
     this.#look();
-    this.#wait();
+    this.#passes = new Runner({
+      clock,
+      max_ms: DISK_LOOK_INTERVAL_MS,
+      run: () => this.#pass(),
+      report: failureLog(log, "the store's reserve is not made"),
+    });
+    this.#passes.request(0);
   }
 
   /** Whether there is space for commands that add data. */
@@ -51,25 +55,27 @@ export class DiskReserve {
     return !this.#short;
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#timer?.cancel();
-    await this.#making;
+  close(): Promise<void> {
+    return this.#passes.close();
   }
 
-  #wait(): void {
-    this.#timer = this.#clock.after(DISK_LOOK_INTERVAL_MS, () => {
-      this.#look();
-      this.#wait();
-    });
+  /** Looks, and adds a piece to a reserve that is incomplete. */
+  async #pass(): Promise<void> {
+    const free_bytes = this.#look();
+    const kept_bytes = this.#kept_bytes();
+    const isEnough = free_bytes + kept_bytes >= DISK_RESERVE_BYTES + 2 * DISK_LOW_BYTES;
+    if (!isEnough || kept_bytes >= DISK_RESERVE_BYTES) return;
+    await using file = await open(this.#path, "a", 0o600);
+    await file.write(PIECE);
   }
 
-  #look(): void {
+  /** Releases the reserve where the disk is nearly full; returns the free bytes. */
+  #look(): number {
     this.#lookedAt_ms = this.#clock.monotonic();
-    let free_bytes = this.#free();
+    let free_bytes = this.#free_bytes();
     if (free_bytes < DISK_LOW_BYTES && this.#kept_bytes() > 0) {
       rmSync(this.#path, { force: true });
-      free_bytes = this.#free();
+      free_bytes = this.#free_bytes();
       log.warn("the disk is nearly full: the store's reserve is released", { free_bytes });
     }
     const short = free_bytes < (this.#short ? DISK_ENOUGH_BYTES : DISK_LOW_BYTES);
@@ -79,35 +85,15 @@ export class DiskReserve {
       else log.warn("the disk has space again: all is served", { free_bytes });
     }
     this.#short = short;
-    const enough = free_bytes >= DISK_RESERVE_BYTES + 2 * DISK_LOW_BYTES;
-    if (enough && !this.#making && !this.#closed && this.#kept_bytes() < DISK_RESERVE_BYTES) {
-      this.#making = this.#make().finally(() => (this.#making = undefined));
-    }
+    return free_bytes;
   }
 
-  #free(): number {
+  #free_bytes(): number {
     const { bavail, bsize } = statfsSync(this.#dataDir);
     return bavail * bsize;
   }
 
-  /** Allocates the reserve; one that is incomplete is allocated again. */
   #kept_bytes(): number {
-    const stats = lstatSync(this.#path, { throwIfNoEntry: false });
-    return (stats?.blocks ?? 0) * BLOCK_BYTES;
-  }
-
-  async #make(): Promise<void> {
-    try {
-      await using file = await open(this.#path, "w", 0o600);
-      for (let at = 0; at < DISK_RESERVE_BYTES && !this.#closed; at += PIECE.length) {
-        // Others may fill the disk meanwhile, and what was made be removed.
-        if (this.#free() < DISK_LOW_BYTES) return;
-        await file.write(PIECE, 0, PIECE.length, at);
-        await delay(this.#clock, DISK_LOOK_INTERVAL_MS);
-      }
-    } catch (thrown) {
-      rmSync(this.#path, { force: true });
-      log.warn("the store's reserve cannot be made", { reason: messageOf(thrown) });
-    }
+    return lstatSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
   }
 }
