@@ -1,10 +1,10 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import { Registration } from "@raft2kube/proto/gen/pluginregistration.ts";
-import { Backoff } from "@raft2kube/reconcile/backoff.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { delay } from "@raft2kube/std/wait.ts";
 import type { Plugin, PluginHandler } from "./handler.ts";
 import {
   REGISTER_BACK_OFF_MS_MAX,
@@ -24,9 +24,8 @@ export type PluginHandlers = Readonly<Record<string, PluginHandler>>;
 export class PluginRegistration {
   readonly socket: RegistrySocket;
   readonly #handlers: PluginHandlers;
-  readonly #clock: Clock;
   readonly #left = new AbortController();
-  readonly #registering: Promise<void>;
+  readonly #registering: Runner;
   #registered: Plugin | undefined;
 
   /** Starts after `predecessor`, the registration of the replaced socket, has ended. */
@@ -38,8 +37,13 @@ export class PluginRegistration {
   ) {
     this.socket = socket;
     this.#handlers = handlers;
-    this.#clock = clock;
-    this.#registering = predecessor.then(() => this.#register());
+    this.#registering = new Runner({
+      clock,
+      retry: { first_ms: REGISTER_BACK_OFF_MS, most_ms: REGISTER_BACK_OFF_MS_MAX },
+      run: () => predecessor.then(() => this.#register()),
+      report: failureLog(log, `the plugin at ${socket.path} is not registered`),
+    });
+    this.#registering.request();
   }
 
   /**
@@ -48,7 +52,7 @@ export class PluginRegistration {
    */
   async leave(options: { deregister: boolean }): Promise<void> {
     this.#left.abort();
-    await this.#registering;
+    await this.#registering.close();
     const plugin = this.#registered;
     if (!plugin || !options.deregister) return;
     log.info("plugin deregistered", { type: plugin.type, plugin: plugin.name });
@@ -56,22 +60,7 @@ export class PluginRegistration {
   }
 
   async #register(): Promise<void> {
-    const pauses = { first_ms: REGISTER_BACK_OFF_MS, most_ms: REGISTER_BACK_OFF_MS_MAX };
-    const backoff = new Backoff(pauses);
-    while (!this.#left.signal.aborted) {
-      try {
-        this.#registered = await this.#attempt();
-        return;
-      } catch (thrown) {
-        if (this.#left.signal.aborted) return;
-        const fields = { socket: this.socket.path, error: messageOf(thrown) };
-        log.warn("a plugin could not be registered, trying again", fields);
-      }
-      await delay(this.#clock, backoff.next(), this.#left.signal);
-    }
-  }
-
-  async #attempt(): Promise<Plugin> {
+    this.#left.signal.throwIfAborted();
     const channel = connectGrpc(`unix://${this.socket.path}`);
     const options = { timeout_ms: REGISTRATION_TIMEOUT_MS, signal: this.#left.signal };
     try {
@@ -89,7 +78,6 @@ export class PluginRegistration {
       this.#registered = plugin;
       await registration.notifyRegistrationStatus({ pluginRegistered: true }, options);
       log.info("plugin registered", { type: plugin.type, plugin: plugin.name });
-      return plugin;
     } finally {
       channel.close();
     }

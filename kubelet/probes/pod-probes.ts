@@ -1,5 +1,8 @@
 import type { Container, Pod, Probe } from "@raft2kube/api/gen/core/v1.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { containersOf } from "../pods/pod-identity.ts";
@@ -7,6 +10,8 @@ import type { ObservedContainer } from "../cri/observed.ts";
 import type { ContainerHealth } from "./probe-state.ts";
 import { advance, NEW_PROBE, type ProbeState } from "./probe-state.ts";
 import { type ProbeOutcome, runProbe } from "./run-probe.ts";
+
+const log = logger("kubelet-probes");
 
 type ProbeKind = "Startup" | "Liveness" | "Readiness";
 
@@ -16,7 +21,7 @@ interface ProbeWorker {
   container: Container;
   observed: ObservedContainer;
   state: ProbeState;
-  timer: Timer | undefined;
+  readonly runner: Runner;
 }
 
 export interface PodProbesOptions {
@@ -60,9 +65,7 @@ export class PodProbes {
       }
     }
     for (const [key, probing] of this.#probings) {
-      if (wanted.has(key)) continue;
-      probing.timer?.cancel();
-      this.#probings.delete(key);
+      if (!wanted.has(key)) this.#end(key, probing);
     }
   }
 
@@ -94,15 +97,17 @@ export class PodProbes {
   keepReadinessOnly(running: ObservedContainer[]): void {
     for (const [key, probing] of this.#probings) {
       const runs = running.some(({ id }) => id === probing.observed.id);
-      if (probing.kind === "Readiness" && runs) continue;
-      probing.timer?.cancel();
-      this.#probings.delete(key);
+      if (probing.kind !== "Readiness" || !runs) this.#end(key, probing);
     }
   }
 
   close(): void {
-    for (const { timer } of this.#probings.values()) timer?.cancel();
-    this.#probings.clear();
+    for (const [key, probing] of this.#probings) this.#end(key, probing);
+  }
+
+  #end(key: string, { runner }: ProbeWorker): void {
+    void runner.close();
+    this.#probings.delete(key);
   }
 
   #begin(
@@ -115,23 +120,23 @@ export class PodProbes {
     const { clock } = this.#options;
     const delay_ms = (probe.initialDelaySeconds ?? 0) * 1_000;
     const left_ms = observed.startedAt_ms + delay_ms - clock.now();
-    const probing: ProbeWorker = {
-      kind, probe, container, observed, state: NEW_PROBE, timer: undefined,
-    };
+    const runner = new Runner({
+      clock,
+      run: () => this.#doProbe(key, probing),
+      report: failureLog(log, `the ${kind} probe of container ${container.name} did not run`),
+    });
+    const probing: ProbeWorker = { kind, probe, container, observed, state: NEW_PROBE, runner };
     this.#probings.set(key, probing);
     if (kind === "Startup" && this.#options.wasStarted(observed)) {
       probing.state = { ...NEW_PROBE, passing: true };
       return;
     }
-    // The clock may have been set back since the container was started.
-    this.#schedule(key, probing, Math.min(delay_ms, Math.max(0, left_ms)));
+    // The clock may have been set back since the container was started. Not within this call.
+    runner.request(Math.min(delay_ms, Math.max(0, left_ms)) || 1);
   }
 
-  #schedule(key: string, probing: ProbeWorker, delay_ms: number): void {
-    probing.timer = this.#options.clock.after(delay_ms, () => void this.#doProbe(key, probing));
-  }
-
-  async #doProbe(key: string, probing: ProbeWorker): Promise<void> {
+  /** Runs a probe once. Returns the milliseconds until it runs again. */
+  async #doProbe(key: string, probing: ProbeWorker): Promise<number> {
     const { runtime } = this.#options;
     const { probe, container, observed, kind } = probing;
     const period_ms = (probe.periodSeconds ?? 10) * 1_000;
@@ -140,16 +145,16 @@ export class PodProbes {
       const containerId = observed.id;
       const target = { container, containerId, podIP: this.#options.podIP(), runtime };
       const outcome = await runProbe(probe, target);
-      if (this.#probings.get(key) !== probing) return;
+      if (this.#probings.get(key) !== probing) return Infinity;
       this.#record(probing, outcome);
       const before = probing.state.passing;
       probing.state = advance(probing.state, outcome, probe);
       if (probing.state.passing !== before) this.#options.changed();
       // A passed startup probe and a failed liveness probe are final for this container.
-      if (kind === "Startup" && probing.state.passing !== undefined) return;
-      if (kind === "Liveness" && probing.state.passing === false) return;
+      if (kind === "Startup" && probing.state.passing !== undefined) return Infinity;
+      if (kind === "Liveness" && probing.state.passing === false) return Infinity;
     }
-    this.#schedule(key, probing, waits ? Math.min(period_ms, WAIT_FOR_STARTUP_MS) : period_ms);
+    return waits ? Math.min(period_ms, WAIT_FOR_STARTUP_MS) : period_ms;
   }
 
   #record({ kind, container }: ProbeWorker, { result, output, warns }: ProbeOutcome): void {

@@ -2,8 +2,9 @@ import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
 import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { STATUS_RETRY_MS_MAX, STATUS_RETRY_MS } from "../limits.ts";
 import { fullNameOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { showsStatus, statusPatch } from "./status-patch.ts";
@@ -13,15 +14,11 @@ const log = logger("kubelet-status");
 interface Entry {
   pod: Pod;
   status: PodStatus;
-  /** The status that the API has, as JSON; undefined: not written yet. */
-  written: string | undefined;
-  /** Resource version at which the object is known to have that status. */
-  revision: number;
   /** The pod is reclaimed: delete the object after its last status is written. */
   removes: boolean;
-  writing: boolean;
-  failures: number;
-  timer: Timer | undefined;
+  /** The status that the API has, as JSON, and the version of the object known to have it. */
+  written: { readonly text: string; readonly revision: number } | undefined;
+  readonly writes: Runner;
 }
 
 export interface StatusWriterOptions {
@@ -43,7 +40,6 @@ export interface StatusWriterOptions {
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
   readonly #entries = new Map<string, Entry>();
-  #closed = false;
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
@@ -53,7 +49,7 @@ export class StatusWriter {
     const entry = this.#entryOf(pod, status);
     entry.pod = pod;
     entry.status = status;
-    void this.#write(entry);
+    entry.writes.request();
   }
 
   /** Deletes the pod's object after its last status is written. */
@@ -61,7 +57,7 @@ export class StatusWriter {
     const entry = this.#entryOf(pod, status);
     entry.pod = pod;
     entry.removes = true;
-    void this.#write(entry);
+    entry.writes.request();
   }
 
   /** Writes the status again: the mirror was created or replaced. */
@@ -69,54 +65,36 @@ export class StatusWriter {
     const entry = this.#entries.get(podUid);
     if (!entry) return;
     entry.written = undefined;
-    void this.#write(entry);
+    entry.writes.request();
   }
 
   /** Checks a changed object, and writes the status again if another client has overwritten it. */
   review(podUid: string): void {
-    const entry = this.#entries.get(podUid);
-    if (entry) void this.#write(entry);
+    this.#entries.get(podUid)?.writes.request();
   }
 
   forget(podUid: string): void {
-    const entry = this.#entries.get(podUid);
-    entry?.timer?.cancel();
+    void this.#entries.get(podUid)?.writes.close();
     this.#entries.delete(podUid);
   }
 
   close(): void {
-    this.#closed = true;
-    for (const { timer } of this.#entries.values()) timer?.cancel();
+    for (const { writes } of this.#entries.values()) void writes.close();
   }
 
   #entryOf(pod: Pod, status: PodStatus): Entry {
     const uid = uidOf(pod);
-    let entry = this.#entries.get(uid);
-    if (!entry) {
-      const state = { written: undefined, revision: 0, removes: false, writing: false };
-      entry = { pod, status, ...state, failures: 0, timer: undefined };
-      this.#entries.set(uid, entry);
-    }
+    const known = this.#entries.get(uid);
+    if (known) return known;
+    const writes = new Runner({
+      clock: this.#options.clock,
+      retry: { first_ms: STATUS_RETRY_MS, most_ms: STATUS_RETRY_MS_MAX },
+      run: async () => ((await this.#writeOnce(entry)) ? 0 : Infinity),
+      report: failureLog(log, `the status of pod ${fullNameOf(pod)} is not written`),
+    });
+    const entry: Entry = { pod, status, removes: false, written: undefined, writes };
+    this.#entries.set(uid, entry);
     return entry;
-  }
-
-  async #write(entry: Entry): Promise<void> {
-    if (entry.writing || this.#closed) return;
-    entry.writing = true;
-    entry.timer?.cancel();
-    try {
-      while (!this.#closed && (await this.#writeOnce(entry)));
-      entry.failures = 0;
-    } catch (thrown) {
-      const pod = fullNameOf(entry.pod);
-      log.warn("pod status not written, trying again", { pod, error: messageOf(thrown) });
-      const pause_ms = Math.min(STATUS_RETRY_MS * 2 ** entry.failures++, STATUS_RETRY_MS_MAX);
-      if (!this.#closed) {
-        entry.timer = this.#options.clock.after(pause_ms, () => void this.#write(entry));
-      }
-    } finally {
-      entry.writing = false;
-    }
   }
 
   /** Makes one write if it is due. Returns whether another may be due. */
@@ -130,11 +108,10 @@ export class StatusWriter {
     const where = { namespace: namespaceOf(object), name: nameOf(object) };
     const uid = uidOf(object);
     try {
-      if (entry.written !== text) {
+      if (entry.written?.text !== text) {
         const patch = statusPatch(uid, status);
         const shown = await pods.patch({ ...where, subresource: "status" }, "strategic", patch);
-        entry.written = text;
-        entry.revision = revisionOf(shown);
+        entry.written = { text, revision: revisionOf(shown) };
         return true;
       }
       if (entry.removes) {
@@ -146,7 +123,7 @@ export class StatusWriter {
       // The object was deleted or replaced by another of its name: skip it.
       if (!isNotFound(thrown) && !isConflict(thrown)) throw thrown;
       log.debug("the pod's object is gone", { pod: fullNameOf(object), uid });
-      entry.written = text;
+      entry.written = { text, revision: revisionOf(object) };
       return false;
     }
   }
@@ -156,10 +133,11 @@ export class StatusWriter {
    * last write are ignored.
    */
   #detectOverwrite(entry: Entry, object: Pod): void {
+    const { written } = entry;
     const revision = revisionOf(object);
-    if (entry.written === undefined || revision <= entry.revision) return;
-    if (showsStatus(object.status, JSON.parse(entry.written) as PodStatus)) {
-      entry.revision = revision;
+    if (written === undefined || revision <= written.revision) return;
+    if (showsStatus(object.status, JSON.parse(written.text) as PodStatus)) {
+      entry.written = { ...written, revision };
     } else {
       log.info("another client overwrote the pod's status, writing it again", {
         pod: fullNameOf(object),

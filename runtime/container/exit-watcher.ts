@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { type FileEvents, watchDirectory } from "@raft2kube/linux/file/file-events.ts";
-import type { Timer } from "@raft2kube/std/clock.ts";
+import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
+import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { EXIT_CHECK_INTERVAL_MS, EXIT_POLL_INTERVAL_MS } from "../limits.ts";
 import type { Exits, Runtime } from "../runtime.ts";
 import { recordExit } from "./exit.ts";
@@ -11,7 +12,7 @@ import { recordExit } from "./exit.ts";
  */
 export class ExitWatcher implements Exits {
   #events: FileEvents | undefined;
-  #poll: Timer | undefined;
+  #polls: Runner | undefined;
   #runtime: Runtime | undefined;
   readonly #waiting = new Map<string, Set<() => void>>();
 
@@ -24,7 +25,7 @@ export class ExitWatcher implements Exits {
     };
     this.#events = watchDirectory(runtime.paths.exits, changed, (err) => {
       runtime.log.error("containers' ends are no longer watched, only polled for", { err });
-      this.#pollForEver();
+      this.#poll(runtime);
     });
   }
 
@@ -37,7 +38,7 @@ export class ExitWatcher implements Exits {
 
   close(): void {
     this.#events?.close();
-    this.#poll?.cancel();
+    void this.#polls?.close();
     this.#runtime = undefined;
   }
 
@@ -73,13 +74,17 @@ export class ExitWatcher implements Exits {
   }
 
   /** Checks all running containers periodically. */
-  #pollForEver(): void {
-    const runtime = this.#runtime;
-    if (!runtime) return;
-    for (const { id, phase } of runtime.containers.values()) {
-      if (phase.state === "running") this.check(id);
-    }
-    this.#poll = runtime.clock.after(EXIT_POLL_INTERVAL_MS, () => this.#pollForEver());
+  #poll({ clock, containers, log }: Runtime): void {
+    this.#polls ??= new Runner({
+      clock,
+      max_ms: EXIT_POLL_INTERVAL_MS,
+      run: () => {
+        const running = containers.values().filter(({ phase }) => phase.state === "running");
+        for (const { id } of running) this.check(id);
+      },
+      report: failureLog(log, "containers' ends are not polled for"),
+    });
+    this.#polls.request();
   }
 
   #woken(runtime: Runtime, id: string, timeout_ms: number): Promise<void> {
