@@ -11,7 +11,7 @@ export interface Cidr {
   readonly last: bigint;
 }
 
-/** Reads `10.96.0.0/16`, without the bits behind the prefix; undefined for what is no network. */
+/** Parses `10.96.0.0/16` and clears the bits after the prefix; undefined for invalid text. */
 export function parseCidr(text: string): Cidr | undefined {
   if (!isCidr(text)) return undefined;
   const [address = "", bits] = text.split("/");

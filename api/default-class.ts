@@ -2,7 +2,7 @@ import type { KubeObject } from "./kind.ts";
 
 /**
  * Returns the class that objects without one get: of those marked as default the newest, and of
- * those created at once the first by name (upstream).
+ * those created in the same second the first by name (upstream).
  */
 export function defaultOf<T extends KubeObject>(
   classes: readonly T[],

@@ -22,7 +22,7 @@ export interface FieldFact {
   readonly pointer?: boolean;
   readonly omitempty?: boolean;
   readonly omitzero?: boolean;
-  /** Must stand in every object, as OpenAPI says it. */
+  /** The field is listed as required in OpenAPI. */
   readonly required?: boolean;
   readonly list?: string;
   readonly listKeys?: readonly string[];

@@ -56,9 +56,9 @@ export interface Strategy<T extends KubeObject> extends UpdateStrategy<T> {
   warnings(object: T, old?: T): string[];
   /** Whether PUT on an absent name creates it. */
   readonly createOnUpdate: boolean;
-  /** Whether PUT without resourceVersion replaces whatever is there. */
+  /** Whether PUT without resourceVersion replaces any current version. */
   readonly unconditionalUpdate: boolean;
-  /** Seconds of grace for a deletion that names none; undefined: deleted at once. */
+  /** Seconds of grace for a deletion that names none; undefined: deleted immediately. */
   gracePeriod_s?(object: T): number | undefined;
 }
 
@@ -83,9 +83,9 @@ export interface Subresource<T extends KubeObject = KubeObject> {
   readonly verbs: readonly Verb[];
   /** The kind of the body, which differs from the parent's for scale, binding, eviction, token. */
   readonly body: GroupVersionKind;
-  /** Present when the body is the parent object: status, approval, finalize, resize, ... */
+  /** The strategy when the body is the parent object: status, approval, finalize, resize, ... */
   readonly strategy?: UpdateStrategy<T>;
-  /** Present when the body is a view of the parent: scale. */
+  /** The view when the body shows a part of the parent: scale. */
   readonly view?: View<T>;
 }
 
@@ -121,7 +121,7 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   /** The name of the schema in the facts: `core/v1.Pod`. */
   readonly schema: string;
   readonly served: Served;
-  /** Undefined for kinds of which nothing is stored. */
+  /** Place in the store; undefined for kinds that are not stored. */
   readonly storage: StoragePlace | undefined;
   readonly strategy: Strategy<T>;
   readonly subresources: Readonly<Record<string, Subresource<T>>>;
@@ -132,7 +132,7 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
   rowConditions?(object: T): readonly object[];
   /** Field selectors, each with how its value is read; always has metadata.name and .namespace. */
   readonly selectableFields: Readonly<Record<string, FieldReader<T>>>;
-  /** Stored, but nothing acts on it: the text of the `Warning:` header answered on writes. */
+  /** Text of the `Warning:` header on writes of a kind that is stored and not acted on. */
   readonly notActedOn: string | undefined;
   /** Text of the `Warning:` header of every answer, reads too, for a kind that is going away. */
   readonly deprecated: string | undefined;

@@ -25,7 +25,7 @@ export function nodeUser(part: NodePart, node: string): NodeUser {
   return { name: `${prefix}${node}`, group };
 }
 
-/** The node and the part behind a user: its name and its group must both say so. */
+/** The node and the part that a user belongs to: its name and its group must both match. */
 export function nodeOf(user: RequestUser): { node: string; part: NodePart } | undefined {
   for (const part of NODE_PARTS) {
     const { prefix, group } = NODE_USERS[part];

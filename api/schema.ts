@@ -37,7 +37,9 @@ export interface Struct {
   readonly atomic: boolean;
   /** Own fields, inlined structures as one field each: the protobuf view. */
   readonly own: readonly Field[];
-  /** By JSON name, inlined structures opened: the JSON view, without apiVersion and kind. */
+  /**
+   * Fields by JSON name, inlined structures expanded: the JSON view, without apiVersion and kind.
+   */
   readonly fields: ReadonlyMap<string, Field>;
 }
 

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { parse, stringify } from "yaml";
 
-/** An object as YAML, without anchors for what occurs twice in it. */
+/** An object as YAML, without anchors for repeated values. */
 export function yamlText(object: object): string {
   return stringify(object, { aliasDuplicateObjects: false });
 }
@@ -13,7 +13,7 @@ export function yamlValue(text: string): unknown {
 }
 
 /**
- * Parses the documents of a YAML file of the product, which begin after its first `---`, without
+ * Parses the documents of a YAML file of the product, which start after its first `---`, without
  * holding the event loop for long. A bundle has the values in place of a call with
  * `new URL("./NAME.yaml", import.meta.url)`: parsing the bootstrap policy takes 200 ms.
  */

@@ -86,5 +86,5 @@ function tooShort(): EncryptionError {
   return new EncryptionError("the stored value is too short to be encrypted");
 }
 
-/** By the names of an EncryptionConfiguration. */
+/** The ciphers by their names in an EncryptionConfiguration. */
 export const CIPHERS: Readonly<Record<string, Cipher>> = { aescbc, aesgcm, secretbox };

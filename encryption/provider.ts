@@ -1,7 +1,7 @@
 import { type ValueEncryption, EncryptionError } from "./value-encryption.ts";
 import { CIPHERS } from "./ciphers.ts";
 
-/** A secret by the name that stands in front of what it encrypted. */
+/** A secret and its name, which prefixes the values that it encrypted. */
 export interface NamedKey {
   readonly name: string;
   readonly secret: Buffer;

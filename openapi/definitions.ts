@@ -31,7 +31,7 @@ const SPECIALS: Readonly<Record<Special, Json>> = {
   JSON: {}, SchemaOrArray: {}, SchemaOrBool: {}, SchemaOrStrings: {},
 };
 
-/** In version 3 a value may be of one of several types. */
+/** Special types in version 3, where a value may be of one of several types. */
 const SPECIALS_V3: Partial<Record<Special, Json>> = {
   Quantity: { oneOf: [{ type: "string" }, { type: "number" }] },
   IntOrString: { format: "int-or-string", oneOf: [{ type: "integer" }, { type: "string" }] },

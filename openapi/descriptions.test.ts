@@ -7,7 +7,7 @@ import { parseTexts } from "./texts.ts";
 const all = describedPackages().flatMap((from) =>
   [...readTexts(from)].map(([local, texts]) => ({ schema: `${from}.${local}`, texts })));
 
-/** Values that are no structures, and what is said where no structure is. */
+/** Values that are no structures, with their default descriptions. */
 const VALUES = new Set(Object.keys(SPECIAL_NAMES).map((each) => `meta/v1.${each}`));
 const structures = all.filter(({ schema }) => !VALUES.has(schema) && schema !== "meta/v1.TypeMeta");
 

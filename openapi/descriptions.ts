@@ -31,7 +31,7 @@ export class Descriptions {
 
   /**
    * The text of a field; undefined when there is none. `within` names the inlined structures that
-   * the field stands in: they are asked when the structure itself says nothing.
+   * the field stands in: their texts are used when the structure itself has none.
    */
   ofField(schema: string, field: string, within: readonly string[] = []): string | undefined {
     const from = schema.slice(0, schema.indexOf("."));

@@ -29,7 +29,7 @@ const PATCH_TYPES = [
 const DESCRIPTION = "Kubernetes";
 const INFO: Json = { title: DESCRIPTION, version: "v1.36.0" };
 
-/** Work in steps, between which others may run, and what comes of it. */
+/** Work in steps, between which others may run, and its result. */
 type Steps<T> = Generator<void, T>;
 
 async function make(steps: Steps<Buffer>): Promise<Document> {

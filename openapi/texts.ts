@@ -3,7 +3,7 @@ import { assert } from "@raft2kube/std/assert.ts";
 
 /** The texts of one structure. */
 export interface StructureTexts {
-  /** The structure whose texts serve for all that is not said here: `meta/v1.Condition`. */
+  /** The structure whose texts serve for fields without their own: `meta/v1.Condition`. */
   readonly like?: string;
   /** The text of the structure itself. */
   readonly own?: string;
@@ -14,10 +14,10 @@ const HEADING = /^## (\w+)(?: \(like ([\w/.]+)\))?$/;
 const FIELD = /^- ([\w$-]+): (.+)$/;
 
 /**
- * The texts of one file, by the structure's name. Under `## Structure` stand a paragraph on it and
- * `- field: text` for each field; `## Structure (like Other)` takes what it does not say from
- * another one. What stands above the first heading is for people only.
- * @throws AssertionError at a block that is none of these, and where something is said twice.
+ * The texts of one file, by the structure's name. `## Structure` is followed by a paragraph on it
+ * and `- field: text` for each field; `## Structure (like Other)` takes missing texts from another
+ * one. Text before the first heading is for people only.
+ * @throws AssertionError at a block that is none of these, and at a duplicate.
  */
 export function parseTexts(file: string, from: string): Map<string, StructureTexts> {
   const found = new Map<string, StructureTexts>();

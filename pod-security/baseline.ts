@@ -97,8 +97,8 @@ function privileged(pod: Judged): Finding | undefined {
 }
 
 /**
- * Also the restricted level's. A pod with `hostUsers: false` is not exempt, as it is upstream by
- * the rules of 1.35 and later: no node here gives a pod a user namespace (docs/DIVERGENCE.md).
+ * Part of the restricted level too. A pod with `hostUsers: false` is not exempt, as it is upstream
+ * by the rules of 1.35 and later: no node here gives a pod a user namespace (docs/DIVERGENCE.md).
  */
 export function procMount(pod: Judged): Finding | undefined {
   const mountOf = ({ securityContext }: Container) => securityContext?.procMount ?? "Default";

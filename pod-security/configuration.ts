@@ -5,7 +5,7 @@ import { isVersion, LATEST, LEVELS, type LevelVersion, type Policy } from "./pol
 
 /** The cluster-wide configuration of PodSecurity. */
 export interface PodSecurityConfiguration {
-  /** For namespaces whose labels do not say. */
+  /** The policy of namespaces whose labels set none. */
   readonly defaults: Policy;
   /** The exemptions. */
   readonly exemptions: {

@@ -1,2 +1,2 @@
-/** Pods looked at when a namespace begins to enforce a level of pod security (upstream's 3,000). */
+/** Pods looked at when a namespace starts to enforce a level of pod security (upstream's 3,000). */
 export const POD_SECURITY_PODS_MAX = 3_000;

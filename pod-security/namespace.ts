@@ -9,7 +9,7 @@ export function isStricter(now: LevelVersion, old: LevelVersion): boolean {
   return now.version !== old.version || strictness(now.level) > strictness(old.level);
 }
 
-/** The warnings about pods of a namespace that break a level it begins to enforce. */
+/** The warnings about pods of a namespace that break a level it starts to enforce. */
 export function warningsAbout(
   namespace: string,
   enforce: LevelVersion,

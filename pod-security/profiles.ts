@@ -73,7 +73,7 @@ export function seccompBaseline(pod: Judged): Finding | undefined {
   return pod.minor < 19 ? seccompAnnotations(pod) : forbiddenSeccomp(pod);
 }
 
-/** Before 1.19 profiles were annotations. */
+/** Profiles were annotations before 1.19. */
 function seccompAnnotations(pod: Judged): Finding | undefined {
   const keys = [SECCOMP_POD, ...containersOf(pod).map(({ name }) => SECCOMP_CONTAINER + name)];
   const { annotations = {} } = pod.metadata;

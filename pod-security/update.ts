@@ -1,6 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 
-/** Of a pod's update only new images and containers can break a rule. */
+/** Whether an update changes images or containers: nothing else in it can violate a rule. */
 export function changesImages(pod: Pod, old: Pod): boolean {
   const lists = ["containers", "initContainers"] as const;
   const changed = lists.some((list) => {

@@ -2,7 +2,7 @@
 import { CEL_DEPTH_MAX } from "../limits.ts";
 import { CelError, type LiteralType, tokensOf, type Token } from "./tokens.ts";
 
-/** A tree; `at` is where it begins in the text. Operators are calls named by their sign. */
+/** A tree; `at` is where it starts in the text. Operators are calls named by their sign. */
 export type Expression =
   | { readonly is: "literal"; readonly type: LiteralType; readonly at: number }
   | { readonly is: "name"; readonly name: string; readonly at: number }

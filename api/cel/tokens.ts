@@ -1,7 +1,7 @@
 /** The words of CEL, the expression language of policies, CustomResourceDefinitions and claims. */
 import { CodedError } from "@raft2kube/std/errors.ts";
 
-/** `at` is where it begins. */
+/** `at` is where it starts. */
 export type Token = { readonly text: string; readonly at: number } & (
   { readonly is: "name" | "sign" | "end" } | { readonly is: "literal"; readonly type: LiteralType }
 );

@@ -4,7 +4,7 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 export class DecodeError extends CodedError {
   override readonly name = "DecodeError";
 
-  /** Of a value that is of another type than its place: what it is, and the place's Go type. */
+  /** Set when a value has another type than its field: the value, and the field's Go type. */
   readonly mismatch: { readonly value: unknown; readonly goType: string } | undefined;
 
   constructor(message: string, mismatch?: DecodeError["mismatch"]) {

@@ -18,7 +18,7 @@ export interface Envelope {
   readonly raw: Uint8Array;
 }
 
-/** Whether bytes begin as the envelope does. */
+/** Whether bytes start as the envelope does. */
 export function isEnvelope(bytes: Uint8Array): boolean {
   return bytes.length >= MAGIC.length && MAGIC.equals(bytes.subarray(0, MAGIC.length));
 }

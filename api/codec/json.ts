@@ -211,7 +211,7 @@ function emptyStruct(struct: Struct): JsonObject {
   return result;
 }
 
-/** A structure with nothing set, as Go writes it: `{}` but for what is never left out. */
+/** An unset structure as Go writes it: `{}` and the fields that are never omitted. */
 export function zeroStruct<T>(name: string): T {
   return emptyStruct(structOf(name)) as T;
 }

@@ -261,7 +261,7 @@ function readScalar(scalar: Scalar, reader: Reader): unknown {
   }
 }
 
-/** As in JSON: what a number here cannot hold exactly is refused, not changed. */
+/** Reads an integer. One that a number cannot represent exactly is rejected, as in JSON. */
 function wholeNumber(reader: Reader): number {
   const long = reader.int64();
   const number = Number(long);

@@ -209,7 +209,7 @@ export function percent(text: string): string[] {
   return [patternComplaint(rule, "[0-9]+%", "1%", "93%")];
 }
 
-/** A path behind a domain, such as `example.com/controller`. */
+/** A path with a domain before it, such as `example.com/controller`. */
 export function domainPath(text: string): string[] {
   const slash = text.indexOf("/");
   const [domain, rest] = [text.slice(0, slash), text.slice(slash + 1)];

@@ -21,7 +21,7 @@ export function parseYaml(body: Buffer): Document {
     uniqueKeys: false, version: "1.1", lineCounter: lines, customTags: goTags,
   } as const;
   const documents = parseAllDocuments(textOf(body), options);
-  // Others behind the first are passed over, as upstream does.
+  // Documents after the first are ignored, as upstream does.
   const [document] = Array.isArray(documents) ? documents : [];
   if (document === undefined) return { value: null, duplicates: [] };
   const [error] = document.errors;

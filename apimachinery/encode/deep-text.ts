@@ -21,7 +21,9 @@ function countUpTo(value: unknown, most: number): number {
 const membersOf = (value: object): [string, unknown][] =>
   Object.entries(value).filter(([, member]) => member !== undefined);
 
-/** As `JSON.stringify(value, null, 2)`, its lines but the first further to the right. */
+/**
+ * Yields `JSON.stringify(value, null, 2)` in parts, each line but the first indented by `spaces`.
+ */
 export function* prettyJson(value: unknown, spaces: string): Generator<string> {
   if (!isLarge(value)) {
     yield JSON.stringify(value, null, 2).replaceAll("\n", `\n${spaces}`);
@@ -42,7 +44,7 @@ export function* prettyJson(value: unknown, spaces: string): Generator<string> {
   yield `\n${spaces}${list ? "]" : "}"}`;
 }
 
-/** A value as lines of YAML that begin with `spaces`; `text` writes what is not large. */
+/** A value as lines of YAML that start with `spaces`; `text` writes what is not large. */
 export function* yamlLines(
   value: unknown,
   spaces: string,

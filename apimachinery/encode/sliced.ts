@@ -93,8 +93,8 @@ export async function encodeSliced(
 const STEP_BYTES = 1024 * 1024;
 
 /**
- * Parts as one, others running in between: of many MB, which the kernel has yet to give, copying
- * alone takes long. `by` names it in the metric of what held the loop.
+ * Joins parts and lets others run in between: copying many MB, whose pages the kernel has yet to
+ * provide, takes long. `by` names it in the metric of what held the loop.
  */
 export async function joinSliced(
   parts: readonly Buffer[],
@@ -139,7 +139,7 @@ function* partsOf(object: object, form: SlicedForm): Generator<string> {
   yield form.end;
 }
 
-/** The items of what is written item by item. */
+/** The items of a list that is written item by item. */
 function listIn(value: unknown): Iterable<unknown> | undefined {
   if (value instanceof LazyList) return value.items;
   return Array.isArray(value) && value.length > 0 ? value : undefined;

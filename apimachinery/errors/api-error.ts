@@ -18,7 +18,7 @@ export interface ApiErrorInit {
   reason: string;
   message: string;
   details?: StatusDetails;
-  /** Offered with an expired list, so that the client may go on inconsistently. */
+  /** A token offered with an expired list, so that the client may continue inconsistently. */
   continue?: string;
 }
 

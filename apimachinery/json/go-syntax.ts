@@ -1,4 +1,4 @@
-/** Where Go's decoder says that a wrong letter stands, by what V8 says of it. */
+/** Go's name of the place of a syntax error, by the start of V8's message. */
 const PLACES: readonly (readonly [complaint: RegExp, place: string])[] = [
   [/^Unexpected token/, "looking for beginning of value"],
   [/^Expected (double-quoted )?property name/, "looking for beginning of object key string"],

@@ -35,8 +35,9 @@ export interface Application {
 const BEFORE_FIRST = "before-first-apply";
 
 /**
- * The object after an apply: what is wanted laid over what is there, without what the manager owned
- * and no longer wants. Throws 409 naming each field that another manager owns with another value.
+ * The object after an apply: the applied fields merged into the live object, without those that the
+ * manager owned and no longer applies. Throws 409 naming each field that another manager owns with
+ * another value.
  */
 export function applyTo(
   tracked: Tracked,

@@ -3,7 +3,7 @@ import { nameOf, partsOf, type Place } from "./place.ts";
 
 /**
  * Returns the errors of lists in which two items have one key, and of sets with duplicate values:
- * an applied configuration could not tell which of the two it owns. The texts are upstream's.
+ * it would be undecided which of the two an applied configuration owns. The texts are upstream's.
  */
 export function doubledItems(place: Place, value: Json, at = ""): string[] {
   const found: string[] = [];

@@ -1,4 +1,4 @@
-/** Below a leaf. Most sets are leaves, so these have no map of their own. */
+/** The children of a leaf. Most sets are leaves, so these have no map of their own. */
 const NOTHING: ReadonlyMap<string, FieldSet> = new Map();
 
 /**
@@ -157,7 +157,7 @@ export class FieldSet {
   }
 }
 
-/** Above this sorting one by one takes longer than the library's way. */
+/** The most elements for which insertion sort is faster than the library's sort. */
 const INSERTION_SORT_MAX = 16;
 
 /** Elements in upstream's order, which is that of `sort()`: dozens of short lists in each write. */

@@ -29,7 +29,7 @@ export function mistyped(shape: Shape, value: Json, at = ""): string[] {
 
 type Scalar = Extract<Shape, { is: "scalar" }>["scalar"];
 
-/** undefined where the value is of the type. */
+/** Returns the expected type, undefined where the value is of it. */
 function wantedScalar(scalar: Scalar, value: Json): string | undefined {
   switch (scalar) {
     case "string":
@@ -55,14 +55,14 @@ function goTypeOf(value: Json): string {
 const sorted = (value: { [name: string]: Json }): [string, Json][] =>
   Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
 
-/** As Go's `%v` prints a value. */
+/** Formats a value as Go's `%v`. */
 function plain(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(plain).join(" ")}]`;
   if (!isObject(value)) return value === null ? "<nil>" : String(value);
   return `map[${sorted(value).map(([name, member]) => `${name}:${plain(member)}`).join(" ")}]`;
 }
 
-/** As `%#v` does. */
+/** Formats a value as Go's `%#v`. */
 function literal(value: Json): string {
   if (Array.isArray(value)) return `[]interface {}{${value.map(literal).join(", ")}}`;
   if (!isObject(value)) return value === null ? "interface {}(nil)" : JSON.stringify(value) ?? "";

@@ -22,7 +22,7 @@ function collect(place: Place, value: Json, into: FieldSet): void {
   for (const part of parts) {
     const child = into.child(part.element);
     collect(part.place, part.value, child);
-    // Keys of maps and items of lists are there by themselves, whatever they hold.
+    // Keys of maps and items of lists are there by themselves, even without fields.
     if (!declared || isHollow(part.value)) child.member = true;
   }
 }

@@ -157,7 +157,7 @@ function defaultOf(field: Field | undefined): Json {
   return shape.scalar === "bool" ? false : 0;
 }
 
-/** The plain name behind a field's element. */
+/** The field name of a path element, without its prefix. */
 export function nameOf(element: string): string {
   return element.slice(2);
 }

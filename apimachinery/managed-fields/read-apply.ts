@@ -97,9 +97,9 @@ function typeText({ apiVersion, kind }: JsonObject): string {
 }
 
 /**
- * Finds what does not fit the kind: what decoding fills in was not asked for. An apply takes no
- * unknown field, whatever `fieldValidation` says. Throws 500, as upstream, and 400 on keys that
- * stand twice.
+ * Rejects what does not fit the kind; values that decoding filled in are not applied. An apply
+ * accepts no unknown field, regardless of `fieldValidation`. Throws 500, as upstream, and 400 on
+ * duplicate keys.
  */
 function checkFields(document: Document, options: DecodeOptions, wanted: JsonObject): void {
   const fail = (why: string) => {

@@ -55,7 +55,10 @@ export function withWriter(
   return [...left.filter((owner) => owner !== own), ownerOf(tracked, writer, fields)];
 }
 
-/** Owners without what changed or went. One in a version that is no longer served is dropped. */
+/**
+ * Removes changed and deleted fields from their owners. An owner in a version that is no longer
+ * served is dropped.
+ */
 export function withoutDifference(
   tracked: Tracked,
   owners: readonly Owner[],
@@ -117,7 +120,7 @@ export function untracked(object: KubeObject): KubeObject {
   return { ...object, metadata };
 }
 
-/** The name under which the oldest owners go on when there are too many. */
+/** The name under which the oldest owners are merged when there are too many. */
 const ANCIENT = "ancient-changes";
 
 /** Joins the oldest updaters of each version until there are no more than upstream keeps. */

@@ -12,7 +12,7 @@ export interface Tracked {
   readonly apiVersion: string;
   /** Name of the schema that defines the fields: `apps/v1.Deployment`. */
   readonly schema: string;
-  /** Fields that writes through this endpoint never change, whatever they say. */
+  /** Fields that writes through this endpoint never change, regardless of the body. */
   readonly ignored: readonly Path[];
   /** The same object in the version that another owner wrote it in; undefined: no such version. */
   elsewhere(apiVersion: string): Elsewhere | undefined;

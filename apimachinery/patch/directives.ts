@@ -7,7 +7,7 @@ export const DIRECTIVES = {
   retainKeys: "$retainKeys",
   deleteFromPrimitiveList: "$deleteFromPrimitiveList/",
   setElementOrder: "$setElementOrder/",
-  /** Upstream takes all that begins so for the one above. */
+  /** Upstream takes all that starts so for the one above. */
   anyElementOrder: "$setElementOrder",
 } as const;
 

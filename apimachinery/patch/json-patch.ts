@@ -127,7 +127,9 @@ function memberOf(holder: Holder, token: string): Json {
   return Object.hasOwn(holder, token) ? holder[token] : null;
 }
 
-/** A place among so many; a negative one counts from the end. Throws 422 on any other. */
+/**
+ * Index in a list of `places` items; a negative one counts from the end. Throws 422 on any other.
+ */
 function placeIn(token: string, places: number): number {
   const given = /^[+-]?\d+$/.test(token) ? Number(token) : NaN;
   const index = given < 0 ? given + places : given;

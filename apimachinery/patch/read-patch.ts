@@ -17,7 +17,7 @@ export const PATCH_TYPES = {
   apply: "application/apply-patch+yaml",
 } as const;
 
-/** A patch that was read, ready to be applied to whatever state there is. */
+/** A patch that was read, and can be applied to any state of the object. */
 export interface Patch {
   /** Whether the patch itself determines the fields' owners. */
   readonly owns: boolean;

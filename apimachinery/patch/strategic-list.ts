@@ -91,7 +91,7 @@ export function mergeScalarList(
 interface Order {
   idOf(item: Json): string;
   patch: readonly Json[];
-  /** The client's wish for the order of what the patch names. */
+  /** The order of items that the patch requests ($setElementOrder). */
   order: readonly Json[];
   /** The previous items, in their order. */
   server: readonly Json[];
@@ -99,7 +99,7 @@ interface Order {
 
 /**
  * The items of the patch in the client's order, and among them those that only the server has: each
- * before the first that came behind it on the server, else at the end (upstream's
+ * before the first that followed it on the server, else at the end (upstream's
  * normalizeElementOrder).
  */
 function ordered<T extends Json>(items: readonly T[], { idOf, patch, order, server }: Order): T[] {

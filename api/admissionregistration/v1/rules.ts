@@ -102,7 +102,7 @@ export function validateMatch(match: MatchResources | undefined, path: string): 
   ];
 }
 
-/** The same for what changes objects. */
+/** The same for policies and webhooks that change objects. */
 export function validateMutatingMatch(
   match: MatchResources | undefined, path: string,
 ): FieldError[] {

@@ -1,7 +1,7 @@
 /**
  * Reads and writes the annotations in which upstream keeps the parts of a HorizontalPodAutoscaler
  * that version 1 has no fields for: metrics and conditions in structures of version 1, behavior in
- * the form of Go's internal structure, whose fields begin with capitals.
+ * the form of Go's internal structure, whose fields start with capitals.
  */
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { decodeJson } from "../../codec/json.ts";
@@ -19,7 +19,7 @@ const METRICS = "autoscaling.alpha.kubernetes.io/metrics";
 const BEHAVIOR = "autoscaling.alpha.kubernetes.io/behavior";
 const CURRENT = "autoscaling.alpha.kubernetes.io/current-metrics";
 const CONDITIONS = "autoscaling.alpha.kubernetes.io/conditions";
-/** Of an alpha that wrote tolerances apart; upstream drops them. */
+/** Annotations of an alpha version that stored tolerances in them; upstream drops them. */
 const DROPPED = ["up", "down"].map((way) =>
   `autoscaling.alpha.kubernetes.io/scale-${way}-tolerance`);
 
@@ -33,7 +33,7 @@ export interface Annotated {
 
 type Annotations = Readonly<Record<string, string>>;
 
-/** The annotations without what conversion put there, and what that said. */
+/** Separates the annotations that conversion added, and decodes them. */
 export function readAnnotations(
   annotations: Annotations | undefined,
 ): { rest: Record<string, string>; said: Annotated } {
@@ -273,7 +273,7 @@ const FIELDS = new Map([
   "type", "value", "periodSeconds",
 ].map((name) => [name.toLowerCase(), name]));
 
-/** Of a behavior: its rules, their policies as a list, and a policy's fields. */
+/** Depth of a behavior: its rules, their policies as a list, and a policy's fields. */
 const BEHAVIOR_DEPTH_MAX = 5;
 
 /** Reads no deeper than fields lie: the annotation may be a client's own, of any depth. */

@@ -87,7 +87,7 @@ function toStorage(object: HorizontalPodAutoscaler): Stored {
   };
 }
 
-/** As the second version has it, the share of CPU where it usually stands: first. */
+/** Shows the object as version 2 has it, with the share of CPU at its usual place: first. */
 function shown(object: HorizontalPodAutoscaler): Stored {
   const stored = toStorage(object);
   const { metrics = [] } = stored.spec;

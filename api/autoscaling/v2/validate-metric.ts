@@ -36,7 +36,7 @@ export function validateMetric(metric: MetricSpec, path: string): FieldError[] {
   }
   // Upstream says it again here.
   errors.push(...unknown);
-  // Of one source alone, of another type, nothing is said but that its own is missing.
+  // For a single source of another type the only error is that its own is missing.
   if (first === undefined || more.length === 0) return errors;
   return [...errors, ...[first, ...more].filter((field) => field !== wanted).map((field) =>
     forbidden(`${path}.${field}`, "must populate the given metric source only"))];
@@ -77,7 +77,7 @@ function validateSubject(metric: MetricSpec, field: SourceField, path: string): 
   }
 }
 
-/** Its selector is for the metrics server and is not validated here. */
+/** Validates a metric's name. The selector is for the metrics server and is not validated here. */
 function validateIdentifier({ name }: MetricIdentifier, path: string): FieldError[] {
   return name === "" ? [required(`${path}.name`, "must specify a metric name")]
     : pathSegment(name).map((each) => invalid(`${path}.name`, name, each));

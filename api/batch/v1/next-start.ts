@@ -5,7 +5,7 @@ import type { Schedule } from "./schedule.ts";
 const MINUTE_MS = 60_000;
 /** Zones are at most 14 hours from UTC. */
 const FARTHEST_MS = 15 * 3_600_000;
-/** A schedule without a start in so many years has none (`0 0 31 2 *`). */
+/** A schedule without a start within these years has none (`0 0 31 2 *`). */
 const YEARS_MAX = 5;
 
 /** Clocks of the zones asked for last. Names come in any case of letters, without end. */

@@ -25,7 +25,7 @@ const ORDER: readonly (readonly [low: Bound, high: Bound, named: Bound])[] = [
   ["min", "default", "default"], ["default", "max", "default"],
 ];
 
-/** For containers the maximum is the default limit, and limit or minimum the default request. */
+/** The maximum is a container's default limit; its limit or minimum is the default request. */
 function defaultItem(item: LimitRangeItem): void {
   if (item.type !== "Container") return;
   const limits = { ...item.max, ...item.default };
@@ -74,7 +74,7 @@ function validateOrder(
   });
 }
 
-/** A limit may be so many times the request, which minimum and maximum must leave room for. */
+/** A limit may be at most this many times the request; minimum and maximum must allow that. */
 function validateRatios(item: LimitRangeItem, path: string): FieldError[] {
   return Object.entries(item.maxLimitRequestRatio ?? {}).flatMap(([name, ratio]) => {
     const at = `${path}.maxLimitRequestRatio[${name}]`;
@@ -89,7 +89,7 @@ function validateRatios(item: LimitRangeItem, path: string): FieldError[] {
   });
 }
 
-/** For resources that cannot be overcommitted, the default limit is the default request. */
+/** The default limit is the default request of resources that cannot be overcommitted. */
 function validateFixed(
   { default: limits = {}, defaultRequest = {} }: LimitRangeItem, path: string,
 ): FieldError[] {

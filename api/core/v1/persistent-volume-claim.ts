@@ -132,7 +132,7 @@ function dropUnknownSource(spec: PersistentVolumeClaimSpec): void {
   if (!claim && !snapshot && spec.dataSourceRef === undefined) delete spec.dataSource;
 }
 
-/** The spec with what may change put back: the volume's name once, the size of a bound claim. */
+/** The spec with its mutable fields reset: the volume's name once, the size of a bound claim. */
 function withoutChangeable(
   claim: PersistentVolumeClaim, old: PersistentVolumeClaim,
 ): PersistentVolumeClaimSpec {

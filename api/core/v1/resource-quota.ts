@@ -10,7 +10,7 @@ import type { Kind } from "../../kind.ts";
 import { isQuotaResource, isWithinScope, SCOPES, SCOPES_OF_PODS } from "./quota/resources.ts";
 import { validateAmount, validateResourceName } from "./pod/validate-resources.ts";
 
-/** Scopes that no pod is within at once. */
+/** Scopes that exclude each other. */
 const CONTRARY = [["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]];
 
 function validateAmounts(amounts: Record<string, string> = {}, path: string): FieldError[] {

@@ -40,7 +40,7 @@ function fromCore(stored: KubeObject): Event {
 
 const EVENT_TYPES = ["Normal", "Warning"];
 const SERIES_MIN = 2;
-/** Fields of the old style, each with what it is when it is not set. */
+/** Deprecated fields, each with its value when it is not set. */
 const UNSET: readonly (readonly [keyof CoreEvent, unknown])[] = [
   ["firstTimestamp", undefined], ["lastTimestamp", undefined], ["count", 0],
 ];

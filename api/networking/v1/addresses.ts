@@ -53,7 +53,7 @@ function parentCell({ spec }: IPAddress): string {
   return parts.filter((each) => (each ?? "") !== "").join("/");
 }
 
-/** In the words of Go's structure, as upstream shows it. */
+/** Shows the reference with the field names of Go's structure, as upstream does. */
 function shownParent(parent: ParentReference | undefined): object | null {
   if (parent === undefined) return null;
   const { group = "", resource = "", namespace = "", name = "" } = parent;

@@ -1,4 +1,4 @@
-/** PodDisruptionBudget: how many pods may be taken away at once. */
+/** PodDisruptionBudget: how many pods may be disrupted at the same time. */
 import type { PodDisruptionBudget } from "../../gen/policy/v1.ts";
 import { validateShare } from "../../apps/v1/workload.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";

@@ -52,7 +52,7 @@ function identifier(text: string, path: string): FieldError[] {
     "or 'MY_NAME',  or 'MyName', regex used for validation is '[A-Za-z_][A-Za-z0-9_]*')")];
 }
 
-/** The name of an attribute or a capacity: an identifier, behind a domain or not. */
+/** The name of an attribute or a capacity: an identifier, optionally with a domain before it. */
 export function validateName(name: string, path: string): FieldError[] {
   const [first = "", second, ...more] = name.split("/");
   if (second === undefined) return identifier(first, path);

@@ -57,7 +57,7 @@ const TOKENS_IN_SECRETS = "spec.serviceAccountTokenInSecrets is unset; if suppor
   "driver, set to true to prevent possible logging of tokens in volume attributes";
 
 export const csiDriver: Kind<CSIDriver> = defineKind<CSIDriver>("storage/v1.CSIDriver", {
-  // Upstream counts changes, and does not begin at one.
+  // Upstream counts changes, and does not start at one.
   generation: "spec",
   prepareCreate: ({ metadata }) => void delete metadata.generation,
   unconditionalUpdate: false,

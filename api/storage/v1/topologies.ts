@@ -16,7 +16,7 @@ function validateTerm(term: TopologySelectorTerm, path: string): FieldError[] {
   });
 }
 
-/** Where volumes may be: no place is said twice, and none is said to be anywhere. */
+/** Where volumes may be: no duplicate terms, and no term that matches everywhere. */
 export function validateTopologies(terms: readonly TopologySelectorTerm[] = []): FieldError[] {
   const seen = new Set<string>([JSON.stringify([])]);
   return terms.flatMap((term, index) => {

@@ -46,7 +46,7 @@ export function podAmounts(spec: Spec, which: "requests" | "limits"): Amounts {
   return sum;
 }
 
-/** Like podAmounts, without the pod's own resources. */
+/** The same as podAmounts, without the pod's own resources. */
 export function containersAmounts(spec: Spec, which: "requests" | "limits"): Amounts {
   const of = (container: Asking) => container.resources?.[which];
   const sum: Amounts = {};
@@ -70,8 +70,8 @@ export function containersAmounts(spec: Spec, which: "requests" | "limits"): Amo
 
 /**
  * A pod's spec with what its containers and sidecars take while a resize is under way: the largest
- * of what is asked for, allocated by the node and there; without what is asked for when the node
- * cannot have it (upstream's UseStatusResources).
+ * of what is asked for, allocated by the node and there; without the request when the node cannot
+ * grant it (upstream's UseStatusResources).
  */
 export function resizedSpec({ spec, status }: Pod): Pod["spec"] {
   const { containerStatuses = [], initContainerStatuses = [], conditions = [] } = status ?? {};

@@ -125,7 +125,7 @@ export function defaultPodSpec(spec: PodSpec): void {
   }
 }
 
-/** On the host's network a container's port is the host's port. */
+/** A container's port is the host's port on the host's network. */
 function hostPorts(container: Container): void {
   for (const port of container.ports ?? []) port.hostPort ||= port.containerPort;
 }

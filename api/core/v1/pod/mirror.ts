@@ -2,7 +2,7 @@
 import type { Pod } from "../../../gen/core/v1.ts";
 import { forbidden, type FieldError } from "../../../errors.ts";
 
-/** Its value is a hash of the static pod. */
+/** Annotation of a mirror pod; the value is a hash of the static pod. */
 export const MIRROR_ANNOTATION = "kubernetes.io/config.mirror";
 
 export function isMirrorPod({ metadata }: Pick<Pod, "metadata">): boolean {

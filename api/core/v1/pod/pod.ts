@@ -15,7 +15,7 @@ import {
 } from "./validate-update.ts";
 import { podWarnings } from "./warnings.ts";
 
-/** A new pod is Pending; one with scheduling gates says so at once. */
+/** A new pod is Pending; one with scheduling gates gets its condition at creation. */
 function firstStatus(pod: Pod, context: StrategyContext): PodStatus {
   const status: PodStatus = { phase: "Pending", qosClass: qosClassOf(pod.spec) };
   if ((pod.spec.schedulingGates ?? []).length === 0) return status;

@@ -135,7 +135,7 @@ function validateInit(now: Container, before: Container, path: string): FieldErr
     "resize policy of RestartContainer cannot be resized"))];
 }
 
-/** Whether nothing differs but amounts of what may change. */
+/** Whether only mutable amounts differ. */
 function isSameBut(now: Container, before: Container): boolean {
   return isDeepStrictEqual(fixedPart(now), fixedPart(before));
 }

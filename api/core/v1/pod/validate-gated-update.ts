@@ -1,4 +1,4 @@
-/** While a pod waits behind scheduling gates, where it may run can be narrowed, not widened. */
+/** A gated pod's node selector and affinity can be narrowed, not widened. */
 import { isDeepStrictEqual } from "node:util";
 import type { NodeSelectorTerm, PodSpec } from "../../../gen/core/v1.ts";
 import { invalid, type FieldError } from "../../../errors.ts";
@@ -46,7 +46,7 @@ export function validateGatedUpdate(now: PodSpec, before: PodSpec): FieldError[]
   return [...validateSelector(now, before), ...validateAffinity(now, before)];
 }
 
-/** The new spec with what a gated pod may change put back. */
+/** The new spec with the mutable fields of a gated pod reset. */
 export function withoutGatedChanges(now: PodSpec, before: PodSpec): PodSpec {
   if ((before.schedulingGates ?? []).length === 0) return now;
   const { nodeSelector: _selector, affinity, ...rest } = now;

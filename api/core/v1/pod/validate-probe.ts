@@ -62,7 +62,7 @@ const COUNTS = [
   "initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold",
 ] as const;
 
-/** A probe; liveness and startup succeed at once, readiness has no grace period of its own. */
+/** A probe; liveness and startup have a success threshold of 1, readiness has no grace period. */
 export function validateProbe(
   probe: Probe | undefined, kind: "liveness" | "readiness" | "startup", path: string,
   grace_s: number,

@@ -56,7 +56,7 @@ export function validateContainerResourceName(name: string, path: string): Field
   return [...errors, invalid(path, name, "doesn't follow extended resource name standard")];
 }
 
-/** An amount: not negative, and whole for what is counted in pieces. */
+/** An amount: not negative, and whole for resources that are counted in pieces. */
 export function validateAmount(name: string, amount: string, path: string): FieldError[] {
   const { nanos } = parseQuantity(amount);
   const errors: FieldError[] = [];

@@ -115,14 +115,14 @@ export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
     `${CHANGEABLE}\n${changedFields(rest, old.spec).join("\n")}`)];
 }
 
-/** The names of the fields that differ, which tell the user more than the whole spec. */
+/** The names of the fields that differ: more useful to the user than the whole spec. */
 function changedFields(now: PodSpec, before: PodSpec): string[] {
   const names = new Set([...Object.keys(now), ...Object.keys(before)]) as Set<keyof PodSpec>;
   return [...names].filter((name) => !isDeepStrictEqual(now[name], before[name]))
     .map((name) => `spec.${name} differs`);
 }
 
-/** Through `/status`. */
+/** Condition types that `/status` accepts without validating their names. */
 const OWN_CONDITIONS = ["PodScheduled", "Ready", "Initialized"];
 
 /** The node that preemption makes room on. */
@@ -167,7 +167,7 @@ export function validatePodStatusUpdate(pod: Pod, old: Pod): FieldError[] {
   ];
 }
 
-/** Through `/ephemeralcontainers`: containers may be added, none changed or removed. */
+/** Validates `/ephemeralcontainers`: containers may be added, none changed or removed. */
 export function validateEphemeralUpdate(pod: Pod, old: Pod): FieldError[] {
   const path = "spec.ephemeralContainers";
   const now = new Map((pod.spec.ephemeralContainers ?? []).map((each) => [each.name, each]));
