@@ -27,7 +27,7 @@ import { Resources } from "./resource/resources.ts";
 import { NO_ENCRYPTION } from "@raft2kube/encryption/config.ts";
 import { measured } from "@raft2kube/encryption/measured.ts";
 
-/** Everything that the layers of one apiserver are given; each asks for its own part of it. */
+/** The parts that the layers of one apiserver use; each layer declares its own share of them. */
 export type Assembled = HttpServer & BootstrapServer;
 
 export type Stop = () => Promise<void> | void;

@@ -23,13 +23,13 @@ export const LARGE_HEAP_MB_MAX = 1_024;
 export const LARGE_IDLE_MS = 60_000;
 /** All headers of one request. */
 export const HEADER_BYTES_MAX = 64 * 1024;
-/** From the first byte of a request to the last of its body. */
+/** Time from the first byte of a request to the last of its body. */
 export const REQUEST_BODY_TIMEOUT_MS = 30_000;
 /** How long the rest of a body that was refused is read and dropped. */
 export const REFUSED_BODY_MS = 1_000;
-/** From connecting to the end of TLS's handshake (upstream's). */
+/** Time from connecting to the end of TLS's handshake (upstream's). */
 export const HANDSHAKE_TIMEOUT_MS = 32_000;
-/** From connecting to the last byte of the headers. */
+/** Time from connecting to the last byte of the headers. */
 export const HEADERS_TIMEOUT_MS = 20_000;
 /** How often connections are looked at for these limits. */
 export const CONNECTION_CHECK_MS = 5_000;
@@ -56,7 +56,7 @@ export const HTTP2_CONNECTION_MB_MAX = 256;
  * if that is shorter; an answer that is under way is cut.
  */
 export const REQUEST_TIMEOUT_MS = 60_000;
-/** A timer of Node lasts no longer; a longer one would end at once. */
+/** Longest delay of Node's timers; a longer one would fire immediately. */
 export const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** Requests worked on at a time (upstream's --max-requests-inflight and the mutating one). */
@@ -78,7 +78,7 @@ export function sharesOf(all: number): ShareLimits {
 }
 /**
  * Watches, followed logs and streams at a time of one user, or of the service accounts of one
- * namespace together. Upstream's priority levels bound only how many watches begin at a time.
+ * namespace together. Upstream's priority levels bound only how many watches start at a time.
  */
 export const LASTING_OF_USER_MAX = 2_000;
 /**
@@ -100,7 +100,9 @@ export const ANSWER_STALL_MS = 10_000;
 /** Bytes of bodies that are incomplete or worked on. */
 export const BODIES_BYTES_MAX = 128 * 1024 * 1024;
 
-/** After answers of so many bytes, a while with fewer than these is a time to give memory back. */
+/**
+ * Memory is given back after answers of `busy_bytes`, in an interval with fewer than `idle_bytes`.
+ */
 export const IDLE = {
   busy_bytes: 16 * 1024 * 1024,
   idle_bytes: 64 * 1024,
@@ -118,7 +120,7 @@ export const GENERATE_NAME_ATTEMPTS_MAX = 8;
 /** Evicted pods that a disruption budget remembers until they are gone (upstream's). */
 export const DISRUPTED_PODS_MAX = 2_000;
 
-/** How long it is believed how many objects the store holds of what no cache does (upstream's). */
+/** How long a count of stored objects is reused for resources without a cache (upstream's). */
 export const OBJECT_COUNT_MS = 60_000;
 /** How long the health check waits for the store. */
 export const STORE_CHECK_TIMEOUT_MS = 2_000;
@@ -134,7 +136,7 @@ export const RECENT_WRITES_MAX = 1_024;
 export const RECENT_WRITES_BYTES_MAX = 4 * 1024 * 1024;
 /**
  * Past states of one resource kept for lists at a revision, at about 1 KB each. None is older than
- * the resource's history, whose events hold the objects of them.
+ * the resource's history, whose events reference their objects.
  */
 export const STATES_MAX = 2_000;
 /** Events waiting in front of one watcher before it is closed as too slow, and their bytes. */
@@ -142,7 +144,7 @@ export const WATCHER_QUEUE_EVENTS_MAX = 10_000;
 export const WATCHER_QUEUE_BYTES_MAX = 8 * 1024 * 1024;
 /** The same of all watchers together; what several wait for counts once. */
 export const WATCH_QUEUES_BYTES_MAX = 256 * 1024 * 1024;
-/** Time between two writes to watchers under load; when idle an event is sent at once. */
+/** Time between two writes to watchers under load; when idle an event is sent immediately. */
 export const FLUSH_INTERVAL_MS = 10;
 /** How long writing to watchers holds the loop before others come in between. */
 export const FLUSH_SLICE_MS = 5;
@@ -157,7 +159,10 @@ export const BOOKMARK_INTERVAL_MS = 60_000;
 /** A watch without `timeoutSeconds` ends between this and twice this. */
 export const WATCH_TIMEOUT_MS_MIN = 1_800_000;
 
-/** So many groups or extras of one impersonation are first asked for all at once (upstream's). */
+/**
+ * From this many groups or extras on, an impersonation is first checked for all of them together
+ * (upstream's).
+ */
 export const IMPERSONATION_PARTS_MANY = 4;
 
 /** Single grants of a role (one verb on one resource and name) that are compared one by one. */
@@ -167,8 +172,8 @@ export const ROLE_GRANTS_MAX = 10_000;
 export const TOKEN_CACHE_MS = 10_000;
 export const TOKEN_CACHE_ENTRIES_MAX = 4_096;
 /**
- * How far clocks may be apart in the times of tokens; and a deleted pod's token holds so much
- * longer, so that its last acts succeed (upstream's).
+ * Tolerated clock skew in the times of tokens; a deleted pod's token stays valid for as long, for
+ * the pod's last actions (upstream's).
  */
 export const TOKEN_LEEWAY_MS = 60_000;
 /** A service account token's least and greatest lifetime. */
@@ -199,7 +204,7 @@ export const IDENTITY_LEASE_S = 3_600;
 export const IDENTITY_RENEW_MS = 10_000;
 /** How often Leases of apiservers that are gone are looked for (upstream's). */
 export const IDENTITY_COLLECT_MS = 3_600_000;
-/** How often the record of legacy tokens' begin is looked at, and the least time to a new one. */
+/** How often the record of legacy tokens' start is looked at, and the least time to a new one. */
 export const LEGACY_RECORD_CHECK_MS = 60_000;
 export const LEGACY_RECORD_AGAIN_MS = 1_800_000;
 /** How often priority levels and flow schemas get back what they lost (upstream's). */
@@ -214,7 +219,7 @@ export const LEASE_SHARING_MS = 60_000;
 export const LEASE_OBJECTS_MAX = 1_000;
 /** How long a namespace is believed to have no LimitRange or quota (upstream's 30 s). */
 export const EMPTY_NAMESPACE_MS = 30_000;
-/** Such namespaces remembered, for each of the two (upstream's 10,000). */
+/** Namespaces remembered as empty, for LimitRanges and for quotas each (upstream's 10,000). */
 export const EMPTY_NAMESPACES_MAX = 10_000;
 /** Bytes that are read of a backend's error response. */
 export const BACKEND_REFUSAL_BYTES_MAX = 64 * 1024;

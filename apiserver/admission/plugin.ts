@@ -17,7 +17,7 @@ export interface AdmissionRequest extends AdmissionOptions {
   operation: "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
   resource: Resource;
   namespace: string;
-  /** Empty while `generateName` has not been completed. */
+  /** The object's name; empty while `generateName` has not been completed. */
   name: string;
   /** The new object; plugins' `admit` may change it in place. Undefined for DELETE. */
   object: KubeObject | undefined;
@@ -66,7 +66,7 @@ export function refusal(request: AdmissionRequest, why: string): ApiError {
   return forbidden(request.resource.subject, name, why);
 }
 
-/** 403 about what a node asks for; `why` goes on after its name. */
+/** 403 about a node's request; `why` continues the sentence after the node's name. */
 export function nodeRefusal(request: AdmissionRequest, node: string, why: string): ApiError {
   return refusal(request, `node ${JSON.stringify(node)} ${why}`);
 }

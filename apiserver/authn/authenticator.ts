@@ -48,7 +48,7 @@ export class Authenticator {
     const certified = clientCertificateUser(request);
     if (certified !== undefined && certified !== "unverified") {
       const left_ms = certified.until_ms - this.#clock.now();
-      // TLS looked at it when the connection began, which may have been long ago.
+      // TLS looked at it when the connection started, which may have been long ago.
       if (left_ms < 0 || this.#removedNodes.has(certified)) throw unauthorized();
       this.#metrics.expiresIn(left_ms / 1_000);
       return authenticated(certified.user);

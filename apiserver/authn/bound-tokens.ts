@@ -9,7 +9,10 @@ import type { Holder } from "./token-authority.ts";
 
 const EXTRA = "authentication.kubernetes.io";
 
-/** Tokens that end by themselves, and with what they are bound to (TokenRequest's). */
+/**
+ * Tokens that expire, and are invalid once the object that they are bound to is deleted
+ * (TokenRequest's).
+ */
 export class BoundTokens {
   readonly #resources: Resources;
   readonly #clock: Clock;
@@ -83,7 +86,7 @@ export class BoundTokens {
     return this.#resources.of("v1", plural).store.find<KubeObject>(namespace, bound.name);
   }
 
-  /** For a while a deleted object's token holds, so that its last acts succeed. */
+  /** Whether an object is deleted: its token stays valid for a while, for its last actions. */
   #isDeleted({ metadata: { deletionTimestamp } }: KubeObject): boolean {
     if (deletionTimestamp === undefined) return false;
     return Date.parse(deletionTimestamp) < this.#clock.now() - TOKEN_LEEWAY_MS;

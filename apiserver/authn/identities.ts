@@ -31,7 +31,7 @@ export function serviceAccountGroups(namespace: string): string[] {
   return [SERVICE_ACCOUNTS_GROUP, `${SERVICE_ACCOUNTS_GROUP}:${namespace}`];
 }
 
-/** The namespace and name behind a service account's user name. */
+/** The namespace and name in a service account's user name. */
 export function parseServiceAccount(user: string): { namespace: string; name: string } | undefined {
   if (!user.startsWith(SERVICE_ACCOUNT)) return undefined;
   const parts = user.slice(SERVICE_ACCOUNT.length).split(":");
@@ -40,7 +40,7 @@ export function parseServiceAccount(user: string): { namespace: string; name: st
     : undefined;
 }
 
-/** The node behind a kubelet's identity. */
+/** The node of a kubelet's identity. */
 export function nodeNameOf(user: RequestUser): string | undefined {
   const found = nodeOf(user);
   return found?.part === "kubelet" ? found.node : undefined;

@@ -12,7 +12,7 @@ import type { Holder } from "./token-authority.ts";
 export const LEGACY_ISSUER = "kubernetes/serviceaccount";
 const CLAIM = "kubernetes.io/serviceaccount/";
 const LAST_USED = "kubernetes.io/legacy-token-last-used";
-/** Set by upstream's legacy token cleaner on unused tokens. */
+/** Label that upstream's legacy token cleaner sets on unused tokens. */
 const INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since";
 const DAY_MS = 24 * 3600 * 1000;
 

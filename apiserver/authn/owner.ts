@@ -6,7 +6,7 @@ import { addressOf } from "./client-certificate.ts";
 import { ANONYMOUS, MASTERS_GROUP, SERVICE_ACCOUNTS_GROUP } from "./identities.ts";
 
 const ACCOUNTS_OF_NAMESPACE = `${SERVICE_ACCOUNTS_GROUP}:`;
-/** Of the pod that a token is bound to. */
+/** Extra of a token's user: the pod that the token is bound to. */
 const POD_NAME = "authentication.kubernetes.io/pod-name";
 const CONTROL_PLANE: ReadonlySet<string> =
   new Set(["system:kube-controller-manager", "system:kube-scheduler"]);

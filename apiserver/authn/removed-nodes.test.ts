@@ -23,7 +23,7 @@ beforeAll(async () => {
   send = await senderTo(server.api);
 });
 
-/** Makes credentials as they were issued so long after the removal. */
+/** Makes credentials that were issued `after_ms` after the removal. */
 function issued(node: string, after_ms: number, part: NodePart = "kubelet"): Promise<KeyPair> {
   const { name, group } = nodeUser(part, node);
   const organizations = [group];

@@ -35,7 +35,9 @@ export class RemovedNodes {
     this.#stop();
   }
 
-  /** Watches and streams began with a certificate that was good: they end with their connection. */
+  /**
+   * Watches and streams started with a certificate that was good: they end with their connection.
+   */
   #take({ type, entry }: CacheEvent): void {
     if (entry.name !== REMOVED_NODES.name || entry.namespace !== REMOVED_NODES.namespace) return;
     const { data = {} } = entry.object<ConfigMap & KubeObject>();

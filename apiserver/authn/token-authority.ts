@@ -13,7 +13,7 @@ export interface RefusedToken {
   refused: string;
 }
 
-/** undefined: a token of another issuer, or no token. */
+/** The result of a verification; undefined for a token of another issuer and for no token. */
 export type TokenVerdict = VerifiedToken | RefusedToken | undefined;
 
 /** An authenticator of bearer tokens. */

@@ -42,9 +42,8 @@ const CONSTRAINED: readonly Exclude<Mode, "legacy">[] = [
 ];
 
 /**
- * The user that `request` goes on as: by the first of the modes that allows it, the one in which a
- * right alone is enough (`impersonate`) the last. Throws 403 in the words of the first that does
- * not.
+ * The user that `request` continues as: by the first mode that allows it, last the one in which the
+ * right `impersonate` is enough. Throws 403 in the words of the first that does not.
  */
 export async function impersonated(
   require: Require,
@@ -126,11 +125,14 @@ function nameIn(mode: Mode, group: string, name: string): Partial<Attributes> {
   if (account !== undefined) return { group, resource: "serviceaccounts", ...account };
   const node = mode === "legacy" ? undefined : nodeIn(name);
   if (node === undefined) return { group, resource: "users", name };
-  // `associated-node` is granted for all nodes at once, by the name `*`.
+  // `associated-node` is granted for all nodes together, by the name `*`.
   return { group, resource: "nodes", name: mode === "associated-node" ? "*" : node };
 }
 
-/** Of many parts, all at once are asked for first; `forbidden` is what no mode but legacy takes. */
+/**
+ * Requires the rights for all parts. Many parts are first checked with one request for `*`;
+ * `forbidden` is a part that no mode but legacy allows.
+ */
 async function needAll(
   need: (attributes: Attributes) => Promise<void>,
   isLegacy: boolean,

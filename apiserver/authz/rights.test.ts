@@ -12,9 +12,9 @@ const RBAC = "/apis/rbac.authorization.k8s.io/v1";
 const API_GROUP = "rbac.authorization.k8s.io";
 
 const server = fileApiserver();
-/** May do everything in the namespace default. */
+/** A user with every right in the namespace default. */
 let lord: KeyPair;
-/** May act as alice, and look at nodes. */
+/** A user who may act as alice, and read nodes. */
 let agent: KeyPair;
 
 const post = (path: string, body: object) => server.ask(path, { method: "POST", body });

@@ -4,7 +4,7 @@ import type { BootstrapServer } from "./server.ts";
 import { GROUPS, versionPriorityOf } from "../resource/group-priorities.ts";
 import { ensure } from "../registry/internal-write.ts";
 
-/** Upstream's word for those that its server makes for what it serves itself. */
+/** Upstream's label of APIServices that the server creates for its own groups. */
 const AUTOMANAGED = "kube-aggregator.kubernetes.io/automanaged";
 /** The aggregator's own group, which is never served by an aggregated server. */
 const OWN_GROUP = "apiregistration.k8s.io";

@@ -57,9 +57,9 @@ export const BOOTSTRAP_STEPS: readonly string[] = STEPS.flatMap(({ names }) => n
 
 /** Makes or mends what a cluster always has. */
 export type Bootstrap = (init: {
-  /** Given what goes on behind a step, before it starts, to be closed with the server. */
+  /** Receives the controller of a step before it starts, to be closed with the server. */
   readonly kept: (controller: Controller) => void;
-  /** Hears of each step that is done. */
+  /** Called after each step. */
   readonly reached: (step: string) => void;
 }) => Promise<void>;
 

@@ -14,7 +14,10 @@ export class Chunk {
     return this.#bytes;
   }
 
-  /** They have to wait: in memory of their own, not among what is dropped at once. */
+  /**
+   * Copies the bytes into memory of their own, as they have to wait; until then they lie in a
+   * buffer of short-lived ones.
+   */
   keep(): void {
     const { buffer, length } = this.#bytes;
     if (buffer.byteLength > length) this.#bytes = ownBytes(this.#bytes);

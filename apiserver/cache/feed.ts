@@ -24,7 +24,7 @@ import type { WatchCache } from "./watch-cache.ts";
 
 const log = logger("apiserver");
 
-/** The store no longer has the history from where the feed would go on: it must list again. */
+/** The store no longer has the history at which the feed would continue: it must list again. */
 class CompactedError extends CodedError {
   override readonly name = "CompactedError";
 
@@ -48,7 +48,7 @@ export interface FeedOptions {
   since: number | undefined;
 }
 
-/** Keeps one cache equal to the store: a listing, then one watch from its revision, for ever. */
+/** Keeps one cache equal to the store: a listing, then one watch from its revision without end. */
 export class Feed {
   readonly #kind: Kind;
   readonly #etcd: EtcdClient;
@@ -234,7 +234,10 @@ export class Feed {
     this.#cache.progress(revision);
   }
 
-  /** Others come in between only where a revision is whole: what came together is seen together. */
+  /**
+   * Applies events. Others run in between only at the end of a revision, whose events are seen
+   * together.
+   */
   async #applyAll(events: readonly Event[]): Promise<void> {
     const slices = new Slices();
     let last = 0;

@@ -9,9 +9,9 @@ export interface Flushable {
 }
 
 /**
- * Sends what came up for watchers: at once when nothing was sent for FLUSH_INTERVAL_MS, else when
- * that is over, so that under load one write to a watcher carries several events. A flush that
- * lasts lets others in between each FLUSH_SLICE_MS.
+ * Sends events to watchers: immediately when nothing was sent for FLUSH_INTERVAL_MS, else at the
+ * end of that interval, so that under load one write to a watcher carries several events. A long
+ * flush yields every FLUSH_SLICE_MS.
  */
 export class Flusher {
   readonly #clock: Clock;

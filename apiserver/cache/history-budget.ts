@@ -3,7 +3,7 @@ import { HISTORIES_BYTES_MAX } from "../limits.ts";
 /** A history that shares the budget. */
 interface Kept {
   readonly bytes: number;
-  /** Its events; the last one stays. */
+  /** Bytes of the events; the last one stays. */
   readonly size: number;
   dropOldest(): void;
 }
@@ -26,7 +26,7 @@ export class HistoryBudget {
     return this.#bytes;
   }
 
-  /** A history takes so much more, or less. */
+  /** A history has grown by `bytes`, or shrunk if negative. */
   changed(history: Kept, bytes: number): void {
     this.#histories.add(history);
     this.#bytes += bytes;

@@ -9,7 +9,7 @@ export class History {
   readonly #budget: HistoryBudget;
   readonly #cut: (floor: number) => void;
   #events: CacheEvent[] = [];
-  /** Events in front of this index are gone; the array is cut when they are an eighth of it. */
+  /** Events before this index are gone; the array is cut when they are an eighth of it. */
   #first = 0;
   /** How many events hold an entry, as the new state or as the one before. */
   readonly #holders = new Map<Entry, number>();
@@ -104,7 +104,7 @@ export class History {
     // lab:07b end
   }
 
-  /** Nothing more is asked of it. */
+  /** Ends the history: it is not read afterwards. */
   close(): void {
     this.#budget.leave(this);
   }

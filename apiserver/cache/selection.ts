@@ -8,7 +8,7 @@ export interface Selection {
   readonly id: string;
   /** "" for all namespaces. */
   readonly namespace: string;
-  /** The storage keys of all that it selects begin with this. */
+  /** The storage keys of all that it selects start with this. */
   readonly prefix: string;
   /** The only name that can match, where the selectors say so (`metadata.name=web`). */
   readonly name?: string;
@@ -42,7 +42,7 @@ export class Projection {
   }
 
   /**
-   * An object that begins to match is added, one that ceases to is deleted, and one that never did
+   * An object that starts to match is added, one that ceases to is deleted, and one that never did
    * is not there. Of one event, items of the same type are the same.
    */
   seenBy(selection: Selection): WatchItem | undefined {

@@ -4,11 +4,11 @@ import type { OrderedTree } from "@raft2kube/std/ordered-tree.ts";
 
 export type State = OrderedTree<Entry>;
 
-/** Behind every key that follows a prefix: keys are UTF-8, which has no such character. */
+/** Sorts after every key with a given prefix: keys are UTF-8, which has no such character. */
 const LAST = "\uffff";
 
 /**
- * Visits a state's entries from `start` on whose keys begin with `prefix`, in order, until `visit`
+ * Visits a state's entries from `start` on whose keys start with `prefix`, in order, until `visit`
  * says false.
  */
 export function walkFrom(
@@ -50,7 +50,7 @@ export class States {
     return this.#states[this.#indexAt(revision)]?.state;
   }
 
-  /** Lets go of what was before `revision`: the store has dropped it too. */
+  /** Drops the states before `revision`: the store has dropped them too. */
   forgetBefore(revision: number): void {
     const first = this.#indexAt(revision);
     if (first < 0) return;

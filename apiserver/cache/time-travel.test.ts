@@ -58,7 +58,7 @@ async function clientOf(servers: readonly TestApiserver[], random: Random): Prom
 const revisionOf = ({ metadata }: { metadata: { resourceVersion?: string } }) =>
   Number(metadata.resourceVersion);
 
-/** Lists, watches from there, lists again only after 410, as informers do; records all of it. */
+/** Lists, watches from there, lists again only after 410, as informers do; records all events. */
 async function inform(maps: ResourceClient<KubeObject>, into: Observation[], signal: AbortSignal) {
   let revision: number | undefined;
   while (!signal.aborted) {

@@ -62,7 +62,7 @@ export class WatchMemoryBudget {
     if (own.size === 0) this.#chunks.delete(watcher);
   }
 
-  /** Nothing waits for a watcher any more. */
+  /** Removes a watcher that has nothing waiting. */
   leave(watcher: Lagging): void {
     this.release(watcher, [...(this.#chunks.get(watcher) ?? [])]);
   }

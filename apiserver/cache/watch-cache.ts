@@ -227,7 +227,7 @@ export class WatchCache {
     // lab:07b end
   }
 
-  /** Watches behind a listing made elsewhere, at `revision`, of `entries`. */
+  /** Watches from after `revision`, at which `entries` were listed elsewhere. */
   watchListed(request: WatchRequest, entries: readonly Entry[], revision: number): Watcher {
     const listed = asAdded(entries, revision);
     const { floor } = this.#history;
@@ -258,7 +258,7 @@ export class WatchCache {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Nothing more is asked of it. */
+  /** Ends the cache: it is not read afterwards. */
   close(): void {
     this.#history.close();
   }

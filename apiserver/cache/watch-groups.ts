@@ -10,7 +10,7 @@ import type { Watcher } from "./watcher.ts";
 interface Group {
   readonly selection: Selection;
   readonly place: string;
-  /** By encoder and whether bookmarks are wanted. */
+  /** Channels by encoder and whether bookmarks are wanted. */
   readonly channels: Map<string, WatchChannel>;
 }
 

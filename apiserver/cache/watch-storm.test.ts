@@ -55,7 +55,7 @@ async function storm(selectionOf: (n: number) => Selection): Promise<Storm> {
   for (let event = 1; event <= EVENTS; event++) {
     cache.apply({ type: "put", revision: 1 + event, entry: entry(1 + event) });
     if (event % 10 > 0) continue;
-    // Others go on, whatever the slow ones do.
+    // The others continue, regardless of the slow ones.
     const all = () => good.every(({ lines }) => lines.length === event);
     await waitFor("the good ones", all, patience);
     most = Math.max(most, budget.bytes);

@@ -18,7 +18,7 @@ export const UNSHOWN = "an object cannot be shown in the form that was asked for
 
 /** The receiver of a watcher's bytes. */
 export interface WatchReader {
-  /** False when it can take no more until it calls `resume()`. */
+  /** Returns false when it accepts no more until it calls `resume()`. */
   write(bytes: Buffer): boolean;
   /** No more will come. `whole` is false when something could not be handed over. */
   end(whole: boolean): void;
@@ -40,9 +40,9 @@ export interface WatcherInit {
 const INITIAL_SLICE_BYTES = 64 * 1024;
 
 /**
- * Bytes of what waited handed over at a time: what a stream takes before it says that it is full.
- * Chunks that wait are the same for all watchers of a channel: joined whole, they would be each
- * one's own, all its queue long.
+ * Waiting bytes handed over at a time: about what a stream accepts before it reports that it is
+ * full. Waiting chunks are shared by all watchers of a channel; joined in full they would be copies
+ * for each.
  */
 const SLICE_BYTES = 16 * 1024;
 
@@ -51,7 +51,7 @@ const SLICE_BYTES = 16 * 1024;
  * after them waits here when the reader does not read, and when too much waits the watcher ends.
  */
 export class Watcher implements Lagging {
-  /** Set by what opens it for a user; "" within the server. */
+  /** The user that the watch was opened for; "" within the server. */
   owner = "";
   readonly bookmarks: boolean;
   readonly start: number;
@@ -94,7 +94,7 @@ export class Watcher implements Lagging {
     return this.#encoder.contentType;
   }
 
-  /** Called once, by the cache: how to take this watcher out of it. */
+  /** Called once, by the cache: `leave` removes this watcher from it. */
   onEnd(leave: () => void): void {
     this.#leave = leave;
   }
@@ -229,7 +229,7 @@ export class Watcher implements Lagging {
     this.close();
   }
 
-  /** Ends the watch: at once for a ready reader, else by closing its connection. */
+  /** Ends the watch: immediately for a ready reader, else by closing its connection. */
   close(): void {
     if (!this.#ended) {
       this.#ended = true;

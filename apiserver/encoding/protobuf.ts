@@ -73,7 +73,7 @@ function delimited(id: number, bytes: Uint8Array): Buffer {
   return Buffer.concat([head, bytes]);
 }
 
-/** DeleteOptions in protobuf, whatever group the client's envelope puts them into. */
+/** Decodes DeleteOptions in protobuf, in any group that the client's envelope names. */
 export function decodeProtobufOptions(body: Buffer): object {
   return guarded(() => decodeObject<object>("meta/v1.DeleteOptions", readEnvelope(body)));
 }

@@ -4,7 +4,7 @@ import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { ObjectList } from "../request/answer.ts";
 import type { Transform } from "../request/negotiate.ts";
 
-/** Before the rows, in whose objects the same could stand. */
+/** The start of a Table, before the rows: their objects could contain the same text. */
 const NO_COLUMNS = '"columnDefinitions":null';
 
 /** How much of each object a Table's rows carry (`includeObject`). */

@@ -46,7 +46,7 @@ export class Health {
       [`/${page}`, ...this.#checks[page].map(({ name }) => `/${page}/${name}`)]);
   }
 
-  /** undefined when the path is none of these. */
+  /** Serves the health endpoints; undefined for other paths. */
   async serve(context: RequestContext): Promise<Answer | undefined> {
     const { path } = context.info;
     const page = PAGES.find((each) => path === `/${each}` || path.startsWith(`/${each}/`));

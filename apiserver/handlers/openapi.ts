@@ -30,7 +30,7 @@ export class OpenApi {
     this.#kinds = kinds;
   }
 
-  /** undefined when the path is none of these. */
+  /** Serves the documents; undefined for other paths. */
   async serve(context: RequestContext): Promise<Answer | undefined> {
     const { path } = context.info;
     if (path !== "/openapi/v2" && path !== "/openapi/v3" && !path.startsWith("/openapi/v3/")) {
@@ -48,7 +48,7 @@ export class OpenApi {
   }
 }
 
-/** Upstream says nothing more. */
+/** The answer without a body, as upstream's. */
 const NO_DOCUMENT: BytesAnswer = { type: "bytes", code: 404, contentType: undefined, body: "" };
 
 async function version2(
@@ -65,7 +65,7 @@ async function version2(
   throw notAcceptable([JSON_TYPE, ...V2_PROTOBUF]);
 }
 
-/** Where each group's document is; the hash lets clients keep a document for ever. */
+/** Where each group's document is; the hash lets clients cache a document without end. */
 async function index(documents: Documents): Promise<Answer> {
   const paths: Record<string, { serverRelativeURL: string }> = {};
   for (const path of documents.v3Paths()) {

@@ -24,6 +24,6 @@ export interface ApiServer extends Writer {
   /** The usage of nodes and pods, from the kubelets. */
   readonly scraper: Scraper;
   readonly metrics: Pick<Metrics, "health" | "registry" | "server">;
-  /** Aborted when the server begins to close. */
+  /** Signal that is aborted when the server starts to close. */
   readonly closing: AbortSignal;
 }

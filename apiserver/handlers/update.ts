@@ -85,7 +85,7 @@ async function change(
     options,
   );
   const { object, created, deleted } = changed;
-  // A dry run's object, and one that went, have the revision of what was stored, and are not it.
+  // Objects of dry runs and deleted ones have the stored revision, and differ from what is stored.
   const unwritten = options.dryRun || deleted;
   const body = unwritten ? undefined : resource.store.recent.bodyOf(object);
   return objectAnswer(object, resource.kind, created ? 201 : 200, body);

@@ -24,7 +24,8 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
 /**
  * Bounds the connections of a server's clients, idle ones too; those above are closed. A connection
  * counts for the user of its verified certificate; without one, and during the handshake, for the
- * address that it comes from, so that pods behind a node's address take none of its kubelet's.
+ * address that it comes from, so that pods that connect from a node's address take none of its
+ * kubelet's.
  */
 export function shareConnections(server: Server, given: ConnectionLimits): void {
   const handshakes = new Shares(given.handshakes);

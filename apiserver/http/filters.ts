@@ -34,15 +34,15 @@ const APPLY_TYPE = "application/apply-patch+yaml";
 /** A request between its connection and its handler. */
 export interface Exchange {
   readonly context: RequestContext;
-  /** It may last: a watch, a log, a tunnel. */
+  /** The request may last: a watch, a log, a tunnel. */
   readonly longRunning: boolean;
   /** The request's labels in metrics, set by the filter of metrics. */
   counted?: Counted;
-  /** Aborts `context.signal`: what still works for the request need not go on. */
+  /** Aborts `context.signal`, so that work for the request stops. */
   abandon(): void;
 }
 
-/** Does its part of a request; `next` is all that comes after it, up to the answer. */
+/** One step of the chain; `next` runs the steps after it, up to the answer. */
 export type Filter = (exchange: Exchange, next: () => Promise<void>) => Promise<void>;
 
 /** Bounds the bytes of answers until they are read, and the time that reading them takes. */
@@ -84,8 +84,8 @@ export function requestMetrics(
 }
 
 /**
- * upstream: WithPanicRecovery. Answers what was thrown with a `Status`; an answer that has begun is
- * cut.
+ * upstream: WithPanicRecovery. Answers what was thrown with a `Status`; an answer that has started
+ * is cut.
  */
 export const panicRecovery: Filter = async ({ context, counted, abandon }, next) => {
   try {
@@ -115,7 +115,7 @@ export function deadline(clock: Clock, metrics: RequestMetrics): Filter {
       await Promise.race([answer, late]);
     } finally {
       timer.cancel();
-      // Work for which no client waits any more still ends, and is counted when it does.
+      // Work whose client has gone still finishes, and is counted then.
       if (isLate) answer.then(() => metrics.endedLate("ok"), () => metrics.endedLate("error"));
     }
   };

@@ -20,14 +20,14 @@ const server = fileApiserver({ clock });
 const { ask } = server;
 
 const MAPS = "/api/v1/namespaces/default/configmaps";
-/** From the cache, as informers begin: the store is not asked for each. */
+/** A list from the cache, as informers start: it costs the store nothing. */
 const LIST = `${MAPS}?resourceVersion=0`;
 const REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 const NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
 const MAP_BYTES = 900_000;
 const MAPS_STORED = 7;
 const READ_MAPS = [{ verbs: ["get", "list"], apiGroups: [""], resources: ["configmaps"] }];
-/** As many as the server works on at a time, of reads and of writes. */
+/** Bound of concurrent reads; writes have one of their own. */
 const READS = 400;
 const WRITES = 320;
 /** A window that takes a whole refusal. */
@@ -61,7 +61,7 @@ afterEach(async () => {
     (await sample("r2k_large_answers_bytes")) + (await sample("r2k_bodies_bytes")) === 0, patience);
 });
 
-/** A connection of the greedy account that takes so many bytes of each answer. */
+/** A connection of the greedy account that accepts `initialWindowSize` bytes of each answer. */
 async function connected(initialWindowSize = 0): Promise<ClientHttp2Session> {
   const { ca, server: url } = server.api;
   const settings = { initialWindowSize };

@@ -26,7 +26,7 @@ export class Handler implements RequestListener {
   readonly #filters: readonly Filter[];
   readonly #answer: (context: RequestContext) => Promise<void>;
 
-  /** The first of `filters` is the outermost; `answer` is behind the last. */
+  /** The first of `filters` is the outermost; `answer` runs after the last. */
   constructor(filters: readonly Filter[], answer: (context: RequestContext) => Promise<void>) {
     this.#filters = filters;
     this.#answer = answer;
@@ -130,7 +130,7 @@ function refuseTarget(response: Outgoing): void {
 }
 
 /**
- * Drops the rest of a body that was refused, and ends the stream if it goes on. A reset right after
+ * Drops the rest of a body that was refused, and ends the stream if more comes. A reset right after
  * the answer could overtake it: kubectl then reports the reset, not the answer. HTTP/1 ends the
  * connection when the rest does not come.
  */

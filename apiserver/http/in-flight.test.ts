@@ -308,7 +308,7 @@ describe("a list storm", { timeout: 3 * patience.timeout_ms }, () => {
     const clients = Array.from({ length: LISTS }, () => {
       const socket = connect({ ...init, ALPNProtocols: ["http/1.1"] });
       socket.on("error", () => undefined);
-      // The answers are never read. Lists from the cache, as informers begin: the same budget, and
+      // The answers are never read. Lists from the cache, as informers start: the same budget, and
       // objects are not decoded for each.
       socket.pause();
       socket.write(`GET ${MAPS}?resourceVersion=0 HTTP/1.1\r\nHost: x\r\n\r\n`);

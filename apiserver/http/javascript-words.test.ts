@@ -48,7 +48,7 @@ it.each(WORDS)("%s is a word like any other", async (word) => {
     const text = JSON.stringify(make(word));
     const headers = { "content-type": "application/json" };
     const answer = await ask(`${path}?dryRun=All`, { method: "POST", headers, body: text });
-    // A label's name begins with a letter or digit.
+    // A label's name starts with a letter or digit.
     const deserved = word === "__proto__" && text.includes("nodeSelector") ? 422 : code;
     expect([path, text, answer.status, answer.body]).toEqual(
       [path, text, deserved, answer.body]);

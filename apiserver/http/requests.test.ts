@@ -90,7 +90,7 @@ it("a watch in protobuf for metadata alone has nothing else", async () => {
   const query = "?watch=1&fieldSelector=metadata.name%3Dpartial&timeoutSeconds=1";
   const answer = await ask(`${MAPS}${query}`, { headers: { accept } });
   expect(answer.body).not.toContain("not-for-you");
-  // Two strings of a message, each behind its length.
+  // Two strings of a message, each after its length.
   expect(answer.body).toContain("meta.k8s.io/v1\x12\x15PartialObjectMetadata");
 });
 

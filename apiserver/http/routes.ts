@@ -18,7 +18,7 @@ import { JSON_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 /** Answers a request that is known and allowed. */
 export type Dispatch = (context: RequestContext) => Promise<Answer>;
 
-/** Lists of groups and of versions: whatever is sent there, upstream shows them. */
+/** Lists of groups and of versions: upstream answers them for every method. */
 const ANY_METHOD = /^\/apis(\/[^/]+)?\/?$/;
 
 export interface Routes {
@@ -88,7 +88,7 @@ async function servePath(
   }
 }
 
-/** Start of the process: counters that are smaller than before began again. */
+/** Start of the process: counters that are smaller than before started again. */
 const STARTED_s = Math.round(performance.timeOrigin / 1_000);
 
 async function exposed(metrics: Registry): Promise<BytesAnswer> {

@@ -38,12 +38,12 @@ interface HttpLimits {
   keepAliveTimeout: number;
 }
 
-/** How long a connection may take for what, in milliseconds. */
+/** Timeouts of a connection, in milliseconds. */
 export interface ServerTimeouts {
   readonly handshake_ms: number;
   readonly headers_ms: number;
   readonly request_ms: number;
-  /** Without a request. */
+  /** Time without a request. */
   readonly idle_ms: number;
   /** How often these are looked at. */
   readonly check_ms: number;

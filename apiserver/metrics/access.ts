@@ -87,7 +87,7 @@ export class AuthenticationMetrics {
     if (user !== undefined) this.#userOf(kindOfUser(user)).add();
   }
 
-  /** The request came with a certificate that is good for so long. */
+  /** The request came with a certificate that is valid for `seconds` more. */
   expiresIn(seconds: number): void {
     this.#expirations.observe(seconds);
   }
@@ -119,7 +119,7 @@ export class AuthenticationMetrics {
 
 type Decision = "allowed" | "denied" | "no-opinion";
 
-/** Upstream's words for what an authorizer may say. */
+/** Upstream's labels of an authorizer's decisions. */
 const DECISIONS = { allow: "allowed", deny: "denied", "no-opinion": "no-opinion" } as const;
 
 /** Whether they may (upstream: endpoints/filters/metrics.go, authorization/metrics). */

@@ -5,7 +5,7 @@ import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Labels } from "./families.ts";
 
-/** Asked for by name, or any that is free. */
+/** Whether an address or port was requested by name, or is any free one. */
 type Scope = "static" | "dynamic";
 
 /** How many of a range are allocated and how many are left. */
@@ -58,7 +58,7 @@ export class AllocatorMetrics {
     }
   }
 
-  /** Several were taken at once, or none of them could be. */
+  /** Several were taken together, or none of them could be. */
   took(scope: Scope, number: number, labels: Labels = {}): void {
     this.#done.of({ ...labels, scope }).add(number);
   }

@@ -9,7 +9,7 @@ export const REQUEST_BOUNDS_S = [
 ];
 /** The same for service level objectives, which start at 50 ms. */
 export const PROMISE_BOUNDS_S = REQUEST_BOUNDS_S.filter((bound) => bound >= 0.05);
-/** For authentication and authorization. */
+/** Buckets of authentication's and authorization's durations. */
 export const ACCESS_BOUNDS_S = exponentialBounds(0.001, 2, 15);
 
 export type Labels = Readonly<Record<string, string>>;

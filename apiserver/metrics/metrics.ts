@@ -32,7 +32,7 @@ export class Metrics {
   readonly podSecurity: PodSecurityMetrics = new PodSecurityMetrics(this.registry);
   readonly services: ServiceMetrics;
   readonly server: ServerMetrics = new ServerMetrics(this.registry);
-  /** Shown by itself, at `/metrics/slis`. */
+  /** Metrics of health, served apart at `/metrics/slis`. */
   readonly health: HealthMetrics = new HealthMetrics();
   readonly #others = new Map<string, StoreMetrics>();
   readonly #clock: Clock;

@@ -45,7 +45,7 @@ const VERBS: Readonly<Record<string, string>> = {
   deletecollection: "DELETE",
 };
 
-/** Subresources by which a client is connected with what runs. */
+/** Subresources that connect a client to a container or a backend. */
 export const CONNECTIONS: ReadonlySet<string> =
   new Set(["log", "exec", "attach", "portforward", "proxy"]);
 

@@ -26,9 +26,9 @@ export interface MeasuredRequest {
   /** The requested resource, if it and its subresource are served. */
   readonly resource: LabelledResource | undefined;
   readonly query: URLSearchParams;
-  /** It may last: a watch, a log, a tunnel. */
+  /** The request may last: a watch, a log, a tunnel. */
   readonly longRunning: boolean;
-  /** It is an apply. */
+  /** The request is an apply. */
   readonly apply: boolean;
 }
 
@@ -38,7 +38,7 @@ export interface Counted {
   received(bytes: number): void;
   /** The length of an answer that is sent whole. */
   sent(bytes: number): void;
-  /** Its answer was cut off. */
+  /** The request's answer was cut off. */
   aborted(): void;
   end(code: number): void;
 }
@@ -50,7 +50,7 @@ export class RequestMetrics {
   /** Requests being worked on: set by what bounds them. */
   readonly current: { readonly reading: Counter; readonly writing: Counter };
   readonly #late: CounterFamily;
-  /** By what is asked for, then by how. */
+  /** Rows by labelled resource, then by verb and the like. */
   readonly #rows = new Map<LabelledResource | undefined, Known<Row>>();
   readonly #validations: ReadonlyMap<string, Histogram>;
 
@@ -116,7 +116,7 @@ export class RequestMetrics {
 
 const WRITES = new Set(["create", "update", "patch"]);
 
-/** Upstream's words for what bodies are for. */
+/** Upstream's labels of what bodies are for. */
 const BODY_VERBS: Readonly<Record<string, string>> = { deletecollection: "delete_collection" };
 
 function dryRunOf(query: URLSearchParams): string {
@@ -155,7 +155,9 @@ class Row {
   readonly #labels: RequestLabels & Readonly<Record<string, string>>;
   readonly #dryRun: string;
   readonly #verb: string;
-  /** Made by the first that needs them: a row has no samples of what it never does. */
+  /**
+   * Counters by status code, each created by its first use: a row has no samples without events.
+   */
   readonly #codes = new Map<number, Counter>();
   #durations: Histogram | undefined;
   #promises: Histogram | undefined;

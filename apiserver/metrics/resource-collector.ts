@@ -19,7 +19,7 @@ type Type = "counter" | "gauge";
 /** A metric with one sample of each resource. */
 type Declared<T> = readonly [name: string, type: Type, help: string, value: (of: T) => number];
 
-/** Of each resource in the store (upstream: storage/etcd3/metrics). */
+/** Metrics of each resource in the store (upstream: storage/etcd3/metrics). */
 const STORED: readonly Declared<StoreMetrics>[] = [
   ["apiserver_storage_list_total", "counter", "Lists made from the store.",
     (store) => store.lists.value],
@@ -39,7 +39,7 @@ const STORED: readonly Declared<StoreMetrics>[] = [
     (store) => store.bookmarks.value],
 ];
 
-/** Of each resource with a cache (upstream: storage/cacher/metrics). */
+/** Metrics of each resource with a cache (upstream: storage/cacher/metrics). */
 const CACHED: readonly Declared<Shared>[] = [
   ["apiserver_watch_cache_initializations_total", "counter", "Listings taken over whole.",
     ({ metrics }) => metrics.cache.initializations.value],

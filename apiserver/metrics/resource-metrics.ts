@@ -62,7 +62,7 @@ export class CacheMetrics {
   readonly initializations = new Counter();
   readonly received = new Counter();
   readonly dispatched = new Counter();
-  /** Objects that watches began with. */
+  /** Objects that watches started with. */
   readonly initial = new Counter();
   /** Watchers closed because they did not read. */
   readonly terminated = new Counter();
@@ -98,7 +98,7 @@ export class WatchMetrics {
   readonly sizes: Histogram = new Histogram(SIZE_BOUNDS);
   readonly #lists = new Known<Histogram>();
 
-  /** Time until a watch that begins with all objects has sent them, by scope. */
+  /** Time until a watch that starts with all objects has sent them, by scope. */
   listedIn(scope: string): Histogram {
     return this.#lists.of(scope, () => new Histogram(LIST_BOUNDS_S));
   }

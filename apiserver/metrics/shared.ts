@@ -27,11 +27,11 @@ export interface MeasuredResources {
 
 /** The versions of one stored resource. */
 export interface Shared {
-  /** Their shared counters. */
+  /** Counters that the resource's versions share. */
   readonly metrics: ResourceMetrics;
   /** One of them. */
   readonly resource: MeasuredResource;
-  /** Their caches that were started. */
+  /** The resource's caches that were started. */
   readonly caches: readonly MeasuredCache[];
 }
 

@@ -29,7 +29,7 @@ export class Entry {
     this.uid = init.uid;
   }
 
-  /** Its bytes in memory. */
+  /** Bytes of the entry in memory. */
   get bytes(): number {
     return this.body.length + ENTRY_OVERHEAD_BYTES;
   }
@@ -39,13 +39,16 @@ export class Entry {
     this.#shared = undefined;
   }
 
-  /** Parsed once and shared: do not modify it. For fields that each request reads. */
+  /**
+   * Returns the object, parsed once and shared: do not modify it. For fields that each request
+   * reads.
+   */
   shared<T extends KubeObject = KubeObject>(): Readonly<T> {
     this.#shared ??= this.object<T>();
     return this.#shared as T;
   }
 
-  /** Parsed at each call: the caller owns the result. */
+  /** Parses the object at each call: the caller owns the result. */
   object<T extends KubeObject = KubeObject>(): T {
     return JSON.parse(this.body.toString("utf8")) as T;
   }

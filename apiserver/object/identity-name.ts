@@ -15,7 +15,7 @@ export function identityName(host: string): string {
 }
 
 const HASH_BYTES = 16;
-/** 128 bits and two behind them, by fives. */
+/** Base32 letters, of five bits each, for 128 bits and two more. */
 const LETTERS = 26;
 const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 

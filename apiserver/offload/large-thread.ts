@@ -78,8 +78,9 @@ export class LargeThread {
   }
 
   /**
-   * Serves a request in the thread, those of different users in rotation. Throws 429 at once if too
-   * many wait, or too many of its user; rejects with the thread's error, 503 if the thread ends.
+   * Serves a request in the thread, those of different users in rotation. Throws 429 immediately if
+   * too many wait, or too many of its user; rejects with the thread's error, 503 if the thread
+   * ends.
    */
   serve(context: RequestContext, body: Buffer): Promise<Answer> {
     const owner = ownerOf(context);

@@ -27,7 +27,7 @@ export async function createObject(
     const message = "resourceVersion should not be set on objects to be created";
     throw new ApiError({ code: 500, reason: "", message });
   }
-  // Nothing begins by being deleted, whatever its creator says.
+  // A new object is not being deleted, even if the request says so.
   delete object.metadata.deletionTimestamp;
   delete object.metadata.deletionGracePeriodSeconds;
   updateManagedFields(resource, object, undefined, options, writer.clock.now());
@@ -39,7 +39,7 @@ export async function createObject(
 }
 
 /**
- * The part of a creation behind admission's changes; an update that creates begins here as well.
+ * The part of a creation behind admission's changes; an update that creates starts here as well.
  */
 export async function createAdmitted(
   writer: Writer,
@@ -108,7 +108,7 @@ async function taken(
   return new ApiError({ code, reason, message, ...(details ? { details } : {}) });
 }
 
-/** A dry run finds out what the store would have said. */
+/** Checks in a dry run what the store would have answered. */
 async function rehearse(resource: Resource, object: KubeObject): Promise<KubeObject> {
   const { namespace = "", name = "" } = object.metadata;
   if (await resource.store.find(namespace, name)) throw alreadyExists(resource.subject, name);

@@ -71,7 +71,7 @@ function requestOf(options: DeleteOptionsBody): DeleteRequest {
   const complaints = [...propagationComplaints(options), ...dryRunComplaints(dryRun)];
   if (complaints.length > 0) throw invalid(SUBJECT, "", complaints);
   return {
-    // A negative period means at once with upstream's minimum of one second.
+    // A negative period means upstream's minimum, one second.
     gracePeriod_s: grace_s !== undefined && grace_s < 0 ? 1 : grace_s,
     propagation: propagationOf(options),
     orphanDependents: options.orphanDependents,

@@ -9,9 +9,9 @@ export const FOREGROUND_FINALIZER = "foregroundDeletion";
 export type DeletePlan =
   /** Nothing holds it: it goes. */
   | { do: "remove"; object: KubeObject }
-  /** It is marked, and stays until its finalizers are removed or its kubelet deletes it. */
+  /** The object is marked, and stays until its finalizers are removed or its kubelet deletes it. */
   | { do: "mark"; object: KubeObject }
-  /** It is marked already, and this request changes nothing. */
+  /** The object is marked already, and this request changes nothing. */
   | { do: "keep" };
 
 /**

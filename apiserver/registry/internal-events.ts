@@ -22,8 +22,8 @@ export interface Warning {
 }
 
 /**
- * Records Events of the server's own controllers. An Event that cannot be written is logged: what
- * it tells of is mended in any case.
+ * Records Events of the server's own controllers. An Event that cannot be written is logged: the
+ * repair that it reports is done in any case.
  */
 export class InternalEvents {
   readonly #writer: Writer & { readonly resources: Resources };

@@ -25,7 +25,7 @@ export function internalWrite(fieldManager = "kube-apiserver"): WriteOptions {
   };
 }
 
-/** An object of the kind as decoding would make it from what a client sends. */
+/** An object of the kind as decoding a client's body would make it. */
 export function decoded<T extends KubeObject>(resource: Resource, given: KubeObject): T {
   const { kind } = resource;
   const value = { kind: kind.kind, apiVersion: apiVersionOf(kind), ...given };

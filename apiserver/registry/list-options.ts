@@ -12,7 +12,7 @@ export type RevisionMatch =
   | { type: "newest" }
   /** Any state that the cache has. */
   | { type: "any" }
-  /** At least this revision. */
+  /** A state at this revision or a later one. */
   | { type: "not-older-than"; revision: number }
   | { type: "exact"; revision: number };
 
@@ -27,7 +27,7 @@ export interface ListOptions {
 export interface WatchOptions {
   labelSelector: string;
   fieldSelector: string;
-  /** undefined: whatever is there first, then changes. 0 likewise. */
+  /** Revision to watch from. undefined and 0: first the current objects, then changes. */
   revision: number | undefined;
   bookmarks: boolean;
   sendInitialEvents: boolean;
@@ -75,8 +75,8 @@ function readCommon(query: URLSearchParams) {
 }
 
 /**
- * Throws 400 or 422 for what cannot be read and combinations that mean nothing: upstream's first
- * complaint.
+ * Throws 400 or 422 for values that cannot be parsed and combinations without a meaning: upstream's
+ * first error.
  */
 export function readListOptions(kind: Kind, query: URLSearchParams): ListOptions {
   const { limit, labelSelector, fieldSelector, terms } = readCommon(query);
@@ -145,7 +145,7 @@ function watchComplaints(query: URLSearchParams): FieldError[] {
   const field = "resourceVersionMatch";
   const given = query.get(field) ?? "";
   const asked = query.get("sendInitialEvents");
-  // A watch of whatever is there counts as one that asks for it in the newer words.
+  // A watch from the current state counts as one with sendInitialEvents.
   const fromNow = ["", "0"].includes(query.get("resourceVersion") ?? "");
   const filled = fromNow && given === "" && asked === null;
   const match = filled ? "NotOlderThan" : given;

@@ -64,7 +64,7 @@ async function listingOf(
   return await listFromStore(resource, namespace, selection, options);
 }
 
-/** Where a list begins: its first key, and the revision it is bound to, 0 for none. */
+/** Where a list starts: its first key, and the revision it is bound to, 0 for none. */
 interface Place {
   start: string;
   revision: number;
@@ -141,7 +141,7 @@ function listFromState(
   // lab:07a end
 }
 
-/** Lists from the store, all that a selection picks or `limit` of it. */
+/** Lists from the store: all objects of a selection, or `limit` of them. */
 export async function listFromStore(
   resource: Resource,
   namespace: string,

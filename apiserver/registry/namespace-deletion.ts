@@ -8,7 +8,7 @@ interface Namespace extends KubeObject {
   status?: { phase?: string };
 }
 
-/** Whether it is a namespace that is not emptied yet: whatever else is over, it stays. */
+/** Whether it is a namespace that is not emptied yet: it stays, even without other finalizers. */
 export function isUnemptied(kind: Kind, object: KubeObject): boolean {
   return isNamespaces(kind) && isHeld(object);
 }

@@ -8,7 +8,7 @@ import { updateObject } from "./update.ts";
 
 const log = logger("apiserver");
 
-/** Puts labels on the Secret of a token that is used; the request goes on where that fails. */
+/** Labels the Secret of a token that is used; the request continues if that fails. */
 export async function recordTokenUsage(
   writer: Writer,
   secrets: Resource,

@@ -18,7 +18,7 @@ import type { Resource } from "../resource/resource.ts";
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
 import { strategyContext, type WriteOptions } from "./write-options.ts";
 
-/** One change of one object, whatever it came as: PUT, a patch, a subresource. */
+/** One change of one object: a PUT, a patch, or a subresource. */
 export interface Update {
   namespace: string;
   name: string;
@@ -102,7 +102,7 @@ async function changeObject(
 ): Promise<Changed<KubeObject>> {
   const { store, subject } = resource;
   const { namespace, name } = update;
-  // An attempt that loses the race gives back what it reserved before the next one begins.
+  // An attempt that loses the race gives back what it reserved before the next one starts.
   let reserved: Reservation | undefined;
   let before: KubeObject | undefined;
   const tryChange = async (current: KubeObject | undefined) => {
@@ -214,7 +214,7 @@ function revisionIn(text: string): number {
   throw new ApiError({ code: 500, reason: "", message });
 }
 
-/** In the words of upstream's storage, which for a dry run shows its key without the root. */
+/** The error of upstream's storage, which for a dry run shows its key without the root. */
 function uidConflict(
   resource: Resource,
   update: Update,

@@ -10,7 +10,7 @@ import type { WatchOptions } from "./list-options.ts";
 import type { Resource } from "../resource/resource.ts";
 import { selectionOf } from "./selection.ts";
 
-/** Opens a watch: behind a revision, or with all objects first. Throws 410 when history is gone. */
+/** Opens a watch: after a revision, or with all objects first. Throws 410 when history is gone. */
 export async function watchObjects(
   server: { readonly closing: AbortSignal; readonly clock: Clock; readonly random: Random },
   resource: Resource,

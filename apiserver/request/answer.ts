@@ -4,7 +4,7 @@ import type { Watcher } from "../cache/watcher.ts";
 /** A list before it is encoded: the bodies are JSON already. */
 export interface ObjectList {
   kind: Kind;
-  /** The revision that the list shows, 0 of what is stored nowhere. */
+  /** The revision that the list shows, 0 for objects that are not stored. */
   revision: number;
   continue?: string;
   remaining?: number;
@@ -16,10 +16,10 @@ export interface ObjectList {
 export interface BytesAnswer {
   type: "bytes";
   code: number;
-  /** undefined of an answer without a body. */
+  /** The content type; undefined for an answer without a body. */
   contentType: string | undefined;
   body: Buffer | string;
-  /** Set when the body is compressed already; the handler saw to it that the client takes it. */
+  /** Encoding of a compressed body; the handler has checked that the client accepts it. */
   encoding?: "gzip";
   headers?: Readonly<Record<string, string>>;
 }

@@ -18,7 +18,9 @@ export type Outgoing = ServerResponse;
 
 /** One request on its way through filters and handlers; each fills what it is there for. */
 export interface RequestContext {
-  /** Answered as `Audit-Id`, and in every log line about this request. */
+  /**
+   * The request's id: the header `Audit-Id` of the answer, and in every log line about the request.
+   */
   readonly id: string;
   readonly request: Incoming;
   readonly response: Outgoing;
@@ -28,13 +30,13 @@ export interface RequestContext {
   user: RequestUser;
   /** The owner of the share that it counts to: `authn/owner.ts`. */
   owner?: Owner;
-  /** Aborted when the client has gone, or the server closes. */
+  /** Signal that is aborted when the client has gone, or the server closes. */
   readonly signal: AbortSignal;
   /** The connection, when the client asks for another protocol on it. */
   readonly upgrade: { socket: Duplex; head: Buffer } | undefined;
   /** Ends the request without (the rest of) an answer. */
   cut(): void;
-  /** Hears how many bytes the request's body has. */
+  /** Called with the bytes of the request's body. */
   received?: (bytes: number) => void;
   /** Counts bytes of the body that have come. Throws 429 when its user's bodies have too many. */
   holdBody?: (bytes: number) => void;
@@ -45,9 +47,9 @@ export interface RequestContext {
   budget?: (bytes: number) => Promise<(() => void) | undefined>;
   /** Calls back after a time, by the server's clock. */
   after?: Clock["after"];
-  /** Hears that the answer is known: what is left is to send it. */
+  /** Called when the answer is known and remains to be sent. */
   answered?: () => void;
-  /** Hears how many bytes an answer has that is sent whole. */
+  /** Called with the bytes of an answer that is sent in one piece. */
   sent?: (bytes: number) => void;
   /** The form of the answer, once it is settled that there is one. */
   negotiated?: Negotiated;

@@ -57,8 +57,8 @@ const weightOf = (text: string): number =>
   /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : 0;
 
 /**
- * In the order of upstream's library, whose comparison is no order: more wanted, else exact before
- * `*`. So the steps in which it sorts a short list are its answer, too.
+ * Sorts ranges as upstream's library, whose comparison is no order: by quality, else exact before
+ * `*`. So the steps in which it sorts a short list are part of its result.
  */
 function sorted(ranges: MediaType[]): MediaType[] {
   for (let end = 1; end < ranges.length; end++) {

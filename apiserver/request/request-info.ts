@@ -82,7 +82,7 @@ export function parseRequestInfo(
 function placeSegments(info: RequestInfo, segments: string[]): void {
   let parts = segments;
   if (parts[0] === "watch") {
-    // The deprecated prefix /api/v1/watch/..., by whatever method (dispatch.ts takes GET alone).
+    // The deprecated prefix /api/v1/watch/..., by any method (dispatch.ts accepts GET alone).
     info.verb = "watch";
     parts = parts.slice(1);
   }

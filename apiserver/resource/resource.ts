@@ -17,7 +17,7 @@ export interface ResourceOptions {
   /** Whether the store can prove how new a watch is; shared by all resources. */
   proof?: ProgressProof;
   valueEncryption?: ValueEncryption;
-  /** Shared by the versions of a resource; by default its own. */
+  /** Metrics shared by the versions of a resource; by default its own. */
   metrics?: ResourceMetrics;
 }
 

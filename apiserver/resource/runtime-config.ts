@@ -14,7 +14,7 @@ function levelOf({ version }: Kind): "api/ga" | "api/beta" | "api/alpha" {
 
 /**
  * Reads upstream's `--runtime-config`: `api/all=false,apps/v1=true,batch/v1/cronjobs=false`. The
- * narrower entry holds. Throws RangeError, naming the entry, for what is no version or resource of
+ * narrower entry wins. Throws RangeError, naming the entry, for what is no version or resource of
  * this server.
  */
 export function readRuntimeConfig(text: string, kinds: readonly Kind[]): Serves {

@@ -68,7 +68,7 @@ export function servedLength(stored: Buffer, revision: number): number {
   return stored.length + versionMember(revision).length;
 }
 
-/** Names come behind it: no object is stored without one. */
+/** The member with the version; names follow it, as no object is stored without one. */
 function versionMember(revision: number): string {
   return `"resourceVersion":"${revision}",`;
 }

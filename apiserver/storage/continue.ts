@@ -3,7 +3,7 @@ import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { goSyntaxError } from "@raft2kube/apimachinery/json/go-syntax.ts";
 
-/** Where a list that was cut goes on: behind `key`, at `revision` (or -1: at whatever is now). */
+/** Where a list that was cut continues: after `key`, at `revision` (or -1: at the newest). */
 export interface ContinueToken {
   revision: number;
   /** The key to start from, without the kind's prefix. */

@@ -1,7 +1,7 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 
-/** Where upstream keeps everything; an apiserver of either make goes on with the other's data. */
+/** Root of upstream's keys; an apiserver of either make can continue with the other's data. */
 export const REGISTRY_ROOT = "/registry";
 
 /** The prefix of all objects of a kind, or of those in one namespace; ends in a slash. */

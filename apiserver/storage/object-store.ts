@@ -23,7 +23,9 @@ export type Attempt<T> =
   /** Nothing is to change; `object` is the answer. */
   | { do: "keep"; object: T };
 
-/** Computes a change from what is there. It may run several times, each on the newest state. */
+/**
+ * Computes a change from the current object. It may run several times, each on the newest state.
+ */
 export type TryChange<T> = (current: T | undefined) => Promise<Attempt<T>> | Attempt<T>;
 
 export interface Changed<T> {
@@ -49,7 +51,7 @@ export interface ObjectStoreOptions {
 interface Base {
   /** 0 when there is nothing. */
   revision: number;
-  /** Decoded at each call. */
+  /** Decodes the object at each call. */
   object(): KubeObject | undefined;
   /** The stored bytes before encryption, when it was read from the store. */
   value: Buffer | undefined;
@@ -169,7 +171,7 @@ export class ObjectStore {
     const value = wanted.do === "write" ? encodeRow(this.kind, object) : undefined;
     const asIs = value === undefined ? wanted.do === "keep" : this.#holds(base, value);
     if (asIs) {
-      // That nothing is to be done is true only of what is there now.
+      // The cached object may be outdated: no change is needed only if the newest needs none.
       const newest = base.fromCache ? await this.#newest(key) : base;
       if (newest.revision !== base.revision) return { current: newest };
       if (value === undefined) return { changed: { object, created: false, deleted: false } };

@@ -21,7 +21,7 @@ export class ProgressProof {
   }
 }
 
-/** By the version that the store reports: `3.6.4`. */
+/** Whether progress notices can be trusted, by the version that the store reports: `3.6.4`. */
 export function isSound(version: string): boolean {
   const [major = 0, minor = 0, patch = 0] = version.split(/[.-]/).map(Number);
   const least = SOUND_PATCHES[`${major}.${minor}`];

@@ -9,7 +9,7 @@ interface Write extends Remembered {
   readonly value: Buffer;
   /** The fields that selectors can match. */
   readonly selected: ReturnType<typeof selectedFields>;
-  /** As clients get it, once its revision is known. */
+  /** The body that clients get, once its revision is known. */
   served: { revision: number; body: Buffer } | undefined;
 }
 
@@ -40,7 +40,7 @@ export class RecentWrites {
     RECENT_WRITES_BUDGET.add(write);
   }
 
-  /** It is stored, at `revision`. */
+  /** A value is stored, at `revision`. */
   stored(key: string, value: Buffer, revision: number): void {
     const write = this.#writes.get(key);
     if (write?.value === value) servedAt(write, revision);

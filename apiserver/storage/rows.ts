@@ -30,7 +30,7 @@ interface RawPage {
   kvs: KeyValue[];
   /** The revision that the page shows. */
   revision: number;
-  /** Whether rows follow behind the last one. */
+  /** Whether more rows follow the last one. */
   more: boolean;
   /** Rows from the page's start to the end of the range, those on the page included. */
   count: number;
@@ -146,7 +146,7 @@ export class Rows {
     };
   }
 
-  /** How many keys begin with `prefix`. */
+  /** How many keys start with `prefix`. */
   async count(prefix: string): Promise<number> {
     const range = { key: Buffer.from(prefix), rangeEnd: prefixEnd(prefix), countOnly: true };
     return (await this.#etcd.range(range, { timeout_ms: STORE_CHECK_TIMEOUT_MS })).count;
@@ -165,7 +165,7 @@ function revisionOf(header: ResponseHeader | undefined): number {
   return header.revision;
 }
 
-/** The first key behind every key that begins with `prefix`. */
+/** The first key behind every key that starts with `prefix`. */
 export function prefixEnd(prefix: string): Buffer {
   const end = Buffer.from(prefix);
   const last = end.length - 1;

@@ -7,7 +7,7 @@ export interface Change {
 
 /** A client's observations and writes, in its own order. */
 export type Observation =
-  /** A list without a resourceVersion, begun after everything before it had ended. */
+  /** A list without a resourceVersion, started after everything before it had ended. */
   | {
       readonly saw: "list";
       readonly revision: number;

@@ -13,7 +13,7 @@ export interface FakeKubelet {
   close(): Promise<void>;
 }
 
-/** Listens on 127.0.0.1 with a certificate of `ca`, and asks clients for one of it. */
+/** Listens on 127.0.0.1 with a certificate of `ca`, and requests one of it from clients. */
 export async function startFakeKubelet(
   ca: KeyPair, exposition: () => string, now_ms = Date.now(),
 ): Promise<FakeKubelet> {

@@ -27,7 +27,7 @@ export interface Listener {
   readonly ended: { whole: boolean } | undefined;
 }
 
-/** Reads a watcher whose encoder is `inWords`; takes everything at once unless `stalled`. */
+/** Reads a watcher whose encoder is `inWords`; accepts everything immediately unless `stalled`. */
 export function listen(watcher: Watcher, stalled = false): Listener {
   const lines: string[] = [];
   const writes: Buffer[] = [];

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { type AdmissionRequest, nodeRefusal } from "../plugin.ts";
 
-/** Throws 403 if a node's write of a claim's status changes anything but these fields of it. */
+/** Throws 403 if a node's write of a claim's status changes any other field than these. */
 export function checkChangedStatus(
   request: AdmissionRequest,
   node: string,

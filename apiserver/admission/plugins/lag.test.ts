@@ -6,7 +6,7 @@ import { type EtcdServer, startEtcd } from "../../testing/etcd-server.ts";
 import { startTestApiserver, type TestApiserver } from "../../testing/test-apiserver.ts";
 
 const NAMESPACE = "/api/v1/namespaces/default";
-/** Of these the caches see no change while the test runs. */
+/** Resources whose caches see no change while the test runs. */
 const HELD_BACK = ["limitranges", "resourcequotas", "serviceaccounts"];
 
 let etcd: EtcdServer;

@@ -2,7 +2,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { AdmissionContext } from "../context.ts";
 
-/** Finds a namespace: in the cache, and since that may lag behind one just made, in the store. */
+/** Finds a namespace in the cache, else in the store: the cache may lag behind its creation. */
 export function namespaceLookup({ resources }: AdmissionContext) {
   const namespaces = resources.of("v1", "namespaces");
   return async (name: string): Promise<Readonly<KubeObject> | undefined> => {

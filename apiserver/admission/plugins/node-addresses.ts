@@ -7,7 +7,9 @@ import { type AdmissionRequest, nodeRefusal } from "../plugin.ts";
 
 type Node = CoreNode & KubeObject;
 
-/** By which an overlay of flannel's form sends packets for the node's pods. */
+/**
+ * Annotation with the address to which a flannel-like overlay sends packets for the node's pods.
+ */
 const PUBLIC_IP = "flannel.alpha.coreos.com/public-ip";
 const BACKEND_DATA = "flannel.alpha.coreos.com/backend-data";
 

@@ -23,7 +23,7 @@ const STORAGE = "storage.k8s.io/v1";
 const VOLUMES = ["v1", "persistentvolumes"] as const;
 const CLAIMS = ["v1", "persistentvolumeclaims"] as const;
 
-/** On a volume, until its storage is deleted (external-provisioner's). */
+/** Finalizer of a volume until its storage is deleted (external-provisioner's). */
 const FINALIZER = "external-provisioner.volume.kubernetes.io/finalizer";
 
 /**
@@ -197,7 +197,7 @@ const STATUS_FIELDS = [
   "currentVolumeAttributesClassName", "modifyVolumeStatus",
 ];
 
-/** Throws 403 unless the claim is bound to a volume of the node, which says what became of it. */
+/** Throws 403 unless the claim is bound to a volume of the node. */
 export async function checkVolumeChange(
   request: AdmissionRequest,
   node: string,

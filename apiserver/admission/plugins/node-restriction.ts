@@ -41,7 +41,7 @@ type Check = (
   context: AdmissionContext,
 ) => Promise<void> | void;
 
-/** By group, resource and subresource: what a kubelet may do there. Throws 403. */
+/** Checks of a kubelet's writes by group, resource and subresource; each throws 403. */
 const KUBELET: Readonly<Record<string, Check>> = {
   "/pods": checkPod,
   "/pods/status": checkPodStatus,

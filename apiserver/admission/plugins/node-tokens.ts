@@ -23,7 +23,10 @@ export async function checkToken(
   await checkAudience(request, context, bound.name, audiences ?? []);
 }
 
-/** With a token for any audience a node could act as its pods' accounts where these never go. */
+/**
+ * Throws 403 unless a pod of the node needs a token for the audience: with a token for any audience
+ * a node could act as its pods' accounts where they never authenticate.
+ */
 async function checkAudience(
   request: AdmissionRequest,
   { resources, authorizer }: AdmissionContext,

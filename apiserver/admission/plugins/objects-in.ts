@@ -6,19 +6,19 @@ import type { Resource } from "../../resource/resource.ts";
 import { prefixOf } from "../../storage/keys.ts";
 import type { AdmissionRequest } from "../plugin.ts";
 
-/** Believed of a namespace that the cache has nothing of, until then. */
+/** Whether a namespace that the cache has no objects of is empty, valid until `until_ms`. */
 type Belief = { until_ms: number; empty: boolean };
 
 /**
- * Finds the objects of a namespace: those of the cache, and where it has none, since it may lag
- * behind one just made, those of the store. That the store has none is believed for 30 s (as
- * upstream's LimitRanger and ResourceQuota do), so that not every pod costs a read; but not while
- * one is being made through this server.
+ * Finds the objects of a namespace in the cache, else in the store: the cache may lag behind a
+ * creation. An empty answer of the store is cached for 30 s (as upstream's LimitRanger and
+ * ResourceQuota do), so that not every pod costs a read; it is not used while an object is being
+ * created through this server.
  */
 export class ObjectsIn {
   readonly #resource: Resource;
   readonly #clock: Clock;
-  /** By namespace, the oldest first. */
+  /** Cached answers by namespace, the oldest first. */
   readonly #beliefs = new Map<string, Belief>();
 
   constructor(resource: Resource, clock: Clock) {

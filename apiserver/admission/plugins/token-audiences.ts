@@ -32,7 +32,9 @@ function isProjected({ projected }: Volume, audience: string): boolean {
   });
 }
 
-/** The CSI driver of a volume: its own, or that of the PersistentVolume behind its claim. */
+/**
+ * The CSI driver of a volume: its own, or that of the PersistentVolume that its claim is bound to.
+ */
 async function driverOf(
   resources: Resources,
   { metadata }: Pod & KubeObject,

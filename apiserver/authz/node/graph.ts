@@ -28,12 +28,12 @@ interface NodePod {
 
 /** Objects that the pods of each node refer to, updated from the watch caches. */
 export class NodeGraph {
-  /** By pod key. */
+  /** Pods of nodes by key. */
   readonly #pods = new Map<string, NodePod>();
   readonly #podsOfNode = new Map<string, Set<string>>();
-  /** By the claim's reference; the volume that it names is "" if there is none. */
+  /** Claims by reference; the volume that a claim names is "" if there is none. */
   readonly #claims = new Map<string, { uid: string; volume: string }>();
-  /** By name: the claim that a volume names, its own reference and those of its secrets. */
+  /** Volumes by name: the claim that a volume names, its own reference and those of its secrets. */
   readonly #volumes = new Map<string, { claim: string; references: readonly string[] }>();
   /** Nodes of the objects that belong to one node, by reference: `volumeattachments//name`. */
   readonly #nodeOf = new Map<string, string>();

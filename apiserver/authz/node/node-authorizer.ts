@@ -31,10 +31,10 @@ export class NodeAuthorizer implements AuthorizerPlugin {
   readonly name = "Node";
   readonly #graph: NodeGraph;
   readonly #common: readonly PolicyRule[];
-  /** By group and resource; undefined leaves the decision to the fixed rules. */
+  /** Rules by group and resource; undefined leaves the decision to the fixed rules. */
   readonly #rules: ReadonlyMap<string, Rule>;
 
-  /** `common` is what every node may do, whatever runs on it. */
+  /** `common` are the rights of every node, regardless of its pods. */
   constructor(graph: NodeGraph, common: readonly PolicyRule[]) {
     this.#graph = graph;
     this.#common = common;

@@ -15,7 +15,7 @@ const ALL = [
   { verbs: ["*"], nonResourceURLs: ["*"] },
 ];
 
-/** May write roles and bindings, and holds little else. */
+/** A user who may write roles and bindings, and has few other rights. */
 let clerk: KeyPair;
 /** Holds all, without being a master. */
 let holder: KeyPair;

@@ -28,7 +28,8 @@ function resourceMatches(rule: PolicyRule, resource: string, subresource: string
 }
 
 /**
- * Without resourceNames a rule holds for every name; with them not for requests that name nothing.
+ * Whether a rule covers the request's name. Without resourceNames it covers every name; with them
+ * it does not cover requests without a name.
  */
 function nameMatches(rule: PolicyRule, name: string): boolean {
   const names = rule.resourceNames ?? [];

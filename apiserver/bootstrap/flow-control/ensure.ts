@@ -16,7 +16,7 @@ import { type Flow, FLOWS, LEVELS, MANDATORY } from "./objects.ts";
 export type Level = PriorityLevelConfiguration & KubeObject;
 export type Schema = FlowSchema & KubeObject;
 
-/** Set to "false" by a user to keep an object unchanged. */
+/** Annotation that a user sets to "false" to keep an object unchanged. */
 const AUTOUPDATE = "apf.kubernetes.io/autoupdate-spec";
 /** The field manager of the objects, upstream's name of the controller. */
 const PRODUCER = "api-priority-and-fairness-config-producer-v1";
@@ -85,7 +85,10 @@ function revised<T extends Level | Schema>(found: T, spec: T["spec"]): T | undef
   return { ...found, metadata, ...(changes ? { spec } : {}) };
 }
 
-/** Without the annotation: whether the object is unchanged since its creation. */
+/**
+ * Whether an object may be updated: as the annotation says, else if it is unchanged since its
+ * creation.
+ */
 function mayUpdate({ metadata: { name = "", annotations, generation } }: KubeObject): boolean {
   if (MANDATORY.includes(name)) return true;
   return readBoolean(annotations?.[AUTOUPDATE]) ?? generation === 1;

@@ -10,7 +10,9 @@ export const MANDATORY: readonly string[] = ["exempt", "catch-all"];
 
 const QUEUE_LENGTH_MAX = 50;
 
-/** A level with queues: its shares of what may run at once, how much others may borrow of it. */
+/**
+ * A level with queues: its share of the concurrent requests, and how much of it others may borrow.
+ */
 function queued(shares: number, lent_percent: number, queues: number, hand: number) {
   const queuing = { queues, handSize: hand, queueLengthLimit: QUEUE_LENGTH_MAX };
   return {

@@ -14,7 +14,7 @@ import { mergedBinding, mergedRole } from "./reconciled.ts";
 const BOOTSTRAP_LABEL = "kubernetes.io/bootstrapping";
 /** The label's value, where the policy does not give another. */
 const UPSTREAM = "rbac-defaults";
-/** Set to "false" by a user to keep a role unchanged. */
+/** Annotation that a user sets to "false" to keep a role unchanged. */
 const AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate";
 
 const PLURALS: Readonly<Record<PolicyObject["kind"], string>> = {

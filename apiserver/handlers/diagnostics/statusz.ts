@@ -40,7 +40,7 @@ export function statusz({ clock }: Pick<ApiServer, "clock">): ZPage {
   };
 }
 
-/** As Go writes a date: `Fri Nov 20 19:53:49 UTC 2026`. */
+/** Formats a date as Go: `Fri Nov 20 19:53:49 UTC 2026`. */
 function goDate(date: Date): string {
   const [weekday = "", day = "", month = "", year = "", time = ""] =
     date.toUTCString().replace(",", "").split(" ");

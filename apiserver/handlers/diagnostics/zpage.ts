@@ -8,7 +8,7 @@ import { JSON_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types
 export interface ZPage {
   /** `Statusz`. */
   readonly kind: string;
-  /** Its path's last word, as texts have it. */
+  /** The last word of the path, as used in texts. */
   readonly word: string;
   /** The text below the heading. */
   text(): string;

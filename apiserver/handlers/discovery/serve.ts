@@ -36,8 +36,8 @@ export class Discovery {
   }
 
   /**
-   * undefined when the path is none of discovery's, nor of a group that there is. Throws 404 within
-   * such a group.
+   * Serves discovery; undefined when the path is not part of it, nor of an existing group. Throws
+   * 404 within such a group.
    */
   serve(context: RequestContext): Answer | undefined {
     const parts = context.info.path.split("/").filter((part) => part !== "");

@@ -72,7 +72,7 @@ export function readPoints(text: string, now_ms: number): NodePoints {
     const known = pod ? pod.get(container) : node;
     if (known === undefined && ++containers > METRICS_CONTAINERS_MAX) break;
     const point = known ?? {};
-    // Copied: a part of a text keeps the whole of it.
+    // Copied, as a substring keeps the whole text in memory.
     if (known === undefined) pod?.set(Buffer.from(container).toString(), point);
     if (name === START) point.start_ms = value * 1e3;
     else {
@@ -103,7 +103,7 @@ const NOTHING: NodePoints = { node: undefined, pods: new Map() };
 
 /**
  * The window after another scrape. What was not measured again since keeps the point before. A
- * container that was restarted begins again; a fresh one is measured from its start, when it has
+ * container that was restarted starts again; a fresh one is measured from its start, when it has
  * run for METRICS_FRESH_MS (metrics-server's rule).
  */
 export function nextWindow(window: Window | undefined, last: NodePoints): Window {

@@ -24,7 +24,7 @@ function start(failing: ReadonlySet<string> = new Set()) {
   return { clock, asked, scraper };
 }
 
-/** Lets what waits for nothing but each other go on. */
+/** Lets pending promises settle. */
 const settle = async () => {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
 };

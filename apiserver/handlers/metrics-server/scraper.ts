@@ -28,7 +28,7 @@ export class Scraper {
   readonly #failing = new Set<string>();
   #asked_ms = 0;
   readonly #scrapes: Runner;
-  /** Resolved by the second scrape, when there are windows; undefined while idle. */
+  /** The first two scrapes, after which there are windows; undefined while idle. */
   #warm: { done: PromiseWithResolvers<void>; scrapes: number } | undefined;
 
   constructor(options: ScraperOptions) {

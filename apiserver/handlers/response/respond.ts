@@ -210,11 +210,11 @@ async function joinList(list: ObjectList): Promise<Buffer> {
   return await joinSliced(parts, `list ${list.kind.plural}: join`);
 }
 
-/** How bodies of a kind begin. */
+/** How bodies of a kind start. */
 const typeMembers = (kind: Kind): string =>
   `{"kind":${JSON.stringify(kind.kind)},"apiVersion":${JSON.stringify(apiVersionOf(kind))},`;
 
-/** A body from behind its brace, its type left out: in a list the list's own type says it. */
+/** A body after its brace, without its type: in a list the list's own type names it. */
 function withoutType(body: Buffer, type: Buffer): Buffer {
   if (body.subarray(0, type.length).equals(type)) return body.subarray(type.length);
   // Stored in another version, or by upstream: its members stand in another order.

@@ -36,7 +36,7 @@ export class ResponseBudget {
     return this.#large.taken;
   }
 
-  /** Whether so many large answers of an owner wait that further ones are refused. */
+  /** Whether further large answers of an owner are refused, as enough of them wait. */
   isFull(owner: Owner): boolean {
     const waiting = this.#waiting.filter(({ owner: { name } }) => name === owner.name).length;
     return waiting >= ANSWERS_WAITING_MAX && owner.may !== "all";

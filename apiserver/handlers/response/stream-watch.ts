@@ -47,7 +47,7 @@ export async function streamWatch(context: RequestContext, answer: WatchAnswer):
   }
 }
 
-/** Undefined if an error was sent to the client. */
+/** Opens the sink; returns undefined if an error was sent to the client. */
 async function openSink(
   context: RequestContext,
   contentType: string,

@@ -1,6 +1,6 @@
 /** Where a watch's bytes go: an answer's body, or a WebSocket. */
 export interface WatchSink {
-  /** False when it takes no more until it has drained. */
+  /** Returns false when it accepts no more until it has drained. */
   write(bytes: Buffer): boolean;
   end(): void;
   onDrain(resume: () => void): void;

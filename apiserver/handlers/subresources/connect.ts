@@ -30,8 +30,8 @@ export async function serveConnect(
   context: RequestContext,
 ): Promise<Answer> {
   const { info, query, user } = context;
-  // A connection changes what runs, whatever method opens it: reading alone is not enough
-  // (upstream from 1.35).
+  // A connection can change the container, regardless of the method that opens it: the right to
+  // read is not enough (upstream from 1.35).
   await authorizeCreate(server.authorizer, context);
   const forwarding = info.subresource === "portforward";
   // Ports belong to the pod, not to a container.

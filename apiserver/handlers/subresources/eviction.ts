@@ -62,7 +62,7 @@ export async function serveEviction(
   return objectAnswer(successStatus(201), undefined, 201);
 }
 
-/** One eviction, with what was asked of it. */
+/** One eviction, with its options. */
 class PodEviction {
   readonly #server: ApiServer;
   readonly #pods: Resource;
@@ -83,7 +83,7 @@ class PodEviction {
       const pod = await this.#pods.store.get<EvictedPod>(namespace, name);
       if (needsBudget(pod)) return await this.#evictServing(pod);
       try {
-        // It must not begin to serve meanwhile; what has ended or is going cannot.
+        // It must not start to serve meanwhile; what has ended or is going cannot.
         const pinned = pod.status?.phase === "Pending" && !pod.metadata.deletionTimestamp;
         return await this.#remove(pod, pinned);
       } catch (thrown) {

@@ -19,15 +19,15 @@ export interface Backend {
   port: number;
   path: string;
   method: string;
-  /** Present for TLS backends. */
+  /** Agent for TLS backends. */
   agent: Agent | undefined;
   /** Headers of the client's request that go along; none by default: credentials stay here. */
   headers?: Record<string, string>;
   /** Whether the client's body goes along. */
   body?: boolean;
-  /** Sent when the backend gives none. */
+  /** Content type for answers of the backend that have none. */
   contentType?: string;
-  /** Hears that the backend's certificate is not believed. */
+  /** Called when the backend's certificate is not trusted. */
   notBelieved?: () => void;
   /**
    * Where a redirect leads for the client. Without it redirects are neither followed nor handed on
@@ -147,7 +147,10 @@ function open(
   });
 }
 
-/** Without it Node sends a GET's body bare: the backend would take it for its next request. */
+/**
+ * Headers that make Node send a GET's body chunked: otherwise the backend would take the body for
+ * its next request.
+ */
 const CHUNKED = { "transfer-encoding": "chunked" };
 
 function hasBody(request: Incoming): boolean {

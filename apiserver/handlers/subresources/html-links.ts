@@ -68,7 +68,7 @@ const TEXT: Place = { in: "text" };
 export class LinkRewriter extends Transform {
   readonly #rewrite: (link: string) => string;
   #place: Place = TEXT;
-  /** The begin of something whose end has not come. At most HTML_TAG_BYTES_MAX. */
+  /** The start of something whose end has not come. At most HTML_TAG_BYTES_MAX. */
   #rest = "";
   /** The tag at the beginning of `#rest`, as far as it was read. */
   #tag: Tag | undefined;
@@ -115,7 +115,7 @@ export class LinkRewriter extends Transform {
       this.#place = { in: "comment" };
       return { text: this.#cut(4), more: true };
     }
-    // The begin of a comment, or of a tag whose name has not come.
+    // The start of a comment, or of a tag whose name has not come.
     if (rest.length < 4 && !rest.includes(">")) return { more: false };
     if (!/^<[a-z]/i.test(rest)) return { text: this.#cut(1), more: true };
     const tag = (this.#tag = readTag(rest, this.#tag));
@@ -158,11 +158,11 @@ export class LinkRewriter extends Transform {
 }
 
 interface Tag {
-  /** In lower case. */
+  /** The tag's name in lower case. */
   readonly name: string;
   /** Where its values stand, without their quotes. */
   readonly attributes: { key: string; start: number; end: number }[];
-  /** Behind the last attribute that was read; of a whole tag, behind its `>`. */
+  /** Index after the last attribute that was read; of a complete tag, after its `>`. */
   end: number;
   whole: boolean;
 }
@@ -178,9 +178,9 @@ function matchAt(form: RegExp, text: string, from: number): string | undefined {
 }
 
 /**
- * Reads the start tag that a text begins with (HTML 13.2.5), or goes on with one whose end was
- * missing before, so that a tag which comes in many pieces is read once. Returns undefined until
- * its name has come.
+ * Reads the start tag that a text starts with (HTML 13.2.5), or continues one whose end was missing
+ * before, so that a tag which comes in many pieces is read once. Returns undefined until its name
+ * has come.
  */
 function readTag(text: string, known: Tag | undefined): Tag | undefined {
   const name = known?.name ?? matchAt(NAME, text, 1) ?? "";

@@ -53,7 +53,7 @@ export async function serveLog(
 /** The least that each number may be. */
 const LEAST: Readonly<Record<string, number>> = { tailLines: 0, limitBytes: 1, sinceSeconds: 1 };
 
-/** Throws 422 for options that mean nothing, and 400 for what is no number. */
+/** Throws 422 for options that contradict each other, and 400 for values that are no number. */
 function checkOptions(pod: string, query: URLSearchParams): void {
   const findings = Object.entries(LEAST).flatMap(([name, least]) => {
     const text = query.get(name);

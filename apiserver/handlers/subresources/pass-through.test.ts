@@ -26,7 +26,9 @@ let ca: KeyPair;
 let server: ApiHttpServer;
 let plain: Server;
 let secure: Server;
-/** Whether requests go on to the TLS backend, whose certificate is of an unknown authority. */
+/**
+ * Whether requests are forwarded to the TLS backend, whose certificate is of an unknown authority.
+ */
 let toSecure = false;
 /** The requests to the backends. */
 const asked: string[] = [];

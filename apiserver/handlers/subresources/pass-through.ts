@@ -9,7 +9,7 @@ import { tunnel } from "./tunnel.ts";
 export interface ProxyPlace {
   readonly host: string;
   readonly port: number;
-  /** Present for TLS backends. */
+  /** Agent for TLS backends. */
   readonly agent: Agent | undefined;
 }
 
@@ -43,7 +43,7 @@ export async function passThrough(
   await forward(server, context, { ...target, method, headers, body: true, ...turns });
 }
 
-/** Before `/proxy`: `/api/v1/nodes/N`, `/api/v1/namespaces/NS/services/S`. */
+/** Number of segments before `/proxy`: `/api/v1/nodes/N`, `/api/v1/namespaces/NS/services/S`. */
 const SEGMENTS = { nodes: 4, others: 6 };
 
 /**

@@ -89,7 +89,7 @@ function checkIdentity({ metadata }: TokenRequest, { name, namespace }: RequestI
   );
 }
 
-/** `name` is the body's: the path's is none of what was sent. */
+/** `name` is that of the body, not of the path. */
 function lifetimeOf(name = "", asked_s = DEFAULT_SECONDS): number {
   const field = "spec.expirationSeconds";
   if (asked_s < TOKEN_SECONDS_MIN) {

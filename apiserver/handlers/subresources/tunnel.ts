@@ -21,7 +21,7 @@ export interface TunnelEnd {
   host: string;
   port: number;
   path: string;
-  /** Present for TLS backends. */
+  /** Agent for TLS backends. */
   agent: Agent | undefined;
   /** The client's headers that go along; by default those of the protocol. */
   headers?: Readonly<Record<string, string>>;
@@ -39,7 +39,7 @@ const PROTOCOL_HEADERS = [
 /**
  * Hands the client's connection to a backend that agrees to the same upgrade. Bytes flow freely
  * only after the backend's 101; a refusal is read, returned to the client, and ends both
- * connections, so that no one can go on speaking to the backend with this server's credentials
+ * connections, so that no client can keep talking to the backend with this server's credentials
  * (CVE-2018-1002105).
  */
 export async function tunnel(

@@ -53,7 +53,7 @@ async function clientOf(server: TestApiserver): Promise<Client> {
   };
 }
 
-/** Does `work` for 0..count-1, IN_FLIGHT at a time. */
+/** Runs `work` for 0..count-1, IN_FLIGHT at a time. */
 async function each(count: number, work: (i: number) => Promise<void>): Promise<void> {
   let next = 0;
   const one = async () => {

@@ -72,7 +72,7 @@ export class ClusterIps {
     return address;
   }
 
-  /** Begins at any range; one that is used up is left for the next. */
+  /** Starts at any range; one that is used up is left for the next. */
   async #takeFrom(
     service: Service,
     ranges: readonly ServiceCidr[],

@@ -11,15 +11,15 @@ import { heldPorts, type Service } from "./service.ts";
 
 /**
  * Repairs reservations after a crash between two writes. An address or port that a Service uses
- * without a reservation is reserved at once; a reservation without a Service may belong to a write
- * in progress on another server, so it is released only after REPAIRS_UNTIL_RELEASE.
+ * without a reservation is reserved immediately; a reservation without a Service may belong to a
+ * write in progress on another server, so it is released only after REPAIRS_UNTIL_RELEASE.
  */
 export class ServiceRepair implements Controller {
   readonly #writer: ServiceWriter;
   readonly #services: Resource;
   readonly #addresses: ClusterIps;
   readonly #ports: NodePorts;
-  /** For how many repairs each reservation has had no Service. */
+  /** Number of repairs since which each reservation has had no Service. */
   #unheldAddresses = new Map<string, number>();
   #unheldPorts = new Map<number, number>();
   /** Warnings of the last round that nothing but a user can end: each is recorded once. */
@@ -116,7 +116,7 @@ const leakKey = ({ address: { metadata } }: Leak): string => `${metadata.name} $
 const warningKey = ({ about, reason, message }: Warning): string =>
   `${about.metadata.uid} ${reason} ${message}`;
 
-/** Counts one repair more for what is unheld still; `over` is what has been so for long enough. */
+/** Counts one more repair for reservations still without a Service; `over` are those to release. */
 function counted<T>(unheld: Iterable<T>, before: ReadonlyMap<T, number>) {
   const again = new Map<T, number>();
   const over: T[] = [];

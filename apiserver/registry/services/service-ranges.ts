@@ -10,7 +10,7 @@ type Stored = ServiceCIDR & KubeObject;
 
 /** The ranges of all ServiceCIDRs, each once. */
 interface Ranges {
-  /** Those that addresses may be allocated from. */
+  /** Ranges from which addresses may be allocated. */
   readonly ready: readonly ServiceCidr[];
   readonly all: readonly ServiceCidr[];
 }
@@ -57,7 +57,10 @@ export class ServiceRanges {
   }
 }
 
-/** One whose controller has said nothing yet is ready, so that a cluster starts without it. */
+/**
+ * Whether a range is ready; one without a status is, so that a cluster starts without its
+ * controller.
+ */
 function isReady({ metadata, status }: Stored): boolean {
   if (metadata.deletionTimestamp !== undefined) return false;
   const ready = status?.conditions?.find(({ type }) => type === "Ready");

@@ -20,7 +20,7 @@ interface Sent {
 }
 
 interface Read {
-  /** Specs of pods by what is remarkable about them. */
+  /** Specs of pods by the feature that they show. */
   pods: Readonly<Record<string, Json>>;
   ranges: Readonly<Record<string, Json>>;
   limited: Readonly<Record<string, Json>>;

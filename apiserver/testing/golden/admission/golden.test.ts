@@ -20,7 +20,7 @@ function readJson<T>(file: string): T {
   return JSON.parse(readFileSync(join(import.meta.dirname, file), "utf8")) as T;
 }
 
-/** By file and case, the pods with `hostUsers: false`, which only upstream exempts from rules. */
+/** Pods with `hostUsers: false` by file and case, which only upstream exempts from rules. */
 const NOT_EXEMPT = readJson<Record<string, Record<string, Verdicts>>>("host-users.json");
 
 const read = (path: string) => readFileSync(path, "utf8");

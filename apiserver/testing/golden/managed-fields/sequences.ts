@@ -434,7 +434,7 @@ const SERVICES: Readonly<Record<string, Steps>> = {
 
 interface Other {
   collection: string;
-  /** Without its metadata. */
+  /** The object without its metadata. */
   body: Body;
   change: Body;
 }
